@@ -1,0 +1,43 @@
+//! Base64, as Lambda events and CloudWatch Logs payloads carry it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// Why a text is not base64.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Base64Error {
+    /// The text would decode to more than the limit.
+    #[error("the base64 text decodes to more than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit that was given.
+        limit_bytes: usize,
+    },
+    /// A character, length or padding that base64 does not have.
+    #[error("the text is not base64")]
+    Malformed(#[source] base64::DecodeError),
+}
+
+/// Decodes standard base64 with padding.
+///
+/// # Errors
+/// When the text is not base64 or decodes to more than `limit_bytes`.
+pub fn decode_base64(text: &str, limit_bytes: usize) -> Result<Vec<u8>, Base64Error> {
+    if text.len() / 4 * 3 > limit_bytes.saturating_add(3) {
+        return Err(Base64Error::TooLarge { limit_bytes });
+    }
+    let bytes = STANDARD.decode(text).map_err(Base64Error::Malformed)?;
+    if bytes.len() > limit_bytes { Err(Base64Error::TooLarge { limit_bytes }) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_up_to_the_limit_and_names_what_is_wrong() {
+        assert_eq!(decode_base64("aGVsbG8=", 5).unwrap(), b"hello");
+        assert_eq!(decode_base64("aGVsbG8=", 4), Err(Base64Error::TooLarge { limit_bytes: 4 }));
+        assert_eq!(decode_base64(&"AAAA".repeat(100), 4), Err(Base64Error::TooLarge { limit_bytes: 4 }));
+        assert!(matches!(decode_base64("aGV?bG8=", 5), Err(Base64Error::Malformed(_))));
+    }
+}

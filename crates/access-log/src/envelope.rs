@@ -1,0 +1,204 @@
+//! The envelope that a CloudWatch Logs subscription puts around log events.
+//!
+//! Source: CloudWatch Logs User Guide, "Log group-level subscription filters":
+//! `messageType` is `DATA_MESSAGE`, or `CONTROL_MESSAGE` for a check whether
+//! the destination can be reached.
+
+use crate::json_cursor::{Cursor, JsonError, RawText, Value, unescape_into};
+use crate::line::{Fields, LineError};
+
+/// Why a record is no envelope, although it looks like one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// The envelope is not valid JSON.
+    #[error("the CloudWatch Logs envelope is not valid JSON")]
+    NotJson(#[from] JsonError),
+    /// `messageType` is missing or not one of the two.
+    #[error("the messageType {value:?} is neither DATA_MESSAGE nor CONTROL_MESSAGE")]
+    UnknownMessageType {
+        /// What stands there.
+        value: String,
+    },
+    /// A data message without `logEvents`.
+    #[error("the envelope is a DATA_MESSAGE without logEvents")]
+    NoEvents,
+}
+
+/// What the envelope says beside its events.
+#[derive(Debug, Default)]
+pub struct Envelope<'a> {
+    /// Whether it is only a check by CloudWatch Logs.
+    pub is_control_message: bool,
+    /// The log group, as it stands in the JSON.
+    pub log_group: &'a str,
+    /// The log stream, as it stands in the JSON.
+    pub log_stream: &'a str,
+    /// The id of the first event.
+    pub first_event_id: &'a str,
+    /// The id of the last event.
+    pub last_event_id: &'a str,
+    /// How many events there are.
+    pub event_count: usize,
+}
+
+/// One event, read.
+pub struct Event<'a, 'b> {
+    /// The event's JSON.
+    pub raw: &'a str,
+    /// The fields of its line.
+    pub fields: &'b Result<Fields<'b>, LineError>,
+}
+
+/// Whether a record is an envelope and not an access-log line: it has a
+/// member that only envelopes have.
+pub fn is_envelope(text: &str) -> bool {
+    let mut cursor = Cursor::<false>::new(text, 0);
+    let mut has_envelope_member = || -> Result<bool, JsonError> {
+        cursor.expect(b'{', "'{'")?;
+        let mut first = true;
+        while let Some(name) = cursor.member_name(first)? {
+            if matches!(name.raw, "messageType" | "logEvents") {
+                return Ok(true);
+            }
+            first = false;
+            cursor.value()?;
+        }
+        Ok(false)
+    };
+    has_envelope_member().unwrap_or(false)
+}
+
+/// Reads an envelope and calls `visit` for each of its events. `line` is
+/// scratch for lines that have to be unescaped.
+///
+/// Events are visited before it is known that the envelope ends well: on an
+/// error the caller discards what it saw.
+pub fn read_envelope<'a>(
+    text: &'a str,
+    line: &mut String,
+    mut visit: impl FnMut(&Event<'a, '_>),
+) -> Result<Envelope<'a>, EnvelopeError> {
+    let mut cursor = Cursor::<false>::new(text, 0);
+    let mut envelope = Envelope::default();
+    let (mut message_type, mut has_events) = ("", false);
+    cursor.expect(b'{', "'{'")?;
+    let mut first = true;
+    while let Some(name) = cursor.member_name(first)? {
+        first = false;
+        if name.raw == "logEvents" && cursor.peek()? == b'[' {
+            has_events = true;
+            read_events(text, &mut cursor, line, &mut envelope, &mut visit)?;
+            continue;
+        }
+        if let Value::Text(value) = cursor.value()? {
+            match name.raw {
+                "messageType" => message_type = value.raw,
+                "logGroup" => envelope.log_group = value.raw,
+                "logStream" => envelope.log_stream = value.raw,
+                _ => {}
+            }
+        }
+    }
+    match message_type {
+        "CONTROL_MESSAGE" => envelope.is_control_message = true,
+        "DATA_MESSAGE" if has_events => {}
+        "DATA_MESSAGE" => return Err(EnvelopeError::NoEvents),
+        other => return Err(EnvelopeError::UnknownMessageType { value: other.chars().take(40).collect() }),
+    }
+    match cursor.peek() {
+        Err(JsonError::Truncated) => Ok(envelope),
+        _ => Err(JsonError::Expected { expected: "the end of the record", position: cursor.position() }.into()),
+    }
+}
+
+fn read_events<'a>(
+    text: &'a str,
+    cursor: &mut Cursor<'a, false>,
+    line: &mut String,
+    envelope: &mut Envelope<'a>,
+    visit: &mut impl FnMut(&Event<'a, '_>),
+) -> Result<(), JsonError> {
+    cursor.expect(b'[', "'['")?;
+    if cursor.accept(b']')? {
+        return Ok(());
+    }
+    loop {
+        cursor.peek()?;
+        let id = read_event(text, cursor, line, visit)?;
+        if envelope.event_count == 0 {
+            envelope.first_event_id = id;
+        }
+        envelope.last_event_id = id;
+        envelope.event_count += 1;
+        if !cursor.accept(b',')? {
+            return cursor.expect(b']', "',' or ']'");
+        }
+    }
+}
+
+/// Reads one event and returns its id.
+fn read_event<'a>(
+    text: &'a str,
+    cursor: &mut Cursor<'a, false>,
+    line: &mut String,
+    visit: &mut impl FnMut(&Event<'a, '_>),
+) -> Result<&'a str, JsonError> {
+    let start = cursor.position();
+    let (mut id, mut message) = ("", None);
+    cursor.expect(b'{', "'{'")?;
+    let mut first = true;
+    while let Some(name) = cursor.member_name(first)? {
+        first = false;
+        if name.raw == "message" && cursor.peek()? == b'"' {
+            message = Some(Message::read(text, cursor)?);
+        } else if let Value::Text(value) = cursor.value()?
+            && name.raw == "id"
+        {
+            id = value.raw;
+        }
+    }
+    let raw = &text[start..cursor.position()];
+    let fields = match message {
+        Some(Message::InPlace(fields)) => Ok(fields),
+        Some(Message::Unread(raw_line)) => read_unescaped(raw_line, line),
+        None => Err(LineError::NotJson(JsonError::Expected { expected: "a \"message\"", position: 0 })),
+    };
+    visit(&Event { raw, fields: &fields });
+    Ok(id)
+}
+
+enum Message<'a> {
+    /// The line was read where it stands, escaped.
+    InPlace(Fields<'a>),
+    /// The line has to be unescaped first.
+    Unread(RawText<'a>),
+}
+
+impl<'a> Message<'a> {
+    fn read(text: &'a str, cursor: &mut Cursor<'a, false>) -> Result<Self, JsonError> {
+        let mut inside = Cursor::<true>::new(text, cursor.position() + 1);
+        if let Ok(fields) = Fields::read(&mut inside)
+            && matches!(inside.peek(), Ok(b'"'))
+        {
+            *cursor = Cursor::new(text, inside.position() + 1);
+            return Ok(Self::InPlace(fields));
+        }
+        cursor.string().map(Self::Unread)
+    }
+}
+
+fn read_unescaped<'b>(raw_line: RawText<'_>, line: &'b mut String) -> Result<Fields<'b>, LineError> {
+    line.clear();
+    unescape_into(raw_line.raw, line)?;
+    read_line(line)
+}
+
+/// Reads a line that stands alone.
+pub fn read_line(line: &str) -> Result<Fields<'_>, LineError> {
+    let mut cursor = Cursor::<false>::new(line, 0);
+    let fields = Fields::read(&mut cursor)?;
+    match cursor.peek() {
+        Err(JsonError::Truncated) => Ok(fields),
+        _ => Err(JsonError::Expected { expected: "the end of the line", position: cursor.position() }.into()),
+    }
+}

@@ -1,0 +1,182 @@
+//! Gzip, bounded: the fast path for the usual record, the exact one for the rest.
+
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+use libdeflater::Decompressor;
+
+/// The first bytes of a gzip member with deflate (RFC 1952, section 2.3).
+const MEMBER_HEADER: [u8; 3] = [0x1f, 0x8b, 0x08];
+/// A member is at least a ten-byte header, an empty block and an eight-byte trailer.
+const SHORTEST_MEMBER_BYTES: usize = 20;
+
+/// Why a gzip record could not be inflated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InflateError {
+    /// The data ends in the middle of a member.
+    #[error("the gzip data ends too early, after {compressed_bytes} bytes")]
+    Truncated {
+        /// How many bytes there were.
+        compressed_bytes: usize,
+    },
+    /// The data is no valid gzip, or its checksum is wrong.
+    #[error("the gzip data is corrupt: {detail}")]
+    Corrupt {
+        /// What the decoder said.
+        detail: String,
+    },
+    /// More comes out than is allowed.
+    #[error("the gzip data inflates to more than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit in force.
+        limit_bytes: usize,
+    },
+}
+
+/// Inflates records into one buffer that is used again.
+pub struct Inflater {
+    whole_buffer: Decompressor,
+    output: Vec<u8>,
+    limit_bytes: usize,
+}
+
+/// Whether the bytes begin like gzip.
+pub fn is_gzip(data: &[u8]) -> bool {
+    data.starts_with(&MEMBER_HEADER[..2])
+}
+
+impl Inflater {
+    /// An inflater that refuses to produce more than `limit_bytes` of a record.
+    pub fn new(limit_bytes: usize) -> Self {
+        Self { whole_buffer: Decompressor::new(), output: Vec::new(), limit_bytes }
+    }
+
+    /// Inflates all members of a gzip record.
+    ///
+    /// # Errors
+    /// When the data is truncated or corrupt, or inflates past the limit.
+    pub fn inflate(&mut self, data: &[u8]) -> Result<&[u8], InflateError> {
+        let length = match self.inflate_single_member(data) {
+            Some(length) => length,
+            None => self.inflate_any(data)?,
+        };
+        Ok(&self.output[..length])
+    }
+
+    /// The usual record: one member, inflated in one go, more than twice as
+    /// fast as streaming. `None` when that does not surely apply.
+    fn inflate_single_member(&mut self, data: &[u8]) -> Option<usize> {
+        let expected = stated_length(data)?;
+        // A second member would begin with this header, and its trailer is
+        // what `stated_length` read. A chance match only costs the slow path.
+        if expected > self.limit_bytes || memchr::memmem::find(&data[1..], &MEMBER_HEADER).is_some() {
+            return None;
+        }
+        if self.output.len() < expected {
+            self.output.resize(expected, 0);
+        }
+        let length = self.whole_buffer.gzip_decompress(data, &mut self.output[..expected]).ok()?;
+        (length == expected).then_some(length)
+    }
+
+    fn inflate_any(&mut self, data: &[u8]) -> Result<usize, InflateError> {
+        self.output.clear();
+        let readable = u64::try_from(self.limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
+        let length = MultiGzDecoder::new(data)
+            .take(readable)
+            .read_to_end(&mut self.output)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => InflateError::Truncated { compressed_bytes: data.len() },
+                _ => InflateError::Corrupt { detail: error.to_string() },
+            })?;
+        if length > self.limit_bytes {
+            self.output = Vec::new();
+            return Err(InflateError::TooLarge { limit_bytes: self.limit_bytes });
+        }
+        Ok(length)
+    }
+}
+
+/// The inflated length, modulo 2^32, that the last member's trailer states.
+fn stated_length(data: &[u8]) -> Option<usize> {
+    if data.len() < SHORTEST_MEMBER_BYTES {
+        return None;
+    }
+    let trailer: [u8; 4] = data[data.len() - 4..].try_into().ok()?;
+    usize::try_from(u32::from_le_bytes(trailer)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn one_or_more_members_come_out_whole(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..2000), 1..4)) {
+            let compressed: Vec<u8> = parts.iter().flat_map(|part| gzip(part)).collect();
+            let mut inflater = Inflater::new(10_000);
+            prop_assert_eq!(inflater.inflate(&compressed).unwrap(), parts.concat());
+        }
+
+        #[test]
+        fn a_cut_is_noticed_wherever_it_is(data in prop::collection::vec(any::<u8>(), 1..500), cut in 1_usize..400) {
+            let compressed = gzip(&data);
+            let kept = compressed.len().saturating_sub(cut).max(2);
+            prop_assume!(kept < compressed.len());
+            let truncated = InflateError::Truncated { compressed_bytes: kept };
+            prop_assert_eq!(Inflater::new(10_000).inflate(&compressed[..kept]).unwrap_err(), truncated);
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed(data in prop::collection::vec(any::<u8>(), 50..500), place in 10_usize..400) {
+            let mut compressed = gzip(&data);
+            let place = place % compressed.len();
+            prop_assume!(place >= 10);
+            compressed[place] ^= 0x55;
+            prop_assert!(Inflater::new(10_000).inflate(&compressed).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_inflated_or_refused_without_a_panic(data in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut with_header = MEMBER_HEADER.to_vec();
+            with_header.extend(&data);
+            let _ = Inflater::new(1_000).inflate(&with_header);
+        }
+    }
+
+    #[test]
+    fn two_equal_members_are_both_inflated() {
+        // The trailer of the second also describes the first: the case in
+        // which looking at the trailer alone would lose half the data.
+        let member = gzip(b"the same events");
+        let mut inflater = Inflater::new(1_000);
+        assert_eq!(inflater.inflate(&[member.clone(), member].concat()).unwrap(), b"the same eventsthe same events");
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit_even_if_its_trailer_lies() {
+        let mut bomb = gzip(&vec![0; 50_000_000]);
+        let refused = Err(InflateError::TooLarge { limit_bytes: 1_000_000 });
+        assert_eq!(Inflater::new(1_000_000).inflate(&bomb).map(<[u8]>::len), refused);
+        let trailer = bomb.len() - 4;
+        bomb[trailer..].copy_from_slice(&10_u32.to_le_bytes());
+        assert_eq!(Inflater::new(1_000_000).inflate(&bomb).map(<[u8]>::len), refused);
+    }
+
+    #[test]
+    fn the_buffer_of_a_long_record_does_not_leak_into_a_short_one() {
+        let mut inflater = Inflater::new(10_000);
+        inflater.inflate(&gzip(&[b'x'; 5_000])).unwrap();
+        assert_eq!(inflater.inflate(&gzip(b"short")).unwrap(), b"short");
+    }
+}

@@ -1,0 +1,282 @@
+//! A cursor over JSON text that hands out slices and builds nothing.
+//!
+//! Access-log lines arrive as JSON inside a JSON string, so their quotes are
+//! escaped. With `ESCAPED`, the cursor reads such text where it stands: a
+//! string begins and ends with `\"`. Whatever else is escaped in it makes the
+//! cursor give up with [`JsonError::NeedsUnescaping`], and the caller unescapes
+//! the whole line and reads it with a plain cursor.
+
+use memchr::memchr2;
+
+/// The deepest nesting that is followed.
+const MAX_DEPTH: usize = 64;
+
+/// Where and why the text is not JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Something else stands where this was expected.
+    #[error("expected {expected} at byte {position}")]
+    Expected {
+        /// What would be valid here.
+        expected: &'static str,
+        /// Zero-based byte position.
+        position: usize,
+    },
+    /// The text ends before the value does.
+    #[error("the JSON ends too early")]
+    Truncated,
+    /// Values nested deeper than is followed.
+    #[error("values are nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// Escaped text that this cursor does not read in place.
+    #[error("the line has to be unescaped first")]
+    NeedsUnescaping,
+}
+
+/// A string as it stands in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawText<'a> {
+    /// The characters between the quotes.
+    pub raw: &'a str,
+    /// Whether they contain a backslash, and so have to be unescaped.
+    pub has_escapes: bool,
+}
+
+/// A value that is not an object or an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A string.
+    Text(RawText<'a>),
+    /// A number, as it is written.
+    Number(&'a str),
+    /// `null`.
+    Null,
+    /// `true` or `false`, or an object or array that was skipped.
+    Other,
+}
+
+/// The cursor.
+#[derive(Debug, Clone)]
+pub struct Cursor<'a, const ESCAPED: bool> {
+    text: &'a str,
+    position: usize,
+}
+
+impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
+    /// A cursor at `position` of the text.
+    pub fn new(text: &'a str, position: usize) -> Self {
+        Self { text, position }
+    }
+
+    /// The byte position reached.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The next byte after white space, which is skipped.
+    pub fn peek(&mut self) -> Result<u8, JsonError> {
+        let bytes = self.text.as_bytes();
+        loop {
+            match bytes.get(self.position) {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.position += 1,
+                Some(&byte) => return Ok(byte),
+                None => return Err(JsonError::Truncated),
+            }
+        }
+    }
+
+    /// Steps over `byte`, which has to come next.
+    pub fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), JsonError> {
+        if self.peek()? == byte {
+            self.position += 1;
+            Ok(())
+        } else {
+            Err(self.unexpected(expected))
+        }
+    }
+
+    /// Steps over `byte` if it comes next.
+    pub fn accept(&mut self, byte: u8) -> Result<bool, JsonError> {
+        let found = self.peek()? == byte;
+        self.position += usize::from(found);
+        Ok(found)
+    }
+
+    /// Reads a string.
+    pub fn string(&mut self) -> Result<RawText<'a>, JsonError> {
+        if ESCAPED {
+            self.expect(b'\\', "a string")?;
+            if self.text.as_bytes().get(self.position) != Some(&b'"') {
+                return Err(JsonError::NeedsUnescaping);
+            }
+            self.position += 1;
+            return self.rest_of_escaped_string();
+        }
+        self.expect(b'"', "a string")?;
+        self.rest_of_string()
+    }
+
+    /// Reads a string whose opening quote is behind the cursor.
+    fn rest_of_string(&mut self) -> Result<RawText<'a>, JsonError> {
+        let start = self.position;
+        let mut has_escapes = false;
+        loop {
+            let rest = self.text.as_bytes().get(self.position..).ok_or(JsonError::Truncated)?;
+            let offset = memchr2(b'"', b'\\', rest).ok_or(JsonError::Truncated)?;
+            self.position += offset;
+            if rest[offset] == b'"' {
+                let raw = &self.text[start..self.position];
+                self.position += 1;
+                return Ok(RawText { raw, has_escapes });
+            }
+            has_escapes = true;
+            self.position += 2;
+        }
+    }
+
+    fn rest_of_escaped_string(&mut self) -> Result<RawText<'a>, JsonError> {
+        let start = self.position;
+        let rest = &self.text.as_bytes()[start..];
+        let offset = memchr2(b'"', b'\\', rest).ok_or(JsonError::Truncated)?;
+        if rest[offset] == b'"' || rest.get(offset + 1) != Some(&b'"') {
+            return Err(JsonError::NeedsUnescaping);
+        }
+        self.position = start + offset + 2;
+        Ok(RawText { raw: &self.text[start..start + offset], has_escapes: false })
+    }
+
+    /// Reads the next name of an object; `None` at the object's end.
+    /// `first` says that no member has been read yet.
+    pub fn member_name(&mut self, first: bool) -> Result<Option<RawText<'a>>, JsonError> {
+        if self.accept(b'}')? {
+            return Ok(None);
+        }
+        if !first {
+            self.expect(b',', "',' or '}'")?;
+        }
+        let name = self.string()?;
+        self.expect(b':', "':'")?;
+        Ok(Some(name))
+    }
+
+    /// Reads a value; an object or array is skipped and told as [`Value::Other`].
+    pub fn value(&mut self) -> Result<Value<'a>, JsonError> {
+        match self.peek()? {
+            b'"' | b'\\' => Ok(Value::Text(self.string()?)),
+            b'-' | b'0'..=b'9' => Ok(Value::Number(self.number())),
+            b'n' => self.literal("null").map(|()| Value::Null),
+            b't' => self.literal("true").map(|()| Value::Other),
+            b'f' => self.literal("false").map(|()| Value::Other),
+            b'{' | b'[' => self.skip_nested().map(|()| Value::Other),
+            _ => Err(self.unexpected("a value")),
+        }
+    }
+
+    fn number(&mut self) -> &'a str {
+        let bytes = &self.text.as_bytes()[self.position..];
+        let length = bytes
+            .iter()
+            .position(|byte| !matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
+            .unwrap_or(bytes.len());
+        let start = self.position;
+        self.position += length;
+        &self.text[start..self.position]
+    }
+
+    fn literal(&mut self, literal: &'static str) -> Result<(), JsonError> {
+        if self.text.as_bytes()[self.position..].starts_with(literal.as_bytes()) {
+            self.position += literal.len();
+            Ok(())
+        } else {
+            Err(self.unexpected("a value"))
+        }
+    }
+
+    /// Skips an object or array, checking that its brackets match.
+    fn skip_nested(&mut self) -> Result<(), JsonError> {
+        let mut closers = [0_u8; MAX_DEPTH];
+        let mut depth = 0;
+        loop {
+            match self.peek()? {
+                open @ (b'{' | b'[') => {
+                    *closers.get_mut(depth).ok_or(JsonError::TooDeep)? = if open == b'{' { b'}' } else { b']' };
+                    depth += 1;
+                    self.position += 1;
+                }
+                close @ (b'}' | b']') => {
+                    depth -= 1;
+                    if closers[depth] != close {
+                        return Err(self.unexpected("the bracket that closes the innermost value"));
+                    }
+                    self.position += 1;
+                    if depth == 0 {
+                        return Ok(());
+                    }
+                }
+                b',' | b':' => self.position += 1,
+                _ => {
+                    self.value()?;
+                }
+            }
+        }
+    }
+
+    fn unexpected(&self, expected: &'static str) -> JsonError {
+        if ESCAPED && self.text.as_bytes().get(self.position) == Some(&b'\\') {
+            return JsonError::NeedsUnescaping;
+        }
+        JsonError::Expected { expected, position: self.position }
+    }
+}
+
+/// Appends the characters that a raw string stands for to `output`.
+///
+/// # Errors
+/// When an escape is none that JSON has (RFC 8259, section 7).
+pub fn unescape_into(raw: &str, output: &mut String) -> Result<(), JsonError> {
+    let mut rest = raw;
+    while let Some(offset) = memchr::memchr(b'\\', rest.as_bytes()) {
+        output.push_str(&rest[..offset]);
+        rest = &rest[offset + 1..];
+        let escape = rest.bytes().next().ok_or(JsonError::Truncated)?;
+        let character = match escape {
+            b'"' | b'\\' | b'/' => char::from(escape),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let (character, length) = unicode_escape(&rest[1..])?;
+                output.push(character);
+                rest = &rest[1 + length..];
+                continue;
+            }
+            _ => return Err(JsonError::Expected { expected: "a JSON escape", position: raw.len() - rest.len() }),
+        };
+        output.push(character);
+        rest = &rest[1..];
+    }
+    output.push_str(rest);
+    Ok(())
+}
+
+/// Reads the hexadecimal digits after `\u`, and a second escape where the
+/// first is half of a surrogate pair. A lone half becomes U+FFFD, as in
+/// JavaScript's well-formed conversion: the rest of the line stays countable.
+fn unicode_escape(text: &str) -> Result<(char, usize), JsonError> {
+    let malformed = JsonError::Expected { expected: "four hexadecimal digits", position: 0 };
+    let unit = |text: &str| {
+        let digits = text.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        digits.and_then(|digits| u32::from_str_radix(digits, 16).ok())
+    };
+    let high = unit(text).ok_or(malformed)?;
+    if (0xd800..0xdc00).contains(&high)
+        && let Some(low) = text[4..].strip_prefix("\\u").and_then(unit)
+        && (0xdc00..0xe000).contains(&low)
+    {
+        let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+        return Ok((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 10));
+    }
+    Ok((char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 4))
+}

@@ -1,0 +1,21 @@
+//! From the bytes of a stream record to usage records.
+//!
+//! A record is what a CloudWatch Logs subscription puts on a stream (gzip of
+//! an envelope whose events are access-log lines), or, from a producer that
+//! writes to Kinesis itself, access-log lines as line-delimited JSON, plain or
+//! gzipped. [`decoder::Decoder`] takes either, and hands out one
+//! [`metering_core::usage_record::UsageRecord`] per line, borrowed.
+
+mod base64_text;
+pub mod decoder;
+mod envelope;
+mod inflate;
+mod json_cursor;
+mod line;
+pub mod log_format;
+
+pub use base64_text::{Base64Error, decode_base64};
+pub use decoder::{BadEvent, DecodeError, Decoded, Decoder, EventError, Form, Limits};
+pub use envelope::EnvelopeError;
+pub use inflate::{InflateError, Inflater};
+pub use line::LineError;

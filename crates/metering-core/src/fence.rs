@@ -1,0 +1,119 @@
+//! What an update may do to a row that bears a mark.
+//!
+//! A row's mark is the sequence number of the last record it counts. Because a
+//! row has one writer, which reads its shard in order, every contributing
+//! record at or below the mark is counted and none above it is. That alone
+//! makes retries, other batch boundaries, a zombie invocation, a lost reply and
+//! a replay of the whole stream harmless.
+
+use crate::sequence_number::SequenceNumber;
+
+/// The verdict on one update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// Nothing of it is in the row: write it as it is.
+    Apply,
+    /// All of it is in the row: write nothing.
+    Skip,
+    /// Its first records are in the row: plan it again from the records above the mark.
+    Replan,
+}
+
+/// Compares an update's first and last contributing record with the row's mark.
+pub fn judge(first: &SequenceNumber, last: &SequenceNumber, mark: Option<&SequenceNumber>) -> Fence {
+    match mark {
+        None => Fence::Apply,
+        Some(mark) if mark < first => Fence::Apply,
+        Some(mark) if mark >= last => Fence::Skip,
+        Some(_) => Fence::Replan,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::BatchUsage;
+    use crate::update_plan::{CounterUpdate, plan_row};
+    use crate::window::CallWindow;
+    use proptest::prelude::*;
+
+    /// A row as the ledger keeps it, with the ledger's condition.
+    #[derive(Default)]
+    struct Row {
+        mark: Option<SequenceNumber>,
+        total: u64,
+    }
+
+    impl Row {
+        /// Writes on `attribute_not_exists(seq) OR seq < :first`, else hands back the mark.
+        fn write(&mut self, update: &CounterUpdate) -> Result<(), SequenceNumber> {
+            match &self.mark {
+                Some(mark) if *mark >= update.first => Err(mark.clone()),
+                _ => {
+                    self.total += update.total();
+                    self.mark = Some(update.last.clone());
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    /// Delivers the records `from..to` of a shard whose record `i` has `calls[i]` calls.
+    fn deliver(row: &mut Row, calls: &[u32], from: usize, to: usize) {
+        let mut usage = BatchUsage::new();
+        for (position, count) in calls.iter().enumerate().take(to).skip(from) {
+            // Numbers of one and two digits: text order would be wrong.
+            let record = usage.begin_record(SequenceNumber::parse(&(position + 5).to_string()).unwrap()).unwrap();
+            for _ in 0..*count {
+                usage.count(record, "key", CallWindow::at(0).unwrap(), 0);
+            }
+        }
+        let Some(rows) = usage.rows().first() else { return };
+        let mut mark = None;
+        while let Some(update) = plan_row(&usage, rows, "shard", |_| true, mark.as_ref()) {
+            match row.write(&update) {
+                Ok(()) => return,
+                Err(stored) => match judge(&update.first, &update.last, Some(&stored)) {
+                    Fence::Skip => return,
+                    Fence::Replan => mark = Some(stored),
+                    Fence::Apply => panic!("the ledger refused an update that the fence admits"),
+                },
+            }
+        }
+    }
+
+    proptest! {
+        /// A shard is read in order, but any stretch may be delivered again at
+        /// any time, with any boundaries: the total is that of one delivery.
+        #[test]
+        fn any_redelivery_counts_once(
+            calls in prop::collection::vec(0_u32..5, 1..25),
+            steps in prop::collection::vec((0_usize..25, 1_usize..8), 0..40),
+        ) {
+            let mut row = Row::default();
+            let mut delivered = 0;
+            for (back, length) in steps {
+                let from = delivered - back.min(delivered);
+                let to = (from + length).min(calls.len());
+                deliver(&mut row, &calls, from, to);
+                delivered = delivered.max(to);
+            }
+            deliver(&mut row, &calls, delivered, calls.len());
+            prop_assert_eq!(row.total, calls.iter().map(|&count| u64::from(count)).sum::<u64>());
+            deliver(&mut row, &calls, 0, calls.len());
+            prop_assert_eq!(row.total, calls.iter().map(|&count| u64::from(count)).sum::<u64>());
+        }
+
+        #[test]
+        fn the_verdict_agrees_with_the_ledgers_condition(first in 0_u32..50, length in 0_u32..50, mark in prop::option::of(0_u32..120)) {
+            let number = |value: u32| SequenceNumber::parse(&value.to_string()).unwrap();
+            let (first_number, last_number) = (number(first), number(first + length));
+            let expected = match mark {
+                Some(mark) if mark >= first + length => Fence::Skip,
+                Some(mark) if mark >= first => Fence::Replan,
+                _ => Fence::Apply,
+            };
+            prop_assert_eq!(judge(&first_number, &last_number, mark.map(number).as_ref()), expected);
+        }
+    }
+}

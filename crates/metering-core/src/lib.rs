@@ -1,0 +1,20 @@
+//! The rules of the usage meter, as pure functions and values.
+//!
+//! Nothing in this crate reads a clock, the environment or the network: time
+//! arrives as an argument, storage as a [`ports`] trait. What it decides can
+//! therefore be checked by property tests and replayed from any recorded input.
+//!
+//! The path of one batch: [`usage_record`] says which calls are billable,
+//! [`window`] says when they happened, [`aggregate`] adds them up per ledger
+//! row, [`update_plan`] turns rows into conditional updates, [`fence`] decides
+//! what to do when the ledger has already seen part of them, and
+//! [`batch_outcome`] tells the event source mapping where to resume.
+
+pub mod aggregate;
+pub mod batch_outcome;
+pub mod fence;
+pub mod ports;
+pub mod sequence_number;
+pub mod update_plan;
+pub mod usage_record;
+pub mod window;

@@ -1,0 +1,159 @@
+//! Kinesis sequence numbers and their one order.
+
+use std::fmt;
+
+/// The most digits a Kinesis sequence number may have.
+///
+/// Source: Amazon Kinesis Data Streams API Reference, `Record.SequenceNumber`,
+/// pattern `0|([1-9]\d{0,128})`; the service documents 128 digits.
+pub const MAX_DIGITS: usize = 128;
+
+/// How many digits the length prefix of the storage form has.
+const LENGTH_PREFIX_DIGITS: usize = 3;
+
+const _: () = assert!(MAX_DIGITS < 10usize.pow(LENGTH_PREFIX_DIGITS as u32));
+
+/// A Kinesis sequence number, ordered by its numeric value.
+///
+/// A sequence number has up to 128 digits: more than a DynamoDB number holds
+/// (38 significant digits), and as text `"9"` sorts after `"10"`. It is
+/// therefore kept as a three-digit length followed by the digits, for which
+/// byte order, DynamoDB's string order and numeric order are the same.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceNumber(Box<str>);
+
+/// Why a text is not a sequence number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SequenceNumberError {
+    /// There is no digit at all.
+    #[error("a sequence number needs at least one digit, this one is empty")]
+    Empty,
+    /// A byte other than `0`-`9`.
+    #[error("a sequence number has only decimal digits, this one has another character at position {position}")]
+    NotADigit {
+        /// Zero-based byte position of the first offending byte.
+        position: usize,
+    },
+    /// More digits than Kinesis ever assigns.
+    #[error("a sequence number has at most {MAX_DIGITS} digits, this one has {digits}")]
+    TooLong {
+        /// How many digits were given, leading zeros not counted.
+        digits: usize,
+    },
+    /// A stored value whose length prefix does not fit its digits.
+    #[error("a stored sequence number is a three-digit length and that many digits without a leading zero, this value is not")]
+    NotStorageForm,
+}
+
+impl SequenceNumber {
+    /// Reads the decimal digits that Kinesis assigned.
+    ///
+    /// # Errors
+    /// When the text is empty, has a character that is no digit, or has more
+    /// than [`MAX_DIGITS`] digits.
+    pub fn parse(digits: &str) -> Result<Self, SequenceNumberError> {
+        if digits.is_empty() {
+            return Err(SequenceNumberError::Empty);
+        }
+        if let Some(position) = digits.bytes().position(|byte| !byte.is_ascii_digit()) {
+            return Err(SequenceNumberError::NotADigit { position });
+        }
+        let significant = match digits.trim_start_matches('0') {
+            "" => "0",
+            rest => rest,
+        };
+        if significant.len() > MAX_DIGITS {
+            return Err(SequenceNumberError::TooLong { digits: significant.len() });
+        }
+        Ok(Self(format!("{:03}{significant}", significant.len()).into_boxed_str()))
+    }
+
+    /// Reads the form that [`Self::storage_form`] wrote.
+    ///
+    /// # Errors
+    /// When the value was not written by [`Self::storage_form`].
+    pub fn from_storage_form(stored: &str) -> Result<Self, SequenceNumberError> {
+        let digits = stored
+            .get(LENGTH_PREFIX_DIGITS..)
+            .ok_or(SequenceNumberError::NotStorageForm)?;
+        let parsed = Self::parse(digits)?;
+        if &*parsed.0 == stored { Ok(parsed) } else { Err(SequenceNumberError::NotStorageForm) }
+    }
+
+    /// The form to store and to compare inside DynamoDB: string order is numeric order.
+    pub fn storage_form(&self) -> &str {
+        &self.0
+    }
+
+    /// The decimal digits, without leading zeros.
+    pub fn digits(&self) -> &str {
+        &self.0[LENGTH_PREFIX_DIGITS..]
+    }
+}
+
+impl fmt::Display for SequenceNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.digits())
+    }
+}
+
+impl fmt::Debug for SequenceNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SequenceNumber({})", self.digits())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::cmp::Ordering;
+
+    /// Compares digit strings as numbers, written without the type under test.
+    fn numeric_order(left: &str, right: &str) -> Ordering {
+        let width = left.len().max(right.len());
+        format!("{left:0>width$}").cmp(&format!("{right:0>width$}"))
+    }
+
+    proptest! {
+        #[test]
+        fn order_is_numeric_order(left in "[0-9]{1,128}", right in "[0-9]{1,128}") {
+            let (a, b) = (SequenceNumber::parse(&left).unwrap(), SequenceNumber::parse(&right).unwrap());
+            prop_assert_eq!(a.cmp(&b), numeric_order(&left, &right));
+            prop_assert_eq!(a.storage_form().cmp(b.storage_form()), numeric_order(&left, &right));
+        }
+
+        #[test]
+        fn order_is_integer_order_for_close_numbers(left in any::<u64>(), difference in 0_u64..3) {
+            let right = left.saturating_add(difference);
+            let (a, b) = (SequenceNumber::parse(&left.to_string()).unwrap(), SequenceNumber::parse(&right.to_string()).unwrap());
+            prop_assert_eq!(a.cmp(&b), left.cmp(&right));
+        }
+
+        #[test]
+        fn storage_form_round_trips(digits in "[1-9][0-9]{0,127}") {
+            let number = SequenceNumber::parse(&digits).unwrap();
+            prop_assert_eq!(number.digits(), digits.as_str());
+            prop_assert_eq!(SequenceNumber::from_storage_form(number.storage_form()).unwrap(), number);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_without_a_panic(text in ".*") {
+            let _ = SequenceNumber::parse(&text);
+            if let Ok(number) = SequenceNumber::from_storage_form(&text) {
+                prop_assert_eq!(number.storage_form(), text.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_what_kinesis_never_assigns() {
+        assert_eq!(SequenceNumber::parse(""), Err(SequenceNumberError::Empty));
+        assert_eq!(SequenceNumber::parse("12a"), Err(SequenceNumberError::NotADigit { position: 2 }));
+        let long = "9".repeat(129);
+        assert_eq!(SequenceNumber::parse(&long), Err(SequenceNumberError::TooLong { digits: 129 }));
+        assert!(SequenceNumber::parse(&"9".repeat(128)).is_ok());
+        assert_eq!(SequenceNumber::from_storage_form("00212x"), Err(SequenceNumberError::NotADigit { position: 2 }));
+        assert_eq!(SequenceNumber::from_storage_form("0039"), Err(SequenceNumberError::NotStorageForm));
+    }
+}

@@ -1,0 +1,251 @@
+//! One API call as the access log tells it, and whether it is billed.
+
+use crate::window::{CallWindow, WindowError};
+
+/// The longest key id that is counted, in bytes.
+///
+/// Keeps a ledger row under one kilobyte, and so one update at one write unit.
+pub const MAX_KEY_ID_BYTES: usize = 256;
+
+/// An HTTP status code, 100 to 599 (RFC 9110, section 15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallStatus(u16);
+
+impl CallStatus {
+    /// Reads exactly three ASCII digits, the first of them 1 to 5.
+    ///
+    /// `"2"`, `"20"` and `"2xx"` are no statuses: they give `None`, although
+    /// the subscription filter `{ $.status = 2* }` lets them through.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let [first @ b'1'..=b'5', second @ b'0'..=b'9', third @ b'0'..=b'9'] = *text else {
+            return None;
+        };
+        let digit = |byte: u8| u16::from(byte - b'0');
+        Some(Self(digit(first) * 100 + digit(second) * 10 + digit(third)))
+    }
+
+    /// The status as a number.
+    pub fn code(self) -> u16 {
+        self.0
+    }
+
+    /// Whether the call succeeded: 200 to 299.
+    pub fn is_successful(self) -> bool {
+        (200..300).contains(&self.0)
+    }
+}
+
+/// One line of the access log, borrowed from the bytes it was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageRecord<'a> {
+    /// The id of the API key; `None` on an endpoint that needs no key.
+    pub api_key_id: Option<&'a str>,
+    /// The status that the client received.
+    pub status: CallStatus,
+    /// When the request was made, in milliseconds since 1970.
+    pub requested_at_ms: i64,
+    /// When the response had been sent, in milliseconds since 1970; the
+    /// request time where the log does not tell the latency.
+    pub responded_at_ms: i64,
+}
+
+/// Why a well-formed call is not billed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SkipReason {
+    /// The status is not 200 to 299.
+    NotSuccessful,
+    /// The call carries no key id: a public endpoint.
+    NoApiKey,
+}
+
+/// Why a well-formed call can be neither billed nor skipped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImplausibleCall {
+    /// The request time is before the oldest day that the ledger keeps.
+    #[error("the request time {requested_at_ms} ms is before {earliest_ms} ms, the oldest the ledger keeps")]
+    TooOld {
+        /// The request time, in milliseconds since 1970.
+        requested_at_ms: i64,
+        /// The earliest time accepted.
+        earliest_ms: i64,
+    },
+    /// The request time is after the record arrived in the stream.
+    #[error("the request time {requested_at_ms} ms is after {latest_ms} ms, when it had already reached the stream")]
+    InTheFuture {
+        /// The request time, in milliseconds since 1970.
+        requested_at_ms: i64,
+        /// The latest time accepted.
+        latest_ms: i64,
+    },
+    /// The key id is longer than a ledger row has room for.
+    #[error("the key id has {bytes} bytes, more than {MAX_KEY_ID_BYTES}")]
+    KeyIdTooLong {
+        /// Length of the key id.
+        bytes: usize,
+    },
+    /// The request time is no calendar time.
+    #[error("the request time is no calendar time")]
+    NoWindow(#[source] WindowError),
+}
+
+/// The request times that can be true for a record.
+///
+/// Derived from the time at which the record arrived in the stream, which is
+/// part of the record. A retry or a replay years later therefore decides the
+/// same, which a comparison with the present time would not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlausibleTimes {
+    /// The earliest request time, in milliseconds since 1970.
+    pub earliest_ms: i64,
+    /// The latest request time, in milliseconds since 1970.
+    pub latest_ms: i64,
+}
+
+/// How far a producer's clock may be ahead of the stream's, in milliseconds.
+pub const MAX_CLOCK_LEAD_MS: i64 = crate::window::HOUR_MS;
+
+impl PlausibleTimes {
+    /// The times that fit a record that arrived at `arrived_at_ms`, for a
+    /// ledger that keeps a day for `retention_days`.
+    pub fn for_arrival(arrived_at_ms: i64, retention_days: u32) -> Self {
+        let retention_ms = i64::from(retention_days) * crate::window::DAY_MS;
+        Self {
+            earliest_ms: arrived_at_ms.saturating_sub(retention_ms).max(0),
+            latest_ms: arrived_at_ms.saturating_add(MAX_CLOCK_LEAD_MS),
+        }
+    }
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assessment<'a> {
+    /// It is counted for this key in this window.
+    Billable {
+        /// The id of the key.
+        api_key_id: &'a str,
+        /// The window it is counted in.
+        window: CallWindow,
+    },
+    /// It is not billed.
+    Skipped(SkipReason),
+}
+
+impl<'a> UsageRecord<'a> {
+    /// Decides whether this call is billed.
+    ///
+    /// # Errors
+    /// When a successful call of a key has a time or a key id that cannot be
+    /// right; such a call belongs in quarantine.
+    pub fn assess(&self, times: PlausibleTimes) -> Result<Assessment<'a>, ImplausibleCall> {
+        if !self.status.is_successful() {
+            return Ok(Assessment::Skipped(SkipReason::NotSuccessful));
+        }
+        let Some(api_key_id) = self.api_key_id else {
+            return Ok(Assessment::Skipped(SkipReason::NoApiKey));
+        };
+        if api_key_id.len() > MAX_KEY_ID_BYTES {
+            return Err(ImplausibleCall::KeyIdTooLong { bytes: api_key_id.len() });
+        }
+        let requested_at_ms = self.requested_at_ms;
+        if requested_at_ms < times.earliest_ms {
+            return Err(ImplausibleCall::TooOld { requested_at_ms, earliest_ms: times.earliest_ms });
+        }
+        if requested_at_ms > times.latest_ms {
+            return Err(ImplausibleCall::InTheFuture { requested_at_ms, latest_ms: times.latest_ms });
+        }
+        let window = CallWindow::at(requested_at_ms).map_err(ImplausibleCall::NoWindow)?;
+        Ok(Assessment::Billable { api_key_id, window })
+    }
+}
+
+/// What makes a record the same record when it is delivered again under
+/// another sequence number.
+///
+/// The number of events belongs to it, so that a part of a record that was put
+/// back from quarantine is not taken for the record it was cut from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RecordIdentity {
+    /// Where the events come from: log group and log stream, or a producer.
+    pub origin: String,
+    /// The id of the first event.
+    pub first_event_id: String,
+    /// The id of the last event.
+    pub last_event_id: String,
+    /// How many events the record has.
+    pub event_count: usize,
+}
+
+impl RecordIdentity {
+    /// The key under which a claim to this record is stored.
+    pub fn storage_key(&self) -> String {
+        let Self { origin, first_event_id, last_event_id, event_count } = self;
+        format!("{origin}|{first_event_id}|{last_event_id}|{event_count}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TIMES: PlausibleTimes = PlausibleTimes { earliest_ms: 1_000, latest_ms: 1_000_000 };
+
+    fn record(status: &str, api_key_id: Option<&'static str>, requested_at_ms: i64) -> UsageRecord<'static> {
+        let status = CallStatus::parse(status.as_bytes()).unwrap();
+        UsageRecord { api_key_id, status, requested_at_ms, responded_at_ms: requested_at_ms }
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_the_codes_200_to_299_are_successful(code in 100_u16..600) {
+            let status = CallStatus::parse(code.to_string().as_bytes()).unwrap();
+            prop_assert_eq!(status.code(), code);
+            prop_assert_eq!(status.is_successful(), code / 100 == 2);
+        }
+
+        #[test]
+        fn a_status_is_three_digits_and_nothing_else(text in "[0-9a-z+ -]{0,5}") {
+            let expected = text.len() == 3 && text.parse::<u16>().is_ok_and(|code| (100..600).contains(&code) && !text.contains('+'));
+            prop_assert_eq!(CallStatus::parse(text.as_bytes()).is_some(), expected);
+        }
+
+        #[test]
+        fn a_billable_call_is_successful_has_a_key_and_a_plausible_time(
+            code in 100_u16..600, has_key in any::<bool>(), requested_at_ms in -2_000_000_i64..2_000_000,
+        ) {
+            let call = record(&code.to_string(), has_key.then_some("key-1"), requested_at_ms);
+            match call.assess(TIMES) {
+                Ok(Assessment::Billable { api_key_id, window }) => {
+                    prop_assert!(code / 100 == 2 && has_key && (1_000..=1_000_000).contains(&requested_at_ms));
+                    prop_assert_eq!(api_key_id, "key-1");
+                    prop_assert_eq!(window, CallWindow::at(requested_at_ms).unwrap());
+                }
+                Ok(Assessment::Skipped(SkipReason::NotSuccessful)) => prop_assert!(code / 100 != 2),
+                Ok(Assessment::Skipped(SkipReason::NoApiKey)) => prop_assert!(code / 100 == 2 && !has_key),
+                Err(_) => prop_assert!(code / 100 == 2 && has_key && !(1_000..=1_000_000).contains(&requested_at_ms)),
+            }
+        }
+
+        #[test]
+        fn a_part_of_a_record_has_another_identity(count in 2_usize..500, part in 1_usize..499) {
+            prop_assume!(part < count);
+            let whole = RecordIdentity { origin: "g/s".into(), first_event_id: "1".into(), last_event_id: "9".into(), event_count: count };
+            let cut = RecordIdentity { event_count: part, ..whole.clone() };
+            prop_assert_ne!(whole.storage_key(), cut.storage_key());
+        }
+    }
+
+    #[test]
+    fn a_key_id_that_has_no_room_in_a_row_is_refused() {
+        let long: &'static str = Box::leak("k".repeat(257).into_boxed_str());
+        assert_eq!(record("200", Some(long), 5_000).assess(TIMES), Err(ImplausibleCall::KeyIdTooLong { bytes: 257 }));
+    }
+
+    #[test]
+    fn plausible_times_follow_the_arrival_of_the_record() {
+        let times = PlausibleTimes::for_arrival(100 * crate::window::DAY_MS, 10);
+        assert_eq!(times.earliest_ms, 90 * crate::window::DAY_MS);
+        assert_eq!(times.latest_ms, 100 * crate::window::DAY_MS + MAX_CLOCK_LEAD_MS);
+        assert_eq!(PlausibleTimes::for_arrival(0, 10).earliest_ms, 0, "a negative time is never plausible");
+    }
+}

@@ -1,0 +1,193 @@
+//! UTC days and hours: the windows that usage is counted in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::fmt::strtime;
+
+/// Milliseconds of one hour.
+pub const HOUR_MS: i64 = 3_600_000;
+/// Milliseconds of one UTC day; POSIX time has no leap seconds.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+/// Hours of one day, and so counters of one ledger row.
+pub const HOURS_PER_DAY: usize = 24;
+
+/// A UTC calendar day, counted in days since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UtcDay(i32);
+
+/// The hour of a UTC day in which a call was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallWindow {
+    /// The UTC day.
+    pub day: UtcDay,
+    /// The hour of that day, 0 to 23.
+    pub hour: u8,
+}
+
+/// Why a text or number names no point in time that can be counted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WindowError {
+    /// Outside the years that a calendar day can be written for.
+    #[error("{epoch_ms} ms since 1970 is outside the years 0001 to 9999")]
+    OutOfRange {
+        /// Milliseconds since 1970-01-01T00:00:00Z.
+        epoch_ms: i64,
+    },
+    /// Not a day written as `YYYY-MM-DD`.
+    #[error("a day is written YYYY-MM-DD, as in 2026-11-24")]
+    NotADay,
+    /// Neither of the two forms that a request time is written in.
+    #[error("a request time is written as 24/Nov/2026:08:34:30 +0000 or 2026-11-24T08:34:30Z")]
+    NotARequestTime,
+}
+
+impl UtcDay {
+    /// Midnight at the start of the day, in milliseconds since 1970.
+    pub fn start_ms(self) -> i64 {
+        i64::from(self.0) * DAY_MS
+    }
+
+    /// The day `days` later (earlier, when negative).
+    #[must_use]
+    pub fn plus_days(self, days: i32) -> Self {
+        Self(self.0.saturating_add(days))
+    }
+
+    fn date(self) -> Option<Date> {
+        let timestamp = Timestamp::from_millisecond(self.start_ms()).ok()?;
+        Some(jiff::tz::Offset::UTC.to_datetime(timestamp).date())
+    }
+}
+
+impl CallWindow {
+    /// The window of a call at `epoch_ms` milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When the time is outside the years 0001 to 9999.
+    pub fn at(epoch_ms: i64) -> Result<Self, WindowError> {
+        let out_of_range = WindowError::OutOfRange { epoch_ms };
+        if !(FIRST_MS..=LAST_MS).contains(&epoch_ms) {
+            return Err(out_of_range);
+        }
+        let day = i32::try_from(epoch_ms.div_euclid(DAY_MS)).map_err(|_| out_of_range.clone())?;
+        let hour = u8::try_from(epoch_ms.rem_euclid(DAY_MS) / HOUR_MS).map_err(|_| out_of_range)?;
+        Ok(Self { day: UtcDay(day), hour })
+    }
+}
+
+/// 0001-01-01T00:00:00Z in milliseconds since 1970.
+const FIRST_MS: i64 = -62_135_596_800_000;
+/// 9999-12-31T00:00:00Z, less a day that jiff keeps for offsets.
+const LAST_MS: i64 = 253_402_207_200_000;
+
+impl fmt::Display for UtcDay {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.date() {
+            Some(date) => write!(formatter, "{:04}-{:02}-{:02}", date.year(), date.month(), date.day()),
+            None => write!(formatter, "day {} of 1970", self.0),
+        }
+    }
+}
+
+impl FromStr for UtcDay {
+    type Err = WindowError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let well_formed = text.len() == 10
+            && text.bytes().enumerate().all(|(index, byte)| match index {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
+        if !well_formed {
+            return Err(WindowError::NotADay);
+        }
+        let date: Date = text.parse().map_err(|_| WindowError::NotADay)?;
+        let midnight = jiff::tz::Offset::UTC
+            .to_timestamp(date.at(0, 0, 0, 0))
+            .map_err(|_| WindowError::NotADay)?;
+        CallWindow::at(midnight.as_millisecond()).map(|window| window.day)
+    }
+}
+
+/// Reads a request time with any UTC offset, as milliseconds since 1970.
+///
+/// Accepts `$context.requestTime` of API Gateway (the common log format,
+/// `24/Nov/2026:14:04:30 +0530`) and RFC 3339 (`2026-11-24T14:04:30+05:30`).
+///
+/// # Errors
+/// When the text is in neither form or names no real point in time.
+pub fn parse_request_time(text: &str) -> Result<i64, WindowError> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(timestamp.as_millisecond());
+    }
+    strtime::parse("%d/%b/%Y:%H:%M:%S %z", text)
+        .and_then(|parsed| parsed.to_timestamp())
+        .map(Timestamp::as_millisecond)
+        .map_err(|_| WindowError::NotARequestTime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_call_lies_inside_its_window(epoch_ms in FIRST_MS..=LAST_MS) {
+            let window = CallWindow::at(epoch_ms).unwrap();
+            let start = window.day.start_ms() + i64::from(window.hour) * HOUR_MS;
+            prop_assert!(start <= epoch_ms && epoch_ms < start + HOUR_MS);
+            prop_assert!(usize::from(window.hour) < HOURS_PER_DAY);
+        }
+
+        #[test]
+        fn a_day_round_trips_through_its_text(epoch_ms in FIRST_MS..=LAST_MS) {
+            let day = CallWindow::at(epoch_ms).unwrap().day;
+            prop_assert_eq!(day.to_string().parse::<UtcDay>().unwrap(), day);
+        }
+
+        #[test]
+        fn text_order_of_days_is_time_order(left in 0..LAST_MS, right in 0..LAST_MS) {
+            let (a, b) = (CallWindow::at(left).unwrap().day, CallWindow::at(right).unwrap().day);
+            prop_assert_eq!(a.to_string().cmp(&b.to_string()), a.cmp(&b));
+        }
+
+        #[test]
+        fn the_offset_of_a_request_time_does_not_move_the_call(
+            epoch_s in 0_i64..4_000_000_000, offset_minutes in -14 * 60..=14 * 60_i64,
+        ) {
+            let local = Timestamp::from_second(epoch_s + offset_minutes * 60).unwrap();
+            let sign = if offset_minutes < 0 { '-' } else { '+' };
+            let (hours, minutes) = (offset_minutes.abs() / 60, offset_minutes.abs() % 60);
+            let civil = jiff::tz::Offset::UTC.to_datetime(local);
+            let rfc3339 = format!("{civil}{sign}{hours:02}:{minutes:02}");
+            let common_log = format!("{} {sign}{hours:02}{minutes:02}", civil.strftime("%d/%b/%Y:%H:%M:%S"));
+            prop_assert_eq!(parse_request_time(&rfc3339).unwrap(), epoch_s * 1000);
+            prop_assert_eq!(parse_request_time(&common_log).unwrap(), epoch_s * 1000);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_without_a_panic(text in ".*", number in any::<i64>()) {
+            let _ = parse_request_time(&text);
+            let _ = text.parse::<UtcDay>();
+            let _ = CallWindow::at(number);
+        }
+    }
+
+    #[test]
+    fn an_offset_can_move_a_call_into_another_day_and_month() {
+        let epoch_ms = parse_request_time("01/Dec/2026:02:30:00 +0530").unwrap();
+        let window = CallWindow::at(epoch_ms).unwrap();
+        assert_eq!((window.day.to_string().as_str(), window.hour), ("2026-11-30", 21));
+    }
+
+    #[test]
+    fn days_that_do_not_exist_are_refused() {
+        for text in ["2026-02-29", "2026-13-01", "2026-1-01", "20261124", "", "2026-11-24T00"] {
+            assert_eq!(text.parse::<UtcDay>(), Err(WindowError::NotADay), "{text}");
+        }
+    }
+}
