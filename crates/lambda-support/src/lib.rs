@@ -1,1 +1,5 @@
-//! lambda-support
+//! What every Lambda function of the meter needs around its handler.
+
+pub mod clock;
+pub mod config;
+pub mod telemetry;

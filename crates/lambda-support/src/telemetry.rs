@@ -1,0 +1,148 @@
+//! Metrics in CloudWatch's embedded metric format: one JSON line on standard
+//! output, which CloudWatch Logs turns into metrics.
+//!
+//! Source: CloudWatch User Guide, "Specification: Embedded metric format".
+
+use serde_json::{Map, Value, json};
+
+/// The namespace of all metrics of the meter.
+pub const NAMESPACE: &str = "UsageMeter";
+
+/// How many values one metric may have in one line.
+pub const MAX_VALUES: usize = 100;
+
+/// The unit of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A number of things.
+    Count,
+    /// A duration.
+    Milliseconds,
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Milliseconds => "Milliseconds",
+        }
+    }
+}
+
+/// The metrics of one function, as an enum.
+pub trait Metric: Copy {
+    /// Its name in CloudWatch.
+    fn name(self) -> &'static str;
+    /// Its unit.
+    fn unit(self) -> Unit;
+}
+
+/// One line of metrics.
+#[derive(Debug)]
+pub struct MetricLine {
+    timestamp_ms: i64,
+    dimensions: Map<String, Value>,
+    definitions: Vec<Value>,
+    values: Map<String, Value>,
+}
+
+impl MetricLine {
+    /// A line of `service` in `environment`, measured at `timestamp_ms`.
+    pub fn new(service: &str, environment: &str, timestamp_ms: i64) -> Self {
+        let mut dimensions = Map::new();
+        dimensions.insert("Environment".to_owned(), json!(environment));
+        dimensions.insert("Service".to_owned(), json!(service));
+        Self { timestamp_ms, dimensions, definitions: Vec::new(), values: Map::new() }
+    }
+
+    /// Adds a metric with one value.
+    pub fn value(&mut self, metric: impl Metric, value: u64) -> &mut Self {
+        self.define(metric, json!(value))
+    }
+
+    /// Adds a metric with the distribution of these values; none, where there are none.
+    pub fn distribution(&mut self, metric: impl Metric, values: &mut [i64]) -> &mut Self {
+        if values.is_empty() {
+            return self;
+        }
+        values.sort_unstable();
+        self.define(metric, json!(representatives(values)))
+    }
+
+    /// Adds a property that is searchable in the logs and is no metric.
+    pub fn property(&mut self, name: &str, value: Value) -> &mut Self {
+        self.values.insert(name.to_owned(), value);
+        self
+    }
+
+    fn define(&mut self, metric: impl Metric, value: Value) -> &mut Self {
+        self.definitions.push(json!({"Name": metric.name(), "Unit": metric.unit().name()}));
+        self.values.insert(metric.name().to_owned(), value);
+        self
+    }
+
+    /// The line, as JSON.
+    pub fn to_json(&self) -> String {
+        let dimension_names: Vec<&String> = self.dimensions.keys().collect();
+        let mut line = Map::new();
+        let directive = json!({"Namespace": NAMESPACE, "Dimensions": [dimension_names], "Metrics": self.definitions});
+        line.insert("_aws".to_owned(), json!({"Timestamp": self.timestamp_ms, "CloudWatchMetrics": [directive]}));
+        line.extend(self.dimensions.clone());
+        line.extend(self.values.clone());
+        Value::Object(line).to_string()
+    }
+
+    /// Writes the line to standard output, where CloudWatch Logs picks it up.
+    pub fn emit(&self) {
+        use std::io::Write;
+        // A function whose output is closed goes on counting: the ledger matters more.
+        let _ = writeln!(std::io::stdout().lock(), "{}", self.to_json());
+    }
+}
+
+/// At most [`MAX_VALUES`] of the sorted values, evenly spaced, both ends included.
+fn representatives(sorted: &[i64]) -> Vec<i64> {
+    if sorted.len() <= MAX_VALUES {
+        return sorted.to_vec();
+    }
+    (0..MAX_VALUES).map(|place| sorted[place * (sorted.len() - 1) / (MAX_VALUES - 1)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    struct Calls;
+
+    impl Metric for Calls {
+        fn name(self) -> &'static str {
+            "Calls"
+        }
+        fn unit(self) -> Unit {
+            Unit::Count
+        }
+    }
+
+    #[test]
+    fn a_line_has_the_form_that_cloudwatch_reads() {
+        let mut line = MetricLine::new("consumer", "test", 5);
+        line.value(Calls, 3).property("reasons", json!({"bad": 1}));
+        let line: Value = serde_json::from_str(&line.to_json()).unwrap();
+        assert_eq!(line, json!({
+            "_aws": {"Timestamp": 5, "CloudWatchMetrics": [{
+                "Namespace": "UsageMeter", "Dimensions": [["Environment", "Service"]],
+                "Metrics": [{"Name": "Calls", "Unit": "Count"}],
+            }]},
+            "Environment": "test", "Service": "consumer", "Calls": 3, "reasons": {"bad": 1},
+        }));
+    }
+
+    #[test]
+    fn a_long_distribution_keeps_its_ends_and_its_shape() {
+        let values: Vec<i64> = (0..1000).collect();
+        let kept = representatives(&values);
+        assert_eq!((kept.len(), kept[0], kept[99]), (MAX_VALUES, 0, 999));
+        assert!(kept.is_sorted());
+    }
+}

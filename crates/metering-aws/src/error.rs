@@ -1,0 +1,37 @@
+//! What a failed request means for the batch it belongs to.
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use metering_core::ports::PortError;
+
+/// Error codes after which the same request may succeed, although their HTTP
+/// status is 400. Source: DynamoDB Developer Guide, "Error handling".
+const RETRYABLE_CODES: [&str; 8] = [
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "LimitExceededException",
+    "ItemCollectionSizeLimitExceededException",
+    "TransactionConflictException",
+    "RequestThrottled",
+    "ThrottledException",
+];
+
+/// Maps an SDK error to retryable or refused.
+pub(crate) fn port_error<E>(operation: String, error: SdkError<E, HttpResponse>) -> PortError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let refused = match &error {
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::ServiceError(service) => {
+            let retryable = service.err().code().is_some_and(|code| RETRYABLE_CODES.contains(&code));
+            service.raw().status().is_client_error() && !retryable
+        }
+        _ => false,
+    };
+    let source = Box::new(error);
+    if refused { PortError::Refused { operation, source } } else { PortError::Retryable { operation, source } }
+}

@@ -1,0 +1,95 @@
+//! Reads usage out of the ledger: what was called, by hour, day and month.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use metering_core::ports::PortError;
+use metering_core::window::{HOURS_PER_DAY, UtcDay};
+
+use crate::error::port_error;
+
+/// The calls of one day, added up over all shards.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DayUsage {
+    /// Calls per hour.
+    pub hours: [u64; HOURS_PER_DAY],
+    /// The latest call that the ledger tells of, in milliseconds since 1970.
+    pub last_call_ms: i64,
+}
+
+impl DayUsage {
+    /// The calls of the day.
+    pub fn total(&self) -> u64 {
+        self.hours.iter().sum()
+    }
+}
+
+/// The usage of one key, for the days that have any.
+pub type KeyUsage = BTreeMap<UtcDay, DayUsage>;
+
+/// A row that does not have the form of the ledger.
+#[derive(Debug, thiserror::Error)]
+#[error("the ledger row {sort_key:?} has no usable {attribute:?}")]
+struct MalformedRow {
+    sort_key: String,
+    attribute: String,
+}
+
+/// Reads the usage of a key from `from` to `to`, both included, with strongly
+/// consistent reads: what was committed before the call is in the answer.
+///
+/// # Errors
+/// When the ledger cannot be read or holds a malformed row.
+pub async fn usage_of_key(
+    client: &Client,
+    table: &str,
+    api_key_id: &str,
+    from: UtcDay,
+    to: UtcDay,
+) -> Result<KeyUsage, PortError> {
+    let operation = || format!("reading the usage of a key from table {table}");
+    // Sort keys are `day#shard`; '$' is the character after '#'.
+    let mut pages = client
+        .query()
+        .table_name(table)
+        .consistent_read(true)
+        .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+        .expression_attribute_values(":pk", AttributeValue::S(api_key_id.to_owned()))
+        .expression_attribute_values(":from", AttributeValue::S(format!("{from}#")))
+        .expression_attribute_values(":to", AttributeValue::S(format!("{to}$")))
+        .into_paginator()
+        .items()
+        .send();
+    let mut usage = KeyUsage::new();
+    while let Some(row) = pages.next().await {
+        let row = row.map_err(|error| port_error(operation(), error))?;
+        add_row(&mut usage, &row)
+            .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
+    }
+    Ok(usage)
+}
+
+fn add_row(usage: &mut KeyUsage, row: &HashMap<String, AttributeValue>) -> Result<(), MalformedRow> {
+    let sort_key = row.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+    let malformed = |attribute: &str| MalformedRow { sort_key: sort_key.clone(), attribute: attribute.to_owned() };
+    let number = |attribute: &str| match row.get(attribute) {
+        None => Ok(0),
+        Some(AttributeValue::N(digits)) => digits.parse::<u64>().map_err(|_| malformed(attribute)),
+        Some(_) => Err(malformed(attribute)),
+    };
+    let day: UtcDay = sort_key.split('#').next().unwrap_or("").parse().map_err(|_| malformed("sk"))?;
+    let day_usage = usage.entry(day).or_default();
+    let mut total = 0;
+    for (hour, calls) in day_usage.hours.iter_mut().enumerate() {
+        let added = number(&format!("h{hour:02}"))?;
+        *calls += added;
+        total += added;
+    }
+    if total != number("total")? {
+        return Err(malformed("total"));
+    }
+    let last_call_ms = i64::try_from(number("last_call")?).map_err(|_| malformed("last_call"))?;
+    day_usage.last_call_ms = day_usage.last_call_ms.max(last_call_ms);
+    Ok(())
+}
