@@ -1,1 +1,18 @@
-//! local-stack
+//! The whole usage meter on one machine, without an account or a container.
+//!
+//! [`stack::LocalStack`] starts everything. DynamoDB, SNS and SQS are embedded
+//! emulators; the stream, the log group with its subscription, the gateway and
+//! Lambda with its event source mapping are here, and run the real binaries.
+
+pub mod aws_endpoint;
+pub mod backend;
+pub mod faults;
+pub mod gateway;
+pub mod key_file;
+pub mod kinesis;
+pub mod lambda;
+pub mod log_group;
+pub mod metrics;
+pub mod queues;
+pub mod stack;
+pub mod subscription;

@@ -1,0 +1,160 @@
+//! One endpoint for all services: what `AWS_ENDPOINT_URL` points at.
+//!
+//! A request names its service in the scope of its signature. DynamoDB
+//! requests are handed on to the embedded database, through the faults that
+//! were asked for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use lambda_support::clock::now_ms;
+use serde_json::{Value, json};
+
+use crate::faults::{Faults, WriteFault};
+use crate::kinesis::{self, KinesisError, KinesisStore};
+use crate::queues::Queues;
+
+/// More than any request of these services may have.
+const MAX_BODY_BYTES: usize = 32 << 20;
+
+/// The services behind the endpoint.
+#[derive(Clone)]
+pub struct AwsEndpoint {
+    /// Where the embedded DynamoDB listens.
+    pub dynamodb: SocketAddr,
+    /// The streams.
+    pub kinesis: Arc<KinesisStore>,
+    /// SQS and SNS.
+    pub queues: Arc<Queues>,
+    /// What goes wrong on purpose.
+    pub faults: Arc<Faults>,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// The operations of DynamoDB that change something.
+const WRITES: [&str; 5] = ["UpdateItem", "PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
+
+impl AwsEndpoint {
+    /// An endpoint for these services.
+    pub fn new(dynamodb: SocketAddr, kinesis: Arc<KinesisStore>, queues: Arc<Queues>, faults: Arc<Faults>) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        Self { dynamodb, kinesis, queues, faults, client }
+    }
+
+    /// The router that answers for the services.
+    pub fn router(self) -> Router {
+        Router::new().fallback(serve).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(self)
+    }
+
+    async fn dynamodb(&self, headers: HeaderMap, body: Bytes) -> Response {
+        let operation = target(&headers).1;
+        let fault = if WRITES.contains(&operation) { self.faults.write_fault() } else { WriteFault::None };
+        if fault == WriteFault::Throttle {
+            let message = "a throttle that was asked for";
+            return error_response(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException", message);
+        }
+        let mut request = http::Request::post(format!("http://{}/", self.dynamodb));
+        for name in [header::CONTENT_TYPE, header::AUTHORIZATION] {
+            if let Some(value) = headers.get(&name) {
+                request = request.header(name, value);
+            }
+        }
+        for name in ["x-amz-target", "x-amz-date", "x-amz-security-token"] {
+            if let Some(value) = headers.get(name) {
+                request = request.header(name, value);
+            }
+        }
+        let Ok(request) = request.body(Full::new(body)) else {
+            return error_response(StatusCode::BAD_REQUEST, "SerializationException", "the request has no usable headers");
+        };
+        match self.client.request(request).await {
+            Ok(_) if fault == WriteFault::LoseReply => lost_reply(),
+            Ok(response) => response.map(Body::new),
+            Err(error) => error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string()),
+        }
+    }
+
+    async fn kinesis(&self, headers: &HeaderMap, body: Bytes) -> Response {
+        let operation = target(headers).1.to_owned();
+        let store = self.kinesis.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let body: Value = serde_json::from_slice(&body).map_err(|error| KinesisError {
+                code: "SerializationException",
+                message: format!("the request is not JSON: {error}"),
+            })?;
+            kinesis::handle(&store, &operation, &body, now_ms())
+        });
+        match answer.await {
+            Ok(Ok(value)) => json_response(StatusCode::OK, "application/x-amz-json-1.1", &value),
+            Ok(Err(error)) if error.is_internal() => {
+                error_response(StatusCode::INTERNAL_SERVER_ERROR, error.code, &error.message)
+            }
+            Ok(Err(error)) => error_response(StatusCode::BAD_REQUEST, error.code, &error.message),
+            Err(error) => error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailureException", &error.to_string()),
+        }
+    }
+}
+
+async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return error_response(StatusCode::BAD_REQUEST, "SerializationException", &error.to_string()),
+    };
+    match service(&parts.headers) {
+        "dynamodb" => endpoint.dynamodb(parts.headers, body).await,
+        "kinesis" => endpoint.kinesis(&parts.headers, body).await,
+        "sqs" => endpoint.queues.sqs(parts, body).await,
+        "sns" => endpoint.queues.sns(parts, body).await,
+        other => {
+            let message = format!(
+                "the local stack offers dynamodb, kinesis, sns and sqs; this request is for {other:?}. Sign it with any credentials, so that it names its service"
+            );
+            error_response(StatusCode::NOT_FOUND, "UnknownServiceException", &message)
+        }
+    }
+}
+
+/// The service of a request: from its target, else from its signature's scope.
+fn service(headers: &HeaderMap) -> &str {
+    match target(headers).0 {
+        "DynamoDB_20120810" | "DynamoDBStreams_20120810" => "dynamodb",
+        "Kinesis_20131202" => "kinesis",
+        "AmazonSQS" => "sqs",
+        _ => {
+            let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or("");
+            authorization.split('/').nth(3).unwrap_or("")
+        }
+    }
+}
+
+/// The two halves of `X-Amz-Target`: the service's version and the operation.
+fn target(headers: &HeaderMap) -> (&str, &str) {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("");
+    target.split_once('.').unwrap_or((target, ""))
+}
+
+/// A reply that breaks off before its first byte of content, so that the
+/// client sees a closed connection and cannot know what became of its request.
+fn lost_reply() -> Response {
+    let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("a lost reply that was asked for")) });
+    ([(header::CONTENT_LENGTH, "2")], Body::from_stream(broken)).into_response()
+}
+
+fn json_response(status: StatusCode, content_type: &'static str, value: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, content_type)], value.to_string()).into_response()
+}
+
+fn error_response(status: StatusCode, code: &str, message: &str) -> Response {
+    json_response(status, "application/x-amz-json-1.1", &json!({"__type": code, "message": message}))
+}

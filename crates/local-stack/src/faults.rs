@@ -1,0 +1,64 @@
+//! Faults on purpose, from a seed.
+
+use std::sync::{Mutex, PoisonError};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+/// How often which fault happens; each a probability from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FaultRates {
+    /// A write to DynamoDB is answered with a throttle and not carried out.
+    pub throttled_write: f64,
+    /// A write to DynamoDB is carried out, and the connection closed without an answer.
+    pub lost_reply: f64,
+    /// The subscription delivers a batch a second time, under another sequence number.
+    pub duplicate_batch: f64,
+}
+
+/// A source of faults.
+#[derive(Debug)]
+pub struct Faults {
+    rates: FaultRates,
+    random: Mutex<StdRng>,
+}
+
+/// What happens to a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteFault {
+    /// Nothing.
+    None,
+    /// It is refused as too much.
+    Throttle,
+    /// It is carried out, but nobody hears of it.
+    LoseReply,
+}
+
+impl Faults {
+    /// Faults at these rates, the same for the same seed and order of events.
+    pub fn new(rates: FaultRates, seed: u64) -> Self {
+        Self { rates, random: Mutex::new(StdRng::seed_from_u64(seed)) }
+    }
+
+    fn draw(&self) -> f64 {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
+    }
+
+    /// Draws the fate of a write.
+    pub fn write_fault(&self) -> WriteFault {
+        let FaultRates { throttled_write, lost_reply, .. } = self.rates;
+        if throttled_write + lost_reply == 0.0 {
+            return WriteFault::None;
+        }
+        match self.draw() {
+            drawn if drawn < throttled_write => WriteFault::Throttle,
+            drawn if drawn < throttled_write + lost_reply => WriteFault::LoseReply,
+            _ => WriteFault::None,
+        }
+    }
+
+    /// Draws whether a batch is delivered twice.
+    pub fn duplicates_batch(&self) -> bool {
+        self.rates.duplicate_batch > 0.0 && self.draw() < self.rates.duplicate_batch
+    }
+}

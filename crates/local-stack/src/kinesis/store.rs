@@ -1,0 +1,292 @@
+//! Streams, shards and records in SQLite.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::error::KinesisError;
+use super::iterator::Position;
+use super::sequence::{digits_of, storage_form};
+use super::shard::{Shard, even_ranges, hash_key, shard_id};
+
+/// How long records are kept. Source: Kinesis Developer Guide, default retention.
+pub const RETENTION_MS: i64 = 24 * 3_600_000;
+/// The most bytes that one `GetRecords` returns. Source: API Reference.
+const MAX_READ_BYTES: usize = 10 << 20;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS streams (name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS shards (
+    stream TEXT NOT NULL, shard_id TEXT NOT NULL, shard_index INTEGER NOT NULL, created_ms INTEGER NOT NULL,
+    start_hash TEXT NOT NULL, end_hash TEXT NOT NULL, parent TEXT, adjacent_parent TEXT,
+    last_counter INTEGER NOT NULL DEFAULT 0, last_arrived_ms INTEGER NOT NULL DEFAULT 0, ending_sequence TEXT,
+    PRIMARY KEY (stream, shard_id));
+CREATE TABLE IF NOT EXISTS records (
+    stream TEXT NOT NULL, shard_id TEXT NOT NULL, sequence TEXT NOT NULL,
+    partition_key TEXT NOT NULL, arrived_ms INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (stream, shard_id, sequence));
+";
+
+/// A record to put.
+#[derive(Debug, Clone)]
+pub struct NewRecord {
+    /// Decides the shard.
+    pub partition_key: String,
+    /// Decides the shard in its place.
+    pub explicit_hash_key: Option<String>,
+    /// The bytes.
+    pub data: Vec<u8>,
+}
+
+/// A record as it is read.
+#[derive(Debug, Clone)]
+pub struct StoredRecord {
+    /// Its sequence number, in storage form.
+    pub sequence: String,
+    /// Its partition key.
+    pub partition_key: String,
+    /// When it arrived, in milliseconds since 1970.
+    pub arrived_ms: i64,
+    /// The bytes.
+    pub data: Vec<u8>,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub struct ReadResult {
+    /// The records, in order.
+    pub records: Vec<StoredRecord>,
+    /// Where to read on; `None` at the end of a closed shard.
+    pub next: Option<Position>,
+    /// How far the last record read lies behind the present, in milliseconds.
+    pub millis_behind_latest: i64,
+}
+
+/// The service's storage.
+#[derive(Debug)]
+pub struct KinesisStore {
+    connection: Mutex<Connection>,
+}
+
+impl KinesisStore {
+    /// Opens the file, creating it where it does not exist.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, KinesisError> {
+        let connection = Connection::open(path)?;
+        // Commits survive the end of the process; only a power cut may undo the last.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Creates a stream of `shard_count` shards.
+    pub fn create_stream(&self, name: &str, shard_count: u32, now_ms: i64) -> Result<(), KinesisError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        let created = transaction
+            .execute("INSERT OR IGNORE INTO streams (name, created_ms) VALUES (?, ?)", params![name, now_ms])?;
+        if created == 0 {
+            let message = format!("the stream {name} exists already");
+            return Err(KinesisError { code: "ResourceInUseException", message });
+        }
+        for range in even_ranges(shard_count) {
+            insert_shard(&transaction, name, range, (None, None), now_ms)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Deletes a stream with its records.
+    pub fn delete_stream(&self, name: &str) -> Result<(), KinesisError> {
+        let mut connection = self.lock();
+        stream_created_ms(&connection, name)?;
+        let transaction = connection.transaction()?;
+        for table in ["records", "shards"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE stream = ?"), [name])?;
+        }
+        transaction.execute("DELETE FROM streams WHERE name = ?", [name])?;
+        Ok(transaction.commit()?)
+    }
+
+    /// The names of all streams.
+    pub fn stream_names(&self) -> Result<Vec<String>, KinesisError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached("SELECT name FROM streams ORDER BY name")?;
+        let names = statement.query_map([], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
+    }
+
+    /// When a stream was created, in milliseconds since 1970.
+    pub fn stream_created_ms(&self, name: &str) -> Result<i64, KinesisError> {
+        stream_created_ms(&self.lock(), name)
+    }
+
+    /// The shards of a stream, closed ones included, in the order of their creation.
+    pub fn shards(&self, stream: &str) -> Result<Vec<Shard>, KinesisError> {
+        shards(&self.lock(), stream)
+    }
+
+    /// Puts records, all in one transaction, and returns the shard and the
+    /// sequence number of each, in storage form.
+    pub fn put(&self, stream: &str, records: &[NewRecord], now_ms: i64) -> Result<Vec<(String, String)>, KinesisError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        let mut shards = shards(&transaction, stream)?;
+        let mut placed = Vec::with_capacity(records.len());
+        for record in records {
+            let hash_key = hash_key(&record.partition_key, record.explicit_hash_key.as_deref())?;
+            let shard = shards
+                .iter_mut()
+                .find(|shard| shard.is_open() && shard.contains(hash_key))
+                .ok_or_else(|| KinesisError::not_found(format!("the stream {stream} has no open shard")))?;
+            let position = shard.next(now_ms);
+            let sequence = position.storage_form()?;
+            transaction
+                .prepare_cached("INSERT INTO records (stream, shard_id, sequence, partition_key, arrived_ms, data) VALUES (?, ?, ?, ?, ?, ?)")?
+                .execute(params![stream, shard.shard_id, sequence, record.partition_key, position.arrived_ms, record.data])?;
+            shard.last_counter = position.counter;
+            shard.last_arrived_ms = position.arrived_ms;
+            placed.push((shard.shard_id.clone(), sequence));
+        }
+        for shard in shards.iter().filter(|shard| shard.is_open()) {
+            transaction
+                .prepare_cached("UPDATE shards SET last_counter = ?, last_arrived_ms = ? WHERE stream = ? AND shard_id = ?")?
+                .execute(params![shard.last_counter, shard.last_arrived_ms, stream, shard.shard_id])?;
+        }
+        transaction.commit()?;
+        Ok(placed)
+    }
+
+    /// Reads up to `limit` records of a shard from a position.
+    pub fn read(&self, stream: &str, shard_id: &str, position: &Position, limit: usize, now_ms: i64) -> Result<ReadResult, KinesisError> {
+        let connection = self.lock();
+        let shard = find_shard(&connection, stream, shard_id)?;
+        let (condition, bound) = match position {
+            Position::AtSequence(sequence) => ("sequence >= ?3", sequence.clone()),
+            Position::AfterSequence(sequence) => ("sequence > ?3", sequence.clone()),
+            Position::AtTimestamp(ms) => ("arrived_ms >= CAST(?3 AS INTEGER)", ms.to_string()),
+        };
+        let query = format!(
+            "SELECT sequence, partition_key, arrived_ms, data FROM records \
+             WHERE stream = ?1 AND shard_id = ?2 AND {condition} AND arrived_ms >= ?4 ORDER BY sequence LIMIT ?5"
+        );
+        let mut statement = connection.prepare_cached(&query)?;
+        let one_more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
+        let mut rows = statement.query(params![stream, shard_id, bound, now_ms - RETENTION_MS, one_more])?;
+        let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
+        while let Some(row) = rows.next()? {
+            let record =
+                StoredRecord { sequence: row.get(0)?, partition_key: row.get(1)?, arrived_ms: row.get(2)?, data: row.get(3)? };
+            bytes += record.data.len();
+            more = records.len() == limit || (bytes > MAX_READ_BYTES && !records.is_empty());
+            if more {
+                break;
+            }
+            records.push(record);
+        }
+        let last = records.last();
+        let next = match last {
+            Some(record) => Position::AfterSequence(record.sequence.clone()),
+            None => position.clone(),
+        };
+        let millis_behind_latest = if more { last.map_or(0, |record| (now_ms - record.arrived_ms).max(0)) } else { 0 };
+        let at_end = !more && !shard.is_open();
+        Ok(ReadResult { records, next: (!at_end).then_some(next), millis_behind_latest })
+    }
+
+    /// The position after the last record of a shard.
+    pub fn latest(&self, stream: &str, shard_id: &str) -> Result<Position, KinesisError> {
+        let connection = self.lock();
+        let shard = find_shard(&connection, stream, shard_id)?;
+        let last: Option<String> = connection.query_row(
+            "SELECT MAX(sequence) FROM records WHERE stream = ? AND shard_id = ?",
+            [stream, shard_id],
+            |row| row.get(0),
+        )?;
+        last.map_or_else(|| shard.start().storage_form(), Ok).map(Position::AfterSequence)
+    }
+
+    /// The digits of the last sequence number of every shard that has records.
+    pub fn last_sequence_numbers(&self, stream: &str) -> Result<Vec<(String, Option<String>)>, KinesisError> {
+        let connection = self.lock();
+        shards(&connection, stream)?
+            .into_iter()
+            .map(|shard| {
+                let query = "SELECT MAX(sequence) FROM records WHERE stream = ? AND shard_id = ?";
+                let last: Option<String> =
+                    connection.prepare_cached(query)?.query_row([stream, &shard.shard_id], |row| row.get(0))?;
+                Ok((shard.shard_id, last.map(|sequence| digits_of(&sequence).to_owned())))
+            })
+            .collect()
+    }
+
+    /// Deletes the records that are older than the retention.
+    pub fn trim(&self, now_ms: i64) -> Result<(), KinesisError> {
+        self.lock().execute("DELETE FROM records WHERE arrived_ms < ?", [now_ms - RETENTION_MS])?;
+        Ok(())
+    }
+}
+
+/// When a stream was created.
+pub(super) fn stream_created_ms(connection: &Connection, name: &str) -> Result<i64, KinesisError> {
+    connection
+        .query_row("SELECT created_ms FROM streams WHERE name = ?", [name], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| KinesisError::not_found(format!("there is no stream {name}")))
+}
+
+/// The shards of a stream in the order of their creation.
+pub(super) fn shards(connection: &Connection, stream: &str) -> Result<Vec<Shard>, KinesisError> {
+    stream_created_ms(connection, stream)?;
+    let query = format!("SELECT {} FROM shards WHERE stream = ? ORDER BY shard_index", Shard::COLUMNS);
+    let mut statement = connection.prepare_cached(&query)?;
+    let shards = statement.query_map([stream], Shard::from_row)?;
+    Ok(shards.collect::<Result<_, _>>()?)
+}
+
+/// One shard.
+pub(super) fn find_shard(connection: &Connection, stream: &str, wanted: &str) -> Result<Shard, KinesisError> {
+    shards(connection, stream)?
+        .into_iter()
+        .find(|shard| shard.shard_id == wanted)
+        .ok_or_else(|| KinesisError::not_found(format!("the stream {stream} has no shard {wanted}")))
+}
+
+/// Adds an open shard, whose index is the next free one.
+pub(super) fn insert_shard(
+    transaction: &Transaction<'_>,
+    stream: &str,
+    (start, end): (u128, u128),
+    (parent, adjacent_parent): (Option<&str>, Option<&str>),
+    created_ms: i64,
+) -> Result<(), KinesisError> {
+    let index: i64 =
+        transaction.query_row("SELECT COUNT(*) FROM shards WHERE stream = ?", [stream], |row| row.get(0))?;
+    transaction.execute(
+        "INSERT INTO shards (stream, shard_id, shard_index, created_ms, start_hash, end_hash, parent, adjacent_parent) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        params![stream, shard_id(index), index, created_ms, start.to_string(), end.to_string(), parent, adjacent_parent],
+    )?;
+    Ok(())
+}
+
+/// Closes a shard at its next sequence number.
+pub(super) fn close_shard(transaction: &Transaction<'_>, stream: &str, shard: &Shard, now_ms: i64) -> Result<(), KinesisError> {
+    let ending = storage_form(&shard.next(now_ms).digits())?;
+    transaction.execute(
+        "UPDATE shards SET ending_sequence = ? WHERE stream = ? AND shard_id = ?",
+        params![ending, stream, shard.shard_id],
+    )?;
+    Ok(())
+}
+
+/// The digits of a shard's ending sequence number, if it is closed.
+pub(super) fn ending_digits(shard: &Shard) -> Option<&str> {
+    shard.ending_sequence.as_deref().map(digits_of)
+}

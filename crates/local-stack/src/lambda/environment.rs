@@ -1,0 +1,227 @@
+//! One execution environment: a process of the function's binary, frozen
+//! between invocations as on AWS.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lambda_support::clock::now_ms;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc, watch};
+
+use super::function::FunctionSpec;
+use super::runtime_api::{Invocation, RuntimeApi, RuntimeMessage, router};
+use crate::metrics::MetricSink;
+
+/// How long a function may take to start. Source: Lambda Developer Guide, init phase.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why an invocation gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum InvocationError {
+    /// The binary could not be started.
+    #[error("the function's binary {binary} could not be started; build it with scripts/build-lambdas.sh")]
+    Spawn {
+        /// The binary.
+        binary: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It ended, or told an error, before it asked for an invocation.
+    #[error("the function could not initialise: {detail}")]
+    Init {
+        /// What is known.
+        detail: String,
+    },
+    /// The function answered with an error.
+    #[error("the function failed: {detail}")]
+    Function {
+        /// The error's JSON.
+        detail: String,
+    },
+    /// The process ended during the invocation.
+    #[error("the function's process ended during the invocation")]
+    Crashed,
+    /// There was no answer in time; the process was ended.
+    #[error("the function did not answer within {timeout_ms} ms")]
+    TimedOut {
+        /// The function's time-out.
+        timeout_ms: u64,
+    },
+}
+
+impl InvocationError {
+    /// Whether the environment can be used again.
+    pub fn keeps_environment(&self) -> bool {
+        matches!(self, Self::Function { .. })
+    }
+}
+
+/// A running environment.
+pub struct Environment {
+    pid: Pid,
+    invocations: mpsc::Sender<Invocation>,
+    messages: Mutex<mpsc::Receiver<RuntimeMessage>>,
+    polls: watch::Receiver<u64>,
+    exited: watch::Receiver<bool>,
+}
+
+impl Environment {
+    /// Starts a process, waits until it asks for an invocation and freezes it.
+    pub async fn start(spec: &FunctionSpec, metrics: &Arc<MetricSink>) -> Result<Self, InvocationError> {
+        let spawn_error = |source| InvocationError::Spawn { binary: spec.binary.display().to_string(), source };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(spawn_error)?;
+        let address = listener.local_addr().map_err(spawn_error)?;
+        let (invocations, invocation_receiver) = mpsc::channel(1);
+        let (message_sender, messages) = mpsc::channel(4);
+        let (poll_sender, polls) = watch::channel(0);
+        let api = Arc::new(RuntimeApi {
+            invocations: Mutex::new(invocation_receiver),
+            messages: message_sender,
+            polls: poll_sender,
+            function_name: spec.name.clone(),
+        });
+        let mut child = command(spec, &address.to_string()).spawn().map_err(spawn_error)?;
+        let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let pid = pid.ok_or_else(|| InvocationError::Init { detail: "the process ended at once".to_owned() })?;
+        forward_output(&mut child, spec, metrics);
+        let (exit_sender, exited) = watch::channel(false);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = child.wait() => {}
+                // The environment was dropped: end the process and its API.
+                () = exit_sender.closed() => { let _ = child.kill().await; }
+            }
+            let _ = exit_sender.send(true);
+        });
+        let mut gone = exited.clone();
+        let shutdown = async move { let _ = gone.wait_for(|exited| *exited).await; };
+        tokio::spawn(axum::serve(listener, router(api)).with_graceful_shutdown(shutdown).into_future());
+        let environment = Self { pid, invocations, messages: Mutex::new(messages), polls, exited };
+        environment.wait_for_init().await?;
+        environment.freeze();
+        Ok(environment)
+    }
+
+    async fn wait_for_init(&self) -> Result<(), InvocationError> {
+        let (mut polls, mut exited) = (self.polls.clone(), self.exited.clone());
+        let mut messages = self.messages.lock().await;
+        let init = |detail: String| Err(InvocationError::Init { detail });
+        tokio::select! {
+            _ = polls.wait_for(|polls| *polls > 0) => Ok(()),
+            Some(RuntimeMessage::InitError(body)) = messages.recv() => init(String::from_utf8_lossy(&body).into_owned()),
+            _ = exited.wait_for(|exited| *exited) => init("the process ended; its last log lines say why".to_owned()),
+            () = tokio::time::sleep(INIT_TIMEOUT) => init(format!("it took more than {INIT_TIMEOUT:?}")),
+        }
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Whether the process has ended.
+    pub fn has_exited(&self) -> bool {
+        *self.exited.borrow()
+    }
+
+    fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Once it has exited, its id may belong to another process.
+        if !self.has_exited() {
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+
+    /// Ends the process without warning, as a crash would.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Thaws the process, hands it the event and waits for its answer, then
+    /// freezes it again.
+    pub async fn invoke(&self, request_id: &str, payload: Bytes, timeout_ms: u64) -> Result<Bytes, InvocationError> {
+        let polls_before = *self.polls.borrow();
+        let mut exited = self.exited.clone();
+        let deadline_ms = now_ms().saturating_add_unsigned(timeout_ms);
+        self.signal(Signal::CONT);
+        let invocation = Invocation { request_id: request_id.to_owned(), payload, deadline_ms };
+        if self.invocations.send(invocation).await.is_err() {
+            return Err(InvocationError::Crashed);
+        }
+        let result = tokio::select! {
+            result = self.answer(request_id) => result,
+            _ = exited.wait_for(|exited| *exited) => Err(InvocationError::Crashed),
+            () = tokio::time::sleep(Duration::from_millis(timeout_ms)) => {
+                self.kill();
+                Err(InvocationError::TimedOut { timeout_ms })
+            }
+        };
+        if result.as_ref().err().is_none_or(InvocationError::keeps_environment) {
+            let mut polls = self.polls.clone();
+            tokio::select! {
+                _ = polls.wait_for(|polls| *polls > polls_before) => self.freeze(),
+                _ = exited.wait_for(|exited| *exited) => {}
+            }
+        }
+        result
+    }
+
+    async fn answer(&self, request_id: &str) -> Result<Bytes, InvocationError> {
+        let mut messages = self.messages.lock().await;
+        while let Some(message) = messages.recv().await {
+            match message {
+                RuntimeMessage::Response(id, body) if id == request_id => return Ok(body),
+                RuntimeMessage::Error(id, body) if id == request_id => {
+                    return Err(InvocationError::Function { detail: String::from_utf8_lossy(&body).into_owned() });
+                }
+                _ => {}
+            }
+        }
+        Err(InvocationError::Crashed)
+    }
+}
+
+fn command(spec: &FunctionSpec, runtime_api: &str) -> Command {
+    let mut command = Command::new(&spec.binary);
+    command
+        .env_clear()
+        .envs(spec.environment.iter().map(|(name, value)| (name, value)))
+        .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
+        .env("AWS_LAMBDA_FUNCTION_NAME", &spec.name)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // In a group of its own, a frozen process is ended by the system
+        // (SIGHUP, then SIGCONT) when this process is gone, however it ended.
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+fn forward_output(child: &mut Child, spec: &FunctionSpec, metrics: &Arc<MetricSink>) {
+    if let Some(output) = child.stdout.take() {
+        forward(output, spec.name.clone(), metrics.clone());
+    }
+    if let Some(output) = child.stderr.take() {
+        forward(output, spec.name.clone(), metrics.clone());
+    }
+}
+
+fn forward(output: impl AsyncRead + Unpin + Send + 'static, function: String, metrics: Arc<MetricSink>) {
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            metrics.line(&function, &line);
+        }
+    });
+}

@@ -1,0 +1,37 @@
+//! Kinesis events, as the event source mapping hands them to a function.
+
+use aws_sdk_kinesis::types::Record;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+/// Builds the event for records of one shard.
+///
+/// Source: AWS Lambda Developer Guide, "Using Lambda to process records from
+/// Amazon Kinesis Data Streams", example event.
+pub fn kinesis_event(stream: &str, shard_id: &str, records: &[Record]) -> Value {
+    let source_arn = format!("arn:aws:kinesis:us-east-1:000000000000:stream/{stream}");
+    let records: Vec<Value> = records
+        .iter()
+        .map(|record| {
+            let arrived_s = record.approximate_arrival_timestamp().map_or(0.0, aws_sdk_kinesis::primitives::DateTime::as_secs_f64);
+            json!({
+                "kinesis": {
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": record.partition_key(),
+                    "sequenceNumber": record.sequence_number(),
+                    "data": STANDARD.encode(record.data().as_ref()),
+                    "approximateArrivalTimestamp": arrived_s,
+                },
+                "eventSource": "aws:kinesis",
+                "eventVersion": "1.0",
+                "eventID": format!("{shard_id}:{}", record.sequence_number()),
+                "eventName": "aws:kinesis:record",
+                "invokeIdentityArn": "arn:aws:iam::000000000000:role/usage-consumer",
+                "awsRegion": "us-east-1",
+                "eventSourceARN": source_arn,
+            })
+        })
+        .collect();
+    json!({"Records": records})
+}

@@ -1,0 +1,110 @@
+//! A function: its environments, started as they are needed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use rand::seq::IndexedRandom;
+use tokio::sync::Semaphore;
+
+use super::environment::{Environment, InvocationError};
+use crate::metrics::MetricSink;
+
+/// What a function runs and how.
+#[derive(Debug, Clone)]
+pub struct FunctionSpec {
+    /// Its name.
+    pub name: String,
+    /// The binary, the same file that is deployed as `bootstrap`.
+    pub binary: PathBuf,
+    /// Its environment variables.
+    pub environment: Vec<(String, String)>,
+    /// How long an invocation may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// The most environments at once.
+    pub max_environments: usize,
+}
+
+/// A function that can be invoked.
+pub struct Function {
+    spec: FunctionSpec,
+    metrics: Arc<MetricSink>,
+    permits: Semaphore,
+    idle: Mutex<Vec<Arc<Environment>>>,
+    all: Mutex<Vec<Arc<Environment>>>,
+    invocations: AtomicU64,
+}
+
+impl Function {
+    /// A function without any environment yet.
+    pub fn new(spec: FunctionSpec, metrics: Arc<MetricSink>) -> Self {
+        let permits = Semaphore::new(spec.max_environments);
+        let (idle, all) = (Mutex::default(), Mutex::default());
+        Self { spec, metrics, permits, idle, all, invocations: AtomicU64::new(0) }
+    }
+
+    /// Invokes the function and returns its answer.
+    ///
+    /// # Errors
+    /// When the function fails, crashes or takes too long.
+    pub async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvocationError> {
+        let _permit = self.permits.acquire().await.map_err(|_| InvocationError::Crashed)?;
+        let environment = match self.take_idle() {
+            Some(environment) => environment,
+            None => self.start().await?,
+        };
+        let number = self.invocations.fetch_add(1, Ordering::Relaxed);
+        let request_id = format!("00000000-0000-4000-8000-{number:012x}");
+        let result = environment.invoke(&request_id, payload, self.spec.timeout_ms).await;
+        if result.as_ref().err().is_none_or(InvocationError::keeps_environment) && !environment.has_exited() {
+            locked(&self.idle).push(environment);
+        } else {
+            locked(&self.all).retain(|other| !Arc::ptr_eq(other, &environment));
+        }
+        result
+    }
+
+    fn take_idle(&self) -> Option<Arc<Environment>> {
+        let mut idle = locked(&self.idle);
+        while let Some(environment) = idle.pop() {
+            if !environment.has_exited() {
+                return Some(environment);
+            }
+            locked(&self.all).retain(|other| !Arc::ptr_eq(other, &environment));
+        }
+        None
+    }
+
+    async fn start(&self) -> Result<Arc<Environment>, InvocationError> {
+        let environment = Arc::new(Environment::start(&self.spec, &self.metrics).await?);
+        locked(&self.all).push(environment.clone());
+        Ok(environment)
+    }
+
+    /// Kills the process of a random environment, busy or frozen, and returns
+    /// its process id; `None` where there is none.
+    pub fn kill_random(&self) -> Option<i32> {
+        let environment = locked(&self.all).choose(&mut rand::rng()).cloned()?;
+        environment.kill();
+        Some(environment.pid().as_raw_nonzero().get())
+    }
+
+    /// The processes of all environments.
+    pub fn process_ids(&self) -> Vec<i32> {
+        locked(&self.all).iter().map(|environment| environment.pid().as_raw_nonzero().get()).collect()
+    }
+
+    /// Ends all environments.
+    pub fn shut_down(&self) {
+        locked(&self.idle).clear();
+        for environment in locked(&self.all).drain(..) {
+            environment.kill();
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

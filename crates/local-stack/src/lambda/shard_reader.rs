@@ -1,0 +1,177 @@
+//! Reads one shard and invokes the function batch by batch, in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_kinesis::types::{Record, ShardIteratorType};
+use bytes::Bytes;
+use lambda_support::clock::now_ms;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::event::kinesis_event;
+use super::event_source_mapping::{MappingError, Shared};
+
+/// The most that an invocation may carry, in bytes of record data: 6 MiB less
+/// what base64 and JSON add. Source: Lambda quotas.
+const MAX_BATCH_BYTES: usize = 4 << 20;
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// Records that still have to be delivered, and how often that was tried.
+struct Pending {
+    records: Vec<Record>,
+    attempts: u32,
+}
+
+/// Reads a shard to its end; returns only then, or on an error of the stream.
+pub async fn read_shard(shared: &Arc<Shared>, shard_id: &str) -> Result<(), MappingError> {
+    let mut iterator = Some(start_iterator(shared, shard_id).await?);
+    let mut buffer: VecDeque<Record> = VecDeque::new();
+    loop {
+        let mut window_ends = None;
+        while buffer.len() < shared.settings.batch_size && bytes_of(&buffer) < MAX_BATCH_BYTES {
+            let Some(token) = iterator.take() else { break };
+            let read = shared.client.get_records().shard_iterator(token).limit(shared.read_limit()).send().await;
+            let read = match read {
+                Ok(read) => read,
+                Err(error) if error.as_service_error().is_some_and(aws_sdk_kinesis::operation::get_records::GetRecordsError::is_expired_iterator_exception) => {
+                    buffer.clear();
+                    iterator = Some(start_iterator(shared, shard_id).await?);
+                    continue;
+                }
+                Err(error) => return Err(MappingError::stream("GetRecords", error)),
+            };
+            let found_none = read.records.is_empty();
+            buffer.extend(read.records);
+            iterator = read.next_shard_iterator;
+            if !buffer.is_empty() && window_ends.is_none() {
+                window_ends = Some(Instant::now() + Duration::from_millis(shared.settings.batch_window_ms));
+            }
+            if found_none && iterator.is_some() {
+                if window_ends.is_some_and(|ends| ends <= Instant::now()) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(shared.settings.poll_interval_ms)).await;
+            }
+        }
+        if buffer.is_empty() {
+            shared.checkpoints.finish(shard_id)?;
+            return Ok(());
+        }
+        deliver(shared, shard_id, take_batch(&mut buffer, shared.settings.batch_size)).await?;
+    }
+}
+
+async fn start_iterator(shared: &Shared, shard_id: &str) -> Result<String, MappingError> {
+    let request = shared.client.get_shard_iterator().stream_name(&shared.settings.stream).shard_id(shard_id);
+    let request = match shared.checkpoints.of_shard(shard_id)? {
+        Some(sequence_number) => request
+            .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
+            .starting_sequence_number(sequence_number),
+        None => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
+    };
+    let reply = request.send().await.map_err(|error| MappingError::stream("GetShardIterator", error))?;
+    reply.shard_iterator.ok_or(MappingError::NoIterator)
+}
+
+fn bytes_of(records: &VecDeque<Record>) -> usize {
+    records.iter().map(|record| record.data().as_ref().len()).sum()
+}
+
+fn take_batch(buffer: &mut VecDeque<Record>, batch_size: usize) -> Vec<Record> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    while let Some(record) = buffer.front() {
+        bytes += record.data().as_ref().len();
+        if batch.len() == batch_size || (bytes > MAX_BATCH_BYTES && !batch.is_empty()) {
+            break;
+        }
+        batch.extend(buffer.pop_front());
+    }
+    batch
+}
+
+/// Delivers a batch until all of it is processed or given up.
+async fn deliver(shared: &Shared, shard_id: &str, records: Vec<Record>) -> Result<(), MappingError> {
+    let mut queue = VecDeque::from([Pending { records, attempts: 0 }]);
+    while let Some(mut pending) = queue.pop_front() {
+        if pending.records.is_empty() {
+            continue;
+        }
+        let event = kinesis_event(&shared.settings.stream, shard_id, &pending.records);
+        let result = shared.function.invoke(Bytes::from(event.to_string())).await;
+        let failed_at = match &result {
+            Ok(answer) => match first_failure(answer, &pending.records) {
+                None => {
+                    shared.checkpoint(shard_id, pending.records.last())?;
+                    continue;
+                }
+                Some(position) => position,
+            },
+            Err(error) => {
+                tracing::warn!(shard_id, %error, "an invocation failed");
+                0
+            }
+        };
+        pending.attempts += 1;
+        if failed_at > 0 {
+            shared.checkpoint(shard_id, pending.records.get(failed_at - 1))?;
+            pending = Pending { records: pending.records.split_off(failed_at), attempts: 1 };
+        }
+        if shared.gives_up(pending.attempts, &pending.records[0]) {
+            shared.keep_failed(shard_id, &pending.records, &format!("{result:?}"))?;
+            shared.checkpoint(shard_id, pending.records.last())?;
+            continue;
+        }
+        tokio::time::sleep(retry_delay(pending.attempts)).await;
+        // A function that failed as a whole may be broken by a single record.
+        if result.is_err() && shared.settings.bisect_on_error && pending.records.len() > 1 {
+            let second = pending.records.split_off(pending.records.len() / 2);
+            queue.push_front(Pending { records: second, attempts: 0 });
+            queue.push_front(Pending { records: pending.records, attempts: 0 });
+        } else {
+            queue.push_front(pending);
+        }
+    }
+    Ok(())
+}
+
+fn retry_delay(attempts: u32) -> Duration {
+    (FIRST_RETRY_DELAY * 2_u32.saturating_pow(attempts.saturating_sub(1).min(10))).min(LONGEST_RETRY_DELAY)
+}
+
+/// Where the answer says to resume; an answer that is not understood counts
+/// as a failure of the whole batch. Source: Lambda Developer Guide,
+/// "Configuring partial batch response", success and failure conditions.
+fn first_failure(answer: &[u8], records: &[Record]) -> Option<usize> {
+    let answer: Value = match serde_json::from_slice(answer) {
+        Ok(Value::Null) => return None,
+        Ok(answer) => answer,
+        Err(_) => return Some(0),
+    };
+    let failures = answer["batchItemFailures"].as_array().map_or(&[][..], Vec::as_slice);
+    failures
+        .iter()
+        .map(|failure| {
+            let identifier = failure["itemIdentifier"].as_str();
+            records.iter().position(|record| Some(record.sequence_number()) == identifier).unwrap_or(0)
+        })
+        .min()
+}
+
+impl Shared {
+    fn read_limit(&self) -> i32 {
+        i32::try_from(self.settings.batch_size).unwrap_or(10_000).clamp(1, 10_000)
+    }
+
+    fn gives_up(&self, attempts: u32, first: &Record) -> bool {
+        let age_ms = first
+            .approximate_arrival_timestamp()
+            .and_then(|arrived| arrived.to_millis().ok())
+            .map_or(0, |arrived_ms| now_ms() - arrived_ms);
+        let too_old = self.settings.max_record_age_ms.is_some_and(|limit| age_ms > limit);
+        too_old || self.settings.max_retries.is_some_and(|limit| attempts > limit)
+    }
+}

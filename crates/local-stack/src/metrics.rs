@@ -1,0 +1,100 @@
+//! What the functions print: their logs, and their metrics in embedded metric format.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hdrhistogram::Histogram;
+use serde_json::Value;
+
+/// The largest duration a histogram tells apart, in milliseconds: one day.
+const MAX_DURATION_MS: u64 = 24 * 3_600_000;
+
+/// Collects log lines and metrics.
+#[derive(Debug)]
+pub struct MetricSink {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    log: File,
+    metrics: File,
+    counts: BTreeMap<String, u64>,
+    durations: BTreeMap<String, Histogram<u64>>,
+}
+
+impl MetricSink {
+    /// Appends to `functions.log` and `metrics.jsonl` in a folder.
+    ///
+    /// # Errors
+    /// When the files cannot be opened.
+    pub fn open(folder: &Path) -> std::io::Result<Self> {
+        let append = |name: &str| OpenOptions::new().create(true).append(true).open(folder.join(name));
+        let state = State {
+            log: append("functions.log")?,
+            metrics: append("metrics.jsonl")?,
+            counts: BTreeMap::new(),
+            durations: BTreeMap::new(),
+        };
+        Ok(Self { state: Mutex::new(state) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a line that a function has printed.
+    pub fn line(&self, function: &str, line: &str) {
+        let mut state = self.lock();
+        match serde_json::from_str::<Value>(line) {
+            Ok(metrics) if metrics["_aws"]["CloudWatchMetrics"].is_array() => {
+                let _ = writeln!(state.metrics, "{line}");
+                state.add(&metrics);
+            }
+            _ => {
+                let _ = writeln!(state.log, "{function}: {line}");
+            }
+        }
+    }
+
+    /// The sum of a count since the start.
+    pub fn count(&self, metric: &str) -> u64 {
+        self.lock().counts.get(metric).copied().unwrap_or(0)
+    }
+
+    /// All counts since the start, by name.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        self.lock().counts.clone()
+    }
+
+    /// A percentile of a duration since the start, in milliseconds; `None`
+    /// where none was measured.
+    pub fn percentile_ms(&self, metric: &str, percentile: f64) -> Option<u64> {
+        self.lock().durations.get(metric).map(|histogram| histogram.value_at_percentile(percentile))
+    }
+}
+
+impl State {
+    fn add(&mut self, line: &Value) {
+        let definitions = line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten();
+        for definition in definitions.flat_map(|directive| directive["Metrics"].as_array().into_iter().flatten()) {
+            let Some(name) = definition["Name"].as_str() else { continue };
+            match &line[name] {
+                Value::Array(values) if definition["Unit"] == "Milliseconds" => {
+                    let histogram = self.durations.entry(name.to_owned()).or_insert_with(duration_histogram);
+                    for value in values.iter().filter_map(Value::as_u64) {
+                        histogram.saturating_record(value);
+                    }
+                }
+                value => *self.counts.entry(name.to_owned()).or_default() += value.as_u64().unwrap_or(0),
+            }
+        }
+    }
+}
+
+fn duration_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, MAX_DURATION_MS, 3).expect("the bounds are valid")
+}

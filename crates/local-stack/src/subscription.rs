@@ -1,0 +1,186 @@
+//! The subscription of a log group: filters, batches, gzips and puts events
+//! on the stream, at least once, as CloudWatch Logs does.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use access_log::log_format::SUBSCRIPTION_FILTER_PATTERN;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rand::Rng;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::faults::Faults;
+use crate::log_group::{LogEvent, LogGroup};
+
+/// How many events are read and delivered before the progress is noted.
+const MAX_ROUND_EVENTS: usize = 20_000;
+/// Records per request.
+const RECORDS_PER_REQUEST: usize = 50;
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// How events are batched.
+#[derive(Debug, Clone)]
+pub struct SubscriptionSettings {
+    /// The stream to deliver to.
+    pub stream: String,
+    /// The most events of one record.
+    pub max_batch_events: usize,
+    /// How long to wait for more events, in milliseconds.
+    pub batch_delay_ms: u64,
+}
+
+/// The subscription.
+pub struct Subscription {
+    log_group: Arc<LogGroup>,
+    client: Client,
+    settings: SubscriptionSettings,
+    faults: Arc<Faults>,
+    delivered: watch::Sender<i64>,
+}
+
+/// Why a round of deliveries has to be tried again.
+#[derive(Debug, thiserror::Error)]
+enum DeliveryError {
+    #[error("the log group cannot be read")]
+    LogGroup(#[from] rusqlite::Error),
+    #[error("a record cannot be compressed")]
+    Gzip(#[from] std::io::Error),
+    #[error("the stream refused records: {0}")]
+    Stream(String),
+}
+
+impl Subscription {
+    /// A subscription that has not started yet.
+    ///
+    /// # Errors
+    /// When the log group cannot be read.
+    pub fn new(
+        log_group: Arc<LogGroup>,
+        client: Client,
+        settings: SubscriptionSettings,
+        faults: Arc<Faults>,
+    ) -> rusqlite::Result<Self> {
+        let delivered = watch::channel(log_group.subscription()?.0).0;
+        Ok(Self { log_group, client, settings, faults, delivered })
+    }
+
+    /// Tells up to which event everything is delivered.
+    pub fn delivered(&self) -> watch::Receiver<i64> {
+        self.delivered.subscribe()
+    }
+
+    /// Delivers events as they come, for ever.
+    pub async fn run(self) {
+        while let Err(error) = self.put(vec![self.control_message()]).await {
+            tracing::warn!(cause = ?error, "checking the stream is tried again");
+            tokio::time::sleep(RETRY_DELAY).await;
+        }
+        let mut last_id = self.log_group.last_id();
+        loop {
+            let delivered = *self.delivered.borrow();
+            if last_id.wait_for(|last| *last > delivered).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(self.settings.batch_delay_ms)).await;
+            let last = *last_id.borrow_and_update();
+            if let Err(error) = self.deliver_round(delivered, last).await {
+                tracing::warn!(cause = ?error, "delivering log events is tried again");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+        }
+    }
+
+    /// Delivers the events up to a boundary that is on disk before the first
+    /// of them leaves. After a crash the same records are made again, and so
+    /// recognised as the same, whatever was logged in between.
+    async fn deliver_round(&self, delivered: i64, last: i64) -> Result<(), DeliveryError> {
+        let (_, planned) = self.log_group.subscription()?;
+        let up_to = if planned > delivered { planned } else { last };
+        let events = self.log_group.read(delivered, up_to, MAX_ROUND_EVENTS)?;
+        let Some(up_to) = events.last().map(|event| event.id) else { return Ok(()) };
+        self.log_group.plan_delivery(up_to)?;
+        let matching: Vec<LogEvent> = events.into_iter().filter(|event| matches_filter(&event.message)).collect();
+        let mut records = Vec::new();
+        for batch in batches(&matching, self.settings.max_batch_events) {
+            let record = gzip(&self.data_message(batch))?;
+            if self.faults.duplicates_batch() {
+                records.push(record.clone());
+            }
+            records.push(record);
+        }
+        for records in records.chunks(RECORDS_PER_REQUEST) {
+            self.put(records.to_vec()).await?;
+        }
+        self.log_group.confirm_delivery(up_to)?;
+        self.delivered.send_replace(up_to);
+        Ok(())
+    }
+
+    fn data_message(&self, events: &[LogEvent]) -> Vec<u8> {
+        let log_events: Vec<Value> = events
+            .iter()
+            .map(|event| json!({"id": event.event_id(), "timestamp": event.timestamp_ms, "message": event.message}))
+            .collect();
+        let envelope = json!({
+            "messageType": "DATA_MESSAGE", "owner": "000000000000", "logGroup": self.log_group.name(),
+            "logStream": events[0].log_stream, "subscriptionFilters": ["usage"], "logEvents": log_events,
+        });
+        envelope.to_string().into_bytes()
+    }
+
+    fn control_message(&self) -> Vec<u8> {
+        let message = "CWL CONTROL MESSAGE: Checking health of destination Kinesis stream.";
+        let envelope = json!({
+            "messageType": "CONTROL_MESSAGE", "owner": "CloudwatchLogs", "logGroup": self.log_group.name(), "logStream": "",
+            "subscriptionFilters": [], "logEvents": [{"id": "", "timestamp": 0, "message": message}],
+        });
+        envelope.to_string().into_bytes()
+    }
+
+    /// Puts records under random partition keys, as a subscription with the
+    /// distribution `Random` does, until the stream has taken all of them.
+    async fn put(&self, mut records: Vec<Vec<u8>>) -> Result<(), DeliveryError> {
+        while !records.is_empty() {
+            let mut request = self.client.put_records().stream_name(&self.settings.stream);
+            for record in &records {
+                let partition_key = format!("{:032x}", rand::rng().random::<u128>());
+                let entry = PutRecordsRequestEntry::builder().data(Blob::new(record.clone())).partition_key(partition_key);
+                request = request.records(entry.build().map_err(|error| DeliveryError::Stream(error.to_string()))?);
+            }
+            let reply = request.send().await.map_err(|error| DeliveryError::Stream(format!("{error:?}")))?;
+            let mut results = reply.records.iter();
+            records.retain(|_| results.next().is_some_and(|result| result.error_code.is_some()));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a line passes `{ $.status = 2* }`.
+fn matches_filter(message: &str) -> bool {
+    debug_assert_eq!(SUBSCRIPTION_FILTER_PATTERN, "{ $.status = 2* }");
+    match serde_json::from_str::<Value>(message) {
+        Ok(line) => match &line["status"] {
+            Value::String(status) => status.starts_with('2'),
+            Value::Number(status) => status.to_string().starts_with('2'),
+            _ => false,
+        },
+        Err(_) => false,
+    }
+}
+
+/// Cuts events into batches of one log stream each.
+fn batches(events: &[LogEvent], max_events: usize) -> impl Iterator<Item = &[LogEvent]> {
+    events.chunk_by(|left, right| left.log_stream == right.log_stream).flat_map(move |run| run.chunks(max_events))
+}
+
+fn gzip(data: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(data)?;
+    encoder.finish()
+}
