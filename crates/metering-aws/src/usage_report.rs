@@ -93,3 +93,21 @@ fn add_row(usage: &mut KeyUsage, row: &HashMap<String, AttributeValue>) -> Resul
     day_usage.last_call_ms = day_usage.last_call_ms.max(last_call_ms);
     Ok(())
 }
+
+/// Reads the usage of all keys by scanning the whole table. For tools that
+/// compare or export everything; nothing on the path of a call does this.
+///
+/// # Errors
+/// When the ledger cannot be read or holds a malformed row.
+pub async fn usage_of_all_keys(client: &Client, table: &str) -> Result<BTreeMap<String, KeyUsage>, PortError> {
+    let operation = || format!("reading the usage of all keys from table {table}");
+    let mut rows = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
+    let mut usage: BTreeMap<String, KeyUsage> = BTreeMap::new();
+    while let Some(row) = rows.next().await {
+        let row = row.map_err(|error| port_error(operation(), error))?;
+        let key = row.get("pk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        add_row(usage.entry(key).or_default(), &row)
+            .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
+    }
+    Ok(usage)
+}

@@ -1,0 +1,103 @@
+//! `meter usage`: the usage of a key by hour, day or month.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use lambda_support::clock::now_ms;
+use metering_aws::usage_report::{KeyUsage, usage_of_key};
+use metering_core::window::{CallWindow, UtcDay};
+use serde_json::json;
+
+use crate::target::{Target, TargetArguments};
+
+/// Arguments of `meter usage`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The id of the key
+    key: String,
+    /// The first day (UTC), YYYY-MM-DD [default: the first of this month]
+    #[arg(long, value_name = "DAY")]
+    from: Option<UtcDay>,
+    /// The last day (UTC), YYYY-MM-DD [default: today]
+    #[arg(long, value_name = "DAY")]
+    to: Option<UtcDay>,
+    /// What to add up
+    #[arg(long, value_enum, default_value_t = Period::Day)]
+    by: Period,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print CSV
+    #[arg(long)]
+    csv: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Period {
+    Hour,
+    Day,
+    Month,
+}
+
+/// Prints the usage.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let today = CallWindow::at(now_ms())?.day;
+    let to = arguments.to.unwrap_or(today);
+    let from = arguments.from.map_or_else(|| first_of_month(to), Ok)?;
+    if from > to {
+        bail!("--from {from} is after --to {to}");
+    }
+    let target = Target::find(&arguments.target).await?;
+    let usage = usage_of_key(&target.dynamodb, &target.usage_table, &arguments.key, from, to)
+        .await
+        .with_context(|| format!("the usage of {} cannot be read; is the system running?", arguments.key))?;
+    let periods = by_period(&usage, arguments.by);
+    let total: u64 = periods.values().sum();
+    let mut output = std::io::stdout().lock();
+    if arguments.json {
+        let rows: Vec<_> = periods.iter().map(|(period, calls)| json!({"period": period, "calls": calls})).collect();
+        let document = json!({
+            "apiKeyId": arguments.key, "from": from.to_string(), "to": to.to_string(),
+            "calls": total, "usage": rows,
+        });
+        writeln!(output, "{document}")?;
+    } else if arguments.csv {
+        let mut writer = csv::Writer::from_writer(output);
+        writer.write_record(["api_key_id", "period", "calls"])?;
+        for (period, calls) in &periods {
+            writer.write_record([&arguments.key, period, &calls.to_string()])?;
+        }
+        writer.flush()?;
+    } else {
+        writeln!(output, "Usage of {} from {from} to {to} (UTC)", arguments.key)?;
+        for (period, calls) in &periods {
+            writeln!(output, "  {period:<16} {calls:>12}")?;
+        }
+        writeln!(output, "  {:<16} {total:>12}", "total")?;
+    }
+    Ok(())
+}
+
+fn first_of_month(day: UtcDay) -> anyhow::Result<UtcDay> {
+    let text = day.to_string();
+    Ok(format!("{}-01", &text[..7]).parse()?)
+}
+
+fn by_period(usage: &KeyUsage, by: Period) -> BTreeMap<String, u64> {
+    let mut periods = BTreeMap::new();
+    for (day, day_usage) in usage {
+        for (hour, calls) in day_usage.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
+            let period = match by {
+                Period::Hour => format!("{day}T{hour:02}Z"),
+                Period::Day => day.to_string(),
+                Period::Month => day.to_string()[..7].to_owned(),
+            };
+            *periods.entry(period).or_insert(0) += calls;
+        }
+    }
+    periods
+}
