@@ -50,8 +50,6 @@ pub struct BatchRecord {
     pub identity: Option<RecordIdentity>,
     /// Whether its calls may be counted: false where it could not be read.
     pub is_countable: bool,
-    /// Its billable calls.
-    pub billable_calls: u64,
     /// When the oldest of them was answered, in milliseconds since 1970.
     pub oldest_response_ms: Option<i64>,
     /// What of it has to be quarantined.
@@ -149,7 +147,6 @@ impl BatchDecoder {
             arrived_at_ms,
             identity: None,
             is_countable: false,
-            billable_calls: 0,
             oldest_response_ms: None,
             quarantine: None,
         };
@@ -165,7 +162,6 @@ impl BatchDecoder {
             Ok((decoded, tally)) => {
                 self.note(&decoded, &tally);
                 batch_record.is_countable = decoded.form != Form::ControlMessage;
-                batch_record.billable_calls = tally.billable_calls;
                 batch_record.oldest_response_ms = tally.oldest_response_ms;
                 if let Some(first) = decoded.bad_events.first() {
                     let payload = decoded.bad_events_payload(data);

@@ -41,6 +41,7 @@ struct Admission {
 struct RowResult {
     fenced: u64,
     written: u64,
+    calls: u64,
     failed: Option<RecordIndex>,
 }
 
@@ -53,11 +54,6 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
         let outcome = admission.outcome;
         let resume = outcome.lowest_failed().map_or(batch.records.len(), RecordIndex::position);
         metrics.add(ConsumerMetric::FailedRecords, (batch.records.len() - resume) as u64);
-        for record in batch.records.iter().filter(|record| record.is_countable) {
-            if outcome.admits(record.index) && !admission.left_out.contains(&record.index) {
-                metrics.add(ConsumerMetric::BillableCalls, record.billable_calls);
-            }
-        }
         batch.metrics = metrics;
         outcome
     }
@@ -120,6 +116,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
         for result in results {
             metrics.add(ConsumerMetric::FencedUpdates, result.fenced);
             metrics.add(ConsumerMetric::LedgerWrites, result.written);
+            metrics.add(ConsumerMetric::BillableCalls, result.calls);
             if let Some(record) = result.failed {
                 admission.outcome.fail(record);
             }
@@ -128,15 +125,14 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
 
     async fn write_row(&self, batch: &DecodedBatch, row: &RowUsage, include: &(impl Fn(RecordIndex) -> bool + Sync)) -> RowResult {
         let mut result = RowResult::default();
-        let mut mark = None;
+        let (mut mark, mut blocked_at) = (None, None);
         for _ in 0..=MAX_REPLANS {
             let Some(update) = plan_row(&batch.usage, row, &batch.shard_id, include, mark.as_ref()) else {
                 return result;
             };
             match self.ledger.apply(&update).await {
                 Ok(LedgerReply::Applied) => {
-                    result.written = 1;
-                    return result;
+                    return RowResult { written: 1, calls: update.total(), ..result };
                 }
                 Ok(LedgerReply::Fenced(stored)) => {
                     result.fenced += 1;
@@ -154,10 +150,10 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
                     return failed(result, &update);
                 }
             }
-            result.failed = Some(update.first_record);
+            blocked_at = Some(update.first_record);
         }
         tracing::error!(day = %row.day, shard = batch.shard_id, "another writer moves this row's mark: one shard must have one consumer");
-        result
+        RowResult { failed: blocked_at, ..result }
     }
 }
 

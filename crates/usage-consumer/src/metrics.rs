@@ -15,7 +15,9 @@ pub enum ConsumerMetric {
     Records,
     /// Log events and lines in them.
     Events,
-    /// Calls that were counted in this batch; redelivered ones are in it again.
+    /// Calls that this batch's writes added to the ledger. A write whose reply
+    /// was lost is fenced when it is tried again and so is not in it: the ledger
+    /// is exact, this is a metric.
     BillableCalls,
     /// Calls skipped because they were not successful.
     SkippedNotSuccessful,

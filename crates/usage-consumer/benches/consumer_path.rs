@@ -1,0 +1,131 @@
+//! The consumer's path from the bytes of a Lambda event to the update plan,
+//! whole and stage by stage, on an event of 100 records of 200 events.
+//!
+//! `scripts/bench-consumer.sh` runs it beside Node.js doing the same work.
+
+#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark stops where something is wrong")]
+
+use std::hint::black_box;
+use std::io::Write;
+use std::path::Path;
+
+use access_log::decoder::DEFAULT_MAX_INFLATED_BYTES;
+use access_log::log_format::ACCESS_LOG_FORMAT;
+use access_log::{Decoder, Inflater, Limits};
+use aws_lambda_events::kinesis::KinesisEvent;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use metering_core::update_plan::{CounterUpdate, plan_row};
+use serde_json::{Value, json};
+use usage_consumer::batch::{DecodedBatch, decode_batch};
+
+const RECORDS: usize = 100;
+const EVENTS_PER_RECORD: usize = 200;
+const KEYS: usize = 200;
+const FIRST_CALL_MS: i64 = 1_795_509_270_000;
+
+fn access_log_line(number: usize) -> String {
+    let requested_at_ms = FIRST_CALL_MS + i64::try_from(number).unwrap() * 37;
+    let mut line = ACCESS_LOG_FORMAT.to_owned();
+    // A hash spreads keys and ids, so that the data compresses as logs do.
+    let mixed = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for (variable, value) in [
+        ("extendedRequestId", format!("{mixed:016x}{:08x}=", number)),
+        ("authorizer.apiKeyId", format!("key-{:06}", (mixed >> 40) as usize % KEYS)),
+        ("requestTimeEpoch", requested_at_ms.to_string()),
+        ("requestTime", "24/Nov/2026:08:34:30 +0000".to_owned()),
+        ("status", "200".to_owned()),
+        ("responseLatency", (mixed % 90).to_string()),
+        ("httpMethod", "GET".to_owned()),
+        ("resourcePath", "/orders/{orderId}".to_owned()),
+        ("stage", "prod".to_owned()),
+        ("apiId", "a1b2c3d4e5".to_owned()),
+    ] {
+        line = line.replace(&format!("\"$context.{variable}\""), &format!("\"{value}\""));
+    }
+    line
+}
+
+fn record_data(record: usize) -> Vec<u8> {
+    let events: Vec<Value> = (record * EVENTS_PER_RECORD..(record + 1) * EVENTS_PER_RECORD)
+        .map(|number| json!({"id": format!("{number:056}"), "timestamp": FIRST_CALL_MS, "message": access_log_line(number)}))
+        .collect();
+    let envelope = json!({"messageType": "DATA_MESSAGE", "owner": "123456789012", "logGroup": "/aws/api-gateway/prod",
+        "logStream": "0123456789abcdef0123456789abcdef", "subscriptionFilters": ["usage"], "logEvents": events});
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(envelope.to_string().as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn lambda_event() -> Vec<u8> {
+    let records: Vec<Value> = (0..RECORDS)
+        .map(|record| {
+            let sequence_number = format!("49{:054}", record + 1);
+            json!({
+                "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": format!("{record:032x}"), "sequenceNumber": sequence_number,
+                    "data": STANDARD.encode(record_data(record)), "approximateArrivalTimestamp": 1_795_510_300.5},
+                "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": format!("shardId-000000000006:{sequence_number}"),
+                "eventName": "aws:kinesis:record", "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda",
+                "awsRegion": "us-east-1", "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/usage",
+            })
+        })
+        .collect();
+    serde_json::to_vec(&json!({"Records": records})).unwrap()
+}
+
+fn plan(batch: &DecodedBatch) -> Vec<CounterUpdate> {
+    let rows = batch.usage.rows().iter();
+    rows.filter_map(|row| plan_row(&batch.usage, row, &batch.shard_id, |_| true, None)).collect()
+}
+
+fn consumer_path(criterion: &mut Criterion) {
+    let event = lambda_event();
+    // Node.js reads the same bytes.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("event.json"), &event).unwrap();
+
+    let parsed: KinesisEvent = serde_json::from_slice(&event).unwrap();
+    let limits = Limits::default();
+    let batch = decode_batch(&parsed.records, limits, 400).unwrap();
+    let calls: u64 = plan(&batch).iter().map(CounterUpdate::total).sum();
+    assert_eq!(calls, (RECORDS * EVENTS_PER_RECORD) as u64, "the benchmark counts every event");
+
+    let mut group = criterion.benchmark_group("consumer_path");
+    group.throughput(Throughput::Elements((RECORDS * EVENTS_PER_RECORD) as u64));
+    group.bench_function("event_bytes_to_update_plan", |bencher| {
+        bencher.iter(|| {
+            let event: KinesisEvent = serde_json::from_slice(black_box(&event)).unwrap();
+            plan(&decode_batch(&event.records, limits, 400).unwrap())
+        });
+    });
+    group.bench_function("stage_parse_event", |bencher| {
+        bencher.iter(|| serde_json::from_slice::<KinesisEvent>(black_box(&event)).unwrap());
+    });
+    group.bench_function("stage_inflate_alone", |bencher| {
+        let mut inflater = Inflater::new(DEFAULT_MAX_INFLATED_BYTES);
+        bencher.iter(|| -> usize {
+            parsed.records.iter().map(|record| inflater.inflate(&record.kinesis.data.0).unwrap().len()).sum()
+        });
+    });
+    group.bench_function("stage_inflate_and_read_lines", |bencher| {
+        let mut decoder = Decoder::new(limits);
+        bencher.iter(|| {
+            let mut calls = 0;
+            for record in &parsed.records {
+                let count = |_: &metering_core::usage_record::UsageRecord<'_>| { calls += 1; Ok(()) };
+                decoder.decode(&record.kinesis.data.0, count).unwrap();
+            }
+            calls
+        });
+    });
+    group.bench_function("stage_inflate_read_and_aggregate", |bencher| {
+        bencher.iter(|| decode_batch(&parsed.records, limits, 400).unwrap());
+    });
+    group.bench_function("stage_plan", |bencher| bencher.iter(|| plan(&batch)));
+    group.finish();
+}
+
+criterion_group!(benches, consumer_path);
+criterion_main!(benches);
