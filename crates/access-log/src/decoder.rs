@@ -152,7 +152,11 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder with these limits.
     pub fn new(limits: Limits) -> Self {
-        Self { inflater: Inflater::new(limits.max_inflated_bytes), line: String::new(), key_id: String::new() }
+        Self {
+            inflater: Inflater::new(limits.max_inflated_bytes),
+            line: String::new(),
+            key_id: String::new(),
+        }
     }
 
     /// Decodes a record and calls `count` for each of its usage records.
@@ -171,7 +175,8 @@ impl Decoder {
         if data.is_empty() {
             return Err(DecodeError::Empty);
         }
-        let content = if is_gzip(data) { self.inflater.inflate(data).map_err(DecodeError::Inflate)? } else { data };
+        let content =
+            if is_gzip(data) { self.inflater.inflate(data).map_err(DecodeError::Inflate)? } else { data };
         let text = std::str::from_utf8(content)
             .map_err(|error| DecodeError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
         let (line, key_id) = (&mut self.line, &mut self.key_id);
@@ -226,9 +231,18 @@ fn envelope_identity(envelope: &Envelope<'_>) -> Option<RecordIdentity> {
     )
 }
 
-fn identity(origin: String, first_event_id: &str, last_event_id: &str, event_count: usize) -> Option<RecordIdentity> {
+fn identity(
+    origin: String,
+    first_event_id: &str,
+    last_event_id: &str,
+    event_count: usize,
+) -> Option<RecordIdentity> {
     let usable = |part: &str| !part.is_empty() && part.len() <= MAX_IDENTITY_PART_BYTES;
-    if event_count == 0 || !usable(first_event_id) || !usable(last_event_id) || origin.len() > 2 * MAX_IDENTITY_PART_BYTES {
+    if event_count == 0
+        || !usable(first_event_id)
+        || !usable(last_event_id)
+        || origin.len() > 2 * MAX_IDENTITY_PART_BYTES
+    {
         return None;
     }
     Some(RecordIdentity {

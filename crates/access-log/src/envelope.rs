@@ -107,7 +107,9 @@ pub fn read_envelope<'a>(
     }
     match cursor.peek() {
         Err(JsonError::Truncated) => Ok(envelope),
-        _ => Err(JsonError::Expected { expected: "the end of the record", position: cursor.position() }.into()),
+        _ => {
+            Err(JsonError::Expected { expected: "the end of the record", position: cursor.position() }.into())
+        }
     }
 }
 

@@ -82,12 +82,14 @@ impl Inflater {
     fn inflate_any(&mut self, data: &[u8]) -> Result<usize, InflateError> {
         self.output.clear();
         let readable = u64::try_from(self.limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
-        let length = MultiGzDecoder::new(data)
-            .take(readable)
-            .read_to_end(&mut self.output)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => InflateError::Truncated { compressed_bytes: data.len() },
-                _ => InflateError::Corrupt { detail: error.to_string() },
+        let length =
+            MultiGzDecoder::new(data).take(readable).read_to_end(&mut self.output).map_err(|error| {
+                match error.kind() {
+                    std::io::ErrorKind::UnexpectedEof => {
+                        InflateError::Truncated { compressed_bytes: data.len() }
+                    }
+                    _ => InflateError::Corrupt { detail: error.to_string() },
+                }
             })?;
         if length > self.limit_bytes {
             self.output = Vec::new();
@@ -160,7 +162,10 @@ mod tests {
         // which looking at the trailer alone would lose half the data.
         let member = gzip(b"the same events");
         let mut inflater = Inflater::new(1_000);
-        assert_eq!(inflater.inflate(&[member.clone(), member].concat()).unwrap(), b"the same eventsthe same events");
+        assert_eq!(
+            inflater.inflate(&[member.clone(), member].concat()).unwrap(),
+            b"the same eventsthe same events"
+        );
     }
 
     #[test]

@@ -199,7 +199,8 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
         loop {
             match self.peek()? {
                 open @ (b'{' | b'[') => {
-                    *closers.get_mut(depth).ok_or(JsonError::TooDeep)? = if open == b'{' { b'}' } else { b']' };
+                    *closers.get_mut(depth).ok_or(JsonError::TooDeep)? =
+                        if open == b'{' { b'}' } else { b']' };
                     depth += 1;
                     self.position += 1;
                 }
@@ -252,7 +253,12 @@ pub fn unescape_into(raw: &str, output: &mut String) -> Result<(), JsonError> {
                 rest = &rest[1 + length..];
                 continue;
             }
-            _ => return Err(JsonError::Expected { expected: "a JSON escape", position: raw.len() - rest.len() }),
+            _ => {
+                return Err(JsonError::Expected {
+                    expected: "a JSON escape",
+                    position: raw.len() - rest.len(),
+                });
+            }
         };
         output.push(character);
         rest = &rest[1..];

@@ -24,7 +24,9 @@ pub enum LineError {
         value: String,
     },
     /// There is neither `requestTimeEpoch` nor `requestTime`.
-    #[error("the line has no \"requestTimeEpoch\" and no \"requestTime\"; set the stage's access-log format to the documented one")]
+    #[error(
+        "the line has no \"requestTimeEpoch\" and no \"requestTime\"; set the stage's access-log format to the documented one"
+    )]
     NoTime,
     /// The time is no time.
     #[error("the request time {value:?} is neither milliseconds since 1970 nor a time with an offset")]

@@ -36,7 +36,9 @@ mod tests {
     fn the_format_is_one_line_of_json_whose_fields_the_parser_knows() {
         assert!(!ACCESS_LOG_FORMAT.contains('\n'));
         let format: serde_json::Value = serde_json::from_str(ACCESS_LOG_FORMAT).unwrap();
-        for field in ["extendedRequestId", "apiKeyId", "requestTimeEpoch", "requestTime", "status", "responseLatency"] {
+        for field in
+            ["extendedRequestId", "apiKeyId", "requestTimeEpoch", "requestTime", "status", "responseLatency"]
+        {
             assert!(format[field].is_string(), "{field}");
         }
     }

@@ -1,6 +1,8 @@
 //! The decoder against an independent reading of the same bytes: `serde_json`
 //! builds the whole document, and a few lines of test code look things up in it.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
 use std::io::Write;
 
 use access_log::{Decoder, Form, Limits};
@@ -8,9 +10,12 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 /// What the decoder should find in one line: `None` for a bad one.
-type Expected = Option<(Option<String>, u16, i64)>;
+type Expected = Option<Found>;
 
-fn decode(data: &[u8]) -> Result<(access_log::Decoded, Vec<(Option<String>, u16, i64)>), access_log::DecodeError> {
+/// Key id, status and time of a usage record.
+type Found = (Option<String>, u16, i64);
+
+fn decode(data: &[u8]) -> Result<(access_log::Decoded, Vec<Found>), access_log::DecodeError> {
     let mut found = Vec::new();
     let decoded = Decoder::new(Limits::default()).decode(data, |record| {
         found.push((record.api_key_id.map(str::to_owned), record.status.code(), record.requested_at_ms));
@@ -27,10 +32,14 @@ fn reference(line: &str) -> Expected {
         Some(Value::Number(number)) => Some(number.to_string()),
         _ => None,
     };
-    if matches!(line.get("apiKeyId"), Some(Value::Number(_) | Value::Bool(_) | Value::Object(_) | Value::Array(_))) {
+    if matches!(
+        line.get("apiKeyId"),
+        Some(Value::Number(_) | Value::Bool(_) | Value::Object(_) | Value::Array(_))
+    ) {
         return None;
     }
-    let status = text("status").filter(|status| status.len() == 3 && !status.starts_with('+'))?.parse::<u16>().ok()?;
+    let status =
+        text("status").filter(|status| status.len() == 3 && !status.starts_with('+'))?.parse::<u16>().ok()?;
     let epoch_ms = match text("requestTimeEpoch") {
         Some(epoch) => epoch.parse().ok()?,
         None => metering_core::window::parse_request_time(&text("requestTime")?).ok()?,
@@ -50,7 +59,8 @@ fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((".{0,6}", inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec((".{0,6}", inner), 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }
@@ -80,7 +90,7 @@ fn time_members() -> impl Strategy<Value = Vec<(String, Value)>> {
         6 => (0_i64..4_000_000_000_000).prop_map(move |ms| epoch(Value::from(ms))),
         6 => (0_i64..4_000_000_000_000).prop_map(move |ms| epoch(Value::from(ms.to_string()))),
         2 => Just(vec![("requestTime".to_owned(), json!("24/Nov/2026:14:04:30 +0530")), ("requestTimeEpoch".to_owned(), json!("-"))]),
-        1 => any_value().prop_map(move |value| epoch(value)),
+        1 => any_value().prop_map(epoch),
         1 => Just(Vec::new()),
     ]
 }
@@ -93,7 +103,8 @@ fn line() -> impl Strategy<Value = String> {
         members.extend(times);
         members.extend(unknown.into_iter().map(|(name, value)| (format!("x{name}"), value)));
         Just(members).prop_shuffle().prop_map(|members| {
-            let body: Vec<String> = members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+            let body: Vec<String> =
+                members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
             format!("{{{}}}", body.join(","))
         })
     })
@@ -104,8 +115,14 @@ fn envelope(lines: &[String]) -> Value {
         json!({"id": format!("{index:056}"), "timestamp": 1_764_000_000_000_i64, "message": line})
     }).collect();
     let mut members = Map::new();
-    for (name, value) in [("messageType", json!("DATA_MESSAGE")), ("owner", json!("123456789012")), ("logGroup", json!("/aws/api")),
-        ("logStream", json!("stream \"1\"")), ("subscriptionFilters", json!(["usage"])), ("logEvents", Value::from(events))] {
+    for (name, value) in [
+        ("messageType", json!("DATA_MESSAGE")),
+        ("owner", json!("123456789012")),
+        ("logGroup", json!("/aws/api")),
+        ("logStream", json!("stream \"1\"")),
+        ("subscriptionFilters", json!(["usage"])),
+        ("logEvents", Value::from(events)),
+    ] {
         members.insert(name.to_owned(), value);
     }
     Value::Object(members)
@@ -117,9 +134,10 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn check(decoded: &access_log::Decoded, found: &[(Option<String>, u16, i64)], lines: &[String]) -> Result<(), TestCaseError> {
+fn check(decoded: &access_log::Decoded, found: &[Found], lines: &[String]) -> Result<(), TestCaseError> {
     let expected: Vec<Expected> = lines.iter().map(|line| reference(line)).collect();
-    let bad: Vec<usize> = expected.iter().enumerate().filter(|(_, line)| line.is_none()).map(|(index, _)| index).collect();
+    let bad: Vec<usize> =
+        expected.iter().enumerate().filter(|(_, line)| line.is_none()).map(|(index, _)| index).collect();
     prop_assert_eq!(found, expected.into_iter().flatten().collect::<Vec<_>>());
     prop_assert_eq!(decoded.bad_events.iter().map(|event| event.index).collect::<Vec<_>>(), bad);
     prop_assert_eq!(decoded.event_count, lines.len());

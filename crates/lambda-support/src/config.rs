@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// A variable that keeps the function from starting.
@@ -34,7 +35,11 @@ pub struct Environment(HashMap<String, String>);
 impl Environment {
     /// The environment of this process; variables that are no text are left out.
     pub fn of_process() -> Self {
-        Self(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect())
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        )
     }
 
     /// An environment of these variables, for tests.
@@ -53,19 +58,29 @@ impl Environment {
         }
     }
 
-    /// A value between `least` and `most`, or `default` where it is not set.
+    /// A text, or `default` where it is not set.
+    pub fn optional(&self, name: &str, default: &str) -> String {
+        self.0.get(name).map_or(default, String::as_str).to_owned()
+    }
+
+    /// A value in the range `allowed`, or `default` where it is not set.
     ///
     /// # Errors
     /// When the value cannot be read or is out of bounds.
-    pub fn bounded<T>(&self, name: &'static str, default: T, least: T, most: T) -> Result<T, ConfigError>
+    pub fn bounded<T>(
+        &self,
+        name: &'static str,
+        default: T,
+        allowed: RangeInclusive<T>,
+    ) -> Result<T, ConfigError>
     where
         T: FromStr<Err: Display> + PartialOrd + Display,
     {
         let Some(value) = self.0.get(name) else { return Ok(default) };
         let invalid = |problem: String| ConfigError::Invalid { name, value: value.clone(), problem };
         let parsed: T = value.parse().map_err(|error: T::Err| invalid(error.to_string()))?;
-        if parsed < least || parsed > most {
-            return Err(invalid(format!("it has to be between {least} and {most}")));
+        if !allowed.contains(&parsed) {
+            return Err(invalid(format!("it has to be between {} and {}", allowed.start(), allowed.end())));
         }
         Ok(parsed)
     }
@@ -97,11 +112,14 @@ mod tests {
         let environment = Environment::of(&[("SIZE", "many"), ("COUNT", "7"), ("ON", "yes"), ("EMPTY", "")]);
         let message = |error: ConfigError| error.to_string();
         let missing = environment.required("TABLE", "the ledger's table").unwrap_err();
-        assert_eq!(message(missing), "the environment variable TABLE is not set; it has to name the ledger's table");
+        assert_eq!(
+            message(missing),
+            "the environment variable TABLE is not set; it has to name the ledger's table"
+        );
         assert!(environment.required("EMPTY", "something").is_err());
-        let size = environment.bounded("SIZE", 1_u32, 1, 5).unwrap_err();
+        let size = environment.bounded("SIZE", 1_u32, 1..=5).unwrap_err();
         assert_eq!(message(size), "the environment variable SIZE is \"many\": invalid digit found in string");
-        let count = environment.bounded("COUNT", 1_u32, 1, 5).unwrap_err();
+        let count = environment.bounded("COUNT", 1_u32, 1..=5).unwrap_err();
         assert_eq!(message(count), "the environment variable COUNT is \"7\": it has to be between 1 and 5");
         assert!(environment.switch("ON", true).is_err());
     }
@@ -109,8 +127,8 @@ mod tests {
     #[test]
     fn defaults_apply_only_where_nothing_is_set() {
         let environment = Environment::of(&[("COUNT", "3"), ("OFF", "false")]);
-        assert_eq!(environment.bounded("COUNT", 1_u32, 1, 5), Ok(3));
-        assert_eq!(environment.bounded("OTHER", 1_u32, 1, 5), Ok(1));
+        assert_eq!(environment.bounded("COUNT", 1_u32, 1..=5), Ok(3));
+        assert_eq!(environment.bounded("OTHER", 1_u32, 1..=5), Ok(1));
         assert_eq!(environment.switch("OFF", true), Ok(false));
         assert_eq!(environment.switch("OTHER", true), Ok(true));
     }

@@ -85,8 +85,12 @@ impl MetricLine {
     pub fn to_json(&self) -> String {
         let dimension_names: Vec<&String> = self.dimensions.keys().collect();
         let mut line = Map::new();
-        let directive = json!({"Namespace": NAMESPACE, "Dimensions": [dimension_names], "Metrics": self.definitions});
-        line.insert("_aws".to_owned(), json!({"Timestamp": self.timestamp_ms, "CloudWatchMetrics": [directive]}));
+        let directive =
+            json!({"Namespace": NAMESPACE, "Dimensions": [dimension_names], "Metrics": self.definitions});
+        line.insert(
+            "_aws".to_owned(),
+            json!({"Timestamp": self.timestamp_ms, "CloudWatchMetrics": [directive]}),
+        );
         line.extend(self.dimensions.clone());
         line.extend(self.values.clone());
         Value::Object(line).to_string()
@@ -129,13 +133,16 @@ mod tests {
         let mut line = MetricLine::new("consumer", "test", 5);
         line.value(Calls, 3).property("reasons", json!({"bad": 1}));
         let line: Value = serde_json::from_str(&line.to_json()).unwrap();
-        assert_eq!(line, json!({
-            "_aws": {"Timestamp": 5, "CloudWatchMetrics": [{
-                "Namespace": "UsageMeter", "Dimensions": [["Environment", "Service"]],
-                "Metrics": [{"Name": "Calls", "Unit": "Count"}],
-            }]},
-            "Environment": "test", "Service": "consumer", "Calls": 3, "reasons": {"bad": 1},
-        }));
+        assert_eq!(
+            line,
+            json!({
+                "_aws": {"Timestamp": 5, "CloudWatchMetrics": [{
+                    "Namespace": "UsageMeter", "Dimensions": [["Environment", "Service"]],
+                    "Metrics": [{"Name": "Calls", "Unit": "Count"}],
+                }]},
+                "Environment": "test", "Service": "consumer", "Calls": 3, "reasons": {"bad": 1},
+            })
+        );
     }
 
     #[test]

@@ -46,7 +46,12 @@ const WRITES: [&str; 5] = ["UpdateItem", "PutItem", "DeleteItem", "BatchWriteIte
 
 impl AwsEndpoint {
     /// An endpoint for these services.
-    pub fn new(dynamodb: SocketAddr, kinesis: Arc<KinesisStore>, queues: Arc<Queues>, faults: Arc<Faults>) -> Self {
+    pub fn new(
+        dynamodb: SocketAddr,
+        kinesis: Arc<KinesisStore>,
+        queues: Arc<Queues>,
+        faults: Arc<Faults>,
+    ) -> Self {
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
         Self { dynamodb, kinesis, queues, faults, client }
     }
@@ -61,7 +66,11 @@ impl AwsEndpoint {
         let fault = if WRITES.contains(&operation) { self.faults.write_fault() } else { WriteFault::None };
         if fault == WriteFault::Throttle {
             let message = "a throttle that was asked for";
-            return error_response(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException", message);
+            return error_response(
+                StatusCode::BAD_REQUEST,
+                "ProvisionedThroughputExceededException",
+                message,
+            );
         }
         let mut request = http::Request::post(format!("http://{}/", self.dynamodb));
         for name in [header::CONTENT_TYPE, header::AUTHORIZATION] {
@@ -75,12 +84,18 @@ impl AwsEndpoint {
             }
         }
         let Ok(request) = request.body(Full::new(body)) else {
-            return error_response(StatusCode::BAD_REQUEST, "SerializationException", "the request has no usable headers");
+            return error_response(
+                StatusCode::BAD_REQUEST,
+                "SerializationException",
+                "the request has no usable headers",
+            );
         };
         match self.client.request(request).await {
             Ok(_) if fault == WriteFault::LoseReply => lost_reply(),
             Ok(response) => response.map(Body::new),
-            Err(error) => error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string()),
+            Err(error) => {
+                error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string())
+            }
         }
     }
 
@@ -100,7 +115,11 @@ impl AwsEndpoint {
                 error_response(StatusCode::INTERNAL_SERVER_ERROR, error.code, &error.message)
             }
             Ok(Err(error)) => error_response(StatusCode::BAD_REQUEST, error.code, &error.message),
-            Err(error) => error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailureException", &error.to_string()),
+            Err(error) => error_response(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalFailureException",
+                &error.to_string(),
+            ),
         }
     }
 }
@@ -109,7 +128,9 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
     let (parts, body) = request.into_parts();
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) => return error_response(StatusCode::BAD_REQUEST, "SerializationException", &error.to_string()),
+        Err(error) => {
+            return error_response(StatusCode::BAD_REQUEST, "SerializationException", &error.to_string());
+        }
     };
     match service(&parts.headers) {
         "dynamodb" => endpoint.dynamodb(parts.headers, body).await,
@@ -132,7 +153,8 @@ fn service(headers: &HeaderMap) -> &str {
         "Kinesis_20131202" => "kinesis",
         "AmazonSQS" => "sqs",
         _ => {
-            let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or("");
+            let authorization =
+                headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or("");
             authorization.split('/').nth(3).unwrap_or("")
         }
     }
@@ -147,7 +169,9 @@ fn target(headers: &HeaderMap) -> (&str, &str) {
 /// A reply that breaks off before its first byte of content, so that the
 /// client sees a closed connection and cannot know what became of its request.
 fn lost_reply() -> Response {
-    let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("a lost reply that was asked for")) });
+    let broken = futures_util::stream::once(async {
+        Err::<Bytes, _>(std::io::Error::other("a lost reply that was asked for"))
+    });
     ([(header::CONTENT_LENGTH, "2")], Body::from_stream(broken)).into_response()
 }
 

@@ -89,7 +89,7 @@ async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
         }
         _ => inner.proxy(request).await,
     };
-    let line = inner.access_log_line(&call, response.status());
+    let line = access_log_line(&call, response.status());
     // The call is answered only once it is logged, so that no answer that a
     // client has seen can be missing from the ledger.
     if let Err(error) = inner.log_group.append(&inner.log_stream, now_ms(), vec![line]).await {
@@ -107,7 +107,8 @@ fn api_key(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn message(status: StatusCode, text: &str) -> Response {
-    (status, [(http::header::CONTENT_TYPE, "application/json")], json!({"message": text}).to_string()).into_response()
+    (status, [(http::header::CONTENT_TYPE, "application/json")], json!({"message": text}).to_string())
+        .into_response()
 }
 
 impl Inner {
@@ -128,27 +129,27 @@ impl Inner {
             }
         }
     }
+}
 
-    /// Fills in the documented format, as API Gateway does.
-    fn access_log_line(&self, call: &Call<'_>, status: StatusCode) -> String {
-        let latency_ms = now_ms() - call.requested_at_ms;
-        let request_time = Timestamp::from_millisecond(call.requested_at_ms)
-            .map(|time| time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string())
-            .unwrap_or_default();
-        let values = HashMap::from([
-            ("extendedRequestId", call.extended_request_id.clone()),
-            ("authorizer.apiKeyId", call.api_key_id.unwrap_or("-").to_owned()),
-            ("requestTimeEpoch", call.requested_at_ms.to_string()),
-            ("requestTime", request_time),
-            ("status", status.as_u16().to_string()),
-            ("responseLatency", latency_ms.to_string()),
-            ("httpMethod", call.method.clone()),
-            ("resourcePath", "/{proxy+}".to_owned()),
-            ("stage", "local".to_owned()),
-            ("apiId", "local".to_owned()),
-        ]);
-        fill_in(ACCESS_LOG_FORMAT, &values)
-    }
+/// Fills in the documented format, as API Gateway does.
+fn access_log_line(call: &Call<'_>, status: StatusCode) -> String {
+    let latency_ms = now_ms() - call.requested_at_ms;
+    let request_time = Timestamp::from_millisecond(call.requested_at_ms)
+        .map(|time| time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string())
+        .unwrap_or_default();
+    let values = HashMap::from([
+        ("extendedRequestId", call.extended_request_id.clone()),
+        ("authorizer.apiKeyId", call.api_key_id.unwrap_or("-").to_owned()),
+        ("requestTimeEpoch", call.requested_at_ms.to_string()),
+        ("requestTime", request_time),
+        ("status", status.as_u16().to_string()),
+        ("responseLatency", latency_ms.to_string()),
+        ("httpMethod", call.method.clone()),
+        ("resourcePath", "/{proxy+}".to_owned()),
+        ("stage", "local".to_owned()),
+        ("apiId", "local".to_owned()),
+    ]);
+    fill_in(ACCESS_LOG_FORMAT, &values)
 }
 
 /// Replaces each `$context.NAME` by its value, or by `-`.
@@ -173,8 +174,12 @@ mod tests {
 
     #[test]
     fn the_format_is_filled_in_and_what_is_unknown_becomes_a_dash() {
-        let values = HashMap::from([("status", "200".to_owned()), ("authorizer.apiKeyId", "a\"b".to_owned())]);
+        let values =
+            HashMap::from([("status", "200".to_owned()), ("authorizer.apiKeyId", "a\"b".to_owned())]);
         let line: serde_json::Value = serde_json::from_str(&fill_in(ACCESS_LOG_FORMAT, &values)).unwrap();
-        assert_eq!((&line["status"], &line["apiKeyId"], &line["stage"]), (&json!("200"), &json!("a\"b"), &json!("-")));
+        assert_eq!(
+            (&line["status"], &line["apiKeyId"], &line["stage"]),
+            (&json!("200"), &json!("a\"b"), &json!("-"))
+        );
     }
 }

@@ -63,7 +63,8 @@ pub fn load_or_create(path: &Path) -> Result<Vec<SeedKey>, KeyFileError> {
                 api_key: format!("{:032x}", rand::rng().random::<u128>()),
             })
             .collect();
-        let text = serde_json::to_string_pretty(&keys).map_err(|source| KeyFileError::Form { path: shown(), source })?;
+        let text = serde_json::to_string_pretty(&keys)
+            .map_err(|source| KeyFileError::Form { path: shown(), source })?;
         std::fs::write(path, text).map_err(file_error)?;
     }
     let text = std::fs::read_to_string(path).map_err(file_error)?;
@@ -76,5 +77,9 @@ pub fn load_or_create(path: &Path) -> Result<Vec<SeedKey>, KeyFileError> {
 /// When two keys have the same secret.
 pub fn ids_by_secret(keys: &[SeedKey], path: &Path) -> Result<KeyIds, KeyFileError> {
     let ids: KeyIds = keys.iter().map(|key| (key.api_key.clone(), key.api_key_id.clone())).collect();
-    if ids.len() == keys.len() { Ok(ids) } else { Err(KeyFileError::Repeated { path: path.display().to_string() }) }
+    if ids.len() == keys.len() {
+        Ok(ids)
+    } else {
+        Err(KeyFileError::Repeated { path: path.display().to_string() })
+    }
 }

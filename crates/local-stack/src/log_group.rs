@@ -93,7 +93,12 @@ impl LogGroup {
     ///
     /// # Errors
     /// When they could not be written.
-    pub async fn append(&self, log_stream: &str, timestamp_ms: i64, messages: Vec<String>) -> Result<(), LogError> {
+    pub async fn append(
+        &self,
+        log_stream: &str,
+        timestamp_ms: i64,
+        messages: Vec<String>,
+    ) -> Result<(), LogError> {
         let (written, answer) = oneshot::channel();
         let append = Append { log_stream: log_stream.to_owned(), timestamp_ms, messages, written };
         let stopped = || LogError("its writer has stopped".to_owned());
@@ -121,7 +126,12 @@ impl LogGroup {
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let events = statement.query_map(params![after, up_to, limit], |row| {
-            Ok(LogEvent { id: row.get(0)?, log_stream: row.get(1)?, timestamp_ms: row.get(2)?, message: row.get(3)? })
+            Ok(LogEvent {
+                id: row.get(0)?,
+                log_stream: row.get(1)?,
+                timestamp_ms: row.get(2)?,
+                message: row.get(3)?,
+            })
         })?;
         events.collect()
     }
@@ -153,7 +163,11 @@ impl LogGroup {
     }
 }
 
-fn write_appends(mut connection: Connection, mut appends: mpsc::Receiver<Append>, last_id: &watch::Sender<i64>) {
+fn write_appends(
+    mut connection: Connection,
+    mut appends: mpsc::Receiver<Append>,
+    last_id: &watch::Sender<i64>,
+) {
     let mut batch = Vec::new();
     while let Some(first) = appends.blocking_recv() {
         batch.push(first);
@@ -177,8 +191,8 @@ fn write_appends(mut connection: Connection, mut appends: mpsc::Receiver<Append>
 
 fn commit(connection: &mut Connection, batch: &[Append]) -> rusqlite::Result<i64> {
     let transaction = connection.transaction()?;
-    let mut statement =
-        transaction.prepare_cached("INSERT INTO events (log_stream, timestamp_ms, message) VALUES (?, ?, ?)")?;
+    let mut statement = transaction
+        .prepare_cached("INSERT INTO events (log_stream, timestamp_ms, message) VALUES (?, ?, ?)")?;
     for append in batch {
         for message in &append.messages {
             statement.execute(params![append.log_stream, append.timestamp_ms, message])?;

@@ -80,7 +80,9 @@ impl MetricSink {
 impl State {
     fn add(&mut self, line: &Value) {
         let definitions = line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten();
-        for definition in definitions.flat_map(|directive| directive["Metrics"].as_array().into_iter().flatten()) {
+        for definition in
+            definitions.flat_map(|directive| directive["Metrics"].as_array().into_iter().flatten())
+        {
             let Some(name) = definition["Name"].as_str() else { continue };
             match &line[name] {
                 Value::Array(values) if definition["Unit"] == "Milliseconds" => {

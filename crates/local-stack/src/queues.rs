@@ -94,7 +94,12 @@ impl Queues {
     pub async fn sqs(&self, parts: Parts, body: Bytes) -> Response {
         let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("");
         let operation = target.rsplit('.').next().unwrap_or("").to_owned();
-        let host = parts.headers.get(http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+        let host = parts
+            .headers
+            .get(http::header::HOST)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("")
+            .to_owned();
         let request = String::from_utf8_lossy(&body).into_owned();
         let reply = self.call_sqs(&operation, &request).await;
         if reply.status == 200
@@ -125,7 +130,8 @@ impl Queues {
         match operation {
             "CreateQueue" => {
                 let name = parsed["QueueName"].as_str().unwrap_or("");
-                self.journal().execute("INSERT OR IGNORE INTO queues (name, request) VALUES (?, ?)", [name, request])?;
+                self.journal()
+                    .execute("INSERT OR IGNORE INTO queues (name, request) VALUES (?, ?)", [name, request])?;
             }
             "SendMessage" => self.record_message(&reply["MessageId"], queue, request)?,
             "SendMessageBatch" => {
@@ -141,7 +147,9 @@ impl Queues {
             "ReceiveMessage" => {
                 let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
                 for message in reply["Messages"].as_array().into_iter().flatten() {
-                    if let (Some(handle), Some(id)) = (message["ReceiptHandle"].as_str(), message["MessageId"].as_str()) {
+                    if let (Some(handle), Some(id)) =
+                        (message["ReceiptHandle"].as_str(), message["MessageId"].as_str())
+                    {
                         received.insert(handle.to_owned(), id.to_owned());
                     }
                 }

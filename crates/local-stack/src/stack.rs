@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::aws_endpoint::AwsEndpoint;
+use crate::backend;
 use crate::faults::{FaultRates, Faults};
 use crate::gateway::Gateway;
 use crate::key_file::{self, SeedKey};
@@ -26,7 +27,6 @@ use crate::log_group::LogGroup;
 use crate::metrics::MetricSink;
 use crate::queues::{ACCOUNT_ID, Queues};
 use crate::subscription::{Subscription, SubscriptionSettings};
-use crate::backend;
 
 /// The names of the resources, the same in every local stack.
 pub const USAGE_TABLE: &str = "usage-local";
@@ -148,7 +148,9 @@ pub enum StartError {
         folder: String,
     },
     /// The consumer is not there.
-    #[error("the usage consumer's binary is not at {binary}; build it with `cargo build --release -p usage-consumer`, or name it with --consumer")]
+    #[error(
+        "the usage consumer's binary is not at {binary}; build it with `cargo build --release -p usage-consumer`, or name it with --consumer"
+    )]
     NoConsumer {
         /// Where it was looked for.
         binary: String,
@@ -221,8 +223,11 @@ impl LocalStack {
         let database = database.map_err(|error| part("DynamoDB", error.to_string()))?;
         let (dynamodb_listener, dynamodb) = listen(0).await?;
         servers.spawn(dynoxide::server::serve_on(dynamodb_listener, database));
-        let kinesis = Arc::new(KinesisStore::open(&folder.join("kinesis.sqlite")).map_err(|error| part("Kinesis", error))?);
-        let queues = Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS and SNS", error))?;
+        let kinesis = Arc::new(
+            KinesisStore::open(&folder.join("kinesis.sqlite")).map_err(|error| part("Kinesis", error))?,
+        );
+        let queues =
+            Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS and SNS", error))?;
         let faults = Arc::new(Faults::new(options.faults, options.fault_seed));
         let (aws_listener, aws) = listen(options.aws_port).await?;
         let endpoint = AwsEndpoint::new(dynamodb, kinesis.clone(), Arc::new(queues), faults.clone());
@@ -233,34 +238,43 @@ impl LocalStack {
         let direct = load_local(&format!("http://{dynamodb}"), COMMAND_PATIENCE).await;
         let ledger_client = aws_sdk_dynamodb::Client::new(&direct);
         let kinesis_client = aws_sdk_kinesis::Client::new(&clients);
-        create_resources(&ledger_client, &kinesis, &aws_sdk_sqs::Client::new(&clients), options.shard_count).await?;
+        create_resources(&ledger_client, &kinesis, &aws_sdk_sqs::Client::new(&clients), options.shard_count)
+            .await?;
 
         let metrics = Arc::new(MetricSink::open(folder).map_err(|error| part("the metrics", error))?);
         let quarantine_queue_url = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{QUARANTINE_QUEUE}");
         let spec = consumer_spec(&options, &aws_endpoint_url, &quarantine_queue_url);
         let consumer = Arc::new(Function::new(spec, metrics.clone()));
-        let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP).map_err(|error| part("the log group", error))?;
+        let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP)
+            .map_err(|error| part("the log group", error))?;
         let log_group = Arc::new(log_group);
-        let subscription = Subscription::new(log_group.clone(), kinesis_client.clone(), subscription_settings(&options), faults)
-            .map_err(|error| part("the subscription", error))?;
+        let subscription = Subscription::new(
+            log_group.clone(),
+            kinesis_client.clone(),
+            subscription_settings(&options),
+            faults,
+        )
+        .map_err(|error| part("the subscription", error))?;
         let delivered = subscription.delivered();
         servers.spawn(subscription.run());
-        let checkpoints = Checkpoints::open(&folder.join("checkpoints.sqlite")).map_err(|error| part("the event source mapping", error))?;
+        let checkpoints = Checkpoints::open(&folder.join("checkpoints.sqlite"))
+            .map_err(|error| part("the event source mapping", error))?;
         let checkpoints = Arc::new(checkpoints);
         let mapping_settings = mapping_settings(&options);
 
-        let backend = match options.backend.clone() {
-            Some(backend) => backend,
-            None => {
-                let (listener, address) = listen(0).await?;
-                servers.spawn(serve(listener, backend::router(), std::future::pending()));
-                format!("http://{address}")
-            }
+        let backend = if let Some(backend) = options.backend.clone() {
+            backend
+        } else {
+            let (listener, address) = listen(0).await?;
+            servers.spawn(serve(listener, backend::router(), std::future::pending()));
+            format!("http://{address}")
         };
         let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
         let (stop_gateway, mut stopped) = watch::channel(false);
         let gateway = Gateway::new(key_ids, backend, log_group.clone());
-        let stop = async move { let _ = stopped.wait_for(|stop| *stop).await; };
+        let stop = async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
         servers.spawn(serve(gateway_listener, gateway.router(), stop));
 
         let endpoints = Endpoints {
@@ -272,8 +286,21 @@ impl LocalStack {
         };
         write_endpoints(folder, &endpoints)?;
         let mut stack = Self {
-            endpoints, keys, metrics, consumer, log_group, kinesis, kinesis_client, ledger_client, checkpoints,
-            mapping_settings, mapping: None, delivered, servers, stop_gateway, _lock: lock,
+            endpoints,
+            keys,
+            metrics,
+            consumer,
+            log_group,
+            kinesis,
+            kinesis_client,
+            ledger_client,
+            checkpoints,
+            mapping_settings,
+            mapping: None,
+            delivered,
+            servers,
+            stop_gateway,
+            _lock: lock,
         };
         stack.start_mapping();
         Ok(stack)
@@ -318,7 +345,10 @@ impl LocalStack {
             if self.backlog().map_err(|error| part("the stream", error))? == 0 {
                 return Ok(());
             }
-            changes.changed().await.map_err(|_| part("the event source mapping", "it has stopped".to_owned()))?;
+            changes
+                .changed()
+                .await
+                .map_err(|_| part("the event source mapping", "it has stopped".to_owned()))?;
         }
     }
 
@@ -382,14 +412,22 @@ async fn create_resources(
     sqs: &aws_sdk_sqs::Client,
     shard_count: u32,
 ) -> Result<(), StartError> {
-    tables::create_usage_ledger(dynamodb, USAGE_TABLE).await.map_err(|error| part("the usage ledger", error))?;
-    tables::create_claims(dynamodb, CLAIMS_TABLE).await.map_err(|error| part("the table of claims", error))?;
+    tables::create_usage_ledger(dynamodb, USAGE_TABLE)
+        .await
+        .map_err(|error| part("the usage ledger", error))?;
+    tables::create_claims(dynamodb, CLAIMS_TABLE)
+        .await
+        .map_err(|error| part("the table of claims", error))?;
     let names = kinesis.stream_names().map_err(|error| part("Kinesis", error))?;
     if !names.iter().any(|name| name == STREAM) {
         kinesis.create_stream(STREAM, shard_count, now_ms()).map_err(|error| part("the stream", error))?;
     }
     kinesis.trim(now_ms()).map_err(|error| part("the stream", error))?;
-    sqs.create_queue().queue_name(QUARANTINE_QUEUE).send().await.map_err(|error| part("the quarantine queue", error))?;
+    sqs.create_queue()
+        .queue_name(QUARANTINE_QUEUE)
+        .send()
+        .await
+        .map_err(|error| part("the quarantine queue", error))?;
     Ok(())
 }
 

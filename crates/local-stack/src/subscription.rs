@@ -105,7 +105,8 @@ impl Subscription {
         let events = self.log_group.read(delivered, up_to, MAX_ROUND_EVENTS)?;
         let Some(up_to) = events.last().map(|event| event.id) else { return Ok(()) };
         self.log_group.plan_delivery(up_to)?;
-        let matching: Vec<LogEvent> = events.into_iter().filter(|event| matches_filter(&event.message)).collect();
+        let matching: Vec<LogEvent> =
+            events.into_iter().filter(|event| matches_filter(&event.message)).collect();
         let mut records = Vec::new();
         for batch in batches(&matching, self.settings.max_batch_events) {
             let record = gzip(&self.data_message(batch))?;
@@ -150,8 +151,11 @@ impl Subscription {
             let mut request = self.client.put_records().stream_name(&self.settings.stream);
             for record in &records {
                 let partition_key = format!("{:032x}", rand::rng().random::<u128>());
-                let entry = PutRecordsRequestEntry::builder().data(Blob::new(record.clone())).partition_key(partition_key);
-                request = request.records(entry.build().map_err(|error| DeliveryError::Stream(error.to_string()))?);
+                let entry = PutRecordsRequestEntry::builder()
+                    .data(Blob::new(record.clone()))
+                    .partition_key(partition_key);
+                request =
+                    request.records(entry.build().map_err(|error| DeliveryError::Stream(error.to_string()))?);
             }
             let reply = request.send().await.map_err(|error| DeliveryError::Stream(format!("{error:?}")))?;
             let mut results = reply.records.iter();
@@ -176,7 +180,9 @@ fn matches_filter(message: &str) -> bool {
 
 /// Cuts events into batches of one log stream each.
 fn batches(events: &[LogEvent], max_events: usize) -> impl Iterator<Item = &[LogEvent]> {
-    events.chunk_by(|left, right| left.log_stream == right.log_stream).flat_map(move |run| run.chunks(max_events))
+    events
+        .chunk_by(|left, right| left.log_stream == right.log_stream)
+        .flat_map(move |run| run.chunks(max_events))
 }
 
 fn gzip(data: &[u8]) -> std::io::Result<Vec<u8>> {

@@ -1,6 +1,8 @@
 //! A million calls through the whole pipeline, undisturbed and disturbed:
 //! the ledger has what the clients saw, and a replay changes nothing.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
 mod common;
 
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 //! Speaks the Kinesis API only. It tests the local stream, or, with
 //! `KINESIS_ENDPOINT=http://HOST:PORT`, whatever answers there.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -64,7 +66,12 @@ impl Stream {
     }
 
     async fn iterator(&self, shard: &str, kind: ShardIteratorType, sequence: Option<&str>) -> String {
-        let request = self.client.get_shard_iterator().stream_name(&self.name).shard_id(shard).shard_iterator_type(kind);
+        let request = self
+            .client
+            .get_shard_iterator()
+            .stream_name(&self.name)
+            .shard_id(shard)
+            .shard_iterator_type(kind);
         let reply = request.set_starting_sequence_number(sequence.map(str::to_owned)).send().await.unwrap();
         reply.shard_iterator.unwrap()
     }
@@ -90,7 +97,11 @@ async fn start_local(folder: &std::path::Path) -> String {
 }
 
 fn data_of(output: &GetRecordsOutput) -> Vec<String> {
-    output.records().iter().map(|record| String::from_utf8(record.data().as_ref().to_vec()).unwrap()).collect()
+    output
+        .records()
+        .iter()
+        .map(|record| String::from_utf8(record.data().as_ref().to_vec()).unwrap())
+        .collect()
 }
 
 fn entry(data: Vec<u8>, partition_key: &str) -> PutRecordsRequestEntry {
@@ -134,7 +145,10 @@ async fn every_iterator_type_begins_where_it_says() {
     assert_eq!(stream.read(&latest).await, ["3"]);
     let from = |seconds| {
         let request = stream.client.get_shard_iterator().stream_name(&stream.name).shard_id(shard);
-        request.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(DateTime::from_secs(seconds)).send()
+        request
+            .shard_iterator_type(ShardIteratorType::AtTimestamp)
+            .timestamp(DateTime::from_secs(seconds))
+            .send()
     };
     assert_eq!(stream.read(&from(1).await.unwrap().shard_iterator.unwrap()).await, ["1", "2", "3"]);
     let tomorrow = lambda_support::clock::now_ms() / 1000 + 86_400;
@@ -178,7 +192,8 @@ async fn a_split_closes_the_parent_and_its_records_end_with_its_children() {
     stream.active().await;
     let shards = stream.shards().await;
     assert_eq!(shards.len(), 3);
-    let ending = shards[0].sequence_number_range().unwrap().ending_sequence_number().expect("the parent is closed");
+    let ending =
+        shards[0].sequence_number_range().unwrap().ending_sequence_number().expect("the parent is closed");
     assert!(SequenceNumber::parse(ending).unwrap() >= SequenceNumber::parse(&last).unwrap());
     for child in &shards[1..] {
         assert_eq!(child.parent_shard_id(), Some(parent));
@@ -196,7 +211,8 @@ async fn a_split_closes_the_parent_and_its_records_end_with_its_children() {
         reply = stream.get(next).await;
         assert!(reply.records().is_empty());
     }
-    let children: HashSet<&str> = reply.child_shards().iter().map(aws_sdk_kinesis::types::ChildShard::shard_id).collect();
+    let children: HashSet<&str> =
+        reply.child_shards().iter().map(aws_sdk_kinesis::types::ChildShard::shard_id).collect();
     assert_eq!(children, HashSet::from([&*low, &*high]));
 }
 
@@ -208,7 +224,8 @@ async fn a_merge_has_two_parents_and_takes_all_their_keys() {
     stream.active().await;
     let shards = stream.shards().await;
     let child = shards.last().unwrap();
-    let parents = HashSet::from([child.parent_shard_id().unwrap(), child.adjacent_parent_shard_id().unwrap()]);
+    let parents =
+        HashSet::from([child.parent_shard_id().unwrap(), child.adjacent_parent_shard_id().unwrap()]);
     assert_eq!(parents, HashSet::from(["shardId-000000000000", "shardId-000000000001"]));
     for hash_key in [LOW, HIGH] {
         assert_eq!(stream.put("x", hash_key).await.0, child.shard_id());
@@ -237,7 +254,8 @@ async fn put_records_answers_for_each_record_and_keeps_to_its_limits() {
     assert_eq!((reply.failed_record_count, reply.records().len()), (Some(0), 500));
     let shards: HashSet<_> = reply.records().iter().filter_map(|record| record.shard_id()).collect();
     assert_eq!(shards.len(), 4, "partition keys spread over the shards");
-    let sequences: HashSet<_> = reply.records().iter().filter_map(|record| record.sequence_number()).collect();
+    let sequences: HashSet<_> =
+        reply.records().iter().filter_map(|record| record.sequence_number()).collect();
     assert_eq!(sequences.len(), 500);
 
     assert!(put((0..501).map(|_| entry(vec![1], "p")).collect()).await.is_err(), "501 records");
@@ -252,12 +270,18 @@ async fn put_records_answers_for_each_record_and_keeps_to_its_limits() {
 #[tokio::test]
 async fn what_does_not_exist_is_said_by_its_code() {
     let stream = Stream::create(1).await;
-    let nowhere = stream.client.put_record().stream_name("no-such-stream").partition_key("p").data(Blob::new("x"));
-    assert_eq!(nowhere.send().await.unwrap_err().into_service_error().code(), Some("ResourceNotFoundException"));
-    let iterator = stream.client.get_shard_iterator().stream_name(&stream.name).shard_id("shardId-000000000009");
+    let nowhere =
+        stream.client.put_record().stream_name("no-such-stream").partition_key("p").data(Blob::new("x"));
+    assert_eq!(
+        nowhere.send().await.unwrap_err().into_service_error().code(),
+        Some("ResourceNotFoundException")
+    );
+    let iterator =
+        stream.client.get_shard_iterator().stream_name(&stream.name).shard_id("shardId-000000000009");
     let error = iterator.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.unwrap_err();
     assert_eq!(error.into_service_error().code(), Some("ResourceNotFoundException"));
-    let again = stream.client.create_stream().stream_name(&stream.name).shard_count(1).send().await.unwrap_err();
+    let again =
+        stream.client.create_stream().stream_name(&stream.name).shard_count(1).send().await.unwrap_err();
     assert_eq!(again.into_service_error().code(), Some("ResourceInUseException"));
     assert!(stream.client.get_records().shard_iterator("nonsense").send().await.is_err());
 }

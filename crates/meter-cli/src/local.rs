@@ -1,5 +1,6 @@
 //! `meter local`: the whole system on this machine.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -58,7 +59,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         _ = terminate.recv() => {}
     }
     stack.shut_down().await;
-    println!("Stopped. The data is in {data}; start again with the same --data to continue.");
+    // Whoever read the guide may be gone; stopping is no time to fail for that.
+    let _ = writeln!(
+        std::io::stdout(),
+        "Stopped. The data is in {data}; start again with the same --data to continue."
+    );
     Ok(())
 }
 

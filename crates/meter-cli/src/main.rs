@@ -4,9 +4,13 @@ mod local;
 mod quarantine;
 mod replay;
 mod target;
+mod traffic;
 mod usage;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Counts what an API company bills: runs the meter, and asks it.
 #[derive(Parser)]
@@ -26,15 +30,26 @@ enum Command {
     Replay(replay::Arguments),
     /// Look at records that could not be counted, and put them back
     Quarantine(quarantine::Arguments),
+    /// Send calls through the gateway of a local stack and show what their client saw
+    Traffic(traffic::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
+    show_warnings();
     match Arguments::parse().command {
         Command::Local(arguments) => local::run(arguments).await,
         Command::Usage(arguments) => usage::run(arguments).await,
         Command::Replay(arguments) => replay::run(arguments).await,
         Command::Quarantine(arguments) => quarantine::run(arguments).await,
+        Command::Traffic(arguments) => traffic::run(arguments).await,
     }
+}
+
+/// Warnings go to standard error; the embedded database's do not, since it
+/// warns of every condition that does not hold, which is how the fence works.
+fn show_warnings() {
+    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("dynoxide", LevelFilter::ERROR);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines).with(targets).init();
 }

@@ -80,8 +80,16 @@ async fn redrive(target: &Target) -> anyhow::Result<()> {
             .data(Blob::new(record.payload.clone()))
             .send()
             .await
-            .with_context(|| format!("the record {} cannot be put on the stream; it stays in quarantine", record.sequence_number))?;
-        queue.delete(record).await.context("a record that is back on the stream stays in quarantine as well")?;
+            .with_context(|| {
+                format!(
+                    "the record {} cannot be put on the stream; it stays in quarantine",
+                    record.sequence_number
+                )
+            })?;
+        queue
+            .delete(record)
+            .await
+            .context("a record that is back on the stream stays in quarantine as well")?;
     }
     println!("{} put back on the stream.", count(records.len()));
     Ok(())

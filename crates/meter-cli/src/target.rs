@@ -43,22 +43,19 @@ enum Quarantine {
 impl Target {
     /// Finds the system that the arguments choose.
     pub async fn find(arguments: &TargetArguments) -> anyhow::Result<Self> {
-        let (config, usage_table, stream, quarantine) = match &arguments.aws {
-            Some(environment) => {
-                let usage = format!("usage-{environment}");
-                let queue = Quarantine::Name(format!("usage-quarantine-{environment}"));
-                (load(COMMAND_PATIENCE).await, usage.clone(), usage, queue)
-            }
-            None => {
-                let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
-                    format!(
-                        "no local stack was started in {}; run `meter local --data {0}`, or choose AWS with --aws ENVIRONMENT",
-                        arguments.data.display()
-                    )
-                })?;
-                let config = load_local(&endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
-                (config, endpoints.usage_table, endpoints.stream, Quarantine::Url(endpoints.quarantine_queue_url))
-            }
+        let (config, usage_table, stream, quarantine) = if let Some(environment) = &arguments.aws {
+            let usage = format!("usage-{environment}");
+            let queue = Quarantine::Name(format!("usage-quarantine-{environment}"));
+            (load(COMMAND_PATIENCE).await, usage.clone(), usage, queue)
+        } else {
+            let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
+                format!(
+                    "no local stack was started in {}; run `meter local --data {0}`, or choose AWS with --aws ENVIRONMENT",
+                    arguments.data.display()
+                )
+            })?;
+            let config = load_local(&endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+            (config, endpoints.usage_table, endpoints.stream, Quarantine::Url(endpoints.quarantine_queue_url))
         };
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),

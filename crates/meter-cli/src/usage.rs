@@ -59,7 +59,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let total: u64 = periods.values().sum();
     let mut output = std::io::stdout().lock();
     if arguments.json {
-        let rows: Vec<_> = periods.iter().map(|(period, calls)| json!({"period": period, "calls": calls})).collect();
+        let rows: Vec<_> =
+            periods.iter().map(|(period, calls)| json!({"period": period, "calls": calls})).collect();
         let document = json!({
             "apiKeyId": arguments.key, "from": from.to_string(), "to": to.to_string(),
             "calls": total, "usage": rows,

@@ -55,7 +55,11 @@ impl ClaimStore for DynamoClaimStore {
             .await;
         match result {
             Ok(_) => Ok(Claim::Granted),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
                 Ok(Claim::Duplicate)
             }
             Err(error) => Err(port_error(format!("claiming a record in table {}", self.table), error)),

@@ -19,10 +19,12 @@ pub struct Patience {
 
 /// The patience of a Lambda function: the event source mapping retries as
 /// well, so a short wait here keeps a batch from eating the whole time-out.
-pub const FUNCTION_PATIENCE: Patience = Patience { max_attempts: 3, connect_timeout_ms: 1_000, attempt_timeout_ms: 2_000 };
+pub const FUNCTION_PATIENCE: Patience =
+    Patience { max_attempts: 3, connect_timeout_ms: 1_000, attempt_timeout_ms: 2_000 };
 
 /// The patience of a command that a person waits for.
-pub const COMMAND_PATIENCE: Patience = Patience { max_attempts: 8, connect_timeout_ms: 3_000, attempt_timeout_ms: 10_000 };
+pub const COMMAND_PATIENCE: Patience =
+    Patience { max_attempts: 8, connect_timeout_ms: 3_000, attempt_timeout_ms: 10_000 };
 
 /// Loads credentials, region and endpoint the way every AWS tool does:
 /// environment, profile, instance role; `AWS_ENDPOINT_URL` names another endpoint.

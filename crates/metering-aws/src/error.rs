@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use metering_core::ports::PortError;
 
 /// Error codes after which the same request may succeed, although their HTTP
@@ -33,5 +33,9 @@ where
         _ => false,
     };
     let source = Box::new(error);
-    if refused { PortError::Refused { operation, source } } else { PortError::Retryable { operation, source } }
+    if refused {
+        PortError::Refused { operation, source }
+    } else {
+        PortError::Retryable { operation, source }
+    }
 }

@@ -106,7 +106,8 @@ impl QuarantineQueue {
             let Some((message, _)) = messages.iter().find(|(message, _)| message.part == part) else {
                 return Ok(None);
             };
-            let bytes = STANDARD.decode(&message.data).map_err(|error| self.refused("a message's data", &error))?;
+            let bytes =
+                STANDARD.decode(&message.data).map_err(|error| self.refused("a message's data", &error))?;
             payload.extend(bytes);
         }
         Ok(Some(KeptRecord {

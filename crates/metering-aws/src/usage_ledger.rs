@@ -66,7 +66,8 @@ impl DynamoUsageLedger {
     /// When the table cannot be read.
     pub async fn connect(&self) -> Result<(), PortError> {
         let nothing = AttributeValue::S("connect".to_owned());
-        let request = self.client.get_item().table_name(&self.table).key("pk", nothing.clone()).key("sk", nothing);
+        let request =
+            self.client.get_item().table_name(&self.table).key("pk", nothing.clone()).key("sk", nothing);
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(port_error(format!("reading the table {}", self.table), error)),
@@ -91,15 +92,14 @@ impl UsageLedger for DynamoUsageLedger {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let error = match result {
-            Ok(_) => return Ok(LedgerReply::Applied),
-            Err(error) => error,
-        };
+        let Err(error) = result else { return Ok(LedgerReply::Applied) };
         let operation = || format!("updating {} of table {}", update.row.sort_key(), self.table);
         match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => stored_mark(refused.item.as_ref())
-                .map(LedgerReply::Fenced)
-                .map_err(|source| PortError::Refused { operation: operation(), source: source.into() }),
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                stored_mark(refused.item.as_ref())
+                    .map(LedgerReply::Fenced)
+                    .map_err(|source| PortError::Refused { operation: operation(), source: source.into() })
+            }
             _ => Err(port_error(operation(), error)),
         }
     }

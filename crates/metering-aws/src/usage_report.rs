@@ -72,7 +72,8 @@ pub async fn usage_of_key(
 
 fn add_row(usage: &mut KeyUsage, row: &HashMap<String, AttributeValue>) -> Result<(), MalformedRow> {
     let sort_key = row.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-    let malformed = |attribute: &str| MalformedRow { sort_key: sort_key.clone(), attribute: attribute.to_owned() };
+    let malformed =
+        |attribute: &str| MalformedRow { sort_key: sort_key.clone(), attribute: attribute.to_owned() };
     let number = |attribute: &str| match row.get(attribute) {
         None => Ok(0),
         Some(AttributeValue::N(digits)) => digits.parse::<u64>().map_err(|_| malformed(attribute)),
@@ -99,7 +100,10 @@ fn add_row(usage: &mut KeyUsage, row: &HashMap<String, AttributeValue>) -> Resul
 ///
 /// # Errors
 /// When the ledger cannot be read or holds a malformed row.
-pub async fn usage_of_all_keys(client: &Client, table: &str) -> Result<BTreeMap<String, KeyUsage>, PortError> {
+pub async fn usage_of_all_keys(
+    client: &Client,
+    table: &str,
+) -> Result<BTreeMap<String, KeyUsage>, PortError> {
     let operation = || format!("reading the usage of all keys from table {table}");
     let mut rows = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
     let mut usage: BTreeMap<String, KeyUsage> = BTreeMap::new();

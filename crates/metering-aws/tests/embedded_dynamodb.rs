@@ -1,5 +1,7 @@
 //! The condition expressions: golden, and at work in an embedded DynamoDB.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_aws::connection::{FUNCTION_PATIENCE, load_local};
@@ -83,7 +85,9 @@ async fn an_update_counts_once_and_a_fence_hands_back_the_mark() {
     let client = embedded().await;
     let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
     ledger.connect().await.unwrap();
-    let apply = async |first: &str, last: &str, calls: u64| ledger.apply(&update(first, last, &[(7, calls)])).await.unwrap();
+    let apply = async |first: &str, last: &str, calls: u64| {
+        ledger.apply(&update(first, last, &[(7, calls)])).await.unwrap()
+    };
 
     assert_eq!(apply("8", "9", 3).await, LedgerReply::Applied);
     assert_eq!(apply("8", "9", 3).await, LedgerReply::Fenced(number("9")), "the same batch again");
@@ -117,7 +121,8 @@ async fn a_month_is_read_from_its_days_and_shards_and_nothing_else() {
     }
     let (from, to) = ("2026-11-01".parse().unwrap(), "2026-11-30".parse().unwrap());
     let usage = usage_of_key(&client, LEDGER, "key-1", from, to).await.unwrap();
-    let totals: Vec<(String, u64)> = usage.iter().map(|(day, usage)| (day.to_string(), usage.total())).collect();
+    let totals: Vec<(String, u64)> =
+        usage.iter().map(|(day, usage)| (day.to_string(), usage.total())).collect();
     assert_eq!(totals, [("2026-11-01".to_owned(), 6), ("2026-11-30".to_owned(), 3)]);
 }
 
@@ -144,7 +149,8 @@ async fn the_first_sequence_number_holds_the_claim_and_may_claim_again() {
 #[tokio::test]
 async fn a_missing_table_is_refused_and_an_unreachable_one_can_be_tried_again() {
     let client = embedded().await;
-    let refused = DynamoUsageLedger::new(client, "no-such-table", 400).apply(&update("1", "1", &[(0, 1)])).await;
+    let refused =
+        DynamoUsageLedger::new(client, "no-such-table", 400).apply(&update("1", "1", &[(0, 1)])).await;
     assert!(matches!(refused, Err(PortError::Refused { .. })), "{refused:?}");
 
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

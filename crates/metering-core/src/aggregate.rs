@@ -95,7 +95,8 @@ impl BatchUsage {
         {
             return Err(OutOfOrder { earlier: earlier.clone(), later: sequence_number });
         }
-        let index = u32::try_from(self.sequence_numbers.len()).expect("a batch has at most 10,000 records");
+        // A batch has at most 10,000 records.
+        let index = u32::try_from(self.sequence_numbers.len()).unwrap_or(u32::MAX);
         self.sequence_numbers.push(sequence_number);
         Ok(RecordIndex(index))
     }

@@ -63,7 +63,8 @@ mod tests {
         let mut usage = BatchUsage::new();
         for (position, count) in calls.iter().enumerate().take(to).skip(from) {
             // Numbers of one and two digits: text order would be wrong.
-            let record = usage.begin_record(SequenceNumber::parse(&(position + 5).to_string()).unwrap()).unwrap();
+            let record =
+                usage.begin_record(SequenceNumber::parse(&(position + 5).to_string()).unwrap()).unwrap();
             for _ in 0..*count {
                 usage.count(record, "key", CallWindow::at(0).unwrap(), 0);
             }

@@ -11,7 +11,7 @@ pub const MAX_DIGITS: usize = 128;
 /// How many digits the length prefix of the storage form has.
 const LENGTH_PREFIX_DIGITS: usize = 3;
 
-const _: () = assert!(MAX_DIGITS < 10usize.pow(LENGTH_PREFIX_DIGITS as u32));
+const _: () = assert!(MAX_DIGITS < 1_000 && LENGTH_PREFIX_DIGITS == 3);
 
 /// A Kinesis sequence number, ordered by its numeric value.
 ///
@@ -29,7 +29,9 @@ pub enum SequenceNumberError {
     #[error("a sequence number needs at least one digit, this one is empty")]
     Empty,
     /// A byte other than `0`-`9`.
-    #[error("a sequence number has only decimal digits, this one has another character at position {position}")]
+    #[error(
+        "a sequence number has only decimal digits, this one has another character at position {position}"
+    )]
     NotADigit {
         /// Zero-based byte position of the first offending byte.
         position: usize,
@@ -41,7 +43,9 @@ pub enum SequenceNumberError {
         digits: usize,
     },
     /// A stored value whose length prefix does not fit its digits.
-    #[error("a stored sequence number is a three-digit length and that many digits without a leading zero, this value is not")]
+    #[error(
+        "a stored sequence number is a three-digit length and that many digits without a leading zero, this value is not"
+    )]
     NotStorageForm,
 }
 
@@ -73,9 +77,7 @@ impl SequenceNumber {
     /// # Errors
     /// When the value was not written by [`Self::storage_form`].
     pub fn from_storage_form(stored: &str) -> Result<Self, SequenceNumberError> {
-        let digits = stored
-            .get(LENGTH_PREFIX_DIGITS..)
-            .ok_or(SequenceNumberError::NotStorageForm)?;
+        let digits = stored.get(LENGTH_PREFIX_DIGITS..).ok_or(SequenceNumberError::NotStorageForm)?;
         let parsed = Self::parse(digits)?;
         if &*parsed.0 == stored { Ok(parsed) } else { Err(SequenceNumberError::NotStorageForm) }
     }
@@ -153,7 +155,10 @@ mod tests {
         let long = "9".repeat(129);
         assert_eq!(SequenceNumber::parse(&long), Err(SequenceNumberError::TooLong { digits: 129 }));
         assert!(SequenceNumber::parse(&"9".repeat(128)).is_ok());
-        assert_eq!(SequenceNumber::from_storage_form("00212x"), Err(SequenceNumberError::NotADigit { position: 2 }));
+        assert_eq!(
+            SequenceNumber::from_storage_form("00212x"),
+            Err(SequenceNumberError::NotADigit { position: 2 })
+        );
         assert_eq!(SequenceNumber::from_storage_form("0039"), Err(SequenceNumberError::NotStorageForm));
     }
 }

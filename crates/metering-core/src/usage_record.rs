@@ -70,7 +70,9 @@ pub enum ImplausibleCall {
         earliest_ms: i64,
     },
     /// The request time is after the record arrived in the stream.
-    #[error("the request time {requested_at_ms} ms is after {latest_ms} ms, when it had already reached the stream")]
+    #[error(
+        "the request time {requested_at_ms} ms is after {latest_ms} ms, when it had already reached the stream"
+    )]
     InTheFuture {
         /// The request time, in milliseconds since 1970.
         requested_at_ms: i64,
@@ -238,7 +240,10 @@ mod tests {
     #[test]
     fn a_key_id_that_has_no_room_in_a_row_is_refused() {
         let long: &'static str = Box::leak("k".repeat(257).into_boxed_str());
-        assert_eq!(record("200", Some(long), 5_000).assess(TIMES), Err(ImplausibleCall::KeyIdTooLong { bytes: 257 }));
+        assert_eq!(
+            record("200", Some(long), 5_000).assess(TIMES),
+            Err(ImplausibleCall::KeyIdTooLong { bytes: 257 })
+        );
     }
 
     #[test]

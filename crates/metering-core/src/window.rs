@@ -105,9 +105,8 @@ impl FromStr for UtcDay {
             return Err(WindowError::NotADay);
         }
         let date: Date = text.parse().map_err(|_| WindowError::NotADay)?;
-        let midnight = jiff::tz::Offset::UTC
-            .to_timestamp(date.at(0, 0, 0, 0))
-            .map_err(|_| WindowError::NotADay)?;
+        let midnight =
+            jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_err(|_| WindowError::NotADay)?;
         CallWindow::at(midnight.as_millisecond()).map(|window| window.day)
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! `scripts/bench-consumer.sh` runs it beside Node.js doing the same work.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark stops where something is wrong")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops where something is wrong")]
 
 use std::hint::black_box;
 use std::io::Write;
@@ -31,7 +31,7 @@ fn access_log_line(number: usize) -> String {
     // A hash spreads keys and ids, so that the data compresses as logs do.
     let mixed = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for (variable, value) in [
-        ("extendedRequestId", format!("{mixed:016x}{:08x}=", number)),
+        ("extendedRequestId", format!("{mixed:016x}{number:08x}=")),
         ("authorizer.apiKeyId", format!("key-{:06}", (mixed >> 40) as usize % KEYS)),
         ("requestTimeEpoch", requested_at_ms.to_string()),
         ("requestTime", "24/Nov/2026:08:34:30 +0000".to_owned()),
@@ -114,7 +114,10 @@ fn consumer_path(criterion: &mut Criterion) {
         bencher.iter(|| {
             let mut calls = 0;
             for record in &parsed.records {
-                let count = |_: &metering_core::usage_record::UsageRecord<'_>| { calls += 1; Ok(()) };
+                let count = |_: &metering_core::usage_record::UsageRecord<'_>| {
+                    calls += 1;
+                    Ok(())
+                };
                 decoder.decode(&record.kinesis.data.0, count).unwrap();
             }
             calls

@@ -27,7 +27,9 @@ pub enum BatchError {
         source: SequenceNumberError,
     },
     /// An event id that names no shard, or a batch of several shards.
-    #[error("record {position} of the batch has the event id {event_id:?}; expected SHARD:SEQUENCE_NUMBER with one shard per batch")]
+    #[error(
+        "record {position} of the batch has the event id {event_id:?}; expected SHARD:SEQUENCE_NUMBER with one shard per batch"
+    )]
     Shard {
         /// The record's place in the batch, counted from 0.
         position: usize,
@@ -106,7 +108,10 @@ fn shard_of(records: &[KinesisEventRecord]) -> Result<String, BatchError> {
         (Some(shard_id), None) => Ok(shard_id),
         (_, odd) => {
             let position = odd.unwrap_or(0);
-            Err(BatchError::Shard { position, event_id: records[position].event_id.clone().unwrap_or_default() })
+            Err(BatchError::Shard {
+                position,
+                event_id: records[position].event_id.clone().unwrap_or_default(),
+            })
         }
     }
 }
@@ -136,8 +141,8 @@ impl BatchDecoder {
         shard_id: &str,
     ) -> Result<BatchRecord, BatchError> {
         let digits = record.kinesis.sequence_number.as_str();
-        let sequence_number =
-            SequenceNumber::parse(digits).map_err(|source| BatchError::SequenceNumber { position, source })?;
+        let sequence_number = SequenceNumber::parse(digits)
+            .map_err(|source| BatchError::SequenceNumber { position, source })?;
         let index = self.usage.begin_record(sequence_number)?;
         let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
         let data = record.kinesis.data.0.as_slice();
@@ -165,7 +170,8 @@ impl BatchDecoder {
                 batch_record.oldest_response_ms = tally.oldest_response_ms;
                 if let Some(first) = decoded.bad_events.first() {
                     let payload = decoded.bad_events_payload(data);
-                    batch_record.quarantine = Some(quarantined(first.error.reason(), describe(&decoded), payload));
+                    batch_record.quarantine =
+                        Some(quarantined(first.error.reason(), describe(&decoded), payload));
                 }
                 batch_record.identity = decoded.identity.filter(|_| tally.billable_calls > 0);
             }
@@ -194,8 +200,9 @@ impl BatchDecoder {
                         usage.count(index, api_key_id, window, record.requested_at_ms);
                         tally.billable_calls += 1;
                         let response_ms = record.responded_at_ms;
-                        tally.oldest_response_ms =
-                            Some(tally.oldest_response_ms.map_or(response_ms, |oldest| oldest.min(response_ms)));
+                        tally.oldest_response_ms = Some(
+                            tally.oldest_response_ms.map_or(response_ms, |oldest| oldest.min(response_ms)),
+                        );
                     }
                     Assessment::Skipped(SkipReason::NotSuccessful) => tally.not_successful += 1,
                     Assessment::Skipped(SkipReason::NoApiKey) => tally.no_api_key += 1,
@@ -208,7 +215,10 @@ impl BatchDecoder {
             Ok(Err(error)) => Err((error.reason(), with_causes(&error))),
             Err(_) => {
                 self.decoder = Decoder::new(self.limits);
-                Err(("decoder-panicked", "the decoder panicked on this record: a defect to report".to_owned()))
+                Err((
+                    "decoder-panicked",
+                    "the decoder panicked on this record: a defect to report".to_owned(),
+                ))
             }
         }
     }

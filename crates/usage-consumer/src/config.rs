@@ -38,13 +38,16 @@ impl Config {
             claims_table: environment.required("CLAIMS_TABLE", "the DynamoDB table of the claims")?,
             quarantine_queue_url: environment
                 .required("QUARANTINE_QUEUE_URL", "the SQS queue for records that cannot be counted")?,
-            environment_name: environment
-                .bounded("ENVIRONMENT_NAME", "local".to_owned(), String::new(), "~".repeat(64))?,
+            environment_name: environment.optional("ENVIRONMENT_NAME", "local"),
             detect_duplicates: environment.switch("DETECT_DUPLICATES", true)?,
-            usage_retention_days: environment.bounded("USAGE_RETENTION_DAYS", 400, 1, 36_500)?,
-            claim_retention_hours: environment.bounded("CLAIM_RETENTION_HOURS", 72, 1, 24 * 400)?,
-            write_concurrency: environment.bounded("WRITE_CONCURRENCY", 32, 1, 1_000)?,
-            max_inflated_bytes: environment.bounded("MAX_INFLATED_BYTES", DEFAULT_MAX_INFLATED_BYTES, 1 << 10, 1 << 30)?,
+            usage_retention_days: environment.bounded("USAGE_RETENTION_DAYS", 400, 1..=36_500)?,
+            claim_retention_hours: environment.bounded("CLAIM_RETENTION_HOURS", 72, 1..=24 * 400)?,
+            write_concurrency: environment.bounded("WRITE_CONCURRENCY", 32, 1..=1_000)?,
+            max_inflated_bytes: environment.bounded(
+                "MAX_INFLATED_BYTES",
+                DEFAULT_MAX_INFLATED_BYTES,
+                1 << 10..=1 << 30,
+            )?,
         })
     }
 }

@@ -74,7 +74,10 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
             match result {
                 Ok(Claim::Granted) => {
                     metrics.add(ConsumerMetric::QuarantinedRecords, u64::from(record.quarantine.is_some()));
-                    metrics.add(ConsumerMetric::ClaimWrites, u64::from(self.claims.is_some() && record.identity.is_some()));
+                    metrics.add(
+                        ConsumerMetric::ClaimWrites,
+                        u64::from(self.claims.is_some() && record.identity.is_some()),
+                    );
                 }
                 Ok(Claim::Duplicate) => {
                     metrics.add(ConsumerMetric::DuplicateRecords, 1);
@@ -92,7 +95,8 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
     async fn admit_record(&self, batch: &DecodedBatch, record: &BatchRecord) -> Result<Claim, PortError> {
         if let (Some(claims), Some(identity)) = (&self.claims, &record.identity) {
             let sequence_number = batch.usage.sequence_number(record.index);
-            let claim = claims.claim(identity, &batch.shard_id, sequence_number, record.arrived_at_ms).await?;
+            let claim =
+                claims.claim(identity, &batch.shard_id, sequence_number, record.arrived_at_ms).await?;
             if claim == Claim::Duplicate {
                 return Ok(claim);
             }
@@ -123,7 +127,12 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
         }
     }
 
-    async fn write_row(&self, batch: &DecodedBatch, row: &RowUsage, include: &(impl Fn(RecordIndex) -> bool + Sync)) -> RowResult {
+    async fn write_row(
+        &self,
+        batch: &DecodedBatch,
+        row: &RowUsage,
+        include: &(impl Fn(RecordIndex) -> bool + Sync),
+    ) -> RowResult {
         let mut result = RowResult::default();
         let (mut mark, mut blocked_at) = (None, None);
         for _ in 0..=MAX_REPLANS {
@@ -140,7 +149,10 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
                         Fence::Skip => return result,
                         Fence::Replan => mark = Some(stored),
                         Fence::Apply => {
-                            tracing::error!(row = update.row.sort_key(), "the ledger fenced an update above its row's mark");
+                            tracing::error!(
+                                row = update.row.sort_key(),
+                                "the ledger fenced an update above its row's mark"
+                            );
                             return failed(result, &update);
                         }
                     }
@@ -166,6 +178,8 @@ fn report(error: &PortError) {
     let (PortError::Retryable { source, .. } | PortError::Refused { source, .. }) = error;
     match error {
         PortError::Refused { .. } => tracing::error!(cause = ?source, "{error}"),
-        PortError::Retryable { .. } => tracing::warn!(cause = ?source, "{error}; the records will be delivered again"),
+        PortError::Retryable { .. } => {
+            tracing::warn!(cause = ?source, "{error}; the records will be delivered again");
+        }
     }
 }

@@ -74,7 +74,9 @@ impl Metric for ConsumerMetric {
 
     fn unit(self) -> Unit {
         match self {
-            Self::LogDeliveryDelay | Self::StreamWait | Self::CommitDuration | Self::Freshness => Unit::Milliseconds,
+            Self::LogDeliveryDelay | Self::StreamWait | Self::CommitDuration | Self::Freshness => {
+                Unit::Milliseconds
+            }
             _ => Unit::Count,
         }
     }
@@ -114,7 +116,9 @@ impl BatchMetrics {
     /// that an alarm has to see fall to zero.
     pub fn line(&mut self, environment: &str, now_ms: i64) -> MetricLine {
         let mut line = MetricLine::new(SERVICE, environment, now_ms);
-        for metric in [ConsumerMetric::Records, ConsumerMetric::QuarantinedRecords, ConsumerMetric::FailedRecords] {
+        for metric in
+            [ConsumerMetric::Records, ConsumerMetric::QuarantinedRecords, ConsumerMetric::FailedRecords]
+        {
             self.add(metric, 0);
         }
         for (&metric, &count) in &self.counts {

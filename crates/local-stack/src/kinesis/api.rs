@@ -49,14 +49,22 @@ struct IteratorRequest {
 ///
 /// # Errors
 /// As the API documents them, by code.
-pub fn handle(store: &KinesisStore, operation: &str, body: &Value, now_ms: i64) -> Result<Value, KinesisError> {
+pub fn handle(
+    store: &KinesisStore,
+    operation: &str,
+    body: &Value,
+    now_ms: i64,
+) -> Result<Value, KinesisError> {
     let stream = || stream_name(body);
     let text = |member: &str| {
-        body[member].as_str().ok_or_else(|| KinesisError::validation(format!("{member} is missing or not a text")))
+        body[member]
+            .as_str()
+            .ok_or_else(|| KinesisError::validation(format!("{member} is missing or not a text")))
     };
     match operation {
         "CreateStream" => {
-            let shard_count = body["ShardCount"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(4);
+            let shard_count =
+                body["ShardCount"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(4);
             if shard_count == 0 {
                 return Err(KinesisError::validation("ShardCount has to be at least 1"));
             }
@@ -90,8 +98,17 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a Value) -> Result<T, KinesisError> {
 
 fn stream_name(body: &Value) -> Result<String, KinesisError> {
     let request: StreamRequest = parse(body)?;
-    let from_arn = || request.stream_arn.as_deref().and_then(|arn| arn.split_once(":stream/")).map(|(_, name)| name.to_owned());
-    request.stream_name.or_else(from_arn).ok_or_else(|| KinesisError::validation("StreamName or StreamARN is missing"))
+    let from_arn = || {
+        request
+            .stream_arn
+            .as_deref()
+            .and_then(|arn| arn.split_once(":stream/"))
+            .map(|(_, name)| name.to_owned())
+    };
+    request
+        .stream_name
+        .or_else(from_arn)
+        .ok_or_else(|| KinesisError::validation("StreamName or StreamARN is missing"))
 }
 
 fn stream_arn(name: &str) -> String {
@@ -143,7 +160,8 @@ fn describe_summary(store: &KinesisStore, name: &str) -> Result<Value, KinesisEr
 fn list_shards(store: &KinesisStore, body: &Value) -> Result<Value, KinesisError> {
     let after = body["ExclusiveStartShardId"].as_str().unwrap_or("");
     let shards = store.shards(&stream_name(body)?)?;
-    let listed: Vec<Value> = shards.iter().filter(|shard| shard.shard_id.as_str() > after).map(shard_json).collect();
+    let listed: Vec<Value> =
+        shards.iter().filter(|shard| shard.shard_id.as_str() > after).map(shard_json).collect();
     Ok(json!({"Shards": listed}))
 }
 
@@ -178,7 +196,10 @@ fn put_record(store: &KinesisStore, body: &Value, now_ms: i64) -> Result<Value, 
 fn put_records(store: &KinesisStore, body: &Value, now_ms: i64) -> Result<Value, KinesisError> {
     let entries: Vec<RecordEntry> = parse(&body["Records"])?;
     if !(1..=MAX_PUT_RECORDS).contains(&entries.len()) {
-        return Err(KinesisError::validation(format!("Records has {} entries; it has to have 1 to {MAX_PUT_RECORDS}", entries.len())));
+        return Err(KinesisError::validation(format!(
+            "Records has {} entries; it has to have 1 to {MAX_PUT_RECORDS}",
+            entries.len()
+        )));
     }
     let records = entries.iter().map(new_record).collect::<Result<Vec<_>, _>>()?;
     let bytes: usize = records.iter().map(|record| record.data.len() + record.partition_key.len()).sum();
@@ -213,7 +234,10 @@ fn get_shard_iterator(store: &KinesisStore, body: &Value, now_ms: i64) -> Result
     Ok(json!({"ShardIterator": iterator.to_token()}))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit, and a wrong time only finds no record")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "milliseconds since 1970 fit, and a wrong time only finds no record"
+)]
 fn at_timestamp_ms(request: &IteratorRequest) -> Result<i64, KinesisError> {
     let seconds = request.timestamp.ok_or_else(|| KinesisError::invalid("Timestamp is missing"))?;
     Ok((seconds * 1000.0).round() as i64)
@@ -225,10 +249,14 @@ fn epoch_seconds(ms: i64) -> f64 {
 }
 
 fn get_records(store: &KinesisStore, body: &Value, now_ms: i64) -> Result<Value, KinesisError> {
-    let token = body["ShardIterator"].as_str().ok_or_else(|| KinesisError::validation("ShardIterator is missing"))?;
-    let limit = body["Limit"].as_u64().map_or(MAX_GET_RECORDS, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let token =
+        body["ShardIterator"].as_str().ok_or_else(|| KinesisError::validation("ShardIterator is missing"))?;
+    let limit =
+        body["Limit"].as_u64().map_or(MAX_GET_RECORDS, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     if !(1..=MAX_GET_RECORDS).contains(&limit) {
-        return Err(KinesisError::validation(format!("Limit is {limit}; it has to be 1 to {MAX_GET_RECORDS}")));
+        return Err(KinesisError::validation(format!(
+            "Limit is {limit}; it has to be 1 to {MAX_GET_RECORDS}"
+        )));
     }
     let iterator = ShardIterator::from_token(token, now_ms)?;
     let read = store.read(&iterator.stream, &iterator.shard_id, &iterator.position, limit, now_ms)?;
@@ -255,7 +283,10 @@ fn get_records(store: &KinesisStore, body: &Value, now_ms: i64) -> Result<Value,
 
 fn child_shards(store: &KinesisStore, iterator: &ShardIterator) -> Result<Value, KinesisError> {
     let is_child = |shard: &&Shard| {
-        [&shard.parent, &shard.adjacent_parent].into_iter().flatten().any(|parent| *parent == iterator.shard_id)
+        [&shard.parent, &shard.adjacent_parent]
+            .into_iter()
+            .flatten()
+            .any(|parent| *parent == iterator.shard_id)
     };
     let children = store.shards(&iterator.stream)?;
     Ok(children

@@ -48,7 +48,9 @@ impl ShardIterator {
             .decode(token)
             .ok()
             .and_then(|json| serde_json::from_slice(&json).ok())
-            .ok_or_else(|| KinesisError::invalid("the shard iterator is none that this service handed out"))?;
+            .ok_or_else(|| {
+                KinesisError::invalid("the shard iterator is none that this service handed out")
+            })?;
         if now_ms - iterator.issued_ms > ITERATOR_LIFETIME_MS {
             let message = "the shard iterator is older than 5 minutes; get a new one".to_owned();
             return Err(KinesisError { code: "ExpiredIteratorException", message });

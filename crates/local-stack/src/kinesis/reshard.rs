@@ -6,7 +6,13 @@ use super::store::{KinesisStore, close_shard, find_shard, insert_shard};
 
 impl KinesisStore {
     /// Closes a shard and opens two that share its hash keys.
-    pub fn split_shard(&self, stream: &str, shard_id: &str, new_starting_hash_key: &str, now_ms: i64) -> Result<(), KinesisError> {
+    pub fn split_shard(
+        &self,
+        stream: &str,
+        shard_id: &str,
+        new_starting_hash_key: &str,
+        now_ms: i64,
+    ) -> Result<(), KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         let shard = find_shard(&transaction, stream, shard_id)?;
@@ -27,16 +33,29 @@ impl KinesisStore {
     }
 
     /// Closes two shards with adjacent hash keys and opens one that has them all.
-    pub fn merge_shards(&self, stream: &str, shard_id: &str, adjacent_id: &str, now_ms: i64) -> Result<(), KinesisError> {
+    pub fn merge_shards(
+        &self,
+        stream: &str,
+        shard_id: &str,
+        adjacent_id: &str,
+        now_ms: i64,
+    ) -> Result<(), KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
-        let (shard, adjacent) = (find_shard(&transaction, stream, shard_id)?, find_shard(&transaction, stream, adjacent_id)?);
-        let (low, high) = if shard.start_hash_key < adjacent.start_hash_key { (&shard, &adjacent) } else { (&adjacent, &shard) };
+        let (shard, adjacent) =
+            (find_shard(&transaction, stream, shard_id)?, find_shard(&transaction, stream, adjacent_id)?);
+        let (low, high) = if shard.start_hash_key < adjacent.start_hash_key {
+            (&shard, &adjacent)
+        } else {
+            (&adjacent, &shard)
+        };
         for shard in [low, high] {
             require_open(shard)?;
         }
         if low.end_hash_key.checked_add(1) != Some(high.start_hash_key) {
-            return Err(KinesisError::invalid(format!("the shards {shard_id} and {adjacent_id} are not adjacent")));
+            return Err(KinesisError::invalid(format!(
+                "the shards {shard_id} and {adjacent_id} are not adjacent"
+            )));
         }
         let mut created_ms = now_ms;
         for shard in [low, high] {

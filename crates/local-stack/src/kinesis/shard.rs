@@ -8,6 +8,7 @@ use super::sequence::SequencePosition;
 
 /// One shard.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "the names of the Kinesis API")]
 pub struct Shard {
     /// Its id, as `shardId-000000000000`.
     pub shard_id: String,
@@ -78,7 +79,12 @@ impl Shard {
     }
 
     fn position(&self, arrived_ms: i64, counter: i64) -> SequencePosition {
-        SequencePosition { shard_created_s: self.created_ms / 1000, shard_index: self.index, arrived_ms, counter }
+        SequencePosition {
+            shard_created_s: self.created_ms / 1000,
+            shard_index: self.index,
+            arrived_ms,
+            counter,
+        }
     }
 }
 
@@ -94,7 +100,9 @@ pub fn hash_key(partition_key: &str, explicit: Option<&str>) -> Result<u128, Kin
 
 /// Reads a hash key: a decimal number below 2^128.
 pub fn parse_hash_key(digits: &str) -> Result<u128, KinesisError> {
-    digits.parse().map_err(|_| KinesisError::invalid(format!("the hash key {digits:?} is not a number below 2^128")))
+    digits
+        .parse()
+        .map_err(|_| KinesisError::invalid(format!("the hash key {digits:?} is not a number below 2^128")))
 }
 
 /// Divides the hash keys evenly over `count` shards.

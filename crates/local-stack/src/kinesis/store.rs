@@ -91,8 +91,10 @@ impl KinesisStore {
     pub fn create_stream(&self, name: &str, shard_count: u32, now_ms: i64) -> Result<(), KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
-        let created = transaction
-            .execute("INSERT OR IGNORE INTO streams (name, created_ms) VALUES (?, ?)", params![name, now_ms])?;
+        let created = transaction.execute(
+            "INSERT OR IGNORE INTO streams (name, created_ms) VALUES (?, ?)",
+            params![name, now_ms],
+        )?;
         if created == 0 {
             let message = format!("the stream {name} exists already");
             return Err(KinesisError { code: "ResourceInUseException", message });
@@ -135,7 +137,12 @@ impl KinesisStore {
 
     /// Puts records, all in one transaction, and returns the shard and the
     /// sequence number of each, in storage form.
-    pub fn put(&self, stream: &str, records: &[NewRecord], now_ms: i64) -> Result<Vec<(String, String)>, KinesisError> {
+    pub fn put(
+        &self,
+        stream: &str,
+        records: &[NewRecord],
+        now_ms: i64,
+    ) -> Result<Vec<(String, String)>, KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         let mut shards = shards(&transaction, stream)?;
@@ -165,7 +172,14 @@ impl KinesisStore {
     }
 
     /// Reads up to `limit` records of a shard from a position.
-    pub fn read(&self, stream: &str, shard_id: &str, position: &Position, limit: usize, now_ms: i64) -> Result<ReadResult, KinesisError> {
+    pub fn read(
+        &self,
+        stream: &str,
+        shard_id: &str,
+        position: &Position,
+        limit: usize,
+        now_ms: i64,
+    ) -> Result<ReadResult, KinesisError> {
         let connection = self.lock();
         let shard = find_shard(&connection, stream, shard_id)?;
         let (condition, bound) = match position {
@@ -182,8 +196,12 @@ impl KinesisStore {
         let mut rows = statement.query(params![stream, shard_id, bound, now_ms - RETENTION_MS, one_more])?;
         let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
         while let Some(row) = rows.next()? {
-            let record =
-                StoredRecord { sequence: row.get(0)?, partition_key: row.get(1)?, arrived_ms: row.get(2)?, data: row.get(3)? };
+            let record = StoredRecord {
+                sequence: row.get(0)?,
+                partition_key: row.get(1)?,
+                arrived_ms: row.get(2)?,
+                data: row.get(3)?,
+            };
             bytes += record.data.len();
             more = records.len() == limit || (bytes > MAX_READ_BYTES && !records.is_empty());
             if more {
@@ -196,7 +214,8 @@ impl KinesisStore {
             Some(record) => Position::AfterSequence(record.sequence.clone()),
             None => position.clone(),
         };
-        let millis_behind_latest = if more { last.map_or(0, |record| (now_ms - record.arrived_ms).max(0)) } else { 0 };
+        let millis_behind_latest =
+            if more { last.map_or(0, |record| (now_ms - record.arrived_ms).max(0)) } else { 0 };
         let at_end = !more && !shard.is_open();
         Ok(ReadResult { records, next: (!at_end).then_some(next), millis_behind_latest })
     }
@@ -220,8 +239,9 @@ impl KinesisStore {
             .into_iter()
             .map(|shard| {
                 let query = "SELECT MAX(sequence) FROM records WHERE stream = ? AND shard_id = ?";
-                let last: Option<String> =
-                    connection.prepare_cached(query)?.query_row([stream, &shard.shard_id], |row| row.get(0))?;
+                let last: Option<String> = connection
+                    .prepare_cached(query)?
+                    .query_row([stream, &shard.shard_id], |row| row.get(0))?;
                 Ok((shard.shard_id, last.map(|sequence| digits_of(&sequence).to_owned())))
             })
             .collect()
@@ -277,7 +297,12 @@ pub(super) fn insert_shard(
 }
 
 /// Closes a shard at its next sequence number.
-pub(super) fn close_shard(transaction: &Transaction<'_>, stream: &str, shard: &Shard, now_ms: i64) -> Result<(), KinesisError> {
+pub(super) fn close_shard(
+    transaction: &Transaction<'_>,
+    stream: &str,
+    shard: &Shard,
+    now_ms: i64,
+) -> Result<(), KinesisError> {
     let ending = storage_form(&shard.next(now_ms).digits())?;
     transaction.execute(
         "UPDATE shards SET ending_sequence = ? WHERE stream = ? AND shard_id = ?",

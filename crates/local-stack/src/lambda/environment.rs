@@ -72,7 +72,8 @@ pub struct Environment {
 impl Environment {
     /// Starts a process, waits until it asks for an invocation and freezes it.
     pub async fn start(spec: &FunctionSpec, metrics: &Arc<MetricSink>) -> Result<Self, InvocationError> {
-        let spawn_error = |source| InvocationError::Spawn { binary: spec.binary.display().to_string(), source };
+        let spawn_error =
+            |source| InvocationError::Spawn { binary: spec.binary.display().to_string(), source };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(spawn_error)?;
         let address = listener.local_addr().map_err(spawn_error)?;
         let (invocations, invocation_receiver) = mpsc::channel(1);
@@ -86,7 +87,8 @@ impl Environment {
         });
         let mut child = command(spec, &address.to_string()).spawn().map_err(spawn_error)?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let pid = pid.ok_or_else(|| InvocationError::Init { detail: "the process ended at once".to_owned() })?;
+        let pid =
+            pid.ok_or_else(|| InvocationError::Init { detail: "the process ended at once".to_owned() })?;
         forward_output(&mut child, spec, metrics);
         let (exit_sender, exited) = watch::channel(false);
         tokio::spawn(async move {
@@ -98,7 +100,9 @@ impl Environment {
             let _ = exit_sender.send(true);
         });
         let mut gone = exited.clone();
-        let shutdown = async move { let _ = gone.wait_for(|exited| *exited).await; };
+        let shutdown = async move {
+            let _ = gone.wait_for(|exited| *exited).await;
+        };
         tokio::spawn(axum::serve(listener, router(api)).with_graceful_shutdown(shutdown).into_future());
         let environment = Self { pid, invocations, messages: Mutex::new(messages), polls, exited };
         environment.wait_for_init().await?;
@@ -146,7 +150,12 @@ impl Environment {
 
     /// Thaws the process, hands it the event and waits for its answer, then
     /// freezes it again.
-    pub async fn invoke(&self, request_id: &str, payload: Bytes, timeout_ms: u64) -> Result<Bytes, InvocationError> {
+    pub async fn invoke(
+        &self,
+        request_id: &str,
+        payload: Bytes,
+        timeout_ms: u64,
+    ) -> Result<Bytes, InvocationError> {
         let polls_before = *self.polls.borrow();
         let mut exited = self.exited.clone();
         let deadline_ms = now_ms().saturating_add_unsigned(timeout_ms);
@@ -179,7 +188,9 @@ impl Environment {
             match message {
                 RuntimeMessage::Response(id, body) if id == request_id => return Ok(body),
                 RuntimeMessage::Error(id, body) if id == request_id => {
-                    return Err(InvocationError::Function { detail: String::from_utf8_lossy(&body).into_owned() });
+                    return Err(InvocationError::Function {
+                        detail: String::from_utf8_lossy(&body).into_owned(),
+                    });
                 }
                 _ => {}
             }

@@ -14,7 +14,9 @@ pub fn kinesis_event(stream: &str, shard_id: &str, records: &[Record]) -> Value 
     let records: Vec<Value> = records
         .iter()
         .map(|record| {
-            let arrived_s = record.approximate_arrival_timestamp().map_or(0.0, aws_sdk_kinesis::primitives::DateTime::as_secs_f64);
+            let arrived_s = record
+                .approximate_arrival_timestamp()
+                .map_or(0.0, aws_sdk_kinesis::primitives::DateTime::as_secs_f64);
             json!({
                 "kinesis": {
                     "kinesisSchemaVersion": "1.0",

@@ -161,13 +161,23 @@ impl Shared {
     }
 
     /// Keeps records that are given up, as the event they were delivered in.
-    pub(super) fn keep_failed(&self, shard_id: &str, records: &[Record], reason: &str) -> Result<(), MappingError> {
+    pub(super) fn keep_failed(
+        &self,
+        shard_id: &str,
+        records: &[Record],
+        reason: &str,
+    ) -> Result<(), MappingError> {
         let mut event = kinesis_event(&self.settings.stream, shard_id, records);
         event["reason"] = reason.into();
         std::fs::create_dir_all(&self.settings.on_failure_folder)?;
         let name = format!("{shard_id}-{}.json", records[0].sequence_number());
         std::fs::write(self.settings.on_failure_folder.join(&name), event.to_string())?;
-        tracing::error!(shard_id, records = records.len(), file = name, "records were given up; put them back with `meter replay`");
+        tracing::error!(
+            shard_id,
+            records = records.len(),
+            file = name,
+            "records were given up; put them back with `meter replay`"
+        );
         Ok(())
     }
 }
@@ -179,7 +189,12 @@ pub struct EventSourceMapping {
 
 impl EventSourceMapping {
     /// Starts reading the stream from its checkpoints, or TRIM_HORIZON.
-    pub fn start(client: Client, function: Arc<Function>, settings: MappingSettings, checkpoints: Arc<Checkpoints>) -> Self {
+    pub fn start(
+        client: Client,
+        function: Arc<Function>,
+        settings: MappingSettings,
+        checkpoints: Arc<Checkpoints>,
+    ) -> Self {
         let shared = Arc::new(Shared { client, function, settings, checkpoints });
         Self { task: tokio::spawn(supervise(shared)) }
     }

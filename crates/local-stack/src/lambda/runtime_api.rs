@@ -73,11 +73,19 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     (headers, invocation.payload).into_response()
 }
 
-async fn response(State(api): State<Arc<RuntimeApi>>, Path(request_id): Path<String>, body: Bytes) -> StatusCode {
+async fn response(
+    State(api): State<Arc<RuntimeApi>>,
+    Path(request_id): Path<String>,
+    body: Bytes,
+) -> StatusCode {
     accept(&api, RuntimeMessage::Response(request_id, body)).await
 }
 
-async fn error(State(api): State<Arc<RuntimeApi>>, Path(request_id): Path<String>, body: Bytes) -> StatusCode {
+async fn error(
+    State(api): State<Arc<RuntimeApi>>,
+    Path(request_id): Path<String>,
+    body: Bytes,
+) -> StatusCode {
     accept(&api, RuntimeMessage::Error(request_id, body)).await
 }
 

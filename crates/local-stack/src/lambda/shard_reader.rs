@@ -33,7 +33,8 @@ pub async fn read_shard(shared: &Arc<Shared>, shard_id: &str) -> Result<(), Mapp
         let mut window_ends = None;
         while buffer.len() < shared.settings.batch_size && bytes_of(&buffer) < MAX_BATCH_BYTES {
             let Some(token) = iterator.take() else { break };
-            let read = shared.client.get_records().shard_iterator(token).limit(shared.read_limit()).send().await;
+            let read =
+                shared.client.get_records().shard_iterator(token).limit(shared.read_limit()).send().await;
             let read = match read {
                 Ok(read) => read,
                 Err(error) if error.as_service_error().is_some_and(aws_sdk_kinesis::operation::get_records::GetRecordsError::is_expired_iterator_exception) => {

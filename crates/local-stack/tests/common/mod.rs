@@ -29,7 +29,10 @@ pub fn consumer_binary() -> PathBuf {
 /// Options for a stack in a fresh folder with this many keys.
 pub fn options(folder: &std::path::Path, keys: usize) -> LocalOptions {
     let seed_keys: Vec<SeedKey> = (0..keys)
-        .map(|number| SeedKey { api_key_id: format!("key-{number:03}"), api_key: format!("secret-{number:03}") })
+        .map(|number| SeedKey {
+            api_key_id: format!("key-{number:03}"),
+            api_key: format!("secret-{number:03}"),
+        })
         .collect();
     let key_file = folder.join("seed-keys.json");
     std::fs::write(&key_file, serde_json::to_string(&seed_keys).unwrap()).unwrap();
@@ -53,7 +56,8 @@ pub type SentByKey = BTreeMap<String, Sent>;
 /// Sends `calls` calls, for the keys in turn, over 64 connections, and returns
 /// what the clients saw. `progress` counts the calls that were answered.
 pub async fn send_calls(stack: &LocalStack, calls: u64, progress: Arc<AtomicU64>) -> SentByKey {
-    let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let client: Client<HttpConnector, Empty<Bytes>> =
+        Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let next = Arc::new(AtomicU64::new(0));
     let workers: Vec<_> = (0..64)
         .map(|_| {
@@ -89,7 +93,13 @@ pub async fn send_calls(stack: &LocalStack, calls: u64, progress: Arc<AtomicU64>
 /// The statuses that calls ask for in turn: a good part is not billed.
 const STATUSES: [u16; 10] = [200, 200, 201, 204, 299, 200, 301, 404, 429, 500];
 
-async fn send_call(client: &Client<HttpConnector, Empty<Bytes>>, gateway: &str, key: &SeedKey, number: u64, sent: &mut SentByKey) {
+async fn send_call(
+    client: &Client<HttpConnector, Empty<Bytes>>,
+    gateway: &str,
+    key: &SeedKey,
+    number: u64,
+    sent: &mut SentByKey,
+) {
     // A stride that shares no factor with the number of keys gives every key every status.
     let asked = STATUSES[usize::try_from(number / 7 % 10).unwrap()];
     let request = http::Request::get(format!("{gateway}/status/{asked}")).header("x-api-key", &key.api_key);
@@ -116,13 +126,20 @@ pub async fn assert_ledger_equals(stack: &LocalStack, sent: &SentByKey) {
     for (key, days) in &ledger {
         let expected = &sent[key];
         let total: u64 = days.values().map(metering_aws::usage_report::DayUsage::total).sum();
-        assert_eq!(total, expected.by_hour.values().sum::<u64>() + expected.across_hours, "the calls of {key}");
+        assert_eq!(
+            total,
+            expected.by_hour.values().sum::<u64>() + expected.across_hours,
+            "the calls of {key}"
+        );
         for (day, usage) in days {
             for (hour, &counted) in usage.hours.iter().enumerate() {
                 let window = CallWindow { day: *day, hour: u8::try_from(hour).unwrap() };
                 let seen = expected.by_hour.get(&window).copied().unwrap_or(0);
                 let possible = seen..=seen + expected.across_hours;
-                assert!(possible.contains(&counted), "{key} in {window:?}: the ledger has {counted}, its client saw {seen}");
+                assert!(
+                    possible.contains(&counted),
+                    "{key} in {window:?}: the ledger has {counted}, its client saw {seen}"
+                );
             }
         }
     }

@@ -37,13 +37,19 @@ impl RecordReader {
         let mut reader: Box<dyn BufRead> =
             if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
         let mut first_line = Vec::new();
-        (&mut reader).take(MAX_LINE_BYTES).read_until(b'\n', &mut first_line).context("the file cannot be inflated")?;
-        let mut reader: Box<dyn BufRead> = Box::new(BufReader::new(std::io::Cursor::new(first_line.clone()).chain(reader)));
+        (&mut reader)
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', &mut first_line)
+            .context("the file cannot be inflated")?;
+        let mut reader: Box<dyn BufRead> =
+            Box::new(BufReader::new(std::io::Cursor::new(first_line.clone()).chain(reader)));
         if starts_document(&first_line) {
             let mut text = Vec::new();
             (&mut reader).take(MAX_DOCUMENT_BYTES).read_to_end(&mut text)?;
             if let Ok(document) = serde_json::from_slice::<Value>(&text) {
-                return Ok(Self { source: Source::Records(document_records(&document, identity)?.into_iter()) });
+                return Ok(Self {
+                    source: Source::Records(document_records(&document, identity)?.into_iter()),
+                });
             }
             reader = Box::new(std::io::Cursor::new(text));
         }
@@ -75,7 +81,9 @@ impl RecordReader {
 /// Whether a first line belongs to one JSON document and not to JSON lines.
 fn starts_document(first_line: &[u8]) -> bool {
     match serde_json::from_slice::<Value>(first_line) {
-        Ok(Value::Object(line)) => ["Records", "events", "awslogs", "messageType"].iter().any(|name| line.contains_key(*name)),
+        Ok(Value::Object(line)) => {
+            ["Records", "events", "awslogs", "messageType"].iter().any(|name| line.contains_key(*name))
+        }
         Ok(Value::Array(_)) => true,
         Ok(_) => false,
         Err(_) => first_line.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'[')),
@@ -86,7 +94,9 @@ fn starts_document(first_line: &[u8]) -> bool {
 fn read_line(reader: &mut Box<dyn BufRead>) -> anyhow::Result<Option<String>> {
     loop {
         let mut line = Vec::new();
-        if reader.take(MAX_LINE_BYTES).read_until(b'\n', &mut line).context("the file cannot be read on")? == 0 {
+        if reader.take(MAX_LINE_BYTES).read_until(b'\n', &mut line).context("the file cannot be read on")?
+            == 0
+        {
             return Ok(None);
         }
         let line = String::from_utf8_lossy(&line);
@@ -100,7 +110,11 @@ fn read_line(reader: &mut Box<dyn BufRead>) -> anyhow::Result<Option<String>> {
 /// `2026-11-24T08:34:30.123Z {...}`, as an export to S3 writes it.
 fn without_export_timestamp(line: &str) -> &str {
     match line.split_once(' ') {
-        Some((time, message)) if time.ends_with('Z') && metering_core::window::parse_request_time(time).is_ok() => message,
+        Some((time, message))
+            if time.ends_with('Z') && metering_core::window::parse_request_time(time).is_ok() =>
+        {
+            message
+        }
         _ => line,
     }
 }
@@ -159,5 +173,6 @@ fn kinesis_data(position: usize, record: &Value) -> anyhow::Result<Vec<u8>> {
     let Some(data) = record["kinesis"]["data"].as_str() else {
         bail!("record {position} of the event has no kinesis.data; expected a saved Kinesis event");
     };
-    decode_base64(data, MAX_RECORD_BYTES).with_context(|| format!("the data of record {position} of the event"))
+    decode_base64(data, MAX_RECORD_BYTES)
+        .with_context(|| format!("the data of record {position} of the event"))
 }

@@ -58,10 +58,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let retention = ("USAGE_RETENTION_DAYS".to_owned(), arguments.retention_days.to_string());
     options.consumer_environment.push(retention);
     let stack = LocalStack::start(options).await?;
-    let total_bytes = arguments.files.iter().map(|file| Ok(file.metadata()?.len())).sum::<std::io::Result<u64>>()?;
-    let progress = ProgressBar::new(total_bytes).with_style(
-        ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}  {msg}  {elapsed} (about {eta} left)")?,
-    );
+    let total_bytes =
+        arguments.files.iter().map(|file| Ok(file.metadata()?.len())).sum::<std::io::Result<u64>>()?;
+    let progress = ProgressBar::new(total_bytes).with_style(ProgressStyle::with_template(
+        "{bar:40} {bytes}/{total_bytes}  {msg}  {elapsed} (about {eta} left)",
+    )?);
     for file in &arguments.files {
         progress.set_message(file.display().to_string());
         send_file(&stack, file, &progress).await.with_context(|| format!("replaying {}", file.display()))?;
@@ -97,12 +98,16 @@ async fn put(stack: &LocalStack, records: Vec<Vec<u8>>) -> anyhow::Result<()> {
     let mut request = stack.kinesis_client.put_records().stream_name(STREAM);
     for record in records {
         let partition_key = hex(&Md5::digest(&record));
-        let entry = PutRecordsRequestEntry::builder().partition_key(partition_key).data(Blob::new(record)).build()?;
+        let entry =
+            PutRecordsRequestEntry::builder().partition_key(partition_key).data(Blob::new(record)).build()?;
         request = request.records(entry);
     }
     let reply = request.send().await.context("the stream does not take the records")?;
-    let failures: HashMap<_, _> =
-        reply.records.iter().filter_map(|result| Some((result.error_code()?, result.error_message()))).collect();
+    let failures: HashMap<_, _> = reply
+        .records
+        .iter()
+        .filter_map(|result| Some((result.error_code()?, result.error_message())))
+        .collect();
     if !failures.is_empty() {
         bail!("the stream refused records: {failures:?}");
     }
@@ -117,5 +122,5 @@ fn content_hash(path: &Path) -> anyhow::Result<String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -43,10 +43,15 @@ const SKIPS: [(&str, &str); 4] = [
 impl Report {
     /// Reads the ledger, the metrics and the quarantine.
     pub async fn read(stack: &LocalStack) -> anyhow::Result<Self> {
-        let usage = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.context("the ledger cannot be read")?;
+        let usage = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE)
+            .await
+            .context("the ledger cannot be read")?;
         let usage: Vec<KeyTotal> = usage
             .into_iter()
-            .map(|(api_key_id, days)| KeyTotal { api_key_id, calls: days.values().map(metering_aws::usage_report::DayUsage::total).sum() })
+            .map(|(api_key_id, days)| KeyTotal {
+                api_key_id,
+                calls: days.values().map(metering_aws::usage_report::DayUsage::total).sum(),
+            })
             .collect();
         let skipped = SKIPS
             .into_iter()
@@ -54,7 +59,8 @@ impl Report {
             .filter(|(words, count)| *count > 0 && *words != "control messages")
             .collect();
         let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
-        let queue = QuarantineQueue::new(aws_sdk_sqs::Client::new(&config), &stack.endpoints.quarantine_queue_url);
+        let queue =
+            QuarantineQueue::new(aws_sdk_sqs::Client::new(&config), &stack.endpoints.quarantine_queue_url);
         let mut quarantined: BTreeMap<String, Quarantined> = BTreeMap::new();
         for record in queue.receive(300).await.context("the quarantine cannot be read")? {
             queue.release(&record).await.context("the quarantine cannot be released")?;
@@ -81,7 +87,10 @@ impl Report {
             println!("Skipped: {count} {words}");
         }
         for (reason, quarantined) in &self.quarantined {
-            println!("Quarantined: {} records, {reason}; for example: {}", quarantined.records, quarantined.example);
+            println!(
+                "Quarantined: {} records, {reason}; for example: {}",
+                quarantined.records, quarantined.example
+            );
         }
         if self.skipped.is_empty() && self.quarantined.is_empty() {
             println!("Nothing was skipped or quarantined.");

@@ -1,0 +1,140 @@
+//! `meter traffic`: real HTTP calls through a gateway, and what their client saw.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use indicatif::{ProgressBar, ProgressStyle};
+use local_stack::key_file::{self, SeedKey};
+use local_stack::stack::Endpoints;
+
+use crate::target::DEFAULT_DATA_FOLDER;
+
+/// Connections that send at the same time.
+const CONNECTIONS: u64 = 16;
+/// The statuses that are asked for in turn.
+const STATUSES: [u16; 10] = [200, 201, 200, 404, 204, 500, 200, 429, 299, 200];
+
+/// Arguments of `meter traffic`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The data folder of a running `meter local` with its built-in backend
+    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA_FOLDER)]
+    data: PathBuf,
+    /// How many calls to send, for all keys in turn
+    #[arg(long, default_value_t = 1_000)]
+    calls: u64,
+    /// Print CSV
+    #[arg(long)]
+    csv: bool,
+}
+
+/// What the client of a key saw.
+#[derive(Default, Clone, Copy)]
+struct Seen {
+    successful: u64,
+    client_errors: u64,
+    server_errors: u64,
+}
+
+impl Seen {
+    fn note(&mut self, status: u16) {
+        match status {
+            200..=299 => self.successful += 1,
+            500..=599 => self.server_errors += 1,
+            _ => self.client_errors += 1,
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.successful += other.successful;
+        self.client_errors += other.client_errors;
+        self.server_errors += other.server_errors;
+    }
+}
+
+type SeenByKey = BTreeMap<String, Seen>;
+
+/// Sends the calls and prints what came back.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let folder = arguments.data.display();
+    let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
+        format!("no local stack was started in {folder}; run `meter local --data {folder}`")
+    })?;
+    let keys: Arc<[SeedKey]> = key_file::load_or_create(&arguments.data.join("keys.json"))?.into();
+    let progress = ProgressBar::new(arguments.calls)
+        .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} calls  {per_sec}")?);
+    let next = Arc::new(AtomicU64::new(0));
+    let senders: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let sender = Sender {
+                client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
+                gateway: endpoints.gateway.clone(),
+                keys: keys.clone(),
+                progress: progress.clone(),
+            };
+            tokio::spawn(sender.send(next.clone(), arguments.calls))
+        })
+        .collect();
+    let mut seen = SeenByKey::new();
+    for sender in senders {
+        for (key, part) in sender.await?? {
+            seen.entry(key).or_default().add(part);
+        }
+    }
+    progress.finish_and_clear();
+    print(&seen, arguments.csv);
+    Ok(())
+}
+
+struct Sender {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    gateway: String,
+    keys: Arc<[SeedKey]>,
+    progress: ProgressBar,
+}
+
+impl Sender {
+    async fn send(self, next: Arc<AtomicU64>, calls: u64) -> anyhow::Result<SeenByKey> {
+        let mut seen = SeenByKey::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= calls {
+                return Ok(seen);
+            }
+            // Each key goes through all statuses, whatever their numbers are.
+            let round = usize::try_from(number)?;
+            let key = &self.keys[round % self.keys.len()];
+            let status = STATUSES[round / self.keys.len() % STATUSES.len()];
+            let request = http::Request::get(format!("{}/status/{status}", self.gateway))
+                .header("x-api-key", &key.api_key)
+                .body(Empty::new())?;
+            let response = self.client.request(request).await.context("the gateway does not answer")?;
+            seen.entry(key.api_key_id.clone()).or_default().note(response.status().as_u16());
+            response.into_body().collect().await.context("an answer broke off")?;
+            self.progress.inc(1);
+        }
+    }
+}
+
+fn print(seen: &SeenByKey, csv: bool) {
+    if csv {
+        println!("api_key_id,successful,client_errors,server_errors");
+    } else {
+        println!("{:<16} {:>10} {:>10} {:>10}", "key", "2xx", "4xx", "5xx");
+    }
+    for (key, Seen { successful, client_errors, server_errors }) in seen {
+        if csv {
+            println!("{key},{successful},{client_errors},{server_errors}");
+        } else {
+            println!("{key:<16} {successful:>10} {client_errors:>10} {server_errors:>10}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Builds what runs on one machine: the command `meter`, and the Lambda binaries.
+# The binaries are built on their own, so that they have only their own features.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --release --locked --quiet -p usage-consumer
+cargo build --release --locked --quiet -p meter-cli

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Runs the whole usage meter on this machine, sends real HTTP traffic through
+# its gateway, and compares the ledger with what the client saw.
+# Exits non-zero on any difference.   scripts/demo.sh [CALLS]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+calls=${1:-20000}
+freshness_limit_s=60
+
+command -v cargo >/dev/null || { echo "demo: cargo is missing; install Rust from https://rustup.rs" >&2; exit 1; }
+scripts/build-local.sh
+meter=target/release/meter
+
+data=$(mktemp -d)
+"$meter" local --data "$data" > "$data/guide.txt" &
+meter_process=$!
+stop() {
+    kill -TERM "$meter_process" 2>/dev/null || true
+    wait "$meter_process" 2>/dev/null || true
+    rm -rf "$data"
+}
+trap stop EXIT
+until grep -q '^Stop it' "$data/guide.txt"; do
+    kill -0 "$meter_process" 2>/dev/null || { echo "demo: meter local did not start" >&2; exit 1; }
+    sleep 0.1
+done
+sed -n '1,/API keys/p' "$data/guide.txt"
+
+echo
+echo "Sending $calls calls with mixed statuses for 5 keys through the gateway:"
+"$meter" traffic --data "$data" --calls "$calls" --csv > "$data/seen.csv"
+column -s, -t "$data/seen.csv" 2>/dev/null || cat "$data/seen.csv"
+expected=$(awk -F, 'NR > 1 { sum += $2 } END { print sum + 0 }' "$data/seen.csv")
+
+calls_in_ledger() {
+    "$meter" usage "$1" --data "$data" --csv | awk -F, 'NR > 1 { sum += $3 } END { print sum + 0 }'
+}
+total_in_ledger() {
+    local total=0 key
+    while IFS=, read -r key _; do
+        total=$((total + $(calls_in_ledger "$key")))
+    done < <(tail -n +2 "$data/seen.csv")
+    echo "$total"
+}
+
+echo
+echo "Usage arriving in the ledger, of $expected successful calls:"
+started=$SECONDS
+until counted=$(total_in_ledger); echo "  $counted after $((SECONDS - started)) s"; [ "$counted" -ge "$expected" ]; do
+    if [ $((SECONDS - started)) -ge "$freshness_limit_s" ]; then
+        echo "demo: the ledger has $counted of $expected calls after $freshness_limit_s s" >&2
+        break
+    fi
+    sleep 0.2
+done
+
+echo
+differences=0
+while IFS=, read -r key successful _; do
+    counted=$(calls_in_ledger "$key")
+    if [ "$counted" -eq "$successful" ]; then
+        echo "  $key: client saw $successful successful calls, the ledger has $counted"
+    else
+        echo "  $key: client saw $successful successful calls, the ledger has $counted  <- DIFFERENT"
+        differences=$((differences + 1))
+    fi
+done < <(tail -n +2 "$data/seen.csv")
+if [ "$differences" -gt 0 ]; then
+    echo "demo: $differences keys differ" >&2
+    exit 1
+fi
+echo "The ledger equals what the client saw, key by key."
