@@ -2,7 +2,9 @@
 
 use metering_core::usage_record::{ImplausibleCall, RecordIdentity, UsageRecord};
 
-use crate::envelope::{Envelope, EnvelopeError, is_envelope, read_envelope, read_line};
+use crate::envelope::{
+    Envelope, EnvelopeError, EventContent, Scratch, is_envelope, read_envelope, read_line,
+};
 use crate::inflate::{InflateError, Inflater, is_gzip};
 use crate::line::{Fields, LineError};
 
@@ -145,7 +147,7 @@ impl Decoded {
 /// Decodes records one after the other with buffers that are used again.
 pub struct Decoder {
     inflater: Inflater,
-    line: String,
+    scratch: Scratch,
     key_id: String,
 }
 
@@ -154,7 +156,7 @@ impl Decoder {
     pub fn new(limits: Limits) -> Self {
         Self {
             inflater: Inflater::new(limits.max_inflated_bytes),
-            line: String::new(),
+            scratch: Scratch::default(),
             key_id: String::new(),
         }
     }
@@ -179,31 +181,32 @@ impl Decoder {
             if is_gzip(data) { self.inflater.inflate(data).map_err(DecodeError::Inflate)? } else { data };
         let text = std::str::from_utf8(content)
             .map_err(|error| DecodeError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
-        let (line, key_id) = (&mut self.line, &mut self.key_id);
-        let mut count_fields = |fields: &Fields<'_>| {
-            let record = fields.to_record(key_id).map_err(EventError::Line)?;
-            count(&record).map_err(EventError::Implausible)
+        let (scratch, key_id) = (&mut self.scratch, &mut self.key_id);
+        let mut count = |content: &EventContent<'_>| match content {
+            EventContent::Record(record) => count(record).map_err(EventError::Implausible),
+            EventContent::Fields(Ok(fields)) => {
+                let record = fields.to_record(key_id).map_err(EventError::Line)?;
+                count(&record).map_err(EventError::Implausible)
+            }
+            EventContent::Fields(Err(error)) => Err(EventError::Line(error.clone())),
         };
         if is_envelope(text) {
-            decode_envelope(text, line, &mut count_fields).map_err(DecodeError::Envelope)
+            decode_envelope(text, scratch, &mut count).map_err(DecodeError::Envelope)
         } else {
-            decode_lines(text, &mut count_fields)
+            decode_lines(text, &mut count)
         }
     }
 }
 
 fn decode_envelope(
     text: &str,
-    line: &mut String,
-    count: &mut impl FnMut(&Fields<'_>) -> Result<(), EventError>,
+    scratch: &mut Scratch,
+    count: &mut impl FnMut(&EventContent<'_>) -> Result<(), EventError>,
 ) -> Result<Decoded, EnvelopeError> {
     let mut bad_events = Vec::new();
     let mut index = 0;
-    let envelope = read_envelope(text, line, |event| {
-        let counted = match event.fields {
-            Ok(fields) => count(fields),
-            Err(error) => Err(EventError::Line(error.clone())),
-        };
+    let envelope = read_envelope(text, scratch, |event| {
+        let counted = count(&event.content);
         if let Err(error) = counted {
             bad_events.push(BadEvent { index, raw: event.raw.to_owned(), error });
         }
@@ -257,7 +260,7 @@ fn identity(
 /// `extendedRequestId`, a record sent twice is recognised by it.
 fn decode_lines(
     text: &str,
-    count: &mut impl FnMut(&Fields<'_>) -> Result<(), EventError>,
+    count: &mut impl FnMut(&EventContent<'_>) -> Result<(), EventError>,
 ) -> Result<Decoded, DecodeError> {
     let mut bad_events = Vec::new();
     let (mut event_count, mut first_id, mut last_id) = (0, "", "");
@@ -268,7 +271,7 @@ fn decode_lines(
             first_id = id;
         }
         last_id = id;
-        let counted = fields.map_err(EventError::Line).and_then(|fields| count(&fields));
+        let counted = count(&EventContent::Fields(fields.as_ref().map_err(Clone::clone)));
         if let Err(error) = counted {
             bad_events.push(BadEvent { index: event_count, raw: line.to_owned(), error });
         }

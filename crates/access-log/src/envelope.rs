@@ -4,7 +4,10 @@
 //! `messageType` is `DATA_MESSAGE`, or `CONTROL_MESSAGE` for a check whether
 //! the destination can be reached.
 
+use metering_core::usage_record::UsageRecord;
+
 use crate::json_cursor::{Cursor, JsonError, RawText, Value, unescape_into};
+use crate::layout::Layouts;
 use crate::line::{Fields, LineError};
 
 /// Why a record is no envelope, although it looks like one.
@@ -45,8 +48,24 @@ pub struct Envelope<'a> {
 pub struct Event<'a, 'b> {
     /// The event's JSON.
     pub raw: &'a str,
-    /// The fields of its line.
-    pub fields: &'b Result<Fields<'b>, LineError>,
+    /// What it says.
+    pub content: EventContent<'b>,
+}
+
+/// What an event says, as far as it was read.
+pub enum EventContent<'b> {
+    /// The call.
+    Record(UsageRecord<'b>),
+    /// The fields of its line, or why it is none.
+    Fields(Result<&'b Fields<'b>, LineError>),
+}
+
+/// Buffers and what was learned, kept from record to record.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// For lines that have to be unescaped.
+    line: String,
+    layouts: Layouts,
 }
 
 /// Whether a record is an envelope and not an access-log line: it has a
@@ -68,18 +87,18 @@ pub fn is_envelope(text: &str) -> bool {
     has_envelope_member().unwrap_or(false)
 }
 
-/// Reads an envelope and calls `visit` for each of its events. `line` is
-/// scratch for lines that have to be unescaped.
+/// Reads an envelope and calls `visit` for each of its events.
 ///
 /// Events are visited before it is known that the envelope ends well: on an
 /// error the caller discards what it saw.
 pub fn read_envelope<'a>(
     text: &'a str,
-    line: &mut String,
+    scratch: &mut Scratch,
     mut visit: impl FnMut(&Event<'a, '_>),
 ) -> Result<Envelope<'a>, EnvelopeError> {
     let mut cursor = Cursor::<false>::new(text, 0);
     let mut envelope = Envelope::default();
+    scratch.layouts.begin_record();
     let (mut message_type, mut has_events) = ("", false);
     cursor.expect(b'{', "'{'")?;
     let mut first = true;
@@ -87,7 +106,7 @@ pub fn read_envelope<'a>(
         first = false;
         if name.raw == "logEvents" && cursor.peek()? == b'[' {
             has_events = true;
-            read_events(text, &mut cursor, line, &mut envelope, &mut visit)?;
+            read_events(text, &mut cursor, scratch, &mut envelope, &mut visit)?;
             continue;
         }
         if let Value::Text(value) = cursor.value()? {
@@ -116,7 +135,7 @@ pub fn read_envelope<'a>(
 fn read_events<'a>(
     text: &'a str,
     cursor: &mut Cursor<'a, false>,
-    line: &mut String,
+    scratch: &mut Scratch,
     envelope: &mut Envelope<'a>,
     visit: &mut impl FnMut(&Event<'a, '_>),
 ) -> Result<(), JsonError> {
@@ -126,7 +145,15 @@ fn read_events<'a>(
     }
     loop {
         cursor.peek()?;
-        let id = read_event(text, cursor, line, visit)?;
+        let id = match scratch.layouts.recognise(text, cursor.position()) {
+            Some(event) => {
+                let raw = &text[cursor.position()..event.end];
+                visit(&Event { raw, content: EventContent::Record(event.record) });
+                *cursor = Cursor::new(text, event.end);
+                event.event_id
+            }
+            None => read_event(text, cursor, scratch, visit)?,
+        };
         if envelope.event_count == 0 {
             envelope.first_event_id = id;
         }
@@ -142,7 +169,7 @@ fn read_events<'a>(
 fn read_event<'a>(
     text: &'a str,
     cursor: &mut Cursor<'a, false>,
-    line: &mut String,
+    scratch: &mut Scratch,
     visit: &mut impl FnMut(&Event<'a, '_>),
 ) -> Result<&'a str, JsonError> {
     let start = cursor.position();
@@ -161,11 +188,15 @@ fn read_event<'a>(
     }
     let raw = &text[start..cursor.position()];
     let fields = match message {
-        Some(Message::InPlace(fields)) => Ok(fields),
-        Some(Message::Unread(raw_line)) => read_unescaped(raw_line, line),
+        Some(Message::InPlace(fields)) => {
+            scratch.layouts.learn(raw, id, &fields);
+            Ok(fields)
+        }
+        Some(Message::Unread(raw_line)) => read_unescaped(raw_line, &mut scratch.line),
         None => Err(LineError::NotJson(JsonError::Expected { expected: "a \"message\"", position: 0 })),
     };
-    visit(&Event { raw, fields: &fields });
+    let content = EventContent::Fields(fields.as_ref().map_err(Clone::clone));
+    visit(&Event { raw, content });
     Ok(id)
 }
 

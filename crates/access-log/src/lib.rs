@@ -11,6 +11,7 @@ pub mod decoder;
 mod envelope;
 mod inflate;
 mod json_cursor;
+mod layout;
 mod line;
 pub mod log_format;
 

@@ -108,7 +108,27 @@ impl<'a> Fields<'a> {
 
     /// The identity of the call, where the line tells it.
     pub fn extended_request_id(&self) -> Option<&'a str> {
-        self.extended_request_id.filter(|text| !text.has_escapes).map(|text| text.raw)
+        as_written(self.extended_request_id)
+    }
+
+    /// The status as it is written, where it can stay where it is.
+    pub fn status(&self) -> Option<&'a str> {
+        as_written(self.status)
+    }
+
+    /// The key id as it is written, where there is one.
+    pub fn api_key_id(&self) -> Option<&'a str> {
+        as_written(self.api_key_id.filter(|_| !self.key_id_not_text))
+    }
+
+    /// The request time in milliseconds, as it is written.
+    pub fn request_time_epoch(&self) -> Option<&'a str> {
+        as_written(self.request_time_epoch)
+    }
+
+    /// The latency, as it is written.
+    pub fn response_latency(&self) -> Option<&'a str> {
+        as_written(self.response_latency)
     }
 
     /// Makes a usage record of the fields. `scratch` holds a key id that had
@@ -142,6 +162,10 @@ impl<'a> Fields<'a> {
         let plain = unescaped(text, &mut plain)?;
         parse_request_time(plain).map_err(|_| LineError::BadTime { value: shortened(plain) })
     }
+}
+
+fn as_written(text: Option<RawText<'_>>) -> Option<&str> {
+    text.filter(|text| !text.has_escapes).map(|text| text.raw)
 }
 
 fn unescaped<'s>(text: RawText<'s>, scratch: &'s mut String) -> Result<&'s str, JsonError> {

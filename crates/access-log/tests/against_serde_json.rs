@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+use std::collections::HashMap;
 use std::io::Write;
 
 use access_log::{Decoder, Form, Limits};
@@ -110,6 +111,30 @@ fn line() -> impl Strategy<Value = String> {
     })
 }
 
+/// Values that are nearly alike from call to call, now and then a hostile one.
+fn values_of_one_format() -> impl Strategy<Value = HashMap<&'static str, String>> {
+    let key = prop_oneof![
+        12 => "\"k[0-9]\"", 2 => "\"[a-c\u{e9}]{1,3}\"", 1 => Just(r#""-""#.to_owned()), 1 => "[0-9]{4}",
+        1 => Just(r#""a\"b""#.to_owned()), 1 => Just(r#""\u006b1""#.to_owned()), 1 => Just("null".to_owned()),
+    ];
+    let status = prop_oneof![9 => Just("\"200\"".to_owned()), 2 => "\"[2-5][0-9]{2}\"", 1 => "[1-9][0-9]{2}", 1 => Just("\"20\"".to_owned())];
+    let epoch = prop_oneof![9 => "\"17[0-9]{11}\"", 2 => "1[0-9]{12}", 1 => Just("\"17e5123456789\"".to_owned()), 1 => Just("\"-\"".to_owned())];
+    let latency = prop_oneof![8 => "\"[0-9]{1,2}\"", 1 => "\"[0-9]{11}\"", 1 => Just("\"-\"".to_owned())];
+    let path = prop_oneof![8 => "\"/[a-z]{4}\"", 1 => "\"[a-z,:{}]{5}\"", 1 => Just(r#""/a\\b""#.to_owned())];
+    (key, status, epoch, latency, path, "[1-9][0-9]{0,2}").prop_map(
+        |(key, status, epoch, latency, path, number)| {
+            HashMap::from([
+                ("apiKeyId", key),
+                ("status", status),
+                ("requestTimeEpoch", epoch),
+                ("responseLatency", latency),
+                ("path", path),
+                ("n", number),
+            ])
+        },
+    )
+}
+
 fn envelope(lines: &[String]) -> Value {
     let events: Vec<Value> = lines.iter().enumerate().map(|(index, line)| {
         json!({"id": format!("{index:056}"), "timestamp": 1_764_000_000_000_i64, "message": line})
@@ -154,6 +179,20 @@ proptest! {
         let data = if zipped { gzip(text.as_bytes()) } else { text.into_bytes() };
         let (decoded, found) = decode(&data).unwrap();
         prop_assert_eq!(decoded.form, Form::LogEvents);
+        check(&decoded, &found, &lines)?;
+    }
+
+    /// Many events of one format, so that most are recognised by their layout.
+    #[test]
+    fn events_of_one_format_are_read_as_serde_json_reads_them(
+        order in Just(["apiKeyId", "status", "requestTimeEpoch", "responseLatency", "path", "n"].to_vec()).prop_shuffle(),
+        calls in prop::collection::vec(values_of_one_format(), 1..60),
+    ) {
+        let lines: Vec<String> = calls.iter().map(|values| {
+            let members: Vec<String> = order.iter().map(|name| format!("\"{name}\":{}", values[name])).collect();
+            format!("{{{}}}", members.join(","))
+        }).collect();
+        let (decoded, found) = decode(envelope(&lines).to_string().as_bytes()).unwrap();
         check(&decoded, &found, &lines)?;
     }
 

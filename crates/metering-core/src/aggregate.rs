@@ -111,6 +111,7 @@ impl BatchUsage {
         let next = self.rows.len();
         match self.rows_of_key.get_mut(api_key_id) {
             Some(rows) => {
+                // Calls come nearly in order, so the latest day is the likely one.
                 if let Some(&row) = rows.iter().rev().find(|&&row| self.rows[row].day == day) {
                     return row;
                 }
