@@ -129,7 +129,7 @@ impl Layout {
         let length = self.fixed.len();
         let Some(event) = text.get(start..start + length) else { return false };
         // Nearly every event of another length ends elsewhere.
-        if event[length - 2..] != self.fixed[length - 2..] {
+        if event[length - 1] != self.fixed[length - 1] {
             return false;
         }
         let mut wrong = 0;
@@ -235,4 +235,54 @@ fn collect_value<const ESCAPED: bool>(
         _ => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(key: &str, time: &str, latency: &str) -> String {
+        let line = format!(
+            r#"{{\"apiKeyId\":\"{key}\",\"status\":\"200\",\"requestTimeEpoch\":\"{time}\",\"responseLatency\":{latency}}}"#
+        );
+        format!(r#"{{"id":"77","message":"{line}","timestamp":1764000000000}}"#)
+    }
+
+    fn learned(event: &str) -> Layouts {
+        let start = event.find(r#"{\"#).unwrap();
+        let fields = Fields::read(&mut Cursor::<true>::new(event, start)).unwrap();
+        let mut layouts = Layouts::default();
+        let id = &event[event.find("77").unwrap()..][..2];
+        layouts.learn(event, id, &fields);
+        layouts
+    }
+
+    #[test]
+    fn an_event_of_the_same_layout_is_recognised_with_its_own_values() {
+        let mut layouts = learned(&event("key-1", "1764000000000", "12"));
+        let text = format!("[{}]", event("key-2", "1764000000777", "99").replace("77\"", "78\""));
+        let found = layouts.recognise(&text, 1).expect("it is recognised");
+        assert_eq!((found.event_id, found.end), ("78", text.len() - 1));
+        let UsageRecord { api_key_id, status, requested_at_ms, responded_at_ms } = found.record;
+        assert_eq!((api_key_id, status.code()), (Some("key-2"), 200));
+        assert_eq!((requested_at_ms, responded_at_ms), (1_764_000_000_777, 1_764_000_000_876));
+    }
+
+    #[test]
+    fn what_only_looks_alike_is_left_to_the_general_reader() {
+        let mut layouts = learned(&event("key-1", "1764000000000", "12"));
+        for other in [
+            event("key-12", "1764000000000", "12"),
+            event(r#"ke\\1"#, "1764000000000", "12"),
+            event(r#"k","x"#, "1764000000000", "12"),
+            event("key-1", "17640000000-0", "12"),
+            event("key-1", "1764000000000", "1}"),
+            event("key-1", "1764000000000", "12").replace("200", "404"),
+            event("key-1", "1764000000000", "12").replace("apiKeyId", "apiKeyIx"),
+        ] {
+            assert!(layouts.recognise(&other, 0).is_none(), "{other}");
+        }
+        let cut = event("key-1", "1764000000000", "12");
+        assert!(layouts.recognise(&cut[..cut.len() - 1], 0).is_none());
+    }
 }

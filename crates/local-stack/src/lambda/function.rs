@@ -83,6 +83,16 @@ impl Function {
         Ok(environment)
     }
 
+    /// Starts an environment ahead of its first invocation.
+    ///
+    /// # Errors
+    /// When the function cannot start.
+    pub async fn prepare(&self) -> Result<(), InvocationError> {
+        let environment = self.start().await?;
+        locked(&self.idle).push(environment);
+        Ok(())
+    }
+
     /// Kills the process of a random environment, busy or frozen, and returns
     /// its process id; `None` where there is none.
     pub fn kill_random(&self) -> Option<i32> {

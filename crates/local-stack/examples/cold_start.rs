@@ -1,0 +1,85 @@
+//! Measures the cold start of the usage consumer: from the start of the
+//! process to its first poll of the Runtime API, the first batch to its
+//! commit, and the memory it then has. `scripts/cold-start.sh` runs it.
+
+use std::error::Error;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+use lambda_support::clock::now_ms;
+use local_stack::stack::{LocalOptions, LocalStack};
+use serde_json::json;
+
+const STARTS: u32 = 50;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let binary = std::env::args().nth(1).ok_or("usage: cold_start PATH_OF_USAGE_CONSUMER")?;
+    let size_bytes = std::fs::metadata(&binary)?.len();
+    let folder = tempfile::tempdir()?;
+    let stack = LocalStack::start(LocalOptions::new(folder.path(), &binary)).await?;
+    stack.settled().await?;
+    let mut first_poll_us = Histogram::<u64>::new(3)?;
+    let mut first_commit_us = Histogram::<u64>::new(3)?;
+    let mut warm_commit_us = Histogram::<u64>::new(3)?;
+    let mut resident_kib = Histogram::<u64>::new(3)?;
+    for start in 1..=STARTS {
+        stack.consumer.shut_down();
+        let began = Instant::now();
+        stack.consumer.prepare().await?;
+        first_poll_us.record(microseconds(began))?;
+        for (number, histogram) in [(1, &mut first_commit_us), (2, &mut warm_commit_us)] {
+            let began = Instant::now();
+            let answer = stack.consumer.invoke(event(u64::from(start) * 10 + number)).await?;
+            histogram.record(microseconds(began))?;
+            if answer != Bytes::from(r#"{"batchItemFailures":[]}"#) {
+                return Err(format!("the consumer did not commit: {answer:?}").into());
+            }
+        }
+        let process = stack.consumer.process_ids()[0];
+        resident_kib.record(resident_memory_kib(process)?)?;
+    }
+    println!("usage-consumer, {STARTS} cold starts on this machine, which is shared");
+    println!("  binary                        {:>8.1} MiB", as_f64(size_bytes) / 1_048_576.0);
+    print("process start to first poll", &first_poll_us, 1_000.0, "ms");
+    print("first batch to commit", &first_commit_us, 1_000.0, "ms");
+    print("second batch to commit", &warm_commit_us, 1_000.0, "ms");
+    print("resident memory", &resident_kib, 1_024.0, "MiB");
+    stack.shut_down().await;
+    Ok(())
+}
+
+fn event(number: u64) -> Bytes {
+    let line = json!({"apiKeyId": "cold-start", "status": "200", "requestTimeEpoch": now_ms().to_string()})
+        .to_string();
+    let sequence_number = format!("49{number:054}");
+    let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, line);
+    let record = json!({
+        "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "p", "sequenceNumber": sequence_number, "data": data,
+            "approximateArrivalTimestamp": now_ms() / 1000},
+        "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": format!("shardId-000000000099:{sequence_number}"),
+        "eventName": "aws:kinesis:record", "awsRegion": "us-east-1", "eventSourceARN": "arn:aws:kinesis:us-east-1:0:stream/s",
+    });
+    Bytes::from(json!({"Records": [record]}).to_string())
+}
+
+fn microseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+fn resident_memory_kib(process: i32) -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("the process has no VmRSS")?;
+    Ok(line.split_whitespace().nth(1).ok_or("VmRSS has no value")?.parse()?)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display")]
+fn as_f64(value: u64) -> f64 {
+    value as f64
+}
+
+fn print(what: &str, histogram: &Histogram<u64>, divisor: f64, unit: &str) {
+    let at = |percentile| as_f64(histogram.value_at_percentile(percentile)) / divisor;
+    println!("  {what:<29} p50 {:>6.1}  p99 {:>6.1}  max {:>6.1} {unit}", at(50.0), at(99.0), at(100.0));
+}
