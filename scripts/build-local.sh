@@ -4,4 +4,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --locked --quiet -p usage-consumer
-cargo build --release --locked --quiet -p meter-cli
+cargo build --profile tools --locked --quiet -p meter-cli

@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --locked --quiet -p usage-consumer
-cargo run --release --locked --quiet -p local-stack --example cold_start -- target/release/usage-consumer
+cargo run --profile tools --locked --quiet -p local-stack --example cold_start -- target/release/usage-consumer

@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let began = Instant::now();
             let answer = stack.consumer.invoke(event(u64::from(start) * 10 + number)).await?;
             histogram.record(microseconds(began))?;
-            if answer != Bytes::from(r#"{"batchItemFailures":[]}"#) {
+            if answer != r#"{"batchItemFailures":[]}"# {
                 return Err(format!("the consumer did not commit: {answer:?}").into());
             }
         }

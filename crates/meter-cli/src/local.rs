@@ -27,7 +27,7 @@ pub struct Arguments {
     /// The API keys, a JSON list of {"apiKeyId", "apiKey"} [default: keys.json in the data folder]
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// The usage consumer's binary [default: beside this command]
+    /// The usage consumer's binary [default: the one built with this command]
     #[arg(long, value_name = "FILE")]
     consumer: Option<PathBuf>,
     /// Shards of a new stream
@@ -35,15 +35,18 @@ pub struct Arguments {
     shards: u32,
 }
 
-/// The consumer that was built together with this command.
-pub fn consumer_beside_this_command() -> anyhow::Result<PathBuf> {
+/// The consumer that was built together with this command: beside it, or,
+/// where both were built here, in the folder of release builds.
+pub fn built_consumer() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe().context("this command cannot find its own file")?;
-    Ok(this.with_file_name("usage-consumer"))
+    let beside = this.with_file_name("usage-consumer");
+    let release = this.with_file_name("../release/usage-consumer");
+    Ok(if release.is_file() { release } else { beside })
 }
 
 /// Runs until SIGINT or SIGTERM.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let consumer = arguments.consumer.map_or_else(consumer_beside_this_command, Ok)?;
+    let consumer = arguments.consumer.map_or_else(built_consumer, Ok)?;
     let mut options = LocalOptions::new(arguments.data, consumer);
     options.gateway_port = arguments.port;
     options.aws_port = arguments.aws_port;

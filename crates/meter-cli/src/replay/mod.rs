@@ -16,7 +16,7 @@ use local_stack::stack::{LocalOptions, LocalStack, STREAM};
 use md5::{Digest, Md5};
 
 use self::input::RecordReader;
-use crate::local::consumer_beside_this_command;
+use crate::local::built_consumer;
 
 /// Limits of one request, well inside those of `PutRecords`.
 const RECORDS_PER_REQUEST: usize = 100;
@@ -39,7 +39,7 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// The usage consumer's binary [default: beside this command]
+    /// The usage consumer's binary [default: the one built with this command]
     #[arg(long, value_name = "FILE")]
     consumer: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let temporary = tempfile::tempdir().context("no temporary folder can be made")?;
     let folder = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let consumer = arguments.consumer.map_or_else(consumer_beside_this_command, Ok)?;
+    let consumer = arguments.consumer.map_or_else(built_consumer, Ok)?;
     let mut options = LocalOptions::new(folder, consumer);
     let retention = ("USAGE_RETENTION_DAYS".to_owned(), arguments.retention_days.to_string());
     options.consumer_environment.push(retention);
