@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v node >/dev/null || { echo "bench: node is missing; install Node.js 20 or newer" >&2; exit 1; }
 
+RUSTFLAGS=$(scripts/lambda-rustflags.sh)
+export RUSTFLAGS
 node_rounds=45
 results=target/criterion/consumer_path
 peer=crates/usage-consumer/benches/consumer_path.mjs

@@ -3,5 +3,5 @@
 # The binaries are built on their own, so that they have only their own features.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --release --locked --quiet -p usage-consumer
+RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked --quiet -p usage-consumer
 cargo build --profile tools --locked --quiet -p meter-cli

@@ -179,7 +179,7 @@ impl Decoder {
         }
         let content =
             if is_gzip(data) { self.inflater.inflate(data).map_err(DecodeError::Inflate)? } else { data };
-        let text = std::str::from_utf8(content)
+        let text = simdutf8::compat::from_utf8(content)
             .map_err(|error| DecodeError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
         let (scratch, key_id) = (&mut self.scratch, &mut self.key_id);
         let mut count = |content: &EventContent<'_>| match content {

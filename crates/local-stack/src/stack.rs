@@ -149,7 +149,7 @@ pub enum StartError {
     },
     /// The consumer is not there.
     #[error(
-        "the usage consumer's binary is not at {binary}; build it with `cargo build --release -p usage-consumer`, or name it with --consumer"
+        "the usage consumer's binary is not at {binary}; build it with scripts/build-local.sh, or name it with --consumer"
     )]
     NoConsumer {
         /// Where it was looked for.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 fn consumer_binary() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../../target".into(), PathBuf::from);
     let binary = target.join("release/usage-consumer");
-    let hint = "build it with: cargo build --release -p usage-consumer";
+    let hint = "build it with: scripts/build-local.sh";
     binary.canonicalize().unwrap_or_else(|_| panic!("{} is missing; {hint}", binary.display()))
 }
 
@@ -192,10 +192,7 @@ fn an_error_says_what_is_wrong_and_what_to_do() {
         "--from 2026-02-02 is after --to 2026-02-01",
     );
     refused(&["replay", "/no/such/file"], "/no/such/file is no file");
-    refused(
-        &["local", "--data", data, "--consumer", "/no/such/binary"],
-        "cargo build --release -p usage-consumer",
-    );
+    refused(&["local", "--data", data, "--consumer", "/no/such/binary"], "scripts/build-local.sh");
     let _local = Local::start(folder.path());
     let consumer = consumer_binary();
     refused(

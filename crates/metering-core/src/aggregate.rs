@@ -37,6 +37,8 @@ pub struct RowUsage {
     /// The UTC day.
     pub day: UtcDay,
     contributions: Vec<Contribution>,
+    /// The row of the same key that was begun before this one.
+    earlier_row: Option<usize>,
 }
 
 impl RowUsage {
@@ -64,8 +66,8 @@ impl RowUsage {
 pub struct BatchUsage {
     sequence_numbers: Vec<SequenceNumber>,
     rows: Vec<RowUsage>,
-    /// The rows of each key, nearly always just one.
-    rows_of_key: HashMap<Box<str>, Vec<usize>>,
+    /// The row of each key that was begun last, and nearly always its only one.
+    latest_row_of_key: HashMap<Box<str>, usize>,
 }
 
 /// A batch whose records are not in ascending order.
@@ -109,19 +111,21 @@ impl BatchUsage {
 
     fn row_index(&mut self, api_key_id: &str, day: UtcDay) -> usize {
         let next = self.rows.len();
-        match self.rows_of_key.get_mut(api_key_id) {
-            Some(rows) => {
-                // Calls come nearly in order, so the latest day is the likely one.
-                if let Some(&row) = rows.iter().rev().find(|&&row| self.rows[row].day == day) {
-                    return row;
-                }
-                rows.push(next);
+        let earlier_row = self.latest_row_of_key.get(api_key_id).copied();
+        let mut row = earlier_row;
+        while let Some(index) = row {
+            if self.rows[index].day == day {
+                return index;
             }
-            None => {
-                self.rows_of_key.insert(api_key_id.into(), vec![next]);
-            }
+            row = self.rows[index].earlier_row;
         }
-        self.rows.push(RowUsage { api_key_id: api_key_id.into(), day, contributions: Vec::new() });
+        self.latest_row_of_key.insert(api_key_id.into(), next);
+        self.rows.push(RowUsage {
+            api_key_id: api_key_id.into(),
+            day,
+            contributions: Vec::new(),
+            earlier_row,
+        });
         next
     }
 

@@ -23,7 +23,7 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum InvocationError {
     /// The binary could not be started.
-    #[error("the function's binary {binary} could not be started; build it with scripts/build-lambdas.sh")]
+    #[error("the function's binary {binary} could not be started; build it with scripts/build-local.sh")]
     Spawn {
         /// The binary.
         binary: String,

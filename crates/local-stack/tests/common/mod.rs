@@ -22,7 +22,7 @@ use metering_core::window::CallWindow;
 pub fn consumer_binary() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../../target".into(), PathBuf::from);
     let binary = target.join("release/usage-consumer");
-    let hint = "build it with: cargo build --release -p usage-consumer";
+    let hint = "build it with: scripts/build-local.sh";
     binary.canonicalize().unwrap_or_else(|_| panic!("{} is missing; {hint}", binary.display()))
 }
 
