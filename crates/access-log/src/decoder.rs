@@ -145,7 +145,9 @@ impl Decoded {
 }
 
 /// Decodes records one after the other with buffers that are used again.
+#[derive(Debug)]
 pub struct Decoder {
+    limits: Limits,
     inflater: Inflater,
     scratch: Scratch,
     key_id: String,
@@ -154,11 +156,13 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder with these limits.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            inflater: Inflater::new(limits.max_inflated_bytes),
-            scratch: Scratch::default(),
-            key_id: String::new(),
-        }
+        let inflater = Inflater::new(limits.max_inflated_bytes);
+        Self { limits, inflater, scratch: Scratch::default(), key_id: String::new() }
+    }
+
+    /// Forgets everything but the limits.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.limits);
     }
 
     /// Decodes a record and calls `count` for each of its usage records.

@@ -45,6 +45,12 @@ pub fn is_gzip(data: &[u8]) -> bool {
     data.starts_with(&MEMBER_HEADER[..2])
 }
 
+impl std::fmt::Debug for Inflater {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Inflater").field("limit_bytes", &self.limit_bytes).finish_non_exhaustive()
+    }
+}
+
 impl Inflater {
     /// An inflater that refuses to produce more than `limit_bytes` of a record.
     pub fn new(limit_bytes: usize) -> Self {

@@ -72,8 +72,9 @@ impl CallWindow {
         if !(FIRST_MS..=LAST_MS).contains(&epoch_ms) {
             return Err(out_of_range);
         }
-        let day = i32::try_from(epoch_ms.div_euclid(DAY_MS)).map_err(|_| out_of_range.clone())?;
-        let hour = u8::try_from(epoch_ms.rem_euclid(DAY_MS) / HOUR_MS).map_err(|_| out_of_range)?;
+        let hours = epoch_ms.div_euclid(HOUR_MS);
+        let day = i32::try_from(hours.div_euclid(24)).map_err(|_| out_of_range.clone())?;
+        let hour = u8::try_from(hours.rem_euclid(24)).map_err(|_| out_of_range)?;
         Ok(Self { day: UtcDay(day), hour })
     }
 }

@@ -1,35 +1,48 @@
-// The same work as consumer_path.rs, the way a Node.js function would do it.
+// The same work as consumer_path.rs, the way a Node.js function would do it:
+// from the bytes of a Lambda event to one update per key and day, with its
+// counts per hour, its first and last sequence number and its last call.
 // Prints the events per second of the median round after warming up.
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 
-const text = readFileSync(process.argv[2], "utf8");
+const bytes = readFileSync(process.argv[2]);
 const rounds = Number(process.argv[3] ?? 30);
 
-function updatePlan(eventText) {
-  const counts = new Map();
+function updatePlan(eventBytes) {
+  const rows = new Map();
   let events = 0;
-  for (const record of JSON.parse(eventText).Records) {
-    const envelope = JSON.parse(gunzipSync(Buffer.from(record.kinesis.data, "base64")).toString("utf8"));
+  for (const { kinesis } of JSON.parse(eventBytes).Records) {
+    const envelope = JSON.parse(gunzipSync(Buffer.from(kinesis.data, "base64")));
+    let oldestResponse = Infinity;
     for (const { message } of envelope.logEvents) {
       const call = JSON.parse(message);
       events += 1;
       const status = Number(call.status);
-      if (status < 200 || status > 299 || !call.apiKeyId || call.apiKeyId === "-") continue;
-      const hour = Math.floor(Number(call.requestTimeEpoch) / 3600000);
-      const window = `${call.apiKeyId}|${hour}`;
-      counts.set(window, (counts.get(window) ?? 0) + 1);
+      if (!(status >= 200 && status < 300) || !call.apiKeyId || call.apiKeyId === "-") continue;
+      const time = Number(call.requestTimeEpoch);
+      const hours = Math.floor(time / 3600000);
+      const day = Math.floor(hours / 24);
+      const key = `${call.apiKeyId}#${day}`;
+      let row = rows.get(key);
+      if (row === undefined) {
+        row = { key: call.apiKeyId, day, hours: new Array(24).fill(0), first: kinesis.sequenceNumber, last: "", lastCall: 0 };
+        rows.set(key, row);
+      }
+      row.hours[hours - day * 24] += 1;
+      row.last = kinesis.sequenceNumber;
+      row.lastCall = Math.max(row.lastCall, time);
+      oldestResponse = Math.min(oldestResponse, time + Number(call.responseLatency));
     }
   }
-  return { counts, events };
+  return { rows: [...rows.values()], events };
 }
 
 const rates = [];
 for (let round = 0; round < rounds; round += 1) {
   const start = process.hrtime.bigint();
-  const { counts, events } = updatePlan(text);
+  const { rows, events } = updatePlan(bytes);
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-  const counted = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const counted = rows.flatMap((row) => row.hours).reduce((sum, count) => sum + count, 0);
   if (counted !== events) throw new Error(`counted ${counted} of ${events}`);
   if (round >= rounds / 3) rates.push(events / seconds);
 }

@@ -88,7 +88,8 @@ fn consumer_path(criterion: &mut Criterion) {
 
     let parsed: KinesisEvent = serde_json::from_slice(&event).unwrap();
     let limits = Limits::default();
-    let batch = decode_batch(&parsed.records, limits, 400).unwrap();
+    let mut decoder = Decoder::new(limits);
+    let batch = decode_batch(&parsed.records, &mut decoder, 400).unwrap();
     let calls: u64 = plan(&batch).iter().map(CounterUpdate::total).sum();
     assert_eq!(calls, (RECORDS * EVENTS_PER_RECORD) as u64, "the benchmark counts every event");
 
@@ -97,7 +98,7 @@ fn consumer_path(criterion: &mut Criterion) {
     group.bench_function("event_bytes_to_update_plan", |bencher| {
         bencher.iter(|| {
             let event: KinesisEvent = serde_json::from_slice(black_box(&event)).unwrap();
-            plan(&decode_batch(&event.records, limits, 400).unwrap())
+            plan(&decode_batch(&event.records, &mut decoder, 400).unwrap())
         });
     });
     group.bench_function("stage_parse_event", |bencher| {
@@ -110,7 +111,6 @@ fn consumer_path(criterion: &mut Criterion) {
         });
     });
     group.bench_function("stage_inflate_and_read_lines", |bencher| {
-        let mut decoder = Decoder::new(limits);
         bencher.iter(|| {
             let mut calls = 0;
             for record in &parsed.records {
@@ -124,7 +124,7 @@ fn consumer_path(criterion: &mut Criterion) {
         });
     });
     group.bench_function("stage_inflate_read_and_aggregate", |bencher| {
-        bencher.iter(|| decode_batch(&parsed.records, limits, 400).unwrap());
+        bencher.iter(|| decode_batch(&parsed.records, &mut decoder, 400).unwrap());
     });
     group.bench_function("stage_plan", |bencher| bencher.iter(|| plan(&batch)));
     group.finish();

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use access_log::{DecodeError, Decoded, Decoder, Form, Limits};
+use access_log::{DecodeError, Decoded, Decoder, Form};
 use aws_lambda_events::kinesis::KinesisEventRecord;
 use metering_core::aggregate::{BatchUsage, OutOfOrder, RecordIndex};
 use metering_core::ports::QuarantinedRecord;
@@ -71,30 +71,26 @@ pub struct DecodedBatch {
     pub metrics: BatchMetrics,
 }
 
-/// Decodes the records of one shard.
+/// Decodes the records of one shard. The decoder's buffers, and what it has
+/// learned about the format, serve the next batch as well.
 ///
 /// # Errors
 /// When the batch as a whole is not one that Lambda delivers.
 pub fn decode_batch(
     records: &[KinesisEventRecord],
-    limits: Limits,
+    decoder: &mut Decoder,
     retention_days: u32,
 ) -> Result<DecodedBatch, BatchError> {
-    let mut decoder = BatchDecoder {
-        decoder: Decoder::new(limits),
-        limits,
-        retention_days,
-        usage: BatchUsage::new(),
-        metrics: BatchMetrics::default(),
-    };
+    let mut batch =
+        BatchDecoder { decoder, retention_days, usage: BatchUsage::new(), metrics: BatchMetrics::default() };
     let shard_id = shard_of(records)?;
     let decoded = records
         .iter()
         .enumerate()
-        .map(|(position, record)| decoder.decode_record(position, record, &shard_id))
+        .map(|(position, record)| batch.decode_record(position, record, &shard_id))
         .collect::<Result<Vec<_>, _>>()?;
-    decoder.metrics.add(ConsumerMetric::Records, records.len() as u64);
-    Ok(DecodedBatch { shard_id, records: decoded, usage: decoder.usage, metrics: decoder.metrics })
+    batch.metrics.add(ConsumerMetric::Records, records.len() as u64);
+    Ok(DecodedBatch { shard_id, records: decoded, usage: batch.usage, metrics: batch.metrics })
 }
 
 fn shard_of(records: &[KinesisEventRecord]) -> Result<String, BatchError> {
@@ -125,15 +121,14 @@ struct Tally {
     oldest_response_ms: Option<i64>,
 }
 
-struct BatchDecoder {
-    decoder: Decoder,
-    limits: Limits,
+struct BatchDecoder<'d> {
+    decoder: &'d mut Decoder,
     retention_days: u32,
     usage: BatchUsage,
     metrics: BatchMetrics,
 }
 
-impl BatchDecoder {
+impl BatchDecoder<'_> {
     fn decode_record(
         &mut self,
         position: usize,
@@ -192,7 +187,7 @@ impl BatchDecoder {
         times: PlausibleTimes,
     ) -> Result<(Decoded, Tally), (&'static str, String)> {
         let mut tally = Tally::default();
-        let (decoder, usage) = (&mut self.decoder, &mut self.usage);
+        let (decoder, usage) = (&mut *self.decoder, &mut self.usage);
         let decode = AssertUnwindSafe(|| {
             decoder.decode(data, |record| {
                 match record.assess(times)? {
@@ -214,7 +209,7 @@ impl BatchDecoder {
             Ok(Ok(decoded)) => Ok((decoded, tally)),
             Ok(Err(error)) => Err((error.reason(), with_causes(&error))),
             Err(_) => {
-                self.decoder = Decoder::new(self.limits);
+                self.decoder.reset();
                 Err((
                     "decoder-panicked",
                     "the decoder panicked on this record: a defect to report".to_owned(),

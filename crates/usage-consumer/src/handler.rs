@@ -1,6 +1,8 @@
 //! Between a Kinesis event and its answer.
 
-use access_log::Limits;
+use std::sync::{Mutex, PoisonError};
+
+use access_log::Decoder;
 use aws_lambda_events::kinesis::KinesisEvent;
 use aws_lambda_events::streams::{KinesisBatchItemFailure, KinesisEventResponse};
 use metering_core::ports::{ClaimStore, Quarantine, UsageLedger};
@@ -10,12 +12,12 @@ use crate::executor::Executor;
 use crate::metrics::{BatchMetrics, ConsumerMetric};
 
 /// The function, apart from Lambda.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Consumer<L, C, Q> {
     /// Carries batches out.
     pub executor: Executor<L, C, Q>,
-    /// What the decoder may use.
-    pub limits: Limits,
+    /// Decodes records. An environment has one event at a time, so nobody waits for it.
+    pub decoder: Mutex<Decoder>,
     /// How long the ledger keeps a day.
     pub retention_days: u32,
 }
@@ -33,7 +35,10 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
         invoked_at_ms: i64,
         now_ms: impl Fn() -> i64,
     ) -> Result<(KinesisEventResponse, BatchMetrics), BatchError> {
-        let mut batch = decode_batch(&event.records, self.limits, self.retention_days)?;
+        let mut batch = {
+            let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
+            decode_batch(&event.records, &mut decoder, self.retention_days)?
+        };
         let outcome = self.executor.execute(&mut batch).await;
         let resume = outcome.lowest_failed().map(metering_core::aggregate::RecordIndex::position);
         measure(&mut batch, resume, invoked_at_ms, now_ms());

@@ -1,6 +1,8 @@
 //! The usage consumer, as a Lambda function.
 
-use access_log::Limits;
+use std::sync::Mutex;
+
+use access_log::{Decoder, Limits};
 use aws_lambda_events::kinesis::KinesisEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::clock::now_ms;
@@ -25,8 +27,8 @@ async fn main() -> Result<(), Error> {
     }
     let claims = config.detect_duplicates.then_some(claims);
     let executor = Executor { ledger, claims, quarantine: queue, concurrency: config.write_concurrency };
-    let limits = Limits { max_inflated_bytes: config.max_inflated_bytes };
-    let consumer = &Consumer { executor, limits, retention_days: config.usage_retention_days };
+    let decoder = Mutex::new(Decoder::new(Limits { max_inflated_bytes: config.max_inflated_bytes }));
+    let consumer = &Consumer { executor, decoder, retention_days: config.usage_retention_days };
     let environment_name = &config.environment_name;
     run(service_fn(move |event: LambdaEvent<KinesisEvent>| async move {
         let (response, mut metrics) = consumer.handle(&event.payload, now_ms(), now_ms).await?;
