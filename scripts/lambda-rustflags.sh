@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Prints the compiler flags for Lambda binaries. Every x86-64 Lambda has AVX2
 # (AWS Lambda Developer Guide, "Using AVX2 vectorization in Lambda"), which
-# makes reading access logs about a tenth faster; a machine that builds and
-# runs them locally may not have it.
+# takes a tenth off reading the lines of an access log; a machine that builds
+# and runs them locally may not have it.
 set -euo pipefail
 if [ "$(uname -m)" = x86_64 ] && grep -qw avx2 /proc/cpuinfo 2>/dev/null; then
     echo "-C target-cpu=x86-64-v3"

@@ -5,8 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+mod common;
+
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_kinesis::Client;
@@ -14,10 +15,7 @@ use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::{Blob, DateTime};
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, Shard, ShardIteratorType, StreamStatus};
-use local_stack::aws_endpoint::AwsEndpoint;
-use local_stack::faults::{FaultRates, Faults};
-use local_stack::kinesis::KinesisStore;
-use local_stack::queues::Queues;
+use common::start_aws_endpoint;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use metering_core::sequence_number::SequenceNumber;
 
@@ -34,7 +32,7 @@ impl Stream {
         let folder = tempfile::tempdir().unwrap();
         let endpoint = match std::env::var_os("KINESIS_ENDPOINT") {
             Some(endpoint) => endpoint.into_string().unwrap(),
-            None => start_local(folder.path()).await,
+            None => start_aws_endpoint(folder.path()).await,
         };
         let client = Client::new(&load_local(&endpoint, COMMAND_PATIENCE).await);
         let name = format!("conformance-{}-{}", std::process::id(), STREAMS.fetch_add(1, Ordering::Relaxed));
@@ -83,17 +81,6 @@ impl Stream {
     async fn read(&self, iterator: &str) -> Vec<String> {
         data_of(&self.get(iterator).await)
     }
-}
-
-async fn start_local(folder: &std::path::Path) -> String {
-    let store = Arc::new(KinesisStore::open(&folder.join("kinesis.sqlite")).unwrap());
-    let queues = Arc::new(Queues::open(&folder.join("queues.sqlite")).await.unwrap());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let faults = Arc::new(Faults::new(FaultRates::default(), 0));
-    let endpoint = AwsEndpoint::new(address, store, queues, faults);
-    tokio::spawn(axum::serve(listener, endpoint.router()).into_future());
-    format!("http://{address}")
 }
 
 fn data_of(output: &GetRecordsOutput) -> Vec<String> {

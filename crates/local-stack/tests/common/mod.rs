@@ -13,7 +13,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use lambda_support::clock::now_ms;
+use local_stack::aws_endpoint::AwsEndpoint;
+use local_stack::faults::{FaultRates, Faults};
 use local_stack::key_file::SeedKey;
+use local_stack::kinesis::KinesisStore;
+use local_stack::queues::Queues;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::window::CallWindow;
@@ -39,6 +43,19 @@ pub fn options(folder: &std::path::Path, keys: usize) -> LocalOptions {
     let mut options = LocalOptions::new(folder.join("data"), consumer_binary());
     options.key_file = Some(key_file);
     options
+}
+
+/// Starts the AWS endpoint alone, on what is in the folder, and returns its URL.
+/// Nothing answers for DynamoDB.
+pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
+    let kinesis = Arc::new(KinesisStore::open(&folder.join("kinesis.sqlite")).unwrap());
+    let queues = Arc::new(Queues::open(&folder.join("queues.sqlite")).await.unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let faults = Arc::new(Faults::new(FaultRates::default(), 0));
+    let endpoint = AwsEndpoint::new(address, kinesis, queues, faults);
+    tokio::spawn(axum::serve(listener, endpoint.router()).into_future());
+    format!("http://{address}")
 }
 
 /// Successful calls of one key, as its client saw them.

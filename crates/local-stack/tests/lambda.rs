@@ -1,0 +1,159 @@
+//! Lambda as the local stack plays it: frozen environments, and an event
+//! source mapping that halves, retries and gives up as it is told.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::primitives::Blob;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use common::{options, start_aws_endpoint};
+use local_stack::lambda::event_source_mapping::{Checkpoints, EventSourceMapping, MappingSettings};
+use local_stack::lambda::{Function, FunctionSpec};
+use local_stack::metrics::MetricSink;
+use local_stack::stack::LocalStack;
+use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use serde_json::Value;
+
+/// The state of a process: `T` when it is stopped.
+fn state_of(process: i32) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    status.lines().find_map(|line| line.strip_prefix("State:")).unwrap().trim()[..1].to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_is_frozen_between_invocations_and_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path(), 1);
+    options.max_environments = 1;
+    let stack = LocalStack::start(options).await.unwrap();
+    stack.settled().await.unwrap();
+    let mut processes = Vec::new();
+    for _ in 0..3 {
+        let answer = stack.consumer.invoke(Bytes::from(r#"{"Records":[]}"#)).await.unwrap();
+        assert_eq!(answer, r#"{"batchItemFailures":[]}"#);
+        processes.push(stack.consumer.process_ids());
+        // The signal is on its way; the kernel stops the process with it.
+        let frozen = (0..1_000_000).any(|_| state_of(processes[0][0]) == "T");
+        assert!(frozen, "the process is stopped");
+    }
+    assert!(processes.iter().all(|ids| ids.len() == 1 && *ids == processes[0]));
+    stack.shut_down().await;
+}
+
+struct Mapping {
+    client: Client,
+    checkpoints: Arc<Checkpoints>,
+    settings: MappingSettings,
+    function: Arc<Function>,
+}
+
+const STREAM: &str = "picky";
+
+fn example(name: &str) -> PathBuf {
+    // Cargo puts examples beside the folder of the test binaries.
+    let test = std::env::current_exe().unwrap();
+    let example = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
+    assert!(example.is_file(), "build it with: cargo build -p local-stack --examples");
+    example
+}
+
+impl Mapping {
+    async fn over(folder: &Path, records: &[&str]) -> Self {
+        let client = Client::new(&load_local(&start_aws_endpoint(folder).await, COMMAND_PATIENCE).await);
+        client.create_stream().stream_name(STREAM).shard_count(1).send().await.unwrap();
+        for record in records {
+            let put = client.put_record().stream_name(STREAM).partition_key("p").data(Blob::new(*record));
+            put.send().await.unwrap();
+        }
+        let spec = FunctionSpec {
+            name: "picky".to_owned(),
+            binary: example("picky_function"),
+            environment: Vec::new(),
+            timeout_ms: 10_000,
+            max_environments: 1,
+        };
+        let function = Arc::new(Function::new(spec, Arc::new(MetricSink::open(folder).unwrap())));
+        let settings = MappingSettings {
+            stream: STREAM.to_owned(),
+            batch_size: 100,
+            batch_window_ms: 0,
+            poll_interval_ms: 5,
+            bisect_on_error: true,
+            max_retries: Some(1),
+            max_record_age_ms: None,
+            on_failure_folder: folder.join("on-failure"),
+        };
+        let checkpoints = Arc::new(Checkpoints::open(&folder.join("checkpoints.sqlite")).unwrap());
+        Self { client, checkpoints, settings, function }
+    }
+
+    /// Runs the mapping until the last record is behind it, and returns the
+    /// texts of the records that were given up, file by file.
+    async fn run(self) -> Vec<Vec<String>> {
+        let last = {
+            let iterator =
+                self.client.get_shard_iterator().stream_name(STREAM).shard_id("shardId-000000000000");
+            let iterator =
+                iterator.shard_iterator_type(aws_sdk_kinesis::types::ShardIteratorType::TrimHorizon);
+            let iterator = iterator.send().await.unwrap().shard_iterator.unwrap();
+            let read = self.client.get_records().shard_iterator(iterator).send().await.unwrap();
+            read.records().last().unwrap().sequence_number().to_owned()
+        };
+        let mut changes = self.checkpoints.changes();
+        let folder = self.settings.on_failure_folder.clone();
+        let mapping = EventSourceMapping::start(
+            self.client,
+            self.function.clone(),
+            self.settings,
+            self.checkpoints.clone(),
+        );
+        while self.checkpoints.of_shard("shardId-000000000000").unwrap().as_deref() != Some(&*last) {
+            changes.changed().await.unwrap();
+        }
+        mapping.stop().await;
+        self.function.shut_down();
+        let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+        files.map(|file| texts(&std::fs::read_to_string(file.unwrap().path()).unwrap())).collect()
+    }
+}
+
+fn texts(event: &str) -> Vec<String> {
+    let event: Value = serde_json::from_str(event).unwrap();
+    let data =
+        event["Records"].as_array().unwrap().iter().map(|record| record["kinesis"]["data"].as_str().unwrap());
+    data.map(|data| String::from_utf8(STANDARD.decode(data).unwrap()).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bisecting_gives_up_exactly_the_record_that_fails_and_keeps_its_payload() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = vec!["good"; 40];
+    records[17] = "poison 17";
+    records[33] = "poison 33";
+    let mut given_up = Mapping::over(folder.path(), &records).await.run().await;
+    given_up.sort();
+    assert_eq!(given_up, [["poison 17"], ["poison 33"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_bisecting_the_whole_batch_is_given_up_after_its_retries() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mapping = Mapping::over(folder.path(), &["good", "poison", "good"]).await;
+    mapping.settings.bisect_on_error = false;
+    mapping.settings.max_retries = Some(2);
+    assert_eq!(mapping.run().await, [["good", "poison", "good"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_without_a_failure_gives_up_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let given_up = Mapping::over(folder.path(), &["good"; 250]).await.run().await;
+    assert!(given_up.is_empty());
+}
