@@ -124,12 +124,8 @@ pub fn read_envelope<'a>(
         "DATA_MESSAGE" => return Err(EnvelopeError::NoEvents),
         other => return Err(EnvelopeError::UnknownMessageType { value: other.chars().take(40).collect() }),
     }
-    match cursor.peek() {
-        Err(JsonError::Truncated) => Ok(envelope),
-        _ => {
-            Err(JsonError::Expected { expected: "the end of the record", position: cursor.position() }.into())
-        }
-    }
+    cursor.expect_end("the end of the record")?;
+    Ok(envelope)
 }
 
 fn read_events<'a>(
@@ -230,8 +226,6 @@ fn read_unescaped<'b>(raw_line: RawText<'_>, line: &'b mut String) -> Result<Fie
 pub fn read_line(line: &str) -> Result<Fields<'_>, LineError> {
     let mut cursor = Cursor::<false>::new(line, 0);
     let fields = Fields::read(&mut cursor)?;
-    match cursor.peek() {
-        Err(JsonError::Truncated) => Ok(fields),
-        _ => Err(JsonError::Expected { expected: "the end of the line", position: cursor.position() }.into()),
-    }
+    cursor.expect_end("the end of the line")?;
+    Ok(fields)
 }

@@ -102,6 +102,14 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
         Ok(found)
     }
 
+    /// Makes sure that nothing but white space follows.
+    pub fn expect_end(&mut self, expected: &'static str) -> Result<(), JsonError> {
+        match self.peek() {
+            Err(JsonError::Truncated) => Ok(()),
+            _ => Err(self.unexpected(expected)),
+        }
+    }
+
     /// Reads a string.
     pub fn string(&mut self) -> Result<RawText<'a>, JsonError> {
         if ESCAPED {

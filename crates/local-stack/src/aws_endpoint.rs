@@ -135,7 +135,7 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
     match service(&parts.headers) {
         "dynamodb" => endpoint.dynamodb(parts.headers, body).await,
         "kinesis" => endpoint.kinesis(&parts.headers, body).await,
-        "sqs" => endpoint.queues.sqs(parts, body).await,
+        "sqs" => endpoint.queues.sqs(target(&parts.headers).1, &parts.headers, body).await,
         "sns" => endpoint.queues.sns(parts, body).await,
         other => {
             let message = format!(

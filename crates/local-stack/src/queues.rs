@@ -90,26 +90,19 @@ impl Queues {
         respond(self.sns.handle(request).await)
     }
 
-    /// Answers a request of the SQS API.
-    pub async fn sqs(&self, parts: Parts, body: Bytes) -> Response {
-        let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("");
-        let operation = target.rsplit('.').next().unwrap_or("").to_owned();
-        let host = parts
-            .headers
-            .get(http::header::HOST)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("")
-            .to_owned();
+    /// Answers a request for an operation of the SQS API.
+    pub async fn sqs(&self, operation: &str, headers: &HeaderMap, body: Bytes) -> Response {
+        let host = headers.get(http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
         let request = String::from_utf8_lossy(&body).into_owned();
-        let reply = self.call_sqs(&operation, &request).await;
+        let reply = self.call_sqs(operation, &request).await;
         if reply.status == 200
-            && let Err(error) = self.record(&operation, &request, &json_of(&reply))
+            && let Err(error) = self.record(operation, &request, &json_of(&reply))
         {
             tracing::error!(%error, operation, "the journal of the queues cannot be written");
             let answer = json!({"__type": "InternalFailure", "message": error.to_string()});
             return (StatusCode::INTERNAL_SERVER_ERROR, answer.to_string()).into_response();
         }
-        respond(with_local_urls(reply, &host))
+        respond(with_local_urls(reply, host))
     }
 
     async fn call_sqs(&self, operation: &str, request: &str) -> MockResponse {

@@ -33,11 +33,10 @@ struct Quarantined {
 }
 
 /// The metrics that tell why calls were skipped, and how to say it.
-const SKIPS: [(&str, &str); 4] = [
+const SKIPS: [(&str, &str); 3] = [
     ("SkippedNotSuccessful", "calls with a status other than 2xx"),
     ("SkippedNoApiKey", "calls without a key id"),
     ("DuplicateRecords", "records that were counted before"),
-    ("ControlMessages", "control messages"),
 ];
 
 impl Report {
@@ -56,7 +55,7 @@ impl Report {
         let skipped = SKIPS
             .into_iter()
             .map(|(metric, words)| (words, stack.metrics.count(metric)))
-            .filter(|(words, count)| *count > 0 && *words != "control messages")
+            .filter(|(_, count)| *count > 0)
             .collect();
         let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
         let queue =
