@@ -9,11 +9,21 @@
 //! row, [`update_plan`] turns rows into conditional updates, [`fence`] decides
 //! what to do when the ledger has already seen part of them, and
 //! [`batch_outcome`] tells the event source mapping where to resume.
+//!
+//! The path of one call: [`api_key`] is what is known of a key, [`authorization`]
+//! and [`quota`] say whether it admits a call, [`decision_cache`] what has to be
+//! read before that can be said, and [`invalidation`] what the log of changes
+//! takes away from what is remembered.
 
 pub mod aggregate;
+pub mod api_key;
+pub mod authorization;
 pub mod batch_outcome;
+pub mod decision_cache;
 pub mod fence;
+pub mod invalidation;
 pub mod ports;
+pub mod quota;
 pub mod sequence_number;
 pub mod update_plan;
 pub mod usage_record;

@@ -56,6 +56,13 @@ impl UtcDay {
         Self(self.0.saturating_add(days))
     }
 
+    /// The first day of its month.
+    #[must_use]
+    pub fn first_of_month(self) -> Self {
+        let day_of_month = self.date().map_or(1, |date| i32::from(date.day()));
+        self.plus_days(1 - day_of_month)
+    }
+
     fn date(self) -> Option<Date> {
         let timestamp = Timestamp::from_millisecond(self.start_ms()).ok()?;
         Some(jiff::tz::Offset::UTC.to_datetime(timestamp).date())

@@ -1,0 +1,451 @@
+//! What one instance of the authorizer remembers, and what it has to read
+//! before it may answer.
+//!
+//! A state machine without clocks or input and output: [`DecisionCache::step`]
+//! says what is needed next, the caller does it, tells the result and asks
+//! again. A model checker drives the same code through every interleaving.
+//!
+//! The rules that keep a deleted key out:
+//! - **sync**: nothing remembered, and no index, is used unless the log of
+//!   invalidations was read since the request began, or within
+//!   `sync_interval_ms`;
+//! - **tombstones**: a copy of a key below its floor is not used (see
+//!   [`crate::invalidation`]);
+//! - **index**: the index lags, so it is used only by an instance that has
+//!   followed the log for longer than the index can lag;
+//! - **fail closed**: while the log cannot be read, every request reads its key
+//!   with strong consistency, or is not answered.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use lru::LruCache;
+
+use crate::api_key::{KeyDigest, KeyRecord};
+use crate::authorization::{Decision, Denial, admits};
+use crate::invalidation::{Floors, LogRead, Moment};
+use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
+
+/// Durations and sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// How old the last look at the log may be; 0 to look at each request.
+    pub sync_interval_ms: u64,
+    /// How long to do without the log after it could not be read.
+    pub sync_retry_ms: u64,
+    /// How long a key is remembered.
+    pub key_lifetime_ms: u64,
+    /// How long it is remembered that there is no such key.
+    pub unknown_lifetime_ms: u64,
+    /// How long a month's usage is remembered.
+    pub usage_lifetime_ms: u64,
+    /// The same, once the first threshold of the limit is reached.
+    pub usage_lifetime_near_limit_ms: u64,
+    /// How old a month's usage may be where a newer cannot be read.
+    pub usage_stale_limit_ms: u64,
+    /// By how much the index may lag behind the table.
+    pub index_lag_bound_ms: u64,
+    /// Longer than any read takes.
+    pub read_limit_ms: u64,
+    /// The most keys to remember, and as many usages.
+    pub max_keys: usize,
+    /// The most secrets to remember that belong to no key.
+    pub max_unknown: usize,
+    /// The most tombstones.
+    pub max_floors: usize,
+}
+
+impl CacheSettings {
+    /// How long a floor is kept: until nothing that it forbids can turn up.
+    fn floor_retention_ms(&self) -> u64 {
+        self.index_lag_bound_ms.max(self.key_lifetime_ms).saturating_add(self.read_limit_ms)
+    }
+}
+
+/// What is needed next for a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Read the log after the cache's position.
+    Sync,
+    /// Look the secret up in the index.
+    FindByIndex,
+    /// Look the secret up with strongly consistent reads.
+    FindConsistently,
+    /// Read the usage of a key's month.
+    ReadUsage {
+        /// The key.
+        key_id: String,
+        /// The month.
+        month: UtcMonth,
+        /// What is known of it.
+        known: Option<MonthUsage>,
+    },
+    /// The answer.
+    Answer(Decision),
+    /// There can be no answer now.
+    GiveUp(&'static str),
+}
+
+/// How often a strongly consistent read may find a copy that is already known
+/// to be outdated, because the key was changed meanwhile.
+const MAX_OUTDATED_READS: u8 = 3;
+
+/// A request under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    digest: KeyDigest,
+    order: u64,
+    found: Option<Found>,
+    index_missed: bool,
+    outdated_reads: u8,
+    usage_failed: bool,
+    usage: Option<MonthUsage>,
+    read_anything: bool,
+}
+
+impl Request {
+    /// The secret's digest.
+    pub fn digest(&self) -> &KeyDigest {
+        &self.digest
+    }
+
+    /// What decides how it goes on, but for the order of things, for comparing states.
+    pub fn fingerprint(&self) -> impl PartialEq + Hash + use<> {
+        (self.digest, self.found.clone(), self.index_missed, self.outdated_reads)
+    }
+
+    /// Whether the key had to be read, since it was not remembered.
+    pub fn read_key(&self) -> bool {
+        self.read_anything
+    }
+}
+
+/// What a lookup of this very request found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Found {
+    Key(Arc<KeyRecord>),
+    Nothing,
+}
+
+/// When something began, relative to other things of this instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// When.
+    pub began: Moment,
+    order: u64,
+    generation: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LogState {
+    position: u64,
+    /// When the last read of it began.
+    synced: Ticket,
+    /// Since when no entry can have been missed.
+    followed_since: Moment,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Remembered {
+    key: Arc<KeyRecord>,
+    read: Moment,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct RememberedUsage {
+    usage: MonthUsage,
+    read: Moment,
+    told: Option<Threshold>,
+}
+
+/// What an instance remembers.
+#[derive(Debug, Clone)]
+pub struct DecisionCache {
+    settings: CacheSettings,
+    log: Option<LogState>,
+    sync_failed: Option<Moment>,
+    order: u64,
+    generation: u64,
+    floors: Floors,
+    keys: LruCache<KeyDigest, Remembered>,
+    unknown: LruCache<KeyDigest, Moment>,
+    usage: LruCache<String, RememberedUsage>,
+}
+
+impl DecisionCache {
+    /// An instance that has just started.
+    pub fn new(settings: CacheSettings) -> Self {
+        Self {
+            settings,
+            log: None,
+            sync_failed: None,
+            order: 0,
+            generation: 0,
+            floors: Floors::default(),
+            // Bounded by hand: a bounded one would reserve its whole size at each cold start.
+            keys: LruCache::unbounded(),
+            unknown: LruCache::unbounded(),
+            usage: LruCache::unbounded(),
+        }
+    }
+
+    /// Begins a request with this secret.
+    pub fn begin(&mut self, digest: KeyDigest) -> Request {
+        Request {
+            digest,
+            order: self.next_order(),
+            found: None,
+            index_missed: false,
+            outdated_reads: 0,
+            usage_failed: false,
+            usage: None,
+            read_anything: false,
+        }
+    }
+
+    /// Begins a read, of the log or of a key.
+    pub fn begin_read(&mut self, now: Moment) -> Ticket {
+        Ticket { began: now, order: self.next_order(), generation: self.generation }
+    }
+
+    fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
+    /// What a request needs next.
+    pub fn step(&mut self, request: &Request, now: Moment) -> Step {
+        match &request.found {
+            Some(Found::Key(key)) => return self.judge(request, &key.clone(), now),
+            Some(Found::Nothing) => return Step::Answer(Decision::deny(Denial::Unknown)),
+            None => {}
+        }
+        if request.outdated_reads >= MAX_OUTDATED_READS {
+            return Step::GiveUp("the key is being changed again and again");
+        }
+        if !self.is_synced(request, now) {
+            let log_failed = self.sync_failed.is_some_and(|at| now.age_ms(at) < self.settings.sync_retry_ms);
+            return if log_failed { Step::FindConsistently } else { Step::Sync };
+        }
+        if let Some(remembered) = self.keys.get(&request.digest)
+            && now.age_ms(remembered.read) < self.settings.key_lifetime_ms
+            && remembered.key.version >= self.floors.of(&remembered.key.key_id)
+        {
+            let key = remembered.key.clone();
+            return self.judge(request, &key, now);
+        }
+        if let Some(read) = self.unknown.get(&request.digest)
+            && now.age_ms(*read) < self.settings.unknown_lifetime_ms
+        {
+            return Step::Answer(Decision::deny(Denial::Unknown));
+        }
+        if request.index_missed || !self.trusts_index(now) {
+            Step::FindConsistently
+        } else {
+            Step::FindByIndex
+        }
+    }
+
+    /// The sync rule.
+    fn is_synced(&self, request: &Request, now: Moment) -> bool {
+        self.synced_since(request)
+            || self.log.is_some_and(|log| now.age_ms(log.synced.began) < self.settings.sync_interval_ms)
+    }
+
+    /// The index rule.
+    fn trusts_index(&self, now: Moment) -> bool {
+        self.log.is_some_and(|log| now.age_ms(log.followed_since) >= self.settings.index_lag_bound_ms)
+    }
+
+    fn judge(&mut self, request: &Request, key: &Arc<KeyRecord>, now: Moment) -> Step {
+        let deny = |denial, quota| Step::Answer(Decision::Deny { denial, key: Some(key.clone()), quota });
+        if let Err(denial) = admits(key, &request.digest, now.wall_ms) {
+            return deny(denial, None);
+        }
+        let Some(limit) = key.monthly_limit else {
+            return Step::Answer(Decision::Allow { key: key.clone(), quota: None });
+        };
+        let Ok(month) = UtcMonth::at(now.wall_ms) else {
+            return Step::GiveUp("the clock shows no time that a month can be told of");
+        };
+        let known = self.usage.get(&key.key_id).copied().filter(|known| known.usage.month == month);
+        let usage = match (request.usage.filter(|usage| usage.month == month), known) {
+            (Some(read), _) => read,
+            (None, Some(known)) if self.is_current(limit, &known, request, now) => known.usage,
+            _ if request.usage_failed => return Step::GiveUp("the usage of the key cannot be read"),
+            (None, known) => {
+                let known = known.map(|known| known.usage);
+                return Step::ReadUsage { key_id: key.key_id.clone(), month, known };
+            }
+        };
+        let quota = Quota::of(limit, &usage);
+        if quota.is_exhausted() {
+            return deny(Denial::OverQuota, Some(quota));
+        }
+        Step::Answer(Decision::Allow { key: key.clone(), quota: Some(quota) })
+    }
+
+    fn is_current(&self, limit: u64, known: &RememberedUsage, request: &Request, now: Moment) -> bool {
+        let settings = &self.settings;
+        let lifetime_ms = if request.usage_failed {
+            settings.usage_stale_limit_ms
+        } else if Quota::of(limit, &known.usage).threshold_reached().is_some() {
+            settings.usage_lifetime_near_limit_ms
+        } else {
+            settings.usage_lifetime_ms
+        };
+        now.age_ms(known.read) < lifetime_ms
+    }
+
+    /// The last entry of the log that is known; `None` where none was read yet.
+    pub fn log_position(&self) -> Option<u64> {
+        self.log.map(|log| log.position)
+    }
+
+    /// Takes what a read of the log found, which began with `ticket` and asked
+    /// for what comes after [`Self::log_position`].
+    pub fn synced(&mut self, ticket: Ticket, read: &LogRead, now: Moment) {
+        self.sync_failed = None;
+        let Some(log) = self.log else {
+            self.log = Some(LogState { position: read.head, synced: ticket, followed_since: ticket.began });
+            return;
+        };
+        if ticket.order <= log.synced.order {
+            return; // An older read, which ended late.
+        }
+        if !read.continues(log.position) {
+            self.forget_everything();
+            self.log = Some(LogState { position: read.head, synced: ticket, followed_since: ticket.began });
+            return;
+        }
+        self.log = Some(LogState { position: read.head, synced: ticket, ..log });
+        for entry in &read.entries {
+            self.floors.raise(&entry.key_id, entry.sequence, now);
+        }
+        self.bound_floors(now);
+    }
+
+    /// Notes that the log could not be read.
+    pub fn sync_failed(&mut self, now: Moment) {
+        self.sync_failed = Some(now);
+    }
+
+    /// Takes an invalidation that arrived by message.
+    pub fn notice(&mut self, key_id: &str, sequence: u64, now: Moment) {
+        self.floors.raise(key_id, sequence, now);
+        self.bound_floors(now);
+    }
+
+    fn bound_floors(&mut self, now: Moment) {
+        self.floors.forget_older_than(self.settings.floor_retention_ms(), now);
+        if self.floors.len() > self.settings.max_floors {
+            self.forget_everything();
+            // What the forgotten floors forbade may still turn up in the index.
+            if let Some(log) = &mut self.log {
+                log.followed_since = now;
+            }
+        }
+    }
+
+    /// Forgets all keys, and what reads under way will find.
+    fn forget_everything(&mut self) {
+        self.generation += 1;
+        self.floors = Floors::default();
+        self.keys.clear();
+        self.unknown.clear();
+    }
+
+    /// Takes what the index has for the secret.
+    pub fn found_by_index(&mut self, request: &mut Request, ticket: Ticket, key: Option<KeyRecord>) {
+        request.read_anything = true;
+        match key {
+            Some(key)
+                if ticket.generation == self.generation && key.version >= self.floors.of(&key.key_id) =>
+            {
+                self.remember(request, ticket, key);
+            }
+            // It may be too new for the index, or too old in it.
+            _ => request.index_missed = true,
+        }
+    }
+
+    /// Takes what strongly consistent reads have for the secret.
+    pub fn found_consistently(&mut self, request: &mut Request, ticket: Ticket, key: Option<KeyRecord>) {
+        request.read_anything = true;
+        match key {
+            Some(key) if key.version < self.floors.of(&key.key_id) => request.outdated_reads += 1,
+            Some(key) => self.remember(request, ticket, key),
+            None => {
+                request.found = Some(Found::Nothing);
+                if ticket.generation == self.generation {
+                    bounded_put(&mut self.unknown, request.digest, ticket.began, self.settings.max_unknown);
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, request: &mut Request, ticket: Ticket, key: KeyRecord) {
+        let key = Arc::new(key);
+        if ticket.generation == self.generation {
+            let remembered = Remembered { key: key.clone(), read: ticket.began };
+            bounded_put(&mut self.keys, request.digest, remembered, self.settings.max_keys);
+            self.unknown.pop(&request.digest);
+        }
+        request.found = Some(Found::Key(key));
+    }
+
+    /// Takes the usage of a key's month. Returns the thresholds that nobody
+    /// was told of yet, as far as this instance knows.
+    pub fn usage_read(&mut self, request: &mut Request, key_id: &str, usage: MonthUsage, began: Moment) {
+        request.usage = Some(usage);
+        let told = self.usage.peek(key_id).filter(|known| known.usage.month == usage.month);
+        let told = told.and_then(|known| known.told);
+        let remembered = RememberedUsage { usage, read: began, told };
+        bounded_put(&mut self.usage, key_id.to_owned(), remembered, self.settings.max_keys);
+    }
+
+    /// Notes that the usage could not be read.
+    pub fn usage_failed(&mut self, request: &mut Request) {
+        request.usage_failed = true;
+    }
+
+    /// The threshold of a limit that somebody should be told of now, unless
+    /// another instance has done so.
+    pub fn threshold_to_tell(&self, key_id: &str, quota: &Quota) -> Option<Threshold> {
+        let told = self.usage.peek(key_id)?.told;
+        quota.threshold_reached().filter(|reached| told.is_none_or(|told| told < *reached))
+    }
+
+    /// Notes that somebody was told of a threshold.
+    pub fn threshold_told(&mut self, key_id: &str, threshold: Threshold) {
+        if let Some(remembered) = self.usage.peek_mut(key_id) {
+            remembered.told = Some(threshold);
+        }
+    }
+
+    /// Whether the log was read since the request began.
+    pub fn synced_since(&self, request: &Request) -> bool {
+        self.log.is_some_and(|log| log.synced.order > request.order)
+    }
+
+    /// What decides how this instance goes on, but for the order of things
+    /// ([`Self::synced_since`]), for comparing states.
+    pub fn fingerprint(&self) -> impl PartialEq + Hash + use<> {
+        let log = self.log.map(|log| (log.position, log.synced.began, log.followed_since));
+        let keys: Vec<(KeyDigest, Arc<KeyRecord>, Moment)> =
+            self.keys.iter().map(|(digest, known)| (*digest, known.key.clone(), known.read)).collect();
+        let unknown: Vec<(KeyDigest, Moment)> =
+            self.unknown.iter().map(|(digest, read)| (*digest, *read)).collect();
+        (log, self.sync_failed, self.generation, self.floors.sorted(), keys, unknown)
+    }
+}
+
+fn bounded_put<K: Hash + Eq, V>(cache: &mut LruCache<K, V>, key: K, value: V, most: usize) {
+    cache.put(key, value);
+    while cache.len() > most {
+        cache.pop_lru();
+    }
+}
+
+#[cfg(test)]
+mod tests;

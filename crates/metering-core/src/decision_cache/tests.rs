@@ -1,0 +1,300 @@
+use super::*;
+use crate::invalidation::LogEntry;
+
+const SETTINGS: CacheSettings = CacheSettings {
+    sync_interval_ms: 1_000,
+    sync_retry_ms: 500,
+    key_lifetime_ms: 30_000,
+    unknown_lifetime_ms: 5_000,
+    usage_lifetime_ms: 30_000,
+    usage_lifetime_near_limit_ms: 5_000,
+    usage_stale_limit_ms: 300_000,
+    index_lag_bound_ms: 60_000,
+    read_limit_ms: 10_000,
+    max_keys: 3,
+    max_unknown: 2,
+    max_floors: 4,
+};
+
+/// 2026-11-24T08:34:30Z.
+const START_MS: i64 = 1_795_509_270_000;
+
+fn at(milliseconds: u64) -> Moment {
+    Moment { wall_ms: START_MS + i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds }
+}
+
+fn digest(secret: &str) -> KeyDigest {
+    KeyDigest::of_secret(secret).unwrap()
+}
+
+fn key(id: &str, version: u64) -> KeyRecord {
+    KeyRecord { key_id: id.to_owned(), digest: Some(digest(id)), version, ..KeyRecord::default() }
+}
+
+fn log(position: u64, keys: &[&str]) -> LogRead {
+    let entries = keys.iter().zip(position + 1..).map(|(key, sequence)| LogEntry {
+        sequence,
+        key_id: (*key).to_owned(),
+        changed_at_ms: 0,
+    });
+    LogRead { head: position + keys.len() as u64, entries: entries.collect() }
+}
+
+/// An instance that reads the log at 0 and is then asked for key `a` at `now`.
+fn started(settings: CacheSettings) -> DecisionCache {
+    let mut cache = DecisionCache::new(settings);
+    let ticket = cache.begin_read(at(0));
+    cache.synced(ticket, &log(0, &[]), at(0));
+    cache
+}
+
+fn sync(cache: &mut DecisionCache, now: Moment, keys: &[&str]) {
+    let ticket = cache.begin_read(now);
+    let read = log(cache.log_position().unwrap(), keys);
+    cache.synced(ticket, &read, now);
+}
+
+fn asked(cache: &mut DecisionCache, secret: &str, now: Moment) -> Step {
+    let request = cache.begin(digest(secret));
+    cache.step(&request, now)
+}
+
+fn look_up(cache: &mut DecisionCache, secret: &str, found: Option<KeyRecord>, now: Moment) -> Step {
+    let mut request = cache.begin(digest(secret));
+    let ticket = cache.begin_read(now);
+    cache.found_consistently(&mut request, ticket, found);
+    cache.step(&request, now)
+}
+
+fn denial(step: &Step) -> Option<Denial> {
+    match step {
+        Step::Answer(Decision::Deny { denial, .. }) => Some(*denial),
+        _ => None,
+    }
+}
+
+fn allows(step: &Step) -> bool {
+    matches!(step, Step::Answer(decision) if decision.is_allowed())
+}
+
+#[test]
+fn a_cold_instance_reads_the_log_then_the_table_and_then_remembers_for_30_seconds() {
+    let mut cache = DecisionCache::new(SETTINGS);
+    assert_eq!(asked(&mut cache, "a", at(0)), Step::Sync);
+    let mut cache = started(SETTINGS);
+    assert_eq!(asked(&mut cache, "a", at(0)), Step::FindConsistently, "the index is not trusted yet");
+    assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
+    assert!(allows(&asked(&mut cache, "a", at(999))));
+    assert_eq!(asked(&mut cache, "a", at(1_000)), Step::Sync, "the last look is one interval old");
+    sync(&mut cache, at(29_999), &[]);
+    assert!(allows(&asked(&mut cache, "a", at(29_999))));
+    assert_eq!(asked(&mut cache, "a", at(30_000)), Step::FindConsistently);
+}
+
+#[test]
+fn the_index_is_asked_first_once_it_can_be_trusted() {
+    let mut cache = started(SETTINGS);
+    sync(&mut cache, at(60_000), &[]);
+    let mut request = cache.begin(digest("a"));
+    assert_eq!(cache.step(&request, at(60_000)), Step::FindByIndex);
+    let ticket = cache.begin_read(at(60_000));
+    cache.found_by_index(&mut request, ticket, None);
+    assert_eq!(cache.step(&request, at(60_000)), Step::FindConsistently, "a new key is not in it yet");
+
+    let mut request = cache.begin(digest("b"));
+    let ticket = cache.begin_read(at(60_000));
+    cache.found_by_index(&mut request, ticket, Some(key("b", 0)));
+    assert!(allows(&cache.step(&request, at(60_000))));
+    assert!(allows(&asked(&mut cache, "b", at(60_000))));
+}
+
+#[test]
+fn a_change_in_the_log_or_a_message_outdates_every_older_copy() {
+    for by_message in [false, true] {
+        let mut cache = started(SETTINGS);
+        assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
+        if by_message {
+            cache.notice("a", 1, at(1));
+        } else {
+            sync(&mut cache, at(1), &["a"]);
+        }
+        assert_eq!(asked(&mut cache, "a", at(2)), Step::FindConsistently);
+        // A stale copy of the index, and a read that was under way.
+        let mut request = cache.begin(digest("a"));
+        let ticket = cache.begin_read(at(2));
+        cache.found_by_index(&mut request, ticket, Some(key("a", 0)));
+        assert_eq!(cache.step(&request, at(2)), Step::FindConsistently);
+        cache.found_consistently(&mut request, ticket, Some(key("a", 0)));
+        assert_eq!(cache.step(&request, at(2)), Step::FindConsistently, "read again");
+        let deleted = KeyRecord { deleted_at_ms: Some(1), digest: None, ..key("a", 1) };
+        cache.found_consistently(&mut request, ticket, Some(deleted));
+        assert_eq!(denial(&cache.step(&request, at(2))), Some(Denial::Deleted));
+        assert_eq!(denial(&asked(&mut cache, "a", at(3))), Some(Denial::Deleted), "remembered");
+    }
+}
+
+#[test]
+fn a_key_that_is_changed_again_and_again_gets_no_answer() {
+    let mut cache = started(SETTINGS);
+    cache.notice("a", 9, at(0));
+    let mut request = cache.begin(digest("a"));
+    for _ in 0..MAX_OUTDATED_READS {
+        assert_eq!(cache.step(&request, at(0)), Step::FindConsistently);
+        let ticket = cache.begin_read(at(0));
+        cache.found_consistently(&mut request, ticket, Some(key("a", 0)));
+    }
+    assert!(matches!(cache.step(&request, at(0)), Step::GiveUp(_)));
+}
+
+#[test]
+fn an_interval_of_0_reads_the_log_once_for_each_request() {
+    let mut cache = started(CacheSettings { sync_interval_ms: 0, ..SETTINGS });
+    assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
+    let request = cache.begin(digest("a"));
+    assert_eq!(cache.step(&request, at(0)), Step::Sync);
+    sync(&mut cache, at(0), &[]);
+    assert!(allows(&cache.step(&request, at(0))));
+    assert_eq!(asked(&mut cache, "a", at(0)), Step::Sync, "the next one reads it again");
+}
+
+#[test]
+fn while_the_log_cannot_be_read_every_request_reads_its_key() {
+    let mut cache = started(SETTINGS);
+    assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
+    assert_eq!(asked(&mut cache, "a", at(5_000)), Step::Sync);
+    cache.sync_failed(at(5_000));
+    for _ in 0..2 {
+        assert_eq!(asked(&mut cache, "a", at(5_001)), Step::FindConsistently);
+        assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(5_001))));
+    }
+    assert_eq!(asked(&mut cache, "a", at(5_500)), Step::Sync, "it is tried again");
+}
+
+#[test]
+fn a_gap_in_the_log_or_another_log_forgets_everything() {
+    for read in [LogRead { head: 9, entries: Vec::new() }, LogRead { head: 3, entries: Vec::new() }] {
+        let mut cache = started(SETTINGS);
+        sync(&mut cache, at(59_000), &["x", "x", "x", "x", "x"]);
+        sync(&mut cache, at(60_000), &[]);
+        assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(60_000))));
+        let mut under_way = cache.begin(digest("b"));
+        let before = cache.begin_read(at(60_000));
+        let ticket = cache.begin_read(at(61_000));
+        cache.synced(ticket, &read, at(61_000));
+        assert_eq!(cache.log_position(), Some(read.head));
+        assert_eq!(
+            asked(&mut cache, "a", at(61_000)),
+            Step::FindConsistently,
+            "and the index is not trusted"
+        );
+        cache.found_by_index(&mut under_way, before, Some(key("b", 0)));
+        assert_eq!(cache.step(&under_way, at(61_000)), Step::FindConsistently);
+    }
+}
+
+#[test]
+fn memory_is_bounded_and_more_changes_than_can_be_remembered_forget_everything() {
+    let mut cache = started(SETTINGS);
+    for id in ["a", "b", "c", "d"] {
+        assert!(allows(&look_up(&mut cache, id, Some(key(id, 0)), at(1))));
+    }
+    assert_eq!(asked(&mut cache, "a", at(1)), Step::FindConsistently, "the one used longest ago went");
+    assert!(allows(&asked(&mut cache, "b", at(1))));
+    for secret in ["x", "y", "z"] {
+        assert_eq!(denial(&look_up(&mut cache, secret, None, at(1))), Some(Denial::Unknown));
+    }
+    assert_eq!(asked(&mut cache, "x", at(1)), Step::FindConsistently);
+    assert_eq!(denial(&asked(&mut cache, "z", at(1))), Some(Denial::Unknown));
+    assert!(allows(&asked(&mut cache, "b", at(1))), "unknown secrets push no key out");
+    sync(&mut cache, at(60_000), &[]);
+    assert_eq!(asked(&mut cache, "n", at(60_000)), Step::FindByIndex);
+    sync(&mut cache, at(60_000), &["1", "2", "3", "4", "5"]);
+    assert_eq!(asked(&mut cache, "n", at(60_000)), Step::FindConsistently);
+    assert_eq!(asked(&mut cache, "b", at(60_000)), Step::FindConsistently);
+}
+
+#[test]
+fn an_unknown_secret_is_remembered_shortly_and_not_once_it_has_a_key() {
+    let mut cache = started(CacheSettings { sync_interval_ms: 60_000, ..SETTINGS });
+    assert_eq!(denial(&look_up(&mut cache, "a", None, at(0))), Some(Denial::Unknown));
+    assert_eq!(denial(&asked(&mut cache, "a", at(4_999))), Some(Denial::Unknown));
+    assert_eq!(asked(&mut cache, "a", at(5_000)), Step::FindConsistently);
+    assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(5_000))));
+    assert!(allows(&asked(&mut cache, "a", at(5_000))));
+}
+
+fn limited(id: &str, limit: u64) -> KeyRecord {
+    KeyRecord { monthly_limit: Some(limit), ..key(id, 0) }
+}
+
+fn usage(total: u64) -> MonthUsage {
+    let month = UtcMonth::at(START_MS).unwrap();
+    MonthUsage { month, settled_before: month.first_day(), settled: 0, recent: total }
+}
+
+#[test]
+fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_the_limit() {
+    let mut cache = started(CacheSettings { sync_interval_ms: 600_000, ..SETTINGS });
+    let read = |cache: &mut DecisionCache, total: u64, now: Moment| {
+        let mut request = cache.begin(digest("a"));
+        let ticket = cache.begin_read(now);
+        cache.found_consistently(&mut request, ticket, Some(limited("a", 100)));
+        cache.usage_read(&mut request, "a", usage(total), now);
+        cache.step(&request, now)
+    };
+    assert!(matches!(
+        look_up(&mut cache, "a", Some(limited("a", 100)), at(0)),
+        Step::ReadUsage { known: None, .. }
+    ));
+    let Step::Answer(Decision::Allow { quota: Some(quota), .. }) = read(&mut cache, 40, at(0)) else {
+        panic!()
+    };
+    assert_eq!((quota.limit, quota.used, quota.remaining()), (100, 40, 60));
+    assert!(allows(&asked(&mut cache, "a", at(29_999))));
+    assert!(allows(&read(&mut cache, 80, at(30_000))));
+    assert!(allows(&asked(&mut cache, "a", at(34_999))));
+    let again = asked(&mut cache, "a", at(35_000));
+    assert!(matches!(again, Step::ReadUsage { known: Some(known), .. } if known.total() == 80));
+    assert_eq!(denial(&read(&mut cache, 100, at(35_000))), Some(Denial::OverQuota));
+    assert_eq!(denial(&asked(&mut cache, "a", at(35_001))), Some(Denial::OverQuota));
+    // The first of December: nothing is used yet.
+    let next_month = u64::try_from(UtcMonth::at(START_MS).unwrap().next().first_day().start_ms() - START_MS);
+    let mut request = cache.begin(digest("a"));
+    let ticket = cache.begin_read(at(next_month.unwrap()));
+    cache.found_consistently(&mut request, ticket, Some(limited("a", 100)));
+    let step = cache.step(&request, at(next_month.unwrap()));
+    assert!(matches!(step, Step::ReadUsage { known: None, .. }), "{step:?}");
+}
+
+#[test]
+fn usage_that_cannot_be_read_may_be_older_for_a_while_and_is_then_no_answer() {
+    let mut cache =
+        started(CacheSettings { sync_interval_ms: 600_000, key_lifetime_ms: 600_000, ..SETTINGS });
+    let mut request = cache.begin(digest("a"));
+    let ticket = cache.begin_read(at(0));
+    cache.found_consistently(&mut request, ticket, Some(limited("a", 100)));
+    cache.usage_failed(&mut request);
+    assert!(matches!(cache.step(&request, at(0)), Step::GiveUp(_)), "nothing is known");
+    cache.usage_read(&mut request, "a", usage(1), at(0));
+    assert!(allows(&cache.step(&request, at(0))));
+    let mut later = cache.begin(digest("a"));
+    cache.usage_failed(&mut later);
+    assert!(allows(&cache.step(&later, at(299_999))));
+    assert!(matches!(cache.step(&later, at(300_000)), Step::GiveUp(_)));
+}
+
+#[test]
+fn each_threshold_is_to_be_told_once() {
+    let mut cache = started(SETTINGS);
+    let mut request = cache.begin(digest("a"));
+    let mut to_tell = |total| {
+        cache.usage_read(&mut request, "a", usage(total), at(0));
+        let threshold = cache.threshold_to_tell("a", &Quota::of(100, &usage(total)));
+        if let Some(threshold) = threshold {
+            cache.threshold_told("a", threshold);
+        }
+        threshold
+    };
+    let told: Vec<_> = [79, 80, 81, 100, 120].into_iter().map(&mut to_tell).collect();
+    assert_eq!(told, [None, Some(Threshold::Percent80), None, Some(Threshold::Percent100), None]);
+}

@@ -1,0 +1,176 @@
+//! The invalidation log: what follows from a change of a key.
+//!
+//! Every change of a key adds one entry to a log whose sequence rises by one,
+//! in the same transaction, and gives the key that sequence as its version. An
+//! instance that knows of entry `n` for a key must not use any copy of it with
+//! a lower version, wherever the copy comes from: its own cache, a lagging
+//! index, a read that was under way. So much is a floor (for a deleted key, a
+//! tombstone).
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+/// A point in time, by two clocks.
+///
+/// While AWS freezes an execution environment its monotonic clock may stand
+/// still, and the wall clock can be set; so an age is the larger of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Moment {
+    /// Milliseconds since 1970.
+    pub wall_ms: i64,
+    /// Milliseconds since any point of the process's life; never falls.
+    pub monotonic_ms: u64,
+}
+
+impl Moment {
+    /// How long ago `earlier` was, in milliseconds. Where the wall clock was
+    /// set back nobody knows, so everything is old.
+    pub fn age_ms(self, earlier: Self) -> u64 {
+        let Ok(by_wall) = u64::try_from(self.wall_ms - earlier.wall_ms) else { return u64::MAX };
+        by_wall.max(self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
+    }
+}
+
+/// An entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LogEntry {
+    /// Its place in the log; the first is 1.
+    pub sequence: u64,
+    /// The key that was changed.
+    pub key_id: String,
+    /// When it was changed, in milliseconds since 1970.
+    pub changed_at_ms: i64,
+}
+
+/// What a strongly consistent read of the log found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogRead {
+    /// The sequence of the last entry ever written; 0 where there is none.
+    pub head: u64,
+    /// The entries after the position that was asked for, in order.
+    pub entries: Vec<LogEntry>,
+}
+
+impl LogRead {
+    /// Whether every entry from `position` to the head is here. It is not
+    /// where entries have expired, or where a write was seen half done.
+    pub fn continues(&self, position: u64) -> bool {
+        let count = self.entries.len() as u64;
+        self.head.checked_sub(position) == Some(count)
+            && self.entries.iter().zip(position + 1..).all(|(entry, expected)| entry.sequence == expected)
+    }
+}
+
+/// The lowest version of each recently changed key that may be used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Floors {
+    by_key: HashMap<String, (u64, Moment)>,
+    /// In the order in which they can be forgotten.
+    order: VecDeque<(Moment, String)>,
+}
+
+impl Floors {
+    /// The lowest version of a key that may be used.
+    pub fn of(&self, key_id: &str) -> u64 {
+        self.by_key.get(key_id).map_or(0, |(sequence, _)| *sequence)
+    }
+
+    /// Raises the floor of a key; never lowers it.
+    pub fn raise(&mut self, key_id: &str, sequence: u64, now: Moment) {
+        if let Some(floor) = self.by_key.get_mut(key_id) {
+            if sequence <= floor.0 {
+                return;
+            }
+            *floor = (sequence, now);
+        } else {
+            self.by_key.insert(key_id.to_owned(), (sequence, now));
+        }
+        self.order.push_back((now, key_id.to_owned()));
+    }
+
+    /// Forgets the floors that were raised longer than this ago.
+    pub fn forget_older_than(&mut self, retention_ms: u64, now: Moment) {
+        while let Some((raised, _)) = self.order.front() {
+            if now.age_ms(*raised) <= retention_ms {
+                return;
+            }
+            let Some((raised, key_id)) = self.order.pop_front() else { return };
+            // It may have been raised again since.
+            if self.by_key.get(&key_id).is_some_and(|(_, last)| *last == raised) {
+                self.by_key.remove(&key_id);
+            }
+        }
+    }
+
+    /// How many there are, those that were raised again included.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// All of them, in the order of their keys.
+    pub fn sorted(&self) -> Vec<(String, u64, Moment)> {
+        let mut floors: Vec<_> =
+            self.by_key.iter().map(|(key, (sequence, raised))| (key.clone(), *sequence, *raised)).collect();
+        floors.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        floors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment { wall_ms: i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds }
+    }
+
+    #[test]
+    fn an_age_is_the_larger_of_the_two_clocks() {
+        let thawed = Moment { wall_ms: 5_000, monotonic_ms: 10 };
+        assert_eq!(thawed.age_ms(Moment { wall_ms: 1_000, monotonic_ms: 9 }), 4_000, "frozen meanwhile");
+        assert_eq!(
+            thawed.age_ms(Moment { wall_ms: 5_000, monotonic_ms: 3 }),
+            7,
+            "the wall clock stood still"
+        );
+        assert_eq!(thawed.age_ms(Moment { wall_ms: 5_001, monotonic_ms: 9 }), u64::MAX, "it was set back");
+    }
+
+    #[test]
+    fn a_read_continues_only_without_a_gap() {
+        let read = |head, sequences: &[u64]| {
+            let entry =
+                |sequence: &u64| LogEntry { sequence: *sequence, key_id: String::new(), changed_at_ms: 0 };
+            LogRead { head, entries: sequences.iter().map(entry).collect() }
+        };
+        assert!(read(3, &[]).continues(3));
+        assert!(read(5, &[4, 5]).continues(3));
+        assert!(!read(5, &[]).continues(3), "expired, or not yet visible");
+        assert!(!read(5, &[5]).continues(3));
+        assert!(!read(5, &[3, 5]).continues(3));
+        assert!(!read(4, &[4, 5]).continues(3), "a head that lags its entries");
+        assert!(!read(2, &[]).continues(3), "another log");
+    }
+
+    #[test]
+    fn a_floor_only_rises_and_is_kept_from_its_last_rise() {
+        let mut floors = Floors::default();
+        floors.raise("a", 5, at(0));
+        floors.raise("a", 3, at(10));
+        floors.raise("b", 6, at(10));
+        floors.raise("a", 7, at(20));
+        assert_eq!((floors.of("a"), floors.of("b"), floors.of("c")), (7, 6, 0));
+        floors.forget_older_than(15, at(25));
+        assert_eq!((floors.of("a"), floors.of("b")), (7, 6));
+        floors.forget_older_than(15, at(26));
+        assert_eq!((floors.of("a"), floors.of("b")), (7, 0));
+        floors.forget_older_than(15, at(36));
+        assert!(floors.is_empty() && floors.of("a") == 0);
+    }
+}
