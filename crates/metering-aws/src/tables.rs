@@ -1,14 +1,19 @@
 //! The tables, as the local stack and tests create them. On AWS the stack does.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 
 /// The attribute by which DynamoDB lets rows expire, in seconds since 1970.
 pub const TTL_ATTRIBUTE: &str = "ttl";
+
+/// The index of keys by the digest of their current secret.
+pub const HASHED_KEY_INDEX: &str = "hashedKey-index";
 
 /// Creates the usage ledger unless it exists.
 ///
@@ -26,22 +31,81 @@ pub async fn create_claims(client: &Client, table: &str) -> Result<(), SdkError<
     create(client, table, &[("pk", KeyType::Hash)]).await
 }
 
+/// Creates the table of keys, with its index, unless it exists.
+///
+/// # Errors
+/// When the table cannot be created.
+pub async fn create_keys(client: &Client, table: &str) -> Result<(), SdkError<CreateTableError>> {
+    send(client, table, request_for_keys(client, table)).await
+}
+
+/// Creates the table of the invalidation log unless it exists.
+///
+/// # Errors
+/// When the table cannot be created.
+pub async fn create_invalidation_log(client: &Client, table: &str) -> Result<(), SdkError<CreateTableError>> {
+    let keys =
+        [("pk", KeyType::Hash, ScalarAttributeType::S), ("sk", KeyType::Range, ScalarAttributeType::N)];
+    send(client, table, request(client, table, &keys)).await
+}
+
+/// Creates the table of alerts that were sent unless it exists.
+///
+/// # Errors
+/// When the table cannot be created.
+pub async fn create_alerts(client: &Client, table: &str) -> Result<(), SdkError<CreateTableError>> {
+    create(client, table, &[("pk", KeyType::Hash)]).await
+}
+
 async fn create(
     client: &Client,
     table: &str,
     keys: &[(&str, KeyType)],
 ) -> Result<(), SdkError<CreateTableError>> {
+    let keys: Vec<_> =
+        keys.iter().map(|(name, key_type)| (*name, key_type.clone(), ScalarAttributeType::S)).collect();
+    send(client, table, request(client, table, &keys)).await
+}
+
+fn definition(name: &str, kind: ScalarAttributeType) -> Result<AttributeDefinition, BuildError> {
+    AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build()
+}
+
+fn key_schema(name: &str, key_type: KeyType) -> Result<KeySchemaElement, BuildError> {
+    KeySchemaElement::builder().attribute_name(name).key_type(key_type).build()
+}
+
+fn request(
+    client: &Client,
+    table: &str,
+    keys: &[(&str, KeyType, ScalarAttributeType)],
+) -> Result<CreateTableFluentBuilder, BuildError> {
     let mut request = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
-    for (name, key_type) in keys {
-        let attribute = AttributeDefinition::builder()
-            .attribute_name(*name)
-            .attribute_type(ScalarAttributeType::S)
-            .build();
-        let key = KeySchemaElement::builder().attribute_name(*name).key_type(key_type.clone()).build();
+    for (name, key_type, kind) in keys {
         request = request
-            .attribute_definitions(attribute.map_err(SdkError::construction_failure)?)
-            .key_schema(key.map_err(SdkError::construction_failure)?);
+            .attribute_definitions(definition(name, kind.clone())?)
+            .key_schema(key_schema(name, key_type.clone())?);
     }
+    Ok(request)
+}
+
+fn request_for_keys(client: &Client, table: &str) -> Result<CreateTableFluentBuilder, BuildError> {
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(HASHED_KEY_INDEX)
+        .key_schema(key_schema("hashedKey", KeyType::Hash)?)
+        .projection(Projection::builder().projection_type(ProjectionType::All).build())
+        .build()?;
+    let request = request(client, table, &[("pk", KeyType::Hash, ScalarAttributeType::S)])?;
+    let hashed_key = definition("hashedKey", ScalarAttributeType::S)?;
+    Ok(request.attribute_definitions(hashed_key).global_secondary_indexes(index))
+}
+
+async fn send(
+    client: &Client,
+    table: &str,
+    request: Result<CreateTableFluentBuilder, BuildError>,
+) -> Result<(), SdkError<CreateTableError>> {
+    let request = request.map_err(SdkError::construction_failure)?;
     match request.send().await {
         Err(error)
             if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) =>

@@ -4,29 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use metering_core::ports::PortError;
-use metering_core::window::{HOURS_PER_DAY, UtcDay};
+use metering_core::ports::{PortError, UsageHistory};
+use metering_core::usage_history::KeyUsage;
+use metering_core::window::UtcDay;
 
 use crate::error::port_error;
-
-/// The calls of one day, added up over all shards.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DayUsage {
-    /// Calls per hour.
-    pub hours: [u64; HOURS_PER_DAY],
-    /// The latest call that the ledger tells of, in milliseconds since 1970.
-    pub last_call_ms: i64,
-}
-
-impl DayUsage {
-    /// The calls of the day.
-    pub fn total(&self) -> u64 {
-        self.hours.iter().sum()
-    }
-}
-
-/// The usage of one key, for the days that have any.
-pub type KeyUsage = BTreeMap<UtcDay, DayUsage>;
 
 /// A row that does not have the form of the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +16,26 @@ pub type KeyUsage = BTreeMap<UtcDay, DayUsage>;
 struct MalformedRow {
     sort_key: String,
     attribute: String,
+}
+
+/// The usage of single keys, for those who may see it.
+#[derive(Debug, Clone)]
+pub struct DynamoUsageHistory {
+    client: Client,
+    table: String,
+}
+
+impl DynamoUsageHistory {
+    /// The usage in a ledger.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}
+
+impl UsageHistory for DynamoUsageHistory {
+    async fn usage_of_key(&self, key_id: &str, from: UtcDay, to: UtcDay) -> Result<KeyUsage, PortError> {
+        usage_of_key(&self.client, &self.table, key_id, from, to).await
+    }
 }
 
 /// Reads the usage of a key from `from` to `to`, both included, with strongly

@@ -215,6 +215,7 @@ impl DecisionCache {
 
     /// What a request needs next.
     pub fn step(&mut self, request: &Request, now: Moment) -> Step {
+        self.forget_old_floors(now);
         match &request.found {
             Some(Found::Key(key)) => return self.judge(request, &key.clone(), now),
             Some(Found::Nothing) => return Step::Answer(Decision::deny(Denial::Unknown)),
@@ -252,9 +253,9 @@ impl DecisionCache {
             || self.log.is_some_and(|log| now.age_ms(log.synced.began) < self.settings.sync_interval_ms)
     }
 
-    /// The index rule.
+    /// The index rule. Longer, not as long: ages are cut to whole milliseconds.
     fn trusts_index(&self, now: Moment) -> bool {
-        self.log.is_some_and(|log| now.age_ms(log.followed_since) >= self.settings.index_lag_bound_ms)
+        self.log.is_some_and(|log| now.age_ms(log.followed_since) > self.settings.index_lag_bound_ms)
     }
 
     fn judge(&mut self, request: &Request, key: &Arc<KeyRecord>, now: Moment) -> Step {
@@ -307,6 +308,8 @@ impl DecisionCache {
     pub fn synced(&mut self, ticket: Ticket, read: &LogRead, now: Moment) {
         self.sync_failed = None;
         let Some(log) = self.log else {
+            // What was read before may have changed before the position.
+            self.forget_everything();
             self.log = Some(LogState { position: read.head, synced: ticket, followed_since: ticket.began });
             return;
         };
@@ -319,6 +322,7 @@ impl DecisionCache {
             return;
         }
         self.log = Some(LogState { position: read.head, synced: ticket, ..log });
+        self.forget_old_floors(now);
         for entry in &read.entries {
             self.floors.raise(&entry.key_id, entry.sequence, now);
         }
@@ -332,12 +336,16 @@ impl DecisionCache {
 
     /// Takes an invalidation that arrived by message.
     pub fn notice(&mut self, key_id: &str, sequence: u64, now: Moment) {
+        self.forget_old_floors(now);
         self.floors.raise(key_id, sequence, now);
         self.bound_floors(now);
     }
 
-    fn bound_floors(&mut self, now: Moment) {
+    fn forget_old_floors(&mut self, now: Moment) {
         self.floors.forget_older_than(self.settings.floor_retention_ms(), now);
+    }
+
+    fn bound_floors(&mut self, now: Moment) {
         if self.floors.len() > self.settings.max_floors {
             self.forget_everything();
             // What the forgotten floors forbade may still turn up in the index.
@@ -356,7 +364,14 @@ impl DecisionCache {
     }
 
     /// Takes what the index has for the secret.
-    pub fn found_by_index(&mut self, request: &mut Request, ticket: Ticket, key: Option<KeyRecord>) {
+    pub fn found_by_index(
+        &mut self,
+        request: &mut Request,
+        ticket: Ticket,
+        key: Option<KeyRecord>,
+        now: Moment,
+    ) {
+        self.forget_old_floors(now);
         request.read_anything = true;
         match key {
             Some(key)
@@ -370,7 +385,14 @@ impl DecisionCache {
     }
 
     /// Takes what strongly consistent reads have for the secret.
-    pub fn found_consistently(&mut self, request: &mut Request, ticket: Ticket, key: Option<KeyRecord>) {
+    pub fn found_consistently(
+        &mut self,
+        request: &mut Request,
+        ticket: Ticket,
+        key: Option<KeyRecord>,
+        now: Moment,
+    ) {
+        self.forget_old_floors(now);
         request.read_anything = true;
         match key {
             Some(key) if key.version < self.floors.of(&key.key_id) => request.outdated_reads += 1,
@@ -428,15 +450,34 @@ impl DecisionCache {
         self.log.is_some_and(|log| log.synced.order > request.order)
     }
 
-    /// What decides how this instance goes on, but for the order of things
-    /// ([`Self::synced_since`]), for comparing states.
-    pub fn fingerprint(&self) -> impl PartialEq + Hash + use<> {
-        let log = self.log.map(|log| (log.position, log.synced.began, log.followed_since));
-        let keys: Vec<(KeyDigest, Arc<KeyRecord>, Moment)> =
-            self.keys.iter().map(|(digest, known)| (*digest, known.key.clone(), known.read)).collect();
-        let unknown: Vec<(KeyDigest, Moment)> =
-            self.unknown.iter().map(|(digest, read)| (*digest, *read)).collect();
-        (log, self.sync_failed, self.generation, self.floors.sorted(), keys, unknown)
+    /// What decides how this instance goes on from now, but for the order of
+    /// things ([`Self::synced_since`]), for comparing states: ages instead of
+    /// times, and nothing of what can never matter again.
+    pub fn fingerprint(&self, now: Moment) -> impl PartialEq + Hash + use<> {
+        let settings = &self.settings;
+        let log = self.log.map(|log| {
+            let synced = now.age_ms(log.synced.began).min(settings.sync_interval_ms);
+            let followed = now.age_ms(log.followed_since).min(settings.index_lag_bound_ms + 1);
+            (log.position, synced, followed)
+        });
+        let failed = self.sync_failed.map(|at| now.age_ms(at).min(settings.sync_retry_ms));
+        let mut floors = self.floors.clone();
+        floors.forget_older_than(settings.floor_retention_ms(), now);
+        let usable = |known: &Remembered| known.key.version >= floors.of(&known.key.key_id);
+        let mut keys: Vec<(KeyDigest, u64, u64)> = self
+            .keys
+            .iter()
+            .map(|(digest, known)| (*digest, known, now.age_ms(known.read)))
+            .filter(|(_, known, age)| *age < settings.key_lifetime_ms && usable(known))
+            .map(|(digest, known, age)| (digest, known.key.version, age))
+            .collect();
+        keys.sort_unstable();
+        let floors: Vec<(String, u64, u64)> = floors
+            .sorted()
+            .into_iter()
+            .map(|(key, floor, raised)| (key, floor, now.age_ms(raised)))
+            .collect();
+        (log, failed, self.generation, floors, keys)
     }
 }
 

@@ -26,5 +26,6 @@ pub mod ports;
 pub mod quota;
 pub mod sequence_number;
 pub mod update_plan;
+pub mod usage_history;
 pub mod usage_record;
 pub mod window;

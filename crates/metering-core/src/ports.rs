@@ -3,9 +3,14 @@
 use std::error::Error;
 use std::future::Future;
 
+use crate::api_key::{KeyDigest, KeyRecord};
+use crate::invalidation::LogRead;
+use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
 use crate::sequence_number::SequenceNumber;
 use crate::update_plan::CounterUpdate;
+use crate::usage_history::KeyUsage;
 use crate::usage_record::RecordIdentity;
+use crate::window::UtcDay;
 
 /// Why a port could not do what it was asked. Nothing was lost: the caller
 /// reports the record as failed, and it is delivered again.
@@ -98,4 +103,91 @@ pub trait Quarantine: Sync {
     /// # Errors
     /// When it is not known that the record is kept.
     fn keep(&self, record: &QuarantinedRecord) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Where keys are found by their secrets' digests.
+pub trait KeyTable: Sync {
+    /// Asks the index, which lags behind the table: what it has may be
+    /// outdated, and what is new may not be in it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn find_by_index(
+        &self,
+        digest: &KeyDigest,
+    ) -> impl Future<Output = Result<Option<KeyRecord>, PortError>> + Send;
+
+    /// Asks the table itself, with strongly consistent reads.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn find_consistently(
+        &self,
+        digest: &KeyDigest,
+    ) -> impl Future<Output = Result<Option<KeyRecord>, PortError>> + Send;
+}
+
+/// The log of changes of keys.
+pub trait InvalidationLog: Sync {
+    /// Reads the entries after a position with strong consistency; only the
+    /// head where there is no position.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read_after(&self, position: Option<u64>) -> impl Future<Output = Result<LogRead, PortError>> + Send;
+}
+
+/// The calls of a key's month, for judging its limit.
+pub trait UsageTotals: Sync {
+    /// Adds up the month, reading only what `known` does not settle.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn month_usage(
+        &self,
+        key_id: &str,
+        month: UtcMonth,
+        known: Option<MonthUsage>,
+        today: UtcDay,
+    ) -> impl Future<Output = Result<MonthUsage, PortError>> + Send;
+}
+
+/// The usage of a key, day by day.
+pub trait UsageHistory: Sync {
+    /// Reads the days from `from` to `to`, both included.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn usage_of_key(
+        &self,
+        key_id: &str,
+        from: UtcDay,
+        to: UtcDay,
+    ) -> impl Future<Output = Result<KeyUsage, PortError>> + Send;
+}
+
+/// A part of a limit was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageAlert {
+    /// The key.
+    pub key_id: String,
+    /// Whose key it is.
+    pub owner: String,
+    /// The month.
+    pub month: UtcMonth,
+    /// The part of the limit.
+    pub threshold: Threshold,
+    /// The limit, and what is used of it.
+    pub quota: Quota,
+}
+
+/// Tells people of limits.
+pub trait UsageAlerts: Sync {
+    /// Tells of a threshold, unless it was told of before, by any instance.
+    /// `false` where another instance is at it: whether it succeeds is to be
+    /// asked later.
+    ///
+    /// # Errors
+    /// When it is not known that somebody was told.
+    fn tell(&self, alert: &UsageAlert, now_ms: i64) -> impl Future<Output = Result<bool, PortError>> + Send;
 }

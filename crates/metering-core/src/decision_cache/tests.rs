@@ -62,7 +62,7 @@ fn asked(cache: &mut DecisionCache, secret: &str, now: Moment) -> Step {
 fn look_up(cache: &mut DecisionCache, secret: &str, found: Option<KeyRecord>, now: Moment) -> Step {
     let mut request = cache.begin(digest(secret));
     let ticket = cache.begin_read(now);
-    cache.found_consistently(&mut request, ticket, found);
+    cache.found_consistently(&mut request, ticket, found, now);
     cache.step(&request, now)
 }
 
@@ -94,18 +94,18 @@ fn a_cold_instance_reads_the_log_then_the_table_and_then_remembers_for_30_second
 #[test]
 fn the_index_is_asked_first_once_it_can_be_trusted() {
     let mut cache = started(SETTINGS);
-    sync(&mut cache, at(60_000), &[]);
+    sync(&mut cache, at(60_001), &[]);
     let mut request = cache.begin(digest("a"));
-    assert_eq!(cache.step(&request, at(60_000)), Step::FindByIndex);
-    let ticket = cache.begin_read(at(60_000));
-    cache.found_by_index(&mut request, ticket, None);
-    assert_eq!(cache.step(&request, at(60_000)), Step::FindConsistently, "a new key is not in it yet");
+    assert_eq!(cache.step(&request, at(60_001)), Step::FindByIndex);
+    let ticket = cache.begin_read(at(60_001));
+    cache.found_by_index(&mut request, ticket, None, at(60_001));
+    assert_eq!(cache.step(&request, at(60_001)), Step::FindConsistently, "a new key is not in it yet");
 
     let mut request = cache.begin(digest("b"));
-    let ticket = cache.begin_read(at(60_000));
-    cache.found_by_index(&mut request, ticket, Some(key("b", 0)));
-    assert!(allows(&cache.step(&request, at(60_000))));
-    assert!(allows(&asked(&mut cache, "b", at(60_000))));
+    let ticket = cache.begin_read(at(60_001));
+    cache.found_by_index(&mut request, ticket, Some(key("b", 0)), at(60_001));
+    assert!(allows(&cache.step(&request, at(60_001))));
+    assert!(allows(&asked(&mut cache, "b", at(60_001))));
 }
 
 #[test]
@@ -122,12 +122,12 @@ fn a_change_in_the_log_or_a_message_outdates_every_older_copy() {
         // A stale copy of the index, and a read that was under way.
         let mut request = cache.begin(digest("a"));
         let ticket = cache.begin_read(at(2));
-        cache.found_by_index(&mut request, ticket, Some(key("a", 0)));
+        cache.found_by_index(&mut request, ticket, Some(key("a", 0)), at(2));
         assert_eq!(cache.step(&request, at(2)), Step::FindConsistently);
-        cache.found_consistently(&mut request, ticket, Some(key("a", 0)));
+        cache.found_consistently(&mut request, ticket, Some(key("a", 0)), at(2));
         assert_eq!(cache.step(&request, at(2)), Step::FindConsistently, "read again");
         let deleted = KeyRecord { deleted_at_ms: Some(1), digest: None, ..key("a", 1) };
-        cache.found_consistently(&mut request, ticket, Some(deleted));
+        cache.found_consistently(&mut request, ticket, Some(deleted), at(2));
         assert_eq!(denial(&cache.step(&request, at(2))), Some(Denial::Deleted));
         assert_eq!(denial(&asked(&mut cache, "a", at(3))), Some(Denial::Deleted), "remembered");
     }
@@ -141,7 +141,7 @@ fn a_key_that_is_changed_again_and_again_gets_no_answer() {
     for _ in 0..MAX_OUTDATED_READS {
         assert_eq!(cache.step(&request, at(0)), Step::FindConsistently);
         let ticket = cache.begin_read(at(0));
-        cache.found_consistently(&mut request, ticket, Some(key("a", 0)));
+        cache.found_consistently(&mut request, ticket, Some(key("a", 0)), at(0));
     }
     assert!(matches!(cache.step(&request, at(0)), Step::GiveUp(_)));
 }
@@ -175,20 +175,20 @@ fn a_gap_in_the_log_or_another_log_forgets_everything() {
     for read in [LogRead { head: 9, entries: Vec::new() }, LogRead { head: 3, entries: Vec::new() }] {
         let mut cache = started(SETTINGS);
         sync(&mut cache, at(59_000), &["x", "x", "x", "x", "x"]);
-        sync(&mut cache, at(60_000), &[]);
-        assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(60_000))));
+        sync(&mut cache, at(60_001), &[]);
+        assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(60_001))));
         let mut under_way = cache.begin(digest("b"));
-        let before = cache.begin_read(at(60_000));
-        let ticket = cache.begin_read(at(61_000));
-        cache.synced(ticket, &read, at(61_000));
+        let before = cache.begin_read(at(60_001));
+        let ticket = cache.begin_read(at(61_001));
+        cache.synced(ticket, &read, at(61_001));
         assert_eq!(cache.log_position(), Some(read.head));
         assert_eq!(
-            asked(&mut cache, "a", at(61_000)),
+            asked(&mut cache, "a", at(61_001)),
             Step::FindConsistently,
             "and the index is not trusted"
         );
-        cache.found_by_index(&mut under_way, before, Some(key("b", 0)));
-        assert_eq!(cache.step(&under_way, at(61_000)), Step::FindConsistently);
+        cache.found_by_index(&mut under_way, before, Some(key("b", 0)), at(61_001));
+        assert_eq!(cache.step(&under_way, at(61_001)), Step::FindConsistently);
     }
 }
 
@@ -206,11 +206,11 @@ fn memory_is_bounded_and_more_changes_than_can_be_remembered_forget_everything()
     assert_eq!(asked(&mut cache, "x", at(1)), Step::FindConsistently);
     assert_eq!(denial(&asked(&mut cache, "z", at(1))), Some(Denial::Unknown));
     assert!(allows(&asked(&mut cache, "b", at(1))), "unknown secrets push no key out");
-    sync(&mut cache, at(60_000), &[]);
-    assert_eq!(asked(&mut cache, "n", at(60_000)), Step::FindByIndex);
-    sync(&mut cache, at(60_000), &["1", "2", "3", "4", "5"]);
-    assert_eq!(asked(&mut cache, "n", at(60_000)), Step::FindConsistently);
-    assert_eq!(asked(&mut cache, "b", at(60_000)), Step::FindConsistently);
+    sync(&mut cache, at(60_001), &[]);
+    assert_eq!(asked(&mut cache, "n", at(60_001)), Step::FindByIndex);
+    sync(&mut cache, at(60_001), &["1", "2", "3", "4", "5"]);
+    assert_eq!(asked(&mut cache, "n", at(60_001)), Step::FindConsistently);
+    assert_eq!(asked(&mut cache, "b", at(60_001)), Step::FindConsistently);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_t
     let read = |cache: &mut DecisionCache, total: u64, now: Moment| {
         let mut request = cache.begin(digest("a"));
         let ticket = cache.begin_read(now);
-        cache.found_consistently(&mut request, ticket, Some(limited("a", 100)));
+        cache.found_consistently(&mut request, ticket, Some(limited("a", 100)), now);
         cache.usage_read(&mut request, "a", usage(total), now);
         cache.step(&request, now)
     };
@@ -261,7 +261,7 @@ fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_t
     let next_month = u64::try_from(UtcMonth::at(START_MS).unwrap().next().first_day().start_ms() - START_MS);
     let mut request = cache.begin(digest("a"));
     let ticket = cache.begin_read(at(next_month.unwrap()));
-    cache.found_consistently(&mut request, ticket, Some(limited("a", 100)));
+    cache.found_consistently(&mut request, ticket, Some(limited("a", 100)), at(next_month.unwrap()));
     let step = cache.step(&request, at(next_month.unwrap()));
     assert!(matches!(step, Step::ReadUsage { known: None, .. }), "{step:?}");
 }
@@ -272,7 +272,7 @@ fn usage_that_cannot_be_read_may_be_older_for_a_while_and_is_then_no_answer() {
         started(CacheSettings { sync_interval_ms: 600_000, key_lifetime_ms: 600_000, ..SETTINGS });
     let mut request = cache.begin(digest("a"));
     let ticket = cache.begin_read(at(0));
-    cache.found_consistently(&mut request, ticket, Some(limited("a", 100)));
+    cache.found_consistently(&mut request, ticket, Some(limited("a", 100)), at(0));
     cache.usage_failed(&mut request);
     assert!(matches!(cache.step(&request, at(0)), Step::GiveUp(_)), "nothing is known");
     cache.usage_read(&mut request, "a", usage(1), at(0));

@@ -1,0 +1,423 @@
+//! The invalidation protocol, checked through every interleaving.
+//!
+//! Three instances run the real [`DecisionCache`] over two keys. Keys are
+//! deleted at any time. A read sees the table as it is when it begins, which
+//! is as soon as it can begin, and its answer arrives any time later: a later
+//! look could only see more. The index shows a key as it was some ticks ago.
+//! Messages reach any instance, at any time, more than once or never, and
+//! instances restart cold at any time. No request that began an interval after
+//! the deletion of its key had returned may be admitted.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use std::hash::{Hash, Hasher};
+
+use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::decision_cache::{CacheSettings, DecisionCache, Request, Step, Ticket};
+use metering_core::invalidation::{LogEntry, LogRead, Moment};
+use stateright::{Checker, Model, Property};
+
+const KEYS: usize = 2;
+/// How many ticks a read may take; longer ones have timed out.
+const READ_LIMIT: u64 = 1;
+
+struct Protocol {
+    instances: usize,
+    settings: CacheSettings,
+    /// The interval that is promised.
+    promised_interval: u64,
+    /// By how many ticks the index lags at most.
+    index_lag: u64,
+    /// Whether a read's answer arrives at once.
+    reads_at_once: bool,
+    /// Whether an instance keeps what the log and messages tell it of keys.
+    keeps_tombstones: bool,
+}
+
+impl Protocol {
+    /// The protocol as it is. A tick is a millisecond of the cache.
+    fn new(instances: usize, sync_interval: u64, index_lag: u64, key_lifetime: u64) -> Self {
+        let settings = CacheSettings {
+            sync_interval_ms: sync_interval,
+            sync_retry_ms: 1,
+            key_lifetime_ms: key_lifetime,
+            unknown_lifetime_ms: 1,
+            usage_lifetime_ms: 1,
+            usage_lifetime_near_limit_ms: 1,
+            usage_stale_limit_ms: 1,
+            index_lag_bound_ms: index_lag,
+            read_limit_ms: READ_LIMIT,
+            max_keys: 10,
+            max_unknown: 10,
+            max_floors: 10,
+        };
+        Self {
+            instances,
+            settings,
+            promised_interval: sync_interval,
+            index_lag,
+            reads_at_once: false,
+            keeps_tombstones: true,
+        }
+    }
+}
+
+/// When a key was deleted, and by which entry of the log.
+type Deletion = Option<(u64, u64)>;
+
+#[derive(Clone, Debug, PartialEq)]
+enum Read {
+    Log(LogRead),
+    Index(KeyRecord),
+    Table(KeyRecord),
+}
+
+#[derive(Clone, Debug)]
+struct UnderWay {
+    key: usize,
+    request: Request,
+    /// Whether its key had been deleted long enough ago for it not to be admitted.
+    is_too_late: bool,
+    reading: Option<(Ticket, Read)>,
+}
+
+#[derive(Clone, Debug)]
+struct Instance {
+    cache: DecisionCache,
+    under_way: Option<UnderWay>,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    age_limit: u64,
+    tick: u64,
+    deletions: [Deletion; KEYS],
+    log: Vec<usize>,
+    instances: Vec<Instance>,
+    admitted_too_late: bool,
+    admitted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Action {
+    Tick,
+    Delete(usize),
+    Begin { instance: usize, key: usize, index_lags: bool },
+    Deliver { instance: usize, index_lags: bool },
+    LogFails { instance: usize },
+    Message { instance: usize, key: usize },
+    Restart { instance: usize },
+}
+
+fn moment(tick: u64) -> Moment {
+    Moment { wall_ms: i64::try_from(tick).unwrap(), monotonic_ms: tick }
+}
+
+fn id(key: usize) -> String {
+    format!("{key}")
+}
+
+/// The digests of the keys, made once.
+fn digest(key: usize) -> KeyDigest {
+    static DIGESTS: std::sync::OnceLock<Vec<KeyDigest>> = std::sync::OnceLock::new();
+    DIGESTS.get_or_init(|| (0..KEYS).map(|key| KeyDigest::of_secret(&id(key)).unwrap()).collect())[key]
+}
+
+fn record(key: usize, deletion: Deletion) -> KeyRecord {
+    let deleted_at_ms = deletion.map(|(tick, _)| i64::try_from(tick).unwrap());
+    let version = deletion.map_or(0, |(_, sequence)| sequence);
+    KeyRecord { key_id: id(key), digest: Some(digest(key)), deleted_at_ms, version, ..KeyRecord::default() }
+}
+
+impl Instance {
+    fn cold(settings: CacheSettings) -> Self {
+        Self { cache: DecisionCache::new(settings), under_way: None }
+    }
+
+    /// Everything that decides how it goes on.
+    fn key(&self, now: Moment) -> impl PartialEq + Hash + use<> {
+        let under_way = self.under_way.as_ref().map(|under_way| {
+            let synced = self.cache.synced_since(&under_way.request);
+            let reading = under_way.reading.as_ref().map(|(ticket, read)| {
+                let found = match read {
+                    Read::Log(read) => (0, read.head, read.entries.len()),
+                    Read::Index(key) => (1, key.version, 0),
+                    Read::Table(key) => (2, key.version, 0),
+                };
+                (now.age_ms(ticket.began), found)
+            });
+            (under_way.key, under_way.request.fingerprint(), under_way.is_too_late, synced, reading)
+        });
+        (self.cache.fingerprint(now), under_way)
+    }
+}
+
+impl State {
+    fn shared(&self) -> impl PartialEq + Hash + use<> {
+        // Ages, and only as far as they matter: so there is no last tick.
+        let age = |tick: u64| (self.tick - tick).min(self.age_limit);
+        let deletions = self.deletions.map(|deletion| deletion.map(|(tick, sequence)| (age(tick), sequence)));
+        (deletions, self.admitted_too_late)
+    }
+
+    /// Lets the request of an instance go on until it waits for a read or is over.
+    fn go_on(&mut self, instance: usize, index_lags: bool) {
+        let now = moment(self.tick);
+        let Instance { cache, under_way } = &mut self.instances[instance];
+        let Some(waiting) = under_way else { return };
+        let deletion = self.deletions[waiting.key];
+        let read = match cache.step(&waiting.request, now) {
+            Step::Sync => {
+                let position = cache.log_position().unwrap_or(self.log.len() as u64);
+                let new = &self.log[usize::try_from(position).unwrap()..];
+                let entries = new.iter().zip(position + 1..).map(|(key, sequence)| LogEntry {
+                    sequence,
+                    key_id: id(*key),
+                    changed_at_ms: 0,
+                });
+                Read::Log(LogRead { head: self.log.len() as u64, entries: entries.collect() })
+            }
+            Step::FindByIndex => Read::Index(record(waiting.key, if index_lags { None } else { deletion })),
+            Step::FindConsistently => Read::Table(record(waiting.key, deletion)),
+            Step::Answer(decision) => {
+                self.admitted |= decision.is_allowed();
+                self.admitted_too_late |= decision.is_allowed() && waiting.is_too_late;
+                *under_way = None;
+                return;
+            }
+            step => panic!("{step:?} cannot happen here"),
+        };
+        waiting.reading = Some((cache.begin_read(now), read));
+    }
+
+    fn deliver(&mut self, instance: usize, keeps_tombstones: bool) {
+        let now = moment(self.tick);
+        let Instance { cache, under_way } = &mut self.instances[instance];
+        let under_way = under_way.as_mut().unwrap();
+        let (ticket, read) = under_way.reading.take().unwrap();
+        match read {
+            Read::Log(mut read) => {
+                if !keeps_tombstones {
+                    read.entries.iter_mut().for_each(|entry| "nobody".clone_into(&mut entry.key_id));
+                }
+                cache.synced(ticket, &read, now);
+            }
+            Read::Index(key) => cache.found_by_index(&mut under_way.request, ticket, Some(key), now),
+            Read::Table(key) => cache.found_consistently(&mut under_way.request, ticket, Some(key), now),
+        }
+    }
+
+    /// Whether the index may still show the key as it was before its deletion.
+    fn index_may_lag(&self, key: usize, index_lag: u64) -> bool {
+        self.deletions[key].is_some_and(|(tick, _)| self.tick - tick <= index_lag)
+    }
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        let pairs = self.instances.iter().zip(&other.instances);
+        self.shared() == other.shared()
+            && pairs
+                .into_iter()
+                .all(|(left, right)| left.key(moment(self.tick)) == right.key(moment(other.tick)))
+    }
+}
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.shared().hash(hasher);
+        let now = moment(self.tick);
+        // Instances are alike: which one is in which state makes no difference.
+        let hash = |instance: &Instance| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            instance.key(now).hash(&mut hasher);
+            hasher.finish()
+        };
+        let mut hashes: Vec<u64> = self.instances.iter().map(hash).collect();
+        hashes.sort_unstable();
+        hashes.hash(hasher);
+    }
+}
+
+impl Model for Protocol {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let instances = (0..self.instances).map(|_| Instance::cold(self.settings)).collect();
+        let (deletions, log) = ([None; KEYS], Vec::new());
+        let age_limit = self.index_lag.max(self.promised_interval) + 1;
+        vec![State {
+            age_limit,
+            tick: 0,
+            deletions,
+            log,
+            instances,
+            admitted_too_late: false,
+            admitted: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        actions.push(Action::Tick);
+        actions.extend((0..KEYS).filter(|key| state.deletions[*key].is_none()).map(Action::Delete));
+        for (instance, Instance { cache, under_way }) in state.instances.iter().enumerate() {
+            match under_way {
+                None => {
+                    for key in 0..KEYS {
+                        actions.push(Action::Begin { instance, key, index_lags: false });
+                        if state.index_may_lag(key, self.index_lag) {
+                            actions.push(Action::Begin { instance, key, index_lags: true });
+                        }
+                    }
+                }
+                Some(under_way) => {
+                    actions.push(Action::Deliver { instance, index_lags: false });
+                    if state.index_may_lag(under_way.key, self.index_lag) {
+                        actions.push(Action::Deliver { instance, index_lags: true });
+                    }
+                    if let Some((_, Read::Log(_))) = under_way.reading {
+                        actions.push(Action::LogFails { instance });
+                    }
+                }
+            }
+            let told = (0..KEYS).filter(|key| state.deletions[*key].is_some());
+            if self.keeps_tombstones {
+                actions.extend(told.map(|key| Action::Message { instance, key }));
+            }
+            if cache.log_position().is_some() || under_way.is_some() {
+                actions.push(Action::Restart { instance });
+            }
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        match action {
+            Action::Tick => {
+                state.tick += 1;
+                let now = moment(state.tick);
+                for instance in &mut state.instances {
+                    let reading =
+                        instance.under_way.as_ref().and_then(|under_way| under_way.reading.as_ref());
+                    if reading.is_some_and(|(ticket, _)| now.age_ms(ticket.began) > READ_LIMIT) {
+                        instance.under_way = None;
+                    }
+                }
+            }
+            Action::Delete(key) => {
+                state.log.push(key);
+                state.deletions[key] = Some((state.tick, state.log.len() as u64));
+            }
+            Action::Begin { instance, key, index_lags } => {
+                let is_too_late =
+                    state.deletions[key].is_some_and(|(tick, _)| state.tick - tick >= self.promised_interval);
+                let request = state.instances[instance].cache.begin(digest(key));
+                state.instances[instance].under_way =
+                    Some(UnderWay { key, request, is_too_late, reading: None });
+                state.go_on(instance, index_lags);
+                while self.reads_at_once && state.instances[instance].under_way.is_some() {
+                    state.deliver(instance, self.keeps_tombstones);
+                    state.go_on(instance, index_lags);
+                }
+            }
+            Action::Deliver { instance, index_lags } => {
+                state.deliver(instance, self.keeps_tombstones);
+                state.go_on(instance, index_lags);
+            }
+            Action::LogFails { instance } => {
+                let failing = &mut state.instances[instance];
+                failing.cache.sync_failed(moment(state.tick));
+                failing.under_way.as_mut().unwrap().reading = None;
+                state.go_on(instance, false);
+            }
+            Action::Message { instance, key } => {
+                let (_, sequence) = state.deletions[key].unwrap();
+                let now = moment(state.tick);
+                state.instances[instance].cache.notice(&id(key), sequence, now);
+            }
+            Action::Restart { instance } => state.instances[instance] = Instance::cold(self.settings),
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(NOT_TOO_LATE, |_, state: &State| !state.admitted_too_late),
+            Property::sometimes("keys are admitted at all", |_, state: &State| state.admitted),
+        ]
+    }
+}
+
+const NOT_TOO_LATE: &str = "no request is admitted an interval after the deletion of its key returned";
+
+fn assert_holds(protocol: Protocol) {
+    // Depth first, since breadth first keeps too many states at once.
+    let checker = protocol.checker().threads(2).spawn_dfs().join();
+    println!("{} states, {} of them different", checker.state_count(), checker.unique_state_count());
+    checker.assert_properties();
+}
+
+fn assert_broken(protocol: Protocol) {
+    // Breadth first, since that finds a shortest way.
+    let checker = protocol.checker().threads(2).spawn_bfs().join();
+    let path = checker.discovery(NOT_TOO_LATE).expect("without the rule, a deleted key is admitted");
+    println!("without the rule: {:?}", path.into_actions());
+}
+
+#[test]
+fn one_instance_in_every_interleaving_of_its_reads() {
+    // Interval, lag of the index and lifetime of a key, in ticks.
+    for (sync_interval, index_lag, key_lifetime) in [(0, 1, 2), (1, 1, 2), (1, 2, 3), (2, 1, 3), (2, 2, 3)] {
+        assert_holds(Protocol::new(1, sync_interval, index_lag, key_lifetime));
+    }
+}
+
+/// Instances share nothing but the tables, so what three can do wrong one can
+/// do wrong, and above one does everything. Three at once are checked with
+/// reads that take no time, and shorter lags and lifetimes, to keep the number
+/// of states in bounds.
+#[test]
+fn three_instances_two_keys() {
+    for sync_interval in [0, 1] {
+        assert_holds(Protocol { reads_at_once: true, ..Protocol::new(3, sync_interval, 0, 1) });
+    }
+}
+
+#[test]
+fn two_instances_that_remember_keys_for_longer_than_the_interval() {
+    assert_holds(Protocol { reads_at_once: true, ..Protocol::new(2, 1, 0, 2) });
+}
+
+#[test]
+fn without_the_sync_rule_a_deleted_key_is_admitted() {
+    let mut protocol = Protocol::new(3, 1, 1, 2);
+    protocol.settings.sync_interval_ms = u64::MAX;
+    assert_broken(protocol);
+}
+
+#[test]
+fn without_the_tombstones_a_deleted_key_is_admitted() {
+    assert_broken(Protocol { keeps_tombstones: false, ..Protocol::new(3, 1, 1, 2) });
+    // Not only what is remembered: a stale index does it as well.
+    let stale_index = Protocol { keeps_tombstones: false, ..Protocol::new(3, 1, 2, 1) };
+    assert_broken(stale_index);
+}
+
+#[test]
+fn without_the_index_rule_a_cold_instance_admits_a_deleted_key() {
+    let mut protocol = Protocol::new(3, 1, 1, 2);
+    protocol.settings.index_lag_bound_ms = 0;
+    protocol.index_lag = 2;
+    assert_broken(protocol);
+}
+
+/// If two states that are taken for the same went on differently, what is
+/// visited would depend on which of them is met first.
+#[test]
+fn states_that_are_taken_for_the_same_go_on_alike() {
+    let protocol = || Protocol::new(1, 0, 1, 2).checker().threads(1);
+    let depth_first = protocol().spawn_dfs().join().unique_state_count();
+    let breadth_first = protocol().spawn_bfs().join().unique_state_count();
+    assert_eq!(depth_first, breadth_first);
+}
