@@ -1,10 +1,19 @@
-//! The only place of the meter that reads the wall clock.
+//! The only place of the meter that reads clocks to decide by.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The present time, in milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
 pub fn now_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Microseconds since this was first asked, by a clock that is never set but
+/// may stand still while an execution environment is frozen.
+pub fn monotonic_us() -> u64 {
+    u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

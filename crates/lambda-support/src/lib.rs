@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod config;
+pub mod invalidation_message;
 pub mod telemetry;

@@ -3,6 +3,8 @@
 //!
 //! Source: CloudWatch User Guide, "Specification: Embedded metric format".
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics of the meter.
@@ -18,6 +20,8 @@ pub enum Unit {
     Count,
     /// A duration.
     Milliseconds,
+    /// A short duration.
+    Microseconds,
 }
 
 impl Unit {
@@ -25,6 +29,7 @@ impl Unit {
         match self {
             Self::Count => "Count",
             Self::Milliseconds => "Milliseconds",
+            Self::Microseconds => "Microseconds",
         }
     }
 }
@@ -35,6 +40,47 @@ pub trait Metric: Copy {
     fn name(self) -> &'static str;
     /// Its unit.
     fn unit(self) -> Unit;
+}
+
+/// Metrics as they add up between two lines.
+#[derive(Debug)]
+pub struct Totals<M> {
+    counts: BTreeMap<M, u64>,
+    durations: BTreeMap<M, Vec<i64>>,
+}
+
+impl<M> Default for Totals<M> {
+    fn default() -> Self {
+        Self { counts: BTreeMap::new(), durations: BTreeMap::new() }
+    }
+}
+
+impl<M: Metric + Ord> Totals<M> {
+    /// Adds to a count.
+    pub fn add(&mut self, metric: M, count: u64) {
+        *self.counts.entry(metric).or_default() += count;
+    }
+
+    /// The count so far.
+    pub fn count(&self, metric: M) -> u64 {
+        self.counts.get(&metric).copied().unwrap_or(0)
+    }
+
+    /// Adds a measured duration, in the metric's unit. Clocks of two machines
+    /// may disagree by a little, so a negative one is told as 0.
+    pub fn measure(&mut self, metric: M, duration: i64) {
+        self.durations.entry(metric).or_default().push(duration.max(0));
+    }
+
+    /// Puts everything into a line.
+    pub fn write(&mut self, line: &mut MetricLine) {
+        for (&metric, &count) in &self.counts {
+            line.value(metric, count);
+        }
+        for (&metric, values) in &mut self.durations {
+            line.distribution(metric, values);
+        }
+    }
 }
 
 /// One line of metrics.

@@ -22,6 +22,10 @@ pub struct Patience {
 pub const FUNCTION_PATIENCE: Patience =
     Patience { max_attempts: 3, connect_timeout_ms: 1_000, attempt_timeout_ms: 2_000 };
 
+/// The patience of the authorizer, behind which a caller waits.
+pub const DECISION_PATIENCE: Patience =
+    Patience { max_attempts: 2, connect_timeout_ms: 500, attempt_timeout_ms: 800 };
+
 /// The patience of a command that a person waits for.
 pub const COMMAND_PATIENCE: Patience =
     Patience { max_attempts: 8, connect_timeout_ms: 3_000, attempt_timeout_ms: 10_000 };

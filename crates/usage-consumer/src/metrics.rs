@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lambda_support::telemetry::{Metric, MetricLine, Unit};
+use lambda_support::telemetry::{Metric, MetricLine, Totals, Unit};
 use serde_json::json;
 
 /// The name under which the function's metrics are found.
@@ -85,26 +85,24 @@ impl Metric for ConsumerMetric {
 /// The metrics of one batch, as they add up.
 #[derive(Debug, Default)]
 pub struct BatchMetrics {
-    counts: BTreeMap<ConsumerMetric, u64>,
-    durations: BTreeMap<ConsumerMetric, Vec<i64>>,
+    totals: Totals<ConsumerMetric>,
     quarantine_reasons: BTreeMap<&'static str, u64>,
 }
 
 impl BatchMetrics {
     /// Adds to a count.
     pub fn add(&mut self, metric: ConsumerMetric, count: u64) {
-        *self.counts.entry(metric).or_default() += count;
+        self.totals.add(metric, count);
     }
 
     /// The count so far.
     pub fn count(&self, metric: ConsumerMetric) -> u64 {
-        self.counts.get(&metric).copied().unwrap_or(0)
+        self.totals.count(metric)
     }
 
-    /// Adds a measured duration. Clocks of two machines may disagree by a
-    /// little, so a negative one is told as 0.
+    /// Adds a measured duration, in milliseconds.
     pub fn measure(&mut self, metric: ConsumerMetric, milliseconds: i64) {
-        self.durations.entry(metric).or_default().push(milliseconds.max(0));
+        self.totals.measure(metric, milliseconds);
     }
 
     /// Adds to the reasons for which something was quarantined.
@@ -121,12 +119,7 @@ impl BatchMetrics {
         {
             self.add(metric, 0);
         }
-        for (&metric, &count) in &self.counts {
-            line.value(metric, count);
-        }
-        for (&metric, values) in &mut self.durations {
-            line.distribution(metric, values);
-        }
+        self.totals.write(&mut line);
         if !self.quarantine_reasons.is_empty() {
             line.property("quarantineReasons", json!(self.quarantine_reasons));
         }

@@ -1,0 +1,233 @@
+//! Does what the decision cache asks for, until it has an answer.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use metering_core::api_key::KeyDigest;
+use metering_core::authorization::Decision;
+use metering_core::decision_cache::{CacheSettings, DecisionCache, Request, Step};
+use metering_core::invalidation::Moment;
+use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
+use metering_core::quota::{MonthUsage, UtcMonth};
+use metering_core::window::CallWindow;
+
+use crate::metrics::{AuthorizerMetric, AuthorizerMetrics};
+use crate::single_flight::SingleFlight;
+
+/// How long a call waits for an alert to be sent; what is not sent by then is
+/// sent with a later call.
+const ALERT_LIMIT: Duration = Duration::from_secs(1);
+
+/// What the authorizer reads and tells.
+#[derive(Debug)]
+pub struct Ports<K, L, U, A> {
+    /// The keys.
+    pub keys: K,
+    /// The log of their changes.
+    pub log: L,
+    /// The usage of their months.
+    pub usage: U,
+    /// The alerts about their limits.
+    pub alerts: A,
+}
+
+/// One instance of the authorizer.
+#[derive(Debug)]
+pub struct Authorizer<K, L, U, A> {
+    ports: Ports<K, L, U, A>,
+    cache: Mutex<DecisionCache>,
+    metrics: Mutex<AuthorizerMetrics>,
+    flights: SingleFlight<Thing>,
+    now: fn() -> Moment,
+}
+
+/// What is done by one request at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Thing {
+    Log,
+    Key(KeyDigest),
+    Usage(String),
+}
+
+/// A call that could not be judged: it is not admitted, and is no denial.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// Something cannot be read.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// What was read does not suffice.
+    #[error("the call cannot be judged: {reason}")]
+    GaveUp {
+        /// Why.
+        reason: &'static str,
+    },
+    /// It took too long.
+    #[error("the call could not be judged within {limit_ms} ms; DynamoDB does not answer in time")]
+    TooLate {
+        /// The limit.
+        limit_ms: u64,
+    },
+}
+
+impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer<K, L, U, A> {
+    /// An instance that has just started.
+    pub fn new(ports: Ports<K, L, U, A>, settings: CacheSettings, now: fn() -> Moment) -> Self {
+        Self {
+            ports,
+            cache: Mutex::new(DecisionCache::new(settings)),
+            metrics: Mutex::default(),
+            flights: SingleFlight::default(),
+            now,
+        }
+    }
+
+    fn cache(&self) -> MutexGuard<'_, DecisionCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The metrics since the last line.
+    pub fn metrics(&self) -> MutexGuard<'_, AuthorizerMetrics> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides on a call with this secret.
+    ///
+    /// # Errors
+    /// When what is needed cannot be read: the call is not admitted.
+    pub async fn decide(&self, digest: KeyDigest) -> Result<Decision, Unavailable> {
+        let mut request = self.cache().begin(digest);
+        loop {
+            let step = self.step(&request);
+            let thing = match &step {
+                Step::Answer(decision) => {
+                    let missed = request.read_key();
+                    let metric =
+                        if missed { AuthorizerMetric::CacheMisses } else { AuthorizerMetric::CacheHits };
+                    self.metrics().add(metric, 1);
+                    return Ok(decision.clone());
+                }
+                Step::GiveUp(reason) => return Err(Unavailable::GaveUp { reason }),
+                Step::Sync => Thing::Log,
+                Step::FindByIndex | Step::FindConsistently => Thing::Key(digest),
+                Step::ReadUsage { key_id, .. } => Thing::Usage(key_id.clone()),
+            };
+            let flight = self.flights.begin(thing).await;
+            // Whoever was first may have done it.
+            if !flight.waited || self.step(&request) == step {
+                self.perform(step, &mut request).await?;
+            }
+        }
+    }
+
+    fn step(&self, request: &Request) -> Step {
+        let now = (self.now)();
+        self.cache().step(request, now)
+    }
+
+    async fn perform(&self, step: Step, request: &mut Request) -> Result<(), Unavailable> {
+        match step {
+            Step::Sync => self.sync().await,
+            Step::FindByIndex => {
+                self.metrics().add(AuthorizerMetric::IndexReads, 1);
+                let ticket = self.cache().begin_read((self.now)());
+                // An index that cannot be read is as good as one that lags.
+                let key = self.ports.keys.find_by_index(request.digest()).await.unwrap_or(None);
+                self.cache().found_by_index(request, ticket, key, (self.now)());
+            }
+            Step::FindConsistently => {
+                self.metrics().add(AuthorizerMetric::KeyReads, 1);
+                let ticket = self.cache().begin_read((self.now)());
+                let key = self.ports.keys.find_consistently(request.digest()).await?;
+                self.cache().found_consistently(request, ticket, key, (self.now)());
+            }
+            Step::ReadUsage { key_id, month, known } => self.read_usage(request, &key_id, month, known).await,
+            Step::Answer(_) | Step::GiveUp(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Reads the log, so that the first call does not have to.
+    pub async fn sync(&self) {
+        let began = (self.now)();
+        let (ticket, position) = {
+            let mut cache = self.cache();
+            (cache.begin_read(began), cache.log_position())
+        };
+        let result = self.ports.log.read_after(position).await;
+        let now = (self.now)();
+        let mut metrics = self.metrics();
+        metrics.add(AuthorizerMetric::LogReads, 1);
+        match result {
+            Ok(read) => {
+                metrics.add(AuthorizerMetric::InvalidationsByLog, read.entries.len() as u64);
+                for entry in &read.entries {
+                    metrics.measure(AuthorizerMetric::InvalidationLag, now.wall_ms - entry.changed_at_ms);
+                }
+                self.cache().synced(ticket, &read, now);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the invalidation log cannot be read; keys are read for each call");
+                metrics.add(AuthorizerMetric::LogReadFailures, 1);
+                self.cache().sync_failed(now);
+            }
+        }
+    }
+
+    async fn read_usage(
+        &self,
+        request: &mut Request,
+        key_id: &str,
+        month: UtcMonth,
+        known: Option<MonthUsage>,
+    ) {
+        self.metrics().add(AuthorizerMetric::UsageReads, 1);
+        let began = (self.now)();
+        let Ok(today) = CallWindow::at(began.wall_ms) else { return self.cache().usage_failed(request) };
+        match self.ports.usage.month_usage(key_id, month, known, today.day).await {
+            Ok(usage) => self.cache().usage_read(request, key_id, usage, began),
+            Err(error) => {
+                tracing::warn!(%error, "the usage of a key cannot be read; the last known is used for a while");
+                self.metrics().add(AuthorizerMetric::UsageReadFailures, 1);
+                return self.cache().usage_failed(request);
+            }
+        }
+        let decision = self.step(request);
+        if tokio::time::timeout(ALERT_LIMIT, self.tell_of_thresholds(decision)).await.is_err() {
+            self.metrics().add(AuthorizerMetric::AlertFailures, 1);
+        }
+    }
+
+    async fn tell_of_thresholds(&self, decision: Step) {
+        let (
+            Step::Answer(
+                Decision::Allow { key, quota: Some(quota) }
+                | Decision::Deny { key: Some(key), quota: Some(quota), .. },
+            ),
+            now,
+        ) = (decision, (self.now)())
+        else {
+            return;
+        };
+        let Some(reached) = self.cache().threshold_to_tell(&key.key_id, &quota) else { return };
+        let Ok(month) = UtcMonth::at(now.wall_ms) else { return };
+        for threshold in reached.up_to() {
+            let (key_id, owner) = (key.key_id.clone(), key.owner.clone());
+            let alert = UsageAlert { key_id, owner, month, threshold, quota };
+            match self.ports.alerts.tell(&alert, now.wall_ms).await {
+                Ok(true) => self.cache().threshold_told(&key.key_id, threshold),
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(%error, key_id = key.key_id, "an alert about a limit cannot be sent yet");
+                    self.metrics().add(AuthorizerMetric::AlertFailures, 1);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes a change of a key that a message told of.
+    pub fn notice(&self, key_id: &str, sequence: u64) {
+        self.metrics().add(AuthorizerMetric::InvalidationsByMessage, 1);
+        self.cache().notice(key_id, sequence, (self.now)());
+    }
+}

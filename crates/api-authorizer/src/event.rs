@@ -1,0 +1,452 @@
+//! What the function is invoked with.
+//!
+//! Source: API Gateway Developer Guide, "Input to an API Gateway Lambda
+//! authorizer" (REST APIs) and "Control access to HTTP APIs with AWS Lambda
+//! authorizers" (payload format 2.0); SNS Developer Guide, "Fanout to Lambda
+//! functions".
+//!
+//! The secret is hashed as it is read and kept nowhere; errors never hold any
+//! text of an event.
+
+use std::fmt;
+
+use lambda_support::invalidation_message::InvalidationMessage;
+use metering_core::api_key::KeyDigest;
+use metering_core::authorization::Denial;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// The header that carries the key.
+const HEADER: &str = "x-api-key";
+/// Where a customer sees its usage: the only call that is admitted over quota.
+pub const USAGE_PATH: &str = "/usage";
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A call to authorize.
+    Call(Call),
+    /// Changes of keys that SNS tells of.
+    Invalidations(Vec<InvalidationMessage>),
+}
+
+/// A call to authorize.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The secret's digest, or why there is none.
+    pub key: Result<KeyDigest, Denial>,
+    /// The ARN of the stage: that of the call up to and with the stage.
+    pub stage_arn: String,
+    /// Whether the answer is for an HTTP API, in payload format 2.0.
+    pub is_http_api: bool,
+    /// Whether the customer asks for its usage.
+    pub asks_for_usage: bool,
+}
+
+/// An event that the function cannot make sense of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// It is not JSON of the form.
+    #[error("the event cannot be read: {problem} at line {line}, column {column}")]
+    Form {
+        /// What kind of problem it is.
+        problem: &'static str,
+        /// Where.
+        line: usize,
+        /// Where in the line.
+        column: usize,
+    },
+    /// It is something else.
+    #[error(
+        "the event is neither a request to authorize (type REQUEST) nor a notification of the invalidation topic; set the authorizer's type to REQUEST"
+    )]
+    Kind,
+    /// The ARN cannot be used.
+    #[error(
+        "the event has no methodArn or routeArn of the form arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/..."
+    )]
+    Arn,
+    /// A notification has another form.
+    #[error("the notification is not one of the invalidation topic: {problem}")]
+    Message {
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawEvent {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    version: Option<String>,
+    method_arn: Option<String>,
+    route_arn: Option<String>,
+    route_key: Option<String>,
+    resource: Option<String>,
+    http_method: Option<String>,
+    #[serde(default)]
+    headers: KeyHeaders,
+    #[serde(default)]
+    multi_value_headers: KeyHeaders,
+    #[serde(rename = "Records")]
+    records: Option<Vec<RawRecord>>,
+}
+
+#[derive(Deserialize)]
+struct RawRecord {
+    #[serde(rename = "Sns")]
+    sns: Option<RawNotification>,
+}
+
+#[derive(Deserialize)]
+struct RawNotification {
+    #[serde(rename = "Message")]
+    message: String,
+}
+
+impl Event {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// When it is neither a call nor a notification.
+    pub fn parse(text: &str) -> Result<Self, EventError> {
+        let raw: RawEvent = serde_json::from_str(text).map_err(|error| form_error(&error))?;
+        if let Some(records) = raw.records {
+            return invalidations(records);
+        }
+        if raw.kind.as_deref() != Some("REQUEST") {
+            return Err(EventError::Kind);
+        }
+        let is_http_api = raw.version.as_deref() == Some("2.0");
+        let arn = if is_http_api { raw.route_arn } else { raw.method_arn };
+        let asks_for_usage = if is_http_api {
+            raw.route_key.as_deref() == Some("GET /usage")
+        } else {
+            raw.resource.as_deref() == Some(USAGE_PATH) && raw.http_method.as_deref() == Some("GET")
+        };
+        Ok(Self::Call(Call {
+            key: presented(raw.headers, raw.multi_value_headers),
+            stage_arn: stage_arn(arn).ok_or(EventError::Arn)?,
+            is_http_api,
+            asks_for_usage,
+        }))
+    }
+}
+
+/// Says where the problem is and of what kind. The library's own words may
+/// quote the event.
+fn form_error(error: &serde_json::Error) -> EventError {
+    let problem = match error.classify() {
+        serde_json::error::Category::Data => "a member has an unexpected form",
+        serde_json::error::Category::Eof => "it ends too early",
+        _ => "it is not JSON",
+    };
+    EventError::Form { problem, line: error.line(), column: error.column() }
+}
+
+fn invalidations(records: Vec<RawRecord>) -> Result<Event, EventError> {
+    let message = |record: RawRecord| {
+        let notification = record.sns.ok_or(EventError::Kind)?;
+        InvalidationMessage::from_json(&notification.message)
+            .ok_or(EventError::Message { problem: "it has no apiKeyId and sequence" })
+    };
+    records.into_iter().map(message).collect::<Result<_, _>>().map(Event::Invalidations)
+}
+
+fn stage_arn(arn: Option<String>) -> Option<String> {
+    let mut arn = arn?;
+    let api = arn.match_indices(':').nth(4)?.0;
+    if !arn.starts_with("arn:") || !arn[..api].contains(":execute-api:") {
+        return None;
+    }
+    let stage = api + arn[api..].find('/')? + 1;
+    let end = arn[stage..].find('/').map_or(arn.len(), |end| stage + end);
+    if end == stage {
+        return None;
+    }
+    arn.truncate(end);
+    Some(arn)
+}
+
+/// REST APIs send the headers twice, with one and with all values.
+fn presented(headers: KeyHeaders, all_headers: KeyHeaders) -> Result<KeyDigest, Denial> {
+    let mut seen = headers;
+    seen.digests.extend(all_headers.digests);
+    if seen.is_malformed || all_headers.is_malformed {
+        return Err(Denial::Malformed);
+    }
+    seen.digests.dedup();
+    match seen.digests[..] {
+        [] => Err(Denial::Missing),
+        [digest] => Ok(digest),
+        // Two different keys: nobody can say which is meant.
+        _ => Err(Denial::Malformed),
+    }
+}
+
+/// What the headers say of keys. All other headers are passed over.
+#[derive(Debug, Default)]
+struct KeyHeaders {
+    digests: Vec<KeyDigest>,
+    is_malformed: bool,
+}
+
+impl KeyHeaders {
+    fn add(&mut self, secret: &str) {
+        match KeyDigest::of_secret(secret) {
+            Ok(digest) => self.digests.push(digest),
+            Err(_) => self.is_malformed = true,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyHeaders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(HeadersVisitor)
+    }
+}
+
+struct HeadersVisitor;
+
+impl<'de> Visitor<'de> for HeadersVisitor {
+    type Value = KeyHeaders;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("headers")
+    }
+
+    fn visit_unit<E>(self) -> Result<KeyHeaders, E> {
+        Ok(KeyHeaders::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut headers: A) -> Result<KeyHeaders, A::Error> {
+        let mut seen = KeyHeaders::default();
+        while let Some(IsKeyHeader(is_key_header)) = headers.next_key()? {
+            if is_key_header {
+                headers.next_value_seed(ValueSeed(&mut seen))?;
+            } else {
+                headers.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// A header's name, compared and not kept.
+struct IsKeyHeader(bool);
+
+impl<'de> Deserialize<'de> for IsKeyHeader {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = IsKeyHeader;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a header's name")
+            }
+            fn visit_str<E>(self, name: &str) -> Result<IsKeyHeader, E> {
+                Ok(IsKeyHeader(name.eq_ignore_ascii_case(HEADER)))
+            }
+        }
+        deserializer.deserialize_str(Name)
+    }
+}
+
+/// Reads a value of the header: a text, several texts, or something that is no key.
+struct ValueSeed<'seen>(&'seen mut KeyHeaders);
+
+impl ValueSeed<'_> {
+    fn refuse(self) {
+        self.0.is_malformed = true;
+    }
+}
+
+impl<'de> serde::de::DeserializeSeed<'de> for ValueSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a header's value")
+    }
+
+    fn visit_str<E>(self, secret: &str) -> Result<(), E> {
+        self.0.add(secret);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
+        while values.next_element_seed(ValueSeed(self.0))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.refuse();
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        self.refuse();
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        self.refuse();
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        self.refuse();
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.refuse();
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut value: A) -> Result<(), A::Error> {
+        while value.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        self.refuse();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/prod/GET/orders/7";
+
+    fn call(event: &Value) -> Call {
+        match Event::parse(&event.to_string()).unwrap() {
+            Event::Call(call) => call,
+            other @ Event::Invalidations(_) => panic!("{other:?}"),
+        }
+    }
+
+    fn rest(headers: &Value, all_headers: &Value) -> Call {
+        call(&json!({"type": "REQUEST", "methodArn": ARN, "resource": "/orders/{id}", "httpMethod": "GET",
+            "headers": headers, "multiValueHeaders": all_headers}))
+    }
+
+    fn digest(secret: &str) -> KeyDigest {
+        KeyDigest::of_secret(secret).unwrap()
+    }
+
+    #[test]
+    fn the_header_is_found_in_any_letter_case_and_in_either_form() {
+        for name in ["x-api-key", "X-API-Key", "X-API-KEY"] {
+            assert_eq!(rest(&json!({"Accept": "*/*", name: "abc"}), &json!({})).key, Ok(digest("abc")));
+            assert_eq!(rest(&json!({name: "abc"}), &json!({name: ["abc"]})).key, Ok(digest("abc")));
+            assert_eq!(rest(&Value::Null, &json!({name: ["abc"]})).key, Ok(digest("abc")));
+        }
+        let call = rest(&json!({"x-api-key": "abc"}), &Value::Null);
+        assert_eq!(call.stage_arn, "arn:aws:execute-api:us-east-1:123456789012:abcdef123/prod");
+        assert!(!call.is_http_api && !call.asks_for_usage);
+    }
+
+    #[test]
+    fn an_http_api_sends_payload_format_2() {
+        let event = json!({"version": "2.0", "type": "REQUEST", "routeArn": ARN, "routeKey": "GET /usage",
+            "identitySource": ["abc"], "headers": {"x-api-key": "abc"},
+            "requestContext": {"http": {"method": "GET"}}});
+        let call = call(&event);
+        assert_eq!(call.key, Ok(digest("abc")));
+        assert!(call.is_http_api && call.asks_for_usage);
+    }
+
+    #[test]
+    fn what_is_no_key_is_a_denial_and_never_a_key() {
+        assert_eq!(rest(&json!({}), &json!({})).key, Err(Denial::Missing));
+        assert_eq!(rest(&Value::Null, &Value::Null).key, Err(Denial::Missing));
+        for value in [
+            json!(""),
+            json!(7),
+            json!(null),
+            json!({"a": "abc"}),
+            json!(true),
+            json!(1.5),
+            json!(-1),
+            json!("a b"),
+            json!("\u{0}\u{1f}"),
+            json!("k".repeat(10_240)),
+            json!(["abc", "def"]),
+            json!([["abc", 1]]),
+        ] {
+            assert_eq!(rest(&json!({"x-api-key": value}), &json!({})).key, Err(Denial::Malformed), "{value}");
+        }
+        assert_eq!(
+            rest(&json!({"x-api-key": "b", "X-Api-Key": "a"}), &json!({})).key,
+            Err(Denial::Malformed)
+        );
+        assert_eq!(
+            rest(&json!({"x-api-key": "b"}), &json!({"x-api-key": ["a", "b"]})).key,
+            Err(Denial::Malformed)
+        );
+        assert_eq!(rest(&json!({"x-api-key": "b"}), &json!({"x-api-key": ["b", "b"]})).key, Ok(digest("b")));
+    }
+
+    #[test]
+    fn a_notification_tells_of_changes() {
+        let message = r#"{"apiKeyId":"key-1","sequence":7,"change":"deleted","changedAtMs":5}"#;
+        let event =
+            json!({"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "m", "Message": message}}]});
+        let Event::Invalidations(messages) = Event::parse(&event.to_string()).unwrap() else { panic!() };
+        assert_eq!((messages[0].api_key_id.as_str(), messages[0].sequence), ("key-1", 7));
+        for message in ["", "{}", "[]", r#"{"apiKeyId":"key-1"}"#, r#"{"apiKeyId":7,"sequence":7}"#] {
+            let event = json!({"Records": [{"Sns": {"Message": message}}]});
+            assert!(matches!(Event::parse(&event.to_string()), Err(EventError::Message { .. })), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong_and_quotes_nothing() {
+        let secret = "um_very-secret";
+        for event in [
+            secret.to_owned(),
+            format!(r#"{{"type":"REQUEST","headers":"{secret}"}}"#),
+            format!(r#"{{"type":"REQUEST","headers":{{"x-api-key":"{secret}"}},"methodArn":7}}"#),
+            format!(
+                r#"{{"type":"REQUEST","methodArn":"arn:{secret}","headers":{{"x-api-key":"{secret}"}}}}"#
+            ),
+            format!(r#"{{"type":"TOKEN","methodArn":"{ARN}","authorizationToken":"{secret}"}}"#),
+            format!(r#"{{"type":"REQUEST","headers":{{"x-api-key":"{secret}""#),
+            r#"{"Records":[{"kinesis":{}}]}"#.to_owned(),
+            "[]".to_owned(),
+            "null".to_owned(),
+            "7".to_owned(),
+            String::new(),
+            "{}".to_owned(),
+        ] {
+            let error = Event::parse(&event).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains(secret), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_arn_of_another_form_is_refused() {
+        for arn in [
+            "",
+            "arn:aws:execute-api:r:a",
+            "arn:aws:execute-api:r:a:api",
+            "arn:aws:execute-api:r:a:api/",
+            "arn:aws:execute-api:r:a:api//GET",
+            "arn:aws:lambda:r:a:api/prod/GET",
+            "x",
+        ] {
+            let event = json!({"type": "REQUEST", "methodArn": arn}).to_string();
+            assert_eq!(Event::parse(&event), Err(EventError::Arn), "{arn}");
+        }
+        let china = "arn:aws-cn:execute-api:cn-north-1:1:api/prod/GET/a:b/c";
+        let event = json!({"type": "REQUEST", "methodArn": china});
+        assert_eq!(call(&event).stage_arn, "arn:aws-cn:execute-api:cn-north-1:1:api/prod");
+    }
+}

@@ -1,0 +1,92 @@
+//! Between an event and its answer.
+
+use std::time::Duration;
+
+use lambda_support::clock::{monotonic_us, now_ms};
+use metering_core::authorization::Decision;
+use metering_core::invalidation::Moment;
+use metering_core::ports::{InvalidationLog, KeyTable, UsageAlerts, UsageTotals};
+use serde_json::value::RawValue;
+
+use crate::authorizer::{Authorizer, Unavailable};
+use crate::event::{Call, Event, EventError};
+use crate::response::answer;
+
+/// The present, for the decision cache.
+pub fn now() -> Moment {
+    Moment { wall_ms: now_ms(), monotonic_ms: monotonic_us() / 1_000 }
+}
+
+/// The function, apart from Lambda.
+#[derive(Debug)]
+pub struct Handler<K, L, U, A> {
+    /// Decides.
+    pub authorizer: Authorizer<K, L, U, A>,
+    /// How an HTTP API wants its answers.
+    pub simple_responses: bool,
+    /// How long a decision may take, in milliseconds.
+    pub decision_limit_ms: u64,
+    /// The dimension of the metrics.
+    pub environment_name: String,
+}
+
+/// An event that got no answer: API Gateway answers its caller with 500, and
+/// admits nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// The event is not for this function.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The call could not be judged.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The answer could not be written.
+    #[error("the answer could not be written")]
+    Answer(#[from] serde_json::Error),
+}
+
+impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Handler<K, L, U, A> {
+    /// Answers an event.
+    ///
+    /// # Errors
+    /// When the event is not for this function or the call cannot be judged.
+    pub async fn handle(&self, event: &str) -> Result<Box<RawValue>, HandlerError> {
+        let began_us = monotonic_us();
+        let json = match Event::parse(event)? {
+            Event::Invalidations(messages) => {
+                for message in &messages {
+                    self.authorizer.notice(&message.api_key_id, message.sequence);
+                }
+                format!("{{\"applied\":{}}}", messages.len())
+            }
+            Event::Call(call) => {
+                let decision = self.decide(&call).await;
+                let duration_us = monotonic_us().saturating_sub(began_us);
+                self.authorizer.metrics().decided(decision.as_ref().ok(), duration_us);
+                self.emit_metrics();
+                serde_json::to_string(&answer(&call, &decision?, self.simple_responses))?
+            }
+        };
+        Ok(RawValue::from_string(json)?)
+    }
+
+    async fn decide(&self, call: &Call) -> Result<Decision, Unavailable> {
+        let digest = match call.key {
+            Ok(digest) => digest,
+            Err(denial) => return Ok(Decision::deny(denial)),
+        };
+        let limit_ms = self.decision_limit_ms;
+        let decision = self.authorizer.decide(digest);
+        match tokio::time::timeout(Duration::from_millis(limit_ms), decision).await {
+            Ok(decision) => decision,
+            Err(_) => Err(Unavailable::TooLate { limit_ms }),
+        }
+    }
+
+    fn emit_metrics(&self) {
+        let line = self.authorizer.metrics().line(&self.environment_name, monotonic_us() / 1_000, now_ms());
+        if let Some(line) = line {
+            line.emit();
+        }
+    }
+}

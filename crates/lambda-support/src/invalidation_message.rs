@@ -1,0 +1,52 @@
+//! The message that a key was changed, as it goes through SNS.
+
+use serde_json::{Value, json};
+
+/// A change of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidationMessage {
+    /// The key.
+    pub api_key_id: String,
+    /// Its place in the invalidation log.
+    pub sequence: u64,
+    /// What happened, for people: `deleted`, `rotated` or `updated`.
+    pub change: String,
+    /// When, in milliseconds since 1970.
+    pub changed_at_ms: i64,
+}
+
+impl InvalidationMessage {
+    /// The message as JSON.
+    pub fn to_json(&self) -> String {
+        json!({
+            "apiKeyId": self.api_key_id, "sequence": self.sequence,
+            "change": self.change, "changedAtMs": self.changed_at_ms,
+        })
+        .to_string()
+    }
+
+    /// Reads a message; `None` where it is not one.
+    pub fn from_json(text: &str) -> Option<Self> {
+        let message: Value = serde_json::from_str(text).ok()?;
+        Some(Self {
+            api_key_id: message["apiKeyId"].as_str().filter(|id| !id.is_empty())?.to_owned(),
+            sequence: message["sequence"].as_u64()?,
+            change: message["change"].as_str().unwrap_or("changed").to_owned(),
+            changed_at_ms: message["changedAtMs"].as_i64().unwrap_or(0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_round_trips() {
+        let change = "deleted".to_owned();
+        let message =
+            InvalidationMessage { api_key_id: "key \"1\"".to_owned(), sequence: 7, change, changed_at_ms: 5 };
+        assert_eq!(InvalidationMessage::from_json(&message.to_json()), Some(message));
+        assert_eq!(InvalidationMessage::from_json("{\"apiKeyId\":\"\",\"sequence\":1}"), None);
+    }
+}
