@@ -1,0 +1,100 @@
+//! Between a request and its answer.
+
+use jiff::Timestamp;
+use metering_core::ports::UsageHistory;
+use metering_core::quota::UtcMonth;
+use metering_core::usage_history::{DayUsage, KeyUsage};
+use serde_json::{Map, Value, json};
+
+use crate::request::{BadRequest, UsageRequest};
+
+/// Answers a request of API Gateway, in the form of a Lambda proxy integration.
+pub async fn handle(history: &impl UsageHistory, event: &Value, now_ms: i64) -> Value {
+    let request = match UsageRequest::read(event, now_ms) {
+        Ok(request) => request,
+        Err(BadRequest::Question(problem)) => return response(400, &json!({"message": problem})),
+        Err(BadRequest::NoKey) => {
+            tracing::error!(
+                "GET /usage is not behind the API key authorizer: there is no apiKeyId in its context"
+            );
+            return response(403, &json!({"message": "Send your API key in the x-api-key header."}));
+        }
+    };
+    // The month of the limit is read as well, where it is not asked for.
+    let month = UtcMonth::at(now_ms).map_or(request.from, UtcMonth::first_day);
+    let usage = history.usage_of_key(
+        &request.api_key_id,
+        request.from.min(month),
+        request.to.max(month.plus_days(30)),
+    );
+    match usage.await {
+        Ok(usage) => response(200, &document(&request, &usage, now_ms)),
+        Err(error) => {
+            tracing::error!(%error, "the usage of a customer cannot be read");
+            response(503, &json!({"message": "The usage cannot be read now. Please try again in a minute."}))
+        }
+    }
+}
+
+fn response(status: u16, body: &Value) -> Value {
+    json!({
+        "statusCode": status,
+        "headers": {"content-type": "application/json", "cache-control": "no-store"},
+        "isBase64Encoded": false,
+        "body": body.to_string(),
+    })
+}
+
+fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
+    let asked = |usage: &KeyUsage| -> KeyUsage {
+        usage.range(request.from..=request.to).map(|(day, usage)| (*day, usage.clone())).collect()
+    };
+    let asked = asked(usage);
+    let days: Vec<Value> = asked
+        .iter()
+        .map(|(day, usage)| json!({"day": day.to_string(), "calls": usage.total(), "hours": hours(usage)}))
+        .collect();
+    json!({
+        "api_key_id": request.api_key_id,
+        // Calls up to the latest one that is counted; later ones are on their way.
+        "as_of": usage.values().map(|day| day.last_call_ms).max().and_then(time),
+        "read_at": time(now_ms),
+        "from": request.from.to_string(),
+        "to": request.to.to_string(),
+        "calls": asked.values().map(DayUsage::total).sum::<u64>(),
+        "months": months(&asked),
+        "days": days,
+        "limit": limit(request, usage, now_ms),
+    })
+}
+
+/// The calls of the hours that have any.
+fn hours(usage: &DayUsage) -> Map<String, Value> {
+    let hours = usage.hours.iter().enumerate().filter(|(_, calls)| **calls > 0);
+    hours.map(|(hour, calls)| (format!("{hour:02}"), json!(calls))).collect()
+}
+
+fn months(usage: &KeyUsage) -> Map<String, Value> {
+    let mut months: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+    for (day, usage) in usage {
+        *months.entry(day.to_string()[..7].to_owned()).or_default() += usage.total();
+    }
+    months.into_iter().map(|(month, calls)| (month, json!(calls))).collect()
+}
+
+/// How the present month stands against the limit; null where there is none.
+fn limit(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
+    let (Some(limit), Ok(month)) = (request.monthly_limit, UtcMonth::at(now_ms)) else { return Value::Null };
+    let used: u64 =
+        usage.range(month.first_day()..month.next().first_day()).map(|(_, usage)| usage.total()).sum();
+    json!({
+        "monthly_limit": limit,
+        "used": used,
+        "remaining": limit.saturating_sub(used),
+        "resets_at": time(month.next().first_day().start_ms()),
+    })
+}
+
+fn time(epoch_ms: i64) -> Option<String> {
+    Timestamp::from_millisecond(epoch_ms).ok().map(|time| time.to_string())
+}
