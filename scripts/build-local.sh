@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds what runs on one machine: the command `meter`, and the Lambda binaries.
-# The binaries are built on their own, so that they have only their own features.
+# The binaries are built apart from it, so that they have only their own features.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked --quiet -p usage-consumer
+RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked --quiet \
+    -p usage-consumer -p api-authorizer -p invalidation-fanout -p usage-endpoint
 cargo build --profile tools --locked --quiet -p meter-cli

@@ -20,8 +20,12 @@ use hyper_util::rt::TokioExecutor;
 use lambda_support::clock::now_ms;
 use serde_json::{Value, json};
 
+use crate::authorization::AnswerCache;
 use crate::faults::{Faults, WriteFault};
+use crate::gateway::{API_ID, STAGE};
 use crate::kinesis::{self, KinesisError, KinesisStore};
+use crate::lagging_index::LaggingIndex;
+use crate::notifications::Notifications;
 use crate::queues::Queues;
 
 /// More than any request of these services may have.
@@ -38,6 +42,12 @@ pub struct AwsEndpoint {
     pub queues: Arc<Queues>,
     /// What goes wrong on purpose.
     pub faults: Arc<Faults>,
+    /// Where published messages go.
+    pub notifications: Arc<Notifications>,
+    /// The gateway's cache of authorizer answers.
+    pub answers: Arc<AnswerCache>,
+    /// The index of keys, where it lags.
+    pub lagging_index: Option<Arc<LaggingIndex>>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -51,9 +61,11 @@ impl AwsEndpoint {
         kinesis: Arc<KinesisStore>,
         queues: Arc<Queues>,
         faults: Arc<Faults>,
+        notifications: Arc<Notifications>,
+        answers: Arc<AnswerCache>,
     ) -> Self {
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { dynamodb, kinesis, queues, faults, client }
+        Self { dynamodb, kinesis, queues, faults, notifications, answers, lagging_index: None, client }
     }
 
     /// The router that answers for the services.
@@ -62,7 +74,13 @@ impl AwsEndpoint {
     }
 
     async fn dynamodb(&self, headers: HeaderMap, body: Bytes) -> Response {
-        let operation = target(&headers).1;
+        let operation = target(&headers).1.to_owned();
+        let operation = operation.as_str();
+        if operation == "Query"
+            && let Some(answer) = self.lagging_query(&body)
+        {
+            return json_response(StatusCode::OK, "application/x-amz-json-1.0", &answer);
+        }
         let fault = if WRITES.contains(&operation) { self.faults.write_fault() } else { WriteFault::None };
         if fault == WriteFault::Throttle {
             let message = "a throttle that was asked for";
@@ -83,20 +101,54 @@ impl AwsEndpoint {
                 request = request.header(name, value);
             }
         }
-        let Ok(request) = request.body(Full::new(body)) else {
+        let Ok(request) = request.body(Full::new(body.clone())) else {
             return error_response(
                 StatusCode::BAD_REQUEST,
                 "SerializationException",
                 "the request has no usable headers",
             );
         };
-        match self.client.request(request).await {
+        let reply = self.client.request(request).await;
+        if operation == "TransactWriteItems" && reply.as_ref().is_ok_and(|reply| reply.status().is_success())
+        {
+            self.note_transaction(&body);
+        }
+        match reply {
             Ok(_) if fault == WriteFault::LoseReply => lost_reply(),
             Ok(response) => response.map(Body::new),
             Err(error) => {
                 error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string())
             }
         }
+    }
+
+    fn lagging_query(&self, body: &Bytes) -> Option<Value> {
+        self.lagging_index.as_ref()?.query(&serde_json::from_slice(body).ok()?, now_ms())
+    }
+
+    fn note_transaction(&self, body: &Bytes) {
+        if let (Some(index), Ok(request)) = (&self.lagging_index, serde_json::from_slice(body)) {
+            index.written(&request, now_ms());
+        }
+    }
+
+    async fn sns(&self, parts: http::request::Parts, body: Bytes) -> Response {
+        let response = self.queues.sns(parts, body.clone()).await;
+        if response.status().is_success() {
+            self.notifications.carried_out(&body);
+        }
+        response
+    }
+
+    /// The one operation of API Gateway that the meter uses.
+    fn api_gateway(&self, method: &http::Method, path: &str) -> Response {
+        let cache = format!("/restapis/{API_ID}/stages/{STAGE}/cache/authorizers");
+        if method == http::Method::DELETE && path == cache {
+            self.answers.flush();
+            return StatusCode::ACCEPTED.into_response();
+        }
+        let message = format!("the local stack offers DELETE {cache} only");
+        error_response(StatusCode::NOT_FOUND, "NotFoundException", &message)
     }
 
     async fn kinesis(&self, headers: &HeaderMap, body: Bytes) -> Response {
@@ -136,10 +188,11 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
         "dynamodb" => endpoint.dynamodb(parts.headers, body).await,
         "kinesis" => endpoint.kinesis(&parts.headers, body).await,
         "sqs" => endpoint.queues.sqs(target(&parts.headers).1, &parts.headers, body).await,
-        "sns" => endpoint.queues.sns(parts, body).await,
+        "sns" => endpoint.sns(parts, body).await,
+        "apigateway" => endpoint.api_gateway(&parts.method, parts.uri.path()),
         other => {
             let message = format!(
-                "the local stack offers dynamodb, kinesis, sns and sqs; this request is for {other:?}. Sign it with any credentials, so that it names its service"
+                "the local stack offers apigateway, dynamodb, kinesis, sns and sqs; this request is for {other:?}. Sign it with any credentials, so that it names its service"
             );
             error_response(StatusCode::NOT_FOUND, "UnknownServiceException", &message)
         }

@@ -14,6 +14,14 @@ pub struct FaultRates {
     pub lost_reply: f64,
     /// The subscription delivers a batch a second time, under another sequence number.
     pub duplicate_batch: f64,
+    /// A notification is never delivered to a subscriber.
+    pub lost_notification: f64,
+    /// A notification is delivered to a subscriber a second time.
+    pub repeated_notification: f64,
+    /// The longest that the delivery of a notification takes, in milliseconds.
+    pub notification_delay_ms: u64,
+    /// By how much the index of keys lags at most, in milliseconds.
+    pub index_lag_ms: u64,
 }
 
 /// A source of faults.
@@ -55,6 +63,21 @@ impl Faults {
             drawn if drawn < throttled_write + lost_reply => WriteFault::LoseReply,
             _ => WriteFault::None,
         }
+    }
+
+    /// Draws how often a notification is delivered to a subscriber, and after
+    /// how many milliseconds each time.
+    pub fn deliveries(&self) -> Vec<u64> {
+        let FaultRates { lost_notification, repeated_notification, notification_delay_ms, .. } = self.rates;
+        if lost_notification + repeated_notification == 0.0 && notification_delay_ms == 0 {
+            return vec![0];
+        }
+        if self.draw() < lost_notification {
+            return Vec::new();
+        }
+        let count = 1 + usize::from(self.draw() < repeated_notification);
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..count).map(|_| random.random_range(0..=notification_delay_ms)).collect()
     }
 
     /// Draws whether a batch is delivered twice.

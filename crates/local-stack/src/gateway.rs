@@ -1,4 +1,4 @@
-//! The gateway: admits keys, proxies to a backend and writes the access log.
+//! The gateway: has calls authorized, proxies to a backend and writes the access log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,20 +9,30 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use lambda_support::clock::now_ms;
 use rand::Rng;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::key_file::KeyIds;
+use crate::authorization::{Authorization, Verdict, add_rate_limit_headers, refusal, resource};
+use crate::lambda::Function;
 use crate::log_group::LogGroup;
 
+/// The id of the gateway's API.
+pub const API_ID: &str = "local";
+/// The name of its stage.
+pub const STAGE: &str = "local";
 /// Paths below this need no key.
 const PUBLIC_PREFIX: &str = "/public/";
+/// Where customers see their usage. It is a method of its own, whose calls are
+/// neither logged to the metered log group nor billed.
+const USAGE_PATH: &str = "/usage";
 
 /// The gateway.
 #[derive(Clone)]
@@ -31,7 +41,8 @@ pub struct Gateway {
 }
 
 struct Inner {
-    keys: KeyIds,
+    authorization: Authorization,
+    usage_endpoint: Arc<Function>,
     backend: String,
     log_group: Arc<LogGroup>,
     log_stream: String,
@@ -41,19 +52,25 @@ struct Inner {
 }
 
 /// What the access log tells about a call.
-struct Call<'a> {
+struct Call {
     extended_request_id: String,
-    api_key_id: Option<&'a str>,
+    api_key_id: Option<String>,
     requested_at_ms: i64,
     method: String,
 }
 
 impl Gateway {
     /// A gateway in front of `backend`, as `http://HOST:PORT`.
-    pub fn new(keys: KeyIds, backend: String, log_group: Arc<LogGroup>) -> Self {
+    pub fn new(
+        authorization: Authorization,
+        usage_endpoint: Arc<Function>,
+        backend: String,
+        log_group: Arc<LogGroup>,
+    ) -> Self {
         let request_prefix = format!("{:016x}", rand::rng().random::<u64>());
         let inner = Inner {
-            keys,
+            authorization,
+            usage_endpoint,
             backend,
             log_group,
             log_stream: format!("gateway-{request_prefix}"),
@@ -74,20 +91,28 @@ async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
     let inner = &*gateway.inner;
     let requested_at_ms = now_ms();
     let number = inner.requests.fetch_add(1, Ordering::Relaxed);
-    let api_key_id = api_key(request.headers()).and_then(|key| inner.keys.get(key)).map(String::as_str);
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let method = parts.method.to_string();
+    let verdict = if path.starts_with(PUBLIC_PREFIX) {
+        Verdict::Admitted(Value::Null)
+    } else {
+        inner.authorization.verdict(&parts).await
+    };
+    let mut response = match &verdict {
+        Verdict::Admitted(context) if path == USAGE_PATH => inner.usage(&parts, context).await,
+        Verdict::Admitted(_) => inner.proxy(Request::from_parts(parts, body)).await,
+        _ => refusal(&verdict),
+    };
+    add_rate_limit_headers(&verdict, response.headers_mut());
+    if path == USAGE_PATH {
+        return response;
+    }
     let call = Call {
         extended_request_id: format!("{}{number:012x}=", inner.request_prefix),
-        api_key_id,
+        api_key_id: verdict.context("apiKeyId").as_str().map(str::to_owned),
         requested_at_ms,
-        method: request.method().to_string(),
-    };
-    let is_public = request.uri().path().starts_with(PUBLIC_PREFIX);
-    let mut response = match (api_key_id, is_public) {
-        (None, false) => {
-            let problem = if api_key(request.headers()).is_some() { "unknown" } else { "missing" };
-            message(StatusCode::FORBIDDEN, &format!("the x-api-key header is {problem}"))
-        }
-        _ => inner.proxy(request).await,
+        method,
     };
     let line = access_log_line(&call, response.status());
     // The call is answered only once it is logged, so that no answer that a
@@ -102,16 +127,44 @@ async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
     response
 }
 
-fn api_key(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-api-key").and_then(|value| value.to_str().ok())
-}
-
 fn message(status: StatusCode, text: &str) -> Response {
     (status, [(http::header::CONTENT_TYPE, "application/json")], json!({"message": text}).to_string())
         .into_response()
 }
 
 impl Inner {
+    /// Calls the usage endpoint as a Lambda proxy integration.
+    async fn usage(&self, parts: &Parts, context: &Value) -> Response {
+        let query = form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes());
+        let parameters: Map<String, Value> =
+            query.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect();
+        let parameters = if parameters.is_empty() { Value::Null } else { Value::Object(parameters) };
+        let event = json!({
+            "resource": resource(parts.uri.path()), "path": parts.uri.path(), "httpMethod": parts.method.as_str(),
+            "queryStringParameters": parameters,
+            "requestContext": {"apiId": API_ID, "stage": STAGE, "authorizer": context},
+        });
+        let answer = self.usage_endpoint.invoke(Bytes::from(event.to_string())).await;
+        let answer: Value = match answer.map(|answer| serde_json::from_slice(&answer)) {
+            Ok(Ok(answer)) => answer,
+            problem => {
+                tracing::warn!(?problem, "the usage endpoint gives no answer");
+                return message(StatusCode::BAD_GATEWAY, "Internal server error");
+            }
+        };
+        let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        let mut response = Response::new(Body::from(answer["body"].as_str().unwrap_or("").to_owned()));
+        *response.status_mut() = status.unwrap_or(StatusCode::BAD_GATEWAY);
+        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+            let (name, value) = (name.parse::<http::HeaderName>(), value.as_str().unwrap_or("").parse());
+            if let (Ok(name), Ok(value)) = (name, value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+
     async fn proxy(&self, mut request: Request) -> Response {
         let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         let Ok(uri) = format!("{}{path}", self.backend).parse::<Uri>() else {
@@ -132,22 +185,22 @@ impl Inner {
 }
 
 /// Fills in the documented format, as API Gateway does.
-fn access_log_line(call: &Call<'_>, status: StatusCode) -> String {
+fn access_log_line(call: &Call, status: StatusCode) -> String {
     let latency_ms = now_ms() - call.requested_at_ms;
     let request_time = Timestamp::from_millisecond(call.requested_at_ms)
         .map(|time| time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string())
         .unwrap_or_default();
     let values = HashMap::from([
         ("extendedRequestId", call.extended_request_id.clone()),
-        ("authorizer.apiKeyId", call.api_key_id.unwrap_or("-").to_owned()),
+        ("authorizer.apiKeyId", call.api_key_id.clone().unwrap_or_else(|| "-".to_owned())),
         ("requestTimeEpoch", call.requested_at_ms.to_string()),
         ("requestTime", request_time),
         ("status", status.as_u16().to_string()),
         ("responseLatency", latency_ms.to_string()),
         ("httpMethod", call.method.clone()),
         ("resourcePath", "/{proxy+}".to_owned()),
-        ("stage", "local".to_owned()),
-        ("apiId", "local".to_owned()),
+        ("stage", STAGE.to_owned()),
+        ("apiId", API_ID.to_owned()),
     ]);
     fill_in(ACCESS_LOG_FORMAT, &values)
 }

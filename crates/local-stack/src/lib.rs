@@ -4,15 +4,18 @@
 //! emulators; the stream, the log group with its subscription, the gateway and
 //! Lambda with its event source mapping are here, and run the real binaries.
 
+pub mod authorization;
 pub mod aws_endpoint;
 pub mod backend;
+pub mod demo_keys;
 pub mod faults;
 pub mod gateway;
-pub mod key_file;
 pub mod kinesis;
+pub mod lagging_index;
 pub mod lambda;
 pub mod log_group;
 pub mod metrics;
+pub mod notifications;
 pub mod queues;
 pub mod stack;
 pub mod subscription;

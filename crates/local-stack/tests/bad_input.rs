@@ -21,7 +21,8 @@ use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
 use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use metering_aws::quarantine_queue::KeptRecord;
-use metering_aws::usage_report::{DayUsage, usage_of_all_keys};
+use metering_aws::usage_report::usage_of_all_keys;
+use metering_core::usage_history::DayUsage;
 use serde_json::{Value, json};
 
 fn gzip(data: &[u8]) -> Vec<u8> {

@@ -78,6 +78,7 @@ impl Mapping {
             environment: Vec::new(),
             timeout_ms: 10_000,
             max_environments: 1,
+            spreads: false,
         };
         let function = Arc::new(Function::new(spec, Arc::new(MetricSink::open(folder).unwrap())));
         let settings = MappingSettings {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use local_stack::demo_keys::DEMO_KEY_FILE;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,34 +25,38 @@ pub struct Arguments {
     /// The API behind the gateway [default: one that answers /status/CODE with CODE]
     #[arg(long, value_name = "http://HOST:PORT")]
     backend: Option<String>,
-    /// The API keys, a JSON list of {"apiKeyId", "apiKey"} [default: keys.json in the data folder]
-    #[arg(long, value_name = "FILE")]
-    keys: Option<PathBuf>,
-    /// The usage consumer's binary [default: the one built with this command]
-    #[arg(long, value_name = "FILE")]
-    consumer: Option<PathBuf>,
+    /// The folder of the functions' binaries [default: those built with this command]
+    #[arg(long, value_name = "FOLDER")]
+    binaries: Option<PathBuf>,
+    /// How old the authorizer's last look at the invalidation log may be, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    sync_interval_ms: u64,
+    /// How long the gateway itself keeps the authorizer's answers, in seconds, as API Gateway can
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    authorizer_cache_ttl_s: u64,
     /// Shards of a new stream
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=200))]
     shards: u32,
 }
 
-/// The consumer that was built together with this command: beside it, or,
+/// The binaries that were built together with this command: beside it, or,
 /// where both were built here, in the folder of release builds.
-pub fn built_consumer() -> anyhow::Result<PathBuf> {
+pub fn built_binaries() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe().context("this command cannot find its own file")?;
-    let beside = this.with_file_name("usage-consumer");
-    let release = this.with_file_name("../release/usage-consumer");
-    Ok(if release.is_file() { release } else { beside })
+    let beside = this.with_file_name("");
+    let release = this.with_file_name("../release");
+    Ok(if release.join("usage-consumer").is_file() { release } else { beside })
 }
 
 /// Runs until SIGINT or SIGTERM.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let consumer = arguments.consumer.map_or_else(built_consumer, Ok)?;
-    let mut options = LocalOptions::new(arguments.data, consumer);
+    let binaries = arguments.binaries.map_or_else(built_binaries, Ok)?;
+    let mut options = LocalOptions::new(arguments.data, binaries);
     options.gateway_port = arguments.port;
     options.aws_port = arguments.aws_port;
     options.backend = arguments.backend.map(|url| url.trim_end_matches('/').to_owned());
-    options.key_file = arguments.keys;
+    options.sync_interval_ms = arguments.sync_interval_ms;
+    options.authorizer_cache_ttl_ms = arguments.authorizer_cache_ttl_s * 1_000;
     options.shard_count = arguments.shards;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let data = options.data_folder.display().to_string();
@@ -77,11 +82,15 @@ fn print_guide(stack: &LocalStack, data: &str) {
     println!("  gateway        {}", endpoints.gateway);
     println!("  AWS endpoint   {}  (DynamoDB, Kinesis, SNS, SQS)", endpoints.aws_endpoint_url);
     println!("  data           {data}");
-    println!("  API keys       {} keys, in keys.json of the data or the file you named", stack.keys.len());
+    println!("  API keys       {} to try it out, in {DEMO_KEY_FILE} of the data", stack.keys.len());
     if let Some(key) = first {
         println!("\nCall the API with the key {:?}, then ask for its usage:\n", key.api_key_id);
         println!("  curl -H 'x-api-key: {}' {}/status/200", key.api_key, endpoints.gateway);
         println!("  meter usage {} --data {data}", key.api_key_id);
+        println!("  curl -H 'x-api-key: {}' {}/usage", key.api_key, endpoints.gateway);
+        println!("\nMake a key of your own, and delete it:\n");
+        println!("  meter keys create --owner acme --monthly-limit 1000 --data {data}");
+        println!("  meter keys delete KEY --data {data}");
     }
     println!("\nPoint the AWS CLI at it:\n");
     println!("  export AWS_ENDPOINT_URL={} AWS_REGION=us-east-1", endpoints.aws_endpoint_url);

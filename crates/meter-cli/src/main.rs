@@ -1,5 +1,6 @@
 //! The command `meter`.
 
+mod keys;
 mod local;
 mod quarantine;
 mod replay;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Run the whole system on this machine until it is stopped
     Local(local::Arguments),
+    /// Make, show, change and delete API keys
+    Keys(keys::Arguments),
     /// Show the usage of a key
     Usage(usage::Arguments),
     /// Send access logs through the whole pipeline and show what it counts
@@ -39,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
     show_warnings();
     match Arguments::parse().command {
         Command::Local(arguments) => local::run(arguments).await,
+        Command::Keys(arguments) => keys::run(arguments).await,
         Command::Usage(arguments) => usage::run(arguments).await,
         Command::Replay(arguments) => replay::run(arguments).await,
         Command::Quarantine(arguments) => quarantine::run(arguments).await,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use local_stack::stack::Endpoints;
 use metering_aws::connection::{COMMAND_PATIENCE, load, load_local};
+use metering_aws::{KeyStore, Topic};
 
 /// The folder that `meter local` uses where none is named.
 pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
@@ -18,6 +19,9 @@ pub struct TargetArguments {
     /// Use the system of this environment on AWS, with the credentials of this shell
     #[arg(long, value_name = "ENVIRONMENT")]
     aws: Option<String>,
+    /// With --aws, the SYNC_INTERVAL_MS that the authorizer is deployed with
+    #[arg(long, value_name = "MS", default_value_t = 1_000, requires = "aws")]
+    sync_interval_ms: u64,
 }
 
 /// A system, with its clients.
@@ -28,50 +32,102 @@ pub struct Target {
     pub kinesis: aws_sdk_kinesis::Client,
     /// Clients of SQS.
     pub sqs: aws_sdk_sqs::Client,
+    /// Clients of SNS.
+    sns: aws_sdk_sns::Client,
     /// The ledger.
     pub usage_table: String,
     /// The stream.
     pub stream: String,
-    quarantine: Quarantine,
+    /// How old the authorizer's last look at the invalidation log may be, in milliseconds.
+    pub sync_interval_ms: u64,
+    keys_table: String,
+    invalidations_table: String,
+    quarantine: Resource,
+    invalidations_topic: Resource,
 }
 
-enum Quarantine {
-    Url(String),
+/// How a resource is found: by what names it for good, or by its name.
+enum Resource {
+    Known(String),
     Name(String),
 }
 
 impl Target {
     /// Finds the system that the arguments choose.
     pub async fn find(arguments: &TargetArguments) -> anyhow::Result<Self> {
-        let (config, usage_table, stream, quarantine) = if let Some(environment) = &arguments.aws {
-            let usage = format!("usage-{environment}");
-            let queue = Quarantine::Name(format!("usage-quarantine-{environment}"));
-            (load(COMMAND_PATIENCE).await, usage.clone(), usage, queue)
-        } else {
-            let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
-                format!(
-                    "no local stack was started in {}; run `meter local --data {0}`, or choose AWS with --aws ENVIRONMENT",
-                    arguments.data.display()
-                )
-            })?;
-            let config = load_local(&endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
-            (config, endpoints.usage_table, endpoints.stream, Quarantine::Url(endpoints.quarantine_queue_url))
-        };
+        if let Some(environment) = &arguments.aws {
+            return Ok(Self::on_aws(environment, arguments.sync_interval_ms).await);
+        }
+        let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
+            format!(
+                "no local stack was started in {}; run `meter local --data {0}`, or choose AWS with --aws ENVIRONMENT",
+                arguments.data.display()
+            )
+        })?;
+        let config = load_local(&endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             kinesis: aws_sdk_kinesis::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
-            usage_table,
-            stream,
-            quarantine,
+            sns: aws_sdk_sns::Client::new(&config),
+            usage_table: endpoints.usage_table,
+            stream: endpoints.stream,
+            sync_interval_ms: endpoints.sync_interval_ms,
+            keys_table: endpoints.keys_table,
+            invalidations_table: endpoints.invalidations_table,
+            quarantine: Resource::Known(endpoints.quarantine_queue_url),
+            invalidations_topic: Resource::Known(endpoints.invalidations_topic_arn),
         })
+    }
+
+    async fn on_aws(environment: &str, sync_interval_ms: u64) -> Self {
+        let config = load(COMMAND_PATIENCE).await;
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            kinesis: aws_sdk_kinesis::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            sns: aws_sdk_sns::Client::new(&config),
+            usage_table: format!("usage-{environment}"),
+            stream: format!("usage-{environment}"),
+            sync_interval_ms,
+            keys_table: format!("usage-keys-{environment}"),
+            invalidations_table: format!("usage-invalidations-{environment}"),
+            quarantine: Resource::Name(format!("usage-quarantine-{environment}")),
+            invalidations_topic: Resource::Name(format!("usage-invalidations-{environment}")),
+        }
+    }
+
+    /// The keys.
+    pub fn key_store(&self) -> KeyStore {
+        KeyStore::new(self.dynamodb.clone(), &self.keys_table, &self.invalidations_table)
+    }
+
+    /// The topic of changes of keys.
+    pub async fn invalidations_topic(&self) -> anyhow::Result<Topic> {
+        let arn = match &self.invalidations_topic {
+            Resource::Known(arn) => arn.clone(),
+            Resource::Name(name) => self.topic_arn(name).await?,
+        };
+        Ok(Topic::new(self.sns.clone(), arn))
+    }
+
+    async fn topic_arn(&self, name: &str) -> anyhow::Result<String> {
+        let mut topics = self.sns.list_topics().into_paginator().items().send();
+        let end = format!(":{name}");
+        while let Some(topic) = topics.next().await {
+            let topic = topic.context("the topics cannot be listed")?;
+            if let Some(arn) = topic.topic_arn.filter(|arn| arn.ends_with(&end)) {
+                return Ok(arn);
+            }
+        }
+        anyhow::bail!("there is no topic {name}")
     }
 
     /// The URL of the quarantine queue.
     pub async fn quarantine_queue_url(&self) -> anyhow::Result<String> {
         match &self.quarantine {
-            Quarantine::Url(url) => Ok(url.clone()),
-            Quarantine::Name(name) => {
+            Resource::Known(url) => Ok(url.clone()),
+            Resource::Name(name) => {
                 let reply = self.sqs.get_queue_url().queue_name(name).send().await;
                 let reply = reply.with_context(|| format!("the quarantine queue {name} cannot be found"))?;
                 reply.queue_url.with_context(|| format!("the queue {name} has no URL"))

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use indicatif::{ProgressBar, ProgressStyle};
-use local_stack::key_file::{self, SeedKey};
+use local_stack::demo_keys::{self, DemoKey};
 use local_stack::stack::Endpoints;
 
 use crate::target::DEFAULT_DATA_FOLDER;
@@ -68,7 +68,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
         format!("no local stack was started in {folder}; run `meter local --data {folder}`")
     })?;
-    let keys: Arc<[SeedKey]> = key_file::load_or_create(&arguments.data.join("keys.json"))?.into();
+    let keys: Arc<[DemoKey]> = demo_keys::read(&arguments.data)?.into();
     let progress = ProgressBar::new(arguments.calls)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} calls  {per_sec}")?);
     let next = Arc::new(AtomicU64::new(0));
@@ -97,7 +97,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 struct Sender {
     client: Client<HttpConnector, Empty<Bytes>>,
     gateway: String,
-    keys: Arc<[SeedKey]>,
+    keys: Arc<[DemoKey]>,
     progress: ProgressBar,
 }
 

@@ -6,7 +6,8 @@ use std::io::Write;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use lambda_support::clock::now_ms;
-use metering_aws::usage_report::{KeyUsage, usage_of_key};
+use metering_aws::usage_report::usage_of_key;
+use metering_core::usage_history::KeyUsage;
 use metering_core::window::{CallWindow, UtcDay};
 use serde_json::json;
 

@@ -13,11 +13,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-fn consumer_binary() -> PathBuf {
+fn binaries() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../../target".into(), PathBuf::from);
-    let binary = target.join("release/usage-consumer");
-    let hint = "build it with: scripts/build-local.sh";
-    binary.canonicalize().unwrap_or_else(|_| panic!("{} is missing; {hint}", binary.display()))
+    let folder = target.join("release");
+    let built = folder.join("usage-consumer").is_file() && folder.join("api-authorizer").is_file();
+    assert!(built, "{} has no binaries; build them with scripts/build-local.sh", folder.display());
+    folder.canonicalize().unwrap()
 }
 
 fn meter(arguments: &[&str]) -> Output {
@@ -39,13 +40,7 @@ struct Local {
 impl Local {
     fn start(data: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_meter"))
-            .args([
-                "local",
-                "--data",
-                data.to_str().unwrap(),
-                "--consumer",
-                consumer_binary().to_str().unwrap(),
-            ])
+            .args(["local", "--data", data.to_str().unwrap(), "--binaries", binaries().to_str().unwrap()])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -76,7 +71,8 @@ impl Local {
 
     fn key(&self) -> String {
         let keys: Value =
-            serde_json::from_str(&std::fs::read_to_string(self.data.join("keys.json")).unwrap()).unwrap();
+            serde_json::from_str(&std::fs::read_to_string(self.data.join("demo-keys.json")).unwrap())
+                .unwrap();
         keys[0]["apiKey"].as_str().unwrap().to_owned()
     }
 
@@ -192,11 +188,11 @@ fn an_error_says_what_is_wrong_and_what_to_do() {
         "--from 2026-02-02 is after --to 2026-02-01",
     );
     refused(&["replay", "/no/such/file"], "/no/such/file is no file");
-    refused(&["local", "--data", data, "--consumer", "/no/such/binary"], "scripts/build-local.sh");
+    refused(&["local", "--data", data, "--binaries", "/no/such/folder"], "scripts/build-local.sh");
     let _local = Local::start(folder.path());
-    let consumer = consumer_binary();
+    let binaries = binaries();
     refused(
-        &["local", "--data", data, "--consumer", consumer.to_str().unwrap()],
+        &["local", "--data", data, "--binaries", binaries.to_str().unwrap()],
         "another `meter local` uses the data folder",
     );
 }
@@ -251,12 +247,12 @@ fn forms() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn a_replay_counts_the_same_calls_in_every_form_people_have() {
     let folder = tempfile::tempdir().unwrap();
-    let consumer = consumer_binary();
+    let binaries = binaries();
     for (name, content) in forms() {
         let file = folder.path().join(name);
         std::fs::write(&file, content).unwrap();
         let output =
-            meter(&["replay", file.to_str().unwrap(), "--json", "--consumer", consumer.to_str().unwrap()]);
+            meter(&["replay", file.to_str().unwrap(), "--json", "--binaries", binaries.to_str().unwrap()]);
         let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
         assert_eq!(
             report["usage"],
@@ -275,7 +271,7 @@ fn a_replay_counts_the_same_calls_in_every_form_people_have() {
 #[test]
 fn a_file_that_is_replayed_into_the_same_folder_again_counts_nothing_again() {
     let folder = tempfile::tempdir().unwrap();
-    let consumer = consumer_binary();
+    let binaries = binaries();
     let (data, file) = (folder.path().join("data"), folder.path().join("calls.jsonl"));
     std::fs::write(&file, vec![line("a", "200"); 450].join("\n")).unwrap();
     for _ in 0..2 {
@@ -284,8 +280,8 @@ fn a_file_that_is_replayed_into_the_same_folder_again_counts_nothing_again() {
             file.to_str().unwrap(),
             "--data",
             data.to_str().unwrap(),
-            "--consumer",
-            consumer.to_str().unwrap(),
+            "--binaries",
+            binaries.to_str().unwrap(),
         ];
         let text = stdout(&meter(&arguments));
         assert!(text.contains("total                     450"), "{text}");
@@ -296,7 +292,7 @@ fn a_file_that_is_replayed_into_the_same_folder_again_counts_nothing_again() {
 fn quarantine_is_listed_survives_a_restart_and_is_put_back() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let consumer = consumer_binary();
+    let binaries = binaries();
     let file = folder.path().join("calls.jsonl");
     std::fs::write(&file, [line("a", "200"), line("a", "2xx")].join("\n")).unwrap();
     let data = data.to_str().unwrap();
@@ -305,8 +301,8 @@ fn quarantine_is_listed_survives_a_restart_and_is_put_back() {
         file.to_str().unwrap(),
         "--data",
         data,
-        "--consumer",
-        consumer.to_str().unwrap(),
+        "--binaries",
+        binaries.to_str().unwrap(),
     ]));
 
     let _local = Local::start(Path::new(data));

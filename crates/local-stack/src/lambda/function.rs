@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use rand::Rng;
 use rand::seq::IndexedRandom;
 use tokio::sync::Semaphore;
 
@@ -25,6 +26,9 @@ pub struct FunctionSpec {
     pub timeout_ms: u64,
     /// The most environments at once.
     pub max_environments: usize,
+    /// Whether an invocation goes to any idle environment, and not to the one
+    /// that was used last.
+    pub spreads: bool,
 }
 
 /// A function that can be invoked.
@@ -68,7 +72,10 @@ impl Function {
 
     fn take_idle(&self) -> Option<Arc<Environment>> {
         let mut idle = locked(&self.idle);
-        while let Some(environment) = idle.pop() {
+        while !idle.is_empty() {
+            let last = idle.len() - 1;
+            let place = if self.spec.spreads { rand::rng().random_range(0..=last) } else { last };
+            let environment = idle.swap_remove(place);
             if !environment.has_exited() {
                 return Some(environment);
             }

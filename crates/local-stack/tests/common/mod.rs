@@ -13,35 +13,32 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use lambda_support::clock::now_ms;
+use local_stack::authorization::AnswerCache;
 use local_stack::aws_endpoint::AwsEndpoint;
+use local_stack::demo_keys::DemoKey;
 use local_stack::faults::{FaultRates, Faults};
-use local_stack::key_file::SeedKey;
 use local_stack::kinesis::KinesisStore;
+use local_stack::notifications::Notifications;
 use local_stack::queues::Queues;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::window::CallWindow;
 
-/// The release binary of the consumer: what runs on AWS is what is tested.
-pub fn consumer_binary() -> PathBuf {
+/// The folder of the release binaries: what runs on AWS is what is tested.
+pub fn binaries() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../../target".into(), PathBuf::from);
-    let binary = target.join("release/usage-consumer");
-    let hint = "build it with: scripts/build-local.sh";
-    binary.canonicalize().unwrap_or_else(|_| panic!("{} is missing; {hint}", binary.display()))
+    let folder = target.join("release");
+    let built = folder.join("usage-consumer").is_file() && folder.join("api-authorizer").is_file();
+    assert!(built, "{} has no binaries; build them with scripts/build-local.sh", folder.display());
+    folder.canonicalize().unwrap()
 }
 
-/// Options for a stack in a fresh folder with this many keys.
+/// Options for a stack in a fresh folder with this many keys. The gateway keeps
+/// the authorizer's answers, as a stage can: these tests are not about keys.
 pub fn options(folder: &std::path::Path, keys: usize) -> LocalOptions {
-    let seed_keys: Vec<SeedKey> = (0..keys)
-        .map(|number| SeedKey {
-            api_key_id: format!("key-{number:03}"),
-            api_key: format!("secret-{number:03}"),
-        })
-        .collect();
-    let key_file = folder.join("seed-keys.json");
-    std::fs::write(&key_file, serde_json::to_string(&seed_keys).unwrap()).unwrap();
-    let mut options = LocalOptions::new(folder.join("data"), consumer_binary());
-    options.key_file = Some(key_file);
+    let mut options = LocalOptions::new(folder.join("data"), binaries());
+    options.demo_keys = keys;
+    options.authorizer_cache_ttl_ms = 3_600_000;
     options
 }
 
@@ -53,7 +50,9 @@ pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let faults = Arc::new(Faults::new(FaultRates::default(), 0));
-    let endpoint = AwsEndpoint::new(address, kinesis, queues, faults);
+    let notifications = Arc::new(Notifications::open(folder, faults.clone()).unwrap());
+    let answers = Arc::new(AnswerCache::new(0));
+    let endpoint = AwsEndpoint::new(address, kinesis, queues, faults, notifications, answers);
     tokio::spawn(axum::serve(listener, endpoint.router()).into_future());
     format!("http://{address}")
 }
@@ -113,7 +112,7 @@ const STATUSES: [u16; 10] = [200, 200, 201, 204, 299, 200, 301, 404, 429, 500];
 async fn send_call(
     client: &Client<HttpConnector, Empty<Bytes>>,
     gateway: &str,
-    key: &SeedKey,
+    key: &DemoKey,
     number: u64,
     sent: &mut SentByKey,
 ) {
@@ -142,7 +141,7 @@ pub async fn assert_ledger_equals(stack: &LocalStack, sent: &SentByKey) {
     assert_eq!(ledger.keys().collect::<Vec<_>>(), sent.keys().collect::<Vec<_>>(), "the keys in the ledger");
     for (key, days) in &ledger {
         let expected = &sent[key];
-        let total: u64 = days.values().map(metering_aws::usage_report::DayUsage::total).sum();
+        let total: u64 = days.values().map(metering_core::usage_history::DayUsage::total).sum();
         assert_eq!(
             total,
             expected.by_hour.values().sum::<u64>() + expected.across_hours,

@@ -16,7 +16,7 @@ use local_stack::stack::{LocalOptions, LocalStack, STREAM};
 use md5::{Digest, Md5};
 
 use self::input::RecordReader;
-use crate::local::built_consumer;
+use crate::local::built_binaries;
 
 /// Limits of one request, well inside those of `PutRecords`.
 const RECORDS_PER_REQUEST: usize = 100;
@@ -39,9 +39,9 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// The usage consumer's binary [default: the one built with this command]
-    #[arg(long, value_name = "FILE")]
-    consumer: Option<PathBuf>,
+    /// The folder of the functions' binaries [default: those built with this command]
+    #[arg(long, value_name = "FOLDER")]
+    binaries: Option<PathBuf>,
 }
 
 /// Replays the files and prints what became of them.
@@ -53,8 +53,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let temporary = tempfile::tempdir().context("no temporary folder can be made")?;
     let folder = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let consumer = arguments.consumer.map_or_else(built_consumer, Ok)?;
-    let mut options = LocalOptions::new(folder, consumer);
+    let binaries = arguments.binaries.map_or_else(built_binaries, Ok)?;
+    let mut options = LocalOptions::new(folder, binaries);
     let retention = ("USAGE_RETENTION_DAYS".to_owned(), arguments.retention_days.to_string());
     options.consumer_environment.push(retention);
     let stack = LocalStack::start(options).await?;

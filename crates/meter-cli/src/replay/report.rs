@@ -49,7 +49,7 @@ impl Report {
             .into_iter()
             .map(|(api_key_id, days)| KeyTotal {
                 api_key_id,
-                calls: days.values().map(metering_aws::usage_report::DayUsage::total).sum(),
+                calls: days.values().map(metering_core::usage_history::DayUsage::total).sum(),
             })
             .collect();
         let skipped = SKIPS

@@ -1,0 +1,137 @@
+//! The authorizer over ports in memory: what is read how often, and what
+//! happens when nothing can be read.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+mod common;
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use api_authorizer::handler::now;
+use common::{Memory, MemoryHandler, SETTINGS, event, handler};
+use metering_core::api_key::KeyRecord;
+use metering_core::decision_cache::CacheSettings;
+use metering_core::quota::Threshold;
+use serde_json::Value;
+
+fn key(id: &str) -> KeyRecord {
+    KeyRecord { key_id: id.to_owned(), owner: "acme".to_owned(), ..KeyRecord::default() }
+}
+
+async fn answer(handler: &MemoryHandler, secret: &str) -> Value {
+    serde_json::from_str(handler.handle(&event(secret)).await.unwrap().get()).unwrap()
+}
+
+fn effect(answer: &Value) -> &str {
+    answer["policyDocument"]["Statement"][0]["Effect"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn fifty_concurrent_misses_of_one_key_make_one_lookup() {
+    let (handler, memory) = handler(SETTINGS);
+    memory.add("secret", key("key-1"));
+    let calls: Vec<_> = (0..50).map(|_| tokio::spawn(answer(handler, "secret"))).collect();
+    for call in calls {
+        assert_eq!(effect(&call.await.unwrap()), "Allow");
+    }
+    let reads = |memory: &Memory| (memory.log_reads.load(Relaxed), memory.key_reads.load(Relaxed));
+    assert_eq!(reads(memory), (1, 1));
+    let unknown: Vec<_> = (0..50).map(|_| tokio::spawn(answer(handler, "another"))).collect();
+    for call in unknown {
+        assert_eq!(call.await.unwrap()["context"]["reason"], "unknown");
+    }
+    assert_eq!(reads(memory), (1, 2));
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_in_the_index_yet_is_found_all_the_same() {
+    let (handler, memory) = handler(SETTINGS);
+    handler.authorizer.sync().await;
+    let synced = now();
+    while now().age_ms(synced) == 0 {} // The index is trusted from the next millisecond on.
+    memory.add("secret", key("key-1"));
+    assert_eq!(effect(&answer(handler, "secret").await), "Allow");
+    assert_eq!((memory.index_reads.load(Relaxed), memory.key_reads.load(Relaxed)), (1, 1));
+}
+
+#[tokio::test]
+async fn while_nothing_can_be_read_nothing_is_admitted() {
+    let (handler, memory) = handler(CacheSettings { sync_interval_ms: 0, ..SETTINGS });
+    memory.add("secret", key("key-1"));
+    assert_eq!(effect(&answer(handler, "secret").await), "Allow");
+    memory.log_fails.store(true, Relaxed);
+    assert_eq!(effect(&answer(handler, "secret").await), "Allow", "by a strongly consistent read");
+    memory.keys_fail.store(true, Relaxed);
+    let error = handler.handle(&event("secret")).await.unwrap_err().to_string();
+    assert!(error.contains("could not be completed now") && !error.contains("secret"), "{error}");
+    memory.never_answers.store(true, Relaxed);
+    let error = handler.handle(&event("secret")).await.unwrap_err().to_string();
+    assert!(error.contains("within 300 ms"), "{error}");
+}
+
+#[tokio::test]
+async fn a_limit_whose_usage_cannot_be_read_admits_nothing_that_it_did_not_know() {
+    let (handler, memory) = handler(SETTINGS);
+    memory.add("secret", KeyRecord { monthly_limit: Some(10), ..key("key-1") });
+    memory.usage_fails.store(true, Relaxed);
+    let error = handler.handle(&event("secret")).await.unwrap_err().to_string();
+    assert!(error.contains("the usage of the key cannot be read"), "{error}");
+    memory.usage_fails.store(false, Relaxed);
+    assert_eq!(effect(&answer(handler, "secret").await), "Allow");
+}
+
+#[tokio::test]
+async fn thresholds_are_told_in_order_once_and_again_only_where_that_failed() {
+    let (handler, memory) = handler(SETTINGS);
+    memory.add("secret", KeyRecord { monthly_limit: Some(10), ..key("key-1") });
+    let told =
+        || -> Vec<Threshold> { memory.alerts.lock().unwrap().iter().map(|alert| alert.threshold).collect() };
+    memory.usage.store(8, Relaxed);
+    memory.alerts_fail.store(true, Relaxed);
+    assert_eq!(
+        effect(&answer(handler, "secret").await),
+        "Allow",
+        "an alert keeps no call from being admitted"
+    );
+    assert!(told().is_empty());
+    memory.alerts_fail.store(false, Relaxed);
+    for _ in 0..3 {
+        answer(handler, "secret").await;
+    }
+    assert_eq!(told(), [Threshold::Percent80]);
+    memory.usage.store(10, Relaxed);
+    for _ in 0..3 {
+        assert_eq!(answer(handler, "secret").await["context"]["reason"], "over_quota");
+    }
+    assert_eq!(
+        told(),
+        [Threshold::Percent80, Threshold::Percent80, Threshold::Percent100],
+        "the claim makes one of two"
+    );
+}
+
+/// How long a lookup takes cannot tell how much of a guess is right if both
+/// guesses take the same steps. The benchmark compares the times.
+#[test]
+fn a_near_miss_takes_the_same_steps_as_any_unknown_key() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (handler, memory) = handler(SETTINGS);
+    let secret = format!("um_{}", "k".repeat(43));
+    memory.add(&secret, key("key-1"));
+    runtime.block_on(answer(handler, &secret));
+    runtime.block_on(answer(handler, &format!("um_{}", "w".repeat(43)))); // What is allocated once is there now.
+    let steps = |guess: String| {
+        let before = (memory.index_reads.load(Relaxed), memory.key_reads.load(Relaxed));
+        let event = event(&guess);
+        let mut denied = None;
+        let allocations =
+            allocation_counter::measure(|| denied = Some(runtime.block_on(handler.handle(&event))));
+        let answer = denied.unwrap().unwrap();
+        assert!(answer.get().contains("unknown"));
+        let after = (memory.index_reads.load(Relaxed), memory.key_reads.load(Relaxed));
+        ((after.0 - before.0, after.1 - before.1), allocations.count_total, answer.get().len())
+    };
+    let near = steps(format!("um_{}l", "k".repeat(42)));
+    let far = steps(format!("um_{}", "z".repeat(43)));
+    assert_eq!(near, far, "reads, allocations and the length of the answer");
+}

@@ -1,0 +1,140 @@
+//! What SNS does with a published message: hands it to the functions that
+//! subscribe to the topic, tries again, and keeps what no function takes.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use lambda_support::clock::now_ms;
+use serde_json::{Value, json};
+
+use crate::faults::Faults;
+use crate::lambda::Function;
+
+/// Further tries of a function that fails (Lambda Developer Guide, "Asynchronous invocation").
+const RETRIES: u32 = 2;
+/// The wait before the first of them; AWS waits a minute, then two.
+const RETRY_WAIT_MS: u64 = 200;
+
+/// A message that was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The topic.
+    pub topic_arn: String,
+    /// The subject.
+    pub subject: String,
+    /// The message.
+    pub message: String,
+}
+
+/// The topics' subscriptions.
+pub struct Notifications {
+    subscriptions: Mutex<HashMap<String, Vec<Arc<Function>>>>,
+    dead_letters: Option<(aws_sdk_sqs::Client, String)>,
+    faults: Arc<Faults>,
+    file: Mutex<File>,
+    published: Mutex<Vec<Published>>,
+}
+
+impl Notifications {
+    /// Without subscriptions yet. Every message is also written to
+    /// `notifications.jsonl` in the folder.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(folder: &Path, faults: Arc<Faults>) -> std::io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(folder.join("notifications.jsonl"))?;
+        Ok(Self {
+            subscriptions: Mutex::default(),
+            dead_letters: None,
+            faults,
+            file: Mutex::new(file),
+            published: Mutex::default(),
+        })
+    }
+
+    /// Keeps what no function takes in a queue.
+    #[must_use]
+    pub fn with_dead_letters(mut self, client: aws_sdk_sqs::Client, queue_url: String) -> Self {
+        self.dead_letters = Some((client, queue_url));
+        self
+    }
+
+    /// Subscribes a function to a topic.
+    pub fn subscribe(&self, topic_arn: &str, function: Arc<Function>) {
+        let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        subscriptions.entry(topic_arn.to_owned()).or_default().push(function);
+    }
+
+    /// The messages that were published to a topic since the start.
+    pub fn published(&self, topic_arn: &str) -> Vec<Published> {
+        let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.iter().filter(|message| message.topic_arn == topic_arn).cloned().collect()
+    }
+
+    /// Takes a request of the SNS API that was carried out.
+    pub fn carried_out(self: &Arc<Self>, request: &[u8]) {
+        let parameters: HashMap<_, _> = form_urlencoded::parse(request).into_owned().collect();
+        if parameters.get("Action").map(String::as_str) != Some("Publish") {
+            return;
+        }
+        let parameter = |name: &str| parameters.get(name).cloned().unwrap_or_default();
+        let message = Published {
+            topic_arn: parameter("TopicArn"),
+            subject: parameter("Subject"),
+            message: parameter("Message"),
+        };
+        let line =
+            json!({"topicArn": message.topic_arn, "subject": message.subject, "message": message.message});
+        let _ = writeln!(self.file.lock().unwrap_or_else(PoisonError::into_inner), "{line}");
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+        let subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        for function in subscriptions.get(&message.topic_arn).into_iter().flatten() {
+            for delay_ms in self.faults.deliveries() {
+                tokio::spawn(self.clone().deliver(function.clone(), event(&message), delay_ms));
+            }
+        }
+    }
+
+    async fn deliver(self: Arc<Self>, function: Arc<Function>, event: Value, delay_ms: u64) {
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        let payload = Bytes::from(event.to_string());
+        let mut wait_ms = RETRY_WAIT_MS;
+        for _ in 0..RETRIES {
+            if function.invoke(payload.clone()).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            wait_ms *= 2;
+        }
+        let Err(error) = function.invoke(payload).await else { return };
+        tracing::warn!(%error, "a function does not take a notification");
+        if let Some((client, queue_url)) = &self.dead_letters
+            && let Err(error) =
+                client.send_message().queue_url(queue_url).message_body(event.to_string()).send().await
+        {
+            tracing::error!(%error, "a notification could not be kept in the dead-letter queue");
+        }
+    }
+}
+
+/// The event, as SNS hands it to a function.
+fn event(message: &Published) -> Value {
+    let now =
+        jiff::Timestamp::from_millisecond(now_ms()).map(|time| format!("{time:.3}")).unwrap_or_default();
+    let message_id = format!("{:032x}", rand::random::<u128>());
+    json!({"Records": [{
+        "EventSource": "aws:sns", "EventVersion": "1.0",
+        "EventSubscriptionArn": format!("{}:00000000-0000-4000-8000-000000000000", message.topic_arn),
+        "Sns": {
+            "Type": "Notification", "MessageId": message_id, "TopicArn": message.topic_arn,
+            "Subject": message.subject, "Message": message.message, "Timestamp": now,
+            "SignatureVersion": "1", "Signature": "local", "SigningCertUrl": "", "UnsubscribeUrl": "",
+            "MessageAttributes": {},
+        },
+    }]})
+}

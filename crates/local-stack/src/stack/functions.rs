@@ -1,0 +1,97 @@
+//! The functions of a stack, with their settings.
+
+use std::sync::Arc;
+
+use metering_aws::connection::LOCAL_REGION;
+
+use super::error::StartError;
+use super::options::LocalOptions;
+use super::resources::{ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, Topics, USAGE_TABLE};
+use crate::gateway::{API_ID, STAGE};
+use crate::lambda::{Function, FunctionSpec};
+use crate::metrics::MetricSink;
+
+/// How long the authorizer may take, in milliseconds; its own limit is shorter.
+const AUTHORIZER_TIMEOUT_MS: u64 = 5_000;
+/// How long the other functions may take, in milliseconds.
+const TIMEOUT_MS: u64 = 30_000;
+
+/// The functions.
+pub(super) struct Functions {
+    pub consumer: Arc<Function>,
+    pub authorizer: Arc<Function>,
+    pub fanout: Arc<Function>,
+    pub usage_endpoint: Arc<Function>,
+}
+
+/// Sets the functions up; none is started before it is needed.
+pub(super) fn functions(
+    options: &LocalOptions,
+    aws_endpoint_url: &str,
+    quarantine_queue_url: &str,
+    topics: &Topics,
+    metrics: &Arc<MetricSink>,
+) -> Result<Functions, StartError> {
+    let function =
+        |name: &str, variables: &[(&str, &str)], further: &[(String, String)], timeout_ms, most, spreads| {
+            let binary = options.binaries.join(name);
+            if !binary.is_file() {
+                return Err(StartError::NoBinary { binary: binary.display().to_string() });
+            }
+            let common = [
+                ("AWS_ENDPOINT_URL", aws_endpoint_url),
+                ("AWS_REGION", LOCAL_REGION),
+                ("AWS_ACCESS_KEY_ID", "local"),
+                ("AWS_SECRET_ACCESS_KEY", "local"),
+                ("ENVIRONMENT_NAME", "local"),
+            ];
+            let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            let environment =
+                common.iter().chain(variables).map(own).chain(further.iter().cloned()).collect();
+            let name = name.to_owned();
+            let spec =
+                FunctionSpec { name, binary, environment, timeout_ms, max_environments: most, spreads };
+            Ok(Arc::new(Function::new(spec, metrics.clone())))
+        };
+    let sync_interval_ms = options.sync_interval_ms.to_string();
+    let stages = format!("{API_ID}/{STAGE}");
+    Ok(Functions {
+        consumer: function(
+            "usage-consumer",
+            &[
+                ("USAGE_TABLE", USAGE_TABLE),
+                ("CLAIMS_TABLE", CLAIMS_TABLE),
+                ("QUARANTINE_QUEUE_URL", quarantine_queue_url),
+            ],
+            &options.consumer_environment,
+            options.function_timeout_ms,
+            options.max_environments,
+            false,
+        )?,
+        authorizer: function(
+            "api-authorizer",
+            &[
+                ("KEYS_TABLE", KEYS_TABLE),
+                ("INVALIDATIONS_TABLE", INVALIDATIONS_TABLE),
+                ("USAGE_TABLE", USAGE_TABLE),
+                ("ALERTS_TABLE", ALERTS_TABLE),
+                ("ALERTS_TOPIC_ARN", &topics.alerts),
+                ("SYNC_INTERVAL_MS", &sync_interval_ms),
+            ],
+            &options.authorizer_environment,
+            AUTHORIZER_TIMEOUT_MS,
+            options.max_authorizers,
+            options.spreads_authorizations,
+        )?,
+        // One at a time, so that many messages share a flush.
+        fanout: function("invalidation-fanout", &[("STAGES", &stages)], &[], TIMEOUT_MS, 1, false)?,
+        usage_endpoint: function(
+            "usage-endpoint",
+            &[("USAGE_TABLE", USAGE_TABLE)],
+            &[],
+            TIMEOUT_MS,
+            2,
+            false,
+        )?,
+    })
+}

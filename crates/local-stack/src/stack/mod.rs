@@ -1,0 +1,296 @@
+//! Starts and stops all parts together.
+
+mod endpoints;
+mod error;
+mod functions;
+mod options;
+mod resources;
+mod services;
+
+use std::fs::File;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use lambda_support::clock::now_ms;
+use metering_aws::KeyStore;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use endpoints::Endpoints;
+pub use error::StartError;
+pub use options::LocalOptions;
+pub use resources::{
+    ALERTS_TABLE, CLAIMS_TABLE, DEAD_LETTER_QUEUE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP,
+    QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
+};
+
+use crate::authorization::Authorization;
+use crate::backend;
+use crate::demo_keys::{self, DemoKey};
+use crate::gateway::Gateway;
+use crate::kinesis::KinesisStore;
+use crate::lambda::Function;
+use crate::lambda::event_source_mapping::{Checkpoints, EventSourceMapping, MappingSettings};
+use crate::log_group::LogGroup;
+use crate::metrics::MetricSink;
+use crate::notifications::Notifications;
+use crate::queues::ACCOUNT_ID;
+use crate::subscription::{Subscription, SubscriptionSettings};
+use error::part;
+use functions::functions;
+use services::Services;
+
+/// A running stack.
+pub struct LocalStack {
+    /// Where it is found.
+    pub endpoints: Endpoints,
+    /// The keys that the stack was given to try it out.
+    pub keys: Vec<DemoKey>,
+    /// Makes, changes and deletes keys, through the AWS endpoint.
+    pub key_store: KeyStore,
+    /// Where published messages go.
+    pub notifications: Arc<Notifications>,
+    /// What the functions have told.
+    pub metrics: Arc<MetricSink>,
+    /// The usage consumer.
+    pub consumer: Arc<Function>,
+    /// The authorizer.
+    pub authorizer: Arc<Function>,
+    /// The fan-out of invalidations.
+    pub fanout: Arc<Function>,
+    /// The usage endpoint.
+    pub usage_endpoint: Arc<Function>,
+    /// The log group of the gateway.
+    pub log_group: Arc<LogGroup>,
+    /// The streams.
+    pub kinesis: Arc<KinesisStore>,
+    /// A client of the streams.
+    pub kinesis_client: aws_sdk_kinesis::Client,
+    /// A client of the ledger that no fault reaches.
+    pub ledger_client: aws_sdk_dynamodb::Client,
+    checkpoints: Arc<Checkpoints>,
+    mapping_settings: MappingSettings,
+    mapping: Option<EventSourceMapping>,
+    delivered: watch::Receiver<i64>,
+    servers: JoinSet<()>,
+    stop_gateway: watch::Sender<bool>,
+    _lock: File,
+}
+
+impl LocalStack {
+    /// Starts everything and returns when it can be used.
+    ///
+    /// # Errors
+    /// When a part cannot be started; the error says which and why.
+    pub async fn start(options: LocalOptions) -> Result<Self, StartError> {
+        let folder = &options.data_folder;
+        let lock = lock_folder(folder)?;
+        let mut servers = JoinSet::new();
+        let Services { aws_endpoint_url, ledger_client, kinesis, faults, notifications, answers, clients } =
+            Services::start(&options, &mut servers).await?;
+        let topics = resources::create_topics(&aws_sdk_sns::Client::new(&clients)).await?;
+        let kinesis_client = aws_sdk_kinesis::Client::new(&clients);
+        let key_store =
+            KeyStore::new(aws_sdk_dynamodb::Client::new(&clients), KEYS_TABLE, INVALIDATIONS_TABLE);
+        let keys = demo_keys::read_or_create(folder, options.demo_keys, &key_store, now_ms()).await?;
+
+        let metrics = Arc::new(MetricSink::open(folder).map_err(|error| part("the metrics", error))?);
+        let quarantine_queue_url = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{QUARANTINE_QUEUE}");
+        let functions = functions(&options, &aws_endpoint_url, &quarantine_queue_url, &topics, &metrics)?;
+        notifications.subscribe(&topics.invalidations, functions.authorizer.clone());
+        notifications.subscribe(&topics.invalidations, functions.fanout.clone());
+        let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP)
+            .map_err(|error| part("the log group", error))?;
+        let log_group = Arc::new(log_group);
+        let subscription = Subscription::new(
+            log_group.clone(),
+            kinesis_client.clone(),
+            subscription_settings(&options),
+            faults,
+        )
+        .map_err(|error| part("the subscription", error))?;
+        let delivered = subscription.delivered();
+        servers.spawn(subscription.run());
+        let checkpoints = Checkpoints::open(&folder.join("checkpoints.sqlite"))
+            .map_err(|error| part("the event source mapping", error))?;
+        let checkpoints = Arc::new(checkpoints);
+        let mapping_settings = mapping_settings(&options);
+
+        let backend = if let Some(backend) = options.backend.clone() {
+            backend
+        } else {
+            let (listener, address) = listen(0).await?;
+            servers.spawn(serve(listener, backend::router(), std::future::pending()));
+            format!("http://{address}")
+        };
+        let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
+        let (stop_gateway, mut stopped) = watch::channel(false);
+        let authorization = Authorization::new(functions.authorizer.clone(), answers);
+        let gateway =
+            Gateway::new(authorization, functions.usage_endpoint.clone(), backend, log_group.clone());
+        let stop = async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        servers.spawn(serve(gateway_listener, gateway.router(), stop));
+
+        let endpoints = Endpoints {
+            gateway: format!("http://{gateway_address}"),
+            aws_endpoint_url,
+            quarantine_queue_url,
+            usage_table: USAGE_TABLE.to_owned(),
+            stream: STREAM.to_owned(),
+            keys_table: KEYS_TABLE.to_owned(),
+            invalidations_table: INVALIDATIONS_TABLE.to_owned(),
+            invalidations_topic_arn: topics.invalidations,
+            alerts_topic_arn: topics.alerts,
+            sync_interval_ms: options.sync_interval_ms,
+        };
+        write_endpoints(folder, &endpoints)?;
+        let mut stack = Self {
+            endpoints,
+            keys,
+            key_store,
+            notifications,
+            metrics,
+            consumer: functions.consumer,
+            authorizer: functions.authorizer,
+            fanout: functions.fanout,
+            usage_endpoint: functions.usage_endpoint,
+            log_group,
+            kinesis,
+            kinesis_client,
+            ledger_client,
+            checkpoints,
+            mapping_settings,
+            mapping: None,
+            delivered,
+            servers,
+            stop_gateway,
+            _lock: lock,
+        };
+        stack.start_mapping();
+        Ok(stack)
+    }
+
+    fn start_mapping(&mut self) {
+        let mapping = EventSourceMapping::start(
+            self.kinesis_client.clone(),
+            self.consumer.clone(),
+            self.mapping_settings.clone(),
+            self.checkpoints.clone(),
+        );
+        self.mapping = Some(mapping);
+    }
+
+    /// Reads the whole stream again, from TRIM_HORIZON.
+    ///
+    /// # Errors
+    /// When the checkpoints cannot be cleared.
+    pub async fn replay_from_trim_horizon(&mut self) -> Result<(), StartError> {
+        if let Some(mapping) = self.mapping.take() {
+            mapping.stop().await;
+        }
+        self.checkpoints.clear().map_err(|error| part("the event source mapping", error))?;
+        self.start_mapping();
+        Ok(())
+    }
+
+    /// Waits until every event that is logged now has gone through the
+    /// consumer, and every record that is on the stream by then.
+    ///
+    /// # Errors
+    /// When a part cannot be asked any more.
+    pub async fn settled(&self) -> Result<(), StartError> {
+        let logged = *self.log_group.last_id().borrow();
+        let mut delivered = self.delivered.clone();
+        let stopped = |_| part("the subscription", "it has stopped".to_owned());
+        delivered.wait_for(|delivered| *delivered >= logged).await.map_err(stopped)?;
+        let mut changes = self.checkpoints.changes();
+        loop {
+            changes.borrow_and_update();
+            if self.backlog().map_err(|error| part("the stream", error))? == 0 {
+                return Ok(());
+            }
+            changes
+                .changed()
+                .await
+                .map_err(|_| part("the event source mapping", "it has stopped".to_owned()))?;
+        }
+    }
+
+    /// How many shards have records that were not processed yet.
+    fn backlog(&self) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
+        let mut behind = 0;
+        for (shard_id, last) in self.kinesis.last_sequence_numbers(STREAM)? {
+            let Some(last) = last else { continue };
+            behind += usize::from(self.checkpoints.of_shard(&shard_id)?.as_deref() != Some(last.as_str()));
+        }
+        Ok(behind)
+    }
+
+    /// Stops: no more calls are taken, those under way are answered, and what
+    /// is logged stays in the data folder for the next start.
+    pub async fn shut_down(mut self) {
+        let _ = self.stop_gateway.send(true);
+        if let Some(mapping) = self.mapping.take() {
+            mapping.stop().await;
+        }
+        for function in [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint] {
+            function.shut_down();
+        }
+        self.servers.shutdown().await;
+    }
+}
+
+fn lock_folder(folder: &Path) -> Result<File, StartError> {
+    let shown = || folder.display().to_string();
+    let error = |source| StartError::Folder { folder: shown(), source };
+    std::fs::create_dir_all(folder).map_err(error)?;
+    let lock = File::create(folder.join("lock")).map_err(error)?;
+    lock.try_lock().map_err(|_| StartError::InUse { folder: shown() })?;
+    Ok(lock)
+}
+
+fn write_endpoints(folder: &Path, endpoints: &Endpoints) -> Result<(), StartError> {
+    let text = serde_json::to_string_pretty(endpoints).map_err(|error| part("endpoints.json", error))?;
+    std::fs::write(folder.join("endpoints.json"), text)
+        .map_err(|source| StartError::Folder { folder: folder.display().to_string(), source })
+}
+
+async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
+    let error = |source| StartError::Port { port, source };
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(error)?;
+    let address = listener.local_addr().map_err(error)?;
+    Ok((listener, address))
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) {
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+        tracing::error!(%error, "a server has stopped");
+    }
+}
+
+fn subscription_settings(options: &LocalOptions) -> SubscriptionSettings {
+    SubscriptionSettings {
+        stream: STREAM.to_owned(),
+        max_batch_events: options.events_per_record,
+        batch_delay_ms: options.delivery_delay_ms,
+    }
+}
+
+fn mapping_settings(options: &LocalOptions) -> MappingSettings {
+    MappingSettings {
+        stream: STREAM.to_owned(),
+        batch_size: options.batch_size,
+        batch_window_ms: options.batch_window_ms,
+        poll_interval_ms: options.poll_interval_ms,
+        bisect_on_error: true,
+        max_retries: None,
+        max_record_age_ms: None,
+        on_failure_folder: options.data_folder.join("on-failure"),
+    }
+}

@@ -1,0 +1,86 @@
+//! How a local stack is set up.
+
+use std::path::PathBuf;
+
+use crate::faults::FaultRates;
+
+/// How a local stack is set up.
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// Where everything is kept.
+    pub data_folder: PathBuf,
+    /// Where the binaries of the functions are.
+    pub binaries: PathBuf,
+    /// The port of the gateway; 0 for any.
+    pub gateway_port: u16,
+    /// The port of the AWS endpoint; 0 for any.
+    pub aws_port: u16,
+    /// The backend, as `http://HOST:PORT`; `None` for the built-in one.
+    pub backend: Option<String>,
+    /// How many keys a new stack is given, to try it out.
+    pub demo_keys: usize,
+    /// Shards of a new stream.
+    pub shard_count: u32,
+    /// The most environments of the consumer at once.
+    pub max_environments: usize,
+    /// Further environment variables of the consumer.
+    pub consumer_environment: Vec<(String, String)>,
+    /// The most environments of the authorizer at once.
+    pub max_authorizers: usize,
+    /// Whether calls go to any idle environment of the authorizer, and not to
+    /// the one that was used last.
+    pub spreads_authorizations: bool,
+    /// How old the authorizer's last look at the invalidation log may be, in milliseconds.
+    pub sync_interval_ms: u64,
+    /// Further environment variables of the authorizer.
+    pub authorizer_environment: Vec<(String, String)>,
+    /// How long the gateway itself keeps answers of the authorizer, in
+    /// milliseconds; 0 for not at all.
+    pub authorizer_cache_ttl_ms: u64,
+    /// The most records of a batch.
+    pub batch_size: usize,
+    /// How long a batch waits to fill, in milliseconds.
+    pub batch_window_ms: u64,
+    /// How often an empty shard is asked, in milliseconds.
+    pub poll_interval_ms: u64,
+    /// The most log events of one record.
+    pub events_per_record: usize,
+    /// How long the subscription waits for more events, in milliseconds.
+    pub delivery_delay_ms: u64,
+    /// The consumer's time-out, in milliseconds.
+    pub function_timeout_ms: u64,
+    /// What goes wrong on purpose.
+    pub faults: FaultRates,
+    /// The seed of the faults.
+    pub fault_seed: u64,
+}
+
+impl LocalOptions {
+    /// The defaults, for a data folder and the folder of the functions' binaries.
+    pub fn new(data_folder: impl Into<PathBuf>, binaries: impl Into<PathBuf>) -> Self {
+        Self {
+            data_folder: data_folder.into(),
+            binaries: binaries.into(),
+            gateway_port: 0,
+            aws_port: 0,
+            backend: None,
+            demo_keys: 5,
+            shard_count: 2,
+            max_environments: 4,
+            consumer_environment: Vec::new(),
+            max_authorizers: 8,
+            spreads_authorizations: false,
+            sync_interval_ms: 1_000,
+            authorizer_environment: Vec::new(),
+            authorizer_cache_ttl_ms: 0,
+            batch_size: 100,
+            batch_window_ms: 200,
+            poll_interval_ms: 250,
+            events_per_record: 200,
+            delivery_delay_ms: 200,
+            function_timeout_ms: 30_000,
+            faults: FaultRates::default(),
+            fault_seed: 0,
+        }
+    }
+}

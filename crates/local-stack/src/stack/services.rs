@@ -1,0 +1,71 @@
+//! The services of AWS behind one endpoint, with the resources in them.
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use tokio::task::JoinSet;
+
+use super::error::{StartError, part};
+use super::resources::DEAD_LETTER_QUEUE;
+use super::{LocalOptions, listen, resources, serve};
+use crate::authorization::AnswerCache;
+use crate::aws_endpoint::AwsEndpoint;
+use crate::faults::Faults;
+use crate::kinesis::KinesisStore;
+use crate::lagging_index::LaggingIndex;
+use crate::notifications::Notifications;
+use crate::queues::{ACCOUNT_ID, Queues};
+
+/// The running services.
+pub(super) struct Services {
+    pub aws_endpoint_url: String,
+    /// A client of DynamoDB that no fault reaches.
+    pub ledger_client: aws_sdk_dynamodb::Client,
+    pub kinesis: Arc<KinesisStore>,
+    pub faults: Arc<Faults>,
+    pub notifications: Arc<Notifications>,
+    pub answers: Arc<AnswerCache>,
+    /// Settings of clients that go through the endpoint.
+    pub clients: SdkConfig,
+}
+
+impl Services {
+    pub async fn start(options: &LocalOptions, servers: &mut JoinSet<()>) -> Result<Self, StartError> {
+        let folder = &options.data_folder;
+        let database = dynoxide::Database::new(&folder.join("dynamodb.sqlite").to_string_lossy());
+        let database = database.map_err(|error| part("DynamoDB", error.to_string()))?;
+        let (dynamodb_listener, dynamodb) = listen(0).await?;
+        servers.spawn(dynoxide::server::serve_on(dynamodb_listener, database));
+        let direct = load_local(&format!("http://{dynamodb}"), COMMAND_PATIENCE).await;
+        let ledger_client = aws_sdk_dynamodb::Client::new(&direct);
+        resources::create_tables(&ledger_client).await?;
+        let kinesis = Arc::new(
+            KinesisStore::open(&folder.join("kinesis.sqlite")).map_err(|error| part("Kinesis", error))?,
+        );
+        resources::create_stream(&kinesis, options.shard_count)?;
+        let queues =
+            Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS and SNS", error))?;
+        let faults = Arc::new(Faults::new(options.faults, options.fault_seed));
+        let (aws_listener, aws) = listen(options.aws_port).await?;
+        let aws_endpoint_url = format!("http://{aws}");
+        let clients = load_local(&aws_endpoint_url, COMMAND_PATIENCE).await;
+        let dead_letters = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{DEAD_LETTER_QUEUE}");
+        let sqs = aws_sdk_sqs::Client::new(&clients);
+        let notifications = Notifications::open(folder, faults.clone())
+            .map_err(|error| part("the notifications", error))?
+            .with_dead_letters(sqs.clone(), dead_letters);
+        let notifications = Arc::new(notifications);
+        let answers = Arc::new(AnswerCache::new(options.authorizer_cache_ttl_ms));
+        let (queues, events) = (Arc::new(queues), notifications.clone());
+        let mut endpoint =
+            AwsEndpoint::new(dynamodb, kinesis.clone(), queues, faults.clone(), events, answers.clone());
+        if options.faults.index_lag_ms > 0 {
+            let index = LaggingIndex::new(options.faults.index_lag_ms, options.fault_seed);
+            endpoint.lagging_index = Some(Arc::new(index));
+        }
+        servers.spawn(serve(aws_listener, endpoint.router(), std::future::pending()));
+        resources::create_queues(&sqs).await?;
+        Ok(Self { aws_endpoint_url, ledger_client, kinesis, faults, notifications, answers, clients })
+    }
+}

@@ -1,0 +1,48 @@
+//! `meter keys`: makes, shows, changes and deletes API keys.
+
+mod change;
+mod create;
+mod duration;
+mod fields;
+mod import;
+mod show;
+
+use clap::Subcommand;
+
+/// Arguments of `meter keys`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Make a key; its secret is shown once and kept nowhere
+    Create(create::Arguments),
+    /// Show all keys
+    List(show::ListArguments),
+    /// Show one key, also one that was deleted
+    Show(show::ShowArguments),
+    /// Change the limit, plan, expiry, name or labels of a key
+    Update(change::UpdateArguments),
+    /// Give a key another secret; the present one stays valid for a while
+    Rotate(change::RotateArguments),
+    /// Delete a key for good, and say when every instance must have stopped admitting it
+    Delete(change::DeleteArguments),
+    /// Take over keys of another system, from CSV or JSON lines
+    Import(import::Arguments),
+}
+
+/// Does it.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.action {
+        Action::Create(arguments) => create::run(arguments).await,
+        Action::List(arguments) => show::list(arguments).await,
+        Action::Show(arguments) => show::show(arguments).await,
+        Action::Update(arguments) => change::update(arguments).await,
+        Action::Rotate(arguments) => change::rotate(arguments).await,
+        Action::Delete(arguments) => change::delete(arguments).await,
+        Action::Import(arguments) => import::run(arguments).await,
+    }
+}

@@ -1,0 +1,94 @@
+//! `meter keys list` and `meter keys show`.
+
+use std::io::Write;
+
+use lambda_support::clock::now_ms;
+
+use super::duration::time_text;
+use super::fields::{key_json, labels_text, state};
+use crate::target::{Target, TargetArguments};
+
+/// Arguments of `meter keys list`.
+#[derive(clap::Args)]
+pub struct ListArguments {
+    /// Only the keys of this owner
+    #[arg(long)]
+    owner: Option<String>,
+    /// Also keys that were deleted
+    #[arg(long)]
+    all: bool,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+/// Arguments of `meter keys show`.
+#[derive(clap::Args)]
+pub struct ShowArguments {
+    /// The id of the key
+    key: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+/// Prints all keys.
+pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
+    let mut keys = Target::find(&arguments.target).await?.key_store().list().await?;
+    keys.retain(|key| {
+        (arguments.all || key.deleted_at_ms.is_none())
+            && arguments.owner.as_ref().is_none_or(|owner| *owner == key.owner)
+    });
+    let mut output = std::io::stdout().lock();
+    if arguments.json {
+        for key in &keys {
+            writeln!(output, "{}", key_json(key))?;
+        }
+        return Ok(());
+    }
+    writeln!(
+        output,
+        "{:<26} {:<16} {:<20} {:<10} {:>14} state",
+        "key", "owner", "name", "plan", "monthly limit"
+    )?;
+    for key in &keys {
+        let limit = key.monthly_limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+        let (id, owner, name, plan) = (&key.key_id, &key.owner, &key.name, &key.plan);
+        writeln!(output, "{id:<26} {owner:<16} {name:<20} {plan:<10} {limit:>14} {}", state(key, now_ms()))?;
+    }
+    writeln!(output, "{} {}", keys.len(), if keys.len() == 1 { "key" } else { "keys" })?;
+    Ok(())
+}
+
+/// Prints one key.
+pub async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
+    let key = Target::find(&arguments.target).await?.key_store().get(&arguments.key).await?;
+    if arguments.json {
+        println!("{}", key_json(&key));
+        return Ok(());
+    }
+    let never = || "never".to_owned();
+    println!("key            {}", key.key_id);
+    println!("state          {}", state(&key, now_ms()));
+    println!("owner          {}", key.owner);
+    println!("name           {}", key.name);
+    println!("plan           {}", key.plan);
+    println!(
+        "monthly limit  {}",
+        key.monthly_limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string())
+    );
+    println!("expires        {}", key.expires_at_ms.map_or_else(never, time_text));
+    println!("labels         {}", labels_text(&key.labels));
+    println!("created        {}", time_text(key.created_at_ms));
+    if let Some(deleted_at_ms) = key.deleted_at_ms {
+        println!("deleted        {}", time_text(deleted_at_ms));
+    }
+    if let Some(previous) = &key.previous {
+        println!("rotated        the secret before is valid until {}", time_text(previous.valid_until_ms));
+    }
+    Ok(())
+}
