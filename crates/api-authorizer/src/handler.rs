@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lambda_runtime::Diagnostic;
 use lambda_support::clock::{monotonic_us, now_ms};
 use metering_core::authorization::Decision;
 use metering_core::invalidation::Moment;
@@ -43,6 +44,18 @@ pub enum HandlerError {
     /// The answer could not be written.
     #[error("the answer could not be written")]
     Answer(#[from] serde_json::Error),
+}
+
+impl From<HandlerError> for Diagnostic {
+    /// The error's type is what operators group by.
+    fn from(error: HandlerError) -> Self {
+        let error_type = match error {
+            HandlerError::Event(_) => "BadEvent",
+            HandlerError::Unavailable(_) => "Unavailable",
+            HandlerError::Answer(_) => "BadAnswer",
+        };
+        Self { error_type: error_type.to_owned(), error_message: error.to_string() }
+    }
 }
 
 impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Handler<K, L, U, A> {

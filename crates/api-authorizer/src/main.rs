@@ -34,7 +34,7 @@ async fn main() -> Result<(), Error> {
     handler.authorizer.sync().await;
     run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let handler = handler.clone();
-        async move { Ok::<_, Error>(handler.handle(event.payload.get()).await?) }
+        async move { handler.handle(event.payload.get()).await }
     }))
     .await
 }

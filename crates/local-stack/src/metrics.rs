@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
-/// The largest duration a histogram tells apart, in milliseconds: one day.
-const MAX_DURATION_MS: u64 = 24 * 3_600_000;
+/// The largest duration a histogram tells apart: one day in milliseconds, 86 seconds in microseconds.
+const MAX_DURATION: u64 = 24 * 3_600_000;
 
 /// Collects log lines and metrics.
 #[derive(Debug)]
@@ -70,9 +70,9 @@ impl MetricSink {
         self.lock().counts.clone()
     }
 
-    /// A percentile of a duration since the start, in milliseconds; `None`
-    /// where none was measured.
-    pub fn percentile_ms(&self, metric: &str, percentile: f64) -> Option<u64> {
+    /// A percentile of a duration since the start, in the metric's unit;
+    /// `None` where none was measured.
+    pub fn percentile(&self, metric: &str, percentile: f64) -> Option<u64> {
         self.lock().durations.get(metric).map(|histogram| histogram.value_at_percentile(percentile))
     }
 }
@@ -85,7 +85,7 @@ impl State {
         {
             let Some(name) = definition["Name"].as_str() else { continue };
             match &line[name] {
-                Value::Array(values) if definition["Unit"] == "Milliseconds" => {
+                Value::Array(values) if definition["Unit"] != "Count" => {
                     let histogram = self.durations.entry(name.to_owned()).or_insert_with(duration_histogram);
                     for value in values.iter().filter_map(Value::as_u64) {
                         histogram.saturating_record(value);
@@ -98,5 +98,5 @@ impl State {
 }
 
 fn duration_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, MAX_DURATION_MS, 3).expect("the bounds are valid")
+    Histogram::new_with_bounds(1, MAX_DURATION, 3).expect("the bounds are valid")
 }

@@ -50,7 +50,12 @@ async fn a_million_calls_are_counted_once_through_crashes_throttles_lost_replies
     println!("seed {seed}");
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path(), KEYS);
-    options.faults = FaultRates { throttled_write: 0.05, lost_reply: 0.02, duplicate_batch: 0.01 };
+    options.faults = FaultRates {
+        throttled_write: 0.05,
+        lost_reply: 0.02,
+        duplicate_batch: 0.01,
+        ..FaultRates::default()
+    };
     options.fault_seed = seed;
     options.events_per_record = 100;
     options.batch_size = 40;

@@ -56,9 +56,7 @@ pub enum KeyStoreError {
         key_id: String,
     },
     /// The secret before the current one is still valid.
-    #[error(
-        "the key {key_id} was rotated before, and the secret of that time is valid until {valid_until_ms} ms since 1970; wait, or end it with --end-previous"
-    )]
+    #[error("the key {key_id} was rotated before, and the secret of that time is still valid")]
     StillOverlapping {
         /// The key.
         key_id: String,

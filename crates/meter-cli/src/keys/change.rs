@@ -3,7 +3,7 @@
 
 use lambda_support::clock::now_ms;
 use lambda_support::invalidation_message::InvalidationMessage;
-use metering_aws::key_store::Changed;
+use metering_aws::key_store::{Changed, KeyStoreError};
 use metering_core::api_key::KeyDigest;
 use serde_json::json;
 
@@ -79,9 +79,22 @@ pub async fn rotate(arguments: RotateArguments) -> anyhow::Result<()> {
     let secret = new_secret();
     let digest = KeyDigest::of_secret(&secret)?;
     let store = target.key_store();
-    let changed =
-        store.rotate(&arguments.key, digest, arguments.overlap, arguments.end_previous, now_ms()).await?;
+    let changed = store
+        .rotate(&arguments.key, digest, arguments.overlap, arguments.end_previous, now_ms())
+        .await
+        .map_err(with_time)?;
     report(&target, &changed, "rotated", Some(&secret), arguments.output.json).await
+}
+
+/// Says until when in the form that people read.
+fn with_time(error: KeyStoreError) -> anyhow::Error {
+    match error {
+        KeyStoreError::StillOverlapping { key_id, valid_until_ms } => anyhow::anyhow!(
+            "the key {key_id} was rotated before, and the secret of that time is valid until {}; wait, or end it with --end-previous",
+            time_text(valid_until_ms)
+        ),
+        error => error.into(),
+    }
 }
 
 /// Deletes a key.

@@ -1,0 +1,341 @@
+//! The authorizer, the fan-out and the usage endpoint in the local stack, as a
+//! client of the gateway sees them.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+mod common;
+
+use bytes::Bytes;
+use common::binaries;
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use lambda_support::clock::now_ms;
+use lambda_support::invalidation_message::InvalidationMessage;
+use local_stack::lambda::{Function, FunctionSpec};
+use local_stack::metrics::MetricSink;
+use local_stack::stack::{DEAD_LETTER_QUEUE, LocalOptions, LocalStack, USAGE_TABLE};
+use metering_aws::Topic;
+use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::usage_report::usage_of_key;
+use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::window::CallWindow;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+struct Caller {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    gateway: String,
+}
+
+/// The headers of a call.
+type Headers<'call> = &'call [(&'call str, &'call [u8])];
+/// What came back: status, headers, body.
+type Reply = (StatusCode, http::HeaderMap, Value);
+
+impl Caller {
+    fn of(stack: &LocalStack) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        Self { client, gateway: stack.endpoints.gateway.clone() }
+    }
+
+    async fn get(&self, path: &str, headers: Headers<'_>) -> Reply {
+        let mut request = http::Request::builder().method(Method::GET).uri(format!("{}{path}", self.gateway));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let reply = self.client.request(request.body(Empty::new()).unwrap()).await.unwrap();
+        let (parts, body) = reply.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    async fn call(&self, secret: &str) -> Reply {
+        self.get("/status/200", &[("x-api-key", secret.as_bytes())]).await
+    }
+}
+
+fn options(folder: &Path) -> LocalOptions {
+    let mut options = LocalOptions::new(folder.join("data"), binaries());
+    options.demo_keys = 1;
+    options
+}
+
+async fn create(stack: &LocalStack, id: &str, change: impl Fn(&mut KeyRecord)) -> String {
+    let secret = format!("um_secret-of-{id}");
+    let digest = Some(KeyDigest::of_secret(&secret).unwrap());
+    let mut key =
+        KeyRecord { key_id: id.to_owned(), owner: "acme".to_owned(), digest, ..KeyRecord::default() };
+    change(&mut key);
+    stack.key_store.create(&key).await.unwrap();
+    secret
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_denial_is_a_json_error_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = LocalStack::start(options(folder.path())).await.unwrap();
+    let caller = Caller::of(&stack);
+    let good = create(&stack, "good", |_| {}).await;
+    let expired = create(&stack, "expired", |key| key.expires_at_ms = Some(now_ms())).await;
+    let deleted = create(&stack, "deleted", |_| {}).await;
+    stack.key_store.delete("deleted", now_ms()).await.unwrap();
+    let none_left = create(&stack, "none-left", |key| key.monthly_limit = Some(0)).await;
+
+    let (status, headers, _) = caller.get("/status/201", &[("X-Api-Key", good.as_bytes())]).await;
+    assert_eq!((status.as_u16(), headers.get("x-ratelimit-limit")), (201, None), "there is no limit");
+    let long = "k".repeat(10_240);
+    let denials: [(Headers<'_>, &str); 8] = [
+        (&[], "missing"),
+        (&[("x-api-key", b"not-a-key")], "unknown"),
+        (&[("x-api-key", expired.as_bytes())], "expired"),
+        (&[("x-api-key", deleted.as_bytes())], "deleted"),
+        (&[("x-api-key", none_left.as_bytes())], "over_quota"),
+        (&[("x-api-key", long.as_bytes())], "malformed"),
+        (&[("x-api-key", good.as_bytes()), ("x-api-key", b"another")], "malformed"),
+        (&[("x-api-key", "schlüssel".as_bytes())], "malformed"),
+    ];
+    for (headers, reason) in denials {
+        let (status, _, body) = caller.get("/status/200", headers).await;
+        assert_eq!((status, &body["reason"]), (StatusCode::FORBIDDEN, &json!(reason)));
+        assert!(body["message"].as_str().unwrap().ends_with('.'), "{body}");
+    }
+    let (status, _, _) =
+        caller.get("/status/200", &[("x-api-key", good.as_bytes()), ("cookie", long.as_bytes())]).await;
+    assert_eq!(status, StatusCode::OK, "other headers may be long");
+    stack.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_key_has_two_secrets_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.sync_interval_ms = 0;
+    let stack = LocalStack::start(options).await.unwrap();
+    let caller = Caller::of(&stack);
+    let old = create(&stack, "rotated", |_| {}).await;
+    assert_eq!(caller.call(&old).await.0, StatusCode::OK);
+    let rotate = async |secret: &str, overlap_ms, end_previous| {
+        let digest = KeyDigest::of_secret(secret).unwrap();
+        stack.key_store.rotate("rotated", digest, overlap_ms, end_previous, now_ms()).await
+    };
+    rotate("um_second", 3_600_000, false).await.unwrap();
+    for secret in [old.as_str(), "um_second"] {
+        assert_eq!(caller.call(secret).await.0, StatusCode::OK);
+    }
+    assert!(rotate("um_third", 0, false).await.unwrap_err().to_string().contains("is still valid"));
+    rotate("um_third", 0, true).await.unwrap();
+    for secret in [old.as_str(), "um_second"] {
+        assert_eq!(caller.call(secret).await.2["reason"], "expired");
+    }
+    assert_eq!(caller.call("um_third").await.0, StatusCode::OK);
+    let taken = rotate(&old, 0, true).await.unwrap_err().to_string();
+    assert!(taken.contains("already in use"), "{taken}");
+    stack.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_ends_the_calls_is_told_in_headers_and_alerts_once() {
+    const LIMIT: u64 = 400;
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    for (name, value) in [("USAGE_TTL_MS", "500"), ("USAGE_TTL_NEAR_LIMIT_MS", "100")] {
+        options.authorizer_environment.push((name.to_owned(), value.to_owned()));
+    }
+    let stack = LocalStack::start(options).await.unwrap();
+    let secret = create(&stack, "limited", |key| key.monthly_limit = Some(LIMIT)).await;
+    let callers = (0..4).map(|_| {
+        let (caller, secret) = (Caller::of(&stack), secret.clone());
+        tokio::spawn(async move {
+            let mut admitted = 0;
+            loop {
+                let (status, headers, body) = caller.call(&secret).await;
+                let number = |name: &str| headers[name].to_str().unwrap().parse::<u64>().unwrap();
+                assert_eq!(number("x-ratelimit-limit"), LIMIT);
+                if status == StatusCode::FORBIDDEN {
+                    assert_eq!((&body["reason"], number("x-ratelimit-remaining")), (&json!("over_quota"), 0));
+                    return admitted;
+                }
+                assert!(number("x-ratelimit-reset") > u64::try_from(now_ms() / 1_000).unwrap());
+                admitted += 1;
+            }
+        })
+    });
+    let mut admitted = 0;
+    for caller in callers.collect::<Vec<_>>() {
+        admitted += caller.await.unwrap();
+    }
+    println!("a limit of {LIMIT}: {admitted} calls were admitted, {} over it", admitted - LIMIT);
+    assert!(admitted >= LIMIT);
+    stack.settled().await.unwrap();
+
+    // Over the limit, the customer still sees its usage, and only its own.
+    let caller = Caller::of(&stack);
+    let (status, _, usage) = caller.get("/usage", &[("x-api-key", secret.as_bytes())]).await;
+    assert_eq!(
+        (status, &usage["api_key_id"], &usage["calls"]),
+        (StatusCode::OK, &json!("limited"), &json!(admitted))
+    );
+    assert_eq!((&usage["limit"]["remaining"], &usage["limit"]["used"]), (&json!(0), &json!(admitted)));
+    assert!(usage["as_of"].as_str().unwrap() <= usage["read_at"].as_str().unwrap());
+    let hours: u64 = usage["days"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|day| day["hours"].as_object().unwrap().values())
+        .map(|calls| calls.as_u64().unwrap())
+        .sum();
+    assert_eq!(hours, admitted);
+    let (status, _, body) = caller.get("/usage?api_key_id=key-1", &[("x-api-key", secret.as_bytes())]).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+    assert_eq!(caller.get("/usage", &[]).await.2["reason"], "missing");
+
+    // Asking for usage is not billed, nor are denied calls.
+    let today = CallWindow::at(now_ms()).unwrap().day;
+    stack.settled().await.unwrap();
+    let ledger =
+        usage_of_key(&stack.ledger_client, USAGE_TABLE, "limited", today.plus_days(-1), today).await.unwrap();
+    assert_eq!(ledger.values().map(metering_core::usage_history::DayUsage::total).sum::<u64>(), admitted);
+
+    let alerts = stack.notifications.published(&stack.endpoints.alerts_topic_arn);
+    let told: Vec<Value> = alerts.iter().map(|alert| serde_json::from_str(&alert.message).unwrap()).collect();
+    let percents: Vec<&Value> = told.iter().map(|alert| &alert["thresholdPercent"]).collect();
+    assert_eq!(percents, [80, 100], "{told:?}");
+    assert_eq!((&told[0]["apiKeyId"], &told[0]["usageLimit"]), (&json!("limited"), &json!(LIMIT)));
+    stack.shut_down().await;
+}
+
+async fn publish_deletion(stack: &LocalStack, key_id: &str) {
+    let changed = stack.key_store.delete(key_id, now_ms()).await.unwrap();
+    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let topic =
+        Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
+    let (api_key_id, change) = (key_id.to_owned(), "deleted".to_owned());
+    let message =
+        InvalidationMessage { api_key_id, sequence: changed.key.version, change, changed_at_ms: now_ms() };
+    topic.publish_patiently("API key changed", &message.to_json()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_that_caches_answers_is_flushed_by_the_fan_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.authorizer_cache_ttl_ms = 3_600_000;
+    let stack = LocalStack::start(options).await.unwrap();
+    let caller = Caller::of(&stack);
+    let secret = create(&stack, "cached", |_| {}).await;
+    assert_eq!(caller.call(&secret).await.0, StatusCode::OK);
+    stack.key_store.update("cached", now_ms(), |key| key.plan = "gold".to_owned()).await.unwrap();
+    stack.authorizer.shut_down();
+    assert_eq!(caller.call(&secret).await.0, StatusCode::OK, "the gateway asks nobody");
+    assert!(stack.authorizer.process_ids().is_empty());
+    publish_deletion(&stack, "cached").await;
+    let mut reason = Value::Null;
+    while reason != "deleted" {
+        reason = caller.call(&secret).await.2["reason"].clone();
+    }
+    stack.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_no_function_takes_is_kept_in_the_dead_letter_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = LocalStack::start(options(folder.path())).await.unwrap();
+    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let topic =
+        Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
+    topic.publish("nonsense", "this tells of no key").await.unwrap();
+    let sqs = aws_sdk_sqs::Client::new(&clients);
+    let url = sqs.get_queue_url().queue_name(DEAD_LETTER_QUEUE).send().await.unwrap().queue_url.unwrap();
+    let kept = loop {
+        let received =
+            sqs.receive_message().queue_url(&url).send().await.unwrap().messages.unwrap_or_default();
+        if let Some(message) = received.into_iter().next() {
+            break message.body.unwrap();
+        }
+    };
+    assert!(kept.contains("this tells of no key"), "{kept}");
+    stack.shut_down().await;
+}
+
+/// The real binary, with DynamoDB at this address.
+fn authorizer(folder: &Path, aws_endpoint_url: &str) -> Function {
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let environment = vec![
+        variable("AWS_ENDPOINT_URL", aws_endpoint_url),
+        variable("AWS_REGION", "us-east-1"),
+        variable("AWS_ACCESS_KEY_ID", "local"),
+        variable("AWS_SECRET_ACCESS_KEY", "local"),
+        variable("KEYS_TABLE", "keys"),
+        variable("INVALIDATIONS_TABLE", "invalidations"),
+        variable("USAGE_TABLE", "usage"),
+        variable("ALERTS_TABLE", "alerts"),
+        variable("ALERTS_TOPIC_ARN", "arn:aws:sns:us-east-1:1:alerts"),
+    ];
+    let spec = FunctionSpec {
+        name: "api-authorizer".to_owned(),
+        binary: binaries().join("api-authorizer"),
+        environment,
+        timeout_ms: 9_000,
+        max_environments: 1,
+        spreads: false,
+    };
+    Function::new(spec, Arc::new(MetricSink::open(folder).unwrap()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_or_silent_dynamodb_admits_nothing_and_is_told_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // It takes connections and never answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for address in [closed, silent.local_addr().unwrap()] {
+        let function = authorizer(folder.path(), &format!("http://{address}"));
+        let event = json!({"type": "REQUEST", "methodArn": "arn:aws:execute-api:r:1:api/prod/GET/x",
+            "headers": {"x-api-key": "um_the-secret"}});
+        let error = function.invoke(Bytes::from(event.to_string())).await.unwrap_err().to_string();
+        assert!(error.contains("could not be completed now") && !error.contains("um_the-secret"), "{error}");
+        let missing =
+            json!({"type": "REQUEST", "methodArn": "arn:aws:execute-api:r:1:api/prod/GET/x", "headers": {}});
+        let answer = function.invoke(Bytes::from(missing.to_string())).await.unwrap();
+        assert!(String::from_utf8_lossy(&answer).contains("\"Deny\""));
+        function.shut_down();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_events_are_errors_and_the_instance_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = LocalStack::start(options(folder.path())).await.unwrap();
+    let secret = &stack.keys[0].api_key;
+    let arn = "arn:aws:execute-api:us-east-1:1:api/prod/GET/x";
+    for event in [
+        "null".to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        format!("\"{secret}\""),
+        json!({"type": "TOKEN", "authorizationToken": secret, "methodArn": arn}).to_string(),
+        json!({"type": "REQUEST", "headers": {"x-api-key": secret}}).to_string(),
+        json!({"type": "REQUEST", "methodArn": "nonsense", "headers": {"x-api-key": secret}}).to_string(),
+        json!({"type": "REQUEST", "methodArn": arn, "headers": secret}).to_string(),
+        json!({"Records": [{"Sns": {"Message": secret}}]}).to_string(),
+        json!({"Records": "x"}).to_string(),
+        format!("{{\"type\":\"REQUEST\",\"headers\":{{\"x-api-key\":\"{secret}\""),
+        format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        String::new(),
+    ] {
+        let error = stack.authorizer.invoke(Bytes::from(event.clone())).await.unwrap_err().to_string();
+        assert!(!error.contains(secret), "{error}");
+    }
+    let processes = stack.authorizer.process_ids();
+    assert_eq!(processes.len(), 1, "it is the same process all the time");
+    let caller = Caller::of(&stack);
+    assert_eq!(caller.call(secret).await.0, StatusCode::OK);
+    assert_eq!(stack.authorizer.process_ids(), processes);
+    let log = std::fs::read_to_string(folder.path().join("data/functions.log")).unwrap();
+    assert!(!log.contains(secret));
+    stack.shut_down().await;
+}

@@ -1,0 +1,226 @@
+//! `meter keys`, as a person uses it, against a running local stack.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+mod common;
+
+use std::path::Path;
+use std::process::Output;
+
+use common::{Local, meter, stdout};
+use serde_json::{Value, json};
+
+/// A stack, and all that the command prints while it runs.
+struct Operator {
+    local: Local,
+    printed: Vec<Vec<u8>>,
+}
+
+impl Operator {
+    fn start(data: &Path) -> Self {
+        Self { local: Local::start(data), printed: Vec::new() }
+    }
+
+    fn run(&mut self, arguments: &[&str]) -> Output {
+        let data = self.local.data.to_str().unwrap();
+        let output = meter(&[&["keys"], arguments, &["--data", data]].concat());
+        self.printed.extend([output.stdout.clone(), output.stderr.clone()]);
+        output
+    }
+
+    fn json(&mut self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&stdout(&output)).unwrap()
+    }
+
+    fn refused(&mut self, arguments: &[&str], words: &str) {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(words), "{arguments:?}: {text}");
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_key_lives_from_create_to_delete() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut operator = Operator::start(folder.path());
+    let made = operator.json(&[
+        "create",
+        "--owner",
+        "acme",
+        "--name",
+        "build",
+        "--plan",
+        "gold",
+        "--monthly-limit",
+        "100",
+        "--expires",
+        "2999-01-01",
+        "--label",
+        "team=a",
+    ]);
+    let (id, secret) = (text(&made["apiKeyId"]), text(&made["apiKey"]));
+    assert!(secret.starts_with("um_") && secret.len() == 46);
+    let response = operator.local.response("/status/200", Some(&secret));
+    assert!(
+        response.contains("HTTP/1.1 200") && response.contains("x-ratelimit-limit: 100\r\n"),
+        "{response}"
+    );
+
+    let shown = operator.json(&["show", &id]);
+    assert_eq!(
+        (&shown["owner"], &shown["plan"], &shown["labels"]),
+        (&json!("acme"), &json!("gold"), &json!({"team": "a"}))
+    );
+    assert_eq!((&shown["monthlyLimit"], &shown["expiresAt"]), (&json!(100), &json!("2999-01-01T00:00:00Z")));
+    assert!(!shown.to_string().contains(&secret), "the secret is shown once");
+    let listed = stdout(&operator.run(&["list", "--owner", "acme"]));
+    assert!(listed.contains(&id) && listed.ends_with("1 key\n"), "{listed}");
+
+    operator.json(&["update", &id, "--plan", "silver", "--no-monthly-limit"]);
+    let updated = operator.json(&["show", &id]);
+    assert_eq!(
+        (&updated["plan"], &updated["monthlyLimit"], &updated["name"]),
+        (&json!("silver"), &Value::Null, &json!("build"))
+    );
+
+    let rotated = operator.json(&["rotate", &id, "--overlap", "1h"]);
+    let new_secret = text(&rotated["apiKey"]);
+    assert_eq!(rotated["messagePublished"], true);
+    for secret in [&secret, &new_secret] {
+        assert_eq!(operator.local.call("/status/200", Some(secret)), 200);
+    }
+    operator.refused(&["rotate", &id], "wait, or end it with --end-previous");
+
+    let deleted = operator.json(&["delete", &id]);
+    assert!(text(&deleted["everywhereBy"]) > text(&deleted["deletedAt"]));
+    let gone = (0..10_000).any(|_| operator.local.call("/status/200", Some(&new_secret)) == 403);
+    assert!(gone, "the deleted key is denied");
+    assert!(operator.local.response("/status/200", Some(&secret)).contains("\"reason\":\"deleted\""));
+    assert_eq!(operator.json(&["show", &id])["apiKeyId"], json!(id));
+    assert!(stdout(&operator.run(&["list", "--owner", "acme"])).ends_with("0 keys\n"));
+    operator.refused(&["delete", &id], "was deleted");
+    operator.refused(&["delete", "no-such-key"], "there is no key no-such-key");
+    operator.refused(&["create", "--owner", "acme", "--id", "key-1"], "already in use");
+    operator.refused(&["create", "--owner", "acme", "--id", "a#b"], "a key id has letters");
+    operator.refused(&["create", "--owner", "acme", "--expires", "soon"], "is no time");
+    operator.refused(&["rotate", "key-1", "--overlap", "soon"], "is no duration");
+}
+
+#[test]
+fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut operator = Operator::start(&folder.path().join("data"));
+    let rows: Vec<String> = (0..450)
+        .map(|row| json!({"owner": "acme", "api_key": format!("opaque-{row}")}).to_string())
+        .collect();
+    let file = folder.path().join("keys.jsonl");
+    std::fs::write(&file, rows.join("\n")).unwrap();
+    let path = file.to_str().unwrap();
+    // As an import that was stopped after 200 rows leaves it.
+    let sha256 = metering_core::api_key::KeyDigest::of_bytes(&std::fs::read(&file).unwrap()).to_string();
+    let progress = folder.path().join("keys.jsonl.progress");
+    std::fs::write(&progress, json!({"sha256": sha256, "rows": 200}).to_string()).unwrap();
+    let outcome = operator.json(&["import", path]);
+    assert_eq!(outcome, json!({"created": 250, "alreadyThere": 0, "rejected": 0}));
+    assert!(!progress.exists());
+    let outcome = operator.json(&["import", path]);
+    assert_eq!(outcome, json!({"created": 200, "alreadyThere": 250, "rejected": 0}));
+    assert_eq!(operator.local.call("/status/200", Some("opaque-449")), 200);
+
+    let csv = folder.path().join("more.csv");
+    let hash = metering_core::api_key::KeyDigest::of_secret("hashed-elsewhere").unwrap();
+    std::fs::write(
+        &csv,
+        format!(
+            "api_key_id,owner,sha256,monthly_limit\nold-1,acme,{hash},7\nold-2,acme,zz,7\nkey-1,acme,{},7\n",
+            metering_core::api_key::KeyDigest::of_secret("another").unwrap()
+        ),
+    )
+    .unwrap();
+    let output = operator.run(&["import", csv.to_str().unwrap()]);
+    let (printed, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        !output.status.success()
+            && printed.contains("1 keys were made, 0 were there already, 2 rows were rejected"),
+        "{printed}"
+    );
+    assert!(errors.contains("line 3: sha256 is not 64 hexadecimal digits"), "{errors}");
+    assert!(errors.contains("line 4: the id key-1 or its secret is already in use"), "{errors}");
+    let response = operator.local.response("/status/200", Some("hashed-elsewhere"));
+    assert!(response.contains("x-ratelimit-limit: 7\r\n"), "{response}");
+    assert_eq!(operator.json(&["show", "old-1"])["monthlyLimit"], 7);
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+fn holds(bytes: &[u8], secret: &str) -> bool {
+    bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
+}
+
+#[test]
+fn no_secret_is_in_any_log_metric_table_or_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut operator = Operator::start(&data);
+    let made = operator.json(&["create", "--owner", "acme", "--monthly-limit", "10"]);
+    let (id, first) = (text(&made["apiKeyId"]), text(&made["apiKey"]));
+    let second = text(&operator.json(&["rotate", &id])["apiKey"]);
+    // These two show a secret on purpose, once.
+    operator.printed.clear();
+    let file = folder.path().join("import.jsonl");
+    std::fs::write(&file, "{\"owner\":\"a\",\"api_key\":\"imported-secret\"}\n{\"owner\":\"a\",\"api_key\":\"bad secret\"}\n{\"owner\":\"a\",\"api_key\":9182736455}").unwrap();
+    operator.run(&["import", file.to_str().unwrap()]);
+    let near_miss = format!("{}x", &first[..first.len() - 1]);
+    let strange = "strange\u{7f}secret";
+    let long = "long-secret-".repeat(900);
+    let secrets = [
+        &first,
+        &second,
+        "imported-secret",
+        &operator.local.key(),
+        &near_miss,
+        strange,
+        &long,
+        "unknown-secret",
+    ]
+    .map(str::to_owned);
+    for secret in &secrets {
+        for path in ["/status/200", "/status/500", "/usage", "/public/status/200"] {
+            operator.local.call(path, Some(secret));
+        }
+    }
+    operator.run(&["list", "--all"]);
+    operator.json(&["delete", &id]);
+    for secret in &secrets {
+        operator.local.call("/status/200", Some(secret));
+    }
+    operator.refused(&["rotate", &id], "was deleted");
+    operator.local.signal("-TERM");
+    operator.local.process.wait().unwrap();
+
+    let looked_at: Vec<_> =
+        files(&data).into_iter().filter(|path| !path.ends_with("demo-keys.json")).collect();
+    let names: Vec<_> = looked_at.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    for name in ["functions.log", "metrics.jsonl", "notifications.jsonl", "logs.sqlite", "dynamodb.sqlite"] {
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+    let mut haystacks: Vec<Vec<u8>> = looked_at.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    haystacks.append(&mut operator.printed);
+    for secret in secrets.iter().map(String::as_str).chain(["bad secret", "9182736455"]) {
+        let secret = &secret[..secret.len().min(40)];
+        for (place, bytes) in haystacks.iter().enumerate() {
+            assert!(!holds(bytes, secret), "{secret:?} is in {:?}", names.get(place));
+        }
+    }
+    assert!(haystacks.iter().any(|bytes| holds(bytes, &id)), "the search finds what is there");
+}
