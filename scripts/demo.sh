@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the whole usage meter on this machine, sends real HTTP traffic through
-# its gateway, and compares the ledger with what the client saw.
-# Exits non-zero on any difference.   scripts/demo.sh [CALLS]
+# its gateway, and compares the ledger with what the client saw; then makes a
+# key, rotates and deletes it. Exits non-zero on any difference.   scripts/demo.sh [CALLS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -71,3 +71,33 @@ if [ "$differences" -gt 0 ]; then
     exit 1
 fi
 echo "The ledger equals what the client saw, key by key."
+
+echo
+echo "A key is made, used, rotated and deleted:"
+member() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
+gateway=$(tr -d ' ' < "$data/endpoints.json" | member gateway)
+status() {
+    local address=${gateway#http://}
+    exec 3<> "/dev/tcp/${address%:*}/${address#*:}"
+    printf 'GET /status/200 HTTP/1.1\r\nHost: %s\r\nx-api-key: %s\r\nConnection: close\r\n\r\n' "$address" "$1" >&3
+    head -n 1 <&3 | cut -d ' ' -f 2
+    exec 3>&-
+}
+expect() {
+    local got
+    got=$(status "$2")
+    echo "  $3: $got"
+    [ "$got" = "$1" ] || { echo "demo: $1 was expected" >&2; exit 1; }
+}
+made=$("$meter" keys create --owner demo --monthly-limit 100 --json --data "$data")
+key=$(member apiKeyId <<< "$made") first=$(member apiKey <<< "$made")
+expect 200 "$first" "a new key's first call"
+second=$("$meter" keys rotate "$key" --overlap 1h --json --data "$data" | member apiKey)
+expect 200 "$first" "the secret before the rotation, within the overlap"
+expect 200 "$second" "the secret after it"
+"$meter" keys delete "$key" --data "$data" | sed 's/^/  /'
+started=$SECONDS
+until [ "$(status "$second")" = 403 ]; do
+    [ $((SECONDS - started)) -lt 10 ] || { echo "demo: the deleted key is still admitted" >&2; exit 1; }
+done
+expect 403 "$second" "the deleted key"

@@ -1,5 +1,6 @@
 //! Does what the decision cache asks for, until it has an answer.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct Authorizer<K, L, U, A> {
     cache: Mutex<DecisionCache>,
     metrics: Mutex<AuthorizerMetrics>,
     flights: SingleFlight<Thing>,
+    /// When the last call that was answered began, in milliseconds since 1970.
+    last_answered_ms: AtomicI64,
     now: fn() -> Moment,
 }
 
@@ -77,6 +80,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
             cache: Mutex::new(DecisionCache::new(settings)),
             metrics: Mutex::default(),
             flights: SingleFlight::default(),
+            last_answered_ms: AtomicI64::new(i64::MIN),
             now,
         }
     }
@@ -96,6 +100,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
     /// When what is needed cannot be read: the call is not admitted.
     pub async fn decide(&self, digest: KeyDigest) -> Result<Decision, Unavailable> {
         let mut request = self.cache().begin(digest);
+        let began_ms = (self.now)().wall_ms;
         loop {
             let step = self.step(&request);
             let thing = match &step {
@@ -104,6 +109,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
                     let metric =
                         if missed { AuthorizerMetric::CacheMisses } else { AuthorizerMetric::CacheHits };
                     self.metrics().add(metric, 1);
+                    self.last_answered_ms.fetch_max(began_ms, Ordering::Relaxed);
                     return Ok(decision.clone());
                 }
                 Step::GiveUp(reason) => return Err(Unavailable::GaveUp { reason }),
@@ -160,8 +166,10 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         match result {
             Ok(read) => {
                 metrics.add(AuthorizerMetric::InvalidationsByLog, read.entries.len() as u64);
+                let last_answered_ms = self.last_answered_ms.load(Ordering::Relaxed);
                 for entry in &read.entries {
-                    metrics.measure(AuthorizerMetric::InvalidationLag, now.wall_ms - entry.changed_at_ms);
+                    let lag_ms = last_answered_ms.saturating_sub(entry.changed_at_ms);
+                    metrics.measure(AuthorizerMetric::InvalidationLag, lag_ms);
                 }
                 self.cache().synced(ticket, &read, now);
             }

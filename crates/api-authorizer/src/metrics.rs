@@ -57,7 +57,8 @@ pub enum AuthorizerMetric {
     AlertFailures,
     /// From the event to the answer.
     DecisionDuration,
-    /// From a change of a key to when this instance knew of it by the log.
+    /// How long after a change of a key this instance still answered without
+    /// knowing of it; 0 for one that was idle.
     InvalidationLag,
 }
 

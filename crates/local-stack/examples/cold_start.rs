@@ -1,13 +1,16 @@
-//! Measures the cold start of the usage consumer: from the start of the
-//! process to its first poll of the Runtime API, the first batch to its
-//! commit, and the memory it then has. `scripts/cold-start.sh` runs it.
+//! Measures cold starts of the usage consumer and the authorizer: from the
+//! start of the process to its first poll of the Runtime API, the first
+//! invocation to its answer, and the memory it then has.
+//! `scripts/cold-start.sh` runs it.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Instant;
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use lambda_support::clock::now_ms;
+use local_stack::lambda::Function;
 use local_stack::stack::{LocalOptions, LocalStack};
 use serde_json::json;
 
@@ -15,42 +18,74 @@ const STARTS: u32 = 50;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let binary = std::env::args().nth(1).ok_or("usage: cold_start PATH_OF_USAGE_CONSUMER")?;
-    let size_bytes = std::fs::metadata(&binary)?.len();
+    let binaries = std::env::args().nth(1).ok_or("usage: cold_start FOLDER_OF_THE_BINARIES")?;
     let folder = tempfile::tempdir()?;
-    let stack = LocalStack::start(LocalOptions::new(folder.path(), &binary)).await?;
+    let stack = LocalStack::start(LocalOptions::new(folder.path(), &binaries)).await?;
     stack.settled().await?;
-    let mut first_poll_us = Histogram::<u64>::new(3)?;
-    let mut first_commit_us = Histogram::<u64>::new(3)?;
-    let mut warm_commit_us = Histogram::<u64>::new(3)?;
-    let mut resident_kib = Histogram::<u64>::new(3)?;
-    for start in 1..=STARTS {
-        stack.consumer.shut_down();
-        let began = Instant::now();
-        stack.consumer.prepare().await?;
-        first_poll_us.record(microseconds(began))?;
-        for (number, histogram) in [(1, &mut first_commit_us), (2, &mut warm_commit_us)] {
-            let began = Instant::now();
-            let answer = stack.consumer.invoke(event(u64::from(start) * 10 + number)).await?;
-            histogram.record(microseconds(began))?;
-            if answer != r#"{"batchItemFailures":[]}"# {
-                return Err(format!("the consumer did not commit: {answer:?}").into());
-            }
-        }
-        let process = stack.consumer.process_ids()[0];
-        resident_kib.record(resident_memory_kib(process)?)?;
-    }
-    println!("usage-consumer, {STARTS} cold starts on this machine, which is shared");
-    println!("  binary                        {:>8.1} MiB", as_f64(size_bytes) / 1_048_576.0);
-    print("process start to first poll", &first_poll_us, 1_000.0, "ms");
-    print("first batch to commit", &first_commit_us, 1_000.0, "ms");
-    print("second batch to commit", &warm_commit_us, 1_000.0, "ms");
-    print("resident memory", &resident_kib, 1_024.0, "MiB");
+    println!("{STARTS} cold starts each on this machine, which is shared");
+    let is_committed = |answer: &Bytes| *answer == r#"{"batchItemFailures":[]}"#;
+    measure(
+        &stack.consumer,
+        &Path::new(&binaries).join("usage-consumer"),
+        "batch to commit",
+        batch,
+        is_committed,
+    )
+    .await?;
+    let call = call(&stack.keys[0].api_key);
+    let is_allowed = |answer: &Bytes| String::from_utf8_lossy(answer).contains(r#""Effect":"Allow""#);
+    let authorizer = Path::new(&binaries).join("api-authorizer");
+    measure(&stack.authorizer, &authorizer, "call to decision", |_| call.clone(), is_allowed).await?;
     stack.shut_down().await;
     Ok(())
 }
 
-fn event(number: u64) -> Bytes {
+/// Starts a function again and again, invokes each environment twice and
+/// prints how long everything took.
+async fn measure(
+    function: &Function,
+    binary: &Path,
+    invocation: &str,
+    event: impl Fn(u64) -> Bytes,
+    is_right: impl Fn(&Bytes) -> bool,
+) -> Result<(), Box<dyn Error>> {
+    let mut first_poll_us = Histogram::<u64>::new(3)?;
+    let mut first_us = Histogram::<u64>::new(3)?;
+    let mut second_us = Histogram::<u64>::new(3)?;
+    let mut resident_kib = Histogram::<u64>::new(3)?;
+    for start in 1..=STARTS {
+        function.shut_down();
+        let began = Instant::now();
+        function.prepare().await?;
+        first_poll_us.record(microseconds(began))?;
+        for (number, histogram) in [(1, &mut first_us), (2, &mut second_us)] {
+            let event = event(u64::from(start) * 10 + number);
+            let began = Instant::now();
+            let answer = function.invoke(event).await?;
+            histogram.record(microseconds(began))?;
+            if !is_right(&answer) {
+                return Err(format!("the function did not do its work: {answer:?}").into());
+            }
+        }
+        let process = function.process_ids()[0];
+        resident_kib.record(resident_memory_kib(process)?)?;
+    }
+    let name = binary.file_name().unwrap_or_default().to_string_lossy();
+    println!("\n{name}, a binary of {:.1} MiB", as_f64(std::fs::metadata(binary)?.len()) / 1_048_576.0);
+    print("process start to first poll", &first_poll_us, 1_000.0, "ms");
+    print(&format!("first {invocation}"), &first_us, 1_000.0, "ms");
+    print(&format!("second {invocation}"), &second_us, 1_000.0, "ms");
+    print("resident memory", &resident_kib, 1_024.0, "MiB");
+    Ok(())
+}
+
+fn call(secret: &str) -> Bytes {
+    let event = json!({"type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:1:api/prod/GET/x",
+        "headers": {"x-api-key": secret}});
+    Bytes::from(event.to_string())
+}
+
+fn batch(number: u64) -> Bytes {
     let line = json!({"apiKeyId": "cold-start", "status": "200", "requestTimeEpoch": now_ms().to_string()})
         .to_string();
     let sequence_number = format!("49{number:054}");

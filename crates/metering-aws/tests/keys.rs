@@ -1,0 +1,147 @@
+//! Keys, their log and their usage in an embedded DynamoDB.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::key_store::{Imported, KeyStoreError};
+use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, KeyStore, tables};
+use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::ports::{InvalidationLog, KeyTable, UsageTotals};
+use metering_core::quota::UtcMonth;
+use metering_core::window::UtcDay;
+
+const KEYS: &str = "keys";
+const LOG: &str = "log";
+const LEDGER: &str = "ledger";
+
+async fn embedded() -> Client {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+    let client = Client::new(&load_local(&endpoint, COMMAND_PATIENCE).await);
+    tables::create_keys(&client, KEYS).await.unwrap();
+    tables::create_invalidation_log(&client, LOG).await.unwrap();
+    tables::create_usage_ledger(&client, LEDGER).await.unwrap();
+    client
+}
+
+fn digest(secret: &str) -> KeyDigest {
+    KeyDigest::of_secret(secret).unwrap()
+}
+
+fn key(id: &str, secret: &str) -> KeyRecord {
+    KeyRecord {
+        key_id: id.to_owned(),
+        owner: "acme".to_owned(),
+        digest: Some(digest(secret)),
+        ..KeyRecord::default()
+    }
+}
+
+#[tokio::test]
+async fn a_key_and_its_pointer_are_there_together_or_not_at_all() {
+    let client = embedded().await;
+    let (store, table) =
+        (KeyStore::new(client.clone(), KEYS, LOG), DynamoKeyTable::new(client.clone(), KEYS));
+    store.create(&key("a", "secret")).await.unwrap();
+    assert_eq!(table.find_by_index(&digest("secret")).await.unwrap(), Some(key("a", "secret")));
+    assert_eq!(table.find_consistently(&digest("secret")).await.unwrap(), Some(key("a", "secret")));
+    // The id is free, the secret is not: neither item is written.
+    assert!(matches!(store.create(&key("b", "secret")).await, Err(KeyStoreError::Taken { .. })));
+    assert!(matches!(store.get("b").await, Err(KeyStoreError::NoSuchKey { .. })));
+    assert!(matches!(store.create(&key("a", "another")).await, Err(KeyStoreError::Taken { .. })));
+    assert_eq!(table.find_consistently(&digest("another")).await.unwrap(), None);
+    assert_eq!(store.import(&key("a", "secret")).await.unwrap(), Imported::AlreadyThere);
+    assert!(matches!(store.import(&key("a", "another")).await, Err(KeyStoreError::Taken { .. })));
+    assert_eq!(store.list().await.unwrap(), [key("a", "secret")]);
+    let stored = format!("{:?}", client.scan().table_name(KEYS).send().await.unwrap().items);
+    assert!(!stored.contains("secret"), "{stored}");
+}
+
+#[tokio::test]
+async fn a_deleted_key_leaves_the_index_and_is_still_told_from_an_unknown_one() {
+    let client = embedded().await;
+    let (store, table) =
+        (KeyStore::new(client.clone(), KEYS, LOG), DynamoKeyTable::new(client.clone(), KEYS));
+    store.create(&key("a", "secret")).await.unwrap();
+    store.rotate("a", digest("second"), 1_000, false, 5_000).await.unwrap();
+    let found = table.find_consistently(&digest("secret")).await.unwrap().unwrap();
+    assert_eq!((found.version, found.previous.unwrap().valid_until_ms), (1, 6_000));
+    store.delete("a", 7_000).await.unwrap();
+    for secret in ["secret", "second"] {
+        assert_eq!(table.find_by_index(&digest(secret)).await.unwrap(), None);
+        let found = table.find_consistently(&digest(secret)).await.unwrap().unwrap();
+        assert_eq!((found.deleted_at_ms, found.digest, found.version), (Some(7_000), None, 2));
+    }
+    assert!(matches!(store.delete("a", 8_000).await, Err(KeyStoreError::Deleted { .. })));
+    let read = DynamoInvalidationLog::new(client, LOG).read_after(Some(0)).await.unwrap();
+    assert_eq!((read.head, read.entries.len(), read.entries[1].changed_at_ms), (2, 2, 7_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_at_the_same_time_get_one_sequence_each_without_a_gap() {
+    let client = embedded().await;
+    let (store, log) = (KeyStore::new(client.clone(), KEYS, LOG), DynamoInvalidationLog::new(client, LOG));
+    assert_eq!(log.read_after(None).await.unwrap().head, 0);
+    for number in 0..12 {
+        store.create(&key(&format!("k{number}"), &format!("s{number}"))).await.unwrap();
+    }
+    let deletions: Vec<_> = (0..12)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(
+                async move { store.delete(&format!("k{number}"), number).await.unwrap().key.version },
+            )
+        })
+        .collect();
+    let mut versions = Vec::new();
+    for deletion in deletions {
+        versions.push(deletion.await.unwrap());
+    }
+    versions.sort_unstable();
+    assert_eq!(versions, (1..=12).collect::<Vec<u64>>());
+    let read = log.read_after(Some(7)).await.unwrap();
+    assert!(read.continues(7) && read.head == 12, "{read:?}");
+    assert_eq!(log.read_after(None).await.unwrap().head, 12);
+    assert!(log.read_after(Some(12)).await.unwrap().entries.is_empty());
+}
+
+async fn put_row(client: &Client, day: &str, shard: &str, total: u64) {
+    let text = |value: String| AttributeValue::S(value);
+    let row = client.put_item().table_name(LEDGER).item("pk", text("a".to_owned()));
+    let row =
+        row.item("sk", text(format!("{day}#{shard}"))).item("total", AttributeValue::N(total.to_string()));
+    row.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_month_is_added_up_once_and_then_only_its_last_two_days() {
+    let client = embedded().await;
+    let usage = DynamoUsageTotals::new(client.clone(), LEDGER);
+    for (day, shard, total) in [
+        ("2026-10-31", "a", 1_000),
+        ("2026-11-01", "a", 1),
+        ("2026-11-01", "b", 2),
+        ("2026-11-22", "a", 4),
+        ("2026-11-23", "a", 8),
+        ("2026-11-24", "a", 16),
+        ("2026-12-01", "a", 2_000),
+    ] {
+        put_row(&client, day, shard, total).await;
+    }
+    let day = |text: &str| text.parse::<UtcDay>().unwrap();
+    let month = UtcMonth::at(day("2026-11-24").start_ms()).unwrap();
+    let first = usage.month_usage("a", month, None, day("2026-11-24")).await.unwrap();
+    assert_eq!((first.settled, first.recent, first.settled_before), (7, 24, day("2026-11-23")));
+    // A settled day is not read again; yesterday is.
+    put_row(&client, "2026-11-22", "b", 500).await;
+    put_row(&client, "2026-11-23", "b", 32).await;
+    let second = usage.month_usage("a", month, Some(first), day("2026-11-25")).await.unwrap();
+    assert_eq!((second.settled, second.recent, second.settled_before), (47, 16, day("2026-11-24")));
+    assert_eq!(usage.month_usage("a", month, None, day("2026-11-25")).await.unwrap().total(), 563);
+    let on_the_first = usage.month_usage("a", month, None, day("2026-11-01")).await.unwrap();
+    assert_eq!((on_the_first.settled, on_the_first.total()), (0, 563));
+    assert_eq!(usage.month_usage("nobody", month, None, day("2026-11-25")).await.unwrap().total(), 0);
+}
