@@ -31,7 +31,7 @@ static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 const INSTANCES: usize = 50;
 /// Keys that are deleted during a run, and keys that are not.
 const DELETED: usize = 1_000;
-const KEPT: usize = 100;
+const KEPT: usize = 50;
 /// The instance's clocks are cut to milliseconds, once when it looks at the log
 /// and once when it decides.
 const CLOCK_ERROR_US: u64 = 2_000;
@@ -94,7 +94,7 @@ fn effect(answer: &[u8]) -> String {
 /// What the clients of a run share.
 struct Run {
     stack: LocalStack,
-    /// The keys that are in use, and for how long ago deleted ones still are.
+    /// The keys: first those that are never deleted, last those that were deleted last.
     in_use: Mutex<Vec<usize>>,
     deleted_us: Mutex<HashMap<usize, u64>>,
     answers: Mutex<Vec<Answer>>,
@@ -111,9 +111,12 @@ impl Run {
             ticks.tick().await;
             let key = {
                 let in_use = self.in_use.lock().unwrap();
-                // Half of the calls are for the keys that were deleted last.
-                let last = in_use.len() - if random.random() { 40.min(in_use.len()) } else { in_use.len() };
-                in_use[random.random_range(last..in_use.len())]
+                // A third of the calls are for the keys that were deleted last.
+                if random.random_range(0..3) == 0 {
+                    in_use[random.random_range(in_use.len().saturating_sub(40)..in_use.len())]
+                } else {
+                    in_use[random.random_range(0..KEPT)]
+                }
             };
             let began_us = monotonic_us();
             match self.stack.authorizer.invoke(event(&secret(key))).await {
@@ -174,7 +177,7 @@ async fn run(sync_interval_ms: u64, per_second: u64) -> (Run, tempfile::TempDir)
         Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
     let run = Arc::new(Run {
         stack,
-        in_use: Mutex::new((0..DELETED + KEPT).collect()),
+        in_use: Mutex::new((DELETED..DELETED + KEPT).chain(0..DELETED).collect()),
         deleted_us: Mutex::default(),
         answers: Mutex::default(),
         errors: AtomicU64::new(0),
