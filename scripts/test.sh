@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check of this project: format, lints, licences, tests and the demo.
+# Every check of this project: format, lints, licences, tests, the stack and the demo.
 # Ends with a line that says how many tests passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 need() { command -v "$1" >/dev/null || { echo "test: $1 is missing; $2" >&2; exit 1; }; }
 need cargo "install Rust from https://rustup.rs"
 need node "install Node.js 20 or newer"
+need npm "install Node.js 20 or newer, with npm"
+need python3 "install Python 3 with its module venv (Debian: apt-get install python3-venv)"
 need cc "install a C compiler (Debian: apt-get install build-essential)"
 
 cargo_deny_version=0.20.2
@@ -34,6 +36,13 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
 cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log" || status=$?
+step "stack"
+if scripts/test-stack.sh; then
+    cat target/stack-tests.txt >> "$log"
+else
+    cat target/stack-tests.txt >> "$log" || echo "test result: FAILED. 0 passed; 1 failed; stack" >> "$log"
+    status=1
+fi
 step "demo"
 if scripts/demo.sh 5000 | tee -a "$log"; then
     echo "test result: ok. 1 passed; 0 failed; scripts/demo.sh" >> "$log"

@@ -75,8 +75,12 @@ impl Quota {
         self.used >= self.limit
     }
 
-    /// The highest threshold that has been reached.
+    /// The highest threshold that has been reached; none of a limit of 0, which
+    /// is a closed key and no news.
     pub fn threshold_reached(&self) -> Option<Threshold> {
+        if self.limit == 0 {
+            return None;
+        }
         Threshold::DESCENDING.into_iter().find(|threshold| {
             u128::from(self.used) * 100 >= u128::from(self.limit) * u128::from(threshold.percent())
         })
@@ -135,7 +139,7 @@ mod tests {
         assert_eq!(reached(1_000, 800), Some(Threshold::Percent80));
         assert_eq!(reached(1_000, 999), Some(Threshold::Percent80));
         assert_eq!(reached(1_000, 1_000), Some(Threshold::Percent100));
-        assert_eq!(reached(0, 0), Some(Threshold::Percent100), "a limit of none");
+        assert_eq!(reached(0, 0), None, "a closed key");
         assert_eq!(reached(u64::MAX, u64::MAX - 1), Some(Threshold::Percent80));
         let all: Vec<u8> = Threshold::Percent100.up_to().map(Threshold::percent).collect();
         assert_eq!(all, [80, 100]);

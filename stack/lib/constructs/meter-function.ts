@@ -1,0 +1,67 @@
+import * as path from 'node:path';
+import { Duration } from 'aws-cdk-lib';
+import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Code, Function as LambdaFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { acknowledge } from '../acknowledge';
+import { namesOf } from '../names';
+import { MeterSettings, removalPolicy } from '../settings';
+
+export interface MeterFunctionProps {
+  readonly settings: MeterSettings;
+  /** The name of the binary. */
+  readonly service: string;
+  readonly description: string;
+  readonly memoryMiB: number;
+  readonly timeout: Duration;
+  readonly environment: Record<string, string>;
+  readonly reservedConcurrency?: number;
+  /** Where events of asynchronous invocations go when all tries have failed. */
+  readonly deadLetterQueue?: IQueue;
+}
+
+/** One of the meter's binaries as a Lambda function, with a role that may write its log and nothing else. */
+export class MeterFunction extends Construct {
+  readonly function: LambdaFunction;
+  readonly logGroup: LogGroup;
+
+  constructor(scope: Construct, id: string, props: MeterFunctionProps) {
+    super(scope, id);
+    const { settings, service } = props;
+    const functionName = namesOf(settings.environment).function(service);
+    this.logGroup = new LogGroup(this, 'Log', {
+      logGroupName: `/aws/lambda/${functionName}`,
+      retention: settings.logRetention,
+      removalPolicy: removalPolicy(settings),
+    });
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    this.function = new LambdaFunction(this, 'Function', {
+      functionName,
+      description: props.description,
+      runtime: Runtime.PROVIDED_AL2023,
+      architecture: settings.architecture,
+      handler: 'bootstrap',
+      code: Code.fromAsset(path.join(settings.binaries, service)),
+      memorySize: props.memoryMiB,
+      timeout: props.timeout,
+      role,
+      logGroup: this.logGroup,
+      loggingFormat: LoggingFormat.JSON,
+      environment: { ENVIRONMENT_NAME: settings.environment, ...props.environment },
+      reservedConcurrentExecutions: props.reservedConcurrency,
+      deadLetterQueue: props.deadLetterQueue,
+    });
+    acknowledge(this, {
+      'Serverless::Serverless-LambdaTracing':
+        'A trace of each call would cost more than the function; the metrics say how long each part takes.',
+    });
+    this.allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [this.logGroup.logGroupArn]);
+  }
+
+  /** Lets the function do these things with these resources. */
+  allow(actions: string[], resources: string[]): void {
+    this.function.addToRolePolicy(new PolicyStatement({ effect: Effect.ALLOW, actions, resources }));
+  }
+}

@@ -1,0 +1,24 @@
+import { Attribute, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import { MeterSettings, removalPolicy } from '../settings';
+
+export interface MeterTableProps {
+  readonly settings: MeterSettings;
+  readonly tableName: string;
+  readonly partitionKey: Attribute;
+  readonly sortKey?: Attribute;
+}
+
+/** A table as all of the meter's are: on demand, encrypted, recoverable, expiring by `ttl`. */
+export function meterTable(scope: Construct, id: string, props: MeterTableProps): Table {
+  const { settings, ...rest } = props;
+  return new Table(scope, id, {
+    ...rest,
+    billingMode: BillingMode.PAY_PER_REQUEST,
+    encryption: TableEncryption.AWS_MANAGED,
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    timeToLiveAttribute: 'ttl',
+    deletionProtection: settings.protectsData,
+    removalPolicy: removalPolicy(settings),
+  });
+}

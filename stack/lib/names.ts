@@ -1,0 +1,39 @@
+/** The names of the resources of an environment; `meter --aws ENVIRONMENT` relies on them. */
+export interface Names {
+  readonly usageTable: string;
+  readonly claimsTable: string;
+  readonly keysTable: string;
+  readonly invalidationsTable: string;
+  readonly alertsTable: string;
+  readonly stream: string;
+  readonly quarantineQueue: string;
+  readonly invalidationsTopic: string;
+  readonly alertsTopic: string;
+  readonly accessLogGroup: string;
+  /** The name of a function, by its service. */
+  readonly function: (service: string) => string;
+}
+
+/** What an environment may be called: it becomes part of names that allow no more. */
+const ENVIRONMENT = /^[a-z][a-z0-9-]{0,19}$/;
+
+export function namesOf(environment: string): Names {
+  if (!ENVIRONMENT.test(environment)) {
+    throw new Error(
+      `The environment ${JSON.stringify(environment)} has to be 1 to 20 of a-z, 0-9 and '-', and begin with a letter.`,
+    );
+  }
+  return {
+    usageTable: `usage-${environment}`,
+    claimsTable: `usage-claims-${environment}`,
+    keysTable: `usage-keys-${environment}`,
+    invalidationsTable: `usage-invalidations-${environment}`,
+    alertsTable: `usage-alerts-${environment}`,
+    stream: `usage-${environment}`,
+    quarantineQueue: `usage-quarantine-${environment}`,
+    invalidationsTopic: `usage-invalidations-${environment}`,
+    alertsTopic: `usage-alerts-${environment}`,
+    accessLogGroup: `/aws/api-gateway/usage-${environment}`,
+    function: (service) => `${service}-${environment}`,
+  };
+}

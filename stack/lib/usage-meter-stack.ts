@@ -1,0 +1,31 @@
+import { Stack, StackProps } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { ApiKeyAuthorizer } from './constructs/api-key-authorizer';
+import { ExampleApi, USAGE_RESOURCE } from './constructs/example-api';
+import { Invalidation } from './constructs/invalidation';
+import { UsagePipeline } from './constructs/usage-pipeline';
+import { MeterSettings } from './settings';
+
+export interface UsageMeterStackProps extends StackProps {
+  readonly settings: MeterSettings;
+}
+
+/** The whole meter of one environment, with the example API in front of it. */
+export class UsageMeterStack extends Stack {
+  readonly settings: MeterSettings;
+  readonly pipeline: UsagePipeline;
+  readonly invalidation: Invalidation;
+  readonly authorizer: ApiKeyAuthorizer;
+  readonly example: ExampleApi;
+
+  constructor(scope: Construct, id: string, props: UsageMeterStackProps) {
+    super(scope, id, props);
+    const { settings } = props;
+    this.settings = settings;
+    this.pipeline = new UsagePipeline(this, 'Pipeline', { settings, unbilledResources: [USAGE_RESOURCE] });
+    this.invalidation = new Invalidation(this, 'Invalidation', { settings });
+    const { usageTable, accessLogGroup } = this.pipeline;
+    this.authorizer = new ApiKeyAuthorizer(this, 'Keys', { settings, invalidation: this.invalidation, usageTable });
+    this.example = new ExampleApi(this, 'Example', { settings, authorizer: this.authorizer, usageTable, accessLogGroup });
+  }
+}

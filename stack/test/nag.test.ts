@@ -1,0 +1,22 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
+import { describe, expect, test } from 'vitest';
+import { stackOf } from './template';
+
+describe('cdk-nag, with the packs AwsSolutions and Serverless', () => {
+  test.each(['test', 'prod'])('has no finding in %s that is not acknowledged with a reason', (environment) => {
+    const { directory } = stackOf(environment).app.synth();
+    const report = JSON.parse(fs.readFileSync(path.join(directory, 'validation-report.json'), 'utf8'));
+    const packs = report.pluginReports.map((pack: Record<string, unknown>) => [pack.pluginName, pack.violations]);
+    expect(packs).toEqual([['AwsSolutions', []], ['Serverless', []]]);
+    const acknowledged = report.pluginReports.flatMap((pack: Record<string, unknown>) => pack.suppressedViolations);
+    expect(acknowledged.every((finding: Record<string, string>) => (finding.reason ?? '').length > 20)).toBe(true);
+  });
+
+  test('stops the synthesis of what it finds', () => {
+    const { app, stack } = stackOf('test');
+    new Queue(stack, 'Careless');
+    expect(() => app.synth()).toThrow(/SQS3/);
+  });
+});

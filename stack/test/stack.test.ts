@@ -1,0 +1,164 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { describe, expect, test } from 'vitest';
+import accessLog from '../lib/access-log.json';
+import { stackOf, templateOf } from './template';
+
+const template = templateOf('test');
+
+/** The statements of the role of a function, with actions and resources as lists. */
+function statementsOf(service: string): { Action: string[]; Resource: unknown[] }[] {
+  const functions = template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: `${service}-test` } });
+  const role = Object.values(functions)[0]?.Properties.Role['Fn::GetAtt'][0] as string;
+  const policies = template.findResources('AWS::IAM::Policy', { Properties: { Roles: [{ Ref: role }] } });
+  const list = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
+  return Object.values(policies)
+    .flatMap((policy) => policy.Properties.PolicyDocument.Statement)
+    .map((statement) => ({ Action: list(statement.Action), Resource: list(statement.Resource) }));
+}
+
+function actionsOf(service: string): string[] {
+  return [...new Set(statementsOf(service).flatMap((statement) => statement.Action))].sort();
+}
+
+describe('least privilege', () => {
+  test('each function has the actions that it uses and no others', () => {
+    const log = ['logs:CreateLogStream', 'logs:PutLogEvents'];
+    const kinesis = ['DescribeStream', 'DescribeStreamSummary', 'GetRecords', 'GetShardIterator', 'ListShards'];
+    expect(actionsOf('usage-consumer')).toEqual([...kinesis.map((action) => `kinesis:${action}`), ...log, 'dynamodb:GetItem',
+      'dynamodb:PutItem', 'dynamodb:UpdateItem', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'].sort());
+    expect(actionsOf('api-authorizer')).toEqual([...log, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query',
+      'dynamodb:UpdateItem', 'sns:Publish', 'sqs:SendMessage'].sort());
+    expect(actionsOf('invalidation-fanout')).toEqual([...log, 'sqs:SendMessage'].sort());
+    expect(actionsOf('usage-endpoint')).toEqual([...log, 'dynamodb:Query'].sort());
+  });
+
+  test('no statement of a function speaks of every resource', () => {
+    for (const service of ['usage-consumer', 'api-authorizer', 'invalidation-fanout', 'usage-endpoint']) {
+      for (const { Action, Resource } of statementsOf(service)) {
+        expect(Resource.includes('*'), `${service}: ${Action.join()}`).toBe(false);
+      }
+    }
+  });
+
+  test('the authorizer never scans and never writes a key', () => {
+    const keys = Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-keys-test' } }))[0];
+    const onKeys = statementsOf('api-authorizer').filter(({ Resource }) => JSON.stringify(Resource).includes(`"${keys}"`));
+    expect([...new Set(onKeys.flatMap(({ Action }) => Action))].sort()).toEqual(['dynamodb:GetItem', 'dynamodb:Query']);
+  });
+});
+
+describe('the pipeline', () => {
+  test('counts in order, gives no record up by a number of tries, and keeps what it gives up', () => {
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      ParallelizationFactor: 1,
+      BisectBatchOnFunctionError: true,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      MaximumRecordAgeInSeconds: 20 * 3600,
+      MaximumRetryAttempts: Match.absent(),
+      StartingPosition: 'TRIM_HORIZON',
+      DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
+    });
+    template.hasResourceProperties('AWS::Kinesis::Stream', {
+      RetentionPeriodHours: 24,
+      StreamModeDetails: { StreamMode: 'ON_DEMAND' },
+      StreamEncryption: Match.anyValue(),
+    });
+  });
+
+  test('is fed with successful calls, spread over all shards, without those that are not billed', () => {
+    expect(accessLog.subscriptionFilterPattern).toBe('{ $.status = 2* }');
+    template.hasResourceProperties('AWS::Logs::SubscriptionFilter', {
+      FilterPattern: '{ ($.status = 2*) && ($.resourcePath != "/usage") }',
+      Distribution: 'Random',
+    });
+    template.hasResourceProperties('AWS::ApiGateway::Stage', { AccessLogSetting: { Format: accessLog.format } });
+  });
+
+  test('has a shard count where one is given', async () => {
+    const { Stack } = await import('aws-cdk-lib');
+    const { Template } = await import('aws-cdk-lib/assertions');
+    const { UsagePipeline } = await import('../lib/constructs/usage-pipeline');
+    const { app, stack } = stackOf('other');
+    const alone = new Stack(app, 'Alone');
+    const settings = { ...stack.settings, environment: 'alone' };
+    new UsagePipeline(alone, 'Pipeline', { settings, shardCount: 7 });
+    Template.fromStack(alone).hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 7 });
+  });
+});
+
+describe('data', () => {
+  test('every table is encrypted, recoverable and expires by itself', () => {
+    const tables = Object.values(template.findResources('AWS::DynamoDB::Table'));
+    expect(tables.map((table) => table.Properties.TableName).sort()).toEqual(
+      ['usage-alerts-test', 'usage-claims-test', 'usage-invalidations-test', 'usage-keys-test', 'usage-test']);
+    for (const { Properties } of tables) {
+      expect(Properties.SSESpecification).toEqual({ SSEEnabled: true });
+      expect(Properties.PointInTimeRecoverySpecification).toEqual({ PointInTimeRecoveryEnabled: true });
+      expect(Properties.TimeToLiveSpecification).toEqual({ AttributeName: 'ttl', Enabled: true });
+    }
+  });
+
+  test('in prod, no table can be deleted, and data outlives the stack', () => {
+    const prod = templateOf('prod');
+    for (const table of Object.values(prod.findResources('AWS::DynamoDB::Table'))) {
+      expect([table.Properties.DeletionProtectionEnabled, table.DeletionPolicy]).toEqual([true, 'Retain']);
+    }
+    expect(stackOf('prod').stack.terminationProtection).toBe(true);
+  });
+
+  test('every log is kept for a stated time', () => {
+    for (const group of Object.values(template.findResources('AWS::Logs::LogGroup'))) {
+      expect(group.Properties.RetentionInDays).toBe(14);
+    }
+  });
+});
+
+describe('keys', () => {
+  test('the gateway remembers no answer of the authorizer, so that the bound holds', () => {
+    template.hasResourceProperties('AWS::ApiGateway::Authorizer', { Type: 'REQUEST', AuthorizerResultTtlInSeconds: 0 });
+  });
+
+  test('changes reach the authorizer and the fan-out, and what they cannot take is kept', () => {
+    const subscriptions = Object.values(template.findResources('AWS::SNS::Subscription'));
+    expect(subscriptions.length).toBe(2);
+    for (const { Properties } of subscriptions) {
+      expect([Properties.Protocol, Properties.RedrivePolicy === undefined]).toEqual(['lambda', false]);
+    }
+    template.hasResourceProperties('AWS::DynamoDB::Table', {
+      TableName: 'usage-keys-test',
+      GlobalSecondaryIndexes: [Match.objectLike({ IndexName: 'hashedKey-index', Projection: { ProjectionType: 'ALL' } })],
+    });
+  });
+
+  test('a denial is a JSON error with its reason', () => {
+    template.hasResourceProperties('AWS::ApiGateway::GatewayResponse', {
+      ResponseType: 'ACCESS_DENIED',
+      StatusCode: '403',
+      ResponseTemplates: {
+        'application/json': '{"message":"$context.authorizer.message","reason":"$context.authorizer.reason"}',
+      },
+      ResponseParameters: Match.objectLike({
+        'gatewayresponse.header.X-RateLimit-Limit': 'context.authorizer.usageLimit',
+      }),
+    });
+  });
+
+  test('a stage that caches is flushed, and the fan-out may flush no other', async () => {
+    const { Stack } = await import('aws-cdk-lib');
+    const { Template } = await import('aws-cdk-lib/assertions');
+    const { Invalidation } = await import('../lib/constructs/invalidation');
+    const { app, stack } = stackOf('other');
+    const alone = new Stack(app, 'Alone');
+    const settings = { ...stack.settings, environment: 'alone' };
+    new Invalidation(alone, 'Invalidation', { settings, cachingStages: [{ apiId: 'a1', stageName: 'prod' }] });
+    const text = JSON.stringify(Template.fromStack(alone).toJSON());
+    expect(text).toContain('::/restapis/a1/stages/prod/cache/authorizers');
+    expect(text).toContain('"STAGES":"a1/prod"');
+  });
+});
+
+describe('the environment', () => {
+  test.each(['', 'Prod', '1st', 'a_b', 'a'.repeat(21)])('%j is refused with what it has to be', (environment) => {
+    expect(() => templateOf(environment)).toThrow(/1 to 20 of a-z/);
+  });
+});
