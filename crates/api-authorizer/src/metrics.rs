@@ -1,7 +1,8 @@
 //! What the function tells: one line for many decisions, since a line for each
 //! would cost more than the decision.
 
-use lambda_support::telemetry::{Metric, MetricLine, Totals, Unit};
+use lambda_support::metrics;
+use lambda_support::telemetry::{MetricLine, Totals};
 use metering_core::authorization::{Decision, Denial};
 
 /// The name under which the function's metrics are found.
@@ -12,90 +13,54 @@ const DECISIONS_PER_LINE: u64 = 100;
 /// After how long a line is written, in milliseconds.
 const LINE_INTERVAL_MS: u64 = 5_000;
 
-/// Every metric of this function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AuthorizerMetric {
-    /// Calls that were judged.
-    Decisions,
-    /// Calls that were admitted.
-    Allowed,
-    /// Calls without a key.
-    DeniedMissing,
-    /// Calls with something that is no key.
-    DeniedMalformed,
-    /// Calls with a secret that no key has.
-    DeniedUnknown,
-    /// Calls with a deleted key.
-    DeniedDeleted,
-    /// Calls with a key, or a replaced secret, past its time.
-    DeniedExpired,
-    /// Calls above the monthly limit.
-    DeniedOverQuota,
-    /// Calls that could not be judged.
-    Unavailable,
-    /// Calls whose key was remembered.
-    CacheHits,
-    /// Calls whose key had to be read.
-    CacheMisses,
-    /// Reads of the index.
-    IndexReads,
-    /// Strongly consistent lookups of a key.
-    KeyReads,
-    /// Reads of the invalidation log.
-    LogReads,
-    /// Reads of it that failed.
-    LogReadFailures,
-    /// Reads of a month's usage.
-    UsageReads,
-    /// Reads of it that failed.
-    UsageReadFailures,
-    /// Changes of keys that a message told this instance of.
-    InvalidationsByMessage,
-    /// Changes of keys that the log told this instance of.
-    InvalidationsByLog,
-    /// Alerts that could not be sent yet.
-    AlertFailures,
-    /// From the event to the answer.
-    DecisionDuration,
-    /// How long after a change of a key this instance still answered without
-    /// knowing of it; 0 for one that was idle.
-    InvalidationLag,
-}
-
-impl Metric for AuthorizerMetric {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Decisions => "Decisions",
-            Self::Allowed => "Allowed",
-            Self::DeniedMissing => "DeniedMissing",
-            Self::DeniedMalformed => "DeniedMalformed",
-            Self::DeniedUnknown => "DeniedUnknown",
-            Self::DeniedDeleted => "DeniedDeleted",
-            Self::DeniedExpired => "DeniedExpired",
-            Self::DeniedOverQuota => "DeniedOverQuota",
-            Self::Unavailable => "Unavailable",
-            Self::CacheHits => "CacheHits",
-            Self::CacheMisses => "CacheMisses",
-            Self::IndexReads => "IndexReads",
-            Self::KeyReads => "KeyReads",
-            Self::LogReads => "LogReads",
-            Self::LogReadFailures => "LogReadFailures",
-            Self::UsageReads => "UsageReads",
-            Self::UsageReadFailures => "UsageReadFailures",
-            Self::InvalidationsByMessage => "InvalidationsByMessage",
-            Self::InvalidationsByLog => "InvalidationsByLog",
-            Self::AlertFailures => "AlertFailures",
-            Self::DecisionDuration => "DecisionDuration",
-            Self::InvalidationLag => "InvalidationLag",
-        }
-    }
-
-    fn unit(self) -> Unit {
-        match self {
-            Self::DecisionDuration => Unit::Microseconds,
-            Self::InvalidationLag => Unit::Milliseconds,
-            _ => Unit::Count,
-        }
+metrics! {
+    /// Every metric of this function.
+    pub enum AuthorizerMetric {
+        /// Calls that were judged.
+        Decisions: Count,
+        /// Calls that were admitted.
+        Allowed: Count,
+        /// Calls without a key.
+        DeniedMissing: Count,
+        /// Calls with something that is no key.
+        DeniedMalformed: Count,
+        /// Calls with a secret that no key has.
+        DeniedUnknown: Count,
+        /// Calls with a deleted key.
+        DeniedDeleted: Count,
+        /// Calls with a key, or a replaced secret, past its time.
+        DeniedExpired: Count,
+        /// Calls above the monthly limit.
+        DeniedOverQuota: Count,
+        /// Calls that could not be judged.
+        Unavailable: Count,
+        /// Calls whose key was remembered.
+        CacheHits: Count,
+        /// Calls whose key had to be read.
+        CacheMisses: Count,
+        /// Reads of the index.
+        IndexReads: Count,
+        /// Strongly consistent lookups of a key.
+        KeyReads: Count,
+        /// Reads of the invalidation log.
+        LogReads: Count,
+        /// Reads of it that failed.
+        LogReadFailures: Count,
+        /// Reads of a month's usage.
+        UsageReads: Count,
+        /// Reads of it that failed.
+        UsageReadFailures: Count,
+        /// Changes of keys that a message told this instance of.
+        InvalidationsByMessage: Count,
+        /// Changes of keys that the log told this instance of.
+        InvalidationsByLog: Count,
+        /// Alerts that could not be sent yet.
+        AlertFailures: Count,
+        /// From the event to the answer.
+        DecisionDuration: Microseconds,
+        /// How long after a change of a key this instance still answered without
+        /// knowing of it; 0 for one that was idle.
+        InvalidationLag: Milliseconds,
     }
 }
 

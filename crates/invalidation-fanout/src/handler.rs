@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::sns::SnsEvent;
-use lambda_support::telemetry::{Metric, MetricLine, Unit};
+use lambda_support::metrics;
+use lambda_support::telemetry::MetricLine;
 
 use crate::stage_cache::{FlushError, Stage, StageCaches};
 
@@ -14,31 +15,17 @@ pub const SERVICE: &str = "invalidation-fanout";
 /// By how much the clocks of SNS and of this function may differ.
 const CLOCK_ERROR_MS: i64 = 1_000;
 
-/// Every metric of this function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FanoutMetric {
-    /// Messages that arrived.
-    Messages,
-    /// Caches that were flushed.
-    FlushedCaches,
-    /// Caches that could not be flushed; Lambda tries the message again.
-    FailedFlushes,
-    /// Caches that had been flushed since the message was published.
-    CoveredFlushes,
-}
-
-impl Metric for FanoutMetric {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Messages => "Messages",
-            Self::FlushedCaches => "FlushedCaches",
-            Self::FailedFlushes => "FailedFlushes",
-            Self::CoveredFlushes => "CoveredFlushes",
-        }
-    }
-
-    fn unit(self) -> Unit {
-        Unit::Count
+metrics! {
+    /// Every metric of this function.
+    pub enum FanoutMetric {
+        /// Messages that arrived.
+        Messages: Count,
+        /// Caches that were flushed.
+        FlushedCaches: Count,
+        /// Caches that could not be flushed; Lambda tries the message again.
+        FailedFlushes: Count,
+        /// Caches that had been flushed since the message was published.
+        CoveredFlushes: Count,
     }
 }
 

@@ -25,7 +25,8 @@ pub enum Unit {
 }
 
 impl Unit {
-    fn name(self) -> &'static str {
+    /// Its name in CloudWatch.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Count => "Count",
             Self::Milliseconds => "Milliseconds",
@@ -40,6 +41,38 @@ pub trait Metric: Copy {
     fn name(self) -> &'static str;
     /// Its unit.
     fn unit(self) -> Unit;
+}
+
+/// Declares the metrics of a function: an enum whose variants are their names
+/// in CloudWatch, each with its unit, and `ALL` of them.
+#[macro_export]
+macro_rules! metrics {
+    ($(#[$about:meta])* pub enum $metrics:ident { $($(#[$meaning:meta])* $metric:ident: $unit:ident,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $metrics {
+            $($(#[$meaning])* $metric,)+
+        }
+
+        impl $metrics {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$metric,)+];
+        }
+
+        impl $crate::telemetry::Metric for $metrics {
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$metric => stringify!($metric),)+
+                }
+            }
+
+            fn unit(self) -> $crate::telemetry::Unit {
+                match self {
+                    $(Self::$metric => $crate::telemetry::Unit::$unit,)+
+                }
+            }
+        }
+    };
 }
 
 /// Metrics as they add up between two lines.
@@ -162,22 +195,26 @@ fn representatives(sorted: &[i64]) -> Vec<i64> {
 mod tests {
     use super::*;
 
-    #[derive(Clone, Copy)]
-    struct Calls;
+    metrics! {
+        /// Some metrics.
+        pub enum Some {
+            /// A count.
+            Calls: Count,
+            /// A duration.
+            Wait: Milliseconds,
+        }
+    }
 
-    impl Metric for Calls {
-        fn name(self) -> &'static str {
-            "Calls"
-        }
-        fn unit(self) -> Unit {
-            Unit::Count
-        }
+    #[test]
+    fn a_metric_has_the_name_and_unit_that_it_is_declared_with() {
+        let declared: Vec<_> = Some::ALL.iter().map(|metric| (metric.name(), metric.unit())).collect();
+        assert_eq!(declared, [("Calls", Unit::Count), ("Wait", Unit::Milliseconds)]);
     }
 
     #[test]
     fn a_line_has_the_form_that_cloudwatch_reads() {
         let mut line = MetricLine::new("consumer", "test", 5);
-        line.value(Calls, 3).property("reasons", json!({"bad": 1}));
+        line.value(Some::Calls, 3).property("reasons", json!({"bad": 1}));
         let line: Value = serde_json::from_str(&line.to_json()).unwrap();
         assert_eq!(
             line,

@@ -2,83 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use lambda_support::telemetry::{Metric, MetricLine, Totals, Unit};
+use lambda_support::metrics;
+use lambda_support::telemetry::{MetricLine, Totals};
 use serde_json::json;
 
 /// The name under which the function's metrics are found.
 pub const SERVICE: &str = "usage-consumer";
 
-/// Every metric of this function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ConsumerMetric {
-    /// Stream records delivered.
-    Records,
-    /// Log events and lines in them.
-    Events,
-    /// Calls that this batch's writes added to the ledger. A write whose reply
-    /// was lost is fenced when it is tried again and so is not in it: the ledger
-    /// is exact, this is a metric.
-    BillableCalls,
-    /// Calls skipped because they were not successful.
-    SkippedNotSuccessful,
-    /// Calls skipped because they carry no key id.
-    SkippedNoApiKey,
-    /// Checks by CloudWatch Logs whether the stream can be reached.
-    ControlMessages,
-    /// Records whose events were claimed under another sequence number.
-    DuplicateRecords,
-    /// Updates that a row's mark kept from being written as planned.
-    FencedUpdates,
-    /// Records, or parts of records, sent to quarantine.
-    QuarantinedRecords,
-    /// Events that were bad in records that are otherwise counted.
-    QuarantinedEvents,
-    /// Updates that were written to the ledger.
-    LedgerWrites,
-    /// Claims that were written.
-    ClaimWrites,
-    /// Records that were reported as failed and will be delivered again.
-    FailedRecords,
-    /// From the oldest response of a record to the record's arrival in the stream.
-    LogDeliveryDelay,
-    /// From the record's arrival to the invocation.
-    StreamWait,
-    /// From the invocation to the commit of the batch.
-    CommitDuration,
-    /// From the oldest response of a record to its commit: the freshness.
-    Freshness,
-}
-
-impl Metric for ConsumerMetric {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Records => "Records",
-            Self::Events => "Events",
-            Self::BillableCalls => "BillableCalls",
-            Self::SkippedNotSuccessful => "SkippedNotSuccessful",
-            Self::SkippedNoApiKey => "SkippedNoApiKey",
-            Self::ControlMessages => "ControlMessages",
-            Self::DuplicateRecords => "DuplicateRecords",
-            Self::FencedUpdates => "FencedUpdates",
-            Self::QuarantinedRecords => "QuarantinedRecords",
-            Self::QuarantinedEvents => "QuarantinedEvents",
-            Self::LedgerWrites => "LedgerWrites",
-            Self::ClaimWrites => "ClaimWrites",
-            Self::FailedRecords => "FailedRecords",
-            Self::LogDeliveryDelay => "LogDeliveryDelay",
-            Self::StreamWait => "StreamWait",
-            Self::CommitDuration => "CommitDuration",
-            Self::Freshness => "Freshness",
-        }
-    }
-
-    fn unit(self) -> Unit {
-        match self {
-            Self::LogDeliveryDelay | Self::StreamWait | Self::CommitDuration | Self::Freshness => {
-                Unit::Milliseconds
-            }
-            _ => Unit::Count,
-        }
+metrics! {
+    /// Every metric of this function.
+    pub enum ConsumerMetric {
+        /// Stream records delivered.
+        Records: Count,
+        /// Log events and lines in them.
+        Events: Count,
+        /// Calls that this batch's writes added to the ledger. A write whose reply
+        /// was lost is fenced when it is tried again and so is not in it: the ledger
+        /// is exact, this is a metric.
+        BillableCalls: Count,
+        /// Calls skipped because they were not successful.
+        SkippedNotSuccessful: Count,
+        /// Calls skipped because they carry no key id.
+        SkippedNoApiKey: Count,
+        /// Checks by CloudWatch Logs whether the stream can be reached.
+        ControlMessages: Count,
+        /// Records whose events were claimed under another sequence number.
+        DuplicateRecords: Count,
+        /// Updates that a row's mark kept from being written as planned.
+        FencedUpdates: Count,
+        /// Records, or parts of records, sent to quarantine.
+        QuarantinedRecords: Count,
+        /// Events that were bad in records that are otherwise counted.
+        QuarantinedEvents: Count,
+        /// Updates that were written to the ledger.
+        LedgerWrites: Count,
+        /// Claims that were written.
+        ClaimWrites: Count,
+        /// Records that were reported as failed and will be delivered again.
+        FailedRecords: Count,
+        /// From the oldest response of a record to the record's arrival in the stream.
+        LogDeliveryDelay: Milliseconds,
+        /// From the record's arrival to the invocation.
+        StreamWait: Milliseconds,
+        /// From the invocation to the commit of the batch.
+        CommitDuration: Milliseconds,
+        /// From the oldest response of a record to its commit: the freshness.
+        Freshness: Milliseconds,
     }
 }
 

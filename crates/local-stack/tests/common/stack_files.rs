@@ -1,0 +1,29 @@
+//! What the stack has to know of the program, as the files that it reads.
+
+use access_log::log_format::{ACCESS_LOG_FORMAT, SUBSCRIPTION_FILTER_PATTERN};
+use api_authorizer::metrics::AuthorizerMetric;
+use invalidation_fanout::handler::FanoutMetric;
+use lambda_support::telemetry::{Metric, NAMESPACE};
+use serde_json::{Map, Value, json};
+use usage_consumer::metrics::ConsumerMetric;
+
+/// The files of `stack/lib`, by name.
+pub fn stack_files() -> [(&'static str, Value); 2] {
+    let access_log = json!({
+        "format": ACCESS_LOG_FORMAT, "subscriptionFilterPattern": SUBSCRIPTION_FILTER_PATTERN,
+    });
+    let metrics = json!({
+        "namespace": NAMESPACE,
+        "services": {
+            (usage_consumer::metrics::SERVICE): units(ConsumerMetric::ALL),
+            (api_authorizer::metrics::SERVICE): units(AuthorizerMetric::ALL),
+            (invalidation_fanout::handler::SERVICE): units(FanoutMetric::ALL),
+        },
+    });
+    [("access-log.json", access_log), ("metrics.json", metrics)]
+}
+
+/// The unit of each metric, by its name.
+fn units(metrics: &[impl Metric]) -> Map<String, Value> {
+    metrics.iter().map(|metric| (metric.name().to_owned(), json!(metric.unit().name()))).collect()
+}
