@@ -3,6 +3,8 @@ import { Construct } from 'constructs';
 import { ApiKeyAuthorizer } from './constructs/api-key-authorizer';
 import { ExampleApi, USAGE_RESOURCE } from './constructs/example-api';
 import { Invalidation } from './constructs/invalidation';
+import { UsageAlarms } from './constructs/usage-alarms';
+import { UsageDashboard } from './constructs/usage-dashboard';
 import { UsagePipeline } from './constructs/usage-pipeline';
 import { MeterSettings } from './settings';
 
@@ -17,6 +19,7 @@ export class UsageMeterStack extends Stack {
   readonly invalidation: Invalidation;
   readonly authorizer: ApiKeyAuthorizer;
   readonly example: ExampleApi;
+  readonly alarms: UsageAlarms;
 
   constructor(scope: Construct, id: string, props: UsageMeterStackProps) {
     super(scope, id, props);
@@ -27,5 +30,9 @@ export class UsageMeterStack extends Stack {
     const { usageTable, accessLogGroup } = this.pipeline;
     this.authorizer = new ApiKeyAuthorizer(this, 'Keys', { settings, invalidation: this.invalidation, usageTable });
     this.example = new ExampleApi(this, 'Example', { settings, authorizer: this.authorizer, usageTable, accessLogGroup });
+    const { pipeline, invalidation, authorizer } = this;
+    const apis = [{ name: this.example.api.restApiName, stageName: settings.environment }];
+    new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, apis });
+    this.alarms = new UsageAlarms(this, 'Alarms', { settings, pipeline, invalidation, authorizer });
   }
 }

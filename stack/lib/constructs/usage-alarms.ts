@@ -1,0 +1,156 @@
+import { Duration } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, IMetric, MathExpression, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { ITopic } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import { meterMetric, PERIOD } from '../meter-metric';
+import { MeterSettings } from '../settings';
+import { ApiKeyAuthorizer } from './api-key-authorizer';
+import { Invalidation } from './invalidation';
+import { UsagePipeline } from './usage-pipeline';
+
+export interface UsageAlarmsProps {
+  readonly settings: MeterSettings;
+  readonly pipeline: UsagePipeline;
+  readonly invalidation: Invalidation;
+  readonly authorizer: ApiKeyAuthorizer;
+  /** The interval that the authorizer promises. */
+  readonly syncInterval?: Duration;
+  /** Who is told; nobody where it is not given. */
+  readonly topic?: ITopic;
+}
+
+/** How fresh usage has to be. */
+export const FRESHNESS_LIMIT_MS = 60_000;
+/** How long a decision may take, but for one call in a hundred. */
+const DECISION_LIMIT_US = 500_000;
+
+interface Rule {
+  readonly id: string;
+  readonly says: string;
+  readonly metric: IMetric;
+  /** The alarm goes off above this. */
+  readonly above: number;
+  /** How many of the last five minutes it has to be above; one by default. */
+  readonly minutes?: number;
+}
+
+/** What somebody has to look at. Each alarm is named after its runbook. */
+export class UsageAlarms extends Construct {
+  readonly alarms: Alarm[];
+
+  constructor(scope: Construct, id: string, props: UsageAlarmsProps) {
+    super(scope, id);
+    const { settings, topic } = props;
+    this.alarms = rules(props).map((rule) => {
+      const alarm = new Alarm(this, rule.id, {
+        alarmName: `usage-${settings.environment}-${rule.id}`,
+        alarmDescription: rule.says,
+        metric: rule.metric,
+        threshold: rule.above,
+        comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+        evaluationPeriods: 5,
+        datapointsToAlarm: rule.minutes ?? 1,
+        // No calls, no metrics: silence is no alarm.
+        treatMissingData: TreatMissingData.NOT_BREACHING,
+      });
+      if (topic !== undefined) {
+        alarm.addAlarmAction(new SnsAction(topic));
+        alarm.addOkAction(new SnsAction(topic));
+      }
+      return alarm;
+    });
+  }
+}
+
+function rules(props: UsageAlarmsProps): Rule[] {
+  const { settings, pipeline, invalidation, authorizer } = props;
+  const syncIntervalMs = (props.syncInterval ?? Duration.seconds(1)).toMilliseconds();
+  const consumer = pipeline.consumer.function;
+  const sum = { statistic: 'Sum', period: PERIOD };
+  const billable = meterMetric(settings, 'usage-consumer', 'BillableCalls', 'Sum');
+  const withoutKey = meterMetric(settings, 'usage-consumer', 'SkippedNoApiKey', 'Sum');
+  return [
+    {
+      id: 'freshness',
+      says: 'A call in a hundred took more than 60 s to be counted.',
+      metric: meterMetric(settings, 'usage-consumer', 'Freshness', 'p99'),
+      above: FRESHNESS_LIMIT_MS,
+      minutes: 2,
+    },
+    {
+      id: 'iterator-age',
+      says: 'The consumer is more than a minute behind the stream.',
+      metric: consumer.metric('IteratorAge', { statistic: 'Maximum', period: PERIOD }),
+      above: 60_000,
+      minutes: 3,
+    },
+    {
+      id: 'quarantine',
+      says: 'Records wait in quarantine: calls that are not counted yet.',
+      metric: pipeline.quarantineQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
+      above: 0,
+    },
+    {
+      id: 'consumer-errors',
+      says: 'The consumer failed, or reported records to be delivered again, in three of five minutes.',
+      metric: new MathExpression({
+        expression: 'errors + failed',
+        usingMetrics: {
+          errors: consumer.metricErrors(sum),
+          failed: meterMetric(settings, 'usage-consumer', 'FailedRecords', 'Sum'),
+        },
+        period: PERIOD,
+        label: 'errors and failed records',
+      }),
+      above: 0,
+      minutes: 3,
+    },
+    {
+      id: 'authorizer-errors',
+      says: 'Calls get 500, since their key cannot be checked.',
+      metric: authorizer.authorizer.function.metricErrors(sum),
+      above: 0,
+      minutes: 2,
+    },
+    {
+      id: 'authorizer-latency',
+      says: 'A decision in a hundred takes more than half a second.',
+      metric: meterMetric(settings, 'api-authorizer', 'DecisionDuration', 'p99'),
+      above: DECISION_LIMIT_US,
+      minutes: 3,
+    },
+    {
+      id: 'invalidation-lag',
+      says: 'An instance answered without knowing of a change of a key for longer than is promised.',
+      metric: meterMetric(settings, 'api-authorizer', 'InvalidationLag', 'Maximum'),
+      // The clocks of whoever made the change and of the instance may differ.
+      above: syncIntervalMs + 1_000,
+    },
+    {
+      id: 'invalidation-log-unreadable',
+      says: 'Instances cannot read the invalidation log, and read each key from the table instead.',
+      metric: meterMetric(settings, 'api-authorizer', 'LogReadFailures', 'Sum'),
+      above: 0,
+      minutes: 3,
+    },
+    {
+      id: 'invalidations-failed',
+      says: 'A message of a changed key was taken by no function, and waits in the dead-letter queue.',
+      metric: invalidation.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
+      above: 0,
+    },
+    {
+      id: 'skipped-without-a-key',
+      says: 'More than one successful call in a hundred has no key id, and so is not billed.',
+      metric: new MathExpression({
+        expression: '100 * without_key / (without_key + billable)',
+        usingMetrics: { without_key: withoutKey, billable },
+        period: PERIOD,
+        label: 'successful calls without a key, in percent',
+      }),
+      above: 1,
+      minutes: 5,
+    },
+  ];
+}

@@ -1,0 +1,156 @@
+import {
+  Dashboard,
+  GraphWidget,
+  IMetric,
+  IWidget,
+  LogQueryVisualizationType,
+  LogQueryWidget,
+  MathExpression,
+  Metric,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { ITable } from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import { meterMetric, PERIOD } from '../meter-metric';
+import { MeterSettings } from '../settings';
+import { ApiKeyAuthorizer } from './api-key-authorizer';
+import { Invalidation } from './invalidation';
+import { FRESHNESS_LIMIT_MS } from './usage-alarms';
+import { UsagePipeline } from './usage-pipeline';
+
+export interface UsageDashboardProps {
+  readonly settings: MeterSettings;
+  readonly pipeline: UsagePipeline;
+  readonly invalidation: Invalidation;
+  readonly authorizer: ApiKeyAuthorizer;
+  /** The APIs whose calls are shown by status. */
+  readonly apis: { readonly name: string; readonly stageName: string }[];
+}
+
+/** US dollars for a million write request units, on demand, us-east-1: the list price since November 2024. */
+const WRITES_PER_MILLION_USD = 0.625;
+
+const WIDTH = 8;
+
+/** The dashboard `usage-meter-ENVIRONMENT`. */
+export class UsageDashboard extends Construct {
+  readonly dashboard: Dashboard;
+
+  constructor(scope: Construct, id: string, props: UsageDashboardProps) {
+    super(scope, id);
+    this.dashboard = new Dashboard(this, 'Dashboard', {
+      dashboardName: `usage-meter-${props.settings.environment}`,
+      widgets: [usage(props), pipeline(props), keys(props)],
+    });
+  }
+}
+
+function graph(title: string, left: IMetric[], limit?: { value: number; label: string }): GraphWidget {
+  const leftAnnotations = limit === undefined ? [] : [limit];
+  return new GraphWidget({ title, left, width: WIDTH, period: PERIOD, leftYAxis: { min: 0 }, leftAnnotations });
+}
+
+function usage(props: UsageDashboardProps): IWidget[] {
+  const { settings } = props;
+  const consumer = (name: Parameters<typeof meterMetric<'usage-consumer'>>[2], statistic = 'Sum') =>
+    meterMetric(settings, 'usage-consumer', name, statistic);
+  const byStatus = props.apis.flatMap(({ name, stageName }) =>
+    ['Count', '4XXError', '5XXError'].map(
+      (metricName) =>
+        new Metric({
+          namespace: 'AWS/ApiGateway',
+          metricName,
+          dimensionsMap: { ApiName: name, Stage: stageName },
+          statistic: 'Sum',
+          period: PERIOD,
+        }),
+    ),
+  );
+  const topKeys = new LogQueryWidget({
+    title: 'Top keys, successful calls',
+    logGroupNames: [props.pipeline.accessLogGroup.logGroupName],
+    view: LogQueryVisualizationType.TABLE,
+    queryLines: ['filter status like /^2/', 'stats count(*) as calls by apiKeyId', 'sort calls desc', 'limit 20'],
+    width: WIDTH,
+  });
+  return [
+    graph('Calls by status', byStatus),
+    graph('Billable calls', [consumer('BillableCalls'), consumer('SkippedNotSuccessful'), consumer('SkippedNoApiKey')]),
+    topKeys,
+  ];
+}
+
+function pipeline(props: UsageDashboardProps): IWidget[] {
+  const { settings } = props;
+  const consumer = (name: Parameters<typeof meterMetric<'usage-consumer'>>[2], statistic = 'Sum') =>
+    meterMetric(settings, 'usage-consumer', name, statistic);
+  const cost = new MathExpression({
+    expression: `${WRITES_PER_MILLION_USD} * (ledger + claims) / billable`,
+    usingMetrics: {
+      ledger: consumer('LedgerWrites'),
+      claims: consumer('ClaimWrites'),
+      billable: consumer('BillableCalls'),
+    },
+    period: PERIOD,
+    label: 'ledger and claims',
+  });
+  const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
+  const { consumer: lambda, quarantineQueue } = props.pipeline;
+  return [
+    graph('Freshness', ['p50', 'p99', 'Maximum'].map((statistic) => consumer('Freshness', statistic)), limit),
+    graph('Freshness in parts, p99', [
+      consumer('LogDeliveryDelay', 'p99'),
+      consumer('StreamWait', 'p99'),
+      consumer('CommitDuration', 'p99'),
+    ]),
+    graph('Iterator age', [lambda.function.metric('IteratorAge', { statistic: 'Maximum', period: PERIOD })], limit),
+    graph('Duplicates, fenced updates, failures', [
+      consumer('DuplicateRecords'),
+      consumer('FencedUpdates'),
+      consumer('FailedRecords'),
+    ]),
+    graph('Quarantine', [
+      quarantineQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
+      consumer('QuarantinedRecords'),
+    ]),
+    graph('DynamoDB writes of a million calls, in US dollars', [cost]),
+  ];
+}
+
+function keys(props: UsageDashboardProps): IWidget[] {
+  const { settings } = props;
+  const authorizer = (name: Parameters<typeof meterMetric<'api-authorizer'>>[2], statistic = 'Sum') =>
+    meterMetric(settings, 'api-authorizer', name, statistic);
+  const remembered = new MathExpression({
+    expression: '100 * hits / (hits + misses)',
+    usingMetrics: { hits: authorizer('CacheHits'), misses: authorizer('CacheMisses') },
+    period: PERIOD,
+    label: 'remembered keys, in percent',
+  });
+  const tables: ITable[] = [
+    props.pipeline.usageTable,
+    props.pipeline.claimsTable,
+    props.authorizer.keysTable,
+    props.authorizer.alertsTable,
+    props.invalidation.table,
+  ];
+  const throttles = tables.flatMap((table) =>
+    ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) =>
+      table.metric(name, { statistic: 'Sum', period: PERIOD, label: `${table.tableName} ${name}` }),
+    ),
+  );
+  return [
+    graph('Decisions', [
+      authorizer('Allowed'),
+      authorizer('DeniedMissing'),
+      authorizer('DeniedUnknown'),
+      authorizer('DeniedDeleted'),
+      authorizer('DeniedExpired'),
+      authorizer('DeniedOverQuota'),
+      authorizer('Unavailable'),
+    ]),
+    graph('Decision in µs', ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic))),
+    graph('Cache', [remembered]),
+    graph('Invalidation lag in ms', [authorizer('InvalidationLag', 'Maximum')]),
+    graph('Throttled requests of DynamoDB', throttles),
+  ];
+}

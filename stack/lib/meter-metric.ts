@@ -1,0 +1,26 @@
+import { Duration } from 'aws-cdk-lib';
+import { IMetric, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import metrics from './metrics.json';
+import { MeterSettings } from './settings';
+
+type Services = typeof metrics.services;
+
+/** Over which time metrics are put together. */
+export const PERIOD = Duration.minutes(1);
+
+/** A metric that a function of the meter emits; the type knows which there are. */
+export function meterMetric<Service extends keyof Services>(
+  settings: MeterSettings,
+  service: Service,
+  metricName: keyof Services[Service] & string,
+  statistic: string,
+): IMetric {
+  return new Metric({
+    namespace: metrics.namespace,
+    metricName,
+    dimensionsMap: { Environment: settings.environment, Service: service },
+    statistic,
+    period: PERIOD,
+    label: `${metricName} ${statistic}`,
+  });
+}

@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest';
+import metrics from '../lib/metrics.json';
+import { templateOf } from './template';
+
+const template = templateOf('test');
+
+/** The metrics of the meter that a widget or an alarm names, as `service/metric`. */
+function named(): { dashboard: Set<string>; alarms: Set<string> } {
+  const dashboard = new Set<string>();
+  for (const { Properties } of Object.values(template.findResources('AWS::CloudWatch::Dashboard'))) {
+    const body = JSON.stringify(Properties.DashboardBody).replaceAll('\\"', '"');
+    for (const [, metric, environment, service] of body.matchAll(
+      /"UsageMeter","(\w+)","Environment","(\w+)","Service","([\w-]+)"/g,
+    )) {
+      expect(environment).toBe('test');
+      dashboard.add(`${service}/${metric}`);
+    }
+  }
+  const alarms = new Set<string>();
+  for (const { Properties } of Object.values(template.findResources('AWS::CloudWatch::Alarm'))) {
+    const single = [{ MetricStat: { Metric: { ...Properties } } }];
+    for (const { MetricStat } of Properties.Metrics ?? single) {
+      if (MetricStat?.Metric.Namespace !== metrics.namespace) continue;
+      const dimensions = Object.fromEntries(
+        MetricStat.Metric.Dimensions.map((dimension: { Name: string; Value: string }) => [dimension.Name, dimension.Value]),
+      );
+      expect(dimensions.Environment).toBe('test');
+      alarms.add(`${dimensions.Service}/${MetricStat.Metric.MetricName}`);
+    }
+  }
+  return { dashboard, alarms };
+}
+
+describe('the dashboard and the alarms', () => {
+  const emitted = Object.entries(metrics.services).flatMap(([service, names]) =>
+    Object.keys(names).map((name) => `${service}/${name}`),
+  );
+
+  test('name only metrics that the functions emit', () => {
+    const { dashboard, alarms } = named();
+    expect(dashboard.size).toBeGreaterThan(20);
+    expect(alarms.size).toBeGreaterThan(5);
+    for (const metric of [...dashboard, ...alarms]) {
+      expect(emitted).toContain(metric);
+    }
+  });
+
+  test('show whatever an alarm of the meter can be about, or its cause', () => {
+    const { dashboard, alarms } = named();
+    const hidden = [...alarms].filter((metric) => !dashboard.has(metric));
+    expect(hidden).toEqual(['api-authorizer/LogReadFailures']);
+  });
+});
+
+test('an alarm goes off by a number of the last five minutes, and not for want of calls', () => {
+  const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
+  expect(alarms.map((alarm) => alarm.Properties.AlarmName).sort()).toEqual(
+    ['authorizer-errors', 'authorizer-latency', 'consumer-errors', 'freshness', 'invalidation-lag',
+      'invalidation-log-unreadable', 'invalidations-failed', 'iterator-age', 'quarantine', 'skipped-without-a-key']
+      .map((id) => `usage-test-${id}`));
+  for (const { Properties } of alarms) {
+    expect([Properties.EvaluationPeriods, Properties.TreatMissingData]).toEqual([5, 'notBreaching']);
+  }
+});
