@@ -255,7 +255,7 @@ impl DecisionCache {
 
     /// The index rule. Longer, not as long: ages are cut to whole milliseconds.
     fn trusts_index(&self, now: Moment) -> bool {
-        self.log.is_some_and(|log| now.age_ms(log.followed_since) > self.settings.index_lag_bound_ms)
+        self.log.is_some_and(|log| now.least_age_ms(log.followed_since) > self.settings.index_lag_bound_ms)
     }
 
     fn judge(&mut self, request: &Request, key: &Arc<KeyRecord>, now: Moment) -> Step {
@@ -457,7 +457,7 @@ impl DecisionCache {
         let settings = &self.settings;
         let log = self.log.map(|log| {
             let synced = now.age_ms(log.synced.began).min(settings.sync_interval_ms);
-            let followed = now.age_ms(log.followed_since).min(settings.index_lag_bound_ms + 1);
+            let followed = now.least_age_ms(log.followed_since).min(settings.index_lag_bound_ms + 1);
             (log.position, synced, followed)
         });
         let failed = self.sync_failed.map(|at| now.age_ms(at).min(settings.sync_retry_ms));
@@ -475,7 +475,7 @@ impl DecisionCache {
         let floors: Vec<(String, u64, u64)> = floors
             .sorted()
             .into_iter()
-            .map(|(key, floor, raised)| (key, floor, now.age_ms(raised)))
+            .map(|(key, floor, raised)| (key, floor, now.least_age_ms(raised)))
             .collect();
         (log, failed, self.generation, floors, keys)
     }

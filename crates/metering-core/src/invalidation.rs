@@ -11,10 +11,9 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-/// A point in time, by two clocks.
-///
-/// While AWS freezes an execution environment its monotonic clock may stand
-/// still, and the wall clock can be set; so an age is the larger of the two.
+/// A point in time, by two clocks, neither of which can be relied on alone:
+/// while AWS freezes an execution environment its monotonic clock may stand
+/// still, and the wall clock can be set, forwards and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Moment {
     /// Milliseconds since 1970.
@@ -24,11 +23,20 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// How long ago `earlier` was, in milliseconds. Where the wall clock was
-    /// set back nobody knows, so everything is old.
+    /// How long ago `earlier` may have been, in milliseconds: the larger of the
+    /// two. Where the wall clock was set back nobody knows, so everything is
+    /// old. For what must not be used for too long.
     pub fn age_ms(self, earlier: Self) -> u64 {
         let Ok(by_wall) = u64::try_from(self.wall_ms - earlier.wall_ms) else { return u64::MAX };
         by_wall.max(self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
+    }
+
+    /// How long ago `earlier` was at least, in milliseconds: the smaller of the
+    /// two, and 0 where the wall clock was set back. For what must not be
+    /// forgotten, or trusted, too soon.
+    pub fn least_age_ms(self, earlier: Self) -> u64 {
+        let by_wall = u64::try_from(self.wall_ms - earlier.wall_ms).unwrap_or(0);
+        by_wall.min(self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
     }
 }
 
@@ -89,10 +97,10 @@ impl Floors {
         self.order.push_back((now, key_id.to_owned()));
     }
 
-    /// Forgets the floors that were raised longer than this ago.
+    /// Forgets the floors that were surely raised longer than this ago.
     pub fn forget_older_than(&mut self, retention_ms: u64, now: Moment) {
         while let Some((raised, _)) = self.order.front() {
-            if now.age_ms(*raised) <= retention_ms {
+            if now.least_age_ms(*raised) <= retention_ms {
                 return;
             }
             let Some((raised, key_id)) = self.order.pop_front() else { return };
@@ -131,8 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_the_larger_of_the_two_clocks() {
+    fn an_age_is_the_larger_of_the_two_clocks_and_at_least_the_smaller() {
         let thawed = Moment { wall_ms: 5_000, monotonic_ms: 10 };
+        assert_eq!(thawed.least_age_ms(Moment { wall_ms: 1_000, monotonic_ms: 9 }), 1);
+        assert_eq!(thawed.least_age_ms(Moment { wall_ms: 5_000, monotonic_ms: 3 }), 0);
+        assert_eq!(thawed.least_age_ms(Moment { wall_ms: 5_001, monotonic_ms: 3 }), 0, "it was set back");
         assert_eq!(thawed.age_ms(Moment { wall_ms: 1_000, monotonic_ms: 9 }), 4_000, "frozen meanwhile");
         assert_eq!(
             thawed.age_ms(Moment { wall_ms: 5_000, monotonic_ms: 3 }),

@@ -298,3 +298,19 @@ fn each_threshold_is_to_be_told_once() {
     let told: Vec<_> = [79, 80, 81, 100, 120].into_iter().map(&mut to_tell).collect();
     assert_eq!(told, [None, Some(Threshold::Percent80), None, Some(Threshold::Percent100), None]);
 }
+
+#[test]
+fn a_wall_clock_that_is_set_loses_no_tombstone_and_makes_no_index_trusted() {
+    let mut cache = started(SETTINGS);
+    assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(1_000))));
+    sync(&mut cache, at(1_005), &["a"]);
+    // It is set back to before the tombstone, but not to before the key was read.
+    let set_back = Moment { wall_ms: at(1_003).wall_ms, monotonic_ms: 1_006 };
+    assert_eq!(asked(&mut cache, "a", set_back), Step::Sync, "nobody knows how old the last look is");
+    sync(&mut cache, set_back, &[]);
+    assert_eq!(asked(&mut cache, "a", set_back), Step::FindConsistently);
+    // It is set forward, by more than the index can lag.
+    let set_forward = Moment { wall_ms: at(600_000).wall_ms, monotonic_ms: 1_007 };
+    sync(&mut cache, set_forward, &[]);
+    assert_eq!(asked(&mut cache, "b", set_forward), Step::FindConsistently);
+}
