@@ -14,6 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use lambda_support::clock::now_ms;
 use lambda_support::invalidation_message::InvalidationMessage;
+use local_stack::faults::FaultRates;
 use local_stack::lambda::{Function, FunctionSpec};
 use local_stack::metrics::MetricSink;
 use local_stack::stack::{DEAD_LETTER_QUEUE, LocalOptions, LocalStack, USAGE_TABLE};
@@ -205,6 +206,25 @@ async fn a_limit_ends_the_calls_is_told_in_headers_and_alerts_once() {
     let percents: Vec<&Value> = told.iter().map(|alert| &alert["thresholdPercent"]).collect();
     assert_eq!(percents, [80, 100], "{told:?}");
     assert_eq!((&told[0]["apiKeyId"], &told[0]["usageLimit"]), (&json!("limited"), &json!(LIMIT)));
+    stack.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_reply_is_lost_or_throttled_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.demo_keys = 0;
+    options.faults = FaultRates { throttled_write: 0.2, lost_reply: 0.3, ..FaultRates::default() };
+    let stack = LocalStack::start(options).await.unwrap();
+    for number in 0..20 {
+        let id = format!("key-{number}");
+        create(&stack, &id, |_| {}).await;
+        let digest = KeyDigest::of_secret(&format!("um_second-{number}")).unwrap();
+        stack.key_store.rotate(&id, digest, 60_000, false, now_ms()).await.unwrap();
+        let changed = stack.key_store.delete(&id, now_ms()).await.unwrap();
+        assert_eq!(changed.key.version, 2 * (number + 1), "two entries of the log for each key, and no more");
+    }
+    assert!(stack.key_store.list().await.unwrap().iter().all(|key| key.deleted_at_ms.is_some()));
     stack.shut_down().await;
 }
 
