@@ -24,3 +24,9 @@ export function meterMetric<Service extends keyof Services>(
     label: `${metricName} ${statistic}`,
   });
 }
+
+/** The metrics of one function, by name; sums where no statistic is named. */
+export function metricsOf<Service extends keyof Services>(settings: MeterSettings, service: Service) {
+  return (metricName: keyof Services[Service] & string, statistic = 'Sum'): IMetric =>
+    meterMetric(settings, service, metricName, statistic);
+}

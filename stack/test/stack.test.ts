@@ -1,6 +1,9 @@
-import { Match } from 'aws-cdk-lib/assertions';
+import { Stack } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import accessLog from '../lib/access-log.json';
+import { Invalidation } from '../lib/constructs/invalidation';
+import { UsagePipeline } from '../lib/constructs/usage-pipeline';
 import { stackOf, templateOf } from './template';
 
 const template = templateOf('test');
@@ -74,10 +77,7 @@ describe('the pipeline', () => {
     template.hasResourceProperties('AWS::ApiGateway::Stage', { AccessLogSetting: { Format: accessLog.format } });
   });
 
-  test('has a shard count where one is given', async () => {
-    const { Stack } = await import('aws-cdk-lib');
-    const { Template } = await import('aws-cdk-lib/assertions');
-    const { UsagePipeline } = await import('../lib/constructs/usage-pipeline');
+  test('has a shard count where one is given', () => {
     const { app, stack } = stackOf('other');
     const alone = new Stack(app, 'Alone');
     const settings = { ...stack.settings, environment: 'alone' };
@@ -143,10 +143,7 @@ describe('keys', () => {
     });
   });
 
-  test('a stage that caches is flushed, and the fan-out may flush no other', async () => {
-    const { Stack } = await import('aws-cdk-lib');
-    const { Template } = await import('aws-cdk-lib/assertions');
-    const { Invalidation } = await import('../lib/constructs/invalidation');
+  test('a stage that caches is flushed, and the fan-out may flush no other', () => {
     const { app, stack } = stackOf('other');
     const alone = new Stack(app, 'Alone');
     const settings = { ...stack.settings, environment: 'alone' };

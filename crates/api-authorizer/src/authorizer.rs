@@ -206,16 +206,14 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
     }
 
     async fn tell_of_thresholds(&self, decision: Step) {
-        let (
-            Step::Answer(
-                Decision::Allow { key, quota: Some(quota) }
-                | Decision::Deny { key: Some(key), quota: Some(quota), .. },
-            ),
-            now,
-        ) = (decision, (self.now)())
+        let Step::Answer(
+            Decision::Allow { key, quota: Some(quota) }
+            | Decision::Deny { key: Some(key), quota: Some(quota), .. },
+        ) = decision
         else {
             return;
         };
+        let now = (self.now)();
         let Some(reached) = self.cache().threshold_to_tell(&key.key_id, &quota) else { return };
         let Ok(month) = UtcMonth::at(now.wall_ms) else { return };
         for threshold in reached.up_to() {

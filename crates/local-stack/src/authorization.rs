@@ -123,18 +123,20 @@ fn method_arn(call: &Parts) -> String {
 /// The event of a REQUEST authorizer of a REST API.
 fn event(call: &Parts, arn: &str) -> Value {
     let (headers, all_headers) = headers(&call.headers);
-    let mut parameters = Map::new();
-    for (name, value) in form_urlencoded::parse(call.uri.query().unwrap_or("").as_bytes()) {
-        parameters.insert(name.into_owned(), Value::from(value.into_owned()));
-    }
     let resource = resource(call.uri.path());
     json!({
         "type": "REQUEST", "methodArn": arn, "resource": resource, "path": call.uri.path(),
         "httpMethod": call.method.as_str(), "headers": headers, "multiValueHeaders": all_headers,
-        "queryStringParameters": parameters, "pathParameters": {}, "stageVariables": {},
+        "queryStringParameters": query_parameters(call), "pathParameters": {}, "stageVariables": {},
         "requestContext": {"resourcePath": resource, "httpMethod": call.method.as_str(), "path": call.uri.path(),
             "accountId": ACCOUNT_ID, "apiId": API_ID, "stage": STAGE, "identity": {"sourceIp": "127.0.0.1"}},
     })
+}
+
+/// The parameters of a call's query, with their last value.
+pub fn query_parameters(call: &Parts) -> Map<String, Value> {
+    let query = form_urlencoded::parse(call.uri.query().unwrap_or("").as_bytes());
+    query.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect()
 }
 
 /// The resource of a path: this API has two.

@@ -74,8 +74,7 @@ impl AwsEndpoint {
     }
 
     async fn dynamodb(&self, headers: HeaderMap, body: Bytes) -> Response {
-        let operation = target(&headers).1.to_owned();
-        let operation = operation.as_str();
+        let operation = target(&headers).1;
         if operation == "Query"
             && let Some(answer) = self.lagging_query(&body)
         {

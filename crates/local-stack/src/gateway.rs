@@ -18,9 +18,11 @@ use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use lambda_support::clock::now_ms;
 use rand::Rng;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::authorization::{Authorization, Verdict, add_rate_limit_headers, refusal, resource};
+use crate::authorization::{
+    Authorization, Verdict, add_rate_limit_headers, query_parameters, refusal, resource,
+};
 use crate::lambda::Function;
 use crate::log_group::LogGroup;
 
@@ -135,9 +137,7 @@ fn message(status: StatusCode, text: &str) -> Response {
 impl Inner {
     /// Calls the usage endpoint as a Lambda proxy integration.
     async fn usage(&self, parts: &Parts, context: &Value) -> Response {
-        let query = form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes());
-        let parameters: Map<String, Value> =
-            query.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect();
+        let parameters = query_parameters(parts);
         let parameters = if parameters.is_empty() { Value::Null } else { Value::Object(parameters) };
         let event = json!({
             "resource": resource(parts.uri.path()), "path": parts.uri.path(), "httpMethod": parts.method.as_str(),

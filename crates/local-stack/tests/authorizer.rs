@@ -222,7 +222,7 @@ async fn a_change_whose_reply_is_lost_or_throttled_is_made_once() {
         let digest = KeyDigest::of_secret(&format!("um_second-{number}")).unwrap();
         stack.key_store.rotate(&id, digest, 60_000, false, now_ms()).await.unwrap();
         let changed = stack.key_store.delete(&id, now_ms()).await.unwrap();
-        assert_eq!(changed.key.version, 2 * (number + 1), "two entries of the log for each key, and no more");
+        assert_eq!(changed.version, 2 * (number + 1), "two entries of the log for each key, and no more");
     }
     assert!(stack.key_store.list().await.unwrap().iter().all(|key| key.deleted_at_ms.is_some()));
     stack.shut_down().await;
@@ -235,7 +235,7 @@ async fn publish_deletion(stack: &LocalStack, key_id: &str) {
         Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
     let (api_key_id, change) = (key_id.to_owned(), "deleted".to_owned());
     let message =
-        InvalidationMessage { api_key_id, sequence: changed.key.version, change, changed_at_ms: now_ms() };
+        InvalidationMessage { api_key_id, sequence: changed.version, change, changed_at_ms: now_ms() };
     topic.publish_patiently("API key changed", &message.to_json()).await.unwrap();
 }
 

@@ -145,7 +145,7 @@ impl Run {
             let (api_key_id, change) = (key_id(key), "deleted".to_owned());
             let message = InvalidationMessage {
                 api_key_id,
-                sequence: changed.key.version,
+                sequence: changed.version,
                 change,
                 changed_at_ms: now_ms(),
             };

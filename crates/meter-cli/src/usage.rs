@@ -48,7 +48,7 @@ enum Period {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let today = CallWindow::at(now_ms())?.day;
     let to = arguments.to.unwrap_or(today);
-    let from = arguments.from.map_or_else(|| first_of_month(to), Ok)?;
+    let from = arguments.from.unwrap_or_else(|| to.first_of_month());
     if from > to {
         bail!("--from {from} is after --to {to}");
     }
@@ -82,11 +82,6 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         writeln!(output, "  {:<16} {total:>12}", "total")?;
     }
     Ok(())
-}
-
-fn first_of_month(day: UtcDay) -> anyhow::Result<UtcDay> {
-    let text = day.to_string();
-    Ok(format!("{}-01", &text[..7]).parse()?)
 }
 
 fn by_period(usage: &KeyUsage, by: Period) -> BTreeMap<String, u64> {

@@ -74,13 +74,6 @@ pub enum KeyStoreError {
     Port(#[from] PortError),
 }
 
-/// A key as it is after a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
-    /// The key; its version is the sequence of the log entry.
-    pub key: KeyRecord,
-}
-
 /// What became of an imported key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Imported {
@@ -186,7 +179,7 @@ impl KeyStore {
     ///
     /// # Errors
     /// When there is no such key, it was deleted before, or the tables cannot be written.
-    pub async fn delete(&self, key_id: &str, now_ms: i64) -> Result<Changed, KeyStoreError> {
+    pub async fn delete(&self, key_id: &str, now_ms: i64) -> Result<KeyRecord, KeyStoreError> {
         let change = |key: &mut KeyRecord| {
             key.deleted_at_ms = Some(now_ms);
             key.digest = None;
@@ -209,7 +202,7 @@ impl KeyStore {
         overlap_ms: i64,
         end_previous: bool,
         now_ms: i64,
-    ) -> Result<Changed, KeyStoreError> {
+    ) -> Result<KeyRecord, KeyStoreError> {
         let change = |key: &mut KeyRecord| {
             let overlapping = key.previous.as_ref().filter(|previous| now_ms < previous.valid_until_ms);
             if let (Some(previous), false) = (overlapping, end_previous) {
@@ -233,7 +226,7 @@ impl KeyStore {
         key_id: &str,
         now_ms: i64,
         change: impl Fn(&mut KeyRecord),
-    ) -> Result<Changed, KeyStoreError> {
+    ) -> Result<KeyRecord, KeyStoreError> {
         let change = |key: &mut KeyRecord| {
             change(key);
             Ok(())
@@ -241,13 +234,15 @@ impl KeyStore {
         self.change(key_id, now_ms, None, change).await
     }
 
+    /// Changes a key and adds the log's entry, whose sequence is the version
+    /// of the key that is returned.
     async fn change(
         &self,
         key_id: &str,
         now_ms: i64,
         new_secret: Option<KeyDigest>,
         change: impl Fn(&mut KeyRecord) -> Result<(), KeyStoreError>,
-    ) -> Result<Changed, KeyStoreError> {
+    ) -> Result<KeyRecord, KeyStoreError> {
         for attempt in 0..MAX_TRIES {
             let mut key = self.get(key_id).await?;
             if key.deleted_at_ms.is_some() {
@@ -262,7 +257,7 @@ impl KeyStore {
                 writes.push(self.new_pointer(digest, key_id)?);
             }
             match self.transact(writes).await {
-                Ok(()) => return Ok(Changed { key }),
+                Ok(()) => return Ok(key),
                 Err(Failure::Exists) => return Err(KeyStoreError::Taken { key_id: key_id.to_owned() }),
                 Err(Failure::Again) => pause(key_id, attempt).await,
                 Err(Failure::Other(error)) => return Err(error.into()),

@@ -91,9 +91,7 @@ async fn changes_at_the_same_time_get_one_sequence_each_without_a_gap() {
     let deletions: Vec<_> = (0..12)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(
-                async move { store.delete(&format!("k{number}"), number).await.unwrap().key.version },
-            )
+            tokio::spawn(async move { store.delete(&format!("k{number}"), number).await.unwrap().version })
         })
         .collect();
     let mut versions = Vec::new();

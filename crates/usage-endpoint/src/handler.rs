@@ -46,10 +46,8 @@ fn response(status: u16, body: &Value) -> Value {
 }
 
 fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
-    let asked = |usage: &KeyUsage| -> KeyUsage {
-        usage.range(request.from..=request.to).map(|(day, usage)| (*day, usage.clone())).collect()
-    };
-    let asked = asked(usage);
+    let asked: KeyUsage =
+        usage.range(request.from..=request.to).map(|(day, usage)| (*day, usage.clone())).collect();
     let days: Vec<Value> = asked
         .iter()
         .map(|(day, usage)| json!({"day": day.to_string(), "calls": usage.total(), "hours": hours(usage)}))

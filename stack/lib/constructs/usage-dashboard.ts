@@ -10,7 +10,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import { meterMetric, PERIOD } from '../meter-metric';
+import { metricsOf, PERIOD } from '../meter-metric';
 import { MeterSettings } from '../settings';
 import { ApiKeyAuthorizer } from './api-key-authorizer';
 import { Invalidation } from './invalidation';
@@ -50,9 +50,7 @@ function graph(title: string, left: IMetric[], limit?: { value: number; label: s
 }
 
 function usage(props: UsageDashboardProps): IWidget[] {
-  const { settings } = props;
-  const consumer = (name: Parameters<typeof meterMetric<'usage-consumer'>>[2], statistic = 'Sum') =>
-    meterMetric(settings, 'usage-consumer', name, statistic);
+  const consumer = metricsOf(props.settings, 'usage-consumer');
   const byStatus = props.apis.flatMap(({ name, stageName }) =>
     ['Count', '4XXError', '5XXError'].map(
       (metricName) =>
@@ -80,9 +78,7 @@ function usage(props: UsageDashboardProps): IWidget[] {
 }
 
 function pipeline(props: UsageDashboardProps): IWidget[] {
-  const { settings } = props;
-  const consumer = (name: Parameters<typeof meterMetric<'usage-consumer'>>[2], statistic = 'Sum') =>
-    meterMetric(settings, 'usage-consumer', name, statistic);
+  const consumer = metricsOf(props.settings, 'usage-consumer');
   const cost = new MathExpression({
     expression: `${WRITES_PER_MILLION_USD} * (ledger + claims) / billable`,
     usingMetrics: {
@@ -117,9 +113,7 @@ function pipeline(props: UsageDashboardProps): IWidget[] {
 }
 
 function keys(props: UsageDashboardProps): IWidget[] {
-  const { settings } = props;
-  const authorizer = (name: Parameters<typeof meterMetric<'api-authorizer'>>[2], statistic = 'Sum') =>
-    meterMetric(settings, 'api-authorizer', name, statistic);
+  const authorizer = metricsOf(props.settings, 'api-authorizer');
   const remembered = new MathExpression({
     expression: '100 * hits / (hits + misses)',
     usingMetrics: { hits: authorizer('CacheHits'), misses: authorizer('CacheMisses') },

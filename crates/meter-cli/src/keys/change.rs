@@ -3,8 +3,8 @@
 
 use lambda_support::clock::now_ms;
 use lambda_support::invalidation_message::InvalidationMessage;
-use metering_aws::key_store::{Changed, KeyStoreError};
-use metering_core::api_key::KeyDigest;
+use metering_aws::key_store::KeyStoreError;
+use metering_core::api_key::{KeyDigest, KeyRecord};
 use serde_json::json;
 
 use super::create::new_secret;
@@ -63,7 +63,7 @@ struct ChangeArguments {
 /// Changes what is known of a key.
 pub async fn update(arguments: UpdateArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.output.target).await?;
-    let change = |key: &mut metering_core::api_key::KeyRecord| {
+    let change = |key: &mut KeyRecord| {
         arguments.fields.apply(key);
         if arguments.no_monthly_limit {
             key.monthly_limit = None;
@@ -108,14 +108,13 @@ pub async fn delete(arguments: DeleteArguments) -> anyhow::Result<()> {
 /// message only makes it sooner: the log has the change already.
 async fn report(
     target: &Target,
-    changed: &Changed,
+    key: &KeyRecord,
     change: &str,
     secret: Option<&str>,
     as_json: bool,
 ) -> anyhow::Result<()> {
     let returned_ms = now_ms();
     let everywhere_ms = returned_ms.saturating_add_unsigned(target.sync_interval_ms);
-    let key = &changed.key;
     let message = InvalidationMessage {
         api_key_id: key.key_id.clone(),
         sequence: key.version,

@@ -69,12 +69,11 @@ pub fn check_key_id(key_id: &str) -> anyhow::Result<()> {
 
 /// A key as JSON; nothing of its secrets is in it.
 pub fn key_json(key: &KeyRecord) -> Value {
-    let time = |epoch_ms: i64| time_text(epoch_ms);
     json!({
         "apiKeyId": key.key_id, "owner": key.owner, "name": key.name, "plan": key.plan,
-        "monthlyLimit": key.monthly_limit, "expiresAt": key.expires_at_ms.map(time),
-        "labels": key.labels, "createdAt": time(key.created_at_ms), "deletedAt": key.deleted_at_ms.map(time),
-        "previousSecretValidUntil": key.previous.as_ref().map(|previous| time(previous.valid_until_ms)),
+        "monthlyLimit": key.monthly_limit, "expiresAt": key.expires_at_ms.map(time_text),
+        "labels": key.labels, "createdAt": time_text(key.created_at_ms), "deletedAt": key.deleted_at_ms.map(time_text),
+        "previousSecretValidUntil": key.previous.as_ref().map(|previous| time_text(previous.valid_until_ms)),
     })
 }
 
