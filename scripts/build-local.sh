@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked --quiet \
-    -p usage-consumer -p api-authorizer -p invalidation-fanout -p usage-endpoint
+    -p usage-consumer -p api-authorizer -p invalidation-fanout -p usage-endpoint -p usage-reconciler
 cargo build --profile tools --locked --quiet -p meter-cli

@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# Writes what the stack has to know of the program: the access-log format, the
-# subscription filter and the metrics of the functions.
+# Writes what the stack has to know of the program (the access-log format, the
+# subscription filter, the metrics of the functions), and what the program has
+# to know of the stack (its dashboard).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for file in access-log.json metrics.json; do
     cargo run --locked --quiet -p local-stack --example stack_file -- "$file" > "stack/lib/$file"
 done
+[ -d stack/node_modules ] || (cd stack && npm ci --no-audit --no-fund --loglevel=error)
+(cd stack && npx tsx test/dashboard-file.ts) > target/dashboard.json
+mv target/dashboard.json crates/local-stack/src/dashboard/dashboard.json

@@ -3,6 +3,7 @@ import { App, Tags, Validations } from 'aws-cdk-lib';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
+import { IConstruct } from 'constructs';
 import { namesOf } from './names';
 import { UsageMeterStack } from './usage-meter-stack';
 
@@ -30,8 +31,20 @@ export function usageMeter(app: App): UsageMeterStack {
       logRetention: isProduction ? RetentionDays.THREE_MONTHS : RetentionDays.TWO_WEEKS,
     },
   });
+  omit(stack, app.node.tryGetContext('omit'));
   // Each synthesis fails on a finding that nobody has acknowledged with a reason.
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));
   Tags.of(stack).add('usage-meter:environment', environment);
   return stack;
+}
+
+/** Leaves parts out, named by their paths in the stack and separated by commas, for an endpoint that has no such. */
+function omit(stack: UsageMeterStack, paths: unknown): void {
+  for (const path of typeof paths === 'string' ? paths.split(',') : []) {
+    const names = path.split('/');
+    const parent = names.slice(0, -1).reduce<IConstruct | undefined>((at, name) => at?.node.tryFindChild(name), stack);
+    if (parent === undefined || !parent.node.tryRemoveChild(names[names.length - 1]!)) {
+      throw new Error(`There is no ${path} in the stack to leave out.`);
+    }
+  }
 }

@@ -14,14 +14,14 @@ export function meterMetric<Service extends keyof Services>(
   service: Service,
   metricName: keyof Services[Service] & string,
   statistic: string,
+  period = PERIOD,
 ): IMetric {
   return new Metric({
     namespace: metrics.namespace,
     metricName,
     dimensionsMap: { Environment: settings.environment, Service: service },
     statistic,
-    period: PERIOD,
-    label: `${metricName} ${statistic}`,
+    period,
   });
 }
 

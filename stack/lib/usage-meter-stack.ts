@@ -2,7 +2,9 @@ import { Stack, StackProps } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { ApiKeyAuthorizer } from './constructs/api-key-authorizer';
 import { ExampleApi, USAGE_RESOURCE } from './constructs/example-api';
+import { GradualDeployment } from './constructs/gradual-deployment';
 import { Invalidation } from './constructs/invalidation';
+import { Reconciliation } from './constructs/reconciliation';
 import { UsageAlarms } from './constructs/usage-alarms';
 import { UsageDashboard } from './constructs/usage-dashboard';
 import { UsagePipeline } from './constructs/usage-pipeline';
@@ -18,6 +20,7 @@ export class UsageMeterStack extends Stack {
   readonly pipeline: UsagePipeline;
   readonly invalidation: Invalidation;
   readonly authorizer: ApiKeyAuthorizer;
+  readonly reconciliation: Reconciliation;
   readonly example: ExampleApi;
   readonly alarms: UsageAlarms;
 
@@ -30,9 +33,25 @@ export class UsageMeterStack extends Stack {
     const { usageTable, accessLogGroup } = this.pipeline;
     this.authorizer = new ApiKeyAuthorizer(this, 'Keys', { settings, invalidation: this.invalidation, usageTable });
     this.example = new ExampleApi(this, 'Example', { settings, authorizer: this.authorizer, usageTable, accessLogGroup });
+    this.reconciliation = new Reconciliation(this, 'Reconciliation', {
+      settings,
+      usageTable,
+      accessLogGroup,
+      unbilledResources: [USAGE_RESOURCE],
+      deadLetterQueue: this.invalidation.deadLetterQueue,
+    });
     const { pipeline, invalidation, authorizer } = this;
     const apis = [{ name: this.example.api.restApiName, stageName: settings.environment }];
     new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, apis });
     this.alarms = new UsageAlarms(this, 'Alarms', { settings, pipeline, invalidation, authorizer });
+    const alarms = (...ids: string[]) => ids.map((id) => this.alarms.alarm(id));
+    new GradualDeployment(this, 'ConsumerDeployment', {
+      function: pipeline.consumer,
+      alarms: alarms('consumer-errors', 'iterator-age', 'quarantine'),
+    });
+    new GradualDeployment(this, 'AuthorizerDeployment', {
+      function: authorizer.authorizer,
+      alarms: alarms('authorizer-errors', 'authorizer-latency', 'invalidation-lag'),
+    });
   }
 }

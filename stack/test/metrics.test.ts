@@ -48,17 +48,18 @@ describe('the dashboard and the alarms', () => {
   test('show whatever an alarm of the meter can be about, or its cause', () => {
     const { dashboard, alarms } = named();
     const hidden = [...alarms].filter((metric) => !dashboard.has(metric));
-    expect(hidden).toEqual(['api-authorizer/LogReadFailures']);
+    expect(hidden).toEqual(['api-authorizer/LogReadFailures', 'usage-reconciler/LedgerDrift']);
   });
 });
 
-test('an alarm goes off by a number of the last five minutes, and not for want of calls', () => {
+test('an alarm goes off by a number of the last five minutes, or by the last hour, and not for want of calls', () => {
   const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
   expect(alarms.map((alarm) => alarm.Properties.AlarmName).sort()).toEqual(
     ['authorizer-errors', 'authorizer-latency', 'consumer-errors', 'freshness', 'invalidation-lag',
-      'invalidation-log-unreadable', 'invalidations-failed', 'iterator-age', 'quarantine', 'skipped-without-a-key']
+      'invalidation-log-unreadable', 'invalidations-failed', 'iterator-age', 'ledger-drift', 'quarantine', 'skipped-without-a-key']
       .map((id) => `usage-test-${id}`));
   for (const { Properties } of alarms) {
-    expect([Properties.EvaluationPeriods, Properties.TreatMissingData]).toEqual([5, 'notBreaching']);
+    const hourly = Properties.AlarmName === 'usage-test-ledger-drift';
+    expect([Properties.EvaluationPeriods, Properties.TreatMissingData]).toEqual([hourly ? 1 : 5, 'notBreaching']);
   }
 });

@@ -8,8 +8,9 @@ describe('cdk-nag, with the packs AwsSolutions and Serverless', () => {
   test.each(['test', 'prod'])('has no finding in %s that is not acknowledged with a reason', (environment) => {
     const { directory } = stackOf(environment).app.synth();
     const report = JSON.parse(fs.readFileSync(path.join(directory, 'validation-report.json'), 'utf8'));
-    const packs = report.pluginReports.map((pack: Record<string, unknown>) => [pack.pluginName, pack.violations]);
-    expect(packs).toEqual([['AwsSolutions', []], ['Serverless', []]]);
+    const packs = report.pluginReports.map((pack: Record<string, unknown>) => pack.pluginName);
+    expect(packs).toEqual(expect.arrayContaining(['AwsSolutions', 'Serverless']));
+    expect(report.pluginReports.flatMap((pack: Record<string, unknown[]>) => pack.violations)).toEqual([]);
     const acknowledged = report.pluginReports.flatMap((pack: Record<string, unknown>) => pack.suppressedViolations);
     expect(acknowledged.every((finding: Record<string, string>) => (finding.reason ?? '').length > 20)).toBe(true);
   });

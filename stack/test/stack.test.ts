@@ -1,7 +1,10 @@
-import { Stack } from 'aws-cdk-lib';
+import { App, Stack } from 'aws-cdk-lib';
+import { MockIntegration, RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { describe, expect, test } from 'vitest';
 import accessLog from '../lib/access-log.json';
+import { ApiKeyAuthorizer } from '../lib/constructs/api-key-authorizer';
 import { Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline } from '../lib/constructs/usage-pipeline';
 import { stackOf, templateOf } from './template';
@@ -33,6 +36,8 @@ describe('least privilege', () => {
       'dynamodb:UpdateItem', 'sns:Publish', 'sqs:SendMessage'].sort());
     expect(actionsOf('invalidation-fanout')).toEqual([...log, 'sqs:SendMessage'].sort());
     expect(actionsOf('usage-endpoint')).toEqual([...log, 'dynamodb:Query'].sort());
+    expect(actionsOf('usage-reconciler')).toEqual([...log, 'dynamodb:Query', 'logs:GetQueryResults', 'logs:StartQuery',
+      'sqs:SendMessage'].sort());
   });
 
   test('no statement of a function speaks of every resource', () => {
@@ -83,6 +88,69 @@ describe('the pipeline', () => {
     const settings = { ...stack.settings, environment: 'alone' };
     new UsagePipeline(alone, 'Pipeline', { settings, shardCount: 7 });
     Template.fromStack(alone).hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 7 });
+  });
+});
+
+describe('an API that exists already', () => {
+  const settings = { ...stackOf('other').stack.settings, environment: 'existing' };
+  const alone = new Stack(new App(), 'Existing');
+  const accessLogGroup = LogGroup.fromLogGroupName(alone, 'Log', '/their/access-log');
+  const { usageTable } = new UsagePipeline(alone, 'Pipeline', { settings, accessLogGroup, retryAttempts: 9 });
+  const invalidation = new Invalidation(alone, 'Invalidation', { settings });
+  const keys = new ApiKeyAuthorizer(alone, 'Keys', { settings, invalidation, usageTable });
+  const theirs = RestApi.fromRestApiAttributes(alone, 'Theirs', { restApiId: 'theirs1', rootResourceId: 'root' });
+  theirs.root.addResource('orders').addMethod('GET', new MockIntegration(), { authorizer: keys.restAuthorizer });
+  keys.attachTo('theirs2');
+  const existing = Template.fromStack(alone);
+
+  test('is metered by its own access log', () => {
+    existing.hasResourceProperties('AWS::Logs::SubscriptionFilter', { LogGroupName: '/their/access-log' });
+    expect(JSON.stringify(existing.findResources('AWS::Logs::LogGroup'))).not.toContain('/their/access-log');
+  });
+
+  test('gets the authorizer for methods that this app adds', () => {
+    existing.hasResourceProperties('AWS::ApiGateway::Method', { RestApiId: 'theirs1', AuthorizationType: 'CUSTOM' });
+  });
+
+  test('gets it for methods that it has, with the permission to ask it', () => {
+    existing.hasResourceProperties('AWS::ApiGateway::Authorizer', {
+      RestApiId: 'theirs2', Type: 'REQUEST', AuthorizerResultTtlInSeconds: 0,
+    });
+    const permissions = JSON.stringify(existing.findResources('AWS::Lambda::Permission'));
+    expect(permissions).toContain(':theirs2/authorizers/');
+  });
+
+  test('has a limit of retries where one is given', () => {
+    existing.hasResourceProperties('AWS::Lambda::EventSourceMapping', { MaximumRetryAttempts: 9 });
+  });
+});
+
+describe('a deployment', () => {
+  test('moves the consumer and the authorizer step by step, and back when an alarm goes off', () => {
+    const groups = Object.values(template.findResources('AWS::CodeDeploy::DeploymentGroup'));
+    expect(groups.length).toBe(2);
+    for (const { Properties } of groups) {
+      expect(Properties.AlarmConfiguration.Alarms.length).toBe(3);
+      expect(Properties.AutoRollbackConfiguration).toEqual({
+        Enabled: true, Events: ['DEPLOYMENT_FAILURE', 'DEPLOYMENT_STOP_ON_REQUEST', 'DEPLOYMENT_STOP_ON_ALARM'] });
+    }
+    const moved = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy);
+    expect(moved.length).toBe(2);
+  });
+
+  test('invokes aliases only, so that nothing runs what is not deployed yet', () => {
+    const called = ['AWS::SNS::Subscription', 'AWS::Lambda::EventSourceMapping', 'AWS::ApiGateway::Authorizer', 'AWS::Events::Rule']
+      .flatMap((type) => Object.values(template.findResources(type)));
+    for (const { Type, Properties } of called) {
+      const text = JSON.stringify([Properties.Endpoint, Properties.FunctionName, Properties.AuthorizerUri, Properties.Targets]);
+      expect(text, Type).toMatch(/Live[0-9A-F]{8}/);
+    }
+  });
+
+  test('leaves out what an endpoint does not have, and refuses what there is not', () => {
+    const without = templateOf('test', { omit: 'ConsumerDeployment,Alarms/freshness' });
+    expect(Object.keys(without.findResources('AWS::CodeDeploy::DeploymentGroup')).length).toBe(1);
+    expect(() => templateOf('test', { omit: 'Alarms/nothing' })).toThrow(/no Alarms\/nothing/);
   });
 });
 

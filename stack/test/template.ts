@@ -6,7 +6,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { usageMeter } from '../lib/app';
 import { UsageMeterStack } from '../lib/usage-meter-stack';
 
-const SERVICES = ['usage-consumer', 'api-authorizer', 'invalidation-fanout', 'usage-endpoint'];
+const SERVICES = ['usage-consumer', 'api-authorizer', 'invalidation-fanout', 'usage-endpoint', 'usage-reconciler'];
 
 /** A folder of stand-ins for the binaries: what a template says does not depend on what is in them. */
 export function standInBinaries(): string {

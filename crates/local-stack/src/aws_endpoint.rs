@@ -21,10 +21,12 @@ use lambda_support::clock::now_ms;
 use serde_json::{Value, json};
 
 use crate::authorization::AnswerCache;
+use crate::cloudwatch::{self, MetricName, MetricStore};
 use crate::faults::{Faults, WriteFault};
 use crate::gateway::{API_ID, STAGE};
 use crate::kinesis::{self, KinesisError, KinesisStore};
 use crate::lagging_index::LaggingIndex;
+use crate::logs::LogsService;
 use crate::notifications::Notifications;
 use crate::queues::Queues;
 
@@ -46,28 +48,28 @@ pub struct AwsEndpoint {
     pub notifications: Arc<Notifications>,
     /// The gateway's cache of authorizer answers.
     pub answers: Arc<AnswerCache>,
+    /// The access log.
+    pub logs: Arc<LogsService>,
+    /// The metrics.
+    pub metrics: Arc<MetricStore>,
     /// The index of keys, where it lags.
     pub lagging_index: Option<Arc<LaggingIndex>>,
-    client: Client<HttpConnector, Full<Bytes>>,
+    /// Hands requests on to the embedded database.
+    pub client: DatabaseClient,
+}
+
+/// A client of the embedded database.
+pub type DatabaseClient = Client<HttpConnector, Full<Bytes>>;
+
+/// A client of the embedded database.
+pub fn database_client() -> DatabaseClient {
+    Client::builder(TokioExecutor::new()).build(HttpConnector::new())
 }
 
 /// The operations of DynamoDB that change something.
 const WRITES: [&str; 5] = ["UpdateItem", "PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
 
 impl AwsEndpoint {
-    /// An endpoint for these services.
-    pub fn new(
-        dynamodb: SocketAddr,
-        kinesis: Arc<KinesisStore>,
-        queues: Arc<Queues>,
-        faults: Arc<Faults>,
-        notifications: Arc<Notifications>,
-        answers: Arc<AnswerCache>,
-    ) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { dynamodb, kinesis, queues, faults, notifications, answers, lagging_index: None, client }
-    }
-
     /// The router that answers for the services.
     pub fn router(self) -> Router {
         Router::new().fallback(serve).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(self)
@@ -82,6 +84,7 @@ impl AwsEndpoint {
         }
         let fault = if WRITES.contains(&operation) { self.faults.write_fault() } else { WriteFault::None };
         if fault == WriteFault::Throttle {
+            self.tell_throttle(&body);
             let message = "a throttle that was asked for";
             return error_response(
                 StatusCode::BAD_REQUEST,
@@ -118,6 +121,31 @@ impl AwsEndpoint {
             Err(error) => {
                 error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string())
             }
+        }
+    }
+
+    /// Tells the metric that DynamoDB has of a table that throttles.
+    fn tell_throttle(&self, body: &Bytes) {
+        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+        if let Some(table) = request["TableName"].as_str() {
+            let metric = MetricName::new("AWS/DynamoDB", "WriteThrottleEvents", [("TableName", table)]);
+            self.metrics.record(metric, now_ms(), [1]);
+        }
+    }
+
+    async fn logs(&self, headers: &HeaderMap, body: Bytes) -> Response {
+        let (logs, operation) = (self.logs.clone(), target(headers).1.to_owned());
+        let answer = tokio::task::spawn_blocking(move || {
+            logs.handle(&operation, &serde_json::from_slice(&body).unwrap_or_default())
+        });
+        match answer.await {
+            Ok(Ok(value)) => json_response(StatusCode::OK, "application/x-amz-json-1.1", &value),
+            Ok(Err((code, message))) => error_response(StatusCode::BAD_REQUEST, code, &message),
+            Err(error) => error_response(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "ServiceUnavailableException",
+                &error.to_string(),
+            ),
         }
     }
 
@@ -188,10 +216,12 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
         "kinesis" => endpoint.kinesis(&parts.headers, body).await,
         "sqs" => endpoint.queues.sqs(target(&parts.headers).1, &parts.headers, body).await,
         "sns" => endpoint.sns(parts, body).await,
+        "logs" => endpoint.logs(&parts.headers, body).await,
+        "monitoring" => cloudwatch::api::handle(&endpoint.metrics, parts.uri.path(), &body),
         "apigateway" => endpoint.api_gateway(&parts.method, parts.uri.path()),
         other => {
             let message = format!(
-                "the local stack offers apigateway, dynamodb, kinesis, sns and sqs; this request is for {other:?}. Sign it with any credentials, so that it names its service"
+                "the local stack offers apigateway, dynamodb, kinesis, logs, monitoring, sns and sqs; this request is for {other:?}. Sign it with any credentials, so that it names its service"
             );
             error_response(StatusCode::NOT_FOUND, "UnknownServiceException", &message)
         }
@@ -204,6 +234,7 @@ fn service(headers: &HeaderMap) -> &str {
         "DynamoDB_20120810" | "DynamoDBStreams_20120810" => "dynamodb",
         "Kinesis_20131202" => "kinesis",
         "AmazonSQS" => "sqs",
+        "Logs_20140328" => "logs",
         _ => {
             let authorization =
                 headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or("");

@@ -23,12 +23,15 @@ use serde_json::{Value, json};
 use crate::authorization::{
     Authorization, Verdict, add_rate_limit_headers, query_parameters, refusal, resource,
 };
+use crate::cloudwatch::{MetricName, MetricStore};
 use crate::lambda::Function;
 use crate::log_group::LogGroup;
 
 /// The id of the gateway's API.
 pub const API_ID: &str = "local";
-/// The name of its stage.
+/// The name of its API.
+const API_NAME: &str = "usage-example-local";
+/// The name of its stage, and of the environment that a local stack is.
 pub const STAGE: &str = "local";
 /// Paths below this need no key.
 const PUBLIC_PREFIX: &str = "/public/";
@@ -47,6 +50,7 @@ struct Inner {
     usage_endpoint: Arc<Function>,
     backend: String,
     log_group: Arc<LogGroup>,
+    metrics: Arc<MetricStore>,
     log_stream: String,
     client: Client<HttpConnector, Body>,
     request_prefix: String,
@@ -68,6 +72,7 @@ impl Gateway {
         usage_endpoint: Arc<Function>,
         backend: String,
         log_group: Arc<LogGroup>,
+        metrics: Arc<MetricStore>,
     ) -> Self {
         let request_prefix = format!("{:016x}", rand::rng().random::<u64>());
         let inner = Inner {
@@ -75,6 +80,7 @@ impl Gateway {
             usage_endpoint,
             backend,
             log_group,
+            metrics,
             log_stream: format!("gateway-{request_prefix}"),
             client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
             request_prefix,
@@ -106,6 +112,7 @@ async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
         Verdict::Admitted(_) => inner.proxy(Request::from_parts(parts, body)).await,
         _ => refusal(&verdict),
     };
+    inner.tell(response.status());
     add_rate_limit_headers(&verdict, response.headers_mut());
     if path == USAGE_PATH {
         return response;
@@ -135,6 +142,19 @@ fn message(status: StatusCode, text: &str) -> Response {
 }
 
 impl Inner {
+    /// Tells the metrics that API Gateway has of a stage.
+    fn tell(&self, status: StatusCode) {
+        let is = |class: bool| u64::from(class);
+        for (metric, value) in [
+            ("Count", 1),
+            ("4XXError", is(status.is_client_error())),
+            ("5XXError", is(status.is_server_error())),
+        ] {
+            let metric = MetricName::new("AWS/ApiGateway", metric, [("ApiName", API_NAME), ("Stage", STAGE)]);
+            self.metrics.record(metric, now_ms(), [value]);
+        }
+    }
+
     /// Calls the usage endpoint as a Lambda proxy integration.
     async fn usage(&self, parts: &Parts, context: &Value) -> Response {
         let parameters = query_parameters(parts);

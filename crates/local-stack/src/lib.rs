@@ -7,6 +7,8 @@
 pub mod authorization;
 pub mod aws_endpoint;
 pub mod backend;
+pub mod cloudwatch;
+pub mod dashboard;
 pub mod demo_keys;
 pub mod faults;
 pub mod gateway;
@@ -14,6 +16,7 @@ pub mod kinesis;
 pub mod lagging_index;
 pub mod lambda;
 pub mod log_group;
+pub mod logs;
 pub mod metrics;
 pub mod notifications;
 pub mod queues;

@@ -125,14 +125,27 @@ impl LogGroup {
             "SELECT id, log_stream, timestamp_ms, message FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let events = statement.query_map(params![after, up_to, limit], |row| {
-            Ok(LogEvent {
-                id: row.get(0)?,
-                log_stream: row.get(1)?,
-                timestamp_ms: row.get(2)?,
-                message: row.get(3)?,
-            })
-        })?;
+        let events = statement.query_map(params![after, up_to, limit], log_event)?;
+        events.collect()
+    }
+
+    /// Reads events that were logged in a span of time, both ends included,
+    /// after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read_between(
+        &self,
+        (from_ms, to_ms): (i64, i64),
+        after: i64,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<LogEvent>> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT id, log_stream, timestamp_ms, message FROM events WHERE id > ? AND timestamp_ms BETWEEN ? AND ? ORDER BY id LIMIT ?",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let events = statement.query_map(params![after, from_ms, to_ms, limit], log_event)?;
         events.collect()
     }
 
@@ -161,6 +174,10 @@ impl LogGroup {
     pub fn confirm_delivery(&self, up_to: i64) -> rusqlite::Result<()> {
         self.lock().execute("UPDATE subscription SET delivered = ?", [up_to]).map(|_| ())
     }
+}
+
+fn log_event(row: &rusqlite::Row<'_>) -> rusqlite::Result<LogEvent> {
+    Ok(LogEvent { id: row.get(0)?, log_stream: row.get(1)?, timestamp_ms: row.get(2)?, message: row.get(3)? })
 }
 
 fn write_appends(

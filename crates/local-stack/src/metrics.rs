@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hdrhistogram::Histogram;
 use serde_json::Value;
+
+use crate::cloudwatch::MetricStore;
 
 /// The largest duration a histogram tells apart: one day in milliseconds, 86 seconds in microseconds.
 const MAX_DURATION: u64 = 24 * 3_600_000;
@@ -16,6 +18,7 @@ const MAX_DURATION: u64 = 24 * 3_600_000;
 #[derive(Debug)]
 pub struct MetricSink {
     state: Mutex<State>,
+    store: Arc<MetricStore>,
 }
 
 #[derive(Debug)]
@@ -39,7 +42,12 @@ impl MetricSink {
             counts: BTreeMap::new(),
             durations: BTreeMap::new(),
         };
-        Ok(Self { state: Mutex::new(state) })
+        Ok(Self { state: Mutex::new(state), store: Arc::default() })
+    }
+
+    /// The metrics as CloudWatch keeps them.
+    pub fn store(&self) -> &Arc<MetricStore> {
+        &self.store
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -53,6 +61,7 @@ impl MetricSink {
             Ok(metrics) if metrics["_aws"]["CloudWatchMetrics"].is_array() => {
                 let _ = writeln!(state.metrics, "{line}");
                 state.add(&metrics);
+                self.store.record_line(&metrics);
             }
             _ => {
                 let _ = writeln!(state.log, "{function}: {line}");

@@ -166,7 +166,7 @@ impl Subscription {
 }
 
 /// Whether a line passes `{ $.status = 2* }`.
-fn matches_filter(message: &str) -> bool {
+pub(crate) fn matches_filter(message: &str) -> bool {
     debug_assert_eq!(SUBSCRIPTION_FILTER_PATTERN, "{ $.status = 2* }");
     match serde_json::from_str::<Value>(message) {
         Ok(line) => match &line["status"] {

@@ -22,6 +22,9 @@ pub struct Arguments {
     /// The port of the AWS endpoint; 0 for any
     #[arg(long, default_value_t = 0)]
     aws_port: u16,
+    /// The port of the dashboard's web page; 0 for any
+    #[arg(long, default_value_t = 0)]
+    dashboard_port: u16,
     /// The API behind the gateway [default: one that answers /status/CODE with CODE]
     #[arg(long, value_name = "http://HOST:PORT")]
     backend: Option<String>,
@@ -54,6 +57,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut options = LocalOptions::new(arguments.data, binaries);
     options.gateway_port = arguments.port;
     options.aws_port = arguments.aws_port;
+    options.dashboard_port = arguments.dashboard_port;
     options.backend = arguments.backend.map(|url| url.trim_end_matches('/').to_owned());
     options.sync_interval_ms = arguments.sync_interval_ms;
     options.authorizer_cache_ttl_ms = arguments.authorizer_cache_ttl_s * 1_000;
@@ -80,7 +84,8 @@ fn print_guide(stack: &LocalStack, data: &str) {
     let first = stack.keys.first();
     println!("The usage meter runs on this machine.\n");
     println!("  gateway        {}", endpoints.gateway);
-    println!("  AWS endpoint   {}  (DynamoDB, Kinesis, SNS, SQS)", endpoints.aws_endpoint_url);
+    println!("  dashboard      {}", endpoints.dashboard);
+    println!("  AWS endpoint   {}  (DynamoDB, Kinesis, Logs, SNS, SQS)", endpoints.aws_endpoint_url);
     println!("  data           {data}");
     println!("  API keys       {} to try it out, in {DEMO_KEY_FILE} of the data", stack.keys.len());
     if let Some(key) = first {

@@ -3,7 +3,9 @@
 mod keys;
 mod local;
 mod quarantine;
+mod reconcile;
 mod replay;
+mod status;
 mod target;
 mod traffic;
 mod usage;
@@ -33,6 +35,10 @@ enum Command {
     Replay(replay::Arguments),
     /// Look at records that could not be counted, and put them back
     Quarantine(quarantine::Arguments),
+    /// Show what the dashboard shows
+    Status(status::Arguments),
+    /// Compare the ledger with the access log, and put on the stream what never arrived there
+    Reconcile(reconcile::Arguments),
     /// Send calls through the gateway of a local stack and show what their client saw
     Traffic(traffic::Arguments),
 }
@@ -41,11 +47,13 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     show_warnings();
     match Arguments::parse().command {
-        Command::Local(arguments) => local::run(arguments).await,
+        Command::Local(arguments) => Box::pin(local::run(arguments)).await,
         Command::Keys(arguments) => keys::run(arguments).await,
         Command::Usage(arguments) => usage::run(arguments).await,
-        Command::Replay(arguments) => replay::run(arguments).await,
+        Command::Replay(arguments) => Box::pin(replay::run(arguments)).await,
         Command::Quarantine(arguments) => quarantine::run(arguments).await,
+        Command::Status(arguments) => status::run(arguments).await,
+        Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Traffic(arguments) => traffic::run(arguments).await,
     }
 }

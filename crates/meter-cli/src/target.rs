@@ -3,12 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use local_stack::gateway::STAGE;
 use local_stack::stack::Endpoints;
 use metering_aws::connection::{COMMAND_PATIENCE, load, load_local};
-use metering_aws::{KeyStore, Topic};
+use metering_aws::{CallLog, KeyStore, Topic};
 
 /// The folder that `meter local` uses where none is named.
 pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
+
+/// Where customers see their usage: no billed call.
+const USAGE_RESOURCE: &str = "/usage";
 
 /// The choice of a system.
 #[derive(clap::Args)]
@@ -26,6 +30,10 @@ pub struct TargetArguments {
 
 /// A system, with its clients.
 pub struct Target {
+    /// The name of its environment.
+    pub environment: String,
+    /// Clients of CloudWatch.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// Clients of DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// Clients of Kinesis.
@@ -40,6 +48,8 @@ pub struct Target {
     pub stream: String,
     /// How old the authorizer's last look at the invalidation log may be, in milliseconds.
     pub sync_interval_ms: u64,
+    logs: aws_sdk_cloudwatchlogs::Client,
+    access_log_group: String,
     keys_table: String,
     invalidations_table: String,
     quarantine: Resource,
@@ -66,6 +76,10 @@ impl Target {
         })?;
         let config = load_local(&endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
         Ok(Self {
+            environment: STAGE.to_owned(),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            access_log_group: endpoints.access_log_group,
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             kinesis: aws_sdk_kinesis::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
@@ -83,6 +97,10 @@ impl Target {
     async fn on_aws(environment: &str, sync_interval_ms: u64) -> Self {
         let config = load(COMMAND_PATIENCE).await;
         Self {
+            environment: environment.to_owned(),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            access_log_group: format!("/aws/api-gateway/usage-{environment}"),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             kinesis: aws_sdk_kinesis::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
@@ -100,6 +118,11 @@ impl Target {
     /// The keys.
     pub fn key_store(&self) -> KeyStore {
         KeyStore::new(self.dynamodb.clone(), &self.keys_table, &self.invalidations_table)
+    }
+
+    /// The access log.
+    pub fn call_log(&self) -> CallLog {
+        CallLog::new(self.logs.clone(), &self.access_log_group, vec![USAGE_RESOURCE.to_owned()])
     }
 
     /// The topic of changes of keys.

@@ -1,5 +1,6 @@
 //! The ports of `metering-core` on the AWS SDK.
 
+pub mod call_log;
 pub mod claim_store;
 pub mod connection;
 mod error;
@@ -9,12 +10,14 @@ pub mod key_store;
 pub mod key_table;
 pub mod month_usage;
 pub mod quarantine_queue;
+pub mod stream_reader;
 pub mod tables;
 pub mod topic;
 pub mod usage_alerts;
 pub mod usage_ledger;
 pub mod usage_report;
 
+pub use call_log::CallLog;
 pub use claim_store::DynamoClaimStore;
 pub use invalidation_log::DynamoInvalidationLog;
 pub use key_store::KeyStore;

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::{StreamExt, TryStreamExt};
 use metering_core::ports::{PortError, UsageHistory};
+use metering_core::reconciliation::HourlyCalls;
 use metering_core::usage_history::KeyUsage;
-use metering_core::window::UtcDay;
+use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
 
 use crate::error::port_error;
 
@@ -116,4 +118,50 @@ pub async fn usage_of_all_keys(
             .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
     }
     Ok(usage)
+}
+
+/// How many keys are asked for at once.
+const KEYS_AT_ONCE: usize = 16;
+
+/// The calls of these keys, hour by hour, in `from_ms..to_ms`.
+///
+/// # Errors
+/// When the ledger cannot be read or holds a malformed row.
+pub async fn hourly_calls_of_keys(
+    client: &Client,
+    table: &str,
+    keys: impl IntoIterator<Item = &String>,
+    from_ms: i64,
+    to_ms: i64,
+) -> Result<HourlyCalls, PortError> {
+    let day = |at_ms: i64| {
+        let window = CallWindow::at(at_ms).map(|window| window.day);
+        window.map_err(|error| PortError::Refused {
+            operation: "finding the days".to_owned(),
+            source: Box::new(error),
+        })
+    };
+    let (first, last) = (day(from_ms)?, day(to_ms - 1)?);
+    let usage = futures_util::stream::iter(keys).map(|key| async move {
+        Ok::<_, PortError>((key, usage_of_key(client, table, key, first, last).await?))
+    });
+    let mut usage = usage.buffer_unordered(KEYS_AT_ONCE);
+    let mut calls = HourlyCalls::new();
+    while let Some((key, usage)) = usage.try_next().await? {
+        add_hours(&mut calls, key, &usage, from_ms, to_ms);
+    }
+    Ok(calls)
+}
+
+/// Adds the hours of a key that begin in `from_ms..to_ms`.
+pub fn add_hours(calls: &mut HourlyCalls, key: &str, usage: &KeyUsage, from_ms: i64, to_ms: i64) {
+    for (day, usage) in usage {
+        for (start_ms, count) in
+            (day.start_ms()..).step_by(usize::try_from(HOUR_MS).unwrap_or(1)).zip(usage.hours)
+        {
+            if count > 0 && (from_ms..to_ms).contains(&start_ms) {
+                calls.insert((key.to_owned(), start_ms), count);
+            }
+        }
+    }
 }

@@ -14,6 +14,9 @@
 //! and [`quota`] say whether it admits a call, [`decision_cache`] what has to be
 //! read before that can be said, and [`invalidation`] what the log of changes
 //! takes away from what is remembered.
+//!
+//! Whether all that was worth it: [`reconciliation`] compares the ledger with a
+//! count that was made without it.
 
 pub mod aggregate;
 pub mod api_key;
@@ -24,6 +27,7 @@ pub mod fence;
 pub mod invalidation;
 pub mod ports;
 pub mod quota;
+pub mod reconciliation;
 pub mod sequence_number;
 pub mod update_plan;
 pub mod usage_history;

@@ -1,10 +1,12 @@
-import { Duration } from 'aws-cdk-lib';
-import { RequestAuthorizer } from 'aws-cdk-lib/aws-apigateway';
+import { Duration, Stack } from 'aws-cdk-lib';
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { CfnAuthorizer, RequestAuthorizer } from 'aws-cdk-lib/aws-apigateway';
 import { AttributeType, ITable, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Alias } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
+import { acknowledge } from '../acknowledge';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
 import { Invalidation } from './invalidation';
@@ -73,13 +75,33 @@ export class ApiKeyAuthorizer extends Construct {
     ]);
     this.authorizer.allow(['dynamodb:PutItem', 'dynamodb:UpdateItem'], [this.alertsTable.tableArn]);
     this.authorizer.allow(['sns:Publish'], [this.alertsTopic.topicArn]);
+    acknowledge(this.authorizer, { 'CloudFormation-Validate::W3694': 'SNS invokes an alias as it does a function.' });
     invalidation.topic.addSubscription(
-      new LambdaSubscription(this.authorizer.function, { deadLetterQueue: invalidation.deadLetterQueue }),
+      new LambdaSubscription(this.authorizer.live, { deadLetterQueue: invalidation.deadLetterQueue }),
     );
     this.restAuthorizer = new RequestAuthorizer(this, 'RestAuthorizer', {
-      handler: this.authorizer.function,
+      handler: this.authorizer.live,
       identitySources: [],
       resultsCacheTtl: Duration.seconds(0),
     });
+  }
+
+  /** Adds the authorizer to a REST API whose methods this app does not make. Returns its id, which each of those
+   * methods then names, with the authorization type CUSTOM. */
+  attachTo(restApiId: string): string {
+    const { partition, region, account } = Stack.of(this);
+    const { functionArn } = this.authorizer.live;
+    const added = new CfnAuthorizer(this, `Authorizer-${restApiId}`, {
+      name: 'usage-meter',
+      restApiId,
+      type: 'REQUEST',
+      authorizerUri: `arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/${functionArn}/invocations`,
+      authorizerResultTtlInSeconds: 0,
+    });
+    this.authorizer.live.addPermission(`Invoke-${restApiId}`, {
+      principal: new ServicePrincipal('apigateway.amazonaws.com'),
+      sourceArn: `arn:${partition}:execute-api:${region}:${account}:${restApiId}/authorizers/${added.ref}`,
+    });
+    return added.ref;
   }
 }

@@ -143,7 +143,7 @@ export class ExampleApi extends Construct {
     endpoint.allow(['dynamodb:Query'], [props.usageTable.tableArn]);
     this.api.root
       .addResource(USAGE_RESOURCE.slice(1))
-      .addMethod('GET', new LambdaIntegration(endpoint.function));
+      .addMethod('GET', new LambdaIntegration(endpoint.live));
     return endpoint;
   }
 }

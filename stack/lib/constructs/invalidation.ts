@@ -72,6 +72,7 @@ export class Invalidation extends Construct {
       const cache = `/restapis/${apiId}/stages/${stageName}/cache/authorizers`;
       this.fanout.allow(['apigateway:DELETE'], [`arn:${partition}:apigateway:${region}::${cache}`]);
     }
-    this.topic.addSubscription(new LambdaSubscription(this.fanout.function, { deadLetterQueue: this.deadLetterQueue }));
+    acknowledge(this.fanout, { 'CloudFormation-Validate::W3694': 'SNS invokes an alias as it does a function.' });
+    this.topic.addSubscription(new LambdaSubscription(this.fanout.live, { deadLetterQueue: this.deadLetterQueue }));
   }
 }

@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { Duration } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Code, Function as LambdaFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Alias, Code, Function as LambdaFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -25,6 +25,8 @@ export interface MeterFunctionProps {
 /** One of the meter's binaries as a Lambda function, with a role that may write its log and nothing else. */
 export class MeterFunction extends Construct {
   readonly function: LambdaFunction;
+  /** What everything invokes: the version in use, so that a deployment can shift calls to the next and back. */
+  readonly live: Alias;
   readonly logGroup: LogGroup;
 
   constructor(scope: Construct, id: string, props: MeterFunctionProps) {
@@ -53,6 +55,7 @@ export class MeterFunction extends Construct {
       reservedConcurrentExecutions: props.reservedConcurrency,
       deadLetterQueue: props.deadLetterQueue,
     });
+    this.live = new Alias(this, 'Live', { aliasName: 'live', version: this.function.currentVersion });
     acknowledge(this, {
       'Serverless::Serverless-LambdaTracing':
         'A trace of each call would cost more than the function; the metrics say how long each part takes.',

@@ -33,11 +33,14 @@ interface Rule {
   readonly above: number;
   /** How many of the last five minutes it has to be above; one by default. */
   readonly minutes?: number;
+  /** Whether its metric comes once an hour, so that the last hour decides. */
+  readonly isHourly?: boolean;
 }
 
 /** What somebody has to look at. Each alarm is named after its runbook. */
 export class UsageAlarms extends Construct {
   readonly alarms: Alarm[];
+  private readonly byId = new Map<string, Alarm>();
 
   constructor(scope: Construct, id: string, props: UsageAlarmsProps) {
     super(scope, id);
@@ -49,7 +52,7 @@ export class UsageAlarms extends Construct {
         metric: rule.metric,
         threshold: rule.above,
         comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-        evaluationPeriods: 5,
+        evaluationPeriods: rule.isHourly ? 1 : 5,
         datapointsToAlarm: rule.minutes ?? 1,
         // No calls, no metrics: silence is no alarm.
         treatMissingData: TreatMissingData.NOT_BREACHING,
@@ -58,8 +61,18 @@ export class UsageAlarms extends Construct {
         alarm.addAlarmAction(new SnsAction(topic));
         alarm.addOkAction(new SnsAction(topic));
       }
+      this.byId.set(rule.id, alarm);
       return alarm;
     });
+  }
+
+  /** The alarm that is called so. */
+  alarm(id: string): Alarm {
+    const alarm = this.byId.get(id);
+    if (alarm === undefined) {
+      throw new Error(`There is no alarm ${id}; there are ${[...this.byId.keys()].join(', ')}.`);
+    }
+    return alarm;
   }
 }
 
@@ -139,6 +152,13 @@ function rules(props: UsageAlarmsProps): Rule[] {
       says: 'A message of a changed key was taken by no function, and waits in the dead-letter queue.',
       metric: invalidation.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
       above: 0,
+    },
+    {
+      id: 'ledger-drift',
+      says: 'The ledger and the access log differ in an hour that has settled.',
+      metric: meterMetric(settings, 'usage-reconciler', 'LedgerDrift', 'Maximum', Duration.hours(1)),
+      above: 0,
+      isHourly: true,
     },
     {
       id: 'skipped-without-a-key',

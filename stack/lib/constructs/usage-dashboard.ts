@@ -1,3 +1,4 @@
+import { Duration } from 'aws-cdk-lib';
 import {
   Dashboard,
   GraphWidget,
@@ -10,7 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import { metricsOf, PERIOD } from '../meter-metric';
+import { meterMetric, metricsOf, PERIOD } from '../meter-metric';
 import { MeterSettings } from '../settings';
 import { ApiKeyAuthorizer } from './api-key-authorizer';
 import { Invalidation } from './invalidation';
@@ -39,7 +40,7 @@ export class UsageDashboard extends Construct {
     super(scope, id);
     this.dashboard = new Dashboard(this, 'Dashboard', {
       dashboardName: `usage-meter-${props.settings.environment}`,
-      widgets: [usage(props), pipeline(props), keys(props)],
+      widgets: [usage(props), pipeline(props), keys(props), [drift(props)]],
     });
   }
 }
@@ -110,6 +111,12 @@ function pipeline(props: UsageDashboardProps): IWidget[] {
     ]),
     graph('DynamoDB writes of a million calls, in US dollars', [cost]),
   ];
+}
+
+function drift(props: UsageDashboardProps): IWidget {
+  const names = ['LoggedCalls', 'CountedCalls', 'MissingCalls', 'SurplusCalls'] as const;
+  const hourly = names.map((name) => meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)));
+  return graph('Ledger against access log, last three hours', hourly);
 }
 
 function keys(props: UsageDashboardProps): IWidget[] {

@@ -26,6 +26,8 @@ export interface UsagePipelineProps {
   readonly usageRetentionDays?: number;
   /** How long a batch waits to fill: longer is cheaper, shorter is fresher. */
   readonly batchWindow?: Duration;
+  /** How often a batch that fails is tried again; until its records are 20 hours old where it is not given. */
+  readonly retryAttempts?: number;
 }
 
 /** How long the stream keeps records. */
@@ -147,7 +149,7 @@ export class UsagePipeline extends Construct {
     );
     consumer.allow(['s3:ListBucket'], [this.givenUpRecords.bucketArn]);
     consumer.allow(['s3:PutObject'], [this.givenUpRecords.arnForObjects('*')]);
-    const mapping = consumer.function.addEventSourceMapping('Stream', {
+    const mapping = consumer.live.addEventSourceMapping('Stream', {
       eventSourceArn: this.stream.streamArn,
       startingPosition: StartingPosition.TRIM_HORIZON,
       batchSize: 100,
@@ -157,6 +159,7 @@ export class UsagePipeline extends Construct {
       bisectBatchOnError: true,
       reportBatchItemFailures: true,
       maxRecordAge: RECORD_AGE_LIMIT,
+      retryAttempts: props.retryAttempts,
       // CDK's own destination for S3 would let the function read and delete as well.
       onFailure: { bind: () => ({ destination: this.givenUpRecords.bucketArn }) },
     });

@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use lambda_support::clock::now_ms;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use tokio::sync::Semaphore;
 
 use super::environment::{Environment, InvocationError};
+use crate::cloudwatch::MetricName;
+use crate::gateway::STAGE;
 use crate::metrics::MetricSink;
 
 /// What a function runs and how.
@@ -62,12 +65,21 @@ impl Function {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let request_id = format!("00000000-0000-4000-8000-{number:012x}");
         let result = environment.invoke(&request_id, payload, self.spec.timeout_ms).await;
+        self.tell("Invocations", 1);
+        self.tell("Errors", u64::from(result.is_err()));
         if result.as_ref().err().is_none_or(InvocationError::keeps_environment) && !environment.has_exited() {
             locked(&self.idle).push(environment);
         } else {
             locked(&self.all).retain(|other| !Arc::ptr_eq(other, &environment));
         }
         result
+    }
+
+    /// Tells a metric that Lambda itself has of a function.
+    pub fn tell(&self, metric: &str, value: u64) {
+        let name = format!("{}-{STAGE}", self.spec.name);
+        let metric = MetricName::new("AWS/Lambda", metric, [("FunctionName", &name)]);
+        self.metrics.store().record(metric, now_ms(), [value]);
     }
 
     fn take_idle(&self) -> Option<Arc<Environment>> {

@@ -101,6 +101,7 @@ async fn deliver(shared: &Shared, shard_id: &str, records: Vec<Record>) -> Resul
         if pending.records.is_empty() {
             continue;
         }
+        shared.function.tell("IteratorAge", age_ms(pending.records.last()));
         let event = kinesis_event(&shared.settings.stream, shard_id, &pending.records);
         let result = shared.function.invoke(Bytes::from(event.to_string())).await;
         let failed_at = match &result {
@@ -139,6 +140,13 @@ async fn deliver(shared: &Shared, shard_id: &str, records: Vec<Record>) -> Resul
     Ok(())
 }
 
+/// How long ago a record arrived, in milliseconds.
+fn age_ms(record: Option<&Record>) -> u64 {
+    let arrived = record.and_then(Record::approximate_arrival_timestamp);
+    let arrived_ms = arrived.and_then(|arrived| arrived.to_millis().ok());
+    arrived_ms.map_or(0, |arrived_ms| u64::try_from(now_ms() - arrived_ms).unwrap_or(0))
+}
+
 fn retry_delay(attempts: u32) -> Duration {
     (FIRST_RETRY_DELAY * 2_u32.saturating_pow(attempts.saturating_sub(1).min(10))).min(LONGEST_RETRY_DELAY)
 }
@@ -168,11 +176,8 @@ impl Shared {
     }
 
     fn gives_up(&self, attempts: u32, first: &Record) -> bool {
-        let age_ms = first
-            .approximate_arrival_timestamp()
-            .and_then(|arrived| arrived.to_millis().ok())
-            .map_or(0, |arrived_ms| now_ms() - arrived_ms);
-        let too_old = self.settings.max_record_age_ms.is_some_and(|limit| age_ms > limit);
+        let limit_ms = self.settings.max_record_age_ms.and_then(|limit| u64::try_from(limit).ok());
+        let too_old = limit_ms.is_some_and(|limit_ms| age_ms(Some(first)) > limit_ms);
         too_old || self.settings.max_retries.is_some_and(|limit| attempts > limit)
     }
 }

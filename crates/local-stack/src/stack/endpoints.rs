@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Endpoints {
     /// The gateway, as a URL.
     pub gateway: String,
+    /// The web page of the dashboard, as a URL.
+    pub dashboard: String,
     /// What `AWS_ENDPOINT_URL` is set to.
     pub aws_endpoint_url: String,
     /// The URL of the quarantine queue.
@@ -18,6 +20,8 @@ pub struct Endpoints {
     pub usage_table: String,
     /// The stream.
     pub stream: String,
+    /// The log group of the gateway's access log.
+    pub access_log_group: String,
     /// The keys.
     pub keys_table: String,
     /// The log of their changes.

@@ -6,7 +6,9 @@ use metering_aws::connection::LOCAL_REGION;
 
 use super::error::StartError;
 use super::options::LocalOptions;
-use super::resources::{ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, Topics, USAGE_TABLE};
+use super::resources::{
+    ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP, Topics, USAGE_TABLE,
+};
 use crate::gateway::{API_ID, STAGE};
 use crate::lambda::{Function, FunctionSpec};
 use crate::metrics::MetricSink;
@@ -16,12 +18,16 @@ const AUTHORIZER_TIMEOUT_MS: u64 = 5_000;
 /// How long the other functions may take, in milliseconds.
 const TIMEOUT_MS: u64 = 30_000;
 
+/// How long an hour is over before it is reconciled: calls arrive sooner here than on AWS.
+const LOCAL_SETTLE_MINUTES: &str = "2";
+
 /// The functions.
 pub(super) struct Functions {
     pub consumer: Arc<Function>,
     pub authorizer: Arc<Function>,
     pub fanout: Arc<Function>,
     pub usage_endpoint: Arc<Function>,
+    pub reconciler: Arc<Function>,
 }
 
 /// Sets the functions up; none is started before it is needed.
@@ -91,6 +97,18 @@ pub(super) fn functions(
             &[],
             TIMEOUT_MS,
             2,
+            false,
+        )?,
+        reconciler: function(
+            "usage-reconciler",
+            &[
+                ("USAGE_TABLE", USAGE_TABLE),
+                ("ACCESS_LOG_GROUP", LOG_GROUP),
+                ("SETTLE_MINUTES", LOCAL_SETTLE_MINUTES),
+            ],
+            &[],
+            TIMEOUT_MS,
+            1,
             false,
         )?,
     })

@@ -5,6 +5,7 @@ mod error;
 mod functions;
 mod options;
 mod resources;
+mod schedule;
 mod services;
 
 use std::fs::File;
@@ -30,6 +31,7 @@ pub use resources::{
 
 use crate::authorization::Authorization;
 use crate::backend;
+use crate::dashboard::DashboardPage;
 use crate::demo_keys::{self, DemoKey};
 use crate::gateway::Gateway;
 use crate::kinesis::KinesisStore;
@@ -42,6 +44,7 @@ use crate::queues::ACCOUNT_ID;
 use crate::subscription::{Subscription, SubscriptionSettings};
 use error::part;
 use functions::functions;
+use schedule::{invoke_hourly, watch_queues};
 use services::Services;
 
 /// A running stack.
@@ -64,6 +67,8 @@ pub struct LocalStack {
     pub fanout: Arc<Function>,
     /// The usage endpoint.
     pub usage_endpoint: Arc<Function>,
+    /// The reconciler.
+    pub reconciler: Arc<Function>,
     /// The log group of the gateway.
     pub log_group: Arc<LogGroup>,
     /// The streams.
@@ -90,22 +95,19 @@ impl LocalStack {
         let folder = &options.data_folder;
         let lock = lock_folder(folder)?;
         let mut servers = JoinSet::new();
-        let Services { aws_endpoint_url, ledger_client, kinesis, faults, notifications, answers, clients } =
-            Services::start(&options, &mut servers).await?;
+        let services = Services::start(&options, &mut servers).await?;
+        let Services { aws_endpoint_url, ledger_client, kinesis, faults, notifications, .. } = services;
+        let Services { answers, log_group, logs, metrics, clients, .. } = services;
         let topics = resources::create_topics(&aws_sdk_sns::Client::new(&clients)).await?;
         let kinesis_client = aws_sdk_kinesis::Client::new(&clients);
         let key_store =
             KeyStore::new(aws_sdk_dynamodb::Client::new(&clients), KEYS_TABLE, INVALIDATIONS_TABLE);
         let keys = demo_keys::read_or_create(folder, options.demo_keys, &key_store, now_ms()).await?;
 
-        let metrics = Arc::new(MetricSink::open(folder).map_err(|error| part("the metrics", error))?);
         let quarantine_queue_url = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{QUARANTINE_QUEUE}");
         let functions = functions(&options, &aws_endpoint_url, &quarantine_queue_url, &topics, &metrics)?;
         notifications.subscribe(&topics.invalidations, functions.authorizer.clone());
         notifications.subscribe(&topics.invalidations, functions.fanout.clone());
-        let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP)
-            .map_err(|error| part("the log group", error))?;
-        let log_group = Arc::new(log_group);
         let subscription = Subscription::new(
             log_group.clone(),
             kinesis_client.clone(),
@@ -120,29 +122,43 @@ impl LocalStack {
         let checkpoints = Arc::new(checkpoints);
         let mapping_settings = mapping_settings(&options);
 
-        let backend = if let Some(backend) = options.backend.clone() {
-            backend
-        } else {
-            let (listener, address) = listen(0).await?;
-            servers.spawn(serve(listener, backend::router(), std::future::pending()));
-            format!("http://{address}")
+        let backend = match options.backend.clone() {
+            Some(backend) => backend,
+            None => serve_on_loopback(&mut servers, 0, backend::router()).await?,
         };
         let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
         let (stop_gateway, mut stopped) = watch::channel(false);
         let authorization = Authorization::new(functions.authorizer.clone(), answers);
-        let gateway =
-            Gateway::new(authorization, functions.usage_endpoint.clone(), backend, log_group.clone());
+        let gateway = Gateway::new(
+            authorization,
+            functions.usage_endpoint.clone(),
+            backend,
+            log_group.clone(),
+            metrics.store().clone(),
+        );
         let stop = async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
         servers.spawn(serve(gateway_listener, gateway.router(), stop));
+        let page = DashboardPage {
+            metrics: metrics.store().clone(),
+            logs,
+            ledger: ledger_client.clone(),
+            keys: key_store.clone(),
+        };
+        let dashboard = serve_on_loopback(&mut servers, options.dashboard_port, page.router()).await?;
+        servers.spawn(invoke_hourly(functions.reconciler.clone()));
+        let sqs = aws_sdk_sqs::Client::new(&clients);
+        servers.spawn(watch_queues(sqs, aws_endpoint_url.clone(), metrics.store().clone()));
 
         let endpoints = Endpoints {
             gateway: format!("http://{gateway_address}"),
+            dashboard,
             aws_endpoint_url,
             quarantine_queue_url,
             usage_table: USAGE_TABLE.to_owned(),
             stream: STREAM.to_owned(),
+            access_log_group: LOG_GROUP.to_owned(),
             keys_table: KEYS_TABLE.to_owned(),
             invalidations_table: INVALIDATIONS_TABLE.to_owned(),
             invalidations_topic_arn: topics.invalidations,
@@ -160,6 +176,7 @@ impl LocalStack {
             authorizer: functions.authorizer,
             fanout: functions.fanout,
             usage_endpoint: functions.usage_endpoint,
+            reconciler: functions.reconciler,
             log_group,
             kinesis,
             kinesis_client,
@@ -239,7 +256,9 @@ impl LocalStack {
         if let Some(mapping) = self.mapping.take() {
             mapping.stop().await;
         }
-        for function in [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint] {
+        for function in
+            [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler]
+        {
             function.shut_down();
         }
         self.servers.shutdown().await;
@@ -266,6 +285,17 @@ async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(error)?;
     let address = listener.local_addr().map_err(error)?;
     Ok((listener, address))
+}
+
+/// Serves until the stack stops, and tells where.
+async fn serve_on_loopback(
+    servers: &mut JoinSet<()>,
+    port: u16,
+    router: Router,
+) -> Result<String, StartError> {
+    let (listener, address) = listen(port).await?;
+    servers.spawn(serve(listener, router, std::future::pending()));
+    Ok(format!("http://{address}"))
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) {

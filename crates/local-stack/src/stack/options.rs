@@ -15,6 +15,8 @@ pub struct LocalOptions {
     pub gateway_port: u16,
     /// The port of the AWS endpoint; 0 for any.
     pub aws_port: u16,
+    /// The port of the dashboard's web page; 0 for any.
+    pub dashboard_port: u16,
     /// The backend, as `http://HOST:PORT`; `None` for the built-in one.
     pub backend: Option<String>,
     /// How many keys a new stack is given, to try it out.
@@ -63,6 +65,7 @@ impl LocalOptions {
             binaries: binaries.into(),
             gateway_port: 0,
             aws_port: 0,
+            dashboard_port: 0,
             backend: None,
             demo_keys: 5,
             shard_count: 2,

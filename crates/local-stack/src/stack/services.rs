@@ -7,13 +7,16 @@ use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use tokio::task::JoinSet;
 
 use super::error::{StartError, part};
-use super::resources::DEAD_LETTER_QUEUE;
+use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP};
 use super::{LocalOptions, listen, resources, serve};
 use crate::authorization::AnswerCache;
-use crate::aws_endpoint::AwsEndpoint;
+use crate::aws_endpoint::{AwsEndpoint, database_client};
 use crate::faults::Faults;
 use crate::kinesis::KinesisStore;
 use crate::lagging_index::LaggingIndex;
+use crate::log_group::LogGroup;
+use crate::logs::LogsService;
+use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
 use crate::queues::{ACCOUNT_ID, Queues};
 
@@ -26,6 +29,9 @@ pub(super) struct Services {
     pub faults: Arc<Faults>,
     pub notifications: Arc<Notifications>,
     pub answers: Arc<AnswerCache>,
+    pub log_group: Arc<LogGroup>,
+    pub logs: Arc<LogsService>,
+    pub metrics: Arc<MetricSink>,
     /// Settings of clients that go through the endpoint.
     pub clients: SdkConfig,
 }
@@ -57,15 +63,38 @@ impl Services {
             .with_dead_letters(sqs.clone(), dead_letters);
         let notifications = Arc::new(notifications);
         let answers = Arc::new(AnswerCache::new(options.authorizer_cache_ttl_ms));
-        let (queues, events) = (Arc::new(queues), notifications.clone());
-        let mut endpoint =
-            AwsEndpoint::new(dynamodb, kinesis.clone(), queues, faults.clone(), events, answers.clone());
-        if options.faults.index_lag_ms > 0 {
-            let index = LaggingIndex::new(options.faults.index_lag_ms, options.fault_seed);
-            endpoint.lagging_index = Some(Arc::new(index));
-        }
+        let metrics = Arc::new(MetricSink::open(folder).map_err(|error| part("the metrics", error))?);
+        let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP)
+            .map_err(|error| part("the log group", error))?;
+        let log_group = Arc::new(log_group);
+        let logs = Arc::new(LogsService::new(log_group.clone()));
+        let lagging_index = (options.faults.index_lag_ms > 0)
+            .then(|| Arc::new(LaggingIndex::new(options.faults.index_lag_ms, options.fault_seed)));
+        let endpoint = AwsEndpoint {
+            dynamodb,
+            kinesis: kinesis.clone(),
+            queues: Arc::new(queues),
+            faults: faults.clone(),
+            notifications: notifications.clone(),
+            answers: answers.clone(),
+            logs: logs.clone(),
+            metrics: metrics.store().clone(),
+            lagging_index,
+            client: database_client(),
+        };
         servers.spawn(serve(aws_listener, endpoint.router(), std::future::pending()));
         resources::create_queues(&sqs).await?;
-        Ok(Self { aws_endpoint_url, ledger_client, kinesis, faults, notifications, answers, clients })
+        Ok(Self {
+            aws_endpoint_url,
+            ledger_client,
+            kinesis,
+            faults,
+            notifications,
+            answers,
+            log_group,
+            logs,
+            metrics,
+            clients,
+        })
     }
 }

@@ -6,6 +6,7 @@ use invalidation_fanout::handler::FanoutMetric;
 use lambda_support::telemetry::{Metric, NAMESPACE};
 use serde_json::{Map, Value, json};
 use usage_consumer::metrics::ConsumerMetric;
+use usage_reconciler::handler::ReconcilerMetric;
 
 /// The files of `stack/lib`, by name.
 pub fn stack_files() -> [(&'static str, Value); 2] {
@@ -18,6 +19,7 @@ pub fn stack_files() -> [(&'static str, Value); 2] {
             (usage_consumer::metrics::SERVICE): units(ConsumerMetric::ALL),
             (api_authorizer::metrics::SERVICE): units(AuthorizerMetric::ALL),
             (invalidation_fanout::handler::SERVICE): units(FanoutMetric::ALL),
+            (usage_reconciler::handler::SERVICE): units(ReconcilerMetric::ALL),
         },
     });
     [("access-log.json", access_log), ("metrics.json", metrics)]

@@ -1,0 +1,152 @@
+//! Metric math: numbers, ids of metrics, `+ - * /` and parentheses.
+//!
+//! Source: CloudWatch User Guide, "Using metric math".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A series: values by the start of their period, in milliseconds since 1970.
+pub type Series = BTreeMap<i64, f64>;
+
+/// An expression that cannot be understood here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the local stack does not understand the expression {0:?}; it knows + - * / and parentheses")]
+pub struct NotUnderstood(String);
+
+enum Node {
+    Number(f64),
+    Id(String),
+    Operation(char, Box<Node>, Box<Node>),
+}
+
+/// Evaluates an expression. A period has a value where every metric of the
+/// expression has one, and where it is not divided by zero.
+///
+/// # Errors
+/// When the expression is not understood, or names what there is not.
+pub fn evaluate(text: &str, metrics: &BTreeMap<String, Series>) -> Result<Series, NotUnderstood> {
+    let not_understood = || NotUnderstood(text.to_owned());
+    let mut parser = Parser { rest: text.trim() };
+    let node = parser.sum().filter(|_| parser.rest.is_empty()).ok_or_else(not_understood)?;
+    let mut ids = BTreeSet::new();
+    node.collect_ids(&mut ids);
+    if ids.iter().any(|id| !metrics.contains_key(id)) {
+        return Err(not_understood());
+    }
+    let periods: BTreeSet<i64> = metrics
+        .iter()
+        .filter(|(id, _)| ids.contains(*id))
+        .flat_map(|(_, series)| series.keys().copied())
+        .collect();
+    let values = periods.into_iter().filter_map(|period| {
+        let value = node.value(period, metrics)?;
+        value.is_finite().then_some((period, value))
+    });
+    Ok(values.collect())
+}
+
+impl Node {
+    fn collect_ids(&self, ids: &mut BTreeSet<String>) {
+        match self {
+            Self::Number(_) => {}
+            Self::Id(id) => {
+                ids.insert(id.clone());
+            }
+            Self::Operation(_, left, right) => {
+                left.collect_ids(ids);
+                right.collect_ids(ids);
+            }
+        }
+    }
+
+    fn value(&self, period: i64, metrics: &BTreeMap<String, Series>) -> Option<f64> {
+        Some(match self {
+            Self::Number(number) => *number,
+            Self::Id(id) => *metrics.get(id)?.get(&period)?,
+            Self::Operation(operator, left, right) => {
+                let (left, right) = (left.value(period, metrics)?, right.value(period, metrics)?);
+                match operator {
+                    '+' => left + right,
+                    '-' => left - right,
+                    '*' => left * right,
+                    _ => left / right,
+                }
+            }
+        })
+    }
+}
+
+struct Parser<'a> {
+    rest: &'a str,
+}
+
+impl Parser<'_> {
+    fn sum(&mut self) -> Option<Node> {
+        let mut left = self.product()?;
+        while let Some(operator) = self.take(['+', '-']) {
+            left = Node::Operation(operator, Box::new(left), Box::new(self.product()?));
+        }
+        Some(left)
+    }
+
+    fn product(&mut self) -> Option<Node> {
+        let mut left = self.atom()?;
+        while let Some(operator) = self.take(['*', '/']) {
+            left = Node::Operation(operator, Box::new(left), Box::new(self.atom()?));
+        }
+        Some(left)
+    }
+
+    fn atom(&mut self) -> Option<Node> {
+        if self.take(['(', '(']).is_some() {
+            let inner = self.sum()?;
+            return self.take([')', ')']).map(|_| inner);
+        }
+        let end = self
+            .rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
+            .unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest.trim_start();
+        match word.chars().next()? {
+            first if first.is_ascii_digit() => word.parse().ok().map(Node::Number),
+            _ => Some(Node::Id(word.to_owned())),
+        }
+    }
+
+    fn take(&mut self, wanted: [char; 2]) -> Option<char> {
+        let first = self.rest.chars().next().filter(|first| wanted.contains(first))?;
+        self.rest = self.rest[first.len_utf8()..].trim_start();
+        Some(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_zero(text: &str) -> Result<Option<f64>, NotUnderstood> {
+        let series = |value: f64| Series::from([(0, value)]);
+        let metrics = BTreeMap::from([
+            ("a".to_owned(), series(6.0)),
+            ("b_2".to_owned(), series(2.0)),
+            ("none".to_owned(), Series::new()),
+            ("zero".to_owned(), series(0.0)),
+        ]);
+        evaluate(text, &metrics).map(|series| series.get(&0).copied())
+    }
+
+    #[test]
+    fn expressions_are_evaluated_period_by_period() {
+        assert_eq!(at_zero("100 * a / (a + b_2)"), Ok(Some(75.0)));
+        assert_eq!(at_zero("a - b_2 - 1"), Ok(Some(3.0)));
+        assert_eq!(at_zero("0.5*(a)"), Ok(Some(3.0)));
+        assert_eq!((at_zero("a + none"), at_zero("a / zero")), (Ok(None), Ok(None)));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for text in ["", "a +", "(a", "a b_2", "unknown", "FILL(a, 0)", "a)"] {
+            assert!(at_zero(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The metrics of a running stack, as CloudWatch keeps and answers them.
+
+pub mod api;
+pub mod expression;
+pub mod store;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use expression::{Series, evaluate};
+pub use store::{MetricName, MetricStore};
+
+/// One answer to a query of metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricData {
+    /// The id of the query.
+    pub id: String,
+    /// What it is called.
+    pub label: String,
+    /// Its values.
+    pub values: Series,
+}
+
+/// Why queries cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// An expression is not understood.
+    #[error(transparent)]
+    Expression(#[from] expression::NotUnderstood),
+    /// A statistic is not understood.
+    #[error("the local stack does not know the statistic {0:?}")]
+    Statistic(String),
+}
+
+/// Answers queries in the form of `GetMetricData`, those that return data.
+///
+/// # Errors
+/// When a query is not understood.
+pub fn metric_data(
+    store: &MetricStore,
+    queries: &[Value],
+    from_ms: i64,
+    to_ms: i64,
+) -> Result<Vec<MetricData>, QueryError> {
+    let mut known: BTreeMap<String, Series> = BTreeMap::new();
+    for query in queries {
+        let stat = &query["MetricStat"];
+        if stat.is_object() {
+            let statistic = stat["Stat"].as_str().unwrap_or_default();
+            let period_ms = stat["Period"].as_i64().unwrap_or(60) * 1_000;
+            let values = store.statistic(&metric_name(&stat["Metric"]), statistic, period_ms, from_ms, to_ms);
+            known.insert(id(query), values.ok_or_else(|| QueryError::Statistic(statistic.to_owned()))?);
+        }
+    }
+    let mut data = Vec::new();
+    for query in queries.iter().filter(|query| query["ReturnData"] != false) {
+        let values = match query["Expression"].as_str() {
+            Some(expression) => evaluate(expression, &known)?,
+            None => known.get(&id(query)).cloned().unwrap_or_default(),
+        };
+        let label = query["Label"].as_str().or(query["MetricStat"]["Metric"]["MetricName"].as_str());
+        data.push(MetricData { id: id(query), label: label.unwrap_or_default().to_owned(), values });
+    }
+    Ok(data)
+}
+
+fn id(query: &Value) -> String {
+    query["Id"].as_str().unwrap_or_default().to_owned()
+}
+
+fn metric_name(metric: &Value) -> MetricName {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
+    MetricName {
+        namespace: text(&metric["Namespace"]),
+        name: text(&metric["MetricName"]),
+        dimensions: dimensions
+            .map(|dimension| (text(&dimension["Name"]), text(&dimension["Value"])))
+            .collect(),
+    }
+}

@@ -1,0 +1,151 @@
+//! What the dashboard shows: the definition that the stack deploys, as data.
+//!
+//! `dashboard.json` is the body of the deployed dashboard, for the environment
+//! `local`; `scripts/generate-stack-files.sh` writes it.
+
+use serde_json::{Value, json};
+
+use crate::gateway::STAGE;
+
+/// The environment that the file is written for.
+const WRITTEN_FOR: &str = STAGE;
+/// The period of a widget that names none, in seconds.
+const DEFAULT_PERIOD_S: u64 = 300;
+
+/// A line that a graph should stay below.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// What it is called.
+    pub label: String,
+    /// Where it is.
+    pub value: f64,
+}
+
+/// What a widget is drawn from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// Queries in the form of `GetMetricData`.
+    Metrics(Vec<Value>),
+    /// A query of CloudWatch Logs Insights.
+    Logs(String),
+}
+
+/// One part of the dashboard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Widget {
+    /// Its title.
+    pub title: String,
+    /// What it is drawn from.
+    pub source: Source,
+    /// Its limits.
+    pub limits: Vec<Limit>,
+}
+
+/// The widgets of an environment's dashboard.
+pub fn widgets(environment: &str) -> Vec<Widget> {
+    let definition: Value = serde_json::from_str(include_str!("dashboard.json")).unwrap_or_default();
+    let definition = renamed(&definition, environment);
+    definition["widgets"].as_array().into_iter().flatten().map(widget).collect()
+}
+
+/// The definition with the names of another environment's resources.
+fn renamed(value: &Value, environment: &str) -> Value {
+    match value {
+        Value::String(text) if text == WRITTEN_FOR => environment.into(),
+        Value::String(text) => match text.strip_suffix(WRITTEN_FOR) {
+            Some(start) if start.ends_with('-') => format!("{start}{environment}").into(),
+            _ => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(|item| renamed(item, environment)).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), renamed(value, environment))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn widget(widget: &Value) -> Widget {
+    let properties = &widget["properties"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let source = if let Some(query) = properties["query"].as_str() {
+        // The first part of the query names its log groups.
+        Source::Logs(query.split_once('|').map_or(query, |(_, query)| query).trim().to_owned())
+    } else {
+        let period_s = properties["period"].as_u64().unwrap_or(DEFAULT_PERIOD_S);
+        let lines = properties["metrics"].as_array().into_iter().flatten();
+        Source::Metrics(lines.enumerate().map(|(place, line)| query(place, line, period_s)).collect())
+    };
+    let annotations = properties["annotations"]["horizontal"].as_array().into_iter().flatten();
+    let limits = annotations
+        .map(|line| Limit { label: text(&line["label"]), value: line["value"].as_f64().unwrap_or_default() });
+    Widget { title: text(&properties["title"]), source, limits: limits.collect() }
+}
+
+/// A line of a graph as a query. Source: CloudWatch API Reference, "Dashboard
+/// body structure and syntax", metrics array format.
+fn query(place: usize, line: &Value, period_s: u64) -> Value {
+    let parts = line.as_array().map_or(&[][..], Vec::as_slice);
+    let (options, names) = match parts.split_last() {
+        Some((options, names)) if options.is_object() => (options, names),
+        _ => (&Value::Null, parts),
+    };
+    let id = options["id"].as_str().map_or_else(|| format!("line_{place}"), str::to_owned);
+    let period = options["period"].as_u64().unwrap_or(period_s);
+    let mut query = json!({"Id": id, "ReturnData": options["visible"] != false});
+    if let Some(expression) = options["expression"].as_str() {
+        query["Expression"] = expression.into();
+        query["Period"] = period.into();
+    } else {
+        let dimensions: Vec<Value> = names
+            .get(2..)
+            .unwrap_or_default()
+            .chunks(2)
+            .map(|pair| json!({"Name": pair[0], "Value": pair.get(1)}))
+            .collect();
+        let metric =
+            json!({"Namespace": names.first(), "MetricName": names.get(1), "Dimensions": dimensions});
+        query["MetricStat"] = json!({"Metric": metric, "Period": period, "Stat": options["stat"]});
+    }
+    let statistic = options["stat"].as_str().filter(|statistic| *statistic != "Sum");
+    let of_metric = || {
+        Some([Some(names.get(1)?.as_str()?), statistic].into_iter().flatten().collect::<Vec<_>>().join(" "))
+    };
+    if let Some(label) = options["label"].as_str().map(str::to_owned).or_else(of_metric) {
+        query["Label"] = label.into();
+    }
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deployed_dashboard_is_understood_whole() {
+        let widgets = widgets("local");
+        let titles: Vec<&str> = widgets.iter().map(|widget| widget.title.as_str()).collect();
+        assert!(
+            titles.contains(&"Freshness") && titles.contains(&"Top keys, successful calls"),
+            "{titles:?}"
+        );
+        let freshness = widgets.iter().find(|widget| widget.title == "Freshness").unwrap();
+        assert_eq!(freshness.limits, [Limit { label: "60 s".to_owned(), value: 60_000.0 }]);
+        let Source::Metrics(queries) = &freshness.source else { panic!("{freshness:?}") };
+        assert_eq!(queries.len(), 3);
+        assert_eq!(queries[0]["MetricStat"]["Stat"], "p50");
+        for widget in &widgets {
+            match &widget.source {
+                Source::Metrics(queries) => {
+                    assert!(queries.iter().any(|query| query["ReturnData"] == true), "{widget:?}");
+                }
+                Source::Logs(query) => assert!(crate::logs::insights::Query::parse(query).is_ok(), "{query}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_environment_has_names_of_its_own() {
+        let text = format!("{:?}", widgets("prod"));
+        assert!(text.contains("usage-consumer-prod") && !text.contains("-local"), "{text}");
+    }
+}

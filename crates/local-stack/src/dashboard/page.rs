@@ -1,0 +1,163 @@
+//! The web page: the dashboard and the usage per key, on loopback.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Query as Parameters, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use lambda_support::clock::now_ms;
+use metering_aws::KeyStore;
+use metering_aws::usage_report::usage_of_all_keys;
+use metering_core::api_key::KeyRecord;
+use metering_core::window::CallWindow;
+use serde_json::{Value, json};
+
+use super::definition::{Source, Widget, widgets};
+use crate::cloudwatch::{MetricStore, metric_data};
+use crate::gateway::STAGE;
+use crate::logs::LogsService;
+use crate::stack::{LOG_GROUP, USAGE_TABLE};
+
+/// How many minutes the page shows unless it is asked otherwise.
+const DEFAULT_MINUTES: i64 = 30;
+/// The most minutes that it shows.
+const MAX_MINUTES: i64 = 360;
+/// Nothing from elsewhere, and nothing inline.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Where the page's contents come from.
+#[derive(Clone)]
+pub struct DashboardPage {
+    /// The metrics.
+    pub metrics: Arc<MetricStore>,
+    /// The access log.
+    pub logs: Arc<LogsService>,
+    /// The ledger.
+    pub ledger: aws_sdk_dynamodb::Client,
+    /// The keys.
+    pub keys: KeyStore,
+}
+
+impl DashboardPage {
+    /// The routes of the page.
+    pub fn router(self) -> Router {
+        let file = |content_type: &'static str, text: &'static str| {
+            get(move || async move { ([(header::CONTENT_TYPE, content_type)], text) })
+        };
+        Router::new()
+            .route("/", file("text/html; charset=utf-8", include_str!("page.html")))
+            .route("/page.css", file("text/css; charset=utf-8", include_str!("page.css")))
+            .route("/page.js", file("text/javascript; charset=utf-8", include_str!("page.js")))
+            .route("/dashboard.json", get(dashboard))
+            .route("/usage.json", get(usage))
+            .layer(middleware::from_fn(guarded))
+            .with_state(self)
+    }
+}
+
+/// Answers only to the names of this machine, so that no page from elsewhere
+/// can have its own name point here and read the usage.
+async fn guarded(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if !["127.0.0.1", "localhost"].contains(&name) {
+        return (StatusCode::MISDIRECTED_REQUEST, "this page is for this machine only").into_response();
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers
+        .insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn dashboard(
+    State(page): State<DashboardPage>,
+    Parameters(parameters): Parameters<BTreeMap<String, String>>,
+) -> Response {
+    let minutes = parameters
+        .get("minutes")
+        .and_then(|minutes| minutes.parse().ok())
+        .unwrap_or(DEFAULT_MINUTES)
+        .clamp(1, MAX_MINUTES);
+    let to_ms = now_ms();
+    let from_ms = to_ms - minutes * 60_000;
+    let drawn = tokio::task::spawn_blocking(move || {
+        widgets(STAGE).iter().map(|widget| page.draw(widget, from_ms, to_ms)).collect::<Vec<Value>>()
+    });
+    match drawn.await {
+        Ok(widgets) => axum_json(&json!({"fromMs": from_ms, "toMs": to_ms, "widgets": widgets})),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+impl DashboardPage {
+    fn draw(&self, widget: &Widget, from_ms: i64, to_ms: i64) -> Value {
+        let limits: Vec<Value> =
+            widget.limits.iter().map(|limit| json!({"label": limit.label, "value": limit.value})).collect();
+        let mut drawn = json!({"title": widget.title, "limits": limits});
+        match &widget.source {
+            Source::Metrics(queries) => match metric_data(&self.metrics, queries, from_ms, to_ms) {
+                Ok(data) => {
+                    drawn["lines"] = data
+                        .iter()
+                        .map(|data| json!({"label": data.label, "points": data.values.iter().collect::<Vec<_>>()}))
+                        .collect();
+                }
+                Err(error) => drawn["problem"] = error.to_string().into(),
+            },
+            Source::Logs(query) => match self.rows(query, from_ms, to_ms) {
+                Ok(rows) => drawn["rows"] = rows,
+                Err(problem) => drawn["problem"] = problem.into(),
+            },
+        }
+        drawn
+    }
+
+    fn rows(&self, query: &str, from_ms: i64, to_ms: i64) -> Result<Value, String> {
+        let request = json!({"logGroupName": LOG_GROUP, "queryString": query, "startTime": from_ms / 1_000, "endTime": to_ms / 1_000 + 1});
+        let started = self.logs.handle("StartQuery", &request).map_err(|(_, message)| message)?;
+        let answer = self.logs.handle("GetQueryResults", &started).map_err(|(_, message)| message)?;
+        Ok(answer["results"].clone())
+    }
+
+    /// Every key with its usage of this hour, this day and this month.
+    async fn usage_per_key(&self, at_ms: i64) -> Result<Vec<Value>, String> {
+        let usage = usage_of_all_keys(&self.ledger, USAGE_TABLE).await.map_err(|error| error.to_string())?;
+        let now = CallWindow::at(at_ms).map_err(|error| error.to_string())?;
+        let keys = self.keys.list().await.map_err(|error| error.to_string())?;
+        let keys: BTreeMap<&str, &KeyRecord> = keys.iter().map(|key| (key.key_id.as_str(), key)).collect();
+        let mut rows = Vec::new();
+        for (key_id, usage) in usage {
+            let day = usage.get(&now.day);
+            let month: u64 =
+                usage.range(now.day.first_of_month()..=now.day).map(|(_, day)| day.total()).sum();
+            let last_call_ms = usage.values().map(|day| day.last_call_ms).max();
+            let record = keys.get(key_id.as_str());
+            let limit = record.and_then(|record| record.monthly_limit);
+            let is_deleted = record.is_none_or(|record| record.deleted_at_ms.is_some());
+            rows.push(json!({
+                "key": key_id, "owner": record.map(|record| &record.owner), "isDeleted": is_deleted,
+                "hour": day.map_or(0, |day| day.hours[usize::from(now.hour)]), "day": day.map_or(0, metering_core::usage_history::DayUsage::total),
+                "month": month, "monthlyLimit": limit, "lastCallMs": last_call_ms,
+            }));
+        }
+        Ok(rows)
+    }
+}
+
+async fn usage(State(page): State<DashboardPage>) -> Response {
+    match page.usage_per_key(now_ms()).await {
+        Ok(rows) => axum_json(&json!({"keys": rows})),
+        Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem).into_response(),
+    }
+}
+
+fn axum_json(value: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}

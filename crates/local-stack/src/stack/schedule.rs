@@ -1,0 +1,53 @@
+//! What is done again and again, beside the calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
+use bytes::Bytes;
+use lambda_support::clock::now_ms;
+use tokio::time::MissedTickBehavior;
+
+use super::resources::{DEAD_LETTER_QUEUE, QUARANTINE_QUEUE};
+use crate::cloudwatch::{MetricName, MetricStore};
+use crate::lambda::Function;
+use crate::queues::ACCOUNT_ID;
+
+const HOUR: Duration = Duration::from_hours(1);
+/// How often the queues are looked at; SQS itself tells their depth once a minute.
+const QUEUE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Invokes a function once an hour, as its schedule does on AWS.
+pub async fn invoke_hourly(function: Arc<Function>) {
+    let mut hours = tokio::time::interval(HOUR);
+    hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once, when there is nothing to look at yet.
+    hours.tick().await;
+    loop {
+        hours.tick().await;
+        if let Err(error) = function.invoke(Bytes::from_static(b"{}")).await {
+            tracing::warn!(%error, "a scheduled function failed");
+        }
+    }
+}
+
+/// Tells how many messages wait in each queue.
+pub async fn watch_queues(client: Client, aws_endpoint_url: String, metrics: Arc<MetricStore>) {
+    let mut times = tokio::time::interval(QUEUE_INTERVAL);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let attribute = QueueAttributeName::ApproximateNumberOfMessages;
+    loop {
+        times.tick().await;
+        for queue in [QUARANTINE_QUEUE, DEAD_LETTER_QUEUE] {
+            let url = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{queue}");
+            let reply =
+                client.get_queue_attributes().queue_url(url).attribute_names(attribute.clone()).send().await;
+            let attributes = reply.ok().and_then(|reply| reply.attributes).unwrap_or_default();
+            let depth = attributes.get(&attribute).and_then(|depth| depth.parse().ok());
+            let metric =
+                MetricName::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", [("QueueName", queue)]);
+            metrics.record(metric, now_ms(), depth);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `meter status`: the deployed dashboard, as text.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
+use lambda_support::clock::now_ms;
+use local_stack::dashboard::definition::{Source, Widget, widgets};
+use serde_json::{Value, json};
+
+use crate::target::{Target, TargetArguments};
+
+/// Arguments of `meter status`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How many minutes to look back
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(i64).range(1..=360))]
+    minutes: i64,
+    /// Show only widgets whose title contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+/// A line of a graph: its newest value, and its highest.
+struct Line {
+    label: String,
+    latest: Option<f64>,
+    highest: Option<f64>,
+}
+
+/// Shows every graph of the dashboard by its newest and highest values.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let target = Target::find(&arguments.target).await?;
+    let to_ms = now_ms();
+    let from_ms = to_ms - arguments.minutes * 60_000;
+    let wanted = arguments.only.unwrap_or_default().to_lowercase();
+    let mut shown = Vec::new();
+    for widget in widgets(&target.environment) {
+        if let Source::Metrics(queries) = &widget.source
+            && widget.title.to_lowercase().contains(&wanted)
+        {
+            let lines = lines(&target, queries, from_ms, to_ms).await?;
+            shown.push((widget, lines));
+        }
+    }
+    anyhow::ensure!(!shown.is_empty(), "no graph of the dashboard has a title with {wanted:?}");
+    if arguments.json {
+        println!("{}", shown.iter().map(|(widget, lines)| to_json(widget, lines)).collect::<Value>());
+    } else {
+        for (widget, lines) in &shown {
+            print(widget, lines);
+        }
+    }
+    Ok(())
+}
+
+async fn lines(target: &Target, queries: &[Value], from_ms: i64, to_ms: i64) -> anyhow::Result<Vec<Line>> {
+    let queries: Vec<MetricDataQuery> = queries.iter().map(query).collect();
+    let reply = target
+        .cloudwatch
+        .get_metric_data()
+        .set_metric_data_queries(Some(queries))
+        .start_time(DateTime::from_millis(from_ms))
+        .end_time(DateTime::from_millis(to_ms))
+        .send()
+        .await
+        .context("the metrics cannot be read")?;
+    let results = reply.metric_data_results.unwrap_or_default();
+    Ok(results
+        .into_iter()
+        .map(|result| {
+            let values = result.values.unwrap_or_default();
+            let times = result.timestamps.unwrap_or_default();
+            let by_time: BTreeMap<i64, f64> = times.iter().map(DateTime::secs).zip(values).collect();
+            Line {
+                label: result.label.unwrap_or_default(),
+                latest: by_time.values().next_back().copied(),
+                highest: by_time.values().copied().reduce(f64::max),
+            }
+        })
+        .collect())
+}
+
+/// A query of the definition as the SDK wants it.
+fn query(query: &Value) -> MetricDataQuery {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let period = |value: &Value| value.as_i64().and_then(|period| i32::try_from(period).ok());
+    let stat = &query["MetricStat"];
+    let metric_stat = stat.is_object().then(|| {
+        let dimensions = stat["Metric"]["Dimensions"].as_array().into_iter().flatten();
+        let dimensions = dimensions.map(|dimension| {
+            Dimension::builder()
+                .set_name(text(&dimension["Name"]))
+                .set_value(text(&dimension["Value"]))
+                .build()
+        });
+        let metric = Metric::builder()
+            .set_namespace(text(&stat["Metric"]["Namespace"]))
+            .set_metric_name(text(&stat["Metric"]["MetricName"]))
+            .set_dimensions(Some(dimensions.collect()))
+            .build();
+        MetricStat::builder()
+            .metric(metric)
+            .set_period(period(&stat["Period"]))
+            .set_stat(text(&stat["Stat"]))
+            .build()
+    });
+    MetricDataQuery::builder()
+        .set_id(text(&query["Id"]))
+        .set_label(text(&query["Label"]))
+        .set_expression(text(&query["Expression"]))
+        .set_period(period(&query["Period"]))
+        .return_data(query["ReturnData"] != false)
+        .set_metric_stat(metric_stat)
+        .build()
+}
+
+/// Whether a value is above a limit of its graph.
+fn is_above(widget: &Widget, value: Option<f64>) -> bool {
+    widget.limits.iter().any(|limit| value.is_some_and(|value| value > limit.value))
+}
+
+fn print(widget: &Widget, lines: &[Line]) {
+    println!("{}", widget.title);
+    let number = |value: Option<f64>| {
+        value.map_or_else(
+            || "-".to_owned(),
+            |value| format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+        )
+    };
+    for line in lines {
+        let note = if is_above(widget, line.highest) { "  <- above the limit" } else { "" };
+        println!(
+            "  {:<44} latest {:>12}  highest {:>12}{note}",
+            line.label,
+            number(line.latest),
+            number(line.highest)
+        );
+    }
+}
+
+fn to_json(widget: &Widget, lines: &[Line]) -> Value {
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|line| json!({"label": line.label, "latest": line.latest, "highest": line.highest, "isAboveLimit": is_above(widget, line.highest)}))
+        .collect();
+    json!({"title": widget.title, "lines": lines})
+}

@@ -1,0 +1,28 @@
+import { GetRoleCommand, GetRolePolicyCommand, IAMClient, ListAttachedRolePoliciesCommand } from '@aws-sdk/client-iam';
+import { CLIENT, Resource } from '../deployment';
+import { differs, list, Problems } from '../expect';
+import { policyDiffers } from '../policy';
+
+const iam = new IAMClient(CLIENT);
+
+/** A role: who may take it, and which managed policies it has. */
+export async function role({ physicalId, properties }: Resource): Promise<Problems> {
+  const { Role: is } = await iam.send(new GetRoleCommand({ RoleName: physicalId }));
+  const { AttachedPolicies } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName: physicalId }));
+  const attached = (AttachedPolicies ?? []).map((policy) => policy.PolicyArn).sort();
+  return [
+    ...policyDiffers(is?.AssumeRolePolicyDocument, properties.AssumeRolePolicyDocument),
+    ...differs('its managed policies', attached, list(properties.ManagedPolicyArns).sort()),
+  ];
+}
+
+/** What a role may do. */
+export async function policy({ properties }: Resource): Promise<Problems> {
+  const problems: Problems = [];
+  for (const RoleName of list(properties.Roles) as string[]) {
+    const PolicyName = properties.PolicyName as string;
+    const is = await iam.send(new GetRolePolicyCommand({ RoleName, PolicyName }));
+    problems.push(...policyDiffers(is.PolicyDocument, properties.PolicyDocument));
+  }
+  return problems;
+}

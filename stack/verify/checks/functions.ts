@@ -1,0 +1,91 @@
+import {
+  GetAliasCommand,
+  GetEventSourceMappingCommand,
+  GetFunctionConfigurationCommand,
+  GetPolicyCommand,
+  LambdaClient,
+} from '@aws-sdk/client-lambda';
+import { CLIENT, Resource } from '../deployment';
+import { differs, list, Problems } from '../expect';
+import { lastPart } from '../resolver';
+
+const lambda = new LambdaClient(CLIENT);
+
+/** A function: that it can run, as what, and with which settings. */
+export async function lambdaFunction({ physicalId, properties }: Resource): Promise<Problems> {
+  const is = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: physicalId }));
+  const variables = (properties.Environment as { Variables: unknown } | undefined)?.Variables;
+  return [
+    ...differs('its state', is.State, 'Active'),
+    ...differs('its runtime', is.Runtime, properties.Runtime),
+    ...differs('its role', is.Role, properties.Role),
+    ...differs('its memory in MiB', is.MemorySize, properties.MemorySize),
+    ...differs('its time-out in seconds', is.Timeout, properties.Timeout),
+    ...differs('its environment variables', is.Environment?.Variables, variables),
+    ...differs('its dead-letter queue', is.DeadLetterConfig, properties.DeadLetterConfig),
+  ];
+}
+
+/** A version of a function. */
+export async function version({ physicalId }: Resource): Promise<Problems> {
+  const is = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: physicalId }));
+  return differs('its state', is.State, 'Active');
+}
+
+/** What everything invokes: that it points at the deployed version, and no deployment is half done. */
+export async function alias({ properties }: Resource): Promise<Problems> {
+  const { FunctionName, Name, FunctionVersion } = properties as Record<string, string>;
+  const is = await lambda.send(new GetAliasCommand({ FunctionName, Name }));
+  const others = Object.keys(is.RoutingConfig?.AdditionalVersionWeights ?? {});
+  return [
+    ...differs('its version', is.FunctionVersion, FunctionVersion),
+    ...(others.length > 0 ? [`calls also go to version ${others.join(', ')}: a deployment is under way`] : []),
+  ];
+}
+
+/** Who may invoke a function. */
+export async function permission({ properties }: Resource): Promise<Problems> {
+  const { Action, FunctionName, Principal, SourceArn } = properties as Record<string, string>;
+  const [name, qualifier] = qualified(FunctionName!);
+  const { Policy } = await lambda.send(new GetPolicyCommand({ FunctionName: name, Qualifier: qualifier }));
+  const statements = (JSON.parse(Policy ?? '{}') as { Statement?: unknown }).Statement;
+  const fits = (statement: { Action: string; Principal: { Service?: string }; Condition?: unknown }) =>
+    statement.Action === Action &&
+    statement.Principal.Service === Principal &&
+    JSON.stringify(statement.Condition ?? {}).includes(SourceArn ?? '');
+  const found = (list(statements) as Parameters<typeof fits>[0][]).some(fits);
+  return found ? [] : [`the permission is missing: ${Action} on ${FunctionName} for ${Principal} from ${SourceArn}`];
+}
+
+/** The name of a function and its alias, out of an ARN or a name. */
+function qualified(reference: string): [string, string | undefined] {
+  const parts = lastPart(reference, ':function:').split(':');
+  const start = reference.includes(':function:') ? reference.split(':function:')[1]!.split(':') : parts;
+  return [start[0]!, start[1]];
+}
+
+const MAPPING_SETTINGS = [
+  'BatchSize',
+  'BisectBatchOnFunctionError',
+  'DestinationConfig',
+  'EventSourceArn',
+  'FunctionResponseTypes',
+  'MaximumBatchingWindowInSeconds',
+  'MaximumRecordAgeInSeconds',
+  'ParallelizationFactor',
+] as const;
+
+/** What feeds the consumer: that it is on, and loses nothing. */
+export async function eventSourceMapping({ physicalId, properties }: Resource): Promise<Problems> {
+  const is = await lambda.send(new GetEventSourceMappingCommand({ UUID: physicalId }));
+  const destination = (config: unknown) => (config as { OnFailure?: unknown } | undefined)?.OnFailure;
+  return [
+    ...differs('its state', is.State, 'Enabled'),
+    ...differs('its function', is.FunctionArn?.split(':function:')[1], properties.FunctionName),
+    ...MAPPING_SETTINGS.flatMap((name) =>
+      name === 'DestinationConfig'
+        ? differs('where given-up records go', destination(is[name]), destination(properties[name]))
+        : differs(`its ${name}`, is[name], properties[name]),
+    ),
+  ];
+}

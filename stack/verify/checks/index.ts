@@ -1,0 +1,47 @@
+import { Resource } from '../deployment';
+import { Problems } from '../expect';
+import * as access from './access';
+import * as functions from './functions';
+import * as gateway from './gateway';
+import * as logs from './logs';
+import * as messages from './messages';
+import * as storage from './storage';
+import * as watching from './watching';
+
+export type Check = (resource: Resource) => Promise<Problems>;
+
+/** How each type of resource is checked. A type that is missing here is a problem of its own. */
+export const CHECKS: Record<string, Check> = {
+  'AWS::ApiGateway::Account': gateway.account,
+  'AWS::ApiGateway::Authorizer': gateway.authorizer,
+  'AWS::ApiGateway::Deployment': gateway.deployment,
+  'AWS::ApiGateway::GatewayResponse': gateway.gatewayResponse,
+  'AWS::ApiGateway::Method': gateway.method,
+  'AWS::ApiGateway::RequestValidator': gateway.requestValidator,
+  'AWS::ApiGateway::Resource': gateway.path,
+  'AWS::ApiGateway::RestApi': gateway.restApi,
+  'AWS::ApiGateway::Stage': gateway.stage,
+  'AWS::CloudWatch::Alarm': watching.alarm,
+  'AWS::CloudWatch::Dashboard': watching.dashboard,
+  'AWS::CodeDeploy::Application': watching.application,
+  'AWS::CodeDeploy::DeploymentGroup': watching.deploymentGroup,
+  'AWS::DynamoDB::Table': storage.table,
+  'AWS::Events::Rule': watching.rule,
+  'AWS::IAM::Policy': access.policy,
+  'AWS::IAM::Role': access.role,
+  'AWS::Kinesis::Stream': storage.stream,
+  'AWS::Lambda::Alias': functions.alias,
+  'AWS::Lambda::EventSourceMapping': functions.eventSourceMapping,
+  'AWS::Lambda::Function': functions.lambdaFunction,
+  'AWS::Lambda::Permission': functions.permission,
+  'AWS::Lambda::Version': functions.version,
+  'AWS::Logs::LogGroup': logs.logGroup,
+  'AWS::Logs::SubscriptionFilter': logs.subscriptionFilter,
+  'AWS::S3::Bucket': storage.bucket,
+  'AWS::S3::BucketPolicy': storage.bucketPolicy,
+  'AWS::SNS::Subscription': messages.subscription,
+  'AWS::SNS::Topic': messages.topic,
+  'AWS::SNS::TopicPolicy': messages.topicPolicy,
+  'AWS::SQS::Queue': messages.queue,
+  'AWS::SQS::QueuePolicy': messages.queuePolicy,
+};

@@ -1,0 +1,57 @@
+import { GetSubscriptionAttributesCommand, GetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
+import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { CLIENT, Resource } from '../deployment';
+import { differs, Problems } from '../expect';
+import { policyDiffers } from '../policy';
+
+const sns = new SNSClient(CLIENT);
+const sqs = new SQSClient(CLIENT);
+
+async function queueAttributes(url: string): Promise<Record<string, string>> {
+  const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['All'] }));
+  return Attributes ?? {};
+}
+
+/** A queue: how long it keeps messages, and encrypted. */
+export async function queue({ physicalId, properties }: Resource): Promise<Problems> {
+  const is = await queueAttributes(physicalId!);
+  const problems: Problems = [];
+  const seconds = ['MessageRetentionPeriod', 'VisibilityTimeout'].filter((name) => properties[name] !== undefined);
+  for (const name of seconds) {
+    problems.push(...differs(`its ${name}`, is[name], String(properties[name])));
+  }
+  if (properties.SqsManagedSseEnabled !== undefined) {
+    problems.push(...differs('its encryption', is.SqsManagedSseEnabled, String(properties.SqsManagedSseEnabled)));
+  }
+  return problems;
+}
+
+/** Who may use a queue. */
+export async function queuePolicy({ properties }: Resource): Promise<Problems> {
+  const [url] = properties.Queues as string[];
+  return policyDiffers((await queueAttributes(url!)).Policy, properties.PolicyDocument);
+}
+
+/** A topic, encrypted. */
+export async function topic({ physicalId, properties }: Resource): Promise<Problems> {
+  const { Attributes: is } = await sns.send(new GetTopicAttributesCommand({ TopicArn: physicalId }));
+  return properties.KmsMasterKeyId === undefined
+    ? []
+    : differs('its key of encryption', is?.KmsMasterKeyId, properties.KmsMasterKeyId);
+}
+
+/** Who may publish to a topic. */
+export async function topicPolicy({ properties }: Resource): Promise<Problems> {
+  const [arn] = properties.Topics as string[];
+  const { Attributes: is } = await sns.send(new GetTopicAttributesCommand({ TopicArn: arn }));
+  return policyDiffers(is?.Policy, properties.PolicyDocument);
+}
+
+/** Who is told of a topic's messages, and where those go that cannot be delivered. */
+export async function subscription({ physicalId, properties }: Resource): Promise<Problems> {
+  const { Attributes: is } = await sns.send(new GetSubscriptionAttributesCommand({ SubscriptionArn: physicalId }));
+  return [
+    ...differs('whom it tells', is?.Endpoint, properties.Endpoint),
+    ...differs('where failed messages go', JSON.parse(is?.RedrivePolicy ?? 'null'), properties.RedrivePolicy ?? null),
+  ];
+}

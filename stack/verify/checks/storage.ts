@@ -1,0 +1,97 @@
+import {
+  DescribeContinuousBackupsCommand,
+  DescribeTableCommand,
+  DescribeTimeToLiveCommand,
+  DynamoDBClient,
+} from '@aws-sdk/client-dynamodb';
+import { DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
+import {
+  GetBucketEncryptionCommand,
+  GetBucketPolicyCommand,
+  GetBucketVersioningCommand,
+  GetPublicAccessBlockCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { CLIENT, Resource } from '../deployment';
+import { differs, Problems } from '../expect';
+import { policyDiffers } from '../policy';
+
+const dynamodb = new DynamoDBClient(CLIENT);
+const kinesis = new KinesisClient(CLIENT);
+const s3 = new S3Client({ ...CLIENT, forcePathStyle: true });
+
+interface TableProperties {
+  readonly KeySchema: unknown;
+  readonly GlobalSecondaryIndexes?: { IndexName: string; KeySchema: unknown }[];
+  readonly DeletionProtectionEnabled?: boolean;
+  readonly TimeToLiveSpecification?: { AttributeName: string };
+  readonly PointInTimeRecoverySpecification?: { PointInTimeRecoveryEnabled: boolean };
+  readonly SSESpecification?: { SSEEnabled: boolean };
+}
+
+/** A table: its keys and indexes, that it expires, is recoverable, protected and encrypted. */
+export async function table({ physicalId, properties }: Resource): Promise<Problems> {
+  const wanted = properties as unknown as TableProperties;
+  const name = { TableName: physicalId };
+  const { Table: is } = await dynamodb.send(new DescribeTableCommand(name));
+  const indexes = (list?: { IndexName?: string; KeySchema?: unknown }[]) =>
+    (list ?? []).map(({ IndexName, KeySchema }) => ({ IndexName, KeySchema }));
+  const problems = [
+    ...differs('its status', is?.TableStatus, 'ACTIVE'),
+    ...differs('its key', is?.KeySchema, wanted.KeySchema),
+    ...differs('its indexes', indexes(is?.GlobalSecondaryIndexes), indexes(wanted.GlobalSecondaryIndexes)),
+  ];
+  if (wanted.DeletionProtectionEnabled !== undefined) {
+    problems.push(...differs('its deletion protection', is?.DeletionProtectionEnabled ?? false, wanted.DeletionProtectionEnabled));
+  }
+  if (wanted.SSESpecification?.SSEEnabled) {
+    problems.push(...differs('its encryption', is?.SSEDescription?.Status, 'ENABLED'));
+  }
+  if (wanted.TimeToLiveSpecification !== undefined) {
+    const { TimeToLiveDescription: ttl } = await dynamodb.send(new DescribeTimeToLiveCommand(name));
+    const set = ttl?.TimeToLiveStatus === 'ENABLED' ? ttl.AttributeName : undefined;
+    problems.push(...differs('the attribute by which it expires', set, wanted.TimeToLiveSpecification.AttributeName));
+  }
+  if (wanted.PointInTimeRecoverySpecification?.PointInTimeRecoveryEnabled) {
+    const backups = await dynamodb.send(new DescribeContinuousBackupsCommand(name));
+    const status = backups.ContinuousBackupsDescription?.PointInTimeRecoveryDescription?.PointInTimeRecoveryStatus;
+    problems.push(...differs('its point-in-time recovery', status, 'ENABLED'));
+  }
+  return problems;
+}
+
+/** A stream: that it takes records, encrypted, and keeps them long enough. */
+export async function stream({ physicalId, properties }: Resource): Promise<Problems> {
+  const { StreamDescriptionSummary: is } = await kinesis.send(
+    new DescribeStreamSummaryCommand({ StreamName: physicalId }),
+  );
+  const problems = [
+    ...differs('its status', is?.StreamStatus, 'ACTIVE'),
+    ...differs('how many hours it keeps records', is?.RetentionPeriodHours, properties.RetentionPeriodHours),
+  ];
+  const encryption = properties.StreamEncryption as { EncryptionType: string } | undefined;
+  if (encryption !== undefined) {
+    problems.push(...differs('its encryption', is?.EncryptionType, encryption.EncryptionType));
+  }
+  return problems;
+}
+
+/** A bucket: encrypted, versioned, closed to the public. */
+export async function bucket({ physicalId, properties }: Resource): Promise<Problems> {
+  const name = { Bucket: physicalId };
+  const encryption = await s3.send(new GetBucketEncryptionCommand(name));
+  const versioning = await s3.send(new GetBucketVersioningCommand(name));
+  const access = await s3.send(new GetPublicAccessBlockCommand(name));
+  const rule = encryption.ServerSideEncryptionConfiguration?.Rules?.[0]?.ApplyServerSideEncryptionByDefault;
+  return [
+    ...differs('its encryption', rule?.SSEAlgorithm, 'AES256'),
+    ...differs('its versioning', versioning.Status, (properties.VersioningConfiguration as { Status: string }).Status),
+    ...differs('what it closes to the public', access.PublicAccessBlockConfiguration, properties.PublicAccessBlockConfiguration),
+  ];
+}
+
+/** Who may use a bucket. */
+export async function bucketPolicy({ properties }: Resource): Promise<Problems> {
+  const { Policy } = await s3.send(new GetBucketPolicyCommand({ Bucket: properties.Bucket as string }));
+  return policyDiffers(Policy, properties.PolicyDocument);
+}
