@@ -11,6 +11,7 @@
 # The region is AWS_REGION where none is named. A deployment from a clean work
 # tree is tagged deployed/ENVIRONMENT/TIME, which scripts/rollback.sh goes back to.
 set -euo pipefail
+called_from=$PWD
 cd "$(dirname "$0")/.."
 
 usage() { sed -n '4,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -24,7 +25,7 @@ action=deploy binaries= omit= verify=yes
 while [ $# -gt 0 ]; do
     case $1 in
         --diff) action=diff ;;
-        --binaries) [ $# -ge 2 ] || usage; binaries=$(realpath "$2") || fail "the folder $2 cannot be found"; shift ;;
+        --binaries) [ $# -ge 2 ] || usage; binaries=$(cd "$called_from" && cd "$2" 2>/dev/null && pwd) || fail "the folder $2 cannot be found"; shift ;;
         --omit) [ $# -ge 2 ] || usage; omit=$2; shift ;;
         --no-verify) verify= ;;
         *) usage ;;
@@ -43,7 +44,7 @@ need git "install git"
 export AWS_REGION=$region AWS_DEFAULT_REGION=$region NODE_NO_WARNINGS=1
 
 echo "== tools of the stack"
-(cd stack && npm ci --no-audit --no-fund --loglevel=error)
+scripts/install-stack-tools.sh
 account=$(cd stack && npx tsx verify/account.ts) || fail "no deployment without an account that can be used; see above"
 echo "account $account, region $region"
 

@@ -7,6 +7,6 @@ cd "$(dirname "$0")/.."
 for file in access-log.json metrics.json; do
     cargo run --locked --quiet -p local-stack --example stack_file -- "$file" > "stack/lib/$file"
 done
-[ -d stack/node_modules ] || (cd stack && npm ci --no-audit --no-fund --loglevel=error)
+scripts/install-stack-tools.sh
 (cd stack && npx tsx test/dashboard-file.ts) > target/dashboard.json
 mv target/dashboard.json crates/local-stack/src/dashboard/dashboard.json

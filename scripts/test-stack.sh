@@ -9,7 +9,7 @@ mkdir -p target
 rm -f target/stack-tests.txt
 scripts/stage-lambdas.sh
 cd stack
-npm ci --no-audit --no-fund --loglevel=error
+../scripts/install-stack-tools.sh
 npx tsc --noEmit
 status=0
 npx vitest run --reporter=default --reporter=json --outputFile=../target/stack-tests.json || status=$?

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import metrics from '../lib/metrics.json';
-import { templateOf } from './template';
+import { templateOf } from '../lib/offline';
 
 const template = templateOf('test');
 

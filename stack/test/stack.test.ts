@@ -7,7 +7,7 @@ import accessLog from '../lib/access-log.json';
 import { ApiKeyAuthorizer } from '../lib/constructs/api-key-authorizer';
 import { Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline } from '../lib/constructs/usage-pipeline';
-import { stackOf, templateOf } from './template';
+import { stackOf, templateOf } from '../lib/offline';
 
 const template = templateOf('test');
 

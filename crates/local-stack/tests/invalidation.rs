@@ -242,7 +242,7 @@ fn print(lags_us: &Histogram<u64>, interval_ms: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_instance_admits_a_key_later_than_the_interval_after_its_deletion() {
     let _machine = MACHINE.lock().await;
-    let (run, _folder) = run(1_000, 2_000).await;
+    let (run, _folder) = Box::pin(run(1_000, 2_000)).await;
     let lags = lags_us(&run);
     print(&lags, 1_000);
     println!("told: {:?}", run.stack.metrics.counts());
@@ -273,7 +273,7 @@ async fn no_instance_admits_a_key_later_than_the_interval_after_its_deletion() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_an_interval_of_0_no_call_after_the_deletion_is_admitted() {
     let _machine = MACHINE.lock().await;
-    let (run, _folder) = run(0, 2_000).await;
+    let (run, _folder) = Box::pin(run(0, 2_000)).await;
     let lags = lags_us(&run);
     assert!(
         lags.is_empty(),

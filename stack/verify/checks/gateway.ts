@@ -5,7 +5,7 @@ import {
   GetDeploymentCommand,
   GetGatewayResponseCommand,
   GetMethodCommand,
-  GetRequestValidatorCommand,
+  GetRequestValidatorsCommand,
   GetResourceCommand,
   GetRestApiCommand,
   GetStageCommand,
@@ -74,10 +74,12 @@ export async function gatewayResponse(resource: Resource): Promise<Problems> {
   ];
 }
 
-/** What is checked of a request. */
+/** What is checked of a request: that some validator of the API does so. */
 export async function requestValidator(resource: Resource): Promise<Problems> {
-  await gateway.send(new GetRequestValidatorCommand({ ...api(resource), requestValidatorId: resource.physicalId }));
-  return [];
+  const { ValidateRequestBody, ValidateRequestParameters } = resource.properties;
+  const { items } = await gateway.send(new GetRequestValidatorsCommand(api(resource)));
+  const fits = items?.some((is) => is.validateRequestBody === ValidateRequestBody && is.validateRequestParameters === ValidateRequestParameters);
+  return fits ? [] : ['it is missing: requests are not validated'];
 }
 
 /** A stage: where it writes its access log, and in which format. */

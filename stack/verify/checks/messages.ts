@@ -1,4 +1,9 @@
-import { GetSubscriptionAttributesCommand, GetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
+import {
+  GetSubscriptionAttributesCommand,
+  GetTopicAttributesCommand,
+  paginateListSubscriptionsByTopic,
+  SNSClient,
+} from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { CLIENT, Resource } from '../deployment';
 import { differs, Problems } from '../expect';
@@ -50,8 +55,12 @@ export async function topicPolicy({ properties }: Resource): Promise<Problems> {
 /** Who is told of a topic's messages, and where those go that cannot be delivered. */
 export async function subscription({ physicalId, properties }: Resource): Promise<Problems> {
   const { Attributes: is } = await sns.send(new GetSubscriptionAttributesCommand({ SubscriptionArn: physicalId }));
+  let endpoint: string | undefined;
+  for await (const page of paginateListSubscriptionsByTopic({ client: sns }, { TopicArn: properties.TopicArn as string })) {
+    endpoint ??= page.Subscriptions?.find(({ SubscriptionArn }) => SubscriptionArn === physicalId)?.Endpoint;
+  }
   return [
-    ...differs('whom it tells', is?.Endpoint, properties.Endpoint),
+    ...differs('whom it tells', endpoint, properties.Endpoint),
     ...differs('where failed messages go', JSON.parse(is?.RedrivePolicy ?? 'null'), properties.RedrivePolicy ?? null),
   ];
 }

@@ -14,13 +14,15 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use lambda_support::clock::now_ms;
 use local_stack::authorization::AnswerCache;
-use local_stack::aws_endpoint::AwsEndpoint;
+use local_stack::aws_endpoint::{AwsEndpoint, database_client};
 use local_stack::demo_keys::DemoKey;
 use local_stack::faults::{FaultRates, Faults};
 use local_stack::kinesis::KinesisStore;
+use local_stack::log_group::LogGroup;
+use local_stack::logs::LogsService;
 use local_stack::notifications::Notifications;
 use local_stack::queues::Queues;
-use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
+use local_stack::stack::{LOG_GROUP, LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::window::CallWindow;
 
@@ -51,8 +53,19 @@ pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
     let address = listener.local_addr().unwrap();
     let faults = Arc::new(Faults::new(FaultRates::default(), 0));
     let notifications = Arc::new(Notifications::open(folder, faults.clone()).unwrap());
-    let answers = Arc::new(AnswerCache::new(0));
-    let endpoint = AwsEndpoint::new(address, kinesis, queues, faults, notifications, answers);
+    let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP).unwrap();
+    let endpoint = AwsEndpoint {
+        dynamodb: address,
+        kinesis,
+        queues,
+        faults,
+        notifications,
+        answers: Arc::new(AnswerCache::new(0)),
+        logs: Arc::new(LogsService::new(Arc::new(log_group))),
+        metrics: Arc::default(),
+        lagging_index: None,
+        client: database_client(),
+    };
     tokio::spawn(axum::serve(listener, endpoint.router()).into_future());
     format!("http://{address}")
 }

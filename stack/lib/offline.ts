@@ -3,8 +3,8 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { usageMeter } from '../lib/app';
-import { UsageMeterStack } from '../lib/usage-meter-stack';
+import { usageMeter } from './app';
+import { UsageMeterStack } from './usage-meter-stack';
 
 const SERVICES = ['usage-consumer', 'api-authorizer', 'invalidation-fanout', 'usage-endpoint', 'usage-reconciler'];
 

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Installs the tools of the stack as package-lock.json names them, unless they are there.
+set -euo pipefail
+cd "$(dirname "$0")/../stack"
+command -v npm >/dev/null || { echo "stack: npm is missing; install Node.js 20 or newer, with npm" >&2; exit 1; }
+cmp -s package-lock.json node_modules/.installed-lock.json && exit 0
+npm ci --no-audit --no-fund --loglevel=error
+cp package-lock.json node_modules/.installed-lock.json

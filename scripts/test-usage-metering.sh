@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Sends calls with an API key, waits until they are counted, and compares exactly.
+#
+#   scripts/test-usage-metering.sh ENVIRONMENT API_KEY [--calls NUMBER] [--url URL]
+#   scripts/test-usage-metering.sh local API_KEY [--calls NUMBER] [--data FOLDER]
+#
+# Of NUMBER calls (100), seven in ten succeed, two are answered with 404 and one
+# with 500. The API has to answer /status/CODE with CODE, and /usage with the
+# key's usage, as the example API does. It waits as long as usage may take, 60
+# seconds after the last call, and no longer than it takes. Nothing else may use
+# the key meanwhile. Exits with 0 when the counts are equal, 1 when they are
+# not, 2 when that cannot be found out.
+set -euo pipefail
+called_from=$PWD
+cd "$(dirname "$0")/.."
+freshness_limit_s=60
+
+usage() { sed -n '4,5s/^# *//p' "$0" >&2; exit 2; }
+fail() { echo "test-usage-metering: $*" >&2; exit 2; }
+[ $# -ge 2 ] || usage
+environment=$1 key=$2
+shift 2
+calls=100 url= data=meter-data
+while [ $# -ge 2 ]; do
+    case $1 in
+        --calls) calls=$2 ;;
+        --url) url=$2 ;;
+        --data) data=$2 ;;
+        *) usage ;;
+    esac
+    shift 2
+done
+[ $# -eq 0 ] || usage
+[[ $data = /* ]] || data=$called_from/$data
+[[ $calls =~ ^[1-9][0-9]*$ ]] || fail "--calls $calls is no number of calls"
+command -v curl >/dev/null || fail "curl is missing (Debian: apt-get install curl)"
+
+member() { tr -d ' \n' | sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p"; }
+if [ -z "$url" ] && [ "$environment" = local ]; then
+    [ -f "$data/endpoints.json" ] || fail "no local stack was started in $data; run meter local --data $data"
+    url=$(member gateway < "$data/endpoints.json")
+elif [ -z "$url" ]; then
+    scripts/install-stack-tools.sh
+    url=$(cd stack && NODE_NO_WARNINGS=1 npx tsx verify/api-url.ts "UsageMeter-$environment") || fail "the URL of the API is not known; name it with --url"
+fi
+url=${url%/}
+
+# The secret goes to curl by a file that only this user can read, not by its arguments.
+headers=$(mktemp)
+trap 'rm -f "$headers" "$headers.seen"' EXIT
+printf 'x-api-key: %s\n' "$key" > "$headers"
+call() { curl --silent --show-error --max-time 30 --header "@$headers" "$@"; }
+counted() {
+    local answer
+    answer=$(call "$url/usage?from=$first_day&to=$(date -u +%F)") || return 1
+    [ "$(member message <<< "$answer")" = "" ] || { echo "$answer" >&2; return 1; }
+    member total <<< "$answer"
+}
+
+first_day=$(date -u +%F)
+before=$(counted) || fail "$url/usage does not tell the usage of this key; is the key right, and the URL?"
+[[ $before =~ ^[0-9]+$ ]] || fail "$url/usage answered without a total"
+echo "The key $(call "$url/usage" | member apiKeyId) has $before counted calls. Sending $calls calls to $url/status/..."
+
+: > "$headers.seen"
+for ((sent = 0; sent < calls; sent++)); do
+    case $((sent % 10)) in
+        7 | 8) wanted=404 ;;
+        9) wanted=500 ;;
+        *) wanted=200 ;;
+    esac
+    call --output /dev/null --write-out '%{http_code}\n' "$url/status/$wanted" >> "$headers.seen" || echo 000 >> "$headers.seen"
+done
+sort "$headers.seen" | uniq -c | while read -r number status; do echo "  $number answered with $status"; done
+successful=$(grep -c '^2' "$headers.seen" || true)
+unanswered=$(grep -c '^000$' "$headers.seen" || true)
+[ "$unanswered" -eq 0 ] || fail "$unanswered calls were not answered, so it is not known whether they count; try again"
+
+expected=$((before + successful))
+echo "Waiting for $successful successful calls to be counted:"
+started=$SECONDS
+until now=$(counted) && [ "$now" -ge "$expected" ]; do
+    [ $((SECONDS - started)) -lt "$freshness_limit_s" ] || break
+    sleep 0.5
+done
+echo "  $((now - before)) of $successful after $((SECONDS - started)) s"
+if [ "$now" -ne "$expected" ]; then
+    echo "test-usage-metering: DIFFERENT: the client saw $successful successful calls, the ledger counted $((now - before))." >&2
+    echo "See docs/runbooks/drift-and-backfill.md, and docs/runbooks/freshness.md if some are only late." >&2
+    exit 1
+fi
+echo "Equal: what the client saw is what is billed, and no call that failed is."

@@ -1,0 +1,205 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CLIENT, Deployment, readDeployment } from '../verify/deployment';
+import { Finding, line, verify } from '../verify/verify';
+import { LEFT_OUT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
+import { Project } from './ministack/project';
+import { CHANGES, REMOVALS } from './ministack/removals';
+import { Ministack } from './ministack/server';
+
+const BINARIES = path.join(__dirname, '../../target/lambda');
+const METER = path.join(__dirname, '../../target/tools/meter');
+const ENVIRONMENT = 'dev';
+const OPTIONS = ['--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(','), '--no-verify'];
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-deployment-'));
+let ministack: Ministack;
+let project: Project;
+let deployment: Deployment;
+let apiUrl: string;
+
+function meter(...words: string[]): string {
+  return execFileSync(METER, [...words, '--aws', ENVIRONMENT], { encoding: 'utf8' });
+}
+
+async function call(secret: string): Promise<number> {
+  return (await fetch(`${apiUrl}/status/200`, { headers: { 'x-api-key': secret } })).status;
+}
+
+function newKey(): { apiKeyId: string; apiKey: string } {
+  return JSON.parse(meter('keys', 'create', '--owner', 'acme', '--json'));
+}
+
+/** The findings with problems, by the path of their resource. */
+function problems(findings: Finding[]): Map<string, string> {
+  return new Map(findings.filter((found) => found.problems.length > 0).map((found) => [found.resource.path, line(found)]));
+}
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 200));
+}
+
+beforeAll(async () => {
+  ministack = await Ministack.start(folder);
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL: ministack.endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    NODE_NO_WARNINGS: '1',
+  });
+  project = new Project(path.join(folder, 'project'));
+});
+
+afterAll(async () => {
+  await ministack?.stop();
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+describe('the deploy script', () => {
+  test('says what to do where CDK was never set up', () => {
+    const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
+    expect(output).toContain('npx cdk bootstrap aws://000000000000/us-east-1');
+    expect(status).toBe(1);
+    execFileSync('npx', ['cdk', 'bootstrap', 'aws://000000000000/us-east-1', '--context', 'environment=any'], {
+      cwd: path.join(project.folder, 'stack'),
+      stdio: 'ignore',
+    });
+  });
+
+  test.each([
+    [['Prod', 'us-east-1'], 'has to be 1 to 20 of a-z'],
+    [['dev', 'us-east-1', '--binaries', '/nowhere'], 'the folder /nowhere cannot be found'],
+    [['dev', 'us-east-1', '--fast'], 'scripts/deploy.sh ENVIRONMENT [REGION]'],
+  ])('refuses %j and says why', (words, said) => {
+    const { status, output } = project.run('deploy.sh', words);
+    expect(output).toContain(said);
+    expect(status).not.toBe(0);
+  });
+
+  test('deploys everything, and tags what it deployed', async () => {
+    const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
+    expect(status, output).toBe(0);
+    expect(project.git('tag', '--points-at', 'HEAD')).toMatch(/^deployed\/dev\/\d{8}T\d{6}Z$/m);
+    deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
+    const api = deployment.resources.find(({ type }) => type === 'AWS::ApiGateway::RestApi')!;
+    apiUrl = ministack.apiUrl(api.physicalId!, ENVIRONMENT);
+  });
+
+  test('shows what a change would do, and does nothing', () => {
+    project.edit('stack/lib/constructs/usage-pipeline.ts', 'Counts successful API calls', 'Counts API calls that succeeded');
+    const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS, '--diff']);
+    expect(output).toContain('Counts API calls that succeeded');
+    expect(status, output).toBe(0);
+  });
+
+  test('is taken back by the rollback script', async () => {
+    const description = async () => {
+      const command = new GetFunctionConfigurationCommand({ FunctionName: `usage-consumer-${ENVIRONMENT}` });
+      return (await new LambdaClient(CLIENT).send(command)).Description;
+    };
+    expect(await description()).toMatch(/^Counts successful API calls/);
+    const tooEarly = project.run('rollback.sh', [ENVIRONMENT, ...OPTIONS]);
+    expect(tooEarly.output).toContain('there is no deployment before the last');
+    project.commit('another description');
+    const deployed = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
+    expect(deployed.status, deployed.output).toBe(0);
+    expect(await description()).toMatch(/^Counts API calls that succeeded/);
+    const { status, output } = project.run('rollback.sh', [ENVIRONMENT, '--region', 'us-east-1', ...OPTIONS]);
+    expect(output).toContain('the first version');
+    expect(status, output).toBe(0);
+    expect(await description()).toMatch(/^Counts successful API calls/);
+    deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
+  });
+});
+
+describe('what is deployed', () => {
+  test('has a key admitted, stopped and refused by the real authorizer behind API Gateway', async () => {
+    const { apiKeyId, apiKey } = newKey();
+    expect(await call(apiKey)).toBe(200);
+    expect(await call(`${apiKey}x`)).toBe(403);
+    meter('keys', 'delete', apiKeyId);
+    await until(async () => (await call(apiKey)) === 403);
+  });
+
+  test('counts a record of its stream in its ledger, once, by the real consumer', async () => {
+    const { apiKeyId } = newKey();
+    const at = Date.now();
+    const message = (status: string, id: number) =>
+      JSON.stringify({ extendedRequestId: `request-${id}`, apiKeyId, requestTimeEpoch: String(at), status, resourcePath: '/status/{code}' });
+    const logEvents = ['200', '204', '404', '500', '201'].map((status, id) => ({ id: `${id}`, timestamp: at, message: message(status, id) }));
+    const envelope = { messageType: 'DATA_MESSAGE', logGroup: '/aws/api-gateway/usage-dev', logStream: 'a', subscriptionFilters: ['usage'], logEvents };
+    const record = { StreamName: `usage-${ENVIRONMENT}`, Data: Buffer.from(JSON.stringify(envelope)) };
+    const kinesis = new KinesisClient(CLIENT);
+    // CloudWatch Logs may deliver a batch twice.
+    await kinesis.send(new PutRecordCommand({ ...record, PartitionKey: 'one' }));
+    await kinesis.send(new PutRecordCommand({ ...record, PartitionKey: 'two' }));
+    const last = { ...envelope, logEvents: [{ ...logEvents[0]!, id: 'last', message: message('200', 9).replace(apiKeyId, `${apiKeyId}-last`) }] };
+    await kinesis.send(new PutRecordCommand({ ...record, Data: Buffer.from(JSON.stringify(last)), PartitionKey: 'one' }));
+    await kinesis.send(new PutRecordCommand({ ...record, Data: Buffer.from(JSON.stringify(last)), PartitionKey: 'two' }));
+    const calls = (key: string) => meter('usage', key, '--csv').trim().split('\n').slice(1).reduce((sum, row) => sum + Number(row.split(',')[2]), 0);
+    await until(() => calls(`${apiKeyId}-last`) > 0);
+    await until(() => calls(apiKeyId) > 0);
+    expect([calls(apiKeyId), calls(`${apiKeyId}-last`)]).toEqual([3, 1]);
+  });
+});
+
+describe('verification', () => {
+  test('finds nothing wrong, but for what the emulator leaves unset', async () => {
+    const unset = new Set(UNSET.map(({ type }) => type));
+    const before = await verify({ ...deployment, resources: deployment.resources.filter(({ type }) => type !== 'AWS::CloudWatch::Alarm') });
+    for (const { resource, problems } of before.filter((found) => found.problems.length > 0)) {
+      expect(unset, `${resource.path}: ${problems.join()}`).toContain(resource.type);
+    }
+    await setUnset(deployment);
+    expect([...problems(await verify(deployment)).values()]).toEqual([]);
+    expect(NOT_SHOWN.length).toBeGreaterThan(0);
+  });
+
+  test('is a script that says so, and makes a call', () => {
+    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting']);
+    expect(status, output).toBe(0);
+    expect(output).toContain('the key was deleted, and its calls are denied');
+  });
+
+  test.each(CHANGES)('misses $what', async ({ path, change, said }) => {
+    const resource = deployment.resources.find((each) => each.path === path)!;
+    const before = problems(await verify(deployment));
+    await change(resource);
+    const after = problems(await verify(deployment));
+    expect(after.get(path)).toMatch(said);
+    expect([...after.keys()].filter((each) => !before.has(each))).toEqual([path]);
+  });
+
+  test('misses any one resource, permission or subscription that is taken away', async () => {
+    const types = Object.keys(REMOVALS);
+    expect([...new Set(deployment.resources.map(({ type }) => type))].filter((type) => !types.includes(type))).toEqual([]);
+    const order = deployment.resources.map((resource) => ({ resource, place: types.indexOf(resource.type) }));
+    const changed = new Set(CHANGES.map(({ path }) => path));
+    let before = problems(await verify(deployment));
+    const taken: string[] = [];
+    for (const { resource } of order.sort((left, right) => left.place - right.place)) {
+      await REMOVALS[resource.type]!(resource);
+      const after = problems(await verify(deployment));
+      expect(after.get(resource.path), `${resource.type} ${resource.path}`).toMatch(/missing|no subscription|should be/);
+      const news = [...after.keys()].filter((each) => !before.has(each));
+      expect(news, `${resource.type} ${resource.path}`).toEqual(changed.has(resource.path) ? [] : [resource.path]);
+      before = after;
+      taken.push(resource.path);
+    }
+    expect(taken.length).toBe(deployment.resources.length);
+    console.log(`${taken.length} resources were taken away, one by one, and each was named as the one that is missing`);
+  });
+
+  test('is a script that fails then', () => {
+    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting']);
+    expect(status).toBe(1);
+    expect(output).toContain('FAIL  Logs::SubscriptionFilter Pipeline/Subscription');
+    expect(output).toContain('is named above');
+  });
+});

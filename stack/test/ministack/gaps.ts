@@ -1,0 +1,135 @@
+import { APIGatewayClient, CreateRequestValidatorCommand, UpdateStageCommand } from '@aws-sdk/client-api-gateway';
+import { CloudWatchClient, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
+import { DynamoDBClient, UpdateContinuousBackupsCommand, UpdateTableCommand, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
+import { KinesisClient, StartStreamEncryptionCommand } from '@aws-sdk/client-kinesis';
+import { LambdaClient, UpdateFunctionConfigurationCommand, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
+import { SetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
+import { CLIENT, Deployment, Resource } from '../../verify/deployment';
+
+/** Parts of the stack that the emulator does not have, and why. They are left out of what is deployed to it. */
+export const LEFT_OUT: Record<string, string> = {
+  ConsumerDeployment: 'it has no CodeDeploy',
+  AuthorizerDeployment: 'it has no CodeDeploy',
+  'Alarms/consumer-errors': 'its CloudFormation makes no alarm of an expression',
+  'Alarms/skipped-without-a-key': 'its CloudFormation makes no alarm of an expression',
+};
+
+/** What else it cannot do, so that no test here shows it. */
+export const NOT_SHOWN = [
+  'it delivers no log event to a subscription, so the test puts the record on the stream',
+  'API Gateway writes no access log, so no call is counted by itself',
+  'API Gateway maps no context of an authorizer to headers or error bodies',
+  'the destination of given-up records is kept and not used',
+  'it checks no permission when a function uses another service',
+];
+
+type Repair = (resource: Resource, deployment: Deployment) => Promise<unknown>;
+
+/** What its CloudFormation leaves unset although its services have it: the test sets it, as CloudFormation would. */
+export const UNSET: { what: string; type: string; repair: Repair }[] = [
+  {
+    what: 'expiry of a table',
+    type: 'AWS::DynamoDB::Table',
+    repair: ({ physicalId, properties }) =>
+      new DynamoDBClient(CLIENT).send(
+        new UpdateTimeToLiveCommand({
+          TableName: physicalId,
+          TimeToLiveSpecification: properties.TimeToLiveSpecification as { AttributeName: string; Enabled: boolean },
+        }),
+      ),
+  },
+  {
+    what: 'recovery of a table',
+    type: 'AWS::DynamoDB::Table',
+    repair: ({ physicalId }) =>
+      new DynamoDBClient(CLIENT).send(
+        new UpdateContinuousBackupsCommand({
+          TableName: physicalId,
+          PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        }),
+      ),
+  },
+  {
+    what: 'encryption of a table',
+    type: 'AWS::DynamoDB::Table',
+    repair: ({ physicalId }) =>
+      new DynamoDBClient(CLIENT).send(new UpdateTableCommand({ TableName: physicalId, SSESpecification: { Enabled: true } })),
+  },
+  {
+    what: 'encryption of the stream',
+    type: 'AWS::Kinesis::Stream',
+    repair: ({ physicalId }) =>
+      new KinesisClient(CLIENT).send(
+        new StartStreamEncryptionCommand({ StreamName: physicalId, EncryptionType: 'KMS', KeyId: 'alias/aws/kinesis' }),
+      ),
+  },
+  {
+    what: 'encryption of a topic',
+    type: 'AWS::SNS::Topic',
+    repair: ({ physicalId, properties }) =>
+      new SNSClient(CLIENT).send(
+        new SetTopicAttributesCommand({
+          TopicArn: physicalId,
+          AttributeName: 'KmsMasterKeyId',
+          AttributeValue: properties.KmsMasterKeyId as string,
+        }),
+      ),
+  },
+  {
+    what: 'dead-letter queue of a function',
+    type: 'AWS::Lambda::Function',
+    repair: async ({ physicalId, properties }) => {
+      const DeadLetterConfig = properties.DeadLetterConfig as { TargetArn: string } | undefined;
+      if (DeadLetterConfig === undefined) return;
+      const client = new LambdaClient(CLIENT);
+      await client.send(new UpdateFunctionConfigurationCommand({ FunctionName: physicalId, DeadLetterConfig }));
+      await waitUntilFunctionActiveV2({ client, maxWaitTime: 120 }, { FunctionName: physicalId });
+    },
+  },
+  {
+    what: 'access log of a stage',
+    type: 'AWS::ApiGateway::Stage',
+    repair: ({ properties }) => {
+      const { DestinationArn, Format } = properties.AccessLogSetting as { DestinationArn: string; Format: string };
+      return new APIGatewayClient(CLIENT).send(
+        new UpdateStageCommand({
+          restApiId: properties.RestApiId as string,
+          stageName: properties.StageName as string,
+          patchOperations: [
+            { op: 'replace', path: '/accessLogSettings/destinationArn', value: DestinationArn },
+            { op: 'replace', path: '/accessLogSettings/format', value: Format },
+          ],
+        }),
+      );
+    },
+  },
+  {
+    what: 'request validator of an API',
+    type: 'AWS::ApiGateway::RequestValidator',
+    repair: ({ properties }) =>
+      new APIGatewayClient(CLIENT).send(
+        new CreateRequestValidatorCommand({
+          restApiId: properties.RestApiId as string,
+          validateRequestBody: properties.ValidateRequestBody as boolean,
+          validateRequestParameters: properties.ValidateRequestParameters as boolean,
+        }),
+      ),
+  },
+  {
+    what: 'first evaluation of an alarm',
+    type: 'AWS::CloudWatch::Alarm',
+    repair: ({ physicalId }) =>
+      new CloudWatchClient(CLIENT).send(
+        new SetAlarmStateCommand({ AlarmName: physicalId, StateValue: 'OK', StateReason: 'no data is no alarm' }),
+      ),
+  },
+];
+
+/** Sets what the emulator's CloudFormation left unset. */
+export async function setUnset(deployment: Deployment): Promise<void> {
+  for (const { type, repair } of UNSET) {
+    for (const resource of deployment.resources.filter((each) => each.type === type)) {
+      await repair(resource, deployment);
+    }
+  }
+}

@@ -1,0 +1,274 @@
+import {
+  APIGatewayClient,
+  DeleteAuthorizerCommand,
+  DeleteDeploymentCommand,
+  DeleteGatewayResponseCommand,
+  DeleteMethodCommand,
+  DeleteRequestValidatorCommand,
+  DeleteResourceCommand,
+  DeleteRestApiCommand,
+  DeleteStageCommand,
+  GetRequestValidatorsCommand,
+  UpdateAccountCommand,
+  UpdateAuthorizerCommand,
+  UpdateMethodCommand,
+  UpdateStageCommand,
+} from '@aws-sdk/client-api-gateway';
+import { CloudWatchClient, DeleteAlarmsCommand, DeleteDashboardsCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
+import {
+  CloudWatchLogsClient,
+  DeleteLogGroupCommand,
+  DeleteRetentionPolicyCommand,
+  DeleteSubscriptionFilterCommand,
+  DescribeSubscriptionFiltersCommand,
+  PutSubscriptionFilterCommand,
+} from '@aws-sdk/client-cloudwatch-logs';
+import { DeleteTableCommand, DynamoDBClient, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteRuleCommand, DisableRuleCommand, EventBridgeClient, ListTargetsByRuleCommand, RemoveTargetsCommand } from '@aws-sdk/client-eventbridge';
+import {
+  DeleteRoleCommand,
+  DeleteRolePolicyCommand,
+  DetachRolePolicyCommand,
+  GetRolePolicyCommand,
+  IAMClient,
+  ListAttachedRolePoliciesCommand,
+  PutRolePolicyCommand,
+} from '@aws-sdk/client-iam';
+import { DeleteStreamCommand, KinesisClient } from '@aws-sdk/client-kinesis';
+import {
+  DeleteAliasCommand,
+  DeleteEventSourceMappingCommand,
+  DeleteFunctionCommand,
+  GetPolicyCommand,
+  LambdaClient,
+  RemovePermissionCommand,
+  UpdateEventSourceMappingCommand,
+  UpdateFunctionConfigurationCommand,
+} from '@aws-sdk/client-lambda';
+import { DeleteBucketCommand, DeleteBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
+import { DeleteTopicCommand, SetSubscriptionAttributesCommand, SetTopicAttributesCommand, SNSClient, UnsubscribeCommand } from '@aws-sdk/client-sns';
+import { DeleteQueueCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { CLIENT, Resource } from '../../verify/deployment';
+
+const gateway = new APIGatewayClient(CLIENT);
+const cloudWatch = new CloudWatchClient(CLIENT);
+const logs = new CloudWatchLogsClient(CLIENT);
+const dynamodb = new DynamoDBClient(CLIENT);
+const eventBridge = new EventBridgeClient(CLIENT);
+const iam = new IAMClient(CLIENT);
+const kinesis = new KinesisClient(CLIENT);
+const lambda = new LambdaClient(CLIENT);
+const s3 = new S3Client({ ...CLIENT, forcePathStyle: true });
+const sns = new SNSClient(CLIENT);
+const sqs = new SQSClient(CLIENT);
+
+type Remove = (resource: Resource) => Promise<unknown>;
+const text = (resource: Resource, name: string) => resource.properties[name] as string;
+const api = (resource: Resource) => ({ restApiId: text(resource, 'RestApiId') });
+
+/** The policy of SNS for a topic that was given none: its owner may use it. */
+const DEFAULT_TOPIC_POLICY = JSON.stringify({ Statement: [] });
+
+/** How a resource of each type is taken away; in this order, so that nothing goes along with something else. */
+export const REMOVALS: Record<string, Remove> = {
+  'AWS::CloudWatch::Alarm': ({ physicalId }) => cloudWatch.send(new DeleteAlarmsCommand({ AlarmNames: [physicalId!] })),
+  'AWS::CloudWatch::Dashboard': ({ physicalId }) => cloudWatch.send(new DeleteDashboardsCommand({ DashboardNames: [physicalId!] })),
+  'AWS::Events::Rule': async ({ physicalId: Rule }) => {
+    const { Targets } = await eventBridge.send(new ListTargetsByRuleCommand({ Rule }));
+    await eventBridge.send(new RemoveTargetsCommand({ Rule, Ids: (Targets ?? []).map(({ Id }) => Id!) }));
+    await eventBridge.send(new DeleteRuleCommand({ Name: Rule }));
+  },
+  'AWS::Lambda::EventSourceMapping': ({ physicalId }) => lambda.send(new DeleteEventSourceMappingCommand({ UUID: physicalId })),
+  'AWS::SNS::Subscription': ({ physicalId }) => sns.send(new UnsubscribeCommand({ SubscriptionArn: physicalId })),
+  'AWS::Logs::SubscriptionFilter': (resource) => removeSubscriptionFilter(text(resource, 'LogGroupName')),
+  'AWS::Lambda::Permission': removePermission,
+  'AWS::Lambda::Alias': (resource) =>
+    lambda.send(new DeleteAliasCommand({ FunctionName: text(resource, 'FunctionName'), Name: text(resource, 'Name') })),
+  'AWS::Lambda::Version': ({ physicalId }) => lambda.send(new DeleteFunctionCommand({ FunctionName: physicalId })),
+  'AWS::Lambda::Function': ({ physicalId }) => lambda.send(new DeleteFunctionCommand({ FunctionName: physicalId })),
+  'AWS::ApiGateway::GatewayResponse': (resource) =>
+    gateway.send(new DeleteGatewayResponseCommand({ ...api(resource), responseType: text(resource, 'ResponseType') as 'ACCESS_DENIED' })),
+  'AWS::ApiGateway::Method': (resource) => gateway.send(new DeleteMethodCommand(method(resource))),
+  'AWS::ApiGateway::Stage': (resource) => gateway.send(new DeleteStageCommand(stage(resource))),
+  'AWS::ApiGateway::Deployment': (resource) => gateway.send(new DeleteDeploymentCommand({ ...api(resource), deploymentId: resource.physicalId })),
+  'AWS::ApiGateway::Authorizer': (resource) => gateway.send(new DeleteAuthorizerCommand({ ...api(resource), authorizerId: resource.physicalId })),
+  'AWS::ApiGateway::RequestValidator': async (resource) => {
+    const { items } = await gateway.send(new GetRequestValidatorsCommand(api(resource)));
+    for (const { id } of items ?? []) {
+      await gateway.send(new DeleteRequestValidatorCommand({ ...api(resource), requestValidatorId: id }));
+    }
+  },
+  'AWS::ApiGateway::Resource': (resource) => gateway.send(new DeleteResourceCommand({ ...api(resource), resourceId: resource.physicalId })),
+  'AWS::ApiGateway::Account': () =>
+    gateway.send(new UpdateAccountCommand({ patchOperations: [{ op: 'replace', path: '/cloudwatchRoleArn', value: '' }] })),
+  'AWS::ApiGateway::RestApi': ({ physicalId }) => gateway.send(new DeleteRestApiCommand({ restApiId: physicalId })),
+  'AWS::IAM::Policy': (resource) => iam.send(new DeleteRolePolicyCommand(rolePolicy(resource))),
+  'AWS::IAM::Role': async ({ physicalId: RoleName }) => {
+    const { AttachedPolicies } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName }));
+    for (const { PolicyArn } of AttachedPolicies ?? []) await iam.send(new DetachRolePolicyCommand({ RoleName, PolicyArn }));
+    await iam.send(new DeleteRoleCommand({ RoleName }));
+  },
+  'AWS::SQS::QueuePolicy': (resource) =>
+    sqs.send(new SetQueueAttributesCommand({ QueueUrl: (resource.properties.Queues as string[])[0], Attributes: { Policy: '' } })),
+  'AWS::SQS::Queue': ({ physicalId }) => sqs.send(new DeleteQueueCommand({ QueueUrl: physicalId })),
+  'AWS::SNS::TopicPolicy': (resource) =>
+    sns.send(
+      new SetTopicAttributesCommand({
+        TopicArn: (resource.properties.Topics as string[])[0],
+        AttributeName: 'Policy',
+        AttributeValue: DEFAULT_TOPIC_POLICY,
+      }),
+    ),
+  'AWS::SNS::Topic': ({ physicalId }) => sns.send(new DeleteTopicCommand({ TopicArn: physicalId })),
+  'AWS::S3::BucketPolicy': (resource) => s3.send(new DeleteBucketPolicyCommand({ Bucket: text(resource, 'Bucket') })),
+  'AWS::S3::Bucket': ({ physicalId }) => s3.send(new DeleteBucketCommand({ Bucket: physicalId })),
+  'AWS::DynamoDB::Table': ({ physicalId }) => dynamodb.send(new DeleteTableCommand({ TableName: physicalId })),
+  'AWS::Kinesis::Stream': ({ physicalId }) => kinesis.send(new DeleteStreamCommand({ StreamName: physicalId })),
+  'AWS::Logs::LogGroup': ({ physicalId }) => logs.send(new DeleteLogGroupCommand({ logGroupName: physicalId })),
+};
+
+/** What can be taken away of a resource that stays: the resource, how, and what has to be said. */
+export const CHANGES: { path: string; what: string; change: Remove; said: RegExp }[] = [
+  {
+    path: 'Pipeline/Consumer/Role/DefaultPolicy',
+    what: 'one permission of the consumer',
+    change: (resource) => editPolicy(resource, (statement) => withoutAction(statement, 'dynamodb:UpdateItem')),
+    said: /permission is missing: Allow dynamodb:UpdateItem on arn:aws:dynamodb:us-east-1:000000000000:table\/usage-dev/,
+  },
+  {
+    path: 'Keys/Authorizer/Role/DefaultPolicy',
+    what: 'the limits of what the authorizer may do',
+    change: (resource) => editPolicy(resource, (statement) => ({ ...statement, Resource: '*' })),
+    said: /a permission is there that nothing asks for: Allow dynamodb:GetItem on \*/,
+  },
+  {
+    path: 'Pipeline/Consumer/Live/Stream',
+    what: 'the feeding of the consumer',
+    change: ({ physicalId }) => lambda.send(new UpdateEventSourceMappingCommand({ UUID: physicalId, Enabled: false })),
+    said: /its state is "Disabled", and should be "Enabled"/,
+  },
+  {
+    path: 'Pipeline/Subscription',
+    what: 'the filter of the subscription',
+    change: async (resource) => {
+      const [filter] = await subscriptionFilters(text(resource, 'LogGroupName'));
+      await logs.send(new PutSubscriptionFilterCommand({ ...filter, filterPattern: '{ $.status = 3* }' } as PutSubscriptionFilterCommand['input']));
+    },
+    said: /its filter is "\{ \$\.status = 3\* \}"/,
+  },
+  {
+    path: 'Pipeline/Claims',
+    what: 'the expiry of claims',
+    change: ({ physicalId }) =>
+      dynamodb.send(new UpdateTimeToLiveCommand({ TableName: physicalId, TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: false } })),
+    said: /the attribute by which it expires is not set, and should be "ttl"/,
+  },
+  {
+    path: 'Keys/RestAuthorizer',
+    what: 'the freshness of the answers of the authorizer',
+    change: (resource) =>
+      gateway.send(
+        new UpdateAuthorizerCommand({
+          ...api(resource),
+          authorizerId: resource.physicalId,
+          patchOperations: [{ op: 'replace', path: '/authorizerResultTtlInSeconds', value: '300' }],
+        }),
+      ),
+    said: /for how many seconds its answers are kept is "?300"?, and should be 0/,
+  },
+  {
+    path: 'Example/Api/Default/status/{code}/GET',
+    what: 'the authorizer of a method',
+    change: (resource) =>
+      gateway.send(
+        new UpdateMethodCommand({ ...method(resource), patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'NONE' }] }),
+      ),
+    said: /how it is authorized is "NONE", and should be "CUSTOM"/,
+  },
+  {
+    path: 'Example/Api/DeploymentStage.dev',
+    what: 'the format of the access log',
+    change: (resource) =>
+      gateway.send(
+        new UpdateStageCommand({ ...stage(resource), patchOperations: [{ op: 'replace', path: '/accessLogSettings/format', value: '$context.status' }] }),
+      ),
+    said: /the format of its access log is "\$context.status"/,
+  },
+  {
+    path: 'Alarms/freshness',
+    what: 'the quiet of an alarm',
+    change: ({ physicalId }) =>
+      cloudWatch.send(new SetAlarmStateCommand({ AlarmName: physicalId, StateValue: 'ALARM', StateReason: 'usage is late' })),
+    said: /it is in the state ALARM: usage is late/,
+  },
+  {
+    path: 'Pipeline/Consumer/Function',
+    what: 'a setting of the consumer',
+    change: ({ physicalId }) =>
+      lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName: physicalId, Environment: { Variables: { USAGE_TABLE: 'other' } } })),
+    said: /its environment variables is \{"USAGE_TABLE":"other"\}/,
+  },
+  {
+    path: 'Keys/Authorizer/Live/Topic',
+    what: 'the dead-letter queue of a subscription',
+    change: ({ physicalId }) =>
+      sns.send(new SetSubscriptionAttributesCommand({ SubscriptionArn: physicalId, AttributeName: 'RedrivePolicy', AttributeValue: '{}' })),
+    said: /where failed messages go is \{\}/,
+  },
+  {
+    path: 'Pipeline/AccessLog',
+    what: 'the end of the access log',
+    change: ({ physicalId }) => logs.send(new DeleteRetentionPolicyCommand({ logGroupName: physicalId })),
+    said: /how many days it keeps events is not set, and should be 14/,
+  },
+  {
+    path: 'Reconciliation/Hourly',
+    what: 'the schedule of the reconciliation',
+    change: ({ physicalId }) => eventBridge.send(new DisableRuleCommand({ Name: physicalId })),
+    said: /its state is "DISABLED"/,
+  },
+];
+
+type Statement = { Action: string | string[]; Resource: unknown };
+
+async function editPolicy(resource: Resource, edit: (statement: Statement) => Statement): Promise<void> {
+  const { PolicyDocument } = await iam.send(new GetRolePolicyCommand(rolePolicy(resource)));
+  const document = JSON.parse(decodeURIComponent(PolicyDocument!)) as { Statement: Statement[] };
+  const edited = JSON.stringify({ ...document, Statement: document.Statement.map(edit) });
+  await iam.send(new PutRolePolicyCommand({ ...rolePolicy(resource), PolicyDocument: edited }));
+}
+
+function withoutAction(statement: Statement, action: string): Statement {
+  const { Action } = statement;
+  return Array.isArray(Action) ? { ...statement, Action: Action.filter((each) => each !== action) } : statement;
+}
+
+function rolePolicy(resource: Resource): { RoleName: string; PolicyName: string } {
+  return { RoleName: (resource.properties.Roles as string[])[0]!, PolicyName: text(resource, 'PolicyName') };
+}
+
+function method(resource: Resource) {
+  return { ...api(resource), resourceId: text(resource, 'ResourceId'), httpMethod: text(resource, 'HttpMethod') };
+}
+
+function stage(resource: Resource) {
+  return { ...api(resource), stageName: text(resource, 'StageName') };
+}
+
+async function subscriptionFilters(logGroupName: string) {
+  return (await logs.send(new DescribeSubscriptionFiltersCommand({ logGroupName }))).subscriptionFilters ?? [];
+}
+
+async function removeSubscriptionFilter(logGroupName: string): Promise<void> {
+  for (const { filterName } of await subscriptionFilters(logGroupName)) {
+    await logs.send(new DeleteSubscriptionFilterCommand({ logGroupName, filterName }));
+  }
+}
+
+async function removePermission(resource: Resource): Promise<void> {
+  const [name, Qualifier] = text(resource, 'FunctionName').split(':function:')[1]!.split(':');
+  const { Policy } = await lambda.send(new GetPolicyCommand({ FunctionName: name, Qualifier }));
+  const statements = (JSON.parse(Policy!) as { Statement: { Sid: string; Condition?: unknown }[] }).Statement;
+  const { Sid } = statements.find(({ Condition }) => JSON.stringify(Condition ?? {}).includes(text(resource, 'SourceArn')))!;
+  await lambda.send(new RemovePermissionCommand({ FunctionName: name, Qualifier, StatementId: Sid }));
+}

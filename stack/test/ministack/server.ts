@@ -1,0 +1,59 @@
+import { ChildProcess, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as net from 'node:net';
+import * as path from 'node:path';
+
+const PROGRAM = path.join(__dirname, '../../../target/venv/bin/ministack');
+
+/** A port that nothing listens on. */
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** An emulator of AWS, written by others, that runs functions as processes. */
+export class Ministack {
+  private constructor(
+    readonly endpoint: string,
+    private readonly child: ChildProcess,
+  ) {}
+
+  /** Starts it on loopback, with its files in a folder. */
+  static async start(folder: string): Promise<Ministack> {
+    const port = await freePort();
+    const endpoint = `http://127.0.0.1:${port}`;
+    const log = fs.openSync(path.join(folder, 'ministack.log'), 'w');
+    const environment = {
+      GATEWAY_PORT: String(port),
+      BIND_HOST: '127.0.0.1',
+      MINISTACK_HOST: '127.0.0.1',
+      // What the functions that it runs speak to.
+      AWS_ENDPOINT_URL: endpoint,
+      TMPDIR: folder,
+    };
+    const child = spawn(PROGRAM, [], { env: { ...process.env, ...environment }, stdio: ['ignore', log, log] });
+    let failure: Error | undefined;
+    child.on('error', (error) => (failure = error));
+    while (!(await fetch(`${endpoint}/_ministack/health`).then((reply) => reply.ok, () => false))) {
+      if (failure !== undefined || child.exitCode !== null) {
+        throw new Error(`ministack does not start: ${failure?.message ?? fs.readFileSync(path.join(folder, 'ministack.log'), 'utf8')}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    return new Ministack(endpoint, child);
+  }
+
+  /** Where its API Gateway serves a stage. */
+  apiUrl(apiId: string, stage: string): string {
+    return `${this.endpoint}/restapis/${apiId}/${stage}/_user_request_`;
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill('SIGTERM');
+    await ended;
+  }
+}

@@ -1,0 +1,62 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { templateOf } from '../lib/offline';
+import { Deployment, Resource } from './deployment';
+import { Template } from './resolver';
+
+interface Endpoints {
+  readonly gateway: string;
+  readonly awsEndpointUrl: string;
+  readonly invalidationsTopicArn: string;
+}
+
+/** What a stack on one machine has of the resources of a deployed one, and what is checked of it. */
+const ON_ONE_MACHINE: Record<string, { name: string; settings: string[] }> = {
+  'AWS::DynamoDB::Table': { name: 'TableName', settings: ['KeySchema', 'GlobalSecondaryIndexes'] },
+  'AWS::Kinesis::Stream': { name: 'Name', settings: ['RetentionPeriodHours'] },
+  'AWS::SNS::Topic': { name: 'TopicName', settings: [] },
+  'AWS::SQS::Queue': { name: 'QueueName', settings: [] },
+};
+
+/** Reads where a stack on this machine is, has the clients speak to it, and says what it has to have. */
+export function localDeployment(dataFolder: string): { deployment: Deployment; gateway: string } {
+  const file = path.join(dataFolder, 'endpoints.json');
+  if (!fs.existsSync(file)) {
+    throw new Error(`No local stack was started in ${dataFolder}; run meter local --data ${dataFolder}.`);
+  }
+  const endpoints = JSON.parse(fs.readFileSync(file, 'utf8')) as Endpoints;
+  const account = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+  Object.assign(process.env, account, { AWS_ENDPOINT_URL: endpoints.awsEndpointUrl });
+  const template = templateOf('local').toJSON() as unknown as Template;
+  const resources = Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties, Metadata }]) =>
+    onThisMachine(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, endpoints),
+  );
+  const deployment = {
+    name: 'local',
+    account: { accountId: '000000000000', region: 'us-east-1', partition: 'aws' },
+    resources,
+    outputs: {},
+  };
+  return { deployment, gateway: endpoints.gateway };
+}
+
+function onThisMachine(
+  logicalId: string,
+  type: string,
+  all: Record<string, unknown>,
+  cdkPath: string,
+  endpoints: Endpoints,
+): Resource[] {
+  const kept = ON_ONE_MACHINE[type];
+  if (kept === undefined) {
+    return [];
+  }
+  const name = all[kept.name] as string;
+  const ids: Record<string, string> = {
+    'AWS::SNS::Topic': endpoints.invalidationsTopicArn.replace(/[^:]*$/, name),
+    'AWS::SQS::Queue': `${endpoints.awsEndpointUrl}/000000000000/${name}`,
+  };
+  const properties = Object.fromEntries(kept.settings.map((setting) => [setting, all[setting]]));
+  const path = cdkPath.replace(/^[^/]*\//, '').replace(/\/Resource$/, '');
+  return [{ logicalId, type, path, physicalId: ids[type] ?? name, properties }];
+}
