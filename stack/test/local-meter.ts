@@ -1,0 +1,52 @@
+import { ChildProcess, execFileSync, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+
+const ROOT = path.join(__dirname, '../..');
+const METER = path.join(ROOT, 'target/tools/meter');
+
+/** A stack on this machine, in a folder of its own. */
+export class LocalMeter {
+  private constructor(
+    readonly folder: string,
+    private readonly child: ChildProcess,
+  ) {}
+
+  static async start(...words: string[]): Promise<LocalMeter> {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-local-'));
+    const child = spawn(METER, ['local', '--data', path.join(folder, 'data'), ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await new Promise<void>((resolve, reject) => {
+      let said = '';
+      child.stdout!.on('data', (text) => {
+        said += text;
+        if (said.includes('Stop it with')) resolve();
+      });
+      child.once('exit', () => reject(new Error(`meter local has ended: ${said}`)));
+    });
+    return new LocalMeter(folder, child);
+  }
+
+  get data(): string {
+    return path.join(this.folder, 'data');
+  }
+
+  /** Where the parts of the stack are. */
+  endpoints(): Record<'gateway' | 'dashboard' | 'awsEndpointUrl', string> {
+    return JSON.parse(fs.readFileSync(path.join(this.data, 'endpoints.json'), 'utf8'));
+  }
+
+  /** Runs a command of `meter` on this stack. */
+  meter(...words: string[]): string {
+    return execFileSync(METER, [...words, '--data', this.data], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode === null) {
+      const ended = new Promise((resolve) => this.child.once('exit', resolve));
+      this.child.kill('SIGTERM');
+      await ended;
+    }
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}
