@@ -7,7 +7,7 @@
 #
 #   --api-url URL        call the API here, not where the stack says it is
 #   --without-counting   the endpoint (AWS_ENDPOINT_URL) writes no access log, so wait for no count
-#   --data FOLDER        the data folder of a running `meter local`; meter-data where it is not named
+#   --data FOLDER        the data folder of a running `meter local`; $METER_DATA or meter-data where it is not named
 #
 # Exits with 0 when everything is as it should be, 1 when something is wrong
 # (each is named), 2 when it could not be verified.

@@ -12,7 +12,7 @@ async function main(): Promise<boolean> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      data: { type: 'string', default: 'meter-data' },
+      data: { type: 'string', default: process.env.METER_DATA ?? 'meter-data' },
       'api-url': { type: 'string' },
       'without-counting': { type: 'boolean', default: false },
     },

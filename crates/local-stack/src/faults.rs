@@ -14,6 +14,8 @@ pub struct FaultRates {
     pub lost_reply: f64,
     /// The subscription delivers a batch a second time, under another sequence number.
     pub duplicate_batch: f64,
+    /// The subscription never delivers a batch, as when it was switched off for a while.
+    pub lost_batch: f64,
     /// A notification is never delivered to a subscriber.
     pub lost_notification: f64,
     /// A notification is delivered to a subscriber a second time.
@@ -78,6 +80,11 @@ impl Faults {
         let count = 1 + usize::from(self.draw() < repeated_notification);
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         (0..count).map(|_| random.random_range(0..=notification_delay_ms)).collect()
+    }
+
+    /// Draws whether a batch is never delivered.
+    pub fn loses_batch(&self) -> bool {
+        self.rates.lost_batch > 0.0 && self.draw() < self.rates.lost_batch
     }
 
     /// Draws whether a batch is delivered twice.

@@ -109,6 +109,9 @@ impl Subscription {
             events.into_iter().filter(|event| matches_filter(&event.message)).collect();
         let mut records = Vec::new();
         for batch in batches(&matching, self.settings.max_batch_events) {
+            if self.faults.loses_batch() {
+                continue;
+            }
             let record = gzip(&self.data_message(batch))?;
             if self.faults.duplicates_batch() {
                 records.push(record.clone());

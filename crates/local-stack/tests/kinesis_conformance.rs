@@ -14,7 +14,7 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::{Blob, DateTime};
-use aws_sdk_kinesis::types::{PutRecordsRequestEntry, Shard, ShardIteratorType, StreamStatus};
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ScalingType, Shard, ShardIteratorType, StreamStatus};
 use common::start_aws_endpoint;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use metering_core::sequence_number::SequenceNumber;
@@ -219,6 +219,35 @@ async fn a_merge_has_two_parents_and_takes_all_their_keys() {
     }
     let closed = stream.client.split_shard().stream_name(&stream.name).shard_to_split("shardId-000000000000");
     assert!(closed.new_starting_hash_key("5").send().await.is_err(), "a closed shard cannot be split");
+}
+
+#[tokio::test]
+async fn the_shard_count_is_changed_by_splits_and_merges_of_like_width() {
+    let stream = Stream::create(2).await;
+    let update = |target| {
+        let request = stream.client.update_shard_count().stream_name(&stream.name).target_shard_count(target);
+        request.scaling_type(ScalingType::UniformScaling).send()
+    };
+    let open = async || {
+        stream.active().await;
+        let mut shards = stream.shards().await;
+        let is_open =
+            |shard: &Shard| shard.sequence_number_range().unwrap().ending_sequence_number().is_none();
+        shards.retain(is_open);
+        shards
+    };
+    let key = |digits: &str| digits.parse::<u128>().unwrap();
+    assert_eq!(update(4).await.unwrap().current_shard_count(), Some(2));
+    let shards = open().await;
+    assert_eq!(shards.len(), 4);
+    for range in shards.iter().map(|shard| shard.hash_key_range().unwrap()) {
+        let width = key(range.ending_hash_key()) - key(range.starting_hash_key());
+        assert_eq!(width >> 120, 0x3f, "a quarter of all keys");
+    }
+    assert!(update(9).await.is_err(), "more than double");
+    assert!(update(1).await.is_err(), "less than half");
+    update(2).await.unwrap();
+    assert_eq!(open().await.len(), 2);
 }
 
 #[tokio::test]

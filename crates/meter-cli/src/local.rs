@@ -25,6 +25,9 @@ pub struct Arguments {
     /// The port of the dashboard's web page; 0 for any
     #[arg(long, default_value_t = 0)]
     dashboard_port: u16,
+    /// How many in a hundred batches of log events are lost before the stream, to try out `meter reconcile`
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    lose_deliveries: u32,
     /// The API behind the gateway [default: one that answers /status/CODE with CODE]
     #[arg(long, value_name = "http://HOST:PORT")]
     backend: Option<String>,
@@ -62,6 +65,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.sync_interval_ms = arguments.sync_interval_ms;
     options.authorizer_cache_ttl_ms = arguments.authorizer_cache_ttl_s * 1_000;
     options.shard_count = arguments.shards;
+    options.faults.lost_batch = f64::from(arguments.lose_deliveries) / 100.0;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let data = options.data_folder.display().to_string();
     let stack = LocalStack::start(options).await?;

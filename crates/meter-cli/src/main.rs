@@ -6,6 +6,7 @@ mod quarantine;
 mod reconcile;
 mod replay;
 mod status;
+mod stream;
 mod target;
 mod traffic;
 mod usage;
@@ -39,6 +40,8 @@ enum Command {
     Status(status::Arguments),
     /// Compare the ledger with the access log, and put on the stream what never arrived there
     Reconcile(reconcile::Arguments),
+    /// Show the stream, and change the number of its shards
+    Stream(stream::Arguments),
     /// Send calls through the gateway of a local stack and show what their client saw
     Traffic(traffic::Arguments),
 }
@@ -54,6 +57,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Quarantine(arguments) => quarantine::run(arguments).await,
         Command::Status(arguments) => status::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
+        Command::Stream(arguments) => stream::run(arguments).await,
         Command::Traffic(arguments) => traffic::run(arguments).await,
     }
 }

@@ -224,3 +224,25 @@ fn no_secret_is_in_any_log_metric_table_or_message() {
     }
     assert!(haystacks.iter().any(|bytes| holds(bytes, &id)), "the search finds what is there");
 }
+
+#[test]
+fn exported_keys_are_the_same_keys_elsewhere() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut here = Operator::start(here.path());
+    let mut there = Operator::start(there.path());
+    let made = here.json(&["create", "--owner", "acme", "--monthly-limit", "5", "--label", "team=blue"]);
+    let deleted = here.json(&["create", "--owner", "gone"]);
+    here.json(&["delete", deleted["apiKeyId"].as_str().unwrap()]);
+    let exported = stdout(&here.run(&["export"]));
+    assert!(!exported.contains(made["apiKey"].as_str().unwrap()) && !exported.contains("gone"), "{exported}");
+    let file = there.local.data.join("keys.jsonl");
+    std::fs::write(&file, &exported).unwrap();
+    // The keys that both stacks had to begin with are there already.
+    there.run(&["import", file.to_str().unwrap()]);
+    let shown = there.json(&["show", made["apiKeyId"].as_str().unwrap()]);
+    assert_eq!(
+        (&shown["owner"], &shown["monthlyLimit"], &shown["labels"]),
+        (&json!("acme"), &json!(5), &json!({"team": "blue"}))
+    );
+    assert_eq!(there.local.call("/status/200", made["apiKey"].as_str()), 200);
+}

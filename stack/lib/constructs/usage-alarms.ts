@@ -28,6 +28,8 @@ const DECISION_LIMIT_US = 500_000;
 interface Rule {
   readonly id: string;
   readonly says: string;
+  /** What to do, in docs/runbooks. */
+  readonly runbook: string;
   readonly metric: IMetric;
   /** The alarm goes off above this. */
   readonly above: number;
@@ -37,7 +39,7 @@ interface Rule {
   readonly isHourly?: boolean;
 }
 
-/** What somebody has to look at. Each alarm is named after its runbook. */
+/** What somebody has to look at; each says which runbook helps. */
 export class UsageAlarms extends Construct {
   readonly alarms: Alarm[];
   private readonly byId = new Map<string, Alarm>();
@@ -48,7 +50,7 @@ export class UsageAlarms extends Construct {
     this.alarms = rules(props).map((rule) => {
       const alarm = new Alarm(this, rule.id, {
         alarmName: `usage-${settings.environment}-${rule.id}`,
-        alarmDescription: rule.says,
+        alarmDescription: `${rule.says} Runbook: docs/runbooks/${rule.runbook}.md`,
         metric: rule.metric,
         threshold: rule.above,
         comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -87,6 +89,7 @@ function rules(props: UsageAlarmsProps): Rule[] {
     {
       id: 'freshness',
       says: 'A call in a hundred took more than 60 s to be counted.',
+      runbook: 'freshness',
       metric: meterMetric(settings, 'usage-consumer', 'Freshness', 'p99'),
       above: FRESHNESS_LIMIT_MS,
       minutes: 2,
@@ -94,6 +97,7 @@ function rules(props: UsageAlarmsProps): Rule[] {
     {
       id: 'iterator-age',
       says: 'The consumer is more than a minute behind the stream.',
+      runbook: 'iterator-age',
       metric: consumer.metric('IteratorAge', { statistic: 'Maximum', period: PERIOD }),
       above: 60_000,
       minutes: 3,
@@ -101,12 +105,14 @@ function rules(props: UsageAlarmsProps): Rule[] {
     {
       id: 'quarantine',
       says: 'Records wait in quarantine: calls that are not counted yet.',
+      runbook: 'quarantine',
       metric: pipeline.quarantineQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
       above: 0,
     },
     {
       id: 'consumer-errors',
       says: 'The consumer failed, or reported records to be delivered again, in three of five minutes.',
+      runbook: 'iterator-age',
       metric: new MathExpression({
         expression: 'errors + failed',
         usingMetrics: {
@@ -122,6 +128,7 @@ function rules(props: UsageAlarmsProps): Rule[] {
     {
       id: 'authorizer-errors',
       says: 'Calls get 500, since their key cannot be checked.',
+      runbook: 'authorizer',
       metric: authorizer.authorizer.function.metricErrors(sum),
       above: 0,
       minutes: 2,
@@ -129,6 +136,7 @@ function rules(props: UsageAlarmsProps): Rule[] {
     {
       id: 'authorizer-latency',
       says: 'A decision in a hundred takes more than half a second.',
+      runbook: 'authorizer',
       metric: meterMetric(settings, 'api-authorizer', 'DecisionDuration', 'p99'),
       above: DECISION_LIMIT_US,
       minutes: 3,
@@ -136,6 +144,7 @@ function rules(props: UsageAlarmsProps): Rule[] {
     {
       id: 'invalidation-lag',
       says: 'An instance answered without knowing of a change of a key for longer than is promised.',
+      runbook: 'key-will-not-stop',
       metric: meterMetric(settings, 'api-authorizer', 'InvalidationLag', 'Maximum'),
       // The clocks of whoever made the change and of the instance may differ.
       above: syncIntervalMs + 1_000,
@@ -143,6 +152,7 @@ function rules(props: UsageAlarmsProps): Rule[] {
     {
       id: 'invalidation-log-unreadable',
       says: 'Instances cannot read the invalidation log, and read each key from the table instead.',
+      runbook: 'key-will-not-stop',
       metric: meterMetric(settings, 'api-authorizer', 'LogReadFailures', 'Sum'),
       above: 0,
       minutes: 3,
@@ -150,12 +160,14 @@ function rules(props: UsageAlarmsProps): Rule[] {
     {
       id: 'invalidations-failed',
       says: 'A message of a changed key was taken by no function, and waits in the dead-letter queue.',
+      runbook: 'key-will-not-stop',
       metric: invalidation.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
       above: 0,
     },
     {
       id: 'ledger-drift',
       says: 'The ledger and the access log differ in an hour that has settled.',
+      runbook: 'drift-and-backfill',
       metric: meterMetric(settings, 'usage-reconciler', 'LedgerDrift', 'Maximum', Duration.hours(1)),
       above: 0,
       isHourly: true,
@@ -163,6 +175,7 @@ function rules(props: UsageAlarmsProps): Rule[] {
     {
       id: 'skipped-without-a-key',
       says: 'More than one successful call in a hundred has no key id, and so is not billed.',
+      runbook: 'skipped-without-a-key',
       metric: new MathExpression({
         expression: '100 * without_key / (without_key + billable)',
         usingMetrics: { without_key: withoutKey, billable },

@@ -85,11 +85,24 @@ pub fn handle(
         "MergeShards" => store
             .merge_shards(&stream()?, text("ShardToMerge")?, text("AdjacentShardToMerge")?, now_ms)
             .map(|()| json!({})),
+        "UpdateShardCount" => update_shard_count(store, body, now_ms),
         other => Err(KinesisError {
             code: "UnknownOperationException",
             message: format!("the local stream does not offer {other}"),
         }),
     }
+}
+
+fn update_shard_count(store: &KinesisStore, body: &Value, now_ms: i64) -> Result<Value, KinesisError> {
+    let stream = stream_name(body)?;
+    let target = body["TargetShardCount"].as_u64().and_then(|target| usize::try_from(target).ok());
+    let target = target.filter(|target| *target > 0);
+    let target = target.ok_or_else(|| KinesisError::validation("TargetShardCount has to be at least 1"))?;
+    if body["ScalingType"] != "UNIFORM_SCALING" {
+        return Err(KinesisError::validation("ScalingType has to be UNIFORM_SCALING"));
+    }
+    let before = store.update_shard_count(&stream, target, now_ms)?;
+    Ok(json!({"StreamName": stream, "CurrentShardCount": before, "TargetShardCount": target}))
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a Value) -> Result<T, KinesisError> {

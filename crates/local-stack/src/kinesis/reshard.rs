@@ -1,5 +1,7 @@
 //! Splitting and merging shards.
 
+use std::cmp::Ordering;
+
 use super::error::KinesisError;
 use super::shard::{Shard, parse_hash_key};
 use super::store::{KinesisStore, close_shard, find_shard, insert_shard};
@@ -66,6 +68,58 @@ impl KinesisStore {
         insert_shard(&transaction, stream, range, (Some(shard_id), Some(adjacent_id)), created_ms)?;
         Ok(transaction.commit()?)
     }
+
+    /// Splits or merges shards until `target` are open, and returns how many
+    /// were open before. The widest shard is split in its middle, and the
+    /// narrowest neighbours are merged, so that shards stay of like width.
+    ///
+    /// Source: Kinesis API Reference, `UpdateShardCount`: at most double and at
+    /// least half of the present number in one request.
+    pub fn update_shard_count(
+        &self,
+        stream: &str,
+        target: usize,
+        now_ms: i64,
+    ) -> Result<usize, KinesisError> {
+        let before = self.open_shards(stream)?.len();
+        if target > 2 * before || target < before.div_ceil(2) {
+            return Err(KinesisError::invalid(format!(
+                "{before} shards can become {} to {} in one request, not {target}",
+                before.div_ceil(2),
+                2 * before
+            )));
+        }
+        loop {
+            let open = self.open_shards(stream)?;
+            match open.len().cmp(&target) {
+                Ordering::Less => {
+                    let Some(widest) = open.iter().max_by_key(|shard| width(shard)) else {
+                        return Ok(before);
+                    };
+                    let middle = widest.start_hash_key + width(widest) / 2 + 1;
+                    self.split_shard(stream, &widest.shard_id, &middle.to_string(), now_ms)?;
+                }
+                Ordering::Greater => {
+                    let pairs =
+                        open.windows(2).min_by_key(|pair| width(&pair[0]).saturating_add(width(&pair[1])));
+                    let Some([low, high]) = pairs else { return Ok(before) };
+                    self.merge_shards(stream, &low.shard_id, &high.shard_id, now_ms)?;
+                }
+                Ordering::Equal => return Ok(before),
+            }
+        }
+    }
+
+    /// The open shards of a stream, in the order of their hash keys.
+    fn open_shards(&self, stream: &str) -> Result<Vec<Shard>, KinesisError> {
+        let mut open: Vec<Shard> = self.shards(stream)?.into_iter().filter(Shard::is_open).collect();
+        open.sort_by_key(|shard| shard.start_hash_key);
+        Ok(open)
+    }
+}
+
+fn width(shard: &Shard) -> u128 {
+    shard.end_hash_key - shard.start_hash_key
 }
 
 fn require_open(shard: &Shard) -> Result<(), KinesisError> {

@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod duration;
+mod export;
 mod fields;
 mod import;
 mod show;
@@ -30,6 +31,8 @@ enum Action {
     Rotate(change::RotateArguments),
     /// Delete a key for good, and say when every instance must have stopped admitting it
     Delete(change::DeleteArguments),
+    /// Print the keys and the hashes of their secrets, as `meter keys import` reads them
+    Export(export::Arguments),
     /// Take over keys of another system, from CSV or JSON lines
     Import(import::Arguments),
 }
@@ -43,6 +46,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Action::Update(arguments) => change::update(arguments).await,
         Action::Rotate(arguments) => change::rotate(arguments).await,
         Action::Delete(arguments) => change::delete(arguments).await,
+        Action::Export(arguments) => export::run(arguments).await,
         Action::Import(arguments) => import::run(arguments).await,
     }
 }

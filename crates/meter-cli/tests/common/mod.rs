@@ -34,8 +34,13 @@ pub struct Local {
 
 impl Local {
     pub fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_meter"))
             .args(["local", "--data", data.to_str().unwrap(), "--binaries", binaries().to_str().unwrap()])
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -1,0 +1,76 @@
+//! `meter stream`: the shards.
+
+use anyhow::Context;
+use aws_sdk_kinesis::types::{ScalingType, StreamMode, StreamModeDetails};
+use clap::Subcommand;
+
+use crate::target::{Target, TargetArguments};
+
+/// Arguments of `meter stream`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Show the state of the stream
+    Show {
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+    /// Change the number of shards of a provisioned stream; at most doubled, at least halved
+    Reshard {
+        /// How many shards there shall be
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
+        shards: i32,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+}
+
+/// Shows or changes the stream.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.action {
+        Action::Show { target } => show(&Target::find(&target).await?).await,
+        Action::Reshard { shards, target } => reshard(&Target::find(&target).await?, shards).await,
+    }
+}
+
+async fn show(target: &Target) -> anyhow::Result<()> {
+    let reply = target.kinesis.describe_stream_summary().stream_name(&target.stream).send().await;
+    let reply = reply.with_context(|| format!("the stream {} cannot be read", target.stream))?;
+    let summary = reply.stream_description_summary.context("the stream has no description")?;
+    let is_on_demand =
+        summary.stream_mode_details().map(StreamModeDetails::stream_mode) == Some(&StreamMode::OnDemand);
+    println!("stream       {}", summary.stream_name());
+    println!("state        {}", summary.stream_status());
+    println!(
+        "capacity     {}",
+        if is_on_demand { "on demand: it gets shards by itself" } else { "provisioned" }
+    );
+    println!("open shards  {}", summary.open_shard_count());
+    println!("keeps        {} h", summary.retention_period_hours());
+    println!(
+        "takes        {} MB and {} records a second",
+        summary.open_shard_count(),
+        1_000 * i64::from(summary.open_shard_count())
+    );
+    Ok(())
+}
+
+async fn reshard(target: &Target, shards: i32) -> anyhow::Result<()> {
+    let request = target.kinesis.update_shard_count().stream_name(&target.stream).target_shard_count(shards);
+    let reply = request.scaling_type(ScalingType::UniformScaling).send().await.with_context(|| {
+        format!(
+            "the stream {} cannot have {shards} shards; see `meter stream show` for how many it has",
+            target.stream
+        )
+    })?;
+    println!(
+        "From {} to {shards} shards; records keep their order, and nothing is counted twice.",
+        reply.current_shard_count.unwrap_or_default()
+    );
+    Ok(())
+}

@@ -1,0 +1,146 @@
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { describe, expect, test } from 'vitest';
+import { templateOf } from '../lib/offline';
+import { LocalMeter } from './local-meter';
+
+const ROOT = path.join(__dirname, '../..');
+const FOLDER = path.join(ROOT, 'docs/runbooks');
+const RUNBOOKS = fs.readdirSync(FOLDER).filter((name) => name !== 'README.md');
+
+/** Commands that change what is deployed: a stack on one machine has no such. They are run in ministack.test.ts. */
+const SHOWN_ELSEWHERE = ['scripts/deploy.sh $ENVIRONMENT $OTHER_REGION', 'scripts/rollback.sh $ENVIRONMENT'];
+
+function run(command: string, words: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
+  return spawnSync(command, words, { ...options, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+function read(runbook: string): string {
+  return fs.readFileSync(path.join(FOLDER, runbook), 'utf8');
+}
+
+/** The commands of a runbook, block by block. */
+function blocks(runbook: string): string[] {
+  return [...read(runbook).matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, block]) => block!);
+}
+
+/** What has to be there for the commands to have something to do. */
+async function prepare(local: LocalMeter): Promise<Record<string, string>> {
+  local.meter('traffic', '--calls', '100');
+  const { apiKeyId } = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { apiKeyId: string };
+  const line = { extendedRequestId: 'a', apiKeyId: 'key-1', requestTimeEpoch: String(Date.now()), status: '200' };
+  fs.writeFileSync(path.join(local.folder, 'calls.jsonl'), `${JSON.stringify(line)}\n`);
+  const kinesis = new KinesisClient({
+    endpoint: local.endpoints().awsEndpointUrl,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  await kinesis.send(new PutRecordCommand({ StreamName: 'usage-local', PartitionKey: 'a', Data: Buffer.from('no access log') }));
+  while (!local.meter('quarantine', 'list').includes('1 record in quarantine')) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return { KEY: apiKeyId, LOG_FILE: path.join(local.folder, 'calls.jsonl') };
+}
+
+describe.each(RUNBOOKS)('%s', (runbook) => {
+  test('begins with its alarm, and has commands', () => {
+    expect(read(runbook)).toMatch(/^# .+\n\n\*\*Alarms?:\*\* /);
+    expect(blocks(runbook).length).toBeGreaterThan(1);
+  });
+
+  test('has commands that work on a stack on this machine', async () => {
+    const local = await LocalMeter.start();
+    try {
+      const env = {
+        ...process.env,
+        ...(await prepare(local)),
+        PATH: `${path.join(ROOT, 'target/tools')}:${process.env.PATH}`,
+        METER: path.join(ROOT, 'target/tools/meter'),
+        ENVIRONMENT: 'local',
+        TARGET: `--data ${local.data}`,
+        METER_DATA: local.data,
+      };
+      // Files that commands write go to the folder of the test; commands of the project are found from there.
+      fs.mkdirSync(path.join(local.folder, 'scripts'));
+      for (const script of fs.readdirSync(path.join(ROOT, 'scripts'))) {
+        const wrapper = `#!/bin/sh\nexec "${path.join(ROOT, 'scripts', script)}" "$@"\n`;
+        fs.writeFileSync(path.join(local.folder, 'scripts', script), wrapper, { mode: 0o755 });
+      }
+      for (const block of blocks(runbook)) {
+        const commands = block.split('\n').filter((line) => !SHOWN_ELSEWHERE.includes(line)).join('\n');
+        const inRepository = commands.includes('git ') ? ROOT : local.folder;
+        const { status, stdout, stderr } = run('bash', ['-euo', 'pipefail', '-c', commands], { cwd: inRepository, env });
+        expect(status, `${commands}${stdout}${stderr}`).toBe(0);
+      }
+    } finally {
+      await local.stop();
+    }
+  });
+});
+
+test('every alarm leads to a runbook that begins with it', () => {
+  const alarms = Object.values(templateOf('ENVIRONMENT'.toLowerCase()).findResources('AWS::CloudWatch::Alarm'));
+  expect(alarms.length).toBeGreaterThan(10);
+  for (const { Properties } of alarms) {
+    const [, runbook] = (Properties.AlarmDescription as string).match(/Runbook: docs\/runbooks\/(.+)$/)!;
+    const [beginning] = read(runbook!).split('\n## ');
+    const id = (Properties.AlarmName as string).replace('usage-environment-', '');
+    expect(beginning, runbook).toContain(`usage-ENVIRONMENT-${id}\``);
+    expect(read('README.md')).toContain(`\`${id}\``);
+  }
+});
+
+test('what is shown elsewhere is all that is not run here', () => {
+  const all = RUNBOOKS.flatMap(blocks).join('');
+  for (const command of SHOWN_ELSEWHERE) expect(all).toContain(command);
+  expect(all.match(/scripts\/(deploy|rollback)\.sh/g)?.length).toBe(SHOWN_ELSEWHERE.length);
+});
+
+describe('the script that tests metering', () => {
+  const script = (local: LocalMeter, ...words: string[]) =>
+    run(path.join(ROOT, 'scripts/test-usage-metering.sh'), ['local', ...words, '--data', local.data]);
+
+  test('finds the counts equal, and says when they are not', async () => {
+    const local = await LocalMeter.start();
+    try {
+      const [{ apiKey }] = JSON.parse(fs.readFileSync(path.join(local.data, 'demo-keys.json'), 'utf8'));
+      const fine = script(local, apiKey, '--calls', '30');
+      expect(fine.stdout, fine.stderr).toContain('21 answered with 200');
+      expect(fine.stdout).toContain('Equal: what the client saw is what is billed');
+      expect(fine.status).toBe(0);
+      const wrong = script(local, 'no-key');
+      expect(wrong.stderr).toContain('does not tell the usage of this key');
+      expect(wrong.status).toBe(2);
+    } finally {
+      await local.stop();
+    }
+    const losing = await LocalMeter.start('--lose-deliveries', '100');
+    try {
+      const [{ apiKey }] = JSON.parse(fs.readFileSync(path.join(losing.data, 'demo-keys.json'), 'utf8'));
+      const { status, stdout, stderr } = script(losing, apiKey, '--calls', '10');
+      expect(stderr, stdout).toContain('DIFFERENT: the client saw 7 successful calls, the ledger counted 0');
+      expect(status).toBe(1);
+    } finally {
+      await losing.stop();
+    }
+  });
+});
+
+describe('the script that verifies', () => {
+  test('fails where calls are not counted', async () => {
+    const verify = (local: LocalMeter) =>
+      run(path.join(ROOT, 'scripts/verify-deployment.sh'), ['local', '--data', local.data], {
+        env: { ...process.env, METER: path.join(ROOT, 'target/tools/meter') },
+      });
+    const losing = await LocalMeter.start('--lose-deliveries', '100');
+    try {
+      const { status, stdout } = verify(losing);
+      expect(stdout).toContain('FAIL  the call was not counted within 60 s');
+      expect(status).toBe(1);
+    } finally {
+      await losing.stop();
+    }
+  });
+});
