@@ -9,8 +9,9 @@
 # architecture, or a C library newer than 2.34) is linked with zig from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo_zigbuild_version=0.23.0
-ziglang_version=0.16.0
+cargo_zigbuild_version=0.24.1
+# The last whose clang compiles libdeflate for x86_64 (later ones refuse its AVX-512).
+ziglang_version=0.12.1
 glibc_of_al2023=2.34
 
 fail() { echo "build-lambdas: $*" >&2; exit 1; }

@@ -1,15 +1,29 @@
 #!/usr/bin/env bash
-# Checks the CDK stack without an account: types, tests with cdk-nag, synthesis
-# from the real binaries, cfn-lint. Leaves its count in target/stack-tests.txt.
+# Checks the CDK stack without an account: types, tests with cdk-nag, a
+# deployment to an emulator that runs the real binaries, the runbooks and the
+# page of a local stack, synthesis from the real binaries, cfn-lint. Leaves its
+# count in target/stack-tests.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cfn_lint_version=1.58.0
+ministack_version=1.5.33
 
 mkdir -p target
 rm -f target/stack-tests.txt
+if ! [ -x "${CHROMIUM:=/usr/bin/chromium}" ]; then
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
+        { echo "test-stack: $CHROMIUM is missing; install Chromium (Debian: apt-get install chromium), or set CHROMIUM" >&2; exit 1; }
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null
+fi
+export CHROMIUM NODE_NO_WARNINGS=1
+has() { target/venv/bin/pip show "$1" 2>/dev/null | grep -qx "Version: $2"; }
+if ! has cfn-lint "$cfn_lint_version" || ! has ministack "$ministack_version"; then
+    python3 -m venv target/venv
+    target/venv/bin/pip install --quiet --disable-pip-version-check "cfn-lint==$cfn_lint_version" "ministack==$ministack_version"
+fi
 scripts/stage-lambdas.sh
+scripts/install-stack-tools.sh
 cd stack
-../scripts/install-stack-tools.sh
 npx tsc --noEmit
 status=0
 npx vitest run --reporter=default --reporter=json --outputFile=../target/stack-tests.json || status=$?
@@ -19,10 +33,6 @@ cat ../target/stack-tests.txt
 [ "$status" -eq 0 ] || exit "$status"
 
 npx cdk synth --quiet --context environment=test
-if ! ../target/venv/bin/cfn-lint --version 2>/dev/null | grep -q "$cfn_lint_version"; then
-    python3 -m venv ../target/venv
-    ../target/venv/bin/pip install --quiet --disable-pip-version-check "cfn-lint==$cfn_lint_version"
-fi
 # W3005: CDK itself makes each function depend on its role twice.
 ../target/venv/bin/cfn-lint --ignore-checks W3005 -- ../target/cdk.out/UsageMeter-test.template.json
 echo "the synthesised template is clean"

@@ -1,5 +1,6 @@
 //! The command `meter`.
 
+mod cost;
 mod keys;
 mod local;
 mod quarantine;
@@ -42,6 +43,8 @@ enum Command {
     Reconcile(reconcile::Arguments),
     /// Show the stream, and change the number of its shards
     Stream(stream::Arguments),
+    /// Work out what the meter needs and costs at a rate of calls
+    Cost(cost::Arguments),
     /// Send calls through the gateway of a local stack and show what their client saw
     Traffic(traffic::Arguments),
 }
@@ -58,6 +61,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Status(arguments) => status::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Stream(arguments) => stream::run(arguments).await,
+        Command::Cost(arguments) => cost::run(&arguments),
         Command::Traffic(arguments) => traffic::run(arguments).await,
     }
 }

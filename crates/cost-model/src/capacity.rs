@@ -1,0 +1,192 @@
+//! How much of everything a rate of calls needs.
+
+/// Seconds of a month of 30 days.
+pub const MONTH_S: f64 = 30.0 * 86_400.0;
+/// What one shard takes: records a second, and bytes a second. Source: Kinesis quotas.
+const SHARD_RECORDS_PER_S: f64 = 1_000.0;
+const SHARD_BYTES_PER_S: f64 = 1e6;
+/// How full shards shall be, and how busy their one batch at a time.
+const MOST_BUSY: f64 = 0.7;
+const SHARD_UTILISATION: f64 = 0.5;
+/// The fewest shards that a stream on demand has. Source: Kinesis Developer Guide, on-demand mode.
+const ON_DEMAND_SHARDS: f64 = 4.0;
+/// Processor shares of a function grow with its memory; this much is one core. Source: Lambda Developer Guide.
+const MIB_PER_CORE: f64 = 1_769.0;
+
+/// What is to be counted, and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Workload {
+    /// Calls in a month of 30 days, evenly spread, all of them successful: fewer cost less.
+    pub calls_per_month: f64,
+    /// Keys, all used alike: of skewed traffic, fewer rows are written.
+    pub keys: f64,
+    /// Shards of a provisioned stream; as many as needed, on demand where that does, where it is `None`.
+    pub shards: Option<f64>,
+    /// How long a batch waits to fill, in seconds.
+    pub batch_window_s: f64,
+    /// The most records of a batch.
+    pub batch_records: f64,
+    /// Batches of events that CloudWatch Logs delivers a second, until they are full. An assumption: AWS states none.
+    pub deliveries_per_s: f64,
+    /// The most events of one delivery. An assumption: AWS states none.
+    pub events_per_delivery: f64,
+    /// Bytes of a line of the access log as it is billed, 26 of them for the event.
+    pub line_bytes: f64,
+    /// Bytes of an event in the stream, gzipped; measured with full deliveries.
+    pub event_bytes: f64,
+    /// Nanoseconds of one core for one call, measured from event to plan.
+    pub call_ns: f64,
+    /// Milliseconds of a write to DynamoDB, and how many are under way at once.
+    pub write_ms: f64,
+    /// Writes of one invocation under way at once.
+    pub concurrent_writes: f64,
+    /// Memory of the consumer and of the authorizer, in MiB.
+    pub memory_mib: f64,
+}
+
+impl Workload {
+    /// A workload with the deployed settings and what was measured.
+    pub fn new(calls_per_month: f64, keys: f64) -> Self {
+        Self {
+            calls_per_month,
+            keys,
+            shards: None,
+            batch_window_s: 5.0,
+            batch_records: 100.0,
+            deliveries_per_s: 10.0,
+            events_per_delivery: 200.0,
+            line_bytes: 290.0 + 26.0,
+            event_bytes: 15.0,
+            call_ns: 226.0,
+            write_ms: 5.0,
+            concurrent_writes: 32.0,
+            memory_mib: 256.0,
+        }
+    }
+}
+
+/// What a workload needs; rates are per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Capacity {
+    /// Calls.
+    pub calls: f64,
+    /// Records of the stream.
+    pub records: f64,
+    /// Bytes of one record.
+    pub record_bytes: f64,
+    /// Shards.
+    pub shards: f64,
+    /// Whether the stream is provisioned: asked for, or because on demand it
+    /// would get too few shards, since it looks at bytes and records alone.
+    pub is_provisioned: bool,
+    /// The share of time in which a shard has a batch in flight.
+    pub busy: f64,
+    /// Invocations of the consumer.
+    pub invocations: f64,
+    /// Milliseconds of one of them.
+    pub invocation_ms: f64,
+    /// Write units of the ledger.
+    pub ledger_writes: f64,
+    /// Write units of claims.
+    pub claim_writes: f64,
+    /// The most write units that one key's rows get: of a table's partition, 1,000 are possible.
+    pub writes_per_key: f64,
+}
+
+impl Capacity {
+    /// Works it out, with as many shards as are needed where none are given.
+    pub fn of(workload: &Workload) -> Self {
+        if let Some(shards) = workload.shards {
+            return Self { is_provisioned: true, ..Self::with_shards(workload, shards) };
+        }
+        let fits = Self::with_shards(workload, 1.0);
+        let by_records = fits.records / SHARD_RECORDS_PER_S;
+        let by_bytes = fits.records * fits.record_bytes / SHARD_BYTES_PER_S;
+        let mut capacity = Self::with_shards(
+            workload,
+            (by_records.max(by_bytes) / SHARD_UTILISATION).ceil().max(ON_DEMAND_SHARDS),
+        );
+        while capacity.busy > MOST_BUSY {
+            let more = (capacity.shards * 1.1).ceil();
+            capacity = Self { is_provisioned: true, ..Self::with_shards(workload, more) };
+        }
+        capacity
+    }
+
+    fn with_shards(workload: &Workload, shards: f64) -> Self {
+        let calls = workload.calls_per_month / MONTH_S;
+        let events = (calls / workload.deliveries_per_s).clamp(1.0, workload.events_per_delivery);
+        let records = calls / events;
+        // A single event does not compress to what one of many does.
+        let record_bytes = 300.0 + events * workload.event_bytes;
+        let per_shard = records / shards;
+        // A batch begins with a record, waits for its window, and ends sooner when it is full.
+        let by_window = 1.0 / (workload.batch_window_s + 1.0 / per_shard);
+        let invocations = shards * by_window.max(per_shard / workload.batch_records);
+        let batch_calls = calls / invocations;
+        let rows = distinct(batch_calls, workload.keys);
+        let batch_records = records / invocations;
+        let core_ms = batch_calls * workload.call_ns / 1e6 * MIB_PER_CORE / workload.memory_mib;
+        let waves = ((rows + batch_records) / workload.concurrent_writes).ceil();
+        let invocation_ms = 2.0 + core_ms + waves * workload.write_ms;
+        Self {
+            calls,
+            records,
+            record_bytes,
+            shards,
+            invocations,
+            invocation_ms,
+            is_provisioned: false,
+            busy: invocations * invocation_ms / 1e3 / shards,
+            ledger_writes: invocations * rows,
+            claim_writes: records,
+            writes_per_key: invocations * rows / workload.keys,
+        }
+    }
+
+    /// A rate as a number for each million calls.
+    pub fn per_million_calls(&self, rate: f64) -> f64 {
+        rate / self.calls * 1e6
+    }
+}
+
+/// How many different keys `calls` calls have, where all keys are alike.
+fn distinct(calls: f64, keys: f64) -> f64 {
+    // For many keys, 1 - 1/keys is no longer told apart from 1.
+    keys * -(calls * (-1.0 / keys).ln_1p()).exp_m1()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_never_has_more_rows_than_calls_or_keys() {
+        for (calls, keys) in [(1.0, 1.0), (1.0, 1e6), (1e6, 50.0), (100.0, 100.0)] {
+            let rows = distinct(calls, keys);
+            assert!(rows <= calls + 1e-9 && rows <= keys + 1e-9, "{calls} {keys} {rows}");
+        }
+        assert!((distinct(1e6, 50.0) - 50.0).abs() < 1e-6);
+        assert!((distinct(100.0, 100.0) - 63.397).abs() < 0.01, "{}", distinct(100.0, 100.0));
+    }
+
+    #[test]
+    fn few_keys_are_written_once_in_a_window_of_a_shard() {
+        let mut workload = Workload::new(1_000.0 * MONTH_S, 50.0);
+        workload.shards = Some(4.0);
+        let capacity = Capacity::of(&workload);
+        // 10 records a second over 4 shards: a batch in 5.4 s each, with all 50 keys.
+        assert!((capacity.invocations - 4.0 / 5.4).abs() < 1e-9);
+        assert!((capacity.ledger_writes - 50.0 * 4.0 / 5.4).abs() < 0.1);
+        assert!((capacity.per_million_calls(capacity.claim_writes) - 10_000.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_million_calls_a_second_fit_their_shards() {
+        let capacity = Capacity::of(&Workload::new(1e6 * MONTH_S, 1e6));
+        assert!((capacity.records - 5_000.0).abs() < 1e-6);
+        assert!(capacity.records * capacity.record_bytes <= 0.5 * SHARD_BYTES_PER_S * capacity.shards + 1.0);
+        assert!(capacity.invocation_ms < 60_000.0);
+        assert!(capacity.is_provisioned && capacity.busy <= MOST_BUSY, "{capacity:?}");
+    }
+}

@@ -1,0 +1,13 @@
+//! What the meter needs and costs at a rate of calls: a model, with its
+//! assumptions as numbers that can be changed.
+//!
+//! [`capacity`] says how many shards, invocations and writes there are,
+//! [`cost`] prices them.
+
+pub mod capacity;
+pub mod cost;
+pub mod prices;
+
+pub use capacity::{Capacity, Workload};
+pub use cost::{Costs, costs};
+pub use prices::{LIST_PRICES, Prices};
