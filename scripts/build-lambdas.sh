@@ -31,7 +31,8 @@ target=$processor-unknown-linux-gnu
 
 glibc_here=$(ldd --version 2>/dev/null | sed -n '1s/.* //p')
 is_at_most() { [ "$(printf '%s\n' "$1" "$2" | sort -V | tail -n 1)" = "$2" ]; }
-packages=(-p usage-consumer -p api-authorizer -p invalidation-fanout -p usage-endpoint -p usage-reconciler)
+read -ra services < <(scripts/lambda-services.sh)
+packages=("${services[@]/#/--package=}")
 RUSTFLAGS=$(scripts/lambda-rustflags.sh "$processor")
 export RUSTFLAGS
 folder=target/release

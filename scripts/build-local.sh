@@ -3,6 +3,6 @@
 # The binaries are built apart from it, so that they have only their own features.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked --quiet \
-    -p usage-consumer -p api-authorizer -p invalidation-fanout -p usage-endpoint -p usage-reconciler
+read -ra services < <(scripts/lambda-services.sh)
+RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked --quiet "${services[@]/#/--package=}"
 cargo build --profile tools --locked --quiet -p meter-cli

@@ -9,7 +9,7 @@ folder=${1:-target/release}
 machine=$(uname -m)
 [ "$machine" = aarch64 ] && machine=arm64
 architecture=${2:-$machine}
-for service in usage-consumer api-authorizer invalidation-fanout usage-endpoint usage-reconciler; do
+for service in $(scripts/lambda-services.sh); do
     binary=$folder/$service
     [ -f "$binary" ] || { echo "stage: $binary is missing; build it with scripts/build-lambdas.sh" >&2; exit 1; }
     needed=$(grep -aoE 'GLIBC_[0-9]+\.[0-9]+' "$binary" | sed 's/GLIBC_//' | sort -Vu | tail -n 1)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every check of this project: format, lints, licences, tests, the stack and the demo.
+# Every check of this project: format, lints, licences, tests, the stack with its
+# deployment and runbooks, and the demo.
 # Ends with a line that says how many tests passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +10,7 @@ need cargo "install Rust from https://rustup.rs"
 need node "install Node.js 20 or newer"
 need npm "install Node.js 20 or newer, with npm"
 need python3 "install Python 3 with its module venv (Debian: apt-get install python3-venv)"
+need curl "install curl (Debian: apt-get install curl)"
 need cc "install a C compiler (Debian: apt-get install build-essential)"
 
 cargo_deny_version=0.20.2

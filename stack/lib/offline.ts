@@ -1,3 +1,4 @@
+/** Synthesis without binaries and without an account: for tests, and for whoever needs names only. */
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -6,11 +7,16 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { usageMeter } from './app';
 import { UsageMeterStack } from './usage-meter-stack';
 
+/** The functions. */
 const SERVICES = ['usage-consumer', 'api-authorizer', 'invalidation-fanout', 'usage-endpoint', 'usage-reconciler'];
+
+const made: string[] = [];
+process.once('exit', () => made.forEach((folder) => fs.rmSync(folder, { recursive: true, force: true })));
 
 /** A folder of stand-ins for the binaries: what a template says does not depend on what is in them. */
 export function standInBinaries(): string {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-binaries-'));
+  made.push(folder);
   for (const service of SERVICES) {
     fs.mkdirSync(path.join(folder, service));
     fs.writeFileSync(path.join(folder, service, 'bootstrap'), service);

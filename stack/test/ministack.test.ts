@@ -127,6 +127,15 @@ describe('what is deployed', () => {
     await until(async () => (await call(apiKey)) === 403);
   });
 
+  test('is spoken to by the commands of an operator', () => {
+    const { apiKeyId } = newKey();
+    expect(meter('keys', 'show', apiKeyId)).toContain('acme');
+    expect(meter('keys', 'export')).toContain(`"api_key_id":"${apiKeyId}"`);
+    expect(meter('stream', 'show')).toContain('on demand: it gets shards by itself');
+    expect(meter('quarantine', 'list')).toContain('0 records in quarantine');
+    expect(meter('usage', apiKeyId)).toContain(apiKeyId);
+  });
+
   test('counts a record of its stream in its ledger, once, by the real consumer', async () => {
     const { apiKeyId } = newKey();
     const at = Date.now();

@@ -27,7 +27,7 @@ export function localDeployment(dataFolder: string): { deployment: Deployment; g
   const endpoints = JSON.parse(fs.readFileSync(file, 'utf8')) as Endpoints;
   const account = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
   Object.assign(process.env, account, { AWS_ENDPOINT_URL: endpoints.awsEndpointUrl });
-  const template = templateOf('local').toJSON() as unknown as Template;
+  const template = templateOf('local', { 'aws:cdk:enable-path-metadata': 'true' }).toJSON() as unknown as Template;
   const resources = Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties, Metadata }]) =>
     onThisMachine(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, endpoints),
   );

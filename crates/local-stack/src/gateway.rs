@@ -33,6 +33,8 @@ pub const API_ID: &str = "local";
 const API_NAME: &str = "usage-example-local";
 /// The name of its stage, and of the environment that a local stack is.
 pub const STAGE: &str = "local";
+/// What CloudWatch Logs bills for an event beside its text. Source: CloudWatch Logs API Reference, `PutLogEvents`.
+const EVENT_BYTES: usize = 26;
 /// Paths below this need no key.
 const PUBLIC_PREFIX: &str = "/public/";
 /// Where customers see their usage. It is a method of its own, whose calls are
@@ -126,6 +128,7 @@ async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
     let line = access_log_line(&call, response.status());
     // The call is answered only once it is logged, so that no answer that a
     // client has seen can be missing from the ledger.
+    inner.tell_logged(line.len());
     if let Err(error) = inner.log_group.append(&inner.log_stream, now_ms(), vec![line]).await {
         tracing::error!(%error, "a call could not be logged");
         return message(StatusCode::INTERNAL_SERVER_ERROR, "the access log cannot be written");
@@ -153,6 +156,13 @@ impl Inner {
             let metric = MetricName::new("AWS/ApiGateway", metric, [("ApiName", API_NAME), ("Stage", STAGE)]);
             self.metrics.record(metric, now_ms(), [value]);
         }
+    }
+
+    /// Tells the metric that CloudWatch Logs has of a log group.
+    fn tell_logged(&self, line_bytes: usize) {
+        let metric = MetricName::new("AWS/Logs", "IncomingBytes", [("LogGroupName", self.log_group.name())]);
+        let bytes = u64::try_from(line_bytes + EVENT_BYTES).unwrap_or(0);
+        self.metrics.record(metric, now_ms(), [bytes]);
     }
 
     /// Calls the usage endpoint as a Lambda proxy integration.

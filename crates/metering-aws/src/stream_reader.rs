@@ -16,8 +16,8 @@ use crate::error::port_error;
 /// A shard answers five reads a second, which the consumer needs as well.
 /// Source: Kinesis Data Streams quotas.
 const READ_DELAY: Duration = Duration::from_millis(400);
-/// How far behind the end a read may be to have seen everything, in milliseconds.
-const CAUGHT_UP_MS: i64 = 0;
+/// By how much the clocks of the log group and the stream may differ, in milliseconds.
+const CLOCK_ERROR_MS: i64 = 60_000;
 
 /// How long a stream keeps its records, in hours.
 ///
@@ -69,7 +69,7 @@ async fn read_shard(
         .stream_name(stream)
         .shard_id(shard_id)
         .shard_iterator_type(ShardIteratorType::AtTimestamp)
-        .timestamp(DateTime::from_millis(from_ms))
+        .timestamp(DateTime::from_millis(from_ms - CLOCK_ERROR_MS))
         .send()
         .await
         .map_err(|error| port_error(operation(), error))?;
@@ -78,7 +78,7 @@ async fn read_shard(
         let read = client.get_records().shard_iterator(token).send().await;
         let read = read.map_err(|error| port_error(operation(), error))?;
         read.records.iter().for_each(&mut visit);
-        if read.records.is_empty() && read.millis_behind_latest.unwrap_or(0) <= CAUGHT_UP_MS {
+        if read.records.is_empty() && read.millis_behind_latest.unwrap_or(0) == 0 {
             return Ok(());
         }
         iterator = read.next_shard_iterator;

@@ -27,8 +27,9 @@ export interface UsageDashboardProps {
   readonly apis: { readonly name: string; readonly stageName: string }[];
 }
 
-/** US dollars for a million write request units, on demand, us-east-1: the list price since November 2024. */
-const WRITES_PER_MILLION_USD = 0.625;
+/** US dollars of a million units, list prices of us-east-1 (docs/CAPACITY_AND_COST.md): a write request unit of
+ * DynamoDB, an invocation, a millisecond of a function with 256 MiB on arm64, a byte of log. */
+const USD_PER_MILLION = { write: 0.625, invocation: 0.2, millisecond: 0.0033333, byte: 0.0005 };
 
 const WIDTH = 8;
 
@@ -80,16 +81,6 @@ function usage(props: UsageDashboardProps): IWidget[] {
 
 function pipeline(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
-  const cost = new MathExpression({
-    expression: `${WRITES_PER_MILLION_USD} * (ledger + claims) / billable`,
-    usingMetrics: {
-      ledger: consumer('LedgerWrites'),
-      claims: consumer('ClaimWrites'),
-      billable: consumer('BillableCalls'),
-    },
-    period: PERIOD,
-    label: 'ledger and claims',
-  });
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
   const { consumer: lambda, quarantineQueue } = props.pipeline;
   return [
@@ -109,8 +100,48 @@ function pipeline(props: UsageDashboardProps): IWidget[] {
       quarantineQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
       consumer('QuarantinedRecords'),
     ]),
-    graph('DynamoDB writes of a million calls, in US dollars', [cost]),
+    graph('Cost of a million billable calls, in US dollars', cost(props)),
   ];
+}
+
+/** What grows with the calls; what is paid by the hour is not in it. */
+function cost(props: UsageDashboardProps): IMetric[] {
+  const consumer = metricsOf(props.settings, 'usage-consumer');
+  const sum = { statistic: 'Sum', period: PERIOD };
+  const [counting, admitting] = [props.pipeline.consumer.function, props.authorizer.authorizer.function];
+  const usingMetrics = {
+    billable: consumer('BillableCalls'),
+    ledger: consumer('LedgerWrites'),
+    claims: consumer('ClaimWrites'),
+    counted: counting.metricInvocations(sum),
+    counting: counting.metricDuration(sum),
+    decided: admitting.metricInvocations(sum),
+    deciding: admitting.metricDuration(sum),
+    logged: new Metric({
+      namespace: 'AWS/Logs',
+      metricName: 'IncomingBytes',
+      dimensionsMap: { LogGroupName: props.pipeline.accessLogGroup.logGroupName },
+      ...sum,
+    }),
+  };
+  const { write, invocation, millisecond, byte } = USD_PER_MILLION;
+  const parts: Record<string, [string, (keyof typeof usingMetrics)[]]> = {
+    'ledger and claims': [`${write} * (ledger + claims)`, ['ledger', 'claims']],
+    functions: [
+      `${invocation} * (counted + decided) + ${millisecond} * (counting + deciding)`,
+      ['counted', 'counting', 'decided', 'deciding'],
+    ],
+    'access log': [`${byte} * logged`, ['logged']],
+  };
+  return Object.entries(parts).map(
+    ([label, [dollars, names]]) =>
+      new MathExpression({
+        expression: `(${dollars}) / billable`,
+        usingMetrics: Object.fromEntries([...names, 'billable' as const].map((name) => [name, usingMetrics[name]])),
+        period: PERIOD,
+        label,
+      }),
+  );
 }
 
 function drift(props: UsageDashboardProps): IWidget {

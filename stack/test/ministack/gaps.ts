@@ -20,6 +20,8 @@ export const NOT_SHOWN = [
   'API Gateway writes no access log, so no call is counted by itself',
   'API Gateway maps no context of an authorizer to headers or error bodies',
   'the destination of given-up records is kept and not used',
+  'its Logs Insights answers with events and counts nothing, so meter reconcile is shown on a local stack only',
+  'its GetMetricData does not speak the protocol of the SDK for Rust, so meter status is shown on a local stack only',
   'it checks no permission when a function uses another service',
 ];
 

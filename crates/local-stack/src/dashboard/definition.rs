@@ -51,16 +51,21 @@ pub fn widgets(environment: &str) -> Vec<Widget> {
 /// The definition with the names of another environment's resources.
 fn renamed(value: &Value, environment: &str) -> Value {
     match value {
-        Value::String(text) if text == WRITTEN_FOR => environment.into(),
-        Value::String(text) => match text.strip_suffix(WRITTEN_FOR) {
-            Some(start) if start.ends_with('-') => format!("{start}{environment}").into(),
-            _ => value.clone(),
-        },
+        Value::String(text) => {
+            text.split(' ').map(|word| renamed_word(word, environment)).collect::<Vec<_>>().join(" ").into()
+        }
         Value::Array(items) => items.iter().map(|item| renamed(item, environment)).collect(),
         Value::Object(members) => {
             members.iter().map(|(name, value)| (name.clone(), renamed(value, environment))).collect()
         }
         other => other.clone(),
+    }
+}
+
+fn renamed_word(word: &str, environment: &str) -> String {
+    match word.strip_suffix(WRITTEN_FOR) {
+        Some(start) if start.is_empty() || start.ends_with('-') => format!("{start}{environment}"),
+        _ => word.to_owned(),
     }
 }
 

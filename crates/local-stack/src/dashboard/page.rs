@@ -1,7 +1,7 @@
 //! The web page: the dashboard and the usage per key, on loopback.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::{Query as Parameters, Request, State};
@@ -9,7 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
-use lambda_support::clock::now_ms;
+use lambda_support::clock::{monotonic_us, now_ms};
 use metering_aws::KeyStore;
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::api_key::KeyRecord;
@@ -26,6 +26,8 @@ use crate::stack::{LOG_GROUP, USAGE_TABLE};
 const DEFAULT_MINUTES: i64 = 30;
 /// The most minutes that it shows.
 const MAX_MINUTES: i64 = 360;
+/// An answer from the access log is kept this many times as long as it took to work it out.
+const KEPT_FOR_TIMES: u64 = 20;
 /// Nothing from elsewhere, and nothing inline.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -40,6 +42,16 @@ pub struct DashboardPage {
     pub ledger: aws_sdk_dynamodb::Client,
     /// The keys.
     pub keys: KeyStore,
+    /// Answers from the access log that are still good.
+    pub log_answers: Arc<LogAnswers>,
+}
+
+/// The last answers of queries of the access log. Such a query reads every line
+/// of its time, so an answer is kept for a multiple of what it took.
+#[derive(Debug, Default)]
+pub struct LogAnswers {
+    /// Until when, by the monotonic clock in microseconds, by query and span of time.
+    answers: Mutex<HashMap<(String, i64), (u64, Value)>>,
 }
 
 impl DashboardPage {
@@ -120,9 +132,18 @@ impl DashboardPage {
     }
 
     fn rows(&self, query: &str, from_ms: i64, to_ms: i64) -> Result<Value, String> {
+        let key = (query.to_owned(), to_ms - from_ms);
+        let started_us = monotonic_us();
+        let mut answers = self.log_answers.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, rows)) = answers.get(&key).filter(|(until_us, _)| started_us < *until_us) {
+            return Ok(rows.clone());
+        }
         let request = json!({"logGroupName": LOG_GROUP, "queryString": query, "startTime": from_ms / 1_000, "endTime": to_ms / 1_000 + 1});
         let started = self.logs.handle("StartQuery", &request).map_err(|(_, message)| message)?;
         let answer = self.logs.handle("GetQueryResults", &started).map_err(|(_, message)| message)?;
+        let now_us = monotonic_us();
+        let until_us = now_us + (now_us - started_us) * KEPT_FOR_TIMES;
+        answers.insert(key, (until_us, answer["results"].clone()));
         Ok(answer["results"].clone())
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use lambda_support::clock::now_ms;
+use lambda_support::clock::{monotonic_us, now_ms};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use tokio::sync::Semaphore;
@@ -64,7 +64,9 @@ impl Function {
         };
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let request_id = format!("00000000-0000-4000-8000-{number:012x}");
+        let started_us = monotonic_us();
         let result = environment.invoke(&request_id, payload, self.spec.timeout_ms).await;
+        self.tell("Duration", (monotonic_us() - started_us).div_ceil(1_000));
         self.tell("Invocations", 1);
         self.tell("Errors", u64::from(result.is_err()));
         if result.as_ref().err().is_none_or(InvocationError::keeps_environment) && !environment.has_exited() {

@@ -145,6 +145,7 @@ impl LocalStack {
             logs,
             ledger: ledger_client.clone(),
             keys: key_store.clone(),
+            log_answers: Arc::default(),
         };
         let dashboard = serve_on_loopback(&mut servers, options.dashboard_port, page.router()).await?;
         servers.spawn(invoke_hourly(functions.reconciler.clone()));
