@@ -30,7 +30,6 @@ target=$processor-unknown-linux-gnu
 [[ $installed == *" $target "* ]] || fail "Rust cannot build for $target here; run: rustup target add $target"
 
 glibc_here=$(ldd --version 2>/dev/null | sed -n '1s/.* //p')
-is_at_most() { [ "$(printf '%s\n' "$1" "$2" | sort -V | tail -n 1)" = "$2" ]; }
 read -ra services < <(scripts/lambda-services.sh)
 packages=("${services[@]/#/--package=}")
 RUSTFLAGS=$(scripts/lambda-rustflags.sh "$processor")

@@ -28,22 +28,31 @@ fn compared(local: &Local) -> Value {
 #[test]
 fn what_never_arrived_on_the_stream_is_found_and_counted_once() {
     let folder = tempfile::tempdir().unwrap();
-    let local = Local::start_with(folder.path(), &["--lose-deliveries", "50"]);
-    stdout(&meter(&["traffic", "--calls", "2000", "--data", local.data.to_str().unwrap()]));
-    // Half of the batches are lost; more calls, in case that this was none of them.
-    while compared(&local)["missing"] == 0 {
-        stdout(&meter(&["traffic", "--calls", "100", "--data", local.data.to_str().unwrap()]));
-    }
-    let (succeeded, told) = run(&local, &["reconcile", "--with-this-hour"]);
+    let data = folder.path().join("data");
+    let traffic = |calls| stdout(&meter(&["traffic", "--calls", calls, "--data", data.to_str().unwrap()]));
+    let backfill = ["reconcile", "--hours", "2", "--with-this-hour", "--backfill", "--settle-minutes", "0"];
+    // Nothing is delivered, so nothing can be on its way while it is looked for.
+    let losing = Local::start_with(&data, &["--lose-deliveries", "100"]);
+    traffic("2000");
+    assert_eq!(compared(&losing)["missing"], 1_400);
+    let (succeeded, told) = run(&losing, &["reconcile", "--hours", "2", "--with-this-hour"]);
     assert!(!succeeded && told.contains("drift-and-backfill"), "{told}");
-    for _ in 0..2 {
-        let (succeeded, told) = run(&local, &["reconcile", "--hours", "2", "--with-this-hour", "--backfill"]);
-        assert!(succeeded, "{told}");
-    }
+    let (_, told) = run(&losing, &backfill[..5]);
+    assert!(told.contains("1400 calls of the last 15 minutes were left alone"), "{told}");
+    let (succeeded, told) = run(&losing, &backfill);
+    assert!(succeeded && told.contains("1400 of 1400 calls had never arrived"), "{told}");
+    let (_, told) = run(&losing, &backfill);
+    assert!(told.contains("0 of 1400 calls had never arrived"), "{told}");
+    while compared(&losing)["missing"] != 0 {}
+    drop(losing);
+    // What arrives by itself is left alone.
+    let local = Local::start(&data);
+    traffic("100");
     while compared(&local)["missing"] != 0 {}
+    let (_, told) = run(&local, &backfill);
+    assert!(told.contains("0 of 1470 calls had never arrived"), "{told}");
     let found = compared(&local);
-    assert_eq!(found["logged"], found["counted"]);
-    assert_eq!(found["surplus"], 0);
+    assert_eq!((&found["logged"], &found["counted"]), (&1_470.into(), &1_470.into()));
     let (succeeded, told) = run(&local, &["reconcile", "--hours", "48", "--backfill"]);
     assert!(!succeeded && told.contains("the stream keeps 24 h"), "{told}");
 }

@@ -7,7 +7,6 @@ import {
 } from '@aws-sdk/client-lambda';
 import { CLIENT, Resource } from '../deployment';
 import { differs, list, Problems } from '../expect';
-import { lastPart } from '../resolver';
 
 const lambda = new LambdaClient(CLIENT);
 
@@ -59,15 +58,13 @@ export async function permission({ properties }: Resource): Promise<Problems> {
 
 /** The name of a function and its alias, out of an ARN or a name. */
 function qualified(reference: string): [string, string | undefined] {
-  const parts = lastPart(reference, ':function:').split(':');
-  const start = reference.includes(':function:') ? reference.split(':function:')[1]!.split(':') : parts;
-  return [start[0]!, start[1]];
+  const [name, qualifier] = (reference.split(':function:')[1] ?? reference).split(':');
+  return [name!, qualifier];
 }
 
 const MAPPING_SETTINGS = [
   'BatchSize',
   'BisectBatchOnFunctionError',
-  'DestinationConfig',
   'EventSourceArn',
   'FunctionResponseTypes',
   'MaximumBatchingWindowInSeconds',
@@ -82,10 +79,7 @@ export async function eventSourceMapping({ physicalId, properties }: Resource): 
   return [
     ...differs('its state', is.State, 'Enabled'),
     ...differs('its function', is.FunctionArn?.split(':function:')[1], properties.FunctionName),
-    ...MAPPING_SETTINGS.flatMap((name) =>
-      name === 'DestinationConfig'
-        ? differs('where given-up records go', destination(is[name]), destination(properties[name]))
-        : differs(`its ${name}`, is[name], properties[name]),
-    ),
+    ...differs('where given-up records go', destination(is.DestinationConfig), destination(properties.DestinationConfig)),
+    ...MAPPING_SETTINGS.flatMap((name) => differs(`its ${name}`, is[name], properties[name])),
   ];
 }

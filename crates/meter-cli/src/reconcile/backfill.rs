@@ -22,14 +22,26 @@ use crate::target::Target;
 const EVENTS_PER_RECORD: usize = 200;
 
 /// Finds what is missing on the stream, and puts it there.
-pub async fn run(target: &Target, log: &CallLog, from_ms: i64, to_ms: i64) -> anyhow::Result<()> {
+///
+/// An event that is still to be delivered would be counted twice, so those of
+/// the last `settle_minutes` are left alone.
+pub async fn run(
+    target: &Target,
+    log: &CallLog,
+    (from_ms, to_ms): (i64, i64),
+    settle_minutes: i64,
+) -> anyhow::Result<()> {
+    let settled_ms = now_ms() - settle_minutes * 60_000;
     let retention_hours = retention_hours(&target.kinesis, &target.stream).await?;
     if from_ms < now_ms() - retention_hours * HOUR_MS {
         bail!(
             "the stream keeps {retention_hours} h: of calls before that it cannot be told which arrived. Choose fewer --hours; docs/runbooks/drift-and-backfill.md says what to do about older ones"
         );
     }
-    let calls = log.calls(from_ms, to_ms).await.context("the access log cannot be read")?;
+    let mut calls = log.calls(from_ms, to_ms).await.context("the access log cannot be read")?;
+    let all = calls.len();
+    calls.retain(|call| call.timestamp_ms <= settled_ms);
+    let unsettled = all - calls.len();
     let arrived = event_ids_since(&target.kinesis, &target.stream, log.log_group(), from_ms).await?;
     let mut missing: BTreeMap<&str, Vec<&LoggedCall>> = BTreeMap::new();
     for call in calls.iter().filter(|call| !arrived.contains(&call.event_id)) {
@@ -48,6 +60,11 @@ pub async fn run(target: &Target, log: &CallLog, from_ms: i64, to_ms: i64) -> an
         missing,
         calls.len()
     );
+    if unsettled > 0 {
+        println!(
+            "{unsettled} calls of the last {settle_minutes} minutes were left alone: they may still be delivered."
+        );
+    }
     if missing > 0 {
         println!("Compare again when they are counted, within a minute: meter reconcile");
     }

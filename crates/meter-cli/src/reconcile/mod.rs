@@ -35,6 +35,9 @@ pub struct Arguments {
     /// Put calls on the stream that never arrived there. Doing it twice counts nothing twice
     #[arg(long)]
     backfill: bool,
+    /// With --backfill, leave calls alone that were logged in the last minutes: they may still be delivered
+    #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(i64).range(0..=1_440))]
+    settle_minutes: i64,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -56,7 +59,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         print(&found, from_ms, to_ms);
     }
     if arguments.backfill {
-        return backfill::run(&target, &log, from_ms, to_ms).await;
+        return backfill::run(&target, &log, (from_ms, to_ms), arguments.settle_minutes).await;
     }
     if !found.differences.is_empty() {
         bail!(
