@@ -81,7 +81,7 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
 });
 
 test('every alarm leads to a runbook that begins with it', () => {
-  const alarms = Object.values(templateOf('ENVIRONMENT'.toLowerCase()).findResources('AWS::CloudWatch::Alarm'));
+  const alarms = Object.values(templateOf('environment').findResources('AWS::CloudWatch::Alarm'));
   expect(alarms.length).toBeGreaterThan(10);
   for (const { Properties } of alarms) {
     const [, runbook] = (Properties.AlarmDescription as string).match(/Runbook: docs\/runbooks\/(.+)$/)!;
