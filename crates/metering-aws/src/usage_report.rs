@@ -123,17 +123,20 @@ pub async fn usage_of_all_keys(
 /// How many keys are asked for at once.
 const KEYS_AT_ONCE: usize = 16;
 
-/// The calls of these keys, hour by hour, in `from_ms..to_ms`.
+/// What the ledger has of the keys of another count, hour by hour, in
+/// `from_ms..to_ms`.
 ///
 /// # Errors
 /// When the ledger cannot be read or holds a malformed row.
-pub async fn hourly_calls_of_keys(
+pub async fn hourly_calls_beside(
     client: &Client,
     table: &str,
-    keys: impl IntoIterator<Item = &String>,
+    count: &HourlyCalls,
     from_ms: i64,
     to_ms: i64,
 ) -> Result<HourlyCalls, PortError> {
+    let mut keys: Vec<&String> = count.keys().map(|(key, _)| key).collect();
+    keys.dedup();
     let day = |at_ms: i64| {
         let window = CallWindow::at(at_ms).map(|window| window.day);
         window.map_err(|error| PortError::Refused {

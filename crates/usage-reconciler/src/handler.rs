@@ -3,7 +3,7 @@
 use lambda_support::metrics;
 use lambda_support::telemetry::MetricLine;
 use metering_aws::CallLog;
-use metering_aws::usage_report::hourly_calls_of_keys;
+use metering_aws::usage_report::hourly_calls_beside;
 use metering_core::ports::PortError;
 use metering_core::reconciliation::Reconciliation;
 use metering_core::window::HOUR_MS;
@@ -51,9 +51,7 @@ pub async fn handle(
 ) -> Result<Reconciliation, PortError> {
     let (from_ms, to_ms) = compared_hours(config, now_ms);
     let logged = log.calls_per_key(from_ms, to_ms).await?;
-    let mut keys: Vec<&String> = logged.keys().map(|(key, _)| key).collect();
-    keys.dedup();
-    let counted = hourly_calls_of_keys(ledger, &config.usage_table, keys, from_ms, to_ms).await?;
+    let counted = hourly_calls_beside(ledger, &config.usage_table, &logged, from_ms, to_ms).await?;
     let found = Reconciliation::of(&logged, &counted);
     tell(config, &found, now_ms);
     Ok(found)

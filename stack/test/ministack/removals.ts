@@ -48,6 +48,7 @@ import {
 import { DeleteBucketCommand, DeleteBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
 import { DeleteTopicCommand, SetSubscriptionAttributesCommand, SetTopicAttributesCommand, SNSClient, UnsubscribeCommand } from '@aws-sdk/client-sns';
 import { DeleteQueueCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { qualified } from '../../verify/checks/functions';
 import { CLIENT, Resource } from '../../verify/deployment';
 
 const gateway = new APIGatewayClient(CLIENT);
@@ -266,7 +267,7 @@ async function removeSubscriptionFilter(logGroupName: string): Promise<void> {
 }
 
 async function removePermission(resource: Resource): Promise<void> {
-  const [name, Qualifier] = text(resource, 'FunctionName').split(':function:')[1]!.split(':');
+  const [name, Qualifier] = qualified(text(resource, 'FunctionName'));
   const { Policy } = await lambda.send(new GetPolicyCommand({ FunctionName: name, Qualifier }));
   const statements = (JSON.parse(Policy!) as { Statement: { Sid: string; Condition?: unknown }[] }).Statement;
   const { Sid } = statements.find(({ Condition }) => JSON.stringify(Condition ?? {}).includes(text(resource, 'SourceArn')))!;

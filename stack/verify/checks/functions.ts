@@ -57,7 +57,7 @@ export async function permission({ properties }: Resource): Promise<Problems> {
 }
 
 /** The name of a function and its alias, out of an ARN or a name. */
-function qualified(reference: string): [string, string | undefined] {
+export function qualified(reference: string): [string, string | undefined] {
   const [name, qualifier] = (reference.split(':function:')[1] ?? reference).split(':');
   return [name!, qualifier];
 }

@@ -57,12 +57,11 @@ export async function deploymentGroup({ physicalId, properties }: Resource): Pro
       deploymentGroupName: physicalId,
     }),
   );
-  const names = (configuration: unknown) =>
-    ((configuration as { Alarms?: { Name: string }[]; alarms?: { name: string }[] } | undefined)?.Alarms ?? []).map(({ Name }) => Name).sort();
+  const wanted = properties.AlarmConfiguration as { Alarms: { Name: string }[] };
   return differs(
     'the alarms that stop it',
     (is?.alarmConfiguration?.alarms ?? []).map(({ name }) => name).sort(),
-    names(properties.AlarmConfiguration),
+    wanted.Alarms.map(({ Name }) => Name).sort(),
   );
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use lambda_support::clock::now_ms;
 use metering_aws::CallLog;
-use metering_aws::usage_report::{add_hours, hourly_calls_of_keys, usage_of_all_keys};
+use metering_aws::usage_report::{add_hours, hourly_calls_beside, usage_of_all_keys};
 use metering_core::reconciliation::{HourlyCalls, Reconciliation};
 use metering_core::window::HOUR_MS;
 use serde_json::{Value, json};
@@ -86,9 +86,7 @@ async fn compare(
         }
         counted
     } else {
-        let mut keys: Vec<&String> = logged.keys().map(|(key, _)| key).collect();
-        keys.dedup();
-        hourly_calls_of_keys(&target.dynamodb, &target.usage_table, keys, from_ms, to_ms).await?
+        hourly_calls_beside(&target.dynamodb, &target.usage_table, &logged, from_ms, to_ms).await?
     };
     Ok(Reconciliation::of(&logged, &counted))
 }
