@@ -29,6 +29,7 @@ use crate::lagging_index::LaggingIndex;
 use crate::logs::LogsService;
 use crate::notifications::Notifications;
 use crate::queues::Queues;
+use crate::stack::STREAM;
 
 /// More than any request of these services may have.
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -92,6 +93,7 @@ impl AwsEndpoint {
                 message,
             );
         }
+        let body = ask_for_consumed_capacity(body);
         let mut request = http::Request::post(format!("http://{}/", self.dynamodb));
         for name in [header::CONTENT_TYPE, header::AUTHORIZATION] {
             if let Some(value) = headers.get(&name) {
@@ -116,11 +118,76 @@ impl AwsEndpoint {
             self.note_transaction(&body);
         }
         match reply {
-            Ok(_) if fault == WriteFault::LoseReply => lost_reply(),
-            Ok(response) => response.map(Body::new),
+            Ok(response) => {
+                let (parts, reply) = match collect(response).await {
+                    Ok(response) => response.into_parts(),
+                    Err(response) => return response,
+                };
+                self.tell_consumed(operation, &body, parts.status, &reply);
+                if fault == WriteFault::LoseReply {
+                    return lost_reply();
+                }
+                Response::from_parts(parts, Body::from(reply))
+            }
             Err(error) => {
                 error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string())
             }
+        }
+    }
+
+    /// Tells the metrics that DynamoDB has of what a request used. A failed
+    /// condition uses one write unit, as the rows here are smaller than 1 KB;
+    /// a half unit, of an eventually consistent read, counts as one.
+    fn tell_consumed(&self, operation: &str, request: &Bytes, status: StatusCode, reply: &Bytes) {
+        let name = if WRITES.contains(&operation) {
+            "ConsumedWriteCapacityUnits"
+        } else {
+            "ConsumedReadCapacityUnits"
+        };
+        let tell = |table: &str, units: f64| {
+            let metric = MetricName::new("AWS/DynamoDB", name, [("TableName", table)]);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "units are few and positive"
+            )]
+            self.metrics.record(metric, now_ms(), [units.ceil() as u64]);
+        };
+        if status.is_success() {
+            let reply: Value = serde_json::from_slice(reply).unwrap_or_default();
+            let consumed = &reply["ConsumedCapacity"];
+            let tables = consumed.as_array().map_or_else(|| std::slice::from_ref(consumed), Vec::as_slice);
+            for table in tables {
+                if let (Some(name), Some(units)) =
+                    (table["TableName"].as_str(), table["CapacityUnits"].as_f64())
+                {
+                    tell(name, units);
+                }
+            }
+        } else if status == StatusCode::BAD_REQUEST && find(reply, b"ConditionalCheckFailed") {
+            let request: Value = serde_json::from_slice(request).unwrap_or_default();
+            if let Some(table) = request["TableName"].as_str() {
+                tell(table, 1.0);
+            }
+        }
+    }
+
+    /// Tells the metrics that Kinesis has of a stream.
+    fn tell_stream(metrics: &MetricStore, operation: &str, request: &Value, reply: &Value) {
+        let data = |records: &Value| -> Vec<u64> {
+            let records = records.as_array().into_iter().flatten();
+            records.map(|record| (record["Data"].as_str().map_or(0, str::len) * 3 / 4) as u64).collect()
+        };
+        let stream = request["StreamName"].as_str().unwrap_or_default();
+        let metric = |name: &str| MetricName::new("AWS/Kinesis", name, [("StreamName", stream)]);
+        if operation == "PutRecords" {
+            let bytes = data(&request["Records"]);
+            metrics.record(metric("IncomingRecords"), now_ms(), [bytes.len() as u64]);
+            metrics.record(metric("IncomingBytes"), now_ms(), bytes);
+        } else if operation == "GetRecords" {
+            // An iterator names its stream; there is one here.
+            let metric = MetricName::new("AWS/Kinesis", "GetRecords.Bytes", [("StreamName", STREAM)]);
+            metrics.record(metric, now_ms(), data(&reply["Records"]));
         }
     }
 
@@ -180,13 +247,15 @@ impl AwsEndpoint {
 
     async fn kinesis(&self, headers: &HeaderMap, body: Bytes) -> Response {
         let operation = target(headers).1.to_owned();
-        let store = self.kinesis.clone();
+        let (store, metrics) = (self.kinesis.clone(), self.metrics.clone());
         let answer = tokio::task::spawn_blocking(move || {
             let body: Value = serde_json::from_slice(&body).map_err(|error| KinesisError {
                 code: "SerializationException",
                 message: format!("the request is not JSON: {error}"),
             })?;
-            kinesis::handle(&store, &operation, &body, now_ms())
+            let reply = kinesis::handle(&store, &operation, &body, now_ms())?;
+            Self::tell_stream(&metrics, &operation, &body, &reply);
+            Ok::<_, KinesisError>(reply)
         });
         match answer.await {
             Ok(Ok(value)) => json_response(StatusCode::OK, "application/x-amz-json-1.1", &value),
@@ -247,6 +316,36 @@ fn service(headers: &HeaderMap) -> &str {
 fn target(headers: &HeaderMap) -> (&str, &str) {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("");
     target.split_once('.').unwrap_or((target, ""))
+}
+
+/// Has the database say what a request used, where the client does not ask for it.
+fn ask_for_consumed_capacity(body: Bytes) -> Bytes {
+    const OPTION: &[u8] = b"\"ReturnConsumedCapacity\"";
+    match body.strip_prefix(b"{") {
+        Some(members) if members.trim_ascii_start() != b"}" && !find(members, OPTION) => {
+            [b"{".as_slice(), OPTION, b":\"TOTAL\",", members].concat().into()
+        }
+        _ => body,
+    }
+}
+
+fn find(text: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(text, part).is_some()
+}
+
+/// Reads a reply of the database to its end.
+async fn collect<B>(response: http::Response<B>) -> Result<http::Response<Bytes>, Response>
+where
+    B: http_body_util::BodyExt,
+    B::Error: std::fmt::Display,
+{
+    let (parts, body) = response.into_parts();
+    match body.collect().await {
+        Ok(body) => Ok(http::Response::from_parts(parts, body.to_bytes())),
+        Err(error) => {
+            Err(error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string()))
+        }
+    }
 }
 
 /// A reply that breaks off before its first byte of content, so that the

@@ -4,9 +4,11 @@ use std::sync::{Mutex, PoisonError};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 /// How often which fault happens; each a probability from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct FaultRates {
     /// A write to DynamoDB is answered with a throttle and not carried out.
     pub throttled_write: f64,
@@ -16,6 +18,8 @@ pub struct FaultRates {
     pub duplicate_batch: f64,
     /// The subscription never delivers a batch, as when it was switched off for a while.
     pub lost_batch: f64,
+    /// How much later than usual the subscription delivers, in milliseconds.
+    pub delivery_delay_ms: u64,
     /// A notification is never delivered to a subscriber.
     pub lost_notification: f64,
     /// A notification is delivered to a subscriber a second time.
@@ -29,7 +33,7 @@ pub struct FaultRates {
 /// A source of faults.
 #[derive(Debug)]
 pub struct Faults {
-    rates: FaultRates,
+    rates: Mutex<FaultRates>,
     random: Mutex<StdRng>,
 }
 
@@ -47,7 +51,18 @@ pub enum WriteFault {
 impl Faults {
     /// Faults at these rates, the same for the same seed and order of events.
     pub fn new(rates: FaultRates, seed: u64) -> Self {
-        Self { rates, random: Mutex::new(StdRng::seed_from_u64(seed)) }
+        Self { rates: Mutex::new(rates), random: Mutex::new(StdRng::seed_from_u64(seed)) }
+    }
+
+    /// What goes wrong at present.
+    pub fn rates(&self) -> FaultRates {
+        *self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what goes wrong from now on. The lag of the index of keys is
+    /// fixed when a stack starts.
+    pub fn set(&self, rates: FaultRates) {
+        *self.rates.lock().unwrap_or_else(PoisonError::into_inner) = rates;
     }
 
     fn draw(&self) -> f64 {
@@ -56,7 +71,7 @@ impl Faults {
 
     /// Draws the fate of a write.
     pub fn write_fault(&self) -> WriteFault {
-        let FaultRates { throttled_write, lost_reply, .. } = self.rates;
+        let FaultRates { throttled_write, lost_reply, .. } = self.rates();
         if throttled_write + lost_reply == 0.0 {
             return WriteFault::None;
         }
@@ -70,7 +85,7 @@ impl Faults {
     /// Draws how often a notification is delivered to a subscriber, and after
     /// how many milliseconds each time.
     pub fn deliveries(&self) -> Vec<u64> {
-        let FaultRates { lost_notification, repeated_notification, notification_delay_ms, .. } = self.rates;
+        let FaultRates { lost_notification, repeated_notification, notification_delay_ms, .. } = self.rates();
         if lost_notification + repeated_notification == 0.0 && notification_delay_ms == 0 {
             return vec![0];
         }
@@ -84,11 +99,13 @@ impl Faults {
 
     /// Draws whether a batch is never delivered.
     pub fn loses_batch(&self) -> bool {
-        self.rates.lost_batch > 0.0 && self.draw() < self.rates.lost_batch
+        let rate = self.rates().lost_batch;
+        rate > 0.0 && self.draw() < rate
     }
 
     /// Draws whether a batch is delivered twice.
     pub fn duplicates_batch(&self) -> bool {
-        self.rates.duplicate_batch > 0.0 && self.draw() < self.rates.duplicate_batch
+        let rate = self.rates().duplicate_batch;
+        rate > 0.0 && self.draw() < rate
     }
 }

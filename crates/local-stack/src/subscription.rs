@@ -12,8 +12,11 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rand::Rng;
+use rand_distr::{Distribution, LogNormal};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::faults::Faults;
 use crate::log_group::{LogEvent, LogGroup};
@@ -23,6 +26,10 @@ const MAX_ROUND_EVENTS: usize = 20_000;
 /// Records per request.
 const RECORDS_PER_REQUEST: usize = 50;
 const RETRY_DELAY: Duration = Duration::from_millis(200);
+/// Where the standard normal distribution has its 99th percentile.
+const NORMAL_P99: f64 = 2.326;
+/// CloudWatch Logs retries for a day; nothing lags for longer.
+const LONGEST_LAG_S: f64 = 86_400.0;
 
 /// How events are batched.
 #[derive(Debug, Clone)]
@@ -33,6 +40,28 @@ pub struct SubscriptionSettings {
     pub max_batch_events: usize,
     /// How long to wait for more events, in milliseconds.
     pub batch_delay_ms: u64,
+    /// By how much deliveries lag behind, drawn for each of them; `None` for not at all.
+    pub lag: Option<DeliveryLag>,
+}
+
+/// A log-normal distribution of how late events are delivered, as a model of
+/// a service that states no distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryLag {
+    /// Half of the deliveries lag less than this, in milliseconds.
+    pub median_ms: f64,
+    /// Ninety-nine of a hundred lag less than this, in milliseconds.
+    pub p99_ms: f64,
+}
+
+impl DeliveryLag {
+    fn draw(self) -> Duration {
+        let sigma = (self.p99_ms / self.median_ms).ln() / NORMAL_P99;
+        let lag_ms =
+            LogNormal::new(self.median_ms.ln(), sigma).map_or(0.0, |lag| lag.sample(&mut rand::rng()));
+        Duration::from_secs_f64((lag_ms / 1_000.0).clamp(0.0, LONGEST_LAG_S))
+    }
 }
 
 /// The subscription.
@@ -81,14 +110,40 @@ impl Subscription {
             tracing::warn!(cause = ?error, "checking the stream is tried again");
             tokio::time::sleep(RETRY_DELAY).await;
         }
+        let (due, mut rounds) = mpsc::unbounded_channel();
+        tokio::join!(self.collect(due), async {
+            while let Some((due_at, last)) = rounds.recv().await {
+                tokio::time::sleep_until(due_at).await;
+                self.deliver_up_to(last).await;
+            }
+        });
+    }
+
+    /// Collects events into rounds and says when each is due: a round that
+    /// lags does not keep the next from being collected.
+    async fn collect(&self, due: mpsc::UnboundedSender<(Instant, i64)>) {
         let mut last_id = self.log_group.last_id();
-        loop {
-            let delivered = *self.delivered.borrow();
-            if last_id.wait_for(|last| *last > delivered).await.is_err() {
+        let mut collected = *self.delivered.borrow();
+        let mut due_at = Instant::now();
+        while last_id.wait_for(|last| *last > collected).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(self.settings.batch_delay_ms)).await;
+            collected = *last_id.borrow_and_update();
+            let lag = self.settings.lag.map_or(Duration::ZERO, DeliveryLag::draw);
+            let delay = Duration::from_millis(self.faults.rates().delivery_delay_ms);
+            // Events keep their order.
+            due_at = due_at.max(Instant::now() + lag + delay);
+            if due.send((due_at, collected)).is_err() {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(self.settings.batch_delay_ms)).await;
-            let last = *last_id.borrow_and_update();
+        }
+    }
+
+    async fn deliver_up_to(&self, last: i64) {
+        loop {
+            let delivered = *self.delivered.borrow();
+            if delivered >= last {
+                return;
+            }
             if let Err(error) = self.deliver_round(delivered, last).await {
                 tracing::warn!(cause = ?error, "delivering log events is tried again");
                 tokio::time::sleep(RETRY_DELAY).await;

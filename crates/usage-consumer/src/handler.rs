@@ -9,7 +9,7 @@ use metering_core::ports::{ClaimStore, Quarantine, UsageLedger};
 
 use crate::batch::{BatchError, DecodedBatch, decode_batch};
 use crate::executor::Executor;
-use crate::metrics::{BatchMetrics, ConsumerMetric};
+use crate::metrics::{BatchMetrics, BatchSpan, ConsumerMetric};
 
 /// The function, apart from Lambda.
 #[derive(Debug)]
@@ -41,7 +41,17 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
         };
         let outcome = self.executor.execute(&mut batch).await;
         let resume = outcome.lowest_failed().map(metering_core::aggregate::RecordIndex::position);
-        measure(&mut batch, resume, invoked_at_ms, now_ms());
+        let committed_at_ms = now_ms();
+        measure(&mut batch, resume, invoked_at_ms, committed_at_ms);
+        if let (Some(first), Some(last)) = (event.records.first(), event.records.last()) {
+            batch.metrics.span(BatchSpan {
+                shard_id: batch.shard_id.clone(),
+                first_sequence_number: first.kinesis.sequence_number.clone(),
+                last_sequence_number: last.kinesis.sequence_number.clone(),
+                invoked_at_ms,
+                committed_at_ms,
+            });
+        }
         let mut response = KinesisEventResponse::default();
         if let Some(position) = resume {
             let mut failure = KinesisBatchItemFailure::default();

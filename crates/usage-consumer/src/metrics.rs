@@ -56,6 +56,23 @@ metrics! {
 pub struct BatchMetrics {
     totals: Totals<ConsumerMetric>,
     quarantine_reasons: BTreeMap<&'static str, u64>,
+    span: Option<BatchSpan>,
+}
+
+/// Which records a batch had, and when. It tells of each call how long it
+/// waited where, and who looks into an incident which batch it was in.
+#[derive(Debug, Clone)]
+pub struct BatchSpan {
+    /// The shard.
+    pub shard_id: String,
+    /// The first record.
+    pub first_sequence_number: String,
+    /// The last record.
+    pub last_sequence_number: String,
+    /// When the function was invoked, in milliseconds since 1970.
+    pub invoked_at_ms: i64,
+    /// When the batch was committed, in milliseconds since 1970.
+    pub committed_at_ms: i64,
 }
 
 impl BatchMetrics {
@@ -79,6 +96,11 @@ impl BatchMetrics {
         *self.quarantine_reasons.entry(reason).or_default() += count;
     }
 
+    /// Notes which records the batch had.
+    pub fn span(&mut self, span: BatchSpan) {
+        self.span = Some(span);
+    }
+
     /// The batch's line. Counts that are zero are left out, but for those
     /// that an alarm has to see fall to zero.
     pub fn line(&mut self, environment: &str, now_ms: i64) -> MetricLine {
@@ -89,6 +111,13 @@ impl BatchMetrics {
             self.add(metric, 0);
         }
         self.totals.write(&mut line);
+        if let Some(span) = &self.span {
+            line.property("shardId", json!(span.shard_id));
+            line.property("firstSequenceNumber", json!(span.first_sequence_number));
+            line.property("lastSequenceNumber", json!(span.last_sequence_number));
+            line.property("invokedAtMs", json!(span.invoked_at_ms));
+            line.property("committedAtMs", json!(span.committed_at_ms));
+        }
         if !self.quarantine_reasons.is_empty() {
             line.property("quarantineReasons", json!(self.quarantine_reasons));
         }

@@ -77,6 +77,11 @@ impl Function {
         result
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
     /// Tells a metric that Lambda itself has of a function.
     pub fn tell(&self, metric: &str, value: u64) {
         let name = format!("{}-{STAGE}", self.spec.name);

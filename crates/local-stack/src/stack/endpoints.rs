@@ -12,6 +12,8 @@ pub struct Endpoints {
     pub gateway: String,
     /// The web page of the dashboard, as a URL.
     pub dashboard: String,
+    /// Where its faults and processes are controlled, as a URL.
+    pub control: String,
     /// What `AWS_ENDPOINT_URL` is set to.
     pub aws_endpoint_url: String,
     /// The URL of the quarantine queue.

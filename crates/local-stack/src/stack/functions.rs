@@ -30,6 +30,13 @@ pub(super) struct Functions {
     pub reconciler: Arc<Function>,
 }
 
+impl Functions {
+    /// All of them.
+    pub fn all(&self) -> [&Arc<Function>; 5] {
+        [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler]
+    }
+}
+
 /// Sets the functions up; none is started before it is needed.
 pub(super) fn functions(
     options: &LocalOptions,

@@ -1,5 +1,7 @@
 //! Starts and stops all parts together.
 
+mod backlog;
+mod control;
 mod endpoints;
 mod error;
 mod functions;
@@ -33,6 +35,7 @@ use crate::authorization::Authorization;
 use crate::backend;
 use crate::dashboard::DashboardPage;
 use crate::demo_keys::{self, DemoKey};
+use crate::faults::Faults;
 use crate::gateway::Gateway;
 use crate::kinesis::KinesisStore;
 use crate::lambda::Function;
@@ -42,6 +45,8 @@ use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
 use crate::queues::ACCOUNT_ID;
 use crate::subscription::{Subscription, SubscriptionSettings};
+use backlog::Backlog;
+use control::Control;
 use error::part;
 use functions::functions;
 use schedule::{invoke_hourly, watch_queues};
@@ -77,10 +82,9 @@ pub struct LocalStack {
     pub kinesis_client: aws_sdk_kinesis::Client,
     /// A client of the ledger that no fault reaches.
     pub ledger_client: aws_sdk_dynamodb::Client,
-    checkpoints: Arc<Checkpoints>,
+    backlog: Backlog,
     mapping_settings: MappingSettings,
     mapping: Option<EventSourceMapping>,
-    delivered: watch::Receiver<i64>,
     servers: JoinSet<()>,
     stop_gateway: watch::Sender<bool>,
     _lock: File,
@@ -108,18 +112,8 @@ impl LocalStack {
         let functions = functions(&options, &aws_endpoint_url, &quarantine_queue_url, &topics, &metrics)?;
         notifications.subscribe(&topics.invalidations, functions.authorizer.clone());
         notifications.subscribe(&topics.invalidations, functions.fanout.clone());
-        let subscription = Subscription::new(
-            log_group.clone(),
-            kinesis_client.clone(),
-            subscription_settings(&options),
-            faults,
-        )
-        .map_err(|error| part("the subscription", error))?;
-        let delivered = subscription.delivered();
-        servers.spawn(subscription.run());
-        let checkpoints = Checkpoints::open(&folder.join("checkpoints.sqlite"))
-            .map_err(|error| part("the event source mapping", error))?;
-        let checkpoints = Arc::new(checkpoints);
+        let backlog =
+            start_subscription(&options, &log_group, &kinesis, &kinesis_client, &faults, &mut servers)?;
         let mapping_settings = mapping_settings(&options);
 
         let backend = match options.backend.clone() {
@@ -148,6 +142,9 @@ impl LocalStack {
             log_answers: Arc::default(),
         };
         let dashboard = serve_on_loopback(&mut servers, options.dashboard_port, page.router()).await?;
+        let control =
+            Control { faults, functions: functions.all().map(Arc::clone).to_vec(), backlog: backlog.clone() };
+        let control = serve_on_loopback(&mut servers, 0, control.router()).await?;
         servers.spawn(invoke_hourly(functions.reconciler.clone()));
         let sqs = aws_sdk_sqs::Client::new(&clients);
         servers.spawn(watch_queues(sqs, aws_endpoint_url.clone(), metrics.store().clone()));
@@ -155,6 +152,7 @@ impl LocalStack {
         let endpoints = Endpoints {
             gateway: format!("http://{gateway_address}"),
             dashboard,
+            control,
             aws_endpoint_url,
             quarantine_queue_url,
             usage_table: USAGE_TABLE.to_owned(),
@@ -182,10 +180,9 @@ impl LocalStack {
             kinesis,
             kinesis_client,
             ledger_client,
-            checkpoints,
+            backlog,
             mapping_settings,
             mapping: None,
-            delivered,
             servers,
             stop_gateway,
             _lock: lock,
@@ -199,7 +196,7 @@ impl LocalStack {
             self.kinesis_client.clone(),
             self.consumer.clone(),
             self.mapping_settings.clone(),
-            self.checkpoints.clone(),
+            self.backlog.checkpoints.clone(),
         );
         self.mapping = Some(mapping);
     }
@@ -212,7 +209,7 @@ impl LocalStack {
         if let Some(mapping) = self.mapping.take() {
             mapping.stop().await;
         }
-        self.checkpoints.clear().map_err(|error| part("the event source mapping", error))?;
+        self.backlog.checkpoints.clear().map_err(|error| part("the event source mapping", error))?;
         self.start_mapping();
         Ok(())
     }
@@ -223,31 +220,7 @@ impl LocalStack {
     /// # Errors
     /// When a part cannot be asked any more.
     pub async fn settled(&self) -> Result<(), StartError> {
-        let logged = *self.log_group.last_id().borrow();
-        let mut delivered = self.delivered.clone();
-        let stopped = |_| part("the subscription", "it has stopped".to_owned());
-        delivered.wait_for(|delivered| *delivered >= logged).await.map_err(stopped)?;
-        let mut changes = self.checkpoints.changes();
-        loop {
-            changes.borrow_and_update();
-            if self.backlog().map_err(|error| part("the stream", error))? == 0 {
-                return Ok(());
-            }
-            changes
-                .changed()
-                .await
-                .map_err(|_| part("the event source mapping", "it has stopped".to_owned()))?;
-        }
-    }
-
-    /// How many shards have records that were not processed yet.
-    fn backlog(&self) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
-        let mut behind = 0;
-        for (shard_id, last) in self.kinesis.last_sequence_numbers(STREAM)? {
-            let Some(last) = last else { continue };
-            behind += usize::from(self.checkpoints.of_shard(&shard_id)?.as_deref() != Some(last.as_str()));
-        }
-        Ok(behind)
+        self.backlog.settled().await
     }
 
     /// Stops: no more calls are taken, those under way are answered, and what
@@ -264,6 +237,30 @@ impl LocalStack {
         }
         self.servers.shutdown().await;
     }
+}
+
+/// Starts the subscription; what it has not delivered is part of the backlog.
+fn start_subscription(
+    options: &LocalOptions,
+    log_group: &Arc<LogGroup>,
+    kinesis: &Arc<KinesisStore>,
+    client: &aws_sdk_kinesis::Client,
+    faults: &Arc<Faults>,
+    servers: &mut JoinSet<()>,
+) -> Result<Backlog, StartError> {
+    let settings = subscription_settings(options);
+    let subscription = Subscription::new(log_group.clone(), client.clone(), settings, faults.clone())
+        .map_err(|error| part("the subscription", error))?;
+    let delivered = subscription.delivered();
+    servers.spawn(subscription.run());
+    let checkpoints = Checkpoints::open(&options.data_folder.join("checkpoints.sqlite"))
+        .map_err(|error| part("the event source mapping", error))?;
+    Ok(Backlog {
+        log_group: log_group.clone(),
+        delivered,
+        kinesis: kinesis.clone(),
+        checkpoints: Arc::new(checkpoints),
+    })
 }
 
 fn lock_folder(folder: &Path) -> Result<File, StartError> {
@@ -310,6 +307,7 @@ fn subscription_settings(options: &LocalOptions) -> SubscriptionSettings {
         stream: STREAM.to_owned(),
         max_batch_events: options.events_per_record,
         batch_delay_ms: options.delivery_delay_ms,
+        lag: options.delivery_lag,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::faults::FaultRates;
+use crate::subscription::DeliveryLag;
 
 /// How a local stack is set up.
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub struct LocalOptions {
     pub events_per_record: usize,
     /// How long the subscription waits for more events, in milliseconds.
     pub delivery_delay_ms: u64,
+    /// By how much the subscription's deliveries lag behind, to model AWS.
+    pub delivery_lag: Option<DeliveryLag>,
     /// The consumer's time-out, in milliseconds.
     pub function_timeout_ms: u64,
     /// What goes wrong on purpose.
@@ -81,6 +84,7 @@ impl LocalOptions {
             poll_interval_ms: 250,
             events_per_record: 200,
             delivery_delay_ms: 200,
+            delivery_lag: None,
             function_timeout_ms: 30_000,
             faults: FaultRates::default(),
             fault_seed: 0,

@@ -1,0 +1,56 @@
+//! What is on its way between the access log and the ledger.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::error::{StartError, part};
+use super::resources::STREAM;
+use crate::kinesis::KinesisStore;
+use crate::lambda::event_source_mapping::Checkpoints;
+use crate::log_group::LogGroup;
+
+/// The parts that know what is on its way.
+#[derive(Clone)]
+pub(super) struct Backlog {
+    pub log_group: Arc<LogGroup>,
+    /// Up to which event the subscription has delivered.
+    pub delivered: watch::Receiver<i64>,
+    pub kinesis: Arc<KinesisStore>,
+    pub checkpoints: Arc<Checkpoints>,
+}
+
+impl Backlog {
+    /// Waits until every event that is logged now has gone through the
+    /// consumer, and every record that is on the stream by then.
+    ///
+    /// # Errors
+    /// When a part cannot be asked any more.
+    pub async fn settled(&self) -> Result<(), StartError> {
+        let logged = *self.log_group.last_id().borrow();
+        let mut delivered = self.delivered.clone();
+        let stopped = |_| part("the subscription", "it has stopped".to_owned());
+        delivered.wait_for(|delivered| *delivered >= logged).await.map_err(stopped)?;
+        let mut changes = self.checkpoints.changes();
+        loop {
+            changes.borrow_and_update();
+            if self.shards_behind().map_err(|error| part("the stream", error))? == 0 {
+                return Ok(());
+            }
+            changes
+                .changed()
+                .await
+                .map_err(|_| part("the event source mapping", "it has stopped".to_owned()))?;
+        }
+    }
+
+    /// How many shards have records that were not processed yet.
+    fn shards_behind(&self) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
+        let mut behind = 0;
+        for (shard_id, last) in self.kinesis.last_sequence_numbers(STREAM)? {
+            let Some(last) = last else { continue };
+            behind += usize::from(self.checkpoints.of_shard(&shard_id)?.as_deref() != Some(last.as_str()));
+        }
+        Ok(behind)
+    }
+}

@@ -1,0 +1,70 @@
+//! What a load test does to a running stack, over HTTP on loopback: change
+//! its faults, kill processes, wait until it has settled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::backlog::Backlog;
+use crate::faults::{FaultRates, Faults};
+use crate::lambda::Function;
+
+/// The parts that can be controlled.
+#[derive(Clone)]
+pub(super) struct Control {
+    pub faults: Arc<Faults>,
+    pub functions: Vec<Arc<Function>>,
+    pub backlog: Backlog,
+}
+
+impl Control {
+    /// `GET` and `PUT /faults`, `POST /functions/{name}/kill`, `GET /processes`, `GET /settled`.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/faults", get(faults).put(set_faults))
+            .route("/functions/{name}/kill", post(kill))
+            .route("/processes", get(processes))
+            .route("/settled", get(settled))
+            .with_state(self)
+    }
+}
+
+async fn faults(State(control): State<Control>) -> Json<FaultRates> {
+    Json(control.faults.rates())
+}
+
+async fn set_faults(State(control): State<Control>, Json(rates): Json<FaultRates>) -> Json<FaultRates> {
+    control.faults.set(rates);
+    Json(rates)
+}
+
+async fn kill(State(control): State<Control>, Path(name): Path<String>) -> Response {
+    let Some(function) = control.functions.iter().find(|function| function.name() == name) else {
+        let names: Vec<&str> = control.functions.iter().map(|function| function.name()).collect();
+        let message = format!("there is no function {name:?}; there are {}", names.join(", "));
+        return (StatusCode::NOT_FOUND, Json(json!({"message": message}))).into_response();
+    };
+    Json(json!({"processId": function.kill_random()})).into_response()
+}
+
+async fn processes(State(control): State<Control>) -> Json<Value> {
+    let functions: BTreeMap<&str, Vec<i32>> =
+        control.functions.iter().map(|function| (function.name(), function.process_ids())).collect();
+    Json(json!({"stack": std::process::id(), "functions": functions}))
+}
+
+/// Answers when all that is logged by now has gone through the consumer.
+async fn settled(State(control): State<Control>) -> Response {
+    match control.backlog.settled().await {
+        Ok(()) => Json(json!({"settled": true})).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"message": error.to_string()}))).into_response()
+        }
+    }
+}
