@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds what runs on one machine: the command `meter`, and the Lambda binaries.
-# The binaries are built apart from it, so that they have only their own features.
+# Builds what runs on one machine: the commands `meter` and `loadtest`, and the Lambda binaries.
+# The binaries are built apart from them, so that they have only their own features.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 read -ra services < <(scripts/lambda-services.sh)
 RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked --quiet "${services[@]/#/--package=}"
-cargo build --profile tools --locked --quiet -p meter-cli
+cargo build --profile tools --locked --quiet -p meter-cli -p loadtest

@@ -5,9 +5,11 @@
 //! [`cost`] prices them.
 
 pub mod capacity;
+pub mod consumption;
 pub mod cost;
 pub mod prices;
 
 pub use capacity::{Capacity, Workload};
+pub use consumption::{Consumption, Priced};
 pub use cost::{Costs, costs};
 pub use prices::{LIST_PRICES, Prices};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use local_stack::demo_keys::DEMO_KEY_FILE;
-use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
+use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, built_binaries};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::target::DEFAULT_DATA_FOLDER;
@@ -45,18 +45,10 @@ pub struct Arguments {
     shards: u32,
 }
 
-/// The binaries that were built together with this command: beside it, or,
-/// where both were built here, in the folder of release builds.
-pub fn built_binaries() -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe().context("this command cannot find its own file")?;
-    let beside = this.with_file_name("");
-    let release = this.with_file_name("../release");
-    Ok(if release.join("usage-consumer").is_file() { release } else { beside })
-}
-
 /// Runs until SIGINT or SIGTERM.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let binaries = arguments.binaries.map_or_else(built_binaries, Ok)?;
+    let binaries = arguments.binaries.map_or_else(built_binaries, Ok);
+    let binaries = binaries.context("this command cannot find its own file")?;
     let mut options = LocalOptions::new(arguments.data, binaries);
     options.gateway_port = arguments.port;
     options.aws_port = arguments.aws_port;

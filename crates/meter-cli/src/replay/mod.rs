@@ -16,7 +16,7 @@ use local_stack::stack::{LocalOptions, LocalStack, STREAM};
 use md5::{Digest, Md5};
 
 use self::input::RecordReader;
-use crate::local::built_binaries;
+use local_stack::stack::built_binaries;
 
 /// Limits of one request, well inside those of `PutRecords`.
 const RECORDS_PER_REQUEST: usize = 100;

@@ -1,0 +1,198 @@
+//! Plots: drawn once as SVG, shown as that in HTML, and rendered as PNG.
+
+use anyhow::Context;
+use plotters::prelude::*;
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{Options, Tree};
+
+use crate::histogram::{Times, seconds_at};
+use crate::outcome::Outcome;
+
+/// Pixels of a plot.
+const SIZE: (u32, u32) = (960, 480);
+/// The only font, which is in the binary: no machine has to have one.
+const FONT: &str = "DejaVu Sans";
+/// How far a percentile plot goes: to 99.99 %.
+const MOST_NINES: f64 = 4.0;
+/// Points of a line.
+const POINTS: u32 = 200;
+/// Times below this are drawn as this, in seconds: a logarithmic axis has no zero.
+const SHORTEST_S: f64 = 0.001;
+
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(31, 119, 180),
+    RGBColor(214, 96, 20),
+    RGBColor(44, 140, 44),
+    RGBColor(190, 40, 50),
+    RGBColor(120, 80, 170),
+    RGBColor(90, 90, 90),
+];
+
+/// One line of a plot.
+pub struct Line {
+    /// What it is called.
+    pub name: String,
+    /// Its points.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A plot with a logarithmic vertical axis.
+pub struct Plot<'p> {
+    /// Its title.
+    pub title: &'p str,
+    /// What goes to the right.
+    pub x: &'p str,
+    /// What goes up.
+    pub y: &'p str,
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// How a place on the horizontal axis is called.
+    pub x_label: fn(f64) -> String,
+}
+
+impl Plot<'_> {
+    /// Draws it as SVG.
+    ///
+    /// # Errors
+    /// When there is nothing to draw.
+    pub fn svg(&self) -> anyhow::Result<String> {
+        let points = || self.lines.iter().flat_map(|line| &line.points);
+        let (x_from, x_to) = bounds(points().map(|point| point.0)).context("a plot has no points")?;
+        let (y_from, y_to) = bounds(points().map(|point| point.1)).context("a plot has no points")?;
+        let mut svg = String::new();
+        self.draw(&mut svg, x_from..x_to.max(x_from + 1e-9), y_from / 1.3..y_to * 1.3)
+            .map_err(|error| anyhow::anyhow!("{error}"))
+            .with_context(|| format!("the plot {:?} cannot be drawn", self.title))?;
+        Ok(svg)
+    }
+
+    fn draw(
+        &self,
+        svg: &mut String,
+        x: std::ops::Range<f64>,
+        y: std::ops::Range<f64>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(self.title, (FONT, 20))
+            .margin(14)
+            .x_label_area_size(44)
+            .y_label_area_size(72)
+            .build_cartesian_2d(x, y.log_scale())?;
+        chart
+            .configure_mesh()
+            .x_desc(self.x)
+            .y_desc(self.y)
+            .x_label_formatter(&|value| (self.x_label)(*value))
+            .y_label_formatter(&|value| format!("{value}"))
+            .label_style((FONT, 13))
+            .axis_desc_style((FONT, 14))
+            .light_line_style(RGBColor(240, 240, 240))
+            .draw()?;
+        for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
+            let style = colour.stroke_width(2);
+            chart
+                .draw_series(LineSeries::new(line.points.iter().copied(), style))?
+                .label(&line.name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.85))
+            .border_style(RGBColor(200, 200, 200))
+            .label_font((FONT, 13))
+            .draw()?;
+        area.present()?;
+        Ok(())
+    }
+}
+
+fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.fold(None, |bounds, value| match bounds {
+        None => Some((value, value)),
+        Some((from, to)) => Some((from.min(value), to.max(value))),
+    })
+}
+
+/// Freshness, its parts and response times by percentile. The horizontal axis
+/// has as much room for each further nine.
+///
+/// # Errors
+/// When there is nothing to draw.
+pub fn percentiles(outcome: &Outcome) -> anyhow::Result<String> {
+    let mut lines = vec![line("freshness", &outcome.freshness)];
+    lines.extend(outcome.split.parts().iter().take(4).map(|(name, times)| line(name, times)));
+    lines.push(line("response time", &outcome.tally.response));
+    lines.retain(|line| !line.points.is_empty());
+    let plot = Plot {
+        title: &format!("{}: freshness by percentile", outcome.profile.name),
+        x: "percentile",
+        y: "seconds",
+        lines,
+        x_label: |nines| {
+            format!("{} %", (100.0 - 100.0 * 10_f64.powf(-nines)).mul_add(1e4, 0.5).floor() / 1e4)
+        },
+    };
+    plot.svg()
+}
+
+/// A line ends where fewer than one sample would be beyond.
+#[expect(clippy::cast_precision_loss, reason = "samples are far fewer than 2^53")]
+fn line(name: &str, times: &Times) -> Line {
+    let most = (times.len() as f64).log10().min(MOST_NINES);
+    let steps = if times.is_empty() { 0..0 } else { 0..POINTS };
+    let points = steps.map(|step| {
+        let nines = most * f64::from(step) / f64::from(POINTS - 1);
+        let percentile = 100.0 - 100.0 * 10_f64.powf(-nines);
+        (nines, seconds_at(times, percentile).max(SHORTEST_S))
+    });
+    Line { name: name.to_owned(), points: points.collect() }
+}
+
+/// What happened second by second: freshness and response times at the 99th percentile.
+///
+/// # Errors
+/// When there is nothing to draw.
+pub fn timeline(outcome: &Outcome) -> anyhow::Result<String> {
+    let mut lines = Vec::new();
+    for (name, of) in [
+        (
+            "freshness p99 of a second",
+            (|interval| &interval.freshness) as fn(&crate::outcome::Interval) -> &String,
+        ),
+        ("response time p99 of a second", |interval| &interval.response),
+    ] {
+        let mut points = Vec::new();
+        for interval in &outcome.intervals {
+            let times = crate::histogram::from_text(of(interval))?;
+            if !times.is_empty() {
+                points.push((interval.at_s, seconds_at(&times, 99.0).max(SHORTEST_S)));
+            }
+        }
+        lines.push(Line { name: name.to_owned(), points });
+    }
+    lines.retain(|line| !line.points.is_empty());
+    let plot = Plot {
+        title: "second by second",
+        x: "seconds from the start",
+        y: "seconds",
+        lines,
+        x_label: |at_s| format!("{at_s:.0}"),
+    };
+    plot.svg()
+}
+
+/// Renders an SVG as PNG.
+///
+/// # Errors
+/// When it is no SVG that can be rendered.
+pub fn png(svg: &str) -> anyhow::Result<Vec<u8>> {
+    let mut options = Options { font_family: FONT.to_owned(), ..Options::default() };
+    options.fontdb_mut().load_font_data(dejavu::sans::regular().to_vec());
+    let tree = Tree::from_str(svg, &options).context("a plot is no SVG")?;
+    let mut pixels = Pixmap::new(SIZE.0, SIZE.1).context("a plot has no size")?;
+    resvg::render(&tree, Transform::identity(), &mut pixels.as_mut());
+    pixels.encode_png().context("a plot cannot be written as PNG")
+}

@@ -1,0 +1,121 @@
+//! Which key each call has, and which status it asks for: from the seed and
+//! the number of the call alone, so that it is the same for any number of workers.
+
+use anyhow::Context;
+use rand::distr::weighted::WeightedIndex;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Zipf};
+
+use crate::profile::{Keys, Profile};
+
+/// What a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Its key, counted from 0.
+    pub key: u32,
+    /// The status that it asks for.
+    pub status: u16,
+}
+
+/// Draws keys.
+#[derive(Debug, Clone)]
+pub struct KeyChoice {
+    count: u32,
+    zipf: Option<Zipf<f64>>,
+}
+
+impl KeyChoice {
+    /// Draws among these keys.
+    ///
+    /// # Errors
+    /// When the exponent is none.
+    pub fn new(keys: Keys) -> anyhow::Result<Self> {
+        let zipf = keys.zipf_exponent.map(|exponent| Zipf::new(f64::from(keys.count), exponent));
+        let zipf = zipf.transpose().context("keys.zipf_exponent cannot be used")?;
+        Ok(Self { count: keys.count, zipf })
+    }
+
+    /// Draws a key, counted from 0; the first is the most frequent.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is within the count")]
+    pub fn draw(&self, random: &mut impl Rng) -> u32 {
+        match &self.zipf {
+            Some(zipf) => (zipf.sample(random) as u32).clamp(1, self.count) - 1,
+            None => random.random_range(0..self.count),
+        }
+    }
+}
+
+/// The calls of a profile.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    seed: u64,
+    keys: KeyChoice,
+    statuses: Vec<u16>,
+    weights: WeightedIndex<u32>,
+}
+
+impl Workload {
+    /// The calls of a profile.
+    ///
+    /// # Errors
+    /// When the profile's shares cannot be drawn from.
+    pub fn new(profile: &Profile) -> anyhow::Result<Self> {
+        let weights = WeightedIndex::new(profile.statuses.iter().map(|share| share.weight));
+        Ok(Self {
+            seed: profile.seed,
+            keys: KeyChoice::new(profile.keys)?,
+            statuses: profile.statuses.iter().map(|share| share.status).collect(),
+            weights: weights.context("the weights of the statuses cannot be used")?,
+        })
+    }
+
+    /// The call of this number.
+    pub fn call(&self, number: u64) -> Call {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(number);
+        let key = self.keys.draw(&mut random);
+        Call { key, status: self.statuses[self.weights.sample(&mut random)] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workload(seed: u64, zipf: &str) -> Workload {
+        let text = format!(
+            "name = 'x'\nseed = {seed}\nstatuses = [{{status = 200, weight = 9}}, {{status = 404, weight = 1}}]\n[load]\nshape = 'constant'\ncalls_per_s = 1\nduration_s = 1\n[keys]\ncount = 100\n{zipf}"
+        );
+        Workload::new(&toml::from_str(&text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_seed_alone_decides() {
+        let calls = |seed| {
+            let workload = workload(seed, "");
+            (0..1_000).map(|number| workload.call(number)).collect::<Vec<_>>()
+        };
+        assert_eq!(calls(1), calls(1));
+        assert_ne!(calls(1), calls(2));
+    }
+
+    #[test]
+    fn keys_and_statuses_have_their_shares() {
+        let shares = |zipf| {
+            let workload = workload(7, zipf);
+            let calls: Vec<Call> = (0..20_000).map(|number| workload.call(number)).collect();
+            let first = calls.iter().filter(|call| call.key == 0).count();
+            assert!(calls.iter().all(|call| call.key < 100));
+            (first, calls.iter().filter(|call| call.status == 404).count())
+        };
+        let (uniform, not_found) = shares("");
+        assert!(
+            (100..300).contains(&uniform) && (1_800..2_200).contains(&not_found),
+            "{uniform} {not_found}"
+        );
+        // 1 / H(100) = 0.1928
+        let (zipf, _) = shares("zipf_exponent = 1.0");
+        assert!((3_600..4_100).contains(&zipf), "{zipf}");
+    }
+}
