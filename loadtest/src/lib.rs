@@ -19,6 +19,7 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod seen;
+pub mod simulation;
 pub mod split;
 pub mod target;
 pub mod verdict;

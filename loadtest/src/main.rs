@@ -23,6 +23,10 @@ enum Command {
     Run(commands::run::Arguments),
     /// Finds the highest rate at which a profile passes
     FindRate(commands::find_rate::Arguments),
+    /// Simulates a rate that no machine here can run, and says which limit of AWS it strains most
+    Simulate(commands::simulate::Arguments),
+    /// Simulates several batch windows: what freshness costs, as a table and a plot
+    TradeOff(commands::trade_off::Arguments),
     /// Sends a share of a load, as standard input says
     #[command(hide = true)]
     Worker,
@@ -54,6 +58,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(arguments) => Box::pin(commands::run::run(arguments)).await,
         Command::FindRate(arguments) => Box::pin(commands::find_rate::run(arguments)).await,
+        Command::Simulate(arguments) => commands::simulate::run(&arguments),
+        Command::TradeOff(arguments) => commands::trade_off::run(&arguments),
         Command::Worker => loadtest::worker::run().await.map(|()| ExitCode::SUCCESS),
         Command::Stack => loadtest::local::run_stack().await.map(|()| ExitCode::SUCCESS),
     }

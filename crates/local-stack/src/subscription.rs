@@ -1,6 +1,7 @@
 //! The subscription of a log group: filters, batches, gzips and puts events
 //! on the stream, at least once, as CloudWatch Logs does.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use rand::Rng;
 use rand_distr::{Distribution, LogNormal};
 use serde::{Deserialize, Serialize};
@@ -56,10 +59,10 @@ pub struct DeliveryLag {
 }
 
 impl DeliveryLag {
-    fn draw(self) -> Duration {
+    /// Draws a lag.
+    pub fn sample(self, random: &mut impl Rng) -> Duration {
         let sigma = (self.p99_ms / self.median_ms).ln() / NORMAL_P99;
-        let lag_ms =
-            LogNormal::new(self.median_ms.ln(), sigma).map_or(0.0, |lag| lag.sample(&mut rand::rng()));
+        let lag_ms = LogNormal::new(self.median_ms.ln(), sigma).map_or(0.0, |lag| lag.sample(random));
         Duration::from_secs_f64((lag_ms / 1_000.0).clamp(0.0, LONGEST_LAG_S))
     }
 }
@@ -71,6 +74,15 @@ pub struct Subscription {
     settings: SubscriptionSettings,
     faults: Arc<Faults>,
     delivered: watch::Sender<i64>,
+}
+
+/// Events that are delivered together.
+struct Round {
+    due_at: Instant,
+    /// The last event before it.
+    after: i64,
+    /// Its last event.
+    up_to: i64,
 }
 
 /// Why a round of deliveries has to be tried again.
@@ -110,56 +122,113 @@ impl Subscription {
             tracing::warn!(cause = ?error, "checking the stream is tried again");
             tokio::time::sleep(RETRY_DELAY).await;
         }
-        let (due, mut rounds) = mpsc::unbounded_channel();
-        tokio::join!(self.collect(due), async {
-            while let Some((due_at, last)) = rounds.recv().await {
-                tokio::time::sleep_until(due_at).await;
-                self.deliver_up_to(last).await;
-            }
-        });
+        let (due, rounds) = mpsc::unbounded_channel();
+        if self.settings.lag.is_some() {
+            tokio::join!(self.collect(due), self.deliver_as_they_are_due(rounds));
+        } else {
+            tokio::join!(self.collect(due), self.deliver_in_order(rounds));
+        }
     }
 
     /// Collects events into rounds and says when each is due: a round that
     /// lags does not keep the next from being collected.
-    async fn collect(&self, due: mpsc::UnboundedSender<(Instant, i64)>) {
+    async fn collect(&self, due: mpsc::UnboundedSender<Round>) {
         let mut last_id = self.log_group.last_id();
-        let mut collected = *self.delivered.borrow();
-        let mut due_at = Instant::now();
-        while last_id.wait_for(|last| *last > collected).await.is_ok() {
+        let mut after = *self.delivered.borrow();
+        while last_id.wait_for(|last| *last > after).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(self.settings.batch_delay_ms)).await;
-            collected = *last_id.borrow_and_update();
-            let lag = self.settings.lag.map_or(Duration::ZERO, DeliveryLag::draw);
+            let up_to = *last_id.borrow_and_update();
+            let lag = self.settings.lag.map_or(Duration::ZERO, |lag| lag.sample(&mut rand::rng()));
             let delay = Duration::from_millis(self.faults.rates().delivery_delay_ms);
-            // Events keep their order.
-            due_at = due_at.max(Instant::now() + lag + delay);
-            if due.send((due_at, collected)).is_err() {
+            if due.send(Round { due_at: Instant::now() + lag + delay, after, up_to }).is_err() {
                 return;
             }
+            after = up_to;
         }
     }
 
-    async fn deliver_up_to(&self, last: i64) {
-        loop {
-            let delivered = *self.delivered.borrow();
-            if delivered >= last {
-                return;
-            }
-            if let Err(error) = self.deliver_round(delivered, last).await {
-                tracing::warn!(cause = ?error, "delivering log events is tried again");
-                tokio::time::sleep(RETRY_DELAY).await;
-            }
-        }
-    }
-
-    /// Delivers the events up to a boundary that is on disk before the first
-    /// of them leaves. After a crash the same records are made again, and so
+    /// Delivers round after round. A boundary is on disk before the first of
+    /// its events leaves: after a crash the same records are made again, and so
     /// recognised as the same, whatever was logged in between.
-    async fn deliver_round(&self, delivered: i64, last: i64) -> Result<(), DeliveryError> {
+    async fn deliver_in_order(&self, mut rounds: mpsc::UnboundedReceiver<Round>) {
+        while let Some(Round { due_at, up_to: last, .. }) = rounds.recv().await {
+            tokio::time::sleep_until(due_at).await;
+            loop {
+                let delivered = *self.delivered.borrow();
+                if delivered >= last {
+                    break;
+                }
+                if let Err(error) = self.deliver_next(delivered, last).await {
+                    tracing::warn!(cause = ?error, "delivering log events is tried again");
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+
+    async fn deliver_next(&self, delivered: i64, last: i64) -> Result<(), DeliveryError> {
         let (_, planned) = self.log_group.subscription()?;
         let up_to = if planned > delivered { planned } else { last };
         let events = self.log_group.read(delivered, up_to, MAX_ROUND_EVENTS)?;
         let Some(up_to) = events.last().map(|event| event.id) else { return Ok(()) };
         self.log_group.plan_delivery(up_to)?;
+        self.deliver(events).await?;
+        self.confirm(up_to)
+    }
+
+    fn confirm(&self, up_to: i64) -> Result<(), DeliveryError> {
+        self.log_group.confirm_delivery(up_to)?;
+        self.delivered.send_replace(up_to);
+        Ok(())
+    }
+
+    /// Delivers rounds when they are due, whichever order that is, as a
+    /// service of many machines does. This is a model for load tests: a stack
+    /// that is killed meanwhile may deliver events again in other records.
+    async fn deliver_as_they_are_due(&self, mut rounds: mpsc::UnboundedReceiver<Round>) {
+        let mut under_way = FuturesUnordered::new();
+        let mut done = BTreeMap::new();
+        loop {
+            let round = tokio::select! {
+                Some(round) = rounds.recv() => {
+                    under_way.push(self.deliver_when_due(round));
+                    continue;
+                }
+                Some(round) = under_way.next() => round,
+                else => return,
+            };
+            done.insert(round.after, round.up_to);
+            // All events up to here are delivered once no earlier round is missing.
+            while let Some(up_to) = done.remove(&*self.delivered.borrow()) {
+                if let Err(error) = self.confirm(up_to) {
+                    tracing::error!(cause = ?error, "the progress of deliveries cannot be noted");
+                }
+            }
+        }
+    }
+
+    async fn deliver_when_due(&self, round: Round) -> Round {
+        tokio::time::sleep_until(round.due_at).await;
+        let mut after = round.after;
+        while after < round.up_to {
+            let delivery = async {
+                let events = self.log_group.read(after, round.up_to, MAX_ROUND_EVENTS)?;
+                let last = events.last().map_or(round.up_to, |event| event.id);
+                self.deliver(events).await.map(|()| last)
+            };
+            match delivery.await {
+                Ok(last) => after = last,
+                Err(error) => {
+                    tracing::warn!(cause = ?error, "delivering log events is tried again");
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+            }
+        }
+        round
+    }
+
+    /// Filters, batches, and puts events on the stream.
+    async fn deliver(&self, events: Vec<LogEvent>) -> Result<(), DeliveryError> {
         let matching: Vec<LogEvent> =
             events.into_iter().filter(|event| matches_filter(&event.message)).collect();
         let mut records = Vec::new();
@@ -176,8 +245,6 @@ impl Subscription {
         for records in records.chunks(RECORDS_PER_REQUEST) {
             self.put(records.to_vec()).await?;
         }
-        self.log_group.confirm_delivery(up_to)?;
-        self.delivered.send_replace(up_to);
         Ok(())
     }
 

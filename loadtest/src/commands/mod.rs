@@ -2,6 +2,8 @@
 
 pub mod find_rate;
 pub mod run;
+pub mod simulate;
+pub mod trade_off;
 
 use tracing_subscriber::filter::LevelFilter;
 

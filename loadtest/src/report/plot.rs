@@ -131,11 +131,19 @@ pub fn percentiles(outcome: &Outcome) -> anyhow::Result<String> {
         x: "percentile",
         y: "seconds",
         lines,
-        x_label: |nines| {
-            format!("{} %", (100.0 - 100.0 * 10_f64.powf(-nines)).mul_add(1e4, 0.5).floor() / 1e4)
-        },
+        x_label: nines_label,
     };
     plot.svg()
+}
+
+/// The percentile with so many nines; only whole nines are named.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few nines")]
+fn nines_label(nines: f64) -> String {
+    if (nines - nines.round()).abs() > 1e-6 {
+        return String::new();
+    }
+    let digits = if nines > 2.0 { nines.round() as usize - 2 } else { 0 };
+    format!("{:.digits$} %", 100.0 - 100.0 * 10_f64.powf(-nines))
 }
 
 /// A line ends where fewer than one sample would be beyond.

@@ -1,0 +1,161 @@
+//! A discrete-event simulation of the counting path at rates that no machine
+//! here can run: simulated are time, log delivery, the stream, the event source
+//! mapping, Lambda and DynamoDB; what a batch writes is planned by the code
+//! that runs in the consumer (`metering_core::aggregate` and `update_plan`).
+
+mod limits;
+mod random;
+mod result;
+mod shard;
+mod table;
+mod world;
+
+use std::collections::BTreeMap;
+
+use local_stack::subscription::DeliveryLag;
+use serde::{Deserialize, Serialize};
+
+use crate::profile::Keys;
+
+pub use limits::Limit;
+pub use result::Simulated;
+
+/// What is simulated.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settings {
+    /// Successful calls a second.
+    pub calls_per_s: f64,
+    /// Which keys call how often.
+    pub keys: Keys,
+    /// Shards of the stream.
+    pub shards: u32,
+    /// How long a batch waits to fill, in seconds.
+    pub batch_window_s: f64,
+    /// The most records of a batch.
+    pub batch_records: usize,
+    /// How often an empty shard is asked, in seconds. Lambda asks once a second. Source: Lambda Developer Guide, Kinesis.
+    pub poll_interval_s: f64,
+    /// The most log events of one record. An assumption: AWS states none.
+    pub events_per_record: f64,
+    /// How long log events are collected before they are delivered, in seconds. An assumption: AWS states none.
+    pub collecting_s: f64,
+    /// By how much deliveries lag behind.
+    pub lag: Option<DeliveryLag>,
+    /// How long a write to DynamoDB takes, in milliseconds.
+    pub write_ms: f64,
+    /// Writes of one invocation that are under way at once.
+    pub concurrent_writes: usize,
+    /// Nanoseconds of one core for one call, measured from event to plan.
+    pub call_ns: f64,
+    /// Memory of the consumer, in MiB; its share of a core grows with it.
+    pub memory_mib: f64,
+    /// Partitions of the ledger; as many as its writes need, where it is not said.
+    pub partitions: Option<usize>,
+    /// How long calls are made, in seconds.
+    pub duration_s: f64,
+    /// From when on it is measured, in seconds.
+    pub measured_from_s: f64,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// The deployed settings, with what was measured and assumed.
+    pub fn deployed(calls_per_s: f64, keys: Keys, shards: u32) -> Self {
+        let workload = cost_model::Workload::new(1.0, 1.0);
+        Self {
+            calls_per_s,
+            keys,
+            shards,
+            batch_window_s: workload.batch_window_s,
+            batch_records: 100,
+            poll_interval_s: 1.0,
+            events_per_record: workload.events_per_delivery,
+            collecting_s: 1.0 / workload.deliveries_per_s,
+            lag: None,
+            write_ms: workload.write_ms,
+            concurrent_writes: 32,
+            call_ns: workload.call_ns,
+            memory_mib: workload.memory_mib,
+            partitions: None,
+            duration_s: 40.0,
+            measured_from_s: 10.0,
+            seed: 1,
+        }
+    }
+}
+
+/// Simulates.
+///
+/// # Errors
+/// When the settings make no sense.
+pub fn simulate(settings: &Settings) -> anyhow::Result<Simulated> {
+    anyhow::ensure!(settings.calls_per_s > 0.0 && settings.shards > 0, "calls and shards have to be above 0");
+    anyhow::ensure!(settings.measured_from_s < settings.duration_s, "nothing would be measured");
+    let Some(partitions) = settings.partitions else {
+        // Without limits first, to know what the table has to be warmed up for.
+        let unlimited = world::World::new(settings, None)?.run();
+        let needed = table::partitions_for(unlimited.ledger_writes_per_s);
+        return Ok(world::World::new(settings, Some(needed))?.run());
+    };
+    Ok(world::World::new(settings, Some(partitions))?.run())
+}
+
+/// A value for each second.
+type BySecond = BTreeMap<u64, u64>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::seconds_at;
+
+    fn settings(calls_per_s: f64, keys: u32, shards: u32) -> Settings {
+        let keys = Keys { count: keys, zipf_exponent: None };
+        Settings { duration_s: 60.0, ..Settings::deployed(calls_per_s, keys, shards) }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_result() {
+        let of = |seed| {
+            serde_json::to_string(&simulate(&Settings { seed, ..settings(500.0, 100, 4) }).unwrap()).unwrap()
+        };
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+    }
+
+    #[test]
+    fn few_keys_are_written_once_in_a_batch_as_the_cost_model_says() {
+        let found = simulate(&settings(1_000.0, 50, 4)).unwrap();
+        let mut workload = cost_model::Workload::new(1_000.0 * cost_model::capacity::MONTH_S, 50.0);
+        workload.shards = Some(4.0);
+        let model = cost_model::Capacity::of(&workload);
+        let near = |found: f64, model: f64| (found / model - 1.0).abs() < 0.1;
+        // The simulation waits for a poll before the window begins, the model does not.
+        assert!(near(found.ledger_writes_per_s, model.ledger_writes), "{found:?} {model:?}");
+        assert!(near(found.claim_writes_per_s, model.claim_writes) && near(found.calls_per_s, 1_000.0));
+        // Records of 100 calls have 43 of 50 keys on average.
+        let naive = 50.0 * (1.0 - 0.98_f64.powi(100)) * found.records_per_s;
+        assert!(
+            (found.naive_writes_per_s / naive - 1.0).abs() < 0.02,
+            "{} {naive}",
+            found.naive_writes_per_s
+        );
+        assert!(seconds_at(&found.freshness, 99.9) < 10.0 && found.limits[0].strain() < 1.0);
+    }
+
+    #[test]
+    fn a_table_with_too_few_partitions_is_seen_in_freshness_and_named_first() {
+        let enough = simulate(&settings(20_000.0, 100_000, 40)).unwrap();
+        let few = simulate(&Settings { partitions: Some(4), ..settings(20_000.0, 100_000, 40) }).unwrap();
+        assert!(seconds_at(&enough.freshness, 99.0) < 15.0, "{}", seconds_at(&enough.freshness, 99.0));
+        assert!(seconds_at(&few.freshness, 99.0) > 30.0, "{}", seconds_at(&few.freshness, 99.0));
+        assert!(
+            few.waiting_share > 0.3 && enough.waiting_share < 0.3,
+            "{} {}",
+            few.waiting_share,
+            enough.waiting_share
+        );
+        let partition = few.limits.iter().find(|limit| limit.what.contains("busiest partition")).unwrap();
+        assert!(partition.strain() > 0.95, "{partition:?}");
+    }
+}

@@ -1,0 +1,217 @@
+//! Events in the order of their times.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use metering_core::aggregate::BatchUsage;
+use metering_core::sequence_number::SequenceNumber;
+use metering_core::update_plan::plan_row;
+use metering_core::window::CallWindow;
+
+use super::Settings;
+use super::random::Chance;
+use super::result::{Measuring, Simulated};
+use super::shard::{Next, Reading, Record, Shard};
+use super::table::Table;
+
+/// Some day at noon, in milliseconds since 1970: no window turns.
+const NOON_MS: i64 = 1_795_521_600_000;
+/// What an invocation takes beside its work, in milliseconds. An assumption of the cost model.
+const INVOCATION_MS: f64 = 2.0;
+/// Memory for which a function has one core, in MiB. Source: Lambda Developer Guide.
+const MIB_PER_CORE: f64 = 1_769.0;
+
+/// Something that happens.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// The log delivers a record.
+    Deliver,
+    /// A record arrives in its shard.
+    Arrive { shard: usize, record: usize },
+    /// A shard is read.
+    Read { shard: usize },
+}
+
+/// Everything that is simulated.
+pub(super) struct World<'s> {
+    settings: &'s Settings,
+    reading: Reading,
+    chance: Chance,
+    events: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    happened: u64,
+    shards: Vec<Shard>,
+    shard_ids: Vec<String>,
+    key_ids: Vec<String>,
+    /// Records on their way, and places that are free.
+    under_way: Vec<Option<Record>>,
+    free: Vec<usize>,
+    table: Table,
+    records: u64,
+    measuring: Measuring,
+}
+
+/// Seconds in whole microseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "simulated times are short and positive"
+)]
+pub(super) fn microseconds(seconds: f64) -> u64 {
+    (seconds * 1e6).round() as u64
+}
+
+impl<'s> World<'s> {
+    pub fn new(settings: &'s Settings, partitions: Option<usize>) -> anyhow::Result<Self> {
+        let events_per_record = events_per_record(settings);
+        let mut world = Self {
+            settings,
+            reading: Reading {
+                batch_records: settings.batch_records,
+                batch_window_us: microseconds(settings.batch_window_s),
+                poll_interval_us: microseconds(settings.poll_interval_s).max(1),
+            },
+            chance: Chance::new(settings, settings.calls_per_s / events_per_record)?,
+            events: BinaryHeap::new(),
+            happened: 0,
+            shards: (0..settings.shards).map(|_| Shard::default()).collect(),
+            shard_ids: (0..settings.shards).map(|shard| format!("shardId-{shard:012}")).collect(),
+            key_ids: (0..settings.keys.count).map(|key| format!("key-{key:07}")).collect(),
+            under_way: Vec::new(),
+            free: Vec::new(),
+            table: Table::new(partitions),
+            records: 0,
+            measuring: Measuring::new(settings),
+        };
+        world.at(0, Event::Deliver);
+        for shard in 0..world.shards.len() {
+            let begins_us = world.chance.within_us(world.reading.poll_interval_us);
+            world.at(begins_us, Event::Read { shard });
+        }
+        Ok(world)
+    }
+
+    fn at(&mut self, time_us: u64, event: Event) {
+        // The number keeps events of one time in their order.
+        self.happened += 1;
+        self.events.push(Reverse((time_us, self.happened, event)));
+    }
+
+    /// Runs until all calls are made; what is not counted by then waits.
+    pub fn run(mut self) -> Simulated {
+        let ends_us = microseconds(self.settings.duration_s);
+        while let Some(Reverse((now_us, _, event))) = self.events.pop() {
+            if now_us > ends_us {
+                break;
+            }
+            match event {
+                Event::Deliver => self.deliver(now_us),
+                Event::Arrive { shard, record } => {
+                    if let Some(arrived) = self.under_way[record].take() {
+                        self.shards[shard].arrive(arrived);
+                    }
+                    self.free.push(record);
+                }
+                Event::Read { shard } => self.read(shard, now_us),
+            }
+        }
+        let waiting = self.shards.iter().flat_map(Shard::waiting).chain(self.under_way.iter().flatten());
+        self.measuring.end(waiting, ends_us, &self.table)
+    }
+
+    fn deliver(&mut self, now_us: u64) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hundreds")]
+        let events = events_per_record(self.settings).round() as usize;
+        let keys: Vec<u32> = (0..events).map(|_| self.chance.key()).collect();
+        let collecting_us = microseconds(self.settings.collecting_s);
+        let arrives_us = now_us + self.chance.lag_us();
+        self.measuring.delivered(now_us, &keys);
+        let record = Record { keys, answered_us: (now_us.saturating_sub(collecting_us), now_us) };
+        let shard = self.chance.shard();
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.under_way.push(None);
+            self.under_way.len() - 1
+        });
+        self.under_way[place] = Some(record);
+        self.at(arrives_us, Event::Arrive { shard, record: place });
+        let next_us = now_us + self.chance.until_next_record_us();
+        self.at(next_us, Event::Deliver);
+    }
+
+    fn read(&mut self, shard: usize, now_us: u64) {
+        match self.shards[shard].read(now_us, self.reading) {
+            Next::ReadAt(at_us) => self.at(at_us, Event::Read { shard }),
+            Next::Invoke(records) => {
+                let batch = self.shards[shard].take(records);
+                let committed_us = self.invoke(shard, &batch, now_us);
+                self.at(committed_us, Event::Read { shard });
+            }
+        }
+    }
+
+    /// Plans a batch as the consumer does, writes it, and returns when that is done.
+    fn invoke(&mut self, shard: usize, batch: &[Record], now_us: u64) -> u64 {
+        let mut usage = BatchUsage::new();
+        let window = CallWindow::at(NOON_MS).unwrap_or_else(|_| unreachable!("noon is a time"));
+        let mut calls = 0.0;
+        for record in batch {
+            self.records += 1;
+            let number = SequenceNumber::parse(&self.records.to_string());
+            let number = number.unwrap_or_else(|_| unreachable!("digits are a sequence number"));
+            let index = usage.begin_record(number).unwrap_or_else(|_| unreachable!("numbers rise"));
+            for key in &record.keys {
+                usage.count(index, &self.key_ids[*key as usize], window, NOON_MS);
+                calls += 1.0;
+            }
+        }
+        let core_share = self.settings.memory_mib / MIB_PER_CORE;
+        let core_us = microseconds(INVOCATION_MS / 1e3 + calls * self.settings.call_ns / 1e9 / core_share);
+        let mut slots = Slots::new(self.settings, now_us + core_us);
+        // First each record is claimed.
+        for _ in batch {
+            slots.write(|asked_us| asked_us);
+        }
+        slots.wait_for_all();
+        let mut written = 0;
+        for row in usage.rows() {
+            let update = plan_row(&usage, row, &self.shard_ids[shard], |_| true, None);
+            let Some(update) = update else { continue };
+            written += 1;
+            slots.write(|asked_us| self.table.write(&update.row.api_key_id, asked_us));
+        }
+        let committed_us = slots.wait_for_all();
+        self.measuring.committed(batch, written, now_us, committed_us);
+        committed_us
+    }
+}
+
+/// How many events a record has.
+fn events_per_record(settings: &Settings) -> f64 {
+    (settings.calls_per_s * settings.collecting_s).clamp(1.0, settings.events_per_record).round()
+}
+
+/// Writes of an invocation: only so many are under way at once.
+struct Slots {
+    free_us: BinaryHeap<Reverse<u64>>,
+    write_us: u64,
+}
+
+impl Slots {
+    fn new(settings: &Settings, from_us: u64) -> Self {
+        let free_us = (0..settings.concurrent_writes.max(1)).map(|_| Reverse(from_us)).collect();
+        Self { free_us, write_us: microseconds(settings.write_ms / 1e3) }
+    }
+
+    /// Makes a write; `begin` says when one that is asked for at a time is begun.
+    fn write(&mut self, begin: impl FnOnce(u64) -> u64) {
+        let Some(Reverse(asked_us)) = self.free_us.pop() else { return };
+        self.free_us.push(Reverse(begin(asked_us) + self.write_us));
+    }
+
+    /// Waits for all writes and returns when the last is done.
+    fn wait_for_all(&mut self) -> u64 {
+        let last_us = self.free_us.iter().map(|Reverse(free_us)| *free_us).max().unwrap_or(0);
+        let count = self.free_us.len();
+        self.free_us = std::iter::repeat_n(Reverse(last_us), count).collect();
+        last_us
+    }
+}

@@ -1,0 +1,113 @@
+//! Whole runs: with faults, over HTTP/2, with every file that a run leaves behind.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+mod common;
+
+use common::{MACHINE, profile, run};
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use loadtest::histogram::{Times, from_text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_happens_and_nothing_is_lost_or_counted_twice() {
+    let _machine = MACHINE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let faults = "
+[[fault]]
+kind = 'kill'
+per_s = 5
+at_s = 3
+for_s = 3
+[[fault]]
+kind = 'throttle'
+share = 0.7
+at_s = 8
+for_s = 3
+[[fault]]
+kind = 'reshard'
+shards = 4
+at_s = 13
+[[fault]]
+kind = 'duplicate'
+share = 0.5
+at_s = 16
+for_s = 3
+[[fault]]
+kind = 'delay'
+delay_ms = 3000
+at_s = 21
+for_s = 2
+";
+    let more = format!("[stack]\nevents_per_record = 20\n[objectives]\nunexpected_answers = 50\n{faults}");
+    let (_, text, outcome) = run(folder.path(), &profile(300, 30, 10, &more), &[]).await;
+    assert_eq!((outcome.counts.missing, outcome.counts.surplus), (0, 0), "{text}");
+    assert!(outcome.counts.seen > 7_000 && outcome.counts.is_settled, "{text}");
+    let [_, _, _, _, delay] = outcome.recoveries.as_slice() else { panic!("{text}") };
+    assert!(delay.worst_s >= 3.0, "a delay of 3 s is seen: {delay:?}");
+    assert!(outcome.per_million_calls("stream records").unwrap() > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_over_http2_leaves_all_its_files_behind() {
+    let _machine = MACHINE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (_, text, outcome) =
+        run(folder.path(), &profile(200, 5, 10, "[client]\nprotocol = 'http2'\n"), &[]).await;
+    assert_eq!(
+        (outcome.counts.missing, outcome.counts.surplus, outcome.tally.answers()),
+        (0, 0, 1_000),
+        "{text}"
+    );
+    let file = |name: &str| std::fs::read(folder.path().join("results").join(name)).unwrap();
+
+    let page = String::from_utf8(file("report.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("Freshness"));
+    assert!(!page.contains("src=") && !page.contains("href="), "the page needs nothing else");
+    assert!(file("freshness.png").starts_with(b"\x89PNG\r\n"));
+
+    // The interval log has what the whole histogram has.
+    let log = file("response.hlog");
+    let mut count = 0;
+    for entry in IntervalLogIterator::new(&log) {
+        if let LogEntry::Interval(interval) = entry.unwrap() {
+            let times: Times = from_text(interval.encoded_histogram()).unwrap();
+            count += times.len();
+        }
+    }
+    assert_eq!(count, outcome.tally.response.len(), "every answer is in the log");
+    let distribution = String::from_utf8(file("freshness.hgrm")).unwrap();
+    let total = format!("Total count    = {:>12}]", outcome.freshness.len());
+    assert!(distribution.contains(&total), "{distribution}");
+
+    // The parts make the whole, but for the milliseconds that clocks are rounded to.
+    let parts: f64 = outcome.split.parts().iter().map(|(_, times)| times.mean()).sum();
+    assert_eq!((outcome.split.not_found, outcome.split.commit.len()), (0, outcome.freshness.len()), "{text}");
+    assert!((parts - outcome.freshness.mean()).abs() < 5_000.0, "{parts} {} us", outcome.freshness.mean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_design_without_aggregation_writes_more() {
+    let _machine = MACHINE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let more = "[stack]\nbatch_window_ms = 2000\nevents_per_record = 50\n";
+    let (_, text, outcome) = run(folder.path(), &profile(400, 8, 10, more), &[]).await;
+    let naive = outcome.naive.unwrap();
+    assert_eq!(naive.calls, outcome.counts.counted, "the same calls");
+    let ours = outcome.per_million_calls("ledger write units").unwrap() / 1e6
+        * f64::from(u32::try_from(naive.calls).unwrap());
+    assert!(f64::from(u32::try_from(naive.writes).unwrap()) > 1.5 * ours, "{} {ours}\n{text}", naive.writes);
+}
+
+#[test]
+fn every_profile_can_be_run() {
+    let mut names = Vec::new();
+    for file in std::fs::read_dir("profiles").unwrap() {
+        let path = file.unwrap().path();
+        let profile = loadtest::profile::Profile::read(&path).unwrap();
+        assert_eq!(Some(profile.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
+        names.push(profile.name);
+    }
+    for name in ["constant", "ramp", "spike", "soak", "faults", "aws"] {
+        assert!(names.iter().any(|found| found == name), "{names:?}");
+    }
+}
