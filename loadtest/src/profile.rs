@@ -236,7 +236,6 @@ impl Default for StackSettings {
 
 /// Something that goes wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ScheduledFault {
     /// When it begins, in seconds.
     pub at_s: f64,
@@ -250,7 +249,7 @@ pub struct ScheduledFault {
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum FaultKind {
     /// Processes of the consumer are killed, again and again.
     Kill {
@@ -358,5 +357,41 @@ impl Load {
     #[must_use]
     pub fn constant(calls_per_s: f64, duration_s: f64) -> Self {
         Self::Constant { calls_per_s, duration_s }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMOKE: &str = include_str!("../profiles/smoke.toml");
+
+    fn read(text: &str) -> Result<(), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("profile.toml");
+        std::fs::write(&path, text).unwrap();
+        Profile::read(&path).map(drop).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_named() {
+        assert_eq!(read(SMOKE), Ok(()));
+        let changed = |from: &str, to: &str| {
+            assert!(SMOKE.contains(from));
+            read(&SMOKE.replace(from, to)).unwrap_err()
+        };
+        assert!(changed("count = 50", "count = 0").contains("keys.count is 0"));
+        assert!(changed("zipf_exponent = 1.0", "zipf_exponent = 0.0").contains("keys.zipf_exponent"));
+        assert!(changed("duration_s = 10", "duration_s = 0").contains("load.duration_s"));
+        assert!(changed("status = 404", "status = 99").contains("statuses names 99"));
+        assert!(changed("calls_per_s = 200", "calls_per_second = 200").contains("calls_per_second"));
+        let fault = |fault: &str| read(&format!("{SMOKE}[[fault]]\n{fault}"));
+        assert_eq!(fault("kind = 'delay'\ndelay_ms = 5\nat_s = 1\nfor_s = 2"), Ok(()));
+        assert!(
+            fault("kind = 'delay'\ndelay_ms = 5\nat_s = 9\nfor_s = 2")
+                .unwrap_err()
+                .contains("the fault at 9 s")
+        );
+        assert!(fault("kind = 'delay'\ndelay = 5\nat_s = 1").unwrap_err().contains("delay"));
     }
 }

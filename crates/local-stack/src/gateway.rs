@@ -201,6 +201,8 @@ impl Inner {
             return message(StatusCode::BAD_REQUEST, "the path cannot be passed on");
         };
         *request.uri_mut() = uri;
+        // The backend is spoken to by HTTP/1.1, whatever the client speaks.
+        *request.version_mut() = http::Version::HTTP_11;
         // The backend has no use for the key, and should not log it.
         request.headers_mut().remove("x-api-key");
         request.headers_mut().remove(http::header::HOST);

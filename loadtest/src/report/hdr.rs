@@ -72,9 +72,10 @@ fn interval_log(outcome: &Outcome, path: &Path, of: impl Fn(&Interval) -> &Strin
     let mut log = IntervalLogWriterBuilder::new();
     let log = log.with_start_time(started).with_base_time(started).with_max_value_divisor(UNIT_US);
     let mut log = log.begin_log_with(&mut file, &mut serializer).with_context(shown)?;
-    for pair in outcome.intervals.windows(2) {
-        let (at_s, length_s) = (pair[0].at_s, pair[1].at_s - pair[0].at_s);
-        let times = from_text(of(&pair[0]))?;
+    let ends = outcome.intervals.iter().skip(1).map(|next| next.at_s).chain([outcome.took_s]);
+    for (interval, end_s) in outcome.intervals.iter().zip(ends) {
+        let (at_s, length_s) = (interval.at_s, end_s - interval.at_s);
+        let times = from_text(of(interval))?;
         let [at, length] = [at_s, length_s.max(0.0)].map(Duration::from_secs_f64);
         log.write_histogram(&times, at, length, None)
             .map_err(|error| anyhow::anyhow!("{}: {error:?}", shown()))?;

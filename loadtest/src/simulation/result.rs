@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use cost_model::{Consumption, LIST_PRICES, Priced};
 use serde::Serialize;
 
+use super::Settings;
 use super::limits::{Limit, limits};
 use super::shard::Record;
 use super::table::Table;
 use super::world::microseconds;
-use super::{BySecond, Settings};
 use crate::histogram::{Times, serde_text, times};
 
 /// Of how many calls of a record the freshness is noted.
@@ -21,7 +21,7 @@ const RECORD_BYTES: f64 = 300.0;
 /// What a simulation showed; rates are per second of the measured time.
 #[derive(Debug, Clone, Serialize)]
 pub struct Simulated {
-    /// Calls.
+    /// Calls that were counted.
     pub calls_per_s: f64,
     /// Records of the stream.
     pub records_per_s: f64,
@@ -56,10 +56,11 @@ pub struct Simulated {
     pub ledger_dollars_per_million_calls: f64,
 }
 
-/// Collects.
+/// Collects what the batches did that were invoked in the measured time.
 pub(super) struct Measuring {
     settings: Settings,
     from_us: u64,
+    delivered_calls: u64,
     calls: u64,
     records: u64,
     invocations: u64,
@@ -68,7 +69,6 @@ pub(super) struct Measuring {
     hottest_writes: u64,
     naive_writes: u64,
     freshness: Times,
-    calls_by_second: BySecond,
 }
 
 impl Measuring {
@@ -76,6 +76,7 @@ impl Measuring {
         Self {
             settings: settings.clone(),
             from_us: microseconds(settings.measured_from_s),
+            delivered_calls: 0,
             calls: 0,
             records: 0,
             invocations: 0,
@@ -84,16 +85,12 @@ impl Measuring {
             hottest_writes: 0,
             naive_writes: 0,
             freshness: times(),
-            calls_by_second: BySecond::new(),
         }
     }
 
-    pub fn delivered(&mut self, now_us: u64, keys: &[u32]) {
+    pub fn delivered(&mut self, now_us: u64, calls: usize) {
         if now_us >= self.from_us {
-            self.records += 1;
-            self.calls += keys.len() as u64;
-            self.naive_writes += keys.iter().collect::<HashSet<_>>().len() as u64;
-            *self.calls_by_second.entry(now_us / 1_000_000).or_default() += keys.len() as u64;
+            self.delivered_calls += calls as u64;
         }
     }
 
@@ -107,6 +104,9 @@ impl Measuring {
         // The most frequent key has the lowest number.
         self.hottest_writes += u64::from(batch.iter().any(|record| record.keys.contains(&0)));
         for record in batch {
+            self.records += 1;
+            self.calls += record.keys.len() as u64;
+            self.naive_writes += record.keys.iter().collect::<HashSet<_>>().len() as u64;
             self.fresh(record, committed_us);
         }
     }
@@ -153,7 +153,7 @@ impl Measuring {
             partitions: table.partitions(),
             writes_per_partition: table.per_partition(from_s, to_s),
             freshness: self.freshness,
-            waiting_share: waiting_calls as f64 / self.calls.max(1) as f64,
+            waiting_share: waiting_calls as f64 / self.delivered_calls.max(1) as f64,
             limits: Vec::new(),
             dollars_per_million_calls: priced.iter().map(|line| line.dollars).sum::<f64>() + shard_hours,
             ledger_dollars_per_million_calls: dollars_of(&priced, "ledger write units"),

@@ -1,6 +1,5 @@
 //! The ledger's table: partitions that take a thousand write units a second each.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 /// Write units a second of a partition. Source: DynamoDB Developer Guide, partitions and data distribution.
@@ -16,54 +15,87 @@ pub(super) fn partitions_for(writes_per_s: f64) -> usize {
     ((writes_per_s / PARTITION_WRITES_PER_S / UTILISATION).ceil() as usize).max(FEWEST_PARTITIONS)
 }
 
+/// Slots of a second: within one, a partition takes its writes in any order.
+const SLOTS_PER_S: u64 = 10;
+const SLOT_US: u64 = 1_000_000 / SLOTS_PER_S;
+
 /// A table, or one without limits.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// From when on each partition takes the next write, in microseconds.
-    free_us: Vec<u64>,
-    /// Writes by partition and second.
-    writes: BTreeMap<u64, Vec<u32>>,
-    unit_us: u64,
+    partitions: Vec<Partition>,
+    slot_writes: u32,
+}
+
+/// What a partition has taken and promised, slot by slot.
+#[derive(Debug, Clone, Default)]
+struct Partition {
+    writes: Vec<u32>,
+    /// Slots that were found full last.
+    full: std::ops::Range<usize>,
 }
 
 impl Table {
     pub fn new(partitions: Option<usize>) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a thousand")]
-        let unit_us = partitions.map_or(0, |_| (1e6 / PARTITION_WRITES_PER_S) as u64);
-        Self { free_us: vec![0; partitions.unwrap_or(1)], writes: BTreeMap::new(), unit_us }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a hundred")]
+        let slot_writes = partitions.map_or(u32::MAX, |_| PARTITION_WRITES_PER_S as u32 / SLOTS_PER_S as u32);
+        Self { partitions: vec![Partition::default(); partitions.unwrap_or(1)], slot_writes }
+    }
+
+    pub fn partitions(&self) -> usize {
+        self.partitions.len()
     }
 
     /// Takes a write that is asked for at a time, and says when it is begun.
     /// What waits here is throttled and tried again on AWS.
     pub fn write(&mut self, partition_key: &str, asked_us: u64) -> u64 {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(partition_key);
-        let count = self.free_us.len();
+        let count = self.partitions.len() as u64;
         #[expect(clippy::cast_possible_truncation, reason = "less than the count of partitions")]
-        let partition = (hash % count as u64) as usize;
-        let begun_us = self.free_us[partition].max(asked_us);
-        self.free_us[partition] = begun_us + self.unit_us;
-        self.writes.entry(begun_us / 1_000_000).or_insert_with(|| vec![0; count])[partition] += 1;
-        begun_us
-    }
-
-    pub fn partitions(&self) -> usize {
-        self.free_us.len()
+        let partition = &mut self.partitions[(hash % count) as usize];
+        partition.write(asked_us, self.slot_writes)
     }
 
     /// Writes a second of the partitions in the seconds of a span: on average, of the
     /// busiest partition, and of the busiest in its busiest second.
+    #[expect(clippy::cast_precision_loss, reason = "seconds and partitions are few")]
     pub fn per_partition(&self, from_s: u64, to_s: u64) -> (f64, f64, f64) {
-        let seconds: Vec<&Vec<u32>> = self.writes.range(from_s..to_s).map(|(_, writes)| writes).collect();
-        let partitions = self.free_us.len();
-        #[expect(clippy::cast_precision_loss, reason = "seconds and partitions are few")]
-        let (length, count) = ((to_s - from_s) as f64, partitions as f64);
-        let of = |partition: usize| {
-            seconds.iter().map(|writes| f64::from(writes[partition])).sum::<f64>() / length
+        let second = |partition: &Partition, second: u64| {
+            let slots = second * SLOTS_PER_S..(second + 1) * SLOTS_PER_S;
+            slots.filter_map(|slot| partition.writes.get(usize::try_from(slot).ok()?)).sum::<u32>()
         };
-        let average = (0..partitions).map(of).sum::<f64>() / count;
-        let busiest = (0..partitions).map(of).fold(0.0, f64::max);
-        let most = seconds.iter().flat_map(|writes| writes.iter()).max().copied().unwrap_or(0);
-        (average, busiest, f64::from(most))
+        let (mut sum, mut busiest, mut most) = (0.0, 0.0_f64, 0);
+        for partition in &self.partitions {
+            let seconds: Vec<u32> = (from_s..to_s).map(|at| second(partition, at)).collect();
+            let per_s = seconds.iter().map(|writes| f64::from(*writes)).sum::<f64>() / (to_s - from_s) as f64;
+            sum += per_s;
+            busiest = busiest.max(per_s);
+            most = most.max(seconds.into_iter().max().unwrap_or(0));
+        }
+        (sum / self.partitions.len() as f64, busiest, f64::from(most))
+    }
+}
+
+impl Partition {
+    fn write(&mut self, asked_us: u64, slot_writes: u32) -> u64 {
+        let asked = usize::try_from(asked_us / SLOT_US).unwrap_or(usize::MAX);
+        let mut slot = if self.full.contains(&asked) { self.full.end } else { asked };
+        let searched_from = slot;
+        loop {
+            if self.writes.len() <= slot {
+                self.writes.resize(slot + 1, 0);
+            }
+            if self.writes[slot] < slot_writes {
+                break;
+            }
+            slot += 1;
+        }
+        if self.full.contains(&asked) {
+            self.full.end = slot;
+        } else if slot > searched_from {
+            self.full = searched_from..slot;
+        }
+        self.writes[slot] += 1;
+        asked_us.max(slot as u64 * SLOT_US)
     }
 }
 
@@ -74,9 +106,11 @@ mod tests {
     #[test]
     fn a_partition_takes_a_thousand_writes_a_second() {
         let mut table = Table::new(Some(4));
+        // A write that is asked for later does not keep earlier ones waiting.
+        assert_eq!(table.write("hot", 2_500_000), 2_500_000);
         let begun: Vec<u64> = (0..3_000).map(|_| table.write("hot", 0)).collect();
-        assert_eq!((begun[0], begun[1], begun[2_999]), (0, 1_000, 2_999_000));
-        assert!(table.write("hot", 10_000_000) == 10_000_000);
+        assert_eq!((begun[0], begun[99], begun[100], begun[2_999]), (0, 0, 100_000, 3_000_000));
+        assert_eq!(table.write("hot", 10_000_000), 10_000_000);
         let (average, busiest, most) = table.per_partition(0, 3);
         assert!(
             (average - 250.0).abs() < 1.0 && (busiest - 1_000.0).abs() < 1.0 && (most - 1_000.0).abs() < 1.0

@@ -83,8 +83,10 @@ impl<'s> World<'s> {
             measuring: Measuring::new(settings),
         };
         world.at(0, Event::Deliver);
+        // Shards are not in step: their windows begin at any time.
+        let cycle_us = world.reading.batch_window_us + world.reading.poll_interval_us;
         for shard in 0..world.shards.len() {
-            let begins_us = world.chance.within_us(world.reading.poll_interval_us);
+            let begins_us = world.chance.within_us(cycle_us);
             world.at(begins_us, Event::Read { shard });
         }
         Ok(world)
@@ -124,7 +126,7 @@ impl<'s> World<'s> {
         let keys: Vec<u32> = (0..events).map(|_| self.chance.key()).collect();
         let collecting_us = microseconds(self.settings.collecting_s);
         let arrives_us = now_us + self.chance.lag_us();
-        self.measuring.delivered(now_us, &keys);
+        self.measuring.delivered(now_us, keys.len());
         let record = Record { keys, answered_us: (now_us.saturating_sub(collecting_us), now_us) };
         let shard = self.chance.shard();
         let place = self.free.pop().unwrap_or_else(|| {

@@ -71,6 +71,9 @@ pub async fn start_lying_gateway(stack: &LocalStack, lie: Lie) -> String {
 }
 
 async fn pass_on(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let uri = format!("{}{}", gateway.url, request.uri().path());
+    let secret = request.headers()["x-api-key"].clone();
+    drop(request);
     let number = gateway.calls.fetch_add(1, Ordering::Relaxed);
     let wrong = (gateway.lie)(number);
     if let Wrong::Stall(time) = wrong {
@@ -82,8 +85,7 @@ async fn pass_on(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
         return StatusCode::OK.into_response();
     }
     let again = || {
-        let uri = format!("{}{}", gateway.url, request.uri().path());
-        let request = http::Request::get(uri).header("x-api-key", &request.headers()["x-api-key"]);
+        let request = http::Request::get(&uri).header("x-api-key", &secret);
         gateway.client.request(request.body(Body::empty()).unwrap())
     };
     if wrong == Wrong::Twice {
@@ -117,7 +119,7 @@ pub async fn run(folder: &Path, profile: &str, arguments: &[&str]) -> (i32, Stri
 /// Runs a profile through a gateway that lies.
 pub async fn run_with_lies(profile: &str, lie: Lie) -> (i32, String, Outcome) {
     let folder = tempfile::tempdir().unwrap();
-    let stack = start_stack(folder.path()).await;
+    let stack = Box::pin(start_stack(folder.path())).await;
     let gateway = start_lying_gateway(&stack, lie).await;
     let data = folder.path().join("data");
     let result =
