@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
 # Measures the authorizer's decision in process: time, allocations, what the
-# time tells of a guess, and how often a key is remembered.
+# time tells of a guess, and how often a key is remembered; beside it Node.js
+# answering the same event in the same run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+command -v node >/dev/null || { echo "bench: node is missing; install Node.js 20 or newer" >&2; exit 1; }
 RUSTFLAGS=$(scripts/lambda-rustflags.sh)
 export RUSTFLAGS
 # The lines that begin with a brace are the metrics, which belong to the work.
 cargo bench --locked --quiet -p api-authorizer --bench decision | grep -v '^{'
+secret=um_kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk
+node crates/api-authorizer/benches/decision.mjs target/bench/authorizer-event.json "$secret" > target/bench/authorizer-peer.json
+echo
+echo "Node.js $(node --version), the same event: $(cat target/bench/authorizer-peer.json)"

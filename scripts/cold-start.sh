@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Prints the cold start and the memory of the functions on this machine.
+# Prints the cold start and the memory of the functions on this machine, and
+# beside the consumer those of one in Node.js with the AWS SDK.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/build-local.sh
-cargo run --profile tools --locked --quiet -p local-stack --example cold_start -- target/release
+scripts/peer-binaries.sh
+mkdir -p target/bench
+cargo run --profile tools --locked --quiet -p local-stack --example cold_start -- target/release target/peer | tee target/bench/cold-start.txt

@@ -1,6 +1,7 @@
 //! Measures cold starts of the usage consumer and the authorizer: from the
 //! start of the process to its first poll of the Runtime API, the first
-//! invocation to its answer, and the memory it then has.
+//! invocation to its answer, and the memory it then has. A second folder can
+//! have another consumer, to be measured beside it in the same run.
 //! `scripts/cold-start.sh` runs it.
 
 use std::error::Error;
@@ -18,20 +19,23 @@ const STARTS: u32 = 50;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let binaries = std::env::args().nth(1).ok_or("usage: cold_start FOLDER_OF_THE_BINARIES")?;
+    let binaries = std::env::args().nth(1).ok_or("usage: cold_start FOLDER_OF_THE_BINARIES [OF_A_PEER]")?;
     let folder = tempfile::tempdir()?;
     let stack = LocalStack::start(LocalOptions::new(folder.path(), &binaries)).await?;
     stack.settled().await?;
     println!("{STARTS} cold starts each on this machine, which is shared");
     let is_committed = |answer: &Bytes| *answer == r#"{"batchItemFailures":[]}"#;
-    measure(
-        &stack.consumer,
-        &Path::new(&binaries).join("usage-consumer"),
-        "batch to commit",
-        batch,
-        is_committed,
-    )
-    .await?;
+    let consumer = |folder: &str| Path::new(folder).join("usage-consumer");
+    let what = "batch to commit";
+    let ours = measure(&stack.consumer, &consumer(&binaries), what, batch, is_committed).await?;
+    if let Some(peer) = std::env::args().nth(2) {
+        let folder = tempfile::tempdir()?;
+        let other = LocalStack::start(LocalOptions::new(folder.path(), &peer)).await?;
+        println!("\na peer:");
+        let theirs = measure(&other.consumer, &consumer(&peer), what, batch, is_committed).await?;
+        other.shut_down().await;
+        println!("\n{}", json!({"first_poll_p50_us": {"ours": ours, "peer": theirs}}));
+    }
     let call = call(&stack.keys[0].api_key);
     let is_allowed = |answer: &Bytes| String::from_utf8_lossy(answer).contains(r#""Effect":"Allow""#);
     let authorizer = Path::new(&binaries).join("api-authorizer");
@@ -40,15 +44,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Starts a function again and again, invokes each environment twice and
-/// prints how long everything took.
+/// Starts a function again and again, invokes each environment twice, prints
+/// how long everything took and returns the median to the first poll, in microseconds.
 async fn measure(
     function: &Function,
     binary: &Path,
     invocation: &str,
     event: impl Fn(u64) -> Bytes,
     is_right: impl Fn(&Bytes) -> bool,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<u64, Box<dyn Error>> {
     let mut first_poll_us = Histogram::<u64>::new(3)?;
     let mut first_us = Histogram::<u64>::new(3)?;
     let mut second_us = Histogram::<u64>::new(3)?;
@@ -76,7 +80,7 @@ async fn measure(
     print(&format!("first {invocation}"), &first_us, 1_000.0, "ms");
     print(&format!("second {invocation}"), &second_us, 1_000.0, "ms");
     print("resident memory", &resident_kib, 1_024.0, "MiB");
-    Ok(())
+    Ok(first_poll_us.value_at_percentile(50.0))
 }
 
 fn call(secret: &str) -> Bytes {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use hdrhistogram::Histogram;
 use serde_json::Value;
 
 /// One period of the store, in milliseconds.
@@ -30,16 +29,36 @@ impl MetricName {
     }
 }
 
-#[derive(Debug)]
+/// How often each value was seen in a minute: few values come again and again,
+/// so this is smaller than a histogram, and exact.
+#[derive(Debug, Default)]
 struct Minute {
-    sum: u64,
-    values: Histogram<u64>,
+    values: BTreeMap<u64, u64>,
 }
 
-impl Default for Minute {
-    fn default() -> Self {
-        // A histogram that grows, of three digits, is always possible.
-        Self { sum: 0, values: Histogram::new(3).expect("three digits are allowed") }
+impl Minute {
+    fn record(&mut self, value: u64, times: u64) {
+        *self.values.entry(value).or_default() += times;
+    }
+
+    fn count(&self) -> u64 {
+        self.values.values().sum()
+    }
+
+    fn sum(&self) -> u64 {
+        self.values.iter().map(|(value, times)| value * times).sum()
+    }
+
+    /// The lowest value that this share of all values does not exceed, from 0 to 100.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a minute are small")]
+    fn at_percentile(&self, percentile: f64) -> u64 {
+        let wanted = self.count() as f64 * percentile / 100.0;
+        let mut seen = 0;
+        let found = self.values.iter().find(|(_, times)| {
+            seen += **times;
+            seen as f64 >= wanted
+        });
+        found.or(self.values.last_key_value()).map_or(0, |(value, _)| *value)
     }
 }
 
@@ -58,8 +77,7 @@ impl MetricStore {
         minutes.retain(|&minute_ms, _| minute_ms >= start_ms - RETENTION_MS);
         let minute = minutes.entry(start_ms).or_default();
         for value in values {
-            minute.sum += value;
-            minute.values.saturating_record(value);
+            minute.record(value, 1);
         }
     }
 
@@ -108,9 +126,9 @@ impl MetricStore {
                 continue;
             }
             let into = periods.entry(period).or_default();
-            into.sum += minute.sum;
-            // Both histograms grow as they need to.
-            let _ = into.values.add(&minute.values);
+            for (&value, &times) in &minute.values {
+                into.record(value, times);
+            }
         }
         Some(periods.into_iter().map(|(start_ms, minute)| (start_ms, statistic.of(&minute))).collect())
     }
@@ -146,12 +164,12 @@ impl Statistic {
     #[expect(clippy::cast_precision_loss, reason = "a double is what CloudWatch answers with")]
     fn of(self, minute: &Minute) -> f64 {
         match self {
-            Self::Sum => minute.sum as f64,
-            Self::SampleCount => minute.values.len() as f64,
-            Self::Average => minute.sum as f64 / minute.values.len().max(1) as f64,
-            Self::Minimum => minute.values.min() as f64,
-            Self::Maximum => minute.values.max() as f64,
-            Self::Percentile(percentile) => minute.values.value_at_percentile(percentile) as f64,
+            Self::Sum => minute.sum() as f64,
+            Self::SampleCount => minute.count() as f64,
+            Self::Average => minute.sum() as f64 / minute.count().max(1) as f64,
+            Self::Minimum => minute.values.first_key_value().map_or(0, |(value, _)| *value) as f64,
+            Self::Maximum => minute.values.last_key_value().map_or(0, |(value, _)| *value) as f64,
+            Self::Percentile(percentile) => minute.at_percentile(percentile) as f64,
         }
     }
 }
