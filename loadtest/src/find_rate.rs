@@ -100,7 +100,7 @@ async fn attempt(
 ) -> anyhow::Result<(Step, Outcome)> {
     eprint!("{calls_per_s:.0} calls/s for {duration_s:.0} s: ");
     let profile =
-        Profile { load: Load::constant(calls_per_s, duration_s), faults: Vec::new(), ..profile.clone() };
+        Profile { load: Load::Constant { calls_per_s, duration_s }, faults: Vec::new(), ..profile.clone() };
     let outcome = execute(&profile, place, true).await?;
     let answered_per_s = outcome.answered_per_s();
     let verdict = match outcome.failures.first() {

@@ -352,12 +352,6 @@ impl Load {
     pub fn duration_s(self) -> f64 {
         self.rates_and_duration().1
     }
-
-    /// The same load at another rate throughout, for as long as is said.
-    #[must_use]
-    pub fn constant(calls_per_s: f64, duration_s: f64) -> Self {
-        Self::Constant { calls_per_s, duration_s }
-    }
 }
 
 #[cfg(test)]

@@ -105,12 +105,23 @@ struct Run<'r> {
 struct Observed {
     started_ms: i64,
     took_s: f64,
-    /// When probes and faults had ended too.
-    watched_until: Instant,
+    /// When the last call had been answered.
+    answered: Instant,
     seen: Seen,
     probes: Measured,
     progress: Progress,
     memory: Memory,
+}
+
+/// Clients against ledger.
+struct Comparison {
+    found: Reconciliation,
+    /// Keys and hours that were compared.
+    compared: usize,
+    /// Whether everything had gone through the consumer by then.
+    is_settled: bool,
+    /// When it had, or patience had ended.
+    settled: Instant,
 }
 
 impl Run<'_> {
@@ -138,9 +149,8 @@ impl Run<'_> {
         let observed = self.observe(all_keys).await?;
         self.say("waiting until everything is counted");
         let key_ids: Vec<String> = all_keys.iter().map(|key| key.api_key_id.clone()).collect();
-        let (found, compared, is_settled) = self.reconcile(&observed.seen, &key_ids).await?;
-        let settled_after_s = observed.watched_until.elapsed().as_secs_f64();
-        self.conclude(observed, &found, compared, is_settled, settled_after_s).await
+        let comparison = self.reconcile(&observed.seen, &key_ids).await?;
+        self.conclude(observed, &comparison).await
     }
 
     /// Sends the calls and watches.
@@ -170,7 +180,7 @@ impl Run<'_> {
         let watched = async {
             let calls = async {
                 let seen = fleet.run(Start { at_ms: started_ms }, reports).await?;
-                Ok::<_, anyhow::Error>((seen, start.elapsed().as_secs_f64()))
+                Ok::<_, anyhow::Error>((seen, Instant::now()))
             };
             let faults = fault_schedule::run(self.target, &self.profile.faults, start);
             let watched = tokio::try_join!(calls, prober.run(start, duration), faults);
@@ -179,7 +189,7 @@ impl Run<'_> {
         };
         let progress = Progress::new(self.is_quiet).collect(receiver, prober.clone(), is_ended, start);
         let watching = async { tokio::try_join!(watched, progress) };
-        let (((mut seen, took_s), probes, ()), progress) = match self.target.control() {
+        let (((mut seen, answered), probes, ()), progress) = match self.target.control() {
             Some(control) => tokio::select! {
                 watched = watching => watched?,
                 () = memory.watch(control, start) => unreachable!("memory is watched for ever"),
@@ -188,27 +198,33 @@ impl Run<'_> {
         };
         // Keys of probes come after those of the other calls.
         seen.merge(&probes.seen.with_keys_from(self.profile.keys.count));
-        Ok(Observed { started_ms, took_s, watched_until: Instant::now(), seen, probes, progress, memory })
+        Ok(Observed {
+            started_ms,
+            took_s: (answered - start).as_secs_f64(),
+            answered,
+            seen,
+            probes,
+            progress,
+            memory,
+        })
     }
 
     /// Compares with the ledger, once all is counted or patience has ended.
-    async fn reconcile(
-        &self,
-        seen: &Seen,
-        key_ids: &[String],
-    ) -> anyhow::Result<(Reconciliation, usize, bool)> {
+    async fn reconcile(&self, seen: &Seen, key_ids: &[String]) -> anyhow::Result<Comparison> {
         let patience = Duration::from_secs_f64(self.profile.probes.patience_s);
         if let Some(control) = self.target.control() {
             let is_settled = control.settled(patience).await?;
+            let settled = Instant::now();
             let (found, compared) = self.compare(seen, key_ids).await?;
-            return Ok((found, compared, is_settled));
+            return Ok(Comparison { found, compared, is_settled, settled });
         }
         let until = Instant::now() + patience;
         loop {
             let (found, compared) = self.compare(seen, key_ids).await?;
-            let is_over = Instant::now() > until;
-            if found.differences.is_empty() || is_over {
-                return Ok((found, compared, !is_over));
+            let settled = Instant::now();
+            let is_settled = found.differences.is_empty();
+            if is_settled || settled > until {
+                return Ok(Comparison { found, compared, is_settled, settled });
             }
             tokio::time::sleep(COMPARE_INTERVAL).await;
         }
@@ -227,15 +243,9 @@ impl Run<'_> {
     }
 
     /// Works out what the run showed.
-    async fn conclude(
-        &self,
-        observed: Observed,
-        found: &Reconciliation,
-        compared: usize,
-        is_settled: bool,
-        settled_after_s: f64,
-    ) -> anyhow::Result<Outcome> {
-        let Observed { started_ms, took_s, probes, progress, memory, .. } = observed;
+    async fn conclude(&self, observed: Observed, comparison: &Comparison) -> anyhow::Result<Outcome> {
+        let Observed { started_ms, took_s, answered, probes, progress, memory, .. } = observed;
+        let Comparison { found, compared, is_settled, settled } = comparison;
         let ended_ms = now_ms();
         let mut freshness = times();
         probes.samples.iter().for_each(|sample| freshness.saturating_record(sample.freshness_us));
@@ -254,7 +264,7 @@ impl Run<'_> {
             tally: &progress.total,
             freshness: &freshness,
             reconciliation: found,
-            is_settled,
+            is_settled: *is_settled,
             recoveries: &recoveries,
             growth: &growth,
         });
@@ -264,13 +274,13 @@ impl Run<'_> {
             started_ms,
             planned_calls,
             took_s,
-            settled_after_s,
+            settled_after_s: (*settled - answered).as_secs_f64(),
             tally: progress.total,
             intervals: progress.intervals,
             freshness,
             split,
             probes,
-            counts: Counts::of(found, compared, is_settled),
+            counts: Counts::of(found, *compared, *is_settled),
             consumption: consumption
                 .into_iter()
                 .map(|line| PricedLine {

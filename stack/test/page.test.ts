@@ -1,14 +1,8 @@
 import { Browser, BrowserContextOptions, chromium, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import definition from '../../crates/local-stack/src/dashboard/dashboard.json';
+import { LAUNCH } from './browser';
 import { LocalMeter } from './local-meter';
-
-/** Debian's browser, which speaks to nobody by itself. */
-const LAUNCH = {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-};
 
 let meter: LocalMeter;
 let browser: Browser;

@@ -10,7 +10,7 @@ use crate::outcome::Outcome;
 const STYLE: &str = "
 :root { color-scheme: light dark }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #8884 }
+table { border-collapse: collapse; margin: 1rem 0 } section, pre { overflow-x: auto } th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #8884 }
 th:first-child, td:first-child { text-align: left } figure { margin: 1.5rem 0; background: #fff } figure svg { width: 100%; height: auto }
 .verdict { padding: .6rem 1rem; border-left: 6px solid; white-space: pre-line; font-weight: 600 }
 .passed { border-color: #2c8c2c } .failed { border-color: #be2832 }
@@ -33,16 +33,16 @@ pub(super) fn page(outcome: &Outcome, percentiles: &str) -> anyhow::Result<Strin
             body {
                 h1 { "Load test " (name) }
                 p class={ "verdict " (if is_passed { "passed" } else { "failed" }) } { (verdict(outcome)) }
-                (calls(outcome))
+                section { (calls(outcome)) }
                 h2 { "Freshness" }
                 p { "From a call's answer to the first read that shows it in the ledger, measured on " (outcome.freshness.len()) " calls of probes." }
-                (times(outcome))
+                section { (times(outcome)) }
                 figure { (PreEscaped(percentiles)) }
                 figure { (PreEscaped(&timeline)) }
                 p { (modelled(outcome)) }
-                (faults(outcome))
-                (consumption(outcome))
-                (memory(outcome))
+                section { (faults(outcome)) }
+                section { (consumption(outcome)) }
+                section { (memory(outcome)) }
                 h2 { "Profile" }
                 pre { (serde_json::to_string_pretty(&outcome.profile)?) }
             }
