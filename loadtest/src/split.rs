@@ -62,12 +62,14 @@ impl Split {
         let invoked_ms = batch.invoked_at_ms.max(arrived_ms);
         let window_from_ms = arrived_ms.max(invoked_ms - batch_window_ms);
         let shown_ms = sample.shown_ms.unwrap_or(batch.committed_at_ms);
+        // A row can be read before the other rows of its batch are written.
+        let committed_ms = batch.committed_at_ms.min(shown_ms);
         for (part, from_ms, to_ms) in [
             (&mut self.log_delivery, sample.answered_ms, arrived_ms),
             (&mut self.stream_wait, arrived_ms, window_from_ms),
             (&mut self.batch_window, window_from_ms, invoked_ms),
-            (&mut self.commit, invoked_ms, batch.committed_at_ms),
-            (&mut self.until_read, batch.committed_at_ms, shown_ms),
+            (&mut self.commit, invoked_ms, committed_ms),
+            (&mut self.until_read, committed_ms, shown_ms),
         ] {
             part.saturating_record(u64::try_from((to_ms - from_ms).max(0) * 1_000).unwrap_or(0));
         }
@@ -85,9 +87,10 @@ struct Batch {
     committed_at_ms: i64,
 }
 
-/// Batches by shard and last record.
+/// Batches by shard and last record, each with its first record; one that
+/// failed was delivered again, whole or in part.
 #[derive(Default)]
-struct Batches(HashMap<String, BTreeMap<SequenceNumber, (SequenceNumber, Batch)>>);
+struct Batches(HashMap<String, BTreeMap<SequenceNumber, Vec<(SequenceNumber, Batch)>>>);
 
 impl Batches {
     fn add(&mut self, line: &str) {
@@ -96,14 +99,18 @@ impl Batches {
         let (first, last) = (number(&batch.first_sequence_number), number(&batch.last_sequence_number));
         if let (Some(first), Some(last)) = (first, last) {
             let shard = self.0.entry(batch.shard_id.clone()).or_default();
-            // A batch that is delivered again commits nothing new.
-            shard.entry(last).or_insert((first, batch));
+            shard.entry(last).or_default().push((first, batch));
         }
     }
 
-    fn with(&self, shard: &str, record: &SequenceNumber) -> Option<&Batch> {
-        let (_, (first, batch)) = self.0.get(shard)?.range(record..).next()?;
-        (first <= record).then_some(batch)
+    /// The last batch with a record that was invoked before a read showed it.
+    fn with(&self, shard: &str, record: &SequenceNumber, shown_ms: i64) -> Option<&Batch> {
+        let ends_later = self.0.get(shard)?.range(record..).map(|(_, batches)| batches);
+        let has_record =
+            |batches: &&Vec<(SequenceNumber, Batch)>| batches.iter().any(|(first, _)| first <= record);
+        let batches = ends_later.take_while(has_record).flatten();
+        let batches = batches.filter(|(first, batch)| first <= record && batch.invoked_at_ms <= shown_ms);
+        batches.map(|(_, batch)| batch).max_by_key(|batch| batch.invoked_at_ms)
     }
 
     /// Reads the consumer's lines of a run.
@@ -155,7 +162,9 @@ pub async fn split(
     let step = shown.len().div_ceil(samples.max(1)).max(1);
     for sample in shown.iter().step_by(step) {
         let Some((shard, digits)) = &sample.record else { continue };
-        let batch = SequenceNumber::parse(digits).ok().and_then(|record| batches.with(shard, &record));
+        let shown_ms = sample.shown_ms.unwrap_or(i64::MAX);
+        let batch =
+            SequenceNumber::parse(digits).ok().and_then(|record| batches.with(shard, &record, shown_ms));
         match (batch, arrival_ms(target, shard, digits).await?) {
             (Some(batch), Some(arrived_ms)) => split.add(sample, arrived_ms, batch, batch_window_ms),
             _ => split.not_found += 1,
@@ -197,16 +206,23 @@ mod tests {
     #[test]
     fn a_record_is_found_in_its_batch_and_the_parts_make_the_whole() {
         let mut batches = Batches::default();
-        for text in
-            [line("a", 5, 9, 1_000), line("a", 10, 30, 2_000), line("b", 1, 99, 3_000), "no JSON".to_owned()]
-        {
+        for text in [
+            line("a", 5, 9, 1_000),
+            line("a", 10, 30, 2_000),
+            line("a", 20, 30, 5_000),
+            line("b", 1, 99, 3_000),
+            "no JSON".to_owned(),
+        ] {
             batches.add(&text);
         }
         let at = |shard: &str, number: &str| {
             let record = SequenceNumber::parse(number).unwrap();
-            batches.with(shard, &record).map(|batch| batch.invoked_at_ms)
+            batches.with(shard, &record, 9_000).map(|batch| batch.invoked_at_ms)
         };
         assert_eq!((at("a", "9"), at("a", "10"), at("b", "9")), (Some(1_000), Some(2_000), Some(3_000)));
+        assert_eq!(at("a", "25"), Some(5_000), "the second half was delivered again");
+        let early = batches.with("a", &SequenceNumber::parse("25").unwrap(), 4_000);
+        assert_eq!(early.unwrap().invoked_at_ms, 2_000, "what was shown before was in the first");
         assert_eq!((at("a", "4"), at("a", "31"), at("c", "9")), (None, None, None));
         let sample = Sample {
             due_s: 0.0,
@@ -216,7 +232,7 @@ mod tests {
             record: None,
         };
         let mut split = Split::default();
-        let batch = batches.with("a", &SequenceNumber::parse("9").unwrap()).unwrap();
+        let batch = batches.with("a", &SequenceNumber::parse("9").unwrap(), 9_000).unwrap();
         split.add(&sample, 300, batch, 200);
         let ms = split.parts().map(|(_, times)| times.max() / 1_000);
         assert!(

@@ -98,6 +98,24 @@ async fn the_design_without_aggregation_writes_more() {
     assert!(f64::from(u32::try_from(naive.writes).unwrap()) > 1.5 * ours, "{} {ours}\n{text}", naive.writes);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_lags_is_seen_as_that_and_loses_nothing() {
+    let _machine = MACHINE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let more = "[stack]\ndelivery_lag = { median_ms = 1500, p99_ms = 4000 }\n";
+    let (_, text, outcome) = run(folder.path(), &profile(200, 8, 10, more), &[]).await;
+    assert_eq!(
+        (outcome.counts.missing, outcome.counts.surplus, outcome.counts.is_settled),
+        (0, 0, true),
+        "{text}"
+    );
+    let split = &outcome.split;
+    // Eighty deliveries for themselves: half of them lag more than 1.5 s, nearly all more than 0.5 s.
+    assert!(split.log_delivery.value_at_percentile(50.0) > 1_000_000, "{text}");
+    assert!(split.log_delivery.max() > split.log_delivery.value_at_percentile(50.0) + 500_000, "{text}");
+    assert!(text.contains("log delivery lags by a log-normal time"), "{text}");
+}
+
 #[test]
 fn every_profile_can_be_run() {
     let mut names = Vec::new();

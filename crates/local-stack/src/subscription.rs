@@ -199,7 +199,9 @@ impl Subscription {
             };
             done.insert(round.after, round.up_to);
             // All events up to here are delivered once no earlier round is missing.
-            while let Some(up_to) = done.remove(&*self.delivered.borrow()) {
+            let mut delivered = *self.delivered.borrow();
+            while let Some(up_to) = done.remove(&delivered) {
+                delivered = up_to;
                 if let Err(error) = self.confirm(up_to) {
                     tracing::error!(cause = ?error, "the progress of deliveries cannot be noted");
                 }
