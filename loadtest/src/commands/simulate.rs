@@ -48,12 +48,9 @@ pub struct LoadArguments {
     /// Partitions of the ledger [default: as many as its writes need]
     #[arg(long)]
     partitions: Option<usize>,
-    /// How long calls are made, in seconds
-    #[arg(long, value_name = "S", default_value_t = 40.0)]
-    duration_s: f64,
-    /// From when on it is measured, in seconds
-    #[arg(long, value_name = "S", default_value_t = 10.0)]
-    measured_from_s: f64,
+    /// How long it is measured, in seconds, after all shards are in their rhythm
+    #[arg(long, value_name = "S", default_value_t = 30.0)]
+    measured_s: f64,
     /// What chance is drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -73,8 +70,7 @@ impl LoadArguments {
             write_ms: self.write_ms,
             memory_mib: self.memory_mib,
             partitions: self.partitions,
-            duration_s: self.duration_s,
-            measured_from_s: self.measured_from_s,
+            measured_s: self.measured_s,
             seed: self.seed,
             ..Settings::deployed(self.calls_per_s, keys, self.shards)
         }

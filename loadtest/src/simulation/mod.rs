@@ -49,10 +49,8 @@ pub struct Settings {
     pub memory_mib: f64,
     /// Partitions of the ledger; as many as its writes need, where it is not said.
     pub partitions: Option<usize>,
-    /// How long calls are made, in seconds.
-    pub duration_s: f64,
-    /// From when on it is measured, in seconds.
-    pub measured_from_s: f64,
+    /// How long it is measured, in seconds, after all shards are in their rhythm.
+    pub measured_s: f64,
     /// The seed.
     pub seed: u64,
 }
@@ -76,10 +74,20 @@ impl Settings {
             call_ns: workload.call_ns,
             memory_mib: workload.memory_mib,
             partitions: None,
-            duration_s: 40.0,
-            measured_from_s: 10.0,
+            measured_s: 30.0,
             seed: 1,
         }
+    }
+
+    /// Until when shards begin to be read and have had their first batch, in seconds.
+    pub fn warm_up_s(&self) -> f64 {
+        let lag_s = self.lag.map_or(0.0, |lag| lag.p99_ms / 1e3);
+        (2.0 * (self.batch_window_s + self.poll_interval_s) + lag_s).ceil() + 1.0
+    }
+
+    /// How long calls are made, in seconds.
+    pub fn duration_s(&self) -> f64 {
+        self.warm_up_s() + self.measured_s
     }
 }
 
@@ -89,7 +97,7 @@ impl Settings {
 /// When the settings make no sense.
 pub fn simulate(settings: &Settings) -> anyhow::Result<Simulated> {
     anyhow::ensure!(settings.calls_per_s > 0.0 && settings.shards > 0, "calls and shards have to be above 0");
-    anyhow::ensure!(settings.measured_from_s < settings.duration_s, "nothing would be measured");
+    anyhow::ensure!(settings.measured_s >= 1.0, "at least a second has to be measured");
     let Some(partitions) = settings.partitions else {
         // Without limits first, to know what the table has to be warmed up for.
         let unlimited = world::World::new(settings, None)?.run();
@@ -106,7 +114,7 @@ mod tests {
 
     fn settings(calls_per_s: f64, keys: u32, shards: u32) -> Settings {
         let keys = Keys { count: keys, zipf_exponent: None };
-        Settings { duration_s: 60.0, ..Settings::deployed(calls_per_s, keys, shards) }
+        Settings { measured_s: 50.0, ..Settings::deployed(calls_per_s, keys, shards) }
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Measuring {
     pub fn new(settings: &Settings) -> Self {
         Self {
             settings: settings.clone(),
-            from_us: microseconds(settings.measured_from_s),
+            from_us: microseconds(settings.warm_up_s()),
             delivered_calls: 0,
             calls: 0,
             records: 0,
@@ -132,7 +132,7 @@ impl Measuring {
             self.fresh(record, ends_us);
         }
         let settings = self.settings.clone();
-        let seconds = settings.duration_s - settings.measured_from_s;
+        let seconds = settings.measured_s;
         let per_s = |count: u64| count as f64 / seconds;
         let busy_s = self.busy_us as f64 / 1e6;
         let (from_s, to_s) = (self.from_us / 1_000_000, ends_us / 1_000_000);

@@ -100,7 +100,7 @@ impl<'s> World<'s> {
 
     /// Runs until all calls are made; what is not counted by then waits.
     pub fn run(mut self) -> Simulated {
-        let ends_us = microseconds(self.settings.duration_s);
+        let ends_us = microseconds(self.settings.duration_s());
         while let Some(Reverse((now_us, _, event))) = self.events.pop() {
             if now_us > ends_us {
                 break;
