@@ -14,7 +14,7 @@ use crate::run::{Place, execute};
 
 /// By how much the rate is lowered when it does not pass the longer run.
 const STEP_DOWN: f64 = 0.93;
-/// Calls that are answered in time, as a share of those that are due: below, it is not the rate.
+/// The share of the rate that has to be answered; below it, answers come later and later.
 const SUSTAINED: f64 = 0.98;
 
 /// How to search.

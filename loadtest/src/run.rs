@@ -45,8 +45,6 @@ pub enum Place {
     OwnStack {
         /// The folder of the functions' binaries; those built with this command where it is not named.
         binaries: Option<PathBuf>,
-        /// Where its data is kept; thrown away where it is not named.
-        data: Option<PathBuf>,
     },
     /// In a local stack that runs.
     Local {
@@ -70,10 +68,10 @@ pub enum Place {
 /// When something other than the system under test fails.
 pub async fn execute(profile: &Profile, place: &Place, is_quiet: bool) -> anyhow::Result<Outcome> {
     match place {
-        Place::OwnStack { binaries, data } => {
+        Place::OwnStack { binaries } => {
             let temporary = tempfile::tempdir().context("no folder can be made for the local stack")?;
             let plan = StackPlan {
-                data: data.clone().unwrap_or_else(|| temporary.path().join("data")),
+                data: temporary.path().join("data"),
                 binaries: binaries.clone().map_or_else(built_binaries, Ok)?,
                 settings: profile.stack,
                 seed: profile.seed,

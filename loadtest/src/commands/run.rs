@@ -53,7 +53,7 @@ impl PlaceArguments {
             (None, None, Some(_)) => {
                 anyhow::bail!("--gateway needs --data FOLDER or --aws ENVIRONMENT beside it")
             }
-            (None, _, None) => Ok(Place::OwnStack { binaries: self.binaries, data: None }),
+            (None, _, None) => Ok(Place::OwnStack { binaries: self.binaries }),
         }
     }
 }
