@@ -101,7 +101,7 @@ async fn attempt(
     eprint!("{calls_per_s:.0} calls/s for {duration_s:.0} s: ");
     let profile =
         Profile { load: Load::Constant { calls_per_s, duration_s }, faults: Vec::new(), ..profile.clone() };
-    let outcome = execute(&profile, place, true).await?;
+    let outcome = Box::pin(execute(&profile, place, true)).await?;
     let answered_per_s = outcome.answered_per_s();
     let verdict = match outcome.failures.first() {
         Some(failure) => format!("{}: {}", failure.name(), failure.detail()),

@@ -1,25 +1,15 @@
 //! The worker processes of a run.
 
-use std::process::Stdio;
-
 use anyhow::{Context, bail};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
+use crate::child::Process;
 use crate::seen::Seen;
 use crate::worker::{Assignment, Report, Start, Tally};
 
-/// A worker that is ready.
-struct Worker {
-    _child: Child,
-    input: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
 /// Workers that are ready to begin. They end when this is dropped.
 pub struct Fleet {
-    workers: Vec<Worker>,
+    workers: Vec<Process>,
 }
 
 impl Fleet {
@@ -50,38 +40,29 @@ impl Fleet {
     }
 }
 
-async fn start_worker(assignment: &Assignment) -> anyhow::Result<Worker> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg("worker")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .context("a worker cannot be started")?;
-    let mut input = child.stdin.take().context("a worker has no standard input")?;
-    // Secrets go this way, where nobody else can read them.
-    input.write_all(format!("{}\n", serde_json::to_string(assignment)?).as_bytes()).await?;
-    let mut lines = BufReader::new(child.stdout.take().context("a worker has no standard output")?).lines();
-    match next(&mut lines).await? {
-        Report::Ready => Ok(Worker { _child: child, input, lines }),
+async fn start_worker(assignment: &Assignment) -> anyhow::Result<Process> {
+    let mut worker = Process::start("worker")?;
+    worker.tell(assignment).await?;
+    match next(&mut worker).await? {
+        Report::Ready => Ok(worker),
         other => bail!("a worker begins with {other:?}"),
     }
 }
 
-async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<Report> {
-    let line = lines.next_line().await.context("a worker cannot be heard")?;
+async fn next(worker: &mut Process) -> anyhow::Result<Report> {
+    let line = worker.lines.next_line().await.context("a worker cannot be heard")?;
     let line = line.context("a worker ended too early; its last lines say why")?;
     serde_json::from_str(&line).context("a worker is not understood")
 }
 
 async fn run_worker(
-    mut worker: Worker,
+    mut worker: Process,
     start: Start,
     progress: mpsc::UnboundedSender<Tally>,
 ) -> anyhow::Result<Seen> {
-    worker.input.write_all(format!("{}\n", serde_json::to_string(&start)?).as_bytes()).await?;
+    worker.tell(&start).await?;
     loop {
-        match next(&mut worker.lines).await? {
+        match next(&mut worker).await? {
             Report::Progress(tally) => {
                 // Whoever listens may have stopped; the result still counts.
                 let _ = progress.send(tally);

@@ -1,6 +1,7 @@
 //! The load test: an open-loop harness that proves freshness and exactness,
 //! and a simulation of what no machine here can run.
 
+pub mod child;
 pub mod client;
 pub mod consumption;
 pub mod fault_schedule;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -14,9 +13,9 @@ use hyper_util::rt::TokioExecutor;
 use local_stack::faults::FaultRates;
 use local_stack::stack::{Endpoints, LocalOptions, LocalStack};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
+use crate::child::Process;
 use crate::profile::StackSettings;
 
 /// How a stack is started.
@@ -72,8 +71,7 @@ pub async fn run_stack() -> anyhow::Result<()> {
 
 /// A running stack in a process of its own; it ends when this is dropped.
 pub struct StackProcess {
-    child: Child,
-    input: Option<ChildStdin>,
+    process: Process,
     /// Its data folder.
     pub data: PathBuf,
 }
@@ -84,29 +82,21 @@ impl StackProcess {
     /// # Errors
     /// When it cannot start; it says why on standard error.
     pub async fn start(plan: &StackPlan) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("stack")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("the local stack cannot be started")?;
-        let mut input = child.stdin.take().context("the stack has no standard input")?;
-        input.write_all(format!("{}\n", serde_json::to_string(plan)?).as_bytes()).await?;
-        let output = child.stdout.take().context("the stack has no standard output")?;
-        let mut lines = BufReader::new(output).lines();
-        let ready = lines.next_line().await?;
+        let mut process = Process::start("stack")?;
+        process.tell(plan).await?;
+        let ready = process.lines.next_line().await?;
         ensure!(ready.as_deref() == Some("ready"), "the local stack did not start; its last lines say why");
-        Ok(Self { child, input: Some(input), data: plan.data.clone() })
+        Ok(Self { process, data: plan.data.clone() })
     }
 
     /// Stops it and waits for its end.
     ///
     /// # Errors
     /// When it cannot be waited for.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        drop(self.input.take());
-        self.child.wait().await.context("the local stack cannot be waited for")?;
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let Process { mut child, input, .. } = self.process;
+        drop(input);
+        child.wait().await.context("the local stack cannot be waited for")?;
         Ok(())
     }
 }

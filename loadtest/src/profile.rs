@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use local_stack::stack::LocalOptions;
 use local_stack::subscription::DeliveryLag;
 use serde::{Deserialize, Serialize};
 
@@ -216,19 +217,21 @@ pub struct StackSettings {
     pub authorizer_cache_ttl_ms: u64,
 }
 
+/// As `meter local`, but for the answers that the gateway keeps: load tests are not about keys.
 impl Default for StackSettings {
     fn default() -> Self {
+        let local = LocalOptions::new("", "");
         Self {
-            shards: 2,
-            batch_size: 100,
-            batch_window_ms: 200,
-            poll_interval_ms: 250,
-            events_per_record: 200,
-            delivery_delay_ms: 200,
-            delivery_lag: None,
-            max_environments: 4,
-            max_authorizers: 8,
-            sync_interval_ms: 1_000,
+            shards: local.shard_count,
+            batch_size: local.batch_size,
+            batch_window_ms: local.batch_window_ms,
+            poll_interval_ms: local.poll_interval_ms,
+            events_per_record: local.events_per_record,
+            delivery_delay_ms: local.delivery_delay_ms,
+            delivery_lag: local.delivery_lag,
+            max_environments: local.max_environments,
+            max_authorizers: local.max_authorizers,
+            sync_interval_ms: local.sync_interval_ms,
             authorizer_cache_ttl_ms: 300_000,
         }
     }

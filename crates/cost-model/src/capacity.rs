@@ -2,16 +2,22 @@
 
 /// Seconds of a month of 30 days.
 pub const MONTH_S: f64 = 30.0 * 86_400.0;
-/// What one shard takes: records a second, and bytes a second. Source: Kinesis quotas.
-const SHARD_RECORDS_PER_S: f64 = 1_000.0;
-const SHARD_BYTES_PER_S: f64 = 1e6;
+/// Records a second that one shard takes. Source: Kinesis quotas.
+pub const SHARD_RECORDS_PER_S: f64 = 1_000.0;
+/// Bytes a second that one shard takes. Source: Kinesis quotas.
+pub const SHARD_BYTES_PER_S: f64 = 1e6;
 /// How full shards shall be, and how busy their one batch at a time.
 const MOST_BUSY: f64 = 0.7;
 const SHARD_UTILISATION: f64 = 0.5;
 /// The fewest shards that a stream on demand has. Source: Kinesis Developer Guide, on-demand mode.
 const ON_DEMAND_SHARDS: f64 = 4.0;
 /// Processor shares of a function grow with its memory; this much is one core. Source: Lambda Developer Guide.
-const MIB_PER_CORE: f64 = 1_769.0;
+pub const MIB_PER_CORE: f64 = 1_769.0;
+
+/// Milliseconds of an invocation beside its work. An assumption.
+pub const INVOCATION_MS: f64 = 2.0;
+/// Bytes of a record beside its events: a single one does not compress to what one of many does.
+const RECORD_BYTES: f64 = 300.0;
 
 /// What is to be counted, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +68,11 @@ impl Workload {
             concurrent_writes: 32.0,
             memory_mib: 256.0,
         }
+    }
+
+    /// Bytes of a record of the stream with this many events.
+    pub fn record_bytes(&self, events: f64) -> f64 {
+        RECORD_BYTES + events * self.event_bytes
     }
 }
 
@@ -117,8 +128,7 @@ impl Capacity {
         let calls = workload.calls_per_month / MONTH_S;
         let events = (calls / workload.deliveries_per_s).clamp(1.0, workload.events_per_delivery);
         let records = calls / events;
-        // A single event does not compress to what one of many does.
-        let record_bytes = 300.0 + events * workload.event_bytes;
+        let record_bytes = workload.record_bytes(events);
         let per_shard = records / shards;
         // A batch begins with a record, waits for its window, and ends sooner when it is full.
         let by_window = 1.0 / (workload.batch_window_s + 1.0 / per_shard);
@@ -128,7 +138,7 @@ impl Capacity {
         let batch_records = records / invocations;
         let core_ms = batch_calls * workload.call_ns / 1e6 * MIB_PER_CORE / workload.memory_mib;
         let waves = ((rows + batch_records) / workload.concurrent_writes).ceil();
-        let invocation_ms = 2.0 + core_ms + waves * workload.write_ms;
+        let invocation_ms = INVOCATION_MS + core_ms + waves * workload.write_ms;
         Self {
             calls,
             records,

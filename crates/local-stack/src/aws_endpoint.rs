@@ -164,11 +164,11 @@ impl AwsEndpoint {
                     tell(name, units);
                 }
             }
-        } else if status == StatusCode::BAD_REQUEST && find(reply, b"ConditionalCheckFailed") {
-            let request: Value = serde_json::from_slice(request).unwrap_or_default();
-            if let Some(table) = request["TableName"].as_str() {
-                tell(table, 1.0);
-            }
+        } else if status == StatusCode::BAD_REQUEST
+            && find(reply, b"ConditionalCheckFailed")
+            && let Some(table) = table_name(request)
+        {
+            tell(&table, 1.0);
         }
     }
 
@@ -193,9 +193,8 @@ impl AwsEndpoint {
 
     /// Tells the metric that DynamoDB has of a table that throttles.
     fn tell_throttle(&self, body: &Bytes) {
-        let request: Value = serde_json::from_slice(body).unwrap_or_default();
-        if let Some(table) = request["TableName"].as_str() {
-            let metric = MetricName::new("AWS/DynamoDB", "WriteThrottleEvents", [("TableName", table)]);
+        if let Some(table) = table_name(body) {
+            let metric = MetricName::new("AWS/DynamoDB", "WriteThrottleEvents", [("TableName", &table)]);
             self.metrics.record(metric, now_ms(), [1]);
         }
     }
@@ -327,6 +326,12 @@ fn ask_for_consumed_capacity(body: Bytes) -> Bytes {
         }
         _ => body,
     }
+}
+
+/// The table of a request that has one.
+fn table_name(request: &Bytes) -> Option<String> {
+    let request: Value = serde_json::from_slice(request).ok()?;
+    Some(request["TableName"].as_str()?.to_owned())
 }
 
 fn find(text: &[u8], part: &[u8]) -> bool {

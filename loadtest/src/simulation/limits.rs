@@ -1,9 +1,10 @@
 //! What AWS limits, and how near a simulation comes to it.
 
+use cost_model::capacity::{SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S};
 use serde::Serialize;
 
 use super::Settings;
-use super::result::{Measuring, Simulated};
+use super::result::Simulated;
 use super::table::PARTITION_WRITES_PER_S;
 
 /// A limit and what is asked of it.
@@ -52,11 +53,17 @@ pub(super) fn limits(settings: &Settings, found: &Simulated) -> Vec<Limit> {
             false,
             "DynamoDB Developer Guide, partitions",
         ),
-        limit_of("records of a shard", found.records_per_s / shards, 1_000.0, false, "Kinesis quotas"),
+        limit_of(
+            "records of a shard",
+            found.records_per_s / shards,
+            SHARD_RECORDS_PER_S,
+            false,
+            "Kinesis quotas",
+        ),
         limit_of(
             "bytes of a shard",
-            found.records_per_s / shards * Measuring::record_bytes(events),
-            1e6,
+            found.records_per_s / shards * cost_model::Workload::new(1.0, 1.0).record_bytes(events),
+            SHARD_BYTES_PER_S,
             false,
             "Kinesis quotas",
         ),

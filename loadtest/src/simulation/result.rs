@@ -14,9 +14,6 @@ use crate::histogram::{Times, serde_text, times};
 
 /// Of how many calls of a record the freshness is noted.
 const SAMPLES_PER_RECORD: u64 = 3;
-/// Bytes of a record beside its events; of an event in it, gzipped, and of its line.
-/// Measured; see the cost model.
-const RECORD_BYTES: f64 = 300.0;
 
 /// What a simulation showed; rates are per second of the measured time.
 #[derive(Debug, Clone, Serialize)]
@@ -176,11 +173,6 @@ impl Measuring {
             consumer_ms: busy_ms * settings.memory_mib / workload.memory_mib,
             ..Consumption::default()
         }
-    }
-
-    /// Bytes of a record with this many events.
-    pub fn record_bytes(events: f64) -> f64 {
-        RECORD_BYTES + events * cost_model::Workload::new(1.0, 1.0).event_bytes
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 /// A record of the stream.
-#[derive(Debug, Clone)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Record {
     /// The keys of its calls.
     pub keys: Vec<u32>,

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use cost_model::capacity::{INVOCATION_MS, MIB_PER_CORE};
 use metering_core::aggregate::BatchUsage;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::update_plan::plan_row;
@@ -16,10 +17,6 @@ use super::table::Table;
 
 /// Some day at noon, in milliseconds since 1970: no window turns.
 const NOON_MS: i64 = 1_795_521_600_000;
-/// What an invocation takes beside its work, in milliseconds. An assumption of the cost model.
-const INVOCATION_MS: f64 = 2.0;
-/// Memory for which a function has one core, in MiB. Source: Lambda Developer Guide.
-const MIB_PER_CORE: f64 = 1_769.0;
 
 /// Something that happens.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +24,7 @@ enum Event {
     /// The log delivers a record.
     Deliver,
     /// A record arrives in its shard.
-    Arrive { shard: usize, record: usize },
+    Arrive { shard: usize, record: Record },
     /// A shard is read.
     Read { shard: usize },
 }
@@ -42,9 +39,6 @@ pub(super) struct World<'s> {
     shards: Vec<Shard>,
     shard_ids: Vec<String>,
     key_ids: Vec<String>,
-    /// Records on their way, and places that are free.
-    under_way: Vec<Option<Record>>,
-    free: Vec<usize>,
     table: Table,
     records: u64,
     measuring: Measuring,
@@ -76,8 +70,6 @@ impl<'s> World<'s> {
             shards: (0..settings.shards).map(|_| Shard::default()).collect(),
             shard_ids: (0..settings.shards).map(|shard| format!("shardId-{shard:012}")).collect(),
             key_ids: (0..settings.keys.count).map(|key| format!("key-{key:07}")).collect(),
-            under_way: Vec::new(),
-            free: Vec::new(),
             table: Table::new(partitions),
             records: 0,
             measuring: Measuring::new(settings),
@@ -101,22 +93,19 @@ impl<'s> World<'s> {
     /// Runs until all calls are made; what is not counted by then waits.
     pub fn run(mut self) -> Simulated {
         let ends_us = microseconds(self.settings.duration_s());
-        while let Some(Reverse((now_us, _, event))) = self.events.pop() {
-            if now_us > ends_us {
-                break;
-            }
+        while self.events.peek().is_some_and(|Reverse((at_us, ..))| *at_us <= ends_us) {
+            let Some(Reverse((now_us, _, event))) = self.events.pop() else { break };
             match event {
                 Event::Deliver => self.deliver(now_us),
-                Event::Arrive { shard, record } => {
-                    if let Some(arrived) = self.under_way[record].take() {
-                        self.shards[shard].arrive(arrived);
-                    }
-                    self.free.push(record);
-                }
+                Event::Arrive { shard, record } => self.shards[shard].arrive(record),
                 Event::Read { shard } => self.read(shard, now_us),
             }
         }
-        let waiting = self.shards.iter().flat_map(Shard::waiting).chain(self.under_way.iter().flatten());
+        let on_their_way = self.events.iter().filter_map(|Reverse((_, _, event))| match event {
+            Event::Arrive { record, .. } => Some(record),
+            Event::Deliver | Event::Read { .. } => None,
+        });
+        let waiting = self.shards.iter().flat_map(Shard::waiting).chain(on_their_way);
         self.measuring.end(waiting, ends_us, &self.table)
     }
 
@@ -129,12 +118,7 @@ impl<'s> World<'s> {
         self.measuring.delivered(now_us, keys.len());
         let record = Record { keys, answered_us: (now_us.saturating_sub(collecting_us), now_us) };
         let shard = self.chance.shard();
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.under_way.push(None);
-            self.under_way.len() - 1
-        });
-        self.under_way[place] = Some(record);
-        self.at(arrives_us, Event::Arrive { shard, record: place });
+        self.at(arrives_us, Event::Arrive { shard, record });
         let next_us = now_us + self.chance.until_next_record_us();
         self.at(next_us, Event::Deliver);
     }
