@@ -30,18 +30,16 @@ target=$processor-unknown-linux-gnu
 [[ $installed == *" $target "* ]] || fail "Rust cannot build for $target here; run: rustup target add $target"
 
 glibc_here=$(ldd --version 2>/dev/null | sed -n '1s/.* //p')
-read -ra services < <(scripts/lambda-services.sh)
-packages=("${services[@]/#/--package=}")
 RUSTFLAGS=$(scripts/lambda-rustflags.sh "$processor")
 export RUSTFLAGS
 folder=target/release
 if [ "$processor" = "$machine" ] && [ "$(uname -s)" = Linux ]; then
-    cargo build --release --locked --quiet "${packages[@]}"
+    cargo build --release --locked -p functions
     scripts/stage-lambdas.sh "$folder" "$architecture" 2>/dev/null && exit 0
     echo "built with a C library of version ${glibc_here:-unknown}, which is too new; building again with zig"
 fi
 command -v python3 >/dev/null || fail "python3 is missing; install Python 3 with its module venv"
 [ -x target/zig/bin/pip ] || python3 -m venv target/zig
 target/zig/bin/pip install --quiet --disable-pip-version-check "cargo-zigbuild==$cargo_zigbuild_version" "ziglang==$ziglang_version"
-PATH=$PWD/target/zig/bin:$PATH cargo zigbuild --release --locked --quiet --target "$target.$glibc_of_al2023" "${packages[@]}"
+PATH=$PWD/target/zig/bin:$PATH cargo zigbuild --release --locked --target "$target.$glibc_of_al2023" -p functions
 scripts/stage-lambdas.sh "target/$target/release" "$architecture"

@@ -3,6 +3,5 @@
 # The binaries are built apart from them, so that they have only their own features.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-read -ra services < <(scripts/lambda-services.sh)
-RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked --quiet "${services[@]/#/--package=}"
-cargo build --profile tools --locked --quiet -p meter-cli -p loadtest
+RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked -p functions
+cargo build --profile tools --locked -p meter-cli -p loadtest
