@@ -1,0 +1,132 @@
+//! Slices of request time, each of which is claimed on its own.
+
+use std::fmt;
+use std::str::FromStr;
+
+use twox_hash::XxHash3_64;
+
+/// A group of log streams, as a number that stays the same for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogStreamHash(u64);
+
+impl LogStreamHash {
+    /// The hash of a log stream; both names are empty for a producer's lines.
+    pub fn new(log_group: &str, log_stream: &str) -> Self {
+        let group = XxHash3_64::oneshot(log_group.as_bytes());
+        Self(XxHash3_64::oneshot_with_seed(group, log_stream.as_bytes()))
+    }
+}
+
+/// The place where a call is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SliceKey {
+    /// Start of the slice of request time, in milliseconds since 1970.
+    pub start_ms: i64,
+    /// Group of log streams.
+    pub group: u16,
+}
+
+impl fmt::Display for SliceKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "calls#{}#{}", self.start_ms, self.group)
+    }
+}
+
+/// The layout in force for calls from a request time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Era {
+    from_ms: i64,
+    slice_ms: i64,
+    groups: u16,
+}
+
+/// How calls are spread over slices, by their request time.
+///
+/// The place of a call's claim must be the same whenever the call is seen. A
+/// layout is therefore dated: a change takes effect for request times that are
+/// still to come, later than every instance of the function can have the old
+/// layout.
+///
+/// It is written `FROM_MS:SLICE_MS:GROUPS`, several of them with commas
+/// between, the first from 0 on.
+///
+/// ```
+/// use metering_core::claims::layout::{ClaimLayout, LogStreamHash};
+///
+/// let layout: ClaimLayout = "0:10000:1,1795509600000:2000:4".parse().unwrap();
+/// let stream = LogStreamHash::new("/aws/api", "one");
+/// assert_eq!(layout.slice_of(1_795_509_599_999, stream).start_ms, 1_795_509_590_000);
+/// assert_eq!(layout.slice_of(1_795_509_603_999, stream).start_ms, 1_795_509_602_000);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimLayout(Vec<Era>);
+
+/// Why a text is no layout.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a layout of claims is FROM_MS:SLICE_MS:GROUPS with slices of 100 to 3600000 ms and 1 to 1000 groups; several are separated by commas, the first from 0 on and the rest ascending"
+)]
+pub struct LayoutError;
+
+/// The layout that is deployed where none is set: one group, slices of ten seconds.
+pub const DEFAULT_LAYOUT: &str = "0:10000:1";
+
+impl ClaimLayout {
+    /// The slice in which a call is claimed.
+    pub fn slice_of(&self, requested_at_ms: i64, log_stream: LogStreamHash) -> SliceKey {
+        // The first era begins at 0; a time before it has its slices as well.
+        let later = self.0.iter().rev().find(|era| era.from_ms <= requested_at_ms);
+        let era = later.unwrap_or(&self.0[0]);
+        let group = u16::try_from(log_stream.0 % u64::from(era.groups)).unwrap_or(0);
+        SliceKey { start_ms: requested_at_ms.saturating_sub(requested_at_ms.rem_euclid(era.slice_ms)), group }
+    }
+}
+
+impl FromStr for ClaimLayout {
+    type Err = LayoutError;
+
+    fn from_str(text: &str) -> Result<Self, LayoutError> {
+        let eras: Vec<Era> = text.split(',').map(era).collect::<Option<_>>().ok_or(LayoutError)?;
+        let is_ascending = eras.is_sorted_by(|earlier, later| earlier.from_ms < later.from_ms);
+        if eras[0].from_ms == 0 && is_ascending { Ok(Self(eras)) } else { Err(LayoutError) }
+    }
+}
+
+fn era(text: &str) -> Option<Era> {
+    let mut parts = text.trim().split(':');
+    let era = Era {
+        from_ms: parts.next()?.parse().ok()?,
+        slice_ms: parts.next()?.parse().ok()?,
+        groups: parts.next()?.parse().ok()?,
+    };
+    let is_usable = (100..=3_600_000).contains(&era.slice_ms) && (1..=1_000).contains(&era.groups);
+    (is_usable && parts.next().is_none()).then_some(era)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_layout_that_would_move_claims_is_refused() {
+        for text in ["", "0:10000", "1:10000:1", "0:0:1", "0:10000:0", "0:10000:1,0:2000:1", "0:10000:1:1", "x"] {
+            assert_eq!(text.parse::<ClaimLayout>(), Err(LayoutError), "{text}");
+        }
+        assert!(DEFAULT_LAYOUT.parse::<ClaimLayout>().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_later_era_leaves_the_slices_of_earlier_calls_alone(requested_at_ms in 0_i64..2_000_000, stream in "[a-z]{0,4}") {
+            let before: ClaimLayout = "0:10000:4".parse().unwrap();
+            let after: ClaimLayout = "0:10000:4,1000000:2000:8".parse().unwrap();
+            let stream = LogStreamHash::new("group", &stream);
+            let slice = after.slice_of(requested_at_ms, stream);
+            prop_assert!(slice.start_ms <= requested_at_ms);
+            if requested_at_ms < 1_000_000 {
+                prop_assert_eq!(slice, before.slice_of(requested_at_ms, stream));
+            }
+        }
+    }
+}
