@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use access_log::{Decoder, Limits};
+use access_log::{Decoder, Limits, Origin};
 use anyhow::Context;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
@@ -31,7 +31,7 @@ pub struct NaiveWrites {
 pub async fn naive_writes(target: &Target) -> anyhow::Result<NaiveWrites> {
     let stream = target.stream();
     let mut result = NaiveWrites::default();
-    let mut decoder = Decoder::new(Limits { max_inflated_bytes: MAX_INFLATED_BYTES });
+    let mut decoder = Decoder::new(Limits { max_inflated_bytes: MAX_INFLATED_BYTES, ..Limits::default() });
     let shards = target.kinesis.list_shards().stream_name(&stream).send().await;
     for shard in shards.context("the shards cannot be listed")?.shards() {
         let iterator = target.kinesis.get_shard_iterator().stream_name(&stream).shard_id(shard.shard_id());
@@ -55,12 +55,13 @@ impl NaiveWrites {
     fn add(&mut self, decoder: &mut Decoder, data: &[u8], arrived_ms: i64) {
         let times = PlausibleTimes::for_arrival(arrived_ms, RETENTION_DAYS);
         let (mut keys, mut calls) = (HashSet::new(), 0);
-        let decoded = decoder.decode(data, |record| {
-            if let Assessment::Billable { api_key_id, .. } = record.assess(times)? {
+        let origin = Origin { record_name: "", arrived_at_ms: arrived_ms };
+        let decoded = decoder.decode(data, origin, |event| {
+            let Ok(call) = event.call else { return };
+            if let Ok(Assessment::Billable { api_key_id, .. }) = call.assess(times) {
                 calls += 1;
                 keys.insert(api_key_id.to_owned());
             }
-            Ok(())
         });
         if decoded.is_ok() {
             self.writes += keys.len() as u64;

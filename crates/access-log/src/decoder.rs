@@ -1,30 +1,35 @@
 //! Decodes stream records of every form.
 
-use metering_core::usage_record::{ImplausibleCall, RecordIdentity, UsageRecord};
+use std::ops::ControlFlow;
+
+use metering_core::call_id::CallId;
+use metering_core::claims::layout::LogStreamHash;
+use metering_core::usage_record::UsageRecord;
 
 use crate::envelope::{
-    Envelope, EnvelopeError, EventContent, Scratch, is_envelope, read_envelope, read_line,
+    EnvelopeError, Event, EventContent, Scratch, is_envelope, read_envelope, read_line,
 };
 use crate::inflate::{InflateError, Inflater, is_gzip};
-use crate::line::{Fields, LineError};
-
-/// The longest log group, log stream or event id that enters an identity, in
-/// bytes; CloudWatch Logs allows 512 for the names.
-const MAX_IDENTITY_PART_BYTES: usize = 512;
+use crate::line::LineError;
 
 /// What a decoder may use for one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most bytes that a gzipped record may inflate to.
     pub max_inflated_bytes: usize,
+    /// The most events that a record may have: each takes some memory until
+    /// its batch is counted.
+    pub max_events: u32,
 }
 
 /// 32 MiB: a full record of 1 MiB at three times the ratio that access logs reach.
 pub const DEFAULT_MAX_INFLATED_BYTES: usize = 32 << 20;
+/// 131,072: more than any record that inflates to [`DEFAULT_MAX_INFLATED_BYTES`] has lines of 256 bytes.
+pub const DEFAULT_MAX_EVENTS: u32 = 1 << 17;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_inflated_bytes: DEFAULT_MAX_INFLATED_BYTES }
+        Self { max_inflated_bytes: DEFAULT_MAX_INFLATED_BYTES, max_events: DEFAULT_MAX_EVENTS }
     }
 }
 
@@ -46,6 +51,12 @@ pub enum DecodeError {
     /// The envelope is unusable.
     #[error("the record is no CloudWatch Logs envelope")]
     Envelope(#[source] EnvelopeError),
+    /// More events than fit into the memory of the function.
+    #[error("the record has more than {limit} events")]
+    TooManyEvents {
+        /// The limit in force.
+        limit: u32,
+    },
 }
 
 impl DecodeError {
@@ -58,43 +69,9 @@ impl DecodeError {
             Self::Inflate(InflateError::TooLarge { .. }) => "inflates-too-large",
             Self::NotUtf8 { .. } => "not-utf8",
             Self::Envelope(_) => "bad-envelope",
+            Self::TooManyEvents { .. } => "too-many-events",
         }
     }
-}
-
-/// Why a single event of a readable record cannot be counted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EventError {
-    /// It is no access-log line.
-    #[error(transparent)]
-    Line(LineError),
-    /// It is one, but its values cannot be right.
-    #[error(transparent)]
-    Implausible(ImplausibleCall),
-}
-
-impl EventError {
-    /// A word for metrics and grouping.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Line(error) => error.reason(),
-            Self::Implausible(ImplausibleCall::TooOld { .. }) => "too-old",
-            Self::Implausible(ImplausibleCall::InTheFuture { .. }) => "in-the-future",
-            Self::Implausible(ImplausibleCall::KeyIdTooLong { .. }) => "bad-key-id",
-            Self::Implausible(ImplausibleCall::NoWindow(_)) => "bad-request-time",
-        }
-    }
-}
-
-/// An event that cannot be counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadEvent {
-    /// Its place in the record, counted from 0.
-    pub index: usize,
-    /// Its JSON, or its line.
-    pub raw: String,
-    /// What is wrong with it.
-    pub error: EventError,
 }
 
 /// The form of a record.
@@ -108,56 +85,65 @@ pub enum Form {
     Lines,
 }
 
+/// Where a record comes from: what an event without an id of its own is known by.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Name of the record, the same whenever it is delivered.
+    pub record_name: &'a str,
+    /// When the record reached the stream, in milliseconds since 1970.
+    pub arrived_at_ms: i64,
+}
+
+/// One event of a record, read.
+#[derive(Debug)]
+pub struct ReadEvent<'a> {
+    /// Its place in the record, counted from 0.
+    pub index: u32,
+    /// The identity of its call.
+    ///
+    /// It is made of the request id and the request time. Without a request
+    /// id, the id of the event stands for it; without that, the event's place
+    /// on the stream. Without a request time, the time at which the event was
+    /// logged stands for it.
+    pub id: CallId,
+    /// The time that went into the identity, in milliseconds since 1970.
+    pub claimed_at_ms: i64,
+    /// The call, or why the line is none.
+    pub call: Result<UsageRecord<'a>, LineError>,
+}
+
 /// What a record turned out to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded {
     /// Its form.
     pub form: Form,
-    /// How many events it has, good and bad.
-    pub event_count: usize,
-    /// What it is recognised by; `None` where its events bear no ids.
-    pub identity: Option<RecordIdentity>,
-    /// The events that cannot be counted.
-    pub bad_events: Vec<BadEvent>,
-    log_group: String,
-    log_stream: String,
-}
-
-impl Decoded {
-    /// The bad events as a record of their own, which can be put on the
-    /// stream again; `original` where all events are bad.
-    pub fn bad_events_payload(&self, original: &[u8]) -> Vec<u8> {
-        if self.bad_events.len() == self.event_count {
-            return original.to_vec();
-        }
-        let raw: Vec<&str> = self.bad_events.iter().map(|event| event.raw.as_str()).collect();
-        match self.form {
-            Form::Lines => raw.join("\n").into_bytes(),
-            Form::LogEvents | Form::ControlMessage => format!(
-                r#"{{"messageType":"DATA_MESSAGE","logGroup":"{}","logStream":"{}","logEvents":[{}]}}"#,
-                self.log_group,
-                self.log_stream,
-                raw.join(",")
-            )
-            .into_bytes(),
-        }
-    }
+    /// How many events it has.
+    pub event_count: u32,
+    /// Its log stream.
+    pub log_stream: LogStreamHash,
 }
 
 /// Decodes records one after the other with buffers that are used again.
 #[derive(Debug)]
 pub struct Decoder {
-    limits: Limits,
-    inflater: Inflater,
-    scratch: Scratch,
+    pub(crate) limits: Limits,
+    pub(crate) inflater: Inflater,
+    pub(crate) scratch: Scratch,
+    buffers: Buffers,
+}
+
+/// Buffers for values that have to be unescaped.
+#[derive(Debug, Default)]
+struct Buffers {
     key_id: String,
+    request_id: String,
 }
 
 impl Decoder {
     /// A decoder with these limits.
     pub fn new(limits: Limits) -> Self {
         let inflater = Inflater::new(limits.max_inflated_bytes);
-        Self { limits, inflater, scratch: Scratch::default(), key_id: String::new() }
+        Self { limits, inflater, scratch: Scratch::default(), buffers: Buffers::default() }
     }
 
     /// Forgets everything but the limits.
@@ -165,131 +151,103 @@ impl Decoder {
         *self = Self::new(self.limits);
     }
 
-    /// Decodes a record and calls `count` for each of its usage records.
+    /// Decodes a record and calls `visit` for each of its events.
     ///
-    /// An event that is no access-log line, or that `count` refuses, is told
-    /// in [`Decoded::bad_events`] and does not keep the others from being
-    /// counted. `count` runs before the end of the record is known: on an
-    /// error, and for a [`Form::ControlMessage`], discard what it counted.
+    /// `visit` runs before the end of the record is known: on an error, and
+    /// for a [`Form::ControlMessage`], discard what it did.
     ///
     /// # Errors
     /// When nothing of the record can be read.
-    pub fn decode<F>(&mut self, data: &[u8], mut count: F) -> Result<Decoded, DecodeError>
-    where
-        F: FnMut(&UsageRecord<'_>) -> Result<(), ImplausibleCall>,
-    {
-        if data.is_empty() {
-            return Err(DecodeError::Empty);
-        }
-        let content =
-            if is_gzip(data) { self.inflater.inflate(data).map_err(DecodeError::Inflate)? } else { data };
-        let text = simdutf8::compat::from_utf8(content)
-            .map_err(|error| DecodeError::NotUtf8 { valid_up_to: error.valid_up_to() })?;
-        let (scratch, key_id) = (&mut self.scratch, &mut self.key_id);
-        let mut count = |content: &EventContent<'_>| match content {
-            EventContent::Record(record) => count(record).map_err(EventError::Implausible),
-            EventContent::Fields(Ok(fields)) => {
-                let record = fields.to_record(key_id).map_err(EventError::Line)?;
-                count(&record).map_err(EventError::Implausible)
+    pub fn decode(
+        &mut self,
+        data: &[u8],
+        origin: Origin<'_>,
+        mut visit: impl FnMut(ReadEvent<'_>),
+    ) -> Result<Decoded, DecodeError> {
+        let Self { limits, inflater, scratch, buffers } = self;
+        let text = text_of(inflater, data)?;
+        let mut index = 0;
+        let mut show = |content: &EventContent<'_>, event_id: &str, logged_at_ms: Option<i64>| {
+            if index >= limits.max_events {
+                return ControlFlow::Break(());
             }
-            EventContent::Fields(Err(error)) => Err(EventError::Line(error.clone())),
+            visit(read_event(content, index, event_id, logged_at_ms, origin, buffers));
+            index += 1;
+            ControlFlow::Continue(())
         };
-        if is_envelope(text) {
-            decode_envelope(text, scratch, &mut count).map_err(DecodeError::Envelope)
+        let read = if is_envelope(text) {
+            let envelope =
+                read_envelope(text, scratch, |event: &Event<'_, '_>| show(&event.content, event.id, event.logged_at_ms));
+            envelope.map(|envelope| {
+                let form = if envelope.is_control_message { Form::ControlMessage } else { Form::LogEvents };
+                (form, LogStreamHash::new(envelope.log_group, envelope.log_stream))
+            })
         } else {
-            decode_lines(text, &mut count)
+            read_lines(text, |line| {
+                let fields = read_line(line);
+                show(&EventContent::Fields(fields.as_ref().map_err(Clone::clone)), "", None)
+            })
+            .map(|()| (Form::Lines, LogStreamHash::new("", "")))
+        };
+        match read {
+            Ok((Form::Lines, _)) if index == 0 => Err(DecodeError::Empty),
+            Ok((form, log_stream)) => Ok(Decoded { form, event_count: index, log_stream }),
+            Err(EnvelopeError::Stopped) => Err(DecodeError::TooManyEvents { limit: limits.max_events }),
+            Err(error) => Err(DecodeError::Envelope(error)),
         }
     }
 }
 
-fn decode_envelope(
-    text: &str,
-    scratch: &mut Scratch,
-    count: &mut impl FnMut(&EventContent<'_>) -> Result<(), EventError>,
-) -> Result<Decoded, EnvelopeError> {
-    let mut bad_events = Vec::new();
-    let mut index = 0;
-    let envelope = read_envelope(text, scratch, |event| {
-        let counted = count(&event.content);
-        if let Err(error) = counted {
-            bad_events.push(BadEvent { index, raw: event.raw.to_owned(), error });
-        }
-        index += 1;
-    })?;
-    if envelope.is_control_message {
-        bad_events.clear();
-    }
-    Ok(Decoded {
-        form: if envelope.is_control_message { Form::ControlMessage } else { Form::LogEvents },
-        event_count: envelope.event_count,
-        identity: envelope_identity(&envelope),
-        bad_events,
-        log_group: envelope.log_group.to_owned(),
-        log_stream: envelope.log_stream.to_owned(),
-    })
-}
-
-fn envelope_identity(envelope: &Envelope<'_>) -> Option<RecordIdentity> {
-    identity(
-        format!("{}/{}", envelope.log_group, envelope.log_stream),
-        envelope.first_event_id,
-        envelope.last_event_id,
-        envelope.event_count,
-    )
-}
-
-fn identity(
-    origin: String,
-    first_event_id: &str,
-    last_event_id: &str,
-    event_count: usize,
-) -> Option<RecordIdentity> {
-    let usable = |part: &str| !part.is_empty() && part.len() <= MAX_IDENTITY_PART_BYTES;
-    if event_count == 0
-        || !usable(first_event_id)
-        || !usable(last_event_id)
-        || origin.len() > 2 * MAX_IDENTITY_PART_BYTES
-    {
-        return None;
-    }
-    Some(RecordIdentity {
-        origin,
-        first_event_id: first_event_id.to_owned(),
-        last_event_id: last_event_id.to_owned(),
-        event_count,
-    })
-}
-
-/// Lines of a producer that writes to the stream itself. Where they tell
-/// `extendedRequestId`, a record sent twice is recognised by it.
-fn decode_lines(
-    text: &str,
-    count: &mut impl FnMut(&EventContent<'_>) -> Result<(), EventError>,
-) -> Result<Decoded, DecodeError> {
-    let mut bad_events = Vec::new();
-    let (mut event_count, mut first_id, mut last_id) = (0, "", "");
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let fields = read_line(line);
-        let id = fields.as_ref().ok().and_then(Fields::extended_request_id).unwrap_or("");
-        if event_count == 0 {
-            first_id = id;
-        }
-        last_id = id;
-        let counted = count(&EventContent::Fields(fields.as_ref().map_err(Clone::clone)));
-        if let Err(error) = counted {
-            bad_events.push(BadEvent { index: event_count, raw: line.to_owned(), error });
-        }
-        event_count += 1;
-    }
-    if event_count == 0 {
+/// The text of a record, inflated where it is gzipped.
+pub(crate) fn text_of<'a>(inflater: &'a mut Inflater, data: &'a [u8]) -> Result<&'a str, DecodeError> {
+    if data.is_empty() {
         return Err(DecodeError::Empty);
     }
-    Ok(Decoded {
-        form: Form::Lines,
-        event_count,
-        identity: identity("lines".to_owned(), first_id, last_id, event_count),
-        bad_events,
-        log_group: String::new(),
-        log_stream: String::new(),
-    })
+    let content = if is_gzip(data) { inflater.inflate(data).map_err(DecodeError::Inflate)? } else { data };
+    simdutf8::compat::from_utf8(content)
+        .map_err(|error| DecodeError::NotUtf8 { valid_up_to: error.valid_up_to() })
+}
+
+/// Shows the lines of a producer that writes to the stream itself.
+pub(crate) fn read_lines<'a>(
+    text: &'a str,
+    mut visit: impl FnMut(&'a str) -> ControlFlow<()>,
+) -> Result<(), EnvelopeError> {
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        if visit(line).is_break() {
+            return Err(EnvelopeError::Stopped);
+        }
+    }
+    Ok(())
+}
+
+/// The id of an event that brings none: its place on the stream.
+pub(crate) fn place_on_stream(record_name: &str, index: u32) -> String {
+    format!("{record_name}/{index}")
+}
+
+fn read_event<'s>(
+    content: &EventContent<'s>,
+    index: u32,
+    event_id: &str,
+    logged_at_ms: Option<i64>,
+    origin: Origin<'_>,
+    buffers: &'s mut Buffers,
+) -> ReadEvent<'s> {
+    let (request_id, requested_at_ms, call) = match content {
+        EventContent::Record(record, request_id) => (*request_id, Some(record.requested_at_ms), Ok(*record)),
+        EventContent::Fields(Ok(fields)) => {
+            let identity = fields.identity(&mut buffers.request_id);
+            let call = fields.to_record(&mut buffers.key_id);
+            (identity.and_then(|(id, _)| id), identity.map(|(_, time)| time), call)
+        }
+        EventContent::Fields(Err(error)) => (None, None, Err(error.clone())),
+    };
+    let claimed_at_ms = requested_at_ms.or(logged_at_ms).unwrap_or(origin.arrived_at_ms);
+    let id = match (request_id, event_id) {
+        (Some(request_id), _) => CallId::new(request_id, claimed_at_ms),
+        (None, "") => CallId::new(&place_on_stream(origin.record_name, index), claimed_at_ms),
+        (None, event_id) => CallId::new(event_id, claimed_at_ms),
+    };
+    ReadEvent { index, id, claimed_at_ms, call }
 }

@@ -4,6 +4,8 @@
 //! `messageType` is `DATA_MESSAGE`, or `CONTROL_MESSAGE` for a check whether
 //! the destination can be reached.
 
+use std::ops::ControlFlow;
+
 use metering_core::usage_record::UsageRecord;
 
 use crate::json_cursor::{Cursor, JsonError, RawText, Value, unescape_into};
@@ -22,6 +24,9 @@ pub enum EnvelopeError {
         /// What stands there.
         value: String,
     },
+    /// Whoever visits the events has enough.
+    #[error("the envelope was not read to its end")]
+    Stopped,
     /// A data message without `logEvents`.
     #[error("the envelope is a DATA_MESSAGE without logEvents")]
     NoEvents,
@@ -36,26 +41,24 @@ pub struct Envelope<'a> {
     pub log_group: &'a str,
     /// The log stream, as it stands in the JSON.
     pub log_stream: &'a str,
-    /// The id of the first event.
-    pub first_event_id: &'a str,
-    /// The id of the last event.
-    pub last_event_id: &'a str,
-    /// How many events there are.
-    pub event_count: usize,
 }
 
 /// One event, read.
 pub struct Event<'a, 'b> {
     /// The event's JSON.
     pub raw: &'a str,
+    /// Its id, as it stands in the JSON; empty where it has none.
+    pub id: &'a str,
+    /// When it was logged, in milliseconds since 1970.
+    pub logged_at_ms: Option<i64>,
     /// What it says.
     pub content: EventContent<'b>,
 }
 
 /// What an event says, as far as it was read.
 pub enum EventContent<'b> {
-    /// The call.
-    Record(UsageRecord<'b>),
+    /// The call, and its request id where it has one.
+    Record(UsageRecord<'b>, Option<&'b str>),
     /// The fields of its line, or why it is none.
     Fields(Result<&'b Fields<'b>, LineError>),
 }
@@ -94,7 +97,7 @@ pub fn is_envelope(text: &str) -> bool {
 pub fn read_envelope<'a>(
     text: &'a str,
     scratch: &mut Scratch,
-    mut visit: impl FnMut(&Event<'a, '_>),
+    mut visit: impl FnMut(&Event<'a, '_>) -> ControlFlow<()>,
 ) -> Result<Envelope<'a>, EnvelopeError> {
     let mut cursor = Cursor::<false>::new(text, 0);
     let mut envelope = Envelope::default();
@@ -106,7 +109,9 @@ pub fn read_envelope<'a>(
         first = false;
         if name.raw == "logEvents" && cursor.peek()? == b'[' {
             has_events = true;
-            read_events(text, &mut cursor, scratch, &mut envelope, &mut visit)?;
+            if read_events(text, &mut cursor, scratch, &mut visit)?.is_break() {
+                return Err(EnvelopeError::Stopped);
+            }
             continue;
         }
         if let Value::Text(value) = cursor.value()? {
@@ -132,54 +137,53 @@ fn read_events<'a>(
     text: &'a str,
     cursor: &mut Cursor<'a, false>,
     scratch: &mut Scratch,
-    envelope: &mut Envelope<'a>,
-    visit: &mut impl FnMut(&Event<'a, '_>),
-) -> Result<(), JsonError> {
+    visit: &mut impl FnMut(&Event<'a, '_>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, JsonError> {
     cursor.expect(b'[', "'['")?;
     if cursor.accept(b']')? {
-        return Ok(());
+        return Ok(ControlFlow::Continue(()));
     }
     loop {
         cursor.peek()?;
-        let id = match scratch.layouts.recognise(text, cursor.position()) {
+        let flow = match scratch.layouts.recognise(text, cursor.position()) {
             Some(event) => {
                 let raw = &text[cursor.position()..event.end];
-                visit(&Event { raw, content: EventContent::Record(event.record) });
                 *cursor = Cursor::new(text, event.end);
-                event.event_id
+                let content = EventContent::Record(event.record, event.request_id);
+                visit(&Event { raw, id: event.event_id, logged_at_ms: None, content })
             }
             None => read_event(text, cursor, scratch, visit)?,
         };
-        if envelope.event_count == 0 {
-            envelope.first_event_id = id;
+        if flow.is_break() {
+            return Ok(flow);
         }
-        envelope.last_event_id = id;
-        envelope.event_count += 1;
         if !cursor.accept(b',')? {
-            return cursor.expect(b']', "',' or ']'");
+            return cursor.expect(b']', "',' or ']'").map(|()| flow);
         }
     }
 }
 
-/// Reads one event and returns its id.
+/// Reads one event and shows it.
 fn read_event<'a>(
     text: &'a str,
     cursor: &mut Cursor<'a, false>,
     scratch: &mut Scratch,
-    visit: &mut impl FnMut(&Event<'a, '_>),
-) -> Result<&'a str, JsonError> {
+    visit: &mut impl FnMut(&Event<'a, '_>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, JsonError> {
     let start = cursor.position();
-    let (mut id, mut message) = ("", None);
+    let (mut id, mut logged_at_ms, mut message) = ("", None, None);
     cursor.expect(b'{', "'{'")?;
     let mut first = true;
     while let Some(name) = cursor.member_name(first)? {
         first = false;
         if name.raw == "message" && cursor.peek()? == b'"' {
             message = Some(Message::read(text, cursor)?);
-        } else if let Value::Text(value) = cursor.value()?
-            && name.raw == "id"
-        {
-            id = value.raw;
+            continue;
+        }
+        match (name.raw, cursor.value()?) {
+            ("id", Value::Text(value)) => id = value.raw,
+            ("timestamp", Value::Number(value)) => logged_at_ms = value.parse().ok(),
+            _ => {}
         }
     }
     let raw = &text[start..cursor.position()];
@@ -192,8 +196,7 @@ fn read_event<'a>(
         None => Err(LineError::NotJson(JsonError::Expected { expected: "a \"message\"", position: 0 })),
     };
     let content = EventContent::Fields(fields.as_ref().map_err(Clone::clone));
-    visit(&Event { raw, content });
-    Ok(id)
+    Ok(visit(&Event { raw, id, logged_at_ms, content }))
 }
 
 enum Message<'a> {

@@ -38,6 +38,7 @@ struct Layout {
     /// Values that are numbers and so have to be digits.
     numbers: Vec<Range<usize>>,
     event_id: Range<usize>,
+    request_id: Option<Range<usize>>,
     api_key_id: Range<usize>,
     requested_at_ms: Range<usize>,
     latency_ms: Option<Range<usize>>,
@@ -49,6 +50,8 @@ struct Layout {
 pub struct Recognised<'a> {
     /// Its id.
     pub event_id: &'a str,
+    /// The request id of its call, where the line has one.
+    pub request_id: Option<&'a str>,
     /// Its call.
     pub record: UsageRecord<'a>,
     /// Where it ends.
@@ -111,6 +114,12 @@ impl Layout {
             mask: vec![0xff; event.len()],
             numbers,
             event_id: place(event_id)?,
+            request_id: match fields.request_id() {
+                Some(id) => Some(place(id)?),
+                // An id that has to be unescaped is read by the general reader.
+                None if fields.has_request_id() => return None,
+                None => None,
+            },
             // A line without a key is read by the general reader.
             api_key_id: place(fields.api_key_id()?)?,
             requested_at_ms: place(fields.request_time_epoch()?)?,
@@ -160,6 +169,10 @@ impl Layout {
             return None;
         }
         let api_key_id = event.get(self.api_key_id.clone()).filter(|key| *key != "-")?;
+        let request_id = match &self.request_id {
+            Some(place) => Some(event.get(place.clone()).filter(|id| *id != "-")?),
+            None => None,
+        };
         let requested_at_ms = digits(&event.as_bytes()[self.requested_at_ms.clone()])?;
         let latency_ms = match &self.latency_ms {
             Some(place) => {
@@ -175,6 +188,7 @@ impl Layout {
         };
         Some(Recognised {
             event_id: event.get(self.event_id.clone())?,
+            request_id,
             record,
             end: start + self.fixed.len(),
         })

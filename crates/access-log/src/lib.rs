@@ -14,9 +14,10 @@ mod json_cursor;
 mod layout;
 mod line;
 pub mod log_format;
+mod parts;
 
 pub use base64_text::{Base64Error, decode_base64};
-pub use decoder::{BadEvent, DecodeError, Decoded, Decoder, EventError, Form, Limits};
+pub use decoder::{DecodeError, Decoded, Decoder, Form, Limits, Origin, ReadEvent};
 pub use envelope::EnvelopeError;
 pub use inflate::{InflateError, Inflater};
 pub use line::LineError;

@@ -68,6 +68,7 @@ pub struct Fields<'a> {
     request_time: Option<RawText<'a>>,
     response_latency: Option<RawText<'a>>,
     extended_request_id: Option<RawText<'a>>,
+    request_id: Option<RawText<'a>>,
     key_id_not_text: bool,
 }
 
@@ -81,7 +82,14 @@ impl<'a> Fields<'a> {
         while let Some(name) = cursor.member_name(first)? {
             first = false;
             let value = cursor.value()?;
-            fields.set(name.raw, value);
+            if name.has_escapes {
+                // Whatever writes a name with an escape means the same name.
+                let mut plain = String::new();
+                unescape_into(name.raw, &mut plain)?;
+                fields.set(&plain, value);
+            } else {
+                fields.set(name.raw, value);
+            }
         }
         Ok(fields)
     }
@@ -97,18 +105,38 @@ impl<'a> Fields<'a> {
             "responseLatency" => &mut self.response_latency,
             "requestTime" => &mut self.request_time,
             "extendedRequestId" => &mut self.extended_request_id,
+            "requestId" => &mut self.request_id,
             _ => return,
         };
         *field = match value {
-            Value::Text(text) if !matches!(text.raw, "-" | "") => Some(text),
+            Value::Text(text) if !is_absent(text.raw) => Some(text),
             Value::Number(raw) => Some(RawText { raw, has_escapes: false }),
             _ => None,
         };
     }
 
-    /// The identity of the call, where the line tells it.
-    pub fn extended_request_id(&self) -> Option<&'a str> {
-        as_written(self.extended_request_id)
+    /// The request id as it is written, where it can stay where it is.
+    pub fn request_id(&self) -> Option<&'a str> {
+        as_written(self.extended_request_id.or(self.request_id))
+    }
+
+    /// Whether the line has a request id, in whichever form.
+    pub fn has_request_id(&self) -> bool {
+        self.extended_request_id.or(self.request_id).is_some()
+    }
+
+    /// The request id and the request time, in milliseconds since 1970, by
+    /// which the call is known: of a REST API `extendedRequestId`, which no
+    /// client can choose, of an HTTP API `requestId`. `None` for the id where
+    /// the line has none, and for all where it has no time.
+    pub fn identity<'s>(&self, scratch: &'s mut String) -> Option<(Option<&'s str>, i64)>
+    where
+        'a: 's,
+    {
+        let requested_at_ms = self.requested_at_ms().ok()?;
+        let id = self.extended_request_id.or(self.request_id);
+        let id = id.and_then(|text| unescaped(text, scratch).ok());
+        Some((id.filter(|id| !is_absent(id)), requested_at_ms))
     }
 
     /// The status as it is written, where it can stay where it is.
@@ -146,7 +174,11 @@ impl<'a> Fields<'a> {
         let requested_at_ms = self.requested_at_ms()?;
         let latency_ms = self.response_latency.and_then(|text| text.raw.parse::<u32>().ok()).unwrap_or(0);
         Ok(UsageRecord {
-            api_key_id: self.api_key_id.map(|text| unescaped(text, scratch)).transpose()?,
+            api_key_id: self
+                .api_key_id
+                .map(|text| unescaped(text, scratch))
+                .transpose()?
+                .filter(|key| !is_absent(key)),
             status,
             requested_at_ms,
             responded_at_ms: requested_at_ms.saturating_add(i64::from(latency_ms)),
@@ -162,6 +194,11 @@ impl<'a> Fields<'a> {
         let plain = unescaped(text, &mut plain)?;
         parse_request_time(plain).map_err(|_| LineError::BadTime { value: shortened(plain) })
     }
+}
+
+/// Whether a value says that there is none.
+fn is_absent(value: &str) -> bool {
+    matches!(value, "-" | "")
 }
 
 fn as_written(text: Option<RawText<'_>>) -> Option<&str> {

@@ -22,11 +22,11 @@ const READINGS_OF_LOG: f64 = 5.0;
 /// How long the access log is kept, and how well it compresses.
 const LOG_RETENTION_MONTHS: f64 = 3.0;
 const LOG_COMPRESSION: f64 = 0.15;
-/// A row of the ledger for a day, and a claim, in bytes with what DynamoDB adds.
+/// A row of the ledger for a day, and the claim of a call, in bytes with what DynamoDB adds.
 const ROW_BYTES: f64 = 450.0;
-const CLAIM_BYTES: f64 = 250.0;
+const CLAIM_BYTES: f64 = 16.0;
 const LEDGER_DAYS: f64 = 400.0;
-const CLAIM_S: f64 = 72.0 * 3_600.0;
+const CLAIM_S: f64 = 35.0 * 86_400.0;
 
 /// Dollars a month, by part.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -122,7 +122,7 @@ fn authorizer(workload: &Workload, capacity: &Capacity, prices: &Prices, memory_
 
 fn stored_gb(workload: &Workload, capacity: &Capacity) -> f64 {
     let rows_a_day = (workload.keys * capacity.shards).min(capacity.ledger_writes * 86_400.0);
-    (rows_a_day * LEDGER_DAYS * ROW_BYTES + capacity.claim_writes * CLAIM_S * CLAIM_BYTES) / GB
+    (rows_a_day * LEDGER_DAYS * ROW_BYTES + capacity.calls * CLAIM_S * CLAIM_BYTES) / GB
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
         let log = 316.0 * (0.50 + 3.0 * 0.15 * 0.03 + 5.0 * 0.005);
         assert!((costs.access_log - log).abs() < 0.01, "{costs:?}");
         // 385.8 calls/s are 10 deliveries a second.
-        let claims = 10.0 * MONTH_S / 1e6 * 0.625;
+        let claims = capacity.claim_writes * MONTH_S / 1e6 * 0.625;
         assert!((costs.claim_writes - claims).abs() < 0.01, "{costs:?}");
     }
 

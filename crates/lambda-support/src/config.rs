@@ -85,6 +85,18 @@ impl Environment {
         Ok(parsed)
     }
 
+    /// A value of any kind, or what `default` stands for where it is not set.
+    ///
+    /// # Errors
+    /// When the value cannot be read.
+    pub fn parsed<T>(&self, name: &'static str, default: &str) -> Result<T, ConfigError>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let value = self.optional(name, default);
+        value.parse().map_err(|error: T::Err| ConfigError::Invalid { name, problem: error.to_string(), value })
+    }
+
     /// `true` or `false`, or `default` where it is not set.
     ///
     /// # Errors

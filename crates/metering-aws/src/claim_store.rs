@@ -1,68 +1,203 @@
-//! Claims to records in DynamoDB.
+//! The claims in DynamoDB: heads of shards, verdicts on records, pages of calls.
+//!
+//! | item | `pk` | `sk` |
+//! | --- | --- | --- |
+//! | head of a shard | `shard#NAME` | `head` |
+//! | verdict on a record | `shard#NAME` | `record#SEQUENCE_NUMBER` in storage form |
+//! | page of a slice | `calls#START_MS#GROUP` | `page#NUMBER`, five digits |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
-use metering_core::ports::{Claim, ClaimStore, PortError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use metering_core::claims::layout::SliceKey;
+use metering_core::claims::owner::{RecordName, ShardName};
+use metering_core::claims::slice_claim::{PageWrite, StoredPage};
+use metering_core::ports::{ClaimStore, PortError, WriteReply};
 use metering_core::sequence_number::SequenceNumber;
-use metering_core::usage_record::RecordIdentity;
-use metering_core::window::HOUR_MS;
+use metering_core::shard::{HeadWrite, ShardHead, Verdict};
 
+use crate::claim_items::{self, HEAD, MalformedClaim};
 use crate::error::port_error;
+use crate::key_items::Item;
 
-/// A claim is granted to the first sequence number, and to it again.
-pub const CONDITION: &str = "attribute_not_exists(pk) OR seq = :seq";
+/// Optimistic locking: the item is the one that was read.
+pub const VERSION_CONDITION: &str = "version = :version";
+/// Optimistic locking: there is no such item yet.
+pub const NEW_CONDITION: &str = "attribute_not_exists(pk)";
 
-/// The claims, one row per record, which expire by themselves.
+/// The claims, in a table whose items expire by themselves.
 #[derive(Debug, Clone)]
 pub struct DynamoClaimStore {
     client: Client,
     table: String,
-    retention_hours: u32,
 }
 
 impl DynamoClaimStore {
-    /// Claims in `table`, kept for `retention_hours` after the record's arrival.
-    ///
-    /// Keep them longer than the stream keeps its records: a record that is
-    /// replayed after its claim is gone is fenced only where the ledger's row
-    /// has moved past it.
-    pub fn new(client: Client, table: impl Into<String>, retention_hours: u32) -> Self {
-        Self { client, table: table.into(), retention_hours }
+    /// The claims in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
     }
-}
 
-impl ClaimStore for DynamoClaimStore {
-    async fn claim(
-        &self,
-        identity: &RecordIdentity,
-        shard_id: &str,
-        sequence_number: &SequenceNumber,
-        arrived_at_ms: i64,
-    ) -> Result<Claim, PortError> {
-        let holder = AttributeValue::S(format!("{shard_id}#{}", sequence_number.storage_form()));
-        let expires_s = (arrived_at_ms + i64::from(self.retention_hours) * HOUR_MS) / 1000;
-        let result = self
+    fn operation(&self, what: &str) -> String {
+        format!("{what} in table {}", self.table)
+    }
+
+    fn malformed(&self, what: &str, source: MalformedClaim) -> PortError {
+        PortError::Refused { operation: self.operation(what), source: Box::new(source) }
+    }
+
+    /// Reads the items of a partition whose sort keys are `from..=to`.
+    async fn query(&self, pk: String, from: String, to: String, what: &str) -> Result<Vec<Item>, PortError> {
+        let mut items = self
             .client
-            .put_item()
+            .query()
             .table_name(&self.table)
-            .item("pk", AttributeValue::S(identity.storage_key()))
-            .item("seq", holder.clone())
-            .item(crate::tables::TTL_ATTRIBUTE, AttributeValue::N(expires_s.to_string()))
-            .condition_expression(CONDITION)
-            .expression_attribute_values(":seq", holder)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(Claim::Granted),
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", AttributeValue::S(pk))
+            .expression_attribute_values(":from", AttributeValue::S(from))
+            .expression_attribute_values(":to", AttributeValue::S(to))
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = Vec::new();
+        while let Some(item) = items.next().await {
+            found.push(item.map_err(|error| port_error(self.operation(what), error))?);
+        }
+        Ok(found)
+    }
+
+    /// Puts an item whose version was read as `expected`.
+    async fn put(&self, item: Item, expected: Option<u64>, what: &str) -> Result<WriteReply, PortError> {
+        let mut request = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        request = match expected {
+            None => request.condition_expression(NEW_CONDITION),
+            Some(version) => request
+                .condition_expression(VERSION_CONDITION)
+                .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
+        };
+        match request.send().await {
+            Ok(_) => Ok(WriteReply::Written),
             Err(error)
                 if error
                     .as_service_error()
                     .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
-                Ok(Claim::Duplicate)
+                Ok(WriteReply::Conflict)
             }
-            Err(error) => Err(port_error(format!("claiming a record in table {}", self.table), error)),
+            Err(error) => Err(port_error(self.operation(what), error)),
         }
+    }
+
+    /// Writes a head and verdicts in one transaction.
+    async fn put_together(&self, write: &HeadWrite) -> Result<WriteReply, PortError> {
+        let what = "writing the head of a shard with verdicts";
+        let expected = (write.head.version > 0).then_some(write.head.version);
+        let put = |item: Item| Put::builder().table_name(&self.table).set_item(Some(item));
+        let head = put(claim_items::head_item(write));
+        let head = match expected {
+            None => head.condition_expression(NEW_CONDITION),
+            Some(version) => head
+                .condition_expression(VERSION_CONDITION)
+                .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
+        };
+        let mut request = self.client.transact_write_items();
+        let verdicts = write.verdicts.iter().map(|verdict| put(claim_items::verdict_item(write, verdict)));
+        for put in std::iter::once(head).chain(verdicts) {
+            let put = put.build().map_err(|error| PortError::Refused {
+                operation: self.operation(what),
+                source: Box::new(error),
+            })?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        match request.send().await {
+            Ok(_) => Ok(WriteReply::Written),
+            Err(error) if error.as_service_error().is_some_and(is_conflict) => Ok(WriteReply::Conflict),
+            Err(error) => Err(port_error(self.operation(what), error)),
+        }
+    }
+}
+
+/// Whether a transaction failed because somebody else writes the same items.
+fn is_conflict(error: &TransactWriteItemsError) -> bool {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else { return false };
+    let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+    codes.any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+}
+
+impl ClaimStore for DynamoClaimStore {
+    async fn read_head(&self, shard: &ShardName) -> Result<Option<ShardHead>, PortError> {
+        let what = "reading the head of a shard";
+        let reply = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key("pk", AttributeValue::S(claim_items::shard_pk(shard)))
+            .key("sk", AttributeValue::S(HEAD.to_owned()))
+            .send()
+            .await
+            .map_err(|error| port_error(self.operation(what), error))?;
+        let head = reply.item.map(|item| claim_items::read_head(&item)).transpose();
+        head.map_err(|error| self.malformed(what, error))
+    }
+
+    async fn read_verdicts(
+        &self,
+        shard: &ShardName,
+        first: &SequenceNumber,
+        last: &SequenceNumber,
+    ) -> Result<Vec<(SequenceNumber, Verdict)>, PortError> {
+        let what = "reading verdicts on records";
+        let (from, to) = (claim_items::record_sk(first), claim_items::record_sk(last));
+        let items = self.query(claim_items::shard_pk(shard), from, to, what).await?;
+        let verdicts = items.iter().map(claim_items::read_verdict).collect::<Result<_, _>>();
+        verdicts.map_err(|error| self.malformed(what, error))
+    }
+
+    async fn write_head(&self, write: &HeadWrite) -> Result<WriteReply, PortError> {
+        if write.verdicts.is_empty() {
+            let expected = (write.head.version > 0).then_some(write.head.version);
+            self.put(claim_items::head_item(write), expected, "writing the head of a shard").await
+        } else {
+            self.put_together(write).await
+        }
+    }
+
+    async fn mark_kept(&self, record: &RecordName) -> Result<(), PortError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(claim_items::shard_pk(&record.shard)))
+            .key("sk", AttributeValue::S(claim_items::record_sk(&record.sequence_number)))
+            .update_expression("SET kept = :kept")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":kept", AttributeValue::Bool(true))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                // The verdict has expired: the stream has long lost the record.
+                Ok(())
+            }
+            Err(error) => Err(port_error(self.operation("marking a record as kept"), error)),
+        }
+    }
+
+    async fn read_slice(&self, slice: SliceKey) -> Result<Vec<StoredPage>, PortError> {
+        let what = "reading the claims of a slice";
+        // ':' is the character after the digits.
+        let items = self.query(slice.to_string(), "page#".to_owned(), "page#:".to_owned(), what).await?;
+        let pages = items.iter().map(claim_items::read_page).collect::<Result<_, _>>();
+        pages.map_err(|error| self.malformed(what, error))
+    }
+
+    async fn write_page(&self, write: &PageWrite) -> Result<WriteReply, PortError> {
+        self.put(claim_items::page_item(write), write.expected_version, "writing claims").await
     }
 }

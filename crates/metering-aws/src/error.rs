@@ -19,7 +19,11 @@ const RETRYABLE_CODES: [&str; 8] = [
     "ThrottledException",
 ];
 
-/// Maps an SDK error to retryable or refused.
+/// The error code of a request whose content no retry makes acceptable.
+/// Source: DynamoDB API Reference, "Common errors".
+const INVALID_CODE: &str = "ValidationException";
+
+/// Maps an SDK error to retryable, refused or invalid.
 pub(crate) fn port_error<E>(operation: String, error: SdkError<E, HttpResponse>) -> PortError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -32,8 +36,11 @@ where
         }
         _ => false,
     };
+    let is_invalid = error.code() == Some(INVALID_CODE);
     let source = Box::new(error);
-    if refused {
+    if is_invalid {
+        PortError::Invalid { operation, source }
+    } else if refused {
         PortError::Refused { operation, source }
     } else {
         PortError::Retryable { operation, source }

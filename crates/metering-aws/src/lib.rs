@@ -1,6 +1,7 @@
 //! The ports of `metering-core` on the AWS SDK.
 
 pub mod call_log;
+mod claim_items;
 pub mod claim_store;
 pub mod connection;
 mod error;
@@ -11,6 +12,7 @@ pub mod key_table;
 pub mod month_usage;
 pub mod quarantine_queue;
 pub mod stream_reader;
+pub mod stream_retention;
 pub mod tables;
 pub mod topic;
 pub mod usage_alerts;
@@ -24,6 +26,7 @@ pub use key_store::KeyStore;
 pub use key_table::DynamoKeyTable;
 pub use month_usage::DynamoUsageTotals;
 pub use quarantine_queue::QuarantineQueue;
+pub use stream_retention::KinesisRetention;
 pub use topic::Topic;
 pub use usage_alerts::SnsUsageAlerts;
 pub use usage_ledger::DynamoUsageLedger;

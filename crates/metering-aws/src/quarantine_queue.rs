@@ -173,10 +173,10 @@ impl Quarantine for QuarantineQueue {
         };
         for (part, chunk) in chunks.iter().enumerate() {
             let message = Message {
-                shard_id: record.shard_id.clone(),
-                sequence_number: record.sequence_number.clone(),
+                shard_id: record.record.shard.to_string(),
+                sequence_number: record.record.sequence_number.to_string(),
                 arrived_at_ms: record.arrived_at_ms,
-                reason: record.reason.to_owned(),
+                reason: record.reason.clone().into_owned(),
                 detail: record.detail.clone(),
                 part,
                 parts: chunks.len(),

@@ -28,7 +28,7 @@ pub async fn create_usage_ledger(client: &Client, table: &str) -> Result<(), Sdk
 /// # Errors
 /// When the table cannot be created.
 pub async fn create_claims(client: &Client, table: &str) -> Result<(), SdkError<CreateTableError>> {
-    create(client, table, &[("pk", KeyType::Hash)]).await
+    create(client, table, &[("pk", KeyType::Hash), ("sk", KeyType::Range)]).await
 }
 
 /// Creates the table of keys, with its index, unless it exists.

@@ -1,15 +1,19 @@
 //! What the rules need from the outside, as traits.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::future::Future;
 
 use crate::api_key::{KeyDigest, KeyRecord};
+use crate::claims::layout::SliceKey;
+use crate::claims::owner::{RecordName, ShardName};
+use crate::claims::slice_claim::{PageWrite, StoredPage};
 use crate::invalidation::LogRead;
 use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
 use crate::sequence_number::SequenceNumber;
-use crate::update_plan::CounterUpdate;
+use crate::shard::{Gap, HeadWrite, ShardHead, Verdict};
+use crate::update_plan::{CounterUpdate, RowKey};
 use crate::usage_history::KeyUsage;
-use crate::usage_record::RecordIdentity;
 use crate::window::UtcDay;
 
 /// Why a port could not do what it was asked. Nothing was lost: the caller
@@ -24,10 +28,18 @@ pub enum PortError {
         /// What the service said.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The service refused the request as it is: a missing permission, a
-    /// missing table, a malformed row. It needs an operator.
+    /// The service refused whoever asked: a missing permission, a missing
+    /// table. It needs an operator, and the same request may succeed then.
     #[error("{operation} was refused")]
     Refused {
+        /// The operation and its target.
+        operation: String,
+        /// What the service said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The service refused the content of the request, and always will.
+    #[error("{operation} was refused for what it contains")]
+    Invalid {
         /// The operation and its target.
         operation: String,
         /// What the service said.
@@ -44,6 +56,18 @@ pub enum LedgerReply {
     Fenced(SequenceNumber),
 }
 
+/// A question about a row that a given-up record may have counted in, which
+/// also keeps the record from counting in it from then on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowRelease {
+    /// The row.
+    pub row: RowKey,
+    /// The given-up record.
+    pub record: SequenceNumber,
+    /// The gap in which it was given up.
+    pub gap: Gap,
+}
+
 /// The usage ledger.
 pub trait UsageLedger: Sync {
     /// Adds the counts, if the row has no mark or one below `update.first`.
@@ -51,48 +75,88 @@ pub trait UsageLedger: Sync {
     /// # Errors
     /// When it is not known that the update was applied or fenced.
     fn apply(&self, update: &CounterUpdate) -> impl Future<Output = Result<LedgerReply, PortError>> + Send;
-}
 
-/// The answer to a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
-    /// The record belongs to this sequence number: count it.
-    Granted,
-    /// The same events were claimed under another sequence number: a duplicate.
-    Duplicate,
-}
-
-/// The store of claims to records, which recognises upstream duplicates.
-pub trait ClaimStore: Sync {
-    /// Claims the events of a record for a sequence number. Claiming again for
-    /// the same sequence number is granted again. `arrived_at_ms` is when the
-    /// record reached the stream; the claim's expiry is counted from it.
+    /// Tells whether a given-up record counted in a row before it was given up.
+    /// After `false` it never will.
     ///
     /// # Errors
-    /// When it is not known who holds the claim.
-    fn claim(
+    /// When the row cannot be read or fenced.
+    fn release(&self, release: &RowRelease) -> impl Future<Output = Result<bool, PortError>> + Send;
+}
+
+/// The answer to a write with optimistic locking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteReply {
+    /// It is written.
+    Written,
+    /// Nothing was written: somebody else wrote since it was read.
+    Conflict,
+}
+
+/// The store of claims: who owns each call, and how far each shard is judged.
+/// Every read is strongly consistent.
+pub trait ClaimStore: Sync {
+    /// Reads the head of a shard; `None` where it has none yet.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read_head(
         &self,
-        identity: &RecordIdentity,
-        shard_id: &str,
-        sequence_number: &SequenceNumber,
-        arrived_at_ms: i64,
-    ) -> impl Future<Output = Result<Claim, PortError>> + Send;
+        shard: &ShardName,
+    ) -> impl Future<Output = Result<Option<ShardHead>, PortError>> + Send;
+
+    /// Reads the verdicts on the records from `first` to `last`, both included.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn read_verdicts(
+        &self,
+        shard: &ShardName,
+        first: &SequenceNumber,
+        last: &SequenceNumber,
+    ) -> impl Future<Output = Result<Vec<(SequenceNumber, Verdict)>, PortError>> + Send;
+
+    /// Writes a head with its verdicts, all or nothing.
+    ///
+    /// # Errors
+    /// When it is not known whether it was written.
+    fn write_head(&self, write: &HeadWrite) -> impl Future<Output = Result<WriteReply, PortError>> + Send;
+
+    /// Notes that the quarantine has what the verdict on a record gives it.
+    ///
+    /// # Errors
+    /// When it is not known whether it was noted.
+    fn mark_kept(&self, record: &RecordName) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Reads the pages of a slice, in their order.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn read_slice(
+        &self,
+        slice: SliceKey,
+    ) -> impl Future<Output = Result<Vec<StoredPage>, PortError>> + Send;
+
+    /// Writes a page.
+    ///
+    /// # Errors
+    /// When it is not known whether it was written.
+    fn write_page(&self, write: &PageWrite) -> impl Future<Output = Result<WriteReply, PortError>> + Send;
 }
 
 /// Bytes that could not be counted, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantinedRecord {
-    /// The shard they were read from.
-    pub shard_id: String,
-    /// Their sequence number.
-    pub sequence_number: String,
-    /// When they reached the stream, in milliseconds since 1970.
+    /// The record that they were read from.
+    pub record: RecordName,
+    /// When it reached the stream, in milliseconds since 1970.
     pub arrived_at_ms: i64,
     /// A word for metrics and grouping, such as `truncated-gzip`.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What exactly is wrong, for a person.
     pub detail: String,
-    /// The bytes, in a form that can be put back into the stream as they are.
+    /// The bytes, in a form that can be put back into the stream as they are:
+    /// a record of at most 1 MiB.
     pub payload: Vec<u8>,
 }
 
@@ -103,6 +167,16 @@ pub trait Quarantine: Sync {
     /// # Errors
     /// When it is not known that the record is kept.
     fn keep(&self, record: &QuarantinedRecord) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// How long streams keep their records.
+pub trait StreamRetention: Sync {
+    /// Has a stream keep its records for as long as an outage may last.
+    /// `false` where it does already.
+    ///
+    /// # Errors
+    /// When it is not known how long the stream keeps its records.
+    fn raise(&self, stream_arn: &str) -> impl Future<Output = Result<bool, PortError>> + Send;
 }
 
 /// Where keys are found by their secrets' digests.

@@ -82,6 +82,17 @@ impl SequenceNumber {
         if &*parsed.0 == stored { Ok(parsed) } else { Err(SequenceNumberError::NotStorageForm) }
     }
 
+    /// The number before this one; 0 has none before it and stays.
+    #[must_use]
+    pub fn predecessor(&self) -> Self {
+        let mut digits = self.digits().as_bytes().to_vec();
+        let Some(last) = digits.iter().rposition(|digit| *digit != b'0') else { return self.clone() };
+        digits[last] -= 1;
+        digits[last + 1..].fill(b'9');
+        let digits: String = digits.into_iter().map(char::from).collect();
+        Self::parse(&digits).unwrap_or_else(|_| self.clone())
+    }
+
     /// The form to store and to compare inside DynamoDB: string order is numeric order.
     pub fn storage_form(&self) -> &str {
         &self.0
@@ -130,6 +141,12 @@ mod tests {
             let right = left.saturating_add(difference);
             let (a, b) = (SequenceNumber::parse(&left.to_string()).unwrap(), SequenceNumber::parse(&right.to_string()).unwrap());
             prop_assert_eq!(a.cmp(&b), left.cmp(&right));
+        }
+
+        #[test]
+        fn the_predecessor_is_one_less(value in 1_u128..) {
+            let number = SequenceNumber::parse(&value.to_string()).unwrap();
+            prop_assert_eq!(number.predecessor().digits(), (value - 1).to_string());
         }
 
         #[test]

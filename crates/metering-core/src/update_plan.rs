@@ -1,6 +1,7 @@
 //! Turns the usage of a batch into one conditional update per ledger row.
 
 use crate::aggregate::{BatchUsage, RecordIndex, RowUsage};
+use crate::claims::owner::ShardName;
 use crate::sequence_number::SequenceNumber;
 use crate::window::{HOURS_PER_DAY, UtcDay};
 
@@ -12,14 +13,14 @@ pub struct RowKey {
     pub api_key_id: Box<str>,
     /// The UTC day.
     pub day: UtcDay,
-    /// The Kinesis shard id.
-    pub shard_id: Box<str>,
+    /// The shard, qualified by its stream.
+    pub shard: ShardName,
 }
 
 impl RowKey {
     /// The sort key: day first, so that a month is one range of rows.
     pub fn sort_key(&self) -> String {
-        format!("{}#{}", self.day, self.shard_id)
+        format!("{}#{}", self.day, self.shard)
     }
 }
 
@@ -38,6 +39,9 @@ pub struct CounterUpdate {
     pub hours: [u64; HOURS_PER_DAY],
     /// The latest call, in milliseconds since 1970.
     pub last_call_ms: i64,
+    /// Numbers of the gaps behind which the update lies: the row remembers its
+    /// mark as it was before them.
+    pub gaps: Vec<u32>,
 }
 
 impl CounterUpdate {
@@ -52,7 +56,7 @@ impl CounterUpdate {
 pub fn plan_row(
     usage: &BatchUsage,
     row: &RowUsage,
-    shard_id: &str,
+    shard: &ShardName,
     include: impl Fn(RecordIndex) -> bool,
     mark: Option<&SequenceNumber>,
 ) -> Option<CounterUpdate> {
@@ -67,18 +71,20 @@ pub fn plan_row(
         last_call_ms = last_call_ms.max(part.last_call_ms);
     }
     Some(CounterUpdate {
-        row: RowKey { api_key_id: row.api_key_id.clone(), day: row.day, shard_id: shard_id.into() },
+        row: RowKey { api_key_id: row.api_key_id.clone(), day: row.day, shard: shard.clone() },
         first: usage.sequence_number(first.record).clone(),
         last: usage.sequence_number(last_record).clone(),
         first_record: first.record,
         hours,
         last_call_ms,
+        gaps: Vec::new(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call_id::CallId;
     use crate::window::CallWindow;
     use proptest::prelude::*;
 
@@ -90,10 +96,11 @@ mod tests {
     fn batch(calls: &[u32]) -> BatchUsage {
         let mut usage = BatchUsage::new();
         for (position, count) in calls.iter().enumerate() {
-            let record = usage.begin_record(number(position)).unwrap();
+            usage.begin_record(number(position)).unwrap();
             for call in 0..*count {
                 let call_ms = i64::from(call) * crate::window::HOUR_MS;
-                usage.count(record, "key", CallWindow::at(call_ms).unwrap(), call_ms);
+                let window = CallWindow::at(call_ms).unwrap();
+                usage.add_call(call, CallId::new("call", call_ms), "key", window, call_ms, true);
             }
         }
         usage
@@ -111,8 +118,8 @@ mod tests {
                 .filter(|position| !left_out.contains(position) && mark.is_none_or(|mark| *position > mark) && calls[*position] > 0)
                 .collect();
             let mark = mark.map(number);
-            let plan = usage.rows().first().and_then(|row| {
-                plan_row(&usage, row, "shard", |record| !left_out.contains(&record.position()), mark.as_ref())
+            let plan = usage.rows(|_, _| true).first().and_then(|row| {
+                plan_row(&usage, row, &ShardName::from_stored("shard"), |record| !left_out.contains(&record.position()), mark.as_ref())
             });
             let Some(plan) = plan else {
                 prop_assert!(counted.is_empty());
@@ -132,7 +139,8 @@ mod tests {
     #[test]
     fn the_sort_key_puts_the_days_of_a_month_in_order() {
         let usage = batch(&[1]);
-        let plan = plan_row(&usage, &usage.rows()[0], "shardId-000000000007", |_| true, None).unwrap();
-        assert_eq!(plan.row.sort_key(), "1970-01-01#shardId-000000000007");
+        let shard = ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000007");
+        let plan = plan_row(&usage, &usage.rows(|_, _| true)[0], &shard, |_| true, None).unwrap();
+        assert_eq!(plan.row.sort_key(), "1970-01-01#123456789012/eu-west-1/usage/shardId-000000000007");
     }
 }

@@ -90,6 +90,18 @@ pub enum ImplausibleCall {
     NoWindow(#[source] WindowError),
 }
 
+impl ImplausibleCall {
+    /// A word for metrics and grouping.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TooOld { .. } => "too-old",
+            Self::InTheFuture { .. } => "in-the-future",
+            Self::KeyIdTooLong { .. } => "bad-key-id",
+            Self::NoWindow(_) => "bad-request-time",
+        }
+    }
+}
+
 /// The request times that can be true for a record.
 ///
 /// Derived from the time at which the record arrived in the stream, which is
@@ -107,6 +119,9 @@ pub struct PlausibleTimes {
 pub const MAX_CLOCK_LEAD_MS: i64 = crate::window::HOUR_MS;
 
 impl PlausibleTimes {
+    /// All times.
+    pub const ANY: Self = Self { earliest_ms: i64::MIN, latest_ms: i64::MAX };
+
     /// The times that fit a record that arrived at `arrived_at_ms`, for a
     /// ledger that keeps a day for `retention_days`.
     pub fn for_arrival(arrived_at_ms: i64, retention_days: u32) -> Self {
@@ -160,31 +175,6 @@ impl<'a> UsageRecord<'a> {
     }
 }
 
-/// What makes a record the same record when it is delivered again under
-/// another sequence number.
-///
-/// The number of events belongs to it, so that a part of a record that was put
-/// back from quarantine is not taken for the record it was cut from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RecordIdentity {
-    /// Where the events come from: log group and log stream, or a producer.
-    pub origin: String,
-    /// The id of the first event.
-    pub first_event_id: String,
-    /// The id of the last event.
-    pub last_event_id: String,
-    /// How many events the record has.
-    pub event_count: usize,
-}
-
-impl RecordIdentity {
-    /// The key under which a claim to this record is stored.
-    pub fn storage_key(&self) -> String {
-        let Self { origin, first_event_id, last_event_id, event_count } = self;
-        format!("{origin}|{first_event_id}|{last_event_id}|{event_count}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,14 +216,6 @@ mod tests {
                 Ok(Assessment::Skipped(SkipReason::NoApiKey)) => prop_assert!(code / 100 == 2 && !has_key),
                 Err(_) => prop_assert!(code / 100 == 2 && has_key && !(1_000..=1_000_000).contains(&requested_at_ms)),
             }
-        }
-
-        #[test]
-        fn a_part_of_a_record_has_another_identity(count in 2_usize..500, part in 1_usize..499) {
-            prop_assume!(part < count);
-            let whole = RecordIdentity { origin: "g/s".into(), first_event_id: "1".into(), last_event_id: "9".into(), event_count: count };
-            let cut = RecordIdentity { event_count: part, ..whole.clone() };
-            prop_assert_ne!(whole.storage_key(), cut.storage_key());
         }
     }
 

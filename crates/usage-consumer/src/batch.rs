@@ -1,18 +1,33 @@
-//! Decodes a batch and adds up its calls. Pure: no clock, no waiting.
+//! Decodes the records of a batch. Pure: no clock, no waiting.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use access_log::{DecodeError, Decoded, Decoder, Form};
+use access_log::{DecodeError, Decoded, Decoder, Form, Origin, ReadEvent};
 use aws_lambda_events::kinesis::KinesisEventRecord;
-use metering_core::aggregate::{BatchUsage, OutOfOrder, RecordIndex};
-use metering_core::ports::QuarantinedRecord;
+use metering_core::aggregate::{BatchUsage, OutOfOrder};
+use metering_core::batch_run::{Batch, BatchRecord};
+use metering_core::claims::layout::ClaimLayout;
+use metering_core::claims::owner::{RecordName, ShardName};
 use metering_core::sequence_number::{SequenceNumber, SequenceNumberError};
-use metering_core::usage_record::{Assessment, PlausibleTimes, RecordIdentity, SkipReason};
+use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason, UsageRecord};
 
 use crate::metrics::{BatchMetrics, ConsumerMetric};
 
 /// How many bad events an error message describes one by one.
 const DESCRIBED_BAD_EVENTS: usize = 3;
+
+/// The most calls of a batch. What is beyond them is delivered again, so that
+/// the memory of the function is bounded whatever the records hold.
+const MAX_CALLS: usize = 1 << 18;
+/// The most bytes of key ids of a batch, likewise.
+const MAX_KEY_BYTES: usize = 16 << 20;
+/// The most slices of claims that one record may touch. Each is a read and a
+/// write; the calls of an honest record were made within minutes.
+const MAX_SLICES: usize = 10_000;
+
+const TOO_MANY_SLICES: &str =
+    "the calls of the record were made at times so far apart that claiming them would take minutes";
 
 /// A batch that cannot be processed at all. Lambda never delivers one; it is
 /// refused as a whole, so that nothing is counted under a wrong shard or order.
@@ -28,104 +43,133 @@ pub enum BatchError {
     },
     /// An event id that names no shard, or a batch of several shards.
     #[error(
-        "record {position} of the batch has the event id {event_id:?}; expected SHARD:SEQUENCE_NUMBER with one shard per batch"
+        "record {position} of the batch has the event id {event_id:?} and the source {stream_arn:?}; expected SHARD:SEQUENCE_NUMBER and the ARN of a Kinesis stream, with one shard per batch"
     )]
     Shard {
         /// The record's place in the batch, counted from 0.
         position: usize,
         /// Its event id.
         event_id: String,
+        /// The ARN of its stream.
+        stream_arn: String,
     },
     /// Records out of order.
     #[error("the batch is out of order")]
     Order(#[from] OutOfOrder),
 }
 
-/// One record of the batch, decoded.
-#[derive(Debug)]
-pub struct BatchRecord {
-    /// Its place in the batch.
-    pub index: RecordIndex,
-    /// When it reached the stream, in milliseconds since 1970.
-    pub arrived_at_ms: i64,
-    /// What it is claimed by; `None` where nothing is counted or it has no identity.
-    pub identity: Option<RecordIdentity>,
-    /// Whether its calls may be counted: false where it could not be read.
-    pub is_countable: bool,
-    /// When the oldest of them was answered, in milliseconds since 1970.
+/// What the consumer remembers of a record beside its calls.
+#[derive(Debug, Default)]
+pub struct RecordNotes {
+    /// Why nothing of it could be read: a word for grouping, and what exactly.
+    pub unreadable: Option<(&'static str, String)>,
+    /// Why its first bad event is bad: a word for grouping.
+    pub bad_reason: Option<&'static str>,
+    /// Its first bad events, for a person.
+    pub bad_detail: String,
+    /// When the oldest of its calls was answered, in milliseconds since 1970.
     pub oldest_response_ms: Option<i64>,
-    /// What of it has to be quarantined.
-    pub quarantine: Option<QuarantinedRecord>,
+    event_count: u32,
+    bad_events: usize,
 }
 
-/// A batch, decoded and added up.
+/// A batch, decoded.
 #[derive(Debug)]
 pub struct DecodedBatch {
-    /// The shard.
-    pub shard_id: String,
-    /// The records, in order.
-    pub records: Vec<BatchRecord>,
-    /// Their calls.
-    pub usage: BatchUsage,
+    /// What the run of the batch works on.
+    pub batch: Batch,
+    /// What is known of each record besides.
+    pub notes: Vec<RecordNotes>,
     /// What was seen.
     pub metrics: BatchMetrics,
 }
 
-/// Decodes the records of one shard. The decoder's buffers, and what it has
-/// learned about the format, serve the next batch as well.
+/// How records are decoded and judged.
+#[derive(Debug, Clone)]
+pub struct DecodeSettings {
+    /// The oldest call that is counted, in days before its record's arrival:
+    /// the ledger keeps it, and so do the claims.
+    pub max_call_age_days: u32,
+    /// How calls are spread over slices of claims.
+    pub claim_layout: ClaimLayout,
+}
+
+/// Decodes the records of one shard, as many as fit into memory together. The
+/// decoder's buffers, and what it has learned about the format, serve the next
+/// batch as well.
 ///
 /// # Errors
 /// When the batch as a whole is not one that Lambda delivers.
 pub fn decode_batch(
     records: &[KinesisEventRecord],
     decoder: &mut Decoder,
-    retention_days: u32,
+    settings: &DecodeSettings,
 ) -> Result<DecodedBatch, BatchError> {
-    let mut batch =
-        BatchDecoder { decoder, retention_days, usage: BatchUsage::new(), metrics: BatchMetrics::default() };
-    let shard_id = shard_of(records)?;
-    let decoded = records
-        .iter()
-        .enumerate()
-        .map(|(position, record)| batch.decode_record(position, record, &shard_id))
-        .collect::<Result<Vec<_>, _>>()?;
-    batch.metrics.add(ConsumerMetric::Records, records.len() as u64);
-    Ok(DecodedBatch { shard_id, records: decoded, usage: batch.usage, metrics: batch.metrics })
+    let shard = shard_of(records)?;
+    let mut batch = BatchDecoder {
+        decoder,
+        settings,
+        shard: shard.clone(),
+        usage: BatchUsage::new(),
+        metrics: BatchMetrics::default(),
+    };
+    let (mut judged, mut notes) = (Vec::new(), Vec::new());
+    for (position, record) in records.iter().enumerate() {
+        let (readable, record_notes) = batch.decode_record(position, record)?;
+        let is_too_much = batch.usage.calls().len() > MAX_CALLS || batch.usage.key_bytes() > MAX_KEY_BYTES;
+        if position > 0 && is_too_much {
+            batch.usage.remove_record();
+            break;
+        }
+        batch.end_record(readable.as_ref(), &record_notes);
+        let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
+        judged.push(BatchRecord { arrived_at_ms, is_readable: readable.is_some() });
+        notes.push(record_notes);
+    }
+    batch.metrics.add(ConsumerMetric::Records, judged.len() as u64);
+    let BatchDecoder { usage, metrics, .. } = batch;
+    Ok(DecodedBatch { batch: Batch { shard, usage, records: judged }, notes, metrics })
 }
 
-fn shard_of(records: &[KinesisEventRecord]) -> Result<String, BatchError> {
+/// The place on the stream by which a record's events are known, where they bring no id.
+pub fn record_name(shard: &ShardName, sequence_number: &SequenceNumber) -> String {
+    RecordName { shard: shard.clone(), sequence_number: sequence_number.clone() }.to_string()
+}
+
+fn shard_of(records: &[KinesisEventRecord]) -> Result<ShardName, BatchError> {
     let shard = |record: &KinesisEventRecord| {
-        let (shard, _) = record.event_id.as_deref()?.split_once(':')?;
-        (!shard.is_empty()).then(|| shard.to_owned())
+        let (shard_id, _) = record.event_id.as_deref()?.split_once(':')?;
+        ShardName::new(record.event_source_arn.as_deref()?, shard_id)
     };
-    let Some(first) = records.first() else { return Ok(String::new()) };
+    let Some(first) = records.first() else { return Ok(ShardName::from_stored("")) };
     let expected = shard(first);
     match (expected.clone(), records.iter().position(|record| shard(record) != expected)) {
-        (Some(shard_id), None) => Ok(shard_id),
+        (Some(shard), None) => Ok(shard),
         (_, odd) => {
             let position = odd.unwrap_or(0);
             Err(BatchError::Shard {
                 position,
                 event_id: records[position].event_id.clone().unwrap_or_default(),
+                stream_arn: records[position].event_source_arn.clone().unwrap_or_default(),
             })
         }
     }
 }
 
+struct BatchDecoder<'d> {
+    decoder: &'d mut Decoder,
+    settings: &'d DecodeSettings,
+    shard: ShardName,
+    usage: BatchUsage,
+    metrics: BatchMetrics,
+}
+
 /// What was counted in one record before its end was known.
 #[derive(Default)]
 struct Tally {
-    billable_calls: u64,
     not_successful: u64,
     no_api_key: u64,
-    oldest_response_ms: Option<i64>,
-}
-
-struct BatchDecoder<'d> {
-    decoder: &'d mut Decoder,
-    retention_days: u32,
-    usage: BatchUsage,
-    metrics: BatchMetrics,
+    reasons: BTreeMap<&'static str, u64>,
 }
 
 impl BatchDecoder<'_> {
@@ -133,49 +177,16 @@ impl BatchDecoder<'_> {
         &mut self,
         position: usize,
         record: &KinesisEventRecord,
-        shard_id: &str,
-    ) -> Result<BatchRecord, BatchError> {
-        let digits = record.kinesis.sequence_number.as_str();
-        let sequence_number = SequenceNumber::parse(digits)
+    ) -> Result<(Option<(Decoded, Tally)>, RecordNotes), BatchError> {
+        let sequence_number = SequenceNumber::parse(&record.kinesis.sequence_number)
             .map_err(|source| BatchError::SequenceNumber { position, source })?;
-        let index = self.usage.begin_record(sequence_number)?;
+        let name = record_name(&self.shard, &sequence_number);
+        self.usage.begin_record(sequence_number)?;
         let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
-        let data = record.kinesis.data.0.as_slice();
-        let times = PlausibleTimes::for_arrival(arrived_at_ms, self.retention_days);
-        let mut batch_record = BatchRecord {
-            index,
-            arrived_at_ms,
-            identity: None,
-            is_countable: false,
-            oldest_response_ms: None,
-            quarantine: None,
-        };
-        let quarantined = |reason, detail, payload| QuarantinedRecord {
-            shard_id: shard_id.to_owned(),
-            sequence_number: digits.to_owned(),
-            arrived_at_ms,
-            reason,
-            detail,
-            payload,
-        };
-        match self.decode_data(data, index, times) {
-            Ok((decoded, tally)) => {
-                self.note(&decoded, &tally);
-                batch_record.is_countable = decoded.form != Form::ControlMessage;
-                batch_record.oldest_response_ms = tally.oldest_response_ms;
-                if let Some(first) = decoded.bad_events.first() {
-                    let payload = decoded.bad_events_payload(data);
-                    batch_record.quarantine =
-                        Some(quarantined(first.error.reason(), describe(&decoded), payload));
-                }
-                batch_record.identity = decoded.identity.filter(|_| tally.billable_calls > 0);
-            }
-            Err((reason, detail)) => {
-                self.metrics.quarantine_reason(reason, 1);
-                batch_record.quarantine = Some(quarantined(reason, detail, data.to_vec()));
-            }
-        }
-        Ok(batch_record)
+        let origin = Origin { record_name: &name, arrived_at_ms };
+        let mut notes = RecordNotes::default();
+        let decoded = self.decode_data(&record.kinesis.data.0, origin, &mut notes);
+        Ok((decoded, notes))
     }
 
     /// Decodes the bytes of a record. A panic of the decoder is a defect, but
@@ -183,53 +194,129 @@ impl BatchDecoder<'_> {
     fn decode_data(
         &mut self,
         data: &[u8],
-        index: RecordIndex,
-        times: PlausibleTimes,
-    ) -> Result<(Decoded, Tally), (&'static str, String)> {
+        origin: Origin<'_>,
+        notes: &mut RecordNotes,
+    ) -> Option<(Decoded, Tally)> {
+        let times = PlausibleTimes::for_arrival(origin.arrived_at_ms, self.settings.max_call_age_days);
         let mut tally = Tally::default();
         let (decoder, usage) = (&mut *self.decoder, &mut self.usage);
         let decode = AssertUnwindSafe(|| {
-            decoder.decode(data, |record| {
-                match record.assess(times)? {
-                    Assessment::Billable { api_key_id, window } => {
-                        usage.count(index, api_key_id, window, record.requested_at_ms);
-                        tally.billable_calls += 1;
-                        let response_ms = record.responded_at_ms;
-                        tally.oldest_response_ms = Some(
-                            tally.oldest_response_ms.map_or(response_ms, |oldest| oldest.min(response_ms)),
-                        );
-                    }
-                    Assessment::Skipped(SkipReason::NotSuccessful) => tally.not_successful += 1,
-                    Assessment::Skipped(SkipReason::NoApiKey) => tally.no_api_key += 1,
-                }
-                Ok(())
-            })
+            decoder.decode(data, origin, |event| visit(event, times, usage, &mut tally, notes))
         });
-        match catch_unwind(decode) {
-            Ok(Ok(decoded)) => Ok((decoded, tally)),
-            Ok(Err(error)) => Err((error.reason(), with_causes(&error))),
+        let unreadable = match catch_unwind(decode) {
+            Ok(Ok(decoded)) => match self.slices_of_present(&decoded) {
+                0..=MAX_SLICES => {
+                    notes.event_count = decoded.event_count;
+                    return Some((decoded, tally));
+                }
+                _ => ("too-many-slices", TOO_MANY_SLICES.to_owned()),
+            },
+            Ok(Err(error)) => (error.reason(), with_causes(&error)),
             Err(_) => {
                 self.decoder.reset();
-                Err((
-                    "decoder-panicked",
-                    "the decoder panicked on this record: a defect to report".to_owned(),
-                ))
+                ("decoder-panicked", "the decoder panicked on this record: a defect to report".to_owned())
+            }
+        };
+        *notes = RecordNotes { unreadable: Some(unreadable), ..RecordNotes::default() };
+        self.usage.discard_record();
+        None
+    }
+
+    fn slices_of_present(&self, decoded: &Decoded) -> usize {
+        self.usage.slices_of_present(&self.settings.claim_layout, decoded.log_stream)
+    }
+
+    /// Ends a record: its calls are known, or it has none.
+    fn end_record(&mut self, readable: Option<&(Decoded, Tally)>, notes: &RecordNotes) {
+        match readable {
+            None => {
+                if let Some((reason, _)) = notes.unreadable {
+                    self.metrics.quarantine_reason(reason, 1);
+                }
+            }
+            Some((decoded, _)) if decoded.form == Form::ControlMessage => {
+                self.metrics.add(ConsumerMetric::ControlMessages, 1);
+                self.usage.discard_record();
+            }
+            Some((decoded, tally)) => {
+                self.metrics.add(ConsumerMetric::Events, u64::from(decoded.event_count));
+                self.metrics.add(ConsumerMetric::SkippedNotSuccessful, tally.not_successful);
+                self.metrics.add(ConsumerMetric::SkippedNoApiKey, tally.no_api_key);
+                for (reason, count) in &tally.reasons {
+                    self.metrics.quarantine_reason(reason, *count);
+                }
+                self.usage.end_record(&self.settings.claim_layout, decoded.log_stream);
             }
         }
     }
+}
 
-    fn note(&mut self, decoded: &Decoded, tally: &Tally) {
-        if decoded.form == Form::ControlMessage {
-            self.metrics.add(ConsumerMetric::ControlMessages, 1);
+/// Judges one event.
+fn visit(
+    event: ReadEvent<'_>,
+    times: PlausibleTimes,
+    usage: &mut BatchUsage,
+    tally: &mut Tally,
+    notes: &mut RecordNotes,
+) {
+    let ReadEvent { index, id, claimed_at_ms, call } = event;
+    let call = match call {
+        Ok(call) => call,
+        Err(error) => {
+            note_bad(notes, tally, index, error.reason(), &error);
+            usage.add_unreadable(index, id, claimed_at_ms);
             return;
         }
-        self.metrics.add(ConsumerMetric::Events, decoded.event_count as u64);
-        self.metrics.add(ConsumerMetric::SkippedNotSuccessful, tally.not_successful);
-        self.metrics.add(ConsumerMetric::SkippedNoApiKey, tally.no_api_key);
-        self.metrics.add(ConsumerMetric::QuarantinedEvents, decoded.bad_events.len() as u64);
-        for event in &decoded.bad_events {
-            self.metrics.quarantine_reason(event.error.reason(), 1);
+    };
+    match call.assess(times) {
+        Ok(Assessment::Billable { api_key_id, window }) => {
+            usage.add_call(index, id, api_key_id, window, call.requested_at_ms, true);
+            let response_ms = call.responded_at_ms;
+            notes.oldest_response_ms =
+                Some(notes.oldest_response_ms.map_or(response_ms, |oldest| oldest.min(response_ms)));
         }
+        Ok(Assessment::Skipped(SkipReason::NotSuccessful)) => tally.not_successful += 1,
+        Ok(Assessment::Skipped(SkipReason::NoApiKey)) => tally.no_api_key += 1,
+        Err(error) => {
+            note_bad(notes, tally, index, error.reason(), &error);
+            match countable(&call) {
+                Some((api_key_id, window)) => {
+                    usage.add_call(index, id, api_key_id, window, call.requested_at_ms, false);
+                }
+                None => usage.add_unreadable(index, id, claimed_at_ms),
+            }
+        }
+    }
+}
+
+/// The key and the hour of a call whose time alone is in doubt: where another
+/// version claimed it to be counted, this one can count it.
+fn countable<'a>(call: &UsageRecord<'a>) -> Option<(&'a str, metering_core::window::CallWindow)> {
+    match call.assess(PlausibleTimes::ANY) {
+        Ok(Assessment::Billable { api_key_id, window }) => Some((api_key_id, window)),
+        _ => None,
+    }
+}
+
+fn note_bad(
+    notes: &mut RecordNotes,
+    tally: &mut Tally,
+    index: u32,
+    reason: &'static str,
+    error: &dyn std::error::Error,
+) {
+    *tally.reasons.entry(reason).or_default() += 1;
+    notes.bad_reason.get_or_insert(reason);
+    notes.bad_events += 1;
+    if notes.bad_events <= DESCRIBED_BAD_EVENTS {
+        notes.bad_detail = format!("{}; event {index}: {error}", notes.bad_detail);
+    }
+}
+
+impl RecordNotes {
+    /// What is wrong with the events of a record, for a person.
+    pub fn describe_bad_events(&self) -> String {
+        format!("{} of {} events{}", self.bad_events, self.event_count, self.bad_detail)
     }
 }
 
@@ -239,14 +326,6 @@ fn with_causes(error: &DecodeError) -> String {
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
-    }
-    text
-}
-
-fn describe(decoded: &Decoded) -> String {
-    let mut text = format!("{} of {} events", decoded.bad_events.len(), decoded.event_count);
-    for event in decoded.bad_events.iter().take(DESCRIBED_BAD_EVENTS) {
-        text = format!("{text}; event {}: {}", event.index, event.error);
     }
     text
 }

@@ -1,7 +1,9 @@
 //! The settings of the function.
 
-use access_log::decoder::DEFAULT_MAX_INFLATED_BYTES;
+use access_log::decoder::{DEFAULT_MAX_EVENTS, DEFAULT_MAX_INFLATED_BYTES};
+use access_log::Limits;
 use lambda_support::config::{ConfigError, Environment};
+use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 
 /// Settings, each from one environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,17 +16,25 @@ pub struct Config {
     pub quarantine_queue_url: String,
     /// `ENVIRONMENT_NAME`: the dimension of the metrics, `local` by default.
     pub environment_name: String,
-    /// `DETECT_DUPLICATES`: whether records are claimed, on by default.
-    pub detect_duplicates: bool,
-    /// `USAGE_RETENTION_DAYS`: how long the ledger keeps a day, 400 by default.
+    /// `USAGE_RETENTION_DAYS`: how long the ledger keeps a day, 400 by
+    /// default. A month and its limits are read back for 62 days at least.
     pub usage_retention_days: u32,
-    /// `CLAIM_RETENTION_HOURS`: how long a claim is kept, 72 by default. It
-    /// has to be longer than the stream keeps its records.
-    pub claim_retention_hours: u32,
+    /// `CLAIM_RETENTION_DAYS`: how long a claim is kept, 35 by default. A call
+    /// that arrives later than this after it was made goes to quarantine,
+    /// since nobody could tell whether it was counted before. It has to be
+    /// longer than the stream and the quarantine keep anything.
+    pub claim_retention_days: u32,
+    /// `CLAIM_LAYOUT`: how calls are spread over slices of claims.
+    pub claim_layout: ClaimLayout,
+    /// `RAISE_RETENTION_BEHIND_HOURS`: how far behind the function has to be
+    /// until it has the stream keep its records for seven days, 6 by default.
+    pub raise_retention_behind_hours: u32,
     /// `WRITE_CONCURRENCY`: requests under way at once, 32 by default.
     pub write_concurrency: usize,
     /// `MAX_INFLATED_BYTES`: the most a gzipped record may inflate to, 32 MiB by default.
     pub max_inflated_bytes: usize,
+    /// `MAX_EVENTS`: the most events of a record, 131,072 by default.
+    pub max_events: u32,
 }
 
 impl Config {
@@ -39,15 +49,27 @@ impl Config {
             quarantine_queue_url: environment
                 .required("QUARANTINE_QUEUE_URL", "the SQS queue for records that cannot be counted")?,
             environment_name: environment.optional("ENVIRONMENT_NAME", "local"),
-            detect_duplicates: environment.switch("DETECT_DUPLICATES", true)?,
-            usage_retention_days: environment.bounded("USAGE_RETENTION_DAYS", 400, 1..=36_500)?,
-            claim_retention_hours: environment.bounded("CLAIM_RETENTION_HOURS", 72, 1..=24 * 400)?,
+            usage_retention_days: environment.bounded("USAGE_RETENTION_DAYS", 400, 62..=36_500)?,
+            claim_retention_days: environment.bounded("CLAIM_RETENTION_DAYS", 35, 15..=36_500)?,
+            claim_layout: environment.parsed("CLAIM_LAYOUT", DEFAULT_LAYOUT)?,
+            raise_retention_behind_hours: environment.bounded("RAISE_RETENTION_BEHIND_HOURS", 6, 1..=23)?,
             write_concurrency: environment.bounded("WRITE_CONCURRENCY", 32, 1..=1_000)?,
             max_inflated_bytes: environment.bounded(
                 "MAX_INFLATED_BYTES",
                 DEFAULT_MAX_INFLATED_BYTES,
                 1 << 10..=1 << 30,
             )?,
+            max_events: environment.bounded("MAX_EVENTS", DEFAULT_MAX_EVENTS, 1_000..=1 << 20)?,
         })
+    }
+
+    /// The oldest call that is counted, in days: both the ledger and the claims keep it.
+    pub fn max_call_age_days(&self) -> u32 {
+        self.usage_retention_days.min(self.claim_retention_days)
+    }
+
+    /// What a decoder may use for one record.
+    pub fn limits(&self) -> Limits {
+        Limits { max_inflated_bytes: self.max_inflated_bytes, max_events: self.max_events }
     }
 }

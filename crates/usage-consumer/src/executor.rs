@@ -1,183 +1,153 @@
-//! Claims, quarantines and writes what a batch planned.
+//! Carries out what the run of a batch asks for.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
-use futures_util::{StreamExt, stream};
-use metering_core::aggregate::{RecordIndex, RowUsage};
+use access_log::{Decoder, Origin};
+use aws_lambda_events::kinesis::KinesisEventRecord;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use metering_core::aggregate::RecordIndex;
 use metering_core::batch_outcome::BatchOutcome;
-use metering_core::fence::{Fence, judge};
-use metering_core::ports::{Claim, ClaimStore, LedgerReply, PortError, Quarantine, UsageLedger};
-use metering_core::update_plan::{CounterUpdate, plan_row};
+use metering_core::batch_run::{BatchRun, Job, Reply, Request, RunSettings, RunTally};
+use metering_core::claims::owner::RecordName;
+use metering_core::ports::{ClaimStore, PortError, Quarantine, QuarantinedRecord, UsageLedger};
+use metering_core::shard::QuarantinedPart;
 
-use crate::batch::{BatchRecord, DecodedBatch};
-use crate::metrics::{BatchMetrics, ConsumerMetric};
-
-/// How often one row is planned again in a batch. The row has one writer, so
-/// once is the rule; more means that something else writes to the ledger.
-const MAX_REPLANS: u32 = 5;
+use crate::batch::{DecodedBatch, RecordNotes};
 
 /// Where a batch is carried out.
 #[derive(Debug, Clone)]
 pub struct Executor<L, C, Q> {
     /// The usage ledger.
     pub ledger: L,
-    /// The claims; `None` where duplicates are not looked for.
-    pub claims: Option<C>,
+    /// The claims.
+    pub claims: C,
     /// The quarantine.
     pub quarantine: Q,
     /// Requests under way at once.
     pub concurrency: usize,
+    /// Settings of the runs.
+    pub settings: RunSettings,
 }
 
-/// What happened to the records before anything was counted.
-#[derive(Debug, Default)]
-struct Admission {
-    outcome: BatchOutcome,
-    left_out: HashSet<RecordIndex>,
-}
-
-/// What happened to one row.
-#[derive(Debug, Default, Clone, Copy)]
-struct RowResult {
-    fenced: u64,
-    written: u64,
-    calls: u64,
-    failed: Option<RecordIndex>,
+/// What the run of a batch needs of the event it came in.
+struct Source<'e> {
+    records: &'e [KinesisEventRecord],
+    decoded: &'e DecodedBatch,
+    decoder: &'e Mutex<Decoder>,
 }
 
 impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
-    /// Carries out a batch and returns where the stream has to resume.
-    pub async fn execute(&self, batch: &mut DecodedBatch) -> BatchOutcome {
-        let mut metrics = std::mem::take(&mut batch.metrics);
-        let mut admission = self.admit(batch, &mut metrics).await;
-        self.write(batch, &mut admission, &mut metrics).await;
-        let outcome = admission.outcome;
-        let resume = outcome.lowest_failed().map_or(batch.records.len(), RecordIndex::position);
-        metrics.add(ConsumerMetric::FailedRecords, (batch.records.len() - resume) as u64);
-        batch.metrics = metrics;
-        outcome
-    }
-
-    /// Claims the records and quarantines what cannot be counted.
-    async fn admit(&self, batch: &DecodedBatch, metrics: &mut BatchMetrics) -> Admission {
-        let mut admission = Admission::default();
-        for record in batch.records.iter().filter(|record| !record.is_countable) {
-            admission.left_out.insert(record.index);
-        }
-        let results: Vec<_> = stream::iter(&batch.records)
-            .filter(|record| std::future::ready(record.identity.is_some() || record.quarantine.is_some()))
-            .map(|record| async move { (record, self.admit_record(batch, record).await) })
-            .buffer_unordered(self.concurrency)
-            .collect()
-            .await;
-        for (record, result) in results {
-            match result {
-                Ok(Claim::Granted) => {
-                    metrics.add(ConsumerMetric::QuarantinedRecords, u64::from(record.quarantine.is_some()));
-                    metrics.add(
-                        ConsumerMetric::ClaimWrites,
-                        u64::from(self.claims.is_some() && record.identity.is_some()),
-                    );
-                }
-                Ok(Claim::Duplicate) => {
-                    metrics.add(ConsumerMetric::DuplicateRecords, 1);
-                    admission.left_out.insert(record.index);
-                }
-                Err(error) => {
-                    report(&error);
-                    admission.outcome.fail(record.index);
-                }
-            }
-        }
-        admission
-    }
-
-    async fn admit_record(&self, batch: &DecodedBatch, record: &BatchRecord) -> Result<Claim, PortError> {
-        if let (Some(claims), Some(identity)) = (&self.claims, &record.identity) {
-            let sequence_number = batch.usage.sequence_number(record.index);
-            let claim =
-                claims.claim(identity, &batch.shard_id, sequence_number, record.arrived_at_ms).await?;
-            if claim == Claim::Duplicate {
-                return Ok(claim);
-            }
-        }
-        if let Some(quarantined) = &record.quarantine {
-            self.quarantine.keep(quarantined).await?;
-        }
-        Ok(Claim::Granted)
-    }
-
-    /// Writes the rows, from the records before the first failure.
-    async fn write(&self, batch: &DecodedBatch, admission: &mut Admission, metrics: &mut BatchMetrics) {
-        let Admission { outcome: admitted, left_out } = &*admission;
-        let include = |record| admitted.admits(record) && !left_out.contains(&record);
-        let include = &include;
-        let results: Vec<RowResult> = stream::iter(batch.usage.rows())
-            .map(|row| async move { self.write_row(batch, row, include).await })
-            .buffer_unordered(self.concurrency)
-            .collect()
-            .await;
-        for result in results {
-            metrics.add(ConsumerMetric::FencedUpdates, result.fenced);
-            metrics.add(ConsumerMetric::LedgerWrites, result.written);
-            metrics.add(ConsumerMetric::BillableCalls, result.calls);
-            if let Some(record) = result.failed {
-                admission.outcome.fail(record);
-            }
-        }
-    }
-
-    async fn write_row(
+    /// Carries out a batch. Tells where the stream has to resume, and what was done.
+    pub async fn execute(
         &self,
-        batch: &DecodedBatch,
-        row: &RowUsage,
-        include: &(impl Fn(RecordIndex) -> bool + Sync),
-    ) -> RowResult {
-        let mut result = RowResult::default();
-        let (mut mark, mut blocked_at) = (None, None);
-        for _ in 0..=MAX_REPLANS {
-            let Some(update) = plan_row(&batch.usage, row, &batch.shard_id, include, mark.as_ref()) else {
-                return result;
-            };
-            match self.ledger.apply(&update).await {
-                Ok(LedgerReply::Applied) => {
-                    return RowResult { written: 1, calls: update.total(), ..result };
-                }
-                Ok(LedgerReply::Fenced(stored)) => {
-                    result.fenced += 1;
-                    match judge(&update.first, &update.last, Some(&stored)) {
-                        Fence::Skip => return result,
-                        Fence::Replan => mark = Some(stored),
-                        Fence::Apply => {
-                            tracing::error!(
-                                row = update.row.sort_key(),
-                                "the ledger fenced an update above its row's mark"
-                            );
-                            return failed(result, &update);
-                        }
-                    }
-                }
-                Err(error) => {
-                    report(&error);
-                    return failed(result, &update);
-                }
+        decoded: &DecodedBatch,
+        records: &[KinesisEventRecord],
+        decoder: &Mutex<Decoder>,
+    ) -> (BatchOutcome, RunTally) {
+        let source = Source { records, decoded, decoder };
+        let mut run = BatchRun::new(&decoded.batch, self.settings);
+        let mut under_way = FuturesUnordered::new();
+        while !run.is_done() {
+            while under_way.len() < self.concurrency
+                && let Some((job, request)) = run.next()
+            {
+                under_way.push(self.carry_out(job, request, &source));
             }
-            blocked_at = Some(update.first_record);
+            let Some((job, reply)) = under_way.next().await else { break };
+            run.answer(job, reply);
         }
-        tracing::error!(day = %row.day, shard = batch.shard_id, "another writer moves this row's mark: one shard must have one consumer");
-        RowResult { failed: blocked_at, ..result }
+        (run.outcome(), run.tally())
+    }
+
+    async fn carry_out(&self, job: Job, request: Request, source: &Source<'_>) -> (Job, Reply) {
+        let reply = match request {
+            Request::ReadHead(shard) => self.claims.read_head(&shard).await.map(Reply::Head),
+            Request::ReadVerdicts(shard, first, last) => {
+                self.claims.read_verdicts(&shard, &first, &last).await.map(Reply::Verdicts)
+            }
+            Request::WriteHead(write) => self.claims.write_head(&write).await.map(Reply::Write),
+            Request::ReadSlice(slice) => self.claims.read_slice(slice).await.map(Reply::Slice),
+            Request::WritePage(write) => self.claims.write_page(&write).await.map(Reply::Write),
+            Request::Release(release) => self.ledger.release(&release).await.map(Reply::Released),
+            Request::Keep(record, part) => self.keep(record, &part, source).await.map(|()| Reply::Done),
+            Request::MarkKept(record) => self.claims.mark_kept(&record).await.map(|()| Reply::Done),
+            Request::Apply(update) => self.ledger.apply(&update).await.map(Reply::Ledger),
+        };
+        let reply = reply.unwrap_or_else(|error| {
+            report(&error);
+            match error {
+                PortError::Invalid { .. } => Reply::Invalid,
+                PortError::Retryable { .. } | PortError::Refused { .. } => Reply::Failed,
+            }
+        });
+        (job, reply)
+    }
+
+    /// Keeps a part of a record, cut into pieces that fit back into the stream.
+    async fn keep(
+        &self,
+        record: RecordIndex,
+        part: &QuarantinedPart,
+        source: &Source<'_>,
+    ) -> Result<(), PortError> {
+        let quarantined = source.quarantined(record);
+        for payload in source.payloads(record, part, &quarantined.record) {
+            self.quarantine.keep(&QuarantinedRecord { payload, ..quarantined.clone() }).await?;
+        }
+        Ok(())
     }
 }
 
-fn failed(result: RowResult, update: &CounterUpdate) -> RowResult {
-    RowResult { failed: Some(update.first_record), ..result }
+impl Source<'_> {
+    /// What is said of a record in quarantine.
+    fn quarantined(&self, record: RecordIndex) -> QuarantinedRecord {
+        let notes = &self.decoded.notes[record.position()];
+        let (reason, detail) = reason_and_detail(notes);
+        QuarantinedRecord {
+            record: RecordName {
+                shard: self.decoded.batch.shard.clone(),
+                sequence_number: self.decoded.batch.usage.sequence_number(record).clone(),
+            },
+            arrived_at_ms: self.decoded.batch.records[record.position()].arrived_at_ms,
+            reason: Cow::Borrowed(reason),
+            detail,
+            payload: Vec::new(),
+        }
+    }
+
+    fn payloads(&self, record: RecordIndex, part: &QuarantinedPart, name: &RecordName) -> Vec<Vec<u8>> {
+        let data = self.records[record.position()].kinesis.data.0.as_slice();
+        let whole = || vec![data.to_vec()];
+        let QuarantinedPart::Events(events) = part else { return whole() };
+        let arrived_at_ms = self.decoded.batch.records[record.position()].arrived_at_ms;
+        let origin = Origin { record_name: &name.to_string(), arrived_at_ms };
+        let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
+        // A record whose events are known has been read: it can be read again.
+        decoder.parts(data, origin, events).unwrap_or_else(|_| whole())
+    }
+}
+
+fn reason_and_detail(notes: &RecordNotes) -> (&'static str, String) {
+    match (&notes.unreadable, notes.bad_reason) {
+        (Some((reason, detail)), _) => (reason, detail.clone()),
+        (None, Some(reason)) => (reason, notes.describe_bad_events()),
+        (None, None) => (
+            "judged-before",
+            "the record or its calls were given up, refused by the ledger, or judged to be bad by another version of the function; this version can read them".to_owned(),
+        ),
+    }
 }
 
 /// Logs a failure: a refusal needs an operator, anything else passes.
 fn report(error: &PortError) {
-    let (PortError::Retryable { source, .. } | PortError::Refused { source, .. }) = error;
+    let (PortError::Retryable { source, .. }
+    | PortError::Refused { source, .. }
+    | PortError::Invalid { source, .. }) = error;
     match error {
         PortError::Refused { .. } => tracing::error!(cause = ?source, "{error}"),
+        PortError::Invalid { .. } => tracing::error!(cause = ?source, "{error}; its calls go to quarantine"),
         PortError::Retryable { .. } => {
             tracing::warn!(cause = ?source, "{error}; the records will be delivered again");
         }

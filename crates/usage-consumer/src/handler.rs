@@ -7,7 +7,7 @@ use aws_lambda_events::kinesis::KinesisEvent;
 use aws_lambda_events::streams::{KinesisBatchItemFailure, KinesisEventResponse};
 use metering_core::ports::{ClaimStore, Quarantine, UsageLedger};
 
-use crate::batch::{BatchError, DecodedBatch, decode_batch};
+use crate::batch::{BatchError, DecodeSettings, DecodedBatch, decode_batch};
 use crate::executor::Executor;
 use crate::metrics::{BatchMetrics, BatchSpan, ConsumerMetric};
 
@@ -18,8 +18,8 @@ pub struct Consumer<L, C, Q> {
     pub executor: Executor<L, C, Q>,
     /// Decodes records. An environment has one event at a time, so nobody waits for it.
     pub decoder: Mutex<Decoder>,
-    /// How long the ledger keeps a day.
-    pub retention_days: u32,
+    /// How records are decoded and judged.
+    pub decode: DecodeSettings,
 }
 
 impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
@@ -35,42 +35,58 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
         invoked_at_ms: i64,
         now_ms: impl Fn() -> i64,
     ) -> Result<(KinesisEventResponse, BatchMetrics), BatchError> {
-        let mut batch = {
+        let decoded = {
             let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
-            decode_batch(&event.records, &mut decoder, self.retention_days)?
+            decode_batch(&event.records, &mut decoder, &self.decode)?
         };
-        let outcome = self.executor.execute(&mut batch).await;
-        let resume = outcome.lowest_failed().map(metering_core::aggregate::RecordIndex::position);
+        let (outcome, tally) = self.executor.execute(&decoded, &event.records, &self.decoder).await;
+        // Records that did not fit into memory with the others are delivered again as well.
+        let processed = decoded.batch.records.len();
+        let cut = (processed < event.records.len()).then_some(processed);
+        let resume = outcome.lowest_failed().map(metering_core::aggregate::RecordIndex::position).or(cut);
         let committed_at_ms = now_ms();
-        measure(&mut batch, resume, invoked_at_ms, committed_at_ms);
+        let mut metrics = measure(decoded, resume, invoked_at_ms, committed_at_ms);
+        metrics.run(tally);
+        let failed = event.records.len() - resume.unwrap_or(event.records.len());
+        metrics.add(ConsumerMetric::FailedRecords, failed as u64);
         if let (Some(first), Some(last)) = (event.records.first(), event.records.last()) {
-            batch.metrics.span(BatchSpan {
-                shard_id: batch.shard_id.clone(),
+            metrics.span(BatchSpan {
+                shard_id: first.event_id.as_deref().and_then(|id| id.split(':').next()).unwrap_or("").to_owned(),
                 first_sequence_number: first.kinesis.sequence_number.clone(),
                 last_sequence_number: last.kinesis.sequence_number.clone(),
                 invoked_at_ms,
                 committed_at_ms,
             });
         }
-        let mut response = KinesisEventResponse::default();
-        if let Some(position) = resume {
-            let mut failure = KinesisBatchItemFailure::default();
-            failure.item_identifier = Some(event.records[position].kinesis.sequence_number.clone());
-            response.batch_item_failures.push(failure);
-        }
-        Ok((response, batch.metrics))
+        Ok((response(event, resume), metrics))
     }
 }
 
+fn response(event: &KinesisEvent, resume: Option<usize>) -> KinesisEventResponse {
+    let mut response = KinesisEventResponse::default();
+    if let Some(position) = resume {
+        let mut failure = KinesisBatchItemFailure::default();
+        failure.item_identifier = Some(event.records[position].kinesis.sequence_number.clone());
+        response.batch_item_failures.push(failure);
+    }
+    response
+}
+
 /// Measures how fresh the committed records are, in parts.
-fn measure(batch: &mut DecodedBatch, resume: Option<usize>, invoked_at_ms: i64, committed_at_ms: i64) {
-    let committed = resume.unwrap_or(batch.records.len());
-    for record in &batch.records[..committed] {
-        let Some(response_ms) = record.oldest_response_ms else { continue };
-        let metrics = &mut batch.metrics;
+fn measure(
+    decoded: DecodedBatch,
+    resume: Option<usize>,
+    invoked_at_ms: i64,
+    committed_at_ms: i64,
+) -> BatchMetrics {
+    let DecodedBatch { batch, notes, mut metrics } = decoded;
+    let committed = resume.unwrap_or(notes.len());
+    for (record, notes) in batch.records.iter().zip(notes).take(committed) {
+        let Some(response_ms) = notes.oldest_response_ms else { continue };
         metrics.measure(ConsumerMetric::LogDeliveryDelay, record.arrived_at_ms - response_ms);
         metrics.measure(ConsumerMetric::StreamWait, invoked_at_ms - record.arrived_at_ms);
         metrics.measure(ConsumerMetric::CommitDuration, committed_at_ms - invoked_at_ms);
         metrics.measure(ConsumerMetric::Freshness, committed_at_ms - response_ms);
     }
+    metrics
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lambda_support::metrics;
 use lambda_support::telemetry::{MetricLine, Totals};
+use metering_core::batch_run::RunTally;
 use serde_json::json;
 
 /// The name under which the function's metrics are found.
@@ -26,18 +27,27 @@ metrics! {
         SkippedNoApiKey: Count,
         /// Checks by CloudWatch Logs whether the stream can be reached.
         ControlMessages: Count,
-        /// Records whose events were claimed under another sequence number.
-        DuplicateRecords: Count,
+        /// Calls that another record owns, and that were not counted again.
+        DuplicateCalls: Count,
         /// Updates that a row's mark kept from being written as planned.
         FencedUpdates: Count,
         /// Records, or parts of records, sent to quarantine.
         QuarantinedRecords: Count,
-        /// Events that were bad in records that are otherwise counted.
+        /// Events sent to quarantine, of records that are otherwise counted.
         QuarantinedEvents: Count,
+        /// Calls that their row of the ledger refused, and that went to quarantine.
+        RefusedCalls: Count,
+        /// Records that were given up and met again.
+        GivenUpRecords: Count,
+        /// Records whose calls another version of the function claimed and this
+        /// one cannot read: they wait for a version that can.
+        UnreadableClaims: Count,
         /// Updates that were written to the ledger.
         LedgerWrites: Count,
-        /// Claims that were written.
+        /// Pages of claims and heads of shards that were written.
         ClaimWrites: Count,
+        /// Writes of claims that met another writer's and were planned again.
+        ClaimConflicts: Count,
         /// Records that were reported as failed and will be delivered again.
         FailedRecords: Count,
         /// From the oldest response of a record to the record's arrival in the stream.
@@ -79,6 +89,25 @@ impl BatchMetrics {
     /// Adds to a count.
     pub fn add(&mut self, metric: ConsumerMetric, count: u64) {
         self.totals.add(metric, count);
+    }
+
+    /// Adds what the run of the batch has done.
+    pub fn run(&mut self, tally: RunTally) {
+        for (metric, count) in [
+            (ConsumerMetric::BillableCalls, tally.counted_calls),
+            (ConsumerMetric::LedgerWrites, tally.ledger_writes),
+            (ConsumerMetric::FencedUpdates, tally.fenced_updates),
+            (ConsumerMetric::ClaimWrites, tally.page_writes + tally.head_writes),
+            (ConsumerMetric::ClaimConflicts, tally.conflicts),
+            (ConsumerMetric::DuplicateCalls, tally.duplicate_calls),
+            (ConsumerMetric::QuarantinedRecords, tally.kept_records),
+            (ConsumerMetric::QuarantinedEvents, tally.kept_events),
+            (ConsumerMetric::RefusedCalls, tally.refused_calls),
+            (ConsumerMetric::GivenUpRecords, tally.given_up_records),
+            (ConsumerMetric::UnreadableClaims, tally.unreadable_claims),
+        ] {
+            self.add(metric, count);
+        }
     }
 
     /// The count so far.

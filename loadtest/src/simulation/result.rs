@@ -63,6 +63,7 @@ pub(super) struct Measuring {
     invocations: u64,
     busy_us: u64,
     writes: u64,
+    claim_units: u64,
     hottest_writes: u64,
     naive_writes: u64,
     freshness: Times,
@@ -79,6 +80,7 @@ impl Measuring {
             invocations: 0,
             busy_us: 0,
             writes: 0,
+            claim_units: 0,
             hottest_writes: 0,
             naive_writes: 0,
             freshness: times(),
@@ -91,13 +93,21 @@ impl Measuring {
         }
     }
 
-    pub fn committed(&mut self, batch: &[Record], writes: u64, invoked_us: u64, committed_us: u64) {
+    pub fn committed(
+        &mut self,
+        batch: &[Record],
+        writes: u64,
+        claim_units: u64,
+        invoked_us: u64,
+        committed_us: u64,
+    ) {
         if invoked_us < self.from_us {
             return;
         }
         self.invocations += 1;
         self.busy_us += committed_us - invoked_us;
         self.writes += writes;
+        self.claim_units += claim_units;
         // The most frequent key has the lowest number.
         self.hottest_writes += u64::from(batch.iter().any(|record| record.keys.contains(&0)));
         for record in batch {
@@ -144,7 +154,7 @@ impl Measuring {
             invocation_ms: busy_s * 1e3 / self.invocations.max(1) as f64,
             concurrent_invocations: busy_s / seconds,
             ledger_writes_per_s: per_s(self.writes),
-            claim_writes_per_s: per_s(self.records),
+            claim_writes_per_s: per_s(self.claim_units),
             naive_writes_per_s: per_s(self.naive_writes),
             hottest_key_writes_per_s: per_s(self.hottest_writes),
             partitions: table.partitions(),
@@ -166,7 +176,7 @@ impl Measuring {
         let [invocations, busy_ms] = [self.invocations as f64, self.busy_us as f64 / 1e3];
         Consumption {
             ledger_writes: self.writes as f64,
-            claim_writes: records,
+            claim_writes: self.claim_units as f64,
             log_bytes: calls * workload.line_bytes,
             stream_records: records,
             consumer_invocations: invocations,

@@ -5,11 +5,14 @@ use std::collections::BinaryHeap;
 
 use cost_model::capacity::{INVOCATION_MS, MIB_PER_CORE};
 use metering_core::aggregate::BatchUsage;
+use metering_core::call_id::CallId;
+use metering_core::claims::owner::ShardName;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::update_plan::plan_row;
 use metering_core::window::CallWindow;
 
 use super::Settings;
+use super::claims::{HEAD_WRITES, Pages};
 use super::random::Chance;
 use super::result::{Measuring, Simulated};
 use super::shard::{Next, Reading, Record, Shard};
@@ -37,9 +40,10 @@ pub(super) struct World<'s> {
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
     happened: u64,
     shards: Vec<Shard>,
-    shard_ids: Vec<String>,
+    shard_names: Vec<ShardName>,
     key_ids: Vec<String>,
     table: Table,
+    pages: Pages,
     records: u64,
     measuring: Measuring,
 }
@@ -68,9 +72,12 @@ impl<'s> World<'s> {
             events: BinaryHeap::new(),
             happened: 0,
             shards: (0..settings.shards).map(|_| Shard::default()).collect(),
-            shard_ids: (0..settings.shards).map(|shard| format!("shardId-{shard:012}")).collect(),
+            shard_names: (0..settings.shards)
+                .map(|shard| ShardName::from_stored(&format!("shardId-{shard:012}")))
+                .collect(),
             key_ids: (0..settings.keys.count).map(|key| format!("key-{key:07}")).collect(),
             table: Table::new(partitions),
+            pages: Pages::default(),
             records: 0,
             measuring: Measuring::new(settings),
         };
@@ -143,29 +150,34 @@ impl<'s> World<'s> {
             self.records += 1;
             let number = SequenceNumber::parse(&self.records.to_string());
             let number = number.unwrap_or_else(|_| unreachable!("digits are a sequence number"));
-            let index = usage.begin_record(number).unwrap_or_else(|_| unreachable!("numbers rise"));
-            for key in &record.keys {
-                usage.count(index, &self.key_ids[*key as usize], window, NOON_MS);
+            usage.begin_record(number).unwrap_or_else(|_| unreachable!("numbers rise"));
+            for (event, key) in (0..).zip(&record.keys) {
+                let id = CallId::new(&self.key_ids[*key as usize], i64::from(event));
+                usage.add_call(event, id, &self.key_ids[*key as usize], window, NOON_MS, true);
                 calls += 1.0;
             }
         }
         let core_share = self.settings.memory_mib / MIB_PER_CORE;
         let core_us = microseconds(INVOCATION_MS / 1e3 + calls * self.settings.call_ns / 1e9 / core_share);
         let mut slots = Slots::new(self.settings, now_us + core_us);
-        // First each record is claimed.
-        for _ in batch {
-            slots.write(|asked_us| asked_us);
+        // The shard's head is read and judged, then each slice is read and claimed.
+        let (pages, page_units) = self.pages.claim(batch, self.settings.claim_slice_s);
+        for step in [1, 1, pages, pages] {
+            (0..step).for_each(|_| slots.write(|asked_us| asked_us));
+            slots.wait_for_all();
         }
-        slots.wait_for_all();
         let mut written = 0;
-        for row in usage.rows() {
-            let update = plan_row(&usage, row, &self.shard_ids[shard], |_| true, None);
+        for row in &usage.rows(|_, _| true) {
+            let update = plan_row(&usage, row, &self.shard_names[shard], |_| true, None);
             let Some(update) = update else { continue };
             written += 1;
             slots.write(|asked_us| self.table.write(&update.row.api_key_id, asked_us));
         }
+        slots.wait_for_all();
+        slots.write(|asked_us| asked_us);
         let committed_us = slots.wait_for_all();
-        self.measuring.committed(batch, written, now_us, committed_us);
+        let claim_units = page_units + HEAD_WRITES;
+        self.measuring.committed(batch, written, claim_units, now_us, committed_us);
         committed_us
     }
 }

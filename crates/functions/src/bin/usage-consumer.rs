@@ -2,16 +2,20 @@
 
 use std::sync::Mutex;
 
-use access_log::{Decoder, Limits};
+use access_log::Decoder;
 use aws_lambda_events::kinesis::KinesisEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
 use metering_aws::connection::{FUNCTION_PATIENCE, load};
-use metering_aws::{DynamoClaimStore, DynamoUsageLedger, QuarantineQueue};
+use metering_aws::{DynamoClaimStore, DynamoUsageLedger, KinesisRetention, QuarantineQueue};
+use metering_core::batch_run::RunSettings;
+use metering_core::window::{DAY_MS, HOUR_MS};
+use usage_consumer::batch::DecodeSettings;
 use usage_consumer::config::Config;
 use usage_consumer::executor::Executor;
 use usage_consumer::handler::Consumer;
+use usage_consumer::stream_retention::RetentionGuard;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -21,17 +25,32 @@ async fn main() -> Result<(), Error> {
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let queue = QuarantineQueue::new(aws_sdk_sqs::Client::new(&aws), &config.quarantine_queue_url);
     let ledger = DynamoUsageLedger::new(dynamodb.clone(), &config.usage_table, config.usage_retention_days);
-    let claims = DynamoClaimStore::new(dynamodb, &config.claims_table, config.claim_retention_hours);
     if let Err(error) = ledger.connect().await {
         tracing::warn!(%error, "the first batch will open the connection");
     }
-    let claims = config.detect_duplicates.then_some(claims);
-    let executor = Executor { ledger, claims, quarantine: queue, concurrency: config.write_concurrency };
-    let decoder = Mutex::new(Decoder::new(Limits { max_inflated_bytes: config.max_inflated_bytes }));
-    let consumer = &Consumer { executor, decoder, retention_days: config.usage_retention_days };
+    let retention = KinesisRetention::new(aws_sdk_kinesis::Client::new(&aws));
+    let raise_behind_ms = i64::from(config.raise_retention_behind_hours) * HOUR_MS;
+    let guard = &RetentionGuard::new(retention, raise_behind_ms);
+    let executor = Executor {
+        ledger,
+        claims: DynamoClaimStore::new(dynamodb, &config.claims_table),
+        quarantine: queue,
+        concurrency: config.write_concurrency,
+        settings: RunSettings { claim_retention_ms: i64::from(config.claim_retention_days) * DAY_MS },
+    };
+    let consumer = &Consumer {
+        executor,
+        decoder: Mutex::new(Decoder::new(config.limits())),
+        decode: DecodeSettings {
+            max_call_age_days: config.max_call_age_days(),
+            claim_layout: config.claim_layout.clone(),
+        },
+    };
     let environment_name = &config.environment_name;
     run(service_fn(move |event: LambdaEvent<KinesisEvent>| async move {
-        let (response, mut metrics) = consumer.handle(&event.payload, now_ms(), now_ms).await?;
+        let invoked_at_ms = now_ms();
+        guard.look_at(&event.payload, invoked_at_ms).await;
+        let (response, mut metrics) = consumer.handle(&event.payload, invoked_at_ms, now_ms).await?;
         metrics.line(environment_name, now_ms()).emit();
         Ok::<_, Error>(response)
     }))

@@ -1,0 +1,125 @@
+//! Parts of a record, as records of their own that fit back into the stream.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::decoder::{DecodeError, Decoder, Origin, place_on_stream, read_lines, text_of};
+use crate::envelope::{Event, EventContent, is_envelope, read_envelope};
+
+/// The most text of one part, in bytes. Gzipped, it stays below the 1 MiB of a
+/// stream record, also where it hardly compresses.
+///
+/// Source: Kinesis Data Streams quotas, "maximum size of a data blob".
+const MAX_PART_BYTES: usize = 900 * 1024;
+
+impl Decoder {
+    /// Writes events of a record as records of their own: gzipped envelopes,
+    /// each of which fits into the stream, whose events are known by what they
+    /// were known by in this record.
+    ///
+    /// `events` are places in the record, ascending.
+    ///
+    /// # Errors
+    /// When nothing of the record can be read.
+    pub fn parts(
+        &mut self,
+        data: &[u8],
+        origin: Origin<'_>,
+        events: &[u32],
+    ) -> Result<Vec<Vec<u8>>, DecodeError> {
+        let Self { inflater, scratch, .. } = self;
+        let text = text_of(inflater, data)?;
+        let mut wanted = Wanted { events, index: 0, raw: Vec::new() };
+        let (log_group, log_stream) = if is_envelope(text) {
+            let envelope = read_envelope(text, scratch, |event| {
+                wanted.visit(|index| event_with_id(event, origin, index))
+            });
+            let envelope = envelope.map_err(DecodeError::Envelope)?;
+            (envelope.log_group, envelope.log_stream)
+        } else {
+            let read = read_lines(text, |line| wanted.visit(|index| event_of_line(line, origin, index)));
+            read.map_err(DecodeError::Envelope)?;
+            ("", "")
+        };
+        Ok(records(&wanted.raw, log_group, log_stream))
+    }
+}
+
+/// Events that are wanted of a record, as they are met.
+struct Wanted<'e> {
+    events: &'e [u32],
+    index: u32,
+    raw: Vec<String>,
+}
+
+impl Wanted<'_> {
+    fn visit(&mut self, event: impl FnOnce(u32) -> String) -> ControlFlow<()> {
+        if self.events.binary_search(&self.index).is_ok() {
+            self.raw.push(event(self.index));
+        }
+        self.index += 1;
+        ControlFlow::Continue(())
+    }
+}
+
+/// An event as it stands, with an id where it brings none.
+fn event_with_id(event: &Event<'_, '_>, origin: Origin<'_>, index: u32) -> String {
+    let has_request_id = match &event.content {
+        EventContent::Record(_, request_id) => request_id.is_some(),
+        EventContent::Fields(Ok(fields)) => {
+            fields.identity(&mut String::new()).is_some_and(|(request_id, _)| request_id.is_some())
+        }
+        EventContent::Fields(Err(_)) => false,
+    };
+    let members = event.raw.strip_prefix('{').filter(|_| event.id.is_empty() && !has_request_id);
+    let Some(members) = members else { return event.raw.to_owned() };
+    let id = place_on_stream(origin.record_name, index);
+    let time = match event.logged_at_ms {
+        Some(_) => String::new(),
+        None => format!(r#""timestamp":{},"#, origin.arrived_at_ms),
+    };
+    // An event without any member is read as one that has no line.
+    let separator = if members.trim_start().starts_with('}') { r#""id":"""# } else { "" };
+    format!(r#"{{{time}{separator}{},"id":"{id}"}}"#, members.trim_end().strip_suffix('}').unwrap_or(members))
+}
+
+fn event_of_line(line: &str, origin: Origin<'_>, index: u32) -> String {
+    let id = place_on_stream(origin.record_name, index);
+    format!(r#"{{"id":"{id}","timestamp":{},"message":{}}}"#, origin.arrived_at_ms, serde_json::Value::from(line))
+}
+
+/// Packs events into as few records as they fit in.
+fn records(events: &[String], log_group: &str, log_stream: &str) -> Vec<Vec<u8>> {
+    let mut records = Vec::new();
+    let mut part: Vec<&str> = Vec::new();
+    let mut bytes = 0;
+    for event in events {
+        if !part.is_empty() && bytes + event.len() > MAX_PART_BYTES {
+            records.push(record(&part, log_group, log_stream));
+            part.clear();
+            bytes = 0;
+        }
+        bytes += event.len() + 1;
+        part.push(event);
+    }
+    if !part.is_empty() {
+        records.push(record(&part, log_group, log_stream));
+    }
+    records
+}
+
+fn record(events: &[&str], log_group: &str, log_stream: &str) -> Vec<u8> {
+    let text = format!(
+        r#"{{"messageType":"DATA_MESSAGE","logGroup":"{log_group}","logStream":"{log_stream}","logEvents":[{}]}}"#,
+        events.join(",")
+    );
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing into memory does not fail; as plain text the record is read as well.
+    match encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()) {
+        Ok(compressed) => compressed,
+        Err(_) => text.into_bytes(),
+    }
+}

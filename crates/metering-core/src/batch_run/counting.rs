@@ -1,0 +1,122 @@
+//! The last steps of a run: counts into rows, and the commit.
+
+use super::{BatchRun, MAX_CONFLICTS, Reply, Request, Step, Task};
+use crate::aggregate::RecordIndex;
+use crate::fence::{Fence, judge};
+use crate::ports::{LedgerReply, WriteReply};
+use crate::sequence_number::SequenceNumber;
+use crate::shard::HeadWrite;
+use crate::update_plan::{CounterUpdate, plan_row};
+use crate::usage_record::MAX_CLOCK_LEAD_MS;
+
+/// How often one row is planned again in a run. The row has one writer, so
+/// once is the rule; more means that something else writes to the ledger.
+const MAX_REPLANS: u32 = 5;
+
+impl BatchRun<'_> {
+    /// Counts the calls that the batch owns, from the records before the first failure.
+    pub(super) fn count(&mut self) {
+        self.step = Step::Count;
+        let outcome = self.outcome;
+        self.rows = self
+            .batch
+            .usage
+            .rows(|place, call| !self.is_dropped[place] && outcome.admits(call.record));
+        for row in 0..self.rows.len() {
+            self.apply(row, None, 0);
+        }
+    }
+
+    /// Plans the update of a row from the records above its mark.
+    fn apply(&mut self, row: usize, mark: Option<&SequenceNumber>, tries: u32) {
+        let (batch, usage) = (self.batch, &self.rows[row]);
+        let Some(mut update) = plan_row(&batch.usage, usage, &batch.shard, |_| true, mark) else { return };
+        // A record before a gap holds no call of a later day.
+        let is_behind = |gap: &&crate::shard::Gap| {
+            gap.before <= update.last && usage.day.start_ms() <= gap.closed_at_ms + MAX_CLOCK_LEAD_MS
+        };
+        let gaps = self.head.gaps.iter().filter(is_behind).map(|gap| gap.number);
+        update.gaps = gaps.collect();
+        self.request(Request::Apply(update.clone()), Task::Applied(row, update, tries));
+    }
+
+    pub(super) fn update_is_applied(&mut self, row: usize, update: &CounterUpdate, tries: u32, reply: Reply) {
+        match reply {
+            Reply::Ledger(LedgerReply::Applied) => {
+                self.tally.ledger_writes += 1;
+                self.tally.counted_calls += update.total();
+            }
+            Reply::Ledger(LedgerReply::Fenced(mark)) => {
+                self.tally.fenced_updates += 1;
+                match judge(&update.first, &update.last, Some(&mark)) {
+                    Fence::Skip => {}
+                    Fence::Replan if tries < MAX_REPLANS => self.apply(row, Some(&mark), tries + 1),
+                    // Something else writes to the row, or its condition is another one.
+                    Fence::Replan | Fence::Apply => self.outcome.fail(update.first_record),
+                }
+            }
+            Reply::Invalid => self.refuse(update),
+            _ => self.outcome.fail(update.first_record),
+        }
+    }
+
+    /// Notes the calls that their row will never take.
+    fn refuse(&mut self, update: &CounterUpdate) {
+        let usage = &self.batch.usage;
+        for (place, call) in usage.calls().iter().enumerate() {
+            let is_of_row = usage.key_and_day(call) == Some((&*update.row.api_key_id, update.row.day));
+            if is_of_row && !self.is_dropped[place] && !self.is_refused[place] {
+                self.is_refused[place] = true;
+                self.tally.refused_calls += 1;
+            }
+        }
+        self.has_new_refusals = true;
+    }
+
+    pub(super) fn rows_are_counted(&mut self) {
+        if std::mem::take(&mut self.has_new_refusals) {
+            // Their verdicts change: what is counted already is fenced.
+            self.read_head();
+        } else {
+            self.step = Step::Commit;
+            self.write_commit();
+        }
+    }
+
+    fn write_commit(&mut self) {
+        let sequence_number = |position: usize| self.arrived[position].sequence_number.clone();
+        let resume = self.outcome.lowest_failed().map(RecordIndex::position);
+        let last = resume.unwrap_or(self.arrived.len()).checked_sub(1).map(sequence_number);
+        let next = self.head.commit(last.as_ref(), resume.map(sequence_number).as_ref());
+        if next != self.head {
+            let write = HeadWrite {
+                shard: self.batch.shard.clone(),
+                head: next,
+                verdicts: Vec::new(),
+                expires_at_ms: self.expires_at_ms(),
+            };
+            self.request(Request::WriteHead(write), Task::Committed);
+        }
+    }
+
+    /// What is committed is counted: where the head cannot be written, the next
+    /// batch takes its records for given up, and their rows tell otherwise.
+    pub(super) fn head_is_committed(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Write(WriteReply::Written) => self.tally.head_writes += 1,
+            Reply::Write(WriteReply::Conflict) if self.conflicts < MAX_CONFLICTS => {
+                self.conflicts += 1;
+                self.tally.conflicts += 1;
+                self.request(Request::ReadHead(self.batch.shard.clone()), Task::CommitHead);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn head_is_read_to_commit(&mut self, reply: Reply) {
+        if let Reply::Head(head) = reply {
+            self.head = head.unwrap_or_default();
+            self.write_commit();
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The third step of a run: what goes to quarantine is kept, once for each record.
+
+use super::{BatchRun, Reply, Request, Step, Task};
+use crate::aggregate::RecordIndex;
+use crate::shard::QuarantinedPart;
+
+impl BatchRun<'_> {
+    pub(super) fn keep(&mut self) {
+        self.step = Step::Keep;
+        let mut events_of: Vec<Vec<u32>> = vec![Vec::new(); self.names.len()];
+        for (place, call) in self.batch.usage.calls().iter().enumerate() {
+            let is_kept = self.quarantined_part(call.record).is_some_and(|part| part.contains(call.event));
+            if is_kept && !self.is_anothers[place] {
+                events_of[call.record.position()].push(call.event);
+            }
+        }
+        for (record, events) in self.batch.usage.records().zip(events_of) {
+            let Some(verdict) = &self.verdicts[record.position()] else { continue };
+            if verdict.is_kept || !self.outcome.admits(record) {
+                continue;
+            }
+            let part = match &verdict.part {
+                QuarantinedPart::Whole => QuarantinedPart::Whole,
+                // Another record's quarantine has all of them.
+                QuarantinedPart::Events(_) if events.is_empty() => continue,
+                QuarantinedPart::Events(_) => QuarantinedPart::Events(events),
+            };
+            self.request(Request::Keep(record, part), Task::Kept(record));
+        }
+    }
+
+    pub(super) fn part_is_kept(&mut self, record: RecordIndex, reply: &Reply) {
+        if *reply == Reply::Done {
+            self.tally.kept_records += 1;
+            let kept = |(place, call): &(usize, &crate::aggregate::Call)| {
+                call.record == record && self.is_dropped[*place] && !self.is_anothers[*place]
+            };
+            let events = self.batch.usage.calls().iter().enumerate().filter(kept).count();
+            self.tally.kept_events += events as u64;
+            self.request(Request::MarkKept(self.names[record.position()].clone()), Task::MarkedKept(record));
+        } else {
+            self.outcome.fail(record);
+        }
+    }
+
+    pub(super) fn part_is_marked(&mut self, record: RecordIndex, reply: &Reply) {
+        if *reply == Reply::Done {
+            if let Some(verdict) = &mut self.verdicts[record.position()] {
+                verdict.is_kept = true;
+            }
+        } else {
+            self.outcome.fail(record);
+        }
+    }
+}
