@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 step_s=${1:-20}
-scripts/build-local.sh
+scripts/build-release.sh loadtest
 scripts/peer-binaries.sh
 results=target/bench/end-to-end
 rm -rf "$results"
@@ -15,9 +15,9 @@ for who in ours peer; do
     binaries=target/release
     [ "$who" = ours ] || binaries=target/peer
     echo "== $who: consumption"
-    target/tools/loadtest run --quiet --profile loadtest/profiles/bench.toml --binaries "$binaries" --output "$results/$who" ||
+    target/release/loadtest run --quiet --profile loadtest/profiles/bench.toml --binaries "$binaries" --output "$results/$who" ||
         echo "(an objective was missed; what was consumed is measured all the same)"
     echo "== $who: the highest rate"
-    target/tools/loadtest find-rate --profile loadtest/profiles/capacity.toml --binaries "$binaries" --from 1000 \
+    target/release/loadtest find-rate --profile loadtest/profiles/capacity.toml --binaries "$binaries" --from 1000 \
         --step-s "$step_s" --confirm-s "$((2 * step_s))" --precision-percent 8 --output "$results/$who-rate"
 done

@@ -1,7 +1,13 @@
 #!/usr/bin/env bash
-# Builds what runs on one machine: the commands `meter` and `loadtest`, and the Lambda binaries.
-# The binaries are built apart from them, so that they have only their own features.
+# Builds what runs on one machine: the five functions, `meter` and `loadtest`, into target/debug.
+#
+#   scripts/build-local.sh [BINARY...]     all of them where none is named
+#
+# The tests' dependencies have the same features, so that neither compiles
+# again what the other has compiled: naming an example has Cargo count the
+# dependencies of tests in, and that example is one that a test starts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-RUSTFLAGS="$(scripts/lambda-rustflags.sh)" cargo build --release --locked -p functions
-cargo build --profile tools --locked -p meter-cli -p loadtest
+what=("${@/#/--bin=}")
+[ $# -gt 0 ] || what=(--bins)
+exec cargo build --workspace --locked --example picky_function "${what[@]}"

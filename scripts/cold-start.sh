@@ -3,7 +3,10 @@
 # beside the consumer those of one in Node.js with the AWS SDK.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/build-local.sh
+scripts/build-release.sh
 scripts/peer-binaries.sh
 mkdir -p target/bench
-cargo run --profile tools --locked --quiet -p local-stack --example cold_start -- target/release target/peer | tee target/bench/cold-start.txt
+RUSTFLAGS=$(scripts/lambda-rustflags.sh)
+export RUSTFLAGS
+cargo build --release --locked -p local-stack --example cold_start
+target/release/examples/cold_start target/release target/peer | tee target/bench/cold-start.txt

@@ -10,7 +10,7 @@ freshness_limit_s=60
 
 command -v cargo >/dev/null || { echo "demo: cargo is missing; install Rust from https://rustup.rs" >&2; exit 1; }
 scripts/build-local.sh
-meter=target/tools/meter
+meter=target/debug/meter
 
 data=$(mktemp -d)
 "$meter" local --data "$data" > "$data/guide.txt" &

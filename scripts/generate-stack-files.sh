@@ -4,8 +4,9 @@
 # to know of the stack (its dashboard).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+cargo build --workspace --locked --example stack_file
 for file in access-log.json metrics.json; do
-    cargo run --locked --quiet -p local-stack --example stack_file -- "$file" > "stack/lib/$file"
+    target/debug/examples/stack_file "$file" > "stack/lib/$file"
 done
 scripts/install-stack-tools.sh
 (cd stack && npx tsx test/dashboard-file.ts) > target/dashboard.json

@@ -1,23 +1,33 @@
 #!/usr/bin/env bash
-# Lays binaries of the functions out as the stack deploys them, each as
-# target/lambda/SERVICE/bootstrap, and checks that they run on provided.al2023,
-# which has glibc 2.34.   scripts/stage-lambdas.sh [FOLDER [ARCHITECTURE]]
+# Lays binaries of the functions out as the stack deploys them.
+#
+#   scripts/stage-lambdas.sh FOLDER ARCHITECTURE   into target/lambda, for AWS: each has to run on
+#                                                  provided.al2023, which has glibc 2.34
+#   scripts/stage-lambdas.sh --local               those of scripts/build-local.sh into target/lambda-local,
+#                                                  without symbols, for an emulator on this machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 glibc_of_al2023=2.34
-folder=${1:-target/release}
-machine=$(uname -m)
-[ "$machine" = aarch64 ] && machine=arm64
-architecture=${2:-$machine}
+[ $# -ge 1 ] || { sed -n '4,7s/^# *//p' "$0" >&2; exit 2; }
+folder=$1 architecture=${2:-} staged=target/lambda builder=scripts/build-lambdas.sh
+if [ "$1" = --local ]; then
+    folder=target/debug staged=target/lambda-local builder=scripts/build-local.sh
+    architecture=$(uname -m)
+    [ "$architecture" = aarch64 ] && architecture=arm64
+fi
+fail() { echo "stage: $*; build it with $builder" >&2; exit 1; }
 for service in $(scripts/lambda-services.sh); do
     binary=$folder/$service
-    [ -f "$binary" ] || { echo "stage: $binary is missing; build it with scripts/build-lambdas.sh" >&2; exit 1; }
+    [ -f "$binary" ] || fail "$binary is missing"
+    mkdir -p "$staged/$service"
+    if [ "$1" = --local ]; then
+        strip -o "$staged/$service/bootstrap" "$binary"
+        continue
+    fi
     needed=$(grep -aoE 'GLIBC_[0-9]+\.[0-9]+' "$binary" | sed 's/GLIBC_//' | sort -Vu | tail -n 1)
     if [ "$(printf '%s\n' "$needed" "$glibc_of_al2023" | sort -V | tail -n 1)" != "$glibc_of_al2023" ]; then
-        echo "stage: $service needs glibc $needed, provided.al2023 has $glibc_of_al2023; build it with scripts/build-lambdas.sh" >&2
-        exit 1
+        fail "$service needs glibc $needed, provided.al2023 has $glibc_of_al2023"
     fi
-    mkdir -p "target/lambda/$service"
-    cp "$binary" "target/lambda/$service/bootstrap"
+    cp "$binary" "$staged/$service/bootstrap"
 done
-echo "$architecture" > target/lambda/architecture
+echo "$architecture" > "$staged/architecture"

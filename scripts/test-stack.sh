@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the CDK stack without an account: types, tests with cdk-nag, a
-# deployment to an emulator that runs the real binaries, the runbooks and the
-# page of a local stack, synthesis from the real binaries, cfn-lint. Leaves its
+# deployment to an emulator that runs the binaries of scripts/build-local.sh, the
+# runbooks and the page of a local stack, synthesis, cfn-lint. Leaves its
 # count in target/stack-tests.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +21,7 @@ if ! has cfn-lint "$cfn_lint_version" || ! has ministack "$ministack_version"; t
     python3 -m venv target/venv
     target/venv/bin/pip install --quiet --disable-pip-version-check "cfn-lint==$cfn_lint_version" "ministack==$ministack_version"
 fi
-scripts/stage-lambdas.sh
+scripts/stage-lambdas.sh --local
 scripts/install-stack-tools.sh
 cd stack
 npx tsc --noEmit
@@ -32,7 +32,7 @@ node -p 'const { numPassedTests: passed, numFailedTests: failed } = require("../
 cat ../target/stack-tests.txt
 [ "$status" -eq 0 ] || exit "$status"
 
-npx cdk synth --quiet --context environment=test
+npx cdk synth --quiet --context environment=test --context "binaries=$PWD/../target/lambda-local"
 # W3005: CDK itself makes each function depend on its role twice.
 ../target/venv/bin/cfn-lint --ignore-checks W3005 -- ../target/cdk.out/UsageMeter-test.template.json
 echo "the synthesised template is clean"

@@ -25,8 +25,8 @@ command -v node >/dev/null || { echo "verify: node is missing; install Node.js 2
 scripts/install-stack-tools.sh
 if [ -z "${METER:-}" ]; then
     command -v cargo >/dev/null || { echo "verify: cargo is missing; install Rust from https://rustup.rs, or set METER to the command meter" >&2; exit 2; }
-    cargo build --profile tools --locked --quiet -p meter-cli
-    METER=$PWD/target/tools/meter
+    scripts/build-local.sh meter >&2
+    METER=$PWD/target/debug/meter
 fi
 export METER NODE_NO_WARNINGS=1
 cd stack

@@ -4,7 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 
 const ROOT = path.join(__dirname, '../..');
-const METER = path.join(ROOT, 'target/tools/meter');
+const METER = path.join(ROOT, 'target/debug/meter');
 
 /** A stack on this machine, in a folder of its own. */
 export class LocalMeter {

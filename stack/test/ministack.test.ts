@@ -12,8 +12,8 @@ import { Project } from './ministack/project';
 import { CHANGES, REMOVALS } from './ministack/removals';
 import { Ministack } from './ministack/server';
 
-const BINARIES = path.join(__dirname, '../../target/lambda');
-const METER = path.join(__dirname, '../../target/tools/meter');
+const BINARIES = path.join(__dirname, '../../target/lambda-local');
+const METER = path.join(__dirname, '../../target/debug/meter');
 const ENVIRONMENT = 'dev';
 const OPTIONS = ['--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(','), '--no-verify'];
 

@@ -56,8 +56,8 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
       const env = {
         ...process.env,
         ...(await prepare(local)),
-        PATH: `${path.join(ROOT, 'target/tools')}:${process.env.PATH}`,
-        METER: path.join(ROOT, 'target/tools/meter'),
+        PATH: `${path.join(ROOT, 'target/debug')}:${process.env.PATH}`,
+        METER: path.join(ROOT, 'target/debug/meter'),
         ENVIRONMENT: 'local',
         TARGET: `--data ${local.data}`,
         METER_DATA: local.data,
@@ -132,7 +132,7 @@ describe('the script that verifies', () => {
   test('fails where calls are not counted', async () => {
     const verify = (local: LocalMeter) =>
       run(path.join(ROOT, 'scripts/verify-deployment.sh'), ['local', '--data', local.data], {
-        env: { ...process.env, METER: path.join(ROOT, 'target/tools/meter') },
+        env: { ...process.env, METER: path.join(ROOT, 'target/debug/meter') },
       });
     const losing = await LocalMeter.start('--lose-deliveries', '100');
     try {

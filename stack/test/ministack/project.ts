@@ -37,7 +37,7 @@ export class Project {
 
   /** Runs a script of the project; returns its exit status and all that it wrote. */
   run(script: string, words: string[], variables: Record<string, string> = {}): { status: number | null; output: string } {
-    const env = { ...process.env, METER: path.join(ROOT, 'target/tools/meter'), ...variables };
+    const env = { ...process.env, METER: path.join(ROOT, 'target/debug/meter'), ...variables };
     const { status, stdout, stderr } = spawnSync(path.join(this.folder, 'scripts', script), words, { env, encoding: 'utf8' });
     return { status, output: `${stdout}${stderr}` };
   }

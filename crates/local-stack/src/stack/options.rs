@@ -5,15 +5,12 @@ use std::path::PathBuf;
 use crate::faults::FaultRates;
 use crate::subscription::DeliveryLag;
 
-/// The binaries that were built together with the running command: beside
-/// it, or, where both were built here, in the folder of release builds.
+/// The folder of the running command, where what was built together with it is.
 ///
 /// # Errors
 /// When the command cannot find its own file.
 pub fn built_binaries() -> std::io::Result<PathBuf> {
-    let this = std::env::current_exe()?;
-    let (beside, release) = (this.with_file_name(""), this.with_file_name("../release"));
-    Ok(if release.join("usage-consumer").is_file() { release } else { beside })
+    Ok(std::env::current_exe()?.with_file_name(""))
 }
 
 /// How a local stack is set up.

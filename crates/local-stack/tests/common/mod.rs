@@ -1,48 +1,16 @@
-//! What the tests of the whole pipeline share.
-#![allow(dead_code, reason = "not every test uses all of it")]
+//! What the tests of single parts of the stack share.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use lambda_support::clock::now_ms;
 use local_stack::authorization::AnswerCache;
 use local_stack::aws_endpoint::{AwsEndpoint, database_client};
-use local_stack::demo_keys::DemoKey;
 use local_stack::faults::{FaultRates, Faults};
 use local_stack::kinesis::KinesisStore;
 use local_stack::log_group::LogGroup;
 use local_stack::logs::LogsService;
 use local_stack::notifications::Notifications;
 use local_stack::queues::Queues;
-use local_stack::stack::{LOG_GROUP, LocalOptions, LocalStack, USAGE_TABLE};
-use metering_aws::usage_report::usage_of_all_keys;
-use metering_core::window::CallWindow;
-
-/// The folder of the release binaries: what runs on AWS is what is tested.
-pub fn binaries() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../../target".into(), PathBuf::from);
-    let folder = target.join("release");
-    let built = folder.join("usage-consumer").is_file() && folder.join("api-authorizer").is_file();
-    assert!(built, "{} has no binaries; build them with scripts/build-local.sh", folder.display());
-    folder.canonicalize().unwrap()
-}
-
-/// Options for a stack in a fresh folder with this many keys. The gateway keeps
-/// the authorizer's answers, as a stage can: these tests are not about keys.
-pub fn options(folder: &std::path::Path, keys: usize) -> LocalOptions {
-    let mut options = LocalOptions::new(folder.join("data"), binaries());
-    options.demo_keys = keys;
-    options.authorizer_cache_ttl_ms = 3_600_000;
-    options
-}
+use local_stack::stack::LOG_GROUP;
 
 /// Starts the AWS endpoint alone, on what is in the folder, and returns its URL.
 /// Nothing answers for DynamoDB.
@@ -68,126 +36,4 @@ pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
     };
     tokio::spawn(axum::serve(listener, endpoint.router()).into_future());
     format!("http://{address}")
-}
-
-/// Successful calls of one key, as its client saw them.
-#[derive(Debug, Default, Clone)]
-pub struct Sent {
-    /// Per UTC day and hour.
-    pub by_hour: BTreeMap<CallWindow, u64>,
-    /// Calls that began in one hour and were answered in the next.
-    pub across_hours: u64,
-}
-
-/// Successful calls by key id.
-pub type SentByKey = BTreeMap<String, Sent>;
-
-/// Sends `calls` calls, for the keys in turn, over 64 connections, and returns
-/// what the clients saw. `progress` counts the calls that were answered.
-pub async fn send_calls(stack: &LocalStack, calls: u64, progress: Arc<AtomicU64>) -> SentByKey {
-    let client: Client<HttpConnector, Empty<Bytes>> =
-        Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let next = Arc::new(AtomicU64::new(0));
-    let workers: Vec<_> = (0..64)
-        .map(|_| {
-            let (client, next, progress) = (client.clone(), next.clone(), progress.clone());
-            let (gateway, keys) = (stack.endpoints.gateway.clone(), stack.keys.clone());
-            tokio::spawn(async move {
-                let mut sent = SentByKey::new();
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= calls {
-                        return sent;
-                    }
-                    let key = &keys[usize::try_from(number).unwrap() % keys.len()];
-                    send_call(&client, &gateway, key, number, &mut sent).await;
-                    progress.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-    let mut total = SentByKey::new();
-    for worker in workers {
-        for (key, sent) in worker.await.unwrap() {
-            let entry = total.entry(key).or_default();
-            entry.across_hours += sent.across_hours;
-            for (window, calls) in sent.by_hour {
-                *entry.by_hour.entry(window).or_default() += calls;
-            }
-        }
-    }
-    total
-}
-
-/// The statuses that calls ask for in turn: a good part is not billed.
-const STATUSES: [u16; 10] = [200, 200, 201, 204, 299, 200, 301, 404, 429, 500];
-
-async fn send_call(
-    client: &Client<HttpConnector, Empty<Bytes>>,
-    gateway: &str,
-    key: &DemoKey,
-    number: u64,
-    sent: &mut SentByKey,
-) {
-    // A stride that shares no factor with the number of keys gives every key every status.
-    let asked = STATUSES[usize::try_from(number / 7 % 10).unwrap()];
-    let request = http::Request::get(format!("{gateway}/status/{asked}")).header("x-api-key", &key.api_key);
-    let before = CallWindow::at(now_ms()).unwrap();
-    let response = client.request(request.body(Empty::new()).unwrap()).await.unwrap();
-    let status = response.status().as_u16();
-    response.into_body().collect().await.unwrap();
-    let after = CallWindow::at(now_ms()).unwrap();
-    assert_eq!(status, asked);
-    if (200..300).contains(&status) {
-        let entry = sent.entry(key.api_key_id.clone()).or_default();
-        if before == after {
-            *entry.by_hour.entry(before).or_default() += 1;
-        } else {
-            entry.across_hours += 1;
-        }
-    }
-}
-
-/// Asserts that the ledger has exactly what the clients saw, per key and hour.
-pub async fn assert_ledger_equals(stack: &LocalStack, sent: &SentByKey) {
-    let ledger = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.unwrap();
-    assert_eq!(ledger.keys().collect::<Vec<_>>(), sent.keys().collect::<Vec<_>>(), "the keys in the ledger");
-    for (key, days) in &ledger {
-        let expected = &sent[key];
-        let total: u64 = days.values().map(metering_core::usage_history::DayUsage::total).sum();
-        assert_eq!(
-            total,
-            expected.by_hour.values().sum::<u64>() + expected.across_hours,
-            "the calls of {key}"
-        );
-        for (day, usage) in days {
-            for (hour, &counted) in usage.hours.iter().enumerate() {
-                let window = CallWindow { day: *day, hour: u8::try_from(hour).unwrap() };
-                let seen = expected.by_hour.get(&window).copied().unwrap_or(0);
-                let possible = seen..=seen + expected.across_hours;
-                assert!(
-                    possible.contains(&counted),
-                    "{key} in {window:?}: the ledger has {counted}, its client saw {seen}"
-                );
-            }
-        }
-    }
-}
-
-/// Every row of the ledger with every attribute, for "nothing changed".
-pub async fn ledger_rows(stack: &LocalStack) -> BTreeMap<String, BTreeMap<String, String>> {
-    let mut pages = stack.ledger_client.scan().table_name(USAGE_TABLE).into_paginator().items().send();
-    let mut rows = BTreeMap::new();
-    while let Some(row) = pages.next().await {
-        let row: BTreeMap<String, String> = row
-            .unwrap()
-            .into_iter()
-            .map(|(name, value)| match value {
-                AttributeValue::S(text) | AttributeValue::N(text) => (name, text),
-                other => panic!("an attribute {name} of another kind: {other:?}"),
-            })
-            .collect();
-        rows.insert(format!("{} {}", row["pk"], row["sk"]), row);
-    }
-    rows
 }

@@ -1,10 +1,6 @@
 //! Whole runs: with faults, over HTTP/2, with every file that a run leaves behind.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
-
-mod common;
-
-use common::{MACHINE, profile, run};
+use end_to_end::load::{MACHINE, profile, run};
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use loadtest::histogram::{Times, from_text};
 

@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -13,7 +11,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use common::options;
+use end_to_end::calls::options;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use lambda_support::clock::now_ms;

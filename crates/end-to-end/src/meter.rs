@@ -1,5 +1,4 @@
-//! A running `meter local`, and the command.
-#![allow(dead_code, reason = "not every test uses all of it")]
+//! The command `meter`, and a running `meter local`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -8,18 +7,14 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-pub fn binaries() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../../target".into(), PathBuf::from);
-    let folder = target.join("release");
-    let built = folder.join("usage-consumer").is_file() && folder.join("api-authorizer").is_file();
-    assert!(built, "{} has no binaries; build them with scripts/build-local.sh", folder.display());
-    folder.canonicalize().unwrap()
-}
+use crate::binaries;
 
+/// Runs `meter` with these arguments.
 pub fn meter(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_meter")).args(arguments).output().unwrap()
+    Command::new(binaries().join("meter")).args(arguments).output().unwrap()
 }
 
+/// What a command printed, which has to have succeeded.
 pub fn stdout(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -28,17 +23,21 @@ pub fn stdout(output: &Output) -> String {
 
 /// A running `meter local`.
 pub struct Local {
+    /// Its process.
     pub process: Child,
+    /// Its data folder.
     pub data: PathBuf,
 }
 
 impl Local {
+    /// Starts it on a data folder, and waits until it is ready.
     pub fn start(data: &Path) -> Self {
         Self::start_with(data, &[])
     }
 
+    /// Starts it with further arguments.
     pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_meter"))
+        let mut process = Command::new(binaries().join("meter"))
             .args(["local", "--data", data.to_str().unwrap(), "--binaries", binaries().to_str().unwrap()])
             .args(arguments)
             .stdout(Stdio::piped())
@@ -52,6 +51,7 @@ impl Local {
         Self { process, data: data.to_owned() }
     }
 
+    /// The URL that `endpoints.json` has under this name.
     pub fn endpoint(&self, name: &str) -> String {
         let text = std::fs::read_to_string(self.data.join("endpoints.json")).unwrap();
         serde_json::from_str::<Value>(&text).unwrap()[name].as_str().unwrap().to_owned()
@@ -75,6 +75,7 @@ impl Local {
         response
     }
 
+    /// The secret of its first demo key.
     pub fn key(&self) -> String {
         let keys: Value =
             serde_json::from_str(&std::fs::read_to_string(self.data.join("demo-keys.json")).unwrap())
@@ -82,6 +83,7 @@ impl Local {
         keys[0]["apiKey"].as_str().unwrap().to_owned()
     }
 
+    /// The calls of its first demo key that the ledger has.
     pub fn calls_in_ledger(&self) -> u64 {
         let output = meter(&["usage", "key-1", "--json", "--data", self.data.to_str().unwrap()]);
         serde_json::from_str::<Value>(&stdout(&output)).unwrap()["calls"].as_u64().unwrap()
@@ -95,6 +97,7 @@ impl Local {
             .expect("the calls arrive in the ledger")
     }
 
+    /// Sends its process a signal, as `kill` takes it.
     pub fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());

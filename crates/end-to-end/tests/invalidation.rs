@@ -4,15 +4,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
-mod common;
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::binaries;
+use end_to_end::binaries;
 use hdrhistogram::Histogram;
 use lambda_support::clock::{monotonic_us, now_ms};
 use lambda_support::invalidation_message::InvalidationMessage;

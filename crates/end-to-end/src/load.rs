@@ -1,5 +1,4 @@
-//! A running stack, a gateway before it that may lie, and runs of the command.
-#![allow(dead_code, reason = "not every test uses all of it")]
+//! Runs of the command `loadtest`, on a stack behind a gateway that may lie.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,15 +15,14 @@ use hyper_util::rt::TokioExecutor;
 use loadtest::outcome::Outcome;
 use local_stack::stack::{LocalOptions, LocalStack};
 
+use crate::binaries;
+
 /// Each run keeps the whole machine busy: one at a time.
 pub static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-const COMMAND: &str = env!("CARGO_BIN_EXE_loadtest");
-
 /// Starts a stack whose gateway keeps the authorizer's answers.
 pub async fn start_stack(folder: &Path) -> LocalStack {
-    let binaries = Path::new(COMMAND).with_file_name("../release");
-    let mut options = LocalOptions::new(folder.join("data"), binaries);
+    let mut options = LocalOptions::new(folder.join("data"), binaries());
     options.demo_keys = 0;
     options.authorizer_cache_ttl_ms = 3_600_000;
     LocalStack::start(options).await.unwrap()
@@ -99,7 +97,7 @@ pub async fn run(folder: &Path, profile: &str, arguments: &[&str]) -> (i32, Stri
     let path = folder.join("profile.toml");
     std::fs::write(&path, profile).unwrap();
     let results: PathBuf = folder.join("results");
-    let output = tokio::process::Command::new(COMMAND)
+    let output = tokio::process::Command::new(binaries().join("loadtest"))
         .args(["run", "--quiet", "--profile"])
         .arg(&path)
         .arg("--output")

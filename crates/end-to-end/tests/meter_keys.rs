@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
-mod common;
-
 use std::path::Path;
 use std::process::Output;
 
-use common::{Local, meter, stdout};
+use end_to_end::meter::{Local, meter, stdout};
 use serde_json::{Value, json};
 
 /// A stack, and all that the command prints while it runs.

@@ -3,14 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_kinesis::types::Shard;
-use common::{assert_ledger_equals, ledger_rows, options, send_calls};
+use end_to_end::calls::{assert_ledger_equals, ledger_rows, options, send_calls};
 use local_stack::faults::FaultRates;
 use local_stack::lambda::Function;
 use local_stack::stack::{LocalStack, STREAM};

@@ -2,14 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
-mod common;
-
 use std::io::Write;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{Local, binaries, meter, stdout};
+use end_to_end::binaries;
+use end_to_end::meter::{Local, meter, stdout};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};

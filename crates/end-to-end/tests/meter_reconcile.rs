@@ -2,9 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
-mod common;
-
-use common::{Local, meter, stdout};
+use end_to_end::meter::{Local, meter, stdout};
 use serde_json::Value;
 
 /// Runs a command on a stack and returns whether it succeeded and what it said.

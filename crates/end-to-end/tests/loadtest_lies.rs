@@ -1,13 +1,9 @@
 //! A load test that hides what is wrong is worse than none: these tests do
 //! something wrong on purpose, and the load test has to say exactly that.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{MACHINE, Wrong, profile, run_with_lies};
+use end_to_end::load::{MACHINE, Wrong, profile, run_with_lies};
 use loadtest::histogram::seconds_at;
 use loadtest::verdict::Failure;
 

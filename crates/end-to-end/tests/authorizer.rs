@@ -3,10 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
-mod common;
-
 use bytes::Bytes;
-use common::binaries;
+use end_to_end::binaries;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;

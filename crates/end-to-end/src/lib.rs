@@ -1,0 +1,43 @@
+//! What the end-to-end tests share: they run the functions, `meter` and
+//! `loadtest` as the binaries that scripts/build-local.sh builds.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+#![expect(clippy::missing_panics_doc, reason = "a test stops where something is wrong")]
+
+use std::path::{Path, PathBuf};
+
+pub mod calls;
+pub mod load;
+pub mod meter;
+
+/// What a test may start.
+const BINARIES: [&str; 7] = [
+    "usage-consumer",
+    "api-authorizer",
+    "invalidation-fanout",
+    "usage-endpoint",
+    "usage-reconciler",
+    "meter",
+    "loadtest",
+];
+
+/// The folder of the binaries: `METER_BINARIES`, else the profile folder that
+/// the running test is in.
+pub fn binaries() -> PathBuf {
+    let folder = std::env::var_os("METER_BINARIES").map_or_else(profile_folder, PathBuf::from);
+    for name in BINARIES {
+        let binary = folder.join(name);
+        assert!(
+            binary.is_file(),
+            "{} is missing; build it with scripts/build-local.sh, or name the folder of the binaries in METER_BINARIES",
+            binary.display()
+        );
+    }
+    folder.canonicalize().unwrap()
+}
+
+/// Cargo puts a test into the folder `deps` of its profile's folder.
+fn profile_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}

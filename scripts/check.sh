@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# What to run after each change: format, types of the stack, lints, and every
+# test that needs nothing but its own crate. scripts/test.sh runs this and the rest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/step.sh
+
+need cargo "install Rust from https://rustup.rs"
+need cc "install a C compiler (Debian: apt-get install build-essential)"
+need npm "install Node.js 20 or newer, with npm"
+
+types() { scripts/install-stack-tools.sh && (cd stack && npx tsc --noEmit); }
+
+step "format" cargo fmt --all --check
+step "types of the stack" types
+step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "unit tests" cargo test --locked --no-fail-fast
