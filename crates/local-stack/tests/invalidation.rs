@@ -1,6 +1,7 @@
 //! Deleted keys against fifty instances of the real authorizer: each a process
 //! of its own, killed and started cold at any time, while messages get lost,
-//! late and repeated and the index of keys lags by up to two seconds.
+//! late and repeated and the index of keys lags by up to two seconds; also while
+//! the writes of a deletion become visible one after the other.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -43,7 +44,7 @@ struct Answer {
     admitted: bool,
 }
 
-async fn start(folder: &std::path::Path, sync_interval_ms: u64, seed: u64) -> LocalStack {
+async fn start(folder: &std::path::Path, sync_interval_ms: u64, torn: f64, seed: u64) -> LocalStack {
     let mut options = LocalOptions::new(folder.join("data"), binaries());
     options.demo_keys = 0;
     options.max_authorizers = INSTANCES;
@@ -56,6 +57,7 @@ async fn start(folder: &std::path::Path, sync_interval_ms: u64, seed: u64) -> Lo
         repeated_notification: 0.3,
         notification_delay_ms: 3_000,
         index_lag_ms: 2_000,
+        torn_transaction: torn,
         ..FaultRates::default()
     };
     options.fault_seed = seed;
@@ -163,12 +165,13 @@ impl Run {
     }
 }
 
-/// Deletes a thousand keys under load and returns the run.
-async fn run(sync_interval_ms: u64, per_second: u64) -> (Run, tempfile::TempDir) {
+/// Deletes a thousand keys under load, a part of them in torn transactions, and
+/// returns the run.
+async fn run(sync_interval_ms: u64, per_second: u64, torn: f64) -> (Run, tempfile::TempDir) {
     let seed: u64 = rand::rng().random();
     println!("seed {seed}");
     let folder = tempfile::tempdir().unwrap();
-    let stack = start(folder.path(), sync_interval_ms, seed).await;
+    let stack = start(folder.path(), sync_interval_ms, torn, seed).await;
     for key in 0..DELETED + KEPT {
         create(&stack, key).await;
     }
@@ -242,7 +245,7 @@ fn print(lags_us: &Histogram<u64>, interval_ms: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_instance_admits_a_key_later_than_the_interval_after_its_deletion() {
     let _machine = MACHINE.lock().await;
-    let (run, _folder) = Box::pin(run(1_000, 2_000)).await;
+    let (run, _folder) = Box::pin(run(1_000, 2_000, 0.0)).await;
     let lags = lags_us(&run);
     print(&lags, 1_000);
     println!("told: {:?}", run.stack.metrics.counts());
@@ -273,7 +276,7 @@ async fn no_instance_admits_a_key_later_than_the_interval_after_its_deletion() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_an_interval_of_0_no_call_after_the_deletion_is_admitted() {
     let _machine = MACHINE.lock().await;
-    let (run, _folder) = Box::pin(run(0, 2_000)).await;
+    let (run, _folder) = Box::pin(run(0, 2_000, 0.0)).await;
     let lags = lags_us(&run);
     assert!(
         lags.is_empty(),
@@ -284,11 +287,30 @@ async fn with_an_interval_of_0_no_call_after_the_deletion_is_admitted() {
     run.stack.shut_down().await;
 }
 
+/// DynamoDB isolates a transaction from no read of several items.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_interval_holds_also_beside_deletions_that_become_visible_write_by_write() {
+    let _machine = MACHINE.lock().await;
+    let (run, _folder) = Box::pin(run(1_000, 2_000, 0.8)).await;
+    let lags = lags_us(&run);
+    print(&lags, 1_000);
+    assert!(lags.max() <= 1_000_000 + CLOCK_ERROR_US, "admitted {} µs after the deletion", lags.max());
+    let denied = |answer: &&Answer| answer.key >= DELETED && !answer.admitted;
+    assert_eq!(run.answers.lock().unwrap().iter().filter(denied).count(), 0);
+    let mut versions: Vec<u64> =
+        run.stack.key_store.list().await.unwrap().iter().map(|key| key.version).collect();
+    versions.sort_unstable();
+    let deleted = (1..=DELETED as u64).collect::<Vec<_>>();
+    assert_eq!(versions[KEPT..], deleted, "each transaction was carried out once and as a whole");
+    assert_eq!(run.stack.metrics.count("LogBehind"), 0);
+    run.stack.shut_down().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_key_is_admitted_by_every_instance_on_its_first_call_while_the_index_lags() {
     let _machine = MACHINE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let stack = Arc::new(start(folder.path(), 1_000, 7).await);
+    let stack = Arc::new(start(folder.path(), 1_000, 0.0, 7).await);
     // Until the instances trust the index, they do not ask it.
     let until_ms = now_ms() + 2_600;
     while now_ms() < until_ms {
