@@ -27,6 +27,7 @@ use tables::{KEYS, Part, Tables, Writer, digest, id};
 /// How many ticks a read may take; longer ones have timed out.
 const READ_LIMIT: u64 = 1;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule that a test takes away")]
 struct Protocol {
     instances: usize,
     settings: CacheSettings,

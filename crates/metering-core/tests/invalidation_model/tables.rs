@@ -95,7 +95,9 @@ impl Tables {
             Deletion { version, shows_key: false, shows_entry: false, shows_head: false, returned: None };
         self.deletions[key] = Some(deletion);
         if shown {
-            [Part::Key, Part::Entry, Part::Head].into_iter().for_each(|part| self.show(key, part, tick));
+            for part in [Part::Key, Part::Entry, Part::Head] {
+                self.show(key, part, tick);
+            }
         }
     }
 
