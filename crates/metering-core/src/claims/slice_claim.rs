@@ -199,25 +199,23 @@ enum Verdict {
 ///
 /// What a record may count, it takes from the quarantine: whoever is able to
 /// count a call does so once, and the copy in quarantine is a duplicate from
-/// then on. Nobody takes a call from a record that may have counted it.
+/// then on. Nobody takes a call from a record that may have counted it. What
+/// nobody can count yet, the latest record keeps: the copy of the one before
+/// may be gone, because it was put back.
 fn verdict(wish: &Wish, record: &RecordName, owner: &Owner, knowledge: &impl Knowledge) -> Verdict {
     match (wish.purpose, owner.purpose, owner.record == *record) {
         (Purpose::Count, Purpose::Count, true) | (Purpose::Keep, Purpose::Keep, true) => Verdict::Mine,
         // A row refused the call, after it was claimed to be counted.
-        (Purpose::Keep, Purpose::Count, true) | (Purpose::Count, Purpose::Keep, _) => Verdict::TakeOver,
-        (_, owners, false) => match knowledge.state(&owner.record) {
-            OwnerState::Unknown => Verdict::AskShard,
-            OwnerState::Alive => Verdict::Anothers,
-            OwnerState::GivenUp => match (wish.purpose, owners) {
-                (Purpose::Count, _) => match knowledge.counted(&owner.record, wish.call) {
-                    Counted::Unknown => Verdict::AskRow,
-                    Counted::Yes => Verdict::Anothers,
-                    Counted::No => Verdict::TakeOver,
-                },
-                // It may never have been kept: keep it here.
-                (Purpose::Keep, Purpose::Keep) => Verdict::TakeOver,
-                // It may be counted; who can read it decides when it is put back.
-                (Purpose::Keep, Purpose::Count) => Verdict::Mine,
+        (Purpose::Keep, Purpose::Count, true) | (_, Purpose::Keep, _) => Verdict::TakeOver,
+        (wished, Purpose::Count, false) => match (knowledge.state(&owner.record), wished) {
+            (OwnerState::Unknown, _) => Verdict::AskShard,
+            (OwnerState::Alive, _) => Verdict::Anothers,
+            // It may be counted; who can read it decides when it is put back.
+            (OwnerState::GivenUp, Purpose::Keep) => Verdict::Mine,
+            (OwnerState::GivenUp, Purpose::Count) => match knowledge.counted(&owner.record, wish.call) {
+                Counted::Unknown => Verdict::AskRow,
+                Counted::Yes => Verdict::Anothers,
+                Counted::No => Verdict::TakeOver,
             },
         },
     }
@@ -309,3 +307,6 @@ impl Chain {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
