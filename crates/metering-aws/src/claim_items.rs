@@ -42,11 +42,16 @@ fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
 }
 
-fn item<const N: usize>(pk: String, sk: String, expires_at_ms: i64, rest: [(&str, AttributeValue); N]) -> Item {
+fn item<const N: usize>(
+    pk: String,
+    sk: String,
+    expires_at_ms: i64,
+    rest: [(&str, AttributeValue); N],
+) -> Item {
     let mut item = HashMap::from(rest.map(|(name, value)| (name.to_owned(), value)));
     item.insert("pk".to_owned(), text(pk));
     item.insert("sk".to_owned(), text(sk));
@@ -58,7 +63,8 @@ fn item<const N: usize>(pk: String, sk: String, expires_at_ms: i64, rest: [(&str
 pub fn head_item(write: &HeadWrite) -> Item {
     let HeadWrite { shard, head, expires_at_ms, .. } = write;
     let gaps = AttributeValue::L(head.gaps.iter().map(gap_value).collect());
-    let counts = [("version", number(head.version + 1)), ("gap_count", number(head.gap_count)), ("gaps", gaps)];
+    let counts =
+        [("version", number(head.version + 1)), ("gap_count", number(head.gap_count)), ("gaps", gaps)];
     let mut item = item(shard_pk(shard), HEAD.to_owned(), *expires_at_ms, counts);
     for (name, mark) in [("judged", &head.judged), ("committed", &head.committed)] {
         if let Some(mark) = mark {
@@ -138,11 +144,7 @@ impl<'i> Reader<'i> {
         bytes.map(Blob::as_ref).ok_or_else(|| self.malformed(attribute))
     }
 
-    fn beginning(
-        &self,
-        at: &'static str,
-        after: &'static str,
-    ) -> Result<Option<Beginning>, MalformedClaim> {
+    fn beginning(&self, at: &'static str, after: &'static str) -> Result<Option<Beginning>, MalformedClaim> {
         let first = self.mark(at)?.map(Beginning::At);
         Ok(first.or(self.mark(after)?.map(Beginning::After)))
     }
@@ -158,7 +160,8 @@ pub fn read_head(item: &Item) -> Result<ShardHead, MalformedClaim> {
         let hashes = reader.bytes("open_hashes")?.as_chunks().0;
         Ok(OpenRecords { from, hashes: hashes.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect() })
     });
-    let gaps = item.get("gaps").and_then(|value| value.as_l().ok()).ok_or_else(|| reader.malformed("gaps"))?;
+    let gaps =
+        item.get("gaps").and_then(|value| value.as_l().ok()).ok_or_else(|| reader.malformed("gaps"))?;
     Ok(ShardHead {
         version: reader.number("version")?,
         judged: reader.mark("judged")?,
@@ -221,10 +224,10 @@ fn packed(numbers: &[u32]) -> Vec<u8> {
         let mut difference = number - before;
         before = *number;
         while difference >= 0x80 {
-            bytes.push((difference & 0x7f) as u8 | 0x80);
+            bytes.push(difference.to_le_bytes()[0] | 0x80);
             difference >>= 7;
         }
-        bytes.push(difference as u8);
+        bytes.push(difference.to_le_bytes()[0]);
     }
     bytes
 }
@@ -287,6 +290,11 @@ mod tests {
     fn a_damaged_item_is_named() {
         let mut item = head_item(&write(ShardHead::default()));
         item.remove("version");
-        assert!(read_head(&item).unwrap_err().to_string().contains("\"head\" of the claims has no usable \"version\""));
+        assert!(
+            read_head(&item)
+                .unwrap_err()
+                .to_string()
+                .contains("\"head\" of the claims has no usable \"version\"")
+        );
     }
 }

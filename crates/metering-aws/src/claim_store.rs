@@ -9,6 +9,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use metering_core::claims::layout::SliceKey;
 use metering_core::claims::owner::{RecordName, ShardName};
@@ -180,7 +181,9 @@ impl ClaimStore for DynamoClaimStore {
         match result {
             Ok(_) => Ok(()),
             Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
                 // The verdict has expired: the stream has long lost the record.
                 Ok(())
