@@ -1,0 +1,229 @@
+//! Puts records on a stream again.
+//!
+//! A call is counted once however often it is put back, because it is known by
+//! its identity. The identity of a line without an id is its place on the
+//! stream; such a line is therefore given that place as its id before it gets
+//! another.
+
+use access_log::{Decoder, Form, Origin};
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::primitives::Blob;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use metering_core::call_id::CallId;
+use metering_core::ports::PortError;
+use sha2::{Digest, Sha256};
+
+use crate::error::port_error;
+
+/// The largest record of a stream, its partition key included, in bytes.
+///
+/// Source: Kinesis API Reference, `PutRecord`.
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// Length of a partition key where the record leaves room for it.
+const PARTITION_KEY_BYTES: usize = 16;
+
+/// A payload that no record of a stream has room for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the payload has {bytes} bytes and cannot be cut into records of {MAX_RECORD_BYTES} bytes, because its events cannot be told apart; save it with `meter quarantine show --json`"
+)]
+pub struct TooLarge {
+    bytes: usize,
+}
+
+/// The records to put on the stream for a payload that came from `origin`.
+///
+/// That is the payload as it is, where it fits and its events keep their
+/// identities; else its events in envelopes that name them.
+///
+/// # Errors
+/// When the payload is too large and cannot be read.
+pub fn records_of(
+    decoder: &mut Decoder,
+    payload: &[u8],
+    origin: Origin<'_>,
+) -> Result<Vec<Vec<u8>>, TooLarge> {
+    let fits = |record: &[u8]| record.len() < MAX_RECORD_BYTES;
+    if let Some(events) = events_to_name(decoder, payload, origin)
+        && (!fits(payload) || events.depends_on_origin)
+        && let Ok(parts) = decoder.parts(payload, origin, &events.places)
+        && parts.iter().all(|part| fits(part))
+    {
+        return Ok(parts);
+    }
+    if fits(payload) {
+        return Ok(vec![payload.to_vec()]);
+    }
+    let compressed = gzip(payload);
+    if fits(&compressed) { Ok(vec![compressed]) } else { Err(TooLarge { bytes: payload.len() }) }
+}
+
+/// The events of a payload that can be read.
+struct Events {
+    places: Vec<u32>,
+    /// Whether one of them is known by where and when it reached the stream.
+    depends_on_origin: bool,
+}
+
+/// An origin that no record has.
+const ANOTHER_ORIGIN: Origin<'static> = Origin { record_name: "", arrived_at_ms: i64::MIN };
+
+fn events_to_name(decoder: &mut Decoder, payload: &[u8], origin: Origin<'_>) -> Option<Events> {
+    let mut identities = |origin| {
+        let mut ids: Vec<CallId> = Vec::new();
+        let decoded = decoder.decode(payload, origin, |event| ids.push(event.id)).ok()?;
+        // A check by CloudWatch Logs has no calls.
+        (decoded.form != Form::ControlMessage).then_some(ids)
+    };
+    let ids = identities(origin)?;
+    let depends_on_origin = ids != identities(ANOTHER_ORIGIN)?;
+    let places = (0..).take(ids.len()).collect();
+    Some(Events { places, depends_on_origin })
+}
+
+fn gzip(payload: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing into memory does not fail.
+    match encoder.write_all(payload).and_then(|()| encoder.finish()) {
+        Ok(compressed) => compressed,
+        Err(_) => payload.to_vec(),
+    }
+}
+
+/// The place of a record that was put on a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PlaceOnStream {
+    /// Id of the shard.
+    pub shard_id: String,
+    /// Sequence number.
+    pub sequence_number: String,
+}
+
+/// A stream, to put records on.
+#[derive(Debug, Clone)]
+pub struct StreamWriter {
+    client: Client,
+    stream: String,
+}
+
+impl StreamWriter {
+    /// The stream with this name.
+    pub fn new(client: Client, stream: impl Into<String>) -> Self {
+        Self { client, stream: stream.into() }
+    }
+
+    /// Puts a record on the stream. Its partition key is a digest of it, so
+    /// that many records are spread over the shards.
+    ///
+    /// # Errors
+    /// When it is not known that the stream has the record.
+    pub async fn put(&self, record: Vec<u8>) -> Result<PlaceOnStream, PortError> {
+        let request =
+            self.client.put_record().stream_name(&self.stream).partition_key(partition_key(&record));
+        let reply = request.data(Blob::new(record)).send().await;
+        let reply = reply
+            .map_err(|error| port_error(format!("putting a record on the stream {}", self.stream), error))?;
+        Ok(PlaceOnStream { shard_id: reply.shard_id, sequence_number: reply.sequence_number })
+    }
+}
+
+fn partition_key(record: &[u8]) -> String {
+    let digest = Sha256::digest(record);
+    let mut key = digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    key.truncate(PARTITION_KEY_BYTES.min(MAX_RECORD_BYTES.saturating_sub(record.len())).max(1));
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use access_log::Limits;
+    use serde_json::{Value, json};
+
+    const ORIGIN: Origin<'static> =
+        Origin { record_name: "1/r/usage/shard-0/49", arrived_at_ms: 1_795_509_270_000 };
+
+    fn records(payload: &[u8]) -> Vec<Vec<u8>> {
+        records_of(&mut Decoder::new(Limits::default()), payload, ORIGIN).unwrap()
+    }
+
+    fn ids(payload: &[u8], origin: Origin<'_>) -> Vec<CallId> {
+        let mut ids = Vec::new();
+        Decoder::new(Limits::default()).decode(payload, origin, |event| ids.push(event.id)).unwrap();
+        ids
+    }
+
+    fn line(number: u32, pad: &str) -> Value {
+        json!({"apiKeyId": "a", "status": "200", "requestTimeEpoch": number, "pad": pad})
+    }
+
+    fn envelope(events: u32, pad: &str) -> Vec<u8> {
+        let events: Vec<Value> = (0..events)
+            .map(|number| json!({"id": format!("{number}"), "timestamp": 1, "message": line(number, pad).to_string()}))
+            .collect();
+        json!({"messageType": "DATA_MESSAGE", "logGroup": "g", "logStream": "s", "logEvents": events})
+            .to_string()
+            .into_bytes()
+    }
+
+    #[test]
+    fn a_payload_that_keeps_its_identities_is_put_back_as_it_is() {
+        let check =
+            br#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"id":"","timestamp":1,"message":"check"}]}"#;
+        for payload in [
+            envelope(3, ""),
+            gzip(&envelope(4_000, "xxxxxxxx")),
+            check.to_vec(),
+            br#"{"messageType":"DATA_MESSAGE""#.to_vec(),
+            Vec::new(),
+        ] {
+            assert!(records(&payload) == [payload.clone()], "{}", String::from_utf8_lossy(&payload));
+        }
+    }
+
+    #[test]
+    fn lines_without_an_id_keep_the_identity_of_their_first_place() {
+        let payload = [line(1, ""), line(2, "")].map(|line| line.to_string()).join("\n").into_bytes();
+        let put_back = records(&payload);
+        assert_eq!(put_back.len(), 1);
+        let elsewhere = Origin { record_name: "another", arrived_at_ms: 2 };
+        assert_eq!(ids(&put_back[0], elsewhere), ids(&payload, ORIGIN));
+    }
+
+    #[test]
+    fn what_is_larger_than_a_record_is_cut_between_its_events() {
+        let payload = envelope(30_000, "0123456789012345678901234567890123456789");
+        assert!(payload.len() > 2 * MAX_RECORD_BYTES);
+        let put_back = records(&payload);
+        assert!(put_back.len() > 1 && put_back.iter().all(|record| record.len() < MAX_RECORD_BYTES));
+        let all: Vec<CallId> = put_back.iter().flat_map(|record| ids(record, ANOTHER_ORIGIN)).collect();
+        assert_eq!(all, ids(&payload, ORIGIN));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_compressed_or_refused() {
+        let cut = [br#"{"messageType":""#.as_slice(), &vec![b'x'; 3 * MAX_RECORD_BYTES]].concat();
+        assert!(records(&cut) == [gzip(&cut)]);
+        let mut state = 1_u32;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        })
+        .take(2 * MAX_RECORD_BYTES)
+        .collect();
+        let refused = records_of(&mut Decoder::new(Limits::default()), &noise, ORIGIN).unwrap_err();
+        assert!(refused.to_string().contains("2097152 bytes"), "{refused}");
+    }
+
+    #[test]
+    fn a_partition_key_leaves_room_for_the_largest_record() {
+        for (bytes, length) in
+            [(0, 16), (MAX_RECORD_BYTES - 16, 16), (MAX_RECORD_BYTES - 3, 3), (MAX_RECORD_BYTES - 1, 1)]
+        {
+            assert_eq!(partition_key(&vec![b'x'; bytes]).len(), length, "{bytes}");
+        }
+    }
+}
