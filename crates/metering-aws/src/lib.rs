@@ -5,6 +5,7 @@ mod claim_items;
 pub mod claim_store;
 pub mod connection;
 mod error;
+pub mod given_up;
 pub mod invalidation_log;
 pub mod key_change;
 mod key_items;
@@ -23,6 +24,7 @@ pub mod usage_report;
 
 pub use call_log::CallLog;
 pub use claim_store::DynamoClaimStore;
+pub use given_up::GivenUpBucket;
 pub use invalidation_log::DynamoInvalidationLog;
 pub use key_store::KeyStore;
 pub use key_table::DynamoKeyTable;
