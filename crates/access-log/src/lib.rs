@@ -19,5 +19,5 @@ mod parts;
 pub use base64_text::{Base64Error, decode_base64};
 pub use decoder::{DecodeError, Decoded, Decoder, Form, Limits, Origin, ReadEvent};
 pub use envelope::EnvelopeError;
-pub use inflate::{InflateError, Inflater};
+pub use inflate::{InflateError, Inflater, is_gzip};
 pub use line::LineError;

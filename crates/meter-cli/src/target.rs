@@ -4,15 +4,24 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use local_stack::gateway::STAGE;
-use local_stack::stack::Endpoints;
+use local_stack::stack::{CLAIMS_TABLE, Endpoints};
 use metering_aws::connection::{COMMAND_PATIENCE, load, load_local};
-use metering_aws::{CallLog, KeyStore, Topic};
+use metering_aws::{CallLog, DynamoClaimStore, GivenUpBucket, KeyStore, StreamWriter, Topic};
 
 /// The folder that `meter local` uses where none is named.
 pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
 
 /// Where customers see their usage: no billed call.
 const USAGE_RESOURCE: &str = "/usage";
+
+/// The bucket of a local stack's given-up records.
+const LOCAL_GIVEN_UP_BUCKET: &str = "usage-on-failure-local";
+
+/// How long SQS on AWS may wait for a message before a queue is empty, in
+/// seconds: shorter than the time-out of a request.
+const QUEUE_WAIT_S: i32 = 3;
+/// The same for the queue of a local stack, which is one queue on one machine.
+const LOCAL_QUEUE_WAIT_S: i32 = 1;
 
 /// The choice of a system.
 #[derive(clap::Args)]
@@ -48,6 +57,11 @@ pub struct Target {
     pub stream: String,
     /// How old the authorizer's last look at the invalidation log may be, in milliseconds.
     pub sync_interval_ms: u64,
+    /// How long a queue may wait for a message before it is empty, in seconds.
+    pub queue_wait_s: i32,
+    s3: aws_sdk_s3::Client,
+    claims_table: String,
+    given_up_bucket: Resource,
     logs: aws_sdk_cloudwatchlogs::Client,
     access_log_group: String,
     keys_table: String,
@@ -87,6 +101,10 @@ impl Target {
             usage_table: endpoints.usage_table,
             stream: endpoints.stream,
             sync_interval_ms: endpoints.sync_interval_ms,
+            queue_wait_s: LOCAL_QUEUE_WAIT_S,
+            s3: path_style_s3(&config),
+            claims_table: CLAIMS_TABLE.to_owned(),
+            given_up_bucket: Resource::Known(LOCAL_GIVEN_UP_BUCKET.to_owned()),
             keys_table: endpoints.keys_table,
             invalidations_table: endpoints.invalidations_table,
             quarantine: Resource::Known(endpoints.quarantine_queue_url),
@@ -108,6 +126,10 @@ impl Target {
             usage_table: format!("usage-{environment}"),
             stream: format!("usage-{environment}"),
             sync_interval_ms,
+            queue_wait_s: QUEUE_WAIT_S,
+            s3: aws_sdk_s3::Client::new(&config),
+            claims_table: format!("usage-claims-{environment}"),
+            given_up_bucket: Resource::Name(format!("usage-given-up-{environment}")),
             keys_table: format!("usage-keys-{environment}"),
             invalidations_table: format!("usage-invalidations-{environment}"),
             quarantine: Resource::Name(format!("usage-quarantine-{environment}")),
@@ -123,6 +145,39 @@ impl Target {
     /// The access log.
     pub fn call_log(&self) -> CallLog {
         CallLog::new(self.logs.clone(), &self.access_log_group, vec![USAGE_RESOURCE.to_owned()])
+    }
+
+    /// The claims.
+    pub fn claim_store(&self) -> DynamoClaimStore {
+        DynamoClaimStore::new(self.dynamodb.clone(), &self.claims_table)
+    }
+
+    /// The stream, to put records on.
+    pub fn stream_writer(&self) -> StreamWriter {
+        StreamWriter::new(self.kinesis.clone(), &self.stream)
+    }
+
+    /// The bucket of the batches that Lambda gave up. On AWS its name has the
+    /// account and the region of the stream, since all accounts share the
+    /// names of buckets.
+    pub async fn given_up_bucket(&self) -> anyhow::Result<GivenUpBucket> {
+        let name = match &self.given_up_bucket {
+            Resource::Known(name) => name.clone(),
+            Resource::Name(name) => {
+                let reply = self.kinesis.describe_stream_summary().stream_name(&self.stream).send().await;
+                let reply = reply.with_context(|| {
+                    format!(
+                        "the stream {} cannot be read, whose account and region name the bucket",
+                        self.stream
+                    )
+                })?;
+                let arn =
+                    reply.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default();
+                bucket_name(name, &arn)
+                    .with_context(|| format!("the stream has the ARN {arn:?}, which is none"))?
+            }
+        };
+        Ok(GivenUpBucket::new(self.s3.clone(), name))
     }
 
     /// The topic of changes of keys.
@@ -156,5 +211,31 @@ impl Target {
                 reply.queue_url.with_context(|| format!("the queue {name} has no URL"))
             }
         }
+    }
+}
+
+/// A client for buckets that have no names in DNS.
+fn path_style_s3(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+/// The name of a bucket in the account and region of a stream.
+fn bucket_name(name: &str, stream_arn: &str) -> Option<String> {
+    let mut parts = stream_arn.split(':').skip(3);
+    let (region, account) = (parts.next()?, parts.next()?);
+    Some(format!("{name}-{account}-{region}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_named_by_account_and_region() {
+        let name =
+            bucket_name("usage-given-up-prod", "arn:aws:kinesis:eu-west-1:123456789012:stream/usage-prod");
+        assert_eq!(name.as_deref(), Some("usage-given-up-prod-123456789012-eu-west-1"));
+        assert_eq!(bucket_name("b", "no ARN"), None);
     }
 }

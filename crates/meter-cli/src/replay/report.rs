@@ -6,6 +6,7 @@ use anyhow::Context;
 use local_stack::stack::{LocalStack, USAGE_TABLE};
 use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::quarantine_queue::{Fate, Receiving};
 use metering_aws::usage_report::usage_of_all_keys;
 use serde::Serialize;
 
@@ -32,11 +33,14 @@ struct Quarantined {
     example: String,
 }
 
+/// Everything is settled when the quarantine is read, so an empty answer is true at once.
+const RECEIVING: Receiving = Receiving { wait_s: 0, visibility_timeout_s: 300 };
+
 /// The metrics that tell why calls were skipped, and how to say it.
 const SKIPS: [(&str, &str); 3] = [
     ("SkippedNotSuccessful", "calls with a status other than 2xx"),
     ("SkippedNoApiKey", "calls without a key id"),
-    ("DuplicateRecords", "records that were counted before"),
+    ("DuplicateCalls", "calls that were counted before"),
 ];
 
 impl Report {
@@ -61,14 +65,17 @@ impl Report {
         let queue =
             QuarantineQueue::new(aws_sdk_sqs::Client::new(&config), &stack.endpoints.quarantine_queue_url);
         let mut quarantined: BTreeMap<String, Quarantined> = BTreeMap::new();
-        for record in queue.receive(300).await.context("the quarantine cannot be read")? {
-            queue.release(&record).await.context("the quarantine cannot be released")?;
-            let entry = quarantined.entry(record.reason).or_default();
-            entry.records += 1;
-            if entry.example.is_empty() {
-                entry.example = record.detail;
-            }
-        }
+        queue
+            .pass(RECEIVING, async |record| {
+                let entry = quarantined.entry(record.reason).or_default();
+                entry.records += 1;
+                if entry.example.is_empty() {
+                    entry.example = record.detail;
+                }
+                Fate::Leave
+            })
+            .await
+            .context("the quarantine cannot be read")?;
         let calls = usage.iter().map(|key| key.calls).sum();
         Ok(Self { usage, calls, skipped, quarantined })
     }

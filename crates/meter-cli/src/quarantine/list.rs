@@ -1,0 +1,64 @@
+//! `meter quarantine list`: reasons, counts and examples.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use metering_aws::quarantine_queue::{Fate, KeptRecord};
+
+use super::{UNREADABLE, count, queue, receiving, tell_odd};
+use crate::target::Target;
+
+/// How many records of a reason are shown.
+const EXAMPLES: usize = 3;
+
+#[derive(Default)]
+struct Group {
+    records: usize,
+    bytes: usize,
+    examples: Vec<String>,
+}
+
+/// Shows what is in quarantine.
+pub async fn run(target: &Target, json: bool) -> anyhow::Result<()> {
+    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    let queue = queue(target).await?;
+    let odd = queue
+        .pass(receiving(target), async |record| {
+            if json {
+                println!("{}", record.to_json());
+            } else {
+                add(groups.entry(record.reason.clone()).or_default(), &record);
+            }
+            Fate::Leave
+        })
+        .await
+        .context(UNREADABLE)?;
+    if !json {
+        for (reason, group) in &groups {
+            println!("{reason}: {}, {} bytes", count(group.records, "record"), group.bytes);
+            group.examples.iter().for_each(|example| println!("{example}"));
+            if group.records > EXAMPLES {
+                println!("  and {} more", group.records - EXAMPLES);
+            }
+        }
+        let records: usize = groups.values().map(|group| group.records).sum();
+        println!("{} in quarantine.", count(records, "record"));
+    }
+    tell_odd(&odd);
+    Ok(())
+}
+
+fn add(group: &mut Group, record: &KeptRecord) {
+    group.records += 1;
+    group.bytes += record.payload.len();
+    if group.examples.len() < EXAMPLES {
+        let KeptRecord { record: name, digest, detail, payload, .. } = record;
+        group.examples.push(format!(
+            "  {}: {detail}\n    {} bytes from {}, digest {}",
+            name.sequence_number,
+            payload.len(),
+            name.shard,
+            &digest[..digest.len().min(12)]
+        ));
+    }
+}

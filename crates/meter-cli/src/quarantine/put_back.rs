@@ -1,0 +1,149 @@
+//! `meter quarantine put-back` and `discard`.
+
+use std::collections::HashSet;
+use std::io::{BufRead, IsTerminal, Write};
+
+use access_log::{Decoder, Limits, Origin};
+use anyhow::{Context, bail};
+use metering_aws::StreamWriter;
+use metering_aws::put_back::{PlaceOnStream, records_of};
+use metering_aws::quarantine_queue::{Fate, KeptRecord};
+
+use super::{Selection, UNREADABLE, count, queue, receiving, require_chosen, tell_odd};
+use crate::target::Target;
+
+/// After how many failures in a row nothing more is tried: the stream is the cause, not the records.
+const MAX_FAILURES_IN_A_ROW: usize = 10;
+
+/// What was done with the records of a pass.
+struct PutBack {
+    stream: StreamWriter,
+    decoder: Decoder,
+    /// Where the records are now that were put back: one that comes back while
+    /// the command runs stays in quarantine.
+    places: HashSet<PlaceOnStream>,
+    done: usize,
+    came_back: usize,
+    failed: usize,
+    failed_in_a_row: usize,
+}
+
+/// Puts the chosen records back on the stream.
+pub async fn run(target: &Target, selection: Selection) -> anyhow::Result<()> {
+    let mut work = PutBack {
+        stream: target.stream_writer(),
+        decoder: Decoder::new(Limits::default()),
+        places: HashSet::new(),
+        done: 0,
+        came_back: 0,
+        failed: 0,
+        failed_in_a_row: 0,
+    };
+    let queue = queue(target).await?;
+    let result =
+        queue
+            .pass(receiving(target), async |record| {
+                if selection.has(&record) { work.visit(&record).await } else { Fate::Leave }
+            })
+            .await;
+    println!("{} put back on the stream.", count(work.done, "record"));
+    if work.came_back > 0 {
+        println!("{} came back: what is wrong is still wrong.", count(work.came_back, "record"));
+    }
+    let odd = result.context(
+        "the pass over the quarantine did not end well; run the same command again, what was put back counts once",
+    )?;
+    tell_odd(&odd);
+    if work.failed > 0 {
+        bail!(
+            "{} could not be put back and stayed in quarantine; see above why",
+            count(work.failed, "record")
+        );
+    }
+    require_chosen(&selection, work.done + work.came_back)
+}
+
+impl PutBack {
+    async fn visit(&mut self, record: &KeptRecord) -> Fate {
+        let place = PlaceOnStream {
+            shard_id: record.record.shard.shard_id().to_owned(),
+            sequence_number: record.record.sequence_number.digits().to_owned(),
+        };
+        if self.places.contains(&place) {
+            self.came_back += 1;
+            return Fate::Leave;
+        }
+        if self.failed_in_a_row >= MAX_FAILURES_IN_A_ROW {
+            self.failed += 1;
+            return Fate::Leave;
+        }
+        match self.put(record).await {
+            Ok(()) => {
+                self.done += 1;
+                self.failed_in_a_row = 0;
+                Fate::Delete
+            }
+            Err(error) => {
+                eprintln!("{}: {error:#}", record.record);
+                self.failed += 1;
+                self.failed_in_a_row += 1;
+                if self.failed_in_a_row == MAX_FAILURES_IN_A_ROW {
+                    eprintln!("{MAX_FAILURES_IN_A_ROW} in a row: the others are left as they are.");
+                }
+                Fate::Leave
+            }
+        }
+    }
+
+    /// Puts a record on the stream. Only then is it deleted: a stop in between
+    /// leaves it in both places, and its calls have one owner.
+    async fn put(&mut self, record: &KeptRecord) -> anyhow::Result<()> {
+        let name = record.record.to_string();
+        let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };
+        for payload in records_of(&mut self.decoder, &record.payload, origin)? {
+            self.places.insert(self.stream.put(payload).await?);
+        }
+        Ok(())
+    }
+}
+
+/// Deletes the chosen records.
+pub async fn discard(target: &Target, selection: Selection, yes: bool) -> anyhow::Result<()> {
+    let queue = queue(target).await?;
+    if !yes {
+        let messages = queue.approximate_messages().await.context(UNREADABLE)?;
+        confirm(&format!(
+            "Delete {} in {} (about {messages} messages in all)? Those calls are then never counted.",
+            selection.words(),
+            target.environment
+        ))?;
+    }
+    let mut discarded = 0;
+    let odd = queue
+        .pass(receiving(target), async |record| {
+            if !selection.has(&record) {
+                return Fate::Leave;
+            }
+            discarded += 1;
+            Fate::Delete
+        })
+        .await
+        .context("not everything was deleted; run the same command again")?;
+    println!("{} discarded.", count(discarded, "record"));
+    tell_odd(&odd);
+    require_chosen(&selection, discarded)
+}
+
+fn confirm(question: &str) -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() {
+        bail!("{question} Answer with --yes where nobody can be asked");
+    }
+    print!("{question} [y/N] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        bail!("nothing was deleted");
+    }
+    Ok(())
+}

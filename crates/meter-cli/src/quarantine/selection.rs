@@ -1,0 +1,84 @@
+//! Which records of the quarantine a command works on.
+
+use metering_aws::quarantine_queue::KeptRecord;
+
+/// The fewest digits of a digest that name a record.
+const MIN_DIGEST_DIGITS: usize = 8;
+
+/// The choice of records; all of them where nothing is chosen.
+#[derive(Debug, Default, clap::Args)]
+pub struct Selection {
+    /// Only records with this reason, as `meter quarantine list` names it
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
+    /// Only these records: a sequence number, SHARD/SEQUENCE_NUMBER, or the first digits of a digest
+    #[arg(value_name = "RECORD")]
+    records: Vec<String>,
+}
+
+impl Selection {
+    /// The records with these names.
+    pub fn of_records(records: Vec<String>) -> Self {
+        Self { reason: None, records }
+    }
+
+    /// Whether records are chosen by their names.
+    pub fn names_records(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    /// Whether a record is chosen.
+    pub fn has(&self, record: &KeptRecord) -> bool {
+        let has_reason = self.reason.as_ref().is_none_or(|reason| *reason == record.reason);
+        has_reason && (self.records.is_empty() || self.records.iter().any(|name| is_named(record, name)))
+    }
+
+    /// The choice in words.
+    pub fn words(&self) -> String {
+        match (&self.reason, self.records.as_slice()) {
+            (None, []) => "everything in quarantine".to_owned(),
+            (Some(reason), []) => format!("all records with the reason {reason}"),
+            (None, records) => records.join(", "),
+            (Some(reason), records) => format!("{} where the reason is {reason}", records.join(", ")),
+        }
+    }
+}
+
+fn is_named(record: &KeptRecord, name: &str) -> bool {
+    let is_digest = name.len() >= MIN_DIGEST_DIGITS && record.digest.starts_with(name);
+    name == record.record.sequence_number.digits() || name == record.record.to_string() || is_digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metering_core::claims::owner::{RecordName, ShardName};
+    use metering_core::sequence_number::SequenceNumber;
+
+    #[test]
+    fn a_record_is_chosen_by_its_number_its_name_its_digest_and_its_reason() {
+        let record = KeptRecord {
+            record: RecordName {
+                shard: ShardName::from_stored("1/r/usage/shardId-000000000000"),
+                sequence_number: SequenceNumber::parse("4957").unwrap(),
+            },
+            arrived_at_ms: 0,
+            reason: "no-status".to_owned(),
+            detail: String::new(),
+            digest: "ba7816bf8f01cfea".to_owned(),
+            payload: Vec::new(),
+        };
+        let has = |reason: Option<&str>, records: &[&str]| {
+            let records = records.iter().map(|name| (*name).to_owned()).collect();
+            Selection { reason: reason.map(str::to_owned), records }.has(&record)
+        };
+        assert!(has(None, &[]) && has(Some("no-status"), &[]) && !has(Some("too-old"), &[]));
+        for name in ["4957", "1/r/usage/shardId-000000000000/4957", "ba7816bf"] {
+            assert!(has(None, &["1", name]) && has(Some("no-status"), &[name]), "{name}");
+            assert!(!has(Some("too-old"), &[name]), "{name}");
+        }
+        for name in ["495", "ba7816b", "shardId-000000000000/4957"] {
+            assert!(!has(None, &[name]), "{name}");
+        }
+    }
+}

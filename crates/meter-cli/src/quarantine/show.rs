@@ -1,0 +1,121 @@
+//! `meter quarantine show`: a record with its payload.
+
+use std::fmt::Write;
+
+use access_log::decoder::DEFAULT_MAX_INFLATED_BYTES;
+use access_log::{Inflater, is_gzip};
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use metering_aws::quarantine_queue::{Fate, KeptRecord};
+use serde_json::Value;
+
+use super::{Selection, UNREADABLE, queue, receiving, require_chosen, tell_odd};
+use crate::target::Target;
+
+/// Shows the chosen records.
+pub async fn run(target: &Target, selection: Selection, json: bool) -> anyhow::Result<()> {
+    let mut shown = 0;
+    let queue = queue(target).await?;
+    let odd = queue
+        .pass(receiving(target), async |record| {
+            if selection.has(&record) {
+                shown += 1;
+                if json { print_json(&record) } else { print(&record) }
+            }
+            Fate::Leave
+        })
+        .await
+        .context(UNREADABLE)?;
+    tell_odd(&odd);
+    require_chosen(&selection, shown)
+}
+
+fn print_json(record: &KeptRecord) {
+    let mut shown = record.to_json();
+    shown["data"] = STANDARD.encode(&record.payload).into();
+    println!("{shown}");
+}
+
+fn print(record: &KeptRecord) {
+    let KeptRecord { record: name, arrived_at_ms, reason, detail, digest, payload } = record;
+    let arrived = Timestamp::from_millisecond(*arrived_at_ms)
+        .map_or_else(|_| arrived_at_ms.to_string(), |time| time.to_string());
+    println!("record   {}", name.sequence_number);
+    println!("shard    {}", name.shard);
+    println!("arrived  {arrived}");
+    println!("reason   {reason}: {}", printable(detail));
+    println!("payload  {} bytes, SHA-256 {digest}", payload.len());
+    println!("{}", readable(payload));
+}
+
+/// A payload as text, one event a line.
+fn readable(payload: &[u8]) -> String {
+    let mut inflater = Inflater::new(DEFAULT_MAX_INFLATED_BYTES);
+    let (content, note) = match is_gzip(payload).then(|| inflater.inflate(payload)) {
+        None => (payload, None),
+        Some(Ok(inflated)) => (inflated, None),
+        Some(Err(error)) => (payload, Some(format!("({error}; these are its compressed bytes)\n"))),
+    };
+    let text = match serde_json::from_slice::<Value>(content) {
+        Ok(envelope) if envelope["logEvents"].is_array() => events(envelope),
+        _ => printable(&String::from_utf8_lossy(content)),
+    };
+    note.unwrap_or_default() + &text
+}
+
+/// The members of an envelope, then its events.
+fn events(mut envelope: Value) -> String {
+    let events = envelope["logEvents"].take();
+    if let Some(members) = envelope.as_object_mut() {
+        members.remove("logEvents");
+    }
+    let mut text = envelope.to_string();
+    for event in events.as_array().into_iter().flatten() {
+        let _ = write!(text, "\n{event}");
+    }
+    text
+}
+
+/// Text that does nothing to a terminal.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            control if control.is_control() => shown.extend(control.escape_default()),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn an_envelope_is_shown_one_event_a_line() {
+        let envelope = json!({"logGroup": "g", "logEvents": [{"id": "1", "message": "a\nb"}, {"id": "2"}]});
+        let shown = readable(&gzip(envelope.to_string().as_bytes()));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines, [r#"{"logGroup":"g"}"#, r#"{"id":"1","message":"a\nb"}"#, r#"{"id":"2"}"#]);
+    }
+
+    #[test]
+    fn other_payloads_are_shown_without_reaching_the_terminal() {
+        assert_eq!(readable(b"GET /\n\x1b[2J\xff"), "GET /\n\\u{1b}[2J\u{fffd}");
+        let whole = gzip(&vec![b'x'; 1_000]);
+        let shown = readable(&whole[..whole.len() - 5]);
+        assert!(shown.starts_with("(the gzip data"), "{shown}");
+    }
+}

@@ -1,0 +1,209 @@
+//! The messages of the quarantine, and joining them to records.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use metering_core::claims::owner::{RecordName, ShardName};
+use metering_core::ports::QuarantinedRecord;
+use metering_core::sequence_number::SequenceNumber;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// The payload of one message, in bytes. As base64 and with what is said about
+/// it, a message stays below 256 KiB, which every SQS queue accepts.
+///
+/// Source: SQS Developer Guide, "Message quotas".
+pub const PART_BYTES: usize = 180 * 1024;
+
+/// The most text of a detail, in bytes.
+const MAX_DETAIL_BYTES: usize = 4_096;
+
+/// One message: a payload, or a part of one that is too large for a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Message {
+    /// Shard of the record, `ACCOUNT/REGION/STREAM/SHARD`.
+    shard: String,
+    sequence_number: String,
+    arrived_at_ms: i64,
+    reason: String,
+    detail: String,
+    /// SHA-256 of the whole payload, in hexadecimal digits.
+    digest: String,
+    /// Place of the part in the payload, counted from 0.
+    part: usize,
+    /// Number of parts of the payload.
+    parts: usize,
+    /// The part, as base64.
+    data: String,
+}
+
+impl Message {
+    /// The messages of a record, in order.
+    pub fn of(record: &QuarantinedRecord) -> Vec<Self> {
+        let chunks: Vec<&[u8]> = match record.payload.len() {
+            0 => vec![&[]],
+            _ => record.payload.chunks(PART_BYTES).collect(),
+        };
+        let digest = digest(&record.payload);
+        let message = |(part, chunk): (usize, &&[u8])| Self {
+            shard: record.record.shard.to_string(),
+            sequence_number: record.record.sequence_number.to_string(),
+            arrived_at_ms: record.arrived_at_ms,
+            reason: record.reason.clone().into_owned(),
+            detail: acceptable(&record.detail),
+            digest: digest.clone(),
+            part,
+            parts: chunks.len(),
+            data: STANDARD.encode(chunk),
+        };
+        chunks.iter().enumerate().map(message).collect()
+    }
+
+    /// What the parts of one payload have in common, and nothing else has.
+    pub fn key(&self) -> String {
+        format!("{}/{} {} {}", self.shard, self.sequence_number, self.digest, self.parts)
+    }
+
+    /// Reads a message, with the bytes of its part.
+    ///
+    /// # Errors
+    /// When it is not a message of the quarantine; the text says why.
+    pub fn read(body: &str) -> Result<(Self, Vec<u8>), String> {
+        let message: Self = serde_json::from_str(body).map_err(|error| error.to_string())?;
+        if message.part >= message.parts {
+            return Err(format!("it is part {} of {}", message.part, message.parts));
+        }
+        let data = STANDARD.decode(&message.data).map_err(|error| format!("its data: {error}"))?;
+        SequenceNumber::parse(&message.sequence_number).map_err(|error| error.to_string())?;
+        Ok((Self { data: String::new(), ..message }, data))
+    }
+
+    /// Place of the part, counted from 0.
+    pub fn part(&self) -> usize {
+        self.part
+    }
+
+    /// Number of parts.
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Name of the record, for a person.
+    pub fn record(&self) -> String {
+        format!("{}/{}", self.shard, self.sequence_number)
+    }
+
+    /// The record with this payload; `None` where the digest is another one.
+    pub fn joined(&self, payload: Vec<u8>) -> Option<KeptRecord> {
+        let sequence_number = SequenceNumber::parse(&self.sequence_number).ok()?;
+        (digest(&payload) == self.digest).then(|| KeptRecord {
+            record: RecordName { shard: ShardName::from_stored(&self.shard), sequence_number },
+            arrived_at_ms: self.arrived_at_ms,
+            reason: self.reason.clone(),
+            detail: self.detail.clone(),
+            digest: self.digest.clone(),
+            payload,
+        })
+    }
+}
+
+/// A record as it was found in the queue, complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRecord {
+    /// The record that it is, or is a part of.
+    pub record: RecordName,
+    /// When it reached the stream, in milliseconds since 1970.
+    pub arrived_at_ms: i64,
+    /// A word for grouping.
+    pub reason: String,
+    /// What is wrong, for a person.
+    pub detail: String,
+    /// SHA-256 of the payload, in hexadecimal digits.
+    pub digest: String,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+impl KeptRecord {
+    /// All that is known of it but for the payload.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "shard": self.record.shard.as_str(), "sequence_number": self.record.sequence_number.digits(),
+            "arrived_at_ms": self.arrived_at_ms, "reason": self.reason, "detail": self.detail,
+            "digest": self.digest, "bytes": self.payload.len(),
+        })
+    }
+}
+
+fn digest(payload: &[u8]) -> String {
+    Sha256::digest(payload).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// A detail that SQS accepts: not too long, and without the characters that a
+/// message may not have and JSON does not escape.
+///
+/// Source: SQS API Reference, `SendMessage`, `MessageBody`.
+fn acceptable(detail: &str) -> String {
+    let mut text: String = detail.chars().filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}')).collect();
+    text.truncate(text.floor_char_boundary(MAX_DETAIL_BYTES));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(payload: Vec<u8>, detail: &str) -> QuarantinedRecord {
+        QuarantinedRecord {
+            record: RecordName {
+                shard: ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000000"),
+                sequence_number: SequenceNumber::parse("4957").unwrap(),
+            },
+            arrived_at_ms: 1_795_509_270_000,
+            reason: "bad-envelope".into(),
+            detail: detail.to_owned(),
+            payload,
+        }
+    }
+
+    #[test]
+    fn a_message_has_these_fields() {
+        let messages = Message::of(&record(b"abc".to_vec(), "cut"));
+        let expected = json!({
+            "shard": "123456789012/eu-west-1/usage/shardId-000000000000", "sequence_number": "4957",
+            "arrived_at_ms": 1_795_509_270_000_i64, "reason": "bad-envelope", "detail": "cut",
+            "digest": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            "part": 0, "parts": 1, "data": "YWJj",
+        });
+        assert_eq!(messages.iter().map(|message| json!(message)).collect::<Vec<_>>(), [expected]);
+    }
+
+    #[test]
+    fn the_largest_message_fits_every_queue() {
+        let detail = "\u{ffff}\"\\\u{1}".repeat(50_000);
+        for message in Message::of(&record(vec![0xff; 2 * PART_BYTES + 1], &detail)) {
+            let body = serde_json::to_string(&message).unwrap();
+            assert!(body.len() < 256 << 10 && !body.contains('\u{ffff}'), "{}", body.len());
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_told_why() {
+        let message = |part, data: &str, number: &str| {
+            json!({"shard": "s", "sequence_number": number, "arrived_at_ms": 1, "reason": "r", "detail": "",
+                "digest": "d", "part": part, "parts": 2, "data": data})
+            .to_string()
+        };
+        for (body, why) in [
+            ("hello".to_owned(), "expected value"),
+            (r#"{"shardId":"old"}"#.to_owned(), "missing field `shard`"),
+            (message(2, "", "1"), "it is part 2 of 2"),
+            (message(0, "?", "1"), "its data"),
+            (message(0, "", "x"), "only decimal digits"),
+        ] {
+            let told = Message::read(&body).unwrap_err();
+            assert!(told.contains(why), "{told}");
+        }
+        assert!(Message::read(&message(1, "YWJj", "1")).is_ok());
+    }
+}
