@@ -1,6 +1,7 @@
 //! The command `meter`.
 
 mod cost;
+mod given_up;
 mod keys;
 mod local;
 mod quarantine;
@@ -35,13 +36,15 @@ enum Command {
     Usage(usage::Arguments),
     /// Send access logs through the whole pipeline and show what it counts
     Replay(replay::Arguments),
-    /// Look at records that could not be counted, and put them back
+    /// Look at records that could not be counted, put them back or discard them
     Quarantine(quarantine::Arguments),
+    /// Look at batches that Lambda gave up, and put them back
+    GivenUp(given_up::Arguments),
     /// Show what the dashboard shows
     Status(status::Arguments),
-    /// Compare the ledger with the access log, and put on the stream what never arrived there
+    /// Compare the ledger with the access log, and put calls on the stream that nobody has claimed
     Reconcile(reconcile::Arguments),
-    /// Show the stream, and change the number of its shards
+    /// Show the stream, change the number of its shards and how long it keeps records
     Stream(stream::Arguments),
     /// Work out what the meter needs and costs at a rate of calls
     Cost(cost::Arguments),
@@ -58,6 +61,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Usage(arguments) => usage::run(arguments).await,
         Command::Replay(arguments) => Box::pin(replay::run(arguments)).await,
         Command::Quarantine(arguments) => quarantine::run(arguments).await,
+        Command::GivenUp(arguments) => given_up::run(arguments).await,
         Command::Status(arguments) => status::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Stream(arguments) => stream::run(arguments).await,

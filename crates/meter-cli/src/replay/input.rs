@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use access_log::decode_base64;
 use anyhow::{Context, bail};
 use flate2::bufread::MultiGzDecoder;
+use metering_aws::given_up::GivenUpBatch;
 use serde_json::{Value, json};
 
 /// How many lines go into one record.
@@ -81,9 +82,9 @@ impl RecordReader {
 /// Whether a first line belongs to one JSON document and not to JSON lines.
 fn starts_document(first_line: &[u8]) -> bool {
     match serde_json::from_slice::<Value>(first_line) {
-        Ok(Value::Object(line)) => {
-            ["Records", "events", "awslogs", "messageType"].iter().any(|name| line.contains_key(*name))
-        }
+        Ok(Value::Object(line)) => ["Records", "events", "awslogs", "messageType", "KinesisBatchInfo"]
+            .iter()
+            .any(|name| line.contains_key(*name)),
         Ok(Value::Array(_)) => true,
         Ok(_) => false,
         Err(_) => first_line.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'[')),
@@ -146,6 +147,10 @@ fn gzip_if_large(text: Vec<u8>) -> Vec<u8> {
 
 /// The records in a document.
 fn document_records(document: &Value, identity: &str) -> anyhow::Result<Vec<Vec<u8>>> {
+    if document["KinesisBatchInfo"].is_object() {
+        let batch = GivenUpBatch::read(document.to_string().as_bytes())?;
+        return batch.records.into_iter().map(|record| Ok(record?.data)).collect();
+    }
     if let Some(records) = document["Records"].as_array() {
         return records.iter().enumerate().map(|(position, record)| kinesis_data(position, record)).collect();
     }

@@ -1,0 +1,220 @@
+//! `meter given-up`: batches that Lambda gave up.
+
+use std::path::Path;
+
+use access_log::{Decoder, Limits, Origin};
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use metering_aws::given_up::{GivenUpBatch, GivenUpRecord};
+use metering_aws::put_back::records_of;
+use metering_aws::{GivenUpBucket, StreamWriter};
+use serde_json::{Value, json};
+
+use crate::quarantine::count;
+use crate::target::{Target, TargetArguments};
+
+/// Arguments of `meter given-up`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Show the batches that Lambda gave up, and why
+    List {
+        /// Print each batch as a line of JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Put the records of these batches on the stream again, and delete their objects. A call that
+    /// is put back twice counts once
+    PutBack {
+        #[command(flatten)]
+        choice: Choice,
+    },
+}
+
+/// Which batches a command works on.
+#[derive(clap::Args)]
+struct Choice {
+    /// Files, or keys of objects in the bucket or their last parts; all objects where none is named
+    #[arg(value_name = "FILE_OR_KEY")]
+    batches: Vec<String>,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+/// Lists or puts back.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let (Action::List { choice, .. } | Action::PutBack { choice }) = &arguments.action;
+    let target = Target::find(&choice.target).await?;
+    let bucket = target.given_up_bucket().await?;
+    let places = places(&bucket, &choice.batches).await?;
+    match &arguments.action {
+        Action::List { json, .. } => list(&bucket, &places, *json).await,
+        Action::PutBack { .. } => put_back(&bucket, &places, target.stream_writer()).await,
+    }
+}
+
+/// Where a batch is kept.
+enum Place {
+    File(String),
+    Object(String),
+}
+
+impl Place {
+    fn name(&self) -> &str {
+        let (Self::File(name) | Self::Object(name)) = self;
+        name
+    }
+
+    async fn read(&self, bucket: &GivenUpBucket) -> anyhow::Result<GivenUpBatch> {
+        let document = match self {
+            Self::File(path) => std::fs::read(path).context("the file cannot be read")?,
+            Self::Object(key) => bucket.read(key).await?,
+        };
+        Ok(GivenUpBatch::read(&document)?)
+    }
+}
+
+async fn places(bucket: &GivenUpBucket, names: &[String]) -> anyhow::Result<Vec<Place>> {
+    let (files, names): (Vec<&String>, Vec<&String>) =
+        names.iter().partition(|name| Path::new(name).is_file());
+    let mut places: Vec<Place> = files.into_iter().cloned().map(Place::File).collect();
+    if names.is_empty() && !places.is_empty() {
+        return Ok(places);
+    }
+    let keys = bucket.keys().await.with_context(|| {
+        format!("the bucket of given-up records {} cannot be listed; it needs s3:ListBucket", bucket.name())
+    })?;
+    if names.is_empty() {
+        places.extend(keys.into_iter().map(Place::Object));
+        return Ok(places);
+    }
+    for name in names {
+        let Some(key) = keys.iter().find(|key| *key == name || key.ends_with(&format!("/{name}"))) else {
+            bail!(
+                "{name} is neither a file nor an object of the bucket {}; `meter given-up list` shows those",
+                bucket.name()
+            );
+        };
+        places.push(Place::Object(key.clone()));
+    }
+    Ok(places)
+}
+
+async fn list(bucket: &GivenUpBucket, places: &[Place], json: bool) -> anyhow::Result<()> {
+    let (mut records, mut unreadable) = (0, 0);
+    for place in places {
+        match place.read(bucket).await {
+            Ok(batch) => {
+                records += batch.records.len();
+                if json { println!("{}", to_json(place, &batch)) } else { print(place, &batch) }
+            }
+            Err(error) => {
+                unreadable += 1;
+                eprintln!("{}: {error:#}", place.name());
+            }
+        }
+    }
+    if !json {
+        println!("{} with {} given up.", batches(places.len()), count(records, "record"));
+    }
+    if unreadable > 0 {
+        bail!("{} cannot be read; see above why", count(unreadable, "object"));
+    }
+    Ok(())
+}
+
+fn batches(number: usize) -> String {
+    if number == 1 { "1 batch".to_owned() } else { format!("{number} batches") }
+}
+
+fn print(place: &Place, batch: &GivenUpBatch) {
+    let GivenUpBatch { condition, given_up_at, shard_id, first, last, records } = batch;
+    println!("{}", place.name());
+    if !condition.is_empty() {
+        println!("  given up at {given_up_at}: {condition}");
+    }
+    println!("  {} of {shard_id}, from {first} to {last}", count(records.len(), "record"));
+    for damaged in records.iter().filter_map(|record| record.as_ref().err()) {
+        println!("  {damaged}");
+    }
+}
+
+fn to_json(place: &Place, batch: &GivenUpBatch) -> Value {
+    let damaged: Vec<String> =
+        batch.records.iter().filter_map(|record| record.as_ref().err().map(ToString::to_string)).collect();
+    json!({
+        "batch": place.name(), "condition": batch.condition, "given_up_at": batch.given_up_at,
+        "shard_id": batch.shard_id, "first_sequence_number": batch.first, "last_sequence_number": batch.last,
+        "records": batch.records.len(), "damaged": damaged,
+    })
+}
+
+async fn put_back(bucket: &GivenUpBucket, places: &[Place], stream: StreamWriter) -> anyhow::Result<()> {
+    let mut decoder = Decoder::new(Limits::default());
+    let (mut records, mut failed) = (0, 0);
+    for place in places {
+        match put_batch_back(bucket, place, &stream, &mut decoder).await {
+            Ok(put) => records += put,
+            Err(error) => {
+                failed += 1;
+                eprintln!("{}: {error:#}", place.name());
+            }
+        }
+    }
+    println!("{} put back on the stream.", count(records, "record"));
+    if failed > 0 {
+        bail!(
+            "{} could not be put back as a whole and stayed where they are; run the same command again when the cause is gone, what was put back counts once",
+            batches(failed)
+        );
+    }
+    Ok(())
+}
+
+/// Puts a batch back and deletes its object, if every record is on the stream.
+async fn put_batch_back(
+    bucket: &GivenUpBucket,
+    place: &Place,
+    stream: &StreamWriter,
+    decoder: &mut Decoder,
+) -> anyhow::Result<usize> {
+    let batch = place.read(bucket).await?;
+    let (mut put, mut problems) = (0, Vec::new());
+    for record in &batch.records {
+        let result = match record {
+            Ok(record) => put_record_back(record, stream, decoder).await,
+            Err(damaged) => Err(damaged.clone().into()),
+        };
+        match result {
+            Ok(()) => put += 1,
+            Err(error) => problems.push(format!("{error:#}")),
+        }
+    }
+    if !problems.is_empty() {
+        bail!("{put} of {} are on the stream; {}", count(batch.records.len(), "record"), problems.join("; "));
+    }
+    if let Place::Object(key) = place {
+        bucket.delete(key).await.context("its records are on the stream, but the object is still there")?;
+    }
+    Ok(put)
+}
+
+async fn put_record_back(
+    record: &GivenUpRecord,
+    stream: &StreamWriter,
+    decoder: &mut Decoder,
+) -> anyhow::Result<()> {
+    let name = record.name.to_string();
+    let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };
+    for payload in records_of(decoder, &record.data, origin)? {
+        stream.put(payload).await.with_context(|| format!("the record {}", record.name.sequence_number))?;
+    }
+    Ok(())
+}
