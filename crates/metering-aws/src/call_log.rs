@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::types::{QueryStatus, ResultField};
+use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, QueryStatus, ResultField};
 use metering_core::ports::PortError;
 use metering_core::reconciliation::HourlyCalls;
 use metering_core::window::HOUR_MS;
 use serde_json::Value;
 
 use crate::error::port_error;
+use crate::logged_events::LoggedEvent;
 
 /// The most rows of one answer of Insights. Source: CloudWatch Logs quotas.
 const MAX_ROWS: usize = 10_000;
@@ -27,21 +28,6 @@ const MAX_POLLS: u32 = 1_200;
 #[derive(Debug, thiserror::Error)]
 #[error("CloudWatch Logs answered with {0}")]
 struct Unusable(String);
-
-/// A call of the access log, as an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoggedCall {
-    /// The id of the event, as the subscription delivers it.
-    pub event_id: String,
-    /// Its log stream.
-    pub log_stream: String,
-    /// When it was logged, in milliseconds since 1970.
-    pub timestamp_ms: i64,
-    /// The line.
-    pub message: String,
-    /// The key of the call.
-    pub api_key_id: String,
-}
 
 /// The access log of the metered APIs.
 #[derive(Debug, Clone)]
@@ -152,43 +138,47 @@ impl CallLog {
         Ok((key.to_owned(), hour * HOUR_MS, calls))
     }
 
-    /// The successful calls with a key that were made in `from_ms..to_ms`, event by event.
+    /// Reads the events of calls that were made in `from_ms..to_ms`, and of some
+    /// before and after, and hands them to `visit` page by page. The events of
+    /// unbilled resources are left out.
+    ///
+    /// No filter pattern is used: whoever compares with what was counted has
+    /// to see every form of a line that the consumer counts.
     ///
     /// # Errors
-    /// When the log group cannot be read.
-    pub async fn calls(&self, from_ms: i64, to_ms: i64) -> Result<Vec<LoggedCall>, PortError> {
-        let operation = || format!("reading the log group {}", self.log_group);
+    /// When the log group cannot be read, or `visit` fails.
+    pub async fn events<E: From<PortError>>(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        mut visit: impl AsyncFnMut(Vec<LoggedEvent>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut pages = self
             .client
             .filter_log_events()
             .log_group_name(&self.log_group)
             .start_time(from_ms - LOGGING_DELAY_MS)
             .end_time(to_ms + LOGGING_DELAY_MS)
-            .filter_pattern(access_log::log_format::SUBSCRIPTION_FILTER_PATTERN)
             .into_paginator()
             .send();
-        let mut calls = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| port_error(operation(), error))?;
-            for event in page.events.unwrap_or_default() {
-                let (Some(event_id), Some(message)) = (event.event_id, event.message) else { continue };
-                let Some(api_key_id) = self.key_of_billed_call(&message, from_ms, to_ms) else { continue };
-                let log_stream = event.log_stream_name.unwrap_or_default();
-                let timestamp_ms = event.timestamp.unwrap_or_default();
-                calls.push(LoggedCall { event_id, log_stream, timestamp_ms, message, api_key_id });
-            }
+            let page =
+                page.map_err(|error| port_error(format!("reading the log group {}", self.log_group), error))?;
+            let events = page.events.unwrap_or_default().into_iter().filter_map(|event| self.logged(event));
+            visit(events.collect()).await?;
         }
-        Ok(calls)
+        Ok(())
     }
 
-    fn key_of_billed_call(&self, message: &str, from_ms: i64, to_ms: i64) -> Option<String> {
-        let line: Value = serde_json::from_str(message).ok()?;
-        let status: u16 = line["status"].as_str()?.parse().ok()?;
-        let requested_ms: i64 = line["requestTimeEpoch"].as_str()?.parse().ok()?;
-        let key = line["apiKeyId"].as_str().filter(|key| *key != "-")?;
-        let is_unbilled = self.unbilled_resources.iter().any(|resource| line["resourcePath"] == **resource);
-        let is_billed =
-            (200..300).contains(&status) && (from_ms..to_ms).contains(&requested_ms) && !is_unbilled;
-        is_billed.then(|| key.to_owned())
+    fn logged(&self, event: FilteredLogEvent) -> Option<LoggedEvent> {
+        let (event_id, message) = (event.event_id?, event.message?);
+        let log_stream = event.log_stream_name.unwrap_or_default();
+        let timestamp_ms = event.timestamp.unwrap_or_default();
+        (!self.is_unbilled(&message)).then_some(LoggedEvent { event_id, log_stream, timestamp_ms, message })
+    }
+
+    fn is_unbilled(&self, message: &str) -> bool {
+        let Ok(line) = serde_json::from_str::<Value>(message) else { return false };
+        self.unbilled_resources.iter().any(|resource| line["resourcePath"] == **resource)
     }
 }

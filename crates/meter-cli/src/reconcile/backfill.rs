@@ -1,94 +1,144 @@
-//! Puts calls on the stream that are in the access log and never arrived
-//! there, each event recognised by its id.
+//! Puts calls on the stream that are in the access log and that nobody has claimed.
 
-use std::collections::BTreeMap;
-use std::io::Write;
-
-use anyhow::{Context, bail};
-use aws_sdk_kinesis::primitives::Blob;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use access_log::{Decoder, Limits};
+use anyhow::Context;
 use lambda_support::clock::now_ms;
-use metering_aws::CallLog;
-use metering_aws::call_log::LoggedCall;
-use metering_aws::stream_reader::{event_ids_since, retention_hours};
-use metering_core::window::HOUR_MS;
-use serde_json::{Value, json};
+use metering_aws::call_log::CallLog;
+use metering_aws::claimed_calls::owners_of;
+use metering_aws::logged_events::{LogStreamEvents, LoggedEvent, read_events};
+use metering_aws::{DynamoClaimStore, StreamWriter};
+use metering_core::claims::layout::ClaimLayout;
+use metering_core::claims::owner::Purpose;
+use serde::Serialize;
 
 use crate::target::Target;
 
-/// Events of one record. The same events always make the same records, which
-/// the consumer then recognises as the same.
-const EVENTS_PER_RECORD: usize = 200;
+/// What a backfill has found and done.
+#[derive(Debug, Default, Serialize)]
+pub struct Outcome {
+    /// Successful calls with a key in the access log.
+    calls: usize,
+    /// Those that are in quarantine.
+    in_quarantine: usize,
+    /// Those that nobody has claimed.
+    missing: usize,
+    /// Those of the missing that were put on the stream.
+    put_back: usize,
+    /// Stream records in which they were put there.
+    records: usize,
+    /// Those of the missing that were left alone, because they may be on their way.
+    unsettled: usize,
+    /// Lines that cannot be read as calls.
+    unreadable: usize,
+}
 
-/// Finds what is missing on the stream, and puts it there.
-///
-/// An event that is still to be delivered would be counted twice, so those of
-/// the last `settle_minutes` are left alone.
-pub async fn run(
-    target: &Target,
-    log: &CallLog,
-    (from_ms, to_ms): (i64, i64),
-    settle_minutes: i64,
-) -> anyhow::Result<()> {
-    let settled_ms = now_ms() - settle_minutes * 60_000;
-    let retention_hours = retention_hours(&target.kinesis, &target.stream).await?;
-    if from_ms < now_ms() - retention_hours * HOUR_MS {
-        bail!(
-            "the stream keeps {retention_hours} h: of calls before that it cannot be told which arrived. Choose fewer --hours; docs/runbooks/drift-and-backfill.md says what to do about older ones"
-        );
-    }
-    let mut calls = log.calls(from_ms, to_ms).await.context("the access log cannot be read")?;
-    let all = calls.len();
-    calls.retain(|call| call.timestamp_ms <= settled_ms);
-    let unsettled = all - calls.len();
-    let arrived = event_ids_since(&target.kinesis, &target.stream, log.log_group(), from_ms).await?;
-    let mut missing: BTreeMap<&str, Vec<&LoggedCall>> = BTreeMap::new();
-    for call in calls.iter().filter(|call| !arrived.contains(&call.event_id)) {
-        missing.entry(&call.log_stream).or_default().push(call);
-    }
-    let mut records = 0;
-    for (log_stream, calls) in &missing {
-        for calls in calls.chunks(EVENTS_PER_RECORD) {
-            put(target, &envelope(log, log_stream, calls)?, &calls[0].event_id).await?;
-            records += 1;
+/// The calls of a backfill.
+pub struct Backfill {
+    claims: DynamoClaimStore,
+    stream: StreamWriter,
+    layout: ClaimLayout,
+    log_group: String,
+    from_ms: i64,
+    to_ms: i64,
+    /// Calls that were logged after this may be on their way, in milliseconds since 1970.
+    settled_ms: i64,
+    decoder: Decoder,
+    outcome: Outcome,
+}
+
+impl Backfill {
+    /// Of the calls that were made in `from_ms..to_ms`, those that were logged
+    /// more than `settle_minutes` ago.
+    pub fn new(
+        target: &Target,
+        log: &CallLog,
+        layout: ClaimLayout,
+        (from_ms, to_ms): (i64, i64),
+        settle_minutes: i64,
+    ) -> Self {
+        Self {
+            claims: target.claim_store(),
+            stream: target.stream_writer(),
+            layout,
+            log_group: log.log_group().to_owned(),
+            from_ms,
+            to_ms,
+            settled_ms: now_ms() - settle_minutes * 60_000,
+            decoder: Decoder::new(Limits::default()),
+            outcome: Outcome::default(),
         }
     }
-    let missing: usize = missing.values().map(Vec::len).sum();
-    println!(
-        "{} of {} calls had never arrived on the stream; they were put there in {records} records.",
-        missing,
-        calls.len()
-    );
-    if unsettled > 0 {
+
+    /// Finds what is missing, page by page of the log, and puts it on the
+    /// stream. A call has one owner, so it may be repeated, overlap with
+    /// others and run beside a late delivery.
+    pub async fn run(mut self, log: &CallLog) -> anyhow::Result<Outcome> {
+        let (from_ms, to_ms) = (self.from_ms, self.to_ms);
+        log.events(from_ms, to_ms, async |events| self.page(events).await)
+            .await
+            .context("the backfill stopped; run the same command again, nothing is counted twice")?;
+        Ok(self.outcome)
+    }
+
+    async fn page(&mut self, events: Vec<LoggedEvent>) -> anyhow::Result<()> {
+        let (settled, unsettled): (Vec<_>, Vec<_>) =
+            events.into_iter().partition(|event| event.timestamp_ms <= self.settled_ms);
+        for (events, is_settled) in [(settled, true), (unsettled, false)] {
+            for mut stream in read_events(&mut self.decoder, &self.layout, &self.log_group, &events) {
+                stream.calls.retain(|call| (self.from_ms..self.to_ms).contains(&call.requested_at_ms));
+                self.log_stream(&stream, is_settled).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn log_stream(&mut self, stream: &LogStreamEvents, is_settled: bool) -> anyhow::Result<()> {
+        let owners = owners_of(&self.claims, stream.calls.iter().map(|call| (call.slice, call.id))).await?;
+        let (mut missing, mut in_quarantine) = (Vec::new(), 0);
+        for call in &stream.calls {
+            match owners.get(&call.id) {
+                None => missing.push(call.event),
+                Some(owner) if owner.purpose == Purpose::Keep => in_quarantine += 1,
+                Some(_) => {}
+            }
+        }
+        self.outcome.calls += stream.calls.len();
+        self.outcome.unreadable += stream.unreadable;
+        self.outcome.in_quarantine += in_quarantine;
+        self.outcome.missing += missing.len();
+        if !is_settled {
+            self.outcome.unsettled += missing.len();
+        } else if !missing.is_empty() {
+            for record in stream.records(&mut self.decoder, &missing)? {
+                self.stream.put(record).await?;
+                self.outcome.records += 1;
+            }
+            self.outcome.put_back += missing.len();
+        }
+        Ok(())
+    }
+}
+
+impl Outcome {
+    /// Prints for a person.
+    pub fn print(&self, settle_minutes: i64) {
+        let Self { calls, in_quarantine, missing, put_back, records, unsettled, unreadable } = self;
         println!(
-            "{unsettled} calls of the last {settle_minutes} minutes were left alone: they may still be delivered."
+            "{missing} of {calls} calls have no owner; {put_back} were put on the stream, in {records} records."
         );
+        if *unsettled > 0 {
+            println!(
+                "{unsettled} calls of the last {settle_minutes} minutes were left alone: they may still be delivered."
+            );
+        }
+        if *in_quarantine > 0 {
+            println!("{in_quarantine} calls are in quarantine: meter quarantine list");
+        }
+        if *unreadable > 0 {
+            println!("{unreadable} lines of the log are no calls that can be read; they were left alone.");
+        }
+        if *put_back > 0 {
+            println!("Compare again when they are counted, within a minute: meter reconcile");
+        }
     }
-    if missing > 0 {
-        println!("Compare again when they are counted, within a minute: meter reconcile");
-    }
-    Ok(())
-}
-
-fn envelope(log: &CallLog, log_stream: &str, calls: &[&LoggedCall]) -> anyhow::Result<Vec<u8>> {
-    let events: Vec<Value> = calls
-        .iter()
-        .map(|call| json!({"id": call.event_id, "timestamp": call.timestamp_ms, "message": call.message}))
-        .collect();
-    let envelope = json!({
-        "messageType": "DATA_MESSAGE", "owner": "backfill", "logGroup": log.log_group(), "logStream": log_stream,
-        "subscriptionFilters": ["backfill"], "logEvents": events,
-    });
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(envelope.to_string().as_bytes())?;
-    Ok(gzip.finish()?)
-}
-
-async fn put(target: &Target, record: &[u8], partition_key: &str) -> anyhow::Result<()> {
-    let request = target.kinesis.put_record().stream_name(&target.stream).partition_key(partition_key);
-    request.data(Blob::new(record)).send().await.context(
-        "a record cannot be put on the stream; run the same command again, nothing is counted twice",
-    )?;
-    Ok(())
 }

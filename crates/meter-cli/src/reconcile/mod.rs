@@ -1,5 +1,5 @@
-//! `meter reconcile`: the ledger against the access log, and what never
-//! arrived on the stream put there.
+//! `meter reconcile`: the ledger against the access log, and what nobody has
+//! claimed put on the stream.
 
 mod backfill;
 
@@ -10,11 +10,13 @@ use jiff::Timestamp;
 use lambda_support::clock::now_ms;
 use metering_aws::CallLog;
 use metering_aws::usage_report::{add_hours, hourly_calls_beside, usage_of_all_keys};
+use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 use metering_core::reconciliation::{HourlyCalls, Reconciliation};
 use metering_core::window::HOUR_MS;
 use serde_json::{Value, json};
 
 use crate::target::{Target, TargetArguments};
+use backfill::Backfill;
 
 /// How many keys with a difference are shown.
 const SHOWN_KEYS: usize = 20;
@@ -32,12 +34,16 @@ pub struct Arguments {
     /// Read the whole ledger, to find keys that the access log does not know
     #[arg(long)]
     whole_ledger: bool,
-    /// Put calls on the stream that never arrived there. Doing it twice counts nothing twice
+    /// Put calls on the stream that are in the access log and that nobody has claimed. A call has
+    /// one owner, so nothing is counted twice, however often this is done
     #[arg(long)]
     backfill: bool,
-    /// With --backfill, leave calls alone that were logged in the last minutes: they may still be delivered
+    /// With --backfill, leave calls alone that were logged in the last minutes: they may be on their way
     #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(i64).range(0..=1_440))]
     settle_minutes: i64,
+    /// With --backfill, the CLAIM_LAYOUT that the consumer is deployed with
+    #[arg(long, value_name = "LAYOUT", default_value = DEFAULT_LAYOUT)]
+    claim_layout: ClaimLayout,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -53,13 +59,24 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let to_ms = if arguments.with_this_hour { this_hour_ms + HOUR_MS } else { this_hour_ms };
     let from_ms = to_ms - arguments.hours * HOUR_MS;
     let found = compare(&target, &log, from_ms, to_ms, arguments.whole_ledger).await?;
-    if arguments.json {
-        println!("{}", to_json(&found));
-    } else {
+    let mut shown = to_json(&found);
+    if !arguments.json {
         print(&found, from_ms, to_ms);
     }
     if arguments.backfill {
-        return backfill::run(&target, &log, (from_ms, to_ms), arguments.settle_minutes).await;
+        let (hours, settle_minutes) = ((from_ms, to_ms), arguments.settle_minutes);
+        let backfill = Backfill::new(&target, &log, arguments.claim_layout, hours, settle_minutes);
+        let outcome = backfill.run(&log).await?;
+        if arguments.json {
+            shown["backfill"] = json!(outcome);
+            println!("{shown}");
+        } else {
+            outcome.print(settle_minutes);
+        }
+        return Ok(());
+    }
+    if arguments.json {
+        println!("{shown}");
     }
     if !found.differences.is_empty() {
         bail!(

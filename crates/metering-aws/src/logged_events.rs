@@ -1,0 +1,177 @@
+//! Events of the access log, read by the consumer's own reader.
+
+use std::collections::BTreeMap;
+
+use access_log::{DecodeError, Decoder, Origin, ReadEvent};
+use metering_core::call_id::CallId;
+use metering_core::claims::layout::{ClaimLayout, SliceKey};
+use metering_core::usage_record::{Assessment, PlausibleTimes};
+use serde_json::{Value, json};
+
+/// An event of the access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedEvent {
+    /// The id of the event, as the subscription delivers it.
+    pub event_id: String,
+    /// Its log stream.
+    pub log_stream: String,
+    /// When it was logged, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The line.
+    pub message: String,
+}
+
+/// A call that the consumer would count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedCall {
+    /// Place of the event among those of its log stream.
+    pub event: u32,
+    /// The identity.
+    pub id: CallId,
+    /// The slice in which it is claimed.
+    pub slice: SliceKey,
+    /// When the request was made, in milliseconds since 1970.
+    pub requested_at_ms: i64,
+}
+
+/// Events of one log stream, as a record that could bring them.
+#[derive(Debug)]
+pub struct LogStreamEvents {
+    /// The record: an envelope, not compressed, of any length.
+    record: Vec<u8>,
+    /// The calls in it, in the order of their events.
+    pub calls: Vec<LoggedCall>,
+    /// How many of the events cannot be read as calls.
+    pub unreadable: usize,
+}
+
+/// Every event of a log has an id and a time, so nothing is known by its origin.
+const ORIGIN: Origin<'static> = Origin { record_name: "", arrived_at_ms: 0 };
+
+/// Reads events as the consumer does, log stream by log stream.
+pub fn read_events(
+    decoder: &mut Decoder,
+    layout: &ClaimLayout,
+    log_group: &str,
+    events: &[LoggedEvent],
+) -> Vec<LogStreamEvents> {
+    let mut by_log_stream: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for event in events {
+        by_log_stream
+            .entry(&event.log_stream)
+            .or_default()
+            .push(json!({"id": event.event_id, "timestamp": event.timestamp_ms, "message": event.message}));
+    }
+    by_log_stream
+        .into_iter()
+        .map(|(log_stream, events)| {
+            let record = json!({"messageType": "DATA_MESSAGE", "logGroup": log_group, "logStream": log_stream, "logEvents": events});
+            read_record(decoder, layout, record.to_string().into_bytes())
+        })
+        .collect()
+}
+
+fn read_record(decoder: &mut Decoder, layout: &ClaimLayout, record: Vec<u8>) -> LogStreamEvents {
+    let (mut billable, mut unreadable) = (Vec::new(), 0);
+    let decoded = decoder.decode(&record, ORIGIN, |event| match judge(&event) {
+        Judgement::Billable(requested_at_ms) => billable.push((event.index, event.id, requested_at_ms)),
+        Judgement::Skipped => {}
+        Judgement::Unreadable => unreadable += 1,
+    });
+    // An envelope that was written here is read; without calls it has nothing to put back.
+    let calls = decoded.map_or_else(
+        |_| Vec::new(),
+        |decoded| {
+            let slice = |requested_at_ms| layout.slice_of(requested_at_ms, decoded.log_stream);
+            let calls = billable.into_iter().map(|(event, id, requested_at_ms)| LoggedCall {
+                event,
+                id,
+                slice: slice(requested_at_ms),
+                requested_at_ms,
+            });
+            calls.collect()
+        },
+    );
+    LogStreamEvents { record, calls, unreadable }
+}
+
+enum Judgement {
+    /// A call that is counted, and when it was made.
+    Billable(i64),
+    Skipped,
+    Unreadable,
+}
+
+/// Judges an event but for its time: that depends on when it reaches the stream.
+fn judge(event: &ReadEvent<'_>) -> Judgement {
+    let Ok(call) = &event.call else { return Judgement::Unreadable };
+    match call.assess(PlausibleTimes::ANY) {
+        Ok(Assessment::Billable { .. }) => Judgement::Billable(call.requested_at_ms),
+        Ok(Assessment::Skipped(_)) => Judgement::Skipped,
+        Err(_) => Judgement::Unreadable,
+    }
+}
+
+impl LogStreamEvents {
+    /// Records for a stream with some of the events, by their places. They
+    /// carry the log group, the log stream, and each event's id and time.
+    ///
+    /// # Errors
+    /// When the events cannot be read.
+    pub fn records(&self, decoder: &mut Decoder, events: &[u32]) -> Result<Vec<Vec<u8>>, DecodeError> {
+        decoder.parts(&self.record, ORIGIN, events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use access_log::Limits;
+    use metering_core::claims::layout::LogStreamHash;
+
+    fn event(log_stream: &str, id: &str, line: &Value) -> LoggedEvent {
+        let (event_id, log_stream) = (id.to_owned(), log_stream.to_owned());
+        LoggedEvent { event_id, log_stream, timestamp_ms: 1_795_509_271_000, message: line.to_string() }
+    }
+
+    #[test]
+    fn every_form_that_is_counted_is_read_with_its_identity() {
+        let layout: ClaimLayout = "0:10000:4".parse().unwrap();
+        let (time, shown) = (1_795_509_270_000_i64, "24/Nov/2026:08:34:30 +0000");
+        let events = [
+            event(
+                "one",
+                "1",
+                &json!({"requestId": "r", "apiKeyId": "a", "status": "200", "requestTimeEpoch": time.to_string()}),
+            ),
+            event(
+                "one",
+                "2",
+                &json!({"requestId": "s", "apiKeyId": "a", "status": 204, "requestTimeEpoch": time}),
+            ),
+            event(
+                "two",
+                "3",
+                &json!({"extendedRequestId": "t", "apiKeyId": "a", "status": "299", "requestTime": shown}),
+            ),
+            event("two", "4", &json!({"apiKeyId": "a", "status": "200", "requestTimeEpoch": time})),
+            event("two", "5", &json!({"apiKeyId": "a", "status": "404", "requestTimeEpoch": time})),
+            event("two", "6", &json!({"apiKeyId": "-", "status": "200", "requestTimeEpoch": time})),
+            event("two", "7", &json!("no call")),
+        ];
+        let mut decoder = Decoder::new(Limits::default());
+        let read = read_events(&mut decoder, &layout, "group", &events);
+        let calls: Vec<(u32, CallId)> =
+            read.iter().flat_map(|stream| &stream.calls).map(|call| (call.event, call.id)).collect();
+        let expected =
+            [(0, "r"), (1, "s"), (0, "t"), (1, "4")].map(|(event, id)| (event, CallId::new(id, time)));
+        assert_eq!(calls, expected);
+        assert_eq!(read[1].calls[0].slice, layout.slice_of(time, LogStreamHash::new("group", "two")));
+        assert_eq!(read.iter().map(|stream| stream.unreadable).collect::<Vec<_>>(), [0, 1]);
+        // What is put on the stream is known by the same identities.
+        let records = read[1].records(&mut decoder, &[0, 1]).unwrap();
+        let mut again = Vec::new();
+        decoder.decode(&records[0], ORIGIN, |event| again.push(event.id)).unwrap();
+        assert_eq!(again, expected.map(|(_, id)| id)[2..]);
+    }
+}
