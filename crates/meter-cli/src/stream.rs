@@ -1,7 +1,7 @@
-//! `meter stream`: the shards.
+//! `meter stream`: the shards, and how long records are kept.
 
 use anyhow::Context;
-use aws_sdk_kinesis::types::{ScalingType, StreamMode, StreamModeDetails};
+use aws_sdk_kinesis::types::{ScalingType, StreamDescriptionSummary, StreamMode, StreamModeDetails};
 use clap::Subcommand;
 
 use crate::target::{Target, TargetArguments};
@@ -28,6 +28,15 @@ enum Action {
         #[command(flatten)]
         target: TargetArguments,
     },
+    /// Show or change how long the stream keeps its records. More takes effect at once, also for
+    /// records that are in the stream; with less, older records are lost at once
+    Retention {
+        /// How many hours it shall keep them
+        #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i32).range(24..=8_760))]
+        hours: Option<i32>,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
 }
 
 /// Shows or changes the stream.
@@ -35,13 +44,18 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.action {
         Action::Show { target } => show(&Target::find(&target).await?).await,
         Action::Reshard { shards, target } => reshard(&Target::find(&target).await?, shards).await,
+        Action::Retention { hours, target } => retention(&Target::find(&target).await?, hours).await,
     }
 }
 
-async fn show(target: &Target) -> anyhow::Result<()> {
+async fn summary(target: &Target) -> anyhow::Result<StreamDescriptionSummary> {
     let reply = target.kinesis.describe_stream_summary().stream_name(&target.stream).send().await;
     let reply = reply.with_context(|| format!("the stream {} cannot be read", target.stream))?;
-    let summary = reply.stream_description_summary.context("the stream has no description")?;
+    reply.stream_description_summary.context("the stream has no description")
+}
+
+async fn show(target: &Target) -> anyhow::Result<()> {
+    let summary = summary(target).await?;
     let is_on_demand =
         summary.stream_mode_details().map(StreamModeDetails::stream_mode) == Some(&StreamMode::OnDemand);
     println!("stream       {}", summary.stream_name());
@@ -72,5 +86,26 @@ async fn reshard(target: &Target, shards: i32) -> anyhow::Result<()> {
         "From {} to {shards} shards; records keep their order, and nothing is counted twice.",
         reply.current_shard_count.unwrap_or_default()
     );
+    Ok(())
+}
+
+/// Shows the retention period, or changes it.
+///
+/// Source: Kinesis Data Streams Developer Guide, "Change the data retention period".
+async fn retention(target: &Target, hours: Option<i32>) -> anyhow::Result<()> {
+    let present = summary(target).await?.retention_period_hours();
+    let Some(hours) = hours else {
+        println!("The stream {} keeps its records for {present} h.", target.stream);
+        return Ok(());
+    };
+    let failed = || format!("the retention of the stream {} cannot be changed to {hours} h", target.stream);
+    if hours > present {
+        let request = target.kinesis.increase_stream_retention_period().stream_name(&target.stream);
+        request.retention_period_hours(hours).send().await.with_context(failed)?;
+    } else if hours < present {
+        let request = target.kinesis.decrease_stream_retention_period().stream_name(&target.stream);
+        request.retention_period_hours(hours).send().await.with_context(failed)?;
+    }
+    println!("The stream {} keeps its records for {hours} h, before {present} h.", target.stream);
     Ok(())
 }
