@@ -26,7 +26,7 @@ const BYTES_PER_REQUEST: usize = 4 << 20;
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Access logs: JSON lines, CloudWatch Logs exports, `aws logs filter-log-events` output,
-    /// subscription records or saved Kinesis events, each plain or gzipped
+    /// subscription records, saved Kinesis events or batches that Lambda gave up, each plain or gzipped
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Add the usage to this data folder, whose stack must not run, instead of a folder that is
@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// The oldest calls that are counted, in days
-    #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u32).range(62..=36_500))]
     retention_days: u32,
     /// Print JSON
     #[arg(long)]
@@ -55,8 +55,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let folder = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     let binaries = arguments.binaries.map_or_else(built_binaries, Ok)?;
     let mut options = LocalOptions::new(folder, binaries);
-    let retention = ("USAGE_RETENTION_DAYS".to_owned(), arguments.retention_days.to_string());
-    options.consumer_environment.push(retention);
+    // The oldest call that is counted is one that both ledger and claims keep.
+    for variable in ["USAGE_RETENTION_DAYS", "CLAIM_RETENTION_DAYS"] {
+        options.consumer_environment.push((variable.to_owned(), arguments.retention_days.to_string()));
+    }
     let stack = LocalStack::start(options).await?;
     let total_bytes =
         arguments.files.iter().map(|file| Ok(file.metadata()?.len())).sum::<std::io::Result<u64>>()?;
