@@ -1,0 +1,240 @@
+//! The ledger's expressions: golden, and at work.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use metering_aws::DynamoUsageLedger;
+use metering_aws::connection::{FUNCTION_PATIENCE, load_local};
+use metering_aws::usage_ledger::{FIRST_GUESS, RowGuess, expression};
+use metering_aws::usage_report::usage_of_key;
+use metering_core::aggregate::{BatchUsage, RecordIndex};
+use metering_core::claims::owner::ShardName;
+use metering_core::ports::{LedgerReply, PortError, RowRelease, UsageLedger};
+use metering_core::shard::{Beginning, Gap};
+use metering_core::update_plan::{CounterUpdate, RowKey};
+use metering_core::window::{HOURS_PER_DAY, UtcDay};
+
+use super::{LEDGER, NOW_MS, dynamodb, number, shard};
+
+fn first_record() -> RecordIndex {
+    BatchUsage::new().begin_record(number("1")).unwrap()
+}
+
+pub fn row(key: &str) -> RowKey {
+    RowKey { api_key_id: key.into(), day: "2026-11-24".parse().unwrap(), shard: shard() }
+}
+
+pub fn update(first: &str, last: &str, hours: &[(usize, u64)]) -> CounterUpdate {
+    let mut counts = [0; HOURS_PER_DAY];
+    for (hour, calls) in hours {
+        counts[*hour] = *calls;
+    }
+    CounterUpdate {
+        row: row("key-1"),
+        first: number(first),
+        last: number(last),
+        first_record: first_record(),
+        hours: counts,
+        last_call_ms: NOW_MS,
+        gaps: Vec::new(),
+    }
+}
+
+/// The gap from one record to another, the second not included.
+pub fn gap(from: &str, before: &str) -> Gap {
+    Gap { number: 0, from: Beginning::At(number(from)), before: number(before), closed_at_ms: NOW_MS }
+}
+
+pub async fn attributes(client: &Client, key: &str) -> Vec<(String, AttributeValue)> {
+    let key = AttributeValue::S(key.to_owned());
+    let rows = client.query().table_name(LEDGER).key_condition_expression("pk = :pk");
+    let rows = rows.expression_attribute_values(":pk", key).send().await.unwrap();
+    let mut attributes: Vec<_> = rows.items.unwrap_or_default().into_iter().flatten().collect();
+    attributes.sort_by(|left, right| left.0.cmp(&right.0));
+    attributes
+}
+
+async fn attribute(client: &Client, name: &str) -> Option<String> {
+    let attributes = attributes(client, "key-1").await;
+    attributes.into_iter().find(|(known, _)| known == name).map(|(_, value)| match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text,
+        other => panic!("{name} is {other:?}"),
+    })
+}
+
+#[test]
+fn the_usual_expression_is_this() {
+    let expression = expression(&update("9", "10", &[(7, 3), (23, 4)]), FIRST_GUESS, 400);
+    assert_eq!(
+        expression.update,
+        "ADD #total :total, h07 :h07, h23 :h23 SET seq = :last, #ttl = :ttl, last_call = :last_call"
+    );
+    assert_eq!(
+        expression.condition,
+        "(attribute_not_exists(seq) OR seq < :first) AND (attribute_not_exists(last_call) OR last_call <= :last_call)"
+    );
+    let mut values: Vec<(String, AttributeValue)> = expression.values.into_iter().collect();
+    values.sort_by(|left, right| left.0.cmp(&right.0));
+    let n = |digits: &str| AttributeValue::N(digits.to_owned());
+    let s = |text: &str| AttributeValue::S(text.to_owned());
+    let expected = [
+        (":first", s("0019")),
+        (":h07", n("3")),
+        (":h23", n("4")),
+        (":last", s("00210")),
+        (":last_call", n("1795509270000")),
+        (":total", n("7")),
+        // 2026-11-25T00:00:00Z and 400 days.
+        (":ttl", n("1830124800")),
+    ];
+    assert_eq!(values, expected.map(|(name, value)| (name.to_owned(), value)));
+}
+
+#[test]
+fn behind_a_gap_the_expression_keeps_the_mark_that_was_there_or_was_not() {
+    let update = CounterUpdate { gaps: vec![0, 3], ..update("9", "10", &[(7, 3)]) };
+    let guess = RowGuess { exists: true, raises_last_call: false };
+    let of_a_row = expression(&update, guess, 400);
+    assert!(of_a_row.update.ends_with("gap0 = if_not_exists(gap0, seq), gap3 = if_not_exists(gap3, seq)"));
+    assert_eq!(of_a_row.condition, "seq < :first");
+    let of_none = expression(&update, RowGuess { exists: false, ..guess }, 400);
+    assert!(of_none.update.ends_with("gap0 = if_not_exists(gap0, :none), gap3 = if_not_exists(gap3, :none)"));
+    assert_eq!(of_none.condition, "attribute_not_exists(seq)");
+}
+
+#[tokio::test]
+async fn an_update_counts_once_and_a_fence_hands_back_the_mark() {
+    let client = dynamodb().await;
+    let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
+    ledger.connect().await.unwrap();
+    let apply = async |first: &str, last: &str, calls: u64| {
+        ledger.apply(&update(first, last, &[(7, calls)])).await.unwrap()
+    };
+
+    assert_eq!(apply("8", "9", 3).await, LedgerReply::Applied);
+    assert_eq!(apply("8", "9", 3).await, LedgerReply::Fenced(number("9")), "the same batch again");
+    assert_eq!(apply("9", "12", 100).await, LedgerReply::Fenced(number("9")), "a batch that overlaps it");
+    assert_eq!(apply("10", "12", 4).await, LedgerReply::Applied, "two digits come after one");
+    assert_eq!(apply("2", "3", 100).await, LedgerReply::Fenced(number("12")), "a replay from the beginning");
+    let longest = "9".repeat(128);
+    assert_eq!(apply(&longest, &longest, 1).await, LedgerReply::Applied, "128 digits");
+    assert_eq!(apply("13", "14", 100).await, LedgerReply::Fenced(number(&longest)));
+
+    let day: UtcDay = "2026-11-24".parse().unwrap();
+    let usage = usage_of_key(&client, LEDGER, "key-1", day, day).await.unwrap();
+    assert_eq!((usage[&day].total(), usage[&day].hours[7]), (8, 8));
+}
+
+#[tokio::test]
+async fn the_latest_call_only_rises_and_a_late_record_counts_all_the_same() {
+    let client = dynamodb().await;
+    let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
+    for (sequence_number, last_call_ms, latest) in
+        [("1", 50, "50"), ("2", 20, "50"), ("3", 50, "50"), ("4", 70, "70")]
+    {
+        let update = CounterUpdate { last_call_ms, ..update(sequence_number, sequence_number, &[(0, 1)]) };
+        assert_eq!(ledger.apply(&update).await.unwrap(), LedgerReply::Applied);
+        assert_eq!(attribute(&client, "last_call").await.as_deref(), Some(latest));
+    }
+    assert_eq!(attribute(&client, "total").await.as_deref(), Some("4"));
+}
+
+#[tokio::test]
+async fn an_update_behind_a_gap_keeps_the_mark_before_it_whatever_was_guessed() {
+    let client = dynamodb().await;
+    let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
+    // No row is there: the first guess is wrong.
+    let first = CounterUpdate { gaps: vec![0], last_call_ms: 90, ..update("5", "5", &[(0, 1)]) };
+    assert_eq!(ledger.apply(&first).await.unwrap(), LedgerReply::Applied);
+    assert_eq!(attribute(&client, "gap0").await.as_deref(), Some("000"));
+    // A row is there, and has a later call: another guess is wrong.
+    let second = CounterUpdate { gaps: vec![0, 1], last_call_ms: 10, ..update("20", "21", &[(0, 1)]) };
+    assert_eq!(ledger.apply(&second).await.unwrap(), LedgerReply::Applied);
+    assert_eq!(attribute(&client, "gap0").await.as_deref(), Some("000"), "what was noted stays noted");
+    assert_eq!(attribute(&client, "gap1").await.as_deref(), Some("0015"));
+    assert_eq!(attribute(&client, "last_call").await.as_deref(), Some("90"));
+    assert_eq!(ledger.apply(&second).await.unwrap(), LedgerReply::Fenced(number("21")));
+    assert_eq!(attribute(&client, "total").await.as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn a_row_that_is_asked_behind_a_gap_takes_nothing_from_within_it_any_more() {
+    let client = dynamodb().await;
+    let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
+    let release = async |key: &str, record: &str| {
+        let release = RowRelease { row: row(key), record: number(record), gap: gap("5", "10") };
+        ledger.release(&release).await.unwrap()
+    };
+    // The record 6 counted, the records from 7 on were given up before they did.
+    ledger.apply(&update("5", "6", &[(0, 2)])).await.unwrap();
+    for _ in 0..2 {
+        assert!(release("key-1", "6").await);
+        assert!(!release("key-1", "7").await);
+    }
+    let late = ledger.apply(&update("7", "9", &[(0, 100)])).await.unwrap();
+    assert_eq!(late, LedgerReply::Fenced(number("9")), "a late invocation counts nothing");
+    let behind = CounterUpdate { gaps: vec![0], ..update("10", "11", &[(0, 1)]) };
+    assert_eq!(ledger.apply(&behind).await.unwrap(), LedgerReply::Applied);
+    assert!(release("key-1", "6").await && !release("key-1", "7").await, "nor later");
+    assert_eq!(attribute(&client, "total").await.as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn a_row_that_is_not_there_is_fenced_as_well() {
+    let client = dynamodb().await;
+    let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
+    let release = RowRelease { row: row("key-1"), record: number("6"), gap: gap("5", "10") };
+    assert!(!ledger.release(&release).await.unwrap());
+    let late = ledger.apply(&update("5", "9", &[(0, 100)])).await.unwrap();
+    assert_eq!(late, LedgerReply::Fenced(number("9")));
+    assert_eq!(attribute(&client, "total").await.as_deref(), Some("0"), "it is a row like others");
+    let behind = CounterUpdate { gaps: vec![0], ..update("10", "10", &[(0, 1)]) };
+    assert_eq!(ledger.apply(&behind).await.unwrap(), LedgerReply::Applied);
+    assert!(!ledger.release(&release).await.unwrap());
+    // The stream went on behind the gap before anybody asked: the mark tells.
+    let noted = CounterUpdate { row: row("key-2"), gaps: vec![0], ..update("12", "12", &[(0, 1)]) };
+    assert_eq!(ledger.apply(&noted).await.unwrap(), LedgerReply::Applied);
+    assert!(!ledger.release(&RowRelease { row: row("key-2"), ..release }).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_month_is_read_from_its_days_and_shards_and_nothing_else() {
+    let client = dynamodb().await;
+    let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
+    for (key, day, shard) in [
+        ("key-1", "2026-10-31", "1/r/usage/a"),
+        ("key-1", "2026-11-01", "1/r/usage/a"),
+        ("key-1", "2026-11-01", "1/r/other/a"),
+        ("key-1", "2026-11-30", "999999999999/us-west-2/usage/shardId-999999999999"),
+        ("key-1", "2026-12-01", "1/r/usage/a"),
+        ("key-2", "2026-11-01", "1/r/usage/a"),
+    ] {
+        let mut update = update("1", "1", &[(0, 1), (5, 2)]);
+        let shard = ShardName::from_stored(shard);
+        update.row = RowKey { api_key_id: key.into(), day: day.parse().unwrap(), shard };
+        assert_eq!(ledger.apply(&update).await.unwrap(), LedgerReply::Applied);
+    }
+    let (from, to) = ("2026-11-01".parse().unwrap(), "2026-11-30".parse().unwrap());
+    let usage = usage_of_key(&client, LEDGER, "key-1", from, to).await.unwrap();
+    let totals: Vec<(String, u64)> =
+        usage.iter().map(|(day, usage)| (day.to_string(), usage.total())).collect();
+    assert_eq!(totals, [("2026-11-01".to_owned(), 6), ("2026-11-30".to_owned(), 3)]);
+}
+
+#[tokio::test]
+async fn a_failure_is_told_by_what_can_be_done_about_it() {
+    let client = dynamodb().await;
+    let refused = DynamoUsageLedger::new(client.clone(), "no-such-table", 400)
+        .apply(&update("1", "1", &[(0, 1)]))
+        .await;
+    assert!(matches!(refused, Err(PortError::Refused { .. })), "{refused:?}");
+
+    // A key has at most 2,048 bytes: such a row will never be written.
+    let too_long = CounterUpdate { row: row(&"k".repeat(2_049)), ..update("1", "1", &[(0, 1)]) };
+    let invalid = DynamoUsageLedger::new(client, LEDGER, 400).apply(&too_long).await;
+    assert!(matches!(invalid, Err(PortError::Invalid { .. })), "{invalid:?}");
+
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let client = Client::new(&load_local(&format!("http://{closed}"), FUNCTION_PATIENCE).await);
+    let unreachable = DynamoUsageLedger::new(client, LEDGER, 400).apply(&update("1", "1", &[(0, 1)])).await;
+    assert!(matches!(unreachable, Err(PortError::Retryable { .. })), "{unreachable:?}");
+}
