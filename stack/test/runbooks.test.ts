@@ -37,11 +37,11 @@ async function prepare(local: LocalMeter): Promise<Record<string, string>> {
     region: 'us-east-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
-  await kinesis.send(new PutRecordCommand({ StreamName: 'usage-local', PartitionKey: 'a', Data: Buffer.from('no access log') }));
+  const { SequenceNumber } = await kinesis.send(new PutRecordCommand({ StreamName: 'usage-local', PartitionKey: 'a', Data: Buffer.from('no access log') }));
   while (!local.meter('quarantine', 'list').includes('1 record in quarantine')) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return { KEY: apiKeyId, LOG_FILE: path.join(local.folder, 'calls.jsonl') };
+  return { KEY: apiKeyId, RECORD: SequenceNumber!, LOG_FILE: path.join(local.folder, 'calls.jsonl') };
 }
 
 describe.each(RUNBOOKS)('%s', (runbook) => {
