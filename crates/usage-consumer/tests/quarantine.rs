@@ -156,3 +156,24 @@ async fn a_batch_that_does_not_fit_into_memory_is_counted_in_parts() {
     assert_eq!(deliver(&consumer, 0, &batch[2..]).await.0, None);
     assert_eq!(ports.total("k"), 400_000);
 }
+
+#[tokio::test]
+async fn what_is_put_back_and_still_wrong_is_kept_again_and_counts_once_when_it_is_mended() {
+    let ports = MemoryPorts::default();
+    let (strict, lenient) = (consumer_that_counts(&ports, 10), consumer(&ports));
+    let lines = [call("k", NOW_MS), call("k", NOW_MS - 15 * DAY)];
+    deliver(&strict, 0, &[record(10, envelope(1, &lines))]).await;
+    for (put_back, sequence_number) in [20, 30].into_iter().enumerate() {
+        // A put-back deletes what it has put on the stream.
+        let payload = ports.store().quarantine.pop().unwrap().payload;
+        deliver(&strict, 1, &[record(sequence_number, payload)]).await;
+        assert_eq!((ports.total("k"), ports.keeps()), (1, 2 + put_back as u64));
+    }
+    // A replay of what was put back first changes nothing.
+    deliver(&strict, 0, &[record(10, envelope(1, &lines))]).await;
+    let payload = kept(&ports)[0].clone();
+    for sequence_number in [40, 50] {
+        deliver(&lenient, 1, &[record(sequence_number, payload.clone())]).await;
+        assert_eq!((ports.total("k"), ports.keeps()), (2, 3));
+    }
+}
