@@ -48,7 +48,7 @@ describe('the dashboard and the alarms', () => {
   test('show whatever an alarm of the meter can be about, or its cause', () => {
     const { dashboard, alarms } = named();
     const hidden = [...alarms].filter((metric) => !dashboard.has(metric));
-    expect(hidden).toEqual(['api-authorizer/LogReadFailures', 'usage-reconciler/LedgerDrift']);
+    expect(hidden).toEqual(['api-authorizer/LogReadFailures', 'api-authorizer/LogBehind', 'usage-reconciler/LedgerDrift']);
   });
 });
 
@@ -56,8 +56,8 @@ test('an alarm goes off by a number of the last five minutes, or by the last hou
   const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
   expect(alarms.map((alarm) => alarm.Properties.AlarmName).sort()).toEqual(
     ['authorizer-errors', 'authorizer-latency', 'consumer-errors', 'freshness', 'given-up', 'invalidation-lag',
-      'invalidation-log-unreadable', 'invalidations-failed', 'iterator-age', 'ledger-drift', 'quarantine', 'refused-calls',
-      'skipped-without-a-key', 'unreadable-claims']
+      'invalidation-log-behind', 'invalidation-log-unreadable', 'invalidations-failed', 'iterator-age', 'ledger-drift',
+      'quarantine', 'refused-calls', 'skipped-without-a-key', 'unreadable-claims']
       .map((id) => `usage-test-${id}`));
   for (const { Properties } of alarms) {
     const hourly = Properties.AlarmName === 'usage-test-ledger-drift';

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use access_log::{Decoder, Form, Limits};
+use access_log::{Decoder, Form, Limits, Origin};
+use metering_core::call_id::CallId;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -16,13 +17,45 @@ type Expected = Option<Found>;
 /// Key id, status and time of a usage record.
 type Found = (Option<String>, u16, i64);
 
-fn decode(data: &[u8]) -> Result<(access_log::Decoded, Vec<Found>), access_log::DecodeError> {
-    let mut found = Vec::new();
-    let decoded = Decoder::new(Limits::default()).decode(data, |record| {
-        found.push((record.api_key_id.map(str::to_owned), record.status.code(), record.requested_at_ms));
-        Ok(())
+/// What the decoder found in a record.
+struct Decoded {
+    form: Form,
+    events: Vec<(CallId, Option<Found>)>,
+}
+
+const ORIGIN: Origin<'_> = Origin { record_name: "1/r/s/shard/7", arrived_at_ms: 1_764_000_000_500 };
+
+fn decode(data: &[u8]) -> Result<Decoded, access_log::DecodeError> {
+    let mut events = Vec::new();
+    let decoded = Decoder::new(Limits::default()).decode(data, ORIGIN, |event| {
+        assert_eq!(event.index as usize, events.len());
+        let call = event.call.ok();
+        let found =
+            call.map(|call| (call.api_key_id.map(str::to_owned), call.status.code(), call.requested_at_ms));
+        events.push((event.id, found));
     })?;
-    Ok((decoded, found))
+    assert_eq!(decoded.event_count as usize, events.len());
+    Ok(Decoded { form: decoded.form, events })
+}
+
+fn parts(data: &[u8], events: &[u32]) -> Vec<Vec<u8>> {
+    Decoder::new(Limits::default()).parts(data, ORIGIN, events).unwrap()
+}
+
+/// The identity of an event, as the documentation of the format says.
+fn reference_id(line: &str, event_id: &str, logged_at_ms: i64) -> CallId {
+    let parsed: Option<Value> = serde_json::from_str(line).ok().filter(Value::is_object);
+    let text = |name: &str| match &parsed.as_ref()?[name] {
+        Value::String(text) if text != "-" && !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let time = match text("requestTimeEpoch") {
+        Some(epoch) => epoch.parse().ok(),
+        None => text("requestTime").and_then(|time| metering_core::window::parse_request_time(&time).ok()),
+    };
+    let request_id = time.and_then(|_| text("extendedRequestId").or(text("requestId")));
+    CallId::new(request_id.as_deref().unwrap_or(event_id), time.unwrap_or(logged_at_ms))
 }
 
 /// Reads a line as the documentation of the format says, with `serde_json`.
@@ -114,7 +147,7 @@ fn line() -> impl Strategy<Value = String> {
 /// Values that are nearly alike from call to call, now and then a hostile one.
 fn values_of_one_format() -> impl Strategy<Value = HashMap<&'static str, String>> {
     let key = prop_oneof![
-        12 => "\"k[0-9]\"", 2 => "\"[a-c\u{e9}]{1,3}\"", 1 => Just(r#""-""#.to_owned()), 1 => "[0-9]{4}",
+        12 => "\"k[0-9]\"", 2 => "\"[a-c\u{e9}]{1,3}\"", 1 => Just(r#""-""#.to_owned()), 1 => "[1-9][0-9]{3}",
         1 => Just(r#""a\"b""#.to_owned()), 1 => Just(r#""\u006b1""#.to_owned()), 1 => Just("null".to_owned()),
     ];
     let status = prop_oneof![9 => Just("\"200\"".to_owned()), 2 => "\"[2-5][0-9]{2}\"", 1 => "[1-9][0-9]{2}", 1 => Just("\"20\"".to_owned())];
@@ -159,14 +192,23 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn check(decoded: &access_log::Decoded, found: &[Found], lines: &[String]) -> Result<(), TestCaseError> {
-    let expected: Vec<Expected> = lines.iter().map(|line| reference(line)).collect();
-    let bad: Vec<usize> =
-        expected.iter().enumerate().filter(|(_, line)| line.is_none()).map(|(index, _)| index).collect();
-    prop_assert_eq!(found, expected.into_iter().flatten().collect::<Vec<_>>());
-    prop_assert_eq!(decoded.bad_events.iter().map(|event| event.index).collect::<Vec<_>>(), bad);
-    prop_assert_eq!(decoded.event_count, lines.len());
+/// Compares what was found with an independent reading; `event` says by which
+/// id and time an event without a request id is known.
+fn check(decoded: &Decoded, lines: &[String], event: impl Fn(usize) -> (String, i64)) -> Result<(), TestCaseError> {
+    let expected: Vec<(CallId, Expected)> = lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| {
+            let (id, logged_at_ms) = event(index);
+            (reference_id(line, &id, logged_at_ms), reference(line))
+        })
+        .collect();
+    prop_assert_eq!(&decoded.events, &expected);
     Ok(())
+}
+
+fn logged(index: usize) -> (String, i64) {
+    (format!("{index:056}"), 1_764_000_000_000)
 }
 
 proptest! {
@@ -177,9 +219,9 @@ proptest! {
         let envelope = envelope(&lines);
         let text = if pretty { serde_json::to_string_pretty(&envelope).unwrap() } else { envelope.to_string() };
         let data = if zipped { gzip(text.as_bytes()) } else { text.into_bytes() };
-        let (decoded, found) = decode(&data).unwrap();
+        let decoded = decode(&data).unwrap();
         prop_assert_eq!(decoded.form, Form::LogEvents);
-        check(&decoded, &found, &lines)?;
+        check(&decoded, &lines, logged)?;
     }
 
     /// Many events of one format, so that most are recognised by their layout.
@@ -192,27 +234,39 @@ proptest! {
             let members: Vec<String> = order.iter().map(|name| format!("\"{name}\":{}", values[name])).collect();
             format!("{{{}}}", members.join(","))
         }).collect();
-        let (decoded, found) = decode(envelope(&lines).to_string().as_bytes()).unwrap();
-        check(&decoded, &found, &lines)?;
+        let decoded = decode(envelope(&lines).to_string().as_bytes()).unwrap();
+        check(&decoded, &lines, logged)?;
     }
 
     #[test]
     fn lines_are_read_as_serde_json_reads_them(lines in prop::collection::vec(line(), 1..12)) {
-        let (decoded, found) = decode(lines.join("\n").as_bytes()).unwrap();
+        let decoded = decode(lines.join("\n").as_bytes()).unwrap();
         prop_assert_eq!(decoded.form, Form::Lines);
-        check(&decoded, &found, &lines)?;
+        check(&decoded, &lines, |index| (format!("{}/{index}", ORIGIN.record_name), ORIGIN.arrived_at_ms))?;
     }
 
+    /// Whatever events are taken out of a record, they are the same calls in the part.
     #[test]
-    fn bad_events_put_back_are_the_same_bad_events(lines in prop::collection::vec(line(), 1..12)) {
-        let data = envelope(&lines).to_string().into_bytes();
-        let (decoded, _) = decode(&data).unwrap();
-        prop_assume!(!decoded.bad_events.is_empty());
-        let (again, found) = decode(&decoded.bad_events_payload(&data)).unwrap();
-        prop_assert!(found.is_empty());
-        let texts = |decoded: &access_log::Decoded| decoded.bad_events.iter().map(|event| event.raw.clone()).collect::<Vec<_>>();
-        prop_assert_eq!(texts(&again), texts(&decoded));
-        prop_assert_eq!(again.identity == decoded.identity, decoded.bad_events.len() == decoded.event_count);
+    fn a_part_of_a_record_has_the_same_calls(
+        lines in prop::collection::vec(line(), 1..12),
+        wanted in prop::collection::btree_set(0_u32..12, 1..12),
+        (as_lines, without_ids) in any::<(bool, bool)>(),
+    ) {
+        let mut envelope = envelope(&lines);
+        if without_ids {
+            for event in envelope["logEvents"].as_array_mut().unwrap() {
+                event.as_object_mut().unwrap().remove("id");
+                event.as_object_mut().unwrap().remove("timestamp");
+            }
+        }
+        let data = if as_lines { lines.join("\n").into_bytes() } else { envelope.to_string().into_bytes() };
+        let wanted: Vec<u32> = wanted.into_iter().filter(|event| (*event as usize) < lines.len()).collect();
+        let whole = decode(&data).unwrap();
+        let parts = parts(&data, &wanted);
+        prop_assert_eq!(parts.len(), usize::from(!wanted.is_empty()));
+        let found: Vec<_> = parts.iter().flat_map(|part| decode(part).unwrap().events).collect();
+        let expected: Vec<_> = wanted.iter().map(|event| whole.events[*event as usize].clone()).collect();
+        prop_assert_eq!(found, expected);
     }
 
     #[test]
@@ -237,6 +291,53 @@ proptest! {
 #[test]
 fn a_control_message_has_no_calls() {
     let text = r#"{"messageType":"CONTROL_MESSAGE","owner":"CloudwatchLogs","logGroup":"","logStream":"","subscriptionFilters":[],"logEvents":[{"id":"","timestamp":1,"message":"CWL CONTROL MESSAGE: Checking health of destination Kinesis stream."}]}"#;
-    let (decoded, found) = decode(text.as_bytes()).unwrap();
-    assert_eq!((decoded.form, found.len(), decoded.bad_events.len()), (Form::ControlMessage, 0, 0));
+    assert_eq!(decode(text.as_bytes()).unwrap().form, Form::ControlMessage);
+}
+
+#[test]
+fn a_request_id_is_known_by_its_characters_whatever_the_escapes() {
+    let id = |line: &str| decode(line.as_bytes()).unwrap().events[0].0;
+    let plain = r#"{"extendedRequestId":"a/b=","status":"200","requestTimeEpoch":"5"}"#;
+    let escaped = r#"{"extendedRequestId":"a\/b\u003d","status":"200","requestTimeEpoch":5}"#;
+    assert_eq!(id(plain), id(escaped));
+    assert_eq!(id(plain), CallId::new("a/b=", 5));
+    assert_ne!(id(plain), id(&plain.replace("\"5\"", "\"6\"")));
+}
+
+#[test]
+fn an_escape_does_not_make_another_key_or_another_member() {
+    let key = |line: &str| decode(line.as_bytes()).unwrap().events[0].1.clone().unwrap().0;
+    assert_eq!(key(r#"{"apiKeyId":"\u002d","status":"200","requestTimeEpoch":5}"#), None);
+    let member = r#"{"apiKey\u0049d":"k","status":"200","requestTimeEpoch":5}"#;
+    assert_eq!(key(member), Some("k".to_owned()));
+}
+
+#[test]
+fn a_record_of_too_many_events_is_refused_and_costs_little() {
+    let mut decoder = Decoder::new(Limits { max_events: 3, ..Limits::default() });
+    let mut seen = 0;
+    let three = decoder.decode(b"x\nx\nx", ORIGIN, |_| seen += 1).unwrap();
+    assert_eq!((three.event_count, seen), (3, 3));
+    let error = decoder.decode(b"x\nx\nx\nx", ORIGIN, |_| ()).unwrap_err();
+    assert_eq!(error.reason(), "too-many-events");
+    let events = format!(r#"{{"messageType":"DATA_MESSAGE","logEvents":[{}{{}}]}}"#, "{},".repeat(3));
+    assert_eq!(decoder.decode(events.as_bytes(), ORIGIN, |_| ()).unwrap_err().reason(), "too-many-events");
+}
+
+/// A record that is mostly bad inflates to far more than a record of the stream holds.
+#[test]
+fn parts_fit_back_into_the_stream() {
+    let line = |index: u64| {
+        let noise = index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        json!({"extendedRequestId": format!("{noise:016x}"), "apiKeyId": 7, "requestTimeEpoch": "1764000000000", "status": "200",
+            "noise": format!("{:016x}", noise.wrapping_mul(noise | 1)).repeat(20)}).to_string()
+    };
+    let lines: Vec<String> = (0..6_000).map(line).collect();
+    let data = envelope(&lines).to_string().into_bytes();
+    assert!(data.len() > 2 << 20);
+    let all: Vec<u32> = (0..6_000).collect();
+    let parts = parts(&data, &all);
+    assert!(parts.len() > 1 && parts.iter().all(|part| part.len() <= 1 << 20));
+    let found: usize = parts.iter().map(|part| decode(part).unwrap().events.len()).sum();
+    assert_eq!(found, 6_000);
 }

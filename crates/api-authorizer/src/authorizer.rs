@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Decision;
-use metering_core::decision_cache::{CacheSettings, DecisionCache, Request, Step};
-use metering_core::invalidation::Moment;
+use metering_core::decision_cache::{CacheSettings, DecisionCache, LogCheck, Request, Step};
+use metering_core::invalidation::{LogRead, Moment};
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
 use metering_core::quota::{MonthUsage, UtcMonth};
 use metering_core::window::CallWindow;
@@ -155,9 +155,9 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
     /// Reads the log, so that the first call does not have to.
     pub async fn sync(&self) {
         let began = (self.now)();
-        let (ticket, position) = {
+        let (ticket, position, known) = {
             let mut cache = self.cache();
-            (cache.begin_read(began), cache.log_position())
+            (cache.begin_read(began), cache.log_position(), cache.log_head())
         };
         let result = self.ports.log.read_after(position).await;
         let now = (self.now)();
@@ -165,19 +165,32 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         metrics.add(AuthorizerMetric::LogReads, 1);
         match result {
             Ok(read) => {
-                metrics.add(AuthorizerMetric::InvalidationsByLog, read.entries.len() as u64);
-                let last_answered_ms = self.last_answered_ms.load(Ordering::Relaxed);
-                for entry in &read.entries {
-                    let lag_ms = last_answered_ms.saturating_sub(entry.changed_at_ms);
-                    metrics.measure(AuthorizerMetric::InvalidationLag, lag_ms);
+                if let Some(known) = known {
+                    self.measure_news(&mut metrics, &read, known);
                 }
-                self.cache().synced(ticket, &read, now);
+                if self.cache().synced(ticket, &read, now) == LogCheck::Behind {
+                    tracing::warn!(
+                        head = read.head,
+                        "the invalidation log was lost or restored; run `meter keys check-log`"
+                    );
+                    metrics.add(AuthorizerMetric::LogBehind, 1);
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "the invalidation log cannot be read; keys are read for each call");
                 metrics.add(AuthorizerMetric::LogReadFailures, 1);
                 self.cache().sync_failed(now);
             }
+        }
+    }
+
+    /// Tells of the entries after the last one that was known.
+    fn measure_news(&self, metrics: &mut AuthorizerMetrics, read: &LogRead, known: u64) {
+        let last_answered_ms = self.last_answered_ms.load(Ordering::Relaxed);
+        for entry in read.entries.iter().filter(|entry| entry.sequence > known) {
+            metrics.add(AuthorizerMetric::InvalidationsByLog, 1);
+            let lag_ms = last_answered_ms.saturating_sub(entry.changed_at_ms);
+            metrics.measure(AuthorizerMetric::InvalidationLag, lag_ms);
         }
     }
 

@@ -46,6 +46,9 @@ metrics! {
         LogReads: Count,
         /// Reads of it that failed.
         LogReadFailures: Count,
+        /// Reads of it that showed that it was lost or restored: below an earlier
+        /// head, or below the versions of keys.
+        LogBehind: Count,
         /// Reads of a month's usage.
         UsageReads: Count,
         /// Reads of it that failed.
@@ -113,7 +116,9 @@ impl AuthorizerMetrics {
             return None;
         }
         let mut line = MetricLine::new(SERVICE, environment, now_ms);
-        for metric in [AuthorizerMetric::Unavailable, AuthorizerMetric::LogReadFailures] {
+        for metric in
+            [AuthorizerMetric::Unavailable, AuthorizerMetric::LogReadFailures, AuthorizerMetric::LogBehind]
+        {
             self.add(metric, 0); // An alarm has to see them fall to zero.
         }
         std::mem::take(&mut self.totals).write(&mut line);

@@ -226,6 +226,24 @@ async fn a_change_whose_reply_is_lost_or_throttled_is_made_once() {
     stack.shut_down().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_which_no_reply_ever_comes_is_told_from_the_key() {
+    for torn_transaction in [0.0, 1.0] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = options(folder.path());
+        options.demo_keys = 0;
+        options.faults = FaultRates { lost_reply: 1.0, torn_transaction, ..FaultRates::default() };
+        let stack = LocalStack::start(options).await.unwrap();
+        create(&stack, "key-1", |_| {}).await;
+        let digest = KeyDigest::of_secret("um_second").unwrap();
+        let rotated = stack.key_store.rotate("key-1", digest, 0, false, now_ms()).await.unwrap();
+        assert_eq!((rotated.digest, rotated.previous, rotated.version), (Some(digest), None, 1));
+        let deleted = stack.key_store.delete("key-1", now_ms()).await.unwrap();
+        assert_eq!(deleted.version, 2, "each is made once");
+        stack.shut_down().await;
+    }
+}
+
 async fn publish_deletion(stack: &LocalStack, key_id: &str) {
     let changed = stack.key_store.delete(key_id, now_ms()).await.unwrap();
     let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;

@@ -1,6 +1,7 @@
 //! Deleted keys against fifty instances of the real authorizer: each a process
 //! of its own, killed and started cold at any time, while messages get lost,
-//! late and repeated and the index of keys lags by up to two seconds.
+//! late and repeated and the index of keys lags by up to two seconds; also while
+//! the writes of a deletion become visible one after the other.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -41,7 +42,7 @@ struct Answer {
     admitted: bool,
 }
 
-async fn start(folder: &std::path::Path, sync_interval_ms: u64, seed: u64) -> LocalStack {
+async fn start(folder: &std::path::Path, sync_interval_ms: u64, torn: f64, seed: u64) -> LocalStack {
     let mut options = LocalOptions::new(folder.join("data"), binaries());
     options.demo_keys = 0;
     options.max_authorizers = INSTANCES;
@@ -54,6 +55,7 @@ async fn start(folder: &std::path::Path, sync_interval_ms: u64, seed: u64) -> Lo
         repeated_notification: 0.3,
         notification_delay_ms: 3_000,
         index_lag_ms: 2_000,
+        torn_transaction: torn,
         ..FaultRates::default()
     };
     options.fault_seed = seed;
@@ -91,6 +93,8 @@ fn effect(answer: &[u8]) -> String {
 
 /// What the clients of a run share.
 struct Run {
+    /// How many keys are deleted.
+    to_delete: usize,
     stack: LocalStack,
     /// The keys: first those that are never deleted, last those that were deleted last.
     in_use: Mutex<Vec<usize>>,
@@ -161,21 +165,24 @@ impl Run {
     }
 }
 
-/// Deletes a thousand keys under load and returns the run.
-async fn run(sync_interval_ms: u64, per_second: u64) -> (Run, tempfile::TempDir) {
+/// Deletes a thousand keys under load and returns the run; a fifth of them where
+/// transactions are torn, which take that much longer.
+async fn run(sync_interval_ms: u64, per_second: u64, torn: f64) -> (Run, tempfile::TempDir) {
     let seed: u64 = rand::rng().random();
     println!("seed {seed}");
     let folder = tempfile::tempdir().unwrap();
-    let stack = start(folder.path(), sync_interval_ms, seed).await;
-    for key in 0..DELETED + KEPT {
+    let stack = start(folder.path(), sync_interval_ms, torn, seed).await;
+    let to_delete = if torn > 0.0 { DELETED / 5 } else { DELETED };
+    for key in (0..to_delete).chain(DELETED..DELETED + KEPT) {
         create(&stack, key).await;
     }
     let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
     let topic =
         Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
     let run = Arc::new(Run {
+        to_delete,
         stack,
-        in_use: Mutex::new((DELETED..DELETED + KEPT).chain(0..DELETED).collect()),
+        in_use: Mutex::new((DELETED..DELETED + KEPT).chain(0..to_delete).collect()),
         deleted_us: Mutex::default(),
         answers: Mutex::default(),
         errors: AtomicU64::new(0),
@@ -186,7 +193,7 @@ async fn run(sync_interval_ms: u64, per_second: u64) -> (Run, tempfile::TempDir)
         .map(|asker| tokio::spawn(run.clone().ask(per_second / INSTANCES as u64, seed ^ asker)));
     let askers: Vec<_> = askers.chain([tokio::spawn(run.clone().kill(seed ^ 0x1000))]).collect();
     let deleters = (0..2_u64).map(|deleter| {
-        let keys = (0..DELETED).filter(|key| *key as u64 % 2 == deleter).collect();
+        let keys = (0..to_delete).filter(|key| *key as u64 % 2 == deleter).collect();
         tokio::spawn(run.clone().delete(keys, topic.clone(), seed ^ (0x2000 + deleter)))
     });
     for deleter in deleters.collect::<Vec<_>>() {
@@ -213,7 +220,7 @@ async fn run(sync_interval_ms: u64, per_second: u64) -> (Run, tempfile::TempDir)
 fn lags_us(run: &Run) -> Histogram<u64> {
     let mut lags = Histogram::<u64>::new(3).unwrap();
     let deleted = run.deleted_us.lock().unwrap();
-    assert_eq!(deleted.len(), DELETED);
+    assert_eq!(deleted.len(), run.to_delete);
     for answer in run.answers.lock().unwrap().iter().filter(|answer| answer.admitted) {
         if let Some(lag_us) =
             deleted.get(&answer.key).and_then(|deleted_us| answer.began_us.checked_sub(*deleted_us))
@@ -240,7 +247,7 @@ fn print(lags_us: &Histogram<u64>, interval_ms: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_instance_admits_a_key_later_than_the_interval_after_its_deletion() {
     let _machine = MACHINE.lock().await;
-    let (run, _folder) = Box::pin(run(1_000, 2_000)).await;
+    let (run, _folder) = Box::pin(run(1_000, 2_000, 0.0)).await;
     let lags = lags_us(&run);
     print(&lags, 1_000);
     println!("told: {:?}", run.stack.metrics.counts());
@@ -271,7 +278,7 @@ async fn no_instance_admits_a_key_later_than_the_interval_after_its_deletion() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_an_interval_of_0_no_call_after_the_deletion_is_admitted() {
     let _machine = MACHINE.lock().await;
-    let (run, _folder) = Box::pin(run(0, 2_000)).await;
+    let (run, _folder) = Box::pin(run(0, 2_000, 0.0)).await;
     let lags = lags_us(&run);
     assert!(
         lags.is_empty(),
@@ -282,11 +289,30 @@ async fn with_an_interval_of_0_no_call_after_the_deletion_is_admitted() {
     run.stack.shut_down().await;
 }
 
+/// DynamoDB isolates a transaction from no read of several items.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_interval_holds_also_beside_deletions_that_become_visible_write_by_write() {
+    let _machine = MACHINE.lock().await;
+    let (run, _folder) = Box::pin(run(1_000, 2_000, 0.8)).await;
+    let lags = lags_us(&run);
+    print(&lags, 1_000);
+    assert!(lags.max() <= 1_000_000 + CLOCK_ERROR_US, "admitted {} µs after the deletion", lags.max());
+    let denied = |answer: &&Answer| answer.key >= DELETED && !answer.admitted;
+    assert_eq!(run.answers.lock().unwrap().iter().filter(denied).count(), 0);
+    let mut versions: Vec<u64> =
+        run.stack.key_store.list().await.unwrap().iter().map(|key| key.version).collect();
+    versions.sort_unstable();
+    let deleted = (1..=run.to_delete as u64).collect::<Vec<_>>();
+    assert_eq!(versions[KEPT..], deleted, "each transaction was carried out once and as a whole");
+    assert_eq!(run.stack.metrics.count("LogBehind"), 0);
+    run.stack.shut_down().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_key_is_admitted_by_every_instance_on_its_first_call_while_the_index_lags() {
     let _machine = MACHINE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let stack = Arc::new(start(folder.path(), 1_000, 7).await);
+    let stack = Arc::new(start(folder.path(), 1_000, 0.0, 7).await);
     // Until the instances trust the index, they do not ask it.
     let until_ms = now_ms() + 2_600;
     while now_ms() < until_ms {

@@ -30,6 +30,7 @@ use crate::logs::LogsService;
 use crate::notifications::Notifications;
 use crate::queues::Queues;
 use crate::stack::STREAM;
+use crate::torn_transactions::{self, Reply};
 
 /// More than any request of these services may have.
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -94,44 +95,54 @@ impl AwsEndpoint {
             );
         }
         let body = ask_for_consumed_capacity(body);
-        let mut request = http::Request::post(format!("http://{}/", self.dynamodb));
+        let may_tear = operation == "TransactWriteItems" && self.faults.rates().torn_transaction > 0.0;
+        let reply = if may_tear {
+            torn_transactions::carry_out(self.clone(), headers.clone(), body.clone()).await
+        } else {
+            self.forward(&headers, operation, body.clone()).await
+        };
+        let (parts, reply) = match reply {
+            Ok(reply) => reply.into_parts(),
+            Err(response) => return response,
+        };
+        if operation == "TransactWriteItems" && parts.status.is_success() {
+            self.note_transaction(&body);
+        }
+        self.tell_consumed(operation, &body, parts.status, &reply);
+        if fault == WriteFault::LoseReply {
+            return lost_reply();
+        }
+        Response::from_parts(parts, Body::from(reply))
+    }
+
+    /// Hands an operation on to the embedded database, and reads its reply.
+    pub(crate) async fn forward(&self, headers: &HeaderMap, operation: &str, body: Bytes) -> Reply {
+        let mut request = http::Request::post(format!("http://{}/", self.dynamodb))
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
         for name in [header::CONTENT_TYPE, header::AUTHORIZATION] {
             if let Some(value) = headers.get(&name) {
                 request = request.header(name, value);
             }
         }
-        for name in ["x-amz-target", "x-amz-date", "x-amz-security-token"] {
+        for name in ["x-amz-date", "x-amz-security-token"] {
             if let Some(value) = headers.get(name) {
                 request = request.header(name, value);
             }
         }
-        let Ok(request) = request.body(Full::new(body.clone())) else {
-            return error_response(
+        let Ok(request) = request.body(Full::new(body)) else {
+            return Err(error_response(
                 StatusCode::BAD_REQUEST,
                 "SerializationException",
                 "the request has no usable headers",
-            );
+            ));
         };
-        let reply = self.client.request(request).await;
-        if operation == "TransactWriteItems" && reply.as_ref().is_ok_and(|reply| reply.status().is_success())
-        {
-            self.note_transaction(&body);
-        }
-        match reply {
-            Ok(response) => {
-                let (parts, reply) = match collect(response).await {
-                    Ok(response) => response.into_parts(),
-                    Err(response) => return response,
-                };
-                self.tell_consumed(operation, &body, parts.status, &reply);
-                if fault == WriteFault::LoseReply {
-                    return lost_reply();
-                }
-                Response::from_parts(parts, Body::from(reply))
-            }
-            Err(error) => {
-                error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string())
-            }
+        match self.client.request(request).await {
+            Ok(response) => collect(response).await,
+            Err(error) => Err(error_response(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalServerError",
+                &error.to_string(),
+            )),
         }
     }
 

@@ -6,6 +6,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use crate::torn_transactions::TornTransactions;
+
 /// How often which fault happens; each a probability from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -26,6 +28,8 @@ pub struct FaultRates {
     pub repeated_notification: f64,
     /// The longest that the delivery of a notification takes, in milliseconds.
     pub notification_delay_ms: u64,
+    /// The writes of a transaction become visible one after the other.
+    pub torn_transaction: f64,
     /// By how much the index of keys lags at most, in milliseconds.
     pub index_lag_ms: u64,
 }
@@ -35,6 +39,7 @@ pub struct FaultRates {
 pub struct Faults {
     rates: Mutex<FaultRates>,
     random: Mutex<StdRng>,
+    pub(crate) transactions: TornTransactions,
 }
 
 /// What happens to a write.
@@ -51,7 +56,8 @@ pub enum WriteFault {
 impl Faults {
     /// Faults at these rates, the same for the same seed and order of events.
     pub fn new(rates: FaultRates, seed: u64) -> Self {
-        Self { rates: Mutex::new(rates), random: Mutex::new(StdRng::seed_from_u64(seed)) }
+        let random = Mutex::new(StdRng::seed_from_u64(seed));
+        Self { rates: Mutex::new(rates), random, transactions: TornTransactions::default() }
     }
 
     /// What goes wrong at present.
@@ -95,6 +101,17 @@ impl Faults {
         let count = 1 + usize::from(self.draw() < repeated_notification);
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         (0..count).map(|_| random.random_range(0..=notification_delay_ms)).collect()
+    }
+
+    /// Draws whether a transaction is torn.
+    pub fn tears_transaction(&self) -> bool {
+        let rate = self.rates().torn_transaction;
+        rate > 0.0 && self.draw() < rate
+    }
+
+    /// Draws a seed.
+    pub(crate) fn draw_seed(&self) -> u64 {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
 
     /// Draws whether a batch is never delivered.

@@ -22,3 +22,4 @@ pub mod notifications;
 pub mod queues;
 pub mod stack;
 pub mod subscription;
+mod torn_transactions;

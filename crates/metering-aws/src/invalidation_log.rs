@@ -1,12 +1,14 @@
 //! The invalidation log in DynamoDB: one partition, one item per entry, and
-//! the head, which sorts after all of them, so that one Query reads both.
+//! the head, which sorts after all of them, so that one Query reads both. The
+//! head repeats the last entry, so that whoever sees it knows of the change.
 //!
 //! A transaction is all or nothing, but a Query beside it may see a part of it
 //! until it has returned (DynamoDB Developer Guide, "Isolation levels for
 //! DynamoDB transactions"): a read with a gap is made again.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
 use metering_core::invalidation::{LogEntry, LogRead};
 use metering_core::ports::{InvalidationLog, PortError};
 
@@ -36,8 +38,21 @@ impl DynamoInvalidationLog {
         Self { client, table: table.into() }
     }
 
-    async fn query_after(&self, position: u64) -> Result<LogRead, PortError> {
-        let operation = || format!("reading the invalidation log in table {}", self.table);
+    fn operation(&self) -> String {
+        format!("reading the invalidation log in table {}", self.table)
+    }
+
+    fn malformed(&self) -> PortError {
+        PortError::Refused { operation: self.operation(), source: "an entry of the log is malformed".into() }
+    }
+
+    /// The head of the log and the entry that it repeats.
+    fn head(&self, item: &Item) -> Result<LogEntry, PortError> {
+        let sequence = sequence(item, "sequence").ok_or_else(|| self.malformed())?;
+        entry(item, sequence).ok_or_else(|| self.malformed())
+    }
+
+    async fn query_after(&self, position: Option<u64>) -> Result<LogRead, PortError> {
         let mut items = self
             .client
             .query()
@@ -45,55 +60,109 @@ impl DynamoInvalidationLog {
             .consistent_read(true)
             .key_condition_expression("pk = :log AND sk > :position")
             .expression_attribute_values(":log", AttributeValue::S(LOG.to_owned()))
-            .expression_attribute_values(":position", number(position))
+            .expression_attribute_values(":position", number(position.unwrap_or(HEAD - 1)))
             .into_paginator()
             .items()
             .send();
-        let mut read = LogRead::default();
+        let (mut read, mut head) = (LogRead::default(), None);
         while let Some(item) = items.next().await {
-            let item = item.map_err(|error| port_error(operation(), error))?;
-            let malformed = || PortError::Refused {
-                operation: operation(),
-                source: "an entry of the log is malformed".into(),
-            };
-            match sequence(&item, "sk").ok_or_else(malformed)? {
-                HEAD => read.head = sequence(&item, "sequence").ok_or_else(malformed)?,
-                place => read.entries.push(entry(&item, place).ok_or_else(malformed)?),
+            let item = item.map_err(|error| port_error(self.operation(), error))?;
+            match sequence(&item, "sk").ok_or_else(|| self.malformed())? {
+                HEAD => head = Some(self.head(&item)?),
+                place => read.entries.push(entry(&item, place).ok_or_else(|| self.malformed())?),
+            }
+        }
+        let Some(last) = head else { return Ok(read) };
+        read.head = last.sequence;
+        if position.is_none_or(|position| position < last.sequence) {
+            let place = read.entries.partition_point(|entry| entry.sequence < last.sequence);
+            if read.entries.get(place).is_none_or(|entry| entry.sequence > last.sequence) {
+                read.entries.insert(place, last);
             }
         }
         Ok(read)
     }
 
-    /// The two writes that add an entry after `head`, for a transaction.
+    /// Reads the end of the log with strong consistency, for a change of a key.
+    pub(crate) async fn read_end(&self) -> Result<LogEnd, PortError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .limit(2)
+            .key_condition_expression("pk = :log")
+            .expression_attribute_values(":log", AttributeValue::S(LOG.to_owned()));
+        let reply = request.send().await.map_err(|error| port_error(self.operation(), error))?;
+        let items = reply.items();
+        let is_head = |item: &&Item| sequence(item, "sk") == Some(HEAD);
+        let last = items.iter().find(is_head).map(|item| self.head(item)).transpose()?;
+        let head = last.as_ref().map_or(0, |last| last.sequence);
+        let has_entry = items.iter().any(|item| sequence(item, "sk") == Some(head));
+        Ok(LogEnd { head, last, has_entry })
+    }
+
+    /// The two writes that add an entry with this sequence after `end`, for a
+    /// transaction.
     pub(crate) fn append(
         &self,
-        head: u64,
-        key_id: &str,
-        now_ms: i64,
-    ) -> Result<[TransactWriteItem; 2], aws_sdk_dynamodb::error::BuildError> {
-        let entry = Put::builder()
+        end: &LogEnd,
+        entry: &LogEntry,
+    ) -> Result<[TransactWriteItem; 2], BuildError> {
+        let changed_at = AttributeValue::N(entry.changed_at_ms.to_string());
+        let ttl = AttributeValue::N((entry.changed_at_ms / 1000 + RETENTION_S).to_string());
+        let new_entry = Put::builder()
             .table_name(&self.table)
             .item("pk", AttributeValue::S(LOG.to_owned()))
-            .item("sk", number(head + 1))
-            .item("keyId", AttributeValue::S(key_id.to_owned()))
-            .item("changedAtMs", AttributeValue::N(now_ms.to_string()))
-            .item(crate::tables::TTL_ATTRIBUTE, AttributeValue::N((now_ms / 1000 + RETENTION_S).to_string()))
+            .item("sk", number(entry.sequence))
+            .item("keyId", AttributeValue::S(entry.key_id.clone()))
+            .item("changedAtMs", changed_at.clone())
+            .item(crate::tables::TTL_ATTRIBUTE, ttl)
             .condition_expression("attribute_not_exists(pk)");
         let new_head = Update::builder()
             .table_name(&self.table)
             .key("pk", AttributeValue::S(LOG.to_owned()))
             .key("sk", number(HEAD))
-            .update_expression("SET #sequence = :new")
-            .condition_expression(if head == 0 { "attribute_not_exists(pk)" } else { "#sequence = :old" })
+            .update_expression("SET #sequence = :new, keyId = :key, changedAtMs = :changed")
             .expression_attribute_names("#sequence", "sequence")
-            .expression_attribute_values(":new", number(head + 1));
-        let new_head =
-            if head == 0 { new_head } else { new_head.expression_attribute_values(":old", number(head)) };
+            .expression_attribute_values(":new", number(entry.sequence))
+            .expression_attribute_values(":key", AttributeValue::S(entry.key_id.clone()))
+            .expression_attribute_values(":changed", changed_at);
+        let new_head = if end.last.is_none() {
+            new_head.condition_expression("attribute_not_exists(pk)")
+        } else {
+            let old = new_head.expression_attribute_values(":old", number(end.head));
+            old.condition_expression("#sequence = :old")
+        };
         Ok([
-            TransactWriteItem::builder().put(entry.build()?).build(),
+            TransactWriteItem::builder().put(new_entry.build()?).build(),
             TransactWriteItem::builder().update(new_head.build()?).build(),
         ])
     }
+
+    /// Has a transaction make sure that there is no entry with this sequence,
+    /// neither written nor being written.
+    pub(crate) fn check_no_entry(&self, sequence: u64) -> Result<TransactWriteItem, BuildError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(LOG.to_owned()))
+            .key("sk", number(sequence))
+            .condition_expression("attribute_not_exists(pk)");
+        Ok(TransactWriteItem::builder().condition_check(check.build()?).build())
+    }
+}
+
+/// The end of the log.
+#[derive(Debug)]
+pub(crate) struct LogEnd {
+    /// The sequence of the last entry ever written; 0 where there is none.
+    pub(crate) head: u64,
+    /// The last entry, as the head repeats it.
+    pub(crate) last: Option<LogEntry>,
+    /// Whether the entry itself can be read. It cannot once it has expired, or
+    /// while its change is being made.
+    pub(crate) has_entry: bool,
 }
 
 fn number(value: u64) -> AttributeValue {
@@ -112,13 +181,10 @@ fn entry(item: &Item, sequence: u64) -> Option<LogEntry> {
 
 impl InvalidationLog for DynamoInvalidationLog {
     async fn read_after(&self, position: Option<u64>) -> Result<LogRead, PortError> {
-        let Some(position) = position else {
-            // Nothing is after the head but the head.
-            return self.query_after(HEAD - 1).await;
-        };
         let mut read = self.query_after(position).await?;
+        let Some(after) = position else { return Ok(read) };
         for _ in 1..MAX_READS {
-            if read.continues(position) {
+            if read.is_whole_after(after) {
                 break;
             }
             read = self.query_after(position).await?;

@@ -1,17 +1,15 @@
 //! Makes, changes and deletes keys.
 //!
-//! Every change of a key is one transaction with its entry in the invalidation
-//! log, so that no instance can miss it: key and log entry are both there or
-//! neither is.
+//! How a change is made so that no instance can miss it: [`crate::key_change`].
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use metering_core::api_key::{KeyDigest, KeyRecord, PreviousSecret};
-use metering_core::ports::{InvalidationLog, KeyTable, PortError};
+use metering_core::ports::{KeyTable, PortError};
 
 use crate::error::port_error;
 use crate::invalidation_log::DynamoInvalidationLog;
@@ -19,19 +17,17 @@ use crate::key_items;
 use crate::key_table::DynamoKeyTable;
 
 /// How often a change is tried when others change the log at the same time.
-const MAX_TRIES: u32 = 50;
+pub(crate) const MAX_TRIES: u32 = 50;
 /// The longest wait between two tries, in milliseconds.
 const MAX_WAIT_MS: u64 = 200;
-/// How long a deleted key can still be told from an unknown one, in seconds: 400 days.
-const DELETED_RETENTION_S: i64 = 400 * 24 * 3_600;
 
 /// Keys, to administer.
 #[derive(Debug, Clone)]
 pub struct KeyStore {
     client: Client,
-    table: String,
-    keys: DynamoKeyTable,
-    log: DynamoInvalidationLog,
+    pub(crate) table: String,
+    pub(crate) keys: DynamoKeyTable,
+    pub(crate) log: DynamoInvalidationLog,
 }
 
 /// Why a key could not be made or changed.
@@ -69,6 +65,16 @@ pub enum KeyStoreError {
         /// The key.
         key_id: String,
     },
+    /// Whether the key was made or changed is not known, since no reply came.
+    #[error(
+        "it is not known whether the key {key_id} was changed, since DynamoDB did not answer; look with `meter keys show {key_id}`"
+    )]
+    Unknown {
+        /// The key.
+        key_id: String,
+        /// What the last try met.
+        source: PortError,
+    },
     /// The store cannot be used.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -83,11 +89,14 @@ pub enum Imported {
     AlreadyThere,
 }
 
-enum Failure {
+pub(crate) enum Failure {
     /// The log or the key was changed meanwhile.
     Again,
     /// Something exists that must not.
     Exists,
+    /// No reply came: it was carried out, will be, or never is.
+    Unknown(PortError),
+    /// It was not carried out.
     Other(PortError),
 }
 
@@ -108,15 +117,30 @@ impl KeyStore {
         let taken = || KeyStoreError::Taken { key_id: key.key_id.clone() };
         let digest = key.digest.ok_or_else(taken)?;
         let writes = [self.new_item(key_items::to_item(key, None))?, self.new_pointer(&digest, &key.key_id)?];
+        let mut is_unknown = false;
         for attempt in 0..MAX_TRIES {
+            if is_unknown && self.is_made(key, &digest).await? {
+                return Ok(());
+            }
             match self.transact(writes.to_vec()).await {
                 Ok(()) => return Ok(()),
+                Err(Failure::Exists) if is_unknown && self.is_made(key, &digest).await? => return Ok(()),
                 Err(Failure::Exists) => return Err(taken()),
+                Err(Failure::Unknown(source)) if is_unknown => {
+                    return Err(KeyStoreError::Unknown { key_id: key.key_id.clone(), source });
+                }
+                Err(Failure::Unknown(_)) => is_unknown = true,
                 Err(Failure::Again) => pause(&key.key_id, attempt).await,
                 Err(Failure::Other(error)) => return Err(error.into()),
             }
         }
         Err(KeyStoreError::Contention { key_id: key.key_id.clone() })
+    }
+
+    /// Whether a key with this secret is there, whose making was not answered.
+    async fn is_made(&self, key: &KeyRecord, digest: &KeyDigest) -> Result<bool, PortError> {
+        let made = self.keys.find_consistently(digest).await?;
+        Ok(made.is_some_and(|made| made.key_id == key.key_id))
     }
 
     /// Makes a key, unless the same one is there: so an import can be repeated.
@@ -186,11 +210,15 @@ impl KeyStore {
             key.previous = None;
             Ok(())
         };
-        self.change(key_id, now_ms, None, change).await
+        let is_done = |key: &KeyRecord| key.deleted_at_ms == Some(now_ms);
+        self.change(key_id, now_ms, None, is_done, change).await
     }
 
-    /// Gives a key another secret. The present one stays valid for `overlap_ms`;
-    /// with `end_previous`, an earlier rotation's overlap is cut short.
+    /// Gives a key another secret. The present one stays valid for `overlap_ms`,
+    /// by the clock of `now_ms`; with `end_previous`, an earlier rotation's
+    /// overlap is cut short. With an overlap of 0 no earlier secret is kept at
+    /// all, so that none can stay valid by the error of a clock. Where the key
+    /// has this secret already, nothing is changed.
     ///
     /// # Errors
     /// When there is no such key, an earlier overlap is not over, the secret
@@ -205,16 +233,18 @@ impl KeyStore {
     ) -> Result<KeyRecord, KeyStoreError> {
         let change = |key: &mut KeyRecord| {
             let overlapping = key.previous.as_ref().filter(|previous| now_ms < previous.valid_until_ms);
-            if let (Some(previous), false) = (overlapping, end_previous) {
+            if let (Some(previous), false) = (overlapping, end_previous || overlap_ms == 0) {
                 let (key_id, valid_until_ms) = (key.key_id.clone(), previous.valid_until_ms);
                 return Err(KeyStoreError::StillOverlapping { key_id, valid_until_ms });
             }
             let valid_until_ms = now_ms + overlap_ms;
-            key.previous = key.digest.map(|digest| PreviousSecret { digest, valid_until_ms });
+            let previous = key.digest.map(|digest| PreviousSecret { digest, valid_until_ms });
+            key.previous = previous.filter(|_| overlap_ms > 0);
             key.digest = Some(digest);
             Ok(())
         };
-        self.change(key_id, now_ms, Some(digest), change).await
+        let is_done = |key: &KeyRecord| key.digest == Some(digest);
+        self.change(key_id, now_ms, Some(digest), is_done, change).await
     }
 
     /// Changes what else is known of a key: its limit, plan, expiry, name or labels.
@@ -231,39 +261,7 @@ impl KeyStore {
             change(key);
             Ok(())
         };
-        self.change(key_id, now_ms, None, change).await
-    }
-
-    /// Changes a key and adds the log's entry, whose sequence is the version
-    /// of the key that is returned.
-    async fn change(
-        &self,
-        key_id: &str,
-        now_ms: i64,
-        new_secret: Option<KeyDigest>,
-        change: impl Fn(&mut KeyRecord) -> Result<(), KeyStoreError>,
-    ) -> Result<KeyRecord, KeyStoreError> {
-        for attempt in 0..MAX_TRIES {
-            let mut key = self.get(key_id).await?;
-            if key.deleted_at_ms.is_some() {
-                return Err(KeyStoreError::Deleted { key_id: key_id.to_owned() });
-            }
-            let (seen, head) = (key.version, self.log.read_after(None).await?.head);
-            change(&mut key)?;
-            key.version = head + 1;
-            let mut writes = vec![self.changed_item(&key, seen)?];
-            writes.extend(self.log.append(head, key_id, now_ms).map_err(malformed)?);
-            if let Some(digest) = &new_secret {
-                writes.push(self.new_pointer(digest, key_id)?);
-            }
-            match self.transact(writes).await {
-                Ok(()) => return Ok(key),
-                Err(Failure::Exists) => return Err(KeyStoreError::Taken { key_id: key_id.to_owned() }),
-                Err(Failure::Again) => pause(key_id, attempt).await,
-                Err(Failure::Other(error)) => return Err(error.into()),
-            }
-        }
-        Err(KeyStoreError::Contention { key_id: key_id.to_owned() })
+        self.change(key_id, now_ms, None, |_| false, change).await
     }
 
     fn new_item(&self, item: key_items::Item) -> Result<TransactWriteItem, PortError> {
@@ -272,21 +270,15 @@ impl KeyStore {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    fn new_pointer(&self, digest: &KeyDigest, key_id: &str) -> Result<TransactWriteItem, PortError> {
+    pub(crate) fn new_pointer(
+        &self,
+        digest: &KeyDigest,
+        key_id: &str,
+    ) -> Result<TransactWriteItem, PortError> {
         self.new_item(key_items::pointer(digest, key_id))
     }
 
-    fn changed_item(&self, key: &KeyRecord, seen: u64) -> Result<TransactWriteItem, PortError> {
-        let expires_s = key.deleted_at_ms.map(|deleted| deleted / 1000 + DELETED_RETENTION_S);
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(key_items::to_item(key, expires_s)))
-            .condition_expression("version = :seen")
-            .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
-        Ok(TransactWriteItem::builder().put(put.build().map_err(malformed)?).build())
-    }
-
-    async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), Failure> {
+    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), Failure> {
         let creates_only = |place: usize| {
             writes[place].put().is_some_and(|put| {
                 put.table_name() == self.table
@@ -307,18 +299,26 @@ impl KeyStore {
                 return Err(Failure::Again);
             }
         }
-        Err(Failure::Other(port_error(format!("writing the keys in table {}", self.table), error)))
+        let was_refused = match &error {
+            SdkError::ConstructionFailure(_) => true,
+            // A try before is still at it.
+            SdkError::ServiceError(service) if service.err().is_transaction_in_progress_exception() => false,
+            SdkError::ServiceError(service) => service.raw().status().is_client_error(),
+            _ => false,
+        };
+        let error = port_error(format!("writing the keys in table {}", self.table), error);
+        Err(if was_refused { Failure::Other(error) } else { Failure::Unknown(error) })
     }
 }
 
 /// Waits before another try, each key for another time, so that two that
 /// collide do not do so again.
-async fn pause(key_id: &str, attempt: u32) {
+pub(crate) async fn pause(key_id: &str, attempt: u32) {
     let spread = key_id.bytes().fold(attempt, |sum, byte| (sum * 31 + u32::from(byte)) % 97);
     let wait_ms = u64::from(spread % 20 + attempt * 5).min(MAX_WAIT_MS);
     tokio::time::sleep(Duration::from_millis(wait_ms)).await;
 }
 
-fn malformed(error: aws_sdk_dynamodb::error::BuildError) -> PortError {
+pub(crate) fn malformed(error: aws_sdk_dynamodb::error::BuildError) -> PortError {
     PortError::Refused { operation: "writing a key".to_owned(), source: Box::new(error) }
 }

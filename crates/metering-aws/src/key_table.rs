@@ -30,6 +30,12 @@ impl DynamoKeyTable {
         item.map(|item| self.read(&item)).transpose()
     }
 
+    /// The id of the key that a secret is or was one of.
+    pub(crate) async fn pointer(&self, digest: &KeyDigest) -> Result<Option<String>, PortError> {
+        let pointer = self.item(key_items::pointer_pk(digest)).await?;
+        Ok(pointer.and_then(|pointer| pointer.get("keyId")?.as_s().ok().cloned()))
+    }
+
     async fn item(&self, pk: aws_sdk_dynamodb::types::AttributeValue) -> Result<Option<Item>, PortError> {
         let request = self.client.get_item().table_name(&self.table).key("pk", pk).consistent_read(true);
         match request.send().await {
@@ -66,9 +72,8 @@ impl KeyTable for DynamoKeyTable {
     }
 
     async fn find_consistently(&self, digest: &KeyDigest) -> Result<Option<KeyRecord>, PortError> {
-        let Some(pointer) = self.item(key_items::pointer_pk(digest)).await? else { return Ok(None) };
-        match pointer.get("keyId").and_then(|key_id| key_id.as_s().ok()) {
-            Some(key_id) => self.key(key_id).await,
+        match self.pointer(digest).await? {
+            Some(key_id) => self.key(&key_id).await,
             None => Ok(None),
         }
     }

@@ -6,6 +6,7 @@ pub mod claim_store;
 pub mod connection;
 mod error;
 pub mod invalidation_log;
+pub mod key_change;
 mod key_items;
 pub mod key_store;
 pub mod key_table;

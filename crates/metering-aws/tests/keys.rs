@@ -5,9 +5,11 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::key_change::LogStanding;
 use metering_aws::key_store::{Imported, KeyStoreError};
 use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, KeyStore, tables};
 use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::authorization::{Denial, admits};
 use metering_core::ports::{InvalidationLog, KeyTable, UsageTotals};
 use metering_core::quota::UtcMonth;
 use metering_core::window::UtcDay;
@@ -80,6 +82,105 @@ async fn a_deleted_key_leaves_the_index_and_is_still_told_from_an_unknown_one() 
     assert_eq!((read.head, read.entries.len(), read.entries[1].changed_at_ms), (2, 2, 7_000));
 }
 
+/// The end of the overlap would be by the operator's clock and be judged by
+/// that of the authorizer.
+#[tokio::test]
+async fn with_an_overlap_of_0_a_leaked_secret_ends_whatever_the_clock_of_the_operator_shows() {
+    let client = embedded().await;
+    let (store, true_ms, operators_ms) = (KeyStore::new(client, KEYS, LOG), 5_000, 605_000);
+    store.create(&key("a", "first")).await.unwrap();
+    store.rotate("a", digest("second"), 60_000, false, operators_ms).await.unwrap();
+    let refused = store.rotate("a", digest("third"), 60_000, false, operators_ms).await;
+    assert!(matches!(refused, Err(KeyStoreError::StillOverlapping { .. })));
+    for (end_previous, secret) in [(false, "third"), (true, "fourth")] {
+        let rotated = store.rotate("a", digest(secret), 0, end_previous, operators_ms).await.unwrap();
+        assert_eq!(rotated.previous, None);
+        assert_eq!(admits(&rotated, &digest(secret), true_ms), Ok(()));
+        for ended in ["first", "second", "leaked"] {
+            assert_eq!(admits(&rotated, &digest(ended), true_ms), Err(Denial::Expired), "{ended}");
+        }
+        let again = store.rotate("a", digest(secret), 0, end_previous, operators_ms).await.unwrap();
+        assert_eq!(again, rotated, "the same secret again changes nothing");
+    }
+}
+
+/// Makes the log what it was at an earlier head.
+async fn restore_log(client: &Client, head: u64) {
+    let items = client.scan().table_name(LOG).send().await.unwrap().items.unwrap();
+    for item in &items {
+        let delete = client.delete_item().table_name(LOG);
+        let sk: u64 = item["sk"].as_n().unwrap().parse().unwrap();
+        if sk > head {
+            delete.key("pk", item["pk"].clone()).key("sk", item["sk"].clone()).send().await.unwrap();
+        }
+    }
+    let Some(last) = items.iter().find(|item| item["sk"].as_n().unwrap() == &head.to_string()) else {
+        return;
+    };
+    let mut item = last.clone();
+    item.insert("sk".to_owned(), AttributeValue::N((1_u64 << 53).to_string()));
+    item.insert("sequence".to_owned(), AttributeValue::N(head.to_string()));
+    client.put_item().table_name(LOG).set_item(Some(item)).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn versions_rise_also_after_the_log_was_lost_or_restored() {
+    for restored in [0, 1] {
+        let client = embedded().await;
+        let store = KeyStore::new(client.clone(), KEYS, LOG);
+        for id in ["a", "b"] {
+            store.create(&key(id, id)).await.unwrap();
+            for change in 0..3 {
+                store.update(id, change, |_| {}).await.unwrap();
+            }
+        }
+        restore_log(&client, restored).await;
+        assert_eq!(store.log_standing().await.unwrap(), LogStanding { head: restored, highest_version: 6 });
+        assert_eq!(store.delete("a", 7).await.unwrap().version, 4, "above what the key had");
+        assert_eq!(store.delete("b", 8).await.unwrap().version, 7);
+        let standing = store.log_standing().await.unwrap();
+        assert_eq!((standing.head, standing.is_behind()), (7, false));
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_behind_is_raised_above_all_versions_once() {
+    let client = embedded().await;
+    let store = KeyStore::new(client.clone(), KEYS, LOG);
+    store.create(&key("a", "secret")).await.unwrap();
+    assert!(!store.raise_log(0).await.unwrap().is_behind(), "nothing was changed yet");
+    for change in 0..3 {
+        store.update("a", change, |_| {}).await.unwrap();
+    }
+    restore_log(&client, 0).await;
+    assert!(store.log_standing().await.unwrap().is_behind());
+    for _ in 0..2 {
+        assert_eq!(store.raise_log(9).await.unwrap(), LogStanding { head: 4, highest_version: 3 });
+    }
+    assert_eq!(store.update("a", 10, |_| {}).await.unwrap().version, 5);
+}
+
+#[tokio::test]
+async fn the_head_tells_of_the_last_entry_also_where_that_cannot_be_read() {
+    let client = embedded().await;
+    let (store, log) =
+        (KeyStore::new(client.clone(), KEYS, LOG), DynamoInvalidationLog::new(client.clone(), LOG));
+    store.create(&key("a", "secret")).await.unwrap();
+    store.update("a", 1, |_| {}).await.unwrap();
+    let last = store.update("a", 2, |_| {}).await.unwrap().version;
+    let whole = log.read_after(Some(1)).await.unwrap();
+    assert_eq!((whole.head, whole.entries.len()), (last, 1));
+    assert_eq!(log.read_after(None).await.unwrap(), whole);
+    let entry = client.delete_item().table_name(LOG).key("pk", AttributeValue::S("log".to_owned()));
+    entry.key("sk", AttributeValue::N(last.to_string())).send().await.unwrap();
+    assert_eq!(log.read_after(Some(1)).await.unwrap(), whole);
+    assert_eq!(
+        store.update("a", 3, |_| {}).await.unwrap().version,
+        3,
+        "it has expired, so nothing is awaited"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_at_the_same_time_get_one_sequence_each_without_a_gap() {
     let client = embedded().await;
@@ -101,7 +202,7 @@ async fn changes_at_the_same_time_get_one_sequence_each_without_a_gap() {
     versions.sort_unstable();
     assert_eq!(versions, (1..=12).collect::<Vec<u64>>());
     let read = log.read_after(Some(7)).await.unwrap();
-    assert!(read.continues(7) && read.head == 12, "{read:?}");
+    assert!(read.is_whole_after(7) && read.head == 12, "{read:?}");
     assert_eq!(log.read_after(None).await.unwrap().head, 12);
     assert!(log.read_after(Some(12)).await.unwrap().entries.is_empty());
 }

@@ -11,10 +11,17 @@
 //!   `sync_interval_ms`;
 //! - **tombstones**: a copy of a key below its floor is not used (see
 //!   [`crate::invalidation`]);
+//! - **head**: a copy of a key above the head of the log is not used: the log
+//!   has not told of its change yet, or has begun anew;
 //! - **index**: the index lags, so it is used only by an instance that has
 //!   followed the log for longer than the index can lag;
-//! - **fail closed**: while the log cannot be read, every request reads its key
-//!   with strong consistency, or is not answered.
+//! - **fail closed**: while the log cannot be read, and for a key whose copies
+//!   cannot be used, every request reads its key with strong consistency, or is
+//!   not answered.
+//!
+//! A strongly consistent read that a request itself began is always an answer
+//! to that request: a change that it does not see had not returned when the
+//! request began. Only whether it is remembered is in question.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -23,7 +30,7 @@ use lru::LruCache;
 
 use crate::api_key::{KeyDigest, KeyRecord};
 use crate::authorization::{Decision, Denial, admits};
-use crate::invalidation::{Floors, LogRead, Moment};
+use crate::invalidation::{Floors, LogEntry, LogRead, Moment};
 use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
 
 /// Durations and sizes.
@@ -86,9 +93,16 @@ pub enum Step {
     GiveUp(&'static str),
 }
 
-/// How often a strongly consistent read may find a copy that is already known
-/// to be outdated, because the key was changed meanwhile.
-const MAX_OUTDATED_READS: u8 = 3;
+/// What a read of the log told of the log itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogCheck {
+    /// It is what it has to be, as far as this instance can tell.
+    Sound,
+    /// Its head is below one that was read before, its last entry is another
+    /// than before, or a key has had a version above the head for longer than
+    /// any read or change takes: the log was lost or restored.
+    Behind,
+}
 
 /// A request under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +111,6 @@ pub struct Request {
     order: u64,
     found: Option<Found>,
     index_missed: bool,
-    outdated_reads: u8,
     usage_failed: bool,
     usage: Option<MonthUsage>,
     read_anything: bool,
@@ -111,7 +124,7 @@ impl Request {
 
     /// What decides how it goes on, but for the order of things, for comparing states.
     pub fn fingerprint(&self) -> impl PartialEq + Hash + use<> {
-        (self.digest, self.found.clone(), self.index_missed, self.outdated_reads)
+        (self.digest, self.found.clone(), self.index_missed)
     }
 
     /// Whether the key had to be read, since it was not remembered.
@@ -136,9 +149,11 @@ pub struct Ticket {
     generation: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct LogState {
-    position: u64,
+    head: u64,
+    /// The entry of the head; `None` where there is none, or it was not read.
+    last: Option<LogEntry>,
     /// When the last read of it began.
     synced: Ticket,
     /// Since when no entry can have been missed.
@@ -158,12 +173,20 @@ struct RememberedUsage {
     told: Option<Threshold>,
 }
 
+/// A version of a key above the head of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct AboveHead {
+    version: u64,
+    found: Moment,
+}
+
 /// What an instance remembers.
 #[derive(Debug, Clone)]
 pub struct DecisionCache {
     settings: CacheSettings,
     log: Option<LogState>,
     sync_failed: Option<Moment>,
+    above_head: Option<AboveHead>,
     order: u64,
     generation: u64,
     floors: Floors,
@@ -179,6 +202,7 @@ impl DecisionCache {
             settings,
             log: None,
             sync_failed: None,
+            above_head: None,
             order: 0,
             generation: 0,
             floors: Floors::default(),
@@ -196,7 +220,6 @@ impl DecisionCache {
             order: self.next_order(),
             found: None,
             index_missed: false,
-            outdated_reads: 0,
             usage_failed: false,
             usage: None,
             read_anything: false,
@@ -221,18 +244,14 @@ impl DecisionCache {
             Some(Found::Nothing) => return Step::Answer(Decision::deny(Denial::Unknown)),
             None => {}
         }
-        if request.outdated_reads >= MAX_OUTDATED_READS {
-            return Step::GiveUp("the key is being changed again and again");
-        }
         if !self.is_synced(request, now) {
             let log_failed = self.sync_failed.is_some_and(|at| now.age_ms(at) < self.settings.sync_retry_ms);
             return if log_failed { Step::FindConsistently } else { Step::Sync };
         }
-        if let Some(remembered) = self.keys.get(&request.digest)
-            && now.age_ms(remembered.read) < self.settings.key_lifetime_ms
-            && remembered.key.version >= self.floors.of(&remembered.key.key_id)
-        {
-            let key = remembered.key.clone();
+        let lifetime_ms = self.settings.key_lifetime_ms;
+        let remembered = self.keys.get(&request.digest).filter(|known| now.age_ms(known.read) < lifetime_ms);
+        let remembered = remembered.map(|known| known.key.clone());
+        if let Some(key) = remembered.filter(|key| self.may_use(key)) {
             return self.judge(request, &key, now);
         }
         if let Some(read) = self.unknown.get(&request.digest)
@@ -247,15 +266,26 @@ impl DecisionCache {
         }
     }
 
+    /// The rules of tombstones and of the head.
+    fn may_use(&self, copy: &KeyRecord) -> bool {
+        copy.version >= self.floors.of(&copy.key_id)
+            && self.log.as_ref().is_some_and(|log| copy.version <= log.head)
+    }
+
     /// The sync rule.
     fn is_synced(&self, request: &Request, now: Moment) -> bool {
         self.synced_since(request)
-            || self.log.is_some_and(|log| now.age_ms(log.synced.began) < self.settings.sync_interval_ms)
+            || self
+                .log
+                .as_ref()
+                .is_some_and(|log| now.age_ms(log.synced.began) < self.settings.sync_interval_ms)
     }
 
     /// The index rule. Longer, not as long: ages are cut to whole milliseconds.
     fn trusts_index(&self, now: Moment) -> bool {
-        self.log.is_some_and(|log| now.least_age_ms(log.followed_since) > self.settings.index_lag_bound_ms)
+        self.log
+            .as_ref()
+            .is_some_and(|log| now.least_age_ms(log.followed_since) > self.settings.index_lag_bound_ms)
     }
 
     fn judge(&mut self, request: &Request, key: &Arc<KeyRecord>, now: Moment) -> Step {
@@ -298,35 +328,56 @@ impl DecisionCache {
         now.age_ms(known.read) < lifetime_ms
     }
 
-    /// The last entry of the log that is known; `None` where none was read yet.
+    /// Where the next read of the log begins; `None` where none was read yet.
+    /// It is before the last entry that is known, so that this is read again.
     pub fn log_position(&self) -> Option<u64> {
-        self.log.map(|log| log.position)
+        self.log.as_ref().map(|log| log.head.saturating_sub(1))
+    }
+
+    /// The sequence of the last entry of the log that is known; `None` where
+    /// none was read yet.
+    pub fn log_head(&self) -> Option<u64> {
+        self.log.as_ref().map(|log| log.head)
     }
 
     /// Takes what a read of the log found, which began with `ticket` and asked
     /// for what comes after [`Self::log_position`].
-    pub fn synced(&mut self, ticket: Ticket, read: &LogRead, now: Moment) {
+    pub fn synced(&mut self, ticket: Ticket, read: &LogRead, now: Moment) -> LogCheck {
         self.sync_failed = None;
-        let Some(log) = self.log else {
-            // What was read before may have changed before the position.
-            self.forget_everything();
-            self.log = Some(LogState { position: read.head, synced: ticket, followed_since: ticket.began });
-            return;
-        };
-        if ticket.order <= log.synced.order {
-            return; // An older read, which ended late.
+        let (mut check, mut followed_since) = (LogCheck::Sound, now);
+        let known = self.log.take();
+        match known {
+            Some(log) if ticket.order <= log.synced.order => {
+                self.log = Some(log); // An older read, which ended late.
+                return check;
+            }
+            Some(log) if continues(&log, read) => followed_since = log.followed_since,
+            known => {
+                // What was read before may have changed before the head.
+                self.forget_everything();
+                if known.is_some_and(|log| is_another(&log, read)) {
+                    check = LogCheck::Behind;
+                }
+            }
         }
-        if !read.continues(log.position) {
-            self.forget_everything();
-            self.log = Some(LogState { position: read.head, synced: ticket, followed_since: ticket.began });
-            return;
-        }
-        self.log = Some(LogState { position: read.head, synced: ticket, ..log });
+        let last = read.entry(read.head).cloned();
+        self.log = Some(LogState { head: read.head, last, synced: ticket, followed_since });
         self.forget_old_floors(now);
         for entry in &read.entries {
             self.floors.raise(&entry.key_id, entry.sequence, now);
         }
         self.bound_floors(now);
+        if self.head_stays_below_a_key(ticket.began) { LogCheck::Behind } else { check }
+    }
+
+    /// Whether a key has had a version above the head for longer than the
+    /// writes of a change can be visible one by one.
+    fn head_stays_below_a_key(&mut self, now: Moment) -> bool {
+        let Some(above) = self.above_head else { return false };
+        if self.log.as_ref().is_some_and(|log| above.version <= log.head) {
+            self.above_head = None;
+        }
+        self.above_head.is_some() && now.least_age_ms(above.found) > self.settings.read_limit_ms
     }
 
     /// Notes that the log could not be read.
@@ -374,9 +425,7 @@ impl DecisionCache {
         self.forget_old_floors(now);
         request.read_anything = true;
         match key {
-            Some(key)
-                if ticket.generation == self.generation && key.version >= self.floors.of(&key.key_id) =>
-            {
+            Some(key) if ticket.generation == self.generation && self.may_use(&key) => {
                 self.remember(request, ticket, key);
             }
             // It may be too new for the index, or too old in it.
@@ -395,14 +444,28 @@ impl DecisionCache {
         self.forget_old_floors(now);
         request.read_anything = true;
         match key {
-            Some(key) if key.version < self.floors.of(&key.key_id) => request.outdated_reads += 1,
-            Some(key) => self.remember(request, ticket, key),
+            // Its change has not returned, or a message told of one that there never was.
+            Some(key) if key.version < self.floors.of(&key.key_id) => {
+                request.found = Some(Found::Key(Arc::new(key)));
+            }
+            Some(key) => {
+                self.note_version(&key, now);
+                self.remember(request, ticket, key);
+            }
             None => {
                 request.found = Some(Found::Nothing);
                 if ticket.generation == self.generation {
                     bounded_put(&mut self.unknown, request.digest, ticket.began, self.settings.max_unknown);
                 }
             }
+        }
+    }
+
+    fn note_version(&mut self, key: &KeyRecord, now: Moment) {
+        if self.log.as_ref().is_some_and(|log| key.version > log.head) {
+            let found = self.above_head.map_or(now, |above| above.found);
+            let version = self.above_head.map_or(0, |above| above.version).max(key.version);
+            self.above_head = Some(AboveHead { version, found });
         }
     }
 
@@ -447,7 +510,7 @@ impl DecisionCache {
 
     /// Whether the log was read since the request began.
     pub fn synced_since(&self, request: &Request) -> bool {
-        self.log.is_some_and(|log| log.synced.order > request.order)
+        self.log.as_ref().is_some_and(|log| log.synced.order > request.order)
     }
 
     /// What decides how this instance goes on from now, but for the order of
@@ -455,10 +518,10 @@ impl DecisionCache {
     /// times, and nothing of what can never matter again.
     pub fn fingerprint(&self, now: Moment) -> impl PartialEq + Hash + use<> {
         let settings = &self.settings;
-        let log = self.log.map(|log| {
+        let log = self.log.as_ref().map(|log| {
             let synced = now.age_ms(log.synced.began).min(settings.sync_interval_ms);
             let followed = now.least_age_ms(log.followed_since).min(settings.index_lag_bound_ms + 1);
-            (log.position, synced, followed)
+            (log.head, log.last.clone(), synced, followed)
         });
         let failed = self.sync_failed.map(|at| now.age_ms(at).min(settings.sync_retry_ms));
         let mut floors = self.floors.clone();
@@ -479,6 +542,20 @@ impl DecisionCache {
             .collect();
         (log, failed, self.generation, floors, keys)
     }
+}
+
+/// Whether a read shows the log that was known, and all that followed.
+fn continues(known: &LogState, read: &LogRead) -> bool {
+    read.head >= known.head
+        && read.is_whole_after(known.head.saturating_sub(1))
+        && read.entry(known.head) == known.last.as_ref()
+}
+
+/// Whether a read shows another log than the one that was known; not merely a
+/// part of it.
+fn is_another(known: &LogState, read: &LogRead) -> bool {
+    let last = read.entry(known.head);
+    read.head < known.head || (last.is_some() && known.last.is_some() && last != known.last.as_ref())
 }
 
 fn bounded_put<K: Hash + Eq, V>(cache: &mut LruCache<K, V>, key: K, value: V, most: usize) {

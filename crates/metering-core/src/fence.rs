@@ -33,6 +33,8 @@ pub fn judge(first: &SequenceNumber, last: &SequenceNumber, mark: Option<&Sequen
 mod tests {
     use super::*;
     use crate::aggregate::BatchUsage;
+    use crate::call_id::CallId;
+    use crate::claims::owner::ShardName;
     use crate::update_plan::{CounterUpdate, plan_row};
     use crate::window::CallWindow;
     use proptest::prelude::*;
@@ -63,15 +65,16 @@ mod tests {
         let mut usage = BatchUsage::new();
         for (position, count) in calls.iter().enumerate().take(to).skip(from) {
             // Numbers of one and two digits: text order would be wrong.
-            let record =
-                usage.begin_record(SequenceNumber::parse(&(position + 5).to_string()).unwrap()).unwrap();
-            for _ in 0..*count {
-                usage.count(record, "key", CallWindow::at(0).unwrap(), 0);
+            usage.begin_record(SequenceNumber::parse(&(position + 5).to_string()).unwrap()).unwrap();
+            for event in 0..*count {
+                let id = CallId::new("call", i64::from(event));
+                usage.add_call(event, id, "key", CallWindow::at(0).unwrap(), 0, true);
             }
         }
-        let Some(rows) = usage.rows().first() else { return };
+        let (rows, shard) = (usage.rows(|_, _| true), ShardName::from_stored("shard"));
+        let Some(row_usage) = rows.first() else { return };
         let mut mark = None;
-        while let Some(update) = plan_row(&usage, rows, "shard", |_| true, mark.as_ref()) {
+        while let Some(update) = plan_row(&usage, row_usage, &shard, |_| true, mark.as_ref()) {
             match row.write(&update) {
                 Ok(()) => return,
                 Err(stored) => match judge(&update.first, &update.last, Some(&stored)) {

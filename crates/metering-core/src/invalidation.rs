@@ -6,6 +6,13 @@
 //! a lower version, wherever the copy comes from: its own cache, a lagging
 //! index, a read that was under way. So much is a floor (for a deleted key, a
 //! tombstone).
+//!
+//! Reads beside the transaction may see its parts in any mixture until it has
+//! returned. Two rules make up for that:
+//! - a change begins only when the key of the change before it is written, so
+//!   that at most the last entry's key can still be read as it was;
+//! - the last entry is read again each time until another follows it, which
+//!   keeps its floor and shows whether this is still the same log.
 
 use std::collections::VecDeque;
 
@@ -56,17 +63,24 @@ pub struct LogEntry {
 pub struct LogRead {
     /// The sequence of the last entry ever written; 0 where there is none.
     pub head: u64,
-    /// The entries after the position that was asked for, in order.
+    /// The entries after the position that was asked for, in order. The head
+    /// repeats the last entry, so that one is among them in any case.
     pub entries: Vec<LogEntry>,
 }
 
 impl LogRead {
-    /// Whether every entry from `position` to the head is here. It is not
-    /// where entries have expired, or where a write was seen half done.
-    pub fn continues(&self, position: u64) -> bool {
-        let count = self.entries.len() as u64;
-        self.head.checked_sub(position) == Some(count)
-            && self.entries.iter().zip(position + 1..).all(|(entry, expected)| entry.sequence == expected)
+    /// The entry with this sequence, if the read has it.
+    pub fn entry(&self, sequence: u64) -> Option<&LogEntry> {
+        self.entries.iter().find(|entry| entry.sequence == sequence)
+    }
+
+    /// Whether every entry after `position` is here, up to the head. It is not
+    /// where entries have expired or were lost, where a change jumped over
+    /// sequences, or where a write was seen half done.
+    pub fn is_whole_after(&self, position: u64) -> bool {
+        let sequences = self.entries.iter().map(|entry| entry.sequence);
+        self.head >= position
+            && sequences.take_while(|sequence| *sequence <= self.head).eq(position + 1..=self.head)
     }
 }
 
@@ -84,17 +98,22 @@ impl Floors {
         self.by_key.get(key_id).map_or(0, |(sequence, _)| *sequence)
     }
 
-    /// Raises the floor of a key; never lowers it.
+    /// Raises the floor of a key; never lowers it. Raising it to where it is
+    /// keeps it for longer.
     pub fn raise(&mut self, key_id: &str, sequence: u64, now: Moment) {
         if let Some(floor) = self.by_key.get_mut(key_id) {
-            if sequence <= floor.0 {
+            if sequence < floor.0 || *floor == (sequence, now) {
                 return;
             }
             *floor = (sequence, now);
         } else {
             self.by_key.insert(key_id.to_owned(), (sequence, now));
         }
-        self.order.push_back((now, key_id.to_owned()));
+        match self.order.back_mut() {
+            // The last entry of the log, at each read of it.
+            Some((raised, last)) if last == key_id => *raised = now,
+            _ => self.order.push_back((now, key_id.to_owned())),
+        }
     }
 
     /// Forgets the floors that were surely raised longer than this ago.
@@ -154,19 +173,23 @@ mod tests {
     }
 
     #[test]
-    fn a_read_continues_only_without_a_gap() {
+    fn a_read_is_whole_only_without_a_gap() {
         let read = |head, sequences: &[u64]| {
             let entry =
                 |sequence: &u64| LogEntry { sequence: *sequence, key_id: String::new(), changed_at_ms: 0 };
             LogRead { head, entries: sequences.iter().map(entry).collect() }
         };
-        assert!(read(3, &[]).continues(3));
-        assert!(read(5, &[4, 5]).continues(3));
-        assert!(!read(5, &[]).continues(3), "expired, or not yet visible");
-        assert!(!read(5, &[5]).continues(3));
-        assert!(!read(5, &[3, 5]).continues(3));
-        assert!(!read(4, &[4, 5]).continues(3), "a head that lags its entries");
-        assert!(!read(2, &[]).continues(3), "another log");
+        assert!(read(0, &[]).is_whole_after(0));
+        assert!(read(3, &[3]).is_whole_after(2));
+        assert!(read(5, &[3, 4, 5]).is_whole_after(2));
+        assert!(read(3, &[3, 4]).is_whole_after(2), "a head that lags an entry");
+        assert!(!read(5, &[3, 5]).is_whole_after(2), "expired, not yet visible, or jumped over");
+        assert!(!read(5, &[5]).is_whole_after(2));
+        assert!(!read(3, &[]).is_whole_after(2));
+        assert!(!read(1, &[]).is_whole_after(2), "another log");
+        assert!(!read(1, &[3]).is_whole_after(2), "another log, and a head that lags an entry");
+        assert_eq!(read(5, &[3, 4, 5]).entry(4).unwrap().sequence, 4);
+        assert_eq!(read(5, &[3, 4, 5]).entry(6), None);
     }
 
     #[test]
@@ -181,7 +204,10 @@ mod tests {
         assert_eq!((floors.of("a"), floors.of("b")), (7, 6));
         floors.forget_older_than(15, at(26));
         assert_eq!((floors.of("a"), floors.of("b")), (7, 0));
-        floors.forget_older_than(15, at(36));
+        floors.raise("a", 7, at(30));
+        floors.forget_older_than(15, at(45));
+        assert_eq!((floors.of("a"), floors.len()), (7, 1), "the same entry, read again");
+        floors.forget_older_than(15, at(46));
         assert!(floors.is_empty() && floors.of("a") == 0);
     }
 }

@@ -146,7 +146,8 @@ mod tests {
         #[test]
         fn the_predecessor_is_one_less(value in 1_u128..) {
             let number = SequenceNumber::parse(&value.to_string()).unwrap();
-            prop_assert_eq!(number.predecessor().digits(), (value - 1).to_string());
+            let predecessor = number.predecessor();
+            prop_assert_eq!(predecessor.digits(), (value - 1).to_string());
         }
 
         #[test]

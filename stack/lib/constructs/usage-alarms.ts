@@ -179,6 +179,13 @@ function rules(props: UsageAlarmsProps): Rule[] {
       minutes: 3,
     },
     {
+      id: 'invalidation-log-behind',
+      says: 'The invalidation log was lost or restored: it is behind the keys, which are read for each call.',
+      runbook: 'key-will-not-stop',
+      metric: meterMetric(settings, 'api-authorizer', 'LogBehind', 'Sum'),
+      above: 0,
+    },
+    {
       id: 'invalidations-failed',
       says: 'A message of a changed key was taken by no function, and waits in the dead-letter queue.',
       runbook: 'key-will-not-stop',

@@ -31,7 +31,7 @@ pub struct UpdateArguments {
 pub struct RotateArguments {
     /// The id of the key
     key: String,
-    /// How long the present secret stays valid, as in 30m, 24h or "7 days"; 0s ends it at once
+    /// How long the present secret stays valid, as in 30m, 24h or "7 days"; 0s ends all earlier ones at once
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration_ms)]
     overlap: i64,
     /// End the overlap of an earlier rotation
@@ -82,17 +82,21 @@ pub async fn rotate(arguments: RotateArguments) -> anyhow::Result<()> {
     let changed = store
         .rotate(&arguments.key, digest, arguments.overlap, arguments.end_previous, now_ms())
         .await
-        .map_err(with_time)?;
+        .map_err(|error| explained(error, &secret))?;
     report(&target, &changed, "rotated", Some(&secret), arguments.output.json).await
 }
 
-/// Says until when in the form that people read.
-fn with_time(error: KeyStoreError) -> anyhow::Error {
+/// Says until when in the form that people read, and shows a secret that may
+/// be in force: it is kept nowhere else.
+fn explained(error: KeyStoreError, secret: &str) -> anyhow::Error {
     match error {
         KeyStoreError::StillOverlapping { key_id, valid_until_ms } => anyhow::anyhow!(
             "the key {key_id} was rotated before, and the secret of that time is valid until {}; wait, or end it with --end-previous",
             time_text(valid_until_ms)
         ),
+        KeyStoreError::Unknown { key_id, source } => anyhow::Error::new(source).context(format!(
+            "DynamoDB did not answer, so it is not known whether the key {key_id} was rotated. Its new secret would be\n\n  {secret}\n\nKeep it, and call the API with it: if the call is denied as unknown, the secret before is still in force, and `meter keys rotate {key_id}` can be run again; if it is admitted, the rotation was carried out"
+        )),
         error => error.into(),
     }
 }
@@ -147,8 +151,11 @@ async fn report(
     println!("Every instance must {heard} by {}.", time_text(everywhere_ms));
     if let Some(secret) = secret {
         println!("\n  {secret}\n\nThis is its new secret. It is shown only now: only its SHA-256 is kept.");
-        if let Some(previous) = &key.previous {
-            println!("The one before it is valid until {}.", time_text(previous.valid_until_ms));
+        match &key.previous {
+            Some(previous) => {
+                println!("The one before it is valid until {}.", time_text(previous.valid_until_ms));
+            }
+            None => println!("No secret before it is valid any more."),
         }
     }
     Ok(())

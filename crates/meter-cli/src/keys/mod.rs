@@ -1,6 +1,7 @@
 //! `meter keys`: makes, shows, changes and deletes API keys.
 
 mod change;
+mod check_log;
 mod create;
 mod duration;
 mod export;
@@ -31,6 +32,8 @@ enum Action {
     Rotate(change::RotateArguments),
     /// Delete a key for good, and say when every instance must have stopped admitting it
     Delete(change::DeleteArguments),
+    /// Compare the invalidation log with the keys, and raise it where it was lost or restored
+    CheckLog(check_log::Arguments),
     /// Print the keys and the hashes of their secrets, as `meter keys import` reads them
     Export(export::Arguments),
     /// Take over keys of another system, from CSV or JSON lines
@@ -46,6 +49,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Action::Update(arguments) => change::update(arguments).await,
         Action::Rotate(arguments) => change::rotate(arguments).await,
         Action::Delete(arguments) => change::delete(arguments).await,
+        Action::CheckLog(arguments) => check_log::run(arguments).await,
         Action::Export(arguments) => export::run(arguments).await,
         Action::Import(arguments) => import::run(arguments).await,
     }

@@ -248,12 +248,12 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_page_is_refused(runs in proptest::collection::vec(run(), 1..4), cut in 1_usize..40) {
-            let mut bytes = Page { is_closed: false, runs }.encode();
+        fn a_cut_page_is_refused_or_cut_between_runs(runs in proptest::collection::vec(run(), 1..4), cut in 1_usize..40) {
+            let mut bytes = Page { is_closed: false, runs: runs.clone() }.encode();
             bytes.truncate(bytes.len().saturating_sub(cut));
             // A cut between two runs leaves a page of fewer runs; the store writes a page as a whole.
             if let Ok(page) = Page::decode(&bytes) {
-                prop_assert_eq!(page.encode(), bytes);
+                prop_assert!(runs.starts_with(&page.runs));
             }
         }
     }

@@ -1,0 +1,302 @@
+//! The ports of the consumer in memory, with exactly the conditions that
+//! DynamoDB evaluates: for tests and simulations.
+//!
+//! `metering-aws` has a test that the embedded DynamoDB decides the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use metering_core::batch_run::{Reply, Request};
+use metering_core::claims::layout::SliceKey;
+use metering_core::claims::owner::{RecordName, ShardName};
+use metering_core::claims::page::Page;
+use metering_core::claims::slice_claim::{PageWrite, StoredPage};
+use metering_core::ports::{
+    ClaimStore, LedgerReply, PortError, Quarantine, QuarantinedRecord, RowRelease, UsageLedger, WriteReply,
+};
+use metering_core::sequence_number::SequenceNumber;
+use metering_core::shard::{HeadWrite, ShardHead, Verdict};
+use metering_core::update_plan::{CounterUpdate, RowKey};
+use metering_core::window::{HOURS_PER_DAY, UtcDay};
+
+/// A row of the ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The mark; `None` where the row is not there.
+    pub mark: Option<SequenceNumber>,
+    /// Marks before gaps; `None` where the row was not there before one.
+    pub gaps: BTreeMap<u32, Option<SequenceNumber>>,
+    /// Calls per hour.
+    pub hours: [u64; HOURS_PER_DAY],
+    /// The latest call, in milliseconds since 1970.
+    pub last_call_ms: i64,
+}
+
+/// An item that expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Expiring<T> {
+    item: T,
+    expires_at_ms: i64,
+}
+
+/// What the ports keep.
+#[derive(Debug, Default)]
+pub struct Store {
+    /// The ledger.
+    pub rows: BTreeMap<RowKey, Row>,
+    /// What was put into quarantine and not taken out.
+    pub quarantine: Vec<QuarantinedRecord>,
+    /// How often something was put into quarantine.
+    pub keeps: u64,
+    /// Keys whose rows do not answer.
+    pub failing_keys: BTreeSet<String>,
+    /// Keys whose rows are refused for what they contain.
+    pub refused_keys: BTreeSet<String>,
+    /// Whether the quarantine does not answer.
+    pub is_quarantine_failing: bool,
+    heads: BTreeMap<ShardName, Expiring<ShardHead>>,
+    verdicts: BTreeMap<RecordName, Expiring<Verdict>>,
+    /// Pages in their stored form, by slice and place, with their versions.
+    pages: BTreeMap<(SliceKey, u32), Expiring<(u64, Vec<u8>)>>,
+}
+
+impl Store {
+    /// The calls of a key, in all rows.
+    pub fn total(&self, api_key_id: &str) -> u64 {
+        let rows = self.rows.iter().filter(|(key, _)| &*key.api_key_id == api_key_id);
+        rows.flat_map(|(_, row)| row.hours).sum()
+    }
+
+    /// The calls by key, day and hour; hours without any are left out.
+    pub fn counts(&self) -> BTreeMap<(String, UtcDay, usize), u64> {
+        let mut counts = BTreeMap::new();
+        for (key, row) in &self.rows {
+            for (hour, calls) in row.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
+                *counts.entry((key.api_key_id.to_string(), key.day, hour)).or_default() += calls;
+            }
+        }
+        counts
+    }
+
+    /// The head of a shard.
+    pub fn head(&self, shard: &ShardName) -> Option<&ShardHead> {
+        self.heads.get(shard).map(|head| &head.item)
+    }
+
+    /// Deletes the claims that have expired at a time, in milliseconds since 1970.
+    pub fn expire(&mut self, now_ms: i64) {
+        self.heads.retain(|_, head| head.expires_at_ms > now_ms);
+        self.verdicts.retain(|_, verdict| verdict.expires_at_ms > now_ms);
+        self.pages.retain(|_, page| page.expires_at_ms > now_ms);
+    }
+
+    /// How many bytes the pages have, and how many pages there are.
+    pub fn pages(&self) -> (usize, usize) {
+        (self.pages.values().map(|page| page.item.1.len()).sum(), self.pages.len())
+    }
+
+    /// Carries a request out, but for [`Request::Keep`], whose payload the
+    /// caller has to make: see [`Self::keep`].
+    pub fn carry_out(&mut self, request: &Request) -> Reply {
+        match request {
+            Request::ReadHead(shard) => Reply::Head(self.head(shard).cloned()),
+            Request::ReadVerdicts(shard, first, last) => Reply::Verdicts(self.read_verdicts(shard, first, last)),
+            Request::WriteHead(write) => Reply::Write(self.write_head(write)),
+            Request::ReadSlice(slice) => Reply::Slice(self.read_slice(*slice)),
+            Request::WritePage(write) => Reply::Write(self.write_page(write)),
+            Request::Release(release) => Reply::Released(self.release(release)),
+            Request::Keep(..) => Reply::Done,
+            Request::MarkKept(record) => {
+                self.mark_kept(record);
+                Reply::Done
+            }
+            Request::Apply(update) if self.failing_keys.contains(&*update.row.api_key_id) => Reply::Failed,
+            Request::Apply(update) if self.refused_keys.contains(&*update.row.api_key_id) => Reply::Invalid,
+            Request::Apply(update) => Reply::Ledger(self.apply(update)),
+        }
+    }
+
+    /// Puts a record into quarantine.
+    pub fn keep(&mut self, record: &QuarantinedRecord) {
+        self.keeps += 1;
+        self.quarantine.push(record.clone());
+    }
+
+    fn read_verdicts(
+        &self,
+        shard: &ShardName,
+        first: &SequenceNumber,
+        last: &SequenceNumber,
+    ) -> Vec<(SequenceNumber, Verdict)> {
+        let name = |number: &SequenceNumber| RecordName { shard: shard.clone(), sequence_number: number.clone() };
+        let verdicts = self.verdicts.range(name(first)..=name(last));
+        verdicts.map(|(record, verdict)| (record.sequence_number.clone(), verdict.item.clone())).collect()
+    }
+
+    fn write_head(&mut self, write: &HeadWrite) -> WriteReply {
+        let present = self.head(&write.shard).map_or(0, |head| head.version);
+        if present != write.head.version {
+            return WriteReply::Conflict;
+        }
+        let expires_at_ms = write.expires_at_ms;
+        let head = ShardHead { version: present + 1, ..write.head.clone() };
+        self.heads.insert(write.shard.clone(), Expiring { item: head, expires_at_ms });
+        for (sequence_number, verdict) in &write.verdicts {
+            let record = RecordName { shard: write.shard.clone(), sequence_number: sequence_number.clone() };
+            self.verdicts.insert(record, Expiring { item: verdict.clone(), expires_at_ms });
+        }
+        WriteReply::Written
+    }
+
+    fn mark_kept(&mut self, record: &RecordName) {
+        if let Some(verdict) = self.verdicts.get_mut(record) {
+            verdict.item.is_kept = true;
+        }
+    }
+
+    fn read_slice(&self, slice: SliceKey) -> Vec<StoredPage> {
+        let pages = self.pages.range((slice, 0)..=(slice, u32::MAX));
+        let stored = |((_, number), page): (&(SliceKey, u32), &Expiring<(u64, Vec<u8>)>)| StoredPage {
+            number: *number,
+            version: page.item.0,
+            expires_at_ms: page.expires_at_ms,
+            page: Page::decode(&page.item.1).unwrap_or_default(),
+        };
+        pages.map(stored).collect()
+    }
+
+    fn write_page(&mut self, write: &PageWrite) -> WriteReply {
+        let place = (write.slice, write.number);
+        let present = self.pages.get(&place).map(|page| page.item.0);
+        if present != write.expected_version {
+            return WriteReply::Conflict;
+        }
+        let item = (present.unwrap_or(0) + 1, write.page.encode());
+        self.pages.insert(place, Expiring { item, expires_at_ms: write.expires_at_ms });
+        WriteReply::Written
+    }
+
+    /// Updates a row by the ledger's condition: `attribute_not_exists(seq) OR seq < :first`.
+    fn apply(&mut self, update: &CounterUpdate) -> LedgerReply {
+        let row = self.rows.entry(update.row.clone()).or_default();
+        if let Some(mark) = &row.mark
+            && mark.storage_form() >= update.first.storage_form()
+        {
+            return LedgerReply::Fenced(mark.clone());
+        }
+        for gap in &update.gaps {
+            row.gaps.entry(*gap).or_insert_with(|| row.mark.clone());
+        }
+        for (total, calls) in row.hours.iter_mut().zip(update.hours) {
+            *total += calls;
+        }
+        row.mark = Some(update.last.clone());
+        row.last_call_ms = row.last_call_ms.max(update.last_call_ms);
+        LedgerReply::Applied
+    }
+
+    fn release(&mut self, release: &RowRelease) -> bool {
+        let row = self.rows.entry(release.row.clone()).or_default();
+        let fence = release.gap.before.predecessor();
+        let before_gap = row.gaps.get(&release.gap.number).cloned().unwrap_or_else(|| {
+            let mark = row.mark.clone();
+            if mark.as_ref().is_none_or(|mark| *mark < fence) {
+                row.gaps.insert(release.gap.number, mark.clone());
+                row.mark = Some(fence);
+            }
+            mark
+        });
+        before_gap.is_some_and(|mark| mark >= release.record)
+    }
+}
+
+/// The ports, all on one store.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryPorts(Arc<Mutex<Store>>);
+
+impl MemoryPorts {
+    /// The store behind the ports.
+    pub fn store(&self) -> MutexGuard<'_, Store> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The calls of a key, in all rows.
+    pub fn total(&self, api_key_id: &str) -> u64 {
+        self.store().total(api_key_id)
+    }
+
+    /// How often something was put into quarantine.
+    pub fn keeps(&self) -> u64 {
+        self.store().keeps
+    }
+
+    /// Why what is in quarantine is there.
+    pub fn quarantine_reasons(&self) -> Vec<String> {
+        self.store().quarantine.iter().map(|record| record.reason.to_string()).collect()
+    }
+}
+
+fn outage(operation: &str) -> PortError {
+    PortError::Retryable { operation: operation.to_owned(), source: "an outage that was asked for".into() }
+}
+
+impl ClaimStore for MemoryPorts {
+    async fn read_head(&self, shard: &ShardName) -> Result<Option<ShardHead>, PortError> {
+        Ok(self.store().head(shard).cloned())
+    }
+
+    async fn read_verdicts(
+        &self,
+        shard: &ShardName,
+        first: &SequenceNumber,
+        last: &SequenceNumber,
+    ) -> Result<Vec<(SequenceNumber, Verdict)>, PortError> {
+        Ok(self.store().read_verdicts(shard, first, last))
+    }
+
+    async fn write_head(&self, write: &HeadWrite) -> Result<WriteReply, PortError> {
+        Ok(self.store().write_head(write))
+    }
+
+    async fn mark_kept(&self, record: &RecordName) -> Result<(), PortError> {
+        self.store().mark_kept(record);
+        Ok(())
+    }
+
+    async fn read_slice(&self, slice: SliceKey) -> Result<Vec<StoredPage>, PortError> {
+        Ok(self.store().read_slice(slice))
+    }
+
+    async fn write_page(&self, write: &PageWrite) -> Result<WriteReply, PortError> {
+        Ok(self.store().write_page(write))
+    }
+}
+
+impl UsageLedger for MemoryPorts {
+    async fn apply(&self, update: &CounterUpdate) -> Result<LedgerReply, PortError> {
+        let mut store = self.store();
+        if store.failing_keys.contains(&*update.row.api_key_id) {
+            return Err(outage("updating a row"));
+        }
+        if store.refused_keys.contains(&*update.row.api_key_id) {
+            let source = "a refusal that was asked for".into();
+            return Err(PortError::Invalid { operation: "updating a row".to_owned(), source });
+        }
+        Ok(store.apply(update))
+    }
+
+    async fn release(&self, release: &RowRelease) -> Result<bool, PortError> {
+        Ok(self.store().release(release))
+    }
+}
+
+impl Quarantine for MemoryPorts {
+    async fn keep(&self, record: &QuarantinedRecord) -> Result<(), PortError> {
+        let mut store = self.store();
+        if store.is_quarantine_failing {
+            return Err(outage("keeping a record"));
+        }
+        store.keep(record);
+        Ok(())
+    }
+}

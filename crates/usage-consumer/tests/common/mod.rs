@@ -1,0 +1,137 @@
+//! The consumer on ports in memory, and the events that Lambda hands to it.
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+use std::sync::Mutex;
+
+use access_log::{Decoder, Limits};
+use aws_lambda_events::kinesis::KinesisEvent;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use memory_ports::MemoryPorts;
+use metering_core::batch_run::RunSettings;
+use metering_core::window::{DAY_MS, HOUR_MS};
+use serde_json::{Value, json};
+use usage_consumer::batch::DecodeSettings;
+use usage_consumer::executor::Executor;
+use usage_consumer::handler::Consumer;
+use usage_consumer::metrics::{BatchMetrics, ConsumerMetric};
+
+/// 2026-11-24T08:34:30Z.
+pub const NOW_MS: i64 = 1_795_509_270_000;
+pub const HOUR: i64 = HOUR_MS;
+pub const DAY: i64 = DAY_MS;
+pub const STREAM: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/usage";
+pub const CLAIM_RETENTION_DAYS: i64 = 35;
+
+pub type MemoryConsumer = Consumer<MemoryPorts, MemoryPorts, MemoryPorts>;
+
+/// A consumer as it is deployed.
+pub fn consumer(ports: &MemoryPorts) -> MemoryConsumer {
+    consumer_that_counts(ports, 35)
+}
+
+/// A consumer that counts calls of this age at most, in days before their arrival.
+pub fn consumer_that_counts(ports: &MemoryPorts, max_call_age_days: u32) -> MemoryConsumer {
+    Consumer {
+        executor: Executor {
+            ledger: ports.clone(),
+            claims: ports.clone(),
+            quarantine: ports.clone(),
+            concurrency: 32,
+            settings: run_settings(),
+        },
+        decoder: Mutex::new(Decoder::new(Limits::default())),
+        decode: decode_settings(max_call_age_days),
+    }
+}
+
+pub fn run_settings() -> RunSettings {
+    RunSettings { claim_retention_ms: CLAIM_RETENTION_DAYS * DAY }
+}
+
+pub fn decode_settings(max_call_age_days: u32) -> DecodeSettings {
+    DecodeSettings { max_call_age_days, claim_layout: "0:10000:1".parse().unwrap() }
+}
+
+/// One record of a shard.
+#[derive(Debug, Clone)]
+pub struct StreamRecord {
+    pub sequence_number: u64,
+    pub arrived_at_ms: i64,
+    pub data: Vec<u8>,
+}
+
+/// A record that arrives now.
+pub fn record(sequence_number: u64, data: impl Into<Vec<u8>>) -> StreamRecord {
+    StreamRecord { sequence_number, arrived_at_ms: NOW_MS, data: data.into() }
+}
+
+pub fn kinesis_event(stream_arn: &str, shard: u32, records: &[StreamRecord]) -> KinesisEvent {
+    let records: Vec<Value> = records
+        .iter()
+        .map(|record| {
+            let StreamRecord { sequence_number, arrived_at_ms, data } = record;
+            #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
+            let arrival_s = *arrived_at_ms as f64 / 1_000.0;
+            json!({
+                "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "p", "sequenceNumber": sequence_number.to_string(),
+                    "data": STANDARD.encode(data), "approximateArrivalTimestamp": arrival_s},
+                "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": format!("shardId-{shard:012}:{sequence_number}"),
+                "eventName": "aws:kinesis:record", "invokeIdentityArn": "arn", "awsRegion": "eu-west-1", "eventSourceARN": stream_arn,
+            })
+        })
+        .collect();
+    serde_json::from_value(json!({"Records": records})).unwrap()
+}
+
+/// Delivers a batch; returns the sequence number to resume from.
+pub async fn deliver(
+    consumer: &MemoryConsumer,
+    shard: u32,
+    records: &[StreamRecord],
+) -> (Option<u64>, BatchMetrics) {
+    let event = kinesis_event(STREAM, shard, records);
+    let (response, metrics) = consumer.handle(&event, NOW_MS, || NOW_MS).await.unwrap();
+    let failed = response.batch_item_failures.first();
+    let resume = failed.map(|failure| failure.item_identifier.as_ref().unwrap().parse().unwrap());
+    (resume, metrics)
+}
+
+pub fn count(metrics: &BatchMetrics, metric: ConsumerMetric) -> u64 {
+    metrics.count(metric)
+}
+
+/// A line of the access log; the request id goes by the key and the time of the call.
+pub fn call(key: &str, requested_at_ms: i64) -> String {
+    call_with(key, requested_at_ms, "200")
+}
+
+pub fn call_with(key: &str, requested_at_ms: i64, status: &str) -> String {
+    json!({"extendedRequestId": format!("{key}@{requested_at_ms}"), "apiKeyId": key,
+        "requestTimeEpoch": requested_at_ms.to_string(), "status": status, "responseLatency": "5"})
+    .to_string()
+}
+
+/// What CloudWatch Logs puts on a stream: lines as events, with ids from `first_id` on.
+pub fn envelope(first_id: u64, lines: &[String]) -> Vec<u8> {
+    let events: Vec<Value> = (first_id..)
+        .zip(lines)
+        .map(|(id, line)| json!({"id": format!("{id:056}"), "timestamp": NOW_MS, "message": line}))
+        .collect();
+    json!({"messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "/aws/api", "logStream": "s",
+        "subscriptionFilters": ["f"], "logEvents": events})
+    .to_string()
+    .into_bytes()
+}
+
+pub fn gzip(data: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The payloads in quarantine, oldest first.
+pub fn kept(ports: &MemoryPorts) -> Vec<Vec<u8>> {
+    ports.store().quarantine.iter().map(|record| record.payload.clone()).collect()
+}
