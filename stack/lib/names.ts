@@ -10,6 +10,8 @@ export interface Names {
   readonly invalidationsTopic: string;
   readonly alertsTopic: string;
   readonly accessLogGroup: string;
+  /** The bucket of given-up records. All accounts share the names of buckets, so it holds account and region. */
+  readonly givenUpBucket: (account: string, region: string) => string;
   /** The name of a function, by its service. */
   readonly function: (service: string) => string;
 }
@@ -34,6 +36,7 @@ export function namesOf(environment: string): Names {
     invalidationsTopic: `usage-invalidations-${environment}`,
     alertsTopic: `usage-alerts-${environment}`,
     accessLogGroup: `/aws/api-gateway/usage-${environment}`,
+    givenUpBucket: (account, region) => `usage-given-up-${environment}-${account}-${region}`,
     function: (service) => `${service}-${environment}`,
   };
 }

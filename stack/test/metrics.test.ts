@@ -55,8 +55,9 @@ describe('the dashboard and the alarms', () => {
 test('an alarm goes off by a number of the last five minutes, or by the last hour, and not for want of calls', () => {
   const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
   expect(alarms.map((alarm) => alarm.Properties.AlarmName).sort()).toEqual(
-    ['authorizer-errors', 'authorizer-latency', 'consumer-errors', 'freshness', 'invalidation-lag',
-      'invalidation-log-behind', 'invalidation-log-unreadable', 'invalidations-failed', 'iterator-age', 'ledger-drift', 'quarantine', 'skipped-without-a-key']
+    ['authorizer-errors', 'authorizer-latency', 'consumer-errors', 'freshness', 'given-up', 'invalidation-lag',
+      'invalidation-log-behind', 'invalidation-log-unreadable', 'invalidations-failed', 'iterator-age', 'ledger-drift',
+      'quarantine', 'refused-calls', 'skipped-without-a-key', 'unreadable-claims']
       .map((id) => `usage-test-${id}`));
   for (const { Properties } of alarms) {
     const hourly = Properties.AlarmName === 'usage-test-ledger-drift';

@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import accessLog from '../lib/access-log.json';
 import { ApiKeyAuthorizer } from '../lib/constructs/api-key-authorizer';
 import { Invalidation } from '../lib/constructs/invalidation';
-import { UsagePipeline } from '../lib/constructs/usage-pipeline';
+import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
+import { namesOf } from '../lib/names';
 import { stackOf, templateOf } from '../lib/offline';
 
 const template = templateOf('test');
@@ -22,6 +23,14 @@ function statementsOf(service: string): { Action: string[]; Resource: unknown[] 
     .map((statement) => ({ Action: list(statement.Action), Resource: list(statement.Resource) }));
 }
 
+/** The template of a pipeline on its own. */
+function pipelineWith(props: Omit<UsagePipelineProps, 'settings'>): Template {
+  const { app, stack } = stackOf('other');
+  const alone = new Stack(app, 'Alone');
+  new UsagePipeline(alone, 'Pipeline', { settings: { ...stack.settings, environment: 'alone' }, ...props });
+  return Template.fromStack(alone);
+}
+
 function actionsOf(service: string): string[] {
   return [...new Set(statementsOf(service).flatMap((statement) => statement.Action))].sort();
 }
@@ -29,15 +38,28 @@ function actionsOf(service: string): string[] {
 describe('least privilege', () => {
   test('each function has the actions that it uses and no others', () => {
     const log = ['logs:CreateLogStream', 'logs:PutLogEvents'];
-    const kinesis = ['DescribeStream', 'DescribeStreamSummary', 'GetRecords', 'GetShardIterator', 'ListShards'];
+    const kinesis = ['DescribeStream', 'DescribeStreamSummary', 'GetRecords', 'GetShardIterator',
+      'IncreaseStreamRetentionPeriod', 'ListShards'];
     expect(actionsOf('usage-consumer')).toEqual([...kinesis.map((action) => `kinesis:${action}`), ...log, 'dynamodb:GetItem',
-      'dynamodb:PutItem', 'dynamodb:UpdateItem', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'].sort());
+      'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'].sort());
     expect(actionsOf('api-authorizer')).toEqual([...log, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query',
       'dynamodb:UpdateItem', 'sns:Publish', 'sqs:SendMessage'].sort());
     expect(actionsOf('invalidation-fanout')).toEqual([...log, 'sqs:SendMessage'].sort());
     expect(actionsOf('usage-endpoint')).toEqual([...log, 'dynamodb:Query'].sort());
     expect(actionsOf('usage-reconciler')).toEqual([...log, 'dynamodb:Query', 'logs:GetQueryResults', 'logs:StartQuery',
       'sqs:SendMessage'].sort());
+  });
+
+  test('the consumer reads and replaces claims, adds to the ledger, and deletes in neither', () => {
+    const table = (name: string) => Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: name } }))[0];
+    const actionsOn = (name: string) =>
+      statementsOf('usage-consumer')
+        .filter(({ Resource }) => JSON.stringify(Resource) === JSON.stringify([{ 'Fn::GetAtt': [table(name), 'Arn'] }]))
+        .flatMap(({ Action }) => Action)
+        .sort();
+    expect(actionsOn('usage-test')).toEqual(['dynamodb:GetItem', 'dynamodb:UpdateItem']);
+    expect(actionsOn('usage-claims-test')).toEqual(
+      ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem']);
   });
 
   test('no statement of a function speaks of every resource', () => {
@@ -56,15 +78,16 @@ describe('least privilege', () => {
 });
 
 describe('the pipeline', () => {
-  test('counts in order, gives no record up by a number of tries, and keeps what it gives up', () => {
+  test('counts in order, gives no record up by its age or by a number of tries, and keeps what is given up', () => {
+    const [bucket] = Object.keys(template.findResources('AWS::S3::Bucket'));
     template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       ParallelizationFactor: 1,
       BisectBatchOnFunctionError: true,
       FunctionResponseTypes: ['ReportBatchItemFailures'],
-      MaximumRecordAgeInSeconds: 20 * 3600,
-      MaximumRetryAttempts: Match.absent(),
+      MaximumRecordAgeInSeconds: -1,
+      MaximumRetryAttempts: -1,
       StartingPosition: 'TRIM_HORIZON',
-      DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
+      DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': [bucket, 'Arn'] } } },
     });
     template.hasResourceProperties('AWS::Kinesis::Stream', {
       RetentionPeriodHours: 24,
@@ -83,11 +106,52 @@ describe('the pipeline', () => {
   });
 
   test('has a shard count where one is given', () => {
-    const { app, stack } = stackOf('other');
-    const alone = new Stack(app, 'Alone');
-    const settings = { ...stack.settings, environment: 'alone' };
-    new UsagePipeline(alone, 'Pipeline', { settings, shardCount: 7 });
-    Template.fromStack(alone).hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 7 });
+    pipelineWith({ shardCount: 7 }).hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 7 });
+  });
+
+  test('tells the consumer its tables, its queue and how long data is kept, and no layout of claims unless one is set', () => {
+    const [consumer] = Object.values(
+      template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-consumer-test' } }));
+    const variables = consumer!.Properties.Environment.Variables;
+    expect(Object.keys(variables).sort()).toEqual(['CLAIMS_TABLE', 'CLAIM_RETENTION_DAYS', 'ENVIRONMENT_NAME',
+      'QUARANTINE_QUEUE_URL', 'USAGE_RETENTION_DAYS', 'USAGE_TABLE']);
+    expect([variables.CLAIM_RETENTION_DAYS, variables.USAGE_RETENTION_DAYS]).toEqual(['35', '400']);
+    const claimLayout = '0:10000:1,1795509600000:2000:4';
+    pipelineWith({ claimLayout }).hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ CLAIM_LAYOUT: claimLayout }) },
+    });
+  });
+
+  test.each([
+    [{ claimRetentionDays: 14 }, /the quarantine keeps a message for 14.+Set claimRetentionDays to a whole number above 14/],
+    [{ claimRetentionDays: 7 }, /the stream keeps a record for 7.+Set claimRetentionDays to a whole number above 7/],
+    [{ claimRetentionDays: 35.5 }, /Set claimRetentionDays to a whole number/],
+    [{ claimRetentionDays: 90 }, /given up for 90.+Set claimRetentionDays below 90/],
+    [{ usageRetentionDays: 61 }, /could not be read back. Set usageRetentionDays to a whole number of at least 62/],
+    [{ claimLayout: '1:10000:1' }, /set claimLayout to 0:10000:1, or leave it out/],
+  ])('refuses %j, and says what to set', (props, said) => {
+    expect(() => pipelineWith(props)).toThrow(said);
+  });
+
+  test('takes the shortest times that fit', () => {
+    expect(() => pipelineWith({ claimRetentionDays: 15, usageRetentionDays: 62 })).not.toThrow();
+  });
+
+  test('keeps what is given up encrypted, closed to the public, for 90 days, and beyond its stack', () => {
+    const name = { 'Fn::Join': ['', ['usage-given-up-test-', { Ref: 'AWS::AccountId' }, '-', { Ref: 'AWS::Region' }]] };
+    template.hasResource('AWS::S3::Bucket', {
+      DeletionPolicy: 'RetainExceptOnCreate',
+      UpdateReplacePolicy: 'Retain',
+      Properties: {
+        BucketName: name,
+        BucketEncryption: Match.anyValue(),
+        LifecycleConfiguration: { Rules: [Match.objectLike({ ExpirationInDays: 90, Status: 'Enabled' })] },
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true },
+      },
+    });
+    const longest = namesOf('a'.repeat(20)).givenUpBucket('123456789012', 'ap-southeast-1');
+    expect(longest.length).toBe(63);
   });
 });
 
@@ -95,7 +159,7 @@ describe('an API that exists already', () => {
   const settings = { ...stackOf('other').stack.settings, environment: 'existing' };
   const alone = new Stack(new App(), 'Existing');
   const accessLogGroup = LogGroup.fromLogGroupName(alone, 'Log', '/their/access-log');
-  const { usageTable } = new UsagePipeline(alone, 'Pipeline', { settings, accessLogGroup, retryAttempts: 9 });
+  const { usageTable } = new UsagePipeline(alone, 'Pipeline', { settings, accessLogGroup });
   const invalidation = new Invalidation(alone, 'Invalidation', { settings });
   const keys = new ApiKeyAuthorizer(alone, 'Keys', { settings, invalidation, usageTable });
   const theirs = RestApi.fromRestApiAttributes(alone, 'Theirs', { restApiId: 'theirs1', rootResourceId: 'root' });
@@ -118,10 +182,6 @@ describe('an API that exists already', () => {
     });
     const permissions = JSON.stringify(existing.findResources('AWS::Lambda::Permission'));
     expect(permissions).toContain(':theirs2/authorizers/');
-  });
-
-  test('has a limit of retries where one is given', () => {
-    existing.hasResourceProperties('AWS::Lambda::EventSourceMapping', { MaximumRetryAttempts: 9 });
   });
 });
 
@@ -163,6 +223,16 @@ describe('data', () => {
       expect(Properties.SSESpecification).toEqual({ SSEEnabled: true });
       expect(Properties.PointInTimeRecoverySpecification).toEqual({ PointInTimeRecoveryEnabled: true });
       expect(Properties.TimeToLiveSpecification).toEqual({ AttributeName: 'ttl', Enabled: true });
+    }
+  });
+
+  test('ledger and claims have a sort key', () => {
+    for (const TableName of ['usage-test', 'usage-claims-test']) {
+      template.hasResourceProperties('AWS::DynamoDB::Table', {
+        TableName,
+        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }, { AttributeName: 'sk', KeyType: 'RANGE' }],
+        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }, { AttributeName: 'sk', AttributeType: 'S' }],
+      });
     }
   });
 

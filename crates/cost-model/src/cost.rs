@@ -6,8 +6,8 @@ use crate::prices::Prices;
 const HOURS_PER_MONTH: f64 = 730.0;
 const GB: f64 = 1e9;
 /// Metrics that the functions emit, alarms' metrics, and what a line of metrics has, in bytes.
-const METRICS: f64 = 45.0;
-const ALARM_METRICS: f64 = 13.0;
+const METRICS: f64 = 50.0;
+const ALARM_METRICS: f64 = 17.0;
 const CONSUMER_LINE_BYTES: f64 = 1_500.0;
 const AUTHORIZER_LINE_BYTES: f64 = 900.0;
 const DECISIONS_PER_LINE: f64 = 100.0;

@@ -110,6 +110,27 @@ function rules(props: UsageAlarmsProps): Rule[] {
       above: 0,
     },
     {
+      id: 'refused-calls',
+      says: 'Rows of the ledger refused calls, which went to quarantine.',
+      runbook: 'quarantine',
+      metric: meterMetric(settings, 'usage-consumer', 'RefusedCalls', 'Sum'),
+      above: 0,
+    },
+    {
+      id: 'given-up',
+      says: 'Records that the stream had left behind came back, and went to quarantine: calls are not counted yet.',
+      runbook: 'iterator-age',
+      metric: meterMetric(settings, 'usage-consumer', 'GivenUpRecords', 'Sum'),
+      above: 0,
+    },
+    {
+      id: 'unreadable-claims',
+      says: 'Another version claimed calls that this one cannot read: they wait for it. Deploy it again.',
+      runbook: 'rollback',
+      metric: meterMetric(settings, 'usage-consumer', 'UnreadableClaims', 'Sum'),
+      above: 0,
+    },
+    {
       id: 'consumer-errors',
       says: 'The consumer failed, or reported records to be delivered again, in three of five minutes.',
       runbook: 'iterator-age',

@@ -92,13 +92,17 @@ function pipeline(props: UsageDashboardProps): IWidget[] {
     ]),
     graph('Iterator age', [lambda.function.metric('IteratorAge', { statistic: 'Maximum', period: PERIOD })], limit),
     graph('Duplicates, fenced updates, failures', [
-      consumer('DuplicateRecords'),
+      consumer('DuplicateCalls'),
+      consumer('ClaimConflicts'),
       consumer('FencedUpdates'),
       consumer('FailedRecords'),
+      consumer('UnreadableClaims'),
     ]),
     graph('Quarantine', [
       quarantineQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
       consumer('QuarantinedRecords'),
+      consumer('RefusedCalls'),
+      consumer('GivenUpRecords'),
     ]),
     graph('Cost of a million billable calls, in US dollars', cost(props)),
   ];

@@ -1,16 +1,24 @@
 import { Duration, Stack } from 'aws-cdk-lib';
 import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
-import { StartingPosition } from 'aws-cdk-lib/aws-lambda';
+import { CfnEventSourceMapping, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { Distribution, FilterPattern, ILogGroup, LogGroup, SubscriptionFilter } from 'aws-cdk-lib/aws-logs';
 import { KinesisDestination } from 'aws-cdk-lib/aws-logs-destinations';
-import { BlockPublicAccess, Bucket, BucketEncryption, CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import accessLog from '../access-log.json';
 import { namesOf } from '../names';
+import {
+  checkRetention,
+  CLAIM_RETENTION_DAYS,
+  QUARANTINE_RETENTION_DAYS,
+  STREAM_RETENTION_HOURS,
+  USAGE_RETENTION_DAYS,
+} from '../retention';
 import { MeterSettings, removalPolicy } from '../settings';
+import { givenUpRecords } from './given-up-records';
 import { MeterFunction } from './meter-function';
 import { meterTable } from './meter-table';
 
@@ -22,21 +30,23 @@ export interface UsagePipelineProps {
   readonly unbilledResources?: string[];
   /** A fixed number of shards; on-demand capacity where it is not given. */
   readonly shardCount?: number;
-  /** How long the ledger keeps a day. */
+  /** Days for which the ledger keeps the rows of a day; 400 where it is not given. */
   readonly usageRetentionDays?: number;
+  /** Days for which claims are kept; 35 where it is not given. */
+  readonly claimRetentionDays?: number;
+  /** How calls are spread over slices of claims, as `FROM_MS:SLICE_MS:GROUPS`, several with commas between. A change
+   * is added at the end, from a time on that is still to come; one group and slices of ten seconds where it is not given. */
+  readonly claimLayout?: string;
   /** How long a batch waits to fill: longer is cheaper, shorter is fresher. */
   readonly batchWindow?: Duration;
-  /** How often a batch that fails is tried again; until its records are 20 hours old where it is not given. */
-  readonly retryAttempts?: number;
 }
 
-/** How long the stream keeps records. */
-const STREAM_RETENTION = Duration.hours(24);
-/** After how long a record that cannot be processed is given up: before the stream loses it, and not by a number of
- * tries. What fails is an outage, and a record that was given up cannot be put back into its row. */
-const RECORD_AGE_LIMIT = Duration.hours(20);
-/** How long claims are kept: longer than the stream keeps records. */
-const CLAIM_RETENTION_HOURS = 72;
+/** The value of a mapping's limits that stands for no limit. Source: Lambda API Reference, `CreateEventSourceMapping`,
+ * `MaximumRecordAgeInSeconds` and `MaximumRetryAttempts`. */
+const NO_LIMIT = -1;
+
+/** The form of a layout of claims; its meaning is checked by the function when it starts. */
+const CLAIM_LAYOUT = /^0:\d+:\d+(,\d+:\d+:\d+)*$/;
 
 /** The filter of successful calls, but for those of some resources. */
 function filterPattern(unbilledResources: string[]): string {
@@ -69,7 +79,7 @@ export class UsagePipeline extends Construct {
     this.stream = new Stream(this, 'Stream', {
       streamName: names.stream,
       encryption: StreamEncryption.MANAGED,
-      retentionPeriod: STREAM_RETENTION,
+      retentionPeriod: Duration.hours(STREAM_RETENTION_HOURS),
       removalPolicy: removalPolicy(settings),
       ...(props.shardCount === undefined
         ? { streamMode: StreamMode.ON_DEMAND }
@@ -93,29 +103,21 @@ export class UsagePipeline extends Construct {
       settings,
       tableName: names.claimsTable,
       partitionKey: { name: 'pk', type: string },
+      sortKey: { name: 'sk', type: string },
     });
     this.quarantineQueue = new Queue(this, 'Quarantine', {
       queueName: names.quarantineQueue,
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
-      retentionPeriod: Duration.days(14),
+      retentionPeriod: Duration.days(QUARANTINE_RETENTION_DAYS),
       visibilityTimeout: Duration.minutes(5),
       removalPolicy: removalPolicy(settings),
     });
-    this.givenUpRecords = new Bucket(this, 'GivenUpRecords', {
-      encryption: BucketEncryption.S3_MANAGED,
-      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      enforceSSL: true,
-      versioned: true,
-      removalPolicy: removalPolicy(settings),
-    });
+    this.givenUpRecords = givenUpRecords(this, 'GivenUpRecords', settings);
     this.consumer = this.addConsumer(props);
     acknowledge(this.quarantineQueue, {
       'AwsSolutions::AwsSolutions-SQS3': 'It is itself where records wait that could not be counted; nothing consumes it.',
       'Serverless::Serverless-SQSRedrivePolicy': 'Only `meter quarantine` reads it, and deletes what was put back.',
-    });
-    acknowledge(this.givenUpRecords, {
-      'AwsSolutions::AwsSolutions-S1': 'Only Lambda writes it, and CloudTrail can log who reads it.',
     });
     const bucket = Stack.of(this).getLogicalId(this.givenUpRecords.node.defaultChild as CfnBucket);
     acknowledge(this.consumer, {
@@ -135,36 +137,75 @@ export class UsagePipeline extends Construct {
         USAGE_TABLE: this.usageTable.tableName,
         CLAIMS_TABLE: this.claimsTable.tableName,
         QUARANTINE_QUEUE_URL: this.quarantineQueue.queueUrl,
-        USAGE_RETENTION_DAYS: String(props.usageRetentionDays ?? 400),
-        CLAIM_RETENTION_HOURS: String(CLAIM_RETENTION_HOURS),
+        ...settingsOfConsumer(props),
       },
     });
+    this.allowConsumer(consumer);
+    this.feed(consumer, props.batchWindow ?? Duration.seconds(5));
+    return consumer;
+  }
+
+  private allowConsumer(consumer: MeterFunction): void {
     // GetItem opens the connection while the function starts.
     consumer.allow(['dynamodb:UpdateItem', 'dynamodb:GetItem'], [this.usageTable.tableArn]);
-    consumer.allow(['dynamodb:PutItem'], [this.claimsTable.tableArn]);
+    // A transaction's Put needs PutItem, also with a condition; only its ConditionCheck would need ConditionCheckItem.
+    // Source: DynamoDB Developer Guide, "Using IAM with DynamoDB transactions".
+    consumer.allow(
+      ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+      [this.claimsTable.tableArn],
+    );
     consumer.allow(['sqs:SendMessage'], [this.quarantineQueue.queueArn]);
     consumer.allow(
-      ['kinesis:DescribeStream', 'kinesis:DescribeStreamSummary', 'kinesis:GetRecords', 'kinesis:GetShardIterator', 'kinesis:ListShards'],
+      [
+        'kinesis:DescribeStream',
+        'kinesis:DescribeStreamSummary',
+        'kinesis:GetRecords',
+        'kinesis:GetShardIterator',
+        // The function raises the retention when it is hours behind.
+        'kinesis:IncreaseStreamRetentionPeriod',
+        'kinesis:ListShards',
+      ],
       [this.stream.streamArn],
     );
+    // Source: Lambda Developer Guide, "Retain discarded batch records for a Kinesis Data Streams event source".
     consumer.allow(['s3:ListBucket'], [this.givenUpRecords.bucketArn]);
     consumer.allow(['s3:PutObject'], [this.givenUpRecords.arnForObjects('*')]);
+  }
+
+  private feed(consumer: MeterFunction, batchWindow: Duration): void {
     const mapping = consumer.live.addEventSourceMapping('Stream', {
       eventSourceArn: this.stream.streamArn,
       startingPosition: StartingPosition.TRIM_HORIZON,
       batchSize: 100,
-      maxBatchingWindow: props.batchWindow ?? Duration.seconds(5),
+      maxBatchingWindow: batchWindow,
       // One batch of a shard at a time: each row of the ledger has one writer.
       parallelizationFactor: 1,
       bisectBatchOnError: true,
       reportBatchItemFailures: true,
-      maxRecordAge: RECORD_AGE_LIMIT,
-      retryAttempts: props.retryAttempts,
+      retryAttempts: NO_LIMIT,
       // CDK's own destination for S3 would let the function read and delete as well.
       onFailure: { bind: () => ({ destination: this.givenUpRecords.bucketArn }) },
     });
+    // CDK takes an age of at most seven days, and no word for none.
+    (mapping.node.defaultChild as CfnEventSourceMapping).maximumRecordAgeInSeconds = NO_LIMIT;
     // Lambda checks the permissions when the mapping is made.
     mapping.node.addDependency(consumer.function.role!);
-    return consumer;
   }
+}
+
+/** The settings of the consumer that can be chosen, checked. */
+function settingsOfConsumer(props: UsagePipelineProps): Record<string, string> {
+  const { claimLayout, claimRetentionDays: claims = CLAIM_RETENTION_DAYS, usageRetentionDays: usage = USAGE_RETENTION_DAYS } = props;
+  checkRetention({ claims, usage });
+  if (claimLayout !== undefined && !CLAIM_LAYOUT.test(claimLayout)) {
+    throw new Error(
+      `The layout of claims ${JSON.stringify(claimLayout)} has to be FROM_MS:SLICE_MS:GROUPS, several with commas between, ` +
+        'the first from 0 on: set claimLayout to 0:10000:1, or leave it out.',
+    );
+  }
+  return {
+    USAGE_RETENTION_DAYS: String(usage),
+    CLAIM_RETENTION_DAYS: String(claims),
+    ...(claimLayout === undefined ? {} : { CLAIM_LAYOUT: claimLayout }),
+  };
 }

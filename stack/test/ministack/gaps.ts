@@ -3,6 +3,7 @@ import { CloudWatchClient, SetAlarmStateCommand } from '@aws-sdk/client-cloudwat
 import { DynamoDBClient, UpdateContinuousBackupsCommand, UpdateTableCommand, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
 import { KinesisClient, StartStreamEncryptionCommand } from '@aws-sdk/client-kinesis';
 import { LambdaClient, UpdateFunctionConfigurationCommand, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
+import { PutBucketLifecycleConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
 import { SetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
 import { CLIENT, Deployment, Resource } from '../../verify/deployment';
 
@@ -64,6 +65,25 @@ export const UNSET: { what: string; type: string; repair: Repair }[] = [
       new KinesisClient(CLIENT).send(
         new StartStreamEncryptionCommand({ StreamName: physicalId, EncryptionType: 'KMS', KeyId: 'alias/aws/kinesis' }),
       ),
+  },
+  {
+    what: 'expiry of the objects of a bucket',
+    type: 'AWS::S3::Bucket',
+    repair: ({ physicalId, properties }) => {
+      const { Rules } = properties.LifecycleConfiguration as {
+        Rules: { Id: string; Status: 'Enabled'; ExpirationInDays: number; NoncurrentVersionExpiration: { NoncurrentDays: number } }[];
+      };
+      return new S3Client({ ...CLIENT, forcePathStyle: true }).send(
+        new PutBucketLifecycleConfigurationCommand({
+          Bucket: physicalId,
+          LifecycleConfiguration: {
+            Rules: Rules.map(({ Id: ID, Status, ExpirationInDays: Days, NoncurrentVersionExpiration }) => ({
+              ID, Status, Filter: { Prefix: '' }, Expiration: { Days }, NoncurrentVersionExpiration,
+            })),
+          },
+        }),
+      );
+    },
   },
   {
     what: 'encryption of a topic',

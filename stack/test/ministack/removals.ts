@@ -45,7 +45,7 @@ import {
   UpdateEventSourceMappingCommand,
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
-import { DeleteBucketCommand, DeleteBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
+import { DeleteBucketCommand, DeleteBucketLifecycleCommand, DeleteBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
 import { DeleteTopicCommand, SetSubscriptionAttributesCommand, SetTopicAttributesCommand, SNSClient, UnsubscribeCommand } from '@aws-sdk/client-sns';
 import { DeleteQueueCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { qualified } from '../../verify/checks/functions';
@@ -144,9 +144,18 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
   },
   {
     path: 'Pipeline/Consumer/Live/Stream',
-    what: 'the feeding of the consumer',
-    change: ({ physicalId }) => lambda.send(new UpdateEventSourceMappingCommand({ UUID: physicalId, Enabled: false })),
-    said: /its state is "Disabled", and should be "Enabled"/,
+    what: 'the feeding of the consumer, and that nothing is given up by age or after a number of tries',
+    change: ({ physicalId }) =>
+      lambda.send(
+        new UpdateEventSourceMappingCommand({ UUID: physicalId, Enabled: false, MaximumRecordAgeInSeconds: 3600, MaximumRetryAttempts: 3 }),
+      ),
+    said: /its state is "Disabled", and should be "Enabled"[^]+MaximumRecordAgeInSeconds is 3600, and should be -1[^]+MaximumRetryAttempts is 3, and should be -1/,
+  },
+  {
+    path: 'Pipeline/GivenUpRecords',
+    what: 'how long given-up records are kept',
+    change: ({ physicalId }) => s3.send(new DeleteBucketLifecycleCommand({ Bucket: physicalId })),
+    said: /how many days it keeps objects, and replaced or deleted ones is \[\], and should be \[\[90,90\]\]/,
   },
   {
     path: 'Pipeline/Subscription',

@@ -69,6 +69,7 @@ const MAPPING_SETTINGS = [
   'FunctionResponseTypes',
   'MaximumBatchingWindowInSeconds',
   'MaximumRecordAgeInSeconds',
+  'MaximumRetryAttempts',
   'ParallelizationFactor',
 ] as const;
 

@@ -7,9 +7,11 @@ import {
 import { DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import {
   GetBucketEncryptionCommand,
+  GetBucketLifecycleConfigurationCommand,
   GetBucketPolicyCommand,
   GetBucketVersioningCommand,
   GetPublicAccessBlockCommand,
+  LifecycleRule,
   S3Client,
 } from '@aws-sdk/client-s3';
 import { CLIENT, Resource } from '../deployment';
@@ -60,14 +62,16 @@ export async function table({ physicalId, properties }: Resource): Promise<Probl
   return problems;
 }
 
-/** A stream: that it takes records, encrypted, and keeps them long enough. */
+/** A stream: that it takes records, encrypted, and keeps them long enough. The consumer raises its retention when it is
+ * hours behind, so a longer one is right as well. */
 export async function stream({ physicalId, properties }: Resource): Promise<Problems> {
   const { StreamDescriptionSummary: is } = await kinesis.send(
     new DescribeStreamSummaryCommand({ StreamName: physicalId }),
   );
+  const [hours, wanted] = [is?.RetentionPeriodHours, properties.RetentionPeriodHours as number];
   const problems = [
     ...differs('its status', is?.StreamStatus, 'ACTIVE'),
-    ...differs('how many hours it keeps records', is?.RetentionPeriodHours, properties.RetentionPeriodHours),
+    ...(hours !== undefined && hours >= wanted ? [] : differs('how many hours it keeps records', hours, wanted)),
   ];
   const encryption = properties.StreamEncryption as { EncryptionType: string } | undefined;
   if (encryption !== undefined) {
@@ -76,18 +80,42 @@ export async function stream({ physicalId, properties }: Resource): Promise<Prob
   return problems;
 }
 
-/** A bucket: encrypted, versioned, closed to the public. */
+/** A bucket: encrypted, versioned, closed to the public, and keeping its objects as long as it should. */
 export async function bucket({ physicalId, properties }: Resource): Promise<Problems> {
   const name = { Bucket: physicalId };
   const encryption = await s3.send(new GetBucketEncryptionCommand(name));
   const versioning = await s3.send(new GetBucketVersioningCommand(name));
   const access = await s3.send(new GetPublicAccessBlockCommand(name));
+  const lifecycle = await s3.send(new GetBucketLifecycleConfigurationCommand(name)).catch(noLifecycle);
   const rule = encryption.ServerSideEncryptionConfiguration?.Rules?.[0]?.ApplyServerSideEncryptionByDefault;
+  const wanted = (properties.LifecycleConfiguration as { Rules: LifecycleProperties[] }).Rules;
   return [
     ...differs('its encryption', rule?.SSEAlgorithm, 'AES256'),
     ...differs('its versioning', versioning.Status, (properties.VersioningConfiguration as { Status: string }).Status),
     ...differs('what it closes to the public', access.PublicAccessBlockConfiguration, properties.PublicAccessBlockConfiguration),
+    ...differs(
+      'how many days it keeps objects, and replaced or deleted ones',
+      (lifecycle.Rules ?? []).filter(({ Status }) => Status === 'Enabled').map(daysOf),
+      wanted.map((each) => [each.ExpirationInDays, each.NoncurrentVersionExpiration?.NoncurrentDays]),
+    ),
   ];
+}
+
+interface LifecycleProperties {
+  readonly ExpirationInDays?: number;
+  readonly NoncurrentVersionExpiration?: { NoncurrentDays: number };
+}
+
+function daysOf({ Expiration, NoncurrentVersionExpiration }: LifecycleRule): (number | undefined)[] {
+  return [Expiration?.Days, NoncurrentVersionExpiration?.NoncurrentDays];
+}
+
+/** S3 answers with an error where a bucket has no rules. */
+function noLifecycle(error: Error): { Rules?: LifecycleRule[] } {
+  if (error.name !== 'NoSuchLifecycleConfiguration') {
+    throw error;
+  }
+  return {};
 }
 
 /** Who may use a bucket. */
