@@ -77,11 +77,14 @@ impl Mapping {
             binary: example("picky_function"),
             environment: Vec::new(),
             timeout_ms: 10_000,
+            version: "1".to_owned(),
             max_environments: 1,
             spreads: false,
         };
         let function = Arc::new(Function::new(spec, Arc::new(MetricSink::open(folder).unwrap())));
         let settings = MappingSettings {
+            memory_mib: 256,
+            limits_memory: true,
             stream: STREAM.to_owned(),
             batch_size: 100,
             batch_window_ms: 0,

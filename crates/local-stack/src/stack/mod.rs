@@ -25,7 +25,8 @@ use tokio::task::JoinSet;
 
 pub use endpoints::Endpoints;
 pub use error::StartError;
-pub use options::{LocalOptions, built_binaries};
+pub use functions::FUNCTION_MEMORY_MIB;
+pub use options::{Canary, LocalOptions, built_binaries};
 pub use resources::{
     ALERTS_TABLE, CLAIMS_TABLE, DEAD_LETTER_QUEUE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP,
     QUARANTINE_QUEUE, STREAM, USAGE_TABLE,

@@ -1,6 +1,9 @@
 //! How a local stack is set up.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use crate::faults::FaultRates;
 use crate::subscription::DeliveryLag;
@@ -14,6 +17,20 @@ pub fn built_binaries() -> std::io::Result<PathBuf> {
     let this = std::env::current_exe()?;
     let (beside, release) = (this.with_file_name(""), this.with_file_name("../release"));
     Ok(if release.join("usage-consumer").is_file() { release } else { beside })
+}
+
+/// A second version of the consumer, behind the weights of its alias.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canary {
+    /// Share of the invocations that go to it, from 0 to 1.
+    pub weight: f64,
+    /// Its environment variables, in place of those of the main version.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Folder of its binary; `None` for the same binary as the main version.
+    #[serde(default)]
+    pub binaries: Option<PathBuf>,
 }
 
 /// How a local stack is set up.
@@ -37,6 +54,11 @@ pub struct LocalOptions {
     pub shard_count: u32,
     /// The most environments of the consumer at once.
     pub max_environments: usize,
+    /// A second version of the consumer; `None` for one version.
+    pub canary: Option<Canary>,
+    /// Whether functions get no more memory than they are deployed with (on
+    /// Linux; see [`FUNCTION_MEMORY_MIB`](super::FUNCTION_MEMORY_MIB)).
+    pub limits_memory: bool,
     /// Further environment variables of the consumer.
     pub consumer_environment: Vec<(String, String)>,
     /// The most environments of the authorizer at once.
@@ -95,6 +117,8 @@ impl LocalOptions {
             poll_interval_ms: 250,
             events_per_record: 200,
             delivery_delay_ms: 200,
+            canary: None,
+            limits_memory: true,
             delivery_lag: None,
             function_timeout_ms: 30_000,
             faults: FaultRates::default(),
