@@ -10,6 +10,7 @@ pub mod backend;
 pub mod cloudwatch;
 pub mod dashboard;
 pub mod demo_keys;
+pub mod expiry;
 pub mod faults;
 pub mod gateway;
 pub mod kinesis;

@@ -36,6 +36,7 @@ use crate::authorization::Authorization;
 use crate::backend;
 use crate::dashboard::DashboardPage;
 use crate::demo_keys::{self, DemoKey};
+use crate::expiry::Expiry;
 use crate::faults::Faults;
 use crate::gateway::Gateway;
 use crate::kinesis::KinesisStore;
@@ -86,6 +87,10 @@ pub struct LocalStack {
     backlog: Backlog,
     mapping_settings: MappingSettings,
     mapping: Option<EventSourceMapping>,
+    /// What goes wrong on purpose.
+    pub faults: Arc<Faults>,
+    /// Deletes the items whose time to live is over, when it is asked to.
+    pub expiry: Expiry,
     servers: JoinSet<()>,
     stop_gateway: watch::Sender<bool>,
     _lock: File,
@@ -102,7 +107,7 @@ impl LocalStack {
         let mut servers = JoinSet::new();
         let services = Services::start(&options, &mut servers).await?;
         let Services { aws_endpoint_url, ledger_client, kinesis, faults, notifications, .. } = services;
-        let Services { answers, log_group, logs, metrics, clients, .. } = services;
+        let Services { answers, log_group, logs, metrics, clients, s3, expiry, .. } = services;
         let topics = resources::create_topics(&aws_sdk_sns::Client::new(&clients)).await?;
         let kinesis_client = aws_sdk_kinesis::Client::new(&clients);
         let key_store =
@@ -143,8 +148,12 @@ impl LocalStack {
             log_answers: Arc::default(),
         };
         let dashboard = serve_on_loopback(&mut servers, options.dashboard_port, page.router()).await?;
-        let control =
-            Control { faults, functions: functions.all().map(Arc::clone).to_vec(), backlog: backlog.clone() };
+        let control = Control {
+            faults: faults.clone(),
+            functions: functions.all().map(Arc::clone).to_vec(),
+            backlog: backlog.clone(),
+            expiry: expiry.clone(),
+        };
         let control = serve_on_loopback(&mut servers, 0, control.router()).await?;
         servers.spawn(invoke_hourly(functions.reconciler.clone()));
         let sqs = aws_sdk_sqs::Client::new(&clients);
@@ -185,6 +194,8 @@ impl LocalStack {
             mapping_settings,
             mapping: None,
             servers,
+            faults,
+            expiry,
             stop_gateway,
             _lock: lock,
         };

@@ -87,6 +87,17 @@ pub struct LocalOptions {
     pub delivery_lag: Option<DeliveryLag>,
     /// The consumer's time-out, in milliseconds.
     pub function_timeout_ms: u64,
+    /// Times that a failed batch is tried again, Lambda's `MaximumRetryAttempts`;
+    /// `None` (-1 on AWS, the default) for as long as the stream keeps the records.
+    pub max_retries: Option<u32>,
+    /// Age at which a record is given up, in milliseconds, Lambda's
+    /// `MaximumRecordAgeInSeconds`; `None` (-1 on AWS, the default) for never.
+    pub max_record_age_ms: Option<i64>,
+    /// Time between two deletions of items whose time to live is over, in
+    /// milliseconds; 0 for none but those that are asked for.
+    pub ttl_sweep_interval_ms: u64,
+    /// Time for which the stream is `UPDATING` after a change, in milliseconds.
+    pub stream_update_ms: u64,
     /// What goes wrong on purpose.
     pub faults: FaultRates,
     /// The seed of the faults.
@@ -121,6 +132,10 @@ impl LocalOptions {
             limits_memory: true,
             delivery_lag: None,
             function_timeout_ms: 30_000,
+            max_retries: None,
+            max_record_age_ms: None,
+            ttl_sweep_interval_ms: 0,
+            stream_update_ms: 0,
             faults: FaultRates::default(),
             fault_seed: 0,
         }

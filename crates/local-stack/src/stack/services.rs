@@ -11,6 +11,7 @@ use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP};
 use super::{LocalOptions, listen, resources, serve};
 use crate::authorization::AnswerCache;
 use crate::aws_endpoint::{AwsEndpoint, database_client};
+use crate::expiry::Expiry;
 use crate::faults::Faults;
 use crate::kinesis::KinesisStore;
 use crate::lagging_index::LaggingIndex;
@@ -26,6 +27,7 @@ pub(super) struct Services {
     /// A client of DynamoDB that no fault reaches.
     pub ledger_client: aws_sdk_dynamodb::Client,
     pub kinesis: Arc<KinesisStore>,
+    pub expiry: Expiry,
     pub faults: Arc<Faults>,
     pub notifications: Arc<Notifications>,
     pub answers: Arc<AnswerCache>,
@@ -42,7 +44,9 @@ impl Services {
         let database = dynoxide::Database::new(&folder.join("dynamodb.sqlite").to_string_lossy());
         let database = database.map_err(|error| part("DynamoDB", error.to_string()))?;
         let (dynamodb_listener, dynamodb) = listen(0).await?;
-        servers.spawn(dynoxide::server::serve_on(dynamodb_listener, database));
+        servers.spawn(dynoxide::server::serve_on(dynamodb_listener, database.clone()));
+        let expiry = Expiry::new(database);
+        servers.spawn(expiry.clone().sweep_regularly(options.ttl_sweep_interval_ms));
         let direct = load_local(&format!("http://{dynamodb}"), COMMAND_PATIENCE).await;
         let ledger_client = aws_sdk_dynamodb::Client::new(&direct);
         resources::create_tables(&ledger_client).await?;
@@ -93,6 +97,7 @@ impl Services {
             answers,
             log_group,
             logs,
+            expiry,
             metrics,
             clients,
         })
