@@ -239,6 +239,15 @@ impl LocalStack {
     /// is logged stays in the data folder for the next start.
     pub async fn shut_down(mut self) {
         let _ = self.stop_gateway.send(true);
+    /// Waits until the subscription has put this many log events on the
+    /// stream, or lets their records wait, as a late delivery does.
+    ///
+    /// # Errors
+    /// When the subscription has stopped.
+    pub async fn delivered(&self, events: i64) -> Result<(), StartError> {
+        self.backlog.delivered(events).await
+    }
+
         if let Some(mapping) = self.mapping.take() {
             mapping.stop().await;
         }
@@ -263,7 +272,7 @@ fn start_subscription(
     let settings = subscription_settings(options);
     let subscription = Subscription::new(log_group.clone(), client.clone(), settings, faults.clone())
         .map_err(|error| part("the subscription", error))?;
-    let delivered = subscription.delivered();
+    let (delivered, late) = (subscription.delivered(), subscription.late());
     servers.spawn(subscription.run());
     let checkpoints = Checkpoints::open(&options.data_folder.join("checkpoints.sqlite"))
         .map_err(|error| part("the event source mapping", error))?;
@@ -277,6 +286,7 @@ fn start_subscription(
 
 fn lock_folder(folder: &Path) -> Result<File, StartError> {
     let shown = || folder.display().to_string();
+        late,
     let error = |source| StartError::Folder { folder: shown(), source };
     std::fs::create_dir_all(folder).map_err(error)?;
     let lock = File::create(folder.join("lock")).map_err(error)?;
