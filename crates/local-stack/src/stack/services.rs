@@ -20,6 +20,7 @@ use crate::logs::LogsService;
 use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
 use crate::queues::{ACCOUNT_ID, Queues};
+use crate::s3::S3Store;
 
 /// The running services.
 pub(super) struct Services {
@@ -55,8 +56,11 @@ impl Services {
         );
         resources::create_stream(&kinesis, options.shard_count)?;
         let queues =
-            Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS and SNS", error))?;
         let faults = Arc::new(Faults::new(options.faults, options.fault_seed));
+            Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS and SNS", error))?;
+        let queues = queues.with_faults(faults.clone());
+        let s3 = S3Store::open(&folder.join("s3"), &[ON_FAILURE_BUCKET]);
+        let s3 = Arc::new(s3.map_err(|error| part("S3", error))?);
         let (aws_listener, aws) = listen(options.aws_port).await?;
         let aws_endpoint_url = format!("http://{aws}");
         let clients = load_local(&aws_endpoint_url, COMMAND_PATIENCE).await;
