@@ -21,5 +21,6 @@ pub mod logs;
 pub mod metrics;
 pub mod notifications;
 pub mod queues;
+pub mod s3;
 pub mod stack;
 pub mod subscription;

@@ -29,7 +29,7 @@ pub use functions::FUNCTION_MEMORY_MIB;
 pub use options::{Canary, LocalOptions, built_binaries};
 pub use resources::{
     ALERTS_TABLE, CLAIMS_TABLE, DEAD_LETTER_QUEUE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP,
-    QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
+    ON_FAILURE_BUCKET, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
 
 use crate::authorization::Authorization;
@@ -42,15 +42,18 @@ use crate::gateway::Gateway;
 use crate::kinesis::KinesisStore;
 use crate::lambda::Function;
 use crate::lambda::event_source_mapping::{Checkpoints, EventSourceMapping, MappingSettings};
+use crate::lambda::invocation_record::OnFailureDestination;
 use crate::log_group::LogGroup;
 use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
 use crate::queues::ACCOUNT_ID;
+use crate::s3::S3Store;
 use crate::subscription::{Subscription, SubscriptionSettings};
 use backlog::Backlog;
 use control::Control;
 use error::part;
 use functions::functions;
+use resources::MAPPING_UUID;
 use schedule::{invoke_hourly, watch_queues};
 use services::Services;
 
@@ -84,16 +87,16 @@ pub struct LocalStack {
     pub kinesis_client: aws_sdk_kinesis::Client,
     /// A client of the ledger that no fault reaches.
     pub ledger_client: aws_sdk_dynamodb::Client,
-    backlog: Backlog,
-    mapping_settings: MappingSettings,
-    mapping: Option<EventSourceMapping>,
     /// What goes wrong on purpose.
     pub faults: Arc<Faults>,
     /// Deletes the items whose time to live is over, when it is asked to.
     pub expiry: Expiry,
+    backlog: Backlog,
+    mapping_settings: MappingSettings,
+    mapping: Option<EventSourceMapping>,
     servers: JoinSet<()>,
     stop_gateway: watch::Sender<bool>,
-    _lock: File,
+    lock: File,
 }
 
 impl LocalStack {
@@ -105,7 +108,7 @@ impl LocalStack {
         let folder = &options.data_folder;
         let lock = lock_folder(folder)?;
         let mut servers = JoinSet::new();
-        let services = Services::start(&options, &mut servers).await?;
+        let services = Box::pin(Services::start(&options, &mut servers)).await?;
         let Services { aws_endpoint_url, ledger_client, kinesis, faults, notifications, .. } = services;
         let Services { answers, log_group, logs, metrics, clients, s3, expiry, .. } = services;
         let topics = resources::create_topics(&aws_sdk_sns::Client::new(&clients)).await?;
@@ -120,7 +123,7 @@ impl LocalStack {
         notifications.subscribe(&topics.invalidations, functions.fanout.clone());
         let backlog =
             start_subscription(&options, &log_group, &kinesis, &kinesis_client, &faults, &mut servers)?;
-        let mapping_settings = mapping_settings(&options);
+        let mapping_settings = mapping_settings(&options, s3);
 
         let backend = match options.backend.clone() {
             Some(backend) => backend,
@@ -165,6 +168,7 @@ impl LocalStack {
             control,
             aws_endpoint_url,
             quarantine_queue_url,
+            on_failure_bucket: ON_FAILURE_BUCKET.to_owned(),
             usage_table: USAGE_TABLE.to_owned(),
             stream: STREAM.to_owned(),
             access_log_group: LOG_GROUP.to_owned(),
@@ -190,14 +194,14 @@ impl LocalStack {
             kinesis,
             kinesis_client,
             ledger_client,
+            faults,
+            expiry,
             backlog,
             mapping_settings,
             mapping: None,
             servers,
-            faults,
-            expiry,
             stop_gateway,
-            _lock: lock,
+            lock,
         };
         stack.start_mapping();
         Ok(stack)
@@ -235,10 +239,6 @@ impl LocalStack {
         self.backlog.settled().await
     }
 
-    /// Stops: no more calls are taken, those under way are answered, and what
-    /// is logged stays in the data folder for the next start.
-    pub async fn shut_down(mut self) {
-        let _ = self.stop_gateway.send(true);
     /// Waits until the subscription has put this many log events on the
     /// stream, or lets their records wait, as a late delivery does.
     ///
@@ -248,6 +248,10 @@ impl LocalStack {
         self.backlog.delivered(events).await
     }
 
+    /// Stops: no more calls are taken, those under way are answered, and what
+    /// is logged stays in the data folder for the next start.
+    pub async fn shut_down(mut self) {
+        let _ = self.stop_gateway.send(true);
         if let Some(mapping) = self.mapping.take() {
             mapping.stop().await;
         }
@@ -257,6 +261,9 @@ impl LocalStack {
             function.shut_down();
         }
         self.servers.shutdown().await;
+        // A process that is started by another thread just now has inherited
+        // the file, and would keep the folder locked until its binary runs.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -279,6 +286,7 @@ fn start_subscription(
     Ok(Backlog {
         log_group: log_group.clone(),
         delivered,
+        late,
         kinesis: kinesis.clone(),
         checkpoints: Arc::new(checkpoints),
     })
@@ -286,7 +294,6 @@ fn start_subscription(
 
 fn lock_folder(folder: &Path) -> Result<File, StartError> {
     let shown = || folder.display().to_string();
-        late,
     let error = |source| StartError::Folder { folder: shown(), source };
     std::fs::create_dir_all(folder).map_err(error)?;
     let lock = File::create(folder.join("lock")).map_err(error)?;
@@ -333,15 +340,19 @@ fn subscription_settings(options: &LocalOptions) -> SubscriptionSettings {
     }
 }
 
-fn mapping_settings(options: &LocalOptions) -> MappingSettings {
+fn mapping_settings(options: &LocalOptions, s3: Arc<S3Store>) -> MappingSettings {
     MappingSettings {
         stream: STREAM.to_owned(),
         batch_size: options.batch_size,
         batch_window_ms: options.batch_window_ms,
         poll_interval_ms: options.poll_interval_ms,
         bisect_on_error: true,
-        max_retries: None,
-        max_record_age_ms: None,
-        on_failure_folder: options.data_folder.join("on-failure"),
+        max_retries: options.max_retries,
+        max_record_age_ms: options.max_record_age_ms,
+        on_failure: OnFailureDestination {
+            store: s3,
+            bucket: ON_FAILURE_BUCKET.to_owned(),
+            mapping_uuid: MAPPING_UUID.to_owned(),
+        },
     }
 }

@@ -7,7 +7,7 @@ use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use tokio::task::JoinSet;
 
 use super::error::{StartError, part};
-use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP};
+use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP, ON_FAILURE_BUCKET};
 use super::{LocalOptions, listen, resources, serve};
 use crate::authorization::AnswerCache;
 use crate::aws_endpoint::{AwsEndpoint, database_client};
@@ -27,8 +27,9 @@ pub(super) struct Services {
     pub aws_endpoint_url: String,
     /// A client of DynamoDB that no fault reaches.
     pub ledger_client: aws_sdk_dynamodb::Client,
-    pub kinesis: Arc<KinesisStore>,
     pub expiry: Expiry,
+    pub kinesis: Arc<KinesisStore>,
+    pub s3: Arc<S3Store>,
     pub faults: Arc<Faults>,
     pub notifications: Arc<Notifications>,
     pub answers: Arc<AnswerCache>,
@@ -51,12 +52,12 @@ impl Services {
         let direct = load_local(&format!("http://{dynamodb}"), COMMAND_PATIENCE).await;
         let ledger_client = aws_sdk_dynamodb::Client::new(&direct);
         resources::create_tables(&ledger_client).await?;
-        let kinesis = Arc::new(
-            KinesisStore::open(&folder.join("kinesis.sqlite")).map_err(|error| part("Kinesis", error))?,
-        );
+        let kinesis =
+            KinesisStore::open(&folder.join("kinesis.sqlite")).map_err(|error| part("Kinesis", error))?;
+        let kinesis = Arc::new(kinesis.with_update_ms(options.stream_update_ms));
         resources::create_stream(&kinesis, options.shard_count)?;
-        let queues =
         let faults = Arc::new(Faults::new(options.faults, options.fault_seed));
+        let queues =
             Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS and SNS", error))?;
         let queues = queues.with_faults(faults.clone());
         let s3 = S3Store::open(&folder.join("s3"), &[ON_FAILURE_BUCKET]);
@@ -82,6 +83,7 @@ impl Services {
             dynamodb,
             kinesis: kinesis.clone(),
             queues: Arc::new(queues),
+            s3: s3.clone(),
             faults: faults.clone(),
             notifications: notifications.clone(),
             answers: answers.clone(),
@@ -95,13 +97,14 @@ impl Services {
         Ok(Self {
             aws_endpoint_url,
             ledger_client,
+            expiry,
             kinesis,
+            s3,
             faults,
             notifications,
             answers,
             log_group,
             logs,
-            expiry,
             metrics,
             clients,
         })

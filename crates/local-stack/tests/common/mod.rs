@@ -22,7 +22,8 @@ use local_stack::log_group::LogGroup;
 use local_stack::logs::LogsService;
 use local_stack::notifications::Notifications;
 use local_stack::queues::Queues;
-use local_stack::stack::{LOG_GROUP, LocalOptions, LocalStack, USAGE_TABLE};
+use local_stack::s3::S3Store;
+use local_stack::stack::{LOG_GROUP, LocalOptions, LocalStack, ON_FAILURE_BUCKET, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::window::CallWindow;
 
@@ -58,6 +59,7 @@ pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
         dynamodb: address,
         kinesis,
         queues,
+        s3: Arc::new(S3Store::open(&folder.join("s3"), &[ON_FAILURE_BUCKET]).unwrap()),
         faults,
         notifications,
         answers: Arc::new(AnswerCache::new(0)),
