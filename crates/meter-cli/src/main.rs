@@ -3,6 +3,7 @@
 mod cost;
 mod keys;
 mod local;
+mod local_faults;
 mod quarantine;
 mod reconcile;
 mod replay;
