@@ -57,6 +57,9 @@ async fn run_one(target: &Target, fault: ScheduledFault, start: Instant) -> anyh
         }
         return Ok(());
     }
+    if fault.kind == FaultKind::Expire {
+        return control.expire().await;
+    }
     change(control, fault.kind, true).await?;
     tokio::time::sleep_until(ends).await;
     change(control, fault.kind, false).await
@@ -68,8 +71,18 @@ async fn change(control: &Control, kind: FaultKind, begins: bool) -> anyhow::Res
     match kind {
         FaultKind::Throttle { share: throttled } => rates.throttled_write = share(throttled),
         FaultKind::Duplicate { share: duplicated } => rates.duplicate_batch = share(duplicated),
+        FaultKind::Regroup { share: regrouped } => rates.regrouped_batch = share(regrouped),
+        FaultKind::Late { share: late, delay_ms } => {
+            rates.late_batch = share(late);
+            rates.late_batch_delay_ms = delay_ms;
+        }
+        FaultKind::Queues { share: unreliable } => {
+            rates.shuffled_queue = share(unreliable);
+            rates.missed_message = share(unreliable);
+            rates.repeated_message = share(unreliable);
+        }
         FaultKind::Delay { delay_ms } => rates.delivery_delay_ms = if begins { delay_ms } else { 0 },
-        FaultKind::Kill { .. } | FaultKind::Reshard { .. } => {}
+        FaultKind::Kill { .. } | FaultKind::Reshard { .. } | FaultKind::Expire => {}
     }
     control.set_faults(rates).await
 }

@@ -47,6 +47,11 @@ impl StackPlan {
         options.max_authorizers = settings.max_authorizers;
         options.sync_interval_ms = settings.sync_interval_ms;
         options.authorizer_cache_ttl_ms = settings.authorizer_cache_ttl_ms;
+        options.limits_memory = settings.limits_memory;
+        options.max_retries = settings.max_retries;
+        options.max_record_age_ms = settings.max_record_age_ms;
+        options.ttl_sweep_interval_ms = settings.ttl_sweep_interval_ms;
+        options.canary = settings.canary;
         options.fault_seed = self.seed;
         options
     }
@@ -173,6 +178,14 @@ impl Control {
     /// When the stack does not answer.
     pub async fn kill(&self, function: &str) -> anyhow::Result<()> {
         self.request(http::Method::POST, &format!("/functions/{function}/kill"), None).await.map(drop)
+    }
+
+    /// Deletes the items whose time to live is over.
+    ///
+    /// # Errors
+    /// When the stack does not answer or cannot delete them.
+    pub async fn expire(&self) -> anyhow::Result<()> {
+        self.request(http::Method::POST, "/expire", None).await.map(drop)
     }
 
     /// Its processes.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use local_stack::stack::LocalOptions;
+use local_stack::stack::{Canary, LocalOptions};
 use local_stack::subscription::DeliveryLag;
 use serde::{Deserialize, Serialize};
 
@@ -200,7 +200,7 @@ pub struct Percentile {
 }
 
 /// How the stack is set up that is started for a run. The names are those of `LocalOptions`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names are those of LocalOptions")]
 pub struct StackSettings {
@@ -215,6 +215,11 @@ pub struct StackSettings {
     pub max_authorizers: usize,
     pub sync_interval_ms: u64,
     pub authorizer_cache_ttl_ms: u64,
+    pub limits_memory: bool,
+    pub max_retries: Option<u32>,
+    pub max_record_age_ms: Option<i64>,
+    pub ttl_sweep_interval_ms: u64,
+    pub canary: Option<Canary>,
 }
 
 /// As `meter local`, but for the answers that the gateway keeps: load tests are not about keys.
@@ -233,6 +238,11 @@ impl Default for StackSettings {
             max_authorizers: local.max_authorizers,
             sync_interval_ms: local.sync_interval_ms,
             authorizer_cache_ttl_ms: 300_000,
+            limits_memory: local.limits_memory,
+            max_retries: local.max_retries,
+            max_record_age_ms: local.max_record_age_ms,
+            ttl_sweep_interval_ms: local.ttl_sweep_interval_ms,
+            canary: local.canary,
         }
     }
 }
@@ -274,6 +284,26 @@ pub enum FaultKind {
         /// The share of batches, from 0 to 1.
         share: f64,
     },
+    /// Batches of log events are delivered again, cut into other records.
+    Regroup {
+        /// The share of batches, from 0 to 1.
+        share: f64,
+    },
+    /// Records of the subscription are delivered late, while others go on.
+    /// They wait for their delay also where the fault is over before.
+    Late {
+        /// The share of records, from 0 to 1.
+        share: f64,
+        /// By how much, in milliseconds.
+        delay_ms: u64,
+    },
+    /// Queues shuffle, miss (short polls) and repeat messages.
+    Queues {
+        /// The share of answers or messages, from 0 to 1.
+        share: f64,
+    },
+    /// Items whose time to live is over are deleted, at once.
+    Expire,
     /// The subscription delivers later.
     Delay {
         /// By how much, in milliseconds.
@@ -389,6 +419,14 @@ mod tests {
                 .unwrap_err()
                 .contains("the fault at 9 s")
         );
+        for kind in
+            ["regroup'\nshare = 0.1", "late'\nshare = 0.1\ndelay_ms = 5", "queues'\nshare = 1.0", "expire'"]
+        {
+            assert_eq!(fault(&format!("kind = '{kind}\nat_s = 1\nfor_s = 2")), Ok(()), "{kind}");
+        }
+        let stack = |settings: &str| read(&format!("{SMOKE}[stack]\n{settings}"));
+        assert_eq!(stack("canary = {weight = 0.1, environment = {A = 'b'}}\nmax_retries = 3"), Ok(()));
+        assert!(stack("canary = {weigth = 0.1}").unwrap_err().contains("weigth"));
         assert!(fault("kind = 'delay'\ndelay = 5\nat_s = 1").unwrap_err().contains("delay"));
     }
 }

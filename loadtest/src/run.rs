@@ -73,7 +73,7 @@ pub async fn execute(profile: &Profile, place: &Place, is_quiet: bool) -> anyhow
             let plan = StackPlan {
                 data: temporary.path().join("data"),
                 binaries: binaries.clone().map_or_else(built_binaries, Ok)?,
-                settings: profile.stack,
+                settings: profile.stack.clone(),
                 seed: profile.seed,
             };
             let stack = StackProcess::start(&plan).await?;

@@ -313,11 +313,14 @@ fn authorizer(folder: &Path, aws_endpoint_url: &str) -> Function {
     ];
     let spec = FunctionSpec {
         name: "api-authorizer".to_owned(),
+        version: "1".to_owned(),
         binary: binaries().join("api-authorizer"),
         environment,
         timeout_ms: 9_000,
         max_environments: 1,
         spreads: false,
+        memory_mib: 256,
+        limits_memory: true,
     };
     Function::new(spec, Arc::new(MetricSink::open(folder).unwrap()))
 }

@@ -29,6 +29,7 @@ use crate::lagging_index::LaggingIndex;
 use crate::logs::LogsService;
 use crate::notifications::Notifications;
 use crate::queues::Queues;
+use crate::s3::{self, S3Store};
 use crate::stack::STREAM;
 use crate::torn_transactions::{self, Reply};
 
@@ -44,6 +45,8 @@ pub struct AwsEndpoint {
     pub kinesis: Arc<KinesisStore>,
     /// SQS and SNS.
     pub queues: Arc<Queues>,
+    /// The buckets.
+    pub s3: Arc<S3Store>,
     /// What goes wrong on purpose.
     pub faults: Arc<Faults>,
     /// Where published messages go.
@@ -236,6 +239,12 @@ impl AwsEndpoint {
         }
     }
 
+    async fn s3(&self, parts: http::request::Parts) -> Response {
+        let store = self.s3.clone();
+        let answer = tokio::task::spawn_blocking(move || s3::handle(&store, &parts)).await;
+        answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    }
+
     async fn sns(&self, parts: http::request::Parts, body: Bytes) -> Response {
         let response = self.queues.sns(parts, body.clone()).await;
         if response.status().is_success() {
@@ -296,11 +305,12 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
         "sqs" => endpoint.queues.sqs(target(&parts.headers).1, &parts.headers, body).await,
         "sns" => endpoint.sns(parts, body).await,
         "logs" => endpoint.logs(&parts.headers, body).await,
+        "s3" => endpoint.s3(parts).await,
         "monitoring" => cloudwatch::api::handle(&endpoint.metrics, parts.uri.path(), &body),
         "apigateway" => endpoint.api_gateway(&parts.method, parts.uri.path()),
         other => {
             let message = format!(
-                "the local stack offers apigateway, dynamodb, kinesis, logs, monitoring, sns and sqs; this request is for {other:?}. Sign it with any credentials, so that it names its service"
+                "the local stack offers apigateway, dynamodb, kinesis, logs, monitoring, s3, sns and sqs; this request is for {other:?}. Sign it with any credentials, so that it names its service"
             );
             error_response(StatusCode::NOT_FOUND, "UnknownServiceException", &message)
         }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::torn_transactions::TornTransactions;
 
@@ -18,6 +19,16 @@ pub struct FaultRates {
     pub lost_reply: f64,
     /// The subscription delivers a batch a second time, under another sequence number.
     pub duplicate_batch: f64,
+    /// The subscription delivers the events of a batch a second time, cut at
+    /// other boundaries, some of them together with events of the batch before.
+    /// CloudWatch Logs promises nothing about how it cuts what it sends again.
+    pub regrouped_batch: f64,
+    /// A record of the subscription (a second delivery counts as one) waits
+    /// for `late_batch_delay_ms`, while later ones go on.
+    pub late_batch: f64,
+    /// Delay of a late record, in milliseconds. It applies to records that wait
+    /// already: with 0, they are delivered at once.
+    pub late_batch_delay_ms: u64,
     /// The subscription never delivers a batch, as when it was switched off for a while.
     pub lost_batch: f64,
     /// How much later than usual the subscription delivers, in milliseconds.
@@ -32,12 +43,20 @@ pub struct FaultRates {
     pub torn_transaction: f64,
     /// By how much the index of keys lags at most, in milliseconds.
     pub index_lag_ms: u64,
+    /// `ReceiveMessage` chooses among the messages of a queue at random.
+    pub shuffled_queue: f64,
+    /// `ReceiveMessage` with short polling does not see a message that is there.
+    pub missed_message: f64,
+    /// A message stays visible after it was received, and is handed out again.
+    pub repeated_message: f64,
+    /// A message comes again although `DeleteMessage` succeeded.
+    pub undeleted_message: f64,
 }
 
 /// A source of faults.
 #[derive(Debug)]
 pub struct Faults {
-    rates: Mutex<FaultRates>,
+    rates: watch::Sender<FaultRates>,
     random: Mutex<StdRng>,
     pub(crate) transactions: TornTransactions,
 }
@@ -57,18 +76,33 @@ impl Faults {
     /// Faults at these rates, the same for the same seed and order of events.
     pub fn new(rates: FaultRates, seed: u64) -> Self {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { rates: Mutex::new(rates), random, transactions: TornTransactions::default() }
+        Self { rates: watch::Sender::new(rates), random, transactions: TornTransactions::default() }
     }
 
     /// What goes wrong at present.
     pub fn rates(&self) -> FaultRates {
-        *self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.rates.borrow()
     }
 
     /// Changes what goes wrong from now on. The lag of the index of keys is
     /// fixed when a stack starts.
     pub fn set(&self, rates: FaultRates) {
-        *self.rates.lock().unwrap_or_else(PoisonError::into_inner) = rates;
+        self.rates.send_replace(rates);
+    }
+
+    /// Tells of every change of the rates.
+    pub fn changes(&self) -> watch::Receiver<FaultRates> {
+        self.rates.subscribe()
+    }
+
+    /// Draws whether something with this probability happens.
+    pub fn happens(&self, rate: f64) -> bool {
+        rate > 0.0 && self.draw() < rate
+    }
+
+    /// Draws a number below `end`, which is above 0.
+    pub fn below(&self, end: usize) -> usize {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).random_range(0..end)
     }
 
     fn draw(&self) -> f64 {
@@ -116,13 +150,11 @@ impl Faults {
 
     /// Draws whether a batch is never delivered.
     pub fn loses_batch(&self) -> bool {
-        let rate = self.rates().lost_batch;
-        rate > 0.0 && self.draw() < rate
+        self.happens(self.rates().lost_batch)
     }
 
     /// Draws whether a batch is delivered twice.
     pub fn duplicates_batch(&self) -> bool {
-        let rate = self.rates().duplicate_batch;
-        rate > 0.0 && self.draw() < rate
+        self.happens(self.rates().duplicate_batch)
     }
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// How many events one commit may hold.
@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS subscription (
     one INTEGER PRIMARY KEY CHECK (one = 1), delivered INTEGER NOT NULL, planned INTEGER NOT NULL);
 INSERT OR IGNORE INTO subscription (one, delivered, planned) VALUES (1, 0, 0);
+CREATE TABLE IF NOT EXISTS waiting (id INTEGER PRIMARY KEY AUTOINCREMENT, since_ms INTEGER NOT NULL, data BLOB NOT NULL);
 ";
 
 /// One log event.
@@ -40,6 +41,17 @@ impl LogEvent {
     pub fn event_id(&self) -> String {
         format!("{:018}{:038}", self.timestamp_ms, self.id)
     }
+}
+
+/// A record of the subscription that is delivered late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingRecord {
+    /// Its place among those that wait.
+    pub id: i64,
+    /// Since when it waits, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// The record's data, gzipped.
+    pub data: Vec<u8>,
 }
 
 /// The log group cannot be written any more.
@@ -173,6 +185,49 @@ impl LogGroup {
     /// When the file cannot be written.
     pub fn confirm_delivery(&self, up_to: i64) -> rusqlite::Result<()> {
         self.lock().execute("UPDATE subscription SET delivered = ?", [up_to]).map(|_| ())
+    }
+
+    /// Keeps records that the subscription delivers late.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add_waiting(&self, records: &[Vec<u8>], since_ms: i64) -> rusqlite::Result<()> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        for data in records {
+            let query = "INSERT INTO waiting (since_ms, data) VALUES (?, ?)";
+            transaction.prepare_cached(query)?.execute(params![since_ms, data])?;
+        }
+        transaction.commit()
+    }
+
+    /// The record that waits longest.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn first_waiting(&self) -> rusqlite::Result<Option<WaitingRecord>> {
+        let query = "SELECT id, since_ms, data FROM waiting ORDER BY id LIMIT 1";
+        let record = |row: &rusqlite::Row<'_>| {
+            Ok(WaitingRecord { id: row.get(0)?, since_ms: row.get(1)?, data: row.get(2)? })
+        };
+        self.lock().query_row(query, [], record).optional()
+    }
+
+    /// How many records wait.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn waiting_records(&self) -> rusqlite::Result<usize> {
+        let count: i64 = self.lock().query_row("SELECT COUNT(*) FROM waiting", [], |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Forgets a record that was delivered.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn remove_waiting(&self, id: i64) -> rusqlite::Result<()> {
+        self.lock().execute("DELETE FROM waiting WHERE id = ?", [id]).map(|_| ())
     }
 }
 

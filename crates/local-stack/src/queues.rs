@@ -4,9 +4,11 @@
 //! usage that could not be counted, so every message is also written to a
 //! journal before its sender gets an answer, and sent again after a restart.
 
+mod unreliable;
+
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +20,8 @@ use serde_json::{Value, json};
 use winterbaume_core::{MockRequest, MockResponse, MockService};
 use winterbaume_sns::SnsService;
 use winterbaume_sqs::SqsService;
+
+use crate::faults::{FaultRates, Faults};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY, request TEXT NOT NULL);
@@ -34,6 +38,9 @@ pub struct Queues {
     journal: Mutex<Connection>,
     /// The message that each receipt handle given out stands for.
     received: Mutex<HashMap<String, String>>,
+    faults: Arc<Faults>,
+    /// Held while an answer is chosen from all messages.
+    receiving: tokio::sync::Mutex<()>,
 }
 
 impl Queues {
@@ -50,9 +57,17 @@ impl Queues {
             sns: SnsService::new(),
             journal: Mutex::new(connection),
             received: Mutex::new(HashMap::new()),
+            faults: Arc::new(Faults::new(FaultRates::default(), 0)),
+            receiving: tokio::sync::Mutex::default(),
         };
         queues.restore().await?;
         Ok(queues)
+    }
+
+    /// Lets the queues have these faults.
+    #[must_use]
+    pub fn with_faults(self, faults: Arc<Faults>) -> Self {
+        Self { faults, ..self }
     }
 
     async fn restore(&self) -> rusqlite::Result<()> {
@@ -94,7 +109,13 @@ impl Queues {
     pub async fn sqs(&self, operation: &str, headers: &HeaderMap, body: Bytes) -> Response {
         let host = headers.get(http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
         let request = String::from_utf8_lossy(&body).into_owned();
-        let reply = self.call_sqs(operation, &request).await;
+        if let Some(refusal) = refused(operation, &request) {
+            return respond(refusal);
+        }
+        if operation == "DeleteMessage" && self.survives_deletion(&json_text(&request)).await {
+            return respond(MockResponse::json(200, "{}"));
+        }
+        let reply = self.call_with_faults(operation, &request).await;
         if reply.status == 200
             && let Err(error) = self.record(operation, &request, &json_of(&reply))
         {
@@ -118,7 +139,7 @@ impl Queues {
 
     /// Brings the journal up to date with a request that was carried out.
     fn record(&self, operation: &str, request: &str, reply: &Value) -> rusqlite::Result<()> {
-        let parsed: Value = serde_json::from_str(request).unwrap_or_default();
+        let parsed = json_text(request);
         let queue = queue_name(&parsed);
         match operation {
             "CreateQueue" => {
@@ -205,6 +226,26 @@ fn with_local_urls(mut reply: MockResponse, host: &str) -> MockResponse {
         reply.body = Bytes::from(text);
     }
     reply
+}
+
+fn json_text(request: &str) -> Value {
+    serde_json::from_str(request).unwrap_or_default()
+}
+
+/// What SQS refuses and the emulator takes. Source: SQS API Reference, `ReceiveMessage`.
+fn refused(operation: &str, request: &str) -> Option<MockResponse> {
+    if operation != "ReceiveMessage" {
+        return None;
+    }
+    let request = json_text(request);
+    let out_of = |member: &str, low: u64, high: u64| {
+        let value = request.get(member).filter(|value| !value.is_null())?;
+        let fits = value.as_u64().is_some_and(|value| (low..=high).contains(&value));
+        (!fits).then(|| format!("{member} is {value}; it has to be {low} to {high}"))
+    };
+    let message = out_of("MaxNumberOfMessages", 1, 10).or_else(|| out_of("WaitTimeSeconds", 0, 20))?;
+    let answer = json!({"__type": "com.amazonaws.sqs#InvalidParameterValue", "message": message});
+    Some(MockResponse::json(400, answer.to_string()))
 }
 
 fn json_of(reply: &MockResponse) -> Value {

@@ -1,6 +1,9 @@
 //! The subscription of a log group: filters, batches, gzips and puts events
 //! on the stream, at least once, as CloudWatch Logs does.
 
+mod late_deliveries;
+mod redelivery;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -23,6 +26,8 @@ use tokio::time::Instant;
 
 use crate::faults::Faults;
 use crate::log_group::{LogEvent, LogGroup};
+use late_deliveries::LateDeliveries;
+use redelivery::Redelivery;
 
 /// How many events are read and delivered before the progress is noted.
 const MAX_ROUND_EVENTS: usize = 20_000;
@@ -74,6 +79,8 @@ pub struct Subscription {
     settings: SubscriptionSettings,
     faults: Arc<Faults>,
     delivered: watch::Sender<i64>,
+    redelivery: Redelivery,
+    late: LateDeliveries,
 }
 
 /// Events that are delivered together.
@@ -108,7 +115,9 @@ impl Subscription {
         faults: Arc<Faults>,
     ) -> rusqlite::Result<Self> {
         let delivered = watch::channel(log_group.subscription()?.0).0;
-        Ok(Self { log_group, client, settings, faults, delivered })
+        let redelivery = Redelivery::new(faults.clone(), settings.max_batch_events);
+        let late = LateDeliveries::open(log_group.clone())?;
+        Ok(Self { log_group, client, settings, faults, delivered, redelivery, late })
     }
 
     /// Tells up to which event everything is delivered.
@@ -116,18 +125,27 @@ impl Subscription {
         self.delivered.subscribe()
     }
 
+    /// Number of records that wait to be delivered late.
+    pub fn late(&self) -> watch::Receiver<usize> {
+        self.late.waiting()
+    }
+
     /// Delivers events as they come, for ever.
     pub async fn run(self) {
-        while let Err(error) = self.put(vec![self.control_message()]).await {
+        while let Err(error) = self.check_stream().await {
             tracing::warn!(cause = ?error, "checking the stream is tried again");
             tokio::time::sleep(RETRY_DELAY).await;
         }
         let (due, rounds) = mpsc::unbounded_channel();
         if self.settings.lag.is_some() {
-            tokio::join!(self.collect(due), self.deliver_as_they_are_due(rounds));
+            tokio::join!(self.collect(due), self.deliver_as_they_are_due(rounds), self.deliver_late());
         } else {
-            tokio::join!(self.collect(due), self.deliver_in_order(rounds));
+            tokio::join!(self.collect(due), self.deliver_in_order(rounds), self.deliver_late());
         }
+    }
+
+    async fn check_stream(&self) -> Result<(), DeliveryError> {
+        self.put(vec![gzip(&self.control_message())?]).await
     }
 
     /// Collects events into rounds and says when each is due: a round that
@@ -243,11 +261,39 @@ impl Subscription {
                 records.push(record.clone());
             }
             records.push(record);
+            for cut_otherwise in self.redelivery.of_batch(batch) {
+                records.push(gzip(&self.data_message(&cut_otherwise))?);
+            }
         }
-        for records in records.chunks(RECORDS_PER_REQUEST) {
+        let late_batch = self.faults.rates().late_batch;
+        let (late, on_time): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|_| self.faults.happens(late_batch));
+        for records in on_time.chunks(RECORDS_PER_REQUEST) {
             self.put(records.to_vec()).await?;
         }
-        Ok(())
+        Ok(self.late.add(&late)?)
+    }
+
+    /// Delivers late records as they become due, for ever.
+    async fn deliver_late(&self) {
+        let mut rates = self.faults.changes();
+        loop {
+            let delay_ms = rates.borrow_and_update().late_batch_delay_ms;
+            let due = tokio::select! {
+                due = self.late.next_due(delay_ms) => due,
+                // Another delay applies to what waits already.
+                Ok(()) = rates.changed() => continue,
+            };
+            let delivery = async {
+                let record = due?;
+                self.put(vec![record.data]).await?;
+                Ok::<_, DeliveryError>(self.late.delivered(record.id)?)
+            };
+            if let Err(error) = delivery.await {
+                tracing::warn!(cause = ?error, "delivering a late record is tried again");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+        }
     }
 
     fn data_message(&self, events: &[LogEvent]) -> Vec<u8> {

@@ -301,3 +301,47 @@ async fn what_does_not_exist_is_said_by_its_code() {
     assert_eq!(again.into_service_error().code(), Some("ResourceInUseException"));
     assert!(stream.client.get_records().shard_iterator("nonsense").send().await.is_err());
 }
+
+#[tokio::test]
+async fn the_retention_period_is_increased_and_decreased_within_its_bounds() {
+    let stream = Stream::create(1).await;
+    let described = async || {
+        stream.active().await;
+        let summary = stream.client.describe_stream_summary().stream_name(&stream.name).send().await.unwrap();
+        let stream = stream.client.describe_stream().stream_name(&stream.name).send().await.unwrap();
+        let hours = summary.stream_description_summary.unwrap().retention_period_hours;
+        assert_eq!(stream.stream_description.unwrap().retention_period_hours, hours);
+        hours
+    };
+    let increase = async |hours| {
+        stream.active().await;
+        let request = stream.client.increase_stream_retention_period().stream_name(&stream.name);
+        let result = request.retention_period_hours(hours).send().await;
+        result.map(drop).map_err(|error| error.into_service_error().code().unwrap_or("").to_owned())
+    };
+    let decrease = async |hours| {
+        stream.active().await;
+        let request = stream.client.decrease_stream_retention_period().stream_name(&stream.name);
+        let result = request.retention_period_hours(hours).send().await;
+        result.map(drop).map_err(|error| error.into_service_error().code().unwrap_or("").to_owned())
+    };
+    let invalid = Err("InvalidArgumentException".to_owned());
+    stream.put("kept", LOW).await;
+    let iterator =
+        async || stream.iterator("shardId-000000000000", ShardIteratorType::TrimHorizon, None).await;
+    let before = stream.get(&iterator().await).await;
+    assert_eq!(described().await, 24);
+    assert_eq!(increase(8_761).await, invalid, "more than a year");
+    assert_eq!(decrease(23).await, invalid, "less than a day");
+    assert_eq!(decrease(48).await, invalid, "no decrease");
+    assert_eq!(increase(168).await, Ok(()));
+    assert_eq!(described().await, 168);
+    assert_eq!(increase(48).await, invalid, "no increase");
+    assert_eq!(decrease(24).await, Ok(()));
+    assert_eq!(described().await, 24);
+    let after = stream.get(&iterator().await).await;
+    assert_eq!(after.records(), before.records(), "with the same arrival time");
+    let elsewhere = stream.client.increase_stream_retention_period().stream_name("no-such-stream");
+    let error = elsewhere.retention_period_hours(48).send().await.unwrap_err().into_service_error();
+    assert_eq!(error.code(), Some("ResourceNotFoundException"));
+}

@@ -14,8 +14,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::start_aws_endpoint;
 use local_stack::lambda::event_source_mapping::{Checkpoints, EventSourceMapping, MappingSettings};
+use local_stack::lambda::invocation_record::OnFailureDestination;
 use local_stack::lambda::{Function, FunctionSpec};
 use local_stack::metrics::MetricSink;
+use local_stack::s3::S3Store;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use serde_json::Value;
 
@@ -27,6 +29,7 @@ struct Mapping {
 }
 
 const STREAM: &str = "picky";
+const BUCKET: &str = "given-up";
 
 fn example(name: &str) -> PathBuf {
     // Cargo puts examples beside the folder of the test binaries.
@@ -46,11 +49,14 @@ impl Mapping {
         }
         let spec = FunctionSpec {
             name: "picky".to_owned(),
+            version: "1".to_owned(),
             binary: example("picky_function"),
             environment: Vec::new(),
             timeout_ms: 10_000,
             max_environments: 1,
             spreads: false,
+            memory_mib: 256,
+            limits_memory: true,
         };
         let function = Arc::new(Function::new(spec, Arc::new(MetricSink::open(folder).unwrap())));
         let settings = MappingSettings {
@@ -61,14 +67,18 @@ impl Mapping {
             bisect_on_error: true,
             max_retries: Some(1),
             max_record_age_ms: None,
-            on_failure_folder: folder.join("on-failure"),
+            on_failure: OnFailureDestination {
+                store: Arc::new(S3Store::open(&folder.join("s3"), &[BUCKET]).unwrap()),
+                bucket: BUCKET.to_owned(),
+                mapping_uuid: "mapping".to_owned(),
+            },
         };
         let checkpoints = Arc::new(Checkpoints::open(&folder.join("checkpoints.sqlite")).unwrap());
         Self { client, checkpoints, settings, function }
     }
 
     /// Runs the mapping until the last record is behind it, and returns the
-    /// texts of the records that were given up, file by file.
+    /// texts of the records that were given up, object by object.
     async fn run(self) -> Vec<Vec<String>> {
         let last = {
             let iterator =
@@ -80,7 +90,7 @@ impl Mapping {
             read.records().last().unwrap().sequence_number().to_owned()
         };
         let mut changes = self.checkpoints.changes();
-        let folder = self.settings.on_failure_folder.clone();
+        let store = self.settings.on_failure.store.clone();
         let mapping = EventSourceMapping::start(
             self.client,
             self.function.clone(),
@@ -92,13 +102,14 @@ impl Mapping {
         }
         mapping.stop().await;
         self.function.shut_down();
-        let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
-        files.map(|file| texts(&std::fs::read_to_string(file.unwrap().path()).unwrap())).collect()
+        let objects = store.list(BUCKET, "aws/lambda/mapping/shardId-000000000000/", "", 1_000).unwrap();
+        objects.iter().map(|object| texts(&store.get(BUCKET, &object.key).unwrap().0)).collect()
     }
 }
 
-fn texts(event: &str) -> Vec<String> {
-    let event: Value = serde_json::from_str(event).unwrap();
+fn texts(invocation_record: &[u8]) -> Vec<String> {
+    let record: Value = serde_json::from_slice(invocation_record).unwrap();
+    let event: Value = serde_json::from_str(record["payload"].as_str().unwrap()).unwrap();
     let data =
         event["Records"].as_array().unwrap().iter().map(|record| record["kinesis"]["data"].as_str().unwrap());
     data.map(|data| String::from_utf8(STANDARD.decode(data).unwrap()).unwrap()).collect()

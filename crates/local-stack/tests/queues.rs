@@ -81,6 +81,6 @@ async fn a_topic_can_be_created_and_published_to_and_an_unknown_service_is_named
         format!("Action=Publish&Version=2010-03-31&Message=deleted&TopicArn={}", topic.replace(':', "%3A"));
     let (status, published) = post("sns", &publish).await;
     assert!(status == 200 && published.contains("<MessageId>"), "{published}");
-    let (status, refused) = post("s3", "").await;
-    assert!(status == 404 && refused.contains("this request is for \\\"s3\\\""), "{refused}");
+    let (status, refused) = post("sts", "").await;
+    assert!(status == 404 && refused.contains("this request is for \\\"sts\\\""), "{refused}");
 }

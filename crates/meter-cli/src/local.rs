@@ -8,6 +8,7 @@ use local_stack::demo_keys::DEMO_KEY_FILE;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, built_binaries};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::local_faults::FaultArguments;
 use crate::target::DEFAULT_DATA_FOLDER;
 
 /// Arguments of `meter local`.
@@ -25,9 +26,6 @@ pub struct Arguments {
     /// The port of the dashboard's web page; 0 for any
     #[arg(long, default_value_t = 0)]
     dashboard_port: u16,
-    /// How many in a hundred batches of log events are lost before the stream, to try out `meter reconcile`
-    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
-    lose_deliveries: u32,
     /// The API behind the gateway [default: one that answers /status/CODE with CODE]
     #[arg(long, value_name = "http://HOST:PORT")]
     backend: Option<String>,
@@ -43,6 +41,8 @@ pub struct Arguments {
     /// Shards of a new stream
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=200))]
     shards: u32,
+    #[command(flatten)]
+    faults: FaultArguments,
 }
 
 /// Runs until SIGINT or SIGTERM.
@@ -57,7 +57,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.sync_interval_ms = arguments.sync_interval_ms;
     options.authorizer_cache_ttl_ms = arguments.authorizer_cache_ttl_s * 1_000;
     options.shard_count = arguments.shards;
-    options.faults.lost_batch = f64::from(arguments.lose_deliveries) / 100.0;
+    arguments.faults.apply(&mut options);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let data = options.data_folder.display().to_string();
     let stack = LocalStack::start(options).await?;
@@ -81,7 +81,7 @@ fn print_guide(stack: &LocalStack, data: &str) {
     println!("The usage meter runs on this machine.\n");
     println!("  gateway        {}", endpoints.gateway);
     println!("  dashboard      {}", endpoints.dashboard);
-    println!("  AWS endpoint   {}  (DynamoDB, Kinesis, Logs, SNS, SQS)", endpoints.aws_endpoint_url);
+    println!("  AWS endpoint   {}  (DynamoDB, Kinesis, Logs, S3, SNS, SQS)", endpoints.aws_endpoint_url);
     println!("  data           {data}");
     println!("  API keys       {} to try it out, in {DEMO_KEY_FILE} of the data", stack.keys.len());
     if let Some(key) = first {

@@ -4,6 +4,7 @@ mod cost;
 mod given_up;
 mod keys;
 mod local;
+mod local_faults;
 mod quarantine;
 mod reconcile;
 mod replay;

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::error::KinesisError;
 use super::iterator::{Position, ShardIterator};
+use super::retention::RetentionChange;
 use super::sequence::{digits_of, storage_form};
 use super::shard::Shard;
-use super::store::{KinesisStore, NewRecord, RETENTION_MS, ending_digits};
+use super::store::{KinesisStore, NewRecord, ending_digits};
 
 /// Limits of `PutRecords` and `GetRecords`. Source: Kinesis API Reference.
 const MAX_PUT_RECORDS: usize = 500;
@@ -72,25 +73,55 @@ pub fn handle(
         }
         "DeleteStream" => store.delete_stream(&stream()?).map(|()| json!({})),
         "ListStreams" => Ok(json!({"StreamNames": store.stream_names()?, "HasMoreStreams": false})),
-        "DescribeStream" => describe_stream(store, &stream()?),
-        "DescribeStreamSummary" => describe_summary(store, &stream()?),
+        "DescribeStream" => describe_stream(store, &stream()?, now_ms),
+        "DescribeStreamSummary" => describe_summary(store, &stream()?, now_ms),
         "ListShards" => list_shards(store, body),
         "PutRecord" => put_record(store, body, now_ms),
         "PutRecords" => put_records(store, body, now_ms),
         "GetShardIterator" => get_shard_iterator(store, body, now_ms),
         "GetRecords" => get_records(store, body, now_ms),
-        "SplitShard" => store
-            .split_shard(&stream()?, text("ShardToSplit")?, text("NewStartingHashKey")?, now_ms)
-            .map(|()| json!({})),
-        "MergeShards" => store
-            .merge_shards(&stream()?, text("ShardToMerge")?, text("AdjacentShardToMerge")?, now_ms)
-            .map(|()| json!({})),
+        "SplitShard" => change(store, &stream()?, now_ms, |stream| {
+            store.split_shard(stream, text("ShardToSplit")?, text("NewStartingHashKey")?, now_ms)
+        }),
+        "MergeShards" => change(store, &stream()?, now_ms, |stream| {
+            store.merge_shards(stream, text("ShardToMerge")?, text("AdjacentShardToMerge")?, now_ms)
+        }),
         "UpdateShardCount" => update_shard_count(store, body, now_ms),
+        "IncreaseStreamRetentionPeriod" => change_retention(store, body, RetentionChange::Increase, now_ms),
+        "DecreaseStreamRetentionPeriod" => change_retention(store, body, RetentionChange::Decrease, now_ms),
         other => Err(KinesisError {
             code: "UnknownOperationException",
             message: format!("the local stream does not offer {other}"),
         }),
     }
+}
+
+/// Carries out a change for which the stream has to be `ACTIVE`, and after
+/// which it is `UPDATING` for a while.
+fn change(
+    store: &KinesisStore,
+    stream: &str,
+    now_ms: i64,
+    change: impl FnOnce(&str) -> Result<(), KinesisError>,
+) -> Result<Value, KinesisError> {
+    store.require_active(stream, now_ms)?;
+    change(stream)?;
+    store.begin_update(stream, now_ms)?;
+    Ok(json!({}))
+}
+
+fn change_retention(
+    store: &KinesisStore,
+    body: &Value,
+    direction: RetentionChange,
+    now_ms: i64,
+) -> Result<Value, KinesisError> {
+    let hours = body["RetentionPeriodHours"].as_i64();
+    let hours = hours
+        .ok_or_else(|| KinesisError::validation("RetentionPeriodHours is missing or not a whole number"))?;
+    change(store, &stream_name(body)?, now_ms, |stream| {
+        store.change_retention(stream, direction, hours, now_ms)
+    })
 }
 
 fn update_shard_count(store: &KinesisStore, body: &Value, now_ms: i64) -> Result<Value, KinesisError> {
@@ -101,7 +132,9 @@ fn update_shard_count(store: &KinesisStore, body: &Value, now_ms: i64) -> Result
     if body["ScalingType"] != "UNIFORM_SCALING" {
         return Err(KinesisError::validation("ScalingType has to be UNIFORM_SCALING"));
     }
+    store.require_active(&stream, now_ms)?;
     let before = store.update_shard_count(&stream, target, now_ms)?;
+    store.begin_update(&stream, now_ms)?;
     Ok(json!({"StreamName": stream, "CurrentShardCount": before, "TargetShardCount": target}))
 }
 
@@ -147,24 +180,25 @@ fn shard_json(shard: &Shard) -> Value {
     value
 }
 
-fn description(store: &KinesisStore, name: &str) -> Result<Value, KinesisError> {
+fn description(store: &KinesisStore, name: &str, now_ms: i64) -> Result<Value, KinesisError> {
     let created_s = store.stream_created_ms(name)? / 1000;
+    let status = if store.is_updating(name, now_ms)? { "UPDATING" } else { "ACTIVE" };
     Ok(json!({
-        "StreamName": name, "StreamARN": stream_arn(name), "StreamStatus": "ACTIVE",
-        "StreamModeDetails": {"StreamMode": "PROVISIONED"}, "RetentionPeriodHours": RETENTION_MS / 3_600_000,
+        "StreamName": name, "StreamARN": stream_arn(name), "StreamStatus": status,
+        "StreamModeDetails": {"StreamMode": "PROVISIONED"}, "RetentionPeriodHours": store.retention_hours(name)?,
         "StreamCreationTimestamp": created_s, "EnhancedMonitoring": [{"ShardLevelMetrics": []}], "EncryptionType": "NONE",
     }))
 }
 
-fn describe_stream(store: &KinesisStore, name: &str) -> Result<Value, KinesisError> {
-    let mut description = description(store, name)?;
+fn describe_stream(store: &KinesisStore, name: &str, now_ms: i64) -> Result<Value, KinesisError> {
+    let mut description = description(store, name, now_ms)?;
     description["Shards"] = store.shards(name)?.iter().map(shard_json).collect();
     description["HasMoreShards"] = json!(false);
     Ok(json!({"StreamDescription": description}))
 }
 
-fn describe_summary(store: &KinesisStore, name: &str) -> Result<Value, KinesisError> {
-    let mut description = description(store, name)?;
+fn describe_summary(store: &KinesisStore, name: &str, now_ms: i64) -> Result<Value, KinesisError> {
+    let mut description = description(store, name, now_ms)?;
     description["OpenShardCount"] = json!(store.shards(name)?.iter().filter(|shard| shard.is_open()).count());
     description["ConsumerCount"] = json!(0);
     Ok(json!({"StreamDescriptionSummary": description}))

@@ -9,10 +9,12 @@ mod api;
 mod error;
 mod iterator;
 mod reshard;
+mod retention;
 mod sequence;
 mod shard;
 mod store;
 
 pub use api::handle;
 pub use error::KinesisError;
+pub use retention::RetentionChange;
 pub use store::KinesisStore;

@@ -7,16 +7,17 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::error::KinesisError;
 use super::iterator::Position;
+use super::retention::horizon_ms;
 use super::sequence::{digits_of, storage_form};
 use super::shard::{Shard, even_ranges, hash_key, shard_id};
 
-/// How long records are kept. Source: Kinesis Developer Guide, default retention.
-pub const RETENTION_MS: i64 = 24 * 3_600_000;
 /// The most bytes that one `GetRecords` returns. Source: API Reference.
 const MAX_READ_BYTES: usize = 10 << 20;
 
 const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS streams (name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS streams (
+    name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL,
+    retention_hours INTEGER NOT NULL DEFAULT 24, updating_until_ms INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS shards (
     stream TEXT NOT NULL, shard_id TEXT NOT NULL, shard_index INTEGER NOT NULL, created_ms INTEGER NOT NULL,
     start_hash TEXT NOT NULL, end_hash TEXT NOT NULL, parent TEXT, adjacent_parent TEXT,
@@ -67,6 +68,7 @@ pub struct ReadResult {
 #[derive(Debug)]
 pub struct KinesisStore {
     connection: Mutex<Connection>,
+    update_ms: u64,
 }
 
 impl KinesisStore {
@@ -80,7 +82,18 @@ impl KinesisStore {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute_batch(SCHEMA)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), update_ms: 0 })
+    }
+
+    /// Lets streams be `UPDATING` for this long after a change, in
+    /// milliseconds, as they are for some time on AWS.
+    #[must_use]
+    pub fn with_update_ms(self, update_ms: u64) -> Self {
+        Self { update_ms, ..self }
+    }
+
+    pub(super) fn update_ms(&self) -> u64 {
+        self.update_ms
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -193,7 +206,8 @@ impl KinesisStore {
         );
         let mut statement = connection.prepare_cached(&query)?;
         let one_more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-        let mut rows = statement.query(params![stream, shard_id, bound, now_ms - RETENTION_MS, one_more])?;
+        let horizon_ms = horizon_ms(&connection, stream, now_ms)?;
+        let mut rows = statement.query(params![stream, shard_id, bound, horizon_ms, one_more])?;
         let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
         while let Some(row) = rows.next()? {
             let record = StoredRecord {
@@ -245,12 +259,6 @@ impl KinesisStore {
                 Ok((shard.shard_id, last.map(|sequence| digits_of(&sequence).to_owned())))
             })
             .collect()
-    }
-
-    /// Deletes the records that are older than the retention.
-    pub fn trim(&self, now_ms: i64) -> Result<(), KinesisError> {
-        self.lock().execute("DELETE FROM records WHERE arrived_ms < ?", [now_ms - RETENTION_MS])?;
-        Ok(())
     }
 }
 

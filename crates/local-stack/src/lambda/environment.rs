@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::function::FunctionSpec;
+use super::memory_limit::limit_memory;
 use super::runtime_api::{Invocation, RuntimeApi, RuntimeMessage, router};
 use crate::metrics::MetricSink;
 
@@ -62,6 +63,7 @@ impl InvocationError {
 
 /// A running environment.
 pub struct Environment {
+    version: String,
     pid: Pid,
     invocations: mpsc::Sender<Invocation>,
     messages: Mutex<mpsc::Receiver<RuntimeMessage>>,
@@ -89,6 +91,9 @@ impl Environment {
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pid =
             pid.ok_or_else(|| InvocationError::Init { detail: "the process ended at once".to_owned() })?;
+        if spec.limits_memory {
+            limit_memory(pid, spec.memory_mib).map_err(spawn_error)?;
+        }
         forward_output(&mut child, spec, metrics);
         let (exit_sender, exited) = watch::channel(false);
         tokio::spawn(async move {
@@ -104,7 +109,8 @@ impl Environment {
             let _ = gone.wait_for(|exited| *exited).await;
         };
         tokio::spawn(axum::serve(listener, router(api)).with_graceful_shutdown(shutdown).into_future());
-        let environment = Self { pid, invocations, messages: Mutex::new(messages), polls, exited };
+        let version = spec.version.clone();
+        let environment = Self { version, pid, invocations, messages: Mutex::new(messages), polls, exited };
         environment.wait_for_init().await?;
         environment.freeze();
         Ok(environment)
@@ -120,6 +126,11 @@ impl Environment {
             _ = exited.wait_for(|exited| *exited) => init("the process ended; its last log lines say why".to_owned()),
             () = tokio::time::sleep(INIT_TIMEOUT) => init(format!("it took more than {INIT_TIMEOUT:?}")),
         }
+    }
+
+    /// The version of the function that it runs.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// The process.
@@ -206,8 +217,8 @@ fn command(spec: &FunctionSpec, runtime_api: &str) -> Command {
         .envs(spec.environment.iter().map(|(name, value)| (name, value)))
         .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
         .env("AWS_LAMBDA_FUNCTION_NAME", &spec.name)
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", &spec.version)
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mib.to_string())
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -5,12 +5,22 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+/// The ARN of a stream.
+pub(super) fn stream_arn(stream: &str) -> String {
+    format!("arn:aws:kinesis:us-east-1:000000000000:stream/{stream}")
+}
+
+/// The ARN of a function's alias, as the mapping has it.
+pub(super) fn function_arn(function: &str) -> String {
+    format!("arn:aws:lambda:us-east-1:000000000000:function:{function}:live")
+}
+
 /// Builds the event for records of one shard.
 ///
 /// Source: AWS Lambda Developer Guide, "Using Lambda to process records from
 /// Amazon Kinesis Data Streams", example event.
 pub fn kinesis_event(stream: &str, shard_id: &str, records: &[Record]) -> Value {
-    let source_arn = format!("arn:aws:kinesis:us-east-1:000000000000:stream/{stream}");
+    let source_arn = stream_arn(stream);
     let records: Vec<Value> = records
         .iter()
         .map(|record| {

@@ -1,7 +1,7 @@
 //! The event source mapping: shards, in the order of their lineage, to a function.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::event::kinesis_event;
 use super::function::Function;
-use super::shard_reader::read_shard;
+use super::invocation_record::{GiveUp, GivenUp, OnFailureDestination};
+use super::shard_reader::{Pending, read_shard};
+use crate::s3::S3Error;
 
 /// How the stream is read. The names are those of the Lambda API.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ pub struct MappingSettings {
     /// How old a record may become before it is given up, in milliseconds.
     pub max_record_age_ms: Option<i64>,
     /// Where records that were given up are kept, with their payload.
-    pub on_failure_folder: PathBuf,
+    pub on_failure: OnFailureDestination,
 }
 
 /// Why a mapping cannot go on.
@@ -55,7 +56,7 @@ pub enum MappingError {
     Checkpoints(#[from] rusqlite::Error),
     /// Records that were given up cannot be kept.
     #[error("the on-failure destination cannot be written")]
-    OnFailure(#[from] std::io::Error),
+    OnFailure(#[from] S3Error),
 }
 
 impl MappingError {
@@ -160,25 +161,36 @@ impl Shared {
         Ok(())
     }
 
-    /// Keeps records that are given up, as the event they were delivered in.
-    pub(super) fn keep_failed(
+    /// Keeps the first `count` records of a batch at the on-failure
+    /// destination, takes them out of the batch and goes on after them.
+    pub(super) fn give_up(
         &self,
         shard_id: &str,
-        records: &[Record],
-        reason: &str,
+        pending: &mut Pending,
+        count: usize,
+        reason: GiveUp,
     ) -> Result<(), MappingError> {
-        let mut event = kinesis_event(&self.settings.stream, shard_id, records);
-        event["reason"] = reason.into();
-        std::fs::create_dir_all(&self.settings.on_failure_folder)?;
-        let name = format!("{shard_id}-{}.json", records[0].sequence_number());
-        std::fs::write(self.settings.on_failure_folder.join(&name), event.to_string())?;
+        let rest = pending.records.split_off(count);
+        let records = std::mem::replace(&mut pending.records, rest);
+        let given_up = GivenUp {
+            stream: &self.settings.stream,
+            function: self.function.name(),
+            shard_id,
+            records: &records,
+            reason,
+            invocations: pending.attempts,
+            last: pending.last.as_ref(),
+        };
+        let key = self.settings.on_failure.keep(&given_up)?;
+        let bucket = &self.settings.on_failure.bucket;
         tracing::error!(
             shard_id,
+            ?reason,
             records = records.len(),
-            file = name,
-            "records were given up; put them back with `meter replay`"
+            object = format!("s3://{bucket}/{key}"),
+            "records were given up; list them with `meter given-up list`"
         );
-        Ok(())
+        self.checkpoint(shard_id, records.last())
     }
 }
 

@@ -12,6 +12,7 @@ use rand::seq::IndexedRandom;
 use tokio::sync::Semaphore;
 
 use super::environment::{Environment, InvocationError};
+use super::versions::Versions;
 use crate::cloudwatch::MetricName;
 use crate::gateway::STAGE;
 use crate::metrics::MetricSink;
@@ -21,10 +22,16 @@ use crate::metrics::MetricSink;
 pub struct FunctionSpec {
     /// Its name.
     pub name: String,
+    /// The published version that this is.
+    pub version: String,
     /// The binary, the same file that is deployed as `bootstrap`.
     pub binary: PathBuf,
     /// Its environment variables.
     pub environment: Vec<(String, String)>,
+    /// Memory that a process may have, in MiB.
+    pub memory_mib: u64,
+    /// Whether the process really gets no more than `memory_mib`.
+    pub limits_memory: bool,
     /// How long an invocation may take, in milliseconds.
     pub timeout_ms: u64,
     /// The most environments at once.
@@ -34,9 +41,20 @@ pub struct FunctionSpec {
     pub spreads: bool,
 }
 
+/// What became of an invocation.
+#[derive(Debug)]
+pub struct Invoked {
+    /// The invocation's request id.
+    pub request_id: String,
+    /// The version that was invoked.
+    pub version: String,
+    /// Its answer.
+    pub result: Result<Bytes, InvocationError>,
+}
+
 /// A function that can be invoked.
 pub struct Function {
-    spec: FunctionSpec,
+    versions: Versions,
     metrics: Arc<MetricSink>,
     permits: Semaphore,
     idle: Mutex<Vec<Arc<Environment>>>,
@@ -47,9 +65,14 @@ pub struct Function {
 impl Function {
     /// A function without any environment yet.
     pub fn new(spec: FunctionSpec, metrics: Arc<MetricSink>) -> Self {
-        let permits = Semaphore::new(spec.max_environments);
+        Self::of_versions(Versions::one(spec), metrics)
+    }
+
+    /// A function behind an alias that sends invocations to either of two versions.
+    pub fn of_versions(versions: Versions, metrics: Arc<MetricSink>) -> Self {
+        let permits = Semaphore::new(versions.main().max_environments);
         let (idle, all) = (Mutex::default(), Mutex::default());
-        Self { spec, metrics, permits, idle, all, invocations: AtomicU64::new(0) }
+        Self { versions, metrics, permits, idle, all, invocations: AtomicU64::new(0) }
     }
 
     /// Invokes the function and returns its answer.
@@ -57,15 +80,31 @@ impl Function {
     /// # Errors
     /// When the function fails, crashes or takes too long.
     pub async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvocationError> {
-        let _permit = self.permits.acquire().await.map_err(|_| InvocationError::Crashed)?;
-        let environment = match self.take_idle() {
-            Some(environment) => environment,
-            None => self.start().await?,
-        };
+        self.invoke_traced(payload).await.result
+    }
+
+    /// Invokes the function and says also which version was invoked.
+    pub async fn invoke_traced(&self, payload: Bytes) -> Invoked {
+        let spec = self.versions.draw();
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let request_id = format!("00000000-0000-4000-8000-{number:012x}");
+        let result = self.invoke_version(spec, &request_id, payload).await;
+        Invoked { request_id, version: spec.version.clone(), result }
+    }
+
+    async fn invoke_version(
+        &self,
+        spec: &FunctionSpec,
+        request_id: &str,
+        payload: Bytes,
+    ) -> Result<Bytes, InvocationError> {
+        let _permit = self.permits.acquire().await.map_err(|_| InvocationError::Crashed)?;
+        let environment = match self.take_idle(spec) {
+            Some(environment) => environment,
+            None => self.start(spec).await?,
+        };
         let started_us = monotonic_us();
-        let result = environment.invoke(&request_id, payload, self.spec.timeout_ms).await;
+        let result = environment.invoke(request_id, payload, spec.timeout_ms).await;
         self.tell("Duration", (monotonic_us() - started_us).div_ceil(1_000));
         self.tell("Invocations", 1);
         self.tell("Errors", u64::from(result.is_err()));
@@ -79,42 +118,43 @@ impl Function {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.spec.name
+        &self.versions.main().name
     }
 
     /// Tells a metric that Lambda itself has of a function.
     pub fn tell(&self, metric: &str, value: u64) {
-        let name = format!("{}-{STAGE}", self.spec.name);
+        let name = format!("{}-{STAGE}", self.name());
         let metric = MetricName::new("AWS/Lambda", metric, [("FunctionName", &name)]);
         self.metrics.store().record(metric, now_ms(), [value]);
     }
 
-    fn take_idle(&self) -> Option<Arc<Environment>> {
+    fn take_idle(&self, spec: &FunctionSpec) -> Option<Arc<Environment>> {
         let mut idle = locked(&self.idle);
-        while !idle.is_empty() {
-            let last = idle.len() - 1;
-            let place = if self.spec.spreads { rand::rng().random_range(0..=last) } else { last };
-            let environment = idle.swap_remove(place);
+        loop {
+            let places: Vec<usize> =
+                (0..idle.len()).filter(|place| idle[*place].version() == spec.version).collect();
+            let last = places.len().checked_sub(1)?;
+            let place = places[if spec.spreads { rand::rng().random_range(0..=last) } else { last }];
+            let environment = idle.remove(place);
             if !environment.has_exited() {
                 return Some(environment);
             }
             locked(&self.all).retain(|other| !Arc::ptr_eq(other, &environment));
         }
-        None
     }
 
-    async fn start(&self) -> Result<Arc<Environment>, InvocationError> {
-        let environment = Arc::new(Environment::start(&self.spec, &self.metrics).await?);
+    async fn start(&self, spec: &FunctionSpec) -> Result<Arc<Environment>, InvocationError> {
+        let environment = Arc::new(Environment::start(spec, &self.metrics).await?);
         locked(&self.all).push(environment.clone());
         Ok(environment)
     }
 
-    /// Starts an environment ahead of its first invocation.
+    /// Starts an environment of the main version ahead of its first invocation.
     ///
     /// # Errors
     /// When the function cannot start.
     pub async fn prepare(&self) -> Result<(), InvocationError> {
-        let environment = self.start().await?;
+        let environment = self.start(self.versions.main()).await?;
         locked(&self.idle).push(environment);
         Ok(())
     }

@@ -5,8 +5,12 @@ mod environment;
 pub mod event;
 pub mod event_source_mapping;
 mod function;
+pub mod invocation_record;
+mod memory_limit;
 mod runtime_api;
 mod shard_reader;
+mod versions;
 
 pub use environment::InvocationError;
-pub use function::{Function, FunctionSpec};
+pub use function::{Function, FunctionSpec, Invoked};
+pub use versions::Versions;

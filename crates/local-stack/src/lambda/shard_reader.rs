@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 use super::event::kinesis_event;
 use super::event_source_mapping::{MappingError, Shared};
+use super::function::Invoked;
+use super::invocation_record::GiveUp;
 
 /// The most that an invocation may carry, in bytes of record data: 6 MiB less
 /// what base64 and JSON add. Source: Lambda quotas.
@@ -20,9 +22,18 @@ const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// Records that still have to be delivered, and how often that was tried.
-struct Pending {
-    records: Vec<Record>,
-    attempts: u32,
+pub(super) struct Pending {
+    pub records: Vec<Record>,
+    /// How often the function was invoked with them.
+    pub attempts: u32,
+    /// The last of these invocations.
+    pub last: Option<Invoked>,
+}
+
+impl Pending {
+    fn new(records: Vec<Record>) -> Self {
+        Self { records, attempts: 0, last: None }
+    }
 }
 
 /// Reads a shard to its end; returns only then, or on an error of the stream.
@@ -96,48 +107,59 @@ fn take_batch(buffer: &mut VecDeque<Record>, batch_size: usize) -> Vec<Record> {
 
 /// Delivers a batch until all of it is processed or given up.
 async fn deliver(shared: &Shared, shard_id: &str, records: Vec<Record>) -> Result<(), MappingError> {
-    let mut queue = VecDeque::from([Pending { records, attempts: 0 }]);
+    let mut queue = VecDeque::from([Pending::new(records)]);
     while let Some(mut pending) = queue.pop_front() {
+        let expired = shared.expired(&pending.records);
+        if expired > 0 {
+            shared.give_up(shard_id, &mut pending, expired, GiveUp::RecordAgeExceeded)?;
+        }
         if pending.records.is_empty() {
             continue;
         }
-        shared.function.tell("IteratorAge", age_ms(pending.records.last()));
-        let event = kinesis_event(&shared.settings.stream, shard_id, &pending.records);
-        let result = shared.function.invoke(Bytes::from(event.to_string())).await;
-        let failed_at = match &result {
-            Ok(answer) => match first_failure(answer, &pending.records) {
-                None => {
-                    shared.checkpoint(shard_id, pending.records.last())?;
-                    continue;
-                }
-                Some(position) => position,
-            },
-            Err(error) => {
-                tracing::warn!(shard_id, %error, "an invocation failed");
-                0
-            }
+        let Some(failed_at) = invoke(shared, shard_id, &mut pending).await else {
+            shared.checkpoint(shard_id, pending.records.last())?;
+            continue;
         };
-        pending.attempts += 1;
         if failed_at > 0 {
             shared.checkpoint(shard_id, pending.records.get(failed_at - 1))?;
-            pending = Pending { records: pending.records.split_off(failed_at), attempts: 1 };
+            pending.records = pending.records.split_off(failed_at);
+            pending.attempts = 1;
         }
-        if shared.gives_up(pending.attempts, &pending.records[0]) {
-            shared.keep_failed(shard_id, &pending.records, &format!("{result:?}"))?;
-            shared.checkpoint(shard_id, pending.records.last())?;
+        if shared.settings.max_retries.is_some_and(|limit| pending.attempts > limit) {
+            let all = pending.records.len();
+            shared.give_up(shard_id, &mut pending, all, GiveUp::RetryAttemptsExhausted)?;
             continue;
         }
         tokio::time::sleep(retry_delay(pending.attempts)).await;
         // A function that failed as a whole may be broken by a single record.
-        if result.is_err() && shared.settings.bisect_on_error && pending.records.len() > 1 {
+        let failed = pending.last.as_ref().is_some_and(|last| last.result.is_err());
+        if failed && shared.settings.bisect_on_error && pending.records.len() > 1 {
             let second = pending.records.split_off(pending.records.len() / 2);
-            queue.push_front(Pending { records: second, attempts: 0 });
-            queue.push_front(Pending { records: pending.records, attempts: 0 });
+            queue.push_front(Pending::new(second));
+            queue.push_front(Pending::new(pending.records));
         } else {
             queue.push_front(pending);
         }
     }
     Ok(())
+}
+
+/// Invokes the function with a batch and returns where it failed; `None`
+/// when all of it was processed.
+async fn invoke(shared: &Shared, shard_id: &str, pending: &mut Pending) -> Option<usize> {
+    shared.function.tell("IteratorAge", age_ms(pending.records.last()));
+    let event = kinesis_event(&shared.settings.stream, shard_id, &pending.records);
+    let invoked = shared.function.invoke_traced(Bytes::from(event.to_string())).await;
+    let failed_at = match &invoked.result {
+        Ok(answer) => first_failure(answer, &pending.records),
+        Err(error) => {
+            tracing::warn!(shard_id, %error, "an invocation failed");
+            Some(0)
+        }
+    };
+    pending.attempts += 1;
+    pending.last = Some(invoked);
+    failed_at
 }
 
 /// How long ago a record arrived, in milliseconds.
@@ -175,9 +197,11 @@ impl Shared {
         i32::try_from(self.settings.batch_size).unwrap_or(10_000).clamp(1, 10_000)
     }
 
-    fn gives_up(&self, attempts: u32, first: &Record) -> bool {
+    /// How many records at the begin of a batch are older than the mapping
+    /// lets them become. Source: Lambda API Reference, `MaximumRecordAgeInSeconds`.
+    fn expired(&self, records: &[Record]) -> usize {
         let limit_ms = self.settings.max_record_age_ms.and_then(|limit| u64::try_from(limit).ok());
-        let too_old = limit_ms.is_some_and(|limit_ms| age_ms(Some(first)) > limit_ms);
-        too_old || self.settings.max_retries.is_some_and(|limit| attempts > limit)
+        let Some(limit_ms) = limit_ms else { return 0 };
+        records.iter().take_while(|record| age_ms(Some(record)) > limit_ms).count()
     }
 }

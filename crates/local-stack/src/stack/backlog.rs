@@ -16,6 +16,8 @@ pub(super) struct Backlog {
     pub log_group: Arc<LogGroup>,
     /// Up to which event the subscription has delivered.
     pub delivered: watch::Receiver<i64>,
+    /// How many records the subscription delivers late.
+    pub late: watch::Receiver<usize>,
     pub kinesis: Arc<KinesisStore>,
     pub checkpoints: Arc<Checkpoints>,
 }
@@ -28,9 +30,8 @@ impl Backlog {
     /// When a part cannot be asked any more.
     pub async fn settled(&self) -> Result<(), StartError> {
         let logged = *self.log_group.last_id().borrow();
-        let mut delivered = self.delivered.clone();
-        let stopped = |_| part("the subscription", "it has stopped".to_owned());
-        delivered.wait_for(|delivered| *delivered >= logged).await.map_err(stopped)?;
+        self.delivered(logged).await?;
+        self.late.clone().wait_for(|waiting| *waiting == 0).await.map_err(stopped)?;
         let mut changes = self.checkpoints.changes();
         loop {
             changes.borrow_and_update();
@@ -44,6 +45,15 @@ impl Backlog {
         }
     }
 
+    /// Waits until everything up to the log event `id` was delivered, or
+    /// waits to be delivered late.
+    ///
+    /// # Errors
+    /// When the subscription has stopped.
+    pub async fn delivered(&self, id: i64) -> Result<(), StartError> {
+        self.delivered.clone().wait_for(|delivered| *delivered >= id).await.map(drop).map_err(stopped)
+    }
+
     /// How many shards have records that were not processed yet.
     fn shards_behind(&self) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
         let mut behind = 0;
@@ -53,4 +63,8 @@ impl Backlog {
         }
         Ok(behind)
     }
+}
+
+fn stopped(_: watch::error::RecvError) -> StartError {
+    part("the subscription", "it has stopped".to_owned())
 }

@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::backlog::Backlog;
+use crate::expiry::Expiry;
 use crate::faults::{FaultRates, Faults};
 use crate::lambda::Function;
 
@@ -21,14 +22,17 @@ pub(super) struct Control {
     pub faults: Arc<Faults>,
     pub functions: Vec<Arc<Function>>,
     pub backlog: Backlog,
+    pub expiry: Expiry,
 }
 
 impl Control {
-    /// `GET` and `PUT /faults`, `POST /functions/{name}/kill`, `GET /processes`, `GET /settled`.
+    /// `GET` and `PUT /faults`, `POST /functions/{name}/kill`, `POST /expire`,
+    /// `GET /processes`, `GET /settled`.
     pub fn router(self) -> Router {
         Router::new()
             .route("/faults", get(faults).put(set_faults))
             .route("/functions/{name}/kill", post(kill))
+            .route("/expire", post(expire))
             .route("/processes", get(processes))
             .route("/settled", get(settled))
             .with_state(self)
@@ -51,6 +55,16 @@ async fn kill(State(control): State<Control>, Path(name): Path<String>) -> Respo
         return (StatusCode::NOT_FOUND, Json(json!({"message": message}))).into_response();
     };
     Json(json!({"processId": function.kill_random()})).into_response()
+}
+
+/// Deletes the items whose time to live is over.
+async fn expire(State(control): State<Control>) -> Response {
+    match control.expiry.sweep().await {
+        Ok(deleted) => Json(json!({"deleted": deleted})).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"message": error.to_string()}))).into_response()
+        }
+    }
 }
 
 async fn processes(State(control): State<Control>) -> Json<Value> {

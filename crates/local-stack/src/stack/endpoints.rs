@@ -18,6 +18,8 @@ pub struct Endpoints {
     pub aws_endpoint_url: String,
     /// The URL of the quarantine queue.
     pub quarantine_queue_url: String,
+    /// The bucket of records that Lambda gave up.
+    pub on_failure_bucket: String,
     /// The ledger.
     pub usage_table: String,
     /// The stream.

@@ -1,5 +1,6 @@
 //! The functions of a stack, with their settings.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use metering_aws::connection::LOCAL_REGION;
@@ -10,7 +11,7 @@ use super::resources::{
     ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP, Topics, USAGE_TABLE,
 };
 use crate::gateway::{API_ID, STAGE};
-use crate::lambda::{Function, FunctionSpec};
+use crate::lambda::{Function, FunctionSpec, Versions};
 use crate::metrics::MetricSink;
 
 /// How long the authorizer may take, in milliseconds; its own limit is shorter.
@@ -47,10 +48,6 @@ pub(super) fn functions(
 ) -> Result<Functions, StartError> {
     let function =
         |name: &str, variables: &[(&str, &str)], further: &[(String, String)], timeout_ms, most, spreads| {
-            let binary = options.binaries.join(name);
-            if !binary.is_file() {
-                return Err(StartError::NoBinary { binary: binary.display().to_string() });
-            }
             let common = [
                 ("AWS_ENDPOINT_URL", aws_endpoint_url),
                 ("AWS_REGION", LOCAL_REGION),
@@ -61,27 +58,41 @@ pub(super) fn functions(
             let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
             let environment =
                 common.iter().chain(variables).map(own).chain(further.iter().cloned()).collect();
-            let name = name.to_owned();
-            let spec =
-                FunctionSpec { name, binary, environment, timeout_ms, max_environments: most, spreads };
-            Ok(Arc::new(Function::new(spec, metrics.clone())))
+            Ok::<_, StartError>(FunctionSpec {
+                name: name.to_owned(),
+                version: "1".to_owned(),
+                binary: binary(&options.binaries, name)?,
+                environment,
+                memory_mib: memory_mib(name),
+                limits_memory: options.limits_memory,
+                timeout_ms,
+                max_environments: most,
+                spreads,
+            })
         };
+    let start = |spec: Result<FunctionSpec, StartError>| {
+        spec.map(|spec| Arc::new(Function::new(spec, metrics.clone())))
+    };
     let sync_interval_ms = options.sync_interval_ms.to_string();
     let stages = format!("{API_ID}/{STAGE}");
     Ok(Functions {
-        consumer: function(
-            "usage-consumer",
-            &[
-                ("USAGE_TABLE", USAGE_TABLE),
-                ("CLAIMS_TABLE", CLAIMS_TABLE),
-                ("QUARANTINE_QUEUE_URL", quarantine_queue_url),
-            ],
-            &options.consumer_environment,
-            options.function_timeout_ms,
-            options.max_environments,
-            false,
+        consumer: consumer(
+            function(
+                "usage-consumer",
+                &[
+                    ("USAGE_TABLE", USAGE_TABLE),
+                    ("CLAIMS_TABLE", CLAIMS_TABLE),
+                    ("QUARANTINE_QUEUE_URL", quarantine_queue_url),
+                ],
+                &options.consumer_environment,
+                options.function_timeout_ms,
+                options.max_environments,
+                false,
+            )?,
+            options,
+            metrics,
         )?,
-        authorizer: function(
+        authorizer: start(function(
             "api-authorizer",
             &[
                 ("KEYS_TABLE", KEYS_TABLE),
@@ -95,18 +106,18 @@ pub(super) fn functions(
             AUTHORIZER_TIMEOUT_MS,
             options.max_authorizers,
             options.spreads_authorizations,
-        )?,
+        ))?,
         // One at a time, so that many messages share a flush.
-        fanout: function("invalidation-fanout", &[("STAGES", &stages)], &[], TIMEOUT_MS, 1, false)?,
-        usage_endpoint: function(
+        fanout: start(function("invalidation-fanout", &[("STAGES", &stages)], &[], TIMEOUT_MS, 1, false))?,
+        usage_endpoint: start(function(
             "usage-endpoint",
             &[("USAGE_TABLE", USAGE_TABLE)],
             &[],
             TIMEOUT_MS,
             2,
             false,
-        )?,
-        reconciler: function(
+        ))?,
+        reconciler: start(function(
             "usage-reconciler",
             &[
                 ("USAGE_TABLE", USAGE_TABLE),
@@ -117,6 +128,52 @@ pub(super) fn functions(
             TIMEOUT_MS,
             1,
             false,
-        )?,
+        ))?,
     })
+}
+
+/// The consumer, behind a weighted alias where there is a canary.
+fn consumer(
+    main: FunctionSpec,
+    options: &LocalOptions,
+    metrics: &Arc<MetricSink>,
+) -> Result<Arc<Function>, StartError> {
+    let Some(canary) = &options.canary else {
+        return Ok(Arc::new(Function::new(main, metrics.clone())));
+    };
+    let mut environment = main.environment.clone();
+    environment.retain(|(name, _)| !canary.environment.contains_key(name));
+    environment.extend(canary.environment.clone());
+    let binary = match &canary.binaries {
+        Some(folder) => binary(folder, &main.name)?,
+        None => main.binary.clone(),
+    };
+    let version = FunctionSpec { version: "2".to_owned(), binary, environment, ..main.clone() };
+    let versions = Versions::weighted(main, version, canary.weight, options.fault_seed);
+    Ok(Arc::new(Function::of_versions(versions, metrics.clone())))
+}
+
+fn binary(folder: &Path, name: &str) -> Result<PathBuf, StartError> {
+    let binary = folder.join(name);
+    if binary.is_file() {
+        return Ok(binary);
+    }
+    Err(StartError::NoBinary { binary: binary.display().to_string() })
+}
+
+/// Memory of each function, in MiB, by name.
+///
+/// As deployed: `memoryMiB` in `stack/lib/constructs`; a test compares both.
+pub const FUNCTION_MEMORY_MIB: [(&str, u64); 5] = [
+    ("usage-consumer", 256),
+    ("api-authorizer", 256),
+    ("invalidation-fanout", 128),
+    ("usage-endpoint", 128),
+    ("usage-reconciler", 512),
+];
+
+fn memory_mib(function: &str) -> u64 {
+    let found = FUNCTION_MEMORY_MIB.iter().find(|(name, _)| *name == function);
+    // Lambda's own default.
+    found.map_or(128, |(_, memory_mib)| *memory_mib)
 }

@@ -25,30 +25,35 @@ use tokio::task::JoinSet;
 
 pub use endpoints::Endpoints;
 pub use error::StartError;
-pub use options::{LocalOptions, built_binaries};
+pub use functions::FUNCTION_MEMORY_MIB;
+pub use options::{Canary, LocalOptions, built_binaries};
 pub use resources::{
     ALERTS_TABLE, CLAIMS_TABLE, DEAD_LETTER_QUEUE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP,
-    QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
+    ON_FAILURE_BUCKET, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
 
 use crate::authorization::Authorization;
 use crate::backend;
 use crate::dashboard::DashboardPage;
 use crate::demo_keys::{self, DemoKey};
+use crate::expiry::Expiry;
 use crate::faults::Faults;
 use crate::gateway::Gateway;
 use crate::kinesis::KinesisStore;
 use crate::lambda::Function;
 use crate::lambda::event_source_mapping::{Checkpoints, EventSourceMapping, MappingSettings};
+use crate::lambda::invocation_record::OnFailureDestination;
 use crate::log_group::LogGroup;
 use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
 use crate::queues::ACCOUNT_ID;
+use crate::s3::S3Store;
 use crate::subscription::{Subscription, SubscriptionSettings};
 use backlog::Backlog;
 use control::Control;
 use error::part;
 use functions::functions;
+use resources::MAPPING_UUID;
 use schedule::{invoke_hourly, watch_queues};
 use services::Services;
 
@@ -82,12 +87,16 @@ pub struct LocalStack {
     pub kinesis_client: aws_sdk_kinesis::Client,
     /// A client of the ledger that no fault reaches.
     pub ledger_client: aws_sdk_dynamodb::Client,
+    /// What goes wrong on purpose.
+    pub faults: Arc<Faults>,
+    /// Deletes the items whose time to live is over, when it is asked to.
+    pub expiry: Expiry,
     backlog: Backlog,
     mapping_settings: MappingSettings,
     mapping: Option<EventSourceMapping>,
     servers: JoinSet<()>,
     stop_gateway: watch::Sender<bool>,
-    _lock: File,
+    lock: File,
 }
 
 impl LocalStack {
@@ -99,9 +108,9 @@ impl LocalStack {
         let folder = &options.data_folder;
         let lock = lock_folder(folder)?;
         let mut servers = JoinSet::new();
-        let services = Services::start(&options, &mut servers).await?;
+        let services = Box::pin(Services::start(&options, &mut servers)).await?;
         let Services { aws_endpoint_url, ledger_client, kinesis, faults, notifications, .. } = services;
-        let Services { answers, log_group, logs, metrics, clients, .. } = services;
+        let Services { answers, log_group, logs, metrics, clients, s3, expiry, .. } = services;
         let topics = resources::create_topics(&aws_sdk_sns::Client::new(&clients)).await?;
         let kinesis_client = aws_sdk_kinesis::Client::new(&clients);
         let key_store =
@@ -114,7 +123,7 @@ impl LocalStack {
         notifications.subscribe(&topics.invalidations, functions.fanout.clone());
         let backlog =
             start_subscription(&options, &log_group, &kinesis, &kinesis_client, &faults, &mut servers)?;
-        let mapping_settings = mapping_settings(&options);
+        let mapping_settings = mapping_settings(&options, s3);
 
         let backend = match options.backend.clone() {
             Some(backend) => backend,
@@ -142,8 +151,12 @@ impl LocalStack {
             log_answers: Arc::default(),
         };
         let dashboard = serve_on_loopback(&mut servers, options.dashboard_port, page.router()).await?;
-        let control =
-            Control { faults, functions: functions.all().map(Arc::clone).to_vec(), backlog: backlog.clone() };
+        let control = Control {
+            faults: faults.clone(),
+            functions: functions.all().map(Arc::clone).to_vec(),
+            backlog: backlog.clone(),
+            expiry: expiry.clone(),
+        };
         let control = serve_on_loopback(&mut servers, 0, control.router()).await?;
         servers.spawn(invoke_hourly(functions.reconciler.clone()));
         let sqs = aws_sdk_sqs::Client::new(&clients);
@@ -155,6 +168,7 @@ impl LocalStack {
             control,
             aws_endpoint_url,
             quarantine_queue_url,
+            on_failure_bucket: ON_FAILURE_BUCKET.to_owned(),
             usage_table: USAGE_TABLE.to_owned(),
             stream: STREAM.to_owned(),
             access_log_group: LOG_GROUP.to_owned(),
@@ -180,12 +194,14 @@ impl LocalStack {
             kinesis,
             kinesis_client,
             ledger_client,
+            faults,
+            expiry,
             backlog,
             mapping_settings,
             mapping: None,
             servers,
             stop_gateway,
-            _lock: lock,
+            lock,
         };
         stack.start_mapping();
         Ok(stack)
@@ -223,6 +239,15 @@ impl LocalStack {
         self.backlog.settled().await
     }
 
+    /// Waits until the subscription has put this many log events on the
+    /// stream, or lets their records wait, as a late delivery does.
+    ///
+    /// # Errors
+    /// When the subscription has stopped.
+    pub async fn delivered(&self, events: i64) -> Result<(), StartError> {
+        self.backlog.delivered(events).await
+    }
+
     /// Stops: no more calls are taken, those under way are answered, and what
     /// is logged stays in the data folder for the next start.
     pub async fn shut_down(mut self) {
@@ -236,6 +261,9 @@ impl LocalStack {
             function.shut_down();
         }
         self.servers.shutdown().await;
+        // A process that is started by another thread just now has inherited
+        // the file, and would keep the folder locked until its binary runs.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -251,13 +279,14 @@ fn start_subscription(
     let settings = subscription_settings(options);
     let subscription = Subscription::new(log_group.clone(), client.clone(), settings, faults.clone())
         .map_err(|error| part("the subscription", error))?;
-    let delivered = subscription.delivered();
+    let (delivered, late) = (subscription.delivered(), subscription.late());
     servers.spawn(subscription.run());
     let checkpoints = Checkpoints::open(&options.data_folder.join("checkpoints.sqlite"))
         .map_err(|error| part("the event source mapping", error))?;
     Ok(Backlog {
         log_group: log_group.clone(),
         delivered,
+        late,
         kinesis: kinesis.clone(),
         checkpoints: Arc::new(checkpoints),
     })
@@ -311,15 +340,19 @@ fn subscription_settings(options: &LocalOptions) -> SubscriptionSettings {
     }
 }
 
-fn mapping_settings(options: &LocalOptions) -> MappingSettings {
+fn mapping_settings(options: &LocalOptions, s3: Arc<S3Store>) -> MappingSettings {
     MappingSettings {
         stream: STREAM.to_owned(),
         batch_size: options.batch_size,
         batch_window_ms: options.batch_window_ms,
         poll_interval_ms: options.poll_interval_ms,
         bisect_on_error: true,
-        max_retries: None,
-        max_record_age_ms: None,
-        on_failure_folder: options.data_folder.join("on-failure"),
+        max_retries: options.max_retries,
+        max_record_age_ms: options.max_record_age_ms,
+        on_failure: OnFailureDestination {
+            store: s3,
+            bucket: ON_FAILURE_BUCKET.to_owned(),
+            mapping_uuid: MAPPING_UUID.to_owned(),
+        },
     }
 }

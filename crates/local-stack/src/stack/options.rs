@@ -1,6 +1,9 @@
 //! How a local stack is set up.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use crate::faults::FaultRates;
 use crate::subscription::DeliveryLag;
@@ -11,6 +14,20 @@ use crate::subscription::DeliveryLag;
 /// When the command cannot find its own file.
 pub fn built_binaries() -> std::io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(""))
+}
+
+/// A second version of the consumer, behind the weights of its alias.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canary {
+    /// Share of the invocations that go to it, from 0 to 1.
+    pub weight: f64,
+    /// Its environment variables, in place of those of the main version.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Folder of its binary; `None` for the same binary as the main version.
+    #[serde(default)]
+    pub binaries: Option<PathBuf>,
 }
 
 /// How a local stack is set up.
@@ -34,6 +51,11 @@ pub struct LocalOptions {
     pub shard_count: u32,
     /// The most environments of the consumer at once.
     pub max_environments: usize,
+    /// A second version of the consumer; `None` for one version.
+    pub canary: Option<Canary>,
+    /// Whether functions get no more memory than they are deployed with (on
+    /// Linux; see [`FUNCTION_MEMORY_MIB`](super::FUNCTION_MEMORY_MIB)).
+    pub limits_memory: bool,
     /// Further environment variables of the consumer.
     pub consumer_environment: Vec<(String, String)>,
     /// The most environments of the authorizer at once.
@@ -62,6 +84,17 @@ pub struct LocalOptions {
     pub delivery_lag: Option<DeliveryLag>,
     /// The consumer's time-out, in milliseconds.
     pub function_timeout_ms: u64,
+    /// Times that a failed batch is tried again, Lambda's `MaximumRetryAttempts`;
+    /// `None` (-1 on AWS, the default) for as long as the stream keeps the records.
+    pub max_retries: Option<u32>,
+    /// Age at which a record is given up, in milliseconds, Lambda's
+    /// `MaximumRecordAgeInSeconds`; `None` (-1 on AWS, the default) for never.
+    pub max_record_age_ms: Option<i64>,
+    /// Time between two deletions of items whose time to live is over, in
+    /// milliseconds; 0 for none but those that are asked for.
+    pub ttl_sweep_interval_ms: u64,
+    /// Time for which the stream is `UPDATING` after a change, in milliseconds.
+    pub stream_update_ms: u64,
     /// What goes wrong on purpose.
     pub faults: FaultRates,
     /// The seed of the faults.
@@ -81,6 +114,8 @@ impl LocalOptions {
             demo_keys: 5,
             shard_count: 2,
             max_environments: 4,
+            canary: None,
+            limits_memory: true,
             consumer_environment: Vec::new(),
             max_authorizers: 8,
             spreads_authorizations: false,
@@ -94,6 +129,10 @@ impl LocalOptions {
             delivery_delay_ms: 200,
             delivery_lag: None,
             function_timeout_ms: 30_000,
+            max_retries: None,
+            max_record_age_ms: None,
+            ttl_sweep_interval_ms: 0,
+            stream_update_ms: 0,
             faults: FaultRates::default(),
             fault_seed: 0,
         }

@@ -22,6 +22,10 @@ pub const STREAM: &str = "usage-local";
 pub const QUARANTINE_QUEUE: &str = "usage-quarantine-local";
 /// The queue of notifications that a function could not take.
 pub const DEAD_LETTER_QUEUE: &str = "usage-invalidations-failed-local";
+/// The bucket of records that Lambda gave up.
+pub const ON_FAILURE_BUCKET: &str = "usage-on-failure-local";
+/// UUID of the event source mapping, which is part of the keys in that bucket.
+pub(super) const MAPPING_UUID: &str = "00000000-0000-4000-8000-00000000e5a1";
 /// The topic of changes of keys.
 const INVALIDATIONS_TOPIC: &str = "usage-invalidations-local";
 /// The topic of alerts about limits.

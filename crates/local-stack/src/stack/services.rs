@@ -7,10 +7,11 @@ use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use tokio::task::JoinSet;
 
 use super::error::{StartError, part};
-use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP};
+use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP, ON_FAILURE_BUCKET};
 use super::{LocalOptions, listen, resources, serve};
 use crate::authorization::AnswerCache;
 use crate::aws_endpoint::{AwsEndpoint, database_client};
+use crate::expiry::Expiry;
 use crate::faults::Faults;
 use crate::kinesis::KinesisStore;
 use crate::lagging_index::LaggingIndex;
@@ -19,13 +20,16 @@ use crate::logs::LogsService;
 use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
 use crate::queues::{ACCOUNT_ID, Queues};
+use crate::s3::S3Store;
 
 /// The running services.
 pub(super) struct Services {
     pub aws_endpoint_url: String,
     /// A client of DynamoDB that no fault reaches.
     pub ledger_client: aws_sdk_dynamodb::Client,
+    pub expiry: Expiry,
     pub kinesis: Arc<KinesisStore>,
+    pub s3: Arc<S3Store>,
     pub faults: Arc<Faults>,
     pub notifications: Arc<Notifications>,
     pub answers: Arc<AnswerCache>,
@@ -42,17 +46,22 @@ impl Services {
         let database = dynoxide::Database::new(&folder.join("dynamodb.sqlite").to_string_lossy());
         let database = database.map_err(|error| part("DynamoDB", error.to_string()))?;
         let (dynamodb_listener, dynamodb) = listen(0).await?;
-        servers.spawn(dynoxide::server::serve_on(dynamodb_listener, database));
+        servers.spawn(dynoxide::server::serve_on(dynamodb_listener, database.clone()));
+        let expiry = Expiry::new(database);
+        servers.spawn(expiry.clone().sweep_regularly(options.ttl_sweep_interval_ms));
         let direct = load_local(&format!("http://{dynamodb}"), COMMAND_PATIENCE).await;
         let ledger_client = aws_sdk_dynamodb::Client::new(&direct);
         resources::create_tables(&ledger_client).await?;
-        let kinesis = Arc::new(
-            KinesisStore::open(&folder.join("kinesis.sqlite")).map_err(|error| part("Kinesis", error))?,
-        );
+        let kinesis =
+            KinesisStore::open(&folder.join("kinesis.sqlite")).map_err(|error| part("Kinesis", error))?;
+        let kinesis = Arc::new(kinesis.with_update_ms(options.stream_update_ms));
         resources::create_stream(&kinesis, options.shard_count)?;
+        let faults = Arc::new(Faults::new(options.faults, options.fault_seed));
         let queues =
             Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS and SNS", error))?;
-        let faults = Arc::new(Faults::new(options.faults, options.fault_seed));
+        let queues = queues.with_faults(faults.clone());
+        let s3 = S3Store::open(&folder.join("s3"), &[ON_FAILURE_BUCKET]);
+        let s3 = Arc::new(s3.map_err(|error| part("S3", error))?);
         let (aws_listener, aws) = listen(options.aws_port).await?;
         let aws_endpoint_url = format!("http://{aws}");
         let clients = load_local(&aws_endpoint_url, COMMAND_PATIENCE).await;
@@ -74,6 +83,7 @@ impl Services {
             dynamodb,
             kinesis: kinesis.clone(),
             queues: Arc::new(queues),
+            s3: s3.clone(),
             faults: faults.clone(),
             notifications: notifications.clone(),
             answers: answers.clone(),
@@ -87,7 +97,9 @@ impl Services {
         Ok(Self {
             aws_endpoint_url,
             ledger_client,
+            expiry,
             kinesis,
+            s3,
             faults,
             notifications,
             answers,

@@ -10,7 +10,8 @@ use local_stack::log_group::LogGroup;
 use local_stack::logs::LogsService;
 use local_stack::notifications::Notifications;
 use local_stack::queues::Queues;
-use local_stack::stack::LOG_GROUP;
+use local_stack::s3::S3Store;
+use local_stack::stack::{LOG_GROUP, ON_FAILURE_BUCKET};
 
 /// Starts the AWS endpoint alone, on what is in the folder, and returns its URL.
 /// Nothing answers for DynamoDB.
@@ -26,6 +27,7 @@ pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
         dynamodb: address,
         kinesis,
         queues,
+        s3: Arc::new(S3Store::open(&folder.join("s3"), &[ON_FAILURE_BUCKET]).unwrap()),
         faults,
         notifications,
         answers: Arc::new(AnswerCache::new(0)),

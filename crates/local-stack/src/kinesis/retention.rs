@@ -1,0 +1,126 @@
+//! How long a stream keeps records, and the state of a stream that changes.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::KinesisError;
+use super::store::KinesisStore;
+
+/// Bounds of the retention period, in hours. Source: Kinesis API Reference,
+/// `IncreaseStreamRetentionPeriod` and `DecreaseStreamRetentionPeriod`.
+const RETENTION_HOURS: std::ops::RangeInclusive<i64> = 24..=8_760;
+const HOUR_MS: i64 = 3_600_000;
+
+/// Which way a retention period is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetentionChange {
+    /// To more hours.
+    Increase,
+    /// To fewer hours.
+    Decrease,
+}
+
+impl KinesisStore {
+    /// Retention period of a stream, in hours.
+    pub fn retention_hours(&self, stream: &str) -> Result<i64, KinesisError> {
+        retention_hours(&self.lock(), stream)
+    }
+
+    /// Changes the retention period of a stream, at once.
+    ///
+    /// Records that are older than the shorter of both periods are gone: an
+    /// increase does not bring back what has expired, and a decrease makes
+    /// older records inaccessible.
+    pub fn change_retention(
+        &self,
+        stream: &str,
+        change: RetentionChange,
+        hours: i64,
+        now_ms: i64,
+    ) -> Result<(), KinesisError> {
+        let mut connection = self.lock();
+        require_active(&connection, stream, now_ms)?;
+        let present = retention_hours(&connection, stream)?;
+        if !RETENTION_HOURS.contains(&hours) {
+            return Err(KinesisError::invalid(format!(
+                "a retention period of {hours} hours is not possible; it has to be {} to {} hours",
+                RETENTION_HOURS.start(),
+                RETENTION_HOURS.end()
+            )));
+        }
+        let (fits, wanted) = match change {
+            RetentionChange::Increase => (hours > present, "more"),
+            RetentionChange::Decrease => (hours < present, "fewer"),
+        };
+        if !fits {
+            return Err(KinesisError::invalid(format!(
+                "the stream {stream} keeps records for {present} hours; {hours} hours are not {wanted}"
+            )));
+        }
+        let transaction = connection.transaction()?;
+        transaction.execute(
+            "DELETE FROM records WHERE stream = ? AND arrived_ms < ?",
+            params![stream, now_ms - present.min(hours) * HOUR_MS],
+        )?;
+        transaction
+            .execute("UPDATE streams SET retention_hours = ? WHERE name = ?", params![hours, stream])?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Deletes the records that are older than the retention period of their stream.
+    pub fn trim(&self, now_ms: i64) -> Result<(), KinesisError> {
+        let query = "DELETE FROM records WHERE arrived_ms < ?1 - ?2 *
+                     (SELECT retention_hours FROM streams WHERE name = records.stream)";
+        self.lock().execute(query, [now_ms, HOUR_MS])?;
+        Ok(())
+    }
+
+    /// Whether a change of the stream is under way.
+    pub fn is_updating(&self, stream: &str, now_ms: i64) -> Result<bool, KinesisError> {
+        Ok(updating_until_ms(&self.lock(), stream)? > now_ms)
+    }
+
+    /// Makes a stream `UPDATING` for as long as the store is told that changes take.
+    pub(super) fn begin_update(&self, stream: &str, now_ms: i64) -> Result<(), KinesisError> {
+        let until_ms = now_ms.saturating_add_unsigned(self.update_ms());
+        let query = "UPDATE streams SET updating_until_ms = ? WHERE name = ?";
+        self.lock().execute(query, params![until_ms, stream])?;
+        Ok(())
+    }
+
+    /// Refuses a change of a stream that is changed already.
+    ///
+    /// Source: Kinesis API Reference, `ResourceInUseException`: "For
+    /// successful operation, the resource must be in the ACTIVE state".
+    pub(super) fn require_active(&self, stream: &str, now_ms: i64) -> Result<(), KinesisError> {
+        require_active(&self.lock(), stream, now_ms)
+    }
+}
+
+/// The arrival before which records of a stream have expired, in milliseconds since 1970.
+pub(super) fn horizon_ms(connection: &Connection, stream: &str, now_ms: i64) -> Result<i64, KinesisError> {
+    Ok(now_ms - retention_hours(connection, stream)? * HOUR_MS)
+}
+
+fn retention_hours(connection: &Connection, stream: &str) -> Result<i64, KinesisError> {
+    column(connection, "SELECT retention_hours FROM streams WHERE name = ?", stream)
+}
+
+fn updating_until_ms(connection: &Connection, stream: &str) -> Result<i64, KinesisError> {
+    column(connection, "SELECT updating_until_ms FROM streams WHERE name = ?", stream)
+}
+
+fn column(connection: &Connection, query: &str, stream: &str) -> Result<i64, KinesisError> {
+    connection
+        .prepare_cached(query)?
+        .query_row([stream], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| KinesisError::not_found(format!("there is no stream {stream}")))
+}
+
+fn require_active(connection: &Connection, stream: &str, now_ms: i64) -> Result<(), KinesisError> {
+    if updating_until_ms(connection, stream)? <= now_ms {
+        return Ok(());
+    }
+    let message = format!("the stream {stream} is UPDATING; try again when it is ACTIVE");
+    Err(KinesisError { code: "ResourceInUseException", message })
+}

@@ -1,0 +1,48 @@
+//! The versions behind a function's alias.
+
+use std::sync::{Mutex, PoisonError};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::function::FunctionSpec;
+
+/// One version, or two between which a weighted alias chooses for each invocation.
+///
+/// Source: Lambda Developer Guide, "Implement Lambda canary deployments using
+/// a weighted alias": the choice is made at random, whatever the event is, so
+/// a retry may go to the other version.
+pub struct Versions {
+    main: FunctionSpec,
+    canary: Option<(f64, FunctionSpec)>,
+    random: Mutex<StdRng>,
+}
+
+impl Versions {
+    /// One version.
+    pub fn one(main: FunctionSpec) -> Self {
+        Self { main, canary: None, random: Mutex::new(StdRng::seed_from_u64(0)) }
+    }
+
+    /// Two versions; `canary` takes the share `weight` of invocations, from 0
+    /// to 1, drawn from a seed.
+    pub fn weighted(main: FunctionSpec, canary: FunctionSpec, weight: f64, seed: u64) -> Self {
+        Self { main, canary: Some((weight, canary)), random: Mutex::new(StdRng::seed_from_u64(seed)) }
+    }
+
+    /// The version that most invocations go to.
+    pub fn main(&self) -> &FunctionSpec {
+        &self.main
+    }
+
+    /// Draws the version of an invocation.
+    pub fn draw(&self) -> &FunctionSpec {
+        match &self.canary {
+            Some((weight, canary)) => {
+                let drawn: f64 = self.random.lock().unwrap_or_else(PoisonError::into_inner).random();
+                if drawn < *weight { canary } else { &self.main }
+            }
+            None => &self.main,
+        }
+    }
+}

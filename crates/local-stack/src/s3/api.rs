@@ -1,0 +1,95 @@
+//! The REST protocol of S3, path style.
+
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, header};
+use jiff::Timestamp;
+
+use super::listing::{ListRequest, element, not_offered};
+use super::store::{S3Error, S3Store};
+
+/// Headers that change what `GetObject` answers; a request with one is refused.
+const CONDITIONS: [header::HeaderName; 5] = [
+    header::RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+
+/// Answers a request.
+pub fn handle(store: &S3Store, parts: &Parts) -> Response {
+    answer(store, parts).unwrap_or_else(|error| {
+        let mut xml = String::from(r#"<?xml version="1.0" encoding="UTF-8"?><Error>"#);
+        element(&mut xml, "Code", error.code);
+        element(&mut xml, "Message", &error.message);
+        element(&mut xml, "Resource", parts.uri.path());
+        xml.push_str("</Error>");
+        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, [(header::CONTENT_TYPE, "application/xml")], xml).into_response()
+    })
+}
+
+fn answer(store: &S3Store, parts: &Parts) -> Result<Response, S3Error> {
+    let path = parts.uri.path().trim_start_matches('/');
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    let (bucket, key) = (decoded(bucket)?, decoded(key)?);
+    let query = parts.uri.query().unwrap_or("");
+    let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    if bucket.is_empty() {
+        return Err(not_offered(&format!("{} / without a bucket", parts.method)));
+    }
+    if key.is_empty() {
+        if parts.method != Method::GET {
+            return Err(not_offered(&format!("{} of a bucket", parts.method)));
+        }
+        let xml = ListRequest::read(&parameters)?.answer(store, &bucket)?;
+        return Ok(([(header::CONTENT_TYPE, "application/xml")], xml).into_response());
+    }
+    // The SDKs name the operation in a parameter that S3 ignores.
+    if let Some((name, _)) = parameters.iter().find(|(name, _)| name != "x-id") {
+        return Err(not_offered(&format!("the parameter {name} of an object")));
+    }
+    refuse_conditions(&parts.headers)?;
+    match parts.method {
+        Method::GET => get(store, &bucket, &key),
+        Method::DELETE => store.delete(&bucket, &key).map(|()| StatusCode::NO_CONTENT.into_response()),
+        ref other => Err(not_offered(&format!("{other} of an object"))),
+    }
+}
+
+fn refuse_conditions(headers: &HeaderMap) -> Result<(), S3Error> {
+    match CONDITIONS.iter().find(|name| headers.contains_key(*name)) {
+        Some(name) => Err(not_offered(&format!("the header {name}"))),
+        None => Ok(()),
+    }
+}
+
+fn get(store: &S3Store, bucket: &str, key: &str) -> Result<Response, S3Error> {
+    let (content, summary) = store.get(bucket, key)?;
+    let modified = Timestamp::try_from(summary.modified).unwrap_or_default();
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::ETAG, format!("\"{}\"", summary.etag)),
+        (header::LAST_MODIFIED, modified.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+    ];
+    Ok((headers, content).into_response())
+}
+
+/// Undoes the percent-encoding of a part of a path.
+fn decoded(text: &str) -> Result<String, S3Error> {
+    let invalid =
+        || S3Error::new(400, "InvalidURI", format!("the path has {text:?}, which is not encoded UTF-8"));
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next().ok_or_else(invalid)?, rest.next().ok_or_else(invalid)?];
+            let digits = std::str::from_utf8(&digits).map_err(|_| invalid())?;
+            bytes.push(u8::from_str_radix(digits, 16).map_err(|_| invalid())?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| invalid())
+}

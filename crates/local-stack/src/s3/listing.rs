@@ -1,0 +1,130 @@
+//! `ListObjectsV2`: its parameters, and its answer as XML.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+
+use super::store::{ObjectSummary, S3Error, S3Store};
+
+/// Source: S3 API Reference, `ListObjectsV2`.
+const MAX_KEYS: usize = 1_000;
+
+/// The parameters that are understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ListRequest {
+    prefix: String,
+    after: String,
+    max_keys: usize,
+    encodes_keys: bool,
+}
+
+impl ListRequest {
+    /// Reads the parameters of a request.
+    ///
+    /// # Errors
+    /// When one is not understood.
+    pub fn read(parameters: &[(String, String)]) -> Result<Self, S3Error> {
+        let mut request =
+            Self { prefix: String::new(), after: String::new(), max_keys: MAX_KEYS, encodes_keys: false };
+        let (mut version, mut token) = (None, None);
+        let invalid = |message: String| S3Error::new(400, "InvalidArgument", message);
+        for (name, value) in parameters {
+            match name.as_str() {
+                "list-type" => version = Some(value.as_str()),
+                "prefix" => request.prefix.clone_from(value),
+                "start-after" => request.after.clone_from(value),
+                "continuation-token" => token = Some(last_key(value)?),
+                "max-keys" => {
+                    let number: usize =
+                        value.parse().map_err(|_| invalid(format!("max-keys is {value:?}")))?;
+                    request.max_keys = number.min(MAX_KEYS);
+                }
+                "encoding-type" if value == "url" => request.encodes_keys = true,
+                "x-id" => {}
+                "delimiter" if value.is_empty() => {}
+                other => return Err(not_offered(&format!("the parameter {other} with the value {value:?}"))),
+            }
+        }
+        if version != Some("2") {
+            return Err(not_offered("listing otherwise than with list-type=2"));
+        }
+        // A token goes on where a listing ended, whatever start-after says.
+        request.after = token.unwrap_or(request.after);
+        Ok(request)
+    }
+
+    /// Answers it.
+    ///
+    /// # Errors
+    /// When the bucket does not exist or cannot be read.
+    pub fn answer(&self, store: &S3Store, bucket: &str) -> Result<String, S3Error> {
+        let mut objects = store.list(bucket, &self.prefix, &self.after, self.max_keys + 1)?;
+        let is_truncated = objects.len() > self.max_keys && self.max_keys > 0;
+        objects.truncate(self.max_keys);
+        let mut xml = String::from(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
+        xml.push_str(r#"<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
+        element(&mut xml, "Name", bucket);
+        element(&mut xml, "Prefix", &self.shown(&self.prefix));
+        element(&mut xml, "KeyCount", &objects.len().to_string());
+        element(&mut xml, "MaxKeys", &self.max_keys.to_string());
+        element(&mut xml, "IsTruncated", &is_truncated.to_string());
+        if self.encodes_keys {
+            element(&mut xml, "EncodingType", "url");
+        }
+        if let (true, Some(last)) = (is_truncated, objects.last()) {
+            element(&mut xml, "NextContinuationToken", &URL_SAFE_NO_PAD.encode(&last.key));
+        }
+        for object in &objects {
+            self.contents(&mut xml, object);
+        }
+        xml.push_str("</ListBucketResult>");
+        Ok(xml)
+    }
+
+    fn contents(&self, xml: &mut String, object: &ObjectSummary) {
+        xml.push_str("<Contents>");
+        element(xml, "Key", &self.shown(&object.key));
+        let modified = Timestamp::try_from(object.modified).unwrap_or_default();
+        element(xml, "LastModified", &modified.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+        element(xml, "ETag", &format!("\"{}\"", object.etag));
+        element(xml, "Size", &object.size.to_string());
+        element(xml, "StorageClass", "STANDARD");
+        xml.push_str("</Contents>");
+    }
+
+    fn shown(&self, key: &str) -> String {
+        if !self.encodes_keys {
+            return key.to_owned();
+        }
+        let mut encoded = String::new();
+        for byte in key.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+                encoded.push(char::from(byte));
+            } else {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+        encoded
+    }
+}
+
+/// An answer for what S3 offers and this emulation does not.
+pub fn not_offered(what: &str) -> S3Error {
+    let message = format!(
+        "the local stack does not offer {what}: only ListObjectsV2 (prefix, start-after, max-keys, continuation-token, encoding-type), GetObject of the whole object and DeleteObject, with the bucket in the path"
+    );
+    S3Error::new(501, "NotImplemented", message)
+}
+
+fn last_key(token: &str) -> Result<String, S3Error> {
+    let key = URL_SAFE_NO_PAD.decode(token).ok().and_then(|key| String::from_utf8(key).ok());
+    key.ok_or_else(|| S3Error::new(400, "InvalidArgument", "the continuation token is none of this service"))
+}
+
+/// Adds an element with a text.
+pub fn element(xml: &mut String, name: &str, text: &str) {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let _ = write!(xml, "<{name}>{text}</{name}>");
+}

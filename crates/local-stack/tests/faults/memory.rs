@@ -1,0 +1,61 @@
+//! The memory of functions.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use local_stack::stack::{FUNCTION_MEMORY_MIB, LocalStack};
+use serde_json::{Value, json};
+
+use crate::probe_stack::{ask, options};
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn a_function_gets_the_memory_that_it_is_deployed_with_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    let take = |mib: u64| Bytes::from(json!({"takeMib": mib}).to_string());
+    let stack = LocalStack::start(options.clone()).await.unwrap();
+    let mut expected = Vec::new();
+    for function in
+        [&stack.consumer, &stack.authorizer, &stack.fanout, &stack.usage_endpoint, &stack.reconciler]
+    {
+        let memory_mib: u64 = ask(function).await["memoryMib"].as_str().unwrap().parse().unwrap();
+        expected.push((function.name().to_owned(), memory_mib));
+        let fits = function.invoke(take(memory_mib / 2)).await.unwrap();
+        let fits: Value = serde_json::from_slice(&fits).unwrap();
+        assert_eq!(fits["takenMib"], memory_mib / 2);
+        let error = function.invoke(take(memory_mib)).await.unwrap_err().to_string();
+        assert!(error.contains("the function's process ended"), "{error}");
+        // The next environment is a new one.
+        assert_eq!(ask(function).await["takenMib"], 0);
+    }
+    assert_eq!(expected, FUNCTION_MEMORY_MIB.map(|(name, memory_mib)| (name.to_owned(), memory_mib)));
+    stack.shut_down().await;
+
+    options.limits_memory = false;
+    let stack = LocalStack::start(options).await.unwrap();
+    let answer: Value = serde_json::from_slice(&stack.consumer.invoke(take(300)).await.unwrap()).unwrap();
+    assert_eq!(answer["takenMib"], 300);
+    stack.shut_down().await;
+}
+
+#[test]
+fn the_memory_is_that_of_the_deployed_stack() {
+    let constructs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stack/lib/constructs");
+    let mut deployed = Vec::new();
+    for file in std::fs::read_dir(constructs).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for part in text.split("service: '").skip(1) {
+            let memory = part.split("memoryMiB: ").nth(1).and_then(|rest| rest.split(',').next());
+            if let (Some((service, _)), Some(Ok(memory_mib))) =
+                (part.split_once('\''), memory.map(str::parse::<u64>))
+            {
+                deployed.push((service.to_owned(), memory_mib));
+            }
+        }
+    }
+    deployed.sort();
+    let mut local = FUNCTION_MEMORY_MIB.map(|(name, memory_mib)| (name.to_owned(), memory_mib));
+    local.sort();
+    assert_eq!(deployed, local, "FUNCTION_MEMORY_MIB is not what stack/lib deploys");
+}
