@@ -1,0 +1,116 @@
+//! What Lambda gives up in an outage is put back from the on-failure bucket,
+//! and the quarantine is emptied although its queue is as SQS promises it.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aws_sdk_kinesis::primitives::Blob;
+use end_to_end::calls::options;
+use end_to_end::meter::{meter, stdout};
+use lambda_support::clock::now_ms;
+use local_stack::faults::FaultRates;
+use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
+use metering_aws::usage_report::usage_of_all_keys;
+use metering_core::usage_history::DayUsage;
+use serde_json::{Value, json};
+
+fn call(id: &str, key: &Value) -> String {
+    json!({"extendedRequestId": id, "apiKeyId": key, "status": "200", "requestTimeEpoch": now_ms().to_string()}).to_string()
+}
+
+async fn put(stack: &LocalStack, line: String) {
+    let put = stack.kinesis_client.put_record().stream_name(STREAM).partition_key("p");
+    put.data(Blob::new(line)).send().await.unwrap();
+}
+
+async fn totals(stack: &LocalStack) -> BTreeMap<String, u64> {
+    let usage = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.unwrap();
+    usage.into_iter().map(|(key, days)| (key, days.values().map(DayUsage::total).sum())).collect()
+}
+
+/// What `meter` prints on the stack of a folder, beside it.
+async fn told(folder: &Path, arguments: &[&str]) -> String {
+    let data = folder.join("data").to_str().unwrap().to_owned();
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+    let arguments: Vec<String> = arguments.chain(["--data".to_owned(), data]).collect();
+    let command = move || stdout(&meter(&arguments.iter().map(String::as_str).collect::<Vec<_>>()));
+    tokio::task::spawn_blocking(command).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lambda_gives_up_in_an_outage_is_put_back_from_its_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut options = options(folder, 1);
+    options.max_retries = Some(0);
+    let stack = LocalStack::start(options).await.unwrap();
+    stack.faults.set(FaultRates { throttled_write: 1.0, ..FaultRates::default() });
+    for id in ["a", "b", "c"] {
+        put(&stack, call(id, &json!("key"))).await;
+    }
+    stack.settled().await.unwrap();
+    assert_eq!(totals(&stack).await, BTreeMap::new());
+    stack.faults.set(FaultRates::default());
+    put(&stack, call("d", &json!("key"))).await;
+    stack.settled().await.unwrap();
+    assert_eq!(totals(&stack).await["key"], 1, "the stream went on behind them");
+
+    let list = told(folder, &["given-up", "list"]).await;
+    assert!(list.contains("aws/lambda/") && list.contains("RetryAttemptsExhausted"), "{list}");
+    // A check by CloudWatch Logs whether the stream can be reached may be among them.
+    let back = told(folder, &["given-up", "put-back"]).await;
+    assert!(["3 records", "4 records"].iter().any(|count| back.starts_with(count)), "{back}");
+    stack.settled().await.unwrap();
+    assert_eq!(totals(&stack).await["key"], 4);
+    assert_eq!(told(folder, &["given-up", "list"]).await, "0 batches with 0 records given up.\n");
+    stack.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_shuffles_misses_and_repeats_is_listed_and_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut options = options(folder, 1);
+    options.faults = FaultRates {
+        shuffled_queue: 1.0,
+        missed_message: 0.5,
+        repeated_message: 0.3,
+        undeleted_message: 0.3,
+        ..FaultRates::default()
+    };
+    let stack = LocalStack::start(options).await.unwrap();
+    for number in 0..25 {
+        put(&stack, call(&format!("call-{number}"), &json!(number))).await;
+    }
+    stack.settled().await.unwrap();
+    for _ in 0..2 {
+        let list = told(folder, &["quarantine", "list"]).await;
+        assert!(list.contains("25 records in quarantine."), "{list}");
+    }
+    // What survives its deletion comes again, and is deleted again.
+    while told(folder, &["quarantine", "list"]).await != "0 records in quarantine.\n" {
+        told(folder, &["quarantine", "discard", "--yes"]).await;
+    }
+    assert_eq!(totals(&stack).await, BTreeMap::new());
+    stack.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_is_made_to_keep_its_records_longer_and_shorter() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let stack = LocalStack::start(options(folder, 1)).await.unwrap();
+    let retention =
+        async |arguments: &[&str]| told(folder, &[&["stream", "retention"], arguments].concat()).await;
+    assert_eq!(retention(&[]).await, "The stream usage-local keeps its records for 24 h.\n");
+    for (hours, before) in [("168", "24"), ("168", "168"), ("24", "168")] {
+        let told = retention(&["--hours", hours]).await;
+        assert_eq!(
+            told,
+            format!("The stream usage-local keeps its records for {hours} h, before {before} h.\n")
+        );
+    }
+    stack.shut_down().await;
+}
