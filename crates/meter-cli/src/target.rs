@@ -14,9 +14,6 @@ pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
 /// Where customers see their usage: no billed call.
 const USAGE_RESOURCE: &str = "/usage";
 
-/// The bucket of a local stack's given-up records.
-const LOCAL_GIVEN_UP_BUCKET: &str = "usage-on-failure-local";
-
 /// How long SQS on AWS may wait for a message before a queue is empty, in
 /// seconds: shorter than the time-out of a request.
 const QUEUE_WAIT_S: i32 = 3;
@@ -104,7 +101,7 @@ impl Target {
             queue_wait_s: LOCAL_QUEUE_WAIT_S,
             s3: path_style_s3(&config),
             claims_table: CLAIMS_TABLE.to_owned(),
-            given_up_bucket: Resource::Known(LOCAL_GIVEN_UP_BUCKET.to_owned()),
+            given_up_bucket: Resource::Known(endpoints.on_failure_bucket),
             keys_table: endpoints.keys_table,
             invalidations_table: endpoints.invalidations_table,
             quarantine: Resource::Known(endpoints.quarantine_queue_url),
