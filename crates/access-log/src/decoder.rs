@@ -6,9 +6,7 @@ use metering_core::call_id::CallId;
 use metering_core::claims::layout::LogStreamHash;
 use metering_core::usage_record::UsageRecord;
 
-use crate::envelope::{
-    EnvelopeError, Event, EventContent, Scratch, is_envelope, read_envelope, read_line,
-};
+use crate::envelope::{EnvelopeError, Event, EventContent, Scratch, is_envelope, read_envelope, read_line};
 use crate::inflate::{InflateError, Inflater, is_gzip};
 use crate::line::LineError;
 
@@ -176,8 +174,9 @@ impl Decoder {
             ControlFlow::Continue(())
         };
         let read = if is_envelope(text) {
-            let envelope =
-                read_envelope(text, scratch, |event: &Event<'_, '_>| show(&event.content, event.id, event.logged_at_ms));
+            let envelope = read_envelope(text, scratch, |event: &Event<'_, '_>| {
+                show(&event.content, event.id, event.logged_at_ms)
+            });
             envelope.map(|envelope| {
                 let form = if envelope.is_control_message { Form::ControlMessage } else { Form::LogEvents };
                 (form, LogStreamHash::new(envelope.log_group, envelope.log_stream))

@@ -88,7 +88,11 @@ fn event_with_id(event: &Event<'_, '_>, origin: Origin<'_>, index: u32) -> Strin
 
 fn event_of_line(line: &str, origin: Origin<'_>, index: u32) -> String {
     let id = place_on_stream(origin.record_name, index);
-    format!(r#"{{"id":"{id}","timestamp":{},"message":{}}}"#, origin.arrived_at_ms, serde_json::Value::from(line))
+    format!(
+        r#"{{"id":"{id}","timestamp":{},"message":{}}}"#,
+        origin.arrived_at_ms,
+        serde_json::Value::from(line)
+    )
 }
 
 /// Packs events into as few records as they fit in.

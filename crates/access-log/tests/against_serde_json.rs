@@ -194,7 +194,11 @@ fn gzip(data: &[u8]) -> Vec<u8> {
 
 /// Compares what was found with an independent reading; `event` says by which
 /// id and time an event without a request id is known.
-fn check(decoded: &Decoded, lines: &[String], event: impl Fn(usize) -> (String, i64)) -> Result<(), TestCaseError> {
+fn check(
+    decoded: &Decoded,
+    lines: &[String],
+    event: impl Fn(usize) -> (String, i64),
+) -> Result<(), TestCaseError> {
     let expected: Vec<(CallId, Expected)> = lines
         .iter()
         .enumerate()

@@ -94,7 +94,11 @@ impl Environment {
         T: FromStr<Err: Display>,
     {
         let value = self.optional(name, default);
-        value.parse().map_err(|error: T::Err| ConfigError::Invalid { name, problem: error.to_string(), value })
+        value.parse().map_err(|error: T::Err| ConfigError::Invalid {
+            name,
+            problem: error.to_string(),
+            value,
+        })
     }
 
     /// `true` or `false`, or `default` where it is not set.

@@ -100,7 +100,9 @@ impl Store {
     pub fn carry_out(&mut self, request: &Request) -> Reply {
         match request {
             Request::ReadHead(shard) => Reply::Head(self.head(shard).cloned()),
-            Request::ReadVerdicts(shard, first, last) => Reply::Verdicts(self.read_verdicts(shard, first, last)),
+            Request::ReadVerdicts(shard, first, last) => {
+                Reply::Verdicts(self.read_verdicts(shard, first, last))
+            }
             Request::WriteHead(write) => Reply::Write(self.write_head(write)),
             Request::ReadSlice(slice) => Reply::Slice(self.read_slice(*slice)),
             Request::WritePage(write) => Reply::Write(self.write_page(write)),
@@ -128,7 +130,8 @@ impl Store {
         first: &SequenceNumber,
         last: &SequenceNumber,
     ) -> Vec<(SequenceNumber, Verdict)> {
-        let name = |number: &SequenceNumber| RecordName { shard: shard.clone(), sequence_number: number.clone() };
+        let name =
+            |number: &SequenceNumber| RecordName { shard: shard.clone(), sequence_number: number.clone() };
         let verdicts = self.verdicts.range(name(first)..=name(last));
         verdicts.map(|(record, verdict)| (record.sequence_number.clone(), verdict.item.clone())).collect()
     }

@@ -28,7 +28,8 @@ impl StreamRetention for KinesisRetention {
     ///
     /// Source: Kinesis API Reference, `IncreaseStreamRetentionPeriod`.
     async fn raise(&self, stream_arn: &str) -> Result<bool, PortError> {
-        let operation = || format!("raising the retention of the stream {stream_arn} to {RAISED_HOURS} hours");
+        let operation =
+            || format!("raising the retention of the stream {stream_arn} to {RAISED_HOURS} hours");
         let summary = self.client.describe_stream_summary().stream_arn(stream_arn).send().await;
         let summary = summary.map_err(|error| port_error(operation(), error))?;
         let present = summary.stream_description_summary.map_or(0, |summary| summary.retention_period_hours);

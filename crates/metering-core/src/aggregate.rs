@@ -217,7 +217,8 @@ impl BatchUsage {
 
     /// In how many stretches of one slice each the calls of the present record lie.
     pub fn slices_of_present(&self, layout: &ClaimLayout, log_stream: LogStreamHash) -> usize {
-        let slices = self.calls[self.begun_at..].iter().map(|call| layout.slice_of(call.requested_at_ms, log_stream));
+        let slices =
+            self.calls[self.begun_at..].iter().map(|call| layout.slice_of(call.requested_at_ms, log_stream));
         let mut latest = None;
         slices.filter(|slice| latest.replace(*slice) != Some(*slice)).count()
     }

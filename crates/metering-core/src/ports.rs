@@ -132,10 +132,7 @@ pub trait ClaimStore: Sync {
     ///
     /// # Errors
     /// When they cannot be read.
-    fn read_slice(
-        &self,
-        slice: SliceKey,
-    ) -> impl Future<Output = Result<Vec<StoredPage>, PortError>> + Send;
+    fn read_slice(&self, slice: SliceKey) -> impl Future<Output = Result<Vec<StoredPage>, PortError>> + Send;
 
     /// Writes a page.
     ///

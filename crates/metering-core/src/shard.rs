@@ -194,7 +194,8 @@ impl ShardHead {
         head.open = open.map(|mut open| {
             let counted = open.hashes.iter().position(|hash| *hash == short_hash(last));
             open.hashes.drain(..counted.map_or(0, |place| place + 1));
-            let from = resume.map_or_else(|| Beginning::After(last.clone()), |next| Beginning::At(next.clone()));
+            let from =
+                resume.map_or_else(|| Beginning::After(last.clone()), |next| Beginning::At(next.clone()));
             OpenRecords { from, hashes: open.hashes }
         });
         if !is_all && head.open.is_none() {

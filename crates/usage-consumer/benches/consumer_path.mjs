@@ -1,6 +1,7 @@
 // The same work as consumer_path.rs, the way a Node.js function would do it:
 // from the bytes of a Lambda event to one update per key and day, with its
-// counts per hour, its first and last sequence number and its last call.
+// counts per hour, its first and last sequence number and its last call. Each
+// call is known by its request id and request time.
 // Prints the events per second of the median round after warming up.
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
@@ -10,6 +11,7 @@ const rounds = Number(process.argv[3] ?? 30);
 
 function updatePlan(eventBytes) {
   const rows = new Map();
+  const claimed = new Set();
   let events = 0;
   for (const { kinesis } of JSON.parse(eventBytes).Records) {
     const envelope = JSON.parse(gunzipSync(Buffer.from(kinesis.data, "base64")));
@@ -20,6 +22,10 @@ function updatePlan(eventBytes) {
       const status = Number(call.status);
       if (!(status >= 200 && status < 300) || !call.apiKeyId || call.apiKeyId === "-") continue;
       const time = Number(call.requestTimeEpoch);
+      // A call is counted by the first record that brings it.
+      const identity = `${call.extendedRequestId}@${time}`;
+      if (claimed.has(identity)) continue;
+      claimed.add(identity);
       const hours = Math.floor(time / 3600000);
       const day = Math.floor(hours / 24);
       const key = `${call.apiKeyId}#${day}`;

@@ -11,14 +11,18 @@ use std::path::Path;
 
 use access_log::decoder::DEFAULT_MAX_INFLATED_BYTES;
 use access_log::log_format::ACCESS_LOG_FORMAT;
-use access_log::{Decoder, Inflater, Limits};
+use access_log::{Decoder, Inflater, Limits, Origin};
 use aws_lambda_events::kinesis::KinesisEvent;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use metering_core::update_plan::{CounterUpdate, plan_row};
+use metering_core::batch_run::{BatchRun, Reply, Request, RunSettings};
+use metering_core::claims::layout::DEFAULT_LAYOUT;
+use metering_core::ports::{LedgerReply, WriteReply};
+use metering_core::update_plan::CounterUpdate;
+use metering_core::window::DAY_MS;
 use serde_json::{Value, json};
-use usage_consumer::batch::{DecodedBatch, decode_batch};
+use usage_consumer::batch::{DecodeSettings, DecodedBatch, decode_batch};
 
 const RECORDS: usize = 100;
 const EVENTS_PER_RECORD: usize = 200;
@@ -74,9 +78,33 @@ fn lambda_event() -> Vec<u8> {
     serde_json::to_vec(&json!({"Records": records})).unwrap()
 }
 
-fn plan(batch: &DecodedBatch) -> Vec<CounterUpdate> {
-    let rows = batch.usage.rows().iter();
-    rows.filter_map(|row| plan_row(&batch.usage, row, &batch.shard_id, |_| true, None)).collect()
+/// Drives the run of a batch on a store that is empty, as far as its updates:
+/// every claim is made, and every write succeeds.
+fn plan(decoded: &DecodedBatch) -> Vec<CounterUpdate> {
+    let mut run = BatchRun::new(&decoded.batch, RunSettings { claim_retention_ms: 35 * DAY_MS });
+    let mut updates = Vec::new();
+    while let Some((job, request)) = run.next() {
+        let reply = match request {
+            Request::ReadHead(_) => Reply::Head(None),
+            Request::ReadSlice(_) => Reply::Slice(Vec::new()),
+            Request::WritePage(write) => {
+                black_box(write.page.encode());
+                Reply::Write(WriteReply::Written)
+            }
+            Request::WriteHead(_) => Reply::Write(WriteReply::Written),
+            Request::Apply(update) => {
+                updates.push(update);
+                Reply::Ledger(LedgerReply::Applied)
+            }
+            other => unreachable!("nothing of this event is bad: {other:?}"),
+        };
+        run.answer(job, reply);
+    }
+    updates
+}
+
+fn decode_settings() -> DecodeSettings {
+    DecodeSettings { max_call_age_days: 35, claim_layout: DEFAULT_LAYOUT.parse().unwrap() }
 }
 
 fn consumer_path(criterion: &mut Criterion) {
@@ -87,9 +115,9 @@ fn consumer_path(criterion: &mut Criterion) {
     std::fs::write(folder.join("event.json"), &event).unwrap();
 
     let parsed: KinesisEvent = serde_json::from_slice(&event).unwrap();
-    let limits = Limits::default();
+    let (limits, settings) = (Limits::default(), decode_settings());
     let mut decoder = Decoder::new(limits);
-    let batch = decode_batch(&parsed.records, &mut decoder, 400).unwrap();
+    let batch = decode_batch(&parsed.records, &mut decoder, &settings).unwrap();
     let calls: u64 = plan(&batch).iter().map(CounterUpdate::total).sum();
     assert_eq!(calls, (RECORDS * EVENTS_PER_RECORD) as u64, "the benchmark counts every event");
 
@@ -98,7 +126,7 @@ fn consumer_path(criterion: &mut Criterion) {
     group.bench_function("event_bytes_to_update_plan", |bencher| {
         bencher.iter(|| {
             let event: KinesisEvent = serde_json::from_slice(black_box(&event)).unwrap();
-            plan(&decode_batch(&event.records, &mut decoder, 400).unwrap())
+            plan(&decode_batch(&event.records, &mut decoder, &settings).unwrap())
         });
     });
     group.bench_function("stage_parse_event", |bencher| {
@@ -114,17 +142,14 @@ fn consumer_path(criterion: &mut Criterion) {
         bencher.iter(|| {
             let mut calls = 0;
             for record in &parsed.records {
-                let count = |_: &metering_core::usage_record::UsageRecord<'_>| {
-                    calls += 1;
-                    Ok(())
-                };
-                decoder.decode(&record.kinesis.data.0, count).unwrap();
+                let origin = Origin { record_name: "", arrived_at_ms: FIRST_CALL_MS };
+                decoder.decode(&record.kinesis.data.0, origin, |_| calls += 1).unwrap();
             }
             calls
         });
     });
     group.bench_function("stage_inflate_read_and_aggregate", |bencher| {
-        bencher.iter(|| decode_batch(&parsed.records, &mut decoder, 400).unwrap());
+        bencher.iter(|| decode_batch(&parsed.records, &mut decoder, &settings).unwrap());
     });
     group.bench_function("stage_plan", |bencher| bencher.iter(|| plan(&batch)));
     group.finish();

@@ -1,7 +1,7 @@
 //! The settings of the function.
 
-use access_log::decoder::{DEFAULT_MAX_EVENTS, DEFAULT_MAX_INFLATED_BYTES};
 use access_log::Limits;
+use access_log::decoder::{DEFAULT_MAX_EVENTS, DEFAULT_MAX_INFLATED_BYTES};
 use lambda_support::config::{ConfigError, Environment};
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 

@@ -51,7 +51,12 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
         metrics.add(ConsumerMetric::FailedRecords, failed as u64);
         if let (Some(first), Some(last)) = (event.records.first(), event.records.last()) {
             metrics.span(BatchSpan {
-                shard_id: first.event_id.as_deref().and_then(|id| id.split(':').next()).unwrap_or("").to_owned(),
+                shard_id: first
+                    .event_id
+                    .as_deref()
+                    .and_then(|id| id.split(':').next())
+                    .unwrap_or("")
+                    .to_owned(),
                 first_sequence_number: first.kinesis.sequence_number.clone(),
                 last_sequence_number: last.kinesis.sequence_number.clone(),
                 invoked_at_ms,

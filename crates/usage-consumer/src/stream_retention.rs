@@ -36,7 +36,10 @@ impl<R: StreamRetention> RetentionGuard<R> {
             Ok(was_raised) => {
                 self.has_raised.store(true, Ordering::Relaxed);
                 if was_raised {
-                    tracing::warn!(stream_arn, "the function is hours behind: the stream now keeps its records for seven days");
+                    tracing::warn!(
+                        stream_arn,
+                        "the function is hours behind: the stream now keeps its records for seven days"
+                    );
                 }
                 was_raised
             }

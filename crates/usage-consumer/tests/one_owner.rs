@@ -187,7 +187,8 @@ mod versions {
         deliver(&consumer, 0, &[record(10, data.clone())]).await;
         let later = StreamRecord { arrived_at_ms: NOW_MS + 40 * 60_000, ..record(20, data) };
         deliver(&consumer, 1, &[later]).await;
-        let put_back = StreamRecord { arrived_at_ms: NOW_MS + 2 * HOUR, ..record(30, kept(&ports)[0].clone()) };
+        let put_back =
+            StreamRecord { arrived_at_ms: NOW_MS + 2 * HOUR, ..record(30, kept(&ports)[0].clone()) };
         deliver(&consumer, 0, &[put_back]).await;
         assert_eq!(ports.total("k"), 1);
     }
@@ -272,7 +273,10 @@ mod given_up {
     async fn a_given_up_record_that_is_read_again_goes_to_quarantine() {
         let ports = MemoryPorts::default();
         let consumer = consumer(&ports);
-        let batch = [record(10, envelope(1, &[call("k", NOW_MS)])), record(11, envelope(2, &[call("k", NOW_MS + 1)]))];
+        let batch = [
+            record(10, envelope(1, &[call("k", NOW_MS)])),
+            record(11, envelope(2, &[call("k", NOW_MS + 1)])),
+        ];
         ports.store().failing_keys.insert("k".to_owned());
         deliver(&consumer, 0, &batch[..1]).await;
         ports.store().failing_keys.clear();
@@ -299,7 +303,12 @@ mod expiry {
         for (sequence_number, days_later) in [(20, 0), (30, 4), (40, 14)] {
             let arrived_at_ms = NOW_MS + days_later * DAY;
             ports.store().expire(arrived_at_ms);
-            deliver(&lenient, 1, &[StreamRecord { arrived_at_ms, ..record(sequence_number, payload.clone()) }]).await;
+            deliver(
+                &lenient,
+                1,
+                &[StreamRecord { arrived_at_ms, ..record(sequence_number, payload.clone()) }],
+            )
+            .await;
         }
         assert_eq!(ports.total("k"), 1);
     }
@@ -314,7 +323,8 @@ mod expiry {
             ports.store().expire(NOW_MS + later - 1);
             let sequence_number = 20 + u64::try_from(later).unwrap();
             let arrived_at_ms = NOW_MS + later;
-            deliver(&consumer, 1, &[StreamRecord { arrived_at_ms, ..record(sequence_number, data.clone()) }]).await;
+            deliver(&consumer, 1, &[StreamRecord { arrived_at_ms, ..record(sequence_number, data.clone()) }])
+                .await;
             assert_eq!(ports.total("k"), 1);
         }
         assert_eq!(ports.store().quarantine.last().unwrap().reason, "too-old");

@@ -31,7 +31,10 @@ async fn an_outage_of_hours_keeps_a_bad_record_once() {
 async fn a_record_is_not_counted_before_its_bad_events_are_kept() {
     let ports = MemoryPorts::default();
     let consumer = consumer(&ports);
-    let batch = [record(10, envelope(1, &[call("k", NOW_MS), "{".to_owned()])), record(11, envelope(3, &[call("k", NOW_MS + 1)]))];
+    let batch = [
+        record(10, envelope(1, &[call("k", NOW_MS), "{".to_owned()])),
+        record(11, envelope(3, &[call("k", NOW_MS + 1)])),
+    ];
     ports.store().is_quarantine_failing = true;
     assert_eq!(deliver(&consumer, 0, &batch).await.0, Some(10));
     assert_eq!((ports.total("k"), ports.keeps()), (0, 0));
@@ -150,7 +153,9 @@ async fn a_batch_that_does_not_fit_into_memory_is_counted_in_parts() {
     let lines = |first: i64| -> String {
         (first..first + 100_000).map(|time| call("k", NOW_MS - time) + "\n").collect()
     };
-    let batch: Vec<_> = (0..4).map(|part| record(10 + part, gzip(lines(i64::try_from(part).unwrap() * 100_000).as_bytes()))).collect();
+    let batch: Vec<_> = (0..4)
+        .map(|part| record(10 + part, gzip(lines(i64::try_from(part).unwrap() * 100_000).as_bytes())))
+        .collect();
     let (resume, metrics) = deliver(&consumer, 0, &batch).await;
     assert_eq!((resume, count(&metrics, ConsumerMetric::FailedRecords)), (Some(12), 2));
     assert_eq!(deliver(&consumer, 0, &batch[2..]).await.0, None);

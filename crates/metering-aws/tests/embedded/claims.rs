@@ -96,7 +96,8 @@ async fn writers_at_the_same_time_come_one_after_the_other() {
                 loop {
                     let head = store.read_head(&shard()).await.unwrap().unwrap_or_default();
                     let next = ShardHead { gap_count: head.gap_count + 1, ..head };
-                    let verdicts = if writer.is_multiple_of(2) { vec![(number("5"), whole())] } else { Vec::new() };
+                    let verdicts =
+                        if writer.is_multiple_of(2) { vec![(number("5"), whole())] } else { Vec::new() };
                     if store.write_head(&head_write(next, verdicts)).await.unwrap() == WriteReply::Written {
                         return;
                     }

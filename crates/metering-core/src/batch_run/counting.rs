@@ -18,10 +18,8 @@ impl BatchRun<'_> {
     pub(super) fn count(&mut self) {
         self.step = Step::Count;
         let outcome = self.outcome;
-        self.rows = self
-            .batch
-            .usage
-            .rows(|place, call| !self.is_dropped[place] && outcome.admits(call.record));
+        self.rows =
+            self.batch.usage.rows(|place, call| !self.is_dropped[place] && outcome.admits(call.record));
         for row in 0..self.rows.len() {
             self.apply(row, None, 0);
         }

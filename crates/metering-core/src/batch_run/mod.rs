@@ -17,7 +17,6 @@ mod counting;
 mod judging;
 mod keeping;
 
-
 use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashMap;

@@ -110,7 +110,9 @@ mod tests {
 
     #[test]
     fn a_layout_that_would_move_claims_is_refused() {
-        for text in ["", "0:10000", "1:10000:1", "0:0:1", "0:10000:0", "0:10000:1,0:2000:1", "0:10000:1:1", "x"] {
+        for text in
+            ["", "0:10000", "1:10000:1", "0:0:1", "0:10000:0", "0:10000:1,0:2000:1", "0:10000:1:1", "x"]
+        {
             assert_eq!(text.parse::<ClaimLayout>(), Err(LayoutError), "{text}");
         }
         assert!(DEFAULT_LAYOUT.parse::<ClaimLayout>().is_ok());

@@ -27,7 +27,8 @@ impl ShardName {
         let (Some("arn"), Some(_), Some("kinesis")) = (parts.next(), parts.next(), parts.next()) else {
             return None;
         };
-        let (region, account, stream) = (parts.next()?, parts.next()?, parts.next()?.strip_prefix("stream/")?);
+        let (region, account, stream) =
+            (parts.next()?, parts.next()?, parts.next()?.strip_prefix("stream/")?);
         let is_usable = |part: &str| !part.is_empty() && !part.contains(['/', '#', '~']);
         [region, account, stream, shard_id]
             .into_iter()

@@ -62,7 +62,8 @@ impl Page {
     /// The page as it is stored: about 12 bytes a call and 30 bytes a run.
     pub fn encode(&self) -> Vec<u8> {
         let mut shards: Vec<&ShardName> = Vec::new();
-        let mut body = Vec::with_capacity(self.runs.iter().map(|run| 48 + run.ids.len() * CallId::BYTES).sum());
+        let mut body =
+            Vec::with_capacity(self.runs.iter().map(|run| 48 + run.ids.len() * CallId::BYTES).sum());
         for run in &self.runs {
             let RecordName { shard, sequence_number } = &run.owner.record;
             let index = shards.iter().position(|known| *known == shard).unwrap_or_else(|| {
@@ -219,16 +220,18 @@ mod tests {
 
     fn run() -> impl Strategy<Value = Run> {
         let owner = ("[a-c]", "0|[1-9][0-9]{0,127}", any::<bool>());
-        (owner, proptest::collection::vec(any::<[u8; 12]>(), 0..20)).prop_map(|((shard, digits, keep), ids)| Run {
-            owner: Owner {
-                purpose: if keep { Purpose::Keep } else { Purpose::Count },
-                record: RecordName {
-                    shard: ShardName::from_stored(&shard),
-                    sequence_number: SequenceNumber::parse(&digits).unwrap(),
+        (owner, proptest::collection::vec(any::<[u8; 12]>(), 0..20)).prop_map(
+            |((shard, digits, keep), ids)| Run {
+                owner: Owner {
+                    purpose: if keep { Purpose::Keep } else { Purpose::Count },
+                    record: RecordName {
+                        shard: ShardName::from_stored(&shard),
+                        sequence_number: SequenceNumber::parse(&digits).unwrap(),
+                    },
                 },
+                ids: ids.into_iter().map(CallId::from_bytes).collect(),
             },
-            ids: ids.into_iter().map(CallId::from_bytes).collect(),
-        })
+        )
     }
 
     proptest! {
