@@ -64,7 +64,7 @@ pub(crate) async fn carry_out(endpoint: AwsEndpoint, headers: HeaderMap, body: B
         let writes = request["TransactItems"].as_array().cloned().unwrap_or_default();
         let _ongoing = match begin(&endpoint.faults, &writes) {
             Ok(ongoing) => ongoing,
-            Err(conflict) => return Ok(conflict),
+            Err(conflict) => return Ok(*conflict),
         };
         let token = request["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
         let is_torn = endpoint.faults.tears_transaction();
@@ -81,27 +81,28 @@ pub(crate) async fn carry_out(endpoint: AwsEndpoint, headers: HeaderMap, body: B
         lock(&endpoint.faults.transactions.tokens).insert(token, (is_torn, is_over));
         reply
     };
-    tokio::spawn(transaction).await.unwrap_or_else(|error| {
-        Ok(answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"message": error.to_string()})))
-    })
+    match tokio::spawn(transaction).await {
+        Ok(reply) => reply,
+        Err(error) => Ok(answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"message": error.to_string()}))),
+    }
 }
 
 /// Takes the items of a transaction, or says which others have.
-fn begin(faults: &Arc<Faults>, writes: &[Value]) -> Result<Ongoing, http::Response<Bytes>> {
+fn begin(faults: &Arc<Faults>, writes: &[Value]) -> Result<Ongoing, Box<http::Response<Bytes>>> {
     let items: Vec<String> = writes.iter().map(|write| item(write).to_string()).collect();
     let mut ongoing = lock(&faults.transactions.items);
     if items.iter().any(|item| ongoing.contains(item)) {
         let codes =
             items.iter().map(|item| if ongoing.contains(item) { "TransactionConflict" } else { "None" });
         let reasons: Vec<Value> = codes.map(|code| json!({"Code": code})).collect();
-        return Err(answer(
+        return Err(Box::new(answer(
             StatusCode::BAD_REQUEST,
             &json!({
                 "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
                 "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
                 "CancellationReasons": reasons,
             }),
-        ));
+        )));
     }
     ongoing.extend(items.iter().cloned());
     Ok(Ongoing { faults: faults.clone(), items })

@@ -39,6 +39,11 @@ struct Expiring<T> {
     expires_at_ms: i64,
 }
 
+/// A slice and the place of a page in it.
+type PagePlace = (SliceKey, u32);
+/// The version of a page and its stored form.
+type PageItem = (u64, Vec<u8>);
+
 /// What the ports keep.
 #[derive(Debug, Default)]
 pub struct Store {
@@ -56,8 +61,8 @@ pub struct Store {
     pub is_quarantine_failing: bool,
     heads: BTreeMap<ShardName, Expiring<ShardHead>>,
     verdicts: BTreeMap<RecordName, Expiring<Verdict>>,
-    /// Pages in their stored form, by slice and place, with their versions.
-    pages: BTreeMap<(SliceKey, u32), Expiring<(u64, Vec<u8>)>>,
+    /// Pages by slice and place.
+    pages: BTreeMap<PagePlace, Expiring<PageItem>>,
 }
 
 impl Store {
@@ -159,7 +164,7 @@ impl Store {
 
     fn read_slice(&self, slice: SliceKey) -> Vec<StoredPage> {
         let pages = self.pages.range((slice, 0)..=(slice, u32::MAX));
-        let stored = |((_, number), page): (&(SliceKey, u32), &Expiring<(u64, Vec<u8>)>)| StoredPage {
+        let stored = |((_, number), page): (&PagePlace, &Expiring<PageItem>)| StoredPage {
             number: *number,
             version: page.item.0,
             expires_at_ms: page.expires_at_ms,

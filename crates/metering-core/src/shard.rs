@@ -199,7 +199,7 @@ impl ShardHead {
             OpenRecords { from, hashes: open.hashes }
         });
         if !is_all && head.open.is_none() {
-            head.open = self.open.clone();
+            head.open.clone_from(&self.open);
         }
         head
     }

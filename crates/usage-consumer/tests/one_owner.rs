@@ -146,9 +146,9 @@ mod versions {
         let ports = MemoryPorts::default();
         let (strict, lenient) = (consumer_that_counts(&ports, 10), consumer(&ports));
         let original = record(10, old_and_good());
-        deliver(&strict, 0, &[original.clone()]).await;
+        deliver(&strict, 0, std::slice::from_ref(&original)).await;
         let put_back = record(100, kept(&ports)[0].clone());
-        deliver(&lenient, 1, &[put_back.clone()]).await;
+        deliver(&lenient, 1, std::slice::from_ref(&put_back)).await;
         assert_eq!(ports.total("old"), 1);
         deliver(&lenient, 0, &[original]).await;
         deliver(&lenient, 1, &[put_back]).await;
@@ -216,6 +216,7 @@ mod versions {
 
 mod given_up {
     use super::*;
+    use metering_core::ports::{LedgerReply, UsageLedger};
 
     #[tokio::test]
     async fn a_record_that_was_given_up_can_be_put_back_and_its_duplicate_counts() {
@@ -264,7 +265,6 @@ mod given_up {
                 gaps: Vec::new(),
             }
         };
-        use metering_core::ports::{LedgerReply, UsageLedger};
         assert!(matches!(ports.apply(&late).await.unwrap(), LedgerReply::Fenced(_)));
         assert_eq!(ports.total("k"), 1);
     }

@@ -121,7 +121,7 @@ impl BatchRun<'_> {
         }
     }
 
-    pub(super) fn page_is_written(&mut self, slice: usize, reply: Reply) {
+    pub(super) fn page_is_written(&mut self, slice: usize, reply: &Reply) {
         match reply {
             Reply::Write(WriteReply::Written) => {
                 self.tally.page_writes += 1;

@@ -64,7 +64,7 @@ impl BatchRun<'_> {
         self.request(Request::WriteHead(write.clone()), Task::Judged(write));
     }
 
-    pub(super) fn head_is_judged(&mut self, write: HeadWrite, reply: Reply) {
+    pub(super) fn head_is_judged(&mut self, write: HeadWrite, reply: &Reply) {
         match reply {
             Reply::Write(WriteReply::Written) => {
                 self.tally.head_writes += 1;

@@ -269,9 +269,9 @@ impl<'b> BatchRun<'b> {
         match task {
             Task::Head => self.head_is_read(reply),
             Task::Verdicts => self.verdicts_are_read(reply),
-            Task::Judged(write) => self.head_is_judged(write, reply),
+            Task::Judged(write) => self.head_is_judged(write, &reply),
             Task::Slice(slice) => self.slice_is_read(slice, reply),
-            Task::Page(slice) => self.page_is_written(slice, reply),
+            Task::Page(slice) => self.page_is_written(slice, &reply),
             Task::OwnersHead(slice, shard) => self.owners_head_is_read(slice, shard, reply),
             Task::Released(slice, owner, call) => self.row_is_released(slice, owner, call, &reply),
             Task::Kept(record) => self.part_is_kept(record, &reply),

@@ -146,7 +146,7 @@ impl SliceClaim<'_> {
                         vacant.insert(chain.add(page, wish, record));
                     }
                     Entry::Occupied(mut place) => {
-                        self.claim_known(wish, record, place.get_mut(), &mut chain, knowledge, &mut plan);
+                        claim_known(wish, record, place.get_mut(), &mut chain, knowledge, &mut plan);
                     }
                 }
             }
@@ -154,36 +154,35 @@ impl SliceClaim<'_> {
         plan.writes = chain.writes(self.slice, self.expires_at_ms);
         plan
     }
+}
 
-    /// Claims a call that is in a page already, or twice in the batch.
-    fn claim_known(
-        &self,
-        wish: &Wish,
-        record: &RecordName,
-        place: &mut Place,
-        chain: &mut Chain,
-        knowledge: &impl Knowledge,
-        plan: &mut SlicePlan,
-    ) {
-        if place.is_taken {
-            plan.dropped.push(wish.call);
-            return;
+/// Claims a call that is in a page already, or twice in the batch.
+fn claim_known(
+    wish: &Wish,
+    record: &RecordName,
+    place: &mut Place,
+    chain: &mut Chain,
+    knowledge: &impl Knowledge,
+    plan: &mut SlicePlan,
+) {
+    if place.is_taken {
+        plan.dropped.push(wish.call);
+        return;
+    }
+    let owner = &chain.pages[place.page].page.runs[place.run].owner;
+    match verdict(wish, record, owner, knowledge) {
+        Verdict::Mine => place.is_taken = true,
+        Verdict::TakeOver => {
+            chain.remove(place, wish.id);
+            *place = chain.add(place.page, wish, record);
         }
-        let owner = &chain.pages[place.page].page.runs[place.run].owner;
-        match verdict(wish, record, owner, knowledge) {
-            Verdict::Mine => place.is_taken = true,
-            Verdict::TakeOver => {
-                chain.remove(place, wish.id);
-                *place = chain.add(place.page, wish, record);
+        Verdict::Anothers => plan.dropped.push(wish.call),
+        Verdict::AskShard => {
+            if !plan.questions.shards.contains(&owner.record.shard) {
+                plan.questions.shards.push(owner.record.shard.clone());
             }
-            Verdict::Anothers => plan.dropped.push(wish.call),
-            Verdict::AskShard => {
-                if !plan.questions.shards.contains(&owner.record.shard) {
-                    plan.questions.shards.push(owner.record.shard.clone());
-                }
-            }
-            Verdict::AskRow => plan.questions.rows.push((owner.record.clone(), wish.call)),
         }
+        Verdict::AskRow => plan.questions.rows.push((owner.record.clone(), wish.call)),
     }
 }
 
