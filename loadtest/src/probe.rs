@@ -232,7 +232,8 @@ impl Prober {
         // The calls of a key follow one another, so the row of the latest call has the newest record.
         let newest = items.iter().max_by_key(|item| text(item, "last_call").parse::<u64>().ok());
         let record = newest.and_then(|item| {
-            let shard = text(item, "sk").split_once('#')?.1.to_owned();
+            // The row names its shard with account, region and stream.
+            let shard = text(item, "sk").rsplit('/').next()?.to_owned();
             let number = SequenceNumber::from_storage_form(&text(item, "seq")).ok()?;
             Some((shard, number.digits().to_owned()))
         });
