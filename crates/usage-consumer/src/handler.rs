@@ -44,6 +44,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
         let processed = decoded.batch.records.len();
         let cut = (processed < event.records.len()).then_some(processed);
         let resume = outcome.lowest_failed().map(metering_core::aggregate::RecordIndex::position).or(cut);
+        let shard_id = decoded.batch.shard.shard_id().to_owned();
         let committed_at_ms = now_ms();
         let mut metrics = measure(decoded, resume, invoked_at_ms, committed_at_ms);
         metrics.run(tally);
@@ -51,12 +52,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
         metrics.add(ConsumerMetric::FailedRecords, failed as u64);
         if let (Some(first), Some(last)) = (event.records.first(), event.records.last()) {
             metrics.span(BatchSpan {
-                shard_id: first
-                    .event_id
-                    .as_deref()
-                    .and_then(|id| id.split(':').next())
-                    .unwrap_or("")
-                    .to_owned(),
+                shard_id,
                 first_sequence_number: first.kinesis.sequence_number.clone(),
                 last_sequence_number: last.kinesis.sequence_number.clone(),
                 invoked_at_ms,

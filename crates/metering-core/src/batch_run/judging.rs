@@ -29,12 +29,17 @@ impl BatchRun<'_> {
     pub(super) fn verdicts_are_read(&mut self, reply: Reply) {
         let Reply::Verdicts(verdicts) = reply else { return self.fail_all() };
         for (record, verdict) in verdicts {
-            let place = self.arrived.binary_search_by(|arrived| arrived.sequence_number.cmp(&record));
-            if let Ok(place) = place {
-                self.verdicts[place] = Some(verdict);
-            }
+            self.note_verdict(&record, verdict);
         }
         self.judge();
+    }
+
+    /// Notes a verdict that is in force.
+    fn note_verdict(&mut self, record: &SequenceNumber, verdict: Verdict) {
+        let place = self.arrived.binary_search_by(|arrived| arrived.sequence_number.cmp(record));
+        if let Ok(place) = place {
+            self.verdicts[place] = Some(verdict);
+        }
     }
 
     /// Brings the verdicts of this run into force, as many at a time as a
@@ -70,8 +75,7 @@ impl BatchRun<'_> {
                 self.tally.head_writes += 1;
                 self.head = ShardHead { version: write.head.version + 1, ..write.head };
                 for (record, verdict) in write.verdicts {
-                    let place = self.arrived.iter().position(|arrived| arrived.sequence_number == record);
-                    self.verdicts[place.unwrap_or_default()] = Some(verdict);
+                    self.note_verdict(&record, verdict);
                 }
                 self.judge();
             }

@@ -19,24 +19,21 @@ impl BatchRun<'_> {
             if verdict.is_kept || !self.outcome.admits(record) {
                 continue;
             }
-            let part = match &verdict.part {
-                QuarantinedPart::Whole => QuarantinedPart::Whole,
+            let event_count = events.len() as u64;
+            let (part, event_count) = match &verdict.part {
+                QuarantinedPart::Whole => (QuarantinedPart::Whole, 0),
                 // Another record's quarantine has all of them.
                 QuarantinedPart::Events(_) if events.is_empty() => continue,
-                QuarantinedPart::Events(_) => QuarantinedPart::Events(events),
+                QuarantinedPart::Events(_) => (QuarantinedPart::Events(events), event_count),
             };
-            self.request(Request::Keep(record, part), Task::Kept(record));
+            self.request(Request::Keep(record, part), Task::Kept(record, event_count));
         }
     }
 
-    pub(super) fn part_is_kept(&mut self, record: RecordIndex, reply: &Reply) {
+    pub(super) fn part_is_kept(&mut self, record: RecordIndex, event_count: u64, reply: &Reply) {
         if *reply == Reply::Done {
             self.tally.kept_records += 1;
-            let kept = |(place, call): &(usize, &crate::aggregate::Call)| {
-                call.record == record && self.is_dropped[*place] && !self.is_anothers[*place]
-            };
-            let events = self.batch.usage.calls().iter().enumerate().filter(kept).count();
-            self.tally.kept_events += events as u64;
+            self.tally.kept_events += event_count;
             self.request(Request::MarkKept(self.names[record.position()].clone()), Task::MarkedKept(record));
         } else {
             self.outcome.fail(record);
