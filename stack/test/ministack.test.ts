@@ -64,12 +64,9 @@ afterAll(async () => {
 describe('the deploy script', () => {
   test('says what to do where CDK was never set up', () => {
     const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
-    expect(output).toContain('npx cdk bootstrap aws://000000000000/us-east-1');
     expect(status).toBe(1);
-    execFileSync('npx', ['cdk', 'bootstrap', 'aws://000000000000/us-east-1', '--context', 'environment=any'], {
-      cwd: path.join(project.folder, 'stack'),
-      stdio: 'ignore',
-    });
+    const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec(output)![1]!.split(' ');
+    execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
   });
 
   test.each([

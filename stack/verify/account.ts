@@ -14,7 +14,8 @@ async function main(): Promise<void> {
     throw new Error(`AWS does not know these credentials (${error.message}); run aws configure or aws sso login.`);
   });
   await new SSMClient(client).send(new GetParameterCommand({ Name: BOOTSTRAP_VERSION })).catch((error: Error) => {
-    const todo = `cd stack && npx cdk bootstrap aws://${identity.Account}/${region} --context environment=any`;
+    // Not from the folder stack: the cdk.json there would have CDK synthesise the app, which needs the binaries.
+    const todo = `stack/node_modules/.bin/cdk bootstrap aws://${identity.Account}/${region}`;
     throw new Error(`CDK cannot deploy to account ${identity.Account} in ${region} yet (${error.name}); run: ${todo}`);
   });
   console.log(identity.Account);

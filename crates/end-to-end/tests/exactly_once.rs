@@ -73,7 +73,7 @@ async fn a_million_calls_are_counted_once_through_crashes_throttles_lost_replies
     let kills = killer.await.map_or_else(|_| KILLS.load(Ordering::Relaxed), |()| 0);
     println!("{kills} kills; counted: {:?}", stack.metrics.counts());
     assert!(kills > 10, "the consumer was killed {kills} times");
-    for metric in ["DuplicateRecords", "FencedUpdates", "FailedRecords"] {
+    for metric in ["DuplicateCalls", "FencedUpdates", "FailedRecords"] {
         assert!(stack.metrics.count(metric) > 0, "the run had no {metric}");
     }
     stack.shut_down().await;

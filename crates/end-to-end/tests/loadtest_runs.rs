@@ -115,7 +115,7 @@ async fn a_log_that_lags_is_seen_as_that_and_loses_nothing() {
 #[test]
 fn every_profile_can_be_run() {
     let mut names = Vec::new();
-    for file in std::fs::read_dir("profiles").unwrap() {
+    for file in std::fs::read_dir("../../loadtest/profiles").unwrap() {
         let path = file.unwrap().path();
         let profile = loadtest::profile::Profile::read(&path).unwrap();
         assert_eq!(Some(profile.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
