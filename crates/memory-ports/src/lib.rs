@@ -15,7 +15,7 @@ use metering_core::ports::{
     ClaimStore, LedgerReply, PortError, Quarantine, QuarantinedRecord, RowRelease, UsageLedger, WriteReply,
 };
 use metering_core::sequence_number::SequenceNumber;
-use metering_core::shard::{HeadWrite, ShardHead, Verdict};
+use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use metering_core::update_plan::{CounterUpdate, RowKey};
 use metering_core::window::{HOURS_PER_DAY, UtcDay};
 
@@ -113,13 +113,9 @@ impl Store {
             Request::WritePage(write) => Reply::Write(self.write_page(write)),
             Request::Release(release) => Reply::Released(self.release(release)),
             Request::Keep(..) => Reply::Done,
-            Request::MarkKept(record) => {
-                self.mark_kept(record);
-                Reply::Done
-            }
+            Request::MarkKept(record, part) => Reply::Write(self.mark_kept(record, part)),
             Request::Apply(update) if self.failing_keys.contains(&*update.row.api_key_id) => Reply::Failed,
-            Request::Apply(update) if self.refused_keys.contains(&*update.row.api_key_id) => Reply::Invalid,
-            Request::Apply(update) => Reply::Ledger(self.apply(update)),
+            Request::Apply(update) => self.apply(update).map_or(Reply::Invalid, Reply::Ledger),
         }
     }
 
@@ -156,9 +152,13 @@ impl Store {
         WriteReply::Written
     }
 
-    fn mark_kept(&mut self, record: &RecordName) {
-        if let Some(verdict) = self.verdicts.get_mut(record) {
-            verdict.item.is_kept = true;
+    fn mark_kept(&mut self, record: &RecordName, part: &QuarantinedPart) -> WriteReply {
+        match self.verdicts.get_mut(record) {
+            Some(verdict) if verdict.item.part == *part => {
+                verdict.item.is_kept = true;
+                WriteReply::Written
+            }
+            _ => WriteReply::Conflict,
         }
     }
 
@@ -184,14 +184,21 @@ impl Store {
         WriteReply::Written
     }
 
-    /// Updates a row by the ledger's condition: `attribute_not_exists(seq) OR seq < :first`.
-    fn apply(&mut self, update: &CounterUpdate) -> LedgerReply {
-        let row = self.rows.entry(update.row.clone()).or_default();
-        if let Some(mark) = &row.mark
+    /// Updates a row by the ledger's condition: `attribute_not_exists(seq) OR
+    /// seq < :first`. `None` where the row refuses what it is to take, which
+    /// it does only where the condition holds: a row that is too large for
+    /// more counts still knows what it has counted.
+    fn apply(&mut self, update: &CounterUpdate) -> Option<LedgerReply> {
+        let present = self.rows.get(&update.row).and_then(|row| row.mark.as_ref());
+        if let Some(mark) = present
             && mark.storage_form() >= update.first.storage_form()
         {
-            return LedgerReply::Fenced(mark.clone());
+            return Some(LedgerReply::Fenced(mark.clone()));
         }
+        if self.refused_keys.contains(&*update.row.api_key_id) {
+            return None;
+        }
+        let row = self.rows.entry(update.row.clone()).or_default();
         for gap in &update.gaps {
             row.gaps.entry(*gap).or_insert_with(|| row.mark.clone());
         }
@@ -200,7 +207,7 @@ impl Store {
         }
         row.mark = Some(update.last.clone());
         row.last_call_ms = row.last_call_ms.max(update.last_call_ms);
-        LedgerReply::Applied
+        Some(LedgerReply::Applied)
     }
 
     fn release(&mut self, release: &RowRelease) -> bool {
@@ -209,7 +216,9 @@ impl Store {
         let before_gap = row.gaps.get(&release.gap.number).cloned().unwrap_or_else(|| {
             let mark = row.mark.clone();
             if mark.as_ref().is_none_or(|mark| *mark < fence) {
-                row.gaps.insert(release.gap.number, mark.clone());
+                for gap in release.earlier_gaps.iter().chain([&release.gap.number]) {
+                    row.gaps.entry(*gap).or_insert_with(|| mark.clone());
+                }
                 row.mark = Some(fence);
             }
             mark
@@ -266,9 +275,8 @@ impl ClaimStore for MemoryPorts {
         Ok(self.store().write_head(write))
     }
 
-    async fn mark_kept(&self, record: &RecordName) -> Result<(), PortError> {
-        self.store().mark_kept(record);
-        Ok(())
+    async fn mark_kept(&self, record: &RecordName, part: &QuarantinedPart) -> Result<WriteReply, PortError> {
+        Ok(self.store().mark_kept(record, part))
     }
 
     async fn read_slice(&self, slice: SliceKey) -> Result<Vec<StoredPage>, PortError> {
@@ -286,11 +294,10 @@ impl UsageLedger for MemoryPorts {
         if store.failing_keys.contains(&*update.row.api_key_id) {
             return Err(outage("updating a row"));
         }
-        if store.refused_keys.contains(&*update.row.api_key_id) {
-            let source = "a refusal that was asked for".into();
-            return Err(PortError::Invalid { operation: "updating a row".to_owned(), source });
-        }
-        Ok(store.apply(update))
+        store.apply(update).ok_or_else(|| PortError::Invalid {
+            operation: "updating a row".to_owned(),
+            source: "a refusal that was asked for".into(),
+        })
     }
 
     async fn release(&self, release: &RowRelease) -> Result<bool, PortError> {

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use metering_aws::given_up::{GivenUpBatch, GivenUpRecord};
 use metering_aws::put_back::records_of;
-use metering_aws::{GivenUpBucket, StreamWriter};
+use metering_aws::{DynamoClaimStore, GivenUpBucket, StreamWriter};
 use serde_json::{Value, json};
 
 use crate::quarantine::count;
@@ -56,7 +56,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let places = places(&bucket, &choice.batches).await?;
     match &arguments.action {
         Action::List { json, .. } => list(&bucket, &places, *json).await,
-        Action::PutBack { .. } => put_back(&bucket, &places, target.stream_writer()).await,
+        Action::PutBack { .. } => put_back(&bucket, &places, &target).await,
     }
 }
 
@@ -156,11 +156,12 @@ fn to_json(place: &Place, batch: &GivenUpBatch) -> Value {
     })
 }
 
-async fn put_back(bucket: &GivenUpBucket, places: &[Place], stream: StreamWriter) -> anyhow::Result<()> {
+async fn put_back(bucket: &GivenUpBucket, places: &[Place], target: &Target) -> anyhow::Result<()> {
+    let (stream, claims) = (target.stream_writer(), target.claim_store());
     let mut decoder = Decoder::new(Limits::default());
     let (mut records, mut failed) = (0, 0);
     for place in places {
-        match put_batch_back(bucket, place, &stream, &mut decoder).await {
+        match put_batch_back(bucket, place, &claims, &stream, &mut decoder).await {
             Ok(put) => records += put,
             Err(error) => {
                 failed += 1;
@@ -182,10 +183,12 @@ async fn put_back(bucket: &GivenUpBucket, places: &[Place], stream: StreamWriter
 async fn put_batch_back(
     bucket: &GivenUpBucket,
     place: &Place,
+    claims: &DynamoClaimStore,
     stream: &StreamWriter,
     decoder: &mut Decoder,
 ) -> anyhow::Result<usize> {
     let batch = place.read(bucket).await?;
+    batch.note(claims).await?;
     let (mut put, mut problems) = (0, Vec::new());
     for record in &batch.records {
         let result = match record {
@@ -213,8 +216,12 @@ async fn put_record_back(
 ) -> anyhow::Result<()> {
     let name = record.name.to_string();
     let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };
+    let from = record.put_back_from.and(&record.name);
     for payload in records_of(decoder, &record.data, origin)? {
-        stream.put(payload).await.with_context(|| format!("the record {}", record.name.sequence_number))?;
+        stream
+            .put_back(payload, &from)
+            .await
+            .with_context(|| format!("the record {}", record.name.sequence_number))?;
     }
     Ok(())
 }

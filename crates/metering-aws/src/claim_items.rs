@@ -99,12 +99,17 @@ fn gap_value(gap: &Gap) -> AttributeValue {
 
 /// The item of a verdict that comes into force with a head.
 pub fn verdict_item(write: &HeadWrite, (record, verdict): &(SequenceNumber, Verdict)) -> Item {
-    let part = match &verdict.part {
-        QuarantinedPart::Whole => ("whole", AttributeValue::Bool(true)),
-        QuarantinedPart::Events(events) => ("events", AttributeValue::B(Blob::new(packed(events)))),
-    };
+    let part = part_attribute(&verdict.part);
     let kept = ("kept", AttributeValue::Bool(verdict.is_kept));
     item(shard_pk(&write.shard), record_sk(record), write.expires_at_ms, [part, kept])
+}
+
+/// The attribute that says what of a record goes to quarantine.
+pub fn part_attribute(part: &QuarantinedPart) -> (&'static str, AttributeValue) {
+    match part {
+        QuarantinedPart::Whole => ("whole", AttributeValue::Bool(true)),
+        QuarantinedPart::Events(events) => ("events", AttributeValue::B(Blob::new(packed(events)))),
+    }
 }
 
 /// The item of a page that is to be written.

@@ -16,7 +16,7 @@ use metering_core::claims::owner::{RecordName, ShardName};
 use metering_core::claims::slice_claim::{PageWrite, StoredPage};
 use metering_core::ports::{ClaimStore, PortError, WriteReply};
 use metering_core::sequence_number::SequenceNumber;
-use metering_core::shard::{HeadWrite, ShardHead, Verdict};
+use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
 
 use crate::claim_items::{self, HEAD, MalformedClaim};
 use crate::error::port_error;
@@ -166,7 +166,8 @@ impl ClaimStore for DynamoClaimStore {
         }
     }
 
-    async fn mark_kept(&self, record: &RecordName) -> Result<(), PortError> {
+    async fn mark_kept(&self, record: &RecordName, part: &QuarantinedPart) -> Result<WriteReply, PortError> {
+        let (name, part) = claim_items::part_attribute(part);
         let result = self
             .client
             .update_item()
@@ -174,19 +175,20 @@ impl ClaimStore for DynamoClaimStore {
             .key("pk", AttributeValue::S(claim_items::shard_pk(&record.shard)))
             .key("sk", AttributeValue::S(claim_items::record_sk(&record.sequence_number)))
             .update_expression("SET kept = :kept")
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression("#part = :part")
+            .expression_attribute_names("#part", name)
+            .expression_attribute_values(":part", part)
             .expression_attribute_values(":kept", AttributeValue::Bool(true))
             .send()
             .await;
         match result {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(WriteReply::Written),
             Err(error)
                 if error
                     .as_service_error()
                     .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
-                // The verdict has expired: the stream has long lost the record.
-                Ok(())
+                Ok(WriteReply::Conflict)
             }
             Err(error) => Err(port_error(self.operation("marking a record as kept"), error)),
         }

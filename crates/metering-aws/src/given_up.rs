@@ -6,9 +6,11 @@
 
 use access_log::decode_base64;
 use aws_sdk_s3::Client;
-use metering_core::claims::owner::{RecordName, ShardName};
-use metering_core::ports::PortError;
+use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
+use metering_core::ports::{ClaimStore, PortError, WriteReply};
 use metering_core::sequence_number::SequenceNumber;
+use metering_core::shard::{ArrivedRecord, HeadWrite};
+use metering_core::window::DAY_MS;
 use serde_json::Value;
 
 use crate::error::port_error;
@@ -117,6 +119,8 @@ pub struct GivenUpRecord {
     pub name: RecordName,
     /// When it reached the stream, in milliseconds since 1970.
     pub arrived_at_ms: i64,
+    /// The records whose calls it put back itself.
+    pub put_back_from: PutBackFrom,
     /// Its bytes.
     pub data: Vec<u8>,
 }
@@ -158,6 +162,49 @@ impl GivenUpBatch {
     }
 }
 
+/// How often a head is read again that the consumer changes meanwhile.
+const MAX_CONFLICTS: u32 = 30;
+/// How long the head of a shard is kept at least after this, in milliseconds:
+/// longer than any claim. The next batch of the shard sets its own time.
+const HEAD_RETENTION_MS: i64 = 400 * DAY_MS;
+
+impl GivenUpBatch {
+    /// Notes in the head of the shard that nobody counts these records any
+    /// more. Only then may others take over their calls.
+    ///
+    /// # Errors
+    /// When it is not known to be noted.
+    pub async fn note(&self, claims: &impl ClaimStore) -> Result<(), PortError> {
+        let mut readable = self.records.iter().filter_map(|record| record.as_ref().ok());
+        let Some(first) = readable.next() else { return Ok(()) };
+        let last = readable.next_back().unwrap_or(first);
+        let arrived = ArrivedRecord {
+            sequence_number: last.name.sequence_number.clone(),
+            arrived_at_ms: last.arrived_at_ms,
+        };
+        for _ in 0..MAX_CONFLICTS {
+            let present = claims.read_head(&first.name.shard).await?.unwrap_or_default();
+            let head = present.give_up(&first.name.sequence_number, &arrived);
+            if head == present {
+                return Ok(());
+            }
+            let write = HeadWrite {
+                shard: first.name.shard.clone(),
+                head,
+                verdicts: Vec::new(),
+                expires_at_ms: last.arrived_at_ms.saturating_add(HEAD_RETENTION_MS),
+            };
+            if claims.write_head(&write).await? == WriteReply::Written {
+                return Ok(());
+            }
+        }
+        Err(PortError::Retryable {
+            operation: format!("noting in the head of {} what was given up", first.name.shard),
+            source: "the consumer changed it every time".into(),
+        })
+    }
+}
+
 /// The event of an invocation record.
 fn event_of(document: &Value) -> Result<Value, GivenUpError> {
     if document["Records"].is_array() {
@@ -185,7 +232,8 @@ fn read_record(position: usize, record: &Value) -> Result<GivenUpRecord, Damaged
     let arrived_at_s = kinesis["approximateArrivalTimestamp"].as_f64().unwrap_or_default();
     #[expect(clippy::cast_possible_truncation, reason = "Lambda writes seconds with three decimals")]
     let arrived_at_ms = (arrived_at_s * 1_000.0).round() as i64;
-    Ok(GivenUpRecord { name: RecordName { shard, sequence_number }, arrived_at_ms, data })
+    let put_back_from = PutBackFrom::of_partition_key(kinesis["partitionKey"].as_str().unwrap_or_default());
+    Ok(GivenUpRecord { name: RecordName { shard, sequence_number }, arrived_at_ms, put_back_from, data })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use metering_core::call_id::CallId;
+use metering_core::claims::owner::PutBackFrom;
 use metering_core::ports::PortError;
 use sha2::{Digest, Sha256};
 
@@ -21,8 +22,10 @@ use crate::error::port_error;
 /// Source: Kinesis API Reference, `PutRecord`.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// Length of a partition key where the record leaves room for it.
-const PARTITION_KEY_BYTES: usize = 16;
+/// The longest payload that has room for any partition key beside it, in bytes.
+const MAX_PAYLOAD_BYTES: usize = MAX_RECORD_BYTES - 256;
+/// Length of the part of a partition key that depends on the payload.
+const DIGEST_BYTES: usize = 16;
 
 /// A payload that no record of a stream has room for.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +48,7 @@ pub fn records_of(
     payload: &[u8],
     origin: Origin<'_>,
 ) -> Result<Vec<Vec<u8>>, TooLarge> {
-    let fits = |record: &[u8]| record.len() < MAX_RECORD_BYTES;
+    let fits = |record: &[u8]| record.len() <= MAX_PAYLOAD_BYTES;
     if let Some(events) = events_to_name(decoder, payload, origin)
         && (!fits(payload) || events.depends_on_origin)
         && let Ok(parts) = decoder.parts(payload, origin, &events.places)
@@ -115,14 +118,27 @@ impl StreamWriter {
         Self { client, stream: stream.into() }
     }
 
-    /// Puts a record on the stream. Its partition key is a digest of it, so
-    /// that many records are spread over the shards.
+    /// Puts a record on the stream. Its partition key ends with a digest of
+    /// it, so that many records are spread over the shards.
     ///
     /// # Errors
     /// When it is not known that the stream has the record.
     pub async fn put(&self, record: Vec<u8>) -> Result<PlaceOnStream, PortError> {
-        let request =
-            self.client.put_record().stream_name(&self.stream).partition_key(partition_key(&record));
+        let key = digest(&record);
+        self.put_with(key, record).await
+    }
+
+    /// Puts a record on the stream that puts back the calls of others.
+    ///
+    /// # Errors
+    /// When it is not known that the stream has the record.
+    pub async fn put_back(&self, record: Vec<u8>, from: &PutBackFrom) -> Result<PlaceOnStream, PortError> {
+        let key = from.partition_key(&digest(&record));
+        self.put_with(key, record).await
+    }
+
+    async fn put_with(&self, partition_key: String, record: Vec<u8>) -> Result<PlaceOnStream, PortError> {
+        let request = self.client.put_record().stream_name(&self.stream).partition_key(partition_key);
         let reply = request.data(Blob::new(record)).send().await;
         let reply = reply
             .map_err(|error| port_error(format!("putting a record on the stream {}", self.stream), error))?;
@@ -130,17 +146,19 @@ impl StreamWriter {
     }
 }
 
-fn partition_key(record: &[u8]) -> String {
+fn digest(record: &[u8]) -> String {
     let digest = Sha256::digest(record);
-    let mut key = digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    key.truncate(PARTITION_KEY_BYTES.min(MAX_RECORD_BYTES.saturating_sub(record.len())).max(1));
-    key
+    let mut text = digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    text.truncate(DIGEST_BYTES);
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use access_log::Limits;
+    use metering_core::claims::owner::{RecordName, ShardName};
+    use metering_core::sequence_number::SequenceNumber;
     use serde_json::{Value, json};
 
     const ORIGIN: Origin<'static> =
@@ -219,11 +237,16 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_key_leaves_room_for_the_largest_record() {
-        for (bytes, length) in
-            [(0, 16), (MAX_RECORD_BYTES - 16, 16), (MAX_RECORD_BYTES - 3, 3), (MAX_RECORD_BYTES - 1, 1)]
-        {
-            assert_eq!(partition_key(&vec![b'x'; bytes]).len(), length, "{bytes}");
+    fn the_largest_payload_leaves_room_for_any_partition_key() {
+        let payload = envelope(30_000, "0123456789012345678901234567890123456789");
+        let from = (0..20).fold(PutBackFrom::default(), |from, number: u32| {
+            from.and(&RecordName {
+                shard: ShardName::from_stored("1/r/usage/shard-0"),
+                sequence_number: SequenceNumber::parse(&number.to_string()).unwrap(),
+            })
+        });
+        for record in records(&payload) {
+            assert!(record.len() + from.partition_key(&digest(&record)).len() <= MAX_RECORD_BYTES);
         }
     }
 }

@@ -198,7 +198,7 @@ impl UsageLedger for DynamoUsageLedger {
     }
 
     async fn release(&self, release: &RowRelease) -> Result<bool, PortError> {
-        let RowRelease { row, record, gap } = release;
+        let RowRelease { row, record, gap, .. } = release;
         let name = gap_attribute(gap.number);
         for _ in 0..MAX_GUESSES {
             let fenced = release_expression(release, true, self.retention_days);
@@ -239,7 +239,9 @@ fn release_expression(release: &RowRelease, exists: bool, retention_days: u32) -
         values.insert(":none".to_owned(), AttributeValue::S(NO_MARK.to_owned()));
         (":none", "attribute_not_exists(seq)".to_owned())
     };
-    let update = format!("ADD #total :zero SET {name} = {before}, seq = :fence, #ttl = :ttl");
+    let earlier = release.earlier_gaps.iter().map(|gap| gap_attribute(*gap));
+    let earlier: String = earlier.map(|gap| format!(", {gap} = if_not_exists({gap}, {before})")).collect();
+    let update = format!("ADD #total :zero SET {name} = {before}{earlier}, seq = :fence, #ttl = :ttl");
     Expression { update, condition, values }
 }
 

@@ -6,12 +6,12 @@ use std::future::Future;
 
 use crate::api_key::{KeyDigest, KeyRecord};
 use crate::claims::layout::SliceKey;
-use crate::claims::owner::{RecordName, ShardName};
+use crate::claims::owner::{PutBackFrom, RecordName, ShardName};
 use crate::claims::slice_claim::{PageWrite, StoredPage};
 use crate::invalidation::LogRead;
 use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
 use crate::sequence_number::SequenceNumber;
-use crate::shard::{Gap, HeadWrite, ShardHead, Verdict};
+use crate::shard::{Gap, HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use crate::update_plan::{CounterUpdate, RowKey};
 use crate::usage_history::KeyUsage;
 use crate::window::UtcDay;
@@ -66,6 +66,9 @@ pub struct RowRelease {
     pub record: SequenceNumber,
     /// The gap in which it was given up.
     pub gap: Gap,
+    /// Numbers of the shard's gaps before that one: the row remembers its mark
+    /// as it was before them, too.
+    pub earlier_gaps: Vec<u32>,
 }
 
 /// The usage ledger.
@@ -122,11 +125,16 @@ pub trait ClaimStore: Sync {
     /// When it is not known whether it was written.
     fn write_head(&self, write: &HeadWrite) -> impl Future<Output = Result<WriteReply, PortError>> + Send;
 
-    /// Notes that the quarantine has what the verdict on a record gives it.
+    /// Notes that the quarantine has a part of a record, if that is the part
+    /// which the verdict on the record still gives it.
     ///
     /// # Errors
     /// When it is not known whether it was noted.
-    fn mark_kept(&self, record: &RecordName) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn mark_kept(
+        &self,
+        record: &RecordName,
+        part: &QuarantinedPart,
+    ) -> impl Future<Output = Result<WriteReply, PortError>> + Send;
 
     /// Reads the pages of a slice, in their order.
     ///
@@ -148,6 +156,8 @@ pub struct QuarantinedRecord {
     pub record: RecordName,
     /// When it reached the stream, in milliseconds since 1970.
     pub arrived_at_ms: i64,
+    /// The records whose calls it put back itself.
+    pub put_back_from: PutBackFrom,
     /// A word for metrics and grouping, such as `truncated-gzip`.
     pub reason: Cow<'static, str>,
     /// What exactly is wrong, for a person.

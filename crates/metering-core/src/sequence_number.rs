@@ -93,6 +93,24 @@ impl SequenceNumber {
         Self::parse(&digits).unwrap_or_else(|_| self.clone())
     }
 
+    /// The number after this one; the largest one has none after it and stays.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        let mut digits = self.digits().as_bytes().to_vec();
+        match digits.iter().rposition(|digit| *digit != b'9') {
+            Some(last) => {
+                digits[last] += 1;
+                digits[last + 1..].fill(b'0');
+            }
+            None => {
+                digits.fill(b'0');
+                digits.insert(0, b'1');
+            }
+        }
+        let digits: String = digits.into_iter().map(char::from).collect();
+        Self::parse(&digits).unwrap_or_else(|_| self.clone())
+    }
+
     /// The form to store and to compare inside DynamoDB: string order is numeric order.
     pub fn storage_form(&self) -> &str {
         &self.0

@@ -11,6 +11,7 @@ use twox_hash::XxHash3_64;
 
 use crate::claims::owner::ShardName;
 use crate::sequence_number::SequenceNumber;
+use crate::window::DAY_MS;
 
 /// The part of a record that goes to quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,15 @@ pub struct OpenRecords {
     pub hashes: Vec<u32>,
 }
 
+impl OpenRecords {
+    /// Those of them behind a record.
+    fn behind(mut self, last: &SequenceNumber) -> Self {
+        let place = self.hashes.iter().position(|hash| *hash == short_hash(last));
+        self.hashes.drain(..place.map_or(0, |place| place + 1));
+        Self { from: Beginning::After(last.clone()), hashes: self.hashes }
+    }
+}
+
 /// A stretch of records that were judged, perhaps claimed and partly counted,
 /// and that the stream then went on behind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -89,6 +99,12 @@ impl Gap {
     }
 }
 
+/// How long a gap is remembered, in milliseconds.
+const GAP_RETENTION_MS: i64 = 400 * DAY_MS;
+/// The most gaps that are remembered: about 100 kB of the 400 that an item of
+/// DynamoDB may have.
+const MAX_GAPS: usize = 500;
+
 /// The head of a shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ShardHead {
@@ -103,7 +119,7 @@ pub struct ShardHead {
     pub open: Option<OpenRecords>,
     /// How many gaps there ever were.
     pub gap_count: u32,
-    /// The gaps whose records' claims are still kept, ascending.
+    /// The gaps that are remembered, ascending.
     pub gaps: Vec<Gap>,
 }
 
@@ -127,6 +143,13 @@ impl ShardHead {
         self.committed.as_ref().is_some_and(|committed| record <= committed)
     }
 
+    /// Whether nothing of a record is left to do, unless it lies in a gap: all
+    /// of it is counted or kept, or the stream went on behind it before anybody
+    /// judged it, so that none of its calls was ever claimed.
+    pub fn has_settled(&self, record: &SequenceNumber) -> bool {
+        self.has_judged(record) && self.open.as_ref().is_none_or(|open| !open.from.includes(record))
+    }
+
     /// The gap in which a record was given up.
     pub fn gap_of(&self, record: &SequenceNumber) -> Option<&Gap> {
         self.gaps.iter().find(|gap| gap.contains(record))
@@ -141,19 +164,15 @@ impl ShardHead {
         let mut head = self.clone();
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return head };
         head.close_gap(first);
-        if head.has_committed(&last.sequence_number) {
-            return head;
-        }
         let is_new = |record: &&ArrivedRecord| !self.has_judged(&record.sequence_number);
-        let new = records.iter().filter(is_new).map(|record| short_hash(&record.sequence_number));
+        let Some(first_new) = records.iter().find(is_new) else { return head };
         let open = head.open.get_or_insert_with(|| OpenRecords {
-            from: Beginning::At(first.sequence_number.clone()),
+            from: Beginning::At(first_new.sequence_number.clone()),
             hashes: Vec::new(),
         });
-        open.hashes.extend(new);
-        if !head.has_judged(&last.sequence_number) {
-            head.judged = Some(last.sequence_number.clone());
-        }
+        let new = records.iter().filter(is_new);
+        open.hashes.extend(new.map(|record| short_hash(&record.sequence_number)));
+        head.judged = Some(last.sequence_number.clone());
         head
     }
 
@@ -165,7 +184,9 @@ impl ShardHead {
             Beginning::At(next) => first <= next,
             Beginning::After(last) => first <= last || open.hashes.first() == Some(&short_hash(first)),
         };
-        if is_next {
+        let place = open.hashes.iter().position(|hash| *hash == short_hash(first));
+        // One that is judged and not open is left alone: its batch is read again.
+        if is_next || (place.is_none() && self.has_judged(first)) {
             return;
         }
         self.gaps.push(Gap {
@@ -175,11 +196,39 @@ impl ShardHead {
             closed_at_ms: *arrived_at_ms,
         });
         self.gap_count += 1;
-        let remaining = open.hashes.iter().position(|hash| *hash == short_hash(first));
-        self.open = remaining.filter(|_| self.has_judged(first)).map(|place| OpenRecords {
+        self.open = place.filter(|_| self.has_judged(first)).map(|place| OpenRecords {
             from: Beginning::At(first.clone()),
             hashes: open.hashes[place..].to_vec(),
         });
+    }
+
+    /// The head after it became known that the records from `first` to `last`
+    /// were given up: no invocation counts them any more.
+    ///
+    /// The next batch of the shard tells as much, but there may never be one.
+    /// What is committed stays counted.
+    #[must_use]
+    pub fn give_up(&self, first: &SequenceNumber, last: &ArrivedRecord) -> Self {
+        let mut head = self.clone();
+        let ArrivedRecord { sequence_number: last, arrived_at_ms } = last;
+        if head.has_settled(last) || head.gap_of(last).is_some() {
+            return head;
+        }
+        if !head.has_judged(last) {
+            head.judged = Some(last.clone());
+        }
+        let open = head.open.take();
+        let from = open.as_ref().map_or(Beginning::At(first.clone()), |open| open.from.clone());
+        head.gaps.push(Gap {
+            number: head.gap_count,
+            from,
+            before: last.successor(),
+            closed_at_ms: *arrived_at_ms,
+        });
+        head.gap_count += 1;
+        let is_all = head.judged.as_ref().is_none_or(|judged| judged <= last);
+        head.open = open.filter(|_| !is_all).map(|open| open.behind(last));
+        head
     }
 
     /// The head after the records of a batch up to `last` were committed.
@@ -191,12 +240,10 @@ impl ShardHead {
         head.committed = Some(last.clone());
         let is_all = head.judged.as_ref().is_none_or(|judged| judged <= last);
         let open = head.open.take().filter(|open| !is_all && open.from.includes(last));
-        head.open = open.map(|mut open| {
-            let counted = open.hashes.iter().position(|hash| *hash == short_hash(last));
-            open.hashes.drain(..counted.map_or(0, |place| place + 1));
-            let from =
-                resume.map_or_else(|| Beginning::After(last.clone()), |next| Beginning::At(next.clone()));
-            OpenRecords { from, hashes: open.hashes }
+        head.open = open.map(|open| {
+            let behind = open.behind(last);
+            let from = resume.map_or(behind.from, |next| Beginning::At(next.clone()));
+            OpenRecords { from, hashes: behind.hashes }
         });
         if !is_all && head.open.is_none() {
             head.open.clone_from(&self.open);
@@ -204,10 +251,12 @@ impl ShardHead {
         head
     }
 
-    /// Forgets gaps that were closed before `kept_from_ms`, in milliseconds
-    /// since 1970: no claim of their records is kept any more.
-    pub fn forget_gaps(&mut self, kept_from_ms: i64) {
-        self.gaps.retain(|gap| gap.closed_at_ms >= kept_from_ms);
+    /// Forgets gaps that were closed long before `now_ms`, in milliseconds
+    /// since 1970. A claim of their records may be kept for longer than others,
+    /// because its page was written again.
+    pub fn forget_gaps(&mut self, now_ms: i64) {
+        self.gaps.retain(|gap| gap.closed_at_ms >= now_ms.saturating_sub(GAP_RETENTION_MS));
+        self.gaps.drain(..self.gaps.len().saturating_sub(MAX_GAPS));
     }
 }
 
@@ -314,6 +363,14 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_begins_with_committed_records_opens_the_others_alone() {
+        let head = judge(&commit(&judge(&ShardHead::default(), 5, 9), 9), 8, 12);
+        let head = judge(&head, 9, 12);
+        assert_eq!((given_up(&head), head.gap_count), (vec![], 0));
+        assert!(head.has_settled(&number(9)) && !head.has_settled(&number(10)));
+    }
+
+    #[test]
     fn a_late_commit_does_not_take_back_a_gap() {
         let head = judge(&judge(&ShardHead::default(), 5, 6), 8, 9);
         let late = commit(&head, 6);
@@ -321,12 +378,59 @@ mod tests {
         assert_eq!(late.open, head.open);
     }
 
+    fn give_up(head: &ShardHead, first: u32, last: u32) -> ShardHead {
+        head.give_up(&number(first), &ArrivedRecord { sequence_number: number(last), arrived_at_ms: 0 })
+    }
+
+    #[test]
+    fn the_last_batch_of_a_shard_can_be_given_up() {
+        let head = commit(&judge(&ShardHead::default(), 5, 9), 9);
+        let head = give_up(&judge(&head, 10, 12), 10, 12);
+        assert_eq!((given_up(&head), &head.open), (vec![10, 11, 12], &None));
+        assert_eq!(give_up(&head, 10, 12), head, "a second time changes nothing");
+        let next = judge(&head, 13, 14);
+        assert_eq!((given_up(&next), next.gap_count), (vec![10, 11, 12], 1));
+    }
+
+    #[test]
+    fn a_given_up_half_is_known_before_the_other_half_comes() {
+        let head = judge(&ShardHead::default(), 10, 17);
+        let head = judge(&give_up(&head, 10, 13), 14, 17);
+        assert_eq!((given_up(&head), head.gap_count), (vec![10, 11, 12, 13], 1));
+        assert_eq!(commit(&head, 17).open, None);
+    }
+
+    #[test]
+    fn records_that_nobody_judged_are_given_up_for_invocations_that_come_late() {
+        let head = give_up(&commit(&judge(&ShardHead::default(), 5, 9), 9), 10, 12);
+        assert_eq!(given_up(&head), [10, 11, 12]);
+        assert_eq!(judge(&head, 10, 12), head);
+    }
+
+    #[test]
+    fn a_record_that_nobody_judged_before_the_stream_went_on_is_settled() {
+        let head = judge(&commit(&judge(&ShardHead::default(), 5, 9), 9), 12, 14);
+        let settled = |head: &ShardHead| {
+            (5..=15).filter(|record| head.has_settled(&number(*record))).collect::<Vec<_>>()
+        };
+        assert_eq!(settled(&head), [5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(give_up(&head, 10, 11), head);
+        assert_eq!(settled(&commit(&head, 14)), (5..=14).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_committed_is_not_given_up() {
+        let head = commit(&judge(&ShardHead::default(), 5, 9), 7);
+        assert_eq!(give_up(&head, 5, 7), head);
+        assert_eq!(given_up(&give_up(&head, 5, 9)), [8, 9]);
+    }
+
     #[test]
     fn a_forgotten_gap_leaves_the_numbers_of_others_alone() {
         let mut head = judge(&judge(&ShardHead::default(), 5, 6), 8, 9);
-        head.forget_gaps(0);
+        head.forget_gaps(GAP_RETENTION_MS);
         assert_eq!(head.gaps.len(), 1);
-        head.forget_gaps(1);
+        head.forget_gaps(GAP_RETENTION_MS + 1);
         assert_eq!(head.gaps.len(), 0);
         let head = judge(&head, 20, 20);
         assert_eq!(head.gaps.iter().map(|gap| gap.number).collect::<Vec<_>>(), [1]);

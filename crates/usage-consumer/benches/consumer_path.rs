@@ -81,7 +81,7 @@ fn lambda_event() -> Vec<u8> {
 /// Drives the run of a batch on a store that is empty, as far as its updates:
 /// every claim is made, and every write succeeds.
 fn plan(decoded: &DecodedBatch) -> Vec<CounterUpdate> {
-    let mut run = BatchRun::new(&decoded.batch, RunSettings { claim_retention_ms: 35 * DAY_MS });
+    let mut run = BatchRun::new(&decoded.batch, RunSettings { max_call_age_ms: 35 * DAY_MS });
     let mut updates = Vec::new();
     while let Some((job, request)) = run.next() {
         let reply = match request {

@@ -8,7 +8,7 @@ use aws_lambda_events::kinesis::KinesisEventRecord;
 use metering_core::aggregate::{BatchUsage, OutOfOrder};
 use metering_core::batch_run::{Batch, BatchRecord};
 use metering_core::claims::layout::ClaimLayout;
-use metering_core::claims::owner::{RecordName, ShardName};
+use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
 use metering_core::sequence_number::{SequenceNumber, SequenceNumberError};
 use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason, UsageRecord};
 
@@ -123,7 +123,8 @@ pub fn decode_batch(
         }
         batch.end_record(readable.as_ref(), &record_notes);
         let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
-        judged.push(BatchRecord { arrived_at_ms, is_readable: readable.is_some() });
+        let put_back_from = PutBackFrom::of_partition_key(&record.kinesis.partition_key);
+        judged.push(BatchRecord { arrived_at_ms, is_readable: readable.is_some(), put_back_from });
         notes.push(record_notes);
     }
     batch.metrics.add(ConsumerMetric::Records, judged.len() as u64);

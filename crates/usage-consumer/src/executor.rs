@@ -72,7 +72,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
             Request::WritePage(write) => self.claims.write_page(&write).await.map(Reply::Write),
             Request::Release(release) => self.ledger.release(&release).await.map(Reply::Released),
             Request::Keep(record, part) => self.keep(record, &part, source).await.map(|()| Reply::Done),
-            Request::MarkKept(record) => self.claims.mark_kept(&record).await.map(|()| Reply::Done),
+            Request::MarkKept(record, part) => self.claims.mark_kept(&record, &part).await.map(Reply::Write),
             Request::Apply(update) => self.ledger.apply(&update).await.map(Reply::Ledger),
         };
         let reply = reply.unwrap_or_else(|error| {
@@ -111,6 +111,7 @@ impl Source<'_> {
                 sequence_number: self.decoded.batch.usage.sequence_number(record).clone(),
             },
             arrived_at_ms: self.decoded.batch.records[record.position()].arrived_at_ms,
+            put_back_from: self.decoded.batch.records[record.position()].put_back_from.clone(),
             reason: Cow::Borrowed(reason),
             detail,
             payload: Vec::new(),

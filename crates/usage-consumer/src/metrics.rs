@@ -27,6 +27,8 @@ metrics! {
         SkippedNoApiKey: Count,
         /// Checks by CloudWatch Logs whether the stream can be reached.
         ControlMessages: Count,
+        /// Records that were counted before, and were read again.
+        ReplayedRecords: Count,
         /// Calls that another record owns, and that were not counted again.
         DuplicateCalls: Count,
         /// Updates that a row's mark kept from being written as planned.
@@ -99,6 +101,7 @@ impl BatchMetrics {
             (ConsumerMetric::FencedUpdates, tally.fenced_updates),
             (ConsumerMetric::ClaimWrites, tally.page_writes + tally.head_writes),
             (ConsumerMetric::ClaimConflicts, tally.conflicts),
+            (ConsumerMetric::ReplayedRecords, tally.replayed_records),
             (ConsumerMetric::DuplicateCalls, tally.duplicate_calls),
             (ConsumerMetric::QuarantinedRecords, tally.kept_records),
             (ConsumerMetric::QuarantinedEvents, tally.kept_events),

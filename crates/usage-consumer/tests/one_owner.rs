@@ -228,8 +228,12 @@ mod given_up {
         ports.store().failing_keys.clear();
         // The stream goes on behind it, with a call of the same key.
         deliver(&consumer, 0, &[record(11, envelope(3, &[call("k", NOW_MS + 2)]))]).await;
-        deliver(&consumer, 1, &[record(20, data.clone())]).await;
-        let (_, metrics) = deliver(&consumer, 0, &[record(30, data)]).await;
+        // A duplicate may not count what somebody else has claimed.
+        deliver(&consumer, 1, &[record(19, data.clone())]).await;
+        assert_eq!((ports.total("k"), ports.total("other")), (1, 1));
+        let given_up = record(10, data);
+        deliver(&consumer, 1, &[put_back(20, 0, &given_up)]).await;
+        let (_, metrics) = deliver(&consumer, 0, &[put_back(30, 0, &given_up)]).await;
         assert_eq!(count(&metrics, ConsumerMetric::DuplicateCalls), 2);
         assert_eq!((ports.total("k"), ports.total("other")), (2, 1));
     }
@@ -243,7 +247,7 @@ mod given_up {
         deliver(&consumer, 0, &[record(10, data.clone())]).await;
         ports.store().failing_keys.clear();
         deliver(&consumer, 0, &[record(11, envelope(2, &[call("else", NOW_MS)]))]).await;
-        deliver(&consumer, 1, &[record(20, data)]).await;
+        deliver(&consumer, 1, &[put_back(20, 0, &record(10, data))]).await;
         let late = {
             let store = ports.store();
             let (row, _) = store.rows.iter().find(|(row, _)| &*row.api_key_id == "k").unwrap();
@@ -286,7 +290,7 @@ mod given_up {
         assert_eq!((resume, count(&metrics, ConsumerMetric::GivenUpRecords)), (None, 1));
         deliver(&consumer, 0, &batch).await;
         assert_eq!(ports.keeps(), 1);
-        deliver(&consumer, 1, &[record(20, kept(&ports)[0].clone())]).await;
+        deliver(&consumer, 1, &[put_back_kept(20, &ports, 0)]).await;
         assert_eq!(ports.total("k"), 2);
     }
 }
@@ -314,19 +318,46 @@ mod expiry {
     }
 
     #[tokio::test]
-    async fn a_call_whose_claim_may_have_expired_is_kept_and_not_counted() {
+    async fn a_call_is_known_for_as_long_as_it_could_be_counted() {
+        let ports = MemoryPorts::default();
+        let consumer = consumer(&ports);
+        // The clock of whoever wrote the second call is ahead as far as it may be.
+        let data = envelope(1, &[call("k", NOW_MS), call("k", NOW_MS + HOUR)]);
+        deliver(&consumer, 0, &[record(10, data.clone())]).await;
+        for later in [MAX_CALL_AGE_DAYS * DAY, MAX_CALL_AGE_DAYS * DAY + HOUR / 2] {
+            ports.store().expire(NOW_MS + later);
+            let sequence_number = 20 + u64::try_from(later).unwrap();
+            let again =
+                StreamRecord { arrived_at_ms: NOW_MS + later, ..record(sequence_number, data.clone()) };
+            deliver(&consumer, 1, &[again]).await;
+            assert_eq!((ports.total("k"), ports.keeps()), (2, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_claim_has_expired_is_kept_and_not_counted() {
         let ports = MemoryPorts::default();
         let consumer = consumer(&ports);
         let data = envelope(1, &[call("k", NOW_MS)]);
         deliver(&consumer, 0, &[record(10, data.clone())]).await;
-        for later in [CLAIM_RETENTION_DAYS * DAY, CLAIM_RETENTION_DAYS * DAY + 1] {
-            ports.store().expire(NOW_MS + later - 1);
-            let sequence_number = 20 + u64::try_from(later).unwrap();
-            let arrived_at_ms = NOW_MS + later;
-            deliver(&consumer, 1, &[StreamRecord { arrived_at_ms, ..record(sequence_number, data.clone()) }])
-                .await;
-            assert_eq!(ports.total("k"), 1);
-        }
-        assert_eq!(ports.store().quarantine.last().unwrap().reason, "too-old");
+        let arrived_at_ms = NOW_MS + 2 * MAX_CALL_AGE_DAYS * DAY;
+        ports.store().expire(arrived_at_ms);
+        deliver(&consumer, 1, &[StreamRecord { arrived_at_ms, ..record(20, data) }]).await;
+        assert_eq!((ports.total("k"), ports.quarantine_reasons()), (1, vec!["too-old".to_owned()]));
+    }
+
+    /// A record is read again after the claims of its calls, which another
+    /// record made, have expired.
+    #[tokio::test]
+    async fn a_replay_claims_nothing_for_a_record_that_is_committed() {
+        let ports = MemoryPorts::default();
+        let consumer = consumer(&ports);
+        let data = envelope(1, &[call("k", NOW_MS)]);
+        deliver(&consumer, 0, &[record(10, data.clone())]).await;
+        let duplicate = StreamRecord { arrived_at_ms: NOW_MS + 30 * DAY, ..record(20, data) };
+        deliver(&consumer, 1, std::slice::from_ref(&duplicate)).await;
+        ports.store().expire(NOW_MS + 50 * DAY);
+        let (_, metrics) = deliver(&consumer, 1, &[duplicate]).await;
+        assert_eq!((ports.total("k"), count(&metrics, ConsumerMetric::ReplayedRecords)), (1, 1));
     }
 }

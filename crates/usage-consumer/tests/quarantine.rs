@@ -73,7 +73,7 @@ async fn a_row_that_is_refused_goes_to_quarantine_and_blocks_nothing() {
     // The cause is mended, and the calls are put back.
     ports.store().refused_keys.clear();
     for sequence_number in [20, 21] {
-        deliver(&consumer, 1, &[record(sequence_number, kept(&ports)[0].clone())]).await;
+        deliver(&consumer, 1, &[put_back_kept(sequence_number, &ports, 0)]).await;
     }
     assert_eq!((ports.total("k"), ports.total("refused")), (2, 2));
 }

@@ -100,8 +100,9 @@ impl PutBack {
     async fn put(&mut self, record: &KeptRecord) -> anyhow::Result<()> {
         let name = record.record.to_string();
         let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };
+        let from = record.put_back_from.and(&record.record);
         for payload in records_of(&mut self.decoder, &record.payload, origin)? {
-            self.places.insert(self.stream.put(payload).await?);
+            self.places.insert(self.stream.put_back(payload, &from).await?);
         }
         Ok(())
     }

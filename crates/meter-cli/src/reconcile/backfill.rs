@@ -98,7 +98,7 @@ impl Backfill {
         for call in &stream.calls {
             match owners.get(&call.id) {
                 None => missing.push(call.event),
-                Some(owner) if owner.purpose == Purpose::Keep => in_quarantine += 1,
+                Some(owner) if owner.purpose != Purpose::Count => in_quarantine += 1,
                 Some(_) => {}
             }
         }

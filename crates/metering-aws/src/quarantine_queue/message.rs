@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use metering_core::claims::owner::{RecordName, ShardName};
+use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
 use metering_core::ports::QuarantinedRecord;
 use metering_core::sequence_number::SequenceNumber;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub(super) struct Message {
     shard: String,
     sequence_number: String,
     arrived_at_ms: i64,
+    /// The records whose calls it put back itself.
+    #[serde(default)]
+    put_back_from: String,
     reason: String,
     detail: String,
     /// SHA-256 of the whole payload, in hexadecimal digits.
@@ -49,6 +52,7 @@ impl Message {
             shard: record.record.shard.to_string(),
             sequence_number: record.record.sequence_number.to_string(),
             arrived_at_ms: record.arrived_at_ms,
+            put_back_from: record.put_back_from.text(),
             reason: record.reason.clone().into_owned(),
             detail: acceptable(&record.detail),
             digest: digest.clone(),
@@ -99,6 +103,7 @@ impl Message {
         (digest(&payload) == self.digest).then(|| KeptRecord {
             record: RecordName { shard: ShardName::from_stored(&self.shard), sequence_number },
             arrived_at_ms: self.arrived_at_ms,
+            put_back_from: PutBackFrom::from_text(&self.put_back_from),
             reason: self.reason.clone(),
             detail: self.detail.clone(),
             digest: self.digest.clone(),
@@ -114,6 +119,8 @@ pub struct KeptRecord {
     pub record: RecordName,
     /// When it reached the stream, in milliseconds since 1970.
     pub arrived_at_ms: i64,
+    /// The records whose calls it put back itself.
+    pub put_back_from: PutBackFrom,
     /// A word for grouping.
     pub reason: String,
     /// What is wrong, for a person.
@@ -160,6 +167,7 @@ mod tests {
                 sequence_number: SequenceNumber::parse("4957").unwrap(),
             },
             arrived_at_ms: 1_795_509_270_000,
+            put_back_from: PutBackFrom::default(),
             reason: "bad-envelope".into(),
             detail: detail.to_owned(),
             payload,
@@ -171,7 +179,7 @@ mod tests {
         let messages = Message::of(&record(b"abc".to_vec(), "cut"));
         let expected = json!({
             "shard": "123456789012/eu-west-1/usage/shardId-000000000000", "sequence_number": "4957",
-            "arrived_at_ms": 1_795_509_270_000_i64, "reason": "bad-envelope", "detail": "cut",
+            "arrived_at_ms": 1_795_509_270_000_i64, "put_back_from": "", "reason": "bad-envelope", "detail": "cut",
             "digest": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
             "part": 0, "parts": 1, "data": "YWJj",
         });

@@ -206,6 +206,7 @@ mod tests {
                 sequence_number: SequenceNumber::parse(&digits.to_string()).unwrap(),
             },
             arrived_at_ms: 0,
+            put_back_from: metering_core::claims::owner::PutBackFrom::default(),
             reason: "no-status".into(),
             detail: String::new(),
             payload: vec![0; (parts - 1) * PART_BYTES + 1],

@@ -129,10 +129,13 @@ async fn verdicts_come_into_force_with_their_head_or_not_at_all() {
     assert_eq!(read("9", "10").await, verdicts[..2], "both ends are included, by number and not as text");
     assert_eq!(read("11", "299").await, []);
 
-    store.mark_kept(&record("10")).await.unwrap();
+    let fewer = QuarantinedPart::Events(vec![0, 7]);
+    assert_eq!(store.mark_kept(&record("10"), &fewer).await.unwrap(), WriteReply::Conflict);
+    assert_eq!(read("10", "10").await, [(number("10"), events.clone())]);
+    assert_eq!(store.mark_kept(&record("10"), &events.part).await.unwrap(), WriteReply::Written);
     assert_eq!(read("10", "10").await, [(number("10"), Verdict { is_kept: true, ..events })]);
     // One that has expired is not made anew.
-    store.mark_kept(&record("11")).await.unwrap();
+    assert_eq!(store.mark_kept(&record("11"), &fewer).await.unwrap(), WriteReply::Conflict);
     assert_eq!(read("11", "11").await, []);
 }
 

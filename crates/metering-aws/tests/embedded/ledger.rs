@@ -161,7 +161,12 @@ async fn a_row_that_is_asked_behind_a_gap_takes_nothing_from_within_it_any_more(
     let client = dynamodb().await;
     let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
     let release = async |key: &str, record: &str| {
-        let release = RowRelease { row: row(key), record: number(record), gap: gap("5", "10") };
+        let release = RowRelease {
+            row: row(key),
+            record: number(record),
+            gap: gap("5", "10"),
+            earlier_gaps: Vec::new(),
+        };
         ledger.release(&release).await.unwrap()
     };
     // The record 6 counted, the records from 7 on were given up before they did.
@@ -182,7 +187,8 @@ async fn a_row_that_is_asked_behind_a_gap_takes_nothing_from_within_it_any_more(
 async fn a_row_that_is_not_there_is_fenced_as_well() {
     let client = dynamodb().await;
     let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
-    let release = RowRelease { row: row("key-1"), record: number("6"), gap: gap("5", "10") };
+    let release =
+        RowRelease { row: row("key-1"), record: number("6"), gap: gap("5", "10"), earlier_gaps: Vec::new() };
     assert!(!ledger.release(&release).await.unwrap());
     let late = ledger.apply(&update("5", "9", &[(0, 100)])).await.unwrap();
     assert_eq!(late, LedgerReply::Fenced(number("9")));

@@ -43,6 +43,7 @@ fn quarantined(digits: &str, reason: &'static str, payload: Vec<u8>) -> Quaranti
     QuarantinedRecord {
         record: record(digits),
         arrived_at_ms: NOW_MS,
+        put_back_from: metering_core::claims::owner::PutBackFrom::default(),
         reason: reason.into(),
         detail: format!("{reason} of {digits}"),
         payload,

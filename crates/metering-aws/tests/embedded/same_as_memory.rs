@@ -46,7 +46,7 @@ fn ledger_call() -> impl Strategy<Value = LedgerCall> {
 #[derive(Debug, Clone)]
 enum ClaimCall {
     Head { version: u64, gap_count: u32, verdicts: Vec<u8> },
-    Kept { record: u8 },
+    Kept { record: u8, part: u8 },
     Page { page: u32, expected_version: Option<u64>, calls: i64 },
 }
 
@@ -59,7 +59,7 @@ fn claim_call() -> impl Strategy<Value = ClaimCall> {
                 verdicts: verdicts.into_iter().collect()
             }
         ),
-        (1..15_u8).prop_map(|record| ClaimCall::Kept { record }),
+        (1..15_u8, 1..15_u8).prop_map(|(record, part)| ClaimCall::Kept { record, part }),
         (0..3_u32, proptest::option::of(1..4_u64), 0..5_i64)
             .prop_map(|(page, expected_version, calls)| ClaimCall::Page { page, expected_version, calls }),
     ]
@@ -81,7 +81,7 @@ async fn answer_of_ledger(ledger: &impl UsageLedger, key: &str, call: &LedgerCal
             let mut gap = gap(&from.to_string(), &(from + records).to_string());
             gap.number = *gap_number;
             let record = number(&(from + record).to_string());
-            let release = RowRelease { row: row(key), record, gap };
+            let release = RowRelease { row: row(key), record, earlier_gaps: (0..gap.number).collect(), gap };
             format!("{:?}", ledger.release(&release).await.unwrap())
         }
     }
@@ -101,11 +101,11 @@ async fn answer_of_claims(claims: &impl ClaimStore, case: u32, call: &ClaimCall)
             let write = HeadWrite { shard: shard.clone(), head, verdicts, expires_at_ms: NOW_MS };
             Some(claims.write_head(&write).await.unwrap())
         }
-        ClaimCall::Kept { record: digits } => {
+        ClaimCall::Kept { record: digits, part } => {
             let mut record = record(&digits.to_string());
             record.shard = shard.clone();
-            claims.mark_kept(&record).await.unwrap();
-            None
+            let part = QuarantinedPart::Events(vec![u32::from(*part)]);
+            Some(claims.mark_kept(&record, &part).await.unwrap())
         }
         ClaimCall::Page { page, expected_version, calls } => {
             let write = page_write(*page, *expected_version, "7", 0..*calls);

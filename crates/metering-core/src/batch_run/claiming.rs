@@ -39,6 +39,10 @@ impl Knowledge for BatchRun<'_> {
         }
     }
 
+    fn puts_back(&self, record: u32, owner: &RecordName) -> bool {
+        self.batch.records[record as usize].put_back_from.contains(owner)
+    }
+
     fn counted(&self, owner: &RecordName, call: u32) -> Counted {
         match self.counted_by.get(&(owner.clone(), call)) {
             None => Counted::Unknown,
@@ -51,6 +55,7 @@ impl Knowledge for BatchRun<'_> {
 impl BatchRun<'_> {
     pub(super) fn claim(&mut self) {
         self.step = Step::Claim;
+        self.is_anothers.fill(false);
         self.slices = self.wishes();
         for slice in 0..self.slices.len() {
             self.request(Request::ReadSlice(self.slices[slice].key), Task::Slice(slice));
@@ -63,15 +68,17 @@ impl BatchRun<'_> {
         let mut wishes: Vec<Vec<Wish>> = vec![Vec::new(); usage.slices().len()];
         for (place, call) in usage.calls().iter().enumerate() {
             let is_dropped = self.is_dropped[place];
-            let part = self.quarantined_part(call.record);
-            let is_kept = part.is_some_and(|part| keeps(part, call.event));
-            if !self.outcome.admits(call.record) || (is_dropped && !is_kept) {
+            let position = call.record.position();
+            let verdict = self.verdicts[position].as_ref();
+            let is_kept = verdict.is_some_and(|verdict| !verdict.is_kept && keeps(&verdict.part, call.event));
+            let is_settled = self.is_settled[position];
+            if is_settled || !self.outcome.admits(call.record) || (is_dropped && !is_kept) {
                 continue;
             }
             wishes[BatchUsage::slice_place(call)].push(Wish {
                 call: u32::try_from(place).unwrap_or(u32::MAX),
                 id: call.id,
-                record: u32::try_from(call.record.position()).unwrap_or(u32::MAX),
+                record: u32::try_from(position).unwrap_or(u32::MAX),
                 purpose: if is_kept { Purpose::Keep } else { Purpose::Count },
             });
         }
@@ -97,8 +104,10 @@ impl BatchRun<'_> {
             wishes: &work.wishes,
             expires_at_ms: self.expires_at_ms(),
         };
-        let SlicePlan { writes, dropped, questions } = claim.plan(pages, self);
-        if questions.is_empty() {
+        let SlicePlan { writes, dropped, questions, is_outdated } = claim.plan(pages, self);
+        if is_outdated {
+            self.is_outdated = true;
+        } else if questions.is_empty() {
             let work = &mut self.slices[slice];
             (work.writes, work.dropped) = (writes.into(), dropped);
             self.write_next_page(slice);
@@ -114,7 +123,6 @@ impl BatchRun<'_> {
             return;
         }
         let dropped = std::mem::take(&mut self.slices[slice].dropped);
-        self.tally.duplicate_calls += dropped.len() as u64;
         for call in dropped {
             self.is_dropped[call as usize] = true;
             self.is_anothers[call as usize] = true;
@@ -157,10 +165,13 @@ impl BatchRun<'_> {
         let (api_key_id, day) = self.batch.usage.key_and_day(&self.batch.usage.calls()[call as usize])?;
         let is_own = owner.shard == self.batch.shard;
         let head = if is_own { &self.head } else { self.owners_heads.get(&owner.shard)? };
+        let gap = head.gap_of(&owner.sequence_number)?.clone();
+        let earlier = head.gaps.iter().filter(|earlier| earlier.before < gap.before);
         Some(RowRelease {
+            earlier_gaps: earlier.map(|earlier| earlier.number).collect(),
             row: RowKey { api_key_id: api_key_id.into(), day, shard: owner.shard.clone() },
             record: owner.sequence_number.clone(),
-            gap: head.gap_of(&owner.sequence_number)?.clone(),
+            gap,
         })
     }
 

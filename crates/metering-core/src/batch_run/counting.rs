@@ -1,6 +1,8 @@
 //! The last steps of a run: counts into rows, and the commit.
 
 use super::{BatchRun, MAX_CONFLICTS, Reply, Request, Step, Task};
+use hashbrown::HashMap;
+
 use crate::aggregate::RecordIndex;
 use crate::fence::{Fence, judge};
 use crate::ports::{LedgerReply, WriteReply};
@@ -53,31 +55,39 @@ impl BatchRun<'_> {
                     Fence::Replan | Fence::Apply => self.outcome.fail(update.first_record),
                 }
             }
-            Reply::Invalid => self.refuse(update),
+            Reply::Invalid => {
+                self.refused_from.insert(row, update.first.clone());
+            }
             _ => self.outcome.fail(update.first_record),
         }
     }
 
-    /// Notes the calls that their row will never take.
-    fn refuse(&mut self, update: &CounterUpdate) {
+    pub(super) fn rows_are_counted(&mut self) {
+        if self.refused_from.is_empty() {
+            self.step = Step::Commit;
+            self.write_commit();
+        } else {
+            self.refuse();
+            // Their verdicts change: what is counted already is fenced.
+            self.read_head();
+        }
+    }
+
+    /// Notes the calls that their rows will never take: those of each refused
+    /// update. What lies before it is counted.
+    fn refuse(&mut self) {
         let usage = &self.batch.usage;
+        let refused_from = std::mem::take(&mut self.refused_from);
+        let key_and_day = |row: usize| (&*self.rows[row].api_key_id, self.rows[row].day);
+        let refused: HashMap<_, _> =
+            refused_from.iter().map(|(row, first)| (key_and_day(*row), first)).collect();
         for (place, call) in usage.calls().iter().enumerate() {
-            let is_of_row = usage.key_and_day(call) == Some((&*update.row.api_key_id, update.row.day));
-            if is_of_row && !self.is_dropped[place] && !self.is_refused[place] {
+            let first = usage.key_and_day(call).and_then(|row| refused.get(&row));
+            let is_of_update = first.is_some_and(|first| usage.sequence_number(call.record) >= *first);
+            if is_of_update && !self.is_dropped[place] && !self.is_refused[place] {
                 self.is_refused[place] = true;
                 self.tally.refused_calls += 1;
             }
-        }
-        self.has_new_refusals = true;
-    }
-
-    pub(super) fn rows_are_counted(&mut self) {
-        if std::mem::take(&mut self.has_new_refusals) {
-            // Their verdicts change: what is counted already is fenced.
-            self.read_head();
-        } else {
-            self.step = Step::Commit;
-            self.write_commit();
         }
     }
 

@@ -58,7 +58,7 @@ impl BatchRun<'_> {
             return;
         }
         if let Some(first) = self.arrived.first() {
-            next.forget_gaps(first.arrived_at_ms.saturating_sub(self.settings.claim_retention_ms));
+            next.forget_gaps(first.arrived_at_ms);
         }
         let write = HeadWrite {
             shard: self.batch.shard.clone(),
@@ -136,34 +136,39 @@ impl BatchRun<'_> {
     /// Follows the verdicts in force where this version would judge otherwise.
     fn resolve(&mut self) {
         for record in self.batch.usage.records() {
-            let sequence_number = self.batch.usage.sequence_number(record);
-            if self.head.gap_of(sequence_number).is_some() {
-                self.tally.given_up_records += 1;
-                continue;
-            }
-            let is_whole = self.quarantined_part(record) == Some(&QuarantinedPart::Whole);
-            if !self.batch.records[record.position()].is_readable && !is_whole {
-                self.cannot_read_claimed(record);
-            }
+            self.resolve_record(record);
         }
         for place in 0..self.is_dropped.len() {
             let call = &self.batch.usage.calls()[place];
             let is_kept = self.quarantined_part(call.record).is_some_and(|part| part.contains(call.event));
-            self.is_dropped[place] = is_kept;
-            if !is_kept && !call.has_row() {
-                self.is_dropped[place] = true;
+            let is_done = is_kept || self.is_settled[call.record.position()];
+            self.is_dropped[place] = is_done || !call.has_row();
+            if !is_done && !call.has_row() {
                 self.cannot_read_claimed(call.record);
             }
         }
     }
 
-    /// Another version judged that this record's calls can be counted, and
-    /// claimed them; this one cannot read them. Once they are counted nothing
-    /// is left to do; before that, only a version that reads them may go on.
-    fn cannot_read_claimed(&mut self, record: RecordIndex) {
-        if !self.head.has_committed(self.batch.usage.sequence_number(record)) {
-            self.tally.unreadable_claims += 1;
-            self.outcome.fail(record);
+    fn resolve_record(&mut self, record: RecordIndex) {
+        let sequence_number = self.batch.usage.sequence_number(record);
+        let is_given_up = self.head.gap_of(sequence_number).is_some();
+        let is_settled = !is_given_up && self.head.has_settled(sequence_number);
+        self.is_settled[record.position()] = is_settled;
+        let is_whole = self.quarantined_part(record) == Some(&QuarantinedPart::Whole);
+        if is_given_up {
+            self.tally.given_up_records += 1;
+        } else if is_settled {
+            self.tally.replayed_records += 1;
+        } else if !self.batch.records[record.position()].is_readable && !is_whole {
+            self.cannot_read_claimed(record);
         }
+    }
+
+    /// Another version judged that this record's calls can be counted, and
+    /// claimed them; this one cannot read them. Only a version that reads them
+    /// may go on.
+    fn cannot_read_claimed(&mut self, record: RecordIndex) {
+        self.tally.unreadable_claims += 1;
+        self.outcome.fail(record);
     }
 }

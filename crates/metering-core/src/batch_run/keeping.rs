@@ -2,6 +2,7 @@
 
 use super::{BatchRun, Reply, Request, Step, Task};
 use crate::aggregate::RecordIndex;
+use crate::ports::WriteReply;
 use crate::shard::QuarantinedPart;
 
 impl BatchRun<'_> {
@@ -16,7 +17,8 @@ impl BatchRun<'_> {
         }
         for (record, events) in self.batch.usage.records().zip(events_of) {
             let Some(verdict) = &self.verdicts[record.position()] else { continue };
-            if verdict.is_kept || !self.outcome.admits(record) {
+            let is_settled = self.is_settled[record.position()];
+            if is_settled || verdict.is_kept || !self.outcome.admits(record) {
                 continue;
             }
             let event_count = events.len() as u64;
@@ -31,22 +33,27 @@ impl BatchRun<'_> {
     }
 
     pub(super) fn part_is_kept(&mut self, record: RecordIndex, event_count: u64, reply: &Reply) {
-        if *reply == Reply::Done {
-            self.tally.kept_records += 1;
-            self.tally.kept_events += event_count;
-            self.request(Request::MarkKept(self.names[record.position()].clone()), Task::MarkedKept(record));
-        } else {
-            self.outcome.fail(record);
+        match (reply, self.quarantined_part(record).cloned()) {
+            (Reply::Done, Some(part)) => {
+                self.tally.kept_records += 1;
+                self.tally.kept_events += event_count;
+                let name = self.names[record.position()].clone();
+                self.request(Request::MarkKept(name, part), Task::MarkedKept(record));
+            }
+            _ => self.outcome.fail(record),
         }
     }
 
     pub(super) fn part_is_marked(&mut self, record: RecordIndex, reply: &Reply) {
-        if *reply == Reply::Done {
-            if let Some(verdict) = &mut self.verdicts[record.position()] {
-                verdict.is_kept = true;
+        match reply {
+            Reply::Write(WriteReply::Written) => {
+                if let Some(verdict) = &mut self.verdicts[record.position()] {
+                    verdict.is_kept = true;
+                }
             }
-        } else {
-            self.outcome.fail(record);
+            // Another run gives more of the record to the quarantine.
+            Reply::Write(WriteReply::Conflict) => self.is_outdated = true,
+            _ => self.outcome.fail(record),
         }
     }
 }

@@ -11,6 +11,8 @@
 //!   its calls is claimed, and every later run follows it.
 //! - A call is counted by the record that owns it, and by no other.
 //! - Nothing is counted past a failure.
+//! - A record that is counted and kept is left alone, however late it is read
+//!   again.
 
 mod claiming;
 mod counting;
@@ -24,12 +26,14 @@ use hashbrown::HashMap;
 use crate::aggregate::{BatchUsage, RecordIndex, RowUsage};
 use crate::batch_outcome::BatchOutcome;
 use crate::claims::layout::SliceKey;
-use crate::claims::owner::{RecordName, ShardName};
+use crate::claims::owner::{PutBackFrom, RecordName, ShardName};
 use crate::claims::slice_claim::{PageWrite, StoredPage};
 use crate::ports::{LedgerReply, RowRelease, WriteReply};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{ArrivedRecord, HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use crate::update_plan::CounterUpdate;
+use crate::usage_record::MAX_CLOCK_LEAD_MS;
+use crate::window::DAY_MS;
 
 use claiming::SliceWork;
 
@@ -54,14 +58,29 @@ pub struct BatchRecord {
     pub arrived_at_ms: i64,
     /// Whether its events could be read.
     pub is_readable: bool,
+    /// The records whose calls it puts back.
+    pub put_back_from: PutBackFrom,
 }
 
 /// Settings of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunSettings {
-    /// How long a claim is kept after the arrival of the record that made it, in milliseconds.
-    pub claim_retention_ms: i64,
+    /// The age at its record's arrival up to which a call is counted, in milliseconds.
+    pub max_call_age_ms: i64,
 }
+
+impl RunSettings {
+    /// How long a claim is kept after the arrival of the record that made it,
+    /// in milliseconds: until the last moment at which the call can be counted
+    /// by another record, or by a retry of it.
+    pub fn claim_retention_ms(&self) -> i64 {
+        self.max_call_age_ms.saturating_add(MAX_CLOCK_LEAD_MS).saturating_add(MAX_RETRY_MS)
+    }
+}
+
+/// How long a record may be tried again after its arrival, in milliseconds:
+/// the seven days for which the function has its stream keep it.
+const MAX_RETRY_MS: i64 = 7 * DAY_MS;
 
 /// Something to be carried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,8 +99,8 @@ pub enum Request {
     Release(RowRelease),
     /// Put a part of a record into quarantine.
     Keep(RecordIndex, QuarantinedPart),
-    /// Note that the quarantine has its part of a record.
-    MarkKept(RecordName),
+    /// Note that the quarantine has this part of a record.
+    MarkKept(RecordName, QuarantinedPart),
     /// Add counts to a row of the ledger.
     Apply(CounterUpdate),
 }
@@ -93,13 +112,13 @@ pub enum Reply {
     Head(Option<ShardHead>),
     /// To [`Request::ReadVerdicts`].
     Verdicts(Vec<(SequenceNumber, Verdict)>),
-    /// To [`Request::WriteHead`] and [`Request::WritePage`].
+    /// To [`Request::WriteHead`], [`Request::WritePage`] and [`Request::MarkKept`].
     Write(WriteReply),
     /// To [`Request::ReadSlice`].
     Slice(Vec<StoredPage>),
     /// To [`Request::Release`]: whether the given-up record has counted.
     Released(bool),
-    /// To [`Request::Keep`] and [`Request::MarkKept`].
+    /// To [`Request::Keep`].
     Done,
     /// To [`Request::Apply`].
     Ledger(LedgerReply),
@@ -145,6 +164,8 @@ pub struct RunTally {
     pub head_writes: u64,
     /// Writes of pages and heads that met somebody else's and were planned again.
     pub conflicts: u64,
+    /// Records that were counted and kept before.
+    pub replayed_records: u64,
     /// Calls that another record owns.
     pub duplicate_calls: u64,
     /// Records of which something was put into quarantine.
@@ -169,13 +190,18 @@ pub struct BatchRun<'b> {
     head: ShardHead,
     verdicts: Vec<Option<Verdict>>,
     outcome: BatchOutcome,
+    /// Records of which nothing is left to do, by their places in the batch.
+    is_settled: Vec<bool>,
     /// Calls that are not counted, by their places in the batch.
     is_dropped: Vec<bool>,
     /// Calls that another record owns, by their places in the batch.
     is_anothers: Vec<bool>,
     /// Calls that their rows refused, by their places in the batch.
     is_refused: Vec<bool>,
-    has_new_refusals: bool,
+    /// The first record of each update that its row has refused, by the row.
+    refused_from: BTreeMap<usize, SequenceNumber>,
+    /// Whether another run has changed verdicts since this one read them.
+    is_outdated: bool,
     slices: Vec<SliceWork>,
     owners_heads: HashMap<ShardName, ShardHead>,
     counted_by: BTreeMap<(RecordName, u32), bool>,
@@ -219,10 +245,12 @@ impl<'b> BatchRun<'b> {
             head: ShardHead::default(),
             verdicts: vec![None; batch.records.len()],
             outcome: BatchOutcome::new(),
+            is_settled: vec![false; batch.records.len()],
             is_dropped: vec![false; calls],
             is_anothers: vec![false; calls],
             is_refused: vec![false; calls],
-            has_new_refusals: false,
+            refused_from: BTreeMap::new(),
+            is_outdated: false,
             slices: Vec::new(),
             owners_heads: HashMap::new(),
             counted_by: BTreeMap::new(),
@@ -260,7 +288,8 @@ impl<'b> BatchRun<'b> {
 
     /// What the run has done.
     pub fn tally(&self) -> RunTally {
-        self.tally
+        let duplicate_calls = self.is_anothers.iter().filter(|is_anothers| **is_anothers).count() as u64;
+        RunTally { duplicate_calls, ..self.tally }
     }
 
     /// Takes the reply to a request.
@@ -288,11 +317,24 @@ impl<'b> BatchRun<'b> {
         while self.under_way.is_empty() && self.step != Step::Done {
             match self.step {
                 Step::Judge => self.claim(),
-                Step::Claim => self.keep(),
-                Step::Keep => self.count(),
+                Step::Claim => self.go_on_or_judge_again(Self::keep),
+                Step::Keep => self.go_on_or_judge_again(Self::count),
                 Step::Count => self.rows_are_counted(),
                 Step::Commit | Step::Done => self.step = Step::Done,
             }
+        }
+    }
+
+    /// Takes the next step, unless another run has changed verdicts meanwhile.
+    fn go_on_or_judge_again(&mut self, next_step: fn(&mut Self)) {
+        if !std::mem::take(&mut self.is_outdated) {
+            next_step(self);
+        } else if self.conflicts < MAX_CONFLICTS {
+            self.conflicts += 1;
+            self.tally.conflicts += 1;
+            self.read_head();
+        } else {
+            self.fail_all();
         }
     }
 
@@ -319,6 +361,6 @@ impl<'b> BatchRun<'b> {
     /// Until when what a batch writes has to be kept, in milliseconds since 1970.
     fn expires_at_ms(&self) -> i64 {
         let latest = self.arrived.iter().map(|record| record.arrived_at_ms).max().unwrap_or(0);
-        latest.saturating_add(self.settings.claim_retention_ms)
+        latest.saturating_add(self.settings.claim_retention_ms())
     }
 }

@@ -70,7 +70,11 @@ impl Page {
                 shards.push(shard);
                 shards.len() - 1
             });
-            body.push(u8::from(run.owner.purpose == Purpose::Keep));
+            body.push(match run.owner.purpose {
+                Purpose::Count => 0,
+                Purpose::Keep => 1,
+                Purpose::Refused => 2,
+            });
             write_number(&mut body, index);
             write_digits(&mut body, sequence_number.digits());
             write_number(&mut body, run.ids.len());
@@ -168,6 +172,7 @@ impl<'a> Reader<'a> {
         let purpose = match self.byte()? {
             0 => Purpose::Count,
             1 => Purpose::Keep,
+            2 => Purpose::Refused,
             _ => return None,
         };
         let shard = shards.get(self.number()?)?.clone();
@@ -219,11 +224,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn run() -> impl Strategy<Value = Run> {
-        let owner = ("[a-c]", "0|[1-9][0-9]{0,127}", any::<bool>());
+        let purpose = prop_oneof![Just(Purpose::Count), Just(Purpose::Keep), Just(Purpose::Refused)];
+        let owner = ("[a-c]", "0|[1-9][0-9]{0,127}", purpose);
         (owner, proptest::collection::vec(any::<[u8; 12]>(), 0..20)).prop_map(
-            |((shard, digits, keep), ids)| Run {
+            |((shard, digits, purpose), ids)| Run {
                 owner: Owner {
-                    purpose: if keep { Purpose::Keep } else { Purpose::Count },
+                    purpose,
                     record: RecordName {
                         shard: ShardName::from_stored(&shard),
                         sequence_number: SequenceNumber::parse(&digits).unwrap(),

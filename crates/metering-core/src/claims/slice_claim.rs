@@ -76,6 +76,8 @@ pub enum Counted {
 pub trait Knowledge {
     /// The state of another record.
     fn state(&self, owner: &RecordName) -> OwnerState;
+    /// Whether a record of the batch, by its place, puts back the calls of another.
+    fn puts_back(&self, record: u32, owner: &RecordName) -> bool;
     /// Whether a given-up record counted the batch's call `call`.
     fn counted(&self, owner: &RecordName, call: u32) -> Counted;
 }
@@ -107,6 +109,9 @@ pub struct SlicePlan {
     pub dropped: Vec<u32>,
     /// What has to be found out first; nothing else of the plan counts then.
     pub questions: Questions,
+    /// Whether another run of the same records has changed their verdicts
+    /// since: they have to be judged again, and nothing of the plan counts.
+    pub is_outdated: bool,
 }
 
 /// The claims that a batch wants in one slice.
@@ -143,7 +148,7 @@ impl SliceClaim<'_> {
                 match places.entry(wish.id) {
                     Entry::Vacant(vacant) => {
                         let page = chain.open_page();
-                        vacant.insert(chain.add(page, wish, record));
+                        vacant.insert(chain.add(page, wish, wish.purpose, record));
                     }
                     Entry::Occupied(mut place) => {
                         claim_known(wish, record, place.get_mut(), &mut chain, knowledge, &mut plan);
@@ -172,11 +177,12 @@ fn claim_known(
     let owner = &chain.pages[place.page].page.runs[place.run].owner;
     match verdict(wish, record, owner, knowledge) {
         Verdict::Mine => place.is_taken = true,
-        Verdict::TakeOver => {
+        Verdict::TakeOver(purpose) => {
             chain.remove(place, wish.id);
-            *place = chain.add(place.page, wish, record);
+            *place = chain.add(place.page, wish, purpose, record);
         }
         Verdict::Anothers => plan.dropped.push(wish.call),
+        Verdict::Outdated => plan.is_outdated = true,
         Verdict::AskShard => {
             if !plan.questions.shards.contains(&owner.record.shard) {
                 plan.questions.shards.push(owner.record.shard.clone());
@@ -188,35 +194,53 @@ fn claim_known(
 
 enum Verdict {
     Mine,
-    TakeOver,
+    TakeOver(Purpose),
     Anothers,
+    Outdated,
     AskShard,
     AskRow,
 }
 
 /// Decides about a call that has an owner already.
 ///
-/// What a record may count, it takes from the quarantine: whoever is able to
-/// count a call does so once, and the copy in quarantine is a duplicate from
-/// then on. Nobody takes a call from a record that may have counted it. What
-/// nobody can count yet, the latest record keeps: the copy of the one before
-/// may be gone, because it was put back.
+/// Several invocations may work on one record at once, and one of them may see
+/// owners that another did not see yet. What one has left out, no other may
+/// count: the record's rows tell that it was counted, not with which calls. An
+/// owner that has claimed to count a call therefore gives it to nobody but a
+/// record that puts its calls back, which exists only after it was given up,
+/// or refused the call.
+///
+/// A call that only the quarantine ever had may be counted by any record that
+/// is able to. What nobody can count yet, the latest record keeps: the copy of
+/// the one before may be gone, because it was put back.
 fn verdict(wish: &Wish, record: &RecordName, owner: &Owner, knowledge: &impl Knowledge) -> Verdict {
-    match (wish.purpose, owner.purpose, owner.record == *record) {
-        (Purpose::Count, Purpose::Count, true) | (Purpose::Keep, Purpose::Keep, true) => Verdict::Mine,
+    let is_own = owner.record == *record;
+    match (wish.purpose, owner.purpose) {
+        (Purpose::Count, Purpose::Count)
+        | (Purpose::Keep | Purpose::Refused, Purpose::Keep | Purpose::Refused)
+            if is_own =>
+        {
+            Verdict::Mine
+        }
+        // A row has refused the call to another run of the record.
+        (Purpose::Count, _) if is_own => Verdict::Outdated,
         // A row refused the call, after it was claimed to be counted.
-        (Purpose::Keep, Purpose::Count, true) | (_, Purpose::Keep, _) => Verdict::TakeOver,
-        (wished, Purpose::Count, false) => match (knowledge.state(&owner.record), wished) {
-            (OwnerState::Unknown, _) => Verdict::AskShard,
-            (OwnerState::Alive, _) => Verdict::Anothers,
-            // It may be counted; who can read it decides when it is put back.
-            (OwnerState::GivenUp, Purpose::Keep) => Verdict::Mine,
-            (OwnerState::GivenUp, Purpose::Count) => match knowledge.counted(&owner.record, wish.call) {
+        (_, Purpose::Count) if is_own => Verdict::TakeOver(Purpose::Refused),
+        (wished, Purpose::Keep) => Verdict::TakeOver(wished),
+        _ if !knowledge.puts_back(wish.record, &owner.record) => Verdict::Anothers,
+        (Purpose::Count, Purpose::Refused) => Verdict::TakeOver(Purpose::Count),
+        (_, Purpose::Refused) => Verdict::TakeOver(Purpose::Refused),
+        (Purpose::Count, Purpose::Count) => match knowledge.state(&owner.record) {
+            OwnerState::Unknown => Verdict::AskShard,
+            OwnerState::Alive => Verdict::Anothers,
+            OwnerState::GivenUp => match knowledge.counted(&owner.record, wish.call) {
                 Counted::Unknown => Verdict::AskRow,
                 Counted::Yes => Verdict::Anothers,
-                Counted::No => Verdict::TakeOver,
+                Counted::No => Verdict::TakeOver(Purpose::Count),
             },
         },
+        // It may be counted; who can count it decides when it is put back.
+        (_, Purpose::Count) => Verdict::Mine,
     }
 }
 
@@ -256,7 +280,8 @@ impl Chain {
                 return last;
             }
         }
-        let number = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
+        // Pages before the last may have expired.
+        let number = self.pages.last().map_or(0, |stored| stored.number.saturating_add(1));
         self.pages.push(StoredPage { number, version: 0, expires_at_ms: 0, page: Page::default() });
         self.is_changed.push(false);
         self.bytes.push(Page::default().encoded_bytes());
@@ -264,11 +289,11 @@ impl Chain {
     }
 
     /// Adds a call to a page, for the record that wants it.
-    fn add(&mut self, page: usize, wish: &Wish, record: &RecordName) -> Place {
-        let latest = (page, wish.record, wish.purpose);
+    fn add(&mut self, page: usize, wish: &Wish, purpose: Purpose, record: &RecordName) -> Place {
+        let latest = (page, wish.record, purpose);
         let runs = &mut self.pages[page].page.runs;
         if self.latest != Some(latest) || runs.is_empty() {
-            let owner = Owner { purpose: wish.purpose, record: record.clone() };
+            let owner = Owner { purpose, record: record.clone() };
             if runs.last().is_none_or(|last| last.owner != owner) {
                 let run = Run { owner, ids: Vec::new() };
                 self.bytes[page] += run.encoded_bytes();

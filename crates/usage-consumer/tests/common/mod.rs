@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memory_ports::MemoryPorts;
 use metering_core::batch_run::RunSettings;
+use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
+use metering_core::sequence_number::SequenceNumber;
 use metering_core::window::{DAY_MS, HOUR_MS};
 use serde_json::{Value, json};
 use usage_consumer::batch::DecodeSettings;
@@ -21,7 +23,7 @@ pub const NOW_MS: i64 = 1_795_509_270_000;
 pub const HOUR: i64 = HOUR_MS;
 pub const DAY: i64 = DAY_MS;
 pub const STREAM: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/usage";
-pub const CLAIM_RETENTION_DAYS: i64 = 35;
+pub const MAX_CALL_AGE_DAYS: i64 = 35;
 
 pub type MemoryConsumer = Consumer<MemoryPorts, MemoryPorts, MemoryPorts>;
 
@@ -46,7 +48,7 @@ pub fn consumer_that_counts(ports: &MemoryPorts, max_call_age_days: u32) -> Memo
 }
 
 pub fn run_settings() -> RunSettings {
-    RunSettings { claim_retention_ms: CLAIM_RETENTION_DAYS * DAY }
+    RunSettings { max_call_age_ms: MAX_CALL_AGE_DAYS * DAY }
 }
 
 pub fn decode_settings(max_call_age_days: u32) -> DecodeSettings {
@@ -58,23 +60,45 @@ pub fn decode_settings(max_call_age_days: u32) -> DecodeSettings {
 pub struct StreamRecord {
     pub sequence_number: u64,
     pub arrived_at_ms: i64,
+    pub partition_key: String,
     pub data: Vec<u8>,
 }
 
 /// A record that arrives now.
 pub fn record(sequence_number: u64, data: impl Into<Vec<u8>>) -> StreamRecord {
-    StreamRecord { sequence_number, arrived_at_ms: NOW_MS, data: data.into() }
+    StreamRecord { sequence_number, arrived_at_ms: NOW_MS, partition_key: "7".to_owned(), data: data.into() }
+}
+
+/// A record that puts back what the record `from` of a shard held.
+pub fn put_back(sequence_number: u64, shard: u32, from: &StreamRecord) -> StreamRecord {
+    let name = record_name(shard, from.sequence_number);
+    let partition_key = PutBackFrom::of_partition_key(&from.partition_key).and(&name).partition_key("7");
+    StreamRecord { partition_key, ..record(sequence_number, from.data.clone()) }
+}
+
+/// A record that puts back what is in quarantine, by its place there.
+pub fn put_back_kept(sequence_number: u64, ports: &MemoryPorts, place: usize) -> StreamRecord {
+    let kept = ports.store().quarantine[place].clone();
+    let partition_key = kept.put_back_from.and(&kept.record).partition_key("7");
+    StreamRecord { partition_key, ..record(sequence_number, kept.payload) }
+}
+
+pub fn record_name(shard: u32, sequence_number: u64) -> RecordName {
+    RecordName {
+        shard: ShardName::new(STREAM, &format!("shardId-{shard:012}")).unwrap(),
+        sequence_number: SequenceNumber::parse(&sequence_number.to_string()).unwrap(),
+    }
 }
 
 pub fn kinesis_event(stream_arn: &str, shard: u32, records: &[StreamRecord]) -> KinesisEvent {
     let records: Vec<Value> = records
         .iter()
         .map(|record| {
-            let StreamRecord { sequence_number, arrived_at_ms, data } = record;
+            let StreamRecord { sequence_number, arrived_at_ms, partition_key, data } = record;
             #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
             let arrival_s = *arrived_at_ms as f64 / 1_000.0;
             json!({
-                "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "p", "sequenceNumber": sequence_number.to_string(),
+                "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": partition_key, "sequenceNumber": sequence_number.to_string(),
                     "data": STANDARD.encode(data), "approximateArrivalTimestamp": arrival_s},
                 "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": format!("shardId-{shard:012}:{sequence_number}"),
                 "eventName": "aws:kinesis:record", "invokeIdentityArn": "arn", "awsRegion": "eu-west-1", "eventSourceARN": stream_arn,

@@ -11,6 +11,10 @@ impl Knowledge for AllAlive {
         OwnerState::Alive
     }
 
+    fn puts_back(&self, _record: u32, _owner: &RecordName) -> bool {
+        false
+    }
+
     fn counted(&self, _owner: &RecordName, _call: u32) -> Counted {
         Counted::Unknown
     }
