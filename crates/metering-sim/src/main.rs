@@ -1,0 +1,97 @@
+//! Simulates counting under faults, seed after seed.
+
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use metering_sim::faults::{Fault, FaultSet};
+use metering_sim::search::{Summary, search, shorten};
+use metering_sim::simulation::{Settings, simulate};
+
+/// Simulates counting under faults, seed after seed; exits 1 with a short
+/// story where a call is lost or counted twice.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How many seeds to simulate.
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// One seed alone, with its story.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Stop after this many minutes.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Steps of a simulation until its faults end.
+    #[arg(long, default_value_t = 1_500)]
+    steps: u32,
+    /// A fault that shall not strike; may be given several times.
+    #[arg(long, value_name = "FAULT")]
+    without: Vec<Fault>,
+}
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    let mut faults = FaultSet::all();
+    for fault in &arguments.without {
+        faults = faults.without(*fault);
+    }
+    let settings = Settings { steps: arguments.steps, faults };
+    let is_right = match arguments.seed {
+        Some(seed) => tell(seed, &settings),
+        None => run(&arguments, &settings),
+    };
+    std::process::ExitCode::from(u8::from(!is_right))
+}
+
+/// Tells the story of a seed. `true` where it ends well.
+fn tell(seed: u64, settings: &Settings) -> bool {
+    let outcome = simulate(seed, settings, true);
+    for line in outcome.story {
+        println!("{line}");
+    }
+    println!("{}", outcome.problem.as_deref().unwrap_or("nothing is lost and nothing counted twice"));
+    outcome.problem.is_none()
+}
+
+fn run(arguments: &Arguments, settings: &Settings) -> bool {
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} seeds, {per_sec}, {eta} to go");
+    let progress =
+        ProgressBar::new(arguments.seeds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let ends = arguments.minutes.map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
+    let goes_on = || {
+        progress.inc(1);
+        ends.is_none_or(|ends| Instant::now() < ends)
+    };
+    let last = arguments.first.saturating_add(arguments.seeds.saturating_sub(1));
+    let summary = search(arguments.first, last, settings, &goes_on);
+    progress.finish_and_clear();
+    report(&summary, settings)
+}
+
+fn report(summary: &Summary, settings: &Settings) -> bool {
+    let Summary { seeds, billable_calls, invocations, .. } = summary;
+    println!("{seeds} seeds, {billable_calls} billable calls, {invocations} invocations");
+    let mut is_right = true;
+    for fault in settings.faults.iter() {
+        let count = summary.faults.count(fault);
+        println!("  {:<20} {count}", fault.name());
+        if count == 0 {
+            println!("    never struck: simulate more seeds, or mend the simulation");
+            is_right = false;
+        }
+    }
+    if let Some((seed, problem)) = &summary.failure {
+        println!("seed {seed}: {problem}\nlooking for a shorter story");
+        let (seed, settings) = shorten(*seed, settings);
+        let without = Fault::ALL.into_iter().filter(|fault| !settings.faults.contains(*fault));
+        let options: String = without.map(|fault| format!(" --without {}", fault.name())).collect();
+        tell(seed, &settings);
+        println!("told again by: --seed {seed} --steps {}{options}", settings.steps);
+        return false;
+    }
+    println!("nothing is lost and nothing counted twice");
+    is_right
+}

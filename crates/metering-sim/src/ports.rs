@@ -1,0 +1,159 @@
+//! The consumer's ports in a simulation: each operation waits until the
+//! simulation decides what becomes of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use memory_ports::Store;
+use metering_core::batch_run::{Reply, Request};
+use metering_core::claims::layout::SliceKey;
+use metering_core::claims::owner::{RecordName, ShardName};
+use metering_core::claims::slice_claim::{PageWrite, StoredPage};
+use metering_core::ports::{
+    ClaimStore, LedgerReply, PortError, Quarantine, QuarantinedRecord, RowRelease, UsageLedger, WriteReply,
+};
+use metering_core::sequence_number::SequenceNumber;
+use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
+use metering_core::update_plan::CounterUpdate;
+use tokio::sync::oneshot;
+
+/// How often the AWS SDK tries an operation.
+const SDK_TRIES: u32 = 2;
+
+/// Something that the consumer asks of a port.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// An operation on the ledger or the claims.
+    Store(Request),
+    /// A record for the quarantine.
+    Keep(QuarantinedRecord),
+}
+
+/// An operation that waits for the simulation.
+#[derive(Debug)]
+pub struct Pending {
+    /// The invocation that asked.
+    pub invocation: u64,
+    /// What it asked for.
+    pub operation: Operation,
+    /// Takes the reply; `None` where there is to be none.
+    pub reply: oneshot::Sender<Option<Reply>>,
+}
+
+/// What stands behind the ports.
+#[derive(Debug, Default)]
+pub struct World {
+    /// The tables and the quarantine.
+    pub store: Store,
+    /// Operations that wait.
+    pub pending: Vec<Pending>,
+    /// Operations that nobody waits for any more, and that are still carried out.
+    pub late: Vec<Operation>,
+}
+
+impl World {
+    /// Carries an operation out.
+    pub fn carry_out(&mut self, operation: &Operation) -> Reply {
+        match operation {
+            Operation::Store(request) => self.store.carry_out(request),
+            Operation::Keep(record) => {
+                self.store.keep(record);
+                Reply::Done
+            }
+        }
+    }
+}
+
+/// The ports of one invocation.
+#[derive(Debug, Clone)]
+pub struct SimulatedPorts {
+    /// What stands behind them.
+    pub world: Arc<Mutex<World>>,
+    /// The invocation.
+    pub invocation: u64,
+}
+
+/// Locks the world; one thread simulates, so nobody ever waits.
+pub fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn outage() -> PortError {
+    PortError::Retryable { operation: "an operation".to_owned(), source: "a simulated outage".into() }
+}
+
+impl SimulatedPorts {
+    async fn send(&self, operation: Operation) -> Result<Reply, PortError> {
+        for _ in 0..SDK_TRIES {
+            let (reply, answer) = oneshot::channel();
+            let pending = Pending { invocation: self.invocation, operation: operation.clone(), reply };
+            lock(&self.world).pending.push(pending);
+            match answer.await {
+                Ok(Some(Reply::Invalid)) => {
+                    let source = "a simulated refusal".into();
+                    return Err(PortError::Invalid { operation: "an operation".to_owned(), source });
+                }
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) | Err(_) => {}
+            }
+        }
+        Err(outage())
+    }
+}
+
+/// Sends a request and takes the reply out of its form.
+macro_rules! ask {
+    ($ports:expr, $request:expr, $reply:pat => $value:expr) => {
+        match $ports.send(Operation::Store($request)).await? {
+            $reply => Ok($value),
+            _ => Err(outage()),
+        }
+    };
+}
+
+impl ClaimStore for SimulatedPorts {
+    async fn read_head(&self, shard: &ShardName) -> Result<Option<ShardHead>, PortError> {
+        ask!(self, Request::ReadHead(shard.clone()), Reply::Head(head) => head)
+    }
+
+    async fn read_verdicts(
+        &self,
+        shard: &ShardName,
+        first: &SequenceNumber,
+        last: &SequenceNumber,
+    ) -> Result<Vec<(SequenceNumber, Verdict)>, PortError> {
+        let request = Request::ReadVerdicts(shard.clone(), first.clone(), last.clone());
+        ask!(self, request, Reply::Verdicts(verdicts) => verdicts)
+    }
+
+    async fn write_head(&self, write: &HeadWrite) -> Result<WriteReply, PortError> {
+        ask!(self, Request::WriteHead(write.clone()), Reply::Write(reply) => reply)
+    }
+
+    async fn mark_kept(&self, record: &RecordName, part: &QuarantinedPart) -> Result<WriteReply, PortError> {
+        ask!(self, Request::MarkKept(record.clone(), part.clone()), Reply::Write(reply) => reply)
+    }
+
+    async fn read_slice(&self, slice: SliceKey) -> Result<Vec<StoredPage>, PortError> {
+        ask!(self, Request::ReadSlice(slice), Reply::Slice(pages) => pages)
+    }
+
+    async fn write_page(&self, write: &PageWrite) -> Result<WriteReply, PortError> {
+        ask!(self, Request::WritePage(write.clone()), Reply::Write(reply) => reply)
+    }
+}
+
+impl UsageLedger for SimulatedPorts {
+    async fn apply(&self, update: &CounterUpdate) -> Result<LedgerReply, PortError> {
+        ask!(self, Request::Apply(update.clone()), Reply::Ledger(reply) => reply)
+    }
+
+    async fn release(&self, release: &RowRelease) -> Result<bool, PortError> {
+        ask!(self, Request::Release(release.clone()), Reply::Released(has_counted) => has_counted)
+    }
+}
+
+impl Quarantine for SimulatedPorts {
+    async fn keep(&self, record: &QuarantinedRecord) -> Result<(), PortError> {
+        self.send(Operation::Keep(record.clone())).await.map(|_| ())
+    }
+}

@@ -1,0 +1,383 @@
+//! The event source mapping: hands batches over, and does what Lambda does
+//! with answers, time-outs and failures.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
+use access_log::{Decoder, Limits};
+use futures_util::task::noop_waker;
+use metering_core::batch_run::{Reply, RunSettings};
+use metering_core::claims::owner::ShardName;
+use rand::Rng;
+use usage_consumer::batch::DecodeSettings;
+use usage_consumer::executor::Executor;
+use usage_consumer::handler::Consumer;
+
+use super::{CLAIM_RETENTION_DAYS, GivenUpBatch, Simulation};
+use crate::api_log::{Content, DAY_MS};
+use crate::faults::Fault;
+use crate::ports::{Operation, Pending, SimulatedPorts, lock};
+use crate::story::{tell, tell_record};
+use crate::stream::{STREAM_ARN, Shard, StreamRecord};
+
+/// Stands for an invocation that is gone.
+const LATE: u64 = u64::MAX;
+/// The most shards of a story.
+const MAX_SHARDS: usize = 9;
+/// The most that the unable version inflates, in bytes.
+const UNABLE_MAX_INFLATED_BYTES: usize = 64;
+/// The oldest call that the strict version counts, in days.
+const STRICT_MAX_CALL_AGE_DAYS: u32 = 10;
+
+/// An invocation of the function that has not ended.
+pub(super) struct Invocation {
+    shard: usize,
+    batch: Range<usize>,
+    future: Pin<Box<dyn Future<Output = Option<String>>>>,
+}
+
+impl fmt::Debug for Invocation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Invocation").field("shard", &self.shard).finish_non_exhaustive()
+    }
+}
+
+/// A version of the function.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Version {
+    Able,
+    Strict,
+    Unable,
+}
+
+impl Simulation<'_> {
+    /// Puts the next record on the stream.
+    pub(super) fn deliver(&mut self) {
+        if self.undelivered.is_empty() {
+            return;
+        }
+        let place = self.pick(self.undelivered.len());
+        let delivery = self.undelivered.swap_remove(place);
+        for event in &delivery.events {
+            if let Content::Unreadable(number) = event.content {
+                self.log.unreadable[number] = true;
+            }
+        }
+        self.put(delivery.data, String::new());
+    }
+
+    pub(super) fn put(&mut self, data: Vec<u8>, partition_key: String) {
+        let open: Vec<usize> =
+            (0..self.shards.len()).filter(|shard| !self.shards[*shard].is_closed).collect();
+        let shard = open[self.pick(open.len())];
+        self.next_sequence_number += self.random.random_range(1..4);
+        let record = StreamRecord {
+            sequence_number: self.next_sequence_number,
+            arrived_at_ms: self.now_ms,
+            partition_key,
+            data,
+        };
+        if self.story.is_some() {
+            let name = ShardName::new(STREAM_ARN, &self.shards[shard].id);
+            let name = name.map_or(String::new(), |name| format!("{name}/{}", record.sequence_number));
+            let calls = tell_record(&record.data, &name, record.arrived_at_ms);
+            self.say(|| format!("record {} arrives on shard {shard} with{calls}", record.sequence_number));
+        }
+        self.shards[shard].records.push(record);
+    }
+
+    /// Hands a batch over to some version of the function.
+    pub(super) fn invoke_some(&mut self) -> Result<(), String> {
+        let version = if self.strikes(Fault::StrictVersion, 0.2) {
+            Version::Strict
+        } else if self.strikes(Fault::UnableVersion, 0.1) {
+            Version::Unable
+        } else {
+            Version::Able
+        };
+        self.invoke(Some(version)).map(|_| ())
+    }
+
+    /// Hands a batch over; `None` for the version means the able one.
+    pub(super) fn invoke(&mut self, version: Option<Version>) -> Result<bool, String> {
+        let is_ready = |shard: &Shard| {
+            shard.has_batch() && shard.parents.iter().all(|parent| self.shards[*parent].is_read_to_its_end())
+        };
+        let ready: Vec<usize> =
+            (0..self.shards.len()).filter(|shard| is_ready(&self.shards[*shard])).collect();
+        if ready.is_empty() {
+            return Ok(false);
+        }
+        let shard = ready[self.pick(ready.len())];
+        let limit = self.random.random_range(1..8);
+        let batch = self.shards[shard].take_batch(limit);
+        let number = self.next_invocation;
+        self.next_invocation += 1;
+        let version = version.unwrap_or(Version::Able);
+        self.say(|| format!("invocation {number} ({version:?}) gets shard {shard}'s records {batch:?}"));
+        let future = self.handler(number, shard, batch.clone(), version);
+        self.invocations.insert(number, Invocation { shard, batch, future });
+        self.shards[shard].live = Some(number);
+        self.poll(number);
+        Ok(true)
+    }
+
+    fn handler(
+        &mut self,
+        invocation: u64,
+        shard: usize,
+        batch: Range<usize>,
+        version: Version,
+    ) -> Pin<Box<dyn Future<Output = Option<String>>>> {
+        let ports = SimulatedPorts { world: self.world.clone(), invocation };
+        let max_inflated_bytes = match version {
+            Version::Unable => UNABLE_MAX_INFLATED_BYTES,
+            Version::Able | Version::Strict => Limits::default().max_inflated_bytes,
+        };
+        let max_call_age_days = match version {
+            Version::Strict => STRICT_MAX_CALL_AGE_DAYS,
+            Version::Able | Version::Unable => CLAIM_RETENTION_DAYS,
+        };
+        let consumer = Consumer {
+            executor: Executor {
+                ledger: ports.clone(),
+                claims: ports.clone(),
+                quarantine: ports,
+                concurrency: self.random.random_range(1..5),
+                settings: RunSettings { max_call_age_ms: i64::from(CLAIM_RETENTION_DAYS) * DAY_MS },
+            },
+            decoder: Mutex::new(Decoder::new(Limits { max_inflated_bytes, ..Limits::default() })),
+            decode: DecodeSettings {
+                max_call_age_days,
+                claim_layout: "0:10000:1".parse().unwrap_or_else(|_| unreachable!("a layout of the tests")),
+            },
+        };
+        let event = self.shards[shard].event(batch);
+        let now_ms = self.now_ms;
+        Box::pin(async move {
+            // A batch that is refused as a whole is delivered again as a whole.
+            let first = event.records.first().map(|record| record.kinesis.sequence_number.clone());
+            match consumer.handle(&event, now_ms, || now_ms).await {
+                Ok((response, _)) => response
+                    .batch_item_failures
+                    .into_iter()
+                    .next()
+                    .and_then(|failure| failure.item_identifier),
+                Err(_) => first,
+            }
+        })
+    }
+
+    /// Lets an invocation go on until it waits or ends.
+    fn poll(&mut self, number: u64) {
+        let Some(invocation) = self.invocations.get_mut(&number) else { return };
+        let waker = noop_waker();
+        let Poll::Ready(resume) = invocation.future.as_mut().poll(&mut Context::from_waker(&waker)) else {
+            return;
+        };
+        let Some(Invocation { shard, batch, .. }) = self.invocations.remove(&number) else { return };
+        self.say(|| format!("invocation {number} ends; to be resumed from: {resume:?}"));
+        if self.shards[shard].live == Some(number) {
+            self.shards[shard].live = None;
+            self.take_answer(shard, batch, resume);
+        }
+    }
+
+    /// Does what Lambda does with a partial failure.
+    fn take_answer(&mut self, shard: usize, batch: Range<usize>, resume: Option<String>) {
+        let Some(resume) = resume else { return };
+        let records = &self.shards[shard].records;
+        let is_resume = |place: &usize| records[*place].sequence_number.to_string() == resume;
+        let from = batch.clone().find(is_resume).unwrap_or(batch.start);
+        self.counts.add(Fault::PartialFailure);
+        if !self.give_up(shard, from..batch.end, 0.1) {
+            self.retry(shard, from..batch.end);
+        }
+    }
+
+    fn retry(&mut self, shard: usize, batch: Range<usize>) {
+        let middle = usize::midpoint(batch.start, batch.end);
+        let retries = &mut self.shards[shard].retries;
+        retries.push_front(batch.clone());
+        if middle > batch.start && self.strikes(Fault::Bisect, 0.6) {
+            let retries = &mut self.shards[shard].retries;
+            retries.pop_front();
+            retries.push_front(middle..batch.end);
+            retries.push_front(batch.start..middle);
+        }
+    }
+
+    /// Has Lambda give records up: they go to the bucket.
+    fn give_up(&mut self, shard: usize, batch: Range<usize>, probability: f64) -> bool {
+        let is_given_up = self.strikes(Fault::GivenUp, probability);
+        if is_given_up {
+            self.say(|| format!("Lambda gives up shard {shard}'s records {batch:?}"));
+            self.given_up.push(GivenUpBatch { shard, batch });
+        }
+        is_given_up
+    }
+
+    /// Has Lambda take an invocation for failed. It goes on all the same, or
+    /// is gone, perhaps with operations that are still carried out.
+    pub(super) fn time_out(&mut self) -> Result<(), String> {
+        let busy: Vec<usize> =
+            (0..self.shards.len()).filter(|shard| self.shards[*shard].live.is_some()).collect();
+        if busy.is_empty() {
+            return Ok(());
+        }
+        let shard = busy[self.pick(busy.len())];
+        let Some(number) = self.shards[shard].live else { return Ok(()) };
+        let batch = self.invocations[&number].batch.clone();
+        let is_zombie = self.random.random_bool(0.5);
+        let fault = if is_zombie { Fault::Zombie } else { Fault::Kill };
+        if !self.strikes(fault, 1.0) {
+            return Ok(());
+        }
+        self.say(|| format!("invocation {number} is taken for failed: {}", fault.name()));
+        self.shards[shard].live = None;
+        if !is_zombie {
+            self.kill(number);
+        }
+        if self.give_up(shard, batch.clone(), 0.1) {
+            if is_zombie {
+                self.counts.add(Fault::GivenUpZombie);
+            }
+        } else {
+            self.retry(shard, batch);
+        }
+        Ok(())
+    }
+
+    /// Ends an invocation; each of its operations under way is carried out late or never.
+    fn kill(&mut self, number: u64) {
+        self.invocations.remove(&number);
+        let world = self.world.clone();
+        let mut world = lock(&world);
+        let (killed, others): (Vec<Pending>, Vec<Pending>) =
+            std::mem::take(&mut world.pending).into_iter().partition(|pending| pending.invocation == number);
+        world.pending = others;
+        for pending in killed {
+            if self.strikes(Fault::LateOperation, 0.5) {
+                world.late.push(pending.operation);
+            }
+        }
+    }
+
+    /// Splits a shard, or merges two.
+    pub(super) fn reshard(&mut self) {
+        let open: Vec<usize> =
+            (0..self.shards.len()).filter(|shard| !self.shards[*shard].is_closed).collect();
+        if self.shards.len() >= MAX_SHARDS || !self.strikes(Fault::Reshard, 1.0) {
+            return;
+        }
+        let mut parents = vec![open[self.pick(open.len())]];
+        if open.len() > 2 && self.random.random_bool(0.5) {
+            parents.extend(open.iter().find(|shard| **shard != parents[0]));
+        }
+        self.say(|| format!("shards {parents:?} are resharded"));
+        for parent in &parents {
+            self.shards[*parent].is_closed = true;
+        }
+        for _ in 0..3 - parents.len() {
+            self.shards.push(Shard::new(self.shards.len(), parents.clone()));
+        }
+    }
+
+    /// The mapping is made anew and reads from an earlier record. Invocations
+    /// under way go on.
+    pub(super) fn replay(&mut self) {
+        if !self.strikes(Fault::Replay, 1.0) {
+            return;
+        }
+        self.say(|| "the mapping is made anew".to_owned());
+        for shard in 0..self.shards.len() {
+            let checkpoint = self.checkpoint(shard);
+            let from = self.random.random_range(self.shards[shard].forgotten..=checkpoint);
+            self.shards[shard].read_from(from);
+        }
+    }
+
+    /// Reads everything that the stream still keeps once more.
+    pub(super) fn replay_all(&mut self) {
+        self.say(|| "everything is read again".to_owned());
+        for shard in &mut self.shards {
+            shard.read_from(shard.forgotten);
+        }
+    }
+
+    /// The mapping reads on from its checkpoint, with batches cut otherwise.
+    pub(super) fn restart_mapping(&mut self) {
+        let shard = self.pick(self.shards.len());
+        if self.strikes(Fault::MappingRestart, 1.0) {
+            let checkpoint = self.checkpoint(shard);
+            self.say(|| format!("the mapping reads shard {shard} on from {checkpoint}"));
+            self.shards[shard].read_from(checkpoint);
+        }
+    }
+
+    fn checkpoint(&self, shard: usize) -> usize {
+        let shard = &self.shards[shard];
+        let live = shard.live.and_then(|number| self.invocations.get(&number));
+        shard.checkpoint(live.map(|invocation| &invocation.batch)).max(shard.forgotten)
+    }
+
+    /// Decides what becomes of an operation that waits. `false` where none does.
+    pub(super) fn operate(&mut self, may_fail: bool) -> Result<bool, String> {
+        let count = lock(&self.world).pending.len();
+        if count == 0 {
+            return Ok(false);
+        }
+        let place = self.pick(count);
+        let Pending { invocation, operation, reply } = lock(&self.world).pending.swap_remove(place);
+        let answer = if may_fail && self.strikes(Fault::RefusedOperation, 0.08) {
+            None
+        } else if may_fail && self.strikes(Fault::LateOperation, 0.08) {
+            lock(&self.world).late.push(operation);
+            None
+        } else {
+            let answer = self.carry_out(&operation, invocation)?;
+            let is_lost = may_fail && self.strikes(Fault::LostReply, 0.08);
+            (!is_lost).then_some(answer)
+        };
+        // Whoever asked may be gone.
+        drop(reply.send(answer));
+        self.poll(invocation);
+        Ok(true)
+    }
+
+    /// Carries out an operation that nobody waits for. `false` where there is none.
+    pub(super) fn land_late_operation(&mut self) -> Result<bool, String> {
+        let count = lock(&self.world).late.len();
+        if count == 0 {
+            return Ok(false);
+        }
+        let place = self.pick(count);
+        let operation = lock(&self.world).late.swap_remove(place);
+        self.carry_out(&operation, LATE)?;
+        Ok(true)
+    }
+
+    fn carry_out(&mut self, operation: &Operation, invocation: u64) -> Result<Reply, String> {
+        let reply = lock(&self.world).carry_out(operation);
+        if self.story.is_some() {
+            let who = if invocation == LATE {
+                "somebody late".to_owned()
+            } else {
+                format!("invocation {invocation}")
+            };
+            self.say(|| format!("  {who} {}", tell(operation, &reply)));
+        }
+        if let Operation::Store(metering_core::batch_run::Request::Apply(update)) = operation {
+            let world = lock(&self.world);
+            self.auditor.after_write(&world.store, &update.row)?;
+        }
+        if reply == Reply::Invalid {
+            self.counts.add(Fault::RefusedRow);
+        }
+        Ok(reply)
+    }
+}

@@ -1,0 +1,150 @@
+//! Tells what an operation of a port did, in a line.
+
+use access_log::{Decoder, Limits, Origin};
+use metering_core::batch_run::{Reply, Request};
+use metering_core::call_id::CallId;
+use metering_core::claims::owner::{Purpose, RecordName, ShardName};
+use metering_core::claims::page::Page;
+use metering_core::shard::{QuarantinedPart, ShardHead};
+use metering_core::update_plan::CounterUpdate;
+
+use crate::api_log::HOUR_MS;
+use crate::ports::Operation;
+
+/// Tells an operation and its reply.
+pub fn tell(operation: &Operation, reply: &Reply) -> String {
+    let did = match operation {
+        Operation::Keep(record) => format!("keeps a part of {} ({})", name(&record.record), record.reason),
+        Operation::Store(request) => tell_request(request),
+    };
+    match reply {
+        Reply::Done => did,
+        Reply::Head(None) => format!("{did}: there is none"),
+        Reply::Head(Some(head)) => format!("{did}: {}", tell_head(head)),
+        Reply::Verdicts(verdicts) => {
+            let verdicts = verdicts.iter().map(|(record, verdict)| {
+                format!(" {} {} kept: {}", record.digits(), tell_part(&verdict.part), verdict.is_kept)
+            });
+            format!("{did}:{}", verdicts.collect::<String>())
+        }
+        Reply::Slice(pages) => {
+            let pages =
+                pages.iter().map(|stored| format!(" v{} {}", stored.version, tell_page(&stored.page)));
+            format!("{did}:{}", pages.collect::<String>())
+        }
+        other => format!("{did}: {other:?}"),
+    }
+}
+
+fn tell_request(request: &Request) -> String {
+    match request {
+        Request::ReadHead(shard) => format!("reads the head of {}", short(shard)),
+        Request::ReadVerdicts(shard, first, last) => {
+            format!("reads the verdicts on {} {} to {}", short(shard), first.digits(), last.digits())
+        }
+        Request::WriteHead(write) => {
+            let verdicts = write.verdicts.iter().map(|(record, verdict)| {
+                format!(", {} is judged: {}", record.digits(), tell_part(&verdict.part))
+            });
+            let verdicts: String = verdicts.collect();
+            format!("writes the head of {}, {}{verdicts}", short(&write.shard), tell_head(&write.head))
+        }
+        Request::ReadSlice(slice) => format!("reads {slice}"),
+        Request::WritePage(write) => {
+            let version = write.expected_version.unwrap_or(0);
+            format!(
+                "writes page {} of {} over v{version}: {}",
+                write.number,
+                write.slice,
+                tell_page(&write.page)
+            )
+        }
+        Request::Release(release) => {
+            let row = &release.row;
+            format!(
+                "releases {}'s {} of {} in gap {}",
+                row.api_key_id,
+                row.sort_key(),
+                release.record.digits(),
+                release.gap.number
+            )
+        }
+        Request::Keep(..) => "keeps".to_owned(),
+        Request::MarkKept(record, part) => format!("notes of {}: {}", name(record), tell_part(part)),
+        Request::Apply(update) => tell_update(update),
+    }
+}
+
+fn tell_update(update: &CounterUpdate) -> String {
+    let hours = update.hours.iter().enumerate().filter(|(_, calls)| **calls > 0);
+    let hours: String = hours.map(|(hour, calls)| format!(" {calls} at {hour}:00")).collect();
+    let CounterUpdate { row, first, last, gaps, .. } = update;
+    format!(
+        "counts for {} on {}:{hours}, records {} to {}, gaps {gaps:?}",
+        row.api_key_id,
+        row.day,
+        first.digits(),
+        last.digits()
+    )
+}
+
+fn tell_head(head: &ShardHead) -> String {
+    let digits = |number: &Option<metering_core::sequence_number::SequenceNumber>| {
+        number.as_ref().map_or("-".to_owned(), |number| number.digits().to_owned())
+    };
+    let gaps = head
+        .gaps
+        .iter()
+        .map(|gap| format!(", gap {} {:?} before {}", gap.number, gap.from, gap.before.digits()));
+    format!(
+        "v{} judged to {}, committed to {}{}",
+        head.version,
+        digits(&head.judged),
+        digits(&head.committed),
+        gaps.collect::<String>()
+    )
+}
+
+fn tell_page(page: &Page) -> String {
+    let runs = page.runs.iter().map(|run| {
+        let purpose = match run.owner.purpose {
+            Purpose::Count => "counts",
+            Purpose::Keep => "keeps",
+            Purpose::Refused => "was refused",
+        };
+        let ids: String = run.ids.iter().map(|id| format!(" {}", short_id(*id))).collect();
+        format!("[{} {purpose}{ids}]", name(&run.owner.record))
+    });
+    runs.collect()
+}
+
+fn tell_part(part: &QuarantinedPart) -> String {
+    match part {
+        QuarantinedPart::Whole => "all of it is kept".to_owned(),
+        QuarantinedPart::Events(events) => format!("events {events:?} are kept"),
+    }
+}
+
+/// Tells the calls of a record, as a version reads them that reads all.
+pub fn tell_record(data: &[u8], record_name: &str, arrived_at_ms: i64) -> String {
+    let mut calls = String::new();
+    let origin = Origin { record_name, arrived_at_ms };
+    let decoded = Decoder::new(Limits::default()).decode(data, origin, |event| {
+        let call = event.call.as_ref().map_or("unreadable", |call| call.api_key_id.unwrap_or("-"));
+        let hour = event.claimed_at_ms.div_euclid(HOUR_MS).rem_euclid(24);
+        calls += &format!(" {}={call}@{hour}", short_id(event.id));
+    });
+    if decoded.is_ok() { calls } else { " nothing that can be read".to_owned() }
+}
+
+fn short_id(id: CallId) -> String {
+    id.to_bytes()[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn name(record: &RecordName) -> String {
+    format!("{}/{}", short(&record.shard), record.sequence_number.digits())
+}
+
+fn short(shard: &ShardName) -> &str {
+    shard.shard_id().trim_start_matches("shardId-").trim_start_matches("00000000000")
+}
