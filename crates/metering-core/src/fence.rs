@@ -86,6 +86,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_mark_within_an_update_has_the_rest_planned_again() {
+        let number = |value: u32| SequenceNumber::parse(&value.to_string()).unwrap();
+        let verdict = |mark| judge(&number(8), &number(11), Some(&number(mark)));
+        assert_eq!(judge(&number(8), &number(11), None), Fence::Apply);
+        assert_eq!([2, 7].map(verdict), [Fence::Apply; 2]);
+        assert_eq!([8, 9, 10].map(verdict), [Fence::Replan; 3]);
+        assert_eq!([11, 100].map(verdict), [Fence::Skip; 2]);
+    }
+
     proptest! {
         /// A shard is read in order, but any stretch may be delivered again at
         /// any time, with any boundaries: the total is that of one delivery.
