@@ -79,7 +79,10 @@ mod tests {
                 Ok(()) => return,
                 Err(stored) => match judge(&update.first, &update.last, Some(&stored)) {
                     Fence::Skip => return,
-                    Fence::Replan => mark = Some(stored),
+                    Fence::Replan => {
+                        assert!(mark.as_ref() < Some(&stored), "a plan above a mark is fenced by it");
+                        mark = Some(stored);
+                    }
                     Fence::Apply => panic!("the ledger refused an update that the fence admits"),
                 },
             }
