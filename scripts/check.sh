@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What to run after each change: format, types of the stack, lints, and every
-# test that needs nothing but its own crate. scripts/test.sh runs this and the rest.
+# What to run after each change: format, types of the stack, whether the mutants
+# apply, lints, and every test that needs nothing but its own crate.
+# scripts/test.sh runs this and the rest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
@@ -11,7 +12,15 @@ need npm "install Node.js 20 or newer, with npm"
 
 types() { scripts/install-stack-tools.sh && (cd stack && npx tsc --noEmit); }
 
+mutants() {
+    local patch
+    for patch in scripts/mutants/*.patch; do
+        git apply --check "$patch" || { echo "$patch does not apply: fit it to the code" >&2; return 1; }
+    done
+}
+
 step "format" cargo fmt --all --check
+step "mutants apply" mutants
 step "types of the stack" types
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "unit tests" cargo test --locked --no-fail-fast

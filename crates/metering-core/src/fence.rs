@@ -79,11 +79,24 @@ mod tests {
                 Ok(()) => return,
                 Err(stored) => match judge(&update.first, &update.last, Some(&stored)) {
                     Fence::Skip => return,
-                    Fence::Replan => mark = Some(stored),
+                    Fence::Replan => {
+                        assert!(mark.as_ref() < Some(&stored), "a plan above a mark is fenced by it");
+                        mark = Some(stored);
+                    }
                     Fence::Apply => panic!("the ledger refused an update that the fence admits"),
                 },
             }
         }
+    }
+
+    #[test]
+    fn a_mark_within_an_update_has_the_rest_planned_again() {
+        let number = |value: u32| SequenceNumber::parse(&value.to_string()).unwrap();
+        let verdict = |mark| judge(&number(8), &number(11), Some(&number(mark)));
+        assert_eq!(judge(&number(8), &number(11), None), Fence::Apply);
+        assert_eq!([2, 7].map(verdict), [Fence::Apply; 2]);
+        assert_eq!([8, 9, 10].map(verdict), [Fence::Replan; 3]);
+        assert_eq!([11, 100].map(verdict), [Fence::Skip; 2]);
     }
 
     proptest! {

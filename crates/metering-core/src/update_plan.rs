@@ -137,6 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_above_a_mark_begins_behind_it_and_has_all_that_follows() {
+        let usage = batch(&[5, 4, 3, 2]);
+        let plan = |mark: usize| {
+            let shard = ShardName::from_stored("shard");
+            plan_row(&usage, &usage.rows(|_, _| true)[0], &shard, |_| true, Some(&number(mark)))
+        };
+        let of_the_last_two = plan(1).unwrap();
+        assert_eq!((&of_the_last_two.first, &of_the_last_two.last), (&number(2), &number(3)));
+        assert_eq!((of_the_last_two.total(), &of_the_last_two.hours[..4]), (5, &[2, 2, 1, 0][..]));
+        assert_eq!(plan(2).unwrap().total(), 2);
+        assert_eq!(plan(3), None);
+    }
+
+    #[test]
     fn the_sort_key_puts_the_days_of_a_month_in_order() {
         let usage = batch(&[1]);
         let shard = ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000007");

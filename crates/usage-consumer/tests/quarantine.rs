@@ -44,6 +44,19 @@ async fn a_record_is_not_counted_before_its_bad_events_are_kept() {
 }
 
 #[tokio::test]
+async fn of_a_record_that_is_partly_bad_the_bad_events_are_kept_and_no_others() {
+    let ports = MemoryPorts::default();
+    let lines = [call("k", NOW_MS), "{".to_owned(), call("k", NOW_MS + 1)];
+    deliver(&consumer(&ports), 0, &[record(10, envelope(1, &lines))]).await;
+    assert_eq!((ports.total("k"), ports.keeps()), (2, 1));
+    // Where nothing is claimed yet, whatever can be counted of it counts.
+    let elsewhere = MemoryPorts::default();
+    deliver(&consumer(&elsewhere), 0, &[record(20, kept(&ports)[0].clone())]).await;
+    assert_eq!(elsewhere.total("k"), 0);
+    assert!(elsewhere.store().quarantine[0].detail.starts_with("1 of 1 events; event 0: "));
+}
+
+#[tokio::test]
 async fn nothing_is_counted_past_a_failed_claim() {
     let ports = MemoryPorts::default();
     let consumer = consumer(&ports);

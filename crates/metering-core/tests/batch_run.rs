@@ -1,0 +1,166 @@
+//! The run of a batch on ports in memory: what it claims, keeps and counts, and
+//! what it has delivered again when a request fails.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use memory_ports::Store;
+use metering_core::aggregate::{BatchUsage, RecordIndex};
+use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, RunSettings, RunTally};
+use metering_core::call_id::CallId;
+use metering_core::claims::layout::LogStreamHash;
+use metering_core::claims::owner::ShardName;
+use metering_core::ports::LedgerReply;
+use metering_core::sequence_number::SequenceNumber;
+use metering_core::window::{CallWindow, DAY_MS};
+
+/// 2026-11-24T08:34:30Z.
+const NOW_MS: i64 = 1_795_509_270_000;
+/// A call of this time is claimed in another slice than one of [`NOW_MS`].
+const LATER_MS: i64 = NOW_MS + 10_000;
+/// The age up to which a call is counted.
+const MAX_CALL_AGE_MS: i64 = 35 * DAY_MS;
+
+fn number(digits: u32) -> SequenceNumber {
+    SequenceNumber::parse(&digits.to_string()).unwrap()
+}
+
+/// Records of one shard, each with the times of its calls, all of one key.
+fn batch(records: &[(u32, &[i64])]) -> Batch {
+    let mut usage = BatchUsage::new();
+    for (digits, calls) in records {
+        usage.begin_record(number(*digits)).unwrap();
+        for (event, call_ms) in (0..).zip(*calls) {
+            let window = CallWindow::at(*call_ms).unwrap();
+            usage.add_call(event, CallId::new("call", *call_ms), "key", window, *call_ms, true);
+        }
+        usage.end_record(&"0:10000:1".parse().unwrap(), LogStreamHash::default());
+    }
+    let records = vec![BatchRecord { arrived_at_ms: NOW_MS, is_readable: true }; records.len()];
+    Batch { shard: ShardName::from_stored("1/r/usage/shard"), usage, records }
+}
+
+/// Runs a batch whose requests `answer` carries out. Tells the place of the
+/// record to resume from, and what was done.
+fn run_with(batch: &Batch, mut answer: impl FnMut(&Request) -> Reply) -> (Option<usize>, RunTally) {
+    let mut run = BatchRun::new(batch, RunSettings { claim_retention_ms: MAX_CALL_AGE_MS });
+    while let Some((job, request)) = run.next() {
+        run.answer(job, answer(&request));
+    }
+    assert!(run.is_done());
+    (run.outcome().lowest_failed().map(RecordIndex::position), run.tally())
+}
+
+fn run(store: &mut Store, batch: &Batch) -> (Option<usize>, RunTally) {
+    run_with(batch, |request| store.carry_out(request))
+}
+
+/// Runs a batch of which the requests that `is_failing` picks get no reply.
+/// Tells the place of the record to resume from.
+fn run_without(store: &mut Store, batch: &Batch, is_failing: fn(&Request) -> bool) -> Option<usize> {
+    let answer =
+        |request: &Request| if is_failing(request) { Reply::Failed } else { store.carry_out(request) };
+    run_with(batch, answer).0
+}
+
+#[test]
+fn a_call_is_counted_by_the_record_that_claimed_it_first_and_by_no_other() {
+    let mut store = Store::default();
+    run(&mut store, &batch(&[(10, &[NOW_MS, NOW_MS + 1])]));
+    let (resume, tally) = run(&mut store, &batch(&[(11, &[NOW_MS + 1, NOW_MS + 2])]));
+    assert_eq!((resume, tally.duplicate_calls, store.total("key")), (None, 1, 3));
+}
+
+#[test]
+fn a_record_whose_claims_fail_is_counted_when_it_is_delivered_again() {
+    let claims: [fn(&Request) -> bool; 2] = [
+        |request| matches!(request, Request::ReadSlice(_)),
+        |request| matches!(request, Request::WritePage(_)),
+    ];
+    for is_failing in claims {
+        let (mut store, records) = (Store::default(), batch(&[(10, &[NOW_MS])]));
+        assert_eq!(run_without(&mut store, &records, is_failing), Some(0));
+        assert_eq!(store.total("key"), 0, "it is not known whose the call is");
+        assert_eq!(run(&mut store, &records).0, None);
+        assert_eq!(store.total("key"), 1);
+    }
+}
+
+#[test]
+fn records_behind_a_failed_one_wait_for_it() {
+    let mut store = Store::default();
+    let records = batch(&[(10, &[NOW_MS]), (11, &[LATER_MS]), (12, &[NOW_MS + 1])]);
+    let is_failing =
+        |request: &Request| matches!(request, Request::ReadSlice(slice) if slice.start_ms == LATER_MS);
+    assert_eq!(run_without(&mut store, &records, is_failing), Some(1));
+    assert_eq!(store.total("key"), 1);
+    assert_eq!(run(&mut store, &batch(&[(11, &[LATER_MS]), (12, &[NOW_MS + 1])])).0, None);
+    assert_eq!(store.total("key"), 3);
+}
+
+#[test]
+fn a_record_whose_row_does_not_answer_is_delivered_again_with_all_behind_it() {
+    let (mut store, records) = (Store::default(), batch(&[(10, &[]), (11, &[NOW_MS]), (12, &[NOW_MS + 1])]));
+    let resume = run_without(&mut store, &records, |request| matches!(request, Request::Apply(_)));
+    assert_eq!((resume, store.total("key")), (Some(1), 0));
+    assert_eq!(run(&mut store, &records).0, None);
+    assert_eq!(store.total("key"), 2);
+}
+
+#[test]
+fn a_record_that_was_counted_without_a_reply_and_the_next_one_count_once_together() {
+    let mut store = Store::default();
+    let (resume, _) = run_with(&batch(&[(10, &[NOW_MS])]), |request| {
+        let reply = store.carry_out(request);
+        if matches!(request, Request::Apply(_)) { Reply::Failed } else { reply }
+    });
+    assert_eq!((resume, store.total("key")), (Some(0), 1), "nobody knows that it was counted");
+    let (resume, tally) = run(&mut store, &batch(&[(10, &[NOW_MS]), (11, &[NOW_MS + 1])]));
+    assert_eq!((resume, tally.fenced_updates, store.total("key")), (None, 1, 2));
+}
+
+/// The row has one writer. Where it answers as if it had another, nothing is lost.
+#[test]
+fn a_row_that_never_takes_an_update_has_its_records_delivered_again() {
+    let times: Vec<i64> = (0..20).map(|call| NOW_MS + call).collect();
+    let records: Vec<(u32, &[i64])> = (10..).zip(times.chunks(1)).collect();
+    let marks: [fn(SequenceNumber) -> SequenceNumber; 2] = [|first| first, |first| first.predecessor()];
+    for (mark, tries) in marks.into_iter().zip([6, 1]) {
+        let mut store = Store::default();
+        let (resume, tally) = run_with(&batch(&records), |request| match request {
+            Request::Apply(update) => Reply::Ledger(LedgerReply::Fenced(mark(update.first.clone()))),
+            request => store.carry_out(request),
+        });
+        assert_eq!((resume, tally.fenced_updates, tally.counted_calls), (Some(tries - 1), tries as u64, 0));
+    }
+}
+
+/// Such a record is known by its verdict.
+#[test]
+fn no_call_of_a_given_up_record_is_claimed_when_it_is_read_again() {
+    let (mut store, given_up) = (Store::default(), batch(&[(10, &[NOW_MS])]));
+    run_without(&mut store, &given_up, |request| matches!(request, Request::ReadSlice(_)));
+    run(&mut store, &batch(&[(11, &[LATER_MS])]));
+    let (resume, tally) = run_with(&given_up, |request| {
+        assert!(!matches!(request, Request::ReadSlice(_) | Request::WritePage(_)), "{request:?}");
+        store.carry_out(request)
+    });
+    assert_eq!((resume, tally.given_up_records, tally.kept_records, store.total("key")), (None, 1, 1, 1));
+}
+
+/// Until then another record can bring the call once more.
+#[test]
+fn a_claim_is_kept_as_long_as_its_call_can_be_counted() {
+    let mut store = Store::default();
+    let mut writes = 0;
+    run_with(&batch(&[(10, &[NOW_MS]), (11, &[LATER_MS])]), |request| {
+        let expires_at_ms = match request {
+            Request::WritePage(write) => write.expires_at_ms,
+            Request::WriteHead(write) => write.expires_at_ms,
+            _ => return store.carry_out(request),
+        };
+        assert!(expires_at_ms >= NOW_MS + MAX_CALL_AGE_MS, "{request:?}");
+        writes += 1;
+        store.carry_out(request)
+    });
+    assert_eq!(writes, 4, "a page for each slice, and the head as it is judged and committed");
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Plants one small bug at a time, and sees whether the tests of its crate notice.
+#
+#   scripts/mutants.sh [NAME...]     scripts/mutants/NAME.patch; all of them where none is named
+#   scripts/mutants.sh --table       all of them, and writes docs/MUTANTS.md
+#
+# Works on a copy of what Git tracks, with uncommitted changes, in target/mutants,
+# with a target folder of its own. A bug is caught when a test fails or does not
+# end in time. Exits with 1 where a bug survives, where a patch does not apply or
+# compile, or where the tests fail without any bug.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/step.sh
+limit_s=120
+tree=target/mutants/tree
+log=target/mutants/log
+
+fail() { echo "mutants: $*" >&2; exit 1; }
+crate_of() { sed -n '/^+++ /{ s|^+++ b/crates/\([^/]*\)/.*|\1|p; q; }' "$1"; }
+words_of() { sed '/^$/,$d' "$1" | paste -sd ' ' -; }
+apply() { git apply --directory="$tree" "$@"; }
+
+# cargo_test LIMIT_S CRATE [OPTION...]   The cases that proptest generates are the same each
+# time, and those that fail with one bug are not kept for the next.
+cargo_test() {
+    (
+        cd "$tree"
+        export CARGO_TARGET_DIR=../target PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1
+        timeout "$1" cargo test --locked --no-fail-fast --color never --tests --package "${@:2}"
+    ) > "$log" 2>&1 < /dev/null
+}
+
+# Some of the tests that failed or hung, in Markdown.
+failed_tests() {
+    sed -nE 's/^test ([^ ]*) .*(FAILED$|has been running for over ).*/\1/p' "$log" | sort -u |
+        awk 'NR <= 2 { printf "%s`%s`", (NR > 1 ? ", " : ""), $0 } END { if (NR > 2) printf " and %d more", NR - 2 }'
+}
+
+# Sets verdict and by.
+try() {
+    local crate=$1 patch=$2 status=0
+    by=
+    apply "$patch" 2> "$log" || { verdict="does not apply" by=$(head -n 1 "$log"); return; }
+    if cargo_test 0 "$crate" --no-run; then
+        cargo_test "$limit_s" "$crate" || status=$?
+        case $status in
+            0) verdict=SURVIVED ;;
+            124) verdict=caught by="$(failed_tests), without an end" ;;
+            *) verdict=caught by=$(failed_tests) ;;
+        esac
+    else
+        verdict="broken patch" by=$(grep -m 1 '^error' "$log" || true)
+    fi
+    apply --reverse "$patch"
+}
+
+need cargo "install Rust from https://rustup.rs"
+need timeout "install the GNU core utilities"
+table=
+if [ "${1:-}" = --table ]; then
+    table=docs/MUTANTS.md
+    shift
+    [ $# -eq 0 ] || fail "--table is for all patches"
+fi
+[ $# -gt 0 ] || set -- $(basename -s .patch scripts/mutants/*.patch)
+# By crate, so that little is compiled again.
+list=$(for name; do
+    patch=scripts/mutants/$name.patch
+    [ -f "$patch" ] || fail "there is no $patch"
+    echo "$(crate_of "$patch") $name"
+done | sort)
+
+rm -rf "$tree"
+mkdir -p "$tree"
+changed=$(git stash create)
+git archive "${changed:-HEAD}" | tar -x -m -C "$tree"
+
+for crate in $(cut -d ' ' -f 1 <<< "$list" | uniq); do
+    { cargo_test 0 "$crate" --no-run && cargo_test "$limit_s" "$crate"; } ||
+        { cat "$log"; fail "the tests of $crate fail without any bug, or take $limit_s s"; }
+done
+
+caught=0 rows=
+while read -r crate name; do
+    patch=scripts/mutants/$name.patch
+    try "$crate" "$patch"
+    [ "$verdict" != caught ] || caught=$((caught + 1))
+    rows+="| \`$name\` | $(words_of "$patch") | \`$crate\` | $by |"$'\n'
+    printf '%-24s %-14s %-14s %s\n' "$name" "$crate" "$verdict" "$by"
+done <<< "$list"
+
+echo "$caught of $# caught"
+[ "$caught" -eq $# ] || exit 1
+[ -z "$table" ] || cat > "$table" <<TABLE
+# Mutants
+
+A mutant is the code with one small bug in it. Each of these bugs would make a count, a limit or a claim wrong. The tests
+of the crate that it is in have to notice it. \`scripts/mutants.sh\` plants each bug and runs those tests;
+\`scripts/mutants.sh --table\` writes this file.
+
+| mutant | bug | crate | caught by |
+| --- | --- | --- | --- |
+${rows%$'\n'}
+TABLE
