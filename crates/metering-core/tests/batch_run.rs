@@ -8,7 +8,7 @@ use metering_core::aggregate::{BatchUsage, RecordIndex};
 use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, RunSettings, RunTally};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::LogStreamHash;
-use metering_core::claims::owner::ShardName;
+use metering_core::claims::owner::{PutBackFrom, ShardName};
 use metering_core::ports::LedgerReply;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::window::{CallWindow, DAY_MS};
@@ -35,14 +35,15 @@ fn batch(records: &[(u32, &[i64])]) -> Batch {
         }
         usage.end_record(&"0:10000:1".parse().unwrap(), LogStreamHash::default());
     }
-    let records = vec![BatchRecord { arrived_at_ms: NOW_MS, is_readable: true }; records.len()];
-    Batch { shard: ShardName::from_stored("1/r/usage/shard"), usage, records }
+    let record =
+        BatchRecord { arrived_at_ms: NOW_MS, is_readable: true, put_back_from: PutBackFrom::default() };
+    Batch { shard: ShardName::from_stored("1/r/usage/shard"), usage, records: vec![record; records.len()] }
 }
 
 /// Runs a batch whose requests `answer` carries out. Tells the place of the
 /// record to resume from, and what was done.
 fn run_with(batch: &Batch, mut answer: impl FnMut(&Request) -> Reply) -> (Option<usize>, RunTally) {
-    let mut run = BatchRun::new(batch, RunSettings { claim_retention_ms: MAX_CALL_AGE_MS });
+    let mut run = BatchRun::new(batch, RunSettings { max_call_age_ms: MAX_CALL_AGE_MS });
     while let Some((job, request)) = run.next() {
         run.answer(job, answer(&request));
     }
