@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every check of this project: scripts/check.sh, the model checker, the
-# end-to-end tests, the stack with its deployment and runbooks, the demo,
+# Every check of this project: scripts/check.sh, the simulation, the model
+# checker, the end-to-end tests, the stack with its deployment and runbooks, the demo,
 # licences. Stops early only where scripts/check.sh or a build fails.
 # Ends with a line that says how many tests passed.
 set -euo pipefail
@@ -38,6 +38,12 @@ stack() {
     cat target/stack-tests.txt >> "$log" || echo "test result: FAILED. 0 passed; 1 failed; stack" >> "$log"
     return "$status"
 }
+simulation() {
+    local result="ok. 1 passed; 0 failed" status=0
+    target/debug/metering-sim --seeds 600 || { result="FAILED. 0 passed; 1 failed"; status=1; }
+    echo "test result: $result; metering-sim" >> "$log"
+    return "$status"
+}
 demo() {
     local result="ok. 1 passed; 0 failed" status=0
     scripts/demo.sh 5000 || { result="FAILED. 0 passed; 1 failed"; status=1; }
@@ -48,6 +54,7 @@ demo() {
 status=0
 step "check" logged scripts/check.sh
 step "the binaries, which the tests run" scripts/build-local.sh
+step "simulation" simulation || status=1
 step "model checker" rust_tests metering-models || status=1
 step "end-to-end tests" rust_tests end-to-end || status=1
 step "stack" stack || status=1

@@ -42,7 +42,7 @@ async fn a_million_calls_are_counted_once_and_two_replays_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_million_calls_are_counted_once_through_crashes_throttles_lost_replies_duplicates_and_resharding() {
+async fn a_million_calls_are_counted_once_through_crashes_lost_replies_regrouped_and_late_batches_and_resharding() {
     let _machine = MACHINE.lock().await;
     let seed = rand::rng().random();
     println!("seed {seed}");
@@ -52,6 +52,10 @@ async fn a_million_calls_are_counted_once_through_crashes_throttles_lost_replies
         throttled_write: 0.05,
         lost_reply: 0.02,
         duplicate_batch: 0.01,
+        regrouped_batch: 0.02,
+        late_batch: 0.02,
+        late_batch_delay_ms: 5_000,
+        torn_transaction: 0.02,
         ..FaultRates::default()
     };
     options.fault_seed = seed;

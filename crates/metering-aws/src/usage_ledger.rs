@@ -240,7 +240,9 @@ fn release_expression(release: &RowRelease, exists: bool, retention_days: u32) -
         (":none", "attribute_not_exists(seq)".to_owned())
     };
     let earlier = release.earlier_gaps.iter().map(|gap| gap_attribute(*gap));
-    let earlier: String = earlier.map(|gap| format!(", {gap} = if_not_exists({gap}, {before})")).collect();
+    let earlier: Vec<String> =
+        earlier.map(|gap| format!(", {gap} = if_not_exists({gap}, {before})")).collect();
+    let earlier = earlier.concat();
     let update = format!("ADD #total :zero SET {name} = {before}{earlier}, seq = :fence, #ttl = :ttl");
     Expression { update, condition, values }
 }

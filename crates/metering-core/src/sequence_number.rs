@@ -97,15 +97,12 @@ impl SequenceNumber {
     #[must_use]
     pub fn successor(&self) -> Self {
         let mut digits = self.digits().as_bytes().to_vec();
-        match digits.iter().rposition(|digit| *digit != b'9') {
-            Some(last) => {
-                digits[last] += 1;
-                digits[last + 1..].fill(b'0');
-            }
-            None => {
-                digits.fill(b'0');
-                digits.insert(0, b'1');
-            }
+        if let Some(last) = digits.iter().rposition(|digit| *digit != b'9') {
+            digits[last] += 1;
+            digits[last + 1..].fill(b'0');
+        } else {
+            digits.fill(b'0');
+            digits.insert(0, b'1');
         }
         let digits: String = digits.into_iter().map(char::from).collect();
         Self::parse(&digits).unwrap_or_else(|_| self.clone())
@@ -152,6 +149,16 @@ mod tests {
             let (a, b) = (SequenceNumber::parse(&left).unwrap(), SequenceNumber::parse(&right).unwrap());
             prop_assert_eq!(a.cmp(&b), numeric_order(&left, &right));
             prop_assert_eq!(a.storage_form().cmp(b.storage_form()), numeric_order(&left, &right));
+        }
+
+        #[test]
+        fn a_number_lies_between_its_neighbours(digits in "0|[1-9][0-9]{0,3}|9{1,40}|10{1,40}") {
+            let number = SequenceNumber::parse(&digits).unwrap();
+            prop_assert_eq!(number.successor().predecessor(), number.clone());
+            prop_assert!(number < number.successor());
+            if let Ok(integer) = digits.parse::<u32>() {
+                prop_assert_eq!(number.successor().digits(), (integer + 1).to_string());
+            }
         }
 
         #[test]

@@ -87,9 +87,9 @@ fn report(summary: &Summary, settings: &Settings) -> bool {
         println!("seed {seed}: {problem}\nlooking for a shorter story");
         let (seed, settings) = shorten(*seed, settings);
         let without = Fault::ALL.into_iter().filter(|fault| !settings.faults.contains(*fault));
-        let options: String = without.map(|fault| format!(" --without {}", fault.name())).collect();
+        let options: Vec<String> = without.map(|fault| format!(" --without {}", fault.name())).collect();
         tell(seed, &settings);
-        println!("told again by: --seed {seed} --steps {}{options}", settings.steps);
+        println!("told again by: --seed {seed} --steps {}{}", settings.steps, options.concat());
         return false;
     }
     println!("nothing is lost and nothing counted twice");

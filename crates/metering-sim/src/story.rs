@@ -77,7 +77,8 @@ fn tell_request(request: &Request) -> String {
 
 fn tell_update(update: &CounterUpdate) -> String {
     let hours = update.hours.iter().enumerate().filter(|(_, calls)| **calls > 0);
-    let hours: String = hours.map(|(hour, calls)| format!(" {calls} at {hour}:00")).collect();
+    let hours: Vec<String> = hours.map(|(hour, calls)| format!(" {calls} at {hour}:00")).collect();
+    let hours = hours.concat();
     let CounterUpdate { row, first, last, gaps, .. } = update;
     format!(
         "counts for {} on {}:{hours}, records {} to {}, gaps {gaps:?}",
@@ -112,7 +113,8 @@ fn tell_page(page: &Page) -> String {
             Purpose::Keep => "keeps",
             Purpose::Refused => "was refused",
         };
-        let ids: String = run.ids.iter().map(|id| format!(" {}", short_id(*id))).collect();
+        let ids: Vec<String> = run.ids.iter().map(|id| format!(" {}", short_id(*id))).collect();
+        let ids = ids.concat();
         format!("[{} {purpose}{ids}]", name(&run.owner.record))
     });
     runs.collect()
@@ -127,18 +129,19 @@ fn tell_part(part: &QuarantinedPart) -> String {
 
 /// Tells the calls of a record, as a version reads them that reads all.
 pub fn tell_record(data: &[u8], record_name: &str, arrived_at_ms: i64) -> String {
-    let mut calls = String::new();
+    let mut calls = Vec::new();
     let origin = Origin { record_name, arrived_at_ms };
     let decoded = Decoder::new(Limits::default()).decode(data, origin, |event| {
         let call = event.call.as_ref().map_or("unreadable", |call| call.api_key_id.unwrap_or("-"));
         let hour = event.claimed_at_ms.div_euclid(HOUR_MS).rem_euclid(24);
-        calls += &format!(" {}={call}@{hour}", short_id(event.id));
+        calls.push(format!(" {}={call}@{hour}", short_id(event.id)));
     });
-    if decoded.is_ok() { calls } else { " nothing that can be read".to_owned() }
+    if decoded.is_ok() { calls.concat() } else { " nothing that can be read".to_owned() }
 }
 
 fn short_id(id: CallId) -> String {
-    id.to_bytes()[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+    let [first, second, third, ..] = id.to_bytes();
+    format!("{first:02x}{second:02x}{third:02x}")
 }
 
 fn name(record: &RecordName) -> String {

@@ -52,7 +52,7 @@ fn is_named(record: &KeptRecord, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use metering_core::claims::owner::{RecordName, ShardName};
+    use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
     use metering_core::sequence_number::SequenceNumber;
 
     #[test]
@@ -63,6 +63,7 @@ mod tests {
                 sequence_number: SequenceNumber::parse("4957").unwrap(),
             },
             arrived_at_ms: 0,
+            put_back_from: PutBackFrom::default(),
             reason: "no-status".to_owned(),
             detail: String::new(),
             digest: "ba7816bf8f01cfea".to_owned(),

@@ -39,7 +39,7 @@ fn print_json(record: &KeptRecord) {
 }
 
 fn print(record: &KeptRecord) {
-    let KeptRecord { record: name, arrived_at_ms, reason, detail, digest, payload } = record;
+    let KeptRecord { record: name, arrived_at_ms, reason, detail, digest, payload, .. } = record;
     let arrived = Timestamp::from_millisecond(*arrived_at_ms)
         .map_or_else(|_| arrived_at_ms.to_string(), |time| time.to_string());
     println!("record   {}", name.sequence_number);

@@ -44,8 +44,10 @@ impl Knowledge for BatchRun<'_> {
     }
 
     fn counted(&self, owner: &RecordName, call: u32) -> Counted {
+        let has_row = self.batch.usage.calls()[call as usize].has_row();
         match self.counted_by.get(&(owner.clone(), call)) {
-            None => Counted::Unknown,
+            None if has_row => Counted::Unknown,
+            None => Counted::Unknowable,
             Some(true) => Counted::Yes,
             Some(false) => Counted::No,
         }

@@ -66,6 +66,8 @@ pub enum OwnerState {
 pub enum Counted {
     /// The ledger's row has to be asked.
     Unknown,
+    /// The row cannot be asked: this version cannot read which it is.
+    Unknowable,
     /// The call is counted.
     Yes,
     /// The call is not counted, and the given-up record cannot count it any more.
@@ -230,17 +232,20 @@ fn verdict(wish: &Wish, record: &RecordName, owner: &Owner, knowledge: &impl Kno
         _ if !knowledge.puts_back(wish.record, &owner.record) => Verdict::Anothers,
         (Purpose::Count, Purpose::Refused) => Verdict::TakeOver(Purpose::Count),
         (_, Purpose::Refused) => Verdict::TakeOver(Purpose::Refused),
-        (Purpose::Count, Purpose::Count) => match knowledge.state(&owner.record) {
+        (wished, Purpose::Count) => match knowledge.state(&owner.record) {
             OwnerState::Unknown => Verdict::AskShard,
-            OwnerState::Alive => Verdict::Anothers,
+            OwnerState::Alive if wished == Purpose::Count => Verdict::Anothers,
+            // It may have been given up so long ago that nobody knows any more.
+            OwnerState::Alive => Verdict::Mine,
             OwnerState::GivenUp => match knowledge.counted(&owner.record, wish.call) {
                 Counted::Unknown => Verdict::AskRow,
+                Counted::Unknowable => Verdict::Mine,
                 Counted::Yes => Verdict::Anothers,
-                Counted::No => Verdict::TakeOver(Purpose::Count),
+                Counted::No if wished == Purpose::Count => Verdict::TakeOver(Purpose::Count),
+                // Another invocation of this record may yet want to count it.
+                Counted::No => Verdict::TakeOver(Purpose::Refused),
             },
         },
-        // It may be counted; who can count it decides when it is put back.
-        (_, Purpose::Count) => Verdict::Mine,
     }
 }
 

@@ -91,7 +91,7 @@ impl Simulation<'_> {
     }
 
     /// Hands a batch over to some version of the function.
-    pub(super) fn invoke_some(&mut self) -> Result<(), String> {
+    pub(super) fn invoke_some(&mut self) {
         let version = if self.strikes(Fault::StrictVersion, 0.2) {
             Version::Strict
         } else if self.strikes(Fault::UnableVersion, 0.1) {
@@ -99,18 +99,18 @@ impl Simulation<'_> {
         } else {
             Version::Able
         };
-        self.invoke(Some(version)).map(|_| ())
+        self.invoke(Some(version));
     }
 
-    /// Hands a batch over; `None` for the version means the able one.
-    pub(super) fn invoke(&mut self, version: Option<Version>) -> Result<bool, String> {
+    /// Hands a batch over; `None` for the version means the able one. `false` where there is no batch.
+    pub(super) fn invoke(&mut self, version: Option<Version>) -> bool {
         let is_ready = |shard: &Shard| {
             shard.has_batch() && shard.parents.iter().all(|parent| self.shards[*parent].is_read_to_its_end())
         };
         let ready: Vec<usize> =
             (0..self.shards.len()).filter(|shard| is_ready(&self.shards[*shard])).collect();
         if ready.is_empty() {
-            return Ok(false);
+            return false;
         }
         let shard = ready[self.pick(ready.len())];
         let limit = self.random.random_range(1..8);
@@ -123,7 +123,7 @@ impl Simulation<'_> {
         self.invocations.insert(number, Invocation { shard, batch, future });
         self.shards[shard].live = Some(number);
         self.poll(number);
-        Ok(true)
+        true
     }
 
     fn handler(
@@ -223,19 +223,19 @@ impl Simulation<'_> {
 
     /// Has Lambda take an invocation for failed. It goes on all the same, or
     /// is gone, perhaps with operations that are still carried out.
-    pub(super) fn time_out(&mut self) -> Result<(), String> {
+    pub(super) fn time_out(&mut self) {
         let busy: Vec<usize> =
             (0..self.shards.len()).filter(|shard| self.shards[*shard].live.is_some()).collect();
         if busy.is_empty() {
-            return Ok(());
+            return;
         }
         let shard = busy[self.pick(busy.len())];
-        let Some(number) = self.shards[shard].live else { return Ok(()) };
+        let Some(number) = self.shards[shard].live else { return };
         let batch = self.invocations[&number].batch.clone();
         let is_zombie = self.random.random_bool(0.5);
         let fault = if is_zombie { Fault::Zombie } else { Fault::Kill };
         if !self.strikes(fault, 1.0) {
-            return Ok(());
+            return;
         }
         self.say(|| format!("invocation {number} is taken for failed: {}", fault.name()));
         self.shards[shard].live = None;
@@ -249,7 +249,6 @@ impl Simulation<'_> {
         } else {
             self.retry(shard, batch);
         }
-        Ok(())
     }
 
     /// Ends an invocation; each of its operations under way is carried out late or never.

@@ -157,10 +157,10 @@ impl<'s> Simulation<'s> {
         match self.random.random_range(0..1_000) {
             0..110 => self.produce(),
             110..250 => self.deliver(),
-            250..400 => self.invoke_some()?,
+            250..400 => self.invoke_some(),
             400..880 => drop(self.operate(true)?),
             880..915 => drop(self.land_late_operation()?),
-            915..940 => self.time_out()?,
+            915..940 => self.time_out(),
             940..944 => self.reshard(),
             944..948 => self.restart_mapping(),
             948..951 => self.replay(),
@@ -199,7 +199,7 @@ impl<'s> Simulation<'s> {
                 self.deliver();
             }
             let has_operated = self.operate(false)?;
-            let has_invoked = self.invoke(None)?;
+            let has_invoked = self.invoke(None);
             if !has_operated && !has_invoked && self.invocations.is_empty() {
                 return Ok(());
             }

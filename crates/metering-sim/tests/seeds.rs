@@ -1,0 +1,25 @@
+//! A share of the simulation that takes seconds; the program simulates as many seeds as are wanted.
+
+use metering_sim::faults::FaultSet;
+use metering_sim::search::search;
+use metering_sim::simulation::{Settings, simulate};
+
+fn settings() -> Settings {
+    Settings { steps: 1_500, faults: FaultSet::all() }
+}
+
+#[test]
+fn nothing_is_lost_or_counted_twice_and_every_fault_strikes() {
+    let summary = search(0, 79, &settings(), &|| true);
+    assert_eq!((summary.failure, summary.seeds), (None, 80));
+    for fault in FaultSet::all().iter() {
+        assert!(summary.faults.count(fault) > 0, "{} never struck", fault.name());
+    }
+}
+
+#[test]
+fn a_seed_tells_the_same_story_again() {
+    let (first, second) = (simulate(3, &settings(), true), simulate(3, &settings(), true));
+    assert!(first.story.len() > 100);
+    assert_eq!(first.story, second.story);
+}
