@@ -42,7 +42,8 @@ async fn a_million_calls_are_counted_once_and_two_replays_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_million_calls_are_counted_once_through_crashes_lost_replies_regrouped_and_late_batches_and_resharding() {
+async fn a_million_calls_are_counted_once_through_crashes_lost_replies_regrouped_and_late_batches_and_resharding()
+ {
     let _machine = MACHINE.lock().await;
     let seed = rand::rng().random();
     println!("seed {seed}");

@@ -107,8 +107,8 @@ impl BatchRun<'_> {
         }
     }
 
-    /// What is committed is counted: where the head cannot be written, the next
-    /// batch takes its records for given up, and their rows tell otherwise.
+    /// A batch whose commit is not known is delivered again, though it is
+    /// counted: else the next one would take its records for given up.
     pub(super) fn head_is_committed(&mut self, reply: &Reply) {
         match reply {
             Reply::Write(WriteReply::Written) => self.tally.head_writes += 1,
@@ -117,14 +117,13 @@ impl BatchRun<'_> {
                 self.tally.conflicts += 1;
                 self.request(Request::ReadHead(self.batch.shard.clone()), Task::CommitHead);
             }
-            _ => {}
+            _ => self.fail_all(),
         }
     }
 
     pub(super) fn head_is_read_to_commit(&mut self, reply: Reply) {
-        if let Reply::Head(head) = reply {
-            self.head = head.unwrap_or_default();
-            self.write_commit();
-        }
+        let Reply::Head(head) = reply else { return self.fail_all() };
+        self.head = head.unwrap_or_default();
+        self.write_commit();
     }
 }
