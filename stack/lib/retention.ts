@@ -6,7 +6,7 @@ export const STREAM_RETENTION_HOURS = 24;
 export const RAISED_STREAM_RETENTION_DAYS = 7;
 /** Days for which the quarantine keeps a message: the most that SQS allows. */
 export const QUARANTINE_RETENTION_DAYS = 14;
-/** Days for which a claim is kept: later than this, nobody can tell whether a call was counted before. */
+/** Days after it was made for which a call is recognised: later than this, nobody can tell whether it was counted before. */
 export const CLAIM_RETENTION_DAYS = 35;
 /** Days for which the ledger keeps the rows of a day. */
 export const USAGE_RETENTION_DAYS = 400;

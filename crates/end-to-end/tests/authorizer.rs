@@ -180,7 +180,7 @@ async fn a_limit_ends_the_calls_is_told_in_headers_and_alerts_once() {
         (StatusCode::OK, &json!("limited"), &json!(admitted))
     );
     assert_eq!((&usage["limit"]["remaining"], &usage["limit"]["used"]), (&json!(0), &json!(admitted)));
-    assert!(usage["as_of"].as_str().unwrap() <= usage["read_at"].as_str().unwrap());
+    assert!(usage["last_call"].as_str().unwrap() <= usage["read_at"].as_str().unwrap());
     let hours: u64 = usage["days"]
         .as_array()
         .unwrap()

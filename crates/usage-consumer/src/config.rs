@@ -19,8 +19,8 @@ pub struct Config {
     /// `USAGE_RETENTION_DAYS`: how long the ledger keeps a day, 400 by
     /// default. A month and its limits are read back for 62 days at least.
     pub usage_retention_days: u32,
-    /// `CLAIM_RETENTION_DAYS`: how long a claim is kept, 35 by default. A call
-    /// that arrives later than this after it was made goes to quarantine,
+    /// `CLAIM_RETENTION_DAYS`: how long after it was made a call is recognised,
+    /// 35 by default. A call that arrives later goes to quarantine,
     /// since nobody could tell whether it was counted before. It has to be
     /// longer than the stream and the quarantine keep anything.
     pub claim_retention_days: u32,

@@ -54,8 +54,8 @@ fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
         .collect();
     json!({
         "api_key_id": request.api_key_id,
-        // Calls up to the latest one that is counted; later ones are on their way.
-        "as_of": usage.values().map(|day| day.last_call_ms).max().and_then(time),
+        // The latest call that is counted. Earlier ones may still be on their way.
+        "last_call": usage.values().map(|day| day.last_call_ms).max().and_then(time),
         "read_at": time(now_ms),
         "from": request.from.to_string(),
         "to": request.to.to_string(),

@@ -32,7 +32,7 @@ export interface UsagePipelineProps {
   readonly shardCount?: number;
   /** Days for which the ledger keeps the rows of a day; 400 where it is not given. */
   readonly usageRetentionDays?: number;
-  /** Days for which claims are kept; 35 where it is not given. */
+  /** Days after it was made for which a call is recognised; 35 where it is not given. */
   readonly claimRetentionDays?: number;
   /** How calls are spread over slices of claims, as `FROM_MS:SLICE_MS:GROUPS`, several with commas between. A change
    * is added at the end, from a time on that is still to come; one group and slices of ten seconds where it is not given. */
