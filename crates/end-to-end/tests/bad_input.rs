@@ -99,6 +99,11 @@ fn cases() -> Vec<Case> {
         case("truncated", &whole[..whole.len() - 9], 0, Some("truncated-gzip")),
         case("corrupt", corrupt, 0, Some("corrupt-gzip")),
         case("bomb", gzip(&vec![b'{'; 40 << 20]), 0, Some("inflates-too-large")),
+        // 33 kB that inflate to the limit, with an event for every two bytes: as many as fit
+        // would take more than the memory that the function is deployed with.
+        case("millions", gzip(&b"x\n".repeat(16 << 20)), 0, Some("too-many-events")),
+        case("many-calls", gzip((good_line("many-calls") + "\n").repeat(50_000).as_bytes()), 50_000, None),
+        case("long-names", long_names(), 2, None),
         case("members", two_members, 50, None),
         case(
             "utf8",
@@ -145,8 +150,18 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// An envelope whose names together are longer than a key of DynamoDB may be.
+fn long_names() -> String {
+    let event =
+        |digit: &str| json!({"id": digit.repeat(512), "timestamp": 1, "message": good_line("long-names")});
+    json!({"messageType": "DATA_MESSAGE", "logGroup": "g".repeat(512), "logStream": "s".repeat(511),
+        "logEvents": [event("1"), event("2")]})
+    .to_string()
+}
+
 /// Reasons for which a record is kept as it is: nothing of it can be read.
-const WHOLE: [&str; 5] = ["truncated-gzip", "corrupt-gzip", "inflates-too-large", "not-utf8", "bad-envelope"];
+const WHOLE: [&str; 6] =
+    ["truncated-gzip", "corrupt-gzip", "inflates-too-large", "too-many-events", "not-utf8", "bad-envelope"];
 
 async fn quarantine(stack: &LocalStack) -> Vec<KeptRecord> {
     let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
