@@ -3,20 +3,27 @@
 use super::*;
 use crate::sequence_number::SequenceNumber;
 
-/// Every other record is alive.
-struct AllAlive;
+/// What is known of every other record.
+struct Known {
+    state: OwnerState,
+    counted: Counted,
+    puts_back: bool,
+}
 
-impl Knowledge for AllAlive {
+/// Every other record is alive, and nothing is put back.
+const ALIVE: Known = Known { state: OwnerState::Alive, counted: Counted::Unknown, puts_back: false };
+
+impl Knowledge for Known {
     fn state(&self, _owner: &RecordName) -> OwnerState {
-        OwnerState::Alive
+        self.state
     }
 
     fn puts_back(&self, _record: u32, _owner: &RecordName) -> bool {
-        false
+        self.puts_back
     }
 
     fn counted(&self, _owner: &RecordName, _call: u32) -> Counted {
-        Counted::Unknown
+        self.counted
     }
 }
 
@@ -34,7 +41,7 @@ fn claims(wishes: &[(&str, Purpose)]) -> (Vec<bool>, Owner) {
     for (digits, purpose) in wishes {
         let wish = Wish { call: 0, id: CallId::new("call", 1), record: 0, purpose: *purpose };
         let claim = SliceClaim { slice, records: &[record(digits)], wishes: &[wish], expires_at_ms: 1 };
-        let plan = claim.plan(stored.clone(), &AllAlive);
+        let plan = claim.plan(stored.clone(), &ALIVE);
         got.push(plan.dropped.is_empty());
         for PageWrite { number, page, .. } in plan.writes {
             stored = vec![StoredPage { number, version: 1, expires_at_ms: 1, page }];
@@ -68,4 +75,92 @@ fn who_can_count_a_call_takes_it_from_the_quarantine_once() {
 fn what_is_put_back_and_still_cannot_be_counted_is_kept_again() {
     let (got, owner) = claims(&[("1", Purpose::Keep), ("2", Purpose::Keep), ("2", Purpose::Keep)]);
     assert_eq!((got, owner), (vec![true, true, true], Owner { purpose: Purpose::Keep, record: record("2") }));
+}
+
+/// Plans what the record 2 wants of a call that the record 1 owns.
+fn plan(owner: Purpose, wished: Purpose, known: &Known) -> SlicePlan {
+    let run = Run { owner: Owner { purpose: owner, record: record("1") }, ids: vec![CallId::new("call", 1)] };
+    let page = Page { is_closed: false, runs: vec![run] };
+    let stored = vec![StoredPage { number: 0, version: 1, expires_at_ms: 1, page }];
+    let wish = Wish { call: 0, id: CallId::new("call", 1), record: 0, purpose: wished };
+    let slice = SliceKey { start_ms: 0, group: 0 };
+    SliceClaim { slice, records: &[record("2")], wishes: &[wish], expires_at_ms: 1 }.plan(stored, known)
+}
+
+fn taken_over_as(plan: &SlicePlan) -> Option<Purpose> {
+    let owner = &plan.writes.first()?.page.runs.first()?.owner;
+    (owner.record == record("2")).then_some(owner.purpose)
+}
+
+#[test]
+fn a_call_that_was_claimed_to_be_counted_moves_only_to_a_record_that_puts_it_back() {
+    let gone = |counted, puts_back| Known { state: OwnerState::GivenUp, counted, puts_back };
+    for (owner, known) in [
+        (Purpose::Count, ALIVE),
+        (Purpose::Count, Known { puts_back: true, ..ALIVE }),
+        (Purpose::Count, gone(Counted::No, false)),
+        (Purpose::Count, gone(Counted::Yes, true)),
+        (Purpose::Refused, ALIVE),
+    ] {
+        let plan = plan(owner, Purpose::Count, &known);
+        assert_eq!((plan.dropped.len(), plan.writes.len()), (1, 0), "{owner:?}");
+    }
+    for (owner, known) in [
+        (Purpose::Count, gone(Counted::No, true)),
+        (Purpose::Refused, Known { puts_back: true, ..ALIVE }),
+        (Purpose::Keep, ALIVE),
+    ] {
+        assert_eq!(taken_over_as(&plan(owner, Purpose::Count, &known)), Some(Purpose::Count), "{owner:?}");
+    }
+}
+
+#[test]
+fn what_is_put_back_and_cannot_be_counted_is_kept_from_other_invocations_of_its_record() {
+    let known = Known { state: OwnerState::GivenUp, counted: Counted::No, puts_back: true };
+    assert_eq!(taken_over_as(&plan(Purpose::Count, Purpose::Keep, &known)), Some(Purpose::Refused));
+    let unknowable = plan(Purpose::Count, Purpose::Keep, &Known { counted: Counted::Unknowable, ..known });
+    assert_eq!(
+        (unknowable.dropped.len(), unknowable.writes.len()),
+        (0, 0),
+        "kept, and nobody's call is taken"
+    );
+}
+
+#[test]
+fn the_row_is_asked_only_for_an_owner_that_was_given_up() {
+    let ask = |state| {
+        let known = Known { state, counted: Counted::Unknown, puts_back: true };
+        let Questions { shards, rows } = plan(Purpose::Count, Purpose::Count, &known).questions;
+        (shards.len(), rows.len())
+    };
+    assert_eq!(
+        [OwnerState::Unknown, OwnerState::Alive, OwnerState::GivenUp].map(ask),
+        [(1, 0), (0, 0), (0, 1)]
+    );
+}
+
+#[test]
+fn a_record_whose_call_was_refused_to_another_invocation_is_judged_again() {
+    let (_, owner) = claims(&[("1", Purpose::Count), ("1", Purpose::Keep)]);
+    assert_eq!(owner, Owner { purpose: Purpose::Refused, record: record("1") });
+    let page = Page { is_closed: false, runs: vec![Run { owner, ids: vec![CallId::new("call", 1)] }] };
+    let stored = vec![StoredPage { number: 0, version: 2, expires_at_ms: 1, page }];
+    let wish = Wish { call: 0, id: CallId::new("call", 1), record: 0, purpose: Purpose::Count };
+    let slice = SliceKey { start_ms: 0, group: 0 };
+    let claim = SliceClaim { slice, records: &[record("1")], wishes: &[wish], expires_at_ms: 1 };
+    assert!(claim.plan(stored, &ALIVE).is_outdated);
+}
+
+#[test]
+fn a_page_after_expired_ones_gets_a_number_of_its_own() {
+    let page = Page { is_closed: true, runs: Vec::new() };
+    let stored = vec![StoredPage { number: 3, version: 1, expires_at_ms: 1, page }];
+    let wish = Wish { call: 0, id: CallId::new("call", 1), record: 0, purpose: Purpose::Count };
+    let slice = SliceKey { start_ms: 0, group: 0 };
+    let claim = SliceClaim { slice, records: &[record("1")], wishes: &[wish], expires_at_ms: 1 };
+    let plan = claim.plan(stored, &ALIVE);
+    assert_eq!(
+        plan.writes.iter().map(|write| (write.number, write.expected_version)).collect::<Vec<_>>(),
+        [(4, None)]
+    );
 }
