@@ -10,7 +10,6 @@ use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
 use metering_core::ports::{ClaimStore, PortError, WriteReply};
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{ArrivedRecord, HeadWrite};
-use metering_core::window::DAY_MS;
 use serde_json::Value;
 
 use crate::error::port_error;
@@ -164,9 +163,6 @@ impl GivenUpBatch {
 
 /// How often a head is read again that the consumer changes meanwhile.
 const MAX_CONFLICTS: u32 = 30;
-/// How long the head of a shard is kept at least after this, in milliseconds:
-/// longer than any claim. The next batch of the shard sets its own time.
-const HEAD_RETENTION_MS: i64 = 400 * DAY_MS;
 
 impl GivenUpBatch {
     /// Notes in the head of the shard that nobody counts these records any
@@ -184,15 +180,9 @@ impl GivenUpBatch {
         };
         for _ in 0..MAX_CONFLICTS {
             let present = claims.read_head(&first.name.shard).await?.unwrap_or_default();
-            let head = present.give_up(&first.name.sequence_number, &arrived);
-            if head == present {
+            let RecordName { shard, sequence_number } = &first.name;
+            let Some(write) = HeadWrite::giving_up(shard, &present, sequence_number, &arrived) else {
                 return Ok(());
-            }
-            let write = HeadWrite {
-                shard: first.name.shard.clone(),
-                head,
-                verdicts: Vec::new(),
-                expires_at_ms: last.arrived_at_ms.saturating_add(HEAD_RETENTION_MS),
             };
             if claims.write_head(&write).await? == WriteReply::Written {
                 return Ok(());

@@ -179,7 +179,7 @@ impl ShardHead {
     /// Gives up the open records before `first`, if there are any.
     fn close_gap(&mut self, first: &ArrivedRecord) {
         let ArrivedRecord { sequence_number: first, arrived_at_ms } = first;
-        let Some(open) = &self.open else { return };
+        let Some(open) = self.open.clone() else { return };
         let is_next = match &open.from {
             Beginning::At(next) => first <= next,
             Beginning::After(last) => first <= last || open.hashes.first() == Some(&short_hash(first)),
@@ -189,17 +189,16 @@ impl ShardHead {
         if is_next || (place.is_none() && self.has_judged(first)) {
             return;
         }
-        self.gaps.push(Gap {
-            number: self.gap_count,
-            from: open.from.clone(),
-            before: first.clone(),
-            closed_at_ms: *arrived_at_ms,
-        });
-        self.gap_count += 1;
+        self.add_gap(open.from, first.clone(), *arrived_at_ms);
         self.open = place.filter(|_| self.has_judged(first)).map(|place| OpenRecords {
             from: Beginning::At(first.clone()),
             hashes: open.hashes[place..].to_vec(),
         });
+    }
+
+    fn add_gap(&mut self, from: Beginning, before: SequenceNumber, closed_at_ms: i64) {
+        self.gaps.push(Gap { number: self.gap_count, from, before, closed_at_ms });
+        self.gap_count += 1;
     }
 
     /// The head after it became known that the records from `first` to `last`
@@ -219,13 +218,7 @@ impl ShardHead {
         }
         let open = head.open.take();
         let from = open.as_ref().map_or(Beginning::At(first.clone()), |open| open.from.clone());
-        head.gaps.push(Gap {
-            number: head.gap_count,
-            from,
-            before: last.successor(),
-            closed_at_ms: *arrived_at_ms,
-        });
-        head.gap_count += 1;
+        head.add_gap(from, last.successor(), *arrived_at_ms);
         let is_all = head.judged.as_ref().is_none_or(|judged| judged <= last);
         head.open = open.filter(|_| !is_all).map(|open| open.behind(last));
         head
@@ -278,6 +271,23 @@ pub struct HeadWrite {
     pub verdicts: Vec<(SequenceNumber, Verdict)>,
     /// When the items may be deleted, in milliseconds since 1970.
     pub expires_at_ms: i64,
+}
+
+impl HeadWrite {
+    /// The write after which nobody counts the records from `first` to `last`
+    /// any more. `None` where the head says so already.
+    pub fn giving_up(
+        shard: &ShardName,
+        head: &ShardHead,
+        first: &SequenceNumber,
+        last: &ArrivedRecord,
+    ) -> Option<Self> {
+        let next = head.give_up(first, last);
+        // The next batch of the shard sets a time of its own.
+        let expires_at_ms = last.arrived_at_ms.saturating_add(GAP_RETENTION_MS);
+        let is_new = next != *head;
+        is_new.then(|| Self { shard: shard.clone(), head: next, verdicts: Vec::new(), expires_at_ms })
+    }
 }
 
 /// The most verdicts of one write: a transaction has 100 items, one of which is

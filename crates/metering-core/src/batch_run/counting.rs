@@ -1,8 +1,8 @@
 //! The last steps of a run: counts into rows, and the commit.
 
-use super::{BatchRun, MAX_CONFLICTS, Reply, Request, Step, Task};
 use hashbrown::HashMap;
 
+use super::{BatchRun, Reply, Request, Step, Task};
 use crate::aggregate::RecordIndex;
 use crate::fence::{Fence, judge};
 use crate::ports::{LedgerReply, WriteReply};
@@ -112,9 +112,7 @@ impl BatchRun<'_> {
     pub(super) fn head_is_committed(&mut self, reply: &Reply) {
         match reply {
             Reply::Write(WriteReply::Written) => self.tally.head_writes += 1,
-            Reply::Write(WriteReply::Conflict) if self.conflicts < MAX_CONFLICTS => {
-                self.conflicts += 1;
-                self.tally.conflicts += 1;
+            Reply::Write(WriteReply::Conflict) if self.may_try_again() => {
                 self.request(Request::ReadHead(self.batch.shard.clone()), Task::CommitHead);
             }
             _ => self.fail_all(),

@@ -1,7 +1,7 @@
 //! The first step of a run: verdicts on its records, in the order that the
 //! shard's head gives them.
 
-use super::{BatchRun, MAX_CONFLICTS, Reply, Request, Step, Task};
+use super::{BatchRun, Reply, Request, Step, Task};
 use crate::aggregate::RecordIndex;
 use crate::ports::WriteReply;
 use crate::sequence_number::SequenceNumber;
@@ -79,11 +79,7 @@ impl BatchRun<'_> {
                 }
                 self.judge();
             }
-            Reply::Write(WriteReply::Conflict) if self.conflicts < MAX_CONFLICTS => {
-                self.conflicts += 1;
-                self.tally.conflicts += 1;
-                self.read_head();
-            }
+            Reply::Write(WriteReply::Conflict) if self.may_try_again() => self.read_head(),
             _ => self.fail_all(),
         }
     }

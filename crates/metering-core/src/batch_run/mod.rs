@@ -329,13 +329,22 @@ impl<'b> BatchRun<'b> {
     fn go_on_or_judge_again(&mut self, next_step: fn(&mut Self)) {
         if !std::mem::take(&mut self.is_outdated) {
             next_step(self);
-        } else if self.conflicts < MAX_CONFLICTS {
-            self.conflicts += 1;
-            self.tally.conflicts += 1;
+        } else if self.may_try_again() {
             self.read_head();
         } else {
             self.fail_all();
         }
+    }
+
+    /// Notes that another run has changed the head or verdicts meanwhile.
+    /// `false` where that happened too often.
+    fn may_try_again(&mut self) -> bool {
+        let may = self.conflicts < MAX_CONFLICTS;
+        if may {
+            self.conflicts += 1;
+            self.tally.conflicts += 1;
+        }
+        may
     }
 
     fn request(&mut self, request: Request, task: Task) {

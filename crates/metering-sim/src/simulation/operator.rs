@@ -73,17 +73,14 @@ impl Simulation<'_> {
     /// Notes in the head of the shard that nobody counts these records any more.
     fn note_given_up(&mut self, shard: usize, batch: Range<usize>) {
         let shard = &self.shards[shard];
-        let arrived = |record: usize| ArrivedRecord {
-            sequence_number: sequence_number(&shard.records[record]),
-            arrived_at_ms: shard.records[record].arrived_at_ms,
-        };
+        let last = &shard.records[batch.end - 1];
+        let last =
+            ArrivedRecord { sequence_number: sequence_number(last), arrived_at_ms: last.arrived_at_ms };
         let Some(name) = ShardName::new(STREAM_ARN, &shard.id) else { return };
         let mut world = lock(&self.world);
         let present = world.store.head(&name).cloned().unwrap_or_default();
-        let head = present.give_up(&arrived(batch.start).sequence_number, &arrived(batch.end - 1));
-        if head != present {
-            let expires_at_ms = self.now_ms + 2 * i64::from(CLAIM_RETENTION_DAYS) * DAY_MS;
-            let write = HeadWrite { shard: name, head, verdicts: Vec::new(), expires_at_ms };
+        let first = sequence_number(&shard.records[batch.start]);
+        if let Some(write) = HeadWrite::giving_up(&name, &present, &first, &last) {
             world.store.carry_out(&Request::WriteHead(write));
         }
     }
