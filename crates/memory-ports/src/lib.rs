@@ -3,6 +3,8 @@
 //!
 //! `metering-aws` has a test that the embedded DynamoDB decides the same.
 
+pub mod delivery;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

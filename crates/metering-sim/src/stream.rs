@@ -4,25 +4,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use aws_lambda_events::kinesis::KinesisEvent;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use memory_ports::delivery::{StreamRecord, kinesis_event};
 
 /// The stream.
 pub const STREAM_ARN: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/usage";
-
-/// A record of a shard.
-#[derive(Debug, Clone)]
-pub struct StreamRecord {
-    /// The sequence number; it ascends over all shards.
-    pub sequence_number: u64,
-    /// When it reached the stream, in milliseconds since 1970.
-    pub arrived_at_ms: i64,
-    /// The partition key.
-    pub partition_key: String,
-    /// The payload.
-    pub data: Vec<u8>,
-}
 
 /// A shard, and where its event source mapping stands.
 #[derive(Debug, Clone, Default)]
@@ -85,20 +70,6 @@ impl Shard {
 
     /// The event that hands a batch over.
     pub fn event(&self, batch: Range<usize>) -> KinesisEvent {
-        let records: Vec<Value> =
-            self.records[batch].iter().map(|record| self.event_record(record)).collect();
-        serde_json::from_value(json!({ "Records": records })).unwrap_or_default()
-    }
-
-    fn event_record(&self, record: &StreamRecord) -> Value {
-        let StreamRecord { sequence_number, arrived_at_ms, partition_key, data } = record;
-        #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
-        let arrived_at_s = *arrived_at_ms as f64 / 1_000.0;
-        json!({
-            "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": partition_key, "sequenceNumber": sequence_number.to_string(),
-                "data": STANDARD.encode(data), "approximateArrivalTimestamp": arrived_at_s},
-            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": format!("{}:{sequence_number}", self.id),
-            "eventName": "aws:kinesis:record", "eventSourceARN": STREAM_ARN,
-        })
+        kinesis_event(STREAM_ARN, &self.id, &self.records[batch])
     }
 }

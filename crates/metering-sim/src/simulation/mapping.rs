@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use access_log::{Decoder, Limits};
 use futures_util::task::noop_waker;
+use memory_ports::delivery::StreamRecord;
 use metering_core::batch_run::{Reply, RunSettings};
 use metering_core::claims::owner::ShardName;
 use rand::Rng;
@@ -22,7 +23,7 @@ use crate::api_log::{Content, DAY_MS};
 use crate::faults::Fault;
 use crate::ports::{Operation, Pending, SimulatedPorts, lock};
 use crate::story::{tell, tell_record};
-use crate::stream::{STREAM_ARN, Shard, StreamRecord};
+use crate::stream::{STREAM_ARN, Shard};
 
 /// Stands for an invocation that is gone.
 const LATE: u64 = u64::MAX;

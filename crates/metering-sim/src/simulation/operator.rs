@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use memory_ports::delivery::StreamRecord;
 use metering_core::batch_run::Request;
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
 use metering_core::ports::QuarantinedRecord;
@@ -13,7 +14,7 @@ use super::{CLAIM_RETENTION_DAYS, Delivery, GivenUpBatch, STREAM_RETENTION_MS, S
 use crate::api_log::{DAY_MS, HOUR_MS};
 use crate::faults::Fault;
 use crate::ports::lock;
-use crate::stream::{STREAM_ARN, StreamRecord};
+use crate::stream::STREAM_ARN;
 
 /// The most lines of one record of a backfill.
 const BACKFILL_LINES: usize = 20;

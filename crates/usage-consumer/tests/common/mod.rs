@@ -4,10 +4,8 @@
 use std::sync::Mutex;
 
 use access_log::{Decoder, Limits};
-use aws_lambda_events::kinesis::KinesisEvent;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use memory_ports::MemoryPorts;
+pub use memory_ports::delivery::{StreamRecord, kinesis_event};
 use metering_core::batch_run::RunSettings;
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
 use metering_core::sequence_number::SequenceNumber;
@@ -55,15 +53,6 @@ pub fn decode_settings(max_call_age_days: u32) -> DecodeSettings {
     DecodeSettings { max_call_age_days, claim_layout: "0:10000:1".parse().unwrap() }
 }
 
-/// One record of a shard.
-#[derive(Debug, Clone)]
-pub struct StreamRecord {
-    pub sequence_number: u64,
-    pub arrived_at_ms: i64,
-    pub partition_key: String,
-    pub data: Vec<u8>,
-}
-
 /// A record that arrives now.
 pub fn record(sequence_number: u64, data: impl Into<Vec<u8>>) -> StreamRecord {
     StreamRecord { sequence_number, arrived_at_ms: NOW_MS, partition_key: "7".to_owned(), data: data.into() }
@@ -85,27 +74,13 @@ pub fn put_back_kept(sequence_number: u64, ports: &MemoryPorts, place: usize) ->
 
 pub fn record_name(shard: u32, sequence_number: u64) -> RecordName {
     RecordName {
-        shard: ShardName::new(STREAM, &format!("shardId-{shard:012}")).unwrap(),
+        shard: ShardName::new(STREAM, &shard_id(shard)).unwrap(),
         sequence_number: SequenceNumber::parse(&sequence_number.to_string()).unwrap(),
     }
 }
 
-pub fn kinesis_event(stream_arn: &str, shard: u32, records: &[StreamRecord]) -> KinesisEvent {
-    let records: Vec<Value> = records
-        .iter()
-        .map(|record| {
-            let StreamRecord { sequence_number, arrived_at_ms, partition_key, data } = record;
-            #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
-            let arrival_s = *arrived_at_ms as f64 / 1_000.0;
-            json!({
-                "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": partition_key, "sequenceNumber": sequence_number.to_string(),
-                    "data": STANDARD.encode(data), "approximateArrivalTimestamp": arrival_s},
-                "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": format!("shardId-{shard:012}:{sequence_number}"),
-                "eventName": "aws:kinesis:record", "invokeIdentityArn": "arn", "awsRegion": "eu-west-1", "eventSourceARN": stream_arn,
-            })
-        })
-        .collect();
-    serde_json::from_value(json!({"Records": records})).unwrap()
+pub fn shard_id(shard: u32) -> String {
+    format!("shardId-{shard:012}")
 }
 
 /// Delivers a batch; returns the sequence number to resume from.
@@ -114,7 +89,7 @@ pub async fn deliver(
     shard: u32,
     records: &[StreamRecord],
 ) -> (Option<u64>, BatchMetrics) {
-    let event = kinesis_event(STREAM, shard, records);
+    let event = kinesis_event(STREAM, &shard_id(shard), records);
     let (response, metrics) = consumer.handle(&event, NOW_MS, || NOW_MS).await.unwrap();
     let failed = response.batch_item_failures.first();
     let resume = failed.map(|failure| failure.item_identifier.as_ref().unwrap().parse().unwrap());
