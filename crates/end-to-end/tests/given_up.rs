@@ -30,7 +30,7 @@ async fn totals(stack: &LocalStack) -> BTreeMap<String, u64> {
     usage.into_iter().map(|(key, days)| (key, days.values().map(DayUsage::total).sum())).collect()
 }
 
-/// What `meter` prints on the stack of a folder, beside it.
+/// Runs `meter` on the stack of a folder, whose process goes on beside it; returns its output.
 async fn told(folder: &Path, arguments: &[&str]) -> String {
     let data = folder.join("data").to_str().unwrap().to_owned();
     let arguments = arguments.iter().map(|argument| (*argument).to_owned());

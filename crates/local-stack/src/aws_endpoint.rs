@@ -45,7 +45,7 @@ pub struct AwsEndpoint {
     pub kinesis: Arc<KinesisStore>,
     /// SQS and SNS.
     pub queues: Arc<Queues>,
-    /// The buckets.
+    /// The objects of S3, on disk.
     pub s3: Arc<S3Store>,
     /// What goes wrong on purpose.
     pub faults: Arc<Faults>,

@@ -30,7 +30,7 @@ impl Expiry {
     /// returns how many there were.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database of the tables cannot be read or written.
     pub async fn sweep(&self) -> Result<usize, ExpiryError> {
         let database = self.database.clone();
         let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;

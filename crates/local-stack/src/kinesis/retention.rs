@@ -10,7 +10,7 @@ use super::store::KinesisStore;
 const RETENTION_HOURS: std::ops::RangeInclusive<i64> = 24..=8_760;
 const HOUR_MS: i64 = 3_600_000;
 
-/// Which way a retention period is changed.
+/// `IncreaseStreamRetentionPeriod` or `DecreaseStreamRetentionPeriod`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetentionChange {
     /// To more hours.
@@ -74,7 +74,7 @@ impl KinesisStore {
         Ok(())
     }
 
-    /// Whether a change of the stream is under way.
+    /// Whether the stream has the status `UPDATING` at `now_ms`, in milliseconds since 1970.
     pub fn is_updating(&self, stream: &str, now_ms: i64) -> Result<bool, KinesisError> {
         Ok(updating_until_ms(&self.lock(), stream)? > now_ms)
     }

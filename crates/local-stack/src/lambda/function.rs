@@ -30,7 +30,7 @@ pub struct FunctionSpec {
     pub environment: Vec<(String, String)>,
     /// Memory that a process may have, in MiB.
     pub memory_mib: u64,
-    /// Whether the process really gets no more than `memory_mib`.
+    /// Whether an allocation beyond `memory_mib` fails, as it does on Lambda.
     pub limits_memory: bool,
     /// How long an invocation may take, in milliseconds.
     pub timeout_ms: u64,
@@ -41,14 +41,14 @@ pub struct FunctionSpec {
     pub spreads: bool,
 }
 
-/// What became of an invocation.
+/// An invocation that has ended, with its answer or its error.
 #[derive(Debug)]
 pub struct Invoked {
     /// The invocation's request id.
     pub request_id: String,
     /// The version that was invoked.
     pub version: String,
-    /// Its answer.
+    /// What the function answered, or why the invocation failed.
     pub result: Result<Bytes, InvocationError>,
 }
 

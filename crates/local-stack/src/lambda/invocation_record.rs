@@ -18,7 +18,7 @@ use crate::s3::{S3Error, S3Store};
 /// The bucket that a mapping has as its on-failure destination.
 #[derive(Debug, Clone)]
 pub struct OnFailureDestination {
-    /// The buckets.
+    /// Where the objects are kept.
     pub store: Arc<S3Store>,
     /// The bucket's name.
     pub bucket: String,

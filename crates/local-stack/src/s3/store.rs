@@ -45,7 +45,7 @@ pub struct ObjectSummary {
     pub etag: String,
 }
 
-/// The buckets.
+/// The buckets of the local S3: a folder for each, a file for each object.
 #[derive(Debug)]
 pub struct S3Store {
     folder: PathBuf,
