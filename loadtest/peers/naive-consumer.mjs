@@ -28,11 +28,11 @@ function updates(record) {
   for (const line of lines(Buffer.from(record.kinesis.data, "base64"))) {
     const call = JSON.parse(line);
     const status = Number(call.status);
-    if (!(status >= 200 && status < 300) || !call.apiKeyId || call.apiKeyId === "-") continue;
-    const time = Number(call.requestTimeEpoch);
+    if (!(status >= 200 && status < 300) || !call.key || call.key === "-") continue;
+    const time = Number(call.time);
     const hour = Math.floor(time / hourMs);
-    const place = `${call.apiKeyId} ${hour}`;
-    const row = rows.get(place) ?? { key: call.apiKeyId, hour, calls: 0, lastCall: 0 };
+    const place = `${call.key} ${hour}`;
+    const row = rows.get(place) ?? { key: call.key, hour, calls: 0, lastCall: 0 };
     row.calls += 1;
     row.lastCall = Math.max(row.lastCall, time);
     rows.set(place, row);

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use access_log::{Decoder, Limits, Origin};
 use anyhow::Context;
 use aws_sdk_kinesis::types::ShardIteratorType;
+use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
 
 use crate::target::Target;
@@ -58,7 +59,9 @@ impl NaiveWrites {
         let origin = Origin { record_name: "", arrived_at_ms: arrived_ms };
         let decoded = decoder.decode(data, origin, |event| {
             let Ok(call) = event.call else { return };
-            if let Ok(Assessment::Billable { api_key_id, .. }) = call.assess(times) {
+            if let Ok(Assessment::Billable { api_key_id, .. }) =
+                call.assess(times, &UnbilledRoutes::default())
+            {
                 calls += 1;
                 keys.insert(api_key_id.to_owned());
             }

@@ -8,7 +8,7 @@ use metering_core::usage_record::UsageRecord;
 
 use crate::envelope::{EnvelopeError, Event, EventContent, Scratch, is_envelope, read_envelope, read_line};
 use crate::inflate::{InflateError, Inflater, is_gzip};
-use crate::line::LineError;
+use crate::line::{LineError, LineScratch};
 
 /// What a decoder may use for one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +133,7 @@ pub struct Decoder {
 /// Buffers for values that have to be unescaped.
 #[derive(Debug, Default)]
 struct Buffers {
-    key_id: String,
+    line: LineScratch,
     request_id: String,
 }
 
@@ -237,7 +237,7 @@ fn read_event<'s>(
         EventContent::Record(record, request_id) => (*request_id, Some(record.requested_at_ms), Ok(*record)),
         EventContent::Fields(Ok(fields)) => {
             let identity = fields.identity(&mut buffers.request_id);
-            let call = fields.to_record(&mut buffers.key_id);
+            let call = fields.to_record(&mut buffers.line);
             (identity.and_then(|(id, _)| id), identity.map(|(_, time)| time), call)
         }
         EventContent::Fields(Err(error)) => (None, None, Err(error.clone())),

@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use metering_core::usage_record::{CallStatus, UsageRecord};
+use metering_core::window::epoch_to_ms;
 
 use crate::json_cursor::{Cursor, JsonError, Value};
 use crate::line::Fields;
@@ -40,8 +41,10 @@ struct Layout {
     event_id: Range<usize>,
     request_id: Option<Range<usize>>,
     api_key_id: Range<usize>,
-    requested_at_ms: Range<usize>,
+    request_time_epoch: Range<usize>,
     latency_ms: Option<Range<usize>>,
+    method: Option<Range<usize>>,
+    route: Option<Range<usize>>,
     status: CallStatus,
 }
 
@@ -99,8 +102,12 @@ impl Layout {
             let start = (part.as_ptr() as usize).checked_sub(event.as_ptr() as usize)?;
             (start + part.len() <= event.len()).then_some(start..start + part.len())
         };
+        // Nothing has no place, and that is no reason to give up.
+        let place_of = |part: Option<&str>| part.map_or(Some(None), |part| place(part).map(Some));
         let status = fields.status()?;
         let status_place = place(status)?;
+        let [method, route] = fields.method_and_route()?;
+        let epoch = fields.request_time_epoch().filter(|epoch| digits(epoch.as_bytes()).is_some())?;
         let mut values = Vec::new();
         let mut numbers = Vec::new();
         collect_values(event, &mut values, &mut numbers).ok()?;
@@ -122,11 +129,10 @@ impl Layout {
             },
             // A line without a key is read by the general reader.
             api_key_id: place(fields.api_key_id()?)?,
-            requested_at_ms: place(fields.request_time_epoch()?)?,
-            latency_ms: match fields.response_latency() {
-                Some(latency) => Some(place(latency)?),
-                None => None,
-            },
+            request_time_epoch: place(epoch)?,
+            latency_ms: place_of(fields.response_latency())?,
+            method: place_of(method)?,
+            route: place_of(route)?,
             status: CallStatus::parse(status.as_bytes())?,
         };
         for value in values {
@@ -173,16 +179,23 @@ impl Layout {
             Some(place) => Some(event.get(place.clone()).filter(|id| *id != "-")?),
             None => None,
         };
-        let requested_at_ms = digits(&event.as_bytes()[self.requested_at_ms.clone()])?;
+        let requested_at_ms = epoch_to_ms(digits(&event.as_bytes()[self.request_time_epoch.clone()])?);
         let latency_ms = match &self.latency_ms {
             Some(place) => {
                 digits(&event.as_bytes()[place.clone()]).filter(|ms| *ms <= i64::from(u32::MAX))?
             }
             None => 0,
         };
+        // A value that says that there is none is another layout.
+        let text = |place: &Option<Range<usize>>| match place {
+            Some(place) => event.get(place.clone()).filter(|text| *text != "-").map(Some),
+            None => Some(None),
+        };
         let record = UsageRecord {
             api_key_id: Some(api_key_id),
             status: self.status,
+            method: text(&self.method)?,
+            route: text(&self.route)?,
             requested_at_ms,
             responded_at_ms: requested_at_ms + latency_ms,
         };
@@ -318,7 +331,8 @@ mod tests {
 
     fn event(key: &str, time: &str, latency: &str) -> String {
         let line = format!(
-            r#"{{\"apiKeyId\":\"{key}\",\"status\":\"200\",\"requestTimeEpoch\":\"{time}\",\"responseLatency\":{latency}}}"#
+            r#"{{\"key\":\"{key}\",\"status\":\"200\",\"time\":\"{time}\",\"ms\":{latency},\"method\":\"GET\",\"route\":\"/{}\"}}"#,
+            if key == "key-2" { "c" } else { "b" },
         );
         format!(r#"{{"id":"77","message":"{line}","timestamp":1764000000000}}"#)
     }
@@ -338,8 +352,10 @@ mod tests {
         let text = format!("[{}]", event("key-2", "1764000000777", "99").replace("77\"", "78\""));
         let found = layouts.recognise(&text, 1).expect("it is recognised");
         assert_eq!((found.event_id, found.end), ("78", text.len() - 1));
-        let UsageRecord { api_key_id, status, requested_at_ms, responded_at_ms } = found.record;
+        let UsageRecord { api_key_id, status, method, route, requested_at_ms, responded_at_ms } =
+            found.record;
         assert_eq!((api_key_id, status.code()), (Some("key-2"), 200));
+        assert_eq!((method, route), (Some("GET"), Some("/c")), "the values of this event");
         assert_eq!((requested_at_ms, responded_at_ms), (1_764_000_000_777, 1_764_000_000_876));
     }
 
@@ -353,7 +369,7 @@ mod tests {
             event("key-1", "17640000000-0", "12"),
             event("key-1", "1764000000000", "1}"),
             event("key-1", "1764000000000", "12").replace("200", "404"),
-            event("key-1", "1764000000000", "12").replace("apiKeyId", "apiKeyIx"),
+            event("key-1", "1764000000000", "12").replace("key\\\"", "kex\\\""),
         ] {
             assert!(layouts.recognise(&other, 0).is_none(), "{other}");
         }

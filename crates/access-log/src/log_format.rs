@@ -1,45 +1,176 @@
-//! The access-log format that a stage has to be set to.
+//! The access-log formats that a stage has to be set to, and what
+//! CloudWatch Logs does with their lines.
 
-/// The access-log format of an API Gateway stage: one line, as API Gateway
-/// wants it, with the fields that the meter reads and some that help a person.
-///
-/// The status is quoted, because the subscription filter compares it as text.
+use std::fmt;
+use std::str::FromStr;
+
+/// The kind of an API of API Gateway, which decides which variables its log has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ApiKind {
+    /// A REST API.
+    #[default]
+    Rest,
+    /// An HTTP API.
+    Http,
+}
+
+impl ApiKind {
+    /// The access-log format for APIs of this kind: one line, as API Gateway wants it.
+    ///
+    /// The names are short because each byte of a line is paid for. All values
+    /// are quoted, since `-` stands for a value that there is none of. No field
+    /// holds text that a client chooses, so a line is always valid JSON.
+    pub const fn access_log_format(self) -> &'static str {
+        match self {
+            Self::Rest => REST_FORMAT,
+            Self::Http => HTTP_FORMAT,
+        }
+    }
+}
+
+/// There is no such kind of API.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the kind of an API is rest or http, not {0:?}")]
+pub struct ApiKindError(String);
+
+impl FromStr for ApiKind {
+    type Err = ApiKindError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "rest" => Ok(Self::Rest),
+            "http" => Ok(Self::Http),
+            _ => Err(ApiKindError(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for ApiKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Rest => "rest",
+            Self::Http => "http",
+        })
+    }
+}
+
 /// A call is identified by `$context.extendedRequestId`, since a client of a
-/// REST API can set `$context.requestId` itself. No field holds text that the
-/// client chooses, so a line is always valid JSON.
+/// REST API can set `$context.requestId` itself.
 ///
 /// Source: API Gateway Developer Guide, "Variables for access logging".
-pub const ACCESS_LOG_FORMAT: &str = concat!(
-    r#"{"extendedRequestId":"$context.extendedRequestId","#,
-    r#""apiKeyId":"$context.authorizer.apiKeyId","#,
-    r#""requestTimeEpoch":"$context.requestTimeEpoch","#,
-    r#""requestTime":"$context.requestTime","#,
+const REST_FORMAT: &str = concat!(
+    r#"{"id":"$context.extendedRequestId","#,
+    r#""key":"$context.authorizer.apiKeyId","#,
+    r#""time":"$context.requestTimeEpoch","#,
     r#""status":"$context.status","#,
-    r#""responseLatency":"$context.responseLatency","#,
-    r#""httpMethod":"$context.httpMethod","#,
-    r#""resourcePath":"$context.resourcePath","#,
+    r#""ms":"$context.responseLatency","#,
+    r#""method":"$context.httpMethod","#,
+    r#""route":"$context.resourcePath","#,
     r#""stage":"$context.stage","#,
-    r#""apiId":"$context.apiId"}"#
+    r#""api":"$context.apiId"}"#
 );
 
-/// The subscription filter that keeps unsuccessful calls off the stream.
+/// An HTTP API has no `$context.resourcePath`; its request time is in seconds.
 ///
-/// It is only a saving: `2*` also matches values that merely begin with 2, so
-/// the status is checked again where the calls are counted.
-pub const SUBSCRIPTION_FILTER_PATTERN: &str = "{ $.status = 2* }";
+/// Source: API Gateway Developer Guide, "Customize HTTP API access logs".
+const HTTP_FORMAT: &str = concat!(
+    r#"{"id":"$context.requestId","#,
+    r#""key":"$context.authorizer.apiKeyId","#,
+    r#""time":"$context.requestTimeEpoch","#,
+    r#""status":"$context.status","#,
+    r#""ms":"$context.responseLatency","#,
+    r#""method":"$context.httpMethod","#,
+    r#""route":"$context.routeKey","#,
+    r#""stage":"$context.stage","#,
+    r#""api":"$context.apiId"}"#
+);
+
+/// The subscription filter that keeps unsuccessful calls off the stream: lines
+/// in which a member `status` begins like that of a successful call.
+///
+/// It is a regular expression on the text of the line, because a filter on JSON
+/// passes over every line that is not valid JSON, and such a line may be of a
+/// call that has to be billed. It is only a saving: the status is checked again
+/// where the calls are counted. `\x22` is a double quote, which a filter
+/// pattern cannot hold.
+///
+/// Source: CloudWatch Logs User Guide, "Supported regular expressions (regex) syntax".
+pub const SUBSCRIPTION_FILTER_PATTERN: &str = r"%\x22status\x22\s*:\s*\x22?2\d\d%";
+
+/// The metric filter that counts all lines of an access log.
+///
+/// Source: CloudWatch Logs User Guide, "Using filter patterns to match terms in
+/// unstructured log events": an empty pattern matches every log event.
+pub const ALL_LINES_PATTERN: &str = "";
+
+/// The metric filter that counts the lines that the meter can read: those that
+/// are JSON with a status.
+pub const READABLE_LINES_PATTERN: &str = "{ $.status = * }";
+
+/// What the meter reads of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Member {
+    /// The status, which has one name.
+    Status,
+    /// A member by its name in [`ApiKind::access_log_format`].
+    Short(Field),
+    /// A member by the name of its variable.
+    Long(Field),
+    /// `requestId`, which a client of a REST API can choose.
+    RequestId,
+    /// `requestTime`, a text.
+    RequestTime,
+}
+
+/// A field that has a short and a long name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    Id,
+    Key,
+    Time,
+    Latency,
+    Method,
+    Route,
+}
+
+impl Member {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "status" => Self::Status,
+            "id" => Self::Short(Field::Id),
+            "key" => Self::Short(Field::Key),
+            "time" => Self::Short(Field::Time),
+            "ms" => Self::Short(Field::Latency),
+            "method" => Self::Short(Field::Method),
+            "route" => Self::Short(Field::Route),
+            "extendedRequestId" => Self::Long(Field::Id),
+            "apiKeyId" => Self::Long(Field::Key),
+            "requestTimeEpoch" => Self::Long(Field::Time),
+            "responseLatency" => Self::Long(Field::Latency),
+            "httpMethod" => Self::Long(Field::Method),
+            "resourcePath" | "routeKey" => Self::Long(Field::Route),
+            "requestId" => Self::RequestId,
+            "requestTime" => Self::RequestTime,
+            _ => return None,
+        })
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_format_is_one_line_of_json_whose_fields_the_parser_knows() {
-        assert!(!ACCESS_LOG_FORMAT.contains('\n'));
-        let format: serde_json::Value = serde_json::from_str(ACCESS_LOG_FORMAT).unwrap();
-        for field in
-            ["extendedRequestId", "apiKeyId", "requestTimeEpoch", "requestTime", "status", "responseLatency"]
-        {
-            assert!(format[field].is_string(), "{field}");
+    fn each_format_is_one_line_of_json_whose_fields_are_read() {
+        for kind in [ApiKind::Rest, ApiKind::Http] {
+            let format = kind.access_log_format();
+            assert!(!format.contains('\n'));
+            let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(format).unwrap();
+            let read: Vec<Member> = members.keys().filter_map(|name| Member::named(name)).collect();
+            assert_eq!(read.len(), 7, "all but stage and api: {read:?}");
+            assert!(members.values().all(|value| value.as_str().unwrap().starts_with("$context.")));
+            assert_eq!(kind.to_string().parse(), Ok(kind));
         }
+        assert!("soap".parse::<ApiKind>().unwrap_err().to_string().contains("rest or http"));
     }
 }

@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 /// What the decoder should find in one line: `None` for a bad one.
 type Expected = Option<Found>;
 
-/// Key id, status and time of a usage record.
-type Found = (Option<String>, u16, i64);
+/// Key id, status, time, method and route of a usage record.
+type Found = (Option<String>, u16, i64, Option<String>, Option<String>);
 
 /// What the decoder found in a record.
 struct Decoded {
@@ -30,8 +30,11 @@ fn decode(data: &[u8]) -> Result<Decoded, access_log::DecodeError> {
     let decoded = Decoder::new(Limits::default()).decode(data, ORIGIN, |event| {
         assert_eq!(event.index as usize, events.len());
         let call = event.call.ok();
-        let found =
-            call.map(|call| (call.api_key_id.map(str::to_owned), call.status.code(), call.requested_at_ms));
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let found = call.map(|call| {
+            let (method, route) = (owned(call.method), owned(call.route));
+            (owned(call.api_key_id), call.status.code(), call.requested_at_ms, method, route)
+        });
         events.push((event.id, found));
     })?;
     assert_eq!(decoded.event_count as usize, events.len());
@@ -42,43 +45,61 @@ fn parts(data: &[u8], events: &[u32]) -> Vec<Vec<u8>> {
     Decoder::new(Limits::default()).parts(data, ORIGIN, events).unwrap()
 }
 
+/// A line as the documentation of the format says, with `serde_json`.
+struct Line(Map<String, Value>);
+
+impl Line {
+    fn parse(line: &str) -> Option<Self> {
+        match serde_json::from_str(line) {
+            Ok(Value::Object(members)) => Some(Self(members)),
+            _ => None,
+        }
+    }
+
+    /// The first of the members that has a value. Only a line without
+    /// `apiKeyId` is read by short names.
+    fn text(&self, short: &str, long: &[&str]) -> Option<String> {
+        let short = Some(short).filter(|_| !self.0.contains_key("apiKeyId"));
+        short.iter().chain(long).find_map(|name| match self.0.get(*name) {
+            Some(Value::String(text)) if text != "-" && !text.is_empty() => Some(text.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        })
+    }
+
+    fn requested_at_ms(&self) -> Option<i64> {
+        let text = self.text("time", &["requestTimeEpoch", "requestTime"])?;
+        match text.parse::<i64>() {
+            Ok(seconds) if (-99_999_999_999..=99_999_999_999).contains(&seconds) => Some(seconds * 1000),
+            Ok(milliseconds) => Some(milliseconds),
+            Err(_) => metering_core::window::parse_request_time(&text).ok(),
+        }
+    }
+}
+
 /// The identity of an event, as the documentation of the format says.
 fn reference_id(line: &str, event_id: &str, logged_at_ms: i64) -> CallId {
-    let parsed: Option<Value> = serde_json::from_str(line).ok().filter(Value::is_object);
-    let text = |name: &str| match &parsed.as_ref()?[name] {
-        Value::String(text) if text != "-" && !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    let time = match text("requestTimeEpoch") {
-        Some(epoch) => epoch.parse().ok(),
-        None => text("requestTime").and_then(|time| metering_core::window::parse_request_time(&time).ok()),
-    };
-    let request_id = time.and_then(|_| text("extendedRequestId").or(text("requestId")));
+    let line = Line::parse(line);
+    let time = line.as_ref().and_then(Line::requested_at_ms);
+    let request_id =
+        line.filter(|_| time.is_some()).and_then(|line| line.text("id", &["extendedRequestId", "requestId"]));
     CallId::new(request_id.as_deref().unwrap_or(event_id), time.unwrap_or(logged_at_ms))
 }
 
-/// Reads a line as the documentation of the format says, with `serde_json`.
 fn reference(line: &str) -> Expected {
-    let Ok(Value::Object(line)) = serde_json::from_str(line) else { return None };
-    let text = |name: &str| match line.get(name) {
-        Some(Value::String(text)) if text != "-" && !text.is_empty() => Some(text.clone()),
-        Some(Value::Number(number)) => Some(number.to_string()),
-        _ => None,
-    };
-    if matches!(
-        line.get("apiKeyId"),
-        Some(Value::Number(_) | Value::Bool(_) | Value::Object(_) | Value::Array(_))
-    ) {
+    let line = Line::parse(line)?;
+    let key = line.0.get("apiKeyId").or(line.0.get("key"));
+    if matches!(key, Some(Value::Number(_) | Value::Bool(_) | Value::Object(_) | Value::Array(_))) {
         return None;
     }
+    let status = line.text("status", &["status"]);
     let status =
-        text("status").filter(|status| status.len() == 3 && !status.starts_with('+'))?.parse::<u16>().ok()?;
-    let epoch_ms = match text("requestTimeEpoch") {
-        Some(epoch) => epoch.parse().ok()?,
-        None => metering_core::window::parse_request_time(&text("requestTime")?).ok()?,
-    };
-    (100..600).contains(&status).then(|| (text("apiKeyId"), status, epoch_ms))
+        status.filter(|status| status.len() == 3 && !status.starts_with('+'))?.parse::<u16>().ok()?;
+    let requested_at_ms = line.requested_at_ms()?;
+    let method = line.text("method", &["httpMethod"]);
+    let route = line.text("route", &["resourcePath", "routeKey"]);
+    let key = line.text("key", &["apiKeyId"]);
+    (100..600).contains(&status).then_some((key, status, requested_at_ms, method, route))
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -109,6 +130,16 @@ fn key_value() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// No number with a fraction, which each reader writes in its own way.
+fn short_text() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        4 => ".{0,10}".prop_map(Value::from),
+        1 => Just(json!("-")),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => Just(json!(["a"])),
+    ]
+}
+
 fn status_value() -> impl Strategy<Value = Value> {
     prop_oneof![
         6 => (100_u16..600).prop_map(Value::from),
@@ -119,29 +150,57 @@ fn status_value() -> impl Strategy<Value = Value> {
 }
 
 fn time_members() -> impl Strategy<Value = Vec<(String, Value)>> {
-    let epoch = |value: Value| vec![("requestTimeEpoch".to_owned(), value)];
+    let epoch = |value: Value| vec![("time".to_owned(), value)];
     prop_oneof![
+        2 => (0_i64..4_000_000_000).prop_map(move |seconds| epoch(Value::from(seconds.to_string()))),
         6 => (0_i64..4_000_000_000_000).prop_map(move |ms| epoch(Value::from(ms))),
         6 => (0_i64..4_000_000_000_000).prop_map(move |ms| epoch(Value::from(ms.to_string()))),
-        2 => Just(vec![("requestTime".to_owned(), json!("24/Nov/2026:14:04:30 +0530")), ("requestTimeEpoch".to_owned(), json!("-"))]),
+        2 => Just(vec![("requestTime".to_owned(), json!("24/Nov/2026:14:04:30 +0530")), ("time".to_owned(), json!("-"))]),
         1 => any_value().prop_map(epoch),
         1 => Just(Vec::new()),
     ]
 }
 
-/// A line with the known members and unknown ones, in any order.
+/// Members by their short names, and by the names of the variables.
+const NAMES: [(&str, &str); 6] = [
+    ("id", "extendedRequestId"),
+    ("key", "apiKeyId"),
+    ("time", "requestTimeEpoch"),
+    ("method", "httpMethod"),
+    ("route", "routeKey"),
+    ("route", "resourcePath"),
+];
+
+fn long_name(short: &str) -> String {
+    NAMES.iter().find(|(name, _)| *name == short).map_or(short, |(_, long)| long).to_owned()
+}
+
+/// A line with the known members and unknown ones, in any order: in short
+/// names, in long ones, or in a mixture that nobody would write.
 fn line() -> impl Strategy<Value = String> {
     let unknown = prop::collection::vec(("[a-zA-Z \"\\\\é]{1,8}", any_value()), 0..6);
-    (key_value(), status_value(), time_members(), unknown).prop_flat_map(|(key, status, times, unknown)| {
-        let mut members = vec![("apiKeyId".to_owned(), key), ("status".to_owned(), status)];
-        members.extend(times);
-        members.extend(unknown.into_iter().map(|(name, value)| (format!("x{name}"), value)));
-        Just(members).prop_shuffle().prop_map(|members| {
-            let body: Vec<String> =
-                members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
-            format!("{{{}}}", body.join(","))
-        })
-    })
+    let more =
+        prop::collection::vec((prop::sample::select(vec!["id", "method", "route"]), short_text()), 0..3);
+    let names = prop::collection::vec(any::<bool>(), 8);
+    let all = prop_oneof![Just(Some(false)), Just(Some(true)), Just(None)];
+    (key_value(), status_value(), time_members(), more, unknown, names, all).prop_flat_map(
+        |(key, status, times, more, unknown, long, all)| {
+            let mut members = vec![("key".to_owned(), key), ("status".to_owned(), status)];
+            members.extend(times);
+            members.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+            for ((name, _), long) in members.iter_mut().zip(long) {
+                if all.unwrap_or(long) {
+                    *name = long_name(name);
+                }
+            }
+            members.extend(unknown.into_iter().map(|(name, value)| (format!("x{name}"), value)));
+            Just(members).prop_shuffle().prop_map(|members| {
+                let body: Vec<String> =
+                    members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+                format!("{{{}}}", body.join(","))
+            })
+        },
+    )
 }
 
 /// Values that are nearly alike from call to call, now and then a hostile one.
@@ -151,17 +210,17 @@ fn values_of_one_format() -> impl Strategy<Value = HashMap<&'static str, String>
         1 => Just(r#""a\"b""#.to_owned()), 1 => Just(r#""\u006b1""#.to_owned()), 1 => Just("null".to_owned()),
     ];
     let status = prop_oneof![9 => Just("\"200\"".to_owned()), 2 => "\"[2-5][0-9]{2}\"", 1 => "[1-9][0-9]{2}", 1 => Just("\"20\"".to_owned())];
-    let epoch = prop_oneof![9 => "\"17[0-9]{11}\"", 2 => "1[0-9]{12}", 1 => Just("\"17e5123456789\"".to_owned()), 1 => Just("\"-\"".to_owned())];
+    let epoch = prop_oneof![9 => "\"17[0-9]{11}\"", 4 => "\"17[0-9]{8}\"", 2 => "1[0-9]{12}", 1 => Just("\"17e5123456789\"".to_owned()), 1 => Just("\"-\"".to_owned())];
     let latency = prop_oneof![8 => "\"[0-9]{1,2}\"", 1 => "\"[0-9]{11}\"", 1 => Just("\"-\"".to_owned())];
     let path = prop_oneof![8 => "\"/[a-z]{4}\"", 1 => "\"[a-z,:{}]{5}\"", 1 => Just(r#""/a\\b""#.to_owned())];
     (key, status, epoch, latency, path, "[1-9][0-9]{0,2}").prop_map(
         |(key, status, epoch, latency, path, number)| {
             HashMap::from([
-                ("apiKeyId", key),
+                ("key", key),
                 ("status", status),
-                ("requestTimeEpoch", epoch),
-                ("responseLatency", latency),
-                ("path", path),
+                ("time", epoch),
+                ("ms", latency),
+                ("route", path),
                 ("n", number),
             ])
         },
@@ -231,7 +290,7 @@ proptest! {
     /// Many events of one format, so that most are recognised by their layout.
     #[test]
     fn events_of_one_format_are_read_as_serde_json_reads_them(
-        order in Just(["apiKeyId", "status", "requestTimeEpoch", "responseLatency", "path", "n"].to_vec()).prop_shuffle(),
+        order in Just(["key", "status", "time", "ms", "route", "n"].to_vec()).prop_shuffle(),
         calls in prop::collection::vec(values_of_one_format(), 1..60),
     ) {
         let lines: Vec<String> = calls.iter().map(|values| {
@@ -304,8 +363,9 @@ fn a_request_id_is_known_by_its_characters_whatever_the_escapes() {
     let plain = r#"{"extendedRequestId":"a/b=","status":"200","requestTimeEpoch":"5"}"#;
     let escaped = r#"{"extendedRequestId":"a\/b\u003d","status":"200","requestTimeEpoch":5}"#;
     assert_eq!(id(plain), id(escaped));
-    assert_eq!(id(plain), CallId::new("a/b=", 5));
+    assert_eq!(id(plain), CallId::new("a/b=", 5_000));
     assert_ne!(id(plain), id(&plain.replace("\"5\"", "\"6\"")));
+    assert_eq!(id(plain), id(r#"{"id":"a/b=","key":"k","status":"200","time":5}"#), "in short names as well");
 }
 
 #[test]
@@ -314,6 +374,63 @@ fn an_escape_does_not_make_another_key_or_another_member() {
     assert_eq!(key(r#"{"apiKeyId":"\u002d","status":"200","requestTimeEpoch":5}"#), None);
     let member = r#"{"apiKey\u0049d":"k","status":"200","requestTimeEpoch":5}"#;
     assert_eq!(key(member), Some("k".to_owned()));
+}
+
+#[test]
+fn members_of_the_authors_own_mean_nothing_in_a_line_of_long_names() {
+    let line = r#"{"id":"tenant-7","key":"secret","time":"5","apiKeyId":"-","status":"200","requestTimeEpoch":"1764000000000","requestId":"r"}"#;
+    let decoded = decode(line.as_bytes()).unwrap();
+    let (id, call) = decoded.events[0].clone();
+    assert_eq!(id, CallId::new("r", 1_764_000_000_000));
+    assert_eq!(
+        call,
+        Some((None, 200, 1_764_000_000_000, None, None)),
+        "the key is absent, whatever `key` says"
+    );
+}
+
+/// Shapes of a line that an HTTP API writes: its time is in seconds, and its
+/// route key stands for the resource.
+#[test]
+fn a_line_of_an_http_api_is_read() {
+    let line = r#"{"id":"KxQ2pgF6IAMEPdA=","key":"key-7","time":"1747602530","status":"201","ms":"24","method":"GET","route":"GET /api/v1/users/me","stage":"$default","api":"a1b2c3"}"#;
+    let text = |text: &str| Some(text.to_owned());
+    let expected = (text("key-7"), 201, 1_747_602_530_000, text("GET"), text("GET /api/v1/users/me"));
+    let decoded = decode(line.as_bytes()).unwrap();
+    assert_eq!(
+        decoded.events[0],
+        (CallId::new("KxQ2pgF6IAMEPdA=", 1_747_602_530_000), Some(expected.clone()))
+    );
+    let envelope = envelope(&vec![line.to_owned(); 3]).to_string();
+    for (_, call) in decode(envelope.as_bytes()).unwrap().events {
+        assert_eq!(call, Some(expected.clone()), "also where the layout is known");
+    }
+}
+
+/// An unquoted `$context` variable without a value is written as a bare dash.
+#[test]
+fn a_bare_dash_of_another_member_does_not_hide_the_call() {
+    let line = r#"{"integrationLatency":-,"key":"k","status":200,"time":1764000000000,"ms":-}"#;
+    let (_, call) = decode(line.as_bytes()).unwrap().events[0].clone();
+    assert_eq!(call, Some((Some("k".to_owned()), 200, 1_764_000_000_000, None, None)));
+}
+
+#[test]
+fn a_line_that_is_no_json_says_where() {
+    let mut errors = Vec::new();
+    let line = r#"{"status":"200","agent":"a "quoted" name","key":"k"}"#;
+    let lines = envelope(&[line.to_owned(), r#"{"status":"200""#.to_owned()]).to_string();
+    Decoder::new(Limits::default())
+        .decode(lines.as_bytes(), ORIGIN, |event| errors.push(event.call.unwrap_err().to_string()))
+        .unwrap();
+    assert_eq!(
+        errors[0],
+        format!(
+            "the line is not a JSON object: expected ',' or '}}' at byte {}",
+            line.find("quoted").unwrap()
+        )
+    );
+    assert_eq!(errors[1], "the line is not a JSON object: the JSON ends too early");
 }
 
 #[test]

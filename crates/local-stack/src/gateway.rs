@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use access_log::log_format::ACCESS_LOG_FORMAT;
+use access_log::log_format::ApiKind;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -234,7 +234,7 @@ fn access_log_line(call: &Call, status: StatusCode) -> String {
         ("stage", STAGE.to_owned()),
         ("apiId", API_ID.to_owned()),
     ]);
-    fill_in(ACCESS_LOG_FORMAT, &values)
+    fill_in(ApiKind::Rest.access_log_format(), &values)
 }
 
 /// Replaces each `$context.NAME` by its value, or by `-`.
@@ -261,9 +261,10 @@ mod tests {
     fn the_format_is_filled_in_and_what_is_unknown_becomes_a_dash() {
         let values =
             HashMap::from([("status", "200".to_owned()), ("authorizer.apiKeyId", "a\"b".to_owned())]);
-        let line: serde_json::Value = serde_json::from_str(&fill_in(ACCESS_LOG_FORMAT, &values)).unwrap();
+        let line: serde_json::Value =
+            serde_json::from_str(&fill_in(ApiKind::Rest.access_log_format(), &values)).unwrap();
         assert_eq!(
-            (&line["status"], &line["apiKeyId"], &line["stage"]),
+            (&line["status"], &line["key"], &line["stage"]),
             (&json!("200"), &json!("a\"b"), &json!("-"))
         );
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use access_log::{DecodeError, Decoder, Origin, ReadEvent};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, SliceKey};
+use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
 use serde_json::{Value, json};
 
@@ -51,7 +52,7 @@ const ORIGIN: Origin<'static> = Origin { record_name: "", arrived_at_ms: 0 };
 /// Reads events as the consumer does, log stream by log stream.
 pub fn read_events(
     decoder: &mut Decoder,
-    layout: &ClaimLayout,
+    judge: &Judge,
     log_group: &str,
     events: &[LoggedEvent],
 ) -> Vec<LogStreamEvents> {
@@ -66,14 +67,14 @@ pub fn read_events(
         .into_iter()
         .map(|(log_stream, events)| {
             let record = json!({"messageType": "DATA_MESSAGE", "logGroup": log_group, "logStream": log_stream, "logEvents": events});
-            read_record(decoder, layout, record.to_string().into_bytes())
+            read_record(decoder, judge, record.to_string().into_bytes())
         })
         .collect()
 }
 
-fn read_record(decoder: &mut Decoder, layout: &ClaimLayout, record: Vec<u8>) -> LogStreamEvents {
+fn read_record(decoder: &mut Decoder, judge: &Judge, record: Vec<u8>) -> LogStreamEvents {
     let (mut billable, mut unreadable) = (Vec::new(), 0);
-    let decoded = decoder.decode(&record, ORIGIN, |event| match judge(&event) {
+    let decoded = decoder.decode(&record, ORIGIN, |event| match judge.assess(&event) {
         Judgement::Billable(requested_at_ms) => billable.push((event.index, event.id, requested_at_ms)),
         Judgement::Skipped => {}
         Judgement::Unreadable => unreadable += 1,
@@ -82,7 +83,7 @@ fn read_record(decoder: &mut Decoder, layout: &ClaimLayout, record: Vec<u8>) -> 
     let calls = decoded.map_or_else(
         |_| Vec::new(),
         |decoded| {
-            let slice = |requested_at_ms| layout.slice_of(requested_at_ms, decoded.log_stream);
+            let slice = |requested_at_ms| judge.layout.slice_of(requested_at_ms, decoded.log_stream);
             let calls = billable.into_iter().map(|(event, id, requested_at_ms)| LoggedCall {
                 event,
                 id,
@@ -95,6 +96,15 @@ fn read_record(decoder: &mut Decoder, layout: &ClaimLayout, record: Vec<u8>) -> 
     LogStreamEvents { record, calls, unreadable }
 }
 
+/// How the deployed consumer judges and claims calls.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    /// How calls are spread over slices of claims.
+    pub layout: ClaimLayout,
+    /// Routes whose calls are not counted.
+    pub unbilled: UnbilledRoutes,
+}
+
 enum Judgement {
     /// A call that is counted, and when it was made.
     Billable(i64),
@@ -102,13 +112,15 @@ enum Judgement {
     Unreadable,
 }
 
-/// Judges an event but for its time: that depends on when it reaches the stream.
-fn judge(event: &ReadEvent<'_>) -> Judgement {
-    let Ok(call) = &event.call else { return Judgement::Unreadable };
-    match call.assess(PlausibleTimes::ANY) {
-        Ok(Assessment::Billable { .. }) => Judgement::Billable(call.requested_at_ms),
-        Ok(Assessment::Skipped(_)) => Judgement::Skipped,
-        Err(_) => Judgement::Unreadable,
+impl Judge {
+    /// Judges an event but for its time: that depends on when it reaches the stream.
+    fn assess(&self, event: &ReadEvent<'_>) -> Judgement {
+        let Ok(call) = &event.call else { return Judgement::Unreadable };
+        match call.assess(PlausibleTimes::ANY, &self.unbilled) {
+            Ok(Assessment::Billable { .. }) => Judgement::Billable(call.requested_at_ms),
+            Ok(Assessment::Skipped(_)) => Judgement::Skipped,
+            Err(_) => Judgement::Unreadable,
+        }
     }
 }
 
@@ -136,7 +148,8 @@ mod tests {
 
     #[test]
     fn every_form_that_is_counted_is_read_with_its_identity() {
-        let layout: ClaimLayout = "0:10000:4".parse().unwrap();
+        let judge =
+            Judge { layout: "0:10000:4".parse().unwrap(), unbilled: "/usage,OPTIONS *".parse().unwrap() };
         let (time, shown) = (1_795_509_270_000_i64, "24/Nov/2026:08:34:30 +0000");
         let events = [
             event(
@@ -158,15 +171,17 @@ mod tests {
             event("two", "5", &json!({"apiKeyId": "a", "status": "404", "requestTimeEpoch": time})),
             event("two", "6", &json!({"apiKeyId": "-", "status": "200", "requestTimeEpoch": time})),
             event("two", "7", &json!("no call")),
+            event("two", "8", &json!({"key": "a", "status": "200", "time": time, "route": "GET /usage"})),
+            event("two", "9", &json!({"key": "-", "status": "204", "time": time, "method": "OPTIONS"})),
         ];
         let mut decoder = Decoder::new(Limits::default());
-        let read = read_events(&mut decoder, &layout, "group", &events);
+        let read = read_events(&mut decoder, &judge, "group", &events);
         let calls: Vec<(u32, CallId)> =
             read.iter().flat_map(|stream| &stream.calls).map(|call| (call.event, call.id)).collect();
         let expected =
             [(0, "r"), (1, "s"), (0, "t"), (1, "4")].map(|(event, id)| (event, CallId::new(id, time)));
         assert_eq!(calls, expected);
-        assert_eq!(read[1].calls[0].slice, layout.slice_of(time, LogStreamHash::new("group", "two")));
+        assert_eq!(read[1].calls[0].slice, judge.layout.slice_of(time, LogStreamHash::new("group", "two")));
         assert_eq!(read.iter().map(|stream| stream.unreadable).collect::<Vec<_>>(), [0, 1]);
         // What is put on the stream is known by the same identities.
         let records = read[1].records(&mut decoder, &[0, 1]).unwrap();

@@ -33,6 +33,7 @@ pub mod quota;
 pub mod reconciliation;
 pub mod sequence_number;
 pub mod shard;
+pub mod unbilled;
 pub mod update_plan;
 pub mod usage_history;
 pub mod usage_record;

@@ -1,11 +1,15 @@
 //! One API call as the access log tells it, and whether it is billed.
 
+use crate::unbilled::UnbilledRoutes;
 use crate::window::{CallWindow, WindowError};
 
 /// The longest key id that is counted, in bytes.
 ///
 /// Keeps a ledger row under one kilobyte, and so one update at one write unit.
 pub const MAX_KEY_ID_BYTES: usize = 256;
+
+/// Stands for the key in rows that hold the calls of all keys.
+pub const TOTALS_KEY_ID: &str = "#totals";
 
 /// An HTTP status code, 100 to 599 (RFC 9110, section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,8 +18,7 @@ pub struct CallStatus(u16);
 impl CallStatus {
     /// Reads exactly three ASCII digits, the first of them 1 to 5.
     ///
-    /// `"2"`, `"20"` and `"2xx"` are no statuses: they give `None`, although
-    /// the subscription filter `{ $.status = 2* }` lets them through.
+    /// `"2"`, `"20"` and `"2xx"` are no statuses: they give `None`.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let [first @ b'1'..=b'5', second @ b'0'..=b'9', third @ b'0'..=b'9'] = *text else {
             return None;
@@ -42,6 +45,10 @@ pub struct UsageRecord<'a> {
     pub api_key_id: Option<&'a str>,
     /// The status that the client received.
     pub status: CallStatus,
+    /// The HTTP method, where the log tells it.
+    pub method: Option<&'a str>,
+    /// The resource of a REST API or the route key of an HTTP API, where the log tells it.
+    pub route: Option<&'a str>,
     /// When the request was made, in milliseconds since 1970.
     pub requested_at_ms: i64,
     /// When the response had been sent, in milliseconds since 1970; the
@@ -54,6 +61,8 @@ pub struct UsageRecord<'a> {
 pub enum SkipReason {
     /// The status is not 200 to 299.
     NotSuccessful,
+    /// The calls of its route are not billed.
+    Unbilled,
     /// The call carries no key id: a public endpoint.
     NoApiKey,
 }
@@ -85,6 +94,9 @@ pub enum ImplausibleCall {
         /// Length of the key id.
         bytes: usize,
     },
+    /// The key id is that of the ledger's own totals.
+    #[error("the key id {TOTALS_KEY_ID:?} is kept for the totals of the ledger")]
+    KeyIdReserved,
     /// The request time is no calendar time.
     #[error("the request time is no calendar time")]
     NoWindow(#[source] WindowError),
@@ -96,7 +108,7 @@ impl ImplausibleCall {
         match self {
             Self::TooOld { .. } => "too-old",
             Self::InTheFuture { .. } => "in-the-future",
-            Self::KeyIdTooLong { .. } => "bad-key-id",
+            Self::KeyIdTooLong { .. } | Self::KeyIdReserved => "bad-key-id",
             Self::NoWindow(_) => "bad-request-time",
         }
     }
@@ -153,15 +165,26 @@ impl<'a> UsageRecord<'a> {
     /// # Errors
     /// When a successful call of a key has a time or a key id that cannot be
     /// right; such a call belongs in quarantine.
-    pub fn assess(&self, times: PlausibleTimes) -> Result<Assessment<'a>, ImplausibleCall> {
+    pub fn assess(
+        &self,
+        times: PlausibleTimes,
+        unbilled: &UnbilledRoutes,
+    ) -> Result<Assessment<'a>, ImplausibleCall> {
         if !self.status.is_successful() {
             return Ok(Assessment::Skipped(SkipReason::NotSuccessful));
+        }
+        // Before the key: a CORS preflight has none, and nobody has to look into that.
+        if unbilled.contains(self.method, self.route) {
+            return Ok(Assessment::Skipped(SkipReason::Unbilled));
         }
         let Some(api_key_id) = self.api_key_id else {
             return Ok(Assessment::Skipped(SkipReason::NoApiKey));
         };
         if api_key_id.len() > MAX_KEY_ID_BYTES {
             return Err(ImplausibleCall::KeyIdTooLong { bytes: api_key_id.len() });
+        }
+        if api_key_id == TOTALS_KEY_ID {
+            return Err(ImplausibleCall::KeyIdReserved);
         }
         let requested_at_ms = self.requested_at_ms;
         if requested_at_ms < times.earliest_ms {
@@ -184,7 +207,14 @@ mod tests {
 
     fn record(status: &str, api_key_id: Option<&'static str>, requested_at_ms: i64) -> UsageRecord<'static> {
         let status = CallStatus::parse(status.as_bytes()).unwrap();
-        UsageRecord { api_key_id, status, requested_at_ms, responded_at_ms: requested_at_ms }
+        UsageRecord {
+            api_key_id,
+            status,
+            method: Some("GET"),
+            route: Some("/orders/{id}"),
+            requested_at_ms,
+            responded_at_ms: requested_at_ms,
+        }
     }
 
     proptest! {
@@ -206,7 +236,7 @@ mod tests {
             code in 100_u16..600, has_key in any::<bool>(), requested_at_ms in -2_000_000_i64..2_000_000,
         ) {
             let call = record(&code.to_string(), has_key.then_some("key-1"), requested_at_ms);
-            match call.assess(TIMES) {
+            match call.assess(TIMES, &UnbilledRoutes::default()) {
                 Ok(Assessment::Billable { api_key_id, window }) => {
                     prop_assert!(code / 100 == 2 && has_key && (1_000..=1_000_000).contains(&requested_at_ms));
                     prop_assert_eq!(api_key_id, "key-1");
@@ -214,6 +244,7 @@ mod tests {
                 }
                 Ok(Assessment::Skipped(SkipReason::NotSuccessful)) => prop_assert!(code / 100 != 2),
                 Ok(Assessment::Skipped(SkipReason::NoApiKey)) => prop_assert!(code / 100 == 2 && !has_key),
+                Ok(Assessment::Skipped(SkipReason::Unbilled)) => prop_assert!(false, "every route is billed"),
                 Err(_) => prop_assert!(code / 100 == 2 && has_key && !(1_000..=1_000_000).contains(&requested_at_ms)),
             }
         }
@@ -223,9 +254,22 @@ mod tests {
     fn a_key_id_that_has_no_room_in_a_row_is_refused() {
         let long: &'static str = Box::leak("k".repeat(257).into_boxed_str());
         assert_eq!(
-            record("200", Some(long), 5_000).assess(TIMES),
+            record("200", Some(long), 5_000).assess(TIMES, &UnbilledRoutes::default()),
             Err(ImplausibleCall::KeyIdTooLong { bytes: 257 })
         );
+        assert_eq!(
+            record("200", Some(TOTALS_KEY_ID), 5_000).assess(TIMES, &UnbilledRoutes::default()),
+            Err(ImplausibleCall::KeyIdReserved)
+        );
+    }
+
+    #[test]
+    fn successful_calls_of_an_unbilled_route_are_skipped_with_a_key_and_without() {
+        let unbilled: UnbilledRoutes = "/orders/{id}".parse().unwrap();
+        let assess = |status, key| record(status, key, 5_000).assess(TIMES, &unbilled);
+        assert_eq!(assess("200", Some("key-1")), Ok(Assessment::Skipped(SkipReason::Unbilled)));
+        assert_eq!(assess("204", None), Ok(Assessment::Skipped(SkipReason::Unbilled)));
+        assert_eq!(assess("404", None), Ok(Assessment::Skipped(SkipReason::NotSuccessful)));
     }
 
     #[test]

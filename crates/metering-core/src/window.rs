@@ -119,6 +119,23 @@ impl FromStr for UtcDay {
     }
 }
 
+/// An epoch below this is in seconds: as milliseconds it would be a day of 1973 or before.
+const SECONDS_BELOW: i64 = 100_000_000_000;
+
+/// Milliseconds since 1970 of an epoch in milliseconds or in seconds.
+///
+/// `$context.requestTimeEpoch` is in milliseconds on REST APIs ("the
+/// Epoch-formatted request time, in milliseconds") and in seconds on HTTP APIs,
+/// whose documentation names no unit.
+///
+/// Sources: API Gateway Developer Guide, "Variables for access logging" (REST)
+/// and "Customize HTTP API access logs"; the unit of the latter from access
+/// logs that users have published, each with ten digits beside its
+/// `requestTime`.
+pub const fn epoch_to_ms(epoch: i64) -> i64 {
+    if epoch.unsigned_abs() < SECONDS_BELOW.unsigned_abs() { epoch * 1_000 } else { epoch }
+}
+
 /// Reads a request time with any UTC offset, as milliseconds since 1970.
 ///
 /// Accepts `$context.requestTime` of API Gateway (the common log format,
@@ -189,6 +206,17 @@ mod tests {
         let epoch_ms = parse_request_time("01/Dec/2026:02:30:00 +0530").unwrap();
         let window = CallWindow::at(epoch_ms).unwrap();
         assert_eq!((window.day.to_string().as_str(), window.hour), ("2026-11-30", 21));
+    }
+
+    #[test]
+    fn an_epoch_is_in_seconds_where_milliseconds_would_be_half_a_century_ago() {
+        assert_eq!(epoch_to_ms(1_747_602_530), 1_747_602_530_000);
+        assert_eq!(epoch_to_ms(1_747_602_530_123), 1_747_602_530_123);
+        assert_eq!(
+            (epoch_to_ms(99_999_999_999), epoch_to_ms(100_000_000_000)),
+            (99_999_999_999_000, 100_000_000_000)
+        );
+        assert_eq!((epoch_to_ms(0), epoch_to_ms(-1), epoch_to_ms(i64::MIN)), (0, -1_000, i64::MIN));
     }
 
     #[test]

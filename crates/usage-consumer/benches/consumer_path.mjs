@@ -20,18 +20,18 @@ function updatePlan(eventBytes) {
       const call = JSON.parse(message);
       events += 1;
       const status = Number(call.status);
-      if (!(status >= 200 && status < 300) || !call.apiKeyId || call.apiKeyId === "-") continue;
-      const time = Number(call.requestTimeEpoch);
+      if (!(status >= 200 && status < 300) || !call.key || call.key === "-") continue;
+      const time = Number(call.time);
       // A call is counted by the first record that brings it.
-      const identity = `${call.extendedRequestId}@${time}`;
+      const identity = `${call.id}@${time}`;
       if (claimed.has(identity)) continue;
       claimed.add(identity);
       const hours = Math.floor(time / 3600000);
       const day = Math.floor(hours / 24);
-      const key = `${call.apiKeyId}#${day}`;
+      const key = `${call.key}#${day}`;
       let row = rows.get(key);
       if (row === undefined) {
-        row = { key: call.apiKeyId, day, hours: new Array(24).fill(0), first: kinesis.sequenceNumber, last: "", lastCall: 0 };
+        row = { key: call.key, day, hours: new Array(24).fill(0), first: kinesis.sequenceNumber, last: "", lastCall: 0 };
         rows.set(key, row);
       }
       row.hours[hours - day * 24] += 1;

@@ -10,6 +10,7 @@ use metering_core::batch_run::{Batch, BatchRecord};
 use metering_core::claims::layout::ClaimLayout;
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
 use metering_core::sequence_number::{SequenceNumber, SequenceNumberError};
+use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason, UsageRecord};
 
 use crate::metrics::{BatchMetrics, ConsumerMetric};
@@ -92,6 +93,8 @@ pub struct DecodeSettings {
     pub max_call_age_days: u32,
     /// How calls are spread over slices of claims.
     pub claim_layout: ClaimLayout,
+    /// Routes whose calls are not counted.
+    pub unbilled: UnbilledRoutes,
 }
 
 /// Decodes the records of one shard, as many as fit into memory together. The
@@ -169,6 +172,7 @@ struct BatchDecoder<'d> {
 #[derive(Default)]
 struct Tally {
     not_successful: u64,
+    unbilled: u64,
     no_api_key: u64,
     reasons: BTreeMap<&'static str, u64>,
 }
@@ -201,8 +205,9 @@ impl BatchDecoder<'_> {
         let times = PlausibleTimes::for_arrival(origin.arrived_at_ms, self.settings.max_call_age_days);
         let mut tally = Tally::default();
         let (decoder, usage) = (&mut *self.decoder, &mut self.usage);
+        let judge = Judge { times, unbilled: &self.settings.unbilled };
         let decode = AssertUnwindSafe(|| {
-            decoder.decode(data, origin, |event| visit(event, times, usage, &mut tally, notes))
+            decoder.decode(data, origin, |event| visit(event, judge, usage, &mut tally, notes))
         });
         let unreadable = match catch_unwind(decode) {
             Ok(Ok(decoded)) => match self.slices_of_present(&decoded) {
@@ -242,6 +247,7 @@ impl BatchDecoder<'_> {
             Some((decoded, tally)) => {
                 self.metrics.add(ConsumerMetric::Events, u64::from(decoded.event_count));
                 self.metrics.add(ConsumerMetric::SkippedNotSuccessful, tally.not_successful);
+                self.metrics.add(ConsumerMetric::SkippedUnbilled, tally.unbilled);
                 self.metrics.add(ConsumerMetric::SkippedNoApiKey, tally.no_api_key);
                 for (reason, count) in &tally.reasons {
                     self.metrics.quarantine_reason(reason, *count);
@@ -252,10 +258,17 @@ impl BatchDecoder<'_> {
     }
 }
 
+/// What a call is judged by.
+#[derive(Clone, Copy)]
+struct Judge<'a> {
+    times: PlausibleTimes,
+    unbilled: &'a UnbilledRoutes,
+}
+
 /// Judges one event.
 fn visit(
     event: ReadEvent<'_>,
-    times: PlausibleTimes,
+    judge: Judge<'_>,
     usage: &mut BatchUsage,
     tally: &mut Tally,
     notes: &mut RecordNotes,
@@ -269,7 +282,7 @@ fn visit(
             return;
         }
     };
-    match call.assess(times) {
+    match call.assess(judge.times, judge.unbilled) {
         Ok(Assessment::Billable { api_key_id, window }) => {
             usage.add_call(index, id, api_key_id, window, call.requested_at_ms, true);
             let response_ms = call.responded_at_ms;
@@ -277,10 +290,11 @@ fn visit(
                 Some(notes.oldest_response_ms.map_or(response_ms, |oldest| oldest.min(response_ms)));
         }
         Ok(Assessment::Skipped(SkipReason::NotSuccessful)) => tally.not_successful += 1,
+        Ok(Assessment::Skipped(SkipReason::Unbilled)) => tally.unbilled += 1,
         Ok(Assessment::Skipped(SkipReason::NoApiKey)) => tally.no_api_key += 1,
         Err(error) => {
             note_bad(notes, tally, index, error.reason(), &error);
-            match countable(&call) {
+            match countable(&call, judge.unbilled) {
                 Some((api_key_id, window)) => {
                     usage.add_call(index, id, api_key_id, window, call.requested_at_ms, false);
                 }
@@ -292,8 +306,11 @@ fn visit(
 
 /// The key and the hour of a call whose time alone is in doubt: where another
 /// version claimed it to be counted, this one can count it.
-fn countable<'a>(call: &UsageRecord<'a>) -> Option<(&'a str, metering_core::window::CallWindow)> {
-    match call.assess(PlausibleTimes::ANY) {
+fn countable<'a>(
+    call: &UsageRecord<'a>,
+    unbilled: &UnbilledRoutes,
+) -> Option<(&'a str, metering_core::window::CallWindow)> {
+    match call.assess(PlausibleTimes::ANY, unbilled) {
         Ok(Assessment::Billable { api_key_id, window }) => Some((api_key_id, window)),
         _ => None,
     }

@@ -4,6 +4,7 @@ use access_log::Limits;
 use access_log::decoder::{DEFAULT_MAX_EVENTS, DEFAULT_MAX_INFLATED_BYTES};
 use lambda_support::config::{ConfigError, Environment};
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
+use metering_core::unbilled::UnbilledRoutes;
 
 /// Settings, each from one environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Config {
     pub claim_retention_days: u32,
     /// `CLAIM_LAYOUT`: how calls are spread over slices of claims.
     pub claim_layout: ClaimLayout,
+    /// `UNBILLED_ROUTES`: routes and methods whose calls are not counted, none by default.
+    pub unbilled: UnbilledRoutes,
     /// `RAISE_RETENTION_BEHIND_HOURS`: how far behind the function has to be
     /// until it has the stream keep its records for seven days, 6 by default.
     pub raise_retention_behind_hours: u32,
@@ -52,6 +55,7 @@ impl Config {
             usage_retention_days: environment.bounded("USAGE_RETENTION_DAYS", 400, 62..=36_500)?,
             claim_retention_days: environment.bounded("CLAIM_RETENTION_DAYS", 35, 15..=36_500)?,
             claim_layout: environment.parsed("CLAIM_LAYOUT", DEFAULT_LAYOUT)?,
+            unbilled: environment.parsed("UNBILLED_ROUTES", "")?,
             raise_retention_behind_hours: environment.bounded("RAISE_RETENTION_BEHIND_HOURS", 6, 1..=23)?,
             write_concurrency: environment.bounded("WRITE_CONCURRENCY", 32, 1..=1_000)?,
             max_inflated_bytes: environment.bounded(

@@ -23,6 +23,8 @@ metrics! {
         BillableCalls: Count,
         /// Calls skipped because they were not successful.
         SkippedNotSuccessful: Count,
+        /// Successful calls skipped because those of their route are not billed.
+        SkippedUnbilled: Count,
         /// Calls skipped because they carry no key id.
         SkippedNoApiKey: Count,
         /// Checks by CloudWatch Logs whether the stream can be reached.

@@ -44,6 +44,7 @@ async fn main() -> Result<(), Error> {
         decode: DecodeSettings {
             max_call_age_days: config.max_call_age_days(),
             claim_layout: config.claim_layout.clone(),
+            unbilled: config.unbilled.clone(),
         },
     };
     let environment_name = &config.environment_name;

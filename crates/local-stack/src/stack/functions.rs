@@ -19,6 +19,9 @@ const AUTHORIZER_TIMEOUT_MS: u64 = 5_000;
 /// How long the other functions may take, in milliseconds.
 const TIMEOUT_MS: u64 = 30_000;
 
+/// Routes and methods whose calls are not billed, as the stack deploys them.
+pub const UNBILLED_ROUTES: &str = "OPTIONS *,/usage";
+
 /// How long an hour is over before it is reconciled: calls arrive sooner here than on AWS.
 const LOCAL_SETTLE_MINUTES: &str = "2";
 
@@ -83,6 +86,7 @@ pub(super) fn functions(
                     ("USAGE_TABLE", USAGE_TABLE),
                     ("CLAIMS_TABLE", CLAIMS_TABLE),
                     ("QUARANTINE_QUEUE_URL", quarantine_queue_url),
+                    ("UNBILLED_ROUTES", UNBILLED_ROUTES),
                 ],
                 &options.consumer_environment,
                 options.function_timeout_ms,

@@ -1,6 +1,8 @@
 //! What the stack has to know of the program, as the files that it reads.
 
-use access_log::log_format::{ACCESS_LOG_FORMAT, SUBSCRIPTION_FILTER_PATTERN};
+use access_log::log_format::{
+    ALL_LINES_PATTERN, ApiKind, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN,
+};
 use api_authorizer::metrics::AuthorizerMetric;
 use invalidation_fanout::handler::FanoutMetric;
 use lambda_support::telemetry::{Metric, NAMESPACE};
@@ -11,7 +13,11 @@ use usage_reconciler::handler::ReconcilerMetric;
 /// The files of `stack/lib`, by name.
 pub fn stack_files() -> [(&'static str, Value); 2] {
     let access_log = json!({
-        "format": ACCESS_LOG_FORMAT, "subscriptionFilterPattern": SUBSCRIPTION_FILTER_PATTERN,
+        "restFormat": ApiKind::Rest.access_log_format(),
+        "httpFormat": ApiKind::Http.access_log_format(),
+        "subscriptionFilterPattern": SUBSCRIPTION_FILTER_PATTERN,
+        "allLinesPattern": ALL_LINES_PATTERN,
+        "readableLinesPattern": READABLE_LINES_PATTERN,
     });
     let metrics = json!({
         "namespace": NAMESPACE,

@@ -5,9 +5,8 @@ use anyhow::Context;
 use lambda_support::clock::now_ms;
 use metering_aws::call_log::CallLog;
 use metering_aws::claimed_calls::owners_of;
-use metering_aws::logged_events::{LogStreamEvents, LoggedEvent, read_events};
+use metering_aws::logged_events::{Judge, LogStreamEvents, LoggedEvent, read_events};
 use metering_aws::{DynamoClaimStore, StreamWriter};
-use metering_core::claims::layout::ClaimLayout;
 use metering_core::claims::owner::Purpose;
 use serde::Serialize;
 
@@ -36,7 +35,7 @@ pub struct Outcome {
 pub struct Backfill {
     claims: DynamoClaimStore,
     stream: StreamWriter,
-    layout: ClaimLayout,
+    judge: Judge,
     log_group: String,
     from_ms: i64,
     to_ms: i64,
@@ -52,14 +51,14 @@ impl Backfill {
     pub fn new(
         target: &Target,
         log: &CallLog,
-        layout: ClaimLayout,
+        judge: Judge,
         (from_ms, to_ms): (i64, i64),
         settle_minutes: i64,
     ) -> Self {
         Self {
             claims: target.claim_store(),
             stream: target.stream_writer(),
-            layout,
+            judge,
             log_group: log.log_group().to_owned(),
             from_ms,
             to_ms,
@@ -84,7 +83,7 @@ impl Backfill {
         let (settled, unsettled): (Vec<_>, Vec<_>) =
             events.into_iter().partition(|event| event.timestamp_ms <= self.settled_ms);
         for (events, is_settled) in [(settled, true), (unsettled, false)] {
-            for mut stream in read_events(&mut self.decoder, &self.layout, &self.log_group, &events) {
+            for mut stream in read_events(&mut self.decoder, &self.judge, &self.log_group, &events) {
                 stream.calls.retain(|call| (self.from_ms..self.to_ms).contains(&call.requested_at_ms));
                 self.log_stream(&stream, is_settled).await?;
             }

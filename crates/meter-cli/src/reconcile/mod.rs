@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use lambda_support::clock::now_ms;
 use metering_aws::CallLog;
+use metering_aws::logged_events::Judge;
 use metering_aws::usage_report::{add_hours, hourly_calls_beside, usage_of_all_keys};
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 use metering_core::reconciliation::{HourlyCalls, Reconciliation};
@@ -65,7 +66,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     if arguments.backfill {
         let (hours, settle_minutes) = ((from_ms, to_ms), arguments.settle_minutes);
-        let backfill = Backfill::new(&target, &log, arguments.claim_layout, hours, settle_minutes);
+        let judge = Judge { layout: arguments.claim_layout, unbilled: log.unbilled().clone() };
+        let backfill = Backfill::new(&target, &log, judge, hours, settle_minutes);
         let outcome = backfill.run(&log).await?;
         if arguments.json {
             shown["backfill"] = json!(outcome);

@@ -13,6 +13,7 @@ use futures_util::task::noop_waker;
 use memory_ports::delivery::StreamRecord;
 use metering_core::batch_run::{Reply, RunSettings};
 use metering_core::claims::owner::ShardName;
+use metering_core::unbilled::UnbilledRoutes;
 use rand::Rng;
 use usage_consumer::batch::DecodeSettings;
 use usage_consumer::executor::Executor;
@@ -155,6 +156,7 @@ impl Simulation<'_> {
             decode: DecodeSettings {
                 max_call_age_days,
                 claim_layout: "0:10000:1".parse().unwrap_or_else(|_| unreachable!("a layout of the tests")),
+                unbilled: UnbilledRoutes::default(),
             },
         };
         let event = self.shards[shard].event(batch);

@@ -50,7 +50,11 @@ pub fn run_settings() -> RunSettings {
 }
 
 pub fn decode_settings(max_call_age_days: u32) -> DecodeSettings {
-    DecodeSettings { max_call_age_days, claim_layout: "0:10000:1".parse().unwrap() }
+    DecodeSettings {
+        max_call_age_days,
+        claim_layout: "0:10000:1".parse().unwrap(),
+        unbilled: "OPTIONS *,/usage".parse().unwrap(),
+    }
 }
 
 /// A record that arrives now.

@@ -1,0 +1,193 @@
+//! Routes whose calls are not billed.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The method of a route that an HTTP API serves for every method.
+///
+/// Source: API Gateway Developer Guide, "Create routes for HTTP APIs".
+const ANY_METHOD: &str = "ANY";
+
+/// Routes whose calls are not billed, such as that of the usage endpoint, and
+/// methods such as that of CORS preflights.
+///
+/// Written as entries with commas between: `/usage` (a route, whatever the
+/// method), `GET /health` (one method of it), `OPTIONS *` (one method of every
+/// route). A change applies to the batches that begin after it.
+///
+/// ```
+/// use metering_core::unbilled::UnbilledRoutes;
+///
+/// let unbilled: UnbilledRoutes = "/usage,OPTIONS *".parse()?;
+/// assert!(unbilled.contains(Some("GET"), Some("/usage")));
+/// assert!(unbilled.contains(None, Some("GET /usage")), "the route key of an HTTP API");
+/// assert!(unbilled.contains(Some("OPTIONS"), Some("/orders/{id}")));
+/// assert!(!unbilled.contains(Some("GET"), Some("/orders/{id}")));
+/// # Ok::<(), metering_core::unbilled::UnbilledRouteError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnbilledRoutes(Vec<UnbilledRoute>);
+
+/// One entry of [`UnbilledRoutes`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnbilledRoute {
+    method: Option<String>,
+    path: Option<String>,
+}
+
+/// An entry that names no route.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the unbilled route {entry:?} is not understood; write /path, METHOD /path or METHOD *, with commas between several"
+)]
+pub struct UnbilledRouteError {
+    /// The entry.
+    pub entry: String,
+}
+
+impl UnbilledRoutes {
+    /// Whether calls of this method and route are not billed.
+    ///
+    /// The route is the resource of a REST API (`/orders/{id}`) or the route
+    /// key of an HTTP API (`GET /orders/{id}`, `$default`), which tells the
+    /// method where the log does not.
+    pub fn contains(&self, method: Option<&str>, route: Option<&str>) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let (method_of_route, path) = match route.map(|route| route.split_once(' ').ok_or(route)) {
+            Some(Ok((method, path))) => (Some(method).filter(|method| *method != ANY_METHOD), Some(path)),
+            Some(Err(path)) => (None, Some(path)),
+            None => (None, None),
+        };
+        let method = method.or(method_of_route);
+        self.0.iter().any(|unbilled| unbilled.is(method, path))
+    }
+
+    /// The entries, as they were written.
+    pub fn entries(&self) -> &[UnbilledRoute] {
+        &self.0
+    }
+}
+
+impl UnbilledRoute {
+    /// The method; `None` for every method.
+    pub fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    /// The path of the route; `None` for every route.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    fn is(&self, method: Option<&str>, path: Option<&str>) -> bool {
+        let method_fits = self.method.is_none() || self.method() == method;
+        let path_fits = self.path.is_none() || self.path() == path;
+        method_fits && path_fits
+    }
+}
+
+impl FromStr for UnbilledRoutes {
+    type Err = UnbilledRouteError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        entries.map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl FromStr for UnbilledRoute {
+    type Err = UnbilledRouteError;
+
+    fn from_str(entry: &str) -> Result<Self, Self::Err> {
+        let (method, path) = match entry.split_once(' ') {
+            Some((method, path)) => (Some(method), path.trim_start()),
+            None => (None, entry),
+        };
+        let is_method =
+            |method: &str| !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
+        let is_path = (path.starts_with('/') || path == "$default") && !path.contains(['*', ' ']);
+        let is_every_route = path == "*" && method.is_some();
+        if !method.is_none_or(is_method) || !(is_path || is_every_route) {
+            return Err(UnbilledRouteError { entry: entry.to_owned() });
+        }
+        let method = method.filter(|method| *method != ANY_METHOD).map(str::to_owned);
+        Ok(Self { method, path: (!is_every_route).then(|| path.to_owned()) })
+    }
+}
+
+impl fmt::Display for UnbilledRoute {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path().unwrap_or("*");
+        match (self.method(), self.path()) {
+            (Some(method), _) => write!(formatter, "{method} {path}"),
+            (None, Some(path)) => formatter.write_str(path),
+            (None, None) => write!(formatter, "{ANY_METHOD} *"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unbilled(text: &str) -> UnbilledRoutes {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_route_is_unbilled_by_path_by_method_or_by_both() {
+        let routes = unbilled("/usage, GET /health,OPTIONS *");
+        for (method, route, is_unbilled) in [
+            (Some("GET"), Some("/usage"), true),
+            (Some("POST"), Some("/usage"), true),
+            (None, Some("/usage"), true),
+            (Some("GET"), Some("/usage/more"), false),
+            (Some("GET"), Some("/health"), true),
+            (Some("POST"), Some("/health"), false),
+            (None, Some("/health"), false),
+            (Some("OPTIONS"), Some("/orders"), true),
+            (Some("OPTIONS"), None, true),
+            (Some("GET"), Some("/orders"), false),
+            (None, None, false),
+        ] {
+            assert_eq!(routes.contains(method, route), is_unbilled, "{method:?} {route:?}");
+        }
+    }
+
+    #[test]
+    fn the_route_key_of_an_http_api_names_its_method() {
+        let routes = unbilled("/usage,GET /health,$default,OPTIONS *");
+        for (method, route, is_unbilled) in [
+            (None, "GET /usage", true),
+            (Some("GET"), "ANY /usage", true),
+            (None, "GET /health", true),
+            (None, "POST /health", false),
+            (None, "ANY /health", false),
+            (Some("GET"), "ANY /health", true),
+            (None, "$default", true),
+            (None, "OPTIONS /orders", true),
+            (None, "GET /orders", false),
+        ] {
+            assert_eq!(routes.contains(method, Some(route)), is_unbilled, "{method:?} {route:?}");
+        }
+    }
+
+    #[test]
+    fn entries_that_name_no_route_are_refused_with_what_to_write() {
+        for entry in ["usage", "*", "get /usage", "GET usage", "/health/*", "GET", "GET  ", "/a b", "* /a"] {
+            let error = entry.parse::<UnbilledRoutes>().unwrap_err();
+            assert_eq!(error.entry, entry.trim());
+            assert!(error.to_string().contains("METHOD /path"), "{error}");
+        }
+    }
+
+    #[test]
+    fn entries_are_shown_as_they_are_written() {
+        let shown: Vec<String> =
+            unbilled("/usage,GET /health,OPTIONS *").entries().iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["/usage", "GET /health", "OPTIONS *"]);
+        assert_eq!(unbilled("").entries(), []);
+    }
+}
