@@ -19,6 +19,7 @@ use metering_core::ports::{
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use metering_core::update_plan::{CounterUpdate, RowKey};
+use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{HOURS_PER_DAY, UtcDay};
 
 /// A row of the ledger.
@@ -77,12 +78,17 @@ impl Store {
     /// The calls by key, day and hour; hours without any are left out.
     pub fn counts(&self) -> BTreeMap<(String, UtcDay, usize), u64> {
         let mut counts = BTreeMap::new();
-        for (key, row) in &self.rows {
+        for (key, row) in self.rows_of_keys() {
             for (hour, calls) in row.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
                 *counts.entry((key.api_key_id.to_string(), key.day, hour)).or_default() += calls;
             }
         }
         counts
+    }
+
+    /// The rows of keys, without those of the totals.
+    pub fn rows_of_keys(&self) -> impl Iterator<Item = (&RowKey, &Row)> {
+        self.rows.iter().filter(|(row, _)| &*row.api_key_id != TOTALS_KEY_ID)
     }
 
     /// The head of a shard.

@@ -1,10 +1,13 @@
 //! The calls of one batch, and what they add up to per ledger row and record.
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashMap;
 
 use crate::call_id::CallId;
 use crate::claims::layout::{ClaimLayout, LogStreamHash, SliceKey};
 use crate::sequence_number::SequenceNumber;
+use crate::usage_record::TOTALS_KEY_ID;
 use crate::window::{CallWindow, HOUR_MS, UtcDay};
 
 /// The place of a record in its batch, counted from 0.
@@ -291,6 +294,20 @@ impl BatchUsage {
         rows
     }
 
+    /// Adds up the calls that `counts` admits for all keys together, day by day.
+    pub fn totals(&self, counts: impl Fn(usize, &Call) -> bool) -> Vec<RowUsage> {
+        let mut days: BTreeMap<UtcDay, RowUsage> = BTreeMap::new();
+        for (place, call) in self.calls.iter().enumerate() {
+            if let Some((_, day)) = self.key_and_day(call)
+                && counts(place, call)
+            {
+                let empty = || RowUsage { api_key_id: TOTALS_KEY_ID.into(), day, contributions: Vec::new() };
+                days.entry(day).or_insert_with(empty).add(call.record, call.requested_at_ms);
+            }
+        }
+        days.into_values().collect()
+    }
+
     /// The sequence number of a record of this batch.
     pub fn sequence_number(&self, record: RecordIndex) -> &SequenceNumber {
         &self.sequence_numbers[record.position()]
@@ -306,7 +323,6 @@ impl BatchUsage {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     fn number(value: usize) -> SequenceNumber {
         SequenceNumber::parse(&value.to_string()).unwrap()
@@ -341,7 +357,19 @@ mod tests {
                 }
                 prop_assert!(row.contributions().is_sorted_by_key(|part| part.record));
             }
+            let mut totals = BTreeMap::new();
+            for row in usage.totals(|_, _| true) {
+                for part in row.contributions() {
+                    *totals.entry((row.day, part.hour, part.record)).or_insert(0) += part.calls;
+                }
+                prop_assert!(row.contributions().is_sorted_by_key(|part| part.record));
+            }
+            let mut of_all_keys = BTreeMap::new();
+            for ((_, day, hour, record), calls) in &expected {
+                *of_all_keys.entry((*day, *hour, *record)).or_insert(0) += calls;
+            }
             prop_assert_eq!(found, expected);
+            prop_assert_eq!(totals, of_all_keys);
         }
 
         #[test]

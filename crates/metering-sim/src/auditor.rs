@@ -5,7 +5,9 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 use memory_ports::Store;
+use metering_core::claims::owner::ShardName;
 use metering_core::update_plan::RowKey;
+use metering_core::usage_record::TOTALS_KEY_ID;
 
 use crate::api_log::{ApiLog, DAY_MS, HOUR_MS, unreadable_line};
 
@@ -42,8 +44,11 @@ impl Auditor {
     }
 
     /// Looks at the rows of a key and day after one was written: never may
-    /// more be counted than was made.
+    /// more be counted than was made, nor in total than by key.
     pub fn after_write(&self, store: &Store, row: &RowKey) -> Result<(), String> {
+        if &*row.api_key_id == TOTALS_KEY_ID {
+            return totals(store, |total, by_key| total <= by_key);
+        }
         let day_ms = row.day.start_ms();
         for hour in 0..24 {
             let rows = store.rows.iter();
@@ -60,9 +65,17 @@ impl Auditor {
 
     /// Looks at everything when all is quiet. Calls from `countable_from_ms`
     /// on must be counted; of earlier ones, each has to be counted or kept.
-    pub fn at_rest(&self, log: &ApiLog, store: &Store, countable_from_ms: i64) -> Result<(), String> {
+    /// A batch that was given up half-way may be missing in the totals.
+    pub fn at_rest(
+        &self,
+        log: &ApiLog,
+        store: &Store,
+        countable_from_ms: i64,
+        was_given_up: bool,
+    ) -> Result<(), String> {
         let kept = texts(store);
         counts(log, store, countable_from_ms, &kept)?;
+        totals(store, |total, by_key| total == by_key || (was_given_up && total < by_key))?;
         for (number, _) in log.unreadable.iter().enumerate().filter(|(_, was_delivered)| **was_delivered) {
             let line = unreadable_line(number).replace('"', "\\\"");
             if !kept.iter().any(|text| text.contains(&line)) {
@@ -71,6 +84,24 @@ impl Auditor {
         }
         Ok(())
     }
+}
+
+/// Compares the totals of each shard with the sums of its keys.
+fn totals(store: &Store, is_right: impl Fn(u64, u64) -> bool) -> Result<(), String> {
+    let mut sums: BTreeMap<(&ShardName, i64, usize), [u64; 2]> = BTreeMap::new();
+    for (row, counters) in &store.rows {
+        let is_total = &*row.api_key_id == TOTALS_KEY_ID;
+        for (hour, calls) in counters.hours.iter().enumerate() {
+            let place = (&row.shard, row.day.start_ms(), hour);
+            sums.entry(place).or_default()[usize::from(is_total)] += calls;
+        }
+    }
+    for (place, [by_key, total]) in sums {
+        if !is_right(total, by_key) {
+            return Err(format!("{place:?}: the total is {total}, and {by_key} calls are counted by key"));
+        }
+    }
+    Ok(())
 }
 
 fn counts(log: &ApiLog, store: &Store, countable_from_ms: i64, kept: &[String]) -> Result<(), String> {
@@ -85,7 +116,7 @@ fn counts(log: &ApiLog, store: &Store, countable_from_ms: i64, kept: &[String]) 
         }
     }
     let mut counted: BTreeMap<Place, u64> = BTreeMap::new();
-    for (key, row) in &store.rows {
+    for (key, row) in store.rows_of_keys() {
         for (hour, calls) in row.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
             let place = (key.api_key_id.to_string(), key.day.start_ms(), hour);
             *counted.entry(place).or_default() += calls;

@@ -44,7 +44,9 @@ impl BatchRun<'_> {
         match reply {
             Reply::Ledger(LedgerReply::Applied) => {
                 self.tally.ledger_writes += 1;
-                self.tally.counted_calls += update.total();
+                if self.step == Step::Count {
+                    self.tally.counted_calls += update.total();
+                }
             }
             Reply::Ledger(LedgerReply::Fenced(mark)) => {
                 self.tally.fenced_updates += 1;
@@ -64,13 +66,32 @@ impl BatchRun<'_> {
 
     pub(super) fn rows_are_counted(&mut self) {
         if self.refused_from.is_empty() {
-            self.step = Step::Commit;
-            self.write_commit();
+            self.count_totals();
         } else {
             self.refuse();
             // Their verdicts change: what is counted already is fenced.
             self.read_head();
         }
+    }
+
+    /// Counts the calls of all keys together: a witness for the rows of the keys
+    /// that the reconciliation can read without knowing any key.
+    fn count_totals(&mut self) {
+        self.step = Step::Total;
+        let outcome = self.outcome;
+        self.rows =
+            self.batch.usage.totals(|place, call| !self.is_dropped[place] && outcome.admits(call.record));
+        for row in 0..self.rows.len() {
+            self.apply(row, None, 0);
+        }
+    }
+
+    /// Commits, also where a row of totals takes nothing more: the calls are
+    /// counted by key, and the reconciliation finds the difference.
+    pub(super) fn totals_are_counted(&mut self) {
+        self.refused_from.clear();
+        self.step = Step::Commit;
+        self.write_commit();
     }
 
     /// Notes the calls that their rows will never take: those of each refused

@@ -1,6 +1,6 @@
 //! The run of one batch, as a state machine without a clock or a network:
 //! judge its records, claim its calls, keep what goes to quarantine, count the
-//! rest, commit.
+//! rest by key and in total, commit.
 //!
 //! Whoever drives a run takes its requests with [`BatchRun::next`], carries
 //! them out, in any order and at once, and hands in each reply with
@@ -11,6 +11,8 @@
 //!   its calls is claimed, and every later run follows it.
 //! - A call is counted by the record that owns it, and by no other.
 //! - Nothing is counted past a failure.
+//! - What is counted by key is counted in the day's total of the shard before the
+//!   batch is committed.
 //! - A record that is counted and kept is left alone, however late it is read
 //!   again.
 
@@ -221,6 +223,7 @@ enum Step {
     Claim,
     Keep,
     Count,
+    Total,
     Commit,
     Done,
 }
@@ -320,6 +323,7 @@ impl<'b> BatchRun<'b> {
                 Step::Claim => self.go_on_or_judge_again(Self::keep),
                 Step::Keep => self.go_on_or_judge_again(Self::count),
                 Step::Count => self.rows_are_counted(),
+                Step::Total => self.totals_are_counted(),
                 Step::Commit | Step::Done => self.step = Step::Done,
             }
         }

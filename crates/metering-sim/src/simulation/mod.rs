@@ -209,9 +209,10 @@ impl<'s> Simulation<'s> {
 
     fn audit(&mut self, when: &str) -> Result<(), String> {
         let countable_from_ms = self.now_ms - i64::from(CLAIM_RETENTION_DAYS) * DAY_MS + DAY_MS / 2;
+        let was_given_up = self.counts.count(Fault::GivenUp) > 0;
         let world = lock(&self.world);
         self.auditor
-            .at_rest(&self.log, &world.store, countable_from_ms)
+            .at_rest(&self.log, &world.store, countable_from_ms, was_given_up)
             .map_err(|problem| format!("{when}: {problem}"))
     }
 }
