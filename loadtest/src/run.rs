@@ -8,7 +8,8 @@ use anyhow::Context;
 use cost_model::LIST_PRICES;
 use lambda_support::clock::now_ms;
 use local_stack::stack::built_binaries;
-use metering_aws::usage_report::hourly_calls_beside;
+use metering_aws::DynamoLedgerCounts;
+use metering_core::ports::LedgerCounts;
 use metering_core::reconciliation::{HourlyCalls, Reconciliation};
 use metering_core::window::HOUR_MS;
 use rand::Rng;
@@ -234,8 +235,8 @@ impl Run<'_> {
         let asked: HourlyCalls = key_ids.iter().map(|id| ((id.clone(), from_ms), 0)).collect();
         // A call that is dated wrongly by an hour must be found, and not overlooked.
         let (from_ms, to_ms) = (from_ms - HOUR_MS, to_ms + HOUR_MS);
-        let table = self.target.usage_table();
-        let counted = hourly_calls_beside(&self.target.dynamodb, &table, &asked, from_ms, to_ms).await;
+        let ledger = DynamoLedgerCounts::new(self.target.dynamodb.clone(), self.target.usage_table());
+        let counted = ledger.calls_beside(&asked, from_ms, to_ms).await;
         let counted = counted.context("the ledger cannot be compared")?;
         Ok((seen.reconcile(key_ids, &counted), asked.len().max(counted.len())))
     }

@@ -22,6 +22,8 @@ pub enum Unit {
     Milliseconds,
     /// A short duration.
     Microseconds,
+    /// An amount of data.
+    Bytes,
 }
 
 impl Unit {
@@ -31,6 +33,7 @@ impl Unit {
             Self::Count => "Count",
             Self::Milliseconds => "Milliseconds",
             Self::Microseconds => "Microseconds",
+            Self::Bytes => "Bytes",
         }
     }
 }

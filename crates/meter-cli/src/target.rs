@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use local_stack::gateway::STAGE;
-use local_stack::stack::{CLAIMS_TABLE, Endpoints};
+use local_stack::stack::{CLAIMS_TABLE, Endpoints, UNBILLED_ROUTES};
 use metering_aws::connection::{COMMAND_PATIENCE, load, load_local};
-use metering_aws::{CallLog, DynamoClaimStore, GivenUpBucket, KeyStore, StreamWriter, Topic};
+use metering_aws::{
+    CallLog, DynamoClaimStore, DynamoLedgerCounts, GivenUpBucket, KeyStore, ReconciliationStore,
+    StreamWriter, Topic,
+};
+use metering_core::unbilled::UnbilledRoutes;
 
 /// The folder that `meter local` uses where none is named.
 pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
-
-/// Where customers see their usage: no billed call.
-const USAGE_RESOURCE: &str = "/usage";
 
 /// How long SQS on AWS may wait for a message before a queue is empty, in
 /// seconds: shorter than the time-out of a request.
@@ -32,6 +33,17 @@ pub struct TargetArguments {
     /// With --aws, the SYNC_INTERVAL_MS that the authorizer is deployed with
     #[arg(long, value_name = "MS", default_value_t = 1_000, requires = "aws")]
     sync_interval_ms: u64,
+}
+
+/// The choice of an access log.
+#[derive(clap::Args)]
+pub struct LogArguments {
+    /// A log group of the metered APIs instead of those that the reconciler compares; may be repeated
+    #[arg(long = "access-log-group", value_name = "LOG_GROUP")]
+    access_log_groups: Vec<String>,
+    /// The UNBILLED_ROUTES that the consumer is deployed with, instead of those of the reconciler
+    #[arg(long, value_name = "ROUTES")]
+    unbilled: Option<UnbilledRoutes>,
 }
 
 /// A system, with its clients.
@@ -60,7 +72,8 @@ pub struct Target {
     claims_table: String,
     given_up_bucket: Resource,
     logs: aws_sdk_cloudwatchlogs::Client,
-    access_log_group: String,
+    /// That of a local stack.
+    access_log_group: Option<String>,
     keys_table: String,
     invalidations_table: String,
     quarantine: Resource,
@@ -90,7 +103,7 @@ impl Target {
             environment: STAGE.to_owned(),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-            access_log_group: endpoints.access_log_group,
+            access_log_group: Some(endpoints.access_log_group),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             kinesis: aws_sdk_kinesis::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
@@ -115,7 +128,7 @@ impl Target {
             environment: environment.to_owned(),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-            access_log_group: format!("/aws/api-gateway/usage-{environment}"),
+            access_log_group: None,
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             kinesis: aws_sdk_kinesis::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
@@ -139,9 +152,39 @@ impl Target {
         KeyStore::new(self.dynamodb.clone(), &self.keys_table, &self.invalidations_table)
     }
 
-    /// The access log.
-    pub fn call_log(&self) -> CallLog {
-        CallLog::new(self.logs.clone(), &self.access_log_group, vec![USAGE_RESOURCE.to_owned()])
+    /// The access log: the log groups and unbilled routes that are named, else
+    /// those that the deployed reconciler compares.
+    pub async fn call_log(&self, arguments: &LogArguments) -> anyhow::Result<CallLog> {
+        let LogArguments { access_log_groups, unbilled } = arguments;
+        let deployed = match &self.access_log_group {
+            Some(log_group) => Some((vec![log_group.clone()], UNBILLED_ROUTES.parse()?)),
+            None => {
+                let settings = self.reconciliation_store().settings().await?;
+                settings.map(|settings| (settings.log_groups, settings.unbilled))
+            }
+        };
+        let (log_groups, unbilled) = match (access_log_groups.is_empty(), unbilled, deployed) {
+            (false, Some(unbilled), _) => (access_log_groups.clone(), unbilled.clone()),
+            (is_deployed, unbilled, Some((log_groups, deployed))) => (
+                if is_deployed { log_groups } else { access_log_groups.clone() },
+                unbilled.clone().unwrap_or(deployed),
+            ),
+            _ => anyhow::bail!(
+                "the reconciler of {} has not run yet, which it does once an hour; name what it compares with --access-log-group and --unbilled",
+                self.environment
+            ),
+        };
+        Ok(CallLog::new(self.logs.clone(), log_groups, unbilled))
+    }
+
+    /// What the reconciler remembers.
+    pub fn reconciliation_store(&self) -> ReconciliationStore {
+        ReconciliationStore::new(self.dynamodb.clone(), &self.claims_table)
+    }
+
+    /// What the ledger has counted.
+    pub fn ledger_counts(&self) -> DynamoLedgerCounts {
+        DynamoLedgerCounts::new(self.dynamodb.clone(), &self.usage_table)
     }
 
     /// The claims.

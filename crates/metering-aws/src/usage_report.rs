@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, TryStreamExt};
-use metering_core::ports::{PortError, UsageHistory};
-use metering_core::reconciliation::HourlyCalls;
+use metering_core::ports::{LedgerCounts, PortError, UsageHistory};
+use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
 use metering_core::usage_history::KeyUsage;
+use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
 
 use crate::error::port_error;
@@ -114,6 +115,9 @@ pub async fn usage_of_all_keys(
     while let Some(row) = rows.next().await {
         let row = row.map_err(|error| port_error(operation(), error))?;
         let key = row.get("pk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        if key == TOTALS_KEY_ID {
+            continue;
+        }
         add_row(usage.entry(key).or_default(), &row)
             .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
     }
@@ -121,22 +125,55 @@ pub async fn usage_of_all_keys(
 }
 
 /// How many keys are asked for at once.
-const KEYS_AT_ONCE: usize = 16;
+const KEYS_AT_ONCE: usize = 64;
 
-/// What the ledger has of the keys of another count, hour by hour, in
-/// `from_ms..to_ms`.
-///
-/// # Errors
-/// When the ledger cannot be read or holds a malformed row.
-pub async fn hourly_calls_beside(
-    client: &Client,
-    table: &str,
-    count: &HourlyCalls,
-    from_ms: i64,
-    to_ms: i64,
-) -> Result<HourlyCalls, PortError> {
-    let mut keys: Vec<&String> = count.keys().map(|(key, _)| key).collect();
-    keys.dedup();
+/// What a ledger has counted, for comparisons.
+#[derive(Debug, Clone)]
+pub struct DynamoLedgerCounts {
+    client: Client,
+    table: String,
+}
+
+impl DynamoLedgerCounts {
+    /// The counts of a ledger.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}
+
+impl LedgerCounts for DynamoLedgerCounts {
+    async fn totals_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
+        let (first, last) = days(from_ms, to_ms)?;
+        let usage = usage_of_key(&self.client, &self.table, TOTALS_KEY_ID, first, last).await?;
+        let mut calls = HourlyCalls::new();
+        add_hours(&mut calls, TOTALS_KEY_ID, &usage, from_ms, to_ms);
+        Ok(calls.into_iter().map(|((_, hour_ms), calls)| (hour_ms, calls)).collect())
+    }
+
+    async fn calls_beside(
+        &self,
+        count: &HourlyCalls,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<HourlyCalls, PortError> {
+        let mut keys: Vec<String> = count.keys().map(|(key, _)| key.clone()).collect();
+        keys.dedup();
+        let (first, last) = days(from_ms, to_ms)?;
+        let usage = futures_util::stream::iter(keys).map(|key| async move {
+            let usage = usage_of_key(&self.client, &self.table, &key, first, last).await?;
+            Ok::<_, PortError>((key, usage))
+        });
+        let mut usage = usage.buffer_unordered(KEYS_AT_ONCE);
+        let mut calls = HourlyCalls::new();
+        while let Some((key, usage)) = usage.try_next().await? {
+            add_hours(&mut calls, &key, &usage, from_ms, to_ms);
+        }
+        Ok(calls)
+    }
+}
+
+/// The first and the last day of `from_ms..to_ms`.
+fn days(from_ms: i64, to_ms: i64) -> Result<(UtcDay, UtcDay), PortError> {
     let day = |at_ms: i64| {
         let window = CallWindow::at(at_ms).map(|window| window.day);
         window.map_err(|error| PortError::Refused {
@@ -144,16 +181,7 @@ pub async fn hourly_calls_beside(
             source: Box::new(error),
         })
     };
-    let (first, last) = (day(from_ms)?, day(to_ms - 1)?);
-    let usage = futures_util::stream::iter(keys).map(|key| async move {
-        Ok::<_, PortError>((key, usage_of_key(client, table, key, first, last).await?))
-    });
-    let mut usage = usage.buffer_unordered(KEYS_AT_ONCE);
-    let mut calls = HourlyCalls::new();
-    while let Some((key, usage)) = usage.try_next().await? {
-        add_hours(&mut calls, key, &usage, from_ms, to_ms);
-    }
-    Ok(calls)
+    Ok((day(from_ms)?, day(to_ms - 1)?))
 }
 
 /// Adds the hours of a key that begin in `from_ms..to_ms`.

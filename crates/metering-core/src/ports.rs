@@ -1,6 +1,7 @@
 //! What the rules need from the outside, as traits.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
 
@@ -10,6 +11,7 @@ use crate::claims::owner::{PutBackFrom, RecordName, ShardName};
 use crate::claims::slice_claim::{PageWrite, StoredPage};
 use crate::invalidation::LogRead;
 use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
+use crate::reconciliation::{HourlyCalls, HourlyTotals, ReconciledHour};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Gap, HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use crate::update_plan::{CounterUpdate, RowKey};
@@ -271,4 +273,74 @@ pub trait UsageAlerts: Sync {
     /// # Errors
     /// When it is not known that somebody was told.
     fn tell(&self, alert: &UsageAlert, now_ms: i64) -> impl Future<Output = Result<bool, PortError>> + Send;
+}
+
+/// The access log, which knows what the ledger has to have.
+pub trait AccessLogCounts: Sync {
+    /// Counts the successful calls of all keys in each hour of `from_ms..to_ms`.
+    ///
+    /// # Errors
+    /// When they cannot be counted.
+    fn calls_by_hour(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> impl Future<Output = Result<HourlyTotals, PortError>> + Send;
+
+    /// Counts the successful calls of each key in each hour of `from_ms..to_ms`.
+    ///
+    /// # Errors
+    /// When they cannot be counted.
+    fn calls_per_key(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> impl Future<Output = Result<HourlyCalls, PortError>> + Send;
+}
+
+/// What the ledger has counted.
+pub trait LedgerCounts: Sync {
+    /// Reads the totals of each hour of `from_ms..to_ms`.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn totals_by_hour(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> impl Future<Output = Result<HourlyTotals, PortError>> + Send;
+
+    /// Reads the hours of `from_ms..to_ms` of the keys that another count has.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn calls_beside(
+        &self,
+        count: &HourlyCalls,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> impl Future<Output = Result<HourlyCalls, PortError>> + Send;
+}
+
+/// What is remembered of compared hours.
+pub trait ComparedHours: Sync {
+    /// Reads the hours that begin in `from_ms..to_ms`, by their start.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn hours(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> impl Future<Output = Result<BTreeMap<i64, ReconciledHour>, PortError>> + Send;
+
+    /// Writes what is known of an hour.
+    ///
+    /// # Errors
+    /// When it is not known that it was written.
+    fn write_hour(
+        &self,
+        start_ms: i64,
+        hour: &ReconciledHour,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }

@@ -30,9 +30,18 @@ pub struct UnbilledRoutes(Vec<UnbilledRoute>);
 
 /// One entry of [`UnbilledRoutes`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnbilledRoute {
-    method: Option<String>,
-    path: Option<String>,
+pub enum UnbilledRoute {
+    /// A route, whatever the method: `/usage`.
+    Path(String),
+    /// A method of every route: `OPTIONS *`.
+    Method(String),
+    /// One method of a route: `GET /health`.
+    MethodOfPath {
+        /// The method.
+        method: String,
+        /// The path of the route.
+        path: String,
+    },
 }
 
 /// An entry that names no route.
@@ -71,20 +80,14 @@ impl UnbilledRoutes {
 }
 
 impl UnbilledRoute {
-    /// The method; `None` for every method.
-    pub fn method(&self) -> Option<&str> {
-        self.method.as_deref()
-    }
-
-    /// The path of the route; `None` for every route.
-    pub fn path(&self) -> Option<&str> {
-        self.path.as_deref()
-    }
-
     fn is(&self, method: Option<&str>, path: Option<&str>) -> bool {
-        let method_fits = self.method.is_none() || self.method() == method;
-        let path_fits = self.path.is_none() || self.path() == path;
-        method_fits && path_fits
+        match self {
+            Self::Path(unbilled) => path == Some(unbilled),
+            Self::Method(unbilled) => method == Some(unbilled),
+            Self::MethodOfPath { method: of_method, path: of_path } => {
+                method == Some(of_method) && path == Some(of_path)
+            }
+        }
     }
 }
 
@@ -108,23 +111,30 @@ impl FromStr for UnbilledRoute {
         let is_method =
             |method: &str| !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
         let is_path = (path.starts_with('/') || path == "$default") && !path.contains(['*', ' ']);
-        let is_every_route = path == "*" && method.is_some();
-        if !method.is_none_or(is_method) || !(is_path || is_every_route) {
-            return Err(UnbilledRouteError { entry: entry.to_owned() });
+        match method {
+            None | Some(ANY_METHOD) if is_path => Ok(Self::Path(path.to_owned())),
+            Some(method) if is_method(method) && is_path => {
+                Ok(Self::MethodOfPath { method: method.to_owned(), path: path.to_owned() })
+            }
+            Some(method) if is_method(method) && method != ANY_METHOD && path == "*" => {
+                Ok(Self::Method(method.to_owned()))
+            }
+            _ => Err(UnbilledRouteError { entry: entry.to_owned() }),
         }
-        let method = method.filter(|method| *method != ANY_METHOD).map(str::to_owned);
-        Ok(Self { method, path: (!is_every_route).then(|| path.to_owned()) })
     }
 }
 
-impl fmt::Display for UnbilledRoute {
+impl fmt::Display for UnbilledRoutes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path().unwrap_or("*");
-        match (self.method(), self.path()) {
-            (Some(method), _) => write!(formatter, "{method} {path}"),
-            (None, Some(path)) => formatter.write_str(path),
-            (None, None) => write!(formatter, "{ANY_METHOD} *"),
+        for (place, entry) in self.0.iter().enumerate() {
+            formatter.write_str(if place > 0 { "," } else { "" })?;
+            match entry {
+                UnbilledRoute::Path(path) => formatter.write_str(path)?,
+                UnbilledRoute::Method(method) => write!(formatter, "{method} *")?,
+                UnbilledRoute::MethodOfPath { method, path } => write!(formatter, "{method} {path}")?,
+            }
         }
+        Ok(())
     }
 }
 
@@ -176,7 +186,9 @@ mod tests {
 
     #[test]
     fn entries_that_name_no_route_are_refused_with_what_to_write() {
-        for entry in ["usage", "*", "get /usage", "GET usage", "/health/*", "GET", "GET  ", "/a b", "* /a"] {
+        for entry in
+            ["usage", "*", "get /usage", "GET usage", "/health/*", "GET", "GET  ", "/a b", "* /a", "ANY *"]
+        {
             let error = entry.parse::<UnbilledRoutes>().unwrap_err();
             assert_eq!(error.entry, entry.trim());
             assert!(error.to_string().contains("METHOD /path"), "{error}");
@@ -184,10 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_shown_as_they_are_written() {
-        let shown: Vec<String> =
-            unbilled("/usage,GET /health,OPTIONS *").entries().iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["/usage", "GET /health", "OPTIONS *"]);
+    fn routes_are_shown_as_they_are_read() {
+        let shown = unbilled("/usage, GET /health,,ANY /b,OPTIONS *").to_string();
+        assert_eq!(shown, "/usage,GET /health,/b,OPTIONS *");
+        assert_eq!(unbilled(&shown).to_string(), shown);
         assert_eq!(unbilled("").entries(), []);
     }
 }

@@ -1,19 +1,23 @@
 //! The settings of the function.
 
 use lambda_support::config::{ConfigError, Environment};
+use metering_core::unbilled::UnbilledRoutes;
+use metering_core::window::HOUR_MS;
 
 /// Settings, each from one environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// `USAGE_TABLE`: the ledger.
     pub usage_table: String,
-    /// `ACCESS_LOG_GROUP`: the log group of the gateway's access log.
-    pub access_log_group: String,
-    /// `UNBILLED_RESOURCES`: resources that the subscription leaves out, separated by commas.
-    pub unbilled_resources: Vec<String>,
+    /// `CLAIMS_TABLE`: the claims, among which compared hours are remembered.
+    pub claims_table: String,
+    /// `ACCESS_LOG_GROUPS`: the log groups of the gateways' access logs, with commas between.
+    pub access_log_groups: Vec<String>,
+    /// `UNBILLED_ROUTES`: routes and methods whose calls are not counted, none by default.
+    pub unbilled: UnbilledRoutes,
     /// `ENVIRONMENT_NAME`: the dimension of the metrics.
     pub environment_name: String,
-    /// `RECONCILE_HOURS`: how many hours are compared, 1 to 48.
+    /// `RECONCILE_HOURS`: how many hours every run compares, 1 to 48.
     pub hours: i64,
     /// `SETTLE_MINUTES`: how long an hour is over before it is compared, 1 to 180.
     pub settle_minutes: i64,
@@ -25,20 +29,25 @@ impl Config {
     /// # Errors
     /// When a variable is missing or out of bounds; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let unbilled = environment.optional("UNBILLED_RESOURCES", "");
+        let groups =
+            environment.required("ACCESS_LOG_GROUPS", "the log groups of the gateways' access logs")?;
+        let groups = groups.split(',').map(str::trim).filter(|name| !name.is_empty());
         Ok(Self {
             usage_table: environment.required("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
-            access_log_group: environment
-                .required("ACCESS_LOG_GROUP", "the log group of the gateway's access log")?,
-            unbilled_resources: unbilled
-                .split(',')
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            claims_table: environment.required("CLAIMS_TABLE", "the DynamoDB table of the claims")?,
+            access_log_groups: groups.map(str::to_owned).collect(),
+            unbilled: environment.parsed("UNBILLED_ROUTES", "")?,
             environment_name: environment.optional("ENVIRONMENT_NAME", "unnamed"),
             hours: environment.bounded("RECONCILE_HOURS", 3, 1..=48)?,
             settle_minutes: environment.bounded("SETTLE_MINUTES", 15, 1..=180)?,
         })
+    }
+
+    /// The whole hours that a run at `now_ms` compares: as many as are set, the
+    /// last of them over for the time to settle.
+    pub fn compared_hours(&self, now_ms: i64) -> (i64, i64) {
+        let to_ms = (now_ms - self.settle_minutes * 60_000).div_euclid(HOUR_MS) * HOUR_MS;
+        (to_ms - self.hours * HOUR_MS, to_ms)
     }
 }
 
@@ -46,16 +55,29 @@ impl Config {
 mod tests {
     use super::*;
 
+    const NEEDED: [(&str, &str); 3] =
+        [("USAGE_TABLE", "usage"), ("CLAIMS_TABLE", "claims"), ("ACCESS_LOG_GROUPS", "calls, more")];
+
+    fn read(more: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(&Environment::of(&[&NEEDED, more].concat()))
+    }
+
     #[test]
     fn settings_have_defaults_and_bounds() {
-        let needed = [("USAGE_TABLE", "usage"), ("ACCESS_LOG_GROUP", "calls")];
-        let config = Config::read(&Environment::of(&needed)).unwrap();
-        assert_eq!((config.hours, config.settle_minutes, config.unbilled_resources.len()), (3, 15, 0));
-        let more = [needed[0], needed[1], ("UNBILLED_RESOURCES", "/usage,/health"), ("RECONCILE_HOURS", "0")];
-        assert!(Config::read(&Environment::of(&more)).unwrap_err().to_string().contains("RECONCILE_HOURS"));
-        assert_eq!(
-            Config::read(&Environment::of(&more[..3])).unwrap().unbilled_resources,
-            ["/usage", "/health"]
-        );
+        let config = read(&[]).unwrap();
+        assert_eq!((config.hours, config.settle_minutes), (3, 15));
+        assert_eq!(config.access_log_groups, ["calls", "more"]);
+        assert!(read(&[("RECONCILE_HOURS", "0")]).unwrap_err().to_string().contains("RECONCILE_HOURS"));
+        assert!(read(&[("UNBILLED_ROUTES", "usage")]).unwrap_err().to_string().contains("METHOD /path"));
+        let unbilled = read(&[("UNBILLED_ROUTES", "/usage,OPTIONS *")]).unwrap().unbilled;
+        assert!(unbilled.contains(Some("GET"), Some("/usage")));
+    }
+
+    #[test]
+    fn only_whole_hours_that_have_settled_are_compared() {
+        let config = read(&[]).unwrap();
+        let minute = |minutes: i64| minutes * 60_000;
+        assert_eq!(config.compared_hours(minute(10 * 60 + 14)), (6 * HOUR_MS, 9 * HOUR_MS));
+        assert_eq!(config.compared_hours(minute(10 * 60 + 15)), (7 * HOUR_MS, 10 * HOUR_MS));
     }
 }

@@ -3,11 +3,17 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
-use metering_aws::CallLog;
 use metering_aws::connection::{COMMAND_PATIENCE, load};
+use metering_aws::reconciliation_store::ReconcilerSettings;
+use metering_aws::{CallLog, DynamoLedgerCounts, ReconciliationStore};
+use metering_core::window::HOUR_MS;
 use serde_json::{Value, json};
 use usage_reconciler::config::Config;
-use usage_reconciler::handler::handle;
+use usage_reconciler::handler::{Reconciler, Span};
+use usage_reconciler::metrics::tell;
+
+/// What a comparison key by key may take, in milliseconds: none is begun later before the time-out.
+const COMPARISON_MS: i64 = 300_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -15,11 +21,42 @@ async fn main() -> Result<(), Error> {
     let config = &Config::read(&Environment::of_process())?;
     let clients = load(COMMAND_PATIENCE).await;
     let logs = aws_sdk_cloudwatchlogs::Client::new(&clients);
-    let log = &CallLog::new(logs, &config.access_log_group, config.unbilled_resources.clone());
-    let ledger = &aws_sdk_dynamodb::Client::new(&clients);
-    run(service_fn(move |_: LambdaEvent<Value>| async move {
-        let found = handle(config, log, ledger, now_ms()).await?;
-        Ok::<_, Error>(json!({"logged": found.logged, "counted": found.counted, "missing": found.missing(), "surplus": found.surplus()}))
+    let dynamodb = aws_sdk_dynamodb::Client::new(&clients);
+    let reconciler = &Reconciler {
+        log: CallLog::new(logs, config.access_log_groups.clone(), config.unbilled.clone()),
+        ledger: DynamoLedgerCounts::new(dynamodb.clone(), &config.usage_table),
+        compared: ReconciliationStore::new(dynamodb, &config.claims_table),
+    };
+    run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let since_ms = note_settings(config, &reconciler.compared).await?;
+        let (from_ms, to_ms) = config.compared_hours(now_ms());
+        let scanned_before = reconciler.log.scanned_bytes();
+        let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        let has_time = || now_ms() + COMPARISON_MS < deadline_ms;
+        let found = reconciler.run(Span { from_ms, to_ms, since_ms }, has_time).await?;
+        let scanned_bytes = reconciler.log.scanned_bytes() - scanned_before;
+        tell(&found, scanned_bytes, &config.environment_name, now_ms());
+        Ok::<_, Error>(json!({"logged": found.logged, "counted": found.counted,
+            "missing": found.missing, "surplus": found.surplus, "open_hours": found.open_hours}))
     }))
     .await
+}
+
+/// Writes the settings down for `meter reconcile`. Returns the first hour that
+/// is compared: the first whole one after the first run.
+async fn note_settings(config: &Config, store: &ReconciliationStore) -> Result<i64, Error> {
+    let known = store.settings().await?;
+    let since_ms = match &known {
+        Some(settings) => settings.since_ms,
+        None => (now_ms().div_euclid(HOUR_MS) + 1) * HOUR_MS,
+    };
+    let settings = ReconcilerSettings {
+        log_groups: config.access_log_groups.clone(),
+        unbilled: config.unbilled.clone(),
+        since_ms,
+    };
+    if known.as_ref() != Some(&settings) {
+        store.write_settings(&settings).await?;
+    }
+    Ok(since_ms)
 }

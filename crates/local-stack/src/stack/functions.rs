@@ -125,7 +125,9 @@ pub(super) fn functions(
             "usage-reconciler",
             &[
                 ("USAGE_TABLE", USAGE_TABLE),
-                ("ACCESS_LOG_GROUP", LOG_GROUP),
+                ("CLAIMS_TABLE", CLAIMS_TABLE),
+                ("ACCESS_LOG_GROUPS", LOG_GROUP),
+                ("UNBILLED_ROUTES", UNBILLED_ROUTES),
                 ("SETTLE_MINUTES", LOCAL_SETTLE_MINUTES),
             ],
             &[],

@@ -8,7 +8,7 @@ use invalidation_fanout::handler::FanoutMetric;
 use lambda_support::telemetry::{Metric, NAMESPACE};
 use serde_json::{Map, Value, json};
 use usage_consumer::metrics::ConsumerMetric;
-use usage_reconciler::handler::ReconcilerMetric;
+use usage_reconciler::metrics::ReconcilerMetric;
 
 /// The files of `stack/lib`, by name.
 pub fn stack_files() -> [(&'static str, Value); 2] {
@@ -25,7 +25,7 @@ pub fn stack_files() -> [(&'static str, Value); 2] {
             (usage_consumer::metrics::SERVICE): units(ConsumerMetric::ALL),
             (api_authorizer::metrics::SERVICE): units(AuthorizerMetric::ALL),
             (invalidation_fanout::handler::SERVICE): units(FanoutMetric::ALL),
-            (usage_reconciler::handler::SERVICE): units(ReconcilerMetric::ALL),
+            (usage_reconciler::metrics::SERVICE): units(ReconcilerMetric::ALL),
         },
     });
     [("access-log.json", access_log), ("metrics.json", metrics)]

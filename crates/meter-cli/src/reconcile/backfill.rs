@@ -36,7 +36,6 @@ pub struct Backfill {
     claims: DynamoClaimStore,
     stream: StreamWriter,
     judge: Judge,
-    log_group: String,
     from_ms: i64,
     to_ms: i64,
     /// Calls that were logged after this may be on their way, in milliseconds since 1970.
@@ -48,18 +47,11 @@ pub struct Backfill {
 impl Backfill {
     /// Of the calls that were made in `from_ms..to_ms`, those that were logged
     /// more than `settle_minutes` ago.
-    pub fn new(
-        target: &Target,
-        log: &CallLog,
-        judge: Judge,
-        (from_ms, to_ms): (i64, i64),
-        settle_minutes: i64,
-    ) -> Self {
+    pub fn new(target: &Target, judge: Judge, (from_ms, to_ms): (i64, i64), settle_minutes: i64) -> Self {
         Self {
             claims: target.claim_store(),
             stream: target.stream_writer(),
             judge,
-            log_group: log.log_group().to_owned(),
             from_ms,
             to_ms,
             settled_ms: now_ms() - settle_minutes * 60_000,
@@ -73,17 +65,17 @@ impl Backfill {
     /// others and run beside a late delivery.
     pub async fn run(mut self, log: &CallLog) -> anyhow::Result<Outcome> {
         let (from_ms, to_ms) = (self.from_ms, self.to_ms);
-        log.events(from_ms, to_ms, async |events| self.page(events).await)
+        log.events(from_ms, to_ms, async |log_group, events| self.page(log_group, events).await)
             .await
             .context("the backfill stopped; run the same command again, nothing is counted twice")?;
         Ok(self.outcome)
     }
 
-    async fn page(&mut self, events: Vec<LoggedEvent>) -> anyhow::Result<()> {
+    async fn page(&mut self, log_group: &str, events: Vec<LoggedEvent>) -> anyhow::Result<()> {
         let (settled, unsettled): (Vec<_>, Vec<_>) =
             events.into_iter().partition(|event| event.timestamp_ms <= self.settled_ms);
         for (events, is_settled) in [(settled, true), (unsettled, false)] {
-            for mut stream in read_events(&mut self.decoder, &self.judge, &self.log_group, &events) {
+            for mut stream in read_events(&mut self.decoder, &self.judge, log_group, &events) {
                 stream.calls.retain(|call| (self.from_ms..self.to_ms).contains(&call.requested_at_ms));
                 self.log_stream(&stream, is_settled).await?;
             }

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use lambda_support::clock::now_ms;
 use metering_aws::CallLog;
 use metering_aws::logged_events::Judge;
-use metering_aws::usage_report::{add_hours, hourly_calls_beside, usage_of_all_keys};
+use metering_aws::usage_report::{add_hours, usage_of_all_keys};
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
-use metering_core::reconciliation::{HourlyCalls, Reconciliation};
+use metering_core::ports::{AccessLogCounts, ComparedHours, LedgerCounts};
+use metering_core::reconciliation::{HourlyCalls, HourlyTotals, Reconciliation};
 use metering_core::window::HOUR_MS;
 use serde_json::{Value, json};
 
-use crate::target::{Target, TargetArguments};
+use crate::target::{LogArguments, Target, TargetArguments};
 use backfill::Backfill;
 
 /// How many keys with a difference are shown.
@@ -32,9 +33,16 @@ pub struct Arguments {
     /// Compare the present hour as well, whose last calls may be under way
     #[arg(long)]
     with_this_hour: bool,
+    /// Compare each key in each hour, and not only in hours whose totals differ
+    #[arg(long)]
+    by_key: bool,
     /// Read the whole ledger, to find keys that the access log does not know
     #[arg(long)]
     whole_ledger: bool,
+    /// Take the difference of an hour for right, named by its start as in 2026-11-25T10:00Z: the
+    /// reconciler stops telling of it until the ledger's total of the hour changes
+    #[arg(long, value_name = "HOUR", conflicts_with_all = ["backfill", "whole_ledger", "by_key"])]
+    accept: Option<Timestamp>,
     /// Put calls on the stream that are in the access log and that nobody has claimed. A call has
     /// one owner, so nothing is counted twice, however often this is done
     #[arg(long)]
@@ -49,25 +57,35 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    log: LogArguments,
+    #[command(flatten)]
     target: TargetArguments,
 }
 
 /// Compares, backfills where that is asked for, and fails where counts differ.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.target).await?;
-    let log = target.call_log();
+    if let Some(hour) = arguments.accept {
+        return accept(&target, hour).await;
+    }
+    let log = target.call_log(&arguments.log).await?;
     let this_hour_ms = now_ms().div_euclid(HOUR_MS) * HOUR_MS;
     let to_ms = if arguments.with_this_hour { this_hour_ms + HOUR_MS } else { this_hour_ms };
     let from_ms = to_ms - arguments.hours * HOUR_MS;
-    let found = compare(&target, &log, from_ms, to_ms, arguments.whole_ledger).await?;
+    let depth = match (arguments.whole_ledger, arguments.by_key) {
+        (true, _) => Depth::WholeLedger,
+        (false, true) => Depth::Keys,
+        (false, false) => Depth::Totals,
+    };
+    let found = compare(&target, &log, from_ms, to_ms, depth).await?;
     let mut shown = to_json(&found);
     if !arguments.json {
-        print(&found, from_ms, to_ms);
+        print(&found, depth, from_ms, to_ms);
     }
     if arguments.backfill {
         let (hours, settle_minutes) = ((from_ms, to_ms), arguments.settle_minutes);
         let judge = Judge { layout: arguments.claim_layout, unbilled: log.unbilled().clone() };
-        let backfill = Backfill::new(&target, &log, judge, hours, settle_minutes);
+        let backfill = Backfill::new(&target, judge, hours, settle_minutes);
         let outcome = backfill.run(&log).await?;
         if arguments.json {
             shown["backfill"] = json!(outcome);
@@ -90,24 +108,78 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How deep two counts are compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// The totals of each hour, and the keys where they differ.
+    Totals,
+    /// The keys of each hour.
+    Keys,
+    /// The keys of each hour, with those that only the ledger knows.
+    WholeLedger,
+}
+
 async fn compare(
     target: &Target,
     log: &CallLog,
     from_ms: i64,
     to_ms: i64,
-    whole_ledger: bool,
+    depth: Depth,
 ) -> anyhow::Result<Reconciliation> {
-    let logged = log.calls_per_key(from_ms, to_ms).await.context("the access log cannot be counted")?;
-    let counted = if whole_ledger {
+    const NOT_COUNTED: &str = "the access log cannot be counted";
+    let ledger = target.ledger_counts();
+    if depth == Depth::WholeLedger {
+        let logged = log.calls_per_key(from_ms, to_ms).await.context(NOT_COUNTED)?;
         let mut counted = HourlyCalls::new();
         for (key, usage) in usage_of_all_keys(&target.dynamodb, &target.usage_table).await? {
             add_hours(&mut counted, &key, &usage, from_ms, to_ms);
         }
-        counted
-    } else {
-        hourly_calls_beside(&target.dynamodb, &target.usage_table, &logged, from_ms, to_ms).await?
+        return Ok(Reconciliation::of(&logged, &counted));
+    }
+    let logged = log.calls_by_hour(from_ms, to_ms).await.context(NOT_COUNTED)?;
+    let counted = ledger.totals_by_hour(from_ms, to_ms).await?;
+    let mut found = Reconciliation::default();
+    for start_ms in (from_ms..to_ms).step_by(usize::try_from(HOUR_MS)?) {
+        let calls = |totals: &HourlyTotals| totals.get(&start_ms).copied().unwrap_or(0);
+        let totals =
+            Reconciliation { logged: calls(&logged), counted: calls(&counted), differences: Vec::new() };
+        if depth == Depth::Totals && totals.logged == totals.counted {
+            found.add(totals);
+            continue;
+        }
+        let logged = log.calls_per_key(start_ms, start_ms + HOUR_MS).await.context(NOT_COUNTED)?;
+        let counted = ledger.calls_beside(&logged, start_ms, start_ms + HOUR_MS).await?;
+        let by_key = Reconciliation::of(&logged, &counted);
+        if by_key.counted < totals.counted {
+            eprintln!(
+                "In {} the ledger has {} calls of keys that the access log does not know: --whole-ledger names them.",
+                hour(start_ms),
+                totals.counted - by_key.counted
+            );
+        }
+        found.add(by_key);
+    }
+    Ok(found)
+}
+
+/// Takes the difference of an hour for right.
+async fn accept(target: &Target, start: Timestamp) -> anyhow::Result<()> {
+    let start_ms = start.as_millisecond();
+    let store = target.reconciliation_store();
+    let mut hours = store.hours(start_ms, start_ms + HOUR_MS).await?;
+    let Some(compared) = hours.get_mut(&start_ms) else {
+        bail!(
+            "the reconciler has not compared an hour that begins at {}; an hour is named by its start",
+            hour(start_ms)
+        );
     };
-    Ok(Reconciliation::of(&logged, &counted))
+    let totals = target.ledger_counts().totals_by_hour(start_ms, start_ms + HOUR_MS).await?;
+    let counted = totals.get(&start_ms).copied().unwrap_or(0);
+    let (missing, surplus) = compared.missing_and_surplus(counted);
+    compared.accept(counted);
+    store.write_hour(start_ms, compared).await?;
+    println!("Accepted for {}: {missing} calls are missing and {surplus} too many.", hour(start_ms));
+    Ok(())
 }
 
 fn hour(start_ms: i64) -> String {
@@ -115,7 +187,7 @@ fn hour(start_ms: i64) -> String {
         .map_or_else(|_| start_ms.to_string(), |time| time.strftime("%Y-%m-%dT%H:%MZ").to_string())
 }
 
-fn print(found: &Reconciliation, from_ms: i64, to_ms: i64) {
+fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) {
     println!(
         "From {} to {}: {} calls in the access log, {} in the ledger.",
         hour(from_ms),
@@ -124,7 +196,8 @@ fn print(found: &Reconciliation, from_ms: i64, to_ms: i64) {
         found.counted
     );
     if found.differences.is_empty() {
-        println!("They agree, key by key and hour by hour.");
+        let by_key = if depth == Depth::Totals { "" } else { "key by key and " };
+        println!("They agree, {by_key}hour by hour.");
         return;
     }
     let mut hours: BTreeMap<i64, (u64, u64, usize)> = BTreeMap::new();

@@ -1,0 +1,373 @@
+//! The access log as a witness that is independent of the ledger.
+//!
+//! CloudWatch Logs Insights counts whole hours at any rate of calls; single
+//! events, with the ids by which the subscription delivers them, come from
+//! `FilterLogEvents`.
+
+mod query;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, QueryStatistics, QueryStatus, ResultField};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use metering_core::ports::{AccessLogCounts, PortError};
+use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
+use metering_core::unbilled::UnbilledRoutes;
+use metering_core::window::{HOUR_MS, parse_request_time};
+
+use crate::error::port_error;
+use crate::logged_events::LoggedEvent;
+
+/// The most rows of one answer of Insights. Source: CloudWatch Logs quotas.
+const MAX_ROWS: usize = 10_000;
+/// The most log groups of one query. Source: CloudWatch Logs API Reference, `StartQuery`.
+const MAX_GROUPS: usize = 50;
+/// How long after its call an event may be logged, in milliseconds: an hour is
+/// compared this long after its end.
+pub const LOGGING_DELAY_MS: i64 = 15 * 60_000;
+/// How far the clock of the log may be behind that of the call, in milliseconds.
+const CLOCK_LAG_MS: i64 = 5 * 60_000;
+/// Queries under way at once. Insights allows 30 of an account; others may ask as well.
+const QUERIES_AT_ONCE: usize = 5;
+const POLL_DELAY: Duration = Duration::from_millis(500);
+/// Insights stops a query after 60 minutes; nobody waits that long here.
+const MAX_POLLS: u32 = 1_200;
+
+/// An answer of CloudWatch Logs that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("CloudWatch Logs answered with {0}")]
+struct Unusable(String);
+
+/// The access log of the metered APIs.
+#[derive(Debug, Clone)]
+pub struct CallLog {
+    client: Client,
+    log_groups: Vec<String>,
+    unbilled: UnbilledRoutes,
+    scanned_bytes: Arc<AtomicU64>,
+}
+
+impl CallLog {
+    /// The access log in these log groups. Calls of unbilled routes are not counted.
+    pub fn new(client: Client, log_groups: Vec<String>, unbilled: UnbilledRoutes) -> Self {
+        Self { client, log_groups, unbilled, scanned_bytes: Arc::default() }
+    }
+
+    /// The names of the log groups.
+    pub fn log_groups(&self) -> &[String] {
+        &self.log_groups
+    }
+
+    /// Routes whose calls are not counted.
+    pub fn unbilled(&self) -> &UnbilledRoutes {
+        &self.unbilled
+    }
+
+    /// Bytes that queries have scanned, which are what they cost.
+    pub fn scanned_bytes(&self) -> u64 {
+        self.scanned_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the lines of a span of time, and, where the answer is full,
+    /// again in parts of the span, until none is.
+    async fn calls(&self, logged: LoggedDuring, grouping: Grouping) -> Result<HourlyCalls, PortError> {
+        let mut calls = HourlyCalls::new();
+        let mut spans = vec![logged];
+        while !spans.is_empty() {
+            let asked = std::mem::take(&mut spans).into_iter().map(|span| self.calls_in(span, grouping));
+            let mut answers = stream::iter(asked).buffer_unordered(QUERIES_AT_ONCE);
+            while let Some((span, found, answer)) = answers.try_next().await? {
+                if !answer.is_full {
+                    for (place, count) in found {
+                        *calls.entry(place).or_default() += count;
+                    }
+                } else if span.to_ms - span.from_ms > 1 {
+                    spans.extend(span.parts(answer.matched_lines));
+                } else {
+                    return Err(self.unusable("more rows for one millisecond than an answer has room for"));
+                }
+            }
+        }
+        Ok(calls)
+    }
+
+    async fn calls_in(
+        &self,
+        span: LoggedDuring,
+        grouping: Grouping,
+    ) -> Result<(LoggedDuring, HourlyCalls, Answer), PortError> {
+        let LoggedDuring { from_ms, to_ms } = span;
+        let query = match grouping {
+            Grouping::KeyAndHour => query::by_key(&self.unbilled, from_ms, to_ms),
+            Grouping::KeyAndClockTime => query::by_clock_time(&self.unbilled, from_ms, to_ms, true),
+            Grouping::ClockTime => query::by_clock_time(&self.unbilled, from_ms, to_ms, false),
+        };
+        let answer = self.answer(&query, span).await?;
+        let mut calls = HourlyCalls::new();
+        for row in &answer.rows {
+            let hour_ms = match grouping {
+                // What has no hour is counted by its clock time.
+                Grouping::KeyAndHour => self.hour_of(row)?,
+                // A line without any time cannot be counted: it is in quarantine.
+                Grouping::KeyAndClockTime | Grouping::ClockTime => hour_of_clock_time(row),
+            };
+            if let Some(hour_ms) = hour_ms {
+                let key = field(row, "api_key").unwrap_or_default();
+                *calls.entry((key.to_owned(), hour_ms)).or_default() += self.calls_of(row)?;
+            }
+        }
+        Ok((span, calls, answer))
+    }
+
+    fn operation(&self) -> String {
+        format!("counting the calls in the log groups {}", self.log_groups.join(", "))
+    }
+
+    fn unusable(&self, answer: impl Into<String>) -> PortError {
+        PortError::Refused { operation: self.operation(), source: Box::new(Unusable(answer.into())) }
+    }
+
+    /// The answers for all log groups together.
+    async fn answer(&self, query: &str, logged: LoggedDuring) -> Result<Answer, PortError> {
+        let mut all = Answer::default();
+        for groups in self.log_groups.chunks(MAX_GROUPS) {
+            let answer = self.answer_of(groups, query, logged).await?;
+            all.is_full |= answer.rows.len() >= MAX_ROWS;
+            all.matched_lines += answer.matched_lines;
+            all.rows.extend(answer.rows);
+        }
+        Ok(all)
+    }
+
+    async fn answer_of(
+        &self,
+        log_groups: &[String],
+        query: &str,
+        logged: LoggedDuring,
+    ) -> Result<Answer, PortError> {
+        let started = self
+            .client
+            .start_query()
+            .set_log_group_names(Some(log_groups.to_vec()))
+            .start_time(logged.from_ms.div_euclid(1_000))
+            .end_time(logged.to_ms.div_euclid(1_000))
+            .query_string(query)
+            .send()
+            .await
+            .map_err(|error| port_error(self.operation(), error))?;
+        let id = started.query_id.ok_or_else(|| self.unusable("no query id"))?;
+        for _ in 0..MAX_POLLS {
+            let answer = self.client.get_query_results().query_id(&id).send().await;
+            let answer = answer.map_err(|error| port_error(self.operation(), error))?;
+            match answer.status {
+                Some(QueryStatus::Complete) => {
+                    let statistics = answer.statistics.unwrap_or_else(|| QueryStatistics::builder().build());
+                    let scanned = unsigned(statistics.bytes_scanned);
+                    self.scanned_bytes.fetch_add(scanned, Ordering::Relaxed);
+                    let matched_lines = unsigned(statistics.records_matched);
+                    let rows = answer.results.unwrap_or_default();
+                    return Ok(Answer { rows, is_full: false, matched_lines });
+                }
+                Some(QueryStatus::Scheduled | QueryStatus::Running) | None => {}
+                Some(other) => return Err(self.unusable(format!("a query in the state {other}"))),
+            }
+            tokio::time::sleep(POLL_DELAY).await;
+        }
+        Err(self.unusable("a query that does not end"))
+    }
+
+    /// The start of a row's hour, in milliseconds since 1970; `None` where its
+    /// lines have no epoch.
+    fn hour_of(&self, row: &Row) -> Result<Option<i64>, PortError> {
+        let Some(hour) = field(row, "hour").filter(|hour| !hour.is_empty()) else { return Ok(None) };
+        let hour = whole(hour).ok_or_else(|| self.unusable(format!("the row {row:?}")))?;
+        Ok(Some(hour.saturating_mul(HOUR_MS)))
+    }
+
+    fn calls_of(&self, row: &Row) -> Result<u64, PortError> {
+        let calls = field(row, "calls").and_then(whole).and_then(|calls| u64::try_from(calls).ok());
+        calls.ok_or_else(|| self.unusable(format!("the row {row:?}")))
+    }
+
+    /// Reads the events of calls that were made in `from_ms..to_ms`, and of some
+    /// before and after, and hands them to `visit` page by page, with the name
+    /// of their log group.
+    ///
+    /// No filter pattern is used: whoever compares with what was counted has
+    /// to see every form of a line that the consumer counts.
+    ///
+    /// # Errors
+    /// When a log group cannot be read, or `visit` fails.
+    pub async fn events<E: From<PortError>>(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        mut visit: impl AsyncFnMut(&str, Vec<LoggedEvent>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let logged = logged_during(from_ms, to_ms);
+        for log_group in &self.log_groups {
+            let mut pages = self
+                .client
+                .filter_log_events()
+                .log_group_name(log_group)
+                .start_time(logged.from_ms)
+                .end_time(logged.to_ms)
+                .into_paginator()
+                .send();
+            while let Some(page) = pages.next().await {
+                let page =
+                    page.map_err(|error| port_error(format!("reading the log group {log_group}"), error))?;
+                let events = page.events.unwrap_or_default().into_iter().filter_map(logged_event);
+                visit(log_group, events.collect()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AccessLogCounts for CallLog {
+    async fn calls_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
+        let mut totals = HourlyTotals::new();
+        let mut has_clock_times = false;
+        let logged = logged_during(from_ms, to_ms);
+        for row in self.answer(&query::by_hour(&self.unbilled), logged).await?.rows {
+            match self.hour_of(&row)? {
+                Some(hour_ms) => *totals.entry(hour_ms).or_default() += self.calls_of(&row)?,
+                None => has_clock_times = true,
+            }
+        }
+        if has_clock_times {
+            for ((_, hour_ms), calls) in self.calls(logged, Grouping::ClockTime).await? {
+                *totals.entry(hour_ms).or_default() += calls;
+            }
+        }
+        totals.retain(|hour_ms, _| (from_ms..to_ms).contains(hour_ms));
+        Ok(totals)
+    }
+
+    /// An answer of Insights has a limited number of rows, in an order that
+    /// nothing here relies on. Where it is full, the lines are asked for again
+    /// in spans of the time at which they were logged. So each line is scanned
+    /// twice at most, however many keys there are.
+    async fn calls_per_key(&self, from_ms: i64, to_ms: i64) -> Result<HourlyCalls, PortError> {
+        let logged = logged_during(from_ms, to_ms);
+        let mut calls = self.calls(logged, Grouping::KeyAndHour).await?;
+        for (place, count) in self.calls(logged, Grouping::KeyAndClockTime).await? {
+            *calls.entry(place).or_default() += count;
+        }
+        calls.retain(|(_, hour_ms), _| (from_ms..to_ms).contains(hour_ms));
+        Ok(calls)
+    }
+}
+
+/// What calls are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grouping {
+    KeyAndHour,
+    /// The text of the time, of lines that have no epoch.
+    KeyAndClockTime,
+    /// The same, for all keys together.
+    ClockTime,
+}
+
+/// A row of an answer.
+type Row = Vec<ResultField>;
+
+/// The rows of an answer.
+#[derive(Debug, Default)]
+struct Answer {
+    rows: Vec<Row>,
+    /// Whether there may be rows that the answer has no room for.
+    is_full: bool,
+    /// How many lines the rows were made of.
+    matched_lines: u64,
+}
+
+/// A span of the time at which lines were logged, in milliseconds since 1970,
+/// without its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LoggedDuring {
+    from_ms: i64,
+    to_ms: i64,
+}
+
+impl LoggedDuring {
+    /// Parts of which none has too many rows, where lines come evenly.
+    fn parts(self, lines: u64) -> Vec<Self> {
+        let length_ms = self.to_ms - self.from_ms;
+        let rows = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
+        let wanted = i64::try_from(lines).unwrap_or(i64::MAX).saturating_mul(5) / (rows * 4) + 1;
+        let count = wanted.clamp(2, length_ms.max(2));
+        let step_ms = (length_ms + count - 1) / count;
+        let starts = (self.from_ms..self.to_ms).step_by(usize::try_from(step_ms).unwrap_or(1).max(1));
+        starts.map(|from_ms| Self { from_ms, to_ms: self.to_ms.min(from_ms + step_ms) }).collect()
+    }
+}
+
+/// When the calls of a span of time are logged.
+fn logged_during(from_ms: i64, to_ms: i64) -> LoggedDuring {
+    LoggedDuring { from_ms: from_ms - CLOCK_LAG_MS, to_ms: to_ms + LOGGING_DELAY_MS }
+}
+
+fn field<'a>(row: &'a Row, name: &str) -> Option<&'a str> {
+    row.iter().find(|field| field.field() == Some(name))?.value()
+}
+
+fn hour_of_clock_time(row: &Row) -> Option<i64> {
+    let requested_at_ms = parse_request_time(field(row, "clock_time")?).ok()?;
+    Some(requested_at_ms.div_euclid(HOUR_MS) * HOUR_MS)
+}
+
+/// A whole number, which Insights may write with a fraction of zero.
+#[expect(clippy::cast_possible_truncation, reason = "hours and counts are small")]
+fn whole(text: &str) -> Option<i64> {
+    let number: f64 = text.parse().ok()?;
+    (number.fract() == 0.0 && number.abs() < 1e15).then_some(number as i64)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "statistics are whole and positive"
+)]
+fn unsigned(statistic: f64) -> u64 {
+    statistic as u64
+}
+
+fn logged_event(event: FilteredLogEvent) -> Option<LoggedEvent> {
+    Some(LoggedEvent {
+        event_id: event.event_id?,
+        log_stream: event.log_stream_name.unwrap_or_default(),
+        timestamp_ms: event.timestamp.unwrap_or_default(),
+        message: event.message?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_cover_a_span_without_gap_or_overlap(from_ms in 0_i64..1_000_000, length_ms in 2_i64..10_000_000, lines in any::<u64>()) {
+            let span = LoggedDuring { from_ms, to_ms: from_ms + length_ms };
+            let parts = span.parts(lines % 50_000_000);
+            prop_assert!(parts.len() >= 2);
+            prop_assert_eq!((parts[0].from_ms, parts[parts.len() - 1].to_ms), (span.from_ms, span.to_ms));
+            prop_assert!(parts.windows(2).all(|pair| pair[0].to_ms == pair[1].from_ms));
+            prop_assert!(parts.iter().all(|part| part.from_ms < part.to_ms));
+        }
+    }
+
+    #[test]
+    fn numbers_of_insights_are_whole() {
+        assert_eq!(
+            [whole("493000"), whole("493000.0"), whole("4.5"), whole("")],
+            [Some(493_000), Some(493_000), None, None]
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! The questions that are put to CloudWatch Logs Insights.
+
+use metering_core::unbilled::{UnbilledRoute, UnbilledRoutes};
+use serde_json::Value;
+
+use super::MAX_ROWS;
+
+/// The fields of a line, by whichever names it is written in.
+///
+/// An epoch in seconds and one in milliseconds are told apart by their size, as
+/// [`metering_core::window::epoch_to_ms`] does it: 0 or 1 is what the latter
+/// has of 100,000,000,000, and each divides to hours in its own way.
+const FIELDS: &str = concat!(
+    "fields coalesce(apiKeyId, key, \"-\") as api_key, coalesce(requestTimeEpoch, time, \"-\") as epoch,",
+    " coalesce(requestTime, time) as clock_time,",
+    " coalesce(route, resourcePath, routeKey, \"\") as call_route, coalesce(method, httpMethod, \"\") as call_method\n",
+    "| fields floor(epoch / 3600 / (1 + 999 * least(1, floor(epoch / 100000000000)))) as hour",
+);
+
+/// Successful calls with a key.
+const SUCCESSFUL: &str = r#"| filter status like /^2[0-9][0-9]$/ and api_key not in ["-", ""]"#;
+
+/// The line does not tell the method but by its route key.
+const NO_METHOD: &str = r#"call_method in ["", "-"]"#;
+
+/// Counts calls by hour.
+pub fn by_hour(unbilled: &UnbilledRoutes) -> String {
+    format!("{}\n| stats count(*) as calls by hour\n| limit {MAX_ROWS}", selection(unbilled))
+}
+
+/// Counts calls by key and hour, of lines that were logged in `from_ms..to_ms`.
+pub fn by_key(unbilled: &UnbilledRoutes, from_ms: i64, to_ms: i64) -> String {
+    format!(
+        "{}\n| filter toMillis(@timestamp) >= {from_ms} and toMillis(@timestamp) < {to_ms}\n| stats count(*) as calls by api_key, hour\n| limit {MAX_ROWS}",
+        selection(unbilled)
+    )
+}
+
+/// Counts the calls whose line has a time as a text instead of an epoch, by
+/// that text, and by key where `per_key`, as [`by_key`].
+pub fn by_clock_time(unbilled: &UnbilledRoutes, from_ms: i64, to_ms: i64, per_key: bool) -> String {
+    let key = if per_key { "api_key, " } else { "" };
+    format!(
+        "{}\n| filter not ispresent(hour) and toMillis(@timestamp) >= {from_ms} and toMillis(@timestamp) < {to_ms}\n| stats count(*) as calls by {key}clock_time\n| limit {MAX_ROWS}",
+        selection(unbilled)
+    )
+}
+
+fn selection(unbilled: &UnbilledRoutes) -> String {
+    let conditions = unbilled.entries().iter().map(is_of_route);
+    let filters: String = conditions.map(|condition| format!("\n| filter not ({condition})")).collect();
+    format!("{FIELDS}\n{SUCCESSFUL}{filters}")
+}
+
+/// The condition that a call is of an unbilled route, as
+/// [`UnbilledRoutes::contains`] decides it.
+fn is_of_route(unbilled: &UnbilledRoute) -> String {
+    let quoted = |text: &str| Value::from(text).to_string();
+    let is_path =
+        |path: &str| format!("call_route = {} or call_route like /^[A-Z]+ {}$/", quoted(path), escaped(path));
+    match unbilled {
+        UnbilledRoute::Path(path) => is_path(path),
+        UnbilledRoute::Method(method) => {
+            format!("call_method = {} or ({NO_METHOD} and call_route like /^{method} /)", quoted(method))
+        }
+        UnbilledRoute::MethodOfPath { method, path } => format!(
+            "(call_method = {} and ({})) or ({NO_METHOD} and call_route = {})",
+            quoted(method),
+            is_path(path),
+            quoted(&format!("{method} {path}"))
+        ),
+    }
+}
+
+/// A text as part of a regular expression between slashes.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        if !(character.is_alphanumeric() || character == '_' || character == '-') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_unbilled_route_is_left_out_by_resource_and_by_route_key() {
+        let unbilled = "/usage,OPTIONS *,GET /health".parse().unwrap();
+        let query = by_hour(&unbilled);
+        for filter in [
+            r#"| filter not (call_route = "/usage" or call_route like /^[A-Z]+ \/usage$/)"#,
+            r#"| filter not (call_method = "OPTIONS" or (call_method in ["", "-"] and call_route like /^OPTIONS /))"#,
+            r#"| filter not ((call_method = "GET" and (call_route = "/health" or call_route like /^[A-Z]+ \/health$/)) or (call_method in ["", "-"] and call_route = "GET /health"))"#,
+        ] {
+            assert!(query.contains(filter), "{query}");
+        }
+        assert!(!by_hour(&UnbilledRoutes::default()).contains("filter not"));
+    }
+}
