@@ -9,7 +9,6 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access_log::log_format::SUBSCRIPTION_FILTER_PATTERN;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
@@ -26,6 +25,8 @@ use tokio::time::Instant;
 
 use crate::faults::Faults;
 use crate::log_group::{LogEvent, LogGroup};
+use crate::logs::filter_pattern::Line;
+use crate::queues::ACCOUNT_ID;
 use late_deliveries::LateDeliveries;
 use redelivery::Redelivery;
 
@@ -249,20 +250,23 @@ impl Subscription {
 
     /// Filters, batches, and puts events on the stream.
     async fn deliver(&self, events: Vec<LogEvent>) -> Result<(), DeliveryError> {
+        // Without a filter there is no subscription, so nothing is delivered.
+        let Some(filter) = self.log_group.subscription_filter() else { return Ok(()) };
+        let (filter, pattern) = &*filter;
         let matching: Vec<LogEvent> =
-            events.into_iter().filter(|event| matches_filter(&event.message)).collect();
+            events.into_iter().filter(|event| pattern.matches(&Line::new(&event.message))).collect();
         let mut records = Vec::new();
         for batch in batches(&matching, self.settings.max_batch_events) {
             if self.faults.loses_batch() {
                 continue;
             }
-            let record = gzip(&self.data_message(batch))?;
+            let record = gzip(&data_message(&self.log_group, &filter.filter_name, batch))?;
             if self.faults.duplicates_batch() {
                 records.push(record.clone());
             }
             records.push(record);
             for cut_otherwise in self.redelivery.of_batch(batch) {
-                records.push(gzip(&self.data_message(&cut_otherwise))?);
+                records.push(gzip(&data_message(&self.log_group, &filter.filter_name, &cut_otherwise))?);
             }
         }
         let late_batch = self.faults.rates().late_batch;
@@ -296,18 +300,6 @@ impl Subscription {
         }
     }
 
-    fn data_message(&self, events: &[LogEvent]) -> Vec<u8> {
-        let log_events: Vec<Value> = events
-            .iter()
-            .map(|event| json!({"id": event.event_id(), "timestamp": event.timestamp_ms, "message": event.message}))
-            .collect();
-        let envelope = json!({
-            "messageType": "DATA_MESSAGE", "owner": "000000000000", "logGroup": self.log_group.name(),
-            "logStream": events[0].log_stream, "subscriptionFilters": ["usage"], "logEvents": log_events,
-        });
-        envelope.to_string().into_bytes()
-    }
-
     fn control_message(&self) -> Vec<u8> {
         let message = "CWL CONTROL MESSAGE: Checking health of destination Kinesis stream.";
         let envelope = json!({
@@ -338,14 +330,17 @@ impl Subscription {
     }
 }
 
-/// Whether a line passes [`SUBSCRIPTION_FILTER_PATTERN`].
-pub(crate) fn matches_filter(message: &str) -> bool {
-    debug_assert_eq!(SUBSCRIPTION_FILTER_PATTERN, r"%\x22status\x22\s*:\s*\x22?2\d\d%");
-    message.match_indices("\"status\"").any(|(place, name)| {
-        let value = message[place + name.len()..].trim_start().strip_prefix(':').map(str::trim_start);
-        let digits = value.map(|value| value.strip_prefix('"').unwrap_or(value).as_bytes());
-        matches!(digits, Some([b'2', b'0'..=b'9', b'0'..=b'9', ..]))
-    })
+/// The envelope of events, as CloudWatch Logs writes it.
+fn data_message(log_group: &LogGroup, filter_name: &str, events: &[LogEvent]) -> Vec<u8> {
+    let log_events: Vec<Value> = events
+        .iter()
+        .map(|event| json!({"id": event.event_id(), "timestamp": event.timestamp_ms, "message": event.message}))
+        .collect();
+    let envelope = json!({
+        "messageType": "DATA_MESSAGE", "owner": ACCOUNT_ID, "logGroup": log_group.name(),
+        "logStream": events[0].log_stream, "subscriptionFilters": [filter_name], "logEvents": log_events,
+    });
+    envelope.to_string().into_bytes()
 }
 
 /// Cuts events into batches of one log stream each.

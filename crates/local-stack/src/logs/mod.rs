@@ -1,134 +1,161 @@
-//! The operations of CloudWatch Logs that the meter uses, on the gateway's log group.
+//! CloudWatch Logs: log groups, their filters and subscriptions, and queries.
 
+mod error;
+pub mod filter_pattern;
+mod filters;
+mod groups;
 pub mod insights;
+mod parameters;
+mod put_events;
+mod queries;
+mod read_events;
+mod subscriptions;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
 use access_log::log_format::SUBSCRIPTION_FILTER_PATTERN;
-use serde_json::{Value, json};
+use lambda_support::clock::now_ms;
+use lambda_support::telemetry::NAMESPACE;
+use serde_json::Value;
 
-use crate::log_group::LogGroup;
-use crate::subscription::matches_filter;
-use insights::{Query, Row};
+pub use error::LogsError;
+pub use subscriptions::{Delivery, Destination};
 
-/// The most events of one answer. Source: CloudWatch Logs API Reference, `FilterLogEvents`.
-const MAX_EVENTS: usize = 10_000;
-/// How many answers of queries are kept until they are asked for.
-const MAX_ANSWERS: usize = 100;
+use crate::cloudwatch::MetricStore;
+use crate::log_group::{FilterError, LogGroup, MetricFilter, SubscriptionFilter};
+use groups::LogGroups;
+use queries::Queries;
+use subscriptions::Subscriptions;
 
-/// An error as the service names it.
-pub type LogsError = (&'static str, String);
+/// The metric of all lines of the access log, as the stack's metric filter names it.
+pub const LOGGED_LINES: &str = "LoggedLines";
+/// The metric of those lines whose JSON can be read.
+pub const READABLE_LINES: &str = "ReadableLines";
+/// The pattern of all lines.
+pub const ALL_LINES_PATTERN: &str = "";
+/// The pattern of lines that are JSON with a status.
+pub const READABLE_LINES_PATTERN: &str = "{ $.status = * }";
+/// The name of the subscription filter of the access log.
+const SUBSCRIPTION_FILTER: &str = "usage";
+/// The role by which CloudWatch Logs would put records.
+const SUBSCRIPTION_ROLE: &str = "arn:aws:iam::123456789012:role/usage-subscription-local";
+
+/// How often a query is asked for before it is surely complete.
+const POLLS: usize = 10;
 
 /// CloudWatch Logs.
+#[derive(Debug)]
 pub struct LogsService {
-    log_group: Arc<LogGroup>,
-    answers: Mutex<HashMap<String, Vec<Row>>>,
-    queries: AtomicU64,
+    groups: LogGroups,
+    queries: Queries,
+    subscriptions: Subscriptions,
 }
 
 impl LogsService {
-    /// The service, with one log group.
+    /// The service, with one log group and no place for others.
     pub fn new(log_group: Arc<LogGroup>) -> Self {
-        Self { log_group, answers: Mutex::default(), queries: AtomicU64::new(0) }
+        Self::of(LogGroups::of(log_group))
     }
 
-    /// Carries out one operation.
+    /// The service, with one log group and those that are in a folder, where
+    /// new ones are created.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn open(log_group: Arc<LogGroup>, folder: &Path, metrics: Arc<MetricStore>) -> Result<Self, LogsError> {
+        LogGroups::of(log_group).with_folder(folder.to_owned(), metrics).map(Self::of)
+    }
+
+    fn of(groups: LogGroups) -> Self {
+        Self { groups, queries: Queries::default(), subscriptions: Subscriptions::default() }
+    }
+
+    /// Delivers what the subscription filters of created log groups let
+    /// through, those of groups that are created later among them.
+    ///
+    /// # Errors
+    /// When a log group cannot be read.
+    pub fn deliver_to(&self, destination: Destination) -> rusqlite::Result<()> {
+        self.subscriptions.begin(destination, &self.groups.all())
+    }
+
+    /// How far the subscriptions of created log groups have come.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.subscriptions.deliveries()
+    }
+
+    /// Answers a query as a client does who asks until it is complete.
+    ///
+    /// # Errors
+    /// As the service does.
+    pub fn answer_query(&self, request: &Value) -> Result<Value, LogsError> {
+        let started = self.queries.start(&self.groups, request)?;
+        let mut answer = Value::Null;
+        for _ in 0..POLLS {
+            answer = self.queries.results(&started)?;
+            if answer["status"] == "Complete" {
+                break;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Carries out one operation. `PutLogEvents` blocks until the events are on disk.
     ///
     /// # Errors
     /// As the service does.
     pub fn handle(&self, operation: &str, request: &Value) -> Result<Value, LogsError> {
+        let groups = &self.groups;
         match operation {
-            "FilterLogEvents" => self.filter_log_events(request),
-            "StartQuery" => self.start_query(request),
-            "GetQueryResults" => self.query_results(request),
+            "CreateLogGroup" => groups.create_group(request),
+            "DescribeLogGroups" => groups.describe_groups(request),
+            "CreateLogStream" => groups.create_stream(request),
+            "DescribeLogStreams" => groups.describe_streams(request),
+            "PutLogEvents" => put_events::put(groups, request),
+            "FilterLogEvents" => read_events::filter(groups, request),
+            "GetLogEvents" => read_events::get(groups, request),
+            "PutMetricFilter" => filters::put_metric_filter(groups, request),
+            "DescribeMetricFilters" => filters::describe_metric_filters(groups, request),
+            "TestMetricFilter" => filters::test_metric_filter(request),
+            "PutSubscriptionFilter" => self.subscriptions.put(groups, request),
+            "DescribeSubscriptionFilters" => filters::describe_subscription_filters(groups, request),
+            "StartQuery" => self.queries.start(groups, request),
+            "GetQueryResults" => self.queries.results(request),
+            "StopQuery" => self.queries.stop(request),
+            "DescribeQueries" => self.queries.describe(request),
             _ => Err((
                 "InvalidOperationException",
-                format!(
-                    "the local stack offers FilterLogEvents, StartQuery and GetQueryResults of CloudWatch Logs, and not {operation}"
-                ),
+                format!("the local stack does not offer the operation {operation} of CloudWatch Logs"),
             )),
         }
     }
-
-    fn check_group(&self, request: &Value) -> Result<(), LogsError> {
-        let name = request["logGroupName"].as_str().unwrap_or("");
-        if name == self.log_group.name() {
-            return Ok(());
-        }
-        Err((
-            "ResourceNotFoundException",
-            format!("the log group {name:?} does not exist; there is {}", self.log_group.name()),
-        ))
-    }
-
-    fn filter_log_events(&self, request: &Value) -> Result<Value, LogsError> {
-        self.check_group(request)?;
-        let pattern = request["filterPattern"].as_str().unwrap_or("");
-        if !["", SUBSCRIPTION_FILTER_PATTERN].contains(&pattern) {
-            return Err((
-                "InvalidParameterException",
-                format!("the local stack knows the filter {SUBSCRIPTION_FILTER_PATTERN} only"),
-            ));
-        }
-        let after = request["nextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(0);
-        let limit = request["limit"]
-            .as_u64()
-            .and_then(|limit| usize::try_from(limit).ok())
-            .unwrap_or(MAX_EVENTS)
-            .min(MAX_EVENTS);
-        let events = self.log_group.read_between(times(request, 1), after, limit).map_err(unreadable)?;
-        let next = (events.len() == limit).then(|| events.last().map(|event| event.id.to_string())).flatten();
-        let events: Vec<Value> = events
-            .iter()
-            .filter(|event| pattern.is_empty() || matches_filter(&event.message))
-            .map(|event| {
-                json!({"eventId": event.event_id(), "logStreamName": event.log_stream, "timestamp": event.timestamp_ms,
-                    "ingestionTime": event.timestamp_ms, "message": event.message})
-            })
-            .collect();
-        Ok(json!({"events": events, "searchedLogStreams": [], "nextToken": next}))
-    }
-
-    fn start_query(&self, request: &Value) -> Result<Value, LogsError> {
-        self.check_group(request)?;
-        let text = request["queryString"].as_str().unwrap_or("");
-        let query = Query::parse(text).map_err(|error| ("MalformedQueryException", error.to_string()))?;
-        let events = self.log_group.read_between(times(request, 1_000), 0, usize::MAX).map_err(unreadable)?;
-        let rows = query.answer(events.iter().map(|event| event.message.as_str()));
-        let id = format!("query-{}", self.queries.fetch_add(1, Ordering::Relaxed));
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= MAX_ANSWERS {
-            answers.clear();
-        }
-        answers.insert(id.clone(), rows);
-        Ok(json!({"queryId": id}))
-    }
-
-    fn query_results(&self, request: &Value) -> Result<Value, LogsError> {
-        let id = request["queryId"].as_str().unwrap_or("");
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows = answers
-            .get(id)
-            .ok_or_else(|| ("ResourceNotFoundException", format!("there is no query {id:?}")))?;
-        let rows: Vec<Vec<Value>> = rows
-            .iter()
-            .map(|row| row.iter().map(|(field, value)| json!({"field": field, "value": value})).collect())
-            .collect();
-        Ok(json!({"results": rows, "status": "Complete"}))
-    }
 }
 
-/// The times of a request, in milliseconds; `FilterLogEvents` takes milliseconds, `StartQuery` seconds.
-fn times(request: &Value, unit_ms: i64) -> (i64, i64) {
-    let time = |name: &str, default: i64| {
-        request[name].as_i64().map_or(default, |time| time.saturating_mul(unit_ms))
-    };
-    (time("startTime", 0), time("endTime", i64::MAX))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
-fn unreadable(error: rusqlite::Error) -> LogsError {
-    ("ServiceUnavailableException", format!("the log group cannot be read: {error}"))
+/// Gives the access log the filters that a deployment gives it: the
+/// subscription filter, and the metric filters that count its lines.
+///
+/// # Errors
+/// When a filter cannot be kept.
+pub fn put_access_log_filters(log_group: &LogGroup, stream_arn: &str) -> Result<(), FilterError> {
+    let created_ms = now_ms();
+    log_group.put_subscription_filter(SubscriptionFilter {
+        filter_name: SUBSCRIPTION_FILTER.to_owned(),
+        filter_pattern: SUBSCRIPTION_FILTER_PATTERN.to_owned(),
+        destination_arn: stream_arn.to_owned(),
+        role_arn: SUBSCRIPTION_ROLE.to_owned(),
+        created_ms,
+    })?;
+    for (name, pattern) in [(LOGGED_LINES, ALL_LINES_PATTERN), (READABLE_LINES, READABLE_LINES_PATTERN)] {
+        log_group.put_metric_filter(MetricFilter {
+            filter_name: name.to_owned(),
+            filter_pattern: pattern.to_owned(),
+            metric_name: name.to_owned(),
+            metric_namespace: NAMESPACE.to_owned(),
+            value: 1,
+            default_value: Some(0),
+            created_ms,
+        })?;
+    }
+    Ok(())
 }

@@ -9,11 +9,14 @@ use super::resources::STREAM;
 use crate::kinesis::KinesisStore;
 use crate::lambda::event_source_mapping::Checkpoints;
 use crate::log_group::LogGroup;
+use crate::logs::LogsService;
 
 /// The parts that know what is on its way.
 #[derive(Clone)]
 pub(super) struct Backlog {
     pub log_group: Arc<LogGroup>,
+    /// Knows the other log groups that feed the stream.
+    pub logs: Arc<LogsService>,
     /// Up to which event the subscription has delivered.
     pub delivered: watch::Receiver<i64>,
     /// How many records the subscription delivers late.
@@ -32,6 +35,11 @@ impl Backlog {
         let logged = *self.log_group.last_id().borrow();
         self.delivered(logged).await?;
         self.late.clone().wait_for(|waiting| *waiting == 0).await.map_err(stopped)?;
+        for mut delivery in self.logs.deliveries() {
+            let logged = *delivery.log_group.last_id().borrow();
+            delivery.delivered.wait_for(|delivered| *delivered >= logged).await.map_err(stopped)?;
+            delivery.late.wait_for(|waiting| *waiting == 0).await.map_err(stopped)?;
+        }
         let mut changes = self.checkpoints.changes();
         loop {
             changes.borrow_and_update();

@@ -44,6 +44,7 @@ use crate::lambda::Function;
 use crate::lambda::event_source_mapping::{Checkpoints, EventSourceMapping, MappingSettings};
 use crate::lambda::invocation_record::OnFailureDestination;
 use crate::log_group::LogGroup;
+use crate::logs::{Destination, LogsService};
 use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
 use crate::queues::ACCOUNT_ID;
@@ -110,7 +111,7 @@ impl LocalStack {
         let mut servers = JoinSet::new();
         let services = Box::pin(Services::start(&options, &mut servers)).await?;
         let Services { aws_endpoint_url, ledger_client, kinesis, faults, notifications, .. } = services;
-        let Services { answers, log_group, logs, metrics, clients, s3, expiry, .. } = services;
+        let Services { answers, log_group, logs, metrics, clients, s3, expiry, stream_arn, .. } = services;
         let topics = resources::create_topics(&aws_sdk_sns::Client::new(&clients)).await?;
         let kinesis_client = aws_sdk_kinesis::Client::new(&clients);
         let key_store =
@@ -121,8 +122,15 @@ impl LocalStack {
         let functions = functions(&options, &aws_endpoint_url, &quarantine_queue_url, &topics, &metrics)?;
         notifications.subscribe(&topics.invalidations, functions.authorizer.clone());
         notifications.subscribe(&topics.invalidations, functions.fanout.clone());
+        let destination = Destination {
+            client: kinesis_client.clone(),
+            stream_arn,
+            settings: subscription_settings(&options),
+            faults: faults.clone(),
+            besides: LOG_GROUP.to_owned(),
+        };
         let backlog =
-            start_subscription(&options, &log_group, &kinesis, &kinesis_client, &faults, &mut servers)?;
+            start_subscription(&options, &log_group, &logs, &kinesis, destination, &mut servers)?;
         let mapping_settings = mapping_settings(&options, s3);
 
         let backend = match options.backend.clone() {
@@ -267,24 +275,26 @@ impl LocalStack {
     }
 }
 
-/// Starts the subscription; what it has not delivered is part of the backlog.
+/// Starts the subscriptions; what they have not delivered is part of the backlog.
 fn start_subscription(
     options: &LocalOptions,
     log_group: &Arc<LogGroup>,
+    logs: &Arc<LogsService>,
     kinesis: &Arc<KinesisStore>,
-    client: &aws_sdk_kinesis::Client,
-    faults: &Arc<Faults>,
+    destination: Destination,
     servers: &mut JoinSet<()>,
 ) -> Result<Backlog, StartError> {
-    let settings = subscription_settings(options);
-    let subscription = Subscription::new(log_group.clone(), client.clone(), settings, faults.clone())
+    let Destination { client, settings, faults, .. } = destination.clone();
+    let subscription = Subscription::new(log_group.clone(), client, settings, faults)
         .map_err(|error| part("the subscription", error))?;
+    logs.deliver_to(destination).map_err(|error| part("the subscription", error))?;
     let (delivered, late) = (subscription.delivered(), subscription.late());
     servers.spawn(subscription.run());
     let checkpoints = Checkpoints::open(&options.data_folder.join("checkpoints.sqlite"))
         .map_err(|error| part("the event source mapping", error))?;
     Ok(Backlog {
         log_group: log_group.clone(),
+        logs: logs.clone(),
         delivered,
         late,
         kinesis: kinesis.clone(),

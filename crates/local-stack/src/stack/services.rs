@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use lambda_support::clock::now_ms;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::error::{StartError, part};
-use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP, ON_FAILURE_BUCKET};
+use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP, ON_FAILURE_BUCKET, STREAM};
 use super::{LocalOptions, listen, resources, serve};
 use crate::authorization::AnswerCache;
 use crate::aws_endpoint::{AwsEndpoint, database_client};
 use crate::expiry::Expiry;
 use crate::faults::Faults;
-use crate::kinesis::KinesisStore;
+use crate::kinesis::{self, KinesisError, KinesisStore};
 use crate::lagging_index::LaggingIndex;
 use crate::log_group::LogGroup;
-use crate::logs::LogsService;
+use crate::logs::{LogsService, put_access_log_filters};
 use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
 use crate::queues::{ACCOUNT_ID, Queues};
@@ -35,6 +37,7 @@ pub(super) struct Services {
     pub answers: Arc<AnswerCache>,
     pub log_group: Arc<LogGroup>,
     pub logs: Arc<LogsService>,
+    pub stream_arn: String,
     pub metrics: Arc<MetricSink>,
     /// Settings of clients that go through the endpoint.
     pub clients: SdkConfig,
@@ -76,7 +79,12 @@ impl Services {
         let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP)
             .map_err(|error| part("the log group", error))?;
         let log_group = Arc::new(log_group);
-        let logs = Arc::new(LogsService::new(log_group.clone()));
+        log_group.tell(metrics.store().clone());
+        let stream_arn = stream_arn(&kinesis).map_err(|error| part("Kinesis", error))?;
+        put_access_log_filters(&log_group, &stream_arn)
+            .map_err(|error| part("the filters of the log group", error))?;
+        let logs = LogsService::open(log_group.clone(), &folder.join("log-groups"), metrics.store().clone());
+        let logs = Arc::new(logs.map_err(|(_, message)| part("CloudWatch Logs", message))?);
         let lagging_index = (options.faults.index_lag_ms > 0)
             .then(|| Arc::new(LaggingIndex::new(options.faults.index_lag_ms, options.fault_seed)));
         let endpoint = AwsEndpoint {
@@ -105,8 +113,16 @@ impl Services {
             answers,
             log_group,
             logs,
+            stream_arn,
             metrics,
             clients,
         })
     }
+}
+
+/// The ARN of the stream, as Kinesis tells it.
+fn stream_arn(kinesis: &KinesisStore) -> Result<String, KinesisError> {
+    let request = json!({"StreamName": STREAM});
+    let described = kinesis::handle(kinesis, "DescribeStreamSummary", &request, now_ms())?;
+    Ok(described["StreamDescriptionSummary"]["StreamARN"].as_str().unwrap_or_default().to_owned())
 }

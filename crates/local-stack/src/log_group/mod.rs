@@ -1,0 +1,195 @@
+//! A CloudWatch Logs group in SQLite.
+//!
+//! Writers are answered when their events are on disk; events that arrive
+//! together share one commit.
+
+mod delivery;
+mod filters;
+mod reader;
+mod streams;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use delivery::WaitingRecord;
+pub use filters::{FilterError, MetricFilter, SubscriptionFilter};
+pub use reader::{Order, Position, StoredEvent};
+pub use streams::LogStream;
+
+use crate::cloudwatch::MetricStore;
+use filters::Filters;
+use writer::Append;
+
+/// How many events may wait for a commit before writers have to wait as well.
+const QUEUE_EVENTS: usize = 20_000;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS log_group (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, created_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, log_stream TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, message TEXT NOT NULL,
+    ingested_ms INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS events_by_time ON events (timestamp_ms);
+CREATE TABLE IF NOT EXISTS log_streams (
+    name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, first_ms INTEGER, last_ms INTEGER, last_ingested_ms INTEGER);
+CREATE TABLE IF NOT EXISTS metric_filters (name TEXT PRIMARY KEY, definition TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS subscription_filter (one INTEGER PRIMARY KEY CHECK (one = 1), definition TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS subscription (
+    one INTEGER PRIMARY KEY CHECK (one = 1), delivered INTEGER NOT NULL, planned INTEGER NOT NULL);
+INSERT OR IGNORE INTO subscription (one, delivered, planned) VALUES (1, 0, 0);
+CREATE TABLE IF NOT EXISTS waiting (id INTEGER PRIMARY KEY AUTOINCREMENT, since_ms INTEGER NOT NULL, data BLOB NOT NULL);
+";
+
+/// One log event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEvent {
+    /// Its place in the group, counted from 1.
+    pub id: i64,
+    /// The log stream.
+    pub log_stream: String,
+    /// When it was logged, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The line.
+    pub message: String,
+}
+
+impl LogEvent {
+    /// The event's id as CloudWatch Logs writes it.
+    pub fn event_id(&self) -> String {
+        event_id(self.timestamp_ms, self.id)
+    }
+}
+
+/// The id of an event as CloudWatch Logs writes it: 56 digits.
+pub fn event_id(timestamp_ms: i64, id: i64) -> String {
+    format!("{timestamp_ms:018}{id:038}")
+}
+
+/// The log group cannot be written any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the log group cannot be written: {0}")]
+pub struct LogError(String);
+
+/// The log group.
+#[derive(Debug)]
+pub struct LogGroup {
+    name: String,
+    created_ms: i64,
+    path: PathBuf,
+    reader: Mutex<Connection>,
+    appends: mpsc::Sender<Append>,
+    last_id: watch::Receiver<i64>,
+    filters: Arc<Filters>,
+}
+
+impl LogGroup {
+    /// Opens the group's file and starts its writer.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(path: &Path, name: &str) -> rusqlite::Result<Self> {
+        let writer = Connection::open(path)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        writer.pragma_update(None, "synchronous", "NORMAL")?;
+        writer.execute_batch(SCHEMA)?;
+        let now_ms = lambda_support::clock::now_ms();
+        let query = "INSERT OR IGNORE INTO log_group (one, name, created_ms) VALUES (1, ?, ?)";
+        writer.execute(query, rusqlite::params![name, now_ms])?;
+        Self::of_connection(writer, path)
+    }
+
+    /// Opens the file of a group that exists; the file knows its name.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or is none of a log group.
+    pub fn open_existing(path: &Path) -> rusqlite::Result<Self> {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let writer = Connection::open_with_flags(path, flags)?;
+        writer.pragma_update(None, "synchronous", "NORMAL")?;
+        Self::of_connection(writer, path)
+    }
+
+    fn of_connection(writer: Connection, path: &Path) -> rusqlite::Result<Self> {
+        let query = "SELECT name, created_ms FROM log_group";
+        let (name, created_ms) = writer.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let last: i64 = writer.query_row("SELECT COALESCE(MAX(id), 0) FROM events", [], |row| row.get(0))?;
+        let reader = Connection::open(path)?;
+        reader.pragma_update(None, "synchronous", "NORMAL")?;
+        reader.busy_timeout(std::time::Duration::from_secs(30))?;
+        writer.busy_timeout(std::time::Duration::from_secs(30))?;
+        let filters = Arc::new(Filters::read(&reader)?);
+        let (appends, receiver) = mpsc::channel(QUEUE_EVENTS);
+        let (last_sender, last_id) = watch::channel(last);
+        let writers_filters = filters.clone();
+        std::thread::spawn(move || writer::write_appends(writer, receiver, &last_sender, &writers_filters));
+        let reader = Mutex::new(reader);
+        Ok(Self { name, created_ms, path: path.to_owned(), reader, appends, last_id, filters })
+    }
+
+    /// Has the group's metric filters tell these metrics.
+    pub fn tell(&self, metrics: Arc<MetricStore>) {
+        self.filters.tell(metrics);
+    }
+
+    /// The group's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When the group was created, in milliseconds since 1970.
+    pub fn created_ms(&self) -> i64 {
+        self.created_ms
+    }
+
+    /// Appends lines to a log stream; they are on disk when this returns.
+    ///
+    /// # Errors
+    /// When they could not be written.
+    pub async fn append(
+        &self,
+        log_stream: &str,
+        timestamp_ms: i64,
+        messages: Vec<String>,
+    ) -> Result<(), LogError> {
+        let events = messages.into_iter().map(|message| (timestamp_ms, message)).collect();
+        let (append, answer) = append_of(log_stream, timestamp_ms, events);
+        self.appends.send(append).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?.map_err(LogError)
+    }
+
+    /// Appends lines with their times to a log stream, and blocks until they
+    /// are on disk.
+    ///
+    /// # Errors
+    /// When they could not be written.
+    pub fn put(&self, log_stream: &str, ingested_ms: i64, events: Vec<(i64, String)>) -> Result<(), LogError> {
+        let (append, answer) = append_of(log_stream, ingested_ms, events);
+        self.appends.blocking_send(append).map_err(|_| stopped())?;
+        answer.blocking_recv().map_err(|_| stopped())?.map_err(LogError)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id of the last event, and news of every later one.
+    pub fn last_id(&self) -> watch::Receiver<i64> {
+        self.last_id.clone()
+    }
+}
+
+fn append_of(
+    log_stream: &str,
+    ingested_ms: i64,
+    events: Vec<(i64, String)>,
+) -> (Append, oneshot::Receiver<Result<(), String>>) {
+    let (written, answer) = oneshot::channel();
+    (Append { log_stream: log_stream.to_owned(), ingested_ms, events, written }, answer)
+}
+
+fn stopped() -> LogError {
+    LogError("its writer has stopped".to_owned())
+}

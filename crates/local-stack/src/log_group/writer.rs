@@ -1,0 +1,90 @@
+//! The thread that writes events: those that arrive together share a commit.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::filters::Filters;
+
+/// How many events one commit may hold.
+const MAX_COMMIT_EVENTS: usize = 10_000;
+
+/// Events that one writer appends to a log stream.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub log_stream: String,
+    pub ingested_ms: i64,
+    /// The events with their times, in milliseconds since 1970.
+    pub events: Vec<(i64, String)>,
+    pub written: oneshot::Sender<Result<(), String>>,
+}
+
+/// Writes what is appended until nobody can append any more.
+pub(super) fn write_appends(
+    mut connection: Connection,
+    mut appends: mpsc::Receiver<Append>,
+    last_id: &watch::Sender<i64>,
+    filters: &Filters,
+) {
+    let mut batch = Vec::new();
+    while let Some(first) = appends.blocking_recv() {
+        batch.push(first);
+        let mut events = batch[0].events.len();
+        while events < MAX_COMMIT_EVENTS {
+            let Ok(next) = appends.try_recv() else { break };
+            events += next.events.len();
+            batch.push(next);
+        }
+        let result = commit(&mut connection, &batch);
+        if let Ok(last) = result {
+            last_id.send_replace(last);
+            let events = batch.iter().flat_map(|append| &append.events);
+            filters.count(events.map(|(timestamp_ms, message)| (*timestamp_ms, message.as_str())));
+        }
+        for append in batch.drain(..) {
+            let answer = result.as_ref().map(|_| ()).map_err(ToString::to_string);
+            // A writer that no longer waits does not need the answer.
+            let _ = append.written.send(answer);
+        }
+    }
+}
+
+/// What a commit changes of a log stream.
+struct Change {
+    first_ms: i64,
+    last_ms: i64,
+    ingested_ms: i64,
+}
+
+fn commit(connection: &mut Connection, batch: &[Append]) -> rusqlite::Result<i64> {
+    let transaction = connection.transaction()?;
+    let mut changes: HashMap<&str, Change> = HashMap::new();
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO events (log_stream, timestamp_ms, message, ingested_ms) VALUES (?, ?, ?, ?)",
+    )?;
+    for append in batch {
+        let ingested_ms = append.ingested_ms;
+        for (timestamp_ms, message) in &append.events {
+            statement.execute(params![append.log_stream, timestamp_ms, message, ingested_ms])?;
+            let new = Change { first_ms: *timestamp_ms, last_ms: *timestamp_ms, ingested_ms };
+            let change = changes.entry(&append.log_stream).or_insert(new);
+            change.first_ms = change.first_ms.min(*timestamp_ms);
+            change.last_ms = change.last_ms.max(*timestamp_ms);
+            change.ingested_ms = change.ingested_ms.max(ingested_ms);
+        }
+    }
+    drop(statement);
+    let last = transaction.last_insert_rowid();
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO log_streams (name, created_ms, first_ms, last_ms, last_ingested_ms) VALUES (?1, ?4, ?2, ?3, ?4)
+         ON CONFLICT (name) DO UPDATE SET first_ms = MIN(IFNULL(first_ms, ?2), ?2), last_ms = MAX(IFNULL(last_ms, ?3), ?3),
+            last_ingested_ms = MAX(IFNULL(last_ingested_ms, ?4), ?4)",
+    )?;
+    for (name, change) in changes {
+        statement.execute(params![name, change.first_ms, change.last_ms, change.ingested_ms])?;
+    }
+    drop(statement);
+    transaction.commit()?;
+    Ok(last)
+}

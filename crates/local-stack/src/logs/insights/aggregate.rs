@@ -1,0 +1,179 @@
+//! `stats`: counts, sums and extremes of groups.
+
+use std::collections::{HashMap, HashSet};
+
+use super::expression::Expression;
+use super::sort::natural_order;
+use super::value::Value;
+
+/// A `stats` command.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// What is computed, with its name.
+    pub aggregates: Vec<(String, Aggregate)>,
+    /// What is grouped by, with its name.
+    pub groups: Vec<(String, Expression)>,
+}
+
+/// An aggregation of the values of an expression.
+#[derive(Debug)]
+pub struct Aggregate {
+    pub aggregation: Aggregation,
+    /// What is aggregated; events are counted without it.
+    pub argument: Option<Expression>,
+}
+
+/// How values are aggregated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregation {
+    Count,
+    CountDistinct,
+    Sum,
+    Average,
+    Minimum,
+    Maximum,
+}
+
+impl Aggregation {
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "count" => Self::Count,
+            "count_distinct" => Self::CountDistinct,
+            "sum" => Self::Sum,
+            "avg" => Self::Average,
+            "min" => Self::Minimum,
+            "max" => Self::Maximum,
+            _ => return None,
+        })
+    }
+}
+
+impl Stats {
+    /// The names of the columns: of the groups, then of the aggregates.
+    pub fn names(&self) -> Vec<String> {
+        let groups = self.groups.iter().map(|(name, _)| name);
+        groups.chain(self.aggregates.iter().map(|(name, _)| name)).cloned().collect()
+    }
+}
+
+/// The groups that were seen so far.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// The place of a group's row, by its key as text.
+    places: HashMap<Vec<u8>, usize>,
+    rows: Vec<(Vec<Value<'static>>, Vec<Accumulator>)>,
+    /// Used again for each record.
+    key: Vec<u8>,
+}
+
+impl Groups {
+    /// Takes a record.
+    pub fn add<'a>(&mut self, stats: &'a Stats, record: &[Value<'a>]) {
+        self.key.clear();
+        let mut values = Vec::with_capacity(stats.groups.len());
+        for (_, expression) in &stats.groups {
+            let value = expression.value(record);
+            write_key(&value, &mut self.key);
+            values.push(value);
+        }
+        let place = match self.places.get(&self.key) {
+            Some(place) => *place,
+            None => {
+                let accumulators = stats.aggregates.iter().map(|(_, aggregate)| Accumulator::of(aggregate.aggregation));
+                self.rows.push((values.into_iter().map(Value::into_owned).collect(), accumulators.collect()));
+                self.places.insert(self.key.clone(), self.rows.len() - 1);
+                self.rows.len() - 1
+            }
+        };
+        for ((_, aggregate), accumulator) in stats.aggregates.iter().zip(&mut self.rows[place].1) {
+            accumulator.add(aggregate.argument.as_ref().map(|argument| argument.value(record)));
+        }
+    }
+
+    /// The rows of the answer.
+    pub fn rows(self) -> impl Iterator<Item = Vec<Value<'static>>> {
+        self.rows.into_iter().map(|(mut group, accumulators)| {
+            group.extend(accumulators.into_iter().map(Accumulator::result));
+            group
+        })
+    }
+}
+
+/// Writes a value so that two keys are the same only where their values are shown the same.
+fn write_key(value: &Value<'_>, key: &mut Vec<u8>) {
+    match value.shown() {
+        Some(text) => {
+            key.extend_from_slice(&text.len().to_le_bytes());
+            key.extend_from_slice(text.as_bytes());
+        }
+        None => key.extend_from_slice(&usize::MAX.to_le_bytes()),
+    }
+}
+
+#[derive(Debug)]
+enum Accumulator {
+    Count(u64),
+    Distinct(HashSet<String>),
+    Sum(f64, bool),
+    Average(f64, u64),
+    Extreme(Value<'static>, bool),
+}
+
+impl Accumulator {
+    fn of(aggregation: Aggregation) -> Self {
+        match aggregation {
+            Aggregation::Count => Self::Count(0),
+            Aggregation::CountDistinct => Self::Distinct(HashSet::new()),
+            Aggregation::Sum => Self::Sum(0.0, false),
+            Aggregation::Average => Self::Average(0.0, 0),
+            Aggregation::Minimum => Self::Extreme(Value::Null, false),
+            Aggregation::Maximum => Self::Extreme(Value::Null, true),
+        }
+    }
+
+    /// Takes a value; a missing one counts nowhere.
+    fn add(&mut self, value: Option<Value<'_>>) {
+        match self {
+            Self::Count(count) => *count += u64::from(value.is_none_or(|value| !value.is_null())),
+            Self::Distinct(seen) => {
+                if let Some(text) = value.as_ref().and_then(Value::shown)
+                    && !seen.contains(&*text)
+                {
+                    seen.insert(text.into_owned());
+                }
+            }
+            Self::Sum(sum, has_any) => {
+                if let Some(number) = value.and_then(|value| value.number()) {
+                    *sum += number;
+                    *has_any = true;
+                }
+            }
+            Self::Average(sum, count) => {
+                if let Some(number) = value.and_then(|value| value.number()) {
+                    *sum += number;
+                    *count += 1;
+                }
+            }
+            Self::Extreme(extreme, is_maximum) => {
+                let Some(value) = value.filter(|value| !value.is_null()) else { return };
+                let order = natural_order(&value, extreme);
+                let is_further = if *is_maximum { order.is_gt() } else { order.is_lt() };
+                if extreme.is_null() || is_further {
+                    *extreme = value.into_owned();
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    fn result(self) -> Value<'static> {
+        match self {
+            Self::Count(count) => Value::Number(count as f64),
+            Self::Distinct(seen) => Value::Number(seen.len() as f64),
+            Self::Sum(_, false) | Self::Average(_, 0) => Value::Null,
+            Self::Sum(sum, true) => Value::Number(sum),
+            Self::Average(sum, count) => Value::Number(sum / count as f64),
+            Self::Extreme(extreme, _) => extreme,
+        }
+    }
+}
