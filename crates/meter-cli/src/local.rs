@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use access_log::log_format::ApiKind;
 use anyhow::Context;
 use local_stack::demo_keys::DEMO_KEY_FILE;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, built_binaries};
@@ -26,6 +27,9 @@ pub struct Arguments {
     /// The port of the dashboard's web page; 0 for any
     #[arg(long, default_value_t = 0)]
     dashboard_port: u16,
+    /// The kind of API that the gateway serves: rest or http
+    #[arg(long, value_name = "KIND", default_value_t = ApiKind::Rest)]
+    api_kind: ApiKind,
     /// The API behind the gateway [default: one that answers /status/CODE with CODE]
     #[arg(long, value_name = "http://HOST:PORT")]
     backend: Option<String>,
@@ -53,6 +57,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.gateway_port = arguments.port;
     options.aws_port = arguments.aws_port;
     options.dashboard_port = arguments.dashboard_port;
+    options.api_kind = arguments.api_kind;
     options.backend = arguments.backend.map(|url| url.trim_end_matches('/').to_owned());
     options.sync_interval_ms = arguments.sync_interval_ms;
     options.authorizer_cache_ttl_ms = arguments.authorizer_cache_ttl_s * 1_000;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use access_log::log_format::ApiKind;
 use metering_aws::connection::LOCAL_REGION;
 
 use super::error::StartError;
@@ -77,7 +78,9 @@ pub(super) fn functions(
         spec.map(|spec| Arc::new(Function::new(spec, metrics.clone())))
     };
     let sync_interval_ms = options.sync_interval_ms.to_string();
-    let stages = format!("{API_ID}/{STAGE}");
+    let simple_responses = options.http_api_simple_responses.to_string();
+    // The stage of an HTTP API cannot be flushed by the operation that the fan-out calls.
+    let stages = if options.api_kind == ApiKind::Rest { format!("{API_ID}/{STAGE}") } else { String::new() };
     Ok(Functions {
         consumer: consumer(
             function(
@@ -105,6 +108,7 @@ pub(super) fn functions(
                 ("ALERTS_TABLE", ALERTS_TABLE),
                 ("ALERTS_TOPIC_ARN", &topics.alerts),
                 ("SYNC_INTERVAL_MS", &sync_interval_ms),
+                ("HTTP_API_SIMPLE_RESPONSES", &simple_responses),
             ],
             &options.authorizer_environment,
             AUTHORIZER_TIMEOUT_MS,

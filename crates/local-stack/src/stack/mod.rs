@@ -131,8 +131,10 @@ impl LocalStack {
         };
         let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
         let (stop_gateway, mut stopped) = watch::channel(false);
-        let authorization = Authorization::new(functions.authorizer.clone(), answers);
+        let simple_responses = options.http_api_simple_responses;
+        let authorization = Authorization::new(functions.authorizer.clone(), answers, simple_responses);
         let gateway = Gateway::new(
+            options.api_kind,
             authorization,
             functions.usage_endpoint.clone(),
             backend,

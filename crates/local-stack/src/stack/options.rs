@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use access_log::log_format::ApiKind;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::FaultRates;
@@ -43,6 +44,10 @@ pub struct LocalOptions {
     pub aws_port: u16,
     /// The port of the dashboard's web page; 0 for any.
     pub dashboard_port: u16,
+    /// The kind of the gateway's API.
+    pub api_kind: ApiKind,
+    /// Whether the authorizer of an HTTP API answers with yes or no, and not with a policy.
+    pub http_api_simple_responses: bool,
     /// The backend, as `http://HOST:PORT`; `None` for the built-in one.
     pub backend: Option<String>,
     /// How many keys a new stack is given, to try it out.
@@ -110,6 +115,8 @@ impl LocalOptions {
             gateway_port: 0,
             aws_port: 0,
             dashboard_port: 0,
+            api_kind: ApiKind::Rest,
+            http_api_simple_responses: true,
             backend: None,
             demo_keys: 5,
             shard_count: 2,
