@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use metering_core::ports::{PortError, UsageHistory};
 use metering_core::reconciliation::HourlyCalls;
 use metering_core::usage_history::KeyUsage;
+use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
 
 use crate::error::port_error;
@@ -114,6 +115,9 @@ pub async fn usage_of_all_keys(
     while let Some(row) = rows.next().await {
         let row = row.map_err(|error| port_error(operation(), error))?;
         let key = row.get("pk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        if key == TOTALS_KEY_ID {
+            continue;
+        }
         add_row(usage.entry(key).or_default(), &row)
             .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
     }
