@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod caller;
 pub mod calls;
 pub mod load;
 pub mod meter;
