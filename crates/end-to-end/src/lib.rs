@@ -12,12 +12,13 @@ pub mod load;
 pub mod meter;
 
 /// What a test may start.
-const BINARIES: [&str; 7] = [
+const BINARIES: [&str; 8] = [
     "usage-consumer",
     "api-authorizer",
     "invalidation-fanout",
     "usage-endpoint",
     "usage-reconciler",
+    "usage-canary",
     "meter",
     "loadtest",
 ];

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use access_log::log_format::ApiKind;
 use anyhow::Context;
 use local_stack::demo_keys::DEMO_KEY_FILE;
-use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, built_binaries};
+use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary, built_binaries};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::local_faults::FaultArguments;
@@ -33,6 +33,9 @@ pub struct Arguments {
     /// The API behind the gateway [default: one that answers /status/CODE with CODE]
     #[arg(long, value_name = "http://HOST:PORT")]
     backend: Option<String>,
+    /// Leave out the canary, which calls the built-in backend each minute and waits until its call is counted
+    #[arg(long)]
+    no_canary: bool,
     /// The folder of the functions' binaries [default: those built with this command]
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
@@ -59,6 +62,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.dashboard_port = arguments.dashboard_port;
     options.api_kind = arguments.api_kind;
     options.backend = arguments.backend.map(|url| url.trim_end_matches('/').to_owned());
+    // Nobody knows which paths of another backend can be called.
+    let has_canary = !arguments.no_canary && options.backend.is_none();
+    options.usage_canary = has_canary.then_some(UsageCanary::AS_DEPLOYED);
     options.sync_interval_ms = arguments.sync_interval_ms;
     options.authorizer_cache_ttl_ms = arguments.authorizer_cache_ttl_s * 1_000;
     options.shard_count = arguments.shards;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use access_log::log_format::ApiKind;
 use metering_aws::connection::LOCAL_REGION;
 
+use super::canary::{self, CanarySettings};
 use super::error::StartError;
 use super::options::LocalOptions;
 use super::resources::{
@@ -20,6 +21,9 @@ const AUTHORIZER_TIMEOUT_MS: u64 = 5_000;
 /// How long the other functions may take, in milliseconds.
 const TIMEOUT_MS: u64 = 30_000;
 
+/// Calls of the canary that are awaited at the same time, one a minute.
+const CANARIES_AT_ONCE: usize = 3;
+
 /// Routes and methods whose calls are not billed, as the stack deploys them.
 pub const UNBILLED_ROUTES: &str = "OPTIONS *,/usage";
 
@@ -33,12 +37,14 @@ pub(super) struct Functions {
     pub fanout: Arc<Function>,
     pub usage_endpoint: Arc<Function>,
     pub reconciler: Arc<Function>,
+    pub canary: Option<Arc<Function>>,
 }
 
 impl Functions {
     /// All of them.
-    pub fn all(&self) -> [&Arc<Function>; 5] {
-        [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler]
+    pub fn all(&self) -> Vec<Arc<Function>> {
+        let always = [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler];
+        always.into_iter().chain(&self.canary).cloned().collect()
     }
 }
 
@@ -48,6 +54,7 @@ pub(super) fn functions(
     aws_endpoint_url: &str,
     quarantine_queue_url: &str,
     topics: &Topics,
+    canary: Option<&CanarySettings>,
     metrics: &Arc<MetricSink>,
 ) -> Result<Functions, StartError> {
     let function =
@@ -137,6 +144,12 @@ pub(super) fn functions(
             1,
             false,
         ))?,
+        canary: canary
+            .map(|settings| {
+                let timeout_ms = settings.timeout_ms;
+                start(function(canary::NAME, &[], &settings.environment, timeout_ms, CANARIES_AT_ONCE, false))
+            })
+            .transpose()?,
     })
 }
 
@@ -172,12 +185,13 @@ fn binary(folder: &Path, name: &str) -> Result<PathBuf, StartError> {
 /// Memory of each function, in MiB, by name.
 ///
 /// As deployed: `memoryMiB` in `stack/lib/constructs`; a test compares both.
-pub const FUNCTION_MEMORY_MIB: [(&str, u64); 5] = [
+pub const FUNCTION_MEMORY_MIB: [(&str, u64); 6] = [
     ("usage-consumer", 256),
     ("api-authorizer", 256),
     ("invalidation-fanout", 128),
     ("usage-endpoint", 128),
     ("usage-reconciler", 512),
+    (canary::NAME, 128),
 ];
 
 fn memory_mib(function: &str) -> u64 {

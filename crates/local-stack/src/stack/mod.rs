@@ -1,6 +1,7 @@
 //! Starts and stops all parts together.
 
 mod backlog;
+mod canary;
 mod control;
 mod endpoints;
 mod error;
@@ -15,6 +16,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use lambda_support::clock::now_ms;
@@ -26,7 +28,7 @@ use tokio::task::JoinSet;
 pub use endpoints::Endpoints;
 pub use error::StartError;
 pub use functions::FUNCTION_MEMORY_MIB;
-pub use options::{Canary, LocalOptions, built_binaries};
+pub use options::{Canary, LocalOptions, UsageCanary, built_binaries};
 pub use resources::{
     ALERTS_TABLE, CLAIMS_TABLE, DEAD_LETTER_QUEUE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP,
     ON_FAILURE_BUCKET, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
@@ -54,7 +56,7 @@ use control::Control;
 use error::part;
 use functions::functions;
 use resources::MAPPING_UUID;
-use schedule::{invoke_hourly, watch_queues};
+use schedule::{HOUR, invoke_every, watch_queues};
 use services::Services;
 
 /// A running stack.
@@ -79,6 +81,8 @@ pub struct LocalStack {
     pub usage_endpoint: Arc<Function>,
     /// The reconciler.
     pub reconciler: Arc<Function>,
+    /// The canary, where there is one.
+    pub canary: Option<Arc<Function>>,
     /// The log group of the gateway.
     pub log_group: Arc<LogGroup>,
     /// The streams.
@@ -118,7 +122,20 @@ impl LocalStack {
         let keys = demo_keys::read_or_create(folder, options.demo_keys, &key_store, now_ms()).await?;
 
         let quarantine_queue_url = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{QUARANTINE_QUEUE}");
-        let functions = functions(&options, &aws_endpoint_url, &quarantine_queue_url, &topics, &metrics)?;
+        let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
+        let gateway_url = format!("http://{gateway_address}");
+        let canary = match options.usage_canary {
+            Some(canary) => Some(canary::prepare(canary, &gateway_url, &key_store, &mut servers).await?),
+            None => None,
+        };
+        let functions = functions(
+            &options,
+            &aws_endpoint_url,
+            &quarantine_queue_url,
+            &topics,
+            canary.as_ref(),
+            &metrics,
+        )?;
         notifications.subscribe(&topics.invalidations, functions.authorizer.clone());
         notifications.subscribe(&topics.invalidations, functions.fanout.clone());
         let backlog =
@@ -129,7 +146,6 @@ impl LocalStack {
             Some(backend) => backend,
             None => serve_on_loopback(&mut servers, 0, backend::router()).await?,
         };
-        let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
         let (stop_gateway, mut stopped) = watch::channel(false);
         let simple_responses = options.http_api_simple_responses;
         let authorization = Authorization::new(functions.authorizer.clone(), answers, simple_responses);
@@ -155,17 +171,20 @@ impl LocalStack {
         let dashboard = serve_on_loopback(&mut servers, options.dashboard_port, page.router()).await?;
         let control = Control {
             faults: faults.clone(),
-            functions: functions.all().map(Arc::clone).to_vec(),
+            functions: functions.all(),
             backlog: backlog.clone(),
             expiry: expiry.clone(),
         };
         let control = serve_on_loopback(&mut servers, 0, control.router()).await?;
-        servers.spawn(invoke_hourly(functions.reconciler.clone()));
+        servers.spawn(invoke_every(functions.reconciler.clone(), HOUR));
+        if let (Some(function), Some(canary)) = (&functions.canary, options.usage_canary) {
+            servers.spawn(invoke_every(function.clone(), Duration::from_millis(canary.interval_ms)));
+        }
         let sqs = aws_sdk_sqs::Client::new(&clients);
         servers.spawn(watch_queues(sqs, aws_endpoint_url.clone(), metrics.store().clone()));
 
         let endpoints = Endpoints {
-            gateway: format!("http://{gateway_address}"),
+            gateway: gateway_url,
             dashboard,
             control,
             aws_endpoint_url,
@@ -192,6 +211,7 @@ impl LocalStack {
             fanout: functions.fanout,
             usage_endpoint: functions.usage_endpoint,
             reconciler: functions.reconciler,
+            canary: functions.canary,
             log_group,
             kinesis,
             kinesis_client,
@@ -257,9 +277,9 @@ impl LocalStack {
         if let Some(mapping) = self.mapping.take() {
             mapping.stop().await;
         }
-        for function in
-            [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler]
-        {
+        let functions =
+            [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler];
+        for function in functions.into_iter().chain(&self.canary) {
             function.shut_down();
         }
         self.servers.shutdown().await;

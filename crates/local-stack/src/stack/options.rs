@@ -31,6 +31,20 @@ pub struct Canary {
     pub binaries: Option<PathBuf>,
 }
 
+/// How the function `usage-canary` is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageCanary {
+    /// Time between two invocations, and before the first one, in milliseconds.
+    pub interval_ms: u64,
+    /// How long a call is awaited in the ledger, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl UsageCanary {
+    /// As it is deployed: once a minute, for two minutes at most.
+    pub const AS_DEPLOYED: Self = Self { interval_ms: 60_000, timeout_ms: 120_000 };
+}
+
 /// How a local stack is set up.
 #[derive(Debug, Clone)]
 pub struct LocalOptions {
@@ -58,6 +72,9 @@ pub struct LocalOptions {
     pub max_environments: usize,
     /// A second version of the consumer; `None` for one version.
     pub canary: Option<Canary>,
+    /// The function that calls the API with a key of its own; `None` for none.
+    /// It calls the built-in backend.
+    pub usage_canary: Option<UsageCanary>,
     /// Whether functions get no more memory than they are deployed with (on
     /// Linux; see [`FUNCTION_MEMORY_MIB`](super::FUNCTION_MEMORY_MIB)).
     pub limits_memory: bool,
@@ -122,6 +139,7 @@ impl LocalOptions {
             shard_count: 2,
             max_environments: 4,
             canary: None,
+            usage_canary: None,
             limits_memory: true,
             consumer_environment: Vec::new(),
             max_authorizers: 8,
