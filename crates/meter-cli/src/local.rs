@@ -7,6 +7,7 @@ use access_log::log_format::ApiKind;
 use anyhow::Context;
 use local_stack::demo_keys::DEMO_KEY_FILE;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary, built_binaries};
+use metering_core::usage_record::CANARY_KEY_ID;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::local_faults::FaultArguments;
@@ -72,7 +73,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let data = options.data_folder.display().to_string();
     let stack = LocalStack::start(options).await?;
-    print_guide(&stack, &data);
+    print_guide(&stack, &data, arguments.api_kind);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -86,15 +87,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_guide(stack: &LocalStack, data: &str) {
+fn print_guide(stack: &LocalStack, data: &str, api_kind: ApiKind) {
     let endpoints = &stack.endpoints;
     let first = stack.keys.first();
     println!("The usage meter runs on this machine.\n");
-    println!("  gateway        {}", endpoints.gateway);
+    let kind = if api_kind == ApiKind::Rest { "a REST API" } else { "an HTTP API" };
+    println!("  gateway        {}  ({kind})", endpoints.gateway);
     println!("  dashboard      {}", endpoints.dashboard);
     println!("  AWS endpoint   {}  (DynamoDB, Kinesis, Logs, S3, SNS, SQS)", endpoints.aws_endpoint_url);
     println!("  data           {data}");
     println!("  API keys       {} to try it out, in {DEMO_KEY_FILE} of the data", stack.keys.len());
+    if stack.canary.is_some() {
+        println!("  canary         calls each minute: meter usage {CANARY_KEY_ID} --data {data}");
+    }
     if let Some(key) = first {
         println!("\nCall the API with the key {:?}, then ask for its usage:\n", key.api_key_id);
         println!("  curl -H 'x-api-key: {}' {}/status/200", key.api_key, endpoints.gateway);

@@ -40,16 +40,18 @@ pub(super) struct CanarySettings {
     pub timeout_ms: u64,
 }
 
-/// Makes the key and serves its secret. The secret is another one at each start, so that it is kept nowhere.
+/// Makes the key and serves its secret, where there is a canary. The secret is
+/// another one at each start, so that it is kept nowhere.
 ///
 /// # Errors
 /// When there is no key, or no port.
 pub(super) async fn prepare(
-    options: UsageCanary,
+    options: Option<UsageCanary>,
     gateway: &str,
     keys: &KeyStore,
     servers: &mut JoinSet<()>,
-) -> Result<CanarySettings, StartError> {
+) -> Result<Option<CanarySettings>, StartError> {
+    let Some(options) = options else { return Ok(None) };
     let secret = format!("canary_{:064x}", rand::rng().random::<u128>());
     set_secret(keys, &secret).await.map_err(|source| StartError::CanaryKey { source })?;
     let extension = serve_on_loopback(servers, 0, extension(secret)).await?;
@@ -65,10 +67,8 @@ pub(super) async fn prepare(
         ("AWS_SESSION_TOKEN", SESSION_TOKEN),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Ok(CanarySettings {
-        environment: environment.to_vec(),
-        timeout_ms: options.timeout_ms + TIMEOUT_BEYOND_MS,
-    })
+    let timeout_ms = options.timeout_ms + TIMEOUT_BEYOND_MS;
+    Ok(Some(CanarySettings { environment: environment.to_vec(), timeout_ms }))
 }
 
 async fn set_secret(keys: &KeyStore, secret: &str) -> Result<(), KeyStoreError> {

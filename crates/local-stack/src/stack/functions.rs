@@ -51,8 +51,7 @@ impl Functions {
 /// Sets the functions up; none is started before it is needed.
 pub(super) fn functions(
     options: &LocalOptions,
-    aws_endpoint_url: &str,
-    quarantine_queue_url: &str,
+    [aws_endpoint_url, quarantine_queue_url]: [&str; 2],
     topics: &Topics,
     canary: Option<&CanarySettings>,
     metrics: &Arc<MetricSink>,

@@ -34,7 +34,7 @@ pub use resources::{
     ON_FAILURE_BUCKET, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
 
-use crate::authorization::Authorization;
+use crate::authorization::{AnswerCache, Authorization};
 use crate::backend;
 use crate::dashboard::DashboardPage;
 use crate::demo_keys::{self, DemoKey};
@@ -54,7 +54,7 @@ use crate::subscription::{Subscription, SubscriptionSettings};
 use backlog::Backlog;
 use control::Control;
 use error::part;
-use functions::functions;
+use functions::{Functions, functions};
 use resources::MAPPING_UUID;
 use schedule::{HOUR, invoke_every, watch_queues};
 use services::Services;
@@ -124,18 +124,9 @@ impl LocalStack {
         let quarantine_queue_url = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{QUARANTINE_QUEUE}");
         let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
         let gateway_url = format!("http://{gateway_address}");
-        let canary = match options.usage_canary {
-            Some(canary) => Some(canary::prepare(canary, &gateway_url, &key_store, &mut servers).await?),
-            None => None,
-        };
-        let functions = functions(
-            &options,
-            &aws_endpoint_url,
-            &quarantine_queue_url,
-            &topics,
-            canary.as_ref(),
-            &metrics,
-        )?;
+        let canary = canary::prepare(options.usage_canary, &gateway_url, &key_store, &mut servers).await?;
+        let urls = [aws_endpoint_url.as_str(), &quarantine_queue_url];
+        let functions = functions(&options, urls, &topics, canary.as_ref(), &metrics)?;
         notifications.subscribe(&topics.invalidations, functions.authorizer.clone());
         notifications.subscribe(&topics.invalidations, functions.fanout.clone());
         let backlog =
@@ -147,16 +138,7 @@ impl LocalStack {
             None => serve_on_loopback(&mut servers, 0, backend::router()).await?,
         };
         let (stop_gateway, mut stopped) = watch::channel(false);
-        let simple_responses = options.http_api_simple_responses;
-        let authorization = Authorization::new(functions.authorizer.clone(), answers, simple_responses);
-        let gateway = Gateway::new(
-            options.api_kind,
-            authorization,
-            functions.usage_endpoint.clone(),
-            backend,
-            log_group.clone(),
-            metrics.store().clone(),
-        );
+        let gateway = gateway(&options, &functions, backend, answers, &log_group, &metrics);
         let stop = async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
@@ -176,10 +158,7 @@ impl LocalStack {
             expiry: expiry.clone(),
         };
         let control = serve_on_loopback(&mut servers, 0, control.router()).await?;
-        servers.spawn(invoke_every(functions.reconciler.clone(), HOUR));
-        if let (Some(function), Some(canary)) = (&functions.canary, options.usage_canary) {
-            servers.spawn(invoke_every(function.clone(), Duration::from_millis(canary.interval_ms)));
-        }
+        start_schedules(&options, &functions, &mut servers);
         let sqs = aws_sdk_sqs::Client::new(&clients);
         servers.spawn(watch_queues(sqs, aws_endpoint_url.clone(), metrics.store().clone()));
 
@@ -286,6 +265,35 @@ impl LocalStack {
         // A process that is started by another thread just now has inherited
         // the file, and would keep the folder locked until its binary runs.
         let _ = self.lock.unlock();
+    }
+}
+
+/// The API, in front of its backend.
+fn gateway(
+    options: &LocalOptions,
+    functions: &Functions,
+    backend: String,
+    answers: Arc<AnswerCache>,
+    log_group: &Arc<LogGroup>,
+    metrics: &MetricSink,
+) -> Gateway {
+    let simple_responses = options.http_api_simple_responses;
+    let authorization = Authorization::new(functions.authorizer.clone(), answers, simple_responses);
+    Gateway::new(
+        options.api_kind,
+        authorization,
+        functions.usage_endpoint.clone(),
+        backend,
+        log_group.clone(),
+        metrics.store().clone(),
+    )
+}
+
+/// Invokes the functions that have a schedule.
+fn start_schedules(options: &LocalOptions, functions: &Functions, servers: &mut JoinSet<()>) {
+    servers.spawn(invoke_every(functions.reconciler.clone(), HOUR));
+    if let (Some(function), Some(canary)) = (&functions.canary, options.usage_canary) {
+        servers.spawn(invoke_every(function.clone(), Duration::from_millis(canary.interval_ms)));
     }
 }
 
