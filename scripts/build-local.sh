@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what runs on one machine: the five functions, `meter` and `loadtest`, into target/debug.
+# Builds what runs on one machine: the six functions, `meter` and `loadtest`, into target/debug.
 #
 #   scripts/build-local.sh [BINARY...]     all of them where none is named
 #

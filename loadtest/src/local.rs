@@ -36,6 +36,7 @@ impl StackPlan {
         let settings = self.settings;
         let mut options = LocalOptions::new(self.data, self.binaries);
         options.demo_keys = 0;
+        options.api_kind = settings.api_kind;
         options.shard_count = settings.shards;
         options.batch_size = settings.batch_size;
         options.batch_window_ms = settings.batch_window_ms;

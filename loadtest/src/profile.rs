@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use access_log::log_format::ApiKind;
 use anyhow::Context;
 use local_stack::stack::{Canary, LocalOptions};
 use local_stack::subscription::DeliveryLag;
@@ -204,6 +205,8 @@ pub struct Percentile {
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names are those of LocalOptions")]
 pub struct StackSettings {
+    #[serde(with = "api_kind_text")]
+    pub api_kind: ApiKind,
     pub shards: u32,
     pub batch_size: usize,
     pub batch_window_ms: u64,
@@ -227,6 +230,7 @@ impl Default for StackSettings {
     fn default() -> Self {
         let local = LocalOptions::new("", "");
         Self {
+            api_kind: local.api_kind,
             shards: local.shard_count,
             batch_size: local.batch_size,
             batch_window_ms: local.batch_window_ms,
@@ -244,6 +248,21 @@ impl Default for StackSettings {
             ttl_sweep_interval_ms: local.ttl_sweep_interval_ms,
             canary: local.canary,
         }
+    }
+}
+
+/// The kind of an API as a text.
+mod api_kind_text {
+    use access_log::log_format::ApiKind;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    pub fn serialize<S: Serializer>(kind: &ApiKind, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(kind)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ApiKind, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -426,6 +445,8 @@ mod tests {
         }
         let stack = |settings: &str| read(&format!("{SMOKE}[stack]\n{settings}"));
         assert_eq!(stack("canary = {weight = 0.1, environment = {A = 'b'}}\nmax_retries = 3"), Ok(()));
+        assert_eq!(stack("api_kind = 'http'"), Ok(()));
+        assert!(stack("api_kind = 'soap'").unwrap_err().contains("rest or http"));
         assert!(stack("canary = {weigth = 0.1}").unwrap_err().contains("weigth"));
         assert!(fault("kind = 'delay'\ndelay = 5\nat_s = 1").unwrap_err().contains("delay"));
     }

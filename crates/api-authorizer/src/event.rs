@@ -363,6 +363,75 @@ mod tests {
         assert!(call.is_http_api && call.asks_for_usage);
     }
 
+    /// What API Gateway sends of a kind that the meter does not sell is still
+    /// judged by the header alone: never by a query, never by an identity source.
+    #[test]
+    fn only_the_header_carries_a_key() {
+        let connect = |headers: &Value, parameters: &Value| {
+            call(&json!({"type": "REQUEST", "methodArn": "arn:aws:execute-api:r:1:ws1/dev/$connect",
+                "headers": headers, "multiValueHeaders": {}, "queryStringParameters": parameters,
+                "requestContext": {"routeKey": "$connect", "eventType": "CONNECT"}}))
+        };
+        let admitted = connect(&json!({"Upgrade": "websocket", "X-Api-Key": "abc"}), &json!({}));
+        assert_eq!(
+            (admitted.key, admitted.stage_arn.as_str()),
+            (Ok(digest("abc")), "arn:aws:execute-api:r:1:ws1/dev")
+        );
+        let in_query = connect(&json!({}), &json!({"x-api-key": "abc"}));
+        assert_eq!(in_query.key, Err(Denial::Missing));
+        let http = json!({"version": "2.0", "type": "REQUEST", "routeArn": ARN, "identitySource": ["abc"],
+            "routeKey": "$default", "headers": {"accept": "*/*"}});
+        assert_eq!(call(&http).key, Err(Denial::Missing));
+    }
+
+    #[test]
+    fn an_event_with_its_arn_alone_is_a_denial() {
+        let nothing = Value::Null;
+        for event in [
+            json!({"type": "REQUEST", "methodArn": ARN}),
+            json!({"type": "REQUEST", "methodArn": ARN, "resource": nothing, "httpMethod": nothing,
+                "headers": nothing, "multiValueHeaders": nothing, "requestContext": nothing}),
+            json!({"version": "2.0", "type": "REQUEST", "routeArn": ARN}),
+            json!({"version": "2.0", "type": "REQUEST", "routeArn": ARN, "routeKey": nothing, "headers": nothing}),
+        ] {
+            let call = call(&event);
+            assert_eq!((call.key, call.asks_for_usage), (Err(Denial::Missing), false), "{event}");
+        }
+    }
+
+    #[test]
+    fn payload_format_1_of_an_http_api_is_answered_as_a_rest_api_is() {
+        let event = json!({"version": "1.0", "type": "REQUEST", "methodArn": ARN, "identitySource": "abc",
+            "authorizationToken": "abc", "resource": "/usage", "httpMethod": "GET", "headers": {"x-api-key": "abc"}});
+        let call = call(&event);
+        assert_eq!((call.key, call.is_http_api, call.asks_for_usage), (Ok(digest("abc")), false, true));
+    }
+
+    /// An HTTP API joins values with commas, and a secret may have one: two
+    /// values are some other secret, which no key has.
+    #[test]
+    fn two_values_of_an_http_api_are_neither_of_them() {
+        for joined in ["abc,abc", "abc,def"] {
+            let event = json!({"version": "2.0", "type": "REQUEST", "routeArn": ARN, "headers": {"x-api-key": joined}});
+            let key = call(&event).key;
+            assert_eq!(key, Ok(digest(joined)));
+            assert_ne!(key, Ok(digest("abc")));
+        }
+    }
+
+    #[test]
+    fn what_is_for_another_function_is_an_error_that_says_so() {
+        let headers = json!({"x-api-key": "abc"});
+        for event in [
+            json!({"requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/", "headers": headers}),
+            json!({"source": "serverless-plugin-warmup"}),
+            json!({"resource": "/a", "path": "/a", "httpMethod": "GET", "headers": headers}),
+            json!({"type": "TOKEN", "methodArn": ARN, "authorizationToken": "abc"}),
+        ] {
+            assert_eq!(Event::parse(&event.to_string()), Err(EventError::Kind), "{event}");
+        }
+    }
+
     #[test]
     fn what_is_no_key_is_a_denial_and_never_a_key() {
         assert_eq!(rest(&json!({}), &json!({})).key, Err(Denial::Missing));
@@ -445,8 +514,23 @@ mod tests {
             let event = json!({"type": "REQUEST", "methodArn": arn}).to_string();
             assert_eq!(Event::parse(&event), Err(EventError::Arn), "{arn}");
         }
-        let china = "arn:aws-cn:execute-api:cn-north-1:1:api/prod/GET/a:b/c";
-        let event = json!({"type": "REQUEST", "methodArn": china});
-        assert_eq!(call(&event).stage_arn, "arn:aws-cn:execute-api:cn-north-1:1:api/prod");
+        for (arn, stage) in [
+            (
+                "arn:aws-cn:execute-api:cn-north-1:1:api/prod/GET/a:b/c",
+                "arn:aws-cn:execute-api:cn-north-1:1:api/prod",
+            ),
+            ("arn:aws-us-gov:execute-api:r:1:api/prod/GET/", "arn:aws-us-gov:execute-api:r:1:api/prod"),
+            ("arn:aws:execute-api:r:1:api/null/GET/", "arn:aws:execute-api:r:1:api/null"),
+            (
+                "arn:aws:execute-api:r:1:api/ESTestInvoke-stage/GET/",
+                "arn:aws:execute-api:r:1:api/ESTestInvoke-stage",
+            ),
+            ("arn:aws:execute-api:r:1:api/$default/$default", "arn:aws:execute-api:r:1:api/$default"),
+            ("arn:aws:execute-api:r:1:api/v1/GET/\u{fc}/a:b?c=*/%C2%A3", "arn:aws:execute-api:r:1:api/v1"),
+        ] {
+            let rest = json!({"type": "REQUEST", "methodArn": arn});
+            let http = json!({"version": "2.0", "type": "REQUEST", "routeArn": arn});
+            assert_eq!((call(&rest).stage_arn.as_str(), call(&http).stage_arn.as_str()), (stage, stage));
+        }
     }
 }

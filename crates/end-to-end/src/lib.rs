@@ -6,17 +6,19 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod caller;
 pub mod calls;
 pub mod load;
 pub mod meter;
 
 /// What a test may start.
-const BINARIES: [&str; 7] = [
+const BINARIES: [&str; 8] = [
     "usage-consumer",
     "api-authorizer",
     "invalidation-fanout",
     "usage-endpoint",
     "usage-reconciler",
+    "usage-canary",
     "meter",
     "loadtest",
 ];

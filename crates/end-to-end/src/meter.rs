@@ -38,7 +38,14 @@ impl Local {
     /// Starts it with further arguments.
     pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(binaries().join("meter"))
-            .args(["local", "--data", data.to_str().unwrap(), "--binaries", binaries().to_str().unwrap()])
+            .args([
+                "local",
+                "--no-canary",
+                "--data",
+                data.to_str().unwrap(),
+                "--binaries",
+                binaries().to_str().unwrap(),
+            ])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()

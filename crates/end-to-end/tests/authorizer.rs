@@ -5,11 +5,8 @@
 
 use bytes::Bytes;
 use end_to_end::binaries;
-use http::{Method, StatusCode};
-use http_body_util::{BodyExt, Empty};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use end_to_end::caller::{Caller, Headers, create_key as create};
+use http::StatusCode;
 use lambda_support::clock::now_ms;
 use lambda_support::invalidation_message::InvalidationMessage;
 use local_stack::faults::FaultRates;
@@ -19,58 +16,16 @@ use local_stack::stack::{DEAD_LETTER_QUEUE, LocalOptions, LocalStack, USAGE_TABL
 use metering_aws::Topic;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use metering_aws::usage_report::usage_of_key;
-use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::api_key::KeyDigest;
 use metering_core::window::CallWindow;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 
-struct Caller {
-    client: Client<HttpConnector, Empty<Bytes>>,
-    gateway: String,
-}
-
-/// The headers of a call.
-type Headers<'call> = &'call [(&'call str, &'call [u8])];
-/// What came back: status, headers, body.
-type Reply = (StatusCode, http::HeaderMap, Value);
-
-impl Caller {
-    fn of(stack: &LocalStack) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { client, gateway: stack.endpoints.gateway.clone() }
-    }
-
-    async fn get(&self, path: &str, headers: Headers<'_>) -> Reply {
-        let mut request = http::Request::builder().method(Method::GET).uri(format!("{}{path}", self.gateway));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let reply = self.client.request(request.body(Empty::new()).unwrap()).await.unwrap();
-        let (parts, body) = reply.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or(Value::Null))
-    }
-
-    async fn call(&self, secret: &str) -> Reply {
-        self.get("/status/200", &[("x-api-key", secret.as_bytes())]).await
-    }
-}
-
 fn options(folder: &Path) -> LocalOptions {
     let mut options = LocalOptions::new(folder.join("data"), binaries());
     options.demo_keys = 1;
     options
-}
-
-async fn create(stack: &LocalStack, id: &str, change: impl Fn(&mut KeyRecord)) -> String {
-    let secret = format!("um_secret-of-{id}");
-    let digest = Some(KeyDigest::of_secret(&secret).unwrap());
-    let mut key =
-        KeyRecord { key_id: id.to_owned(), owner: "acme".to_owned(), digest, ..KeyRecord::default() };
-    change(&mut key);
-    stack.key_store.create(&key).await.unwrap();
-    secret
 }
 
 #[tokio::test(flavor = "multi_thread")]

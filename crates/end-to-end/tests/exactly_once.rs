@@ -1,5 +1,6 @@
-//! A million calls through the whole pipeline, undisturbed and disturbed:
-//! the ledger has what the clients saw, and a replay changes nothing.
+//! A million calls through the whole pipeline, undisturbed by a REST API and
+//! disturbed by an HTTP API: the ledger has what the clients saw, and a replay
+//! changes nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use access_log::log_format::ApiKind;
 use aws_sdk_kinesis::types::Shard;
 use end_to_end::calls::{assert_ledger_equals, ledger_rows, options, send_calls};
 use local_stack::faults::FaultRates;
@@ -49,6 +51,7 @@ async fn a_million_calls_are_counted_once_through_crashes_lost_replies_regrouped
     println!("seed {seed}");
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path(), KEYS);
+    options.api_kind = ApiKind::Http;
     options.faults = FaultRates {
         throttled_write: 0.05,
         lost_reply: 0.02,

@@ -1,45 +1,58 @@
 //! How API Gateway asks an authorizer, and what it makes of the answer.
 //!
-//! Source: API Gateway Developer Guide, "Use API Gateway Lambda authorizers".
+//! Source: API Gateway Developer Guide, "Use API Gateway Lambda authorizers"
+//! and "Control access to HTTP APIs with AWS Lambda authorizers".
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use access_log::log_format::ApiKind;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use lambda_support::clock::now_ms;
 use metering_core::api_key::KeyDigest;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::gateway::{API_ID, STAGE};
+use crate::gateway::Call;
 use crate::lambda::Function;
-use crate::queues::ACCOUNT_ID;
 
 /// The authorizer of a stage.
 pub struct Authorization {
     function: Arc<Function>,
     answers: Arc<AnswerCache>,
+    simple_responses: bool,
 }
 
-/// What the authorizer said of a call, and its context.
+/// What became of a call before its integration, with what the authorizer said of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     /// It is admitted.
-    Admitted(Value),
-    /// It is not.
+    Admitted {
+        /// The principal, where the answer was a policy.
+        principal_id: Value,
+        /// The context.
+        context: Value,
+    },
+    /// It is not; the context says why.
     Denied(Value),
-    /// There was no usable answer.
+    /// It does not say who calls, and the authorizer was not asked.
+    Unidentified,
+    /// The authorizer gave no usable answer.
     Failed,
+    /// The API has no such method.
+    NoRoute,
 }
 
 impl Verdict {
+    /// The verdict on a call of a route without an authorizer.
+    pub const OPEN: Self = Self::Admitted { principal_id: Value::Null, context: Value::Null };
+
     /// A member of the context.
     pub fn context(&self, name: &str) -> &Value {
         match self {
-            Self::Admitted(context) | Self::Denied(context) => &context[name],
-            Self::Failed => &Value::Null,
+            Self::Admitted { context, .. } | Self::Denied(context) => &context[name],
+            Self::Unidentified | Self::Failed | Self::NoRoute => &Value::Null,
         }
     }
 }
@@ -76,36 +89,53 @@ impl AnswerCache {
 }
 
 impl Authorization {
-    /// Asks `function`, and remembers its answers.
-    pub fn new(function: Arc<Function>, answers: Arc<AnswerCache>) -> Self {
-        Self { function, answers }
+    /// Asks `function`, and remembers its answers. `simple_responses` says what
+    /// the answers to an HTTP API have to be, `EnableSimpleResponses` of its
+    /// authorizer; a REST API has policies alone.
+    pub fn new(function: Arc<Function>, answers: Arc<AnswerCache>, simple_responses: bool) -> Self {
+        Self { function, answers, simple_responses }
     }
 
     /// Whether a call is admitted.
-    pub async fn verdict(&self, call: &Parts) -> Verdict {
-        let identity = call.headers.get("x-api-key").map(|key| KeyDigest::of_bytes(key.as_bytes()));
-        let arn = method_arn(call);
+    pub async fn verdict(&self, call: &Call) -> Verdict {
+        let identity = call.identity();
+        if identity.is_none() && self.needs_identity(call.kind) {
+            return Verdict::Unidentified;
+        }
+        let identity = identity.map(|identity| KeyDigest::of_bytes(identity.as_bytes()));
         let remembered = identity.and_then(|identity| self.answers.get(identity));
         let answer = if let Some(answer) = remembered {
             answer
         } else {
-            let Some(answer) = self.ask(call, &arn).await else { return Verdict::Failed };
+            let Some(answer) = self.ask(call).await else { return Verdict::Failed };
             if let Some(identity) = identity {
                 self.answers.put(identity, answer.clone());
             }
             answer
         };
         let context = answer["context"].clone();
-        match allows(&answer["policyDocument"], &arn) {
-            Some(true) => Verdict::Admitted(context),
+        let is_simple = call.kind == ApiKind::Http && self.simple_responses;
+        let allows = if is_simple {
+            answer["isAuthorized"].as_bool()
+        } else {
+            allows(&answer["policyDocument"], &call.arn())
+        };
+        match allows {
+            Some(true) => Verdict::Admitted { principal_id: answer["principalId"].clone(), context },
             Some(false) => Verdict::Denied(context),
             None => Verdict::Failed,
         }
     }
 
-    async fn ask(&self, call: &Parts, arn: &str) -> Option<Arc<Value>> {
-        let event = Bytes::from(event(call, arn).to_string());
-        match self.function.invoke(event).await {
+    /// Whether the header of the key is the identity source, without which a
+    /// call is refused unasked: as deployed, always for an HTTP API; for a REST
+    /// API where answers are remembered, since they are found by it.
+    fn needs_identity(&self, kind: ApiKind) -> bool {
+        kind == ApiKind::Http || self.answers.ttl_ms > 0
+    }
+
+    async fn ask(&self, call: &Call) -> Option<Arc<Value>> {
+        match self.function.invoke(Bytes::from(call.authorizer_event().to_string())).await {
             Ok(answer) => serde_json::from_slice(&answer).ok().map(Arc::new),
             Err(error) => {
                 tracing::warn!(%error, "the authorizer gives no answer");
@@ -113,48 +143,6 @@ impl Authorization {
             }
         }
     }
-}
-
-fn method_arn(call: &Parts) -> String {
-    let path = call.uri.path().trim_start_matches('/');
-    format!("arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:{API_ID}/{STAGE}/{}/{path}", call.method)
-}
-
-/// The event of a REQUEST authorizer of a REST API.
-fn event(call: &Parts, arn: &str) -> Value {
-    let (headers, all_headers) = headers(&call.headers);
-    let resource = resource(call.uri.path());
-    json!({
-        "type": "REQUEST", "methodArn": arn, "resource": resource, "path": call.uri.path(),
-        "httpMethod": call.method.as_str(), "headers": headers, "multiValueHeaders": all_headers,
-        "queryStringParameters": query_parameters(call), "pathParameters": {}, "stageVariables": {},
-        "requestContext": {"resourcePath": resource, "httpMethod": call.method.as_str(), "path": call.uri.path(),
-            "accountId": ACCOUNT_ID, "apiId": API_ID, "stage": STAGE, "identity": {"sourceIp": "127.0.0.1"}},
-    })
-}
-
-/// The parameters of a call's query, with their last value.
-pub fn query_parameters(call: &Parts) -> Map<String, Value> {
-    let query = form_urlencoded::parse(call.uri.query().unwrap_or("").as_bytes());
-    query.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect()
-}
-
-/// The resource of a path: this API has two.
-pub fn resource(path: &str) -> &'static str {
-    if path == "/usage" { "/usage" } else { "/{proxy+}" }
-}
-
-/// The headers with their last value, and with all of them.
-fn headers(headers: &HeaderMap) -> (Map<String, Value>, Map<String, Value>) {
-    let (mut last, mut all) = (Map::new(), Map::new());
-    for name in headers.keys() {
-        let values = headers.get_all(name).iter();
-        let values: Vec<Value> =
-            values.map(|value| Value::from(String::from_utf8_lossy(value.as_bytes()))).collect();
-        last.insert(name.to_string(), values.last().cloned().unwrap_or_default());
-        all.insert(name.to_string(), Value::Array(values));
-    }
-    (last, all)
 }
 
 /// Whether a policy allows the call: an explicit denial wins, and what is not
@@ -179,15 +167,28 @@ fn matches(pattern: &str, text: &str) -> bool {
     (0..=text.len()).filter(|end| text.is_char_boundary(*end)).any(|end| matches(rest, &text[end..]))
 }
 
-/// The gateway's answer to a call that is not admitted, as the gateway
-/// responses `ACCESS_DENIED` and `AUTHORIZER_FAILURE` are set up.
-pub fn refusal(verdict: &Verdict) -> Response {
-    let (status, body) = if let Verdict::Denied(context) = verdict {
-        let message = context["message"].as_str().unwrap_or("This call is not allowed.");
-        (StatusCode::FORBIDDEN, json!({"message": message, "reason": context["reason"]}))
-    } else {
-        let message = "The API key cannot be checked now. Please try again.";
-        (StatusCode::INTERNAL_SERVER_ERROR, json!({"message": message, "reason": "unavailable"}))
+/// The gateway's answer to a call that is not admitted.
+///
+/// A REST API tells the reason, as its gateway responses `ACCESS_DENIED` and
+/// `AUTHORIZER_FAILURE` are set up; an HTTP API has no gateway responses.
+///
+/// Source: API Gateway Developer Guide, "Choose between REST APIs and HTTP APIs"
+/// and "Troubleshooting HTTP API Lambda authorizers".
+pub fn refusal(kind: ApiKind, verdict: &Verdict) -> Response {
+    let told = |message: &str| json!({"message": message});
+    let (status, body) = match (kind, verdict) {
+        (_, Verdict::Unidentified) => (StatusCode::UNAUTHORIZED, told("Unauthorized")),
+        (_, Verdict::NoRoute) => (StatusCode::FORBIDDEN, told("Missing Authentication Token")),
+        (ApiKind::Rest, Verdict::Denied(context)) => {
+            let message = context["message"].as_str().unwrap_or("This call is not allowed.");
+            (StatusCode::FORBIDDEN, json!({"message": message, "reason": context["reason"]}))
+        }
+        (ApiKind::Http, Verdict::Denied(_)) => (StatusCode::FORBIDDEN, told("Forbidden")),
+        (ApiKind::Rest, _) => {
+            let message = "The API key cannot be checked now. Please try again.";
+            (StatusCode::INTERNAL_SERVER_ERROR, json!({"message": message, "reason": "unavailable"}))
+        }
+        (ApiKind::Http, _) => (StatusCode::INTERNAL_SERVER_ERROR, told("Internal Server Error")),
     };
     (status, [(http::header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }

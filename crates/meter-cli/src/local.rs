@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use access_log::log_format::ApiKind;
 use anyhow::Context;
 use local_stack::demo_keys::DEMO_KEY_FILE;
-use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, built_binaries};
+use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary, built_binaries};
+use metering_core::usage_record::CANARY_KEY_ID;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::local_faults::FaultArguments;
@@ -26,9 +28,15 @@ pub struct Arguments {
     /// The port of the dashboard's web page; 0 for any
     #[arg(long, default_value_t = 0)]
     dashboard_port: u16,
+    /// The kind of API that the gateway serves: rest or http
+    #[arg(long, value_name = "KIND", default_value_t = ApiKind::Rest)]
+    api_kind: ApiKind,
     /// The API behind the gateway [default: one that answers /status/CODE with CODE]
     #[arg(long, value_name = "http://HOST:PORT")]
     backend: Option<String>,
+    /// Leave out the canary, which calls the built-in backend each minute and waits until its call is counted
+    #[arg(long)]
+    no_canary: bool,
     /// The folder of the functions' binaries [default: those built with this command]
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
@@ -53,7 +61,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.gateway_port = arguments.port;
     options.aws_port = arguments.aws_port;
     options.dashboard_port = arguments.dashboard_port;
+    options.api_kind = arguments.api_kind;
     options.backend = arguments.backend.map(|url| url.trim_end_matches('/').to_owned());
+    // Nobody knows which paths of another backend can be called.
+    let has_canary = !arguments.no_canary && options.backend.is_none();
+    options.usage_canary = has_canary.then_some(UsageCanary::AS_DEPLOYED);
     options.sync_interval_ms = arguments.sync_interval_ms;
     options.authorizer_cache_ttl_ms = arguments.authorizer_cache_ttl_s * 1_000;
     options.shard_count = arguments.shards;
@@ -61,7 +73,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let data = options.data_folder.display().to_string();
     let stack = LocalStack::start(options).await?;
-    print_guide(&stack, &data);
+    print_guide(&stack, &data, arguments.api_kind);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -75,15 +87,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_guide(stack: &LocalStack, data: &str) {
+fn print_guide(stack: &LocalStack, data: &str, api_kind: ApiKind) {
     let endpoints = &stack.endpoints;
     let first = stack.keys.first();
     println!("The usage meter runs on this machine.\n");
-    println!("  gateway        {}", endpoints.gateway);
+    let kind = if api_kind == ApiKind::Rest { "a REST API" } else { "an HTTP API" };
+    println!("  gateway        {}  ({kind})", endpoints.gateway);
     println!("  dashboard      {}", endpoints.dashboard);
     println!("  AWS endpoint   {}  (DynamoDB, Kinesis, Logs, S3, SNS, SQS)", endpoints.aws_endpoint_url);
     println!("  data           {data}");
     println!("  API keys       {} to try it out, in {DEMO_KEY_FILE} of the data", stack.keys.len());
+    if stack.canary.is_some() {
+        println!("  canary         calls each minute: meter usage {CANARY_KEY_ID} --data {data}");
+    }
     if let Some(key) = first {
         println!("\nCall the API with the key {:?}, then ask for its usage:\n", key.api_key_id);
         println!("  curl -H 'x-api-key: {}' {}/status/200", key.api_key, endpoints.gateway);

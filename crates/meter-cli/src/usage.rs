@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use lambda_support::clock::now_ms;
 use metering_aws::usage_report::usage_of_key;
 use metering_core::usage_history::KeyUsage;
+use metering_core::usage_record::CANARY_KEY_ID;
 use metering_core::window::{CallWindow, UtcDay};
 use serde_json::json;
 
@@ -64,7 +65,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             periods.iter().map(|(period, calls)| json!({"period": period, "calls": calls})).collect();
         let document = json!({
             "apiKeyId": arguments.key, "from": from.to_string(), "to": to.to_string(),
-            "calls": total, "usage": rows,
+            "calls": total, "billed": arguments.key != CANARY_KEY_ID, "usage": rows,
         });
         writeln!(output, "{document}")?;
     } else if arguments.csv {
@@ -80,6 +81,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             writeln!(output, "  {period:<16} {calls:>12}")?;
         }
         writeln!(output, "  {:<16} {total:>12}", "total")?;
+        if arguments.key == CANARY_KEY_ID {
+            writeln!(output, "The calls of the canary are not billed.")?;
+        }
     }
     Ok(())
 }

@@ -11,6 +11,9 @@ pub const MAX_KEY_ID_BYTES: usize = 256;
 /// Stands for the key in rows that hold the calls of all keys.
 pub const TOTALS_KEY_ID: &str = "#totals";
 
+/// The key with which the canary calls: its usage is shown, and not billed.
+pub const CANARY_KEY_ID: &str = "canary";
+
 /// An HTTP status code, 100 to 599 (RFC 9110, section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallStatus(u16);

@@ -107,6 +107,24 @@ mod tests {
     }
 
     #[test]
+    fn a_question_is_read_alike_from_either_payload_format() {
+        let parameters = json!({"from": "2026-11-01", "to": "2026-11-02"});
+        let question = |event: Value| UsageRequest::read(&event, NOW_MS);
+        let rest = json!({"resource": "/usage", "queryStringParameters": parameters,
+            "requestContext": {"authorizer": {"apiKeyId": "key-1"}}});
+        let http = json!({"version": "2.0", "routeKey": "GET /usage", "queryStringParameters": parameters,
+            "requestContext": {"authorizer": {"lambda": {"apiKeyId": "key-1"}}}});
+        assert_eq!(question(rest).unwrap(), question(http).unwrap());
+        // Without parameters format 2.0 has no such member; two values of one are joined.
+        let bare =
+            json!({"version": "2.0", "requestContext": {"authorizer": {"lambda": {"apiKeyId": "key-1"}}}});
+        assert_eq!(question(bare.clone()).unwrap().to.to_string(), "2026-11-24");
+        let mut twice = bare;
+        twice["queryStringParameters"] = json!({"from": "2026-11-01,2026-11-02"});
+        assert!(matches!(question(twice), Err(BadRequest::Question(_))));
+    }
+
+    #[test]
     fn nothing_that_a_client_sends_names_a_key() {
         let key = json!({"apiKeyId": "key-1"});
         for name in ["apiKeyId", "api_key_id", "key", "x-api-key"] {

@@ -170,7 +170,8 @@ function drawUsage() {
   const shown = usage.keys.filter(fits).sort(order);
   const row = (key) => {
     const numbersOf = [key.hour, key.day, key.month, key.monthlyLimit].map((value) => element('td', { className: 'number', textContent: number(value) }));
-    const owner = key.isDeleted ? `${key.owner ?? ''} (deleted)` : (key.owner ?? '');
+    const marks = [key.isDeleted && 'deleted', !key.isBilled && 'not billed'].filter(Boolean);
+    const owner = `${key.owner ?? ''}${marks.length > 0 ? ` (${marks.join(', ')})` : ''}`;
     const last = key.lastCallMs ? `${new Date(key.lastCallMs).toISOString().slice(0, 19)}Z` : '–';
     return element('tr', { className: key.isDeleted ? 'deleted' : '' }, element('th', { scope: 'row', textContent: key.key }), element('td', { textContent: owner }), ...numbersOf, element('td', { textContent: last }));
   };

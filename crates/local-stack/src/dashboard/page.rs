@@ -13,6 +13,7 @@ use lambda_support::clock::{monotonic_us, now_ms};
 use metering_aws::KeyStore;
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::api_key::KeyRecord;
+use metering_core::usage_record::CANARY_KEY_ID;
 use metering_core::window::CallWindow;
 use serde_json::{Value, json};
 
@@ -164,7 +165,7 @@ impl DashboardPage {
             rows.push(json!({
                 "key": key_id, "owner": record.map(|record| &record.owner), "isDeleted": is_deleted,
                 "hour": day.map_or(0, |day| day.hours[usize::from(now.hour)]), "day": day.map_or(0, metering_core::usage_history::DayUsage::total),
-                "month": month, "monthlyLimit": limit, "lastCallMs": last_call_ms,
+                "isBilled": key_id != CANARY_KEY_ID, "month": month, "monthlyLimit": limit, "lastCallMs": last_call_ms,
             }));
         }
         Ok(rows)

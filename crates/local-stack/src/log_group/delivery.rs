@@ -85,4 +85,3 @@ impl LogGroup {
         self.lock().execute("DELETE FROM waiting WHERE id = ?", [id]).map(|_| ())
     }
 }
-

@@ -165,7 +165,12 @@ impl LogGroup {
     ///
     /// # Errors
     /// When they could not be written.
-    pub fn put(&self, log_stream: &str, ingested_ms: i64, events: Vec<(i64, String)>) -> Result<(), LogError> {
+    pub fn put(
+        &self,
+        log_stream: &str,
+        ingested_ms: i64,
+        events: Vec<(i64, String)>,
+    ) -> Result<(), LogError> {
         let (append, answer) = append_of(log_stream, ingested_ms, events);
         self.appends.blocking_send(append).map_err(|_| stopped())?;
         answer.blocking_recv().map_err(|_| stopped())?.map_err(LogError)

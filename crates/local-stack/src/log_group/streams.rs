@@ -44,8 +44,9 @@ impl LogGroup {
     /// When the file cannot be read.
     pub fn streams(&self) -> rusqlite::Result<Vec<LogStream>> {
         let connection = self.lock();
-        let mut statement = connection
-            .prepare_cached("SELECT name, created_ms, first_ms, last_ms, last_ingested_ms FROM log_streams ORDER BY name")?;
+        let mut statement = connection.prepare_cached(
+            "SELECT name, created_ms, first_ms, last_ms, last_ingested_ms FROM log_streams ORDER BY name",
+        )?;
         let streams = statement.query_map([], |row| {
             Ok(LogStream {
                 name: row.get(0)?,

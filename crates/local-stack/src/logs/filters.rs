@@ -49,12 +49,16 @@ fn metric_filter(name: &str, pattern: &str, transformation: &Value) -> Result<Me
     }
     let value = parameters.required_text("metricValue")?;
     let value = value.parse().map_err(|_| {
-        invalid(format!("the local stack takes a whole number as metricValue, such as \"1\", and not {value:?}"))
+        invalid(format!(
+            "the local stack takes a whole number as metricValue, such as \"1\", and not {value:?}"
+        ))
     })?;
     let default_value = match transformation["defaultValue"].as_f64() {
         None => None,
         Some(0.0) => Some(0),
-        Some(other) => return Err(invalid(format!("the local stack takes 0 as defaultValue, and not {other}"))),
+        Some(other) => {
+            return Err(invalid(format!("the local stack takes 0 as defaultValue, and not {other}")));
+        }
     };
     Ok(MetricFilter {
         filter_name: name.to_owned(),
@@ -132,11 +136,15 @@ pub(super) fn put_subscription_filter(
     let pattern = read_pattern(&parameters)?;
     let destination = parameters.required_text("destinationArn")?;
     if destination != stream_arn {
-        return Err(invalid(format!("the local stack delivers to {stream_arn} only, and not to {destination}")));
+        return Err(invalid(format!(
+            "the local stack delivers to {stream_arn} only, and not to {destination}"
+        )));
     }
     let role = parameters.required_text("roleArn")?;
     if parameters.text("distribution")? != Some("Random") {
-        return Err(invalid("the local stack distributes at Random only; AWS does ByLogStream unless it is told"));
+        return Err(invalid(
+            "the local stack distributes at Random only; AWS does ByLogStream unless it is told",
+        ));
     }
     let present = group.subscription_filter();
     if let Some(present) = &present
@@ -176,7 +184,8 @@ pub(super) fn describe_subscription_filters(groups: &LogGroups, request: &Value)
 
 /// The pattern of a request; an empty one, which matches everything, has to be given.
 fn read_pattern(parameters: &Parameters<'_>) -> Result<FilterPattern, LogsError> {
-    let text = parameters.text("filterPattern")?.ok_or_else(|| invalid("the parameter filterPattern is missing"))?;
+    let text =
+        parameters.text("filterPattern")?.ok_or_else(|| invalid("the parameter filterPattern is missing"))?;
     FilterPattern::parse(text).map_err(|error| invalid(error.to_string()))
 }
 
@@ -209,6 +218,8 @@ fn limit_exceeded(problem: String) -> LogsError {
 fn refused(error: FilterError) -> LogsError {
     match error {
         FilterError::Pattern(error) => invalid(error.to_string()),
-        FilterError::File(error) => ("ServiceUnavailableException", format!("the filter cannot be kept: {error}")),
+        FilterError::File(error) => {
+            ("ServiceUnavailableException", format!("the filter cannot be kept: {error}"))
+        }
     }
 }

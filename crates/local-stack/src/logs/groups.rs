@@ -35,7 +35,8 @@ impl LogGroups {
 
     /// Also those that were created in a folder before, where new ones go as well.
     pub fn with_folder(self, folder: PathBuf, metrics: Arc<MetricStore>) -> Result<Self, LogsError> {
-        let unusable = |error: std::io::Error| unreadable(rusqlite::Error::ToSqlConversionFailure(error.into()));
+        let unusable =
+            |error: std::io::Error| unreadable(rusqlite::Error::ToSqlConversionFailure(error.into()));
         std::fs::create_dir_all(&folder).map_err(unusable)?;
         for entry in std::fs::read_dir(&folder).map_err(unusable)? {
             let path = entry.map_err(unusable)?.path();
@@ -70,9 +71,10 @@ impl LogGroups {
     pub fn identified(&self, identifier: &str) -> Result<Arc<LogGroup>, LogsError> {
         match identifier.strip_prefix(&arn("")) {
             Some(name) => self.named(name),
-            None if identifier.starts_with("arn:") => {
-                Err(not_found(format!("no log group here has the ARN {identifier}; they begin with {}", arn(""))))
-            }
+            None if identifier.starts_with("arn:") => Err(not_found(format!(
+                "no log group here has the ARN {identifier}; they begin with {}",
+                arn("")
+            ))),
             None => self.named(identifier),
         }
     }
@@ -92,10 +94,9 @@ impl LogGroups {
             return Err(invalid("the local stack has log groups of the class STANDARD only"));
         }
         check_name(name, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | '#'))?;
-        let (folder, metrics) = self
-            .creation
-            .as_ref()
-            .ok_or_else(|| ("InvalidOperationException", "there is no folder for more log groups here".to_owned()))?;
+        let (folder, metrics) = self.creation.as_ref().ok_or_else(|| {
+            ("InvalidOperationException", "there is no folder for more log groups here".to_owned())
+        })?;
         let mut groups = self.lock();
         if groups.contains_key(name) {
             return Err(("ResourceAlreadyExistsException", format!("the log group {name} exists already")));
@@ -110,7 +111,8 @@ impl LogGroups {
     pub fn describe_groups(&self, request: &Value) -> Result<Value, LogsError> {
         let known = ["logGroupNamePrefix", "logGroupNamePattern", "nextToken", "limit"];
         let parameters = Parameters::read(request, &known)?;
-        let (prefix, pattern) = (parameters.text("logGroupNamePrefix")?, parameters.text("logGroupNamePattern")?);
+        let (prefix, pattern) =
+            (parameters.text("logGroupNamePrefix")?, parameters.text("logGroupNamePattern")?);
         if prefix.is_some() && pattern.is_some() {
             return Err(invalid("give logGroupNamePrefix or logGroupNamePattern, and not both"));
         }
@@ -143,7 +145,13 @@ impl LogGroups {
 
     pub fn describe_streams(&self, request: &Value) -> Result<Value, LogsError> {
         let known = [
-            "logGroupName", "logGroupIdentifier", "logStreamNamePrefix", "orderBy", "descending", "nextToken", "limit",
+            "logGroupName",
+            "logGroupIdentifier",
+            "logStreamNamePrefix",
+            "orderBy",
+            "descending",
+            "nextToken",
+            "limit",
         ];
         let parameters = Parameters::read(request, &known)?;
         let group = self.of_request(&parameters)?;
@@ -156,7 +164,9 @@ impl LogGroups {
                 return Err(invalid("logStreamNamePrefix cannot be given where LastEventTime orders"));
             }
             "LastEventTime" => streams.sort_by_key(|stream| stream.last_ms),
-            other => return Err(invalid(format!("orderBy is LogStreamName or LastEventTime, and not {other}"))),
+            other => {
+                return Err(invalid(format!("orderBy is LogStreamName or LastEventTime, and not {other}")));
+            }
         }
         if parameters.flag("descending")?.unwrap_or(false) {
             streams.reverse();
@@ -190,7 +200,9 @@ fn check_name(name: &str, is_allowed: impl Fn(char) -> bool) -> Result<(), LogsE
     if name.chars().count() <= MAX_NAME_CHARACTERS && name.chars().all(is_allowed) {
         return Ok(());
     }
-    Err(invalid(format!("{name:?} is no name: it is longer than {MAX_NAME_CHARACTERS}, or has other characters")))
+    Err(invalid(format!(
+        "{name:?} is no name: it is longer than {MAX_NAME_CHARACTERS}, or has other characters"
+    )))
 }
 
 /// The part of a list that a request asks for. A token is how many items came before.

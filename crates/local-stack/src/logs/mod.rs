@@ -63,7 +63,11 @@ impl LogsService {
     ///
     /// # Errors
     /// When the folder cannot be used.
-    pub fn open(log_group: Arc<LogGroup>, folder: &Path, metrics: Arc<MetricStore>) -> Result<Self, LogsError> {
+    pub fn open(
+        log_group: Arc<LogGroup>,
+        folder: &Path,
+        metrics: Arc<MetricStore>,
+    ) -> Result<Self, LogsError> {
         LogGroups::of(log_group).with_folder(folder.to_owned(), metrics).map(Self::of)
     }
 

@@ -15,7 +15,8 @@ impl<'a> Parameters<'a> {
         let members = request
             .as_object()
             .ok_or_else(|| ("SerializationException", "the request is no JSON object".to_owned()))?;
-        let unknown = members.iter().find(|(name, value)| !value.is_null() && !known.contains(&name.as_str()));
+        let unknown =
+            members.iter().find(|(name, value)| !value.is_null() && !known.contains(&name.as_str()));
         match unknown {
             Some((name, _)) => Err(invalid(format!(
                 "the local stack does not know the parameter {name} here; it knows {}",
@@ -36,7 +37,8 @@ impl<'a> Parameters<'a> {
         read: impl Fn(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, LogsError> {
         let read = |value| {
-            read(value).ok_or_else(|| ("SerializationException", format!("the parameter {name} is no {kind}")))
+            read(value)
+                .ok_or_else(|| ("SerializationException", format!("the parameter {name} is no {kind}")))
         };
         self.value(name).map(read).transpose()
     }

@@ -25,10 +25,12 @@ const MAX_SPAN_MS: i64 = 86_400_000;
 /// says which.
 pub(super) fn put(groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
     // AWS ignores sequence tokens, and says so.
-    let parameters = Parameters::read(request, &["logGroupName", "logStreamName", "logEvents", "sequenceToken"])?;
+    let parameters =
+        Parameters::read(request, &["logGroupName", "logStreamName", "logEvents", "sequenceToken"])?;
     let group = groups.named(parameters.required_text("logGroupName")?)?;
     let stream = parameters.required_text("logStreamName")?;
-    let events = parameters.list("logEvents")?.ok_or_else(|| invalid("the parameter logEvents is missing"))?;
+    let events =
+        parameters.list("logEvents")?.ok_or_else(|| invalid("the parameter logEvents is missing"))?;
     let events = read_events(events)?;
     if !group.has_stream(stream).map_err(unreadable)? {
         return Err(not_found(format!("the log stream {stream} does not exist; create it first")));
@@ -66,7 +68,8 @@ fn read_events(events: &[Value]) -> Result<Vec<(i64, String)>, LogsError> {
     let mut bytes = 0;
     for event in events {
         let parameters = Parameters::read(event, &["timestamp", "message"])?;
-        let timestamp_ms = parameters.time("timestamp")?.ok_or_else(|| invalid("an event has no timestamp"))?;
+        let timestamp_ms =
+            parameters.time("timestamp")?.ok_or_else(|| invalid("an event has no timestamp"))?;
         let message = parameters.required_text("message")?;
         bytes += message.len() + EVENT_BYTES;
         if read.last().is_some_and(|(last_ms, _)| *last_ms > timestamp_ms) {

@@ -81,26 +81,39 @@ impl Queries {
     /// `StartQuery`.
     pub fn start(&self, groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
         let known = [
-            "queryLanguage", "logGroupName", "logGroupNames", "logGroupIdentifiers", "startTime", "endTime",
-            "queryString", "limit",
+            "queryLanguage",
+            "logGroupName",
+            "logGroupNames",
+            "logGroupIdentifiers",
+            "startTime",
+            "endTime",
+            "queryString",
+            "limit",
         ];
         let parameters = Parameters::read(request, &known)?;
         if parameters.text("queryLanguage")?.is_some_and(|language| language != "CWLI") {
             return Err(invalid("the local stack knows the query language CWLI only"));
         }
         let groups = queried_groups(groups, &parameters)?;
-        let (from_s, to_s) = (parameters.required_integer("startTime")?, parameters.required_integer("endTime")?);
+        let (from_s, to_s) =
+            (parameters.required_integer("startTime")?, parameters.required_integer("endTime")?);
         if from_s < 0 || to_s < from_s {
-            return Err(invalid("startTime and endTime are seconds since 1970, and endTime is not before startTime"));
+            return Err(invalid(
+                "startTime and endTime are seconds since 1970, and endTime is not before startTime",
+            ));
         }
         let text = parameters.required_text("queryString")?;
-        let malformed = |error: super::insights::MalformedQuery| ("MalformedQueryException", error.to_string());
+        let malformed =
+            |error: super::insights::MalformedQuery| ("MalformedQueryException", error.to_string());
         let mut query = Query::parse(text).map_err(malformed)?;
         if let Some(limit) = parameters.integer("limit")? {
             query = query.with_limit(limit).map_err(|_| invalid(format!("limit is 1 to {MAX_ROWS}")))?;
         }
         if self.lock().queries.values().filter(|query| query.is_running()).count() >= MAX_RUNNING {
-            return Err(("LimitExceededException", format!("{MAX_RUNNING} queries run already; wait for one of them")));
+            return Err((
+                "LimitExceededException",
+                format!("{MAX_RUNNING} queries run already; wait for one of them"),
+            ));
         }
         let answer = answer(&query, &groups, (from_s.saturating_mul(1_000), to_s.saturating_mul(1_000)))?;
         let started = Started {
@@ -213,7 +226,11 @@ fn queried_groups(groups: &LogGroups, parameters: &Parameters<'_>) -> Result<Vec
 
 /// Answers a query. Both ends of the time are in it; AWS does not say how much
 /// of the last second, and here it is its first millisecond.
-fn answer(query: &Query, groups: &[Arc<LogGroup>], (from_ms, to_ms): (i64, i64)) -> Result<Answer, LogsError> {
+fn answer(
+    query: &Query,
+    groups: &[Arc<LogGroup>],
+    (from_ms, to_ms): (i64, i64),
+) -> Result<Answer, LogsError> {
     let mut run = query.run();
     for group in groups {
         run.begin_log_group();
@@ -249,6 +266,7 @@ fn query_id(number: u64) -> String {
 
 fn find<'s>(state: &'s mut State, id: &str) -> Result<&'s mut Started, LogsError> {
     let number = id.rsplit('-').next().and_then(|number| u64::from_str_radix(number, 16).ok());
-    let query = number.filter(|number| query_id(*number) == id).and_then(|number| state.queries.get_mut(&number));
+    let query =
+        number.filter(|number| query_id(*number) == id).and_then(|number| state.queries.get_mut(&number));
     query.ok_or_else(|| not_found(format!("there is no query {id:?}")))
 }

@@ -101,8 +101,18 @@ impl<'a> Streams<'a> {
 /// `FilterLogEvents`.
 pub(super) fn filter(groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
     let known = [
-        "logGroupName", "logGroupIdentifier", "logStreamNames", "logStreamNamePrefix", "startTime", "endTime",
-        "filterPattern", "nextToken", "limit", "interleaved", "startFromHead", "unmask",
+        "logGroupName",
+        "logGroupIdentifier",
+        "logStreamNames",
+        "logStreamNamePrefix",
+        "startTime",
+        "endTime",
+        "filterPattern",
+        "nextToken",
+        "limit",
+        "interleaved",
+        "startFromHead",
+        "unmask",
     ];
     let parameters = Parameters::read(request, &known)?;
     let group = groups.of_request(&parameters)?;
@@ -139,8 +149,15 @@ pub(super) fn filter(groups: &LogGroups, request: &Value) -> Result<Value, LogsE
 /// `GetLogEvents`.
 pub(super) fn get(groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
     let known = [
-        "logGroupName", "logGroupIdentifier", "logStreamName", "startTime", "endTime", "nextToken", "limit",
-        "startFromHead", "unmask",
+        "logGroupName",
+        "logGroupIdentifier",
+        "logStreamName",
+        "startTime",
+        "endTime",
+        "nextToken",
+        "limit",
+        "startFromHead",
+        "unmask",
     ];
     let parameters = Parameters::read(request, &known)?;
     let group = groups.of_request(&parameters)?;
@@ -181,7 +198,9 @@ pub(super) fn get(groups: &LogGroups, request: &Value) -> Result<Value, LogsErro
     let here = if order == Order::EarliestFirst { bounds.0 } else { bounds.1 };
     let forward = token(page.last.unwrap_or(here));
     let backward = token(page.first.unwrap_or(here));
-    Ok(json!({"events": page.events, "nextForwardToken": format!("f/{forward}"), "nextBackwardToken": format!("b/{backward}")}))
+    Ok(
+        json!({"events": page.events, "nextForwardToken": format!("f/{forward}"), "nextBackwardToken": format!("b/{backward}")}),
+    )
 }
 
 /// Refuses flags with values that the local stack has no meaning for.

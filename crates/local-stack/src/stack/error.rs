@@ -1,5 +1,7 @@
 //! Why a stack could not be started.
 
+use metering_aws::key_store::KeyStoreError;
+
 use crate::demo_keys::DemoKeyError;
 
 /// Why a stack could not be started.
@@ -38,6 +40,12 @@ pub enum StartError {
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] DemoKeyError),
+    /// The key of the canary cannot be used.
+    #[error("the canary has no key to call with; run without it: --no-canary")]
+    CanaryKey {
+        /// What the table said.
+        source: KeyStoreError,
+    },
     /// A part could not be started.
     #[error("{part} could not be started")]
     Part {

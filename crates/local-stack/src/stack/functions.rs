@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use access_log::log_format::ApiKind;
 use metering_aws::connection::LOCAL_REGION;
 
+use super::canary::{self, CanarySettings};
 use super::error::StartError;
 use super::options::LocalOptions;
 use super::resources::{
@@ -19,6 +21,9 @@ const AUTHORIZER_TIMEOUT_MS: u64 = 5_000;
 /// How long the other functions may take, in milliseconds.
 const TIMEOUT_MS: u64 = 30_000;
 
+/// Calls of the canary that are awaited at the same time, one a minute.
+const CANARIES_AT_ONCE: usize = 3;
+
 /// Routes and methods whose calls are not billed, as the stack deploys them.
 pub const UNBILLED_ROUTES: &str = "OPTIONS *,/usage";
 
@@ -32,21 +37,23 @@ pub(super) struct Functions {
     pub fanout: Arc<Function>,
     pub usage_endpoint: Arc<Function>,
     pub reconciler: Arc<Function>,
+    pub canary: Option<Arc<Function>>,
 }
 
 impl Functions {
     /// All of them.
-    pub fn all(&self) -> [&Arc<Function>; 5] {
-        [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler]
+    pub fn all(&self) -> Vec<Arc<Function>> {
+        let always = [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler];
+        always.into_iter().chain(&self.canary).cloned().collect()
     }
 }
 
 /// Sets the functions up; none is started before it is needed.
 pub(super) fn functions(
     options: &LocalOptions,
-    aws_endpoint_url: &str,
-    quarantine_queue_url: &str,
+    [aws_endpoint_url, quarantine_queue_url]: [&str; 2],
     topics: &Topics,
+    canary: Option<&CanarySettings>,
     metrics: &Arc<MetricSink>,
 ) -> Result<Functions, StartError> {
     let function =
@@ -77,7 +84,9 @@ pub(super) fn functions(
         spec.map(|spec| Arc::new(Function::new(spec, metrics.clone())))
     };
     let sync_interval_ms = options.sync_interval_ms.to_string();
-    let stages = format!("{API_ID}/{STAGE}");
+    let simple_responses = options.http_api_simple_responses.to_string();
+    // The stage of an HTTP API cannot be flushed by the operation that the fan-out calls.
+    let stages = if options.api_kind == ApiKind::Rest { format!("{API_ID}/{STAGE}") } else { String::new() };
     Ok(Functions {
         consumer: consumer(
             function(
@@ -105,6 +114,7 @@ pub(super) fn functions(
                 ("ALERTS_TABLE", ALERTS_TABLE),
                 ("ALERTS_TOPIC_ARN", &topics.alerts),
                 ("SYNC_INTERVAL_MS", &sync_interval_ms),
+                ("HTTP_API_SIMPLE_RESPONSES", &simple_responses),
             ],
             &options.authorizer_environment,
             AUTHORIZER_TIMEOUT_MS,
@@ -135,6 +145,12 @@ pub(super) fn functions(
             1,
             false,
         ))?,
+        canary: canary
+            .map(|settings| {
+                let timeout_ms = settings.timeout_ms;
+                start(function(canary::NAME, &[], &settings.environment, timeout_ms, CANARIES_AT_ONCE, false))
+            })
+            .transpose()?,
     })
 }
 
@@ -170,12 +186,13 @@ fn binary(folder: &Path, name: &str) -> Result<PathBuf, StartError> {
 /// Memory of each function, in MiB, by name.
 ///
 /// As deployed: `memoryMiB` in `stack/lib/constructs`; a test compares both.
-pub const FUNCTION_MEMORY_MIB: [(&str, u64); 5] = [
+pub const FUNCTION_MEMORY_MIB: [(&str, u64); 6] = [
     ("usage-consumer", 256),
     ("api-authorizer", 256),
     ("invalidation-fanout", 128),
     ("usage-endpoint", 128),
     ("usage-reconciler", 512),
+    (canary::NAME, 128),
 ];
 
 fn memory_mib(function: &str) -> u64 {

@@ -1,6 +1,7 @@
 //! Starts and stops all parts together.
 
 mod backlog;
+mod canary;
 mod control;
 mod endpoints;
 mod error;
@@ -15,6 +16,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use lambda_support::clock::now_ms;
@@ -26,13 +28,13 @@ use tokio::task::JoinSet;
 pub use endpoints::Endpoints;
 pub use error::StartError;
 pub use functions::{FUNCTION_MEMORY_MIB, UNBILLED_ROUTES};
-pub use options::{Canary, LocalOptions, built_binaries};
+pub use options::{Canary, LocalOptions, UsageCanary, built_binaries};
 pub use resources::{
     ALERTS_TABLE, CLAIMS_TABLE, DEAD_LETTER_QUEUE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP,
     ON_FAILURE_BUCKET, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
 
-use crate::authorization::Authorization;
+use crate::authorization::{AnswerCache, Authorization};
 use crate::backend;
 use crate::dashboard::DashboardPage;
 use crate::demo_keys::{self, DemoKey};
@@ -53,9 +55,9 @@ use crate::subscription::{Subscription, SubscriptionSettings};
 use backlog::Backlog;
 use control::Control;
 use error::part;
-use functions::functions;
+use functions::{Functions, functions};
 use resources::MAPPING_UUID;
-use schedule::{invoke_hourly, watch_queues};
+use schedule::{HOUR, invoke_every, watch_queues};
 use services::Services;
 
 /// A running stack.
@@ -80,6 +82,8 @@ pub struct LocalStack {
     pub usage_endpoint: Arc<Function>,
     /// The reconciler.
     pub reconciler: Arc<Function>,
+    /// The canary, where there is one.
+    pub canary: Option<Arc<Function>>,
     /// The log group of the gateway.
     pub log_group: Arc<LogGroup>,
     /// The streams.
@@ -119,7 +123,11 @@ impl LocalStack {
         let keys = demo_keys::read_or_create(folder, options.demo_keys, &key_store, now_ms()).await?;
 
         let quarantine_queue_url = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{QUARANTINE_QUEUE}");
-        let functions = functions(&options, &aws_endpoint_url, &quarantine_queue_url, &topics, &metrics)?;
+        let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
+        let gateway_url = format!("http://{gateway_address}");
+        let canary = canary::prepare(options.usage_canary, &gateway_url, &key_store, &mut servers).await?;
+        let urls = [aws_endpoint_url.as_str(), &quarantine_queue_url];
+        let functions = functions(&options, urls, &topics, canary.as_ref(), &metrics)?;
         notifications.subscribe(&topics.invalidations, functions.authorizer.clone());
         notifications.subscribe(&topics.invalidations, functions.fanout.clone());
         let destination = Destination {
@@ -129,24 +137,15 @@ impl LocalStack {
             faults: faults.clone(),
             besides: LOG_GROUP.to_owned(),
         };
-        let backlog =
-            start_subscription(&options, &log_group, &logs, &kinesis, destination, &mut servers)?;
+        let backlog = start_subscription(&options, &log_group, &logs, &kinesis, destination, &mut servers)?;
         let mapping_settings = mapping_settings(&options, s3);
 
         let backend = match options.backend.clone() {
             Some(backend) => backend,
             None => serve_on_loopback(&mut servers, 0, backend::router()).await?,
         };
-        let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
         let (stop_gateway, mut stopped) = watch::channel(false);
-        let authorization = Authorization::new(functions.authorizer.clone(), answers);
-        let gateway = Gateway::new(
-            authorization,
-            functions.usage_endpoint.clone(),
-            backend,
-            log_group.clone(),
-            metrics.store().clone(),
-        );
+        let gateway = gateway(&options, &functions, backend, answers, &log_group, &metrics);
         let stop = async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
@@ -161,17 +160,17 @@ impl LocalStack {
         let dashboard = serve_on_loopback(&mut servers, options.dashboard_port, page.router()).await?;
         let control = Control {
             faults: faults.clone(),
-            functions: functions.all().map(Arc::clone).to_vec(),
+            functions: functions.all(),
             backlog: backlog.clone(),
             expiry: expiry.clone(),
         };
         let control = serve_on_loopback(&mut servers, 0, control.router()).await?;
-        servers.spawn(invoke_hourly(functions.reconciler.clone()));
+        start_schedules(&options, &functions, &mut servers);
         let sqs = aws_sdk_sqs::Client::new(&clients);
         servers.spawn(watch_queues(sqs, aws_endpoint_url.clone(), metrics.store().clone()));
 
         let endpoints = Endpoints {
-            gateway: format!("http://{gateway_address}"),
+            gateway: gateway_url,
             dashboard,
             control,
             aws_endpoint_url,
@@ -198,6 +197,7 @@ impl LocalStack {
             fanout: functions.fanout,
             usage_endpoint: functions.usage_endpoint,
             reconciler: functions.reconciler,
+            canary: functions.canary,
             log_group,
             kinesis,
             kinesis_client,
@@ -263,15 +263,44 @@ impl LocalStack {
         if let Some(mapping) = self.mapping.take() {
             mapping.stop().await;
         }
-        for function in
-            [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler]
-        {
+        let functions =
+            [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler];
+        for function in functions.into_iter().chain(&self.canary) {
             function.shut_down();
         }
         self.servers.shutdown().await;
         // A process that is started by another thread just now has inherited
         // the file, and would keep the folder locked until its binary runs.
         let _ = self.lock.unlock();
+    }
+}
+
+/// The API, in front of its backend.
+fn gateway(
+    options: &LocalOptions,
+    functions: &Functions,
+    backend: String,
+    answers: Arc<AnswerCache>,
+    log_group: &Arc<LogGroup>,
+    metrics: &MetricSink,
+) -> Gateway {
+    let simple_responses = options.http_api_simple_responses;
+    let authorization = Authorization::new(functions.authorizer.clone(), answers, simple_responses);
+    Gateway::new(
+        options.api_kind,
+        authorization,
+        functions.usage_endpoint.clone(),
+        backend,
+        log_group.clone(),
+        metrics.store().clone(),
+    )
+}
+
+/// Invokes the functions that have a schedule.
+fn start_schedules(options: &LocalOptions, functions: &Functions, servers: &mut JoinSet<()>) {
+    servers.spawn(invoke_every(functions.reconciler.clone(), HOUR));
+    if let (Some(function), Some(canary)) = (&functions.canary, options.usage_canary) {
+        servers.spawn(invoke_every(function.clone(), Duration::from_millis(canary.interval_ms)));
     }
 }
 

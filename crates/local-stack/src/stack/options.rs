@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use access_log::log_format::ApiKind;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::FaultRates;
@@ -30,6 +31,20 @@ pub struct Canary {
     pub binaries: Option<PathBuf>,
 }
 
+/// How the function `usage-canary` is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageCanary {
+    /// Time between two invocations, and before the first one, in milliseconds.
+    pub interval_ms: u64,
+    /// How long a call is awaited in the ledger, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl UsageCanary {
+    /// As it is deployed: once a minute, for two minutes at most.
+    pub const AS_DEPLOYED: Self = Self { interval_ms: 60_000, timeout_ms: 120_000 };
+}
+
 /// How a local stack is set up.
 #[derive(Debug, Clone)]
 pub struct LocalOptions {
@@ -43,6 +58,10 @@ pub struct LocalOptions {
     pub aws_port: u16,
     /// The port of the dashboard's web page; 0 for any.
     pub dashboard_port: u16,
+    /// The kind of the gateway's API.
+    pub api_kind: ApiKind,
+    /// Whether the authorizer of an HTTP API answers with yes or no, and not with a policy.
+    pub http_api_simple_responses: bool,
     /// The backend, as `http://HOST:PORT`; `None` for the built-in one.
     pub backend: Option<String>,
     /// How many keys a new stack is given, to try it out.
@@ -53,6 +72,9 @@ pub struct LocalOptions {
     pub max_environments: usize,
     /// A second version of the consumer; `None` for one version.
     pub canary: Option<Canary>,
+    /// The function that calls the API with a key of its own; `None` for none.
+    /// It calls the built-in backend.
+    pub usage_canary: Option<UsageCanary>,
     /// Whether functions get no more memory than they are deployed with (on
     /// Linux; see [`FUNCTION_MEMORY_MIB`](super::FUNCTION_MEMORY_MIB)).
     pub limits_memory: bool,
@@ -110,11 +132,14 @@ impl LocalOptions {
             gateway_port: 0,
             aws_port: 0,
             dashboard_port: 0,
+            api_kind: ApiKind::Rest,
+            http_api_simple_responses: true,
             backend: None,
             demo_keys: 5,
             shard_count: 2,
             max_environments: 4,
             canary: None,
+            usage_canary: None,
             limits_memory: true,
             consumer_environment: Vec::new(),
             max_authorizers: 8,

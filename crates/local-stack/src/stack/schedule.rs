@@ -7,6 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use lambda_support::clock::now_ms;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::resources::{DEAD_LETTER_QUEUE, QUARANTINE_QUEUE};
@@ -14,21 +15,27 @@ use crate::cloudwatch::{MetricName, MetricStore};
 use crate::lambda::Function;
 use crate::queues::ACCOUNT_ID;
 
-const HOUR: Duration = Duration::from_hours(1);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 /// How often the queues are looked at; SQS itself tells their depth once a minute.
 const QUEUE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Invokes a function once an hour, as its schedule does on AWS.
-pub async fn invoke_hourly(function: Arc<Function>) {
-    let mut hours = tokio::time::interval(HOUR);
-    hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Invokes a function again and again, as its schedule does on AWS: also while
+/// an earlier invocation is under way.
+pub async fn invoke_every(function: Arc<Function>, interval: Duration) {
+    let mut times = tokio::time::interval(interval);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, when there is nothing to look at yet.
-    hours.tick().await;
+    times.tick().await;
+    let mut invocations = JoinSet::new();
     loop {
-        hours.tick().await;
-        if let Err(error) = function.invoke(Bytes::from_static(b"{}")).await {
-            tracing::warn!(%error, "a scheduled function failed");
-        }
+        times.tick().await;
+        while invocations.try_join_next().is_some() {}
+        let function = function.clone();
+        invocations.spawn(async move {
+            if let Err(error) = function.invoke(Bytes::from_static(b"{}")).await {
+                tracing::warn!(%error, "a scheduled function failed");
+            }
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use api_authorizer::metrics::AuthorizerMetric;
 use invalidation_fanout::handler::FanoutMetric;
 use lambda_support::telemetry::{Metric, NAMESPACE};
 use serde_json::{Map, Value, json};
+use usage_canary::handler::CanaryMetric;
 use usage_consumer::metrics::ConsumerMetric;
 use usage_reconciler::metrics::ReconcilerMetric;
 
@@ -25,6 +26,7 @@ pub fn stack_files() -> [(&'static str, Value); 2] {
             (usage_consumer::metrics::SERVICE): units(ConsumerMetric::ALL),
             (api_authorizer::metrics::SERVICE): units(AuthorizerMetric::ALL),
             (invalidation_fanout::handler::SERVICE): units(FanoutMetric::ALL),
+            (usage_canary::handler::SERVICE): units(CanaryMetric::ALL),
             (usage_reconciler::metrics::SERVICE): units(ReconcilerMetric::ALL),
         },
     });

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use local_stack::stack::{FUNCTION_MEMORY_MIB, LocalStack};
+use local_stack::stack::{FUNCTION_MEMORY_MIB, LocalStack, UsageCanary};
 use serde_json::{Value, json};
 
 use crate::probe_stack::{ask, options};
@@ -13,12 +13,13 @@ use crate::probe_stack::{ask, options};
 async fn a_function_gets_the_memory_that_it_is_deployed_with_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
+    options.usage_canary = Some(UsageCanary { interval_ms: 3_600_000, ..UsageCanary::AS_DEPLOYED });
     let take = |mib: u64| Bytes::from(json!({"takeMib": mib}).to_string());
     let stack = LocalStack::start(options.clone()).await.unwrap();
     let mut expected = Vec::new();
-    for function in
-        [&stack.consumer, &stack.authorizer, &stack.fanout, &stack.usage_endpoint, &stack.reconciler]
-    {
+    let functions =
+        [&stack.consumer, &stack.authorizer, &stack.fanout, &stack.usage_endpoint, &stack.reconciler];
+    for function in functions.into_iter().chain(&stack.canary) {
         let memory_mib: u64 = ask(function).await["memoryMib"].as_str().unwrap().parse().unwrap();
         expected.push((function.name().to_owned(), memory_mib));
         let fits = function.invoke(take(memory_mib / 2)).await.unwrap();

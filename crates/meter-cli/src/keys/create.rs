@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lambda_support::clock::now_ms;
 use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::usage_record::CANARY_KEY_ID;
 use rand::RngCore;
 use serde_json::json;
 
@@ -61,6 +62,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         println!("Made the key {} of {}.\n", key.key_id, key.owner);
         println!("  {secret}\n");
         println!("This is its secret. It is shown only now: only its SHA-256 is kept.");
+        if key.key_id == CANARY_KEY_ID {
+            println!(
+                "\nPut it where the deployed canary reads it, CANARY_SECRET_PARAMETER of usage-canary:\n"
+            );
+            println!("  aws ssm put-parameter --type SecureString --name PARAMETER --value SECRET");
+        }
     }
     Ok(())
 }

@@ -55,7 +55,8 @@ fn column(cursor: &mut Cursor<'_>) -> Result<Condition, PatternError> {
 
 fn name<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, PatternError> {
     cursor.skip_blanks();
-    let name = cursor.take_while(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'));
+    let name =
+        cursor.take_while(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'));
     if name.is_empty() { Err(cursor.unexpected("the name of a column, or \"...\",")) } else { Ok(name) }
 }
 

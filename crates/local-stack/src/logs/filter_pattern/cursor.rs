@@ -86,7 +86,11 @@ impl<'a> Cursor<'a> {
             match character {
                 '\\' => match characters.next() {
                     Some((_, escaped)) if escaped == quote || escaped == '\\' => text.push(escaped),
-                    _ => return Err(PatternError::new("a backslash in quotes stands before a quote or a backslash")),
+                    _ => {
+                        return Err(PatternError::new(
+                            "a backslash in quotes stands before a quote or a backslash",
+                        ));
+                    }
                 },
                 _ if character == quote => {
                     self.rest = &self.rest[place + character.len_utf8()..];
@@ -117,7 +121,9 @@ impl<'a> Cursor<'a> {
             character.is_ascii_alphanumeric() || matches!(character, '_' | '*' | '.' | '+' | '-')
         });
         if word.is_empty() {
-            return Err(self.unexpected("a value, in quotes if it has other characters than letters, digits, _ . and *,"));
+            return Err(self.unexpected(
+                "a value, in quotes if it has other characters than letters, digits, _ . and *,",
+            ));
         }
         match number(word) {
             Some(number) => Ok(Operand::Number(number, word.to_owned())),

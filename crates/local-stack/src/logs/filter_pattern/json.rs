@@ -47,7 +47,8 @@ pub fn parse(pattern: &str) -> Result<(Expression, usize), PatternError> {
         return Err(parser.cursor.unexpected("the end"));
     }
     if parser.wildcards > MAX_WILDCARDS {
-        let problem = format!("its selectors have {} wildcards; {MAX_WILDCARDS} are allowed", parser.wildcards);
+        let problem =
+            format!("its selectors have {} wildcards; {MAX_WILDCARDS} are allowed", parser.wildcards);
         return Err(PatternError::new(problem));
     }
     Ok((expression, parser.cursor.regexes))
@@ -110,7 +111,8 @@ impl Parser<'_> {
                 break;
             }
         }
-        let wildcards = steps.iter().filter(|step| matches!(step, Step::AnyMember | Step::AnyElement)).count();
+        let wildcards =
+            steps.iter().filter(|step| matches!(step, Step::AnyMember | Step::AnyElement)).count();
         if wildcards > 1 {
             return Err(PatternError::new("a property selector has one wildcard at most"));
         }
@@ -122,9 +124,9 @@ impl Parser<'_> {
         if self.cursor.take_here("*") {
             return Ok(Step::AnyMember);
         }
-        let name = self.cursor.take_while(|character| {
-            character.is_ascii_alphanumeric() || matches!(character, '-' | '_')
-        });
+        let name = self
+            .cursor
+            .take_while(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'));
         if name.is_empty() {
             return Err(self.cursor.unexpected("the name of a member, of letters, digits, - and _,"));
         }
@@ -137,7 +139,8 @@ impl Parser<'_> {
             None if self.cursor.take_here("*") => Step::AnyElement,
             None => {
                 let index = self.cursor.take_while(|character| character.is_ascii_digit());
-                let index = index.parse().map_err(|_| self.cursor.unexpected("the number of an element, or *,"))?;
+                let index =
+                    index.parse().map_err(|_| self.cursor.unexpected("the number of an element, or *,"))?;
                 Step::Element(index)
             }
         };
@@ -181,9 +184,9 @@ impl Test {
         match (self, value) {
             (Self::Is(wanted), _) => value == wanted,
             (Self::Compare(comparison), Value::String(text)) => comparison.holds_for_text(text),
-            (Self::Compare(comparison), Value::Number(number)) => number
-                .as_f64()
-                .is_some_and(|value| comparison.holds_for_number(value, &number.to_string())),
+            (Self::Compare(comparison), Value::Number(number)) => {
+                number.as_f64().is_some_and(|value| comparison.holds_for_number(value, &number.to_string()))
+            }
             _ => false,
         }
     }

@@ -103,8 +103,12 @@ impl FilterPattern {
         let pattern = text.trim();
         let (kind, regexes) = match pattern.as_bytes().first() {
             None => (Kind::Everything, 0),
-            Some(b'{') => json::parse(pattern).map(|(expression, regexes)| (Kind::Json(expression), regexes))?,
-            Some(b'[') => columns::parse(pattern).map(|(columns, regexes)| (Kind::Columns(columns), regexes))?,
+            Some(b'{') => {
+                json::parse(pattern).map(|(expression, regexes)| (Kind::Json(expression), regexes))?
+            }
+            Some(b'[') => {
+                columns::parse(pattern).map(|(columns, regexes)| (Kind::Columns(columns), regexes))?
+            }
             Some(b'%') => (Kind::Regex(standalone(pattern)?), 1),
             Some(_) => (Kind::Terms(terms::parse(pattern)?), 0),
         };
@@ -144,7 +148,9 @@ fn standalone(pattern: &str) -> Result<::regex::Regex, PatternError> {
     let inner = pattern.strip_prefix('%').and_then(|rest| rest.strip_suffix('%'));
     let inner = inner.filter(|inner| pattern.len() > 1 && !inner.contains('%'));
     let inner = inner.ok_or_else(|| {
-        PatternError::new("a pattern that begins with % is one regular expression that ends with its only other %")
+        PatternError::new(
+            "a pattern that begins with % is one regular expression that ends with its only other %",
+        )
     })?;
     regex::translate(inner)
 }

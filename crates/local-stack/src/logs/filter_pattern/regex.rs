@@ -25,7 +25,8 @@ const MAX_REPETITIONS: u32 = 1_000;
 
 /// Translates a regular expression.
 pub fn translate(text: &str) -> Result<Regex, PatternError> {
-    let mut translation = Translation { rest: text.chars().peekable(), output: String::new(), can_repeat: false };
+    let mut translation =
+        Translation { rest: text.chars().peekable(), output: String::new(), can_repeat: false };
     let mut is_empty_branch = true;
     while let Some(character) = translation.rest.next() {
         if character == '|' {
@@ -43,8 +44,9 @@ pub fn translate(text: &str) -> Result<Regex, PatternError> {
     if is_empty_branch {
         return Err(PatternError::new("the regular expression, or an alternative of it, is empty"));
     }
-    Regex::new(&translation.output)
-        .map_err(|error| PatternError::new(format!("the regular expression %{text}% cannot be used: {error}")))
+    Regex::new(&translation.output).map_err(|error| {
+        PatternError::new(format!("the regular expression %{text}% cannot be used: {error}"))
+    })
 }
 
 struct Translation<'a> {
@@ -76,7 +78,9 @@ impl Translation<'_> {
                     let _ = write!(self.output, "[{negation}{set}]");
                 }
             },
-            ']' | '}' => return Err(PatternError::new(format!("write \\{character} for a {character} of the text"))),
+            ']' | '}' => {
+                return Err(PatternError::new(format!("write \\{character} for a {character} of the text")));
+            }
             _ => push_literal(&mut self.output, allowed(character)?),
         }
         self.can_repeat = true;
@@ -102,7 +106,11 @@ impl Translation<'_> {
                 None => return Err(PatternError::new("the { of a repetition is not closed")),
             }
         }
-        let wrong = || PatternError::new(format!("{{{inner}}} is no repetition such as {{2}}, {{2,}}, {{,5}} or {{2,5}}"));
+        let wrong = || {
+            PatternError::new(format!(
+                "{{{inner}}} is no repetition such as {{2}}, {{2,}}, {{,5}} or {{2,5}}"
+            ))
+        };
         let number = |text: &str| -> Result<Option<u32>, PatternError> {
             if text.is_empty() {
                 return Ok(None);
@@ -189,7 +197,8 @@ impl Translation<'_> {
 
     /// What follows a backslash.
     fn escape(&mut self) -> Result<Escape, PatternError> {
-        let character = self.rest.next().ok_or_else(|| PatternError::new("nothing follows the last backslash"))?;
+        let character =
+            self.rest.next().ok_or_else(|| PatternError::new("nothing follows the last backslash"))?;
         Ok(match character {
             'd' | 'D' => Escape::Class("0-9", character == 'D'),
             's' | 'S' => Escape::Class(r"\t \n", character == 'S'),
@@ -206,7 +215,8 @@ impl Translation<'_> {
 
     fn hexadecimal(&mut self) -> Result<char, PatternError> {
         let digits: String = self.rest.by_ref().take(2).collect();
-        let is_hexadecimal = digits.len() == 2 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
+        let is_hexadecimal =
+            digits.len() == 2 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
         let code = u8::from_str_radix(&digits, 16).ok().filter(|code| is_hexadecimal && code.is_ascii());
         code.map(char::from).ok_or_else(|| {
             PatternError::new(format!("\\x{digits} is no ASCII character as two digits of 0-9 and A-F"))

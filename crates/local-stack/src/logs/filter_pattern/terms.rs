@@ -44,7 +44,9 @@ fn term(cursor: &mut Cursor<'_>) -> Result<Term, PatternError> {
     }
     let word = cursor.take_while(is_of_word);
     if word.is_empty() {
-        return Err(cursor.unexpected("a term, in quotes if it has other characters than letters, digits and _,"));
+        return Err(
+            cursor.unexpected("a term, in quotes if it has other characters than letters, digits and _,")
+        );
     }
     Ok(Term { text: word.to_owned(), is_phrase: false })
 }
@@ -59,7 +61,8 @@ impl Terms {
         if self.required.is_empty() && self.excluded.is_empty() {
             return self.optional.iter().any(|term| term.is_in(text));
         }
-        self.required.iter().all(|term| term.is_in(text)) && !self.excluded.iter().any(|term| term.is_in(text))
+        self.required.iter().all(|term| term.is_in(text))
+            && !self.excluded.iter().any(|term| term.is_in(text))
     }
 }
 

@@ -79,7 +79,8 @@ impl Groups {
         let place = match self.places.get(&self.key) {
             Some(place) => *place,
             None => {
-                let accumulators = stats.aggregates.iter().map(|(_, aggregate)| Accumulator::of(aggregate.aggregation));
+                let accumulators =
+                    stats.aggregates.iter().map(|(_, aggregate)| Accumulator::of(aggregate.aggregation));
                 self.rows.push((values.into_iter().map(Value::into_owned).collect(), accumulators.collect()));
                 self.places.insert(self.key.clone(), self.rows.len() - 1);
                 self.rows.len() - 1

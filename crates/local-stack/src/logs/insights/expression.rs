@@ -99,10 +99,15 @@ impl Expression {
         match self {
             Self::Constant(value) => value.clone(),
             Self::Slot(slot) => record[*slot].clone(),
-            Self::Arithmetic(operator, sides) => arithmetic(*operator, &sides[0].value(record), &sides[1].value(record)),
-            Self::Negative(inner) => inner.value(record).number().map_or(Value::Null, |number| Value::Number(-number)),
+            Self::Arithmetic(operator, sides) => {
+                arithmetic(*operator, &sides[0].value(record), &sides[1].value(record))
+            }
+            Self::Negative(inner) => {
+                inner.value(record).number().map_or(Value::Null, |number| Value::Number(-number))
+            }
             Self::Call(function, arguments) => {
-                let arguments: Vec<Value<'a>> = arguments.iter().map(|argument| argument.value(record)).collect();
+                let arguments: Vec<Value<'a>> =
+                    arguments.iter().map(|argument| argument.value(record)).collect();
                 function.call(arguments)
             }
             Self::Bin(time, period_ms) => match time.value(record) {
@@ -122,7 +127,9 @@ impl Expression {
             Self::Matches(inner, regex) => {
                 inner.value(record).shown().is_some_and(|text| regex.is_match(text.as_bytes()))
             }
-            Self::Contains(inner, part) => inner.value(record).shown().is_some_and(|text| text.contains(part.as_str())),
+            Self::Contains(inner, part) => {
+                inner.value(record).shown().is_some_and(|text| text.contains(part.as_str()))
+            }
             Self::In(inner, list) => {
                 let value = inner.value(record);
                 list.iter().any(|listed| value.compare(listed).is_some_and(Ordering::is_eq))

@@ -80,7 +80,9 @@ impl Function {
                 _ => Value::Null,
             },
             #[expect(clippy::cast_possible_truncation, reason = "a time beyond 64 bits is none to be shown")]
-            Self::FromMillis => arguments[0].number().map_or(Value::Null, |number| Value::Time(number as i64)),
+            Self::FromMillis => {
+                arguments[0].number().map_or(Value::Null, |number| Value::Time(number as i64))
+            }
             Self::Abs | Self::Ceil | Self::Floor | Self::Log | Self::Sqrt => self.of_number(&arguments[0]),
             Self::Trim | Self::ToLower | Self::ToUpper | Self::StrLen => self.of_text(&arguments.remove(0)),
             Self::Concat | Self::Replace | Self::StrContains => self.of_texts(&arguments),

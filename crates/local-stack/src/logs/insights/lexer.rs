@@ -20,9 +20,8 @@ pub enum Token<'a> {
     Symbol(&'a str),
 }
 
-const SYMBOLS: [&str; 20] = [
-    "!=", "<=", ">=", "=~", "=", "<", ">", "|", ",", "(", ")", "[", "]", "+", "-", "*", "/", "%", "^", ".",
-];
+const SYMBOLS: [&str; 20] =
+    ["!=", "<=", ">=", "=~", "=", "<", ">", "|", ",", "(", ")", "[", "]", "+", "-", "*", "/", "%", "^", "."];
 
 /// Where a token begins and ends in the query.
 pub type Place = (usize, usize);
@@ -95,7 +94,8 @@ fn closed(rest: &str, closing: char, unescape: bool) -> Result<(String, usize), 
         match character {
             _ if character == closing => return Ok((text, place + 1)),
             '\\' => {
-                let (_, escaped) = characters.next().ok_or_else(|| MalformedQuery::new("a backslash ends the query"))?;
+                let (_, escaped) =
+                    characters.next().ok_or_else(|| MalformedQuery::new("a backslash ends the query"))?;
                 match escaped {
                     _ if escaped == closing => {}
                     'n' if unescape => {
@@ -107,7 +107,9 @@ fn closed(rest: &str, closing: char, unescape: bool) -> Result<(String, usize), 
                         continue;
                     }
                     '\\' if unescape => {}
-                    _ if unescape => return Err(MalformedQuery::new(format!("\\{escaped} is no escape of a text"))),
+                    _ if unescape => {
+                        return Err(MalformedQuery::new(format!("\\{escaped} is no escape of a text")));
+                    }
                     _ => text.push('\\'),
                 }
                 text.push(escaped);
@@ -128,9 +130,9 @@ fn number(rest: &str) -> Result<(Token<'_>, usize), MalformedQuery> {
         let count = rest[..digits].parse().map_err(|_| wrong(&rest[..end]))?;
         return Ok((Token::Period(count, &rest[digits..end]), end));
     }
-    let fraction = rest[digits..].strip_prefix('.').map_or(0, |fraction| {
-        1 + fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len())
-    });
+    let fraction = rest[digits..]
+        .strip_prefix('.')
+        .map_or(0, |fraction| 1 + fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len()));
     let end = digits + fraction;
     let number = rest[..end].parse().map_err(|_| wrong(&rest[..end]))?;
     Ok((Token::Number(number), end))

@@ -138,7 +138,13 @@ impl Query {
 
     /// Begins an answer.
     pub fn run(&self) -> Run<'_> {
-        Run { query: self, groups: Groups::default(), rows: Vec::new(), rows_before: 0, answer: Answer::default() }
+        Run {
+            query: self,
+            groups: Groups::default(),
+            rows: Vec::new(),
+            rows_before: 0,
+            answer: Answer::default(),
+        }
     }
 
     fn first(&self) -> &Segment {

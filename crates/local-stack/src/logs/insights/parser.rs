@@ -72,7 +72,9 @@ impl<'a> Parser<'a> {
                         return Err(MalformedQuery::new("stats stands before sort and limit"));
                     }
                     if segments.len() == MAX_STATS {
-                        return Err(MalformedQuery::new(format!("a query has {MAX_STATS} stats commands at most")));
+                        return Err(MalformedQuery::new(format!(
+                            "a query has {MAX_STATS} stats commands at most"
+                        )));
                     }
                     let stats = self.stats()?;
                     ending = Ending::default();
@@ -179,7 +181,10 @@ impl<'a> Parser<'a> {
                 Expression::Slot(slot) => slot,
                 // `sort count(*) desc` names a column by its expression.
                 _ => self.known(&self.text_since(start)).ok_or_else(|| {
-                    MalformedQuery::new(format!("sort takes fields and aliases, and not {}", self.text_since(start)))
+                    MalformedQuery::new(format!(
+                        "sort takes fields and aliases, and not {}",
+                        self.text_since(start)
+                    ))
                 })?,
             };
             let descending = self.take_word("desc");
@@ -261,7 +266,9 @@ impl<'a> Parser<'a> {
             _ => return Err(MalformedQuery::new("a name follows as")),
         };
         if name.is_empty() || name.contains(|c: char| c == ',' || c.is_whitespace()) {
-            return Err(MalformedQuery::new(format!("{name:?} has a comma or a blank, which no alias can have")));
+            return Err(MalformedQuery::new(format!(
+                "{name:?} has a comma or a blank, which no alias can have"
+            )));
         }
         Ok(Some(name.to_owned()))
     }
@@ -290,7 +297,9 @@ impl<'a> Parser<'a> {
             return Ok(slot);
         }
         if self.of_rows {
-            return Err(MalformedQuery::new(format!("after stats there is no field {name}; name one of its columns")));
+            return Err(MalformedQuery::new(format!(
+                "after stats there is no field {name}; name one of its columns"
+            )));
         }
         let source = Source::named(name)
             .ok_or_else(|| MalformedQuery::new(format!("the local stack has no field {name}")))?;
@@ -361,7 +370,8 @@ impl<'a> Parser<'a> {
             Some(Token::Text(text)) => Ok(Expression::Contains(Box::new(left), text.clone())),
             Some(Token::Regex(regex)) => {
                 let built = RegexBuilder::new(regex).unicode(false).build();
-                let regex = built.map_err(|error| MalformedQuery::new(format!("/{regex}/ cannot be used: {error}")))?;
+                let regex = built
+                    .map_err(|error| MalformedQuery::new(format!("/{regex}/ cannot be used: {error}")))?;
                 Ok(Expression::Matches(Box::new(left), regex))
             }
             _ => Err(MalformedQuery::new("a text or a /regular expression/ follows like")),
@@ -445,8 +455,9 @@ impl<'a> Parser<'a> {
         if matches!(name, "bin" | "datefloor") {
             return self.cut_time(name);
         }
-        let (function, fewest, most) = Function::named(name)
-            .ok_or_else(|| MalformedQuery::new(format!("the local stack does not know the function {name}")))?;
+        let (function, fewest, most) = Function::named(name).ok_or_else(|| {
+            MalformedQuery::new(format!("the local stack does not know the function {name}"))
+        })?;
         let mut arguments = Vec::new();
         if !self.peek_symbol(")") {
             loop {
@@ -475,8 +486,9 @@ impl<'a> Parser<'a> {
         let Some(Token::Period(count, unit)) = self.next() else {
             return Err(MalformedQuery::new(format!("{name} takes a period, such as 5m")));
         };
-        let period_ms = period_ms(*count, unit)
-            .ok_or_else(|| MalformedQuery::new(format!("{count}{unit} is no period of ms, s, m, h, d or w")))?;
+        let period_ms = period_ms(*count, unit).ok_or_else(|| {
+            MalformedQuery::new(format!("{count}{unit} is no period of ms, s, m, h, d or w"))
+        })?;
         self.expect(")")?;
         Ok(Expression::Bin(Box::new(time), period_ms))
     }
@@ -555,7 +567,11 @@ pub(super) fn row_limit(limit: f64) -> Result<usize, MalformedQuery> {
     #[expect(clippy::cast_precision_loss, reason = "it is small")]
     let is_allowed = limit >= 1.0 && limit.fract() == 0.0 && limit <= MAX_ROWS as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small and positive")]
-    if is_allowed { Ok(limit as usize) } else { Err(MalformedQuery::new(format!("limit is 1 to {MAX_ROWS}"))) }
+    if is_allowed {
+        Ok(limit as usize)
+    } else {
+        Err(MalformedQuery::new(format!("limit is 1 to {MAX_ROWS}")))
+    }
 }
 
 /// The length of a period. A count above the cap of its unit means the cap.

@@ -72,8 +72,24 @@ mod tests {
     use proptest::prelude::*;
 
     /// The example of the user guide, in its order.
-    const EXAMPLE: [&str; 16] =
-        ["!:", "#", "*%04", "0#", "5A", "111A", "2345_", "@", "@_", "A", "A9876fghj", "a12345hfh", "0", "01", "1", "2"];
+    const EXAMPLE: [&str; 16] = [
+        "!:",
+        "#",
+        "*%04",
+        "0#",
+        "5A",
+        "111A",
+        "2345_",
+        "@",
+        "@_",
+        "A",
+        "A9876fghj",
+        "a12345hfh",
+        "0",
+        "01",
+        "1",
+        "2",
+    ];
 
     #[test]
     fn the_example_of_the_user_guide_sorts_as_it_stands_there() {

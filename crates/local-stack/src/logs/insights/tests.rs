@@ -38,7 +38,8 @@ impl Log {
 
     /// The value of one expression for the only line.
     fn value(&self, expression: &str) -> Option<String> {
-        let query = Query::parse(&format!("fields {expression} as x")).unwrap_or_else(|error| panic!("{expression}: {error}"));
+        let query = Query::parse(&format!("fields {expression} as x"))
+            .unwrap_or_else(|error| panic!("{expression}: {error}"));
         self.run(&query).rows[0].iter().find(|(name, _)| name == "x").map(|(_, value)| value.clone())
     }
 
@@ -152,9 +153,15 @@ fn values_are_aggregated_by_group_and_time() {
     );
     assert_eq!(
         rows,
-        ["s=200 n=2 with_l=2 mean=20 total=40 low=10 high=30 keys=2", "s=500 n=2 with_l=1 low=- high=- keys=1"]
+        [
+            "s=200 n=2 with_l=2 mean=20 total=40 low=10 high=30 keys=2",
+            "s=500 n=2 with_l=1 low=- high=- keys=1"
+        ]
     );
-    assert_eq!(log.rows("stats count(*), max(l) by bin(5m)"), ["bin(5m)=2026-11-24 08:40:00.000 count(*)=4 max(l)=30"]);
+    assert_eq!(
+        log.rows("stats count(*), max(l) by bin(5m)"),
+        ["bin(5m)=2026-11-24 08:40:00.000 count(*)=4 max(l)=30"]
+    );
     assert_eq!(log.rows("stats count() as n"), ["n=4"]);
     assert_eq!(
         log.rows("stats count(*) as n by k | filter n > 1 | stats sum(n) as all_of_them, count(*) as groups"),
@@ -162,7 +169,10 @@ fn values_are_aggregated_by_group_and_time() {
     );
     assert_eq!(log.rows("stats count(*) as n by k | sort n desc, k asc | limit 1"), ["k=a n=3"]);
     // Three hundred seconds are capped at sixty.
-    assert_eq!(log.rows("stats count(*) as n by bin(300s) | limit 1"), ["bin(300s)=2026-11-24 08:40:00.000 n=4"]);
+    assert_eq!(
+        log.rows("stats count(*) as n by bin(300s) | limit 1"),
+        ["bin(300s)=2026-11-24 08:40:00.000 n=4"]
+    );
 }
 
 #[test]
@@ -195,7 +205,8 @@ fn fields_of_json_lines_are_found_by_their_path() {
 
 #[test]
 fn functions_do_what_the_user_guide_says() {
-    let log = Log::of(&[r#"{"word":"Wörd","number":"7.5","empty":"","blank":" \t","epoch":"1795509600123"}"#]);
+    let log =
+        Log::of(&[r#"{"word":"Wörd","number":"7.5","empty":"","blank":" \t","epoch":"1795509600123"}"#]);
     for (expression, value) in [
         ("2 ^ 3", Some("8")),
         ("10 % 3", Some("1")),
@@ -299,17 +310,69 @@ fn rows_are_ten_thousand_unless_a_limit_says_otherwise() {
 #[test]
 fn what_is_not_understood_is_refused() {
     for query in [
-        "", "|", "fields", "fields @message |", "fields *", "fields a b", "fields a as", "fields a as b c", "fields a,",
-        "filter", "filter a ~ 3", "filter a", "filter a and b", "filter 3", "filter a = ", "filter a = 1 2", "filter a like b",
-        "filter a like /(/", "filter a in [b]", "filter a in []", "filter a in 3", "filter not a", "filter a =", "filter (a = 1",
-        "filter a = \"open", "filter a like /open", "filter a is null", "filter unknown(a)", "filter isblank(a, b) ",
-        "stats", "stats sum(x", "stats sum()", "stats pct(a, 95)", "stats count(*) as `n, avg(a) as l` by s",
-        "stats count(*) as `n n` by s", "stats count(*) by", "stats count(*) as n, sum(a) as n", "stats count(*) + 1",
-        "stats count(*) as n | filter unknown > 1", "stats count(*) as n | sort unknown",
-        "stats count(*) | stats count(*) | stats count(*)", "limit 5 | stats count(*)", "sort a | stats count(*)",
-        "limit 5 | filter a = 1", "sort a + 1", "sort", "limit", "limit many", "limit 0", "limit 1.5", "limit 100001",
-        "parse @message \"*\" as x", "dedup a", "fields bin(5)", "fields bin(5mo)", "fields datefloor(a)", "fields @unknown",
-        "fields substr(a)", "fields `open", "FIELDS a", "fields a AND b", "fields 1x", "source 'x' | fields a",
+        "",
+        "|",
+        "fields",
+        "fields @message |",
+        "fields *",
+        "fields a b",
+        "fields a as",
+        "fields a as b c",
+        "fields a,",
+        "filter",
+        "filter a ~ 3",
+        "filter a",
+        "filter a and b",
+        "filter 3",
+        "filter a = ",
+        "filter a = 1 2",
+        "filter a like b",
+        "filter a like /(/",
+        "filter a in [b]",
+        "filter a in []",
+        "filter a in 3",
+        "filter not a",
+        "filter a =",
+        "filter (a = 1",
+        "filter a = \"open",
+        "filter a like /open",
+        "filter a is null",
+        "filter unknown(a)",
+        "filter isblank(a, b) ",
+        "stats",
+        "stats sum(x",
+        "stats sum()",
+        "stats pct(a, 95)",
+        "stats count(*) as `n, avg(a) as l` by s",
+        "stats count(*) as `n n` by s",
+        "stats count(*) by",
+        "stats count(*) as n, sum(a) as n",
+        "stats count(*) + 1",
+        "stats count(*) as n | filter unknown > 1",
+        "stats count(*) as n | sort unknown",
+        "stats count(*) | stats count(*) | stats count(*)",
+        "limit 5 | stats count(*)",
+        "sort a | stats count(*)",
+        "limit 5 | filter a = 1",
+        "sort a + 1",
+        "sort",
+        "limit",
+        "limit many",
+        "limit 0",
+        "limit 1.5",
+        "limit 100001",
+        "parse @message \"*\" as x",
+        "dedup a",
+        "fields bin(5)",
+        "fields bin(5mo)",
+        "fields datefloor(a)",
+        "fields @unknown",
+        "fields substr(a)",
+        "fields `open",
+        "FIELDS a",
+        "fields a AND b",
+        "fields 1x",
+        "source 'x' | fields a",
     ] {
         assert!(refused(query).starts_with("the query is malformed"), "{query}");
     }

@@ -1,0 +1,63 @@
+//! Single calls of a stack's gateway, as a client sees them.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use local_stack::stack::LocalStack;
+use metering_core::api_key::{KeyDigest, KeyRecord};
+use serde_json::Value;
+
+/// The headers of a call.
+pub type Headers<'call> = &'call [(&'call str, &'call [u8])];
+/// What came back: status, headers, body.
+pub type Reply = (StatusCode, HeaderMap, Value);
+
+/// A client of the gateway.
+pub struct Caller {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    gateway: String,
+}
+
+impl Caller {
+    /// A client of a stack's gateway.
+    pub fn of(stack: &LocalStack) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        Self { client, gateway: stack.endpoints.gateway.clone() }
+    }
+
+    /// Sends a request without a body.
+    pub async fn send(&self, method: Method, path: &str, headers: Headers<'_>) -> Reply {
+        let mut request = http::Request::builder().method(method).uri(format!("{}{path}", self.gateway));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let reply = self.client.request(request.body(Empty::new()).unwrap()).await.unwrap();
+        let (parts, body) = reply.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// Sends a GET request.
+    pub async fn get(&self, path: &str, headers: Headers<'_>) -> Reply {
+        self.send(Method::GET, path, headers).await
+    }
+
+    /// Asks the backend for success, with this key.
+    pub async fn call(&self, secret: &str) -> Reply {
+        self.get("/status/200", &[("x-api-key", secret.as_bytes())]).await
+    }
+}
+
+/// Makes a key of this id and returns its secret.
+pub async fn create_key(stack: &LocalStack, id: &str, change: impl Fn(&mut KeyRecord)) -> String {
+    let secret = format!("um_secret-of-{id}");
+    let digest = Some(KeyDigest::of_secret(&secret).unwrap());
+    let mut key =
+        KeyRecord { key_id: id.to_owned(), owner: "acme".to_owned(), digest, ..KeyRecord::default() };
+    change(&mut key);
+    stack.key_store.create(&key).await.unwrap();
+    secret
+}

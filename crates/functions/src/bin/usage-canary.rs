@@ -1,0 +1,23 @@
+//! The canary, as a Lambda function on a schedule.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_support::config::Environment;
+use metering_aws::DynamoUsageHistory;
+use metering_aws::connection::{FUNCTION_PATIENCE, load};
+use serde_json::Value;
+use usage_canary::client::Client;
+use usage_canary::config::Config;
+use usage_canary::handler::handle;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let config = &Config::read(&Environment::of_process())?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&load(FUNCTION_PATIENCE).await);
+    let history = &DynamoUsageHistory::new(dynamodb, &config.usage_table);
+    let client = &Client::new()?;
+    run(service_fn(move |_: LambdaEvent<Value>| async move {
+        Ok::<_, Error>(handle(config, client, history).await)
+    }))
+    .await
+}

@@ -1,0 +1,122 @@
+//! What the function `usage-canary` needs of a stack: a key, and a place where
+//! it reads the key's secret.
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{HeaderMap, StatusCode};
+use lambda_support::clock::now_ms;
+use metering_aws::KeyStore;
+use metering_aws::key_store::KeyStoreError;
+use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::usage_record::CANARY_KEY_ID;
+use rand::Rng;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::error::StartError;
+use super::options::UsageCanary;
+use super::resources::USAGE_TABLE;
+use super::serve_on_loopback;
+
+/// The name of the function.
+pub const NAME: &str = "usage-canary";
+/// What it calls: a path of the built-in backend.
+const PATH: &str = "/status/200";
+/// The parameter with the secret.
+const PARAMETER: &str = "/usage-meter/local/canary-secret";
+/// What the function identifies itself with to the extension.
+const SESSION_TOKEN: &str = "local";
+/// By how much the function's time-out is longer than a call is awaited, in milliseconds.
+const TIMEOUT_BEYOND_MS: u64 = 30_000;
+
+/// The settings of the function.
+pub(super) struct CanarySettings {
+    /// Its environment variables.
+    pub environment: Vec<(String, String)>,
+    /// Its time-out, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Makes the key and serves its secret, where there is a canary. The secret is
+/// another one at each start, so that it is kept nowhere.
+///
+/// # Errors
+/// When there is no key, or no port.
+pub(super) async fn prepare(
+    options: Option<UsageCanary>,
+    gateway: &str,
+    keys: &KeyStore,
+    servers: &mut JoinSet<()>,
+) -> Result<Option<CanarySettings>, StartError> {
+    let Some(options) = options else { return Ok(None) };
+    let secret = format!("canary_{:064x}", rand::rng().random::<u128>());
+    set_secret(keys, &secret).await.map_err(|source| StartError::CanaryKey { source })?;
+    let extension = serve_on_loopback(servers, 0, extension(secret)).await?;
+    let port = extension.rsplit_once(':').map_or("", |(_, port)| port);
+    let timeout_ms = options.timeout_ms.to_string();
+    let environment = [
+        ("CANARY_URL", format!("{gateway}{PATH}").as_str()),
+        ("CANARY_API_KEY_ID", CANARY_KEY_ID),
+        ("CANARY_SECRET_PARAMETER", PARAMETER),
+        ("USAGE_TABLE", USAGE_TABLE),
+        ("TIMEOUT_MS", &timeout_ms),
+        ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", port),
+        ("AWS_SESSION_TOKEN", SESSION_TOKEN),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let timeout_ms = options.timeout_ms + TIMEOUT_BEYOND_MS;
+    Ok(Some(CanarySettings { environment: environment.to_vec(), timeout_ms }))
+}
+
+async fn set_secret(keys: &KeyStore, secret: &str) -> Result<(), KeyStoreError> {
+    let digest = KeyDigest::of_bytes(secret.as_bytes());
+    let key = KeyRecord {
+        key_id: CANARY_KEY_ID.to_owned(),
+        owner: "usage meter".to_owned(),
+        name: "the canary's calls, which are not billed".to_owned(),
+        digest: Some(digest),
+        created_at_ms: now_ms(),
+        ..KeyRecord::default()
+    };
+    match keys.create(&key).await {
+        Err(KeyStoreError::Taken { .. }) => {
+            keys.rotate(CANARY_KEY_ID, digest, 0, true, now_ms()).await.map(drop)
+        }
+        made => made,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Asked {
+    name: String,
+    #[serde(default)]
+    with_decryption: bool,
+}
+
+/// AWS's Parameters and Secrets Lambda Extension, with one `SecureString`. What
+/// is not understood is refused.
+///
+/// Source: Systems Manager User Guide, "Using Parameter Store parameters in AWS
+/// Lambda functions".
+fn extension(secret: String) -> Router {
+    Router::new().route("/systemsmanager/parameters/get", get(parameter)).with_state(secret)
+}
+
+async fn parameter(State(secret): State<String>, headers: HeaderMap, Query(asked): Query<Asked>) -> Response {
+    let token = headers.get("x-aws-parameters-secrets-token").map(http::HeaderValue::as_bytes);
+    if token != Some(SESSION_TOKEN.as_bytes()) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    if asked.name != PARAMETER || !asked.with_decryption {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    Json(json!({
+        "Parameter": {"Name": PARAMETER, "Type": "SecureString", "DataType": "text", "Version": 1, "Value": secret},
+        "ResultMetadata": {},
+    }))
+    .into_response()
+}

@@ -1,0 +1,63 @@
+//! Requests over HTTP and HTTPS.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+/// Longer than API Gateway waits for an integration, 29 s. Source: API Gateway
+/// Developer Guide, "Quotas for configuring and running a REST API".
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// What is read of an answer, in bytes; those that are asked for are far shorter.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// A request that got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// No complete answer came in time.
+    #[error("no complete answer came within {TIMEOUT:?}")]
+    TooLate,
+    /// The connection failed.
+    #[error("there is no connection")]
+    Connection(#[from] legacy::Error),
+    /// The answer broke off, or is too long.
+    #[error("the answer broke off, or is longer than {MAX_BODY_BYTES} bytes")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Makes requests.
+#[derive(Debug, Clone)]
+pub struct Client(legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
+
+impl Client {
+    /// A client that trusts the certificates of this machine.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn new() -> std::io::Result<Self> {
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_native_roots()?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(Self(legacy::Client::builder(TokioExecutor::new()).build(connector)))
+    }
+
+    /// Sends a request and reads the answer to its end.
+    ///
+    /// # Errors
+    /// When there is no complete answer in time.
+    pub async fn send(&self, request: Request<Empty<Bytes>>) -> Result<(StatusCode, Bytes), RequestError> {
+        let answer = async {
+            let (parts, body) = self.0.request(request).await?.into_parts();
+            let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(RequestError::Body)?;
+            Ok((parts.status, body.to_bytes()))
+        };
+        tokio::time::timeout(TIMEOUT, answer).await.unwrap_or(Err(RequestError::TooLate))
+    }
+}

@@ -1,0 +1,196 @@
+//! One measurement.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use lambda_support::clock::{monotonic_us, now_ms};
+use lambda_support::metrics;
+use lambda_support::telemetry::MetricLine;
+use metering_core::ports::UsageHistory;
+use serde_json::{Value, json};
+
+use crate::awaited::{AwaitedCall, Sighting};
+use crate::client::{Client, RequestError};
+use crate::config::Config;
+use crate::secret::{self, SecretError};
+
+/// The name under which the function's metrics are found.
+pub const SERVICE: &str = "usage-canary";
+
+/// How often the ledger is asked: each time a part of the call's age has gone by again.
+const AGE_PER_INTERVAL: u64 = 20;
+const SHORTEST_INTERVAL_MS: u64 = 100;
+const LONGEST_INTERVAL_MS: u64 = 1_000;
+
+metrics! {
+    /// Every metric of this function.
+    pub enum CanaryMetric {
+        /// Calls that were tried: one an invocation.
+        CanaryCalls: Count,
+        /// From the answer of a call to the first read of the ledger that shows it.
+        CanaryFreshness: Milliseconds,
+        /// Calls that were answered with success, and that the ledger did not
+        /// show in time or before a later one.
+        CanaryMisses: Count,
+        /// Calls that could not be made, or were not answered with success.
+        CanaryFailures: Count,
+    }
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The ledger shows it.
+    Shown {
+        /// So long after its answer, in milliseconds.
+        after_ms: u64,
+    },
+    /// The ledger did not show it.
+    Missed {
+        /// Why it is not awaited any longer.
+        reason: &'static str,
+    },
+    /// It was not made, or without success.
+    Failed(CallError),
+}
+
+/// A call without success.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The secret cannot be read.
+    #[error("the secret of the canary's key cannot be read")]
+    Secret(#[from] SecretError),
+    /// The secret cannot be sent.
+    #[error("the secret of the canary's key cannot be sent as a header")]
+    Request(#[source] http::Error),
+    /// There was no answer.
+    #[error("the API does not answer")]
+    NoAnswer(#[from] RequestError),
+    /// The answer was no success.
+    #[error(
+        "the API answered with {0}; a call of CANARY_URL with the canary's key has to be answered with 2xx"
+    )]
+    Status(u16),
+}
+
+/// Calls, waits until the ledger shows the call, and emits the metrics.
+///
+/// Nothing is an error of the invocation, which would make Lambda invoke the
+/// function again beside the next one: the metrics tell of it.
+pub async fn handle(config: &Config, client: &Client, history: &impl UsageHistory) -> Value {
+    let outcome = match call(config, client).await {
+        Ok(call) => awaited(config, history, call).await,
+        Err(error) => Outcome::Failed(error),
+    };
+    metric_line(config, &outcome, now_ms()).emit();
+    tell(&outcome);
+    match outcome {
+        Outcome::Shown { after_ms } => json!({"outcome": "shown", "freshnessMs": after_ms}),
+        Outcome::Missed { reason } => json!({"outcome": "missed", "reason": reason}),
+        Outcome::Failed(error) => json!({"outcome": "failed", "reason": error.to_string()}),
+    }
+}
+
+async fn call(config: &Config, client: &Client) -> Result<AwaitedCall, CallError> {
+    let secret = secret::read(config, client).await?;
+    let request = Request::get(&config.url).header("x-api-key", secret).body(Empty::<Bytes>::new());
+    let request = request.map_err(CallError::Request)?;
+    let sent_ms = now_ms();
+    let (status, _) = client.send(request).await?;
+    if !status.is_success() {
+        return Err(CallError::Status(status.as_u16()));
+    }
+    Ok(AwaitedCall { sent_ms, answered_ms: now_ms() })
+}
+
+/// Reads the ledger until it shows the call, or for as long as a call is awaited.
+async fn awaited(config: &Config, history: &impl UsageHistory, call: AwaitedCall) -> Outcome {
+    let answered_us = monotonic_us();
+    loop {
+        let seen = sighting(config, history, call).await;
+        let after_ms = monotonic_us().saturating_sub(answered_us) / 1_000;
+        match seen {
+            Sighting::Shown => return Outcome::Shown { after_ms },
+            Sighting::Overtaken => return Outcome::Missed { reason: "a later call is counted" },
+            Sighting::NotYet if after_ms >= config.timeout_ms => {
+                return Outcome::Missed { reason: "the ledger does not show it in time" };
+            }
+            Sighting::NotYet => {}
+        }
+        let interval_ms = (after_ms / AGE_PER_INTERVAL).clamp(SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS);
+        tokio::time::sleep(Duration::from_millis(interval_ms)).await;
+    }
+}
+
+/// What the ledger tells now. A ledger that cannot be read tells nothing.
+async fn sighting(config: &Config, history: &impl UsageHistory, call: AwaitedCall) -> Sighting {
+    let Ok((from, to)) = call.days(now_ms()) else {
+        tracing::error!("the clock of this machine is wrong");
+        return Sighting::NotYet;
+    };
+    match history.usage_of_key(&config.api_key_id, from, to).await {
+        Ok(usage) => call.in_usage(&usage),
+        Err(error) => {
+            tracing::warn!(error = %causes(&error), "the ledger cannot be read; it is asked again");
+            Sighting::NotYet
+        }
+    }
+}
+
+fn metric_line(config: &Config, outcome: &Outcome, at_ms: i64) -> MetricLine {
+    let mut line = MetricLine::new(SERVICE, &config.environment_name, at_ms);
+    line.value(CanaryMetric::CanaryCalls, 1)
+        .value(CanaryMetric::CanaryMisses, u64::from(matches!(outcome, Outcome::Missed { .. })))
+        .value(CanaryMetric::CanaryFailures, u64::from(matches!(outcome, Outcome::Failed(_))));
+    if let Outcome::Shown { after_ms } = outcome {
+        line.distribution(CanaryMetric::CanaryFreshness, &mut [i64::try_from(*after_ms).unwrap_or(i64::MAX)]);
+    }
+    line
+}
+
+fn tell(outcome: &Outcome) {
+    match outcome {
+        Outcome::Shown { .. } => {}
+        Outcome::Missed { reason } => tracing::error!(reason, "the canary's call was not counted in time"),
+        Outcome::Failed(error) => tracing::error!(error = %causes(error), "the canary's call failed"),
+    }
+}
+
+/// An error with what caused it.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lambda_support::config::Environment;
+
+    #[test]
+    fn each_outcome_is_told_with_zeros_for_the_others() {
+        let variables = [
+            ("CANARY_URL", "http://localhost/"),
+            ("CANARY_SECRET_PARAMETER", "p"),
+            ("USAGE_TABLE", "usage"),
+            ("AWS_SESSION_TOKEN", "token"),
+        ];
+        let config = Config::read(&Environment::of(&variables)).unwrap();
+        let told = |outcome: Outcome| -> Value {
+            let line: Value = serde_json::from_str(&metric_line(&config, &outcome, 5).to_json()).unwrap();
+            ["CanaryCalls", "CanaryMisses", "CanaryFailures", "CanaryFreshness"]
+                .map(|name| line[name].clone())
+                .into()
+        };
+        assert_eq!(told(Outcome::Shown { after_ms: 1_200 }), json!([1, 0, 0, [1_200]]));
+        assert_eq!(told(Outcome::Missed { reason: "" }), json!([1, 1, 0, null]));
+        assert_eq!(told(Outcome::Failed(CallError::Status(403))), json!([1, 0, 1, null]));
+    }
+}
