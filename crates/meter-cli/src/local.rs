@@ -106,5 +106,6 @@ fn print_guide(stack: &LocalStack, data: &str) {
     println!("  export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}");
     println!("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
     println!("  aws dynamodb scan --table-name {USAGE_TABLE}\n");
+    println!("The AWS CLI of version 1 has an endpoint of its own for SQS: give it --endpoint-url there.\n");
     println!("Stop it with Ctrl-C.");
 }

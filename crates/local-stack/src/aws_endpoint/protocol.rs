@@ -57,6 +57,8 @@ impl Protocol {
             "sts" => Self::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
             "s3" => Self::RestXml,
             "dynamodb" | "sqs" | "monitoring" => Self::Json(JSON_1_0),
+            // A service that is not offered is told so in its protocol.
+            _ if content_type.starts_with("application/x-www-form-urlencoded") => Self::Query(""),
             _ => Self::Json(JSON_1_1),
         }
     }

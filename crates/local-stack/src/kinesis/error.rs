@@ -55,6 +55,12 @@ impl KinesisError {
         Self::new("ResourceNotFoundException", message)
     }
 
+    /// A shard that does not exist, to be split or merged.
+    pub fn no_shard_to_change(stream: &str, shard: &str) -> Self {
+        let message = format!("Could not find shard {shard} in stream {stream} under account {ACCOUNT_ID}.");
+        Self::new("ResourceNotFoundException", message)
+    }
+
     /// A stream that exists already, or changes.
     pub fn in_use(message: impl Into<String>) -> Self {
         Self::new("ResourceInUseException", message)

@@ -2,9 +2,11 @@
 
 use std::cmp::Ordering;
 
+use rusqlite::Connection;
+
 use super::error::KinesisError;
 use super::shard::{Shard, parse_hash_key};
-use super::store::{KinesisStore, close_shard, find_shard, insert_shard, require_room};
+use super::store::{KinesisStore, close_shard, find_shard, insert_shard, require_room, shards};
 use crate::api::identity::ACCOUNT_ID;
 
 impl KinesisStore {
@@ -18,7 +20,7 @@ impl KinesisStore {
     ) -> Result<(), KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
-        let shard = find_shard(&transaction, stream, shard_id)?;
+        let shard = shard_to_change(&transaction, stream, shard_id)?;
         require_open(stream, &shard)?;
         require_room(&transaction, 1)?;
         let middle = parse_hash_key(new_starting_hash_key)?;
@@ -46,8 +48,10 @@ impl KinesisStore {
     ) -> Result<(), KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
-        let (shard, adjacent) =
-            (find_shard(&transaction, stream, shard_id)?, find_shard(&transaction, stream, adjacent_id)?);
+        let (shard, adjacent) = (
+            shard_to_change(&transaction, stream, shard_id)?,
+            shard_to_change(&transaction, stream, adjacent_id)?,
+        );
         let (low, high) = if shard.start_hash_key < adjacent.start_hash_key {
             (&shard, &adjacent)
         } else {
@@ -119,6 +123,16 @@ impl KinesisStore {
         open.sort_by_key(|shard| shard.start_hash_key);
         Ok(open)
     }
+}
+
+/// Source of the words: an answer of AWS, as moto's `tests/test_kinesis` records it.
+fn shard_to_change(connection: &Connection, stream: &str, shard_id: &str) -> Result<Shard, KinesisError> {
+    find_shard(connection, stream, shard_id).map_err(|error| match error.code {
+        "ResourceNotFoundException" if shards(connection, stream).is_ok() => {
+            KinesisError::no_shard_to_change(stream, shard_id)
+        }
+        _ => error,
+    })
 }
 
 fn width(shard: &Shard) -> u128 {

@@ -22,8 +22,9 @@ const MAX_BATCH_BYTES: usize = 4 << 20;
 /// The most records of a read; batches are cut from them. Source: Kinesis API
 /// Reference, `GetRecords`.
 const MAX_READ_RECORDS: i32 = 10_000;
-/// The shortest time between two reads of a shard, which gives five in a second.
-const READ_INTERVAL: Duration = Duration::from_millis(200);
+/// The shortest time between two reads of a shard, which gives five in a
+/// second: one of them is left to others.
+const READ_INTERVAL: Duration = Duration::from_millis(250);
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(5);
 

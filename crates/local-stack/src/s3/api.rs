@@ -47,13 +47,18 @@ fn answer(store: &S3Store, parts: &Parts) -> Result<Response, S3Error> {
         return Err(not_offered(&format!("{} / without a bucket", parts.method)));
     }
     let operation = match (key.is_empty(), &parts.method) {
-        (true, &Method::GET) => "ListObjectsV2",
+        (true, &Method::GET) if query.split('&').any(|parameter| parameter == "list-type=2") => {
+            "ListObjectsV2"
+        }
+        (true, &Method::GET) => return Err(not_offered("GET of a bucket without list-type=2")),
         (false, &Method::GET) => "GetObject",
         (false, &Method::DELETE) => "DeleteObject",
         (true, other) => return Err(not_offered(&format!("{other} of a bucket"))),
         (false, other) => return Err(not_offered(&format!("{other} of an object"))),
     };
     let parameters = form_urlencoded::parse(query.as_bytes()).into_owned();
+    // An empty one, which `aws s3 ls --recursive` sends, groups nothing.
+    let parameters = parameters.filter(|(name, value)| name != "delimiter" || !value.is_empty());
     let mut parameters =
         Value::Object(parameters.map(|(name, value)| (name, Value::String(value))).collect());
     check_texts(&S3, operation, &mut parameters).map_err(refused)?;

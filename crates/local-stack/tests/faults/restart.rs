@@ -16,16 +16,17 @@ fn urls(endpoints: &Endpoints) -> [String; 4] {
 #[tokio::test(flavor = "multi_thread")]
 async fn ports_stay_the_same_and_one_that_is_taken_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let stack = LocalStack::start(options(folder.path())).await.unwrap();
+    let options = options(folder.path());
+    let stack = LocalStack::start(options.clone()).await.unwrap();
     let before = urls(&stack.endpoints);
     stack.shut_down().await;
-    let stack = LocalStack::start(options(folder.path())).await.unwrap();
+    let stack = LocalStack::start(options.clone()).await.unwrap();
     assert_eq!((urls(&stack.endpoints), stack.moved.len()), (before.clone(), 0));
     stack.shut_down().await;
 
     let address = before[0].strip_prefix("http://").unwrap();
     let _taken = std::net::TcpListener::bind(address).unwrap();
-    let stack = LocalStack::start(options(folder.path())).await.unwrap();
+    let stack = LocalStack::start(options).await.unwrap();
     let now = urls(&stack.endpoints);
     assert_ne!(now[0], before[0]);
     assert_eq!(now[1..], before[1..]);
@@ -41,12 +42,13 @@ async fn ports_stay_the_same_and_one_that_is_taken_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let stack = LocalStack::start(options(folder.path())).await.unwrap();
+    let options = options(folder.path());
+    let stack = LocalStack::start(options.clone()).await.unwrap();
     let metric = MetricName::new("Test", "Kept", [("Service", "x")]);
     let at_ms = now_ms();
     stack.metrics.store().record(metric.clone(), at_ms, [5, 7]);
     stack.shut_down().await;
-    let stack = LocalStack::start(options(folder.path())).await.unwrap();
+    let stack = LocalStack::start(options).await.unwrap();
     let sums =
         stack.metrics.store().statistic(&metric, "Sum", 60_000, at_ms - 60_000, at_ms + 60_000).unwrap();
     assert_eq!(sums.into_values().collect::<Vec<_>>(), [12.0]);

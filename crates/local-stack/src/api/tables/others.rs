@@ -231,7 +231,6 @@ pub const S3: Service = Service {
                 optional("continuation-token", TEXT),
                 optional("max-keys", Kind::Integer(0, i32::MAX as i64)),
                 optional("encoding-type", Kind::Choice(&["url"])),
-                optional("delimiter", Kind::Choice(&[""])),
                 optional("x-id", TEXT),
             ],
         ),
