@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Writes what the stack has to know of the program (the access-log format, the
-# subscription filter, the metrics of the functions), and what the program has
-# to know of the stack (its dashboard).
+# subscription filter, the metrics of the functions), what the program has to
+# know of the stack (its dashboard), and the document of the local services.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --workspace --locked --example stack_file
+cargo build --workspace --locked --example stack_file --example local_services
+target/debug/examples/local_services > docs/LOCAL_SERVICES.md
 for file in access-log.json metrics.json; do
     target/debug/examples/stack_file "$file" > "stack/lib/$file"
 done

@@ -5,8 +5,7 @@
 # count in target/stack-tests.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cfn_lint_version=1.58.0
-ministack_version=1.5.33
+. scripts/python-tools.sh
 
 mkdir -p target
 rm -f target/stack-tests.txt
@@ -16,11 +15,7 @@ if ! [ -x "${CHROMIUM:=/usr/bin/chromium}" ]; then
     apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null
 fi
 export CHROMIUM NODE_NO_WARNINGS=1
-has() { target/venv/bin/pip show "$1" 2>/dev/null | grep -qx "Version: $2"; }
-if ! has cfn-lint "$cfn_lint_version" || ! has ministack "$ministack_version"; then
-    python3 -m venv target/venv
-    target/venv/bin/pip install --quiet --disable-pip-version-check "cfn-lint==$cfn_lint_version" "ministack==$ministack_version"
-fi
+python_tools "cfn-lint==$cfn_lint_version" "ministack==$ministack_version"
 scripts/stage-lambdas.sh --local
 scripts/install-stack-tools.sh
 cd stack

@@ -44,6 +44,12 @@ simulation() {
     echo "test result: $result; metering-sim" >> "$log"
     return "$status"
 }
+aws_clients() {
+    local result="ok. 1 passed; 0 failed" status=0
+    scripts/test-clients.sh || { result="FAILED. 0 passed; 1 failed"; status=1; }
+    echo "test result: $result; scripts/test-clients.sh" >> "$log"
+    return "$status"
+}
 demo() {
     local result="ok. 1 passed; 0 failed" status=0
     scripts/demo.sh 5000 || { result="FAILED. 0 passed; 1 failed"; status=1; }
@@ -58,6 +64,8 @@ step "simulation" simulation || status=1
 step "model checker" rust_tests metering-models || status=1
 step "end-to-end tests" rust_tests end-to-end || status=1
 step "stack" stack || status=1
+step "AWS CLI and boto3" aws_clients || status=1
+step "moto's tests of Kinesis" logged scripts/kinesis-conformance.sh || status=1
 step "demo" demo || status=1
 step "licences and sources" scripts/check-licences.sh || status=1
 exit "$status"

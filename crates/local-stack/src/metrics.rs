@@ -30,7 +30,8 @@ struct State {
 }
 
 impl MetricSink {
-    /// Appends to `functions.log` and `metrics.jsonl` in a folder.
+    /// Appends to `functions.log` and `metrics.jsonl` in a folder, and keeps
+    /// the metrics in `metrics.sqlite` beside them.
     ///
     /// # Errors
     /// When the files cannot be opened.
@@ -42,7 +43,8 @@ impl MetricSink {
             counts: BTreeMap::new(),
             durations: BTreeMap::new(),
         };
-        Ok(Self { state: Mutex::new(state), store: Arc::default() })
+        let store = MetricStore::open(&folder.join("metrics.sqlite")).map_err(std::io::Error::other)?;
+        Ok(Self { state: Mutex::new(state), store: Arc::new(store) })
     }
 
     /// The metrics as CloudWatch keeps them.

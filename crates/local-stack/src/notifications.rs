@@ -23,10 +23,12 @@ const RETRY_WAIT_MS: u64 = 200;
 /// A message that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
+    /// Its id.
+    pub message_id: String,
     /// The topic.
     pub topic_arn: String,
-    /// The subject.
-    pub subject: String,
+    /// The subject, where it has one.
+    pub subject: Option<String>,
     /// The message.
     pub message: String,
 }
@@ -76,18 +78,8 @@ impl Notifications {
         published.iter().filter(|message| message.topic_arn == topic_arn).cloned().collect()
     }
 
-    /// Takes a request of the SNS API that was carried out.
-    pub fn carried_out(self: &Arc<Self>, request: &[u8]) {
-        let parameters: HashMap<_, _> = form_urlencoded::parse(request).into_owned().collect();
-        if parameters.get("Action").map(String::as_str) != Some("Publish") {
-            return;
-        }
-        let parameter = |name: &str| parameters.get(name).cloned().unwrap_or_default();
-        let message = Published {
-            topic_arn: parameter("TopicArn"),
-            subject: parameter("Subject"),
-            message: parameter("Message"),
-        };
+    /// Hands a published message to the functions that subscribe to its topic.
+    pub fn publish(self: &Arc<Self>, message: &Published) {
         let line =
             json!({"topicArn": message.topic_arn, "subject": message.subject, "message": message.message});
         let _ = writeln!(self.file.lock().unwrap_or_else(PoisonError::into_inner), "{line}");
@@ -95,7 +87,7 @@ impl Notifications {
         let subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         for function in subscriptions.get(&message.topic_arn).into_iter().flatten() {
             for delay_ms in self.faults.deliveries() {
-                tokio::spawn(self.clone().deliver(function.clone(), event(&message), delay_ms));
+                tokio::spawn(self.clone().deliver(function.clone(), event(message), delay_ms));
             }
         }
     }
@@ -126,12 +118,11 @@ impl Notifications {
 fn event(message: &Published) -> Value {
     let now =
         jiff::Timestamp::from_millisecond(now_ms()).map(|time| format!("{time:.3}")).unwrap_or_default();
-    let message_id = format!("{:032x}", rand::random::<u128>());
     json!({"Records": [{
         "EventSource": "aws:sns", "EventVersion": "1.0",
         "EventSubscriptionArn": format!("{}:00000000-0000-4000-8000-000000000000", message.topic_arn),
         "Sns": {
-            "Type": "Notification", "MessageId": message_id, "TopicArn": message.topic_arn,
+            "Type": "Notification", "MessageId": message.message_id, "TopicArn": message.topic_arn,
             "Subject": message.subject, "Message": message.message, "Timestamp": now,
             "SignatureVersion": "1", "Signature": "local", "SigningCertUrl": "", "UnsubscribeUrl": "",
             "MessageAttributes": {},

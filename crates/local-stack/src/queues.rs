@@ -1,6 +1,6 @@
-//! SQS and SNS, by the winterbaume emulators, with messages that survive a restart.
+//! SQS, by the winterbaume emulator, with messages that survive a restart.
 //!
-//! The emulators keep messages in memory only. What is in a queue here may be
+//! The emulator keeps messages in memory only. What is in a queue here may be
 //! usage that could not be counted, so every message is also written to a
 //! journal before its sender gets an answer, and sent again after a restart.
 
@@ -8,19 +8,21 @@ mod unreliable;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use winterbaume_core::{MockRequest, MockResponse, MockService};
-use winterbaume_sns::SnsService;
 use winterbaume_sqs::SqsService;
 
+pub use crate::api::identity::ACCOUNT_ID;
+use crate::api::tables::SQS;
+use crate::api::{Problem, Refusal, check};
 use crate::faults::{FaultRates, Faults};
 
 const SCHEMA: &str = "
@@ -28,17 +30,15 @@ CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY, request TEXT NOT NULL)
 CREATE TABLE IF NOT EXISTS messages (message_id TEXT PRIMARY KEY, queue_url TEXT NOT NULL, request TEXT NOT NULL);
 ";
 
-/// The account in the URLs of queues.
-pub const ACCOUNT_ID: &str = "123456789012";
-
-/// The two services and their journal.
+/// The service and its journal.
 pub struct Queues {
     sqs: SqsService,
-    sns: SnsService,
     journal: Mutex<Connection>,
     /// The message that each receipt handle given out stands for.
     received: Mutex<HashMap<String, String>>,
     faults: Arc<Faults>,
+    /// How often a queue was polled.
+    polls: AtomicU64,
     /// Held while an answer is chosen from all messages.
     receiving: tokio::sync::Mutex<()>,
 }
@@ -54,10 +54,10 @@ impl Queues {
         connection.execute_batch(SCHEMA)?;
         let queues = Self {
             sqs: SqsService::new(),
-            sns: SnsService::new(),
             journal: Mutex::new(connection),
             received: Mutex::new(HashMap::new()),
             faults: Arc::new(Faults::new(FaultRates::default(), 0)),
+            polls: AtomicU64::new(0),
             receiving: tokio::sync::Mutex::default(),
         };
         queues.restore().await?;
@@ -98,20 +98,28 @@ impl Queues {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a request of the SNS API.
-    pub async fn sns(&self, parts: Parts, body: Bytes) -> Response {
-        let uri = format!("https://sns.us-east-1.amazonaws.com{}", parts.uri);
-        let request = MockRequest { method: parts.method.to_string(), uri, headers: parts.headers, body };
-        respond(self.sns.handle(request).await)
+    /// Sends a message to the queue of this name.
+    ///
+    /// # Errors
+    /// What the service says where it does not take the message.
+    pub async fn send(&self, queue: &str, body: &str) -> Result<(), String> {
+        let url = format!("{EMULATED_HOST}/{ACCOUNT_ID}/{queue}");
+        let request = json!({"QueueUrl": url, "MessageBody": body}).to_string();
+        let reply = self.call_sqs("SendMessage", &request).await;
+        let answer = json_of(&reply);
+        if reply.status != 200 {
+            return Err(answer.to_string());
+        }
+        self.record("SendMessage", &request, &answer).map_err(|error| error.to_string())
     }
 
     /// Answers a request for an operation of the SQS API.
     pub async fn sqs(&self, operation: &str, headers: &HeaderMap, body: Bytes) -> Response {
         let host = headers.get(http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let request = String::from_utf8_lossy(&body).into_owned();
-        if let Some(refusal) = refused(operation, &request) {
-            return respond(refusal);
-        }
+        let request = match checked(operation, &body) {
+            Ok(request) => request.to_string(),
+            Err(refusal) => return respond(refusal),
+        };
         if operation == "DeleteMessage" && self.survives_deletion(&json_text(&request)).await {
             return respond(MockResponse::json(200, "{}"));
         }
@@ -232,20 +240,27 @@ fn json_text(request: &str) -> Value {
     serde_json::from_str(request).unwrap_or_default()
 }
 
-/// What SQS refuses and the emulator takes. Source: SQS API Reference, `ReceiveMessage`.
-fn refused(operation: &str, request: &str) -> Option<MockResponse> {
-    if operation != "ReceiveMessage" {
-        return None;
-    }
-    let request = json_text(request);
-    let out_of = |member: &str, low: u64, high: u64| {
-        let value = request.get(member).filter(|value| !value.is_null())?;
-        let fits = value.as_u64().is_some_and(|value| (low..=high).contains(&value));
-        (!fits).then(|| format!("{member} is {value}; it has to be {low} to {high}"))
+/// Holds a request against the table.
+fn checked(operation: &str, body: &[u8]) -> Result<Value, MockResponse> {
+    let mut request = match serde_json::from_slice(body) {
+        Ok(request) => request,
+        Err(error) => return Err(refusal("SerializationException", &error.to_string())),
     };
-    let message = out_of("MaxNumberOfMessages", 1, 10).or_else(|| out_of("WaitTimeSeconds", 0, 20))?;
-    let answer = json!({"__type": "com.amazonaws.sqs#InvalidParameterValue", "message": message});
-    Some(MockResponse::json(400, answer.to_string()))
+    match check(&SQS, operation, &mut request) {
+        Ok(()) => Ok(request),
+        Err(Refusal { problem, message }) => {
+            let code = match problem {
+                Problem::UnknownOperation => "com.amazonaws.sqs#UnsupportedOperation",
+                Problem::WrongType => "SerializationException",
+                Problem::UnknownParameter | Problem::BrokenLimit => "com.amazonaws.sqs#InvalidParameterValue",
+            };
+            Err(refusal(code, &message))
+        }
+    }
+}
+
+fn refusal(code: &str, message: &str) -> MockResponse {
+    MockResponse::json(400, json!({"__type": code, "message": message}).to_string())
 }
 
 fn json_of(reply: &MockResponse) -> Value {

@@ -75,7 +75,20 @@ impl Stream {
     }
 
     async fn get(&self, iterator: &str) -> GetRecordsOutput {
-        self.client.get_records().shard_iterator(iterator).send().await.unwrap()
+        self.get_at_most(iterator, 10_000).await
+    }
+
+    /// Reads as soon as the shard gives more; a client tries several times by itself.
+    async fn get_at_most(&self, iterator: &str, limit: i32) -> GetRecordsOutput {
+        loop {
+            match self.client.get_records().shard_iterator(iterator).limit(limit).send().await {
+                Ok(output) => return output,
+                Err(error) => {
+                    let error = error.into_service_error();
+                    assert!(error.is_provisioned_throughput_exceeded_exception(), "{error:?}");
+                }
+            }
+        }
     }
 
     async fn read(&self, iterator: &str) -> Vec<String> {
@@ -155,7 +168,7 @@ async fn reading_page_by_page_loses_and_repeats_nothing_and_tells_how_far_behind
     let mut found = Vec::new();
     let mut behind = None;
     while found.len() < 25 {
-        let reply = stream.client.get_records().shard_iterator(&iterator).limit(7).send().await.unwrap();
+        let reply = stream.get_at_most(&iterator, 7).await;
         assert!(reply.records().len() <= 7);
         found.extend(data_of(&reply));
         behind = reply.millis_behind_latest;

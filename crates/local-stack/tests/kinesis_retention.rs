@@ -25,8 +25,10 @@ impl Stream {
 
     /// Calls the API at a time after the start; the code of an error.
     fn call(&self, operation: &str, mut request: Value, after_ms: i64) -> Result<Value, String> {
-        request["StreamName"] = json!("s");
-        handle(&self.store, operation, &request, START_MS + after_ms).map_err(|error| error.code.to_owned())
+        if operation != "GetRecords" {
+            request["StreamName"] = json!("s");
+        }
+        handle(&self.store, operation, request, START_MS + after_ms).map_err(|error| error.code.to_owned())
     }
 
     fn put(&self, after_ms: i64) {

@@ -1,16 +1,11 @@
-//! SQS and SNS behind the AWS endpoint: messages survive a restart, and both
-//! services are reached by the way a client signs.
+//! SQS behind the AWS endpoint: messages survive a restart, and short polls miss some.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 mod common;
 
 use aws_sdk_sqs::Client;
-use bytes::Bytes;
 use common::start_aws_endpoint;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy;
-use hyper_util::rt::TokioExecutor;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 
 async fn sqs(endpoint: &str) -> Client {
@@ -20,8 +15,9 @@ async fn sqs(endpoint: &str) -> Client {
 async fn receive_all(client: &Client, queue_url: &str) -> Vec<(String, String)> {
     let mut messages = Vec::new();
     loop {
-        let reply =
-            client.receive_message().queue_url(queue_url).max_number_of_messages(10).send().await.unwrap();
+        let request =
+            client.receive_message().queue_url(queue_url).max_number_of_messages(10).wait_time_seconds(1);
+        let reply = request.send().await.unwrap();
         let received = reply.messages.unwrap_or_default();
         if received.is_empty() {
             messages.sort();
@@ -56,31 +52,37 @@ async fn messages_survive_a_restart_and_deleted_ones_stay_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_can_be_created_and_published_to_and_an_unknown_service_is_named() {
+async fn a_short_poll_misses_messages_and_whoever_stops_at_an_empty_answer_misses_them_too() {
     let folder = tempfile::tempdir().unwrap();
-    let endpoint = start_aws_endpoint(folder.path()).await;
-    let client: legacy::Client<_, Full<Bytes>> = legacy::Client::builder(TokioExecutor::new()).build_http();
-    let post = async |service: &str, body: &str| {
-        let scope = format!(
-            "AWS4-HMAC-SHA256 Credential=local/20261124/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
-        );
-        let request = http::Request::post(&endpoint)
-            .header("authorization", scope)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Full::from(body.to_owned()));
-        let response = client.request(request.unwrap()).await.unwrap();
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, String::from_utf8(body.to_vec()).unwrap())
+    let client = sqs(&start_aws_endpoint(folder.path()).await).await;
+    let queue_url = client.create_queue().queue_name("q").send().await.unwrap().queue_url.unwrap();
+    client.send_message().queue_url(&queue_url).message_body("one").send().await.unwrap();
+    let poll = async |wait_s: i32| {
+        let request = client.receive_message().queue_url(&queue_url).visibility_timeout(0);
+        let reply = request.wait_time_seconds(wait_s).send().await.unwrap();
+        reply.messages.unwrap_or_default().len()
     };
-    let (status, created) = post("sns", "Action=CreateTopic&Name=keys&Version=2010-03-31").await;
-    assert_eq!(status, 200, "{created}");
-    let topic =
-        created.split("<TopicArn>").nth(1).and_then(|rest| rest.split('<').next()).expect("a topic ARN");
-    let publish =
-        format!("Action=Publish&Version=2010-03-31&Message=deleted&TopicArn={}", topic.replace(':', "%3A"));
-    let (status, published) = post("sns", &publish).await;
-    assert!(status == 200 && published.contains("<MessageId>"), "{published}");
-    let (status, refused) = post("sts", "").await;
-    assert!(status == 404 && refused.contains("this request is for \\\"sts\\\""), "{refused}");
+    let mut seen = Vec::new();
+    for _ in 0..8 {
+        seen.push(poll(0).await);
+    }
+    let missed = seen.iter().filter(|count| **count == 0).count();
+    assert_eq!(missed, 2, "a short poll asks three servers of four: {seen:?}");
+    for _ in 0..8 {
+        assert_eq!(poll(1).await, 1, "a long poll asks all");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_queue_does_not_offer_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = sqs(&start_aws_endpoint(folder.path()).await).await;
+    let queue_url = client.create_queue().queue_name("q").send().await.unwrap().queue_url.unwrap();
+    let fifo =
+        client.send_message().queue_url(&queue_url).message_body("x").message_group_id("g").send().await;
+    let error = format!("{:?}", fifo.unwrap_err());
+    assert!(error.contains("InvalidParameterValue") && error.contains("MessageGroupId"), "{error}");
+    let policy = client.add_permission().queue_url(&queue_url).label("l").aws_account_ids("1").actions("*");
+    let error = format!("{:?}", policy.send().await.unwrap_err());
+    assert!(error.contains("UnsupportedOperation") && error.contains("AddPermission"), "{error}");
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use access_log::log_format::ApiKind;
 use anyhow::Context;
+use local_stack::api::identity::REGION;
+use local_stack::api::tables::SERVICES;
 use local_stack::demo_keys::DEMO_KEY_FILE;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary, built_binaries};
 use metering_core::usage_record::CANARY_KEY_ID;
@@ -19,13 +21,13 @@ pub struct Arguments {
     /// Where everything is kept; a restart with the same folder continues
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA_FOLDER)]
     data: PathBuf,
-    /// The port of the gateway; 0 for any
+    /// The port of the gateway; 0 for the one it had before, or any
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The port of the AWS endpoint; 0 for any
+    /// The port of the AWS endpoint; 0 for the one it had before, or any
     #[arg(long, default_value_t = 0)]
     aws_port: u16,
-    /// The port of the dashboard's web page; 0 for any
+    /// The port of the dashboard's web page; 0 for the one it had before, or any
     #[arg(long, default_value_t = 0)]
     dashboard_port: u16,
     /// The kind of API that the gateway serves: rest or http
@@ -94,8 +96,13 @@ fn print_guide(stack: &LocalStack, data: &str, api_kind: ApiKind) {
     let kind = if api_kind == ApiKind::Rest { "a REST API" } else { "an HTTP API" };
     println!("  gateway        {}  ({kind})", endpoints.gateway);
     println!("  dashboard      {}", endpoints.dashboard);
-    println!("  AWS endpoint   {}  (DynamoDB, Kinesis, Logs, S3, SNS, SQS)", endpoints.aws_endpoint_url);
+    let services: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
+    println!("  AWS endpoint   {}", endpoints.aws_endpoint_url);
+    println!("                 {}", services.join(", "));
     println!("  data           {data}");
+    for moved in &stack.moved {
+        println!("  note           {moved}");
+    }
     println!("  API keys       {} to try it out, in {DEMO_KEY_FILE} of the data", stack.keys.len());
     if stack.canary.is_some() {
         println!("  canary         calls each minute: meter usage {CANARY_KEY_ID} --data {data}");
@@ -109,9 +116,12 @@ fn print_guide(stack: &LocalStack, data: &str, api_kind: ApiKind) {
         println!("  meter keys create --owner acme --monthly-limit 1000 --data {data}");
         println!("  meter keys delete KEY --data {data}");
     }
-    println!("\nPoint the AWS CLI at it:\n");
-    println!("  export AWS_ENDPOINT_URL={} AWS_REGION=us-east-1", endpoints.aws_endpoint_url);
+    println!("\nPoint the AWS CLI or an SDK at it:\n");
+    println!("  export AWS_ENDPOINT_URL={}", endpoints.aws_endpoint_url);
+    // The AWS CLI of version 1 and boto3 read the second name only.
+    println!("  export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}");
     println!("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
     println!("  aws dynamodb scan --table-name {USAGE_TABLE}\n");
+    println!("The AWS CLI of version 1 has an endpoint of its own for SQS: give it --endpoint-url there.\n");
     println!("Stop it with Ctrl-C.");
 }

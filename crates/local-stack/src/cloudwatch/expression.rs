@@ -9,7 +9,9 @@ pub type Series = BTreeMap<i64, f64>;
 
 /// An expression that cannot be understood here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the local stack does not understand the expression {0:?}; it knows + - * / and parentheses")]
+#[error(
+    "the local stack does not understand the expression {0:?}; it knows numbers, ids of queries, + - * / and parentheses"
+)]
 pub struct NotUnderstood(String);
 
 enum Node {
@@ -18,8 +20,12 @@ enum Node {
     Operation(char, Box<Node>, Box<Node>),
 }
 
-/// Evaluates an expression. A period has a value where every metric of the
-/// expression has one, and where it is not divided by zero.
+/// Evaluates an expression. A period has a value where any metric of the
+/// expression has one, those without one being 0, and where nothing is divided by zero.
+///
+/// Source: CloudWatch User Guide, "Using math expressions with CloudWatch
+/// metrics": missing values are treated as 0 where another metric has a value,
+/// and a data point that divides by zero is dropped.
 ///
 /// # Errors
 /// When the expression is not understood, or names what there is not.
@@ -38,7 +44,7 @@ pub fn evaluate(text: &str, metrics: &BTreeMap<String, Series>) -> Result<Series
         .flat_map(|(_, series)| series.keys().copied())
         .collect();
     let values = periods.into_iter().filter_map(|period| {
-        let value = node.value(period, metrics)?;
+        let value = node.value(period, metrics);
         value.is_finite().then_some((period, value))
     });
     Ok(values.collect())
@@ -58,20 +64,22 @@ impl Node {
         }
     }
 
-    fn value(&self, period: i64, metrics: &BTreeMap<String, Series>) -> Option<f64> {
-        Some(match self {
+    fn value(&self, period: i64, metrics: &BTreeMap<String, Series>) -> f64 {
+        match self {
             Self::Number(number) => *number,
-            Self::Id(id) => *metrics.get(id)?.get(&period)?,
+            Self::Id(id) => metrics.get(id).and_then(|series| series.get(&period)).copied().unwrap_or(0.0),
             Self::Operation(operator, left, right) => {
-                let (left, right) = (left.value(period, metrics)?, right.value(period, metrics)?);
+                let (left, right) = (left.value(period, metrics), right.value(period, metrics));
                 match operator {
                     '+' => left + right,
                     '-' => left - right,
                     '*' => left * right,
+                    // Also of what is multiplied by 0 afterwards.
+                    _ if right == 0.0 => f64::NAN,
                     _ => left / right,
                 }
             }
-        })
+        }
     }
 }
 
@@ -140,12 +148,22 @@ mod tests {
         assert_eq!(at_zero("100 * a / (a + b_2)"), Ok(Some(75.0)));
         assert_eq!(at_zero("a - b_2 - 1"), Ok(Some(3.0)));
         assert_eq!(at_zero("0.5*(a)"), Ok(Some(3.0)));
-        assert_eq!((at_zero("a + none"), at_zero("a / zero")), (Ok(None), Ok(None)));
+    }
+
+    #[test]
+    fn a_missing_value_is_zero_beside_another_and_nothing_is_divided_by_zero() {
+        assert_eq!((at_zero("a + none"), at_zero("none - a")), (Ok(Some(6.0)), Ok(Some(-6.0))));
+        assert_eq!((at_zero("none"), at_zero("none + 1")), (Ok(None), Ok(None)), "no metric has a value");
+        assert_eq!((at_zero("a / zero"), at_zero("a / none")), (Ok(None), Ok(None)));
+        assert_eq!((at_zero("zero / zero"), at_zero("a + b_2 / zero * 0")), (Ok(None), Ok(None)));
+        // The share of calls without a key, as the alarm has it.
+        assert_eq!(at_zero("100 * none / (none + a)"), Ok(Some(0.0)));
+        assert_eq!(at_zero("100 * a / (a + none)"), Ok(Some(100.0)));
     }
 
     #[test]
     fn what_is_not_understood_is_an_error() {
-        for text in ["", "a +", "(a", "a b_2", "unknown", "FILL(a, 0)", "a)"] {
+        for text in ["", "a +", "(a", "a b_2", "unknown", "FILL(a, 0)", "IF(a, 1, 0)", "-a", "a^2", "a)"] {
             assert!(at_zero(text).is_err(), "{text}");
         }
     }

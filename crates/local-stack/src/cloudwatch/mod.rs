@@ -1,10 +1,10 @@
 //! The metrics of a running stack, as CloudWatch keeps and answers them.
 
-pub mod api;
 pub mod expression;
+pub mod operations;
 pub mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -28,6 +28,15 @@ pub enum QueryError {
     /// An expression is not understood.
     #[error(transparent)]
     Expression(#[from] expression::NotUnderstood),
+    /// Two queries have one id.
+    #[error("two queries have the id {0:?}")]
+    SameId(String),
+    /// A query asks for a metric and for an expression, or for neither.
+    #[error("the query {0:?} has to have either MetricStat or Expression")]
+    NotOne(String),
+    /// A period is not understood.
+    #[error("the query {0:?} has a period that is not a multiple of 60 seconds")]
+    Period(String),
     /// A statistic is not understood.
     #[error("the local stack does not know the statistic {0:?}")]
     Statistic(String),
@@ -44,11 +53,19 @@ pub fn metric_data(
     to_ms: i64,
 ) -> Result<Vec<MetricData>, QueryError> {
     let mut known: BTreeMap<String, Series> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
     for query in queries {
         let stat = &query["MetricStat"];
+        if !ids.insert(id(query)) {
+            return Err(QueryError::SameId(id(query)));
+        }
+        if stat.is_object() == query["Expression"].is_string() {
+            return Err(QueryError::NotOne(id(query)));
+        }
         if stat.is_object() {
             let statistic = stat["Stat"].as_str().unwrap_or_default();
-            let period_ms = stat["Period"].as_i64().unwrap_or(60) * 1_000;
+            let period_ms = stat["Period"].as_i64().filter(|period_s| *period_s > 0 && period_s % 60 == 0);
+            let period_ms = period_ms.ok_or_else(|| QueryError::Period(id(query)))? * 1_000;
             let values = store.statistic(&metric_name(&stat["Metric"]), statistic, period_ms, from_ms, to_ms);
             known.insert(id(query), values.ok_or_else(|| QueryError::Statistic(statistic.to_owned()))?);
         }

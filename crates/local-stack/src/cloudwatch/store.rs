@@ -1,14 +1,32 @@
 //! Metrics, minute by minute.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use rusqlite::{Connection, params};
 use serde_json::Value;
 
 /// One period of the store, in milliseconds.
 pub const MINUTE_MS: i64 = 60_000;
-/// How long minutes are kept, in milliseconds.
-const RETENTION_MS: i64 = 6 * 60 * MINUTE_MS;
+/// How long minutes are kept, in milliseconds: 15 days.
+///
+/// Source: CloudWatch User Guide, "Metrics retention": data points with a
+/// period of 60 seconds are available for 15 days.
+const RETENTION_MS: i64 = 15 * 24 * 60 * MINUTE_MS;
+/// The most values that wait in memory before they are written.
+const MAX_WAITING: usize = 10_000;
+
+/// A minute has its values with how often each was seen: few come again and
+/// again, so this is smaller than a histogram, and exact.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS metrics (
+    id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, dimensions TEXT NOT NULL,
+    UNIQUE (namespace, name, dimensions));
+CREATE TABLE IF NOT EXISTS metric_values (
+    metric INTEGER NOT NULL, minute_ms INTEGER NOT NULL, value INTEGER NOT NULL, times INTEGER NOT NULL,
+    PRIMARY KEY (metric, minute_ms, value)) WITHOUT ROWID;
+";
 
 /// What names a metric.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,14 +47,13 @@ impl MetricName {
     }
 }
 
-/// How often each value was seen in a minute: few values come again and again,
-/// so this is smaller than a histogram, and exact.
+/// How often each value was seen in a period.
 #[derive(Debug, Default)]
-struct Minute {
+struct Period {
     values: BTreeMap<u64, u64>,
 }
 
-impl Minute {
+impl Period {
     fn record(&mut self, value: u64, times: u64) {
         *self.values.entry(value).or_default() += times;
     }
@@ -50,7 +67,7 @@ impl Minute {
     }
 
     /// The lowest value that this share of all values does not exceed, from 0 to 100.
-    #[expect(clippy::cast_precision_loss, reason = "counts of a minute are small")]
+    #[expect(clippy::cast_precision_loss, reason = "counts of a period are small")]
     fn at_percentile(&self, percentile: f64) -> u64 {
         let wanted = self.count() as f64 * percentile / 100.0;
         let mut seen = 0;
@@ -62,22 +79,80 @@ impl Minute {
     }
 }
 
-/// The metrics of a stack.
-#[derive(Debug, Default)]
+/// The metrics of a stack, on disk.
+#[derive(Debug)]
 pub struct MetricStore {
-    series: Mutex<BTreeMap<MetricName, BTreeMap<i64, Minute>>>,
+    connection: Mutex<Connection>,
+    /// What was measured and is not written yet: the times of each value.
+    waiting: Mutex<BTreeMap<MetricName, BTreeMap<(i64, u64), u64>>>,
+}
+
+impl Default for MetricStore {
+    /// A store in memory.
+    fn default() -> Self {
+        let connection = Connection::open_in_memory().expect("memory needs no file");
+        Self::prepared(connection).expect("the schema is valid")
+    }
 }
 
 impl MetricStore {
+    /// Opens the file, creating it where it does not exist.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Self::prepared(connection)
+    }
+
+    fn prepared(connection: Connection) -> rusqlite::Result<Self> {
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection: Mutex::new(connection), waiting: Mutex::default() })
+    }
+
     /// Takes values that were measured at a time.
     pub fn record(&self, metric: MetricName, at_ms: i64, values: impl IntoIterator<Item = u64>) {
-        let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        let minutes = series.entry(metric).or_default();
         let start_ms = at_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
-        minutes.retain(|&minute_ms, _| minute_ms >= start_ms - RETENTION_MS);
-        let minute = minutes.entry(start_ms).or_default();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_metric = waiting.entry(metric).or_default();
         for value in values {
-            minute.record(value, 1);
+            *of_metric.entry((start_ms, value)).or_default() += 1;
+        }
+        let is_much = of_metric.len() > MAX_WAITING;
+        drop(waiting);
+        if is_much {
+            self.write_logged();
+        }
+    }
+
+    /// Writes what was measured, and deletes what is older than the newest by
+    /// more than metrics are kept.
+    ///
+    /// # Errors
+    /// When the file cannot be written; what was measured waits for the next time.
+    pub fn write(&self) -> rusqlite::Result<()> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let written = insert(&mut connection, &taken);
+        if written.is_err() {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            for (metric, values) in taken {
+                let of_metric = waiting.entry(metric).or_default();
+                values.into_iter().for_each(|(value, times)| *of_metric.entry(value).or_default() += times);
+            }
+        }
+        written
+    }
+
+    /// Writes, and logs where that fails.
+    pub fn write_logged(&self) {
+        if let Err(error) = self.write() {
+            tracing::warn!(%error, "metrics could not be written, and wait for the next time");
         }
     }
 
@@ -118,25 +193,91 @@ impl MetricStore {
         to_ms: i64,
     ) -> Option<BTreeMap<i64, f64>> {
         let statistic = Statistic::parse(statistic)?;
-        let series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut periods: BTreeMap<i64, Minute> = BTreeMap::new();
-        for (&start_ms, minute) in series.get(metric).into_iter().flatten() {
-            let period = start_ms.div_euclid(period_ms) * period_ms;
-            if !(from_ms..to_ms).contains(&period) {
-                continue;
+        self.write_logged();
+        let mut periods: BTreeMap<i64, Period> = BTreeMap::new();
+        match self.values(metric, from_ms, to_ms.saturating_add(period_ms)) {
+            Ok(values) => {
+                for (minute_ms, value, times) in values {
+                    let period = minute_ms.div_euclid(period_ms) * period_ms;
+                    if (from_ms..to_ms).contains(&period) {
+                        periods.entry(period).or_default().record(value, times);
+                    }
+                }
             }
-            let into = periods.entry(period).or_default();
-            for (&value, &times) in &minute.values {
-                into.record(value, times);
-            }
+            Err(error) => tracing::warn!(%error, "metrics could not be read"),
         }
-        Some(periods.into_iter().map(|(start_ms, minute)| (start_ms, statistic.of(&minute))).collect())
+        Some(periods.into_iter().map(|(start_ms, period)| (start_ms, statistic.of(&period))).collect())
+    }
+
+    /// The values of a metric in the minutes that begin in `from_ms..to_ms`, with how often each was seen.
+    fn values(
+        &self,
+        metric: &MetricName,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> rusqlite::Result<Vec<(i64, u64, u64)>> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = connection.prepare_cached(
+            "SELECT minute_ms, value, times FROM metric_values JOIN metrics ON id = metric
+             WHERE namespace = ? AND name = ? AND dimensions = ? AND minute_ms >= ? AND minute_ms < ?",
+        )?;
+        let wanted = params![metric.namespace, metric.name, dimensions_text(metric), from_ms, to_ms];
+        statement.query_map(wanted, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
     }
 
     /// The names of all metrics.
     pub fn names(&self) -> Vec<MetricName> {
-        self.series.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.write_logged();
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = || -> rusqlite::Result<Vec<MetricName>> {
+            let query =
+                "SELECT namespace, name, dimensions FROM metrics ORDER BY namespace, name, dimensions";
+            let mut statement = connection.prepare_cached(query)?;
+            let names = statement.query_map([], |row| {
+                let dimensions = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
+                Ok(MetricName { namespace: row.get(0)?, name: row.get(1)?, dimensions })
+            })?;
+            names.collect()
+        };
+        read().unwrap_or_else(|error| {
+            tracing::warn!(%error, "metrics could not be read");
+            Vec::new()
+        })
     }
+}
+
+fn dimensions_text(metric: &MetricName) -> String {
+    serde_json::to_string(&metric.dimensions).unwrap_or_default()
+}
+
+fn insert(
+    connection: &mut Connection,
+    taken: &BTreeMap<MetricName, BTreeMap<(i64, u64), u64>>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for (metric, values) in taken {
+        let dimensions = dimensions_text(metric);
+        let named = params![metric.namespace, metric.name, dimensions];
+        transaction
+            .prepare_cached("INSERT OR IGNORE INTO metrics (namespace, name, dimensions) VALUES (?, ?, ?)")?
+            .execute(named)?;
+        let id: i64 = transaction
+            .prepare_cached("SELECT id FROM metrics WHERE namespace = ? AND name = ? AND dimensions = ?")?
+            .query_row(named, |row| row.get(0))?;
+        let mut statement = transaction.prepare_cached(
+            "INSERT INTO metric_values VALUES (?, ?, ?, ?)
+             ON CONFLICT (metric, minute_ms, value) DO UPDATE SET times = times + excluded.times",
+        )?;
+        for ((minute_ms, value), times) in values {
+            let value = i64::try_from(*value).unwrap_or(i64::MAX);
+            statement.execute(params![id, minute_ms, value, i64::try_from(*times).unwrap_or(i64::MAX)])?;
+        }
+        let newest_ms = values.last_key_value().map_or(0, |((minute_ms, _), _)| *minute_ms);
+        transaction
+            .prepare_cached("DELETE FROM metric_values WHERE metric = ? AND minute_ms < ?")?
+            .execute(params![id, newest_ms - RETENTION_MS])?;
+    }
+    transaction.commit()
 }
 
 #[derive(Clone, Copy)]
@@ -162,14 +303,14 @@ impl Statistic {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a double is what CloudWatch answers with")]
-    fn of(self, minute: &Minute) -> f64 {
+    fn of(self, period: &Period) -> f64 {
         match self {
-            Self::Sum => minute.sum() as f64,
-            Self::SampleCount => minute.count() as f64,
-            Self::Average => minute.sum() as f64 / minute.count().max(1) as f64,
-            Self::Minimum => minute.values.first_key_value().map_or(0, |(value, _)| *value) as f64,
-            Self::Maximum => minute.values.last_key_value().map_or(0, |(value, _)| *value) as f64,
-            Self::Percentile(percentile) => minute.at_percentile(percentile) as f64,
+            Self::Sum => period.sum() as f64,
+            Self::SampleCount => period.count() as f64,
+            Self::Average => period.sum() as f64 / period.count().max(1) as f64,
+            Self::Minimum => period.values.first_key_value().map_or(0, |(value, _)| *value) as f64,
+            Self::Maximum => period.values.last_key_value().map_or(0, |(value, _)| *value) as f64,
+            Self::Percentile(percentile) => period.at_percentile(percentile) as f64,
         }
     }
 }
@@ -204,5 +345,37 @@ mod tests {
             store.statistic(&metric, statistic, MINUTE_MS, 0, 600_000).unwrap()[&60_000]
         };
         assert_eq!((value("Calls", "Sum"), value("Wait", "Average")), (7.0, 2.0));
+    }
+
+    #[test]
+    fn metrics_are_there_again_after_a_restart_for_fifteen_days() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.sqlite");
+        let metric = MetricName::new("N", "Wait", [("Service", "x")]);
+        let open = || MetricStore::open(&path).unwrap();
+        let sums = |store: &MetricStore| store.statistic(&metric, "Sum", MINUTE_MS, 0, i64::MAX / 2).unwrap();
+        let store = open();
+        store.record(metric.clone(), 60_000, [2, 2, 3]);
+        store.write().unwrap();
+        store.record(metric.clone(), 60_000, [2]);
+        store.write().unwrap();
+        drop(store);
+        let store = open();
+        assert_eq!(sums(&store), BTreeMap::from([(60_000, 9.0)]));
+        assert_eq!(store.names(), [metric.clone()]);
+        let later_ms = 60_000 + RETENTION_MS;
+        store.record(metric.clone(), later_ms, [1]);
+        assert_eq!(sums(&store).len(), 2, "fifteen days are kept");
+        store.record(metric.clone(), later_ms + MINUTE_MS, [1]);
+        assert_eq!(sums(&store).into_keys().collect::<Vec<_>>(), [later_ms, later_ms + MINUTE_MS]);
+    }
+
+    #[test]
+    fn much_is_written_before_it_fills_the_memory() {
+        let store = MetricStore::default();
+        let metric = MetricName::new("N", "Wait", [("Service", "x")]);
+        store.record(metric.clone(), 0, 0..=MAX_WAITING as u64);
+        assert!(store.waiting.lock().unwrap().is_empty());
+        assert_eq!(store.statistic(&metric, "SampleCount", MINUTE_MS, 0, 1).unwrap()[&0], 10_001.0);
     }
 }

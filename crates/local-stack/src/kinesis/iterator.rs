@@ -44,17 +44,30 @@ impl ShardIterator {
     /// # Errors
     /// When it was not handed out by this service, or too long ago.
     pub fn from_token(token: &str, now_ms: i64) -> Result<Self, KinesisError> {
-        let iterator: Self = URL_SAFE_NO_PAD
-            .decode(token)
-            .ok()
-            .and_then(|json| serde_json::from_slice(&json).ok())
-            .ok_or_else(|| {
-                KinesisError::invalid("the shard iterator is none that this service handed out")
-            })?;
+        let iterator = decoded(token).ok_or_else(|| KinesisError::invalid("Invalid ShardIterator."))?;
         if now_ms - iterator.issued_ms > ITERATOR_LIFETIME_MS {
-            let message = "the shard iterator is older than 5 minutes; get a new one".to_owned();
-            return Err(KinesisError { code: "ExpiredIteratorException", message });
+            return Err(KinesisError::expired_iterator(format!(
+                "Iterator expired. The iterator was created at time {} while right now it is {} which is further in the future than the tolerated delay of {ITERATOR_LIFETIME_MS} milliseconds.",
+                shown(iterator.issued_ms),
+                shown(now_ms)
+            )));
         }
         Ok(iterator)
     }
+}
+
+fn decoded(token: &str) -> Option<ShardIterator> {
+    let json = URL_SAFE_NO_PAD.decode(token).ok()?;
+    serde_json::from_slice(&json).ok()
+}
+
+/// The stream that a token reads.
+pub fn stream_of_iterator(token: &str) -> Option<String> {
+    decoded(token).map(|iterator| iterator.stream)
+}
+
+/// A time as the service writes it in its messages.
+fn shown(ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    time.strftime("%a %b %d %H:%M:%S UTC %Y").to_string()
 }

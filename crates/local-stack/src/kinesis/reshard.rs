@@ -2,9 +2,12 @@
 
 use std::cmp::Ordering;
 
+use rusqlite::Connection;
+
 use super::error::KinesisError;
 use super::shard::{Shard, parse_hash_key};
-use super::store::{KinesisStore, close_shard, find_shard, insert_shard};
+use super::store::{KinesisStore, close_shard, find_shard, insert_shard, require_room, shards};
+use crate::api::identity::ACCOUNT_ID;
 
 impl KinesisStore {
     /// Closes a shard and opens two that share its hash keys.
@@ -17,12 +20,13 @@ impl KinesisStore {
     ) -> Result<(), KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
-        let shard = find_shard(&transaction, stream, shard_id)?;
-        require_open(&shard)?;
+        let shard = shard_to_change(&transaction, stream, shard_id)?;
+        require_open(stream, &shard)?;
+        require_room(&transaction, 1)?;
         let middle = parse_hash_key(new_starting_hash_key)?;
-        if middle <= shard.start_hash_key || middle > shard.end_hash_key {
+        if middle <= shard.start_hash_key.saturating_add(1) || middle >= shard.end_hash_key {
             return Err(KinesisError::invalid(format!(
-                "the new starting hash key {middle} has to be above {} and at most {}",
+                "NewStartingHashKey {middle} used in SplitShard() on shard {shard_id} in stream {stream} under account {ACCOUNT_ID} is not both greater than one plus the shard's StartingHashKey {} and less than the shard's EndingHashKey {}.",
                 shard.start_hash_key, shard.end_hash_key
             )));
         }
@@ -44,19 +48,21 @@ impl KinesisStore {
     ) -> Result<(), KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
-        let (shard, adjacent) =
-            (find_shard(&transaction, stream, shard_id)?, find_shard(&transaction, stream, adjacent_id)?);
+        let (shard, adjacent) = (
+            shard_to_change(&transaction, stream, shard_id)?,
+            shard_to_change(&transaction, stream, adjacent_id)?,
+        );
         let (low, high) = if shard.start_hash_key < adjacent.start_hash_key {
             (&shard, &adjacent)
         } else {
             (&adjacent, &shard)
         };
         for shard in [low, high] {
-            require_open(shard)?;
+            require_open(stream, shard)?;
         }
         if low.end_hash_key.checked_add(1) != Some(high.start_hash_key) {
             return Err(KinesisError::invalid(format!(
-                "the shards {shard_id} and {adjacent_id} are not adjacent"
+                "Shards {shard_id} and {adjacent_id} in stream {stream} under account {ACCOUNT_ID} are not an adjacent pair of shards eligible for merging"
             )));
         }
         let mut created_ms = now_ms;
@@ -74,7 +80,7 @@ impl KinesisStore {
     /// narrowest neighbours are merged, so that shards stay of like width.
     ///
     /// Source: Kinesis API Reference, `UpdateShardCount`: at most double and at
-    /// least half of the present number in one request.
+    /// least half of the present number in one request, and ten requests in 24 hours.
     pub fn update_shard_count(
         &self,
         stream: &str,
@@ -82,6 +88,7 @@ impl KinesisStore {
         now_ms: i64,
     ) -> Result<usize, KinesisError> {
         let before = self.open_shards(stream)?.len();
+        require_room(&self.lock(), target.saturating_sub(before))?;
         if target > 2 * before || target < before.div_ceil(2) {
             return Err(KinesisError::invalid(format!(
                 "{before} shards can become {} to {} in one request, not {target}",
@@ -118,14 +125,26 @@ impl KinesisStore {
     }
 }
 
+/// Source of the words: an answer of AWS, as moto's `tests/test_kinesis` records it.
+fn shard_to_change(connection: &Connection, stream: &str, shard_id: &str) -> Result<Shard, KinesisError> {
+    find_shard(connection, stream, shard_id).map_err(|error| match error.code {
+        "ResourceNotFoundException" if shards(connection, stream).is_ok() => {
+            KinesisError::no_shard_to_change(stream, shard_id)
+        }
+        _ => error,
+    })
+}
+
 fn width(shard: &Shard) -> u128 {
     shard.end_hash_key - shard.start_hash_key
 }
 
-fn require_open(shard: &Shard) -> Result<(), KinesisError> {
+fn require_open(stream: &str, shard: &Shard) -> Result<(), KinesisError> {
     if shard.is_open() {
-        Ok(())
-    } else {
-        Err(KinesisError::invalid(format!("the shard {} is closed", shard.shard_id)))
+        return Ok(());
     }
+    Err(KinesisError::invalid(format!(
+        "Shard {} in stream {stream} under account {ACCOUNT_ID} has already been merged or split, and thus is not eligible for merging or splitting.",
+        shard.shard_id
+    )))
 }

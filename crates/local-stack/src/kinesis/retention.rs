@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::KinesisError;
+use super::shard::Shard;
 use super::store::KinesisStore;
+use crate::api::identity::ACCOUNT_ID;
 
 /// Bounds of the retention period, in hours. Source: Kinesis API Reference,
 /// `IncreaseStreamRetentionPeriod` and `DecreaseStreamRetentionPeriod`.
@@ -40,22 +42,7 @@ impl KinesisStore {
         let mut connection = self.lock();
         require_active(&connection, stream, now_ms)?;
         let present = retention_hours(&connection, stream)?;
-        if !RETENTION_HOURS.contains(&hours) {
-            return Err(KinesisError::invalid(format!(
-                "a retention period of {hours} hours is not possible; it has to be {} to {} hours",
-                RETENTION_HOURS.start(),
-                RETENTION_HOURS.end()
-            )));
-        }
-        let (fits, wanted) = match change {
-            RetentionChange::Increase => (hours > present, "more"),
-            RetentionChange::Decrease => (hours < present, "fewer"),
-        };
-        if !fits {
-            return Err(KinesisError::invalid(format!(
-                "the stream {stream} keeps records for {present} hours; {hours} hours are not {wanted}"
-            )));
-        }
+        check_hours(stream, change, present, hours)?;
         let transaction = connection.transaction()?;
         transaction.execute(
             "DELETE FROM records WHERE stream = ? AND arrived_ms < ?",
@@ -72,6 +59,22 @@ impl KinesisStore {
                      (SELECT retention_hours FROM streams WHERE name = records.stream)";
         self.lock().execute(query, [now_ms, HOUR_MS])?;
         Ok(())
+    }
+
+    /// The arrival before which records of a stream have expired, in milliseconds since 1970.
+    pub(super) fn horizon_ms(&self, stream: &str, now_ms: i64) -> Result<i64, KinesisError> {
+        horizon_ms(&self.lock(), stream, now_ms)
+    }
+
+    /// The shards of a stream, without those that were closed before the
+    /// oldest record that the stream keeps.
+    ///
+    /// Source: Kinesis API Reference, `ListShards`: "This action does not list expired shards".
+    pub(super) fn unexpired_shards(&self, stream: &str, now_ms: i64) -> Result<Vec<Shard>, KinesisError> {
+        let horizon_ms = self.horizon_ms(stream, now_ms)?;
+        let mut shards = self.shards(stream)?;
+        shards.retain(|shard| shard.closed_ms.is_none_or(|closed_ms| closed_ms >= horizon_ms));
+        Ok(shards)
     }
 
     /// Whether the stream has the status `UPDATING` at `now_ms`, in milliseconds since 1970.
@@ -96,6 +99,32 @@ impl KinesisStore {
     }
 }
 
+/// Source of the words: answers of AWS, as moto's `tests/test_kinesis` records them.
+fn check_hours(stream: &str, change: RetentionChange, present: i64, hours: i64) -> Result<(), KinesisError> {
+    let (least, most) = (RETENTION_HOURS.start(), RETENTION_HOURS.end());
+    let problem = if hours < *least {
+        format!(
+            "Minimum allowed retention period is {least} hours. Requested retention period ({hours} hours) is too short."
+        )
+    } else if hours > *most {
+        format!(
+            "Maximum allowed retention period is {most} hours. Requested retention period ({hours} hours) is too long."
+        )
+    } else {
+        let (fits, wrong, other) = match change {
+            RetentionChange::Increase => (hours >= present, "shorter", "Decrease"),
+            RetentionChange::Decrease => (hours <= present, "longer", "Increase"),
+        };
+        if fits {
+            return Ok(());
+        }
+        format!(
+            "Requested retention period ({hours} hours) for stream {stream} can not be {wrong} than existing retention period ({present} hours). Use {other}RetentionPeriod API."
+        )
+    };
+    Err(KinesisError::invalid(problem))
+}
+
 /// The arrival before which records of a stream have expired, in milliseconds since 1970.
 pub(super) fn horizon_ms(connection: &Connection, stream: &str, now_ms: i64) -> Result<i64, KinesisError> {
     Ok(now_ms - retention_hours(connection, stream)? * HOUR_MS)
@@ -114,13 +143,14 @@ fn column(connection: &Connection, query: &str, stream: &str) -> Result<i64, Kin
         .prepare_cached(query)?
         .query_row([stream], |row| row.get(0))
         .optional()?
-        .ok_or_else(|| KinesisError::not_found(format!("there is no stream {stream}")))
+        .ok_or_else(|| KinesisError::no_stream(stream))
 }
 
 fn require_active(connection: &Connection, stream: &str, now_ms: i64) -> Result<(), KinesisError> {
     if updating_until_ms(connection, stream)? <= now_ms {
         return Ok(());
     }
-    let message = format!("the stream {stream} is UPDATING; try again when it is ACTIVE");
-    Err(KinesisError { code: "ResourceInUseException", message })
+    Err(KinesisError::in_use(format!(
+        "Stream {stream} under account {ACCOUNT_ID} not ACTIVE, instead in state UPDATING"
+    )))
 }

@@ -35,6 +35,15 @@ impl SequencePosition {
     }
 }
 
+/// The shard that a sequence number of this service names: its index, and the
+/// second in which it was created.
+pub fn shard_of(digits: &str) -> Option<(i64, i64)> {
+    if digits.len() != 56 || !digits.starts_with("49") {
+        return None;
+    }
+    Some((digits.get(12..18)?.parse().ok()?, digits.get(2..12)?.parse().ok()?))
+}
+
 /// The storage form of any sequence number.
 pub fn storage_form(digits: &str) -> Result<String, KinesisError> {
     SequenceNumber::parse(digits)

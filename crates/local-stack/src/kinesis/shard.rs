@@ -30,6 +30,8 @@ pub struct Shard {
     pub last_arrived_ms: i64,
     /// The sequence number at which it was closed, in storage form.
     pub ending_sequence: Option<String>,
+    /// When it was closed, in milliseconds since 1970.
+    pub closed_ms: Option<i64>,
 }
 
 /// The id of the shard with this index.
@@ -39,7 +41,7 @@ pub fn shard_id(index: i64) -> String {
 
 impl Shard {
     /// The columns that [`Self::from_row`] reads.
-    pub const COLUMNS: &str = "shard_id, shard_index, created_ms, start_hash, end_hash, parent, adjacent_parent, last_counter, last_arrived_ms, ending_sequence";
+    pub const COLUMNS: &str = "shard_id, shard_index, created_ms, start_hash, end_hash, parent, adjacent_parent, last_counter, last_arrived_ms, ending_sequence, closed_ms";
 
     /// Reads a row of the table of shards.
     pub fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -55,6 +57,7 @@ impl Shard {
             last_counter: row.get(7)?,
             last_arrived_ms: row.get(8)?,
             ending_sequence: row.get(9)?,
+            closed_ms: row.get(10)?,
         })
     }
 
@@ -100,18 +103,40 @@ pub fn hash_key(partition_key: &str, explicit: Option<&str>) -> Result<u128, Kin
 
 /// Reads a hash key: a decimal number below 2^128.
 pub fn parse_hash_key(digits: &str) -> Result<u128, KinesisError> {
-    digits
-        .parse()
-        .map_err(|_| KinesisError::invalid(format!("the hash key {digits:?} is not a number below 2^128")))
+    digits.parse().map_err(|_| {
+        KinesisError::invalid(format!(
+            "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was {digits}"
+        ))
+    })
 }
 
-/// Divides the hash keys evenly over `count` shards.
+/// Divides the hash keys over `count` shards: each has 2^128 / `count` of them,
+/// rounded down, and the last one the rest as well.
+///
+/// Source: answers of AWS, as kinesalite's `createStream` has them.
 pub fn even_ranges(count: u32) -> Vec<(u128, u128)> {
-    let width = u128::MAX / u128::from(count);
-    (0..u128::from(count))
-        .map(|index| {
-            let end = if index + 1 == u128::from(count) { u128::MAX } else { (index + 1) * width - 1 };
-            (index * width, end)
-        })
-        .collect()
+    if count == 1 {
+        return vec![(0, u128::MAX)];
+    }
+    let count = u128::from(count);
+    // 2^128 itself does not fit.
+    let width = u128::MAX / count + u128::from(u128::MAX % count == count - 1);
+    let end = |index: u128| if index + 1 == count { u128::MAX } else { (index + 1) * width - 1 };
+    (0..count).map(|index| (index * width, end(index))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_have_the_hash_keys_that_aws_gives_them() {
+        assert_eq!(even_ranges(1), [(0, u128::MAX)]);
+        let half = 170_141_183_460_469_231_731_687_303_715_884_105_728;
+        assert_eq!(even_ranges(2), [(0, half - 1), (half, u128::MAX)]);
+        let third = 113_427_455_640_312_821_154_458_202_477_256_070_485;
+        assert_eq!(even_ranges(3), [(0, third - 1), (third, 2 * third - 1), (2 * third, u128::MAX)]);
+        let quarter: u128 = 1 << 126;
+        assert_eq!(even_ranges(4)[2], (2 * quarter, 3 * quarter - 1));
+    }
 }

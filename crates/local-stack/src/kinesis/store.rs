@@ -10,24 +10,38 @@ use super::iterator::Position;
 use super::retention::horizon_ms;
 use super::sequence::{digits_of, storage_form};
 use super::shard::{Shard, even_ranges, hash_key, shard_id};
+use super::stream::StreamMode;
+use super::throughput::Throughput;
+use crate::api::identity::ACCOUNT_ID;
 
 /// The most bytes that one `GetRecords` returns. Source: API Reference.
 const MAX_READ_BYTES: usize = 10 << 20;
 
+/// The most open shards of an account. Source: Kinesis Developer Guide, "Quotas
+/// and limits", the default of most regions.
+pub(super) const SHARD_LIMIT: usize = 500;
+
+/// Counts the changes of the tables below.
+const SCHEMA_VERSION: i64 = 2;
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS streams (
-    name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL,
+    name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, mode TEXT NOT NULL, monitoring TEXT NOT NULL DEFAULT '',
     retention_hours INTEGER NOT NULL DEFAULT 24, updating_until_ms INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS shards (
     stream TEXT NOT NULL, shard_id TEXT NOT NULL, shard_index INTEGER NOT NULL, created_ms INTEGER NOT NULL,
     start_hash TEXT NOT NULL, end_hash TEXT NOT NULL, parent TEXT, adjacent_parent TEXT,
     last_counter INTEGER NOT NULL DEFAULT 0, last_arrived_ms INTEGER NOT NULL DEFAULT 0, ending_sequence TEXT,
-    PRIMARY KEY (stream, shard_id));
+    closed_ms INTEGER, PRIMARY KEY (stream, shard_id));
 CREATE TABLE IF NOT EXISTS records (
     stream TEXT NOT NULL, shard_id TEXT NOT NULL, sequence TEXT NOT NULL,
     partition_key TEXT NOT NULL, arrived_ms INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (stream, shard_id, sequence));
+CREATE TABLE IF NOT EXISTS tags (
+    stream TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (stream, key));
+CREATE TABLE IF NOT EXISTS changes (stream TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL);
 ";
+/// The tables that have rows of a stream.
+const TABLES_OF_STREAM: [&str; 4] = ["records", "shards", "tags", "changes"];
 
 /// A record to put.
 #[derive(Debug, Clone)]
@@ -38,6 +52,13 @@ pub struct NewRecord {
     pub explicit_hash_key: Option<String>,
     /// The bytes.
     pub data: Vec<u8>,
+}
+
+impl NewRecord {
+    /// Its size with its partition key, which counts.
+    pub fn bytes(&self) -> usize {
+        self.data.len() + self.partition_key.len()
+    }
 }
 
 /// A record as it is read.
@@ -68,6 +89,7 @@ pub struct ReadResult {
 #[derive(Debug)]
 pub struct KinesisStore {
     connection: Mutex<Connection>,
+    throughput: Throughput,
     update_ms: u64,
 }
 
@@ -81,8 +103,8 @@ impl KinesisStore {
         // Commits survive the end of the process; only a power cut may undo the last.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(Self { connection: Mutex::new(connection), update_ms: 0 })
+        prepare(&connection)?;
+        Ok(Self { connection: Mutex::new(connection), throughput: Throughput::default(), update_ms: 0 })
     }
 
     /// Lets streams be `UPDATING` for this long after a change, in
@@ -100,18 +122,30 @@ impl KinesisStore {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn throughput(&self) -> &Throughput {
+        &self.throughput
+    }
+
     /// Creates a stream of `shard_count` shards.
-    pub fn create_stream(&self, name: &str, shard_count: u32, now_ms: i64) -> Result<(), KinesisError> {
+    pub fn create_stream(
+        &self,
+        name: &str,
+        shard_count: u32,
+        mode: StreamMode,
+        now_ms: i64,
+    ) -> Result<(), KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         let created = transaction.execute(
-            "INSERT OR IGNORE INTO streams (name, created_ms) VALUES (?, ?)",
-            params![name, now_ms],
+            "INSERT OR IGNORE INTO streams (name, created_ms, mode) VALUES (?, ?, ?)",
+            params![name, now_ms, mode.name()],
         )?;
         if created == 0 {
-            let message = format!("the stream {name} exists already");
-            return Err(KinesisError { code: "ResourceInUseException", message });
+            return Err(KinesisError::in_use(format!(
+                "Stream {name} under account {ACCOUNT_ID} already exists."
+            )));
         }
+        require_room(&transaction, shard_count as usize)?;
         for range in even_ranges(shard_count) {
             insert_shard(&transaction, name, range, (None, None), now_ms)?;
         }
@@ -123,10 +157,11 @@ impl KinesisStore {
         let mut connection = self.lock();
         stream_created_ms(&connection, name)?;
         let transaction = connection.transaction()?;
-        for table in ["records", "shards"] {
+        for table in TABLES_OF_STREAM {
             transaction.execute(&format!("DELETE FROM {table} WHERE stream = ?"), [name])?;
         }
         transaction.execute("DELETE FROM streams WHERE name = ?", [name])?;
+        self.throughput.forget(name);
         Ok(transaction.commit()?)
     }
 
@@ -148,14 +183,14 @@ impl KinesisStore {
         shards(&self.lock(), stream)
     }
 
-    /// Puts records, all in one transaction, and returns the shard and the
-    /// sequence number of each, in storage form.
+    /// Puts records, all in one transaction, and returns for each the shard and
+    /// the sequence number, in storage form, or why its shard does not take it now.
     pub fn put(
         &self,
         stream: &str,
         records: &[NewRecord],
         now_ms: i64,
-    ) -> Result<Vec<(String, String)>, KinesisError> {
+    ) -> Result<Vec<Result<(String, String), KinesisError>>, KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         let mut shards = shards(&transaction, stream)?;
@@ -165,7 +200,11 @@ impl KinesisStore {
             let shard = shards
                 .iter_mut()
                 .find(|shard| shard.is_open() && shard.contains(hash_key))
-                .ok_or_else(|| KinesisError::not_found(format!("the stream {stream} has no open shard")))?;
+                .ok_or_else(|| KinesisError::no_stream(stream))?;
+            if let Err(refusal) = self.throughput.write(stream, &shard.shard_id, record.bytes(), now_ms) {
+                placed.push(Err(refusal));
+                continue;
+            }
             let position = shard.next(now_ms);
             let sequence = position.storage_form()?;
             transaction
@@ -173,7 +212,7 @@ impl KinesisStore {
                 .execute(params![stream, shard.shard_id, sequence, record.partition_key, position.arrived_ms, record.data])?;
             shard.last_counter = position.counter;
             shard.last_arrived_ms = position.arrived_ms;
-            placed.push((shard.shard_id.clone(), sequence));
+            placed.push(Ok((shard.shard_id.clone(), sequence)));
         }
         for shard in shards.iter().filter(|shard| shard.is_open()) {
             transaction
@@ -262,12 +301,34 @@ impl KinesisStore {
     }
 }
 
+/// Makes the tables of a new file.
+fn prepare(connection: &Connection) -> Result<(), KinesisError> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let is_new = !connection.table_exists(None, "streams")?;
+    if !is_new && version != SCHEMA_VERSION {
+        return Err(KinesisError::other_version());
+    }
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(connection.execute_batch(SCHEMA)?)
+}
+
+/// Refuses more shards than the account may have.
+pub(super) fn require_room(connection: &Connection, added: usize) -> Result<(), KinesisError> {
+    let query = "SELECT COUNT(*) FROM shards WHERE closed_ms IS NULL";
+    let open: i64 = connection.query_row(query, [], |row| row.get(0))?;
+    let open = usize::try_from(open).unwrap_or(0);
+    if open + added > SHARD_LIMIT {
+        return Err(KinesisError::too_many_shards(open, SHARD_LIMIT, added));
+    }
+    Ok(())
+}
+
 /// When a stream was created.
 pub(super) fn stream_created_ms(connection: &Connection, name: &str) -> Result<i64, KinesisError> {
     connection
         .query_row("SELECT created_ms FROM streams WHERE name = ?", [name], |row| row.get(0))
         .optional()?
-        .ok_or_else(|| KinesisError::not_found(format!("there is no stream {name}")))
+        .ok_or_else(|| KinesisError::no_stream(name))
 }
 
 /// The shards of a stream in the order of their creation.
@@ -284,7 +345,7 @@ pub(super) fn find_shard(connection: &Connection, stream: &str, wanted: &str) ->
     shards(connection, stream)?
         .into_iter()
         .find(|shard| shard.shard_id == wanted)
-        .ok_or_else(|| KinesisError::not_found(format!("the stream {stream} has no shard {wanted}")))
+        .ok_or_else(|| KinesisError::no_shard(stream, wanted))
 }
 
 /// Adds an open shard, whose index is the next free one.
@@ -313,8 +374,8 @@ pub(super) fn close_shard(
 ) -> Result<(), KinesisError> {
     let ending = storage_form(&shard.next(now_ms).digits())?;
     transaction.execute(
-        "UPDATE shards SET ending_sequence = ? WHERE stream = ? AND shard_id = ?",
-        params![ending, stream, shard.shard_id],
+        "UPDATE shards SET ending_sequence = ?, closed_ms = ? WHERE stream = ? AND shard_id = ?",
+        params![ending, now_ms, stream, shard.shard_id],
     )?;
     Ok(())
 }

@@ -5,14 +5,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::api::identity::{ACCOUNT_ID, REGION, arn};
+
 /// The ARN of a stream.
 pub(super) fn stream_arn(stream: &str) -> String {
-    format!("arn:aws:kinesis:us-east-1:000000000000:stream/{stream}")
+    arn("kinesis", &format!("stream/{stream}"))
 }
 
 /// The ARN of a function's alias, as the mapping has it.
 pub(super) fn function_arn(function: &str) -> String {
-    format!("arn:aws:lambda:us-east-1:000000000000:function:{function}:live")
+    arn("lambda", &format!("function:{function}:live"))
 }
 
 /// Builds the event for records of one shard.
@@ -39,8 +41,8 @@ pub fn kinesis_event(stream: &str, shard_id: &str, records: &[Record]) -> Value 
                 "eventVersion": "1.0",
                 "eventID": format!("{shard_id}:{}", record.sequence_number()),
                 "eventName": "aws:kinesis:record",
-                "invokeIdentityArn": "arn:aws:iam::000000000000:role/usage-consumer",
-                "awsRegion": "us-east-1",
+                "invokeIdentityArn": format!("arn:aws:iam::{ACCOUNT_ID}:role/usage-consumer"),
+                "awsRegion": REGION,
                 "eventSourceARN": source_arn,
             })
         })

@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use tokio::sync::{Mutex, mpsc, watch};
 
+use crate::api::identity::arn;
+
 /// What is given to the runtime.
 #[derive(Debug)]
 pub struct Invocation {
@@ -62,7 +64,7 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     let Some(invocation) = api.invocations.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{}", api.function_name);
+    let arn = arn("lambda", &format!("function:{}", api.function_name));
     let headers = [
         ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
         ("Lambda-Runtime-Deadline-Ms", invocation.deadline_ms.to_string()),

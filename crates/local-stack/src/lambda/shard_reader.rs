@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_kinesis::operation::get_records::GetRecordsError;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use bytes::Bytes;
 use lambda_support::clock::now_ms;
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::event::kinesis_event;
 use super::event_source_mapping::{MappingError, Shared};
@@ -18,6 +19,12 @@ use super::invocation_record::GiveUp;
 /// The most that an invocation may carry, in bytes of record data: 6 MiB less
 /// what base64 and JSON add. Source: Lambda quotas.
 const MAX_BATCH_BYTES: usize = 4 << 20;
+/// The most records of a read; batches are cut from them. Source: Kinesis API
+/// Reference, `GetRecords`.
+const MAX_READ_RECORDS: i32 = 10_000;
+/// The shortest time between two reads of a shard, which gives five in a
+/// second: one of them is left to others.
+const READ_INTERVAL: Duration = Duration::from_millis(250);
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(5);
 
@@ -40,20 +47,30 @@ impl Pending {
 pub async fn read_shard(shared: &Arc<Shared>, shard_id: &str) -> Result<(), MappingError> {
     let mut iterator = Some(start_iterator(shared, shard_id).await?);
     let mut buffer: VecDeque<Record> = VecDeque::new();
+    let mut reads = tokio::time::interval(READ_INTERVAL);
+    reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let mut window_ends = None;
         while buffer.len() < shared.settings.batch_size && bytes_of(&buffer) < MAX_BATCH_BYTES {
             let Some(token) = iterator.take() else { break };
-            let read =
-                shared.client.get_records().shard_iterator(token).limit(shared.read_limit()).send().await;
-            let read = match read {
+            reads.tick().await;
+            let request = shared.client.get_records().shard_iterator(&token).limit(MAX_READ_RECORDS);
+            let read = match request.send().await {
                 Ok(read) => read,
-                Err(error) if error.as_service_error().is_some_and(aws_sdk_kinesis::operation::get_records::GetRecordsError::is_expired_iterator_exception) => {
-                    buffer.clear();
-                    iterator = Some(start_iterator(shared, shard_id).await?);
+                Err(error) => {
+                    match error.as_service_error() {
+                        Some(GetRecordsError::ExpiredIteratorException(_)) => {
+                            buffer.clear();
+                            iterator = Some(start_iterator(shared, shard_id).await?);
+                        }
+                        // Others read the shard as well, or the last read was large.
+                        Some(GetRecordsError::ProvisionedThroughputExceededException(_)) => {
+                            iterator = Some(token)
+                        }
+                        _ => return Err(MappingError::stream("GetRecords", error)),
+                    }
                     continue;
                 }
-                Err(error) => return Err(MappingError::stream("GetRecords", error)),
             };
             let found_none = read.records.is_empty();
             buffer.extend(read.records);
@@ -193,10 +210,6 @@ fn first_failure(answer: &[u8], records: &[Record]) -> Option<usize> {
 }
 
 impl Shared {
-    fn read_limit(&self) -> i32 {
-        i32::try_from(self.settings.batch_size).unwrap_or(10_000).clamp(1, 10_000)
-    }
-
     /// How many records at the begin of a batch are older than the mapping
     /// lets them become. Source: Lambda API Reference, `MaximumRecordAgeInSeconds`.
     fn expired(&self, records: &[Record]) -> usize {

@@ -4,11 +4,18 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::listing::{ListRequest, element, not_offered};
 use super::store::{S3Error, S3Store};
+use crate::api::tables::S3;
+use crate::api::{Problem, Refusal, check_texts};
 
-/// Headers that change what `GetObject` answers; a request with one is refused.
+/// Headers of S3 that change nothing here: what is signed, who asks, and
+/// whether a checksum is wanted, which this service does not keep.
+const IGNORED_HEADERS: [&str; 5] =
+    ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token", "x-amz-user-agent", "x-amz-checksum-mode"];
+/// Further headers that change what `GetObject` answers; a request with one is refused.
 const CONDITIONS: [header::HeaderName; 5] = [
     header::RANGE,
     header::IF_MATCH,
@@ -18,12 +25,13 @@ const CONDITIONS: [header::HeaderName; 5] = [
 ];
 
 /// Answers a request.
-pub fn handle(store: &S3Store, parts: &Parts) -> Response {
+pub fn handle(store: &S3Store, parts: &Parts, request_id: &str) -> Response {
     answer(store, parts).unwrap_or_else(|error| {
         let mut xml = String::from(r#"<?xml version="1.0" encoding="UTF-8"?><Error>"#);
         element(&mut xml, "Code", error.code);
         element(&mut xml, "Message", &error.message);
         element(&mut xml, "Resource", parts.uri.path());
+        element(&mut xml, "RequestId", request_id);
         xml.push_str("</Error>");
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, [(header::CONTENT_TYPE, "application/xml")], xml).into_response()
@@ -35,31 +43,49 @@ fn answer(store: &S3Store, parts: &Parts) -> Result<Response, S3Error> {
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     let (bucket, key) = (decoded(bucket)?, decoded(key)?);
     let query = parts.uri.query().unwrap_or("");
-    let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     if bucket.is_empty() {
         return Err(not_offered(&format!("{} / without a bucket", parts.method)));
     }
-    if key.is_empty() {
-        if parts.method != Method::GET {
-            return Err(not_offered(&format!("{} of a bucket", parts.method)));
+    let operation = match (key.is_empty(), &parts.method) {
+        (true, &Method::GET) if query.split('&').any(|parameter| parameter == "list-type=2") => {
+            "ListObjectsV2"
         }
-        let xml = ListRequest::read(&parameters)?.answer(store, &bucket)?;
-        return Ok(([(header::CONTENT_TYPE, "application/xml")], xml).into_response());
-    }
-    // The SDKs name the operation in a parameter that S3 ignores.
-    if let Some((name, _)) = parameters.iter().find(|(name, _)| name != "x-id") {
-        return Err(not_offered(&format!("the parameter {name} of an object")));
-    }
-    refuse_conditions(&parts.headers)?;
-    match parts.method {
-        Method::GET => get(store, &bucket, &key),
-        Method::DELETE => store.delete(&bucket, &key).map(|()| StatusCode::NO_CONTENT.into_response()),
-        ref other => Err(not_offered(&format!("{other} of an object"))),
+        (true, &Method::GET) => return Err(not_offered("GET of a bucket without list-type=2")),
+        (false, &Method::GET) => "GetObject",
+        (false, &Method::DELETE) => "DeleteObject",
+        (true, other) => return Err(not_offered(&format!("{other} of a bucket"))),
+        (false, other) => return Err(not_offered(&format!("{other} of an object"))),
+    };
+    let parameters = form_urlencoded::parse(query.as_bytes()).into_owned();
+    // An empty one, which `aws s3 ls --recursive` sends, groups nothing.
+    let parameters = parameters.filter(|(name, value)| name != "delimiter" || !value.is_empty());
+    let mut parameters =
+        Value::Object(parameters.map(|(name, value)| (name, Value::String(value))).collect());
+    check_texts(&S3, operation, &mut parameters).map_err(refused)?;
+    refuse_headers(&parts.headers)?;
+    match operation {
+        "ListObjectsV2" => {
+            let xml = ListRequest::of(&parameters)?.answer(store, &bucket)?;
+            Ok(([(header::CONTENT_TYPE, "application/xml")], xml).into_response())
+        }
+        "GetObject" => get(store, &bucket, &key),
+        _ => store.delete(&bucket, &key).map(|()| StatusCode::NO_CONTENT.into_response()),
     }
 }
 
-fn refuse_conditions(headers: &HeaderMap) -> Result<(), S3Error> {
-    match CONDITIONS.iter().find(|name| headers.contains_key(*name)) {
+fn refused(Refusal { problem, message }: Refusal) -> S3Error {
+    match problem {
+        Problem::UnknownOperation | Problem::UnknownParameter => S3Error::new(501, "NotImplemented", message),
+        Problem::WrongType | Problem::BrokenLimit => S3Error::new(400, "InvalidArgument", message),
+    }
+}
+
+fn refuse_headers(headers: &HeaderMap) -> Result<(), S3Error> {
+    let is_refused = |name: &&header::HeaderName| {
+        CONDITIONS.contains(name)
+            || (name.as_str().starts_with("x-amz-") && !IGNORED_HEADERS.contains(&name.as_str()))
+    };
+    match headers.keys().find(is_refused) {
         Some(name) => Err(not_offered(&format!("the header {name}"))),
         None => Ok(()),
     }

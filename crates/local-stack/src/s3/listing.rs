@@ -5,13 +5,14 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::store::{ObjectSummary, S3Error, S3Store};
 
 /// Source: S3 API Reference, `ListObjectsV2`.
 const MAX_KEYS: usize = 1_000;
 
-/// The parameters that are understood.
+/// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListRequest {
     prefix: String,
@@ -21,38 +22,24 @@ pub struct ListRequest {
 }
 
 impl ListRequest {
-    /// Reads the parameters of a request.
+    /// Reads parameters that were held against the table.
     ///
     /// # Errors
-    /// When one is not understood.
-    pub fn read(parameters: &[(String, String)]) -> Result<Self, S3Error> {
-        let mut request =
-            Self { prefix: String::new(), after: String::new(), max_keys: MAX_KEYS, encodes_keys: false };
-        let (mut version, mut token) = (None, None);
-        let invalid = |message: String| S3Error::new(400, "InvalidArgument", message);
-        for (name, value) in parameters {
-            match name.as_str() {
-                "list-type" => version = Some(value.as_str()),
-                "prefix" => request.prefix.clone_from(value),
-                "start-after" => request.after.clone_from(value),
-                "continuation-token" => token = Some(last_key(value)?),
-                "max-keys" => {
-                    let number: usize =
-                        value.parse().map_err(|_| invalid(format!("max-keys is {value:?}")))?;
-                    request.max_keys = number.min(MAX_KEYS);
-                }
-                "encoding-type" if value == "url" => request.encodes_keys = true,
-                "x-id" => {}
-                "delimiter" if value.is_empty() => {}
-                other => return Err(not_offered(&format!("the parameter {other} with the value {value:?}"))),
-            }
-        }
-        if version != Some("2") {
-            return Err(not_offered("listing otherwise than with list-type=2"));
-        }
+    /// When the token is none of this service.
+    pub fn of(parameters: &Value) -> Result<Self, S3Error> {
+        let text = |name: &str| parameters[name].as_str().unwrap_or_default().to_owned();
+        let max_keys = parameters["max-keys"].as_u64().and_then(|number| usize::try_from(number).ok());
         // A token goes on where a listing ended, whatever start-after says.
-        request.after = token.unwrap_or(request.after);
-        Ok(request)
+        let after = match parameters["continuation-token"].as_str() {
+            Some(token) => last_key(token)?,
+            None => text("start-after"),
+        };
+        Ok(Self {
+            prefix: text("prefix"),
+            after,
+            max_keys: max_keys.unwrap_or(MAX_KEYS).min(MAX_KEYS),
+            encodes_keys: parameters["encoding-type"].is_string(),
+        })
     }
 
     /// Answers it.
@@ -113,7 +100,7 @@ impl ListRequest {
 /// An answer for what S3 offers and this emulation does not.
 pub fn not_offered(what: &str) -> S3Error {
     let message = format!(
-        "the local stack does not offer {what}: only ListObjectsV2 (prefix, start-after, max-keys, continuation-token, encoding-type), GetObject of the whole object and DeleteObject, with the bucket in the path"
+        "the local stack does not offer {what}: only ListObjectsV2, GetObject of the whole object and DeleteObject, with the bucket in the path"
     );
     S3Error::new(501, "NotImplemented", message)
 }

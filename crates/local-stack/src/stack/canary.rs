@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::error::StartError;
 use super::options::UsageCanary;
+use super::ports::listen;
 use super::resources::USAGE_TABLE;
 use super::serve_on_loopback;
 
@@ -54,7 +55,7 @@ pub(super) async fn prepare(
     let Some(options) = options else { return Ok(None) };
     let secret = format!("canary_{:064x}", rand::rng().random::<u128>());
     set_secret(keys, &secret).await.map_err(|source| StartError::CanaryKey { source })?;
-    let extension = serve_on_loopback(servers, 0, extension(secret)).await?;
+    let extension = serve_on_loopback(servers, listen(0).await?, extension(secret));
     let port = extension.rsplit_once(':').map_or("", |(_, port)| port);
     let timeout_ms = options.timeout_ms.to_string();
     let environment = [

@@ -7,6 +7,7 @@ mod endpoints;
 mod error;
 mod functions;
 mod options;
+mod ports;
 mod resources;
 mod schedule;
 mod services;
@@ -34,6 +35,7 @@ pub use resources::{
     ON_FAILURE_BUCKET, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
 
+use crate::api::identity::ACCOUNT_ID;
 use crate::authorization::{AnswerCache, Authorization};
 use crate::backend;
 use crate::dashboard::DashboardPage;
@@ -49,15 +51,15 @@ use crate::log_group::LogGroup;
 use crate::logs::{Destination, LogsService};
 use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
-use crate::queues::ACCOUNT_ID;
 use crate::s3::S3Store;
 use crate::subscription::{Subscription, SubscriptionSettings};
 use backlog::Backlog;
 use control::Control;
 use error::part;
 use functions::{Functions, functions};
+use ports::{Ports, listen};
 use resources::MAPPING_UUID;
-use schedule::{HOUR, invoke_every, watch_queues};
+use schedule::{HOUR, invoke_every, watch_queues, write_metrics};
 use services::Services;
 
 /// A running stack.
@@ -96,6 +98,8 @@ pub struct LocalStack {
     pub faults: Arc<Faults>,
     /// Deletes the items whose time to live is over, when it is asked to.
     pub expiry: Expiry,
+    /// What could not have the port that it had before, a sentence each.
+    pub moved: Vec<String>,
     backlog: Backlog,
     mapping_settings: MappingSettings,
     mapping: Option<EventSourceMapping>,
@@ -113,7 +117,8 @@ impl LocalStack {
         let folder = &options.data_folder;
         let lock = lock_folder(folder)?;
         let mut servers = JoinSet::new();
-        let services = Box::pin(Services::start(&options, &mut servers)).await?;
+        let mut ports = Ports::of_folder(folder);
+        let services = Box::pin(Services::start(&options, &mut ports, &mut servers)).await?;
         let Services { aws_endpoint_url, ledger_client, kinesis, faults, notifications, .. } = services;
         let Services { answers, log_group, logs, metrics, clients, s3, expiry, stream_arn, .. } = services;
         let topics = resources::create_topics(&aws_sdk_sns::Client::new(&clients)).await?;
@@ -123,7 +128,7 @@ impl LocalStack {
         let keys = demo_keys::read_or_create(folder, options.demo_keys, &key_store, now_ms()).await?;
 
         let quarantine_queue_url = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{QUARANTINE_QUEUE}");
-        let (gateway_listener, gateway_address) = listen(options.gateway_port).await?;
+        let (gateway_listener, gateway_address) = ports.listen("the gateway", options.gateway_port).await?;
         let gateway_url = format!("http://{gateway_address}");
         let canary = canary::prepare(options.usage_canary, &gateway_url, &key_store, &mut servers).await?;
         let urls = [aws_endpoint_url.as_str(), &quarantine_queue_url];
@@ -142,7 +147,7 @@ impl LocalStack {
 
         let backend = match options.backend.clone() {
             Some(backend) => backend,
-            None => serve_on_loopback(&mut servers, 0, backend::router()).await?,
+            None => serve_on_loopback(&mut servers, listen(0).await?, backend::router()),
         };
         let (stop_gateway, mut stopped) = watch::channel(false);
         let gateway = gateway(&options, &functions, backend, answers, &log_group, &metrics);
@@ -157,17 +162,20 @@ impl LocalStack {
             keys: key_store.clone(),
             log_answers: Arc::default(),
         };
-        let dashboard = serve_on_loopback(&mut servers, options.dashboard_port, page.router()).await?;
+        let page_listener = ports.listen("the dashboard", options.dashboard_port).await?;
+        let dashboard = serve_on_loopback(&mut servers, page_listener, page.router());
         let control = Control {
             faults: faults.clone(),
             functions: functions.all(),
             backlog: backlog.clone(),
             expiry: expiry.clone(),
         };
-        let control = serve_on_loopback(&mut servers, 0, control.router()).await?;
+        let control_listener = ports.listen("the control endpoint", 0).await?;
+        let control = serve_on_loopback(&mut servers, control_listener, control.router());
         start_schedules(&options, &functions, &mut servers);
         let sqs = aws_sdk_sqs::Client::new(&clients);
         servers.spawn(watch_queues(sqs, aws_endpoint_url.clone(), metrics.store().clone()));
+        servers.spawn(write_metrics(metrics.store().clone()));
 
         let endpoints = Endpoints {
             gateway: gateway_url,
@@ -204,6 +212,7 @@ impl LocalStack {
             ledger_client,
             faults,
             expiry,
+            moved: ports.moved,
             backlog,
             mapping_settings,
             mapping: None,
@@ -269,6 +278,7 @@ impl LocalStack {
             function.shut_down();
         }
         self.servers.shutdown().await;
+        self.metrics.store().write_logged();
         // A process that is started by another thread just now has inherited
         // the file, and would keep the folder locked until its binary runs.
         let _ = self.lock.unlock();
@@ -346,22 +356,14 @@ fn write_endpoints(folder: &Path, endpoints: &Endpoints) -> Result<(), StartErro
         .map_err(|source| StartError::Folder { folder: folder.display().to_string(), source })
 }
 
-async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
-    let error = |source| StartError::Port { port, source };
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(error)?;
-    let address = listener.local_addr().map_err(error)?;
-    Ok((listener, address))
-}
-
 /// Serves until the stack stops, and tells where.
-async fn serve_on_loopback(
+fn serve_on_loopback(
     servers: &mut JoinSet<()>,
-    port: u16,
+    (listener, address): (TcpListener, SocketAddr),
     router: Router,
-) -> Result<String, StartError> {
-    let (listener, address) = listen(port).await?;
+) -> String {
     servers.spawn(serve(listener, router, std::future::pending()));
-    Ok(format!("http://{address}"))
+    format!("http://{address}")
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) {

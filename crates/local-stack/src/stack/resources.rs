@@ -4,7 +4,7 @@ use lambda_support::clock::now_ms;
 use metering_aws::tables;
 
 use super::error::{StartError, part};
-use crate::kinesis::KinesisStore;
+use crate::kinesis::{KinesisStore, StreamMode};
 
 /// The usage ledger.
 pub const USAGE_TABLE: &str = "usage-local";
@@ -56,7 +56,9 @@ pub(super) async fn create_tables(dynamodb: &aws_sdk_dynamodb::Client) -> Result
 pub(super) fn create_stream(kinesis: &KinesisStore, shard_count: u32) -> Result<(), StartError> {
     let names = kinesis.stream_names().map_err(|error| part("Kinesis", error))?;
     if !names.iter().any(|name| name == STREAM) {
-        kinesis.create_stream(STREAM, shard_count, now_ms()).map_err(|error| part("the stream", error))?;
+        kinesis
+            .create_stream(STREAM, shard_count, StreamMode::Provisioned, now_ms())
+            .map_err(|error| part("the stream", error))?;
     }
     kinesis.trim(now_ms()).map_err(|error| part("the stream", error))
 }

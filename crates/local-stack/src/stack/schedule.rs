@@ -11,13 +11,15 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::resources::{DEAD_LETTER_QUEUE, QUARANTINE_QUEUE};
+use crate::api::identity::ACCOUNT_ID;
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::lambda::Function;
-use crate::queues::ACCOUNT_ID;
 
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 /// How often the queues are looked at; SQS itself tells their depth once a minute.
 const QUEUE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a metric is in memory only.
+const METRICS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Invokes a function again and again, as its schedule does on AWS: also while
 /// an earlier invocation is under way.
@@ -36,6 +38,18 @@ pub async fn invoke_every(function: Arc<Function>, interval: Duration) {
                 tracing::warn!(%error, "a scheduled function failed");
             }
         });
+    }
+}
+
+/// Writes the metrics to disk again and again.
+pub async fn write_metrics(metrics: Arc<MetricStore>) {
+    let mut times = tokio::time::interval(METRICS_INTERVAL);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        times.tick().await;
+        let metrics = metrics.clone();
+        // Where the write panics, the next one is tried.
+        let _ = tokio::task::spawn_blocking(move || metrics.write_logged()).await;
     }
 }
 

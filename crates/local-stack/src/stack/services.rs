@@ -9,8 +9,10 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::error::{StartError, part};
+use super::ports::{Ports, listen};
 use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP, ON_FAILURE_BUCKET, STREAM};
-use super::{LocalOptions, listen, resources, serve};
+use super::{LocalOptions, resources, serve};
+use crate::api::identity::ACCOUNT_ID;
 use crate::authorization::AnswerCache;
 use crate::aws_endpoint::{AwsEndpoint, database_client};
 use crate::expiry::Expiry;
@@ -21,8 +23,9 @@ use crate::log_group::LogGroup;
 use crate::logs::{LogsService, put_access_log_filters};
 use crate::metrics::MetricSink;
 use crate::notifications::Notifications;
-use crate::queues::{ACCOUNT_ID, Queues};
+use crate::queues::Queues;
 use crate::s3::S3Store;
+use crate::sns::Sns;
 
 /// The running services.
 pub(super) struct Services {
@@ -44,7 +47,11 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub async fn start(options: &LocalOptions, servers: &mut JoinSet<()>) -> Result<Self, StartError> {
+    pub async fn start(
+        options: &LocalOptions,
+        ports: &mut Ports,
+        servers: &mut JoinSet<()>,
+    ) -> Result<Self, StartError> {
         let folder = &options.data_folder;
         let database = dynoxide::Database::new(&folder.join("dynamodb.sqlite").to_string_lossy());
         let database = database.map_err(|error| part("DynamoDB", error.to_string()))?;
@@ -60,12 +67,11 @@ impl Services {
         let kinesis = Arc::new(kinesis.with_update_ms(options.stream_update_ms));
         resources::create_stream(&kinesis, options.shard_count)?;
         let faults = Arc::new(Faults::new(options.faults, options.fault_seed));
-        let queues =
-            Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS and SNS", error))?;
-        let queues = queues.with_faults(faults.clone());
+        let queues = Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS", error))?;
+        let queues = Arc::new(queues.with_faults(faults.clone()));
         let s3 = S3Store::open(&folder.join("s3"), &[ON_FAILURE_BUCKET]);
         let s3 = Arc::new(s3.map_err(|error| part("S3", error))?);
-        let (aws_listener, aws) = listen(options.aws_port).await?;
+        let (aws_listener, aws) = ports.listen("the AWS endpoint", options.aws_port).await?;
         let aws_endpoint_url = format!("http://{aws}");
         let clients = load_local(&aws_endpoint_url, COMMAND_PATIENCE).await;
         let dead_letters = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{DEAD_LETTER_QUEUE}");
@@ -74,6 +80,9 @@ impl Services {
             .map_err(|error| part("the notifications", error))?
             .with_dead_letters(sqs.clone(), dead_letters);
         let notifications = Arc::new(notifications);
+        let sns =
+            Sns::open(&folder.join("sns.sqlite"), notifications.clone(), queues.clone(), faults.clone())
+                .map_err(|error| part("SNS", error))?;
         let answers = Arc::new(AnswerCache::new(options.authorizer_cache_ttl_ms));
         let metrics = Arc::new(MetricSink::open(folder).map_err(|error| part("the metrics", error))?);
         let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP)
@@ -90,10 +99,10 @@ impl Services {
         let endpoint = AwsEndpoint {
             dynamodb,
             kinesis: kinesis.clone(),
-            queues: Arc::new(queues),
+            queues,
+            sns: Arc::new(sns),
             s3: s3.clone(),
             faults: faults.clone(),
-            notifications: notifications.clone(),
             answers: answers.clone(),
             logs: logs.clone(),
             metrics: metrics.store().clone(),
@@ -123,6 +132,6 @@ impl Services {
 /// The ARN of the stream, as Kinesis tells it.
 fn stream_arn(kinesis: &KinesisStore) -> Result<String, KinesisError> {
     let request = json!({"StreamName": STREAM});
-    let described = kinesis::handle(kinesis, "DescribeStreamSummary", &request, now_ms())?;
+    let described = kinesis::handle(kinesis, "DescribeStreamSummary", request, now_ms())?;
     Ok(described["StreamDescriptionSummary"]["StreamARN"].as_str().unwrap_or_default().to_owned())
 }

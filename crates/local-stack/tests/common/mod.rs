@@ -11,6 +11,7 @@ use local_stack::logs::LogsService;
 use local_stack::notifications::Notifications;
 use local_stack::queues::Queues;
 use local_stack::s3::S3Store;
+use local_stack::sns::Sns;
 use local_stack::stack::{LOG_GROUP, ON_FAILURE_BUCKET};
 
 /// Starts the AWS endpoint alone, on what is in the folder, and returns its URL.
@@ -26,10 +27,10 @@ pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
     let endpoint = AwsEndpoint {
         dynamodb: address,
         kinesis,
-        queues,
+        queues: queues.clone(),
+        sns: Arc::new(Sns::open(&folder.join("sns.sqlite"), notifications, queues, faults.clone()).unwrap()),
         s3: Arc::new(S3Store::open(&folder.join("s3"), &[ON_FAILURE_BUCKET]).unwrap()),
         faults,
-        notifications,
         answers: Arc::new(AnswerCache::new(0)),
         logs: Arc::new(LogsService::new(Arc::new(log_group))),
         metrics: Arc::default(),

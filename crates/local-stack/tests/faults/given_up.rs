@@ -122,7 +122,7 @@ async fn what_is_given_up_is_an_invocation_record_with_its_event_as_a_text() {
     let context = &record["requestContext"];
     assert_eq!(context["condition"], "RetryAttemptsExhausted");
     assert_eq!(context["approximateInvokeCount"], 3, "once and two retries");
-    let function = "arn:aws:lambda:us-east-1:000000000000:function:usage-consumer:live";
+    let function = "arn:aws:lambda:us-east-1:123456789012:function:usage-consumer:live";
     assert_eq!(context["functionArn"], function);
     let response = json!({"statusCode": 200, "executedVersion": "1", "functionError": "Unhandled"});
     assert_eq!(record["responseContext"], response);

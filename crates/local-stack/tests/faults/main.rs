@@ -10,4 +10,5 @@ mod given_up;
 mod memory;
 mod probe_stack;
 mod queues;
+mod restart;
 mod versions;

@@ -78,7 +78,7 @@ async fn messages_come_in_any_order_each_once_as_long_as_none_is_repeated() {
     let queue = Queue::with_messages(30, faults).await;
     let mut order = Vec::new();
     while order.len() < 30 {
-        order.extend(numbers(&queue.receive(0).await));
+        order.extend(numbers(&queue.receive(1).await));
     }
     assert!(!order.is_sorted(), "{order:?}");
     // The first answer has not just the first ten in another order.
@@ -91,17 +91,17 @@ async fn messages_come_in_any_order_each_once_as_long_as_none_is_repeated() {
 async fn a_message_is_handed_out_twice_and_comes_again_although_it_was_deleted() {
     let faults = FaultRates { repeated_message: 1.0, ..FaultRates::default() };
     let queue = Queue::with_messages(2, faults).await;
-    assert_eq!(numbers(&queue.receive(0).await), [0, 1]);
-    assert_eq!(numbers(&queue.receive(0).await), [0, 1], "both are still visible");
+    assert_eq!(numbers(&queue.receive(1).await), [0, 1]);
+    assert_eq!(numbers(&queue.receive(1).await), [0, 1], "both are still visible");
 
     queue.stack.faults.set(FaultRates { undeleted_message: 1.0, ..FaultRates::default() });
-    let received = queue.receive(0).await;
+    let received = queue.receive(1).await;
     queue.delete(&received[0].1).await;
-    let again = queue.receive(0).await;
+    let again = queue.receive(1).await;
     assert_eq!(numbers(&again), [0], "a copy survived");
     queue.stack.faults.set(FaultRates::default());
     queue.delete(&again[0].1).await;
-    assert!(queue.receive(0).await.is_empty());
+    assert!(queue.receive(1).await.is_empty());
     queue.stack.shut_down().await;
 }
 

@@ -1,0 +1,389 @@
+//! Holds a request against the table of its service.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use super::{Kind, Operation, Parameter, Service};
+
+/// The most broken limits that one answer tells. Source: answers of AWS, as
+/// kinesalite's tests record them.
+const MAX_TOLD: usize = 10;
+
+/// What is wrong with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// The service, or this stack, has no such operation.
+    UnknownOperation,
+    /// A parameter is not understood.
+    UnknownParameter,
+    /// A value is of the wrong kind.
+    WrongType,
+    /// A value is missing or breaks a limit.
+    BrokenLimit,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong.
+    pub problem: Problem,
+    /// The same for a person. What AWS says of a broken limit is said in its words.
+    pub message: String,
+}
+
+/// Checks the parameters of a request; those that are null are taken out.
+///
+/// # Errors
+/// When an operation or a parameter is not in the table, or breaks what the table says of it.
+pub fn check(service: &Service, operation: &str, request: &mut Value) -> Result<(), Refusal> {
+    Checker { from_texts: false, broken: Vec::new() }.run(service, operation, request)
+}
+
+/// Checks a request whose values are all texts, as those of the query
+/// protocol are; numbers, times and booleans are made of them.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_texts(service: &Service, operation: &str, request: &mut Value) -> Result<(), Refusal> {
+    Checker { from_texts: true, broken: Vec::new() }.run(service, operation, request)
+}
+
+struct Checker {
+    from_texts: bool,
+    broken: Vec<String>,
+}
+
+impl Checker {
+    fn run(mut self, service: &Service, operation: &str, request: &mut Value) -> Result<(), Refusal> {
+        let operation = service.operation(operation).ok_or_else(|| not_offered(service, operation))?;
+        let Value::Object(members) = request else {
+            return Err(wrong_type("the request is no structure"));
+        };
+        self.structure(operation, operation.parameters, members, "")?;
+        if self.broken.is_empty() {
+            return Ok(());
+        }
+        let count = self.broken.len();
+        let errors = if count == 1 { "error" } else { "errors" };
+        let message = format!("{count} validation {errors} detected: {}", self.broken.join("; "));
+        Err(Refusal { problem: Problem::BrokenLimit, message })
+    }
+
+    fn structure(
+        &mut self,
+        operation: &Operation,
+        parameters: &[Parameter],
+        members: &mut Map<String, Value>,
+        path: &str,
+    ) -> Result<(), Refusal> {
+        members.retain(|_, value| !value.is_null());
+        if let Some(name) = members.keys().find(|name| parameters.iter().all(|known| known.name != **name)) {
+            return Err(not_understood(operation, parameters, &joined(path, name)));
+        }
+        for parameter in parameters {
+            let path = joined(path, &lower_first(parameter.name));
+            match members.get_mut(parameter.name) {
+                Some(value) => self.value(operation, &parameter.kind, value, &path)?,
+                None if parameter.required => self.tell(&path, Some("null"), "Member must not be null"),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn value(
+        &mut self,
+        operation: &Operation,
+        kind: &Kind,
+        value: &mut Value,
+        path: &str,
+    ) -> Result<(), Refusal> {
+        if self.from_texts {
+            read_text(kind, value);
+        }
+        match (kind, value) {
+            (Kind::Text(least, most, pattern), Value::String(text)) => {
+                self.text(text, (*least, *most), pattern, path);
+            }
+            (Kind::Choice(choices), Value::String(text)) => {
+                if !choices.contains(&text.as_str()) {
+                    let wanted = format!("Member must satisfy enum value set: [{}]", choices.join(", "));
+                    self.tell(path, Some(&quoted(text)), &wanted);
+                }
+            }
+            (Kind::Integer(least, most), Value::Number(number)) => {
+                let number =
+                    number.as_i64().ok_or_else(|| wrong_type(&format!("{path} is no whole number")))?;
+                self.bounds(number, *least, *most, &quoted(&number.to_string()), "value", path);
+            }
+            (Kind::Time, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => {}
+            (Kind::Blob(most), Value::String(text)) => self.blob(text, *most, path)?,
+            (Kind::List(least, most, of), Value::Array(values)) => {
+                self.length(values.len(), (*least, *most), None, path);
+                for (place, value) in values.iter_mut().enumerate() {
+                    self.value(operation, of, value, &format!("{path}.{}.member", place + 1))?;
+                }
+            }
+            (Kind::Structure(parameters), Value::Object(members)) => {
+                self.structure(operation, parameters, members, path)?;
+            }
+            (Kind::Map(least, most, longest_name, longest_text), Value::Object(members)) => {
+                self.length(members.len(), (*least, *most), None, path);
+                self.map(members, *longest_name, *longest_text, path)?;
+            }
+            (kind, value) => {
+                return Err(wrong_type(&format!("{path} is {value}; it has to be {}", kind.words())));
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str, length: (usize, usize), pattern: &'static str, path: &str) {
+        let shown = quoted(text);
+        self.length(text.chars().count(), length, Some(&shown), path);
+        if !pattern.is_empty() && !matches(pattern, text) {
+            self.tell(
+                path,
+                Some(&shown),
+                &format!("Member must satisfy regular expression pattern: {pattern}"),
+            );
+        }
+    }
+
+    /// The length of what base64 stands for, without decoding it.
+    fn blob(&mut self, text: &str, most: usize, path: &str) -> Result<(), Refusal> {
+        // A blob is decoded once, where it is used; here only a small one is tried.
+        if !text.len().is_multiple_of(4) || (text.len() <= 64 && STANDARD.decode(text).is_err()) {
+            return Err(wrong_type(&format!("{path} is not base64")));
+        }
+        let padding = text.bytes().rev().take(2).filter(|byte| *byte == b'=').count();
+        self.length(text.len() / 4 * 3 - padding, (0, most), None, path);
+        Ok(())
+    }
+
+    fn map(
+        &mut self,
+        members: &Map<String, Value>,
+        longest_name: usize,
+        longest_text: usize,
+        path: &str,
+    ) -> Result<(), Refusal> {
+        for (name, value) in members {
+            let text = value.as_str().ok_or_else(|| wrong_type(&format!("{path}.{name} is no text")))?;
+            let lengths = [("keys", name, 1, longest_name), ("value", &text.to_owned(), 0, longest_text)];
+            for (what, text, least, most) in lengths {
+                if !(least..=most).contains(&text.chars().count()) {
+                    let wanted = format!(
+                        "Map {what} must satisfy constraint: [Member must have length less than or equal to {most}, Member must have length greater than or equal to {least}]"
+                    );
+                    self.tell(path, None, &wanted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn length(&mut self, length: usize, (least, most): (usize, usize), shown: Option<&str>, path: &str) {
+        let number = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+        let shown = shown.unwrap_or_default();
+        self.bounds(number(length), number(least), number(most), shown, "length", path);
+    }
+
+    fn bounds(&mut self, number: i64, least: i64, most: i64, shown: &str, what: &str, path: &str) {
+        let shown = (!shown.is_empty()).then_some(shown);
+        if number < least {
+            self.tell(path, shown, &format!("Member must have {what} greater than or equal to {least}"));
+        } else if number > most {
+            self.tell(path, shown, &format!("Member must have {what} less than or equal to {most}"));
+        }
+    }
+
+    /// A broken limit, in the words of AWS.
+    ///
+    /// Source: answers of AWS as moto's `tests/test_kinesis` and kinesalite's `validations` record them.
+    fn tell(&mut self, path: &str, shown: Option<&str>, wanted: &str) {
+        if self.broken.len() < MAX_TOLD {
+            let shown = shown.map(|shown| format!("{shown} ")).unwrap_or_default();
+            self.broken.push(format!("Value {shown}at '{path}' failed to satisfy constraint: {wanted}"));
+        }
+    }
+}
+
+impl Kind {
+    fn words(&self) -> &'static str {
+        match self {
+            Self::Text(..) | Self::Choice(_) => "a text",
+            Self::Integer(..) => "a whole number",
+            Self::Time => "a time in seconds since 1970",
+            Self::Boolean => "true or false",
+            Self::Blob(_) => "bytes in base64",
+            Self::List(..) => "a list",
+            Self::Structure(_) | Self::Map(..) => "a structure",
+        }
+    }
+}
+
+/// Makes a number, a time or a boolean of a text, where it is one.
+fn read_text(kind: &Kind, value: &mut Value) {
+    let Some(text) = value.as_str() else { return };
+    let read = match kind {
+        Kind::Integer(..) => text.parse::<i64>().ok().map(Value::from),
+        Kind::Boolean => text.parse::<bool>().ok().map(Value::from),
+        #[expect(clippy::cast_precision_loss, reason = "the protocols tell times as seconds in a double")]
+        Kind::Time => {
+            text.parse::<jiff::Timestamp>().ok().map(|time| (time.as_millisecond() as f64 / 1_000.0).into())
+        }
+        _ => None,
+    };
+    if let Some(read) = read {
+        *value = read;
+    }
+}
+
+fn not_offered(service: &Service, operation: &str) -> Refusal {
+    let offered: Vec<&str> = service.operations.iter().map(|operation| operation.name).collect();
+    let message = format!(
+        "the local stack does not offer {operation} of {}; it offers {}",
+        service.name,
+        offered.join(", ")
+    );
+    Refusal { problem: Problem::UnknownOperation, message }
+}
+
+fn not_understood(operation: &Operation, parameters: &[Parameter], path: &str) -> Refusal {
+    let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let message = format!(
+        "the local stack does not understand the parameter {path} of {}; it knows {known}",
+        operation.name
+    );
+    Refusal { problem: Problem::UnknownParameter, message }
+}
+
+fn wrong_type(message: &str) -> Refusal {
+    Refusal { problem: Problem::WrongType, message: message.to_owned() }
+}
+
+/// Whether all of a text matches a pattern of the table.
+fn matches(pattern: &'static str, text: &str) -> bool {
+    static PATTERNS: Mutex<Option<HashMap<&'static str, Regex>>> = Mutex::new(None);
+    let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
+    let compiled = patterns.get_or_insert_default().entry(pattern);
+    let compiled = compiled
+        .or_insert_with(|| Regex::new(&format!("^(?:{pattern})$")).expect("the table's patterns are valid"));
+    compiled.is_match(text)
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{text}'")
+}
+
+fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn lower_first(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{optional, required};
+    use serde_json::json;
+
+    const ENTRY: Kind =
+        Kind::Structure(&[required("Data", Kind::Blob(4)), optional("Key", Kind::Text(1, 3, "[a-z]+"))]);
+    const SERVICE: Service = Service {
+        id: "s",
+        name: "Service",
+        differs: "",
+        operations: &[Operation {
+            name: "Do",
+            parameters: &[
+                optional("Limit", Kind::Integer(1, 10)),
+                optional("Entries", Kind::List(1, 2, &ENTRY)),
+                optional("Type", Kind::Choice(&["A", "B"])),
+                optional("Tags", Kind::Map(1, 2, 3, 3)),
+                optional("At", Kind::Time),
+                optional("Dry", Kind::Boolean),
+            ],
+        }],
+    };
+
+    fn refused(mut request: Value) -> (Problem, String) {
+        let refusal = check(&SERVICE, "Do", &mut request).unwrap_err();
+        (refusal.problem, refusal.message)
+    }
+
+    fn broken(request: Value) -> String {
+        let (problem, message) = refused(request);
+        assert_eq!(problem, Problem::BrokenLimit, "{message}");
+        message
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_named_at_any_depth() {
+        let (problem, message) = refused(json!({"Limit": 1, "Filter": {}}));
+        assert_eq!(problem, Problem::UnknownParameter);
+        assert_eq!(
+            message,
+            "the local stack does not understand the parameter Filter of Do; it knows Limit, Entries, Type, Tags, At, Dry"
+        );
+        let (_, message) = refused(json!({"Entries": [{"Data": "eA=="}, {"Data": "eA==", "More": 1}]}));
+        assert!(message.contains("entries.2.member.More"), "{message}");
+        let unknown = check(&SERVICE, "Undo", &mut json!({})).unwrap_err();
+        assert_eq!(unknown.problem, Problem::UnknownOperation);
+        assert_eq!(unknown.message, "the local stack does not offer Undo of Service; it offers Do");
+    }
+
+    #[test]
+    fn a_broken_limit_is_told_in_the_words_of_aws() {
+        let below = "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1";
+        assert_eq!(broken(json!({"Limit": 0})), below);
+        let long = broken(json!({"Entries": [{"Data": "eHh4eHg="}]}));
+        assert_eq!(
+            long,
+            "1 validation error detected: Value at 'entries.1.member.data' failed to satisfy constraint: Member must have length less than or equal to 4"
+        );
+        let both = broken(json!({"Type": "C", "Entries": [{"Key": "A"}]}));
+        assert!(
+            both.starts_with("3 validation errors detected: Value null at 'entries.1.member.data'"),
+            "{both}"
+        );
+        assert!(both.contains(
+            "'C' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [A, B]"
+        ));
+        assert!(both.contains("regular expression pattern: [a-z]+"), "{both}");
+        assert!(broken(json!({"Tags": {"long": "x"}})).contains("Map keys must satisfy constraint"));
+        assert!(broken(json!({"Entries": []})).contains("length greater than or equal to 1"));
+    }
+
+    #[test]
+    fn a_wrong_kind_is_no_broken_limit() {
+        for request in [
+            json!({"Limit": "1"}),
+            json!({"Limit": 1.5}),
+            json!({"Entries": {}}),
+            json!({"Entries": [{"Data": "!"}]}),
+        ] {
+            assert_eq!(refused(request).0, Problem::WrongType);
+        }
+        let mut request = json!({"Limit": null, "At": 1.5});
+        check(&SERVICE, "Do", &mut request).unwrap();
+        assert_eq!(request, json!({"At": 1.5}), "null is no value");
+    }
+
+    #[test]
+    fn texts_of_the_query_protocol_become_what_the_table_says() {
+        let mut request = json!({"Limit": "7", "At": "2026-01-01T00:00:00Z", "Dry": "true"});
+        check_texts(&SERVICE, "Do", &mut request).unwrap();
+        assert_eq!(request, json!({"Limit": 7, "At": 1_767_225_600.0, "Dry": true}));
+    }
+}

@@ -1,0 +1,28 @@
+//! `docs/LOCAL_SERVICES.md`, from the tables.
+
+use std::fmt::Write;
+
+use super::Service;
+
+/// The document that lists what each service offers.
+pub fn listing(services: &[&Service]) -> String {
+    let mut text = String::from(
+        "# The services of `meter local`\n\n\
+         Generated from the tables in `crates/local-stack/src/api/tables`, which also decide what a request may\n\
+         have: an operation or a parameter that is not listed is refused by its name, never ignored. Write this\n\
+         file with `scripts/generate-stack-files.sh`.\n",
+    );
+    for service in services {
+        let _ = write!(text, "\n## {}\n\n{}\n", service.name, service.differs);
+        if !service.operations.is_empty() {
+            text.push_str("\n| operation | parameters |\n| --- | --- |\n");
+        }
+        for operation in service.operations {
+            let parameters: Vec<String> =
+                operation.parameters.iter().map(|parameter| format!("`{}`", parameter.name)).collect();
+            let parameters = if parameters.is_empty() { "none".to_owned() } else { parameters.join(", ") };
+            let _ = writeln!(text, "| `{}` | {parameters} |", operation.name);
+        }
+    }
+    text
+}

@@ -1,0 +1,13 @@
+//! The tables of the services.
+
+mod kinesis;
+mod others;
+
+pub use kinesis::{KINESIS, MAX_RECORD_BYTES};
+pub use others::{API_GATEWAY, CLOUDWATCH, DYNAMODB, LOGS, S3, SNS, SQS, STS};
+
+use super::Service;
+
+/// All services of the AWS endpoint.
+pub const SERVICES: [&Service; 9] =
+    [&API_GATEWAY, &CLOUDWATCH, &DYNAMODB, &KINESIS, &LOGS, &S3, &SNS, &SQS, &STS];

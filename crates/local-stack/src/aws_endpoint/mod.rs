@@ -1,0 +1,221 @@
+//! One endpoint for all services: what `AWS_ENDPOINT_URL` points at.
+//!
+//! A request names its service in the scope of its signature, and is answered
+//! in the protocol that it is written in, with an id of its own.
+
+mod cloudwatch;
+mod dynamodb;
+mod kinesis;
+mod protocol;
+mod sts;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use crate::api::identity::REGION;
+use crate::api::tables::{LOGS, SERVICES};
+use crate::api::{Problem, Refusal, check};
+use crate::authorization::AnswerCache;
+use crate::cloudwatch::MetricStore;
+use crate::faults::Faults;
+use crate::gateway::{API_ID, STAGE};
+use crate::kinesis::KinesisStore;
+use crate::lagging_index::LaggingIndex;
+use crate::logs::LogsService;
+use crate::queues::Queues;
+use crate::s3::{self, S3Store};
+use crate::sns::{Answer, Sns};
+use protocol::{Protocol, name_request, new_request_id, service_and_region, target};
+
+/// More than any request of these services may have.
+const MAX_BODY_BYTES: usize = 32 << 20;
+
+/// The services behind the endpoint.
+#[derive(Clone)]
+pub struct AwsEndpoint {
+    /// Where the embedded DynamoDB listens.
+    pub dynamodb: SocketAddr,
+    /// The streams.
+    pub kinesis: Arc<KinesisStore>,
+    /// The queues.
+    pub queues: Arc<Queues>,
+    /// The topics.
+    pub sns: Arc<Sns>,
+    /// The objects of S3, on disk.
+    pub s3: Arc<S3Store>,
+    /// What goes wrong on purpose.
+    pub faults: Arc<Faults>,
+    /// The gateway's cache of authorizer answers.
+    pub answers: Arc<AnswerCache>,
+    /// The access log.
+    pub logs: Arc<LogsService>,
+    /// The metrics.
+    pub metrics: Arc<MetricStore>,
+    /// The index of keys, where it lags.
+    pub lagging_index: Option<Arc<LaggingIndex>>,
+    /// Hands requests on to the embedded database.
+    pub client: DatabaseClient,
+}
+
+/// A client of the embedded database.
+pub type DatabaseClient = Client<HttpConnector, Full<Bytes>>;
+
+/// A client of the embedded database.
+pub fn database_client() -> DatabaseClient {
+    Client::builder(TokioExecutor::new()).build(HttpConnector::new())
+}
+
+/// A request whose service and protocol are known.
+struct Call {
+    parts: Parts,
+    body: Bytes,
+    protocol: Protocol,
+    request_id: String,
+}
+
+impl Call {
+    /// The operation that `X-Amz-Target` names.
+    fn operation(&self) -> &str {
+        target(&self.parts.headers).1
+    }
+
+    fn error(&self, status: StatusCode, code: &str, message: &str) -> Response {
+        self.protocol.error(status, code, message, &self.request_id)
+    }
+
+    fn bad_request(&self, code: &str, message: &str) -> Response {
+        self.error(StatusCode::BAD_REQUEST, code, message)
+    }
+}
+
+impl AwsEndpoint {
+    /// The router that answers for the services.
+    pub fn router(self) -> Router {
+        Router::new().fallback(serve).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(self)
+    }
+
+    async fn logs(&self, call: &Call) -> Response {
+        let mut request: Value = match serde_json::from_slice(&call.body) {
+            Ok(request) => request,
+            Err(error) => return call.bad_request("SerializationException", &error.to_string()),
+        };
+        if let Err(Refusal { problem, message }) = check(&LOGS, call.operation(), &mut request) {
+            let code = match problem {
+                Problem::UnknownOperation => "UnknownOperationException",
+                Problem::WrongType => "SerializationException",
+                Problem::UnknownParameter | Problem::BrokenLimit => "InvalidParameterException",
+            };
+            return call.bad_request(code, &message);
+        }
+        let (logs, operation) = (self.logs.clone(), call.operation().to_owned());
+        match tokio::task::spawn_blocking(move || logs.handle(&operation, &request)).await {
+            Ok(Ok(value)) => call.protocol.respond(StatusCode::OK, &value),
+            Ok(Err((code, message))) => call.bad_request(code, &message),
+            Err(error) => call.error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "ServiceUnavailableException",
+                &error.to_string(),
+            ),
+        }
+    }
+
+    async fn s3(&self, call: Call) -> Response {
+        let store = self.s3.clone();
+        let answer =
+            tokio::task::spawn_blocking(move || s3::handle(&store, &call.parts, &call.request_id)).await;
+        answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    }
+
+    async fn sns(&self, call: &Call) -> Response {
+        match self.sns.handle(&call.body).await {
+            Ok(Answer { action, write }) => call.protocol.respond_xml(&action, &call.request_id, write),
+            Err(error) => {
+                let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                call.error(status, error.code, &error.message)
+            }
+        }
+    }
+
+    /// The one operation of API Gateway that the meter uses.
+    fn api_gateway(&self, call: &Call) -> Response {
+        let cache = format!("/restapis/{API_ID}/stages/{STAGE}/cache/authorizers");
+        let is_flush = call.parts.method == http::Method::DELETE && call.parts.uri.path() == cache;
+        if is_flush && call.parts.uri.query().is_none() {
+            self.answers.flush();
+            return StatusCode::ACCEPTED.into_response();
+        }
+        let message = format!("the local stack offers DELETE {cache} only, without parameters");
+        call.error(StatusCode::NOT_FOUND, "NotFoundException", &message)
+    }
+}
+
+async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let (service, region) = service_and_region(&parts.headers);
+    let (service, region) = (service.to_owned(), region.map(str::to_owned));
+    let protocol = Protocol::of(&service, &parts);
+    let request_id = new_request_id();
+    let mut response = match body.collect().await {
+        Err(error) => {
+            protocol.error(StatusCode::BAD_REQUEST, "SerializationException", &error.to_string(), &request_id)
+        }
+        Ok(body) => {
+            let call = Call { parts, body: body.to_bytes(), protocol, request_id: request_id.clone() };
+            match region.filter(|region| region != REGION) {
+                Some(other) => wrong_region(&call, &service, &other),
+                None => answer(endpoint, &service, call).await,
+            }
+        }
+    };
+    name_request(&mut response, &service, &request_id);
+    response
+}
+
+async fn answer(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
+    match service {
+        "apigateway" => endpoint.api_gateway(&call),
+        "dynamodb" => endpoint.dynamodb(call.parts.headers, call.body).await,
+        "kinesis" => endpoint.kinesis(&call).await,
+        "logs" => endpoint.logs(&call).await,
+        "monitoring" => endpoint.cloudwatch(&call).await,
+        "s3" => endpoint.s3(call).await,
+        "sns" => endpoint.sns(&call).await,
+        "sqs" => endpoint.queues.sqs(call.operation(), &call.parts.headers, call.body.clone()).await,
+        "sts" => sts::answer(&call),
+        other => {
+            let offered: Vec<&str> = SERVICES.iter().map(|service| service.id).collect();
+            let message = format!(
+                "the local stack offers {}; this request is for {other:?}. Sign it with any credentials, so that it names its service",
+                offered.join(", ")
+            );
+            call.error(StatusCode::NOT_FOUND, "UnknownServiceException", &message)
+        }
+    }
+}
+
+/// Source of the codes: AWS General Reference, "Signature Version 4
+/// troubleshooting" (a credential has to be scoped to a valid region), and S3
+/// API Reference, "Error responses", `AuthorizationHeaderMalformed`.
+fn wrong_region(call: &Call, service: &str, region: &str) -> Response {
+    let (status, code) = match (service, call.protocol) {
+        ("s3", _) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed"),
+        (_, Protocol::Query(_)) => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
+        _ => (StatusCode::BAD_REQUEST, "InvalidSignatureException"),
+    };
+    let message = format!(
+        "Credential should be scoped to a valid region, not '{region}': the local stack is in {REGION}; set AWS_REGION and AWS_DEFAULT_REGION"
+    );
+    call.error(status, code, &message)
+}

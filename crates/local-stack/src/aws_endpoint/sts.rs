@@ -1,0 +1,26 @@
+//! `GetCallerIdentity`, which everybody tries first.
+
+use axum::response::Response;
+use http::StatusCode;
+
+use super::Call;
+use crate::api::identity::ACCOUNT_ID;
+use crate::api::query;
+use crate::api::tables::STS;
+use crate::api::{Problem, Refusal, check_texts};
+
+/// The user that all credentials belong to.
+const USER: &str = "local";
+
+/// Answers a request.
+pub(super) fn answer(call: &Call) -> Response {
+    let mut request = query::read(&call.body);
+    if let Err(Refusal { problem, message }) = check_texts(&STS, &request.action, &mut request.parameters) {
+        let code = if problem == Problem::UnknownOperation { "InvalidAction" } else { "ValidationError" };
+        return call.error(StatusCode::BAD_REQUEST, code, &message);
+    }
+    call.protocol.respond_xml(&request.action, &call.request_id, |xml| {
+        xml.text("Arn", &format!("arn:aws:iam::{ACCOUNT_ID}:user/{USER}"));
+        xml.text("UserId", "AIDALOCALSTACKUSER000").text("Account", ACCOUNT_ID);
+    })
+}

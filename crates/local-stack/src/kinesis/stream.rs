@@ -1,0 +1,144 @@
+//! What a stream has beside shards and records: its mode, its monitoring and its tags.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::error::KinesisError;
+use super::store::{KinesisStore, stream_created_ms};
+
+const DAY_MS: i64 = 24 * 3_600_000;
+/// The most tags of a stream. Source: Kinesis API Reference, `AddTagsToStream`.
+const MAX_TAGS: usize = 50;
+
+/// How a stream's capacity is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamMode {
+    /// By a number of shards.
+    Provisioned,
+    /// By the service. Here such a stream keeps the shards it began with.
+    OnDemand,
+}
+
+impl StreamMode {
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Provisioned => "PROVISIONED",
+            Self::OnDemand => "ON_DEMAND",
+        }
+    }
+
+    /// The mode of a name; a provisioned one where there is none.
+    pub fn of(name: Option<&str>) -> Self {
+        if name == Some("ON_DEMAND") { Self::OnDemand } else { Self::Provisioned }
+    }
+}
+
+/// A change that may be made a few times a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RareChange {
+    /// Source: Kinesis API Reference, `UpdateShardCount`: ten times in 24 hours.
+    ShardCount,
+    /// Source: Kinesis Developer Guide, "Choose the right mode": twice within 24 hours.
+    Mode,
+}
+
+impl RareChange {
+    fn limits(self) -> (&'static str, i64) {
+        match self {
+            Self::ShardCount => ("UpdateShardCount", 10),
+            Self::Mode => ("UpdateStreamMode", 2),
+        }
+    }
+}
+
+impl KinesisStore {
+    /// The mode of a stream.
+    pub fn mode(&self, stream: &str) -> Result<StreamMode, KinesisError> {
+        let name = text(&self.lock(), "SELECT mode FROM streams WHERE name = ?", stream)?;
+        Ok(StreamMode::of(Some(&name)))
+    }
+
+    /// Changes the mode of a stream, which keeps its shards.
+    pub fn set_mode(&self, stream: &str, mode: StreamMode) -> Result<(), KinesisError> {
+        let connection = self.lock();
+        connection.execute("UPDATE streams SET mode = ? WHERE name = ?", params![mode.name(), stream])?;
+        Ok(())
+    }
+
+    /// Counts a change of a stream.
+    pub(super) fn note_change(
+        &self,
+        stream: &str,
+        change: RareChange,
+        now_ms: i64,
+    ) -> Result<(), KinesisError> {
+        let (kind, limit) = change.limits();
+        let connection = self.lock();
+        let query = "SELECT COUNT(*) FROM changes WHERE stream = ? AND kind = ? AND at_ms > ?";
+        let made: i64 =
+            connection.query_row(query, params![stream, kind, now_ms - DAY_MS], |row| row.get(0))?;
+        if made >= limit {
+            return Err(KinesisError::limit_exceeded(format!(
+                "{kind} was called {made} times for the stream {stream} within 24 hours; {limit} are allowed"
+            )));
+        }
+        connection.execute("INSERT INTO changes VALUES (?, ?, ?)", params![stream, kind, now_ms])?;
+        Ok(())
+    }
+
+    /// The shard-level metrics that are switched on.
+    pub fn monitoring(&self, stream: &str) -> Result<Vec<String>, KinesisError> {
+        let names = text(&self.lock(), "SELECT monitoring FROM streams WHERE name = ?", stream)?;
+        Ok(names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// Changes which shard-level metrics are switched on.
+    pub fn set_monitoring(&self, stream: &str, names: &[String]) -> Result<(), KinesisError> {
+        let query = "UPDATE streams SET monitoring = ? WHERE name = ?";
+        self.lock().execute(query, params![names.join(","), stream])?;
+        Ok(())
+    }
+
+    /// The tags of a stream, by name.
+    pub fn tags(&self, stream: &str) -> Result<BTreeMap<String, String>, KinesisError> {
+        let connection = self.lock();
+        stream_created_ms(&connection, stream)?;
+        let mut statement = connection.prepare_cached("SELECT key, value FROM tags WHERE stream = ?")?;
+        let tags = statement.query_map([stream], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(tags.collect::<Result<_, _>>()?)
+    }
+
+    /// Adds tags to a stream; one of the same name is replaced.
+    pub fn add_tags(&self, stream: &str, added: &[(String, String)]) -> Result<(), KinesisError> {
+        let mut tags = self.tags(stream)?;
+        tags.extend(added.iter().cloned());
+        if tags.len() > MAX_TAGS {
+            return Err(KinesisError::limit_exceeded(format!(
+                "the stream {stream} would have {} tags; it may have {MAX_TAGS}",
+                tags.len()
+            )));
+        }
+        let connection = self.lock();
+        for (key, value) in added {
+            connection.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", [stream, key, value])?;
+        }
+        Ok(())
+    }
+
+    /// Removes tags from a stream.
+    pub fn remove_tags(&self, stream: &str, keys: &[String]) -> Result<(), KinesisError> {
+        let connection = self.lock();
+        stream_created_ms(&connection, stream)?;
+        for key in keys {
+            connection.execute("DELETE FROM tags WHERE stream = ? AND key = ?", [stream, key])?;
+        }
+        Ok(())
+    }
+}
+
+fn text(connection: &Connection, query: &str, stream: &str) -> Result<String, KinesisError> {
+    stream_created_ms(connection, stream)?;
+    Ok(connection.query_row(query, [stream], |row| row.get(0))?)
+}
