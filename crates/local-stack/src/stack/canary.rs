@@ -77,7 +77,7 @@ async fn set_secret(keys: &KeyStore, secret: &str) -> Result<(), KeyStoreError> 
     let key = KeyRecord {
         key_id: CANARY_KEY_ID.to_owned(),
         owner: "usage meter".to_owned(),
-        name: "the canary's calls, which are not billed".to_owned(),
+        name: "canary, not billed".to_owned(),
         digest: Some(digest),
         created_at_ms: now_ms(),
         ..KeyRecord::default()
