@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { App, Duration, Tags, Validations } from 'aws-cdk-lib';
+import { App, DefaultStackSynthesizer, Duration, Tags, Validations } from 'aws-cdk-lib';
 import { ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -23,6 +23,7 @@ export function usageMeter(app: App): UsageMeterStack {
   const stack = new UsageMeterStack(app, `UsageMeter-${environment}`, {
     description: `Usage meter, environment ${environment}`,
     terminationProtection: settings.refusesDeletion,
+    synthesizer: new DefaultStackSynthesizer({ qualifier: options.text('bootstrap-qualifier') }),
     settings,
     ...choicesOf(options),
   });

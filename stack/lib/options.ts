@@ -33,6 +33,7 @@ export const OPTIONS = {
   canary: { value: '`yes` or `no`', means: 'whether `usage-canary` calls the API each minute and waits for its call to be counted', byDefault: 'no' },
   'all-at-once': { value: '`yes` or `no`', means: 'whether new versions take all calls at once, whatever the alarms say', byDefault: 'no' },
   tags: { value: '`NAME=VALUE`, several with commas', means: 'tags of all resources', byDefault: '`usage-meter:environment` alone' },
+  'bootstrap-qualifier': { value: 'text', means: 'the qualifier of `cdk bootstrap`, where the account has one of its own', byDefault: '`hnb659fds`' },
   'permissions-boundary': { value: 'ARN', means: 'a managed policy that bounds every role', byDefault: 'none' },
 } as const satisfies Record<string, Option>;
 

@@ -26,6 +26,7 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
   canary: { value: 'yes', type: 'AWS::Lambda::Function', properties: { FunctionName: 'usage-canary-test' } },
   'all-at-once': { value: 'yes', type: 'AWS::Lambda::Alias', properties: {} },
   tags: { value: 'team=billing,cost=a=b', type: 'AWS::SQS::Queue', properties: { Tags: Match.arrayWith([{ Key: 'cost', Value: 'a=b' }, { Key: 'team', Value: 'billing' }]) } },
+  'bootstrap-qualifier': { value: 'ours', type: 'AWS::Lambda::Function', properties: { Code: { S3Bucket: { 'Fn::Sub': Match.stringLikeRegexp('^cdk-ours-assets-') } } } },
   'permissions-boundary': { value: 'arn:aws:iam::123456789012:policy/b', type: 'AWS::IAM::Role', properties: { PermissionsBoundary: 'arn:aws:iam::123456789012:policy/b' } },
 };
 

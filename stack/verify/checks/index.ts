@@ -1,5 +1,6 @@
 import { Resource } from '../deployment';
 import { Problems } from '../expect';
+import { Waits } from '../waits';
 import * as access from './access';
 import * as functions from './functions';
 import * as gateway from './gateway';
@@ -8,7 +9,7 @@ import * as messages from './messages';
 import * as storage from './storage';
 import * as watching from './watching';
 
-export type Check = (resource: Resource) => Promise<Problems>;
+export type Check = (resource: Resource, waits: Waits) => Promise<Problems>;
 
 /** How each type of resource is checked. A type that is missing here is a problem of its own. */
 export const CHECKS: Record<string, Check> = {
@@ -36,6 +37,7 @@ export const CHECKS: Record<string, Check> = {
   'AWS::Lambda::Permission': functions.permission,
   'AWS::Lambda::Version': functions.version,
   'AWS::Logs::LogGroup': logs.logGroup,
+  'AWS::Logs::MetricFilter': logs.metricFilter,
   'AWS::Logs::SubscriptionFilter': logs.subscriptionFilter,
   'AWS::S3::Bucket': storage.bucket,
   'AWS::S3::BucketPolicy': storage.bucketPolicy,
