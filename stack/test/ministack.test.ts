@@ -5,7 +5,9 @@ import * as path from 'node:path';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unheard } from '../verify/audience';
 import { CLIENT, Deployment, readDeployment } from '../verify/deployment';
 import { Finding, line, verify } from '../verify/verify';
 import { limitedTo, ON_AWS } from '../verify/waits';
@@ -147,6 +149,19 @@ describe('the key of the canary', () => {
     const { Parameter } = await new SSMClient(CLIENT).send(read);
     expect(Parameter?.Type).toBe('SecureString');
     expect(await call(Parameter!.Value!)).toBe(200);
+  });
+});
+
+describe('whom the alarms tell', () => {
+  test('is said loudly where it is nobody', async () => {
+    const sns = new SNSClient(CLIENT);
+    const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }));
+    const alarms = (AlarmActions: unknown[]): Deployment => ({
+      ...deployment, resources: [{ logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties: { AlarmActions } }] });
+    expect(await unheard(alarms([]))).toContain('THE 1 ALARMS TELL NOBODY');
+    expect(await unheard(alarms([TopicArn]))).toContain('NOBODY LISTENS TO THE TOPIC OF THE ALARMS');
+    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: 'arn:aws:sqs:us-east-1:000000000000:usage-quarantine-dev' }));
+    expect(await unheard(alarms([TopicArn]))).toBeUndefined();
   });
 });
 
