@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
@@ -257,5 +259,20 @@ describe('verification', () => {
     expect(status).toBe(1);
     expect(output).toContain('FAIL  Logs::SubscriptionFilter Pipeline/Subscription');
     expect(output).toContain('is named above');
+  });
+});
+
+// Last, since a second example API takes the role by which API Gateway writes logs from the first.
+describe('a first deployment that is protected', () => {
+  test('is made in two steps, of which the first can be taken back, and is protected in the end', async () => {
+    const deploy = () => project.run('deploy.sh', ['prod', 'us-east-1', ...OPTIONS]);
+    const first = deploy();
+    expect(first.status, first.output).toBe(0);
+    expect(first.output).toContain('the stack is created first and protected afterwards');
+    const { Table } = await new DynamoDBClient(CLIENT).send(new DescribeTableCommand({ TableName: 'usage-keys-prod' }));
+    expect(Table?.DeletionProtectionEnabled).toBe(true);
+    const { Stacks } = await new CloudFormationClient(CLIENT).send(new DescribeStacksCommand({ StackName: 'UsageMeter-prod' }));
+    expect(Stacks?.[0]?.EnableTerminationProtection).toBe(true);
+    expect(deploy().output).not.toContain('the stack is created first');
   });
 });

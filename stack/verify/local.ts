@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { namesOf } from '../lib/names';
 import { templateOf } from '../lib/offline';
 import { Deployment, Resource } from './deployment';
 import { Template } from './resolver';
@@ -10,6 +11,9 @@ interface Endpoints {
   readonly invalidationsTopicArn: string;
 }
 
+/** The environment that is a stack on this machine. */
+export const LOCAL = 'local';
+
 /** What a stack on one machine has of the resources of a deployed one, and what is checked of it. */
 const ON_ONE_MACHINE: Record<string, { name: string; settings: string[] }> = {
   'AWS::DynamoDB::Table': { name: 'TableName', settings: ['KeySchema', 'GlobalSecondaryIndexes'] },
@@ -17,6 +21,9 @@ const ON_ONE_MACHINE: Record<string, { name: string; settings: string[] }> = {
   'AWS::SNS::Topic': { name: 'TopicName', settings: [] },
   'AWS::SQS::Queue': { name: 'QueueName', settings: [] },
 };
+
+/** What it has no use for: nothing starts a reconciliation there but a command, which says itself that it failed. */
+const ON_AWS_ALONE = [namesOf(LOCAL).failedQueue('reconciliations')];
 
 /** Reads where a stack on this machine is, has the clients speak to it, and says what it has to have. */
 export function localDeployment(dataFolder: string): { deployment: Deployment; gateway: string } {
@@ -27,12 +34,12 @@ export function localDeployment(dataFolder: string): { deployment: Deployment; g
   const endpoints = JSON.parse(fs.readFileSync(file, 'utf8')) as Endpoints;
   const account = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
   Object.assign(process.env, account, { AWS_ENDPOINT_URL: endpoints.awsEndpointUrl });
-  const template = templateOf('local', { 'aws:cdk:enable-path-metadata': 'true' }).toJSON() as unknown as Template;
+  const template = templateOf(LOCAL, { 'aws:cdk:enable-path-metadata': 'true' }).toJSON() as unknown as Template;
   const resources = Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties, Metadata }]) =>
     onThisMachine(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, endpoints),
   );
   const deployment = {
-    name: 'local',
+    name: LOCAL,
     account: { accountId: '000000000000', region: 'us-east-1', partition: 'aws' },
     resources,
     outputs: {},
@@ -52,6 +59,9 @@ function onThisMachine(
     return [];
   }
   const name = all[kept.name] as string;
+  if (ON_AWS_ALONE.includes(name)) {
+    return [];
+  }
   const ids: Record<string, string> = {
     'AWS::SNS::Topic': endpoints.invalidationsTopicArn.replace(/[^:]*$/, name),
     'AWS::SQS::Queue': `${endpoints.awsEndpointUrl}/000000000000/${name}`,

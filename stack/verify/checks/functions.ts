@@ -4,6 +4,7 @@ import {
   GetFunctionConfigurationCommand,
   GetPolicyCommand,
   LambdaClient,
+  LoggingConfig,
 } from '@aws-sdk/client-lambda';
 import { CLIENT, Resource } from '../deployment';
 import { differs, list, Problems } from '../expect';
@@ -21,6 +22,7 @@ export async function lambdaFunction({ physicalId, properties }: Resource): Prom
     ...differs('its memory in MiB', is.MemorySize, properties.MemorySize),
     ...differs('its time-out in seconds', is.Timeout, properties.Timeout),
     ...differs('its environment variables', is.Environment?.Variables, variables),
+    ...differs('the level of its system logs', is.LoggingConfig?.SystemLogLevel, (properties.LoggingConfig as LoggingConfig | undefined)?.SystemLogLevel),
     ...differs('its dead-letter queue', is.DeadLetterConfig, properties.DeadLetterConfig),
   ];
 }
