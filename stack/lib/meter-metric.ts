@@ -35,7 +35,7 @@ export function metricsOf<Service extends keyof Services>(settings: MeterSetting
  * lines, or those that are JSON with a status. A metric filter can take dimensions from the event alone, so the
  * environment is part of the name. Source: CloudWatch Logs User Guide, "Publishing dimensions with metrics from values
  * in JSON or space-delimited log events". */
-export function accessLogMetric(settings: MeterSettings, name: 'LoggedLines' | 'ReadableLines'): IMetric {
+export function accessLogMetric(settings: MeterSettings, name: 'LoggedLines' | 'ReadableLines'): Metric {
   const metricName = `${name}-${settings.environment}`;
   return new Metric({ namespace: metrics.namespace, metricName, statistic: 'Sum', period: PERIOD });
 }

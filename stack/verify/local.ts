@@ -1,6 +1,5 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { namesOf } from '../lib/names';
 import { templateOf } from '../lib/offline';
 import { Deployment, Resource } from './deployment';
 import { Template } from './resolver';
@@ -11,9 +10,6 @@ interface Endpoints {
   readonly invalidationsTopicArn: string;
 }
 
-/** The environment that is a stack on this machine. */
-export const LOCAL = 'local';
-
 /** What a stack on one machine has of the resources of a deployed one, and what is checked of it. */
 const ON_ONE_MACHINE: Record<string, { name: string; settings: string[] }> = {
   'AWS::DynamoDB::Table': { name: 'TableName', settings: ['KeySchema', 'GlobalSecondaryIndexes'] },
@@ -22,8 +18,8 @@ const ON_ONE_MACHINE: Record<string, { name: string; settings: string[] }> = {
   'AWS::SQS::Queue': { name: 'QueueName', settings: [] },
 };
 
-/** What it has no use for: nothing starts a reconciliation there but a command, which says itself that it failed. */
-const ON_AWS_ALONE = [namesOf(LOCAL).failedQueue('reconciliations')];
+/** What a stack on one machine does without: a comparison that fails is in its `functions.log`. */
+const DONE_WITHOUT = ['Reconciliation/Failed'];
 
 /** Reads where a stack on this machine is, has the clients speak to it, and says what it has to have. */
 export function localDeployment(dataFolder: string): { deployment: Deployment; gateway: string } {
@@ -34,12 +30,12 @@ export function localDeployment(dataFolder: string): { deployment: Deployment; g
   const endpoints = JSON.parse(fs.readFileSync(file, 'utf8')) as Endpoints;
   const account = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
   Object.assign(process.env, account, { AWS_ENDPOINT_URL: endpoints.awsEndpointUrl });
-  const template = templateOf(LOCAL, { 'aws:cdk:enable-path-metadata': 'true' }).toJSON() as unknown as Template;
+  const template = templateOf('local', { 'aws:cdk:enable-path-metadata': 'true' }).toJSON() as unknown as Template;
   const resources = Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties, Metadata }]) =>
     onThisMachine(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, endpoints),
   );
   const deployment = {
-    name: LOCAL,
+    name: 'local',
     account: { accountId: '000000000000', region: 'us-east-1', partition: 'aws' },
     resources,
     outputs: {},
@@ -55,18 +51,15 @@ function onThisMachine(
   endpoints: Endpoints,
 ): Resource[] {
   const kept = ON_ONE_MACHINE[type];
-  if (kept === undefined) {
+  const path = cdkPath.replace(/^[^/]*\//, '').replace(/\/Resource$/, '');
+  if (kept === undefined || DONE_WITHOUT.includes(path)) {
     return [];
   }
   const name = all[kept.name] as string;
-  if (ON_AWS_ALONE.includes(name)) {
-    return [];
-  }
   const ids: Record<string, string> = {
     'AWS::SNS::Topic': endpoints.invalidationsTopicArn.replace(/[^:]*$/, name),
     'AWS::SQS::Queue': `${endpoints.awsEndpointUrl}/000000000000/${name}`,
   };
   const properties = Object.fromEntries(kept.settings.map((setting) => [setting, all[setting]]));
-  const path = cdkPath.replace(/^[^/]*\//, '').replace(/\/Resource$/, '');
   return [{ logicalId, type, path, physicalId: ids[type] ?? name, properties }];
 }

@@ -2,11 +2,14 @@ import * as path from 'node:path';
 import { parseArgs } from 'node:util';
 import { unheard } from './audience';
 import { apiUrl, Deployment, readDeployment } from './deployment';
-import { LOCAL, localDeployment } from './local';
+import { localDeployment } from './local';
 import { fromCloudWatch, metricsArrived } from './metrics-arrived';
 import { SyntheticCall, syntheticCall } from './synthetic-call';
 import { line, verify } from './verify';
 import { limitedTo, ON_AWS, ON_ONE_MACHINE, Waits } from './waits';
+
+/** The environment that is a stack on this machine. */
+const LOCAL = 'local';
 
 /** What is verified. */
 interface Plan {
