@@ -1,17 +1,34 @@
 import { Stack, StackProps } from 'aws-cdk-lib';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { ApiKeyAuthorizer } from './constructs/api-key-authorizer';
+import { alarmTopic } from './constructs/alarm-topic';
+import { ApiKeyAuthorizer, ApiKeyAuthorizerProps } from './constructs/api-key-authorizer';
 import { ExampleApi, USAGE_RESOURCE } from './constructs/example-api';
 import { GradualDeployment } from './constructs/gradual-deployment';
-import { Invalidation } from './constructs/invalidation';
+import { Invalidation, InvalidationProps } from './constructs/invalidation';
 import { Reconciliation } from './constructs/reconciliation';
 import { UsageAlarms } from './constructs/usage-alarms';
+import { UsageCanary } from './constructs/usage-canary';
 import { UsageDashboard } from './constructs/usage-dashboard';
-import { UsagePipeline } from './constructs/usage-pipeline';
-import { MeterSettings } from './settings';
+import { UsagePipeline, UsagePipelineProps } from './constructs/usage-pipeline';
+import { MeterSettings, removalPolicy } from './settings';
 
-export interface UsageMeterStackProps extends StackProps {
+/** What can be chosen of the parts of the stack; each has the default of its construct. */
+type Choices = Pick<UsagePipelineProps, 'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout'> &
+  Pick<ApiKeyAuthorizerProps, 'syncInterval'> &
+  Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'>;
+
+export interface UsageMeterStackProps extends StackProps, Choices {
   readonly settings: MeterSettings;
+  /** A topic of the user's that alarms tell. */
+  readonly alarmTopicArn?: string;
+  /** An address that alarms are written to. */
+  readonly alarmEmail?: string;
+  /** Whether a canary calls the example API each minute. */
+  readonly hasCanary?: boolean;
+  /** Whether new versions take all calls at once. */
+  readonly allAtOnce?: boolean;
 }
 
 /** The whole meter of one environment, with the example API in front of it. */
@@ -22,36 +39,67 @@ export class UsageMeterStack extends Stack {
   readonly authorizer: ApiKeyAuthorizer;
   readonly reconciliation: Reconciliation;
   readonly example: ExampleApi;
+  readonly canary?: UsageCanary;
   readonly alarms: UsageAlarms;
 
   constructor(scope: Construct, id: string, props: UsageMeterStackProps) {
     super(scope, id, props);
     const { settings } = props;
     this.settings = settings;
-    this.pipeline = new UsagePipeline(this, 'Pipeline', { settings, unbilledResources: [USAGE_RESOURCE] });
-    this.invalidation = new Invalidation(this, 'Invalidation', { settings });
-    const { usageTable, accessLogGroup } = this.pipeline;
-    this.authorizer = new ApiKeyAuthorizer(this, 'Keys', { settings, invalidation: this.invalidation, usageTable });
+    this.pipeline = new UsagePipeline(this, 'Pipeline', { ...props, unbilledResources: [USAGE_RESOURCE] });
+    this.invalidation = new Invalidation(this, 'Invalidation', props);
+    const { pipeline, invalidation } = this;
+    const { usageTable, accessLogGroup } = pipeline;
+    this.authorizer = new ApiKeyAuthorizer(this, 'Keys', { ...props, invalidation, usageTable });
     this.example = new ExampleApi(this, 'Example', { settings, authorizer: this.authorizer, usageTable, accessLogGroup });
+    this.addExecutionLog();
     this.reconciliation = new Reconciliation(this, 'Reconciliation', {
       settings,
       usageTable,
       accessLogGroup,
       unbilledResources: [USAGE_RESOURCE],
-      deadLetterQueue: this.invalidation.deadLetterQueue,
     });
-    const { pipeline, invalidation, authorizer } = this;
+    if (props.hasCanary) {
+      this.canary = new UsageCanary(this, 'Canary', { settings, usageTable, url: this.example.api.urlForPath('/status/200') });
+    }
+    const { authorizer, reconciliation, canary } = this;
     const apis = [{ name: this.example.api.restApiName, stageName: settings.environment }];
-    new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, apis });
-    this.alarms = new UsageAlarms(this, 'Alarms', { settings, pipeline, invalidation, authorizer });
+    new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, canary, apis });
+    const watched = { settings, pipeline, invalidation, authorizer, reconciliation, canary };
+    this.alarms = new UsageAlarms(this, 'Alarms', { ...watched, topics: this.topicsOf(props) });
+    this.addDeployments(props.allAtOnce);
+  }
+
+  /** Who is told of alarms. */
+  private topicsOf({ settings, alarmTopicArn, alarmEmail }: UsageMeterStackProps): ITopic[] {
+    const topics: ITopic[] = alarmTopicArn === undefined ? [] : [Topic.fromTopicArn(this, 'AlarmTopic', alarmTopicArn)];
+    return alarmEmail === undefined ? topics : [...topics, alarmTopic(this, 'AlarmMail', settings, alarmEmail)];
+  }
+
+  /** The log of API Gateway itself, which would never expire if API Gateway made it. Source: API Gateway Developer
+   * Guide, "Set up CloudWatch logging for REST APIs". */
+  private addExecutionLog(): void {
+    const { settings, example } = this;
+    const { restApiId, deploymentStage } = example.api;
+    const log = new LogGroup(this, 'ExecutionLog', {
+      logGroupName: `API-Gateway-Execution-Logs_${restApiId}/${settings.environment}`,
+      retention: settings.logRetention,
+      removalPolicy: removalPolicy(settings),
+    });
+    deploymentStage.node.addDependency(log);
+  }
+
+  private addDeployments(allAtOnce?: boolean): void {
     const alarms = (...ids: string[]) => ids.map((id) => this.alarms.alarm(id));
     new GradualDeployment(this, 'ConsumerDeployment', {
-      function: pipeline.consumer,
-      alarms: alarms('consumer-errors', 'iterator-age', 'quarantine'),
+      function: this.pipeline.consumer,
+      alarms: alarms('consumer-version-errors', 'consumer-errors'),
+      allAtOnce,
     });
     new GradualDeployment(this, 'AuthorizerDeployment', {
-      function: authorizer.authorizer,
-      alarms: alarms('authorizer-errors', 'authorizer-latency', 'invalidation-lag'),
+      function: this.authorizer.authorizer,
+      alarms: alarms('authorizer-version-errors', 'authorizer-latency', 'invalidation-lag'),
+      allAtOnce,
     });
   }
 }

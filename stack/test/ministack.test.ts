@@ -2,12 +2,18 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unheard } from '../verify/audience';
 import { CLIENT, Deployment, readDeployment } from '../verify/deployment';
 import { Finding, line, verify } from '../verify/verify';
-import { LEFT_OUT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
+import { limitedTo, ON_AWS } from '../verify/waits';
+import { LEFT_OUT, NOT_KEPT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { CHANGES, REMOVALS } from './ministack/removals';
 import { Ministack } from './ministack/server';
@@ -15,7 +21,11 @@ import { Ministack } from './ministack/server';
 const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
 const ENVIRONMENT = 'dev';
-const OPTIONS = ['--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(','), '--no-verify'];
+const UNVERIFIED = ['--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(',')];
+const OPTIONS = [...UNVERIFIED, '--no-verify'];
+
+/** Nothing here happens later than it is asked for. */
+const WAITS = limitedTo(1, ON_AWS);
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-deployment-'));
 let ministack: Ministack;
@@ -40,6 +50,12 @@ function problems(findings: Finding[]): Map<string, string> {
   return new Map(findings.filter((found) => found.problems.length > 0).map((found) => [found.resource.path, line(found)]));
 }
 
+/** Tags a deployment by the command that the script told. */
+function tagAsTold(output: string): void {
+  const [, words] = /run: git (tag \S+ \S+)/.exec(output)!;
+  project.git(...words!.split(' '));
+}
+
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 200));
 }
@@ -54,6 +70,8 @@ beforeAll(async () => {
     NODE_NO_WARNINGS: '1',
   });
   project = new Project(path.join(folder, 'project'));
+  NOT_KEPT.forEach(({ file, text }) => project.edit(file, text, ''));
+  project.git('commit', '--quiet', '--all', '--amend', '--message', 'the first version');
 });
 
 afterAll(async () => {
@@ -73,16 +91,21 @@ describe('the deploy script', () => {
     [['Prod', 'us-east-1'], 'has to be 1 to 20 of a-z'],
     [['dev', 'us-east-1', '--binaries', '/nowhere'], 'the folder /nowhere cannot be found'],
     [['dev', 'us-east-1', '--fast'], 'scripts/deploy.sh ENVIRONMENT [REGION]'],
+    [['dev', 'us-east-1', '--set', 'shard=2'], 'There is no option shard'],
   ])('refuses %j and says why', (words, said) => {
     const { status, output } = project.run('deploy.sh', words);
     expect(output).toContain(said);
     expect(status).not.toBe(0);
   });
 
-  test('deploys everything, and tags what it deployed', async () => {
+  test('deploys everything, and says what the account allows, whom alarms tell, and how to tag it once it is verified', async () => {
     const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
     expect(status, output).toBe(0);
-    expect(project.git('tag', '--points-at', 'HEAD')).toMatch(/^deployed\/dev\/\d{8}T\d{6}Z$/m);
+    expect(output).toMatch(/[1-9][\d,]* calls\/s: Lambda's concurrency, of all functions of account and region \([\d,]+ at once/);
+    expect(output).toMatch(/30,000 calls\/s: the invalidation log, one partition \(3,000 read units\/s\)/);
+    expect(output).toMatch(/!!! THE \d+ ALARMS TELL NOBODY !!!/);
+    expect(project.git('tag', '--points-at', 'HEAD')).toMatch(/^attempted\/dev\/\d{8}T\d{6}Z\n$/);
+    tagAsTold(output);
     deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
     const api = deployment.resources.find(({ type }) => type === 'AWS::ApiGateway::RestApi')!;
     apiUrl = ministack.apiUrl(api.physicalId!, ENVIRONMENT);
@@ -102,16 +125,45 @@ describe('the deploy script', () => {
     };
     expect(await description()).toMatch(/^Counts successful API calls/);
     const tooEarly = project.run('rollback.sh', [ENVIRONMENT, ...OPTIONS]);
-    expect(tooEarly.output).toContain('there is no deployment before the last');
+    expect(tooEarly.output).toContain('there is no verified deployment before the last');
     project.commit('another description');
-    const deployed = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
-    expect(deployed.status, deployed.output).toBe(0);
+    // The emulator leaves things unset, which verification finds.
+    const deployed = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...UNVERIFIED, '--wait-at-most', '1']);
+    expect(deployed.output).toContain('deployed, but not as it should be, and so not tagged');
+    expect(deployed.status).toBe(1);
     expect(await description()).toMatch(/^Counts API calls that succeeded/);
+    // What was deployed last is not verified, so the way back leads to the last that was.
     const { status, output } = project.run('rollback.sh', [ENVIRONMENT, '--region', 'us-east-1', ...OPTIONS]);
     expect(output).toContain('the first version');
     expect(status, output).toBe(0);
     expect(await description()).toMatch(/^Counts successful API calls/);
     deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
+  });
+});
+
+describe('the key of the canary', () => {
+  test('is made once, and its secret kept as an encrypted parameter', async () => {
+    const make = () => execFileSync('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], {
+      cwd: path.join(project.folder, 'stack'), encoding: 'utf8', env: { ...process.env, METER } });
+    expect(make()).toContain('made the key canary of the canary; its secret is in /usage-meter/dev/canary-secret');
+    expect(make()).toContain('the canary has its key');
+    const read = new GetParameterCommand({ Name: '/usage-meter/dev/canary-secret', WithDecryption: true });
+    const { Parameter } = await new SSMClient(CLIENT).send(read);
+    expect(Parameter?.Type).toBe('SecureString');
+    expect(await call(Parameter!.Value!)).toBe(200);
+  });
+});
+
+describe('whom the alarms tell', () => {
+  test('is said loudly where it is nobody', async () => {
+    const sns = new SNSClient(CLIENT);
+    const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }));
+    const alarms = (AlarmActions: unknown[]): Deployment => ({
+      ...deployment, resources: [{ logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties: { AlarmActions } }] });
+    expect(await unheard(alarms([]))).toContain('THE 1 ALARMS TELL NOBODY');
+    expect(await unheard(alarms([TopicArn]))).toContain('NOBODY LISTENS TO THE TOPIC OF THE ALARMS');
+    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: 'arn:aws:sqs:us-east-1:000000000000:usage-quarantine-dev' }));
+    expect(await unheard(alarms([TopicArn]))).toBeUndefined();
   });
 });
 
@@ -158,26 +210,26 @@ describe('what is deployed', () => {
 describe('verification', () => {
   test('finds nothing wrong, but for what the emulator leaves unset', async () => {
     const unset = new Set(UNSET.map(({ type }) => type));
-    const before = await verify({ ...deployment, resources: deployment.resources.filter(({ type }) => type !== 'AWS::CloudWatch::Alarm') });
+    const before = await verify({ ...deployment, resources: deployment.resources.filter(({ type }) => type !== 'AWS::CloudWatch::Alarm') }, WAITS);
     for (const { resource, problems } of before.filter((found) => found.problems.length > 0)) {
       expect(unset, `${resource.path}: ${problems.join()}`).toContain(resource.type);
     }
     await setUnset(deployment);
-    expect([...problems(await verify(deployment)).values()]).toEqual([]);
+    expect([...problems(await verify(deployment, WAITS)).values()]).toEqual([]);
     expect(NOT_SHOWN.length).toBeGreaterThan(0);
   });
 
   test('is a script that says so, and makes a call', () => {
-    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting']);
+    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
     expect(status, output).toBe(0);
     expect(output).toContain('the key was deleted, and its calls are denied');
   });
 
   test.each(CHANGES)('misses $what', async ({ path, change, said }) => {
     const resource = deployment.resources.find((each) => each.path === path)!;
-    const before = problems(await verify(deployment));
+    const before = problems(await verify(deployment, WAITS));
     await change(resource);
-    const after = problems(await verify(deployment));
+    const after = problems(await verify(deployment, WAITS));
     expect(after.get(path)).toMatch(said);
     expect([...after.keys()].filter((each) => !before.has(each))).toEqual([path]);
   });
@@ -187,11 +239,11 @@ describe('verification', () => {
     expect([...new Set(deployment.resources.map(({ type }) => type))].filter((type) => !types.includes(type))).toEqual([]);
     const order = deployment.resources.map((resource) => ({ resource, place: types.indexOf(resource.type) }));
     const changed = new Set(CHANGES.map(({ path }) => path));
-    let before = problems(await verify(deployment));
+    let before = problems(await verify(deployment, WAITS));
     const taken: string[] = [];
     for (const { resource } of order.sort((left, right) => left.place - right.place)) {
       await REMOVALS[resource.type]!(resource);
-      const after = problems(await verify(deployment));
+      const after = problems(await verify(deployment, WAITS));
       expect(after.get(resource.path), `${resource.type} ${resource.path}`).toMatch(/missing|no subscription|should be/);
       const news = [...after.keys()].filter((each) => !before.has(each));
       expect(news, `${resource.type} ${resource.path}`).toEqual(changed.has(resource.path) ? [] : [resource.path]);
@@ -203,9 +255,24 @@ describe('verification', () => {
   });
 
   test('is a script that fails then', () => {
-    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting']);
+    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
     expect(status).toBe(1);
     expect(output).toContain('FAIL  Logs::SubscriptionFilter Pipeline/Subscription');
     expect(output).toContain('is named above');
+  });
+});
+
+// Last, since a second example API takes the role by which API Gateway writes logs from the first.
+describe('a first deployment that is protected', () => {
+  test('is made in two steps, of which the first can be taken back, and is protected in the end', async () => {
+    const deploy = () => project.run('deploy.sh', ['prod', 'us-east-1', ...OPTIONS]);
+    const first = deploy();
+    expect(first.status, first.output).toBe(0);
+    expect(first.output).toContain('the stack is created first and protected afterwards');
+    const { Table } = await new DynamoDBClient(CLIENT).send(new DescribeTableCommand({ TableName: 'usage-keys-prod' }));
+    expect(Table?.DeletionProtectionEnabled).toBe(true);
+    const { Stacks } = await new CloudFormationClient(CLIENT).send(new DescribeStacksCommand({ StackName: 'UsageMeter-prod' }));
+    expect(Stacks?.[0]?.EnableTerminationProtection).toBe(true);
+    expect(deploy().output).not.toContain('the stack is created first');
   });
 });

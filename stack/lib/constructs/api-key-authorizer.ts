@@ -31,12 +31,15 @@ export class ApiKeyAuthorizer extends Construct {
   readonly alertsTable: Table;
   readonly alertsTopic: Topic;
   readonly authorizer: MeterFunction;
+  /** How old an instance's last look at the invalidation log may be. */
+  readonly syncInterval: Duration;
   /** For the methods of a REST API. The function remembers; the gateway does not, so that the bound holds. */
   readonly restAuthorizer: RequestAuthorizer;
 
   constructor(scope: Construct, id: string, props: ApiKeyAuthorizerProps) {
     super(scope, id);
     const { settings, invalidation } = props;
+    this.syncInterval = props.syncInterval ?? Duration.seconds(1);
     const names = namesOf(settings.environment);
     const pk = { name: 'pk', type: AttributeType.STRING };
     this.keysTable = meterTable(this, 'Keys', { settings, tableName: names.keysTable, partitionKey: pk });
@@ -63,7 +66,7 @@ export class ApiKeyAuthorizer extends Construct {
         USAGE_TABLE: props.usageTable.tableName,
         ALERTS_TABLE: this.alertsTable.tableName,
         ALERTS_TOPIC_ARN: this.alertsTopic.topicArn,
-        SYNC_INTERVAL_MS: String((props.syncInterval ?? Duration.seconds(1)).toMilliseconds()),
+        SYNC_INTERVAL_MS: String(this.syncInterval.toMilliseconds()),
       },
       deadLetterQueue: invalidation.deadLetterQueue,
     });

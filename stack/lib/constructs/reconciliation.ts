@@ -3,10 +3,11 @@ import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { MeterSettings } from '../settings';
+import { failedQueue } from './failed-queue';
 import { MeterFunction } from './meter-function';
 
 export interface ReconciliationProps {
@@ -15,17 +16,19 @@ export interface ReconciliationProps {
   readonly accessLogGroup: ILogGroup;
   /** Resources of the API whose calls are not billed, the same as those of the pipeline. */
   readonly unbilledResources?: string[];
-  /** Where the event of a run that failed three times is kept. */
-  readonly deadLetterQueue: IQueue;
 }
 
 /** Compares the ledger with the access log once an hour, and tells where they drift apart. */
 export class Reconciliation extends Construct {
   readonly reconciler: MeterFunction;
+  /** Where the event of a run that failed three times is kept. */
+  readonly deadLetterQueue: Queue;
 
   constructor(scope: Construct, id: string, props: ReconciliationProps) {
     super(scope, id);
     const { settings, usageTable, accessLogGroup } = props;
+    this.deadLetterQueue = failedQueue(this, 'Failed', settings, 'reconciliations');
+    const { deadLetterQueue } = this;
     this.reconciler = new MeterFunction(this, 'Reconciler', {
       settings,
       service: 'usage-reconciler',
@@ -37,7 +40,7 @@ export class Reconciliation extends Construct {
         ACCESS_LOG_GROUP: accessLogGroup.logGroupName,
         UNBILLED_RESOURCES: (props.unbilledResources ?? []).join(','),
       },
-      deadLetterQueue: props.deadLetterQueue,
+      deadLetterQueue,
     });
     this.reconciler.allow(['dynamodb:Query'], [usageTable.tableArn]);
     this.reconciler.allow(['logs:StartQuery'], [accessLogGroup.logGroupArn]);
@@ -49,7 +52,7 @@ export class Reconciliation extends Construct {
     // Past the quarter in which the last hour settles.
     new Rule(this, 'Hourly', {
       schedule: Schedule.cron({ minute: '20' }),
-      targets: [new LambdaFunction(this.reconciler.live, { retryAttempts: 2, deadLetterQueue: props.deadLetterQueue })],
+      targets: [new LambdaFunction(this.reconciler.live, { retryAttempts: 2, deadLetterQueue })],
     });
   }
 }

@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import {
   Dashboard,
   GraphWidget,
@@ -11,18 +11,22 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
+import { namesOf } from '../names';
 import { meterMetric, metricsOf, PERIOD } from '../meter-metric';
 import { MeterSettings } from '../settings';
 import { ApiKeyAuthorizer } from './api-key-authorizer';
 import { Invalidation } from './invalidation';
-import { FRESHNESS_LIMIT_MS } from './usage-alarms';
+import { FRESHNESS_LIMIT_MS } from './alarm-rules';
+import { UsageCanary } from './usage-canary';
 import { UsagePipeline } from './usage-pipeline';
 
 export interface UsageDashboardProps {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  readonly invalidation: Invalidation;
-  readonly authorizer: ApiKeyAuthorizer;
+  /** Where keys are admitted, if the meter does. */
+  readonly invalidation?: Invalidation;
+  readonly authorizer?: ApiKeyAuthorizer;
+  readonly canary?: UsageCanary;
   /** The APIs whose calls are shown by status. */
   readonly apis: { readonly name: string; readonly stageName: string }[];
 }
@@ -33,15 +37,15 @@ const USD_PER_MILLION = { write: 0.625, invocation: 0.2, millisecond: 0.0033333,
 
 const WIDTH = 8;
 
-/** The dashboard `usage-meter-ENVIRONMENT`. */
+/** The dashboard `usage-meter-ENVIRONMENT-REGION`. */
 export class UsageDashboard extends Construct {
   readonly dashboard: Dashboard;
 
   constructor(scope: Construct, id: string, props: UsageDashboardProps) {
     super(scope, id);
     this.dashboard = new Dashboard(this, 'Dashboard', {
-      dashboardName: `usage-meter-${props.settings.environment}`,
-      widgets: [usage(props), pipeline(props), keys(props), [drift(props)]],
+      dashboardName: namesOf(props.settings.environment).dashboard(Stack.of(this).region),
+      widgets: [usage(props), pipeline(props), keys(props), [drift(props), ...canary(props)]],
     });
   }
 }
@@ -112,15 +116,15 @@ function pipeline(props: UsageDashboardProps): IWidget[] {
 function cost(props: UsageDashboardProps): IMetric[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const sum = { statistic: 'Sum', period: PERIOD };
-  const [counting, admitting] = [props.pipeline.consumer.function, props.authorizer.authorizer.function];
-  const usingMetrics = {
+  const counting = props.pipeline.consumer.function;
+  const admitting = props.authorizer?.authorizer.function;
+  const usingMetrics: Record<string, IMetric> = {
     billable: consumer('BillableCalls'),
     ledger: consumer('LedgerWrites'),
     claims: consumer('ClaimWrites'),
     counted: counting.metricInvocations(sum),
     counting: counting.metricDuration(sum),
-    decided: admitting.metricInvocations(sum),
-    deciding: admitting.metricDuration(sum),
+    ...(admitting && { decided: admitting.metricInvocations(sum), deciding: admitting.metricDuration(sum) }),
     logged: new Metric({
       namespace: 'AWS/Logs',
       metricName: 'IncomingBytes',
@@ -129,11 +133,12 @@ function cost(props: UsageDashboardProps): IMetric[] {
     }),
   };
   const { write, invocation, millisecond, byte } = USD_PER_MILLION;
-  const parts: Record<string, [string, (keyof typeof usingMetrics)[]]> = {
+  const [invoked, taken] = admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
+  const parts: Record<string, [string, string[]]> = {
     'ledger and claims': [`${write} * (ledger + claims)`, ['ledger', 'claims']],
     functions: [
-      `${invocation} * (counted + decided) + ${millisecond} * (counting + deciding)`,
-      ['counted', 'counting', 'decided', 'deciding'],
+      `${invocation} * ${invoked} + ${millisecond} * ${taken}`,
+      ['counted', 'counting', ...(admitting === undefined ? [] : ['decided', 'deciding'])],
     ],
     'access log': [`${byte} * logged`, ['logged']],
   };
@@ -141,7 +146,7 @@ function cost(props: UsageDashboardProps): IMetric[] {
     ([label, [dollars, names]]) =>
       new MathExpression({
         expression: `(${dollars}) / billable`,
-        usingMetrics: Object.fromEntries([...names, 'billable' as const].map((name) => [name, usingMetrics[name]])),
+        usingMetrics: Object.fromEntries([...names, 'billable'].map((name) => [name, usingMetrics[name]!])),
         period: PERIOD,
         label,
       }),
@@ -154,7 +159,36 @@ function drift(props: UsageDashboardProps): IWidget {
   return graph('Ledger against access log, last three hours', hourly);
 }
 
+/** What the canary sees. */
+function canary({ settings, canary }: UsageDashboardProps): IWidget[] {
+  if (canary === undefined) return [];
+  const metric = metricsOf(settings, 'usage-canary');
+  const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
+  return [graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses')], limit)];
+}
+
 function keys(props: UsageDashboardProps): IWidget[] {
+  return [...(props.authorizer === undefined ? [] : decisions(props)), graph('Throttled requests of DynamoDB', throttles(props))];
+}
+
+function throttles({ pipeline, authorizer, invalidation }: UsageDashboardProps): IMetric[] {
+  const tables: (ITable | undefined)[] = [
+    pipeline.usageTable,
+    pipeline.claimsTable,
+    authorizer?.keysTable,
+    authorizer?.alertsTable,
+    invalidation?.table,
+  ];
+  return tables
+    .filter((table) => table !== undefined)
+    .flatMap((table) =>
+      ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) =>
+        table.metric(name, { statistic: 'Sum', period: PERIOD, label: `${table.tableName} ${name}` }),
+      ),
+    );
+}
+
+function decisions(props: UsageDashboardProps): IWidget[] {
   const authorizer = metricsOf(props.settings, 'api-authorizer');
   const remembered = new MathExpression({
     expression: '100 * hits / (hits + misses)',
@@ -162,18 +196,6 @@ function keys(props: UsageDashboardProps): IWidget[] {
     period: PERIOD,
     label: 'remembered keys, in percent',
   });
-  const tables: ITable[] = [
-    props.pipeline.usageTable,
-    props.pipeline.claimsTable,
-    props.authorizer.keysTable,
-    props.authorizer.alertsTable,
-    props.invalidation.table,
-  ];
-  const throttles = tables.flatMap((table) =>
-    ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) =>
-      table.metric(name, { statistic: 'Sum', period: PERIOD, label: `${table.tableName} ${name}` }),
-    ),
-  );
   return [
     graph('Decisions', [
       authorizer('Allowed'),
@@ -187,6 +209,5 @@ function keys(props: UsageDashboardProps): IWidget[] {
     graph('Decision in µs', ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic))),
     graph('Cache', [remembered]),
     graph('Invalidation lag in ms', [authorizer('InvalidationLag', 'Maximum')]),
-    graph('Throttled requests of DynamoDB', throttles),
   ];
 }

@@ -1,7 +1,7 @@
 import { Duration, Stack } from 'aws-cdk-lib';
 import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
-import { CfnEventSourceMapping, StartingPosition } from 'aws-cdk-lib/aws-lambda';
+import { CfnEventSourceMapping, EventSourceMapping, MetricType, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { Distribution, FilterPattern, ILogGroup, LogGroup, SubscriptionFilter } from 'aws-cdk-lib/aws-logs';
 import { KinesisDestination } from 'aws-cdk-lib/aws-logs-destinations';
 import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
@@ -58,12 +58,16 @@ function filterPattern(unbilledResources: string[]): string {
 /** From the access log to the ledger. */
 export class UsagePipeline extends Construct {
   readonly accessLogGroup: ILogGroup;
+  /** The access logs that are metered. */
+  readonly accessLogGroups: ILogGroup[];
   readonly stream: Stream;
   readonly usageTable: Table;
   readonly claimsTable: Table;
   readonly quarantineQueue: Queue;
   readonly givenUpRecords: Bucket;
   readonly consumer: MeterFunction;
+  /** What feeds the consumer. */
+  readonly mapping: EventSourceMapping;
 
   constructor(scope: Construct, id: string, props: UsagePipelineProps) {
     super(scope, id);
@@ -76,6 +80,7 @@ export class UsagePipeline extends Construct {
         retention: settings.logRetention,
         removalPolicy: removalPolicy(settings),
       });
+    this.accessLogGroups = [this.accessLogGroup];
     this.stream = new Stream(this, 'Stream', {
       streamName: names.stream,
       encryption: StreamEncryption.MANAGED,
@@ -115,6 +120,7 @@ export class UsagePipeline extends Construct {
     });
     this.givenUpRecords = givenUpRecords(this, 'GivenUpRecords', settings);
     this.consumer = this.addConsumer(props);
+    this.mapping = this.feed(this.consumer, props.batchWindow ?? Duration.seconds(5));
     acknowledge(this.quarantineQueue, {
       'AwsSolutions::AwsSolutions-SQS3': 'It is itself where records wait that could not be counted; nothing consumes it.',
       'Serverless::Serverless-SQSRedrivePolicy': 'Only `meter quarantine` reads it, and deletes what was put back.',
@@ -141,7 +147,6 @@ export class UsagePipeline extends Construct {
       },
     });
     this.allowConsumer(consumer);
-    this.feed(consumer, props.batchWindow ?? Duration.seconds(5));
     return consumer;
   }
 
@@ -172,7 +177,7 @@ export class UsagePipeline extends Construct {
     consumer.allow(['s3:PutObject'], [this.givenUpRecords.arnForObjects('*')]);
   }
 
-  private feed(consumer: MeterFunction, batchWindow: Duration): void {
+  private feed(consumer: MeterFunction, batchWindow: Duration): EventSourceMapping {
     const mapping = consumer.live.addEventSourceMapping('Stream', {
       eventSourceArn: this.stream.streamArn,
       startingPosition: StartingPosition.TRIM_HORIZON,
@@ -184,12 +189,15 @@ export class UsagePipeline extends Construct {
       reportBatchItemFailures: true,
       retryAttempts: NO_LIMIT,
       // CDK's own destination for S3 would let the function read and delete as well.
+      // What the alarms of the mapping are about. Source: Lambda Developer Guide, "Event source mapping metrics".
+      metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
       onFailure: { bind: () => ({ destination: this.givenUpRecords.bucketArn }) },
     });
     // CDK takes an age of at most seven days, and no word for none.
     (mapping.node.defaultChild as CfnEventSourceMapping).maximumRecordAgeInSeconds = NO_LIMIT;
     // Lambda checks the permissions when the mapping is made.
     mapping.node.addDependency(consumer.function.role!);
+    return mapping;
   }
 }
 

@@ -12,8 +12,16 @@ export const LEFT_OUT: Record<string, string> = {
   ConsumerDeployment: 'it has no CodeDeploy',
   AuthorizerDeployment: 'it has no CodeDeploy',
   'Alarms/consumer-errors': 'its CloudFormation makes no alarm of an expression',
-  'Alarms/skipped-without-a-key': 'its CloudFormation makes no alarm of an expression',
+  ...Object.fromEntries(
+    ['delivery-failed', 'delivery-throttled', 'mapping-stands-still', 'reconciliation-missing', 'records-dropped', 'skipped-without-a-key', 'unreadable-lines']
+      .map((id) => [`Alarms/${id}`, 'its CloudFormation makes no alarm of an expression']),
+  ),
 };
+
+/** Settings that it does not keep, and that the test does not deploy to it. */
+export const NOT_KEPT = [
+  { file: 'stack/lib/constructs/usage-pipeline.ts', text: 'metricsConfig: { metrics: [MetricType.EVENT_COUNT] },' },
+];
 
 /** What else it cannot do, so that no test here shows it. */
 export const NOT_SHOWN = [

@@ -4,6 +4,7 @@ import {
   GetFunctionConfigurationCommand,
   GetPolicyCommand,
   LambdaClient,
+  LoggingConfig,
 } from '@aws-sdk/client-lambda';
 import { CLIENT, Resource } from '../deployment';
 import { differs, list, Problems } from '../expect';
@@ -17,10 +18,11 @@ export async function lambdaFunction({ physicalId, properties }: Resource): Prom
   return [
     ...differs('its state', is.State, 'Active'),
     ...differs('its runtime', is.Runtime, properties.Runtime),
+    ...differs('the level of its system logs', is.LoggingConfig?.SystemLogLevel, (properties.LoggingConfig as LoggingConfig | undefined)?.SystemLogLevel),
     ...differs('its role', is.Role, properties.Role),
     ...differs('its memory in MiB', is.MemorySize, properties.MemorySize),
     ...differs('its time-out in seconds', is.Timeout, properties.Timeout),
-    ...differs('its environment variables', is.Environment?.Variables, variables),
+    ...differs('its environment variables', is.Environment?.Variables ?? {}, variables ?? {}),
     ...differs('its dead-letter queue', is.DeadLetterConfig, properties.DeadLetterConfig),
   ];
 }
@@ -70,6 +72,7 @@ const MAPPING_SETTINGS = [
   'MaximumBatchingWindowInSeconds',
   'MaximumRecordAgeInSeconds',
   'MaximumRetryAttempts',
+  'MetricsConfig',
   'ParallelizationFactor',
 ] as const;
 
