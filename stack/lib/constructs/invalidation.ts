@@ -29,6 +29,8 @@ export class Invalidation extends Construct {
   readonly topic: Topic;
   readonly deadLetterQueue: Queue;
   readonly fanout: MeterFunction;
+  /** The stages that are flushed when a key is changed. */
+  readonly cachingStages: CachingStage[];
 
   constructor(scope: Construct, id: string, props: InvalidationProps) {
     super(scope, id);
@@ -56,6 +58,7 @@ export class Invalidation extends Construct {
       'Serverless::Serverless-SQSRedrivePolicy': 'It is itself a dead-letter queue.',
     });
     const stages = props.cachingStages ?? [];
+    this.cachingStages = stages;
     this.fanout = new MeterFunction(this, 'Fanout', {
       settings,
       service: 'invalidation-fanout',
