@@ -4,6 +4,7 @@ import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { IConstruct } from 'constructs';
+import { exampleOptions } from './example-options';
 import { namesOf } from './names';
 import { UsageMeterStack } from './usage-meter-stack';
 
@@ -30,6 +31,7 @@ export function usageMeter(app: App): UsageMeterStack {
       protectsData: isProduction,
       logRetention: isProduction ? RetentionDays.THREE_MONTHS : RetentionDays.TWO_WEEKS,
     },
+    ...exampleOptions(app.node),
   });
   omit(stack, app.node.tryGetContext('omit'));
   // Each synthesis fails on a finding that nobody has acknowledged with a reason.

@@ -30,3 +30,12 @@ export function metricsOf<Service extends keyof Services>(settings: MeterSetting
   return (metricName: keyof Services[Service] & string, statistic = 'Sum'): IMetric =>
     meterMetric(settings, service, metricName, statistic);
 }
+
+/** The number of lines of the access logs of an environment, as metric filters count them where they are written: all
+ * lines, or those that are JSON with a status. A metric filter can take dimensions from the event alone, so the
+ * environment is part of the name. Source: CloudWatch Logs User Guide, "Publishing dimensions with metrics from values
+ * in JSON or space-delimited log events". */
+export function accessLogMetric(settings: MeterSettings, name: 'LoggedLines' | 'ReadableLines'): Metric {
+  const metricName = `${name}-${settings.environment}`;
+  return new Metric({ namespace: metrics.namespace, metricName, statistic: 'Sum', period: PERIOD });
+}

@@ -1,46 +1,56 @@
 import { Duration } from 'aws-cdk-lib';
-import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
-import { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
-import { MeterSettings } from '../settings';
+import { MeterSettings, removalPolicy } from '../settings';
+import { unbilledRoutesVariable } from '../unbilled-routes';
 import { MeterFunction } from './meter-function';
+import { UsagePipeline } from './usage-pipeline';
 
 export interface ReconciliationProps {
   readonly settings: MeterSettings;
-  readonly usageTable: ITable;
-  readonly accessLogGroup: ILogGroup;
-  /** Resources of the API whose calls are not billed, the same as those of the pipeline. */
-  readonly unbilledResources?: string[];
-  /** Where the event of a run that failed three times is kept. */
-  readonly deadLetterQueue: IQueue;
+  /** The pipeline whose ledger is compared with its access logs. */
+  readonly pipeline: UsagePipeline;
 }
 
-/** Compares the ledger with the access log once an hour, and tells where they drift apart. */
+/** Compares the ledger with all access logs once an hour, and tells where they drift apart. */
 export class Reconciliation extends Construct {
   readonly reconciler: MeterFunction;
+  /** Where the event of a run that failed three times is kept. */
+  readonly deadLetterQueue: Queue;
 
   constructor(scope: Construct, id: string, props: ReconciliationProps) {
     super(scope, id);
-    const { settings, usageTable, accessLogGroup } = props;
+    const { settings } = props;
+    const { usageTable, accessLogGroups, unbilledRoutes } = props.pipeline;
+    this.deadLetterQueue = new Queue(this, 'Failed', {
+      queueName: `usage-reconciliations-failed-${settings.environment}`,
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+      removalPolicy: removalPolicy(settings),
+    });
+    acknowledge(this.deadLetterQueue, {
+      'Serverless::Serverless-SQSRedrivePolicy': 'It is itself a dead-letter queue.',
+    });
+    const { deadLetterQueue } = this;
     this.reconciler = new MeterFunction(this, 'Reconciler', {
       settings,
       service: 'usage-reconciler',
-      description: 'Compares the ledger with the access log, hour by hour',
+      description: 'Compares the ledger with the access logs, hour by hour',
       memoryMiB: 512,
       timeout: Duration.minutes(15),
       environment: {
         USAGE_TABLE: usageTable.tableName,
-        ACCESS_LOG_GROUP: accessLogGroup.logGroupName,
-        UNBILLED_RESOURCES: (props.unbilledResources ?? []).join(','),
+        ACCESS_LOG_GROUPS: accessLogGroups.map(({ logGroupName }) => logGroupName).join(','),
+        UNBILLED_ROUTES: unbilledRoutesVariable(unbilledRoutes),
       },
-      deadLetterQueue: props.deadLetterQueue,
+      deadLetterQueue,
     });
     this.reconciler.allow(['dynamodb:Query'], [usageTable.tableArn]);
-    this.reconciler.allow(['logs:StartQuery'], [accessLogGroup.logGroupArn]);
+    this.reconciler.allow(['logs:StartQuery'], accessLogGroups.map(({ logGroupArn }) => logGroupArn));
     // The results of a query have no ARN to name: only who started it can know its id.
     this.reconciler.allow(['logs:GetQueryResults'], ['*']);
     acknowledge(this.reconciler, {
@@ -49,7 +59,7 @@ export class Reconciliation extends Construct {
     // Past the quarter in which the last hour settles.
     new Rule(this, 'Hourly', {
       schedule: Schedule.cron({ minute: '20' }),
-      targets: [new LambdaFunction(this.reconciler.live, { retryAttempts: 2, deadLetterQueue: props.deadLetterQueue })],
+      targets: [new LambdaFunction(this.reconciler.live, { retryAttempts: 2, deadLetterQueue })],
     });
   }
 }

@@ -12,10 +12,9 @@ import { UsagePipeline } from './usage-pipeline';
 export interface UsageAlarmsProps {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  readonly invalidation: Invalidation;
-  readonly authorizer: ApiKeyAuthorizer;
-  /** The interval that the authorizer promises. */
-  readonly syncInterval?: Duration;
+  /** The invalidation log and the authorizer, where keys are admitted by the meter. */
+  readonly invalidation?: Invalidation;
+  readonly authorizer?: ApiKeyAuthorizer;
   /** Who is told; nobody where it is not given. */
   readonly topic?: ITopic;
 }
@@ -47,7 +46,7 @@ export class UsageAlarms extends Construct {
   constructor(scope: Construct, id: string, props: UsageAlarmsProps) {
     super(scope, id);
     const { settings, topic } = props;
-    this.alarms = rules(props).map((rule) => {
+    this.alarms = [...countingRules(props), ...admissionRules(props)].map((rule) => {
       const alarm = new Alarm(this, rule.id, {
         alarmName: `usage-${settings.environment}-${rule.id}`,
         alarmDescription: `${rule.says} Runbook: docs/runbooks/${rule.runbook}.md`,
@@ -78,9 +77,8 @@ export class UsageAlarms extends Construct {
   }
 }
 
-function rules(props: UsageAlarmsProps): Rule[] {
-  const { settings, pipeline, invalidation, authorizer } = props;
-  const syncIntervalMs = (props.syncInterval ?? Duration.seconds(1)).toMilliseconds();
+/** What is about counting. */
+function countingRules({ settings, pipeline }: UsageAlarmsProps): Rule[] {
   const consumer = pipeline.consumer.function;
   const sum = { statistic: 'Sum', period: PERIOD };
   const billable = meterMetric(settings, 'usage-consumer', 'BillableCalls', 'Sum');
@@ -147,6 +145,37 @@ function rules(props: UsageAlarmsProps): Rule[] {
       minutes: 3,
     },
     {
+      id: 'ledger-drift',
+      says: 'The ledger and the access log differ in an hour that has settled.',
+      runbook: 'drift-and-backfill',
+      metric: meterMetric(settings, 'usage-reconciler', 'LedgerDrift', 'Maximum', Duration.hours(1)),
+      above: 0,
+      isHourly: true,
+    },
+    {
+      id: 'skipped-without-a-key',
+      says: 'More than one successful call in a hundred has no key id, and so is not billed.',
+      runbook: 'skipped-without-a-key',
+      metric: new MathExpression({
+        expression: '100 * without_key / (without_key + billable)',
+        usingMetrics: { without_key: withoutKey, billable },
+        period: PERIOD,
+        label: 'successful calls without a key, in percent',
+      }),
+      above: 1,
+      minutes: 5,
+    },
+  ];
+}
+
+/** What is about admitting keys. */
+function admissionRules({ settings, authorizer, invalidation }: UsageAlarmsProps): Rule[] {
+  if (authorizer === undefined || invalidation === undefined) {
+    return [];
+  }
+  const sum = { statistic: 'Sum', period: PERIOD };
+  return [
+    {
       id: 'authorizer-errors',
       says: 'Calls get 500, since their key cannot be checked.',
       runbook: 'authorizer',
@@ -168,7 +197,7 @@ function rules(props: UsageAlarmsProps): Rule[] {
       runbook: 'key-will-not-stop',
       metric: meterMetric(settings, 'api-authorizer', 'InvalidationLag', 'Maximum'),
       // The clocks of whoever made the change and of the instance may differ.
-      above: syncIntervalMs + 1_000,
+      above: authorizer.syncInterval.toMilliseconds() + 1_000,
     },
     {
       id: 'invalidation-log-unreadable',
@@ -191,27 +220,6 @@ function rules(props: UsageAlarmsProps): Rule[] {
       runbook: 'key-will-not-stop',
       metric: invalidation.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
       above: 0,
-    },
-    {
-      id: 'ledger-drift',
-      says: 'The ledger and the access log differ in an hour that has settled.',
-      runbook: 'drift-and-backfill',
-      metric: meterMetric(settings, 'usage-reconciler', 'LedgerDrift', 'Maximum', Duration.hours(1)),
-      above: 0,
-      isHourly: true,
-    },
-    {
-      id: 'skipped-without-a-key',
-      says: 'More than one successful call in a hundred has no key id, and so is not billed.',
-      runbook: 'skipped-without-a-key',
-      metric: new MathExpression({
-        expression: '100 * without_key / (without_key + billable)',
-        usingMetrics: { without_key: withoutKey, billable },
-        period: PERIOD,
-        label: 'successful calls without a key, in percent',
-      }),
-      above: 1,
-      minutes: 5,
     },
   ];
 }

@@ -11,6 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
+import { MeteredStage, callsByStatus } from '../metered-stage';
 import { meterMetric, metricsOf, PERIOD } from '../meter-metric';
 import { MeterSettings } from '../settings';
 import { ApiKeyAuthorizer } from './api-key-authorizer';
@@ -21,10 +22,11 @@ import { UsagePipeline } from './usage-pipeline';
 export interface UsageDashboardProps {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  readonly invalidation: Invalidation;
-  readonly authorizer: ApiKeyAuthorizer;
-  /** The APIs whose calls are shown by status. */
-  readonly apis: { readonly name: string; readonly stageName: string }[];
+  /** The invalidation log and the authorizer, where keys are admitted by the meter. */
+  readonly invalidation?: Invalidation;
+  readonly authorizer?: ApiKeyAuthorizer;
+  /** The stages whose calls are shown by status. */
+  readonly stages: MeteredStage[];
 }
 
 /** US dollars of a million units, list prices of us-east-1 (docs/CAPACITY_AND_COST.md): a write request unit of
@@ -53,27 +55,15 @@ function graph(title: string, left: IMetric[], limit?: { value: number; label: s
 
 function usage(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
-  const byStatus = props.apis.flatMap(({ name, stageName }) =>
-    ['Count', '4XXError', '5XXError'].map(
-      (metricName) =>
-        new Metric({
-          namespace: 'AWS/ApiGateway',
-          metricName,
-          dimensionsMap: { ApiName: name, Stage: stageName },
-          statistic: 'Sum',
-          period: PERIOD,
-        }),
-    ),
-  );
   const topKeys = new LogQueryWidget({
     title: 'Top keys, successful calls',
-    logGroupNames: [props.pipeline.accessLogGroup.logGroupName],
+    logGroupNames: props.pipeline.accessLogGroups.map(({ logGroupName }) => logGroupName),
     view: LogQueryVisualizationType.TABLE,
     queryLines: ['filter status like /^2/', 'stats count(*) as calls by apiKeyId', 'sort calls desc', 'limit 20'],
     width: WIDTH,
   });
   return [
-    graph('Calls by status', byStatus),
+    graph('Calls by status', props.stages.flatMap(callsByStatus)),
     graph('Billable calls', [consumer('BillableCalls'), consumer('SkippedNotSuccessful'), consumer('SkippedNoApiKey')]),
     topKeys,
   ];
@@ -112,36 +102,36 @@ function pipeline(props: UsageDashboardProps): IWidget[] {
 function cost(props: UsageDashboardProps): IMetric[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const sum = { statistic: 'Sum', period: PERIOD };
-  const [counting, admitting] = [props.pipeline.consumer.function, props.authorizer.authorizer.function];
-  const usingMetrics = {
+  const counting = props.pipeline.consumer.function;
+  const admitting = props.authorizer?.authorizer.function;
+  const logged = props.pipeline.accessLogGroups.map(({ logGroupName: LogGroupName }, place): [string, IMetric] => [
+    `logged${place === 0 ? '' : place + 1}`,
+    new Metric({ namespace: 'AWS/Logs', metricName: 'IncomingBytes', dimensionsMap: { LogGroupName }, ...sum }),
+  ]);
+  const usingMetrics: Record<string, IMetric> = {
     billable: consumer('BillableCalls'),
     ledger: consumer('LedgerWrites'),
     claims: consumer('ClaimWrites'),
     counted: counting.metricInvocations(sum),
     counting: counting.metricDuration(sum),
-    decided: admitting.metricInvocations(sum),
-    deciding: admitting.metricDuration(sum),
-    logged: new Metric({
-      namespace: 'AWS/Logs',
-      metricName: 'IncomingBytes',
-      dimensionsMap: { LogGroupName: props.pipeline.accessLogGroup.logGroupName },
-      ...sum,
-    }),
+    ...(admitting && { decided: admitting.metricInvocations(sum), deciding: admitting.metricDuration(sum) }),
+    ...Object.fromEntries(logged),
   };
   const { write, invocation, millisecond, byte } = USD_PER_MILLION;
-  const parts: Record<string, [string, (keyof typeof usingMetrics)[]]> = {
+  const [invoked, busy] = admitting ? ['(counted + decided)', '(counting + deciding)'] : ['counted', 'counting'];
+  const parts: Record<string, [string, string[]]> = {
     'ledger and claims': [`${write} * (ledger + claims)`, ['ledger', 'claims']],
     functions: [
-      `${invocation} * (counted + decided) + ${millisecond} * (counting + deciding)`,
-      ['counted', 'counting', 'decided', 'deciding'],
+      `${invocation} * ${invoked} + ${millisecond} * ${busy}`,
+      ['counted', 'counting', ...(admitting ? ['decided', 'deciding'] : [])],
     ],
-    'access log': [`${byte} * logged`, ['logged']],
+    'access log': [logged.map(([id]) => `${byte} * ${id}`).join(' + '), logged.map(([id]) => id)],
   };
   return Object.entries(parts).map(
     ([label, [dollars, names]]) =>
       new MathExpression({
         expression: `(${dollars}) / billable`,
-        usingMetrics: Object.fromEntries([...names, 'billable' as const].map((name) => [name, usingMetrics[name]])),
+        usingMetrics: Object.fromEntries([...names, 'billable'].map((name) => [name, usingMetrics[name]!])),
         period: PERIOD,
         label,
       }),
@@ -154,7 +144,24 @@ function drift(props: UsageDashboardProps): IWidget {
   return graph('Ledger against access log, last three hours', hourly);
 }
 
+/** What the keys need, as far as the meter admits them, and the tables. */
 function keys(props: UsageDashboardProps): IWidget[] {
+  const { pipeline, authorizer, invalidation } = props;
+  const tables: ITable[] = [
+    pipeline.usageTable,
+    pipeline.claimsTable,
+    ...(authorizer ? [authorizer.keysTable, authorizer.alertsTable] : []),
+    ...(invalidation ? [invalidation.table] : []),
+  ];
+  const throttles = tables.flatMap((table) =>
+    ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) =>
+      table.metric(name, { statistic: 'Sum', period: PERIOD, label: `${table.tableName} ${name}` }),
+    ),
+  );
+  return [...(authorizer ? decisions(props) : []), graph('Throttled requests of DynamoDB', throttles)];
+}
+
+function decisions(props: UsageDashboardProps): IWidget[] {
   const authorizer = metricsOf(props.settings, 'api-authorizer');
   const remembered = new MathExpression({
     expression: '100 * hits / (hits + misses)',
@@ -162,18 +169,6 @@ function keys(props: UsageDashboardProps): IWidget[] {
     period: PERIOD,
     label: 'remembered keys, in percent',
   });
-  const tables: ITable[] = [
-    props.pipeline.usageTable,
-    props.pipeline.claimsTable,
-    props.authorizer.keysTable,
-    props.authorizer.alertsTable,
-    props.invalidation.table,
-  ];
-  const throttles = tables.flatMap((table) =>
-    ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) =>
-      table.metric(name, { statistic: 'Sum', period: PERIOD, label: `${table.tableName} ${name}` }),
-    ),
-  );
   return [
     graph('Decisions', [
       authorizer('Allowed'),
@@ -187,6 +182,5 @@ function keys(props: UsageDashboardProps): IWidget[] {
     graph('Decision in µs', ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic))),
     graph('Cache', [remembered]),
     graph('Invalidation lag in ms', [authorizer('InvalidationLag', 'Maximum')]),
-    graph('Throttled requests of DynamoDB', throttles),
   ];
 }

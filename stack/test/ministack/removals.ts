@@ -18,6 +18,7 @@ import { CloudWatchClient, DeleteAlarmsCommand, DeleteDashboardsCommand, SetAlar
 import {
   CloudWatchLogsClient,
   DeleteLogGroupCommand,
+  DeleteMetricFilterCommand,
   DeleteRetentionPolicyCommand,
   DeleteSubscriptionFilterCommand,
   DescribeSubscriptionFiltersCommand,
@@ -81,6 +82,8 @@ export const REMOVALS: Record<string, Remove> = {
   },
   'AWS::Lambda::EventSourceMapping': ({ physicalId }) => lambda.send(new DeleteEventSourceMappingCommand({ UUID: physicalId })),
   'AWS::SNS::Subscription': ({ physicalId }) => sns.send(new UnsubscribeCommand({ SubscriptionArn: physicalId })),
+  'AWS::Logs::MetricFilter': ({ physicalId, properties }) =>
+    logs.send(new DeleteMetricFilterCommand({ logGroupName: properties.LogGroupName as string, filterName: physicalId })),
   'AWS::Logs::SubscriptionFilter': (resource) => removeSubscriptionFilter(text(resource, 'LogGroupName')),
   'AWS::Lambda::Permission': removePermission,
   'AWS::Lambda::Alias': (resource) =>

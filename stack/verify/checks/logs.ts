@@ -1,4 +1,4 @@
-import { CloudWatchLogsClient, DescribeLogGroupsCommand, DescribeSubscriptionFiltersCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { CloudWatchLogsClient, DescribeLogGroupsCommand, DescribeMetricFiltersCommand, DescribeSubscriptionFiltersCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { CLIENT, Resource } from '../deployment';
 import { differs, Problems } from '../expect';
 
@@ -23,5 +23,22 @@ export async function subscriptionFilter({ properties }: Resource): Promise<Prob
     ...differs('its filter', is.filterPattern, FilterPattern),
     ...differs('its role', is.roleArn, RoleArn),
     ...differs('its distribution', is.distribution, Distribution),
+  ];
+}
+
+/** What counts the lines of the access log. */
+export async function metricFilter({ properties }: Resource): Promise<Problems> {
+  const { LogGroupName, FilterPattern } = properties as Record<string, string>;
+  const [wanted] = properties.MetricTransformations as { MetricName: string; MetricNamespace: string; MetricValue: string }[];
+  const { metricFilters } = await logs.send(new DescribeMetricFiltersCommand({ logGroupName: LogGroupName }));
+  const is = metricFilters?.find(({ metricTransformations }) => metricTransformations?.[0]?.metricName === wanted!.MetricName);
+  if (is === undefined) {
+    return [`it is missing: the lines of ${LogGroupName} are not counted as ${wanted!.MetricName}`];
+  }
+  const [transformation] = is.metricTransformations!;
+  return [
+    ...differs('its filter', is.filterPattern, FilterPattern),
+    ...differs('the namespace of its metric', transformation!.metricNamespace, wanted!.MetricNamespace),
+    ...differs('what it counts for a line', transformation!.metricValue, wanted!.MetricValue),
   ];
 }
