@@ -16,6 +16,7 @@ import { meterTable } from './meter-table';
 
 export interface ApiKeyAuthorizerProps {
   readonly settings: MeterSettings;
+  /** Where changes of keys are told. */
   readonly invalidation: Invalidation;
   /** The ledger, for monthly limits. */
   readonly usageTable: ITable;

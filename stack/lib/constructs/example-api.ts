@@ -22,8 +22,11 @@ import { UsageEndpoint } from './usage-endpoint';
 
 export interface ExampleApiProps {
   readonly settings: MeterSettings;
+  /** What admits the calls. */
   readonly authorizer: ApiKeyAuthorizer;
+  /** The ledger, for the usage endpoint. */
   readonly usageTable: ITable;
+  /** Where the access log goes, one of those of the pipeline. */
   readonly accessLogGroup: ILogGroup;
   /** Whether to write the role with which API Gateway writes the logs of all REST APIs of this account and region. It
    * replaces the role that is set there; it is not written where this is not given.

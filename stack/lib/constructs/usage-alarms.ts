@@ -12,8 +12,9 @@ import { UsagePipeline } from './usage-pipeline';
 export interface UsageAlarmsProps {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  /** The invalidation log and the authorizer, where keys are admitted by the meter. */
+  /** The invalidation log, where keys are admitted by the meter. */
   readonly invalidation?: Invalidation;
+  /** The authorizer, where keys are admitted by the meter. */
   readonly authorizer?: ApiKeyAuthorizer;
   /** Who is told; nobody where it is not given. */
   readonly topic?: ITopic;

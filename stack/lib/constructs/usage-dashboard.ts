@@ -22,8 +22,9 @@ import { UsagePipeline } from './usage-pipeline';
 export interface UsageDashboardProps {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  /** The invalidation log and the authorizer, where keys are admitted by the meter. */
+  /** The invalidation log, where keys are admitted by the meter. */
   readonly invalidation?: Invalidation;
+  /** The authorizer, where keys are admitted by the meter. */
   readonly authorizer?: ApiKeyAuthorizer;
   /** The stages whose calls are shown by status. */
   readonly stages: MeteredStage[];
