@@ -13,8 +13,8 @@ import { USAGE_ROUTE } from '../unbilled-routes';
 import { ExampleApiProps, THROTTLE_PER_SECOND } from './example-api';
 import { UsageEndpoint } from './usage-endpoint';
 
-/** The backend: it answers `/status/CODE` with that code, and tells a key's limit in the headers. An HTTP API cannot
- * put the authorizer's context into headers that a backend did not set, and has no mock of its own. */
+/** The backend: it answers `/status/CODE` with that code, and tells a key's limit in the headers, where it has one. An
+ * HTTP API has no mock of its own. */
 const BACKEND = `exports.handler = async (event) => {
   const { usageLimit, remainingCalls, usageResetSeconds } = event.requestContext.authorizer.lambda;
   const limits = { 'x-ratelimit-limit': usageLimit, 'x-ratelimit-remaining': remainingCalls, 'x-ratelimit-reset': usageResetSeconds };
