@@ -20,7 +20,7 @@ export async function lambdaFunction({ physicalId, properties }: Resource): Prom
     ...differs('its role', is.Role, properties.Role),
     ...differs('its memory in MiB', is.MemorySize, properties.MemorySize),
     ...differs('its time-out in seconds', is.Timeout, properties.Timeout),
-    ...differs('its environment variables', is.Environment?.Variables, variables),
+    ...differs('its environment variables', is.Environment?.Variables ?? {}, variables ?? {}),
     ...differs('its dead-letter queue', is.DeadLetterConfig, properties.DeadLetterConfig),
   ];
 }
