@@ -1,9 +1,10 @@
 import { Duration, Stack } from 'aws-cdk-lib';
-import { CfnRestApi, IRestApi, MockIntegration, RestApi } from 'aws-cdk-lib/aws-apigateway';
+import { CfnRestApi, IRestApi, LogGroupLogDestination, MockIntegration, RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { CfnApi, HttpApi, HttpMethod, IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpUrlIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
+import { accessLogFormat } from '../lib/access-log';
 import { ApiKeyAuthorizer } from '../lib/constructs/api-key-authorizer';
 import { Invalidation } from '../lib/constructs/invalidation';
 import { all, Parts } from './parts';
@@ -211,6 +212,17 @@ describe('an API in another stack than the meter', () => {
       api.addRoutes({ path: '/orders', methods: [HttpMethod.GET], integration: integration() });
     }],
   ];
+
+  test('writes its access log to a log group of the meter', () => {
+    const parts = new Parts();
+    const apis = new Stack(parts.app, 'Apis');
+    const keys = parts.keys();
+    const deployOptions = { accessLogDestination: new LogGroupLogDestination(parts.pipeline.accessLogGroup), accessLogFormat: accessLogFormat('rest') };
+    const api = new RestApi(apis, 'Orders', { deployOptions });
+    api.root.addMethod('GET', new MockIntegration(), { authorizer: keys.authorizerFor(api) });
+    expect(() => parts.app.synth()).not.toThrow();
+    expect(all(parts.template(apis), 'AWS::ApiGateway::Stage')[0]!.AccessLogSetting.DestinationArn).toEqual({ 'Fn::ImportValue': expect.any(String) });
+  });
 
   test.each(attachments)('%s has its authorizer and permission beside it, and its stack depends on that of the meter', (_, type, attach) => {
     for (const env of [undefined, { account: '123456789012', region: 'cn-north-1' }]) {

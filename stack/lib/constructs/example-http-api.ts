@@ -49,7 +49,6 @@ export class ExampleHttpApi extends Construct {
       httpApi: this.api,
       stageName: settings.environment,
       autoDeploy: true,
-      detailedMetricsEnabled: true,
       throttle: { rateLimit: THROTTLE_PER_SECOND, burstLimit: 2 * THROTTLE_PER_SECOND },
       accessLogSettings: { destination: new LogGroupLogDestination(props.accessLogGroup), format: accessLogFormat('http') },
     });
