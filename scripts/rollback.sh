@@ -3,8 +3,10 @@
 #
 #   scripts/rollback.sh ENVIRONMENT [TAG] [--region REGION] [further options of scripts/deploy.sh]
 #
-# TAG is one of `git tag --list 'deployed/ENVIRONMENT/*'`; the one before the
-# last where none is named. The work tree stays as it is.
+# TAG is one of `git tag --list 'deployed/ENVIRONMENT/*'`, each of which was
+# verified. Where none is named it is the newest, if what was deployed last was
+# not verified, and else the one before it. All calls move at once: an alarm that
+# is on would stop a gradual deployment, or undo it. The work tree stays as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,8 +21,12 @@ if [ $# -ge 1 ] && [ "${1#-}" = "$1" ]; then
     shift
     grep -qxF "$tag" <<< "$tags" || fail "there is no tag $tag; there are: ${tags:-none, fetch them with git fetch --tags}"
 else
-    [ "$(grep -c . <<< "$tags")" -ge 2 ] || fail "there is no deployment before the last; tags of $environment: ${tags:-none, fetch them with git fetch --tags}"
-    tag=$(tail -n 2 <<< "$tags" | head -n 1)
+    newest=${tags##*/}
+    attempted=$(git tag --list "attempted/$environment/*" --sort=refname | tail -n 1)
+    back=2
+    [[ ${attempted##*/} < $newest || ${attempted##*/} = "$newest" ]] || back=1
+    [ "$(grep -c . <<< "$tags")" -ge "$back" ] || fail "there is no verified deployment before the last; tags of $environment: ${tags:-none, fetch them with git fetch --tags}"
+    tag=$(tail -n "$back" <<< "$tags" | head -n 1)
 fi
 region=()
 if [ "${1:-}" = --region ]; then
@@ -36,4 +42,4 @@ git worktree add --quiet --detach "$work/version" "$tag"
 # The build folder is shared, so that only what differs is built.
 mkdir -p target
 ln -s "$PWD/target" "$work/version/target"
-"$work/version/scripts/deploy.sh" "$environment" "${region[@]}" "$@"
+"$work/version/scripts/deploy.sh" "$environment" "${region[@]}" --all-at-once "$@"

@@ -1,15 +1,15 @@
 import * as path from 'node:path';
-import { App, Tags, Validations } from 'aws-cdk-lib';
+import { App, DefaultStackSynthesizer, Duration, Tags, Validations } from 'aws-cdk-lib';
+import { ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { IConstruct } from 'constructs';
-import { exampleOptions } from './example-options';
 import { namesOf } from './names';
-import { UsageMeterStack } from './usage-meter-stack';
-
-/** The environment whose data outlives its stack. */
-const PRODUCTION = 'prod';
+import { Options } from './options';
+import { logRetention } from './retention';
+import { isProtected, MeterSettings } from './settings';
+import { UsageMeterStack, UsageMeterStackProps } from './usage-meter-stack';
 
 /** Builds the stack that the context `environment` names, from the binaries that scripts/stage-lambdas.sh laid out. */
 export function usageMeter(app: App): UsageMeterStack {
@@ -18,26 +18,60 @@ export function usageMeter(app: App): UsageMeterStack {
     throw new Error('Name the environment: --context environment=dev');
   }
   namesOf(environment);
-  const isProduction = environment === PRODUCTION;
-  const binaries: unknown = app.node.tryGetContext('binaries') ?? path.join(__dirname, '../../target/lambda');
-  const architecture = app.node.tryGetContext('architecture') === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64;
+  const options = new Options(app, environment);
+  const settings = settingsOf(app, environment, options);
   const stack = new UsageMeterStack(app, `UsageMeter-${environment}`, {
     description: `Usage meter, environment ${environment}`,
-    terminationProtection: isProduction,
-    settings: {
-      environment,
-      binaries: String(binaries),
-      architecture,
-      protectsData: isProduction,
-      logRetention: isProduction ? RetentionDays.THREE_MONTHS : RetentionDays.TWO_WEEKS,
-    },
-    ...exampleOptions(app.node),
+    terminationProtection: settings.refusesDeletion,
+    synthesizer: new DefaultStackSynthesizer({ qualifier: options.text('bootstrap-qualifier') }),
+    settings,
+    ...choicesOf(options),
   });
   omit(stack, app.node.tryGetContext('omit'));
   // Each synthesis fails on a finding that nobody has acknowledged with a reason.
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));
   Tags.of(stack).add('usage-meter:environment', environment);
+  options.pairs('tags', '=').forEach(([name, value]) => Tags.of(stack).add(name, value));
+  const boundary = options.text('permissions-boundary');
+  if (boundary !== undefined) {
+    PermissionsBoundary.of(stack).apply(ManagedPolicy.fromManagedPolicyArn(stack, 'Boundary', boundary));
+  }
   return stack;
+}
+
+function settingsOf(app: App, environment: string, options: Options): MeterSettings {
+  const protectsData = options.isOn('protect') ?? isProtected(environment);
+  const days = options.number('log-retention-days') ?? (protectsData ? RetentionDays.THREE_MONTHS : RetentionDays.TWO_WEEKS);
+  return {
+    environment,
+    binaries: String(app.node.tryGetContext('binaries') ?? path.join(__dirname, '../../target/lambda')),
+    architecture: app.node.tryGetContext('architecture') === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
+    protectsData,
+    // While a stack is created nothing refuses to be deleted: a creation that fails could not be taken back otherwise.
+    refusesDeletion: protectsData && app.node.tryGetContext('creating') !== 'yes',
+    logRetention: logRetention(days),
+  };
+}
+
+/** What the options choose of the stack. */
+function choicesOf(options: Options): Partial<UsageMeterStackProps> {
+  const duration = (value: number | undefined, unit: (value: number) => Duration) => (value === undefined ? undefined : unit(value));
+  return {
+    example: options.oneOf('example', ['rest', 'http', 'none']),
+    writesAccountRole: options.isOn('account-role'),
+    shardCount: options.number('shards'),
+    batchWindow: duration(options.number('batch-window-s'), Duration.seconds),
+    usageRetentionDays: options.number('usage-retention-days'),
+    claimRetentionDays: options.number('claim-retention-days'),
+    claimLayout: options.text('claim-layout'),
+    syncInterval: duration(options.number('sync-interval-ms'), Duration.millis),
+    cachingStages: options.pairs('caching-stages', '/').map(([apiId, stageName]) => ({ apiId, stageName })),
+    fanoutConcurrency: options.number('fanout-concurrency'),
+    alarmTopicArn: options.text('alarm-topic'),
+    alarmEmail: options.text('alarm-email'),
+    hasCanary: options.isOn('canary'),
+    allAtOnce: options.isOn('all-at-once'),
+  };
 }
 
 /** Leaves parts out, named by their paths in the stack and separated by commas, for an endpoint that has no such. */

@@ -9,9 +9,17 @@ export interface Names {
   readonly quarantineQueue: string;
   readonly invalidationsTopic: string;
   readonly alertsTopic: string;
+  readonly alarmsTopic: string;
   readonly accessLogGroup: string;
   /** The bucket of given-up records. All accounts share the names of buckets, so it holds account and region. */
   readonly givenUpBucket: (account: string, region: string) => string;
+  /** The dashboard. All regions of an account share the names of dashboards, so it holds the region. Source:
+   * CloudFormation Template Reference, `AWS::CloudWatch::Dashboard`. */
+  readonly dashboard: (region: string) => string;
+  /** A queue of what nothing took, by what it was. */
+  readonly failedQueue: (what: 'invalidations' | 'reconciliations') => string;
+  /** The parameter with the secret of the canary's key. */
+  readonly canarySecretParameter: string;
   /** The name of a function, by its service. */
   readonly function: (service: string) => string;
 }
@@ -35,8 +43,12 @@ export function namesOf(environment: string): Names {
     quarantineQueue: `usage-quarantine-${environment}`,
     invalidationsTopic: `usage-invalidations-${environment}`,
     alertsTopic: `usage-alerts-${environment}`,
+    alarmsTopic: `usage-alarms-${environment}`,
     accessLogGroup: `/aws/api-gateway/usage-${environment}`,
     givenUpBucket: (account, region) => `usage-given-up-${environment}-${account}-${region}`,
+    dashboard: (region) => `usage-meter-${environment}-${region}`,
+    failedQueue: (what) => `usage-${what}-failed-${environment}`,
+    canarySecretParameter: `/usage-meter/${environment}/canary-secret`,
     function: (service) => `${service}-${environment}`,
   };
 }

@@ -8,7 +8,7 @@ import { usageMeter } from './app';
 import { UsageMeterStack } from './usage-meter-stack';
 
 /** The functions. */
-const SERVICES = ['usage-consumer', 'api-authorizer', 'invalidation-fanout', 'usage-endpoint', 'usage-reconciler'];
+const SERVICES = ['usage-consumer', 'api-authorizer', 'invalidation-fanout', 'usage-endpoint', 'usage-reconciler', 'usage-canary'];
 
 const made: string[] = [];
 process.once('exit', () => made.forEach((folder) => fs.rmSync(folder, { recursive: true, force: true })));

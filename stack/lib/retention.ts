@@ -1,4 +1,5 @@
 /** How long data is kept, and what has to outlive what. */
+import { RetentionDays as LogRetention } from 'aws-cdk-lib/aws-logs';
 
 /** Hours for which the stream keeps a record, as deployed. */
 export const STREAM_RETENTION_HOURS = 24;
@@ -45,4 +46,13 @@ export function checkRetention({ claims, usage }: RetentionDays): void {
         `Set usageRetentionDays to a whole number of at least ${SHORTEST_USAGE_RETENTION_DAYS}.`,
     );
   }
+}
+
+/** Days for which logs can be kept, checked to be a number of days that CloudWatch Logs takes. */
+export function logRetention(days: number): LogRetention {
+  if (LogRetention[days] === undefined) {
+    const known = Object.values(LogRetention).filter((value) => typeof value === 'number' && value < 9_999);
+    throw new Error(`CloudWatch Logs cannot keep logs for ${days} days: set log-retention-days to one of ${known.join(', ')}.`);
+  }
+  return days;
 }

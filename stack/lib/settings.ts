@@ -10,13 +10,25 @@ export interface MeterSettings {
   readonly binaries: string;
   /** What the binaries were built for. */
   readonly architecture: Architecture;
-  /** Whether data outlives the stack and tables cannot be deleted. */
+  /** Whether data outlives the stack. */
   readonly protectsData: boolean;
+  /** Whether tables refuse to be deleted; as `protectsData` where it is not given. */
+  readonly refusesDeletion?: boolean;
   /** How long logs are kept. */
   readonly logRetention: RetentionDays;
 }
 
-/** What becomes of a resource with data when its stack is deleted. */
+/** The first words of names of environments whose data is not kept; a digit or '-' may follow. */
+export const UNPROTECTED = ['ci', 'demo', 'dev', 'development', 'local', 'sandbox', 'test', 'tmp'];
+
+/** Whether an environment of this name keeps its data, unless the setting `protect` says otherwise. */
+export function isProtected(environment: string): boolean {
+  return !new RegExp(`^(${UNPROTECTED.join('|')})(\\d|-|$)`).test(environment);
+}
+
+/** What becomes of a resource with data when its stack is deleted. A creation that fails takes along what it made, so
+ * that it can be repeated under the same names. Source: CloudFormation User Guide, `DeletionPolicy` attribute,
+ * "RetainExceptOnCreate". */
 export function removalPolicy(settings: MeterSettings): RemovalPolicy {
-  return settings.protectsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
+  return settings.protectsData ? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE : RemovalPolicy.DESTROY;
 }

@@ -1,23 +1,40 @@
 import { Stack, StackProps } from 'aws-cdk-lib';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { ApiKind } from './access-log';
-import { ApiKeyAuthorizer } from './constructs/api-key-authorizer';
+import { alarmTopic } from './constructs/alarm-topic';
+import { ApiKeyAuthorizer, ApiKeyAuthorizerProps } from './constructs/api-key-authorizer';
 import { ExampleApi } from './constructs/example-api';
 import { ExampleHttpApi } from './constructs/example-http-api';
 import { GradualDeployment } from './constructs/gradual-deployment';
-import { Invalidation } from './constructs/invalidation';
+import { Invalidation, InvalidationProps } from './constructs/invalidation';
 import { Reconciliation } from './constructs/reconciliation';
 import { UsageAlarms } from './constructs/usage-alarms';
+import { UsageCanary } from './constructs/usage-canary';
 import { UsageDashboard } from './constructs/usage-dashboard';
-import { UsagePipeline } from './constructs/usage-pipeline';
-import { MeterSettings } from './settings';
+import { UsagePipeline, UsagePipelineProps } from './constructs/usage-pipeline';
+import { MeterSettings, removalPolicy } from './settings';
 
-export interface UsageMeterStackProps extends StackProps {
+/** What can be chosen of the parts of the stack; each has the default of its construct. */
+type Choices = Pick<UsagePipelineProps, 'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout'> &
+  Pick<ApiKeyAuthorizerProps, 'syncInterval'> &
+  Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'>;
+
+export interface UsageMeterStackProps extends StackProps, Choices {
   readonly settings: MeterSettings;
   /** Which kind of API is put in front of the meter as an example, or none; a REST API where it is not given. */
   readonly example?: ApiKind | 'none';
   /** Whether to write the role with which API Gateway writes the logs of all REST APIs of this account and region. */
   readonly writesAccountRole?: boolean;
+  /** A topic of the user's that alarms tell. */
+  readonly alarmTopicArn?: string;
+  /** An address that alarms are written to. */
+  readonly alarmEmail?: string;
+  /** Whether a canary calls the example API each minute. */
+  readonly hasCanary?: boolean;
+  /** Whether new versions take all calls at once. */
+  readonly allAtOnce?: boolean;
 }
 
 /** The whole meter of one environment, with an example API in front of it. */
@@ -28,35 +45,69 @@ export class UsageMeterStack extends Stack {
   readonly authorizer: ApiKeyAuthorizer;
   readonly reconciliation: Reconciliation;
   readonly example?: ExampleApi | ExampleHttpApi;
+  readonly canary?: UsageCanary;
   readonly alarms: UsageAlarms;
 
   constructor(scope: Construct, id: string, props: UsageMeterStackProps) {
     super(scope, id, props);
     const { settings } = props;
     this.settings = settings;
-    this.pipeline = new UsagePipeline(this, 'Pipeline', { settings });
-    this.invalidation = new Invalidation(this, 'Invalidation', { settings });
-    const { usageTable, accessLogGroup } = this.pipeline;
-    this.authorizer = new ApiKeyAuthorizer(this, 'Keys', { settings, invalidation: this.invalidation, usageTable });
+    this.pipeline = new UsagePipeline(this, 'Pipeline', props);
+    this.invalidation = new Invalidation(this, 'Invalidation', props);
+    const { pipeline, invalidation } = this;
+    const { usageTable, accessLogGroup } = pipeline;
+    this.authorizer = new ApiKeyAuthorizer(this, 'Keys', { ...props, invalidation, usageTable });
     const exampleProps = { settings, authorizer: this.authorizer, usageTable, accessLogGroup };
     if (props.example === 'http') {
       this.example = new ExampleHttpApi(this, 'Example', exampleProps);
     } else if (props.example !== 'none') {
-      this.example = new ExampleApi(this, 'Example', { ...exampleProps, writesAccountRole: props.writesAccountRole });
+      const { writesAccountRole } = props;
+      const example = new ExampleApi(this, 'Example', { ...exampleProps, writesAccountRole });
+      this.addExecutionLog(example);
+      this.example = example;
     }
-    this.reconciliation = new Reconciliation(this, 'Reconciliation', { settings, pipeline: this.pipeline });
-    const { pipeline, invalidation, authorizer } = this;
+    this.reconciliation = new Reconciliation(this, 'Reconciliation', { settings, pipeline });
+    if (props.hasCanary && this.example !== undefined) {
+      this.canary = new UsageCanary(this, 'Canary', { settings, usageTable, url: this.example.statusUrl });
+    }
+    const { authorizer, reconciliation, canary } = this;
     const stages = this.example === undefined ? [] : [this.example.stage];
-    new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, stages });
-    this.alarms = new UsageAlarms(this, 'Alarms', { settings, pipeline, invalidation, authorizer });
+    new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, canary, stages });
+    const watched = { settings, pipeline, invalidation, authorizer, reconciliation, canary };
+    this.alarms = new UsageAlarms(this, 'Alarms', { ...watched, topics: this.topicsOf(props) });
+    this.addDeployments(props.allAtOnce);
+  }
+
+  /** Who is told of alarms. */
+  private topicsOf({ settings, alarmTopicArn, alarmEmail }: UsageMeterStackProps): ITopic[] {
+    const topics: ITopic[] = alarmTopicArn === undefined ? [] : [Topic.fromTopicArn(this, 'AlarmTopic', alarmTopicArn)];
+    return alarmEmail === undefined ? topics : [...topics, alarmTopic(this, 'AlarmMail', settings, alarmEmail)];
+  }
+
+  /** The log of API Gateway itself, which would never expire if API Gateway made it. Source: API Gateway Developer
+   * Guide, "Set up CloudWatch logging for REST APIs". */
+  private addExecutionLog(example: ExampleApi): void {
+    const { settings } = this;
+    const { restApiId, deploymentStage } = example.api;
+    const log = new LogGroup(this, 'ExecutionLog', {
+      logGroupName: `API-Gateway-Execution-Logs_${restApiId}/${settings.environment}`,
+      retention: settings.logRetention,
+      removalPolicy: removalPolicy(settings),
+    });
+    deploymentStage.node.addDependency(log);
+  }
+
+  private addDeployments(allAtOnce?: boolean): void {
     const alarms = (...ids: string[]) => ids.map((id) => this.alarms.alarm(id));
     new GradualDeployment(this, 'ConsumerDeployment', {
-      function: pipeline.consumer,
-      alarms: alarms('consumer-errors', 'iterator-age', 'quarantine'),
+      function: this.pipeline.consumer,
+      alarms: alarms('consumer-version-errors', 'consumer-errors'),
+      allAtOnce,
     });
     new GradualDeployment(this, 'AuthorizerDeployment', {
-      function: authorizer.authorizer,
-      alarms: alarms('authorizer-errors', 'authorizer-latency', 'invalidation-lag'),
+      function: this.authorizer.authorizer,
+      alarms: alarms('authorizer-version-errors', 'authorizer-latency', 'invalidation-lag'),
+      allAtOnce,
     });
   }
 }

@@ -48,7 +48,7 @@ describe('the example', () => {
     expect(() => app.synth()).not.toThrow();
   });
 
-  test.each([['example', 'websocket', /rest, http, none/], ['account-role', 'perhaps', /yes, no/]])('refuses %s=%s', (name, value, said) => {
+  test.each([['example', 'websocket', /rest, http, none/], ['account-role', 'perhaps', /yes or no/]])('refuses %s=%s', (name, value, said) => {
     expect(() => templateOf('test', { [name]: value })).toThrow(said);
   });
 });

@@ -7,6 +7,7 @@ import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT, Deployment, readDeployment } from '../verify/deployment';
 import { Finding, line, verify } from '../verify/verify';
+import { limitedTo, ON_AWS } from '../verify/waits';
 import { LEFT_OUT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { CHANGES, REMOVALS } from './ministack/removals';
@@ -16,6 +17,9 @@ const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
 const ENVIRONMENT = 'dev';
 const OPTIONS = ['--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(','), '--no-verify'];
+
+/** Nothing here happens later than it is asked for. */
+const WAITS = limitedTo(1, ON_AWS);
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-deployment-'));
 let ministack: Ministack;
@@ -38,6 +42,12 @@ function newKey(): { apiKeyId: string; apiKey: string } {
 /** The findings with problems, by the path of their resource. */
 function problems(findings: Finding[]): Map<string, string> {
   return new Map(findings.filter((found) => found.problems.length > 0).map((found) => [found.resource.path, line(found)]));
+}
+
+/** Tags a deployment by the command that the script told. */
+function tagAsTold(output: string): void {
+  const [, words] = /run: git (tag \S+ \S+)/.exec(output)!;
+  project.git(...words!.split(' '));
 }
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
@@ -73,16 +83,21 @@ describe('the deploy script', () => {
     [['Prod', 'us-east-1'], 'has to be 1 to 20 of a-z'],
     [['dev', 'us-east-1', '--binaries', '/nowhere'], 'the folder /nowhere cannot be found'],
     [['dev', 'us-east-1', '--fast'], 'scripts/deploy.sh ENVIRONMENT [REGION]'],
+    [['dev', 'us-east-1', '--set', 'shard=2'], 'There is no option shard'],
   ])('refuses %j and says why', (words, said) => {
     const { status, output } = project.run('deploy.sh', words);
     expect(output).toContain(said);
     expect(status).not.toBe(0);
   });
 
-  test('deploys everything, and tags what it deployed', async () => {
+  test('deploys everything, and says what the account allows, whom alarms tell, and how to tag it once it is verified', async () => {
     const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
     expect(status, output).toBe(0);
-    expect(project.git('tag', '--points-at', 'HEAD')).toMatch(/^deployed\/dev\/\d{8}T\d{6}Z$/m);
+    expect(output).toMatch(/10,000 calls\/s: Lambda's concurrency, of all functions of account and region \(1,000 at once/);
+    expect(output).toMatch(/30,000 calls\/s: the invalidation log, one partition \(3,000 read units\/s\)/);
+    expect(output).toMatch(/!!! THE \d+ ALARMS TELL NOBODY !!!/);
+    expect(project.git('tag', '--points-at', 'HEAD')).toMatch(/^attempted\/dev\/\d{8}T\d{6}Z\n$/);
+    tagAsTold(output);
     deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
     const api = deployment.resources.find(({ type }) => type === 'AWS::ApiGateway::RestApi')!;
     apiUrl = ministack.apiUrl(api.physicalId!, ENVIRONMENT);
@@ -107,6 +122,7 @@ describe('the deploy script', () => {
     const deployed = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
     expect(deployed.status, deployed.output).toBe(0);
     expect(await description()).toMatch(/^Counts API calls that succeeded/);
+    // What was deployed last is not verified, so the way back leads to the last that was.
     const { status, output } = project.run('rollback.sh', [ENVIRONMENT, '--region', 'us-east-1', ...OPTIONS]);
     expect(output).toContain('the first version');
     expect(status, output).toBe(0);
@@ -158,26 +174,26 @@ describe('what is deployed', () => {
 describe('verification', () => {
   test('finds nothing wrong, but for what the emulator leaves unset', async () => {
     const unset = new Set(UNSET.map(({ type }) => type));
-    const before = await verify({ ...deployment, resources: deployment.resources.filter(({ type }) => type !== 'AWS::CloudWatch::Alarm') });
+    const before = await verify({ ...deployment, resources: deployment.resources.filter(({ type }) => type !== 'AWS::CloudWatch::Alarm') }, WAITS);
     for (const { resource, problems } of before.filter((found) => found.problems.length > 0)) {
       expect(unset, `${resource.path}: ${problems.join()}`).toContain(resource.type);
     }
     await setUnset(deployment);
-    expect([...problems(await verify(deployment)).values()]).toEqual([]);
+    expect([...problems(await verify(deployment, WAITS)).values()]).toEqual([]);
     expect(NOT_SHOWN.length).toBeGreaterThan(0);
   });
 
   test('is a script that says so, and makes a call', () => {
-    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting']);
+    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
     expect(status, output).toBe(0);
     expect(output).toContain('the key was deleted, and its calls are denied');
   });
 
   test.each(CHANGES)('misses $what', async ({ path, change, said }) => {
     const resource = deployment.resources.find((each) => each.path === path)!;
-    const before = problems(await verify(deployment));
+    const before = problems(await verify(deployment, WAITS));
     await change(resource);
-    const after = problems(await verify(deployment));
+    const after = problems(await verify(deployment, WAITS));
     expect(after.get(path)).toMatch(said);
     expect([...after.keys()].filter((each) => !before.has(each))).toEqual([path]);
   });
@@ -187,11 +203,11 @@ describe('verification', () => {
     expect([...new Set(deployment.resources.map(({ type }) => type))].filter((type) => !types.includes(type))).toEqual([]);
     const order = deployment.resources.map((resource) => ({ resource, place: types.indexOf(resource.type) }));
     const changed = new Set(CHANGES.map(({ path }) => path));
-    let before = problems(await verify(deployment));
+    let before = problems(await verify(deployment, WAITS));
     const taken: string[] = [];
     for (const { resource } of order.sort((left, right) => left.place - right.place)) {
       await REMOVALS[resource.type]!(resource);
-      const after = problems(await verify(deployment));
+      const after = problems(await verify(deployment, WAITS));
       expect(after.get(resource.path), `${resource.type} ${resource.path}`).toMatch(/missing|no subscription|should be/);
       const news = [...after.keys()].filter((each) => !before.has(each));
       expect(news, `${resource.type} ${resource.path}`).toEqual(changed.has(resource.path) ? [] : [resource.path]);
@@ -203,7 +219,7 @@ describe('verification', () => {
   });
 
   test('is a script that fails then', () => {
-    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting']);
+    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
     expect(status).toBe(1);
     expect(output).toContain('FAIL  Logs::SubscriptionFilter Pipeline/Subscription');
     expect(output).toContain('is named above');

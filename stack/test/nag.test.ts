@@ -5,8 +5,12 @@ import { describe, expect, test } from 'vitest';
 import { stackOf } from '../lib/offline';
 
 describe('cdk-nag, with the packs AwsSolutions and Serverless', () => {
-  test.each(['test', 'prod'])('has no finding in %s that is not acknowledged with a reason', (environment) => {
-    const { directory } = stackOf(environment).app.synth();
+  test.each([
+    ['test', {}],
+    ['prod', {}],
+    ['test', { canary: 'yes', 'alarm-email': 'ops@example.org', 'caching-stages': 'a1/prod' }],
+  ])('has no finding in %s with %j that is not acknowledged with a reason', (environment, options) => {
+    const { directory } = stackOf(environment, options).app.synth();
     const report = JSON.parse(fs.readFileSync(path.join(directory, 'validation-report.json'), 'utf8'));
     const packs = report.pluginReports.map((pack: Record<string, unknown>) => pack.pluginName);
     expect(packs).toEqual(expect.arrayContaining(['AwsSolutions', 'Serverless']));

@@ -9,6 +9,26 @@ import { stackOf, templateOf } from '../lib/offline';
 
 const template = templateOf('test');
 
+interface TemplateResource {
+  readonly Type: string;
+  readonly Properties: Record<string, unknown>;
+  readonly DeletionPolicy?: string;
+  readonly UpdateReplacePolicy?: string;
+}
+
+/** The types of resources with data. */
+const HOLDS_DATA = ['AWS::DynamoDB::Table', 'AWS::Kinesis::Stream', 'AWS::Logs::LogGroup', 'AWS::S3::Bucket', 'AWS::SQS::Queue'];
+
+/** The types whose names all regions of an account, or all accounts, share, by the property that holds the name. */
+const GLOBAL_NAMES: Record<string, string> = {
+  'AWS::CloudWatch::Dashboard': 'DashboardName',
+  'AWS::IAM::InstanceProfile': 'InstanceProfileName',
+  'AWS::IAM::ManagedPolicy': 'ManagedPolicyName',
+  'AWS::IAM::Role': 'RoleName',
+  'AWS::IAM::User': 'UserName',
+  'AWS::S3::Bucket': 'BucketName',
+};
+
 /** The statements of the role of a function, with actions and resources as lists. */
 function statementsOf(service: string): { Action: string[]; Resource: unknown[] }[] {
   const functions = template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: `${service}-test` } });
@@ -41,7 +61,6 @@ describe('least privilege', () => {
       'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'].sort());
     expect(actionsOf('api-authorizer')).toEqual([...log, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query',
       'dynamodb:UpdateItem', 'sns:Publish', 'sqs:SendMessage'].sort());
-    expect(actionsOf('invalidation-fanout')).toEqual([...log, 'sqs:SendMessage'].sort());
     expect(actionsOf('usage-endpoint')).toEqual([...log, 'dynamodb:Query'].sort());
     expect(actionsOf('usage-reconciler')).toEqual([...log, 'dynamodb:Query', 'logs:GetQueryResults', 'logs:StartQuery',
       'sqs:SendMessage'].sort());
@@ -60,7 +79,7 @@ describe('least privilege', () => {
   });
 
   test('no statement of a function speaks of every resource', () => {
-    for (const service of ['usage-consumer', 'api-authorizer', 'invalidation-fanout', 'usage-endpoint']) {
+    for (const service of ['usage-consumer', 'api-authorizer', 'usage-endpoint']) {
       for (const { Action, Resource } of statementsOf(service)) {
         expect(Resource.includes('*'), `${service}: ${Action.join()}`).toBe(false);
       }
@@ -156,12 +175,38 @@ describe('a deployment', () => {
     const groups = Object.values(template.findResources('AWS::CodeDeploy::DeploymentGroup'));
     expect(groups.length).toBe(2);
     for (const { Properties } of groups) {
-      expect(Properties.AlarmConfiguration.Alarms.length).toBe(3);
+      expect(Properties.DeploymentConfigName).toMatch(/Canary10Percent10Minutes$/);
       expect(Properties.AutoRollbackConfiguration).toEqual({
         Enabled: true, Events: ['DEPLOYMENT_FAILURE', 'DEPLOYMENT_STOP_ON_REQUEST', 'DEPLOYMENT_STOP_ON_ALARM'] });
     }
     const moved = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy);
     expect(moved.length).toBe(2);
+  });
+
+  test('is stopped by what a new version can do wrong, which its alarms watch before it has calls', () => {
+    const alarms = template.findResources('AWS::CloudWatch::Alarm');
+    const id = (logicalId: string) => (alarms[logicalId]!.Properties.AlarmName as string).replace('usage-test-', '');
+    const stoppedBy = Object.values(template.findResources('AWS::CodeDeploy::DeploymentGroup')).map(({ Properties }) =>
+      (Properties.AlarmConfiguration.Alarms as { Name: { Ref: string } }[]).map(({ Name }) => Name.Ref));
+    // Not by `quarantine`, which is on for as long as one record waits.
+    expect(stoppedBy.map((ids) => ids.map(id).sort())).toEqual([
+      ['authorizer-latency', 'authorizer-version-errors', 'invalidation-lag'],
+      ['consumer-errors', 'consumer-version-errors'],
+    ].reverse());
+    for (const ids of stoppedBy) {
+      const watching = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ DependsOn }) => DependsOn?.includes(ids[0]!));
+      expect(watching.length).toBe(1);
+      expect(watching[0]!.DependsOn).toEqual(expect.arrayContaining(ids));
+      const version = Object.values(alarms).find(({ Properties }) => Properties.Dimensions?.some(({ Value }: { Value: unknown }) =>
+        JSON.stringify(Value) === JSON.stringify(watching[0]!.Properties.FunctionVersion)));
+      expect(version?.Properties.AlarmName).toMatch(/-version-errors$/);
+    }
+  });
+
+  test('takes all calls at once where that is asked for, whatever the alarms say', () => {
+    const atOnce = templateOf('test', { 'all-at-once': 'yes' });
+    expect(Object.values(atOnce.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy)).toEqual([]);
+    expect(Object.keys(atOnce.findResources('AWS::CodeDeploy::DeploymentGroup')).length).toBe(2);
   });
 
   test('invokes aliases only, so that nothing runs what is not deployed yet', () => {
@@ -202,12 +247,31 @@ describe('data', () => {
     }
   });
 
-  test('in prod, no table can be deleted, and data outlives the stack', () => {
-    const prod = templateOf('prod');
-    for (const table of Object.values(prod.findResources('AWS::DynamoDB::Table'))) {
-      expect([table.Properties.DeletionProtectionEnabled, table.DeletionPolicy]).toEqual([true, 'Retain']);
+  test.each(['prod', 'production', 'prod-eu', 'staging', 'devops', 'acme'])('%s is protected', (environment) => {
+    const { stack } = stackOf(environment);
+    const resources = Template.fromStack(stack).toJSON().Resources as Record<string, TemplateResource>;
+    const kept = Object.values(resources).filter(({ Type }) => HOLDS_DATA.includes(Type));
+    expect(new Set(kept.map(({ Type }) => Type))).toEqual(new Set(HOLDS_DATA));
+    for (const { Type, Properties, DeletionPolicy, UpdateReplacePolicy } of kept) {
+      // What a failed creation leaves behind would be in the way of the next.
+      expect([Type, DeletionPolicy, UpdateReplacePolicy]).toEqual([Type, 'RetainExceptOnCreate', 'Retain']);
+      if (Type === 'AWS::DynamoDB::Table') expect(Properties.DeletionProtectionEnabled).toBe(true);
+      if (Type === 'AWS::Logs::LogGroup') expect(Properties.RetentionInDays).toBe(90);
     }
-    expect(stackOf('prod').stack.terminationProtection).toBe(true);
+    expect(stack.terminationProtection).toBe(true);
+  });
+
+  test.each(['dev', 'dev-anna', 'dev2', 'test', 'sandbox', 'ci-17'])('%s is not', (environment) => {
+    const { stack } = stackOf(environment);
+    expect([stack.terminationProtection, stack.settings.protectsData, stack.settings.logRetention]).toEqual([false, false, 14]);
+  });
+
+  test('while a stack is created nothing refuses to be deleted, or a failed creation could not be taken back', () => {
+    const { stack } = stackOf('prod', { creating: 'yes' });
+    expect(stack.terminationProtection).toBe(false);
+    for (const { Properties, DeletionPolicy } of Object.values(Template.fromStack(stack).findResources('AWS::DynamoDB::Table'))) {
+      expect([Properties.DeletionProtectionEnabled, DeletionPolicy]).toEqual([false, 'RetainExceptOnCreate']);
+    }
   });
 
   test('every log is kept for a stated time', () => {
@@ -222,8 +286,10 @@ describe('keys', () => {
     template.hasResourceProperties('AWS::ApiGateway::Authorizer', { Type: 'REQUEST', AuthorizerResultTtlInSeconds: 0 });
   });
 
-  test('changes reach the authorizer and the fan-out, and what they cannot take is kept', () => {
-    const subscriptions = Object.values(template.findResources('AWS::SNS::Subscription'));
+  test('changes reach the authorizer, and the fan-out where there is one, and what they cannot take is kept', () => {
+    const ofFanout = templateOf('test', { 'caching-stages': 'a1/prod' }).findResources('AWS::SNS::Subscription');
+    expect(Object.keys(ofFanout).length).toBe(2);
+    const subscriptions = Object.values({ ...ofFanout, ...template.findResources('AWS::SNS::Subscription') });
     expect(subscriptions.length).toBe(2);
     for (const { Properties } of subscriptions) {
       expect([Properties.Protocol, Properties.RedrivePolicy === undefined]).toEqual(['lambda', false]);
@@ -247,6 +313,16 @@ describe('keys', () => {
     });
   });
 
+  test('nothing is reserved of the concurrency of a new account, and there is no fan-out where nothing caches', () => {
+    const functions = Object.values(template.findResources('AWS::Lambda::Function')).map(({ Properties }) => Properties);
+    expect(functions.map(({ FunctionName }) => FunctionName)).not.toContain('invalidation-fanout-test');
+    const caching = templateOf('test', { 'caching-stages': 'a1/prod' });
+    const all = [...functions, ...Object.values(caching.findResources('AWS::Lambda::Function')).map(({ Properties }) => Properties)];
+    expect(all.filter(({ ReservedConcurrentExecutions }) => ReservedConcurrentExecutions !== undefined)).toEqual([]);
+    templateOf('test', { 'caching-stages': 'a1/prod', 'fanout-concurrency': '1' }).hasResourceProperties('AWS::Lambda::Function', {
+      FunctionName: 'invalidation-fanout-test', ReservedConcurrentExecutions: 1 });
+  });
+
   test('a stage that caches is flushed, and the fan-out may flush no other', () => {
     const { app, stack } = stackOf('other');
     const alone = new Stack(app, 'Alone');
@@ -255,6 +331,34 @@ describe('keys', () => {
     const text = JSON.stringify(Template.fromStack(alone).toJSON());
     expect(text).toContain('::/restapis/a1/stages/prod/cache/authorizers');
     expect(text).toContain('"STAGES":"a1/prod"');
+  });
+});
+
+describe('the template', () => {
+  test('fits every partition', () => {
+    expect(JSON.stringify(template.toJSON())).not.toMatch(/arn:aws:/);
+  });
+
+  test('has the region in every name that regions share', () => {
+    const resources = Object.values(template.toJSON().Resources as Record<string, TemplateResource>);
+    const named = resources.filter(({ Type, Properties }) => Properties?.[GLOBAL_NAMES[Type] ?? ''] !== undefined);
+    expect(named.map(({ Type }) => Type).sort()).toEqual(['AWS::CloudWatch::Dashboard', 'AWS::S3::Bucket']);
+    for (const { Type, Properties } of named) {
+      expect(JSON.stringify(Properties[GLOBAL_NAMES[Type]!]), Type).toContain('{"Ref":"AWS::Region"}');
+    }
+  });
+
+  test('has the log of API Gateway itself, made before API Gateway makes one that never expires', () => {
+    const [id, log] = Object.entries(template.findResources('AWS::Logs::LogGroup')).find(([, { Properties }]) =>
+      JSON.stringify(Properties.LogGroupName).includes('API-Gateway-Execution-Logs_'))!;
+    expect(log.Properties.RetentionInDays).toBe(14);
+    template.hasResource('AWS::ApiGateway::Stage', { DependsOn: Match.arrayWith([id]) });
+  });
+
+  test("keeps Lambda's own lines of each invocation out of the logs", () => {
+    for (const { Properties } of Object.values(template.findResources('AWS::Lambda::Function'))) {
+      expect(Properties.LoggingConfig).toMatchObject({ LogFormat: 'JSON', SystemLogLevel: 'WARN' });
+    }
   });
 });
 

@@ -1,44 +1,68 @@
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
+import { unheard } from './audience';
 import { apiUrl, Deployment, readDeployment } from './deployment';
 import { localDeployment } from './local';
-import { syntheticCall } from './synthetic-call';
+import { fromCloudWatch, metricsArrived } from './metrics-arrived';
+import { SyntheticCall, syntheticCall } from './synthetic-call';
 import { line, verify } from './verify';
+import { limitedTo, ON_AWS, ON_ONE_MACHINE, Waits } from './waits';
 
 /** The environment that is a stack on this machine. */
 const LOCAL = 'local';
 
-async function main(): Promise<boolean> {
+/** What is verified. */
+interface Plan {
+  readonly deployment: Deployment;
+  readonly call: SyntheticCall;
+  readonly waits: Waits;
+}
+
+async function planned(): Promise<Plan> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       data: { type: 'string', default: process.env.METER_DATA ?? 'meter-data' },
       'api-url': { type: 'string' },
       'without-counting': { type: 'boolean', default: false },
+      'wait-at-most': { type: 'string' },
     },
   });
   const environment = positionals[0]!;
   const data = path.resolve(process.env.CALLED_FROM ?? '.', values.data);
-  let deployment: Deployment;
-  let url = values['api-url'];
-  let target = ['--aws', environment];
-  if (environment === LOCAL) {
-    const local = localDeployment(data);
-    ({ deployment } = local);
-    url ??= local.gateway;
-    target = ['--data', data];
-  } else {
-    deployment = await readDeployment(`UsageMeter-${environment}`);
-    url ??= apiUrl(deployment);
-  }
-  const areFine = await verifyResources(deployment);
-  const meter = process.env.METER ?? 'meter';
-  return (await callOnce({ meter, target, apiUrl: url, waitsForCount: !values['without-counting'] })) && areFine;
+  const isLocal = environment === LOCAL;
+  const local = isLocal ? localDeployment(data) : undefined;
+  const deployment = local?.deployment ?? (await readDeployment(`UsageMeter-${environment}`));
+  const withoutCounting = values['without-counting'];
+  const limit = values['wait-at-most'];
+  const byDefault = limitedTo(limit === undefined ? Infinity : Number(limit), isLocal ? ON_ONE_MACHINE : ON_AWS);
+  const waits = withoutCounting ? { ...byDefault, metrics_s: 0 } : byDefault;
+  const call = {
+    meter: process.env.METER ?? 'meter',
+    target: isLocal ? ['--data', data] : ['--aws', environment],
+    apiUrl: values['api-url'] ?? local?.gateway ?? apiUrl(deployment),
+    waitsForCount: !withoutCounting,
+    hasLimitHeaders: !withoutCounting,
+    waits,
+  };
+  return { deployment, call, waits };
 }
 
-async function verifyResources(deployment: Deployment): Promise<boolean> {
+async function main(): Promise<boolean> {
+  const { deployment, call, waits } = await planned();
+  const areFine = await verifyResources(deployment, waits);
+  console.log(`\nA call to ${call.apiUrl}:`);
+  const isCounted = await steps(syntheticCall(call));
+  const environment = call.target[1]!;
+  const areSeen = waits.metrics_s === 0 || (await steps(metricsArrived(fromCloudWatch(environment), waits)));
+  const said = deployment.name === LOCAL ? undefined : await unheard(deployment);
+  if (said !== undefined) console.log(said);
+  return areFine && isCounted && areSeen;
+}
+
+async function verifyResources(deployment: Deployment, waits: Waits): Promise<boolean> {
   console.log(`Resources of ${deployment.name}:`);
-  const findings = await verify(deployment);
+  const findings = await verify(deployment, waits);
   findings.forEach((finding) => console.log(line(finding)));
   const failed = findings.filter(({ problems }) => problems.length > 0);
   console.log(`${findings.length - failed.length} of ${findings.length} are as they should be.`);
@@ -48,11 +72,11 @@ async function verifyResources(deployment: Deployment): Promise<boolean> {
   return failed.length === 0;
 }
 
-async function callOnce(call: Parameters<typeof syntheticCall>[0]): Promise<boolean> {
-  console.log(`\nA call to ${call.apiUrl}:`);
+/** Prints what is seen, step by step. Returns whether all went well. */
+async function steps(seen: AsyncGenerator<string>): Promise<boolean> {
   try {
-    for await (const seen of syntheticCall(call)) {
-      console.log(`  ok    ${seen}`);
+    for await (const step of seen) {
+      console.log(step.startsWith('...') ? `        ${step}` : `  ok    ${step}`);
     }
     return true;
   } catch (error) {

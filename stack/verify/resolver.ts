@@ -13,6 +13,18 @@ export interface Template {
   >;
 }
 
+/** What the names of hosts end with, by partition. Source: AWS SDKs, `partitions.json`. */
+const URL_SUFFIXES: Record<string, string> = {
+  aws: 'amazonaws.com',
+  'aws-cn': 'amazonaws.com.cn',
+  'aws-us-gov': 'amazonaws.com',
+  'aws-eusc': 'amazonaws.eu',
+  'aws-iso': 'c2s.ic.gov',
+  'aws-iso-b': 'sc2s.sgov.gov',
+  'aws-iso-e': 'cloud.adc-e.uk',
+  'aws-iso-f': 'csp.hci.ic.gov',
+};
+
 type ArnOf = (id: string) => string;
 
 /** Puts the ids of deployed resources in where a template refers to them. */
@@ -26,6 +38,10 @@ export class Resolver {
     account: Account,
   ) {
     const { partition, region, accountId } = account;
+    const urlSuffix = URL_SUFFIXES[partition];
+    if (urlSuffix === undefined) {
+      throw new Error(`The partition ${partition} is not known: add what its host names end with to verify/resolver.ts.`);
+    }
     const arn = (service: string, resource: string) => `arn:${partition}:${service}:${region}:${accountId}:${resource}`;
     this.arns = {
       'AWS::DynamoDB::Table': (id) => arn('dynamodb', `table/${id}`),
@@ -42,7 +58,7 @@ export class Resolver {
       'AWS::Partition': partition,
       'AWS::Region': region,
       'AWS::AccountId': accountId,
-      'AWS::URLSuffix': 'amazonaws.com',
+      'AWS::URLSuffix': urlSuffix,
     };
   }
 

@@ -1,6 +1,7 @@
 import { CHECKS } from './checks';
 import { Deployment, Resource } from './deployment';
 import { Problems } from './expect';
+import { ON_AWS, Waits } from './waits';
 
 /** What was found of one resource. */
 export interface Finding {
@@ -12,13 +13,13 @@ export interface Finding {
 const MISSING = /NotFound|NoSuch|NonExistent|DoesNotExist|doesn't exist|does not exist|404/i;
 
 /** Checks every resource of a deployment. */
-export async function verify(deployment: Deployment): Promise<Finding[]> {
+export async function verify(deployment: Deployment, waits = ON_AWS): Promise<Finding[]> {
   return Promise.all(
-    deployment.resources.map(async (resource) => ({ resource, problems: await problemsOf(resource) })),
+    deployment.resources.map(async (resource) => ({ resource, problems: await problemsOf(resource, waits) })),
   );
 }
 
-async function problemsOf(resource: Resource): Promise<Problems> {
+async function problemsOf(resource: Resource, waits: Waits): Promise<Problems> {
   const check = CHECKS[resource.type];
   if (check === undefined) {
     return [`nothing checks a ${resource.type} yet`];
@@ -27,7 +28,7 @@ async function problemsOf(resource: Resource): Promise<Problems> {
     return ['the stack was deployed without it'];
   }
   try {
-    return await check(resource);
+    return await check(resource, waits);
   } catch (error) {
     const { name, message } = error as Error;
     return [MISSING.test(`${name} ${message}`) ? `it is missing (${name})` : `it cannot be checked: ${name}: ${message}`];

@@ -3,11 +3,12 @@ import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Alias } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { namesOf } from '../names';
-import { MeterSettings, removalPolicy } from '../settings';
+import { MeterSettings } from '../settings';
+import { failedQueue } from './failed-queue';
 import { MeterFunction } from './meter-function';
 import { meterTable } from './meter-table';
 
@@ -19,8 +20,11 @@ export interface CachingStage {
 
 export interface InvalidationProps {
   readonly settings: MeterSettings;
-  /** The stages to flush when a key is changed; none where they cache nothing. */
+  /** The stages to flush when a key is changed; where none is given, nothing caches, and there is no fan-out. */
   readonly cachingStages?: CachingStage[];
+  /** Concurrency that is reserved for the fan-out, so that many messages share a flush. None where it is not given: an
+   * account keeps at least 10 unreserved, and a new account has no more. */
+  readonly fanoutConcurrency?: number;
 }
 
 /** How an instance of the authorizer hears that a key was changed: a log for certain, a topic for sooner. */
@@ -28,7 +32,8 @@ export class Invalidation extends Construct {
   readonly table: Table;
   readonly topic: Topic;
   readonly deadLetterQueue: Queue;
-  readonly fanout: MeterFunction;
+  /** What empties the caches of stages; only where there are any. */
+  readonly fanout?: MeterFunction;
   /** The stages that are flushed when a key is changed. */
   readonly cachingStages: CachingStage[];
 
@@ -47,35 +52,32 @@ export class Invalidation extends Construct {
       masterKey: Alias.fromAliasName(this, 'SnsKey', 'alias/aws/sns'),
       enforceSSL: true,
     });
-    this.deadLetterQueue = new Queue(this, 'Failed', {
-      queueName: `usage-invalidations-failed-${settings.environment}`,
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-      removalPolicy: removalPolicy(settings),
-    });
-    acknowledge(this.deadLetterQueue, {
-      'Serverless::Serverless-SQSRedrivePolicy': 'It is itself a dead-letter queue.',
-    });
-    const stages = props.cachingStages ?? [];
-    this.cachingStages = stages;
-    this.fanout = new MeterFunction(this, 'Fanout', {
+    this.deadLetterQueue = failedQueue(this, 'Failed', settings, 'invalidations');
+    this.cachingStages = props.cachingStages ?? [];
+    if (this.cachingStages.length > 0) {
+      this.fanout = this.addFanout(props);
+    }
+  }
+
+  private addFanout({ settings, fanoutConcurrency }: InvalidationProps): MeterFunction {
+    const { cachingStages: stages } = this;
+    const fanout = new MeterFunction(this, 'Fanout', {
       settings,
       service: 'invalidation-fanout',
       description: "Empties API Gateway's caches of authorizer answers when a key is changed",
       memoryMiB: 128,
       timeout: Duration.seconds(60),
-      // One at a time, so that many messages share a flush.
-      reservedConcurrency: 1,
+      reservedConcurrency: fanoutConcurrency,
       environment: { STAGES: stages.map((stage) => `${stage.apiId}/${stage.stageName}`).join(',') },
       deadLetterQueue: this.deadLetterQueue,
     });
     const { partition, region } = Stack.of(this);
     for (const { apiId, stageName } of stages) {
       const cache = `/restapis/${apiId}/stages/${stageName}/cache/authorizers`;
-      this.fanout.allow(['apigateway:DELETE'], [`arn:${partition}:apigateway:${region}::${cache}`]);
+      fanout.allow(['apigateway:DELETE'], [`arn:${partition}:apigateway:${region}::${cache}`]);
     }
-    acknowledge(this.fanout, { 'CloudFormation-Validate::W3694': 'SNS invokes an alias as it does a function.' });
-    this.topic.addSubscription(new LambdaSubscription(this.fanout.live, { deadLetterQueue: this.deadLetterQueue }));
+    acknowledge(fanout, { 'CloudFormation-Validate::W3694': 'SNS invokes an alias as it does a function.' });
+    this.topic.addSubscription(new LambdaSubscription(fanout.live, { deadLetterQueue: this.deadLetterQueue }));
+    return fanout;
   }
 }

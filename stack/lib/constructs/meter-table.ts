@@ -18,7 +18,7 @@ export function meterTable(scope: Construct, id: string, props: MeterTableProps)
     encryption: TableEncryption.AWS_MANAGED,
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
     timeToLiveAttribute: 'ttl',
-    deletionProtection: settings.protectsData,
+    deletionProtection: settings.refusesDeletion ?? settings.protectsData,
     removalPolicy: removalPolicy(settings),
   });
 }

@@ -1,11 +1,12 @@
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
-import { MeterSettings, removalPolicy } from '../settings';
+import { MeterSettings } from '../settings';
 import { unbilledRoutesVariable } from '../unbilled-routes';
+import { failedQueue } from './failed-queue';
 import { MeterFunction } from './meter-function';
 import { UsagePipeline } from './usage-pipeline';
 
@@ -25,16 +26,7 @@ export class Reconciliation extends Construct {
     super(scope, id);
     const { settings } = props;
     const { usageTable, accessLogGroups, unbilledRoutes } = props.pipeline;
-    this.deadLetterQueue = new Queue(this, 'Failed', {
-      queueName: `usage-reconciliations-failed-${settings.environment}`,
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-      removalPolicy: removalPolicy(settings),
-    });
-    acknowledge(this.deadLetterQueue, {
-      'Serverless::Serverless-SQSRedrivePolicy': 'It is itself a dead-letter queue.',
-    });
+    this.deadLetterQueue = failedQueue(this, 'Failed', settings, 'reconciliations');
     const { deadLetterQueue } = this;
     this.reconciler = new MeterFunction(this, 'Reconciler', {
       settings,

@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import {
   Dashboard,
   GraphWidget,
@@ -11,21 +11,23 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import { MeteredStage, callsByStatus } from '../metered-stage';
+import { callsByStatus, MeteredStage } from '../metered-stage';
+import { namesOf } from '../names';
 import { meterMetric, metricsOf, PERIOD } from '../meter-metric';
 import { MeterSettings } from '../settings';
 import { ApiKeyAuthorizer } from './api-key-authorizer';
 import { Invalidation } from './invalidation';
-import { FRESHNESS_LIMIT_MS } from './usage-alarms';
+import { FRESHNESS_LIMIT_MS } from './alarm-rules';
+import { UsageCanary } from './usage-canary';
 import { UsagePipeline } from './usage-pipeline';
 
 export interface UsageDashboardProps {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  /** The invalidation log, where keys are admitted by the meter. */
+  /** Where keys are admitted, if the meter does. */
   readonly invalidation?: Invalidation;
-  /** The authorizer, where keys are admitted by the meter. */
   readonly authorizer?: ApiKeyAuthorizer;
+  readonly canary?: UsageCanary;
   /** The stages whose calls are shown by status. */
   readonly stages: MeteredStage[];
 }
@@ -36,15 +38,15 @@ const USD_PER_MILLION = { write: 0.625, invocation: 0.2, millisecond: 0.0033333,
 
 const WIDTH = 8;
 
-/** The dashboard `usage-meter-ENVIRONMENT`. */
+/** The dashboard `usage-meter-ENVIRONMENT-REGION`. */
 export class UsageDashboard extends Construct {
   readonly dashboard: Dashboard;
 
   constructor(scope: Construct, id: string, props: UsageDashboardProps) {
     super(scope, id);
     this.dashboard = new Dashboard(this, 'Dashboard', {
-      dashboardName: `usage-meter-${props.settings.environment}`,
-      widgets: [usage(props), pipeline(props), keys(props), [drift(props)]],
+      dashboardName: namesOf(props.settings.environment).dashboard(Stack.of(this).region),
+      widgets: [usage(props), pipeline(props), keys(props), [drift(props), ...canary(props)]],
     });
   }
 }
@@ -119,12 +121,12 @@ function cost(props: UsageDashboardProps): IMetric[] {
     ...Object.fromEntries(logged),
   };
   const { write, invocation, millisecond, byte } = USD_PER_MILLION;
-  const [invoked, busy] = admitting ? ['(counted + decided)', '(counting + deciding)'] : ['counted', 'counting'];
+  const [invoked, taken] = admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
   const parts: Record<string, [string, string[]]> = {
     'ledger and claims': [`${write} * (ledger + claims)`, ['ledger', 'claims']],
     functions: [
-      `${invocation} * ${invoked} + ${millisecond} * ${busy}`,
-      ['counted', 'counting', ...(admitting ? ['decided', 'deciding'] : [])],
+      `${invocation} * ${invoked} + ${millisecond} * ${taken}`,
+      ['counted', 'counting', ...(admitting === undefined ? [] : ['decided', 'deciding'])],
     ],
     'access log': [logged.map(([id]) => `${byte} * ${id}`).join(' + '), logged.map(([id]) => id)],
   };
@@ -145,21 +147,33 @@ function drift(props: UsageDashboardProps): IWidget {
   return graph('Ledger against access log, last three hours', hourly);
 }
 
-/** What the keys need, as far as the meter admits them, and the tables. */
+/** What the canary sees. */
+function canary({ settings, canary }: UsageDashboardProps): IWidget[] {
+  if (canary === undefined) return [];
+  const metric = metricsOf(settings, 'usage-canary');
+  const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
+  return [graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses')], limit)];
+}
+
 function keys(props: UsageDashboardProps): IWidget[] {
-  const { pipeline, authorizer, invalidation } = props;
-  const tables: ITable[] = [
+  return [...(props.authorizer === undefined ? [] : decisions(props)), graph('Throttled requests of DynamoDB', throttles(props))];
+}
+
+function throttles({ pipeline, authorizer, invalidation }: UsageDashboardProps): IMetric[] {
+  const tables: (ITable | undefined)[] = [
     pipeline.usageTable,
     pipeline.claimsTable,
-    ...(authorizer ? [authorizer.keysTable, authorizer.alertsTable] : []),
-    ...(invalidation ? [invalidation.table] : []),
+    authorizer?.keysTable,
+    authorizer?.alertsTable,
+    invalidation?.table,
   ];
-  const throttles = tables.flatMap((table) =>
-    ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) =>
-      table.metric(name, { statistic: 'Sum', period: PERIOD, label: `${table.tableName} ${name}` }),
-    ),
-  );
-  return [...(authorizer ? decisions(props) : []), graph('Throttled requests of DynamoDB', throttles)];
+  return tables
+    .filter((table) => table !== undefined)
+    .flatMap((table) =>
+      ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) =>
+        table.metric(name, { statistic: 'Sum', period: PERIOD, label: `${table.tableName} ${name}` }),
+      ),
+    );
 }
 
 function decisions(props: UsageDashboardProps): IWidget[] {

@@ -1,7 +1,7 @@
 import { Duration, Stack } from 'aws-cdk-lib';
 import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
-import { CfnEventSourceMapping, StartingPosition } from 'aws-cdk-lib/aws-lambda';
+import { CfnEventSourceMapping, EventSourceMapping, MetricType, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
@@ -73,6 +73,8 @@ export class UsagePipeline extends Construct {
   readonly quarantineQueue: Queue;
   readonly givenUpRecords: Bucket;
   readonly consumer: MeterFunction;
+  /** What feeds the consumer. */
+  readonly mapping: EventSourceMapping;
 
   constructor(scope: Construct, id: string, props: UsagePipelineProps) {
     super(scope, id);
@@ -118,6 +120,7 @@ export class UsagePipeline extends Construct {
     });
     this.givenUpRecords = givenUpRecords(this, 'GivenUpRecords', settings);
     this.consumer = this.addConsumer(props);
+    this.mapping = this.feed(this.consumer, props.batchWindow ?? Duration.seconds(5));
     acknowledge(this.quarantineQueue, {
       'AwsSolutions::AwsSolutions-SQS3': 'It is itself where records wait that could not be counted; nothing consumes it.',
       'Serverless::Serverless-SQSRedrivePolicy': 'Only `meter quarantine` reads it, and deletes what was put back.',
@@ -158,7 +161,6 @@ export class UsagePipeline extends Construct {
       },
     });
     this.allowConsumer(consumer);
-    this.feed(consumer, props.batchWindow ?? Duration.seconds(5));
     return consumer;
   }
 
@@ -189,7 +191,7 @@ export class UsagePipeline extends Construct {
     consumer.allow(['s3:PutObject'], [this.givenUpRecords.arnForObjects('*')]);
   }
 
-  private feed(consumer: MeterFunction, batchWindow: Duration): void {
+  private feed(consumer: MeterFunction, batchWindow: Duration): EventSourceMapping {
     const mapping = consumer.live.addEventSourceMapping('Stream', {
       eventSourceArn: this.stream.streamArn,
       startingPosition: StartingPosition.TRIM_HORIZON,
@@ -200,6 +202,8 @@ export class UsagePipeline extends Construct {
       bisectBatchOnError: true,
       reportBatchItemFailures: true,
       retryAttempts: NO_LIMIT,
+      // What the alarms of the mapping are about. Source: Lambda Developer Guide, "Event source mapping metrics".
+      metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
       // CDK's own destination for S3 would let the function read and delete as well.
       onFailure: { bind: () => ({ destination: this.givenUpRecords.bucketArn }) },
     });
@@ -207,6 +211,7 @@ export class UsagePipeline extends Construct {
     (mapping.node.defaultChild as CfnEventSourceMapping).maximumRecordAgeInSeconds = NO_LIMIT;
     // Lambda checks the permissions when the mapping is made.
     mapping.node.addDependency(consumer.function.role!);
+    return mapping;
   }
 }
 

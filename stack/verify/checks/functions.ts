@@ -70,6 +70,7 @@ const MAPPING_SETTINGS = [
   'MaximumBatchingWindowInSeconds',
   'MaximumRecordAgeInSeconds',
   'MaximumRetryAttempts',
+  'MetricsConfig',
   'ParallelizationFactor',
 ] as const;
 

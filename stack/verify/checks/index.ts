@@ -1,5 +1,6 @@
 import { Resource } from '../deployment';
 import { Problems } from '../expect';
+import { Waits } from '../waits';
 import * as access from './access';
 import * as functions from './functions';
 import * as gateway from './gateway';
@@ -9,7 +10,7 @@ import * as messages from './messages';
 import * as storage from './storage';
 import * as watching from './watching';
 
-export type Check = (resource: Resource) => Promise<Problems>;
+export type Check = (resource: Resource, waits: Waits) => Promise<Problems>;
 
 /** How each type of resource is checked. A type that is missing here is a problem of its own. */
 export const CHECKS: Record<string, Check> = {

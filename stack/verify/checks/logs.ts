@@ -11,6 +11,23 @@ export async function logGroup({ physicalId, properties }: Resource): Promise<Pr
   return is === undefined ? ['it is missing'] : differs('how many days it keeps events', is.retentionInDays, properties.RetentionInDays);
 }
 
+/** What counts the lines of a log as a metric. */
+export async function metricFilter({ properties }: Resource): Promise<Problems> {
+  const { LogGroupName, FilterPattern } = properties as Record<string, string>;
+  const [wanted] = properties.MetricTransformations as { MetricName: string; MetricNamespace: string; MetricValue: string }[];
+  const { metricFilters } = await logs.send(new DescribeMetricFiltersCommand({ logGroupName: LogGroupName }));
+  const is = metricFilters?.find(({ metricTransformations }) => metricTransformations?.[0]?.metricName === wanted!.MetricName);
+  if (is === undefined) {
+    return [`it is missing: no lines of ${LogGroupName} are counted as ${wanted!.MetricName}`];
+  }
+  const [made] = is.metricTransformations!;
+  return [
+    ...differs('its filter', is.filterPattern ?? '', FilterPattern),
+    ...differs('the namespace of its metric', made!.metricNamespace, wanted!.MetricNamespace),
+    ...differs('what it counts for a line', made!.metricValue, wanted!.MetricValue),
+  ];
+}
+
 /** What carries the access log to the stream. */
 export async function subscriptionFilter({ properties }: Resource): Promise<Problems> {
   const { LogGroupName, DestinationArn, FilterPattern, RoleArn, Distribution } = properties as Record<string, string>;
@@ -23,22 +40,5 @@ export async function subscriptionFilter({ properties }: Resource): Promise<Prob
     ...differs('its filter', is.filterPattern, FilterPattern),
     ...differs('its role', is.roleArn, RoleArn),
     ...differs('its distribution', is.distribution, Distribution),
-  ];
-}
-
-/** What counts the lines of the access log. */
-export async function metricFilter({ properties }: Resource): Promise<Problems> {
-  const { LogGroupName, FilterPattern } = properties as Record<string, string>;
-  const [wanted] = properties.MetricTransformations as { MetricName: string; MetricNamespace: string; MetricValue: string }[];
-  const { metricFilters } = await logs.send(new DescribeMetricFiltersCommand({ logGroupName: LogGroupName }));
-  const is = metricFilters?.find(({ metricTransformations }) => metricTransformations?.[0]?.metricName === wanted!.MetricName);
-  if (is === undefined) {
-    return [`it is missing: the lines of ${LogGroupName} are not counted as ${wanted!.MetricName}`];
-  }
-  const [transformation] = is.metricTransformations!;
-  return [
-    ...differs('its filter', is.filterPattern, FilterPattern),
-    ...differs('the namespace of its metric', transformation!.metricNamespace, wanted!.MetricNamespace),
-    ...differs('what it counts for a line', transformation!.metricValue, wanted!.MetricValue),
   ];
 }

@@ -54,6 +54,7 @@ export async function topicPolicy({ properties }: Resource): Promise<Problems> {
 
 /** Who is told of a topic's messages, and where those go that cannot be delivered. */
 export async function subscription({ physicalId, properties }: Resource): Promise<Problems> {
+  if (properties.Protocol === 'email') return mailSubscription(properties as Record<string, string>);
   const { Attributes: is } = await sns.send(new GetSubscriptionAttributesCommand({ SubscriptionArn: physicalId }));
   let endpoint: string | undefined;
   for await (const page of paginateListSubscriptionsByTopic({ client: sns }, { TopicArn: properties.TopicArn as string })) {
@@ -63,4 +64,12 @@ export async function subscription({ physicalId, properties }: Resource): Promis
     ...differs('whom it tells', endpoint, properties.Endpoint),
     ...differs('where failed messages go', JSON.parse(is?.RedrivePolicy ?? 'null'), properties.RedrivePolicy ?? null),
   ];
+}
+
+/** An address, which has no ARN until it has confirmed. */
+async function mailSubscription({ TopicArn, Endpoint }: Record<string, string>): Promise<Problems> {
+  for await (const page of paginateListSubscriptionsByTopic({ client: sns }, { TopicArn })) {
+    if (page.Subscriptions?.some((each) => each.Endpoint === Endpoint)) return [];
+  }
+  return [`it is missing: the address ${Endpoint} is not told`];
 }

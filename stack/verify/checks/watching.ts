@@ -3,35 +3,51 @@ import { CodeDeployClient, GetApplicationCommand, GetDeploymentGroupCommand } fr
 import { DescribeRuleCommand, EventBridgeClient, ListTargetsByRuleCommand } from '@aws-sdk/client-eventbridge';
 import { CLIENT, Resource } from '../deployment';
 import { differs, Problems } from '../expect';
+import { quietly, waitFor, Waits } from '../waits';
 
 const cloudWatch = new CloudWatchClient(CLIENT);
 const codeDeploy = new CodeDeployClient(CLIENT);
 const eventBridge = new EventBridgeClient(CLIENT);
 
-/** How long a new alarm may take until CloudWatch has first evaluated it, in seconds. */
-const EVALUATION_S = 300;
-const POLL_MS = 5_000;
+/** How long an alarm of what comes hourly may be without data after it was deployed, in hours. */
+const HOURS_WITHOUT_DATA = 3;
 
 async function readAlarm(name: string): Promise<MetricAlarm | undefined> {
   const { MetricAlarms } = await cloudWatch.send(new DescribeAlarmsCommand({ AlarmNames: [name] }));
   return MetricAlarms?.[0];
 }
 
-/** An alarm: its limit, that it may act, and that it is quiet. */
-export async function alarm({ physicalId, properties }: Resource): Promise<Problems> {
+/** An alarm: its limit, whom it tells, and that it is quiet. */
+export async function alarm({ physicalId, properties }: Resource, waits: Waits): Promise<Problems> {
   let is = await readAlarm(physicalId!);
-  for (let waited_s = 0; is?.StateValue === 'INSUFFICIENT_DATA' && waited_s < EVALUATION_S; waited_s += POLL_MS / 1_000) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    is = await readAlarm(physicalId!);
-  }
+  const isHourly = JSON.stringify(properties).includes('"Period":3600');
+  await quietly(
+    waitFor('an alarm has no data', waits.evaluation_s, waits, async () => {
+      is = await readAlarm(physicalId!);
+      return is !== undefined && hasNoData(is) && !isHourly ? undefined : true;
+    }),
+  );
   if (is === undefined) {
     return ['it is missing'];
   }
+  const actions = (properties.AlarmActions as string[] | undefined) ?? [];
   return [
     ...differs('its limit', is.Threshold, properties.Threshold),
     ...differs('whether it acts', is.ActionsEnabled, true),
-    ...(is.StateValue === 'OK' ? [] : [`it is in the state ${is.StateValue}: ${is.StateReason ?? 'not evaluated yet'}`]),
+    ...differs('whom it tells', is.AlarmActions ?? [], actions),
+    ...(is.StateValue === 'OK' || (isHourly && isNew(is)) ? [] : [`it is in the state ${is.StateValue}: ${is.StateReason ?? 'not evaluated yet'}`]),
   ];
+}
+
+/** Whether an alarm has had nothing to judge yet, which may be an alarm of its own. */
+function hasNoData({ StateValue, StateReason }: MetricAlarm): boolean {
+  return StateValue === 'INSUFFICIENT_DATA' || (StateValue === 'ALARM' && /no datapoints were received/.test(StateReason ?? ''));
+}
+
+/** Whether an alarm of what comes hourly is too new to have data. */
+function isNew(is: MetricAlarm): boolean {
+  const deployed = is.AlarmConfigurationUpdatedTimestamp?.getTime() ?? 0;
+  return hasNoData(is) && Date.now() - deployed < HOURS_WITHOUT_DATA * 3_600_000;
 }
 
 /** The dashboard: that it shows what it was deployed with. */

@@ -1,0 +1,67 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { Duration, Stack } from 'aws-cdk-lib';
+import { ITable } from 'aws-cdk-lib/aws-dynamodb';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
+import { Construct } from 'constructs';
+import { acknowledge } from '../acknowledge';
+import { namesOf } from '../names';
+import { MeterSettings } from '../settings';
+import { MeterFunction } from './meter-function';
+
+export interface UsageCanaryProps {
+  readonly settings: MeterSettings;
+  /** What it calls: it has to answer 2xx, and to be billed. */
+  readonly url: string;
+  /** The ledger, in which it waits for its call. */
+  readonly usageTable: ITable;
+}
+
+/** The key under which the canary's calls are counted; reports leave it out of what is billed. */
+export const CANARY_KEY_ID = 'canary';
+
+const SERVICE = 'usage-canary';
+/** How long the canary waits for its call to be counted. */
+const PATIENCE = Duration.minutes(2);
+
+/** Calls the API once a minute with a key of its own and waits until the ledger shows the call: freshness as it is seen
+ * from outside, also when nobody else calls. */
+export class UsageCanary extends Construct {
+  readonly canary: MeterFunction;
+
+  constructor(scope: Construct, id: string, props: UsageCanaryProps) {
+    super(scope, id);
+    const { settings, usageTable } = props;
+    if (!fs.existsSync(path.join(settings.binaries, SERVICE))) {
+      throw new Error(`There is no ${SERVICE} in ${settings.binaries}: build it with scripts/build-lambdas.sh, or set canary to no.`);
+    }
+    const secretParameter = namesOf(settings.environment).canarySecretParameter;
+    this.canary = new MeterFunction(this, 'Canary', {
+      settings,
+      service: SERVICE,
+      description: 'Calls the API, and waits until its call is counted',
+      memoryMiB: 128,
+      timeout: PATIENCE.plus(Duration.seconds(30)),
+      environment: {
+        CANARY_URL: props.url,
+        CANARY_API_KEY_ID: CANARY_KEY_ID,
+        CANARY_SECRET_PARAMETER: secretParameter,
+        USAGE_TABLE: usageTable.tableName,
+        TIMEOUT_MS: String(PATIENCE.toMilliseconds()),
+      },
+    });
+    this.canary.allow(['dynamodb:Query'], [usageTable.tableArn]);
+    // The key `aws/ssm` lets whoever may read the parameter decrypt it. Source: Systems Manager User Guide, "How AWS
+    // Systems Manager Parameter Store uses AWS KMS".
+    this.canary.allow(['ssm:GetParameter'], [Stack.of(this).formatArn({ service: 'ssm', resource: `parameter${secretParameter}` })]);
+    acknowledge(this.canary, {
+      'Serverless::Serverless-LambdaDLQ': 'A run that fails is missed by its alarm; running it later would tell nothing.',
+    });
+    const rule = new Rule(this, 'EachMinute', {
+      schedule: Schedule.rate(Duration.minutes(1)),
+      targets: [new LambdaFunction(this.canary.live, { retryAttempts: 0, maxEventAge: Duration.minutes(1) })],
+    });
+    acknowledge(rule, { 'Serverless::Serverless-EventBusDLQ': 'A run that is not started is missed by its alarm.' });
+  }
+}

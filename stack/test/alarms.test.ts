@@ -1,0 +1,115 @@
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, test } from 'vitest';
+import { templateOf } from '../lib/offline';
+
+const template = templateOf('test', { canary: 'yes' });
+
+interface Properties {
+  readonly AlarmName: string;
+  readonly EvaluationPeriods: number;
+  readonly DatapointsToAlarm: number;
+  readonly TreatMissingData: string;
+  readonly EvaluateLowSampleCountPercentile?: string;
+  readonly AlarmActions?: unknown[];
+  readonly OKActions?: unknown[];
+  readonly Metrics?: { Expression?: string; MetricStat?: { Metric: { MetricName: string; Dimensions: unknown } } }[];
+  readonly Dimensions?: { Name: string; Value: unknown }[];
+}
+
+function alarmsOf(of: Template): Map<string, Properties> {
+  const all = Object.values(of.findResources('AWS::CloudWatch::Alarm')).map(({ Properties: properties }) => properties as Properties);
+  return new Map(all.map((each) => [each.AlarmName.replace('usage-test-', ''), each]));
+}
+
+const alarms = alarmsOf(template);
+
+test('an alarm goes off by a number of the last five minutes, or by hours where it is about what comes hourly', () => {
+  const hourly: Record<string, number> = { 'ledger-drift': 1, 'reconciliation-missing': 2 };
+  for (const [id, { EvaluationPeriods, DatapointsToAlarm }] of alarms) {
+    expect([id, EvaluationPeriods]).toEqual([id, hourly[id] ?? 5]);
+    expect(DatapointsToAlarm).toBeLessThanOrEqual(EvaluationPeriods);
+  }
+});
+
+test('silence is no alarm, but of what comes whether there are calls or not', () => {
+  const alarmedBySilence = [...alarms].filter(([, { TreatMissingData }]) => TreatMissingData === 'breaching').map(([id]) => id);
+  expect(alarmedBySilence.sort()).toEqual(['canary-missed', 'reconciliation-missing']);
+  const others = [...alarms.values()].filter(({ TreatMissingData }) => TreatMissingData !== 'breaching');
+  expect(new Set(others.map(({ TreatMissingData }) => TreatMissingData))).toEqual(new Set(['notBreaching']));
+});
+
+test('one slow call among few is no alarm of latency, and one late batch among few is one of freshness', () => {
+  expect(alarms.get('authorizer-latency')?.EvaluateLowSampleCountPercentile).toBe('ignore');
+  expect(alarms.get('freshness')?.EvaluateLowSampleCountPercentile).toBeUndefined();
+});
+
+describe('there is an alarm', () => {
+  test.each([
+    ['authorizer-throttled', 'Throttles'],
+    ['consumer-throttled', 'Throttles'],
+    ['consumer-version-errors', 'ExecutedVersion'],
+    ['authorizer-version-errors', 'ExecutedVersion'],
+    ['delivery-failed', 'SELECT SUM(DeliveryErrors) FROM'],
+    ['delivery-throttled', 'SELECT SUM(DeliveryThrottling) FROM'],
+    ['records-dropped', 'OnFailureDestinationDeliveredEventCount'],
+    ['records-dropped', 'DroppedEventCount'],
+    ['mapping-stands-still', 'PolledEventCount'],
+    ['mapping-stands-still', 'IncomingRecords'],
+    ['unreadable-lines', 'LoggedLines-test'],
+    ['unreadable-lines', 'ReadableLines-test'],
+    ['reconciliation-missing', 'SampleCount'],
+    ['canary-missed', 'CanaryMisses'],
+    ['canary-late', 'CanaryFreshness'],
+  ])('%s, about %s', (id, about) => {
+    expect(JSON.stringify(alarms.get(id) ?? {}).replaceAll('\\"', '"')).toContain(about);
+  });
+
+  test('of each queue, and no queue has two', () => {
+    const queues = [...alarms.values()]
+      .flatMap(({ Dimensions }) => Dimensions ?? [])
+      .filter(({ Name }) => Name === 'QueueName')
+      .map(({ Value }) => JSON.stringify(Value));
+    expect(queues.length).toBe(3);
+    expect(new Set(queues).size).toBe(Object.keys(template.findResources('AWS::SQS::Queue')).length);
+  });
+
+  test('of the mapping, which emits what it is about', () => {
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { MetricsConfig: { Metrics: ['EventCount'] } });
+  });
+});
+
+describe('alarms tell', () => {
+  const actions = (of: Template) => [...alarmsOf(of).values()].map(({ AlarmActions, OKActions }) => [AlarmActions ?? [], OKActions ?? []]);
+
+  test('nobody, unless somebody is named', () => {
+    expect(actions(template).flat(2)).toEqual([]);
+  });
+
+  test('a topic that is there', () => {
+    const topic = 'arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager';
+    expect(new Set(actions(templateOf('test', { 'alarm-topic': topic })).map((each) => JSON.stringify(each)))).toEqual(
+      new Set([JSON.stringify([[topic], [topic]])]));
+  });
+
+  test('an address, by a topic to which CloudWatch can publish', () => {
+    const told = templateOf('test', { 'alarm-email': 'ops@example.org' });
+    const [id, topic] = Object.entries(told.findResources('AWS::SNS::Topic', { Properties: { TopicName: 'usage-alarms-test' } }))[0]!;
+    expect(topic.Properties.KmsMasterKeyId).toBeUndefined();
+    expect(new Set(actions(told).map((each) => JSON.stringify(each)))).toEqual(new Set([JSON.stringify([[{ Ref: id }], [{ Ref: id }]])]));
+    told.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'email', Endpoint: 'ops@example.org', TopicArn: { Ref: id } });
+    told.hasResourceProperties('AWS::SNS::TopicPolicy', {
+      Topics: [{ Ref: id }],
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Action: 'sns:Publish',
+            Effect: 'Allow',
+            Principal: { Service: 'cloudwatch.amazonaws.com' },
+            Condition: Match.objectLike({ StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } }),
+          }),
+        ]),
+      },
+    });
+    expect(() => templateOf('test', { 'alarm-email': 'ops' })).toThrow(/set alarm-email to one/);
+  });
+});

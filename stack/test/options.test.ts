@@ -1,0 +1,105 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { Match } from 'aws-cdk-lib/assertions';
+import { afterAll, describe, expect, test } from 'vitest';
+import { stackOf, templateOf } from '../lib/offline';
+import { OptionName, OPTIONS } from '../lib/options';
+
+const environments = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-environments-'));
+afterAll(() => fs.rmSync(environments, { recursive: true, force: true }));
+
+/** What an option does to the template of the environment `test`. */
+const EFFECTS: Record<OptionName, { value: string; type: string; properties: unknown }> = {
+  protect: { value: 'yes', type: 'AWS::DynamoDB::Table', properties: { DeletionProtectionEnabled: true } },
+  example: { value: 'http', type: 'AWS::ApiGatewayV2::Api', properties: { ProtocolType: 'HTTP' } },
+  'account-role': { value: 'yes', type: 'AWS::ApiGateway::Account', properties: {} },
+  shards: { value: '3', type: 'AWS::Kinesis::Stream', properties: { ShardCount: 3 } },
+  'batch-window-s': { value: '20', type: 'AWS::Lambda::EventSourceMapping', properties: { MaximumBatchingWindowInSeconds: 20 } },
+  'usage-retention-days': { value: '500', type: 'AWS::Lambda::Function', properties: variables({ USAGE_RETENTION_DAYS: '500' }) },
+  'claim-retention-days': { value: '40', type: 'AWS::Lambda::Function', properties: variables({ CLAIM_RETENTION_DAYS: '40' }) },
+  'claim-layout': { value: '0:20000:1', type: 'AWS::Lambda::Function', properties: variables({ CLAIM_LAYOUT: '0:20000:1' }) },
+  'log-retention-days': { value: '30', type: 'AWS::Logs::LogGroup', properties: { RetentionInDays: 30 } },
+  'sync-interval-ms': { value: '250', type: 'AWS::Lambda::Function', properties: variables({ SYNC_INTERVAL_MS: '250' }) },
+  'caching-stages': { value: 'a1/prod,b2/v1', type: 'AWS::Lambda::Function', properties: variables({ STAGES: 'a1/prod,b2/v1' }) },
+  'fanout-concurrency': { value: '2', type: 'AWS::Lambda::Function', properties: { ReservedConcurrentExecutions: 2 } },
+  'alarm-topic': { value: 'arn:aws:sns:eu-west-1:123456789012:a', type: 'AWS::CloudWatch::Alarm', properties: { AlarmActions: ['arn:aws:sns:eu-west-1:123456789012:a'] } },
+  'alarm-email': { value: 'ops@example.org', type: 'AWS::SNS::Subscription', properties: { Endpoint: 'ops@example.org' } },
+  canary: { value: 'yes', type: 'AWS::Lambda::Function', properties: { FunctionName: 'usage-canary-test' } },
+  'all-at-once': { value: 'yes', type: 'AWS::Lambda::Alias', properties: {} },
+  tags: { value: 'team=billing,cost=a=b', type: 'AWS::SQS::Queue', properties: { Tags: Match.arrayWith([{ Key: 'cost', Value: 'a=b' }, { Key: 'team', Value: 'billing' }]) } },
+  'bootstrap-qualifier': { value: 'ours', type: 'AWS::Lambda::Function', properties: { Code: { S3Bucket: { 'Fn::Sub': Match.stringLikeRegexp('^cdk-ours-assets-') } } } },
+  'permissions-boundary': { value: 'arn:aws:iam::123456789012:policy/b', type: 'AWS::IAM::Role', properties: { PermissionsBoundary: 'arn:aws:iam::123456789012:policy/b' } },
+};
+
+/** What some options need beside them. */
+const NEEDED: Partial<Record<OptionName, Record<string, string>>> = { 'fanout-concurrency': { 'caching-stages': 'a1/prod' } };
+
+function variables(some: Record<string, string>): unknown {
+  return { Environment: { Variables: Match.objectLike(some) } };
+}
+
+describe('an option', () => {
+  test.each(Object.keys(OPTIONS) as OptionName[])('%s does what it says, in the context and in the file of an environment', (name) => {
+    const { value, type, properties } = EFFECTS[name];
+    const needed = NEEDED[name] ?? {};
+    templateOf('test', { [name]: value, ...needed }).hasResourceProperties(type, properties);
+    fs.writeFileSync(path.join(environments, 'test.json'), JSON.stringify({ [name]: value, ...needed }));
+    const byFile = templateOf('test', { environments });
+    byFile.hasResourceProperties(type, properties);
+    expect(byFile.toJSON()).toEqual(templateOf('test', { [name]: value, ...needed }).toJSON());
+    if (name !== 'all-at-once') expect(byFile.toJSON()).not.toEqual(templateOf('test', needed).toJSON());
+  });
+
+  test('of the context comes before one of the file', () => {
+    fs.writeFileSync(path.join(environments, 'test.json'), '{"shards": 2, "batch-window-s": 10}');
+    const template = templateOf('test', { environments, shards: '4' });
+    template.hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 4 });
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { MaximumBatchingWindowInSeconds: 10 });
+  });
+
+  test.each([
+    [{ shard: '4' }, /There is no option shard, which is set in the context; there are protect, shards/],
+    [{ shards: 'four' }, /The option shards is "four", and has to be a whole number/],
+    [{ protect: 'true' }, /The option protect is "true", and has to be yes or no/],
+    [{ tags: 'team' }, /The option tags has "team", and wants NAME=VALUE/],
+    [{ 'log-retention-days': '31' }, /for 31 days: set log-retention-days to one of 1, 3, 5, 7, 14, 30/],
+    [{ 'claim-retention-days': '7' }, /Set claimRetentionDays to a whole number above 7/],
+  ])('%j is refused with what to set', (context, said) => {
+    expect(() => templateOf('test', context)).toThrow(said);
+  });
+
+  test('that does not exist is refused in a file, by the name of the file', () => {
+    fs.writeFileSync(path.join(environments, 'dev.json'), '{"alarm-mail": "a@example.org"}');
+    expect(() => templateOf('dev', { environments })).toThrow(/There is no option alarm-mail, which is set in .*dev\.json/);
+  });
+
+  test('can take the protection from an environment that has it by its name', () => {
+    expect(stackOf('prod', { protect: 'no' }).stack.terminationProtection).toBe(false);
+  });
+});
+
+describe('the canary', () => {
+  const template = templateOf('test', { canary: 'yes' });
+
+  test('calls each minute, reads the ledger and its own secret, and is told neither on the command line nor in the template', () => {
+    template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(1 minute)' });
+    const [canary] = Object.values(template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-canary-test' } }));
+    expect(Object.keys(canary!.Properties.Environment.Variables).sort()).toEqual(
+      ['CANARY_API_KEY_ID', 'CANARY_SECRET_PARAMETER', 'CANARY_URL', 'ENVIRONMENT_NAME', 'TIMEOUT_MS', 'USAGE_TABLE']);
+    const role = canary!.Properties.Role['Fn::GetAtt'][0] as string;
+    const [policy] = Object.values(template.findResources('AWS::IAM::Policy', { Properties: { Roles: [{ Ref: role }] } }));
+    const actions = (policy!.Properties.PolicyDocument.Statement as { Action: string | string[] }[]).flatMap(({ Action }) => Action);
+    expect(actions.sort()).toEqual(['dynamodb:Query', 'logs:CreateLogStream', 'logs:PutLogEvents', 'ssm:GetParameter']);
+  });
+
+  test('is on the dashboard', () => {
+    expect(JSON.stringify(template.findResources('AWS::CloudWatch::Dashboard'))).toContain('CanaryFreshness');
+  });
+
+  test('cannot be had without its binary', () => {
+    const folder = stackOf('test').stack.settings.binaries;
+    fs.rmSync(path.join(folder, 'usage-canary'), { recursive: true });
+    expect(() => templateOf('test', { canary: 'yes', binaries: folder })).toThrow(/There is no usage-canary in .*build-lambdas\.sh/);
+  });
+});
