@@ -4,11 +4,14 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unheard } from '../verify/audience';
 import { CLIENT, Deployment, readDeployment } from '../verify/deployment';
 import { Finding, line, verify } from '../verify/verify';
 import { limitedTo, ON_AWS } from '../verify/waits';
-import { LEFT_OUT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
+import { LEFT_OUT, NOT_KEPT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { CHANGES, REMOVALS } from './ministack/removals';
 import { Ministack } from './ministack/server';
@@ -16,7 +19,8 @@ import { Ministack } from './ministack/server';
 const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
 const ENVIRONMENT = 'dev';
-const OPTIONS = ['--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(','), '--no-verify'];
+const UNVERIFIED = ['--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(',')];
+const OPTIONS = [...UNVERIFIED, '--no-verify'];
 
 /** Nothing here happens later than it is asked for. */
 const WAITS = limitedTo(1, ON_AWS);
@@ -64,6 +68,8 @@ beforeAll(async () => {
     NODE_NO_WARNINGS: '1',
   });
   project = new Project(path.join(folder, 'project'));
+  NOT_KEPT.forEach(({ file, text }) => project.edit(file, text, ''));
+  project.git('commit', '--quiet', '--all', '--amend', '--message', 'the first version');
 });
 
 afterAll(async () => {
@@ -93,7 +99,7 @@ describe('the deploy script', () => {
   test('deploys everything, and says what the account allows, whom alarms tell, and how to tag it once it is verified', async () => {
     const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
     expect(status, output).toBe(0);
-    expect(output).toMatch(/10,000 calls\/s: Lambda's concurrency, of all functions of account and region \(1,000 at once/);
+    expect(output).toMatch(/[1-9][\d,]* calls\/s: Lambda's concurrency, of all functions of account and region \([\d,]+ at once/);
     expect(output).toMatch(/30,000 calls\/s: the invalidation log, one partition \(3,000 read units\/s\)/);
     expect(output).toMatch(/!!! THE \d+ ALARMS TELL NOBODY !!!/);
     expect(project.git('tag', '--points-at', 'HEAD')).toMatch(/^attempted\/dev\/\d{8}T\d{6}Z\n$/);
@@ -117,10 +123,12 @@ describe('the deploy script', () => {
     };
     expect(await description()).toMatch(/^Counts successful API calls/);
     const tooEarly = project.run('rollback.sh', [ENVIRONMENT, ...OPTIONS]);
-    expect(tooEarly.output).toContain('there is no deployment before the last');
+    expect(tooEarly.output).toContain('there is no verified deployment before the last');
     project.commit('another description');
-    const deployed = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
-    expect(deployed.status, deployed.output).toBe(0);
+    // The emulator leaves things unset, which verification finds.
+    const deployed = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...UNVERIFIED, '--wait-at-most', '1']);
+    expect(deployed.output).toContain('deployed, but not as it should be, and so not tagged');
+    expect(deployed.status).toBe(1);
     expect(await description()).toMatch(/^Counts API calls that succeeded/);
     // What was deployed last is not verified, so the way back leads to the last that was.
     const { status, output } = project.run('rollback.sh', [ENVIRONMENT, '--region', 'us-east-1', ...OPTIONS]);
@@ -128,6 +136,32 @@ describe('the deploy script', () => {
     expect(status, output).toBe(0);
     expect(await description()).toMatch(/^Counts successful API calls/);
     deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
+  });
+});
+
+describe('the key of the canary', () => {
+  test('is made once, and its secret kept as an encrypted parameter', async () => {
+    const make = () => execFileSync('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], {
+      cwd: path.join(project.folder, 'stack'), encoding: 'utf8', env: { ...process.env, METER } });
+    expect(make()).toContain('made the key canary of the canary; its secret is in /usage-meter/dev/canary-secret');
+    expect(make()).toContain('the canary has its key');
+    const read = new GetParameterCommand({ Name: '/usage-meter/dev/canary-secret', WithDecryption: true });
+    const { Parameter } = await new SSMClient(CLIENT).send(read);
+    expect(Parameter?.Type).toBe('SecureString');
+    expect(await call(Parameter!.Value!)).toBe(200);
+  });
+});
+
+describe('whom the alarms tell', () => {
+  test('is said loudly where it is nobody', async () => {
+    const sns = new SNSClient(CLIENT);
+    const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }));
+    const alarms = (AlarmActions: unknown[]): Deployment => ({
+      ...deployment, resources: [{ logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties: { AlarmActions } }] });
+    expect(await unheard(alarms([]))).toContain('THE 1 ALARMS TELL NOBODY');
+    expect(await unheard(alarms([TopicArn]))).toContain('NOBODY LISTENS TO THE TOPIC OF THE ALARMS');
+    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: 'arn:aws:sqs:us-east-1:000000000000:usage-quarantine-dev' }));
+    expect(await unheard(alarms([TopicArn]))).toBeUndefined();
   });
 });
 

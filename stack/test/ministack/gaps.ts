@@ -18,6 +18,11 @@ export const LEFT_OUT: Record<string, string> = {
   ),
 };
 
+/** Settings that it does not keep, and that the test does not deploy to it. */
+export const NOT_KEPT = [
+  { file: 'stack/lib/constructs/usage-pipeline.ts', text: 'metricsConfig: { metrics: [MetricType.EVENT_COUNT] },' },
+];
+
 /** What else it cannot do, so that no test here shows it. */
 export const NOT_SHOWN = [
   'it delivers no log event to a subscription, so the test puts the record on the stream',

@@ -1,0 +1,85 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { LIMITS } from '../lib/limits';
+import { templateOf } from '../lib/offline';
+import { OPTIONS } from '../lib/options';
+
+const ROOT = path.join(__dirname, '../..');
+
+interface Row {
+  readonly id: string;
+  readonly says: string;
+  readonly runbook: string;
+}
+
+/** The alarms of an environment, as they are deployed. */
+export function alarmRows(): Row[] {
+  const environment = 'environment';
+  const alarms = Object.values(templateOf(environment, { canary: 'yes' }).findResources('AWS::CloudWatch::Alarm'));
+  return alarms
+    .map(({ Properties: { AlarmName, AlarmDescription } }) => {
+      const [, says, runbook] = /^(.+) Runbook: docs\/runbooks\/(.+)\.md$/.exec(AlarmDescription as string)!;
+      return { id: (AlarmName as string).replace(`usage-${environment}-`, ''), says: says!, runbook: runbook! };
+    })
+    .sort((left, right) => (left.id < right.id ? -1 : 1));
+}
+
+function table(head: string[], rows: string[][]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function alarms(): string {
+  const rows = alarmRows().map(({ id, says, runbook }) => [`\`${id}\``, says, `[${runbook}](runbooks/${runbook}.md)`]);
+  return table(['alarm `usage-ENVIRONMENT-...`', 'goes off', 'runbook'], rows);
+}
+
+function alarmsByRunbook(): string {
+  const ids = new Map<string, string[]>();
+  for (const { id, runbook } of alarmRows()) ids.set(runbook, [...(ids.get(runbook) ?? []), `\`${id}\``]);
+  const rows = [...ids].map(([runbook, of]) => [of.join(', '), `[${runbook}](${runbook}.md)`]);
+  return table(['alarm `usage-ENVIRONMENT-...`', 'runbook'], rows);
+}
+
+function options(): string {
+  const rows = Object.entries(OPTIONS).map(([name, { value, means, byDefault }]) => [`\`${name}\``, value, means, byDefault]);
+  return table(['option', 'value', 'meaning', 'default'], rows);
+}
+
+function limits(): string {
+  const rows = LIMITS.map(({ what, granted, unit, taken, callsPerSecond, raise, source }) => [
+    what,
+    `${granted.toLocaleString('en')} ${unit}`,
+    taken,
+    callsPerSecond(granted).toLocaleString('en'),
+    raise,
+    source,
+  ]);
+  return table(['limit', 'granted, if nothing was raised', 'what calls take of it', 'calls/s', 'to raise', 'source'], rows);
+}
+
+/** The tables of documents that are made from the stack, by file and by the mark that they stand behind. */
+const TABLES: { file: string; mark: string; make: () => string }[] = [
+  { file: 'docs/OPERATION.md', mark: 'alarms', make: alarms },
+  { file: 'docs/OPERATION.md', mark: 'options', make: options },
+  { file: 'docs/OPERATION.md', mark: 'limits', make: limits },
+  { file: 'docs/runbooks/README.md', mark: 'alarms-by-runbook', make: alarmsByRunbook },
+];
+
+/** The documents with their tables as they should be, by file. */
+export function documents(): Map<string, { is: string; should: string }> {
+  const found = new Map<string, { is: string; should: string }>();
+  for (const { file, mark, make } of TABLES) {
+    const is = found.get(file)?.is ?? fs.readFileSync(path.join(ROOT, file), 'utf8');
+    const [begin, end] = [`<!-- ${mark} -->\n`, '<!-- end -->'];
+    const text = found.get(file)?.should ?? is;
+    const from = text.indexOf(begin) + begin.length;
+    if (from < begin.length) throw new Error(`${file} has no place for the table: write ${begin.trim()} and ${end} where it is to stand.`);
+    const should = `${text.slice(0, from)}\n${make()}\n\n${text.slice(text.indexOf(end, from))}`;
+    found.set(file, { is, should });
+  }
+  return found;
+}
+
+if (process.argv[1]?.endsWith('doc-tables.ts')) {
+  for (const [file, { should }] of documents()) fs.writeFileSync(path.join(ROOT, file), should);
+}

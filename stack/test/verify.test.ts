@@ -1,0 +1,102 @@
+import { CloudWatchClient, MetricAlarm } from '@aws-sdk/client-cloudwatch';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { LIMITS } from '../lib/limits';
+import { alarm } from '../verify/checks/watching';
+import { metricsArrived } from '../verify/metrics-arrived';
+import { Resolver } from '../verify/resolver';
+import { limitedTo, ON_AWS, quietly, waitFor, Waits } from '../verify/waits';
+
+/** Looks again at once, and says each time that it waits. */
+const SHORT: Waits = { ...limitedTo(0.6, ON_AWS), poll_ms: 1, progress_s: 0 };
+
+async function all<T>(steps: AsyncGenerator<string, T>): Promise<{ lines: string[]; value: T }> {
+  const lines: string[] = [];
+  for (;;) {
+    const { done, value } = await steps.next();
+    if (done) return { lines, value };
+    lines.push(value);
+  }
+}
+
+describe('waiting', () => {
+  test('ends when something is there, and says meanwhile that it waits', async () => {
+    let looks = 0;
+    const { lines, value } = await all(waitFor('nothing is there', 60, SHORT, () => (++looks === 3 ? 'it' : undefined)));
+    expect([looks, value.found]).toEqual([3, 'it']);
+    expect(lines[0]).toBe('... nothing is there since 0 s, for 60 s at most');
+  });
+
+  test('ends when the time is over', async () => {
+    expect((await all(waitFor('nothing', 0, SHORT, () => undefined))).value.found).toBeUndefined();
+  });
+
+  test('is as long as a subscription may take on AWS', () => {
+    expect([ON_AWS.count_s, ON_AWS.evaluation_s, ON_AWS.metrics_s].every((wait_s) => wait_s >= 600)).toBe(true);
+  });
+});
+
+describe('the metrics of the functions', () => {
+  test('are waited for', async () => {
+    const looks = [[], ['api-authorizer/Decisions'], ['usage-consumer/Records', 'api-authorizer/Decisions']];
+    const { lines } = await all(metricsArrived(async () => looks.shift()!, { ...SHORT, metrics_s: 60 }));
+    expect(lines.at(-1)).toBe('the metrics of its functions are in CloudWatch');
+    expect(looks).toEqual([]);
+  });
+
+  test('are named where they do not come', async () => {
+    const never = quietly(metricsArrived(async () => ['api-authorizer/Decisions'], { ...SHORT, metrics_s: 0 }));
+    await expect(never).rejects.toThrow(/no value of usage-consumer\/Records came to CloudWatch/);
+  });
+});
+
+describe('a template', () => {
+  const resolve = (partition: string) =>
+    new Resolver({ Resources: {} }, new Map(), { accountId: '1', region: 'r', partition }).resolve({ Ref: 'AWS::URLSuffix' });
+
+  test('is read by the names of its partition', () => {
+    expect(['aws', 'aws-cn', 'aws-us-gov'].map(resolve)).toEqual(['amazonaws.com', 'amazonaws.com.cn', 'amazonaws.com']);
+    expect(() => resolve('aws-moon')).toThrow(/The partition aws-moon is not known/);
+  });
+});
+
+describe('an alarm', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  const minutely = { Threshold: 0, AlarmActions: ['arn:aws:sns:r:1:a'], Period: 60 };
+  const hourly = { Threshold: 0, AlarmActions: ['arn:aws:sns:r:1:a'], Period: 3600 };
+  const found = (is: MetricAlarm, properties: Record<string, unknown>) => {
+    const full: MetricAlarm = { Threshold: 0, ActionsEnabled: true, AlarmActions: ['arn:aws:sns:r:1:a'], AlarmConfigurationUpdatedTimestamp: new Date(), ...is };
+    vi.spyOn(CloudWatchClient.prototype, 'send').mockImplementation(async () => ({ MetricAlarms: [full] }));
+    return alarm({ logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties }, limitedTo(0, SHORT));
+  };
+  const silent = { StateValue: 'ALARM', StateReason: 'Threshold Crossed: no datapoints were received for 2 periods' } as const;
+  const old = new Date(Date.now() - 24 * 3_600_000);
+
+  test('of what comes hourly may be without data after its deployment, and no longer', async () => {
+    expect(await found({ StateValue: 'INSUFFICIENT_DATA' }, hourly)).toEqual([]);
+    expect(await found(silent, hourly)).toEqual([]);
+    expect(await found({ ...silent, AlarmConfigurationUpdatedTimestamp: old }, hourly)).toEqual([expect.stringContaining('in the state ALARM')]);
+  });
+
+  test('of anything else may not', async () => {
+    expect(await found({ StateValue: 'INSUFFICIENT_DATA' }, minutely)).toEqual([expect.stringContaining('in the state INSUFFICIENT_DATA')]);
+    expect(await found(silent, minutely)).toEqual([expect.stringContaining('no datapoints were received')]);
+    expect(await found({ StateValue: 'OK' }, minutely)).toEqual([]);
+  });
+
+  test('that is on for a reason is wrong, also when it is new', async () => {
+    expect(await found({ StateValue: 'ALARM', StateReason: 'Threshold Crossed: 1 datapoint' }, hourly)).toEqual([expect.stringContaining('1 datapoint')]);
+  });
+
+  test('that tells somebody else than it was deployed to tell is wrong', async () => {
+    expect(await found({ StateValue: 'OK', AlarmActions: [] }, minutely)).toEqual(['whom it tells is [], and should be ["arn:aws:sns:r:1:a"]']);
+  });
+});
+
+test('the limits allow these rates of calls', () => {
+  const rates = LIMITS.map(({ id, granted, callsPerSecond }) => [id, callsPerSecond(granted)]);
+  expect(Object.fromEntries(rates)).toEqual({ concurrency: 10_000, gateway: 10_000, invalidations: 30_000, ledger: 40_000 });
+  const of = (id: string) => LIMITS.find((limit) => limit.id === id)!;
+  expect(of('concurrency').callsPerSecond(10)).toBe(100);
+  expect(of('invalidations').callsPerSecond(3_000, 5)).toBe(150_000);
+});
