@@ -27,7 +27,9 @@ node -p 'const { numPassedTests: passed, numFailedTests: failed } = require("../
 cat ../target/stack-tests.txt
 [ "$status" -eq 0 ] || exit "$status"
 
-npx cdk synth --quiet --context environment=test --context "binaries=$PWD/../target/lambda-local"
 # W3005: CDK itself makes each function depend on its role twice.
-../target/venv/bin/cfn-lint --ignore-checks W3005 -- ../target/cdk.out/UsageMeter-test.template.json
-echo "the synthesised template is clean"
+for example in rest http; do
+    npx cdk synth --quiet --context environment=test --context "binaries=$PWD/../target/lambda-local" --context "example=$example"
+    ../target/venv/bin/cfn-lint --ignore-checks W3005 -- ../target/cdk.out/UsageMeter-test.template.json
+done
+echo "the synthesised templates are clean"

@@ -57,6 +57,8 @@ function settingsOf(app: App, environment: string, options: Options): MeterSetti
 function choicesOf(options: Options): Partial<UsageMeterStackProps> {
   const duration = (value: number | undefined, unit: (value: number) => Duration) => (value === undefined ? undefined : unit(value));
   return {
+    example: options.oneOf('example', ['rest', 'http', 'none']),
+    writesAccountRole: options.isOn('account-role'),
     shardCount: options.number('shards'),
     batchWindow: duration(options.number('batch-window-s'), Duration.seconds),
     usageRetentionDays: options.number('usage-retention-days'),

@@ -30,6 +30,12 @@ export const OPTIONS = {
   'fanout-concurrency': { value: 'number', means: "concurrency that is reserved for the fan-out, out of the account's", byDefault: 'none' },
   'alarm-topic': { value: 'ARN', means: 'an SNS topic of yours that alarms tell; CloudWatch has to be allowed to publish to it', byDefault: 'nobody is told' },
   'alarm-email': { value: 'address', means: 'makes the topic `usage-alarms-ENVIRONMENT`, which writes to this address', byDefault: 'nobody is told' },
+  example: { value: '`rest`, `http` or `none`', means: 'which kind of API is put in front of the meter as an example', byDefault: '`rest`' },
+  'account-role': {
+    value: '`yes` or `no`',
+    means: 'whether to write the role with which API Gateway writes the logs of all REST APIs of the account and region, in place of the one that is set',
+    byDefault: 'no',
+  },
   canary: { value: '`yes` or `no`', means: 'whether `usage-canary` calls the API each minute and waits for its call to be counted', byDefault: 'no' },
   'all-at-once': { value: '`yes` or `no`', means: 'whether new versions take all calls at once, whatever the alarms say', byDefault: 'no' },
   tags: { value: '`NAME=VALUE`, several with commas', means: 'tags of all resources', byDefault: '`usage-meter:environment` alone' },
@@ -83,6 +89,16 @@ export class Options {
       throw new Error(`The option ${name} is ${JSON.stringify(text)}, and has to be yes or no.`);
     }
     return text === undefined ? undefined : text === 'yes';
+  }
+
+  /** An option that is one of some words. */
+  oneOf<Word extends string>(name: OptionName, words: readonly Word[]): Word | undefined {
+    const text = this.text(name);
+    const word = words.find((each) => each === text);
+    if (text !== undefined && word === undefined) {
+      throw new Error(`The option ${name} is ${JSON.stringify(text)}, and has to be one of ${words.join(', ')}.`);
+    }
+    return word;
   }
 
   /** The parts of an option that has commas between them. */

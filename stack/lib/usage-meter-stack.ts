@@ -2,9 +2,11 @@ import { Stack, StackProps } from 'aws-cdk-lib';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { ApiKind } from './access-log';
 import { alarmTopic } from './constructs/alarm-topic';
 import { ApiKeyAuthorizer, ApiKeyAuthorizerProps } from './constructs/api-key-authorizer';
-import { ExampleApi, USAGE_RESOURCE } from './constructs/example-api';
+import { ExampleApi } from './constructs/example-api';
+import { ExampleHttpApi } from './constructs/example-http-api';
 import { GradualDeployment } from './constructs/gradual-deployment';
 import { Invalidation, InvalidationProps } from './constructs/invalidation';
 import { Reconciliation } from './constructs/reconciliation';
@@ -21,6 +23,10 @@ type Choices = Pick<UsagePipelineProps, 'shardCount' | 'batchWindow' | 'usageRet
 
 export interface UsageMeterStackProps extends StackProps, Choices {
   readonly settings: MeterSettings;
+  /** Which kind of API is put in front of the meter as an example, or none; a REST API where it is not given. */
+  readonly example?: ApiKind | 'none';
+  /** Whether to write the role with which API Gateway writes the logs of all REST APIs of this account and region. */
+  readonly writesAccountRole?: boolean;
   /** A topic of the user's that alarms tell. */
   readonly alarmTopicArn?: string;
   /** An address that alarms are written to. */
@@ -31,14 +37,14 @@ export interface UsageMeterStackProps extends StackProps, Choices {
   readonly allAtOnce?: boolean;
 }
 
-/** The whole meter of one environment, with the example API in front of it. */
+/** The whole meter of one environment, with an example API in front of it. */
 export class UsageMeterStack extends Stack {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
   readonly invalidation: Invalidation;
   readonly authorizer: ApiKeyAuthorizer;
   readonly reconciliation: Reconciliation;
-  readonly example: ExampleApi;
+  readonly example?: ExampleApi | ExampleHttpApi;
   readonly canary?: UsageCanary;
   readonly alarms: UsageAlarms;
 
@@ -46,25 +52,27 @@ export class UsageMeterStack extends Stack {
     super(scope, id, props);
     const { settings } = props;
     this.settings = settings;
-    this.pipeline = new UsagePipeline(this, 'Pipeline', { ...props, unbilledResources: [USAGE_RESOURCE] });
+    this.pipeline = new UsagePipeline(this, 'Pipeline', props);
     this.invalidation = new Invalidation(this, 'Invalidation', props);
     const { pipeline, invalidation } = this;
     const { usageTable, accessLogGroup } = pipeline;
     this.authorizer = new ApiKeyAuthorizer(this, 'Keys', { ...props, invalidation, usageTable });
-    this.example = new ExampleApi(this, 'Example', { settings, authorizer: this.authorizer, usageTable, accessLogGroup });
-    this.addExecutionLog();
-    this.reconciliation = new Reconciliation(this, 'Reconciliation', {
-      settings,
-      usageTable,
-      accessLogGroup,
-      unbilledResources: [USAGE_RESOURCE],
-    });
-    if (props.hasCanary) {
-      this.canary = new UsageCanary(this, 'Canary', { settings, usageTable, url: this.example.api.urlForPath('/status/200') });
+    const exampleProps = { settings, authorizer: this.authorizer, usageTable, accessLogGroup };
+    if (props.example === 'http') {
+      this.example = new ExampleHttpApi(this, 'Example', exampleProps);
+    } else if (props.example !== 'none') {
+      const { writesAccountRole } = props;
+      const example = new ExampleApi(this, 'Example', { ...exampleProps, writesAccountRole });
+      this.addExecutionLog(example);
+      this.example = example;
+    }
+    this.reconciliation = new Reconciliation(this, 'Reconciliation', { settings, pipeline });
+    if (props.hasCanary && this.example !== undefined) {
+      this.canary = new UsageCanary(this, 'Canary', { settings, usageTable, url: this.example.statusUrl });
     }
     const { authorizer, reconciliation, canary } = this;
-    const apis = [{ name: this.example.api.restApiName, stageName: settings.environment }];
-    new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, canary, apis });
+    const stages = this.example === undefined ? [] : [this.example.stage];
+    new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, canary, stages });
     const watched = { settings, pipeline, invalidation, authorizer, reconciliation, canary };
     this.alarms = new UsageAlarms(this, 'Alarms', { ...watched, topics: this.topicsOf(props) });
     this.addDeployments(props.allAtOnce);
@@ -78,8 +86,8 @@ export class UsageMeterStack extends Stack {
 
   /** The log of API Gateway itself, which would never expire if API Gateway made it. Source: API Gateway Developer
    * Guide, "Set up CloudWatch logging for REST APIs". */
-  private addExecutionLog(): void {
-    const { settings, example } = this;
+  private addExecutionLog(example: ExampleApi): void {
+    const { settings } = this;
     const { restApiId, deploymentStage } = example.api;
     const log = new LogGroup(this, 'ExecutionLog', {
       logGroupName: `API-Gateway-Execution-Logs_${restApiId}/${settings.environment}`,

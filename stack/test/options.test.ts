@@ -12,6 +12,8 @@ afterAll(() => fs.rmSync(environments, { recursive: true, force: true }));
 /** What an option does to the template of the environment `test`. */
 const EFFECTS: Record<OptionName, { value: string; type: string; properties: unknown }> = {
   protect: { value: 'yes', type: 'AWS::DynamoDB::Table', properties: { DeletionProtectionEnabled: true } },
+  example: { value: 'http', type: 'AWS::ApiGatewayV2::Api', properties: { ProtocolType: 'HTTP' } },
+  'account-role': { value: 'yes', type: 'AWS::ApiGateway::Account', properties: {} },
   shards: { value: '3', type: 'AWS::Kinesis::Stream', properties: { ShardCount: 3 } },
   'batch-window-s': { value: '20', type: 'AWS::Lambda::EventSourceMapping', properties: { MaximumBatchingWindowInSeconds: 20 } },
   'usage-retention-days': { value: '500', type: 'AWS::Lambda::Function', properties: variables({ USAGE_RETENTION_DAYS: '500' }) },

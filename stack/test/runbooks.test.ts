@@ -1,21 +1,17 @@
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { describe, expect, test } from 'vitest';
 import { templateOf } from '../lib/offline';
+import { blocksOf, ROOT } from './doc-blocks';
 import { LocalMeter } from './local-meter';
+import { run, Shell } from './shell';
 
-const ROOT = path.join(__dirname, '../..');
 const FOLDER = path.join(ROOT, 'docs/runbooks');
 const RUNBOOKS = fs.readdirSync(FOLDER).filter((name) => name !== 'README.md');
 
 /** Commands that change what is deployed: a stack on one machine has no such. They are run in ministack.test.ts. */
 const SHOWN_ELSEWHERE = ['scripts/deploy.sh $ENVIRONMENT $OTHER_REGION', 'scripts/rollback.sh $ENVIRONMENT'];
-
-function run(command: string, words: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
-  return spawnSync(command, words, { ...options, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-}
 
 function read(runbook: string): string {
   return fs.readFileSync(path.join(FOLDER, runbook), 'utf8');
@@ -23,7 +19,7 @@ function read(runbook: string): string {
 
 /** The commands of a runbook, block by block. */
 function blocks(runbook: string): string[] {
-  return [...read(runbook).matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, block]) => block!);
+  return blocksOf(`docs/runbooks/${runbook}`, 'sh').map(({ code }) => code);
 }
 
 /** What has to be there for the commands to have something to do. */
@@ -53,25 +49,10 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
   test('has commands that work on a stack on this machine', async () => {
     const local = await LocalMeter.start();
     try {
-      const env = {
-        ...process.env,
-        ...(await prepare(local)),
-        PATH: `${path.join(ROOT, 'target/debug')}:${process.env.PATH}`,
-        METER: path.join(ROOT, 'target/debug/meter'),
-        ENVIRONMENT: 'local',
-        TARGET: `--data ${local.data}`,
-        METER_DATA: local.data,
-      };
-      // Files that commands write go to the folder of the test; commands of the project are found from there.
-      fs.mkdirSync(path.join(local.folder, 'scripts'));
-      for (const script of fs.readdirSync(path.join(ROOT, 'scripts'))) {
-        const wrapper = `#!/bin/sh\nexec "${path.join(ROOT, 'scripts', script)}" "$@"\n`;
-        fs.writeFileSync(path.join(local.folder, 'scripts', script), wrapper, { mode: 0o755 });
-      }
+      const shell = new Shell(local, await prepare(local));
       for (const block of blocks(runbook)) {
         const commands = block.split('\n').filter((line) => !SHOWN_ELSEWHERE.includes(line)).join('\n');
-        const inRepository = commands.includes('git ') ? ROOT : local.folder;
-        const { status, stdout, stderr } = run('bash', ['-euo', 'pipefail', '-c', commands], { cwd: inRepository, env });
+        const { status, stdout, stderr } = shell.run(commands);
         expect(status, `${commands}${stdout}${stderr}`).toBe(0);
       }
     } finally {

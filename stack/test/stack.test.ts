@@ -1,10 +1,7 @@
-import { App, Stack } from 'aws-cdk-lib';
-import { MockIntegration, RestApi } from 'aws-cdk-lib/aws-apigateway';
+import { Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
-import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { describe, expect, test } from 'vitest';
 import accessLog from '../lib/access-log.json';
-import { ApiKeyAuthorizer } from '../lib/constructs/api-key-authorizer';
 import { Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
 import { namesOf } from '../lib/names';
@@ -115,13 +112,12 @@ describe('the pipeline', () => {
     });
   });
 
-  test('is fed with successful calls, spread over all shards, without those that are not billed', () => {
-    expect(accessLog.subscriptionFilterPattern).toBe('{ $.status = 2* }');
+  test('is fed with what may have to be billed, spread over all shards', () => {
     template.hasResourceProperties('AWS::Logs::SubscriptionFilter', {
-      FilterPattern: '{ ($.status = 2*) && ($.resourcePath != "/usage") }',
+      FilterPattern: accessLog.subscriptionFilterPattern,
       Distribution: 'Random',
     });
-    template.hasResourceProperties('AWS::ApiGateway::Stage', { AccessLogSetting: { Format: accessLog.format } });
+    template.hasResourceProperties('AWS::ApiGateway::Stage', { AccessLogSetting: { Format: accessLog.restFormat } });
   });
 
   test('has a shard count where one is given', () => {
@@ -133,7 +129,7 @@ describe('the pipeline', () => {
       template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-consumer-test' } }));
     const variables = consumer!.Properties.Environment.Variables;
     expect(Object.keys(variables).sort()).toEqual(['CLAIMS_TABLE', 'CLAIM_RETENTION_DAYS', 'ENVIRONMENT_NAME',
-      'QUARANTINE_QUEUE_URL', 'USAGE_RETENTION_DAYS', 'USAGE_TABLE']);
+      'QUARANTINE_QUEUE_URL', 'UNBILLED_ROUTES', 'USAGE_RETENTION_DAYS', 'USAGE_TABLE']);
     expect([variables.CLAIM_RETENTION_DAYS, variables.USAGE_RETENTION_DAYS]).toEqual(['35', '400']);
     const claimLayout = '0:10000:1,1795509600000:2000:4';
     pipelineWith({ claimLayout }).hasResourceProperties('AWS::Lambda::Function', {
@@ -171,36 +167,6 @@ describe('the pipeline', () => {
     });
     const longest = namesOf('a'.repeat(20)).givenUpBucket('123456789012', 'ap-southeast-1');
     expect(longest.length).toBe(63);
-  });
-});
-
-describe('an API that exists already', () => {
-  const settings = { ...stackOf('other').stack.settings, environment: 'existing' };
-  const alone = new Stack(new App(), 'Existing');
-  const accessLogGroup = LogGroup.fromLogGroupName(alone, 'Log', '/their/access-log');
-  const { usageTable } = new UsagePipeline(alone, 'Pipeline', { settings, accessLogGroup });
-  const invalidation = new Invalidation(alone, 'Invalidation', { settings });
-  const keys = new ApiKeyAuthorizer(alone, 'Keys', { settings, invalidation, usageTable });
-  const theirs = RestApi.fromRestApiAttributes(alone, 'Theirs', { restApiId: 'theirs1', rootResourceId: 'root' });
-  theirs.root.addResource('orders').addMethod('GET', new MockIntegration(), { authorizer: keys.restAuthorizer });
-  keys.attachTo('theirs2');
-  const existing = Template.fromStack(alone);
-
-  test('is metered by its own access log', () => {
-    existing.hasResourceProperties('AWS::Logs::SubscriptionFilter', { LogGroupName: '/their/access-log' });
-    expect(JSON.stringify(existing.findResources('AWS::Logs::LogGroup'))).not.toContain('/their/access-log');
-  });
-
-  test('gets the authorizer for methods that this app adds', () => {
-    existing.hasResourceProperties('AWS::ApiGateway::Method', { RestApiId: 'theirs1', AuthorizationType: 'CUSTOM' });
-  });
-
-  test('gets it for methods that it has, with the permission to ask it', () => {
-    existing.hasResourceProperties('AWS::ApiGateway::Authorizer', {
-      RestApiId: 'theirs2', Type: 'REQUEST', AuthorizerResultTtlInSeconds: 0,
-    });
-    const permissions = JSON.stringify(existing.findResources('AWS::Lambda::Permission'));
-    expect(permissions).toContain(':theirs2/authorizers/');
   });
 });
 

@@ -1,6 +1,6 @@
-import { Duration, Stack } from 'aws-cdk-lib';
-import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { CfnAuthorizer, RequestAuthorizer } from 'aws-cdk-lib/aws-apigateway';
+import { Duration } from 'aws-cdk-lib';
+import { AuthorizationType, IAuthorizer, IRestApi, RequestAuthorizer } from 'aws-cdk-lib/aws-apigateway';
+import { IHttpApi, IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
 import { AttributeType, ITable, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Alias } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -9,18 +9,31 @@ import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
+import { ApiAttachments } from './api-attachments';
 import { Invalidation } from './invalidation';
 import { MeterFunction } from './meter-function';
 import { meterTable } from './meter-table';
 
 export interface ApiKeyAuthorizerProps {
   readonly settings: MeterSettings;
+  /** Where changes of keys are told. */
   readonly invalidation: Invalidation;
   /** The ledger, for monthly limits. */
   readonly usageTable: ITable;
-  /** How old an instance's last look at the invalidation log may be. */
+  /** How old an instance's last look at the invalidation log may be, up to a minute; one second where it is not given. */
   readonly syncInterval?: Duration;
 }
+
+/** How a REST API asks the authorizer. */
+export interface RestAttachmentOptions {
+  /** For how long API Gateway may repeat an answer without asking, up to an hour; not at all where it is not given. If
+   * the cache cannot be emptied, a deleted key is admitted for as long, instead of the sync interval. The stages of the
+   * API have to be among `cachingStages` of the invalidation. */
+  readonly cacheTtl?: Duration;
+}
+
+/** The longest interval that the function takes as `SYNC_INTERVAL_MS`. */
+const MAX_SYNC_INTERVAL_MS = 60_000;
 
 /** The index of keys by the digest of their secret. */
 const INDEX = 'hashedKey-index';
@@ -33,13 +46,13 @@ export class ApiKeyAuthorizer extends Construct {
   readonly authorizer: MeterFunction;
   /** How old an instance's last look at the invalidation log may be. */
   readonly syncInterval: Duration;
-  /** For the methods of a REST API. The function remembers; the gateway does not, so that the bound holds. */
-  readonly restAuthorizer: RequestAuthorizer;
+  private readonly attachments: ApiAttachments;
+  private madeRestAuthorizer?: RequestAuthorizer;
 
   constructor(scope: Construct, id: string, props: ApiKeyAuthorizerProps) {
     super(scope, id);
     const { settings, invalidation } = props;
-    this.syncInterval = props.syncInterval ?? Duration.seconds(1);
+    this.syncInterval = checkedSyncInterval(props.syncInterval ?? Duration.seconds(1));
     const names = namesOf(settings.environment);
     const pk = { name: 'pk', type: AttributeType.STRING };
     this.keysTable = meterTable(this, 'Keys', { settings, tableName: names.keysTable, partitionKey: pk });
@@ -82,29 +95,56 @@ export class ApiKeyAuthorizer extends Construct {
     invalidation.topic.addSubscription(
       new LambdaSubscription(this.authorizer.live, { deadLetterQueue: invalidation.deadLetterQueue }),
     );
-    this.restAuthorizer = new RequestAuthorizer(this, 'RestAuthorizer', {
-      handler: this.authorizer.live,
-      identitySources: [],
-      resultsCacheTtl: Duration.seconds(0),
+    this.attachments = new ApiAttachments(this, {
+      environment: settings.environment,
+      live: this.authorizer.live,
+      cachingStages: invalidation.cachingStages,
     });
   }
 
-  /** Adds the authorizer to a REST API whose methods this app does not make. Returns its id, which each of those
-   * methods then names, with the authorization type CUSTOM. */
-  attachTo(restApiId: string): string {
-    const { partition, region, account } = Stack.of(this);
-    const { functionArn } = this.authorizer.live;
-    const added = new CfnAuthorizer(this, `Authorizer-${restApiId}`, {
-      name: 'usage-meter',
-      restApiId,
-      type: 'REQUEST',
-      authorizerUri: `arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/${functionArn}/invocations`,
-      authorizerResultTtlInSeconds: 0,
+  /** For `defaultMethodOptions` of one REST API in the meter's own stack, which can be set only before the API is made.
+   * Any other REST API takes `authorizerFor`. */
+  get restAuthorizer(): RequestAuthorizer {
+    // CDK refuses an authorizer that no method takes, so it is made when it is asked for.
+    this.madeRestAuthorizer ??= new RequestAuthorizer(this, 'RestAuthorizer', {
+      handler: this.authorizer.live,
+      identitySources: [],
+      // The function remembers and the gateway does not, so that the bound holds.
+      resultsCacheTtl: Duration.seconds(0),
     });
-    this.authorizer.live.addPermission(`Invoke-${restApiId}`, {
-      principal: new ServicePrincipal('apigateway.amazonaws.com'),
-      sourceArn: `arn:${partition}:execute-api:${region}:${account}:${restApiId}/authorizers/${added.ref}`,
-    });
-    return added.ref;
+    return this.madeRestAuthorizer;
   }
+
+  /** For the methods that this app adds to a REST API, its own or an imported one, in any stack. */
+  authorizerFor(api: IRestApi, options: RestAttachmentOptions = {}): IAuthorizer {
+    return { authorizerId: this.attachTo(api, options), authorizationType: AuthorizationType.CUSTOM };
+  }
+
+  /** Adds the authorizer to a REST API whose methods are not made here, once. Returns its id, which each of those
+   * methods then names, with the authorization type CUSTOM. Where only the API's id is known, the authorizer is made in
+   * the meter's stack. */
+  attachTo(api: IRestApi | string, options: RestAttachmentOptions = {}): string {
+    return this.attachments.rest(api, options.cacheTtl ?? Duration.seconds(0));
+  }
+
+  /** For the routes that this app adds to HTTP APIs, as many as there are, in any stack. */
+  get httpAuthorizer(): IHttpRouteAuthorizer {
+    return {
+      bind: ({ route }) => ({ authorizerId: this.attachToHttp(route.httpApi), authorizationType: AuthorizationType.CUSTOM }),
+    };
+  }
+
+  /** Adds the authorizer to an HTTP API whose routes are not made here, once. Returns its id, which each of those
+   * routes then names, with the authorization type CUSTOM. */
+  attachToHttp(api: IHttpApi | string): string {
+    return this.attachments.http(api);
+  }
+}
+
+/** The interval, if the function takes it. */
+function checkedSyncInterval(interval: Duration): Duration {
+  if (interval.toMilliseconds({ integral: false }) > MAX_SYNC_INTERVAL_MS) {
+    throw new Error(`The authorizer cannot look at the invalidation log every ${interval.toHumanString()} only: set syncInterval to a minute or less.`);
+  }
+  return interval;
 }

@@ -1,6 +1,6 @@
-import { CfnOutput, Duration } from 'aws-cdk-lib';
+import { CfnOutput } from 'aws-cdk-lib';
 import {
-  AccessLogFormat,
+  EndpointType,
   LambdaIntegration,
   LogGroupLogDestination,
   MethodLoggingLevel,
@@ -13,20 +13,27 @@ import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
-import accessLog from '../access-log.json';
+import { accessLogFormat } from '../access-log';
+import { MeteredStage } from '../metered-stage';
 import { MeterSettings } from '../settings';
+import { USAGE_ROUTE } from '../unbilled-routes';
 import { ApiKeyAuthorizer } from './api-key-authorizer';
-import { MeterFunction } from './meter-function';
+import { UsageEndpoint } from './usage-endpoint';
 
 export interface ExampleApiProps {
   readonly settings: MeterSettings;
+  /** What admits the calls. */
   readonly authorizer: ApiKeyAuthorizer;
+  /** The ledger, for the usage endpoint. */
   readonly usageTable: ITable;
+  /** Where the access log goes, one of those of the pipeline. */
   readonly accessLogGroup: ILogGroup;
+  /** Whether to write the role with which API Gateway writes the logs of all REST APIs of this account and region. It
+   * replaces the role that is set there; it is not written where this is not given.
+   *
+   * Source: API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs in API Gateway". */
+  readonly writesAccountRole?: boolean;
 }
-
-/** Where a customer sees its own usage. */
-export const USAGE_RESOURCE = '/usage';
 
 /** The headers that tell of a key's limit, by the context of its authorizer. */
 const RATE_LIMIT_HEADERS = {
@@ -38,26 +45,31 @@ const RATE_LIMIT_HEADERS = {
 /** What API Gateway needs to write its logs. */
 const LOGS_POLICY = 'arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs';
 
-/** Calls a second that the example's stage lets through. */
-const THROTTLE_PER_SECOND = 1_000;
+/** Calls a second that an example's stage lets through. */
+export const THROTTLE_PER_SECOND = 1_000;
 
-/** An API as its makers might have it: metered, behind the authorizer, with JSON errors and the usage endpoint. Its
+/** A REST API as its makers might have it: metered, behind the authorizer, with JSON errors and the usage endpoint. Its
  * backend is a mock: `/status/CODE` answers 200, 404 or 500. */
 export class ExampleApi extends Construct {
   readonly api: RestApi;
-  readonly usageEndpoint: MeterFunction;
+  readonly usageEndpoint: UsageEndpoint;
+  readonly stage: MeteredStage;
+  /** What answers 200 to a call with a key. */
+  readonly statusUrl: string;
 
   constructor(scope: Construct, id: string, props: ExampleApiProps) {
     super(scope, id);
     const { settings } = props;
     this.api = new RestApi(this, 'Api', {
       restApiName: `usage-example-${settings.environment}`,
-      cloudWatchRole: true,
+      // The other kind, edge-optimized, does not exist in every partition, and puts CloudFront before each call.
+      endpointTypes: [EndpointType.REGIONAL],
+      cloudWatchRole: props.writesAccountRole ?? false,
       defaultMethodOptions: { authorizer: props.authorizer.restAuthorizer },
       deployOptions: {
         stageName: settings.environment,
         accessLogDestination: new LogGroupLogDestination(props.accessLogGroup),
-        accessLogFormat: AccessLogFormat.custom(accessLog.format),
+        accessLogFormat: accessLogFormat('rest'),
         loggingLevel: MethodLoggingLevel.ERROR,
         dataTraceEnabled: false,
         metricsEnabled: true,
@@ -66,17 +78,17 @@ export class ExampleApi extends Construct {
         throttlingBurstLimit: 2 * THROTTLE_PER_SECOND,
       },
     });
-    this.api.addRequestValidator('Validator', { validateRequestBody: true, validateRequestParameters: true });
+    this.stage = { kind: 'rest', api: this.api.restApiName, stageName: settings.environment };
     this.addErrors();
     this.addBackend();
-    this.usageEndpoint = this.addUsageEndpoint(props);
+    this.statusUrl = this.api.urlForPath('/status/200');
+    this.usageEndpoint = new UsageEndpoint(this, 'UsageEndpoint', props);
+    this.api.root.addResource(USAGE_ROUTE.slice(1)).addMethod('GET', new LambdaIntegration(this.usageEndpoint.live));
     acknowledge(this.api, {
+      'AwsSolutions::AwsSolutions-APIG2': 'The mock takes no body, and the usage endpoint checks its parameters itself.',
       'AwsSolutions::AwsSolutions-APIG3': 'An example; a real API decides on its own firewall.',
       'AwsSolutions::AwsSolutions-COG4': "The meter's own authorizer admits calls.",
       [`AwsSolutions::AwsSolutions-IAM4[Policy::${LOGS_POLICY}]`]: 'The role by which API Gateway writes its logs, as AWS documents it.',
-    });
-    acknowledge(this.usageEndpoint, {
-      'Serverless::Serverless-LambdaDLQ': 'It is invoked synchronously only.',
     });
     new CfnOutput(this, 'Url', { value: this.api.url });
   }
@@ -129,21 +141,5 @@ export class ExampleApi extends Construct {
       .addMethod('GET', integration, {
         methodResponses: ['200', '404', '500'].map((statusCode) => ({ statusCode, responseParameters: headers })),
       });
-  }
-
-  private addUsageEndpoint(props: ExampleApiProps): MeterFunction {
-    const endpoint = new MeterFunction(this, 'UsageEndpoint', {
-      settings: props.settings,
-      service: 'usage-endpoint',
-      description: 'Shows a customer what its own key has used',
-      memoryMiB: 128,
-      timeout: Duration.seconds(15),
-      environment: { USAGE_TABLE: props.usageTable.tableName },
-    });
-    endpoint.allow(['dynamodb:Query'], [props.usageTable.tableArn]);
-    this.api.root
-      .addResource(USAGE_RESOURCE.slice(1))
-      .addMethod('GET', new LambdaIntegration(endpoint.live));
-    return endpoint;
   }
 }

@@ -11,6 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
+import { callsByStatus, MeteredStage } from '../metered-stage';
 import { namesOf } from '../names';
 import { meterMetric, metricsOf, PERIOD } from '../meter-metric';
 import { MeterSettings } from '../settings';
@@ -27,8 +28,8 @@ export interface UsageDashboardProps {
   readonly invalidation?: Invalidation;
   readonly authorizer?: ApiKeyAuthorizer;
   readonly canary?: UsageCanary;
-  /** The APIs whose calls are shown by status. */
-  readonly apis: { readonly name: string; readonly stageName: string }[];
+  /** The stages whose calls are shown by status. */
+  readonly stages: MeteredStage[];
 }
 
 /** US dollars of a million units, list prices of us-east-1 (docs/CAPACITY_AND_COST.md): a write request unit of
@@ -57,27 +58,15 @@ function graph(title: string, left: IMetric[], limit?: { value: number; label: s
 
 function usage(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
-  const byStatus = props.apis.flatMap(({ name, stageName }) =>
-    ['Count', '4XXError', '5XXError'].map(
-      (metricName) =>
-        new Metric({
-          namespace: 'AWS/ApiGateway',
-          metricName,
-          dimensionsMap: { ApiName: name, Stage: stageName },
-          statistic: 'Sum',
-          period: PERIOD,
-        }),
-    ),
-  );
   const topKeys = new LogQueryWidget({
     title: 'Top keys, successful calls',
-    logGroupNames: [props.pipeline.accessLogGroup.logGroupName],
+    logGroupNames: props.pipeline.accessLogGroups.map(({ logGroupName }) => logGroupName),
     view: LogQueryVisualizationType.TABLE,
     queryLines: ['filter status like /^2/', 'stats count(*) as calls by apiKeyId', 'sort calls desc', 'limit 20'],
     width: WIDTH,
   });
   return [
-    graph('Calls by status', byStatus),
+    graph('Calls by status', props.stages.flatMap(callsByStatus)),
     graph('Billable calls', [consumer('BillableCalls'), consumer('SkippedNotSuccessful'), consumer('SkippedNoApiKey')]),
     topKeys,
   ];
@@ -118,6 +107,10 @@ function cost(props: UsageDashboardProps): IMetric[] {
   const sum = { statistic: 'Sum', period: PERIOD };
   const counting = props.pipeline.consumer.function;
   const admitting = props.authorizer?.authorizer.function;
+  const logged = props.pipeline.accessLogGroups.map(({ logGroupName: LogGroupName }, place): [string, IMetric] => [
+    `logged${place === 0 ? '' : place + 1}`,
+    new Metric({ namespace: 'AWS/Logs', metricName: 'IncomingBytes', dimensionsMap: { LogGroupName }, ...sum }),
+  ]);
   const usingMetrics: Record<string, IMetric> = {
     billable: consumer('BillableCalls'),
     ledger: consumer('LedgerWrites'),
@@ -125,12 +118,7 @@ function cost(props: UsageDashboardProps): IMetric[] {
     counted: counting.metricInvocations(sum),
     counting: counting.metricDuration(sum),
     ...(admitting && { decided: admitting.metricInvocations(sum), deciding: admitting.metricDuration(sum) }),
-    logged: new Metric({
-      namespace: 'AWS/Logs',
-      metricName: 'IncomingBytes',
-      dimensionsMap: { LogGroupName: props.pipeline.accessLogGroup.logGroupName },
-      ...sum,
-    }),
+    ...Object.fromEntries(logged),
   };
   const { write, invocation, millisecond, byte } = USD_PER_MILLION;
   const [invoked, taken] = admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
@@ -140,7 +128,7 @@ function cost(props: UsageDashboardProps): IMetric[] {
       `${invocation} * ${invoked} + ${millisecond} * ${taken}`,
       ['counted', 'counting', ...(admitting === undefined ? [] : ['decided', 'deciding'])],
     ],
-    'access log': [`${byte} * logged`, ['logged']],
+    'access log': [logged.map(([id]) => `${byte} * ${id}`).join(' + '), logged.map(([id]) => id)],
   };
   return Object.entries(parts).map(
     ([label, [dollars, names]]) =>

@@ -2,13 +2,11 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { CfnEventSourceMapping, EventSourceMapping, MetricType, StartingPosition } from 'aws-cdk-lib/aws-lambda';
-import { Distribution, FilterPattern, ILogGroup, LogGroup, SubscriptionFilter } from 'aws-cdk-lib/aws-logs';
-import { KinesisDestination } from 'aws-cdk-lib/aws-logs-destinations';
+import { ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
-import accessLog from '../access-log.json';
 import { namesOf } from '../names';
 import {
   checkRetention,
@@ -18,16 +16,20 @@ import {
   USAGE_RETENTION_DAYS,
 } from '../retention';
 import { MeterSettings, removalPolicy } from '../settings';
+import { UNBILLED_ROUTES, unbilledRoutesVariable } from '../unbilled-routes';
+import { subscribe, subscriptionRole, suffixOf } from './access-log-subscription';
 import { givenUpRecords } from './given-up-records';
 import { MeterFunction } from './meter-function';
 import { meterTable } from './meter-table';
 
 export interface UsagePipelineProps {
   readonly settings: MeterSettings;
-  /** Where an existing API already writes its access log, in the meter's format; one is made where none is given. */
-  readonly accessLogGroup?: ILogGroup;
-  /** Resources of the API whose calls are not billed, such as that of the usage endpoint. */
-  readonly unbilledResources?: string[];
+  /** Where the stages of existing APIs write their access logs, in the meter's format. Each log group needs a free
+   * subscription filter, of the two that it can have. One log group is made where none is given. */
+  readonly accessLogGroups?: ILogGroup[];
+  /** The calls that are not billed: a route as `/usage`, with its method as `GET /usage`, or all routes of a method as
+   * `OPTIONS *`; `OPTIONS *` and `/usage` where it is not given. */
+  readonly unbilledRoutes?: string[];
   /** A fixed number of shards; on-demand capacity where it is not given. */
   readonly shardCount?: number;
   /** Days for which the ledger keeps the rows of a day; 400 where it is not given. */
@@ -37,7 +39,8 @@ export interface UsagePipelineProps {
   /** How calls are spread over slices of claims, as `FROM_MS:SLICE_MS:GROUPS`, several with commas between. A change
    * is added at the end, from a time on that is still to come; one group and slices of ten seconds where it is not given. */
   readonly claimLayout?: string;
-  /** How long a batch waits to fill: longer is cheaper, shorter is fresher. */
+  /** How long a batch waits to fill, up to five minutes: longer is cheaper, shorter is fresher. Five seconds where it
+   * is not given. */
   readonly batchWindow?: Duration;
 }
 
@@ -48,18 +51,22 @@ const NO_LIMIT = -1;
 /** The form of a layout of claims; its meaning is checked by the function when it starts. */
 const CLAIM_LAYOUT = /^0:\d+:\d+(,\d+:\d+:\d+)*$/;
 
-/** The filter of successful calls, but for those of some resources. */
-function filterPattern(unbilledResources: string[]): string {
-  const successful = accessLog.subscriptionFilterPattern.replace(/^\{\s*|\s*\}$/g, '');
-  const billed = unbilledResources.map((resource) => `($.resourcePath != ${JSON.stringify(resource)})`);
-  return `{ ${[`(${successful})`, ...billed].join(' && ')} }`;
-}
+/** The most log groups of one meter: the reconciler queries all of them at once.
+ *
+ * Source: CloudWatch Logs API Reference, `StartQuery`, `logGroupNames`. */
+const MAX_LOG_GROUPS = 50;
 
-/** From the access log to the ledger. */
+/** How long a batch can wait to fill.
+ *
+ * Source: Lambda API Reference, `CreateEventSourceMapping`, `MaximumBatchingWindowInSeconds`. */
+const MAX_BATCH_WINDOW_S = 300;
+
+/** From the access logs to the ledger. */
 export class UsagePipeline extends Construct {
-  readonly accessLogGroup: ILogGroup;
   /** The access logs that are metered. */
   readonly accessLogGroups: ILogGroup[];
+  /** The calls that are not billed. */
+  readonly unbilledRoutes: readonly string[];
   readonly stream: Stream;
   readonly usageTable: Table;
   readonly claimsTable: Table;
@@ -73,14 +80,9 @@ export class UsagePipeline extends Construct {
     super(scope, id);
     const { settings } = props;
     const names = namesOf(settings.environment);
-    this.accessLogGroup =
-      props.accessLogGroup ??
-      new LogGroup(this, 'AccessLog', {
-        logGroupName: names.accessLogGroup,
-        retention: settings.logRetention,
-        removalPolicy: removalPolicy(settings),
-      });
-    this.accessLogGroups = [this.accessLogGroup];
+    checkProps(props);
+    this.unbilledRoutes = props.unbilledRoutes ?? UNBILLED_ROUTES;
+    this.accessLogGroups = props.accessLogGroups ?? [this.addLogGroup(settings)];
     this.stream = new Stream(this, 'Stream', {
       streamName: names.stream,
       encryption: StreamEncryption.MANAGED,
@@ -90,13 +92,11 @@ export class UsagePipeline extends Construct {
         ? { streamMode: StreamMode.ON_DEMAND }
         : { streamMode: StreamMode.PROVISIONED, shardCount: props.shardCount }),
     });
-    new SubscriptionFilter(this, 'Subscription', {
-      logGroup: this.accessLogGroup,
-      destination: new KinesisDestination(this.stream),
-      filterPattern: FilterPattern.literal(filterPattern(props.unbilledResources ?? [])),
-      // By log stream, the default, one busy stream would fill one shard.
-      distribution: Distribution.RANDOM,
-    });
+    const role = subscriptionRole(this, 'SubscriptionRole', this.stream);
+    for (const logGroup of this.accessLogGroups) {
+      const suffix = props.accessLogGroups === undefined ? '' : suffixOf(logGroup);
+      subscribe(this, { settings, logGroup, stream: this.stream, role, suffix });
+    }
     const string = AttributeType.STRING;
     this.usageTable = meterTable(this, 'Usage', {
       settings,
@@ -132,6 +132,19 @@ export class UsagePipeline extends Construct {
     });
   }
 
+  /** The access log for the stages of new APIs; the first where there are several. */
+  get accessLogGroup(): ILogGroup {
+    return this.accessLogGroups[0]!;
+  }
+
+  private addLogGroup(settings: MeterSettings): LogGroup {
+    return new LogGroup(this, 'AccessLog', {
+      logGroupName: namesOf(settings.environment).accessLogGroup,
+      retention: settings.logRetention,
+      removalPolicy: removalPolicy(settings),
+    });
+  }
+
   private addConsumer(props: UsagePipelineProps): MeterFunction {
     const consumer = new MeterFunction(this, 'Consumer', {
       settings: props.settings,
@@ -143,6 +156,7 @@ export class UsagePipeline extends Construct {
         USAGE_TABLE: this.usageTable.tableName,
         CLAIMS_TABLE: this.claimsTable.tableName,
         QUARANTINE_QUEUE_URL: this.quarantineQueue.queueUrl,
+        UNBILLED_ROUTES: unbilledRoutesVariable(this.unbilledRoutes),
         ...settingsOfConsumer(props),
       },
     });
@@ -188,9 +202,9 @@ export class UsagePipeline extends Construct {
       bisectBatchOnError: true,
       reportBatchItemFailures: true,
       retryAttempts: NO_LIMIT,
-      // CDK's own destination for S3 would let the function read and delete as well.
       // What the alarms of the mapping are about. Source: Lambda Developer Guide, "Event source mapping metrics".
       metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
+      // CDK's own destination for S3 would let the function read and delete as well.
       onFailure: { bind: () => ({ destination: this.givenUpRecords.bucketArn }) },
     });
     // CDK takes an age of at most seven days, and no word for none.
@@ -198,6 +212,27 @@ export class UsagePipeline extends Construct {
     // Lambda checks the permissions when the mapping is made.
     mapping.node.addDependency(consumer.function.role!);
     return mapping;
+  }
+}
+
+/** Throws an error that names the first prop that AWS would refuse, and what to set. */
+function checkProps({ accessLogGroups, shardCount, batchWindow }: UsagePipelineProps): void {
+  const names = accessLogGroups?.map(({ logGroupName }) => logGroupName) ?? ['made here'];
+  if (names.length === 0 || names.length > MAX_LOG_GROUPS) {
+    throw new Error(
+      `There are ${names.length} log groups to meter: set accessLogGroups to 1 to ${MAX_LOG_GROUPS} log groups, or leave it out to have one made.`,
+    );
+  }
+  const twice = names.find((name, place) => names.indexOf(name) !== place);
+  if (twice !== undefined) {
+    throw new Error(`The log group ${twice} is metered twice: name it once in accessLogGroups.`);
+  }
+  if (shardCount !== undefined && !(Number.isInteger(shardCount) && shardCount > 0)) {
+    throw new Error(`A stream cannot have ${shardCount} shards: set shardCount to a whole number above 0, or leave it out for on-demand capacity.`);
+  }
+  const seconds = batchWindow?.toSeconds({ integral: false }) ?? 0;
+  if (!(Number.isInteger(seconds) && seconds <= MAX_BATCH_WINDOW_S)) {
+    throw new Error(`A batch cannot wait for ${seconds} s: set batchWindow to whole seconds up to ${MAX_BATCH_WINDOW_S}.`);
   }
 }
 

@@ -51,6 +51,11 @@ export class Ministack {
     return `${this.endpoint}/restapis/${apiId}/${stage}/_user_request_`;
   }
 
+  /** Where its API Gateway serves a stage of an HTTP API. */
+  httpApiUrl(apiId: string, stage: string): string {
+    return `${this.endpoint}/_aws/execute-api/${apiId}/${stage}`;
+  }
+
   async stop(): Promise<void> {
     const ended = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill('SIGTERM');

@@ -4,6 +4,7 @@ import { Waits } from '../waits';
 import * as access from './access';
 import * as functions from './functions';
 import * as gateway from './gateway';
+import * as http from './http-gateway';
 import * as logs from './logs';
 import * as messages from './messages';
 import * as storage from './storage';
@@ -22,6 +23,11 @@ export const CHECKS: Record<string, Check> = {
   'AWS::ApiGateway::Resource': gateway.path,
   'AWS::ApiGateway::RestApi': gateway.restApi,
   'AWS::ApiGateway::Stage': gateway.stage,
+  'AWS::ApiGatewayV2::Api': http.httpApi,
+  'AWS::ApiGatewayV2::Authorizer': http.authorizer,
+  'AWS::ApiGatewayV2::Integration': http.integration,
+  'AWS::ApiGatewayV2::Route': http.route,
+  'AWS::ApiGatewayV2::Stage': http.stage,
   'AWS::CloudWatch::Alarm': watching.alarm,
   'AWS::CloudWatch::Dashboard': watching.dashboard,
   'AWS::CodeDeploy::Application': watching.application,

@@ -1,0 +1,94 @@
+import { CfnOutput, Duration } from 'aws-cdk-lib';
+import { HttpApi, HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Code, Function as LambdaFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { accessLogFormat } from '../access-log';
+import { acknowledge } from '../acknowledge';
+import { MeteredStage } from '../metered-stage';
+import { MeterSettings, removalPolicy } from '../settings';
+import { USAGE_ROUTE } from '../unbilled-routes';
+import { ExampleApiProps, THROTTLE_PER_SECOND } from './example-api';
+import { UsageEndpoint } from './usage-endpoint';
+
+/** The backend: it answers `/status/CODE` with that code, and tells a key's limit in the headers, where it has one. An
+ * HTTP API has no mock of its own. */
+const BACKEND = `exports.handler = async (event) => {
+  const { usageLimit, remainingCalls, usageResetSeconds } = event.requestContext.authorizer.lambda;
+  const limits = { 'x-ratelimit-limit': usageLimit, 'x-ratelimit-remaining': remainingCalls, 'x-ratelimit-reset': usageResetSeconds };
+  const told = Object.entries(limits).filter(([, value]) => value !== undefined && value !== null);
+  const code = ['200', '404', '500'].includes(event.pathParameters.code) ? Number(event.pathParameters.code) : 400;
+  return {
+    statusCode: code,
+    headers: { 'content-type': 'application/json', ...Object.fromEntries(told.map(([name, value]) => [name, String(value)])) },
+    body: JSON.stringify({ status: code }),
+  };
+};
+`;
+
+/** An HTTP API as its makers might have it: metered, behind the authorizer, with the usage endpoint. `/status/CODE`
+ * answers 200, 404 or 500. */
+export class ExampleHttpApi extends Construct {
+  readonly api: HttpApi;
+  readonly usageEndpoint: UsageEndpoint;
+  readonly stage: MeteredStage;
+  /** What answers 200 to a call with a key. */
+  readonly statusUrl: string;
+
+  constructor(scope: Construct, id: string, props: ExampleApiProps) {
+    super(scope, id);
+    const { settings } = props;
+    this.api = new HttpApi(this, 'Api', {
+      apiName: `usage-example-${settings.environment}`,
+      createDefaultStage: false,
+      defaultAuthorizer: props.authorizer.httpAuthorizer,
+    });
+    const stage = new HttpStage(this, 'Stage', {
+      httpApi: this.api,
+      stageName: settings.environment,
+      autoDeploy: true,
+      throttle: { rateLimit: THROTTLE_PER_SECOND, burstLimit: 2 * THROTTLE_PER_SECOND },
+      accessLogSettings: { destination: new LogGroupLogDestination(props.accessLogGroup), format: accessLogFormat('http') },
+    });
+    this.stage = { kind: 'http', api: this.api.apiId, stageName: settings.environment };
+    this.statusUrl = `${stage.url}/status/200`;
+    this.usageEndpoint = new UsageEndpoint(this, 'UsageEndpoint', props);
+    this.addRoute('/status/{code}', 'Backend', this.addBackend(settings));
+    this.addRoute(USAGE_ROUTE, 'Usage', this.usageEndpoint.live);
+    new CfnOutput(this, 'Url', { value: stage.url });
+  }
+
+  private addRoute(path: string, name: string, handler: ConstructorParameters<typeof HttpLambdaIntegration>[1]): void {
+    this.api.addRoutes({ path, methods: [HttpMethod.GET], integration: new HttpLambdaIntegration(name, handler) });
+  }
+
+  private addBackend(settings: MeterSettings): LambdaFunction {
+    const functionName = `usage-example-${settings.environment}`;
+    const logGroup = new LogGroup(this, 'BackendLog', {
+      logGroupName: `/aws/lambda/${functionName}`,
+      retention: settings.logRetention,
+      removalPolicy: removalPolicy(settings),
+    });
+    const role = new Role(this, 'BackendRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    role.addToPolicy(new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] }));
+    const backend = new LambdaFunction(this, 'Backend', {
+      functionName,
+      description: 'The backend of the example API',
+      runtime: Runtime.NODEJS_24_X,
+      handler: 'index.handler',
+      code: Code.fromInline(BACKEND),
+      memorySize: 128,
+      timeout: Duration.seconds(5),
+      role,
+      logGroup,
+      loggingFormat: LoggingFormat.JSON,
+    });
+    acknowledge(backend, {
+      'Serverless::Serverless-LambdaDLQ': 'It is invoked synchronously only.',
+      'Serverless::Serverless-LambdaTracing': 'An example without anything to trace.',
+    });
+    return backend;
+  }
+}

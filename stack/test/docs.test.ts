@@ -1,0 +1,117 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { blocksOf, commandsOf, documents } from './doc-blocks';
+import { LocalMeter } from './local-meter';
+import { Programs } from './programs';
+import { README, withPropsTable } from './props-table';
+import { Shell } from './shell';
+
+const PROGRAMS = documents().flatMap((document) => blocksOf(document, 'ts'));
+
+/** The documents whose commands are run here; those of a runbook are run in runbooks.test.ts. */
+const HANDBOOKS = documents().filter((document) => !/^docs\/runbooks\/(?!README)/.test(document));
+
+/** Commands of documents that are not run here, and why; what a command begins with is enough. */
+const NOT_RUN: Record<string, string> = {
+  'scripts/demo.sh': 'it builds everything; scripts/test.sh runs it',
+  'scripts/check.sh': 'it runs the tests; scripts/test.sh runs it',
+  'scripts/test.sh': 'it runs this test',
+  'scripts/build-local.sh': 'it builds everything; scripts/test.sh runs it',
+  'scripts/build-lambdas.sh': 'it builds the functions for AWS, optimised',
+  '(cd stack && npm pack)': 'the programs of documents are compiled against what it makes',
+  'scripts/build-release.sh': 'it builds everything, optimised',
+  'cargo test': 'it builds and runs other tests; scripts/test.sh runs them',
+  'target/debug/meter local --data my-data': 'it serves until somebody stops it; LocalMeter starts it for each test',
+  'scripts/deploy.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
+  'git pull && scripts/deploy.sh': 'it changes the work tree, and needs an account; ministack.test.ts runs deploy.sh --diff',
+  'scripts/verify-deployment.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
+  'scripts/rollback.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
+  'scripts/test-usage-metering.sh ENVIRONMENT': 'it needs an account; runbooks.test.ts runs it on a local stack',
+  'target/debug/loadtest run --profile loadtest/profiles/constant.toml': 'it takes two minutes; crates/end-to-end/tests/loadtest_runs.rs runs shorter profiles',
+  'target/debug/loadtest run --profile FILE --aws': 'it needs an account',
+  'target/debug/loadtest simulate': 'it takes more than a minute; crates/end-to-end/tests/loadtest_runs.rs runs a smaller one',
+  'target/debug/loadtest trade-off': 'it takes minutes',
+  'target/release/loadtest find-rate': 'it needs the optimised program, and takes minutes',
+};
+
+const reasonOf = (command: string) => Object.keys(NOT_RUN).find((beginning) => command.startsWith(beginning));
+
+describe('the programs of documents', () => {
+  let programs: Programs;
+  let said: string;
+
+  beforeAll(() => {
+    programs = new Programs();
+    PROGRAMS.forEach((block) => programs.add(block));
+    said = programs.compile();
+  });
+  afterAll(() => programs.remove());
+
+  test('are there, and compile, as an application that has installed the package', () => {
+    expect(new Set(PROGRAMS.map(({ document }) => document))).toEqual(new Set(['stack/README.md', 'docs/MIGRATION.md']));
+    expect(said).toBe('');
+  });
+
+  test('find the compiled constructs in the package, and neither tests nor sources', () => {
+    const packaged = programs.packaged();
+    expect(packaged).toEqual(expect.arrayContaining(['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/access-log.json']));
+    expect(packaged.filter((name) => /test|verify|(?<!\.d)\.ts$/.test(name))).toEqual([]);
+  });
+
+  test.each(PROGRAMS.map((block) => [`${block.document}:${block.line}`, block] as const))('%s synthesises', (_, block) => {
+    const { templates, output } = programs.synthesise(block);
+    expect(templates.length, output).toBeGreaterThan(0);
+    for (const { Resources } of templates) {
+      const types = Object.values(Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
+      expect(types.length).toBeGreaterThan(0);
+      // It would replace the role of whoever runs the program.
+      expect(types).not.toContain('AWS::ApiGateway::Account');
+    }
+  });
+});
+
+test('the table of props says what the constructs say; `npx tsx test/props-table.ts` writes it', () => {
+  expect(fs.readFileSync(README, 'utf8')).toBe(withPropsTable());
+});
+
+describe('the commands of documents', () => {
+  /** What has to be there for the commands to have something to do. */
+  function prepare(local: LocalMeter): Record<string, string> {
+    local.meter('traffic', '--calls', '20');
+    const { apiKeyId } = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { apiKeyId: string };
+    fs.writeFileSync(path.join(local.folder, 'keys.csv'), `api_key,owner\n${'k'.repeat(40)},acme\n`);
+    fs.symlinkSync(local.data, path.join(local.folder, 'my-data'));
+    return { KEY: apiKeyId };
+  }
+
+  /** The commands of a document that are run, block by block. */
+  const toRun = (document: string) =>
+    blocksOf(document, 'sh')
+      .map((block) => commandsOf(block).filter((command) => reasonOf(command) === undefined))
+      .filter((commands) => commands.length > 0);
+
+  test.each(HANDBOOKS.filter((document) => toRun(document).length > 0))('of %s work on a stack on this machine', async (document) => {
+    const local = await LocalMeter.start();
+    try {
+      const shell = new Shell(local, prepare(local));
+      for (const commands of toRun(document)) {
+        const { status, stdout, stderr } = shell.run(commands.join('\n'));
+        expect(status, `${commands.join('\n')}\n${stdout}${stderr}`).toBe(0);
+      }
+    } finally {
+      await local.stop();
+    }
+  });
+
+  test('are run here or listed, and some of each', () => {
+    expect(HANDBOOKS.filter((document) => toRun(document).length > 0)).toEqual(
+      expect.arrayContaining(['docs/MIGRATION.md', 'docs/LOAD_TEST.md', 'docs/runbooks/README.md']));
+  });
+
+  test('that are listed are all in a document, each with its reason', () => {
+    const commands = HANDBOOKS.flatMap((document) => blocksOf(document, 'sh').flatMap(commandsOf));
+    const used = new Set(commands.map(reasonOf));
+    expect(Object.keys(NOT_RUN).filter((beginning) => !used.has(beginning))).toEqual([]);
+  });
+});

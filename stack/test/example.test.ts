@@ -1,0 +1,68 @@
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, test } from 'vitest';
+import accessLog from '../lib/access-log.json';
+import { stackOf, templateOf } from '../lib/offline';
+import { all } from './parts';
+
+/** What only a REST API has, and only an HTTP API. */
+const REST = 'AWS::ApiGateway::RestApi';
+const HTTP = 'AWS::ApiGatewayV2::Api';
+
+const apisOf = (template: Template) => [all(template, REST).length, all(template, HTTP).length];
+
+describe('the example', () => {
+  test('is a REST API where nothing is said, in the region, without a validator that nothing uses', () => {
+    const template = templateOf('test');
+    expect(apisOf(template)).toEqual([1, 0]);
+    expect(all(template, REST)[0]!.EndpointConfiguration.Types).toEqual(['REGIONAL']);
+    expect(all(template, 'AWS::ApiGateway::RequestValidator')).toEqual([]);
+  });
+
+  test('leaves the role alone that API Gateway writes its logs with, unless it is asked for', () => {
+    expect(all(templateOf('test'), 'AWS::ApiGateway::Account')).toEqual([]);
+    expect(all(templateOf('test', { 'account-role': 'yes' }), 'AWS::ApiGateway::Account').length).toBe(1);
+  });
+
+  test('is left out by an option, and then there is no API, no URL and no usage endpoint', () => {
+    const template = templateOf('test', { example: 'none' });
+    expect(apisOf(template)).toEqual([0, 0]);
+    expect(template.findOutputs('*')).toEqual({});
+    const functions = all(template, 'AWS::Lambda::Function').map(({ FunctionName }) => FunctionName);
+    expect(functions).not.toContain('usage-endpoint-test');
+    expect(functions).toContain('usage-consumer-test');
+  });
+
+  test('is an HTTP API, with its own access-log format, behind the authorizer, with the usage endpoint', () => {
+    const { app, stack } = stackOf('test', { example: 'http' });
+    const template = Template.fromStack(stack);
+    expect(apisOf(template)).toEqual([0, 1]);
+    template.hasResourceProperties('AWS::ApiGatewayV2::Stage', {
+      StageName: 'test', AutoDeploy: true, AccessLogSettings: { Format: accessLog.httpFormat, DestinationArn: Match.anyValue() },
+    });
+    expect(all(template, 'AWS::ApiGatewayV2::Route').map(({ RouteKey, AuthorizationType }) => [RouteKey, AuthorizationType]).sort()).toEqual(
+      [['GET /status/{code}', 'CUSTOM'], ['GET /usage', 'CUSTOM']]);
+    const [consumer] = all(template, 'AWS::Lambda::Function').filter(({ FunctionName }) => FunctionName === 'usage-consumer-test');
+    expect(consumer!.Environment.Variables.UNBILLED_ROUTES.split(',')).toContain('/usage');
+    expect(stack.resolve(stack.example!.statusUrl)['Fn::Join'][1].at(-1)).toBe('/test/status/200');
+    // Each synthesis fails on a finding of cdk-nag that nobody has acknowledged.
+    expect(() => app.synth()).not.toThrow();
+  });
+
+  test.each([['example', 'websocket', /rest, http, none/], ['account-role', 'perhaps', /yes or no/]])('refuses %s=%s', (name, value, said) => {
+    expect(() => templateOf('test', { [name]: value })).toThrow(said);
+  });
+});
+
+test('the backend of the example of an HTTP API answers with the code, and tells the limit that there is', async () => {
+  const template = templateOf('test', { example: 'http' });
+  const [backend] = all(template, 'AWS::Lambda::Function').filter(({ FunctionName }) => FunctionName === 'usage-example-test');
+  const module = { exports: {} as { handler: (event: unknown) => Promise<Record<string, unknown>> } };
+  new Function('exports', backend!.Code.ZipFile)(module.exports);
+  const call = (code: string, lambda: object) => module.exports.handler({ pathParameters: { code }, requestContext: { authorizer: { lambda } } });
+  expect(await call('404', { usageLimit: 10, remainingCalls: 0, usageResetSeconds: null })).toEqual({
+    statusCode: 404,
+    headers: { 'content-type': 'application/json', 'x-ratelimit-limit': '10', 'x-ratelimit-remaining': '0' },
+    body: '{"status":404}',
+  });
+  expect(await call('__proto__', {})).toMatchObject({ statusCode: 400 });
+});

@@ -1,0 +1,113 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { ApiGatewayV2Client, UpdateAuthorizerCommand, UpdateRouteCommand, UpdateStageCommand } from '@aws-sdk/client-apigatewayv2';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { routeId } from '../verify/checks/http-gateway';
+import { CLIENT, Deployment, readDeployment, Resource } from '../verify/deployment';
+import { line, verify } from '../verify/verify';
+import { LEFT_OUT, setUnset } from './ministack/gaps';
+import { Project } from './ministack/project';
+import { Ministack } from './ministack/server';
+
+const BINARIES = path.join(__dirname, '../../target/lambda-local');
+const METER = path.join(__dirname, '../../target/debug/meter');
+const ENVIRONMENT = 'dev';
+const OPTIONS = [ENVIRONMENT, 'us-east-1', '--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(','), '--no-verify'];
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-http-'));
+let ministack: Ministack;
+let deployment: Deployment;
+let url: string;
+
+const meter = (...words: string[]) => execFileSync(METER, [...words, '--aws', ENVIRONMENT], { encoding: 'utf8' });
+
+/** The resources of the HTTP API, of the last part of a type. */
+const resourcesOf = (type: string): Resource[] => deployment.resources.filter((each) => each.type === `AWS::ApiGatewayV2::${type}`);
+
+function call(route: string, secret?: string): Promise<Response> {
+  return fetch(`${url}${route}`, { headers: secret === undefined ? {} : { 'x-api-key': secret } });
+}
+
+beforeAll(async () => {
+  ministack = await Ministack.start(folder);
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL: ministack.endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    NODE_NO_WARNINGS: '1',
+  });
+  const project = new Project(path.join(folder, 'project'));
+  project.edit('stack/cdk.json', '"context": {', '"context": { "example": "http",');
+  const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec(project.run('deploy.sh', OPTIONS).output)![1]!.split(' ');
+  execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
+  const { status, output } = project.run('deploy.sh', OPTIONS);
+  expect(status, output).toBe(0);
+  deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
+  url = ministack.httpApiUrl(resourcesOf('Api')[0]!.physicalId!, ENVIRONMENT);
+});
+
+afterAll(async () => {
+  await ministack?.stop();
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+describe('an HTTP API in front of the meter', () => {
+  test('has a key admitted, told its limit and its usage, and stopped by the real authorizer', async () => {
+    const { apiKeyId, apiKey } = JSON.parse(meter('keys', 'create', '--owner', 'acme', '--monthly-limit', '10', '--json'));
+    const admitted = await call('/status/200', apiKey);
+    expect([admitted.status, admitted.headers.get('x-ratelimit-limit')]).toEqual([200, '10']);
+    expect((await call('/status/404', apiKey)).status).toBe(404);
+    const usage = await call('/usage', apiKey);
+    expect([usage.status, JSON.stringify(await usage.json())]).toEqual([200, expect.stringContaining(apiKeyId)]);
+    expect((await call('/status/200', `${apiKey}x`)).status).toBe(403);
+    meter('keys', 'delete', apiKeyId);
+    while ((await call('/status/200', apiKey)).status !== 403) await new Promise((resolve) => setTimeout(resolve, 200));
+  });
+
+  test('answers 401 to a call without a key, and does not ask the authorizer', async () => {
+    expect([(await call('/status/200')).status, (await call('/usage')).status]).toEqual([401, 401]);
+  });
+});
+
+describe('the verification', () => {
+  const gateway = () => new ApiGatewayV2Client(CLIENT);
+  /** What is wrong with the API and all that belongs to it; ministack.test.ts shows the rest. */
+  const problems = async () => {
+    const resources = deployment.resources.filter((each) => each.path.startsWith('Example/'));
+    expect(resources.length).toBeGreaterThan(10);
+    return (await verify({ ...deployment, resources })).filter((found) => found.problems.length > 0).map(line);
+  };
+
+  test('finds nothing wrong', async () => {
+    await setUnset(deployment);
+    expect(await problems()).toEqual([]);
+  });
+
+  const CHANGES: [string, () => Promise<unknown>, RegExp][] = [
+    ['an authorizer that keeps answers', () => {
+      const { physicalId, properties } = resourcesOf('Authorizer')[0]!;
+      return gateway().send(new UpdateAuthorizerCommand({ ApiId: properties.ApiId as string, AuthorizerId: physicalId, AuthorizerResultTtlInSeconds: 300 }));
+    }, /for how many seconds its answers are kept is 300, and should be 0/],
+    ['a route that asks nobody', () => {
+      const route = resourcesOf('Route')[0]!;
+      return gateway().send(
+        new UpdateRouteCommand({ ApiId: route.properties.ApiId as string, RouteId: routeId(route), AuthorizationType: 'NONE' }));
+    }, /how it is authorized is "NONE", and should be "CUSTOM"/],
+    ['an access log in another format', () => {
+      const { properties } = resourcesOf('Stage')[0]!;
+      const { DestinationArn } = properties.AccessLogSettings as { DestinationArn: string };
+      return gateway().send(new UpdateStageCommand({
+        ApiId: properties.ApiId as string, StageName: properties.StageName as string, AccessLogSettings: { DestinationArn, Format: '$context.requestId' } }));
+    }, /the format of its access log is "\$context.requestId"/],
+  ];
+
+  test.each(CHANGES)('misses nothing of %s', async (_, change, said) => {
+    const before = await problems();
+    await change();
+    const news = (await problems()).filter((problem) => !before.includes(problem));
+    expect(news).toEqual([expect.stringMatching(said)]);
+  });
+});

@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { ROOT } from './doc-blocks';
+import { LocalMeter } from './local-meter';
+
+export function run(command: string, words: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
+  return spawnSync(command, words, { ...options, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+function script(file: string, text: string): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, `#!/bin/bash\n${text}\n`, { mode: 0o755 });
+}
+
+/** Where commands of documents run: the folder of a local stack, with the programs and scripts of the project in it. */
+export class Shell {
+  constructor(
+    private readonly local: LocalMeter,
+    private readonly variables: Record<string, string> = {},
+  ) {
+    for (const name of fs.readdirSync(path.join(ROOT, 'scripts'))) {
+      script(path.join(local.folder, 'scripts', name), `exec "${path.join(ROOT, 'scripts', name)}" "$@"`);
+    }
+    // A document names an environment on AWS; here the same command is for the local stack.
+    const meter = path.join(ROOT, 'target/debug/meter');
+    script(
+      path.join(local.folder, 'programs/meter'),
+      `words=()
+while [ $# -gt 0 ]; do
+    if [ "$1" = --aws ]; then words+=(--data "$METER_DATA"); shift; else words+=("$1"); fi
+    shift
+done
+exec "${meter}" "\${words[@]}"`,
+    );
+    fs.symlinkSync(path.join(ROOT, 'target'), path.join(local.folder, 'target'));
+    fs.symlinkSync(path.join(ROOT, 'loadtest'), path.join(local.folder, 'loadtest'));
+  }
+
+  /** Runs commands one after the other, up to the first that fails. Files that they write are in the stack's folder. */
+  run(commands: string) {
+    const env = {
+      ...process.env,
+      ...this.variables,
+      PATH: `${path.join(this.local.folder, 'programs')}:${process.env.PATH}`,
+      METER: path.join(ROOT, 'target/debug/meter'),
+      ENVIRONMENT: 'local',
+      TARGET: `--data ${this.local.data}`,
+      METER_DATA: this.local.data,
+    };
+    const cwd = commands.includes('git ') ? ROOT : this.local.folder;
+    return run('bash', ['-euo', 'pipefail', '-c', commands], { cwd, env });
+  }
+}
