@@ -45,10 +45,10 @@ export class UsageMeterStack extends Stack {
       this.example = new ExampleApi(this, 'Example', { ...exampleProps, writesAccountRole: props.writesAccountRole });
     }
     this.reconciliation = new Reconciliation(this, 'Reconciliation', { settings, pipeline: this.pipeline });
-    const { pipeline, invalidation, authorizer } = this;
+    const { pipeline, invalidation, authorizer, reconciliation } = this;
     const stages = this.example === undefined ? [] : [this.example.stage];
     new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, stages });
-    this.alarms = new UsageAlarms(this, 'Alarms', { settings, pipeline, invalidation, authorizer });
+    this.alarms = new UsageAlarms(this, 'Alarms', { settings, pipeline, invalidation, authorizer, reconciliation });
     const alarms = (...ids: string[]) => ids.map((id) => this.alarms.alarm(id));
     new GradualDeployment(this, 'ConsumerDeployment', {
       function: pipeline.consumer,

@@ -138,8 +138,8 @@ describe('a pipeline refuses', () => {
 
 describe('metering alone, behind an authorizer of another make', () => {
   const { stack, pipeline, settings, template } = new Parts(two);
-  new Reconciliation(stack, 'Reconciliation', { settings, pipeline });
-  new UsageAlarms(stack, 'Alarms', { settings, pipeline });
+  const reconciliation = new Reconciliation(stack, 'Reconciliation', { settings, pipeline });
+  new UsageAlarms(stack, 'Alarms', { settings, pipeline, reconciliation });
   new UsageDashboard(stack, 'Dashboard', { settings, pipeline, stages: [
     { kind: 'rest', api: 'orders', stageName: 'v1' }, { kind: 'http', api: 'a1b2c3', stageName: '$default' }] });
   const made = template();

@@ -35,8 +35,11 @@ function interfaces(): [string, Prop[]][] {
   const index = fs.readFileSync(path.join(LIB, 'index.ts'), 'utf8');
   const files = [...index.matchAll(/^export \* from '(.+)'/gm)].map(([, file]) => fs.readFileSync(path.join(LIB, `${file}.ts`), 'utf8'));
   return files.flatMap((file) =>
-    [...file.matchAll(/export interface (\w+(?:Props|Options|Settings|Stage))\b[^{]*\{([^]*?)\n\}/g)].map(
-      ([, name, body]): [string, Prop[]] => [name!, propsOf(body!).filter((prop) => prop.name !== 'settings')],
+    [...file.matchAll(/export interface (\w+(?:Props|Options|Settings|Stage|Parts))(?: extends ([\w, ]+))? \{([^]*?)\n\}/g)].map(
+      ([, name, others, body]): [string, Prop[]] => [
+        others === undefined ? name! : `${name}, and those of ${others}`,
+        propsOf(body!).filter((prop) => prop.name !== 'settings'),
+      ],
     ),
   );
 }

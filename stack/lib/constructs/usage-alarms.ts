@@ -7,6 +7,7 @@ import { meterMetric, PERIOD } from '../meter-metric';
 import { MeterSettings } from '../settings';
 import { ApiKeyAuthorizer } from './api-key-authorizer';
 import { Invalidation } from './invalidation';
+import { Reconciliation } from './reconciliation';
 import { UsagePipeline } from './usage-pipeline';
 
 export interface UsageAlarmsProps {
@@ -16,6 +17,8 @@ export interface UsageAlarmsProps {
   readonly invalidation?: Invalidation;
   /** The authorizer, where keys are admitted by the meter. */
   readonly authorizer?: ApiKeyAuthorizer;
+  /** The comparison with the access logs, where there is one. */
+  readonly reconciliation?: Reconciliation;
   /** Who is told; nobody where it is not given. */
   readonly topic?: ITopic;
 }
@@ -47,7 +50,7 @@ export class UsageAlarms extends Construct {
   constructor(scope: Construct, id: string, props: UsageAlarmsProps) {
     super(scope, id);
     const { settings, topic } = props;
-    this.alarms = [...countingRules(props), ...admissionRules(props)].map((rule) => {
+    this.alarms = [...countingRules(props), ...admissionRules(props), ...comparisonRules(props)].map((rule) => {
       const alarm = new Alarm(this, rule.id, {
         alarmName: `usage-${settings.environment}-${rule.id}`,
         alarmDescription: `${rule.says} Runbook: docs/runbooks/${rule.runbook}.md`,
@@ -146,14 +149,6 @@ function countingRules({ settings, pipeline }: UsageAlarmsProps): Rule[] {
       minutes: 3,
     },
     {
-      id: 'ledger-drift',
-      says: 'The ledger and the access log differ in an hour that has settled.',
-      runbook: 'drift-and-backfill',
-      metric: meterMetric(settings, 'usage-reconciler', 'LedgerDrift', 'Maximum', Duration.hours(1)),
-      above: 0,
-      isHourly: true,
-    },
-    {
       id: 'skipped-without-a-key',
       says: 'More than one successful call in a hundred has no key id, and so is not billed.',
       runbook: 'skipped-without-a-key',
@@ -221,6 +216,23 @@ function admissionRules({ settings, authorizer, invalidation }: UsageAlarmsProps
       runbook: 'key-will-not-stop',
       metric: invalidation.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
       above: 0,
+    },
+  ];
+}
+
+/** What is about the comparison with the access logs. */
+function comparisonRules({ settings, reconciliation }: UsageAlarmsProps): Rule[] {
+  if (reconciliation === undefined) {
+    return [];
+  }
+  return [
+    {
+      id: 'ledger-drift',
+      says: 'The ledger and the access log differ in an hour that has settled.',
+      runbook: 'drift-and-backfill',
+      metric: meterMetric(settings, 'usage-reconciler', 'LedgerDrift', 'Maximum', Duration.hours(1)),
+      above: 0,
+      isHourly: true,
     },
   ];
 }
