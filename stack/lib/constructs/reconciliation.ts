@@ -25,7 +25,7 @@ export class Reconciliation extends Construct {
   constructor(scope: Construct, id: string, props: ReconciliationProps) {
     super(scope, id);
     const { settings } = props;
-    const { usageTable, accessLogGroups, unbilledRoutes } = props.pipeline;
+    const { usageTable, claimsTable, accessLogGroups, unbilledRoutes } = props.pipeline;
     this.deadLetterQueue = failedQueue(this, 'Failed', settings, 'reconciliations');
     const { deadLetterQueue } = this;
     this.reconciler = new MeterFunction(this, 'Reconciler', {
@@ -36,12 +36,15 @@ export class Reconciliation extends Construct {
       timeout: Duration.minutes(15),
       environment: {
         USAGE_TABLE: usageTable.tableName,
+        CLAIMS_TABLE: claimsTable.tableName,
         ACCESS_LOG_GROUPS: accessLogGroups.map(({ logGroupName }) => logGroupName).join(','),
         UNBILLED_ROUTES: unbilledRoutesVariable(unbilledRoutes),
       },
       deadLetterQueue,
     });
     this.reconciler.allow(['dynamodb:Query'], [usageTable.tableArn]);
+    // Hours that were compared are remembered among the claims.
+    this.reconciler.allow(['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'], [claimsTable.tableArn]);
     this.reconciler.allow(['logs:StartQuery'], accessLogGroups.map(({ logGroupArn }) => logGroupArn));
     // The results of a query have no ARN to name: only who started it can know its id.
     this.reconciler.allow(['logs:GetQueryResults'], ['*']);
