@@ -171,6 +171,8 @@ mod tests {
             assert!(members.values().all(|value| value.as_str().unwrap().starts_with("$context.")));
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
+        let documented = include_str!("../../../docs/OPERATION.md");
+        assert!([ApiKind::Rest, ApiKind::Http].iter().all(|kind| documented.contains(kind.access_log_format())));
         assert!("soap".parse::<ApiKind>().unwrap_err().to_string().contains("rest or http"));
     }
 }
