@@ -31,8 +31,9 @@ impl Account {
     }
 
     /// Calls the API at a time after the start; an error as its code and its message.
+    #[expect(clippy::needless_pass_by_value, reason = "each request is made for one call")]
     fn call(&self, operation: &str, request: Value, after_ms: i64) -> Result<Value, (String, String)> {
-        let answer = handle(&self.store, operation, request, START_MS + after_ms);
+        let answer = handle(&self.store, operation, &request, START_MS + after_ms);
         answer.map_err(|error| (error.code.to_owned(), error.message))
     }
 

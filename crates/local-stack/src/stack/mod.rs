@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use axum::Router;
 use lambda_support::clock::now_ms;
 use metering_aws::KeyStore;
@@ -36,6 +37,7 @@ pub use resources::{
 use crate::api::identity::ACCOUNT_ID;
 use crate::authorization::Authorization;
 use crate::backend;
+use crate::cloudwatch::MetricStore;
 use crate::dashboard::DashboardPage;
 use crate::demo_keys::{self, DemoKey};
 use crate::expiry::Expiry;
@@ -157,18 +159,10 @@ impl LocalStack {
         };
         let page_listener = ports.listen("the dashboard", options.dashboard_port).await?;
         let dashboard = serve_on_loopback(&mut servers, page_listener, page.router());
-        let control = Control {
-            faults: faults.clone(),
-            functions: functions.all().map(Arc::clone).to_vec(),
-            backlog: backlog.clone(),
-            expiry: expiry.clone(),
-        };
+        let control = Control::of(&functions, &faults, &backlog, &expiry);
         let control_listener = ports.listen("the control endpoint", 0).await?;
         let control = serve_on_loopback(&mut servers, control_listener, control.router());
-        servers.spawn(invoke_hourly(functions.reconciler.clone()));
-        let sqs = aws_sdk_sqs::Client::new(&clients);
-        servers.spawn(watch_queues(sqs, aws_endpoint_url.clone(), metrics.store().clone()));
-        servers.spawn(write_metrics(metrics.store().clone()));
+        spawn_schedule(&mut servers, &functions.reconciler, &clients, &aws_endpoint_url, metrics.store());
 
         let endpoints = Endpoints {
             gateway: format!("http://{gateway_address}"),
@@ -275,6 +269,20 @@ impl LocalStack {
         // the file, and would keep the folder locked until its binary runs.
         let _ = self.lock.unlock();
     }
+}
+
+/// Starts what is done again and again, beside the calls.
+fn spawn_schedule(
+    servers: &mut JoinSet<()>,
+    reconciler: &Arc<Function>,
+    clients: &SdkConfig,
+    aws_endpoint_url: &str,
+    metrics: &Arc<MetricStore>,
+) {
+    servers.spawn(invoke_hourly(reconciler.clone()));
+    let sqs = aws_sdk_sqs::Client::new(clients);
+    servers.spawn(watch_queues(sqs, aws_endpoint_url.to_owned(), metrics.clone()));
+    servers.spawn(write_metrics(metrics.clone()));
 }
 
 /// Starts the subscription; what it has not delivered is part of the backlog.
