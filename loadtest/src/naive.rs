@@ -3,9 +3,12 @@
 //! recognises a repetition.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use access_log::{Decoder, Limits, Origin};
 use anyhow::Context;
+use aws_sdk_kinesis::error::SdkError;
+use aws_sdk_kinesis::operation::get_records::GetRecordsError;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
@@ -15,6 +18,8 @@ use crate::target::Target;
 /// More than any record inflates to.
 const MAX_INFLATED_BYTES: usize = 64 << 20;
 const RETENTION_DAYS: u32 = 400;
+/// The wait after a read that a shard refuses. Source: Kinesis API Reference, `GetRecords`.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What such a design would have done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -39,8 +44,15 @@ pub async fn naive_writes(target: &Target) -> anyhow::Result<NaiveWrites> {
         let iterator = iterator.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await;
         let mut iterator = iterator.context("a shard cannot be read")?.shard_iterator;
         while let Some(token) = iterator.take() {
-            let read = target.kinesis.get_records().shard_iterator(token).send().await;
-            let read = read.context("a shard cannot be read")?;
+            let read = match target.kinesis.get_records().shard_iterator(&token).send().await {
+                Ok(read) => read,
+                Err(error) if is_throttle(&error) => {
+                    tokio::time::sleep(READ_INTERVAL).await;
+                    iterator = Some(token);
+                    continue;
+                }
+                Err(error) => return Err(error).context("a shard cannot be read"),
+            };
             for record in read.records() {
                 let arrived = record.approximate_arrival_timestamp().and_then(|at| at.to_millis().ok());
                 result.add(&mut decoder, record.data().as_ref(), arrived.unwrap_or_default());
@@ -50,6 +62,10 @@ pub async fn naive_writes(target: &Target) -> anyhow::Result<NaiveWrites> {
         }
     }
     Ok(result)
+}
+
+fn is_throttle(error: &SdkError<GetRecordsError>) -> bool {
+    error.as_service_error().is_some_and(GetRecordsError::is_provisioned_throughput_exceeded_exception)
 }
 
 impl NaiveWrites {

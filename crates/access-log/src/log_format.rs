@@ -172,7 +172,9 @@ mod tests {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
         let documented = include_str!("../../../docs/OPERATION.md");
-        assert!([ApiKind::Rest, ApiKind::Http].iter().all(|kind| documented.contains(kind.access_log_format())));
+        assert!(
+            [ApiKind::Rest, ApiKind::Http].iter().all(|kind| documented.contains(kind.access_log_format()))
+        );
         assert!("soap".parse::<ApiKind>().unwrap_err().to_string().contains("rest or http"));
     }
 }

@@ -191,8 +191,17 @@ async fn every_bad_record_is_counted_rightly_or_quarantined_and_spares_the_other
     let cases = cases();
     let mut by_sequence = BTreeMap::new();
     for case in &cases {
-        let put = stack.kinesis_client.put_record().stream_name(STREAM).partition_key("p");
-        let reply = put.data(Blob::new(case.data.clone())).send().await.unwrap();
+        let reply = loop {
+            let put = stack.kinesis_client.put_record().stream_name(STREAM).partition_key("p");
+            match put.data(Blob::new(case.data.clone())).send().await {
+                Ok(reply) => break reply,
+                // The shard takes more after a while.
+                Err(error) => {
+                    let error = error.into_service_error();
+                    assert!(error.is_provisioned_throughput_exceeded_exception(), "{error:?}");
+                }
+            }
+        };
         by_sequence.insert(reply.sequence_number, case);
     }
     stack.settled().await.unwrap();

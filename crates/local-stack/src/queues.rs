@@ -118,7 +118,7 @@ impl Queues {
         let host = headers.get(http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
         let request = match checked(operation, &body) {
             Ok(request) => request.to_string(),
-            Err(refusal) => return respond(refusal),
+            Err(refusal) => return respond(*refusal),
         };
         if operation == "DeleteMessage" && self.survives_deletion(&json_text(&request)).await {
             return respond(MockResponse::json(200, "{}"));
@@ -241,12 +241,12 @@ fn json_text(request: &str) -> Value {
 }
 
 /// Holds a request against the table.
-fn checked(operation: &str, body: &[u8]) -> Result<Value, MockResponse> {
-    let mut request = match serde_json::from_slice(body) {
+fn checked(operation: &str, body: &[u8]) -> Result<Value, Box<MockResponse>> {
+    let request: Value = match serde_json::from_slice(body) {
         Ok(request) => request,
         Err(error) => return Err(refusal("SerializationException", &error.to_string())),
     };
-    match check(&SQS, operation, &mut request) {
+    match check(&SQS, operation, &request) {
         Ok(()) => Ok(request),
         Err(Refusal { problem, message }) => {
             let code = match problem {
@@ -259,8 +259,8 @@ fn checked(operation: &str, body: &[u8]) -> Result<Value, MockResponse> {
     }
 }
 
-fn refusal(code: &str, message: &str) -> MockResponse {
-    MockResponse::json(400, json!({"__type": code, "message": message}).to_string())
+fn refusal(code: &str, message: &str) -> Box<MockResponse> {
+    Box::new(MockResponse::json(400, json!({"__type": code, "message": message}).to_string()))
 }
 
 fn json_of(reply: &MockResponse) -> Value {

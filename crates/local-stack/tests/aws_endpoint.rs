@@ -159,10 +159,6 @@ async fn parameters_that_are_not_understood_are_refused_by_every_service_as_it_d
             "com.amazonaws.sqs#InvalidParameterValue",
         ),
         (
-            endpoint.json("logs", "Logs_20140328.GetQueryResults", json!({"queryId": "q", "Order": 1})).await,
-            "InvalidParameterException",
-        ),
-        (
             endpoint
                 .json("monitoring", "GraniteServiceVersion20100801.ListMetrics", json!({"Order": 1}))
                 .await,

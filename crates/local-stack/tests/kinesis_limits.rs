@@ -31,8 +31,9 @@ impl Account {
     }
 
     /// Calls the API at a time after the start; an error as its code and its message.
+    #[expect(clippy::needless_pass_by_value, reason = "each request is made for one call")]
     fn call(&self, operation: &str, request: Value, after_ms: i64) -> Result<Value, (String, String)> {
-        let answer = handle(&self.store, operation, request, START_MS + after_ms);
+        let answer = handle(&self.store, operation, &request, START_MS + after_ms);
         answer.map_err(|error| (error.code.to_owned(), error.message))
     }
 
@@ -280,6 +281,26 @@ fn a_stream_on_demand_has_four_shards_and_can_not_be_resharded() {
         account.refused("CreateStream", json!({"StreamName": "t", "ShardCount": 497})).0,
         "LimitExceededException"
     );
+}
+
+#[test]
+fn the_shard_count_is_changed_ten_times_a_day_at_most() {
+    let account = Account::with_shards(1);
+    let update = |shards: usize, after_ms: i64| {
+        let request =
+            json!({"StreamName": "s", "TargetShardCount": shards, "ScalingType": "UNIFORM_SCALING"});
+        account.call("UpdateShardCount", request, after_ms).map(|_| ()).map_err(|(code, _)| code)
+    };
+    assert_eq!(update(9, 0), Err("InvalidArgumentException".to_owned()), "more than double");
+    for round in 0..5 {
+        assert_eq!((update(2, round), update(1, round)), (Ok(()), Ok(())));
+    }
+    let open = |after_ms| {
+        account.shards(json!({"StreamName": "s", "ShardFilter": {"Type": "AT_LATEST"}}), after_ms).len()
+    };
+    assert_eq!(update(2, 10), Err("LimitExceededException".to_owned()));
+    assert_eq!(open(10), 1, "nothing was changed");
+    assert_eq!(update(2, 24 * HOUR_MS), Ok(()), "a day after the first");
 }
 
 #[test]

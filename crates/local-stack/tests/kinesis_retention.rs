@@ -28,7 +28,7 @@ impl Stream {
         if operation != "GetRecords" {
             request["StreamName"] = json!("s");
         }
-        handle(&self.store, operation, request, START_MS + after_ms).map_err(|error| error.code.to_owned())
+        handle(&self.store, operation, &request, START_MS + after_ms).map_err(|error| error.code.to_owned())
     }
 
     fn put(&self, after_ms: i64) {

@@ -1,7 +1,5 @@
 //! The document of the services is what the tables say.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
-
 use std::path::Path;
 
 use local_stack::api::listing;

@@ -36,12 +36,16 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// Checks the parameters of a request; those that are null are taken out.
+/// Checks the parameters of a request; one that is null is not there.
 ///
 /// # Errors
 /// When an operation or a parameter is not in the table, or breaks what the table says of it.
-pub fn check(service: &Service, operation: &str, request: &mut Value) -> Result<(), Refusal> {
-    Checker { from_texts: false, broken: Vec::new() }.run(service, operation, request)
+pub fn check(service: &Service, operation: &str, request: &Value) -> Result<(), Refusal> {
+    let operation = service.operation(operation).ok_or_else(|| not_offered(service, operation))?;
+    let members = request.as_object().ok_or_else(|| wrong_type("the request is no structure"))?;
+    let mut checker = Checker { operation, broken: Vec::new() };
+    checker.structure(operation.parameters, members, "")?;
+    checker.verdict()
 }
 
 /// Checks a request whose values are all texts, as those of the query
@@ -50,21 +54,19 @@ pub fn check(service: &Service, operation: &str, request: &mut Value) -> Result<
 /// # Errors
 /// As [`check`].
 pub fn check_texts(service: &Service, operation: &str, request: &mut Value) -> Result<(), Refusal> {
-    Checker { from_texts: true, broken: Vec::new() }.run(service, operation, request)
+    if let (Some(operation), Value::Object(members)) = (service.operation(operation), &mut *request) {
+        read_members(operation.parameters, members);
+    }
+    check(service, operation, request)
 }
 
 struct Checker {
-    from_texts: bool,
+    operation: &'static Operation,
     broken: Vec<String>,
 }
 
 impl Checker {
-    fn run(mut self, service: &Service, operation: &str, request: &mut Value) -> Result<(), Refusal> {
-        let operation = service.operation(operation).ok_or_else(|| not_offered(service, operation))?;
-        let Value::Object(members) = request else {
-            return Err(wrong_type("the request is no structure"));
-        };
-        self.structure(operation, operation.parameters, members, "")?;
+    fn verdict(self) -> Result<(), Refusal> {
         if self.broken.is_empty() {
             return Ok(());
         }
@@ -76,19 +78,18 @@ impl Checker {
 
     fn structure(
         &mut self,
-        operation: &Operation,
         parameters: &[Parameter],
-        members: &mut Map<String, Value>,
+        members: &Map<String, Value>,
         path: &str,
     ) -> Result<(), Refusal> {
-        members.retain(|_, value| !value.is_null());
-        if let Some(name) = members.keys().find(|name| parameters.iter().all(|known| known.name != **name)) {
-            return Err(not_understood(operation, parameters, &joined(path, name)));
+        let is_known = |name: &str| parameters.iter().any(|parameter| parameter.name == name);
+        if let Some((name, _)) = members.iter().find(|(name, value)| !value.is_null() && !is_known(name)) {
+            return Err(not_understood(self.operation, parameters, &joined(path, name)));
         }
         for parameter in parameters {
             let path = joined(path, &lower_first(parameter.name));
-            match members.get_mut(parameter.name) {
-                Some(value) => self.value(operation, &parameter.kind, value, &path)?,
+            match members.get(parameter.name).filter(|value| !value.is_null()) {
+                Some(value) => self.value(&parameter.kind, value, &path)?,
                 None if parameter.required => self.tell(&path, Some("null"), "Member must not be null"),
                 None => {}
             }
@@ -96,16 +97,7 @@ impl Checker {
         Ok(())
     }
 
-    fn value(
-        &mut self,
-        operation: &Operation,
-        kind: &Kind,
-        value: &mut Value,
-        path: &str,
-    ) -> Result<(), Refusal> {
-        if self.from_texts {
-            read_text(kind, value);
-        }
+    fn value(&mut self, kind: &Kind, value: &Value, path: &str) -> Result<(), Refusal> {
         match (kind, value) {
             (Kind::Text(least, most, pattern), Value::String(text)) => {
                 self.text(text, (*least, *most), pattern, path);
@@ -125,12 +117,12 @@ impl Checker {
             (Kind::Blob(most), Value::String(text)) => self.blob(text, *most, path)?,
             (Kind::List(least, most, of), Value::Array(values)) => {
                 self.length(values.len(), (*least, *most), None, path);
-                for (place, value) in values.iter_mut().enumerate() {
-                    self.value(operation, of, value, &format!("{path}.{}.member", place + 1))?;
+                for (place, value) in values.iter().enumerate() {
+                    self.value(of, value, &format!("{path}.{}.member", place + 1))?;
                 }
             }
             (Kind::Structure(parameters), Value::Object(members)) => {
-                self.structure(operation, parameters, members, path)?;
+                self.structure(parameters, members, path)?;
             }
             (Kind::Map(least, most, longest_name, longest_text), Value::Object(members)) => {
                 self.length(members.len(), (*least, *most), None, path);
@@ -228,8 +220,23 @@ impl Kind {
     }
 }
 
-/// Makes a number, a time or a boolean of a text, where it is one.
-fn read_text(kind: &Kind, value: &mut Value) {
+fn read_members(parameters: &[Parameter], members: &mut Map<String, Value>) {
+    for parameter in parameters {
+        if let Some(value) = members.get_mut(parameter.name) {
+            read_texts(&parameter.kind, value);
+        }
+    }
+}
+
+/// Makes numbers, times and booleans of texts, where they are some.
+fn read_texts(kind: &Kind, value: &mut Value) {
+    match (kind, &mut *value) {
+        (Kind::Structure(parameters), Value::Object(members)) => return read_members(parameters, members),
+        (Kind::List(_, _, of), Value::Array(values)) => {
+            return values.iter_mut().for_each(|value| read_texts(of, value));
+        }
+        _ => {}
+    }
     let Some(text) = value.as_str() else { return };
     let read = match kind {
         Kind::Integer(..) => text.parse::<i64>().ok().map(Value::from),
@@ -317,12 +324,12 @@ mod tests {
         }],
     };
 
-    fn refused(mut request: Value) -> (Problem, String) {
-        let refusal = check(&SERVICE, "Do", &mut request).unwrap_err();
+    fn refused(request: &Value) -> (Problem, String) {
+        let refusal = check(&SERVICE, "Do", request).unwrap_err();
         (refusal.problem, refusal.message)
     }
 
-    fn broken(request: Value) -> String {
+    fn broken(request: &Value) -> String {
         let (problem, message) = refused(request);
         assert_eq!(problem, Problem::BrokenLimit, "{message}");
         message
@@ -330,15 +337,15 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_table_is_named_at_any_depth() {
-        let (problem, message) = refused(json!({"Limit": 1, "Filter": {}}));
+        let (problem, message) = refused(&json!({"Limit": 1, "Filter": {}}));
         assert_eq!(problem, Problem::UnknownParameter);
         assert_eq!(
             message,
             "the local stack does not understand the parameter Filter of Do; it knows Limit, Entries, Type, Tags, At, Dry"
         );
-        let (_, message) = refused(json!({"Entries": [{"Data": "eA=="}, {"Data": "eA==", "More": 1}]}));
+        let (_, message) = refused(&json!({"Entries": [{"Data": "eA=="}, {"Data": "eA==", "More": 1}]}));
         assert!(message.contains("entries.2.member.More"), "{message}");
-        let unknown = check(&SERVICE, "Undo", &mut json!({})).unwrap_err();
+        let unknown = check(&SERVICE, "Undo", &json!({})).unwrap_err();
         assert_eq!(unknown.problem, Problem::UnknownOperation);
         assert_eq!(unknown.message, "the local stack does not offer Undo of Service; it offers Do");
     }
@@ -346,13 +353,13 @@ mod tests {
     #[test]
     fn a_broken_limit_is_told_in_the_words_of_aws() {
         let below = "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1";
-        assert_eq!(broken(json!({"Limit": 0})), below);
-        let long = broken(json!({"Entries": [{"Data": "eHh4eHg="}]}));
+        assert_eq!(broken(&json!({"Limit": 0})), below);
+        let long = broken(&json!({"Entries": [{"Data": "eHh4eHg="}]}));
         assert_eq!(
             long,
             "1 validation error detected: Value at 'entries.1.member.data' failed to satisfy constraint: Member must have length less than or equal to 4"
         );
-        let both = broken(json!({"Type": "C", "Entries": [{"Key": "A"}]}));
+        let both = broken(&json!({"Type": "C", "Entries": [{"Key": "A"}]}));
         assert!(
             both.starts_with("3 validation errors detected: Value null at 'entries.1.member.data'"),
             "{both}"
@@ -361,8 +368,8 @@ mod tests {
             "'C' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [A, B]"
         ));
         assert!(both.contains("regular expression pattern: [a-z]+"), "{both}");
-        assert!(broken(json!({"Tags": {"long": "x"}})).contains("Map keys must satisfy constraint"));
-        assert!(broken(json!({"Entries": []})).contains("length greater than or equal to 1"));
+        assert!(broken(&json!({"Tags": {"long": "x"}})).contains("Map keys must satisfy constraint"));
+        assert!(broken(&json!({"Entries": []})).contains("length greater than or equal to 1"));
     }
 
     #[test]
@@ -373,11 +380,10 @@ mod tests {
             json!({"Entries": {}}),
             json!({"Entries": [{"Data": "!"}]}),
         ] {
-            assert_eq!(refused(request).0, Problem::WrongType);
+            assert_eq!(refused(&request).0, Problem::WrongType);
         }
-        let mut request = json!({"Limit": null, "At": 1.5});
-        check(&SERVICE, "Do", &mut request).unwrap();
-        assert_eq!(request, json!({"At": 1.5}), "null is no value");
+        let request = json!({"Limit": null, "Unknown": null, "At": 1.5});
+        check(&SERVICE, "Do", &request).unwrap();
     }
 
     #[test]

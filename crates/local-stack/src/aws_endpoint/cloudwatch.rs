@@ -53,7 +53,7 @@ fn read(call: &Call) -> Result<(String, Value), CloudWatchError> {
     };
     let checked = match call.protocol {
         Protocol::Query(_) => check_texts(&CLOUDWATCH, &operation, &mut request),
-        _ => check(&CLOUDWATCH, &operation, &mut request),
+        _ => check(&CLOUDWATCH, &operation, &request),
     };
     checked.map_err(refused)?;
     Ok((operation, request))

@@ -17,7 +17,7 @@ impl AwsEndpoint {
         let answer = tokio::task::spawn_blocking(move || {
             let request = read(protocol, &body)?;
             let told = Told::of(&operation, &request);
-            let answer = kinesis::handle(&store, &operation, request, now_ms());
+            let answer = kinesis::handle(&store, &operation, &request, now_ms());
             told.tell(&metrics, &answer);
             answer
         });

@@ -25,8 +25,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
 use crate::api::identity::REGION;
-use crate::api::tables::{LOGS, SERVICES};
-use crate::api::{Problem, Refusal, check};
+use crate::api::tables::SERVICES;
 use crate::authorization::AnswerCache;
 use crate::cloudwatch::MetricStore;
 use crate::faults::Faults;
@@ -107,18 +106,10 @@ impl AwsEndpoint {
     }
 
     async fn logs(&self, call: &Call) -> Response {
-        let mut request: Value = match serde_json::from_slice(&call.body) {
+        let request: Value = match serde_json::from_slice(&call.body) {
             Ok(request) => request,
             Err(error) => return call.bad_request("SerializationException", &error.to_string()),
         };
-        if let Err(Refusal { problem, message }) = check(&LOGS, call.operation(), &mut request) {
-            let code = match problem {
-                Problem::UnknownOperation => "UnknownOperationException",
-                Problem::WrongType => "SerializationException",
-                Problem::UnknownParameter | Problem::BrokenLimit => "InvalidParameterException",
-            };
-            return call.bad_request(code, &message);
-        }
         let (logs, operation) = (self.logs.clone(), call.operation().to_owned());
         match tokio::task::spawn_blocking(move || logs.handle(&operation, &request)).await {
             Ok(Ok(value)) => call.protocol.respond(StatusCode::OK, &value),

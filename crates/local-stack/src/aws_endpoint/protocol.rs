@@ -74,11 +74,13 @@ impl Protocol {
             Self::RestXml => s3_error(status, code, message, request_id),
             other => other.respond(status, &value),
         };
-        // For clients of services that had the query protocol before.
-        // Source: Smithy 2.0, "AWS query-compatible error behavior".
-        let fault = if status.is_client_error() { "Sender" } else { "Receiver" };
-        if let Ok(value) = HeaderValue::from_str(&format!("{code};{fault}")) {
-            response.headers_mut().insert("x-amzn-query-error", value);
+        if matches!(self, Self::RpcCbor | Self::Json(JSON_1_0)) {
+            // For clients of services that had the query protocol before.
+            // Source: Smithy 2.0, "AWS query-compatible error behavior".
+            let fault = if status.is_client_error() { "Sender" } else { "Receiver" };
+            if let Ok(value) = HeaderValue::from_str(&format!("{code};{fault}")) {
+                response.headers_mut().insert("x-amzn-query-error", value);
+            }
         }
         response
     }

@@ -79,12 +79,15 @@ impl Period {
     }
 }
 
+/// How often each value of a metric was seen in a minute, by the begin of the minute and the value.
+type Measured = BTreeMap<MetricName, BTreeMap<(i64, u64), u64>>;
+
 /// The metrics of a stack, on disk.
 #[derive(Debug)]
 pub struct MetricStore {
     connection: Mutex<Connection>,
     /// What was measured and is not written yet: the times of each value.
-    waiting: Mutex<BTreeMap<MetricName, BTreeMap<(i64, u64), u64>>>,
+    waiting: Mutex<Measured>,
 }
 
 impl Default for MetricStore {
@@ -143,7 +146,9 @@ impl MetricStore {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             for (metric, values) in taken {
                 let of_metric = waiting.entry(metric).or_default();
-                values.into_iter().for_each(|(value, times)| *of_metric.entry(value).or_default() += times);
+                for (value, times) in values {
+                    *of_metric.entry(value).or_default() += times;
+                }
             }
         }
         written
@@ -250,10 +255,7 @@ fn dimensions_text(metric: &MetricName) -> String {
     serde_json::to_string(&metric.dimensions).unwrap_or_default()
 }
 
-fn insert(
-    connection: &mut Connection,
-    taken: &BTreeMap<MetricName, BTreeMap<(i64, u64), u64>>,
-) -> rusqlite::Result<()> {
+fn insert(connection: &mut Connection, taken: &Measured) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     for (metric, values) in taken {
         let dimensions = dimensions_text(metric);
@@ -362,7 +364,7 @@ mod tests {
         drop(store);
         let store = open();
         assert_eq!(sums(&store), BTreeMap::from([(60_000, 9.0)]));
-        assert_eq!(store.names(), [metric.clone()]);
+        assert_eq!(store.names(), std::slice::from_ref(&metric));
         let later_ms = 60_000 + RETENTION_MS;
         store.record(metric.clone(), later_ms, [1]);
         assert_eq!(sums(&store).len(), 2, "fifteen days are kept");
@@ -376,6 +378,7 @@ mod tests {
         let metric = MetricName::new("N", "Wait", [("Service", "x")]);
         store.record(metric.clone(), 0, 0..=MAX_WAITING as u64);
         assert!(store.waiting.lock().unwrap().is_empty());
-        assert_eq!(store.statistic(&metric, "SampleCount", MINUTE_MS, 0, 1).unwrap()[&0], 10_001.0);
+        let counts = store.statistic(&metric, "SampleCount", MINUTE_MS, 0, 1).unwrap();
+        assert_eq!(counts, BTreeMap::from([(0, 10_001.0)]));
     }
 }

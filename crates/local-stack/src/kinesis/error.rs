@@ -97,9 +97,10 @@ impl KinesisError {
         Self::new("ExpiredNextTokenException", message)
     }
 
-    /// A file that another version of this program wrote.
-    pub fn other_version() -> Self {
-        let message = "the file of the streams was written by another version of this program; choose another data folder";
+    /// A file that a later version of this program wrote.
+    pub fn newer_file() -> Self {
+        let message =
+            "the file of the streams was written by a later version of this program; use that version";
         Self::new("InternalFailureException", message)
     }
 

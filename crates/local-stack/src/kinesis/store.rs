@@ -40,6 +40,17 @@ CREATE TABLE IF NOT EXISTS tags (
     stream TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (stream, key));
 CREATE TABLE IF NOT EXISTS changes (stream TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL);
 ";
+/// A shard was closed when its first child was opened.
+const TO_VERSION_2: &str = "
+BEGIN;
+ALTER TABLE streams ADD COLUMN mode TEXT NOT NULL DEFAULT 'PROVISIONED';
+ALTER TABLE streams ADD COLUMN monitoring TEXT NOT NULL DEFAULT '';
+ALTER TABLE shards ADD COLUMN closed_ms INTEGER;
+UPDATE shards SET closed_ms = (
+    SELECT MIN(child.created_ms) FROM shards AS child WHERE child.stream = shards.stream
+    AND shards.shard_id IN (child.parent, child.adjacent_parent)) WHERE ending_sequence IS NOT NULL;
+COMMIT;
+";
 /// The tables that have rows of a stream.
 const TABLES_OF_STREAM: [&str; 4] = ["records", "shards", "tags", "changes"];
 
@@ -60,6 +71,10 @@ impl NewRecord {
         self.data.len() + self.partition_key.len()
     }
 }
+
+/// The shard and the sequence number of a record, in storage form, or why its
+/// shard does not take it now.
+pub type Placed = Result<(String, String), KinesisError>;
 
 /// A record as it is read.
 #[derive(Debug, Clone)]
@@ -185,12 +200,7 @@ impl KinesisStore {
 
     /// Puts records, all in one transaction, and returns for each the shard and
     /// the sequence number, in storage form, or why its shard does not take it now.
-    pub fn put(
-        &self,
-        stream: &str,
-        records: &[NewRecord],
-        now_ms: i64,
-    ) -> Result<Vec<Result<(String, String), KinesisError>>, KinesisError> {
+    pub fn put(&self, stream: &str, records: &[NewRecord], now_ms: i64) -> Result<Vec<Placed>, KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         let mut shards = shards(&transaction, stream)?;
@@ -301,12 +311,14 @@ impl KinesisStore {
     }
 }
 
-/// Makes the tables of a new file.
+/// Makes the tables of a new file, and brings those of an older one up to date.
 fn prepare(connection: &Connection) -> Result<(), KinesisError> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let is_new = !connection.table_exists(None, "streams")?;
-    if !is_new && version != SCHEMA_VERSION {
-        return Err(KinesisError::other_version());
+    if version > SCHEMA_VERSION {
+        return Err(KinesisError::newer_file());
+    }
+    if version < 2 && connection.table_exists(None, "streams")? {
+        connection.execute_batch(TO_VERSION_2)?;
     }
     connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     Ok(connection.execute_batch(SCHEMA)?)
@@ -383,4 +395,42 @@ pub(super) fn close_shard(
 /// The digits of a shard's ending sequence number, if it is closed.
 pub(super) fn ending_digits(shard: &Shard) -> Option<&str> {
     shard.ending_sequence.as_deref().map(digits_of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tables as they were before streams had modes.
+    const VERSION_1: &str = "
+    CREATE TABLE streams (
+        name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL,
+        retention_hours INTEGER NOT NULL DEFAULT 24, updating_until_ms INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE shards (
+        stream TEXT NOT NULL, shard_id TEXT NOT NULL, shard_index INTEGER NOT NULL, created_ms INTEGER NOT NULL,
+        start_hash TEXT NOT NULL, end_hash TEXT NOT NULL, parent TEXT, adjacent_parent TEXT,
+        last_counter INTEGER NOT NULL DEFAULT 0, last_arrived_ms INTEGER NOT NULL DEFAULT 0, ending_sequence TEXT,
+        PRIMARY KEY (stream, shard_id));
+    INSERT INTO streams (name, created_ms) VALUES ('s', 1000);
+    INSERT INTO shards (stream, shard_id, shard_index, created_ms, start_hash, end_hash, parent, ending_sequence) VALUES
+        ('s', 'shardId-000000000000', 0, 1000, '0', '9', NULL, '056x'),
+        ('s', 'shardId-000000000001', 1, 5000, '0', '4', 'shardId-000000000000', NULL),
+        ('s', 'shardId-000000000002', 2, 5000, '5', '9', 'shardId-000000000000', NULL);
+    ";
+
+    #[test]
+    fn a_file_of_before_is_read_and_one_of_later_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kinesis.sqlite");
+        Connection::open(&path).unwrap().execute_batch(VERSION_1).unwrap();
+        for _ in 0..2 {
+            let store = KinesisStore::open(&path).unwrap();
+            assert_eq!(store.mode("s").unwrap(), StreamMode::Provisioned);
+            let closed: Vec<Option<i64>> =
+                store.shards("s").unwrap().iter().map(|shard| shard.closed_ms).collect();
+            assert_eq!(closed, [Some(5_000), None, None]);
+        }
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        assert!(KinesisStore::open(&path).unwrap_err().message.contains("later version"));
+    }
 }

@@ -67,25 +67,26 @@ impl KinesisStore {
         Ok(())
     }
 
-    /// Counts a change of a stream.
-    pub(super) fn note_change(
+    /// Carries out a change of a stream, and counts it if it succeeds.
+    pub(super) fn change_rarely<T>(
         &self,
         stream: &str,
         change: RareChange,
         now_ms: i64,
-    ) -> Result<(), KinesisError> {
+        carry_out: impl FnOnce() -> Result<T, KinesisError>,
+    ) -> Result<T, KinesisError> {
         let (kind, limit) = change.limits();
-        let connection = self.lock();
         let query = "SELECT COUNT(*) FROM changes WHERE stream = ? AND kind = ? AND at_ms > ?";
-        let made: i64 =
-            connection.query_row(query, params![stream, kind, now_ms - DAY_MS], |row| row.get(0))?;
+        let since_ms = now_ms - DAY_MS;
+        let made: i64 = self.lock().query_row(query, params![stream, kind, since_ms], |row| row.get(0))?;
         if made >= limit {
             return Err(KinesisError::limit_exceeded(format!(
                 "{kind} was called {made} times for the stream {stream} within 24 hours; {limit} are allowed"
             )));
         }
-        connection.execute("INSERT INTO changes VALUES (?, ?, ?)", params![stream, kind, now_ms])?;
-        Ok(())
+        let result = carry_out()?;
+        self.lock().execute("INSERT INTO changes VALUES (?, ?, ?)", params![stream, kind, now_ms])?;
+        Ok(result)
     }
 
     /// The shard-level metrics that are switched on.

@@ -65,7 +65,7 @@ pub async fn read_shard(shared: &Arc<Shared>, shard_id: &str) -> Result<(), Mapp
                         }
                         // Others read the shard as well, or the last read was large.
                         Some(GetRecordsError::ProvisionedThroughputExceededException(_)) => {
-                            iterator = Some(token)
+                            iterator = Some(token);
                         }
                         _ => return Err(MappingError::stream("GetRecords", error)),
                     }

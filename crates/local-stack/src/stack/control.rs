@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::backlog::Backlog;
+use super::functions::Functions;
 use crate::expiry::Expiry;
 use crate::faults::{FaultRates, Faults};
 use crate::lambda::Function;
@@ -26,6 +27,16 @@ pub(super) struct Control {
 }
 
 impl Control {
+    /// The parts of a stack.
+    pub fn of(functions: &Functions, faults: &Arc<Faults>, backlog: &Backlog, expiry: &Expiry) -> Self {
+        Self {
+            faults: faults.clone(),
+            functions: functions.all(),
+            backlog: backlog.clone(),
+            expiry: expiry.clone(),
+        }
+    }
+
     /// `GET` and `PUT /faults`, `POST /functions/{name}/kill`, `POST /expire`,
     /// `GET /processes`, `GET /settled`.
     pub fn router(self) -> Router {

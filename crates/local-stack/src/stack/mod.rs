@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use axum::Router;
 use lambda_support::clock::now_ms;
 use metering_aws::KeyStore;
@@ -38,6 +39,7 @@ pub use resources::{
 use crate::api::identity::ACCOUNT_ID;
 use crate::authorization::{AnswerCache, Authorization};
 use crate::backend;
+use crate::cloudwatch::MetricStore;
 use crate::dashboard::DashboardPage;
 use crate::demo_keys::{self, DemoKey};
 use crate::expiry::Expiry;
@@ -164,18 +166,11 @@ impl LocalStack {
         };
         let page_listener = ports.listen("the dashboard", options.dashboard_port).await?;
         let dashboard = serve_on_loopback(&mut servers, page_listener, page.router());
-        let control = Control {
-            faults: faults.clone(),
-            functions: functions.all(),
-            backlog: backlog.clone(),
-            expiry: expiry.clone(),
-        };
+        let control = Control::of(&functions, &faults, &backlog, &expiry);
         let control_listener = ports.listen("the control endpoint", 0).await?;
         let control = serve_on_loopback(&mut servers, control_listener, control.router());
         start_schedules(&options, &functions, &mut servers);
-        let sqs = aws_sdk_sqs::Client::new(&clients);
-        servers.spawn(watch_queues(sqs, aws_endpoint_url.clone(), metrics.store().clone()));
-        servers.spawn(write_metrics(metrics.store().clone()));
+        start_watching(&mut servers, &clients, &aws_endpoint_url, metrics.store());
 
         let endpoints = Endpoints {
             gateway: gateway_url,
@@ -312,6 +307,18 @@ fn start_schedules(options: &LocalOptions, functions: &Functions, servers: &mut 
     if let (Some(function), Some(canary)) = (&functions.canary, options.usage_canary) {
         servers.spawn(invoke_every(function.clone(), Duration::from_millis(canary.interval_ms)));
     }
+}
+
+/// Watches the queues and writes metrics to disk, again and again.
+fn start_watching(
+    servers: &mut JoinSet<()>,
+    clients: &SdkConfig,
+    aws_endpoint_url: &str,
+    metrics: &Arc<MetricStore>,
+) {
+    let sqs = aws_sdk_sqs::Client::new(clients);
+    servers.spawn(watch_queues(sqs, aws_endpoint_url.to_owned(), metrics.clone()));
+    servers.spawn(write_metrics(metrics.clone()));
 }
 
 /// Starts the subscriptions; what they have not delivered is part of the backlog.

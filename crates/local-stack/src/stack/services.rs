@@ -132,6 +132,6 @@ impl Services {
 /// The ARN of the stream, as Kinesis tells it.
 fn stream_arn(kinesis: &KinesisStore) -> Result<String, KinesisError> {
     let request = json!({"StreamName": STREAM});
-    let described = kinesis::handle(kinesis, "DescribeStreamSummary", request, now_ms())?;
+    let described = kinesis::handle(kinesis, "DescribeStreamSummary", &request, now_ms())?;
     Ok(described["StreamDescriptionSummary"]["StreamARN"].as_str().unwrap_or_default().to_owned())
 }

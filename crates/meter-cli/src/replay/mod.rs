@@ -3,10 +3,10 @@
 mod input;
 mod report;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use aws_sdk_kinesis::primitives::Blob;
@@ -21,6 +21,10 @@ use local_stack::stack::built_binaries;
 /// Limits of one request, well inside those of `PutRecords`.
 const RECORDS_PER_REQUEST: usize = 100;
 const BYTES_PER_REQUEST: usize = 4 << 20;
+/// The code of a record that its shard does not take now. Source: Kinesis API Reference, `PutRecords`.
+const THROTTLED: &str = "ProvisionedThroughputExceededException";
+/// How long such records wait.
+const THROTTLE_DELAY: Duration = Duration::from_millis(100);
 
 /// Arguments of `meter replay`.
 #[derive(clap::Args)]
@@ -93,25 +97,26 @@ async fn send_file(stack: &LocalStack, path: &Path, progress: &ProgressBar) -> a
     put(stack, request).await
 }
 
-async fn put(stack: &LocalStack, records: Vec<Vec<u8>>) -> anyhow::Result<()> {
-    if records.is_empty() {
-        return Ok(());
-    }
-    let mut request = stack.kinesis_client.put_records().stream_name(STREAM);
-    for record in records {
-        let partition_key = hex(&Md5::digest(&record));
-        let entry =
-            PutRecordsRequestEntry::builder().partition_key(partition_key).data(Blob::new(record)).build()?;
-        request = request.records(entry);
-    }
-    let reply = request.send().await.context("the stream does not take the records")?;
-    let failures: HashMap<_, _> = reply
-        .records
-        .iter()
-        .filter_map(|result| Some((result.error_code()?, result.error_message())))
-        .collect();
-    if !failures.is_empty() {
-        bail!("the stream refused records: {failures:?}");
+/// Puts records until the stream has taken all of them; what its shards do not
+/// take within this second is put again a little later.
+async fn put(stack: &LocalStack, mut records: Vec<Vec<u8>>) -> anyhow::Result<()> {
+    while !records.is_empty() {
+        let mut request = stack.kinesis_client.put_records().stream_name(STREAM);
+        for record in &records {
+            let entry = PutRecordsRequestEntry::builder().partition_key(hex(&Md5::digest(record)));
+            request = request.records(entry.data(Blob::new(record.clone())).build()?);
+        }
+        let reply = request.send().await.context("the stream does not take the records")?;
+        let refused =
+            reply.records.iter().find(|result| !matches!(result.error_code(), None | Some(THROTTLED)));
+        if let Some(refused) = refused {
+            bail!("the stream refused a record: {refused:?}");
+        }
+        let mut results = reply.records.iter();
+        records.retain(|_| results.next().is_some_and(|result| result.error_code().is_some()));
+        if !records.is_empty() {
+            tokio::time::sleep(THROTTLE_DELAY).await;
+        }
     }
     Ok(())
 }

@@ -33,8 +33,8 @@ struct Quarantined {
     example: String,
 }
 
-/// Everything is settled when the quarantine is read, so an empty answer is true at once.
-const RECEIVING: Receiving = Receiving { wait_s: 0, visibility_timeout_s: 300 };
+/// Everything is settled when the quarantine is read; a short poll could miss some of it all the same.
+const RECEIVING: Receiving = Receiving { wait_s: 1, visibility_timeout_s: 300 };
 
 /// The metrics that tell why calls were skipped, and how to say it.
 const SKIPS: [(&str, &str); 3] = [

@@ -253,37 +253,13 @@ pub const API_GATEWAY: Service = Service {
     operations: &[operation("FlushStageAuthorizersCache", &[])],
 };
 
-const LOG_GROUP: Parameter = required("logGroupName", TEXT);
-const TIME_MS: Kind = Kind::Integer(0, i64::MAX);
-
-/// CloudWatch Logs. Source: CloudWatch Logs API Reference.
+/// CloudWatch Logs, which checks its parameters itself.
 pub const LOGS: Service = Service {
     id: "logs",
     name: "CloudWatch Logs",
-    differs: "The access log group of the gateway.",
-    operations: &[
-        operation(
-            "FilterLogEvents",
-            &[
-                LOG_GROUP,
-                optional("startTime", TIME_MS),
-                optional("endTime", TIME_MS),
-                optional("filterPattern", TEXT),
-                optional("nextToken", TEXT),
-                optional("limit", Kind::Integer(1, 10_000)),
-            ],
-        ),
-        operation("GetQueryResults", &[required("queryId", TEXT)]),
-        operation(
-            "StartQuery",
-            &[
-                LOG_GROUP,
-                required("startTime", TIME_MS),
-                required("endTime", TIME_MS),
-                required("queryString", TEXT),
-            ],
-        ),
-    ],
+    differs: "The access log: its events and queries of Logs Insights. An operation that is not offered is refused with \
+              the names of those that are.",
+    operations: &[],
 };
 
 /// DynamoDB, which checks its parameters itself.

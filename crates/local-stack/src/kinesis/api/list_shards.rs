@@ -92,10 +92,13 @@ pub(super) fn list_shards(request: &Request<'_>) -> Result<Value, KinesisError> 
     Ok(answer)
 }
 
+/// Whether a shard is listed.
+type Choice = Box<dyn Fn(&Shard) -> bool>;
+
 /// Which shards a filter lets through. A time before the trim horizon means the horizon.
 ///
 /// Source: Kinesis API Reference, `ShardFilter`.
-fn filter(filter: &Value, horizon_ms: i64) -> Result<Box<dyn Fn(&Shard) -> bool>, KinesisError> {
+fn filter(filter: &Value, horizon_ms: i64) -> Result<Choice, KinesisError> {
     let (kind, shard_id) =
         (filter["Type"].as_str().unwrap_or("FROM_TRIM_HORIZON"), filter["ShardId"].as_str());
     let time_ms = milliseconds(&filter["Timestamp"]);

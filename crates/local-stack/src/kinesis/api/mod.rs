@@ -22,12 +22,11 @@ use request::Request;
 pub fn handle(
     store: &KinesisStore,
     operation: &str,
-    body: Value,
+    body: &Value,
     now_ms: i64,
 ) -> Result<Value, KinesisError> {
-    let mut body = body;
-    check(&KINESIS, operation, &mut body)?;
-    let request = Request { store, body: &body, now_ms };
+    check(&KINESIS, operation, body)?;
+    let request = Request { store, body, now_ms };
     match operation {
         "AddTagsToStream" => tags::add(&request, &request.stream()?),
         "CreateStream" => streams::create(&request),
@@ -84,7 +83,7 @@ mod tests {
             let request: Value = Value::Object(
                 all.as_object().unwrap().clone().into_iter().filter(|(name, _)| known(name)).collect(),
             );
-            if let Err(error) = handle(&store, operation.name, request, 0) {
+            if let Err(error) = handle(&store, operation.name, &request, 0) {
                 assert!(
                     error.code != "UnknownOperationException" && !error.message.contains("has no code"),
                     "{error}"

@@ -74,8 +74,9 @@ pub(super) fn update_shard_count(request: &Request<'_>) -> Result<Value, Kinesis
     let target = request.limit("TargetShardCount", 0);
     let mut before = 0;
     change(request, &stream, || {
-        before = store.update_shard_count(&stream, target, now_ms)?;
-        store.note_change(&stream, RareChange::ShardCount, now_ms)
+        let update = || store.update_shard_count(&stream, target, now_ms);
+        before = store.change_rarely(&stream, RareChange::ShardCount, now_ms, update)?;
+        Ok(())
     })?;
     Ok(json!({
         "StreamName": stream, "StreamARN": arn("kinesis", &format!("stream/{stream}")),

@@ -75,8 +75,8 @@ pub(super) fn update_mode(request: &Request<'_>) -> Result<Value, KinesisError> 
         )));
     }
     change(request, &stream, || {
-        request.store.note_change(&stream, RareChange::Mode, request.now_ms)?;
-        request.store.set_mode(&stream, mode)
+        let set_mode = || request.store.set_mode(&stream, mode);
+        request.store.change_rarely(&stream, RareChange::Mode, request.now_ms, set_mode)
     })?;
     Ok(json!({}))
 }
