@@ -1,0 +1,102 @@
+//! What a file was found to hold.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use access_log::{DecodeError, ReadEvent};
+
+/// How much of an event is kept to tell what a file is, in bytes.
+const SAMPLE_BYTES: usize = 2_048;
+
+/// What begins a record in which the Kinesis Producer Library has put several.
+/// Source: awslabs/amazon-kinesis-producer, `aggregation-format.md`.
+const KPL_MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
+
+/// A line, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The line of the file, counted from 1.
+    pub line: u64,
+    /// What is wrong, for a person.
+    pub text: String,
+}
+
+/// What was found in a file.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Lines that are calls, billed or not.
+    pub calls: u64,
+    /// Lines and records that cannot be read, which go to quarantine.
+    pub unreadable: u64,
+    /// Values that are nothing of a log, and are not sent.
+    pub set_aside: u64,
+    /// By reason, the first that cannot be read.
+    pub examples: BTreeMap<&'static str, Problem>,
+    /// The first value that was set aside.
+    pub first_set_aside: Option<Problem>,
+    /// The beginning of the first event.
+    pub sample: Option<String>,
+}
+
+impl Tally {
+    /// Whether nothing at all was found.
+    pub fn is_empty(&self) -> bool {
+        self.calls + self.unreadable + self.set_aside == 0
+    }
+
+    /// Looks at an event that was read.
+    pub fn judge(&mut self, event: &ReadEvent<'_>, line: u64) {
+        match &event.call {
+            Ok(_) => self.calls += 1,
+            Err(error) => self.problem(error.reason(), line, || with_causes(error)),
+        }
+    }
+
+    /// Notes a record of which nothing can be read.
+    pub fn unreadable(&mut self, line: u64, data: &[u8], error: &DecodeError) {
+        self.problem(error.reason(), line, || {
+            if data.starts_with(&KPL_MAGIC) {
+                "the record holds others that the Kinesis Producer Library has aggregated; set AggregationEnabled to false"
+                    .to_owned()
+            } else {
+                with_causes(error)
+            }
+        });
+    }
+
+    fn problem(&mut self, reason: &'static str, line: u64, text: impl FnOnce() -> String) {
+        self.unreadable += 1;
+        self.examples.entry(reason).or_insert_with(|| Problem { line, text: text() });
+    }
+
+    /// Notes a value that is nothing of a log.
+    pub fn set_aside(&mut self, line: u64, text: impl Into<String>) {
+        self.set_aside += 1;
+        self.first_set_aside.get_or_insert_with(|| Problem { line, text: text.into() });
+    }
+
+    /// Keeps the beginning of the first event.
+    pub fn sample(&mut self, message: &str) {
+        self.sample.get_or_insert_with(|| message[..message.floor_char_boundary(SAMPLE_BYTES)].to_owned());
+    }
+
+    /// Adds what was found in a record.
+    pub fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.unreadable += other.unreadable;
+        for (reason, problem) in other.examples {
+            self.examples.entry(reason).or_insert(problem);
+        }
+    }
+}
+
+/// An error with all that led to it.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
