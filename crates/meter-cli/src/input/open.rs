@@ -18,6 +18,8 @@ const EXPORT_TEST_FILE: &str = "aws-logs-write-test";
 const MAX_GZIP_LAYERS: usize = 3;
 /// How many bytes a file is recognised by.
 const HEAD_BYTES: usize = 8 << 10;
+/// How many bytes are read at once.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// Something to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,26 +128,33 @@ impl Sources {
 }
 
 /// Inflates and decodes what a source gives, without its byte order mark.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn text(source: impl Read + 'static) -> anyhow::Result<Box<dyn BufRead>> {
-    let (mut head, mut reader) = head_of(source)?;
+pub fn text(source: impl Read + 'static) -> Box<dyn BufRead> {
+    let (mut head, mut reader) = with_head(source, HEAD_BYTES);
     for _ in 0..MAX_GZIP_LAYERS {
         if !head.starts_with(&[0x1f, 0x8b]) {
             break;
         }
-        (head, reader) = head_of(MultiGzDecoder::new(reader)).context("it cannot be inflated")?;
+        (head, reader) = with_head(MultiGzDecoder::new(reader), HEAD_BYTES);
     }
-    Ok(decoded(&head, reader))
+    decoded(&head, reader)
 }
 
-/// The first bytes of a source, and a reader of all.
-fn head_of(mut source: impl Read + 'static) -> anyhow::Result<(Vec<u8>, Box<dyn BufRead>)> {
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    (&mut source).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
-    let all = Cursor::new(head.clone()).chain(source);
-    Ok((head, Box::new(BufReader::with_capacity(256 << 10, all))))
+/// The first bytes of a source, at most `length`, and a reader of all. An
+/// error comes where it is met, behind what could be read before it.
+pub fn with_head(mut source: impl Read + 'static, length: usize) -> (Vec<u8>, Box<dyn BufRead>) {
+    let mut head = Vec::with_capacity(length);
+    let failure = (&mut source).take(length as u64).read_to_end(&mut head).err();
+    let all = Cursor::new(head.clone()).chain(Failure(failure)).chain(source);
+    (head, Box::new(BufReader::with_capacity(BUFFER_BYTES, all)))
+}
+
+/// Gives an error once, then nothing.
+struct Failure(Option<std::io::Error>);
+
+impl Read for Failure {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 fn decoded(head: &[u8], mut reader: Box<dyn BufRead>) -> Box<dyn BufRead> {
@@ -204,7 +213,7 @@ mod tests {
             [gzip(&plain[..3]), gzip(&plain[3..])].concat(),
         ] {
             let mut read = Vec::new();
-            text(Cursor::new(wrapped)).unwrap().read_to_end(&mut read).unwrap();
+            text(Cursor::new(wrapped)).read_to_end(&mut read).unwrap();
             assert_eq!(read, plain);
         }
     }

@@ -290,8 +290,30 @@ impl Pieces {
     /// The rest of the line. A document that has such a line in it is none.
     fn find_line(&mut self) -> Result<Found> {
         self.containers.clear();
-        let length = self.line_end(0)?;
+        let mut length = self.line_end(0)?;
+        if let Some(end) = self.end_of_printed_object(length)? {
+            length = self.line_end(end)?;
+        }
         Ok(Found { kind: Kind::Line, length: length.max(1), marks: 0 })
+    }
+
+    /// The end of an object that begins at the end of a line and is printed
+    /// over those that follow.
+    fn end_of_printed_object(&mut self, line_end: usize) -> Result<Option<usize>> {
+        let line = self.rest()[..line_end].trim_ascii_end();
+        let (start, mut scan) = (line.len().saturating_sub(1), Scan::new(false));
+        if !line.ends_with(b"{") {
+            return Ok(None);
+        }
+        loop {
+            let step = scan.advance(&self.rest()[start..]);
+            let is_long = self.rest().len() > start + MAX_LINE_BYTES;
+            match step {
+                Step::End(length) => return Ok(Some(start + length)),
+                Step::More if !is_long && self.fill()? => {}
+                _ => return Ok(None),
+            }
+        }
     }
 
     /// The end of the line that the offset stands in.
@@ -341,6 +363,13 @@ impl Pieces {
         let bytes = self.buffer[start..self.at].trim_ascii();
         Piece { kind: found.kind, bytes, line, marks: found.marks, container }
     }
+}
+
+/// The marks of the members of a text that is one object; `None` where it is none.
+pub fn marks_of_object(text: &str) -> Option<u32> {
+    let mut scan = Scan::new(false);
+    let is_object = text.starts_with('{') && scan.advance(text.as_bytes()) == Step::End(text.len());
+    is_object.then_some(scan.marks)
 }
 
 /// The first object in a line that does not begin with it: what stands
@@ -404,6 +433,7 @@ mod tests {
             (format!("{{\n \"events\": [\n{A}\n],\n \"searchedLogStreams\": []\n}}\n{B}"), vec![A, B]),
             ("[]{}".to_owned(), vec!["{}"]),
             ("{\"events\":[]}".to_owned(), vec![]),
+            (format!("x\t{pretty}\t1\n{A}"), vec![&format!("x\t{pretty}\t1"), A]),
             ("[[1,\"a\"],[2,\"b\"]]".to_owned(), vec!["[1,\"a\"]", "[2,\"b\"]"]),
             ("\"a\\\"{\"\n\"b\"\n".to_owned(), vec!["\"a\\\"{\"", "\"b\""]),
         ] {

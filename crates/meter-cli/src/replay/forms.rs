@@ -1,6 +1,8 @@
 //! The forms in which people have access logs: what a piece of a file is, and
 //! the events in it. A form is told by the names of an object's members.
 
+use std::io::Cursor;
+
 use access_log::decode_base64;
 use metering_aws::given_up::GivenUpBatch;
 use serde_json::Value;
@@ -8,7 +10,7 @@ use serde_json::Value;
 use super::insights;
 use super::packing::{Event, Packer};
 use super::prefix::{self, Line};
-use crate::input::pieces::{self, Kind, Piece, STATUS};
+use crate::input::pieces::{self, Kind, Piece, Pieces, STATUS};
 
 /// The most bytes that a stream record has, with room for larger streams.
 /// Source: Kinesis Developer Guide, "Quotas and limits": 10 MiB at most.
@@ -78,7 +80,7 @@ pub fn read(piece: &Piece<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
             Err(_) => message(piece.bytes, line, sink),
         },
         Kind::Text => match serde_json::from_slice::<String>(piece.bytes) {
-            Ok(text) => text_line(text.trim(), line, sink),
+            Ok(text) => string(text.trim(), line, sink),
             Err(_) => message(piece.bytes, line, sink),
         },
         Kind::Line => text_line(&String::from_utf8_lossy(piece.bytes), line, sink),
@@ -105,10 +107,24 @@ fn message(bytes: &[u8], line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     sink.event(Event { message: &String::from_utf8_lossy(bytes), ..Event::default() }, line)
 }
 
+/// A text within JSON: a line of the log, or a document such as the payload of an invocation record.
+fn string(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    match pieces::marks_of_object(text) {
+        Some(marks) if marks != 0 && marks & STATUS == 0 => {
+            let mut pieces = Pieces::new(Box::new(Cursor::new(text.as_bytes().to_vec())));
+            while let Some(piece) = pieces.next_piece()? {
+                object(&Piece { line, ..piece }, sink)?;
+            }
+            Ok(())
+        }
+        _ => text_line(text, line, sink),
+    }
+}
+
 /// A line that is no JSON, or the text of an event.
 fn text_line(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let message = match prefix::look_at(text) {
-        Line::PrefixAlone => return Ok(()),
+        Line::Beside => return Ok(()),
         Line::Message(message) => message,
         Line::Other => text,
     };

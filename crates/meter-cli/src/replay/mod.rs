@@ -78,7 +78,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let unread = report.unread();
     if unread > 0 {
-        bail!("{unread} of the files could not be read as access logs; see above why");
+        bail!("{} could not be read to the end as access logs; see above why", report::count(unread, "file"));
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ async fn replay(stack: &LocalStack, sources: Sources, retention_days: u32) -> an
     let progress = ProgressBar::new(bytes).with_style(ProgressStyle::with_template(
         "{bar:40} {bytes}/{total_bytes}  {msg}  {elapsed} (about {eta} left)",
     )?);
-    let files = send_files(stack, &sources, &progress).await?;
+    let files = send_files(stack, &sources, retention_days, &progress).await?;
     progress.set_message("counting");
     stack.settled().await?;
     progress.finish_and_clear();
@@ -131,12 +131,13 @@ async fn replay(stack: &LocalStack, sources: Sources, retention_days: u32) -> an
 async fn send_files(
     stack: &LocalStack,
     sources: &Sources,
+    retention_days: u32,
     progress: &ProgressBar,
 ) -> anyhow::Result<Vec<FileReport>> {
     let (sender, mut requests) = mpsc::channel(REQUESTS_AHEAD);
     let (found, progress) = (sources.found.clone(), progress.clone());
     let reader = std::thread::spawn(move || {
-        read_files(&found, &progress, |records| Ok(sender.blocking_send(records)?))
+        read_files(&found, retention_days, &progress, |records| Ok(sender.blocking_send(records)?))
     });
     while let Some(records) = requests.recv().await {
         send::put(stack, records).await?;

@@ -1,6 +1,7 @@
 //! Puts the events of a file into stream records.
 
 use access_log::{Decoder, Form, Limits, Origin};
+use metering_core::usage_record::PlausibleTimes;
 use twox_hash::XxHash3_128;
 
 use super::tally::Tally;
@@ -41,11 +42,12 @@ pub struct Packer<T> {
     text: Vec<u8>,
     lines: Vec<u64>,
     now_ms: i64,
+    times: PlausibleTimes,
 }
 
 impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
-    /// Packs the events of a file and gives its records to `take`.
-    pub fn new(now_ms: i64, take: T) -> Self {
+    /// Packs the events of a file, which is read now, and gives its records to `take`.
+    pub fn new(now_ms: i64, retention_days: u32, take: T) -> Self {
         Self {
             take,
             tally: Tally::default(),
@@ -54,6 +56,7 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
             text: Vec::new(),
             lines: Vec::new(),
             now_ms,
+            times: PlausibleTimes::for_arrival(now_ms, retention_days),
         }
     }
 
@@ -98,8 +101,8 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
     pub fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()> {
         self.flush()?;
         let origin = Origin { record_name: "", arrived_at_ms: self.now_ms };
-        let mut judged = Tally::default();
-        match self.decoder.decode(&data, origin, |event| judged.judge(&event, line)) {
+        let (times, mut judged) = (self.times, Tally::default());
+        match self.decoder.decode(&data, origin, |event| judged.judge(&event, line, times)) {
             Ok(decoded) if decoded.form == Form::ControlMessage => Ok(()),
             Ok(decoded) if decoded.form == Form::LogEvents => {
                 let events: Vec<u32> = (0..decoded.event_count).collect();
@@ -145,11 +148,11 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
         record.extend_from_slice(br#""logStream":"replay","subscriptionFilters":[],"logEvents":["#);
         record.append(&mut self.text);
         record.extend_from_slice(b"]}");
-        let (tally, lines) = (&mut self.tally, std::mem::take(&mut self.lines));
+        let (tally, lines, times) = (&mut self.tally, std::mem::take(&mut self.lines), self.times);
         let origin = Origin { record_name: "", arrived_at_ms: self.now_ms };
         self.decoder.decode(&record, origin, |event| {
             let line = usize::try_from(event.index).ok().and_then(|index| lines.get(index));
-            tally.judge(&event, line.copied().unwrap_or_default());
+            tally.judge(&event, line.copied().unwrap_or_default(), times);
         })?;
         (self.take)(gzipped_if_large(record))
     }

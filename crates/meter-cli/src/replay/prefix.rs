@@ -12,8 +12,9 @@ use crate::input::pieces::split_object;
 pub enum Line<'a> {
     /// A call behind a known prefix.
     Message(&'a str),
-    /// A known prefix whose object stands on the lines that follow: the form `json` of `aws logs tail`.
-    PrefixAlone,
+    /// Nothing of a call: a known prefix whose object stands on the lines that follow, which is the
+    /// format `json` of `aws logs tail`, or what the AWS CLI writes beside the rows of a list.
+    Beside,
     /// Something else.
     Other,
 }
@@ -48,8 +49,7 @@ const ROWS: [&[Word]; 2] = [&[Events, Name, Time, Name], &[Events, Time]];
 /// Looks at a line that is no JSON.
 pub fn look_at(line: &str) -> Line<'_> {
     let Some((before, object, behind)) = split_object(line) else {
-        let words: Vec<Word> = line.split_whitespace().take(5).map(word).collect();
-        return if words == [Time, Name] || words == [Time] { Line::PrefixAlone } else { Line::Other };
+        return if is_beside(line) { Line::Beside } else { Line::Other };
     };
     let words: Vec<Word> = before.split_whitespace().take(5).map(word).collect();
     let is_row = ROWS.contains(&words.as_slice());
@@ -57,6 +57,15 @@ pub fn look_at(line: &str) -> Line<'_> {
     let behind = behind.trim();
     let ends_well = behind.is_empty() || word(behind) == Time && (words.is_empty() || is_row);
     if (words.is_empty() || is_prefix) && ends_well { Line::Message(object) } else { Line::Other }
+}
+
+/// Whether a line without an object is a prefix alone, the streams that
+/// `filter-log-events` has searched, or the tokens of `get-log-events`.
+fn is_beside(line: &str) -> bool {
+    let words: Vec<Word> = line.split_whitespace().take(5).map(word).collect();
+    let is_tokens =
+        || line.split_once('\t').is_some_and(|(back, on)| back.starts_with("b/") && on.starts_with("f/"));
+    words == [Time, Name] || words == [Time] || line.starts_with("SEARCHEDLOGSTREAMS\t") || is_tokens()
 }
 
 /// Whether the words before an object end with white space and are not those
@@ -124,8 +133,13 @@ mod tests {
         ] {
             assert_eq!(look_at(&other), Line::Other, "{other}");
         }
-        for alone in ["2022-10-05T08:32:51+00:00 f525e7be", "2022-10-05T08:32:51"] {
-            assert_eq!(look_at(alone), Line::PrefixAlone);
+        for beside in [
+            "2022-10-05T08:32:51+00:00 f525e7be",
+            "2022-10-05T08:32:51",
+            "SEARCHEDLOGSTREAMS\tTrue\ts1",
+            "b/3456\tf/3457",
+        ] {
+            assert_eq!(look_at(beside), Line::Beside);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Reads files, one after the other, and tells what each was found to hold.
 
-use std::io::Read;
-
 use indicatif::ProgressBar;
 use lambda_support::clock::now_ms;
 use serde::Serialize;
@@ -9,7 +7,7 @@ use serde::Serialize;
 use super::packing::Packer;
 use super::tally::Tally;
 use super::{foreign, forms, table};
-use crate::input::open::{Source, text};
+use crate::input::open::{Source, text, with_head};
 use crate::input::pieces::{MAX_LINE_BYTES, Pieces};
 
 /// Limits of one request, well inside those of `PutRecords`.
@@ -60,6 +58,7 @@ struct Request {
 /// When `send` fails; what is wrong with a file is in its report.
 pub fn read_files(
     sources: &[Source],
+    retention_days: u32,
     progress: &ProgressBar,
     mut send: impl FnMut(Vec<Vec<u8>>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<FileReport>> {
@@ -77,7 +76,7 @@ pub fn read_files(
             }
             Ok(())
         };
-        let mut packer = Packer::new(now_ms(), take);
+        let mut packer = Packer::new(now_ms(), retention_days, take);
         let result = read_file(source, progress, &mut packer);
         let tally = std::mem::take(&mut packer.tally);
         drop(packer);
@@ -96,17 +95,12 @@ fn read_file<T: FnMut(Vec<u8>) -> anyhow::Result<()>>(
     progress: &ProgressBar,
     packer: &mut Packer<T>,
 ) -> anyhow::Result<bool> {
-    let mut text = text(progress.wrap_read(source.open()?))?;
-    let mut head = Vec::new();
-    (&mut text).take(MAX_LINE_BYTES as u64).read_to_end(&mut head)?;
+    let (head, whole) = with_head(text(progress.wrap_read(source.open()?)), MAX_LINE_BYTES);
     if let Some(words) = foreign::binary(&head[..head.len().min(HEAD_BYTES)]) {
         packer.tally.set_aside(1, words);
         return Ok(false);
     }
-    let separator = table::separator(&head);
-    let whole: Box<dyn std::io::BufRead> =
-        Box::new(std::io::BufReader::with_capacity(256 << 10, std::io::Cursor::new(head).chain(text)));
-    if let Some(separator) = separator {
+    if let Some(separator) = table::separator(&head) {
         let read = table::read(whole, separator, packer);
         packer.flush()?;
         return read.map(|()| false);
@@ -162,8 +156,7 @@ fn what_it_is(tally: &Tally) -> String {
 /// What of a file with calls is none.
 fn what_is_left(tally: &Tally) -> String {
     let mut parts = Vec::new();
-    let first = tally.examples.values().min_by_key(|problem| problem.line);
-    if let Some(problem) = first {
+    if let Some(problem) = &tally.first_unreadable {
         let lines = super::report::count(tally.unreadable, "line");
         parts.push(format!("{lines} cannot be read; line {}: {}", problem.line, problem.text));
     }

@@ -60,7 +60,7 @@ const RECEIVING: Receiving = Receiving { wait_s: 0, visibility_timeout_s: 300 };
 const SKIPS: [(&str, &str, &str); 3] = [
     ("SkippedNotSuccessful", "not_successful", "calls with a status other than 2xx"),
     ("SkippedNoApiKey", "no_api_key_id", "calls without a key id"),
-    ("DuplicateCalls", "counted_before", "calls that were counted before"),
+    ("DuplicateCalls", "seen_before", "lines that were there before"),
 ];
 
 impl Report {
@@ -97,8 +97,9 @@ impl Report {
     }
 
     /// How many files could not be read as access logs.
-    pub fn unread(&self) -> usize {
-        self.files.iter().filter(|file| matches!(file.status, Status::Failed | Status::NotRecognised)).count()
+    pub fn unread(&self) -> u64 {
+        let is_unread = |file: &&File| matches!(file.status, Status::Failed | Status::NotRecognised);
+        self.files.iter().filter(is_unread).count() as u64
     }
 
     /// Prints for a person.

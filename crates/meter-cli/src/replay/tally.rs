@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use access_log::{DecodeError, ReadEvent};
+use metering_core::usage_record::PlausibleTimes;
 
 /// How much of an event is kept to tell what a file is, in bytes.
 const SAMPLE_BYTES: usize = 2_048;
@@ -30,7 +31,9 @@ pub struct Tally {
     pub unreadable: u64,
     /// Values that are nothing of a log, and are not sent.
     pub set_aside: u64,
-    /// By reason, the first that cannot be read.
+    /// The first that cannot be read.
+    pub first_unreadable: Option<Problem>,
+    /// By reason, the first that cannot be counted.
     pub examples: BTreeMap<&'static str, Problem>,
     /// The first value that was set aside.
     pub first_set_aside: Option<Problem>,
@@ -44,10 +47,16 @@ impl Tally {
         self.calls + self.unreadable + self.set_aside == 0
     }
 
-    /// Looks at an event that was read.
-    pub fn judge(&mut self, event: &ReadEvent<'_>, line: u64) {
+    /// Looks at an event that was read. A call whose time alone is in doubt is a call.
+    pub fn judge(&mut self, event: &ReadEvent<'_>, line: u64, times: PlausibleTimes) {
         match &event.call {
-            Ok(_) => self.calls += 1,
+            Ok(call) => {
+                self.calls += 1;
+                if let Err(error) = call.assess(times) {
+                    let problem = || Problem { line, text: with_causes(&error) };
+                    self.examples.entry(error.reason()).or_insert_with(problem);
+                }
+            }
             Err(error) => self.problem(error.reason(), line, || with_causes(error)),
         }
     }
@@ -66,7 +75,8 @@ impl Tally {
 
     fn problem(&mut self, reason: &'static str, line: u64, text: impl FnOnce() -> String) {
         self.unreadable += 1;
-        self.examples.entry(reason).or_insert_with(|| Problem { line, text: text() });
+        let example = self.examples.entry(reason).or_insert_with(|| Problem { line, text: text() });
+        self.first_unreadable.get_or_insert_with(|| example.clone());
     }
 
     /// Notes a value that is nothing of a log.
@@ -84,6 +94,7 @@ impl Tally {
     pub fn add(&mut self, other: Self) {
         self.calls += other.calls;
         self.unreadable += other.unreadable;
+        self.first_unreadable = self.first_unreadable.take().or(other.first_unreadable);
         for (reason, problem) in other.examples {
             self.examples.entry(reason).or_insert(problem);
         }
