@@ -2,15 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
-use std::io::Write;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use end_to_end::binaries;
 use end_to_end::meter::{Local, meter, stdout};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 /// The consumers whose environment names this AWS endpoint.
@@ -98,7 +93,7 @@ fn an_error_says_what_is_wrong_and_what_to_do() {
         &["usage", "key-1", "--from", "2026-02-02", "--to", "2026-02-01"],
         "--from 2026-02-02 is after --to 2026-02-01",
     );
-    refused(&["replay", "/no/such/file"], "/no/such/file is no file");
+    refused(&["replay", "/no/such/file"], "/no/such/file is not there");
     refused(&["local", "--data", data, "--binaries", "/no/such/folder"], "scripts/build-local.sh");
     let _local = Local::start(folder.path());
     let binaries = binaries();
@@ -111,92 +106,6 @@ fn an_error_says_what_is_wrong_and_what_to_do() {
 fn line(key: &str, status: &str) -> String {
     json!({"apiKeyId": key, "status": status, "requestTimeEpoch": "1795509270000", "stage": "prod"})
         .to_string()
-}
-
-fn gzip(data: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(data).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// The same calls in every form: 300 of key a, 2 of key b, one 404, one
-/// without a key and one that is broken.
-fn forms() -> Vec<(&'static str, Vec<u8>)> {
-    let mut lines = vec![line("a", "200"); 300];
-    lines.extend([line("b", "204"), line("b", "299"), line("b", "404"), line("-", "200"), line("b", "2xx")]);
-    let json_lines = lines.join("\n").into_bytes();
-    let export: Vec<String> = lines.iter().map(|line| format!("2026-11-24T08:34:30.123Z {line}")).collect();
-    let events: Vec<Value> = lines
-        .iter()
-        .enumerate()
-        .map(|(number, line)| json!({"id": number.to_string(), "timestamp": 1, "message": line}))
-        .collect();
-    let envelope =
-        json!({"messageType": "DATA_MESSAGE", "logGroup": "g", "logStream": "s", "logEvents": events});
-    let record = gzip(envelope.to_string().as_bytes());
-    let kinesis =
-        json!({"Records": [{"kinesis": {"data": STANDARD.encode(&record), "sequenceNumber": "1"}}]});
-    vec![
-        ("calls.jsonl", json_lines.clone()),
-        ("calls.jsonl.gz", gzip(&json_lines)),
-        ("two-members.gz", [gzip(&json_lines[..1_000]), gzip(&json_lines[1_000..])].concat()),
-        ("export.gz", gzip(export.join("\n").as_bytes())),
-        (
-            "filter-log-events.json",
-            serde_json::to_vec_pretty(&json!({"events": events, "searchedLogStreams": []})).unwrap(),
-        ),
-        ("envelope.json", envelope.to_string().into_bytes()),
-        ("record.gz", record.clone()),
-        (
-            "lambda-logs-event.json",
-            json!({"awslogs": {"data": STANDARD.encode(&record)}}).to_string().into_bytes(),
-        ),
-        ("kinesis-event.json", serde_json::to_vec_pretty(&kinesis).unwrap()),
-    ]
-}
-
-#[test]
-fn a_replay_counts_the_same_calls_in_every_form_people_have() {
-    let folder = tempfile::tempdir().unwrap();
-    let binaries = binaries();
-    for (name, content) in forms() {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        let output =
-            meter(&["replay", file.to_str().unwrap(), "--json", "--binaries", binaries.to_str().unwrap()]);
-        let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
-        assert_eq!(
-            report["usage"],
-            json!([{"apiKeyId": "a", "calls": 300}, {"apiKeyId": "b", "calls": 2}]),
-            "{name}"
-        );
-        assert_eq!(
-            report["skipped"],
-            json!({"calls with a status other than 2xx": 1, "calls without a key id": 1}),
-            "{name}"
-        );
-        assert_eq!(report["quarantined"]["bad-status"]["records"], 1, "{name}");
-    }
-}
-
-#[test]
-fn a_file_that_is_replayed_into_the_same_folder_again_counts_nothing_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let binaries = binaries();
-    let (data, file) = (folder.path().join("data"), folder.path().join("calls.jsonl"));
-    std::fs::write(&file, vec![line("a", "200"); 450].join("\n")).unwrap();
-    for _ in 0..2 {
-        let arguments = [
-            "replay",
-            file.to_str().unwrap(),
-            "--data",
-            data.to_str().unwrap(),
-            "--binaries",
-            binaries.to_str().unwrap(),
-        ];
-        let text = stdout(&meter(&arguments));
-        assert!(text.contains("total                     450"), "{text}");
-    }
 }
 
 #[test]

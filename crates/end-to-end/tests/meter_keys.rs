@@ -124,10 +124,10 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
     let progress = folder.path().join("keys.jsonl.progress");
     std::fs::write(&progress, json!({"sha256": sha256, "rows": 200}).to_string()).unwrap();
     let outcome = operator.json(&["import", path]);
-    assert_eq!(outcome, json!({"created": 250, "alreadyThere": 0, "rejected": 0}));
+    assert_eq!(outcome, json!({"made": 250, "updated": 0, "unchanged": 0, "rejected": 0}));
     assert!(!progress.exists());
     let outcome = operator.json(&["import", path]);
-    assert_eq!(outcome, json!({"created": 200, "alreadyThere": 250, "rejected": 0}));
+    assert_eq!(outcome, json!({"made": 200, "updated": 0, "unchanged": 250, "rejected": 0}));
     assert_eq!(operator.local.call("/status/200", Some("opaque-449")), 200);
 
     let csv = folder.path().join("more.csv");
@@ -144,12 +144,11 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
     let (printed, errors) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(
-        !output.status.success()
-            && printed.contains("1 keys were made, 0 were there already, 2 rows were rejected"),
+        !output.status.success() && printed.contains("Keys: 1 made, 0 updated, 0 unchanged, 2 rejected."),
         "{printed}"
     );
     assert!(errors.contains("line 3: sha256 is not 64 hexadecimal digits"), "{errors}");
-    assert!(errors.contains("line 4: the id key-1 or its secret is already in use"), "{errors}");
+    assert!(errors.contains("line 4: the key key-1 has another secret"), "{errors}");
     let response = operator.local.response("/status/200", Some("hashed-elsewhere"));
     assert!(response.contains("x-ratelimit-limit: 7\r\n"), "{response}");
     assert_eq!(operator.json(&["show", "old-1"])["monthlyLimit"], 7);

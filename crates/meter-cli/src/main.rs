@@ -2,6 +2,7 @@
 
 mod cost;
 mod given_up;
+mod input;
 mod keys;
 mod local;
 mod local_faults;

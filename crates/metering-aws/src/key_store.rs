@@ -1,6 +1,7 @@
 //! Makes, changes and deletes keys.
 //!
-//! How a change is made so that no instance can miss it: [`crate::key_change`].
+//! How a change is made so that no instance can miss it: [`crate::key_change`];
+//! how keys are imported: [`crate::key_import`].
 
 use std::time::Duration;
 
@@ -80,15 +81,6 @@ pub enum KeyStoreError {
     Port(#[from] PortError),
 }
 
-/// What became of an imported key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Imported {
-    /// It is new.
-    Created,
-    /// The same key was there already.
-    AlreadyThere,
-}
-
 pub(crate) enum Failure {
     /// The log or the key was changed meanwhile.
     Again,
@@ -141,25 +133,6 @@ impl KeyStore {
     async fn is_made(&self, key: &KeyRecord, digest: &KeyDigest) -> Result<bool, PortError> {
         let made = self.keys.find_consistently(digest).await?;
         Ok(made.is_some_and(|made| made.key_id == key.key_id))
-    }
-
-    /// Makes a key, unless the same one is there: so an import can be repeated.
-    ///
-    /// # Errors
-    /// When the id or the secret belongs to another key, or the table cannot be written.
-    pub async fn import(&self, key: &KeyRecord) -> Result<Imported, KeyStoreError> {
-        match self.create(key).await {
-            Ok(()) => Ok(Imported::Created),
-            Err(KeyStoreError::Taken { key_id }) => {
-                let digest = key.digest.unwrap_or_else(|| KeyDigest::of_bytes(b""));
-                let owner = self.keys.find_consistently(&digest).await?;
-                if owner.is_some_and(|owner| owner.key_id == key_id) {
-                    return Ok(Imported::AlreadyThere);
-                }
-                Err(KeyStoreError::Taken { key_id })
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Reads a key, also one that was deleted.

@@ -9,6 +9,7 @@ mod error;
 pub mod given_up;
 pub mod invalidation_log;
 pub mod key_change;
+pub mod key_import;
 mod key_items;
 pub mod key_store;
 pub mod key_table;

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use metering_aws::key_change::LogStanding;
-use metering_aws::key_store::{Imported, KeyStoreError};
+use metering_aws::key_import::{DescribedKey, ImportError, Imported};
+use metering_aws::key_store::KeyStoreError;
 use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, KeyStore, tables};
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::authorization::{Denial, admits};
@@ -55,11 +56,58 @@ async fn a_key_and_its_pointer_are_there_together_or_not_at_all() {
     assert!(matches!(store.get("b").await, Err(KeyStoreError::NoSuchKey { .. })));
     assert!(matches!(store.create(&key("a", "another")).await, Err(KeyStoreError::Taken { .. })));
     assert_eq!(table.find_consistently(&digest("another")).await.unwrap(), None);
-    assert_eq!(store.import(&key("a", "secret")).await.unwrap(), Imported::AlreadyThere);
-    assert!(matches!(store.import(&key("a", "another")).await, Err(KeyStoreError::Taken { .. })));
     assert_eq!(store.list().await.unwrap(), [key("a", "secret")]);
     let stored = format!("{:?}", client.scan().table_name(KEYS).send().await.unwrap().items);
     assert!(!stored.contains("secret"), "{stored}");
+}
+
+/// A key that a file describes by its secret and limit, and perhaps by its id.
+fn described(id: Option<&str>, secret: Option<&str>, limit: u64) -> DescribedKey<impl Fn(&mut KeyRecord)> {
+    DescribedKey {
+        key_id: id.unwrap_or("derived").to_owned(),
+        is_id_given: id.is_some(),
+        digest: secret.map(digest),
+        describe: move |key: &mut KeyRecord| key.monthly_limit = Some(limit),
+    }
+}
+
+#[tokio::test]
+async fn an_imported_key_becomes_what_its_file_says_or_it_is_said_why_not() {
+    let client = embedded().await;
+    let (store, log) =
+        (KeyStore::new(client.clone(), KEYS, LOG), DynamoInvalidationLog::new(client.clone(), LOG));
+    let import = async |id, secret, limit| {
+        store.import(&described(id, secret, limit), 5).await.map_err(|error| error.to_string())
+    };
+    assert_eq!(import(Some("a"), Some("s1"), 10).await, Ok(Imported::Made));
+    assert_eq!(import(Some("a"), Some("s1"), 10).await, Ok(Imported::Unchanged));
+    // A key is known by its secret, and by its id where there is no secret.
+    for (id, secret, limit) in [(Some("a"), Some("s1"), 11), (None, Some("s1"), 12), (Some("a"), None, 13)] {
+        assert_eq!(import(id, secret, limit).await, Ok(Imported::Differs), "{id:?} {secret:?}");
+        let key = store.update_imported(&described(id, secret, limit), 5).await.unwrap();
+        assert_eq!((key.monthly_limit, key.version, &*key.key_id), (Some(limit), limit - 10, "a"));
+        assert_eq!(store.get("a").await.unwrap(), key);
+        assert_eq!(log.read_after(Some(key.version - 1)).await.unwrap().entries[0].key_id, "a");
+    }
+    assert_eq!(import(Some("a"), None, 13).await, Ok(Imported::Unchanged));
+    let refused = async |id, secret, words: &str| {
+        let problem = import(id, secret, 99).await.unwrap_err();
+        assert!(problem.contains(words), "{problem}");
+    };
+    refused(Some("b"), Some("s1"), "its secret belongs to the key a").await;
+    refused(Some("a"), Some("s2"), "the key a has another secret").await;
+    refused(Some("b"), None, "there is no key b").await;
+    store.rotate("a", digest("s3"), 1_000, false, 6).await.unwrap();
+    refused(None, Some("s1"), "was replaced when the key a was rotated").await;
+    store.delete("a", 7).await.unwrap();
+    for (id, secret) in
+        [(Some("a"), Some("s3")), (None, Some("s3")), (Some("a"), Some("s4")), (Some("a"), None)]
+    {
+        refused(id, secret, "the key a was deleted").await;
+    }
+    let broken = KeyStore::new(client, "no-such-table", LOG);
+    let error = broken.import(&described(None, Some("s1"), 1), 5).await.unwrap_err();
+    assert!(matches!(error, ImportError::Store(_)), "{error}");
 }
 
 #[tokio::test]

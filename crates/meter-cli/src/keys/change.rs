@@ -108,8 +108,7 @@ pub async fn delete(arguments: DeleteArguments) -> anyhow::Result<()> {
     report(&target, &changed, "deleted", None, arguments.output.json).await
 }
 
-/// Tells the instances by message, and the person what holds from when on. The
-/// message only makes it sooner: the log has the change already.
+/// Tells the instances by message, and the person what holds from when on.
 async fn report(
     target: &Target,
     key: &KeyRecord,
@@ -119,17 +118,7 @@ async fn report(
 ) -> anyhow::Result<()> {
     let returned_ms = now_ms();
     let everywhere_ms = returned_ms.saturating_add_unsigned(target.sync_interval_ms);
-    let message = InvalidationMessage {
-        api_key_id: key.key_id.clone(),
-        sequence: key.version,
-        change: change.to_owned(),
-        changed_at_ms: returned_ms,
-    };
-    let topic = target.invalidations_topic().await;
-    let published = match topic {
-        Ok(topic) => topic.publish_patiently("API key changed", &message.to_json()).await.map_err(Into::into),
-        Err(error) => Err(error),
-    };
+    let published = publish(target, key, change, returned_ms).await;
     if let Err(error) = &published {
         tracing::warn!(
             "nobody could be told by message ({error:#}); the change holds all the same, by the invalidation log"
@@ -159,4 +148,25 @@ async fn report(
         }
     }
     Ok(())
+}
+
+/// Tells the instances of a change by message. The message only makes it
+/// sooner: the log has the change already.
+///
+/// # Errors
+/// When the message cannot be published.
+pub async fn publish(
+    target: &Target,
+    key: &KeyRecord,
+    change: &str,
+    changed_at_ms: i64,
+) -> anyhow::Result<()> {
+    let message = InvalidationMessage {
+        api_key_id: key.key_id.clone(),
+        sequence: key.version,
+        change: change.to_owned(),
+        changed_at_ms,
+    };
+    let topic = target.invalidations_topic().await?;
+    Ok(topic.publish_patiently("API key changed", &message.to_json()).await?)
 }

@@ -2,12 +2,10 @@
 
 use std::io::Write;
 
-use lambda_support::clock::now_ms;
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use serde_json::{Value, json};
 
 use super::duration::time_text;
-use super::fields::state;
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter keys export`.
@@ -17,12 +15,12 @@ pub struct Arguments {
     target: TargetArguments,
 }
 
-/// Prints the active keys as JSON lines, with the hashes of their secrets. A
-/// secret that was replaced and is still valid is not among them.
+/// Prints the keys that were not deleted as JSON lines, with the hashes of
+/// their secrets. A secret that was replaced and is still valid is not among them.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let keys = Target::find(&arguments.target).await?.key_store().list().await?;
     let mut output = std::io::stdout().lock();
-    for key in keys.iter().filter(|key| state(key, now_ms()) == "active") {
+    for key in keys.iter().filter(|key| key.deleted_at_ms.is_none()) {
         if let Some(digest) = &key.digest {
             writeln!(output, "{}", row(key, digest))?;
         }

@@ -1,40 +1,43 @@
 //! `meter replay`: access logs through the whole pipeline.
 
-mod input;
+mod foreign;
+mod forms;
+mod insights;
+mod packing;
+mod prefix;
+mod reading;
 mod report;
+mod send;
+mod table;
+mod tally;
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use indicatif::{ProgressBar, ProgressStyle};
-use local_stack::stack::{LocalOptions, LocalStack, STREAM};
-use md5::{Digest, Md5};
+use local_stack::stack::{LocalOptions, LocalStack, built_binaries};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
-use self::input::RecordReader;
-use local_stack::stack::built_binaries;
+use self::reading::{FileReport, read_files};
+use self::report::Report;
+use crate::input::open::Sources;
 
-/// Limits of one request, well inside those of `PutRecords`.
-const RECORDS_PER_REQUEST: usize = 100;
-const BYTES_PER_REQUEST: usize = 4 << 20;
-/// The code of a record that its shard does not take now. Source: Kinesis API Reference, `PutRecords`.
-const THROTTLED: &str = "ProvisionedThroughputExceededException";
-/// How long such records wait.
-const THROTTLE_DELAY: Duration = Duration::from_millis(100);
+/// Requests that are read ahead of those that the stream has taken.
+const REQUESTS_AHEAD: usize = 2;
+/// The exit status of a command that a signal has stopped, as shells give it for Ctrl-C.
+const STOPPED: i32 = 130;
 
 /// Arguments of `meter replay`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Access logs: JSON lines, CloudWatch Logs exports, `aws logs filter-log-events` output,
-    /// subscription records, saved Kinesis events or batches that Lambda gave up, each plain or gzipped
+    /// Access logs, whatever they come in: files, folders with all below them, or - for standard
+    /// input. JSON lines, printed or packed JSON, exports and answers of CloudWatch Logs and its
+    /// Insights, subscription records, files of Firehose, saved events and batches that Lambda gave up
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Add the usage to this data folder, whose stack must not run, instead of a folder that is
-    /// deleted afterwards. A file that was replayed there before counts nothing again
+    /// deleted afterwards. A call that was replayed there before counts nothing again
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// The oldest calls that are counted, in days
@@ -50,84 +53,94 @@ pub struct Arguments {
 
 /// Replays the files and prints what became of them.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    for file in &arguments.files {
-        if !file.is_file() {
-            bail!("{} is no file", file.display());
-        }
-    }
+    let sources = Sources::find(&arguments.files)?;
     let temporary = tempfile::tempdir().context("no temporary folder can be made")?;
     let folder = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let binaries = arguments.binaries.map_or_else(built_binaries, Ok)?;
+    let options = options(folder, &arguments)?;
+    let stopped = stopped()?;
+    tokio::pin!(stopped);
+    let stack = tokio::select! {
+        stack = LocalStack::start(options) => stack?,
+        () = &mut stopped => end(temporary),
+    };
+    let report = tokio::select! {
+        report = replay(&stack, sources, arguments.retention_days) => Some(report),
+        () = &mut stopped => None,
+    };
+    stack.shut_down().await;
+    let Some(report) = report else { end(temporary) };
+    drop(temporary);
+    let report = report?;
+    if arguments.json {
+        report.print_json()?
+    } else {
+        report.print()?
+    }
+    let unread = report.unread();
+    if unread > 0 {
+        bail!("{} could not be read to the end as access logs; see above why", report::count(unread, "file"));
+    }
+    Ok(())
+}
+
+fn options(folder: PathBuf, arguments: &Arguments) -> anyhow::Result<LocalOptions> {
+    let binaries = arguments.binaries.clone().map_or_else(built_binaries, Ok)?;
     let mut options = LocalOptions::new(folder, binaries);
     // The oldest call that is counted is one that both ledger and claims keep.
     for variable in ["USAGE_RETENTION_DAYS", "CLAIM_RETENTION_DAYS"] {
         options.consumer_environment.push((variable.to_owned(), arguments.retention_days.to_string()));
     }
-    let stack = LocalStack::start(options).await?;
-    let total_bytes =
-        arguments.files.iter().map(|file| Ok(file.metadata()?.len())).sum::<std::io::Result<u64>>()?;
-    let progress = ProgressBar::new(total_bytes).with_style(ProgressStyle::with_template(
+    Ok(options)
+}
+
+/// Returns when a signal tells the command to stop.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
+}
+
+/// Ends the command, which a signal has stopped, and leaves nothing behind.
+fn end(temporary: tempfile::TempDir) -> ! {
+    drop(temporary);
+    eprintln!("Stopped.");
+    // A thread may still wait for a pipe that nobody writes to.
+    std::process::exit(STOPPED)
+}
+
+async fn replay(stack: &LocalStack, sources: Sources, retention_days: u32) -> anyhow::Result<Report> {
+    let bytes = sources.found.iter().map(crate::input::open::Source::size).sum();
+    let progress = ProgressBar::new(bytes).with_style(ProgressStyle::with_template(
         "{bar:40} {bytes}/{total_bytes}  {msg}  {elapsed} (about {eta} left)",
     )?);
-    for file in &arguments.files {
-        progress.set_message(file.display().to_string());
-        send_file(&stack, file, &progress).await.with_context(|| format!("replaying {}", file.display()))?;
-    }
+    let files = send_files(stack, &sources, retention_days, &progress).await?;
     progress.set_message("counting");
     stack.settled().await?;
     progress.finish_and_clear();
-    let report = report::Report::read(&stack).await?;
-    stack.shut_down().await;
-    if arguments.json { report.print_json() } else { report.print() }
+    Report::read(stack, files, sources.left_out, retention_days).await
 }
 
-async fn send_file(stack: &LocalStack, path: &Path, progress: &ProgressBar) -> anyhow::Result<()> {
-    let identity = content_hash(path)?;
-    let file = progress.wrap_read(File::open(path)?);
-    let mut records = RecordReader::open(BufReader::new(file), &identity)?;
-    let (mut request, mut bytes) = (Vec::new(), 0);
-    while let Some(record) = records.next_record()? {
-        if request.len() == RECORDS_PER_REQUEST || bytes + record.len() > BYTES_PER_REQUEST {
-            put(stack, std::mem::take(&mut request)).await?;
-            bytes = 0;
-        }
-        bytes += record.len();
-        request.push(record);
+/// Reads on a thread of its own, which may wait for a pipe, and sends meanwhile.
+async fn send_files(
+    stack: &LocalStack,
+    sources: &Sources,
+    retention_days: u32,
+    progress: &ProgressBar,
+) -> anyhow::Result<Vec<FileReport>> {
+    let (sender, mut requests) = mpsc::channel(REQUESTS_AHEAD);
+    let (found, progress) = (sources.found.clone(), progress.clone());
+    let reader = std::thread::spawn(move || {
+        read_files(&found, retention_days, &progress, |records| Ok(sender.blocking_send(records)?))
+    });
+    while let Some(records) = requests.recv().await {
+        send::put(stack, records).await?;
     }
-    put(stack, request).await
-}
-
-/// Puts records until the stream has taken all of them; what its shards do not
-/// take within this second is put again a little later.
-async fn put(stack: &LocalStack, mut records: Vec<Vec<u8>>) -> anyhow::Result<()> {
-    while !records.is_empty() {
-        let mut request = stack.kinesis_client.put_records().stream_name(STREAM);
-        for record in &records {
-            let entry = PutRecordsRequestEntry::builder().partition_key(hex(&Md5::digest(record)));
-            request = request.records(entry.data(Blob::new(record.clone())).build()?);
-        }
-        let reply = request.send().await.context("the stream does not take the records")?;
-        let refused =
-            reply.records.iter().find(|result| !matches!(result.error_code(), None | Some(THROTTLED)));
-        if let Some(refused) = refused {
-            bail!("the stream refused a record: {refused:?}");
-        }
-        let mut results = reply.records.iter();
-        records.retain(|_| results.next().is_some_and(|result| result.error_code().is_some()));
-        if !records.is_empty() {
-            tokio::time::sleep(THROTTLE_DELAY).await;
-        }
-    }
-    Ok(())
-}
-
-/// What a file is recognised by when it is replayed again.
-fn content_hash(path: &Path) -> anyhow::Result<String> {
-    let mut hash = Md5::new();
-    std::io::copy(&mut File::open(path)?, &mut hash)?;
-    Ok(hex(&hash.finalize()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    reader.join().map_err(|_| anyhow::anyhow!("reading the files has panicked: a defect to report"))?
 }

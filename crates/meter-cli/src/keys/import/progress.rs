@@ -22,11 +22,11 @@ struct Note {
 
 impl Progress {
     /// The progress of the import of a file with this content.
-    pub fn of_file(file: &Path, content: &str) -> anyhow::Result<Self> {
+    pub fn of_file(file: &Path, content: &[u8]) -> anyhow::Result<Self> {
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(".progress");
         let path = file.with_file_name(name);
-        let sha256 = KeyDigest::of_bytes(content.as_bytes()).to_string();
+        let sha256 = KeyDigest::of_bytes(content).to_string();
         let note = match std::fs::read(&path) {
             Ok(note) => serde_json::from_slice::<Note>(&note).ok().filter(|note| note.sha256 == sha256),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,

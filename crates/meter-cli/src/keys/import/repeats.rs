@@ -1,0 +1,37 @@
+//! Rows of one file that are about the same key.
+
+use std::collections::HashMap;
+
+use metering_core::api_key::KeyDigest;
+
+use super::rows::Row;
+use super::values::DescribedRow;
+
+/// Rejects rows that say otherwise of a key than an earlier row: which of the
+/// two is meant is not known. Rows that say the same are left.
+pub fn reject(rows: &mut [Row]) {
+    let mut by_digest: HashMap<KeyDigest, usize> = HashMap::new();
+    let mut by_id: HashMap<String, usize> = HashMap::new();
+    for place in 0..rows.len() {
+        let Ok(key) = &rows[place].key else { continue };
+        let earlier = [
+            ("secret", key.digest.and_then(|digest| by_digest.get(&digest).copied())),
+            ("key id", by_id.get(&key.id()).copied()),
+        ];
+        let other = |what: usize| rows[what].key.as_ref().is_ok_and(|other: &DescribedRow| other != key);
+        let problem = earlier.into_iter().find_map(|(what, earlier)| {
+            let earlier = earlier.filter(|earlier| other(*earlier))?;
+            Some(format!(
+                "it has the same {what} as line {}, and says otherwise; leave one out",
+                rows[earlier].line
+            ))
+        });
+        match problem {
+            Some(problem) => rows[place].key = Err(problem),
+            None => {
+                key.digest.map(|digest| by_digest.entry(digest).or_insert(place));
+                by_id.entry(key.id()).or_insert(place);
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What a row says of a key. Problems are told without quoting a value: it
+//! may be a secret.
+
+use std::collections::BTreeMap;
+
+use metering_core::api_key::{KeyDigest, KeyRecord};
+use serde_json::Value;
+
+use super::fields::Field;
+use crate::keys::duration::time_ms;
+use crate::keys::fields::check_key_id;
+
+/// A key as a row describes it. What the row does not name stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DescribedRow {
+    /// Its id, where the row names it.
+    pub key_id: Option<String>,
+    /// The digest of its secret.
+    pub digest: Option<KeyDigest>,
+    /// Whether it says that the key was deleted.
+    pub is_deleted: bool,
+    owner: Option<String>,
+    name: Option<String>,
+    plan: Option<String>,
+    monthly_limit: Option<Option<u64>>,
+    expires_at_ms: Option<Option<i64>>,
+    labels: Option<BTreeMap<String, String>>,
+    description: Option<String>,
+}
+
+impl DescribedRow {
+    /// The id of the key, or the one that it is made with: the same for the
+    /// same secret, and nothing of the secret's hash can be read off it.
+    pub fn id(&self) -> String {
+        let derived = |digest: &KeyDigest| {
+            let hash = KeyDigest::of_bytes(digest.to_string().as_bytes()).to_string();
+            format!("key-{}", &hash[..20])
+        };
+        self.key_id.clone().or_else(|| self.digest.as_ref().map(derived)).unwrap_or_default()
+    }
+
+    /// Puts what the row says into a key.
+    pub fn apply(&self, key: &mut KeyRecord) {
+        let set = |target: &mut String, value: &Option<String>| {
+            if let Some(value) = value {
+                target.clone_from(value);
+            }
+        };
+        set(&mut key.owner, &self.owner);
+        set(&mut key.name, &self.name);
+        set(&mut key.plan, &self.plan);
+        if let Some(limit) = self.monthly_limit {
+            key.monthly_limit = limit;
+        }
+        if let Some(expires_at_ms) = self.expires_at_ms {
+            key.expires_at_ms = expires_at_ms;
+        }
+        if let Some(labels) = &self.labels {
+            key.labels.clone_from(labels);
+        }
+        if let Some(description) = self.description.as_ref().filter(|text| !text.is_empty()) {
+            key.labels.insert("description".to_owned(), description.clone());
+        }
+    }
+
+    /// Reads a row. Its cells have the names of the file, for what is told.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(cells: &[Cell<'_>]) -> Result<Self, String> {
+        let mut row = Self::default();
+        let mut secrets = 0;
+        for cell in cells {
+            match cell.field {
+                Field::KeyId => row.key_id = cell.some_text()?,
+                Field::Owner => {
+                    row.owner = row.owner.take().filter(|owner| !owner.is_empty()).or(cell.text()?)
+                }
+                Field::Name => row.name = cell.text()?,
+                Field::Plan => row.plan = cell.list()?,
+                Field::MonthlyLimit => row.monthly_limit = Some(cell.limit()?),
+                Field::ExpiresAt => {
+                    row.expires_at_ms = Some(cell.some_text()?.map(|time| time_ms(&time)).transpose()?)
+                }
+                Field::Labels => row.labels = Some(cell.labels()?),
+                Field::Description => row.description = cell.text()?,
+                Field::Enabled => cell.enabled()?,
+                Field::DeletedAt => row.is_deleted = cell.some_text()?.is_some(),
+                Field::Sha256 | Field::Secret => {
+                    if let Some(digest) = cell.digest()? {
+                        row.digest = Some(digest);
+                        secrets += 1;
+                    }
+                }
+                Field::Beside => {}
+            }
+        }
+        if secrets > 1 {
+            return Err("it has both sha256 and api_key; give one".to_owned());
+        }
+        row.complete(cells)
+    }
+
+    /// Sees that the row is enough, and takes the owner of a key of API
+    /// Gateway, whose files name none, from its name.
+    fn complete(mut self, cells: &[Cell<'_>]) -> Result<Self, String> {
+        let has = |names: &[&str]| {
+            cells.iter().any(|cell| names.iter().any(|name| cell.name.eq_ignore_ascii_case(name)))
+        };
+        if self.digest.is_none() && has(&["stageKeys", "createdDate"]) {
+            return Err("it has no value; run `aws apigateway get-api-keys` with --include-values".to_owned());
+        }
+        if self.key_id.is_none() && self.digest.is_none() {
+            return Err("it has neither sha256 nor api_key".to_owned());
+        }
+        check_key_id(&self.id()).map_err(|problem| problem.to_string())?;
+        if self.owner.is_none() && has(&["key", "value"]) {
+            self.owner.clone_from(&self.name);
+        }
+        if self.owner.is_none() && self.digest.is_some() {
+            return Err("it has no owner".to_owned());
+        }
+        Ok(self)
+    }
+}
+
+/// A value of a row.
+pub struct Cell<'a> {
+    /// The field.
+    pub field: Field,
+    /// The name that it has in the file.
+    pub name: &'a str,
+    /// What stands there; of CSV, a text.
+    pub value: &'a Value,
+}
+
+impl Cell<'_> {
+    fn text(&self) -> Result<Option<String>, String> {
+        match self.value {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.clone())),
+            _ => Err(format!("{} is not a text", self.name)),
+        }
+    }
+
+    /// A text that says something.
+    fn some_text(&self) -> Result<Option<String>, String> {
+        Ok(self.text()?.filter(|text| !text.is_empty()))
+    }
+
+    /// A text, or several, as the ids of usage plans are.
+    fn list(&self) -> Result<Option<String>, String> {
+        let Value::Array(values) = self.value else { return self.text() };
+        let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+        texts.map(|texts| Some(texts.join(","))).ok_or_else(|| format!("{} is not a text", self.name))
+    }
+
+    fn digest(&self) -> Result<Option<KeyDigest>, String> {
+        let Some(text) = self.some_text()? else { return Ok(None) };
+        match self.field {
+            Field::Sha256 => {
+                text.parse().map(Some).map_err(|_| "sha256 is not 64 hexadecimal digits".to_owned())
+            }
+            _ => KeyDigest::of_secret(&text).map(Some).map_err(|problem| problem.to_string()),
+        }
+    }
+
+    fn limit(&self) -> Result<Option<u64>, String> {
+        let wrong = || format!("{} is not a whole number", self.name);
+        match self.value {
+            Value::Null => Ok(None),
+            Value::String(digits) if digits.is_empty() => Ok(None),
+            Value::String(digits) => digits.parse().map(Some).map_err(|_| wrong()),
+            number => number.as_u64().map(Some).ok_or_else(wrong),
+        }
+    }
+
+    /// An object of texts, or in a CSV cell `name=value;name=value`.
+    fn labels(&self) -> Result<BTreeMap<String, String>, String> {
+        let wrong = || format!("{} is neither an object of texts nor NAME=VALUE;NAME=VALUE", self.name);
+        match self.value {
+            Value::Null => Ok(BTreeMap::new()),
+            Value::Object(labels) => labels
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), value.as_str().ok_or_else(wrong)?.to_owned())))
+                .collect(),
+            Value::String(text) => text
+                .split(';')
+                .filter(|label| !label.trim().is_empty())
+                .map(|label| label.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
+                .collect::<Option<_>>()
+                .ok_or_else(wrong),
+            _ => Err(wrong()),
+        }
+    }
+
+    /// A key that is disabled must not be admitted because it was imported.
+    fn enabled(&self) -> Result<(), String> {
+        let is_enabled = match self.value {
+            Value::Null => Some(true),
+            Value::Bool(is_enabled) => Some(*is_enabled),
+            Value::String(text) => match text.to_ascii_lowercase().as_str() {
+                "true" | "" => Some(true),
+                "false" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        };
+        match is_enabled {
+            Some(true) => Ok(()),
+            Some(false) => Err(format!(
+                "{} is false, and a key that is imported is admitted; leave the row out, or enable it in the file",
+                self.name
+            )),
+            None => Err(format!("{} is neither true nor false", self.name)),
+        }
+    }
+}

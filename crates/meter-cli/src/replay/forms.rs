@@ -1,0 +1,202 @@
+//! The forms in which people have access logs: what a piece of a file is, and
+//! the events in it. A form is told by the names of an object's members.
+
+use std::io::Cursor;
+
+use access_log::decode_base64;
+use metering_aws::given_up::GivenUpBatch;
+use serde_json::Value;
+
+use super::insights;
+use super::packing::{Event, Packer};
+use super::prefix::{self, Line};
+use crate::input::pieces::{self, Kind, Piece, Pieces, STATUS};
+
+/// The most bytes that a stream record has, with room for larger streams.
+/// Source: Kinesis Developer Guide, "Quotas and limits": 10 MiB at most.
+const MAX_RECORD_BYTES: usize = 10 << 20;
+
+/// What takes the events of a file.
+pub trait Sink {
+    /// Takes an event that stands in this line.
+    fn event(&mut self, event: Event<'_>, line: u64) -> anyhow::Result<()>;
+    /// Takes a record as a stream has it.
+    fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()>;
+    /// Takes note of what is nothing of a log.
+    fn set_aside(&mut self, line: u64, why: String);
+}
+
+impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Sink for Packer<T> {
+    fn event(&mut self, event: Event<'_>, line: u64) -> anyhow::Result<()> {
+        Self::event(self, event, line)
+    }
+
+    fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()> {
+        Self::record(self, data, line)
+    }
+
+    fn set_aside(&mut self, line: u64, why: String) {
+        self.tally.set_aside(line, why);
+    }
+}
+
+/// Reads an object of a form.
+type Read = fn(&Value, u64, &mut dyn Sink) -> anyhow::Result<()>;
+
+/// A form of objects.
+struct Form {
+    /// Marks of which an object of this form has one, or is in an array of that mark.
+    has: u32,
+    /// Marks of which it has one besides.
+    and: u32,
+    read: Read,
+}
+
+const ANY: u32 = u32::MAX;
+
+/// The forms of objects. The first that fits is taken.
+const FORMS: [Form; 9] = [
+    Form { has: pieces::AWSLOGS, and: ANY, read: logs_event },
+    Form { has: pieces::KINESIS_BATCH_INFO, and: ANY, read: given_up },
+    Form { has: pieces::KINESIS, and: ANY, read: kinesis_record },
+    Form { has: pieces::RECORDS, and: pieces::DATA, read: kinesis_record },
+    Form { has: pieces::DATA, and: pieces::SEQUENCE, read: kinesis_record },
+    Form { has: pieces::MESSAGE, and: pieces::EVENT_FIELD | pieces::EVENTS, read: log_event },
+    Form { has: pieces::INSIGHTS_MESSAGE, and: ANY, read: insights::row_object },
+    Form { has: pieces::KEY_SECRET, and: ANY, read: key },
+    Form { has: pieces::ITEM | pieces::ITEMS, and: ANY, read: item },
+];
+
+/// Reads a piece of a file.
+///
+/// # Errors
+/// When an event cannot be taken.
+pub fn read(piece: &Piece<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    let line = piece.line;
+    match piece.kind {
+        Kind::Object => object(piece, sink),
+        Kind::Array => match serde_json::from_slice(piece.bytes) {
+            Ok(array) => insights::row_array(&array, line, sink),
+            Err(_) => message(piece.bytes, line, sink),
+        },
+        Kind::Text => match serde_json::from_slice::<String>(piece.bytes) {
+            Ok(text) => string(text.trim(), line, sink),
+            Err(_) => message(piece.bytes, line, sink),
+        },
+        Kind::Line => text_line(&String::from_utf8_lossy(piece.bytes), line, sink),
+    }
+}
+
+fn object(piece: &Piece<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    let marks = piece.marks | piece.container;
+    if piece.marks & STATUS == 0 && marks != 0 {
+        if piece.marks & pieces::MESSAGE_TYPE != 0 {
+            return sink.record(piece.bytes.to_vec(), piece.line);
+        }
+        let form = FORMS.iter().find(|form| marks & form.has != 0 && marks & form.and != 0);
+        if let Some(form) = form
+            && let Ok(value) = serde_json::from_slice(piece.bytes)
+        {
+            return (form.read)(&value, piece.line, sink);
+        }
+    }
+    message(piece.bytes, piece.line, sink)
+}
+
+fn message(bytes: &[u8], line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    sink.event(Event { message: &String::from_utf8_lossy(bytes), ..Event::default() }, line)
+}
+
+/// A text within JSON: a line of the log, or a document such as the payload of an invocation record.
+fn string(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    match pieces::marks_of_object(text) {
+        Some(marks) if marks != 0 && marks & STATUS == 0 => {
+            let mut pieces = Pieces::new(Box::new(Cursor::new(text.as_bytes().to_vec())));
+            while let Some(piece) = pieces.next_piece()? {
+                object(&Piece { line, ..piece }, sink)?;
+            }
+            Ok(())
+        }
+        _ => text_line(text, line, sink),
+    }
+}
+
+/// A line that is no JSON, or the text of an event.
+fn text_line(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    let message = match prefix::look_at(text) {
+        Line::Beside => return Ok(()),
+        Line::Message(message) => message,
+        Line::Other => text,
+    };
+    sink.event(Event { message, ..Event::default() }, line)
+}
+
+/// The member of one of these names.
+pub fn member<'a>(value: &'a Value, names: &[&str]) -> Option<&'a Value> {
+    names.iter().find_map(|name| value.get(name))
+}
+
+/// An event of `FilterLogEvents` or `GetLogEvents`, whole or as `--query` left it.
+fn log_event(event: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    let text = |names: &[&str]| member(event, names).and_then(Value::as_str);
+    let Some(message) = text(&["message", "Message"]) else {
+        return sink.event(Event { message: &event.to_string(), ..Event::default() }, line);
+    };
+    let id = text(&["eventId", "EventId", "id"]);
+    let logged_at_ms = member(event, &["timestamp", "Timestamp"]).and_then(Value::as_i64);
+    sink.event(Event { id, logged_at_ms, message: message.trim() }, line)
+}
+
+/// The event with which CloudWatch Logs invokes a function.
+fn logs_event(event: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    encoded(&event["awslogs"]["data"], line, sink)
+}
+
+/// A record of a Kinesis event, of `GetRecords`, or of a request of Firehose.
+fn kinesis_record(record: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    match record.get("kinesis") {
+        Some(kinesis) => encoded(&kinesis["data"], line, sink),
+        None => encoded(member(record, &["Data", "data"]).unwrap_or(&Value::Null), line, sink),
+    }
+}
+
+fn encoded(data: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    let Some(data) = data.as_str() else {
+        sink.set_aside(line, "it is a record without data".to_owned());
+        return Ok(());
+    };
+    match decode_base64(data, MAX_RECORD_BYTES) {
+        Ok(data) => sink.record(data, line),
+        Err(error) => {
+            sink.set_aside(line, format!("its data cannot be decoded: {error}"));
+            Ok(())
+        }
+    }
+}
+
+/// An invocation record, as Lambda writes it into the on-failure bucket.
+fn given_up(document: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    match GivenUpBatch::read(document.to_string().as_bytes()) {
+        Ok(batch) => {
+            for record in batch.records {
+                match record {
+                    Ok(record) => sink.record(record.data, line)?,
+                    Err(damaged) => sink.set_aside(line, damaged.to_string()),
+                }
+            }
+        }
+        Err(error) => sink.set_aside(line, format!("it is an invocation record of Lambda, and {error}")),
+    }
+    Ok(())
+}
+
+fn key(_: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    sink.set_aside(line, "it is an API key and no call; `meter keys import` reads files of keys".to_owned());
+    Ok(())
+}
+
+fn item(_: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    let what = "it is an item of a table or a list and no line of a log; name the access log instead";
+    sink.set_aside(line, what.to_owned());
+    Ok(())
+}

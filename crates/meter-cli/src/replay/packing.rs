@@ -1,0 +1,171 @@
+//! Puts the events of a file into stream records.
+
+use access_log::{Decoder, Form, Limits, Origin};
+use metering_core::usage_record::PlausibleTimes;
+use twox_hash::XxHash3_128;
+
+use super::tally::Tally;
+
+/// How many events go into one record.
+const EVENTS_PER_RECORD: usize = 200;
+/// The most text that goes into one record, in bytes.
+const MAX_RECORD_TEXT_BYTES: usize = 700 << 10;
+/// The largest message that is sent, in bytes. CloudWatch Logs takes log events
+/// of 1 MB at most. Source: CloudWatch Logs User Guide, "CloudWatch Logs quotas".
+pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+/// The largest record that is sent, in bytes, below what a stream takes:
+/// 1 MiB. Source: Kinesis API Reference, `PutRecords`.
+const MAX_RECORD_BYTES: usize = 1_000_000;
+
+/// An event of a log.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Event<'a> {
+    /// Its id, where CloudWatch Logs gave it one.
+    pub id: Option<&'a str>,
+    /// When it was logged, in milliseconds since 1970.
+    pub logged_at_ms: Option<i64>,
+    /// The line.
+    pub message: &'a str,
+}
+
+/// Makes records of events, and tallies what is in them.
+///
+/// An event without an id is known by its line and all lines before it. So a
+/// file has the same events whenever it is read, however it is wrapped, also
+/// when it has grown meanwhile.
+pub struct Packer<T> {
+    take: T,
+    /// What the file holds, as far as it was read.
+    pub tally: Tally,
+    decoder: Decoder,
+    chain: u64,
+    text: Vec<u8>,
+    lines: Vec<u64>,
+    now_ms: i64,
+    times: PlausibleTimes,
+}
+
+impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
+    /// Packs the events of a file, which is read now, and gives its records to `take`.
+    pub fn new(now_ms: i64, retention_days: u32, take: T) -> Self {
+        Self {
+            take,
+            tally: Tally::default(),
+            decoder: Decoder::new(Limits::default()),
+            chain: 0,
+            text: Vec::new(),
+            lines: Vec::new(),
+            now_ms,
+            times: PlausibleTimes::for_arrival(now_ms, retention_days),
+        }
+    }
+
+    /// Adds an event that stands in this line of the file.
+    ///
+    /// # Errors
+    /// When a record cannot be taken.
+    pub fn event(&mut self, event: Event<'_>, line: u64) -> anyhow::Result<()> {
+        if event.message.len() > MAX_MESSAGE_BYTES {
+            let length = event.message.len();
+            self.tally.set_aside(line, format!("it has {length} bytes, more than any log event"));
+            return Ok(());
+        }
+        self.tally.sample(event.message);
+        self.text.extend_from_slice(if self.lines.is_empty() { b"" } else { b"," });
+        self.text.extend_from_slice(b"{\"id\":");
+        match event.id {
+            Some(id) => serde_json::to_writer(&mut self.text, id)?,
+            None => {
+                let hash = XxHash3_128::oneshot_with_seed(self.chain, event.message.as_bytes());
+                // The lower half goes on to the next line.
+                self.chain = u64::try_from(hash & u128::from(u64::MAX))?;
+                self.text.extend_from_slice(format!("\"{hash:032x}\"").as_bytes());
+            }
+        }
+        let time = event.logged_at_ms.unwrap_or(0);
+        self.text.extend_from_slice(format!(",\"timestamp\":{time},\"message\":").as_bytes());
+        serde_json::to_writer(&mut self.text, event.message)?;
+        self.text.push(b'}');
+        self.lines.push(line);
+        if self.lines.len() == EVENTS_PER_RECORD || self.text.len() > MAX_RECORD_TEXT_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Adds a record as a stream has it. Its lines become events, if that is
+    /// what it holds.
+    ///
+    /// # Errors
+    /// When a record cannot be taken.
+    pub fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()> {
+        self.flush()?;
+        let origin = Origin { record_name: "", arrived_at_ms: self.now_ms };
+        let (times, mut judged) = (self.times, Tally::default());
+        match self.decoder.decode(&data, origin, |event| judged.judge(&event, line, times)) {
+            Ok(decoded) if decoded.form == Form::ControlMessage => Ok(()),
+            Ok(decoded) if decoded.form == Form::LogEvents => {
+                let events: Vec<u32> = (0..decoded.event_count).collect();
+                self.tally.add(judged);
+                if data.len() <= MAX_RECORD_BYTES {
+                    return (self.take)(data);
+                }
+                self.decoder.parts(&data, origin, &events)?.into_iter().try_for_each(&mut self.take)
+            }
+            Ok(_) => self.lines_of(&data, line),
+            Err(error) => {
+                self.tally.unreadable(line, &data, &error);
+                if data.len() <= MAX_RECORD_BYTES { (self.take)(data) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Adds the lines of a producer's record.
+    fn lines_of(&mut self, data: &[u8], line: u64) -> anyhow::Result<()> {
+        use std::io::Read;
+        let mut text = String::new();
+        if access_log::is_gzip(data) {
+            flate2::read::MultiGzDecoder::new(data).read_to_string(&mut text)?;
+        } else {
+            text = String::from_utf8_lossy(data).into_owned();
+        }
+        for message in text.lines().filter(|message| !message.trim().is_empty()) {
+            self.event(Event { message, ..Event::default() }, line)?;
+        }
+        Ok(())
+    }
+
+    /// Hands the last record over.
+    ///
+    /// # Errors
+    /// When it cannot be taken.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let mut record = Vec::with_capacity(self.text.len() + 128);
+        record.extend_from_slice(br#"{"messageType":"DATA_MESSAGE","owner":"replay","logGroup":"replay","#);
+        record.extend_from_slice(br#""logStream":"replay","subscriptionFilters":[],"logEvents":["#);
+        record.append(&mut self.text);
+        record.extend_from_slice(b"]}");
+        let (tally, lines, times) = (&mut self.tally, std::mem::take(&mut self.lines), self.times);
+        let origin = Origin { record_name: "", arrived_at_ms: self.now_ms };
+        self.decoder.decode(&record, origin, |event| {
+            let line = usize::try_from(event.index).ok().and_then(|index| lines.get(index));
+            tally.judge(&event, line.copied().unwrap_or_default(), times);
+        })?;
+        (self.take)(gzipped_if_large(record))
+    }
+}
+
+fn gzipped_if_large(text: Vec<u8>) -> Vec<u8> {
+    use std::io::Write;
+    if text.len() < MAX_RECORD_BYTES / 2 {
+        return text;
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    match encoder.write_all(&text).and_then(|()| encoder.finish()) {
+        Ok(compressed) => compressed,
+        Err(_) => text,
+    }
+}
