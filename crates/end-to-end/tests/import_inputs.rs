@@ -159,24 +159,24 @@ fn keys_of_api_gateway_are_taken_over_and_disabled_ones_are_not() {
 #[test]
 fn what_cannot_be_read_is_named_by_its_line() {
     let importer = Importer::start();
-    for end in ["\n", "\r\n"] {
-        let rows = [
-            "owner,api_key,monthly_limit",
-            "acme,s1,1",
-            "",
-            "acme,s2,1E+05",
-            "acme,s3,\"10,000\"",
-            "acme,s4",
-            "acme,s5,5",
-        ];
-        let [first, _, _, rejected] = importer.import("rows.csv", rows.join(end)).counts.unwrap();
-        assert!(first == 2 || first == 0 && end == "\r\n");
-        assert_eq!(rejected, 3);
-        importer.import("rows.csv", rows.join(end)).says(&[
-            "line 4: monthly_limit is not a whole number",
-            "line 5: monthly_limit is not a whole number",
-            "line 6: it does not have the 3 columns of the header",
-        ]);
+    let rows = [
+        "owner,api_key,monthly_limit",
+        "acme,s1,1",
+        "",
+        "acme,s2,1E+05",
+        "acme,s3,\"10,000\"",
+        "acme,s4",
+        "acme,s5,5",
+    ];
+    for (end, counts) in [("\n", [2, 0, 0, 3]), ("\r\n", [0, 0, 2, 3])] {
+        importer.import("rows.csv", rows.join(end)).is(
+            counts,
+            &[
+                "line 4: monthly_limit is not a whole number",
+                "line 5: monthly_limit is not a whole number",
+                "line 6: it does not have the 3 columns of the header",
+            ],
+        );
     }
     let unknown = "owner,api_key,comment,colour\nacme,s6,a,b\nacme,s7,c,d\n";
     let imported = importer.import("unknown.csv", unknown);

@@ -72,6 +72,11 @@ fn utf16(text: &str, order: fn(u16) -> [u8; 2], mark: &[u8]) -> Vec<u8> {
     [mark.to_vec(), text.encode_utf16().flat_map(order).collect()].concat()
 }
 
+/// The texts of all items, one behind the other.
+fn each<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
+    items.iter().map(text).collect()
+}
+
 /// Four calls of a key, in the pieces that forms are made of.
 struct Calls {
     values: Vec<Value>,
@@ -92,11 +97,11 @@ impl Calls {
     }
 
     fn prefixed(&self, prefix: &str) -> String {
-        self.lines.iter().map(|line| format!("{prefix}{line}\n")).collect()
+        each(&self.lines, |line| format!("{prefix}{line}\n"))
     }
 
     fn printed(&self) -> String {
-        self.values.iter().map(|value| format!("{value:#}\n")).collect()
+        each(&self.values, |value| format!("{value:#}\n"))
     }
 
     /// Subscription records of two calls each, with a control message between.
@@ -160,12 +165,7 @@ const LINES: [Form; 16] = [
     ("tail-short", |calls| calls.prefixed("2026-11-18T11:06:40 ").into()),
     ("tail-detailed", |calls| calls.prefixed("2026-11-18T11:06:40.120000+00:00 s1 ").into()),
     ("tail-json", |calls| {
-        calls
-            .values
-            .iter()
-            .map(|value| format!("2026-11-18T11:06:40+00:00 s1\n{value:#}\n"))
-            .collect::<String>()
-            .into()
+        each(&calls.values, |value| format!("2026-11-18T11:06:40+00:00 s1\n{value:#}\n")).into()
     }),
     ("awslogs", |calls| calls.prefixed("/api/access s1 ").into()),
     ("rows-as-text", |calls| {
@@ -179,9 +179,7 @@ const JSON: [Form; 12] = [
     ("printed-array", |calls| format!("{:#}", json!(calls.values)).into()),
     ("array", |calls| json!(calls.values).to_string().into()),
     ("utf16-printed", |calls| utf16(&calls.printed(), u16::to_le_bytes, b"\xff\xfe")),
-    ("strings", |calls| {
-        calls.lines.iter().map(|line| format!("{}\n", json!(line))).collect::<String>().into()
-    }),
+    ("strings", |calls| each(&calls.lines, |line| format!("{}\n", json!(line))).into()),
     ("query-texts", |calls| format!("{:#}", json!(calls.lines)).into()),
     ("query-texts-as-text", |calls| calls.lines.join("\t").into()),
     ("query-events", |calls| format!("{:#}", json!(calls.events)).into()),

@@ -101,8 +101,8 @@ impl Scan {
         }
     }
 
-    fn broken(&self) -> Option<Step> {
-        Some(Step::Broken(self.offset))
+    fn broken(&self) -> Step {
+        Step::Broken(self.offset)
     }
 
     fn may_begin_value(&self) -> bool {
@@ -116,7 +116,7 @@ impl Scan {
     fn begin_string(&mut self) -> Option<Step> {
         let is_name = self.open.last() == Some(&b'{') && matches!(self.last, Last::Opening | Last::Comma);
         if !is_name && !self.may_begin_value() {
-            return self.broken();
+            return Some(self.broken());
         }
         self.is_name = is_name && self.open.len() == 1;
         self.string_start = Some(self.offset + 1);
@@ -159,7 +159,7 @@ impl Scan {
 
     fn open(&mut self, byte: u8) -> Option<Step> {
         if !self.may_begin_value() || self.open.len() == MAX_DEPTH {
-            return self.broken();
+            return Some(self.broken());
         }
         let is_elements = byte == b'[' && self.open.len() == 1 && self.mark & CONTAINER != 0;
         if is_elements && self.finds_elements && self.marks & STATUS == 0 {
@@ -173,7 +173,7 @@ impl Scan {
     fn close(&mut self, byte: u8) -> Option<Step> {
         let opening = if byte == b'}' { b'{' } else { b'[' };
         if self.open.pop() != Some(opening) {
-            return self.broken();
+            return Some(self.broken());
         }
         self.last = Last::Closing;
         self.open.is_empty().then_some(Step::End(self.offset + 1))
@@ -184,12 +184,12 @@ impl Scan {
             self.last = separator;
             return None;
         }
-        self.broken()
+        Some(self.broken())
     }
 
     fn bare(&mut self) -> Option<Step> {
         if self.last != Last::Bare && !self.may_begin_value() {
-            return self.broken();
+            return Some(self.broken());
         }
         self.last = Last::Bare;
         None

@@ -36,7 +36,7 @@ enum Action {
     CheckLog(check_log::Arguments),
     /// Print the keys and the hashes of their secrets, as `meter keys import` reads them
     Export(export::Arguments),
-    /// Take over keys of another system, from CSV or JSON lines
+    /// Take over keys of another system, from CSV or JSON, and what has changed of them
     Import(import::Arguments),
 }
 

@@ -40,8 +40,17 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Sink for Packer<T> {
     }
 }
 
-/// Reads an object of a form.
-type Read = fn(&Value, u64, &mut dyn Sink) -> anyhow::Result<()>;
+/// How an object of a form is read.
+enum Reading {
+    /// Its events are taken.
+    Events(ReadEvents),
+    /// It is nothing of a log, and this is said.
+    SetAside(&'static str),
+}
+
+use Reading::{Events, SetAside};
+
+type ReadEvents = fn(&Value, u64, &mut dyn Sink) -> anyhow::Result<()>;
 
 /// A form of objects.
 struct Form {
@@ -49,22 +58,32 @@ struct Form {
     has: u32,
     /// Marks of which it has one besides.
     and: u32,
-    read: Read,
+    read: Reading,
 }
 
 const ANY: u32 = u32::MAX;
 
 /// The forms of objects. The first that fits is taken.
 const FORMS: [Form; 9] = [
-    Form { has: pieces::AWSLOGS, and: ANY, read: logs_event },
-    Form { has: pieces::KINESIS_BATCH_INFO, and: ANY, read: given_up },
-    Form { has: pieces::KINESIS, and: ANY, read: kinesis_record },
-    Form { has: pieces::RECORDS, and: pieces::DATA, read: kinesis_record },
-    Form { has: pieces::DATA, and: pieces::SEQUENCE, read: kinesis_record },
-    Form { has: pieces::MESSAGE, and: pieces::EVENT_FIELD | pieces::EVENTS, read: log_event },
-    Form { has: pieces::INSIGHTS_MESSAGE, and: ANY, read: insights::row_object },
-    Form { has: pieces::KEY_SECRET, and: ANY, read: key },
-    Form { has: pieces::ITEM | pieces::ITEMS, and: ANY, read: item },
+    Form { has: pieces::AWSLOGS, and: ANY, read: Events(logs_event) },
+    Form { has: pieces::KINESIS_BATCH_INFO, and: ANY, read: Events(given_up) },
+    Form { has: pieces::KINESIS, and: ANY, read: Events(kinesis_record) },
+    Form { has: pieces::RECORDS, and: pieces::DATA, read: Events(kinesis_record) },
+    Form { has: pieces::DATA, and: pieces::SEQUENCE, read: Events(kinesis_record) },
+    Form { has: pieces::MESSAGE, and: pieces::EVENT_FIELD | pieces::EVENTS, read: Events(log_event) },
+    Form { has: pieces::INSIGHTS_MESSAGE, and: ANY, read: Events(insights::row_object) },
+    Form {
+        has: pieces::KEY_SECRET,
+        and: ANY,
+        read: SetAside("it is an API key and no call; `meter keys import` reads files of keys"),
+    },
+    Form {
+        has: pieces::ITEM | pieces::ITEMS,
+        and: ANY,
+        read: SetAside(
+            "it is an item of a table or a list and no line of a log; name the access log instead",
+        ),
+    },
 ];
 
 /// Reads a piece of a file.
@@ -97,7 +116,13 @@ fn object(piece: &Piece<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
         if let Some(form) = form
             && let Ok(value) = serde_json::from_slice(piece.bytes)
         {
-            return (form.read)(&value, piece.line, sink);
+            return match form.read {
+                Events(read) => read(&value, piece.line, sink),
+                SetAside(why) => {
+                    sink.set_aside(piece.line, why.to_owned());
+                    Ok(())
+                }
+            };
         }
     }
     message(piece.bytes, piece.line, sink)
@@ -187,16 +212,5 @@ fn given_up(document: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<
         }
         Err(error) => sink.set_aside(line, format!("it is an invocation record of Lambda, and {error}")),
     }
-    Ok(())
-}
-
-fn key(_: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    sink.set_aside(line, "it is an API key and no call; `meter keys import` reads files of keys".to_owned());
-    Ok(())
-}
-
-fn item(_: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    let what = "it is an item of a table or a list and no line of a log; name the access log instead";
-    sink.set_aside(line, what.to_owned());
     Ok(())
 }

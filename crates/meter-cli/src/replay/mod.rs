@@ -72,9 +72,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     drop(temporary);
     let report = report?;
     if arguments.json {
-        report.print_json()?
+        report.print_json()?;
     } else {
-        report.print()?
+        report.print()?;
     }
     let unread = report.unread();
     if unread > 0 {

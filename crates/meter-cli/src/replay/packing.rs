@@ -73,14 +73,13 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
         self.tally.sample(event.message);
         self.text.extend_from_slice(if self.lines.is_empty() { b"" } else { b"," });
         self.text.extend_from_slice(b"{\"id\":");
-        match event.id {
-            Some(id) => serde_json::to_writer(&mut self.text, id)?,
-            None => {
-                let hash = XxHash3_128::oneshot_with_seed(self.chain, event.message.as_bytes());
-                // The lower half goes on to the next line.
-                self.chain = u64::try_from(hash & u128::from(u64::MAX))?;
-                self.text.extend_from_slice(format!("\"{hash:032x}\"").as_bytes());
-            }
+        if let Some(id) = event.id {
+            serde_json::to_writer(&mut self.text, id)?;
+        } else {
+            let hash = XxHash3_128::oneshot_with_seed(self.chain, event.message.as_bytes());
+            // The lower half goes on to the next line.
+            self.chain = u64::try_from(hash & u128::from(u64::MAX))?;
+            self.text.extend_from_slice(format!("\"{hash:032x}\"").as_bytes());
         }
         let time = event.logged_at_ms.unwrap_or(0);
         self.text.extend_from_slice(format!(",\"timestamp\":{time},\"message\":").as_bytes());

@@ -45,7 +45,8 @@ struct Quarantined {
 
 #[derive(Serialize)]
 struct File {
-    file: String,
+    #[serde(rename = "file")]
+    name: String,
     status: Status,
     calls: u64,
     unreadable: u64,
@@ -131,13 +132,13 @@ impl Report {
         if self.skipped.values().all(|count| *count == 0) && self.quarantined.is_empty() {
             writeln!(output, "Nothing was skipped or quarantined.")?;
         }
-        for File { file, status, detail, .. } in self.files.iter().filter(|file| !file.detail.is_empty()) {
+        for File { name, status, detail, .. } in self.files.iter().filter(|file| !file.detail.is_empty()) {
             let words = match status {
                 Status::NotRecognised => "no call was recognised: ",
                 Status::LeftOut => "left out: ",
                 Status::Read | Status::Empty | Status::Failed => "",
             };
-            writeln!(output, "{file}: {words}{detail}")?;
+            writeln!(output, "{name}: {words}{detail}")?;
         }
         Ok(())
     }
@@ -153,12 +154,12 @@ impl File {
     fn of(report: FileReport) -> Self {
         let FileReport { name, status, detail, tally } = report;
         let (calls, unreadable, left_out) = (tally.calls, tally.unreadable, tally.set_aside);
-        Self { file: name, status, calls, unreadable, left_out, detail }
+        Self { name, status, calls, unreadable, left_out, detail }
     }
 
     fn left_out((path, why): (PathBuf, &'static str)) -> Self {
-        let file = path.display().to_string();
-        Self { file, status: Status::LeftOut, calls: 0, unreadable: 0, left_out: 0, detail: why.to_owned() }
+        let name = path.display().to_string();
+        Self { name, status: Status::LeftOut, calls: 0, unreadable: 0, left_out: 0, detail: why.to_owned() }
     }
 }
 

@@ -26,12 +26,13 @@ pub fn reject(rows: &mut [Row]) {
                 rows[earlier].line
             ))
         });
-        match problem {
-            Some(problem) => rows[place].key = Err(problem),
-            None => {
-                key.digest.map(|digest| by_digest.entry(digest).or_insert(place));
-                by_id.entry(key.id()).or_insert(place);
-            }
+        if let Some(problem) = problem {
+            rows[place].key = Err(problem);
+            continue;
         }
+        if let Some(digest) = key.digest {
+            by_digest.entry(digest).or_insert(place);
+        }
+        by_id.entry(key.id()).or_insert(place);
     }
 }

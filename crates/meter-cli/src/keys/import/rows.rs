@@ -58,10 +58,72 @@ fn text_of(content: &[u8]) -> anyhow::Result<String> {
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let before = &error.as_bytes()[..valid];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = memchr::memchr_iter(b'\n', before).count() + 1;
             bail!(
                 "line {line} is not UTF-8; it may be Latin-1 or Windows-1252, as Excel writes CSV: save it as \"CSV UTF-8\""
             )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metering_core::api_key::{KeyDigest, KeyRecord};
+
+    use super::*;
+
+    fn keys(text: &str) -> Vec<KeyRecord> {
+        let rows = read(text.as_bytes(), None).unwrap().rows.into_iter();
+        rows.map(|row| {
+            let (described, mut key) = (row.key.unwrap(), KeyRecord::default());
+            described.apply(&mut key);
+            KeyRecord { key_id: described.id(), digest: described.digest, ..key }
+        })
+        .collect()
+    }
+
+    #[test]
+    fn both_formats_say_the_same() {
+        let sha256 = KeyDigest::of_secret("s1").unwrap().to_string();
+        let csv = format!(
+            "owner,sha256,api_key,monthly_limit,expires_at,labels,plan\nacme,{sha256},,100,2027-01-01,a=1;b=2,gold\nacme,,s2,,,,\n"
+        );
+        let json = format!(
+            "{{\"owner\":\"acme\",\"sha256\":\"{sha256}\",\"monthly_limit\":100,\"expires_at\":\"2027-01-01\",\"labels\":{{\"a\":\"1\",\"b\":\"2\"}},\"plan\":\"gold\"}}\n\n{{\"owner\":\"acme\",\"api_key\":\"s2\"}}"
+        );
+        let from_csv = keys(&csv);
+        assert_eq!(from_csv, keys(&json));
+        let first = &from_csv[0];
+        assert_eq!(
+            (first.monthly_limit, first.labels.len(), first.digest),
+            (Some(100), 2, KeyDigest::of_secret("s1").ok())
+        );
+        assert_eq!(from_csv[1].digest, KeyDigest::of_secret("s2").ok());
+        assert_ne!(first.key_id, from_csv[1].key_id);
+    }
+
+    #[test]
+    fn a_bad_row_is_named_by_its_line_and_quotes_no_value() {
+        let secret = "very secret";
+        for (row, words) in [
+            (format!(r#"{{"owner":"a","api_key":"{secret}"}}"#), "not visible ASCII"),
+            (format!(r#"{{"owner":"a","sha256":"{secret}"}}"#), "64 hexadecimal digits"),
+            (r#"{"owner":"a","api_key":7123}"#.to_owned(), "api_key is not a text"),
+            (r#"{"owner":4711,"api_key":"k"}"#.to_owned(), "owner is not a text"),
+            (format!(r#"{{"owner":"a","api_key":"{secret}""#), "it is no JSON, from column"),
+            (r#"{"owner":"a"}"#.to_owned(), "neither sha256 nor api_key"),
+            (format!(r#"{{"owner":"a","api_key":"k","sha256":"{}"}}"#, "0".repeat(64)), "give one"),
+            (r#"{"api_key":"k"}"#.to_owned(), "it has no owner"),
+            (r#"{"owner":"a","api_key":"k","api_key_id":"a#b"}"#.to_owned(), "a key id has letters"),
+            (r#"{"owner":"a","api_key":"k","monthly_limit":-1}"#.to_owned(), "whole number"),
+            (r#"{"owner":"a","api_key":"k","expires_at":"soon"}"#.to_owned(), "is no time"),
+            (r#"{"owner":"a","api_key":"k","enabled":"perhaps"}"#.to_owned(), "neither true nor false"),
+            ("7".to_owned(), "no JSON object"),
+        ] {
+            let text = format!("{{\"owner\":\"a\",\"api_key\":\"good\"}}\n{row}\n");
+            let rows = read(text.as_bytes(), None).unwrap().rows;
+            let problem = rows[1].key.as_ref().unwrap_err();
+            assert!(rows[1].line == 2 && problem.contains(words) && !problem.contains(secret), "{problem}");
         }
     }
 }

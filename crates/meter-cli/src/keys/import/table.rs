@@ -109,7 +109,7 @@ impl Lines<'_> {
         let bytes = self.text.as_bytes();
         let blank = bytes[offset.min(bytes.len())..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
         let start = (offset + blank.count()).clamp(self.offset, bytes.len());
-        self.line += bytes[self.offset..start].iter().filter(|byte| **byte == b'\n').count();
+        self.line += memchr::memchr_iter(b'\n', &bytes[self.offset..start]).count();
         self.offset = start;
         self.line
     }

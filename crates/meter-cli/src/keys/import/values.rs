@@ -10,6 +10,16 @@ use super::fields::Field;
 use crate::keys::duration::time_ms;
 use crate::keys::fields::check_key_id;
 
+/// What a row says of something that a key may be without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Said<T> {
+    /// Nothing: it stays as it is.
+    #[default]
+    Nothing,
+    /// That it is this, or that there is none.
+    To(Option<T>),
+}
+
 /// A key as a row describes it. What the row does not name stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DescribedRow {
@@ -22,8 +32,8 @@ pub struct DescribedRow {
     owner: Option<String>,
     name: Option<String>,
     plan: Option<String>,
-    monthly_limit: Option<Option<u64>>,
-    expires_at_ms: Option<Option<i64>>,
+    monthly_limit: Said<u64>,
+    expires_at_ms: Said<i64>,
     labels: Option<BTreeMap<String, String>>,
     description: Option<String>,
 }
@@ -49,10 +59,10 @@ impl DescribedRow {
         set(&mut key.owner, &self.owner);
         set(&mut key.name, &self.name);
         set(&mut key.plan, &self.plan);
-        if let Some(limit) = self.monthly_limit {
+        if let Said::To(limit) = self.monthly_limit {
             key.monthly_limit = limit;
         }
-        if let Some(expires_at_ms) = self.expires_at_ms {
+        if let Said::To(expires_at_ms) = self.expires_at_ms {
             key.expires_at_ms = expires_at_ms;
         }
         if let Some(labels) = &self.labels {
@@ -74,13 +84,14 @@ impl DescribedRow {
             match cell.field {
                 Field::KeyId => row.key_id = cell.some_text()?,
                 Field::Owner => {
-                    row.owner = row.owner.take().filter(|owner| !owner.is_empty()).or(cell.text()?)
+                    row.owner = row.owner.take().filter(|owner| !owner.is_empty()).or(cell.text()?);
                 }
                 Field::Name => row.name = cell.text()?,
                 Field::Plan => row.plan = cell.list()?,
-                Field::MonthlyLimit => row.monthly_limit = Some(cell.limit()?),
+                Field::MonthlyLimit => row.monthly_limit = Said::To(cell.limit()?),
                 Field::ExpiresAt => {
-                    row.expires_at_ms = Some(cell.some_text()?.map(|time| time_ms(&time)).transpose()?)
+                    let time = cell.some_text()?.map(|time| time_ms(&time)).transpose()?;
+                    row.expires_at_ms = Said::To(time);
                 }
                 Field::Labels => row.labels = Some(cell.labels()?),
                 Field::Description => row.description = cell.text()?,
