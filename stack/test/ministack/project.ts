@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 
@@ -35,10 +35,16 @@ export class Project {
     fs.writeFileSync(at, text.replace(from, to));
   }
 
-  /** Runs a script of the project; returns its exit status and all that it wrote. */
-  run(script: string, words: string[], variables: Record<string, string> = {}): { status: number | null; output: string } {
+  /** Runs a script of the project; returns its exit status and all that it wrote. The test goes on meanwhile: the
+   * runner takes a worker that is silent for a minute for dead. */
+  async run(script: string, words: string[], variables: Record<string, string> = {}): Promise<{ status: number | null; output: string }> {
     const env = { ...process.env, METER: path.join(ROOT, 'target/debug/meter'), ...variables };
-    const { status, stdout, stderr } = spawnSync(path.join(this.folder, 'scripts', script), words, { env, encoding: 'utf8' });
-    return { status, output: `${stdout}${stderr}` };
+    const child = spawn(path.join(this.folder, 'scripts', script), words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    }
+    const status = await new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject));
+    return { status, output };
   }
 }
