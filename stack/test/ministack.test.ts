@@ -13,7 +13,7 @@ import { unheard } from '../verify/audience';
 import { CLIENT, Deployment, readDeployment } from '../verify/deployment';
 import { Finding, line, verify } from '../verify/verify';
 import { limitedTo, ON_AWS } from '../verify/waits';
-import { LEFT_OUT, NOT_KEPT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
+import { LEFT_OUT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { CHANGES, REMOVALS } from './ministack/removals';
 import { Ministack } from './ministack/server';
@@ -70,8 +70,6 @@ beforeAll(async () => {
     NODE_NO_WARNINGS: '1',
   });
   project = new Project(path.join(folder, 'project'));
-  NOT_KEPT.forEach(({ file, text }) => project.edit(file, text, ''));
-  project.git('commit', '--quiet', '--all', '--amend', '--message', 'the first version');
 });
 
 afterAll(async () => {

@@ -1,10 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { NOT_KEPT } from './gaps';
 
 const ROOT = path.join(__dirname, '../../..');
 
-/** A repository with the files of this project as they are now, to deploy from, with tools and builds shared. */
+/** A repository with the files of this project as they are now, but for what the emulator does not keep, to deploy
+ * from, with tools and builds shared. */
 export class Project {
   constructor(readonly folder: string) {
     const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
@@ -13,6 +15,7 @@ export class Project {
     }
     fs.symlinkSync(path.join(ROOT, 'stack/node_modules'), path.join(folder, 'stack/node_modules'));
     fs.symlinkSync(path.join(ROOT, 'target'), path.join(folder, 'target'));
+    NOT_KEPT.forEach(({ file, text }) => this.edit(file, text, ''));
     this.git('init', '--quiet');
     this.commit('the first version');
   }
