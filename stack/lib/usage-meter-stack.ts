@@ -101,12 +101,14 @@ export class UsageMeterStack extends Stack {
     const alarms = (...ids: string[]) => ids.map((id) => this.alarms.alarm(id));
     new GradualDeployment(this, 'ConsumerDeployment', {
       function: this.pipeline.consumer,
-      alarms: alarms('consumer-version-errors', 'consumer-errors'),
+      versionAlarm: this.alarms.alarm('consumer-version-errors'),
+      alarms: alarms('consumer-errors'),
       allAtOnce,
     });
     new GradualDeployment(this, 'AuthorizerDeployment', {
       function: this.authorizer.authorizer,
-      alarms: alarms('authorizer-version-errors', 'authorizer-latency', 'invalidation-lag'),
+      versionAlarm: this.alarms.alarm('authorizer-version-errors'),
+      alarms: alarms('authorizer-latency', 'invalidation-lag'),
       allAtOnce,
     });
   }

@@ -13,7 +13,7 @@ import { unheard } from '../verify/audience';
 import { CLIENT, Deployment, readDeployment } from '../verify/deployment';
 import { Finding, line, verify } from '../verify/verify';
 import { limitedTo, ON_AWS } from '../verify/waits';
-import { LEFT_OUT, NOT_KEPT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
+import { LEFT_OUT, NOT_SHOWN, setUnset, UNSET } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { CHANGES, REMOVALS } from './ministack/removals';
 import { Ministack } from './ministack/server';
@@ -70,8 +70,6 @@ beforeAll(async () => {
     NODE_NO_WARNINGS: '1',
   });
   project = new Project(path.join(folder, 'project'));
-  NOT_KEPT.forEach(({ file, text }) => project.edit(file, text, ''));
-  project.git('commit', '--quiet', '--all', '--amend', '--message', 'the first version');
 });
 
 afterAll(async () => {
@@ -80,8 +78,8 @@ afterAll(async () => {
 });
 
 describe('the deploy script', () => {
-  test('says what to do where CDK was never set up', () => {
-    const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
+  test('says what to do where CDK was never set up', async () => {
+    const { status, output } = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
     expect(status).toBe(1);
     const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec(output)![1]!.split(' ');
     execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
@@ -92,14 +90,14 @@ describe('the deploy script', () => {
     [['dev', 'us-east-1', '--binaries', '/nowhere'], 'the folder /nowhere cannot be found'],
     [['dev', 'us-east-1', '--fast'], 'scripts/deploy.sh ENVIRONMENT [REGION]'],
     [['dev', 'us-east-1', '--set', 'shard=2'], 'There is no option shard'],
-  ])('refuses %j and says why', (words, said) => {
-    const { status, output } = project.run('deploy.sh', words);
+  ])('refuses %j and says why', async (words, said) => {
+    const { status, output } = await project.run('deploy.sh', words);
     expect(output).toContain(said);
     expect(status).not.toBe(0);
   });
 
   test('deploys everything, and says what the account allows, whom alarms tell, and how to tag it once it is verified', async () => {
-    const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
+    const { status, output } = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
     expect(status, output).toBe(0);
     expect(output).toMatch(/[1-9][\d,]* calls\/s: Lambda's concurrency, of all functions of account and region \([\d,]+ at once/);
     expect(output).toMatch(/30,000 calls\/s: the invalidation log, one partition \(3,000 read units\/s\)/);
@@ -111,9 +109,9 @@ describe('the deploy script', () => {
     apiUrl = ministack.apiUrl(api.physicalId!, ENVIRONMENT);
   });
 
-  test('shows what a change would do, and does nothing', () => {
+  test('shows what a change would do, and does nothing', async () => {
     project.edit('stack/lib/constructs/usage-pipeline.ts', 'Counts successful API calls', 'Counts API calls that succeeded');
-    const { status, output } = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS, '--diff']);
+    const { status, output } = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS, '--diff']);
     expect(output).toContain('Counts API calls that succeeded');
     expect(status, output).toBe(0);
   });
@@ -124,16 +122,16 @@ describe('the deploy script', () => {
       return (await new LambdaClient(CLIENT).send(command)).Description;
     };
     expect(await description()).toMatch(/^Counts successful API calls/);
-    const tooEarly = project.run('rollback.sh', [ENVIRONMENT, ...OPTIONS]);
+    const tooEarly = await project.run('rollback.sh', [ENVIRONMENT, ...OPTIONS]);
     expect(tooEarly.output).toContain('there is no verified deployment before the last');
     project.commit('another description');
     // The emulator leaves things unset, which verification finds.
-    const deployed = project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...UNVERIFIED, '--wait-at-most', '1']);
+    const deployed = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...UNVERIFIED, '--wait-at-most', '1']);
     expect(deployed.output).toContain('deployed, but not as it should be, and so not tagged');
     expect(deployed.status).toBe(1);
     expect(await description()).toMatch(/^Counts API calls that succeeded/);
     // What was deployed last is not verified, so the way back leads to the last that was.
-    const { status, output } = project.run('rollback.sh', [ENVIRONMENT, '--region', 'us-east-1', ...OPTIONS]);
+    const { status, output } = await project.run('rollback.sh', [ENVIRONMENT, '--region', 'us-east-1', ...OPTIONS]);
     expect(output).toContain('the first version');
     expect(status, output).toBe(0);
     expect(await description()).toMatch(/^Counts successful API calls/);
@@ -219,8 +217,8 @@ describe('verification', () => {
     expect(NOT_SHOWN.length).toBeGreaterThan(0);
   });
 
-  test('is a script that says so, and makes a call', () => {
-    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
+  test('is a script that says so, and makes a call', async () => {
+    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
     expect(status, output).toBe(0);
     expect(output).toContain('the key was deleted, and its calls are denied');
   });
@@ -254,8 +252,8 @@ describe('verification', () => {
     console.log(`${taken.length} resources were taken away, one by one, and each was named as the one that is missing`);
   });
 
-  test('is a script that fails then', () => {
-    const { status, output } = project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
+  test('is a script that fails then', async () => {
+    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
     expect(status).toBe(1);
     expect(output).toContain('FAIL  Logs::SubscriptionFilter Pipeline/Subscription');
     expect(output).toContain('is named above');
@@ -266,13 +264,13 @@ describe('verification', () => {
 describe('a first deployment that is protected', () => {
   test('is made in two steps, of which the first can be taken back, and is protected in the end', async () => {
     const deploy = () => project.run('deploy.sh', ['prod', 'us-east-1', ...OPTIONS]);
-    const first = deploy();
+    const first = await deploy();
     expect(first.status, first.output).toBe(0);
     expect(first.output).toContain('the stack is created first and protected afterwards');
     const { Table } = await new DynamoDBClient(CLIENT).send(new DescribeTableCommand({ TableName: 'usage-keys-prod' }));
     expect(Table?.DeletionProtectionEnabled).toBe(true);
     const { Stacks } = await new CloudFormationClient(CLIENT).send(new DescribeStacksCommand({ StackName: 'UsageMeter-prod' }));
     expect(Stacks?.[0]?.EnableTerminationProtection).toBe(true);
-    expect(deploy().output).not.toContain('the stack is created first');
+    expect((await deploy()).output).not.toContain('the stack is created first');
   });
 });

@@ -196,7 +196,6 @@ describe('a deployment', () => {
     for (const ids of stoppedBy) {
       const watching = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ DependsOn }) => DependsOn?.includes(ids[0]!));
       expect(watching.length).toBe(1);
-      expect(watching[0]!.DependsOn).toEqual(expect.arrayContaining(ids));
       const version = Object.values(alarms).find(({ Properties }) => Properties.Dimensions?.some(({ Value }: { Value: unknown }) =>
         JSON.stringify(Value) === JSON.stringify(watching[0]!.Properties.FunctionVersion)));
       expect(version?.Properties.AlarmName).toMatch(/-version-errors$/);
@@ -219,7 +218,10 @@ describe('a deployment', () => {
   });
 
   test('leaves out what an endpoint does not have, and refuses what there is not', () => {
-    const without = templateOf('test', { omit: 'ConsumerDeployment,Alarms/freshness' });
+    const without = templateOf('test', { omit: 'ConsumerDeployment,Alarms/freshness,Alarms/consumer-errors' });
+    const there = Object.keys(without.toJSON().Resources);
+    const needed = Object.values(without.toJSON().Resources as Record<string, { DependsOn?: string[] }>).flatMap(({ DependsOn }) => DependsOn ?? []);
+    expect(needed.filter((id) => !there.includes(id))).toEqual([]);
     expect(Object.keys(without.findResources('AWS::CodeDeploy::DeploymentGroup')).length).toBe(1);
     expect(() => templateOf('test', { omit: 'Alarms/nothing' })).toThrow(/no Alarms\/nothing/);
   });

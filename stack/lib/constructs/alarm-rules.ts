@@ -45,9 +45,13 @@ export interface AlarmRule {
 export interface WatchedParts {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
+  /** The invalidation log, where keys are admitted by the meter. */
   readonly invalidation?: Invalidation;
+  /** The authorizer, where keys are admitted by the meter. */
   readonly authorizer?: ApiKeyAuthorizer;
+  /** The comparison with the access logs, where there is one. */
   readonly reconciliation?: Reconciliation;
+  /** What calls the API once a minute, where there is one. */
   readonly canary?: UsageCanary;
 }
 

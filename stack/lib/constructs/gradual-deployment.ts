@@ -7,6 +7,8 @@ import { MeterFunction } from './meter-function';
 
 export interface GradualDeploymentProps {
   readonly function: MeterFunction;
+  /** The alarm of the new version's errors, which is among those that stop a deployment. */
+  readonly versionAlarm: Alarm;
   /** Any of these stops a deployment and puts all calls back on the version before, also one that was on already. So
    * they are about what a new version can do wrong, and not about records that wait for somebody. */
   readonly alarms: Alarm[];
@@ -28,7 +30,7 @@ export class GradualDeployment extends Construct {
     super(scope, id);
     this.group = new LambdaDeploymentGroup(this, 'Group', {
       alias: props.function.live,
-      alarms: props.alarms,
+      alarms: [props.versionAlarm, ...props.alarms],
       // An alarm wants up to three minutes of five, and metrics come a minute or two late: in five minutes it would
       // mostly go off when all calls have moved.
       deploymentConfig: props.config ?? LambdaDeploymentConfig.CANARY_10PERCENT_10MINUTES,
@@ -40,8 +42,8 @@ export class GradualDeployment extends Construct {
       // `UpdatePolicy` attribute, "CodeDeployLambdaAliasUpdate".
       alias.cfnOptions.updatePolicy = undefined;
     }
-    // The alarms have to watch the new version before it gets any calls.
-    props.function.live.node.addDependency(...props.alarms);
+    // The alarm has to watch the new version before that gets any calls.
+    props.function.live.node.addDependency(props.versionAlarm);
     acknowledge(this, {
       [`AwsSolutions::AwsSolutions-IAM4[Policy::${POLICY}]`]: 'The role by which CodeDeploy moves an alias, as AWS documents it.',
     });

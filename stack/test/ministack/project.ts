@@ -1,10 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { NOT_KEPT } from './gaps';
 
 const ROOT = path.join(__dirname, '../../..');
 
-/** A repository with the files of this project as they are now, to deploy from, with tools and builds shared. */
+/** A repository with the files of this project as they are now, but for what the emulator does not keep, to deploy
+ * from, with tools and builds shared. */
 export class Project {
   constructor(readonly folder: string) {
     const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
@@ -13,6 +15,7 @@ export class Project {
     }
     fs.symlinkSync(path.join(ROOT, 'stack/node_modules'), path.join(folder, 'stack/node_modules'));
     fs.symlinkSync(path.join(ROOT, 'target'), path.join(folder, 'target'));
+    NOT_KEPT.forEach(({ file, text }) => this.edit(file, text, ''));
     this.git('init', '--quiet');
     this.commit('the first version');
   }
@@ -35,10 +38,16 @@ export class Project {
     fs.writeFileSync(at, text.replace(from, to));
   }
 
-  /** Runs a script of the project; returns its exit status and all that it wrote. */
-  run(script: string, words: string[], variables: Record<string, string> = {}): { status: number | null; output: string } {
+  /** Runs a script of the project; returns its exit status and all that it wrote. The test goes on meanwhile: the
+   * runner takes a worker that is silent for a minute for dead. */
+  async run(script: string, words: string[], variables: Record<string, string> = {}): Promise<{ status: number | null; output: string }> {
     const env = { ...process.env, METER: path.join(ROOT, 'target/debug/meter'), ...variables };
-    const { status, stdout, stderr } = spawnSync(path.join(this.folder, 'scripts', script), words, { env, encoding: 'utf8' });
-    return { status, output: `${stdout}${stderr}` };
+    const child = spawn(path.join(this.folder, 'scripts', script), words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    }
+    const status = await new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject));
+    return { status, output };
   }
 }
