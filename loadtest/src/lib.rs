@@ -20,6 +20,7 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod seen;
+pub mod shard_read;
 pub mod simulation;
 pub mod split;
 pub mod target;

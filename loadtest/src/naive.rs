@@ -3,23 +3,19 @@
 //! recognises a repetition.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use access_log::{Decoder, Limits, Origin};
 use anyhow::Context;
-use aws_sdk_kinesis::error::SdkError;
-use aws_sdk_kinesis::operation::get_records::GetRecordsError;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
 
+use crate::shard_read::read_page;
 use crate::target::Target;
 
 /// More than any record inflates to.
 const MAX_INFLATED_BYTES: usize = 64 << 20;
 const RETENTION_DAYS: u32 = 400;
-/// The wait after a read that a shard refuses. Source: Kinesis API Reference, `GetRecords`.
-const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What such a design would have done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,15 +40,7 @@ pub async fn naive_writes(target: &Target) -> anyhow::Result<NaiveWrites> {
         let iterator = iterator.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await;
         let mut iterator = iterator.context("a shard cannot be read")?.shard_iterator;
         while let Some(token) = iterator.take() {
-            let read = match target.kinesis.get_records().shard_iterator(&token).send().await {
-                Ok(read) => read,
-                Err(error) if is_throttle(&error) => {
-                    tokio::time::sleep(READ_INTERVAL).await;
-                    iterator = Some(token);
-                    continue;
-                }
-                Err(error) => return Err(error).context("a shard cannot be read"),
-            };
+            let read = read_page(target, &token).await?;
             for record in read.records() {
                 let arrived = record.approximate_arrival_timestamp().and_then(|at| at.to_millis().ok());
                 result.add(&mut decoder, record.data().as_ref(), arrived.unwrap_or_default());
@@ -62,10 +50,6 @@ pub async fn naive_writes(target: &Target) -> anyhow::Result<NaiveWrites> {
         }
     }
     Ok(result)
-}
-
-fn is_throttle(error: &SdkError<GetRecordsError>) -> bool {
-    error.as_service_error().is_some_and(GetRecordsError::is_provisioned_throughput_exceeded_exception)
 }
 
 impl NaiveWrites {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::histogram::{Times, serde_text, times};
 use crate::probe::Sample;
+use crate::shard_read::read_page;
 use crate::target::Target;
 
 /// How long calls were where.
@@ -160,12 +161,14 @@ pub async fn split(
     };
     let batches = Batches::read(target, from_ms, to_ms + 60_000).await?;
     let step = shown.len().div_ceil(samples.max(1)).max(1);
-    for sample in shown.iter().step_by(step) {
-        let Some((shard, digits)) = &sample.record else { continue };
+    let chosen: Vec<_> =
+        shown.iter().step_by(step).filter_map(|sample| Some((sample, sample.record.as_ref()?))).collect();
+    let arrivals = Box::pin(Arrivals::read(target, chosen.iter().map(|(_, record)| *record))).await?;
+    for (sample, (shard, digits)) in chosen {
         let shown_ms = sample.shown_ms.unwrap_or(i64::MAX);
         let batch =
             SequenceNumber::parse(digits).ok().and_then(|record| batches.with(shard, &record, shown_ms));
-        match (batch, arrival_ms(target, shard, digits).await?) {
+        match (batch, arrivals.of(shard, digits)) {
             (Some(batch), Some(arrived_ms)) => split.add(sample, arrived_ms, batch, batch_window_ms),
             _ => split.not_found += 1,
         }
@@ -173,23 +176,62 @@ pub async fn split(
     Ok(split)
 }
 
-/// When a record arrived in the stream, in milliseconds since 1970.
-async fn arrival_ms(target: &Target, shard: &str, sequence_number: &str) -> anyhow::Result<Option<i64>> {
-    let iterator = target
-        .kinesis
-        .get_shard_iterator()
-        .stream_name(target.stream())
-        .shard_id(shard)
-        .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
-        .starting_sequence_number(sequence_number)
-        .send()
-        .await
-        .with_context(|| format!("record {sequence_number} of {shard} cannot be found"))?;
-    let Some(iterator) = iterator.shard_iterator else { return Ok(None) };
-    let read = target.kinesis.get_records().shard_iterator(iterator).limit(1).send().await;
-    let read = read.with_context(|| format!("record {sequence_number} of {shard} cannot be read"))?;
-    let arrived = read.records.first().and_then(|record| record.approximate_arrival_timestamp());
-    Ok(arrived.and_then(|arrived| arrived.to_millis().ok()))
+/// When records arrived in the stream, in milliseconds since 1970, by shard and sequence number.
+#[derive(Default)]
+struct Arrivals(HashMap<(String, String), i64>);
+
+impl Arrivals {
+    /// Reads each shard once, from the first of its records to the last: record
+    /// by record would be more reads than a shard gives.
+    async fn read(target: &Target, records: impl Iterator<Item = &(String, String)>) -> anyhow::Result<Self> {
+        let mut wanted: BTreeMap<&str, BTreeMap<SequenceNumber, &str>> = BTreeMap::new();
+        for (shard, digits) in records {
+            if let Ok(number) = SequenceNumber::parse(digits) {
+                wanted.entry(shard).or_default().insert(number, digits);
+            }
+        }
+        let mut arrivals = Self::default();
+        for (shard, numbers) in wanted {
+            Box::pin(arrivals.read_shard(target, shard, &numbers)).await?;
+        }
+        Ok(arrivals)
+    }
+
+    async fn read_shard(
+        &mut self,
+        target: &Target,
+        shard: &str,
+        wanted: &BTreeMap<SequenceNumber, &str>,
+    ) -> anyhow::Result<()> {
+        let (Some((_, first)), Some((last, _))) = (wanted.first_key_value(), wanted.last_key_value()) else {
+            return Ok(());
+        };
+        let iterator = target.kinesis.get_shard_iterator().stream_name(target.stream()).shard_id(shard);
+        let iterator = iterator
+            .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
+            .starting_sequence_number(*first);
+        let iterator = iterator.send().await;
+        let mut iterator =
+            iterator.with_context(|| format!("record {first} of {shard} cannot be found"))?.shard_iterator;
+        while let Some(token) = iterator.take() {
+            let page = read_page(target, &token).await?;
+            let mut is_past = page.records.is_empty() && page.millis_behind_latest == Some(0);
+            for record in page.records() {
+                let Ok(number) = SequenceNumber::parse(record.sequence_number()) else { continue };
+                let arrived = record.approximate_arrival_timestamp().and_then(|at| at.to_millis().ok());
+                if let (Some(digits), Some(arrived_ms)) = (wanted.get(&number), arrived) {
+                    self.0.insert((shard.to_owned(), (*digits).to_owned()), arrived_ms);
+                }
+                is_past |= number >= *last;
+            }
+            iterator = page.next_shard_iterator.filter(|_| !is_past);
+        }
+        Ok(())
+    }
+
+    fn of(&self, shard: &str, digits: &str) -> Option<i64> {
+        self.0.get(&(shard.to_owned(), digits.to_owned())).copied()
+    }
 }
 
 #[cfg(test)]
