@@ -177,7 +177,7 @@ fn read_event<'a>(
     while let Some(name) = cursor.member_name(first)? {
         first = false;
         if name.raw == "message" && cursor.peek()? == b'"' {
-            message = Some(Message::read(text, cursor)?);
+            message = Some(read_message(text, cursor)?);
             continue;
         }
         match (name.raw, cursor.value()?) {
@@ -188,35 +188,31 @@ fn read_event<'a>(
     }
     let raw = &text[start..cursor.position()];
     let fields = match message {
-        Some(Message::InPlace(fields)) => {
+        Some(Ok(fields)) => {
             scratch.layouts.learn(raw, id, &fields);
             Ok(fields)
         }
-        Some(Message::Unread(raw_line)) => read_unescaped(raw_line, &mut scratch.line),
+        Some(Err(raw_line)) => read_unescaped(raw_line, &mut scratch.line),
         None => Err(LineError::NotJson(JsonError::Expected { expected: "a \"message\"", position: 0 })),
     };
     let content = EventContent::Fields(fields.as_ref().map_err(Clone::clone));
     Ok(visit(&Event { raw, id, logged_at_ms, content }))
 }
 
-enum Message<'a> {
-    /// The line was read where it stands, escaped.
-    InPlace(Fields<'a>),
-    /// The line has to be unescaped first.
-    Unread(RawText<'a>),
-}
-
-impl<'a> Message<'a> {
-    fn read(text: &'a str, cursor: &mut Cursor<'a, false>) -> Result<Self, JsonError> {
-        let mut inside = Cursor::<true>::new(text, cursor.position() + 1);
-        if let Ok(fields) = Fields::read(&mut inside)
-            && matches!(inside.peek(), Ok(b'"'))
-        {
-            *cursor = Cursor::new(text, inside.position() + 1);
-            return Ok(Self::InPlace(fields));
-        }
-        cursor.string().map(Self::Unread)
+/// Reads a line where it stands, escaped. What has to be unescaped first is
+/// handed back.
+fn read_message<'a>(
+    text: &'a str,
+    cursor: &mut Cursor<'a, false>,
+) -> Result<Result<Fields<'a>, RawText<'a>>, JsonError> {
+    let mut inside = Cursor::<true>::new(text, cursor.position() + 1);
+    if let Ok(fields) = Fields::read(&mut inside)
+        && matches!(inside.peek(), Ok(b'"'))
+    {
+        *cursor = Cursor::new(text, inside.position() + 1);
+        return Ok(Ok(fields));
     }
+    cursor.string().map(Err)
 }
 
 fn read_unescaped<'b>(raw_line: RawText<'_>, line: &'b mut String) -> Result<Fields<'b>, LineError> {

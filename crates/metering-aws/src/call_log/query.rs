@@ -48,8 +48,8 @@ pub fn by_clock_time(unbilled: &UnbilledRoutes, from_ms: i64, to_ms: i64, per_ke
 
 fn selection(unbilled: &UnbilledRoutes) -> String {
     let conditions = unbilled.entries().iter().map(is_of_route);
-    let filters: String = conditions.map(|condition| format!("\n| filter not ({condition})")).collect();
-    format!("{FIELDS}\n{SUCCESSFUL}{filters}")
+    let filters: Vec<String> = conditions.map(|condition| format!("| filter not ({condition})")).collect();
+    [&[FIELDS.to_owned(), SUCCESSFUL.to_owned()], filters.as_slice()].concat().join("\n")
 }
 
 /// The condition that a call is of an unbilled route, as

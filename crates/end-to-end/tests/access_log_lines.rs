@@ -1,0 +1,174 @@
+//! Lines of an access log that API Gateway or somebody else wrote in other
+//! forms than the local gateway: put into the log group, through the
+//! subscription, to the ledger, and compared with it.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use std::path::Path;
+
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use end_to_end::meter::{Local, meter, stdout};
+use lambda_support::clock::now_ms;
+use local_stack::stack::LOG_GROUP;
+use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use serde_json::{Value, json};
+
+const LOG_STREAM: &str = "lines-of-a-test";
+/// The most events of one request. Source: CloudWatch Logs API Reference, `PutLogEvents`.
+const EVENTS_PER_REQUEST: usize = 10_000;
+
+async fn log_client(local: &Local) -> Client {
+    let client = Client::new(&load_local(&local.endpoint("aws_endpoint_url"), COMMAND_PATIENCE).await);
+    let stream = client.create_log_stream().log_group_name(LOG_GROUP).log_stream_name(LOG_STREAM);
+    // It is there already after a restart.
+    let _ = stream.send().await;
+    client
+}
+
+async fn put(client: &Client, lines: &[String]) {
+    let event = |line: &String| InputLogEvent::builder().message(line).timestamp(now_ms()).build().unwrap();
+    for lines in lines.chunks(EVENTS_PER_REQUEST / 2) {
+        let request = client.put_log_events().log_group_name(LOG_GROUP).log_stream_name(LOG_STREAM);
+        let reply = request.set_log_events(Some(lines.iter().map(event).collect())).send().await.unwrap();
+        assert_eq!(reply.rejected_log_events_info, None);
+    }
+}
+
+fn told(data: &Path, arguments: &[&str]) -> Value {
+    let output = meter(&[arguments, &["--json", "--data", data.to_str().unwrap()]].concat());
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// How far ledger and access log are apart, in this hour and the one before.
+fn compared(data: &Path, more: &[&str]) -> Value {
+    told(data, &[&["reconcile", "--hours", "2", "--with-this-hour"], more].concat())
+}
+
+fn calls_of(data: &Path, key: &str) -> u64 {
+    told(data, &["usage", key])["calls"].as_u64().unwrap()
+}
+
+/// A line in short names.
+fn line(id: &str, key: &str, time: &Value) -> String {
+    json!({"id": id, "key": key, "time": time, "status": "200", "ms": "5", "method": "GET", "route": "/orders"})
+        .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_whose_json_another_member_breaks_is_counted_or_kept_and_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = Local::start(folder.path());
+    let client = log_client(&local).await;
+    let time = now_ms();
+    let broken =
+        format!(r#"{{"id":"b","key":"odd","time":"{time}","status":"200","agent":"a "quoted" name"}}"#);
+    let lines = [
+        line("a", "even", &json!(time.to_string())),
+        format!(r#"{{"id":"d","key":"even","time":"{time}","status":200,"integrationLatency":-}}"#),
+        broken.clone(),
+        broken.replace("200", "404"),
+        broken.replace('"', "'"),
+    ];
+    put(&client, &lines).await;
+    while calls_of(&local.data, "even") != 2 {}
+    let quarantined = || stdout(&meter(&["quarantine", "list", "--data", local.data.to_str().unwrap()]));
+    let mut kept = quarantined();
+    while kept.contains("0 records") {
+        kept = quarantined();
+    }
+    let byte = broken.find("quoted").unwrap();
+    assert!(kept.contains(&format!("expected ',' or '}}' at byte {byte}")), "{kept}");
+    assert!(kept.contains("1 of 3 events"), "of the lines that were delivered: {kept}");
+    // What CloudWatch Logs cannot read as JSON is told by the metrics of both filters.
+    let matches = |pattern: &'static str| {
+        let client = client.clone();
+        let lines = lines.to_vec();
+        async move {
+            let request = client.test_metric_filter().filter_pattern(pattern);
+            let reply = request.set_log_event_messages(Some(lines)).send().await.unwrap();
+            reply.matches().len()
+        }
+    };
+    assert_eq!(matches(access_log::log_format::READABLE_LINES_PATTERN).await, 1);
+    assert_eq!(matches(access_log::log_format::SUBSCRIPTION_FILTER_PATTERN).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_of_a_line_is_counted_and_compared_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = Local::start(folder.path());
+    let client = log_client(&local).await;
+    let time_ms = now_ms();
+    let shown = clock_time(time_ms);
+    let billed = [
+        line("rest", "k", &json!(time_ms.to_string())),
+        line("http", "k", &json!((time_ms / 1_000).to_string())),
+        line("number", "k", &json!(time_ms)),
+        json!({"extendedRequestId": "long", "apiKeyId": "k", "status": "200", "requestTimeEpoch": time_ms.to_string(),
+            "id": "tenant", "key": "-"})
+        .to_string(),
+        json!({"requestId": "text", "apiKeyId": "k", "status": 201, "requestTime": shown}).to_string(),
+        json!({"requestId": "dash", "apiKeyId": "k", "status": 201, "requestTime": shown, "requestTimeEpoch": "-"})
+            .to_string(),
+        json!({"id": "any", "key": "k", "time": time_ms, "status": "299", "route": "ANY /orders"}).to_string(),
+    ];
+    let unbilled = [
+        json!({"id": "1", "key": "k", "time": time_ms, "status": "200", "route": "/usage", "method": "GET"}),
+        json!({"id": "2", "key": "k", "time": time_ms, "status": "200", "route": "GET /usage"}),
+        json!({"id": "3", "key": "k", "time": time_ms, "status": "204", "route": "/orders", "method": "OPTIONS"}),
+        json!({"id": "4", "key": "-", "time": time_ms, "status": "204", "route": "OPTIONS /{proxy+}"}),
+        json!({"id": "5", "key": "-", "time": time_ms, "status": "200", "route": "/public"}),
+        json!({"id": "6", "key": "k", "time": time_ms, "status": "404", "route": "/orders"}),
+    ];
+    let unbilled: Vec<String> = unbilled.iter().map(ToString::to_string).collect();
+    put(&client, &[unbilled, billed.to_vec()].concat()).await;
+    while calls_of(&local.data, "k") < billed.len() as u64 {}
+    for depth in [&[][..], &["--by-key"], &["--whole-ledger"]] {
+        let found = compared(&local.data, depth);
+        assert_eq!((&found["logged"], &found["counted"]), (&json!(7), &json!(7)), "{depth:?}: {found}");
+        assert_eq!(found["differences"], json!([]), "{depth:?}");
+    }
+}
+
+/// The time as `$context.requestTime` has it.
+fn clock_time(time_ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(time_ms).unwrap();
+    time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
+}
+
+/// More keys than an answer of Insights has rows, with ids that sort
+/// otherwise by their digits than by their texts.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_keys_exactly_those_are_told_that_miss_calls() {
+    const KEYS: u64 = 12_000;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let key = |number: u64| format!("key-{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let made = |from: u64, to: u64| -> Vec<String> {
+        let time = json!(now_ms().to_string());
+        (from..to).map(|number| line(&format!("{from}-{number}"), &key(number), &time)).collect()
+    };
+    let local = Local::start(&data);
+    put(&log_client(&local).await, &made(0, KEYS)).await;
+    while compared(&data, &[])["counted"] != KEYS {}
+    let found = compared(&data, &["--by-key"]);
+    assert_eq!((&found["logged"], &found["differences"]), (&json!(KEYS), &json!([])));
+    drop(local);
+    // The calls of some keys are logged and never delivered.
+    let losing = Local::start_with(&data, &["--lose-deliveries", "100"]);
+    put(&log_client(&losing).await, &made(KEYS - 5, KEYS + 5)).await;
+    let found = compared(&data, &[]);
+    let mut missed: Vec<&str> = found["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["apiKeyId"].as_str().unwrap())
+        .collect();
+    let mut expected: Vec<String> = (KEYS - 5..KEYS + 5).map(key).collect();
+    missed.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(missed, expected);
+    assert_eq!((&found["missing"], &found["surplus"]), (&json!(10), &json!(0)));
+}
