@@ -271,7 +271,7 @@ fn what_the_command_prints_can_be_imported_again() {
     stdout(&here.keys(&["delete", "deleted"]));
     let is_made = |line: &&str| !line.contains("\"key-");
     let exported = stdout(&here.keys(&["export"]));
-    let exported: String = exported.lines().filter(is_made).map(|line| format!("{line}\n")).collect();
+    let exported = exported.lines().filter(is_made).collect::<Vec<_>>().join("\n");
     here.import("export.jsonl", &exported).is([0, 0, 3, 0], &[]);
     there.import("export.jsonl", &exported).is([3, 0, 0, 0], &[]);
     for id in ["full", "ownerless", "expired"] {
@@ -282,7 +282,7 @@ fn what_the_command_prints_can_be_imported_again() {
     // A list has no secrets, and changes the keys that are there.
     stdout(&here.keys(&["update", "full", "--plan", "silver", "--no-monthly-limit"]));
     let listed = stdout(&here.keys(&["list", "--all", "--json"]));
-    let listed: String = listed.lines().filter(is_made).map(|line| format!("{line}\n")).collect();
+    let listed = listed.lines().filter(is_made).collect::<Vec<_>>().join("\n");
     there.import("list.jsonl", &listed).is([0, 1, 3, 0], &[]);
     assert_eq!(
         (&there.show("full")["plan"], &there.show("full")["monthlyLimit"]),

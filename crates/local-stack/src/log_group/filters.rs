@@ -60,7 +60,7 @@ pub enum FilterError {
 /// The filters, with their patterns read.
 #[derive(Debug)]
 pub(super) struct Filters {
-    metric_filters: RwLock<Arc<Vec<(MetricFilter, FilterPattern)>>>,
+    of_metrics: RwLock<Arc<Vec<(MetricFilter, FilterPattern)>>>,
     subscription: RwLock<Option<Arc<(SubscriptionFilter, FilterPattern)>>>,
     metrics: OnceLock<Arc<MetricStore>>,
 }
@@ -83,7 +83,7 @@ impl Filters {
             Ok::<_, rusqlite::Error>(Arc::new((filter, pattern)))
         });
         Ok(Self {
-            metric_filters: RwLock::new(Arc::new(metric_filters.collect::<rusqlite::Result<_>>()?)),
+            of_metrics: RwLock::new(Arc::new(metric_filters.collect::<rusqlite::Result<_>>()?)),
             subscription: RwLock::new(subscription.transpose()?),
             metrics: OnceLock::new(),
         })
@@ -95,7 +95,7 @@ impl Filters {
     }
 
     fn metric_filters(&self) -> Arc<Vec<(MetricFilter, FilterPattern)>> {
-        self.metric_filters.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.of_metrics.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells the metrics of the metric filters about events that were taken.
@@ -147,7 +147,7 @@ impl LogGroup {
         let definition = serde_json::to_string(&filter).unwrap_or_default();
         let query = "INSERT OR REPLACE INTO metric_filters (name, definition) VALUES (?, ?)";
         self.lock().execute(query, params![filter.filter_name, definition])?;
-        let mut filters = self.filters.metric_filters.write().unwrap_or_else(PoisonError::into_inner);
+        let mut filters = self.filters.of_metrics.write().unwrap_or_else(PoisonError::into_inner);
         let others = filters.iter().filter(|(other, _)| other.filter_name != filter.filter_name);
         let mut changed: Vec<_> = others.cloned().collect();
         changed.push((filter, pattern));

@@ -50,10 +50,9 @@ pub(super) fn write_appends(
     }
 }
 
-/// What a commit changes of a log stream.
+/// What a commit changes of a log stream: the times of its first and last event, and when it wrote them.
 struct Change {
-    first_ms: i64,
-    last_ms: i64,
+    timestamps_ms: (i64, i64),
     ingested_ms: i64,
 }
 
@@ -67,10 +66,10 @@ fn commit(connection: &mut Connection, batch: &[Append]) -> rusqlite::Result<i64
         let ingested_ms = append.ingested_ms;
         for (timestamp_ms, message) in &append.events {
             statement.execute(params![append.log_stream, timestamp_ms, message, ingested_ms])?;
-            let new = Change { first_ms: *timestamp_ms, last_ms: *timestamp_ms, ingested_ms };
+            let new = Change { timestamps_ms: (*timestamp_ms, *timestamp_ms), ingested_ms };
             let change = changes.entry(&append.log_stream).or_insert(new);
-            change.first_ms = change.first_ms.min(*timestamp_ms);
-            change.last_ms = change.last_ms.max(*timestamp_ms);
+            let (first_ms, last_ms) = change.timestamps_ms;
+            change.timestamps_ms = (first_ms.min(*timestamp_ms), last_ms.max(*timestamp_ms));
             change.ingested_ms = change.ingested_ms.max(ingested_ms);
         }
     }
@@ -82,7 +81,8 @@ fn commit(connection: &mut Connection, batch: &[Append]) -> rusqlite::Result<i64
             last_ingested_ms = MAX(IFNULL(last_ingested_ms, ?4), ?4)",
     )?;
     for (name, change) in changes {
-        statement.execute(params![name, change.first_ms, change.last_ms, change.ingested_ms])?;
+        let (first_ms, last_ms) = change.timestamps_ms;
+        statement.execute(params![name, first_ms, last_ms, change.ingested_ms])?;
     }
     drop(statement);
     transaction.commit()?;

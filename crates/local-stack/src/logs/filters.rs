@@ -214,7 +214,6 @@ fn limit_exceeded(problem: String) -> LogsError {
     ("LimitExceededException", problem)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
 fn refused(error: FilterError) -> LogsError {
     match error {
         FilterError::Pattern(error) => invalid(error.to_string()),

@@ -14,7 +14,7 @@ mod subscriptions;
 use std::path::Path;
 use std::sync::Arc;
 
-use access_log::log_format::SUBSCRIPTION_FILTER_PATTERN;
+use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
 use lambda_support::clock::now_ms;
 use lambda_support::telemetry::NAMESPACE;
 use serde_json::Value;
@@ -29,13 +29,9 @@ use queries::Queries;
 use subscriptions::Subscriptions;
 
 /// The metric of all lines of the access log, as the stack's metric filter names it.
-pub const LOGGED_LINES: &str = "LoggedLines";
+pub const LOGGED_LINES: &str = "LoggedLines-local";
 /// The metric of those lines whose JSON can be read.
-pub const READABLE_LINES: &str = "ReadableLines";
-/// The pattern of all lines.
-pub const ALL_LINES_PATTERN: &str = "";
-/// The pattern of lines that are JSON with a status.
-pub const READABLE_LINES_PATTERN: &str = "{ $.status = * }";
+pub const READABLE_LINES: &str = "ReadableLines-local";
 /// The name of the subscription filter of the access log.
 const SUBSCRIPTION_FILTER: &str = "usage";
 /// The role by which CloudWatch Logs would put records.

@@ -51,7 +51,7 @@ struct Started {
     text: String,
     log_group: String,
     created_ms: i64,
-    started_us: u64,
+    at_us: u64,
     polls: usize,
     is_stopped: bool,
     groups: usize,
@@ -60,7 +60,7 @@ struct Started {
 
 impl Started {
     fn is_running(&self) -> bool {
-        let is_waiting = monotonic_us().saturating_sub(self.started_us) < LONGEST_RUN_US;
+        let is_waiting = monotonic_us().saturating_sub(self.at_us) < LONGEST_RUN_US;
         self.polls < STATES.len() && !self.is_stopped && is_waiting
     }
 
@@ -120,7 +120,7 @@ impl Queries {
             text: text.to_owned(),
             log_group: groups[0].name().to_owned(),
             created_ms: now_ms(),
-            started_us: monotonic_us(),
+            at_us: monotonic_us(),
             polls: 0,
             is_stopped: false,
             groups: groups.len(),

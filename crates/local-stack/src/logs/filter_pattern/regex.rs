@@ -119,12 +119,11 @@ impl Translation<'_> {
             let number = text.parse().ok().filter(|number| is_number && *number <= MAX_REPETITIONS);
             number.map(Some).ok_or_else(wrong)
         };
-        let (least, most) = match inner.split_once(',') {
-            Some((least, most)) => (number(least)?, number(most)?),
-            None => {
-                let exactly = number(&inner)?;
-                (exactly, exactly)
-            }
+        let (least, most) = if let Some((least, most)) = inner.split_once(',') {
+            (number(least)?, number(most)?)
+        } else {
+            let exactly = number(&inner)?;
+            (exactly, exactly)
         };
         match (least, most) {
             (None, None) => Err(wrong()),

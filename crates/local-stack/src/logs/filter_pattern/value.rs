@@ -56,6 +56,7 @@ impl Operator {
         .find_map(|(text, operator)| cursor.take(text).then_some(operator))
     }
 
+    #[expect(clippy::float_cmp, reason = "a pattern compares numbers as they are written")]
     fn holds(self, left: f64, right: f64) -> bool {
         match self {
             Self::Equal => left == right,

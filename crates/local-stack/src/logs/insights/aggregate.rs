@@ -76,15 +76,14 @@ impl Groups {
             write_key(&value, &mut self.key);
             values.push(value);
         }
-        let place = match self.places.get(&self.key) {
-            Some(place) => *place,
-            None => {
-                let accumulators =
-                    stats.aggregates.iter().map(|(_, aggregate)| Accumulator::of(aggregate.aggregation));
-                self.rows.push((values.into_iter().map(Value::into_owned).collect(), accumulators.collect()));
-                self.places.insert(self.key.clone(), self.rows.len() - 1);
-                self.rows.len() - 1
-            }
+        let place = if let Some(place) = self.places.get(&self.key) {
+            *place
+        } else {
+            let accumulators =
+                stats.aggregates.iter().map(|(_, aggregate)| Accumulator::of(aggregate.aggregation));
+            self.rows.push((values.into_iter().map(Value::into_owned).collect(), accumulators.collect()));
+            self.places.insert(self.key.clone(), self.rows.len() - 1);
+            self.rows.len() - 1
         };
         for ((_, aggregate), accumulator) in stats.aggregates.iter().zip(&mut self.rows[place].1) {
             accumulator.add(aggregate.argument.as_ref().map(|argument| argument.value(record)));

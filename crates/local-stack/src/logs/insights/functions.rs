@@ -67,7 +67,7 @@ impl Function {
     }
 
     /// Calls the function. The number of arguments is right.
-    pub fn call<'a>(self, mut arguments: Vec<Value<'a>>) -> Value<'a> {
+    pub fn call(self, mut arguments: Vec<Value<'_>>) -> Value<'_> {
         match self {
             Self::Coalesce => arguments.into_iter().find(|value| !value.is_null()).unwrap_or(Value::Null),
             Self::IsPresent => Value::truth(!arguments[0].is_null()),

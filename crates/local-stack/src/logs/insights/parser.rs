@@ -153,14 +153,13 @@ impl<'a> Parser<'a> {
             let expression = self.expression()?;
             let text = self.text_since(start);
             let alias = self.alias()?;
-            let slot = match (&expression, &alias) {
-                (Expression::Slot(slot), None) => *slot,
-                _ => {
-                    let slot = self.source(Source::Computed);
-                    commands.push(Command::Compute(slot, expression));
-                    self.define(alias.clone().unwrap_or_else(|| text.clone()), slot);
-                    slot
-                }
+            let slot = if let (Expression::Slot(slot), None) = (&expression, &alias) {
+                *slot
+            } else {
+                let slot = self.source(Source::Computed);
+                commands.push(Command::Compute(slot, expression));
+                self.define(alias.clone().unwrap_or_else(|| text.clone()), slot);
+                slot
             };
             let name = alias.unwrap_or(text);
             if !ending.is_display {
@@ -437,12 +436,11 @@ impl<'a> Parser<'a> {
         match self.next().cloned() {
             Some(Token::Number(number)) => Ok(Expression::Constant(Value::Number(number))),
             Some(Token::Text(text)) => Ok(Expression::Constant(Value::text(text))),
-            Some(Token::Quoted(name)) => self.named(name).map(Expression::Slot),
             Some(Token::Word(word)) if is_reserved(word) => {
                 Err(MalformedQuery::new(format!("the word {word} stands where a value is expected")))
             }
             Some(Token::Word(name)) if self.peek_symbol("(") => self.call(name),
-            Some(Token::Word(name)) => self.named(name).map(Expression::Slot),
+            Some(Token::Quoted(name) | Token::Word(name)) => self.named(name).map(Expression::Slot),
             _ => {
                 self.at = self.at.saturating_sub(1);
                 Err(self.unexpected("a value"))

@@ -66,7 +66,9 @@ pub fn fill<'a>(sources: &'a [Source], event: &Event<'a>, record: &mut Vec<Value
     let read = Wanted { names: &wanted, record }.deserialize(&mut deserializer);
     if read.is_err() || deserializer.end().is_err() {
         // A line that is no JSON has no fields.
-        wanted.iter().for_each(|(_, slot)| record[*slot] = Value::Null);
+        for (_, slot) in &wanted {
+            record[*slot] = Value::Null;
+        }
     }
 }
 
