@@ -19,7 +19,7 @@ const LOG_STREAM: &str = "lines-of-a-test";
 const EVENTS_PER_REQUEST: usize = 10_000;
 
 async fn log_client(local: &Local) -> Client {
-    let client = Client::new(&load_local(&local.endpoint("aws_endpoint_url"), COMMAND_PATIENCE).await);
+    let client = Client::new(&load_local(&local.endpoint("awsEndpointUrl"), COMMAND_PATIENCE).await);
     let stream = client.create_log_stream().log_group_name(LOG_GROUP).log_stream_name(LOG_STREAM);
     // It is there already after a restart.
     let _ = stream.send().await;

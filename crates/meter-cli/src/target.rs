@@ -156,12 +156,11 @@ impl Target {
     /// those that the deployed reconciler compares.
     pub async fn call_log(&self, arguments: &LogArguments) -> anyhow::Result<CallLog> {
         let LogArguments { access_log_groups, unbilled } = arguments;
-        let deployed = match &self.access_log_group {
-            Some(log_group) => Some((vec![log_group.clone()], UNBILLED_ROUTES.parse()?)),
-            None => {
-                let settings = self.reconciliation_store().settings().await?;
-                settings.map(|settings| (settings.log_groups, settings.unbilled))
-            }
+        let deployed = if let Some(log_group) = &self.access_log_group {
+            Some((vec![log_group.clone()], UNBILLED_ROUTES.parse()?))
+        } else {
+            let settings = self.reconciliation_store().settings().await?;
+            settings.map(|settings| (settings.log_groups, settings.unbilled))
         };
         let (log_groups, unbilled) = match (access_log_groups.is_empty(), unbilled, deployed) {
             (false, Some(unbilled), _) => (access_log_groups.clone(), unbilled.clone()),

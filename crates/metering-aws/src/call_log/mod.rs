@@ -30,6 +30,9 @@ const MAX_GROUPS: usize = 50;
 pub const LOGGING_DELAY_MS: i64 = 15 * 60_000;
 /// How far the clock of the log may be behind that of the call, in milliseconds.
 const CLOCK_LAG_MS: i64 = 5 * 60_000;
+/// The fewest parts that a span is asked for in again: where all lines came at
+/// once, halves would take many rounds.
+const LEAST_PARTS: i64 = 8;
 /// Queries under way at once. Insights allows 30 of an account; others may ask as well.
 const QUERIES_AT_ONCE: usize = 5;
 const POLL_DELAY: Duration = Duration::from_millis(500);
@@ -153,7 +156,8 @@ impl CallLog {
             .start_query()
             .set_log_group_names(Some(log_groups.to_vec()))
             .start_time(logged.from_ms.div_euclid(1_000))
-            .end_time(logged.to_ms.div_euclid(1_000))
+            // Of a span that ends within a second, the query itself leaves out what is beyond.
+            .end_time((logged.to_ms + 999).div_euclid(1_000))
             .query_string(query)
             .send()
             .await
@@ -300,7 +304,7 @@ impl LoggedDuring {
         let length_ms = self.to_ms - self.from_ms;
         let rows = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
         let wanted = i64::try_from(lines).unwrap_or(i64::MAX).saturating_mul(5) / (rows * 4) + 1;
-        let count = wanted.clamp(2, length_ms.max(2));
+        let count = wanted.max(LEAST_PARTS).min(length_ms);
         let step_ms = (length_ms + count - 1) / count;
         let starts = (self.from_ms..self.to_ms).step_by(usize::try_from(step_ms).unwrap_or(1).max(1));
         starts.map(|from_ms| Self { from_ms, to_ms: self.to_ms.min(from_ms + step_ms) }).collect()

@@ -318,7 +318,7 @@ proptest! {
     /// A text is found by the regular expression that escapes each of its characters.
     #[test]
     fn every_ascii_character_can_be_written_as_an_escape(text in "[ -~]{1,12}", before in "[ -~]{0,5}") {
-        let escaped: String = text.bytes().map(|byte| format!("\\x{byte:02X}")).collect();
+        let escaped = text.bytes().map(|byte| format!("\\x{byte:02X}")).collect::<Vec<_>>().concat();
         let line = format!("{before}{text}");
         let pattern = format!("%{escaped}$%");
         prop_assert!(matches(&pattern, &line));
