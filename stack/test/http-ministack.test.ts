@@ -41,9 +41,9 @@ beforeAll(async () => {
   });
   const project = new Project(path.join(folder, 'project'));
   project.edit('stack/cdk.json', '"context": {', '"context": { "example": "http",');
-  const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec(project.run('deploy.sh', OPTIONS).output)![1]!.split(' ');
+  const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec((await project.run('deploy.sh', OPTIONS)).output)![1]!.split(' ');
   execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
-  const { status, output } = project.run('deploy.sh', OPTIONS);
+  const { status, output } = await project.run('deploy.sh', OPTIONS);
   expect(status, output).toBe(0);
   deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
   url = ministack.httpApiUrl(resourcesOf('Api')[0]!.physicalId!, ENVIRONMENT);

@@ -62,8 +62,8 @@ describe('least privilege', () => {
     expect(actionsOf('api-authorizer')).toEqual([...log, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query',
       'dynamodb:UpdateItem', 'sns:Publish', 'sqs:SendMessage'].sort());
     expect(actionsOf('usage-endpoint')).toEqual([...log, 'dynamodb:Query'].sort());
-    expect(actionsOf('usage-reconciler')).toEqual([...log, 'dynamodb:Query', 'logs:GetQueryResults', 'logs:StartQuery',
-      'sqs:SendMessage'].sort());
+    expect(actionsOf('usage-reconciler')).toEqual([...log, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query',
+      'logs:GetQueryResults', 'logs:StartQuery', 'sqs:SendMessage'].sort());
   });
 
   test('the consumer reads and replaces claims, adds to the ledger, and deletes in neither', () => {

@@ -380,7 +380,15 @@ function canaryRules(settings: MeterSettings): AlarmRule[] {
       id: 'canary-missed',
       says: "The canary's calls were refused or not counted, or it does not run at all, in three of five minutes.",
       runbook: 'canary',
-      metric: meterMetric(settings, 'usage-canary', 'CanaryMisses', 'Sum'),
+      metric: new MathExpression({
+        expression: 'missed + failed',
+        usingMetrics: {
+          missed: meterMetric(settings, 'usage-canary', 'CanaryMisses', 'Sum'),
+          failed: meterMetric(settings, 'usage-canary', 'CanaryFailures', 'Sum'),
+        },
+        period: PERIOD,
+        label: 'calls of the canary that failed or were not counted',
+      }),
       above: 0,
       minutes: 3,
       isAlarmedBySilence: true,

@@ -1,7 +1,15 @@
 import * as path from 'node:path';
 import { Duration } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Alias, Code, Function as LambdaFunction, LoggingFormat, Runtime, SystemLogLevel } from 'aws-cdk-lib/aws-lambda';
+import {
+  Alias,
+  Code,
+  Function as LambdaFunction,
+  LoggingFormat,
+  ParamsAndSecretsLayerVersion,
+  Runtime,
+  SystemLogLevel,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -20,6 +28,8 @@ export interface MeterFunctionProps {
   readonly reservedConcurrency?: number;
   /** Where events of asynchronous invocations go when all tries have failed. */
   readonly deadLetterQueue?: IQueue;
+  /** The extension through which the function reads parameters and secrets. */
+  readonly paramsAndSecrets?: ParamsAndSecretsLayerVersion;
 }
 
 /** One of the meter's binaries as a Lambda function, with a role that may write its log and nothing else. */
@@ -57,6 +67,7 @@ export class MeterFunction extends Construct {
       environment: { ENVIRONMENT_NAME: settings.environment, ...props.environment },
       reservedConcurrentExecutions: props.reservedConcurrency,
       deadLetterQueue: props.deadLetterQueue,
+      paramsAndSecrets: props.paramsAndSecrets,
     });
     this.live = new Alias(this, 'Live', { aliasName: 'live', version: this.function.currentVersion });
     acknowledge(this, {

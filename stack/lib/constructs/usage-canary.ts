@@ -4,6 +4,7 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
+import { ParamsAndSecretsLayerVersion, ParamsAndSecretsVersions } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { namesOf } from '../names';
@@ -21,7 +22,6 @@ export interface UsageCanaryProps {
 /** The key under which the canary's calls are counted; reports leave it out of what is billed. */
 export const CANARY_KEY_ID = 'canary';
 
-const SERVICE = 'usage-canary';
 /** How long the canary waits for its call to be counted. */
 const PATIENCE = Duration.minutes(2);
 
@@ -33,13 +33,13 @@ export class UsageCanary extends Construct {
   constructor(scope: Construct, id: string, props: UsageCanaryProps) {
     super(scope, id);
     const { settings, usageTable } = props;
-    if (!fs.existsSync(path.join(settings.binaries, SERVICE))) {
-      throw new Error(`There is no ${SERVICE} in ${settings.binaries}: build it with scripts/build-lambdas.sh, or set canary to no.`);
+    if (!fs.existsSync(path.join(settings.binaries, 'usage-canary'))) {
+      throw new Error(`There is no usage-canary in ${settings.binaries}: build it with scripts/build-lambdas.sh, or set canary to no.`);
     }
     const secretParameter = namesOf(settings.environment).canarySecretParameter;
     this.canary = new MeterFunction(this, 'Canary', {
       settings,
-      service: SERVICE,
+      service: 'usage-canary',
       description: 'Calls the API, and waits until its call is counted',
       memoryMiB: 128,
       timeout: PATIENCE.plus(Duration.seconds(30)),
@@ -50,6 +50,8 @@ export class UsageCanary extends Construct {
         USAGE_TABLE: usageTable.tableName,
         TIMEOUT_MS: String(PATIENCE.toMilliseconds()),
       },
+      // The extension hands out the secret, so that it is in no variable and no template.
+      paramsAndSecrets: ParamsAndSecretsLayerVersion.fromVersion(ParamsAndSecretsVersions.V1_0_103),
     });
     this.canary.allow(['dynamodb:Query'], [usageTable.tableArn]);
     // The key `aws/ssm` lets whoever may read the parameter decrypt it. Source: Systems Manager User Guide, "How AWS

@@ -62,7 +62,7 @@ function usage(props: UsageDashboardProps): IWidget[] {
     title: 'Top keys, successful calls',
     logGroupNames: props.pipeline.accessLogGroups.map(({ logGroupName }) => logGroupName),
     view: LogQueryVisualizationType.TABLE,
-    queryLines: ['filter status like /^2/', 'stats count(*) as calls by apiKeyId', 'sort calls desc', 'limit 20'],
+    queryLines: ['filter status like /^2/', 'stats count(*) as calls by coalesce(apiKeyId, key) as api_key_id', 'sort calls desc', 'limit 20'],
     width: WIDTH,
   });
   return [
@@ -152,7 +152,7 @@ function canary({ settings, canary }: UsageDashboardProps): IWidget[] {
   if (canary === undefined) return [];
   const metric = metricsOf(settings, 'usage-canary');
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
-  return [graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses')], limit)];
+  return [graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses'), metric('CanaryFailures')], limit)];
 }
 
 function keys(props: UsageDashboardProps): IWidget[] {
