@@ -18,8 +18,10 @@ import { CloudWatchClient, DeleteAlarmsCommand, DeleteDashboardsCommand, SetAlar
 import {
   CloudWatchLogsClient,
   DeleteLogGroupCommand,
+  DeleteMetricFilterCommand,
   DeleteRetentionPolicyCommand,
   DeleteSubscriptionFilterCommand,
+  DescribeMetricFiltersCommand,
   DescribeSubscriptionFiltersCommand,
   PutSubscriptionFilterCommand,
 } from '@aws-sdk/client-cloudwatch-logs';
@@ -125,6 +127,12 @@ export const REMOVALS: Record<string, Remove> = {
   'AWS::S3::Bucket': ({ physicalId }) => s3.send(new DeleteBucketCommand({ Bucket: physicalId })),
   'AWS::DynamoDB::Table': ({ physicalId }) => dynamodb.send(new DeleteTableCommand({ TableName: physicalId })),
   'AWS::Kinesis::Stream': ({ physicalId }) => kinesis.send(new DeleteStreamCommand({ StreamName: physicalId })),
+  'AWS::Logs::MetricFilter': async (resource) => {
+    const [{ MetricName: metricName, MetricNamespace: metricNamespace }] = resource.properties.MetricTransformations as [Record<string, string>];
+    const { metricFilters } = await logs.send(new DescribeMetricFiltersCommand({ metricName, metricNamespace }));
+    const { filterName } = metricFilters!.find(({ logGroupName }) => logGroupName === text(resource, 'LogGroupName'))!;
+    await logs.send(new DeleteMetricFilterCommand({ logGroupName: text(resource, 'LogGroupName'), filterName }));
+  },
   'AWS::Logs::LogGroup': ({ physicalId }) => logs.send(new DeleteLogGroupCommand({ logGroupName: physicalId })),
 };
 

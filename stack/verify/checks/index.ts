@@ -43,6 +43,7 @@ export const CHECKS: Record<string, Check> = {
   'AWS::Lambda::Permission': functions.permission,
   'AWS::Lambda::Version': functions.version,
   'AWS::Logs::LogGroup': logs.logGroup,
+  'AWS::Logs::MetricFilter': logs.metricFilter,
   'AWS::Logs::SubscriptionFilter': logs.subscriptionFilter,
   'AWS::S3::Bucket': storage.bucket,
   'AWS::S3::BucketPolicy': storage.bucketPolicy,
