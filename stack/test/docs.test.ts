@@ -92,7 +92,7 @@ describe('the commands of documents', () => {
       .filter((commands) => commands.length > 0);
 
   test.each(HANDBOOKS.filter((document) => toRun(document).length > 0))('of %s work on a stack on this machine', async (document) => {
-    const local = await LocalMeter.start();
+    const local = await LocalMeter.start('--no-canary');
     try {
       const shell = new Shell(local, prepare(local));
       for (const commands of toRun(document)) {
