@@ -1,3 +1,5 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import { templateOf } from '../lib/offline';
@@ -112,4 +114,12 @@ describe('alarms tell', () => {
     });
     expect(() => templateOf('test', { 'alarm-email': 'ops' })).toThrow(/set alarm-email to one/);
   });
+});
+
+test('the cost model counts the metrics that alarms watch, as they are billed', () => {
+  const model = fs.readFileSync(path.join(__dirname, '../../crates/cost-model/src/cost.rs'), 'utf8');
+  const counted = Number(/ALARM_METRICS: f64 = ([\d.]+);/.exec(model)![1]);
+  const watched = [...alarmsOf(templateOf('test', { canary: 'no' })).values()].map(({ Metrics }) =>
+    Metrics === undefined ? 1 : Metrics.filter(({ MetricStat }) => MetricStat !== undefined).length || 1);
+  expect(counted).toBe(watched.reduce((sum, metrics) => sum + metrics, 0));
 });

@@ -19,6 +19,12 @@ pub const INVOCATION_MS: f64 = 2.0;
 /// Bytes of a record beside its events: a single one does not compress to what one of many does.
 const RECORD_BYTES: f64 = 300.0;
 
+/// Bytes of a line of the access log in the format for REST APIs, with values of
+/// usual lengths; a test fills them in.
+pub const LINE_BYTES: f64 = 183.0;
+/// Bytes that are billed for a log event beside its text. Source: CloudWatch Logs API Reference, `PutLogEvents`.
+const EVENT_OVERHEAD_BYTES: f64 = 26.0;
+
 /// What is to be counted, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Workload {
@@ -36,6 +42,8 @@ pub struct Workload {
     pub deliveries_per_s: f64,
     /// The most events of one delivery. An assumption: AWS states none.
     pub events_per_delivery: f64,
+    /// Events of each record, where they are known; else as the deliveries make them.
+    pub events_per_record: Option<f64>,
     /// Length of a slice of request time in which calls are claimed, in seconds.
     pub claim_slice_s: f64,
     /// Bytes of a line of the access log as it is billed, 26 of them for the event.
@@ -50,7 +58,12 @@ pub struct Workload {
     pub concurrent_writes: f64,
     /// Memory of the consumer and of the authorizer, in MiB.
     pub memory_mib: f64,
+    /// Metrics that the functions emit.
+    pub metrics: f64,
 }
+
+/// Metrics of the functions, as the list that is generated for the stack has them; a test counts them.
+pub const FUNCTION_METRICS: f64 = 57.0;
 
 impl Workload {
     /// A workload with the deployed settings and what was measured.
@@ -63,13 +76,15 @@ impl Workload {
             batch_records: 100.0,
             deliveries_per_s: 10.0,
             events_per_delivery: 200.0,
+            events_per_record: None,
             claim_slice_s: 10.0,
-            line_bytes: 290.0 + 26.0,
+            line_bytes: LINE_BYTES + EVENT_OVERHEAD_BYTES,
             event_bytes: 15.0,
             call_ns: 226.0,
             write_ms: 5.0,
             concurrent_writes: 32.0,
             memory_mib: 256.0,
+            metrics: FUNCTION_METRICS,
         }
     }
 
@@ -129,7 +144,8 @@ impl Capacity {
 
     fn with_shards(workload: &Workload, shards: f64) -> Self {
         let calls = workload.calls_per_month / MONTH_S;
-        let events = (calls / workload.deliveries_per_s).clamp(1.0, workload.events_per_delivery);
+        let by_deliveries = (calls / workload.deliveries_per_s).clamp(1.0, workload.events_per_delivery);
+        let events = workload.events_per_record.unwrap_or(by_deliveries);
         let records = calls / events;
         let record_bytes = workload.record_bytes(events);
         let per_shard = records / shards;
@@ -155,7 +171,8 @@ impl Capacity {
             invocation_ms,
             is_provisioned: false,
             busy: invocations * invocation_ms / 1e3 / shards,
-            ledger_writes: invocations * rows,
+            // Beside the rows of keys, one of the totals.
+            ledger_writes: invocations * (rows + 1.0),
             claim_writes: invocations * (HEAD_WRITES + pages * page_units),
             writes_per_key: invocations * rows / workload.keys,
         }
@@ -200,6 +217,7 @@ fn distinct(calls: f64, keys: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "lengths are small")]
 mod tests {
     use super::*;
 
@@ -220,10 +238,47 @@ mod tests {
         let capacity = Capacity::of(&workload);
         // 10 records a second over 4 shards: a batch in 5.4 s each, with all 50 keys.
         assert!((capacity.invocations - 4.0 / 5.4).abs() < 1e-9);
-        assert!((capacity.ledger_writes - 50.0 * 4.0 / 5.4).abs() < 0.1);
+        assert!((capacity.ledger_writes - 51.0 * 4.0 / 5.4).abs() < 0.1, "of 50 keys and of the total");
         // Twelve bytes a call are 11,719 units for a million calls; the rest is what is written again.
         let claims = capacity.per_million_calls(capacity.claim_writes);
         assert!((12_000.0..60_000.0).contains(&claims), "{claims}");
+    }
+
+    #[test]
+    fn a_line_has_the_length_of_the_deployed_format() {
+        let mut line = access_log::log_format::ApiKind::Rest.access_log_format().to_owned();
+        for (variable, value) in [
+            ("extendedRequestId", "Jk3fGhX1iYcFWAQ="),
+            ("authorizer.apiKeyId", "key-0123456789abcdef0123"),
+            ("requestTimeEpoch", "1795509270000"),
+            ("status", "200"),
+            ("responseLatency", "24"),
+            ("httpMethod", "GET"),
+            ("resourcePath", "/orders/{orderId}"),
+            ("stage", "prod"),
+            ("apiId", "a1b2c3d4e5"),
+        ] {
+            line = line.replace(&format!("$context.{variable}\""), &format!("{value}\""));
+        }
+        assert!((line.len() as f64 - LINE_BYTES).abs() < 0.5, "{line}: {}", line.len());
+    }
+
+    #[test]
+    fn the_metrics_are_those_of_the_generated_list() {
+        let list: serde_json::Value =
+            serde_json::from_str(include_str!("../../../stack/lib/metrics.json")).unwrap();
+        let services = list["services"].as_object().unwrap().iter();
+        // A canary is an option.
+        let metrics = services.filter(|(service, _)| *service != "usage-canary");
+        let count: usize = metrics.map(|(_, metrics)| metrics.as_object().unwrap().len()).sum();
+        assert!((count as f64 - FUNCTION_METRICS).abs() < 0.5, "{count}");
+    }
+
+    #[test]
+    fn small_records_cost_records_and_pages() {
+        let workload = |events| Workload { events_per_record: Some(events), ..Workload::new(1e9, 5_000.0) };
+        let (single, many) = (Capacity::of(&workload(1.0)), Capacity::of(&workload(38.0)));
+        assert!((single.records - single.calls).abs() < 1e-9 && single.records > 37.0 * many.records);
     }
 
     #[test]

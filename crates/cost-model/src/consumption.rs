@@ -59,7 +59,7 @@ impl Consumption {
             line("ledger write units", self.ledger_writes, write),
             line("claim write units", self.claim_writes, write),
             line("read units", self.reads, read),
-            line("access log bytes", self.log_bytes, prices.log_gb / GB),
+            line("access log bytes", self.log_bytes, prices.log_gb[0].dollars / GB),
             line("stream records", self.stream_records, 0.0),
             line("stream bytes put", self.stream_bytes, prices.stream_gb_in / GB),
             line("stream bytes read", self.stream_bytes_read, prices.stream_gb_out / GB),

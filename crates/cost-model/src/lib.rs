@@ -12,4 +12,4 @@ pub mod prices;
 pub use capacity::{Capacity, Workload};
 pub use consumption::{Consumption, Priced};
 pub use cost::{Costs, costs};
-pub use prices::{LIST_PRICES, Prices};
+pub use prices::{LIST_PRICES, LogTier, Prices};

@@ -1,12 +1,36 @@
 //! List prices.
 
+/// A tier of log data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogTier {
+    /// Up to how many GB of a month the price holds.
+    pub up_to_gb: f64,
+    /// Dollars for a GB.
+    pub dollars: f64,
+}
+
+impl Prices {
+    /// What a month's log data costs to take in, in dollars.
+    pub fn log(&self, gb: f64) -> f64 {
+        let mut from_gb = 0.0;
+        let mut dollars = 0.0;
+        for tier in self.log_gb {
+            dollars += (gb.min(tier.up_to_gb) - from_gb).max(0.0) * tier.dollars;
+            from_gb = tier.up_to_gb;
+        }
+        dollars
+    }
+}
+
 /// Prices in US dollars.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prices {
     /// Where and when they hold.
     pub of: &'static str,
-    /// CloudWatch Logs: a GB taken in. Source: CloudWatch pricing.
-    pub log_gb: f64,
+    /// CloudWatch Logs: a GB taken in, by how much the month has had. The access
+    /// logs of API Gateway are vended logs, and Lambda's logs are priced alike
+    /// since May 2025. Source: CloudWatch pricing, "Vended Logs".
+    pub log_gb: [LogTier; 4],
     /// CloudWatch Logs Insights: a GB scanned. Source: CloudWatch pricing.
     pub insights_gb: f64,
     /// CloudWatch Logs: a GB kept for a month, compressed. Source: CloudWatch pricing.
@@ -39,12 +63,17 @@ pub struct Prices {
     pub table_gb_month: f64,
 }
 
-/// The list prices of us-east-1, first tier, no free tier, no commitment.
+/// The list prices of us-east-1, no free tier, no commitment; the first tier but for logs.
 /// DynamoDB's on-demand prices hold since 2024-11-01; the others were the same
 /// throughout 2025. Compare them with the bill before relying on them.
 pub const LIST_PRICES: Prices = Prices {
     of: "us-east-1, 2025, DynamoDB since 2024-11-01",
-    log_gb: 0.50,
+    log_gb: [
+        LogTier { up_to_gb: 10_000.0, dollars: 0.50 },
+        LogTier { up_to_gb: 30_000.0, dollars: 0.25 },
+        LogTier { up_to_gb: 50_000.0, dollars: 0.10 },
+        LogTier { up_to_gb: f64::INFINITY, dollars: 0.05 },
+    ],
     insights_gb: 0.005,
     log_storage_gb_month: 0.03,
     metric_month: 0.30,
@@ -61,3 +90,17 @@ pub const LIST_PRICES: Prices = Prices {
     million_reads: 0.125,
     table_gb_month: 0.25 + 0.20,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_gb_of_log_has_the_price_of_its_tier() {
+        for (gb, dollars) in
+            [(0.0, 0.0), (1.0, 0.5), (10_000.0, 5_000.0), (30_000.0, 10_000.0), (51_000.0, 12_050.0)]
+        {
+            assert!((LIST_PRICES.log(gb) - dollars).abs() < 1e-6, "{gb}");
+        }
+    }
+}

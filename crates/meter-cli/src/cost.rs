@@ -7,6 +7,11 @@ const CALLS: [(&str, f64); 4] =
     [("10 M", 1e7), ("100 M", 1e8), ("1 B", 1e9), ("1 M/s", 1e6 * 30.0 * 86_400.0)];
 const KEYS: [f64; 3] = [50.0, 5_000.0, 500_000.0];
 
+/// Events of a stream record, of the table that shows what they decide.
+const EVENTS_PER_RECORD: [f64; 4] = [1.0, 3.0, 10.0, 38.0];
+/// More than anybody has of anything.
+const MOST: f64 = 1e15;
+
 /// Arguments of `meter cost`.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -22,6 +27,12 @@ pub struct Arguments {
     /// How long a batch waits to fill, in seconds
     #[arg(long, default_value_t = 5.0)]
     batch_window_s: f64,
+    /// Events of each stream record, where they were measured [default: as CloudWatch Logs is assumed to deliver]
+    #[arg(long, value_name = "EVENTS")]
+    events_per_record: Option<f64>,
+    /// Bytes of a line of the access log, where they were measured
+    #[arg(long, value_name = "BYTES")]
+    line_bytes: Option<f64>,
     /// Print the tables of docs/CAPACITY_AND_COST.md instead
     #[arg(long)]
     tables: bool,
@@ -29,22 +40,27 @@ pub struct Arguments {
 
 /// Prints one workload part by part, or the tables.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let is_amount = |value: f64, least: f64| value >= least && value <= MOST;
     anyhow::ensure!(
-        arguments.calls >= 1.0
-            && arguments.keys >= 1.0
-            && arguments.shards.is_none_or(|shards| shards >= 1.0)
-            && arguments.batch_window_s >= 0.0,
-        "calls, keys and shards are at least 1, and a window is no less than 0 seconds"
+        is_amount(arguments.calls, 1.0)
+            && is_amount(arguments.keys, 1.0)
+            && arguments.shards.is_none_or(|shards| is_amount(shards, 1.0))
+            && arguments.events_per_record.is_none_or(|events| is_amount(events, 1.0))
+            && arguments.line_bytes.is_none_or(|bytes| is_amount(bytes, 1.0))
+            && is_amount(arguments.batch_window_s, 0.0),
+        "calls, keys, shards, events and bytes are between 1 and {MOST:e}, and a window is no less than 0 seconds"
     );
     if arguments.tables {
         print!("{}", tables());
         return Ok(());
     }
-    let workload = Workload {
+    let mut workload = Workload {
         shards: arguments.shards,
         batch_window_s: arguments.batch_window_s,
+        events_per_record: arguments.events_per_record,
         ..Workload::new(arguments.calls, arguments.keys)
     };
+    workload.line_bytes = arguments.line_bytes.unwrap_or(workload.line_bytes);
     let capacity = Capacity::of(&workload);
     let costs = costs(&workload, &capacity, &LIST_PRICES);
     println!(
@@ -87,6 +103,21 @@ pub fn tables() -> String {
         format!("| {name} | {keys:.0} | {} |\n", parts.join(" | "))
     });
     text.extend(rows);
+    text += "\n| 1 B calls, 5000 keys: events of a record | records/s | stream | consumer | claim writes | $ a million calls |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n";
+    for events in EVENTS_PER_RECORD {
+        let workload = Workload { events_per_record: Some(events), ..Workload::new(1e9, 5_000.0) };
+        let capacity = Capacity::of(&workload);
+        let costs = costs(&workload, &capacity, &LIST_PRICES);
+        let million = |dollars: f64| format!("{:.3}", dollars / 1e9 * 1e6);
+        text += &format!(
+            "| {events:.0} | {:.0} | {} | {} | {} | {} |\n",
+            capacity.records,
+            million(costs.stream),
+            million(costs.consumer),
+            million(costs.claim_writes),
+            million(costs.total())
+        );
+    }
     text
 }
 
