@@ -7,6 +7,7 @@
 mod delivery;
 mod expiry;
 mod given_up;
+mod log_groups;
 mod memory;
 mod probe_stack;
 mod queues;
