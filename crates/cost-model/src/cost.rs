@@ -22,6 +22,10 @@ const CALLS_PER_INSTANCE: f64 = 10.0;
 /// does not read it reads the key of each call instead. Source: DynamoDB Developer
 /// Guide, "Best practices for designing and using partition keys effectively".
 const INVALIDATION_READS_PER_S: f64 = 3_000.0;
+/// How long Lambda keeps an instance, in seconds. An assumption: AWS states none.
+const INSTANCE_LIFE_S: f64 = 7_200.0;
+/// Days of the month whose rows are read to know a key's usage, on average.
+const MONTH_DAYS_READ: f64 = 15.5;
 /// Days whose rows are read to know a key's usage, once the month's earlier days are known.
 const USAGE_DAYS_READ: f64 = 2.0;
 /// Bytes of a read unit, of which half is paid where the read is eventually
@@ -68,8 +72,10 @@ pub struct Costs {
     pub stream: f64,
     /// The consumer.
     pub consumer: f64,
-    /// The authorizer, its reads included.
+    /// The authorizer, with its reads of keys and of the invalidation log.
     pub authorizer: f64,
+    /// Its reads of the usage of keys with a limit, if all have one: the most.
+    pub limits: f64,
     /// Writes of the ledger.
     pub ledger_writes: f64,
     /// Writes of claims.
@@ -82,9 +88,10 @@ pub struct Costs {
 
 impl Costs {
     /// All parts by name, in the order of the path of a call.
-    pub fn parts(&self) -> [(&'static str, f64); 8] {
+    pub fn parts(&self) -> [(&'static str, f64); 9] {
         [
             ("authorizer", self.authorizer),
+            ("limits of keys", self.limits),
             ("access log", self.access_log),
             ("stream", self.stream),
             ("consumer", self.consumer),
@@ -116,6 +123,7 @@ pub fn costs(workload: &Workload, capacity: &Capacity, prices: &Prices) -> Costs
         consumer: month(capacity.invocations) * invocation
             + gb_seconds * prices.gb_second_on(workload.architecture),
         authorizer: authorizer(workload, capacity, prices, memory_gb),
+        limits: month(usage_reads(workload, capacity)) / 1e6 * prices.million_reads,
         ledger_writes: month(capacity.ledger_writes) / 1e6 * prices.million_writes,
         claim_writes: month(capacity.claim_writes) / 1e6 * prices.million_writes,
         storage: stored_gb(workload, capacity) * (prices.table_gb_month + prices.backup_gb_month),
@@ -186,22 +194,38 @@ fn authorizer(workload: &Workload, capacity: &Capacity, prices: &Prices, memory_
     MONTH_S * (capacity.calls * decision + reads / 1e6 * prices.million_reads)
 }
 
-/// Read units a second of the authorizer.
+/// Instances of the authorizer.
+fn instances(capacity: &Capacity) -> f64 {
+    (capacity.calls / CALLS_PER_INSTANCE).max(1.0)
+}
+
+/// Reads a second by which all instances know all of their keys: each reads a
+/// key again once in the key's lifetime while it is called.
+fn renewals(workload: &Workload, capacity: &Capacity) -> f64 {
+    (workload.keys * instances(capacity) / CACHE_TTL_S).min(capacity.calls)
+}
+
+/// Read units a second of the authorizer for keys and the invalidation log.
 ///
-/// Each instance reads the invalidation log once a second while it is called,
-/// and each of its keys once in the key's lifetime, with the month's usage where
-/// the key has a limit: the most is that all have one. Instances that the log's
-/// partition does not answer read the key of each call.
+/// Each instance reads the log once a second while it is called. Instances that
+/// the log's partition does not answer read the key of each call.
 fn authorizer_reads(workload: &Workload, capacity: &Capacity) -> f64 {
-    let instances = (capacity.calls / CALLS_PER_INSTANCE).max(1.0);
-    let wanted = instances.min(capacity.calls);
+    let wanted = instances(capacity).min(capacity.calls);
     let log_reads = wanted.min(INVALIDATION_READS_PER_S);
     let is_told = log_reads / wanted;
-    let lifetimes = (workload.keys * instances / CACHE_TTL_S).min(capacity.calls);
-    let key_reads = is_told * lifetimes + (1.0 - is_told) * capacity.calls;
-    let usage_bytes = USAGE_DAYS_READ * rows_a_day(workload, capacity) / workload.keys * ROW_BYTES;
-    let usage_units = (usage_bytes / READ_UNIT_BYTES).ceil() / 2.0;
-    log_reads + key_reads + lifetimes * usage_units
+    log_reads + is_told * renewals(workload, capacity) + (1.0 - is_told) * capacity.calls
+}
+
+/// Read units a second of the authorizer for the usage of keys: an instance adds
+/// up the month when it first meets a key, and then its last two days.
+fn usage_reads(workload: &Workload, capacity: &Capacity) -> f64 {
+    let rows_of_key = rows_a_day(workload, capacity) / workload.keys;
+    let units = |days: f64| (days * rows_of_key * ROW_BYTES / READ_UNIT_BYTES).ceil() / 2.0;
+    let renewals = renewals(workload, capacity);
+    let (pairs, life_s) = (workload.keys * instances(capacity), INSTANCE_LIFE_S);
+    let met = pairs * -(-capacity.calls * life_s / pairs).exp_m1() / life_s;
+    let first = met.min(renewals);
+    first * units(MONTH_DAYS_READ) + (renewals - first) * units(USAGE_DAYS_READ)
 }
 
 /// Rows of the ledger for a day: one for each key and shard, unless keys have fewer calls than that.
@@ -254,12 +278,20 @@ mod tests {
 
     #[test]
     fn usage_over_many_shards_takes_more_to_read() {
-        let workload = Workload::new(1e10, 5_000.0);
-        let reads = |shards| {
-            let workload = Workload { shards: Some(shards), ..workload };
-            authorizer_reads(&workload, &Capacity::of(&workload))
+        let of_shards =
+            |shards| of(&Workload { shards: Some(shards), ..Workload::new(1e10, 5_000.0) }).limits;
+        assert!(of_shards(100.0) > 5.0 * of_shards(4.0), "{} {}", of_shards(100.0), of_shards(4.0));
+    }
+
+    #[test]
+    fn a_key_that_is_hardly_met_is_added_up_anew() {
+        let read = |keys| {
+            let workload = Workload { shards: Some(1.0), ..Workload::new(1e9, keys) };
+            let capacity = Capacity::of(&workload);
+            usage_reads(&workload, &capacity) / renewals(&workload, &capacity)
         };
-        assert!(reads(100.0) > 2.0 * reads(4.0), "{} {}", reads(100.0), reads(4.0));
+        // Half a month of one shard's rows is two units, halved; two days are one, halved.
+        assert!((read(50.0) - 0.5).abs() < 0.01 && read(5e6) > 0.95, "{} {}", read(50.0), read(5e6));
     }
 
     #[test]
