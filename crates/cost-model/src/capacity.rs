@@ -1,5 +1,8 @@
 //! How much of everything a rate of calls needs.
 
+use crate::prices::Architecture;
+use crate::writes::{HEAD_REQUESTS, HEAD_WRITES, claims, rows};
+
 /// Seconds of a month of 30 days.
 pub const MONTH_S: f64 = 30.0 * 86_400.0;
 /// Records a second that one shard takes. Source: Kinesis quotas.
@@ -30,8 +33,10 @@ const EVENT_OVERHEAD_BYTES: f64 = 26.0;
 pub struct Workload {
     /// Calls in a month of 30 days, evenly spread, all of them successful: fewer cost less.
     pub calls_per_month: f64,
-    /// Keys, all used alike: of skewed traffic, fewer rows are written.
+    /// Keys.
     pub keys: f64,
+    /// Exponent of Zipf's law, by which keys are used; all alike where it is `None`, which writes the most rows.
+    pub zipf_exponent: Option<f64>,
     /// Shards of a provisioned stream; as many as needed, on demand where that does, where it is `None`.
     pub shards: Option<f64>,
     /// How long a batch waits to fill, in seconds.
@@ -60,6 +65,8 @@ pub struct Workload {
     pub memory_mib: f64,
     /// Metrics that the functions emit.
     pub metrics: f64,
+    /// What the functions are built for.
+    pub architecture: Architecture,
 }
 
 /// Metrics of the functions, as the list that is generated for the stack has them; a test counts them.
@@ -71,6 +78,7 @@ impl Workload {
         Self {
             calls_per_month,
             keys,
+            zipf_exponent: None,
             shards: None,
             batch_window_s: 5.0,
             batch_records: 100.0,
@@ -85,6 +93,7 @@ impl Workload {
             concurrent_writes: 32.0,
             memory_mib: 256.0,
             metrics: FUNCTION_METRICS,
+            architecture: Architecture::Arm64,
         }
     }
 
@@ -128,13 +137,20 @@ impl Capacity {
         if let Some(shards) = workload.shards {
             return Self { is_provisioned: true, ..Self::with_shards(workload, shards) };
         }
+        Self::with_enough_shards(workload, ON_DEMAND_SHARDS)
+    }
+
+    /// Works it out for a provisioned stream, with no more shards than are needed.
+    pub fn provisioned(workload: &Workload) -> Self {
+        Self { is_provisioned: true, ..Self::with_enough_shards(workload, 1.0) }
+    }
+
+    fn with_enough_shards(workload: &Workload, fewest: f64) -> Self {
         let fits = Self::with_shards(workload, 1.0);
         let by_records = fits.records / SHARD_RECORDS_PER_S;
         let by_bytes = fits.records * fits.record_bytes / SHARD_BYTES_PER_S;
-        let mut capacity = Self::with_shards(
-            workload,
-            (by_records.max(by_bytes) / SHARD_UTILISATION).ceil().max(ON_DEMAND_SHARDS),
-        );
+        let mut capacity =
+            Self::with_shards(workload, (by_records.max(by_bytes) / SHARD_UTILISATION).ceil().max(fewest));
         while capacity.busy > MOST_BUSY {
             let more = (capacity.shards * 1.1).ceil();
             capacity = Self { is_provisioned: true, ..Self::with_shards(workload, more) };
@@ -153,7 +169,7 @@ impl Capacity {
         let by_window = 1.0 / (workload.batch_window_s + 1.0 / per_shard);
         let invocations = shards * by_window.max(per_shard / workload.batch_records);
         let batch_calls = calls / invocations;
-        let rows = distinct(batch_calls, workload.keys);
+        let rows = rows(workload, batch_calls);
         let batch_records = records / invocations;
         let core_ms = batch_calls * workload.call_ns / 1e6 * MIB_PER_CORE / workload.memory_mib;
         let (pages, page_units) = claims(workload, batch_calls, batch_records, invocations);
@@ -184,52 +200,11 @@ impl Capacity {
     }
 }
 
-/// Bytes of a call and of a record in a page of claims, and of the item beside it.
-const CLAIM_BYTES: f64 = 12.0;
-const CLAIM_RUN_BYTES: f64 = 33.0;
-const PAGE_ITEM_BYTES: f64 = 150.0;
-/// Length from which on a page is closed, in bytes.
-const PAGE_CLOSED_FROM_BYTES: f64 = 8_192.0;
-/// Bytes of a write unit. Source: DynamoDB Developer Guide, "Read and write capacity".
-const UNIT_BYTES: f64 = 1_024.0;
-/// Requests to the head of a shard for each batch: read, judged, committed; two of them write.
-const HEAD_REQUESTS: f64 = 3.0;
-const HEAD_WRITES: f64 = 2.0;
-
-/// How many pages of claims a batch writes, and the units of one of them.
-fn claims(workload: &Workload, calls: f64, records: f64, invocations: f64) -> (f64, f64) {
-    // A batch holds the calls of its window and of one delivery before it.
-    let span_s = workload.batch_window_s + 1.0 / workload.deliveries_per_s;
-    let pages = (span_s / workload.claim_slice_s + 1.0).min(calls.max(1.0));
-    let added = (calls * CLAIM_BYTES + records * CLAIM_RUN_BYTES) / pages;
-    // Other batches write to the same page until it is closed: half of it is there on average.
-    let batches = (invocations * workload.claim_slice_s * pages).max(1.0);
-    let closed = (added * batches).min(PAGE_CLOSED_FROM_BYTES.max(added));
-    let present = (closed - added) / 2.0;
-    // A page is written in whole units.
-    (pages, ((PAGE_ITEM_BYTES + present + added) / UNIT_BYTES + 0.5).max(1.0))
-}
-
-/// How many different keys `calls` calls have, where all keys are alike.
-fn distinct(calls: f64, keys: f64) -> f64 {
-    // For many keys, 1 - 1/keys is no longer told apart from 1.
-    keys * -(calls * (-1.0 / keys).ln_1p()).exp_m1()
-}
-
 #[cfg(test)]
 #[expect(clippy::cast_precision_loss, reason = "lengths are small")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_batch_never_has_more_rows_than_calls_or_keys() {
-        for (calls, keys) in [(1.0, 1.0), (1.0, 1e6), (1e6, 50.0), (100.0, 100.0)] {
-            let rows = distinct(calls, keys);
-            assert!(rows <= calls + 1e-9 && rows <= keys + 1e-9, "{calls} {keys} {rows}");
-        }
-        assert!((distinct(1e6, 50.0) - 50.0).abs() < 1e-6);
-        assert!((distinct(100.0, 100.0) - 63.397).abs() < 0.01, "{}", distinct(100.0, 100.0));
-    }
+    use crate::cost::CANARY_METRICS;
 
     #[test]
     fn few_keys_are_written_once_in_a_window_of_a_shard() {
@@ -269,9 +244,12 @@ mod tests {
             serde_json::from_str(include_str!("../../../stack/lib/metrics.json")).unwrap();
         let services = list["services"].as_object().unwrap().iter();
         // A canary is an option.
-        let metrics = services.filter(|(service, _)| *service != "usage-canary");
-        let count: usize = metrics.map(|(_, metrics)| metrics.as_object().unwrap().len()).sum();
-        assert!((count as f64 - FUNCTION_METRICS).abs() < 0.5, "{count}");
+        let (canary, deployed): (Vec<_>, Vec<_>) =
+            services.partition(|(service, _)| *service == "usage-canary");
+        for (services, counted) in [(canary, CANARY_METRICS), (deployed, FUNCTION_METRICS)] {
+            let count: usize = services.iter().map(|(_, metrics)| metrics.as_object().unwrap().len()).sum();
+            assert!((count as f64 - counted).abs() < 0.5, "{count}");
+        }
     }
 
     #[test]

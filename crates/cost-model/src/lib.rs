@@ -8,8 +8,9 @@ pub mod capacity;
 pub mod consumption;
 pub mod cost;
 pub mod prices;
+mod writes;
 
 pub use capacity::{Capacity, Workload};
 pub use consumption::{Consumption, Priced};
-pub use cost::{Costs, costs};
-pub use prices::{LIST_PRICES, LogTier, Prices};
+pub use cost::{Costs, advantage, canary, costs};
+pub use prices::{Architecture, LIST_PRICES, LogTier, Prices};

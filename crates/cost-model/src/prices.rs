@@ -1,5 +1,14 @@
 //! List prices.
 
+/// What functions are built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// arm64: what `deploy.sh` builds for where Rust has the target.
+    Arm64,
+    /// x86_64.
+    X86_64,
+}
+
 /// A tier of log data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogTier {
@@ -20,6 +29,38 @@ impl Prices {
         }
         dollars
     }
+
+    /// A GB-second of a function.
+    pub const fn gb_second_on(&self, architecture: Architecture) -> f64 {
+        match architecture {
+            Architecture::Arm64 => self.gb_second,
+            Architecture::X86_64 => self.gb_second_x86_64,
+        }
+    }
+
+    /// All prices that there is one of, with what they are for, in dollars.
+    pub const fn list(&self) -> [(&'static str, f64); 18] {
+        [
+            ("CloudWatch Logs Insights: a GB scanned", self.insights_gb),
+            ("CloudWatch Logs: a GB kept for a month, compressed", self.log_storage_gb_month),
+            ("CloudWatch: a metric of one's own, a month", self.metric_month),
+            ("CloudWatch: a metric in an alarm, a month", self.alarm_metric_month),
+            ("CloudWatch: a dashboard, a month", self.dashboard_month),
+            ("Kinesis, provisioned: an hour of a shard", self.shard_hour),
+            ("Kinesis, provisioned: a million units of 25 KB put", self.million_put_units),
+            ("Kinesis, On-demand Standard: an hour of a stream", self.stream_hour),
+            ("Kinesis, On-demand Standard: a GB put, records rounded up to 1 KB", self.stream_gb_in),
+            ("Kinesis, On-demand Standard: a GB read", self.stream_gb_out),
+            ("Kinesis, On-demand Advantage: of the price of a GB on demand", self.advantage_share),
+            ("Lambda: a million invocations", self.million_invocations),
+            ("Lambda: a GB-second on arm64", self.gb_second),
+            ("Lambda: a GB-second on x86_64", self.gb_second_x86_64),
+            ("DynamoDB, on demand: a million write units", self.million_writes),
+            ("DynamoDB, on demand: a million read units", self.million_reads),
+            ("DynamoDB: a GB kept for a month", self.table_gb_month),
+            ("DynamoDB: a GB of backup for recovery, a month", self.backup_gb_month),
+        ]
+    }
 }
 
 /// Prices in US dollars.
@@ -28,8 +69,10 @@ pub struct Prices {
     /// Where and when they hold.
     pub of: &'static str,
     /// CloudWatch Logs: a GB taken in, by how much the month has had. The access
-    /// logs of API Gateway are vended logs, and Lambda's logs are priced alike
-    /// since May 2025. Source: CloudWatch pricing, "Vended Logs".
+    /// logs of API Gateway are vended logs, and so are Lambda's since 2025-05-01:
+    /// both count towards the same tiers. Source: CloudWatch Logs User Guide,
+    /// "Enable logging from AWS services"; AWS Compute Blog, 2025-05-01, tiered
+    /// pricing of Lambda's logs; CloudWatch pricing, "Vended Logs".
     pub log_gb: [LogTier; 4],
     /// CloudWatch Logs Insights: a GB scanned. Source: CloudWatch pricing.
     pub insights_gb: f64,
@@ -51,16 +94,24 @@ pub struct Prices {
     pub stream_gb_in: f64,
     /// Kinesis, on demand: a GB read. Source: Kinesis Data Streams pricing.
     pub stream_gb_out: f64,
+    /// Kinesis, On-demand Advantage: what a GB put or read costs, as a share of
+    /// its price on demand. A stream has no price by the hour then. Source:
+    /// Kinesis Developer Guide, "Choose the right mode": at least 60 % lower.
+    pub advantage_share: f64,
     /// Lambda: a million invocations. Source: Lambda pricing.
     pub million_invocations: f64,
     /// Lambda: a GB-second on arm64. Source: Lambda pricing.
     pub gb_second: f64,
+    /// Lambda: a GB-second on x86_64. Source: Lambda pricing.
+    pub gb_second_x86_64: f64,
     /// DynamoDB, on demand: a million write units. Source: DynamoDB pricing.
     pub million_writes: f64,
     /// DynamoDB, on demand: a million read units. Source: DynamoDB pricing.
     pub million_reads: f64,
-    /// DynamoDB: a GB kept for a month, with its backup for recovery. Source: DynamoDB pricing.
+    /// DynamoDB: a GB kept for a month. Source: DynamoDB pricing.
     pub table_gb_month: f64,
+    /// DynamoDB: a GB of the backup for point-in-time recovery, a month. Source: DynamoDB pricing.
+    pub backup_gb_month: f64,
 }
 
 /// The list prices of us-east-1, no free tier, no commitment; the first tier but for logs.
@@ -85,10 +136,13 @@ pub const LIST_PRICES: Prices = Prices {
     stream_gb_in: 0.08,
     stream_gb_out: 0.04,
     million_invocations: 0.20,
+    advantage_share: 0.4,
     gb_second: 0.000_013_333_4,
+    gb_second_x86_64: 0.000_016_666_7,
     million_writes: 0.625,
     million_reads: 0.125,
-    table_gb_month: 0.25 + 0.20,
+    table_gb_month: 0.25,
+    backup_gb_month: 0.20,
 };
 
 #[cfg(test)]

@@ -1,16 +1,14 @@
 //! `meter cost`: what the meter needs and costs, by the model.
 
-use cost_model::{Capacity, Costs, LIST_PRICES, Workload, costs};
+mod tables;
 
-/// Calls a month, and keys, of the table.
-const CALLS: [(&str, f64); 4] =
-    [("10 M", 1e7), ("100 M", 1e8), ("1 B", 1e9), ("1 M/s", 1e6 * 30.0 * 86_400.0)];
-const KEYS: [f64; 3] = [50.0, 5_000.0, 500_000.0];
+use cost_model::{Architecture, Capacity, LIST_PRICES, Workload, canary, costs};
 
-/// Events of a stream record, of the table that shows what they decide.
-const EVENTS_PER_RECORD: [f64; 4] = [1.0, 3.0, 10.0, 38.0];
 /// More than anybody has of anything.
 const MOST: f64 = 1e15;
+/// The longest a batch can wait to fill, in seconds. Source: Lambda API Reference,
+/// `CreateEventSourceMapping`, `MaximumBatchingWindowInSeconds`.
+const LONGEST_WINDOW_S: f64 = 300.0;
 
 /// Arguments of `meter cost`.
 #[derive(clap::Args)]
@@ -33,6 +31,9 @@ pub struct Arguments {
     /// Bytes of a line of the access log, where they were measured
     #[arg(long, value_name = "BYTES")]
     line_bytes: Option<f64>,
+    /// What the functions are built for: arm64 or x86_64
+    #[arg(long, default_value = "arm64", value_parser = architecture)]
+    architecture: Architecture,
     /// Print the tables of docs/CAPACITY_AND_COST.md instead
     #[arg(long)]
     tables: bool,
@@ -40,24 +41,16 @@ pub struct Arguments {
 
 /// Prints one workload part by part, or the tables.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let is_amount = |value: f64, least: f64| value >= least && value <= MOST;
-    anyhow::ensure!(
-        is_amount(arguments.calls, 1.0)
-            && is_amount(arguments.keys, 1.0)
-            && arguments.shards.is_none_or(|shards| is_amount(shards, 1.0))
-            && arguments.events_per_record.is_none_or(|events| is_amount(events, 1.0))
-            && arguments.line_bytes.is_none_or(|bytes| is_amount(bytes, 1.0))
-            && is_amount(arguments.batch_window_s, 0.0),
-        "calls, keys, shards, events and bytes are between 1 and {MOST:e}, and a window is no less than 0 seconds"
-    );
+    check(arguments)?;
     if arguments.tables {
-        print!("{}", tables());
+        print!("{}", tables::tables());
         return Ok(());
     }
     let mut workload = Workload {
         shards: arguments.shards,
         batch_window_s: arguments.batch_window_s,
         events_per_record: arguments.events_per_record,
+        architecture: arguments.architecture,
         ..Workload::new(arguments.calls, arguments.keys)
     };
     workload.line_bytes = arguments.line_bytes.unwrap_or(workload.line_bytes);
@@ -77,70 +70,95 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         println!("{name:<16} {dollars:>14.2} {:>18.4}", dollars / arguments.calls * 1e6);
     }
     println!("{:<16} {:>14.2} {:>18.4}", "total", costs.total(), costs.total() / arguments.calls * 1e6);
-    println!("\nList prices: {}. What the API itself costs is not in it.", LIST_PRICES.of);
+    println!(
+        "\nList prices: {}. What the API itself costs is not in it. A canary adds ${:.2} a month.",
+        LIST_PRICES.of,
+        canary(arguments.architecture, &LIST_PRICES)
+    );
     Ok(())
 }
 
-/// The tables of the documentation, in Markdown.
-pub fn tables() -> String {
-    let mut text = "| calls a month | keys | calls/s | shards | busy | consumer invocations/s, of ms | ledger writes for a million calls | writes/s of one key | $ a month | $ a million calls |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n".to_owned();
-    let each = CALLS.iter().flat_map(|calls| KEYS.map(|keys| (*calls, keys)));
-    for ((name, calls), keys) in each.clone() {
-        let (capacity, costs) = priced(calls, keys);
-        text += &[
-            format!("| {name} | {keys:.0} | {:.0} | {}", capacity.calls, shards(&capacity)),
-            format!("{:.0} %", capacity.busy * 100.0),
-            format!("{:.1}, {:.0}", capacity.invocations, capacity.invocation_ms),
-            format!("{:.0}", capacity.per_million_calls(capacity.ledger_writes)),
-            format!("{:.2}", capacity.writes_per_key),
-            format!("{:.0} | {:.3} |\n", costs.total(), costs.total() / calls * 1e6),
-        ]
-        .join(" | ");
-    }
-    text += "\n| $ for a million calls | keys | authorizer | access log | stream | consumer | ledger writes | claim writes | storage | watching |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
-    let rows = each.map(|((name, calls), keys)| {
-        let parts = priced(calls, keys).1.parts().map(|(_, dollars)| format!("{:.3}", dollars / calls * 1e6));
-        format!("| {name} | {keys:.0} | {} |\n", parts.join(" | "))
-    });
-    text.extend(rows);
-    text += "\n| 1 B calls, 5000 keys: events of a record | records/s | stream | consumer | claim writes | $ a million calls |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n";
-    for events in EVENTS_PER_RECORD {
-        let workload = Workload { events_per_record: Some(events), ..Workload::new(1e9, 5_000.0) };
-        let capacity = Capacity::of(&workload);
-        let costs = costs(&workload, &capacity, &LIST_PRICES);
-        let million = |dollars: f64| format!("{:.3}", dollars / 1e9 * 1e6);
-        text += &format!(
-            "| {events:.0} | {:.0} | {} | {} | {} | {} |\n",
-            capacity.records,
-            million(costs.stream),
-            million(costs.consumer),
-            million(costs.claim_writes),
-            million(costs.total())
+/// Refuses what is no amount: nothing, less than nothing, and numbers without end.
+fn check(arguments: &Arguments) -> anyhow::Result<()> {
+    let amounts = [
+        ("calls", Some(arguments.calls), 1.0, MOST),
+        ("keys", Some(arguments.keys), 1.0, MOST),
+        ("shards", arguments.shards, 1.0, MOST),
+        ("batch-window-s", Some(arguments.batch_window_s), 0.0, LONGEST_WINDOW_S),
+        ("events-per-record", arguments.events_per_record, 1.0, MOST),
+        ("line-bytes", arguments.line_bytes, 1.0, MOST),
+    ];
+    for (name, value, least, most) in amounts {
+        let is_amount = value.is_none_or(|value| (least..=most).contains(&value));
+        anyhow::ensure!(
+            is_amount,
+            "--{name} is {}: give a number from {least} to {most:e}",
+            value.unwrap_or(f64::NAN)
         );
     }
-    text
+    Ok(())
 }
 
-/// The number of shards, and in which mode.
-fn shards(capacity: &Capacity) -> String {
-    let mode = if capacity.is_provisioned { "provisioned" } else { "on demand" };
-    format!("{:.0} {mode}", capacity.shards)
-}
-
-fn priced(calls: f64, keys: f64) -> (Capacity, Costs) {
-    let workload = Workload::new(calls, keys);
-    let capacity = Capacity::of(&workload);
-    (capacity, costs(&workload, &capacity, &LIST_PRICES))
+fn architecture(text: &str) -> Result<Architecture, &'static str> {
+    match text {
+        "arm64" => Ok(Architecture::Arm64),
+        "x86_64" => Ok(Architecture::X86_64),
+        _ => Err("give arm64 or x86_64"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn cost(options: &[&str]) -> anyhow::Result<()> {
+        let options = ["cost"].iter().chain(options);
+        run(&Command::try_parse_from(options)?.arguments)
+    }
 
     #[test]
-    fn the_documentation_has_the_tables_of_this_model() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CAPACITY_AND_COST.md");
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        assert!(text.contains(&tables()), "put the output of `meter cost --tables` into {file}");
+    fn what_is_no_amount_is_refused_by_name() {
+        for (option, value) in [
+            ("--calls", "0"),
+            ("--calls", "1e400"),
+            ("--calls", "NaN"),
+            ("--calls", "inf"),
+            ("--keys", "0"),
+            ("--keys", "1e16"),
+            ("--shards", "0.5"),
+            ("--batch-window-s", "301"),
+            ("--batch-window-s", "NaN"),
+            ("--events-per-record", "0"),
+            ("--line-bytes", "0"),
+        ] {
+            let error = cost(&[option, value]).unwrap_err().to_string();
+            assert!(
+                error.contains(option) && error.contains("give a number from"),
+                "{option} {value}: {error}"
+            );
+        }
+        for options in [["--calls", "-1"], ["--calls", "many"], ["--architecture", "mips"]] {
+            assert!(cost(&options).is_err(), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_an_amount_has_a_price() {
+        let most = "1e15";
+        for [calls, keys, events] in
+            [["1", "1", "1"], [most, "1", "1"], [most, most, "1"], ["1", most, most], [most; 3]]
+        {
+            cost(&["--calls", calls, "--keys", keys, "--events-per-record", events]).unwrap();
+        }
+        for shards in ["1", most] {
+            cost(&["--shards", shards, "--line-bytes", most, "--batch-window-s", "0"]).unwrap();
+        }
     }
 }
