@@ -325,6 +325,9 @@ impl Subscription {
             let reply = request.send().await.map_err(|error| DeliveryError::Stream(format!("{error:?}")))?;
             let mut results = reply.records.iter();
             records.retain(|_| results.next().is_some_and(|result| result.error_code.is_some()));
+            if !records.is_empty() {
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
         }
         Ok(())
     }
