@@ -1,6 +1,7 @@
 //! The command `meter`.
 
 mod cost;
+mod format;
 mod given_up;
 mod input;
 mod keys;
@@ -36,6 +37,8 @@ enum Command {
     Keys(keys::Arguments),
     /// Show the usage of a key
     Usage(usage::Arguments),
+    /// Check an access-log format, or lines in it, before it is deployed
+    Format(format::Arguments),
     /// Send access logs through the whole pipeline and show what it counts
     Replay(replay::Arguments),
     /// Look at records that could not be counted, put them back or discard them
@@ -61,6 +64,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Local(arguments) => Box::pin(local::run(arguments)).await,
         Command::Keys(arguments) => keys::run(arguments).await,
         Command::Usage(arguments) => usage::run(arguments).await,
+        Command::Format(arguments) => format::run(arguments),
         Command::Replay(arguments) => Box::pin(replay::run(arguments)).await,
         Command::Quarantine(arguments) => quarantine::run(arguments).await,
         Command::GivenUp(arguments) => given_up::run(arguments).await,

@@ -1,0 +1,69 @@
+//! The variables of access-log formats.
+//!
+//! Source: API Gateway Developer Guide, "Variables for access logging for API
+//! Gateway" (REST APIs) and "Customize HTTP API access logs".
+
+use access_log::log_format::ApiKind;
+
+/// Variables that REST APIs have and HTTP APIs have not; a dot at the end stands for all below it.
+const REST_ONLY: [&str; 21] = [
+    "resourcePath",
+    "resourceId",
+    "identity.apiKey",
+    "identity.apiKeyId",
+    "identity.vpcId",
+    "identity.vpceId",
+    "authorize.",
+    "authenticate.",
+    "waf.",
+    "wafResponseCode",
+    "webaclArn",
+    "xrayTraceId",
+    "deploymentId",
+    "endpointType",
+    "isCanaryRequest",
+    "error.validationErrorString",
+    "requestOverride.",
+    "responseOverride.",
+    "authorizer.integrationLatency",
+    "tlsVersion",
+    "cipherSuite",
+];
+/// Variables that HTTP APIs have and REST APIs have not.
+const HTTP_ONLY: [&str; 3] = ["routeKey", "dataProcessed", "awsEndpointRequestId2"];
+/// Variables whose text the client chooses, wholly or in part.
+const CLIENT_TEXT: [&str; 11] = [
+    "path",
+    "domainName",
+    "domainPrefix",
+    "identity.userAgent",
+    "identity.clientCert.",
+    "authorizer.claims.",
+    "authorizer.principalId",
+    "error.message",
+    "error.messageString",
+    "error.validationErrorString",
+    "requestOverride.",
+];
+
+/// The only kind of API that has a variable; `None` where both have it.
+pub fn only_kind(name: &str) -> Option<ApiKind> {
+    if REST_ONLY.iter().any(|listed| is_listed(name, listed)) {
+        return Some(ApiKind::Rest);
+    }
+    HTTP_ONLY.contains(&name).then_some(ApiKind::Http)
+}
+
+/// Whether the client chooses the text of a variable.
+pub fn is_client_text(name: &str) -> bool {
+    CLIENT_TEXT.iter().any(|listed| is_listed(name, listed))
+}
+
+fn is_listed(name: &str, listed: &str) -> bool {
+    if listed.ends_with('.') { name.starts_with(listed) } else { name == listed }
+}
+
+/// The kind of API that variables are of, where they tell.
+pub fn kind_of<'a>(names: impl Iterator<Item = &'a str>) -> Option<ApiKind> {
+    names.filter_map(only_kind).next()
+}
