@@ -1,5 +1,6 @@
 //! CloudWatch Logs: what it takes, what it refuses, and what it answers.
 
+#![expect(clippy::float_cmp, reason = "the sums are of whole numbers")]
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use std::sync::Arc;
@@ -67,6 +68,7 @@ fn put(stream: &str, events: &[Value]) -> Value {
     json!({"logGroupName": LOG_GROUP, "logStreamName": stream, "logEvents": events})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "each caller makes it for this")]
 fn with(mut request: Value, more: Value) -> Value {
     request.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
     request

@@ -64,6 +64,6 @@ fn is_listed(name: &str, listed: &str) -> bool {
 }
 
 /// The kind of API that variables are of, where they tell.
-pub fn kind_of<'a>(names: impl Iterator<Item = &'a str>) -> Option<ApiKind> {
-    names.filter_map(only_kind).next()
+pub fn kind_of<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<ApiKind> {
+    names.find_map(only_kind)
 }
