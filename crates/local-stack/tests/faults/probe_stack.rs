@@ -30,7 +30,10 @@ pub fn functions(folder: &Path, name: &str) -> PathBuf {
     let binaries = folder.join(name);
     std::fs::create_dir_all(&binaries).unwrap();
     for (function, _) in FUNCTION_MEMORY_MIB {
-        std::os::unix::fs::symlink(example(name), binaries.join(function)).unwrap();
+        // It is there already where a stack is started again on its folder.
+        if !binaries.join(function).exists() {
+            std::os::unix::fs::symlink(example(name), binaries.join(function)).unwrap();
+        }
     }
     binaries
 }

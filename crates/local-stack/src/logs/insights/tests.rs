@@ -293,7 +293,7 @@ fn conditions_hold_as_the_documentation_says() {
 
 #[test]
 fn rows_are_ten_thousand_unless_a_limit_says_otherwise() {
-    let lines: Vec<String> = (0..10_050).map(|number| format!(r#"{{"k":"key-{number}"}}"#)).collect();
+    let lines: Vec<String> = (0..10_050).map(|number| format!(r#"{{"k":"key-{number:x}"}}"#)).collect();
     let log = Log::of(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(log.rows("stats count(*) as n by k").len(), 10_000);
     assert_eq!(log.rows("fields k").len(), 10_000);
