@@ -89,10 +89,11 @@ fn check(arguments: &Arguments) -> anyhow::Result<()> {
         ("line-bytes", arguments.line_bytes, 1.0, MOST),
     ];
     for (name, value, least, most) in amounts {
+        let most_text = if most < MOST { most.to_string() } else { format!("{most:e}") };
         let is_amount = value.is_none_or(|value| (least..=most).contains(&value));
         anyhow::ensure!(
             is_amount,
-            "--{name} is {}: give a number from {least} to {most:e}",
+            "--{name} is {}: give a number from {least} to {most_text}",
             value.unwrap_or(f64::NAN)
         );
     }
