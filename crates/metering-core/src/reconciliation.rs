@@ -148,8 +148,9 @@ impl ReconciledHour {
     /// that the access log knows.
     ///
     /// A total may be below the sum of its keys: a batch that was given up
-    /// half-way had not come to it. It is above only where the ledger has keys
-    /// that the access log does not know.
+    /// half-way had not come to it. It is above where the ledger has keys that
+    /// the access log does not know, or where such a batch came to it while later
+    /// ones fenced its rows: that has to be accepted by somebody.
     pub fn keys_are_compared(&mut self, counted: u64, found: &Reconciliation) {
         self.logged = found.logged;
         self.is_compared_by_key = true;

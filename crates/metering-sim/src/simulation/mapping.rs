@@ -374,8 +374,9 @@ impl Simulation<'_> {
             self.say(|| format!("  {who} {}", tell(operation, &reply)));
         }
         if let Operation::Store(metering_core::batch_run::Request::Apply(update)) = operation {
+            let was_given_up = self.counts.count(Fault::GivenUp) > 0;
             let world = lock(&self.world);
-            self.auditor.after_write(&world.store, &update.row)?;
+            self.auditor.after_write(&world.store, &update.row, was_given_up)?;
         }
         if reply == Reply::Invalid {
             self.counts.add(Fault::RefusedRow);
