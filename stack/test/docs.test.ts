@@ -22,6 +22,7 @@ const NOT_RUN: Record<string, string> = {
   '(cd stack && npm pack)': 'the programs of documents are compiled against what it makes',
   'scripts/build-release.sh': 'it builds everything, optimised',
   'cargo test': 'it builds and runs other tests; scripts/test.sh runs them',
+  'aws ssm put-parameter --type SecureString --name /usage-meter/prod/canary-secret --value SECRET': 'a local stack has no Systems Manager; it hands its canary a secret of its own',
   'target/debug/meter local --data my-data': 'it serves until somebody stops it; LocalMeter starts it for each test',
   'scripts/deploy.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
   'git pull && scripts/deploy.sh': 'it changes the work tree, and needs an account; ministack.test.ts runs deploy.sh --diff',
