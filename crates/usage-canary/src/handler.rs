@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
+use lambda_support::causes::with_causes;
 use lambda_support::clock::{monotonic_us, now_ms};
 use lambda_support::metrics;
 use lambda_support::telemetry::MetricLine;
@@ -133,7 +134,7 @@ async fn sighting(config: &Config, history: &impl UsageHistory, call: AwaitedCal
     match history.usage_of_key(&config.api_key_id, from, to).await {
         Ok(usage) => call.in_usage(&usage),
         Err(error) => {
-            tracing::warn!(error = %causes(&error), "the ledger cannot be read; it is asked again");
+            tracing::warn!(error = %with_causes(&error), "the ledger cannot be read; it is asked again");
             Sighting::NotYet
         }
     }
@@ -154,19 +155,8 @@ fn tell(outcome: &Outcome) {
     match outcome {
         Outcome::Shown { .. } => {}
         Outcome::Missed { reason } => tracing::error!(reason, "the canary's call was not counted in time"),
-        Outcome::Failed(error) => tracing::error!(error = %causes(error), "the canary's call failed"),
+        Outcome::Failed(error) => tracing::error!(error = %with_causes(error), "the canary's call failed"),
     }
-}
-
-/// An error with what caused it.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use access_log::{DecodeError, Decoded, Decoder, Form, Origin, ReadEvent};
+use access_log::{Decoded, Decoder, Form, Origin, ReadEvent};
 use aws_lambda_events::kinesis::KinesisEventRecord;
+use lambda_support::causes::with_causes;
 use metering_core::aggregate::{BatchUsage, OutOfOrder};
 use metering_core::batch_run::{Batch, BatchRecord};
 use metering_core::claims::layout::ClaimLayout;
@@ -336,14 +337,4 @@ impl RecordNotes {
     pub fn describe_bad_events(&self) -> String {
         format!("{} of {} events{}", self.bad_events, self.event_count, self.bad_detail)
     }
-}
-
-fn with_causes(error: &DecodeError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

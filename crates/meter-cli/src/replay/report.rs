@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use access_log::{Decoder, Limits, Origin};
 use anyhow::Context;
+use lambda_support::causes::with_causes;
 use local_stack::stack::{LocalStack, USAGE_TABLE};
 use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
@@ -15,7 +16,6 @@ use serde::Serialize;
 
 use super::reading::{FileReport, Status};
 use super::tally::UNBILLED;
-use super::tally::with_causes;
 
 /// The outcome, as it is printed. The names are part of the interface.
 #[derive(Serialize)]

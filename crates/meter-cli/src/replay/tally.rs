@@ -1,10 +1,10 @@
 //! What a file was found to hold.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::LazyLock;
 
 use access_log::{DecodeError, ReadEvent};
+use lambda_support::causes::with_causes;
 use local_stack::stack::UNBILLED_ROUTES;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::PlausibleTimes;
@@ -107,15 +107,4 @@ impl Tally {
             self.examples.entry(reason).or_insert(problem);
         }
     }
-}
-
-/// An error with all that led to it.
-pub fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
