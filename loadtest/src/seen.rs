@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use metering_core::reconciliation::{HourlyCalls, Reconciliation};
-use metering_core::window::HOUR_MS;
+use metering_core::window::{HOUR_MS, hour_start_ms};
 use serde::{Deserialize, Serialize};
 
 /// A key, an hour and an hour that it may be instead.
@@ -41,8 +41,7 @@ mod pairs {
 }
 
 fn place(key: u32, sent_ms: i64, ended_ms: i64) -> Place {
-    let hour = |at_ms: i64| at_ms.div_euclid(HOUR_MS) * HOUR_MS;
-    (key, hour(sent_ms), hour(ended_ms))
+    (key, hour_start_ms(sent_ms), hour_start_ms(ended_ms))
 }
 
 impl Seen {

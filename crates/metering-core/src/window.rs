@@ -14,6 +14,11 @@ pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// Hours of one day, and so counters of one ledger row.
 pub const HOURS_PER_DAY: usize = 24;
 
+/// The start of the hour that a time lies in; both in milliseconds since 1970.
+pub const fn hour_start_ms(at_ms: i64) -> i64 {
+    at_ms.div_euclid(HOUR_MS) * HOUR_MS
+}
+
 /// A UTC calendar day, counted in days since 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcDay(i32);

@@ -2,7 +2,7 @@
 
 use lambda_support::config::{ConfigError, Environment};
 use metering_core::unbilled::UnbilledRoutes;
-use metering_core::window::HOUR_MS;
+use metering_core::window::{HOUR_MS, hour_start_ms};
 
 /// Settings, each from one environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Config {
     /// The whole hours that a run at `now_ms` compares: as many as are set, the
     /// last of them over for the time to settle.
     pub fn compared_hours(&self, now_ms: i64) -> (i64, i64) {
-        let to_ms = (now_ms - self.settle_minutes * 60_000).div_euclid(HOUR_MS) * HOUR_MS;
+        let to_ms = hour_start_ms(now_ms - self.settle_minutes * 60_000);
         (to_ms - self.hours * HOUR_MS, to_ms)
     }
 }

@@ -14,7 +14,7 @@ use metering_aws::usage_report::{add_hours, usage_of_all_keys};
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 use metering_core::ports::{AccessLogCounts, ComparedHours, LedgerCounts};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals, Reconciliation};
-use metering_core::window::HOUR_MS;
+use metering_core::window::{HOUR_MS, hour_start_ms};
 use serde_json::{Value, json};
 
 use crate::target::{LogArguments, Target, TargetArguments};
@@ -69,7 +69,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         return accept(&target, hour).await;
     }
     let log = target.call_log(&arguments.log).await?;
-    let this_hour_ms = now_ms().div_euclid(HOUR_MS) * HOUR_MS;
+    let this_hour_ms = hour_start_ms(now_ms());
     let to_ms = if arguments.with_this_hour { this_hour_ms + HOUR_MS } else { this_hour_ms };
     let from_ms = to_ms - arguments.hours * HOUR_MS;
     let depth = match (arguments.whole_ledger, arguments.by_key) {

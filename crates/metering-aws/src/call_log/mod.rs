@@ -16,7 +16,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use metering_core::ports::{AccessLogCounts, PortError};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
 use metering_core::unbilled::UnbilledRoutes;
-use metering_core::window::{HOUR_MS, parse_request_time};
+use metering_core::window::{HOUR_MS, hour_start_ms, parse_request_time};
 
 use crate::error::port_error;
 use crate::logged_events::LoggedEvent;
@@ -27,7 +27,7 @@ const MAX_ROWS: usize = 10_000;
 const MAX_GROUPS: usize = 50;
 /// How long after its call an event may be logged, in milliseconds: an hour is
 /// compared this long after its end.
-pub const LOGGING_DELAY_MS: i64 = 15 * 60_000;
+const LOGGING_DELAY_MS: i64 = 15 * 60_000;
 /// How far the clock of the log may be behind that of the call, in milliseconds.
 const CLOCK_LAG_MS: i64 = 5 * 60_000;
 /// The fewest parts that a span is asked for in again: where all lines came at
@@ -59,11 +59,6 @@ impl CallLog {
         Self { client, log_groups, unbilled, scanned_bytes: Arc::default() }
     }
 
-    /// The names of the log groups.
-    pub fn log_groups(&self) -> &[String] {
-        &self.log_groups
-    }
-
     /// Routes whose calls are not counted.
     pub fn unbilled(&self) -> &UnbilledRoutes {
         &self.unbilled
@@ -76,17 +71,21 @@ impl CallLog {
 
     /// Asks for the lines of a span of time, and, where the answer is full,
     /// again in parts of the span, until none is.
-    async fn calls(&self, logged: LoggedDuring, grouping: Grouping) -> Result<HourlyCalls, PortError> {
-        let mut calls = HourlyCalls::new();
+    async fn counted(
+        &self,
+        logged: LoggedDuring,
+        time: TimeOfLine,
+        per_key: bool,
+    ) -> Result<Counted, PortError> {
+        let mut all = Counted::default();
         let mut spans = vec![logged];
         while !spans.is_empty() {
-            let asked = std::mem::take(&mut spans).into_iter().map(|span| self.calls_in(span, grouping));
+            let asked =
+                std::mem::take(&mut spans).into_iter().map(|span| self.counted_in(span, time, per_key));
             let mut answers = stream::iter(asked).buffer_unordered(QUERIES_AT_ONCE);
-            while let Some((span, found, answer)) = answers.try_next().await? {
+            while let Some((span, counted, answer)) = answers.try_next().await? {
                 if !answer.is_full {
-                    for (place, count) in found {
-                        *calls.entry(place).or_default() += count;
-                    }
+                    all.add(counted);
                 } else if span.to_ms - span.from_ms > 1 {
                     spans.extend(span.parts(answer.matched_lines));
                 } else {
@@ -94,35 +93,45 @@ impl CallLog {
                 }
             }
         }
-        Ok(calls)
+        Ok(all)
     }
 
-    async fn calls_in(
+    async fn counted_in(
         &self,
         span: LoggedDuring,
-        grouping: Grouping,
-    ) -> Result<(LoggedDuring, HourlyCalls, Answer), PortError> {
-        let LoggedDuring { from_ms, to_ms } = span;
-        let query = match grouping {
-            Grouping::KeyAndHour => query::by_key(&self.unbilled, from_ms, to_ms),
-            Grouping::KeyAndClockTime => query::by_clock_time(&self.unbilled, from_ms, to_ms, true),
-            Grouping::ClockTime => query::by_clock_time(&self.unbilled, from_ms, to_ms, false),
-        };
+        time: TimeOfLine,
+        per_key: bool,
+    ) -> Result<(LoggedDuring, Counted, Answer), PortError> {
+        let query = query::counting(&self.unbilled, (span.from_ms, span.to_ms), time, per_key);
         let answer = self.answer(&query, span).await?;
-        let mut calls = HourlyCalls::new();
+        let mut counted = Counted::default();
         for row in &answer.rows {
-            let hour_ms = match grouping {
-                // What has no hour is counted by its clock time.
-                Grouping::KeyAndHour => self.hour_of(row)?,
-                // A line without any time cannot be counted: it is in quarantine.
-                Grouping::KeyAndClockTime | Grouping::ClockTime => hour_of_clock_time(row),
+            let hour_ms = match time {
+                TimeOfLine::Epoch => self.hour_of(row)?,
+                TimeOfLine::Text => hour_of_clock_time(row),
             };
-            if let Some(hour_ms) = hour_ms {
-                let key = field(row, "api_key").unwrap_or_default();
-                *calls.entry((key.to_owned(), hour_ms)).or_default() += self.calls_of(row)?;
+            match hour_ms {
+                Some(hour_ms) => {
+                    let key = field(row, "api_key").unwrap_or_default();
+                    *counted.calls.entry((key.to_owned(), hour_ms)).or_default() += self.calls_of(row)?;
+                }
+                None => counted.has_lines_without_hour = true,
             }
         }
-        Ok((span, calls, answer))
+        Ok((span, counted, answer))
+    }
+
+    /// The calls of whole hours by an epoch, and, where there are lines without
+    /// one, by the text of their time. A line without any time cannot be
+    /// counted: it is in quarantine.
+    async fn calls(&self, from_ms: i64, to_ms: i64, per_key: bool) -> Result<HourlyCalls, PortError> {
+        let logged = logged_during(from_ms, to_ms);
+        let mut counted = self.counted(logged, TimeOfLine::Epoch, per_key).await?;
+        if counted.has_lines_without_hour {
+            counted.add(self.counted(logged, TimeOfLine::Text, per_key).await?);
+        }
+        counted.calls.retain(|(_, hour_ms), _| (from_ms..to_ms).contains(hour_ms));
+        Ok(counted.calls)
     }
 
     fn operation(&self) -> String {
@@ -138,7 +147,7 @@ impl CallLog {
         let mut all = Answer::default();
         for groups in self.log_groups.chunks(MAX_GROUPS) {
             let answer = self.answer_of(groups, query, logged).await?;
-            all.is_full |= answer.rows.len() >= MAX_ROWS;
+            all.is_full |= answer.is_full;
             all.matched_lines += answer.matched_lines;
             all.rows.extend(answer.rows);
         }
@@ -173,7 +182,7 @@ impl CallLog {
                     self.scanned_bytes.fetch_add(scanned, Ordering::Relaxed);
                     let matched_lines = unsigned(statistics.records_matched);
                     let rows = answer.results.unwrap_or_default();
-                    return Ok(Answer { rows, is_full: false, matched_lines });
+                    return Ok(Answer { is_full: rows.len() >= MAX_ROWS, rows, matched_lines });
                 }
                 Some(QueryStatus::Scheduled | QueryStatus::Running) | None => {}
                 Some(other) => return Err(self.unusable(format!("a query in the state {other}"))),
@@ -234,47 +243,45 @@ impl CallLog {
 
 impl AccessLogCounts for CallLog {
     async fn calls_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
-        let mut totals = HourlyTotals::new();
-        let mut has_clock_times = false;
-        let logged = logged_during(from_ms, to_ms);
-        for row in self.answer(&query::by_hour(&self.unbilled), logged).await?.rows {
-            match self.hour_of(&row)? {
-                Some(hour_ms) => *totals.entry(hour_ms).or_default() += self.calls_of(&row)?,
-                None => has_clock_times = true,
-            }
-        }
-        if has_clock_times {
-            for ((_, hour_ms), calls) in self.calls(logged, Grouping::ClockTime).await? {
-                *totals.entry(hour_ms).or_default() += calls;
-            }
-        }
-        totals.retain(|hour_ms, _| (from_ms..to_ms).contains(hour_ms));
-        Ok(totals)
+        let calls = self.calls(from_ms, to_ms, false).await?;
+        Ok(calls.into_iter().map(|((_, hour_ms), calls)| (hour_ms, calls)).collect())
     }
 
     /// An answer of Insights has a limited number of rows, in an order that
     /// nothing here relies on. Where it is full, the lines are asked for again
     /// in spans of the time at which they were logged. So each line is scanned
-    /// twice at most, however many keys there are.
+    /// twice at most, however many keys there are, and as often again where
+    /// some lines have a text as their time.
     async fn calls_per_key(&self, from_ms: i64, to_ms: i64) -> Result<HourlyCalls, PortError> {
-        let logged = logged_during(from_ms, to_ms);
-        let mut calls = self.calls(logged, Grouping::KeyAndHour).await?;
-        for (place, count) in self.calls(logged, Grouping::KeyAndClockTime).await? {
-            *calls.entry(place).or_default() += count;
-        }
-        calls.retain(|(_, hour_ms), _| (from_ms..to_ms).contains(hour_ms));
-        Ok(calls)
+        self.calls(from_ms, to_ms, true).await
     }
 }
 
-/// What calls are counted by.
+/// What answers have counted.
+#[derive(Debug, Default)]
+struct Counted {
+    /// Under an empty key where the calls of all keys are counted together.
+    calls: HourlyCalls,
+    /// Whether some lines have no epoch.
+    has_lines_without_hour: bool,
+}
+
+impl Counted {
+    fn add(&mut self, other: Self) {
+        for (place, calls) in other.calls {
+            *self.calls.entry(place).or_default() += calls;
+        }
+        self.has_lines_without_hour |= other.has_lines_without_hour;
+    }
+}
+
+/// How a line tells its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Grouping {
-    KeyAndHour,
-    /// The text of the time, of lines that have no epoch.
-    KeyAndClockTime,
-    /// The same, for all keys together.
-    ClockTime,
+enum TimeOfLine {
+    /// By an epoch, in seconds or milliseconds.
+    Epoch,
+    /// By a text alone.
+    Text,
 }
 
 /// A row of an answer.
@@ -322,7 +329,7 @@ fn field<'a>(row: &'a Row, name: &str) -> Option<&'a str> {
 
 fn hour_of_clock_time(row: &Row) -> Option<i64> {
     let requested_at_ms = parse_request_time(field(row, "clock_time")?).ok()?;
-    Some(requested_at_ms.div_euclid(HOUR_MS) * HOUR_MS)
+    Some(hour_start_ms(requested_at_ms))
 }
 
 /// A whole number, which Insights may write with a fraction of zero.

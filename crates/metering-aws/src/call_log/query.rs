@@ -3,7 +3,7 @@
 use metering_core::unbilled::{UnbilledRoute, UnbilledRoutes};
 use serde_json::Value;
 
-use super::MAX_ROWS;
+use super::{MAX_ROWS, TimeOfLine};
 
 /// The fields of a line, by whichever names it is written in.
 ///
@@ -23,25 +23,21 @@ const SUCCESSFUL: &str = r#"| filter status like /^2[0-9][0-9]$/ and api_key not
 /// The line does not tell the method but by its route key.
 const NO_METHOD: &str = r#"call_method in ["", "-"]"#;
 
-/// Counts calls by hour.
-pub fn by_hour(unbilled: &UnbilledRoutes) -> String {
-    format!("{}\n| stats count(*) as calls by hour\n| limit {MAX_ROWS}", selection(unbilled))
-}
-
-/// Counts calls by key and hour, of lines that were logged in `from_ms..to_ms`.
-pub fn by_key(unbilled: &UnbilledRoutes, from_ms: i64, to_ms: i64) -> String {
-    format!(
-        "{}\n| filter toMillis(@timestamp) >= {from_ms} and toMillis(@timestamp) < {to_ms}\n| stats count(*) as calls by api_key, hour\n| limit {MAX_ROWS}",
-        selection(unbilled)
-    )
-}
-
-/// Counts the calls whose line has a time as a text instead of an epoch, by
-/// that text, and by key where `per_key`, as [`by_key`].
-pub fn by_clock_time(unbilled: &UnbilledRoutes, from_ms: i64, to_ms: i64, per_key: bool) -> String {
+/// Counts calls of lines that were logged in `from_ms..to_ms`, by time, and by
+/// key where `per_key`.
+pub fn counting(
+    unbilled: &UnbilledRoutes,
+    (from_ms, to_ms): (i64, i64),
+    time: TimeOfLine,
+    per_key: bool,
+) -> String {
     let key = if per_key { "api_key, " } else { "" };
+    let (condition, time) = match time {
+        TimeOfLine::Epoch => ("", "hour"),
+        TimeOfLine::Text => ("not ispresent(hour) and ", "clock_time"),
+    };
     format!(
-        "{}\n| filter not ispresent(hour) and toMillis(@timestamp) >= {from_ms} and toMillis(@timestamp) < {to_ms}\n| stats count(*) as calls by {key}clock_time\n| limit {MAX_ROWS}",
+        "{}\n| filter {condition}toMillis(@timestamp) >= {from_ms} and toMillis(@timestamp) < {to_ms}\n| stats count(*) as calls by {key}{time}\n| limit {MAX_ROWS}",
         selection(unbilled)
     )
 }
@@ -91,7 +87,8 @@ mod tests {
     #[test]
     fn each_unbilled_route_is_left_out_by_resource_and_by_route_key() {
         let unbilled = "/usage,OPTIONS *,GET /health".parse().unwrap();
-        let query = by_hour(&unbilled);
+        let counting = |unbilled: &UnbilledRoutes| counting(unbilled, (5, 9), TimeOfLine::Epoch, false);
+        let query = counting(&unbilled);
         for filter in [
             r#"| filter not (call_route = "/usage" or call_route like /^[A-Z]+ \/usage$/)"#,
             r#"| filter not (call_method = "OPTIONS" or (call_method in ["", "-"] and call_route like /^OPTIONS /))"#,
@@ -99,6 +96,6 @@ mod tests {
         ] {
             assert!(query.contains(filter), "{query}");
         }
-        assert!(!by_hour(&UnbilledRoutes::default()).contains("filter not"));
+        assert!(!counting(&UnbilledRoutes::default()).contains("filter not"));
     }
 }
