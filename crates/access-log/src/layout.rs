@@ -122,10 +122,9 @@ impl Layout {
             numbers,
             event_id: place(event_id)?,
             request_id: match fields.request_id() {
-                Some(id) => Some(place(id)?),
                 // An id that has to be unescaped is read by the general reader.
                 None if fields.has_request_id() => return None,
-                None => None,
+                id => place_of(id)?,
             },
             // A line without a key is read by the general reader.
             api_key_id: place(fields.api_key_id()?)?,
@@ -175,21 +174,18 @@ impl Layout {
             return None;
         }
         let api_key_id = event.get(self.api_key_id.clone()).filter(|key| *key != "-")?;
-        let request_id = match &self.request_id {
-            Some(place) => Some(event.get(place.clone()).filter(|id| *id != "-")?),
-            None => None,
+        // A value that says that there is none is another layout.
+        let text = |place: &Option<Range<usize>>| match place {
+            Some(place) => event.get(place.clone()).filter(|text| *text != "-").map(Some),
+            None => Some(None),
         };
+        let request_id = text(&self.request_id)?;
         let requested_at_ms = epoch_to_ms(digits(&event.as_bytes()[self.request_time_epoch.clone()])?);
         let latency_ms = match &self.latency_ms {
             Some(place) => {
                 digits(&event.as_bytes()[place.clone()]).filter(|ms| *ms <= i64::from(u32::MAX))?
             }
             None => 0,
-        };
-        // A value that says that there is none is another layout.
-        let text = |place: &Option<Range<usize>>| match place {
-            Some(place) => event.get(place.clone()).filter(|text| *text != "-").map(Some),
-            None => Some(None),
         };
         let record = UsageRecord {
             api_key_id: Some(api_key_id),

@@ -154,22 +154,20 @@ impl ReconciledHour {
     pub fn keys_are_compared(&mut self, counted: u64, found: &Reconciliation) {
         self.logged = found.logged;
         self.is_compared_by_key = true;
-        self.accepted = (signed(counted) - signed(self.logged)).min(0);
         let of_unknown_keys = counted.saturating_sub(found.counted);
         let (missing, surplus) = (found.missing(), found.surplus() + of_unknown_keys);
-        let open = OpenDifference { counted: Some(counted), missing, surplus };
-        self.open = (missing + surplus > 0).then_some(open);
-        if self.open.is_some() {
+        if missing + surplus == 0 {
+            self.accept(counted);
+        } else {
             self.accepted = 0;
+            self.open = Some(OpenDifference { counted: Some(counted), missing, surplus });
         }
     }
 
     /// Takes note of a difference whose keys are yet to be compared.
     pub fn postpone(&mut self, counted: u64) {
-        let difference = self.difference(counted);
-        let (missing, surplus) = if difference < 0 { (-difference, 0) } else { (0, difference) };
-        let [missing, surplus] = [missing, surplus].map(i64::unsigned_abs);
-        self.open = (difference != 0).then_some(OpenDifference { counted: None, missing, surplus });
+        let (missing, surplus) = self.by_totals(counted);
+        self.open = (missing + surplus > 0).then_some(OpenDifference { counted: None, missing, surplus });
     }
 
     /// Takes the difference for right.
@@ -180,11 +178,13 @@ impl ReconciledHour {
 
     /// Calls that are missing and calls that are too many, as far as is known.
     pub fn missing_and_surplus(&self, counted: u64) -> (u64, u64) {
-        match (self.open, self.difference(counted)) {
-            (Some(open), _) => (open.missing, open.surplus),
-            (None, difference) if difference < 0 => (difference.unsigned_abs(), 0),
-            (None, difference) => (0, difference.unsigned_abs()),
-        }
+        self.open.map_or_else(|| self.by_totals(counted), |open| (open.missing, open.surplus))
+    }
+
+    fn by_totals(&self, counted: u64) -> (u64, u64) {
+        let difference = self.difference(counted);
+        let calls = difference.unsigned_abs();
+        if difference < 0 { (calls, 0) } else { (0, calls) }
     }
 
     fn difference(&self, counted: u64) -> i64 {

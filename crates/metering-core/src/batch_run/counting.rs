@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::{BatchRun, Reply, Request, Step, Task};
-use crate::aggregate::RecordIndex;
+use crate::aggregate::{RecordIndex, RowUsage};
 use crate::fence::{Fence, judge};
 use crate::ports::{LedgerReply, WriteReply};
 use crate::sequence_number::SequenceNumber;
@@ -18,10 +18,16 @@ const MAX_REPLANS: u32 = 5;
 impl BatchRun<'_> {
     /// Counts the calls that the batch owns, from the records before the first failure.
     pub(super) fn count(&mut self) {
-        self.step = Step::Count;
         let outcome = self.outcome;
-        self.rows =
+        let rows =
             self.batch.usage.rows(|place, call| !self.is_dropped[place] && outcome.admits(call.record));
+        self.begin_rows(Step::Count, rows);
+    }
+
+    /// Begins a step that adds to rows.
+    fn begin_rows(&mut self, step: Step, rows: Vec<RowUsage>) {
+        self.step = step;
+        self.rows = rows;
         for row in 0..self.rows.len() {
             self.apply(row, None, 0);
         }
@@ -77,13 +83,10 @@ impl BatchRun<'_> {
     /// Counts the calls of all keys together: a witness for the rows of the keys
     /// that the reconciliation can read without knowing any key.
     fn count_totals(&mut self) {
-        self.step = Step::Total;
         let outcome = self.outcome;
-        self.rows =
+        let totals =
             self.batch.usage.totals(|place, call| !self.is_dropped[place] && outcome.admits(call.record));
-        for row in 0..self.rows.len() {
-            self.apply(row, None, 0);
-        }
+        self.begin_rows(Step::Total, totals);
     }
 
     /// Commits, also where a row of totals takes nothing more: the calls are
