@@ -5,6 +5,7 @@ pub mod filter_pattern;
 mod filters;
 mod groups;
 pub mod insights;
+mod operator;
 mod parameters;
 mod put_events;
 mod queries;

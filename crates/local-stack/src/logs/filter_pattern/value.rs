@@ -2,6 +2,7 @@
 
 use super::PatternError;
 use super::cursor::{Cursor, Operand, number};
+use crate::logs::operator::Operator;
 
 /// A text with `*` as wildcard.
 #[derive(Debug, Clone)]
@@ -30,47 +31,8 @@ impl Text {
     }
 }
 
-/// How two values are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    Equal,
-    NotEqual,
-    Less,
-    AtMost,
-    More,
-    AtLeast,
-}
-
-impl Operator {
-    /// Takes an operator.
-    pub fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
-        [
-            ("!=", Self::NotEqual),
-            ("<=", Self::AtMost),
-            (">=", Self::AtLeast),
-            ("=", Self::Equal),
-            ("<", Self::Less),
-            (">", Self::More),
-        ]
-        .into_iter()
-        .find_map(|(text, operator)| cursor.take(text).then_some(operator))
-    }
-
-    #[expect(clippy::float_cmp, reason = "a pattern compares numbers as they are written")]
-    fn holds(self, left: f64, right: f64) -> bool {
-        match self {
-            Self::Equal => left == right,
-            Self::NotEqual => left != right,
-            Self::Less => left < right,
-            Self::AtMost => left <= right,
-            Self::More => left > right,
-            Self::AtLeast => left >= right,
-        }
-    }
-
-    fn is_of_texts(self) -> bool {
-        matches!(self, Self::Equal | Self::NotEqual)
-    }
+fn is_of_texts(operator: Operator) -> bool {
+    matches!(operator, Operator::Equal | Operator::NotEqual)
 }
 
 /// An operator with what it compares with.
@@ -83,9 +45,10 @@ pub struct Comparison {
 impl Comparison {
     /// Takes an operator and its operand.
     pub fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, PatternError> {
-        let Some(operator) = Operator::read(cursor) else { return Ok(None) };
+        let symbol = Operator::SYMBOLS.into_iter().find(|symbol| cursor.take(symbol));
+        let Some(operator) = symbol.and_then(Operator::of) else { return Ok(None) };
         let operand = cursor.operand()?;
-        if !operator.is_of_texts() && !matches!(operand, Operand::Number(..)) {
+        if !is_of_texts(operator) && !matches!(operand, Operand::Number(..)) {
             return Err(PatternError::new("<, <=, > and >= compare with a number"));
         }
         Ok(Some(Self { operator, operand }))
@@ -94,7 +57,10 @@ impl Comparison {
     /// Compares a number, and its text where the operand is one.
     pub fn holds_for_number(&self, value: f64, text: &str) -> bool {
         match &self.operand {
-            Operand::Number(number, _) => self.operator.holds(value, *number),
+            // A number that is written is a number, so the two always compare.
+            Operand::Number(number, _) => {
+                value.partial_cmp(number).is_some_and(|order| self.operator.holds(order))
+            }
             Operand::Text(wanted) if !wanted.has_wildcard() => self.is_equal(wanted.matches(text)),
             _ => self.holds_for_text(text),
         }
@@ -105,7 +71,7 @@ impl Comparison {
         match &self.operand {
             Operand::Text(wanted) => self.is_equal(wanted.matches(text)),
             Operand::Regex(regex) => self.is_equal(regex.is_match(text)),
-            Operand::Number(_, written) => self.operator.is_of_texts() && self.is_equal(text == written),
+            Operand::Number(_, written) => is_of_texts(self.operator) && self.is_equal(text == written),
         }
     }
 

@@ -6,6 +6,7 @@ use regex::bytes::Regex;
 
 use super::functions::Function;
 use super::value::Value;
+use crate::logs::operator::Operator;
 
 /// An expression.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub enum Expression {
     Slot(usize),
     Arithmetic(char, Box<[Expression; 2]>),
     Negative(Box<Expression>),
-    Compare(Comparison, Box<[Expression; 2]>),
+    Compare(Operator, Box<[Expression; 2]>),
     /// Whether a text has a match of a regular expression.
     Matches(Box<Expression>, Regex),
     /// Whether a text has another in it.
@@ -32,48 +33,12 @@ pub enum Expression {
     Bin(Box<Expression>, i64),
 }
 
-/// An operator that compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    AtMost,
-    More,
-    AtLeast,
-}
-
-impl Comparison {
-    pub fn of(symbol: &str) -> Option<Self> {
-        Some(match symbol {
-            "=" => Self::Equal,
-            "!=" => Self::NotEqual,
-            "<" => Self::Less,
-            "<=" => Self::AtMost,
-            ">" => Self::More,
-            ">=" => Self::AtLeast,
-            _ => return None,
-        })
-    }
-
-    fn holds(self, order: Ordering) -> bool {
-        match self {
-            Self::Equal => order.is_eq(),
-            Self::NotEqual => order.is_ne(),
-            Self::Less => order.is_lt(),
-            Self::AtMost => order.is_le(),
-            Self::More => order.is_gt(),
-            Self::AtLeast => order.is_ge(),
-        }
-    }
-
-    /// Values that do not compare, such as a number and a word, are not equal;
-    /// with a value that is missing no comparison holds.
-    fn of_values(self, left: &Value<'_>, right: &Value<'_>) -> bool {
-        match left.compare(right) {
-            Some(order) => self.holds(order),
-            None => self == Self::NotEqual && !left.is_null() && !right.is_null(),
-        }
+/// Values that do not compare, such as a number and a word, are not equal;
+/// with a value that is missing no comparison holds.
+fn holds(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
+    match left.compare(right) {
+        Some(order) => operator.holds(order),
+        None => operator == Operator::NotEqual && !left.is_null() && !right.is_null(),
     }
 }
 
@@ -121,8 +86,8 @@ impl Expression {
     /// Whether a condition holds for a record.
     pub fn holds<'a>(&'a self, record: &[Value<'a>]) -> bool {
         match self {
-            Self::Compare(comparison, sides) => {
-                comparison.of_values(&sides[0].value(record), &sides[1].value(record))
+            Self::Compare(operator, sides) => {
+                holds(*operator, &sides[0].value(record), &sides[1].value(record))
             }
             Self::Matches(inner, regex) => {
                 inner.value(record).shown().is_some_and(|text| regex.is_match(text.as_bytes()))

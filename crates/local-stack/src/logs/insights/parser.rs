@@ -3,12 +3,13 @@
 use regex::bytes::RegexBuilder;
 
 use super::aggregate::{Aggregate, Aggregation, Stats};
-use super::expression::{Comparison, Expression};
+use super::expression::Expression;
 use super::functions::Function;
 use super::lexer::{Place, Token, tokens};
 use super::record::Source;
 use super::value::Value;
 use super::{Command, MAX_ROWS, MalformedQuery, Query, Segment};
+use crate::logs::operator::Operator;
 
 /// The longest query, in characters. Source: CloudWatch Logs API Reference, `StartQuery`.
 const MAX_CHARACTERS: usize = 10_000;
@@ -342,9 +343,9 @@ impl<'a> Parser<'a> {
         let left = self.sum()?;
         if let Some(Token::Symbol(symbol)) = self.peek() {
             let symbol = *symbol;
-            if let Some(comparison) = Comparison::of(symbol) {
+            if let Some(operator) = Operator::of(symbol) {
                 self.at += 1;
-                return Ok(Expression::Compare(comparison, Box::new([left, self.sum()?])));
+                return Ok(Expression::Compare(operator, Box::new([left, self.sum()?])));
             }
             if symbol == "=~" {
                 self.at += 1;
