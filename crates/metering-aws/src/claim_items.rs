@@ -38,15 +38,18 @@ pub fn record_sk(record: &SequenceNumber) -> String {
     format!("{RECORD_PREFIX}{}", record.storage_form())
 }
 
-fn text(value: impl Into<String>) -> AttributeValue {
+/// A text as an attribute.
+pub fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-fn number(value: impl Into<i128>) -> AttributeValue {
+/// A number as an attribute.
+pub fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-fn item<const N: usize>(
+/// An item with its key and the time at which it expires.
+pub fn item<const N: usize>(
     pk: String,
     sk: String,
     expires_at_ms: i64,
@@ -121,18 +124,24 @@ pub fn page_item(write: &PageWrite) -> Item {
 }
 
 /// Reads attributes of one item and names the one that is wrong.
-struct Reader<'i>(&'i Item);
+pub struct Reader<'i>(pub &'i Item);
 
 impl<'i> Reader<'i> {
-    fn sort_key(&self) -> &'i str {
+    /// The sort key of the item; empty where it has none.
+    pub fn sort_key(&self) -> &'i str {
         self.0.get("sk").and_then(|value| value.as_s().ok()).map_or("", String::as_str)
     }
 
-    fn malformed(&self, attribute: &'static str) -> MalformedClaim {
+    /// The error that this attribute is unusable.
+    pub fn malformed(&self, attribute: &'static str) -> MalformedClaim {
         MalformedClaim { sort_key: self.sort_key().to_owned(), attribute, source: None }
     }
 
-    fn number<T: std::str::FromStr>(&self, attribute: &'static str) -> Result<T, MalformedClaim> {
+    /// A number.
+    ///
+    /// # Errors
+    /// When the attribute is no number of this type.
+    pub fn number<T: std::str::FromStr>(&self, attribute: &'static str) -> Result<T, MalformedClaim> {
         let digits = self.0.get(attribute).and_then(|value| value.as_n().ok());
         digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| self.malformed(attribute))
     }

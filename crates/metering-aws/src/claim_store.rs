@@ -7,7 +7,9 @@
 //! | page of a slice | `calls#START_MS#GROUP` | `page#NUMBER`, five digits |
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
@@ -50,23 +52,9 @@ impl DynamoClaimStore {
 
     /// Reads the items of a partition whose sort keys are `from..=to`.
     async fn query(&self, pk: String, from: String, to: String, what: &str) -> Result<Vec<Item>, PortError> {
-        let mut items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-            .expression_attribute_values(":pk", AttributeValue::S(pk))
-            .expression_attribute_values(":from", AttributeValue::S(from))
-            .expression_attribute_values(":to", AttributeValue::S(to))
-            .into_paginator()
-            .items()
-            .send();
-        let mut found = Vec::new();
-        while let Some(item) = items.next().await {
-            found.push(item.map_err(|error| port_error(self.operation(what), error))?);
-        }
-        Ok(found)
+        items_between(&self.client, &self.table, pk, (from, to))
+            .await
+            .map_err(|error| port_error(self.operation(what), error))
     }
 
     /// Puts an item whose version was read as `expected`.
@@ -118,6 +106,32 @@ impl DynamoClaimStore {
             Err(error) => Err(port_error(self.operation(what), error)),
         }
     }
+}
+
+/// Reads the items of a partition whose sort keys are `from..=to`, with strongly
+/// consistent reads.
+pub async fn items_between(
+    client: &Client,
+    table: &str,
+    pk: String,
+    (from, to): (String, String),
+) -> Result<Vec<Item>, SdkError<QueryError>> {
+    let mut items = client
+        .query()
+        .table_name(table)
+        .consistent_read(true)
+        .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+        .expression_attribute_values(":pk", AttributeValue::S(pk))
+        .expression_attribute_values(":from", AttributeValue::S(from))
+        .expression_attribute_values(":to", AttributeValue::S(to))
+        .into_paginator()
+        .items()
+        .send();
+    let mut found = Vec::new();
+    while let Some(item) = items.next().await {
+        found.push(item?);
+    }
+    Ok(found)
 }
 
 /// Whether a transaction failed because somebody else writes the same items.

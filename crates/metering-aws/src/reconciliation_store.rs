@@ -9,9 +9,10 @@ use metering_core::reconciliation::{OpenDifference, ReconciledHour};
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::window::DAY_MS;
 
+use crate::claim_items::{MalformedClaim, Reader, item, number, text};
+use crate::claim_store::items_between;
 use crate::error::port_error;
 use crate::key_items::Item;
-use crate::tables::TTL_ATTRIBUTE;
 
 const PARTITION: &str = "reconciliation";
 const HOUR_PREFIX: &str = "hour#";
@@ -33,14 +34,6 @@ pub struct ReconcilerSettings {
     pub since_ms: i64,
 }
 
-/// An item that does not have the form of the store.
-#[derive(Debug, thiserror::Error)]
-#[error("the item {sort_key:?} of the reconciliation has no usable {attribute:?}")]
-struct MalformedItem {
-    sort_key: String,
-    attribute: &'static str,
-}
-
 /// The store.
 #[derive(Debug, Clone)]
 pub struct ReconciliationStore {
@@ -58,12 +51,16 @@ impl ReconciliationStore {
         format!("{what} in the table {}", self.table)
     }
 
+    fn malformed(&self, what: &str, source: MalformedClaim) -> PortError {
+        PortError::Refused { operation: self.operation(what), source: Box::new(source) }
+    }
+
     /// The settings of the last run; `None` before the first one.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn settings(&self) -> Result<Option<ReconcilerSettings>, PortError> {
-        let operation = || self.operation("reading the settings of the reconciler");
+        let what = "reading the settings of the reconciler";
         let reply = self
             .client
             .get_item()
@@ -73,18 +70,34 @@ impl ReconciliationStore {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| port_error(operation(), error))?;
-        let Some(item) = reply.item else { return Ok(None) };
-        let settings = settings_of(&item)
-            .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
-        Ok(Some(settings))
+            .map_err(|error| port_error(self.operation(what), error))?;
+        let settings = reply.item.map(|item| settings_of(&item)).transpose();
+        settings.map_err(|error| self.malformed(what, error))
     }
 
-    /// Writes the settings of a run.
+    /// Notes what a run compares, for `meter reconcile`. Returns the first hour
+    /// that is compared at all, in milliseconds since 1970: `first_ms` where
+    /// this is the first run.
     ///
     /// # Errors
-    /// When the table cannot be written.
-    pub async fn write_settings(&self, settings: &ReconcilerSettings) -> Result<(), PortError> {
+    /// When the table cannot be read or written.
+    pub async fn note_run(
+        &self,
+        log_groups: &[String],
+        unbilled: &UnbilledRoutes,
+        first_ms: i64,
+    ) -> Result<i64, PortError> {
+        let known = self.settings().await?;
+        let since_ms = known.as_ref().map_or(first_ms, |settings| settings.since_ms);
+        let settings =
+            ReconcilerSettings { log_groups: log_groups.to_vec(), unbilled: unbilled.clone(), since_ms };
+        if known.as_ref() != Some(&settings) {
+            self.write_settings(&settings).await?;
+        }
+        Ok(since_ms)
+    }
+
+    async fn write_settings(&self, settings: &ReconcilerSettings) -> Result<(), PortError> {
         let groups = settings.log_groups.iter().map(|group| text(group.clone())).collect();
         let item = HashMap::from([
             ("pk".to_owned(), text(PARTITION)),
@@ -104,38 +117,21 @@ impl ReconciliationStore {
 
 impl ComparedHours for ReconciliationStore {
     async fn hours(&self, from_ms: i64, to_ms: i64) -> Result<BTreeMap<i64, ReconciledHour>, PortError> {
-        let operation = || self.operation("reading compared hours");
-        let mut items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-            .expression_attribute_values(":pk", text(PARTITION))
-            .expression_attribute_values(":from", text(hour_sk(from_ms)))
-            .expression_attribute_values(":to", text(hour_sk(to_ms - 1)))
-            .into_paginator()
-            .items()
-            .send();
-        let mut hours = BTreeMap::new();
-        while let Some(item) = items.next().await {
-            let item = item.map_err(|error| port_error(operation(), error))?;
-            let (start_ms, hour) = hour_of(&item)
-                .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
-            hours.insert(start_ms, hour);
-        }
-        Ok(hours)
+        let what = "reading compared hours";
+        let range = (hour_sk(from_ms), hour_sk(to_ms - 1));
+        let items = items_between(&self.client, &self.table, PARTITION.to_owned(), range).await;
+        let items = items.map_err(|error| port_error(self.operation(what), error))?;
+        let hours = items.iter().map(hour_of).collect::<Result<_, _>>();
+        hours.map_err(|error| self.malformed(what, error))
     }
 
     async fn write_hour(&self, start_ms: i64, hour: &ReconciledHour) -> Result<(), PortError> {
-        let mut item = HashMap::from([
-            ("pk".to_owned(), text(PARTITION)),
-            ("sk".to_owned(), text(hour_sk(start_ms))),
-            ("logged".to_owned(), number(hour.logged)),
-            ("accepted".to_owned(), number(hour.accepted)),
-            ("by_key".to_owned(), AttributeValue::Bool(hour.is_compared_by_key)),
-            (TTL_ATTRIBUTE.to_owned(), number((start_ms + RETENTION_MS) / 1_000)),
-        ]);
+        let attributes = [
+            ("logged", number(hour.logged)),
+            ("accepted", number(hour.accepted)),
+            ("by_key", AttributeValue::Bool(hour.is_compared_by_key)),
+        ];
+        let mut item = item(PARTITION.to_owned(), hour_sk(start_ms), start_ms + RETENTION_MS, attributes);
         if let Some(open) = hour.open {
             item.insert("open_missing".to_owned(), number(open.missing));
             item.insert("open_surplus".to_owned(), number(open.surplus));
@@ -150,29 +146,7 @@ fn hour_sk(start_ms: i64) -> String {
     format!("{HOUR_PREFIX}{:015}", start_ms.max(0))
 }
 
-fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
-}
-
-fn number(value: impl Into<i128>) -> AttributeValue {
-    AttributeValue::N(value.into().to_string())
-}
-
-struct Reader<'i>(&'i Item);
-
-impl Reader<'_> {
-    fn malformed(&self, attribute: &'static str) -> MalformedItem {
-        let sort_key = self.0.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-        MalformedItem { sort_key, attribute }
-    }
-
-    fn number<T: std::str::FromStr>(&self, attribute: &'static str) -> Result<T, MalformedItem> {
-        let digits = self.0.get(attribute).and_then(|value| value.as_n().ok());
-        digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| self.malformed(attribute))
-    }
-}
-
-fn settings_of(item: &Item) -> Result<ReconcilerSettings, MalformedItem> {
+fn settings_of(item: &Item) -> Result<ReconcilerSettings, MalformedClaim> {
     let reader = Reader(item);
     let groups = item.get("log_groups").and_then(|value| value.as_l().ok());
     let groups = groups.ok_or_else(|| reader.malformed("log_groups"))?;
@@ -186,10 +160,9 @@ fn settings_of(item: &Item) -> Result<ReconcilerSettings, MalformedItem> {
     })
 }
 
-fn hour_of(item: &Item) -> Result<(i64, ReconciledHour), MalformedItem> {
+fn hour_of(item: &Item) -> Result<(i64, ReconciledHour), MalformedClaim> {
     let reader = Reader(item);
-    let start = item.get("sk").and_then(|value| value.as_s().ok());
-    let start = start.and_then(|sort_key| sort_key.strip_prefix(HOUR_PREFIX)?.parse().ok());
+    let start = reader.sort_key().strip_prefix(HOUR_PREFIX).and_then(|digits| digits.parse().ok());
     let open = if item.contains_key("open_missing") {
         Some(OpenDifference {
             counted: item.get("open_counted").map(|_| reader.number("open_counted")).transpose()?,

@@ -4,9 +4,8 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
 use metering_aws::connection::{COMMAND_PATIENCE, load};
-use metering_aws::reconciliation_store::ReconcilerSettings;
 use metering_aws::{CallLog, DynamoLedgerCounts, ReconciliationStore};
-use metering_core::window::HOUR_MS;
+use metering_core::window::{HOUR_MS, hour_start_ms};
 use serde_json::{Value, json};
 use usage_reconciler::config::Config;
 use usage_reconciler::handler::{Reconciler, Span};
@@ -28,8 +27,12 @@ async fn main() -> Result<(), Error> {
         compared: ReconciliationStore::new(dynamodb, &config.claims_table),
     };
     run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let since_ms = note_settings(config, &reconciler.compared).await?;
-        let (from_ms, to_ms) = config.compared_hours(now_ms());
+        let started_ms = now_ms();
+        // Calls of the hour in which the meter was deployed may be in the log that nobody was to count.
+        let next_hour_ms = hour_start_ms(started_ms) + HOUR_MS;
+        let compared = &reconciler.compared;
+        let since_ms = compared.note_run(&config.access_log_groups, &config.unbilled, next_hour_ms).await?;
+        let (from_ms, to_ms) = config.compared_hours(started_ms);
         let scanned_before = reconciler.log.scanned_bytes();
         let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
         let has_time = || now_ms() + COMPARISON_MS < deadline_ms;
@@ -40,23 +43,4 @@ async fn main() -> Result<(), Error> {
             "missing": found.missing, "surplus": found.surplus, "open_hours": found.open_hours}))
     }))
     .await
-}
-
-/// Writes the settings down for `meter reconcile`. Returns the first hour that
-/// is compared: the first whole one after the first run.
-async fn note_settings(config: &Config, store: &ReconciliationStore) -> Result<i64, Error> {
-    let known = store.settings().await?;
-    let since_ms = match &known {
-        Some(settings) => settings.since_ms,
-        None => (now_ms().div_euclid(HOUR_MS) + 1) * HOUR_MS,
-    };
-    let settings = ReconcilerSettings {
-        log_groups: config.access_log_groups.clone(),
-        unbilled: config.unbilled.clone(),
-        since_ms,
-    };
-    if known.as_ref() != Some(&settings) {
-        store.write_settings(&settings).await?;
-    }
-    Ok(since_ms)
 }
