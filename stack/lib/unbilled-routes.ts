@@ -1,8 +1,10 @@
+import accessLog from './access-log.json';
+
 /** The route at which a customer sees its own usage. */
 export const USAGE_ROUTE = '/usage';
 
 /** The calls that are not billed where nothing else is said: preflight requests of browsers, and the usage endpoint. */
-export const UNBILLED_ROUTES: readonly string[] = ['OPTIONS *', USAGE_ROUTE];
+export const UNBILLED_ROUTES: readonly string[] = accessLog.unbilledRoutes;
 
 /** `/usage`, `GET /usage` or `OPTIONS *`, as the functions read `UNBILLED_ROUTES`. */
 const ENTRY = /^(([A-Z]+ )?\/[^\s,]*|[A-Z]+ \*)$/;

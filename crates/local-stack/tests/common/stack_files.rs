@@ -6,6 +6,7 @@ use access_log::log_format::{
 use api_authorizer::metrics::AuthorizerMetric;
 use invalidation_fanout::handler::FanoutMetric;
 use lambda_support::telemetry::{Metric, NAMESPACE};
+use local_stack::stack::UNBILLED_ROUTES;
 use serde_json::{Map, Value, json};
 use usage_canary::handler::CanaryMetric;
 use usage_consumer::metrics::ConsumerMetric;
@@ -19,6 +20,7 @@ pub fn stack_files() -> [(&'static str, Value); 2] {
         "subscriptionFilterPattern": SUBSCRIPTION_FILTER_PATTERN,
         "allLinesPattern": ALL_LINES_PATTERN,
         "readableLinesPattern": READABLE_LINES_PATTERN,
+        "unbilledRoutes": UNBILLED_ROUTES.split(',').collect::<Vec<_>>(),
     });
     let metrics = json!({
         "namespace": NAMESPACE,
