@@ -32,13 +32,7 @@ function call(route: string, secret?: string): Promise<Response> {
 
 beforeAll(async () => {
   ministack = await Ministack.start(folder);
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL: ministack.endpoint,
-    AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
-    NODE_NO_WARNINGS: '1',
-  });
+  ministack.becomeAws();
   const project = new Project(path.join(folder, 'project'));
   project.edit('stack/cdk.json', '"context": {', '"context": { "example": "http",');
   const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec((await project.run('deploy.sh', OPTIONS)).output)![1]!.split(' ');

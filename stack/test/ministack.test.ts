@@ -62,13 +62,7 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
 
 beforeAll(async () => {
   ministack = await Ministack.start(folder);
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL: ministack.endpoint,
-    AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
-    NODE_NO_WARNINGS: '1',
-  });
+  ministack.becomeAws();
   project = new Project(path.join(folder, 'project'));
 });
 

@@ -46,6 +46,17 @@ export class Ministack {
     return new Ministack(endpoint, child);
   }
 
+  /** Makes it what this process, and what it starts, take for AWS. */
+  becomeAws(): void {
+    Object.assign(process.env, {
+      AWS_ENDPOINT_URL: this.endpoint,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      NODE_NO_WARNINGS: '1',
+    });
+  }
+
   /** Where its API Gateway serves a stage. */
   apiUrl(apiId: string, stage: string): string {
     return `${this.endpoint}/restapis/${apiId}/${stage}/_user_request_`;
