@@ -199,8 +199,8 @@ fn read_event<'a>(
     Ok(visit(&Event { raw, id, logged_at_ms, content }))
 }
 
-/// Reads a line where it stands, escaped. What has to be unescaped first is
-/// handed back.
+/// Reads the line of an event where it stands, escaped. The inner error is the
+/// line where it has to be unescaped first.
 fn read_message<'a>(
     text: &'a str,
     cursor: &mut Cursor<'a, false>,

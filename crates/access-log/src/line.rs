@@ -213,8 +213,8 @@ impl<'a> Fields<'a> {
             .then(|| [as_written(method), as_written(route)])
     }
 
-    /// Makes a usage record of the fields. `scratch` holds values that had to
-    /// be unescaped.
+    /// Makes a usage record of the fields. Values that had to be unescaped stay
+    /// in `scratch`.
     pub fn to_record<'s>(&self, scratch: &'s mut LineScratch) -> Result<UsageRecord<'s>, LineError>
     where
         'a: 's,

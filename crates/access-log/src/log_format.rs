@@ -107,7 +107,7 @@ pub const ALL_LINES_PATTERN: &str = "";
 /// are JSON with a status.
 pub const READABLE_LINES_PATTERN: &str = "{ $.status = * }";
 
-/// What the meter reads of a line.
+/// A member of a line that the meter reads, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Member {
     /// The status, which has one name.

@@ -363,8 +363,9 @@ mod tests {
         assert!(call.is_http_api && call.asks_for_usage);
     }
 
-    /// What API Gateway sends of a kind that the meter does not sell is still
-    /// judged by the header alone: never by a query, never by an identity source.
+    /// WebSocket APIs have no place for keys in the meter's documents. A key is
+    /// taken from the header alone all the same, never from a query or an
+    /// identity source.
     #[test]
     fn only_the_header_carries_a_key() {
         let connect = |headers: &Value, parameters: &Value| {

@@ -33,7 +33,7 @@ const EVENT_OVERHEAD_BYTES: f64 = 26.0;
 pub struct Workload {
     /// Calls in a month of 30 days, evenly spread, all of them successful: fewer cost less.
     pub calls_per_month: f64,
-    /// Keys.
+    /// Number of keys that calls are made with.
     pub keys: f64,
     /// Exponent of Zipf's law, by which keys are used; all alike where it is `None`, which writes the most rows.
     pub zipf_exponent: Option<f64>,
@@ -65,7 +65,7 @@ pub struct Workload {
     pub memory_mib: f64,
     /// Metrics that the functions emit.
     pub metrics: f64,
-    /// What the functions are built for.
+    /// Architecture of the functions, which decides the price of a GB-second.
     pub architecture: Architecture,
 }
 

@@ -22,7 +22,7 @@ const CALLS_PER_INSTANCE: f64 = 10.0;
 /// does not read it reads the key of each call instead. Source: DynamoDB Developer
 /// Guide, "Best practices for designing and using partition keys effectively".
 const INVALIDATION_READS_PER_S: f64 = 3_000.0;
-/// How long Lambda keeps an instance, in seconds. An assumption: AWS states none.
+/// Lifetime of an instance, in seconds. An assumption: AWS states none.
 const INSTANCE_LIFE_S: f64 = 7_200.0;
 /// Days of the month whose rows are read to know a key's usage, on average.
 const MONTH_DAYS_READ: f64 = 15.5;
@@ -31,7 +31,7 @@ const USAGE_DAYS_READ: f64 = 2.0;
 /// Bytes of a read unit, of which half is paid where the read is eventually
 /// consistent. Source: DynamoDB Developer Guide, "Read and write capacity".
 const READ_UNIT_BYTES: f64 = 4_096.0;
-/// How long an instance remembers a key, and its usage, in seconds.
+/// Lifetime of a key and of its usage in the memory of an instance, in seconds.
 const CACHE_TTL_S: f64 = 30.0;
 /// How often each line of the log is scanned to compare the totals of its hour: minutes that an hour's
 /// lines are spread over, by those of an hour.
