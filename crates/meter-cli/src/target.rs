@@ -11,6 +11,7 @@ use metering_aws::{
     StreamWriter, Topic,
 };
 use metering_core::unbilled::UnbilledRoutes;
+use tokio::sync::OnceCell;
 
 /// The folder that `meter local` uses where none is named.
 pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
@@ -78,6 +79,8 @@ pub struct Target {
     invalidations_table: String,
     quarantine: Resource,
     invalidations_topic: Resource,
+    /// The topic once it was found: an import tells of many keys.
+    found_topic: OnceCell<Topic>,
 }
 
 /// How a resource is found: by what names it for good, or by its name.
@@ -119,6 +122,7 @@ impl Target {
             invalidations_table: endpoints.invalidations_table,
             quarantine: Resource::Known(endpoints.quarantine_queue_url),
             invalidations_topic: Resource::Known(endpoints.invalidations_topic_arn),
+            found_topic: OnceCell::new(),
         })
     }
 
@@ -144,6 +148,7 @@ impl Target {
             invalidations_table: format!("usage-invalidations-{environment}"),
             quarantine: Resource::Name(format!("usage-quarantine-{environment}")),
             invalidations_topic: Resource::Name(format!("usage-invalidations-{environment}")),
+            found_topic: OnceCell::new(),
         }
     }
 
@@ -220,12 +225,15 @@ impl Target {
     }
 
     /// The topic of changes of keys.
-    pub async fn invalidations_topic(&self) -> anyhow::Result<Topic> {
-        let arn = match &self.invalidations_topic {
-            Resource::Known(arn) => arn.clone(),
-            Resource::Name(name) => self.topic_arn(name).await?,
+    pub async fn invalidations_topic(&self) -> anyhow::Result<&Topic> {
+        let find = || async {
+            let arn = match &self.invalidations_topic {
+                Resource::Known(arn) => arn.clone(),
+                Resource::Name(name) => self.topic_arn(name).await?,
+            };
+            Ok(Topic::new(self.sns.clone(), arn))
         };
-        Ok(Topic::new(self.sns.clone(), arn))
+        self.found_topic.get_or_try_init(find).await
     }
 
     async fn topic_arn(&self, name: &str) -> anyhow::Result<String> {
