@@ -2,19 +2,27 @@
 //! forms than the local gateway: put into the log group, through the
 //! subscription, to the ledger, and compared with it.
 
+#![expect(clippy::float_cmp, reason = "the sums are of whole numbers")]
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use std::path::Path;
 
+use access_log::log_format::{READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::builders::MetricDataQueryBuilder;
+use aws_sdk_cloudwatch::types::{Metric, MetricDataQuery, MetricStat};
 use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent};
 use end_to_end::meter::{Local, meter, stdout};
 use lambda_support::clock::now_ms;
-use local_stack::stack::LOG_GROUP;
+use lambda_support::telemetry::NAMESPACE;
+use local_stack::stack::{LOG_GROUP, STREAM};
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use serde_json::{Value, json};
 
 const LOG_STREAM: &str = "lines-of-a-test";
+/// The access log of a second API.
+const SECOND_GROUP: &str = "/aws/api-gateway/second-api";
 /// The most events of one request. Source: CloudWatch Logs API Reference, `PutLogEvents`.
 const EVENTS_PER_REQUEST: usize = 10_000;
 
@@ -27,12 +35,35 @@ async fn log_client(local: &Local) -> Client {
 }
 
 async fn put(client: &Client, lines: &[String]) {
+    put_into(client, LOG_GROUP, lines).await;
+}
+
+async fn put_into(client: &Client, log_group: &str, lines: &[String]) {
     let event = |line: &String| InputLogEvent::builder().message(line).timestamp(now_ms()).build().unwrap();
     for lines in lines.chunks(EVENTS_PER_REQUEST / 2) {
-        let request = client.put_log_events().log_group_name(LOG_GROUP).log_stream_name(LOG_STREAM);
+        let request = client.put_log_events().log_group_name(log_group).log_stream_name(LOG_STREAM);
         let reply = request.set_log_events(Some(lines.iter().map(event).collect())).send().await.unwrap();
         assert_eq!(reply.rejected_log_events_info, None);
     }
+}
+
+/// The sums of two metrics of the access log since a time.
+async fn sums(local: &Local, names: [&str; 2], since_ms: i64) -> [f64; 2] {
+    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_PATIENCE).await;
+    let client = aws_sdk_cloudwatch::Client::new(&config);
+    let queries = names.map(|name| {
+        let metric = Metric::builder().namespace(NAMESPACE).metric_name(name).build();
+        let statistic = MetricStat::builder().metric(metric).period(60).stat("Sum").build();
+        MetricDataQuery::builder().id(name.split('-').next().unwrap().to_lowercase()).metric_stat(statistic)
+    });
+    let minute = since_ms.div_euclid(60_000) * 60;
+    let request = client
+        .get_metric_data()
+        .set_metric_data_queries(Some(queries.map(MetricDataQueryBuilder::build).to_vec()));
+    let span = (DateTime::from_secs(minute), DateTime::from_secs(minute + 3_600));
+    let answer = request.start_time(span.0).end_time(span.1).send().await.unwrap();
+    let results = answer.metric_data_results();
+    [0, 1].map(|index| results[index].values().iter().sum())
 }
 
 fn told(data: &Path, arguments: &[&str]) -> Value {
@@ -82,6 +113,8 @@ async fn a_line_whose_json_another_member_breaks_is_counted_or_kept_and_told_of(
     assert!(kept.contains(&format!("expected ',' or '}}' at byte {byte}")), "{kept}");
     assert!(kept.contains("1 of 3 events"), "of the lines that were delivered: {kept}");
     // What CloudWatch Logs cannot read as JSON is told by the metrics of both filters.
+    let metrics = [local_stack::logs::LOGGED_LINES, local_stack::logs::READABLE_LINES];
+    assert_eq!(sums(&local, metrics, time).await, [5.0, 1.0]);
     let matches = |pattern: &'static str| {
         let client = client.clone();
         let lines = lines.to_vec();
@@ -91,8 +124,8 @@ async fn a_line_whose_json_another_member_breaks_is_counted_or_kept_and_told_of(
             reply.matches().len()
         }
     };
-    assert_eq!(matches(access_log::log_format::READABLE_LINES_PATTERN).await, 1);
-    assert_eq!(matches(access_log::log_format::SUBSCRIPTION_FILTER_PATTERN).await, 3);
+    assert_eq!(matches(READABLE_LINES_PATTERN).await, 1);
+    assert_eq!(matches(SUBSCRIPTION_FILTER_PATTERN).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,4 +206,58 @@ async fn of_many_keys_exactly_those_are_told_that_miss_calls() {
     expected.sort_unstable();
     assert_eq!(missed, expected);
     assert_eq!((&found["missing"], &found["surplus"]), (&json!(10), &json!(0)));
+}
+
+/// Has a second log group feed the stream of the first.
+async fn subscribe_second_group(local: &Local, client: &Client) {
+    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_PATIENCE).await;
+    let kinesis = aws_sdk_kinesis::Client::new(&config);
+    let described = kinesis.describe_stream_summary().stream_name(STREAM).send().await.unwrap();
+    client.create_log_group().log_group_name(SECOND_GROUP).send().await.unwrap();
+    client.create_log_stream().log_group_name(SECOND_GROUP).log_stream_name(LOG_STREAM).send().await.unwrap();
+    client
+        .put_subscription_filter()
+        .log_group_name(SECOND_GROUP)
+        .filter_name("usage")
+        .filter_pattern(SUBSCRIPTION_FILTER_PATTERN)
+        .destination_arn(described.stream_description_summary.unwrap().stream_arn)
+        .role_arn("arn:aws:iam::123456789012:role/subscription")
+        .distribution(Distribution::Random)
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calls_of_two_log_groups_are_counted_compared_and_backfilled_together() {
+    let both = ["--access-log-group", LOG_GROUP, "--access-log-group", SECOND_GROUP];
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let made = |ids: &[&str]| -> Vec<String> {
+        ids.iter().map(|id| line(id, "shared", &json!(now_ms().to_string()))).collect()
+    };
+    let local = Local::start(&data);
+    let client = log_client(&local).await;
+    subscribe_second_group(&local, &client).await;
+    put(&client, &made(&["a"])).await;
+    put_into(&client, SECOND_GROUP, &made(&["b", "c"])).await;
+    while calls_of(&data, "shared") < 3 {}
+    // Who leaves a group out takes its calls for too many.
+    while compared(&data, &[])["surplus"] != 2 {}
+    for depth in [&[][..], &["--by-key"], &["--whole-ledger"]] {
+        let found = compared(&data, &[&both[..], depth].concat());
+        assert_eq!((&found["logged"], &found["counted"]), (&json!(3), &json!(3)), "{depth:?}: {found}");
+        assert_eq!(found["differences"], json!([]), "{depth:?}");
+    }
+    drop(local);
+    let losing = Local::start_with(&data, &["--lose-deliveries", "100"]);
+    let client = log_client(&losing).await;
+    put(&client, &made(&["d"])).await;
+    put_into(&client, SECOND_GROUP, &made(&["e", "f"])).await;
+    let backfill = [&both[..], &["--backfill", "--settle-minutes", "0"]].concat();
+    let found = compared(&data, &backfill);
+    assert_eq!((&found["missing"], &found["surplus"]), (&json!(3), &json!(0)), "{found}");
+    assert_eq!(found["backfill"]["put_back"], json!(3), "{found}");
+    while compared(&data, &both)["missing"] != 0 {}
+    assert_eq!(compared(&data, &both)["counted"], json!(6));
 }
