@@ -57,7 +57,6 @@ export AWS_REGION=$region AWS_DEFAULT_REGION=$region NODE_NO_WARNINGS=1
 echo "== tools of the stack"
 scripts/install-stack-tools.sh
 account=$(cd stack && npx tsx verify/account.ts "$environment" "${choices[@]}") || fail "no deployment without an account that can be used; see above"
-plan=$(cd stack && npx tsx verify/plan.ts "$environment" "${choices[@]}") || fail "it is not known whether the stack exists; see above"
 echo "account $account, region $region"
 
 if [ -z "$binaries" ]; then
@@ -66,10 +65,17 @@ if [ -z "$binaries" ]; then
     binaries=$PWD/target/lambda
 fi
 architecture=$(cat "$binaries/architecture") || fail "$binaries/architecture is missing; make the folder with scripts/build-lambdas.sh"
+facts=("region=$region" "architecture=$architecture")
+plan=$(cd stack && npx tsx verify/plan.ts "$environment" "${facts[@]}" "${choices[@]}") || fail "it is not known what is to be deployed; see above"
+has() { grep -qx "$1" <<< "$plan"; }
+if [ -z "${METER:-}" ] && { has canary || [ -n "$verify" ]; }; then
+    need cargo "install Rust from https://rustup.rs, or set METER to the command meter"
+fi
 
 echo "== $action"
 stack=UsageMeter-$environment
-options=(--context "environment=$environment" --context "binaries=$binaries" --context "architecture=$architecture")
+options=(--context "environment=$environment" --context "binaries=$binaries")
+for fact in "${facts[@]}"; do options+=(--context "$fact"); done
 [ -z "$omit" ] || options+=(--context "omit=$omit")
 for choice in "${choices[@]}"; do options+=(--context "$choice"); done
 cd stack
@@ -82,19 +88,23 @@ if git rev-parse --verify --quiet HEAD >/dev/null && [ -z "$(git status --porcel
 else
     time=
 fi
-if grep -qx creating-protected <<< "$plan"; then
+# Without its key, which needs the tables, the canary fails.
+give_canary_its_key() {
+    has canary || return 0
+    METER=$(../scripts/find-meter.sh)
+    export METER
+    npx tsx verify/canary-key.ts "$environment"
+}
+if has creating-protected; then
     # Tables that refuse to be deleted, and a stack with termination protection, could not be taken back
     # if their creation fails, and would be in the way of the next attempt.
     echo "the stack is created first and protected afterwards, so that a creation that fails can be repeated"
     npx cdk deploy "$stack" --require-approval never "${options[@]}" --context creating=yes
+    give_canary_its_key
 fi
 npx cdk deploy "$stack" --require-approval never "${options[@]}"
+give_canary_its_key
 cd ..
-if grep -qx canary <<< "$plan"; then
-    METER=$(scripts/find-meter.sh)
-    export METER
-    (cd stack && npx tsx verify/canary-key.ts "$environment")
-fi
 
 if [ -z "$verify" ]; then
     (cd stack && npx tsx verify/audience.ts "$environment")

@@ -1,7 +1,6 @@
 import * as path from 'node:path';
 import { App, DefaultStackSynthesizer, Duration, Tags, Validations } from 'aws-cdk-lib';
 import { ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
-import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { IConstruct } from 'constructs';
@@ -45,7 +44,7 @@ function settingsOf(app: App, environment: string, options: Options): MeterSetti
   return {
     environment,
     binaries: String(app.node.tryGetContext('binaries') ?? path.join(__dirname, '../../target/lambda')),
-    architecture: app.node.tryGetContext('architecture') === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
+    architecture: options.architecture(),
     protectsData,
     // While a stack is created nothing refuses to be deleted: a creation that fails could not be taken back otherwise.
     refusesDeletion: protectsData && app.node.tryGetContext('creating') !== 'yes',
@@ -57,7 +56,7 @@ function settingsOf(app: App, environment: string, options: Options): MeterSetti
 function choicesOf(options: Options): Partial<UsageMeterStackProps> {
   const duration = (value: number | undefined, unit: (value: number) => Duration) => (value === undefined ? undefined : unit(value));
   return {
-    example: options.oneOf('example', ['rest', 'http', 'none']),
+    example: options.example(),
     writesAccountRole: options.isOn('account-role'),
     shardCount: options.number('shards'),
     batchWindow: duration(options.number('batch-window-s'), Duration.seconds),
@@ -69,7 +68,8 @@ function choicesOf(options: Options): Partial<UsageMeterStackProps> {
     fanoutConcurrency: options.number('fanout-concurrency'),
     alarmTopicArn: options.text('alarm-topic'),
     alarmEmail: options.text('alarm-email'),
-    hasCanary: options.isOn('canary'),
+    hasCanary: options.hasCanary(),
+    canaryUrl: options.text('canary-url'),
     allAtOnce: options.isOn('all-at-once'),
   };
 }

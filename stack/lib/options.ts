@@ -2,6 +2,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { App } from 'aws-cdk-lib';
+import { Architecture } from 'aws-cdk-lib/aws-lambda';
+import { ApiKind } from './access-log';
+import { canHaveCanary } from './constructs/usage-canary';
 import { UNPROTECTED } from './settings';
 
 interface Option {
@@ -36,7 +39,16 @@ export const OPTIONS = {
     means: 'whether to write the role with which API Gateway writes the logs of all REST APIs of the account and region, in place of the one that is set',
     byDefault: 'no',
   },
-  canary: { value: '`yes` or `no`', means: 'whether `usage-canary` calls the API each minute and waits for its call to be counted', byDefault: 'no' },
+  canary: {
+    value: '`yes` or `no`',
+    means: 'whether `usage-canary` calls an API each minute and waits for its call to be counted',
+    byDefault: 'yes, where there is an API to call (the example, or what `canary-url` says) and the region has the extension that it needs',
+  },
+  'canary-url': {
+    value: 'URL',
+    means: 'what the canary calls: a GET of an API of yours that is answered with 2xx where the key is valid, and is billed',
+    byDefault: '`/status/200` of the example',
+  },
   'all-at-once': { value: '`yes` or `no`', means: 'whether new versions take all calls at once, whatever the alarms say', byDefault: 'no' },
   tags: { value: '`NAME=VALUE`, several with commas', means: 'tags of all resources', byDefault: '`usage-meter:environment` alone' },
   'bootstrap-qualifier': { value: 'text', means: 'the qualifier of `cdk bootstrap`, where the account has one of its own', byDefault: '`hnb659fds`' },
@@ -46,7 +58,7 @@ export const OPTIONS = {
 export type OptionName = keyof typeof OPTIONS;
 
 /** What the scripts tell the app beside the options. */
-const OF_THE_SCRIPTS = ['environment', 'binaries', 'architecture', 'omit', 'creating', 'environments'];
+const OF_THE_SCRIPTS = ['environment', 'region', 'binaries', 'architecture', 'omit', 'creating', 'environments'];
 
 /** Where the options of environments stand, unless the context `environments` names another folder. */
 const FILES = path.join(__dirname, '../environments');
@@ -99,6 +111,36 @@ export class Options {
       throw new Error(`The option ${name} is ${JSON.stringify(text)}, and has to be one of ${words.join(', ')}.`);
     }
     return word;
+  }
+
+  /** What the binaries were built for, as the scripts say. */
+  architecture(): Architecture {
+    return this.app.node.tryGetContext('architecture') === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64;
+  }
+
+  /** Which kind of API is the example. */
+  example(): ApiKind | 'none' {
+    return this.oneOf('example', ['rest', 'http', 'none']) ?? 'rest';
+  }
+
+  /** Whether there is a canary: where there is an API that it can call, unless something else is said. */
+  hasCanary(): boolean {
+    const url = this.text('canary-url');
+    const canCall = url !== undefined || this.example() !== 'none';
+    const region: unknown = this.app.node.tryGetContext('region');
+    const canRead = typeof region !== 'string' || canHaveCanary(region, this.architecture());
+    const isWanted = this.isOn('canary') ?? (canCall && canRead);
+    if (isWanted && !canCall) {
+      throw new Error('There is no API for the canary to call: set canary-url to one, or canary to no.');
+    }
+    if (isWanted && !canRead) {
+      const lacking = `${String(region)} has no Parameters and Secrets Lambda Extension for ${this.architecture().name} that CDK knows of`;
+      throw new Error(`${lacking}, and the canary reads its secret through it: set canary to no, or build for the other architecture.`);
+    }
+    if (!isWanted && url !== undefined) {
+      throw new Error('There is no canary to call the canary-url: set canary to yes, or leave canary-url out.');
+    }
+    return isWanted;
   }
 
   /** The parts of an option that has commas between them. */

@@ -31,8 +31,10 @@ export interface UsageMeterStackProps extends StackProps, Choices {
   readonly alarmTopicArn?: string;
   /** An address that alarms are written to. */
   readonly alarmEmail?: string;
-  /** Whether a canary calls the example API each minute. */
+  /** Whether a canary calls an API each minute; where it is not given, if there is one to call. */
   readonly hasCanary?: boolean;
+  /** What the canary calls; the example where it is not given. */
+  readonly canaryUrl?: string;
   /** Whether new versions take all calls at once. */
   readonly allAtOnce?: boolean;
 }
@@ -67,8 +69,9 @@ export class UsageMeterStack extends Stack {
       this.example = example;
     }
     this.reconciliation = new Reconciliation(this, 'Reconciliation', { settings, pipeline });
-    if (props.hasCanary && this.example !== undefined) {
-      this.canary = new UsageCanary(this, 'Canary', { settings, usageTable, url: this.example.statusUrl });
+    const url = props.canaryUrl ?? this.example?.statusUrl;
+    if (url !== undefined && props.hasCanary !== false) {
+      this.canary = new UsageCanary(this, 'Canary', { settings, usageTable, url });
     }
     const { authorizer, reconciliation, canary } = this;
     const stages = this.example === undefined ? [] : [this.example.stage];

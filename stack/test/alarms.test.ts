@@ -4,7 +4,7 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import { templateOf } from '../lib/offline';
 
-const template = templateOf('test', { canary: 'yes' });
+const template = templateOf('test');
 
 interface Properties {
   readonly AlarmName: string;
@@ -61,6 +61,7 @@ describe('there is an alarm', () => {
     ['unreadable-lines', 'ReadableLines-test'],
     ['reconciliation-missing', 'SampleCount'],
     ['canary-missed', 'CanaryMisses'],
+    ['canary-missed', 'CanaryFailures'],
     ['canary-late', 'CanaryFreshness'],
   ])('%s, about %s', (id, about) => {
     expect(JSON.stringify(alarms.get(id) ?? {}).replaceAll('\\"', '"')).toContain(about);

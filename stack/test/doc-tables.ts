@@ -15,7 +15,7 @@ interface Row {
 /** The alarms of an environment, as they are deployed. */
 export function alarmRows(): Row[] {
   const environment = 'environment';
-  const alarms = Object.values(templateOf(environment, { canary: 'yes' }).findResources('AWS::CloudWatch::Alarm'));
+  const alarms = Object.values(templateOf(environment).findResources('AWS::CloudWatch::Alarm'));
   return alarms
     .map(({ Properties: { AlarmName, AlarmDescription } }) => {
       const [, says, runbook] = /^(.+) Runbook: docs\/runbooks\/(.+)\.md$/.exec(AlarmDescription as string)!;

@@ -37,6 +37,7 @@ beforeAll(async () => {
   project.edit('stack/cdk.json', '"context": {', '"context": { "example": "http",');
   const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec((await project.run('deploy.sh', OPTIONS)).output)![1]!.split(' ');
   execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
+  // No role is set by which API Gateway writes logs, and none is asked for: HTTP APIs do without.
   const { status, output } = await project.run('deploy.sh', OPTIONS);
   expect(status, output).toBe(0);
   deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);

@@ -21,7 +21,8 @@ import { Ministack } from './ministack/server';
 const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
 const ENVIRONMENT = 'dev';
-const UNVERIFIED = ['--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(',')];
+const WITHOUT_ROLE = ['--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(',')];
+const UNVERIFIED = [...WITHOUT_ROLE, '--set', 'account-role=yes'];
 const OPTIONS = [...UNVERIFIED, '--no-verify'];
 
 /** Nothing here happens later than it is asked for. */
@@ -79,6 +80,12 @@ describe('the deploy script', () => {
     execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
   });
 
+  test('says what to do where API Gateway has no role by which it writes logs', async () => {
+    const { status, output } = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...WITHOUT_ROLE]);
+    expect(output).toContain('Deploy once with --set account-role=yes');
+    expect(status).toBe(1);
+  });
+
   test.each([
     [['Prod', 'us-east-1'], 'has to be 1 to 20 of a-z'],
     [['dev', 'us-east-1', '--binaries', '/nowhere'], 'the folder /nowhere cannot be found'],
@@ -96,6 +103,7 @@ describe('the deploy script', () => {
     expect(output).toMatch(/[1-9][\d,]* calls\/s: Lambda's concurrency, of all functions of account and region \([\d,]+ at once/);
     expect(output).toMatch(/30,000 calls\/s: the invalidation log, one partition \(3,000 read units\/s\)/);
     expect(output).toMatch(/!!! THE \d+ ALARMS TELL NOBODY !!!/);
+    expect(output).toContain('made the key canary of the canary; its secret is in /usage-meter/dev/canary-secret');
     expect(project.git('tag', '--points-at', 'HEAD')).toMatch(/^attempted\/dev\/\d{8}T\d{6}Z\n$/);
     tagAsTold(output);
     deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
@@ -134,11 +142,10 @@ describe('the deploy script', () => {
 });
 
 describe('the key of the canary', () => {
-  test('is made once, and its secret kept as an encrypted parameter', async () => {
-    const make = () => execFileSync('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], {
+  test('is made once, by the first deployment, and its secret kept as an encrypted parameter', async () => {
+    const again = execFileSync('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], {
       cwd: path.join(project.folder, 'stack'), encoding: 'utf8', env: { ...process.env, METER } });
-    expect(make()).toContain('made the key canary of the canary; its secret is in /usage-meter/dev/canary-secret');
-    expect(make()).toContain('the canary has its key');
+    expect(again).toContain('the canary has its key');
     const read = new GetParameterCommand({ Name: '/usage-meter/dev/canary-secret', WithDecryption: true });
     const { Parameter } = await new SSMClient(CLIENT).send(read);
     expect(Parameter?.Type).toBe('SecureString');
@@ -254,7 +261,7 @@ describe('verification', () => {
   });
 });
 
-// Last, since a second example API takes the role by which API Gateway writes logs from the first.
+// Last, since a second example API sets the role by which API Gateway writes logs, which the first has set too.
 describe('a first deployment that is protected', () => {
   test('is made in two steps, of which the first can be taken back, and is protected in the end', async () => {
     const deploy = () => project.run('deploy.sh', ['prod', 'us-east-1', ...OPTIONS]);

@@ -8,7 +8,7 @@ describe('cdk-nag, with the packs AwsSolutions and Serverless', () => {
   test.each([
     ['test', {}],
     ['prod', {}],
-    ['test', { canary: 'yes', 'alarm-email': 'ops@example.org', 'caching-stages': 'a1/prod' }],
+    ['test', { 'alarm-email': 'ops@example.org', 'caching-stages': 'a1/prod' }],
   ])('has no finding in %s with %j that is not acknowledged with a reason', (environment, options) => {
     const { directory } = stackOf(environment, options).app.synth();
     const report = JSON.parse(fs.readFileSync(path.join(directory, 'validation-report.json'), 'utf8'));

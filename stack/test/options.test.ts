@@ -25,7 +25,9 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
   'fanout-concurrency': { value: '2', type: 'AWS::Lambda::Function', properties: { ReservedConcurrentExecutions: 2 } },
   'alarm-topic': { value: 'arn:aws:sns:eu-west-1:123456789012:a', type: 'AWS::CloudWatch::Alarm', properties: { AlarmActions: ['arn:aws:sns:eu-west-1:123456789012:a'] } },
   'alarm-email': { value: 'ops@example.org', type: 'AWS::SNS::Subscription', properties: { Endpoint: 'ops@example.org' } },
-  canary: { value: 'yes', type: 'AWS::Lambda::Function', properties: { FunctionName: 'usage-canary-test' } },
+  // What it leaves out is shown below.
+  canary: { value: 'no', type: 'AWS::CloudWatch::Dashboard', properties: {} },
+  'canary-url': { value: 'https://api.example.org/ping', type: 'AWS::Lambda::Function', properties: variables({ CANARY_URL: 'https://api.example.org/ping' }) },
   'all-at-once': { value: 'yes', type: 'AWS::Lambda::Alias', properties: {} },
   tags: { value: 'team=billing,cost=a=b', type: 'AWS::SQS::Queue', properties: { Tags: Match.arrayWith([{ Key: 'cost', Value: 'a=b' }, { Key: 'team', Value: 'billing' }]) } },
   'bootstrap-qualifier': { value: 'ours', type: 'AWS::Lambda::Function', properties: { Code: { S3Bucket: { 'Fn::Sub': Match.stringLikeRegexp('^cdk-ours-assets-') } } } },
@@ -80,7 +82,34 @@ describe('an option', () => {
 });
 
 describe('the canary', () => {
-  const template = templateOf('test', { canary: 'yes' });
+  const template = templateOf('test');
+  const canaries = (context: Record<string, string>) =>
+    Object.values(templateOf('test', context).findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-canary-test' } }));
+
+  test('is there where it has an API to call and a way to its secret, unless it is not wanted', () => {
+    expect(canaries({}).length).toBe(1);
+    expect(canaries({ canary: 'no' })).toEqual([]);
+    expect(canaries({ example: 'none' })).toEqual([]);
+    expect(canaries({ example: 'none', 'canary-url': 'https://api.example.org/ping' }).length).toBe(1);
+    expect(canaries({ region: 'eu-west-1', architecture: 'arm64' }).length).toBe(1);
+    expect(canaries({ region: 'ap-northeast-3', architecture: 'x86_64' }).length).toBe(1);
+    expect(canaries({ region: 'ap-northeast-3', architecture: 'arm64' })).toEqual([]);
+  });
+
+  test.each([
+    [{ canary: 'yes', example: 'none' }, /There is no API for the canary to call: set canary-url/],
+    [{ canary: 'no', 'canary-url': 'https://api.example.org/ping' }, /There is no canary to call the canary-url/],
+    [{ canary: 'yes', region: 'ap-northeast-3', architecture: 'arm64' }, /ap-northeast-3 has no Parameters and Secrets Lambda Extension for arm64/],
+  ])('cannot be had as %j, which says why', (context, said) => {
+    expect(() => templateOf('test', context)).toThrow(said);
+  });
+
+  test.each([['arm64', 'Arm64'], ['x86_64', 'Extension:']])('reads its secret through the extension for %s', (architecture, named) => {
+    const { Mappings } = templateOf('test', { architecture }).toJSON();
+    const [canary] = canaries({ architecture });
+    const [{ 'Fn::FindInMap': [map, , version] }] = canary!.Properties.Layers;
+    expect(Mappings[map]['eu-west-1'][version]).toContain(`AWS-Parameters-and-Secrets-Lambda-${named === 'Arm64' ? 'Extension-Arm64:' : named}`);
+  });
 
   test('calls each minute, reads the ledger and its own secret, and is told neither on the command line nor in the template', () => {
     template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(1 minute)' });

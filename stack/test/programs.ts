@@ -53,7 +53,8 @@ export class Programs {
 
   /** Compiles all programs at once; returns what the compiler says of them. */
   compile(): string {
-    return spawnSync(path.join(STACK, 'node_modules/.bin/tsc'), ['--project', '.'], { cwd: this.folder, encoding: 'utf8' }).stdout;
+    const { status, stdout, signal } = spawnSync(path.join(STACK, 'node_modules/.bin/tsc'), ['--project', '.'], { cwd: this.folder, encoding: 'utf8' });
+    return status === 0 ? stdout : `${stdout}\ntsc ended with ${signal ?? status}`;
   }
 
   /** Runs a program as `cdk synth` does; returns its templates, and what it said. */

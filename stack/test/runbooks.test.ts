@@ -62,7 +62,7 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
 });
 
 test('every alarm leads to a runbook that begins with it', () => {
-  const alarms = Object.values(templateOf('environment', { canary: 'yes' }).findResources('AWS::CloudWatch::Alarm'));
+  const alarms = Object.values(templateOf('environment').findResources('AWS::CloudWatch::Alarm'));
   expect(alarms.length).toBeGreaterThan(25);
   for (const { Properties } of alarms) {
     const [, runbook] = (Properties.AlarmDescription as string).match(/Runbook: docs\/runbooks\/(.+)$/)!;

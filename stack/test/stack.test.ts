@@ -1,3 +1,5 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
@@ -30,14 +32,14 @@ const GLOBAL_NAMES: Record<string, string> = {
 };
 
 /** The statements of the role of a function, with actions and resources as lists. */
-function statementsOf(service: string): { Action: string[]; Resource: unknown[] }[] {
+function statementsOf(service: string): { Action: string[]; Resource: unknown[]; Condition?: unknown }[] {
   const functions = template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: `${service}-test` } });
   const role = Object.values(functions)[0]?.Properties.Role['Fn::GetAtt'][0] as string;
   const policies = template.findResources('AWS::IAM::Policy', { Properties: { Roles: [{ Ref: role }] } });
   const list = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
   return Object.values(policies)
     .flatMap((policy) => policy.Properties.PolicyDocument.Statement)
-    .map((statement) => ({ Action: list(statement.Action), Resource: list(statement.Resource) }));
+    .map((statement) => ({ ...statement, Action: list(statement.Action), Resource: list(statement.Resource) }));
 }
 
 /** The template of a pipeline on its own. */
@@ -76,6 +78,17 @@ describe('least privilege', () => {
     expect(actionsOn('usage-test')).toEqual(['dynamodb:GetItem', 'dynamodb:UpdateItem']);
     expect(actionsOn('usage-claims-test')).toEqual(
       ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem']);
+  });
+
+  test('the reconciler reaches the hours that it compared, and no claim', () => {
+    const store = fs.readFileSync(path.join(__dirname, '../../crates/metering-aws/src/reconciliation_store.rs'), 'utf8');
+    const [, partition] = /const PARTITION: &str = "(\w+)";/.exec(store)!;
+    const claims = Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-claims-test' } }))[0];
+    const onClaims = statementsOf('usage-reconciler').filter(({ Resource }) => JSON.stringify(Resource).includes(`"${claims}"`));
+    expect(onClaims).toEqual([expect.objectContaining({
+      Action: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
+      Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [partition] } },
+    })]);
   });
 
   test('no statement of a function speaks of every resource', () => {
@@ -338,7 +351,11 @@ describe('keys', () => {
 
 describe('the template', () => {
   test('fits every partition', () => {
-    expect(JSON.stringify(template.toJSON())).not.toMatch(/arn:aws:/);
+    const { Mappings, ...rest } = template.toJSON();
+    expect(JSON.stringify(rest)).not.toMatch(/arn:aws:/);
+    // By region: where AWS keeps the extension of the canary.
+    expect(Object.keys(Mappings)).toEqual(['ParamsandsecretslayerMap']);
+    expect(JSON.stringify(Mappings.ParamsandsecretslayerMap['us-gov-west-1'])).toContain('arn:aws-us-gov:');
   });
 
   test('has the region in every name that regions share', () => {

@@ -1,6 +1,7 @@
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { CLIENT } from './deployment';
+import { withoutLogRole } from './log-role';
 import { optionsOf } from './options';
 import { quotas } from './quotas';
 
@@ -26,6 +27,8 @@ async function main(environment: string, pairs: string[]): Promise<void> {
     const todo = `stack/node_modules/.bin/cdk bootstrap${own} aws://${identity.Account}/${region}`;
     throw new Error(`CDK cannot deploy to account ${identity.Account} in ${region} yet (${error.name}); run: ${todo}`);
   });
+  const toDo = await withoutLogRole(options);
+  if (toDo !== undefined) throw new Error(toDo);
   const interval_ms = options.number('sync-interval-ms');
   const lines = await quotas(interval_ms === undefined ? undefined : interval_ms / 1_000);
   console.error(['What this account allows (docs/OPERATION.md, "Limits"):', ...lines].join('\n'));

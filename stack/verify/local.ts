@@ -28,15 +28,16 @@ export function localDeployment(dataFolder: string): { deployment: Deployment; g
     throw new Error(`No local stack was started in ${dataFolder}; run meter local --data ${dataFolder}.`);
   }
   const endpoints = JSON.parse(fs.readFileSync(file, 'utf8')) as Endpoints;
-  const account = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
-  Object.assign(process.env, account, { AWS_ENDPOINT_URL: endpoints.awsEndpointUrl });
+  const credentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+  const [, partition, , region, accountId] = endpoints.invalidationsTopicArn.split(':') as [string, string, string, string, string];
+  Object.assign(process.env, credentials, { AWS_REGION: region, AWS_ENDPOINT_URL: endpoints.awsEndpointUrl });
   const template = templateOf('local', { 'aws:cdk:enable-path-metadata': 'true' }).toJSON() as unknown as Template;
   const resources = Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties, Metadata }]) =>
-    onThisMachine(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, endpoints),
+    onThisMachine(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, { ...endpoints, accountId }),
   );
   const deployment = {
     name: 'local',
-    account: { accountId: '000000000000', region: 'us-east-1', partition: 'aws' },
+    account: { accountId, region, partition },
     resources,
     outputs: {},
   };
@@ -48,7 +49,7 @@ function onThisMachine(
   type: string,
   all: Record<string, unknown>,
   cdkPath: string,
-  endpoints: Endpoints,
+  endpoints: Endpoints & { accountId: string },
 ): Resource[] {
   const kept = ON_ONE_MACHINE[type];
   const path = cdkPath.replace(/^[^/]*\//, '').replace(/\/Resource$/, '');
@@ -58,7 +59,7 @@ function onThisMachine(
   const name = all[kept.name] as string;
   const ids: Record<string, string> = {
     'AWS::SNS::Topic': endpoints.invalidationsTopicArn.replace(/[^:]*$/, name),
-    'AWS::SQS::Queue': `${endpoints.awsEndpointUrl}/000000000000/${name}`,
+    'AWS::SQS::Queue': `${endpoints.awsEndpointUrl}/${endpoints.accountId}/${name}`,
   };
   const properties = Object.fromEntries(kept.settings.map((setting) => [setting, all[setting]]));
   return [{ logicalId, type, path, physicalId: ids[type] ?? name, properties }];

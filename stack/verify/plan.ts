@@ -22,7 +22,7 @@ async function main(environment: string, pairs: string[]): Promise<void> {
   const options = optionsOf(environment, pairs);
   const protects = options.isOn('protect') ?? isProtected(environment);
   if (protects && !(await isCreated(`UsageMeter-${environment}`))) console.log('creating-protected');
-  if (options.isOn('canary')) console.log('canary');
+  if (options.hasCanary()) console.log('canary');
 }
 
 main(process.argv[2]!, process.argv.slice(3)).catch((error: Error) => {

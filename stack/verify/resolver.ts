@@ -11,6 +11,7 @@ export interface Template {
     string,
     { Type: string; Properties?: Record<string, unknown>; Metadata?: Record<string, string> }
   >;
+  readonly Mappings?: Record<string, Record<string, Record<string, unknown>>>;
 }
 
 /** What the names of hosts end with, by partition. Source: AWS SDKs, `partitions.json`. */
@@ -84,6 +85,10 @@ export class Resolver {
         return argument === 'AWS::NoValue' ? undefined : (this.pseudo[argument as string] ?? this.ids.get(argument as string));
       case 'Fn::GetAtt':
         return this.attribute(...(argument as [string, string]));
+      case 'Fn::FindInMap': {
+        const [map, first, second] = (argument as unknown[]).map((part) => this.resolve(part)) as [string, string, string];
+        return this.template.Mappings?.[map]?.[first]?.[second];
+      }
       case 'Fn::Sub':
         return (argument as string).replace(/\$\{([^}]+)\}/g, (_, id: string) => String(this.intrinsic('Ref', id)));
       default: {

@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import { Duration } from 'aws-cdk-lib';
-import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Conditions, Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Alias,
   Code,
@@ -77,8 +77,8 @@ export class MeterFunction extends Construct {
     this.allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [this.logGroup.logGroupArn]);
   }
 
-  /** Lets the function do these things with these resources. */
-  allow(actions: string[], resources: string[]): void {
-    this.function.addToRolePolicy(new PolicyStatement({ effect: Effect.ALLOW, actions, resources }));
+  /** Lets the function do these things with these resources, where conditions are given under these alone. */
+  allow(actions: string[], resources: string[], conditions?: Conditions): void {
+    this.function.addToRolePolicy(new PolicyStatement({ effect: Effect.ALLOW, actions, resources, conditions }));
   }
 }

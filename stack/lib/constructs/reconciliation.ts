@@ -10,6 +10,9 @@ import { failedQueue } from './failed-queue';
 import { MeterFunction } from './meter-function';
 import { UsagePipeline } from './usage-pipeline';
 
+/** The partition of the claims in which compared hours are remembered. */
+export const COMPARED_HOURS = 'reconciliation';
+
 export interface ReconciliationProps {
   readonly settings: MeterSettings;
   /** The pipeline whose ledger is compared with its access logs. */
@@ -43,8 +46,12 @@ export class Reconciliation extends Construct {
       deadLetterQueue,
     });
     this.reconciler.allow(['dynamodb:Query'], [usageTable.tableArn]);
-    // Hours that were compared are remembered among the claims.
-    this.reconciler.allow(['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'], [claimsTable.tableArn]);
+    // Hours that were compared are remembered among the claims, which the reconciler can neither read nor write. All
+    // three requests name their partition. Source: DynamoDB Developer Guide, "Using IAM policy conditions for
+    // fine-grained access control", `dynamodb:LeadingKeys`.
+    this.reconciler.allow(['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'], [claimsTable.tableArn], {
+      'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [COMPARED_HOURS] },
+    });
     this.reconciler.allow(['logs:StartQuery'], accessLogGroups.map(({ logGroupArn }) => logGroupArn));
     // The results of a query have no ARN to name: only who started it can know its id.
     this.reconciler.allow(['logs:GetQueryResults'], ['*']);

@@ -4,7 +4,8 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
-import { ParamsAndSecretsLayerVersion, ParamsAndSecretsVersions } from 'aws-cdk-lib/aws-lambda';
+import { Architecture, ParamsAndSecretsLayerVersion, ParamsAndSecretsLogLevel, ParamsAndSecretsVersions } from 'aws-cdk-lib/aws-lambda';
+import { RegionInfo } from 'aws-cdk-lib/region-info';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { namesOf } from '../names';
@@ -25,6 +26,14 @@ export const CANARY_KEY_ID = 'canary';
 /** How long the canary waits for its call to be counted. */
 const PATIENCE = Duration.minutes(2);
 
+/** The version of AWS's Parameters and Secrets Lambda Extension. */
+const EXTENSION = ParamsAndSecretsVersions.V1_0_103;
+
+/** Whether a region has the extension through which the canary reads its secret, as far as CDK knows. */
+export function canHaveCanary(region: string, architecture: Architecture): boolean {
+  return RegionInfo.get(region).paramsAndSecretsLambdaLayerArn(EXTENSION, architecture.name) !== undefined;
+}
+
 /** Calls the API once a minute with a key of its own and waits until the ledger shows the call: freshness as it is seen
  * from outside, also when nobody else calls. */
 export class UsageCanary extends Construct {
@@ -34,7 +43,7 @@ export class UsageCanary extends Construct {
     super(scope, id);
     const { settings, usageTable } = props;
     if (!fs.existsSync(path.join(settings.binaries, 'usage-canary'))) {
-      throw new Error(`There is no usage-canary in ${settings.binaries}: build it with scripts/build-lambdas.sh, or set canary to no.`);
+      throw new Error(`There is no usage-canary in ${settings.binaries}: build it with scripts/build-lambdas.sh, or set the option canary to no.`);
     }
     const secretParameter = namesOf(settings.environment).canarySecretParameter;
     this.canary = new MeterFunction(this, 'Canary', {
@@ -51,7 +60,7 @@ export class UsageCanary extends Construct {
         TIMEOUT_MS: String(PATIENCE.toMilliseconds()),
       },
       // The extension hands out the secret, so that it is in no variable and no template.
-      paramsAndSecrets: ParamsAndSecretsLayerVersion.fromVersion(ParamsAndSecretsVersions.V1_0_103),
+      paramsAndSecrets: ParamsAndSecretsLayerVersion.fromVersion(EXTENSION, { logLevel: ParamsAndSecretsLogLevel.WARN }),
     });
     this.canary.allow(['dynamodb:Query'], [usageTable.tableArn]);
     // The key `aws/ssm` lets whoever may read the parameter decrypt it. Source: Systems Manager User Guide, "How AWS

@@ -142,9 +142,9 @@ function cost(props: UsageDashboardProps): IMetric[] {
 }
 
 function drift(props: UsageDashboardProps): IWidget {
-  const names = ['LoggedCalls', 'CountedCalls', 'MissingCalls', 'SurplusCalls'] as const;
+  const names = ['LoggedCalls', 'CountedCalls', 'MissingCalls', 'SurplusCalls', 'OpenHours'] as const;
   const hourly = names.map((name) => meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)));
-  return graph('Ledger against access log, last three hours', hourly);
+  return graph('Ledger against access log, hour by hour', hourly);
 }
 
 /** What the canary sees. */

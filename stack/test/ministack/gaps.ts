@@ -13,7 +13,7 @@ export const LEFT_OUT: Record<string, string> = {
   AuthorizerDeployment: 'it has no CodeDeploy',
   'Alarms/consumer-errors': 'its CloudFormation makes no alarm of an expression',
   ...Object.fromEntries(
-    ['delivery-failed', 'delivery-throttled', 'mapping-stands-still', 'reconciliation-missing', 'records-dropped', 'skipped-without-a-key', 'unreadable-lines']
+    ['canary-missed', 'delivery-failed', 'delivery-throttled', 'mapping-stands-still', 'reconciliation-missing', 'records-dropped', 'skipped-without-a-key', 'unreadable-lines']
       .map((id) => [`Alarms/${id}`, 'its CloudFormation makes no alarm of an expression']),
   ),
 };

@@ -15,6 +15,8 @@ export class Project {
     }
     fs.symlinkSync(path.join(ROOT, 'stack/node_modules'), path.join(folder, 'stack/node_modules'));
     fs.symlinkSync(path.join(ROOT, 'target'), path.join(folder, 'target'));
+    // Of its own, so that tests beside each other synthesise beside each other.
+    this.edit('stack/cdk.json', '"../target/cdk.out"', JSON.stringify(path.join(folder, '../cdk.out')));
     NOT_KEPT.forEach(({ file, text }) => this.edit(file, text, ''));
     this.git('init', '--quiet');
     this.commit('the first version');

@@ -46,6 +46,7 @@ import {
   RemovePermissionCommand,
   UpdateEventSourceMappingCommand,
   UpdateFunctionConfigurationCommand,
+  waitUntilFunctionActiveV2,
 } from '@aws-sdk/client-lambda';
 import { DeleteBucketCommand, DeleteBucketLifecycleCommand, DeleteBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
 import { DeleteTopicCommand, SetSubscriptionAttributesCommand, SetTopicAttributesCommand, SNSClient, UnsubscribeCommand } from '@aws-sdk/client-sns';
@@ -158,6 +159,15 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
         new UpdateEventSourceMappingCommand({ UUID: physicalId, Enabled: false, MaximumRecordAgeInSeconds: 3600, MaximumRetryAttempts: 3 }),
       ),
     said: /its state is "Disabled", and should be "Enabled"[^]+MaximumRecordAgeInSeconds is 3600, and should be -1[^]+MaximumRetryAttempts is 3, and should be -1/,
+  },
+  {
+    path: 'Canary/Canary/Function',
+    what: 'the extension through which the canary reads its secret',
+    change: async ({ physicalId: FunctionName }) => {
+      await lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName, Layers: [] }));
+      await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 120 }, { FunctionName: FunctionName! });
+    },
+    said: /its layers is \[\], and should be \["arn:aws:lambda:us-east-1:\d+:layer:AWS-Parameters-and-Secrets-Lambda-Extension/,
   },
   {
     path: 'Pipeline/GivenUpRecords',

@@ -23,6 +23,7 @@ export async function lambdaFunction({ physicalId, properties }: Resource): Prom
     ...differs('its memory in MiB', is.MemorySize, properties.MemorySize),
     ...differs('its time-out in seconds', is.Timeout, properties.Timeout),
     ...differs('its environment variables', is.Environment?.Variables ?? {}, variables ?? {}),
+    ...differs('its layers', (is.Layers ?? []).map(({ Arn }) => Arn), properties.Layers ?? []),
     ...differs('its dead-letter queue', is.DeadLetterConfig, properties.DeadLetterConfig),
   ];
 }
