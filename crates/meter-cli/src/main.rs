@@ -1,6 +1,7 @@
 //! The command `meter`.
 
 mod cost;
+mod doctor;
 mod format;
 mod given_up;
 mod input;
@@ -51,6 +52,8 @@ enum Command {
     Reconcile(reconcile::Arguments),
     /// Show the stream, change the number of its shards and how long it keeps records
     Stream(stream::Arguments),
+    /// Check in this account what the meter assumes of AWS and AWS does not promise
+    Doctor(doctor::Arguments),
     /// Work out what the meter needs and costs at a rate of calls
     Cost(cost::Arguments),
     /// Send calls through the gateway of a local stack and show what their client saw
@@ -71,6 +74,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Status(arguments) => status::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Stream(arguments) => stream::run(arguments).await,
+        Command::Doctor(arguments) => Box::pin(doctor::run(arguments)).await,
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Traffic(arguments) => traffic::run(arguments).await,
     }

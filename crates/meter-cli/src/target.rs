@@ -72,10 +72,12 @@ pub struct Target {
     s3: aws_sdk_s3::Client,
     claims_table: String,
     given_up_bucket: Resource,
-    logs: aws_sdk_cloudwatchlogs::Client,
+    /// Clients of CloudWatch Logs.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
     /// That of a local stack.
     access_log_group: Option<String>,
-    keys_table: String,
+    /// The keys.
+    pub keys_table: String,
     invalidations_table: String,
     quarantine: Resource,
     invalidations_topic: Resource,
@@ -150,6 +152,11 @@ impl Target {
             invalidations_topic: Resource::Name(format!("usage-invalidations-{environment}")),
             found_topic: OnceCell::new(),
         }
+    }
+
+    /// Whether it is a local stack.
+    pub fn is_local(&self) -> bool {
+        self.access_log_group.is_some()
     }
 
     /// The keys.

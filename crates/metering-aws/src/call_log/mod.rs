@@ -4,6 +4,7 @@
 //! events, with the ids by which the subscription delivers them, come from
 //! `FilterLogEvents`.
 
+pub mod probe;
 mod query;
 
 use std::sync::Arc;

@@ -23,6 +23,11 @@ const SUCCESSFUL: &str = r#"| filter status like /^2[0-9][0-9]$/ and api_key not
 /// The line does not tell the method but by its route key.
 const NO_METHOD: &str = r#"call_method in ["", "-"]"#;
 
+/// Counts calls, all together.
+pub fn plainly(unbilled: &UnbilledRoutes) -> String {
+    format!("{}\n| stats count(*) as calls", selection(unbilled))
+}
+
 /// Counts calls of lines that were logged in `from_ms..to_ms`, by time, and by
 /// key where `per_key`.
 pub fn counting(

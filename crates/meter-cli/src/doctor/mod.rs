@@ -1,0 +1,109 @@
+//! `meter doctor`: what the meter assumes of AWS and AWS does not promise,
+//! checked in the account that it runs in. Nothing is written.
+//!
+//! docs/AWS.md says where the code relies on each assumption.
+
+mod check;
+mod deployed;
+mod measured;
+mod patterns;
+mod queries;
+mod subject;
+mod traffic;
+mod world;
+
+use lambda_support::clock::now_ms;
+use serde_json::{Value, json};
+
+use crate::target::{LogArguments, Target, TargetArguments};
+use check::{Check, Finding, Verdict};
+use subject::Subject;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Arguments of `meter doctor`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How many hours of the access log and of the metrics to look at
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=24))]
+    hours: i64,
+    /// How many of the last minutes to leave out, whose lines may still be on their way
+    #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(i64).range(0..=30))]
+    settle_minutes: i64,
+    /// Make only the checks whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    log: LogArguments,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+/// All checks, in the order in which they are told.
+fn checks() -> impl Iterator<Item = &'static Check> {
+    [patterns::CHECKS, deployed::CHECKS, queries::CHECKS, traffic::CHECKS, measured::CHECKS, world::CHECKS]
+        .into_iter()
+        .flatten()
+}
+
+/// Makes the checks and tells what they found.
+///
+/// # Errors
+/// When an assumption is false, or the system cannot be found.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let wanted = arguments.only.clone().unwrap_or_default();
+    let checks: Vec<&Check> = checks().filter(|check| check.name.contains(&wanted)).collect();
+    anyhow::ensure!(!checks.is_empty(), "no check has a name with {wanted:?}");
+    let subject = subject(&arguments).await?;
+    let mut findings = Vec::new();
+    for check in checks {
+        findings.push((check, check.finding(&subject).await));
+    }
+    if arguments.json {
+        println!("{}", findings.iter().map(|(check, finding)| to_json(check, finding)).collect::<Value>());
+    } else {
+        print!("{}", table(&findings));
+    }
+    let count = |verdict| findings.iter().filter(|(_, finding)| finding.verdict == verdict).count();
+    let is_false = count(Verdict::False);
+    anyhow::ensure!(is_false == 0, "{is_false} of {} assumptions are false", findings.len());
+    if count(Verdict::Unknown) > 0 && !arguments.json {
+        println!("\nWhat is unknown could not be seen; that is no failure.");
+    }
+    Ok(())
+}
+
+async fn subject(arguments: &Arguments) -> anyhow::Result<Subject> {
+    let target = Target::find(&arguments.target).await?;
+    let log = target.call_log(&arguments.log).await?;
+    let now_ms = now_ms();
+    // A whole second, the running one among them.
+    let to_ms = (now_ms - arguments.settle_minutes * MINUTE_MS).div_euclid(1_000) * 1_000 + 1_000;
+    Ok(Subject { target, log, from_ms: to_ms - arguments.hours * 60 * MINUTE_MS, to_ms, now_ms })
+}
+
+fn to_json(check: &Check, finding: &Finding) -> Value {
+    json!({"check": check.name, "assumption": check.assumption, "verdict": finding.verdict,
+        "found": finding.found, "advice": finding.advice})
+}
+
+fn table(findings: &[(&Check, Finding)]) -> String {
+    let width = findings.iter().map(|(check, _)| check.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (check, Finding { verdict, found, advice }) in findings {
+        text += &format!("{verdict:<7}  {:<width$}  {found}\n", check.name);
+        if *verdict == Verdict::False {
+            text += &format!("{:<7}  {:<width$}  assumed: {}\n", "", "", check.assumption);
+        }
+        if !advice.is_empty() {
+            text += &format!("{:<7}  {:<width$}  do: {advice}\n", "", "");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

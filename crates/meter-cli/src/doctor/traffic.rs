@@ -1,0 +1,182 @@
+//! Whether calls arrive where they are counted, as independent counts tell.
+
+use anyhow::Context;
+use metering_aws::call_log::LOGGING_DELAY_MS;
+
+use super::check::{Check, Finding};
+use super::subject::Subject;
+
+const CONSUMER: &str = "usage-consumer";
+const CANARY: &str = "usage-canary";
+const METRICS: &str = "cloudwatch:GetMetricData";
+/// What is promised from a call to its count, in milliseconds.
+const FRESHNESS_MS: f64 = 60_000.0;
+#[expect(clippy::cast_precision_loss, reason = "some minutes")]
+const DELAY_BOUND_MS: f64 = LOGGING_DELAY_MS as f64;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "subscription_delivers",
+        assumption: "CloudWatch Logs delivers what the subscription filter matches",
+        permissions: "logs:StartQuery, logs:GetQueryResults and cloudwatch:GetMetricData",
+        run: |subject| Box::pin(deliveries(subject)),
+    },
+    Check {
+        name: "function_metrics_arrive",
+        assumption: "CloudWatch makes metrics of the lines in embedded metric format that a function with JSON logging writes",
+        permissions: METRICS,
+        run: |subject| Box::pin(function_metrics(subject)),
+    },
+    Check {
+        name: "delivery_delay",
+        assumption: "a line is delivered within the time after which its hour is compared, 15 minutes",
+        permissions: METRICS,
+        run: |subject| Box::pin(delivery_delay(subject)),
+    },
+    Check {
+        name: "lines_readable",
+        assumption: "each line of the last day is JSON with a status",
+        permissions: METRICS,
+        run: |subject| Box::pin(readable(subject)),
+    },
+    Check {
+        name: "canary_freshness",
+        assumption: "the ledger shows a call within 60 seconds",
+        permissions: METRICS,
+        run: |subject| Box::pin(canary(subject)),
+    },
+];
+
+/// Half of the calls, since the metric has calls of minutes that only overlap
+/// with the time that is looked at. What is exact is `meter reconcile`.
+async fn deliveries(subject: &Subject) -> anyhow::Result<Finding> {
+    let counted = subject.log.count_twice(subject.from_ms, subject.to_ms).await;
+    #[expect(clippy::cast_precision_loss, reason = "it is compared roughly")]
+    let logged = counted.context("the access log cannot be asked")?.plainly as f64;
+    let events: f64 = subject.of_function(CONSUMER, "Events", "Sum").await?.iter().sum();
+    let found = format!("{logged} successful calls in the access log, {events} events at the consumer");
+    Ok(match logged {
+        0.0 => Finding::unknown(found, "make some calls, or look at more --hours"),
+        _ if events * 2.0 >= logged => Finding::ok(found),
+        _ => Finding::is_false(
+            found,
+            "look at the check deployed_subscription_filter and at docs/runbooks/delivery-failed.md; then `meter reconcile --backfill` puts the calls on the stream",
+        ),
+    })
+}
+
+async fn function_metrics(subject: &Subject) -> anyhow::Result<Finding> {
+    let stream = ("StreamName", subject.target.stream.as_str());
+    let put = subject.sum(("AWS/Kinesis", "IncomingRecords"), stream).await?;
+    let records: f64 = subject.of_function(CONSUMER, "Records", "Sum").await?.iter().sum();
+    let found = format!("{put} records on the stream, {records} in the metric of the consumer");
+    Ok(if records > 0.0 {
+        Finding::ok(found)
+    } else if put == 0.0 {
+        Finding::unknown(found, "make some calls, or look at more --hours")
+    } else {
+        Finding::is_false(
+            found,
+            "look for lines with _aws in the log of the consumer; where there are some, CloudWatch does not make metrics of them, and no alarm sees anything",
+        )
+    })
+}
+
+async fn delivery_delay(subject: &Subject) -> anyhow::Result<Finding> {
+    let delays = subject.of_function(CONSUMER, "LogDeliveryDelay", "Maximum").await?;
+    Ok(delay(delays.into_iter().reduce(f64::max)))
+}
+
+fn delay(longest_ms: Option<f64>) -> Finding {
+    let Some(longest_ms) = longest_ms else {
+        return Finding::unknown("no delivery was measured", "make some calls, or look at more --hours");
+    };
+    let found = format!("{:.1} s at most", longest_ms / 1e3);
+    if longest_ms > DELAY_BOUND_MS {
+        return Finding::is_false(
+            found,
+            "the reconciler compares hours too soon: a difference may pass by itself",
+        );
+    }
+    if longest_ms > FRESHNESS_MS {
+        return Finding {
+            advice: "usage is shown later than within 60 seconds when CloudWatch Logs is this late"
+                .to_owned(),
+            ..Finding::ok(found)
+        };
+    }
+    Finding::ok(found)
+}
+
+async fn readable(subject: &Subject) -> anyhow::Result<Finding> {
+    let logged = subject.lines("LoggedLines", subject.day_ago_ms()).await?;
+    let readable = subject.lines("ReadableLines", subject.day_ago_ms()).await?;
+    let found = format!("{readable} of {logged} lines of the last day");
+    Ok(if logged == 0.0 {
+        Finding::unknown(
+            found,
+            "make some calls; where there were some, look at the check deployed_metric_filters",
+        )
+    } else if readable < logged {
+        Finding::is_false(
+            found,
+            "give the stage the access-log format of docs/OPERATION.md, and see `meter quarantine list`",
+        )
+    } else {
+        Finding::ok(found)
+    })
+}
+
+async fn canary(subject: &Subject) -> anyhow::Result<Finding> {
+    let sum =
+        async |metric| anyhow::Ok(subject.of_function(CANARY, metric, "Sum").await?.iter().sum::<f64>());
+    let (calls, misses, failures) =
+        (sum("CanaryCalls").await?, sum("CanaryMisses").await?, sum("CanaryFailures").await?);
+    let slowest_ms =
+        subject.of_function(CANARY, "CanaryFreshness", "Maximum").await?.into_iter().reduce(f64::max);
+    Ok(fresh(calls, misses, failures, slowest_ms))
+}
+
+fn fresh(calls: f64, misses: f64, failures: f64, slowest_ms: Option<f64>) -> Finding {
+    if calls == 0.0 {
+        return Finding::skipped(
+            "no canary has called",
+            "deploy the canary to have freshness measured from outside",
+        );
+    }
+    let slowest_s = slowest_ms.map_or_else(|| "none".to_owned(), |ms| format!("{:.1} s", ms / 1e3));
+    let found =
+        format!("{calls} calls, {misses} not shown in time, {failures} refused, the slowest {slowest_s}");
+    match slowest_ms {
+        _ if misses > 0.0 => Finding::is_false(found, "see docs/runbooks/canary.md"),
+        Some(slowest_ms) if slowest_ms > FRESHNESS_MS => {
+            Finding::is_false(found, "see which part waits: `meter status --only freshness`")
+        }
+        None => Finding::unknown(found, "look into the log of the canary"),
+        Some(_) => Finding::ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::check::Verdict;
+
+    #[test]
+    fn a_delay_counts_from_when_hours_are_compared() {
+        assert_eq!(delay(None).verdict, Verdict::Unknown);
+        assert_eq!(delay(Some(3_000.0)), Finding::ok("3.0 s at most"));
+        let late = delay(Some(61_000.0));
+        assert!(late.verdict == Verdict::Ok && !late.advice.is_empty());
+        assert_eq!(delay(Some(DELAY_BOUND_MS + 1.0)).verdict, Verdict::False);
+    }
+
+    #[test]
+    fn a_canary_that_misses_or_is_slow_makes_freshness_false() {
+        assert_eq!(fresh(0.0, 0.0, 0.0, None).verdict, Verdict::Skipped);
+        assert_eq!(fresh(60.0, 0.0, 0.0, Some(20_000.0)).verdict, Verdict::Ok);
+        assert_eq!(fresh(60.0, 1.0, 0.0, Some(20_000.0)).verdict, Verdict::False);
+        assert_eq!(fresh(60.0, 0.0, 0.0, Some(60_001.0)).verdict, Verdict::False);
+        assert_eq!(fresh(60.0, 0.0, 60.0, None).verdict, Verdict::Unknown);
+    }
+}
