@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use aws_sdk_cloudwatchlogs::error::DisplayErrorContext;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
@@ -67,7 +66,7 @@ impl Finding {
 
     /// The check could not be made.
     fn failed(error: &anyhow::Error, permissions: &str) -> Self {
-        let told = told(error);
+        let told = format!("{error:#}");
         let is_denied = ["AccessDenied", "not authorized to perform"].iter().any(|sign| told.contains(sign));
         let advice = if is_denied {
             format!("allow {permissions} to whoever runs this")
@@ -76,14 +75,6 @@ impl Finding {
         };
         Self::unknown(told, advice)
     }
-}
-
-/// The error in one line, with the code and the message of AWS, which an error
-/// of the SDK does not show by itself.
-fn told(error: &anyhow::Error) -> String {
-    let sdk = error.chain().nth(1).map(|source| DisplayErrorContext(source).to_string());
-    let text = [Some(error.to_string()), sdk].into_iter().flatten().collect::<Vec<_>>().join(": ");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A check of one assumption. It writes nothing.

@@ -45,7 +45,7 @@ struct Taken {
 impl Taken {
     async fn of(subject: &Subject) -> anyhow::Result<Self> {
         let by_minute = subject.of_function(CONSUMER, "Events", "Sum").await?;
-        let records = subject.of_function(CONSUMER, "Records", "Sum").await?.iter().sum();
+        let records = subject.sum_of_function(CONSUMER, "Records").await?;
         let events: f64 = by_minute.iter().sum();
         // How deliveries are filled depends on the rate while there are calls.
         let minutes = by_minute.iter().filter(|events| **events > 0.0).map(|_| 1.0).sum::<f64>().max(1.0);

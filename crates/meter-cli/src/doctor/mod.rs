@@ -82,7 +82,7 @@ async fn subject(arguments: &Arguments) -> anyhow::Result<Subject> {
     let now_ms = now_ms();
     // A whole second, the running one among them.
     let to_ms = (now_ms - arguments.settle_minutes * MINUTE_MS).div_euclid(1_000) * 1_000 + 1_000;
-    Ok(Subject { target, log, from_ms: to_ms - arguments.hours * 60 * MINUTE_MS, to_ms, now_ms })
+    Ok(Subject::new(target, log, to_ms - arguments.hours * 60 * MINUTE_MS, to_ms, now_ms))
 }
 
 fn to_json(check: &Check, finding: &Finding) -> Value {

@@ -71,8 +71,7 @@ fn is_divided(row: &BTreeMap<String, String>) -> bool {
 }
 
 async fn grouping(subject: &Subject) -> anyhow::Result<Finding> {
-    let counted = subject.log.count_twice(subject.from_ms, subject.to_ms).await;
-    let counted = counted.context("the access log cannot be asked")?;
+    let counted = subject.counted_twice().await?;
     let grouped = counted.with_hour + counted.without_hour;
     let found = format!("{} calls counted plainly, {grouped} by hour", counted.plainly);
     Ok(match (counted.plainly, grouped) {
@@ -83,8 +82,7 @@ async fn grouping(subject: &Subject) -> anyhow::Result<Finding> {
 }
 
 async fn without_hour(subject: &Subject) -> anyhow::Result<Finding> {
-    let counted = subject.log.count_twice(subject.from_ms, subject.to_ms).await;
-    let counted = counted.context("the access log cannot be asked")?;
+    let counted = subject.counted_twice().await?;
     let found = format!("{} of {} calls have no epoch", counted.without_hour, counted.plainly);
     Ok(match (counted.plainly, counted.without_hour) {
         (0, _) => Finding::unknown(found, NO_CALLS),
@@ -97,8 +95,7 @@ async fn without_hour(subject: &Subject) -> anyhow::Result<Finding> {
 }
 
 async fn statistics(subject: &Subject) -> anyhow::Result<Finding> {
-    let counted = subject.log.count_twice(subject.from_ms, subject.to_ms).await;
-    let counted = counted.context("the access log cannot be asked")?;
+    let counted = subject.counted_twice().await?;
     let found = format!("{} lines matched, {} calls", counted.matched_lines, counted.plainly);
     Ok(match (counted.plainly, counted.matched_lines) {
         (0, _) => Finding::unknown(found, NO_CALLS),

@@ -5,6 +5,8 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat};
 use lambda_support::telemetry::NAMESPACE;
 use metering_aws::CallLog;
+use metering_aws::call_log::probe::CountedTwice;
+use tokio::sync::OnceCell;
 
 use crate::target::Target;
 
@@ -24,9 +26,27 @@ pub struct Subject {
     pub to_ms: i64,
     /// Now, in milliseconds since 1970.
     pub now_ms: i64,
+    /// The calls that were counted twice, asked for once: queries are paid for.
+    counted: OnceCell<CountedTwice>,
 }
 
 impl Subject {
+    /// A system, looked at from one whole second to another.
+    pub fn new(target: Target, log: CallLog, from_ms: i64, to_ms: i64, now_ms: i64) -> Self {
+        Self { target, log, from_ms, to_ms, now_ms, counted: OnceCell::new() }
+    }
+
+    /// The calls of the time that is looked at, with and without hours.
+    pub async fn counted_twice(&self) -> anyhow::Result<CountedTwice> {
+        let ask = || self.log.count_twice(self.from_ms, self.to_ms);
+        self.counted.get_or_try_init(ask).await.copied().context("the access log cannot be asked")
+    }
+
+    /// The sum of a metric of the meter's function `service`, of the time that is looked at.
+    pub async fn sum_of_function(&self, service: &str, metric: &str) -> anyhow::Result<f64> {
+        Ok(self.of_function(service, metric, "Sum").await?.iter().sum())
+    }
+
     /// A metric of the meter's function `service`, of the time that is looked at.
     pub async fn of_function(
         &self,

@@ -1,6 +1,5 @@
 //! Whether calls arrive where they are counted, as independent counts tell.
 
-use anyhow::Context;
 use metering_aws::call_log::LOGGING_DELAY_MS;
 
 use super::check::{Check, Finding};
@@ -50,25 +49,26 @@ pub const CHECKS: &[Check] = &[
 /// Half of the calls, since the metric has calls of minutes that only overlap
 /// with the time that is looked at. What is exact is `meter reconcile`.
 async fn deliveries(subject: &Subject) -> anyhow::Result<Finding> {
-    let counted = subject.log.count_twice(subject.from_ms, subject.to_ms).await;
     #[expect(clippy::cast_precision_loss, reason = "it is compared roughly")]
-    let logged = counted.context("the access log cannot be asked")?.plainly as f64;
-    let events: f64 = subject.of_function(CONSUMER, "Events", "Sum").await?.iter().sum();
+    let logged = subject.counted_twice().await?.plainly as f64;
+    let events = subject.sum_of_function(CONSUMER, "Events").await?;
     let found = format!("{logged} successful calls in the access log, {events} events at the consumer");
-    Ok(match logged {
-        0.0 => Finding::unknown(found, "make some calls, or look at more --hours"),
-        _ if events * 2.0 >= logged => Finding::ok(found),
-        _ => Finding::is_false(
-            found,
-            "look at the check deployed_subscription_filter and at docs/runbooks/delivery-failed.md; then `meter reconcile --backfill` puts the calls on the stream",
-        ),
-    })
+    if logged == 0.0 {
+        return Ok(Finding::unknown(found, "make some calls, or look at more --hours"));
+    }
+    if events * 2.0 >= logged {
+        return Ok(Finding::ok(found));
+    }
+    Ok(Finding::is_false(
+        found,
+        "look at the check deployed_subscription_filter and at docs/runbooks/delivery-failed.md; then `meter reconcile --backfill` puts the calls on the stream",
+    ))
 }
 
 async fn function_metrics(subject: &Subject) -> anyhow::Result<Finding> {
     let stream = ("StreamName", subject.target.stream.as_str());
     let put = subject.sum(("AWS/Kinesis", "IncomingRecords"), stream).await?;
-    let records: f64 = subject.of_function(CONSUMER, "Records", "Sum").await?.iter().sum();
+    let records = subject.sum_of_function(CONSUMER, "Records").await?;
     let found = format!("{put} records on the stream, {records} in the metric of the consumer");
     Ok(if records > 0.0 {
         Finding::ok(found)
@@ -128,10 +128,9 @@ async fn readable(subject: &Subject) -> anyhow::Result<Finding> {
 }
 
 async fn canary(subject: &Subject) -> anyhow::Result<Finding> {
-    let sum =
-        async |metric| anyhow::Ok(subject.of_function(CANARY, metric, "Sum").await?.iter().sum::<f64>());
-    let (calls, misses, failures) =
-        (sum("CanaryCalls").await?, sum("CanaryMisses").await?, sum("CanaryFailures").await?);
+    let calls = subject.sum_of_function(CANARY, "CanaryCalls").await?;
+    let misses = subject.sum_of_function(CANARY, "CanaryMisses").await?;
+    let failures = subject.sum_of_function(CANARY, "CanaryFailures").await?;
     let slowest_ms =
         subject.of_function(CANARY, "CanaryFreshness", "Maximum").await?.into_iter().reduce(f64::max);
     Ok(fresh(calls, misses, failures, slowest_ms))
