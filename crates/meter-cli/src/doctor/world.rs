@@ -77,7 +77,8 @@ const LOOK_DELAY: Duration = Duration::from_millis(500);
 type Item = HashMap<String, AttributeValue>;
 
 /// Compares keys in the index with the table. Nothing is written, so a lag is
-/// seen only while keys change.
+/// seen only while keys change; one beyond the bound of five minutes takes
+/// longer than anybody waits here, and is left unknown.
 async fn index_lag(subject: &Subject) -> anyhow::Result<Finding> {
     let begun_ms = now_ms();
     let mut looks = 0;
@@ -93,9 +94,9 @@ async fn index_lag(subject: &Subject) -> anyhow::Result<Finding> {
         };
         looks += 1;
         if looks == LOOKS {
-            return Ok(Finding::is_false(
+            return Ok(Finding::unknown(
                 format!("{differing} is not the same in the index and in the table for {after_ms} ms"),
-                "run this again; where it stays, set INDEX_LAG_BOUND_MS of the authorizer above the time that it takes",
+                "run this again within INDEX_LAG_BOUND_MS of the authorizer, and set that above the time that it takes",
             ));
         }
         tokio::time::sleep(LOOK_DELAY).await;
