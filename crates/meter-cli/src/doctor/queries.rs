@@ -105,8 +105,8 @@ async fn statistics(subject: &Subject) -> anyhow::Result<Finding> {
 }
 
 /// Identities that several lines have. `count_distinct` would not do: it is an
-/// approximation where a field has many values. The groups of `stats` are
-/// counted exactly.
+/// approximation where a field has many values, and AWS says no such thing of
+/// `count(*)` by group.
 ///
 /// Source: CloudWatch Logs User Guide, "stats", aggregation functions.
 const SHARED_IDS: &str = "fields coalesce(id, extendedRequestId, requestId) as call_id, coalesce(requestTimeEpoch, time, requestTime) as called_at\n\
