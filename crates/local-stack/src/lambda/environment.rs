@@ -1,8 +1,13 @@
-//! One execution environment: a process of the function's binary, frozen
-//! between invocations as on AWS.
+//! One execution environment: a process of the function's binary, which can be
+//! frozen while no invocation waits for it, as on AWS.
+//!
+//! Source: Lambda Developer Guide, "Understanding the Lambda execution environment
+//! lifecycle": an environment is frozen when its runtime has asked for the next
+//! event and none is pending.
 
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +19,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 
 use super::function::FunctionSpec;
 use super::memory_limit::limit_memory;
-use super::runtime_api::{Invocation, RuntimeApi, RuntimeMessage, router};
+use super::runtime_api::{Invocation, RuntimeApi, RuntimeMessage, serve};
 use crate::metrics::MetricSink;
 
 /// How long a function may take to start. Source: Lambda Developer Guide, init phase.
@@ -69,10 +74,11 @@ pub struct Environment {
     messages: Mutex<mpsc::Receiver<RuntimeMessage>>,
     polls: watch::Receiver<u64>,
     exited: watch::Receiver<bool>,
+    is_frozen: AtomicBool,
 }
 
 impl Environment {
-    /// Starts a process, waits until it asks for an invocation and freezes it.
+    /// Starts a process and waits until it asks for an invocation. It is not frozen yet.
     pub async fn start(spec: &FunctionSpec, metrics: &Arc<MetricSink>) -> Result<Self, InvocationError> {
         let spawn_error =
             |source| InvocationError::Spawn { binary: spec.binary.display().to_string(), source };
@@ -81,12 +87,7 @@ impl Environment {
         let (invocations, invocation_receiver) = mpsc::channel(1);
         let (message_sender, messages) = mpsc::channel(4);
         let (poll_sender, polls) = watch::channel(0);
-        let api = Arc::new(RuntimeApi {
-            invocations: Mutex::new(invocation_receiver),
-            messages: message_sender,
-            polls: poll_sender,
-            function_name: spec.name.clone(),
-        });
+        let api = RuntimeApi::new(&spec.name, invocation_receiver, message_sender, poll_sender);
         let mut child = command(spec, &address.to_string()).spawn().map_err(spawn_error)?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pid =
@@ -104,15 +105,17 @@ impl Environment {
             }
             let _ = exit_sender.send(true);
         });
-        let mut gone = exited.clone();
-        let shutdown = async move {
-            let _ = gone.wait_for(|exited| *exited).await;
+        tokio::spawn(serve(listener, Arc::new(api), exited.clone()));
+        let environment = Self {
+            version: spec.version.clone(),
+            pid,
+            invocations,
+            messages: Mutex::new(messages),
+            polls,
+            exited,
+            is_frozen: AtomicBool::new(false),
         };
-        tokio::spawn(axum::serve(listener, router(api)).with_graceful_shutdown(shutdown).into_future());
-        let version = spec.version.clone();
-        let environment = Self { version, pid, invocations, messages: Mutex::new(messages), polls, exited };
         environment.wait_for_init().await?;
-        environment.freeze();
         Ok(environment)
     }
 
@@ -143,8 +146,16 @@ impl Environment {
         *self.exited.borrow()
     }
 
-    fn freeze(&self) {
+    /// Stops the process until the next invocation.
+    pub fn freeze(&self) {
+        self.is_frozen.store(true, Ordering::Relaxed);
         self.signal(Signal::STOP);
+    }
+
+    fn thaw(&self) {
+        if self.is_frozen.swap(false, Ordering::Relaxed) {
+            self.signal(Signal::CONT);
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -159,8 +170,9 @@ impl Environment {
         self.signal(Signal::KILL);
     }
 
-    /// Thaws the process, hands it the event and waits for its answer, then
-    /// freezes it again.
+    /// Hands the event to the process, thawed where it is frozen, and waits for
+    /// its answer and until it asks for the next invocation. Whoever has no
+    /// other for it has to freeze it then.
     pub async fn invoke(
         &self,
         request_id: &str,
@@ -170,7 +182,7 @@ impl Environment {
         let polls_before = *self.polls.borrow();
         let mut exited = self.exited.clone();
         let deadline_ms = now_ms().saturating_add_unsigned(timeout_ms);
-        self.signal(Signal::CONT);
+        self.thaw();
         let invocation = Invocation { request_id: request_id.to_owned(), payload, deadline_ms };
         if self.invocations.send(invocation).await.is_err() {
             return Err(InvocationError::Crashed);
@@ -186,7 +198,7 @@ impl Environment {
         if result.as_ref().err().is_none_or(InvocationError::keeps_environment) {
             let mut polls = self.polls.clone();
             tokio::select! {
-                _ = polls.wait_for(|polls| *polls > polls_before) => self.freeze(),
+                _ = polls.wait_for(|polls| *polls > polls_before) => {}
                 _ = exited.wait_for(|exited| *exited) => {}
             }
         }

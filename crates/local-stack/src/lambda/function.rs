@@ -1,5 +1,7 @@
-//! A function: its environments, started as they are needed.
+//! A function: its environments, started as they are needed and frozen while
+//! no invocation waits for them.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +11,7 @@ use bytes::Bytes;
 use lambda_support::clock::{monotonic_us, now_ms};
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use super::environment::{Environment, InvocationError};
 use super::versions::Versions;
@@ -54,12 +56,37 @@ pub struct Invoked {
 
 /// A function that can be invoked.
 pub struct Function {
+    shared: Arc<Shared>,
+}
+
+/// What invocations that are under way have in common.
+struct Shared {
     versions: Versions,
     metrics: Arc<MetricSink>,
-    permits: Semaphore,
-    idle: Mutex<Vec<Arc<Environment>>>,
-    all: Mutex<Vec<Arc<Environment>>>,
+    max_environments: usize,
+    state: Mutex<State>,
     invocations: AtomicU64,
+    freezes: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    /// Environments that are frozen: none of them has an invocation.
+    idle: Vec<Arc<Environment>>,
+    /// Idle ones and busy ones.
+    all: Vec<Arc<Environment>>,
+    /// Environments that have an invocation or are being started for one.
+    busy: usize,
+    /// Invocations that no environment is there for, the oldest first.
+    waiting: VecDeque<Job>,
+}
+
+/// An invocation that is not answered yet.
+struct Job {
+    spec: Arc<FunctionSpec>,
+    request_id: String,
+    payload: Bytes,
+    answer: oneshot::Sender<Result<Bytes, InvocationError>>,
 }
 
 impl Function {
@@ -70,9 +97,11 @@ impl Function {
 
     /// A function behind an alias that sends invocations to either of two versions.
     pub fn of_versions(versions: Versions, metrics: Arc<MetricSink>) -> Self {
-        let permits = Semaphore::new(versions.main().max_environments);
-        let (idle, all) = (Mutex::default(), Mutex::default());
-        Self { versions, metrics, permits, idle, all, invocations: AtomicU64::new(0) }
+        let max_environments = versions.main().max_environments;
+        let (invocations, freezes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let state = Mutex::default();
+        let shared = Shared { versions, metrics, max_environments, state, invocations, freezes };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Invokes the function and returns its answer.
@@ -85,68 +114,24 @@ impl Function {
 
     /// Invokes the function and says also which version was invoked.
     pub async fn invoke_traced(&self, payload: Bytes) -> Invoked {
-        let spec = self.versions.draw();
-        let number = self.invocations.fetch_add(1, Ordering::Relaxed);
+        let spec = self.shared.versions.draw().clone();
+        let number = self.shared.invocations.fetch_add(1, Ordering::Relaxed);
         let request_id = format!("00000000-0000-4000-8000-{number:012x}");
-        let result = self.invoke_version(spec, &request_id, payload).await;
-        Invoked { request_id, version: spec.version.clone(), result }
-    }
-
-    async fn invoke_version(
-        &self,
-        spec: &FunctionSpec,
-        request_id: &str,
-        payload: Bytes,
-    ) -> Result<Bytes, InvocationError> {
-        let _permit = self.permits.acquire().await.map_err(|_| InvocationError::Crashed)?;
-        let environment = match self.take_idle(spec) {
-            Some(environment) => environment,
-            None => self.start(spec).await?,
-        };
-        let started_us = monotonic_us();
-        let result = environment.invoke(request_id, payload, spec.timeout_ms).await;
-        self.tell("Duration", (monotonic_us() - started_us).div_ceil(1_000));
-        self.tell("Invocations", 1);
-        self.tell("Errors", u64::from(result.is_err()));
-        if result.as_ref().err().is_none_or(InvocationError::keeps_environment) && !environment.has_exited() {
-            locked(&self.idle).push(environment);
-        } else {
-            locked(&self.all).retain(|other| !Arc::ptr_eq(other, &environment));
-        }
-        result
+        let version = spec.version.clone();
+        let (answer, answered) = oneshot::channel();
+        self.shared.clone().submit(Job { spec, request_id: request_id.clone(), payload, answer });
+        let result = answered.await.unwrap_or(Err(InvocationError::Crashed));
+        Invoked { request_id, version, result }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.versions.main().name
+        &self.shared.versions.main().name
     }
 
     /// Tells a metric that Lambda itself has of a function.
     pub fn tell(&self, metric: &str, value: u64) {
-        let name = format!("{}-{STAGE}", self.name());
-        let metric = MetricName::new("AWS/Lambda", metric, [("FunctionName", &name)]);
-        self.metrics.store().record(metric, now_ms(), [value]);
-    }
-
-    fn take_idle(&self, spec: &FunctionSpec) -> Option<Arc<Environment>> {
-        let mut idle = locked(&self.idle);
-        loop {
-            let places: Vec<usize> =
-                (0..idle.len()).filter(|place| idle[*place].version() == spec.version).collect();
-            let last = places.len().checked_sub(1)?;
-            let place = places[if spec.spreads { rand::rng().random_range(0..=last) } else { last }];
-            let environment = idle.remove(place);
-            if !environment.has_exited() {
-                return Some(environment);
-            }
-            locked(&self.all).retain(|other| !Arc::ptr_eq(other, &environment));
-        }
-    }
-
-    async fn start(&self, spec: &FunctionSpec) -> Result<Arc<Environment>, InvocationError> {
-        let environment = Arc::new(Environment::start(spec, &self.metrics).await?);
-        locked(&self.all).push(environment.clone());
-        Ok(environment)
+        self.shared.tell(metric, value);
     }
 
     /// Starts an environment of the main version ahead of its first invocation.
@@ -154,33 +139,165 @@ impl Function {
     /// # Errors
     /// When the function cannot start.
     pub async fn prepare(&self) -> Result<(), InvocationError> {
-        let environment = self.start(self.versions.main()).await?;
-        locked(&self.idle).push(environment);
+        let environment = self.shared.start(self.shared.versions.main()).await?;
+        self.shared.put_idle(&mut self.shared.locked(), environment);
         Ok(())
+    }
+
+    /// How often an environment was frozen, since no invocation waited for it.
+    pub fn freezes(&self) -> u64 {
+        self.shared.freezes.load(Ordering::Relaxed)
     }
 
     /// Kills the process of a random environment, busy or frozen, and returns
     /// its process id; `None` where there is none.
     pub fn kill_random(&self) -> Option<i32> {
-        let environment = locked(&self.all).choose(&mut rand::rng()).cloned()?;
+        let environment = self.shared.locked().all.choose(&mut rand::rng()).cloned()?;
         environment.kill();
         Some(environment.pid().as_raw_nonzero().get())
     }
 
     /// The processes of all environments.
     pub fn process_ids(&self) -> Vec<i32> {
-        locked(&self.all).iter().map(|environment| environment.pid().as_raw_nonzero().get()).collect()
+        let state = self.shared.locked();
+        state.all.iter().map(|environment| environment.pid().as_raw_nonzero().get()).collect()
     }
 
-    /// Ends all environments.
+    /// Ends all environments. Invocations that wait for one get no answer.
     pub fn shut_down(&self) {
-        locked(&self.idle).clear();
-        for environment in locked(&self.all).drain(..) {
+        let mut state = self.shared.locked();
+        state.waiting.clear();
+        state.idle.clear();
+        for environment in state.all.drain(..) {
             environment.kill();
         }
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives an invocation to an environment, or has it wait for one.
+    ///
+    /// A task of its own answers it, so that an environment comes back also
+    /// where the caller has gone.
+    fn submit(self: Arc<Self>, job: Job) {
+        let mut state = self.locked();
+        if state.busy >= self.max_environments {
+            state.waiting.push_back(job);
+            return;
+        }
+        state.busy += 1;
+        let environment = state.take_idle(&job.spec);
+        drop(state);
+        tokio::spawn(async move { self.work(environment, job).await });
+    }
+
+    /// Answers an invocation, and those that wait, one after the other, until
+    /// none does.
+    async fn work(&self, mut environment: Option<Arc<Environment>>, mut job: Job) {
+        loop {
+            let (result, kept) = self.run(environment, &job).await;
+            let next = self.next(kept);
+            // The caller may have gone.
+            let _ = job.answer.send(result);
+            let Some(next) = next else { return };
+            (environment, job) = next;
+        }
+    }
+
+    /// Invokes an environment, a new one where none is given, and returns also
+    /// the environment, if it can be used again.
+    async fn run(
+        &self,
+        environment: Option<Arc<Environment>>,
+        job: &Job,
+    ) -> (Result<Bytes, InvocationError>, Option<Arc<Environment>>) {
+        let environment = match environment {
+            Some(environment) => environment,
+            None => match self.start(&job.spec).await {
+                Ok(environment) => environment,
+                Err(error) => return (Err(error), None),
+            },
+        };
+        let started_us = monotonic_us();
+        let result = environment.invoke(&job.request_id, job.payload.clone(), job.spec.timeout_ms).await;
+        self.tell("Duration", (monotonic_us() - started_us).div_ceil(1_000));
+        self.tell("Invocations", 1);
+        self.tell("Errors", u64::from(result.is_err()));
+        let is_kept =
+            result.as_ref().err().is_none_or(InvocationError::keeps_environment) && !environment.has_exited();
+        if !is_kept {
+            self.locked().forget(&environment);
+            return (result, None);
+        }
+        (result, Some(environment))
+    }
+
+    /// The invocation that has waited longest, with its environment. Where none
+    /// waits, the environment is frozen: Lambda, too, freezes one only when there
+    /// is no next invocation for it.
+    fn next(&self, environment: Option<Arc<Environment>>) -> Option<(Option<Arc<Environment>>, Job)> {
+        let mut state = self.locked();
+        while let Some(job) = state.waiting.pop_front() {
+            if job.answer.is_closed() {
+                continue; // The caller has gone, and nothing was begun.
+            }
+            match environment {
+                Some(environment) if environment.version() == job.spec.version => {
+                    return Some((Some(environment), job));
+                }
+                Some(environment) => self.put_idle(&mut state, environment),
+                None => {}
+            }
+            let environment = state.take_idle(&job.spec);
+            return Some((environment, job));
+        }
+        if let Some(environment) = environment {
+            self.put_idle(&mut state, environment);
+        }
+        state.busy -= 1;
+        None
+    }
+
+    fn put_idle(&self, state: &mut State, environment: Arc<Environment>) {
+        environment.freeze();
+        self.freezes.fetch_add(1, Ordering::Relaxed);
+        state.idle.push(environment);
+    }
+
+    async fn start(&self, spec: &FunctionSpec) -> Result<Arc<Environment>, InvocationError> {
+        let environment = Arc::new(Environment::start(spec, &self.metrics).await?);
+        self.locked().all.push(environment.clone());
+        Ok(environment)
+    }
+
+    fn tell(&self, metric: &str, value: u64) {
+        let name = format!("{}-{STAGE}", self.versions.main().name);
+        let metric = MetricName::new("AWS/Lambda", metric, [("FunctionName", &name)]);
+        self.metrics.store().record(metric, now_ms(), [value]);
+    }
+}
+
+impl State {
+    /// An idle environment: the one that was used last, unless the function spreads.
+    fn take_idle(&mut self, spec: &FunctionSpec) -> Option<Arc<Environment>> {
+        loop {
+            let places: Vec<usize> =
+                (0..self.idle.len()).filter(|place| self.idle[*place].version() == spec.version).collect();
+            let last = places.len().checked_sub(1)?;
+            let place = places[if spec.spreads { rand::rng().random_range(0..=last) } else { last }];
+            let environment = self.idle.remove(place);
+            if !environment.has_exited() {
+                return Some(environment);
+            }
+            self.forget(&environment);
+        }
+    }
+
+    fn forget(&mut self, environment: &Arc<Environment>) {
+        self.all.retain(|other| !Arc::ptr_eq(other, environment));
+    }
 }

@@ -1,6 +1,6 @@
 //! The versions behind a function's alias.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -13,30 +13,31 @@ use super::function::FunctionSpec;
 /// a weighted alias": the choice is made at random, whatever the event is, so
 /// a retry may go to the other version.
 pub struct Versions {
-    main: FunctionSpec,
-    canary: Option<(f64, FunctionSpec)>,
+    main: Arc<FunctionSpec>,
+    canary: Option<(f64, Arc<FunctionSpec>)>,
     random: Mutex<StdRng>,
 }
 
 impl Versions {
     /// One version.
     pub fn one(main: FunctionSpec) -> Self {
-        Self { main, canary: None, random: Mutex::new(StdRng::seed_from_u64(0)) }
+        Self { main: Arc::new(main), canary: None, random: Mutex::new(StdRng::seed_from_u64(0)) }
     }
 
     /// Two versions; `canary` takes the share `weight` of invocations, from 0
     /// to 1, drawn from a seed.
     pub fn weighted(main: FunctionSpec, canary: FunctionSpec, weight: f64, seed: u64) -> Self {
-        Self { main, canary: Some((weight, canary)), random: Mutex::new(StdRng::seed_from_u64(seed)) }
+        let canary = Some((weight, Arc::new(canary)));
+        Self { main: Arc::new(main), canary, random: Mutex::new(StdRng::seed_from_u64(seed)) }
     }
 
     /// The version that most invocations go to.
-    pub fn main(&self) -> &FunctionSpec {
+    pub fn main(&self) -> &Arc<FunctionSpec> {
         &self.main
     }
 
     /// Draws the version of an invocation.
-    pub fn draw(&self) -> &FunctionSpec {
+    pub fn draw(&self) -> &Arc<FunctionSpec> {
         match &self.canary {
             Some((weight, canary)) => {
                 let drawn: f64 = self.random.lock().unwrap_or_else(PoisonError::into_inner).random();

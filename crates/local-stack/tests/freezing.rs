@@ -1,0 +1,114 @@
+//! An environment is frozen while it has no invocation, and only then.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use local_stack::lambda::{Function, FunctionSpec, InvocationError};
+use local_stack::metrics::MetricSink;
+use serde_json::{Value, json};
+
+fn function(folder: &Path, max_environments: usize) -> Function {
+    let spec = FunctionSpec {
+        name: "probe".to_owned(),
+        version: "1".to_owned(),
+        binary: example("probe_function"),
+        environment: Vec::new(),
+        timeout_ms: 10_000,
+        max_environments,
+        spreads: false,
+        memory_mib: 128,
+        limits_memory: true,
+    };
+    Function::new(spec, Arc::new(MetricSink::open(folder).unwrap()))
+}
+
+fn example(name: &str) -> PathBuf {
+    // Cargo puts examples beside the folder of the test binaries.
+    let test = std::env::current_exe().unwrap();
+    let example = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
+    assert!(example.is_file(), "build it with: cargo build --workspace --example {name}");
+    example
+}
+
+fn event(take_mib: u64) -> Bytes {
+    Bytes::from(json!({"takeMib": take_mib}).to_string())
+}
+
+fn taken_mib(answer: &Result<Bytes, InvocationError>) -> u64 {
+    let answer: Value = serde_json::from_slice(answer.as_ref().unwrap()).unwrap();
+    answer["takenMib"].as_u64().unwrap()
+}
+
+/// The states of the processes, `T` for a stopped one. Source: proc_pid_stat(5).
+///
+/// A process that was sent SIGSTOP stops a moment later: it is waited for until
+/// no process runs or sleeps, which never comes where one was not sent it.
+async fn wait_until_stopped(function: &Function) {
+    for process_id in function.process_ids() {
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{process_id}/stat")).unwrap();
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+            if state == Some('T') {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_environment_is_frozen_between_invocations() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = function(folder.path(), 4);
+    function.prepare().await.unwrap();
+    wait_until_stopped(&function).await;
+    for number in 1..=5 {
+        assert_eq!(taken_mib(&function.invoke(event(number)).await), number);
+        wait_until_stopped(&function).await;
+        assert_eq!(function.freezes(), 1 + number, "once after its start, and after each invocation");
+    }
+    assert_eq!(function.process_ids().len(), 1);
+    function.shut_down();
+}
+
+#[tokio::test]
+async fn an_environment_is_not_frozen_while_invocations_wait_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = function(folder.path(), 2);
+    let answers = join_all((0..50).map(|number| function.invoke(event(number % 8)))).await;
+    for (number, answer) in (0..50).zip(&answers) {
+        assert_eq!(taken_mib(answer), number % 8, "each answer is that of its event");
+    }
+    wait_until_stopped(&function).await;
+    assert_eq!((function.process_ids().len(), function.freezes()), (2, 2), "each at its last invocation");
+    function.shut_down();
+}
+
+#[tokio::test]
+async fn an_environment_comes_back_where_its_caller_has_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = function(folder.path(), 1);
+    // Polled once, so that the first is under way and the second waits.
+    let gone = join_all([function.invoke(event(1)), function.invoke(event(2))]);
+    assert!(futures_util::FutureExt::now_or_never(gone).is_none());
+    assert_eq!(taken_mib(&function.invoke(event(3)).await), 3);
+    wait_until_stopped(&function).await;
+    assert_eq!(function.process_ids().len(), 1);
+    function.shut_down();
+}
+
+#[tokio::test]
+async fn after_a_crash_the_next_invocation_has_a_new_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = function(folder.path(), 1);
+    let answers = join_all([event(1), event(4_096), event(2)].map(|event| function.invoke(event))).await;
+    assert_eq!(taken_mib(&answers[0]), 1);
+    assert!(matches!(answers[1], Err(InvocationError::Crashed)), "{:?}", answers[1]);
+    assert_eq!(taken_mib(&answers[2]), 2);
+    function.shut_down();
+}
