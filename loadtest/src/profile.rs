@@ -8,6 +8,8 @@ use local_stack::stack::{Canary, LocalOptions};
 use local_stack::subscription::DeliveryLag;
 use serde::{Deserialize, Serialize};
 
+use crate::deployed;
+
 /// A profile, as a TOML file has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -225,23 +227,24 @@ pub struct StackSettings {
     pub canary: Option<Canary>,
 }
 
-/// As `meter local`, but for the answers that the gateway keeps: load tests are not about keys.
+/// What is deployed, on what `meter local` makes of everything else: its shards,
+/// and how it models CloudWatch Logs.
 impl Default for StackSettings {
     fn default() -> Self {
         let local = LocalOptions::new("", "");
         Self {
             api_kind: local.api_kind,
             shards: local.shard_count,
-            batch_size: local.batch_size,
-            batch_window_ms: local.batch_window_ms,
-            poll_interval_ms: local.poll_interval_ms,
+            batch_size: deployed::BATCH_SIZE,
+            batch_window_ms: deployed::BATCH_WINDOW_MS,
+            poll_interval_ms: deployed::POLL_INTERVAL_MS,
             events_per_record: local.events_per_record,
             delivery_delay_ms: local.delivery_delay_ms,
             delivery_lag: local.delivery_lag,
             max_environments: local.max_environments,
             max_authorizers: local.max_authorizers,
-            sync_interval_ms: local.sync_interval_ms,
-            authorizer_cache_ttl_ms: 300_000,
+            sync_interval_ms: deployed::SYNC_INTERVAL_MS,
+            authorizer_cache_ttl_ms: deployed::AUTHORIZER_CACHE_TTL_MS,
             limits_memory: local.limits_memory,
             max_retries: local.max_retries,
             max_record_age_ms: local.max_record_age_ms,
@@ -417,6 +420,26 @@ mod tests {
         let path = folder.path().join("profile.toml");
         std::fs::write(&path, text).unwrap();
         Profile::read(&path).map(drop).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn a_profile_measures_what_is_deployed_unless_its_name_says_otherwise() {
+        let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
+        let mut others = Vec::new();
+        for file in std::fs::read_dir(profiles).unwrap() {
+            let Profile { name, stack, .. } = Profile::read(&file.unwrap().path()).unwrap();
+            let deployed = StackSettings {
+                shards: stack.shards,
+                delivery_lag: stack.delivery_lag,
+                ..StackSettings::default()
+            };
+            if stack != deployed {
+                others.push(name);
+            }
+        }
+        others.sort();
+        assert_eq!(others, ["capacity-cached", "no-delay"]);
+        assert_eq!(StackSettings::default().authorizer_cache_ttl_ms, deployed::AUTHORIZER_CACHE_TTL_MS);
     }
 
     #[test]
