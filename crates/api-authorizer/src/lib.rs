@@ -4,6 +4,7 @@
 //! decision cache asks for, [`response`] writes the answer, [`metrics`] tells
 //! what happened.
 
+pub mod after_answer;
 pub mod authorizer;
 pub mod config;
 pub mod event;

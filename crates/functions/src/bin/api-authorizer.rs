@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use api_authorizer::after_answer::AfterAnswer;
 use api_authorizer::authorizer::{Authorizer, Ports};
 use api_authorizer::config::Config;
 use api_authorizer::handler::{Handler, now};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn, tracing};
 use lambda_support::config::Environment;
 use metering_aws::connection::{DECISION_PATIENCE, load};
 use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, SnsUsageAlerts, Topic};
@@ -32,9 +34,10 @@ async fn main() -> Result<(), Error> {
     });
     // Opens the connection, and gives the first call a log position to start from.
     handler.authorizer.sync().await;
-    run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+    let told = handler.clone();
+    let runtime = Runtime::new(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let handler = handler.clone();
         async move { handler.handle(event.payload.get()).await }
-    }))
-    .await
+    }));
+    runtime.layer(AfterAnswer::new(move || told.emit_metrics())).layer(TracingLayer::new()).run().await
 }
