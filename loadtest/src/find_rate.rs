@@ -55,50 +55,90 @@ pub struct Found {
     pub best: Option<(f64, Outcome)>,
 }
 
-/// Searches.
+/// Searches for each profile, side by side: a rate is tried for each before the
+/// next rate is, so that what else a machine does is the same for all.
 ///
 /// # Errors
 /// When something other than the system under test fails.
-pub async fn find(profile: &Profile, place: &Place, search: Search) -> anyhow::Result<Found> {
-    let mut steps = Vec::new();
-    let (mut passed, mut failed) = (0.0_f64, f64::INFINITY);
-    let mut rate = search.from;
-    while failed / passed.max(1.0) > 1.0 + search.precision && rate >= 1.0 {
-        let (step, _) = attempt(profile, place, rate, search.step_s).await?;
-        if step.verdict == PASSED {
-            passed = rate;
-        } else {
-            failed = rate;
+pub async fn find(profiles: &[Profile], place: &Place, search: Search) -> anyhow::Result<Vec<Found>> {
+    let mut climbs: Vec<Climb> = profiles.iter().map(|_| Climb::new(search)).collect();
+    while climbs.iter().any(|climb| climb.next_attempt().is_some()) {
+        for (climb, profile) in climbs.iter_mut().zip(profiles) {
+            if let Some(attempt) = climb.next_attempt() {
+                let (step, outcome) = try_rate(profile, place, attempt).await?;
+                climb.note(step, outcome);
+            }
         }
-        steps.push(step);
-        rate = match (passed, failed) {
-            (_, f64::INFINITY) => passed * 2.0,
-            (0.0, failed) => failed / 2.0,
-            _ => (passed * failed).sqrt(),
-        };
     }
-    let mut rate = passed;
-    while rate >= 1.0 {
-        let (step, outcome) = attempt(profile, place, rate, search.confirm_s).await?;
+    Ok(climbs.into_iter().map(|climb| Found { steps: climb.steps, best: climb.best }).collect())
+}
+
+/// The search for one profile.
+struct Climb {
+    search: Search,
+    /// The highest rate that passed, and the lowest that failed.
+    passed: f64,
+    failed: f64,
+    /// The rate to try next.
+    rate: f64,
+    is_confirming: bool,
+    steps: Vec<Step>,
+    best: Option<(f64, Outcome)>,
+}
+
+/// A rate to try, for how long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Attempt {
+    calls_per_s: f64,
+    duration_s: f64,
+}
+
+impl Climb {
+    fn new(search: Search) -> Self {
+        let (passed, failed) = (0.0, f64::INFINITY);
+        let (steps, best) = (Vec::new(), None);
+        Self { search, passed, failed, rate: search.from, is_confirming: false, steps, best }
+    }
+
+    fn next_attempt(&self) -> Option<Attempt> {
+        let duration_s = if self.is_confirming { self.search.confirm_s } else { self.search.step_s };
+        let goes_on = self.best.is_none() && self.rate >= 1.0;
+        goes_on.then_some(Attempt { calls_per_s: self.rate, duration_s })
+    }
+
+    fn note(&mut self, step: Step, outcome: Outcome) {
         let is_passed = step.verdict == PASSED;
-        steps.push(step);
-        if is_passed {
-            return Ok(Found { steps, best: Some((rate, outcome)) });
+        self.steps.push(step);
+        match (self.is_confirming, is_passed) {
+            (true, true) => self.best = Some((self.rate, outcome)),
+            (true, false) => self.rate *= STEP_DOWN,
+            (false, _) => self.move_on(is_passed),
         }
-        rate *= STEP_DOWN;
     }
-    Ok(Found { steps, best: None })
+
+    /// Doubles the rate until it fails, then halves the gap until it is small.
+    fn move_on(&mut self, is_passed: bool) {
+        if is_passed {
+            self.passed = self.rate;
+        } else {
+            self.failed = self.rate;
+        }
+        self.rate = match (self.passed, self.failed) {
+            (passed, f64::INFINITY) => passed * 2.0,
+            (0.0, failed) => failed / 2.0,
+            (passed, failed) => (passed * failed).sqrt(),
+        };
+        if self.failed / self.passed.max(1.0) <= 1.0 + self.search.precision {
+            (self.is_confirming, self.rate) = (true, self.passed);
+        }
+    }
 }
 
 const PASSED: &str = "passed";
 
-async fn attempt(
-    profile: &Profile,
-    place: &Place,
-    calls_per_s: f64,
-    duration_s: f64,
-) -> anyhow::Result<(Step, Outcome)> {
-    eprint!("{calls_per_s:.0} calls/s for {duration_s:.0} s: ");
+async fn try_rate(profile: &Profile, place: &Place, attempt: Attempt) -> anyhow::Result<(Step, Outcome)> {
+    let Attempt { calls_per_s, duration_s } = attempt;
+    eprint!("{}, {calls_per_s:.0} calls/s for {duration_s:.0} s: ", profile.name);
     let profile =
         Profile { load: Load::Constant { calls_per_s, duration_s }, faults: Vec::new(), ..profile.clone() };
     let outcome = Box::pin(execute(&profile, place, true)).await?;

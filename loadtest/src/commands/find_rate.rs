@@ -1,10 +1,11 @@
 //! `loadtest find-rate`.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use loadtest::find_rate::{Search, find};
+use loadtest::find_rate::{Found, Search, find};
 use loadtest::profile::Profile;
 use loadtest::report;
 
@@ -13,9 +14,9 @@ use super::run::PlaceArguments;
 /// Arguments of `loadtest find-rate`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Keys, statuses, stack and objectives; its load is replaced
-    #[arg(long, value_name = "FILE")]
-    profile: PathBuf,
+    /// Keys, statuses, stack and objectives; its load is replaced. Several are searched side by side
+    #[arg(long = "profile", value_name = "FILE", required = true)]
+    profiles: Vec<PathBuf>,
     #[command(flatten)]
     place: PlaceArguments,
     /// The first rate, in calls a second
@@ -30,14 +31,20 @@ pub struct Arguments {
     /// How near the last passed and the first failed rate have to be, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     precision_percent: f64,
-    /// Where the results go
+    /// Where the results go; those of several profiles in a folder of the profile's name
     #[arg(long, value_name = "FOLDER", default_value = "loadtest-results/find-rate")]
     output: PathBuf,
 }
 
-/// Searches and writes the results of the rate that was found.
+/// Searches and writes the results of the rates that were found.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let profile = Profile::read(&arguments.profile)?;
+    let profiles: Vec<Profile> =
+        arguments.profiles.iter().map(|path| Profile::read(path)).collect::<anyhow::Result<_>>()?;
+    let names: BTreeSet<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
+    ensure!(
+        names.len() == profiles.len(),
+        "two profiles have the same name; their results need different ones"
+    );
     ensure!(arguments.from > 0.0, "--from has to be above 0");
     ensure!(arguments.precision_percent > 0.0, "--precision-percent has to be above 0");
     let search = Search {
@@ -46,9 +53,25 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         confirm_s: arguments.confirm_s,
         precision: arguments.precision_percent / 100.0,
     };
-    let found = find(&profile, &arguments.place.place()?, search).await?;
-    let folder = &arguments.output;
+    let found = find(&profiles, &arguments.place.place()?, search).await?;
+    for (profile, found) in profiles.iter().zip(&found) {
+        let folder = match profiles.len() {
+            1 => arguments.output.clone(),
+            _ => arguments.output.join(&profile.name),
+        };
+        tell(profile, found, search, &folder)?;
+    }
+    let is_found = found.iter().all(|found| found.best.is_some());
+    Ok(if is_found { ExitCode::SUCCESS } else { ExitCode::from(12) })
+}
+
+/// Prints what was found for a profile, and writes it to its folder.
+fn tell(profile: &Profile, found: &Found, search: Search, folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    match profile.stack.unlike_deployed().as_slice() {
+        [] => println!("{}, with the deployed settings", profile.name),
+        others => println!("{}, not as deployed: {}", profile.name, others.join(", ")),
+    }
     println!(
         "{:>10}  {:>10}  {:>12}  {:>12}  verdict",
         "calls/s", "answered/s", "fresh p99.9", "response p99"
@@ -62,14 +85,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let path = folder.join("steps.json");
     std::fs::write(&path, serde_json::to_string_pretty(&found.steps)?)
         .with_context(|| format!("{} cannot be written", path.display()))?;
-    let Some((calls_per_s, outcome)) = found.best else {
-        println!("No rate passed, not even {:.0} calls a second.", arguments.from);
-        return Ok(ExitCode::from(12));
-    };
-    report::write(&outcome, folder)?;
-    println!(
-        "The highest rate that is sustained for {:.0} s: {calls_per_s:.0} calls a second.",
-        arguments.confirm_s
-    );
-    Ok(ExitCode::SUCCESS)
+    match &found.best {
+        None => println!("No rate passed, not even {:.0} calls a second.\n", search.from),
+        Some((calls_per_s, outcome)) => {
+            report::write(outcome, folder)?;
+            println!(
+                "The highest rate that is sustained for {:.0} s: {calls_per_s:.0} calls a second.\n",
+                search.confirm_s
+            );
+        }
+    }
+    Ok(())
 }
