@@ -246,11 +246,29 @@ impl Default for StackSettings {
             sync_interval_ms: deployed::SYNC_INTERVAL_MS,
             authorizer_cache_ttl_ms: deployed::AUTHORIZER_CACHE_TTL_MS,
             limits_memory: local.limits_memory,
-            max_retries: local.max_retries,
-            max_record_age_ms: local.max_record_age_ms,
+            max_retries: deployed::MAX_RETRIES,
+            max_record_age_ms: deployed::MAX_RECORD_AGE_MS,
             ttl_sweep_interval_ms: local.ttl_sweep_interval_ms,
             canary: local.canary,
         }
+    }
+}
+
+impl StackSettings {
+    /// The settings that are not the default, which is what is deployed, each as
+    /// `NAME = VALUE (deployed: VALUE)`.
+    pub fn unlike_deployed(&self) -> Vec<String> {
+        let members = |settings: &Self| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(members)) => members,
+            _ => serde_json::Map::new(),
+        };
+        let deployed = members(&Self::default());
+        let others = members(self).into_iter().filter(|(name, value)| deployed.get(name) != Some(value));
+        let named = others.map(|(name, value)| match deployed.get(&name).filter(|value| !value.is_null()) {
+            Some(deployed) => format!("{name} = {value} (deployed: {deployed})"),
+            None => format!("{name} = {value}"),
+        });
+        named.collect()
     }
 }
 
@@ -440,6 +458,16 @@ mod tests {
         others.sort();
         assert_eq!(others, ["capacity-cached", "no-delay"]);
         assert_eq!(StackSettings::default().authorizer_cache_ttl_ms, deployed::AUTHORIZER_CACHE_TTL_MS);
+    }
+
+    #[test]
+    fn what_is_not_as_deployed_is_named() {
+        let unlike = |text: &str| toml::from_str::<Profile>(text).unwrap().stack.unlike_deployed();
+        assert_eq!(unlike(SMOKE), [""; 0]);
+        let cached = unlike(include_str!("../profiles/capacity-cached.toml"));
+        assert_eq!(cached, ["authorizer_cache_ttl_ms = 300000 (deployed: 0)"]);
+        let lag = unlike(&format!("{SMOKE}[stack]\ndelivery_lag = {{ median_ms = 5, p99_ms = 6 }}"));
+        assert!(lag.len() == 1 && lag[0].starts_with("delivery_lag = {"), "{lag:?}");
     }
 
     #[test]

@@ -14,8 +14,12 @@ pub(super) fn modelled(outcome: &Outcome) -> String {
     if outcome.environment != local_stack::gateway::STAGE {
         return "Everything is measured, on AWS.".to_owned();
     }
-    let StackSettings { poll_interval_ms, batch_window_ms, delivery_lag, delivery_delay_ms, .. } =
-        outcome.profile.stack;
+    let settings = &outcome.profile.stack;
+    let StackSettings { poll_interval_ms, batch_window_ms, delivery_lag, delivery_delay_ms, .. } = *settings;
+    let named = match settings.unlike_deployed().as_slice() {
+        [] => "All settings are those that are deployed.".to_owned(),
+        others => format!("Not as deployed: {}.", others.join(", ")),
+    };
     let lag = match delivery_lag {
         Some(lag) => format!(
             "log delivery lags by a log-normal time, half of it below {:.1} s and 99 % below {:.1} s",
@@ -27,7 +31,7 @@ pub(super) fn modelled(outcome: &Outcome) -> String {
         }
     };
     format!(
-        "Modelled: {lag}; an empty shard is asked again after {poll_interval_ms} ms; the batch window is {batch_window_ms} ms. Measured: everything else, with the deployed binaries, on this machine. Not modelled: AWS's network, its latency for DynamoDB and Kinesis, and its cold starts."
+        "Modelled: {lag}; an empty shard is asked again after {poll_interval_ms} ms; the batch window is {batch_window_ms} ms. Measured: everything else, with the deployed binaries, on this machine. Not modelled: AWS's network, its latency for DynamoDB and Kinesis, and its cold starts. {named}"
     )
 }
 
