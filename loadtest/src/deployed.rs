@@ -31,7 +31,8 @@ mod tests {
 
     /// The values that a property has in the template, wherever it is.
     fn deployed(property: &str) -> Vec<i64> {
-        let values = TEMPLATE.split(&format!("\"{property}\": ")).skip(1);
+        let name = format!("\"{property}\": ");
+        let values = TEMPLATE.split(name.as_str()).skip(1);
         let digits = values.map(|rest| rest.split([',', '\n']).next().unwrap_or("").trim_matches('"'));
         digits.filter_map(|digits| digits.parse().ok()).collect()
     }

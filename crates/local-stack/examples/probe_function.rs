@@ -1,15 +1,17 @@
 //! A Lambda function for the tests of the emulation: it answers with what it
-//! is told by its environment, and takes as much memory as it is asked for.
+//! is told by its environment, takes as much memory as it is asked for, and goes
+//! on after its answer until somebody has written to the pipe `PROBE_PIPE`.
 
 #![expect(clippy::disallowed_methods, reason = "what it tells is its environment, nothing else")]
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use api_authorizer::after_answer::AfterAnswer;
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    run(service_fn(|event: LambdaEvent<Value>| async move {
+    let runtime = Runtime::new(service_fn(|event: LambdaEvent<Value>| async move {
         let asked_mib = event.payload["takeMib"].as_u64().unwrap_or(0);
         let taken = vec![1_u8; usize::try_from(asked_mib)? << 20];
         Ok::<_, Error>(json!({
@@ -19,6 +21,11 @@ async fn main() -> Result<(), Error> {
             "memoryMib": variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
             "setting": variable("PROBE_SETTING"),
         }))
-    }))
-    .await
+    }));
+    let wait_for_pipe = || {
+        if let Ok(pipe) = std::env::var("PROBE_PIPE") {
+            let _ = std::fs::read(pipe);
+        }
+    };
+    runtime.layer(AfterAnswer::new(wait_for_pipe)).run().await
 }

@@ -7,17 +7,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use local_stack::lambda::{Function, FunctionSpec, InvocationError};
 use local_stack::metrics::MetricSink;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
 fn function(folder: &Path, max_environments: usize) -> Function {
+    function_with(folder, max_environments, Vec::new())
+}
+
+fn function_with(folder: &Path, max_environments: usize, environment: Vec<(String, String)>) -> Function {
     let spec = FunctionSpec {
         name: "probe".to_owned(),
         version: "1".to_owned(),
         binary: example("probe_function"),
-        environment: Vec::new(),
+        environment,
         timeout_ms: 10_000,
         max_environments,
         spreads: false,
@@ -95,7 +101,7 @@ async fn an_environment_comes_back_where_its_caller_has_gone() {
     let function = function(folder.path(), 1);
     // Polled once, so that the first is under way and the second waits.
     let gone = join_all([function.invoke(event(1)), function.invoke(event(2))]);
-    assert!(futures_util::FutureExt::now_or_never(gone).is_none());
+    assert!(gone.now_or_never().is_none());
     assert_eq!(taken_mib(&function.invoke(event(3)).await), 3);
     wait_until_stopped(&function).await;
     assert_eq!(function.process_ids().len(), 1);
@@ -110,5 +116,31 @@ async fn after_a_crash_the_next_invocation_has_a_new_environment() {
     assert_eq!(taken_mib(&answers[0]), 1);
     assert!(matches!(answers[1], Err(InvocationError::Crashed)), "{:?}", answers[1]);
     assert_eq!(taken_mib(&answers[2]), 2);
+    function.shut_down();
+}
+
+#[tokio::test]
+async fn a_caller_has_its_answer_while_the_function_goes_on_and_the_next_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let environment = vec![("PROBE_PIPE".to_owned(), pipe.to_str().unwrap().to_owned())];
+    let function = function_with(folder.path(), 4, environment);
+    // Returns once the function has read it.
+    let let_go = || {
+        tokio::task::spawn_blocking({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, "").unwrap()
+        })
+    };
+    assert_eq!(taken_mib(&function.invoke(event(1)).await), 1);
+    assert_eq!(function.freezes(), 0, "it has not asked for the next event");
+    let mut next = Box::pin(function.invoke(event(2)));
+    assert!((&mut next).now_or_never().is_none());
+    let_go().await.unwrap();
+    assert_eq!(taken_mib(&next.await), 2);
+    assert_eq!((function.process_ids().len(), function.freezes()), (1, 0));
+    let_go().await.unwrap();
+    wait_until_stopped(&function).await;
     function.shut_down();
 }

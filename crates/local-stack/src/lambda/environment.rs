@@ -72,7 +72,7 @@ pub struct Environment {
     pid: Pid,
     invocations: mpsc::Sender<Invocation>,
     messages: Mutex<mpsc::Receiver<RuntimeMessage>>,
-    polls: watch::Receiver<u64>,
+    is_asking: watch::Receiver<bool>,
     exited: watch::Receiver<bool>,
     is_frozen: AtomicBool,
 }
@@ -86,8 +86,8 @@ impl Environment {
         let address = listener.local_addr().map_err(spawn_error)?;
         let (invocations, invocation_receiver) = mpsc::channel(1);
         let (message_sender, messages) = mpsc::channel(4);
-        let (poll_sender, polls) = watch::channel(0);
-        let api = RuntimeApi::new(&spec.name, invocation_receiver, message_sender, poll_sender);
+        let (asking, is_asking) = watch::channel(false);
+        let api = RuntimeApi::new(&spec.name, invocation_receiver, message_sender, asking);
         let mut child = command(spec, &address.to_string()).spawn().map_err(spawn_error)?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pid =
@@ -111,7 +111,7 @@ impl Environment {
             pid,
             invocations,
             messages: Mutex::new(messages),
-            polls,
+            is_asking,
             exited,
             is_frozen: AtomicBool::new(false),
         };
@@ -120,11 +120,11 @@ impl Environment {
     }
 
     async fn wait_for_init(&self) -> Result<(), InvocationError> {
-        let (mut polls, mut exited) = (self.polls.clone(), self.exited.clone());
+        let (mut is_asking, mut exited) = (self.is_asking.clone(), self.exited.clone());
         let mut messages = self.messages.lock().await;
         let init = |detail: String| Err(InvocationError::Init { detail });
         tokio::select! {
-            _ = polls.wait_for(|polls| *polls > 0) => Ok(()),
+            _ = is_asking.wait_for(|is_asking| *is_asking) => Ok(()),
             Some(RuntimeMessage::InitError(body)) = messages.recv() => init(String::from_utf8_lossy(&body).into_owned()),
             _ = exited.wait_for(|exited| *exited) => init("the process ended; its last log lines say why".to_owned()),
             () = tokio::time::sleep(INIT_TIMEOUT) => init(format!("it took more than {INIT_TIMEOUT:?}")),
@@ -171,15 +171,14 @@ impl Environment {
     }
 
     /// Hands the event to the process, thawed where it is frozen, and waits for
-    /// its answer and until it asks for the next invocation. Whoever has no
-    /// other for it has to freeze it then.
+    /// its answer. The process may go on until it asks for the next invocation:
+    /// see [`Self::wait_until_asking`].
     pub async fn invoke(
         &self,
         request_id: &str,
         payload: Bytes,
         timeout_ms: u64,
     ) -> Result<Bytes, InvocationError> {
-        let polls_before = *self.polls.borrow();
         let mut exited = self.exited.clone();
         let deadline_ms = now_ms().saturating_add_unsigned(timeout_ms);
         self.thaw();
@@ -187,22 +186,31 @@ impl Environment {
         if self.invocations.send(invocation).await.is_err() {
             return Err(InvocationError::Crashed);
         }
-        let result = tokio::select! {
+        tokio::select! {
             result = self.answer(request_id) => result,
             _ = exited.wait_for(|exited| *exited) => Err(InvocationError::Crashed),
             () = tokio::time::sleep(Duration::from_millis(timeout_ms)) => {
                 self.kill();
                 Err(InvocationError::TimedOut { timeout_ms })
             }
-        };
-        if result.as_ref().err().is_none_or(InvocationError::keeps_environment) {
-            let mut polls = self.polls.clone();
+        }
+    }
+
+    /// Waits until the process asks for the next invocation, for at most
+    /// `limit_ms`: Lambda's time-out, too, includes what follows the answer.
+    /// Whoever has no other invocation for it has to freeze it then.
+    pub async fn wait_until_asking(&self, limit_ms: u64) {
+        let (mut is_asking, mut exited) = (self.is_asking.clone(), self.exited.clone());
+        let asks = async {
             tokio::select! {
-                _ = polls.wait_for(|polls| *polls > polls_before) => {}
+                _ = is_asking.wait_for(|is_asking| *is_asking) => {}
                 _ = exited.wait_for(|exited| *exited) => {}
             }
+        };
+        if tokio::time::timeout(Duration::from_millis(limit_ms), asks).await.is_err() {
+            self.kill();
+            let _ = self.exited.clone().wait_for(|exited| *exited).await;
         }
-        result
     }
 
     async fn answer(&self, request_id: &str) -> Result<Bytes, InvocationError> {

@@ -77,6 +77,8 @@ struct State {
     all: Vec<Arc<Environment>>,
     /// Environments that have an invocation or are being started for one.
     busy: usize,
+    /// Busy ones whose invocation is answered: they ask for the next in a moment.
+    answered: usize,
     /// Invocations that no environment is there for, the oldest first.
     waiting: VecDeque<Job>,
 }
@@ -86,8 +88,11 @@ struct Job {
     spec: Arc<FunctionSpec>,
     request_id: String,
     payload: Bytes,
-    answer: oneshot::Sender<Result<Bytes, InvocationError>>,
+    answer: Answer,
 }
+
+/// Where an answer goes.
+type Answer = oneshot::Sender<Result<Bytes, InvocationError>>;
 
 impl Function {
     /// A function without any environment yet.
@@ -179,7 +184,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives an invocation to an environment, or has it wait for one.
+    /// Gives an invocation to an environment, or has it wait for one. It waits
+    /// also for an environment that is answered, as a caller expects who calls
+    /// again after an answer.
     ///
     /// A task of its own answers it, so that an environment comes back also
     /// where the caller has gone.
@@ -189,8 +196,12 @@ impl Shared {
             state.waiting.push_back(job);
             return;
         }
-        state.busy += 1;
         let environment = state.take_idle(&job.spec);
+        if environment.is_none() && state.waiting.len() < state.answered {
+            state.waiting.push_back(job);
+            return;
+        }
+        state.busy += 1;
         drop(state);
         tokio::spawn(async move { self.work(environment, job).await });
     }
@@ -199,41 +210,52 @@ impl Shared {
     /// none does.
     async fn work(&self, mut environment: Option<Arc<Environment>>, mut job: Job) {
         loop {
-            let (result, kept) = self.run(environment, &job).await;
-            let next = self.next(kept);
-            // The caller may have gone.
-            let _ = job.answer.send(result);
-            let Some(next) = next else { return };
+            let kept = self.run(environment, job).await;
+            let Some(next) = self.next(kept) else { return };
             (environment, job) = next;
         }
     }
 
-    /// Invokes an environment, a new one where none is given, and returns also
-    /// the environment, if it can be used again.
-    async fn run(
-        &self,
-        environment: Option<Arc<Environment>>,
-        job: &Job,
-    ) -> (Result<Bytes, InvocationError>, Option<Arc<Environment>>) {
+    /// Invokes an environment, a new one where none is given, passes its answer
+    /// on, and returns it once it asks for more, if it can be used again.
+    ///
+    /// Lambda, too, does not keep an answer back until the runtime asks for the
+    /// next event. Source: Lambda Developer Guide, "Using the Lambda runtime API".
+    async fn run(&self, environment: Option<Arc<Environment>>, job: Job) -> Option<Arc<Environment>> {
+        let Job { spec, request_id, payload, answer } = job;
         let environment = match environment {
-            Some(environment) => environment,
-            None => match self.start(&job.spec).await {
-                Ok(environment) => environment,
-                Err(error) => return (Err(error), None),
-            },
+            Some(environment) => Ok(environment),
+            None => self.start(&spec).await,
+        };
+        let environment = match environment {
+            Ok(environment) => environment,
+            Err(error) => {
+                self.pass_on(answer, Err(error));
+                return None;
+            }
         };
         let started_us = monotonic_us();
-        let result = environment.invoke(&job.request_id, job.payload.clone(), job.spec.timeout_ms).await;
-        self.tell("Duration", (monotonic_us() - started_us).div_ceil(1_000));
+        let result = environment.invoke(&request_id, payload, spec.timeout_ms).await;
         self.tell("Invocations", 1);
         self.tell("Errors", u64::from(result.is_err()));
-        let is_kept =
-            result.as_ref().err().is_none_or(InvocationError::keeps_environment) && !environment.has_exited();
-        if !is_kept {
-            self.locked().forget(&environment);
-            return (result, None);
+        let is_kept = result.as_ref().err().is_none_or(InvocationError::keeps_environment);
+        self.pass_on(answer, result);
+        if is_kept {
+            let spent_ms = (monotonic_us() - started_us) / 1_000;
+            environment.wait_until_asking(spec.timeout_ms.saturating_sub(spent_ms)).await;
         }
-        (result, Some(environment))
+        self.tell("Duration", (monotonic_us() - started_us).div_ceil(1_000));
+        if is_kept && !environment.has_exited() {
+            return Some(environment);
+        }
+        self.locked().forget(&environment);
+        None
+    }
+
+    fn pass_on(&self, answer: Answer, result: Result<Bytes, InvocationError>) {
+        self.locked().answered += 1;
+        // The caller may have gone.
+        let _ = answer.send(result);
     }
 
     /// The invocation that has waited longest, with its environment. Where none
@@ -241,6 +263,7 @@ impl Shared {
     /// is no next invocation for it.
     fn next(&self, environment: Option<Arc<Environment>>) -> Option<(Option<Arc<Environment>>, Job)> {
         let mut state = self.locked();
+        state.answered -= 1;
         while let Some(job) = state.waiting.pop_front() {
             if job.answer.is_closed() {
                 continue; // The caller has gone, and nothing was begun.
@@ -263,8 +286,8 @@ impl Shared {
     }
 
     fn put_idle(&self, state: &mut State, environment: Arc<Environment>) {
-        environment.freeze();
         self.freezes.fetch_add(1, Ordering::Relaxed);
+        environment.freeze();
         state.idle.push(environment);
     }
 

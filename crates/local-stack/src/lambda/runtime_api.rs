@@ -52,23 +52,23 @@ pub enum RuntimeMessage {
 pub struct RuntimeApi {
     invocations: Mutex<mpsc::Receiver<Invocation>>,
     messages: mpsc::Sender<RuntimeMessage>,
-    polls: watch::Sender<u64>,
+    is_asking: watch::Sender<bool>,
     function_arn: HeaderValue,
 }
 
 impl RuntimeApi {
     /// The API of an environment of a function: where its invocations come from,
-    /// where its answers go, and what counts how often it has asked for one.
+    /// where its answers go, and whether it asks for one.
     pub fn new(
         function_name: &str,
         invocations: mpsc::Receiver<Invocation>,
         messages: mpsc::Sender<RuntimeMessage>,
-        polls: watch::Sender<u64>,
+        is_asking: watch::Sender<bool>,
     ) -> Self {
         let function_arn = arn("lambda", &format!("function:{function_name}"));
         let function_arn =
             HeaderValue::try_from(function_arn).expect("the name of a function is made of letters");
-        Self { invocations: Mutex::new(invocations), messages, polls, function_arn }
+        Self { invocations: Mutex::new(invocations), messages, is_asking, function_arn }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -90,10 +90,11 @@ impl RuntimeApi {
         // Locked before it is told, so that whoever hands over an invocation next
         // is sure to reach this request.
         let mut invocations = self.invocations.lock().await;
-        self.polls.send_modify(|polls| *polls += 1);
+        self.is_asking.send_replace(true);
         let Some(invocation) = invocations.recv().await else {
             return empty(StatusCode::GONE);
         };
+        self.is_asking.send_replace(false);
         let Ok(request_id) = HeaderValue::try_from(invocation.request_id) else {
             return empty(StatusCode::INTERNAL_SERVER_ERROR);
         };

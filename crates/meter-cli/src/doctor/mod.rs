@@ -92,17 +92,18 @@ fn to_json(check: &Check, finding: &Finding) -> Value {
 
 fn table(findings: &[(&Check, Finding)]) -> String {
     let width = findings.iter().map(|(check, _)| check.name.len()).max().unwrap_or_default();
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for (check, Finding { verdict, found, advice }) in findings {
-        text += &format!("{verdict:<7}  {:<width$}  {found}\n", check.name);
+        lines.push(format!("{verdict:<7}  {:<width$}  {found}", check.name));
+        let mut add = |text: String| lines.push(format!("{:<7}  {:<width$}  {text}", "", ""));
         if *verdict == Verdict::False {
-            text += &format!("{:<7}  {:<width$}  assumed: {}\n", "", "", check.assumption);
+            add(format!("assumed: {}", check.assumption));
         }
         if !advice.is_empty() {
-            text += &format!("{:<7}  {:<width$}  do: {advice}\n", "", "");
+            add(format!("do: {advice}"));
         }
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ const MAX_ROWS: usize = 10_000;
 const MAX_GROUPS: usize = 50;
 /// How long after its call an event may be logged, in milliseconds: an hour is
 /// compared this long after its end.
-const LOGGING_DELAY_MS: i64 = 15 * 60_000;
+pub const LOGGING_DELAY_MS: i64 = 15 * 60_000;
 /// How far the clock of the log may be behind that of the call, in milliseconds.
 const CLOCK_LAG_MS: i64 = 5 * 60_000;
 /// The fewest parts that a span is asked for in again: where all lines came at
@@ -63,6 +63,11 @@ impl CallLog {
     /// Routes whose calls are not counted.
     pub fn unbilled(&self) -> &UnbilledRoutes {
         &self.unbilled
+    }
+
+    /// The log groups that are asked.
+    pub fn log_groups(&self) -> &[String] {
+        &self.log_groups
     }
 
     /// Bytes that queries have scanned, which are what they cost.
