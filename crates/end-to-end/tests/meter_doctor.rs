@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent, MetricTransformation};
 use end_to_end::meter::{Local, meter, stdout};
+use jiff::Timestamp;
 use lambda_support::clock::now_ms;
 use local_stack::stack::LOG_GROUP;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
@@ -124,7 +125,10 @@ async fn lines_that_share_an_identity_have_no_epoch_or_cannot_be_read_are_found(
         )
     };
     let mut lines = vec![line("one="), line("two="), line("one=")];
-    lines.push(r#"{"id":"three=","key":"key-1","requestTime":"25/Nov/2026:12:00:00 +0000","status":"200","method":"GET","route":"/a"}"#.to_owned());
+    let request_time = Timestamp::from_millisecond(epoch).unwrap().strftime("%d/%b/%Y:%H:%M:%S +0000");
+    lines.push(format!(
+        r#"{{"id":"three=","key":"key-1","requestTime":"{request_time}","status":"200","method":"GET","route":"/a"}}"#
+    ));
     lines.push(r#"{"id":"four=","agent":"a "quoted" one","status":"200"}"#.to_owned());
     put_lines(&local, &lines).await;
     let wanted = ["insights_rows_without_hour", "lines_readable", "unique_request_ids"];
