@@ -1,8 +1,14 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Options } from '../lib/options';
 
-/** The options of a deployment as the app will read them: those of the environment's file, and NAME=VALUE pairs. */
+const CDK_JSON = path.join(__dirname, '../cdk.json');
+
+/** The options of a deployment as the app will read them: NAME=VALUE pairs, the context of cdk.json, and the
+ * environment's file, the earlier before the later. */
 export function optionsOf(environment: string, pairs: string[]): Options {
-  const context = Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
-  return new Options(new App({ context }), environment);
+  const { context } = JSON.parse(fs.readFileSync(CDK_JSON, 'utf8')) as { context?: Record<string, unknown> };
+  const given = pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
+  return new Options(new App({ context: { ...context, ...Object.fromEntries(given) } }), environment);
 }

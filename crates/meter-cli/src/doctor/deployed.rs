@@ -50,12 +50,12 @@ async fn subscription_filters(subject: &Subject) -> anyhow::Result<Finding> {
         match patterns.as_slice() {
             [] => wrong.push(format!("{log_group} has no subscription filter to {}", subject.target.stream)),
             [SUBSCRIPTION_FILTER_PATTERN] => {}
-            [pattern] => wrong.push(format!("{log_group} has the subscription filter {pattern:?}")),
+            [pattern] => wrong.push(format!("{log_group} has the subscription filter `{pattern}`")),
             patterns => wrong.push(format!("{log_group} is delivered {} times", patterns.len())),
         }
     }
     let groups = subject.log.log_groups().len();
-    Ok(finding(&wrong, format!("{groups} log group(s) with {SUBSCRIPTION_FILTER_PATTERN:?}")))
+    Ok(finding(&wrong, format!("{groups} log group(s) with `{SUBSCRIPTION_FILTER_PATTERN}`")))
 }
 
 async fn metric_filters(subject: &Subject) -> anyhow::Result<Finding> {
@@ -75,7 +75,8 @@ async fn metric_filters(subject: &Subject) -> anyhow::Result<Finding> {
                 }
             }
             if patterns != [wanted] {
-                wrong.push(format!("{metric} is counted from {log_group} by {patterns:?}, not {wanted:?}"));
+                let patterns = patterns.join("` and `");
+                wrong.push(format!("{metric} is counted from {log_group} by `{patterns}`, not `{wanted}`"));
             }
         }
     }

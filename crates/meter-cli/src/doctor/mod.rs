@@ -65,14 +65,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.json {
         println!("{}", findings.iter().map(|(check, finding)| to_json(check, finding)).collect::<Value>());
     } else {
-        print!("{}", table(&findings));
+        print!("{}\n{}", table(&findings), summary(&findings));
     }
-    let count = |verdict| findings.iter().filter(|(_, finding)| finding.verdict == verdict).count();
-    let is_false = count(Verdict::False);
+    let is_false = findings.iter().filter(|(_, finding)| finding.verdict == Verdict::False).count();
     anyhow::ensure!(is_false == 0, "{is_false} of {} assumptions are false", findings.len());
-    if count(Verdict::Unknown) > 0 && !arguments.json {
-        println!("\nWhat is unknown could not be seen; that is no failure.");
-    }
     Ok(())
 }
 
@@ -92,7 +88,7 @@ fn to_json(check: &Check, finding: &Finding) -> Value {
 
 fn table(findings: &[(&Check, Finding)]) -> String {
     let width = findings.iter().map(|(check, _)| check.name.len()).max().unwrap_or_default();
-    let mut lines = Vec::new();
+    let mut lines = vec![format!("{:<7}  {:<width$}  found", "verdict", "check")];
     for (check, Finding { verdict, found, advice }) in findings {
         lines.push(format!("{verdict:<7}  {:<width$}  {found}", check.name));
         let mut add = |text: String| lines.push(format!("{:<7}  {:<width$}  {text}", "", ""));
@@ -104,6 +100,17 @@ fn table(findings: &[(&Check, Finding)]) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+fn summary(findings: &[(&Check, Finding)]) -> String {
+    let count = |verdict| findings.iter().filter(|(_, finding)| finding.verdict == verdict).count();
+    let counts = [Verdict::Ok, Verdict::False, Verdict::Unknown, Verdict::Skipped]
+        .map(|verdict| format!("{} {verdict}", count(verdict)));
+    let hint = match count(Verdict::Unknown) {
+        0 => "",
+        _ => " What is unknown could not be seen, which is no failure.",
+    };
+    format!("{}.{hint}\n", counts.join(", "))
 }
 
 #[cfg(test)]

@@ -99,10 +99,10 @@ fn judged(pattern: &str, matched: &[i64], wanted: fn(&Sample) -> bool) -> Findin
         })
         .collect();
     if wrong.is_empty() {
-        return Finding::ok(format!("{pattern:?} is right about {} sample lines", SAMPLES.len()));
+        return Finding::ok(format!("`{pattern}` is right about {} sample lines", SAMPLES.len()));
     }
     Finding::is_false(
-        format!("{pattern:?} {}", wrong.join("; it ")),
+        format!("`{pattern}` {}", wrong.join("; it ")),
         "compare usage with `meter reconcile` and report this: the pattern has to be written in another way",
     )
 }

@@ -85,8 +85,15 @@ fn names_are_stable_words_and_each_is_there_once() {
 fn a_false_assumption_is_told_with_what_was_assumed_and_what_to_do() {
     let check = checks().next().unwrap();
     let text = table(&[(check, Finding::is_false("it is not", "mend it"))]);
-    assert!(text.starts_with("false    subscription_pattern  it is not\n"), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[..2],
+        ["verdict  check                 found", "false    subscription_pattern  it is not"]
+    );
     assert!(text.contains(check.assumption) && text.contains("do: mend it"), "{text}");
+    let findings = [(check, Finding::ok("it is")), (check, Finding::unknown("no calls", "make some"))];
+    let hint = "What is unknown could not be seen, which is no failure.";
+    assert_eq!(summary(&findings), format!("1 ok, 0 false, 1 unknown, 0 skipped. {hint}\n"));
     let json = to_json(check, &Finding::ok("it is"));
     assert_eq!((&json["check"], &json["verdict"]), (&"subscription_pattern".into(), &"ok".into()));
 }
