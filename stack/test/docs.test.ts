@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { blocksOf, commandsOf, documents } from './doc-blocks';
+import { Names, namesOf } from '../lib/names';
+import { Block, blocksOf, commandsOf, documents, ROOT } from './doc-blocks';
 import { LocalMeter } from './local-meter';
 import { Programs } from './programs';
 import { README, withPropsTable } from './props-table';
@@ -35,6 +36,28 @@ const NOT_RUN: Record<string, string> = {
   'target/debug/loadtest trade-off': 'it takes minutes',
   'target/release/loadtest find-rate': 'it needs the optimised program, and takes minutes',
 };
+
+/** The tables that a command of `meter` works on. */
+const TABLES: Record<string, (names: Names) => string[]> = {
+  keys: ({ keysTable, invalidationsTable }) => [keysTable, invalidationsTable],
+  reconcile: ({ usageTable, claimsTable }) => [usageTable, claimsTable],
+  usage: ({ usageTable }) => [usageTable],
+};
+
+/** Commands for an environment on AWS, in documents whose programs make it. */
+const ON_AWS = documents()
+  .filter((document) => PROGRAMS.some((program) => program.document === document))
+  .flatMap((document) => blocksOf(document, 'sh'))
+  .flatMap((block) => commandsOf(block).map((command) => ({ block, command, words: /^meter (\w+).* --aws (\w+)/.exec(command) })))
+  .flatMap(({ block, command, words }) => (words ? [[command, block, namesOf(words[2]!), TABLES[words[1]!]!] as const] : []));
+
+/** The environments that a document makes by its programs, or else names in its scripts and parameters. */
+function environmentsOf(document: string): string[] {
+  const text = fs.readFileSync(path.join(ROOT, document), 'utf8');
+  const named = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, name]) => name!);
+  const made = named(/\benvironment: '(\w+)'/g);
+  return made.length > 0 ? made : named(/(?:scripts\/[\w-]+\.sh |\/usage-meter\/)([a-z]\w*)/g);
+}
 
 const reasonOf = (command: string) => Object.keys(NOT_RUN).find((beginning) => command.startsWith(beginning));
 
@@ -70,6 +93,28 @@ describe('the programs of documents', () => {
       expect(types).not.toContain('AWS::ApiGateway::Account');
     }
   });
+
+  /** The tables that are there once the programs before a block are deployed. */
+  function tablesBefore({ document, line }: Block): string[] {
+    const before = PROGRAMS.filter((program) => program.document === document && program.line < line);
+    const resources = before.flatMap((program) => programs.synthesise(program).templates).flatMap(({ Resources }) => Object.values<any>(Resources));
+    return resources.filter(({ Type }) => Type === 'AWS::DynamoDB::Table').map(({ Properties }) => Properties.TableName);
+  }
+
+  test.each(ON_AWS)('make the tables of `%s` before it', (_, block, names, tablesOf) => {
+    expect(tablesBefore(block)).toEqual(expect.arrayContaining(tablesOf(names)));
+  });
+
+  test('make tables for some commands', () => {
+    expect(ON_AWS.length).toBeGreaterThan(2);
+  });
+});
+
+test.each(documents())('%s takes no other environment for `--aws` than its own', (document) => {
+  // Placeholders are in capitals or variables.
+  const named = fs.readFileSync(path.join(ROOT, document), 'utf8').matchAll(/--aws ([a-z][\w-]*)/g);
+  const environments = environmentsOf(document);
+  for (const [, environment] of named) expect(environments).toContain(environment);
 });
 
 test('the table of props says what the constructs say; `npx tsx test/props-table.ts` writes it', () => {

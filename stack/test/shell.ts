@@ -22,7 +22,7 @@ export class Shell {
     for (const name of fs.readdirSync(path.join(ROOT, 'scripts'))) {
       script(path.join(local.folder, 'scripts', name), `exec "${path.join(ROOT, 'scripts', name)}" "$@"`);
     }
-    // A document names an environment on AWS; here the same command is for the local stack.
+    // A document names an environment on AWS; here the same command is for the local stack. docs.test.ts compares the names.
     const meter = path.join(ROOT, 'target/debug/meter');
     script(
       path.join(local.folder, 'programs/meter'),
