@@ -9,6 +9,8 @@
 #   --set NAME=VALUE       another option of docs/OPERATION.md ("Options of a deployment"); may be repeated
 #   --diff                 show what would change, and change nothing
 #   --binaries FOLDER      deploy these, as scripts/build-lambdas.sh lays them out, instead of building
+#   --api-url URL          have the verification call this: a GET that is answered with 2xx where the key is valid, and
+#                          is billed; the example, or what the canary calls, where it is not given
 #   --omit PATHS           leave parts of the stack out, for an endpoint (AWS_ENDPOINT_URL) that has no such
 #   --wait-at-most S       have the verification wait no longer for anything; 600 seconds where it is not given
 #   --no-verify            leave scripts/verify-deployment.sh to be run later, and the tag to be made then
@@ -21,14 +23,14 @@ set -euo pipefail
 called_from=$PWD
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '4,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '4,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 fail() { echo "deploy: $*" >&2; exit 1; }
 [ $# -ge 1 ] || usage
 environment=$1
 shift
 region=${AWS_REGION:-${AWS_DEFAULT_REGION:-}}
 if [ $# -ge 1 ] && [ "${1#-}" = "$1" ]; then region=$1; shift; fi
-action=deploy binaries= omit= verify=yes choices=() patience=()
+action=deploy binaries= omit= verify=yes choices=() verification=()
 while [ $# -gt 0 ]; do
     case $1 in
         --diff) action=diff ;;
@@ -37,7 +39,8 @@ while [ $# -gt 0 ]; do
         --alarm-topic | --alarm-email) [ $# -ge 2 ] || usage; choices+=("${1#--}=$2"); shift ;;
         --all-at-once) choices+=("all-at-once=yes") ;;
         --set) [[ $# -ge 2 && $2 == ?*=* ]] || usage; choices+=("$2"); shift ;;
-        --wait-at-most) [ $# -ge 2 ] || usage; patience=("$1" "$2"); shift ;;
+        --wait-at-most) [ $# -ge 2 ] || usage; verification+=("$1" "$2"); shift ;;
+        --api-url) [[ $# -ge 2 && $2 =~ ^https?:// ]] || usage; verification+=("$1" "$2"); shift ;;
         --no-verify) verify= ;;
         *) usage ;;
     esac
@@ -110,7 +113,7 @@ if [ -z "$verify" ]; then
     (cd stack && npx tsx verify/audience.ts "$environment")
     [ -z "$time" ] || echo "not verified; when scripts/verify-deployment.sh has found nothing wrong, run: git tag deployed/$environment/$time attempted/$environment/$time"
 else
-    scripts/verify-deployment.sh "$environment" "$region" "${patience[@]}" ||
+    scripts/verify-deployment.sh "$environment" "$region" "${verification[@]}" ||
         fail "deployed, but not as it should be, and so not tagged: see above, deploy a fix, or go back with scripts/rollback.sh $environment"
 fi
 if [ -z "$time" ]; then

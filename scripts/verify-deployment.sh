@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Verifies a deployed meter: each resource, permission and subscription, that
-# the alarms are quiet, and that a call is admitted, counted and its key stopped.
+# the alarms are quiet, and that a call is admitted, counted and its key stopped:
+# of the example, or else of what the canary calls. Without either, no call is made.
 #
 #   scripts/verify-deployment.sh ENVIRONMENT [REGION] [--api-url URL] [--wait-at-most S] [--without-counting]
 #   scripts/verify-deployment.sh local [--data FOLDER] [--wait-at-most S]
 #
-#   --api-url URL        call the API here, not where the stack says it is
+#   --api-url URL        call this instead: a GET that is answered with 2xx where the key is valid, and is billed
 #   --wait-at-most S     wait no longer than S seconds for alarms, count and metrics; 600, and 60 for local
 #   --without-counting   the endpoint (AWS_ENDPOINT_URL) writes no access log and has no metrics, so wait for neither
 #   --data FOLDER        the data folder of a running `meter local`; $METER_DATA or meter-data where it is not named
@@ -15,7 +16,7 @@
 set -euo pipefail
 export CALLED_FROM=$PWD
 cd "$(dirname "$0")/.."
-[ $# -ge 1 ] || { sed -n '5,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '6,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 environment=$1
 shift
 if [ $# -ge 1 ] && [ "${1#-}" = "$1" ]; then

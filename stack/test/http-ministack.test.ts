@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { ApiGatewayV2Client, UpdateAuthorizerCommand, UpdateRouteCommand, UpdateStageCommand } from '@aws-sdk/client-apigatewayv2';
+import { DeleteStreamCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { routeId } from '../verify/checks/http-gateway';
 import { CLIENT, Deployment, readDeployment, Resource } from '../verify/deployment';
@@ -14,10 +15,13 @@ import { Ministack } from './ministack/server';
 const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
 const ENVIRONMENT = 'dev';
-const OPTIONS = [ENVIRONMENT, 'us-east-1', '--binaries', BINARIES, '--omit', Object.keys(LEFT_OUT).join(','), '--no-verify'];
+const optionsWithout = (paths: string[]) => ['us-east-1', '--binaries', BINARIES, '--omit', paths.join(',')];
+const OPTIONS = optionsWithout(Object.keys(LEFT_OUT));
+const UNVERIFIED = [ENVIRONMENT, ...OPTIONS, '--no-verify'];
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-http-'));
 let ministack: Ministack;
+let project: Project;
 let deployment: Deployment;
 let url: string;
 
@@ -33,12 +37,13 @@ function call(route: string, secret?: string): Promise<Response> {
 beforeAll(async () => {
   ministack = await Ministack.start(folder);
   ministack.becomeAws();
-  const project = new Project(path.join(folder, 'project'));
+  project = new Project(path.join(folder, 'project'));
   project.edit('stack/cdk.json', '"context": {', '"context": { "example": "http",');
-  const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec((await project.run('deploy.sh', OPTIONS)).output)![1]!.split(' ');
+  project.commit('an HTTP API as the example');
+  const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec((await project.run('deploy.sh', UNVERIFIED)).output)![1]!.split(' ');
   execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
   // No role is set by which API Gateway writes logs, and none is asked for: HTTP APIs do without.
-  const { status, output } = await project.run('deploy.sh', OPTIONS);
+  const { status, output } = await project.run('deploy.sh', UNVERIFIED);
   expect(status, output).toBe(0);
   deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
   url = ministack.httpApiUrl(resourcesOf('Api')[0]!.physicalId!, ENVIRONMENT);
@@ -81,6 +86,19 @@ describe('the verification', () => {
     expect(await problems()).toEqual([]);
   });
 
+  test('is a script that calls the API by any URL of it, after a deployment as well', async () => {
+    const words = ['--api-url', `${url}/status/200`, '--wait-at-most', '1'];
+    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', ...words, '--without-counting']);
+    expect(output).toContain('a call over its limit was denied\n');
+    expect(status, output).toBe(0);
+    const deployed = await project.run('deploy.sh', [ENVIRONMENT, ...OPTIONS, ...words]);
+    expect(deployed.output).toContain(`A call to ${url}/status/200:`);
+    expect(deployed.output).toContain('its call was admitted');
+    // The emulator writes no access log.
+    expect(deployed.output).toContain('FAIL  the call was not counted within 1 s');
+    expect(deployed.status).toBe(1);
+  });
+
   const CHANGES: [string, () => Promise<unknown>, RegExp][] = [
     ['an authorizer that keeps answers', () => {
       const { physicalId, properties } = resourcesOf('Authorizer')[0]!;
@@ -104,5 +122,32 @@ describe('the verification', () => {
     await change();
     const news = (await problems()).filter((problem) => !before.includes(problem));
     expect(news).toEqual([expect.stringMatching(said)]);
+  });
+});
+
+describe('a deployment without an example', () => {
+  // It has no canary either, of which there could be an alarm.
+  const options = optionsWithout(Object.keys(LEFT_OUT).filter((path) => path !== 'Alarms/canary-missed'));
+  const deploy = (...words: string[]) => project.run('deploy.sh', ['demo', ...options, '--set', 'example=none', ...words]);
+  const tags = () => project.git('tag', '--list', 'deployed/demo/*');
+
+  test('is verified and tagged, and makes no call', async () => {
+    const first = await deploy('--no-verify');
+    expect(first.status, first.output).toBe(0);
+    await setUnset(await readDeployment('UsageMeter-demo'));
+    const { status, output } = await deploy('--wait-at-most', '1');
+    expect(status, output).toBe(0);
+    expect(output).toMatch(/(\d+) of \1 are as they should be/);
+    expect(output).toContain('No call was made: the stack has no example, and no canary-url.');
+    expect(tags()).toMatch(/^deployed\/demo\/\d{8}T\d{6}Z\n$/);
+  });
+
+  test('is not tagged where a resource is not as it should be', async () => {
+    const before = tags();
+    await new KinesisClient(CLIENT).send(new DeleteStreamCommand({ StreamName: 'usage-demo' }));
+    const { status, output } = await deploy('--wait-at-most', '1');
+    expect(output).toMatch(/FAIL {2}Kinesis::Stream Pipeline\/Stream/);
+    expect(status).toBe(1);
+    expect(tags()).toBe(before);
   });
 });

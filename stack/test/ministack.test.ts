@@ -219,7 +219,7 @@ describe('verification', () => {
   });
 
   test('is a script that says so, and makes a call', async () => {
-    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
+    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', `${apiUrl}/status/200`, '--without-counting', '--wait-at-most', '1']);
     expect(status, output).toBe(0);
     expect(output).toContain('the key was deleted, and its calls are denied');
   });
@@ -254,7 +254,7 @@ describe('verification', () => {
   });
 
   test('is a script that fails then', async () => {
-    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', apiUrl, '--without-counting', '--wait-at-most', '1']);
+    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', `${apiUrl}/status/200`, '--without-counting', '--wait-at-most', '1']);
     expect(status).toBe(1);
     expect(output).toContain('FAIL  Logs::SubscriptionFilter Pipeline/Subscription');
     expect(output).toContain('is named above');

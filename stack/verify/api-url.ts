@@ -1,11 +1,14 @@
-import { apiUrl, readDeployment } from './deployment';
+import { exampleUrl } from './called-api';
+import { readDeployment } from './deployment';
 
-/** Prints where the API of a deployed stack is: `tsx verify/api-url.ts STACK`. */
-async function main(): Promise<void> {
-  console.log(apiUrl(await readDeployment(process.argv[2]!)));
+/** Prints where the example of a deployed stack is: `tsx verify/api-url.ts STACK`. */
+async function main(stack: string): Promise<void> {
+  const url = exampleUrl(await readDeployment(stack));
+  if (url === undefined) throw new Error(`The stack ${stack} tells no URL of an API.`);
+  console.log(url);
 }
 
-main().catch((error: Error) => {
+main(process.argv[2]!).catch((error: Error) => {
   console.error(error.message);
   process.exitCode = 1;
 });

@@ -68,12 +68,3 @@ function resourcesOf(name: string, template: Template, ids: Map<string, string>,
       properties: resolver.resolve(Properties ?? {}) as Record<string, unknown>,
     }));
 }
-
-/** Where the example API of a stack is. */
-export function apiUrl({ name, outputs }: Deployment): string {
-  const url = Object.entries(outputs).find(([output]) => output.startsWith('ExampleUrl'))?.[1];
-  if (url === undefined) {
-    throw new Error(`The stack ${name} tells no URL of an API.`);
-  }
-  return url;
-}

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { templateOf } from '../lib/offline';
+import { CalledApi, STATUS_PATH } from './called-api';
 import { Deployment, Resource } from './deployment';
 import { Template } from './resolver';
 
@@ -21,8 +22,9 @@ const ON_ONE_MACHINE: Record<string, { name: string; settings: string[] }> = {
 /** What a stack on one machine does without: a comparison that fails is in its `functions.log`. */
 const DONE_WITHOUT = ['Reconciliation/Failed'];
 
-/** Reads where a stack on this machine is, has the clients speak to it, and says what it has to have. */
-export function localDeployment(dataFolder: string): { deployment: Deployment; gateway: string } {
+/** Reads where a stack on this machine is, has the clients speak to it, and says what it has to have and which API it
+ * has. */
+export function localDeployment(dataFolder: string): { deployment: Deployment; api: () => Promise<CalledApi> } {
   const file = path.join(dataFolder, 'endpoints.json');
   if (!fs.existsSync(file)) {
     throw new Error(`No local stack was started in ${dataFolder}; run meter local --data ${dataFolder}.`);
@@ -41,7 +43,15 @@ export function localDeployment(dataFolder: string): { deployment: Deployment; g
     resources,
     outputs: {},
   };
-  return { deployment, gateway: endpoints.gateway };
+  return { deployment, api: () => localApi(endpoints.gateway) };
+}
+
+/** The API of a stack on this machine. Its answers tell its kind, as on AWS: an HTTP API names a request in
+ * `apigw-requestid`. The backend of one tells no limits here. */
+async function localApi(gateway: string): Promise<CalledApi> {
+  const url = `${gateway}${STATUS_PATH}`;
+  const isHttp = (await fetch(url)).headers.has('apigw-requestid');
+  return { url, tellsLimit: isHttp ? 'never' : 'always' };
 }
 
 function onThisMachine(
