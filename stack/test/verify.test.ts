@@ -1,9 +1,11 @@
 import { CloudWatchClient, MetricAlarm } from '@aws-sdk/client-cloudwatch';
+import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { LIMITS } from '../lib/limits';
 import { alarm } from '../verify/checks/watching';
 import { metricsArrived } from '../verify/metrics-arrived';
 import { Resolver } from '../verify/resolver';
+import { line, verify } from '../verify/verify';
 import { limitedTo, ON_AWS, quietly, waitFor, Waits } from '../verify/waits';
 
 /** Looks again at once, and says each time that it waits. */
@@ -90,6 +92,33 @@ describe('an alarm', () => {
 
   test('that tells somebody else than it was deployed to tell is wrong', async () => {
     expect(await found({ StateValue: 'OK', AlarmActions: [] }, minutely)).toEqual(['whom it tells is [], and should be ["arn:aws:sns:r:1:a"]']);
+  });
+});
+
+describe('the expiry of a table', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  const said = async (TimeToLiveStatus: string, AttributeName?: string) => {
+    vi.spyOn(DynamoDBClient.prototype, 'send').mockImplementation(async (command) =>
+      command instanceof DescribeTableCommand ? { Table: { TableStatus: 'ACTIVE' } } : { TimeToLiveDescription: { TimeToLiveStatus, AttributeName } });
+    const properties = { TimeToLiveSpecification: { AttributeName: 'expires', Enabled: true } };
+    const resource = { logicalId: 'a', type: 'AWS::DynamoDB::Table', path: 'Usage', physicalId: 'usage-test', properties };
+    const account = { accountId: '1', region: 'r', partition: 'aws' };
+    return line((await verify({ name: 'test', account, resources: [resource], outputs: {} }, limitedTo(0, SHORT)))[0]!);
+  };
+  const wrong = (is: string) => `  FAIL  DynamoDB::Table Usage (usage-test)\n        the attribute by which it expires is ${is}, and should be "expires"`;
+
+  test('may still be on its way, which is said', async () => {
+    expect(await said('ENABLED', 'expires')).toBe('  ok    DynamoDB::Table Usage');
+    expect(await said('ENABLING', 'expires')).toBe(
+      '  ok    DynamoDB::Table Usage\n        its expiry by expires is being enabled, which may take an hour');
+  });
+
+  test('is wrong by another attribute, or none', async () => {
+    expect(await said('ENABLING', 'created')).toBe(wrong('"created"'));
+    expect(await said('ENABLED', 'created')).toBe(wrong('"created"'));
+    expect(await said('DISABLING', 'expires')).toBe(wrong('not set'));
+    expect(await said('DISABLED')).toBe(wrong('not set'));
   });
 });
 

@@ -7,6 +7,8 @@ import { ON_AWS, Waits } from './waits';
 export interface Finding {
   readonly resource: Resource;
   readonly problems: Problems;
+  /** What is right and not finished yet. */
+  readonly notes: string[];
 }
 
 /** Errors of AWS that mean: it is not there. */
@@ -15,11 +17,14 @@ const MISSING = /NotFound|NoSuch|NonExistent|DoesNotExist|doesn't exist|does not
 /** Checks every resource of a deployment. */
 export async function verify(deployment: Deployment, waits = ON_AWS): Promise<Finding[]> {
   return Promise.all(
-    deployment.resources.map(async (resource) => ({ resource, problems: await problemsOf(resource, waits) })),
+    deployment.resources.map(async (resource) => {
+      const notes: string[] = [];
+      return { resource, problems: await problemsOf(resource, waits, notes), notes };
+    }),
   );
 }
 
-async function problemsOf(resource: Resource, waits: Waits): Promise<Problems> {
+async function problemsOf(resource: Resource, waits: Waits, notes: string[]): Promise<Problems> {
   const check = CHECKS[resource.type];
   if (check === undefined) {
     return [`nothing checks a ${resource.type} yet`];
@@ -28,17 +33,17 @@ async function problemsOf(resource: Resource, waits: Waits): Promise<Problems> {
     return ['the stack was deployed without it'];
   }
   try {
-    return await check(resource, waits);
+    return await check(resource, waits, (what) => void notes.push(what));
   } catch (error) {
     const { name, message } = error as Error;
     return [MISSING.test(`${name} ${message}`) ? `it is missing (${name})` : `it cannot be checked: ${name}: ${message}`];
   }
 }
 
-/** The finding as one line. */
-export function line({ resource, problems }: Finding): string {
+/** The finding as one line, with one more for each problem and note. */
+export function line({ resource, problems, notes }: Finding): string {
   const { type, path, physicalId } = resource;
   const name = `${type.replace('AWS::', '')} ${path}`;
-  const said = problems.map((problem) => `\n        ${problem}`).join('');
-  return problems.length === 0 ? `  ok    ${name}` : `  FAIL  ${name} (${physicalId ?? 'no id'})${said}`;
+  const said = [...problems, ...notes].map((each) => `\n        ${each}`).join('');
+  return problems.length === 0 ? `  ok    ${name}${said}` : `  FAIL  ${name} (${physicalId ?? 'no id'})${said}`;
 }

@@ -10,7 +10,8 @@ import * as messages from './messages';
 import * as storage from './storage';
 import * as watching from './watching';
 
-export type Check = (resource: Resource, waits: Waits) => Promise<Problems>;
+/** Checks a resource, and notes what is right and not finished yet. */
+export type Check = (resource: Resource, waits: Waits, note: (what: string) => void) => Promise<Problems>;
 
 /** How each type of resource is checked. A type that is missing here is a problem of its own. */
 export const CHECKS: Record<string, Check> = {

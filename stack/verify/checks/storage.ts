@@ -17,6 +17,7 @@ import {
 import { CLIENT, Resource } from '../deployment';
 import { differs, Problems } from '../expect';
 import { policyDiffers } from '../policy';
+import { Waits } from '../waits';
 
 const dynamodb = new DynamoDBClient(CLIENT);
 const kinesis = new KinesisClient(CLIENT);
@@ -32,7 +33,7 @@ interface TableProperties {
 }
 
 /** A table: its keys and indexes, that it expires, is recoverable, protected and encrypted. */
-export async function table({ physicalId, properties }: Resource): Promise<Problems> {
+export async function table({ physicalId, properties }: Resource, _: Waits, note: (what: string) => void): Promise<Problems> {
   const wanted = properties as unknown as TableProperties;
   const name = { TableName: physicalId };
   const { Table: is } = await dynamodb.send(new DescribeTableCommand(name));
@@ -50,9 +51,7 @@ export async function table({ physicalId, properties }: Resource): Promise<Probl
     problems.push(...differs('its encryption', is?.SSEDescription?.Status, 'ENABLED'));
   }
   if (wanted.TimeToLiveSpecification !== undefined) {
-    const { TimeToLiveDescription: ttl } = await dynamodb.send(new DescribeTimeToLiveCommand(name));
-    const set = ttl?.TimeToLiveStatus === 'ENABLED' ? ttl.AttributeName : undefined;
-    problems.push(...differs('the attribute by which it expires', set, wanted.TimeToLiveSpecification.AttributeName));
+    problems.push(...(await expiry(physicalId!, wanted.TimeToLiveSpecification.AttributeName, note)));
   }
   if (wanted.PointInTimeRecoverySpecification?.PointInTimeRecoveryEnabled) {
     const backups = await dynamodb.send(new DescribeContinuousBackupsCommand(name));
@@ -60,6 +59,17 @@ export async function table({ physicalId, properties }: Resource): Promise<Probl
     problems.push(...differs('its point-in-time recovery', status, 'ENABLED'));
   }
   return problems;
+}
+
+/** By which attribute a table expires. It may take an hour until it does. Source: DynamoDB API Reference,
+ * `UpdateTimeToLive`. */
+async function expiry(TableName: string, attribute: string, note: (what: string) => void): Promise<Problems> {
+  const { TimeToLiveDescription: is } = await dynamodb.send(new DescribeTimeToLiveCommand({ TableName }));
+  const set = /^(ENABLED|ENABLING)$/.test(is?.TimeToLiveStatus ?? '') ? is?.AttributeName : undefined;
+  if (is?.TimeToLiveStatus === 'ENABLING' && set === attribute) {
+    note(`its expiry by ${attribute} is being enabled, which may take an hour`);
+  }
+  return differs('the attribute by which it expires', set, attribute);
 }
 
 /** A stream: that it takes records, encrypted, and keeps them long enough. The consumer raises its retention when it is
