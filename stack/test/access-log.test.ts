@@ -1,4 +1,4 @@
-import { Duration, Stack } from 'aws-cdk-lib';
+import { Duration, Environment, Stack } from 'aws-cdk-lib';
 import { CfnStage, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { describe, expect, test } from 'vitest';
@@ -7,9 +7,9 @@ import accessLog from '../lib/access-log.json';
 import { Reconciliation } from '../lib/constructs/reconciliation';
 import { UsageAlarms } from '../lib/constructs/usage-alarms';
 import { UsageDashboard } from '../lib/constructs/usage-dashboard';
-import { UsagePipelineProps } from '../lib/constructs/usage-pipeline';
+import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
 import { accessLogMetric } from '../lib/meter-metric';
-import { all, Parts } from './parts';
+import { all, Parts, settingsOf } from './parts';
 
 describe('the access-log format', () => {
   /** Variables that only one kind of API has. Source: API Gateway Developer Guide, "Variables for access logging for
@@ -133,6 +133,25 @@ describe('a pipeline refuses', () => {
     ['a wait of half a second', () => ({ batchWindow: Duration.millis(500) }), /wait for 0.5 s/],
   ])('%s', (_, props, said) => {
     expect(() => new Parts(props)).toThrow(said);
+  });
+});
+
+describe('two pipelines of an app', () => {
+  const another = (parts: Parts, environment: string, env?: Environment) =>
+    new UsagePipeline(new Stack(parts.app, 'Another', { env }), 'Pipeline', { settings: settingsOf(environment) });
+
+  test('may not have one environment, since their names would be the same', () => {
+    expect(() => another(new Parts(), 'parts')).toThrow(
+      /The pipelines Meter\/Pipeline and Another\/Pipeline are both of the environment parts.+set another environment in the settings of one/);
+    const env = { account: '123456789012', region: 'eu-west-1' };
+    expect(() => another(new Parts(undefined, env), 'parts', env)).toThrow(/both of the environment parts/);
+  });
+
+  test('may have two, or one in two regions or accounts', () => {
+    const env = { account: '123456789012', region: 'eu-west-1' };
+    another(new Parts(), 'others');
+    another(new Parts(undefined, env), 'parts', { ...env, region: 'eu-west-2' });
+    another(new Parts(undefined, env), 'parts', { ...env, account: '210987654321' });
   });
 });
 

@@ -63,6 +63,8 @@ const MAX_BATCH_WINDOW_S = 300;
 
 /** From the access logs to the ledger. */
 export class UsagePipeline extends Construct {
+  /** The environment, which names what is made here. */
+  readonly environment: string;
   /** The access logs that are metered. */
   readonly accessLogGroups: ILogGroup[];
   /** The calls that are not billed. */
@@ -81,6 +83,8 @@ export class UsagePipeline extends Construct {
     const { settings } = props;
     const names = namesOf(settings.environment);
     checkProps(props);
+    this.environment = settings.environment;
+    checkIsAlone(this);
     this.unbilledRoutes = props.unbilledRoutes ?? UNBILLED_ROUTES;
     this.accessLogGroups = props.accessLogGroups ?? [this.addLogGroup(settings)];
     this.stream = new Stream(this, 'Stream', {
@@ -233,6 +237,25 @@ function checkProps({ accessLogGroups, shardCount, batchWindow }: UsagePipelineP
   const seconds = batchWindow?.toSeconds({ integral: false }) ?? 0;
   if (!(Number.isInteger(seconds) && seconds <= MAX_BATCH_WINDOW_S)) {
     throw new Error(`A batch cannot wait for ${seconds} s: set batchWindow to whole seconds up to ${MAX_BATCH_WINDOW_S}.`);
+  }
+}
+
+/** Throws where another pipeline of the app is to make resources of the same names in the same account and region. */
+function checkIsAlone(pipeline: UsagePipeline): void {
+  const { account, region } = Stack.of(pipeline);
+  const other = pipeline.node.root.node.findAll().find(
+    (each): each is UsagePipeline =>
+      each instanceof UsagePipeline &&
+      each !== pipeline &&
+      each.environment === pipeline.environment &&
+      Stack.of(each).account === account &&
+      Stack.of(each).region === region,
+  );
+  if (other !== undefined) {
+    throw new Error(
+      `The pipelines ${other.node.path} and ${pipeline.node.path} are both of the environment ${pipeline.environment}, and their tables, stream ` +
+        'and functions would have the same names: set another environment in the settings of one, or name both log groups in accessLogGroups of one pipeline.',
+    );
   }
 }
 
