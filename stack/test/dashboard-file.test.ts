@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
+import { templateOf } from '../lib/offline';
 import { dashboardFile } from './dashboard-file';
 
 const FILE = path.join(__dirname, '../../crates/local-stack/src/dashboard/dashboard.json');
@@ -8,4 +9,13 @@ const FILE = path.join(__dirname, '../../crates/local-stack/src/dashboard/dashbo
 test('the program draws the dashboard that is deployed', () => {
   const said = 'write it again with scripts/generate-stack-files.sh';
   expect(fs.readFileSync(FILE, 'utf8') === dashboardFile(), said).toBe(true);
+});
+
+test.each([['arm64', 'gb_second'], ['x86_64', 'gb_second_x86_64']])('on %s a millisecond costs what the cost model says', (architecture, price) => {
+  const prices = fs.readFileSync(path.join(__dirname, '../../crates/cost-model/src/prices.rs'), 'utf8');
+  const perGbSecond = Number(new RegExp(`\\b${price}: ([\\d._]+),`).exec(prices)![1]!.replaceAll('_', ''));
+  const body = JSON.stringify(templateOf('test', { architecture }).findResources('AWS::CloudWatch::Dashboard'));
+  const perMillion = Number(/([\d.]+) \* \(counting \+ deciding\)/.exec(body)![1]);
+  // Functions have 256 MiB.
+  expect(perMillion).toBeCloseTo((perGbSecond / 4 / 1_000) * 1e6, 6);
 });

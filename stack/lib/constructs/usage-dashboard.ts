@@ -10,6 +10,7 @@ import {
   Metric,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
+import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { callsByStatus, MeteredStage } from '../metered-stage';
 import { namesOf } from '../names';
@@ -33,8 +34,8 @@ export interface UsageDashboardProps {
 }
 
 /** US dollars of a million units, list prices of us-east-1 (docs/CAPACITY_AND_COST.md): a write request unit of
- * DynamoDB, an invocation, a millisecond of a function with 256 MiB on arm64, a byte of log. */
-const USD_PER_MILLION = { write: 0.625, invocation: 0.2, millisecond: 0.0033333, byte: 0.0005 };
+ * DynamoDB, an invocation, a millisecond of a function with 256 MiB, a byte of log. */
+const USD_PER_MILLION = { write: 0.625, invocation: 0.2, millisecond: { arm64: 0.0033333, x86_64: 0.0041667 }, byte: 0.0005 };
 
 const WIDTH = 8;
 
@@ -120,7 +121,8 @@ function cost(props: UsageDashboardProps): IMetric[] {
     ...(admitting && { decided: admitting.metricInvocations(sum), deciding: admitting.metricDuration(sum) }),
     ...Object.fromEntries(logged),
   };
-  const { write, invocation, millisecond, byte } = USD_PER_MILLION;
+  const { write, invocation, byte } = USD_PER_MILLION;
+  const millisecond = USD_PER_MILLION.millisecond[props.settings.architecture === Architecture.ARM_64 ? 'arm64' : 'x86_64'];
   const [invoked, taken] = admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
   const parts: Record<string, [string, string[]]> = {
     'ledger and claims': [`${write} * (ledger + claims)`, ['ledger', 'claims']],
