@@ -23,6 +23,13 @@ describe('the example', () => {
     expect(all(templateOf('test', { 'account-role': 'yes' }), 'AWS::ApiGateway::Account').length).toBe(1);
   });
 
+  test('leaves the role that it has written where it is, when it is no longer asked to write it', () => {
+    const template = templateOf('test', { 'account-role': 'yes' });
+    const [account] = Object.values(template.findResources('AWS::ApiGateway::Account'));
+    const role = template.findResources('AWS::IAM::Role')[account!.Properties.CloudWatchRoleArn['Fn::GetAtt'][0]];
+    expect([account!.DeletionPolicy, role!.DeletionPolicy]).toEqual(['Retain', 'Retain']);
+  });
+
   test('is left out by an option, and then there is no API, no URL and no usage endpoint', () => {
     const template = templateOf('test', { example: 'none' });
     expect(apisOf(template)).toEqual([0, 0]);
