@@ -16,11 +16,6 @@ use crate::gateway::{API_ID, STAGE};
 use crate::lambda::{Function, FunctionSpec, Versions};
 use crate::metrics::MetricSink;
 
-/// How long the authorizer may take, in milliseconds; its own limit is shorter.
-const AUTHORIZER_TIMEOUT_MS: u64 = 5_000;
-/// How long the other functions may take, in milliseconds.
-const TIMEOUT_MS: u64 = 30_000;
-
 /// Calls of the canary that are awaited at the same time, one a minute.
 const CANARIES_AT_ONCE: usize = 3;
 
@@ -56,30 +51,29 @@ pub(super) fn functions(
     canary: Option<&CanarySettings>,
     metrics: &Arc<MetricSink>,
 ) -> Result<Functions, StartError> {
-    let function =
-        |name: &str, variables: &[(&str, &str)], further: &[(String, String)], timeout_ms, most, spreads| {
-            let common = [
-                ("AWS_ENDPOINT_URL", aws_endpoint_url),
-                ("AWS_REGION", LOCAL_REGION),
-                ("AWS_ACCESS_KEY_ID", "local"),
-                ("AWS_SECRET_ACCESS_KEY", "local"),
-                ("ENVIRONMENT_NAME", "local"),
-            ];
-            let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-            let environment =
-                common.iter().chain(variables).map(own).chain(further.iter().cloned()).collect();
-            Ok::<_, StartError>(FunctionSpec {
-                name: name.to_owned(),
-                version: "1".to_owned(),
-                binary: binary(&options.binaries, name)?,
-                environment,
-                memory_mib: memory_mib(name),
-                limits_memory: options.limits_memory,
-                timeout_ms,
-                max_environments: most,
-                spreads,
-            })
-        };
+    let function = |name: &str, variables: &[(&str, &str)], further: &[(String, String)], most, spreads| {
+        let limits = limits(name);
+        let common = [
+            ("AWS_ENDPOINT_URL", aws_endpoint_url),
+            ("AWS_REGION", LOCAL_REGION),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("ENVIRONMENT_NAME", "local"),
+        ];
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = common.iter().chain(variables).map(own).chain(further.iter().cloned()).collect();
+        Ok::<_, StartError>(FunctionSpec {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            binary: binary(&options.binaries, name)?,
+            environment,
+            memory_mib: limits.memory_mib,
+            limits_memory: options.limits_memory,
+            timeout_ms: limits.timeout_ms,
+            max_environments: most,
+            spreads,
+        })
+    };
     let start = |spec: Result<FunctionSpec, StartError>| {
         spec.map(|spec| Arc::new(Function::new(spec, metrics.clone())))
     };
@@ -98,7 +92,6 @@ pub(super) fn functions(
                     ("UNBILLED_ROUTES", UNBILLED_ROUTES),
                 ],
                 &options.consumer_environment,
-                options.function_timeout_ms,
                 options.max_environments,
                 false,
             )?,
@@ -117,20 +110,12 @@ pub(super) fn functions(
                 ("HTTP_API_SIMPLE_RESPONSES", &simple_responses),
             ],
             &options.authorizer_environment,
-            AUTHORIZER_TIMEOUT_MS,
             options.max_authorizers,
             options.spreads_authorizations,
         ))?,
         // One at a time, so that many messages share a flush.
-        fanout: start(function("invalidation-fanout", &[("STAGES", &stages)], &[], TIMEOUT_MS, 1, false))?,
-        usage_endpoint: start(function(
-            "usage-endpoint",
-            &[("USAGE_TABLE", USAGE_TABLE)],
-            &[],
-            TIMEOUT_MS,
-            2,
-            false,
-        ))?,
+        fanout: start(function("invalidation-fanout", &[("STAGES", &stages)], &[], 1, false))?,
+        usage_endpoint: start(function("usage-endpoint", &[("USAGE_TABLE", USAGE_TABLE)], &[], 2, false))?,
         reconciler: start(function(
             "usage-reconciler",
             &[
@@ -141,14 +126,13 @@ pub(super) fn functions(
                 ("SETTLE_MINUTES", LOCAL_SETTLE_MINUTES),
             ],
             &[],
-            TIMEOUT_MS,
             1,
             false,
         ))?,
         canary: canary
             .map(|settings| {
-                let timeout_ms = settings.timeout_ms;
-                start(function(canary::NAME, &[], &settings.environment, timeout_ms, CANARIES_AT_ONCE, false))
+                let spec = function(canary::NAME, &[], &settings.environment, CANARIES_AT_ONCE, false)?;
+                start(Ok(FunctionSpec { timeout_ms: settings.timeout_ms, ..spec }))
             })
             .transpose()?,
     })
@@ -183,20 +167,30 @@ fn binary(folder: &Path, name: &str) -> Result<PathBuf, StartError> {
     Err(StartError::NoBinary { binary: binary.display().to_string() })
 }
 
-/// Memory of each function, in MiB, by name.
-///
-/// As deployed: `memoryMiB` in `stack/lib/constructs`; a test compares both.
-pub const FUNCTION_MEMORY_MIB: [(&str, u64); 6] = [
-    ("usage-consumer", 256),
-    ("api-authorizer", 256),
-    ("invalidation-fanout", 128),
-    ("usage-endpoint", 128),
-    ("usage-reconciler", 512),
-    (canary::NAME, 128),
+/// What a function may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionLimits {
+    /// Memory, in MiB.
+    pub memory_mib: u64,
+    /// Time of an invocation, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// The limits of each function, by its name, as deployed: `memoryMiB` and
+/// `timeout` in `stack/lib/constructs`. A test compares both.
+pub const FUNCTION_LIMITS: [(&str, FunctionLimits); 6] = [
+    ("usage-consumer", FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
+    ("api-authorizer", FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
+    ("invalidation-fanout", FunctionLimits { memory_mib: 128, timeout_ms: 60_000 }),
+    ("usage-endpoint", FunctionLimits { memory_mib: 128, timeout_ms: 15_000 }),
+    ("usage-reconciler", FunctionLimits { memory_mib: 512, timeout_ms: 900_000 }),
+    (canary::NAME, FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
 ];
 
-fn memory_mib(function: &str) -> u64 {
-    let found = FUNCTION_MEMORY_MIB.iter().find(|(name, _)| *name == function);
-    // Lambda's own default.
-    found.map_or(128, |(_, memory_mib)| *memory_mib)
+/// Those of a function that sets none. Source: Lambda Developer Guide, "Lambda quotas".
+const DEFAULT_LIMITS: FunctionLimits = FunctionLimits { memory_mib: 128, timeout_ms: 3_000 };
+
+fn limits(function: &str) -> FunctionLimits {
+    let found = FUNCTION_LIMITS.iter().find(|(name, _)| *name == function);
+    found.map_or(DEFAULT_LIMITS, |(_, limits)| *limits)
 }

@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 
 pub use endpoints::Endpoints;
 pub use error::StartError;
-pub use functions::{FUNCTION_MEMORY_MIB, UNBILLED_ROUTES};
+pub use functions::{FUNCTION_LIMITS, FunctionLimits, UNBILLED_ROUTES};
 pub use options::{Canary, LocalOptions, UsageCanary, built_binaries};
 pub use resources::{
     ALERTS_TABLE, CLAIMS_TABLE, DEAD_LETTER_QUEUE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP,

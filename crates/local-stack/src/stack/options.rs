@@ -76,11 +76,12 @@ pub struct LocalOptions {
     /// It calls the built-in backend.
     pub usage_canary: Option<UsageCanary>,
     /// Whether functions get no more memory than they are deployed with (on
-    /// Linux; see [`FUNCTION_MEMORY_MIB`](super::FUNCTION_MEMORY_MIB)).
+    /// Linux; see [`FUNCTION_LIMITS`](super::FUNCTION_LIMITS)).
     pub limits_memory: bool,
     /// Further environment variables of the consumer.
     pub consumer_environment: Vec<(String, String)>,
-    /// The most environments of the authorizer at once.
+    /// The most environments of the authorizer at once: one more than the machine
+    /// has processors by default, since further ones only take turns.
     pub max_authorizers: usize,
     /// Whether calls go to any idle environment of the authorizer, and not to
     /// the one that was used last.
@@ -104,8 +105,6 @@ pub struct LocalOptions {
     pub delivery_delay_ms: u64,
     /// By how much the subscription's deliveries lag behind, to model AWS.
     pub delivery_lag: Option<DeliveryLag>,
-    /// The consumer's time-out, in milliseconds.
-    pub function_timeout_ms: u64,
     /// Times that a failed batch is tried again, Lambda's `MaximumRetryAttempts`;
     /// `None` (-1 on AWS, the default) for as long as the stream keeps the records.
     pub max_retries: Option<u32>,
@@ -142,7 +141,7 @@ impl LocalOptions {
             usage_canary: None,
             limits_memory: true,
             consumer_environment: Vec::new(),
-            max_authorizers: 8,
+            max_authorizers: concurrency_of_machine(),
             spreads_authorizations: false,
             sync_interval_ms: 1_000,
             authorizer_environment: Vec::new(),
@@ -153,7 +152,6 @@ impl LocalOptions {
             events_per_record: 200,
             delivery_delay_ms: 200,
             delivery_lag: None,
-            function_timeout_ms: 30_000,
             max_retries: None,
             max_record_age_ms: None,
             ttl_sweep_interval_ms: 0,
@@ -162,4 +160,8 @@ impl LocalOptions {
             fault_seed: 0,
         }
     }
+}
+
+fn concurrency_of_machine() -> usize {
+    std::thread::available_parallelism().map_or(2, |processors| processors.get() + 1)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use local_stack::stack::{FUNCTION_MEMORY_MIB, LocalStack, UsageCanary};
+use local_stack::stack::{FUNCTION_LIMITS, LocalStack, UsageCanary};
 use serde_json::{Value, json};
 
 use crate::probe_stack::{ask, options};
@@ -30,7 +30,7 @@ async fn a_function_gets_the_memory_that_it_is_deployed_with_and_no_more() {
         // The next environment is a new one.
         assert_eq!(ask(function).await["takenMib"], 0);
     }
-    assert_eq!(expected, FUNCTION_MEMORY_MIB.map(|(name, memory_mib)| (name.to_owned(), memory_mib)));
+    assert_eq!(expected, FUNCTION_LIMITS.map(|(name, limits)| (name.to_owned(), limits.memory_mib)));
     stack.shut_down().await;
 
     options.limits_memory = false;
@@ -56,7 +56,7 @@ fn the_memory_is_that_of_the_deployed_stack() {
         }
     }
     deployed.sort();
-    let mut local = FUNCTION_MEMORY_MIB.map(|(name, memory_mib)| (name.to_owned(), memory_mib));
+    let mut local = FUNCTION_LIMITS.map(|(name, limits)| (name.to_owned(), limits.memory_mib));
     local.sort();
-    assert_eq!(deployed, local, "FUNCTION_MEMORY_MIB is not what stack/lib deploys");
+    assert_eq!(deployed, local, "FUNCTION_LIMITS is not what stack/lib deploys");
 }

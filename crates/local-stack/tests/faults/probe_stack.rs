@@ -9,7 +9,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use lambda_support::clock::now_ms;
 use local_stack::lambda::Function;
-use local_stack::stack::{FUNCTION_MEMORY_MIB, LocalOptions, LocalStack, STREAM};
+use local_stack::stack::{FUNCTION_LIMITS, LocalOptions, LocalStack, STREAM};
 use serde_json::{Value, json};
 
 /// An example of this crate; cargo puts them beside the folder of the tests.
@@ -29,7 +29,7 @@ pub fn probes(folder: &Path) -> PathBuf {
 pub fn functions(folder: &Path, name: &str) -> PathBuf {
     let binaries = folder.join(name);
     std::fs::create_dir_all(&binaries).unwrap();
-    for (function, _) in FUNCTION_MEMORY_MIB {
+    for (function, _) in FUNCTION_LIMITS {
         // It is there already where a stack is started again on its folder.
         if !binaries.join(function).exists() {
             std::os::unix::fs::symlink(example(name), binaries.join(function)).unwrap();

@@ -2,7 +2,7 @@
 
 use cost_model::{Capacity, Workload, capacity::MONTH_S};
 
-use super::check::{Check, Finding, Verdict};
+use super::check::{Check, Finding};
 use super::subject::Subject;
 
 const CONSUMER: &str = "usage-consumer";
@@ -136,6 +136,7 @@ impl Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::check::Verdict;
 
     fn judged(is: f64, of: f64, is_local: bool) -> Finding {
         Measured { what: "events a record", is, assumed: 30.0, of, option: Some("--events-per-record") }
