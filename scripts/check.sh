@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# What to run after each change: format, types of the stack, whether the mutants
+# What to run after each change: format, shell scripts, types of the stack, whether the mutants
 # apply, lints, and every test that needs nothing but its own crate.
 # scripts/test.sh runs this and the rest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
+. scripts/debian-package.sh
 
 need cargo "install Rust from https://rustup.rs"
 need cc "install a C compiler (Debian: apt-get install build-essential)"
@@ -19,7 +20,10 @@ mutants() {
     done
 }
 
+shell_scripts() { debian_package shellcheck shellcheck && shellcheck --external-sources --severity warning scripts/*.sh .ci/run; }
+
 step "format" cargo fmt --all --check
+step "shell scripts" shell_scripts
 step "mutants apply" mutants
 step "types of the stack" types
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings

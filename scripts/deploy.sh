@@ -30,10 +30,10 @@ environment=$1
 shift
 region=${AWS_REGION:-${AWS_DEFAULT_REGION:-}}
 if [ $# -ge 1 ] && [ "${1#-}" = "$1" ]; then region=$1; shift; fi
-action=deploy binaries= omit= verify=yes choices=() verification=()
+action='deploy' binaries='' omit='' verify=yes choices=() verification=()
 while [ $# -gt 0 ]; do
     case $1 in
-        --diff) action=diff ;;
+        --diff) action='diff' ;;
         --binaries) [ $# -ge 2 ] || usage; binaries=$(cd "$called_from" && cd "$2" 2>/dev/null && pwd) || fail "the folder $2 cannot be found"; shift ;;
         --omit) [ $# -ge 2 ] || usage; omit=$2; shift ;;
         --alarm-topic | --alarm-email) [ $# -ge 2 ] || usage; choices+=("${1#--}=$2"); shift ;;

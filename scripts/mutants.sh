@@ -62,7 +62,11 @@ if [ "${1:-}" = --table ]; then
     shift
     [ $# -eq 0 ] || fail "--table is for all patches"
 fi
-[ $# -gt 0 ] || set -- $(basename -s .patch scripts/mutants/*.patch)
+if [ $# -eq 0 ]; then
+    patches=(scripts/mutants/*.patch)
+    patches=("${patches[@]##*/}")
+    set -- "${patches[@]%.patch}"
+fi
 # By crate, so that little is compiled again.
 list=$(for name; do
     patch=scripts/mutants/$name.patch

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # To be sourced.   step NAME COMMAND...   runs the command and prints how long it took.
 step() {
     local name=$1 started=$SECONDS status=0

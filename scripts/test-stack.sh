@@ -6,14 +6,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/python-tools.sh
+. scripts/debian-package.sh
 
 mkdir -p target
 rm -f target/stack-tests.txt
-if ! [ -x "${CHROMIUM:=/usr/bin/chromium}" ]; then
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
-        { echo "test-stack: $CHROMIUM is missing; install Chromium (Debian: apt-get install chromium), or set CHROMIUM" >&2; exit 1; }
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null
-fi
+[ -x "${CHROMIUM:=/usr/bin/chromium}" ] || debian_package "$CHROMIUM" chromium
 export CHROMIUM NODE_NO_WARNINGS=1
 python_tools "cfn-lint==$cfn_lint_version" "ministack==$ministack_version"
 scripts/stage-lambdas.sh --local

@@ -22,7 +22,7 @@ shift 2
 # CloudWatch Logs delivers "usually in less than three minutes".
 limit_s=600
 [ "$environment" != local ] || limit_s=60
-calls=100 url= data=${METER_DATA:-meter-data}
+calls=100 url='' data=${METER_DATA:-meter-data}
 while [ $# -ge 2 ]; do
     case $1 in
         --calls) calls=$2 ;;
