@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
-import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, DescribeTableCommand, DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
@@ -49,6 +49,17 @@ function newKey(): { apiKeyId: string; apiKey: string } {
 /** The findings with problems, by the path of their resource. */
 function problems(findings: Finding[]): Map<string, string> {
   return new Map(findings.filter((found) => found.problems.length > 0).map((found) => [found.resource.path, line(found)]));
+}
+
+/** Takes all items away that name something. */
+async function removeItems(TableName: string, name: string): Promise<void> {
+  const client = new DynamoDBClient(CLIENT);
+  const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+  const { Items } = await client.send(new ScanCommand({ TableName }));
+  for (const item of Items!.filter((each) => JSON.stringify(each).includes(`"${name}"`))) {
+    const Key = Object.fromEntries(Table!.KeySchema!.map(({ AttributeName }) => [AttributeName!, item[AttributeName!]!]));
+    await client.send(new DeleteItemCommand({ TableName, Key }));
+  }
 }
 
 /** Tags a deployment by the command that the script told. */
@@ -142,14 +153,34 @@ describe('the deploy script', () => {
 });
 
 describe('the key of the canary', () => {
+  const parameter = '/usage-meter/dev/canary-secret';
+  const makeKey = () =>
+    execFileSync('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], { cwd: path.join(project.folder, 'stack'), encoding: 'utf8', env: { ...process.env, METER } });
+  const secret = async () =>
+    (await new SSMClient(CLIENT).send(new GetParameterCommand({ Name: parameter, WithDecryption: true }))).Parameter!;
+
   test('is made once, by the first deployment, and its secret kept as an encrypted parameter', async () => {
-    const again = execFileSync('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], {
-      cwd: path.join(project.folder, 'stack'), encoding: 'utf8', env: { ...process.env, METER } });
-    expect(again).toContain('the canary has its key');
-    const read = new GetParameterCommand({ Name: '/usage-meter/dev/canary-secret', WithDecryption: true });
-    const { Parameter } = await new SSMClient(CLIENT).send(read);
-    expect(Parameter?.Type).toBe('SecureString');
-    expect(await call(Parameter!.Value!)).toBe(200);
+    expect(makeKey()).toContain('the canary has its key');
+    const { Type, Value } = await secret();
+    expect(Type).toBe('SecureString');
+    expect(await call(Value!)).toBe(200);
+  });
+
+  test('is made again where the parameter has outlived the keys', async () => {
+    const before = (await secret()).Value;
+    await removeItems('usage-keys-dev', 'canary');
+    expect(makeKey()).toContain('made the key canary of the canary');
+    const { Type, Value } = await secret();
+    expect([Type, Value === before]).toEqual(['SecureString', false]);
+    expect(await call(Value!)).toBe(200);
+    expect(makeKey()).toContain('the canary has its key');
+  });
+
+  test('is not made again where somebody deleted it, which is said', async () => {
+    const before = (await secret()).Value;
+    meter('keys', 'delete', 'canary');
+    expect(makeKey()).toContain('!!! the key canary was deleted');
+    expect((await secret()).Value).toBe(before);
   });
 });
 
