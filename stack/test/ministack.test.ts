@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { APIGatewayClient, GetAccountCommand, UpdateAccountCommand } from '@aws-sdk/client-api-gateway';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { DeleteItemCommand, DescribeTableCommand, DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -89,6 +90,17 @@ describe('the deploy script', () => {
     expect(status).toBe(1);
     const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec(output)![1]!.split(' ');
     execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
+  });
+
+  test('says so by the qualifier, where the account is to have one of its own', async () => {
+    const qualified = [ENVIRONMENT, 'us-east-1', ...OPTIONS, '--set', 'bootstrap-qualifier=ours'];
+    const { status, output } = await project.run('deploy.sh', qualified);
+    expect(status).toBe(1);
+    const [, command] = /run: (.*cdk bootstrap .*)/.exec(output)!;
+    expect(command).toContain(' bootstrap --qualifier ours --toolkit-stack-name CDKToolkit-ours aws://000000000000/us-east-1');
+    const [program, ...words] = command!.split(' ');
+    execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
+    expect((await project.run('deploy.sh', [...qualified, '--diff'])).output).not.toContain('cdk bootstrap');
   });
 
   test('says what to do where API Gateway has no role by which it writes logs', async () => {
@@ -253,6 +265,14 @@ describe('verification', () => {
     const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', `${apiUrl}/status/200`, '--without-counting', '--wait-at-most', '1']);
     expect(status, output).toBe(0);
     expect(output).toContain('the key was deleted, and its calls are denied');
+  });
+
+  test('takes any role by which API Gateway writes its logs, of whichever stack', async () => {
+    const role = 'arn:aws:iam::000000000000:role/another';
+    const gateway = new APIGatewayClient(CLIENT);
+    await gateway.send(new UpdateAccountCommand({ patchOperations: [{ op: 'replace', path: '/cloudwatchRoleArn', value: role }] }));
+    expect((await gateway.send(new GetAccountCommand({}))).cloudwatchRoleArn).toBe(role);
+    expect(problems(await verify(deployment, WAITS))).toEqual(new Map());
   });
 
   test.each(CHANGES)('misses $what', async ({ path, change, said }) => {
