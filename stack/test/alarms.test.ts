@@ -8,6 +8,7 @@ const template = templateOf('test');
 
 interface Properties {
   readonly AlarmName: string;
+  readonly Threshold: number;
   readonly EvaluationPeriods: number;
   readonly DatapointsToAlarm: number;
   readonly TreatMissingData: string;
@@ -35,7 +36,7 @@ test('an alarm goes off by a number of the last five minutes, or by hours where 
 
 test('silence is no alarm, but of what comes whether there are calls or not', () => {
   const alarmedBySilence = [...alarms].filter(([, { TreatMissingData }]) => TreatMissingData === 'breaching').map(([id]) => id);
-  expect(alarmedBySilence.sort()).toEqual(['canary-missed', 'reconciliation-missing']);
+  expect(alarmedBySilence.sort()).toEqual(['canary-missed', 'mapping-stands-still', 'reconciliation-missing']);
   const others = [...alarms.values()].filter(({ TreatMissingData }) => TreatMissingData !== 'breaching');
   expect(new Set(others.map(({ TreatMissingData }) => TreatMissingData))).toEqual(new Set(['notBreaching']));
 });
@@ -43,6 +44,11 @@ test('silence is no alarm, but of what comes whether there are calls or not', ()
 test('one slow call among few is no alarm of latency, and one late batch among few is one of freshness', () => {
   expect(alarms.get('authorizer-latency')?.EvaluateLowSampleCountPercentile).toBe('ignore');
   expect(alarms.get('freshness')?.EvaluateLowSampleCountPercentile).toBeUndefined();
+});
+
+test('an instance is late a second after what its sync interval promises', () => {
+  const above = (context: Record<string, string>) => alarmsOf(templateOf('test', context)).get('invalidation-lag')!.Threshold;
+  expect([above({}), above({ 'sync-interval-ms': '5000' }), above({ 'sync-interval-ms': '0' })]).toEqual([2_000, 6_000, 1_000]);
 });
 
 describe('there is an alarm', () => {

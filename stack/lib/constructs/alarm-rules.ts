@@ -19,6 +19,8 @@ export const FRESHNESS_LIMIT_MS = 60_000;
 /** How long a decision may take, but for one call in a hundred. */
 const DECISION_LIMIT_US = 500_000;
 const HOUR = Duration.hours(1);
+/** More records than come in a minute: times the records that were read, it is above all that came, unless it is 0. */
+const MORE_THAN_COME = 1_000_000_000;
 
 export interface AlarmRule {
   readonly id: string;
@@ -137,23 +139,27 @@ function streamRules({ consumer, mapping, stream }: UsagePipeline): AlarmRule[] 
     },
     {
       id: 'mapping-stands-still',
-      says: 'Records come into the stream and none is read, in three of five minutes.',
+      says: 'Records come into the stream and none is read, or Lambda does not poll it at all, in three of five minutes.',
       runbook: 'mapping-stands-still',
+      // Of two metrics, the one without a value counts as 0 where the other has one. What a metric is that has had no value
+      // at all is documented nowhere, neither for FILL: if the expression has no value then, silence is the alarm. A
+      // mapping that polls is never silent: "if Lambda polls for events but receives an empty poll", it emits 0.
       metric: new MathExpression({
-        expression: 'IF(FILL(incoming, 0) > 0 AND FILL(polled, 0) == 0, 1, 0)',
+        expression: `incoming > ${MORE_THAN_COME} * polled`,
         usingMetrics: { incoming: stream.metricIncomingRecords(sum), polled: ofMapping('PolledEventCount') },
         period: PERIOD,
         label: 'minutes in which records came and none was read',
       }),
       above: 0,
       minutes: 3,
+      isAlarmedBySilence: true,
     },
     {
       id: 'records-dropped',
       says: 'Lambda gave records up: they are in the bucket of given-up records, and not counted yet.',
       runbook: 'records-dropped',
       metric: new MathExpression({
-        expression: 'FILL(dropped, 0) + FILL(kept, 0)',
+        expression: 'dropped + kept',
         usingMetrics: { dropped: ofMapping('DroppedEventCount'), kept: ofMapping('OnFailureDestinationDeliveredEventCount') },
         period: PERIOD,
         label: 'records that Lambda gave up',
