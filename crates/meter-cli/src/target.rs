@@ -16,12 +16,6 @@ use tokio::sync::OnceCell;
 /// The folder that `meter local` uses where none is named.
 pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
 
-/// How long SQS on AWS may wait for a message before a queue is empty, in
-/// seconds: shorter than the time-out of a request.
-const QUEUE_WAIT_S: i32 = 3;
-/// The same for the queue of a local stack, which is one queue on one machine.
-const LOCAL_QUEUE_WAIT_S: i32 = 1;
-
 /// The choice of a system.
 #[derive(clap::Args)]
 pub struct TargetArguments {
@@ -67,8 +61,6 @@ pub struct Target {
     pub stream: String,
     /// How old the authorizer's last look at the invalidation log may be, in milliseconds.
     pub sync_interval_ms: u64,
-    /// How long a queue may wait for a message before it is empty, in seconds.
-    pub queue_wait_s: i32,
     s3: aws_sdk_s3::Client,
     claims_table: String,
     given_up_bucket: Resource,
@@ -116,7 +108,6 @@ impl Target {
             usage_table: endpoints.usage_table,
             stream: endpoints.stream,
             sync_interval_ms: endpoints.sync_interval_ms,
-            queue_wait_s: LOCAL_QUEUE_WAIT_S,
             s3: path_style_s3(&config),
             claims_table: CLAIMS_TABLE.to_owned(),
             given_up_bucket: Resource::Known(endpoints.on_failure_bucket),
@@ -142,7 +133,6 @@ impl Target {
             usage_table: format!("usage-{environment}"),
             stream: format!("usage-{environment}"),
             sync_interval_ms,
-            queue_wait_s: QUEUE_WAIT_S,
             s3: aws_sdk_s3::Client::new(&config),
             claims_table: format!("usage-claims-{environment}"),
             given_up_bucket: Resource::Name(format!("usage-given-up-{environment}")),

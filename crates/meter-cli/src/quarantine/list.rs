@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 
-use super::{UNREADABLE, count, queue, receiving, tell_odd};
+use super::{RECEIVING, UNREADABLE, count, queue, tell_odd};
 use crate::target::Target;
 
 /// How many records of a reason are shown.
@@ -23,7 +23,7 @@ pub async fn run(target: &Target, json: bool) -> anyhow::Result<()> {
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     let queue = queue(target).await?;
     let odd = queue
-        .pass(receiving(target), async |record| {
+        .pass(RECEIVING, async |record| {
             if json {
                 println!("{}", record.to_json());
             } else {

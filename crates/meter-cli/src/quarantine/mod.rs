@@ -13,8 +13,8 @@ use metering_aws::quarantine_queue::{Odd, Receiving};
 use crate::target::{Target, TargetArguments};
 use selection::Selection;
 
-/// How long a message is hidden while a command works, in seconds.
-const VISIBILITY_TIMEOUT_S: i32 = 600;
+/// How messages are received: a message may be waited for as long as is well within the time-out of a request.
+const RECEIVING: Receiving = Receiving { wait_s: 3, visibility_timeout_s: 600 };
 
 /// Arguments of `meter quarantine`.
 #[derive(clap::Args)]
@@ -84,10 +84,6 @@ async fn queue(target: &Target) -> anyhow::Result<QuarantineQueue> {
     Ok(QuarantineQueue::new(target.sqs.clone(), target.quarantine_queue_url().await?))
 }
 
-fn receiving(target: &Target) -> Receiving {
-    Receiving { wait_s: target.queue_wait_s, visibility_timeout_s: VISIBILITY_TIMEOUT_S }
-}
-
 /// Says on standard error what the queue has besides records.
 fn tell_odd(odd: &[Odd]) {
     for message in odd {
@@ -96,7 +92,8 @@ fn tell_odd(odd: &[Odd]) {
                 "The message {message_id} is no record of the quarantine ({problem}); it is left in the queue."
             ),
             Odd::Torn { record, found, parts } => eprintln!(
-                "Of {record} there are {found} of {parts} parts; they are left in the queue. The rest may be hidden by another command for up to {VISIBILITY_TIMEOUT_S} s."
+                "Of {record} there are {found} of {parts} parts; they are left in the queue. The rest may be hidden by another command for up to {} s.",
+                RECEIVING.visibility_timeout_s
             ),
             Odd::Damaged { record } => {
                 eprintln!(

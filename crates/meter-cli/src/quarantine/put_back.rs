@@ -9,7 +9,7 @@ use metering_aws::StreamWriter;
 use metering_aws::put_back::{PlaceOnStream, records_of};
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 
-use super::{Selection, UNREADABLE, count, queue, receiving, require_chosen, tell_odd};
+use super::{RECEIVING, Selection, UNREADABLE, count, queue, require_chosen, tell_odd};
 use crate::target::Target;
 
 /// After how many failures in a row nothing more is tried: the stream is the cause, not the records.
@@ -40,12 +40,14 @@ pub async fn run(target: &Target, selection: Selection) -> anyhow::Result<()> {
         failed_in_a_row: 0,
     };
     let queue = queue(target).await?;
-    let result =
-        queue
-            .pass(receiving(target), async |record| {
+    let result = queue
+        .pass(
+            RECEIVING,
+            async |record| {
                 if selection.has(&record) { work.visit(&record).await } else { Fate::Leave }
-            })
-            .await;
+            },
+        )
+        .await;
     println!("{} put back on the stream.", count(work.done, "record"));
     if work.came_back > 0 {
         println!("{} came back: what is wrong is still wrong.", count(work.came_back, "record"));
@@ -121,7 +123,7 @@ pub async fn discard(target: &Target, selection: Selection, yes: bool) -> anyhow
     }
     let mut discarded = 0;
     let odd = queue
-        .pass(receiving(target), async |record| {
+        .pass(RECEIVING, async |record| {
             if !selection.has(&record) {
                 return Fate::Leave;
             }

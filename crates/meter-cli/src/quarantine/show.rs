@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 use serde_json::Value;
 
-use super::{Selection, UNREADABLE, queue, receiving, require_chosen, tell_odd};
+use super::{RECEIVING, Selection, UNREADABLE, queue, require_chosen, tell_odd};
 use crate::target::Target;
 
 /// Shows the chosen records.
@@ -19,7 +19,7 @@ pub async fn run(target: &Target, selection: Selection, json: bool) -> anyhow::R
     let mut shown = 0;
     let queue = queue(target).await?;
     let odd = queue
-        .pass(receiving(target), async |record| {
+        .pass(RECEIVING, async |record| {
             if selection.has(&record) {
                 shown += 1;
                 if json { print_json(&record) } else { print(&record) }
