@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { describe, expect, test } from 'vitest';
 import { templateOf } from '../lib/offline';
@@ -59,6 +60,28 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
       await local.stop();
     }
   });
+});
+
+/** The events of the records in a file, of which each line is a record in JSON. */
+function events(file: string): string[] {
+  const lines = fs.readFileSync(file, 'utf8').trim().split('\n');
+  const payloads = lines.map((line) => gunzipSync(Buffer.from((JSON.parse(line) as { data: string }).data, 'base64')).toString());
+  return payloads.flatMap((payload) => (JSON.parse(payload) as { logEvents: { message: string }[] }).logEvents).map(({ message }) => message);
+}
+
+test('what the runbook of the quarantine saves has the payloads, and what it deletes was saved', async () => {
+  const local = await LocalMeter.start('--no-canary');
+  try {
+    const shell = new Shell(local, await prepare(local));
+    const saving = blocks('quarantine.md').filter((block) => block.includes('.json'));
+    for (const block of saving) expect(shell.run(block).status, block).toBe(0);
+    const written = fs.readdirSync(local.folder).filter((name) => /\.jsonl?$/.test(name) && name !== 'calls.jsonl');
+    expect(written.sort()).toEqual(['discarded.jsonl', 'record.json', 'records.jsonl']);
+    for (const name of written) expect(events(path.join(local.folder, name)), name).toEqual(['no access log']);
+    expect(local.meter('quarantine', 'list')).toContain('0 records in quarantine');
+  } finally {
+    await local.stop();
+  }
 });
 
 test('every alarm leads to a runbook that begins with it', () => {

@@ -142,8 +142,64 @@ async fn records_in_quarantine_are_chosen_shown_and_discarded() {
     let discarded = told(folder, &["quarantine", "discard", "--yes", "--reason", "line-not-json"]).await;
     assert_eq!(discarded, "1 record discarded.\n");
     assert!(told(folder, &["quarantine", "list"]).await.contains("1 record in quarantine."));
+    let other = run(folder, &["quarantine", "show", "--reason", "line-not-json", number]).await;
+    assert!(!other.status.success(), "a record with another reason is not the one");
     assert_eq!(told(folder, &["quarantine", "discard", "--yes", number]).await, "1 record discarded.\n");
     assert!(told(folder, &["quarantine", "list"]).await.contains("0 records in quarantine."));
+    stack.shut_down().await;
+}
+
+/// The payloads of records, as lines of JSON have them.
+fn payloads(lines: &str) -> Vec<Vec<u8>> {
+    let payload = |line: &str| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        STANDARD.decode(record["data"].as_str().unwrap()).unwrap()
+    };
+    let mut payloads: Vec<_> = lines.lines().map(payload).collect();
+    payloads.sort();
+    payloads
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_shown_by_reason_and_saved_before_they_are_discarded() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let stack = LocalStack::start(options(folder, 1)).await.unwrap();
+    let both = [b"\xff, no text".to_vec(), b"\xff, nor is this".to_vec()];
+    for payload in &both {
+        put(&stack, payload.clone()).await;
+    }
+    put(&stack, envelope("e", &[call(0, &json!(7), now_ms())])).await;
+    stack.settled().await.unwrap();
+    let of_reason = ["--reason", "not-utf8"];
+    let shown = told(folder, &[&["quarantine", "show", "--json"], &of_reason[..]].concat()).await;
+    assert_eq!(payloads(&shown), both);
+    assert_eq!(
+        payloads(&told(folder, &["quarantine", "show", "--json"]).await).len(),
+        3,
+        "where none is chosen"
+    );
+
+    let discard = async |file: &str| {
+        run(folder, &[&["quarantine", "discard", "--yes", "--save", file], &of_reason[..]].concat()).await
+    };
+    // There is no such folder; and no room.
+    for (file, words) in
+        [("/no/such/folder/file", "nothing was deleted"), ("/dev/full", "still in quarantine")]
+    {
+        let failed = discard(file).await;
+        let text = String::from_utf8_lossy(&failed.stderr).into_owned();
+        assert!(!failed.status.success() && text.contains(words), "{text}");
+        assert!(told(folder, &["quarantine", "list"]).await.contains("3 records in quarantine."));
+    }
+    // A run that was stopped has left half a line.
+    let file = folder.join("discarded.jsonl");
+    std::fs::write(&file, "{\"shard\":").unwrap();
+    assert_eq!(stdout(&discard(file.to_str().unwrap()).await), "2 records discarded.\n");
+    let saved = std::fs::read_to_string(&file).unwrap();
+    let (torn, saved) = saved.split_once('\n').unwrap();
+    assert_eq!((torn, payloads(saved)), ("{\"shard\":", both.to_vec()));
+    assert!(told(folder, &["quarantine", "list"]).await.contains("1 record in quarantine."));
     stack.shut_down().await;
 }
 

@@ -1,9 +1,12 @@
 //! `meter quarantine`: records that could not be counted.
 
+mod discard;
 mod list;
 mod put_back;
 mod selection;
 mod show;
+
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -33,14 +36,13 @@ enum Action {
         #[command(flatten)]
         target: TargetArguments,
     },
-    /// Show records in full, with their payloads as text
+    /// Show records in full, with their payloads as text: all of them where none is chosen
     Show {
         /// Print each record as a line of JSON, with its payload as base64
         #[arg(long)]
         json: bool,
-        /// A sequence number, SHARD/SEQUENCE_NUMBER, or the first digits of a digest
-        #[arg(required = true, value_name = "RECORD")]
-        records: Vec<String>,
+        #[command(flatten)]
+        selection: Selection,
         #[command(flatten)]
         target: TargetArguments,
     },
@@ -57,6 +59,9 @@ enum Action {
         /// Do not ask
         #[arg(long)]
         yes: bool,
+        /// Append each record to this file before it is deleted, as `show --json` prints it
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
         #[command(flatten)]
         selection: Selection,
         #[command(flatten)]
@@ -68,14 +73,14 @@ enum Action {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.action {
         Action::List { json, target } => list::run(&Target::find(&target).await?, json).await,
-        Action::Show { json, records, target } => {
-            show::run(&Target::find(&target).await?, Selection::of_records(records), json).await
+        Action::Show { json, selection, target } => {
+            show::run(&Target::find(&target).await?, selection, json).await
         }
         Action::PutBack { selection, target } => {
             put_back::run(&Target::find(&target).await?, selection).await
         }
-        Action::Discard { yes, selection, target } => {
-            put_back::discard(&Target::find(&target).await?, selection, yes).await
+        Action::Discard { yes, save, selection, target } => {
+            discard::run(&Target::find(&target).await?, selection, save.as_deref(), yes).await
         }
     }
 }

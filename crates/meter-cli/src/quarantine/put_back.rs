@@ -1,7 +1,6 @@
-//! `meter quarantine put-back` and `discard`.
+//! `meter quarantine put-back`.
 
 use std::collections::HashSet;
-use std::io::{BufRead, IsTerminal, Write};
 
 use access_log::{Decoder, Limits, Origin};
 use anyhow::{Context, bail};
@@ -9,7 +8,7 @@ use metering_aws::StreamWriter;
 use metering_aws::put_back::{PlaceOnStream, records_of};
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 
-use super::{RECEIVING, Selection, UNREADABLE, count, queue, require_chosen, tell_odd};
+use super::{RECEIVING, Selection, count, queue, require_chosen, tell_odd};
 use crate::target::Target;
 
 /// After how many failures in a row nothing more is tried: the stream is the cause, not the records.
@@ -108,45 +107,4 @@ impl PutBack {
         }
         Ok(())
     }
-}
-
-/// Deletes the chosen records.
-pub async fn discard(target: &Target, selection: Selection, yes: bool) -> anyhow::Result<()> {
-    let queue = queue(target).await?;
-    if !yes {
-        let messages = queue.approximate_messages().await.context(UNREADABLE)?;
-        confirm(&format!(
-            "Delete {} in {} (about {messages} messages in all)? Those calls are then never counted.",
-            selection.words(),
-            target.environment
-        ))?;
-    }
-    let mut discarded = 0;
-    let odd = queue
-        .pass(RECEIVING, async |record| {
-            if !selection.has(&record) {
-                return Fate::Leave;
-            }
-            discarded += 1;
-            Fate::Delete
-        })
-        .await
-        .context("not everything was deleted; run the same command again")?;
-    println!("{} discarded.", count(discarded, "record"));
-    tell_odd(&odd);
-    require_chosen(&selection, discarded)
-}
-
-fn confirm(question: &str) -> anyhow::Result<()> {
-    if !std::io::stdin().is_terminal() {
-        bail!("{question} Answer with --yes where nobody can be asked");
-    }
-    print!("{question} [y/N] ");
-    std::io::stdout().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if !matches!(answer.trim(), "y" | "Y" | "yes") {
-        bail!("nothing was deleted");
-    }
-    Ok(())
 }

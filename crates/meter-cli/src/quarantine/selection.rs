@@ -17,11 +17,6 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The records with these names.
-    pub fn of_records(records: Vec<String>) -> Self {
-        Self { reason: None, records }
-    }
-
     /// Whether records are chosen by their names.
     pub fn names_records(&self) -> bool {
         !self.records.is_empty()

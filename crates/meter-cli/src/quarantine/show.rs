@@ -22,7 +22,7 @@ pub async fn run(target: &Target, selection: Selection, json: bool) -> anyhow::R
         .pass(RECEIVING, async |record| {
             if selection.has(&record) {
                 shown += 1;
-                if json { print_json(&record) } else { print(&record) }
+                if json { println!("{}", to_json(&record)) } else { print(&record) }
             }
             Fate::Leave
         })
@@ -32,10 +32,11 @@ pub async fn run(target: &Target, selection: Selection, json: bool) -> anyhow::R
     require_chosen(&selection, shown)
 }
 
-fn print_json(record: &KeptRecord) {
+/// All of a record, with its payload as base64.
+pub fn to_json(record: &KeptRecord) -> Value {
     let mut shown = record.to_json();
     shown["data"] = STANDARD.encode(&record.payload).into();
-    println!("{shown}");
+    shown
 }
 
 fn print(record: &KeptRecord) {
