@@ -1,0 +1,170 @@
+//! `meter --aws ENVIRONMENT`, as on AWS: the names of resources are made of the environment's, and endpoint,
+//! region and credentials come from the shell. The environment is that of a local stack.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use bytes::Bytes;
+use end_to_end::binaries;
+use end_to_end::caller::Caller;
+use end_to_end::calls::options;
+use end_to_end::meter::stdout;
+use lambda_support::clock::now_ms;
+use local_stack::stack::{CLAIMS_TABLE, LOG_GROUP, LocalStack};
+use metering_aws::ReconciliationStore;
+use metering_aws::connection::{COMMAND_PATIENCE, LOCAL_REGION, load_local};
+use serde_json::{Value, json};
+
+/// The access log of an API that the gateway does not serve.
+const SECOND_GROUP: &str = "/aws/api-gateway/second-api";
+/// The bucket of given-up records as the stack in `stack/` names it; a local stack has another.
+const GIVEN_UP_BUCKET: &str = "usage-given-up-local-123456789012-us-east-1";
+
+/// Runs `meter` in a shell that has the stack for AWS.
+async fn run(stack: &LocalStack, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binaries().join("meter"));
+    command
+        .args(arguments)
+        .args(["--aws", "local"])
+        .env("AWS_ENDPOINT_URL", &stack.endpoints.aws_endpoint_url)
+        .env("AWS_REGION", LOCAL_REGION)
+        .env("AWS_ACCESS_KEY_ID", "local")
+        .env("AWS_SECRET_ACCESS_KEY", "local");
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+async fn told(stack: &LocalStack, arguments: &[&str]) -> String {
+    stdout(&run(stack, arguments).await)
+}
+
+async fn refused(stack: &LocalStack, arguments: &[&str], words: &str) {
+    let output = run(stack, arguments).await;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains(words), "{arguments:?}: {text}");
+}
+
+/// How far ledger and access log are apart, in this hour and the one before.
+async fn compared(stack: &LocalStack, more: &[&str]) -> Value {
+    let arguments = [&["reconcile", "--json", "--with-this-hour", "--hours", "2"], more].concat();
+    serde_json::from_slice(&run(stack, &arguments).await.stdout).unwrap()
+}
+
+/// Calls the gateway with a demo key, and returns when the calls are counted.
+async fn make_calls(stack: &LocalStack, calls: usize) {
+    let caller = Caller::of(stack);
+    for _ in 0..calls {
+        assert_eq!(caller.call(&stack.keys[0].api_key).await.0, 200);
+    }
+    stack.settled().await.unwrap();
+}
+
+/// Puts lines into a log group that no subscription delivers.
+async fn log_elsewhere(stack: &LocalStack, lines: &[Value]) {
+    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
+    logs.create_log_group().log_group_name(SECOND_GROUP).send().await.unwrap();
+    logs.create_log_stream().log_group_name(SECOND_GROUP).log_stream_name("s").send().await.unwrap();
+    let event = |line: &Value| InputLogEvent::builder().message(line.to_string()).timestamp(now_ms()).build();
+    let events = lines.iter().map(|line| event(line).unwrap()).collect();
+    let request = logs.put_log_events().log_group_name(SECOND_GROUP).log_stream_name("s");
+    request.set_log_events(Some(events)).send().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_is_compared_as_its_reconciler_compares_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = LocalStack::start(options(folder.path(), 1)).await.unwrap();
+    make_calls(&stack, 3).await;
+    for command in ["reconcile", "doctor"] {
+        refused(&stack, &[command], "the reconciler of local has not run yet").await;
+        refused(
+            &stack,
+            &[command, "--access-log-group", LOG_GROUP],
+            "with --access-log-group and --unbilled",
+        )
+        .await;
+    }
+    stack.reconciler.invoke(Bytes::from_static(b"{}")).await.unwrap();
+    let found = compared(&stack, &[]).await;
+    assert_eq!((&found["logged"], &found["counted"]), (&json!(3), &json!(3)), "{found}");
+
+    // A later version has another log group and another unbilled route.
+    let line = |id: &str, route: &str| json!({"id": id, "key": "k", "time": now_ms(), "status": "200", "route": route});
+    log_elsewhere(&stack, &[line("a", "/orders"), line("b", "/free"), line("c", "/orders")]).await;
+    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let store = ReconciliationStore::new(aws_sdk_dynamodb::Client::new(&config), CLAIMS_TABLE);
+    let groups = [LOG_GROUP, SECOND_GROUP].map(str::to_owned);
+    store.note_run(&groups, &"/free".parse().unwrap(), now_ms()).await.unwrap();
+    let found = compared(&stack, &[]).await;
+    assert_eq!((&found["logged"], &found["missing"]), (&json!(5), &json!(2)), "{found}");
+    // What is named goes before what the reconciler has noted.
+    let found = compared(&stack, &["--access-log-group", SECOND_GROUP, "--unbilled", "/orders"]).await;
+    assert_eq!((&found["logged"], &found["missing"]), (&json!(1), &json!(1)), "{found}");
+    stack.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_resources_of_an_environment_are_found_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = LocalStack::start(options(folder.path(), 1)).await.unwrap();
+    make_calls(&stack, 2).await;
+    let key = stack.keys[0].api_key_id.as_str();
+    assert!(told(&stack, &["usage", key]).await.contains("total                       2"));
+    assert!(told(&stack, &["keys", "list"]).await.ends_with("1 key\n"));
+    // It is in the table, in the invalidation log and on the topic.
+    let rotated: Value =
+        serde_json::from_str(&told(&stack, &["keys", "rotate", key, "--json"]).await).unwrap();
+    assert_eq!(rotated["messagePublished"], true, "{rotated}");
+    assert!(told(&stack, &["keys", "check-log"]).await.contains("Nothing is to be done"));
+    assert!(told(&stack, &["stream", "show"]).await.contains("usage-local"));
+    assert!(told(&stack, &["status"]).await.contains("latest"));
+    assert_eq!(told(&stack, &["quarantine", "list"]).await, "0 records in quarantine.\n");
+    stack.reconciler.invoke(Bytes::from_static(b"{}")).await.unwrap();
+    let doctor = told(&stack, &["doctor", "--only", "deployed"]).await;
+    assert!(doctor.ends_with("2 ok, 0 false, 0 unknown, 0 skipped.\n"), "{doctor}");
+    let backfill = compared(&stack, &["--backfill", "--settle-minutes", "0"]).await;
+    assert_eq!(backfill["backfill"]["missing"], 0, "the claims are those of the environment: {backfill}");
+    stack.shut_down().await;
+}
+
+/// A batch of one record, as Lambda writes it.
+fn invocation_record() -> String {
+    let record = json!({
+        "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "p", "sequenceNumber": "7", "data": "e30=",
+            "approximateArrivalTimestamp": 1_795_000_100.123},
+        "eventID": "shardId-000000000000:7", "eventSource": "aws:kinesis",
+        "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/usage-local",
+    });
+    json!({
+        "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": 7},
+        "version": "1.0", "timestamp": "2026-11-18T12:30:00.000Z",
+        "KinesisBatchInfo": {"shardId": "shardId-000000000000", "batchSize": 1},
+        "payload": json!({"Records": [record]}).to_string(),
+    })
+    .to_string()
+}
+
+/// Makes an object in a bucket of a local stack, where each is a file.
+fn make_object(buckets: &Path, bucket: &str, key: &str, content: &str) {
+    let file = buckets.join(bucket).join(key);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, content).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_is_found_in_the_bucket_of_account_and_region() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path(), 1);
+    let buckets = options.data_folder.join("s3");
+    let stack = LocalStack::start(options).await.unwrap();
+    refused(&stack, &["given-up", "list"], &format!("{GIVEN_UP_BUCKET} cannot be listed")).await;
+    make_object(&buckets, GIVEN_UP_BUCKET, "aws/lambda/mapping/batch", &invocation_record());
+    let list = told(&stack, &["given-up", "list"]).await;
+    assert!(list.ends_with("1 batch with 1 record given up.\n"), "{list}");
+    assert_eq!(told(&stack, &["given-up", "put-back"]).await, "1 record put back on the stream.\n");
+    assert_eq!(told(&stack, &["given-up", "list"]).await, "0 batches with 0 records given up.\n");
+    stack.shut_down().await;
+}
