@@ -261,3 +261,35 @@ async fn the_calls_of_two_log_groups_are_counted_compared_and_backfilled_togethe
     while compared(&data, &both)["missing"] != 0 {}
     assert_eq!(compared(&data, &both)["counted"], json!(6));
 }
+
+/// AWS does not say that an event has the same id in the log as in its delivery.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_without_a_request_id_are_backfilled_where_that_is_asked_for() {
+    const INCLUDE: &str = "--include-lines-without-request-id";
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let unnamed = || json!({"key": "k", "time": now_ms(), "status": "200", "route": "/orders"}).to_string();
+    let named = |id: &str| line(id, "k", &json!(now_ms()));
+    let backfill = ["reconcile", "--hours", "2", "--with-this-hour", "--backfill", "--settle-minutes", "0"];
+    let losing = Local::start_with(&data, &["--lose-deliveries", "100"]);
+    put(&log_client(&losing).await, &[unnamed(), named("a"), unnamed()]).await;
+    let text = stdout(&meter(&[&backfill[..], &["--data", data.to_str().unwrap()]].concat()));
+    assert!(text.contains("3 of 3 calls have no owner; 1 were put on the stream"), "{text}");
+    assert!(text.contains("2 calls without a request id were left alone"), "{text}");
+    assert!(text.contains("No such call has an owner") && text.contains(INCLUDE), "{text}");
+    while calls_of(&data, "k") != 1 {}
+    drop(losing);
+    // That ids agree is seen once some of these calls are delivered.
+    let local = Local::start(&data);
+    put(&log_client(&local).await, &[unnamed()]).await;
+    while calls_of(&data, "k") != 2 {}
+    let text = stdout(&meter(&[&backfill[..], &["--data", data.to_str().unwrap()]].concat()));
+    assert!(text.contains("2 of 4 calls have no owner; 0 were put on the stream"), "{text}");
+    assert!(text.contains("since 1 other such calls have owners") && text.contains(INCLUDE), "{text}");
+    let found = told(&data, &[&backfill[..], &[INCLUDE]].concat());
+    let outcome = &found["backfill"];
+    assert_eq!((&outcome["put_back"], &outcome["without_request_id"]), (&json!(2), &json!(0)), "{found}");
+    while compared(&data, &[])["missing"] != 0 {}
+    let found = told(&data, &[&backfill[..], &[INCLUDE]].concat());
+    assert_eq!((&found["counted"], &found["backfill"]["missing"]), (&json!(4), &json!(0)), "{found}");
+}

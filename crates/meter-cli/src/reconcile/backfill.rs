@@ -1,12 +1,15 @@
 //! Puts calls on the stream that are in the access log and that nobody has claimed.
 
+use std::collections::BTreeMap;
+
 use access_log::{Decoder, Limits};
 use anyhow::Context;
 use lambda_support::clock::now_ms;
 use metering_aws::call_log::CallLog;
 use metering_aws::claimed_calls::owners_of;
-use metering_aws::logged_events::{Judge, LogStreamEvents, LoggedEvent, read_events};
+use metering_aws::logged_events::{Judge, LogStreamEvents, LoggedCall, LoggedEvent, read_events};
 use metering_aws::{DynamoClaimStore, StreamWriter};
+use metering_core::call_id::CallId;
 use metering_core::claims::owner::Purpose;
 use serde::Serialize;
 
@@ -27,8 +30,25 @@ pub struct Outcome {
     records: usize,
     /// Those of the missing that were left alone, because they may be on their way.
     unsettled: usize,
+    /// Those of the missing that were left alone, because they have no request id.
+    without_request_id: usize,
+    /// Calls without a request id that somebody owns.
+    owned_without_request_id: usize,
     /// Lines that cannot be read as calls.
     unreadable: usize,
+}
+
+/// What a backfill is to do.
+pub struct Wanted {
+    /// When the calls were made, in milliseconds since 1970.
+    pub hours: (i64, i64),
+    /// For how long a call that was logged may be on its way.
+    pub settle_minutes: i64,
+    /// Whether a call without a request id is taken for missing where nobody
+    /// owns the id of its log event. AWS does not say that an event is
+    /// delivered under the id by which it is found in the log: if it is
+    /// another, each such call would be counted twice.
+    pub includes_lines_without_request_id: bool,
 }
 
 /// The calls of a backfill.
@@ -40,14 +60,15 @@ pub struct Backfill {
     to_ms: i64,
     /// Calls that were logged after this may be on their way, in milliseconds since 1970.
     settled_ms: i64,
+    includes_lines_without_request_id: bool,
     decoder: Decoder,
     outcome: Outcome,
 }
 
 impl Backfill {
-    /// Of the calls that were made in `from_ms..to_ms`, those that were logged
-    /// more than `settle_minutes` ago.
-    pub fn new(target: &Target, judge: Judge, (from_ms, to_ms): (i64, i64), settle_minutes: i64) -> Self {
+    /// A backfill of what is not counted in this system.
+    pub fn new(target: &Target, judge: Judge, wanted: &Wanted) -> Self {
+        let Wanted { hours: (from_ms, to_ms), settle_minutes, includes_lines_without_request_id } = *wanted;
         Self {
             claims: target.claim_store(),
             stream: target.stream_writer(),
@@ -55,6 +76,7 @@ impl Backfill {
             from_ms,
             to_ms,
             settled_ms: now_ms() - settle_minutes * 60_000,
+            includes_lines_without_request_id,
             decoder: Decoder::new(Limits::default()),
             outcome: Outcome::default(),
         }
@@ -75,45 +97,96 @@ impl Backfill {
         let (settled, unsettled): (Vec<_>, Vec<_>) =
             events.into_iter().partition(|event| event.timestamp_ms <= self.settled_ms);
         for (events, is_settled) in [(settled, true), (unsettled, false)] {
-            for mut stream in read_events(&mut self.decoder, &self.judge, log_group, &events) {
-                stream.calls.retain(|call| (self.from_ms..self.to_ms).contains(&call.requested_at_ms));
-                self.log_stream(&stream, is_settled).await?;
+            for events in by_log_stream(events) {
+                self.log_stream(log_group, &events, is_settled).await?;
             }
         }
         Ok(())
     }
 
-    async fn log_stream(&mut self, stream: &LogStreamEvents, is_settled: bool) -> anyhow::Result<()> {
-        let owners = owners_of(&self.claims, stream.calls.iter().map(|call| (call.slice, call.id))).await?;
-        let (mut missing, mut in_quarantine) = (Vec::new(), 0);
-        for call in &stream.calls {
-            match owners.get(&call.id) {
-                None => missing.push(call.event),
-                Some(owner) if owner.purpose != Purpose::Count => in_quarantine += 1,
-                Some(_) => {}
+    async fn log_stream(
+        &mut self,
+        log_group: &str,
+        events: &[LoggedEvent],
+        is_settled: bool,
+    ) -> anyhow::Result<()> {
+        for mut stream in read_events(&mut self.decoder, &self.judge, log_group, events) {
+            stream.calls.retain(|call| (self.from_ms..self.to_ms).contains(&call.requested_at_ms));
+            self.outcome.calls += stream.calls.len();
+            self.outcome.unreadable += stream.unreadable;
+            let missing = self.missing(&stream, events).await?;
+            self.outcome.missing += missing.len();
+            if is_settled {
+                self.put_back(&stream, events, missing).await?;
+            } else {
+                self.outcome.unsettled += missing.len();
             }
-        }
-        self.outcome.calls += stream.calls.len();
-        self.outcome.unreadable += stream.unreadable;
-        self.outcome.in_quarantine += in_quarantine;
-        self.outcome.missing += missing.len();
-        if !is_settled {
-            self.outcome.unsettled += missing.len();
-        } else if !missing.is_empty() {
-            for record in stream.records(&mut self.decoder, &missing)? {
-                self.stream.put(record).await?;
-                self.outcome.records += 1;
-            }
-            self.outcome.put_back += missing.len();
         }
         Ok(())
     }
+
+    /// The calls that nobody owns.
+    async fn missing<'a>(
+        &mut self,
+        stream: &'a LogStreamEvents,
+        events: &[LoggedEvent],
+    ) -> anyhow::Result<Vec<&'a LoggedCall>> {
+        let owners = owners_of(&self.claims, stream.calls.iter().map(|call| (call.slice, call.id))).await?;
+        let mut missing = Vec::new();
+        for call in &stream.calls {
+            let Some(owner) = owners.get(&call.id) else {
+                missing.push(call);
+                continue;
+            };
+            self.outcome.in_quarantine += usize::from(owner.purpose != Purpose::Count);
+            self.outcome.owned_without_request_id += usize::from(!has_request_id(call, events));
+        }
+        Ok(missing)
+    }
+
+    async fn put_back(
+        &mut self,
+        stream: &LogStreamEvents,
+        events: &[LoggedEvent],
+        mut missing: Vec<&LoggedCall>,
+    ) -> anyhow::Result<()> {
+        if !self.includes_lines_without_request_id {
+            let all = missing.len();
+            missing.retain(|call| has_request_id(call, events));
+            self.outcome.without_request_id += all - missing.len();
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<u32> = missing.iter().map(|call| call.event).collect();
+        for record in stream.records(&mut self.decoder, &places)? {
+            self.stream.put(record).await?;
+            self.outcome.records += 1;
+        }
+        self.outcome.put_back += missing.len();
+        Ok(())
+    }
+}
+
+/// The events of each log stream, in their order.
+fn by_log_stream(events: Vec<LoggedEvent>) -> impl Iterator<Item = Vec<LoggedEvent>> {
+    let mut streams: BTreeMap<String, Vec<LoggedEvent>> = BTreeMap::new();
+    for event in events {
+        streams.entry(event.log_stream.clone()).or_default().push(event);
+    }
+    streams.into_values()
+}
+
+/// Whether a call of a log stream is known by more than the id of its log event.
+fn has_request_id(call: &LoggedCall, events: &[LoggedEvent]) -> bool {
+    let event = usize::try_from(call.event).ok().and_then(|place| events.get(place));
+    event.is_some_and(|event| call.id != CallId::new(&event.event_id, call.requested_at_ms))
 }
 
 impl Outcome {
     /// Prints for a person.
     pub fn print(&self, settle_minutes: i64) {
-        let Self { calls, in_quarantine, missing, put_back, records, unsettled, unreadable } = self;
+        let Self { calls, in_quarantine, missing, put_back, records, unsettled, unreadable, .. } = self;
         println!(
             "{missing} of {calls} calls have no owner; {put_back} were put on the stream, in {records} records."
         );
@@ -121,6 +194,9 @@ impl Outcome {
             println!(
                 "{unsettled} calls of the last {settle_minutes} minutes were left alone: they may still be delivered."
             );
+        }
+        if self.without_request_id > 0 {
+            self.print_without_request_id();
         }
         if *in_quarantine > 0 {
             println!("{in_quarantine} calls are in quarantine: meter quarantine list");
@@ -130,6 +206,23 @@ impl Outcome {
         }
         if *put_back > 0 {
             println!("Compare again when they are counted, within a minute: meter reconcile");
+        }
+    }
+
+    /// Says whether calls without a request id can be put back.
+    fn print_without_request_id(&self) {
+        let Self { without_request_id, owned_without_request_id: owned, .. } = self;
+        println!(
+            "{without_request_id} calls without a request id were left alone: they are known by the ids of their log events, and AWS does not say that those are the ids of their delivery (docs/AWS.md)."
+        );
+        if *owned > 0 {
+            println!(
+                "They are the same here, since {owned} other such calls have owners: --include-lines-without-request-id puts them on the stream."
+            );
+        } else {
+            println!(
+                "No such call has an owner: either none of them was delivered, or the ids differ. If `meter reconcile` shows as many calls missing, --include-lines-without-request-id puts them on the stream; if it shows none, it would have them counted twice."
+            );
         }
     }
 }

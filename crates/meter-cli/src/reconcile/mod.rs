@@ -18,7 +18,7 @@ use metering_core::window::{HOUR_MS, hour_start_ms};
 use serde_json::{Value, json};
 
 use crate::target::{LogArguments, Target, TargetArguments};
-use backfill::Backfill;
+use backfill::{Backfill, Wanted};
 
 /// How many keys with a difference are shown.
 const SHOWN_KEYS: usize = 20;
@@ -44,12 +44,17 @@ pub struct Arguments {
     #[arg(long, value_name = "HOUR", conflicts_with_all = ["backfill", "whole_ledger", "by_key"])]
     accept: Option<Timestamp>,
     /// Put calls on the stream that are in the access log and that nobody has claimed. A call has
-    /// one owner, so nothing is counted twice, however often this is done
+    /// one owner, so nothing is counted twice, however often this is done. Calls without a request
+    /// id are left alone
     #[arg(long)]
     backfill: bool,
     /// With --backfill, leave calls alone that were logged in the last minutes: they may be on their way
     #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(i64).range(0..=1_440))]
     settle_minutes: i64,
+    /// With --backfill, also put calls on the stream that have no request id. If the ids of their log
+    /// events are not those of their delivery, they are counted twice
+    #[arg(long, requires = "backfill")]
+    include_lines_without_request_id: bool,
     /// With --backfill, the CLAIM_LAYOUT that the consumer is deployed with
     #[arg(long, value_name = "LAYOUT", default_value = DEFAULT_LAYOUT)]
     claim_layout: ClaimLayout,
@@ -83,10 +88,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         print(&found, depth, from_ms, to_ms);
     }
     if arguments.backfill {
-        let (hours, settle_minutes) = ((from_ms, to_ms), arguments.settle_minutes);
+        let settle_minutes = arguments.settle_minutes;
         let judge = Judge { layout: arguments.claim_layout, unbilled: log.unbilled().clone() };
-        let backfill = Backfill::new(&target, judge, hours, settle_minutes);
-        let outcome = backfill.run(&log).await?;
+        let wanted = Wanted {
+            hours: (from_ms, to_ms),
+            settle_minutes,
+            includes_lines_without_request_id: arguments.include_lines_without_request_id,
+        };
+        let outcome = Backfill::new(&target, judge, &wanted).run(&log).await?;
         if arguments.json {
             shown["backfill"] = json!(outcome);
             println!("{shown}");
