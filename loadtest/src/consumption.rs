@@ -17,20 +17,21 @@ const MINUTE_MS: i64 = 60_000;
 pub async fn consumed(target: &Target, from_ms: i64, to_ms: i64) -> anyhow::Result<Consumption> {
     let from_ms = from_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
     let sums = Sums { target, from_ms, to_ms };
-    let table = |name: &str| [("AWS/DynamoDB", "TableName", target.name(name))];
+    let names = &target.names;
+    let table = |name: &String| ("AWS/DynamoDB", "TableName", name.clone());
     let [writes, reads] = ["ConsumedWriteCapacityUnits", "ConsumedReadCapacityUnits"];
-    let [usage, claims] = ["usage", "usage-claims"].map(table);
-    let [consumer, authorizer] =
-        ["usage-consumer", "api-authorizer"].map(|name| ("AWS/Lambda", "FunctionName", target.name(name)));
-    let stream = ("AWS/Kinesis", "StreamName", target.stream());
-    let log = ("AWS/Logs", "LogGroupName", target.access_log_group());
+    let [usage, claims] = [&names.usage_table, &names.claims_table].map(table);
+    let [consumer, authorizer] = ["usage-consumer", "api-authorizer"]
+        .map(|service| ("AWS/Lambda", "FunctionName", target.function(service)));
+    let stream = ("AWS/Kinesis", "StreamName", names.stream.clone());
+    let log = ("AWS/Logs", "LogGroupName", names.access_log_group.clone());
     let mut key_reads = 0.0;
-    for [of] in ["usage-keys", "usage-invalidations"].map(table) {
-        key_reads += sums.of(&of, reads).await?;
+    for table in [&names.keys_table, &names.invalidations_table].map(table) {
+        key_reads += sums.of(&table, reads).await?;
     }
     Ok(Consumption {
-        ledger_writes: sums.of(&usage[0], writes).await?,
-        claim_writes: sums.of(&claims[0], writes).await?,
+        ledger_writes: sums.of(&usage, writes).await?,
+        claim_writes: sums.of(&claims, writes).await?,
         reads: key_reads,
         log_bytes: sums.of(&log, "IncomingBytes").await?,
         stream_records: sums.of(&stream, "IncomingRecords").await?,

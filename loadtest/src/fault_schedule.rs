@@ -43,7 +43,7 @@ async fn run_one(target: &Target, fault: ScheduledFault, start: Instant) -> anyh
     tokio::time::sleep_until(begins).await;
     if let FaultKind::Reshard { shards } = fault.kind {
         let request =
-            target.kinesis.update_shard_count().stream_name(target.stream()).target_shard_count(shards);
+            target.kinesis.update_shard_count().stream_name(&target.names.stream).target_shard_count(shards);
         let request = request.scaling_type(ScalingType::UniformScaling);
         return request.send().await.map(drop).context("the stream cannot be resharded");
     }

@@ -31,12 +31,12 @@ pub struct NaiveWrites {
 /// # Errors
 /// When the stream cannot be read.
 pub async fn naive_writes(target: &Target) -> anyhow::Result<NaiveWrites> {
-    let stream = target.stream();
+    let stream = &target.names.stream;
     let mut result = NaiveWrites::default();
     let mut decoder = Decoder::new(Limits { max_inflated_bytes: MAX_INFLATED_BYTES, ..Limits::default() });
-    let shards = target.kinesis.list_shards().stream_name(&stream).send().await;
+    let shards = target.kinesis.list_shards().stream_name(stream).send().await;
     for shard in shards.context("the shards cannot be listed")?.shards() {
-        let iterator = target.kinesis.get_shard_iterator().stream_name(&stream).shard_id(shard.shard_id());
+        let iterator = target.kinesis.get_shard_iterator().stream_name(stream).shard_id(shard.shard_id());
         let iterator = iterator.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await;
         let mut iterator = iterator.context("a shard cannot be read")?.shard_iterator;
         while let Some(token) = iterator.take() {

@@ -167,7 +167,7 @@ impl Run<'_> {
         let prober = Arc::new(Prober::new(
             Caller::new(&self.target.gateway, client.protocol, client.connections)?,
             self.target.dynamodb.clone(),
-            self.target.usage_table(),
+            self.target.names.usage_table.clone(),
             probe_keys.to_vec(),
             self.profile.probes,
         ));
@@ -235,7 +235,7 @@ impl Run<'_> {
         let asked: HourlyCalls = key_ids.iter().map(|id| ((id.clone(), from_ms), 0)).collect();
         // A call that is dated wrongly by an hour must be found, and not overlooked.
         let (from_ms, to_ms) = (from_ms - HOUR_MS, to_ms + HOUR_MS);
-        let ledger = DynamoLedgerCounts::new(self.target.dynamodb.clone(), self.target.usage_table());
+        let ledger = DynamoLedgerCounts::new(self.target.dynamodb.clone(), &self.target.names.usage_table);
         let counted = ledger.calls_beside(&asked, from_ms, to_ms).await;
         let counted = counted.context("the ledger cannot be compared")?;
         Ok((seen.reconcile(key_ids, &counted), asked.len().max(counted.len())))

@@ -124,7 +124,7 @@ impl Batches {
             lines.lines().for_each(|line| batches.add(line));
             return Ok(batches);
         }
-        let group = format!("/aws/lambda/{}", target.name("usage-consumer"));
+        let group = format!("/aws/lambda/{}", target.function("usage-consumer"));
         let mut pages = target
             .logs
             .filter_log_events()
@@ -206,7 +206,7 @@ impl Arrivals {
         let (Some((_, first)), Some((last, _))) = (wanted.first_key_value(), wanted.last_key_value()) else {
             return Ok(());
         };
-        let iterator = target.kinesis.get_shard_iterator().stream_name(target.stream()).shard_id(shard);
+        let iterator = target.kinesis.get_shard_iterator().stream_name(&target.names.stream).shard_id(shard);
         let iterator = iterator
             .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
             .starting_sequence_number(*first);

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use deployment::Names;
 use local_stack::gateway::STAGE;
-use local_stack::stack::{Endpoints, LOG_GROUP};
+use local_stack::stack::Endpoints;
 use metering_aws::KeyStore;
 use metering_aws::connection::{COMMAND_PATIENCE, load, load_local};
 
@@ -14,8 +15,10 @@ use crate::local::Control;
 pub struct Target {
     /// Where calls are sent.
     pub gateway: String,
-    /// The environment: the end of every name.
+    /// The environment.
     pub environment: String,
+    /// The names of its resources.
+    pub names: Names,
     /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// Kinesis.
@@ -55,6 +58,7 @@ impl Target {
         Self {
             gateway,
             environment: environment.to_owned(),
+            names: Names::new(environment),
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             kinesis: aws_sdk_kinesis::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
@@ -63,29 +67,15 @@ impl Target {
         }
     }
 
-    /// The name of a resource in this environment.
-    pub fn name(&self, resource: &str) -> String {
-        format!("{resource}-{}", self.environment)
-    }
-
-    /// The ledger.
-    pub fn usage_table(&self) -> String {
-        self.name("usage")
-    }
-
-    /// The stream.
-    pub fn stream(&self) -> String {
-        self.name("usage")
-    }
-
-    /// The log group of the access log.
-    pub fn access_log_group(&self) -> String {
-        LOG_GROUP.replace(STAGE, &self.environment)
+    /// The name of the function of a service.
+    pub fn function(&self, service: &str) -> String {
+        deployment::names::function(service, &self.environment)
     }
 
     /// The keys.
     pub fn key_store(&self) -> KeyStore {
-        KeyStore::new(self.dynamodb.clone(), self.name("usage-keys"), self.name("usage-invalidations"))
+        let Names { keys_table, invalidations_table, .. } = &self.names;
+        KeyStore::new(self.dynamodb.clone(), keys_table, invalidations_table)
     }
 
     /// The control of a local stack.

@@ -16,7 +16,7 @@ use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent};
 use end_to_end::meter::{Local, meter, stdout};
 use lambda_support::clock::now_ms;
 use lambda_support::telemetry::NAMESPACE;
-use local_stack::stack::{LOG_GROUP, STREAM};
+use local_stack::stack::{ACCESS_LOG_GROUP, STREAM};
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use serde_json::{Value, json};
 
@@ -28,14 +28,14 @@ const EVENTS_PER_REQUEST: usize = 10_000;
 
 async fn log_client(local: &Local) -> Client {
     let client = Client::new(&load_local(&local.endpoint("awsEndpointUrl"), COMMAND_PATIENCE).await);
-    let stream = client.create_log_stream().log_group_name(LOG_GROUP).log_stream_name(LOG_STREAM);
+    let stream = client.create_log_stream().log_group_name(ACCESS_LOG_GROUP).log_stream_name(LOG_STREAM);
     // It is there already after a restart.
     let _ = stream.send().await;
     client
 }
 
 async fn put(client: &Client, lines: &[String]) {
-    put_into(client, LOG_GROUP, lines).await;
+    put_into(client, ACCESS_LOG_GROUP, lines).await;
 }
 
 async fn put_into(client: &Client, log_group: &str, lines: &[String]) {
@@ -230,7 +230,7 @@ async fn subscribe_second_group(local: &Local, client: &Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_calls_of_two_log_groups_are_counted_compared_and_backfilled_together() {
-    let both = ["--access-log-group", LOG_GROUP, "--access-log-group", SECOND_GROUP];
+    let both = ["--access-log-group", ACCESS_LOG_GROUP, "--access-log-group", SECOND_GROUP];
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let made = |ids: &[&str]| -> Vec<String> {

@@ -12,7 +12,7 @@ use lambda_support::invalidation_message::InvalidationMessage;
 use local_stack::faults::FaultRates;
 use local_stack::lambda::{Function, FunctionSpec};
 use local_stack::metrics::MetricSink;
-use local_stack::stack::{DEAD_LETTER_QUEUE, LocalOptions, LocalStack, USAGE_TABLE};
+use local_stack::stack::{INVALIDATIONS_FAILED_QUEUE, LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::Topic;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use metering_aws::usage_report::usage_of_key;
@@ -241,7 +241,8 @@ async fn a_message_that_no_function_takes_is_kept_in_the_dead_letter_queue() {
         Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
     topic.publish("nonsense", "this tells of no key").await.unwrap();
     let sqs = aws_sdk_sqs::Client::new(&clients);
-    let url = sqs.get_queue_url().queue_name(DEAD_LETTER_QUEUE).send().await.unwrap().queue_url.unwrap();
+    let url =
+        sqs.get_queue_url().queue_name(INVALIDATIONS_FAILED_QUEUE).send().await.unwrap().queue_url.unwrap();
     let kept = loop {
         let received =
             sqs.receive_message().queue_url(&url).send().await.unwrap().messages.unwrap_or_default();

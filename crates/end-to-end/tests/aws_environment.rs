@@ -13,7 +13,7 @@ use end_to_end::caller::Caller;
 use end_to_end::calls::options;
 use end_to_end::meter::stdout;
 use lambda_support::clock::now_ms;
-use local_stack::stack::{CLAIMS_TABLE, LOG_GROUP, LocalStack};
+use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack};
 use metering_aws::ReconciliationStore;
 use metering_aws::connection::{COMMAND_PATIENCE, LOCAL_REGION, load_local};
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn an_environment_is_compared_as_its_reconciler_compares_it() {
         refused(&stack, &[command], "the reconciler of local has not run yet").await;
         refused(
             &stack,
-            &[command, "--access-log-group", LOG_GROUP],
+            &[command, "--access-log-group", ACCESS_LOG_GROUP],
             "with --access-log-group and --unbilled",
         )
         .await;
@@ -96,7 +96,7 @@ async fn an_environment_is_compared_as_its_reconciler_compares_it() {
     log_elsewhere(&stack, &[line("a", "/orders"), line("b", "/free"), line("c", "/orders")]).await;
     let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
     let store = ReconciliationStore::new(aws_sdk_dynamodb::Client::new(&config), CLAIMS_TABLE);
-    let groups = [LOG_GROUP, SECOND_GROUP].map(str::to_owned);
+    let groups = [ACCESS_LOG_GROUP, SECOND_GROUP].map(str::to_owned);
     store.note_run(&groups, &"/free".parse().unwrap(), now_ms()).await.unwrap();
     let found = compared(&stack, &[]).await;
     assert_eq!((&found["logged"], &found["missing"]), (&json!(5), &json!(2)), "{found}");

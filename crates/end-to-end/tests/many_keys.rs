@@ -15,7 +15,7 @@ use bytes::Bytes;
 use end_to_end::calls::options;
 use lambda_support::clock::now_ms;
 use local_stack::faults::FaultRates;
-use local_stack::stack::{CLAIMS_TABLE, LOG_GROUP, LocalStack, UNBILLED_ROUTES};
+use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack, UNBILLED_ROUTES};
 use metering_aws::ReconciliationStore;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use metering_core::ports::ComparedHours;
@@ -33,7 +33,7 @@ fn keys() -> u64 {
 /// One call of each key, evenly over the hour.
 async fn log_calls(logs: &Client, keys: u64, hour_ms: i64) {
     let stream = "calls";
-    logs.create_log_stream().log_group_name(LOG_GROUP).log_stream_name(stream).send().await.unwrap();
+    logs.create_log_stream().log_group_name(ACCESS_LOG_GROUP).log_stream_name(stream).send().await.unwrap();
     for first in (0..keys).step_by(usize::try_from(LINES_AT_ONCE).unwrap()) {
         let numbers = first..keys.min(first + LINES_AT_ONCE);
         let events = numbers.map(|number| {
@@ -43,7 +43,7 @@ async fn log_calls(logs: &Client, keys: u64, hour_ms: i64) {
                 "stage": "prod", "api": "a1b2c3d4e5"});
             InputLogEvent::builder().timestamp(at_ms).message(line.to_string()).build().unwrap()
         });
-        let request = logs.put_log_events().log_group_name(LOG_GROUP).log_stream_name(stream);
+        let request = logs.put_log_events().log_group_name(ACCESS_LOG_GROUP).log_stream_name(stream);
         request.set_log_events(Some(events.collect())).send().await.unwrap();
     }
 }
@@ -62,7 +62,7 @@ async fn the_reconciler_compares_every_key_within_its_memory_and_time() {
     // The last hour but one has settled, whatever the minute is.
     let hour_ms = hour_start_ms(now_ms()) - 2 * HOUR_MS;
     let unbilled = UNBILLED_ROUTES.parse().unwrap();
-    compared.note_run(&[LOG_GROUP.to_owned()], &unbilled, hour_ms).await.unwrap();
+    compared.note_run(&[ACCESS_LOG_GROUP.to_owned()], &unbilled, hour_ms).await.unwrap();
     log_calls(&Client::new(&clients), keys, hour_ms).await;
 
     let began = Instant::now();

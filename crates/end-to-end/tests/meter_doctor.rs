@@ -9,7 +9,7 @@ use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent, MetricTransform
 use end_to_end::meter::{Local, meter, stdout};
 use jiff::Timestamp;
 use lambda_support::clock::now_ms;
-use local_stack::stack::LOG_GROUP;
+use local_stack::stack::ACCESS_LOG_GROUP;
 use metering_aws::connection::{COMMAND_PATIENCE, load_local};
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ fn with_verdict<'f>(findings: &'f BTreeMap<String, Value>, verdict: &str) -> Vec
 
 async fn logs(local: &Local) -> (Client, String) {
     let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_PATIENCE).await;
-    (Client::new(&config), LOG_GROUP.to_owned())
+    (Client::new(&config), ACCESS_LOG_GROUP.to_owned())
 }
 
 /// Puts lines into the access log, as if API Gateway had written them.

@@ -9,7 +9,7 @@ use lambda_support::clock::now_ms;
 use local_stack::cloudwatch::{MetricName, MetricStore};
 use local_stack::log_group::LogGroup;
 use local_stack::logs::{LOGGED_LINES, LogsService, READABLE_LINES, put_access_log_filters};
-use local_stack::stack::LOG_GROUP;
+use local_stack::stack::ACCESS_LOG_GROUP;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -30,7 +30,7 @@ impl Logs {
 
     fn in_folder(folder: TempDir) -> Self {
         let metrics = Arc::new(MetricStore::default());
-        let group = Arc::new(LogGroup::open(&folder.path().join("logs.sqlite"), LOG_GROUP).unwrap());
+        let group = Arc::new(LogGroup::open(&folder.path().join("logs.sqlite"), ACCESS_LOG_GROUP).unwrap());
         group.tell(metrics.clone());
         put_access_log_filters(&group, STREAM_ARN).unwrap();
         let service = LogsService::open(group, &folder.path().join("log-groups"), metrics.clone()).unwrap();
@@ -40,7 +40,7 @@ impl Logs {
     /// With a log stream, and lines in it a millisecond apart, the last of them now.
     fn with_lines(lines: &[&str]) -> (Self, i64) {
         let logs = Self::new();
-        logs.done("CreateLogStream", &json!({"logGroupName": LOG_GROUP, "logStreamName": "s1"}));
+        logs.done("CreateLogStream", &json!({"logGroupName": ACCESS_LOG_GROUP, "logStreamName": "s1"}));
         let start_ms = now_ms() - i64::try_from(lines.len()).unwrap();
         let events: Vec<Value> = lines
             .iter()
@@ -60,12 +60,12 @@ impl Logs {
     }
 
     fn messages(&self, more: Value) -> Vec<String> {
-        messages(&self.done("FilterLogEvents", &with(json!({"logGroupName": LOG_GROUP}), more)))
+        messages(&self.done("FilterLogEvents", &with(json!({"logGroupName": ACCESS_LOG_GROUP}), more)))
     }
 }
 
 fn put(stream: &str, events: &[Value]) -> Value {
-    json!({"logGroupName": LOG_GROUP, "logStreamName": stream, "logEvents": events})
+    json!({"logGroupName": ACCESS_LOG_GROUP, "logStreamName": stream, "logEvents": events})
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "each caller makes it for this")]
@@ -139,7 +139,7 @@ fn events_that_are_too_old_or_too_new_are_rejected_and_the_others_taken() {
 #[test]
 fn events_are_filtered_by_pattern_time_and_stream_page_by_page() {
     let (logs, start_ms) = Logs::with_lines(&["ERROR one", "INFO two", "ERROR three", "ERROR four"]);
-    logs.done("CreateLogStream", &json!({"logGroupName": LOG_GROUP, "logStreamName": "t2"}));
+    logs.done("CreateLogStream", &json!({"logGroupName": ACCESS_LOG_GROUP, "logStreamName": "t2"}));
     let earlier = json!({"timestamp": start_ms - 10, "message": "ERROR zero"});
     logs.done("PutLogEvents", &put("t2", &[earlier]));
     assert_eq!(logs.messages(json!({"filterPattern": "ERROR"}))[..2], ["ERROR zero", "ERROR one"]);
@@ -151,11 +151,10 @@ fn events_are_filtered_by_pattern_time_and_stream_page_by_page() {
     assert_eq!(logs.messages(json!({"logStreamNamePrefix": "s", "limit": 1})), ["ERROR one"]);
     let span = json!({"startTime": start_ms + 1, "endTime": start_ms + 2});
     assert_eq!(logs.messages(span), ["INFO two", "ERROR three"]);
-    let by_arn =
-        json!({"logGroupIdentifier": format!("arn:aws:logs:us-east-1:123456789012:log-group:{LOG_GROUP}")});
+    let by_arn = json!({"logGroupIdentifier": format!("arn:aws:logs:us-east-1:123456789012:log-group:{ACCESS_LOG_GROUP}")});
     assert_eq!(messages(&logs.done("FilterLogEvents", &by_arn)).len(), 5);
     let (mut found, mut request) =
-        (Vec::new(), json!({"logGroupName": LOG_GROUP, "filterPattern": "ERROR", "limit": 2}));
+        (Vec::new(), json!({"logGroupName": ACCESS_LOG_GROUP, "filterPattern": "ERROR", "limit": 2}));
     loop {
         let answer = logs.done("FilterLogEvents", &request);
         found.extend(messages(&answer));
@@ -164,7 +163,7 @@ fn events_are_filtered_by_pattern_time_and_stream_page_by_page() {
     }
     assert_eq!(found, ["ERROR zero", "ERROR one", "ERROR three", "ERROR four"]);
     for (more, code) in [
-        (json!({"logGroupIdentifier": LOG_GROUP}), "InvalidParameterException"),
+        (json!({"logGroupIdentifier": ACCESS_LOG_GROUP}), "InvalidParameterException"),
         (json!({"logStreamNames": ["s1"], "logStreamNamePrefix": "s"}), "InvalidParameterException"),
         (json!({"logStreamNames": ["none"]}), "ResourceNotFoundException"),
         (json!({"logStreamNames": []}), "InvalidParameterException"),
@@ -179,7 +178,7 @@ fn events_are_filtered_by_pattern_time_and_stream_page_by_page() {
         (json!({"limit": "two"}), "SerializationException"),
     ] {
         assert_eq!(
-            logs.refused("FilterLogEvents", &with(json!({"logGroupName": LOG_GROUP}), more.clone())),
+            logs.refused("FilterLogEvents", &with(json!({"logGroupName": ACCESS_LOG_GROUP}), more.clone())),
             code,
             "{more}"
         );
@@ -191,9 +190,9 @@ fn an_answer_holds_a_megabyte_of_events_and_goes_on() {
     let line = "x".repeat(300_000);
     let (logs, _) = Logs::with_lines(&[&line, &line, &line]);
     logs.done("PutLogEvents", &put("s1", &[json!({"timestamp": now_ms(), "message": line})]));
-    let answer = logs.done("FilterLogEvents", &json!({"logGroupName": LOG_GROUP}));
+    let answer = logs.done("FilterLogEvents", &json!({"logGroupName": ACCESS_LOG_GROUP}));
     assert_eq!(messages(&answer).len(), 3);
-    let more = json!({"logGroupName": LOG_GROUP, "nextToken": answer["nextToken"]});
+    let more = json!({"logGroupName": ACCESS_LOG_GROUP, "nextToken": answer["nextToken"]});
     let answer = logs.done("FilterLogEvents", &more);
     assert_eq!((messages(&answer).len(), &answer["nextToken"]), (1, &Value::Null));
 }
@@ -204,7 +203,7 @@ fn a_log_stream_is_read_from_either_end() {
     let get = |more: Value| {
         logs.done(
             "GetLogEvents",
-            &with(json!({"logGroupName": LOG_GROUP, "logStreamName": "s1", "limit": 2}), more),
+            &with(json!({"logGroupName": ACCESS_LOG_GROUP, "logStreamName": "s1", "limit": 2}), more),
         )
     };
     let last = get(json!({}));
@@ -220,7 +219,7 @@ fn a_log_stream_is_read_from_either_end() {
     assert_eq!(messages(&get(json!({"startFromHead": true}))), ["a", "b"]);
     // The end of the time is not in it.
     assert_eq!(messages(&get(json!({"endTime": start_ms + 2}))), ["a", "b"]);
-    let described = logs.done("DescribeLogStreams", &json!({"logGroupName": LOG_GROUP}));
+    let described = logs.done("DescribeLogStreams", &json!({"logGroupName": ACCESS_LOG_GROUP}));
     let stream = &described["logStreams"][0];
     assert_eq!(
         (&stream["logStreamName"], &stream["firstEventTimestamp"], &stream["lastEventTimestamp"]),
@@ -254,7 +253,7 @@ fn log_groups_are_created_once_and_kept() {
             .map(|group| group["logGroupName"].as_str().unwrap().to_owned())
             .collect()
     };
-    assert_eq!(names(&json!({})), [LOG_GROUP, "/aws/other"]);
+    assert_eq!(names(&json!({})), [ACCESS_LOG_GROUP, "/aws/other"]);
     assert_eq!(names(&json!({"logGroupNamePrefix": "/aws/o"})), ["/aws/other"]);
     assert_eq!(names(&json!({"logGroupNamePattern": "OTHER"})), ["/aws/other"]);
     let first = logs.done("DescribeLogGroups", &json!({"limit": 1}));
@@ -265,7 +264,7 @@ fn log_groups_are_created_once_and_kept() {
 #[test]
 fn metric_filters_count_the_lines_that_match_in_the_minute_of_their_event() {
     let (logs, start_ms) = Logs::with_lines(&[r#"{"status":"200"}"#, r#"{"status":"200","x":-}"#, "{}"]);
-    let filter = json!({"logGroupName": LOG_GROUP, "filterName": "failures", "filterPattern": "{ $.status = 5* }",
+    let filter = json!({"logGroupName": ACCESS_LOG_GROUP, "filterName": "failures", "filterPattern": "{ $.status = 5* }",
         "metricTransformations": [{"metricName": "Failures", "metricNamespace": "Mine", "metricValue": "3"}]});
     logs.done("PutMetricFilter", &filter);
     let hour_ago = start_ms - HOUR_MS;
@@ -281,8 +280,10 @@ fn metric_filters_count_the_lines_that_match_in_the_minute_of_their_event() {
     assert_eq!(sum("UsageMeter", LOGGED_LINES, start_ms), 3.0);
     assert_eq!(sum("UsageMeter", READABLE_LINES, start_ms), 1.0);
     assert_eq!(sum("Mine", "Failures", hour_ago), 3.0);
-    let described =
-        logs.done("DescribeMetricFilters", &json!({"logGroupName": LOG_GROUP, "filterNamePrefix": "fail"}));
+    let described = logs.done(
+        "DescribeMetricFilters",
+        &json!({"logGroupName": ACCESS_LOG_GROUP, "filterNamePrefix": "fail"}),
+    );
     assert_eq!(described["metricFilters"][0]["metricTransformations"], filter["metricTransformations"]);
     for transformation in [
         json!({"metricName": "a", "metricNamespace": "b", "metricValue": "$.ms"}),
@@ -303,7 +304,7 @@ fn metric_filters_count_the_lines_that_match_in_the_minute_of_their_event() {
 fn a_log_group_has_five_patterns_with_a_regular_expression() {
     let logs = Logs::new();
     let filter = |number: usize, pattern: &str| {
-        json!({"logGroupName": LOG_GROUP, "filterName": format!("f{number}"), "filterPattern": pattern,
+        json!({"logGroupName": ACCESS_LOG_GROUP, "filterName": format!("f{number}"), "filterPattern": pattern,
             "metricTransformations": [{"metricName": "A", "metricNamespace": "B", "metricValue": "1"}]})
     };
     // That of the subscription is one of them.
@@ -332,7 +333,7 @@ fn a_pattern_is_tried_on_lines() {
 #[test]
 fn a_query_is_scheduled_and_running_before_it_is_complete() {
     let (logs, start_ms) = Logs::with_lines(&[r#"{"k":"a"}"#, r#"{"k":"b"}"#, "x"]);
-    let query = |text: &str| json!({"logGroupNames": [LOG_GROUP], "queryString": text, "startTime": start_ms / 1_000 - 1, "endTime": start_ms / 1_000 + 2});
+    let query = |text: &str| json!({"logGroupNames": [ACCESS_LOG_GROUP], "queryString": text, "startTime": start_ms / 1_000 - 1, "endTime": start_ms / 1_000 + 2});
     let id = logs.done("StartQuery", &query("filter ispresent(k) | stats count(*) as n"));
     let states: Vec<Value> = (0..4).map(|_| logs.done("GetQueryResults", &id)["status"].clone()).collect();
     assert_eq!(states, ["Scheduled", "Running", "Complete", "Complete"]);
@@ -349,7 +350,7 @@ fn a_query_is_scheduled_and_running_before_it_is_complete() {
     {
         assert_eq!(logs.refused("StartQuery", &query(text)), "MalformedQueryException", "{text}");
     }
-    let two = with(query("fields k"), json!({"logGroupName": LOG_GROUP}));
+    let two = with(query("fields k"), json!({"logGroupName": ACCESS_LOG_GROUP}));
     assert_eq!(logs.refused("StartQuery", &two), "InvalidParameterException");
     assert_eq!(logs.refused("GetQueryResults", &json!({"queryId": "none"})), "ResourceNotFoundException");
     // Thirty may run; those that were stopped or have ended do not count.
@@ -365,7 +366,7 @@ fn a_query_is_scheduled_and_running_before_it_is_complete() {
 #[test]
 fn more_rows_than_an_answer_holds_come_page_by_page() {
     let logs = Logs::new();
-    logs.done("CreateLogStream", &json!({"logGroupName": LOG_GROUP, "logStreamName": "s1"}));
+    logs.done("CreateLogStream", &json!({"logGroupName": ACCESS_LOG_GROUP, "logStreamName": "s1"}));
     let time = now_ms();
     for half in 0..2 {
         let events: Vec<Value> = (0..6_000)
@@ -374,7 +375,7 @@ fn more_rows_than_an_answer_holds_come_page_by_page() {
         logs.done("PutLogEvents", &put("s1", &events));
     }
     let rows = |limit: Value| -> Vec<usize> {
-        let request = json!({"logGroupName": LOG_GROUP, "queryString": "stats count(*) as n by k", "limit": limit,
+        let request = json!({"logGroupName": ACCESS_LOG_GROUP, "queryString": "stats count(*) as n by k", "limit": limit,
             "startTime": time / 1_000 - 1, "endTime": time / 1_000 + 1});
         let id = logs.done("StartQuery", &request);
         let (mut found, mut token) = (Vec::new(), Value::Null);
@@ -396,15 +397,15 @@ fn more_rows_than_an_answer_holds_come_page_by_page() {
 #[test]
 fn a_restart_keeps_filters_and_events() {
     let (logs, _) = Logs::with_lines(&["kept"]);
-    let filter = json!({"logGroupName": LOG_GROUP, "filterName": "mine", "filterPattern": "kept",
+    let filter = json!({"logGroupName": ACCESS_LOG_GROUP, "filterName": "mine", "filterPattern": "kept",
         "metricTransformations": [{"metricName": "A", "metricNamespace": "B", "metricValue": "1"}]});
     logs.done("PutMetricFilter", &filter);
     let Logs { service, folder, .. } = logs;
     drop(service);
     let logs = Logs::in_folder(folder);
     assert_eq!(logs.messages(json!({})), ["kept"]);
-    let described = logs.done("DescribeMetricFilters", &json!({"logGroupName": LOG_GROUP}));
+    let described = logs.done("DescribeMetricFilters", &json!({"logGroupName": ACCESS_LOG_GROUP}));
     assert_eq!(described["metricFilters"].as_array().unwrap().len(), 3);
-    let subscription = logs.done("DescribeSubscriptionFilters", &json!({"logGroupName": LOG_GROUP}));
+    let subscription = logs.done("DescribeSubscriptionFilters", &json!({"logGroupName": ACCESS_LOG_GROUP}));
     assert_eq!(subscription["subscriptionFilters"][0]["destinationArn"], STREAM_ARN);
 }

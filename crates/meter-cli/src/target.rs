@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use deployment::Names;
+use deployment::names::given_up_bucket;
 use local_stack::gateway::STAGE;
 use local_stack::stack::{CLAIMS_TABLE, Endpoints, UNBILLED_ROUTES};
 use metering_aws::connection::{COMMAND_PATIENCE, load, load_local};
@@ -34,7 +36,7 @@ pub struct TargetArguments {
 #[derive(clap::Args)]
 pub struct LogArguments {
     /// A log group of the metered APIs instead of those that the reconciler compares; may be repeated
-    #[arg(long = "access-log-group", value_name = "LOG_GROUP")]
+    #[arg(long = "access-log-group", value_name = "ACCESS_LOG_GROUP")]
     access_log_groups: Vec<String>,
     /// The UNBILLED_ROUTES that the consumer is deployed with, instead of those of the reconciler
     #[arg(long, value_name = "ROUTES")]
@@ -63,7 +65,6 @@ pub struct Target {
     pub sync_interval_ms: u64,
     s3: aws_sdk_s3::Client,
     claims_table: String,
-    given_up_bucket: Resource,
     /// Clients of CloudWatch Logs.
     pub logs: aws_sdk_cloudwatchlogs::Client,
     /// That of a local stack.
@@ -110,7 +111,6 @@ impl Target {
             sync_interval_ms: endpoints.sync_interval_ms,
             s3: path_style_s3(&config),
             claims_table: CLAIMS_TABLE.to_owned(),
-            given_up_bucket: Resource::Known(endpoints.on_failure_bucket),
             keys_table: endpoints.keys_table,
             invalidations_table: endpoints.invalidations_table,
             quarantine: Resource::Known(endpoints.quarantine_queue_url),
@@ -121,6 +121,7 @@ impl Target {
 
     async fn on_aws(environment: &str, sync_interval_ms: u64) -> Self {
         let config = load(COMMAND_PATIENCE).await;
+        let names = Names::new(environment);
         Self {
             environment: environment.to_owned(),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
@@ -130,16 +131,15 @@ impl Target {
             kinesis: aws_sdk_kinesis::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             sns: aws_sdk_sns::Client::new(&config),
-            usage_table: format!("usage-{environment}"),
-            stream: format!("usage-{environment}"),
+            usage_table: names.usage_table,
+            stream: names.stream,
             sync_interval_ms,
             s3: aws_sdk_s3::Client::new(&config),
-            claims_table: format!("usage-claims-{environment}"),
-            given_up_bucket: Resource::Name(format!("usage-given-up-{environment}")),
-            keys_table: format!("usage-keys-{environment}"),
-            invalidations_table: format!("usage-invalidations-{environment}"),
-            quarantine: Resource::Name(format!("usage-quarantine-{environment}")),
-            invalidations_topic: Resource::Name(format!("usage-invalidations-{environment}")),
+            claims_table: names.claims_table,
+            keys_table: names.keys_table,
+            invalidations_table: names.invalidations_table,
+            quarantine: Resource::Name(names.quarantine_queue),
+            invalidations_topic: Resource::Name(names.invalidations_topic),
             found_topic: OnceCell::new(),
         }
     }
@@ -198,26 +198,17 @@ impl Target {
         StreamWriter::new(self.kinesis.clone(), &self.stream)
     }
 
-    /// The bucket of the batches that Lambda gave up. On AWS its name has the
-    /// account and the region of the stream, since all accounts share the
-    /// names of buckets.
+    /// The bucket of the batches that Lambda gave up, which is named by the
+    /// account and the region of the stream.
     pub async fn given_up_bucket(&self) -> anyhow::Result<GivenUpBucket> {
-        let name = match &self.given_up_bucket {
-            Resource::Known(name) => name.clone(),
-            Resource::Name(name) => {
-                let reply = self.kinesis.describe_stream_summary().stream_name(&self.stream).send().await;
-                let reply = reply.with_context(|| {
-                    format!(
-                        "the stream {} cannot be read, whose account and region name the bucket",
-                        self.stream
-                    )
-                })?;
-                let arn =
-                    reply.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default();
-                bucket_name(name, &arn)
-                    .with_context(|| format!("the stream has the ARN {arn:?}, which is none"))?
-            }
-        };
+        let reply = self.kinesis.describe_stream_summary().stream_name(&self.stream).send().await;
+        let reply = reply.with_context(|| {
+            format!("the stream {} cannot be read, whose account and region name the bucket", self.stream)
+        })?;
+        let arn = reply.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default();
+        let (account, region) = account_and_region(&arn)
+            .with_context(|| format!("the stream has the ARN {arn:?}, which is none"))?;
+        let name = given_up_bucket(&self.environment, account, region);
         Ok(GivenUpBucket::new(self.s3.clone(), name))
     }
 
@@ -264,11 +255,11 @@ fn path_style_s3(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// The name of a bucket in the account and region of a stream.
-fn bucket_name(name: &str, stream_arn: &str) -> Option<String> {
-    let mut parts = stream_arn.split(':').skip(3);
+/// The account and the region of the resource with this ARN.
+fn account_and_region(arn: &str) -> Option<(&str, &str)> {
+    let mut parts = arn.split(':').skip(3);
     let (region, account) = (parts.next()?, parts.next()?);
-    Some(format!("{name}-{account}-{region}"))
+    Some((account, region))
 }
 
 #[cfg(test)]
@@ -276,10 +267,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_is_named_by_account_and_region() {
-        let name =
-            bucket_name("usage-given-up-prod", "arn:aws:kinesis:eu-west-1:123456789012:stream/usage-prod");
-        assert_eq!(name.as_deref(), Some("usage-given-up-prod-123456789012-eu-west-1"));
-        assert_eq!(bucket_name("b", "no ARN"), None);
+    fn an_arn_names_account_and_region() {
+        let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/usage-prod";
+        assert_eq!(account_and_region(arn), Some(("123456789012", "eu-west-1")));
+        assert_eq!(account_and_region("no ARN"), None);
     }
 }

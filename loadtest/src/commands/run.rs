@@ -63,7 +63,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let profile = Profile::read(&arguments.profile)?;
     let folder = arguments.output.unwrap_or_else(|| PathBuf::from("loadtest-results").join(&profile.name));
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let outcome = execute(&profile, &arguments.place.place()?, arguments.quiet).await?;
+    let outcome = Box::pin(execute(&profile, &arguments.place.place()?, arguments.quiet)).await?;
     report::write(&outcome, &folder)?;
     print!("{}", report::text(&outcome));
     println!("Results are in {}.", folder.display());

@@ -21,7 +21,7 @@ use super::definition::{Source, Widget, widgets};
 use crate::cloudwatch::{MetricStore, metric_data};
 use crate::gateway::STAGE;
 use crate::logs::LogsService;
-use crate::stack::{LOG_GROUP, USAGE_TABLE};
+use crate::stack::{ACCESS_LOG_GROUP, USAGE_TABLE};
 
 /// How many minutes the page shows unless it is asked otherwise.
 const DEFAULT_MINUTES: i64 = 30;
@@ -139,7 +139,7 @@ impl DashboardPage {
         if let Some((_, rows)) = answers.get(&key).filter(|(until_us, _)| started_us < *until_us) {
             return Ok(rows.clone());
         }
-        let request = json!({"logGroupName": LOG_GROUP, "queryString": query, "startTime": from_ms / 1_000, "endTime": to_ms / 1_000 + 1});
+        let request = json!({"logGroupName": ACCESS_LOG_GROUP, "queryString": query, "startTime": from_ms / 1_000, "endTime": to_ms / 1_000 + 1});
         let answer = self.logs.answer_query(&request).map_err(|(_, message)| message)?;
         let now_us = monotonic_us();
         let until_us = now_us + (now_us - started_us) * KEPT_FOR_TIMES;

@@ -32,9 +32,9 @@ use crate::log_group::{LogError, LogGroup};
 /// The id of the gateway's API.
 pub const API_ID: &str = "local";
 /// The name of its API.
-const API_NAME: &str = "usage-example-local";
+const API_NAME: &str = deployment::names::local::EXAMPLE_API;
 /// The name of the environment that a local stack is, and of the stage of a REST API.
-pub const STAGE: &str = "local";
+pub const STAGE: &str = deployment::names::LOCAL;
 /// What CloudWatch Logs bills for an event beside its text. Source: CloudWatch Logs API Reference, `PutLogEvents`.
 const EVENT_BYTES: usize = 26;
 

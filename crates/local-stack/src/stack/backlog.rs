@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::STREAM;
 use super::error::{StartError, part};
-use super::resources::STREAM;
 use crate::kinesis::KinesisStore;
 use crate::lambda::event_source_mapping::Checkpoints;
 use crate::log_group::LogGroup;

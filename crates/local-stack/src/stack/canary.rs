@@ -19,8 +19,7 @@ use tokio::task::JoinSet;
 use super::error::StartError;
 use super::options::UsageCanary;
 use super::ports::listen;
-use super::resources::USAGE_TABLE;
-use super::serve_on_loopback;
+use super::{USAGE_TABLE, serve_on_loopback};
 
 /// The name of the function.
 pub const NAME: &str = "usage-canary";

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use access_log::log_format::ApiKind;
+use deployment::functions::limits;
 use metering_aws::connection::LOCAL_REGION;
 
 use super::canary::{self, CanarySettings};
 use super::error::StartError;
 use super::options::LocalOptions;
-use super::resources::{
-    ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP, Topics, USAGE_TABLE,
-};
+use super::resources::Topics;
+use super::{ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, USAGE_TABLE};
 use crate::gateway::{API_ID, STAGE};
 use crate::lambda::{Function, FunctionSpec, Versions};
 use crate::metrics::MetricSink;
@@ -121,7 +121,7 @@ pub(super) fn functions(
             &[
                 ("USAGE_TABLE", USAGE_TABLE),
                 ("CLAIMS_TABLE", CLAIMS_TABLE),
-                ("ACCESS_LOG_GROUPS", LOG_GROUP),
+                ("ACCESS_LOG_GROUPS", ACCESS_LOG_GROUP),
                 ("UNBILLED_ROUTES", UNBILLED_ROUTES),
                 ("SETTLE_MINUTES", LOCAL_SETTLE_MINUTES),
             ],
@@ -165,32 +165,4 @@ fn binary(folder: &Path, name: &str) -> Result<PathBuf, StartError> {
         return Ok(binary);
     }
     Err(StartError::NoBinary { binary: binary.display().to_string() })
-}
-
-/// What a function may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FunctionLimits {
-    /// Memory, in MiB.
-    pub memory_mib: u64,
-    /// Time of an invocation, in milliseconds.
-    pub timeout_ms: u64,
-}
-
-/// The limits of each function, by its name, as deployed: `memoryMiB` and
-/// `timeout` in `stack/lib/constructs`. A test compares both.
-pub const FUNCTION_LIMITS: [(&str, FunctionLimits); 6] = [
-    ("usage-consumer", FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
-    ("api-authorizer", FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
-    ("invalidation-fanout", FunctionLimits { memory_mib: 128, timeout_ms: 60_000 }),
-    ("usage-endpoint", FunctionLimits { memory_mib: 128, timeout_ms: 15_000 }),
-    ("usage-reconciler", FunctionLimits { memory_mib: 512, timeout_ms: 900_000 }),
-    (canary::NAME, FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
-];
-
-/// Those of a function that sets none. Source: Lambda Developer Guide, "Lambda quotas".
-const DEFAULT_LIMITS: FunctionLimits = FunctionLimits { memory_mib: 128, timeout_ms: 3_000 };
-
-fn limits(function: &str) -> FunctionLimits {
-    let found = FUNCTION_LIMITS.iter().find(|(name, _)| *name == function);
-    found.map_or(DEFAULT_LIMITS, |(_, limits)| *limits)
 }

@@ -27,14 +27,15 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use deployment::names::local::{
+    ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_FAILED_QUEUE, INVALIDATIONS_TABLE,
+    KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
+};
 pub use endpoints::Endpoints;
 pub use error::StartError;
-pub use functions::{FUNCTION_LIMITS, FunctionLimits, UNBILLED_ROUTES};
+pub use functions::UNBILLED_ROUTES;
 pub use options::{Canary, LocalOptions, UsageCanary, built_binaries};
-pub use resources::{
-    ALERTS_TABLE, CLAIMS_TABLE, DEAD_LETTER_QUEUE, INVALIDATIONS_TABLE, KEYS_TABLE, LOG_GROUP,
-    ON_FAILURE_BUCKET, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
-};
+pub use resources::given_up_bucket;
 
 use crate::api::identity::ACCOUNT_ID;
 use crate::authorization::{AnswerCache, Authorization};
@@ -142,7 +143,7 @@ impl LocalStack {
             stream_arn,
             settings: subscription_settings(&options),
             faults: faults.clone(),
-            besides: LOG_GROUP.to_owned(),
+            besides: ACCESS_LOG_GROUP.to_owned(),
         };
         let backlog = start_subscription(&options, &log_group, &logs, &kinesis, destination, &mut servers)?;
         let mapping_settings = mapping_settings(&options, s3);
@@ -178,10 +179,10 @@ impl LocalStack {
             control,
             aws_endpoint_url,
             quarantine_queue_url,
-            on_failure_bucket: ON_FAILURE_BUCKET.to_owned(),
+            on_failure_bucket: given_up_bucket(),
             usage_table: USAGE_TABLE.to_owned(),
             stream: STREAM.to_owned(),
-            access_log_group: LOG_GROUP.to_owned(),
+            access_log_group: ACCESS_LOG_GROUP.to_owned(),
             keys_table: KEYS_TABLE.to_owned(),
             invalidations_table: INVALIDATIONS_TABLE.to_owned(),
             invalidations_topic_arn: topics.invalidations,
@@ -399,7 +400,7 @@ fn mapping_settings(options: &LocalOptions, s3: Arc<S3Store>) -> MappingSettings
         max_record_age_ms: options.max_record_age_ms,
         on_failure: OnFailureDestination {
             store: s3,
-            bucket: ON_FAILURE_BUCKET.to_owned(),
+            bucket: given_up_bucket(),
             mapping_uuid: MAPPING_UUID.to_owned(),
         },
     }

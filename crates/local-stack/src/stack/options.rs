@@ -76,7 +76,7 @@ pub struct LocalOptions {
     /// It calls the built-in backend.
     pub usage_canary: Option<UsageCanary>,
     /// Whether functions get no more memory than they are deployed with (on
-    /// Linux; see [`FUNCTION_LIMITS`](super::FUNCTION_LIMITS)).
+    /// Linux; see [`deployment::FUNCTIONS`]).
     pub limits_memory: bool,
     /// Further environment variables of the consumer.
     pub consumer_environment: Vec<(String, String)>,

@@ -1,37 +1,26 @@
-//! The names of the resources, and making them.
+//! Creates the resources.
 
+use deployment::names;
+use deployment::names::local::{
+    ALERTS_TABLE, ALERTS_TOPIC, CLAIMS_TABLE, INVALIDATIONS_FAILED_QUEUE, INVALIDATIONS_TABLE,
+    INVALIDATIONS_TOPIC, KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
+};
 use lambda_support::clock::now_ms;
+use metering_aws::connection::LOCAL_REGION;
 use metering_aws::tables;
 
 use super::error::{StartError, part};
+use crate::api::identity::ACCOUNT_ID;
 use crate::kinesis::{KinesisStore, StreamMode};
 
-/// The usage ledger.
-pub const USAGE_TABLE: &str = "usage-local";
-/// The table of claims.
-pub const CLAIMS_TABLE: &str = "usage-claims-local";
-/// The table of keys.
-pub const KEYS_TABLE: &str = "usage-keys-local";
-/// The table of the invalidation log.
-pub const INVALIDATIONS_TABLE: &str = "usage-invalidations-local";
-/// The table of alerts that were sent.
-pub const ALERTS_TABLE: &str = "usage-alerts-local";
-/// The stream.
-pub const STREAM: &str = "usage-local";
-/// The quarantine queue.
-pub const QUARANTINE_QUEUE: &str = "usage-quarantine-local";
-/// The queue of notifications that a function could not take.
-pub const DEAD_LETTER_QUEUE: &str = "usage-invalidations-failed-local";
-/// The bucket of records that Lambda gave up.
-pub const ON_FAILURE_BUCKET: &str = "usage-on-failure-local";
-/// UUID of the event source mapping, which is part of the keys in that bucket.
+/// UUID of the event source mapping, which is part of the keys in the bucket of
+/// given-up records.
 pub(super) const MAPPING_UUID: &str = "00000000-0000-4000-8000-00000000e5a1";
-/// The topic of changes of keys.
-const INVALIDATIONS_TOPIC: &str = "usage-invalidations-local";
-/// The topic of alerts about limits.
-const ALERTS_TOPIC: &str = "usage-alerts-local";
-/// The log group of the gateway.
-pub const LOG_GROUP: &str = "/aws/api-gateway/usage-local";
+
+/// The bucket of records that Lambda gave up.
+pub fn given_up_bucket() -> String {
+    names::given_up_bucket(names::LOCAL, ACCOUNT_ID, LOCAL_REGION)
+}
 
 /// The topics.
 pub(super) struct Topics {
@@ -64,7 +53,7 @@ pub(super) fn create_stream(kinesis: &KinesisStore, shard_count: u32) -> Result<
 }
 
 pub(super) async fn create_queues(sqs: &aws_sdk_sqs::Client) -> Result<(), StartError> {
-    for name in [QUARANTINE_QUEUE, DEAD_LETTER_QUEUE] {
+    for name in [QUARANTINE_QUEUE, INVALIDATIONS_FAILED_QUEUE] {
         sqs.create_queue().queue_name(name).send().await.map_err(|error| part("a queue", error))?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use lambda_support::clock::now_ms;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::resources::{DEAD_LETTER_QUEUE, QUARANTINE_QUEUE};
+use super::{INVALIDATIONS_FAILED_QUEUE, QUARANTINE_QUEUE};
 use crate::api::identity::ACCOUNT_ID;
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::lambda::Function;
@@ -60,7 +60,7 @@ pub async fn watch_queues(client: Client, aws_endpoint_url: String, metrics: Arc
     let attribute = QueueAttributeName::ApproximateNumberOfMessages;
     loop {
         times.tick().await;
-        for queue in [QUARANTINE_QUEUE, DEAD_LETTER_QUEUE] {
+        for queue in [QUARANTINE_QUEUE, INVALIDATIONS_FAILED_QUEUE] {
             let url = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{queue}");
             let reply =
                 client.get_queue_attributes().queue_url(url).attribute_names(attribute.clone()).send().await;

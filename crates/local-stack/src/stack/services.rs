@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 
 use super::error::{StartError, part};
 use super::ports::{Ports, listen};
-use super::resources::{DEAD_LETTER_QUEUE, LOG_GROUP, ON_FAILURE_BUCKET, STREAM};
-use super::{LocalOptions, resources, serve};
+use super::{
+    ACCESS_LOG_GROUP, INVALIDATIONS_FAILED_QUEUE, LocalOptions, STREAM, given_up_bucket, resources, serve,
+};
 use crate::api::identity::ACCOUNT_ID;
 use crate::authorization::AnswerCache;
 use crate::aws_endpoint::{AwsEndpoint, database_client};
@@ -69,12 +70,12 @@ impl Services {
         let faults = Arc::new(Faults::new(options.faults, options.fault_seed));
         let queues = Queues::open(&folder.join("queues.sqlite")).await.map_err(|error| part("SQS", error))?;
         let queues = Arc::new(queues.with_faults(faults.clone()));
-        let s3 = S3Store::open(&folder.join("s3"), &[ON_FAILURE_BUCKET]);
+        let s3 = S3Store::open(&folder.join("s3"), &[&given_up_bucket()]);
         let s3 = Arc::new(s3.map_err(|error| part("S3", error))?);
         let (aws_listener, aws) = ports.listen("the AWS endpoint", options.aws_port).await?;
         let aws_endpoint_url = format!("http://{aws}");
         let clients = load_local(&aws_endpoint_url, COMMAND_PATIENCE).await;
-        let dead_letters = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{DEAD_LETTER_QUEUE}");
+        let dead_letters = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{INVALIDATIONS_FAILED_QUEUE}");
         let sqs = aws_sdk_sqs::Client::new(&clients);
         let notifications = Notifications::open(folder, faults.clone())
             .map_err(|error| part("the notifications", error))?
@@ -85,7 +86,7 @@ impl Services {
                 .map_err(|error| part("SNS", error))?;
         let answers = Arc::new(AnswerCache::new(options.authorizer_cache_ttl_ms));
         let metrics = Arc::new(MetricSink::open(folder).map_err(|error| part("the metrics", error))?);
-        let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP)
+        let log_group = LogGroup::open(&folder.join("logs.sqlite"), ACCESS_LOG_GROUP)
             .map_err(|error| part("the log group", error))?;
         let log_group = Arc::new(log_group);
         log_group.tell(metrics.store().clone());

@@ -12,7 +12,7 @@ use local_stack::notifications::Notifications;
 use local_stack::queues::Queues;
 use local_stack::s3::S3Store;
 use local_stack::sns::Sns;
-use local_stack::stack::{LOG_GROUP, ON_FAILURE_BUCKET};
+use local_stack::stack::{ACCESS_LOG_GROUP, given_up_bucket};
 
 /// Starts the AWS endpoint alone, on what is in the folder, and returns its URL.
 /// Nothing answers for DynamoDB.
@@ -23,13 +23,13 @@ pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
     let address = listener.local_addr().unwrap();
     let faults = Arc::new(Faults::new(FaultRates::default(), 0));
     let notifications = Arc::new(Notifications::open(folder, faults.clone()).unwrap());
-    let log_group = LogGroup::open(&folder.join("logs.sqlite"), LOG_GROUP).unwrap();
+    let log_group = LogGroup::open(&folder.join("logs.sqlite"), ACCESS_LOG_GROUP).unwrap();
     let endpoint = AwsEndpoint {
         dynamodb: address,
         kinesis,
         queues: queues.clone(),
         sns: Arc::new(Sns::open(&folder.join("sns.sqlite"), notifications, queues, faults.clone()).unwrap()),
-        s3: Arc::new(S3Store::open(&folder.join("s3"), &[ON_FAILURE_BUCKET]).unwrap()),
+        s3: Arc::new(S3Store::open(&folder.join("s3"), &[&given_up_bucket()]).unwrap()),
         faults,
         answers: Arc::new(AnswerCache::new(0)),
         logs: Arc::new(LogsService::new(Arc::new(log_group))),

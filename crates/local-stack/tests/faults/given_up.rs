@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use local_stack::stack::{LocalOptions, LocalStack, ON_FAILURE_BUCKET, STREAM};
+use local_stack::stack::{LocalOptions, LocalStack, STREAM, given_up_bucket};
 use regex::Regex;
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ impl S3 {
     }
 
     async fn list(&self, parameters: &str) -> String {
-        let path = format!("{ON_FAILURE_BUCKET}?list-type=2&prefix=aws%2Flambda%2F{parameters}");
+        let path = format!("{}?list-type=2&prefix=aws%2Flambda%2F{parameters}", given_up_bucket());
         let (status, listing) = self.send(Method::GET, &path, None).await;
         assert_eq!(status, 200, "{listing}");
         listing
@@ -55,7 +55,7 @@ impl S3 {
         let listing = self.list("").await;
         let mut found = Vec::new();
         for (key, size) in texts(&listing, "Key").into_iter().zip(texts(&listing, "Size")) {
-            let path = format!("{ON_FAILURE_BUCKET}/{key}?x-id=GetObject");
+            let path = format!("{}/{key}?x-id=GetObject", given_up_bucket());
             let (status, content) = self.send(Method::GET, &path, None).await;
             assert_eq!((status, content.len().to_string()), (200, size), "{key}");
             found.push((key, serde_json::from_str(&content).unwrap()));
@@ -186,13 +186,14 @@ async fn objects_are_listed_page_by_page_and_deleted_and_everything_else_is_refu
         token = format!("&continuation-token={next}");
     }
     assert_eq!(paged, all);
+    let bucket = given_up_bucket();
     // The second time they are gone already, and deleting them succeeds as in S3.
     for key in all.iter().chain(&all) {
-        let path = format!("{ON_FAILURE_BUCKET}/{key}");
+        let path = format!("{bucket}/{key}");
         assert_eq!(s3.send(Method::DELETE, &path, None).await, (204, String::new()));
     }
     assert!(s3.objects().await.is_empty());
-    let object = format!("{ON_FAILURE_BUCKET}/{}", all[0]);
+    let object = format!("{bucket}/{}", all[0]);
     refused(&s3, Method::GET, &object, None, (404, "NoSuchKey")).await;
     refused(&s3, Method::GET, "another?list-type=2", None, (404, "NoSuchBucket")).await;
     let range = Some(("range", "bytes=0-1"));
@@ -200,10 +201,10 @@ async fn objects_are_listed_page_by_page_and_deleted_and_everything_else_is_refu
     let not_offered = [
         (Method::PUT, object.clone()),
         (Method::GET, format!("{object}?versionId=1")),
-        (Method::GET, format!("{ON_FAILURE_BUCKET}?list-type=2&delimiter=%2F")),
-        (Method::GET, ON_FAILURE_BUCKET.to_owned()),
-        (Method::DELETE, ON_FAILURE_BUCKET.to_owned()),
-        (Method::GET, format!("{ON_FAILURE_BUCKET}/%2E%2E/x")),
+        (Method::GET, format!("{bucket}?list-type=2&delimiter=%2F")),
+        (Method::GET, bucket.clone()),
+        (Method::DELETE, bucket.clone()),
+        (Method::GET, format!("{bucket}/%2E%2E/x")),
         (Method::GET, String::new()),
     ];
     for (method, path) in not_offered {

@@ -1,9 +1,8 @@
 //! The memory of functions.
 
-use std::path::Path;
-
 use bytes::Bytes;
-use local_stack::stack::{FUNCTION_LIMITS, LocalStack, UsageCanary};
+use deployment::FUNCTIONS;
+use local_stack::stack::{LocalStack, UsageCanary};
 use serde_json::{Value, json};
 
 use crate::probe_stack::{ask, options};
@@ -30,7 +29,7 @@ async fn a_function_gets_the_memory_that_it_is_deployed_with_and_no_more() {
         // The next environment is a new one.
         assert_eq!(ask(function).await["takenMib"], 0);
     }
-    assert_eq!(expected, FUNCTION_LIMITS.map(|(name, limits)| (name.to_owned(), limits.memory_mib)));
+    assert_eq!(expected, FUNCTIONS.map(|(name, limits)| (name.to_owned(), limits.memory_mib)));
     stack.shut_down().await;
 
     options.limits_memory = false;
@@ -38,25 +37,4 @@ async fn a_function_gets_the_memory_that_it_is_deployed_with_and_no_more() {
     let answer: Value = serde_json::from_slice(&stack.consumer.invoke(take(300)).await.unwrap()).unwrap();
     assert_eq!(answer["takenMib"], 300);
     stack.shut_down().await;
-}
-
-#[test]
-fn the_memory_is_that_of_the_deployed_stack() {
-    let constructs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stack/lib/constructs");
-    let mut deployed = Vec::new();
-    for file in std::fs::read_dir(constructs).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for part in text.split("service: '").skip(1) {
-            let memory = part.split("memoryMiB: ").nth(1).and_then(|rest| rest.split(',').next());
-            if let (Some((service, _)), Some(Ok(memory_mib))) =
-                (part.split_once('\''), memory.map(str::parse::<u64>))
-            {
-                deployed.push((service.to_owned(), memory_mib));
-            }
-        }
-    }
-    deployed.sort();
-    let mut local = FUNCTION_LIMITS.map(|(name, limits)| (name.to_owned(), limits.memory_mib));
-    local.sort();
-    assert_eq!(deployed, local, "FUNCTION_LIMITS is not what stack/lib deploys");
 }

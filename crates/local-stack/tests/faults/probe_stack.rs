@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use aws_sdk_kinesis::types::ShardIteratorType;
 use bytes::Bytes;
+use deployment::FUNCTIONS;
 use flate2::read::GzDecoder;
 use lambda_support::clock::now_ms;
 use local_stack::lambda::Function;
-use local_stack::stack::{FUNCTION_LIMITS, LocalOptions, LocalStack, STREAM};
+use local_stack::stack::{LocalOptions, LocalStack, STREAM};
 use serde_json::{Value, json};
 
 /// An example of this crate; cargo puts them beside the folder of the tests.
@@ -29,7 +30,7 @@ pub fn probes(folder: &Path) -> PathBuf {
 pub fn functions(folder: &Path, name: &str) -> PathBuf {
     let binaries = folder.join(name);
     std::fs::create_dir_all(&binaries).unwrap();
-    for (function, _) in FUNCTION_LIMITS {
+    for (function, _) in FUNCTIONS {
         // It is there already where a stack is started again on its folder.
         if !binaries.join(function).exists() {
             std::os::unix::fs::symlink(example(name), binaries.join(function)).unwrap();

@@ -1,0 +1,101 @@
+//! The files that are generated from Rust, with their content.
+
+use access_log::log_format::{
+    ALL_LINES_PATTERN, ApiKind, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN,
+};
+use api_authorizer::metrics::AuthorizerMetric;
+use deployment::names::{
+    DASHBOARD_TEMPLATE, ENVIRONMENT_PATTERN, FUNCTION_TEMPLATE, GIVEN_UP_BUCKET_TEMPLATE, Names,
+};
+use deployment::{FUNCTIONS, settings};
+use invalidation_fanout::handler::FanoutMetric;
+use lambda_support::telemetry::{Metric, NAMESPACE};
+use local_stack::api::listing;
+use local_stack::api::tables::SERVICES;
+use local_stack::stack::UNBILLED_ROUTES;
+use serde_json::{Map, Value, json};
+use usage_canary::handler::CanaryMetric;
+use usage_consumer::metrics::ConsumerMetric;
+use usage_reconciler::metrics::ReconcilerMetric;
+
+/// A file of the repository.
+pub struct File {
+    /// Its path, from the root of the repository.
+    pub path: &'static str,
+    /// Its content.
+    pub content: String,
+}
+
+/// All of them.
+pub fn files() -> Vec<File> {
+    let json = |path, value: Value| File { path, content: format!("{value:#}\n") };
+    vec![
+        json("stack/lib/generated/access-log.json", access_log()),
+        json("stack/lib/generated/functions.json", functions()),
+        json("stack/lib/generated/metrics.json", metrics()),
+        json("stack/lib/generated/names.json", names()),
+        json("stack/lib/generated/settings.json", settings()),
+        File { path: "docs/LOCAL_SERVICES.md", content: listing(&SERVICES) },
+    ]
+}
+
+fn access_log() -> Value {
+    json!({
+        "restFormat": ApiKind::Rest.access_log_format(),
+        "httpFormat": ApiKind::Http.access_log_format(),
+        "subscriptionFilterPattern": SUBSCRIPTION_FILTER_PATTERN,
+        "allLinesPattern": ALL_LINES_PATTERN,
+        "readableLinesPattern": READABLE_LINES_PATTERN,
+        "unbilledRoutes": UNBILLED_ROUTES.split(',').collect::<Vec<_>>(),
+    })
+}
+
+fn functions() -> Value {
+    let limits = FUNCTIONS.map(|(service, limits)| {
+        let limits = json!({"memoryMiB": limits.memory_mib, "timeoutMs": limits.timeout_ms});
+        (service.to_owned(), limits)
+    });
+    Value::Object(limits.into_iter().collect())
+}
+
+fn names() -> Value {
+    let mut names: Map<String, Value> =
+        Names::templates().into_iter().map(|(name, template)| (name.to_owned(), template.into())).collect();
+    let more = [
+        ("dashboard", DASHBOARD_TEMPLATE),
+        ("environmentPattern", ENVIRONMENT_PATTERN),
+        ("function", FUNCTION_TEMPLATE),
+        ("givenUpBucket", GIVEN_UP_BUCKET_TEMPLATE),
+    ];
+    names.extend(more.map(|(name, template)| (name.to_owned(), template.into())));
+    Value::Object(names)
+}
+
+fn settings() -> Value {
+    json!({
+        "authorizerCacheTtlS": settings::AUTHORIZER_CACHE_TTL_S,
+        "syncIntervalMs": settings::SYNC_INTERVAL_MS,
+        "batchSize": settings::BATCH_SIZE,
+        "batchWindowS": settings::BATCH_WINDOW_S,
+        "usageRetentionDays": settings::USAGE_RETENTION_DAYS,
+        "claimRetentionDays": settings::CLAIM_RETENTION_DAYS,
+    })
+}
+
+fn metrics() -> Value {
+    json!({
+        "namespace": NAMESPACE,
+        "services": {
+            (usage_consumer::metrics::SERVICE): units(ConsumerMetric::ALL),
+            (api_authorizer::metrics::SERVICE): units(AuthorizerMetric::ALL),
+            (invalidation_fanout::handler::SERVICE): units(FanoutMetric::ALL),
+            (usage_canary::handler::SERVICE): units(CanaryMetric::ALL),
+            (usage_reconciler::metrics::SERVICE): units(ReconcilerMetric::ALL),
+        },
+    })
+}
+
+/// The unit of each metric, by its name.
+fn units(metrics: &[impl Metric]) -> Map<String, Value> {
+    metrics.iter().map(|metric| (metric.name().to_owned(), json!(metric.unit().name()))).collect()
+}

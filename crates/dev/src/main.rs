@@ -1,0 +1,34 @@
+//! Tools for the development of this repository: `cargo run -p dev -- --help`.
+
+mod files;
+mod generate;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "dev",
+    about = "Tools for the development of this repository",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the files that are generated from the code
+    Generate {
+        /// Write nothing; fail where a file differs
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Generate { check: false } => generate::write(),
+        Command::Generate { check: true } => generate::check(),
+    }
+}
