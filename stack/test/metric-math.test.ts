@@ -32,6 +32,7 @@ const CASES: Record<string, Case[]> = {
     ['what comes is read', { incoming: [5, 0, _, 3, 2], polled: [4, 1, 0, 3, 2] }, false],
     ['nothing comes, and it looks', { incoming: SILENT, polled: always(0) }, false],
     ['all comes in one minute, and is read in the next', { incoming: [_, 9, _, _, _], polled: [0, 0, 9, 0, 0] }, false],
+    ['less is read than comes', { incoming: always(5), polled: always(1) }, false],
     ['it looks and finds nothing of what comes', { incoming: always(5), polled: always(0) }, true],
     ['it stops', { incoming: always(5), polled: [5, 5, _, _, _] }, true],
     ['it has not looked for so long that there are no data', { incoming: always(5), polled: SILENT }, true],
