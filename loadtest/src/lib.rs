@@ -4,7 +4,6 @@
 pub mod child;
 pub mod client;
 pub mod consumption;
-pub mod deployed;
 pub mod fault_schedule;
 pub mod find_rate;
 pub mod fleet;

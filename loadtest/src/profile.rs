@@ -4,11 +4,10 @@ use std::path::Path;
 
 use access_log::log_format::ApiKind;
 use anyhow::Context;
+use deployment::settings;
 use local_stack::stack::{Canary, LocalOptions};
 use local_stack::subscription::DeliveryLag;
 use serde::{Deserialize, Serialize};
-
-use crate::deployed;
 
 /// A profile, as a TOML file has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -235,19 +234,19 @@ impl Default for StackSettings {
         Self {
             api_kind: local.api_kind,
             shards: local.shard_count,
-            batch_size: deployed::BATCH_SIZE,
-            batch_window_ms: deployed::BATCH_WINDOW_MS,
-            poll_interval_ms: deployed::POLL_INTERVAL_MS,
+            batch_size: settings::BATCH_SIZE as usize,
+            batch_window_ms: u64::from(settings::BATCH_WINDOW_S) * 1_000,
+            poll_interval_ms: settings::POLL_INTERVAL_MS.into(),
             events_per_record: local.events_per_record,
             delivery_delay_ms: local.delivery_delay_ms,
             delivery_lag: local.delivery_lag,
             max_environments: local.max_environments,
             max_authorizers: local.max_authorizers,
-            sync_interval_ms: deployed::SYNC_INTERVAL_MS,
-            authorizer_cache_ttl_ms: deployed::AUTHORIZER_CACHE_TTL_MS,
+            sync_interval_ms: settings::SYNC_INTERVAL_MS.into(),
+            authorizer_cache_ttl_ms: u64::from(settings::AUTHORIZER_CACHE_TTL_S) * 1_000,
             limits_memory: local.limits_memory,
-            max_retries: deployed::MAX_RETRIES,
-            max_record_age_ms: deployed::MAX_RECORD_AGE_MS,
+            max_retries: local.max_retries,
+            max_record_age_ms: local.max_record_age_ms,
             ttl_sweep_interval_ms: local.ttl_sweep_interval_ms,
             canary: local.canary,
         }
@@ -457,7 +456,7 @@ mod tests {
         }
         others.sort();
         assert_eq!(others, ["capacity-cached", "no-delay"]);
-        assert_eq!(StackSettings::default().authorizer_cache_ttl_ms, deployed::AUTHORIZER_CACHE_TTL_MS);
+        assert_eq!(StackSettings::default().authorizer_cache_ttl_ms, 0, "no answer is kept");
     }
 
     #[test]

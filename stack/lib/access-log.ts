@@ -1,5 +1,5 @@
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
-import accessLog from './access-log.json';
+import accessLog from './generated/access-log.json';
 
 /** The kinds of API that can be metered: a REST API (API Gateway version 1) or an HTTP API (version 2). */
 export type ApiKind = 'rest' | 'http';

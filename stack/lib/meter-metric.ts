@@ -1,6 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { IMetric, Metric } from 'aws-cdk-lib/aws-cloudwatch';
-import metrics from './metrics.json';
+import metrics from './generated/metrics.json';
 import { MeterSettings } from './settings';
 
 type Services = typeof metrics.services;

@@ -1,3 +1,5 @@
+import templates from './generated/names.json';
+
 /** The names of the resources of an environment; `meter --aws ENVIRONMENT` relies on them. */
 export interface Names {
   readonly usageTable: string;
@@ -11,6 +13,8 @@ export interface Names {
   readonly alertsTopic: string;
   readonly alarmsTopic: string;
   readonly accessLogGroup: string;
+  /** The example API, and the function behind it. */
+  readonly exampleApi: string;
   /** The bucket of given-up records. All accounts share the names of buckets, so it holds account and region. */
   readonly givenUpBucket: (account: string, region: string) => string;
   /** The dashboard. All regions of an account share the names of dashboards, so it holds the region. Source:
@@ -24,31 +28,36 @@ export interface Names {
   readonly function: (service: string) => string;
 }
 
-/** What an environment may be called: it becomes part of names that allow no more. */
-const ENVIRONMENT = /^[a-z][a-z0-9-]{0,19}$/;
+/** The parts of a template in braces, replaced. */
+function filled(template: string, parts: Record<string, string>): string {
+  return template.replaceAll(/{(\w+)}/g, (_, part: string) => parts[part]!);
+}
 
 export function namesOf(environment: string): Names {
-  if (!ENVIRONMENT.test(environment)) {
+  if (!new RegExp(templates.environmentPattern).test(environment)) {
     throw new Error(
       `The environment ${JSON.stringify(environment)} has to be 1 to 20 of a-z, 0-9 and '-', and begin with a letter.`,
     );
   }
+  const name = (template: keyof typeof templates, parts: Record<string, string> = {}) =>
+    filled(templates[template], { environment, ...parts });
   return {
-    usageTable: `usage-${environment}`,
-    claimsTable: `usage-claims-${environment}`,
-    keysTable: `usage-keys-${environment}`,
-    invalidationsTable: `usage-invalidations-${environment}`,
-    alertsTable: `usage-alerts-${environment}`,
-    stream: `usage-${environment}`,
-    quarantineQueue: `usage-quarantine-${environment}`,
-    invalidationsTopic: `usage-invalidations-${environment}`,
-    alertsTopic: `usage-alerts-${environment}`,
-    alarmsTopic: `usage-alarms-${environment}`,
-    accessLogGroup: `/aws/api-gateway/usage-${environment}`,
-    givenUpBucket: (account, region) => `usage-given-up-${environment}-${account}-${region}`,
-    dashboard: (region) => `usage-meter-${environment}-${region}`,
-    failedQueue: (what) => `usage-${what}-failed-${environment}`,
-    canarySecretParameter: `/usage-meter/${environment}/canary-secret`,
-    function: (service) => `${service}-${environment}`,
+    usageTable: name('usageTable'),
+    claimsTable: name('claimsTable'),
+    keysTable: name('keysTable'),
+    invalidationsTable: name('invalidationsTable'),
+    alertsTable: name('alertsTable'),
+    stream: name('stream'),
+    quarantineQueue: name('quarantineQueue'),
+    invalidationsTopic: name('invalidationsTopic'),
+    alertsTopic: name('alertsTopic'),
+    alarmsTopic: name('alarmsTopic'),
+    accessLogGroup: name('accessLogGroup'),
+    exampleApi: name('exampleApi'),
+    givenUpBucket: (account, region) => name('givenUpBucket', { account, region }),
+    dashboard: (region) => name('dashboard', { region }),
+    failedQueue: (what) => name(what === 'invalidations' ? 'invalidationsFailedQueue' : 'reconciliationsFailedQueue'),
+    canarySecretParameter: name('canarySecretParameter'),
+    function: (service) => name('function', { service }),
   };
 }

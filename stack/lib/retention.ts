@@ -1,5 +1,6 @@
 /** How long data is kept, and what has to outlive what. */
 import { RetentionDays as LogRetention } from 'aws-cdk-lib/aws-logs';
+import settings from './generated/settings.json';
 
 /** Hours for which the stream keeps a record, as deployed. */
 export const STREAM_RETENTION_HOURS = 24;
@@ -8,9 +9,9 @@ export const RAISED_STREAM_RETENTION_DAYS = 7;
 /** Days for which the quarantine keeps a message: the most that SQS allows. */
 export const QUARANTINE_RETENTION_DAYS = 14;
 /** Days after it was made for which a call is recognised: later than this, nobody can tell whether it was counted before. */
-export const CLAIM_RETENTION_DAYS = 35;
+export const CLAIM_RETENTION_DAYS = settings.claimRetentionDays;
 /** Days for which the ledger keeps the rows of a day. */
-export const USAGE_RETENTION_DAYS = 400;
+export const USAGE_RETENTION_DAYS = settings.usageRetentionDays;
 /** Days for which a record that Lambda gave up is kept: until long after its calls can be put back. */
 export const GIVEN_UP_RETENTION_DAYS = 90;
 

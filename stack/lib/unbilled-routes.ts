@@ -1,4 +1,4 @@
-import accessLog from './access-log.json';
+import accessLog from './generated/access-log.json';
 
 /** The route at which a customer sees its own usage. */
 export const USAGE_ROUTE = '/usage';

@@ -3,7 +3,7 @@ import { CfnStage, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-li
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { describe, expect, test } from 'vitest';
 import { accessLogFormat } from '../lib/access-log';
-import accessLog from '../lib/access-log.json';
+import accessLog from '../lib/generated/access-log.json';
 import { Reconciliation } from '../lib/constructs/reconciliation';
 import { UsageAlarms } from '../lib/constructs/usage-alarms';
 import { UsageDashboard } from '../lib/constructs/usage-dashboard';

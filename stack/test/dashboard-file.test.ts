@@ -7,7 +7,7 @@ import { dashboardFile } from './dashboard-file';
 const FILE = path.join(__dirname, '../../crates/local-stack/src/dashboard/dashboard.json');
 
 test('the program draws the dashboard that is deployed', () => {
-  const said = 'write it again with scripts/generate-stack-files.sh';
+  const said = 'write it again with cargo run -p dev -- generate';
   expect(fs.readFileSync(FILE, 'utf8') === dashboardFile(), said).toBe(true);
 });
 

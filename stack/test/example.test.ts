@@ -1,6 +1,6 @@
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
-import accessLog from '../lib/access-log.json';
+import accessLog from '../lib/generated/access-log.json';
 import { stackOf, templateOf } from '../lib/offline';
 import { all } from './parts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import metrics from '../lib/metrics.json';
+import metrics from '../lib/generated/metrics.json';
 import { templateOf } from '../lib/offline';
 
 const template = templateOf('test');

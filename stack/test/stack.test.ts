@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
-import accessLog from '../lib/access-log.json';
+import accessLog from '../lib/generated/access-log.json';
 import { Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
 import { namesOf } from '../lib/names';

@@ -1,5 +1,5 @@
 import { CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
-import metrics from '../lib/metrics.json';
+import metrics from '../lib/generated/metrics.json';
 import { CLIENT } from './deployment';
 import { Waits, waitFor } from './waits';
 

@@ -1,5 +1,6 @@
 //! The settings of the function.
 
+use deployment::settings;
 use lambda_support::config::{ConfigError, Environment};
 use metering_core::decision_cache::CacheSettings;
 
@@ -55,7 +56,11 @@ const READ_LIMIT_MS: u64 = 30_000;
 
 fn cache_settings(environment: &Environment) -> Result<CacheSettings, ConfigError> {
     Ok(CacheSettings {
-        sync_interval_ms: environment.bounded("SYNC_INTERVAL_MS", 1_000, 0..=60_000)?,
+        sync_interval_ms: environment.bounded(
+            "SYNC_INTERVAL_MS",
+            settings::SYNC_INTERVAL_MS.into(),
+            0..=60_000,
+        )?,
         sync_retry_ms: 1_000,
         key_lifetime_ms: environment.bounded("CACHE_TTL_MS", 30_000, 0..=600_000)?,
         unknown_lifetime_ms: environment.bounded("UNKNOWN_TTL_MS", 5_000, 0..=60_000)?,

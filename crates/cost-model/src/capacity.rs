@@ -1,5 +1,8 @@
 //! How much of everything a rate of calls needs.
 
+use deployment::functions::limits;
+use deployment::settings;
+
 use crate::prices::Architecture;
 use crate::writes::{HEAD_REQUESTS, HEAD_WRITES, claims, rows};
 
@@ -80,8 +83,8 @@ impl Workload {
             keys,
             zipf_exponent: None,
             shards: None,
-            batch_window_s: 5.0,
-            batch_records: 100.0,
+            batch_window_s: f64::from(settings::BATCH_WINDOW_S),
+            batch_records: f64::from(settings::BATCH_SIZE),
             deliveries_per_s: 10.0,
             events_per_delivery: 200.0,
             events_per_record: None,
@@ -91,7 +94,7 @@ impl Workload {
             call_ns: 226.0,
             write_ms: 5.0,
             concurrent_writes: 32.0,
-            memory_mib: 256.0,
+            memory_mib: f64::from(limits("usage-consumer").memory_mib),
             metrics: FUNCTION_METRICS,
             architecture: Architecture::Arm64,
         }
@@ -241,7 +244,7 @@ mod tests {
     #[test]
     fn the_metrics_are_those_of_the_generated_list() {
         let list: serde_json::Value =
-            serde_json::from_str(include_str!("../../../stack/lib/metrics.json")).unwrap();
+            serde_json::from_str(include_str!("../../../stack/lib/generated/metrics.json")).unwrap();
         let services = list["services"].as_object().unwrap().iter();
         // A canary is an option.
         let (canary, deployed): (Vec<_>, Vec<_>) =

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FunctionLimits {
     /// Memory, in MiB.
-    pub memory_mib: u64,
+    pub memory_mib: u32,
     /// Time of an invocation, in milliseconds.
     pub timeout_ms: u64,
 }

@@ -1,14 +1,17 @@
 //! `dev generate`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
 use crate::files::{File, files};
 
-/// The tables of documents and the dashboard come from the constructs.
-const WRITTEN_BY_THE_STACK: [&str; 2] = ["test/dashboard-file.ts", "test/doc-tables.ts"];
+/// Prints the dashboard of the constructs, which the local stack draws.
+const DASHBOARD_PROGRAM: &str = "test/dashboard-file.ts";
+const DASHBOARD: &str = "crates/local-stack/src/dashboard/dashboard.json";
+/// Writes the tables of documents that come from the constructs.
+const TABLES_PROGRAM: &str = "test/doc-tables.ts";
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -20,16 +23,22 @@ pub fn write() -> anyhow::Result<()> {
         let target = repository().join(path);
         std::fs::write(&target, content).with_context(|| format!("{path} cannot be written"))?;
     }
-    let stack = repository().join("stack");
-    for program in WRITTEN_BY_THE_STACK {
-        let status = Command::new("npx").args(["tsx", program]).current_dir(&stack).status();
-        let status = status.context("npx cannot be started; install Node.js with npm")?;
-        ensure!(
-            status.success(),
-            "stack/{program} failed; scripts/install-stack-tools.sh installs what it needs"
-        );
-    }
+    let dashboard = output_of(DASHBOARD_PROGRAM)?;
+    std::fs::write(repository().join(DASHBOARD), dashboard).context("the dashboard cannot be written")?;
+    output_of(TABLES_PROGRAM)?;
     Ok(())
+}
+
+/// What a program of the stack prints.
+fn output_of(program: &str) -> anyhow::Result<Vec<u8>> {
+    let mut command = Command::new("npx");
+    command.args(["tsx", program]).current_dir(repository().join("stack")).stderr(Stdio::inherit());
+    let output = command.output().context("npx cannot be started; install Node.js with npm")?;
+    ensure!(
+        output.status.success(),
+        "stack/{program} failed; scripts/install-stack-tools.sh installs the packages that it needs"
+    );
+    Ok(output.stdout)
 }
 
 /// Fails where a file is not what the code says. The tests of the stack check

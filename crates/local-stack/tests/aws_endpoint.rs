@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
 use lambda_support::clock::now_ms;
+use local_stack::stack::given_up_bucket;
 use serde_json::{Value, json};
 
 struct Endpoint {
@@ -191,7 +192,7 @@ async fn parameters_that_are_not_understood_are_refused_by_every_service_as_it_d
         );
     }
     let listing = endpoint
-        .send("s3", "us-east-1", "/usage-on-failure-local?list-type=2&order=1", &[], Vec::new())
+        .send("s3", "us-east-1", &format!("/{}?list-type=2&order=1", given_up_bucket()), &[], Vec::new())
         .await;
     assert!(
         listing.status == 501 && listing.text().contains("the parameter order of ListObjectsV2"),
@@ -199,8 +200,9 @@ async fn parameters_that_are_not_understood_are_refused_by_every_service_as_it_d
         listing.text()
     );
     let owner = [("x-amz-expected-bucket-owner", "1")];
-    let listing =
-        endpoint.send("s3", "us-east-1", "/usage-on-failure-local?list-type=2", &owner, Vec::new()).await;
+    let listing = endpoint
+        .send("s3", "us-east-1", &format!("/{}?list-type=2", given_up_bucket()), &owner, Vec::new())
+        .await;
     assert!(
         listing.status == 501 && listing.text().contains("x-amz-expected-bucket-owner"),
         "{}",

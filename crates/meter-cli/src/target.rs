@@ -36,7 +36,7 @@ pub struct TargetArguments {
 #[derive(clap::Args)]
 pub struct LogArguments {
     /// A log group of the metered APIs instead of those that the reconciler compares; may be repeated
-    #[arg(long = "access-log-group", value_name = "ACCESS_LOG_GROUP")]
+    #[arg(long = "access-log-group", value_name = "LOG_GROUP")]
     access_log_groups: Vec<String>,
     /// The UNBILLED_ROUTES that the consumer is deployed with, instead of those of the reconciler
     #[arg(long, value_name = "ROUTES")]

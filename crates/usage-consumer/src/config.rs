@@ -2,6 +2,7 @@
 
 use access_log::Limits;
 use access_log::decoder::{DEFAULT_MAX_EVENTS, DEFAULT_MAX_INFLATED_BYTES};
+use deployment::settings;
 use lambda_support::config::{ConfigError, Environment};
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 use metering_core::unbilled::UnbilledRoutes;
@@ -52,8 +53,16 @@ impl Config {
             quarantine_queue_url: environment
                 .required("QUARANTINE_QUEUE_URL", "the SQS queue for records that cannot be counted")?,
             environment_name: environment.optional("ENVIRONMENT_NAME", "local"),
-            usage_retention_days: environment.bounded("USAGE_RETENTION_DAYS", 400, 62..=36_500)?,
-            claim_retention_days: environment.bounded("CLAIM_RETENTION_DAYS", 35, 15..=36_500)?,
+            usage_retention_days: environment.bounded(
+                "USAGE_RETENTION_DAYS",
+                settings::USAGE_RETENTION_DAYS,
+                62..=36_500,
+            )?,
+            claim_retention_days: environment.bounded(
+                "CLAIM_RETENTION_DAYS",
+                settings::CLAIM_RETENTION_DAYS,
+                15..=36_500,
+            )?,
             claim_layout: environment.parsed("CLAIM_LAYOUT", DEFAULT_LAYOUT)?,
             unbilled: environment.parsed("UNBILLED_ROUTES", "")?,
             raise_retention_behind_hours: environment.bounded("RAISE_RETENTION_BEHIND_HOURS", 6, 1..=23)?,

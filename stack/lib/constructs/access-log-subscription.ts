@@ -4,7 +4,7 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { IStream } from 'aws-cdk-lib/aws-kinesis';
 import { CfnSubscriptionFilter, Distribution, FilterPattern, ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import accessLog from '../access-log.json';
+import accessLog from '../generated/access-log.json';
 import { accessLogMetric } from '../meter-metric';
 import { MeterSettings } from '../settings';
 

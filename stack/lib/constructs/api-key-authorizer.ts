@@ -7,6 +7,7 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
 import { ApiAttachments } from './api-attachments';
@@ -52,7 +53,7 @@ export class ApiKeyAuthorizer extends Construct {
   constructor(scope: Construct, id: string, props: ApiKeyAuthorizerProps) {
     super(scope, id);
     const { settings, invalidation } = props;
-    this.syncInterval = checkedSyncInterval(props.syncInterval ?? Duration.seconds(1));
+    this.syncInterval = checkedSyncInterval(props.syncInterval ?? Duration.millis(defaults.syncIntervalMs));
     const names = namesOf(settings.environment);
     const pk = { name: 'pk', type: AttributeType.STRING };
     this.keysTable = meterTable(this, 'Keys', { settings, tableName: names.keysTable, partitionKey: pk });
@@ -71,8 +72,6 @@ export class ApiKeyAuthorizer extends Construct {
       settings,
       service: 'api-authorizer',
       description: 'Admits API keys, and no deleted one',
-      memoryMiB: 256,
-      timeout: Duration.seconds(5),
       environment: {
         KEYS_TABLE: this.keysTable.tableName,
         INVALIDATIONS_TABLE: invalidation.table.tableName,
@@ -110,7 +109,7 @@ export class ApiKeyAuthorizer extends Construct {
       handler: this.authorizer.live,
       identitySources: [],
       // The function remembers and the gateway does not, so that the bound holds.
-      resultsCacheTtl: Duration.seconds(0),
+      resultsCacheTtl: Duration.seconds(defaults.authorizerCacheTtlS),
     });
     return this.madeRestAuthorizer;
   }
@@ -124,7 +123,7 @@ export class ApiKeyAuthorizer extends Construct {
    * methods then names, with the authorization type CUSTOM. Where only the API's id is known, the authorizer is made in
    * the meter's stack. */
   attachTo(api: IRestApi | string, options: RestAttachmentOptions = {}): string {
-    return this.attachments.rest(api, options.cacheTtl ?? Duration.seconds(0));
+    return this.attachments.rest(api, options.cacheTtl ?? Duration.seconds(defaults.authorizerCacheTtlS));
   }
 
   /** For the routes that this app adds to HTTP APIs, as many as there are, in any stack. */

@@ -15,6 +15,7 @@ import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { accessLogFormat } from '../access-log';
 import { MeteredStage } from '../metered-stage';
+import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
 import { USAGE_ROUTE } from '../unbilled-routes';
 import { ApiKeyAuthorizer } from './api-key-authorizer';
@@ -61,7 +62,7 @@ export class ExampleApi extends Construct {
     super(scope, id);
     const { settings } = props;
     this.api = new RestApi(this, 'Api', {
-      restApiName: `usage-example-${settings.environment}`,
+      restApiName: namesOf(settings.environment).exampleApi,
       // The other kind, edge-optimized, does not exist in every partition, and puts CloudFront before each call.
       endpointTypes: [EndpointType.REGIONAL],
       cloudWatchRole: props.writesAccountRole ?? false,

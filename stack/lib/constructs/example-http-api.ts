@@ -8,6 +8,7 @@ import { Construct } from 'constructs';
 import { accessLogFormat } from '../access-log';
 import { acknowledge } from '../acknowledge';
 import { MeteredStage } from '../metered-stage';
+import { namesOf } from '../names';
 import { MeterSettings, removalPolicy } from '../settings';
 import { USAGE_ROUTE } from '../unbilled-routes';
 import { ExampleApiProps, THROTTLE_PER_SECOND } from './example-api';
@@ -41,7 +42,7 @@ export class ExampleHttpApi extends Construct {
     super(scope, id);
     const { settings } = props;
     this.api = new HttpApi(this, 'Api', {
-      apiName: `usage-example-${settings.environment}`,
+      apiName: namesOf(settings.environment).exampleApi,
       createDefaultStage: false,
       defaultAuthorizer: props.authorizer.httpAuthorizer,
     });
@@ -65,7 +66,7 @@ export class ExampleHttpApi extends Construct {
   }
 
   private addBackend(settings: MeterSettings): LambdaFunction {
-    const functionName = `usage-example-${settings.environment}`;
+    const functionName = namesOf(settings.environment).exampleApi;
     const logGroup = new LogGroup(this, 'BackendLog', {
       logGroupName: `/aws/lambda/${functionName}`,
       retention: settings.logRetention,

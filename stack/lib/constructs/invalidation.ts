@@ -1,4 +1,4 @@
-import { Duration, Stack } from 'aws-cdk-lib';
+import { Stack } from 'aws-cdk-lib';
 import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Alias } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -65,8 +65,6 @@ export class Invalidation extends Construct {
       settings,
       service: 'invalidation-fanout',
       description: "Empties API Gateway's caches of authorizer answers when a key is changed",
-      memoryMiB: 128,
-      timeout: Duration.seconds(60),
       reservedConcurrency: fanoutConcurrency,
       environment: { STAGES: stages.map((stage) => `${stage.apiId}/${stage.stageName}`).join(',') },
       deadLetterQueue: this.deadLetterQueue,

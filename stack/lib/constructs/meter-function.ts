@@ -14,16 +14,15 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import functions from '../generated/functions.json';
 import { namesOf } from '../names';
 import { MeterSettings, removalPolicy } from '../settings';
 
 export interface MeterFunctionProps {
   readonly settings: MeterSettings;
   /** The name of the binary. */
-  readonly service: string;
+  readonly service: keyof typeof functions;
   readonly description: string;
-  readonly memoryMiB: number;
-  readonly timeout: Duration;
   readonly environment: Record<string, string>;
   readonly reservedConcurrency?: number;
   /** Where events of asynchronous invocations go when all tries have failed. */
@@ -42,6 +41,7 @@ export class MeterFunction extends Construct {
   constructor(scope: Construct, id: string, props: MeterFunctionProps) {
     super(scope, id);
     const { settings, service } = props;
+    const { memoryMiB, timeoutMs } = functions[service];
     const functionName = namesOf(settings.environment).function(service);
     this.logGroup = new LogGroup(this, 'Log', {
       logGroupName: `/aws/lambda/${functionName}`,
@@ -56,8 +56,8 @@ export class MeterFunction extends Construct {
       architecture: settings.architecture,
       handler: 'bootstrap',
       code: Code.fromAsset(path.join(settings.binaries, service)),
-      memorySize: props.memoryMiB,
-      timeout: props.timeout,
+      memorySize: memoryMiB,
+      timeout: Duration.millis(timeoutMs),
       role,
       logGroup: this.logGroup,
       loggingFormat: LoggingFormat.JSON,

@@ -1,4 +1,3 @@
-import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
@@ -35,8 +34,6 @@ export class Reconciliation extends Construct {
       settings,
       service: 'usage-reconciler',
       description: 'Compares the ledger with the access logs, hour by hour',
-      memoryMiB: 512,
-      timeout: Duration.minutes(15),
       environment: {
         USAGE_TABLE: usageTable.tableName,
         CLAIMS_TABLE: claimsTable.tableName,

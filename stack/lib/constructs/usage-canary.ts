@@ -50,8 +50,6 @@ export class UsageCanary extends Construct {
       settings,
       service: 'usage-canary',
       description: 'Calls the API, and waits until its call is counted',
-      memoryMiB: 128,
-      timeout: PATIENCE.plus(Duration.seconds(30)),
       environment: {
         CANARY_URL: props.url,
         CANARY_API_KEY_ID: CANARY_KEY_ID,

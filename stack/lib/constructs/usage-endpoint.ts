@@ -1,4 +1,3 @@
-import { Duration } from 'aws-cdk-lib';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
@@ -19,8 +18,6 @@ export class UsageEndpoint extends MeterFunction {
       settings: props.settings,
       service: 'usage-endpoint',
       description: 'Shows a customer what its own key has used',
-      memoryMiB: 128,
-      timeout: Duration.seconds(15),
       environment: { USAGE_TABLE: props.usageTable.tableName },
     });
     this.allow(['dynamodb:Query'], [props.usageTable.tableArn]);

@@ -7,6 +7,7 @@ import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
 import {
   checkRetention,
@@ -124,7 +125,7 @@ export class UsagePipeline extends Construct {
     });
     this.givenUpRecords = givenUpRecords(this, 'GivenUpRecords', settings);
     this.consumer = this.addConsumer(props);
-    this.mapping = this.feed(this.consumer, props.batchWindow ?? Duration.seconds(5));
+    this.mapping = this.feed(this.consumer, props.batchWindow ?? Duration.seconds(defaults.batchWindowS));
     acknowledge(this.quarantineQueue, {
       'AwsSolutions::AwsSolutions-SQS3': 'It is itself where records wait that could not be counted; nothing consumes it.',
       'Serverless::Serverless-SQSRedrivePolicy': 'Only `meter quarantine` reads it, and deletes what was put back.',
@@ -154,8 +155,6 @@ export class UsagePipeline extends Construct {
       settings: props.settings,
       service: 'usage-consumer',
       description: 'Counts successful API calls per key, day and hour, exactly once',
-      memoryMiB: 256,
-      timeout: Duration.seconds(60),
       environment: {
         USAGE_TABLE: this.usageTable.tableName,
         CLAIMS_TABLE: this.claimsTable.tableName,
@@ -199,7 +198,7 @@ export class UsagePipeline extends Construct {
     const mapping = consumer.live.addEventSourceMapping('Stream', {
       eventSourceArn: this.stream.streamArn,
       startingPosition: StartingPosition.TRIM_HORIZON,
-      batchSize: 100,
+      batchSize: defaults.batchSize,
       maxBatchingWindow: batchWindow,
       // One batch of a shard at a time: each row of the ledger has one writer.
       parallelizationFactor: 1,

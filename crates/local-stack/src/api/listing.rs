@@ -10,7 +10,7 @@ pub fn listing(services: &[&Service]) -> String {
         "# The services of `meter local`\n\n\
          Generated from the tables in `crates/local-stack/src/api/tables`, which also decide what a request may\n\
          have: an operation or a parameter that is not listed is refused by its name, never ignored. Write this\n\
-         file with `scripts/generate-stack-files.sh`.\n",
+         file with `cargo run -p dev -- generate`.\n",
     );
     for service in services {
         let _ = write!(text, "\n## {}\n\n{}\n", service.name, service.differs);

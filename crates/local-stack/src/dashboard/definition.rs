@@ -1,7 +1,7 @@
 //! What the dashboard shows: the definition that the stack deploys, as data.
 //!
 //! `dashboard.json` is the body of the deployed dashboard, for the environment
-//! `local`; `scripts/generate-stack-files.sh` writes it.
+//! `local`; `cargo run -p dev -- generate` writes it.
 
 use serde_json::{Value, json};
 

@@ -67,7 +67,7 @@ pub(super) fn functions(
             version: "1".to_owned(),
             binary: binary(&options.binaries, name)?,
             environment,
-            memory_mib: limits.memory_mib,
+            memory_mib: limits.memory_mib.into(),
             limits_memory: options.limits_memory,
             timeout_ms: limits.timeout_ms,
             max_environments: most,

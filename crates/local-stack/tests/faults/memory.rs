@@ -29,7 +29,7 @@ async fn a_function_gets_the_memory_that_it_is_deployed_with_and_no_more() {
         // The next environment is a new one.
         assert_eq!(ask(function).await["takenMib"], 0);
     }
-    assert_eq!(expected, FUNCTIONS.map(|(name, limits)| (name.to_owned(), limits.memory_mib)));
+    assert_eq!(expected, FUNCTIONS.map(|(name, limits)| (name.to_owned(), u64::from(limits.memory_mib))));
     stack.shut_down().await;
 
     options.limits_memory = false;
