@@ -13,7 +13,8 @@ const DASHBOARD: &str = "crates/local-stack/src/dashboard/dashboard.json";
 /// Writes the tables of documents that come from the constructs.
 const TABLES_PROGRAM: &str = "test/doc-tables.ts";
 
-fn repository() -> PathBuf {
+/// The root of the repository.
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 

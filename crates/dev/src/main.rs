@@ -2,6 +2,8 @@
 
 mod files;
 mod generate;
+#[cfg(test)]
+mod tidy;
 
 use clap::{Parser, Subcommand};
 

@@ -71,7 +71,7 @@ mod tests {
 
     const NEEDED: [(&str, &str); 4] = [
         ("CANARY_URL", "https://api.example.com/status/200"),
-        ("CANARY_SECRET_PARAMETER", "/usage-meter/prod/canary-secret"),
+        ("CANARY_SECRET_PARAMETER", "/canary-secret"),
         ("USAGE_TABLE", "usage"),
         ("AWS_SESSION_TOKEN", "token"),
     ];

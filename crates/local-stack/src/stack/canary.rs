@@ -26,7 +26,7 @@ pub const NAME: &str = "usage-canary";
 /// What it calls: a path of the built-in backend.
 const PATH: &str = "/status/200";
 /// The parameter with the secret.
-const PARAMETER: &str = "/usage-meter/local/canary-secret";
+const PARAMETER: &str = deployment::names::local::CANARY_SECRET_PARAMETER;
 /// What the function identifies itself with to the extension.
 const SESSION_TOKEN: &str = "local";
 /// By how much the function's time-out is longer than a call is awaited, in milliseconds.

@@ -1,0 +1,114 @@
+//! Rules for all sources that no linter knows.
+
+use std::path::{Path, PathBuf};
+
+use deployment::names::Names;
+
+use crate::generate::repository;
+
+/// The most lines of a function: a screen.
+const MAX_FUNCTION_LINES: usize = 70;
+/// Functions that are longer: each is a list, of parts or of cases.
+const LONG_FUNCTIONS: [&str; 4] = ["cases", "functions", "start", "what_aws_does_not_document_is_refused"];
+
+/// The sources below a folder that have this ending.
+fn sources(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![repository().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !["node_modules", "generated", "dist"].iter().any(|name| path.ends_with(name))
+            {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == ending) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    found
+}
+
+fn rust() -> Vec<(PathBuf, String)> {
+    [sources("crates", "rs"), sources("loadtest", "rs")].concat()
+}
+
+/// The lines of a function that begins at the first of these lines, as rustfmt
+/// lays it out: it ends with a brace that is indented as its beginning is.
+fn lines_of_function(lines: &[&str]) -> usize {
+    let indent = lines[0].len() - lines[0].trim_start().len();
+    let end = format!("{}}}", " ".repeat(indent));
+    lines.iter().position(|line| *line == end).map_or(1, |place| place + 1)
+}
+
+/// The name of the function that a line begins.
+fn function_name(line: &str) -> Option<&str> {
+    let (before, after) = line.split_once("fn ")?;
+    let is_beginning = before.split_whitespace().all(|word| {
+        word.starts_with("pub") || ["async", "const", "unsafe", "super)", "crate)"].contains(&word)
+    });
+    let end = after.find(|letter: char| !letter.is_alphanumeric() && letter != '_')?;
+    (is_beginning && end > 0).then_some(&after[..end])
+}
+
+#[test]
+fn functions_fit_a_screen() {
+    let mut long = Vec::new();
+    for (path, text) in rust() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (place, line) in lines.iter().enumerate() {
+            let Some(name) = function_name(line) else { continue };
+            let length = lines_of_function(&lines[place..]);
+            if length > MAX_FUNCTION_LINES && !LONG_FUNCTIONS.contains(&name) {
+                long.push(format!("{}:{}: {name} has {length} lines", path.display(), place + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "split these functions:\n{}", long.join("\n"));
+}
+
+/// Whether a line is code and has a name of a resource.
+fn names_resource(line: &str, template: &str) -> bool {
+    let code = line.trim_start();
+    let is_comment = ["//", "*", "/*", "#"].iter().any(|mark| code.starts_with(mark));
+    let quoted = ['"', '\'', '`'].map(|quote| format!("{quote}{template}"));
+    // A text for people names the environment `ENVIRONMENT`.
+    !is_comment && !code.contains("ENVIRONMENT") && quoted.iter().any(|name| code.contains(name.as_str()))
+}
+
+fn is_deployment(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "deployment" || part.as_os_str() == "tests")
+}
+
+#[test]
+fn names_of_resources_stand_in_the_crate_deployment_alone() {
+    let beginnings: Vec<&str> = Names::templates()
+        .into_iter()
+        .filter_map(|(_, template)| template.split_once("{environment}").map(|(before, _)| before))
+        .filter(|before| *before != "usage-")
+        .collect();
+    let stack = ["stack/lib", "stack/verify", "stack/bin"].map(|folder| sources(folder, "ts")).concat();
+    let mut copies = Vec::new();
+    for (path, text) in [rust(), stack].concat() {
+        if is_deployment(&path) || path.ends_with("tidy.rs") {
+            continue;
+        }
+        for (place, line) in text.lines().enumerate() {
+            if beginnings.iter().any(|before| names_resource(line, before)) {
+                copies.push(format!("{}:{}: {}", path.display(), place + 1, line.trim()));
+            }
+        }
+    }
+    assert!(copies.is_empty(), "take these names from the crate deployment:\n{}", copies.join("\n"));
+}
+
+#[test]
+fn a_function_and_a_copied_name_are_recognised() {
+    let text = ["    pub(super) async fn long(", "    ) {", "        work();", "    }", "}"];
+    assert_eq!(function_name(text[0]), Some("long"));
+    assert_eq!(lines_of_function(&text), 4);
+    assert_eq!(function_name("// calls fn that()"), None);
+    assert!(names_resource("let table = format!(\"usage-claims-{environment}\");", "usage-claims-"));
+    assert!(!names_resource("/// The table `usage-claims-prod`.", "usage-claims-"));
+}
