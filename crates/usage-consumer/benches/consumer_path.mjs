@@ -37,7 +37,7 @@ function updatePlan(eventBytes) {
       row.hours[hours - day * 24] += 1;
       row.last = kinesis.sequenceNumber;
       row.lastCall = Math.max(row.lastCall, time);
-      oldestResponse = Math.min(oldestResponse, time + Number(call.responseLatency));
+      oldestResponse = Math.min(oldestResponse, time + Number(call.ms));
     }
   }
   return { rows: [...rows.values()], events };
