@@ -1,4 +1,4 @@
-//! A check, and what it found.
+//! A check and its finding.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use super::subject::Subject;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It holds.
+    /// The assumption holds.
     Ok,
-    /// It does not hold.
+    /// The assumption does not hold.
     False,
-    /// It could not be seen.
+    /// The check could not be made.
     Unknown,
-    /// It is not looked at here.
+    /// The check does not apply to this system.
     Skipped,
 }
 
@@ -32,14 +32,14 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Whether the assumption holds.
     pub verdict: Verdict,
-    /// What was seen.
+    /// The observation.
     pub found: String,
-    /// What to do about it; empty where there is nothing to do.
+    /// The remedy; empty where there is none.
     pub advice: String,
 }
 
@@ -54,12 +54,12 @@ impl Finding {
         Self { verdict: Verdict::False, found: found.into(), advice: advice.into() }
     }
 
-    /// The assumption could not be seen.
+    /// The check could not be made.
     pub fn unknown(found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { verdict: Verdict::Unknown, found: found.into(), advice: advice.into() }
     }
 
-    /// The assumption is not looked at here.
+    /// The check does not apply to this system.
     pub fn skipped(found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { verdict: Verdict::Skipped, found: found.into(), advice: advice.into() }
     }
@@ -79,18 +79,18 @@ impl Finding {
 
 /// A check of one assumption. It writes nothing.
 pub struct Check {
-    /// Its name, which stays.
+    /// A stable name.
     pub name: &'static str,
-    /// What the code assumes.
+    /// The assumption of the code.
     pub assumption: &'static str,
-    /// The actions that whoever runs it needs.
+    /// The IAM actions that the check needs.
     pub permissions: &'static str,
-    /// Looks.
+    /// The function that runs the check.
     pub run: for<'s> fn(&'s Subject) -> BoxFuture<'s, anyhow::Result<Finding>>,
 }
 
 impl Check {
-    /// What is found. A check that cannot be made has found something unknown.
+    /// Runs the check. An error makes the finding unknown.
     pub async fn finding(&self, subject: &Subject) -> Finding {
         (self.run)(subject).await.unwrap_or_else(|error| Finding::failed(&error, self.permissions))
     }

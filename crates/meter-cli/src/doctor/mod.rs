@@ -1,5 +1,5 @@
-//! `meter doctor`: what the meter assumes of AWS and AWS does not promise,
-//! checked in the account that it runs in. Nothing is written.
+//! `meter doctor` checks, in the account of the credentials, what the meter
+//! assumes of AWS and AWS does not promise. It writes nothing.
 //!
 //! docs/AWS.md says where the code relies on each assumption.
 
@@ -24,13 +24,13 @@ const MINUTE_MS: i64 = 60_000;
 /// Arguments of `meter doctor`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// How many hours of the access log and of the metrics to look at
+    /// Hours of the access log and of the metrics to check
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=24))]
     hours: i64,
-    /// How many of the last minutes to leave out, whose lines may still be on their way
+    /// Most recent minutes to leave out, whose lines may not have arrived yet
     #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(i64).range(0..=30))]
     settle_minutes: i64,
-    /// Make only the checks whose name contains this
+    /// Run only the checks whose names contain this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// Print JSON
@@ -42,17 +42,17 @@ pub struct Arguments {
     target: TargetArguments,
 }
 
-/// All checks, in the order in which they are told.
+/// All checks, in the order in which they run.
 fn checks() -> impl Iterator<Item = &'static Check> {
     [patterns::CHECKS, deployed::CHECKS, queries::CHECKS, traffic::CHECKS, measured::CHECKS, world::CHECKS]
         .into_iter()
         .flatten()
 }
 
-/// Makes the checks and tells what they found.
+/// Runs the checks and prints their findings.
 ///
 /// # Errors
-/// When an assumption is false, or the system cannot be found.
+/// When an assumption is false, or the system is not found.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let wanted = arguments.only.clone().unwrap_or_default();
     let checks: Vec<&Check> = checks().filter(|check| check.name.contains(&wanted)).collect();
@@ -76,7 +76,7 @@ async fn subject(arguments: &Arguments) -> anyhow::Result<Subject> {
     let target = Target::find(&arguments.target).await?;
     let log = target.call_log(&arguments.log).await?;
     let now_ms = now_ms();
-    // A whole second, the running one among them.
+    // Insights takes whole seconds; the current one is included.
     let to_ms = (now_ms - arguments.settle_minutes * MINUTE_MS).div_euclid(1_000) * 1_000 + 1_000;
     Ok(Subject::new(target, log, to_ms - arguments.hours * 60 * MINUTE_MS, to_ms, now_ms))
 }
@@ -108,7 +108,7 @@ fn summary(findings: &[(&Check, Finding)]) -> String {
         .map(|verdict| format!("{} {verdict}", count(verdict)));
     let hint = match count(Verdict::Unknown) {
         0 => "",
-        _ => " What is unknown could not be seen, which is no failure.",
+        _ => " An unknown result is not a failure.",
     };
     format!("{}.{hint}\n", counts.join(", "))
 }

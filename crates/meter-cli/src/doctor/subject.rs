@@ -1,4 +1,4 @@
-//! What is checked: a system, its access log, and a span of time.
+//! The subject of the checks: a system, its access log and a span of time.
 
 use anyhow::Context;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -14,40 +14,40 @@ use crate::target::Target;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 
-/// What is checked.
+/// A system, its access log and the span of time to check.
 pub struct Subject {
     /// The system.
     pub target: Target,
     /// Its access log.
     pub log: CallLog,
-    /// The first time that is looked at, in milliseconds since 1970, a whole second.
+    /// Start of the span, in milliseconds since 1970, a whole second.
     pub from_ms: i64,
-    /// The end of the time that is looked at, a whole second.
+    /// End of the span, in milliseconds since 1970, a whole second.
     pub to_ms: i64,
     /// Now, in milliseconds since 1970.
     pub now_ms: i64,
-    /// The calls that were counted twice, asked for once: queries are paid for.
+    /// The result of both counts, queried once: Insights costs by the bytes scanned.
     counted: OnceCell<CountedTwice>,
 }
 
 impl Subject {
-    /// A system, looked at from one whole second to another.
+    /// A system and a span between two whole seconds.
     pub fn new(target: Target, log: CallLog, from_ms: i64, to_ms: i64, now_ms: i64) -> Self {
         Self { target, log, from_ms, to_ms, now_ms, counted: OnceCell::new() }
     }
 
-    /// The calls of the time that is looked at, with and without hours.
+    /// The calls of the span, with and without hours.
     pub async fn counted_twice(&self) -> anyhow::Result<CountedTwice> {
         let ask = || self.log.count_twice(self.from_ms, self.to_ms);
         self.counted.get_or_try_init(ask).await.copied().context("the access log cannot be asked")
     }
 
-    /// The sum of a metric of the meter's function `service`, of the time that is looked at.
+    /// The sum of a metric of the function `service` over the span.
     pub async fn sum_of_function(&self, service: &str, metric: &str) -> anyhow::Result<f64> {
         Ok(self.of_function(service, metric, "Sum").await?.iter().sum())
     }
 
-    /// A metric of the meter's function `service`, of the time that is looked at.
+    /// A metric of the function `service` over the span, minute by minute.
     pub async fn of_function(
         &self,
         service: &str,
@@ -58,7 +58,7 @@ impl Subject {
         self.metric((NAMESPACE, metric), &dimensions, statistic, self.from_ms).await
     }
 
-    /// The sum of a metric of AWS, of the time that is looked at.
+    /// The sum of a metric of AWS over the span.
     pub async fn sum(&self, named: (&str, &str), dimension: (&str, &str)) -> anyhow::Result<f64> {
         Ok(self.metric(named, &[dimension], "Sum", self.from_ms).await?.iter().sum())
     }

@@ -92,7 +92,7 @@ fn a_false_assumption_is_told_with_what_was_assumed_and_what_to_do() {
     );
     assert!(text.contains(check.assumption) && text.contains("do: mend it"), "{text}");
     let findings = [(check, Finding::ok("it is")), (check, Finding::unknown("no calls", "make some"))];
-    let hint = "What is unknown could not be seen, which is no failure.";
+    let hint = "An unknown result is not a failure.";
     assert_eq!(summary(&findings), format!("1 ok, 0 false, 1 unknown, 0 skipped. {hint}\n"));
     let json = to_json(check, &Finding::ok("it is"));
     assert_eq!((&json["check"], &json["verdict"]), (&"subscription_pattern".into(), &"ok".into()));
