@@ -14,6 +14,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 ACCOUNT = "123456789012"
+GIVEN_UP_BUCKET = f"usage-given-up-local-{ACCOUNT}-us-east-1"
 STREAM = "usage-local"
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 AWS = os.path.join(os.path.dirname(sys.executable), "aws")
@@ -50,7 +51,7 @@ class CommandLine(unittest.TestCase):
         self.assertIn("usage-quarantine-local", json.dumps(aws("sqs", "list-queues", "--endpoint-url", ENDPOINT)))
         self.assertIn("usage-invalidations-local", json.dumps(aws("sns", "list-topics")))
         self.assertIn("events", aws("logs", "filter-log-events", "--log-group-name", "/aws/api-gateway/usage-local"))
-        aws("s3api", "list-objects-v2", "--bucket", "usage-on-failure-local")
+        aws("s3api", "list-objects-v2", "--bucket", GIVEN_UP_BUCKET)
         aws("cloudwatch", "list-metrics")
         aws("apigateway", "flush-stage-authorizers-cache", "--rest-api-id", "local", "--stage-name", "local")
 
@@ -86,7 +87,7 @@ class Boto3(unittest.TestCase):
             boto3.client("sqs").list_queues(),
             boto3.client("sns").list_topics(),
             boto3.client("cloudwatch").list_metrics(),
-            boto3.client("s3").list_objects_v2(Bucket="usage-on-failure-local"),
+            boto3.client("s3").list_objects_v2(Bucket=GIVEN_UP_BUCKET),
         ]
         ids = [answer["ResponseMetadata"]["RequestId"] for answer in answers]
         self.assertEqual(len(set(ids)), len(answers))
