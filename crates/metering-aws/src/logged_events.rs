@@ -33,6 +33,9 @@ pub struct LoggedCall {
     pub slice: SliceKey,
     /// When the request was made, in milliseconds since 1970.
     pub requested_at_ms: i64,
+    /// Whether the line has a request id; a call without one is known by the id
+    /// of its event.
+    pub has_request_id: bool,
 }
 
 /// Events of one log stream, as a record that could bring them.
@@ -56,23 +59,33 @@ pub fn read_events(
     log_group: &str,
     events: &[LoggedEvent],
 ) -> Vec<LogStreamEvents> {
-    let mut by_log_stream: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut by_log_stream: BTreeMap<&str, Vec<&LoggedEvent>> = BTreeMap::new();
     for event in events {
-        by_log_stream
-            .entry(&event.log_stream)
-            .or_default()
-            .push(json!({"id": event.event_id, "timestamp": event.timestamp_ms, "message": event.message}));
+        by_log_stream.entry(&event.log_stream).or_default().push(event);
     }
     by_log_stream
         .into_iter()
         .map(|(log_stream, events)| {
-            let record = json!({"messageType": "DATA_MESSAGE", "logGroup": log_group, "logStream": log_stream, "logEvents": events});
-            read_record(decoder, judge, record.to_string().into_bytes())
+            let log_events: Vec<Value> = events
+                .iter()
+                .map(|event| json!({"id": event.event_id, "timestamp": event.timestamp_ms, "message": event.message}))
+                .collect();
+            let record = json!({"messageType": "DATA_MESSAGE", "logGroup": log_group, "logStream": log_stream, "logEvents": log_events});
+            read_record(decoder, judge, record.to_string().into_bytes(), &events)
         })
         .collect()
 }
 
-fn read_record(decoder: &mut Decoder, judge: &Judge, record: Vec<u8>) -> LogStreamEvents {
+fn read_record(
+    decoder: &mut Decoder,
+    judge: &Judge,
+    record: Vec<u8>,
+    events: &[&LoggedEvent],
+) -> LogStreamEvents {
+    let has_request_id = |event: u32, id: CallId, requested_at_ms: i64| {
+        let event = usize::try_from(event).ok().and_then(|place| events.get(place));
+        event.is_some_and(|event| id != CallId::new(&event.event_id, requested_at_ms))
+    };
     let (mut billable, mut unreadable) = (Vec::new(), 0);
     let decoded = decoder.decode(&record, ORIGIN, |event| match judge.assess(&event) {
         Judgement::Billable(requested_at_ms) => billable.push((event.index, event.id, requested_at_ms)),
@@ -89,6 +102,7 @@ fn read_record(decoder: &mut Decoder, judge: &Judge, record: Vec<u8>) -> LogStre
                 id,
                 slice: slice(requested_at_ms),
                 requested_at_ms,
+                has_request_id: has_request_id(event, id, requested_at_ms),
             });
             calls.collect()
         },
@@ -181,6 +195,9 @@ mod tests {
         let expected =
             [(0, "r"), (1, "s"), (0, "t"), (1, "4")].map(|(event, id)| (event, CallId::new(id, time)));
         assert_eq!(calls, expected);
+        let known: Vec<bool> =
+            read.iter().flat_map(|stream| &stream.calls).map(|call| call.has_request_id).collect();
+        assert_eq!(known, [true, true, true, false]);
         assert_eq!(read[1].calls[0].slice, judge.layout.slice_of(time, LogStreamHash::new("group", "two")));
         assert_eq!(read.iter().map(|stream| stream.unreadable).collect::<Vec<_>>(), [0, 1]);
         // What is put on the stream is known by the same identities.

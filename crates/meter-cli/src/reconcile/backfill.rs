@@ -1,7 +1,5 @@
 //! Puts calls on the stream that are in the access log and that nobody has claimed.
 
-use std::collections::BTreeMap;
-
 use access_log::{Decoder, Limits};
 use anyhow::Context;
 use lambda_support::clock::now_ms;
@@ -9,7 +7,6 @@ use metering_aws::call_log::CallLog;
 use metering_aws::claimed_calls::owners_of;
 use metering_aws::logged_events::{Judge, LogStreamEvents, LoggedCall, LoggedEvent, read_events};
 use metering_aws::{DynamoClaimStore, StreamWriter};
-use metering_core::call_id::CallId;
 use metering_core::claims::owner::Purpose;
 use serde::Serialize;
 
@@ -97,40 +94,28 @@ impl Backfill {
         let (settled, unsettled): (Vec<_>, Vec<_>) =
             events.into_iter().partition(|event| event.timestamp_ms <= self.settled_ms);
         for (events, is_settled) in [(settled, true), (unsettled, false)] {
-            for events in by_log_stream(events) {
-                self.log_stream(log_group, &events, is_settled).await?;
+            for mut stream in read_events(&mut self.decoder, &self.judge, log_group, &events) {
+                stream.calls.retain(|call| (self.from_ms..self.to_ms).contains(&call.requested_at_ms));
+                self.log_stream(&stream, is_settled).await?;
             }
         }
         Ok(())
     }
 
-    async fn log_stream(
-        &mut self,
-        log_group: &str,
-        events: &[LoggedEvent],
-        is_settled: bool,
-    ) -> anyhow::Result<()> {
-        for mut stream in read_events(&mut self.decoder, &self.judge, log_group, events) {
-            stream.calls.retain(|call| (self.from_ms..self.to_ms).contains(&call.requested_at_ms));
-            self.outcome.calls += stream.calls.len();
-            self.outcome.unreadable += stream.unreadable;
-            let missing = self.missing(&stream, events).await?;
-            self.outcome.missing += missing.len();
-            if is_settled {
-                self.put_back(&stream, events, missing).await?;
-            } else {
-                self.outcome.unsettled += missing.len();
-            }
+    async fn log_stream(&mut self, stream: &LogStreamEvents, is_settled: bool) -> anyhow::Result<()> {
+        self.outcome.calls += stream.calls.len();
+        self.outcome.unreadable += stream.unreadable;
+        let missing = self.missing(stream).await?;
+        self.outcome.missing += missing.len();
+        if is_settled {
+            return self.put_back(stream, missing).await;
         }
+        self.outcome.unsettled += missing.len();
         Ok(())
     }
 
     /// The calls that nobody owns.
-    async fn missing<'a>(
-        &mut self,
-        stream: &'a LogStreamEvents,
-        events: &[LoggedEvent],
-    ) -> anyhow::Result<Vec<&'a LoggedCall>> {
+    async fn missing<'a>(&mut self, stream: &'a LogStreamEvents) -> anyhow::Result<Vec<&'a LoggedCall>> {
         let owners = owners_of(&self.claims, stream.calls.iter().map(|call| (call.slice, call.id))).await?;
         let mut missing = Vec::new();
         for call in &stream.calls {
@@ -139,7 +124,7 @@ impl Backfill {
                 continue;
             };
             self.outcome.in_quarantine += usize::from(owner.purpose != Purpose::Count);
-            self.outcome.owned_without_request_id += usize::from(!has_request_id(call, events));
+            self.outcome.owned_without_request_id += usize::from(!call.has_request_id);
         }
         Ok(missing)
     }
@@ -147,12 +132,11 @@ impl Backfill {
     async fn put_back(
         &mut self,
         stream: &LogStreamEvents,
-        events: &[LoggedEvent],
         mut missing: Vec<&LoggedCall>,
     ) -> anyhow::Result<()> {
         if !self.includes_lines_without_request_id {
             let all = missing.len();
-            missing.retain(|call| has_request_id(call, events));
+            missing.retain(|call| call.has_request_id);
             self.outcome.without_request_id += all - missing.len();
         }
         if missing.is_empty() {
@@ -166,21 +150,6 @@ impl Backfill {
         self.outcome.put_back += missing.len();
         Ok(())
     }
-}
-
-/// The events of each log stream, in their order.
-fn by_log_stream(events: Vec<LoggedEvent>) -> impl Iterator<Item = Vec<LoggedEvent>> {
-    let mut streams: BTreeMap<String, Vec<LoggedEvent>> = BTreeMap::new();
-    for event in events {
-        streams.entry(event.log_stream.clone()).or_default().push(event);
-    }
-    streams.into_values()
-}
-
-/// Whether a call of a log stream is known by more than the id of its log event.
-fn has_request_id(call: &LoggedCall, events: &[LoggedEvent]) -> bool {
-    let event = usize::try_from(call.event).ok().and_then(|place| events.get(place));
-    event.is_some_and(|event| call.id != CallId::new(&event.event_id, call.requested_at_ms))
 }
 
 impl Outcome {
