@@ -2,10 +2,10 @@
 
 use cost_model::{Capacity, Workload, capacity::MONTH_S};
 
+use super::CONSUMER;
 use super::check::{Check, Finding};
 use super::subject::Subject;
 
-const CONSUMER: &str = "usage-consumer";
 const METRICS: &str = "cloudwatch:GetMetricData";
 /// With fewer calls, nothing is told of what is usual.
 const FEWEST: f64 = 1_000.0;

@@ -20,6 +20,8 @@ use check::{Check, Finding, Verdict};
 use subject::Subject;
 
 const MINUTE_MS: i64 = 60_000;
+/// The service whose metrics most checks read.
+const CONSUMER: &str = "usage-consumer";
 
 /// Arguments of `meter doctor`.
 #[derive(clap::Args)]

@@ -6,13 +6,11 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataRe
 use lambda_support::telemetry::NAMESPACE;
 use metering_aws::CallLog;
 use metering_aws::call_log::probe::CountedTwice;
+use metering_core::window::DAY_MS;
 use tokio::sync::OnceCell;
 
+use super::MINUTE_MS;
 use crate::target::Target;
-
-/// Metrics are kept by the minute.
-const MINUTE_MS: i64 = 60_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// A system, its access log and the span of time to check.
 pub struct Subject {
@@ -91,6 +89,7 @@ impl Subject {
             .target
             .cloudwatch
             .get_metric_data()
+            // Metrics are kept by the minute.
             .start_time(DateTime::from_millis(from_ms.div_euclid(MINUTE_MS) * MINUTE_MS))
             .end_time(DateTime::from_millis(self.now_ms + MINUTE_MS))
             .metric_data_queries(MetricDataQuery::builder().id("values").metric_stat(stat).build())

@@ -2,10 +2,10 @@
 
 use metering_aws::call_log::LOGGING_DELAY_MS;
 
+use super::CONSUMER;
 use super::check::{Check, Finding};
 use super::subject::Subject;
 
-const CONSUMER: &str = "usage-consumer";
 const CANARY: &str = "usage-canary";
 const METRICS: &str = "cloudwatch:GetMetricData";
 /// What is promised from a call to its count, in milliseconds.

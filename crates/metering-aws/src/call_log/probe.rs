@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use metering_core::ports::PortError;
 
-use super::{CallLog, LoggedDuring, TimeOfLine, query};
+use super::{CallLog, LoggedDuring, Row, TimeOfLine, query};
 
 /// The answer to a question.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,20 +51,18 @@ impl CallLog {
     /// When Insights does not answer, or with no numbers.
     pub async fn count_twice(&self, from_ms: i64, to_ms: i64) -> Result<CountedTwice, PortError> {
         let logged = LoggedDuring { from_ms, to_ms };
-        let mut counted = CountedTwice::default();
         let plain = self.answer(&query::plainly(&self.unbilled), logged).await?;
-        counted.matched_lines = plain.matched_lines;
-        for row in &plain.rows {
-            counted.plainly += self.calls_of(row)?;
-        }
-        let by_hour = query::counting(&self.unbilled, (from_ms, to_ms), TimeOfLine::Epoch, false);
-        for row in &self.answer(&by_hour, logged).await?.rows {
-            let calls = self.calls_of(row)?;
-            match self.hour_of(row)? {
-                Some(_) => counted.with_hour += calls,
-                None => counted.without_hour += calls,
-            }
-        }
-        Ok(counted)
+        let (_, counted, answer) = self.counted_in(logged, TimeOfLine::Epoch, false).await?;
+        let with_hour = counted.calls.values().sum();
+        Ok(CountedTwice {
+            plainly: self.calls_of_all(&plain.rows)?,
+            with_hour,
+            without_hour: self.calls_of_all(&answer.rows)? - with_hour,
+            matched_lines: plain.matched_lines,
+        })
+    }
+
+    fn calls_of_all(&self, rows: &[Row]) -> Result<u64, PortError> {
+        rows.iter().map(|row| self.calls_of(row)).sum()
     }
 }
