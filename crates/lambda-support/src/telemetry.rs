@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics of the meter.
 pub const NAMESPACE: &str = "UsageMeter";
@@ -119,36 +119,27 @@ impl<M: Metric + Ord> Totals<M> {
     }
 }
 
-/// One line of metrics, written member by member as it will be printed: a
-/// function writes it while a call waits.
+/// One line of metrics.
 #[derive(Debug)]
 pub struct MetricLine {
     timestamp_ms: i64,
-    /// The members of the dimensions.
-    dimensions: String,
-    /// The definitions of the metrics, separated by commas.
-    definitions: String,
-    /// The members of the metrics and properties, each after a comma.
-    values: String,
+    dimensions: Map<String, Value>,
+    definitions: Vec<Value>,
+    values: Map<String, Value>,
 }
 
 impl MetricLine {
     /// A line of `service` in `environment`, measured at `timestamp_ms`.
     pub fn new(service: &str, environment: &str, timestamp_ms: i64) -> Self {
-        let (service, environment) = (json!(service), json!(environment));
-        Self {
-            timestamp_ms,
-            dimensions: format!("\"Environment\":{environment},\"Service\":{service}"),
-            definitions: String::with_capacity(TYPICAL_BYTES),
-            values: String::with_capacity(TYPICAL_BYTES),
-        }
+        let mut dimensions = Map::new();
+        dimensions.insert("Environment".to_owned(), json!(environment));
+        dimensions.insert("Service".to_owned(), json!(service));
+        Self { timestamp_ms, dimensions, definitions: Vec::new(), values: Map::new() }
     }
 
     /// Adds a metric with one value.
     pub fn value(&mut self, metric: impl Metric, value: u64) -> &mut Self {
-        self.define(metric);
-        push(&mut self.values, format_args!("{value}"));
-        self
+        self.define(metric, json!(value))
     }
 
     /// Adds a metric with the distribution of these values; none, where there are none.
@@ -157,44 +148,34 @@ impl MetricLine {
             return self;
         }
         values.sort_unstable();
-        self.define(metric);
-        for (place, value) in representatives(values).enumerate() {
-            self.values.push(if place == 0 { '[' } else { ',' });
-            push(&mut self.values, format_args!("{value}"));
-        }
-        self.values.push(']');
-        self
+        self.define(metric, json!(representatives(values)))
     }
 
     /// Adds a property that is searchable in the logs and is no metric.
     pub fn property(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
-        let value = value.into();
-        push(&mut self.values, format_args!(",{}:{value}", json!(name)));
+        self.values.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Adds the definition of a metric and the name of its member.
-    fn define(&mut self, metric: impl Metric) {
-        let (name, unit) = (metric.name(), metric.unit().name());
-        if !self.definitions.is_empty() {
-            self.definitions.push(',');
-        }
-        // Both are identifiers, which JSON takes as they are.
-        for part in ["{\"Name\":\"", name, "\",\"Unit\":\"", unit, "\"}"] {
-            self.definitions.push_str(part);
-        }
-        for part in [",\"", name, "\":"] {
-            self.values.push_str(part);
-        }
+    fn define(&mut self, metric: impl Metric, value: Value) -> &mut Self {
+        self.definitions.push(json!({"Name": metric.name(), "Unit": metric.unit().name()}));
+        self.values.insert(metric.name().to_owned(), value);
+        self
     }
 
     /// The line, as JSON.
     pub fn to_json(&self) -> String {
-        let Self { timestamp_ms, dimensions, definitions, values } = self;
-        format!(
-            "{{\"_aws\":{{\"Timestamp\":{timestamp_ms},\"CloudWatchMetrics\":[{{\"Namespace\":\"{NAMESPACE}\",\
-             \"Dimensions\":[[\"Environment\",\"Service\"]],\"Metrics\":[{definitions}]}}]}},{dimensions}{values}}}"
-        )
+        let dimension_names: Vec<&String> = self.dimensions.keys().collect();
+        let mut line = Map::new();
+        let directive =
+            json!({"Namespace": NAMESPACE, "Dimensions": [dimension_names], "Metrics": self.definitions});
+        line.insert(
+            "_aws".to_owned(),
+            json!({"Timestamp": self.timestamp_ms, "CloudWatchMetrics": [directive]}),
+        );
+        line.extend(self.dimensions.clone());
+        line.extend(self.values.clone());
+        Value::Object(line).to_string()
     }
 
     /// Writes the line to standard output, where CloudWatch Logs picks it up.
@@ -208,20 +189,12 @@ impl MetricLine {
     }
 }
 
-/// What the values of a line with one distribution take, in bytes.
-const TYPICAL_BYTES: usize = 1_024;
-
-fn push(text: &mut String, value: std::fmt::Arguments<'_>) {
-    use std::fmt::Write;
-    text.write_fmt(value).expect("a text takes what is written to it");
-}
-
 /// At most [`MAX_VALUES`] of the sorted values, evenly spaced, both ends included.
-fn representatives(sorted: &[i64]) -> impl Iterator<Item = i64> {
-    let count = sorted.len().min(MAX_VALUES);
-    // Where all are kept, each place is its own.
-    let gaps = (count - 1).max(1);
-    (0..count).map(move |place| sorted[place * (sorted.len() - 1) / gaps])
+fn representatives(sorted: &[i64]) -> Vec<i64> {
+    if sorted.len() <= MAX_VALUES {
+        return sorted.to_vec();
+    }
+    (0..MAX_VALUES).map(|place| sorted[place * (sorted.len() - 1) / (MAX_VALUES - 1)]).collect()
 }
 
 #[cfg(test)]
@@ -283,7 +256,7 @@ mod tests {
     #[test]
     fn a_long_distribution_keeps_its_ends_and_its_shape() {
         let values: Vec<i64> = (0..1000).collect();
-        let kept: Vec<i64> = representatives(&values).collect();
+        let kept = representatives(&values);
         assert_eq!((kept.len(), kept[0], kept[99]), (MAX_VALUES, 0, 999));
         assert!(kept.is_sorted());
     }
