@@ -22,7 +22,7 @@ pub const FUNCTIONS: [(&str, FunctionLimits); 6] = [
 /// The limits of the function of a service.
 ///
 /// # Panics
-/// When there is no such function.
+/// Panics if no function has this service.
 pub fn limits(service: &str) -> FunctionLimits {
     let found = FUNCTIONS.iter().find(|(name, _)| *name == service);
     found.unwrap_or_else(|| panic!("there is no function {service}")).1

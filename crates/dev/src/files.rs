@@ -22,7 +22,7 @@ use usage_reconciler::metrics::ReconcilerMetric;
 pub struct File {
     /// Its path, from the root of the repository.
     pub path: &'static str,
-    /// Its content.
+    /// The text of the file.
     pub content: String,
 }
 

@@ -30,7 +30,7 @@ pub fn write() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a program of the stack prints.
+/// Runs a program of the stack and returns its standard output.
 fn output_of(program: &str) -> anyhow::Result<Vec<u8>> {
     let mut command = Command::new("npx");
     command.args(["tsx", program]).current_dir(repository().join("stack")).stderr(Stdio::inherit());

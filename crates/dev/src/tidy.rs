@@ -68,7 +68,7 @@ fn functions_fit_a_screen() {
     assert!(long.is_empty(), "split these functions:\n{}", long.join("\n"));
 }
 
-/// Whether a line is code and has a name of a resource.
+/// Returns whether a line of code contains the name of a resource.
 fn names_resource(line: &str, template: &str) -> bool {
     let code = line.trim_start();
     let is_comment = ["//", "*", "/*", "#"].iter().any(|mark| code.starts_with(mark));

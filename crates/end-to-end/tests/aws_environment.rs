@@ -46,7 +46,7 @@ async fn refused(stack: &LocalStack, arguments: &[&str], words: &str) {
     assert!(!output.status.success() && text.contains(words), "{arguments:?}: {text}");
 }
 
-/// How far ledger and access log are apart, in this hour and the one before.
+/// Runs `meter reconcile` for this hour and the one before.
 async fn compared(stack: &LocalStack, more: &[&str]) -> Value {
     let arguments = [&["reconcile", "--json", "--with-this-hour", "--hours", "2"], more].concat();
     serde_json::from_slice(&run(stack, &arguments).await.stdout).unwrap()

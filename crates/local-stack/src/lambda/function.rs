@@ -59,7 +59,7 @@ pub struct Function {
     shared: Arc<Shared>,
 }
 
-/// What invocations that are under way have in common.
+/// The state that all invocations share.
 struct Shared {
     versions: Versions,
     metrics: Arc<MetricSink>,
