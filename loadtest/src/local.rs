@@ -198,13 +198,13 @@ impl Control {
     }
 
     /// Waits until all that is logged has gone through the consumer, for as
-    /// long as `patience`; says whether it has.
+    /// long as `retry_policy`; says whether it has.
     ///
     /// # Errors
     /// When the stack does not answer.
-    pub async fn settled(&self, patience: Duration) -> anyhow::Result<bool> {
+    pub async fn settled(&self, retry_policy: Duration) -> anyhow::Result<bool> {
         let settled = self.request(http::Method::GET, "/settled", None);
-        match tokio::time::timeout(patience, settled).await {
+        match tokio::time::timeout(retry_policy, settled).await {
             Ok(answer) => answer.map(|_| true),
             Err(_) => Ok(false),
         }

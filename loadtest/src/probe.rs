@@ -40,7 +40,7 @@ pub struct Sample {
     pub answered_ms: i64,
     /// When a read showed it, in milliseconds since 1970; `None` where none did.
     pub shown_ms: Option<i64>,
-    /// From the one to the other, or to the end of patience, by a clock that is never set.
+    /// From the one to the other, or to the end of retry_policy, by a clock that is never set.
     pub freshness_us: u64,
     /// The shard and the sequence number of the record that it was in.
     pub record: Option<(String, String)>,
@@ -102,7 +102,7 @@ impl Prober {
     }
 
     /// How many keys are needed, so that each probe finds one as long as
-    /// calls are counted within the patience.
+    /// calls are counted within the retry_policy.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of keys is small")]
     pub fn keys_needed(settings: Probes, duration_s: f64) -> u32 {
         let waiting_s = settings.patience_s.min(duration_s);
@@ -186,7 +186,7 @@ impl Prober {
         Ok(())
     }
 
-    /// Reads the ledger until it shows that many calls of a key, or patience ends.
+    /// Reads the ledger until it shows that many calls of a key, or retry_policy ends.
     async fn watch(
         &self,
         key: u32,

@@ -119,7 +119,7 @@ struct Comparison {
     compared: usize,
     /// Whether everything had gone through the consumer by then.
     is_settled: bool,
-    /// When it had, or patience had ended.
+    /// When it had, or retry_policy had ended.
     settled: Instant,
 }
 
@@ -208,16 +208,16 @@ impl Run<'_> {
         })
     }
 
-    /// Compares with the ledger, once all is counted or patience has ended.
+    /// Compares with the ledger, once all is counted or retry_policy has ended.
     async fn reconcile(&self, seen: &Seen, key_ids: &[String]) -> anyhow::Result<Comparison> {
-        let patience = Duration::from_secs_f64(self.profile.probes.patience_s);
+        let retry_policy = Duration::from_secs_f64(self.profile.probes.patience_s);
         if let Some(control) = self.target.control() {
-            let is_settled = control.settled(patience).await?;
+            let is_settled = control.settled(retry_policy).await?;
             let settled = Instant::now();
             let (found, compared) = self.compare(seen, key_ids).await?;
             return Ok(Comparison { found, compared, is_settled, settled });
         }
-        let until = Instant::now() + patience;
+        let until = Instant::now() + retry_policy;
         loop {
             let (found, compared) = self.compare(seen, key_ids).await?;
             let settled = Instant::now();
@@ -236,7 +236,7 @@ impl Run<'_> {
         // A call that is dated wrongly by an hour must be found, and not overlooked.
         let (from_ms, to_ms) = (from_ms - HOUR_MS, to_ms + HOUR_MS);
         let ledger = DynamoLedgerCounts::new(self.target.dynamodb.clone(), &self.target.names.usage_table);
-        let counted = ledger.calls_beside(&asked, from_ms, to_ms).await;
+        let counted = ledger.calls_for_keys_of(&asked, from_ms, to_ms).await;
         let counted = counted.context("the ledger cannot be compared")?;
         Ok((seen.reconcile(key_ids, &counted), asked.len().max(counted.len())))
     }

@@ -7,7 +7,7 @@ use deployment::Names;
 use local_stack::gateway::STAGE;
 use local_stack::stack::Endpoints;
 use metering_aws::KeyStore;
-use metering_aws::connection::{COMMAND_PATIENCE, load, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load, load_local};
 
 use crate::local::Control;
 
@@ -39,14 +39,14 @@ impl Target {
     pub async fn local(data: &Path, gateway: Option<String>) -> anyhow::Result<Self> {
         let control = Control::of_folder(data)?;
         let endpoints = Endpoints::of_folder(data).context("the local stack has no endpoints")?;
-        let config = load_local(&endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+        let config = load_local(&endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
         let gateway = gateway.unwrap_or(endpoints.gateway);
         Ok(Self::with(&config, gateway, STAGE, Some((control, data.to_owned()))))
     }
 
     /// The deployed environment of this name.
     pub async fn on_aws(environment: &str, gateway: String) -> Self {
-        Self::with(&load(COMMAND_PATIENCE).await, gateway, environment, None)
+        Self::with(&load(COMMAND_RETRY_POLICY).await, gateway, environment, None)
     }
 
     fn with(

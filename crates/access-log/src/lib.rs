@@ -6,6 +6,8 @@
 //! gzipped. [`decoder::Decoder`] takes either, and hands out one
 //! [`metering_core::usage_record::UsageRecord`] per line, borrowed.
 
+#![warn(missing_docs)]
+
 mod base64_text;
 pub mod decoder;
 mod envelope;

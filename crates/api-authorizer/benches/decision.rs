@@ -18,7 +18,7 @@ use criterion::Criterion;
 use hdrhistogram::Histogram;
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::decision_cache::{CacheSettings, DecisionCache, Step};
-use metering_core::invalidation::{LogRead, Moment};
+use metering_core::invalidation::{ClockReading, LogRead};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::runtime::Runtime;
@@ -166,21 +166,21 @@ fn hit_rate(settings: CacheSettings, per_second: u64, cumulative: &[f64], digest
     let (mut asked, mut remembered) = (0_u64, 0_u64);
     for number in 0..requests {
         let milliseconds = number * 1_000 / per_second;
-        let now = Moment { wall_ms: i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds };
+        let now = ClockReading { wall_ms: i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds };
         let drawn = random.random_range(0.0..*cumulative.last().unwrap());
         let key_number = cumulative.partition_point(|sum| *sum < drawn);
         let mut request = cache.begin(digests[key_number]);
         let mut step = cache.step(&request, now);
         if step == Step::Sync {
-            let ticket = cache.begin_read(now);
-            cache.synced(ticket, &LogRead::default(), now);
+            let start = cache.begin_read(now);
+            cache.synced(start, &LogRead::default(), now);
             step = cache.step(&request, now);
         }
         if !matches!(step, Step::Answer(_)) {
-            let ticket = cache.begin_read(now);
+            let start = cache.begin_read(now);
             let digest = Some(digests[key_number]);
             let found = KeyRecord { digest, ..key(format!("key-{key_number}")) };
-            cache.found_consistently(&mut request, ticket, Some(found), now);
+            cache.found_consistently(&mut request, start, Some(found), now);
         }
         if milliseconds >= settings.key_lifetime_ms {
             asked += 1;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Decision;
 use metering_core::decision_cache::{CacheSettings, DecisionCache, LogCheck, Request, Step};
-use metering_core::invalidation::{LogRead, Moment};
+use metering_core::invalidation::{ClockReading, LogRead};
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
 use metering_core::quota::{MonthUsage, UtcMonth};
 use metering_core::window::CallWindow;
@@ -41,7 +41,7 @@ pub struct Authorizer<K, L, U, A> {
     flights: SingleFlight<Thing>,
     /// When the last call that was answered began, in milliseconds since 1970.
     last_answered_ms: AtomicI64,
-    now: fn() -> Moment,
+    now: fn() -> ClockReading,
 }
 
 /// What is done by one request at a time.
@@ -74,7 +74,7 @@ pub enum Unavailable {
 
 impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer<K, L, U, A> {
     /// An instance that has just started.
-    pub fn new(ports: Ports<K, L, U, A>, settings: CacheSettings, now: fn() -> Moment) -> Self {
+    pub fn new(ports: Ports<K, L, U, A>, settings: CacheSettings, now: fn() -> ClockReading) -> Self {
         Self {
             ports,
             cache: Mutex::new(DecisionCache::new(settings)),
@@ -135,16 +135,16 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
             Step::Sync => self.sync().await,
             Step::FindByIndex => {
                 self.metrics().add(AuthorizerMetric::IndexReads, 1);
-                let ticket = self.cache().begin_read((self.now)());
+                let start = self.cache().begin_read((self.now)());
                 // An index that cannot be read is as good as one that lags.
                 let key = self.ports.keys.find_by_index(request.digest()).await.unwrap_or(None);
-                self.cache().found_by_index(request, ticket, key, (self.now)());
+                self.cache().found_by_index(request, start, key, (self.now)());
             }
             Step::FindConsistently => {
                 self.metrics().add(AuthorizerMetric::KeyReads, 1);
-                let ticket = self.cache().begin_read((self.now)());
+                let start = self.cache().begin_read((self.now)());
                 let key = self.ports.keys.find_consistently(request.digest()).await?;
-                self.cache().found_consistently(request, ticket, key, (self.now)());
+                self.cache().found_consistently(request, start, key, (self.now)());
             }
             Step::ReadUsage { key_id, month, known } => self.read_usage(request, &key_id, month, known).await,
             Step::Answer(_) | Step::GiveUp(_) => {}
@@ -155,7 +155,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
     /// Reads the log, so that the first call does not have to.
     pub async fn sync(&self) {
         let began = (self.now)();
-        let (ticket, position, known) = {
+        let (start, position, known) = {
             let mut cache = self.cache();
             (cache.begin_read(began), cache.log_position(), cache.log_head())
         };
@@ -168,7 +168,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
                 if let Some(known) = known {
                     self.measure_news(&mut metrics, &read, known);
                 }
-                if self.cache().synced(ticket, &read, now) == LogCheck::Behind {
+                if self.cache().synced(start, &read, now) == LogCheck::Behind {
                     tracing::warn!(
                         head = read.head,
                         "the invalidation log was lost or restored; run `meter keys check-log`"
@@ -190,7 +190,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         for entry in read.entries.iter().filter(|entry| entry.sequence > known) {
             metrics.add(AuthorizerMetric::InvalidationsByLog, 1);
             let lag_ms = last_answered_ms.saturating_sub(entry.changed_at_ms);
-            metrics.measure(AuthorizerMetric::InvalidationLag, lag_ms);
+            metrics.record_duration(AuthorizerMetric::InvalidationLag, lag_ms);
         }
     }
 
@@ -232,7 +232,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         for threshold in reached.up_to() {
             let (key_id, owner) = (key.key_id.clone(), key.owner.clone());
             let alert = UsageAlert { key_id, owner, month, threshold, quota };
-            match self.ports.alerts.tell(&alert, now.wall_ms).await {
+            match self.ports.alerts.notify(&alert, now.wall_ms).await {
                 Ok(true) => self.cache().threshold_told(&key.key_id, threshold),
                 Ok(false) => return,
                 Err(error) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lambda_runtime::Diagnostic;
 use lambda_support::clock::{monotonic_us, now_ms};
 use metering_core::authorization::Decision;
-use metering_core::invalidation::Moment;
+use metering_core::invalidation::ClockReading;
 use metering_core::ports::{InvalidationLog, KeyTable, UsageAlerts, UsageTotals};
 use serde_json::value::RawValue;
 
@@ -14,8 +14,8 @@ use crate::event::{Call, Event, EventError};
 use crate::response::answer;
 
 /// The present, for the decision cache.
-pub fn now() -> Moment {
-    Moment { wall_ms: now_ms(), monotonic_ms: monotonic_us() / 1_000 }
+pub fn now() -> ClockReading {
+    ClockReading { wall_ms: now_ms(), monotonic_ms: monotonic_us() / 1_000 }
 }
 
 /// The function, apart from Lambda.

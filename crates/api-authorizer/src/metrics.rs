@@ -1,7 +1,7 @@
 //! What the function tells: one line for many decisions, since a line for each
 //! would cost more than the decision.
 
-use lambda_support::metrics;
+use lambda_support::define_metrics;
 use lambda_support::telemetry::{MetricLine, Totals};
 use metering_core::authorization::{Decision, Denial};
 
@@ -13,7 +13,7 @@ const DECISIONS_PER_LINE: u64 = 100;
 /// After how long a line is written, in milliseconds.
 const LINE_INTERVAL_MS: u64 = 5_000;
 
-metrics! {
+define_metrics! {
     /// Every metric of this function.
     pub enum AuthorizerMetric {
         /// Calls that were judged.
@@ -93,14 +93,17 @@ impl AuthorizerMetrics {
     }
 
     /// Adds a measured duration.
-    pub fn measure(&mut self, metric: AuthorizerMetric, duration: i64) {
-        self.totals.measure(metric, duration);
+    pub fn record_duration(&mut self, metric: AuthorizerMetric, duration: i64) {
+        self.totals.record_duration(metric, duration);
     }
 
     /// Notes a decision; `None` where there could be none.
     pub fn decided(&mut self, decision: Option<&Decision>, duration_us: u64) {
         self.add(AuthorizerMetric::Decisions, 1);
-        self.measure(AuthorizerMetric::DecisionDuration, i64::try_from(duration_us).unwrap_or(i64::MAX));
+        self.record_duration(
+            AuthorizerMetric::DecisionDuration,
+            i64::try_from(duration_us).unwrap_or(i64::MAX),
+        );
         let outcome = match decision {
             Some(Decision::Allow { .. }) => AuthorizerMetric::Allowed,
             Some(Decision::Deny { denial, .. }) => denied(*denial),

@@ -4,6 +4,8 @@
 //! [`capacity`] says how many shards, invocations and writes there are,
 //! [`cost`] prices them.
 
+#![warn(missing_docs)]
+
 pub mod capacity;
 pub mod consumption;
 pub mod cost;

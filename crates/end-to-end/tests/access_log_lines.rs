@@ -17,7 +17,7 @@ use end_to_end::meter::{Local, meter, stdout};
 use lambda_support::clock::now_ms;
 use lambda_support::telemetry::NAMESPACE;
 use local_stack::stack::{ACCESS_LOG_GROUP, STREAM};
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::{Value, json};
 
 const LOG_STREAM: &str = "lines-of-a-test";
@@ -27,7 +27,7 @@ const SECOND_GROUP: &str = "/aws/api-gateway/second-api";
 const EVENTS_PER_REQUEST: usize = 10_000;
 
 async fn log_client(local: &Local) -> Client {
-    let client = Client::new(&load_local(&local.endpoint("awsEndpointUrl"), COMMAND_PATIENCE).await);
+    let client = Client::new(&load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await);
     let stream = client.create_log_stream().log_group_name(ACCESS_LOG_GROUP).log_stream_name(LOG_STREAM);
     // It is there already after a restart.
     let _ = stream.send().await;
@@ -49,7 +49,7 @@ async fn put_into(client: &Client, log_group: &str, lines: &[String]) {
 
 /// The sums of two metrics of the access log since a time.
 async fn sums(local: &Local, names: [&str; 2], since_ms: i64) -> [f64; 2] {
-    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_PATIENCE).await;
+    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
     let client = aws_sdk_cloudwatch::Client::new(&config);
     let queries = names.map(|name| {
         let metric = Metric::builder().namespace(NAMESPACE).metric_name(name).build();
@@ -210,7 +210,7 @@ async fn of_many_keys_exactly_those_are_told_that_miss_calls() {
 
 /// Has a second log group feed the stream of the first.
 async fn subscribe_second_group(local: &Local, client: &Client) {
-    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_PATIENCE).await;
+    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
     let kinesis = aws_sdk_kinesis::Client::new(&config);
     let described = kinesis.describe_stream_summary().stream_name(STREAM).send().await.unwrap();
     client.create_log_group().log_group_name(SECOND_GROUP).send().await.unwrap();

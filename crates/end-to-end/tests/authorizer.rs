@@ -14,7 +14,7 @@ use local_stack::lambda::{Function, FunctionSpec};
 use local_stack::metrics::MetricSink;
 use local_stack::stack::{INVALIDATIONS_FAILED_QUEUE, LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::Topic;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::usage_report::usage_of_key;
 use metering_core::api_key::KeyDigest;
 use metering_core::window::CallWindow;
@@ -202,7 +202,7 @@ async fn a_change_of_which_no_reply_ever_comes_is_told_from_the_key() {
 
 async fn publish_deletion(stack: &LocalStack, key_id: &str) {
     let changed = stack.key_store.delete(key_id, now_ms()).await.unwrap();
-    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let topic =
         Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
     let (api_key_id, change) = (key_id.to_owned(), "deleted".to_owned());
@@ -236,7 +236,7 @@ async fn a_stage_that_caches_answers_is_flushed_by_the_fan_out() {
 async fn a_message_that_no_function_takes_is_kept_in_the_dead_letter_queue() {
     let folder = tempfile::tempdir().unwrap();
     let stack = LocalStack::start(options(folder.path())).await.unwrap();
-    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let topic =
         Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
     topic.publish("nonsense", "this tells of no key").await.unwrap();

@@ -15,7 +15,7 @@ use end_to_end::meter::stdout;
 use lambda_support::clock::now_ms;
 use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack};
 use metering_aws::ReconciliationStore;
-use metering_aws::connection::{COMMAND_PATIENCE, LOCAL_REGION, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, LOCAL_REGION, load_local};
 use serde_json::{Value, json};
 
 /// The access log of an API that the gateway does not serve.
@@ -63,7 +63,7 @@ async fn make_calls(stack: &LocalStack, calls: usize) {
 
 /// Puts lines into a log group that no subscription delivers.
 async fn log_elsewhere(stack: &LocalStack, lines: &[Value]) {
-    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
     logs.create_log_group().log_group_name(SECOND_GROUP).send().await.unwrap();
     logs.create_log_stream().log_group_name(SECOND_GROUP).log_stream_name("s").send().await.unwrap();
@@ -94,7 +94,7 @@ async fn an_environment_is_compared_as_its_reconciler_compares_it() {
     // A later version has another log group and another unbilled route.
     let line = |id: &str, route: &str| json!({"id": id, "key": "k", "time": now_ms(), "status": "200", "route": route});
     log_elsewhere(&stack, &[line("a", "/orders"), line("b", "/free"), line("c", "/orders")]).await;
-    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let store = ReconciliationStore::new(aws_sdk_dynamodb::Client::new(&config), CLAIMS_TABLE);
     let groups = [ACCESS_LOG_GROUP, SECOND_GROUP].map(str::to_owned);
     store.note_run(&groups, &"/free".parse().unwrap(), now_ms()).await.unwrap();

@@ -18,7 +18,7 @@ use flate2::write::GzEncoder;
 use lambda_support::clock::now_ms;
 use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
 use metering_aws::QuarantineQueue;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::quarantine_queue::{Fate, KeptRecord, Receiving};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_history::DayUsage;
@@ -164,7 +164,7 @@ const WHOLE: [&str; 6] =
     ["truncated-gzip", "corrupt-gzip", "inflates-too-large", "too-many-events", "not-utf8", "bad-envelope"];
 
 async fn quarantine(stack: &LocalStack) -> Vec<KeptRecord> {
-    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let queue =
         QuarantineQueue::new(aws_sdk_sqs::Client::new(&config), &stack.endpoints.quarantine_queue_url);
     let mut records = Vec::new();

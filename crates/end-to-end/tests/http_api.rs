@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 use lambda_support::clock::now_ms;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::QuarantineQueue;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::quarantine_queue::{Fate, Receiving};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_history::DayUsage;
@@ -209,7 +209,7 @@ async fn calls_of_a_key_whose_id_breaks_the_line_are_kept_in_quarantine() {
         stack.settled().await.unwrap();
         assert_eq!(counted(&stack).await, [("key-1".to_owned(), 1)]);
         assert_eq!(stack.metrics.count("QuarantinedEvents"), 2, "{kind}");
-        let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+        let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queue = QuarantineQueue::new(sqs, &stack.endpoints.quarantine_queue_url);
         let mut reasons = Vec::new();

@@ -18,7 +18,7 @@ use lambda_support::invalidation_message::InvalidationMessage;
 use local_stack::faults::FaultRates;
 use local_stack::stack::{LocalOptions, LocalStack};
 use metering_aws::Topic;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -176,7 +176,7 @@ async fn run(sync_interval_ms: u64, per_second: u64, torn: f64) -> (Run, tempfil
     for key in (0..to_delete).chain(DELETED..DELETED + KEPT) {
         create(&stack, key).await;
     }
-    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let topic =
         Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
     let run = Arc::new(Run {

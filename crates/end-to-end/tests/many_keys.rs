@@ -17,7 +17,7 @@ use lambda_support::clock::now_ms;
 use local_stack::faults::FaultRates;
 use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack, UNBILLED_ROUTES};
 use metering_aws::ReconciliationStore;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_core::ports::ComparedHours;
 use metering_core::window::{HOUR_MS, hour_start_ms};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ async fn the_reconciler_compares_every_key_within_its_memory_and_time() {
     options.limits_memory = true;
     options.faults = FaultRates { lost_batch: 1.0, ..FaultRates::default() };
     let stack = LocalStack::start(options).await.unwrap();
-    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let compared = ReconciliationStore::new(aws_sdk_dynamodb::Client::new(&clients), CLAIMS_TABLE);
     // The last hour but one has settled, whatever the minute is.
     let hour_ms = hour_start_ms(now_ms()) - 2 * HOUR_MS;

@@ -10,7 +10,7 @@ use end_to_end::meter::{Local, meter, stdout};
 use jiff::Timestamp;
 use lambda_support::clock::now_ms;
 use local_stack::stack::ACCESS_LOG_GROUP;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::Value;
 
 const STREAM: &str = "of-the-test";
@@ -41,7 +41,7 @@ fn with_verdict<'f>(findings: &'f BTreeMap<String, Value>, verdict: &str) -> Vec
 }
 
 async fn logs(local: &Local) -> (Client, String) {
-    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_PATIENCE).await;
+    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
     (Client::new(&config), ACCESS_LOG_GROUP.to_owned())
 }
 

@@ -20,7 +20,7 @@ impl Config {
     /// # Errors
     /// When a variable is wrong; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let value = environment.optional("STAGES", "");
+        let value = environment.string_or("STAGES", "");
         let stage = |text: &str| match text.split_once('/') {
             Some((api_id, name)) if !api_id.is_empty() && !name.is_empty() && !name.contains('/') => {
                 Ok(Stage { api_id: api_id.to_owned(), name: name.to_owned() })
@@ -34,7 +34,7 @@ impl Config {
         let stages = value.split(',').map(str::trim).filter(|text| !text.is_empty());
         Ok(Self {
             stages: stages.map(stage).collect::<Result<_, _>>()?,
-            environment_name: environment.optional("ENVIRONMENT_NAME", "local"),
+            environment_name: environment.string_or("ENVIRONMENT_NAME", "local"),
         })
     }
 }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn stages_are_read_and_errors_name_the_variable() {
-        let read = |value| Config::read(&Environment::of(&[("STAGES", value)]));
+        let read = |value| Config::read(&Environment::from_variables(&[("STAGES", value)]));
         let names = |value| -> Vec<String> {
             read(value)
                 .unwrap()

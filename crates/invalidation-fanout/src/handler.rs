@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::sns::SnsEvent;
-use lambda_support::metrics;
+use lambda_support::define_metrics;
 use lambda_support::telemetry::MetricLine;
 
 use crate::stage_cache::{FlushError, Stage, StageCaches};
@@ -15,7 +15,7 @@ pub const SERVICE: &str = "invalidation-fanout";
 /// By how much the clocks of SNS and of this function may differ.
 const CLOCK_ERROR_MS: i64 = 1_000;
 
-metrics! {
+define_metrics! {
     /// Every metric of this function.
     pub enum FanoutMetric {
         /// Messages that arrived.

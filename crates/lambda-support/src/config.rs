@@ -34,7 +34,7 @@ pub struct Environment(HashMap<String, String>);
 
 impl Environment {
     /// The environment of this process; variables that are no text are left out.
-    pub fn of_process() -> Self {
+    pub fn from_process() -> Self {
         Self(
             std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -43,7 +43,7 @@ impl Environment {
     }
 
     /// An environment of these variables, for tests.
-    pub fn of(variables: &[(&str, &str)]) -> Self {
+    pub fn from_variables(variables: &[(&str, &str)]) -> Self {
         Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
@@ -51,7 +51,7 @@ impl Environment {
     ///
     /// # Errors
     /// When it is not set or empty.
-    pub fn required(&self, name: &'static str, meaning: &'static str) -> Result<String, ConfigError> {
+    pub fn string(&self, name: &'static str, meaning: &'static str) -> Result<String, ConfigError> {
         match self.0.get(name) {
             Some(value) if !value.is_empty() => Ok(value.clone()),
             _ => Err(ConfigError::Missing { name, meaning }),
@@ -59,7 +59,7 @@ impl Environment {
     }
 
     /// A text, or `default` where it is not set.
-    pub fn optional(&self, name: &str, default: &str) -> String {
+    pub fn string_or(&self, name: &str, default: &str) -> String {
         self.0.get(name).map_or(default, String::as_str).to_owned()
     }
 
@@ -67,7 +67,7 @@ impl Environment {
     ///
     /// # Errors
     /// When the value cannot be read or is out of bounds.
-    pub fn bounded<T>(
+    pub fn number_or<T>(
         &self,
         name: &'static str,
         default: T,
@@ -93,7 +93,7 @@ impl Environment {
     where
         T: FromStr<Err: Display>,
     {
-        let value = self.optional(name, default);
+        let value = self.string_or(name, default);
         value.parse().map_err(|error: T::Err| ConfigError::Invalid {
             name,
             problem: error.to_string(),
@@ -105,7 +105,7 @@ impl Environment {
     ///
     /// # Errors
     /// When it is anything else.
-    pub fn switch(&self, name: &'static str, default: bool) -> Result<bool, ConfigError> {
+    pub fn bool_or(&self, name: &'static str, default: bool) -> Result<bool, ConfigError> {
         match self.0.get(name).map(String::as_str) {
             None => Ok(default),
             Some("true") => Ok(true),
@@ -125,27 +125,28 @@ mod tests {
 
     #[test]
     fn an_error_names_the_variable_and_what_it_should_be() {
-        let environment = Environment::of(&[("SIZE", "many"), ("COUNT", "7"), ("ON", "yes"), ("EMPTY", "")]);
+        let environment =
+            Environment::from_variables(&[("SIZE", "many"), ("COUNT", "7"), ("ON", "yes"), ("EMPTY", "")]);
         let message = |error: ConfigError| error.to_string();
-        let missing = environment.required("TABLE", "the ledger's table").unwrap_err();
+        let missing = environment.string("TABLE", "the ledger's table").unwrap_err();
         assert_eq!(
             message(missing),
             "the environment variable TABLE is not set; it has to name the ledger's table"
         );
-        assert!(environment.required("EMPTY", "something").is_err());
-        let size = environment.bounded("SIZE", 1_u32, 1..=5).unwrap_err();
+        assert!(environment.string("EMPTY", "something").is_err());
+        let size = environment.number_or("SIZE", 1_u32, 1..=5).unwrap_err();
         assert_eq!(message(size), "the environment variable SIZE is \"many\": invalid digit found in string");
-        let count = environment.bounded("COUNT", 1_u32, 1..=5).unwrap_err();
+        let count = environment.number_or("COUNT", 1_u32, 1..=5).unwrap_err();
         assert_eq!(message(count), "the environment variable COUNT is \"7\": it has to be between 1 and 5");
-        assert!(environment.switch("ON", true).is_err());
+        assert!(environment.bool_or("ON", true).is_err());
     }
 
     #[test]
     fn defaults_apply_only_where_nothing_is_set() {
-        let environment = Environment::of(&[("COUNT", "3"), ("OFF", "false")]);
-        assert_eq!(environment.bounded("COUNT", 1_u32, 1..=5), Ok(3));
-        assert_eq!(environment.bounded("OTHER", 1_u32, 1..=5), Ok(1));
-        assert_eq!(environment.switch("OFF", true), Ok(false));
-        assert_eq!(environment.switch("OTHER", true), Ok(true));
+        let environment = Environment::from_variables(&[("COUNT", "3"), ("OFF", "false")]);
+        assert_eq!(environment.number_or("COUNT", 1_u32, 1..=5), Ok(3));
+        assert_eq!(environment.number_or("OTHER", 1_u32, 1..=5), Ok(1));
+        assert_eq!(environment.bool_or("OFF", true), Ok(false));
+        assert_eq!(environment.bool_or("OTHER", true), Ok(true));
     }
 }

@@ -49,7 +49,7 @@ pub trait Metric: Copy {
 /// Declares the metrics of a function: an enum whose variants are their names
 /// in CloudWatch, each with its unit, and `ALL` of them.
 #[macro_export]
-macro_rules! metrics {
+macro_rules! define_metrics {
     ($(#[$about:meta])* pub enum $metrics:ident { $($(#[$meaning:meta])* $metric:ident: $unit:ident,)+ }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +104,7 @@ impl<M: Metric + Ord> Totals<M> {
 
     /// Adds a measured duration, in the metric's unit. Clocks of two machines
     /// may disagree by a little, so a negative one is told as 0.
-    pub fn measure(&mut self, metric: M, duration: i64) {
+    pub fn record_duration(&mut self, metric: M, duration: i64) {
         self.durations.entry(metric).or_default().push(duration.max(0));
     }
 
@@ -201,7 +201,7 @@ fn representatives(sorted: &[i64]) -> Vec<i64> {
 mod tests {
     use super::*;
 
-    metrics! {
+    define_metrics! {
         /// Some metrics.
         pub enum Some {
             /// A count.

@@ -16,7 +16,7 @@ use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::{Blob, DateTime};
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ScalingType, Shard, ShardIteratorType, StreamStatus};
 use common::start_aws_endpoint;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_core::sequence_number::SequenceNumber;
 
 struct Stream {
@@ -34,7 +34,7 @@ impl Stream {
             Some(endpoint) => endpoint.into_string().unwrap(),
             None => start_aws_endpoint(folder.path()).await,
         };
-        let client = Client::new(&load_local(&endpoint, COMMAND_PATIENCE).await);
+        let client = Client::new(&load_local(&endpoint, COMMAND_RETRY_POLICY).await);
         let name = format!("conformance-{}-{}", std::process::id(), STREAMS.fetch_add(1, Ordering::Relaxed));
         client.create_stream().stream_name(&name).shard_count(shards).send().await.unwrap();
         let stream = Self { client, name, _folder: folder };

@@ -18,7 +18,7 @@ use local_stack::lambda::invocation_record::OnFailureDestination;
 use local_stack::lambda::{Function, FunctionSpec};
 use local_stack::metrics::MetricSink;
 use local_stack::s3::S3Store;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::Value;
 
 struct Mapping {
@@ -41,7 +41,7 @@ fn example(name: &str) -> PathBuf {
 
 impl Mapping {
     async fn over(folder: &Path, records: &[&str]) -> Self {
-        let client = Client::new(&load_local(&start_aws_endpoint(folder).await, COMMAND_PATIENCE).await);
+        let client = Client::new(&load_local(&start_aws_endpoint(folder).await, COMMAND_RETRY_POLICY).await);
         client.create_stream().stream_name(STREAM).shard_count(1).send().await.unwrap();
         for record in records {
             let put = client.put_record().stream_name(STREAM).partition_key("p").data(Blob::new(*record));

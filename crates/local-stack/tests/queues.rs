@@ -6,10 +6,10 @@ mod common;
 
 use aws_sdk_sqs::Client;
 use common::start_aws_endpoint;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 
 async fn sqs(endpoint: &str) -> Client {
-    Client::new(&load_local(endpoint, COMMAND_PATIENCE).await)
+    Client::new(&load_local(endpoint, COMMAND_RETRY_POLICY).await)
 }
 
 async fn receive_all(client: &Client, queue_url: &str) -> Vec<(String, String)> {

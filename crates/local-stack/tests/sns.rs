@@ -6,7 +6,7 @@ mod common;
 
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use common::start_aws_endpoint;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::Value;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:t";
@@ -18,7 +18,7 @@ struct Clients {
 
 impl Clients {
     async fn new(folder: &std::path::Path) -> Self {
-        let settings = load_local(&start_aws_endpoint(folder).await, COMMAND_PATIENCE).await;
+        let settings = load_local(&start_aws_endpoint(folder).await, COMMAND_RETRY_POLICY).await;
         Self { sns: aws_sdk_sns::Client::new(&settings), sqs: aws_sdk_sqs::Client::new(&settings) }
     }
 

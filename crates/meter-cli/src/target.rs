@@ -7,7 +7,7 @@ use deployment::Names;
 use deployment::names::given_up_bucket;
 use local_stack::gateway::STAGE;
 use local_stack::stack::{CLAIMS_TABLE, Endpoints, UNBILLED_ROUTES};
-use metering_aws::connection::{COMMAND_PATIENCE, load, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load, load_local};
 use metering_aws::{
     CallLog, DynamoClaimStore, DynamoLedgerCounts, GivenUpBucket, KeyStore, ReconciliationStore,
     StreamWriter, Topic,
@@ -96,7 +96,7 @@ impl Target {
                 arguments.data.display()
             )
         })?;
-        let config = load_local(&endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+        let config = load_local(&endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
         Ok(Self {
             environment: STAGE.to_owned(),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
@@ -120,7 +120,7 @@ impl Target {
     }
 
     async fn on_aws(environment: &str, sync_interval_ms: u64) -> Self {
-        let config = load(COMMAND_PATIENCE).await;
+        let config = load(COMMAND_RETRY_POLICY).await;
         let names = Names::new(environment);
         Self {
             environment: environment.to_owned(),

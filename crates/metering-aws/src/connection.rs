@@ -8,7 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 /// How long and how often a client tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Attempts of one operation, the first included.
     pub max_attempts: u32,
     /// Time for a connection, in milliseconds.
@@ -17,29 +17,29 @@ pub struct Patience {
     pub attempt_timeout_ms: u64,
 }
 
-/// The patience of a Lambda function: the event source mapping retries as
+/// The retry_policy of a Lambda function: the event source mapping retries as
 /// well, so a short wait here keeps a batch from eating the whole time-out.
-pub const FUNCTION_PATIENCE: Patience =
-    Patience { max_attempts: 3, connect_timeout_ms: 1_000, attempt_timeout_ms: 2_000 };
+pub const FUNCTION_RETRY_POLICY: RetryPolicy =
+    RetryPolicy { max_attempts: 3, connect_timeout_ms: 1_000, attempt_timeout_ms: 2_000 };
 
-/// The patience of the authorizer, behind which a caller waits.
-pub const DECISION_PATIENCE: Patience =
-    Patience { max_attempts: 2, connect_timeout_ms: 500, attempt_timeout_ms: 800 };
+/// The retry_policy of the authorizer, behind which a caller waits.
+pub const DECISION_RETRY_POLICY: RetryPolicy =
+    RetryPolicy { max_attempts: 2, connect_timeout_ms: 500, attempt_timeout_ms: 800 };
 
-/// The patience of a command that a person waits for.
-pub const COMMAND_PATIENCE: Patience =
-    Patience { max_attempts: 8, connect_timeout_ms: 3_000, attempt_timeout_ms: 10_000 };
+/// The retry_policy of a command that a person waits for.
+pub const COMMAND_RETRY_POLICY: RetryPolicy =
+    RetryPolicy { max_attempts: 8, connect_timeout_ms: 3_000, attempt_timeout_ms: 10_000 };
 
 /// Loads credentials, region and endpoint the way every AWS tool does:
 /// environment, profile, instance role; `AWS_ENDPOINT_URL` names another endpoint.
-pub async fn load(patience: Patience) -> SdkConfig {
-    configured(aws_config::defaults(BehaviorVersion::latest()), patience).load().await
+pub async fn load(retry_policy: RetryPolicy) -> SdkConfig {
+    configured(aws_config::defaults(BehaviorVersion::latest()), retry_policy).load().await
 }
 
 /// Settings for a stack on this machine: its endpoint and credentials that it does not check.
-pub async fn load_local(endpoint_url: &str, patience: Patience) -> SdkConfig {
+pub async fn load_local(endpoint_url: &str, retry_policy: RetryPolicy) -> SdkConfig {
     let credentials = aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local-stack");
-    configured(aws_config::defaults(BehaviorVersion::latest()), patience)
+    configured(aws_config::defaults(BehaviorVersion::latest()), retry_policy)
         .region(aws_config::Region::new(LOCAL_REGION))
         .credentials_provider(credentials)
         .endpoint_url(endpoint_url)
@@ -50,13 +50,13 @@ pub async fn load_local(endpoint_url: &str, patience: Patience) -> SdkConfig {
 /// The region that the local stack pretends to be.
 pub const LOCAL_REGION: &str = "us-east-1";
 
-fn configured(loader: aws_config::ConfigLoader, patience: Patience) -> aws_config::ConfigLoader {
+fn configured(loader: aws_config::ConfigLoader, retry_policy: RetryPolicy) -> aws_config::ConfigLoader {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(patience.connect_timeout_ms))
-        .operation_attempt_timeout(Duration::from_millis(patience.attempt_timeout_ms))
+        .connect_timeout(Duration::from_millis(retry_policy.connect_timeout_ms))
+        .operation_attempt_timeout(Duration::from_millis(retry_policy.attempt_timeout_ms))
         .build();
     let retries = RetryConfig::standard()
-        .with_max_attempts(patience.max_attempts)
+        .with_max_attempts(retry_policy.max_attempts)
         .with_initial_backoff(Duration::from_millis(20))
         .with_max_backoff(Duration::from_millis(500));
     loader.timeout_config(timeouts).retry_config(retries)

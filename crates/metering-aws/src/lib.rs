@@ -1,5 +1,7 @@
 //! The ports of `metering-core` on the AWS SDK.
 
+#![warn(missing_docs)]
+
 pub mod call_log;
 mod claim_items;
 pub mod claim_store;

@@ -83,7 +83,7 @@ impl SnsUsageAlerts {
 }
 
 impl UsageAlerts for SnsUsageAlerts {
-    async fn tell(&self, alert: &UsageAlert, now_ms: i64) -> Result<bool, PortError> {
+    async fn notify(&self, alert: &UsageAlert, now_ms: i64) -> Result<bool, PortError> {
         let month = &alert.month.first_day().to_string()[..7];
         let percent = alert.threshold.percent();
         let id = format!("{}#{month}#{percent}", alert.key_id);

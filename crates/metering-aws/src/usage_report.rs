@@ -150,7 +150,7 @@ impl LedgerCounts for DynamoLedgerCounts {
         Ok(calls.into_iter().map(|((_, hour_ms), calls)| (hour_ms, calls)).collect())
     }
 
-    async fn calls_beside(
+    async fn calls_for_keys_of(
         &self,
         count: &HourlyCalls,
         from_ms: i64,

@@ -4,7 +4,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::key_change::LogStanding;
 use metering_aws::key_import::{DescribedKey, ImportError, Imported};
 use metering_aws::key_store::KeyStoreError;
@@ -23,7 +23,7 @@ async fn embedded() -> Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-    let client = Client::new(&load_local(&endpoint, COMMAND_PATIENCE).await);
+    let client = Client::new(&load_local(&endpoint, COMMAND_RETRY_POLICY).await);
     tables::create_keys(&client, KEYS).await.unwrap();
     tables::create_invalidation_log(&client, LOG).await.unwrap();
     tables::create_usage_ledger(&client, LEDGER).await.unwrap();

@@ -9,7 +9,7 @@
 //! - **sync**: nothing remembered, and no index, is used unless the log of
 //!   invalidations was read since the request began, or within
 //!   `sync_interval_ms`;
-//! - **tombstones**: a copy of a key below its floor is not used (see
+//! - **tombstones**: a copy of a key below its tombstone is not used (see
 //!   [`crate::invalidation`]);
 //! - **head**: a copy of a key above the head of the log is not used: the log
 //!   has not told of its change yet, or has begun anew;
@@ -30,7 +30,7 @@ use lru::LruCache;
 
 use crate::api_key::{KeyDigest, KeyRecord};
 use crate::authorization::{Decision, Denial, admits};
-use crate::invalidation::{Floors, LogEntry, LogRead, Moment};
+use crate::invalidation::{ClockReading, LogEntry, LogRead, Tombstones};
 use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
 
 /// Durations and sizes.
@@ -59,12 +59,12 @@ pub struct CacheSettings {
     /// The most secrets to remember that belong to no key.
     pub max_unknown: usize,
     /// The most tombstones.
-    pub max_floors: usize,
+    pub max_tombstones: usize,
 }
 
 impl CacheSettings {
-    /// How long a floor is kept: until nothing that it forbids can turn up.
-    fn floor_retention_ms(&self) -> u64 {
+    /// How long a tombstone is kept: until nothing that it forbids can turn up.
+    fn tombstone_retention_ms(&self) -> u64 {
         self.index_lag_bound_ms.max(self.key_lifetime_ms).saturating_add(self.read_limit_ms)
     }
 }
@@ -137,14 +137,14 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Found {
     Key(Arc<KeyRecord>),
-    Nothing,
+    NotFound,
 }
 
 /// When something began, relative to other things of this instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ticket {
+pub struct ReadStart {
     /// When.
-    pub began: Moment,
+    pub began: ClockReading,
     order: u64,
     generation: u64,
 }
@@ -155,21 +155,21 @@ struct LogState {
     /// The entry of the head; `None` where there is none, or it was not read.
     last: Option<LogEntry>,
     /// When the last read of it began.
-    synced: Ticket,
+    synced: ReadStart,
     /// Since when no entry can have been missed.
-    followed_since: Moment,
+    followed_since: ClockReading,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Remembered {
     key: Arc<KeyRecord>,
-    read: Moment,
+    read: ClockReading,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct RememberedUsage {
     usage: MonthUsage,
-    read: Moment,
+    read: ClockReading,
     told: Option<Threshold>,
 }
 
@@ -177,7 +177,7 @@ struct RememberedUsage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct AboveHead {
     version: u64,
-    found: Moment,
+    found: ClockReading,
 }
 
 /// What an instance remembers.
@@ -185,13 +185,13 @@ struct AboveHead {
 pub struct DecisionCache {
     settings: CacheSettings,
     log: Option<LogState>,
-    sync_failed: Option<Moment>,
+    sync_failed: Option<ClockReading>,
     above_head: Option<AboveHead>,
     order: u64,
     generation: u64,
-    floors: Floors,
+    tombstones: Tombstones,
     keys: LruCache<KeyDigest, Remembered>,
-    unknown: LruCache<KeyDigest, Moment>,
+    unknown: LruCache<KeyDigest, ClockReading>,
     usage: LruCache<String, RememberedUsage>,
 }
 
@@ -205,7 +205,7 @@ impl DecisionCache {
             above_head: None,
             order: 0,
             generation: 0,
-            floors: Floors::default(),
+            tombstones: Tombstones::default(),
             // Bounded by hand: a bounded one would reserve its whole size at each cold start.
             keys: LruCache::unbounded(),
             unknown: LruCache::unbounded(),
@@ -227,8 +227,8 @@ impl DecisionCache {
     }
 
     /// Begins a read, of the log or of a key.
-    pub fn begin_read(&mut self, now: Moment) -> Ticket {
-        Ticket { began: now, order: self.next_order(), generation: self.generation }
+    pub fn begin_read(&mut self, now: ClockReading) -> ReadStart {
+        ReadStart { began: now, order: self.next_order(), generation: self.generation }
     }
 
     fn next_order(&mut self) -> u64 {
@@ -237,11 +237,11 @@ impl DecisionCache {
     }
 
     /// What a request needs next.
-    pub fn step(&mut self, request: &Request, now: Moment) -> Step {
-        self.forget_old_floors(now);
+    pub fn step(&mut self, request: &Request, now: ClockReading) -> Step {
+        self.forget_old_tombstones(now);
         match &request.found {
             Some(Found::Key(key)) => return self.judge(request, &key.clone(), now),
-            Some(Found::Nothing) => return Step::Answer(Decision::deny(Denial::Unknown)),
+            Some(Found::NotFound) => return Step::Answer(Decision::deny(Denial::Unknown)),
             None => {}
         }
         if !self.is_synced(request, now) {
@@ -268,12 +268,12 @@ impl DecisionCache {
 
     /// The rules of tombstones and of the head.
     fn may_use(&self, copy: &KeyRecord) -> bool {
-        copy.version >= self.floors.of(&copy.key_id)
+        copy.version >= self.tombstones.min_version(&copy.key_id)
             && self.log.as_ref().is_some_and(|log| copy.version <= log.head)
     }
 
     /// The sync rule.
-    fn is_synced(&self, request: &Request, now: Moment) -> bool {
+    fn is_synced(&self, request: &Request, now: ClockReading) -> bool {
         self.synced_since(request)
             || self
                 .log
@@ -282,13 +282,13 @@ impl DecisionCache {
     }
 
     /// The index rule. Longer, not as long: ages are cut to whole milliseconds.
-    fn trusts_index(&self, now: Moment) -> bool {
+    fn trusts_index(&self, now: ClockReading) -> bool {
         self.log
             .as_ref()
             .is_some_and(|log| now.least_age_ms(log.followed_since) > self.settings.index_lag_bound_ms)
     }
 
-    fn judge(&mut self, request: &Request, key: &Arc<KeyRecord>, now: Moment) -> Step {
+    fn judge(&mut self, request: &Request, key: &Arc<KeyRecord>, now: ClockReading) -> Step {
         let deny = |denial, quota| Step::Answer(Decision::Deny { denial, key: Some(key.clone()), quota });
         if let Err(denial) = admits(key, &request.digest, now.wall_ms) {
             return deny(denial, None);
@@ -316,7 +316,7 @@ impl DecisionCache {
         Step::Answer(Decision::Allow { key: key.clone(), quota: Some(quota) })
     }
 
-    fn is_current(&self, limit: u64, known: &RememberedUsage, request: &Request, now: Moment) -> bool {
+    fn is_current(&self, limit: u64, known: &RememberedUsage, request: &Request, now: ClockReading) -> bool {
         let settings = &self.settings;
         let lifetime_ms = if request.usage_failed {
             settings.usage_stale_limit_ms
@@ -340,14 +340,14 @@ impl DecisionCache {
         self.log.as_ref().map(|log| log.head)
     }
 
-    /// Takes what a read of the log found, which began with `ticket` and asked
+    /// Takes what a read of the log found, which began with `start` and asked
     /// for what comes after [`Self::log_position`].
-    pub fn synced(&mut self, ticket: Ticket, read: &LogRead, now: Moment) -> LogCheck {
+    pub fn synced(&mut self, start: ReadStart, read: &LogRead, now: ClockReading) -> LogCheck {
         self.sync_failed = None;
         let (mut check, mut followed_since) = (LogCheck::Sound, now);
         let known = self.log.take();
         match known {
-            Some(log) if ticket.order <= log.synced.order => {
+            Some(log) if start.order <= log.synced.order => {
                 self.log = Some(log); // An older read, which ended late.
                 return check;
             }
@@ -361,18 +361,18 @@ impl DecisionCache {
             }
         }
         let last = read.entry(read.head).cloned();
-        self.log = Some(LogState { head: read.head, last, synced: ticket, followed_since });
-        self.forget_old_floors(now);
+        self.log = Some(LogState { head: read.head, last, synced: start, followed_since });
+        self.forget_old_tombstones(now);
         for entry in &read.entries {
-            self.floors.raise(&entry.key_id, entry.sequence, now);
+            self.tombstones.raise(&entry.key_id, entry.sequence, now);
         }
-        self.bound_floors(now);
-        if self.head_stays_below_a_key(ticket.began) { LogCheck::Behind } else { check }
+        self.bound_tombstones(now);
+        if self.head_stays_below_a_key(start.began) { LogCheck::Behind } else { check }
     }
 
     /// Whether a key has had a version above the head for longer than the
     /// writes of a change can be visible one by one.
-    fn head_stays_below_a_key(&mut self, now: Moment) -> bool {
+    fn head_stays_below_a_key(&mut self, now: ClockReading) -> bool {
         let Some(above) = self.above_head else { return false };
         if self.log.as_ref().is_some_and(|log| above.version <= log.head) {
             self.above_head = None;
@@ -381,25 +381,25 @@ impl DecisionCache {
     }
 
     /// Notes that the log could not be read.
-    pub fn sync_failed(&mut self, now: Moment) {
+    pub fn sync_failed(&mut self, now: ClockReading) {
         self.sync_failed = Some(now);
     }
 
     /// Takes an invalidation that arrived by message.
-    pub fn notice(&mut self, key_id: &str, sequence: u64, now: Moment) {
-        self.forget_old_floors(now);
-        self.floors.raise(key_id, sequence, now);
-        self.bound_floors(now);
+    pub fn notice(&mut self, key_id: &str, sequence: u64, now: ClockReading) {
+        self.forget_old_tombstones(now);
+        self.tombstones.raise(key_id, sequence, now);
+        self.bound_tombstones(now);
     }
 
-    fn forget_old_floors(&mut self, now: Moment) {
-        self.floors.forget_older_than(self.settings.floor_retention_ms(), now);
+    fn forget_old_tombstones(&mut self, now: ClockReading) {
+        self.tombstones.forget_older_than(self.settings.tombstone_retention_ms(), now);
     }
 
-    fn bound_floors(&mut self, now: Moment) {
-        if self.floors.len() > self.settings.max_floors {
+    fn bound_tombstones(&mut self, now: ClockReading) {
+        if self.tombstones.len() > self.settings.max_tombstones {
             self.forget_everything();
-            // What the forgotten floors forbade may still turn up in the index.
+            // What the forgotten tombstones forbade may still turn up in the index.
             if let Some(log) = &mut self.log {
                 log.followed_since = now;
             }
@@ -409,7 +409,7 @@ impl DecisionCache {
     /// Forgets all keys, and what reads under way will find.
     fn forget_everything(&mut self) {
         self.generation += 1;
-        self.floors = Floors::default();
+        self.tombstones = Tombstones::default();
         self.keys.clear();
         self.unknown.clear();
     }
@@ -418,15 +418,15 @@ impl DecisionCache {
     pub fn found_by_index(
         &mut self,
         request: &mut Request,
-        ticket: Ticket,
+        start: ReadStart,
         key: Option<KeyRecord>,
-        now: Moment,
+        now: ClockReading,
     ) {
-        self.forget_old_floors(now);
+        self.forget_old_tombstones(now);
         request.read_anything = true;
         match key {
-            Some(key) if ticket.generation == self.generation && self.may_use(&key) => {
-                self.remember(request, ticket, key);
+            Some(key) if start.generation == self.generation && self.may_use(&key) => {
+                self.remember(request, start, key);
             }
             // It may be too new for the index, or too old in it.
             _ => request.index_missed = true,
@@ -437,31 +437,31 @@ impl DecisionCache {
     pub fn found_consistently(
         &mut self,
         request: &mut Request,
-        ticket: Ticket,
+        start: ReadStart,
         key: Option<KeyRecord>,
-        now: Moment,
+        now: ClockReading,
     ) {
-        self.forget_old_floors(now);
+        self.forget_old_tombstones(now);
         request.read_anything = true;
         match key {
             // Its change has not returned, or a message told of one that there never was.
-            Some(key) if key.version < self.floors.of(&key.key_id) => {
+            Some(key) if key.version < self.tombstones.min_version(&key.key_id) => {
                 request.found = Some(Found::Key(Arc::new(key)));
             }
             Some(key) => {
                 self.note_version(&key, now);
-                self.remember(request, ticket, key);
+                self.remember(request, start, key);
             }
             None => {
-                request.found = Some(Found::Nothing);
-                if ticket.generation == self.generation {
-                    bounded_put(&mut self.unknown, request.digest, ticket.began, self.settings.max_unknown);
+                request.found = Some(Found::NotFound);
+                if start.generation == self.generation {
+                    bounded_put(&mut self.unknown, request.digest, start.began, self.settings.max_unknown);
                 }
             }
         }
     }
 
-    fn note_version(&mut self, key: &KeyRecord, now: Moment) {
+    fn note_version(&mut self, key: &KeyRecord, now: ClockReading) {
         if self.log.as_ref().is_some_and(|log| key.version > log.head) {
             let found = self.above_head.map_or(now, |above| above.found);
             let version = self.above_head.map_or(0, |above| above.version).max(key.version);
@@ -469,10 +469,10 @@ impl DecisionCache {
         }
     }
 
-    fn remember(&mut self, request: &mut Request, ticket: Ticket, key: KeyRecord) {
+    fn remember(&mut self, request: &mut Request, start: ReadStart, key: KeyRecord) {
         let key = Arc::new(key);
-        if ticket.generation == self.generation {
-            let remembered = Remembered { key: key.clone(), read: ticket.began };
+        if start.generation == self.generation {
+            let remembered = Remembered { key: key.clone(), read: start.began };
             bounded_put(&mut self.keys, request.digest, remembered, self.settings.max_keys);
             self.unknown.pop(&request.digest);
         }
@@ -481,7 +481,13 @@ impl DecisionCache {
 
     /// Takes the usage of a key's month. Returns the thresholds that nobody
     /// was told of yet, as far as this instance knows.
-    pub fn usage_read(&mut self, request: &mut Request, key_id: &str, usage: MonthUsage, began: Moment) {
+    pub fn usage_read(
+        &mut self,
+        request: &mut Request,
+        key_id: &str,
+        usage: MonthUsage,
+        began: ClockReading,
+    ) {
         request.usage = Some(usage);
         let told = self.usage.peek(key_id).filter(|known| known.usage.month == usage.month);
         let told = told.and_then(|known| known.told);
@@ -516,7 +522,7 @@ impl DecisionCache {
     /// What decides how this instance goes on from now, but for the order of
     /// things ([`Self::synced_since`]), for comparing states: ages instead of
     /// times, and nothing of what can never matter again.
-    pub fn fingerprint(&self, now: Moment) -> impl PartialEq + Hash + use<> {
+    pub fn fingerprint(&self, now: ClockReading) -> impl PartialEq + Hash + use<> {
         let settings = &self.settings;
         let log = self.log.as_ref().map(|log| {
             let synced = now.age_ms(log.synced.began).min(settings.sync_interval_ms);
@@ -524,9 +530,9 @@ impl DecisionCache {
             (log.head, log.last.clone(), synced, followed)
         });
         let failed = self.sync_failed.map(|at| now.age_ms(at).min(settings.sync_retry_ms));
-        let mut floors = self.floors.clone();
-        floors.forget_older_than(settings.floor_retention_ms(), now);
-        let usable = |known: &Remembered| known.key.version >= floors.of(&known.key.key_id);
+        let mut tombstones = self.tombstones.clone();
+        tombstones.forget_older_than(settings.tombstone_retention_ms(), now);
+        let usable = |known: &Remembered| known.key.version >= tombstones.min_version(&known.key.key_id);
         let mut keys: Vec<(KeyDigest, u64, u64)> = self
             .keys
             .iter()
@@ -535,12 +541,12 @@ impl DecisionCache {
             .map(|(digest, known, age)| (digest, known.key.version, age))
             .collect();
         keys.sort_unstable();
-        let floors: Vec<(String, u64, u64)> = floors
+        let tombstones: Vec<(String, u64, u64)> = tombstones
             .sorted()
             .into_iter()
-            .map(|(key, floor, raised)| (key, floor, now.least_age_ms(raised)))
+            .map(|(key, tombstone, raised)| (key, tombstone, now.least_age_ms(raised)))
             .collect();
-        (log, failed, self.generation, floors, keys)
+        (log, failed, self.generation, tombstones, keys)
     }
 }
 

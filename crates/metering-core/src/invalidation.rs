@@ -4,7 +4,7 @@
 //! in the same transaction, and gives the key that sequence as its version. An
 //! instance that knows of entry `n` for a key must not use any copy of it with
 //! a lower version, wherever the copy comes from: its own cache, a lagging
-//! index, a read that was under way. So much is a floor (for a deleted key, a
+//! index, a read that was under way. So much is a tombstone (for a deleted key, a
 //! tombstone).
 //!
 //! Reads beside the transaction may see its parts in any mixture until it has
@@ -12,7 +12,7 @@
 //! - a change begins only when the key of the change before it is written, so
 //!   that at most the last entry's key can still be read as it was;
 //! - the last entry is read again each time until another follows it, which
-//!   keeps its floor and shows whether this is still the same log.
+//!   keeps its tombstone and shows whether this is still the same log.
 
 use std::collections::VecDeque;
 
@@ -22,14 +22,14 @@ use hashbrown::HashMap;
 /// while AWS freezes an execution environment its monotonic clock may stand
 /// still, and the wall clock can be set, forwards and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Moment {
+pub struct ClockReading {
     /// Milliseconds since 1970.
     pub wall_ms: i64,
     /// Milliseconds since any point of the process's life; never falls.
     pub monotonic_ms: u64,
 }
 
-impl Moment {
+impl ClockReading {
     /// How long ago `earlier` may have been, in milliseconds: the larger of the
     /// two. Where the wall clock was set back nobody knows, so everything is
     /// old. For what must not be used for too long.
@@ -86,26 +86,26 @@ impl LogRead {
 
 /// The lowest version of each recently changed key that may be used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Floors {
-    by_key: HashMap<String, (u64, Moment)>,
+pub struct Tombstones {
+    by_key: HashMap<String, (u64, ClockReading)>,
     /// In the order in which they can be forgotten.
-    order: VecDeque<(Moment, String)>,
+    order: VecDeque<(ClockReading, String)>,
 }
 
-impl Floors {
+impl Tombstones {
     /// The lowest version of a key that may be used.
-    pub fn of(&self, key_id: &str) -> u64 {
+    pub fn min_version(&self, key_id: &str) -> u64 {
         self.by_key.get(key_id).map_or(0, |(sequence, _)| *sequence)
     }
 
-    /// Raises the floor of a key; never lowers it. Raising it to where it is
+    /// Raises the tombstone of a key; never lowers it. Raising it to where it is
     /// keeps it for longer.
-    pub fn raise(&mut self, key_id: &str, sequence: u64, now: Moment) {
-        if let Some(floor) = self.by_key.get_mut(key_id) {
-            if sequence < floor.0 || *floor == (sequence, now) {
+    pub fn raise(&mut self, key_id: &str, sequence: u64, now: ClockReading) {
+        if let Some(tombstone) = self.by_key.get_mut(key_id) {
+            if sequence < tombstone.0 || *tombstone == (sequence, now) {
                 return;
             }
-            *floor = (sequence, now);
+            *tombstone = (sequence, now);
         } else {
             self.by_key.insert(key_id.to_owned(), (sequence, now));
         }
@@ -116,8 +116,8 @@ impl Floors {
         }
     }
 
-    /// Forgets the floors that were surely raised longer than this ago.
-    pub fn forget_older_than(&mut self, retention_ms: u64, now: Moment) {
+    /// Forgets the tombstones that were surely raised longer than this ago.
+    pub fn forget_older_than(&mut self, retention_ms: u64, now: ClockReading) {
         while let Some((raised, _)) = self.order.front() {
             if now.least_age_ms(*raised) <= retention_ms {
                 return;
@@ -141,11 +141,11 @@ impl Floors {
     }
 
     /// All of them, in the order of their keys.
-    pub fn sorted(&self) -> Vec<(String, u64, Moment)> {
-        let mut floors: Vec<_> =
+    pub fn sorted(&self) -> Vec<(String, u64, ClockReading)> {
+        let mut tombstones: Vec<_> =
             self.by_key.iter().map(|(key, (sequence, raised))| (key.clone(), *sequence, *raised)).collect();
-        floors.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-        floors
+        tombstones.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        tombstones
     }
 }
 
@@ -153,23 +153,35 @@ impl Floors {
 mod tests {
     use super::*;
 
-    fn at(milliseconds: u64) -> Moment {
-        Moment { wall_ms: i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds }
+    fn at(milliseconds: u64) -> ClockReading {
+        ClockReading { wall_ms: i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds }
     }
 
     #[test]
     fn an_age_is_the_larger_of_the_two_clocks_and_at_least_the_smaller() {
-        let thawed = Moment { wall_ms: 5_000, monotonic_ms: 10 };
-        assert_eq!(thawed.least_age_ms(Moment { wall_ms: 1_000, monotonic_ms: 9 }), 1);
-        assert_eq!(thawed.least_age_ms(Moment { wall_ms: 5_000, monotonic_ms: 3 }), 0);
-        assert_eq!(thawed.least_age_ms(Moment { wall_ms: 5_001, monotonic_ms: 3 }), 0, "it was set back");
-        assert_eq!(thawed.age_ms(Moment { wall_ms: 1_000, monotonic_ms: 9 }), 4_000, "frozen meanwhile");
+        let thawed = ClockReading { wall_ms: 5_000, monotonic_ms: 10 };
+        assert_eq!(thawed.least_age_ms(ClockReading { wall_ms: 1_000, monotonic_ms: 9 }), 1);
+        assert_eq!(thawed.least_age_ms(ClockReading { wall_ms: 5_000, monotonic_ms: 3 }), 0);
         assert_eq!(
-            thawed.age_ms(Moment { wall_ms: 5_000, monotonic_ms: 3 }),
+            thawed.least_age_ms(ClockReading { wall_ms: 5_001, monotonic_ms: 3 }),
+            0,
+            "it was set back"
+        );
+        assert_eq!(
+            thawed.age_ms(ClockReading { wall_ms: 1_000, monotonic_ms: 9 }),
+            4_000,
+            "frozen meanwhile"
+        );
+        assert_eq!(
+            thawed.age_ms(ClockReading { wall_ms: 5_000, monotonic_ms: 3 }),
             7,
             "the wall clock stood still"
         );
-        assert_eq!(thawed.age_ms(Moment { wall_ms: 5_001, monotonic_ms: 9 }), u64::MAX, "it was set back");
+        assert_eq!(
+            thawed.age_ms(ClockReading { wall_ms: 5_001, monotonic_ms: 9 }),
+            u64::MAX,
+            "it was set back"
+        );
     }
 
     #[test]
@@ -194,20 +206,23 @@ mod tests {
 
     #[test]
     fn a_floor_only_rises_and_is_kept_from_its_last_rise() {
-        let mut floors = Floors::default();
-        floors.raise("a", 5, at(0));
-        floors.raise("a", 3, at(10));
-        floors.raise("b", 6, at(10));
-        floors.raise("a", 7, at(20));
-        assert_eq!((floors.of("a"), floors.of("b"), floors.of("c")), (7, 6, 0));
-        floors.forget_older_than(15, at(25));
-        assert_eq!((floors.of("a"), floors.of("b")), (7, 6));
-        floors.forget_older_than(15, at(26));
-        assert_eq!((floors.of("a"), floors.of("b")), (7, 0));
-        floors.raise("a", 7, at(30));
-        floors.forget_older_than(15, at(45));
-        assert_eq!((floors.of("a"), floors.len()), (7, 1), "the same entry, read again");
-        floors.forget_older_than(15, at(46));
-        assert!(floors.is_empty() && floors.of("a") == 0);
+        let mut tombstones = Tombstones::default();
+        tombstones.raise("a", 5, at(0));
+        tombstones.raise("a", 3, at(10));
+        tombstones.raise("b", 6, at(10));
+        tombstones.raise("a", 7, at(20));
+        assert_eq!(
+            (tombstones.min_version("a"), tombstones.min_version("b"), tombstones.min_version("c")),
+            (7, 6, 0)
+        );
+        tombstones.forget_older_than(15, at(25));
+        assert_eq!((tombstones.min_version("a"), tombstones.min_version("b")), (7, 6));
+        tombstones.forget_older_than(15, at(26));
+        assert_eq!((tombstones.min_version("a"), tombstones.min_version("b")), (7, 0));
+        tombstones.raise("a", 7, at(30));
+        tombstones.forget_older_than(15, at(45));
+        assert_eq!((tombstones.min_version("a"), tombstones.len()), (7, 1), "the same entry, read again");
+        tombstones.forget_older_than(15, at(46));
+        assert!(tombstones.is_empty() && tombstones.min_version("a") == 0);
     }
 }

@@ -18,6 +18,8 @@
 //! Whether all that was worth it: [`reconciliation`] compares the ledger with a
 //! count that was made without it.
 
+#![warn(missing_docs)]
+
 pub mod aggregate;
 pub mod api_key;
 pub mod authorization;

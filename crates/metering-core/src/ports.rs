@@ -272,7 +272,8 @@ pub trait UsageAlerts: Sync {
     ///
     /// # Errors
     /// When it is not known that somebody was told.
-    fn tell(&self, alert: &UsageAlert, now_ms: i64) -> impl Future<Output = Result<bool, PortError>> + Send;
+    fn notify(&self, alert: &UsageAlert, now_ms: i64)
+    -> impl Future<Output = Result<bool, PortError>> + Send;
 }
 
 /// The access log, which knows what the ledger has to have.
@@ -314,7 +315,7 @@ pub trait LedgerCounts: Sync {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    fn calls_beside(
+    fn calls_for_keys_of(
         &self,
         count: &HourlyCalls,
         from_ms: i64,

@@ -15,8 +15,8 @@
 use std::hash::{Hash, Hasher};
 
 use metering_core::api_key::KeyRecord;
-use metering_core::decision_cache::{CacheSettings, DecisionCache, Request, Step, Ticket};
-use metering_core::invalidation::{LogRead, Moment};
+use metering_core::decision_cache::{CacheSettings, DecisionCache, ReadStart, Request, Step};
+use metering_core::invalidation::{ClockReading, LogRead};
 use stateright::{Checker, Model, Property};
 
 #[path = "invalidation_model/tables.rs"]
@@ -61,7 +61,7 @@ impl Protocol {
             read_limit_ms: READ_LIMIT,
             max_keys: 10,
             max_unknown: 10,
-            max_floors: 10,
+            max_tombstones: 10,
         };
         Self {
             instances,
@@ -108,7 +108,7 @@ struct UnderWay {
     request: Request,
     /// Whether its key had been deleted long enough ago for it not to be admitted.
     is_too_late: bool,
-    reading: Option<(Ticket, Read)>,
+    reading: Option<(ReadStart, Read)>,
 }
 
 #[derive(Clone, Debug)]
@@ -140,8 +140,8 @@ enum Action {
     Restart { instance: usize },
 }
 
-fn moment(tick: u64) -> Moment {
-    Moment { wall_ms: i64::try_from(tick).unwrap(), monotonic_ms: tick }
+fn moment(tick: u64) -> ClockReading {
+    ClockReading { wall_ms: i64::try_from(tick).unwrap(), monotonic_ms: tick }
 }
 
 impl Instance {
@@ -150,10 +150,10 @@ impl Instance {
     }
 
     /// Everything that decides how it goes on.
-    fn key(&self, now: Moment) -> impl PartialEq + Hash + use<> {
+    fn key(&self, now: ClockReading) -> impl PartialEq + Hash + use<> {
         let under_way = self.under_way.as_ref().map(|under_way| {
             let synced = self.cache.synced_since(&under_way.request);
-            let reading = under_way.reading.as_ref().map(|(ticket, read)| {
+            let reading = under_way.reading.as_ref().map(|(start, read)| {
                 let found = match read {
                     Read::Log { position, was_lost, read } => {
                         let entries: Vec<_> =
@@ -163,7 +163,7 @@ impl Instance {
                     Read::Index(key) => (2, key.version, None, Vec::new()),
                     Read::Table(key) => (3, key.version, None, Vec::new()),
                 };
-                (now.age_ms(ticket.began), found)
+                (now.age_ms(start.began), found)
             });
             (under_way.key, under_way.request.fingerprint(), under_way.is_too_late, synced, reading)
         });
@@ -206,7 +206,7 @@ impl State {
         let now = moment(self.tick);
         let Instance { cache, under_way } = &mut self.instances[instance];
         let under_way = under_way.as_mut().unwrap();
-        let (ticket, read) = under_way.reading.take().unwrap();
+        let (start, read) = under_way.reading.take().unwrap();
         match read {
             Read::Log { position, mut read, .. } => {
                 if with_later_head {
@@ -215,10 +215,10 @@ impl State {
                 if !keeps_tombstones {
                     read.entries.iter_mut().for_each(|entry| "nobody".clone_into(&mut entry.key_id));
                 }
-                cache.synced(ticket, &read, now);
+                cache.synced(start, &read, now);
             }
-            Read::Index(key) => cache.found_by_index(&mut under_way.request, ticket, Some(key), now),
-            Read::Table(key) => cache.found_consistently(&mut under_way.request, ticket, Some(key), now),
+            Read::Index(key) => cache.found_by_index(&mut under_way.request, start, Some(key), now),
+            Read::Table(key) => cache.found_consistently(&mut under_way.request, start, Some(key), now),
         }
     }
 
@@ -330,7 +330,7 @@ impl Model for Protocol {
                 for instance in &mut state.instances {
                     let reading =
                         instance.under_way.as_ref().and_then(|under_way| under_way.reading.as_ref());
-                    if reading.is_some_and(|(ticket, _)| now.age_ms(ticket.began) > READ_LIMIT) {
+                    if reading.is_some_and(|(start, _)| now.age_ms(start.began) > READ_LIMIT) {
                         instance.under_way = None;
                     }
                 }

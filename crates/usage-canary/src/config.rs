@@ -33,20 +33,18 @@ impl Config {
     /// # Errors
     /// When a variable is missing or wrong; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let url = environment.required("CANARY_URL", "a URL of the metered API")?;
+        let url = environment.string("CANARY_URL", "a URL of the metered API")?;
         let session_token = environment
-            .required("AWS_SESSION_TOKEN", "the session of the function's role, as Lambda sets it")?;
+            .string("AWS_SESSION_TOKEN", "the session of the function's role, as Lambda sets it")?;
         Ok(Self {
             url: http_url(&url)?,
-            api_key_id: environment.optional("CANARY_API_KEY_ID", CANARY_KEY_ID),
-            secret_parameter: environment.required(
-                "CANARY_SECRET_PARAMETER",
-                "the SSM parameter with the secret of the canary's key",
-            )?,
-            usage_table: environment.required("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
-            environment_name: environment.optional("ENVIRONMENT_NAME", "unnamed"),
-            timeout_ms: environment.bounded("TIMEOUT_MS", 120_000, 1_000..=840_000)?,
-            extension_port: environment.bounded(
+            api_key_id: environment.string_or("CANARY_API_KEY_ID", CANARY_KEY_ID),
+            secret_parameter: environment
+                .string("CANARY_SECRET_PARAMETER", "the SSM parameter with the secret of the canary's key")?,
+            usage_table: environment.string("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
+            environment_name: environment.string_or("ENVIRONMENT_NAME", "unnamed"),
+            timeout_ms: environment.number_or("TIMEOUT_MS", 120_000, 1_000..=840_000)?,
+            extension_port: environment.number_or(
                 "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT",
                 2_773,
                 1..=65_535,
@@ -78,7 +76,7 @@ mod tests {
 
     #[test]
     fn settings_have_defaults_and_an_error_names_the_variable() {
-        let config = Config::read(&Environment::of(&NEEDED)).unwrap();
+        let config = Config::read(&Environment::from_variables(&NEEDED)).unwrap();
         assert_eq!(
             (config.api_key_id.as_str(), config.timeout_ms, config.extension_port),
             ("canary", 120_000, 2_773)
@@ -93,7 +91,7 @@ mod tests {
             let mut variables = NEEDED.to_vec();
             variables.retain(|(needed, _)| *needed != name);
             variables.push((name, wrong));
-            let error = Config::read(&Environment::of(&variables)).unwrap_err().to_string();
+            let error = Config::read(&Environment::from_variables(&variables)).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
     }

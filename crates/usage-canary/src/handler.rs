@@ -7,7 +7,7 @@ use http::Request;
 use http_body_util::Empty;
 use lambda_support::causes::with_causes;
 use lambda_support::clock::{monotonic_us, now_ms};
-use lambda_support::metrics;
+use lambda_support::define_metrics;
 use lambda_support::telemetry::MetricLine;
 use metering_core::ports::UsageHistory;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ const AGE_PER_INTERVAL: u64 = 20;
 const SHORTEST_INTERVAL_MS: u64 = 100;
 const LONGEST_INTERVAL_MS: u64 = 1_000;
 
-metrics! {
+define_metrics! {
     /// Every metric of this function.
     pub enum CanaryMetric {
         /// Calls that were tried: one an invocation.
@@ -172,7 +172,7 @@ mod tests {
             ("USAGE_TABLE", "usage"),
             ("AWS_SESSION_TOKEN", "token"),
         ];
-        let config = Config::read(&Environment::of(&variables)).unwrap();
+        let config = Config::read(&Environment::from_variables(&variables)).unwrap();
         let told = |outcome: Outcome| -> Value {
             let line: Value = serde_json::from_str(&metric_line(&config, &outcome, 5).to_json()).unwrap();
             ["CanaryCalls", "CanaryMisses", "CanaryFailures", "CanaryFreshness"]

@@ -48,31 +48,31 @@ impl Config {
     /// When a variable is missing or wrong; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         Ok(Self {
-            usage_table: environment.required("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
-            claims_table: environment.required("CLAIMS_TABLE", "the DynamoDB table of the claims")?,
+            usage_table: environment.string("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
+            claims_table: environment.string("CLAIMS_TABLE", "the DynamoDB table of the claims")?,
             quarantine_queue_url: environment
-                .required("QUARANTINE_QUEUE_URL", "the SQS queue for records that cannot be counted")?,
-            environment_name: environment.optional("ENVIRONMENT_NAME", "local"),
-            usage_retention_days: environment.bounded(
+                .string("QUARANTINE_QUEUE_URL", "the SQS queue for records that cannot be counted")?,
+            environment_name: environment.string_or("ENVIRONMENT_NAME", "local"),
+            usage_retention_days: environment.number_or(
                 "USAGE_RETENTION_DAYS",
                 settings::USAGE_RETENTION_DAYS,
                 62..=36_500,
             )?,
-            claim_retention_days: environment.bounded(
+            claim_retention_days: environment.number_or(
                 "CLAIM_RETENTION_DAYS",
                 settings::CLAIM_RETENTION_DAYS,
                 15..=36_500,
             )?,
             claim_layout: environment.parsed("CLAIM_LAYOUT", DEFAULT_LAYOUT)?,
             unbilled: environment.parsed("UNBILLED_ROUTES", "")?,
-            raise_retention_behind_hours: environment.bounded("RAISE_RETENTION_BEHIND_HOURS", 6, 1..=23)?,
-            write_concurrency: environment.bounded("WRITE_CONCURRENCY", 32, 1..=1_000)?,
-            max_inflated_bytes: environment.bounded(
+            raise_retention_behind_hours: environment.number_or("RAISE_RETENTION_BEHIND_HOURS", 6, 1..=23)?,
+            write_concurrency: environment.number_or("WRITE_CONCURRENCY", 32, 1..=1_000)?,
+            max_inflated_bytes: environment.number_or(
                 "MAX_INFLATED_BYTES",
                 DEFAULT_MAX_INFLATED_BYTES,
                 1 << 10..=1 << 30,
             )?,
-            max_events: environment.bounded("MAX_EVENTS", DEFAULT_MAX_EVENTS, 1_000..=1 << 20)?,
+            max_events: environment.number_or("MAX_EVENTS", DEFAULT_MAX_EVENTS, 1_000..=1 << 20)?,
         })
     }
 

@@ -84,10 +84,10 @@ fn measure(
     let committed = resume.unwrap_or(notes.len());
     for (record, notes) in batch.records.iter().zip(notes).take(committed) {
         let Some(response_ms) = notes.oldest_response_ms else { continue };
-        metrics.measure(ConsumerMetric::LogDeliveryDelay, record.arrived_at_ms - response_ms);
-        metrics.measure(ConsumerMetric::StreamWait, invoked_at_ms - record.arrived_at_ms);
-        metrics.measure(ConsumerMetric::CommitDuration, committed_at_ms - invoked_at_ms);
-        metrics.measure(ConsumerMetric::Freshness, committed_at_ms - response_ms);
+        metrics.record_duration(ConsumerMetric::LogDeliveryDelay, record.arrived_at_ms - response_ms);
+        metrics.record_duration(ConsumerMetric::StreamWait, invoked_at_ms - record.arrived_at_ms);
+        metrics.record_duration(ConsumerMetric::CommitDuration, committed_at_ms - invoked_at_ms);
+        metrics.record_duration(ConsumerMetric::Freshness, committed_at_ms - response_ms);
     }
     metrics
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lambda_support::metrics;
+use lambda_support::define_metrics;
 use lambda_support::telemetry::{MetricLine, Totals};
 use metering_core::batch_run::RunTally;
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 /// The name under which the function's metrics are found.
 pub const SERVICE: &str = "usage-consumer";
 
-metrics! {
+define_metrics! {
     /// Every metric of this function.
     pub enum ConsumerMetric {
         /// Stream records delivered.
@@ -121,8 +121,8 @@ impl BatchMetrics {
     }
 
     /// Adds a measured duration, in milliseconds.
-    pub fn measure(&mut self, metric: ConsumerMetric, milliseconds: i64) {
-        self.totals.measure(metric, milliseconds);
+    pub fn record_duration(&mut self, metric: ConsumerMetric, milliseconds: i64) {
+        self.totals.record_duration(metric, milliseconds);
     }
 
     /// Adds to the reasons for which something was quarantined.

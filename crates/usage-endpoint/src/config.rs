@@ -15,7 +15,7 @@ impl Config {
     /// # Errors
     /// When a variable is missing; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let usage_table = environment.required("USAGE_TABLE", "the DynamoDB table of the usage ledger")?;
+        let usage_table = environment.string("USAGE_TABLE", "the DynamoDB table of the usage ledger")?;
         Ok(Self { usage_table })
     }
 }

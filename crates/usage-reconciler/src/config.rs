@@ -30,16 +30,16 @@ impl Config {
     /// When a variable is missing or out of bounds; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let groups =
-            environment.required("ACCESS_LOG_GROUPS", "the log groups of the gateways' access logs")?;
+            environment.string("ACCESS_LOG_GROUPS", "the log groups of the gateways' access logs")?;
         let groups = groups.split(',').map(str::trim).filter(|name| !name.is_empty());
         Ok(Self {
-            usage_table: environment.required("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
-            claims_table: environment.required("CLAIMS_TABLE", "the DynamoDB table of the claims")?,
+            usage_table: environment.string("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
+            claims_table: environment.string("CLAIMS_TABLE", "the DynamoDB table of the claims")?,
             access_log_groups: groups.map(str::to_owned).collect(),
             unbilled: environment.parsed("UNBILLED_ROUTES", "")?,
-            environment_name: environment.optional("ENVIRONMENT_NAME", "unnamed"),
-            hours: environment.bounded("RECONCILE_HOURS", 3, 1..=48)?,
-            settle_minutes: environment.bounded("SETTLE_MINUTES", 15, 1..=180)?,
+            environment_name: environment.string_or("ENVIRONMENT_NAME", "unnamed"),
+            hours: environment.number_or("RECONCILE_HOURS", 3, 1..=48)?,
+            settle_minutes: environment.number_or("SETTLE_MINUTES", 15, 1..=180)?,
         })
     }
 
@@ -59,7 +59,7 @@ mod tests {
         [("USAGE_TABLE", "usage"), ("CLAIMS_TABLE", "claims"), ("ACCESS_LOG_GROUPS", "calls, more")];
 
     fn read(more: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::read(&Environment::of(&[&NEEDED, more].concat()))
+        Config::read(&Environment::from_variables(&[&NEEDED, more].concat()))
     }
 
     #[test]

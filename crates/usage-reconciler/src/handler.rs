@@ -150,7 +150,7 @@ impl<A: AccessLogCounts, L: LedgerCounts, C: ComparedHours> Reconciler<A, L, C> 
     /// When the log or the ledger cannot be read.
     pub async fn by_key(&self, from_ms: i64, to_ms: i64) -> Result<Reconciliation, PortError> {
         let logged = self.log.calls_per_key(from_ms, to_ms).await?;
-        let counted = self.ledger.calls_beside(&logged, from_ms, to_ms).await?;
+        let counted = self.ledger.calls_for_keys_of(&logged, from_ms, to_ms).await?;
         Ok(Reconciliation::of(&logged, &counted))
     }
 }

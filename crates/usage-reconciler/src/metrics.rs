@@ -1,6 +1,6 @@
 //! What the function tells about a run.
 
-use lambda_support::metrics;
+use lambda_support::define_metrics;
 use lambda_support::telemetry::MetricLine;
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::handler::Found;
 /// The name under which the function's metrics are found.
 pub const SERVICE: &str = "usage-reconciler";
 
-metrics! {
+define_metrics! {
     /// Every metric of this function.
     pub enum ReconcilerMetric {
         /// Successful calls with a key in the access log, in the last hours.

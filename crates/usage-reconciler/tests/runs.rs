@@ -61,7 +61,7 @@ impl LedgerCounts for &Counts {
         Ok(self.totals(from_ms, to_ms))
     }
 
-    async fn calls_beside(
+    async fn calls_for_keys_of(
         &self,
         count: &HourlyCalls,
         from_ms: i64,

@@ -27,7 +27,7 @@ pub const SETTINGS: CacheSettings = CacheSettings {
     read_limit_ms: 30_000,
     max_keys: 50_000,
     max_unknown: 10_000,
-    max_floors: 10_000,
+    max_tombstones: 10_000,
 };
 
 /// What is in memory, and what was asked of it.
@@ -120,7 +120,7 @@ impl UsageTotals for &Memory {
 }
 
 impl UsageAlerts for &Memory {
-    async fn tell(&self, alert: &UsageAlert, _: i64) -> Result<bool, PortError> {
+    async fn notify(&self, alert: &UsageAlert, _: i64) -> Result<bool, PortError> {
         self.unless(&self.alerts_fail).await?;
         self.alerts.lock().unwrap().push(alert.clone());
         Ok(true)

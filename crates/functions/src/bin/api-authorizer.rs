@@ -9,15 +9,15 @@ use api_authorizer::handler::{Handler, now};
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn, tracing};
 use lambda_support::config::Environment;
-use metering_aws::connection::{DECISION_PATIENCE, load};
+use metering_aws::connection::{DECISION_RETRY_POLICY, load};
 use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, SnsUsageAlerts, Topic};
 use serde_json::value::RawValue;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let config = Config::read(&Environment::of_process())?;
-    let aws = load(DECISION_PATIENCE).await;
+    let config = Config::read(&Environment::from_process())?;
+    let aws = load(DECISION_RETRY_POLICY).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let topic = Topic::new(aws_sdk_sns::Client::new(&aws), config.alerts_topic_arn);
     let ports = Ports {

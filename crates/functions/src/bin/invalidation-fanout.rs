@@ -7,14 +7,14 @@ use invalidation_fanout::stage_cache::ApiGatewayCaches;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
-use metering_aws::connection::{COMMAND_PATIENCE, load};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let config = Config::read(&Environment::of_process())?;
-    // API Gateway throttles these requests soon: patience pays here.
-    let client = aws_sdk_apigateway::Client::new(&load(COMMAND_PATIENCE).await);
+    let config = Config::read(&Environment::from_process())?;
+    // API Gateway throttles these requests soon: retry_policy pays here.
+    let client = aws_sdk_apigateway::Client::new(&load(COMMAND_RETRY_POLICY).await);
     let fanout = &Fanout::new(ApiGatewayCaches::new(client), config.stages, config.environment_name);
     run(service_fn(move |event: LambdaEvent<SnsEvent>| async move {
         Ok::<_, Error>(fanout.handle(&event.payload, now_ms).await?)

@@ -3,7 +3,7 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::config::Environment;
 use metering_aws::DynamoUsageHistory;
-use metering_aws::connection::{FUNCTION_PATIENCE, load};
+use metering_aws::connection::{FUNCTION_RETRY_POLICY, load};
 use serde_json::Value;
 use usage_canary::client::Client;
 use usage_canary::config::Config;
@@ -12,8 +12,8 @@ use usage_canary::handler::handle;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let config = &Config::read(&Environment::of_process())?;
-    let dynamodb = aws_sdk_dynamodb::Client::new(&load(FUNCTION_PATIENCE).await);
+    let config = &Config::read(&Environment::from_process())?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&load(FUNCTION_RETRY_POLICY).await);
     let history = &DynamoUsageHistory::new(dynamodb, &config.usage_table);
     let client = &Client::new()?;
     run(service_fn(move |_: LambdaEvent<Value>| async move {

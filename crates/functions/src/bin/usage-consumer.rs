@@ -7,7 +7,7 @@ use aws_lambda_events::kinesis::KinesisEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
-use metering_aws::connection::{FUNCTION_PATIENCE, load};
+use metering_aws::connection::{FUNCTION_RETRY_POLICY, load};
 use metering_aws::{DynamoClaimStore, DynamoUsageLedger, KinesisRetention, QuarantineQueue};
 use metering_core::batch_run::RunSettings;
 use metering_core::window::{DAY_MS, HOUR_MS};
@@ -20,8 +20,8 @@ use usage_consumer::stream_retention::RetentionGuard;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let config = Config::read(&Environment::of_process())?;
-    let aws = load(FUNCTION_PATIENCE).await;
+    let config = Config::read(&Environment::from_process())?;
+    let aws = load(FUNCTION_RETRY_POLICY).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let queue = QuarantineQueue::new(aws_sdk_sqs::Client::new(&aws), &config.quarantine_queue_url);
     let ledger = DynamoUsageLedger::new(dynamodb.clone(), &config.usage_table, config.usage_retention_days);

@@ -4,7 +4,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
 use metering_aws::DynamoUsageHistory;
-use metering_aws::connection::{FUNCTION_PATIENCE, load};
+use metering_aws::connection::{FUNCTION_RETRY_POLICY, load};
 use serde_json::Value;
 use usage_endpoint::config::Config;
 use usage_endpoint::handler::handle;
@@ -12,8 +12,8 @@ use usage_endpoint::handler::handle;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let config = Config::read(&Environment::of_process())?;
-    let client = aws_sdk_dynamodb::Client::new(&load(FUNCTION_PATIENCE).await);
+    let config = Config::read(&Environment::from_process())?;
+    let client = aws_sdk_dynamodb::Client::new(&load(FUNCTION_RETRY_POLICY).await);
     let history = &DynamoUsageHistory::new(client, config.usage_table);
     run(service_fn(move |event: LambdaEvent<Value>| async move {
         Ok::<_, Error>(handle(history, &event.payload, now_ms()).await)

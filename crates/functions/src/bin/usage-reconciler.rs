@@ -3,7 +3,7 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
-use metering_aws::connection::{COMMAND_PATIENCE, load};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load};
 use metering_aws::{CallLog, DynamoLedgerCounts, ReconciliationStore};
 use metering_core::window::{HOUR_MS, hour_start_ms};
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ const COMPARISON_MS: i64 = 300_000;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let config = &Config::read(&Environment::of_process())?;
-    let clients = load(COMMAND_PATIENCE).await;
+    let config = &Config::read(&Environment::from_process())?;
+    let clients = load(COMMAND_RETRY_POLICY).await;
     let logs = aws_sdk_cloudwatchlogs::Client::new(&clients);
     let dynamodb = aws_sdk_dynamodb::Client::new(&clients);
     let reconciler = &Reconciler {

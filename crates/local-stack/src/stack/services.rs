@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use lambda_support::clock::now_ms;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -60,7 +60,7 @@ impl Services {
         servers.spawn(dynoxide::server::serve_on(dynamodb_listener, database.clone()));
         let expiry = Expiry::new(database);
         servers.spawn(expiry.clone().sweep_regularly(options.ttl_sweep_interval_ms));
-        let direct = load_local(&format!("http://{dynamodb}"), COMMAND_PATIENCE).await;
+        let direct = load_local(&format!("http://{dynamodb}"), COMMAND_RETRY_POLICY).await;
         let ledger_client = aws_sdk_dynamodb::Client::new(&direct);
         resources::create_tables(&ledger_client).await?;
         let kinesis =
@@ -74,7 +74,7 @@ impl Services {
         let s3 = Arc::new(s3.map_err(|error| part("S3", error))?);
         let (aws_listener, aws) = ports.listen("the AWS endpoint", options.aws_port).await?;
         let aws_endpoint_url = format!("http://{aws}");
-        let clients = load_local(&aws_endpoint_url, COMMAND_PATIENCE).await;
+        let clients = load_local(&aws_endpoint_url, COMMAND_RETRY_POLICY).await;
         let dead_letters = format!("{aws_endpoint_url}/{ACCOUNT_ID}/{INVALIDATIONS_FAILED_QUEUE}");
         let sqs = aws_sdk_sqs::Client::new(&clients);
         let notifications = Notifications::open(folder, faults.clone())

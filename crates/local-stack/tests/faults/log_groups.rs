@@ -5,7 +5,7 @@ use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
 use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent};
 use lambda_support::clock::now_ms;
 use local_stack::stack::{LocalStack, STREAM};
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::json;
 
 use crate::probe_stack::{options, records};
@@ -13,7 +13,7 @@ use crate::probe_stack::{options, records};
 const GROUP: &str = "/aws/api-gateway/another";
 
 async fn client(stack: &LocalStack) -> Client {
-    Client::new(&load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await)
+    Client::new(&load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await)
 }
 
 async fn put(client: &Client, numbers: std::ops::Range<u64>) {

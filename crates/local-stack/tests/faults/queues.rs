@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_sqs::Client;
 use local_stack::faults::FaultRates;
 use local_stack::stack::LocalStack;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 
 use crate::probe_stack::options;
 
@@ -21,7 +21,7 @@ impl Queue {
     async fn with_messages(count: usize, faults: FaultRates) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stack = LocalStack::start(options(folder.path())).await.unwrap();
-        let client = Client::new(&load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await);
+        let client = Client::new(&load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await);
         let url = stack.endpoints.quarantine_queue_url.clone();
         for number in 0..count {
             client.send_message().queue_url(&url).message_body(number.to_string()).send().await.unwrap();

@@ -4,7 +4,7 @@ use aws_sdk_sns::types::PublishBatchRequestEntry;
 use lambda_support::clock::now_ms;
 use local_stack::cloudwatch::MetricName;
 use local_stack::stack::{Endpoints, LocalStack};
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 
 use crate::probe_stack::options;
 
@@ -59,7 +59,7 @@ async fn metrics_are_kept() {
 async fn a_batch_of_messages_reaches_the_functions() {
     let folder = tempfile::tempdir().unwrap();
     let stack = LocalStack::start(options(folder.path())).await.unwrap();
-    let settings = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let settings = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let topic = stack.endpoints.invalidations_topic_arn.clone();
     let entry = |id: &str| PublishBatchRequestEntry::builder().id(id).message(id).build().unwrap();
     let request = aws_sdk_sns::Client::new(&settings).publish_batch().topic_arn(&topic);

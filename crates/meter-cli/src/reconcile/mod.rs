@@ -157,7 +157,7 @@ async fn compare(
             continue;
         }
         let logged = log.calls_per_key(start_ms, start_ms + HOUR_MS).await.context(NOT_COUNTED)?;
-        let counted = ledger.calls_beside(&logged, start_ms, start_ms + HOUR_MS).await?;
+        let counted = ledger.calls_for_keys_of(&logged, start_ms, start_ms + HOUR_MS).await?;
         let by_key = Reconciliation::of(&logged, &counted);
         if by_key.counted < totals.counted {
             eprintln!(

@@ -8,7 +8,7 @@ use anyhow::Context;
 use lambda_support::causes::with_causes;
 use local_stack::stack::{LocalStack, USAGE_TABLE};
 use metering_aws::QuarantineQueue;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::quarantine_queue::{Fate, KeptRecord, Receiving};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_record::PlausibleTimes;
@@ -168,7 +168,7 @@ async fn quarantined(
     stack: &LocalStack,
     retention_days: u32,
 ) -> anyhow::Result<BTreeMap<String, Quarantined>> {
-    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_PATIENCE).await;
+    let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let queue =
         QuarantineQueue::new(aws_sdk_sqs::Client::new(&config), &stack.endpoints.quarantine_queue_url);
     let mut quarantined = BTreeMap::new();

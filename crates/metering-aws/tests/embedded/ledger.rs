@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_aws::DynamoUsageLedger;
-use metering_aws::connection::{FUNCTION_PATIENCE, load_local};
+use metering_aws::connection::{FUNCTION_RETRY_POLICY, load_local};
 use metering_aws::usage_ledger::{FIRST_GUESS, RowGuess, expression};
 use metering_aws::usage_report::usage_of_key;
 use metering_core::aggregate::{BatchUsage, RecordIndex};
@@ -240,7 +240,7 @@ async fn a_failure_is_told_by_what_can_be_done_about_it() {
     assert!(matches!(invalid, Err(PortError::Invalid { .. })), "{invalid:?}");
 
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let client = Client::new(&load_local(&format!("http://{closed}"), FUNCTION_PATIENCE).await);
+    let client = Client::new(&load_local(&format!("http://{closed}"), FUNCTION_RETRY_POLICY).await);
     let unreachable = DynamoUsageLedger::new(client, LEDGER, 400).apply(&update("1", "1", &[(0, 1)])).await;
     assert!(matches!(unreachable, Err(PortError::Retryable { .. })), "{unreachable:?}");
 }

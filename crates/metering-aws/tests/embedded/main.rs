@@ -9,7 +9,7 @@ mod quarantine;
 mod same_as_memory;
 
 use aws_sdk_dynamodb::Client;
-use metering_aws::connection::{FUNCTION_PATIENCE, load_local};
+use metering_aws::connection::{FUNCTION_RETRY_POLICY, load_local};
 use metering_aws::tables;
 use metering_core::claims::owner::{RecordName, ShardName};
 use metering_core::sequence_number::SequenceNumber;
@@ -23,7 +23,7 @@ async fn dynamodb() -> Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-    let client = Client::new(&load_local(&endpoint, FUNCTION_PATIENCE).await);
+    let client = Client::new(&load_local(&endpoint, FUNCTION_RETRY_POLICY).await);
     tables::create_usage_ledger(&client, LEDGER).await.unwrap();
     tables::create_claims(&client, CLAIMS).await.unwrap();
     client

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use metering_aws::QuarantineQueue;
-use metering_aws::connection::{COMMAND_PATIENCE, load_local};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::quarantine_queue::{Fate, KeptRecord, Odd, PART_BYTES, Receiving};
 use metering_core::ports::{Quarantine, QuarantinedRecord};
 use winterbaume_core::{MockRequest, MockService};
@@ -34,7 +34,7 @@ async fn sqs() -> (Client, String, QuarantineQueue) {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(answer).with_state(Arc::new(SqsService::new()));
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let client = Client::new(&load_local(&endpoint, COMMAND_PATIENCE).await);
+    let client = Client::new(&load_local(&endpoint, COMMAND_RETRY_POLICY).await);
     let url = client.create_queue().queue_name("quarantine").send().await.unwrap().queue_url.unwrap();
     (client.clone(), url.clone(), QuarantineQueue::new(client, url))
 }

@@ -13,14 +13,14 @@ const SETTINGS: CacheSettings = CacheSettings {
     read_limit_ms: 10_000,
     max_keys: 3,
     max_unknown: 2,
-    max_floors: 4,
+    max_tombstones: 4,
 };
 
 /// 2026-11-24T08:34:30Z.
 const START_MS: i64 = 1_795_509_270_000;
 
-fn at(milliseconds: u64) -> Moment {
-    Moment { wall_ms: START_MS + i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds }
+fn at(milliseconds: u64) -> ClockReading {
+    ClockReading { wall_ms: START_MS + i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds }
 }
 
 fn digest(secret: &str) -> KeyDigest {
@@ -47,29 +47,29 @@ fn log(head: u64, keys: &[&str]) -> LogRead {
 /// An instance that reads the log at 0 and is then asked for key `a` at `now`.
 fn started(settings: CacheSettings) -> DecisionCache {
     let mut cache = DecisionCache::new(settings);
-    let ticket = cache.begin_read(at(0));
-    cache.synced(ticket, &log(0, &[]), at(0));
+    let start = cache.begin_read(at(0));
+    cache.synced(start, &log(0, &[]), at(0));
     cache
 }
 
-fn sync(cache: &mut DecisionCache, now: Moment, keys: &[&str]) {
-    let ticket = cache.begin_read(now);
+fn sync(cache: &mut DecisionCache, now: ClockReading, keys: &[&str]) {
+    let start = cache.begin_read(now);
     let mut read = log(cache.log_head().unwrap(), keys);
     if let (Some(last), Some(known)) = (&cache.log.as_ref().unwrap().last, read.entries.first_mut()) {
         known.clone_from(last);
     }
-    assert_eq!(cache.synced(ticket, &read, now), LogCheck::Sound);
+    assert_eq!(cache.synced(start, &read, now), LogCheck::Sound);
 }
 
-fn asked(cache: &mut DecisionCache, secret: &str, now: Moment) -> Step {
+fn asked(cache: &mut DecisionCache, secret: &str, now: ClockReading) -> Step {
     let request = cache.begin(digest(secret));
     cache.step(&request, now)
 }
 
-fn look_up(cache: &mut DecisionCache, secret: &str, found: Option<KeyRecord>, now: Moment) -> Step {
+fn look_up(cache: &mut DecisionCache, secret: &str, found: Option<KeyRecord>, now: ClockReading) -> Step {
     let mut request = cache.begin(digest(secret));
-    let ticket = cache.begin_read(now);
-    cache.found_consistently(&mut request, ticket, found, now);
+    let start = cache.begin_read(now);
+    cache.found_consistently(&mut request, start, found, now);
     cache.step(&request, now)
 }
 
@@ -104,13 +104,13 @@ fn the_index_is_asked_first_once_it_can_be_trusted() {
     sync(&mut cache, at(60_001), &[]);
     let mut request = cache.begin(digest("a"));
     assert_eq!(cache.step(&request, at(60_001)), Step::FindByIndex);
-    let ticket = cache.begin_read(at(60_001));
-    cache.found_by_index(&mut request, ticket, None, at(60_001));
+    let start = cache.begin_read(at(60_001));
+    cache.found_by_index(&mut request, start, None, at(60_001));
     assert_eq!(cache.step(&request, at(60_001)), Step::FindConsistently, "a new key is not in it yet");
 
     let mut request = cache.begin(digest("b"));
-    let ticket = cache.begin_read(at(60_001));
-    cache.found_by_index(&mut request, ticket, Some(key("b", 0)), at(60_001));
+    let start = cache.begin_read(at(60_001));
+    cache.found_by_index(&mut request, start, Some(key("b", 0)), at(60_001));
     assert!(allows(&cache.step(&request, at(60_001))));
     assert!(allows(&asked(&mut cache, "b", at(60_001))));
 }
@@ -128,32 +128,32 @@ fn a_change_in_the_log_or_a_message_outdates_every_older_copy() {
         assert_eq!(asked(&mut cache, "a", at(2)), Step::FindConsistently);
         // A stale copy of the index, and a read that was under way.
         let mut request = cache.begin(digest("a"));
-        let ticket = cache.begin_read(at(2));
-        cache.found_by_index(&mut request, ticket, Some(key("a", 0)), at(2));
+        let start = cache.begin_read(at(2));
+        cache.found_by_index(&mut request, start, Some(key("a", 0)), at(2));
         assert_eq!(cache.step(&request, at(2)), Step::FindConsistently);
-        cache.found_consistently(&mut request, ticket, Some(key("a", 0)), at(2));
+        cache.found_consistently(&mut request, start, Some(key("a", 0)), at(2));
         assert!(allows(&cache.step(&request, at(2))), "its own read: the change has not returned");
         assert_eq!(asked(&mut cache, "a", at(2)), Step::FindConsistently, "which is not remembered");
         sync(&mut cache, at(2), if by_message { &["a"] } else { &[] });
         let mut request = cache.begin(digest("a"));
         let deleted = KeyRecord { deleted_at_ms: Some(1), digest: None, ..key("a", 1) };
-        cache.found_consistently(&mut request, ticket, Some(deleted), at(2));
+        cache.found_consistently(&mut request, start, Some(deleted), at(2));
         assert_eq!(denial(&cache.step(&request, at(2))), Some(Denial::Deleted));
         assert_eq!(denial(&asked(&mut cache, "a", at(3))), Some(Denial::Deleted), "remembered");
     }
 }
 
 /// Reads beside a transaction may see its head and not yet its key: the last
-/// entry's floor is kept until another entry follows.
+/// entry's tombstone is kept until another entry follows.
 #[test]
 fn a_key_that_is_read_beside_its_deletion_is_not_remembered_however_long_that_takes() {
     let mut cache = DecisionCache::new(SETTINGS);
     for seconds in 0..120 {
         let now = at(seconds * 1_000);
         assert_eq!(asked(&mut cache, "a", now), Step::Sync);
-        let ticket = cache.begin_read(now);
+        let start = cache.begin_read(now);
         let last = LogEntry { sequence: 8, key_id: "a".to_owned(), changed_at_ms: 0 };
-        assert_eq!(cache.synced(ticket, &LogRead { head: 8, entries: vec![last] }, now), LogCheck::Sound);
+        assert_eq!(cache.synced(start, &LogRead { head: 8, entries: vec![last] }, now), LogCheck::Sound);
         assert_ne!(denial(&look_up(&mut cache, "a", Some(key("a", 0)), now)), Some(Denial::Deleted));
         assert!(matches!(asked(&mut cache, "a", now), Step::FindConsistently | Step::FindByIndex));
     }
@@ -165,8 +165,8 @@ fn a_head_without_its_entry_makes_nothing_trusted() {
     let mut cache = started(SETTINGS);
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
     for (now, entries) in [(at(2_000), &[][..]), (at(3_000), &["a"][..])] {
-        let ticket = cache.begin_read(now);
-        cache.synced(ticket, &LogRead { head: 1, ..log(0, entries) }, now);
+        let start = cache.begin_read(now);
+        cache.synced(start, &LogRead { head: 1, ..log(0, entries) }, now);
         assert_eq!(asked(&mut cache, "a", now), Step::FindConsistently);
         assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), now)));
     }
@@ -180,18 +180,18 @@ fn a_copy_above_the_head_is_not_used_and_a_log_that_stays_below_it_is_behind() {
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 500)), at(60_001))), "the table's answer");
     assert_eq!(asked(&mut cache, "a", at(60_001)), Step::FindByIndex);
     let mut request = cache.begin(digest("a"));
-    let ticket = cache.begin_read(at(60_001));
-    cache.found_by_index(&mut request, ticket, Some(key("a", 500)), at(60_001));
+    let start = cache.begin_read(at(60_001));
+    cache.found_by_index(&mut request, start, Some(key("a", 500)), at(60_001));
     assert_eq!(cache.step(&request, at(60_001)), Step::FindConsistently);
     let check = |cache: &mut DecisionCache, now| {
-        let ticket = cache.begin_read(now);
+        let start = cache.begin_read(now);
         let last = cache.log.as_ref().unwrap().last.clone().unwrap();
-        cache.synced(ticket, &LogRead { head: 3, entries: vec![last] }, now)
+        cache.synced(start, &LogRead { head: 3, entries: vec![last] }, now)
     };
     assert_eq!(check(&mut cache, at(70_001)), LogCheck::Sound, "the change may not have returned yet");
     assert_eq!(check(&mut cache, at(70_002)), LogCheck::Behind);
-    let ticket = cache.begin_read(at(70_003));
-    assert_eq!(cache.synced(ticket, &log(501, &[]), at(70_003)), LogCheck::Sound, "it was raised");
+    let start = cache.begin_read(at(70_003));
+    assert_eq!(cache.synced(start, &log(501, &[]), at(70_003)), LogCheck::Sound, "it was raised");
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 500)), at(70_003))));
     assert!(allows(&asked(&mut cache, "a", at(70_003))));
 }
@@ -234,8 +234,8 @@ fn a_gap_in_the_log_or_another_log_forgets_everything() {
         assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(60_001))));
         let mut under_way = cache.begin(digest("b"));
         let before = cache.begin_read(at(60_001));
-        let ticket = cache.begin_read(at(61_001));
-        assert_eq!(cache.synced(ticket, &read, at(61_001)), check);
+        let start = cache.begin_read(at(61_001));
+        assert_eq!(cache.synced(start, &read, at(61_001)), check);
         assert_eq!(cache.log_head(), Some(read.head));
         assert_eq!(
             asked(&mut cache, "a", at(61_001)),
@@ -290,10 +290,10 @@ fn usage(total: u64) -> MonthUsage {
 #[test]
 fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_the_limit() {
     let mut cache = started(CacheSettings { sync_interval_ms: 600_000, ..SETTINGS });
-    let read = |cache: &mut DecisionCache, total: u64, now: Moment| {
+    let read = |cache: &mut DecisionCache, total: u64, now: ClockReading| {
         let mut request = cache.begin(digest("a"));
-        let ticket = cache.begin_read(now);
-        cache.found_consistently(&mut request, ticket, Some(limited("a", 100)), now);
+        let start = cache.begin_read(now);
+        cache.found_consistently(&mut request, start, Some(limited("a", 100)), now);
         cache.usage_read(&mut request, "a", usage(total), now);
         cache.step(&request, now)
     };
@@ -315,8 +315,8 @@ fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_t
     // The first of December: nothing is used yet.
     let next_month = u64::try_from(UtcMonth::at(START_MS).unwrap().next().first_day().start_ms() - START_MS);
     let mut request = cache.begin(digest("a"));
-    let ticket = cache.begin_read(at(next_month.unwrap()));
-    cache.found_consistently(&mut request, ticket, Some(limited("a", 100)), at(next_month.unwrap()));
+    let start = cache.begin_read(at(next_month.unwrap()));
+    cache.found_consistently(&mut request, start, Some(limited("a", 100)), at(next_month.unwrap()));
     let step = cache.step(&request, at(next_month.unwrap()));
     assert!(matches!(step, Step::ReadUsage { known: None, .. }), "{step:?}");
 }
@@ -326,8 +326,8 @@ fn usage_that_cannot_be_read_may_be_older_for_a_while_and_is_then_no_answer() {
     let mut cache =
         started(CacheSettings { sync_interval_ms: 600_000, key_lifetime_ms: 600_000, ..SETTINGS });
     let mut request = cache.begin(digest("a"));
-    let ticket = cache.begin_read(at(0));
-    cache.found_consistently(&mut request, ticket, Some(limited("a", 100)), at(0));
+    let start = cache.begin_read(at(0));
+    cache.found_consistently(&mut request, start, Some(limited("a", 100)), at(0));
     cache.usage_failed(&mut request);
     assert!(matches!(cache.step(&request, at(0)), Step::GiveUp(_)), "nothing is known");
     cache.usage_read(&mut request, "a", usage(1), at(0));
@@ -360,12 +360,12 @@ fn a_wall_clock_that_is_set_loses_no_tombstone_and_makes_no_index_trusted() {
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(1_000))));
     sync(&mut cache, at(1_005), &["a"]);
     // It is set back to before the tombstone, but not to before the key was read.
-    let set_back = Moment { wall_ms: at(1_003).wall_ms, monotonic_ms: 1_006 };
+    let set_back = ClockReading { wall_ms: at(1_003).wall_ms, monotonic_ms: 1_006 };
     assert_eq!(asked(&mut cache, "a", set_back), Step::Sync, "nobody knows how old the last look is");
     sync(&mut cache, set_back, &[]);
     assert_eq!(asked(&mut cache, "a", set_back), Step::FindConsistently);
     // It is set forward, by more than the index can lag.
-    let set_forward = Moment { wall_ms: at(600_000).wall_ms, monotonic_ms: 1_007 };
+    let set_forward = ClockReading { wall_ms: at(600_000).wall_ms, monotonic_ms: 1_007 };
     sync(&mut cache, set_forward, &[]);
     assert_eq!(asked(&mut cache, "b", set_forward), Step::FindConsistently);
 }
