@@ -114,14 +114,14 @@ mod tests {
             "requestContext": {"authorizer": {"apiKeyId": "key-1"}}});
         let http = json!({"version": "2.0", "routeKey": "GET /usage", "queryStringParameters": parameters,
             "requestContext": {"authorizer": {"lambda": {"apiKeyId": "key-1"}}}});
-        assert_eq!(invalid(rest).unwrap(), invalid(http).unwrap());
+        assert_eq!(question(rest).unwrap(), question(http).unwrap());
         // Without parameters format 2.0 has no such member; two values of one are joined.
         let bare =
             json!({"version": "2.0", "requestContext": {"authorizer": {"lambda": {"apiKeyId": "key-1"}}}});
-        assert_eq!(invalid(bare.clone()).unwrap().to.to_string(), "2026-11-24");
+        assert_eq!(question(bare.clone()).unwrap().to.to_string(), "2026-11-24");
         let mut twice = bare;
         twice["queryStringParameters"] = json!({"from": "2026-11-01,2026-11-02"});
-        assert!(matches!(invalid(twice), Err(BadRequest::Parameter(_))));
+        assert!(matches!(question(twice), Err(BadRequest::Parameter(_))));
     }
 
     #[test]
