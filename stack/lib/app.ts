@@ -40,7 +40,8 @@ export function usageMeter(app: App): UsageMeterStack {
 
 function settingsOf(app: App, environment: string, options: Options): MeterSettings {
   const protectsData = options.isOn('protect') ?? isProtected(environment);
-  const days = options.number('log-retention-days') ?? (protectsData ? RetentionDays.THREE_MONTHS : RetentionDays.TWO_WEEKS);
+  const days =
+    options.number('log-retention-days') ?? (protectsData ? RetentionDays.THREE_MONTHS : RetentionDays.TWO_WEEKS);
   return {
     environment,
     binaries: String(app.node.tryGetContext('binaries') ?? path.join(__dirname, '../../target/lambda')),
@@ -54,7 +55,8 @@ function settingsOf(app: App, environment: string, options: Options): MeterSetti
 
 /** What the options choose of the stack. */
 function choicesOf(options: Options): Partial<UsageMeterStackProps> {
-  const duration = (value: number | undefined, unit: (value: number) => Duration) => (value === undefined ? undefined : unit(value));
+  const duration = (value: number | undefined, unit: (value: number) => Duration) =>
+    value === undefined ? undefined : unit(value);
   return {
     example: options.example(),
     writesAccountRole: options.isOn('account-role'),

@@ -8,7 +8,14 @@ import { usageMeter } from './app';
 import { UsageMeterStack } from './usage-meter-stack';
 
 /** The functions. */
-const SERVICES = ['usage-consumer', 'api-authorizer', 'invalidation-fanout', 'usage-endpoint', 'usage-reconciler', 'usage-canary'];
+const SERVICES = [
+  'usage-consumer',
+  'api-authorizer',
+  'invalidation-fanout',
+  'usage-endpoint',
+  'usage-reconciler',
+  'usage-canary',
+];
 
 const made: string[] = [];
 process.once('exit', () => made.forEach((folder) => fs.rmSync(folder, { recursive: true, force: true })));
@@ -25,7 +32,10 @@ export function standInBinaries(): string {
 }
 
 /** The app and stack of an environment. */
-export function stackOf(environment: string, context: Record<string, string> = {}): { app: App; stack: UsageMeterStack } {
+export function stackOf(
+  environment: string,
+  context: Record<string, string> = {},
+): { app: App; stack: UsageMeterStack } {
   const app = new App({ context: { environment, binaries: standInBinaries(), ...context } });
   return { app, stack: usageMeter(app) };
 }

@@ -26,7 +26,10 @@ export interface RetentionDays {
 
 /** Checks that retention times fit each other. Throws an error that says which to change, and to what. */
 export function checkRetention({ claims, usage }: RetentionDays): void {
-  const delivered = { 'the stream keeps a record': RAISED_STREAM_RETENTION_DAYS, 'the quarantine keeps a message': QUARANTINE_RETENTION_DAYS };
+  const delivered = {
+    'the stream keeps a record': RAISED_STREAM_RETENTION_DAYS,
+    'the quarantine keeps a message': QUARANTINE_RETENTION_DAYS,
+  };
   for (const [what, days] of Object.entries(delivered)) {
     if (!(Number.isInteger(claims) && claims > days)) {
       throw new Error(
@@ -53,7 +56,9 @@ export function checkRetention({ claims, usage }: RetentionDays): void {
 export function logRetention(days: number): LogRetention {
   if (LogRetention[days] === undefined) {
     const known = Object.values(LogRetention).filter((value) => typeof value === 'number' && value < 9_999);
-    throw new Error(`CloudWatch Logs cannot keep logs for ${days} days: set log-retention-days to one of ${known.join(', ')}.`);
+    throw new Error(
+      `CloudWatch Logs cannot keep logs for ${days} days: set log-retention-days to one of ${known.join(', ')}.`,
+    );
   }
   return days;
 }

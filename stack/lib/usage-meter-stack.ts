@@ -17,7 +17,10 @@ import { UsagePipeline, UsagePipelineProps } from './constructs/usage-pipeline';
 import { MeterSettings, removalPolicy } from './settings';
 
 /** What can be chosen of the parts of the stack; each has the default of its construct. */
-type Choices = Pick<UsagePipelineProps, 'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout'> &
+type Choices = Pick<
+  UsagePipelineProps,
+  'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout'
+> &
   Pick<ApiKeyAuthorizerProps, 'syncInterval'> &
   Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'>;
 

@@ -20,7 +20,9 @@ interface Properties {
 }
 
 function alarmsOf(of: Template): Map<string, Properties> {
-  const all = Object.values(of.findResources('AWS::CloudWatch::Alarm')).map(({ Properties: properties }) => properties as Properties);
+  const all = Object.values(of.findResources('AWS::CloudWatch::Alarm')).map(
+    ({ Properties: properties }) => properties as Properties,
+  );
   return new Map(all.map((each) => [each.AlarmName.replace('usage-test-', ''), each]));
 }
 
@@ -35,7 +37,9 @@ test('an alarm goes off by a number of the last five minutes, or by hours where 
 });
 
 test('silence is no alarm, but of what comes whether there are calls or not', () => {
-  const alarmedBySilence = [...alarms].filter(([, { TreatMissingData }]) => TreatMissingData === 'breaching').map(([id]) => id);
+  const alarmedBySilence = [...alarms]
+    .filter(([, { TreatMissingData }]) => TreatMissingData === 'breaching')
+    .map(([id]) => id);
   expect(alarmedBySilence.sort()).toEqual(['canary-missed', 'mapping-stands-still', 'reconciliation-missing']);
   const others = [...alarms.values()].filter(({ TreatMissingData }) => TreatMissingData !== 'breaching');
   expect(new Set(others.map(({ TreatMissingData }) => TreatMissingData))).toEqual(new Set(['notBreaching']));
@@ -47,8 +51,11 @@ test('one slow call among few is no alarm of latency, and one late batch among f
 });
 
 test('an instance is late a second after what its sync interval promises', () => {
-  const above = (context: Record<string, string>) => alarmsOf(templateOf('test', context)).get('invalidation-lag')!.Threshold;
-  expect([above({}), above({ 'sync-interval-ms': '5000' }), above({ 'sync-interval-ms': '0' })]).toEqual([2_000, 6_000, 1_000]);
+  const above = (context: Record<string, string>) =>
+    alarmsOf(templateOf('test', context)).get('invalidation-lag')!.Threshold;
+  expect([above({}), above({ 'sync-interval-ms': '5000' }), above({ 'sync-interval-ms': '0' })]).toEqual([
+    2_000, 6_000, 1_000,
+  ]);
 });
 
 describe('there is an alarm', () => {
@@ -88,7 +95,8 @@ describe('there is an alarm', () => {
 });
 
 describe('alarms tell', () => {
-  const actions = (of: Template) => [...alarmsOf(of).values()].map(({ AlarmActions, OKActions }) => [AlarmActions ?? [], OKActions ?? []]);
+  const actions = (of: Template) =>
+    [...alarmsOf(of).values()].map(({ AlarmActions, OKActions }) => [AlarmActions ?? [], OKActions ?? []]);
 
   test('nobody, unless somebody is named', () => {
     expect(actions(template).flat(2)).toEqual([]);
@@ -97,15 +105,24 @@ describe('alarms tell', () => {
   test('a topic that is there', () => {
     const topic = 'arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager';
     expect(new Set(actions(templateOf('test', { 'alarm-topic': topic })).map((each) => JSON.stringify(each)))).toEqual(
-      new Set([JSON.stringify([[topic], [topic]])]));
+      new Set([JSON.stringify([[topic], [topic]])]),
+    );
   });
 
   test('an address, by a topic to which CloudWatch can publish', () => {
     const told = templateOf('test', { 'alarm-email': 'ops@example.org' });
-    const [id, topic] = Object.entries(told.findResources('AWS::SNS::Topic', { Properties: { TopicName: 'usage-alarms-test' } }))[0]!;
+    const [id, topic] = Object.entries(
+      told.findResources('AWS::SNS::Topic', { Properties: { TopicName: 'usage-alarms-test' } }),
+    )[0]!;
     expect(topic.Properties.KmsMasterKeyId).toBeUndefined();
-    expect(new Set(actions(told).map((each) => JSON.stringify(each)))).toEqual(new Set([JSON.stringify([[{ Ref: id }], [{ Ref: id }]])]));
-    told.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'email', Endpoint: 'ops@example.org', TopicArn: { Ref: id } });
+    expect(new Set(actions(told).map((each) => JSON.stringify(each)))).toEqual(
+      new Set([JSON.stringify([[{ Ref: id }], [{ Ref: id }]])]),
+    );
+    told.hasResourceProperties('AWS::SNS::Subscription', {
+      Protocol: 'email',
+      Endpoint: 'ops@example.org',
+      TopicArn: { Ref: id },
+    });
     told.hasResourceProperties('AWS::SNS::TopicPolicy', {
       Topics: [{ Ref: id }],
       PolicyDocument: {
@@ -127,6 +144,7 @@ test('the cost model counts the metrics that alarms watch, as they are billed', 
   const model = fs.readFileSync(path.join(__dirname, '../../crates/cost-model/src/cost.rs'), 'utf8');
   const counted = Number(/ALARM_METRICS: f64 = ([\d.]+);/.exec(model)![1]);
   const watched = [...alarmsOf(templateOf('test', { canary: 'no' })).values()].map(({ Metrics }) =>
-    Metrics === undefined ? 1 : Metrics.filter(({ MetricStat }) => MetricStat !== undefined).length || 1);
+    Metrics === undefined ? 1 : Metrics.filter(({ MetricStat }) => MetricStat !== undefined).length || 1,
+  );
   expect(counted).toBe(watched.reduce((sum, metrics) => sum + metrics, 0));
 });

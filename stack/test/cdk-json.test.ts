@@ -6,13 +6,23 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { expect, test } from 'vitest';
 
-const { context } = JSON.parse(fs.readFileSync(path.join(__dirname, '../cdk.json'), 'utf8')) as { context: Record<string, unknown> };
+const { context } = JSON.parse(fs.readFileSync(path.join(__dirname, '../cdk.json'), 'utf8')) as {
+  context: Record<string, unknown>;
+};
 
 /** The deployment of a REST API whose authorizer keeps its answers so long, by its logical id. */
 function deploymentOf(resultsCacheTtl: Duration): string | undefined {
   const stack = new Stack(new App({ context }), 'Stack');
-  const handler = new LambdaFunction(stack, 'Authorizer', { runtime: Runtime.NODEJS_24_X, handler: 'a.b', code: Code.fromInline('1') });
-  const authorizer = new RequestAuthorizer(stack, 'Request', { handler, identitySources: ['method.request.header.x-api-key'], resultsCacheTtl });
+  const handler = new LambdaFunction(stack, 'Authorizer', {
+    runtime: Runtime.NODEJS_24_X,
+    handler: 'a.b',
+    code: Code.fromInline('1'),
+  });
+  const authorizer = new RequestAuthorizer(stack, 'Request', {
+    handler,
+    identitySources: ['method.request.header.x-api-key'],
+    resultsCacheTtl,
+  });
   new RestApi(stack, 'Api').root.addMethod('GET', new MockIntegration(), { authorizer });
   return Object.keys(Template.fromStack(stack).findResources('AWS::ApiGateway::Deployment'))[0];
 }

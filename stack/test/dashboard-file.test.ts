@@ -11,7 +11,10 @@ test('the program draws the dashboard that is deployed', () => {
   expect(fs.readFileSync(FILE, 'utf8') === dashboardFile(), said).toBe(true);
 });
 
-test.each([['arm64', 'gb_second'], ['x86_64', 'gb_second_x86_64']])('on %s a millisecond costs what the cost model says', (architecture, price) => {
+test.each([
+  ['arm64', 'gb_second'],
+  ['x86_64', 'gb_second_x86_64'],
+])('on %s a millisecond costs what the cost model says', (architecture, price) => {
   const prices = fs.readFileSync(path.join(__dirname, '../../crates/cost-model/src/prices.rs'), 'utf8');
   const perGbSecond = Number(new RegExp(`\\b${price}: ([\\d._]+),`).exec(prices)![1]!.replaceAll('_', ''));
   const body = JSON.stringify(templateOf('test', { architecture }).findResources('AWS::CloudWatch::Dashboard'));

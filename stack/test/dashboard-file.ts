@@ -14,8 +14,12 @@ export function dashboardFile(): string {
     return Properties[NAMES.find((property) => Properties[property] !== undefined) ?? ''] ?? 'us-east-1';
   };
   const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
-  const parts = dashboard!.Properties.DashboardBody['Fn::Join'][1] as (string | { Ref?: string; 'Fn::GetAtt'?: string[] })[];
-  const text = parts.map((part) => (typeof part === 'string' ? part : name(part.Ref ?? part['Fn::GetAtt']![0]!))).join('');
+  const parts = dashboard!.Properties.DashboardBody['Fn::Join'][1] as (
+    string | { Ref?: string; 'Fn::GetAtt'?: string[] }
+  )[];
+  const text = parts
+    .map((part) => (typeof part === 'string' ? part : name(part.Ref ?? part['Fn::GetAtt']![0]!)))
+    .join('');
   const { widgets } = JSON.parse(text) as { widgets: unknown[] };
   return `{"widgets":[\n${widgets.map((widget) => JSON.stringify(widget)).join(',\n')}\n]}\n`;
 }

@@ -15,7 +15,9 @@ export interface Block {
 /** The documents for users of the project; a changelog quotes code of the past. */
 export function documents(): string[] {
   const inDocs = fs.readdirSync(path.join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' });
-  return ['README.md', 'CONTRIBUTING.md', 'stack/README.md', ...inDocs.map((name) => path.join('docs', name))].filter((name) => name.endsWith('.md'));
+  return ['README.md', 'CONTRIBUTING.md', 'stack/README.md', ...inDocs.map((name) => path.join('docs', name))].filter(
+    (name) => name.endsWith('.md'),
+  );
 }
 
 /** The blocks of a language in a document. A block of a list is indented, and its code is not. */

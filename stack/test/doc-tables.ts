@@ -41,7 +41,12 @@ function alarmsByRunbook(): string {
 }
 
 function options(): string {
-  const rows = Object.entries(OPTIONS).map(([name, { value, means, byDefault }]) => [`\`${name}\``, value, means, byDefault]);
+  const rows = Object.entries(OPTIONS).map(([name, { value, means, byDefault }]) => [
+    `\`${name}\``,
+    value,
+    means,
+    byDefault,
+  ]);
   return table(['option', 'value', 'meaning', 'default'], rows);
 }
 
@@ -54,7 +59,10 @@ function limits(): string {
     raise,
     source,
   ]);
-  return table(['limit', 'granted, if nothing was raised', 'what calls take of it', 'calls/s', 'to raise', 'source'], rows);
+  return table(
+    ['limit', 'granted, if nothing was raised', 'what calls take of it', 'calls/s', 'to raise', 'source'],
+    rows,
+  );
 }
 
 /** The tables of documents that are made from the stack, by file and by the mark that they stand behind. */
@@ -73,7 +81,8 @@ export function documents(): Map<string, { is: string; should: string }> {
     const [begin, end] = [`<!-- ${mark} -->\n`, '<!-- end -->'];
     const text = found.get(file)?.should ?? is;
     const from = text.indexOf(begin) + begin.length;
-    if (from < begin.length) throw new Error(`${file} has no place for the table: write ${begin.trim()} and ${end} where it is to stand.`);
+    if (from < begin.length)
+      throw new Error(`${file} has no place for the table: write ${begin.trim()} and ${end} where it is to stand.`);
     const should = `${text.slice(0, from)}\n${make()}\n\n${text.slice(text.indexOf(end, from))}`;
     found.set(file, { is, should });
   }

@@ -22,16 +22,20 @@ const NOT_RUN: Record<string, string> = {
   '(cd stack && npm pack)': 'the programs of documents are compiled against what it makes',
   'scripts/build-release.sh': 'it builds everything, optimised',
   'cargo test': 'it builds and runs other tests; scripts/test.sh runs them',
-  'aws ssm put-parameter --type SecureString --name /usage-meter/prod/canary-secret --value SECRET': 'a local stack has no Systems Manager; it hands its canary a secret of its own',
+  'aws ssm put-parameter --type SecureString --name /usage-meter/prod/canary-secret --value SECRET':
+    'a local stack has no Systems Manager; it hands its canary a secret of its own',
   'target/debug/meter local --data my-data': 'it serves until somebody stops it; LocalMeter starts it for each test',
   'scripts/deploy.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
-  'git pull && scripts/deploy.sh': 'it changes the work tree, and needs an account; ministack.test.ts runs deploy.sh --diff',
+  'git pull && scripts/deploy.sh':
+    'it changes the work tree, and needs an account; ministack.test.ts runs deploy.sh --diff',
   'scripts/verify-deployment.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
   'scripts/rollback.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
   'scripts/test-usage-metering.sh ENVIRONMENT': 'it needs an account; runbooks.test.ts runs it on a local stack',
-  'target/debug/loadtest run --profile loadtest/profiles/constant.toml': 'it takes two minutes; crates/end-to-end/tests/loadtest_runs.rs runs shorter profiles',
+  'target/debug/loadtest run --profile loadtest/profiles/constant.toml':
+    'it takes two minutes; crates/end-to-end/tests/loadtest_runs.rs runs shorter profiles',
   'target/debug/loadtest run --profile FILE --aws': 'it needs an account',
-  'target/debug/loadtest simulate': 'it takes more than a minute; crates/end-to-end/tests/loadtest_runs.rs runs a smaller one',
+  'target/debug/loadtest simulate':
+    'it takes more than a minute; crates/end-to-end/tests/loadtest_runs.rs runs a smaller one',
   'target/debug/loadtest trade-off': 'it takes minutes',
   'target/release/loadtest find-rate': 'it needs the optimised program, and takes minutes',
 };
@@ -47,8 +51,12 @@ const TABLES: Record<string, (names: Names) => string[]> = {
 const ON_AWS = documents()
   .filter((document) => PROGRAMS.some((program) => program.document === document))
   .flatMap((document) => blocksOf(document, 'sh'))
-  .flatMap((block) => commandsOf(block).map((command) => ({ block, command, words: /^meter (\w+).* --aws (\w+)/.exec(command) })))
-  .flatMap(({ block, command, words }) => (words ? [[command, block, namesOf(words[2]!), TABLES[words[1]!]!] as const] : []));
+  .flatMap((block) =>
+    commandsOf(block).map((command) => ({ block, command, words: /^meter (\w+).* --aws (\w+)/.exec(command) })),
+  )
+  .flatMap(({ block, command, words }) =>
+    words ? [[command, block, namesOf(words[2]!), TABLES[words[1]!]!] as const] : [],
+  );
 
 /** The environments that a document makes by its programs, or else names in its scripts and parameters. */
 function environmentsOf(document: string): string[] {
@@ -72,32 +80,43 @@ describe('the programs of documents', () => {
   afterAll(() => programs.remove());
 
   test('are there, and compile, as an application that has installed the package', () => {
-    expect(new Set(PROGRAMS.map(({ document }) => document))).toEqual(new Set(['stack/README.md', 'docs/MIGRATION.md']));
+    expect(new Set(PROGRAMS.map(({ document }) => document))).toEqual(
+      new Set(['stack/README.md', 'docs/MIGRATION.md']),
+    );
     expect(said).toBe('');
   });
 
   test('find the compiled constructs in the package, and neither tests nor sources', () => {
     const packaged = programs.packaged();
-    expect(packaged).toEqual(expect.arrayContaining(['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/generated/access-log.json']));
+    expect(packaged).toEqual(
+      expect.arrayContaining(['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/generated/access-log.json']),
+    );
     expect(packaged.filter((name) => /test|verify|(?<!\.d)\.ts$/.test(name))).toEqual([]);
   });
 
-  test.each(PROGRAMS.map((block) => [`${block.document}:${block.line}`, block] as const))('%s synthesises', (_, block) => {
-    const { templates, output } = programs.synthesise(block);
-    expect(templates.length, output).toBeGreaterThan(0);
-    for (const { Resources } of templates) {
-      const types = Object.values(Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
-      expect(types.length).toBeGreaterThan(0);
-      // It would replace the role of whoever runs the program.
-      expect(types).not.toContain('AWS::ApiGateway::Account');
-    }
-  });
+  test.each(PROGRAMS.map((block) => [`${block.document}:${block.line}`, block] as const))(
+    '%s synthesises',
+    (_, block) => {
+      const { templates, output } = programs.synthesise(block);
+      expect(templates.length, output).toBeGreaterThan(0);
+      for (const { Resources } of templates) {
+        const types = Object.values(Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
+        expect(types.length).toBeGreaterThan(0);
+        // It would replace the role of whoever runs the program.
+        expect(types).not.toContain('AWS::ApiGateway::Account');
+      }
+    },
+  );
 
   /** The tables that are there once the programs before a block are deployed. */
   function tablesBefore({ document, line }: Block): string[] {
     const before = PROGRAMS.filter((program) => program.document === document && program.line < line);
-    const resources = before.flatMap((program) => programs.synthesise(program).templates).flatMap(({ Resources }) => Object.values<any>(Resources));
-    return resources.filter(({ Type }) => Type === 'AWS::DynamoDB::Table').map(({ Properties }) => Properties.TableName);
+    const resources = before
+      .flatMap((program) => programs.synthesise(program).templates)
+      .flatMap(({ Resources }) => Object.values<any>(Resources));
+    return resources
+      .filter(({ Type }) => Type === 'AWS::DynamoDB::Table')
+      .map(({ Properties }) => Properties.TableName);
   }
 
   test.each(ON_AWS)('make the tables of `%s` before it', (_, block, names, tablesOf) => {
@@ -136,22 +155,26 @@ describe('the commands of documents', () => {
       .map((block) => commandsOf(block).filter((command) => reasonOf(command) === undefined))
       .filter((commands) => commands.length > 0);
 
-  test.each(HANDBOOKS.filter((document) => toRun(document).length > 0))('of %s work on a stack on this machine', async (document) => {
-    const local = await LocalMeter.start('--no-canary');
-    try {
-      const shell = new Shell(local, prepare(local));
-      for (const commands of toRun(document)) {
-        const { status, stdout, stderr } = shell.run(commands.join('\n'));
-        expect(status, `${commands.join('\n')}\n${stdout}${stderr}`).toBe(0);
+  test.each(HANDBOOKS.filter((document) => toRun(document).length > 0))(
+    'of %s work on a stack on this machine',
+    async (document) => {
+      const local = await LocalMeter.start('--no-canary');
+      try {
+        const shell = new Shell(local, prepare(local));
+        for (const commands of toRun(document)) {
+          const { status, stdout, stderr } = shell.run(commands.join('\n'));
+          expect(status, `${commands.join('\n')}\n${stdout}${stderr}`).toBe(0);
+        }
+      } finally {
+        await local.stop();
       }
-    } finally {
-      await local.stop();
-    }
-  });
+    },
+  );
 
   test('are run here or listed, and some of each', () => {
     expect(HANDBOOKS.filter((document) => toRun(document).length > 0)).toEqual(
-      expect.arrayContaining(['docs/MIGRATION.md', 'docs/LOAD_TEST.md', 'docs/runbooks/README.md']));
+      expect.arrayContaining(['docs/MIGRATION.md', 'docs/LOAD_TEST.md', 'docs/runbooks/README.md']),
+    );
   });
 
   test('that are listed are all in a document, each with its reason', () => {

@@ -44,28 +44,44 @@ describe('the example', () => {
     const template = Template.fromStack(stack);
     expect(apisOf(template)).toEqual([0, 1]);
     template.hasResourceProperties('AWS::ApiGatewayV2::Stage', {
-      StageName: 'test', AutoDeploy: true, AccessLogSettings: { Format: accessLog.httpFormat, DestinationArn: Match.anyValue() },
+      StageName: 'test',
+      AutoDeploy: true,
+      AccessLogSettings: { Format: accessLog.httpFormat, DestinationArn: Match.anyValue() },
     });
-    expect(all(template, 'AWS::ApiGatewayV2::Route').map(({ RouteKey, AuthorizationType }) => [RouteKey, AuthorizationType]).sort()).toEqual(
-      [['GET /status/{code}', 'CUSTOM'], ['GET /usage', 'CUSTOM']]);
-    const [consumer] = all(template, 'AWS::Lambda::Function').filter(({ FunctionName }) => FunctionName === 'usage-consumer-test');
+    expect(
+      all(template, 'AWS::ApiGatewayV2::Route')
+        .map(({ RouteKey, AuthorizationType }) => [RouteKey, AuthorizationType])
+        .sort(),
+    ).toEqual([
+      ['GET /status/{code}', 'CUSTOM'],
+      ['GET /usage', 'CUSTOM'],
+    ]);
+    const [consumer] = all(template, 'AWS::Lambda::Function').filter(
+      ({ FunctionName }) => FunctionName === 'usage-consumer-test',
+    );
     expect(consumer!.Environment.Variables.UNBILLED_ROUTES.split(',')).toContain('/usage');
     expect(stack.resolve(stack.example!.statusUrl)['Fn::Join'][1].at(-1)).toBe('/test/status/200');
     // Each synthesis fails on a finding of cdk-nag that nobody has acknowledged.
     expect(() => app.synth()).not.toThrow();
   });
 
-  test.each([['example', 'websocket', /rest, http, none/], ['account-role', 'perhaps', /yes or no/]])('refuses %s=%s', (name, value, said) => {
+  test.each([
+    ['example', 'websocket', /rest, http, none/],
+    ['account-role', 'perhaps', /yes or no/],
+  ])('refuses %s=%s', (name, value, said) => {
     expect(() => templateOf('test', { [name]: value })).toThrow(said);
   });
 });
 
 test('the backend of the example of an HTTP API answers with the code, and tells the limit that there is', async () => {
   const template = templateOf('test', { example: 'http' });
-  const [backend] = all(template, 'AWS::Lambda::Function').filter(({ FunctionName }) => FunctionName === 'usage-example-test');
+  const [backend] = all(template, 'AWS::Lambda::Function').filter(
+    ({ FunctionName }) => FunctionName === 'usage-example-test',
+  );
   const module = { exports: {} as { handler: (event: unknown) => Promise<Record<string, unknown>> } };
   new Function('exports', backend!.Code.ZipFile)(module.exports);
-  const call = (code: string, lambda: object) => module.exports.handler({ pathParameters: { code }, requestContext: { authorizer: { lambda } } });
+  const call = (code: string, lambda: object) =>
+    module.exports.handler({ pathParameters: { code }, requestContext: { authorizer: { lambda } } });
   expect(await call('404', { usageLimit: 10, remainingCalls: 0, usageResetSeconds: null })).toEqual({
     statusCode: 404,
     headers: { 'content-type': 'application/json', 'x-ratelimit-limit': '10', 'x-ratelimit-remaining': '0' },

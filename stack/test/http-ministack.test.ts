@@ -2,7 +2,12 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { ApiGatewayV2Client, UpdateAuthorizerCommand, UpdateRouteCommand, UpdateStageCommand } from '@aws-sdk/client-apigatewayv2';
+import {
+  ApiGatewayV2Client,
+  UpdateAuthorizerCommand,
+  UpdateRouteCommand,
+  UpdateStageCommand,
+} from '@aws-sdk/client-apigatewayv2';
 import { DeleteStreamCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { routeId } from '../verify/checks/http-gateway';
@@ -28,7 +33,8 @@ let url: string;
 const meter = (...words: string[]) => execFileSync(METER, [...words, '--aws', ENVIRONMENT], { encoding: 'utf8' });
 
 /** The resources of the HTTP API, of the last part of a type. */
-const resourcesOf = (type: string): Resource[] => deployment.resources.filter((each) => each.type === `AWS::ApiGatewayV2::${type}`);
+const resourcesOf = (type: string): Resource[] =>
+  deployment.resources.filter((each) => each.type === `AWS::ApiGatewayV2::${type}`);
 
 function call(route: string, secret?: string): Promise<Response> {
   return fetch(`${url}${route}`, { headers: secret === undefined ? {} : { 'x-api-key': secret } });
@@ -40,7 +46,9 @@ beforeAll(async () => {
   project = new Project(path.join(folder, 'project'));
   project.edit('stack/cdk.json', '"context": {', '"context": { "example": "http",');
   project.commit('an HTTP API as the example');
-  const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec((await project.run('deploy.sh', UNVERIFIED)).output)![1]!.split(' ');
+  const [program, ...words] = /run: (.*cdk bootstrap .*)/
+    .exec((await project.run('deploy.sh', UNVERIFIED)).output)![1]!
+    .split(' ');
   execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
   // No role is set by which API Gateway writes logs, and none is asked for: HTTP APIs do without.
   const { status, output } = await project.run('deploy.sh', UNVERIFIED);
@@ -56,7 +64,9 @@ afterAll(async () => {
 
 describe('an HTTP API in front of the meter', () => {
   test('has a key admitted, told its limit and its usage, and stopped by the real authorizer', async () => {
-    const { apiKeyId, apiKey } = JSON.parse(meter('keys', 'create', '--owner', 'acme', '--monthly-limit', '10', '--json'));
+    const { apiKeyId, apiKey } = JSON.parse(
+      meter('keys', 'create', '--owner', 'acme', '--monthly-limit', '10', '--json'),
+    );
     const admitted = await call('/status/200', apiKey);
     expect([admitted.status, admitted.headers.get('x-ratelimit-limit')]).toEqual([200, '10']);
     expect((await call('/status/404', apiKey)).status).toBe(404);
@@ -88,7 +98,12 @@ describe('the verification', () => {
 
   test('is a script that calls the API by any URL of it, after a deployment as well', async () => {
     const words = ['--api-url', `${url}/status/200`, '--wait-at-most', '1'];
-    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', ...words, '--without-counting']);
+    const { status, output } = await project.run('verify-deployment.sh', [
+      ENVIRONMENT,
+      'us-east-1',
+      ...words,
+      '--without-counting',
+    ]);
     expect(output).toContain('a call over its limit was denied\n');
     expect(status, output).toBe(0);
     const deployed = await project.run('deploy.sh', [ENVIRONMENT, ...OPTIONS, ...words]);
@@ -100,21 +115,49 @@ describe('the verification', () => {
   });
 
   const CHANGES: [string, () => Promise<unknown>, RegExp][] = [
-    ['an authorizer that keeps answers', () => {
-      const { physicalId, properties } = resourcesOf('Authorizer')[0]!;
-      return gateway().send(new UpdateAuthorizerCommand({ ApiId: properties.ApiId as string, AuthorizerId: physicalId, AuthorizerResultTtlInSeconds: 300 }));
-    }, /for how many seconds its answers are kept is 300, and should be 0/],
-    ['a route that asks nobody', () => {
-      const route = resourcesOf('Route')[0]!;
-      return gateway().send(
-        new UpdateRouteCommand({ ApiId: route.properties.ApiId as string, RouteId: routeId(route), AuthorizationType: 'NONE' }));
-    }, /how it is authorized is "NONE", and should be "CUSTOM"/],
-    ['an access log in another format', () => {
-      const { properties } = resourcesOf('Stage')[0]!;
-      const { DestinationArn } = properties.AccessLogSettings as { DestinationArn: string };
-      return gateway().send(new UpdateStageCommand({
-        ApiId: properties.ApiId as string, StageName: properties.StageName as string, AccessLogSettings: { DestinationArn, Format: '$context.requestId' } }));
-    }, /the format of its access log is "\$context.requestId"/],
+    [
+      'an authorizer that keeps answers',
+      () => {
+        const { physicalId, properties } = resourcesOf('Authorizer')[0]!;
+        return gateway().send(
+          new UpdateAuthorizerCommand({
+            ApiId: properties.ApiId as string,
+            AuthorizerId: physicalId,
+            AuthorizerResultTtlInSeconds: 300,
+          }),
+        );
+      },
+      /for how many seconds its answers are kept is 300, and should be 0/,
+    ],
+    [
+      'a route that asks nobody',
+      () => {
+        const route = resourcesOf('Route')[0]!;
+        return gateway().send(
+          new UpdateRouteCommand({
+            ApiId: route.properties.ApiId as string,
+            RouteId: routeId(route),
+            AuthorizationType: 'NONE',
+          }),
+        );
+      },
+      /how it is authorized is "NONE", and should be "CUSTOM"/,
+    ],
+    [
+      'an access log in another format',
+      () => {
+        const { properties } = resourcesOf('Stage')[0]!;
+        const { DestinationArn } = properties.AccessLogSettings as { DestinationArn: string };
+        return gateway().send(
+          new UpdateStageCommand({
+            ApiId: properties.ApiId as string,
+            StageName: properties.StageName as string,
+            AccessLogSettings: { DestinationArn, Format: '$context.requestId' },
+          }),
+        );
+      },
+      /the format of its access log is "\$context.requestId"/,
+    ],
   ];
 
   test.each(CHANGES)('misses nothing of %s', async (_, change, said) => {
@@ -128,7 +171,8 @@ describe('the verification', () => {
 describe('a deployment without an example', () => {
   // It has no canary either, of which there could be an alarm.
   const options = optionsWithout(Object.keys(LEFT_OUT).filter((path) => path !== 'Alarms/canary-missed'));
-  const deploy = (...words: string[]) => project.run('deploy.sh', ['demo', ...options, '--set', 'example=none', ...words]);
+  const deploy = (...words: string[]) =>
+    project.run('deploy.sh', ['demo', ...options, '--set', 'example=none', ...words]);
   const tags = () => project.git('tag', '--list', 'deployed/demo/*');
 
   test('is verified and tagged, and makes no call', async () => {

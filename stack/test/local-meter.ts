@@ -15,7 +15,9 @@ export class LocalMeter {
 
   static async start(...words: string[]): Promise<LocalMeter> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-local-'));
-    const child = spawn(METER, ['local', '--data', path.join(folder, 'data'), ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(METER, ['local', '--data', path.join(folder, 'data'), ...words], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await new Promise<void>((resolve, reject) => {
       let said = '';
       child.stdout!.on('data', (text) => {
@@ -38,7 +40,10 @@ export class LocalMeter {
 
   /** Runs a command of `meter` on this stack. */
   meter(...words: string[]): string {
-    return execFileSync(METER, [...words, '--data', this.data], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    return execFileSync(METER, [...words, '--data', this.data], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   }
 
   async stop(): Promise<void> {

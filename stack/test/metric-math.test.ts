@@ -21,8 +21,11 @@ const ALARMS = new Map(
 
 /** The expression of an alarm, with the log group by a name. */
 function expressionOf({ Metrics }: Properties): string {
-  const expression = Metrics!.find(({ Expression }) => Expression !== undefined)!.Expression as string | { 'Fn::Join': [string, unknown[]] };
-  return typeof expression === 'string' ? expression : expression['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : 'GROUP')).join('');
+  const expression = Metrics!.find(({ Expression }) => Expression !== undefined)!.Expression as
+    string | { 'Fn::Join': [string, unknown[]] };
+  return typeof expression === 'string'
+    ? expression
+    : expression['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : 'GROUP')).join('');
 }
 
 type Case = [when: string, metrics: Record<string, Series>, isOn: boolean];
@@ -77,7 +80,10 @@ const CASES: Record<string, Case[]> = {
   ],
 };
 
-const GROUP = { namespace: 'AWS/Logs', dimensions: { LogGroupName: 'GROUP', DestinationType: 'Kinesis', FilterName: 'usage' } };
+const GROUP = {
+  namespace: 'AWS/Logs',
+  dimensions: { LogGroupName: 'GROUP', DestinationType: 'Kinesis', FilterName: 'usage' },
+};
 const elsewhere = { ...GROUP, dimensions: { ...GROUP.dimensions, LogGroupName: 'another' } };
 const lost = (name: string, series: Series): Found => ({ ...GROUP, name, series });
 
@@ -85,7 +91,11 @@ const QUERIES: Record<string, [when: string, found: Found[], isOn: boolean][]> =
   'delivery-failed': [
     ['nothing fails', [lost('DeliveryErrors', always(0))], false],
     ['one of two filters fails', [lost('DeliveryErrors', always(0)), lost('DeliveryErrors', [_, 1, _, _, _])], true],
-    ['another log group fails, and it is throttled', [{ ...elsewhere, name: 'DeliveryErrors', series: always(9) }, lost('DeliveryThrottling', always(9))], false],
+    [
+      'another log group fails, and it is throttled',
+      [{ ...elsewhere, name: 'DeliveryErrors', series: always(9) }, lost('DeliveryThrottling', always(9))],
+      false,
+    ],
     ['there are no data', [], false],
   ],
   'delivery-throttled': [
@@ -138,7 +148,9 @@ describe('the evaluator', () => {
     ['IF(condition, 5, metric3)', [5, 5, 20, _, _]],
     ['IF(condition, metric2, 5)', [30, 0, 5, 5, _]],
   ])('gives what the guide gives for %s', (expression, values) => {
-    expect(evaluate(expression, { condition: [1, 1, 0, 0, _], metric2: [30, _, 0, 0, 30], metric3: [0, 0, 20, _, 20] })).toEqual(values);
+    expect(
+      evaluate(expression, { condition: [1, 1, 0, 0, _], metric2: [30, _, 0, 0, 30], metric3: [0, 0, 20, _, 20] }),
+    ).toEqual(values);
   });
 
   test('fills what is missing, multiplies before it adds, and drops what is divided by zero', () => {
@@ -162,6 +174,8 @@ describe('the evaluator', () => {
 
   test('refuses other queries and alarms', () => {
     expect(() => query('SELECT AVG(a) FROM "AWS/Logs"', [])).toThrow(/cannot be evaluated here/);
-    expect(() => isOn({ ...ALARMS.get('canary-missed')!, TreatMissingData: 'ignore' }, SILENT)).toThrow(/takes silence as ignore/);
+    expect(() => isOn({ ...ALARMS.get('canary-missed')!, TreatMissingData: 'ignore' }, SILENT)).toThrow(
+      /takes silence as ignore/,
+    );
   });
 });

@@ -30,7 +30,8 @@ const COMPARISON: Record<string, (left: number, right: number) => boolean> = {
  * expressions with CloudWatch metrics". */
 export function evaluate(expression: string, metrics: Record<string, Series>): Series {
   const value = new Parser(expression, metrics).all();
-  if (typeof value === 'number') throw new Error(`${expression} is a number, and "the final result of any math expression must be" a series.`);
+  if (typeof value === 'number')
+    throw new Error(`${expression} is a number, and "the final result of any math expression must be" a series.`);
   return value;
 }
 
@@ -117,7 +118,8 @@ class Parser {
   private fill(series: Value, filler: Value): Series {
     if (typeof series === 'number' || typeof filler !== 'number') throw this.refused('FILL');
     // The guide says what fills a missing value, and nothing of a series that has no value.
-    if (series.every((each) => each === undefined)) throw new Error(`AWS does not say what FILL makes of a metric without data: ${this.expression}`);
+    if (series.every((each) => each === undefined))
+      throw new Error(`AWS does not say what FILL makes of a metric without data: ${this.expression}`);
     return series.map((each) => each ?? filler);
   }
 
@@ -126,7 +128,9 @@ class Parser {
   private choose(condition: Value, whenTrue: Value, whenFalse: Value): Series {
     if (typeof condition === 'number') throw this.refused('IF of a number');
     const at = (value: Value, place: number) => (typeof value === 'number' ? value : value[place]);
-    return condition.map((is, place) => (is === undefined ? undefined : is !== 0 ? (at(whenTrue, place) ?? 0) : at(whenFalse, place)));
+    return condition.map((is, place) =>
+      is === undefined ? undefined : is !== 0 ? (at(whenTrue, place) ?? 0) : at(whenFalse, place),
+    );
   }
 
   /** Takes two values point by point. Of two series, the one without a value counts as 0 where the other has one. */
@@ -171,7 +175,9 @@ export function query(text: string, found: Found[]): Series {
   const parts = /^SELECT SUM\((\w+)\) FROM "([\w/]+)" WHERE (\w+) = '([^']+)'$/.exec(text);
   if (parts === null) throw new Error(`The query ${text} cannot be evaluated here.`);
   const [, name, namespace, dimension, value] = parts as unknown as [string, string, string, string, string];
-  const series = found.filter((each) => each.name === name && each.namespace === namespace && each.dimensions[dimension] === value).map((each) => each.series);
+  const series = found
+    .filter((each) => each.name === name && each.namespace === namespace && each.dimensions[dimension] === value)
+    .map((each) => each.series);
   return Array.from({ length: Math.max(0, ...series.map(({ length }) => length)) }, (_, place) => {
     const values = series.map((each) => each[place]).filter((each) => each !== undefined);
     return values.length === 0 ? undefined : values.reduce((sum, each) => sum + each);
@@ -190,10 +196,17 @@ export interface AlarmProperties {
 /** Whether an alarm is on after the last of these periods, none of which is late. Source: CloudWatch User Guide,
  * "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing data". */
 export function isOn(alarm: AlarmProperties, series: Series): boolean {
-  if (alarm.ComparisonOperator !== 'GreaterThanThreshold' || !/^(notBreaching|breaching)$/.test(alarm.TreatMissingData)) {
-    throw new Error(`An alarm that is ${alarm.ComparisonOperator} and takes silence as ${alarm.TreatMissingData} cannot be evaluated here.`);
+  if (
+    alarm.ComparisonOperator !== 'GreaterThanThreshold' ||
+    !/^(notBreaching|breaching)$/.test(alarm.TreatMissingData)
+  ) {
+    throw new Error(
+      `An alarm that is ${alarm.ComparisonOperator} and takes silence as ${alarm.TreatMissingData} cannot be evaluated here.`,
+    );
   }
   const last = Array.from({ length: alarm.EvaluationPeriods }, (_, back) => series[series.length - 1 - back]);
-  const breaching = last.filter((value) => (value === undefined ? alarm.TreatMissingData === 'breaching' : value > alarm.Threshold));
+  const breaching = last.filter((value) =>
+    value === undefined ? alarm.TreatMissingData === 'breaching' : value > alarm.Threshold,
+  );
   return breaching.length >= alarm.DatapointsToAlarm;
 }

@@ -27,7 +27,10 @@ function named(): { dashboard: Set<string>; alarms: Set<string> } {
         continue;
       }
       const dimensions = Object.fromEntries(
-        MetricStat.Metric.Dimensions.map((dimension: { Name: string; Value: string }) => [dimension.Name, dimension.Value]),
+        MetricStat.Metric.Dimensions.map((dimension: { Name: string; Value: string }) => [
+          dimension.Name,
+          dimension.Value,
+        ]),
       );
       expect(dimensions.Environment).toBe('test');
       alarms.add(`${dimensions.Service}/${MetricStat.Metric.MetricName}`);
@@ -53,6 +56,10 @@ describe('the dashboard and the alarms', () => {
   test('show whatever an alarm of the meter can be about, or its cause', () => {
     const { dashboard, alarms } = named();
     const hidden = [...alarms].filter((metric) => !dashboard.has(metric));
-    expect(hidden).toEqual(['api-authorizer/LogReadFailures', 'api-authorizer/LogBehind', 'usage-reconciler/LedgerDrift']);
+    expect(hidden).toEqual([
+      'api-authorizer/LogReadFailures',
+      'api-authorizer/LogBehind',
+      'usage-reconciler/LedgerDrift',
+    ]);
   });
 });

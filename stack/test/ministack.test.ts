@@ -49,7 +49,9 @@ function newKey(): { apiKeyId: string; apiKey: string } {
 
 /** The findings with problems, by the path of their resource. */
 function problems(findings: Finding[]): Map<string, string> {
-  return new Map(findings.filter((found) => found.problems.length > 0).map((found) => [found.resource.path, line(found)]));
+  return new Map(
+    findings.filter((found) => found.problems.length > 0).map((found) => [found.resource.path, line(found)]),
+  );
 }
 
 /** Takes all items away that name something. */
@@ -58,7 +60,9 @@ async function removeItems(TableName: string, name: string): Promise<void> {
   const { Table } = await client.send(new DescribeTableCommand({ TableName }));
   const { Items } = await client.send(new ScanCommand({ TableName }));
   for (const item of Items!.filter((each) => JSON.stringify(each).includes(`"${name}"`))) {
-    const Key = Object.fromEntries(Table!.KeySchema!.map(({ AttributeName }) => [AttributeName!, item[AttributeName!]!]));
+    const Key = Object.fromEntries(
+      Table!.KeySchema!.map(({ AttributeName }) => [AttributeName!, item[AttributeName!]!]),
+    );
     await client.send(new DeleteItemCommand({ TableName, Key }));
   }
 }
@@ -97,7 +101,9 @@ describe('the deploy script', () => {
     const { status, output } = await project.run('deploy.sh', qualified);
     expect(status).toBe(1);
     const [, command] = /run: (.*cdk bootstrap .*)/.exec(output)!;
-    expect(command).toContain(' bootstrap --qualifier ours --toolkit-stack-name CDKToolkit-ours aws://000000000000/us-east-1');
+    expect(command).toContain(
+      ' bootstrap --qualifier ours --toolkit-stack-name CDKToolkit-ours aws://000000000000/us-east-1',
+    );
     const [program, ...words] = command!.split(' ');
     execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
     expect((await project.run('deploy.sh', [...qualified, '--diff'])).output).not.toContain('cdk bootstrap');
@@ -123,7 +129,9 @@ describe('the deploy script', () => {
   test('deploys everything, and says what the account allows, whom alarms tell, and how to tag it once it is verified', async () => {
     const { status, output } = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
     expect(status, output).toBe(0);
-    expect(output).toMatch(/[1-9][\d,]* calls\/s: Lambda's concurrency, of all functions of account and region \([\d,]+ at once/);
+    expect(output).toMatch(
+      /[1-9][\d,]* calls\/s: Lambda's concurrency, of all functions of account and region \([\d,]+ at once/,
+    );
     expect(output).toMatch(/30,000 calls\/s: the invalidation log, one partition \(3,000 read units\/s\)/);
     expect(output).toMatch(/!!! THE \d+ ALARMS TELL NOBODY !!!/);
     expect(output).toContain('made the key canary of the canary; its secret is in /usage-meter/dev/canary-secret');
@@ -135,7 +143,11 @@ describe('the deploy script', () => {
   });
 
   test('shows what a change would do, and does nothing', async () => {
-    project.edit('stack/lib/constructs/usage-pipeline.ts', 'Counts successful API calls', 'Counts API calls that succeeded');
+    project.edit(
+      'stack/lib/constructs/usage-pipeline.ts',
+      'Counts successful API calls',
+      'Counts API calls that succeeded',
+    );
     const { status, output } = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS, '--diff']);
     expect(output).toContain('Counts API calls that succeeded');
     expect(status, output).toBe(0);
@@ -167,7 +179,11 @@ describe('the deploy script', () => {
 describe('the key of the canary', () => {
   const parameter = '/usage-meter/dev/canary-secret';
   const makeKey = () =>
-    execFileSync('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], { cwd: path.join(project.folder, 'stack'), encoding: 'utf8', env: { ...process.env, METER } });
+    execFileSync('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], {
+      cwd: path.join(project.folder, 'stack'),
+      encoding: 'utf8',
+      env: { ...process.env, METER },
+    });
   const secret = async () =>
     (await new SSMClient(CLIENT).send(new GetParameterCommand({ Name: parameter, WithDecryption: true }))).Parameter!;
 
@@ -201,10 +217,20 @@ describe('whom the alarms tell', () => {
     const sns = new SNSClient(CLIENT);
     const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }));
     const alarms = (AlarmActions: unknown[]): Deployment => ({
-      ...deployment, resources: [{ logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties: { AlarmActions } }] });
+      ...deployment,
+      resources: [
+        { logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties: { AlarmActions } },
+      ],
+    });
     expect(await unheard(alarms([]))).toContain('THE 1 ALARMS TELL NOBODY');
     expect(await unheard(alarms([TopicArn]))).toContain('NOBODY LISTENS TO THE TOPIC OF THE ALARMS');
-    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: 'arn:aws:sqs:us-east-1:000000000000:usage-quarantine-dev' }));
+    await sns.send(
+      new SubscribeCommand({
+        TopicArn,
+        Protocol: 'sqs',
+        Endpoint: 'arn:aws:sqs:us-east-1:000000000000:usage-quarantine-dev',
+      }),
+    );
     expect(await unheard(alarms([TopicArn]))).toBeUndefined();
   });
 });
@@ -231,18 +257,46 @@ describe('what is deployed', () => {
     const { apiKeyId } = newKey();
     const at = Date.now();
     const message = (status: string, id: number) =>
-      JSON.stringify({ extendedRequestId: `request-${id}`, apiKeyId, requestTimeEpoch: String(at), status, resourcePath: '/status/{code}' });
-    const logEvents = ['200', '204', '404', '500', '201'].map((status, id) => ({ id: `${id}`, timestamp: at, message: message(status, id) }));
-    const envelope = { messageType: 'DATA_MESSAGE', logGroup: '/aws/api-gateway/usage-dev', logStream: 'a', subscriptionFilters: ['usage'], logEvents };
+      JSON.stringify({
+        extendedRequestId: `request-${id}`,
+        apiKeyId,
+        requestTimeEpoch: String(at),
+        status,
+        resourcePath: '/status/{code}',
+      });
+    const logEvents = ['200', '204', '404', '500', '201'].map((status, id) => ({
+      id: `${id}`,
+      timestamp: at,
+      message: message(status, id),
+    }));
+    const envelope = {
+      messageType: 'DATA_MESSAGE',
+      logGroup: '/aws/api-gateway/usage-dev',
+      logStream: 'a',
+      subscriptionFilters: ['usage'],
+      logEvents,
+    };
     const record = { StreamName: `usage-${ENVIRONMENT}`, Data: Buffer.from(JSON.stringify(envelope)) };
     const kinesis = new KinesisClient(CLIENT);
     // CloudWatch Logs may deliver a batch twice.
     await kinesis.send(new PutRecordCommand({ ...record, PartitionKey: 'one' }));
     await kinesis.send(new PutRecordCommand({ ...record, PartitionKey: 'two' }));
-    const last = { ...envelope, logEvents: [{ ...logEvents[0]!, id: 'last', message: message('200', 9).replace(apiKeyId, `${apiKeyId}-last`) }] };
-    await kinesis.send(new PutRecordCommand({ ...record, Data: Buffer.from(JSON.stringify(last)), PartitionKey: 'one' }));
-    await kinesis.send(new PutRecordCommand({ ...record, Data: Buffer.from(JSON.stringify(last)), PartitionKey: 'two' }));
-    const calls = (key: string) => meter('usage', key, '--csv').trim().split('\n').slice(1).reduce((sum, row) => sum + Number(row.split(',')[2]), 0);
+    const last = {
+      ...envelope,
+      logEvents: [{ ...logEvents[0]!, id: 'last', message: message('200', 9).replace(apiKeyId, `${apiKeyId}-last`) }],
+    };
+    await kinesis.send(
+      new PutRecordCommand({ ...record, Data: Buffer.from(JSON.stringify(last)), PartitionKey: 'one' }),
+    );
+    await kinesis.send(
+      new PutRecordCommand({ ...record, Data: Buffer.from(JSON.stringify(last)), PartitionKey: 'two' }),
+    );
+    const calls = (key: string) =>
+      meter('usage', key, '--csv')
+        .trim()
+        .split('\n')
+        .slice(1)
+        .reduce((sum, row) => sum + Number(row.split(',')[2]), 0);
     await until(() => calls(`${apiKeyId}-last`) > 0);
     await until(() => calls(apiKeyId) > 0);
     expect([calls(apiKeyId), calls(`${apiKeyId}-last`)]).toEqual([3, 1]);
@@ -252,7 +306,10 @@ describe('what is deployed', () => {
 describe('verification', () => {
   test('finds nothing wrong, but for what the emulator leaves unset', async () => {
     const unset = new Set(UNSET.map(({ type }) => type));
-    const before = await verify({ ...deployment, resources: deployment.resources.filter(({ type }) => type !== 'AWS::CloudWatch::Alarm') }, WAITS);
+    const before = await verify(
+      { ...deployment, resources: deployment.resources.filter(({ type }) => type !== 'AWS::CloudWatch::Alarm') },
+      WAITS,
+    );
     for (const { resource, problems } of before.filter((found) => found.problems.length > 0)) {
       expect(unset, `${resource.path}: ${problems.join()}`).toContain(resource.type);
     }
@@ -262,7 +319,15 @@ describe('verification', () => {
   });
 
   test('is a script that says so, and makes a call', async () => {
-    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', `${apiUrl}/status/200`, '--without-counting', '--wait-at-most', '1']);
+    const { status, output } = await project.run('verify-deployment.sh', [
+      ENVIRONMENT,
+      'us-east-1',
+      '--api-url',
+      `${apiUrl}/status/200`,
+      '--without-counting',
+      '--wait-at-most',
+      '1',
+    ]);
     expect(status, output).toBe(0);
     expect(output).toContain('the key was deleted, and its calls are denied');
   });
@@ -270,7 +335,9 @@ describe('verification', () => {
   test('takes any role by which API Gateway writes its logs, of whichever stack', async () => {
     const role = 'arn:aws:iam::000000000000:role/another';
     const gateway = new APIGatewayClient(CLIENT);
-    await gateway.send(new UpdateAccountCommand({ patchOperations: [{ op: 'replace', path: '/cloudwatchRoleArn', value: role }] }));
+    await gateway.send(
+      new UpdateAccountCommand({ patchOperations: [{ op: 'replace', path: '/cloudwatchRoleArn', value: role }] }),
+    );
     expect((await gateway.send(new GetAccountCommand({}))).cloudwatchRoleArn).toBe(role);
     expect(problems(await verify(deployment, WAITS))).toEqual(new Map());
   });
@@ -286,7 +353,9 @@ describe('verification', () => {
 
   test('misses any one resource, permission or subscription that is taken away', async () => {
     const types = Object.keys(REMOVALS);
-    expect([...new Set(deployment.resources.map(({ type }) => type))].filter((type) => !types.includes(type))).toEqual([]);
+    expect([...new Set(deployment.resources.map(({ type }) => type))].filter((type) => !types.includes(type))).toEqual(
+      [],
+    );
     const order = deployment.resources.map((resource) => ({ resource, place: types.indexOf(resource.type) }));
     const changed = new Set(CHANGES.map(({ path }) => path));
     let before = problems(await verify(deployment, WAITS));
@@ -294,7 +363,9 @@ describe('verification', () => {
     for (const { resource } of order.sort((left, right) => left.place - right.place)) {
       await REMOVALS[resource.type]!(resource);
       const after = problems(await verify(deployment, WAITS));
-      expect(after.get(resource.path), `${resource.type} ${resource.path}`).toMatch(/missing|no subscription|should be/);
+      expect(after.get(resource.path), `${resource.type} ${resource.path}`).toMatch(
+        /missing|no subscription|should be/,
+      );
       const news = [...after.keys()].filter((each) => !before.has(each));
       expect(news, `${resource.type} ${resource.path}`).toEqual(changed.has(resource.path) ? [] : [resource.path]);
       before = after;
@@ -305,7 +376,15 @@ describe('verification', () => {
   });
 
   test('is a script that fails then', async () => {
-    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', '--api-url', `${apiUrl}/status/200`, '--without-counting', '--wait-at-most', '1']);
+    const { status, output } = await project.run('verify-deployment.sh', [
+      ENVIRONMENT,
+      'us-east-1',
+      '--api-url',
+      `${apiUrl}/status/200`,
+      '--without-counting',
+      '--wait-at-most',
+      '1',
+    ]);
     expect(status).toBe(1);
     expect(output).toContain('FAIL  Logs::SubscriptionFilter Pipeline/Subscription');
     expect(output).toContain('is named above');
@@ -321,7 +400,9 @@ describe('a first deployment that is protected', () => {
     expect(first.output).toContain('the stack is created first and protected afterwards');
     const { Table } = await new DynamoDBClient(CLIENT).send(new DescribeTableCommand({ TableName: 'usage-keys-prod' }));
     expect(Table?.DeletionProtectionEnabled).toBe(true);
-    const { Stacks } = await new CloudFormationClient(CLIENT).send(new DescribeStacksCommand({ StackName: 'UsageMeter-prod' }));
+    const { Stacks } = await new CloudFormationClient(CLIENT).send(
+      new DescribeStacksCommand({ StackName: 'UsageMeter-prod' }),
+    );
     expect(Stacks?.[0]?.EnableTerminationProtection).toBe(true);
     expect((await deploy()).output).not.toContain('the stack is created first');
   });

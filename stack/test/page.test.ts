@@ -27,7 +27,10 @@ const poll = <T>(ask: () => Promise<T>) => expect.poll(ask, { timeout: 60_000, i
 /** The contrast of two colours. Source: WCAG 2.2, "contrast ratio". */
 function contrast(left: string, right: string): number {
   const luminance = (colour: string) => {
-    const parts = colour.match(/[\d.]+/g)!.slice(0, 3).map((part) => Number(part) / 255);
+    const parts = colour
+      .match(/[\d.]+/g)!
+      .slice(0, 3)
+      .map((part) => Number(part) / 255);
     const [r, g, b] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
   };
@@ -36,15 +39,20 @@ function contrast(left: string, right: string): number {
 }
 
 const style = (page: Page, selector: string, name: 'color' | 'backgroundColor' | 'stroke') =>
-  page.locator(selector).first().evaluate((element, property) => getComputedStyle(element)[property], name);
+  page
+    .locator(selector)
+    .first()
+    .evaluate((element, property) => getComputedStyle(element)[property], name);
 
 beforeAll(async () => {
   meter = await LocalMeter.start();
   meter.meter('traffic', '--calls', '1000');
   browser = await chromium.launch(LAUNCH);
   // 700 of the calls succeed; wait until they are counted.
-  for (let counted = 0; counted < 700; ) {
-    const { keys } = (await (await fetch(`${meter.endpoints().dashboard}/usage.json`)).json()) as { keys: { day: number }[] };
+  for (let counted = 0; counted < 700;) {
+    const { keys } = (await (await fetch(`${meter.endpoints().dashboard}/usage.json`)).json()) as {
+      keys: { day: number }[];
+    };
     counted = keys.reduce((sum, { day }) => sum + day, 0);
   }
 });
@@ -65,7 +73,9 @@ describe('the page', () => {
     const titles = await page.locator('.widget h3').allTextContents();
     expect(titles).toEqual(definition.widgets.map(({ properties }) => properties.title));
     await poll(() => page.locator('[data-title="Billable calls"] .legend').innerText()).toContain('BillableCalls: 700');
-    expect(await page.locator('[data-title="Calls by status"] .legend').innerText()).toMatch(/Count: 1,000[^]*4XXError: 200[^]*5XXError: 100/);
+    expect(await page.locator('[data-title="Calls by status"] .legend').innerText()).toMatch(
+      /Count: 1,000[^]*4XXError: 200[^]*5XXError: 100/,
+    );
     expect(await page.locator('[data-title="Top keys, successful calls"] tbody tr').count()).toBe(5);
     expect(await page.locator('[data-title="Freshness"] .legend').innerText()).toContain('limit 60 s');
     expect(await page.locator('.widget .problem').count()).toBe(0);
@@ -104,7 +114,10 @@ describe('the page', () => {
 describe('with a keyboard alone', () => {
   test('one reads a graph, sorts and filters', async () => {
     const page = await open();
-    const focused = () => page.evaluate(() => document.activeElement?.closest('[data-title]')?.getAttribute('data-title') ?? document.activeElement?.id);
+    const focused = () =>
+      page.evaluate(
+        () => document.activeElement?.closest('[data-title]')?.getAttribute('data-title') ?? document.activeElement?.id,
+      );
     for (let pressed = 0; (await focused()) !== 'Calls by status'; pressed += 1) {
       expect(pressed).toBeLessThan(20);
       await page.keyboard.press('Tab');
@@ -126,7 +139,13 @@ describe('with a keyboard alone', () => {
     await page.getByRole('button', { name: 'Key', exact: true }).focus();
     await page.keyboard.press('Enter');
     await page.keyboard.press('Enter');
-    expect(await page.locator('#usage tbody th').allInnerTexts()).toEqual(['key-1', 'key-2', 'key-3', 'key-4', 'key-5']);
+    expect(await page.locator('#usage tbody th').allInnerTexts()).toEqual([
+      'key-1',
+      'key-2',
+      'key-3',
+      'key-4',
+      'key-5',
+    ]);
     expect(await page.locator('#usage thead th').first().getAttribute('aria-sort')).toBe('ascending');
   });
 
@@ -146,10 +165,14 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     const ground = await style(page, 'body', 'backgroundColor');
     const raised = await style(page, '.widget', 'backgroundColor');
     expect(contrast('rgb(0,0,0)', ground) > 10).toBe(colorScheme === 'light');
-    for (const text of ['body', '.hint', '#state']) expect(contrast(await style(page, text, 'color'), ground), text).toBeGreaterThan(4.5);
+    for (const text of ['body', '.hint', '#state'])
+      expect(contrast(await style(page, text, 'color'), ground), text).toBeGreaterThan(4.5);
     expect(contrast(await style(page, '.widget .legend', 'color'), raised)).toBeGreaterThan(4.5);
     for (let line = 0; line < 7; line += 1) {
-      expect(contrast(await style(page, `.legend .series-${line}`, 'backgroundColor'), raised), `line ${line}`).toBeGreaterThan(3);
+      expect(
+        contrast(await style(page, `.legend .series-${line}`, 'backgroundColor'), raised),
+        `line ${line}`,
+      ).toBeGreaterThan(3);
     }
   });
 

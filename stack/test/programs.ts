@@ -12,8 +12,15 @@ const NAME = /^\/\/ ([\w-]+\.ts)\n/;
 
 const CONFIGURATION = {
   compilerOptions: {
-    target: 'ES2022', module: 'node16', moduleResolution: 'node16', strict: true, skipLibCheck: true, noUnusedLocals: true,
-    types: ['node'], rootDir: 'programs', outDir: 'compiled',
+    target: 'ES2022',
+    module: 'node16',
+    moduleResolution: 'node16',
+    strict: true,
+    skipLibCheck: true,
+    noUnusedLocals: true,
+    types: ['node'],
+    rootDir: 'programs',
+    outDir: 'compiled',
   },
   include: ['programs'],
 };
@@ -23,7 +30,10 @@ export class Programs {
   readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-programs-'));
 
   constructor() {
-    const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', this.folder], { cwd: STACK, encoding: 'utf8' });
+    const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', this.folder], {
+      cwd: STACK,
+      encoding: 'utf8',
+    });
     const installed = path.join(this.folder, 'node_modules/usage-meter-stack');
     fs.mkdirSync(path.join(this.folder, 'node_modules/@types'), { recursive: true });
     execFileSync('tar', ['xzf', packed.trim().split('\n').at(-1)!], { cwd: this.folder });
@@ -37,7 +47,10 @@ export class Programs {
 
   /** The files that the package has. */
   packaged(): string[] {
-    return fs.readdirSync(path.join(this.folder, 'node_modules/usage-meter-stack'), { recursive: true, encoding: 'utf8' });
+    return fs.readdirSync(path.join(this.folder, 'node_modules/usage-meter-stack'), {
+      recursive: true,
+      encoding: 'utf8',
+    });
   }
 
   /** The file of a block, without its ending, from the folder of programs on. */
@@ -53,7 +66,10 @@ export class Programs {
 
   /** Compiles all programs at once; returns what the compiler says of them. */
   compile(): string {
-    const { status, stdout, signal } = spawnSync(path.join(STACK, 'node_modules/.bin/tsc'), ['--project', '.'], { cwd: this.folder, encoding: 'utf8' });
+    const { status, stdout, signal } = spawnSync(path.join(STACK, 'node_modules/.bin/tsc'), ['--project', '.'], {
+      cwd: this.folder,
+      encoding: 'utf8',
+    });
     return status === 0 ? stdout : `${stdout}\ntsc ended with ${signal ?? status}`;
   }
 
@@ -61,7 +77,11 @@ export class Programs {
   synthesise(block: Block): { templates: Record<string, any>[]; output: string } {
     const CDK_OUTDIR = fs.mkdtempSync(path.join(this.folder, 'cdk.out-'));
     const program = path.join('compiled', `${this.nameOf(block)}.js`);
-    const { stdout, stderr } = spawnSync(process.execPath, [program], { cwd: this.folder, encoding: 'utf8', env: { ...process.env, CDK_OUTDIR } });
+    const { stdout, stderr } = spawnSync(process.execPath, [program], {
+      cwd: this.folder,
+      encoding: 'utf8',
+      env: { ...process.env, CDK_OUTDIR },
+    });
     const files = fs.readdirSync(CDK_OUTDIR).filter((name) => name.endsWith('.template.json'));
     const templates = files.map((name) => JSON.parse(fs.readFileSync(path.join(CDK_OUTDIR, name), 'utf8')));
     return { templates, output: `${stdout}${stderr}` };

@@ -18,34 +18,47 @@ interface Prop {
 
 /** What a comment says, on one line, without its sources. */
 function text(comment: string): string {
-  return comment.replaceAll(/\s*\n[\s*]*/g, ' ').replace(/Source: .*$/, '').replaceAll('|', '\\|').trim();
+  return comment
+    .replaceAll(/\s*\n[\s*]*/g, ' ')
+    .replace(/Source: .*$/, '')
+    .replaceAll('|', '\\|')
+    .trim();
 }
 
 function propsOf(body: string): Prop[] {
-  return [...body.matchAll(/(?:\/\*\*([^]*?)\*\/\s*)?readonly (\w+)(\??): ([^;]+);/g)].map(([, comment, name, optional, type]) => ({
-    name: name!,
-    type: type!,
-    isOptional: optional === '?',
-    says: text(comment ?? ''),
-  }));
+  return [...body.matchAll(/(?:\/\*\*([^]*?)\*\/\s*)?readonly (\w+)(\??): ([^;]+);/g)].map(
+    ([, comment, name, optional, type]) => ({
+      name: name!,
+      type: type!,
+      isOptional: optional === '?',
+      says: text(comment ?? ''),
+    }),
+  );
 }
 
 /** The interfaces that somebody writes who uses the package, by name. `settings` is the same in all of them. */
 function interfaces(): [string, Prop[]][] {
   const index = fs.readFileSync(path.join(LIB, 'index.ts'), 'utf8');
-  const files = [...index.matchAll(/^export \* from '(.+)'/gm)].map(([, file]) => fs.readFileSync(path.join(LIB, `${file}.ts`), 'utf8'));
+  const files = [...index.matchAll(/^export \* from '(.+)'/gm)].map(([, file]) =>
+    fs.readFileSync(path.join(LIB, `${file}.ts`), 'utf8'),
+  );
   return files.flatMap((file) =>
-    [...file.matchAll(/export interface (\w+(?:Props|Options|Settings|Stage|Parts))(?: extends ([\w, ]+))? \{([^]*?)\n\}/g)].map(
-      ([, name, others, body]): [string, Prop[]] => [
-        others === undefined ? name! : `${name}, and those of ${others}`,
-        propsOf(body!).filter((prop) => prop.name !== 'settings'),
-      ],
-    ),
+    [
+      ...file.matchAll(
+        /export interface (\w+(?:Props|Options|Settings|Stage|Parts))(?: extends ([\w, ]+))? \{([^]*?)\n\}/g,
+      ),
+    ].map(([, name, others, body]): [string, Prop[]] => [
+      others === undefined ? name! : `${name}, and those of ${others}`,
+      propsOf(body!).filter((prop) => prop.name !== 'settings'),
+    ]),
   );
 }
 
 function table([name, props]: [string, Prop[]]): string {
-  const rows = props.map(({ name: prop, type, isOptional, says }) => `| \`${prop}\`${isOptional ? '' : ' (required)'} | \`${type.replaceAll('|', '\\|')}\` | ${says} |`);
+  const rows = props.map(
+    ({ name: prop, type, isOptional, says }) =>
+      `| \`${prop}\`${isOptional ? '' : ' (required)'} | \`${type.replaceAll('|', '\\|')}\` | ${says} |`,
+  );
   return [`### ${name}`, '', '| prop | type | meaning |', '| --- | --- | --- |', ...rows, ''].join('\n');
 }
 

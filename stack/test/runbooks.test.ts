@@ -34,7 +34,9 @@ async function prepare(local: LocalMeter): Promise<Record<string, string>> {
     region: 'us-east-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
-  const { SequenceNumber } = await kinesis.send(new PutRecordCommand({ StreamName: 'usage-local', PartitionKey: 'a', Data: Buffer.from('no access log') }));
+  const { SequenceNumber } = await kinesis.send(
+    new PutRecordCommand({ StreamName: 'usage-local', PartitionKey: 'a', Data: Buffer.from('no access log') }),
+  );
   while (!local.meter('quarantine', 'list').includes('1 record in quarantine')) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -52,7 +54,10 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
     try {
       const shell = new Shell(local, await prepare(local));
       for (const block of blocks(runbook)) {
-        const commands = block.split('\n').filter((line) => !SHOWN_ELSEWHERE.includes(line)).join('\n');
+        const commands = block
+          .split('\n')
+          .filter((line) => !SHOWN_ELSEWHERE.includes(line))
+          .join('\n');
         const { status, stdout, stderr } = shell.run(commands);
         expect(status, `${commands}${stdout}${stderr}`).toBe(0);
       }
@@ -65,8 +70,12 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
 /** The events of the records in a file, of which each line is a record in JSON. */
 function events(file: string): string[] {
   const lines = fs.readFileSync(file, 'utf8').trim().split('\n');
-  const payloads = lines.map((line) => gunzipSync(Buffer.from((JSON.parse(line) as { data: string }).data, 'base64')).toString());
-  return payloads.flatMap((payload) => (JSON.parse(payload) as { logEvents: { message: string }[] }).logEvents).map(({ message }) => message);
+  const payloads = lines.map((line) =>
+    gunzipSync(Buffer.from((JSON.parse(line) as { data: string }).data, 'base64')).toString(),
+  );
+  return payloads
+    .flatMap((payload) => (JSON.parse(payload) as { logEvents: { message: string }[] }).logEvents)
+    .map(({ message }) => message);
 }
 
 test('what the runbook of the quarantine saves has the payloads, and what it deletes was saved', async () => {

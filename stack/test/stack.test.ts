@@ -19,7 +19,13 @@ interface TemplateResource {
 }
 
 /** The types of resources with data. */
-const HOLDS_DATA = ['AWS::DynamoDB::Table', 'AWS::Kinesis::Stream', 'AWS::Logs::LogGroup', 'AWS::S3::Bucket', 'AWS::SQS::Queue'];
+const HOLDS_DATA = [
+  'AWS::DynamoDB::Table',
+  'AWS::Kinesis::Stream',
+  'AWS::Logs::LogGroup',
+  'AWS::S3::Bucket',
+  'AWS::SQS::Queue',
+];
 
 /** The types whose names all regions of an account, or all accounts, share, by the property that holds the name. */
 const GLOBAL_NAMES: Record<string, string> = {
@@ -33,7 +39,9 @@ const GLOBAL_NAMES: Record<string, string> = {
 
 /** The statements of the role of a function, with actions and resources as lists. */
 function statementsOf(service: string): { Action: string[]; Resource: unknown[]; Condition?: unknown }[] {
-  const functions = template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: `${service}-test` } });
+  const functions = template.findResources('AWS::Lambda::Function', {
+    Properties: { FunctionName: `${service}-test` },
+  });
   const role = Object.values(functions)[0]?.Properties.Role['Fn::GetAtt'][0] as string;
   const policies = template.findResources('AWS::IAM::Policy', { Properties: { Roles: [{ Ref: role }] } });
   const list = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
@@ -57,38 +65,87 @@ function actionsOf(service: string): string[] {
 describe('least privilege', () => {
   test('each function has the actions that it uses and no others', () => {
     const log = ['logs:CreateLogStream', 'logs:PutLogEvents'];
-    const kinesis = ['DescribeStream', 'DescribeStreamSummary', 'GetRecords', 'GetShardIterator',
-      'IncreaseStreamRetentionPeriod', 'ListShards'];
-    expect(actionsOf('usage-consumer')).toEqual([...kinesis.map((action) => `kinesis:${action}`), ...log, 'dynamodb:GetItem',
-      'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'].sort());
-    expect(actionsOf('api-authorizer')).toEqual([...log, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query',
-      'dynamodb:UpdateItem', 'sns:Publish', 'sqs:SendMessage'].sort());
+    const kinesis = [
+      'DescribeStream',
+      'DescribeStreamSummary',
+      'GetRecords',
+      'GetShardIterator',
+      'IncreaseStreamRetentionPeriod',
+      'ListShards',
+    ];
+    expect(actionsOf('usage-consumer')).toEqual(
+      [
+        ...kinesis.map((action) => `kinesis:${action}`),
+        ...log,
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'dynamodb:Query',
+        'dynamodb:UpdateItem',
+        's3:ListBucket',
+        's3:PutObject',
+        'sqs:SendMessage',
+      ].sort(),
+    );
+    expect(actionsOf('api-authorizer')).toEqual(
+      [
+        ...log,
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'dynamodb:Query',
+        'dynamodb:UpdateItem',
+        'sns:Publish',
+        'sqs:SendMessage',
+      ].sort(),
+    );
     expect(actionsOf('usage-endpoint')).toEqual([...log, 'dynamodb:Query'].sort());
-    expect(actionsOf('usage-reconciler')).toEqual([...log, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query',
-      'logs:GetQueryResults', 'logs:StartQuery', 'sqs:SendMessage'].sort());
+    expect(actionsOf('usage-reconciler')).toEqual(
+      [
+        ...log,
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'dynamodb:Query',
+        'logs:GetQueryResults',
+        'logs:StartQuery',
+        'sqs:SendMessage',
+      ].sort(),
+    );
   });
 
   test('the consumer reads and replaces claims, adds to the ledger, and deletes in neither', () => {
-    const table = (name: string) => Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: name } }))[0];
+    const table = (name: string) =>
+      Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: name } }))[0];
     const actionsOn = (name: string) =>
       statementsOf('usage-consumer')
         .filter(({ Resource }) => JSON.stringify(Resource) === JSON.stringify([{ 'Fn::GetAtt': [table(name), 'Arn'] }]))
         .flatMap(({ Action }) => Action)
         .sort();
     expect(actionsOn('usage-test')).toEqual(['dynamodb:GetItem', 'dynamodb:UpdateItem']);
-    expect(actionsOn('usage-claims-test')).toEqual(
-      ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem']);
+    expect(actionsOn('usage-claims-test')).toEqual([
+      'dynamodb:GetItem',
+      'dynamodb:PutItem',
+      'dynamodb:Query',
+      'dynamodb:UpdateItem',
+    ]);
   });
 
   test('the reconciler reaches the hours that it compared, and no claim', () => {
-    const store = fs.readFileSync(path.join(__dirname, '../../crates/metering-aws/src/reconciliation_store.rs'), 'utf8');
+    const store = fs.readFileSync(
+      path.join(__dirname, '../../crates/metering-aws/src/reconciliation_store.rs'),
+      'utf8',
+    );
     const [, partition] = /const PARTITION: &str = "(\w+)";/.exec(store)!;
-    const claims = Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-claims-test' } }))[0];
-    const onClaims = statementsOf('usage-reconciler').filter(({ Resource }) => JSON.stringify(Resource).includes(`"${claims}"`));
-    expect(onClaims).toEqual([expect.objectContaining({
-      Action: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
-      Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [partition] } },
-    })]);
+    const claims = Object.keys(
+      template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-claims-test' } }),
+    )[0];
+    const onClaims = statementsOf('usage-reconciler').filter(({ Resource }) =>
+      JSON.stringify(Resource).includes(`"${claims}"`),
+    );
+    expect(onClaims).toEqual([
+      expect.objectContaining({
+        Action: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
+        Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [partition] } },
+      }),
+    ]);
   });
 
   test('no statement of a function speaks of every resource', () => {
@@ -100,8 +157,12 @@ describe('least privilege', () => {
   });
 
   test('the authorizer never scans and never writes a key', () => {
-    const keys = Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-keys-test' } }))[0];
-    const onKeys = statementsOf('api-authorizer').filter(({ Resource }) => JSON.stringify(Resource).includes(`"${keys}"`));
+    const keys = Object.keys(
+      template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-keys-test' } }),
+    )[0];
+    const onKeys = statementsOf('api-authorizer').filter(({ Resource }) =>
+      JSON.stringify(Resource).includes(`"${keys}"`),
+    );
     expect([...new Set(onKeys.flatMap(({ Action }) => Action))].sort()).toEqual(['dynamodb:GetItem', 'dynamodb:Query']);
   });
 });
@@ -139,10 +200,18 @@ describe('the pipeline', () => {
 
   test('tells the consumer its tables, its queue and how long data is kept, and no layout of claims unless one is set', () => {
     const [consumer] = Object.values(
-      template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-consumer-test' } }));
+      template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-consumer-test' } }),
+    );
     const variables = consumer!.Properties.Environment.Variables;
-    expect(Object.keys(variables).sort()).toEqual(['CLAIMS_TABLE', 'CLAIM_RETENTION_DAYS', 'ENVIRONMENT_NAME',
-      'QUARANTINE_QUEUE_URL', 'UNBILLED_ROUTES', 'USAGE_RETENTION_DAYS', 'USAGE_TABLE']);
+    expect(Object.keys(variables).sort()).toEqual([
+      'CLAIMS_TABLE',
+      'CLAIM_RETENTION_DAYS',
+      'ENVIRONMENT_NAME',
+      'QUARANTINE_QUEUE_URL',
+      'UNBILLED_ROUTES',
+      'USAGE_RETENTION_DAYS',
+      'USAGE_TABLE',
+    ]);
     expect([variables.CLAIM_RETENTION_DAYS, variables.USAGE_RETENTION_DAYS]).toEqual(['35', '400']);
     const claimLayout = '0:10000:1,1795509600000:2000:4';
     pipelineWith({ claimLayout }).hasResourceProperties('AWS::Lambda::Function', {
@@ -151,7 +220,10 @@ describe('the pipeline', () => {
   });
 
   test.each([
-    [{ claimRetentionDays: 14 }, /the quarantine keeps a message for 14.+Set claimRetentionDays to a whole number above 14/],
+    [
+      { claimRetentionDays: 14 },
+      /the quarantine keeps a message for 14.+Set claimRetentionDays to a whole number above 14/,
+    ],
     [{ claimRetentionDays: 7 }, /the stream keeps a record for 7.+Set claimRetentionDays to a whole number above 7/],
     [{ claimRetentionDays: 35.5 }, /Set claimRetentionDays to a whole number/],
     [{ claimRetentionDays: 90 }, /given up for 90.+Set claimRetentionDays below 90/],
@@ -175,7 +247,11 @@ describe('the pipeline', () => {
         BucketEncryption: Match.anyValue(),
         LifecycleConfiguration: { Rules: [Match.objectLike({ ExpirationInDays: 90, Status: 'Enabled' })] },
         PublicAccessBlockConfiguration: {
-          BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true },
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
       },
     });
     const longest = namesOf('a'.repeat(20)).givenUpBucket('123456789012', 'ap-southeast-1');
@@ -190,9 +266,13 @@ describe('a deployment', () => {
     for (const { Properties } of groups) {
       expect(Properties.DeploymentConfigName).toMatch(/Canary10Percent10Minutes$/);
       expect(Properties.AutoRollbackConfiguration).toEqual({
-        Enabled: true, Events: ['DEPLOYMENT_FAILURE', 'DEPLOYMENT_STOP_ON_REQUEST', 'DEPLOYMENT_STOP_ON_ALARM'] });
+        Enabled: true,
+        Events: ['DEPLOYMENT_FAILURE', 'DEPLOYMENT_STOP_ON_REQUEST', 'DEPLOYMENT_STOP_ON_ALARM'],
+      });
     }
-    const moved = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy);
+    const moved = Object.values(template.findResources('AWS::Lambda::Alias')).filter(
+      ({ UpdatePolicy }) => UpdatePolicy,
+    );
     expect(moved.length).toBe(2);
   });
 
@@ -200,32 +280,52 @@ describe('a deployment', () => {
     const alarms = template.findResources('AWS::CloudWatch::Alarm');
     const id = (logicalId: string) => (alarms[logicalId]!.Properties.AlarmName as string).replace('usage-test-', '');
     const stoppedBy = Object.values(template.findResources('AWS::CodeDeploy::DeploymentGroup')).map(({ Properties }) =>
-      (Properties.AlarmConfiguration.Alarms as { Name: { Ref: string } }[]).map(({ Name }) => Name.Ref));
+      (Properties.AlarmConfiguration.Alarms as { Name: { Ref: string } }[]).map(({ Name }) => Name.Ref),
+    );
     // Not by `quarantine`, which is on for as long as one record waits.
-    expect(stoppedBy.map((ids) => ids.map(id).sort())).toEqual([
-      ['authorizer-latency', 'authorizer-version-errors', 'invalidation-lag'],
-      ['consumer-errors', 'consumer-version-errors'],
-    ].reverse());
+    expect(stoppedBy.map((ids) => ids.map(id).sort())).toEqual(
+      [
+        ['authorizer-latency', 'authorizer-version-errors', 'invalidation-lag'],
+        ['consumer-errors', 'consumer-version-errors'],
+      ].reverse(),
+    );
     for (const ids of stoppedBy) {
-      const watching = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ DependsOn }) => DependsOn?.includes(ids[0]!));
+      const watching = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ DependsOn }) =>
+        DependsOn?.includes(ids[0]!),
+      );
       expect(watching.length).toBe(1);
-      const version = Object.values(alarms).find(({ Properties }) => Properties.Dimensions?.some(({ Value }: { Value: unknown }) =>
-        JSON.stringify(Value) === JSON.stringify(watching[0]!.Properties.FunctionVersion)));
+      const version = Object.values(alarms).find(({ Properties }) =>
+        Properties.Dimensions?.some(
+          ({ Value }: { Value: unknown }) =>
+            JSON.stringify(Value) === JSON.stringify(watching[0]!.Properties.FunctionVersion),
+        ),
+      );
       expect(version?.Properties.AlarmName).toMatch(/-version-errors$/);
     }
   });
 
   test('takes all calls at once where that is asked for, whatever the alarms say', () => {
     const atOnce = templateOf('test', { 'all-at-once': 'yes' });
-    expect(Object.values(atOnce.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy)).toEqual([]);
+    expect(
+      Object.values(atOnce.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy),
+    ).toEqual([]);
     expect(Object.keys(atOnce.findResources('AWS::CodeDeploy::DeploymentGroup')).length).toBe(2);
   });
 
   test('invokes aliases only, so that nothing runs what is not deployed yet', () => {
-    const called = ['AWS::SNS::Subscription', 'AWS::Lambda::EventSourceMapping', 'AWS::ApiGateway::Authorizer', 'AWS::Events::Rule']
-      .flatMap((type) => Object.values(template.findResources(type)));
+    const called = [
+      'AWS::SNS::Subscription',
+      'AWS::Lambda::EventSourceMapping',
+      'AWS::ApiGateway::Authorizer',
+      'AWS::Events::Rule',
+    ].flatMap((type) => Object.values(template.findResources(type)));
     for (const { Type, Properties } of called) {
-      const text = JSON.stringify([Properties.Endpoint, Properties.FunctionName, Properties.AuthorizerUri, Properties.Targets]);
+      const text = JSON.stringify([
+        Properties.Endpoint,
+        Properties.FunctionName,
+        Properties.AuthorizerUri,
+        Properties.Targets,
+      ]);
       expect(text, Type).toMatch(/Live[0-9A-F]{8}/);
     }
   });
@@ -233,7 +333,9 @@ describe('a deployment', () => {
   test('leaves out what an endpoint does not have, and refuses what there is not', () => {
     const without = templateOf('test', { omit: 'ConsumerDeployment,Alarms/freshness,Alarms/consumer-errors' });
     const there = Object.keys(without.toJSON().Resources);
-    const needed = Object.values(without.toJSON().Resources as Record<string, { DependsOn?: string[] }>).flatMap(({ DependsOn }) => DependsOn ?? []);
+    const needed = Object.values(without.toJSON().Resources as Record<string, { DependsOn?: string[] }>).flatMap(
+      ({ DependsOn }) => DependsOn ?? [],
+    );
     expect(needed.filter((id) => !there.includes(id))).toEqual([]);
     expect(Object.keys(without.findResources('AWS::CodeDeploy::DeploymentGroup')).length).toBe(1);
     expect(() => templateOf('test', { omit: 'Alarms/nothing' })).toThrow(/no Alarms\/nothing/);
@@ -243,8 +345,13 @@ describe('a deployment', () => {
 describe('data', () => {
   test('every table is encrypted, recoverable and expires by itself', () => {
     const tables = Object.values(template.findResources('AWS::DynamoDB::Table'));
-    expect(tables.map((table) => table.Properties.TableName).sort()).toEqual(
-      ['usage-alerts-test', 'usage-claims-test', 'usage-invalidations-test', 'usage-keys-test', 'usage-test']);
+    expect(tables.map((table) => table.Properties.TableName).sort()).toEqual([
+      'usage-alerts-test',
+      'usage-claims-test',
+      'usage-invalidations-test',
+      'usage-keys-test',
+      'usage-test',
+    ]);
     for (const { Properties } of tables) {
       expect(Properties.SSESpecification).toEqual({ SSEEnabled: true });
       expect(Properties.PointInTimeRecoverySpecification).toEqual({ PointInTimeRecoveryEnabled: true });
@@ -256,8 +363,14 @@ describe('data', () => {
     for (const TableName of ['usage-test', 'usage-claims-test']) {
       template.hasResourceProperties('AWS::DynamoDB::Table', {
         TableName,
-        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }, { AttributeName: 'sk', KeyType: 'RANGE' }],
-        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }, { AttributeName: 'sk', AttributeType: 'S' }],
+        KeySchema: [
+          { AttributeName: 'pk', KeyType: 'HASH' },
+          { AttributeName: 'sk', KeyType: 'RANGE' },
+        ],
+        AttributeDefinitions: [
+          { AttributeName: 'pk', AttributeType: 'S' },
+          { AttributeName: 'sk', AttributeType: 'S' },
+        ],
       });
     }
   });
@@ -278,13 +391,19 @@ describe('data', () => {
 
   test.each(['dev', 'dev-anna', 'dev2', 'test', 'sandbox', 'ci-17'])('%s is not', (environment) => {
     const { stack } = stackOf(environment);
-    expect([stack.terminationProtection, stack.settings.protectsData, stack.settings.logRetention]).toEqual([false, false, 14]);
+    expect([stack.terminationProtection, stack.settings.protectsData, stack.settings.logRetention]).toEqual([
+      false,
+      false,
+      14,
+    ]);
   });
 
   test('while a stack is created nothing refuses to be deleted, or a failed creation could not be taken back', () => {
     const { stack } = stackOf('prod', { creating: 'yes' });
     expect(stack.terminationProtection).toBe(false);
-    for (const { Properties, DeletionPolicy } of Object.values(Template.fromStack(stack).findResources('AWS::DynamoDB::Table'))) {
+    for (const { Properties, DeletionPolicy } of Object.values(
+      Template.fromStack(stack).findResources('AWS::DynamoDB::Table'),
+    )) {
       expect([Properties.DeletionProtectionEnabled, DeletionPolicy]).toEqual([false, 'RetainExceptOnCreate']);
     }
   });
@@ -311,7 +430,9 @@ describe('keys', () => {
     }
     template.hasResourceProperties('AWS::DynamoDB::Table', {
       TableName: 'usage-keys-test',
-      GlobalSecondaryIndexes: [Match.objectLike({ IndexName: 'hashedKey-index', Projection: { ProjectionType: 'ALL' } })],
+      GlobalSecondaryIndexes: [
+        Match.objectLike({ IndexName: 'hashedKey-index', Projection: { ProjectionType: 'ALL' } }),
+      ],
     });
   });
 
@@ -329,13 +450,23 @@ describe('keys', () => {
   });
 
   test('nothing is reserved of the concurrency of a new account, and there is no fan-out where nothing caches', () => {
-    const functions = Object.values(template.findResources('AWS::Lambda::Function')).map(({ Properties }) => Properties);
+    const functions = Object.values(template.findResources('AWS::Lambda::Function')).map(
+      ({ Properties }) => Properties,
+    );
     expect(functions.map(({ FunctionName }) => FunctionName)).not.toContain('invalidation-fanout-test');
     const caching = templateOf('test', { 'caching-stages': 'a1/prod' });
-    const all = [...functions, ...Object.values(caching.findResources('AWS::Lambda::Function')).map(({ Properties }) => Properties)];
+    const all = [
+      ...functions,
+      ...Object.values(caching.findResources('AWS::Lambda::Function')).map(({ Properties }) => Properties),
+    ];
     expect(all.filter(({ ReservedConcurrentExecutions }) => ReservedConcurrentExecutions !== undefined)).toEqual([]);
-    templateOf('test', { 'caching-stages': 'a1/prod', 'fanout-concurrency': '1' }).hasResourceProperties('AWS::Lambda::Function', {
-      FunctionName: 'invalidation-fanout-test', ReservedConcurrentExecutions: 1 });
+    templateOf('test', { 'caching-stages': 'a1/prod', 'fanout-concurrency': '1' }).hasResourceProperties(
+      'AWS::Lambda::Function',
+      {
+        FunctionName: 'invalidation-fanout-test',
+        ReservedConcurrentExecutions: 1,
+      },
+    );
   });
 
   test('a stage that caches is flushed, and the fan-out may flush no other', () => {
@@ -369,7 +500,8 @@ describe('the template', () => {
 
   test('has the log of API Gateway itself, made before API Gateway makes one that never expires', () => {
     const [id, log] = Object.entries(template.findResources('AWS::Logs::LogGroup')).find(([, { Properties }]) =>
-      JSON.stringify(Properties.LogGroupName).includes('API-Gateway-Execution-Logs_'))!;
+      JSON.stringify(Properties.LogGroupName).includes('API-Gateway-Execution-Logs_'),
+    )!;
     expect(log.Properties.RetentionInDays).toBe(14);
     template.hasResource('AWS::ApiGateway::Stage', { DependsOn: Match.arrayWith([id]) });
   });

@@ -44,7 +44,9 @@ const server = http.createServer((request, response) => {
   const key = request.headers['x-api-key'];
   const isAdmitted = key === 'secret-1000' && !fs.existsSync(path.join(folder, 'key-1000'));
   const [status, limit] = isAdmitted ? answers.admitted : key === 'secret-0' ? answers.overLimit : answers.unknown;
-  response.writeHead(status, { ...(limit !== undefined && { 'x-ratelimit-limit': limit }), location: '/elsewhere' }).end();
+  response
+    .writeHead(status, { ...(limit !== undefined && { 'x-ratelimit-limit': limit }), location: '/elsewhere' })
+    .end();
 });
 
 beforeAll(async () => {
@@ -66,7 +68,13 @@ async function seen(is: Answers, tellsLimit: CalledApi['tellsLimit']): Promise<s
   answers = is;
   const waits = { ...ON_ONE_MACHINE, deletion_s: 0 };
   const lines: string[] = [];
-  for await (const step of syntheticCall({ meter: METER, target: ['--data', folder], api: { url, tellsLimit }, waitsForCount: true, waits })) {
+  for await (const step of syntheticCall({
+    meter: METER,
+    target: ['--data', folder],
+    api: { url, tellsLimit },
+    waitsForCount: true,
+    waits,
+  })) {
     lines.push(step);
   }
   return lines;
@@ -79,20 +87,56 @@ describe('a call to', () => {
     ['an API of which nothing is known', OWN, 'never', 'a call over its limit was denied'],
   ])('%s goes well, and only there', async (_, is, tellsLimit, said) => {
     const lines = await seen(is, tellsLimit);
-    expect(lines).toEqual(['made the key key-1000', 'its call was admitted', 'a call with a wrong key was denied', said,
-      'the call was counted after 0 s', 'the key was deleted, and its calls are denied']);
+    expect(lines).toEqual([
+      'made the key key-1000',
+      'its call was admitted',
+      'a call with a wrong key was denied',
+      said,
+      'the call was counted after 0 s',
+      'the key was deleted, and its calls are denied',
+    ]);
     expect(new Set(paths)).toEqual(new Set(['/orders?page=1']));
     expect(fs.readdirSync(folder)).toEqual(expect.arrayContaining(['key-0', 'key-1000']));
   });
 
   test.each<[string, Answers, CalledApi['tellsLimit'], RegExp]>([
-    ['a REST API whose denials tell no limit', HTTP, 'always', /answered with 403 and X-RateLimit-Limit not set, and 0 was expected/],
-    ['a REST API whose denials tell an empty limit', { ...REST, overLimit: [403, ''] }, 'always', /403 and X-RateLimit-Limit not set/],
-    ['a REST API that tells another limit', { ...REST, admitted: [200, '10'] }, 'always', /200 and X-RateLimit-Limit 10, and 1000 was expected/],
-    ['an HTTP API that tells no limit', { ...HTTP, admitted: [200] }, 'where admitted', /200 and X-RateLimit-Limit not set/],
-    ['an API that admits whoever calls', { ...OWN, unknown: [200] }, 'never', /answered with 200, and 403, or 401, was expected/],
+    [
+      'a REST API whose denials tell no limit',
+      HTTP,
+      'always',
+      /answered with 403 and X-RateLimit-Limit not set, and 0 was expected/,
+    ],
+    [
+      'a REST API whose denials tell an empty limit',
+      { ...REST, overLimit: [403, ''] },
+      'always',
+      /403 and X-RateLimit-Limit not set/,
+    ],
+    [
+      'a REST API that tells another limit',
+      { ...REST, admitted: [200, '10'] },
+      'always',
+      /200 and X-RateLimit-Limit 10, and 1000 was expected/,
+    ],
+    [
+      'an HTTP API that tells no limit',
+      { ...HTTP, admitted: [200] },
+      'where admitted',
+      /200 and X-RateLimit-Limit not set/,
+    ],
+    [
+      'an API that admits whoever calls',
+      { ...OWN, unknown: [200] },
+      'never',
+      /answered with 200, and 403, or 401, was expected/,
+    ],
     ['an API that knows no limits', { ...OWN, overLimit: [204] }, 'never', /answered with 204, and 403/],
-    ['an API that leads elsewhere', { ...OWN, admitted: [302] }, 'never', /answered with 302, and a status of 2xx was expected/],
+    [
+      'an API that leads elsewhere',
+      { ...OWN, admitted: [302] },
+      'never',
+      /answered with 302, and a status of 2xx was expected/,
+    ],
   ])('%s fails, and leaves no key behind', async (_, is, tellsLimit, said) => {
     await expect(seen(is, tellsLimit)).rejects.toThrow(said);
     expect(fs.readdirSync(folder)).toContain('key-1000');
@@ -105,16 +149,29 @@ describe('a call to', () => {
     const gone = { url: `http://127.0.0.1:${(closed.address() as AddressInfo).port}/`, tellsLimit: 'never' } as const;
     await new Promise((resolve) => closed.close(resolve));
     const call = syntheticCall({ meter: METER, target: [], api: gone, waitsForCount: true, waits: ON_ONE_MACHINE });
-    await expect((async () => { for await (const _ of call); })()).rejects.toThrow(`${gone.url} cannot be called: connect ECONNREFUSED`);
+    await expect(
+      (async () => {
+        for await (const _ of call);
+      })(),
+    ).rejects.toThrow(`${gone.url} cannot be called: connect ECONNREFUSED`);
   });
 });
 
 describe('what is called', () => {
   /** A deployment with the outputs and functions of a template. */
   function deployed(template: Template): Deployment {
-    const resources = Object.entries<Record<string, any>>(template.toJSON().Resources).map(([logicalId, { Type, Properties }]) => (
-      { logicalId, type: Type as string, path: logicalId, physicalId: logicalId, properties: Properties ?? {} }));
-    const outputs = Object.fromEntries(Object.keys(template.findOutputs('*')).map((name) => [name, 'https://example.org/test/']));
+    const resources = Object.entries<Record<string, any>>(template.toJSON().Resources).map(
+      ([logicalId, { Type, Properties }]) => ({
+        logicalId,
+        type: Type as string,
+        path: logicalId,
+        physicalId: logicalId,
+        properties: Properties ?? {},
+      }),
+    );
+    const outputs = Object.fromEntries(
+      Object.keys(template.findOutputs('*')).map((name) => [name, 'https://example.org/test/']),
+    );
     return { name: 'UsageMeter-test', account: { accountId: '1', region: 'r', partition: 'aws' }, resources, outputs };
   }
 
@@ -130,6 +187,9 @@ describe('what is called', () => {
   });
 
   test('is the URL that is given, before all others', () => {
-    expect(calledApi(deployed(templateOf('test')), 'https://api.example.org/orders')).toEqual({ url: 'https://api.example.org/orders', tellsLimit: 'never' });
+    expect(calledApi(deployed(templateOf('test')), 'https://api.example.org/orders')).toEqual({
+      url: 'https://api.example.org/orders',
+      tellsLimit: 'never',
+    });
   });
 });

@@ -14,7 +14,9 @@ describe('the script that verifies finds nothing wrong', () => {
     try {
       const at = words.map((word) => word.replace('status', `${local.endpoints().gateway}/status`));
       const script = path.join(ROOT, 'scripts/verify-deployment.sh');
-      const { status, stdout, stderr } = run(script, ['local', '--data', local.data, ...at], { env: { ...process.env, METER: path.join(ROOT, 'target/debug/meter') } });
+      const { status, stdout, stderr } = run(script, ['local', '--data', local.data, ...at], {
+        env: { ...process.env, METER: path.join(ROOT, 'target/debug/meter') },
+      });
       expect(status, `${stdout}${stderr}`).toBe(0);
       expect(stdout).toContain(`ok    ${said}\n`);
       expect(stdout).toMatch(/the call was counted after \d+ s/);

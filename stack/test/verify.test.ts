@@ -23,7 +23,9 @@ async function all<T>(steps: AsyncGenerator<string, T>): Promise<{ lines: string
 describe('waiting', () => {
   test('ends when something is there, and says meanwhile that it waits', async () => {
     let looks = 0;
-    const { lines, value } = await all(waitFor('nothing is there', 60, SHORT, () => (++looks === 3 ? 'it' : undefined)));
+    const { lines, value } = await all(
+      waitFor('nothing is there', 60, SHORT, () => (++looks === 3 ? 'it' : undefined)),
+    );
     expect([looks, value.found]).toEqual([3, 'it']);
     expect(lines[0]).toBe('... nothing is there since 0 s, for 60 s at most');
   });
@@ -53,10 +55,16 @@ describe('the metrics of the functions', () => {
 
 describe('a template', () => {
   const resolve = (partition: string) =>
-    new Resolver({ Resources: {} }, new Map(), { accountId: '1', region: 'r', partition }).resolve({ Ref: 'AWS::URLSuffix' });
+    new Resolver({ Resources: {} }, new Map(), { accountId: '1', region: 'r', partition }).resolve({
+      Ref: 'AWS::URLSuffix',
+    });
 
   test('is read by the names of its partition', () => {
-    expect(['aws', 'aws-cn', 'aws-us-gov'].map(resolve)).toEqual(['amazonaws.com', 'amazonaws.com.cn', 'amazonaws.com']);
+    expect(['aws', 'aws-cn', 'aws-us-gov'].map(resolve)).toEqual([
+      'amazonaws.com',
+      'amazonaws.com.cn',
+      'amazonaws.com',
+    ]);
     expect(() => resolve('aws-moon')).toThrow(/The partition aws-moon is not known/);
   });
 });
@@ -67,31 +75,51 @@ describe('an alarm', () => {
   const minutely = { Threshold: 0, AlarmActions: ['arn:aws:sns:r:1:a'], Period: 60 };
   const hourly = { Threshold: 0, AlarmActions: ['arn:aws:sns:r:1:a'], Period: 3600 };
   const found = (is: MetricAlarm, properties: Record<string, unknown>) => {
-    const full: MetricAlarm = { Threshold: 0, ActionsEnabled: true, AlarmActions: ['arn:aws:sns:r:1:a'], AlarmConfigurationUpdatedTimestamp: new Date(), ...is };
+    const full: MetricAlarm = {
+      Threshold: 0,
+      ActionsEnabled: true,
+      AlarmActions: ['arn:aws:sns:r:1:a'],
+      AlarmConfigurationUpdatedTimestamp: new Date(),
+      ...is,
+    };
     vi.spyOn(CloudWatchClient.prototype, 'send').mockImplementation(async () => ({ MetricAlarms: [full] }));
-    return alarm({ logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties }, limitedTo(0, SHORT));
+    return alarm(
+      { logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties },
+      limitedTo(0, SHORT),
+    );
   };
-  const silent = { StateValue: 'ALARM', StateReason: 'Threshold Crossed: no datapoints were received for 2 periods' } as const;
+  const silent = {
+    StateValue: 'ALARM',
+    StateReason: 'Threshold Crossed: no datapoints were received for 2 periods',
+  } as const;
   const old = new Date(Date.now() - 24 * 3_600_000);
 
   test('of what comes hourly may be without data after its deployment, and no longer', async () => {
     expect(await found({ StateValue: 'INSUFFICIENT_DATA' }, hourly)).toEqual([]);
     expect(await found(silent, hourly)).toEqual([]);
-    expect(await found({ ...silent, AlarmConfigurationUpdatedTimestamp: old }, hourly)).toEqual([expect.stringContaining('in the state ALARM')]);
+    expect(await found({ ...silent, AlarmConfigurationUpdatedTimestamp: old }, hourly)).toEqual([
+      expect.stringContaining('in the state ALARM'),
+    ]);
   });
 
   test('of anything else may not', async () => {
-    expect(await found({ StateValue: 'INSUFFICIENT_DATA' }, minutely)).toEqual([expect.stringContaining('in the state INSUFFICIENT_DATA')]);
+    expect(await found({ StateValue: 'INSUFFICIENT_DATA' }, minutely)).toEqual([
+      expect.stringContaining('in the state INSUFFICIENT_DATA'),
+    ]);
     expect(await found(silent, minutely)).toEqual([expect.stringContaining('no datapoints were received')]);
     expect(await found({ StateValue: 'OK' }, minutely)).toEqual([]);
   });
 
   test('that is on for a reason is wrong, also when it is new', async () => {
-    expect(await found({ StateValue: 'ALARM', StateReason: 'Threshold Crossed: 1 datapoint' }, hourly)).toEqual([expect.stringContaining('1 datapoint')]);
+    expect(await found({ StateValue: 'ALARM', StateReason: 'Threshold Crossed: 1 datapoint' }, hourly)).toEqual([
+      expect.stringContaining('1 datapoint'),
+    ]);
   });
 
   test('that tells somebody else than it was deployed to tell is wrong', async () => {
-    expect(await found({ StateValue: 'OK', AlarmActions: [] }, minutely)).toEqual(['whom it tells is [], and should be ["arn:aws:sns:r:1:a"]']);
+    expect(await found({ StateValue: 'OK', AlarmActions: [] }, minutely)).toEqual([
+      'whom it tells is [], and should be ["arn:aws:sns:r:1:a"]',
+    ]);
   });
 });
 
@@ -100,18 +128,29 @@ describe('the expiry of a table', () => {
 
   const said = async (TimeToLiveStatus: string, AttributeName?: string) => {
     vi.spyOn(DynamoDBClient.prototype, 'send').mockImplementation(async (command) =>
-      command instanceof DescribeTableCommand ? { Table: { TableStatus: 'ACTIVE' } } : { TimeToLiveDescription: { TimeToLiveStatus, AttributeName } });
+      command instanceof DescribeTableCommand
+        ? { Table: { TableStatus: 'ACTIVE' } }
+        : { TimeToLiveDescription: { TimeToLiveStatus, AttributeName } },
+    );
     const properties = { TimeToLiveSpecification: { AttributeName: 'expires', Enabled: true } };
-    const resource = { logicalId: 'a', type: 'AWS::DynamoDB::Table', path: 'Usage', physicalId: 'usage-test', properties };
+    const resource = {
+      logicalId: 'a',
+      type: 'AWS::DynamoDB::Table',
+      path: 'Usage',
+      physicalId: 'usage-test',
+      properties,
+    };
     const account = { accountId: '1', region: 'r', partition: 'aws' };
     return line((await verify({ name: 'test', account, resources: [resource], outputs: {} }, limitedTo(0, SHORT)))[0]!);
   };
-  const wrong = (is: string) => `  FAIL  DynamoDB::Table Usage (usage-test)\n        the attribute by which it expires is ${is}, and should be "expires"`;
+  const wrong = (is: string) =>
+    `  FAIL  DynamoDB::Table Usage (usage-test)\n        the attribute by which it expires is ${is}, and should be "expires"`;
 
   test('may still be on its way, which is said', async () => {
     expect(await said('ENABLED', 'expires')).toBe('  ok    DynamoDB::Table Usage');
     expect(await said('ENABLING', 'expires')).toBe(
-      '  ok    DynamoDB::Table Usage\n        its expiry by expires is being enabled, which may take an hour');
+      '  ok    DynamoDB::Table Usage\n        its expiry by expires is being enabled, which may take an hour',
+    );
   });
 
   test('is wrong by another attribute, or none', async () => {
@@ -124,7 +163,12 @@ describe('the expiry of a table', () => {
 
 test('the limits allow these rates of calls', () => {
   const rates = LIMITS.map(({ id, granted, callsPerSecond }) => [id, callsPerSecond(granted)]);
-  expect(Object.fromEntries(rates)).toEqual({ concurrency: 10_000, gateway: 10_000, invalidations: 30_000, ledger: 40_000 });
+  expect(Object.fromEntries(rates)).toEqual({
+    concurrency: 10_000,
+    gateway: 10_000,
+    invalidations: 30_000,
+    ledger: 40_000,
+  });
   const of = (id: string) => LIMITS.find((limit) => limit.id === id)!;
   expect(of('concurrency').callsPerSecond(10)).toBe(100);
   expect(of('invalidations').callsPerSecond(3_000, 5)).toBe(150_000);

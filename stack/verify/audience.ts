@@ -11,7 +11,10 @@ export async function unheard(deployment: Deployment): Promise<string | undefine
   for (const topic of topics) {
     if (await hasListeners(topic)) return undefined;
   }
-  return loud('nobody listens to the topic of the alarms', `subscribe to ${[...topics].join(', ')}, or confirm by the link that AWS sent`);
+  return loud(
+    'nobody listens to the topic of the alarms',
+    `subscribe to ${[...topics].join(', ')}, or confirm by the link that AWS sent`,
+  );
 }
 
 async function hasListeners(TopicArn: string): Promise<boolean> {

@@ -17,7 +17,10 @@ export function calledApi(deployment: Deployment, given?: string): CalledApi | u
   if (given !== undefined) return { url: given, tellsLimit: 'never' };
   const example = exampleUrl(deployment);
   if (example !== undefined) {
-    return { url: `${example.replace(/\/$/, '')}${STATUS_PATH}`, tellsLimit: isHttp(deployment) ? 'where admitted' : 'always' };
+    return {
+      url: `${example.replace(/\/$/, '')}${STATUS_PATH}`,
+      tellsLimit: isHttp(deployment) ? 'where admitted' : 'always',
+    };
   }
   const url = canaryUrl(deployment);
   return url === undefined ? undefined : { url, tellsLimit: 'never' };
@@ -36,6 +39,8 @@ function isHttp({ resources }: Deployment): boolean {
 }
 
 function canaryUrl({ resources }: Deployment): string | undefined {
-  const variables = resources.map(({ properties }) => (properties.Environment as { Variables?: Record<string, string> } | undefined)?.Variables);
+  const variables = resources.map(
+    ({ properties }) => (properties.Environment as { Variables?: Record<string, string> } | undefined)?.Variables,
+  );
   return variables.find((each) => each?.CANARY_URL !== undefined)?.CANARY_URL;
 }

@@ -17,14 +17,23 @@ async function main(environment: string): Promise<string> {
     return `!!! the key ${CANARY_KEY_ID} was deleted, so the canary is refused: deploy with --set canary=no`;
   }
   if (key === 'there') {
-    if (!hasSecret) throw new Error(`The key ${CANARY_KEY_ID} is there, and no secret in ${Name}. ${newSecret(environment, Name)}`);
+    if (!hasSecret)
+      throw new Error(`The key ${CANARY_KEY_ID} is there, and no secret in ${Name}. ${newSecret(environment, Name)}`);
     return `the canary has its key, whose secret is in ${Name}`;
   }
   const Value = makeKey(environment);
   // A parameter outlives the tables of an environment that is destroyed and deployed again.
-  const parameter = { Name, Value, Overwrite: hasSecret, Type: 'SecureString', Description: `The secret of the key ${CANARY_KEY_ID}` } as const;
+  const parameter = {
+    Name,
+    Value,
+    Overwrite: hasSecret,
+    Type: 'SecureString',
+    Description: `The secret of the key ${CANARY_KEY_ID}`,
+  } as const;
   await ssm.send(new PutParameterCommand(parameter)).catch((error: Error) => {
-    throw new Error(`The key ${CANARY_KEY_ID} is made, and its secret is not in ${Name} (${error.message}). ${newSecret(environment, Name)}`);
+    throw new Error(
+      `The key ${CANARY_KEY_ID} is made, and its secret is not in ${Name} (${error.message}). ${newSecret(environment, Name)}`,
+    );
   });
   return `made the key ${CANARY_KEY_ID} of the canary; its secret is in ${Name}`;
 }
@@ -41,8 +50,13 @@ async function hasParameter(Name: string): Promise<boolean> {
 
 /** What there is of the canary's key. */
 function keyOf(environment: string): 'there' | 'deleted' | 'missing' {
-  const { status, stdout, stderr, error } = spawnSync(METER, ['keys', 'show', CANARY_KEY_ID, '--json', '--aws', environment], { encoding: 'utf8' });
-  if (status === 0) return (JSON.parse(stdout) as { deletedAt: string | null }).deletedAt === null ? 'there' : 'deleted';
+  const { status, stdout, stderr, error } = spawnSync(
+    METER,
+    ['keys', 'show', CANARY_KEY_ID, '--json', '--aws', environment],
+    { encoding: 'utf8' },
+  );
+  if (status === 0)
+    return (JSON.parse(stdout) as { deletedAt: string | null }).deletedAt === null ? 'there' : 'deleted';
   if (stderr?.includes(`there is no key ${CANARY_KEY_ID}`)) return 'missing';
   throw error ?? new Error(`It cannot be seen whether the canary has its key: ${stderr}`);
 }

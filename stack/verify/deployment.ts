@@ -37,7 +37,9 @@ export async function readDeployment(stackName: string): Promise<Deployment> {
   const { Stacks } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }));
   const stack = Stacks?.[0];
   if (stack === undefined || !/^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$/.test(stack.StackStatus ?? '')) {
-    throw new Error(`The stack ${stackName} is in the state ${stack?.StackStatus ?? 'unknown'}; deploy it again first.`);
+    throw new Error(
+      `The stack ${stackName} is in the state ${stack?.StackStatus ?? 'unknown'}; deploy it again first.`,
+    );
   }
   const { TemplateBody } = await cloudFormation.send(new GetTemplateCommand({ StackName: stackName }));
   const template = JSON.parse(TemplateBody ?? '{}') as Template;

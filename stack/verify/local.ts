@@ -31,11 +31,20 @@ export function localDeployment(dataFolder: string): { deployment: Deployment; a
   }
   const endpoints = JSON.parse(fs.readFileSync(file, 'utf8')) as Endpoints;
   const credentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
-  const [, partition, , region, accountId] = endpoints.invalidationsTopicArn.split(':') as [string, string, string, string, string];
+  const [, partition, , region, accountId] = endpoints.invalidationsTopicArn.split(':') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
   Object.assign(process.env, credentials, { AWS_REGION: region, AWS_ENDPOINT_URL: endpoints.awsEndpointUrl });
   const template = templateOf('local', { 'aws:cdk:enable-path-metadata': 'true' }).toJSON() as unknown as Template;
   const resources = Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties, Metadata }]) =>
-    onThisMachine(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, { ...endpoints, accountId }),
+    onThisMachine(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, {
+      ...endpoints,
+      accountId,
+    }),
   );
   const deployment = {
     name: 'local',

@@ -58,7 +58,9 @@ async function main(): Promise<boolean> {
 
 /** Says that no call is made. A deployment without an API is as it should be all the same. */
 function sayNoCall(): boolean {
-  console.log('\nNo call was made: the stack has no example, and no canary-url. Name an API that asks its authorizer with --api-url URL.');
+  console.log(
+    '\nNo call was made: the stack has no example, and no canary-url. Name an API that asks its authorizer with --api-url URL.',
+  );
   return true;
 }
 
@@ -78,7 +80,9 @@ async function verifyResources(deployment: Deployment, waits: Waits): Promise<bo
   const failed = findings.filter(({ problems }) => problems.length > 0);
   console.log(`${findings.length - failed.length} of ${findings.length} are as they should be.`);
   if (deployment.name === LOCAL) {
-    console.log('A stack on one machine has no roles, alarms or API Gateway to check; the call below goes through its parts.');
+    console.log(
+      'A stack on one machine has no roles, alarms or API Gateway to check; the call below goes through its parts.',
+    );
   }
   return failed.length === 0;
 }

@@ -21,7 +21,8 @@ export function policyDiffers(actual: unknown, expected: unknown): Problems {
 
 /** A policy as the set of its single permissions, in words. */
 function permissions(policy: unknown): Set<string> {
-  const document = (typeof policy === 'string' ? JSON.parse(decoded(policy)) : policy) as { Statement?: unknown } | undefined;
+  const document = (typeof policy === 'string' ? JSON.parse(decoded(policy)) : policy) as
+    { Statement?: unknown } | undefined;
   const found = new Set<string>();
   for (const statement of list(document?.Statement) as Statement[]) {
     for (const action of list(statement.Action)) {

@@ -36,12 +36,22 @@ export async function quotas(syncInterval_s = SYNC_INTERVAL_S): Promise<string[]
 async function read({ id, granted }: Limit): Promise<Quota> {
   const reader = READ[id];
   if (reader === undefined) return { granted };
-  return reader().catch((error: Error) => ({ granted, note: `AWS's default, since it cannot be read (${error.name})` }));
+  return reader().catch((error: Error) => ({
+    granted,
+    note: `AWS's default, since it cannot be read (${error.name})`,
+  }));
 }
 
-function rowOf({ what, unit, callsPerSecond, raise }: Limit, { granted, note }: Quota, syncInterval_s: number): { calls: number; line: string } {
+function rowOf(
+  { what, unit, callsPerSecond, raise }: Limit,
+  { granted, note }: Quota,
+  syncInterval_s: number,
+): { calls: number; line: string } {
   const calls = callsPerSecond(granted, syncInterval_s);
   const [shown, has] = [calls, granted].map((value) => value.toLocaleString('en'));
   const said = note === undefined ? '' : `; ${note}`;
-  return { calls, line: `  ${shown!.padStart(9)} calls/s: ${what} (${has} ${unit.replace(/ \(.*|,.*/, '')}${said}). To raise: ${raise}` };
+  return {
+    calls,
+    line: `  ${shown!.padStart(9)} calls/s: ${what} (${has} ${unit.replace(/ \(.*|,.*/, '')}${said}). To raise: ${raise}`,
+  };
 }

@@ -41,7 +41,9 @@ export class Resolver {
     const { partition, region, accountId } = account;
     const urlSuffix = URL_SUFFIXES[partition];
     if (urlSuffix === undefined) {
-      throw new Error(`The partition ${partition} is not known: add what its host names end with to verify/resolver.ts.`);
+      throw new Error(
+        `The partition ${partition} is not known: add what its host names end with to verify/resolver.ts.`,
+      );
     }
     const arn = (service: string, resource: string) => `arn:${partition}:${service}:${region}:${accountId}:${resource}`;
     this.arns = {
@@ -82,11 +84,17 @@ export class Resolver {
   private intrinsic(name: string, argument: unknown): unknown {
     switch (name) {
       case 'Ref':
-        return argument === 'AWS::NoValue' ? undefined : (this.pseudo[argument as string] ?? this.ids.get(argument as string));
+        return argument === 'AWS::NoValue'
+          ? undefined
+          : (this.pseudo[argument as string] ?? this.ids.get(argument as string));
       case 'Fn::GetAtt':
         return this.attribute(...(argument as [string, string]));
       case 'Fn::FindInMap': {
-        const [map, first, second] = (argument as unknown[]).map((part) => this.resolve(part)) as [string, string, string];
+        const [map, first, second] = (argument as unknown[]).map((part) => this.resolve(part)) as [
+          string,
+          string,
+          string,
+        ];
         return this.template.Mappings?.[map]?.[first]?.[second];
       }
       case 'Fn::Sub':
@@ -107,7 +115,8 @@ export class Resolver {
     const id = this.ids.get(logicalId);
     if (id === undefined) return undefined;
     if (name === 'Arn' && this.arns[type] !== undefined) return this.arns[type](id);
-    if (name === 'Version' || name === 'QueueName' || name === 'TopicName') return lastPart(id, type === 'AWS::SQS::Queue' ? '/' : ':');
+    if (name === 'Version' || name === 'QueueName' || name === 'TopicName')
+      return lastPart(id, type === 'AWS::SQS::Queue' ? '/' : ':');
     // The id of an API's root is known to API Gateway alone; no check needs it.
     return `${id}.${name}`;
   }

@@ -77,7 +77,9 @@ async function* overLimit(call: SyntheticCall, meter: Meter): AsyncGenerator<str
 function checkLimitHeader(response: Response, limit: number): void {
   const told = limitTold(response);
   if (told !== String(limit)) {
-    throw new Error(`a call was answered with ${response.status} and X-RateLimit-Limit ${told ?? 'not set'}, and ${limit} was expected`);
+    throw new Error(
+      `a call was answered with ${response.status} and X-RateLimit-Limit ${told ?? 'not set'}, and ${limit} was expected`,
+    );
   }
 }
 
@@ -88,14 +90,21 @@ function limitTold(response: Response): string | undefined {
 }
 
 /** Calls until the answer is as wanted, at most so many seconds long. */
-async function* answer(call: SyntheticCall, apiKey: string, wanted: Wanted, limit_s: number): AsyncGenerator<string, Response> {
+async function* answer(
+  call: SyntheticCall,
+  apiKey: string,
+  wanted: Wanted,
+  limit_s: number,
+): AsyncGenerator<string, Response> {
   let last: Response | undefined;
   const { found } = yield* waitFor(`waiting for ${wanted.words}`, limit_s, call.waits, async () => {
     last = await get(call.api.url, apiKey);
     return wanted.isMet(last.status) ? last : undefined;
   });
   if (found === undefined) {
-    throw new Error(`a call was answered with ${last!.status}, and ${wanted.words} was expected: ${(await last!.text()).slice(0, LONGEST_BODY)}`);
+    throw new Error(
+      `a call was answered with ${last!.status}, and ${wanted.words} was expected: ${(await last!.text()).slice(0, LONGEST_BODY)}`,
+    );
   }
   return found;
 }

@@ -36,7 +36,9 @@ async function problemsOf(resource: Resource, waits: Waits, notes: string[]): Pr
     return await check(resource, waits, (what) => void notes.push(what));
   } catch (error) {
     const { name, message } = error as Error;
-    return [MISSING.test(`${name} ${message}`) ? `it is missing (${name})` : `it cannot be checked: ${name}: ${message}`];
+    return [
+      MISSING.test(`${name} ${message}`) ? `it is missing (${name})` : `it cannot be checked: ${name}: ${message}`,
+    ];
   }
 }
 

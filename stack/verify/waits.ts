@@ -17,7 +17,14 @@ export interface Waits {
 /** On AWS, where roles and logging of a first deployment take minutes to be known everywhere, and a subscription
  * delivers "usually in less than three minutes". Source: CloudWatch Logs User Guide, "Real-time processing of log data
  * with subscriptions". */
-export const ON_AWS: Waits = { evaluation_s: 600, count_s: 600, metrics_s: 600, deletion_s: 5, poll_ms: 2_000, progress_s: 30 };
+export const ON_AWS: Waits = {
+  evaluation_s: 600,
+  count_s: 600,
+  metrics_s: 600,
+  deletion_s: 5,
+  poll_ms: 2_000,
+  progress_s: 30,
+};
 
 /** On one machine, where only the consumer has to be waited for. */
 export const ON_ONE_MACHINE: Waits = { ...ON_AWS, evaluation_s: 0, count_s: 60, metrics_s: 0, poll_ms: 500 };
@@ -25,7 +32,12 @@ export const ON_ONE_MACHINE: Waits = { ...ON_AWS, evaluation_s: 0, count_s: 60, 
 /** The same, but none longer than so many seconds. */
 export function limitedTo(seconds: number, waits: Waits): Waits {
   const least = (wait_s: number) => Math.min(wait_s, seconds);
-  return { ...waits, evaluation_s: least(waits.evaluation_s), count_s: least(waits.count_s), metrics_s: least(waits.metrics_s) };
+  return {
+    ...waits,
+    evaluation_s: least(waits.evaluation_s),
+    count_s: least(waits.count_s),
+    metrics_s: least(waits.metrics_s),
+  };
 }
 
 /** Looks until something is there, and yields a line now and then. Returns it, or undefined when the time is over. */

@@ -26,7 +26,9 @@ export function subscriptionRole(scope: Construct, id: string, stream: IStream):
       conditions: { StringLike: { 'aws:SourceArn': `arn:${partition}:logs:${region}:${account}:*` } },
     }),
   });
-  role.addToPolicy(new PolicyStatement({ actions: ['kinesis:PutRecord', 'kinesis:PutRecords'], resources: [stream.streamArn] }));
+  role.addToPolicy(
+    new PolicyStatement({ actions: ['kinesis:PutRecord', 'kinesis:PutRecords'], resources: [stream.streamArn] }),
+  );
   return role;
 }
 

@@ -58,7 +58,14 @@ export interface WatchedParts {
 }
 
 /** The rules of all parts that there are. */
-export function alarmRules({ settings, pipeline, invalidation, authorizer, reconciliation, canary }: WatchedParts): AlarmRule[] {
+export function alarmRules({
+  settings,
+  pipeline,
+  invalidation,
+  authorizer,
+  reconciliation,
+  canary,
+}: WatchedParts): AlarmRule[] {
   return [
     ...pipeline.accessLogGroups.flatMap((group, place) => deliveryRules(group, place === 0 ? '' : `-${place + 1}`)),
     ...streamRules(pipeline),
@@ -127,7 +134,12 @@ function deliveryRules(group: ILogGroup, suffix: string): AlarmRule[] {
 /** Source of the metrics of a mapping: Lambda Developer Guide, "Event source mapping metrics". */
 function streamRules({ consumer, mapping, stream }: UsagePipeline): AlarmRule[] {
   const ofMapping = (metricName: string) =>
-    new Metric({ namespace: 'AWS/Lambda', metricName, dimensionsMap: { EventSourceMappingUUID: mapping.eventSourceMappingId }, ...sum });
+    new Metric({
+      namespace: 'AWS/Lambda',
+      metricName,
+      dimensionsMap: { EventSourceMappingUUID: mapping.eventSourceMappingId },
+      ...sum,
+    });
   return [
     {
       id: 'iterator-age',
@@ -160,7 +172,10 @@ function streamRules({ consumer, mapping, stream }: UsagePipeline): AlarmRule[] 
       runbook: 'records-dropped',
       metric: new MathExpression({
         expression: 'dropped + kept',
-        usingMetrics: { dropped: ofMapping('DroppedEventCount'), kept: ofMapping('OnFailureDestinationDeliveredEventCount') },
+        usingMetrics: {
+          dropped: ofMapping('DroppedEventCount'),
+          kept: ofMapping('OnFailureDestinationDeliveredEventCount'),
+        },
         period: PERIOD,
         label: 'records that Lambda gave up',
       }),
@@ -168,7 +183,7 @@ function streamRules({ consumer, mapping, stream }: UsagePipeline): AlarmRule[] 
     },
     {
       id: 'consumer-throttled',
-      says: "Lambda throttled the consumer, for want of concurrency, in three of five minutes. Its records wait.",
+      says: 'Lambda throttled the consumer, for want of concurrency, in three of five minutes. Its records wait.',
       runbook: 'functions-throttled',
       metric: consumer.function.metricThrottles(sum),
       above: 0,
@@ -230,7 +245,10 @@ function countingRules(settings: MeterSettings, { consumer }: UsagePipeline): Al
       runbook: 'unreadable-lines',
       metric: new MathExpression({
         expression: 'logged - readable',
-        usingMetrics: { logged: accessLogMetric(settings, 'LoggedLines'), readable: accessLogMetric(settings, 'ReadableLines') },
+        usingMetrics: {
+          logged: accessLogMetric(settings, 'LoggedLines'),
+          readable: accessLogMetric(settings, 'ReadableLines'),
+        },
         period: PERIOD,
         label: 'lines that cannot be read',
       }),
@@ -346,7 +364,8 @@ function invalidationRules(_: MeterSettings, { deadLetterQueue }: Invalidation):
 }
 
 function reconciliationRules(settings: MeterSettings, { deadLetterQueue }: Reconciliation): AlarmRule[] {
-  const hourly = (name: 'LedgerDrift' | 'LoggedCalls', statistic: string) => meterMetric(settings, 'usage-reconciler', name, statistic, HOUR);
+  const hourly = (name: 'LedgerDrift' | 'LoggedCalls', statistic: string) =>
+    meterMetric(settings, 'usage-reconciler', name, statistic, HOUR);
   return [
     {
       id: 'ledger-drift',

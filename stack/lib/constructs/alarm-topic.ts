@@ -12,7 +12,9 @@ import { MeterSettings } from '../settings';
  * "Why didn't I receive an SNS notification for my CloudWatch alarm trigger?" */
 export function alarmTopic(scope: Construct, id: string, settings: MeterSettings, address: string): Topic {
   if (!/^[^@\s]+@[^@\s]+$/.test(address)) {
-    throw new Error(`${JSON.stringify(address)} is no address of e-mail: set alarm-email to one, as in ops@example.org.`);
+    throw new Error(
+      `${JSON.stringify(address)} is no address of e-mail: set alarm-email to one, as in ops@example.org.`,
+    );
   }
   const topic = new Topic(scope, id, { topicName: namesOf(settings.environment).alarmsTopic, enforceSSL: true });
   const { partition, region, account } = Stack.of(scope);
@@ -27,7 +29,8 @@ export function alarmTopic(scope: Construct, id: string, settings: MeterSettings
   );
   topic.addSubscription(new EmailSubscription(address));
   acknowledge(topic, {
-    'AwsSolutions::AwsSolutions-SNS2': 'CloudWatch cannot publish to a topic with the key alias/aws/sns, and alarms hold no secret.',
+    'AwsSolutions::AwsSolutions-SNS2':
+      'CloudWatch cannot publish to a topic with the key alias/aws/sns, and alarms hold no secret.',
     'Serverless::Serverless-SNSRedrivePolicy': 'A message of e-mail has no dead-letter queue to go to.',
   });
   return topic;

@@ -105,7 +105,10 @@ export class ApiAttachments {
     if (typeof api !== 'string') {
       return new Construct(api as Construct, `UsageMeter-${this.props.environment}`);
     }
-    return new Construct(this.scope, `Api-${Token.isUnresolved(apiId) ? digest(Stack.of(this.scope).resolve(apiId)) : apiId}`);
+    return new Construct(
+      this.scope,
+      `Api-${Token.isUnresolved(apiId) ? digest(Stack.of(this.scope).resolve(apiId)) : apiId}`,
+    );
   }
 
   private authorizerUri(): string {
@@ -128,7 +131,9 @@ export class ApiAttachments {
   private checkedCacheTtl(restApiId: string, cacheTtl: Duration): number {
     const seconds = cacheTtl.toSeconds({ integral: false });
     if (!(Number.isInteger(seconds) && seconds <= MAX_CACHE_TTL_S)) {
-      throw new Error(`API Gateway cannot keep an answer for ${seconds} s: set cacheTtl to whole seconds up to ${MAX_CACHE_TTL_S}.`);
+      throw new Error(
+        `API Gateway cannot keep an answer for ${seconds} s: set cacheTtl to whole seconds up to ${MAX_CACHE_TTL_S}.`,
+      );
     }
     if (seconds > 0 && !this.props.cachingStages.some(({ apiId }) => apiId === restApiId)) {
       throw new Error(

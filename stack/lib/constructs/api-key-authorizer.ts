@@ -83,11 +83,10 @@ export class ApiKeyAuthorizer extends Construct {
       deadLetterQueue: invalidation.deadLetterQueue,
     });
     this.authorizer.allow(['dynamodb:GetItem'], [this.keysTable.tableArn]);
-    this.authorizer.allow(['dynamodb:Query'], [
-      `${this.keysTable.tableArn}/index/${INDEX}`,
-      invalidation.table.tableArn,
-      props.usageTable.tableArn,
-    ]);
+    this.authorizer.allow(
+      ['dynamodb:Query'],
+      [`${this.keysTable.tableArn}/index/${INDEX}`, invalidation.table.tableArn, props.usageTable.tableArn],
+    );
     this.authorizer.allow(['dynamodb:PutItem', 'dynamodb:UpdateItem'], [this.alertsTable.tableArn]);
     this.authorizer.allow(['sns:Publish'], [this.alertsTopic.topicArn]);
     acknowledge(this.authorizer, { 'CloudFormation-Validate::W3694': 'SNS invokes an alias as it does a function.' });
@@ -129,7 +128,10 @@ export class ApiKeyAuthorizer extends Construct {
   /** For the routes that this app adds to HTTP APIs, as many as there are, in any stack. */
   get httpAuthorizer(): IHttpRouteAuthorizer {
     return {
-      bind: ({ route }) => ({ authorizerId: this.attachToHttp(route.httpApi), authorizationType: AuthorizationType.CUSTOM }),
+      bind: ({ route }) => ({
+        authorizerId: this.attachToHttp(route.httpApi),
+        authorizationType: AuthorizationType.CUSTOM,
+      }),
     };
   }
 
@@ -143,7 +145,9 @@ export class ApiKeyAuthorizer extends Construct {
 /** The interval, if the function takes it. */
 function checkedSyncInterval(interval: Duration): Duration {
   if (interval.toMilliseconds({ integral: false }) > MAX_SYNC_INTERVAL_MS) {
-    throw new Error(`The authorizer cannot look at the invalidation log every ${interval.toHumanString()} only: set syncInterval to a minute or less.`);
+    throw new Error(
+      `The authorizer cannot look at the invalidation log every ${interval.toHumanString()} only: set syncInterval to a minute or less.`,
+    );
   }
   return interval;
 }

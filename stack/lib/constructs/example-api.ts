@@ -86,10 +86,12 @@ export class ExampleApi extends Construct {
     this.usageEndpoint = new UsageEndpoint(this, 'UsageEndpoint', props);
     this.api.root.addResource(USAGE_ROUTE.slice(1)).addMethod('GET', new LambdaIntegration(this.usageEndpoint.live));
     acknowledge(this.api, {
-      'AwsSolutions::AwsSolutions-APIG2': 'The mock takes no body, and the usage endpoint checks its parameters itself.',
+      'AwsSolutions::AwsSolutions-APIG2':
+        'The mock takes no body, and the usage endpoint checks its parameters itself.',
       'AwsSolutions::AwsSolutions-APIG3': 'An example; a real API decides on its own firewall.',
       'AwsSolutions::AwsSolutions-COG4': "The meter's own authorizer admits calls.",
-      [`AwsSolutions::AwsSolutions-IAM4[Policy::${LOGS_POLICY}]`]: 'The role by which API Gateway writes its logs, as AWS documents it.',
+      [`AwsSolutions::AwsSolutions-IAM4[Policy::${LOGS_POLICY}]`]:
+        'The role by which API Gateway writes its logs, as AWS documents it.',
     });
     new CfnOutput(this, 'Url', { value: this.api.url });
   }

@@ -51,7 +51,10 @@ export class ExampleHttpApi extends Construct {
       stageName: settings.environment,
       autoDeploy: true,
       throttle: { rateLimit: THROTTLE_PER_SECOND, burstLimit: 2 * THROTTLE_PER_SECOND },
-      accessLogSettings: { destination: new LogGroupLogDestination(props.accessLogGroup), format: accessLogFormat('http') },
+      accessLogSettings: {
+        destination: new LogGroupLogDestination(props.accessLogGroup),
+        format: accessLogFormat('http'),
+      },
     });
     this.stage = { kind: 'http', api: this.api.apiId, stageName: settings.environment };
     this.statusUrl = `${stage.url}/status/200`;
@@ -73,7 +76,12 @@ export class ExampleHttpApi extends Construct {
       removalPolicy: removalPolicy(settings),
     });
     const role = new Role(this, 'BackendRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    role.addToPolicy(new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] }));
+    role.addToPolicy(
+      new PolicyStatement({
+        actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+        resources: [logGroup.logGroupArn],
+      }),
+    );
     const backend = new LambdaFunction(this, 'Backend', {
       functionName,
       description: 'The backend of the example API',

@@ -6,7 +6,12 @@ import { Names, namesOf } from '../names';
 import { MeterSettings, removalPolicy } from '../settings';
 
 /** A dead-letter queue of events of one kind, so that its alarm can say what failed. */
-export function failedQueue(scope: Construct, id: string, settings: MeterSettings, what: Parameters<Names['failedQueue']>[0]): Queue {
+export function failedQueue(
+  scope: Construct,
+  id: string,
+  settings: MeterSettings,
+  what: Parameters<Names['failedQueue']>[0],
+): Queue {
   const queue = new Queue(scope, id, {
     queueName: namesOf(settings.environment).failedQueue(what),
     encryption: QueueEncryption.SQS_MANAGED,

@@ -45,7 +45,8 @@ export class GradualDeployment extends Construct {
     // The alarm has to watch the new version before that gets any calls.
     props.function.live.node.addDependency(props.versionAlarm);
     acknowledge(this, {
-      [`AwsSolutions::AwsSolutions-IAM4[Policy::${POLICY}]`]: 'The role by which CodeDeploy moves an alias, as AWS documents it.',
+      [`AwsSolutions::AwsSolutions-IAM4[Policy::${POLICY}]`]:
+        'The role by which CodeDeploy moves an alias, as AWS documents it.',
     });
   }
 }

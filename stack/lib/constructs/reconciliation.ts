@@ -49,11 +49,15 @@ export class Reconciliation extends Construct {
     this.reconciler.allow(['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'], [claimsTable.tableArn], {
       'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [COMPARED_HOURS] },
     });
-    this.reconciler.allow(['logs:StartQuery'], accessLogGroups.map(({ logGroupArn }) => logGroupArn));
+    this.reconciler.allow(
+      ['logs:StartQuery'],
+      accessLogGroups.map(({ logGroupArn }) => logGroupArn),
+    );
     // The results of a query have no ARN to name: only who started it can know its id.
     this.reconciler.allow(['logs:GetQueryResults'], ['*']);
     acknowledge(this.reconciler, {
-      'AwsSolutions::AwsSolutions-IAM5[Resource::*]': 'GetQueryResults knows no resources (Service Authorization Reference, CloudWatch Logs).',
+      'AwsSolutions::AwsSolutions-IAM5[Resource::*]':
+        'GetQueryResults knows no resources (Service Authorization Reference, CloudWatch Logs).',
     });
     // Past the quarter in which the last hour settles.
     new Rule(this, 'Hourly', {

@@ -4,7 +4,12 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
-import { Architecture, ParamsAndSecretsLayerVersion, ParamsAndSecretsLogLevel, ParamsAndSecretsVersions } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  ParamsAndSecretsLayerVersion,
+  ParamsAndSecretsLogLevel,
+  ParamsAndSecretsVersions,
+} from 'aws-cdk-lib/aws-lambda';
 import { RegionInfo } from 'aws-cdk-lib/region-info';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
@@ -43,7 +48,9 @@ export class UsageCanary extends Construct {
     super(scope, id);
     const { settings, usageTable } = props;
     if (!fs.existsSync(path.join(settings.binaries, 'usage-canary'))) {
-      throw new Error(`There is no usage-canary in ${settings.binaries}: build it with scripts/build-lambdas.sh, or set the option canary to no.`);
+      throw new Error(
+        `There is no usage-canary in ${settings.binaries}: build it with scripts/build-lambdas.sh, or set the option canary to no.`,
+      );
     }
     const secretParameter = namesOf(settings.environment).canarySecretParameter;
     this.canary = new MeterFunction(this, 'Canary', {
@@ -58,14 +65,20 @@ export class UsageCanary extends Construct {
         TIMEOUT_MS: String(PATIENCE.toMilliseconds()),
       },
       // The extension hands out the secret, so that it is in no variable and no template.
-      paramsAndSecrets: ParamsAndSecretsLayerVersion.fromVersion(EXTENSION, { logLevel: ParamsAndSecretsLogLevel.WARN }),
+      paramsAndSecrets: ParamsAndSecretsLayerVersion.fromVersion(EXTENSION, {
+        logLevel: ParamsAndSecretsLogLevel.WARN,
+      }),
     });
     this.canary.allow(['dynamodb:Query'], [usageTable.tableArn]);
     // The key `aws/ssm` lets whoever may read the parameter decrypt it. Source: Systems Manager User Guide, "How AWS
     // Systems Manager Parameter Store uses AWS KMS".
-    this.canary.allow(['ssm:GetParameter'], [Stack.of(this).formatArn({ service: 'ssm', resource: `parameter${secretParameter}` })]);
+    this.canary.allow(
+      ['ssm:GetParameter'],
+      [Stack.of(this).formatArn({ service: 'ssm', resource: `parameter${secretParameter}` })],
+    );
     acknowledge(this.canary, {
-      'Serverless::Serverless-LambdaDLQ': 'A run that fails is missed by its alarm; running it later would tell nothing.',
+      'Serverless::Serverless-LambdaDLQ':
+        'A run that fails is missed by its alarm; running it later would tell nothing.',
     });
     const rule = new Rule(this, 'EachMinute', {
       schedule: Schedule.rate(Duration.minutes(1)),

@@ -35,7 +35,12 @@ export interface UsageDashboardProps {
 
 /** US dollars of a million units, list prices of us-east-1 (docs/CAPACITY_AND_COST.md): a write request unit of
  * DynamoDB, an invocation, a millisecond of a function with 256 MiB, a byte of log. */
-const USD_PER_MILLION = { write: 0.625, invocation: 0.2, millisecond: { arm64: 0.0033333, x86_64: 0.0041667 }, byte: 0.0005 };
+const USD_PER_MILLION = {
+  write: 0.625,
+  invocation: 0.2,
+  millisecond: { arm64: 0.0033333, x86_64: 0.0041667 },
+  byte: 0.0005,
+};
 
 const WIDTH = 8;
 
@@ -63,7 +68,12 @@ function usage(props: UsageDashboardProps): IWidget[] {
     title: 'Top keys, successful calls',
     logGroupNames: props.pipeline.accessLogGroups.map(({ logGroupName }) => logGroupName),
     view: LogQueryVisualizationType.TABLE,
-    queryLines: ['filter status like /^2/', 'stats count(*) as calls by coalesce(apiKeyId, key) as api_key_id', 'sort calls desc', 'limit 20'],
+    queryLines: [
+      'filter status like /^2/',
+      'stats count(*) as calls by coalesce(apiKeyId, key) as api_key_id',
+      'sort calls desc',
+      'limit 20',
+    ],
     width: WIDTH,
   });
   return [
@@ -78,7 +88,11 @@ function pipeline(props: UsageDashboardProps): IWidget[] {
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
   const { consumer: lambda, quarantineQueue } = props.pipeline;
   return [
-    graph('Freshness', ['p50', 'p99', 'Maximum'].map((statistic) => consumer('Freshness', statistic)), limit),
+    graph(
+      'Freshness',
+      ['p50', 'p99', 'Maximum'].map((statistic) => consumer('Freshness', statistic)),
+      limit,
+    ),
     graph('Freshness in parts, p99', [
       consumer('LogDeliveryDelay', 'p99'),
       consumer('StreamWait', 'p99'),
@@ -122,8 +136,10 @@ function cost(props: UsageDashboardProps): IMetric[] {
     ...Object.fromEntries(logged),
   };
   const { write, invocation, byte } = USD_PER_MILLION;
-  const millisecond = USD_PER_MILLION.millisecond[props.settings.architecture === Architecture.ARM_64 ? 'arm64' : 'x86_64'];
-  const [invoked, taken] = admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
+  const millisecond =
+    USD_PER_MILLION.millisecond[props.settings.architecture === Architecture.ARM_64 ? 'arm64' : 'x86_64'];
+  const [invoked, taken] =
+    admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
   const parts: Record<string, [string, string[]]> = {
     'ledger and claims': [`${write} * (ledger + claims)`, ['ledger', 'claims']],
     functions: [
@@ -145,7 +161,9 @@ function cost(props: UsageDashboardProps): IMetric[] {
 
 function drift(props: UsageDashboardProps): IWidget {
   const names = ['LoggedCalls', 'CountedCalls', 'MissingCalls', 'SurplusCalls', 'OpenHours'] as const;
-  const hourly = names.map((name) => meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)));
+  const hourly = names.map((name) =>
+    meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)),
+  );
   return graph('Ledger against access log, hour by hour', hourly);
 }
 
@@ -154,11 +172,16 @@ function canary({ settings, canary }: UsageDashboardProps): IWidget[] {
   if (canary === undefined) return [];
   const metric = metricsOf(settings, 'usage-canary');
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
-  return [graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses'), metric('CanaryFailures')], limit)];
+  return [
+    graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses'), metric('CanaryFailures')], limit),
+  ];
 }
 
 function keys(props: UsageDashboardProps): IWidget[] {
-  return [...(props.authorizer === undefined ? [] : decisions(props)), graph('Throttled requests of DynamoDB', throttles(props))];
+  return [
+    ...(props.authorizer === undefined ? [] : decisions(props)),
+    graph('Throttled requests of DynamoDB', throttles(props)),
+  ];
 }
 
 function throttles({ pipeline, authorizer, invalidation }: UsageDashboardProps): IMetric[] {
@@ -196,7 +219,10 @@ function decisions(props: UsageDashboardProps): IWidget[] {
       authorizer('DeniedOverQuota'),
       authorizer('Unavailable'),
     ]),
-    graph('Decision in µs', ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic))),
+    graph(
+      'Decision in µs',
+      ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic)),
+    ),
     graph('Cache', [remembered]),
     graph('Invalidation lag in ms', [authorizer('InvalidationLag', 'Maximum')]),
   ];

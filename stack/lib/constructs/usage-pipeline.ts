@@ -127,13 +127,16 @@ export class UsagePipeline extends Construct {
     this.consumer = this.addConsumer(props);
     this.mapping = this.feed(this.consumer, props.batchWindow ?? Duration.seconds(defaults.batchWindowS));
     acknowledge(this.quarantineQueue, {
-      'AwsSolutions::AwsSolutions-SQS3': 'It is itself where records wait that could not be counted; nothing consumes it.',
+      'AwsSolutions::AwsSolutions-SQS3':
+        'It is itself where records wait that could not be counted; nothing consumes it.',
       'Serverless::Serverless-SQSRedrivePolicy': 'Only `meter quarantine` reads it, and deletes what was put back.',
     });
     const bucket = Stack.of(this).getLogicalId(this.givenUpRecords.node.defaultChild as CfnBucket);
     acknowledge(this.consumer, {
-      [`AwsSolutions::AwsSolutions-IAM5[Resource::<${bucket}.Arn>/*]`]: 'Lambda chooses the names of the objects in the bucket of given-up records.',
-      'Serverless::Serverless-LambdaDLQ': 'It has an event source mapping, whose on-failure destination keeps the payload.',
+      [`AwsSolutions::AwsSolutions-IAM5[Resource::<${bucket}.Arn>/*]`]:
+        'Lambda chooses the names of the objects in the bucket of given-up records.',
+      'Serverless::Serverless-LambdaDLQ':
+        'It has an event source mapping, whose on-failure destination keeps the payload.',
     });
   }
 
@@ -231,25 +234,31 @@ function checkProps({ accessLogGroups, shardCount, batchWindow }: UsagePipelineP
     throw new Error(`The log group ${twice} is metered twice: name it once in accessLogGroups.`);
   }
   if (shardCount !== undefined && !(Number.isInteger(shardCount) && shardCount > 0)) {
-    throw new Error(`A stream cannot have ${shardCount} shards: set shardCount to a whole number above 0, or leave it out for on-demand capacity.`);
+    throw new Error(
+      `A stream cannot have ${shardCount} shards: set shardCount to a whole number above 0, or leave it out for on-demand capacity.`,
+    );
   }
   const seconds = batchWindow?.toSeconds({ integral: false }) ?? 0;
   if (!(Number.isInteger(seconds) && seconds <= MAX_BATCH_WINDOW_S)) {
-    throw new Error(`A batch cannot wait for ${seconds} s: set batchWindow to whole seconds up to ${MAX_BATCH_WINDOW_S}.`);
+    throw new Error(
+      `A batch cannot wait for ${seconds} s: set batchWindow to whole seconds up to ${MAX_BATCH_WINDOW_S}.`,
+    );
   }
 }
 
 /** Throws where another pipeline of the app is to make resources of the same names in the same account and region. */
 function checkIsAlone(pipeline: UsagePipeline): void {
   const { account, region } = Stack.of(pipeline);
-  const other = pipeline.node.root.node.findAll().find(
-    (each): each is UsagePipeline =>
-      each instanceof UsagePipeline &&
-      each !== pipeline &&
-      each.environment === pipeline.environment &&
-      Stack.of(each).account === account &&
-      Stack.of(each).region === region,
-  );
+  const other = pipeline.node.root.node
+    .findAll()
+    .find(
+      (each): each is UsagePipeline =>
+        each instanceof UsagePipeline &&
+        each !== pipeline &&
+        each.environment === pipeline.environment &&
+        Stack.of(each).account === account &&
+        Stack.of(each).region === region,
+    );
   if (other !== undefined) {
     throw new Error(
       `The pipelines ${other.node.path} and ${pipeline.node.path} are both of the environment ${pipeline.environment}, and their tables, stream ` +
@@ -260,7 +269,11 @@ function checkIsAlone(pipeline: UsagePipeline): void {
 
 /** The settings of the consumer that can be chosen, checked. */
 function settingsOfConsumer(props: UsagePipelineProps): Record<string, string> {
-  const { claimLayout, claimRetentionDays: claims = CLAIM_RETENTION_DAYS, usageRetentionDays: usage = USAGE_RETENTION_DAYS } = props;
+  const {
+    claimLayout,
+    claimRetentionDays: claims = CLAIM_RETENTION_DAYS,
+    usageRetentionDays: usage = USAGE_RETENTION_DAYS,
+  } = props;
   checkRetention({ claims, usage });
   if (claimLayout !== undefined && !CLAIM_LAYOUT.test(claimLayout)) {
     throw new Error(

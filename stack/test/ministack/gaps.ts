@@ -1,6 +1,11 @@
 import { APIGatewayClient, CreateRequestValidatorCommand, UpdateStageCommand } from '@aws-sdk/client-api-gateway';
 import { CloudWatchClient, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
-import { DynamoDBClient, UpdateContinuousBackupsCommand, UpdateTableCommand, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DynamoDBClient,
+  UpdateContinuousBackupsCommand,
+  UpdateTableCommand,
+  UpdateTimeToLiveCommand,
+} from '@aws-sdk/client-dynamodb';
 import { KinesisClient, StartStreamEncryptionCommand } from '@aws-sdk/client-kinesis';
 import { LambdaClient, UpdateFunctionConfigurationCommand, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
 import { PutBucketLifecycleConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
@@ -13,8 +18,16 @@ export const LEFT_OUT: Record<string, string> = {
   AuthorizerDeployment: 'it has no CodeDeploy',
   'Alarms/consumer-errors': 'its CloudFormation makes no alarm of an expression',
   ...Object.fromEntries(
-    ['canary-missed', 'delivery-failed', 'delivery-throttled', 'mapping-stands-still', 'reconciliation-missing', 'records-dropped', 'skipped-without-a-key', 'unreadable-lines']
-      .map((id) => [`Alarms/${id}`, 'its CloudFormation makes no alarm of an expression']),
+    [
+      'canary-missed',
+      'delivery-failed',
+      'delivery-throttled',
+      'mapping-stands-still',
+      'reconciliation-missing',
+      'records-dropped',
+      'skipped-without-a-key',
+      'unreadable-lines',
+    ].map((id) => [`Alarms/${id}`, 'its CloudFormation makes no alarm of an expression']),
   ),
 };
 
@@ -64,7 +77,9 @@ export const UNSET: { what: string; type: string; repair: Repair }[] = [
     what: 'encryption of a table',
     type: 'AWS::DynamoDB::Table',
     repair: ({ physicalId }) =>
-      new DynamoDBClient(CLIENT).send(new UpdateTableCommand({ TableName: physicalId, SSESpecification: { Enabled: true } })),
+      new DynamoDBClient(CLIENT).send(
+        new UpdateTableCommand({ TableName: physicalId, SSESpecification: { Enabled: true } }),
+      ),
   },
   {
     what: 'encryption of the stream',
@@ -79,14 +94,23 @@ export const UNSET: { what: string; type: string; repair: Repair }[] = [
     type: 'AWS::S3::Bucket',
     repair: ({ physicalId, properties }) => {
       const { Rules } = properties.LifecycleConfiguration as {
-        Rules: { Id: string; Status: 'Enabled'; ExpirationInDays: number; NoncurrentVersionExpiration: { NoncurrentDays: number } }[];
+        Rules: {
+          Id: string;
+          Status: 'Enabled';
+          ExpirationInDays: number;
+          NoncurrentVersionExpiration: { NoncurrentDays: number };
+        }[];
       };
       return new S3Client({ ...CLIENT, forcePathStyle: true }).send(
         new PutBucketLifecycleConfigurationCommand({
           Bucket: physicalId,
           LifecycleConfiguration: {
             Rules: Rules.map(({ Id: ID, Status, ExpirationInDays: Days, NoncurrentVersionExpiration }) => ({
-              ID, Status, Filter: { Prefix: '' }, Expiration: { Days }, NoncurrentVersionExpiration,
+              ID,
+              Status,
+              Filter: { Prefix: '' },
+              Expiration: { Days },
+              NoncurrentVersionExpiration,
             })),
           },
         }),

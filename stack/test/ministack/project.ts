@@ -10,7 +10,10 @@ const ROOT = path.join(__dirname, '../../..');
 export class Project {
   constructor(readonly folder: string) {
     const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
-    for (const file of listed.toString().split('\0').filter((name) => name !== '' && fs.existsSync(path.join(ROOT, name)))) {
+    for (const file of listed
+      .toString()
+      .split('\0')
+      .filter((name) => name !== '' && fs.existsSync(path.join(ROOT, name)))) {
       fs.cpSync(path.join(ROOT, file), path.join(folder, file));
     }
     fs.symlinkSync(path.join(ROOT, 'stack/node_modules'), path.join(folder, 'stack/node_modules'));
@@ -42,14 +45,20 @@ export class Project {
 
   /** Runs a script of the project; returns its exit status and all that it wrote. The test goes on meanwhile: the
    * runner takes a worker that is silent for a minute for dead. */
-  async run(script: string, words: string[], variables: Record<string, string> = {}): Promise<{ status: number | null; output: string }> {
+  async run(
+    script: string,
+    words: string[],
+    variables: Record<string, string> = {},
+  ): Promise<{ status: number | null; output: string }> {
     const env = { ...process.env, METER: path.join(ROOT, 'target/debug/meter'), ...variables };
     const child = spawn(path.join(this.folder, 'scripts', script), words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (output += text));
     }
-    const status = await new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject));
+    const status = await new Promise<number | null>((resolve, reject) =>
+      child.once('close', resolve).once('error', reject),
+    );
     return { status, output };
   }
 }

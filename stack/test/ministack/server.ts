@@ -37,9 +37,16 @@ export class Ministack {
     const child = spawn(PROGRAM, [], { env: { ...process.env, ...environment }, stdio: ['ignore', log, log] });
     let failure: Error | undefined;
     child.on('error', (error) => (failure = error));
-    while (!(await fetch(`${endpoint}/_ministack/health`).then((reply) => reply.ok, () => false))) {
+    while (
+      !(await fetch(`${endpoint}/_ministack/health`).then(
+        (reply) => reply.ok,
+        () => false,
+      ))
+    ) {
       if (failure !== undefined || child.exitCode !== null) {
-        throw new Error(`ministack does not start: ${failure?.message ?? fs.readFileSync(path.join(folder, 'ministack.log'), 'utf8')}`);
+        throw new Error(
+          `ministack does not start: ${failure?.message ?? fs.readFileSync(path.join(folder, 'ministack.log'), 'utf8')}`,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

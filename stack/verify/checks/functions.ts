@@ -18,12 +18,20 @@ export async function lambdaFunction({ physicalId, properties }: Resource): Prom
   return [
     ...differs('its state', is.State, 'Active'),
     ...differs('its runtime', is.Runtime, properties.Runtime),
-    ...differs('the level of its system logs', is.LoggingConfig?.SystemLogLevel, (properties.LoggingConfig as LoggingConfig | undefined)?.SystemLogLevel),
+    ...differs(
+      'the level of its system logs',
+      is.LoggingConfig?.SystemLogLevel,
+      (properties.LoggingConfig as LoggingConfig | undefined)?.SystemLogLevel,
+    ),
     ...differs('its role', is.Role, properties.Role),
     ...differs('its memory in MiB', is.MemorySize, properties.MemorySize),
     ...differs('its time-out in seconds', is.Timeout, properties.Timeout),
     ...differs('its environment variables', is.Environment?.Variables ?? {}, variables ?? {}),
-    ...differs('its layers', (is.Layers ?? []).map(({ Arn }) => Arn), properties.Layers ?? []),
+    ...differs(
+      'its layers',
+      (is.Layers ?? []).map(({ Arn }) => Arn),
+      properties.Layers ?? [],
+    ),
     ...differs('its dead-letter queue', is.DeadLetterConfig, properties.DeadLetterConfig),
   ];
 }
@@ -84,7 +92,11 @@ export async function eventSourceMapping({ physicalId, properties }: Resource): 
   return [
     ...differs('its state', is.State, 'Enabled'),
     ...differs('its function', is.FunctionArn?.split(':function:')[1], properties.FunctionName),
-    ...differs('where given-up records go', destination(is.DestinationConfig), destination(properties.DestinationConfig)),
+    ...differs(
+      'where given-up records go',
+      destination(is.DestinationConfig),
+      destination(properties.DestinationConfig),
+    ),
     ...MAPPING_SETTINGS.flatMap((name) => differs(`its ${name}`, is[name], properties[name])),
   ];
 }

@@ -35,7 +35,11 @@ export async function authorizer(resource: Resource): Promise<Problems> {
   const is = await gateway.send(new GetAuthorizerCommand({ ...api(resource), authorizerId: physicalId }));
   return [
     ...differs('what it asks', is.authorizerUri, properties.AuthorizerUri),
-    ...differs('for how many seconds its answers are kept', is.authorizerResultTtlInSeconds, properties.AuthorizerResultTtlInSeconds),
+    ...differs(
+      'for how many seconds its answers are kept',
+      is.authorizerResultTtlInSeconds,
+      properties.AuthorizerResultTtlInSeconds,
+    ),
   ];
 }
 
@@ -53,8 +57,13 @@ export async function path(resource: Resource): Promise<Problems> {
 
 /** A method: that it asks the authorizer first. */
 export async function method(resource: Resource): Promise<Problems> {
-  const { ResourceId, HttpMethod, AuthorizationType, AuthorizerId, Integration } = resource.properties as Record<string, string>;
-  const is = await gateway.send(new GetMethodCommand({ ...api(resource), resourceId: ResourceId, httpMethod: HttpMethod }));
+  const { ResourceId, HttpMethod, AuthorizationType, AuthorizerId, Integration } = resource.properties as Record<
+    string,
+    string
+  >;
+  const is = await gateway.send(
+    new GetMethodCommand({ ...api(resource), resourceId: ResourceId, httpMethod: HttpMethod }),
+  );
   return [
     ...differs('how it is authorized', is.authorizationType, AuthorizationType),
     ...differs('its authorizer', is.authorizerId, AuthorizerId),
@@ -78,7 +87,10 @@ export async function gatewayResponse(resource: Resource): Promise<Problems> {
 export async function requestValidator(resource: Resource): Promise<Problems> {
   const { ValidateRequestBody, ValidateRequestParameters } = resource.properties;
   const { items } = await gateway.send(new GetRequestValidatorsCommand(api(resource)));
-  const fits = items?.some((is) => is.validateRequestBody === ValidateRequestBody && is.validateRequestParameters === ValidateRequestParameters);
+  const fits = items?.some(
+    (is) =>
+      is.validateRequestBody === ValidateRequestBody && is.validateRequestParameters === ValidateRequestParameters,
+  );
   return fits ? [] : ['it is missing: requests are not validated'];
 }
 

@@ -17,7 +17,10 @@ const api = (resource: Resource) => ({ ApiId: resource.properties.ApiId as strin
 /** An HTTP API. */
 export async function httpApi({ physicalId, properties }: Resource): Promise<Problems> {
   const is = await gateway.send(new GetApiCommand({ ApiId: physicalId }));
-  return [...differs('its name', is.Name, properties.Name), ...differs('its protocol', is.ProtocolType, properties.ProtocolType)];
+  return [
+    ...differs('its name', is.Name, properties.Name),
+    ...differs('its protocol', is.ProtocolType, properties.ProtocolType),
+  ];
 }
 
 /** What asks the authorizer. */
@@ -26,8 +29,16 @@ export async function authorizer(resource: Resource): Promise<Problems> {
   const is = await gateway.send(new GetAuthorizerCommand({ ...api(resource), AuthorizerId: resource.physicalId }));
   return [
     ...differs('what it asks', is.AuthorizerUri, properties.AuthorizerUri),
-    ...differs('for how many seconds its answers are kept', is.AuthorizerResultTtlInSeconds, properties.AuthorizerResultTtlInSeconds),
-    ...differs('the format of what it asks', is.AuthorizerPayloadFormatVersion, properties.AuthorizerPayloadFormatVersion),
+    ...differs(
+      'for how many seconds its answers are kept',
+      is.AuthorizerResultTtlInSeconds,
+      properties.AuthorizerResultTtlInSeconds,
+    ),
+    ...differs(
+      'the format of what it asks',
+      is.AuthorizerPayloadFormatVersion,
+      properties.AuthorizerPayloadFormatVersion,
+    ),
     ...differs('whether its answers are simple', is.EnableSimpleResponses, properties.EnableSimpleResponses),
     ...differs('where the key is', is.IdentitySource, properties.IdentitySource),
   ];

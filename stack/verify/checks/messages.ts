@@ -57,7 +57,10 @@ export async function subscription({ physicalId, properties }: Resource): Promis
   if (properties.Protocol === 'email') return mailSubscription(properties as Record<string, string>);
   const { Attributes: is } = await sns.send(new GetSubscriptionAttributesCommand({ SubscriptionArn: physicalId }));
   let endpoint: string | undefined;
-  for await (const page of paginateListSubscriptionsByTopic({ client: sns }, { TopicArn: properties.TopicArn as string })) {
+  for await (const page of paginateListSubscriptionsByTopic(
+    { client: sns },
+    { TopicArn: properties.TopicArn as string },
+  )) {
     endpoint ??= page.Subscriptions?.find(({ SubscriptionArn }) => SubscriptionArn === physicalId)?.Endpoint;
   }
   return [

@@ -33,7 +33,11 @@ interface TableProperties {
 }
 
 /** A table: its keys and indexes, that it expires, is recoverable, protected and encrypted. */
-export async function table({ physicalId, properties }: Resource, _: Waits, note: (what: string) => void): Promise<Problems> {
+export async function table(
+  { physicalId, properties }: Resource,
+  _: Waits,
+  note: (what: string) => void,
+): Promise<Problems> {
   const wanted = properties as unknown as TableProperties;
   const name = { TableName: physicalId };
   const { Table: is } = await dynamodb.send(new DescribeTableCommand(name));
@@ -45,7 +49,9 @@ export async function table({ physicalId, properties }: Resource, _: Waits, note
     ...differs('its indexes', indexes(is?.GlobalSecondaryIndexes), indexes(wanted.GlobalSecondaryIndexes)),
   ];
   if (wanted.DeletionProtectionEnabled !== undefined) {
-    problems.push(...differs('its deletion protection', is?.DeletionProtectionEnabled ?? false, wanted.DeletionProtectionEnabled));
+    problems.push(
+      ...differs('its deletion protection', is?.DeletionProtectionEnabled ?? false, wanted.DeletionProtectionEnabled),
+    );
   }
   if (wanted.SSESpecification?.SSEEnabled) {
     problems.push(...differs('its encryption', is?.SSEDescription?.Status, 'ENABLED'));
@@ -102,7 +108,11 @@ export async function bucket({ physicalId, properties }: Resource): Promise<Prob
   return [
     ...differs('its encryption', rule?.SSEAlgorithm, 'AES256'),
     ...differs('its versioning', versioning.Status, (properties.VersioningConfiguration as { Status: string }).Status),
-    ...differs('what it closes to the public', access.PublicAccessBlockConfiguration, properties.PublicAccessBlockConfiguration),
+    ...differs(
+      'what it closes to the public',
+      access.PublicAccessBlockConfiguration,
+      properties.PublicAccessBlockConfiguration,
+    ),
     ...differs(
       'how many days it keeps objects, and replaced or deleted ones',
       (lifecycle.Rules ?? []).filter(({ Status }) => Status === 'Enabled').map(daysOf),

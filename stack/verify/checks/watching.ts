@@ -23,7 +23,8 @@ export async function alarm({ physicalId, properties }: Resource, waits: Waits):
   const isHourly = JSON.stringify(properties).includes('"Period":3600');
   // What has to come each minute, as from a canary, gets the time to come.
   const comesAlways = properties.TreatMissingData === 'breaching';
-  const mayBecomeOk = (alarm: MetricAlarm) => !isHourly && (hasNoData(alarm) || (comesAlways && alarm.StateValue === 'ALARM'));
+  const mayBecomeOk = (alarm: MetricAlarm) =>
+    !isHourly && (hasNoData(alarm) || (comesAlways && alarm.StateValue === 'ALARM'));
   await quietly(
     waitFor('an alarm has no data', waits.evaluation_s, waits, async () => {
       is = await readAlarm(physicalId!);
@@ -38,13 +39,18 @@ export async function alarm({ physicalId, properties }: Resource, waits: Waits):
     ...differs('its limit', is.Threshold, properties.Threshold),
     ...differs('whether it acts', is.ActionsEnabled, true),
     ...differs('whom it tells', is.AlarmActions ?? [], actions),
-    ...(is.StateValue === 'OK' || (isHourly && isNew(is)) ? [] : [`it is in the state ${is.StateValue}: ${is.StateReason ?? 'not evaluated yet'}`]),
+    ...(is.StateValue === 'OK' || (isHourly && isNew(is))
+      ? []
+      : [`it is in the state ${is.StateValue}: ${is.StateReason ?? 'not evaluated yet'}`]),
   ];
 }
 
 /** Whether an alarm has had nothing to judge yet, which may be an alarm of its own. */
 function hasNoData({ StateValue, StateReason }: MetricAlarm): boolean {
-  return StateValue === 'INSUFFICIENT_DATA' || (StateValue === 'ALARM' && /no datapoints were received/.test(StateReason ?? ''));
+  return (
+    StateValue === 'INSUFFICIENT_DATA' ||
+    (StateValue === 'ALARM' && /no datapoints were received/.test(StateReason ?? ''))
+  );
 }
 
 /** Whether an alarm of what comes hourly is too new to have data. */
@@ -92,6 +98,10 @@ export async function rule({ physicalId, properties }: Resource): Promise<Proble
   return [
     ...differs('its state', is.State, 'ENABLED'),
     ...differs('its schedule', is.ScheduleExpression, properties.ScheduleExpression),
-    ...differs('what it starts', (Targets ?? []).map(({ Arn }) => Arn), wanted),
+    ...differs(
+      'what it starts',
+      (Targets ?? []).map(({ Arn }) => Arn),
+      wanted,
+    ),
   ];
 }
