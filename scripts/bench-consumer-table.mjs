@@ -25,7 +25,7 @@ for (const [words, stage] of stages) {
 }
 const peer = Math.max(Number(before), Number(after));
 console.log(
-  `${'Node.js ' + process.versions.node}`.padEnd(30),
+  `Node.js ${process.versions.node}`.padEnd(30),
   millions(peer),
   `  (${millions(Number(before)).trim()} before, ${millions(Number(after)).trim()} after)`,
 );

@@ -61,11 +61,11 @@ function choicesOf(options: Options): Partial<UsageMeterStackProps> {
     example: options.example(),
     writesAccountRole: options.isOn('account-role'),
     shardCount: options.number('shards'),
-    batchWindow: duration(options.number('batch-window-s'), Duration.seconds),
+    batchWindow: duration(options.number('batch-window-s'), (seconds) => Duration.seconds(seconds)),
     usageRetentionDays: options.number('usage-retention-days'),
     claimRetentionDays: options.number('claim-retention-days'),
     claimLayout: options.text('claim-layout'),
-    syncInterval: duration(options.number('sync-interval-ms'), Duration.millis),
+    syncInterval: duration(options.number('sync-interval-ms'), (millis) => Duration.millis(millis)),
     cachingStages: options.pairs('caching-stages', '/').map(([apiId, stageName]) => ({ apiId, stageName })),
     fanoutConcurrency: options.number('fanout-concurrency'),
     alarmTopicArn: options.text('alarm-topic'),
@@ -78,11 +78,11 @@ function choicesOf(options: Options): Partial<UsageMeterStackProps> {
 
 /** Leaves parts out, named by their paths in the stack and separated by commas, for an endpoint that has no such. */
 function omit(stack: UsageMeterStack, paths: unknown): void {
-  for (const path of typeof paths === 'string' ? paths.split(',') : []) {
-    const names = path.split('/');
+  for (const place of typeof paths === 'string' ? paths.split(',') : []) {
+    const names = place.split('/');
     const parent = names.slice(0, -1).reduce<IConstruct | undefined>((at, name) => at?.node.tryFindChild(name), stack);
     if (parent === undefined || !parent.node.tryRemoveChild(names[names.length - 1]!)) {
-      throw new Error(`There is no ${path} in the stack to leave out.`);
+      throw new Error(`There is no ${place} in the stack to leave out.`);
     }
   }
 }

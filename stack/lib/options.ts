@@ -140,7 +140,7 @@ export class Options {
 
   text(name: OptionName): string | undefined {
     const value: unknown = this.app.node.tryGetContext(name) ?? this.file[name];
-    return value === undefined || value === '' ? undefined : String(value);
+    return value === undefined || value === '' ? undefined : asText(value);
   }
 
   number(name: OptionName): number | undefined {
@@ -192,7 +192,7 @@ export class Options {
       throw new Error('There is no API for the canary to call: set canary-url to one, or canary to no.');
     }
     if (isWanted && !canRead) {
-      const lacking = `${String(region)} has no Parameters and Secrets Lambda Extension for ${this.architecture().name} that CDK knows of`;
+      const lacking = `${region} has no Parameters and Secrets Lambda Extension for ${this.architecture().name} that CDK knows of`;
       throw new Error(
         `${lacking}, and the canary reads its secret through it: set canary to no, or build for the other architecture.`,
       );
@@ -220,6 +220,11 @@ export class Options {
       return [left, pair.slice(left.length + separator.length)];
     });
   }
+}
+
+/** The text of a value, which may be a number or a boolean in the file of an environment. */
+function asText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function refuseUnknown(names: string[], where: string): void {

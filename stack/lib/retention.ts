@@ -54,11 +54,13 @@ export function checkRetention({ claims, usage }: RetentionDays): void {
 
 /** Days for which logs can be kept, checked to be a number of days that CloudWatch Logs takes. */
 export function logRetention(days: number): LogRetention {
-  if (LogRetention[days] === undefined) {
-    const known = Object.values(LogRetention).filter((value) => typeof value === 'number' && value < 9_999);
+  const all = Object.values(LogRetention).filter((value) => typeof value !== 'string');
+  const found = all.find((value) => (value as number) === days);
+  if (found === undefined) {
+    const finite = all.map(Number).filter((value) => value < 9_999);
     throw new Error(
-      `CloudWatch Logs cannot keep logs for ${days} days: set log-retention-days to one of ${known.join(', ')}.`,
+      `CloudWatch Logs cannot keep logs for ${days} days: set log-retention-days to one of ${finite.join(', ')}.`,
     );
   }
-  return days;
+  return found;
 }

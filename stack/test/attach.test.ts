@@ -117,7 +117,7 @@ describe('REST APIs', () => {
     };
     const [[without], [id, deployment]] = [deploymentOf(false), deploymentOf(true)];
     expect(id).not.toBe(without);
-    expect(JSON.stringify(deployment!.DependsOn)).toContain('UsageMeter');
+    expect(JSON.stringify(deployment.DependsOn)).toContain('UsageMeter');
   });
 
   test('take it as the default of their methods', () => {

@@ -28,19 +28,19 @@ function table(head: string[], rows: string[][]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function alarms(): string {
+function alarmsTable(): string {
   const rows = alarmRows().map(({ id, says, runbook }) => [`\`${id}\``, says, `[${runbook}](runbooks/${runbook}.md)`]);
   return table(['alarm `usage-ENVIRONMENT-...`', 'goes off', 'runbook'], rows);
 }
 
-function alarmsByRunbook(): string {
+function alarmsByRunbookTable(): string {
   const ids = new Map<string, string[]>();
   for (const { id, runbook } of alarmRows()) ids.set(runbook, [...(ids.get(runbook) ?? []), `\`${id}\``]);
   const rows = [...ids].map(([runbook, of]) => [of.join(', '), `[${runbook}](${runbook}.md)`]);
   return table(['alarm `usage-ENVIRONMENT-...`', 'runbook'], rows);
 }
 
-function options(): string {
+function optionsTable(): string {
   const rows = Object.entries(OPTIONS).map(([name, { value, means, byDefault }]) => [
     `\`${name}\``,
     value,
@@ -50,7 +50,7 @@ function options(): string {
   return table(['option', 'value', 'meaning', 'default'], rows);
 }
 
-function limits(): string {
+function limitsTable(): string {
   const rows = LIMITS.map(({ what, granted, unit, taken, callsPerSecond, raise, source }) => [
     what,
     `${granted.toLocaleString('en')} ${unit}`,
@@ -67,10 +67,10 @@ function limits(): string {
 
 /** The tables of documents that are made from the stack, by file and by the mark that they stand behind. */
 const TABLES: { file: string; mark: string; make: () => string }[] = [
-  { file: 'docs/OPERATION.md', mark: 'alarms', make: alarms },
-  { file: 'docs/OPERATION.md', mark: 'options', make: options },
-  { file: 'docs/OPERATION.md', mark: 'limits', make: limits },
-  { file: 'docs/runbooks/README.md', mark: 'alarms-by-runbook', make: alarmsByRunbook },
+  { file: 'docs/OPERATION.md', mark: 'alarms', make: alarmsTable },
+  { file: 'docs/OPERATION.md', mark: 'options', make: optionsTable },
+  { file: 'docs/OPERATION.md', mark: 'limits', make: limitsTable },
+  { file: 'docs/runbooks/README.md', mark: 'alarms-by-runbook', make: alarmsByRunbookTable },
 ];
 
 /** The documents with their tables as they should be, by file. */

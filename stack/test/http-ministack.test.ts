@@ -170,7 +170,7 @@ describe('the verification', () => {
 
 describe('a deployment without an example', () => {
   // It has no canary either, of which there could be an alarm.
-  const options = optionsWithout(Object.keys(LEFT_OUT).filter((path) => path !== 'Alarms/canary-missed'));
+  const options = optionsWithout(Object.keys(LEFT_OUT).filter((place) => place !== 'Alarms/canary-missed'));
   const deploy = (...words: string[]) =>
     project.run('deploy.sh', ['demo', ...options, '--set', 'example=none', ...words]);
   const tags = () => project.git('tag', '--list', 'deployed/demo/*');

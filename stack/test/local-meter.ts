@@ -20,7 +20,7 @@ export class LocalMeter {
     });
     await new Promise<void>((resolve, reject) => {
       let said = '';
-      child.stdout!.on('data', (text) => {
+      child.stdout.on('data', (text) => {
         said += text;
         if (said.includes('Stop it with')) resolve();
       });

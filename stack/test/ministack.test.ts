@@ -310,8 +310,8 @@ describe('verification', () => {
       { ...deployment, resources: deployment.resources.filter(({ type }) => type !== 'AWS::CloudWatch::Alarm') },
       WAITS,
     );
-    for (const { resource, problems } of before.filter((found) => found.problems.length > 0)) {
-      expect(unset, `${resource.path}: ${problems.join()}`).toContain(resource.type);
+    for (const found of before.filter((finding) => finding.problems.length > 0)) {
+      expect(unset, `${found.resource.path}: ${found.problems.join()}`).toContain(found.resource.type);
     }
     await setUnset(deployment);
     expect([...problems(await verify(deployment, WAITS)).values()]).toEqual([]);
@@ -342,13 +342,13 @@ describe('verification', () => {
     expect(problems(await verify(deployment, WAITS))).toEqual(new Map());
   });
 
-  test.each(CHANGES)('misses $what', async ({ path, change, said }) => {
-    const resource = deployment.resources.find((each) => each.path === path)!;
+  test.each(CHANGES)('misses $what', async ({ path: place, change, said }) => {
+    const resource = deployment.resources.find((each) => each.path === place)!;
     const before = problems(await verify(deployment, WAITS));
     await change(resource);
     const after = problems(await verify(deployment, WAITS));
-    expect(after.get(path)).toMatch(said);
-    expect([...after.keys()].filter((each) => !before.has(each))).toEqual([path]);
+    expect(after.get(place)).toMatch(said);
+    expect([...after.keys()].filter((each) => !before.has(each))).toEqual([place]);
   });
 
   test('misses any one resource, permission or subscription that is taken away', async () => {
@@ -357,7 +357,7 @@ describe('verification', () => {
       [],
     );
     const order = deployment.resources.map((resource) => ({ resource, place: types.indexOf(resource.type) }));
-    const changed = new Set(CHANGES.map(({ path }) => path));
+    const changed = new Set(CHANGES.map((change) => change.path));
     let before = problems(await verify(deployment, WAITS));
     const taken: string[] = [];
     for (const { resource } of order.sort((left, right) => left.place - right.place)) {

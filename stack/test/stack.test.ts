@@ -345,7 +345,7 @@ describe('a deployment', () => {
 describe('data', () => {
   test('every table is encrypted, recoverable and expires by itself', () => {
     const tables = Object.values(template.findResources('AWS::DynamoDB::Table'));
-    expect(tables.map((table) => table.Properties.TableName).sort()).toEqual([
+    expect(tables.map((table) => table.Properties.TableName as string).sort()).toEqual([
       'usage-alerts-test',
       'usage-claims-test',
       'usage-invalidations-test',

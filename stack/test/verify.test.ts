@@ -82,6 +82,7 @@ describe('an alarm', () => {
       AlarmConfigurationUpdatedTimestamp: new Date(),
       ...is,
     };
+    // oxlint-disable-next-line typescript/no-misused-promises -- One overload of `send` takes a callback.
     vi.spyOn(CloudWatchClient.prototype, 'send').mockImplementation(async () => ({ MetricAlarms: [full] }));
     return alarm(
       { logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties },
@@ -127,6 +128,7 @@ describe('the expiry of a table', () => {
   afterEach(() => void vi.restoreAllMocks());
 
   const said = async (TimeToLiveStatus: string, AttributeName?: string) => {
+    // oxlint-disable-next-line typescript/no-misused-promises -- One overload of `send` takes a callback.
     vi.spyOn(DynamoDBClient.prototype, 'send').mockImplementation(async (command) =>
       command instanceof DescribeTableCommand
         ? { Table: { TableStatus: 'ACTIVE' } }

@@ -71,8 +71,8 @@ function onThisMachine(
   endpoints: Endpoints & { accountId: string },
 ): Resource[] {
   const kept = ON_ONE_MACHINE[type];
-  const path = cdkPath.replace(/^[^/]*\//, '').replace(/\/Resource$/, '');
-  if (kept === undefined || DONE_WITHOUT.includes(path)) {
+  const place = cdkPath.replace(/^[^/]*\//, '').replace(/\/Resource$/, '');
+  if (kept === undefined || DONE_WITHOUT.includes(place)) {
     return [];
   }
   const name = all[kept.name] as string;
@@ -81,5 +81,5 @@ function onThisMachine(
     'AWS::SQS::Queue': `${endpoints.awsEndpointUrl}/${endpoints.accountId}/${name}`,
   };
   const properties = Object.fromEntries(kept.settings.map((setting) => [setting, all[setting]]));
-  return [{ logicalId, type, path, physicalId: ids[type] ?? name, properties }];
+  return [{ logicalId, type, path: place, physicalId: ids[type] ?? name, properties }];
 }

@@ -103,7 +103,7 @@ export class ApiAttachments {
   /** The construct in which what belongs to an API is made: within the API, or here where only its id is known. */
   private place(api: IConstruct | string, apiId: string): Construct {
     if (typeof api !== 'string') {
-      return new Construct(api as Construct, `UsageMeter-${this.props.environment}`);
+      return new Construct(api, `UsageMeter-${this.props.environment}`);
     }
     return new Construct(
       this.scope,

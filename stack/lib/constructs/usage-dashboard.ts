@@ -52,7 +52,12 @@ export class UsageDashboard extends Construct {
     super(scope, id);
     this.dashboard = new Dashboard(this, 'Dashboard', {
       dashboardName: namesOf(props.settings.environment).dashboard(Stack.of(this).region),
-      widgets: [usage(props), pipeline(props), keys(props), [drift(props), ...canary(props)]],
+      widgets: [
+        usageWidgets(props),
+        pipelineWidgets(props),
+        keysWidgets(props),
+        [driftWidget(props), ...canaryWidgets(props)],
+      ],
     });
   }
 }
@@ -62,7 +67,7 @@ function graph(title: string, left: IMetric[], limit?: { value: number; label: s
   return new GraphWidget({ title, left, width: WIDTH, period: PERIOD, leftYAxis: { min: 0 }, leftAnnotations });
 }
 
-function usage(props: UsageDashboardProps): IWidget[] {
+function usageWidgets(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const topKeys = new LogQueryWidget({
     title: 'Top keys, successful calls',
@@ -83,7 +88,7 @@ function usage(props: UsageDashboardProps): IWidget[] {
   ];
 }
 
-function pipeline(props: UsageDashboardProps): IWidget[] {
+function pipelineWidgets(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
   const { consumer: lambda, quarantineQueue } = props.pipeline;
@@ -159,7 +164,7 @@ function cost(props: UsageDashboardProps): IMetric[] {
   );
 }
 
-function drift(props: UsageDashboardProps): IWidget {
+function driftWidget(props: UsageDashboardProps): IWidget {
   const names = ['LoggedCalls', 'CountedCalls', 'MissingCalls', 'SurplusCalls', 'OpenHours'] as const;
   const hourly = names.map((name) =>
     meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)),
@@ -168,7 +173,7 @@ function drift(props: UsageDashboardProps): IWidget {
 }
 
 /** What the canary sees. */
-function canary({ settings, canary }: UsageDashboardProps): IWidget[] {
+function canaryWidgets({ settings, canary }: UsageDashboardProps): IWidget[] {
   if (canary === undefined) return [];
   const metric = metricsOf(settings, 'usage-canary');
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
@@ -177,7 +182,7 @@ function canary({ settings, canary }: UsageDashboardProps): IWidget[] {
   ];
 }
 
-function keys(props: UsageDashboardProps): IWidget[] {
+function keysWidgets(props: UsageDashboardProps): IWidget[] {
   return [
     ...(props.authorizer === undefined ? [] : decisions(props)),
     graph('Throttled requests of DynamoDB', throttles(props)),

@@ -9,10 +9,10 @@ const iam = new IAMClient(CLIENT);
 export async function role({ physicalId, properties }: Resource): Promise<Problems> {
   const { Role: is } = await iam.send(new GetRoleCommand({ RoleName: physicalId }));
   const { AttachedPolicies } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName: physicalId }));
-  const attached = (AttachedPolicies ?? []).map((policy) => policy.PolicyArn).sort();
+  const attached = (AttachedPolicies ?? []).map(({ PolicyArn }) => PolicyArn!).sort();
   return [
     ...policyDiffers(is?.AssumeRolePolicyDocument, properties.AssumeRolePolicyDocument),
-    ...differs('its managed policies', attached, list(properties.ManagedPolicyArns).sort()),
+    ...differs('its managed policies', attached, (list(properties.ManagedPolicyArns) as string[]).sort()),
   ];
 }
 

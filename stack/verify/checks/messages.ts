@@ -26,7 +26,9 @@ export async function queue({ physicalId, properties }: Resource): Promise<Probl
     problems.push(...differs(`its ${name}`, is[name], String(properties[name])));
   }
   if (properties.SqsManagedSseEnabled !== undefined) {
-    problems.push(...differs('its encryption', is.SqsManagedSseEnabled, String(properties.SqsManagedSseEnabled)));
+    problems.push(
+      ...differs('its encryption', is.SqsManagedSseEnabled, JSON.stringify(properties.SqsManagedSseEnabled)),
+    );
   }
   return problems;
 }

@@ -23,8 +23,8 @@ export async function alarm({ physicalId, properties }: Resource, waits: Waits):
   const isHourly = JSON.stringify(properties).includes('"Period":3600');
   // What has to come each minute, as from a canary, gets the time to come.
   const comesAlways = properties.TreatMissingData === 'breaching';
-  const mayBecomeOk = (alarm: MetricAlarm) =>
-    !isHourly && (hasNoData(alarm) || (comesAlways && alarm.StateValue === 'ALARM'));
+  const mayBecomeOk = (found: MetricAlarm) =>
+    !isHourly && (hasNoData(found) || (comesAlways && found.StateValue === 'ALARM'));
   await quietly(
     waitFor('an alarm has no data', waits.evaluation_s, waits, async () => {
       is = await readAlarm(physicalId!);
@@ -85,7 +85,7 @@ export async function deploymentGroup({ physicalId, properties }: Resource): Pro
   const wanted = properties.AlarmConfiguration as { Alarms: { Name: string }[] };
   return differs(
     'the alarms that stop it',
-    (is?.alarmConfiguration?.alarms ?? []).map(({ name }) => name).sort(),
+    (is?.alarmConfiguration?.alarms ?? []).map(({ name }) => name!).sort(),
     wanted.Alarms.map(({ Name }) => Name).sort(),
   );
 }
