@@ -4,6 +4,7 @@ import { ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { IConstruct } from 'constructs';
+import { parseFreeSettings } from './function-settings';
 import { namesOf } from './names';
 import { Options } from './options';
 import { logRetention } from './retention';
@@ -57,6 +58,7 @@ function settingsOf(app: App, environment: string, options: Options): MeterSetti
 function choicesOf(options: Options): Partial<UsageMeterStackProps> {
   const duration = (value: number | undefined, unit: (value: number) => Duration) =>
     value === undefined ? undefined : unit(value);
+  const functions = parseFreeSettings(options.pairs('function-settings', '='));
   return {
     example: options.example(),
     writesAccountRole: options.isOn('account-role'),
@@ -73,6 +75,10 @@ function choicesOf(options: Options): Partial<UsageMeterStackProps> {
     hasCanary: options.hasCanary(),
     canaryUrl: options.text('canary-url'),
     allAtOnce: options.isOn('all-at-once'),
+    consumerSettings: functions['usage-consumer'],
+    authorizerSettings: functions['api-authorizer'],
+    reconcilerSettings: functions['usage-reconciler'],
+    canarySettings: functions['usage-canary'],
   };
 }
 

@@ -12,6 +12,7 @@ export * from './constructs/usage-canary';
 export * from './constructs/usage-dashboard';
 export * from './constructs/usage-endpoint';
 export * from './constructs/usage-pipeline';
+export * from './function-settings';
 export * from './metered-stage';
 export * from './settings';
 export * from './unbilled-routes';

@@ -98,6 +98,11 @@ export const OPTIONS = {
     means: 'whether new versions take all calls at once, whatever the alarms say',
     byDefault: 'no',
   },
+  'function-settings': {
+    value: '`FUNCTION.SETTING=VALUE`, several with commas',
+    means: 'settings of functions, for example `usage-consumer.maxEvents=2000`',
+    byDefault: "the functions' defaults",
+  },
   tags: {
     value: '`NAME=VALUE`, several with commas',
     means: 'tags of all resources',

@@ -9,9 +9,9 @@ import { ExampleApi } from './constructs/example-api';
 import { ExampleHttpApi } from './constructs/example-http-api';
 import { GradualDeployment } from './constructs/gradual-deployment';
 import { Invalidation, InvalidationProps } from './constructs/invalidation';
-import { Reconciliation } from './constructs/reconciliation';
+import { Reconciliation, ReconciliationProps } from './constructs/reconciliation';
 import { UsageAlarms } from './constructs/usage-alarms';
-import { UsageCanary } from './constructs/usage-canary';
+import { UsageCanary, UsageCanaryProps } from './constructs/usage-canary';
 import { UsageDashboard } from './constructs/usage-dashboard';
 import { UsagePipeline, UsagePipelineProps } from './constructs/usage-pipeline';
 import { MeterSettings, removalPolicy } from './settings';
@@ -19,10 +19,12 @@ import { MeterSettings, removalPolicy } from './settings';
 /** What can be chosen of the parts of the stack; each has the default of its construct. */
 type Choices = Pick<
   UsagePipelineProps,
-  'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout'
+  'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout' | 'consumerSettings'
 > &
-  Pick<ApiKeyAuthorizerProps, 'syncInterval'> &
-  Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'>;
+  Pick<ApiKeyAuthorizerProps, 'syncInterval' | 'authorizerSettings'> &
+  Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'> &
+  Pick<ReconciliationProps, 'reconcilerSettings'> &
+  Pick<UsageCanaryProps, 'canarySettings'>;
 
 export interface UsageMeterStackProps extends StackProps, Choices {
   readonly settings: MeterSettings;
@@ -71,10 +73,10 @@ export class UsageMeterStack extends Stack {
       this.addExecutionLog(example);
       this.example = example;
     }
-    this.reconciliation = new Reconciliation(this, 'Reconciliation', { settings, pipeline });
+    this.reconciliation = new Reconciliation(this, 'Reconciliation', { ...props, pipeline });
     const url = props.canaryUrl ?? this.example?.statusUrl;
     if (url !== undefined && props.hasCanary !== false) {
-      this.canary = new UsageCanary(this, 'Canary', { settings, usageTable, url });
+      this.canary = new UsageCanary(this, 'Canary', { ...props, usageTable, url });
     }
     const { authorizer, reconciliation, canary } = this;
     const stages = this.example === undefined ? [] : [this.example.stage];

@@ -65,6 +65,11 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
     properties: variables({ CANARY_URL: 'https://api.example.org/ping' }),
   },
   'all-at-once': { value: 'yes', type: 'AWS::Lambda::Alias', properties: {} },
+  'function-settings': {
+    value: 'usage-consumer.maxEvents=2000,api-authorizer.cacheTtlMs=5000',
+    type: 'AWS::Lambda::Function',
+    properties: variables({ MAX_EVENTS: '2000' }),
+  },
   tags: {
     value: 'team=billing,cost=a=b',
     type: 'AWS::SQS::Queue',

@@ -5,6 +5,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { ApiKeyAuthorizer } from '../lib/constructs/api-key-authorizer';
 import { CachingStage, Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
+import { FreeSettings } from '../lib/function-settings';
 import { standInBinaries } from '../lib/offline';
 import { MeterSettings } from '../lib/settings';
 
@@ -32,10 +33,11 @@ export class Parts {
   }
 
   /** The authorizer, with the stages whose caches are emptied. */
-  keys(cachingStages: CachingStage[] = []): ApiKeyAuthorizer {
+  keys(cachingStages: CachingStage[] = [], authorizerSettings?: FreeSettings<'api-authorizer'>): ApiKeyAuthorizer {
     const { settings, stack } = this;
     const invalidation = new Invalidation(stack, 'Invalidation', { settings, cachingStages });
-    return new ApiKeyAuthorizer(stack, 'Keys', { settings, invalidation, usageTable: this.pipeline.usageTable });
+    const { usageTable } = this.pipeline;
+    return new ApiKeyAuthorizer(stack, 'Keys', { settings, invalidation, usageTable, authorizerSettings });
   }
 
   /** The template of the stack, or of another one of the app. */

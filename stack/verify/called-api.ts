@@ -1,4 +1,7 @@
+import environment from '../lib/generated/environment.json';
 import { Deployment } from './deployment';
+
+const CANARY_URL = environment['usage-canary'].canaryUrl.variable;
 
 /** The API that a verification calls. */
 export interface CalledApi {
@@ -42,5 +45,5 @@ function canaryUrl({ resources }: Deployment): string | undefined {
   const variables = resources.map(
     ({ properties }) => (properties.Environment as { Variables?: Record<string, string> } | undefined)?.Variables,
   );
-  return variables.find((each) => each?.CANARY_URL !== undefined)?.CANARY_URL;
+  return variables.find((each) => each?.[CANARY_URL] !== undefined)?.[CANARY_URL];
 }

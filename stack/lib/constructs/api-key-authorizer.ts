@@ -7,6 +7,8 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { FreeSettings } from '../function-settings';
+import environment from '../generated/environment.json';
 import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
@@ -23,6 +25,8 @@ export interface ApiKeyAuthorizerProps {
   readonly usageTable: ITable;
   /** How old an instance's last look at the invalidation log may be, up to a minute; one second where it is not given. */
   readonly syncInterval?: Duration;
+  /** Further settings of the authorizer, for example `cacheTtlMs`. */
+  readonly authorizerSettings?: FreeSettings<'api-authorizer'>;
 }
 
 /** How a REST API asks the authorizer. */
@@ -33,8 +37,8 @@ export interface RestAttachmentOptions {
   readonly cacheTtl?: Duration;
 }
 
-/** The longest interval that the function takes as `SYNC_INTERVAL_MS`. */
-const MAX_SYNC_INTERVAL_MS = 60_000;
+/** The longest sync interval that the function accepts, in milliseconds. */
+const MAX_SYNC_INTERVAL_MS = Number(environment['api-authorizer'].syncIntervalMs.max);
 
 /** The index of keys by the digest of their secret. */
 const INDEX = 'hashedKey-index';
@@ -72,13 +76,14 @@ export class ApiKeyAuthorizer extends Construct {
       settings,
       service: 'api-authorizer',
       description: 'Admits API keys, and no deleted one',
-      environment: {
-        KEYS_TABLE: this.keysTable.tableName,
-        INVALIDATIONS_TABLE: invalidation.table.tableName,
-        USAGE_TABLE: props.usageTable.tableName,
-        ALERTS_TABLE: this.alertsTable.tableName,
-        ALERTS_TOPIC_ARN: this.alertsTopic.topicArn,
-        SYNC_INTERVAL_MS: String(this.syncInterval.toMilliseconds()),
+      functionSettings: {
+        ...props.authorizerSettings,
+        keysTable: this.keysTable.tableName,
+        invalidationsTable: invalidation.table.tableName,
+        usageTable: props.usageTable.tableName,
+        alertsTable: this.alertsTable.tableName,
+        alertsTopicArn: this.alertsTopic.topicArn,
+        syncIntervalMs: this.syncInterval.toMilliseconds(),
       },
       deadLetterQueue: invalidation.deadLetterQueue,
     });

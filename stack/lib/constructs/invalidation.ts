@@ -66,7 +66,7 @@ export class Invalidation extends Construct {
       service: 'invalidation-fanout',
       description: "Empties API Gateway's caches of authorizer answers when a key is changed",
       reservedConcurrency: fanoutConcurrency,
-      environment: { STAGES: stages.map((stage) => `${stage.apiId}/${stage.stageName}`).join(',') },
+      functionSettings: { stages: stages.map((stage) => `${stage.apiId}/${stage.stageName}`).join(',') },
       deadLetterQueue: this.deadLetterQueue,
     });
     const { partition, region } = Stack.of(this);

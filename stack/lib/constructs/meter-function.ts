@@ -14,16 +14,18 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { functionEnvironment, FunctionSettings, Service } from '../function-settings';
 import functions from '../generated/functions.json';
 import { namesOf } from '../names';
 import { MeterSettings, removalPolicy } from '../settings';
 
-export interface MeterFunctionProps {
+export interface MeterFunctionProps<S extends Service> {
   readonly settings: MeterSettings;
   /** The name of the binary. */
-  readonly service: keyof typeof functions;
+  readonly service: S;
   readonly description: string;
-  readonly environment: Record<string, string>;
+  /** The settings that the function reads from its environment variables. */
+  readonly functionSettings: FunctionSettings<S>;
   readonly reservedConcurrency?: number;
   /** Where events of asynchronous invocations go when all tries have failed. */
   readonly deadLetterQueue?: IQueue;
@@ -32,13 +34,13 @@ export interface MeterFunctionProps {
 }
 
 /** One of the meter's binaries as a Lambda function, with a role that may write its log and nothing else. */
-export class MeterFunction extends Construct {
+export class MeterFunction<S extends Service = Service> extends Construct {
   readonly function: LambdaFunction;
   /** What everything invokes: the version in use, so that a deployment can shift calls to the next and back. */
   readonly live: Alias;
   readonly logGroup: LogGroup;
 
-  constructor(scope: Construct, id: string, props: MeterFunctionProps) {
+  constructor(scope: Construct, id: string, props: MeterFunctionProps<S>) {
     super(scope, id);
     const { settings, service } = props;
     const { memoryMiB, timeoutMs } = functions[service];
@@ -64,7 +66,7 @@ export class MeterFunction extends Construct {
       // The lines `platform.start` and `platform.report` of each invocation have the level INFO, and cost as much as the
       // authorizer itself. Source: Lambda Developer Guide, "Log-level filtering", system logs.
       systemLogLevelV2: SystemLogLevel.WARN,
-      environment: { ENVIRONMENT_NAME: settings.environment, ...props.environment },
+      environment: functionEnvironment(service, settings.environment, props.functionSettings),
       reservedConcurrentExecutions: props.reservedConcurrency,
       deadLetterQueue: props.deadLetterQueue,
       paramsAndSecrets: props.paramsAndSecrets,

@@ -3,6 +3,7 @@ import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { FreeSettings } from '../function-settings';
 import { MeterSettings } from '../settings';
 import { unbilledRoutesVariable } from '../unbilled-routes';
 import { failedQueue } from './failed-queue';
@@ -16,6 +17,8 @@ export interface ReconciliationProps {
   readonly settings: MeterSettings;
   /** The pipeline whose ledger is compared with its access logs. */
   readonly pipeline: UsagePipeline;
+  /** Further settings of the reconciler, for example `reconcileHours`. */
+  readonly reconcilerSettings?: FreeSettings<'usage-reconciler'>;
 }
 
 /** Compares the ledger with all access logs once an hour, and tells where they drift apart. */
@@ -34,11 +37,12 @@ export class Reconciliation extends Construct {
       settings,
       service: 'usage-reconciler',
       description: 'Compares the ledger with the access logs, hour by hour',
-      environment: {
-        USAGE_TABLE: usageTable.tableName,
-        CLAIMS_TABLE: claimsTable.tableName,
-        ACCESS_LOG_GROUPS: accessLogGroups.map(({ logGroupName }) => logGroupName).join(','),
-        UNBILLED_ROUTES: unbilledRoutesVariable(unbilledRoutes),
+      functionSettings: {
+        ...props.reconcilerSettings,
+        usageTable: usageTable.tableName,
+        claimsTable: claimsTable.tableName,
+        accessLogGroups: accessLogGroups.map(({ logGroupName }) => logGroupName).join(','),
+        unbilledRoutes: unbilledRoutesVariable(unbilledRoutes),
       },
       deadLetterQueue,
     });

@@ -13,6 +13,7 @@ import {
 import { RegionInfo } from 'aws-cdk-lib/region-info';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { FreeSettings } from '../function-settings';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
 import { MeterFunction } from './meter-function';
@@ -23,13 +24,15 @@ export interface UsageCanaryProps {
   readonly url: string;
   /** The ledger, in which it waits for its call. */
   readonly usageTable: ITable;
+  /** Further settings of the canary, for example `timeoutMs`. */
+  readonly canarySettings?: FreeSettings<'usage-canary'>;
 }
 
 /** The key under which the canary's calls are counted; reports leave it out of what is billed. */
 export const CANARY_KEY_ID = 'canary';
 
-/** How long the canary waits for its call to be counted. */
-const PATIENCE = Duration.minutes(2);
+/** The time for which the canary waits for its call to be counted, in milliseconds. */
+const COUNT_TIMEOUT_MS = 120_000;
 
 /** The version of AWS's Parameters and Secrets Lambda Extension. */
 const EXTENSION = ParamsAndSecretsVersions.V1_0_103;
@@ -57,12 +60,13 @@ export class UsageCanary extends Construct {
       settings,
       service: 'usage-canary',
       description: 'Calls the API, and waits until its call is counted',
-      environment: {
-        CANARY_URL: props.url,
-        CANARY_API_KEY_ID: CANARY_KEY_ID,
-        CANARY_SECRET_PARAMETER: secretParameter,
-        USAGE_TABLE: usageTable.tableName,
-        TIMEOUT_MS: String(PATIENCE.toMilliseconds()),
+      functionSettings: {
+        canaryApiKeyId: CANARY_KEY_ID,
+        timeoutMs: COUNT_TIMEOUT_MS,
+        ...props.canarySettings,
+        canaryUrl: props.url,
+        canarySecretParameter: secretParameter,
+        usageTable: usageTable.tableName,
       },
       // The extension hands out the secret, so that it is in no variable and no template.
       paramsAndSecrets: ParamsAndSecretsLayerVersion.fromVersion(EXTENSION, {

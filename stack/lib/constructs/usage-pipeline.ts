@@ -7,6 +7,7 @@ import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { FreeSettings, FunctionSettings } from '../function-settings';
 import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
 import {
@@ -43,6 +44,8 @@ export interface UsagePipelineProps {
   /** How long a batch waits to fill, up to five minutes: longer is cheaper, shorter is fresher. Five seconds where it
    * is not given. */
   readonly batchWindow?: Duration;
+  /** Further settings of the consumer, for example `maxEvents`. */
+  readonly consumerSettings?: FreeSettings<'usage-consumer'>;
 }
 
 /** The value of a mapping's limits that stands for no limit. Source: Lambda API Reference, `CreateEventSourceMapping`,
@@ -158,12 +161,13 @@ export class UsagePipeline extends Construct {
       settings: props.settings,
       service: 'usage-consumer',
       description: 'Counts successful API calls per key, day and hour, exactly once',
-      environment: {
-        USAGE_TABLE: this.usageTable.tableName,
-        CLAIMS_TABLE: this.claimsTable.tableName,
-        QUARANTINE_QUEUE_URL: this.quarantineQueue.queueUrl,
-        UNBILLED_ROUTES: unbilledRoutesVariable(this.unbilledRoutes),
-        ...settingsOfConsumer(props),
+      functionSettings: {
+        ...props.consumerSettings,
+        ...checkedRetention(props),
+        usageTable: this.usageTable.tableName,
+        claimsTable: this.claimsTable.tableName,
+        quarantineQueueUrl: this.quarantineQueue.queueUrl,
+        unbilledRoutes: unbilledRoutesVariable(this.unbilledRoutes),
       },
     });
     this.allowConsumer(consumer);
@@ -267,8 +271,10 @@ function checkIsAlone(pipeline: UsagePipeline): void {
   }
 }
 
-/** The settings of the consumer that can be chosen, checked. */
-function settingsOfConsumer(props: UsagePipelineProps): Record<string, string> {
+/** The settings of the consumer for retention and claims, checked. */
+function checkedRetention(
+  props: UsagePipelineProps,
+): Pick<FunctionSettings<'usage-consumer'>, 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout'> {
   const {
     claimLayout,
     claimRetentionDays: claims = CLAIM_RETENTION_DAYS,
@@ -281,9 +287,5 @@ function settingsOfConsumer(props: UsagePipelineProps): Record<string, string> {
         'the first from 0 on: set claimLayout to 0:10000:1, or leave it out.',
     );
   }
-  return {
-    USAGE_RETENTION_DAYS: String(usage),
-    CLAIM_RETENTION_DAYS: String(claims),
-    ...(claimLayout === undefined ? {} : { CLAIM_LAYOUT: claimLayout }),
-  };
+  return { usageRetentionDays: usage, claimRetentionDays: claims, claimLayout };
 }
