@@ -143,10 +143,10 @@ describe('the commands of documents', () => {
   /** What has to be there for the commands to have something to do. */
   function prepare(local: LocalMeter): Record<string, string> {
     local.meter('traffic', '--calls', '20');
-    const { apiKeyId } = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { apiKeyId: string };
+    const created = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { api_key_id: string };
     fs.writeFileSync(path.join(local.folder, 'keys.csv'), `api_key,owner\n${'k'.repeat(40)},acme\n`);
     fs.symlinkSync(local.data, path.join(local.folder, 'my-data'));
-    return { KEY: apiKeyId };
+    return { KEY: created.api_key_id };
   }
 
   /** The commands of a document that are run, block by block. */

@@ -64,17 +64,17 @@ afterAll(async () => {
 
 describe('an HTTP API in front of the meter', () => {
   test('has a key admitted, told its limit and its usage, and stopped by the real authorizer', async () => {
-    const { apiKeyId, apiKey } = JSON.parse(
+    const { api_key_id: keyId, api_key: secret } = JSON.parse(
       meter('keys', 'create', '--owner', 'acme', '--monthly-limit', '10', '--json'),
     );
-    const admitted = await call('/status/200', apiKey);
+    const admitted = await call('/status/200', secret);
     expect([admitted.status, admitted.headers.get('x-ratelimit-limit')]).toEqual([200, '10']);
-    expect((await call('/status/404', apiKey)).status).toBe(404);
-    const usage = await call('/usage', apiKey);
-    expect([usage.status, JSON.stringify(await usage.json())]).toEqual([200, expect.stringContaining(apiKeyId)]);
-    expect((await call('/status/200', `${apiKey}x`)).status).toBe(403);
-    meter('keys', 'delete', apiKeyId);
-    while ((await call('/status/200', apiKey)).status !== 403) await new Promise((resolve) => setTimeout(resolve, 200));
+    expect((await call('/status/404', secret)).status).toBe(404);
+    const usage = await call('/usage', secret);
+    expect([usage.status, JSON.stringify(await usage.json())]).toEqual([200, expect.stringContaining(keyId)]);
+    expect((await call('/status/200', `${secret}x`)).status).toBe(403);
+    meter('keys', 'delete', keyId);
+    while ((await call('/status/200', secret)).status !== 403) await new Promise((resolve) => setTimeout(resolve, 200));
   });
 
   test('answers 401 to a call without a key, and does not ask the authorizer', async () => {

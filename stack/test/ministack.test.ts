@@ -43,8 +43,9 @@ async function call(secret: string): Promise<number> {
   return (await fetch(`${apiUrl}/status/200`, { headers: { 'x-api-key': secret } })).status;
 }
 
-function newKey(): { apiKeyId: string; apiKey: string } {
-  return JSON.parse(meter('keys', 'create', '--owner', 'acme', '--json'));
+function newKey(): { keyId: string; secret: string } {
+  const created = JSON.parse(meter('keys', 'create', '--owner', 'acme', '--json'));
+  return { keyId: created.api_key_id, secret: created.api_key };
 }
 
 /** The findings with problems, by the path of their resource. */
@@ -237,29 +238,29 @@ describe('whom the alarms tell', () => {
 
 describe('what is deployed', () => {
   test('has a key admitted, stopped and refused by the real authorizer behind API Gateway', async () => {
-    const { apiKeyId, apiKey } = newKey();
-    expect(await call(apiKey)).toBe(200);
-    expect(await call(`${apiKey}x`)).toBe(403);
-    meter('keys', 'delete', apiKeyId);
-    await until(async () => (await call(apiKey)) === 403);
+    const { keyId, secret: key } = newKey();
+    expect(await call(key)).toBe(200);
+    expect(await call(`${key}x`)).toBe(403);
+    meter('keys', 'delete', keyId);
+    await until(async () => (await call(key)) === 403);
   });
 
   test('is spoken to by the commands of an operator', () => {
-    const { apiKeyId } = newKey();
-    expect(meter('keys', 'show', apiKeyId)).toContain('acme');
-    expect(meter('keys', 'export')).toContain(`"api_key_id":"${apiKeyId}"`);
+    const { keyId } = newKey();
+    expect(meter('keys', 'show', keyId)).toContain('acme');
+    expect(meter('keys', 'export')).toContain(`"api_key_id":"${keyId}"`);
     expect(meter('stream', 'show')).toContain('on demand: it gets shards by itself');
     expect(meter('quarantine', 'list')).toContain('0 records in quarantine');
-    expect(meter('usage', apiKeyId)).toContain(apiKeyId);
+    expect(meter('usage', keyId)).toContain(keyId);
   });
 
   test('counts a record of its stream in its ledger, once, by the real consumer', async () => {
-    const { apiKeyId } = newKey();
+    const { keyId } = newKey();
     const at = Date.now();
     const message = (status: string, id: number) =>
       JSON.stringify({
         extendedRequestId: `request-${id}`,
-        apiKeyId,
+        apiKeyId: keyId,
         requestTimeEpoch: String(at),
         status,
         resourcePath: '/status/{code}',
@@ -283,7 +284,7 @@ describe('what is deployed', () => {
     await kinesis.send(new PutRecordCommand({ ...record, PartitionKey: 'two' }));
     const last = {
       ...envelope,
-      logEvents: [{ ...logEvents[0]!, id: 'last', message: message('200', 9).replace(apiKeyId, `${apiKeyId}-last`) }],
+      logEvents: [{ ...logEvents[0]!, id: 'last', message: message('200', 9).replace(keyId, `${keyId}-last`) }],
     };
     await kinesis.send(
       new PutRecordCommand({ ...record, Data: Buffer.from(JSON.stringify(last)), PartitionKey: 'one' }),
@@ -297,9 +298,9 @@ describe('what is deployed', () => {
         .split('\n')
         .slice(1)
         .reduce((sum, row) => sum + Number(row.split(',')[2]), 0);
-    await until(() => calls(`${apiKeyId}-last`) > 0);
-    await until(() => calls(apiKeyId) > 0);
-    expect([calls(apiKeyId), calls(`${apiKeyId}-last`)]).toEqual([3, 1]);
+    await until(() => calls(`${keyId}-last`) > 0);
+    await until(() => calls(keyId) > 0);
+    expect([calls(keyId), calls(`${keyId}-last`)]).toEqual([3, 1]);
   });
 });
 

@@ -26,7 +26,7 @@ function blocks(runbook: string): string[] {
 /** What has to be there for the commands to have something to do. */
 async function prepare(local: LocalMeter): Promise<Record<string, string>> {
   local.meter('traffic', '--calls', '100');
-  const { apiKeyId } = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { apiKeyId: string };
+  const created = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { api_key_id: string };
   const line = { extendedRequestId: 'a', apiKeyId: 'key-1', requestTimeEpoch: String(Date.now()), status: '200' };
   fs.writeFileSync(path.join(local.folder, 'calls.jsonl'), `${JSON.stringify(line)}\n`);
   const kinesis = new KinesisClient({
@@ -40,7 +40,7 @@ async function prepare(local: LocalMeter): Promise<Record<string, string>> {
   while (!local.meter('quarantine', 'list').includes('1 record in quarantine')) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return { KEY: apiKeyId, RECORD: SequenceNumber!, LOG_FILE: path.join(local.folder, 'calls.jsonl') };
+  return { KEY: created.api_key_id, RECORD: SequenceNumber!, LOG_FILE: path.join(local.folder, 'calls.jsonl') };
 }
 
 describe.each(RUNBOOKS)('%s', (runbook) => {
@@ -118,8 +118,8 @@ describe('the script that tests metering', () => {
   test('finds the counts equal, and says when they are not', async () => {
     const local = await LocalMeter.start();
     try {
-      const [{ apiKey }] = JSON.parse(fs.readFileSync(path.join(local.data, 'demo-keys.json'), 'utf8'));
-      const fine = script(local, apiKey, '--calls', '30');
+      const [{ api_key: secret }] = JSON.parse(fs.readFileSync(path.join(local.data, 'demo-keys.json'), 'utf8'));
+      const fine = script(local, secret, '--calls', '30');
       expect(fine.stdout, fine.stderr).toContain('21 answered with 200');
       expect(fine.stdout).toContain('Equal: what the client saw is what is billed');
       expect(fine.status).toBe(0);
@@ -131,8 +131,8 @@ describe('the script that tests metering', () => {
     }
     const losing = await LocalMeter.start('--lose-deliveries', '100');
     try {
-      const [{ apiKey }] = JSON.parse(fs.readFileSync(path.join(losing.data, 'demo-keys.json'), 'utf8'));
-      const { status, stdout, stderr } = script(losing, apiKey, '--calls', '10');
+      const [{ api_key: secret }] = JSON.parse(fs.readFileSync(path.join(losing.data, 'demo-keys.json'), 'utf8'));
+      const { status, stdout, stderr } = script(losing, secret, '--calls', '10');
       expect(stderr, stdout).toContain('DIFFERENT: the client saw 7 successful calls, the ledger counted 0');
       expect(status).toBe(1);
     } finally {

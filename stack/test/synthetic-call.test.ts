@@ -17,7 +17,7 @@ const METER = path.join(folder, 'meter');
 /** A command that makes the keys `key-LIMIT` with the secrets `secret-LIMIT`, and counts one call of each. */
 const SCRIPT = `#!/bin/bash
 case "$1 $2" in
-    'keys create') echo "{\\"apiKeyId\\": \\"key-$6\\", \\"apiKey\\": \\"secret-$6\\"}" ;;
+    'keys create') echo "{\\"api_key_id\\": \\"key-$6\\", \\"api_key\\": \\"secret-$6\\"}" ;;
     'keys delete') touch "${folder}/$3" ;;
     *) printf 'day,key,calls\\n2026-01-01,%s,1\\n' "$2" ;;
 esac

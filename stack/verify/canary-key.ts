@@ -56,7 +56,7 @@ function keyOf(environment: string): 'there' | 'deleted' | 'missing' {
     { encoding: 'utf8' },
   );
   if (status === 0)
-    return (JSON.parse(stdout) as { deletedAt: string | null }).deletedAt === null ? 'there' : 'deleted';
+    return (JSON.parse(stdout) as { deleted_at: string | null }).deleted_at === null ? 'there' : 'deleted';
   if (stderr?.includes(`there is no key ${CANARY_KEY_ID}`)) return 'missing';
   throw error ?? new Error(`It cannot be seen whether the canary has its key: ${stderr}`);
 }
@@ -64,7 +64,7 @@ function keyOf(environment: string): 'there' | 'deleted' | 'missing' {
 /** Makes the key; returns its secret. */
 function makeKey(environment: string): string {
   const words = ['keys', 'create', '--id', CANARY_KEY_ID, '--owner', 'usage meter', '--json', '--aws', environment];
-  return (JSON.parse(execFileSync(METER, words, { encoding: 'utf8' })) as { apiKey: string }).apiKey;
+  return (JSON.parse(execFileSync(METER, words, { encoding: 'utf8' })) as { api_key: string }).api_key;
 }
 
 function newSecret(environment: string, Name: string): string {

@@ -34,43 +34,44 @@ type Meter = (...words: string[]) => string;
 /** Makes a key, calls with it, waits until the call is counted, deletes the key and sees it stopped. Yields what was seen, step by step. */
 export async function* syntheticCall(call: SyntheticCall): AsyncGenerator<string> {
   const meter: Meter = (...words) => execFileSync(call.meter, [...words, ...call.target], { encoding: 'utf8' });
-  const { apiKeyId, apiKey } = newKey(meter, LIMIT);
+  const { keyId, secret } = newKey(meter, LIMIT);
   let isDeleted = false;
   try {
-    yield `made the key ${apiKeyId}`;
-    const admitted = yield* answer(call, apiKey, ADMITTED, 0);
+    yield `made the key ${keyId}`;
+    const admitted = yield* answer(call, secret, ADMITTED, 0);
     if (call.api.tellsLimit !== 'never') checkLimitHeader(admitted, LIMIT);
     yield 'its call was admitted';
-    yield* answer(call, `${apiKey}x`, DENIED, 0);
+    yield* answer(call, `${secret}x`, DENIED, 0);
     yield 'a call with a wrong key was denied';
     yield* overLimit(call, meter);
     if (call.waitsForCount) {
-      yield `the call was counted after ${yield* waitForCount(call, () => meter('usage', apiKeyId, '--csv'))} s`;
+      yield `the call was counted after ${yield* waitForCount(call, () => meter('usage', keyId, '--csv'))} s`;
     }
-    meter('keys', 'delete', apiKeyId);
+    meter('keys', 'delete', keyId);
     isDeleted = true;
-    yield* answer(call, apiKey, DENIED, call.waits.deletion_s);
+    yield* answer(call, secret, DENIED, call.waits.deletion_s);
     yield 'the key was deleted, and its calls are denied';
   } finally {
-    if (!isDeleted) meter('keys', 'delete', apiKeyId);
+    if (!isDeleted) meter('keys', 'delete', keyId);
   }
 }
 
-function newKey(meter: Meter, limit: number): { apiKeyId: string; apiKey: string } {
+function newKey(meter: Meter, limit: number): { keyId: string; secret: string } {
   const said = meter('keys', 'create', '--owner', 'verification', '--monthly-limit', String(limit), '--json');
-  return JSON.parse(said) as { apiKeyId: string; apiKey: string };
+  const { api_key_id: keyId, api_key: secret } = JSON.parse(said) as { api_key_id: string; api_key: string };
+  return { keyId, secret };
 }
 
 /** A key that may not be used at all: its call is denied, and tells its limit where a denial can. */
 async function* overLimit(call: SyntheticCall, meter: Meter): AsyncGenerator<string> {
-  const { apiKeyId, apiKey } = newKey(meter, 0);
+  const { keyId, secret } = newKey(meter, 0);
   const tells = call.api.tellsLimit === 'always';
   try {
-    const denied = yield* answer(call, apiKey, DENIED, 0);
+    const denied = yield* answer(call, secret, DENIED, 0);
     if (tells) checkLimitHeader(denied, 0);
     yield `a call over its limit was denied${tells ? ', with the header of its limit' : ''}`;
   } finally {
-    meter('keys', 'delete', apiKeyId);
+    meter('keys', 'delete', keyId);
   }
 }
 
@@ -92,13 +93,13 @@ function limitTold(response: Response): string | undefined {
 /** Calls until the answer is as wanted, at most so many seconds long. */
 async function* answer(
   call: SyntheticCall,
-  apiKey: string,
+  secret: string,
   wanted: Wanted,
   limit_s: number,
 ): AsyncGenerator<string, Response> {
   let last: Response | undefined;
   const { found } = yield* waitFor(`waiting for ${wanted.words}`, limit_s, call.waits, async () => {
-    last = await get(call.api.url, apiKey);
+    last = await get(call.api.url, secret);
     return wanted.isMet(last.status) ? last : undefined;
   });
   if (found === undefined) {
@@ -110,8 +111,8 @@ async function* answer(
 }
 
 /** Makes one call: a redirection that is followed would be another. */
-async function get(url: string, apiKey: string): Promise<Response> {
-  return fetch(url, { headers: { 'x-api-key': apiKey }, redirect: 'manual' }).catch((error: Error) => {
+async function get(url: string, secret: string): Promise<Response> {
+  return fetch(url, { headers: { 'x-api-key': secret }, redirect: 'manual' }).catch((error: Error) => {
     throw new Error(`${url} cannot be called: ${(error.cause as Error | undefined)?.message ?? error.message}`);
   });
 }
