@@ -121,7 +121,9 @@ function checkedText(service: Service, name: string, variable: Variable, value: 
 }
 
 function unknownSetting(service: Service, name: string, known: string[]): Error {
-  return new Error(`There is no setting ${name} of ${service} to set here; there are ${known.join(', ') || 'none'}.`);
+  return new Error(
+    `There is no setting ${name} of ${service} to set here; the free settings are ${known.join(', ') || 'none'}.`,
+  );
 }
 
 /**
@@ -134,7 +136,7 @@ export function parseFreeSettings(pairs: [string, string][]): FreeSettingsByServ
   for (const [path, value] of pairs) {
     const [service, name] = path.split('.') as [Service, string | undefined];
     if (!(service in environment)) {
-      throw new Error(`There is no function ${service}; there are ${Object.keys(environment).join(', ')}.`);
+      throw new Error(`There is no function ${service}; the functions are ${Object.keys(environment).join(', ')}.`);
     }
     const others: readonly string[] = SET_BY_CONSTRUCTS[service];
     const free = Object.keys(variablesOf(service)).filter((each) => !others.includes(each));

@@ -1,4 +1,4 @@
-/** The constructs as a library; README.md says how to use them. */
+/** The constructs as a library. README.md has examples. */
 export * from './access-log';
 export * from './constructs/alarm-rules';
 export * from './constructs/api-key-authorizer';

@@ -153,7 +153,7 @@ describe('calls that are not billed', () => {
     '%j is refused with what can be written',
     (route) => {
       expect(() => new Parts(() => ({ unbilledRoutes: [route] }))).toThrow(
-        /cannot be read: write a route as '\/usage'/,
+        /cannot be parsed: write a route as '\/usage'/,
       );
     },
   );
@@ -165,7 +165,7 @@ describe('a pipeline refuses', () => {
     [
       'no log group',
       () => ({ accessLogGroups: [] }),
-      /There are 0 log groups.+set accessLogGroups to 1 to 50 log groups, or leave it out/,
+      /has 0 log groups.+set accessLogGroups to 1 to 50 log groups, or omit it/,
     ],
     [
       'more than can be queried at once',
@@ -174,12 +174,12 @@ describe('a pipeline refuses', () => {
           LogGroup.fromLogGroupName(stack, `G${place}`, `/g/${place}`),
         ),
       }),
-      /There are 51 log groups/,
+      /has 51 log groups/,
     ],
     [
       'a log group twice',
       (stack) => ({ accessLogGroups: [named(stack, 'A'), named(stack, 'B')] }),
-      /log group \/their\/access-log is metered twice/,
+      /log group \/their\/access-log is in accessLogGroups twice/,
     ],
     ['no shard', () => ({ shardCount: 0 }), /0 shards: set shardCount to a whole number above 0/],
     ['half a shard', () => ({ shardCount: 1.5 }), /1.5 shards/],
@@ -200,10 +200,10 @@ describe('two pipelines of an app', () => {
 
   test('may not have one environment, since their names would be the same', () => {
     expect(() => another(new Parts(), 'parts')).toThrow(
-      /The pipelines Meter\/Pipeline and Another\/Pipeline are both of the environment parts.+set another environment in the settings of one/,
+      /The pipelines Meter\/Pipeline and Another\/Pipeline have the same environment parts.+set another environment in the settings of one/,
     );
     const env = { account: '123456789012', region: 'eu-west-1' };
-    expect(() => another(new Parts(undefined, env), 'parts', env)).toThrow(/both of the environment parts/);
+    expect(() => another(new Parts(undefined, env), 'parts', env)).toThrow(/have the same environment parts/);
   });
 
   test('may have two, or one in two regions or accounts', () => {

@@ -327,9 +327,9 @@ describe('a cache of API Gateway', () => {
     [
       'that nobody empties',
       Duration.minutes(5),
-      /kept for 300 s.+add its stages to cachingStages of the Invalidation, or leave cacheTtl out/,
+      /cached for 300 s.+add its stages to cachingStages of the Invalidation, or omit cacheTtl/,
     ],
-    ['of more than an hour', Duration.hours(2), /keep an answer for 7200 s: set cacheTtl to whole seconds up to 3600/],
+    ['of more than an hour', Duration.hours(2), /cache a result for 7200 s: set cacheTtl to whole seconds up to 3600/],
     ['of half a second', Duration.millis(500), /for 0.5 s/],
   ])('%s is refused', (_, cacheTtl, said) => {
     expect(() => new Parts().keys().attachTo('theirs2', { cacheTtl })).toThrow(said);
@@ -339,7 +339,7 @@ describe('a cache of API Gateway', () => {
     const keys = new Parts().keys(stages);
     keys.attachTo('theirs1');
     expect(() => keys.attachTo('theirs1', { cacheTtl: Duration.minutes(5) })).toThrow(
-      /has the meter's authorizer already, with a cacheTtl of 0 s/,
+      /already has the meter's authorizer with a cacheTtl of 0 s/,
     );
   });
 });
@@ -350,6 +350,6 @@ test('an interval that the function would not take is refused', () => {
   const invalidation = new Invalidation(stack, 'Invalidation', { settings });
   const props = { settings, invalidation, usageTable: parts.pipeline.usageTable, syncInterval: Duration.hours(5) };
   expect(() => new ApiKeyAuthorizer(stack, 'Keys', props)).toThrow(
-    /every 5 hours only: set syncInterval to a minute or less/,
+    /interval of 5 hours: set syncInterval to at most 60000 ms/,
   );
 });

@@ -30,7 +30,7 @@ function table(head: string[], rows: string[][]): string {
 
 function alarmsTable(): string {
   const rows = alarmRows().map(({ id, says, runbook }) => [`\`${id}\``, says, `[${runbook}](runbooks/${runbook}.md)`]);
-  return table(['alarm `usage-ENVIRONMENT-...`', 'goes off', 'runbook'], rows);
+  return table(['alarm `usage-ENVIRONMENT-...`', 'meaning', 'runbook'], rows);
 }
 
 function alarmsByRunbookTable(): string {
@@ -41,28 +41,25 @@ function alarmsByRunbookTable(): string {
 }
 
 function optionsTable(): string {
-  const rows = Object.entries(OPTIONS).map(([name, { value, means, byDefault }]) => [
+  const rows = Object.entries(OPTIONS).map(([name, { value, meaning, defaultValue }]) => [
     `\`${name}\``,
     value,
-    means,
-    byDefault,
+    meaning,
+    defaultValue,
   ]);
   return table(['option', 'value', 'meaning', 'default'], rows);
 }
 
 function limitsTable(): string {
-  const rows = LIMITS.map(({ what, granted, unit, taken, callsPerSecond, raise, source }) => [
-    what,
+  const rows = LIMITS.map(({ resource, granted, unit, use, callsPerSecond, raise, source }) => [
+    resource,
     `${granted.toLocaleString('en')} ${unit}`,
-    taken,
+    use,
     callsPerSecond(granted).toLocaleString('en'),
     raise,
     source,
   ]);
-  return table(
-    ['limit', 'granted, if nothing was raised', 'what calls take of it', 'calls/s', 'to raise', 'source'],
-    rows,
-  );
+  return table(['resource', 'default quota', 'use by calls', 'calls/s', 'to raise', 'source'], rows);
 }
 
 /** The tables of documents that are made from the stack, by file and by the mark that they stand behind. */

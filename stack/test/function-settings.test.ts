@@ -67,7 +67,10 @@ describe('the settings of a function', () => {
     [{ maxEvents: 1_048_577 }, /is 1048577: set it to a whole number from 1000 to 1048576/],
     [{ writeConcurrency: 1.5 }, /writeConcurrency of usage-consumer is 1.5: set it to a whole number from 1 to 1000/],
     [{ maxEvents: 'many' }, /maxEvents of usage-consumer is "many"/],
-    [{ maxEvent: 2_000 }, /There is no setting maxEvent of usage-consumer to set here; there are .*maxEvents/],
+    [
+      { maxEvent: 2_000 },
+      /There is no setting maxEvent of usage-consumer to set here; the free settings are .*maxEvents/,
+    ],
     [{ environmentName: 'prod' }, /There is no setting environmentName/],
   ])('%j is refused with what to set', (settings, said) => {
     expect(() => consumer(settings)).toThrow(said);
@@ -119,13 +122,13 @@ describe('each setting that no construct sets', () => {
   });
 
   test.each([
-    ['usage-counter.maxEvents', /There is no function usage-counter; there are api-authorizer, /],
+    ['usage-counter.maxEvents', /There is no function usage-counter; the functions are api-authorizer, /],
     [
       'usage-consumer.usageTable',
-      /There is no setting usageTable of usage-consumer to set here; there are maxEvents, /,
+      /There is no setting usageTable of usage-consumer to set here; the free settings are maxEvents, /,
     ],
     ['usage-consumer', /There is no setting without a name of usage-consumer/],
-    ['usage-endpoint.usageTable', /there are none/],
+    ['usage-endpoint.usageTable', /the free settings are none/],
   ])('is not %s', (path, said) => {
     expect(() => parseFreeSettings([[path, '1']])).toThrow(said);
   });

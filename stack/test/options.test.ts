@@ -124,11 +124,11 @@ describe('an option', () => {
   });
 
   test.each([
-    [{ shard: '4' }, /There is no option shard, which is set in the context; there are protect, shards/],
-    [{ shards: 'four' }, /The option shards is "four", and has to be a whole number/],
-    [{ protect: 'true' }, /The option protect is "true", and has to be yes or no/],
-    [{ tags: 'team' }, /The option tags has "team", and wants NAME=VALUE/],
-    [{ 'log-retention-days': '31' }, /for 31 days: set log-retention-days to one of 1, 3, 5, 7, 14, 30/],
+    [{ shard: '4' }, /There is no option shard, which is set in the context; the options are protect, shards/],
+    [{ shards: 'four' }, /The option shards is "four": set it to a whole number/],
+    [{ protect: 'true' }, /The option protect is "true": set it to yes or no/],
+    [{ tags: 'team' }, /The option tags contains "team": set it to NAME=VALUE/],
+    [{ 'log-retention-days': '31' }, /a retention of 31 days: set log-retention-days to one of 1, 3, 5, 7, 14, 30/],
     [{ 'claim-retention-days': '7' }, /Set claimRetentionDays to a whole number above 7/],
   ])('%j is refused with what to set', (context, said) => {
     expect(() => templateOf('test', context)).toThrow(said);
@@ -166,11 +166,11 @@ describe('the canary', () => {
   });
 
   test.each([
-    [{ canary: 'yes', example: 'none' }, /There is no API for the canary to call: set canary-url/],
-    [{ canary: 'no', 'canary-url': 'https://api.example.org/ping' }, /There is no canary to call the canary-url/],
+    [{ canary: 'yes', example: 'none' }, /The canary has no API to call: set canary-url/],
+    [{ canary: 'no', 'canary-url': 'https://api.example.org/ping' }, /canary-url is set and there is no canary/],
     [
       { canary: 'yes', region: 'ap-northeast-3', architecture: 'arm64' },
-      /ap-northeast-3 has no Parameters and Secrets Lambda Extension for arm64/,
+      /no Parameters and Secrets Lambda Extension in ap-northeast-3 for arm64/,
     ],
   ])('cannot be had as %j, which says why', (context, said) => {
     expect(() => templateOf('test', context)).toThrow(said);

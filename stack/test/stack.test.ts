@@ -226,9 +226,9 @@ describe('the pipeline', () => {
     ],
     [{ claimRetentionDays: 7 }, /the stream keeps a record for 7.+Set claimRetentionDays to a whole number above 7/],
     [{ claimRetentionDays: 35.5 }, /Set claimRetentionDays to a whole number/],
-    [{ claimRetentionDays: 90 }, /given up for 90.+Set claimRetentionDays below 90/],
-    [{ usageRetentionDays: 61 }, /could not be read back. Set usageRetentionDays to a whole number of at least 62/],
-    [{ claimLayout: '1:10000:1' }, /set claimLayout to 0:10000:1, or leave it out/],
+    [{ claimRetentionDays: 90 }, /given-up records are kept for 90.+Set claimRetentionDays below 90/],
+    [{ usageRetentionDays: 61 }, /could not be read. Set usageRetentionDays to a whole number of at least 62/],
+    [{ claimLayout: '1:10000:1' }, /set claimLayout to 0:10000:1, or omit it/],
   ])('refuses %j, and says what to set', (props, said) => {
     expect(() => pipelineWith(props)).toThrow(said);
   });
@@ -338,7 +338,7 @@ describe('a deployment', () => {
     );
     expect(needed.filter((id) => !there.includes(id))).toEqual([]);
     expect(Object.keys(without.findResources('AWS::CodeDeploy::DeploymentGroup')).length).toBe(1);
-    expect(() => templateOf('test', { omit: 'Alarms/nothing' })).toThrow(/no Alarms\/nothing/);
+    expect(() => templateOf('test', { omit: 'Alarms/nothing' })).toThrow(/no construct Alarms\/nothing/);
   });
 });
 

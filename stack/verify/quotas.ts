@@ -43,7 +43,7 @@ async function read({ id, granted }: Limit): Promise<Quota> {
 }
 
 function rowOf(
-  { what, unit, callsPerSecond, raise }: Limit,
+  { resource, unit, callsPerSecond, raise }: Limit,
   { granted, note }: Quota,
   syncInterval_s: number,
 ): { calls: number; line: string } {
@@ -52,6 +52,6 @@ function rowOf(
   const said = note === undefined ? '' : `; ${note}`;
   return {
     calls,
-    line: `  ${shown!.padStart(9)} calls/s: ${what} (${has} ${unit.replace(/ \(.*|,.*/, '')}${said}). To raise: ${raise}`,
+    line: `  ${shown!.padStart(9)} calls/s: ${resource} (${has} ${unit.replace(/ \(.*|,.*/, '')}${said}). To raise: ${raise}`,
   };
 }

@@ -27,16 +27,16 @@ export interface MeterFunctionProps<S extends Service> {
   /** The settings that the function reads from its environment variables. */
   readonly functionSettings: FunctionSettings<S>;
   readonly reservedConcurrency?: number;
-  /** Where events of asynchronous invocations go when all tries have failed. */
+  /** The queue for events of asynchronous invocations after all retries failed. */
   readonly deadLetterQueue?: IQueue;
   /** The extension through which the function reads parameters and secrets. */
   readonly paramsAndSecrets?: ParamsAndSecretsLayerVersion;
 }
 
-/** One of the meter's binaries as a Lambda function, with a role that may write its log and nothing else. */
+/** A binary of the meter as a Lambda function. Its role may only write its log until `allow` adds permissions. */
 export class MeterFunction<S extends Service = Service> extends Construct {
   readonly function: LambdaFunction;
-  /** What everything invokes: the version in use, so that a deployment can shift calls to the next and back. */
+  /** The alias that all callers invoke. It points to the version in use, so that a deployment can shift calls. */
   readonly live: Alias;
   readonly logGroup: LogGroup;
 
@@ -63,8 +63,8 @@ export class MeterFunction<S extends Service = Service> extends Construct {
       role,
       logGroup: this.logGroup,
       loggingFormat: LoggingFormat.JSON,
-      // The lines `platform.start` and `platform.report` of each invocation have the level INFO, and cost as much as the
-      // authorizer itself. Source: Lambda Developer Guide, "Log-level filtering", system logs.
+      // The lines `platform.start` and `platform.report` of each invocation have the level INFO, and would cost as much as
+      // the authorizer. Source: Lambda Developer Guide, "Log-level filtering", system logs.
       systemLogLevelV2: SystemLogLevel.WARN,
       environment: functionEnvironment(service, settings.environment, props.functionSettings),
       reservedConcurrentExecutions: props.reservedConcurrency,
@@ -74,12 +74,12 @@ export class MeterFunction<S extends Service = Service> extends Construct {
     this.live = new Alias(this, 'Live', { aliasName: 'live', version: this.function.currentVersion });
     acknowledge(this, {
       'Serverless::Serverless-LambdaTracing':
-        'A trace of each call would cost more than the function; the metrics say how long each part takes.',
+        'A trace of each call would cost more than the function. Metrics record the duration of each part.',
     });
     this.allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [this.logGroup.logGroupArn]);
   }
 
-  /** Lets the function do these things with these resources, where conditions are given under these alone. */
+  /** Allows the function actions on resources, under the conditions if there are any. */
   allow(actions: string[], resources: string[], conditions?: Conditions): void {
     this.function.addToRolePolicy(new PolicyStatement({ effect: Effect.ALLOW, actions, resources, conditions }));
   }

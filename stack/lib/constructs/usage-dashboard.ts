@@ -25,16 +25,16 @@ import { UsagePipeline } from './usage-pipeline';
 export interface UsageDashboardProps {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  /** Where keys are admitted, if the meter does. */
+  /** The invalidation log, if the meter's authorizer is used. */
   readonly invalidation?: Invalidation;
   readonly authorizer?: ApiKeyAuthorizer;
   readonly canary?: UsageCanary;
-  /** The stages whose calls are shown by status. */
+  /** The stages whose calls by status are shown. */
   readonly stages: MeteredStage[];
 }
 
-/** US dollars of a million units, list prices of us-east-1 (docs/CAPACITY_AND_COST.md): a write request unit of
- * DynamoDB, an invocation, a millisecond of a function with 256 MiB, a byte of log. */
+/** List prices of us-east-1 (docs/CAPACITY_AND_COST.md) in US dollars per million units: write request units of
+ * DynamoDB, invocations, milliseconds of a function with 256 MiB, bytes of log. */
 const USD_PER_MILLION = {
   write: 0.625,
   invocation: 0.2,
@@ -121,7 +121,7 @@ function pipelineWidgets(props: UsageDashboardProps): IWidget[] {
   ];
 }
 
-/** What grows with the calls; what is paid by the hour is not in it. */
+/** Returns the costs that are proportional to calls, without those by the hour. */
 function cost(props: UsageDashboardProps): IMetric[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const sum = { statistic: 'Sum', period: PERIOD };
@@ -172,7 +172,7 @@ function driftWidget(props: UsageDashboardProps): IWidget {
   return graph('Ledger against access log, hour by hour', hourly);
 }
 
-/** What the canary sees. */
+/** Returns the graph of the canary's measurements, if there is a canary. */
 function canaryWidgets({ settings, canary }: UsageDashboardProps): IWidget[] {
   if (canary === undefined) return [];
   const metric = metricsOf(settings, 'usage-canary');
