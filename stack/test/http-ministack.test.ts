@@ -127,7 +127,7 @@ describe('the verification', () => {
           }),
         );
       },
-      /for how many seconds its answers are kept is 300, and should be 0/,
+      /its cache TTL in seconds is 300, expected 0/,
     ],
     [
       'a route that asks nobody',
@@ -141,7 +141,7 @@ describe('the verification', () => {
           }),
         );
       },
-      /how it is authorized is "NONE", and should be "CUSTOM"/,
+      /its authorization type is "NONE", expected "CUSTOM"/,
     ],
     [
       'an access log in another format',
@@ -181,8 +181,8 @@ describe('a deployment without an example', () => {
     await setUnset(await readDeployment('UsageMeter-demo'));
     const { status, output } = await deploy('--wait-at-most', '1');
     expect(status, output).toBe(0);
-    expect(output).toMatch(/(\d+) of \1 are as they should be/);
-    expect(output).toContain('No call was made: the stack has no example, and no canary-url.');
+    expect(output).toMatch(/(\d+) of \1 match the template/);
+    expect(output).toContain('No call was made: the stack has neither an example nor a canary-url.');
     expect(tags()).toMatch(/^deployed\/demo\/\d{8}T\d{6}Z\n$/);
   });
 

@@ -10,7 +10,7 @@ import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { unheard } from '../verify/audience';
+import { missingSubscribers } from '../verify/audience';
 import { CLIENT, Deployment, readDeployment } from '../verify/deployment';
 import { Finding, line, verify } from '../verify/verify';
 import { limitedTo, ON_AWS } from '../verify/waits';
@@ -131,11 +131,11 @@ describe('the deploy script', () => {
     const { status, output } = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
     expect(status, output).toBe(0);
     expect(output).toMatch(
-      /[1-9][\d,]* calls\/s: Lambda's concurrency, of all functions of account and region \([\d,]+ at once/,
+      /[1-9][\d,]* calls\/s: Lambda concurrency of all functions of the account and region \([\d,]+ concurrent/,
     );
     expect(output).toMatch(/30,000 calls\/s: the invalidation log, one partition \(3,000 read units\/s\)/);
-    expect(output).toMatch(/!!! THE \d+ ALARMS TELL NOBODY !!!/);
-    expect(output).toContain('made the key canary of the canary; its secret is in /usage-meter/dev/canary-secret');
+    expect(output).toMatch(/!!! THE \d+ ALARMS NOTIFY NO TOPIC !!!/);
+    expect(output).toContain('created the key canary of the canary; its secret is in /usage-meter/dev/canary-secret');
     expect(project.git('tag', '--points-at', 'HEAD')).toMatch(/^attempted\/dev\/\d{8}T\d{6}Z\n$/);
     tagAsTold(output);
     deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
@@ -198,7 +198,7 @@ describe('the key of the canary', () => {
   test('is made again where the parameter has outlived the keys', async () => {
     const before = (await secret()).Value;
     await removeItems('usage-keys-dev', 'canary');
-    expect(makeKey()).toContain('made the key canary of the canary');
+    expect(makeKey()).toContain('created the key canary of the canary');
     const { Type, Value } = await secret();
     expect([Type, Value === before]).toEqual(['SecureString', false]);
     expect(await call(Value!)).toBe(200);
@@ -223,8 +223,8 @@ describe('whom the alarms tell', () => {
         { logicalId: 'a', type: 'AWS::CloudWatch::Alarm', path: 'a', physicalId: 'a', properties: { AlarmActions } },
       ],
     });
-    expect(await unheard(alarms([]))).toContain('THE 1 ALARMS TELL NOBODY');
-    expect(await unheard(alarms([TopicArn]))).toContain('NOBODY LISTENS TO THE TOPIC OF THE ALARMS');
+    expect(await missingSubscribers(alarms([]))).toContain('THE 1 ALARMS NOTIFY NO TOPIC');
+    expect(await missingSubscribers(alarms([TopicArn]))).toContain('THE TOPIC OF THE ALARMS HAS NO SUBSCRIBERS');
     await sns.send(
       new SubscribeCommand({
         TopicArn,
@@ -232,7 +232,7 @@ describe('whom the alarms tell', () => {
         Endpoint: 'arn:aws:sqs:us-east-1:000000000000:usage-quarantine-dev',
       }),
     );
-    expect(await unheard(alarms([TopicArn]))).toBeUndefined();
+    expect(await missingSubscribers(alarms([TopicArn]))).toBeUndefined();
   });
 });
 
@@ -365,7 +365,7 @@ describe('verification', () => {
       await REMOVALS[resource.type]!(resource);
       const after = problems(await verify(deployment, WAITS));
       expect(after.get(resource.path), `${resource.type} ${resource.path}`).toMatch(
-        /missing|no subscription|should be/,
+        /missing|no subscription|expected/,
       );
       const news = [...after.keys()].filter((each) => !before.has(each));
       expect(news, `${resource.type} ${resource.path}`).toEqual(changed.has(resource.path) ? [] : [resource.path]);
@@ -388,7 +388,7 @@ describe('verification', () => {
     ]);
     expect(status).toBe(1);
     expect(output).toContain('FAIL  Logs::SubscriptionFilter Pipeline/Subscription');
-    expect(output).toContain('is named above');
+    expect(output).toContain('the problems are listed above');
   });
 });
 

@@ -64,14 +64,14 @@ afterAll(() => {
 });
 
 /** Verifies a call to an API that answers so; returns what was seen. */
-async function seen(is: Answers, tellsLimit: CalledApi['tellsLimit']): Promise<string[]> {
+async function seen(is: Answers, limitHeader: CalledApi['limitHeader']): Promise<string[]> {
   answers = is;
   const waits = { ...ON_ONE_MACHINE, deletion_s: 0 };
   const lines: string[] = [];
   for await (const step of syntheticCall({
     meter: METER,
     target: ['--data', folder],
-    api: { url, tellsLimit },
+    api: { url, limitHeader },
     waitsForCount: true,
     waits,
   })) {
@@ -81,14 +81,14 @@ async function seen(is: Answers, tellsLimit: CalledApi['tellsLimit']): Promise<s
 }
 
 describe('a call to', () => {
-  test.each<[string, Answers, CalledApi['tellsLimit'], string]>([
+  test.each<[string, Answers, CalledApi['limitHeader'], string]>([
     ['a REST API that tells limits', REST, 'always', 'a call over its limit was denied, with the header of its limit'],
-    ['an HTTP API, whose denials have no headers', HTTP, 'where admitted', 'a call over its limit was denied'],
+    ['an HTTP API, whose denials have no headers', HTTP, 'if admitted', 'a call over its limit was denied'],
     ['an API of which nothing is known', OWN, 'never', 'a call over its limit was denied'],
-  ])('%s goes well, and only there', async (_, is, tellsLimit, said) => {
-    const lines = await seen(is, tellsLimit);
+  ])('%s goes well, and only there', async (_, is, limitHeader, said) => {
+    const lines = await seen(is, limitHeader);
     expect(lines).toEqual([
-      'made the key key-1000',
+      'created the key key-1000',
       'its call was admitted',
       'a call with a wrong key was denied',
       said,
@@ -99,12 +99,12 @@ describe('a call to', () => {
     expect(fs.readdirSync(folder)).toEqual(expect.arrayContaining(['key-0', 'key-1000']));
   });
 
-  test.each<[string, Answers, CalledApi['tellsLimit'], RegExp]>([
+  test.each<[string, Answers, CalledApi['limitHeader'], RegExp]>([
     [
       'a REST API whose denials tell no limit',
       HTTP,
       'always',
-      /answered with 403 and X-RateLimit-Limit not set, and 0 was expected/,
+      /answered with 403 and X-RateLimit-Limit not set, expected 0/,
     ],
     [
       'a REST API whose denials tell an empty limit',
@@ -116,29 +116,29 @@ describe('a call to', () => {
       'a REST API that tells another limit',
       { ...REST, admitted: [200, '10'] },
       'always',
-      /200 and X-RateLimit-Limit 10, and 1000 was expected/,
+      /200 and X-RateLimit-Limit 10, expected 1000/,
     ],
     [
       'an HTTP API that tells no limit',
       { ...HTTP, admitted: [200] },
-      'where admitted',
+      'if admitted',
       /200 and X-RateLimit-Limit not set/,
     ],
     [
       'an API that admits whoever calls',
       { ...OWN, unknown: [200] },
       'never',
-      /answered with 200, and 403, or 401, was expected/,
+      /answered with 200, expected 403 or 401/,
     ],
-    ['an API that knows no limits', { ...OWN, overLimit: [204] }, 'never', /answered with 204, and 403/],
+    ['an API that knows no limits', { ...OWN, overLimit: [204] }, 'never', /answered with 204, expected 403/],
     [
       'an API that leads elsewhere',
       { ...OWN, admitted: [302] },
       'never',
-      /answered with 302, and a status of 2xx was expected/,
+      /answered with 302, expected a status of 2xx/,
     ],
-  ])('%s fails, and leaves no key behind', async (_, is, tellsLimit, said) => {
-    await expect(seen(is, tellsLimit)).rejects.toThrow(said);
+  ])('%s fails, and leaves no key behind', async (_, is, limitHeader, said) => {
+    await expect(seen(is, limitHeader)).rejects.toThrow(said);
     expect(fs.readdirSync(folder)).toContain('key-1000');
     expect(paths).not.toContain('/elsewhere');
   });
@@ -146,7 +146,7 @@ describe('a call to', () => {
   test('nothing that listens is told by its URL', async () => {
     const closed = http.createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => closed.once('listening', resolve));
-    const gone = { url: `http://127.0.0.1:${(closed.address() as AddressInfo).port}/`, tellsLimit: 'never' } as const;
+    const gone = { url: `http://127.0.0.1:${(closed.address() as AddressInfo).port}/`, limitHeader: 'never' } as const;
     await new Promise((resolve) => closed.close(resolve));
     const call = syntheticCall({ meter: METER, target: [], api: gone, waitsForCount: true, waits: ON_ONE_MACHINE });
     await expect(
@@ -178,9 +178,9 @@ describe('what is called', () => {
   const STATUS = 'https://example.org/test/status/200';
   const PING = 'https://api.example.org/ping';
   test.each<[string, Record<string, string>, CalledApi | undefined]>([
-    ['a REST API as the example', {}, { url: STATUS, tellsLimit: 'always' }],
-    ['an HTTP API as the example', { example: 'http' }, { url: STATUS, tellsLimit: 'where admitted' }],
-    ['what the canary calls', { example: 'none', 'canary-url': PING }, { url: PING, tellsLimit: 'never' }],
+    ['a REST API as the example', {}, { url: STATUS, limitHeader: 'always' }],
+    ['an HTTP API as the example', { example: 'http' }, { url: STATUS, limitHeader: 'if admitted' }],
+    ['what the canary calls', { example: 'none', 'canary-url': PING }, { url: PING, limitHeader: 'never' }],
     ['nothing, where there is neither', { example: 'none' }, undefined],
   ])('is %s', (_, context, api) => {
     expect(calledApi(deployed(templateOf('test', context)))).toEqual(api);
@@ -189,7 +189,7 @@ describe('what is called', () => {
   test('is the URL that is given, before all others', () => {
     expect(calledApi(deployed(templateOf('test')), 'https://api.example.org/orders')).toEqual({
       url: 'https://api.example.org/orders',
-      tellsLimit: 'never',
+      limitHeader: 'never',
     });
   });
 });

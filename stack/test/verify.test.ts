@@ -27,7 +27,7 @@ describe('waiting', () => {
       waitFor('nothing is there', 60, SHORT, () => (++looks === 3 ? 'it' : undefined)),
     );
     expect([looks, value.found]).toEqual([3, 'it']);
-    expect(lines[0]).toBe('... nothing is there since 0 s, for 60 s at most');
+    expect(lines[0]).toBe('... nothing is there after 0 s of at most 60 s');
   });
 
   test('ends when the time is over', async () => {
@@ -49,7 +49,7 @@ describe('the metrics of the functions', () => {
 
   test('are named where they do not come', async () => {
     const never = quietly(metricsArrived(async () => ['api-authorizer/Decisions'], { ...SHORT, metrics_s: 0 }));
-    await expect(never).rejects.toThrow(/no value of usage-consumer\/Records came to CloudWatch/);
+    await expect(never).rejects.toThrow(/no value of usage-consumer\/Records arrived in CloudWatch/);
   });
 });
 
@@ -119,7 +119,7 @@ describe('an alarm', () => {
 
   test('that tells somebody else than it was deployed to tell is wrong', async () => {
     expect(await found({ StateValue: 'OK', AlarmActions: [] }, minutely)).toEqual([
-      'whom it tells is [], and should be ["arn:aws:sns:r:1:a"]',
+      'its actions is [], expected ["arn:aws:sns:r:1:a"]',
     ]);
   });
 });
@@ -146,7 +146,7 @@ describe('the expiry of a table', () => {
     return line((await verify({ name: 'test', account, resources: [resource], outputs: {} }, limitedTo(0, SHORT)))[0]!);
   };
   const wrong = (is: string) =>
-    `  FAIL  DynamoDB::Table Usage (usage-test)\n        the attribute by which it expires is ${is}, and should be "expires"`;
+    `  FAIL  DynamoDB::Table Usage (usage-test)\n        the attribute by which it expires is ${is}, expected "expires"`;
 
   test('may still be on its way, which is said', async () => {
     expect(await said('ENABLED', 'expires')).toBe('  ok    DynamoDB::Table Usage');

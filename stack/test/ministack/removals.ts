@@ -190,7 +190,7 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
     path: 'Keys/Authorizer/Role/DefaultPolicy',
     what: 'the limits of what the authorizer may do',
     change: (resource) => editPolicy(resource, (statement) => ({ ...statement, Resource: '*' })),
-    said: /a permission is there that nothing asks for: Allow dynamodb:GetItem on \*/,
+    said: /unexpected permission: Allow dynamodb:GetItem on \*/,
   },
   {
     path: 'Pipeline/Consumer/Live/Stream',
@@ -204,7 +204,7 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           MaximumRetryAttempts: 3,
         }),
       ),
-    said: /its state is "Disabled", and should be "Enabled"[^]+MaximumRecordAgeInSeconds is 3600, and should be -1[^]+MaximumRetryAttempts is 3, and should be -1/,
+    said: /its state is "Disabled", expected "Enabled"[^]+MaximumRecordAgeInSeconds is 3600, expected -1[^]+MaximumRetryAttempts is 3, expected -1/,
   },
   {
     path: 'Canary/Canary/Function',
@@ -213,13 +213,13 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
       await lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName, Layers: [] }));
       await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 120 }, { FunctionName: FunctionName! });
     },
-    said: /its layers is \[\], and should be \["arn:aws:lambda:us-east-1:\d+:layer:AWS-Parameters-and-Secrets-Lambda-Extension/,
+    said: /its layers is \[\], expected \["arn:aws:lambda:us-east-1:\d+:layer:AWS-Parameters-and-Secrets-Lambda-Extension/,
   },
   {
     path: 'Pipeline/GivenUpRecords',
     what: 'how long given-up records are kept',
     change: ({ physicalId }) => s3.send(new DeleteBucketLifecycleCommand({ Bucket: physicalId })),
-    said: /how many days it keeps objects, and replaced or deleted ones is \[\], and should be \[\[90,90\]\]/,
+    said: /the days for which it keeps current and noncurrent objects is \[\], expected \[\[90,90\]\]/,
   },
   {
     path: 'Pipeline/Subscription',
@@ -245,7 +245,7 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: false },
         }),
       ),
-    said: /the attribute by which it expires is not set, and should be "ttl"/,
+    said: /the attribute by which it expires is not set, expected "ttl"/,
   },
   {
     path: 'Keys/RestAuthorizer',
@@ -258,7 +258,7 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           patchOperations: [{ op: 'replace', path: '/authorizerResultTtlInSeconds', value: '300' }],
         }),
       ),
-    said: /for how many seconds its answers are kept is "?300"?, and should be 0/,
+    said: /its cache TTL in seconds is "?300"?, expected 0/,
   },
   {
     path: 'Example/Api/Default/status/{code}/GET',
@@ -270,7 +270,7 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'NONE' }],
         }),
       ),
-    said: /how it is authorized is "NONE", and should be "CUSTOM"/,
+    said: /its authorization type is "NONE", expected "CUSTOM"/,
   },
   {
     path: 'Example/Api/DeploymentStage.dev',
@@ -316,13 +316,13 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           AttributeValue: '{}',
         }),
       ),
-    said: /where failed messages go is \{\}/,
+    said: /its dead-letter queue is \{\}/,
   },
   {
     path: 'Pipeline/AccessLog',
     what: 'the end of the access log',
     change: ({ physicalId }) => logs.send(new DeleteRetentionPolicyCommand({ logGroupName: physicalId })),
-    said: /how many days it keeps events is not set, and should be 14/,
+    said: /its retention in days is not set, expected 14/,
   },
   {
     path: 'Reconciliation/Hourly',

@@ -5,7 +5,7 @@ import { policyDiffers } from '../policy';
 
 const iam = new IAMClient(CLIENT);
 
-/** A role: who may take it, and which managed policies it has. */
+/** Checks a role: its trust policy and its managed policies. */
 export async function role({ physicalId, properties }: Resource): Promise<Problems> {
   const { Role: is } = await iam.send(new GetRoleCommand({ RoleName: physicalId }));
   const { AttachedPolicies } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName: physicalId }));
@@ -16,7 +16,7 @@ export async function role({ physicalId, properties }: Resource): Promise<Proble
   ];
 }
 
-/** What a role may do. */
+/** Checks the inline policy of a role. */
 export async function policy({ properties }: Resource): Promise<Problems> {
   const problems: Problems = [];
   for (const RoleName of list(properties.Roles) as string[]) {
