@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { dashboardFile } from './dashboard-file';
 
 const FILE = path.join(__dirname, '../../crates/local-stack/src/dashboard/dashboard.json');

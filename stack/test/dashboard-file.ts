@@ -1,5 +1,5 @@
 import { Template } from 'aws-cdk-lib/assertions';
-import { stackOf } from '../lib/offline';
+import { stackOf } from '../verify/offline';
 
 /** The names by which resources are known, by the property that holds them. */
 const NAMES = ['TableName', 'FunctionName', 'LogGroupName', 'QueueName'];

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { LIMITS } from '../lib/limits';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { OPTIONS } from '../lib/options';
 
 const ROOT = path.join(__dirname, '../..');

@@ -1,7 +1,7 @@
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import accessLog from '../lib/generated/access-log.json';
-import { stackOf, templateOf } from '../lib/offline';
+import { stackOf, templateOf } from '../verify/offline';
 import { all } from './parts';
 
 /** What only a REST API has, and only an HTTP API. */

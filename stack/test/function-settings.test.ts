@@ -10,7 +10,7 @@ import {
 } from '../lib/function-settings';
 import environment from '../lib/generated/environment.json';
 import functions from '../lib/generated/functions.json';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { Parts } from './parts';
 
 const CONSUMER = { usageTable: 'usage', claimsTable: 'claims', quarantineQueueUrl: 'https://sqs/quarantine' };

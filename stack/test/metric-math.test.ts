@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { AlarmProperties, evaluate, Found, isOn, query, Series } from './metric-math';
 
 const _ = undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import metrics from '../lib/generated/metrics.json';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 
 const template = templateOf('test');
 

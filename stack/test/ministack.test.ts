@@ -364,9 +364,7 @@ describe('verification', () => {
     for (const { resource } of order.sort((left, right) => left.place - right.place)) {
       await REMOVALS[resource.type]!(resource);
       const after = problems(await verify(deployment, WAITS));
-      expect(after.get(resource.path), `${resource.type} ${resource.path}`).toMatch(
-        /missing|no subscription|expected/,
-      );
+      expect(after.get(resource.path), `${resource.type} ${resource.path}`).toMatch(/missing|no subscription|expected/);
       const news = [...after.keys()].filter((each) => !before.has(each));
       expect(news, `${resource.type} ${resource.path}`).toEqual(changed.has(resource.path) ? [] : [resource.path]);
       before = after;

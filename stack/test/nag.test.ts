@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { describe, expect, test } from 'vitest';
-import { stackOf } from '../lib/offline';
+import { stackOf } from '../verify/offline';
 
 describe('cdk-nag, with the packs AwsSolutions and Serverless', () => {
   test.each([

@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { Match } from 'aws-cdk-lib/assertions';
 import { afterAll, describe, expect, test } from 'vitest';
-import { stackOf, templateOf } from '../lib/offline';
+import { stackOf, templateOf } from '../verify/offline';
 import { OptionName, OPTIONS } from '../lib/options';
 
 const environments = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-environments-'));

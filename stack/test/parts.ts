@@ -6,14 +6,14 @@ import { ApiKeyAuthorizer } from '../lib/constructs/api-key-authorizer';
 import { CachingStage, Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
 import { FreeSettings } from '../lib/function-settings';
-import { standInBinaries } from '../lib/offline';
+import { placeholderBinaries } from '../verify/offline';
 import { MeterSettings } from '../lib/settings';
 
 /** The settings of an environment that is made of constructs alone. */
 export function settingsOf(environment: string): MeterSettings {
   return {
     environment,
-    binaries: standInBinaries(),
+    binaries: placeholderBinaries(),
     architecture: Architecture.ARM_64,
     protectsData: false,
     logRetention: RetentionDays.TWO_WEEKS,

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { standInBinaries } from '../lib/offline';
+import { placeholderBinaries } from '../verify/offline';
 import { Block, ROOT } from './doc-blocks';
 
 const STACK = path.join(ROOT, 'stack');
@@ -41,7 +41,7 @@ export class Programs {
     for (const name of ['aws-cdk-lib', 'constructs', '@types/node']) {
       fs.symlinkSync(path.join(STACK, 'node_modules', name), path.join(this.folder, 'node_modules', name));
     }
-    fs.cpSync(standInBinaries(), path.join(this.folder, 'target/lambda'), { recursive: true });
+    fs.cpSync(placeholderBinaries(), path.join(this.folder, 'target/lambda'), { recursive: true });
     fs.writeFileSync(path.join(this.folder, 'tsconfig.json'), JSON.stringify(CONFIGURATION));
   }
 

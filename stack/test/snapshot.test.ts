@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 
 /** Replaces what changes with every build: the hashes of assets. */
 function withoutHashes(value: unknown): unknown {

@@ -7,7 +7,7 @@ import accessLog from '../lib/generated/access-log.json';
 import { Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
 import { namesOf } from '../lib/names';
-import { stackOf, templateOf } from '../lib/offline';
+import { stackOf, templateOf } from '../verify/offline';
 
 const template = templateOf('test');
 

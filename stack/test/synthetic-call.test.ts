@@ -5,7 +5,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { CalledApi, calledApi } from '../verify/called-api';
 import { Deployment } from '../verify/deployment';
 import { syntheticCall } from '../verify/synthetic-call';
@@ -124,12 +124,7 @@ describe('a call to', () => {
       'if admitted',
       /200 and X-RateLimit-Limit not set/,
     ],
-    [
-      'an API that admits whoever calls',
-      { ...OWN, unknown: [200] },
-      'never',
-      /answered with 200, expected 403 or 401/,
-    ],
+    ['an API that admits whoever calls', { ...OWN, unknown: [200] }, 'never', /answered with 200, expected 403 or 401/],
     ['an API that knows no limits', { ...OWN, overLimit: [204] }, 'never', /answered with 204, expected 403/],
     [
       'an API that leads elsewhere',

@@ -26,13 +26,17 @@ async function main(environment: string, pairs: string[]): Promise<void> {
     // The command is not run in the folder stack, whose cdk.json would make CDK synthesise the app and need the binaries.
     const own = qualifier === undefined ? '' : ` --qualifier ${qualifier} --toolkit-stack-name CDKToolkit-${qualifier}`;
     const todo = `stack/node_modules/.bin/cdk bootstrap${own} aws://${identity.Account}/${region}`;
-    throw new Error(`The account ${identity.Account} is not bootstrapped for CDK in ${region} (${error.name}); run: ${todo}`);
+    throw new Error(
+      `The account ${identity.Account} is not bootstrapped for CDK in ${region} (${error.name}); run: ${todo}`,
+    );
   });
   const remedy = await missingLogRole(options);
   if (remedy !== undefined) throw new Error(remedy);
   const interval_ms = options.number('sync-interval-ms');
   const lines = await quotas(interval_ms === undefined ? undefined : interval_ms / 1_000);
-  console.error(['Rates of calls that the quotas of this account allow (docs/OPERATION.md, "Limits"):', ...lines].join('\n'));
+  console.error(
+    ['Rates of calls that the quotas of this account allow (docs/OPERATION.md, "Limits"):', ...lines].join('\n'),
+  );
   console.log(identity.Account);
 }
 

@@ -6,7 +6,10 @@ export async function missingSubscribers(deployment: Deployment): Promise<string
   const alarms = deployment.resources.filter(({ type }) => type === 'AWS::CloudWatch::Alarm');
   const topics = new Set(alarms.flatMap(({ properties }) => (properties.AlarmActions as string[] | undefined) ?? []));
   if (topics.size === 0) {
-    return warning(`the ${alarms.length} alarms notify no topic`, 'deploy with --alarm-topic ARN or --alarm-email ADDRESS');
+    return warning(
+      `the ${alarms.length} alarms notify no topic`,
+      'deploy with --alarm-topic ARN or --alarm-email ADDRESS',
+    );
   }
   for (const topic of topics) {
     if (await hasSubscribers(topic)) return undefined;

@@ -18,7 +18,9 @@ async function main(environment: string): Promise<string> {
   }
   if (key === 'active') {
     if (!hasSecret)
-      throw new Error(`The key ${CANARY_KEY_ID} exists, but the parameter ${Name} does not. ${rotationRemedy(environment, Name)}`);
+      throw new Error(
+        `The key ${CANARY_KEY_ID} exists, but the parameter ${Name} does not. ${rotationRemedy(environment, Name)}`,
+      );
     return `the canary has its key, whose secret is in ${Name}`;
   }
   const Value = createKey(environment);

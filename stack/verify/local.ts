@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { templateOf } from '../lib/offline';
+import { templateOf } from './offline';
 import { CalledApi, STATUS_PATH } from './called-api';
 import { Deployment, Resource } from './deployment';
 import { Template } from './resolver';

@@ -69,7 +69,8 @@ async function verifyCall(call: SyntheticCall): Promise<boolean> {
   console.log(`\nA call to ${call.api.url}:`);
   const isCounted = await printSteps(syntheticCall(call));
   const environment = call.target[1]!;
-  const hasMetrics = call.waits.metrics_s === 0 || (await printSteps(metricsArrived(fromCloudWatch(environment), call.waits)));
+  const hasMetrics =
+    call.waits.metrics_s === 0 || (await printSteps(metricsArrived(fromCloudWatch(environment), call.waits)));
   return isCounted && hasMetrics;
 }
 
@@ -80,9 +81,7 @@ async function verifyResources(deployment: Deployment, waits: Waits): Promise<bo
   const failed = findings.filter(({ problems }) => problems.length > 0);
   console.log(`${findings.length - failed.length} of ${findings.length} match the template.`);
   if (deployment.name === LOCAL) {
-    console.log(
-      'A local stack has no roles, alarms or API Gateway to check. The call below tests its parts.',
-    );
+    console.log('A local stack has no roles, alarms or API Gateway to check. The call below tests its parts.');
   }
   return failed.length === 0;
 }

@@ -41,9 +41,7 @@ export class Resolver {
     const { partition, region, accountId } = account;
     const urlSuffix = URL_SUFFIXES[partition];
     if (urlSuffix === undefined) {
-      throw new Error(
-        `The partition ${partition} is not known: add its URL suffix to verify/resolver.ts.`,
-      );
+      throw new Error(`The partition ${partition} is not known: add its URL suffix to verify/resolver.ts.`);
     }
     const arn = (service: string, resource: string) => `arn:${partition}:${service}:${region}:${accountId}:${resource}`;
     this.arns = {

@@ -35,11 +35,7 @@ export async function authorizer(resource: Resource): Promise<Problems> {
   const is = await gateway.send(new GetAuthorizerCommand({ ...api(resource), authorizerId: physicalId }));
   return [
     ...differs('its URI', is.authorizerUri, properties.AuthorizerUri),
-    ...differs(
-      'its cache TTL in seconds',
-      is.authorizerResultTtlInSeconds,
-      properties.AuthorizerResultTtlInSeconds,
-    ),
+    ...differs('its cache TTL in seconds', is.authorizerResultTtlInSeconds, properties.AuthorizerResultTtlInSeconds),
   ];
 }
 
@@ -102,7 +98,11 @@ export async function stage(resource: Resource): Promise<Problems> {
   // API Gateway removes the suffix ":*" from the ARN of a log group.
   const group = (arn: string | undefined) => arn?.replace(/:\*$/, '');
   return [
-    ...differs('the destination of its access log', group(is.accessLogSettings?.destinationArn), group(wanted.DestinationArn)),
+    ...differs(
+      'the destination of its access log',
+      group(is.accessLogSettings?.destinationArn),
+      group(wanted.DestinationArn),
+    ),
     ...differs('the format of its access log', is.accessLogSettings?.format, wanted.Format),
     ...differs('its deployment', is.deploymentId, DeploymentId),
   ];

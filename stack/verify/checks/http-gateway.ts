@@ -29,16 +29,8 @@ export async function authorizer(resource: Resource): Promise<Problems> {
   const is = await gateway.send(new GetAuthorizerCommand({ ...api(resource), AuthorizerId: resource.physicalId }));
   return [
     ...differs('its URI', is.AuthorizerUri, properties.AuthorizerUri),
-    ...differs(
-      'its cache TTL in seconds',
-      is.AuthorizerResultTtlInSeconds,
-      properties.AuthorizerResultTtlInSeconds,
-    ),
-    ...differs(
-      'its payload format',
-      is.AuthorizerPayloadFormatVersion,
-      properties.AuthorizerPayloadFormatVersion,
-    ),
+    ...differs('its cache TTL in seconds', is.AuthorizerResultTtlInSeconds, properties.AuthorizerResultTtlInSeconds),
+    ...differs('its payload format', is.AuthorizerPayloadFormatVersion, properties.AuthorizerPayloadFormatVersion),
     ...differs('its simple responses', is.EnableSimpleResponses, properties.EnableSimpleResponses),
     ...differs('its identity source', is.IdentitySource, properties.IdentitySource),
   ];
@@ -79,7 +71,11 @@ export async function stage(resource: Resource): Promise<Problems> {
   const wanted = AccessLogSettings as { DestinationArn: string; Format: string };
   const group = (arn: string | undefined) => arn?.replace(/:\*$/, '');
   return [
-    ...differs('the destination of its access log', group(is.AccessLogSettings?.DestinationArn), group(wanted.DestinationArn)),
+    ...differs(
+      'the destination of its access log',
+      group(is.AccessLogSettings?.DestinationArn),
+      group(wanted.DestinationArn),
+    ),
     ...differs('the format of its access log', is.AccessLogSettings?.Format, wanted.Format),
     ...differs('its automatic deployment', is.AutoDeploy, AutoDeploy),
   ];
