@@ -17,7 +17,7 @@ describe('the access-log format', () => {
   const ONLY = { rest: ['resourcePath', 'extendedRequestId'], http: ['routeKey', 'requestId'] };
 
   test.each(['rest', 'http'] as const)(
-    'of a %s API is JSON on one line, all values quoted, without variables of the other kind',
+    'of a %s API is one line of JSON with quoted values and no variables of the other kind',
     (kind) => {
       const text = accessLogFormat(kind).toString();
       expect(text).not.toContain('\n');
@@ -29,7 +29,7 @@ describe('the access-log format', () => {
     },
   );
 
-  test('is taken by the stages of HTTP APIs, made by either construct', () => {
+  test('is accepted by HttpStage and CfnStage of HTTP APIs', () => {
     const { stack, pipeline, template } = new Parts();
     const httpApi = new HttpApi(stack, 'Api', { createDefaultStage: false });
     const destination = new LogGroupLogDestination(pipeline.accessLogGroup);
@@ -67,7 +67,7 @@ describe('several access logs', () => {
   )[0];
   const groups = ['/their/access-log', { Ref: ours }];
 
-  test('are subscribed to one stream by one role, with the generated pattern alone', () => {
+  test('are subscribed to one stream by one role, with the generated pattern', () => {
     const filters = all(made, 'AWS::Logs::SubscriptionFilter');
     expect(filters.map(({ LogGroupName }) => LogGroupName)).toEqual(groups);
     for (const filter of filters) {
@@ -76,7 +76,7 @@ describe('several access logs', () => {
     }
   });
 
-  test('have their lines counted where they are written, all of them and those that can be read', () => {
+  test('have metric filters for all lines and for readable lines', () => {
     const filters = all(made, 'AWS::Logs::MetricFilter');
     const counted = groups.flatMap((group) => [
       [group, accessLog.allLinesPattern, 'LoggedLines-parts'],
@@ -94,7 +94,7 @@ describe('several access logs', () => {
     expect([metricName, namespace, dimensions]).toEqual(['ReadableLines-parts', 'UsageMeter', undefined]);
   });
 
-  test('are all compared with the ledger, and may be by the role of the reconciler', () => {
+  test('are all compared with the ledger, with permission of the reconciler', () => {
     const [reconciler] = all(made, 'AWS::Lambda::Function').filter(
       ({ FunctionName }) => FunctionName === 'usage-reconciler-parts',
     );
@@ -108,7 +108,7 @@ describe('several access logs', () => {
     expect(JSON.stringify(query.Resource)).toContain(':log-group:/their/access-log:*');
   });
 
-  test('keep their subscription when another comes before them', () => {
+  test('keep the logical id of their subscription in another order', () => {
     const backwards = new Parts((at) => ({ accessLogGroups: two(at).accessLogGroups.reverse() })).template();
     const ids = [made, backwards].map((each) => Object.keys(each.findResources('AWS::Logs::SubscriptionFilter')));
     expect(ids[1]).toEqual(ids[0]!.reverse());
@@ -116,7 +116,7 @@ describe('several access logs', () => {
 });
 
 describe('the role of the subscriptions', () => {
-  test('is for log groups of this account and region alone, and only puts records', () => {
+  test('is for log groups of this account and region, and only puts records', () => {
     const made = new Parts().template();
     const [role] = all(made, 'AWS::IAM::Role').filter(
       ({ AssumeRolePolicyDocument: { Statement } }) => Statement[0].Principal.Service === 'logs.amazonaws.com',
@@ -140,7 +140,7 @@ describe('the role of the subscriptions', () => {
 });
 
 describe('calls that are not billed', () => {
-  test('are told to the consumer, and not left out by the subscription', () => {
+  test('are a setting of the consumer, and not filtered by the subscription', () => {
     const made = new Parts(() => ({ unbilledRoutes: ['GET /usage', '/health', 'OPTIONS *'] })).template();
     const [consumer] = all(made, 'AWS::Lambda::Function').filter(
       ({ FunctionName }) => FunctionName === 'usage-consumer-parts',
@@ -150,7 +150,7 @@ describe('calls that are not billed', () => {
   });
 
   test.each(['usage', 'get /usage', 'GET', '/a,/b', '* /usage', ''])(
-    '%j is refused with what can be written',
+    '%j is refused with the accepted formats',
     (route) => {
       expect(() => new Parts(() => ({ unbilledRoutes: [route] }))).toThrow(
         /cannot be parsed: write a route as '\/usage'/,
@@ -168,7 +168,7 @@ describe('a pipeline refuses', () => {
       /has 0 log groups.+set accessLogGroups to 1 to 50 log groups, or omit it/,
     ],
     [
-      'more than can be queried at once',
+      'more than one query can have',
       (stack) => ({
         accessLogGroups: Array.from({ length: 51 }, (_, place) =>
           LogGroup.fromLogGroupName(stack, `G${place}`, `/g/${place}`),
@@ -184,13 +184,13 @@ describe('a pipeline refuses', () => {
     ['no shard', () => ({ shardCount: 0 }), /0 shards: set shardCount to a whole number above 0/],
     ['half a shard', () => ({ shardCount: 1.5 }), /1.5 shards/],
     [
-      'a wait that is too long',
+      'a batching window that is too long',
       () => ({ batchWindow: Duration.minutes(6) }),
       /wait for 360 s: set batchWindow to whole seconds up to 300/,
     ],
-    ['a wait of half a second', () => ({ batchWindow: Duration.millis(500) }), /wait for 0.5 s/],
-  ])('%s', (_, props, said) => {
-    expect(() => new Parts(props)).toThrow(said);
+    ['a batching window of half a second', () => ({ batchWindow: Duration.millis(500) }), /wait for 0.5 s/],
+  ])('%s', (_, props, message) => {
+    expect(() => new Parts(props)).toThrow(message);
   });
 });
 
@@ -198,7 +198,7 @@ describe('two pipelines of an app', () => {
   const another = (parts: Parts, environment: string, env?: Environment) =>
     new UsagePipeline(new Stack(parts.app, 'Another', { env }), 'Pipeline', { settings: settingsOf(environment) });
 
-  test('may not have one environment, since their names would be the same', () => {
+  test('cannot have one environment, because their resource names would be the same', () => {
     expect(() => another(new Parts(), 'parts')).toThrow(
       /The pipelines Meter\/Pipeline and Another\/Pipeline have the same environment parts.+set another environment in the settings of one/,
     );
@@ -206,7 +206,7 @@ describe('two pipelines of an app', () => {
     expect(() => another(new Parts(undefined, env), 'parts', env)).toThrow(/have the same environment parts/);
   });
 
-  test('may have two, or one in two regions or accounts', () => {
+  test('can have two environments, or one in two regions or accounts', () => {
     const env = { account: '123456789012', region: 'eu-west-1' };
     another(new Parts(), 'others');
     another(new Parts(undefined, env), 'parts', { ...env, region: 'eu-west-2' });
@@ -214,7 +214,7 @@ describe('two pipelines of an app', () => {
   });
 });
 
-describe('metering alone, behind an authorizer of another make', () => {
+describe('metering without the authorizer', () => {
   const { stack, pipeline, settings, template } = new Parts(two);
   const reconciliation = new Reconciliation(stack, 'Reconciliation', { settings, pipeline });
   new UsageAlarms(stack, 'Alarms', { settings, pipeline, reconciliation });
@@ -236,7 +236,7 @@ describe('metering alone, behind an authorizer of another make', () => {
     expect(names.filter((name) => /authorizer|invalidation/.test(name))).toEqual([]);
   });
 
-  test('has a dashboard of both kinds of API, all access logs, and nothing that is not there', () => {
+  test('has a dashboard of both kinds of API and all access logs', () => {
     const body = JSON.stringify(all(made, 'AWS::CloudWatch::Dashboard')[0]!.DashboardBody).replaceAll('\\"', '"');
     expect(body).toContain('"ApiName","orders","Stage","v1"');
     expect(body).toContain('"4xx","ApiId","a1b2c3","Stage","$default"');
@@ -245,7 +245,7 @@ describe('metering alone, behind an authorizer of another make', () => {
     expect(body).not.toContain('undefined');
   });
 
-  test('has no table of keys and no function but those of counting', () => {
+  test('has only the tables and functions for counting', () => {
     expect(all(made, 'AWS::DynamoDB::Table').map(({ TableName }) => TableName)).toEqual([
       'usage-parts',
       'usage-claims-parts',

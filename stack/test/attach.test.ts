@@ -14,17 +14,17 @@ const HTTP = 'AWS::ApiGatewayV2::Authorizer';
 
 const integration = () => new HttpUrlIntegration('Backend', 'https://backend.example.com');
 
-/** The logical ids of the resources of a type. */
+/** Returns the logical ids of the resources of a type. */
 const ids = (template: Template, type: string) => Object.keys(template.findResources(type));
 
-/** The ARNs that may ask the function, but for those of topics. */
+/** Returns the source ARNs of API Gateway's permissions to invoke the function. */
 function permitted(template: Template): unknown[] {
   return all(template, 'AWS::Lambda::Permission')
     .filter(({ Principal }) => Principal === 'apigateway.amazonaws.com')
     .map(({ SourceArn }) => SourceArn);
 }
 
-/** The ARN of an authorizer of an API of the same stack, as a permission names it. */
+/** Returns the ARN of an authorizer in the same stack, as in a permission. */
 function arnOf(api: string | { Ref: string }, authorizer: string): unknown {
   const before = [
     'arn:',
@@ -39,7 +39,7 @@ function arnOf(api: string | { Ref: string }, authorizer: string): unknown {
 }
 
 describe('a meter', () => {
-  test('is made without any API, and then has no authorizer', () => {
+  test('has no API Gateway authorizer without an API', () => {
     const parts = new Parts();
     parts.keys();
     expect(ids(parts.template(), REST)).toEqual([]);
@@ -48,7 +48,7 @@ describe('a meter', () => {
 });
 
 describe('REST APIs', () => {
-  test('of which only the id is known get one authorizer each, and it alone may ask', () => {
+  test('that are given by id get one authorizer each, which alone may invoke the function', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const id = keys.attachTo('theirs1');
@@ -66,7 +66,7 @@ describe('REST APIs', () => {
     expect(permitted(template)).toEqual([arnOf('theirs1', one!), arnOf('theirs2', two!)]);
   });
 
-  test('of the same app are attached to by their objects, their ids, and the ids of resources of other makes', () => {
+  test('of the same app can be given by construct, by id, and by the id of a CfnRestApi', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const api = new RestApi(parts.stack, 'Orders');
@@ -82,7 +82,7 @@ describe('REST APIs', () => {
     expect(() => parts.app.synth()).not.toThrow();
   });
 
-  test('several of one app, with methods made here, have an authorizer each', () => {
+  test('of one app with methods have an authorizer each', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const apis = ['Orders', 'Parcels'].map((name) => new RestApi(parts.stack, name));
@@ -106,7 +106,7 @@ describe('REST APIs', () => {
     expect(permitted(template)).toEqual(made.map(([api, id]) => arnOf({ Ref: api }, id)));
   });
 
-  test('get a new deployment with the authorizer, which comes first', () => {
+  test('get a new deployment after the authorizer', () => {
     const deploymentOf = (attaches: boolean) => {
       const parts = new Parts();
       const keys = parts.keys();
@@ -120,7 +120,7 @@ describe('REST APIs', () => {
     expect(JSON.stringify(deployment.DependsOn)).toContain('UsageMeter');
   });
 
-  test('take it as the default of their methods', () => {
+  test('can have it as the default of their methods', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const api = new RestApi(parts.stack, 'Orders', { defaultMethodOptions: { authorizer: keys.restAuthorizer } });
@@ -130,7 +130,7 @@ describe('REST APIs', () => {
     expect(all(template, REST)[0]!.IdentitySource).toBe('');
   });
 
-  test('that are imported get it for methods that are added here', () => {
+  test('that are imported can have it for added methods', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const theirs = RestApi.fromRestApiAttributes(parts.stack, 'Theirs', {
@@ -175,7 +175,7 @@ describe('HTTP APIs', () => {
     IdentitySource: ['$request.header.x-api-key'],
   };
 
-  test('of one app, as many as there are, take the authorizer for routes and by default', () => {
+  test('of one app can have the authorizer for routes and as the default', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const orders = new HttpApi(parts.stack, 'Orders', { defaultAuthorizer: keys.httpAuthorizer });
@@ -200,7 +200,7 @@ describe('HTTP APIs', () => {
     expect(permitted(template)).toEqual(made.map(([api, id]) => arnOf({ Ref: api }, id)));
   });
 
-  test('that are imported, or of which only the id is known, get it once', () => {
+  test('that are imported or given by id get one authorizer', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const imported: IHttpApi = HttpApi.fromHttpApiAttributes(parts.stack, 'Theirs', { httpApiId: 'theirs1' });
@@ -224,7 +224,7 @@ describe('HTTP APIs', () => {
 });
 
 describe('an API in another stack than the meter', () => {
-  /** Adds the API stacks to an app with a meter, and synthesises: CDK refuses stacks that depend on each other. */
+  /** Adds API stacks to an app with a meter and synthesises them. CDK refuses stacks that depend on each other. */
   function synthesise(
     attach: (keys: ApiKeyAuthorizer, stack: Stack) => void,
     env?: { account: string; region: string },
@@ -287,7 +287,7 @@ describe('an API in another stack than the meter', () => {
   });
 
   test.each(attachments)(
-    '%s has its authorizer and permission beside it, and its stack depends on that of the meter',
+    '%s has its authorizer and permission in its own stack, which depends on that of the meter',
     (_, type, attach) => {
       for (const env of [undefined, { account: '123456789012', region: 'cn-north-1' }]) {
         const { meter, apis, dependencies } = synthesise(attach, env);
@@ -303,7 +303,7 @@ describe('an API in another stack than the meter', () => {
 describe('a cache of API Gateway', () => {
   const stages = [{ apiId: 'theirs1', stageName: 'v1' }];
 
-  test('is found by the key, and emptied when a key is changed', () => {
+  test('has the API key as its cache key', () => {
     const parts = new Parts();
     parts.keys(stages).attachTo('theirs1', { cacheTtl: Duration.minutes(5) });
     expect(all(parts.template(), REST)[0]).toMatchObject({
@@ -312,7 +312,7 @@ describe('a cache of API Gateway', () => {
     });
   });
 
-  test('of an API of this app is emptied too', () => {
+  test('is possible for an API of this app', () => {
     const parts = new Parts();
     const api = new RestApi(parts.stack, 'Orders');
     const keys = parts.keys([{ apiId: api.restApiId, stageName: 'prod' }]);
@@ -325,17 +325,17 @@ describe('a cache of API Gateway', () => {
 
   test.each<[string, Duration, RegExp]>([
     [
-      'that nobody empties',
+      'that is not flushed',
       Duration.minutes(5),
       /cached for 300 s.+add its stages to cachingStages of the Invalidation, or omit cacheTtl/,
     ],
     ['of more than an hour', Duration.hours(2), /cache a result for 7200 s: set cacheTtl to whole seconds up to 3600/],
     ['of half a second', Duration.millis(500), /for 0.5 s/],
-  ])('%s is refused', (_, cacheTtl, said) => {
-    expect(() => new Parts().keys().attachTo('theirs2', { cacheTtl })).toThrow(said);
+  ])('%s is refused', (_, cacheTtl, message) => {
+    expect(() => new Parts().keys().attachTo('theirs2', { cacheTtl })).toThrow(message);
   });
 
-  test('is one for all methods of an API', () => {
+  test('is the same for all methods of an API', () => {
     const keys = new Parts().keys(stages);
     keys.attachTo('theirs1');
     expect(() => keys.attachTo('theirs1', { cacheTtl: Duration.minutes(5) })).toThrow(
@@ -344,7 +344,7 @@ describe('a cache of API Gateway', () => {
   });
 });
 
-test('an interval that the function would not take is refused', () => {
+test('a sync interval that the function does not accept is refused', () => {
   const parts = new Parts();
   const { settings, stack } = parts;
   const invalidation = new Invalidation(stack, 'Invalidation', { settings });

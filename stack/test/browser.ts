@@ -1,4 +1,4 @@
-/** Debian's browser, which speaks to nobody by itself. */
+/** Options to launch Debian's Chromium without background network traffic. */
 export const LAUNCH = {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: [

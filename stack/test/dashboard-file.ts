@@ -1,11 +1,11 @@
 import { Template } from 'aws-cdk-lib/assertions';
 import { stackOf } from '../verify/offline';
 
-/** The names by which resources are known, by the property that holds them. */
+/** The properties with the names of resources. */
 const NAMES = ['TableName', 'FunctionName', 'LogGroupName', 'QueueName'];
 
-/** The dashboard of the environment `local` as the program draws it: its body, with the names of resources put in, and
- * what a call costs by functions on arm64, as deploy.sh builds them where it can. */
+/** Returns the dashboard of the environment `local` for the local stack: the body with resolved names. The costs are those
+ * of functions on arm64, the default of deploy.sh. */
 export function dashboardFile(): string {
   const template = Template.fromStack(stackOf('local', { architecture: 'arm64' }).stack);
   const resources = template.toJSON().Resources as Record<string, { Properties: Record<string, string> }>;

@@ -8,18 +8,22 @@ const ROOT = path.join(__dirname, '../..');
 
 interface Row {
   readonly id: string;
-  readonly says: string;
+  readonly description: string;
   readonly runbook: string;
 }
 
-/** The alarms of an environment, as they are deployed. */
+/** Returns the alarms of an environment as they are deployed. */
 export function alarmRows(): Row[] {
   const environment = 'environment';
   const alarms = Object.values(templateOf(environment).findResources('AWS::CloudWatch::Alarm'));
   return alarms
     .map(({ Properties: { AlarmName, AlarmDescription } }) => {
-      const [, says, runbook] = /^(.+) Runbook: docs\/runbooks\/(.+)\.md$/.exec(AlarmDescription as string)!;
-      return { id: (AlarmName as string).replace(`usage-${environment}-`, ''), says: says!, runbook: runbook! };
+      const [, description, runbook] = /^(.+) Runbook: docs\/runbooks\/(.+)\.md$/.exec(AlarmDescription as string)!;
+      return {
+        id: (AlarmName as string).replace(`usage-${environment}-`, ''),
+        description: description!,
+        runbook: runbook!,
+      };
     })
     .sort((left, right) => (left.id < right.id ? -1 : 1));
 }
@@ -29,7 +33,11 @@ function table(head: string[], rows: string[][]): string {
 }
 
 function alarmsTable(): string {
-  const rows = alarmRows().map(({ id, says, runbook }) => [`\`${id}\``, says, `[${runbook}](runbooks/${runbook}.md)`]);
+  const rows = alarmRows().map(({ id, description, runbook }) => [
+    `\`${id}\``,
+    description,
+    `[${runbook}](runbooks/${runbook}.md)`,
+  ]);
   return table(['alarm `usage-ENVIRONMENT-...`', 'meaning', 'runbook'], rows);
 }
 
@@ -62,7 +70,7 @@ function limitsTable(): string {
   return table(['resource', 'default quota', 'use by calls', 'calls/s', 'to raise', 'source'], rows);
 }
 
-/** The tables of documents that are made from the stack, by file and by the mark that they stand behind. */
+/** The generated tables, with their document and the mark before them. */
 const TABLES: { file: string; mark: string; make: () => string }[] = [
   { file: 'docs/OPERATION.md', mark: 'alarms', make: alarmsTable },
   { file: 'docs/OPERATION.md', mark: 'options', make: optionsTable },
@@ -70,7 +78,7 @@ const TABLES: { file: string; mark: string; make: () => string }[] = [
   { file: 'docs/runbooks/README.md', mark: 'alarms-by-runbook', make: alarmsByRunbookTable },
 ];
 
-/** The documents with their tables as they should be, by file. */
+/** Returns the present and the expected text of documents with generated tables, by file. */
 export function documents(): Map<string, { is: string; should: string }> {
   const found = new Map<string, { is: string; should: string }>();
   for (const { file, mark, make } of TABLES) {
@@ -78,8 +86,7 @@ export function documents(): Map<string, { is: string; should: string }> {
     const [begin, end] = [`<!-- ${mark} -->\n`, '<!-- end -->'];
     const text = found.get(file)?.should ?? is;
     const from = text.indexOf(begin) + begin.length;
-    if (from < begin.length)
-      throw new Error(`${file} has no place for the table: write ${begin.trim()} and ${end} where it is to stand.`);
+    if (from < begin.length) throw new Error(`${file} has no place for the table: add ${begin.trim()} and ${end}.`);
     const should = `${text.slice(0, from)}\n${make()}\n\n${text.slice(text.indexOf(end, from))}`;
     found.set(file, { is, should });
   }

@@ -10,10 +10,10 @@ import { Shell } from './shell';
 
 const PROGRAMS = documents().flatMap((document) => blocksOf(document, 'ts'));
 
-/** The documents whose commands are run here; those of a runbook are run in runbooks.test.ts. */
+/** The documents whose commands run here. The commands of runbooks run in runbooks.test.ts. */
 const HANDBOOKS = documents().filter((document) => !/^docs\/runbooks\/(?!README)/.test(document));
 
-/** Commands of documents that are not run here, and why; what a command begins with is enough. */
+/** Prefixes of commands that do not run here, with the reason. */
 const NOT_RUN: Record<string, string> = {
   'scripts/demo.sh': 'it builds everything; scripts/test.sh runs it',
   'scripts/test.sh': 'it runs this test',
@@ -24,7 +24,7 @@ const NOT_RUN: Record<string, string> = {
   'cargo test': 'it builds and runs other tests; scripts/test.sh runs them',
   'aws ssm put-parameter --type SecureString --name /usage-meter/prod/canary-secret --value SECRET':
     'a local stack has no Systems Manager; it hands its canary a secret of its own',
-  'target/debug/meter local --data my-data': 'it serves until somebody stops it; LocalMeter starts it for each test',
+  'target/debug/meter local --data my-data': 'it runs until it is stopped; LocalMeter starts it for each test',
   'scripts/deploy.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
   'git pull && scripts/deploy.sh':
     'it changes the work tree, and needs an account; ministack.test.ts runs deploy.sh --diff',
@@ -40,14 +40,14 @@ const NOT_RUN: Record<string, string> = {
   'target/release/loadtest find-rate': 'it needs the optimised program, and takes minutes',
 };
 
-/** The tables that a command of `meter` works on. */
+/** The tables that a command of `meter` uses. */
 const TABLES: Record<string, (names: Names) => string[]> = {
   keys: ({ keysTable, invalidationsTable }) => [keysTable, invalidationsTable],
   reconcile: ({ usageTable, claimsTable }) => [usageTable, claimsTable],
   usage: ({ usageTable }) => [usageTable],
 };
 
-/** Commands for an environment on AWS, in documents whose programs make it. */
+/** Commands for an environment on AWS, in documents whose programs create it. */
 const ON_AWS = documents()
   .filter((document) => PROGRAMS.some((program) => program.document === document))
   .flatMap((document) => blocksOf(document, 'sh'))
@@ -58,7 +58,7 @@ const ON_AWS = documents()
     words ? [[command, block, namesOf(words[2]!), TABLES[words[1]!]!] as const] : [],
   );
 
-/** The environments that a document makes by its programs, or else names in its scripts and parameters. */
+/** Returns the environments that the programs of a document create, or else those in its commands and parameters. */
 function environmentsOf(document: string): string[] {
   const text = fs.readFileSync(path.join(ROOT, document), 'utf8');
   const named = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, name]) => name!);
@@ -70,23 +70,23 @@ const reasonOf = (command: string) => Object.keys(NOT_RUN).find((beginning) => c
 
 describe('the programs of documents', () => {
   let programs: Programs;
-  let said: string;
+  let compilerOutput: string;
 
   beforeAll(() => {
     programs = new Programs();
     PROGRAMS.forEach((block) => programs.add(block));
-    said = programs.compile();
+    compilerOutput = programs.compile();
   });
   afterAll(() => programs.remove());
 
-  test('are there, and compile, as an application that has installed the package', () => {
+  test('exist, and compile in an application that has installed the package', () => {
     expect(new Set(PROGRAMS.map(({ document }) => document))).toEqual(
       new Set(['stack/README.md', 'docs/MIGRATION.md']),
     );
-    expect(said).toBe('');
+    expect(compilerOutput).toBe('');
   });
 
-  test('find the compiled constructs in the package, and neither tests nor sources', () => {
+  test('find the compiled constructs in the package, without tests and sources', () => {
     const packaged = programs.packaged();
     expect(packaged).toEqual(
       expect.arrayContaining(['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/generated/access-log.json']),
@@ -102,13 +102,13 @@ describe('the programs of documents', () => {
       for (const { Resources } of templates) {
         const types = Object.values(Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
         expect(types.length).toBeGreaterThan(0);
-        // It would replace the role of whoever runs the program.
+        // It would replace the role of the account in which the program runs.
         expect(types).not.toContain('AWS::ApiGateway::Account');
       }
     },
   );
 
-  /** The tables that are there once the programs before a block are deployed. */
+  /** Returns the tables that exist after the programs before a block are deployed. */
   function tablesBefore({ document, line }: Block): string[] {
     const before = PROGRAMS.filter((program) => program.document === document && program.line < line);
     const resources = before
@@ -119,28 +119,28 @@ describe('the programs of documents', () => {
       .map(({ Properties }) => Properties.TableName);
   }
 
-  test.each(ON_AWS)('make the tables of `%s` before it', (_, block, names, tablesOf) => {
+  test.each(ON_AWS)('create the tables of `%s` before it', (_, block, names, tablesOf) => {
     expect(tablesBefore(block)).toEqual(expect.arrayContaining(tablesOf(names)));
   });
 
-  test('make tables for some commands', () => {
+  test('create tables for some commands', () => {
     expect(ON_AWS.length).toBeGreaterThan(2);
   });
 });
 
-test.each(documents())('%s takes no other environment for `--aws` than its own', (document) => {
-  // Placeholders are in capitals or variables.
+test.each(documents())('%s has only its own environment after `--aws`', (document) => {
+  // Placeholders are capitals or variables.
   const named = fs.readFileSync(path.join(ROOT, document), 'utf8').matchAll(/--aws ([a-z][\w-]*)/g);
   const environments = environmentsOf(document);
   for (const [, environment] of named) expect(environments).toContain(environment);
 });
 
-test('the table of props says what the constructs say; `npx tsx test/props-table.ts` writes it', () => {
+test('the table of props matches the constructs; `npx tsx test/props-table.ts` writes it', () => {
   expect(fs.readFileSync(README, 'utf8')).toBe(withPropsTable());
 });
 
 describe('the commands of documents', () => {
-  /** What has to be there for the commands to have something to do. */
+  /** Creates data for the commands, and returns the variables in which they expect it. */
   function prepare(local: LocalMeter): Record<string, string> {
     local.meter('traffic', '--calls', '20');
     const created = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { api_key_id: string };
@@ -149,7 +149,7 @@ describe('the commands of documents', () => {
     return { KEY: created.api_key_id };
   }
 
-  /** The commands of a document that are run, block by block. */
+  /** Returns the commands of a document that run here, by block. */
   const toRun = (document: string) =>
     blocksOf(document, 'sh')
       .map((block) => commandsOf(block).filter((command) => reasonOf(command) === undefined))
@@ -171,13 +171,13 @@ describe('the commands of documents', () => {
     },
   );
 
-  test('are run here or listed, and some of each', () => {
+  test('run here or are listed', () => {
     expect(HANDBOOKS.filter((document) => toRun(document).length > 0)).toEqual(
       expect.arrayContaining(['docs/MIGRATION.md', 'docs/LOAD_TEST.md', 'docs/runbooks/README.md']),
     );
   });
 
-  test('that are listed are all in a document, each with its reason', () => {
+  test('that are listed are all in a document', () => {
     const commands = HANDBOOKS.flatMap((document) => blocksOf(document, 'sh').flatMap(commandsOf));
     const used = new Set(commands.map(reasonOf));
     expect(Object.keys(NOT_RUN).filter((beginning) => !used.has(beginning))).toEqual([]);

@@ -72,8 +72,8 @@ describe('the settings of a function', () => {
       /There is no setting maxEvent of usage-consumer to set here; the free settings are .*maxEvents/,
     ],
     [{ environmentName: 'prod' }, /There is no setting environmentName/],
-  ])('%j is refused with what to set', (settings, said) => {
-    expect(() => consumer(settings)).toThrow(said);
+  ])('%j is refused with a remedy', (settings, message) => {
+    expect(() => consumer(settings)).toThrow(message);
   });
 
   test('are refused if the function would time out first', () => {
@@ -129,8 +129,8 @@ describe('each setting that no construct sets', () => {
     ],
     ['usage-consumer', /There is no setting without a name of usage-consumer/],
     ['usage-endpoint.usageTable', /the free settings are none/],
-  ])('is not %s', (path, said) => {
-    expect(() => parseFreeSettings([[path, '1']])).toThrow(said);
+  ])('is not %s', (path, message) => {
+    expect(() => parseFreeSettings([[path, '1']])).toThrow(message);
   });
 });
 

@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { routeId } from '../verify/checks/http-gateway';
 import { CLIENT, Deployment, readDeployment, Resource } from '../verify/deployment';
 import { line, verify } from '../verify/verify';
-import { LEFT_OUT, setUnset } from './ministack/gaps';
+import { OMITTED, setUnset } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { Ministack } from './ministack/server';
 
@@ -21,7 +21,7 @@ const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
 const ENVIRONMENT = 'dev';
 const optionsWithout = (paths: string[]) => ['us-east-1', '--binaries', BINARIES, '--omit', paths.join(',')];
-const OPTIONS = optionsWithout(Object.keys(LEFT_OUT));
+const OPTIONS = optionsWithout(Object.keys(OMITTED));
 const UNVERIFIED = [ENVIRONMENT, ...OPTIONS, '--no-verify'];
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-http-'));
@@ -32,7 +32,7 @@ let url: string;
 
 const meter = (...words: string[]) => execFileSync(METER, [...words, '--aws', ENVIRONMENT], { encoding: 'utf8' });
 
-/** The resources of the HTTP API, of the last part of a type. */
+/** Returns the resources of the HTTP API whose type ends with `type`. */
 const resourcesOf = (type: string): Resource[] =>
   deployment.resources.filter((each) => each.type === `AWS::ApiGatewayV2::${type}`);
 
@@ -42,7 +42,7 @@ function call(route: string, secret?: string): Promise<Response> {
 
 beforeAll(async () => {
   ministack = await Ministack.start(folder);
-  ministack.becomeAws();
+  ministack.useAsAws();
   project = new Project(path.join(folder, 'project'));
   project.edit('stack/cdk.json', '"context": {', '"context": { "example": "http",');
   project.commit('an HTTP API as the example');
@@ -50,7 +50,7 @@ beforeAll(async () => {
     .exec((await project.run('deploy.sh', UNVERIFIED)).output)![1]!
     .split(' ');
   execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
-  // No role is set by which API Gateway writes logs, and none is asked for: HTTP APIs do without.
+  // API Gateway has no role to write logs. HTTP APIs need none.
   const { status, output } = await project.run('deploy.sh', UNVERIFIED);
   expect(status, output).toBe(0);
   deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
@@ -63,7 +63,7 @@ afterAll(async () => {
 });
 
 describe('an HTTP API in front of the meter', () => {
-  test('has a key admitted, told its limit and its usage, and stopped by the real authorizer', async () => {
+  test('admits a key, returns its limit and usage, and denies it after its deletion, by the real authorizer', async () => {
     const { api_key_id: keyId, api_key: secret } = JSON.parse(
       meter('keys', 'create', '--owner', 'acme', '--monthly-limit', '10', '--json'),
     );
@@ -77,14 +77,14 @@ describe('an HTTP API in front of the meter', () => {
     while ((await call('/status/200', secret)).status !== 403) await new Promise((resolve) => setTimeout(resolve, 200));
   });
 
-  test('answers 401 to a call without a key, and does not ask the authorizer', async () => {
+  test('answers 401 to a call without a key, without invoking the authorizer', async () => {
     expect([(await call('/status/200')).status, (await call('/usage')).status]).toEqual([401, 401]);
   });
 });
 
 describe('the verification', () => {
   const gateway = () => new ApiGatewayV2Client(CLIENT);
-  /** What is wrong with the API and all that belongs to it; ministack.test.ts shows the rest. */
+  /** Returns the problems of the API and its resources. ministack.test.ts covers other resources. */
   const problems = async () => {
     const resources = deployment.resources.filter((each) => each.path.startsWith('Example/'));
     expect(resources.length).toBeGreaterThan(10);
@@ -96,7 +96,7 @@ describe('the verification', () => {
     expect(await problems()).toEqual([]);
   });
 
-  test('is a script that calls the API by any URL of it, after a deployment as well', async () => {
+  test('is a script that calls the API at any URL, also after a deployment', async () => {
     const words = ['--api-url', `${url}/status/200`, '--wait-at-most', '1'];
     const { status, output } = await project.run('verify-deployment.sh', [
       ENVIRONMENT,
@@ -116,7 +116,7 @@ describe('the verification', () => {
 
   const CHANGES: [string, () => Promise<unknown>, RegExp][] = [
     [
-      'an authorizer that keeps answers',
+      'an authorizer with a cache',
       () => {
         const { physicalId, properties } = resourcesOf('Authorizer')[0]!;
         return gateway().send(
@@ -130,7 +130,7 @@ describe('the verification', () => {
       /its cache TTL in seconds is 300, expected 0/,
     ],
     [
-      'a route that asks nobody',
+      'a route without an authorizer',
       () => {
         const route = resourcesOf('Route')[0]!;
         return gateway().send(
@@ -160,17 +160,17 @@ describe('the verification', () => {
     ],
   ];
 
-  test.each(CHANGES)('misses nothing of %s', async (_, change, said) => {
+  test.each(CHANGES)('detects %s', async (_, change, message) => {
     const before = await problems();
     await change();
     const news = (await problems()).filter((problem) => !before.includes(problem));
-    expect(news).toEqual([expect.stringMatching(said)]);
+    expect(news).toEqual([expect.stringMatching(message)]);
   });
 });
 
 describe('a deployment without an example', () => {
-  // It has no canary either, of which there could be an alarm.
-  const options = optionsWithout(Object.keys(LEFT_OUT).filter((place) => place !== 'Alarms/canary-missed'));
+  // It has no canary, and so no alarm about it.
+  const options = optionsWithout(Object.keys(OMITTED).filter((place) => place !== 'Alarms/canary-missed'));
   const deploy = (...words: string[]) =>
     project.run('deploy.sh', ['demo', ...options, '--set', 'example=none', ...words]);
   const tags = () => project.git('tag', '--list', 'deployed/demo/*');
@@ -186,7 +186,7 @@ describe('a deployment without an example', () => {
     expect(tags()).toMatch(/^deployed\/demo\/\d{8}T\d{6}Z\n$/);
   });
 
-  test('is not tagged where a resource is not as it should be', async () => {
+  test('is not tagged if a resource differs from the template', async () => {
     const before = tags();
     await new KinesisClient(CLIENT).send(new DeleteStreamCommand({ StreamName: 'usage-demo' }));
     const { status, output } = await deploy('--wait-at-most', '1');

@@ -6,7 +6,7 @@ import * as path from 'node:path';
 const ROOT = path.join(__dirname, '../..');
 const METER = path.join(ROOT, 'target/debug/meter');
 
-/** A stack on this machine, in a folder of its own. */
+/** A local stack in a temporary folder. */
 export class LocalMeter {
   private constructor(
     readonly folder: string,
@@ -19,12 +19,12 @@ export class LocalMeter {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await new Promise<void>((resolve, reject) => {
-      let said = '';
+      let output = '';
       child.stdout.on('data', (text) => {
-        said += text;
-        if (said.includes('Stop it with')) resolve();
+        output += text;
+        if (output.includes('Stop it with')) resolve();
       });
-      child.once('exit', () => reject(new Error(`meter local has ended: ${said}`)));
+      child.once('exit', () => reject(new Error(`meter local has ended: ${output}`)));
     });
     return new LocalMeter(folder, child);
   }
@@ -33,7 +33,7 @@ export class LocalMeter {
     return path.join(this.folder, 'data');
   }
 
-  /** Where the parts of the stack are. */
+  /** Returns the URLs of the parts of the stack. */
   endpoints(): Record<'gateway' | 'dashboard' | 'awsEndpointUrl', string> {
     return JSON.parse(fs.readFileSync(path.join(this.data, 'endpoints.json'), 'utf8'));
   }

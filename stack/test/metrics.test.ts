@@ -4,7 +4,7 @@ import { templateOf } from '../verify/offline';
 
 const template = templateOf('test');
 
-/** The metrics of the meter that a widget or an alarm names, as `service/metric`. */
+/** Returns the metrics of the meter in widgets and alarms, as `service/metric`. */
 function named(): { dashboard: Set<string>; alarms: Set<string> } {
   const dashboard = new Set<string>();
   for (const { Properties } of Object.values(template.findResources('AWS::CloudWatch::Dashboard'))) {
@@ -22,7 +22,7 @@ function named(): { dashboard: Set<string>; alarms: Set<string> } {
     for (const { MetricStat } of Properties.Metrics ?? single) {
       if (MetricStat?.Metric.Namespace !== metrics.namespace) continue;
       if (MetricStat.Metric.Dimensions === undefined) {
-        // What metric filters count has the environment in its name.
+        // The names of metrics of metric filters contain the environment.
         expect(MetricStat.Metric.MetricName).toMatch(/^(Logged|Readable)Lines-test$/);
         continue;
       }
@@ -53,7 +53,7 @@ describe('the dashboard and the alarms', () => {
     }
   });
 
-  test('show whatever an alarm of the meter can be about, or its cause', () => {
+  test('show the metric of each alarm or its cause', () => {
     const { dashboard, alarms } = named();
     const hidden = [...alarms].filter((metric) => !dashboard.has(metric));
     expect(hidden).toEqual([

@@ -9,7 +9,7 @@ import { OptionName, OPTIONS } from '../lib/options';
 const environments = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-environments-'));
 afterAll(() => fs.rmSync(environments, { recursive: true, force: true }));
 
-/** What an option does to the template of the environment `test`. */
+/** The effect of each option on the template of the environment `test`. */
 const EFFECTS: Record<OptionName, { value: string; type: string; properties: unknown }> = {
   protect: { value: 'yes', type: 'AWS::DynamoDB::Table', properties: { DeletionProtectionEnabled: true } },
   example: { value: 'http', type: 'AWS::ApiGatewayV2::Api', properties: { ProtocolType: 'HTTP' } },
@@ -57,7 +57,7 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
     type: 'AWS::SNS::Subscription',
     properties: { Endpoint: 'ops@example.org' },
   },
-  // What it leaves out is shown below.
+  // Tests below cover the omitted resources.
   canary: { value: 'no', type: 'AWS::CloudWatch::Dashboard', properties: {} },
   'canary-url': {
     value: 'https://api.example.org/ping',
@@ -92,7 +92,7 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
   },
 };
 
-/** What some options need beside them. */
+/** Options that other options need. */
 const NEEDED: Partial<Record<OptionName, Record<string, string>>> = {
   'fanout-concurrency': { 'caching-stages': 'a1/prod' },
 };
@@ -103,7 +103,7 @@ function variables(some: Record<string, string>): unknown {
 
 describe('an option', () => {
   test.each(Object.keys(OPTIONS) as OptionName[])(
-    '%s does what it says, in the context and in the file of an environment',
+    '%s has its effect, in the context and in the file of an environment',
     (name) => {
       const { value, type, properties } = EFFECTS[name];
       const needed = NEEDED[name] ?? {};
@@ -116,7 +116,7 @@ describe('an option', () => {
     },
   );
 
-  test('of the context comes before one of the file', () => {
+  test('of the context has precedence over the file', () => {
     fs.writeFileSync(path.join(environments, 'test.json'), '{"shards": 2, "batch-window-s": 10}');
     const template = templateOf('test', { environments, shards: '4' });
     template.hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 4 });
@@ -130,18 +130,18 @@ describe('an option', () => {
     [{ tags: 'team' }, /The option tags contains "team": set it to NAME=VALUE/],
     [{ 'log-retention-days': '31' }, /a retention of 31 days: set log-retention-days to one of 1, 3, 5, 7, 14, 30/],
     [{ 'claim-retention-days': '7' }, /Set claimRetentionDays to a whole number above 7/],
-  ])('%j is refused with what to set', (context, said) => {
-    expect(() => templateOf('test', context)).toThrow(said);
+  ])('%j is refused with a remedy', (context, message) => {
+    expect(() => templateOf('test', context)).toThrow(message);
   });
 
-  test('that does not exist is refused in a file, by the name of the file', () => {
+  test('that does not exist is refused with the name of its file', () => {
     fs.writeFileSync(path.join(environments, 'dev.json'), '{"alarm-mail": "a@example.org"}');
     expect(() => templateOf('dev', { environments })).toThrow(
       /There is no option alarm-mail, which is set in .*dev\.json/,
     );
   });
 
-  test('can take the protection from an environment that has it by its name', () => {
+  test('can remove the default protection of an environment', () => {
     expect(stackOf('prod', { protect: 'no' }).stack.terminationProtection).toBe(false);
   });
 });
@@ -155,7 +155,7 @@ describe('the canary', () => {
       }),
     );
 
-  test('is there where it has an API to call and a way to its secret, unless it is not wanted', () => {
+  test('is deployed if there is an API to call and the extension for its secret, unless it is switched off', () => {
     expect(canaries({}).length).toBe(1);
     expect(canaries({ canary: 'no' })).toEqual([]);
     expect(canaries({ example: 'none' })).toEqual([]);
@@ -172,8 +172,8 @@ describe('the canary', () => {
       { canary: 'yes', region: 'ap-northeast-3', architecture: 'arm64' },
       /no Parameters and Secrets Lambda Extension in ap-northeast-3 for arm64/,
     ],
-  ])('cannot be had as %j, which says why', (context, said) => {
-    expect(() => templateOf('test', context)).toThrow(said);
+  ])('is refused with %j, with the reason', (context, message) => {
+    expect(() => templateOf('test', context)).toThrow(message);
   });
 
   test.each([
@@ -192,14 +192,14 @@ describe('the canary', () => {
     );
   });
 
-  test('calls each minute, reads the ledger and its own secret, and is told neither on the command line nor in the template', () => {
+  test('calls each minute, and reads the ledger and its secret, which is not in the template', () => {
     template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(1 minute)' });
     const [canary] = Object.values(
       template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-canary-test' } }),
     );
     expect(
       Object.keys(canary!.Properties.Environment.Variables)
-        // Those of the extension, which CDK sets.
+        // CDK sets the variables of the extension.
         .filter((name) => !/^(PARAMETERS_SECRETS|SECRETS_MANAGER|SSM_PARAMETER_STORE)_/.test(name))
         .sort(),
     ).toEqual([
@@ -224,7 +224,7 @@ describe('the canary', () => {
     expect(JSON.stringify(template.findResources('AWS::CloudWatch::Dashboard'))).toContain('CanaryFreshness');
   });
 
-  test('cannot be had without its binary', () => {
+  test('is refused without its binary', () => {
     const folder = stackOf('test').stack.settings.binaries;
     fs.rmSync(path.join(folder, 'usage-canary'), { recursive: true });
     expect(() => templateOf('test', { canary: 'yes', binaries: folder })).toThrow(

@@ -10,7 +10,7 @@ let problems: string[];
 
 async function open(options: BrowserContextOptions = {}): Promise<Page> {
   const context = await browser.newContext(options);
-  // Time goes on as ever, and can be moved.
+  // The clock runs normally, and can be advanced.
   await context.clock.install();
   const page = await context.newPage();
   problems = [];
@@ -21,10 +21,10 @@ async function open(options: BrowserContextOptions = {}): Promise<Page> {
   return page;
 }
 
-/** Asks until the answer is as expected; the machine may be slow. */
+/** Polls until the value is the expected one. The machine may be slow. */
 const poll = <T>(ask: () => Promise<T>) => expect.poll(ask, { timeout: 60_000, interval: 100 });
 
-/** The contrast of two colours. Source: WCAG 2.2, "contrast ratio". */
+/** Returns the contrast of two colours. Source: WCAG 2.2, "contrast ratio". */
 function contrast(left: string, right: string): number {
   const luminance = (colour: string) => {
     const parts = colour
@@ -90,7 +90,7 @@ describe('the page', () => {
     expect(await page.locator('#usage-state').innerText()).toBe('5 of 5 keys with usage.');
   });
 
-  test('waits while it is paused', async () => {
+  test('sends no requests while it is paused', async () => {
     const page = await open();
     await page.getByRole('button', { name: 'Pause' }).click();
     let requests = 0;
@@ -101,7 +101,7 @@ describe('the page', () => {
     await page.waitForRequest(/usage\.json/);
   });
 
-  test('says so when the stack is gone, and keeps what was seen', async () => {
+  test('shows when the stack does not answer, and keeps the last data', async () => {
     const page = await open();
     await page.route('**/*.json*', (route) => route.abort());
     await page.getByText(/The stack does not answer; this is what was last seen/).waitFor();
@@ -112,7 +112,7 @@ describe('the page', () => {
 });
 
 describe('with a keyboard alone', () => {
-  test('one reads a graph, sorts and filters', async () => {
+  test('graphs, sorting and filters can be used', async () => {
     const page = await open();
     const focused = () =>
       page.evaluate(
@@ -123,11 +123,11 @@ describe('with a keyboard alone', () => {
       await page.keyboard.press('Tab');
     }
     await page.keyboard.press('End');
-    const said = page.locator('[data-title="Calls by status"] .at');
-    expect(await said.innerText()).toMatch(/^\d\d:\d\d:\d\d UTC: Count [\d,]+, 4XXError/);
-    expect(await said.getAttribute('aria-live')).toBe('polite');
+    const message = page.locator('[data-title="Calls by status"] .at');
+    expect(await message.innerText()).toMatch(/^\d\d:\d\d:\d\d UTC: Count [\d,]+, 4XXError/);
+    expect(await message.getAttribute('aria-live')).toBe('polite');
     await page.keyboard.press('Escape');
-    expect(await said.innerText()).toBe('');
+    expect(await message.innerText()).toBe('');
     for (let pressed = 0; (await focused()) !== 'filter'; pressed += 1) {
       expect(pressed).toBeLessThan(60);
       await page.keyboard.press('Tab');
@@ -149,7 +149,7 @@ describe('with a keyboard alone', () => {
     expect(await page.locator('#usage thead th').first().getAttribute('aria-sort')).toBe('ascending');
   });
 
-  test('focus is seen, and every graph says what it shows', async () => {
+  test('focus is visible, and every graph has a description', async () => {
     const page = await open();
     await page.keyboard.press('Tab');
     expect(await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle)).toBe('solid');
@@ -160,7 +160,7 @@ describe('with a keyboard alone', () => {
 });
 
 describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
-  test('text and lines stand out', async () => {
+  test('text and lines have enough contrast', async () => {
     const page = await open({ colorScheme });
     const ground = await style(page, 'body', 'backgroundColor');
     const raised = await style(page, '.widget', 'backgroundColor');
@@ -176,7 +176,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     }
   });
 
-  test('one can change that, and it stays', async () => {
+  test('the theme can be changed, and the choice is kept', async () => {
     const page = await open({ colorScheme });
     const before = await style(page, 'body', 'backgroundColor');
     await page.getByRole('button', { name: 'Dark or light' }).click();

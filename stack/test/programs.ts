@@ -7,7 +7,7 @@ import { Block, ROOT } from './doc-blocks';
 
 const STACK = path.join(ROOT, 'stack');
 
-/** A name in the first line of a block makes it a file that other blocks of the document import. */
+/** Matches the first line of a block with the name of the file under which other blocks of the document import it. */
 const NAME = /^\/\/ ([\w-]+\.ts)\n/;
 
 const CONFIGURATION = {
@@ -25,7 +25,7 @@ const CONFIGURATION = {
   include: ['programs'],
 };
 
-/** An application of others that has installed this package, as `npm pack` makes it, with the programs of documents. */
+/** An application with the programs of documents that has installed this package from `npm pack`. */
 export class Programs {
   readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-programs-'));
 
@@ -45,7 +45,7 @@ export class Programs {
     fs.writeFileSync(path.join(this.folder, 'tsconfig.json'), JSON.stringify(CONFIGURATION));
   }
 
-  /** The files that the package has. */
+  /** Returns the files of the package. */
   packaged(): string[] {
     return fs.readdirSync(path.join(this.folder, 'node_modules/usage-meter-stack'), {
       recursive: true,
@@ -53,7 +53,7 @@ export class Programs {
     });
   }
 
-  /** The file of a block, without its ending, from the folder of programs on. */
+  /** Returns the path of a block in the folder of programs, without the suffix. */
   nameOf({ document, line, code }: Block): string {
     return path.join(document.replaceAll(/\W/g, '-'), NAME.exec(code)?.[1]!.replace(/\.ts$/, '') ?? `line-${line}`);
   }
@@ -64,7 +64,7 @@ export class Programs {
     fs.writeFileSync(file, block.code, { flag: 'wx' });
   }
 
-  /** Compiles all programs at once; returns what the compiler says of them. */
+  /** Compiles all programs and returns the output of the compiler. */
   compile(): string {
     const { status, stdout, signal } = spawnSync(path.join(STACK, 'node_modules/.bin/tsc'), ['--project', '.'], {
       cwd: this.folder,
@@ -73,7 +73,7 @@ export class Programs {
     return status === 0 ? stdout : `${stdout}\ntsc ended with ${signal ?? status}`;
   }
 
-  /** Runs a program as `cdk synth` does; returns its templates, and what it said. */
+  /** Runs a program as `cdk synth` does, and returns its templates and its output. */
   synthesise(block: Block): { templates: Record<string, any>[]; output: string } {
     const CDK_OUTDIR = fs.mkdtempSync(path.join(this.folder, 'cdk.out-'));
     const program = path.join('compiled', `${this.nameOf(block)}.js`);

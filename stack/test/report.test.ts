@@ -16,7 +16,7 @@ beforeAll(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-report-'));
   const profile = path.join(ROOT, 'loadtest/profiles/smoke.toml');
   const words = ['run', '--quiet', '--profile', profile, '--output', folder];
-  // Other tests keep the machine busy, so it may be too slow for its objectives: the report then says so.
+  // Other tests keep the machine busy, so the run may miss its objectives, which the report shows.
   const { status, stdout, stderr } = spawnSync(path.join(ROOT, 'target/debug/loadtest'), words, { encoding: 'utf8' });
   expect([0, 11, 12], stdout + stderr).toContain(status);
   browser = await chromium.launch(LAUNCH);

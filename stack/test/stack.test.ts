@@ -27,7 +27,7 @@ const HOLDS_DATA = [
   'AWS::SQS::Queue',
 ];
 
-/** The types whose names all regions of an account, or all accounts, share, by the property that holds the name. */
+/** Types whose names are unique across the regions of an account or across accounts, with the property of the name. */
 const GLOBAL_NAMES: Record<string, string> = {
   'AWS::CloudWatch::Dashboard': 'DashboardName',
   'AWS::IAM::InstanceProfile': 'InstanceProfileName',
@@ -37,7 +37,7 @@ const GLOBAL_NAMES: Record<string, string> = {
   'AWS::S3::Bucket': 'BucketName',
 };
 
-/** The statements of the role of a function, with actions and resources as lists. */
+/** Returns the statements of the role of a function, with actions and resources as lists. */
 function statementsOf(service: string): { Action: string[]; Resource: unknown[]; Condition?: unknown }[] {
   const functions = template.findResources('AWS::Lambda::Function', {
     Properties: { FunctionName: `${service}-test` },
@@ -50,7 +50,7 @@ function statementsOf(service: string): { Action: string[]; Resource: unknown[];
     .map((statement) => ({ ...statement, Action: list(statement.Action), Resource: list(statement.Resource) }));
 }
 
-/** The template of a pipeline on its own. */
+/** Returns the template of a stack with only a pipeline. */
 function pipelineWith(props: Omit<UsagePipelineProps, 'settings'>): Template {
   const { app, stack } = stackOf('other');
   const alone = new Stack(app, 'Alone');
@@ -63,7 +63,7 @@ function actionsOf(service: string): string[] {
 }
 
 describe('least privilege', () => {
-  test('each function has the actions that it uses and no others', () => {
+  test('each function has only the actions that it uses', () => {
     const log = ['logs:CreateLogStream', 'logs:PutLogEvents'];
     const kinesis = [
       'DescribeStream',
@@ -111,7 +111,7 @@ describe('least privilege', () => {
     );
   });
 
-  test('the consumer reads and replaces claims, adds to the ledger, and deletes in neither', () => {
+  test('the consumer reads and replaces claims, adds to the ledger, and deletes nothing', () => {
     const table = (name: string) =>
       Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: name } }))[0];
     const actionsOn = (name: string) =>
@@ -128,7 +128,7 @@ describe('least privilege', () => {
     ]);
   });
 
-  test('the reconciler reaches the hours that it compared, and no claim', () => {
+  test('the reconciler has access to the compared hours and not to claims', () => {
     const store = fs.readFileSync(
       path.join(__dirname, '../../crates/metering-aws/src/reconciliation_store.rs'),
       'utf8',
@@ -148,7 +148,7 @@ describe('least privilege', () => {
     ]);
   });
 
-  test('no statement of a function speaks of every resource', () => {
+  test('no statement of a function has all resources', () => {
     for (const service of ['usage-consumer', 'api-authorizer', 'usage-endpoint']) {
       for (const { Action, Resource } of statementsOf(service)) {
         expect(Resource.includes('*'), `${service}: ${Action.join()}`).toBe(false);
@@ -168,7 +168,7 @@ describe('least privilege', () => {
 });
 
 describe('the pipeline', () => {
-  test('counts in order, gives no record up by its age or by a number of tries, and keeps what is given up', () => {
+  test('processes records in order, without limits of age or retries, and keeps given-up records', () => {
     const [bucket] = Object.keys(template.findResources('AWS::S3::Bucket'));
     template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       ParallelizationFactor: 1,
@@ -186,7 +186,7 @@ describe('the pipeline', () => {
     });
   });
 
-  test('is fed with what may have to be billed, spread over all shards', () => {
+  test('receives all lines that may be billable, distributed over all shards', () => {
     template.hasResourceProperties('AWS::Logs::SubscriptionFilter', {
       FilterPattern: accessLog.subscriptionFilterPattern,
       Distribution: 'Random',
@@ -194,11 +194,11 @@ describe('the pipeline', () => {
     template.hasResourceProperties('AWS::ApiGateway::Stage', { AccessLogSetting: { Format: accessLog.restFormat } });
   });
 
-  test('has a shard count where one is given', () => {
+  test('has the given shard count', () => {
     pipelineWith({ shardCount: 7 }).hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 7 });
   });
 
-  test('tells the consumer its tables, its queue and how long data is kept, and no layout of claims unless one is set', () => {
+  test('sets the tables, the queue and the retention of the consumer, and a claim layout only if it is given', () => {
     const [consumer] = Object.values(
       template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-consumer-test' } }),
     );
@@ -229,15 +229,15 @@ describe('the pipeline', () => {
     [{ claimRetentionDays: 90 }, /given-up records are kept for 90.+Set claimRetentionDays below 90/],
     [{ usageRetentionDays: 61 }, /could not be read. Set usageRetentionDays to a whole number of at least 62/],
     [{ claimLayout: '1:10000:1' }, /set claimLayout to 0:10000:1, or omit it/],
-  ])('refuses %j, and says what to set', (props, said) => {
-    expect(() => pipelineWith(props)).toThrow(said);
+  ])('refuses %j with a remedy', (props, message) => {
+    expect(() => pipelineWith(props)).toThrow(message);
   });
 
-  test('takes the shortest times that fit', () => {
+  test('accepts the shortest retention times', () => {
     expect(() => pipelineWith({ claimRetentionDays: 15, usageRetentionDays: 62 })).not.toThrow();
   });
 
-  test('keeps what is given up encrypted, closed to the public, for 90 days, and beyond its stack', () => {
+  test('keeps given-up records encrypted, private, for 90 days, and after the stack is deleted', () => {
     const name = { 'Fn::Join': ['', ['usage-given-up-test-', { Ref: 'AWS::AccountId' }, '-', { Ref: 'AWS::Region' }]] };
     template.hasResource('AWS::S3::Bucket', {
       DeletionPolicy: 'RetainExceptOnCreate',
@@ -260,7 +260,7 @@ describe('the pipeline', () => {
 });
 
 describe('a deployment', () => {
-  test('moves the consumer and the authorizer step by step, and back when an alarm goes off', () => {
+  test('shifts calls of the consumer and the authorizer step by step, and back if an alarm goes off', () => {
     const groups = Object.values(template.findResources('AWS::CodeDeploy::DeploymentGroup'));
     expect(groups.length).toBe(2);
     for (const { Properties } of groups) {
@@ -276,13 +276,13 @@ describe('a deployment', () => {
     expect(moved.length).toBe(2);
   });
 
-  test('is stopped by what a new version can do wrong, which its alarms watch before it has calls', () => {
+  test('is stopped by alarms about a new version, which exist before it receives calls', () => {
     const alarms = template.findResources('AWS::CloudWatch::Alarm');
     const id = (logicalId: string) => (alarms[logicalId]!.Properties.AlarmName as string).replace('usage-test-', '');
     const stoppedBy = Object.values(template.findResources('AWS::CodeDeploy::DeploymentGroup')).map(({ Properties }) =>
       (Properties.AlarmConfiguration.Alarms as { Name: { Ref: string } }[]).map(({ Name }) => Name.Ref),
     );
-    // Not by `quarantine`, which is on for as long as one record waits.
+    // `quarantine` is not among them: it is on as long as a record is in quarantine.
     expect(stoppedBy.map((ids) => ids.map(id).sort())).toEqual(
       [
         ['authorizer-latency', 'authorizer-version-errors', 'invalidation-lag'],
@@ -304,7 +304,7 @@ describe('a deployment', () => {
     }
   });
 
-  test('takes all calls at once where that is asked for, whatever the alarms say', () => {
+  test('can route all calls at once, regardless of alarms', () => {
     const atOnce = templateOf('test', { 'all-at-once': 'yes' });
     expect(
       Object.values(atOnce.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy),
@@ -312,7 +312,7 @@ describe('a deployment', () => {
     expect(Object.keys(atOnce.findResources('AWS::CodeDeploy::DeploymentGroup')).length).toBe(2);
   });
 
-  test('invokes aliases only, so that nothing runs what is not deployed yet', () => {
+  test('invokes only aliases', () => {
     const called = [
       'AWS::SNS::Subscription',
       'AWS::Lambda::EventSourceMapping',
@@ -330,7 +330,7 @@ describe('a deployment', () => {
     }
   });
 
-  test('leaves out what an endpoint does not have, and refuses what there is not', () => {
+  test('omits constructs, and refuses unknown ones', () => {
     const without = templateOf('test', { omit: 'ConsumerDeployment,Alarms/freshness,Alarms/consumer-errors' });
     const there = Object.keys(without.toJSON().Resources);
     const needed = Object.values(without.toJSON().Resources as Record<string, { DependsOn?: string[] }>).flatMap(
@@ -343,7 +343,7 @@ describe('a deployment', () => {
 });
 
 describe('data', () => {
-  test('every table is encrypted, recoverable and expires by itself', () => {
+  test('every table is encrypted, recoverable and has an expiry', () => {
     const tables = Object.values(template.findResources('AWS::DynamoDB::Table'));
     expect(tables.map((table) => table.Properties.TableName as string).sort()).toEqual([
       'usage-alerts-test',
@@ -381,7 +381,7 @@ describe('data', () => {
     const kept = Object.values(resources).filter(({ Type }) => HOLDS_DATA.includes(Type));
     expect(new Set(kept.map(({ Type }) => Type))).toEqual(new Set(HOLDS_DATA));
     for (const { Type, Properties, DeletionPolicy, UpdateReplacePolicy } of kept) {
-      // What a failed creation leaves behind would be in the way of the next.
+      // Resources of a failed creation would conflict with the next one.
       expect([Type, DeletionPolicy, UpdateReplacePolicy]).toEqual([Type, 'RetainExceptOnCreate', 'Retain']);
       if (Type === 'AWS::DynamoDB::Table') expect(Properties.DeletionProtectionEnabled).toBe(true);
       if (Type === 'AWS::Logs::LogGroup') expect(Properties.RetentionInDays).toBe(90);
@@ -389,7 +389,7 @@ describe('data', () => {
     expect(stack.terminationProtection).toBe(true);
   });
 
-  test.each(['dev', 'dev-anna', 'dev2', 'test', 'sandbox', 'ci-17'])('%s is not', (environment) => {
+  test.each(['dev', 'dev-anna', 'dev2', 'test', 'sandbox', 'ci-17'])('%s is not protected', (environment) => {
     const { stack } = stackOf(environment);
     expect([stack.terminationProtection, stack.settings.protectsData, stack.settings.logRetention]).toEqual([
       false,
@@ -398,7 +398,7 @@ describe('data', () => {
     ]);
   });
 
-  test('while a stack is created nothing refuses to be deleted, or a failed creation could not be taken back', () => {
+  test('resources have no deletion protection while the stack is created', () => {
     const { stack } = stackOf('prod', { creating: 'yes' });
     expect(stack.terminationProtection).toBe(false);
     for (const { Properties, DeletionPolicy } of Object.values(
@@ -408,7 +408,7 @@ describe('data', () => {
     }
   });
 
-  test('every log is kept for a stated time', () => {
+  test('every log group has a retention', () => {
     for (const group of Object.values(template.findResources('AWS::Logs::LogGroup'))) {
       expect(group.Properties.RetentionInDays).toBe(14);
     }
@@ -416,11 +416,11 @@ describe('data', () => {
 });
 
 describe('keys', () => {
-  test('the gateway remembers no answer of the authorizer, so that the bound holds', () => {
+  test('API Gateway does not cache authorizer results', () => {
     template.hasResourceProperties('AWS::ApiGateway::Authorizer', { Type: 'REQUEST', AuthorizerResultTtlInSeconds: 0 });
   });
 
-  test('changes reach the authorizer, and the fan-out where there is one, and what they cannot take is kept', () => {
+  test('the authorizer and the fan-out subscribe to changes with a dead-letter queue', () => {
     const ofFanout = templateOf('test', { 'caching-stages': 'a1/prod' }).findResources('AWS::SNS::Subscription');
     expect(Object.keys(ofFanout).length).toBe(2);
     const subscriptions = Object.values({ ...ofFanout, ...template.findResources('AWS::SNS::Subscription') });
@@ -449,7 +449,7 @@ describe('keys', () => {
     });
   });
 
-  test('nothing is reserved of the concurrency of a new account, and there is no fan-out where nothing caches', () => {
+  test('no concurrency is reserved by default, and there is no fan-out without caching stages', () => {
     const functions = Object.values(template.findResources('AWS::Lambda::Function')).map(
       ({ Properties }) => Properties,
     );
@@ -469,7 +469,7 @@ describe('keys', () => {
     );
   });
 
-  test('a stage that caches is flushed, and the fan-out may flush no other', () => {
+  test('the fan-out may flush only the caching stages', () => {
     const { app, stack } = stackOf('other');
     const alone = new Stack(app, 'Alone');
     const settings = { ...stack.settings, environment: 'alone' };
@@ -481,15 +481,15 @@ describe('keys', () => {
 });
 
 describe('the template', () => {
-  test('fits every partition', () => {
+  test('has no partition in its ARNs', () => {
     const { Mappings, ...rest } = template.toJSON();
     expect(JSON.stringify(rest)).not.toMatch(/arn:aws:/);
-    // By region: where AWS keeps the extension of the canary.
+    // The mapping has the ARN of the canary's extension by region.
     expect(Object.keys(Mappings)).toEqual(['ParamsandsecretslayerMap']);
     expect(JSON.stringify(Mappings.ParamsandsecretslayerMap['us-gov-west-1'])).toContain('arn:aws-us-gov:');
   });
 
-  test('has the region in every name that regions share', () => {
+  test('has the region in every name that is unique across regions', () => {
     const resources = Object.values(template.toJSON().Resources as Record<string, TemplateResource>);
     const named = resources.filter(({ Type, Properties }) => Properties?.[GLOBAL_NAMES[Type] ?? ''] !== undefined);
     expect(named.map(({ Type }) => Type).sort()).toEqual(['AWS::CloudWatch::Dashboard', 'AWS::S3::Bucket']);
@@ -498,7 +498,7 @@ describe('the template', () => {
     }
   });
 
-  test('has the log of API Gateway itself, made before API Gateway makes one that never expires', () => {
+  test('has the execution log of API Gateway, created before API Gateway creates one that never expires', () => {
     const [id, log] = Object.entries(template.findResources('AWS::Logs::LogGroup')).find(([, { Properties }]) =>
       JSON.stringify(Properties.LogGroupName).includes('API-Gateway-Execution-Logs_'),
     )!;
@@ -514,7 +514,7 @@ describe('the template', () => {
 });
 
 describe('the environment', () => {
-  test.each(['', 'Prod', '1st', 'a_b', 'a'.repeat(21)])('%j is refused with what it has to be', (environment) => {
+  test.each(['', 'Prod', '1st', 'a_b', 'a'.repeat(21)])('%j is refused with the valid format', (environment) => {
     expect(() => templateOf(environment)).toThrow(/1 to 20 of a-z/);
   });
 });

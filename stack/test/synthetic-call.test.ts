@@ -14,7 +14,7 @@ import { ON_ONE_MACHINE } from '../verify/waits';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-call-'));
 const METER = path.join(folder, 'meter');
 
-/** A command that makes the keys `key-LIMIT` with the secrets `secret-LIMIT`, and counts one call of each. */
+/** A command `meter` that creates keys `key-LIMIT` with secrets `secret-LIMIT`, and reports one call of each. */
 const SCRIPT = `#!/bin/bash
 case "$1 $2" in
     'keys create') echo "{\\"api_key_id\\": \\"key-$6\\", \\"api_key\\": \\"secret-$6\\"}" ;;
@@ -25,7 +25,7 @@ esac
 
 type Answer = [status: number, limit?: string];
 
-/** What the API answers: to a key that is admitted, one over its limit, and one that is not known. */
+/** The responses of the API to an admitted key, to one over its limit, and to an unknown one. */
 interface Answers {
   readonly admitted: Answer;
   readonly overLimit: Answer;
@@ -63,7 +63,7 @@ afterAll(() => {
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
-/** Verifies a call to an API that answers so; returns what was seen. */
+/** Runs the verification with an API that has these responses, and returns its lines. */
 async function seen(is: Answers, limitHeader: CalledApi['limitHeader']): Promise<string[]> {
   answers = is;
   const waits = { ...ON_ONE_MACHINE, deletion_s: 0 };
@@ -82,16 +82,16 @@ async function seen(is: Answers, limitHeader: CalledApi['limitHeader']): Promise
 
 describe('a call to', () => {
   test.each<[string, Answers, CalledApi['limitHeader'], string]>([
-    ['a REST API that tells limits', REST, 'always', 'a call over its limit was denied, with the header of its limit'],
-    ['an HTTP API, whose denials have no headers', HTTP, 'if admitted', 'a call over its limit was denied'],
-    ['an API of which nothing is known', OWN, 'never', 'a call over its limit was denied'],
-  ])('%s goes well, and only there', async (_, is, limitHeader, said) => {
+    ['a REST API with limit headers', REST, 'always', 'a call over its limit was denied, with the header of its limit'],
+    ['an HTTP API, whose denials have no limit header', HTTP, 'if admitted', 'a call over its limit was denied'],
+    ['an API without limit headers', OWN, 'never', 'a call over its limit was denied'],
+  ])('%s succeeds, and calls only its URL', async (_, is, limitHeader, message) => {
     const lines = await seen(is, limitHeader);
     expect(lines).toEqual([
       'created the key key-1000',
       'its call was admitted',
       'a call with a wrong key was denied',
-      said,
+      message,
       'the call was counted after 0 s',
       'the key was deleted, and its calls are denied',
     ]);
@@ -101,44 +101,39 @@ describe('a call to', () => {
 
   test.each<[string, Answers, CalledApi['limitHeader'], RegExp]>([
     [
-      'a REST API whose denials tell no limit',
+      'a REST API whose denials have no limit header',
       HTTP,
       'always',
       /answered with 403 and X-RateLimit-Limit not set, expected 0/,
     ],
     [
-      'a REST API whose denials tell an empty limit',
+      'a REST API whose denials have an empty limit header',
       { ...REST, overLimit: [403, ''] },
       'always',
       /403 and X-RateLimit-Limit not set/,
     ],
     [
-      'a REST API that tells another limit',
+      'a REST API with another limit in the header',
       { ...REST, admitted: [200, '10'] },
       'always',
       /200 and X-RateLimit-Limit 10, expected 1000/,
     ],
     [
-      'an HTTP API that tells no limit',
+      'an HTTP API without limit headers',
       { ...HTTP, admitted: [200] },
       'if admitted',
       /200 and X-RateLimit-Limit not set/,
     ],
-    ['an API that admits whoever calls', { ...OWN, unknown: [200] }, 'never', /answered with 200, expected 403 or 401/],
-    ['an API that knows no limits', { ...OWN, overLimit: [204] }, 'never', /answered with 204, expected 403/],
-    [
-      'an API that leads elsewhere',
-      { ...OWN, admitted: [302] },
-      'never',
-      /answered with 302, expected a status of 2xx/,
-    ],
-  ])('%s fails, and leaves no key behind', async (_, is, limitHeader, said) => {
-    await expect(seen(is, limitHeader)).rejects.toThrow(said);
+    ['an API that admits every call', { ...OWN, unknown: [200] }, 'never', /answered with 200, expected 403 or 401/],
+    ['an API that does not enforce limits', { ...OWN, overLimit: [204] }, 'never', /answered with 204, expected 403/],
+    ['an API that redirects', { ...OWN, admitted: [302] }, 'never', /answered with 302, expected a status of 2xx/],
+  ])('%s fails, and its key is deleted', async (_, is, limitHeader, message) => {
+    await expect(seen(is, limitHeader)).rejects.toThrow(message);
     expect(fs.readdirSync(folder)).toContain('key-1000');
     expect(paths).not.toContain('/elsewhere');
   });
 
-  test('nothing that listens is told by its URL', async () => {
+  test('a URL without a server fails with the URL', async () => {
     const closed = http.createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => closed.once('listening', resolve));
     const gone = { url: `http://127.0.0.1:${(closed.address() as AddressInfo).port}/`, limitHeader: 'never' } as const;
@@ -152,8 +147,8 @@ describe('a call to', () => {
   });
 });
 
-describe('what is called', () => {
-  /** A deployment with the outputs and functions of a template. */
+describe('the called API', () => {
+  /** Returns a deployment with the outputs and functions of a template. */
   function deployed(template: Template): Deployment {
     const resources = Object.entries<Record<string, any>>(template.toJSON().Resources).map(
       ([logicalId, { Type, Properties }]) => ({
@@ -175,13 +170,13 @@ describe('what is called', () => {
   test.each<[string, Record<string, string>, CalledApi | undefined]>([
     ['a REST API as the example', {}, { url: STATUS, limitHeader: 'always' }],
     ['an HTTP API as the example', { example: 'http' }, { url: STATUS, limitHeader: 'if admitted' }],
-    ['what the canary calls', { example: 'none', 'canary-url': PING }, { url: PING, limitHeader: 'never' }],
-    ['nothing, where there is neither', { example: 'none' }, undefined],
+    ['the URL of the canary', { example: 'none', 'canary-url': PING }, { url: PING, limitHeader: 'never' }],
+    ['undefined if there is neither', { example: 'none' }, undefined],
   ])('is %s', (_, context, api) => {
     expect(calledApi(deployed(templateOf('test', context)))).toEqual(api);
   });
 
-  test('is the URL that is given, before all others', () => {
+  test('is the given URL, with precedence', () => {
     expect(calledApi(deployed(templateOf('test')), 'https://api.example.org/orders')).toEqual({
       url: 'https://api.example.org/orders',
       limitHeader: 'never',

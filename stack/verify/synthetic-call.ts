@@ -58,8 +58,8 @@ export async function* syntheticCall(call: SyntheticCall): AsyncGenerator<string
 }
 
 function newKey(meter: Meter, limit: number): { keyId: string; secret: string } {
-  const said = meter('keys', 'create', '--owner', 'verification', '--monthly-limit', String(limit), '--json');
-  const { api_key_id: keyId, api_key: secret } = JSON.parse(said) as { api_key_id: string; api_key: string };
+  const json = meter('keys', 'create', '--owner', 'verification', '--monthly-limit', String(limit), '--json');
+  const { api_key_id: keyId, api_key: secret } = JSON.parse(json) as { api_key_id: string; api_key: string };
   return { keyId, secret };
 }
 

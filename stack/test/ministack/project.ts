@@ -1,12 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { NOT_KEPT } from './gaps';
+import { NOT_STORED } from './gaps';
 
 const ROOT = path.join(__dirname, '../../..');
 
-/** A repository with the files of this project as they are now, but for what the emulator does not keep, to deploy
- * from, with tools and builds shared. */
+/** A repository with the present files of this project, without settings that the emulator does not store. It shares the
+ * tools and builds. */
 export class Project {
   constructor(readonly folder: string) {
     const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
@@ -18,9 +18,9 @@ export class Project {
     }
     fs.symlinkSync(path.join(ROOT, 'stack/node_modules'), path.join(folder, 'stack/node_modules'));
     fs.symlinkSync(path.join(ROOT, 'target'), path.join(folder, 'target'));
-    // Of its own, so that tests beside each other synthesise beside each other.
+    // A separate output folder lets concurrent tests synthesise at the same time.
     this.edit('stack/cdk.json', '"../target/cdk.out"', JSON.stringify(path.join(folder, '../cdk.out')));
-    NOT_KEPT.forEach(({ file, text }) => this.edit(file, text, ''));
+    NOT_STORED.forEach(({ file, text }) => this.edit(file, text, ''));
     this.git('init', '--quiet');
     this.commit('the first version');
   }
@@ -39,12 +39,12 @@ export class Project {
   edit(file: string, from: string, to: string): void {
     const at = path.join(this.folder, file);
     const text = fs.readFileSync(at, 'utf8');
-    if (!text.includes(from)) throw new Error(`${file} does not hold ${from}`);
+    if (!text.includes(from)) throw new Error(`${file} does not contain ${from}`);
     fs.writeFileSync(at, text.replace(from, to));
   }
 
-  /** Runs a script of the project; returns its exit status and all that it wrote. The test goes on meanwhile: the
-   * runner takes a worker that is silent for a minute for dead. */
+  /** Runs a script of the project and returns its exit status and output. It is asynchronous because the test runner
+   * takes a worker without a sign of life for a minute as dead. */
   async run(
     script: string,
     words: string[],

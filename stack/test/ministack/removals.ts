@@ -92,10 +92,10 @@ type Remove = (resource: Resource) => Promise<unknown>;
 const text = (resource: Resource, name: string) => resource.properties[name] as string;
 const api = (resource: Resource) => ({ restApiId: text(resource, 'RestApiId') });
 
-/** The policy of SNS for a topic that was given none: its owner may use it. */
+/** A policy for a topic without one. */
 const DEFAULT_TOPIC_POLICY = JSON.stringify({ Statement: [] });
 
-/** How a resource of each type is taken away; in this order, so that nothing goes along with something else. */
+/** Removes a resource, by type. In this order, no removal removes other resources as well. */
 export const REMOVALS: Record<string, Remove> = {
   'AWS::CloudWatch::Alarm': ({ physicalId }) => cloudWatch.send(new DeleteAlarmsCommand({ AlarmNames: [physicalId!] })),
   'AWS::CloudWatch::Dashboard': ({ physicalId }) =>
@@ -178,23 +178,24 @@ export const REMOVALS: Record<string, Remove> = {
   'AWS::Logs::LogGroup': ({ physicalId }) => logs.send(new DeleteLogGroupCommand({ logGroupName: physicalId })),
 };
 
-/** What can be taken away of a resource that stays: the resource, how, and what has to be said. */
-export const CHANGES: { path: string; what: string; change: Remove; said: RegExp }[] = [
+/** Changes of resources, with the expected problem. */
+export const CHANGES: { path: string; what: string; change: Remove; message: RegExp }[] = [
   {
     path: 'Pipeline/Consumer/Role/DefaultPolicy',
     what: 'one permission of the consumer',
     change: (resource) => editPolicy(resource, (statement) => withoutAction(statement, 'dynamodb:UpdateItem')),
-    said: /permission is missing: Allow dynamodb:UpdateItem on arn:aws:dynamodb:us-east-1:000000000000:table\/usage-dev/,
+    message:
+      /permission is missing: Allow dynamodb:UpdateItem on arn:aws:dynamodb:us-east-1:000000000000:table\/usage-dev/,
   },
   {
     path: 'Keys/Authorizer/Role/DefaultPolicy',
-    what: 'the limits of what the authorizer may do',
+    what: 'the resources of the permissions of the authorizer',
     change: (resource) => editPolicy(resource, (statement) => ({ ...statement, Resource: '*' })),
-    said: /unexpected permission: Allow dynamodb:GetItem on \*/,
+    message: /unexpected permission: Allow dynamodb:GetItem on \*/,
   },
   {
     path: 'Pipeline/Consumer/Live/Stream',
-    what: 'the feeding of the consumer, and that nothing is given up by age or after a number of tries',
+    what: 'the state of the mapping and its limits of age and retries',
     change: ({ physicalId }) =>
       lambda.send(
         new UpdateEventSourceMappingCommand({
@@ -204,7 +205,8 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           MaximumRetryAttempts: 3,
         }),
       ),
-    said: /its state is "Disabled", expected "Enabled"[^]+MaximumRecordAgeInSeconds is 3600, expected -1[^]+MaximumRetryAttempts is 3, expected -1/,
+    message:
+      /its state is "Disabled", expected "Enabled"[^]+MaximumRecordAgeInSeconds is 3600, expected -1[^]+MaximumRetryAttempts is 3, expected -1/,
   },
   {
     path: 'Canary/Canary/Function',
@@ -213,13 +215,14 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
       await lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName, Layers: [] }));
       await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 120 }, { FunctionName: FunctionName! });
     },
-    said: /its layers is \[\], expected \["arn:aws:lambda:us-east-1:\d+:layer:AWS-Parameters-and-Secrets-Lambda-Extension/,
+    message:
+      /its layers is \[\], expected \["arn:aws:lambda:us-east-1:\d+:layer:AWS-Parameters-and-Secrets-Lambda-Extension/,
   },
   {
     path: 'Pipeline/GivenUpRecords',
-    what: 'how long given-up records are kept',
+    what: 'the retention of given-up records',
     change: ({ physicalId }) => s3.send(new DeleteBucketLifecycleCommand({ Bucket: physicalId })),
-    said: /the days for which it keeps current and noncurrent objects is \[\], expected \[\[90,90\]\]/,
+    message: /the days for which it keeps current and noncurrent objects is \[\], expected \[\[90,90\]\]/,
   },
   {
     path: 'Pipeline/Subscription',
@@ -233,7 +236,7 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
         } as PutSubscriptionFilterCommand['input']),
       );
     },
-    said: /its filter is "\{ \$\.status = 3\* \}"/,
+    message: /its filter is "\{ \$\.status = 3\* \}"/,
   },
   {
     path: 'Pipeline/Claims',
@@ -245,11 +248,11 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: false },
         }),
       ),
-    said: /the attribute by which it expires is not set, expected "ttl"/,
+    message: /the attribute by which it expires is not set, expected "ttl"/,
   },
   {
     path: 'Keys/RestAuthorizer',
-    what: 'the freshness of the answers of the authorizer',
+    what: 'the cache TTL of the authorizer',
     change: (resource) =>
       gateway.send(
         new UpdateAuthorizerCommand({
@@ -258,7 +261,7 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           patchOperations: [{ op: 'replace', path: '/authorizerResultTtlInSeconds', value: '300' }],
         }),
       ),
-    said: /its cache TTL in seconds is "?300"?, expected 0/,
+    message: /its cache TTL in seconds is "?300"?, expected 0/,
   },
   {
     path: 'Example/Api/Default/status/{code}/GET',
@@ -270,7 +273,7 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'NONE' }],
         }),
       ),
-    said: /its authorization type is "NONE", expected "CUSTOM"/,
+    message: /its authorization type is "NONE", expected "CUSTOM"/,
   },
   {
     path: 'Example/Api/DeploymentStage.dev',
@@ -282,16 +285,16 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           patchOperations: [{ op: 'replace', path: '/accessLogSettings/format', value: '$context.status' }],
         }),
       ),
-    said: /the format of its access log is "\$context.status"/,
+    message: /the format of its access log is "\$context.status"/,
   },
   {
     path: 'Alarms/freshness',
-    what: 'the quiet of an alarm',
+    what: 'the state of an alarm',
     change: ({ physicalId }) =>
       cloudWatch.send(
         new SetAlarmStateCommand({ AlarmName: physicalId, StateValue: 'ALARM', StateReason: 'usage is late' }),
       ),
-    said: /it is in the state ALARM: usage is late/,
+    message: /it is in the state ALARM: usage is late/,
   },
   {
     path: 'Pipeline/Consumer/Function',
@@ -303,7 +306,7 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           Environment: { Variables: { USAGE_TABLE: 'other' } },
         }),
       ),
-    said: /its environment variables is \{"USAGE_TABLE":"other"\}/,
+    message: /its environment variables is \{"USAGE_TABLE":"other"\}/,
   },
   {
     path: 'Keys/Authorizer/Live/Topic',
@@ -316,19 +319,19 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           AttributeValue: '{}',
         }),
       ),
-    said: /its dead-letter queue is \{\}/,
+    message: /its dead-letter queue is \{\}/,
   },
   {
     path: 'Pipeline/AccessLog',
-    what: 'the end of the access log',
+    what: 'the retention of the access log',
     change: ({ physicalId }) => logs.send(new DeleteRetentionPolicyCommand({ logGroupName: physicalId })),
-    said: /its retention in days is not set, expected 14/,
+    message: /its retention in days is not set, expected 14/,
   },
   {
     path: 'Reconciliation/Hourly',
     what: 'the schedule of the reconciliation',
     change: ({ physicalId }) => eventBridge.send(new DisableRuleCommand({ Name: physicalId })),
-    said: /its state is "DISABLED"/,
+    message: /its state is "DISABLED"/,
   },
 ];
 
