@@ -98,9 +98,9 @@ echo "$caught of $# caught"
 [ -z "$table" ] || cat > "$table" <<TABLE
 # Mutants
 
-A mutant is the code with one small bug in it. Each of these bugs would make a count, a limit or a claim wrong. The tests
-of the crate that it is in have to notice it. \`scripts/mutants.sh\` plants each bug and runs those tests;
-\`scripts/mutants.sh --table\` writes this file.
+A mutant is the code with one small bug. Each bug below makes a count, a limit or a claim wrong, and the tests of its crate
+have to fail. \`scripts/mutants.sh\` applies each patch of \`scripts/mutants\` and runs those tests; \`scripts/mutants.sh --table\`
+writes this file.
 
 | mutant | bug | crate | caught by |
 | --- | --- | --- | --- |
