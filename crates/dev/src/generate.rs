@@ -46,7 +46,11 @@ fn output_of(program: &str) -> anyhow::Result<Vec<u8>> {
 /// that the stack writes.
 pub fn check() -> anyhow::Result<()> {
     let stale: Vec<&str> = files().into_iter().filter(is_stale).map(|file| file.path).collect();
-    ensure!(stale.is_empty(), "these files differ from the code: {}; run: cargo run -p dev -- generate", stale.join(", "));
+    ensure!(
+        stale.is_empty(),
+        "these files differ from the code: {}; run: cargo run -p dev -- generate",
+        stale.join(", ")
+    );
     Ok(())
 }
 
