@@ -78,7 +78,7 @@ async fn a_call_whose_delivery_is_lost_is_a_miss_and_not_found_later() {
     for missed in 1..=2 {
         assert_eq!(
             invoke(&stack).await,
-            json!({"outcome": "missed", "reason": "the ledger does not show it in time"})
+            json!({"outcome": "missed", "reason": "the ledger does not show the call in time"})
         );
         assert_eq!(told(&stack), [missed, missed, 0]);
     }
@@ -93,14 +93,14 @@ async fn a_call_that_is_refused_is_a_failure_and_tells_no_secret() {
     stack.key_store.delete(CANARY_KEY_ID, now_ms()).await.unwrap();
     let outcome = invoke(&stack).await;
     assert_eq!(outcome["outcome"], "failed");
-    assert!(outcome["reason"].as_str().unwrap().contains("the API answered with 403"), "{outcome}");
+    assert!(outcome["reason"].as_str().unwrap().contains("the API responded with 403"), "{outcome}");
     assert_eq!(told(&stack), [1, 0, 1]);
     let log = std::fs::read_to_string(folder.path().join("data/functions.log")).unwrap();
     assert!(log.contains("the canary's call failed") && !log.contains("canary_0"), "{log}");
     stack.shut_down().await;
 
     let error = LocalStack::start(options(folder.path(), ON_DEMAND)).await.err().unwrap();
-    assert!(error.to_string().contains("--no-canary"), "a deleted key is gone for ever: {error}");
+    assert!(error.to_string().contains("--no-canary"), "a deleted key cannot be created again: {error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
