@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the tools of the stack as package-lock.json names them, unless they are there.
+# Installs the packages of stack/package-lock.json, unless they are installed.
 set -euo pipefail
 cd "$(dirname "$0")/../stack"
 command -v npm >/dev/null || { echo "stack: npm is missing; install Node.js 20 or newer, with npm" >&2; exit 1; }
