@@ -219,7 +219,7 @@ impl State {
                     read = self.tables.with_head(read, position);
                 }
                 if !keeps_tombstones {
-                    read.entries.iter_mut().for_each(|entry| "nobody".clone_into(&mut entry.key_id));
+                    read.entries.iter_mut().for_each(|entry| "unknown".clone_into(&mut entry.key_id));
                 }
                 cache.synced(start, &read, now);
             }
