@@ -1,7 +1,7 @@
-// The peer that the usage consumer is measured beside: the same work without
-// aggregation over a batch and without a fence, as a Node.js function does it
-// with the AWS SDK. One bare ADD for each key of each record of the stream; a
-// record that is delivered twice is counted twice.
+// The peer of the usage consumer in benchmarks: a Node.js function with the AWS
+// SDK that does the same work without aggregation over a batch and without a
+// fence. It makes one bare ADD for each key and hour of each stream record, and
+// counts a record that is delivered twice twice.
 import { createRequire } from 'node:module';
 import { gunzipSync } from 'node:zlib';
 
@@ -14,7 +14,7 @@ const dynamodb = new DynamoDBClient({});
 const concurrentWrites = 32;
 const hourMs = 3_600_000;
 
-/** The lines of a record: of a subscription, or of a producer that writes them itself. */
+/** Returns the access-log lines of a record of a subscription or of a producer. */
 function lines(data) {
   const isGzip = data[0] === 0x1f && data[1] === 0x8b;
   if (!isGzip)
@@ -26,7 +26,7 @@ function lines(data) {
   return envelope.messageType === 'DATA_MESSAGE' ? envelope.logEvents.map((event) => event.message) : [];
 }
 
-/** The calls of one record, by key and hour. */
+/** Returns the number of calls of a record, by key and hour. */
 function updates(record) {
   const rows = new Map();
   for (const line of lines(Buffer.from(record.kinesis.data, 'base64'))) {
@@ -35,11 +35,11 @@ function updates(record) {
     if (!(status >= 200 && status < 300) || !call.key || call.key === '-') continue;
     const time = Number(call.time);
     const hour = Math.floor(time / hourMs);
-    const place = `${call.key} ${hour}`;
-    const row = rows.get(place) ?? { key: call.key, hour, calls: 0, lastCall: 0 };
+    const keyAndHour = `${call.key} ${hour}`;
+    const row = rows.get(keyAndHour) ?? { key: call.key, hour, calls: 0, lastCall: 0 };
     row.calls += 1;
     row.lastCall = Math.max(row.lastCall, time);
-    rows.set(place, row);
+    rows.set(keyAndHour, row);
   }
   return [...rows.values()];
 }
@@ -66,15 +66,15 @@ async function handle(event) {
   return { batchItemFailures: [] };
 }
 
-// As the other consumer, it opens its connection before the first batch.
+// Opens the connection before the first batch, as the usage consumer does.
 const nothing = { S: 'connect' };
 await dynamodb.send(new GetItemCommand({ TableName: table, Key: { pk: nothing, sk: nothing } }));
 for (;;) {
   const next = await fetch(`${api}/next`);
   const id = next.headers.get('lambda-runtime-aws-request-id');
   try {
-    const answer = await handle(await next.json());
-    await fetch(`${api}/${id}/response`, { method: 'POST', body: JSON.stringify(answer) });
+    const response = await handle(await next.json());
+    await fetch(`${api}/${id}/response`, { method: 'POST', body: JSON.stringify(response) });
   } catch (error) {
     await fetch(`${api}/${id}/error`, {
       method: 'POST',

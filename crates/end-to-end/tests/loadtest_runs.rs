@@ -1,4 +1,4 @@
-//! Whole runs: with faults, over HTTP/2, with every file that a run leaves behind.
+//! Complete runs of the load test: with faults, over HTTP/2, with all output files.
 
 use end_to_end::load::{MACHINE, profile, run};
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -39,7 +39,7 @@ for_s = 2
     assert_eq!((outcome.counts.missing, outcome.counts.surplus), (0, 0), "{text}");
     assert!(outcome.counts.seen > 7_000 && outcome.counts.is_settled, "{text}");
     let [_, _, _, _, delay] = outcome.recoveries.as_slice() else { panic!("{text}") };
-    assert!(delay.worst_s >= 3.0, "a delay of 3 s is seen: {delay:?}");
+    assert!(delay.worst_s >= 3.0, "a delay of 3 s was not measured: {delay:?}");
     assert!(outcome.per_million_calls("stream records").unwrap() > 0.0);
 }
 
@@ -58,10 +58,10 @@ async fn a_run_over_http2_leaves_all_its_files_behind() {
 
     let page = String::from_utf8(file("report.html")).unwrap();
     assert!(page.contains("<svg") && page.contains("Freshness"));
-    assert!(!page.contains("src=") && !page.contains("href="), "the page needs nothing else");
+    assert!(!page.contains("src=") && !page.contains("href="), "the page has no external resources");
     assert!(file("freshness.png").starts_with(b"\x89PNG\r\n"));
 
-    // The interval log has what the whole histogram has.
+    // The interval log has as many values as the whole histogram.
     let log = file("response.hlog");
     let mut count = 0;
     for entry in IntervalLogIterator::new(&log) {
@@ -70,12 +70,12 @@ async fn a_run_over_http2_leaves_all_its_files_behind() {
             count += times.len();
         }
     }
-    assert_eq!(count, outcome.tally.response.len(), "every answer is in the log");
+    assert_eq!(count, outcome.tally.response.len(), "every response is in the log");
     let distribution = String::from_utf8(file("freshness.hgrm")).unwrap();
     let total = format!("Total count    = {:>12}]", outcome.freshness.len());
     assert!(distribution.contains(&total), "{distribution}");
 
-    // The parts make the whole, but for the milliseconds that clocks are rounded to.
+    // The sum of the parts is the whole, within the rounding of clocks to milliseconds.
     let parts: f64 = outcome.split.parts().iter().map(|(_, times)| times.mean()).sum();
     assert_eq!((outcome.split.not_found, outcome.split.commit.len()), (0, outcome.freshness.len()), "{text}");
     assert!((parts - outcome.freshness.mean()).abs() < 5_000.0, "{parts} {} us", outcome.freshness.mean());
@@ -88,7 +88,7 @@ async fn the_design_without_aggregation_writes_more() {
     let more = "[stack]\nbatch_window_ms = 2000\nevents_per_record = 50\n";
     let (_, text, outcome) = run(folder.path(), &profile(400, 8, 10, more), &[]).await;
     let naive = outcome.naive.unwrap();
-    assert_eq!(naive.calls, outcome.counts.counted, "the same calls");
+    assert_eq!(naive.calls, outcome.counts.counted, "both designs count the same calls");
     let ours = outcome.per_million_calls("ledger write units").unwrap() / 1e6
         * f64::from(u32::try_from(naive.calls).unwrap());
     assert!(f64::from(u32::try_from(naive.writes).unwrap()) > 1.5 * ours, "{} {ours}\n{text}", naive.writes);
@@ -106,7 +106,7 @@ async fn a_log_that_lags_is_seen_as_that_and_loses_nothing() {
         "{text}"
     );
     let split = &outcome.split;
-    // Eighty deliveries for themselves: half of them lag more than 1.5 s, nearly all more than 0.5 s.
+    // Eighty independent deliveries: half of them lag by more than 1.5 s, nearly all by more than 0.5 s.
     assert!(split.log_delivery.value_at_percentile(50.0) > 1_000_000, "{text}");
     assert!(split.log_delivery.max() > split.log_delivery.value_at_percentile(50.0) + 500_000, "{text}");
     assert!(text.contains("log delivery lags by a log-normal time"), "{text}");

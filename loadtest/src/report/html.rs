@@ -127,7 +127,7 @@ fn consumption(outcome: &Outcome) -> Markup {
     let dollars: f64 = outcome.consumption.iter().map(|line| line.dollars).sum();
     html! {
         h2 { "Consumption of a million successful calls" }
-        p { "Counted in this run by the metrics of each service, and priced with list prices (" (cost_model::LIST_PRICES.of) "). What is paid by the hour is not in it." }
+        p { "Counted in this run by the metrics of each service, and priced with list prices (" (cost_model::LIST_PRICES.valid_for) "). What is paid by the hour is not in it." }
         table {
             tr { th { "" } th { "for a million calls" } th { "dollars" } }
             @for line in &outcome.consumption {

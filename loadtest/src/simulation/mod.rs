@@ -136,7 +136,7 @@ mod tests {
         let found = simulate(&Settings { poll_interval_s: 0.05, ..settings(1_000.0, 50, 4) }).unwrap();
         let mut workload = cost_model::Workload::new(1_000.0 * cost_model::capacity::MONTH_S, 50.0);
         workload.shards = Some(4.0);
-        let model = cost_model::Capacity::of(&workload);
+        let model = cost_model::Capacity::from_workload(&workload);
         let near = |found: f64, model: f64| (found / model - 1.0).abs() < 0.1;
         assert!(near(found.ledger_writes_per_s, model.ledger_writes), "{found:?} {model:?}");
         let claims = found.claim_writes_per_s / model.claim_writes;

@@ -1,25 +1,26 @@
-//! A load test that hides what is wrong is worse than none: these tests do
-//! something wrong on purpose, and the load test has to say exactly that.
+//! The load test has to detect faults: these tests put a faulty gateway in front of
+//! the stack, and the load test has to report exactly its fault.
 
 use std::time::Duration;
 
-use end_to_end::load::{MACHINE, Wrong, profile, run_with_lies};
+use end_to_end::load::{CallFault, MACHINE, profile, run_with_faults};
 use loadtest::histogram::seconds_at;
 use loadtest::verdict::Failure;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_stalls_is_seen_in_the_percentiles() {
     let _machine = MACHINE.lock().await;
-    // Two of ten seconds nothing is answered. A client that waited for its 16 calls
-    // before it sent more would have 16 slow calls of 2,000, and a fine 99th percentile.
+    // For two of ten seconds no call is answered. A client that waited for its 16 calls
+    // before it sent more would have 16 slow calls of 2,000, and a good 99th percentile.
     let more =
         "[client]\ncalls_under_way = 8\n[objectives]\nresponse = [{ percentile = 95, seconds = 0.9 }]\n";
-    let lie = |number| if number == 1_000 { Wrong::Stall(Duration::from_secs(2)) } else { Wrong::Nothing };
-    let (status, _, outcome) = run_with_lies(&profile(200, 10, 10, more), lie).await;
+    let fault_of =
+        |number| if number == 1_000 { CallFault::Stall(Duration::from_secs(2)) } else { CallFault::None };
+    let (status, _, outcome) = run_with_faults(&profile(200, 10, 10, more), fault_of).await;
     let response = &outcome.tally.response;
     assert!(
         seconds_at(response, 95.0) > 0.9,
-        "400 calls were due in the stall, 220 of them in its first 1.1 s"
+        "400 calls are due in the stall, 220 of them in its first 1.1 s"
     );
     assert!(seconds_at(response, 100.0) >= 2.0);
     assert_eq!(outcome.tally.answers(), 2_000);
@@ -31,8 +32,8 @@ async fn a_target_that_stalls_is_seen_in_the_percentiles() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_lost_call_in_a_hundred_thousand_is_found() {
     let _machine = MACHINE.lock().await;
-    let lie = |number| if number == 54_321 { Wrong::Lost } else { Wrong::Nothing };
-    let (status, text, outcome) = run_with_lies(&profile(2_500, 40, 0, FEW_PROBES), lie).await;
+    let fault_of = |number| if number == 54_321 { CallFault::Lost } else { CallFault::None };
+    let (status, text, outcome) = run_with_faults(&profile(2_500, 40, 0, FEW_PROBES), fault_of).await;
     assert_eq!(outcome.tally.answers(), 100_000);
     assert_eq!((outcome.counts.missing, outcome.counts.surplus), (1, 0), "{text}");
     assert_eq!((status, outcome.counts.differences.len()), (10, 1));
@@ -42,31 +43,31 @@ async fn one_lost_call_in_a_hundred_thousand_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_call_that_is_counted_twice_is_found() {
     let _machine = MACHINE.lock().await;
-    let lie = |number| if number == 1_234 { Wrong::Twice } else { Wrong::Nothing };
-    let (status, text, outcome) = run_with_lies(&profile(500, 6, 0, FEW_PROBES), lie).await;
+    let fault_of = |number| if number == 1_234 { CallFault::Twice } else { CallFault::None };
+    let (status, text, outcome) = run_with_faults(&profile(500, 6, 0, FEW_PROBES), fault_of).await;
     assert_eq!((outcome.counts.missing, outcome.counts.surplus), (0, 1), "{text}");
     assert_eq!(status, 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_honest_gateway_is_not_accused() {
+async fn a_gateway_without_faults_has_no_difference() {
     let _machine = MACHINE.lock().await;
-    let (_, text, outcome) = run_with_lies(&profile(300, 5, 10, ""), |_| Wrong::Nothing).await;
+    let (_, text, outcome) = run_with_faults(&profile(300, 5, 10, ""), |_| CallFault::None).await;
     assert!(!text.contains("COUNTS DIFFER"), "{text}");
     assert_eq!(outcome.counts.seen, outcome.counts.counted);
     assert!(outcome.counts.seen > 1_200 && outcome.tally.answered[&404] > 50, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_test_that_is_too_slow_says_so_of_itself() {
+async fn a_load_test_that_is_too_slow_reports_itself() {
     let _machine = MACHINE.lock().await;
-    // No worker can take up a call in no time.
+    // No worker can send a call without any lateness.
     let more = "[client]\nmax_send_lateness_ms = 0\n";
-    let (status, text, outcome) = run_with_lies(&profile(200, 3, 10, more), |_| Wrong::Nothing).await;
+    let (status, text, outcome) = run_with_faults(&profile(200, 3, 10, more), |_| CallFault::None).await;
     assert_eq!(status, 11, "{text}");
     assert!(text.contains("HARNESS TOO SLOW") && !text.contains("COUNTS DIFFER"), "{text}");
     assert!(matches!(outcome.failures[0], Failure::HarnessTooSlow(_)));
 }
 
-/// So that nearly all calls are those of the workers.
+/// A setting with which nearly all calls are those of the workers.
 const FEW_PROBES: &str = "[probes]\ncalls_per_s = 1\n";

@@ -1,4 +1,4 @@
-//! Tells what an operation of a port did, in a line.
+//! Lines of a trace: what an operation of a port did.
 
 use access_log::{Decoder, Limits, Origin};
 use metering_core::batch_run::{Reply, Request};
@@ -11,32 +11,34 @@ use metering_core::update_plan::CounterUpdate;
 use crate::api_log::HOUR_MS;
 use crate::ports::Operation;
 
-/// Tells an operation and its reply.
-pub fn tell(operation: &Operation, reply: &Reply) -> String {
-    let did = match operation {
-        Operation::Keep(record) => format!("keeps a part of {} ({})", name(&record.record), record.reason),
-        Operation::Store(request) => tell_request(request),
+/// Describes an operation and its reply in a line.
+pub fn describe(operation: &Operation, reply: &Reply) -> String {
+    let action = match operation {
+        Operation::Keep(record) => {
+            format!("quarantines a part of {} ({})", name(&record.record), record.reason)
+        }
+        Operation::Store(request) => describe_request(request),
     };
     match reply {
-        Reply::Done => did,
-        Reply::Head(None) => format!("{did}: there is none"),
-        Reply::Head(Some(head)) => format!("{did}: {}", tell_head(head)),
+        Reply::Done => action,
+        Reply::Head(None) => format!("{action}: there is none"),
+        Reply::Head(Some(head)) => format!("{action}: {}", describe_head(head)),
         Reply::Verdicts(verdicts) => {
             let verdicts = verdicts.iter().map(|(record, verdict)| {
-                format!(" {} {} kept: {}", record.digits(), tell_part(&verdict.part), verdict.is_kept)
+                format!(" {} {}, kept: {}", record.digits(), describe_part(&verdict.part), verdict.is_kept)
             });
-            format!("{did}:{}", verdicts.collect::<String>())
+            format!("{action}:{}", verdicts.collect::<String>())
         }
         Reply::Slice(pages) => {
             let pages =
-                pages.iter().map(|stored| format!(" v{} {}", stored.version, tell_page(&stored.page)));
-            format!("{did}:{}", pages.collect::<String>())
+                pages.iter().map(|stored| format!(" v{} {}", stored.version, describe_page(&stored.page)));
+            format!("{action}:{}", pages.collect::<String>())
         }
-        other => format!("{did}: {other:?}"),
+        other => format!("{action}: {other:?}"),
     }
 }
 
-fn tell_request(request: &Request) -> String {
+fn describe_request(request: &Request) -> String {
     match request {
         Request::ReadHead(shard) => format!("reads the head of {}", short(shard)),
         Request::ReadVerdicts(shard, first, last) => {
@@ -44,10 +46,10 @@ fn tell_request(request: &Request) -> String {
         }
         Request::WriteHead(write) => {
             let verdicts = write.verdicts.iter().map(|(record, verdict)| {
-                format!(", {} is judged: {}", record.digits(), tell_part(&verdict.part))
+                format!(", verdict on {}: {}", record.digits(), describe_part(&verdict.part))
             });
             let verdicts: String = verdicts.collect();
-            format!("writes the head of {}, {}{verdicts}", short(&write.shard), tell_head(&write.head))
+            format!("writes the head of {}, {}{verdicts}", short(&write.shard), describe_head(&write.head))
         }
         Request::ReadSlice(slice) => format!("reads {slice}"),
         Request::WritePage(write) => {
@@ -56,26 +58,28 @@ fn tell_request(request: &Request) -> String {
                 "writes page {} of {} over v{version}: {}",
                 write.number,
                 write.slice,
-                tell_page(&write.page)
+                describe_page(&write.page)
             )
         }
         Request::Release(release) => {
             let row = &release.row;
             format!(
-                "releases {}'s {} of {} in gap {}",
+                "releases row {} {} of record {} in gap {}",
                 row.api_key_id,
                 row.sort_key(),
                 release.record.digits(),
                 release.gap.number
             )
         }
-        Request::Keep(..) => "keeps".to_owned(),
-        Request::MarkKept(record, part) => format!("notes of {}: {}", name(record), tell_part(part)),
-        Request::Apply(update) => tell_update(update),
+        Request::Keep(..) => "quarantines a part".to_owned(),
+        Request::MarkKept(record, part) => {
+            format!("marks {} of {} as quarantined", describe_part(part), name(record))
+        }
+        Request::Apply(update) => describe_update(update),
     }
 }
 
-fn tell_update(update: &CounterUpdate) -> String {
+fn describe_update(update: &CounterUpdate) -> String {
     let hours = update.hours.iter().enumerate().filter(|(_, calls)| **calls > 0);
     let hours: Vec<String> = hours.map(|(hour, calls)| format!(" {calls} at {hour}:00")).collect();
     let hours = hours.concat();
@@ -89,7 +93,7 @@ fn tell_update(update: &CounterUpdate) -> String {
     )
 }
 
-fn tell_head(head: &ShardHead) -> String {
+fn describe_head(head: &ShardHead) -> String {
     let digits = |number: &Option<metering_core::sequence_number::SequenceNumber>| {
         number.as_ref().map_or("-".to_owned(), |number| number.digits().to_owned())
     };
@@ -106,7 +110,7 @@ fn tell_head(head: &ShardHead) -> String {
     )
 }
 
-fn tell_page(page: &Page) -> String {
+fn describe_page(page: &Page) -> String {
     let runs = page.runs.iter().map(|run| {
         let purpose = match run.owner.purpose {
             Purpose::Count => "counts",
@@ -120,15 +124,15 @@ fn tell_page(page: &Page) -> String {
     runs.collect()
 }
 
-fn tell_part(part: &QuarantinedPart) -> String {
+fn describe_part(part: &QuarantinedPart) -> String {
     match part {
-        QuarantinedPart::Whole => "all of it is kept".to_owned(),
-        QuarantinedPart::Events(events) => format!("events {events:?} are kept"),
+        QuarantinedPart::Whole => "whole record".to_owned(),
+        QuarantinedPart::Events(events) => format!("events {events:?}"),
     }
 }
 
-/// Tells the calls of a record, as a version reads them that reads all.
-pub fn tell_record(data: &[u8], record_name: &str, arrived_at_ms: i64) -> String {
+/// Describes the calls of a record, as a version without limits reads them.
+pub fn describe_record(data: &[u8], record_name: &str, arrived_at_ms: i64) -> String {
     let mut calls = Vec::new();
     let origin = Origin { record_name, arrived_at_ms };
     let decoded = Decoder::new(Limits::default()).decode(data, origin, |event| {
@@ -136,7 +140,7 @@ pub fn tell_record(data: &[u8], record_name: &str, arrived_at_ms: i64) -> String
         let hour = event.claimed_at_ms.div_euclid(HOUR_MS).rem_euclid(24);
         calls.push(format!(" {}={call}@{hour}", short_id(event.id)));
     });
-    if decoded.is_ok() { calls.concat() } else { " nothing that can be read".to_owned() }
+    if decoded.is_ok() { calls.concat() } else { " no readable event".to_owned() }
 }
 
 fn short_id(id: CallId) -> String {
