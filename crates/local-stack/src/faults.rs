@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::torn_transactions::TornTransactions;
+use crate::dynamodb::torn_transactions::TornTransactions;
 
 /// How often which fault happens; each a probability from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

@@ -5,25 +5,15 @@
 //! Lambda with its event source mapping are here, and run the real binaries.
 
 pub mod api;
-pub mod authorization;
+pub mod apigateway;
 pub mod aws_endpoint;
-pub mod backend;
 pub mod cloudwatch;
+pub mod cloudwatch_logs;
 pub mod dashboard;
-pub mod demo_keys;
-pub mod expiry;
+pub mod dynamodb;
 pub mod faults;
-pub mod gateway;
 pub mod kinesis;
-pub mod lagging_index;
 pub mod lambda;
-pub mod log_group;
-pub mod logs;
-pub mod metrics;
-pub mod notifications;
-pub mod queues;
 pub mod s3;
-pub mod sns;
+pub mod sns_sqs;
 pub mod stack;
-pub mod subscription;
-mod torn_transactions;

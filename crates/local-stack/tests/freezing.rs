@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use local_stack::cloudwatch::metrics::MetricSink;
 use local_stack::lambda::{Function, FunctionSpec, InvocationError};
-use local_stack::metrics::MetricSink;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use lambda_support::clock::now_ms;
 use local_stack::cloudwatch::{MetricName, MetricStore};
-use local_stack::log_group::LogGroup;
-use local_stack::logs::{LOGGED_LINES, LogsService, READABLE_LINES, put_access_log_filters};
+use local_stack::cloudwatch_logs::log_group::LogGroup;
+use local_stack::cloudwatch_logs::service::{
+    LOGGED_LINES, LogsService, READABLE_LINES, put_access_log_filters,
+};
 use local_stack::stack::ACCESS_LOG_GROUP;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -12,8 +12,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use indicatif::{ProgressBar, ProgressStyle};
-use local_stack::demo_keys::{self, DemoKey};
 use local_stack::stack::Endpoints;
+use local_stack::stack::demo_keys::{self, DemoKey};
 
 use crate::target::DEFAULT_DATA_FOLDER;
 

@@ -4,9 +4,8 @@
 //! in the protocol that it is written in, with an id of its own.
 
 mod cloudwatch;
-mod dynamodb;
 mod kinesis;
-mod protocol;
+pub(crate) mod protocol;
 mod sts;
 
 use std::net::SocketAddr;
@@ -26,16 +25,16 @@ use serde_json::Value;
 
 use crate::api::identity::REGION;
 use crate::api::tables::SERVICES;
-use crate::authorization::AnswerCache;
+use crate::apigateway::authorization::AnswerCache;
+use crate::apigateway::{API_ID, STAGE};
 use crate::cloudwatch::MetricStore;
+use crate::cloudwatch_logs::service::LogsService;
+use crate::dynamodb::lagging_index::LaggingIndex;
 use crate::faults::Faults;
-use crate::gateway::{API_ID, STAGE};
 use crate::kinesis::KinesisStore;
-use crate::lagging_index::LaggingIndex;
-use crate::logs::LogsService;
-use crate::queues::Queues;
 use crate::s3::{self, S3Store};
-use crate::sns::{Answer, Sns};
+use crate::sns_sqs::queues::Queues;
+use crate::sns_sqs::sns::{Answer, Sns};
 use protocol::{Protocol, name_request, new_request_id, service_and_region, target};
 
 /// More than any request of these services may have.

@@ -134,7 +134,7 @@ pub(super) fn service_and_region(headers: &HeaderMap) -> (&str, Option<&str>) {
 }
 
 /// The two halves of `X-Amz-Target`: the service's version and the operation.
-pub(super) fn target(headers: &HeaderMap) -> (&str, &str) {
+pub(crate) fn target(headers: &HeaderMap) -> (&str, &str) {
     let target = text(headers, "x-amz-target");
     target.split_once('.').unwrap_or((target, ""))
 }
@@ -143,11 +143,11 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
-pub(super) fn json_response(status: StatusCode, content_type: &'static str, value: &Value) -> Response {
+pub(crate) fn json_response(status: StatusCode, content_type: &'static str, value: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, content_type)], value.to_string()).into_response()
 }
 
-pub(super) fn error_response(status: StatusCode, code: &str, message: &str) -> Response {
+pub(crate) fn error_response(status: StatusCode, code: &str, message: &str) -> Response {
     json_response(status, JSON_1_1, &json!({"__type": code, "message": message}))
 }
 

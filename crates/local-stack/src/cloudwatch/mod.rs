@@ -1,6 +1,7 @@
 //! The metrics of a running stack, as CloudWatch keeps and answers them.
 
 pub mod expression;
+pub mod metrics;
 pub mod operations;
 pub mod store;
 

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::gateway::STAGE;
+use crate::apigateway::STAGE;
 
 /// The environment that the file is written for.
 const WRITTEN_FOR: &str = STAGE;
@@ -143,7 +143,9 @@ mod tests {
                 Source::Metrics(queries) => {
                     assert!(queries.iter().any(|query| query["ReturnData"] == true), "{widget:?}");
                 }
-                Source::Logs(query) => assert!(crate::logs::insights::Query::parse(query).is_ok(), "{query}"),
+                Source::Logs(query) => {
+                    assert!(crate::cloudwatch_logs::insights::Query::parse(query).is_ok(), "{query}")
+                }
             }
         }
     }

@@ -18,9 +18,9 @@ use metering_core::window::CallWindow;
 use serde_json::{Value, json};
 
 use super::definition::{Source, Widget, widgets};
+use crate::apigateway::STAGE;
 use crate::cloudwatch::{MetricStore, metric_data};
-use crate::gateway::STAGE;
-use crate::logs::LogsService;
+use crate::cloudwatch_logs::service::LogsService;
 use crate::stack::{ACCESS_LOG_GROUP, USAGE_TABLE};
 
 /// How many minutes the page shows unless it is asked otherwise.

@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use super::function::FunctionSpec;
 use super::memory_limit::limit_memory;
 use super::runtime_api::{Invocation, RuntimeApi, RuntimeMessage, serve};
-use crate::metrics::MetricSink;
+use crate::cloudwatch::metrics::MetricSink;
 
 /// How long a function may take to start. Source: Lambda Developer Guide, init phase.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -15,9 +15,9 @@ use tokio::sync::oneshot;
 
 use super::environment::{Environment, InvocationError};
 use super::versions::Versions;
+use crate::apigateway::STAGE;
 use crate::cloudwatch::MetricName;
-use crate::gateway::STAGE;
-use crate::metrics::MetricSink;
+use crate::cloudwatch::metrics::MetricSink;
 
 /// What a function runs and how.
 #[derive(Debug, Clone)]

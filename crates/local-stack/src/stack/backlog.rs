@@ -6,10 +6,10 @@ use tokio::sync::watch;
 
 use super::STREAM;
 use super::error::{StartError, part};
+use crate::cloudwatch_logs::log_group::LogGroup;
+use crate::cloudwatch_logs::service::LogsService;
 use crate::kinesis::KinesisStore;
 use crate::lambda::event_source_mapping::Checkpoints;
-use crate::log_group::LogGroup;
-use crate::logs::LogsService;
 
 /// The parts that know what is on its way.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::backlog::Backlog;
 use super::functions::Functions;
-use crate::expiry::Expiry;
+use crate::dynamodb::expiry::Expiry;
 use crate::faults::{FaultRates, Faults};
 use crate::lambda::Function;
 

@@ -2,7 +2,7 @@
 
 use metering_aws::key_store::KeyStoreError;
 
-use crate::demo_keys::DemoKeyError;
+use crate::stack::demo_keys::DemoKeyError;
 
 /// Why a stack could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -12,9 +12,9 @@ use super::error::StartError;
 use super::options::LocalOptions;
 use super::resources::Topics;
 use super::{ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, USAGE_TABLE};
-use crate::gateway::{API_ID, STAGE};
+use crate::apigateway::{API_ID, STAGE};
+use crate::cloudwatch::metrics::MetricSink;
 use crate::lambda::{Function, FunctionSpec, Versions};
-use crate::metrics::MetricSink;
 
 /// Calls of the canary that are awaited at the same time, one a minute.
 const CANARIES_AT_ONCE: usize = 3;

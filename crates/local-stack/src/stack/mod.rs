@@ -1,8 +1,10 @@
 //! Starts and stops all parts together.
 
+pub mod backend;
 mod backlog;
 mod canary;
 mod control;
+pub mod demo_keys;
 mod endpoints;
 mod error;
 mod functions;
@@ -38,26 +40,25 @@ pub use options::{Canary, LocalOptions, UsageCanary, built_binaries};
 pub use resources::given_up_bucket;
 
 use crate::api::identity::ACCOUNT_ID;
-use crate::authorization::{AnswerCache, Authorization};
-use crate::backend;
+use crate::apigateway::Gateway;
+use crate::apigateway::authorization::{AnswerCache, Authorization};
 use crate::cloudwatch::MetricStore;
+use crate::cloudwatch::metrics::MetricSink;
+use crate::cloudwatch_logs::log_group::LogGroup;
+use crate::cloudwatch_logs::service::{Destination, LogsService};
+use crate::cloudwatch_logs::subscription::{Subscription, SubscriptionSettings};
 use crate::dashboard::DashboardPage;
-use crate::demo_keys::{self, DemoKey};
-use crate::expiry::Expiry;
+use crate::dynamodb::expiry::Expiry;
 use crate::faults::Faults;
-use crate::gateway::Gateway;
 use crate::kinesis::KinesisStore;
 use crate::lambda::Function;
 use crate::lambda::event_source_mapping::{Checkpoints, EventSourceMapping, MappingSettings};
 use crate::lambda::invocation_record::OnFailureDestination;
-use crate::log_group::LogGroup;
-use crate::logs::{Destination, LogsService};
-use crate::metrics::MetricSink;
-use crate::notifications::Notifications;
 use crate::s3::S3Store;
-use crate::subscription::{Subscription, SubscriptionSettings};
+use crate::sns_sqs::notifications::Notifications;
 use backlog::Backlog;
 use control::Control;
+use demo_keys::DemoKey;
 use error::part;
 use functions::{Functions, functions};
 use ports::{Ports, listen};

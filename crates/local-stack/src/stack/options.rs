@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use access_log::log_format::ApiKind;
 use serde::{Deserialize, Serialize};
 
+use crate::cloudwatch_logs::subscription::DeliveryLag;
 use crate::faults::FaultRates;
-use crate::subscription::DeliveryLag;
 
 /// The folder of the running command, where what was built together with it is.
 ///

@@ -14,19 +14,19 @@ use super::{
     ACCESS_LOG_GROUP, INVALIDATIONS_FAILED_QUEUE, LocalOptions, STREAM, given_up_bucket, resources, serve,
 };
 use crate::api::identity::ACCOUNT_ID;
-use crate::authorization::AnswerCache;
+use crate::apigateway::authorization::AnswerCache;
 use crate::aws_endpoint::{AwsEndpoint, database_client};
-use crate::expiry::Expiry;
+use crate::cloudwatch::metrics::MetricSink;
+use crate::cloudwatch_logs::log_group::LogGroup;
+use crate::cloudwatch_logs::service::{LogsService, put_access_log_filters};
+use crate::dynamodb::expiry::Expiry;
+use crate::dynamodb::lagging_index::LaggingIndex;
 use crate::faults::Faults;
 use crate::kinesis::{self, KinesisError, KinesisStore};
-use crate::lagging_index::LaggingIndex;
-use crate::log_group::LogGroup;
-use crate::logs::{LogsService, put_access_log_filters};
-use crate::metrics::MetricSink;
-use crate::notifications::Notifications;
-use crate::queues::Queues;
 use crate::s3::S3Store;
-use crate::sns::Sns;
+use crate::sns_sqs::notifications::Notifications;
+use crate::sns_sqs::queues::Queues;
+use crate::sns_sqs::sns::Sns;
 
 /// The running services.
 pub(super) struct Services {

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use local_stack::authorization::AnswerCache;
+use local_stack::apigateway::authorization::AnswerCache;
 use local_stack::aws_endpoint::{AwsEndpoint, database_client};
+use local_stack::cloudwatch_logs::log_group::LogGroup;
+use local_stack::cloudwatch_logs::service::LogsService;
 use local_stack::faults::{FaultRates, Faults};
 use local_stack::kinesis::KinesisStore;
-use local_stack::log_group::LogGroup;
-use local_stack::logs::LogsService;
-use local_stack::notifications::Notifications;
-use local_stack::queues::Queues;
 use local_stack::s3::S3Store;
-use local_stack::sns::Sns;
+use local_stack::sns_sqs::notifications::Notifications;
+use local_stack::sns_sqs::queues::Queues;
+use local_stack::sns_sqs::sns::Sns;
 use local_stack::stack::{ACCESS_LOG_GROUP, given_up_bucket};
 
 /// Starts the AWS endpoint alone, on what is in the folder, and returns its URL.

@@ -1,0 +1,360 @@
+//! The subscription of a log group: filters, batches, gzips and puts events
+//! on the stream, at least once, as CloudWatch Logs does.
+
+mod late_deliveries;
+mod redelivery;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use rand::Rng;
+use rand_distr::{Distribution, LogNormal};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::cloudwatch_logs::filter_pattern::Line;
+use crate::cloudwatch_logs::log_group::{LogEvent, LogGroup};
+use crate::faults::Faults;
+use crate::sns_sqs::queues::ACCOUNT_ID;
+use late_deliveries::LateDeliveries;
+use redelivery::Redelivery;
+
+/// How many events are read and delivered before the progress is noted.
+const MAX_ROUND_EVENTS: usize = 20_000;
+/// Records per request.
+const RECORDS_PER_REQUEST: usize = 50;
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+/// Where the standard normal distribution has its 99th percentile.
+const NORMAL_P99: f64 = 2.326;
+/// CloudWatch Logs retries for a day; nothing lags for longer.
+const LONGEST_LAG_S: f64 = 86_400.0;
+
+/// How events are batched.
+#[derive(Debug, Clone)]
+pub struct SubscriptionSettings {
+    /// The stream to deliver to.
+    pub stream: String,
+    /// The most events of one record.
+    pub max_batch_events: usize,
+    /// How long to wait for more events, in milliseconds.
+    pub batch_delay_ms: u64,
+    /// By how much deliveries lag behind, drawn for each of them; `None` for not at all.
+    pub lag: Option<DeliveryLag>,
+}
+
+/// A log-normal distribution of how late events are delivered, as a model of
+/// a service that states no distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryLag {
+    /// Half of the deliveries lag less than this, in milliseconds.
+    pub median_ms: f64,
+    /// Ninety-nine of a hundred lag less than this, in milliseconds.
+    pub p99_ms: f64,
+}
+
+impl DeliveryLag {
+    /// Draws a lag.
+    pub fn sample(self, random: &mut impl Rng) -> Duration {
+        let sigma = (self.p99_ms / self.median_ms).ln() / NORMAL_P99;
+        let lag_ms = LogNormal::new(self.median_ms.ln(), sigma).map_or(0.0, |lag| lag.sample(random));
+        Duration::from_secs_f64((lag_ms / 1_000.0).clamp(0.0, LONGEST_LAG_S))
+    }
+}
+
+/// The subscription.
+pub struct Subscription {
+    log_group: Arc<LogGroup>,
+    client: Client,
+    settings: SubscriptionSettings,
+    faults: Arc<Faults>,
+    delivered: watch::Sender<i64>,
+    redelivery: Redelivery,
+    late: LateDeliveries,
+}
+
+/// Events that are delivered together.
+struct Round {
+    due_at: Instant,
+    /// The last event before it.
+    after: i64,
+    /// Its last event.
+    up_to: i64,
+}
+
+/// Why a round of deliveries has to be tried again.
+#[derive(Debug, thiserror::Error)]
+enum DeliveryError {
+    #[error("the log group cannot be read")]
+    LogGroup(#[from] rusqlite::Error),
+    #[error("a record cannot be compressed")]
+    Gzip(#[from] std::io::Error),
+    #[error("the stream refused records: {0}")]
+    Stream(String),
+}
+
+impl Subscription {
+    /// A subscription that has not started yet.
+    ///
+    /// # Errors
+    /// When the log group cannot be read.
+    pub fn new(
+        log_group: Arc<LogGroup>,
+        client: Client,
+        settings: SubscriptionSettings,
+        faults: Arc<Faults>,
+    ) -> rusqlite::Result<Self> {
+        let delivered = watch::channel(log_group.subscription()?.0).0;
+        let redelivery = Redelivery::new(faults.clone(), settings.max_batch_events);
+        let late = LateDeliveries::open(log_group.clone())?;
+        Ok(Self { log_group, client, settings, faults, delivered, redelivery, late })
+    }
+
+    /// Tells up to which event everything is delivered.
+    pub fn delivered(&self) -> watch::Receiver<i64> {
+        self.delivered.subscribe()
+    }
+
+    /// Number of records that wait to be delivered late.
+    pub fn late(&self) -> watch::Receiver<usize> {
+        self.late.waiting()
+    }
+
+    /// Delivers events as they come, for ever.
+    pub async fn run(self) {
+        while let Err(error) = self.check_stream().await {
+            tracing::warn!(cause = ?error, "checking the stream is tried again");
+            tokio::time::sleep(RETRY_DELAY).await;
+        }
+        let (due, rounds) = mpsc::unbounded_channel();
+        if self.settings.lag.is_some() {
+            tokio::join!(self.collect(due), self.deliver_as_they_are_due(rounds), self.deliver_late());
+        } else {
+            tokio::join!(self.collect(due), self.deliver_in_order(rounds), self.deliver_late());
+        }
+    }
+
+    async fn check_stream(&self) -> Result<(), DeliveryError> {
+        self.put(vec![gzip(&self.control_message())?]).await
+    }
+
+    /// Collects events into rounds and says when each is due: a round that
+    /// lags does not keep the next from being collected.
+    async fn collect(&self, due: mpsc::UnboundedSender<Round>) {
+        let mut last_id = self.log_group.last_id();
+        let mut after = *self.delivered.borrow();
+        while last_id.wait_for(|last| *last > after).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(self.settings.batch_delay_ms)).await;
+            let up_to = *last_id.borrow_and_update();
+            let lag = self.settings.lag.map_or(Duration::ZERO, |lag| lag.sample(&mut rand::rng()));
+            let delay = Duration::from_millis(self.faults.rates().delivery_delay_ms);
+            if due.send(Round { due_at: Instant::now() + lag + delay, after, up_to }).is_err() {
+                return;
+            }
+            after = up_to;
+        }
+    }
+
+    /// Delivers round after round. A boundary is on disk before the first of
+    /// its events leaves: after a crash the same records are made again, and so
+    /// recognised as the same, whatever was logged in between.
+    async fn deliver_in_order(&self, mut rounds: mpsc::UnboundedReceiver<Round>) {
+        while let Some(Round { due_at, up_to: last, .. }) = rounds.recv().await {
+            tokio::time::sleep_until(due_at).await;
+            loop {
+                let delivered = *self.delivered.borrow();
+                if delivered >= last {
+                    break;
+                }
+                if let Err(error) = self.deliver_next(delivered, last).await {
+                    tracing::warn!(cause = ?error, "delivering log events is tried again");
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+
+    async fn deliver_next(&self, delivered: i64, last: i64) -> Result<(), DeliveryError> {
+        let (_, planned) = self.log_group.subscription()?;
+        let up_to = if planned > delivered { planned } else { last };
+        let events = self.log_group.read(delivered, up_to, MAX_ROUND_EVENTS)?;
+        let Some(up_to) = events.last().map(|event| event.id) else { return Ok(()) };
+        self.log_group.plan_delivery(up_to)?;
+        self.deliver(events).await?;
+        self.confirm(up_to)
+    }
+
+    fn confirm(&self, up_to: i64) -> Result<(), DeliveryError> {
+        self.log_group.confirm_delivery(up_to)?;
+        self.delivered.send_replace(up_to);
+        Ok(())
+    }
+
+    /// Delivers rounds when they are due, whichever order that is, as a
+    /// service of many machines does. This is a model for load tests: a stack
+    /// that is killed meanwhile may deliver events again in other records.
+    async fn deliver_as_they_are_due(&self, mut rounds: mpsc::UnboundedReceiver<Round>) {
+        let mut under_way = FuturesUnordered::new();
+        let mut done = BTreeMap::new();
+        loop {
+            let round = tokio::select! {
+                Some(round) = rounds.recv() => {
+                    under_way.push(self.deliver_when_due(round));
+                    continue;
+                }
+                Some(round) = under_way.next() => round,
+                else => return,
+            };
+            done.insert(round.after, round.up_to);
+            // All events up to here are delivered once no earlier round is missing.
+            let mut delivered = *self.delivered.borrow();
+            while let Some(up_to) = done.remove(&delivered) {
+                delivered = up_to;
+                if let Err(error) = self.confirm(up_to) {
+                    tracing::error!(cause = ?error, "the progress of deliveries cannot be noted");
+                }
+            }
+        }
+    }
+
+    async fn deliver_when_due(&self, round: Round) -> Round {
+        tokio::time::sleep_until(round.due_at).await;
+        let mut after = round.after;
+        while after < round.up_to {
+            let delivery = async {
+                let events = self.log_group.read(after, round.up_to, MAX_ROUND_EVENTS)?;
+                let last = events.last().map_or(round.up_to, |event| event.id);
+                self.deliver(events).await.map(|()| last)
+            };
+            match delivery.await {
+                Ok(last) => after = last,
+                Err(error) => {
+                    tracing::warn!(cause = ?error, "delivering log events is tried again");
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+            }
+        }
+        round
+    }
+
+    /// Filters, batches, and puts events on the stream.
+    async fn deliver(&self, events: Vec<LogEvent>) -> Result<(), DeliveryError> {
+        // Without a filter there is no subscription, so nothing is delivered.
+        let Some(filter) = self.log_group.subscription_filter() else { return Ok(()) };
+        let (filter, pattern) = &*filter;
+        let matching: Vec<LogEvent> =
+            events.into_iter().filter(|event| pattern.matches(&Line::new(&event.message))).collect();
+        let mut records = Vec::new();
+        for batch in batches(&matching, self.settings.max_batch_events) {
+            if self.faults.loses_batch() {
+                continue;
+            }
+            let record = gzip(&data_message(&self.log_group, &filter.filter_name, batch))?;
+            if self.faults.duplicates_batch() {
+                records.push(record.clone());
+            }
+            records.push(record);
+            for cut_otherwise in self.redelivery.of_batch(batch) {
+                records.push(gzip(&data_message(&self.log_group, &filter.filter_name, &cut_otherwise))?);
+            }
+        }
+        let late_batch = self.faults.rates().late_batch;
+        let (late, on_time): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|_| self.faults.happens(late_batch));
+        for records in on_time.chunks(RECORDS_PER_REQUEST) {
+            self.put(records.to_vec()).await?;
+        }
+        Ok(self.late.add(&late)?)
+    }
+
+    /// Delivers late records as they become due, for ever.
+    async fn deliver_late(&self) {
+        let mut rates = self.faults.changes();
+        loop {
+            let delay_ms = rates.borrow_and_update().late_batch_delay_ms;
+            let due = tokio::select! {
+                due = self.late.next_due(delay_ms) => due,
+                // Another delay applies to what waits already.
+                Ok(()) = rates.changed() => continue,
+            };
+            let delivery = async {
+                let record = due?;
+                self.put(vec![record.data]).await?;
+                Ok::<_, DeliveryError>(self.late.delivered(record.id)?)
+            };
+            if let Err(error) = delivery.await {
+                tracing::warn!(cause = ?error, "delivering a late record is tried again");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+        }
+    }
+
+    fn control_message(&self) -> Vec<u8> {
+        let message = "CWL CONTROL MESSAGE: Checking health of destination Kinesis stream.";
+        let envelope = json!({
+            "messageType": "CONTROL_MESSAGE", "owner": "CloudwatchLogs", "logGroup": self.log_group.name(), "logStream": "",
+            "subscriptionFilters": [], "logEvents": [{"id": "", "timestamp": 0, "message": message}],
+        });
+        envelope.to_string().into_bytes()
+    }
+
+    /// Puts records under random partition keys, as a subscription with the
+    /// distribution `Random` does, until the stream has taken all of them.
+    async fn put(&self, mut records: Vec<Vec<u8>>) -> Result<(), DeliveryError> {
+        while !records.is_empty() {
+            let mut request = self.client.put_records().stream_name(&self.settings.stream);
+            for record in &records {
+                let partition_key = format!("{:032x}", rand::rng().random::<u128>());
+                let entry = PutRecordsRequestEntry::builder()
+                    .data(Blob::new(record.clone()))
+                    .partition_key(partition_key);
+                request =
+                    request.records(entry.build().map_err(|error| DeliveryError::Stream(error.to_string()))?);
+            }
+            let reply = request.send().await.map_err(|error| DeliveryError::Stream(format!("{error:?}")))?;
+            let mut results = reply.records.iter();
+            records.retain(|_| results.next().is_some_and(|result| result.error_code.is_some()));
+            if !records.is_empty() {
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The envelope of events, as CloudWatch Logs writes it.
+fn data_message(log_group: &LogGroup, filter_name: &str, events: &[LogEvent]) -> Vec<u8> {
+    let log_events: Vec<Value> = events
+        .iter()
+        .map(|event| json!({"id": event.event_id(), "timestamp": event.timestamp_ms, "message": event.message}))
+        .collect();
+    let envelope = json!({
+        "messageType": "DATA_MESSAGE", "owner": ACCOUNT_ID, "logGroup": log_group.name(),
+        "logStream": events[0].log_stream, "subscriptionFilters": [filter_name], "logEvents": log_events,
+    });
+    envelope.to_string().into_bytes()
+}
+
+/// Cuts events into batches of one log stream each.
+fn batches(events: &[LogEvent], max_events: usize) -> impl Iterator<Item = &[LogEvent]> {
+    events
+        .chunk_by(|left, right| left.log_stream == right.log_stream)
+        .flat_map(move |run| run.chunks(max_events))
+}
+
+fn gzip(data: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(data)?;
+    encoder.finish()
+}
