@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use deployment::Names;
-use local_stack::apigateway::STAGE;
+use local_stack::names::STAGE;
 use local_stack::stack::Endpoints;
 use metering_aws::KeyStore;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load, load_local};

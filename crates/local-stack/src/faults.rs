@@ -7,8 +7,6 @@ use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::dynamodb::torn_transactions::TornTransactions;
-
 /// How often which fault happens; each a probability from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -58,7 +56,6 @@ pub struct FaultRates {
 pub struct Faults {
     rates: watch::Sender<FaultRates>,
     random: Mutex<StdRng>,
-    pub(crate) transactions: TornTransactions,
 }
 
 /// What happens to a write.
@@ -76,7 +73,7 @@ impl Faults {
     /// Faults at these rates, the same for the same seed and order of events.
     pub fn new(rates: FaultRates, seed: u64) -> Self {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { rates: watch::Sender::new(rates), random, transactions: TornTransactions::default() }
+        Self { rates: watch::Sender::new(rates), random }
     }
 
     /// What goes wrong at present.

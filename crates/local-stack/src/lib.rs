@@ -14,6 +14,7 @@ pub mod dynamodb;
 pub mod faults;
 pub mod kinesis;
 pub mod lambda;
+pub mod names;
 pub mod s3;
 pub mod sns_sqs;
 pub mod stack;

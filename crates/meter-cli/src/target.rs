@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use deployment::Names;
 use deployment::names::given_up_bucket;
-use local_stack::apigateway::STAGE;
+use local_stack::names::STAGE;
 use local_stack::stack::{CLAIMS_TABLE, Endpoints, UNBILLED_ROUTES};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load, load_local};
 use metering_aws::{

@@ -6,8 +6,8 @@
 
 pub mod cbor;
 mod check;
-pub mod identity;
 mod listing;
+pub(crate) mod protocol;
 pub mod query;
 pub mod tables;
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::call::Call;
 use super::route::Route;
-use super::{API_ID, stage_name};
+use crate::names::{API_ID, stage_name};
 
 /// The line of a call of the key `api_key_id` that was answered with `status`
 /// after `latency_ms`.

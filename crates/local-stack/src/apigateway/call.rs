@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::route::Route;
-use super::{API_ID, stage_name};
-use crate::sns_sqs::queues::ACCOUNT_ID;
+use crate::names::{ACCOUNT_ID, API_ID, arn, stage_name};
 
 /// The header that is the identity source of the authorizer.
 pub const IDENTITY_HEADER: &str = "x-api-key";
@@ -52,7 +51,7 @@ impl Call {
             (ApiKind::Http, Some(Route::Backend)) => Route::Backend.key().to_owned(),
             _ => format!("{}/{}", self.parts.method, self.path().trim_start_matches('/')),
         };
-        format!("arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:{API_ID}/{stage}/{called}")
+        arn("execute-api", &format!("{API_ID}/{stage}/{called}"))
     }
 
     fn path(&self) -> &str {

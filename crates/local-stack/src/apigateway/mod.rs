@@ -29,26 +29,10 @@ use crate::apigateway::authorization::{Authorization, Verdict, add_rate_limit_he
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::cloudwatch_logs::log_group::{LogError, LogGroup};
 use crate::lambda::Function;
+use crate::names::{API_ID, API_NAME, stage_name};
 
-/// The id of the gateway's API.
-pub const API_ID: &str = "local";
-/// The name of its API.
-const API_NAME: &str = deployment::names::local::EXAMPLE_API;
-/// The name of the environment that a local stack is, and of the stage of a REST API.
-pub const STAGE: &str = deployment::names::LOCAL;
 /// What CloudWatch Logs bills for an event beside its text. Source: CloudWatch Logs API Reference, `PutLogEvents`.
 const EVENT_BYTES: usize = 26;
-
-/// The name of the stage. An HTTP API is served without the name of a stage in
-/// its paths, as the gateway serves it, by the stage `$default`.
-///
-/// Source: API Gateway Developer Guide, "Stages for HTTP APIs".
-pub fn stage_name(kind: ApiKind) -> &'static str {
-    match kind {
-        ApiKind::Rest => STAGE,
-        ApiKind::Http => "$default",
-    }
-}
 
 /// The gateway.
 #[derive(Clone)]

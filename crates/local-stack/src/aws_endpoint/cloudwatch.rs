@@ -4,8 +4,9 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::protocol::{CLOUDWATCH_CBOR, CLOUDWATCH_PATH, Protocol};
-use super::{AwsEndpoint, Call};
+use super::AwsEndpoint;
+use super::call::Call;
+use crate::api::protocol::{CLOUDWATCH_CBOR, CLOUDWATCH_PATH, Protocol};
 use crate::api::query::{self, Xml};
 use crate::api::tables::CLOUDWATCH;
 use crate::api::{Problem, Refusal, check, check_texts};

@@ -5,8 +5,9 @@ use http::StatusCode;
 use lambda_support::clock::now_ms;
 use serde_json::Value;
 
-use super::protocol::{KINESIS_CBOR, Protocol};
-use super::{AwsEndpoint, Call};
+use super::AwsEndpoint;
+use super::call::Call;
+use crate::api::protocol::{KINESIS_CBOR, Protocol};
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::kinesis::{self, KinesisError, stream_of_iterator};
 

@@ -3,39 +3,32 @@
 //! A request names its service in the scope of its signature, and is answered
 //! in the protocol that it is written in, with an id of its own.
 
+mod call;
 mod cloudwatch;
 mod kinesis;
-pub(crate) mod protocol;
 mod sts;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::StatusCode;
-use http::request::Parts;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::BodyExt;
 use serde_json::Value;
 
-use crate::api::identity::REGION;
+use crate::api::protocol::{Protocol, name_request, new_request_id, service_and_region};
 use crate::api::tables::SERVICES;
 use crate::apigateway::authorization::AnswerCache;
-use crate::apigateway::{API_ID, STAGE};
 use crate::cloudwatch::MetricStore;
 use crate::cloudwatch_logs::service::LogsService;
-use crate::dynamodb::lagging_index::LaggingIndex;
-use crate::faults::Faults;
+use crate::dynamodb::DynamoDb;
 use crate::kinesis::KinesisStore;
+use crate::names::{API_ID, REGION, STAGE};
 use crate::s3::{self, S3Store};
 use crate::sns_sqs::queues::Queues;
 use crate::sns_sqs::sns::{Answer, Sns};
-use protocol::{Protocol, name_request, new_request_id, service_and_region, target};
+use call::Call;
 
 /// More than any request of these services may have.
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -43,8 +36,8 @@ const MAX_BODY_BYTES: usize = 32 << 20;
 /// The services behind the endpoint.
 #[derive(Clone)]
 pub struct AwsEndpoint {
-    /// Where the embedded DynamoDB listens.
-    pub dynamodb: SocketAddr,
+    /// The tables.
+    pub dynamodb: DynamoDb,
     /// The streams.
     pub kinesis: Arc<KinesisStore>,
     /// The queues.
@@ -53,49 +46,12 @@ pub struct AwsEndpoint {
     pub sns: Arc<Sns>,
     /// The objects of S3, on disk.
     pub s3: Arc<S3Store>,
-    /// What goes wrong on purpose.
-    pub faults: Arc<Faults>,
     /// The gateway's cache of authorizer answers.
     pub answers: Arc<AnswerCache>,
     /// The access log.
     pub logs: Arc<LogsService>,
     /// The metrics.
     pub metrics: Arc<MetricStore>,
-    /// The index of keys, where it lags.
-    pub lagging_index: Option<Arc<LaggingIndex>>,
-    /// Hands requests on to the embedded database.
-    pub client: DatabaseClient,
-}
-
-/// A client of the embedded database.
-pub type DatabaseClient = Client<HttpConnector, Full<Bytes>>;
-
-/// A client of the embedded database.
-pub fn database_client() -> DatabaseClient {
-    Client::builder(TokioExecutor::new()).build(HttpConnector::new())
-}
-
-/// A request whose service and protocol are known.
-struct Call {
-    parts: Parts,
-    body: Bytes,
-    protocol: Protocol,
-    request_id: String,
-}
-
-impl Call {
-    /// The operation that `X-Amz-Target` names.
-    fn operation(&self) -> &str {
-        target(&self.parts.headers).1
-    }
-
-    fn error(&self, status: StatusCode, code: &str, message: &str) -> Response {
-        self.protocol.error(status, code, message, &self.request_id)
-    }
-
-    fn bad_request(&self, code: &str, message: &str) -> Response {
-        self.error(StatusCode::BAD_REQUEST, code, message)
-    }
 }
 
 impl AwsEndpoint {
@@ -176,7 +132,7 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
 async fn answer(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
     match service {
         "apigateway" => endpoint.api_gateway(&call),
-        "dynamodb" => endpoint.dynamodb(call.parts.headers, call.body).await,
+        "dynamodb" => endpoint.dynamodb.handle(call.parts.headers, call.body).await,
         "kinesis" => endpoint.kinesis(&call).await,
         "logs" => endpoint.logs(&call).await,
         "monitoring" => endpoint.cloudwatch(&call).await,

@@ -3,11 +3,11 @@
 use axum::response::Response;
 use http::StatusCode;
 
-use super::Call;
-use crate::api::identity::ACCOUNT_ID;
+use super::call::Call;
 use crate::api::query;
 use crate::api::tables::STS;
 use crate::api::{Problem, Refusal, check_texts};
+use crate::names::ACCOUNT_ID;
 
 /// The user that all credentials belong to.
 const USER: &str = "local";

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::apigateway::STAGE;
+use crate::names::STAGE;
 
 /// The environment that the file is written for.
 const WRITTEN_FOR: &str = STAGE;

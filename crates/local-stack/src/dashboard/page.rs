@@ -8,6 +8,7 @@ use axum::extract::{Query as Parameters, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use deployment::names::local::{ACCESS_LOG_GROUP, USAGE_TABLE};
 use http::{StatusCode, header};
 use lambda_support::clock::{monotonic_us, now_ms};
 use metering_aws::KeyStore;
@@ -18,10 +19,9 @@ use metering_core::window::CallWindow;
 use serde_json::{Value, json};
 
 use super::definition::{Source, Widget, widgets};
-use crate::apigateway::STAGE;
 use crate::cloudwatch::{MetricStore, metric_data};
 use crate::cloudwatch_logs::service::LogsService;
-use crate::stack::{ACCESS_LOG_GROUP, USAGE_TABLE};
+use crate::names::STAGE;
 
 /// How many minutes the page shows unless it is asked otherwise.
 const DEFAULT_MINUTES: i64 = 30;

@@ -1,6 +1,9 @@
 //! Amazon DynamoDB: the embedded database, and what it lacks.
 
+mod database;
 pub mod expiry;
 pub mod lagging_index;
 mod proxy;
-pub(crate) mod torn_transactions;
+mod torn_transactions;
+
+pub use proxy::DynamoDb;

@@ -1,25 +1,51 @@
 //! DynamoDB: the embedded database, behind the faults that were asked for.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::Full;
 use lambda_support::clock::now_ms;
 use serde_json::Value;
 
-use crate::api::identity::arn;
-use crate::aws_endpoint::AwsEndpoint;
-use crate::aws_endpoint::protocol::{error_response, json_response, target};
-use crate::cloudwatch::MetricName;
-use crate::dynamodb::torn_transactions::{self, Reply};
-use crate::faults::WriteFault;
+use super::database::EmbeddedDatabase;
+use super::lagging_index::LaggingIndex;
+use super::torn_transactions::TornTransactions;
+use crate::api::protocol::{error_response, json_response, target};
+use crate::cloudwatch::{MetricName, MetricStore};
+use crate::faults::{Faults, WriteFault};
+use crate::names::arn;
 
 /// The operations of DynamoDB that change something.
 const WRITES: [&str; 5] = ["UpdateItem", "PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
 
-impl AwsEndpoint {
-    pub(crate) async fn dynamodb(&self, headers: HeaderMap, body: Bytes) -> Response {
+/// DynamoDB, as its clients see it.
+#[derive(Clone)]
+pub struct DynamoDb {
+    database: EmbeddedDatabase,
+    lagging_index: Option<Arc<LaggingIndex>>,
+    transactions: Arc<TornTransactions>,
+    faults: Arc<Faults>,
+    metrics: Arc<MetricStore>,
+}
+
+impl DynamoDb {
+    /// Puts faults and metrics in front of the database that listens at `address`.
+    /// Queries of the index of keys are answered by `lagging_index`, if there is one.
+    pub fn new(
+        address: SocketAddr,
+        lagging_index: Option<Arc<LaggingIndex>>,
+        faults: Arc<Faults>,
+        metrics: Arc<MetricStore>,
+    ) -> Self {
+        let database = EmbeddedDatabase::new(address);
+        Self { database, lagging_index, transactions: Arc::default(), faults, metrics }
+    }
+
+    /// Answers a request.
+    pub async fn handle(&self, headers: HeaderMap, body: Bytes) -> Response {
         let operation = target(&headers).1;
         if operation == "Query"
             && let Some(answer) = self.lagging_query(&body)
@@ -39,9 +65,10 @@ impl AwsEndpoint {
         let (body, was_asked) = ask_for_consumed_capacity(with_own_arns(operation, body));
         let may_tear = operation == "TransactWriteItems" && self.faults.rates().torn_transaction > 0.0;
         let reply = if may_tear {
-            torn_transactions::carry_out(self.clone(), headers.clone(), body.clone()).await
+            let (database, faults) = (self.database.clone(), self.faults.clone());
+            self.transactions.carry_out(database, faults, headers.clone(), body.clone()).await
         } else {
-            self.forward(&headers, operation, body.clone()).await
+            self.database.forward(&headers, operation, body.clone()).await
         };
         let (mut parts, reply) = match reply {
             Ok(reply) => reply.into_parts(),
@@ -62,37 +89,6 @@ impl AwsEndpoint {
             parts.headers.remove(header::CONTENT_LENGTH);
         }
         Response::from_parts(parts, Body::from(told))
-    }
-
-    /// Hands an operation on to the embedded database, and reads its reply.
-    pub(crate) async fn forward(&self, headers: &HeaderMap, operation: &str, body: Bytes) -> Reply {
-        let mut request = http::Request::post(format!("http://{}/", self.dynamodb))
-            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
-        for name in [header::CONTENT_TYPE, header::AUTHORIZATION] {
-            if let Some(value) = headers.get(&name) {
-                request = request.header(name, value);
-            }
-        }
-        for name in ["x-amz-date", "x-amz-security-token"] {
-            if let Some(value) = headers.get(name) {
-                request = request.header(name, value);
-            }
-        }
-        let Ok(request) = request.body(Full::new(body)) else {
-            return Err(error_response(
-                StatusCode::BAD_REQUEST,
-                "SerializationException",
-                "the request has no usable headers",
-            ));
-        };
-        match self.client.request(request).await {
-            Ok(response) => collect(response).await,
-            Err(error) => Err(error_response(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "InternalServerError",
-                &error.to_string(),
-            )),
-        }
     }
 
     /// Tells the metrics that DynamoDB has of what a request used. A failed
@@ -212,21 +208,6 @@ fn table_name(request: &Bytes) -> Option<String> {
 
 fn find(text: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(text, part).is_some()
-}
-
-/// Reads a reply of the database to its end.
-async fn collect<B>(response: http::Response<B>) -> Result<http::Response<Bytes>, Response>
-where
-    B: http_body_util::BodyExt,
-    B::Error: std::fmt::Display,
-{
-    let (parts, body) = response.into_parts();
-    match body.collect().await {
-        Ok(body) => Ok(http::Response::from_parts(parts, body.to_bytes())),
-        Err(error) => {
-            Err(error_response(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string()))
-        }
-    }
 }
 
 /// A reply that breaks off before its first byte of content, so that the

@@ -13,25 +13,21 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Map, Value, json};
 
-use crate::aws_endpoint::AwsEndpoint;
+use super::database::{EmbeddedDatabase, Reply};
 use crate::faults::Faults;
 
 /// The longest time between two writes of a torn transaction, in milliseconds.
 const MAX_PAUSE_MS: u64 = 20;
 
-/// An answer of the database, or what is answered in its place.
-pub(crate) type Reply = Result<http::Response<Bytes>, Response>;
-
 /// The transactions under way, and what became of those with a token.
 #[derive(Debug, Default)]
-pub struct TornTransactions {
+pub(super) struct TornTransactions {
     items: Mutex<HashSet<String>>,
     /// Whether the transaction with a token is a torn one, and is over.
     tokens: Mutex<HashMap<String, (bool, bool)>>,
@@ -39,13 +35,13 @@ pub struct TornTransactions {
 
 /// The items of a transaction under way.
 struct Ongoing {
-    faults: Arc<Faults>,
+    transactions: Arc<TornTransactions>,
     items: Vec<String>,
 }
 
 impl Drop for Ongoing {
     fn drop(&mut self) {
-        let mut items = lock(&self.faults.transactions.items);
+        let mut items = lock(&self.transactions.items);
         self.items.iter().for_each(|item| _ = items.remove(item));
     }
 }
@@ -54,73 +50,93 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Carries out a transaction, torn or whole as the faults draw it. It goes on
-/// where its client goes away.
-pub(crate) async fn carry_out(endpoint: AwsEndpoint, headers: HeaderMap, body: Bytes) -> Reply {
-    let transaction = async move {
+impl TornTransactions {
+    /// Carries out a transaction, torn or whole as the faults draw it. It goes on
+    /// where its client goes away.
+    pub async fn carry_out(
+        self: &Arc<Self>,
+        database: EmbeddedDatabase,
+        faults: Arc<Faults>,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Reply {
+        let transactions = self.clone();
+        let transaction =
+            async move { transactions.carry_out_to_the_end(&database, &faults, &headers, body).await };
+        match tokio::spawn(transaction).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                Ok(answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"message": error.to_string()})))
+            }
+        }
+    }
+
+    async fn carry_out_to_the_end(
+        self: &Arc<Self>,
+        database: &EmbeddedDatabase,
+        faults: &Faults,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Reply {
         let Ok(request) = serde_json::from_slice::<Value>(&body) else {
-            return endpoint.forward(&headers, "TransactWriteItems", body).await;
+            return database.forward(headers, "TransactWriteItems", body).await;
         };
         let writes = request["TransactItems"].as_array().cloned().unwrap_or_default();
-        let _ongoing = match begin(&endpoint.faults, &writes) {
+        let _ongoing = match self.begin(&writes) {
             Ok(ongoing) => ongoing,
             Err(conflict) => return Ok(*conflict),
         };
         let token = request["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
-        let is_torn = endpoint.faults.tears_transaction();
-        let (is_torn, is_over) = match lock(&endpoint.faults.transactions.tokens).get(&token) {
+        let is_torn = faults.tears_transaction();
+        let (is_torn, is_over) = match lock(&self.tokens).get(&token) {
             Some(known) if !token.is_empty() => *known,
             _ => (is_torn, false),
         };
         let reply = match (is_torn, is_over) {
             (true, true) => Ok(answer(StatusCode::OK, &json!({}))),
-            (true, false) => tear(&endpoint, &headers, &writes).await,
-            (false, _) => endpoint.forward(&headers, "TransactWriteItems", body).await,
+            (true, false) => tear(database, faults, headers, &writes).await,
+            (false, _) => database.forward(headers, "TransactWriteItems", body).await,
         };
         let is_over = reply.as_ref().is_ok_and(|reply| reply.status().is_success());
-        lock(&endpoint.faults.transactions.tokens).insert(token, (is_torn, is_over));
+        lock(&self.tokens).insert(token, (is_torn, is_over));
         reply
-    };
-    match tokio::spawn(transaction).await {
-        Ok(reply) => reply,
-        Err(error) => Ok(answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"message": error.to_string()}))),
+    }
+
+    /// Takes the items of a transaction, or says which others have.
+    fn begin(self: &Arc<Self>, writes: &[Value]) -> Result<Ongoing, Box<http::Response<Bytes>>> {
+        let items: Vec<String> = writes.iter().map(|write| item(write).to_string()).collect();
+        let mut ongoing = lock(&self.items);
+        if items.iter().any(|item| ongoing.contains(item)) {
+            let codes =
+                items.iter().map(|item| if ongoing.contains(item) { "TransactionConflict" } else { "None" });
+            let reasons: Vec<Value> = codes.map(|code| json!({"Code": code})).collect();
+            return Err(Box::new(answer(
+                StatusCode::BAD_REQUEST,
+                &json!({
+                    "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                    "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+                    "CancellationReasons": reasons,
+                }),
+            )));
+        }
+        ongoing.extend(items.iter().cloned());
+        Ok(Ongoing { transactions: self.clone(), items })
     }
 }
 
-/// Takes the items of a transaction, or says which others have.
-fn begin(faults: &Arc<Faults>, writes: &[Value]) -> Result<Ongoing, Box<http::Response<Bytes>>> {
-    let items: Vec<String> = writes.iter().map(|write| item(write).to_string()).collect();
-    let mut ongoing = lock(&faults.transactions.items);
-    if items.iter().any(|item| ongoing.contains(item)) {
-        let codes =
-            items.iter().map(|item| if ongoing.contains(item) { "TransactionConflict" } else { "None" });
-        let reasons: Vec<Value> = codes.map(|code| json!({"Code": code})).collect();
-        return Err(Box::new(answer(
-            StatusCode::BAD_REQUEST,
-            &json!({
-                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-                "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
-                "CancellationReasons": reasons,
-            }),
-        )));
-    }
-    ongoing.extend(items.iter().cloned());
-    Ok(Ongoing { faults: faults.clone(), items })
-}
-
-async fn tear(endpoint: &AwsEndpoint, headers: &HeaderMap, writes: &[Value]) -> Reply {
+async fn tear(database: &EmbeddedDatabase, faults: &Faults, headers: &HeaderMap, writes: &[Value]) -> Reply {
     let checks: Vec<Value> = writes.iter().map(check).collect();
     let checks = json!({"TransactItems": checks}).to_string();
-    let checked = endpoint.forward(headers, "TransactWriteItems", checks.into()).await?;
+    let checked = database.forward(headers, "TransactWriteItems", checks.into()).await?;
     if !checked.status().is_success() {
         return Ok(checked);
     }
-    let mut random = StdRng::seed_from_u64(endpoint.faults.draw_seed());
+    let mut random = StdRng::seed_from_u64(faults.draw_seed());
     let mut parts: Vec<(&str, String)> = writes.iter().filter_map(single_write).collect();
     parts.shuffle(&mut random);
     for (operation, body) in parts {
         tokio::time::sleep(Duration::from_millis(random.random_range(0..=MAX_PAUSE_MS))).await;
-        let reply = endpoint.forward(headers, operation, body.into()).await?;
+        let reply = database.forward(headers, operation, body.into()).await?;
         if !reply.status().is_success() {
             return Ok(reply);
         }
@@ -232,17 +248,17 @@ mod tests {
 
     #[test]
     fn transactions_with_the_same_item_meet_a_conflict_until_one_is_over() {
-        let faults = Arc::new(Faults::new(crate::faults::FaultRates::default(), 1));
+        let transactions = Arc::new(TornTransactions::default());
         let put = |pk: &str| json!({"Put": {"TableName": "keys", "Item": {"pk": {"S": pk}}}});
-        let first = begin(&faults, &[put("a"), put("b")]).ok().unwrap();
-        assert!(begin(&faults, &[put("c")]).is_ok());
+        let first = transactions.begin(&[put("a"), put("b")]).ok().unwrap();
+        assert!(transactions.begin(&[put("c")]).is_ok());
         let conflict: Value =
-            serde_json::from_slice(begin(&faults, &[put("c"), put("b")]).err().unwrap().body()).unwrap();
+            serde_json::from_slice(transactions.begin(&[put("c"), put("b")]).err().unwrap().body()).unwrap();
         assert_eq!(
             conflict["CancellationReasons"],
             json!([{"Code": "None"}, {"Code": "TransactionConflict"}])
         );
         drop(first);
-        assert!(begin(&faults, &[put("c"), put("b")]).is_ok());
+        assert!(transactions.begin(&[put("c"), put("b")]).is_ok());
     }
 }

@@ -3,8 +3,8 @@
 //! Source of the words: answers of AWS, as moto's `tests/test_kinesis` and
 //! kinesalite's `actions` record them.
 
-use crate::api::identity::{ACCOUNT_ID, REGION};
 use crate::api::{Problem, Refusal};
+use crate::names::{ACCOUNT_ID, REGION};
 
 /// An error answer: a code of the Kinesis API and what is wrong.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,8 @@ mod sequence;
 mod shard;
 mod store;
 mod stream;
+mod stream_mode;
+mod stream_row;
 mod throughput;
 
 pub use api::handle;
@@ -21,4 +23,4 @@ pub use error::KinesisError;
 pub use iterator::stream_of_iterator;
 pub use retention::RetentionChange;
 pub use store::KinesisStore;
-pub use stream::StreamMode;
+pub use stream_mode::StreamMode;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::error::KinesisError;
 use super::shard::{Shard, parse_hash_key};
 use super::store::{KinesisStore, close_shard, find_shard, insert_shard, require_room, shards};
-use crate::api::identity::ACCOUNT_ID;
+use crate::names::ACCOUNT_ID;
 
 impl KinesisStore {
     /// Closes a shard and opens two that share its hash keys.

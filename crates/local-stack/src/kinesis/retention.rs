@@ -1,16 +1,16 @@
 //! How long a stream keeps records, and the state of a stream that changes.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::error::KinesisError;
 use super::shard::Shard;
 use super::store::KinesisStore;
-use crate::api::identity::ACCOUNT_ID;
+use super::stream_row::{HOUR_MS, column, horizon_ms, retention_hours};
+use crate::names::ACCOUNT_ID;
 
 /// Bounds of the retention period, in hours. Source: Kinesis API Reference,
 /// `IncreaseStreamRetentionPeriod` and `DecreaseStreamRetentionPeriod`.
 const RETENTION_HOURS: std::ops::RangeInclusive<i64> = 24..=8_760;
-const HOUR_MS: i64 = 3_600_000;
 
 /// `IncreaseStreamRetentionPeriod` or `DecreaseStreamRetentionPeriod`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,25 +125,8 @@ fn check_hours(stream: &str, change: RetentionChange, present: i64, hours: i64) 
     Err(KinesisError::invalid(problem))
 }
 
-/// The arrival before which records of a stream have expired, in milliseconds since 1970.
-pub(super) fn horizon_ms(connection: &Connection, stream: &str, now_ms: i64) -> Result<i64, KinesisError> {
-    Ok(now_ms - retention_hours(connection, stream)? * HOUR_MS)
-}
-
-fn retention_hours(connection: &Connection, stream: &str) -> Result<i64, KinesisError> {
-    column(connection, "SELECT retention_hours FROM streams WHERE name = ?", stream)
-}
-
 fn updating_until_ms(connection: &Connection, stream: &str) -> Result<i64, KinesisError> {
     column(connection, "SELECT updating_until_ms FROM streams WHERE name = ?", stream)
-}
-
-fn column(connection: &Connection, query: &str, stream: &str) -> Result<i64, KinesisError> {
-    connection
-        .prepare_cached(query)?
-        .query_row([stream], |row| row.get(0))
-        .optional()?
-        .ok_or_else(|| KinesisError::no_stream(stream))
 }
 
 fn require_active(connection: &Connection, stream: &str, now_ms: i64) -> Result<(), KinesisError> {

@@ -7,12 +7,12 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::error::KinesisError;
 use super::iterator::Position;
-use super::retention::horizon_ms;
 use super::sequence::{digits_of, storage_form};
 use super::shard::{Shard, even_ranges, hash_key, shard_id};
-use super::stream::StreamMode;
+use super::stream_mode::StreamMode;
+use super::stream_row::horizon_ms;
 use super::throughput::Throughput;
-use crate::api::identity::ACCOUNT_ID;
+use crate::names::ACCOUNT_ID;
 
 /// The most bytes that one `GetRecords` returns. Source: API Reference.
 const MAX_READ_BYTES: usize = 10 << 20;

@@ -6,34 +6,11 @@ use rusqlite::{Connection, params};
 
 use super::error::KinesisError;
 use super::store::{KinesisStore, stream_created_ms};
+use super::stream_mode::StreamMode;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// The most tags of a stream. Source: Kinesis API Reference, `AddTagsToStream`.
 const MAX_TAGS: usize = 50;
-
-/// How a stream's capacity is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamMode {
-    /// By a number of shards.
-    Provisioned,
-    /// By the service. Here such a stream keeps the shards it began with.
-    OnDemand,
-}
-
-impl StreamMode {
-    /// Its name in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Provisioned => "PROVISIONED",
-            Self::OnDemand => "ON_DEMAND",
-        }
-    }
-
-    /// The mode of a name; a provisioned one where there is none.
-    pub fn of(name: Option<&str>) -> Self {
-        if name == Some("ON_DEMAND") { Self::OnDemand } else { Self::Provisioned }
-    }
-}
 
 /// A change that may be made a few times a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

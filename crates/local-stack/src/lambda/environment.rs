@@ -17,9 +17,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, watch};
 
-use super::function::FunctionSpec;
 use super::memory_limit::limit_memory;
 use super::runtime_api::{Invocation, RuntimeApi, RuntimeMessage, serve};
+use super::spec::FunctionSpec;
 use crate::cloudwatch::metrics::MetricSink;
 
 /// How long a function may take to start. Source: Lambda Developer Guide, init phase.

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::api::identity::{ACCOUNT_ID, REGION, arn};
+use crate::names::{ACCOUNT_ID, REGION, arn};
 
 /// The ARN of a stream.
 pub(super) fn stream_arn(stream: &str) -> String {

@@ -1,19 +1,15 @@
-//! The event source mapping: shards, in the order of their lineage, to a function.
+//! What the parts of an event source mapping share: its settings, errors and checkpoints.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::types::{Record, Shard};
+use aws_sdk_kinesis::types::Record;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 
-use super::function::Function;
+use super::function::{Function, Invoked};
 use super::invocation_record::{GiveUp, GivenUp, OnFailureDestination};
-use super::shard_reader::{Pending, read_shard};
 use crate::s3::S3Error;
 
 /// How the stream is read. The names are those of the Lambda API.
@@ -145,6 +141,21 @@ impl Checkpoints {
     }
 }
 
+/// Records that still have to be delivered, and how often that was tried.
+pub(super) struct Pending {
+    pub records: Vec<Record>,
+    /// How often the function was invoked with them.
+    pub attempts: u32,
+    /// The last of these invocations.
+    pub last: Option<Invoked>,
+}
+
+impl Pending {
+    pub fn new(records: Vec<Record>) -> Self {
+        Self { records, attempts: 0, last: None }
+    }
+}
+
 /// What the readers of all shards share.
 pub struct Shared {
     pub(super) client: Client,
@@ -192,78 +203,4 @@ impl Shared {
         );
         self.checkpoint(shard_id, records.last())
     }
-}
-
-/// A running mapping. It stops when it is dropped.
-pub struct EventSourceMapping {
-    task: JoinHandle<()>,
-}
-
-impl EventSourceMapping {
-    /// Starts reading the stream from its checkpoints, or TRIM_HORIZON.
-    pub fn start(
-        client: Client,
-        function: Arc<Function>,
-        settings: MappingSettings,
-        checkpoints: Arc<Checkpoints>,
-    ) -> Self {
-        let shared = Arc::new(Shared { client, function, settings, checkpoints });
-        Self { task: tokio::spawn(supervise(shared)) }
-    }
-
-    /// Stops reading. A batch under way is delivered again later.
-    pub async fn stop(mut self) {
-        self.task.abort();
-        // Wait until nothing is under way, so that a restart has one reader.
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for EventSourceMapping {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Keeps one reader for every shard whose parents are finished.
-async fn supervise(shared: Arc<Shared>) {
-    let mut readers = JoinSet::new();
-    let mut read_by: HashMap<tokio::task::Id, String> = HashMap::new();
-    loop {
-        match list_shards(&shared).await {
-            Ok(shards) => {
-                for shard in shards.iter().filter(|shard| is_ready(&shared, shard, &shards)) {
-                    let shard_id = shard.shard_id().to_owned();
-                    if !read_by.values().any(|running| *running == shard_id) {
-                        let reader = readers.spawn(read_and_report(shared.clone(), shard_id.clone()));
-                        read_by.insert(reader.id(), shard_id);
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(cause = ?error, "listing the shards is tried again"),
-        }
-        tokio::time::sleep(Duration::from_millis(shared.settings.poll_interval_ms)).await;
-        while let Some(ended) = readers.try_join_next_with_id() {
-            read_by.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
-        }
-    }
-}
-
-async fn read_and_report(shared: Arc<Shared>, shard_id: String) {
-    if let Err(error) = read_shard(&shared, &shard_id).await {
-        tracing::warn!(shard_id, cause = ?error, "reading the shard is tried again");
-    }
-}
-
-async fn list_shards(shared: &Shared) -> Result<Vec<Shard>, MappingError> {
-    let reply = shared.client.list_shards().stream_name(&shared.settings.stream).send().await;
-    Ok(reply.map_err(|error| MappingError::stream("ListShards", error))?.shards.unwrap_or_default())
-}
-
-/// A shard is read after all of its parents that the stream still lists.
-fn is_ready(shared: &Shared, shard: &Shard, shards: &[Shard]) -> bool {
-    let is_finished = |shard_id: &str| shared.checkpoints.is_finished(shard_id).unwrap_or(false);
-    let mut parents = [shard.parent_shard_id(), shard.adjacent_parent_shard_id()].into_iter().flatten();
-    let is_listed = |parent: &str| shards.iter().any(|shard| shard.shard_id() == parent);
-    !is_finished(shard.shard_id()) && parents.all(|parent| !is_listed(parent) || is_finished(parent))
 }

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc, watch};
 
-use crate::api::identity::arn;
+use crate::names::arn;
 
 /// The version of the API, which every path begins with.
 const ROOT: &str = "/2018-06-01/runtime/";

@@ -12,8 +12,7 @@ use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::event::kinesis_event;
-use super::event_source_mapping::{MappingError, Shared};
-use super::function::Invoked;
+use super::event_source_mapping::{MappingError, Pending, Shared};
 use super::invocation_record::GiveUp;
 
 /// The most that an invocation may carry, in bytes of record data: 6 MiB less
@@ -27,21 +26,6 @@ const MAX_READ_RECORDS: i32 = 10_000;
 const READ_INTERVAL: Duration = Duration::from_millis(250);
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(5);
-
-/// Records that still have to be delivered, and how often that was tried.
-pub(super) struct Pending {
-    pub records: Vec<Record>,
-    /// How often the function was invoked with them.
-    pub attempts: u32,
-    /// The last of these invocations.
-    pub last: Option<Invoked>,
-}
-
-impl Pending {
-    fn new(records: Vec<Record>) -> Self {
-        Self { records, attempts: 0, last: None }
-    }
-}
 
 /// Reads a shard to its end; returns only then, or on an error of the stream.
 pub async fn read_shard(shared: &Arc<Shared>, shard_id: &str) -> Result<(), MappingError> {

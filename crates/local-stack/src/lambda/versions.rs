@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::function::FunctionSpec;
+use super::spec::FunctionSpec;
 
 /// One version, or two between which a weighted alias chooses for each invocation.
 ///

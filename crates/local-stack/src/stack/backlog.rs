@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use deployment::names::local::STREAM;
 use tokio::sync::watch;
 
-use super::STREAM;
 use super::error::{StartError, part};
 use crate::cloudwatch_logs::log_group::LogGroup;
 use crate::cloudwatch_logs::service::LogsService;

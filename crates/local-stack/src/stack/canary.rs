@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use deployment::names::local::USAGE_TABLE;
 use http::{HeaderMap, StatusCode};
 use lambda_support::clock::now_ms;
 use metering_aws::KeyStore;
@@ -18,8 +19,7 @@ use tokio::task::JoinSet;
 
 use super::error::StartError;
 use super::options::UsageCanary;
-use super::ports::listen;
-use super::{USAGE_TABLE, serve_on_loopback};
+use super::servers::{listen, serve_on_loopback};
 
 /// The name of the function.
 pub const NAME: &str = "usage-canary";

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use access_log::log_format::ApiKind;
 use deployment::functions::limits;
+use deployment::names::local::{
+    ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, USAGE_TABLE,
+};
 use metering_aws::connection::LOCAL_REGION;
 
 use super::canary::{self, CanarySettings};
 use super::error::StartError;
 use super::options::LocalOptions;
 use super::resources::Topics;
-use super::{ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, USAGE_TABLE};
-use crate::apigateway::{API_ID, STAGE};
 use crate::cloudwatch::metrics::MetricSink;
 use crate::lambda::{Function, FunctionSpec, Versions};
+use crate::names::{API_ID, STAGE};
 
 /// Calls of the canary that are awaited at the same time, one a minute.
 const CANARIES_AT_ONCE: usize = 3;

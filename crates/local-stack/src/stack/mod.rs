@@ -12,20 +12,17 @@ mod options;
 mod ports;
 mod resources;
 mod schedule;
+mod servers;
 mod services;
 
 use std::fs::File;
-use std::future::Future;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use axum::Router;
 use lambda_support::clock::now_ms;
 use metering_aws::KeyStore;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -39,7 +36,6 @@ pub use functions::UNBILLED_ROUTES;
 pub use options::{Canary, LocalOptions, UsageCanary, built_binaries};
 pub use resources::given_up_bucket;
 
-use crate::api::identity::ACCOUNT_ID;
 use crate::apigateway::Gateway;
 use crate::apigateway::authorization::{AnswerCache, Authorization};
 use crate::cloudwatch::MetricStore;
@@ -51,9 +47,10 @@ use crate::dashboard::DashboardPage;
 use crate::dynamodb::expiry::Expiry;
 use crate::faults::Faults;
 use crate::kinesis::KinesisStore;
-use crate::lambda::Function;
-use crate::lambda::event_source_mapping::{Checkpoints, EventSourceMapping, MappingSettings};
+use crate::lambda::event_source_mapping::{Checkpoints, MappingSettings};
 use crate::lambda::invocation_record::OnFailureDestination;
+use crate::lambda::{EventSourceMapping, Function};
+use crate::names::ACCOUNT_ID;
 use crate::s3::S3Store;
 use crate::sns_sqs::notifications::Notifications;
 use backlog::Backlog;
@@ -61,9 +58,10 @@ use control::Control;
 use demo_keys::DemoKey;
 use error::part;
 use functions::{Functions, functions};
-use ports::{Ports, listen};
+use ports::Ports;
 use resources::MAPPING_UUID;
 use schedule::{HOUR, invoke_every, watch_queues, write_metrics};
+use servers::{listen, serve, serve_on_loopback};
 use services::Services;
 
 /// A running stack.
@@ -363,22 +361,6 @@ fn write_endpoints(folder: &Path, endpoints: &Endpoints) -> Result<(), StartErro
     let text = serde_json::to_string_pretty(endpoints).map_err(|error| part("endpoints.json", error))?;
     std::fs::write(folder.join("endpoints.json"), text)
         .map_err(|source| StartError::Folder { folder: folder.display().to_string(), source })
-}
-
-/// Serves until the stack stops, and tells where.
-fn serve_on_loopback(
-    servers: &mut JoinSet<()>,
-    (listener, address): (TcpListener, SocketAddr),
-    router: Router,
-) -> String {
-    servers.spawn(serve(listener, router, std::future::pending()));
-    format!("http://{address}")
-}
-
-async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) {
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "a server has stopped");
-    }
 }
 
 fn subscription_settings(options: &LocalOptions) -> SubscriptionSettings {

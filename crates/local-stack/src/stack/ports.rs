@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::endpoints::Endpoints;
 use super::error::StartError;
+use super::servers::listen;
 
 /// The ports that a stack had when it last ran in its data folder.
 pub(super) struct Ports {
@@ -46,15 +47,4 @@ impl Ports {
         };
         url.rsplit(':').next()?.parse().ok()
     }
-}
-
-/// Listens on a port of the loopback interface; on any for 0.
-///
-/// # Errors
-/// When the port cannot be used.
-pub(super) async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
-    let error = |source| StartError::Port { port, source };
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(error)?;
-    let address = listener.local_addr().map_err(error)?;
-    Ok((listener, address))
 }

@@ -10,8 +10,8 @@ use metering_aws::connection::LOCAL_REGION;
 use metering_aws::tables;
 
 use super::error::{StartError, part};
-use crate::api::identity::ACCOUNT_ID;
 use crate::kinesis::{KinesisStore, StreamMode};
+use crate::names::ACCOUNT_ID;
 
 /// UUID of the event source mapping, which is part of the keys in the bucket of
 /// given-up records.

@@ -6,14 +6,14 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
+use deployment::names::local::{INVALIDATIONS_FAILED_QUEUE, QUARANTINE_QUEUE};
 use lambda_support::clock::now_ms;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::{INVALIDATIONS_FAILED_QUEUE, QUARANTINE_QUEUE};
-use crate::api::identity::ACCOUNT_ID;
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::lambda::Function;
+use crate::names::ACCOUNT_ID;
 
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 /// How often the queues are looked at; SQS itself tells their depth once a minute.

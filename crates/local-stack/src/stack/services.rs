@@ -3,26 +3,28 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use deployment::names::local::{ACCESS_LOG_GROUP, INVALIDATIONS_FAILED_QUEUE, STREAM};
 use lambda_support::clock::now_ms;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::error::{StartError, part};
-use super::ports::{Ports, listen};
-use super::{
-    ACCESS_LOG_GROUP, INVALIDATIONS_FAILED_QUEUE, LocalOptions, STREAM, given_up_bucket, resources, serve,
-};
-use crate::api::identity::ACCOUNT_ID;
+use super::options::LocalOptions;
+use super::ports::Ports;
+use super::resources::{self, given_up_bucket};
+use super::servers::{listen, serve};
 use crate::apigateway::authorization::AnswerCache;
-use crate::aws_endpoint::{AwsEndpoint, database_client};
+use crate::aws_endpoint::AwsEndpoint;
 use crate::cloudwatch::metrics::MetricSink;
 use crate::cloudwatch_logs::log_group::LogGroup;
 use crate::cloudwatch_logs::service::{LogsService, put_access_log_filters};
+use crate::dynamodb::DynamoDb;
 use crate::dynamodb::expiry::Expiry;
 use crate::dynamodb::lagging_index::LaggingIndex;
 use crate::faults::Faults;
 use crate::kinesis::{self, KinesisError, KinesisStore};
+use crate::names::ACCOUNT_ID;
 use crate::s3::S3Store;
 use crate::sns_sqs::notifications::Notifications;
 use crate::sns_sqs::queues::Queues;
@@ -98,17 +100,14 @@ impl Services {
         let lagging_index = (options.faults.index_lag_ms > 0)
             .then(|| Arc::new(LaggingIndex::new(options.faults.index_lag_ms, options.fault_seed)));
         let endpoint = AwsEndpoint {
-            dynamodb,
+            dynamodb: DynamoDb::new(dynamodb, lagging_index, faults.clone(), metrics.store().clone()),
             kinesis: kinesis.clone(),
             queues,
             sns: Arc::new(sns),
             s3: s3.clone(),
-            faults: faults.clone(),
             answers: answers.clone(),
             logs: logs.clone(),
             metrics: metrics.store().clone(),
-            lagging_index,
-            client: database_client(),
         };
         servers.spawn(serve(aws_listener, endpoint.router(), std::future::pending()));
         resources::create_queues(&sqs).await?;

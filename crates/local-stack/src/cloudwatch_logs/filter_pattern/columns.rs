@@ -1,7 +1,7 @@
 //! Patterns for space-delimited lines: `[ip, ..., status = 4*, bytes]`.
 
-use super::PatternError;
 use super::cursor::Cursor;
+use super::error::PatternError;
 use super::value::Comparison;
 
 /// The columns of a pattern.

@@ -1,8 +1,8 @@
 //! Reading a pattern from left to right.
 
-use super::PatternError;
+use super::error::PatternError;
 use super::regex;
-use super::value::Text;
+use super::text::{Text, number};
 
 /// What is left of a pattern.
 #[derive(Debug, Clone)]
@@ -133,10 +133,4 @@ impl<'a> Cursor<'a> {
             None => Ok(Operand::Text(Text::new(word))),
         }
     }
-}
-
-/// A number with an optional sign, fraction and exponent.
-pub fn number(text: &str) -> Option<f64> {
-    let is_number = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-    if is_number && text.bytes().any(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::PatternError;
 use super::cursor::Cursor;
+use super::error::PatternError;
 use super::value::Comparison;
 
 /// The most wildcards of all selectors of a pattern; one selector has one. Source: the user guide's quotas.

@@ -28,30 +28,23 @@
 
 mod columns;
 mod cursor;
+mod error;
 mod json;
 mod regex;
 mod terms;
+mod text;
 mod value;
 
 use std::cell::OnceCell;
 
 use serde_json::Value;
 
+pub use error::PatternError;
+
 /// The longest pattern, in characters. Source: CloudWatch Logs API Reference, `PutSubscriptionFilter`.
 const MAX_CHARACTERS: usize = 1_024;
 /// The most regular expressions of a JSON or space-delimited pattern. Source: "Supported regular expressions".
 const MAX_REGEXES: usize = 2;
-
-/// Why a pattern is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid filter pattern: {0}")]
-pub struct PatternError(String);
-
-impl PatternError {
-    fn new(problem: impl Into<String>) -> Self {
-        Self(problem.into())
-    }
-}
 
 /// A log line, whose JSON is read once however many patterns look at it.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use std::str::Chars;
 
 use regex::Regex;
 
-use super::PatternError;
+use super::error::PatternError;
 
 const SYMBOLS: &str = ":_#=@/;,- ";
 const OPERATORS: &str = "^$?[]{}|\\*+.";

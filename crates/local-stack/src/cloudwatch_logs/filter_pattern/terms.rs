@@ -1,7 +1,7 @@
 //! Patterns for lines without a structure: `ERROR -DEBUG "exact phrase"`.
 
-use super::PatternError;
 use super::cursor::Cursor;
+use super::error::PatternError;
 
 /// The terms of a pattern.
 #[derive(Debug, Clone)]

@@ -1,35 +1,9 @@
 //! Comparing texts and numbers.
 
-use super::PatternError;
-use super::cursor::{Cursor, Operand, number};
+use super::cursor::{Cursor, Operand};
+use super::error::PatternError;
+use super::text::number;
 use crate::cloudwatch_logs::operator::Operator;
-
-/// A text with `*` as wildcard.
-#[derive(Debug, Clone)]
-pub struct Text {
-    parts: Vec<String>,
-}
-
-impl Text {
-    pub fn new(text: &str) -> Self {
-        Self { parts: text.split('*').map(str::to_owned).collect() }
-    }
-
-    pub fn has_wildcard(&self) -> bool {
-        self.parts.len() > 1
-    }
-
-    pub fn matches(&self, text: &str) -> bool {
-        let Some((first, others)) = self.parts.split_first() else { return false };
-        let Some((last, middle)) = others.split_last() else { return text == first };
-        let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
-        for part in middle {
-            let Some(place) = rest.find(part.as_str()) else { return false };
-            rest = &rest[place + part.len()..];
-        }
-        rest.ends_with(last.as_str())
-    }
-}
 
 fn is_of_texts(operator: Operator) -> bool {
     matches!(operator, Operator::Equal | Operator::NotEqual)
@@ -85,37 +59,5 @@ impl Comparison {
 
     fn is_equal(&self, equal: bool) -> bool {
         equal == (self.operator == Operator::Equal)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_wildcard_stands_for_any_text() {
-        for (pattern, text, expected) in [
-            ("2*", "200", true),
-            ("2*", "2", true),
-            ("2*", "302", false),
-            ("*", "", true),
-            ("*.html*", "GET /index.html HTTP/1.0", true),
-            ("a*a", "a", false),
-            ("a*b*c", "a-b-b-c", true),
-            ("a*b*c", "a-c-b", false),
-            ("", "x", false),
-        ] {
-            assert_eq!(Text::new(pattern).matches(text), expected, "{pattern} {text}");
-        }
-    }
-
-    proptest! {
-        /// The same as a regular expression in which `*` is `.*`.
-        #[test]
-        fn wildcards_match_as_their_regular_expression(pattern in "[ab*]{0,6}", text in "[ab]{0,8}") {
-            let regex = ::regex::Regex::new(&format!("^{}$", pattern.replace('*', ".*"))).unwrap();
-            prop_assert_eq!(Text::new(&pattern).matches(&text), regex.is_match(&text));
-        }
     }
 }

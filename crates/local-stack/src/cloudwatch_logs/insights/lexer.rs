@@ -1,6 +1,6 @@
 //! Cuts a query into tokens.
 
-use super::MalformedQuery;
+use super::error::MalformedQuery;
 
 /// A token of a query.
 #[derive(Debug, Clone, PartialEq)]

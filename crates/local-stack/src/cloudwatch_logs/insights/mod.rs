@@ -24,84 +24,29 @@
 //!   fields of an event; here are no more bounds than a line's own size.
 
 mod aggregate;
+mod error;
+mod event;
 mod expression;
 mod functions;
 mod lexer;
 mod parser;
+mod query;
 mod record;
 mod sort;
 mod value;
 
-use aggregate::{Groups, Stats};
-use expression::Expression;
-use parser::Ending;
-use record::Source;
+pub use error::MalformedQuery;
+pub use event::Event;
+pub use query::{MAX_ROWS, Query};
+
+use aggregate::Groups;
+use query::{Command, Segment};
 use value::Value;
 
 /// How many rows an answer has where the query names no limit. Source: user guide, "limit".
 const DEFAULT_ROWS: usize = 10_000;
-/// The most rows that a query may ask for. Source: user guide, "limit".
-pub const MAX_ROWS: usize = 100_000;
-
-/// Why a query is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the query is malformed, or more than the local stack knows: {0}")]
-pub struct MalformedQuery(String);
-
-impl MalformedQuery {
-    fn new(problem: impl Into<String>) -> Self {
-        Self(problem.into())
-    }
-}
-
-/// A log event, as a query sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Event<'a> {
-    /// Its place in the log group.
-    pub id: i64,
-    /// When it was logged, in milliseconds since 1970.
-    pub timestamp_ms: i64,
-    /// When CloudWatch Logs took it, in milliseconds since 1970.
-    pub ingested_ms: i64,
-    /// Its line.
-    pub message: &'a str,
-    /// Its log stream.
-    pub log_stream: &'a str,
-    /// Its log group, as `account:name`.
-    pub log: &'a str,
-}
-
-impl Event<'_> {
-    fn event_id(&self) -> String {
-        crate::cloudwatch_logs::log_group::event_id(self.timestamp_ms, self.id)
-    }
-}
-
 /// A row of an answer: fields and their values, in the order of the query.
 pub type Row = Vec<(String, String)>;
-
-/// A query, understood.
-#[derive(Debug)]
-pub struct Query {
-    /// What leads up to each `stats`.
-    segments: Vec<Segment>,
-    /// What follows the last of them.
-    last: Segment,
-    ending: Ending,
-}
-
-#[derive(Debug)]
-struct Segment {
-    sources: Vec<Source>,
-    commands: Vec<Command>,
-    stats: Option<Stats>,
-}
-
-#[derive(Debug)]
-enum Command {
-    Compute(usize, Expression),
-    Filter(Expression),
-}
 
 /// What a query found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

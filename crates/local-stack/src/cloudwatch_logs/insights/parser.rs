@@ -3,12 +3,13 @@
 use regex::bytes::RegexBuilder;
 
 use super::aggregate::{Aggregate, Aggregation, Stats};
+use super::error::MalformedQuery;
 use super::expression::Expression;
 use super::functions::Function;
 use super::lexer::{Place, Token, tokens};
+use super::query::{Command, Ending, MAX_ROWS, Query, Segment};
 use super::record::Source;
 use super::value::Value;
-use super::{Command, MAX_ROWS, MalformedQuery, Query, Segment};
 use crate::cloudwatch_logs::operator::Operator;
 
 /// The longest query, in characters. Source: CloudWatch Logs API Reference, `StartQuery`.
@@ -29,18 +30,6 @@ pub(super) struct Parser<'a> {
     aliases: Vec<(String, usize)>,
     /// Whether the segment reads the rows of a `stats`, which have no other fields.
     of_rows: bool,
-}
-
-/// What follows the last `stats`, or stands without one.
-#[derive(Debug, Default)]
-pub(super) struct Ending {
-    pub sort: Vec<(usize, bool)>,
-    pub limit: Option<usize>,
-    /// The columns that are shown, with their names.
-    pub shown: Vec<(String, usize)>,
-    /// The times of events, where they are shown and nothing sorts them.
-    pub latest_first: Option<usize>,
-    is_display: bool,
 }
 
 /// Reads a query.

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Event;
+use super::event::Event;
 use super::value::Value;
 
 /// Where the value of a slot comes from.

@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::LogGroup;
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::cloudwatch_logs::filter_pattern::{FilterPattern, Line, PatternError};
 
@@ -98,6 +97,50 @@ impl Filters {
         self.of_metrics.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The metric filters, by name.
+    pub fn metric_filter_definitions(&self) -> Vec<MetricFilter> {
+        self.metric_filters().iter().map(|(filter, _)| filter.clone()).collect()
+    }
+
+    /// Writes a metric filter in the place of any that has its name.
+    pub fn put_metric_filter(
+        &self,
+        connection: &Connection,
+        filter: MetricFilter,
+    ) -> Result<(), FilterError> {
+        let pattern = FilterPattern::parse(&filter.filter_pattern)?;
+        let definition = serde_json::to_string(&filter).unwrap_or_default();
+        let query = "INSERT OR REPLACE INTO metric_filters (name, definition) VALUES (?, ?)";
+        connection.execute(query, params![filter.filter_name, definition])?;
+        let mut filters = self.of_metrics.write().unwrap_or_else(PoisonError::into_inner);
+        let others = filters.iter().filter(|(other, _)| other.filter_name != filter.filter_name);
+        let mut changed: Vec<_> = others.cloned().collect();
+        changed.push((filter, pattern));
+        changed.sort_by(|(left, _), (right, _)| left.filter_name.cmp(&right.filter_name));
+        *filters = Arc::new(changed);
+        Ok(())
+    }
+
+    /// The subscription filter, and its pattern.
+    pub fn subscription_filter(&self) -> Option<Arc<(SubscriptionFilter, FilterPattern)>> {
+        self.subscription.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes the subscription filter.
+    pub fn put_subscription_filter(
+        &self,
+        connection: &Connection,
+        filter: SubscriptionFilter,
+    ) -> Result<(), FilterError> {
+        let pattern = FilterPattern::parse(&filter.filter_pattern)?;
+        let definition = serde_json::to_string(&filter).unwrap_or_default();
+        let query = "INSERT OR REPLACE INTO subscription_filter (one, definition) VALUES (1, ?)";
+        connection.execute(query, [definition])?;
+        let filter = Some(Arc::new((filter, pattern)));
+        *self.subscription.write().unwrap_or_else(PoisonError::into_inner) = filter;
+        Ok(())
+    }
+
     /// Tells the metrics of the metric filters about events that were taken.
     /// A value belongs to the minute of its event, as it does in CloudWatch.
     pub fn count<'a>(&self, events: impl Iterator<Item = (i64, &'a str)>) {
@@ -130,48 +173,4 @@ impl Filters {
 /// filter would lose what it delivers.
 fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-}
-
-impl LogGroup {
-    /// The metric filters, by name.
-    pub fn metric_filters(&self) -> Vec<MetricFilter> {
-        self.filters.metric_filters().iter().map(|(filter, _)| filter.clone()).collect()
-    }
-
-    /// Puts a metric filter in the place of any that has its name.
-    ///
-    /// # Errors
-    /// When its pattern is refused, or the file cannot be written.
-    pub fn put_metric_filter(&self, filter: MetricFilter) -> Result<(), FilterError> {
-        let pattern = FilterPattern::parse(&filter.filter_pattern)?;
-        let definition = serde_json::to_string(&filter).unwrap_or_default();
-        let query = "INSERT OR REPLACE INTO metric_filters (name, definition) VALUES (?, ?)";
-        self.lock().execute(query, params![filter.filter_name, definition])?;
-        let mut filters = self.filters.of_metrics.write().unwrap_or_else(PoisonError::into_inner);
-        let others = filters.iter().filter(|(other, _)| other.filter_name != filter.filter_name);
-        let mut changed: Vec<_> = others.cloned().collect();
-        changed.push((filter, pattern));
-        changed.sort_by(|(left, _), (right, _)| left.filter_name.cmp(&right.filter_name));
-        *filters = Arc::new(changed);
-        Ok(())
-    }
-
-    /// The subscription filter, and its pattern.
-    pub fn subscription_filter(&self) -> Option<Arc<(SubscriptionFilter, FilterPattern)>> {
-        self.filters.subscription.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Puts the subscription filter. A new one delivers events that come after it.
-    ///
-    /// # Errors
-    /// When its pattern is refused, or the file cannot be written.
-    pub fn put_subscription_filter(&self, filter: SubscriptionFilter) -> Result<(), FilterError> {
-        let pattern = FilterPattern::parse(&filter.filter_pattern)?;
-        let definition = serde_json::to_string(&filter).unwrap_or_default();
-        let query = "INSERT OR REPLACE INTO subscription_filter (one, definition) VALUES (1, ?)";
-        self.lock().execute(query, [definition])?;
-        let filter = Some(Arc::new((filter, pattern)));
-        *self.filters.subscription.write().unwrap_or_else(PoisonError::into_inner) = filter;
-        Ok(())
-    }
 }

@@ -176,6 +176,32 @@ impl LogGroup {
         answer.blocking_recv().map_err(|_| stopped())?.map_err(LogError)
     }
 
+    /// The metric filters, by name.
+    pub fn metric_filters(&self) -> Vec<MetricFilter> {
+        self.filters.metric_filter_definitions()
+    }
+
+    /// Puts a metric filter in the place of any that has its name.
+    ///
+    /// # Errors
+    /// When its pattern is refused, or the file cannot be written.
+    pub fn put_metric_filter(&self, filter: MetricFilter) -> Result<(), FilterError> {
+        self.filters.put_metric_filter(&self.lock(), filter)
+    }
+
+    /// The subscription filter, and its pattern.
+    pub fn subscription_filter(&self) -> Option<Arc<(SubscriptionFilter, FilterPattern)>> {
+        self.filters.subscription_filter()
+    }
+
+    /// Puts the subscription filter. A new one delivers events that come after it.
+    ///
+    /// # Errors
+    /// When its pattern is refused, or the file cannot be written.
+    pub fn put_subscription_filter(&self, filter: SubscriptionFilter) -> Result<(), FilterError> {
+        self.filters.put_subscription_filter(&self.lock(), filter)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }

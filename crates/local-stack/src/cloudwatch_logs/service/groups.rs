@@ -11,7 +11,7 @@ use super::error::{LogsError, invalid, not_found, unreadable};
 use super::parameters::Parameters;
 use crate::cloudwatch::MetricStore;
 use crate::cloudwatch_logs::log_group::{LogGroup, LogStream};
-use crate::sns_sqs::queues::ACCOUNT_ID;
+use crate::names;
 
 /// The most items of an answer that lists groups, streams or filters. Source: CloudWatch Logs API Reference.
 pub(super) const MAX_LISTED: usize = 50;
@@ -193,7 +193,7 @@ fn described_stream(group: &LogGroup, stream: &LogStream) -> Value {
 
 /// The ARN of a log group.
 pub(super) fn arn(name: &str) -> String {
-    format!("arn:aws:logs:us-east-1:{ACCOUNT_ID}:log-group:{name}")
+    names::arn("logs", &format!("log-group:{name}"))
 }
 
 fn check_name(name: &str, is_allowed: impl Fn(char) -> bool) -> Result<(), LogsError> {

@@ -22,6 +22,7 @@ pub use subscriptions::{Delivery, Destination};
 
 use crate::cloudwatch::MetricStore;
 use crate::cloudwatch_logs::log_group::{FilterError, LogGroup, MetricFilter, SubscriptionFilter};
+use crate::names::ACCOUNT_ID;
 use groups::LogGroups;
 use queries::Queries;
 use subscriptions::Subscriptions;
@@ -33,7 +34,7 @@ pub const READABLE_LINES: &str = "ReadableLines-local";
 /// The name of the subscription filter of the access log.
 const SUBSCRIPTION_FILTER: &str = "usage";
 /// The role by which CloudWatch Logs would put records.
-const SUBSCRIPTION_ROLE: &str = "arn:aws:iam::123456789012:role/usage-subscription-local";
+const SUBSCRIPTION_ROLE: &str = "usage-subscription-local";
 
 /// How often a query is asked for before it is surely complete.
 const POLLS: usize = 10;
@@ -141,7 +142,7 @@ pub fn put_access_log_filters(log_group: &LogGroup, stream_arn: &str) -> Result<
         filter_name: SUBSCRIPTION_FILTER.to_owned(),
         filter_pattern: SUBSCRIPTION_FILTER_PATTERN.to_owned(),
         destination_arn: stream_arn.to_owned(),
-        role_arn: SUBSCRIPTION_ROLE.to_owned(),
+        role_arn: format!("arn:aws:iam::{ACCOUNT_ID}:role/{SUBSCRIPTION_ROLE}"),
         created_ms,
     })?;
     for (name, pattern) in [(LOGGED_LINES, ALL_LINES_PATTERN), (READABLE_LINES, READABLE_LINES_PATTERN)] {

@@ -19,7 +19,7 @@ use super::parameters::Parameters;
 use super::read_events::{after, before};
 use crate::cloudwatch_logs::insights::{Answer, Event, MAX_ROWS, Query};
 use crate::cloudwatch_logs::log_group::{LogGroup, Order};
-use crate::sns_sqs::queues::ACCOUNT_ID;
+use crate::names::ACCOUNT_ID;
 
 /// The most queries that may run at once. Source: CloudWatch Logs API Reference, `StartQuery`.
 const MAX_RUNNING: usize = 30;

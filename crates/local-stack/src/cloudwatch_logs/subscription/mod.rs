@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use crate::cloudwatch_logs::filter_pattern::Line;
 use crate::cloudwatch_logs::log_group::{LogEvent, LogGroup};
 use crate::faults::Faults;
-use crate::sns_sqs::queues::ACCOUNT_ID;
+use crate::names::ACCOUNT_ID;
 use late_deliveries::LateDeliveries;
 use redelivery::Redelivery;
 

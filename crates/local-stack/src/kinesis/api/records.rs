@@ -11,8 +11,8 @@ use super::super::shard::Shard;
 use super::super::store::NewRecord;
 use super::request::{Request, epoch_seconds};
 use super::shards::shard_json;
-use crate::api::identity::ACCOUNT_ID;
 use crate::api::tables::MAX_RECORD_BYTES;
+use crate::names::ACCOUNT_ID;
 
 /// The most bytes of one `PutRecords`, partition keys included. Source: Kinesis
 /// API Reference, `PutRecords` (5 MiB until records of 10 MiB came in 2025).

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::error::KinesisError;
 use super::super::store::KinesisStore;
-use crate::api::identity::resource_of;
+use crate::names::resource_of;
 
 /// A request with what answers it.
 pub(super) struct Request<'a> {

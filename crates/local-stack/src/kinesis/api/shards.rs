@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::super::error::KinesisError;
 use super::super::shard::Shard;
 use super::super::store::ending_digits;
-use super::super::stream::{RareChange, StreamMode};
+use super::super::stream::RareChange;
+use super::super::stream_mode::StreamMode;
 use super::request::Request;
 use super::streams::{change, description};
-use crate::api::identity::{ACCOUNT_ID, arn};
+use crate::names::{ACCOUNT_ID, arn};
 
 /// Source: Kinesis API Reference, `DescribeStream`: 100 shards by default.
 const DEFAULT_SHARDS: usize = 100;

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::super::error::KinesisError;
 use super::super::retention::RetentionChange;
 use super::super::store::{KinesisStore, SHARD_LIMIT};
-use super::super::stream::{RareChange, StreamMode};
+use super::super::stream::RareChange;
+use super::super::stream_mode::StreamMode;
 use super::request::{Request, epoch_seconds, stream_of_arn};
 use super::tags;
-use crate::api::identity::{ACCOUNT_ID, arn};
+use crate::names::{ACCOUNT_ID, arn};
 
 /// Shards of a new stream on demand. Source: Kinesis Developer Guide, "On-demand
 /// mode features and use cases": 4 MB/s of writes, which are four shards.

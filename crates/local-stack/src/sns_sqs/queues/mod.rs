@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use winterbaume_core::{MockRequest, MockResponse, MockService};
 use winterbaume_sqs::SqsService;
 
-pub use crate::api::identity::ACCOUNT_ID;
 use crate::api::tables::SQS;
 use crate::api::{Problem, Refusal, check};
 use crate::faults::{FaultRates, Faults};
+use crate::names::ACCOUNT_ID;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY, request TEXT NOT NULL);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Sns;
 use super::store::Subscription;
-use crate::api::identity::resource_of;
+use crate::names::resource_of;
 use crate::sns_sqs::notifications::Published;
 
 impl Sns {

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::Sns;
 use super::error::SnsError;
 use super::store::Subscription;
-use crate::api::identity::{ACCOUNT_ID, arn, resource_of};
 use crate::api::query::Xml;
+use crate::names::{ACCOUNT_ID, arn, resource_of};
 use crate::sns_sqs::notifications::Published;
 
 /// The most bytes of one `PublishBatch`. Source: SNS API Reference, `PublishBatch`: 256 KB.

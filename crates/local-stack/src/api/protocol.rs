@@ -5,14 +5,14 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::api::cbor::Codec;
-use crate::api::query::{self, Xml};
+use super::cbor::Codec;
+use super::query::{self, Xml};
 
 /// Where the operations of CloudWatch are found in the protocol with CBOR.
-pub(super) const CLOUDWATCH_PATH: &str = "/service/GraniteServiceVersion20100801/operation/";
+pub(crate) const CLOUDWATCH_PATH: &str = "/service/GraniteServiceVersion20100801/operation/";
 
 /// Source: AWS SDK for Java 2.x, `aws-cbor-protocol`: times in milliseconds.
-pub(super) const KINESIS_CBOR: Codec = Codec {
+pub(crate) const KINESIS_CBOR: Codec = Codec {
     units_per_second: 1_000.0,
     times: &["ApproximateArrivalTimestamp", "StreamCreationTimestamp"],
     blobs: &["Data"],
@@ -20,14 +20,14 @@ pub(super) const KINESIS_CBOR: Codec = Codec {
 };
 
 /// Source: Smithy 2.0, "RPC v2 CBOR protocol": times in seconds.
-pub(super) const CLOUDWATCH_CBOR: Codec =
+pub(crate) const CLOUDWATCH_CBOR: Codec =
     Codec { units_per_second: 1.0, times: &["Timestamps"], blobs: &[], doubles: &["Values"] };
 
 const AMZ_CBOR: &str = "application/x-amz-cbor-1.1";
 
 /// A way to write requests and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     /// AWS JSON, with its content type.
     Json(&'static str),
     /// The older protocol with CBOR, which Kinesis has.
@@ -40,8 +40,8 @@ pub(super) enum Protocol {
     RestXml,
 }
 
-pub(super) const JSON_1_0: &str = "application/x-amz-json-1.0";
-pub(super) const JSON_1_1: &str = "application/x-amz-json-1.1";
+pub(crate) const JSON_1_0: &str = "application/x-amz-json-1.0";
+pub(crate) const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 impl Protocol {
     /// The protocol of a request to a service.
@@ -119,7 +119,7 @@ fn s3_error(status: StatusCode, code: &str, message: &str, request_id: &str) -> 
 }
 
 /// The service and the region of a request, from its target, else from its signature's scope.
-pub(super) fn service_and_region(headers: &HeaderMap) -> (&str, Option<&str>) {
+pub(crate) fn service_and_region(headers: &HeaderMap) -> (&str, Option<&str>) {
     let scope: Vec<&str> = text(headers, header::AUTHORIZATION.as_str()).split('/').collect();
     let region = scope.get(2).copied().filter(|_| scope.len() > 4);
     let service = match target(headers).0 {
@@ -152,13 +152,13 @@ pub(crate) fn error_response(status: StatusCode, code: &str, message: &str) -> R
 }
 
 /// A new id for a request, in the form of a UUID.
-pub(super) fn new_request_id() -> String {
+pub(crate) fn new_request_id() -> String {
     let digits = format!("{:032x}", rand::random::<u128>());
     format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
 }
 
 /// Names the request in its answer, as all services do, where that is not done yet.
-pub(super) fn name_request(response: &mut Response, service: &str, request_id: &str) {
+pub(crate) fn name_request(response: &mut Response, service: &str, request_id: &str) {
     let Ok(value) = HeaderValue::from_str(request_id) else { return };
     let name = if service == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
     response.headers_mut().entry(name).or_insert(value);

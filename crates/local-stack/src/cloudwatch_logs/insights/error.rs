@@ -1,0 +1,12 @@
+//! Why a query is refused.
+
+/// Why a query is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the query is malformed, or more than the local stack knows: {0}")]
+pub struct MalformedQuery(String);
+
+impl MalformedQuery {
+    pub(super) fn new(problem: impl Into<String>) -> Self {
+        Self(problem.into())
+    }
+}
