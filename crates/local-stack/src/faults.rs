@@ -1,11 +1,13 @@
 //! Faults on purpose, from a seed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use crate::sync::locked;
 
 /// How often which fault happens; each a probability from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -99,11 +101,11 @@ impl Faults {
 
     /// Draws a number below `end`, which is above 0.
     pub fn below(&self, end: usize) -> usize {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).random_range(0..end)
+        locked(&self.random).random_range(0..end)
     }
 
     fn draw(&self) -> f64 {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
+        locked(&self.random).random()
     }
 
     /// Draws the fate of a write.
@@ -130,7 +132,7 @@ impl Faults {
             return Vec::new();
         }
         let count = 1 + usize::from(self.draw() < repeated_notification);
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut random = locked(&self.random);
         (0..count).map(|_| random.random_range(0..=notification_delay_ms)).collect()
     }
 
@@ -142,7 +144,7 @@ impl Faults {
 
     /// Draws a seed.
     pub(crate) fn draw_seed(&self) -> u64 {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
+        locked(&self.random).random()
     }
 
     /// Draws whether a batch is never delivered.

@@ -17,4 +17,6 @@ pub mod lambda;
 pub mod names;
 pub mod s3;
 pub mod sns_sqs;
+mod sqlite;
 pub mod stack;
+mod sync;

@@ -1,7 +1,7 @@
 //! Holds a request against the table of its service.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +9,8 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::{Kind, Operation, Parameter, Service};
+
+use crate::sync::locked;
 
 /// The most broken limits that one answer tells. Source: answers of AWS, as
 /// kinesalite's tests record them.
@@ -279,7 +281,7 @@ fn wrong_type(message: &str) -> Refusal {
 /// Whether all of a text matches a pattern of the table.
 fn matches(pattern: &'static str, text: &str) -> bool {
     static PATTERNS: Mutex<Option<HashMap<&'static str, Regex>>> = Mutex::new(None);
-    let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut patterns = locked(&PATTERNS);
     let compiled = patterns.get_or_insert_default().entry(pattern);
     let compiled = compiled
         .or_insert_with(|| Regex::new(&format!("^(?:{pattern})$")).expect("the table's patterns are valid"));

@@ -4,7 +4,7 @@
 //! and "Control access to HTTP APIs with AWS Lambda authorizers".
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use access_log::log_format::ApiKind;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::apigateway::Call;
 use crate::lambda::Function;
+use crate::sync::locked;
 
 /// The authorizer of a stage.
 pub struct Authorization {
@@ -71,20 +72,20 @@ impl AnswerCache {
     }
 
     fn get(&self, key: KeyDigest) -> Option<Arc<Value>> {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = locked(&self.answers);
         answers.get(&key).filter(|(expires_ms, _)| now_ms() < *expires_ms).map(|(_, answer)| answer.clone())
     }
 
     fn put(&self, key: KeyDigest, answer: Arc<Value>) {
         if self.ttl_ms > 0 {
             let expires_ms = now_ms().saturating_add_unsigned(self.ttl_ms);
-            self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (expires_ms, answer));
+            locked(&self.answers).insert(key, (expires_ms, answer));
         }
     }
 
     /// Empties the cache.
     pub fn flush(&self) {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        locked(&self.answers).clear();
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
 use crate::cloudwatch::MetricStore;
+use crate::sync::locked;
 
 /// The largest duration a histogram tells apart: one day in milliseconds, 86 seconds in microseconds.
 const MAX_DURATION: u64 = 24 * 3_600_000;
@@ -53,7 +54,7 @@ impl MetricSink {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     /// Takes a line that a function has printed.

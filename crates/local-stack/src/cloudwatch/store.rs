@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rusqlite::{Connection, params};
 use serde_json::Value;
+
+use crate::sqlite;
+use crate::sync::locked;
 
 /// One period of the store, in milliseconds.
 pub const MINUTE_MS: i64 = 60_000;
@@ -104,9 +107,7 @@ impl MetricStore {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: &Path) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let connection = sqlite::open(path)?;
         Self::prepared(connection)
     }
 
@@ -118,7 +119,7 @@ impl MetricStore {
     /// Takes values that were measured at a time.
     pub fn record(&self, metric: MetricName, at_ms: i64, values: impl IntoIterator<Item = u64>) {
         let start_ms = at_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = locked(&self.waiting);
         let of_metric = waiting.entry(metric).or_default();
         for value in values {
             *of_metric.entry((start_ms, value)).or_default() += 1;
@@ -136,14 +137,14 @@ impl MetricStore {
     /// # Errors
     /// When the file cannot be written; what was measured waits for the next time.
     pub fn write(&self) -> rusqlite::Result<()> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut connection = locked(&self.connection);
+        let taken = std::mem::take(&mut *locked(&self.waiting));
         if taken.is_empty() {
             return Ok(());
         }
         let written = insert(&mut connection, &taken);
         if written.is_err() {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = locked(&self.waiting);
             for (metric, values) in taken {
                 let of_metric = waiting.entry(metric).or_default();
                 for (value, times) in values {
@@ -221,7 +222,7 @@ impl MetricStore {
         from_ms: i64,
         to_ms: i64,
     ) -> rusqlite::Result<Vec<(i64, u64, u64)>> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = locked(&self.connection);
         let mut statement = connection.prepare_cached(
             "SELECT minute_ms, value, times FROM metric_values JOIN metrics ON id = metric
              WHERE namespace = ? AND name = ? AND dimensions = ? AND minute_ms >= ? AND minute_ms < ?",
@@ -233,7 +234,7 @@ impl MetricStore {
     /// The names of all metrics.
     pub fn names(&self) -> Vec<MetricName> {
         self.write_logged();
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = locked(&self.connection);
         let read = || -> rusqlite::Result<Vec<MetricName>> {
             let query =
                 "SELECT namespace, name, dimensions FROM metrics ORDER BY namespace, name, dimensions";

@@ -1,7 +1,7 @@
 //! The web page: the dashboard and the usage per key, on loopback.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::{Query as Parameters, Request, State};
@@ -22,6 +22,7 @@ use super::definition::{Source, Widget, widgets};
 use crate::cloudwatch::{MetricStore, metric_data};
 use crate::cloudwatch_logs::service::LogsService;
 use crate::names::STAGE;
+use crate::sync::locked;
 
 /// How many minutes the page shows unless it is asked otherwise.
 const DEFAULT_MINUTES: i64 = 30;
@@ -135,7 +136,7 @@ impl DashboardPage {
     fn rows(&self, query: &str, from_ms: i64, to_ms: i64) -> Result<Value, String> {
         let key = (query.to_owned(), to_ms - from_ms);
         let started_us = monotonic_us();
-        let mut answers = self.log_answers.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = locked(&self.log_answers.answers);
         if let Some((_, rows)) = answers.get(&key).filter(|(until_us, _)| started_us < *until_us) {
             return Ok(rows.clone());
         }

@@ -6,12 +6,14 @@
 //! same key in their order.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use metering_aws::tables::HASHED_KEY_INDEX;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+
+use crate::sync::locked;
 
 /// The lagging index.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl LaggingIndex {
         let items = request["TransactItems"].as_array().into_iter().flatten();
         for item in items.map(|write| &write["Put"]["Item"]) {
             let Some(pk) = item["pk"]["S"].as_str().filter(|pk| pk.starts_with("key#")) else { continue };
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = locked(&self.state);
             let lag_ms = state.random.random_range(0..=self.max_lag_ms);
             if let Some(digest) = item["hashedKey"]["S"].as_str() {
                 state.by_digest.insert(digest.to_owned(), pk.to_owned());
@@ -65,7 +67,7 @@ impl LaggingIndex {
             return None;
         }
         let digest = request["ExpressionAttributeValues"][":digest"]["S"].as_str()?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         let pk = state.by_digest.get(digest).cloned();
         let item = pk.and_then(|pk| {
             let entry = state.keys.get_mut(&pk)?;

@@ -10,7 +10,7 @@
 //! transaction with one of its items meets a conflict until it is over.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 
 use super::database::{EmbeddedDatabase, Reply};
 use crate::faults::Faults;
+use crate::sync::locked;
 
 /// The longest time between two writes of a torn transaction, in milliseconds.
 const MAX_PAUSE_MS: u64 = 20;
@@ -41,13 +42,9 @@ struct Ongoing {
 
 impl Drop for Ongoing {
     fn drop(&mut self) {
-        let mut items = lock(&self.transactions.items);
+        let mut items = locked(&self.transactions.items);
         self.items.iter().for_each(|item| _ = items.remove(item));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl TornTransactions {
@@ -88,7 +85,7 @@ impl TornTransactions {
         };
         let token = request["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
         let is_torn = faults.tears_transaction();
-        let (is_torn, is_over) = match lock(&self.tokens).get(&token) {
+        let (is_torn, is_over) = match locked(&self.tokens).get(&token) {
             Some(known) if !token.is_empty() => *known,
             _ => (is_torn, false),
         };
@@ -98,14 +95,14 @@ impl TornTransactions {
             (false, _) => database.forward(headers, "TransactWriteItems", body).await,
         };
         let is_over = reply.as_ref().is_ok_and(|reply| reply.status().is_success());
-        lock(&self.tokens).insert(token, (is_torn, is_over));
+        locked(&self.tokens).insert(token, (is_torn, is_over));
         reply
     }
 
     /// Takes the items of a transaction, or says which others have.
     fn begin(self: &Arc<Self>, writes: &[Value]) -> Result<Ongoing, Box<http::Response<Bytes>>> {
         let items: Vec<String> = writes.iter().map(|write| item(write).to_string()).collect();
-        let mut ongoing = lock(&self.items);
+        let mut ongoing = locked(&self.items);
         if items.iter().any(|item| ongoing.contains(item)) {
             let codes =
                 items.iter().map(|item| if ongoing.contains(item) { "TransactionConflict" } else { "None" });

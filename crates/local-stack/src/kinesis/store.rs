@@ -1,7 +1,7 @@
 //! Streams, shards and records in SQLite.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -13,6 +13,8 @@ use super::stream_mode::StreamMode;
 use super::stream_row::horizon_ms;
 use super::throughput::Throughput;
 use crate::names::ACCOUNT_ID;
+use crate::sqlite;
+use crate::sync::locked;
 
 /// The most bytes that one `GetRecords` returns. Source: API Reference.
 const MAX_READ_BYTES: usize = 10 << 20;
@@ -114,10 +116,7 @@ impl KinesisStore {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: &Path) -> Result<Self, KinesisError> {
-        let connection = Connection::open(path)?;
-        // Commits survive the end of the process; only a power cut may undo the last.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let connection = sqlite::open(path)?;
         prepare(&connection)?;
         Ok(Self { connection: Mutex::new(connection), throughput: Throughput::default(), update_ms: 0 })
     }
@@ -134,7 +133,7 @@ impl KinesisStore {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.connection)
     }
 
     pub(super) fn throughput(&self) -> &Throughput {

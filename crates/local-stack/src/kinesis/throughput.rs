@@ -6,9 +6,11 @@
 //! enough throughput, calls within the next second are refused).
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::error::KinesisError;
+
+use crate::sync::locked;
 
 const SECOND_MS: i64 = 1_000;
 const BYTES_IN_PER_S: usize = 1 << 20;
@@ -56,7 +58,7 @@ impl Window {
 
 impl Throughput {
     fn of_shard<T>(&self, stream: &str, shard: &str, work: impl FnOnce(&mut ShardUse) -> T) -> T {
-        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shards = locked(&self.shards);
         work(shards.entry((stream.to_owned(), shard.to_owned())).or_default())
     }
 
@@ -103,7 +105,7 @@ impl Throughput {
 
     /// Forgets a stream that was deleted.
     pub fn forget(&self, stream: &str) {
-        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shards = locked(&self.shards);
         shards.retain(|(name, _), _| name != stream);
     }
 }

@@ -1,7 +1,7 @@
 //! What the parts of an event source mapping share: its settings, errors and checkpoints.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::Record;
@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use super::function::{Function, Invoked};
 use super::invocation_record::{GiveUp, GivenUp, OnFailureDestination};
 use crate::s3::S3Error;
+use crate::sqlite;
+use crate::sync::locked;
 
 /// How the stream is read. The names are those of the Lambda API.
 #[derive(Debug, Clone)]
@@ -75,9 +77,7 @@ impl Checkpoints {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let connection = sqlite::open(path)?;
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS checkpoints (shard_id TEXT PRIMARY KEY, sequence_number TEXT, finished INTEGER NOT NULL DEFAULT 0)",
         )?;
@@ -85,7 +85,7 @@ impl Checkpoints {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.connection)
     }
 
     /// The last sequence number of a shard that was processed.

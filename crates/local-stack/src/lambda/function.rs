@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
 use lambda_support::clock::{monotonic_us, now_ms};
@@ -18,6 +18,7 @@ use super::versions::Versions;
 use crate::cloudwatch::MetricName;
 use crate::cloudwatch::metrics::MetricSink;
 use crate::names::STAGE;
+use crate::sync::locked;
 
 /// An invocation that has ended, with its answer or its error.
 #[derive(Debug)]
@@ -157,7 +158,7 @@ impl Function {
 
 impl Shared {
     fn locked(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     /// Gives an invocation to an environment, or has it wait for one. It waits

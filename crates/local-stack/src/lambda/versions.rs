@@ -1,11 +1,13 @@
 //! The versions behind a function's alias.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::spec::FunctionSpec;
+
+use crate::sync::locked;
 
 /// One version, or two between which a weighted alias chooses for each invocation.
 ///
@@ -40,7 +42,7 @@ impl Versions {
     pub fn draw(&self) -> &Arc<FunctionSpec> {
         match &self.canary {
             Some((weight, canary)) => {
-                let drawn: f64 = self.random.lock().unwrap_or_else(PoisonError::into_inner).random();
+                let drawn: f64 = locked(&self.random).random();
                 if drawn < *weight { canary } else { &self.main }
             }
             None => &self.main,

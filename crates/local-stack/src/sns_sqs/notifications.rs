@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Faults;
 use crate::lambda::Function;
+use crate::sync::locked;
 
 /// Further tries of a function that fails (Lambda Developer Guide, "Asynchronous invocation").
 const RETRIES: u32 = 2;
@@ -68,13 +69,13 @@ impl Notifications {
 
     /// Subscribes a function to a topic.
     pub fn subscribe(&self, topic_arn: &str, function: Arc<Function>) {
-        let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subscriptions = locked(&self.subscriptions);
         subscriptions.entry(topic_arn.to_owned()).or_default().push(function);
     }
 
     /// The messages that were published to a topic since the start.
     pub fn published(&self, topic_arn: &str) -> Vec<Published> {
-        let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = locked(&self.published);
         published.iter().filter(|message| message.topic_arn == topic_arn).cloned().collect()
     }
 
@@ -82,9 +83,9 @@ impl Notifications {
     pub fn publish(self: &Arc<Self>, message: &Published) {
         let line =
             json!({"topicArn": message.topic_arn, "subject": message.subject, "message": message.message});
-        let _ = writeln!(self.file.lock().unwrap_or_else(PoisonError::into_inner), "{line}");
-        self.published.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
-        let subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(locked(&self.file), "{line}");
+        locked(&self.published).push(message.clone());
+        let subscriptions = locked(&self.subscriptions);
         for function in subscriptions.get(&message.topic_arn).into_iter().flatten() {
             for delay_ms in self.faults.deliveries() {
                 tokio::spawn(self.clone().deliver(function.clone(), event(message), delay_ms));

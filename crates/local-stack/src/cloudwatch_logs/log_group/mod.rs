@@ -10,7 +10,7 @@ mod streams;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,6 +21,8 @@ pub use reader::{Order, Position, StoredEvent};
 pub use streams::LogStream;
 
 use crate::cloudwatch::MetricStore;
+use crate::sqlite;
+use crate::sync::locked;
 use filters::Filters;
 use writer::Append;
 
@@ -91,9 +93,7 @@ impl LogGroup {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: &Path, name: &str) -> rusqlite::Result<Self> {
-        let writer = Connection::open(path)?;
-        writer.pragma_update(None, "journal_mode", "WAL")?;
-        writer.pragma_update(None, "synchronous", "NORMAL")?;
+        let writer = sqlite::open(path)?;
         writer.execute_batch(SCHEMA)?;
         let now_ms = lambda_support::clock::now_ms();
         let query = "INSERT OR IGNORE INTO log_group (one, name, created_ms) VALUES (1, ?, ?)";
@@ -203,7 +203,7 @@ impl LogGroup {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.reader)
     }
 
     /// The id of the last event, and news of every later one.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use lambda_support::clock::now_ms;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use super::parameters::Parameters;
 use crate::cloudwatch::MetricStore;
 use crate::cloudwatch_logs::log_group::{LogGroup, LogStream};
 use crate::names;
+use crate::sync::locked;
 
 /// The most items of an answer that lists groups, streams or filters. Source: CloudWatch Logs API Reference.
 pub(super) const MAX_LISTED: usize = 50;
@@ -50,7 +51,7 @@ impl LogGroups {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<LogGroup>>> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.groups)
     }
 
     /// All groups, by name.

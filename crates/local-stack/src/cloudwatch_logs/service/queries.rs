@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use lambda_support::clock::{monotonic_us, now_ms};
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use super::read_events::{after, before};
 use crate::cloudwatch_logs::insights::{Answer, Event, MAX_ROWS, Query};
 use crate::cloudwatch_logs::log_group::{LogGroup, Order};
 use crate::names::ACCOUNT_ID;
+use crate::sync::locked;
 
 /// The most queries that may run at once. Source: CloudWatch Logs API Reference, `StartQuery`.
 const MAX_RUNNING: usize = 30;
@@ -75,7 +76,7 @@ impl Started {
 
 impl Queries {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     /// `StartQuery`.

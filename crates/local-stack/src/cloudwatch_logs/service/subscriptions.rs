@@ -1,6 +1,6 @@
 //! The subscriptions of created log groups, which feed the same stream.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -12,6 +12,7 @@ use super::groups::LogGroups;
 use crate::cloudwatch_logs::log_group::LogGroup;
 use crate::cloudwatch_logs::subscription::{Subscription, SubscriptionSettings};
 use crate::faults::Faults;
+use crate::sync::locked;
 
 /// Where subscriptions deliver to.
 #[derive(Debug, Clone)]
@@ -66,7 +67,7 @@ impl State {
 
 impl Subscriptions {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     /// Starts the subscriptions of log groups that have a filter.

@@ -1,10 +1,11 @@
 //! Second deliveries whose records are cut otherwise than the first.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::cloudwatch_logs::log_group::LogEvent;
 use crate::faults::Faults;
+use crate::sync::locked;
 
 /// Cuts the events of a batch a second time, at other boundaries.
 ///
@@ -25,7 +26,7 @@ impl Redelivery {
     /// when it is delivered once.
     pub fn of_batch(&self, batch: &[LogEvent]) -> Vec<Vec<LogEvent>> {
         let rate = self.faults.rates().regrouped_batch;
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = locked(&self.before);
         let (Some(first), true) = (batch.first(), rate > 0.0) else {
             before.clear();
             return Vec::new();

@@ -9,7 +9,7 @@ mod unreliable;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +24,7 @@ use crate::api::tables::SQS;
 use crate::api::{Problem, Refusal, check};
 use crate::faults::{FaultRates, Faults};
 use crate::names::ACCOUNT_ID;
+use crate::sync::locked;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY, request TEXT NOT NULL);
@@ -95,7 +96,7 @@ impl Queues {
     }
 
     fn journal(&self) -> MutexGuard<'_, Connection> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.journal)
     }
 
     /// Sends a message to the queue of this name.
@@ -167,7 +168,7 @@ impl Queues {
                 }
             }
             "ReceiveMessage" => {
-                let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut received = locked(&self.received);
                 for message in reply["Messages"].as_array().into_iter().flatten() {
                     if let (Some(handle), Some(id)) =
                         (message["ReceiptHandle"].as_str(), message["MessageId"].as_str())
@@ -202,7 +203,7 @@ impl Queues {
 
     fn forget(&self, receipt_handle: &Value) -> rusqlite::Result<()> {
         let handle = receipt_handle.as_str().unwrap_or("");
-        let message_id = self.received.lock().unwrap_or_else(PoisonError::into_inner).remove(handle);
+        let message_id = locked(&self.received).remove(handle);
         if let Some(message_id) = message_id {
             self.journal().execute("DELETE FROM messages WHERE message_id = ?", [message_id])?;
         }

@@ -1,9 +1,11 @@
 //! Topics and subscriptions in SQLite.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::sync::locked;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS topics (arn TEXT PRIMARY KEY);
@@ -42,7 +44,7 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.connection)
     }
 
     pub fn create_topic(&self, arn: &str) -> rusqlite::Result<()> {
