@@ -88,8 +88,8 @@ impl Filters {
         })
     }
 
-    pub fn tell(&self, metrics: Arc<MetricStore>) {
-        // Whoever opened the group has the first word.
+    /// Sets the store of the metric filters, if none is set yet.
+    pub fn record_to(&self, metrics: Arc<MetricStore>) {
         let _ = self.metrics.set(metrics);
     }
 

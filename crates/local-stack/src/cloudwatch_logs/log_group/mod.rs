@@ -129,9 +129,9 @@ impl LogGroup {
         Ok(Self { name, created_ms, path: path.to_owned(), reader, appends, last_id, filters })
     }
 
-    /// Has the group's metric filters tell these metrics.
-    pub fn tell(&self, metrics: Arc<MetricStore>) {
-        self.filters.tell(metrics);
+    /// Sets the store to which the group's metric filters record. The first store is kept.
+    pub fn record_to(&self, metrics: Arc<MetricStore>) {
+        self.filters.record_to(metrics);
     }
 
     /// The group's name.

@@ -43,7 +43,7 @@ impl LogGroups {
             let path = entry.map_err(unusable)?.path();
             if path.extension().is_some_and(|extension| extension == "sqlite") {
                 let group = LogGroup::open_existing(&path).map_err(unreadable)?;
-                group.tell(metrics.clone());
+                group.record_to(metrics.clone());
                 self.lock().insert(group.name().to_owned(), Arc::new(group));
             }
         }
@@ -104,7 +104,7 @@ impl LogGroups {
         }
         let path = folder.join(format!("{:04}-{}.sqlite", groups.len(), now_ms()));
         let group = LogGroup::open(&path, name).map_err(unreadable)?;
-        group.tell(metrics.clone());
+        group.record_to(metrics.clone());
         groups.insert(name.to_owned(), Arc::new(group));
         Ok(json!({}))
     }
