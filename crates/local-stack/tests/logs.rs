@@ -58,7 +58,7 @@ impl Logs {
     }
 
     fn refused(&self, operation: &str, request: &Value) -> &'static str {
-        self.service.handle(operation, request).expect_err(operation).0
+        self.service.handle(operation, request).expect_err(operation).code
     }
 
     fn messages(&self, more: Value) -> Vec<String> {

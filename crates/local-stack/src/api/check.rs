@@ -115,7 +115,7 @@ impl Checker {
                     number.as_i64().ok_or_else(|| wrong_type(&format!("{path} is no whole number")))?;
                 self.bounds(number, *least, *most, &quoted(&number.to_string()), "value", path);
             }
-            (Kind::Time, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => {}
+            (Kind::Time | Kind::Number, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => {}
             (Kind::Blob(most), Value::String(text)) => self.blob(text, *most, path)?,
             (Kind::List(least, most, of), Value::Array(values)) => {
                 self.length(values.len(), (*least, *most), None, path);
@@ -213,6 +213,7 @@ impl Kind {
         match self {
             Self::Text(..) | Self::Choice(_) => "a text",
             Self::Integer(..) => "a whole number",
+            Self::Number => "a number",
             Self::Time => "a time in seconds since 1970",
             Self::Boolean => "true or false",
             Self::Blob(_) => "bytes in base64",

@@ -80,8 +80,13 @@ pub const fn optional(name: &'static str, kind: Kind) -> Parameter {
     Parameter { name, required: false, kind }
 }
 
+/// Returns an operation that has these parameters.
+pub const fn operation(name: &'static str, parameters: &'static [Parameter]) -> Operation {
+    Operation { name, parameters }
+}
+
 impl Service {
-    /// The operation of this name.
+    /// Returns the operation of this name.
     pub fn operation(&self, name: &str) -> Option<&'static Operation> {
         self.operations.iter().find(|operation| operation.name == name)
     }

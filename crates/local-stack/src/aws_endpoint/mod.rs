@@ -68,7 +68,7 @@ impl AwsEndpoint {
         let (logs, operation) = (self.logs.clone(), call.operation().to_owned());
         match tokio::task::spawn_blocking(move || logs.handle(&operation, &request)).await {
             Ok(Ok(value)) => call.protocol.respond(StatusCode::OK, &value),
-            Ok(Err((code, message))) => call.bad_request(code, &message),
+            Ok(Err(error)) => call.bad_request(error.code, &error.message),
             Err(error) => call.error(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "ServiceUnavailableException",

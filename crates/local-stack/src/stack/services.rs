@@ -79,7 +79,7 @@ impl Services {
         let stream_arn = stream_arn(&kinesis).map_err(|error| part_error("Kinesis", error))?;
         let log_group = open_log_group(folder, &metrics, &stream_arn)?;
         let logs = LogsService::open(log_group.clone(), &folder.join("log-groups"), metrics.store().clone());
-        let logs = Arc::new(logs.map_err(|(_, message)| part_error("CloudWatch Logs", message))?);
+        let logs = Arc::new(logs.map_err(|error| part_error("CloudWatch Logs", error))?);
         let endpoint = AwsEndpoint {
             dynamodb: tables.dynamodb,
             kinesis: kinesis.clone(),

@@ -147,7 +147,7 @@ fn start_subscriptions(
         stream_arn: services.stream_arn.clone(),
         settings: subscription_settings(options),
         faults: services.faults.clone(),
-        besides: ACCESS_LOG_GROUP.to_owned(),
+        excluded_log_group: ACCESS_LOG_GROUP.to_owned(),
     };
     let Destination { client, settings, faults, .. } = destination.clone();
     let subscription = Subscription::new(services.log_group.clone(), client, settings, faults)

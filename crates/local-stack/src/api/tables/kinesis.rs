@@ -1,7 +1,7 @@
 //! Kinesis Data Streams. Source: Kinesis API Reference, and the shapes of the
 //! service's model (`botocore/data/kinesis/2013-12-02/service-2.json`).
 
-use crate::api::{Kind, Operation, Parameter, Service, optional, required};
+use crate::api::{Kind, Parameter, Service, operation, optional, required};
 
 const NAME: Kind = Kind::Text(1, 128, "[a-zA-Z0-9_.-]+");
 const ARN: Kind = Kind::Text(1, 2_048, r"arn:aws.*:kinesis:.*:\d{12}:stream/\S+");
@@ -60,10 +60,6 @@ const RESOURCE_ARN: Parameter = required("ResourceARN", ARN);
 const MONITORING: &[Parameter] = &[STREAM_NAME, STREAM_ARN, required("ShardLevelMetrics", METRICS)];
 const RETENTION: &[Parameter] =
     &[STREAM_NAME, STREAM_ARN, required("RetentionPeriodHours", Kind::Integer(i64::MIN, i64::MAX))];
-
-const fn operation(name: &'static str, parameters: &'static [Parameter]) -> Operation {
-    Operation { name, parameters }
-}
 
 /// The service.
 pub const KINESIS: Service = Service {

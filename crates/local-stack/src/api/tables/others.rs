@@ -1,6 +1,6 @@
 //! The services beside Kinesis.
 
-use crate::api::{Kind, Operation, Parameter, Service, optional, required};
+use crate::api::{Kind, Parameter, Service, operation, optional, required};
 
 const ANY: usize = usize::MAX;
 const TEXT: Kind = Kind::Text(0, ANY, "");
@@ -24,10 +24,6 @@ const METRIC_QUERY: Kind = Kind::Structure(&[
     optional("ReturnData", Kind::Boolean),
     optional("Period", Kind::Integer(60, 86_400)),
 ]);
-
-const fn operation(name: &'static str, parameters: &'static [Parameter]) -> Operation {
-    Operation { name, parameters }
-}
 
 /// CloudWatch. Source: CloudWatch API Reference.
 pub const CLOUDWATCH: Service = Service {
@@ -251,15 +247,6 @@ pub const API_GATEWAY: Service = Service {
     name: "API Gateway",
     differs: "The cache of authorizer answers of the gateway can be flushed.",
     operations: &[operation("FlushStageAuthorizersCache", &[])],
-};
-
-/// CloudWatch Logs, which checks its parameters itself.
-pub const LOGS: Service = Service {
-    id: "logs",
-    name: "CloudWatch Logs",
-    differs: "The access log: its events and queries of Logs Insights. An operation that is not offered is refused with \
-              the names of those that are.",
-    operations: &[],
 };
 
 /// DynamoDB, which checks its parameters itself.

@@ -21,6 +21,7 @@ pub use reader::{Order, Position, StoredEvent};
 pub use streams::LogStream;
 
 use crate::cloudwatch::MetricStore;
+use crate::cloudwatch_logs::filter_pattern::FilterPattern;
 use crate::sqlite;
 use crate::sync::locked;
 use filters::Filters;
