@@ -17,7 +17,7 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use crate::api::protocol::{Protocol, name_request, new_request_id, service_and_region};
+use crate::api::protocol::{Protocol, add_request_id, new_request_id, service_and_region};
 use crate::api::tables::SERVICES;
 use crate::apigateway::authorization::AnswerCache;
 use crate::cloudwatch::MetricStore;
@@ -111,7 +111,7 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
     let (parts, body) = request.into_parts();
     let (service, region) = service_and_region(&parts.headers);
     let (service, region) = (service.to_owned(), region.map(str::to_owned));
-    let protocol = Protocol::of(&service, &parts);
+    let protocol = Protocol::detect(&service, &parts);
     let request_id = new_request_id();
     let mut response = match body.collect().await {
         Err(error) => {
@@ -125,7 +125,7 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
             }
         }
     };
-    name_request(&mut response, &service, &request_id);
+    add_request_id(&mut response, &service, &request_id);
     response
 }
 

@@ -1,6 +1,6 @@
 //! CloudWatch Logs. Source: CloudWatch Logs API Reference.
 
-use crate::api::{Kind, Operation, Parameter, Service, operation, optional, required};
+use crate::api::{Kind, Parameter, Service, operation, optional, required};
 
 const ANY: usize = usize::MAX;
 const TEXT: Kind = Kind::Text(0, ANY, "");

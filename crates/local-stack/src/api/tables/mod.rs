@@ -1,4 +1,4 @@
-//! The tables of the services.
+//! The tables of the services' operations and parameters.
 
 mod cloudwatch_logs;
 mod kinesis;
