@@ -138,7 +138,7 @@ async fn answer(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
         "monitoring" => endpoint.cloudwatch(&call).await,
         "s3" => endpoint.s3(call).await,
         "sns" => endpoint.sns(&call).await,
-        "sqs" => endpoint.queues.sqs(call.operation(), &call.parts.headers, call.body.clone()).await,
+        "sqs" => endpoint.queues.handle(call.operation(), &call.parts.headers, call.body.clone()).await,
         "sts" => sts::answer(&call),
         other => {
             let offered: Vec<&str> = SERVICES.iter().map(|service| service.id).collect();

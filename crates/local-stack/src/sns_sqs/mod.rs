@@ -1,4 +1,4 @@
-//! Amazon SNS and Amazon SQS: topics, their subscribers, and queues.
+//! Amazon SNS and Amazon SQS.
 
 pub mod notifications;
 pub mod queues;

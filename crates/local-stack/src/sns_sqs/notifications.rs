@@ -1,5 +1,4 @@
-//! What SNS does with a published message: hands it to the functions that
-//! subscribe to the topic, tries again, and keeps what no function takes.
+//! Delivers the messages of SNS topics to subscribed functions, with retries and a dead-letter queue.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -16,25 +15,22 @@ use crate::faults::Faults;
 use crate::lambda::Function;
 use crate::sync::locked;
 
-/// Further tries of a function that fails (Lambda Developer Guide, "Asynchronous invocation").
+/// Number of retries of a failed invocation (Lambda Developer Guide, "Asynchronous invocation").
 const RETRIES: u32 = 2;
-/// The wait before the first of them; AWS waits a minute, then two.
+/// Time before the first retry, in milliseconds. AWS waits one minute, then two.
 const RETRY_WAIT_MS: u64 = 200;
 
-/// A message that was published.
+/// A published message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// Its id.
     pub message_id: String,
-    /// The topic.
     pub topic_arn: String,
-    /// The subject, where it has one.
     pub subject: Option<String>,
-    /// The message.
+    /// Text of the message.
     pub message: String,
 }
 
-/// The topics' subscriptions.
+/// The functions that subscribe to topics, and the messages that were published.
 pub struct Notifications {
     subscriptions: Mutex<HashMap<String, Vec<Arc<Function>>>>,
     dead_letters: Option<(aws_sdk_sqs::Client, String)>,
@@ -44,11 +40,10 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Without subscriptions yet. Every message is also written to
-    /// `notifications.jsonl` in the folder.
+    /// Opens the file `notifications.jsonl` of a folder, to which every message is written.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn open(folder: &Path, faults: Arc<Faults>) -> std::io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(folder.join("notifications.jsonl"))?;
         Ok(Self {
@@ -60,7 +55,7 @@ impl Notifications {
         })
     }
 
-    /// Keeps what no function takes in a queue.
+    /// Sends messages whose invocations fail to a queue.
     #[must_use]
     pub fn with_dead_letters(mut self, client: aws_sdk_sqs::Client, queue_url: String) -> Self {
         self.dead_letters = Some((client, queue_url));
@@ -73,13 +68,13 @@ impl Notifications {
         subscriptions.entry(topic_arn.to_owned()).or_default().push(function);
     }
 
-    /// The messages that were published to a topic since the start.
+    /// Returns the messages that were published to a topic since the start.
     pub fn published(&self, topic_arn: &str) -> Vec<Published> {
         let published = locked(&self.published);
         published.iter().filter(|message| message.topic_arn == topic_arn).cloned().collect()
     }
 
-    /// Hands a published message to the functions that subscribe to its topic.
+    /// Delivers a message to the functions that subscribe to its topic.
     pub fn publish(self: &Arc<Self>, message: &Published) {
         let line =
             json!({"topicArn": message.topic_arn, "subject": message.subject, "message": message.message});
@@ -105,17 +100,17 @@ impl Notifications {
             wait_ms *= 2;
         }
         let Err(error) = function.invoke(payload).await else { return };
-        tracing::warn!(%error, "a function does not take a notification");
+        tracing::warn!(%error, "all invocations with a notification failed");
         if let Some((client, queue_url)) = &self.dead_letters
             && let Err(error) =
                 client.send_message().queue_url(queue_url).message_body(event.to_string()).send().await
         {
-            tracing::error!(%error, "a notification could not be kept in the dead-letter queue");
+            tracing::error!(%error, "could not send a notification to the dead-letter queue");
         }
     }
 }
 
-/// The event, as SNS hands it to a function.
+/// Returns the event with which SNS invokes a function.
 fn event(message: &Published) -> Value {
     let now =
         jiff::Timestamp::from_millisecond(now_ms()).map(|time| format!("{time:.3}")).unwrap_or_default();

@@ -1,8 +1,7 @@
-//! SQS, by the winterbaume emulator, with messages that survive a restart.
+//! Amazon SQS: the emulator winterbaume, with messages that survive a restart.
 //!
-//! The emulator keeps messages in memory only. What is in a queue here may be
-//! usage that could not be counted, so every message is also written to a
-//! journal before its sender gets an answer, and sent again after a restart.
+//! The emulator keeps messages only in memory. A queue may have usage that could not be counted, so every
+//! message is also written to a journal before its sender gets a response, and sent again after a restart.
 
 mod unreliable;
 
@@ -31,24 +30,24 @@ CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY, request TEXT NOT NULL)
 CREATE TABLE IF NOT EXISTS messages (message_id TEXT PRIMARY KEY, queue_url TEXT NOT NULL, request TEXT NOT NULL);
 ";
 
-/// The service and its journal.
+/// The emulator with its journal.
 pub struct Queues {
     sqs: SqsService,
     journal: Mutex<Connection>,
-    /// The message that each receipt handle given out stands for.
+    /// Message ids by receipt handle.
     received: Mutex<HashMap<String, String>>,
     faults: Arc<Faults>,
-    /// How often a queue was polled.
+    /// Number of polls, which chooses the server that a short poll does not see.
     polls: AtomicU64,
-    /// Held while an answer is chosen from all messages.
+    /// Held while all messages are received and some of them returned to the queue.
     receiving: tokio::sync::Mutex<()>,
 }
 
 impl Queues {
-    /// Opens the journal and sends again what was in the queues.
+    /// Opens the journal and sends its messages again.
     ///
     /// # Errors
-    /// When the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub async fn open(path: &Path) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -65,7 +64,7 @@ impl Queues {
         Ok(queues)
     }
 
-    /// Lets the queues have these faults.
+    /// Injects these faults.
     #[must_use]
     pub fn with_faults(self, faults: Arc<Faults>) -> Self {
         Self { faults, ..self }
@@ -84,8 +83,8 @@ impl Queues {
             )?;
             let reply = self.call_sqs("SendMessage", &request).await;
             if let Some(new_id) = json_of(&reply)["MessageId"].as_str() {
-                let renamed = params![new_id, message_id];
-                self.journal().execute("UPDATE messages SET message_id = ? WHERE message_id = ?", renamed)?;
+                let ids = params![new_id, message_id];
+                self.journal().execute("UPDATE messages SET message_id = ? WHERE message_id = ?", ids)?;
             }
         }
         Ok(())
@@ -99,10 +98,10 @@ impl Queues {
         locked(&self.journal)
     }
 
-    /// Sends a message to the queue of this name.
+    /// Sends a message to a queue, by its name.
     ///
     /// # Errors
-    /// What the service says where it does not take the message.
+    /// Returns the error response of the service.
     pub async fn send(&self, queue: &str, body: &str) -> Result<(), String> {
         let url = format!("{EMULATED_HOST}/{ACCOUNT_ID}/{queue}");
         let request = json!({"QueueUrl": url, "MessageBody": body}).to_string();
@@ -114,10 +113,10 @@ impl Queues {
         self.record("SendMessage", &request, &answer).map_err(|error| error.to_string())
     }
 
-    /// Answers a request for an operation of the SQS API.
-    pub async fn sqs(&self, operation: &str, headers: &HeaderMap, body: Bytes) -> Response {
+    /// Performs an operation of the SQS API.
+    pub async fn handle(&self, operation: &str, headers: &HeaderMap, body: Bytes) -> Response {
         let host = headers.get(http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let request = match checked(operation, &body) {
+        let request = match parse_request(operation, &body) {
             Ok(request) => request.to_string(),
             Err(refusal) => return respond(*refusal),
         };
@@ -128,7 +127,7 @@ impl Queues {
         if reply.status == 200
             && let Err(error) = self.record(operation, &request, &json_of(&reply))
         {
-            tracing::error!(%error, operation, "the journal of the queues cannot be written");
+            tracing::error!(%error, operation, "could not write the journal of the queues");
             let answer = json!({"__type": "InternalFailure", "message": error.to_string()});
             return (StatusCode::INTERNAL_SERVER_ERROR, answer.to_string()).into_response();
         }
@@ -146,7 +145,7 @@ impl Queues {
         self.sqs.handle(MockRequest { method: "POST".to_owned(), uri, headers, body }).await
     }
 
-    /// Brings the journal up to date with a request that was carried out.
+    /// Writes a completed operation to the journal.
     fn record(&self, operation: &str, request: &str, reply: &Value) -> rusqlite::Result<()> {
         let parsed = json_text(request);
         let queue = queue_name(&parsed);
@@ -177,10 +176,10 @@ impl Queues {
                     }
                 }
             }
-            "DeleteMessage" => self.forget(&parsed["ReceiptHandle"])?,
+            "DeleteMessage" => self.delete_message(&parsed["ReceiptHandle"])?,
             "DeleteMessageBatch" => {
                 for entry in parsed["Entries"].as_array().into_iter().flatten() {
-                    self.forget(&entry["ReceiptHandle"])?;
+                    self.delete_message(&entry["ReceiptHandle"])?;
                 }
             }
             "PurgeQueue" | "DeleteQueue" => {
@@ -201,7 +200,7 @@ impl Queues {
         Ok(())
     }
 
-    fn forget(&self, receipt_handle: &Value) -> rusqlite::Result<()> {
+    fn delete_message(&self, receipt_handle: &Value) -> rusqlite::Result<()> {
         let handle = receipt_handle.as_str().unwrap_or("");
         let message_id = locked(&self.received).remove(handle);
         if let Some(message_id) = message_id {
@@ -211,11 +210,11 @@ impl Queues {
     }
 }
 
-/// The emulator's own host in the URLs of queues.
+/// Host of the queue URLs that the emulator knows.
 const EMULATED_HOST: &str = "https://sqs.us-east-1.amazonaws.com";
 
-/// Replaces the host of queue URLs in a request by the emulator's, whichever
-/// port this endpoint had when the URL was handed out.
+/// Replaces the host of queue URLs in a request by the emulator's, whichever port the endpoint had when it
+/// returned the URL.
 fn without_local_urls(request: &str) -> String {
     let Ok(mut parsed) = serde_json::from_str::<Value>(request) else { return request.to_owned() };
     if parsed["QueueUrl"].is_string() {
@@ -241,8 +240,8 @@ fn json_text(request: &str) -> Value {
     serde_json::from_str(request).unwrap_or_default()
 }
 
-/// Holds a request against the table.
-fn checked(operation: &str, body: &[u8]) -> Result<Value, Box<MockResponse>> {
+/// Parses a request and checks it against the table.
+fn parse_request(operation: &str, body: &[u8]) -> Result<Value, Box<MockResponse>> {
     let request: Value = match serde_json::from_slice(body) {
         Ok(request) => request,
         Err(error) => return Err(refusal("SerializationException", &error.to_string())),

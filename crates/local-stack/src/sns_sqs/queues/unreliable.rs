@@ -1,9 +1,8 @@
-//! Queues as SQS promises them: in any order, at least once, and with short
-//! polls that do not see every message. The last of these holds always, the
-//! others where a fault asks for them.
+//! The weak guarantees of SQS: messages come in any order and at least once, and short polls do not see
+//! every message. Short polls always behave so; the other effects are injected faults.
 //!
 //! Sources: SQS Developer Guide, "Amazon SQS short and long polling" (short
-//! polling asks a subset of the servers, long polling all of them) and "Amazon
+//! polling queries a subset of the servers, long polling all of them) and "Amazon
 //! SQS at-least-once delivery" (a copy may survive on a server that cannot be
 //! reached, so a message can come again, also after it was deleted).
 
@@ -18,32 +17,31 @@ use winterbaume_core::MockResponse;
 use super::{Queues, json_of};
 use crate::faults::{FaultRates, Faults};
 
-/// The most messages of one answer. Source: SQS API Reference, `ReceiveMessage`.
+/// Maximum number of messages of one response. Source: SQS API Reference, `ReceiveMessage`.
 const MAX_MESSAGES: usize = 10;
-/// The most messages among which an answer is chosen.
+/// Maximum number of messages from which a response is chosen.
 const MAX_CANDIDATES: usize = 200;
-/// How often a long poll looks for messages.
+/// Time between two attempts of a long poll.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The servers over which the messages of a queue are spread; a short poll asks
-/// all of them but one, each time another one.
+/// Number of servers over which the messages of a queue are distributed. A short poll queries all of them
+/// except one, a different one each time.
 const SERVERS: u64 = 4;
 
-/// Whether anything is the matter with queues.
+/// Returns `true` if a fault of queues is injected.
 fn is_unreliable(rates: &FaultRates) -> bool {
     rates.shuffled_queue + rates.missed_message + rates.repeated_message > 0.0
 }
 
-/// What a poll sees.
+/// The messages that a poll sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sight {
-    /// All messages.
+enum Visibility {
     All,
-    /// All but those of this server.
+    /// All except those of this server.
     AllBut(u64),
 }
 
-impl Sight {
+impl Visibility {
     fn sees(self, message: &Value) -> bool {
         let id = message["MessageId"].as_str().unwrap_or_default();
         // The ids are random.
@@ -53,7 +51,7 @@ impl Sight {
 }
 
 impl Queues {
-    /// Carries out an operation with the faults of queues.
+    /// Performs an operation with the injected faults.
     pub(super) async fn call_with_faults(&self, operation: &str, request: &str) -> MockResponse {
         match operation {
             "ReceiveMessage" => {
@@ -65,8 +63,7 @@ impl Queues {
         }
     }
 
-    /// Whether a message that is deleted comes again all the same; it is then
-    /// visible at once.
+    /// Returns `true` if a message that is to be deleted stays in the queue. It is then visible at once.
     pub(super) async fn survives_deletion(&self, request: &Value) -> bool {
         if !self.faults.happens(self.faults.rates().undeleted_message) {
             return false;
@@ -79,17 +76,17 @@ impl Queues {
         let request: Value = serde_json::from_str(text).unwrap_or_default();
         let wait_s = match request["WaitTimeSeconds"].as_u64() {
             Some(wait_s) => wait_s,
-            None => self.wait_of_queue(&request).await,
+            None => self.default_wait_s(&request).await,
         };
         if wait_s > 0 && !is_unreliable(&self.faults.rates()) {
             return self.call_sqs("ReceiveMessage", text).await;
         }
         let polls = self.polls.fetch_add(1, Ordering::Relaxed);
-        let sight = if wait_s > 0 { Sight::All } else { Sight::AllBut(polls % SERVERS) };
+        let visibility = if wait_s > 0 { Visibility::All } else { Visibility::AllBut(polls % SERVERS) };
         let wanted = request["MaxNumberOfMessages"].as_u64().and_then(|wanted| usize::try_from(wanted).ok());
         let ends = Instant::now() + Duration::from_secs(wait_s);
         loop {
-            let reply = self.receive_once(&request, wanted.unwrap_or(1), sight).await;
+            let reply = self.receive_once(&request, wanted.unwrap_or(1), visibility).await;
             let is_empty = json_of(&reply)["Messages"].as_array().is_none_or(Vec::is_empty);
             if reply.status != 200 || !is_empty || Instant::now() >= ends {
                 return reply;
@@ -98,10 +95,10 @@ impl Queues {
         }
     }
 
-    /// Takes all messages, chooses those that are handed out, and puts the
-    /// others back. One reader at a time, so that nothing is missed meanwhile.
-    async fn receive_once(&self, request: &Value, wanted: usize, sight: Sight) -> MockResponse {
-        let _alone = self.receiving.lock().await;
+    /// Receives all messages, chooses those that are returned, and makes the others visible again. The lock
+    /// prevents that another receive misses the messages in the meantime.
+    async fn receive_once(&self, request: &Value, wanted: usize, visibility: Visibility) -> MockResponse {
+        let _lock = self.receiving.lock().await;
         let mut request = request.clone();
         request["MaxNumberOfMessages"] = json!(MAX_MESSAGES);
         request["WaitTimeSeconds"] = json!(0);
@@ -120,7 +117,7 @@ impl Queues {
         if reply.status != 200 && taken.is_empty() {
             return reply;
         }
-        let (messages, visible) = choose(&self.faults, taken, wanted, sight);
+        let (messages, visible) = choose(&self.faults, taken, wanted, visibility);
         for receipt_handle in &visible {
             self.make_visible(&request, receipt_handle).await;
         }
@@ -130,7 +127,7 @@ impl Queues {
         reply
     }
 
-    /// Has messages stay visible that are received for no time, which the emulator does not know.
+    /// Makes messages visible that are received with a visibility timeout of 0, which the emulator does not support.
     async fn keep_visible(&self, request: &str, reply: &MockResponse) {
         let request: Value = serde_json::from_str(request).unwrap_or_default();
         if request["VisibilityTimeout"] == 0 {
@@ -146,8 +143,8 @@ impl Queues {
         self.call_sqs("ChangeMessageVisibility", &change.to_string()).await;
     }
 
-    /// How long the queue itself lets a receive wait, in seconds.
-    async fn wait_of_queue(&self, request: &Value) -> u64 {
+    /// Returns the default wait time of the queue, in seconds.
+    async fn default_wait_s(&self, request: &Value) -> u64 {
         const ATTRIBUTE: &str = "ReceiveMessageWaitTimeSeconds";
         let request = json!({"QueueUrl": request["QueueUrl"], "AttributeNames": [ATTRIBUTE]});
         let reply = self.call_sqs("GetQueueAttributes", &request.to_string()).await;
@@ -155,13 +152,13 @@ impl Queues {
     }
 }
 
-/// Chooses at most `wanted` messages that are handed out, and the receipt
-/// handles of those that are visible to others at once.
+/// Chooses at most `wanted` messages to return, and the receipt handles of the messages that become
+/// visible again at once.
 fn choose(
     faults: &Faults,
     mut messages: Vec<Value>,
     wanted: usize,
-    sight: Sight,
+    visibility: Visibility,
 ) -> (Vec<Value>, Vec<Value>) {
     let rates = faults.rates();
     if faults.happens(rates.shuffled_queue) {
@@ -169,17 +166,17 @@ fn choose(
             messages.swap(place, faults.below(place + 1));
         }
     }
-    let (mut handed_out, mut visible) = (Vec::new(), Vec::new());
+    let (mut returned, mut visible) = (Vec::new(), Vec::new());
     for message in messages {
-        let is_missed =
-            sight != Sight::All && (!sight.sees(&message) || faults.happens(rates.missed_message));
-        let goes_back = is_missed || handed_out.len() == wanted;
+        let is_missed = visibility != Visibility::All
+            && (!visibility.sees(&message) || faults.happens(rates.missed_message));
+        let goes_back = is_missed || returned.len() == wanted;
         if goes_back || faults.happens(rates.repeated_message) {
             visible.push(message["ReceiptHandle"].clone());
         }
         if !goes_back {
-            handed_out.push(message);
+            returned.push(message);
         }
     }
-    (handed_out, visible)
+    (returned, visible)
 }

@@ -1,4 +1,4 @@
-//! Handing a published message to the functions and queues that subscribe.
+//! Delivers messages to subscribed functions and queues.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::names::resource_of;
 use crate::sns_sqs::notifications::Published;
 
 impl Sns {
-    /// Delivers a message; deliveries without a delay to queues are over when this returns.
+    /// Delivers a message. Deliveries to queues without a delay are complete when this returns.
     pub(super) async fn deliver(&self, message: &Published, subscriptions: &[Subscription]) {
         self.notifications.publish(message);
         for subscription in subscriptions {
@@ -22,7 +22,7 @@ impl Sns {
                 let delivery = async move {
                     tokio::time::sleep(Duration::from_millis(delay_ms)).await;
                     if let Err(problem) = queues.send(&queue, &body).await {
-                        tracing::error!(queue, problem, "a notification could not be delivered to a queue");
+                        tracing::error!(queue, problem, "could not deliver a notification to a queue");
                     }
                 };
                 if delay_ms == 0 {
@@ -35,7 +35,7 @@ impl Sns {
     }
 }
 
-/// What a queue gets of a message.
+/// Returns the body of the message for a queue.
 ///
 /// Source: SNS Developer Guide, "Fanout Amazon SNS notifications to Amazon SQS
 /// queues", and "Amazon SNS raw message delivery".

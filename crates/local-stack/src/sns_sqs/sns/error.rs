@@ -1,31 +1,30 @@
-//! Errors as the SNS API names them.
+//! The errors of SNS.
 
 use crate::api::{Problem, Refusal};
 
-/// An error answer: its status, its code and what is wrong.
+/// An error response.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct SnsError {
     /// The HTTP status.
     pub status: u16,
-    /// The code of the SNS API.
+    /// The code that the API Reference lists.
     pub code: &'static str,
-    /// What is wrong, for a person.
     pub message: String,
 }
 
 impl SnsError {
-    /// A parameter that the API does not allow.
+    /// Returns the error of a parameter that is not allowed.
     pub fn invalid(what: &str) -> Self {
         Self { status: 400, code: "InvalidParameter", message: format!("Invalid parameter: {what}") }
     }
 
-    /// A topic or subscription that does not exist.
+    /// Returns the error of a topic or subscription that does not exist.
     pub fn not_found(what: &str) -> Self {
         Self { status: 404, code: "NotFound", message: format!("{what} does not exist") }
     }
 
-    /// An error of a batch as a whole.
+    /// Returns an error of a whole batch.
     pub fn batch(code: &'static str, message: impl Into<String>) -> Self {
         Self { status: 400, code, message: message.into() }
     }
@@ -33,7 +32,7 @@ impl SnsError {
 
 impl From<rusqlite::Error> for SnsError {
     fn from(error: rusqlite::Error) -> Self {
-        let message = format!("the topics' storage failed: {error}");
+        let message = format!("the storage of topics failed: {error}");
         Self { status: 500, code: "InternalError", message }
     }
 }

@@ -1,4 +1,4 @@
-//! SNS: topics and subscriptions on disk; messages go to the stack's functions and to queues.
+//! Amazon SNS: topics and subscriptions on disk. Messages are delivered to functions and queues.
 
 mod delivery;
 mod error;
@@ -27,10 +27,10 @@ pub struct Sns {
 }
 
 impl Sns {
-    /// Opens the file of topics and subscriptions, creating it where it does not exist.
+    /// Opens the file of topics and subscriptions, which is created if it does not exist.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn open(
         path: &Path,
         notifications: Arc<Notifications>,
@@ -40,13 +40,13 @@ impl Sns {
         Ok(Self { store: Store::open(path)?, notifications, queues, faults })
     }
 
-    /// Answers a request of the query protocol.
+    /// Performs the operation of a request in the query protocol.
     ///
     /// # Errors
-    /// As the service names them.
+    /// Returns the error response of the service.
     pub async fn handle(&self, body: &[u8]) -> Result<Answer, SnsError> {
         let mut request = query::read(body);
         check_texts(&SNS, &request.action, &mut request.parameters)?;
-        self.answer(request.action, &request.parameters).await
+        self.perform(request.action, &request.parameters).await
     }
 }

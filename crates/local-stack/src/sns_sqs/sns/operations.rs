@@ -1,4 +1,4 @@
-//! The operations.
+//! The operations of SNS.
 
 use serde_json::Value;
 
@@ -9,37 +9,37 @@ use crate::api::query::Xml;
 use crate::names::{ACCOUNT_ID, arn, resource_of};
 use crate::sns_sqs::notifications::Published;
 
-/// The most bytes of one `PublishBatch`. Source: SNS API Reference, `PublishBatch`: 256 KB.
+/// Maximum size of the messages of one `PublishBatch`, in bytes. Source: SNS API Reference, `PublishBatch`: 256 KB.
 const MAX_BATCH_BYTES: usize = 262_144;
 
-/// What is answered to an operation.
+/// The result of an operation.
 pub struct Answer {
-    /// The operation.
+    /// Name of the operation.
     pub action: String,
-    /// Writes the result.
-    pub write: Box<dyn FnOnce(&mut Xml) + Send>,
+    /// Writes the members of the result.
+    pub write: ResultWriter,
 }
 
 type Result<T> = std::result::Result<T, SnsError>;
-type Written = Box<dyn FnOnce(&mut Xml) + Send>;
+type ResultWriter = Box<dyn FnOnce(&mut Xml) + Send>;
 
 impl Sns {
-    pub(super) async fn answer(&self, action: String, request: &Value) -> Result<Answer> {
+    pub(super) async fn perform(&self, action: String, request: &Value) -> Result<Answer> {
         let text = |member: &str| request[member].as_str().unwrap_or_default().to_owned();
         let write = match action.as_str() {
             "CreateTopic" => self.create_topic(&text("Name"))?,
-            "DeleteTopic" => self.store.delete_topic(&text("TopicArn")).map(|()| nothing())?,
+            "DeleteTopic" => self.store.delete_topic(&text("TopicArn")).map(|()| no_members())?,
             "ListTopics" => self.list_topics()?,
             "GetTopicAttributes" => self.topic_attributes(text("TopicArn"))?,
             "Subscribe" => self.subscribe(request)?,
-            "Unsubscribe" => self.store.unsubscribe(&text("SubscriptionArn")).map(|()| nothing())?,
+            "Unsubscribe" => self.store.unsubscribe(&text("SubscriptionArn")).map(|()| no_members())?,
             "ListSubscriptions" => self.list_subscriptions(None)?,
             "ListSubscriptionsByTopic" => self.list_subscriptions(Some(self.topic(&text("TopicArn"))?))?,
             "GetSubscriptionAttributes" => self.subscription_attributes(&text("SubscriptionArn"))?,
             "SetSubscriptionAttributes" => {
                 let subscription = self.subscription(&text("SubscriptionArn"))?;
                 let is_raw = text("AttributeValue") == "true";
-                self.store.subscribe(&Subscription { is_raw, ..subscription }).map(|()| nothing())?
+                self.store.subscribe(&Subscription { is_raw, ..subscription }).map(|()| no_members())?
             }
             "Publish" => self.publish(request).await?,
             "PublishBatch" => self.publish_batch(request).await?,
@@ -48,11 +48,11 @@ impl Sns {
         Ok(Answer { action, write })
     }
 
-    /// The ARN of a topic that exists.
+    /// Returns the ARN of a topic if the topic exists.
     fn topic<'a>(&self, topic_arn: &'a str) -> Result<&'a str> {
         if resource_of("sns", topic_arn).is_none_or(str::is_empty) {
             return Err(SnsError::invalid(&format!(
-                "TopicArn Reason: {topic_arn:?} is no topic of the account {ACCOUNT_ID}"
+                "TopicArn Reason: {topic_arn:?} is not a topic of the account {ACCOUNT_ID}"
             )));
         }
         if self.store.has_topic(topic_arn)? { Ok(topic_arn) } else { Err(SnsError::not_found("Topic")) }
@@ -62,18 +62,18 @@ impl Sns {
         self.store.subscription(arn)?.ok_or_else(|| SnsError::not_found("Subscription"))
     }
 
-    fn create_topic(&self, name: &str) -> Result<Written> {
+    fn create_topic(&self, name: &str) -> Result<ResultWriter> {
         let topic = arn("sns", name);
         self.store.create_topic(&topic)?;
         Ok(Box::new(move |xml| _ = xml.text("TopicArn", &topic)))
     }
 
-    fn list_topics(&self) -> Result<Written> {
+    fn list_topics(&self) -> Result<ResultWriter> {
         let topics = self.store.topics()?;
         Ok(members("Topics", topics, |xml, topic| _ = xml.text("TopicArn", &topic)))
     }
 
-    fn topic_attributes(&self, topic: String) -> Result<Written> {
+    fn topic_attributes(&self, topic: String) -> Result<ResultWriter> {
         self.topic(&topic)?;
         let confirmed = self.store.subscriptions(Some(&topic))?.len().to_string();
         Ok(attributes(vec![
@@ -85,19 +85,19 @@ impl Sns {
         ]))
     }
 
-    fn subscribe(&self, request: &Value) -> Result<Written> {
+    fn subscribe(&self, request: &Value) -> Result<ResultWriter> {
         let text = |member: &str| request[member].as_str().unwrap_or_default();
         let topic = self.topic(text("TopicArn"))?.to_owned();
         if text("Protocol") != "sqs" {
             return Err(SnsError::invalid(&format!(
-                "the local stack does not deliver to subscriptions of the protocol {:?}; it delivers to sqs, and to the functions of the stack",
+                "the local stack does not support subscriptions with the protocol {:?}; it supports sqs, and delivers to the functions of the stack",
                 text("Protocol")
             )));
         }
         let endpoint = text("Endpoint").to_owned();
         if resource_of("sqs", &endpoint).is_none_or(str::is_empty) {
             return Err(SnsError::invalid(&format!(
-                "SQS endpoint ARN: {endpoint:?} is no queue of the account {ACCOUNT_ID}"
+                "SQS endpoint ARN: {endpoint:?} is not a queue of the account {ACCOUNT_ID}"
             )));
         }
         let is_raw = request["Attributes"]["RawMessageDelivery"] == "true";
@@ -120,7 +120,7 @@ impl Sns {
         Ok(Box::new(move |xml| _ = xml.text("SubscriptionArn", &subscription.arn)))
     }
 
-    fn list_subscriptions(&self, topic: Option<&str>) -> Result<Written> {
+    fn list_subscriptions(&self, topic: Option<&str>) -> Result<ResultWriter> {
         let subscriptions = self.store.subscriptions(topic)?;
         Ok(members("Subscriptions", subscriptions, |xml, Subscription { arn, topic, endpoint, .. }| {
             xml.text("SubscriptionArn", &arn).text("Owner", ACCOUNT_ID).text("Protocol", "sqs");
@@ -128,7 +128,7 @@ impl Sns {
         }))
     }
 
-    fn subscription_attributes(&self, arn: &str) -> Result<Written> {
+    fn subscription_attributes(&self, arn: &str) -> Result<ResultWriter> {
         let Subscription { arn, topic, endpoint, is_raw } = self.subscription(arn)?;
         Ok(attributes(vec![
             ("SubscriptionArn", arn),
@@ -141,7 +141,7 @@ impl Sns {
         ]))
     }
 
-    async fn publish(&self, request: &Value) -> Result<Written> {
+    async fn publish(&self, request: &Value) -> Result<ResultWriter> {
         let topic = self.topic(request["TopicArn"].as_str().unwrap_or_default())?;
         let message = published(topic, request);
         let subscriptions = self.store.subscriptions(Some(topic))?;
@@ -149,7 +149,7 @@ impl Sns {
         Ok(Box::new(move |xml| _ = xml.text("MessageId", &message.message_id)))
     }
 
-    async fn publish_batch(&self, request: &Value) -> Result<Written> {
+    async fn publish_batch(&self, request: &Value) -> Result<ResultWriter> {
         let topic = self.topic(request["TopicArn"].as_str().unwrap_or_default())?;
         let entries = request["PublishBatchRequestEntries"].as_array().map_or(&[][..], Vec::as_slice);
         let id = |entry: &Value| entry["Id"].as_str().unwrap_or_default().to_owned();
@@ -199,16 +199,16 @@ fn published(topic_arn: &str, request: &Value) -> Published {
     Published { message_id, topic_arn: topic_arn.to_owned(), subject: text("Subject"), message }
 }
 
-fn nothing() -> Written {
+fn no_members() -> ResultWriter {
     Box::new(|_| {})
 }
 
-/// A list, with an element named `member` for each of its values.
+/// Returns a writer of a list, which has an element `member` for each value.
 fn members<T: Send + 'static>(
     name: &'static str,
     values: Vec<T>,
     write: impl Fn(&mut Xml, T) + Send + 'static,
-) -> Written {
+) -> ResultWriter {
     Box::new(move |xml| {
         xml.element(name, |xml| {
             for value in values {
@@ -218,7 +218,7 @@ fn members<T: Send + 'static>(
     })
 }
 
-fn attributes(attributes: Vec<(&'static str, String)>) -> Written {
+fn attributes(attributes: Vec<(&'static str, String)>) -> ResultWriter {
     Box::new(move |xml| {
         xml.element("Attributes", |xml| {
             for (key, value) in attributes {

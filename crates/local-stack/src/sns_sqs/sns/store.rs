@@ -1,4 +1,4 @@
-//! Topics and subscriptions in SQLite.
+//! The storage of topics and subscriptions.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -19,9 +19,9 @@ CREATE TABLE IF NOT EXISTS subscriptions (
 pub(super) struct Subscription {
     pub arn: String,
     pub topic: String,
-    /// The queue's ARN.
+    /// ARN of the queue.
     pub endpoint: String,
-    /// Whether a message is delivered as it was published, without SNS's envelope.
+    /// `true` if a message is delivered without the envelope of SNS (`RawMessageDelivery`).
     pub is_raw: bool,
 }
 
@@ -68,7 +68,7 @@ impl Store {
         self.lock().prepare("SELECT arn FROM topics ORDER BY arn")?.query_map([], |row| row.get(0))?.collect()
     }
 
-    /// All subscriptions, or those to one topic, in the order of their ARNs.
+    /// Returns all subscriptions, or those of one topic, in the order of their ARNs.
     pub fn subscriptions(&self, topic: Option<&str>) -> rusqlite::Result<Vec<Subscription>> {
         let query = "SELECT arn, topic, endpoint, is_raw FROM subscriptions WHERE ?1 IS NULL OR topic = ?1 ORDER BY arn";
         self.lock().prepare(query)?.query_map([topic], Subscription::from_row)?.collect()
