@@ -8,7 +8,7 @@ use super::value::Comparison;
 #[derive(Debug, Clone)]
 pub struct Columns {
     before: Vec<Condition>,
-    /// The columns after `...`, where there is one.
+    /// The columns after `...`, if the pattern has one.
     after: Option<Vec<Condition>>,
 }
 
@@ -20,10 +20,10 @@ enum Condition {
     Compare(Comparison),
 }
 
-/// How deep parentheses may be nested.
+/// Maximum nesting of parentheses.
 const MAX_DEPTH: usize = 100;
 
-/// Reads a pattern, and counts its regular expressions.
+/// Parses a pattern, and returns the number of its regular expressions.
 pub fn parse(pattern: &str) -> Result<(Columns, usize), PatternError> {
     let mut cursor = Cursor::new(pattern);
     cursor.expect("[")?;
@@ -78,7 +78,7 @@ fn all(cursor: &mut Cursor<'_>, column: &str, depth: usize) -> Result<Condition,
 
 fn one(cursor: &mut Cursor<'_>, column: &str, depth: usize) -> Result<Condition, PatternError> {
     if depth > MAX_DEPTH {
-        return Err(PatternError::new("its parentheses are nested too deep"));
+        return Err(PatternError::new("its parentheses are nested too deeply"));
     }
     if cursor.take("(") {
         let inner = any(cursor, column, depth + 1)?;
@@ -87,23 +87,25 @@ fn one(cursor: &mut Cursor<'_>, column: &str, depth: usize) -> Result<Condition,
     }
     let found = name(cursor)?;
     if found != column {
-        return Err(PatternError::new(format!("the conditions of column {column} name {found}")));
+        return Err(PatternError::new(format!(
+            "a condition of the column {column} names the column {found}"
+        )));
     }
-    Ok(Comparison::read(cursor)?.map_or(Condition::Anything, Condition::Compare))
+    Ok(Comparison::parse(cursor)?.map_or(Condition::Anything, Condition::Compare))
 }
 
 impl Columns {
-    /// Whether a line matches.
+    /// Returns `true` if a line matches.
     pub fn match_text(&self, text: &str) -> bool {
         let fields = fields(text);
         let Some(after) = &self.after else { return self.match_with_rest(&fields, text) };
         let (before, after) = (&self.before, after);
         fields.len() >= before.len() + after.len()
-            && before.iter().zip(&fields).all(|(column, field)| column.holds(field.text))
-            && after.iter().rev().zip(fields.iter().rev()).all(|(column, field)| column.holds(field.text))
+            && before.iter().zip(&fields).all(|(column, field)| column.matches(field.text))
+            && after.iter().rev().zip(fields.iter().rev()).all(|(column, field)| column.matches(field.text))
     }
 
-    /// Without `...`, the last column takes the rest of the line.
+    /// Matches a pattern without `...`, whose last column is the rest of the line.
     fn match_with_rest(&self, fields: &[Field<'_>], text: &str) -> bool {
         if fields.len() < self.before.len() {
             return false;
@@ -111,18 +113,18 @@ impl Columns {
         let last = self.before.len() - 1;
         self.before.iter().zip(fields).enumerate().all(|(place, (column, field))| {
             let is_rest = place == last && fields.len() > self.before.len();
-            column.holds(if is_rest { text[field.start..].trim_end() } else { field.text })
+            column.matches(if is_rest { text[field.start..].trim_end() } else { field.text })
         })
     }
 }
 
 impl Condition {
-    fn holds(&self, field: &str) -> bool {
+    fn matches(&self, field: &str) -> bool {
         match self {
             Self::Anything => true,
-            Self::All(parts) => parts.iter().all(|part| part.holds(field)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(field)),
-            Self::Compare(comparison) => comparison.holds_for_field(field),
+            Self::All(parts) => parts.iter().all(|part| part.matches(field)),
+            Self::Any(parts) => parts.iter().any(|part| part.matches(field)),
+            Self::Compare(comparison) => comparison.accepts_field(field),
         }
     }
 }
@@ -132,7 +134,7 @@ struct Field<'a> {
     text: &'a str,
 }
 
-/// The fields of a line: words, and what stands between brackets or quotes.
+/// Splits a line into fields: words, and texts in brackets or quotes.
 fn fields(text: &str) -> Vec<Field<'_>> {
     let mut fields = Vec::new();
     let mut rest = text.trim_start();

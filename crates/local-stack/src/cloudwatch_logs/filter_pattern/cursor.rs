@@ -1,18 +1,18 @@
-//! Reading a pattern from left to right.
+//! A cursor over the text of a pattern.
 
 use super::error::PatternError;
 use super::regex;
 use super::text::{Text, number};
 
-/// What is left of a pattern.
+/// The unparsed rest of a pattern.
 #[derive(Debug, Clone)]
 pub struct Cursor<'a> {
     rest: &'a str,
-    /// How many regular expressions were read.
+    /// Number of parsed regular expressions.
     pub regexes: usize,
 }
 
-/// What a value is compared with.
+/// The right operand of a comparison.
 #[derive(Debug, Clone)]
 pub enum Operand {
     Text(Text),
@@ -37,7 +37,7 @@ impl<'a> Cursor<'a> {
         self.rest.starts_with(text)
     }
 
-    /// Takes a text, after blanks.
+    /// Consumes a text after optional spaces. Returns `false` if another text follows.
     pub fn take(&mut self, text: &str) -> bool {
         let rest = self.rest.trim_start();
         match rest.strip_prefix(text) {
@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes a text that stands just here.
+    /// Consumes a text without spaces before it. Returns `false` if another text follows.
     pub fn take_here(&mut self, text: &str) -> bool {
         match self.rest.strip_prefix(text) {
             Some(rest) => {
@@ -64,7 +64,7 @@ impl<'a> Cursor<'a> {
         if self.take(text) { Ok(()) } else { Err(self.unexpected(&format!("{text:?}"))) }
     }
 
-    /// Takes characters as long as they belong to a class.
+    /// Consumes characters while they belong to a class.
     pub fn take_while(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
         let end = self.rest.find(|character| !belongs(character)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);
@@ -75,10 +75,10 @@ impl<'a> Cursor<'a> {
     pub fn unexpected(&self, wanted: &str) -> PatternError {
         let found: String = self.rest.chars().take(20).collect();
         let found = if found.is_empty() { "the end".to_owned() } else { format!("{found:?}") };
-        PatternError::new(format!("{wanted} is expected where {found} stands"))
+        PatternError::new(format!("expected {wanted} before {found}"))
     }
 
-    /// Takes a text between quotes, the first of which stands here.
+    /// Consumes a quoted text, which begins here.
     pub fn quoted(&mut self, quote: char) -> Result<String, PatternError> {
         let mut text = String::new();
         let mut characters = self.rest.char_indices().skip(1);
@@ -88,7 +88,7 @@ impl<'a> Cursor<'a> {
                     Some((_, escaped)) if escaped == quote || escaped == '\\' => text.push(escaped),
                     _ => {
                         return Err(PatternError::new(
-                            "a backslash in quotes stands before a quote or a backslash",
+                            "a backslash in quotes has to be followed by a quote or a backslash",
                         ));
                     }
                 },
@@ -102,8 +102,8 @@ impl<'a> Cursor<'a> {
         Err(PatternError::new(format!("the quote {quote} is not closed")))
     }
 
-    /// Takes what an operator compares with: a text, with or without quotes,
-    /// a number or a regular expression.
+    /// Parses the right operand of a comparison: a text, with or without quotes, a number or a regular
+    /// expression.
     pub fn operand(&mut self) -> Result<Operand, PatternError> {
         self.skip_blanks();
         if self.starts_with("\"") {
@@ -128,7 +128,7 @@ impl<'a> Cursor<'a> {
         match number(word) {
             Some(number) => Ok(Operand::Number(number, word.to_owned())),
             None if word.contains(['+', '-']) => {
-                Err(PatternError::new(format!("put {word:?} in quotes, since it is no number")))
+                Err(PatternError::new(format!("{word:?} is not a number; put it in quotes")))
             }
             None => Ok(Operand::Text(Text::new(word))),
         }

@@ -1,4 +1,4 @@
-//! Why a filter pattern is refused.
+//! The error of a filter pattern.
 
 /// Why a pattern is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

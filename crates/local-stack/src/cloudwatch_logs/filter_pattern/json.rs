@@ -6,12 +6,12 @@ use super::cursor::Cursor;
 use super::error::PatternError;
 use super::value::Comparison;
 
-/// The most wildcards of all selectors of a pattern; one selector has one. Source: the user guide's quotas.
+/// Maximum number of wildcards in all selectors of a pattern; a selector has at most one. Source: the user guide's quotas.
 const MAX_WILDCARDS: usize = 3;
-/// How deep parentheses may be nested, which 1,024 characters hardly need.
+/// Maximum nesting of parentheses.
 const MAX_DEPTH: usize = 100;
 
-/// A condition, or several.
+/// A condition, or a combination of conditions.
 #[derive(Debug, Clone)]
 pub enum Expression {
     All(Vec<Expression>),
@@ -19,7 +19,7 @@ pub enum Expression {
     Condition(Vec<Step>, Test),
 }
 
-/// A part of a property selector.
+/// A step of a property selector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     Member(String),
@@ -28,7 +28,7 @@ pub enum Step {
     AnyElement,
 }
 
-/// What is asked of a value.
+/// The test of a value.
 #[derive(Debug, Clone)]
 pub enum Test {
     Compare(Comparison),
@@ -36,7 +36,7 @@ pub enum Test {
     NotExists,
 }
 
-/// Reads a pattern, and counts its regular expressions.
+/// Parses a pattern, and returns the number of its regular expressions.
 pub fn parse(pattern: &str) -> Result<(Expression, usize), PatternError> {
     let mut parser = Parser { cursor: Cursor::new(pattern), wildcards: 0, depth: 0 };
     parser.cursor.expect("{")?;
@@ -48,7 +48,7 @@ pub fn parse(pattern: &str) -> Result<(Expression, usize), PatternError> {
     }
     if parser.wildcards > MAX_WILDCARDS {
         let problem =
-            format!("its selectors have {} wildcards; {MAX_WILDCARDS} are allowed", parser.wildcards);
+            format!("its selectors have {} wildcards; the limit is {MAX_WILDCARDS}", parser.wildcards);
         return Err(PatternError::new(problem));
     }
     Ok((expression, parser.cursor.regexes))
@@ -81,7 +81,7 @@ impl Parser<'_> {
         if self.cursor.take("(") {
             self.depth += 1;
             if self.depth > MAX_DEPTH {
-                return Err(PatternError::new("its parentheses are nested too deep"));
+                return Err(PatternError::new("its parentheses are nested too deeply"));
             }
             let inner = self.any()?;
             self.cursor.expect(")")?;
@@ -96,7 +96,7 @@ impl Parser<'_> {
     fn selector(&mut self) -> Result<Vec<Step>, PatternError> {
         self.cursor.expect("$.")?;
         let mut steps = Vec::new();
-        // A name may be missing before a bracket only: `$.['cluster.name']`.
+        // A name may be missing only before a bracket: `$.['cluster.name']`.
         if !self.cursor.starts_with("[") {
             steps.push(self.member()?);
         }
@@ -114,7 +114,7 @@ impl Parser<'_> {
         let wildcards =
             steps.iter().filter(|step| matches!(step, Step::AnyMember | Step::AnyElement)).count();
         if wildcards > 1 {
-            return Err(PatternError::new("a property selector has one wildcard at most"));
+            return Err(PatternError::new("a property selector has more than one wildcard"));
         }
         self.wildcards += wildcards;
         Ok(steps)
@@ -148,7 +148,7 @@ impl Parser<'_> {
     }
 
     fn test(&mut self) -> Result<Test, PatternError> {
-        if let Some(comparison) = Comparison::read(&mut self.cursor)? {
+        if let Some(comparison) = Comparison::parse(&mut self.cursor)? {
             return Ok(Test::Compare(comparison));
         }
         self.cursor.skip_blanks();
@@ -168,31 +168,31 @@ impl Parser<'_> {
 }
 
 impl Expression {
-    /// Whether the expression holds for a line.
-    pub fn holds(&self, line: &Value) -> bool {
+    /// Returns `true` if the JSON of a line matches.
+    pub fn matches(&self, line: &Value) -> bool {
         match self {
-            Self::All(parts) => parts.iter().all(|part| part.holds(line)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(line)),
+            Self::All(parts) => parts.iter().all(|part| part.matches(line)),
+            Self::Any(parts) => parts.iter().any(|part| part.matches(line)),
             Self::Condition(selector, Test::NotExists) => !any(line, selector, &|_| true),
-            Self::Condition(selector, test) => any(line, selector, &|value| test.holds(value)),
+            Self::Condition(selector, test) => any(line, selector, &|value| test.matches(value)),
         }
     }
 }
 
 impl Test {
-    fn holds(&self, value: &Value) -> bool {
+    fn matches(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::Is(wanted), _) => value == wanted,
-            (Self::Compare(comparison), Value::String(text)) => comparison.holds_for_text(text),
+            (Self::Compare(comparison), Value::String(text)) => comparison.accepts_text(text),
             (Self::Compare(comparison), Value::Number(number)) => {
-                number.as_f64().is_some_and(|value| comparison.holds_for_number(value, &number.to_string()))
+                number.as_f64().is_some_and(|value| comparison.accepts_number(value, &number.to_string()))
             }
             _ => false,
         }
     }
 }
 
-/// Whether one of the values that a selector points to passes.
+/// Returns `true` if one of the values that a selector selects passes a test.
 fn any(value: &Value, steps: &[Step], test: &impl Fn(&Value) -> bool) -> bool {
     let Some((step, rest)) = steps.split_first() else { return test(value) };
     match step {

@@ -5,26 +5,24 @@
 //! filters, subscription filters, filter log events, and Live Tail" and
 //! "Supported regular expressions (regex) syntax".
 //!
-//! A pattern is refused unless that guide describes it. Where the guide leaves
-//! open what a pattern matches, the reading is the one that matches less:
+//! A pattern is refused unless that guide describes it. Where the guide does not say what a pattern
+//! matches, this implementation matches less:
 //!
-//! - A JSON condition on a member that is missing, `null`, an object or a list
-//!   does not hold, whichever operator it has, `!=` included. Nor does one on
-//!   `true` or `false`, which `IS TRUE` and `IS FALSE` are for.
-//! - `<`, `<=`, `>` and `>=` compare numbers. A JSON text that is a number is a
-//!   text to them and never holds; `=` and `!=` compare it as text.
-//! - A number without quotes after `=` or `!=` is compared as a number with a
-//!   JSON number, so `200` equals `200.0`. With a wildcard it is a text.
-//! - `*` alone stands for any text and any number, the empty text included.
-//! - A term without quotes stands for a whole word: no letter, digit or
-//!   underscore stands beside it. A quoted phrase may begin and end in a word.
-//! - A phrase of blanks alone matches everything, as the guide's example does.
-//! - Terms with `?` are ignored beside other terms; the guide says so.
-//! - The last column of a space-delimited pattern takes the rest of the line,
-//!   as in the guide's example `[w1=ERROR, w2]`. After `...` each column is one
-//!   field. A line with fewer fields does not match. Brackets and quotes around
-//!   a field do not belong to it.
-//! - A backslash in a quoted text or phrase stands before a quote or a backslash.
+//! - A JSON condition on a member that is missing, `null`, an object or a list is false, whichever
+//!   operator it has, including `!=`. So is one on `true` or `false`: use `IS TRUE` and `IS FALSE`.
+//! - `<`, `<=`, `>` and `>=` compare numbers. For a JSON text they are false, even if the text is a
+//!   number; `=` and `!=` compare it as a text.
+//! - A number without quotes after `=` or `!=` is compared as a number with a JSON number, so `200`
+//!   equals `200.0`. With a wildcard it is a text.
+//! - `*` alone matches any text, including the empty one, and any number.
+//! - A term without quotes matches a whole word: the characters before and after it are not letters,
+//!   digits or underscores. A quoted phrase may begin and end inside a word.
+//! - A phrase of spaces only matches everything, as in the guide's example.
+//! - Terms with `?` are ignored if there are other terms, as the guide says.
+//! - The last column of a space-delimited pattern matches the rest of the line, as in the guide's example
+//!   `[w1=ERROR, w2]`. After `...` each column matches one field. A line with fewer fields does not
+//!   match. Brackets and quotes around a field are not part of it.
+//! - A backslash in a quoted text or phrase has to be followed by a quote or a backslash.
 
 mod columns;
 mod cursor;
@@ -41,12 +39,12 @@ use serde_json::Value;
 
 pub use error::PatternError;
 
-/// The longest pattern, in characters. Source: CloudWatch Logs API Reference, `PutSubscriptionFilter`.
+/// Maximum length of a pattern, in characters. Source: CloudWatch Logs API Reference, `PutSubscriptionFilter`.
 const MAX_CHARACTERS: usize = 1_024;
-/// The most regular expressions of a JSON or space-delimited pattern. Source: "Supported regular expressions".
+/// Maximum number of regular expressions of a JSON or space-delimited pattern. Source: "Supported regular expressions".
 const MAX_REGEXES: usize = 2;
 
-/// A log line, whose JSON is read once however many patterns look at it.
+/// A log line. Its JSON is parsed once, however many patterns are matched against it.
 #[derive(Debug)]
 pub struct Line<'a> {
     text: &'a str,
@@ -54,7 +52,6 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// A line that was not looked at yet.
     pub fn new(text: &'a str) -> Self {
         Self { text, json: OnceCell::new() }
     }
@@ -64,7 +61,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A pattern, read.
+/// A parsed pattern.
 #[derive(Debug, Clone)]
 pub struct FilterPattern {
     text: String,
@@ -82,10 +79,10 @@ enum Kind {
 }
 
 impl FilterPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// When CloudWatch Logs does not document the pattern.
+    /// Returns an error if the documentation of CloudWatch Logs does not describe the pattern.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let characters = text.chars().count();
         if characters > MAX_CHARACTERS {
@@ -114,29 +111,29 @@ impl FilterPattern {
         Ok(Self { text: text.to_owned(), kind, regexes })
     }
 
-    /// The pattern as it was written.
+    /// Returns the text of the pattern.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether the pattern has a regular expression: of those, a log group may have few.
+    /// Returns `true` if the pattern has a regular expression. The number of such patterns of a log group is limited.
     pub fn has_regex(&self) -> bool {
         self.regexes > 0
     }
 
-    /// Whether a line matches.
+    /// Returns `true` if a line matches.
     pub fn matches(&self, line: &Line<'_>) -> bool {
         match &self.kind {
             Kind::Everything => true,
             Kind::Regex(regex) => regex.is_match(line.text),
             Kind::Terms(terms) => terms.match_text(line.text),
-            Kind::Json(expression) => line.json().is_some_and(|json| expression.holds(json)),
+            Kind::Json(expression) => line.json().is_some_and(|json| expression.matches(json)),
             Kind::Columns(columns) => columns.match_text(line.text),
         }
     }
 }
 
-/// A pattern that is one regular expression between percent signs.
+/// Parses a pattern that is one regular expression between percent signs.
 fn standalone(pattern: &str) -> Result<::regex::Regex, PatternError> {
     let inner = pattern.strip_prefix('%').and_then(|rest| rest.strip_suffix('%'));
     let inner = inner.filter(|inner| pattern.len() > 1 && !inner.contains('%'));

@@ -1,11 +1,11 @@
 //! The regular expressions between percent signs.
 //!
-//! They are translated piece by piece, so that nothing that CloudWatch Logs
-//! refuses reaches the library, and no syntax of the library's own is let in.
+//! They are translated element by element. A syntax that CloudWatch Logs refuses, or that only the
+//! library `regex` has, is therefore refused.
 //!
 //! Source: CloudWatch Logs User Guide, "Supported regular expressions (regex)
-//! syntax". The blank is allowed because the guide's example
-//! `%^starting|^shutting down%` has one. Not documented, and so refused: an
+//! syntax". The space is allowed because the guide's example
+//! `%^starting|^shutting down%` has one. Not documented, and therefore refused: an
 //! escape other than of an operator, `\d \D \s \S \w \W` or `\xhh`; an operator
 //! inside brackets that is not escaped; a repetition of nothing or of a
 //! repetition (`a+?`); an alternative that is empty.
@@ -20,7 +20,7 @@ use super::error::PatternError;
 
 const SYMBOLS: &str = ":_#=@/;,- ";
 const OPERATORS: &str = "^$?[]{}|\\*+.";
-/// The most repetitions of `{m,n}`: more than a line of 1 MB could have use for costs too much to compile.
+/// Maximum of m and n in `{m,n}`. Larger numbers take too long to compile.
 const MAX_REPETITIONS: u32 = 1_000;
 
 /// Translates a regular expression.
@@ -52,7 +52,7 @@ pub fn translate(text: &str) -> Result<Regex, PatternError> {
 struct Translation<'a> {
     rest: Peekable<Chars<'a>>,
     output: String,
-    /// Whether a repetition may follow.
+    /// `true` if a repetition may follow.
     can_repeat: bool,
 }
 
@@ -79,7 +79,9 @@ impl Translation<'_> {
                 }
             },
             ']' | '}' => {
-                return Err(PatternError::new(format!("write \\{character} for a {character} of the text")));
+                return Err(PatternError::new(format!(
+                    "write \\{character} to match the character {character}"
+                )));
             }
             _ => push_literal(&mut self.output, allowed(character)?),
         }
@@ -89,14 +91,14 @@ impl Translation<'_> {
 
     fn repeat(&mut self, repetition: &str) -> Result<(), PatternError> {
         if !self.can_repeat {
-            return Err(PatternError::new(format!("there is nothing that {repetition} could repeat")));
+            return Err(PatternError::new(format!("nothing precedes the repetition {repetition}")));
         }
         self.output.push_str(repetition);
         self.can_repeat = false;
         Ok(())
     }
 
-    /// The rest of `{m,n}`, of which m or n may be missing, or `{m}`.
+    /// Parses the rest of `{m}` or `{m,n}`, in which m or n may be missing.
     fn counted(&mut self) -> Result<String, PatternError> {
         let mut inner = String::new();
         loop {
@@ -133,7 +135,7 @@ impl Translation<'_> {
         }
     }
 
-    /// The rest of a character class.
+    /// Parses the rest of a character class.
     fn class(&mut self) -> Result<(), PatternError> {
         self.output.push('[');
         if self.rest.next_if_eq(&'^').is_some() {
@@ -174,10 +176,10 @@ impl Translation<'_> {
     fn range_end(&mut self, first: char) -> Result<(), PatternError> {
         let last = self.rest.next().map(|last| self.class_member(last));
         let Some(Escape::Literal(last)) = last.transpose()? else {
-            return Err(PatternError::new("a range of characters ends with a character"));
+            return Err(PatternError::new("the end of a range has to be a character"));
         };
         if last < first {
-            return Err(PatternError::new(format!("the range {first}-{last} is the wrong way round")));
+            return Err(PatternError::new(format!("the range {first}-{last} ends before it begins")));
         }
         self.output.push('-');
         push_literal(&mut self.output, last);
@@ -187,14 +189,14 @@ impl Translation<'_> {
     fn class_member(&mut self, character: char) -> Result<Escape, PatternError> {
         match character {
             '\\' => self.escape(),
-            _ if OPERATORS.contains(character) => {
-                Err(PatternError::new(format!("write \\{character} for a {character} inside brackets")))
-            }
+            _ if OPERATORS.contains(character) => Err(PatternError::new(format!(
+                "write \\{character} to match the character {character} inside brackets"
+            ))),
             _ => allowed(character).map(Escape::Literal),
         }
     }
 
-    /// What follows a backslash.
+    /// Parses the rest of an escape, after the backslash.
     fn escape(&mut self) -> Result<Escape, PatternError> {
         let character =
             self.rest.next().ok_or_else(|| PatternError::new("nothing follows the last backslash"))?;
@@ -225,7 +227,7 @@ impl Translation<'_> {
 
 enum Escape {
     Literal(char),
-    /// A set of characters, and whether all others are meant.
+    /// A set of characters; `true` if it means all other characters.
     Class(&'static str, bool),
 }
 

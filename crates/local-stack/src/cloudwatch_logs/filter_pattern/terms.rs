@@ -1,4 +1,4 @@
-//! Patterns for lines without a structure: `ERROR -DEBUG "exact phrase"`.
+//! Patterns for unstructured lines: `ERROR -DEBUG "exact phrase"`.
 
 use super::cursor::Cursor;
 use super::error::PatternError;
@@ -17,7 +17,7 @@ struct Term {
     is_phrase: bool,
 }
 
-/// Reads a pattern.
+/// Parses a pattern.
 pub fn parse(pattern: &str) -> Result<Terms, PatternError> {
     let mut cursor = Cursor::new(pattern);
     let mut terms = Terms { required: Vec::new(), excluded: Vec::new(), optional: Vec::new() };
@@ -32,7 +32,7 @@ pub fn parse(pattern: &str) -> Result<Terms, PatternError> {
         into.push(term(&mut cursor)?);
         let blanks = cursor.take_while(char::is_whitespace);
         if blanks.is_empty() && !cursor.is_at_end() {
-            return Err(cursor.unexpected("a blank"));
+            return Err(cursor.unexpected("a space"));
         }
     }
     Ok(terms)
@@ -56,7 +56,7 @@ fn is_of_word(character: char) -> bool {
 }
 
 impl Terms {
-    /// Whether a line has the terms.
+    /// Returns `true` if a line matches.
     pub fn match_text(&self, text: &str) -> bool {
         if self.required.is_empty() && self.excluded.is_empty() {
             return self.optional.iter().any(|term| term.is_in(text));

@@ -1,6 +1,6 @@
-//! Texts with wildcards, and numbers, as a filter pattern writes them.
+//! Texts with wildcards, and numbers, in a filter pattern.
 
-/// A text with `*` as wildcard.
+/// A text in which `*` matches any text.
 #[derive(Debug, Clone)]
 pub struct Text {
     parts: Vec<String>,
@@ -27,7 +27,7 @@ impl Text {
     }
 }
 
-/// A number with an optional sign, fraction and exponent.
+/// Parses a number with an optional sign, fraction and exponent.
 pub fn number(text: &str) -> Option<f64> {
     let is_number = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     if is_number && text.bytes().any(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
