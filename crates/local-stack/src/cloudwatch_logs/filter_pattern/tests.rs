@@ -26,7 +26,7 @@ fn terms_are_words_phrases_alternatives_and_exclusions() {
         ("ERROR ARGUMENTS", missing, true),
         ("?ERROR ?ARGUMENTS", bad_request, true),
         ("?WARN ?INFO", bad_request, false),
-        // Beside another term, those with "?" are ignored.
+        // Terms with "?" are ignored if there is another term.
         ("?ERROR ?ARGUMENTS REQUEST", "[INFO] REQUEST FAILED", true),
         ("?ERROR ?ARGUMENTS REQUEST", missing, false),
         ("\"INTERNAL SERVER ERROR\"", "[ERROR 500] INTERNAL SERVER ERROR", true),
@@ -102,7 +102,7 @@ fn a_json_pattern_does_not_match_a_line_that_is_no_json() {
     assert!(matches("{ $.status = 2* }", r#"{"status":"200"} "#));
 }
 
-/// The readings of the module's documentation where AWS documents nothing.
+/// The undocumented behaviour that the module's documentation lists.
 #[test]
 fn what_aws_leaves_open_matches_less() {
     let line = r#"{"text":"404","number":404,"null":null,"on":true,"list":[1],"object":{"a":1},"empty":""}"#;
@@ -194,7 +194,7 @@ fn regular_expressions_match_as_the_user_guide_shows() {
     }
 }
 
-/// The pattern by which a call is delivered, whatever else is in its line.
+/// The pattern of the deployed subscription filter.
 #[test]
 fn a_status_is_found_in_a_line_whose_json_is_broken() {
     let pattern = r"%\x22status\x22\s*:\s*\x22?2\d\d%";
@@ -307,7 +307,7 @@ fn a_pattern_has_1024_characters_at_most() {
 }
 
 proptest! {
-    /// No pattern brings the reader down, and none is understood that has to be refused.
+    /// No text makes the parser panic.
     #[test]
     fn any_text_is_read_or_refused(text in "[\\[\\]{}()$.%*\"'?|&!=<> a1,\\\\-]{0,24}", line in "[a1 \"{}:,]{0,12}") {
         if let Ok(pattern) = FilterPattern::parse(&text) {
@@ -315,7 +315,7 @@ proptest! {
         }
     }
 
-    /// A text is found by the regular expression that escapes each of its characters.
+    /// A regular expression in which each character of a text is escaped matches that text.
     #[test]
     fn every_ascii_character_can_be_written_as_an_escape(text in "[ -~]{1,12}", before in "[ -~]{0,5}") {
         let escaped = text.bytes().map(|byte| format!("\\x{byte:02X}")).collect::<Vec<_>>().concat();
@@ -324,7 +324,7 @@ proptest! {
         prop_assert!(matches(&pattern, &line));
     }
 
-    /// What is equal is not unequal, for each value that a member can have.
+    /// `=` and `!=` are never both true, for any value of a member.
     #[test]
     fn equal_and_not_equal_never_both_hold(value in "(\"[a2*]{0,3}\"|[1-9][0-9]{0,2}|null|true|\\[1\\])", wanted in "[a2*]{1,3}") {
         let line = format!("{{\"a\":{value}}}");

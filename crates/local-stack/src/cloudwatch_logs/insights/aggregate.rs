@@ -1,4 +1,4 @@
-//! `stats`: counts, sums and extremes of groups.
+//! The command `stats`: aggregations of groups.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,9 +9,9 @@ use super::value::Value;
 /// A `stats` command.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// What is computed, with its name.
+    /// Aggregations, with the names of their columns.
     pub aggregates: Vec<(String, Aggregate)>,
-    /// What is grouped by, with its name.
+    /// Expressions to group by, with the names of their columns.
     pub groups: Vec<(String, Expression)>,
 }
 
@@ -19,11 +19,11 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Aggregate {
     pub aggregation: Aggregation,
-    /// What is aggregated; events are counted without it.
+    /// The aggregated expression. `None` counts events.
     pub argument: Option<Expression>,
 }
 
-/// How values are aggregated.
+/// The function of an aggregation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aggregation {
     Count,
@@ -35,7 +35,7 @@ pub enum Aggregation {
 }
 
 impl Aggregation {
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "count" => Self::Count,
             "count_distinct" => Self::CountDistinct,
@@ -49,25 +49,25 @@ impl Aggregation {
 }
 
 impl Stats {
-    /// The names of the columns: of the groups, then of the aggregates.
+    /// Returns the names of the columns: the groups, then the aggregations.
     pub fn names(&self) -> Vec<String> {
         let groups = self.groups.iter().map(|(name, _)| name);
         groups.chain(self.aggregates.iter().map(|(name, _)| name)).cloned().collect()
     }
 }
 
-/// The groups that were seen so far.
+/// The groups of the records that were added.
 #[derive(Debug, Default)]
 pub struct Groups {
-    /// The place of a group's row, by its key as text.
+    /// Index of the row of each group, by the encoded key.
     places: HashMap<Vec<u8>, usize>,
     rows: Vec<(Vec<Value<'static>>, Vec<Accumulator>)>,
-    /// Used again for each record.
+    /// Buffer for the key of a record.
     key: Vec<u8>,
 }
 
 impl Groups {
-    /// Takes a record.
+    /// Adds a record.
     pub fn add<'a>(&mut self, stats: &'a Stats, record: &[Value<'a>]) {
         self.key.clear();
         let mut values = Vec::with_capacity(stats.groups.len());
@@ -80,7 +80,7 @@ impl Groups {
             *place
         } else {
             let accumulators =
-                stats.aggregates.iter().map(|(_, aggregate)| Accumulator::of(aggregate.aggregation));
+                stats.aggregates.iter().map(|(_, aggregate)| Accumulator::new(aggregate.aggregation));
             self.rows.push((values.into_iter().map(Value::into_owned).collect(), accumulators.collect()));
             self.places.insert(self.key.clone(), self.rows.len() - 1);
             self.rows.len() - 1
@@ -90,7 +90,7 @@ impl Groups {
         }
     }
 
-    /// The rows of the answer.
+    /// Returns the rows: the values of the groups, then the aggregations.
     pub fn rows(self) -> impl Iterator<Item = Vec<Value<'static>>> {
         self.rows.into_iter().map(|(mut group, accumulators)| {
             group.extend(accumulators.into_iter().map(Accumulator::result));
@@ -99,7 +99,7 @@ impl Groups {
     }
 }
 
-/// Writes a value so that two keys are the same only where their values are shown the same.
+/// Encodes a value. Two encoded values are equal only if their shown texts are equal.
 fn write_key(value: &Value<'_>, key: &mut Vec<u8>) {
     match value.shown() {
         Some(text) => {
@@ -120,7 +120,7 @@ enum Accumulator {
 }
 
 impl Accumulator {
-    fn of(aggregation: Aggregation) -> Self {
+    fn new(aggregation: Aggregation) -> Self {
         match aggregation {
             Aggregation::Count => Self::Count(0),
             Aggregation::CountDistinct => Self::Distinct(HashSet::new()),
@@ -131,7 +131,7 @@ impl Accumulator {
         }
     }
 
-    /// Takes a value; a missing one counts nowhere.
+    /// Adds a value. Missing values are ignored.
     fn add(&mut self, value: Option<Value<'_>>) {
         match self {
             Self::Count(count) => *count += u64::from(value.is_none_or(|value| !value.is_null())),

@@ -1,8 +1,8 @@
-//! Why a query is refused.
+//! The error of a query.
 
 /// Why a query is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the query is malformed, or more than the local stack knows: {0}")]
+#[error("the query is malformed or not supported by the local stack: {0}")]
 pub struct MalformedQuery(String);
 
 impl MalformedQuery {

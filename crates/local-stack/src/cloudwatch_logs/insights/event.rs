@@ -1,21 +1,19 @@
-//! A log event, as a query sees it.
+//! A log event as the input of a query.
 
 use crate::cloudwatch_logs::log_group::event_id;
 
-/// A log event, as a query sees it.
+/// A log event as the input of a query.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
-    /// Its place in the log group.
+    /// Number of the event in its log group.
     pub id: i64,
-    /// When it was logged, in milliseconds since 1970.
+    /// Timestamp of the event, in milliseconds since 1970.
     pub timestamp_ms: i64,
-    /// When CloudWatch Logs took it, in milliseconds since 1970.
+    /// Time at which the event was ingested, in milliseconds since 1970.
     pub ingested_ms: i64,
-    /// Its line.
     pub message: &'a str,
-    /// Its log stream.
     pub log_stream: &'a str,
-    /// Its log group, as `account:name`.
+    /// Log group, as `account:name`.
     pub log: &'a str,
 }
 

@@ -1,4 +1,4 @@
-//! Expressions: what `fields`, `filter` and `stats` compute.
+//! The expressions of `fields`, `filter` and `stats`.
 
 use std::cmp::Ordering;
 
@@ -12,30 +12,29 @@ use crate::cloudwatch_logs::operator::Operator;
 #[derive(Debug)]
 pub enum Expression {
     Constant(Value<'static>),
-    /// A field or a value that was computed before, by its place in the record.
+    /// A field or an earlier result, by its slot in the record.
     Slot(usize),
     Arithmetic(char, Box<[Expression; 2]>),
     Negative(Box<Expression>),
     Compare(Operator, Box<[Expression; 2]>),
-    /// Whether a text has a match of a regular expression.
+    /// `like /regex/`: true if the text has a match.
     Matches(Box<Expression>, Regex),
-    /// Whether a text has another in it.
+    /// `like "text"`: true if the text contains another.
     Contains(Box<Expression>, String),
     In(Box<Expression>, Vec<Value<'static>>),
-    /// Holds where the expression has a value and the condition does not hold:
-    /// `not like` and `not in`.
+    /// `not like` and `not in`: true if the expression has a value and the condition is false.
     Unless(Box<Expression>),
     And(Box<[Expression; 2]>),
     Or(Box<[Expression; 2]>),
     Not(Box<Expression>),
     Call(Function, Vec<Expression>),
-    /// The time of the event, cut to a period in milliseconds.
+    /// The timestamp of the event, rounded down to a multiple of a period in milliseconds.
     Bin(Box<Expression>, i64),
 }
 
-/// Values that do not compare, such as a number and a word, are not equal;
-/// with a value that is missing no comparison holds.
-fn holds(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
+/// Compares two values. Values without an order, such as a number and a word, are unequal. A comparison
+/// with a missing value is false.
+fn compare(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
     match left.compare(right) {
         Some(order) => operator.accepts(order),
         None => operator == Operator::NotEqual && !left.is_null() && !right.is_null(),
@@ -43,7 +42,7 @@ fn holds(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
 }
 
 impl Expression {
-    /// Whether the expression says true or false.
+    /// Returns `true` if the result of the expression is a boolean.
     pub fn is_condition(&self) -> bool {
         match self {
             Self::Compare(..)
@@ -59,7 +58,7 @@ impl Expression {
         }
     }
 
-    /// The value for a record.
+    /// Evaluates the expression for a record.
     pub fn value<'a>(&'a self, record: &[Value<'a>]) -> Value<'a> {
         match self {
             Self::Constant(value) => value.clone(),
@@ -79,15 +78,15 @@ impl Expression {
                 Value::Time(time_ms) => Value::Time(time_ms.div_euclid(*period_ms) * period_ms),
                 _ => Value::Null,
             },
-            condition => Value::truth(condition.holds(record)),
+            condition => Value::boolean(condition.is_true(record)),
         }
     }
 
-    /// Whether a condition holds for a record.
-    pub fn holds<'a>(&'a self, record: &[Value<'a>]) -> bool {
+    /// Evaluates the expression as a condition for a record.
+    pub fn is_true<'a>(&'a self, record: &[Value<'a>]) -> bool {
         match self {
             Self::Compare(operator, sides) => {
-                holds(*operator, &sides[0].value(record), &sides[1].value(record))
+                compare(*operator, &sides[0].value(record), &sides[1].value(record))
             }
             Self::Matches(inner, regex) => {
                 inner.value(record).shown().is_some_and(|text| regex.is_match(text.as_bytes()))
@@ -101,14 +100,14 @@ impl Expression {
             }
             Self::Unless(inner) => match &**inner {
                 Self::Matches(value, _) | Self::Contains(value, _) | Self::In(value, _) => {
-                    !value.value(record).is_null() && !inner.holds(record)
+                    !value.value(record).is_null() && !inner.is_true(record)
                 }
-                _ => !inner.holds(record),
+                _ => !inner.is_true(record),
             },
-            Self::And(sides) => sides[0].holds(record) && sides[1].holds(record),
-            Self::Or(sides) => sides[0].holds(record) || sides[1].holds(record),
-            Self::Not(inner) => !inner.holds(record),
-            value => value.value(record).holds(),
+            Self::And(sides) => sides[0].is_true(record) && sides[1].is_true(record),
+            Self::Or(sides) => sides[0].is_true(record) || sides[1].is_true(record),
+            Self::Not(inner) => !inner.is_true(record),
+            value => value.value(record).is_true(),
         }
     }
 }

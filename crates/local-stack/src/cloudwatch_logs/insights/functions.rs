@@ -1,4 +1,4 @@
-//! The functions of the language.
+//! The functions of the query language.
 //!
 //! Source: CloudWatch Logs User Guide, "Boolean, comparison, numeric, datetime,
 //! and other functions".
@@ -32,8 +32,8 @@ pub enum Function {
 }
 
 impl Function {
-    /// The function of a name, and how few and how many arguments it takes.
-    pub fn named(name: &str) -> Option<(Self, usize, usize)> {
+    /// Returns the function with a name, and its minimum and maximum number of arguments.
+    pub fn from_name(name: &str) -> Option<(Self, usize, usize)> {
         const MANY: usize = usize::MAX;
         Some(match name {
             "abs" => (Self::Abs, 1, 1),
@@ -61,31 +61,38 @@ impl Function {
         })
     }
 
-    /// Whether the function says true or false.
+    /// Returns `true` if the result of the function is a boolean.
     pub fn is_condition(self) -> bool {
         matches!(self, Self::IsPresent | Self::IsEmpty | Self::IsBlank | Self::StrContains)
     }
 
-    /// Calls the function. The number of arguments is right.
+    /// Calls the function. The parser has checked the number of arguments.
     pub fn call(self, mut arguments: Vec<Value<'_>>) -> Value<'_> {
         match self {
             Self::Coalesce => arguments.into_iter().find(|value| !value.is_null()).unwrap_or(Value::Null),
-            Self::IsPresent => Value::truth(!arguments[0].is_null()),
-            Self::IsEmpty => Value::truth(arguments[0].shown().is_none_or(|text| text.is_empty())),
-            Self::IsBlank => Value::truth(arguments[0].shown().is_none_or(|text| text.trim().is_empty())),
+            Self::IsPresent => Value::boolean(!arguments[0].is_null()),
+            Self::IsEmpty => Value::boolean(arguments[0].shown().is_none_or(|text| text.is_empty())),
+            Self::IsBlank => Value::boolean(arguments[0].shown().is_none_or(|text| text.trim().is_empty())),
             Self::Greatest | Self::Least => self.extreme(&arguments),
             Self::ToMillis => match arguments[0] {
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds of our time are below 2^53")]
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "present times in milliseconds are below 2^53"
+                )]
                 Value::Time(time_ms) => Value::Number(time_ms as f64),
                 _ => Value::Null,
             },
-            #[expect(clippy::cast_possible_truncation, reason = "a time beyond 64 bits is none to be shown")]
+            #[expect(clippy::cast_possible_truncation, reason = "a time beyond 64 bits cannot be shown")]
             Self::FromMillis => {
                 arguments[0].number().map_or(Value::Null, |number| Value::Time(number as i64))
             }
-            Self::Abs | Self::Ceil | Self::Floor | Self::Log | Self::Sqrt => self.of_number(&arguments[0]),
-            Self::Trim | Self::ToLower | Self::ToUpper | Self::StrLen => self.of_text(&arguments.remove(0)),
-            Self::Concat | Self::Replace | Self::StrContains => self.of_texts(&arguments),
+            Self::Abs | Self::Ceil | Self::Floor | Self::Log | Self::Sqrt => {
+                self.apply_to_number(&arguments[0])
+            }
+            Self::Trim | Self::ToLower | Self::ToUpper | Self::StrLen => {
+                self.apply_to_text(&arguments.remove(0))
+            }
+            Self::Concat | Self::Replace | Self::StrContains => self.apply_to_texts(&arguments),
             Self::Substr => substr(&arguments).unwrap_or(Value::Null),
         }
     }
@@ -100,7 +107,7 @@ impl Function {
         extreme.map_or(Value::Null, Value::Number)
     }
 
-    fn of_number(self, value: &Value<'_>) -> Value<'static> {
+    fn apply_to_number(self, value: &Value<'_>) -> Value<'static> {
         let Some(number) = value.number() else { return Value::Null };
         let result = match self {
             Self::Abs => number.abs(),
@@ -112,37 +119,37 @@ impl Function {
         if result.is_finite() { Value::Number(result) } else { Value::Null }
     }
 
-    fn of_text(self, value: &Value<'_>) -> Value<'static> {
+    fn apply_to_text(self, value: &Value<'_>) -> Value<'static> {
         let Some(text) = value.shown() else { return Value::Null };
         match self {
             Self::Trim => Value::text(text.trim().to_owned()),
             Self::ToLower => Value::text(text.to_lowercase()),
             Self::ToUpper => Value::text(text.to_uppercase()),
-            #[expect(clippy::cast_precision_loss, reason = "a line is below 2^53 characters")]
+            #[expect(clippy::cast_precision_loss, reason = "a line has less than 2^53 characters")]
             _ => Value::Number(text.chars().count() as f64),
         }
     }
 
-    fn of_texts(self, values: &[Value<'_>]) -> Value<'static> {
+    fn apply_to_texts(self, values: &[Value<'_>]) -> Value<'static> {
         let Some(texts) = values.iter().map(Value::shown).collect::<Option<Vec<_>>>() else {
-            return if self == Self::StrContains { Value::truth(false) } else { Value::Null };
+            return if self == Self::StrContains { Value::boolean(false) } else { Value::Null };
         };
         match self {
             Self::Concat => Value::text(texts.concat()),
             Self::Replace => Value::text(texts[0].replace(&*texts[1], &texts[2])),
-            _ => Value::truth(texts[0].contains(&*texts[1])),
+            _ => Value::boolean(texts[0].contains(&*texts[1])),
         }
     }
 }
 
-/// A part of a text, counted in characters from 0.
+/// Returns a part of a text. Positions count characters from 0.
 fn substr(arguments: &[Value<'_>]) -> Option<Value<'static>> {
     let text = arguments[0].shown()?;
     let index = |value: &Value<'_>| {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "it is not negative, and a line is no longer"
+            reason = "the number is not negative, and a line is shorter"
         )]
         value.number().filter(|number| *number >= 0.0).map(|number| number as usize)
     };

@@ -1,34 +1,34 @@
-//! Cuts a query into tokens.
+//! Splits a query into tokens.
 
 use super::error::MalformedQuery;
 
 /// A token of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Token<'a> {
-    /// A name or a word of the language.
+    /// A name or a keyword.
     Word(&'a str),
-    /// A name between backticks.
+    /// A name in backticks.
     Quoted(&'a str),
-    /// A text between quotes.
+    /// A text in quotes.
     Text(String),
     Number(f64),
-    /// A number with a unit, as `5m`.
+    /// A number with a unit, such as `5m`.
     Period(u32, &'a str),
-    /// A regular expression between slashes.
+    /// A regular expression in slashes.
     Regex(String),
-    /// An operator, a bracket, a comma or a bar.
+    /// An operator, a bracket, a comma or a pipe.
     Symbol(&'a str),
 }
 
 const SYMBOLS: [&str; 20] =
     ["!=", "<=", ">=", "=~", "=", "<", ">", "|", ",", "(", ")", "[", "]", "+", "-", "*", "/", "%", "^", "."];
 
-/// Where a token begins and ends in the query.
-pub type Place = (usize, usize);
+/// The start and the end of a token in the query, in bytes.
+pub type Span = (usize, usize);
 
-/// Cuts a query into tokens, and says where each stands.
-pub fn tokens(query: &str) -> Result<Vec<(Token<'_>, Place)>, MalformedQuery> {
-    let mut tokens: Vec<(Token<'_>, Place)> = Vec::new();
+/// Splits a query into tokens with their spans.
+pub fn tokens(query: &str) -> Result<Vec<(Token<'_>, Span)>, MalformedQuery> {
+    let mut tokens: Vec<(Token<'_>, Span)> = Vec::new();
     let mut at = 0;
     while let Some(character) = query[at..].chars().next() {
         if character.is_whitespace() {
@@ -39,8 +39,8 @@ pub fn tokens(query: &str) -> Result<Vec<(Token<'_>, Place)>, MalformedQuery> {
             at += query[at..].find('\n').unwrap_or(query.len() - at);
             continue;
         }
-        let regex_may_stand = matches!(tokens.last(), Some((Token::Word("like") | Token::Symbol("=~"), _)));
-        let (token, end) = token(query, at, character, regex_may_stand)?;
+        let allows_regex = matches!(tokens.last(), Some((Token::Word("like") | Token::Symbol("=~"), _)));
+        let (token, end) = token(query, at, character, allows_regex)?;
         tokens.push((token, (at, end)));
         at = end;
     }
@@ -51,7 +51,7 @@ fn token(
     query: &str,
     at: usize,
     character: char,
-    regex_may_stand: bool,
+    allows_regex: bool,
 ) -> Result<(Token<'_>, usize), MalformedQuery> {
     let rest = &query[at..];
     match character {
@@ -59,7 +59,7 @@ fn token(
             let (text, length) = closed(rest, character, true)?;
             Ok((Token::Text(text), at + length))
         }
-        '/' if regex_may_stand => {
+        '/' if allows_regex => {
             let (text, length) = closed(rest, '/', false)?;
             Ok((Token::Regex(text), at + length))
         }
@@ -80,13 +80,13 @@ fn token(
     }
 }
 
-/// Letters, digits, `_` and `@`; names with other characters stand between backticks.
+/// Returns `true` for letters, digits, `_` and `@`. Names with other characters need backticks.
 fn is_of_name(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '_' | '@')
 }
 
-/// What stands up to a closing character, and its length with both ends. A
-/// regular expression keeps its backslashes.
+/// Returns the text up to a closing character, and its length including both delimiters. A regular
+/// expression keeps its backslashes.
 fn closed(rest: &str, closing: char, unescape: bool) -> Result<(String, usize), MalformedQuery> {
     let mut text = String::new();
     let mut characters = rest.char_indices().skip(1);
@@ -108,7 +108,7 @@ fn closed(rest: &str, closing: char, unescape: bool) -> Result<(String, usize), 
                     }
                     '\\' if unescape => {}
                     _ if unescape => {
-                        return Err(MalformedQuery::new(format!("\\{escaped} is no escape of a text")));
+                        return Err(MalformedQuery::new(format!("\\{escaped} is not an escape of a text")));
                     }
                     _ => text.push('\\'),
                 }
@@ -120,11 +120,11 @@ fn closed(rest: &str, closing: char, unescape: bool) -> Result<(String, usize), 
     Err(MalformedQuery::new(format!("{closing} is not closed")))
 }
 
-/// A number, or a period of time.
+/// Parses a number or a period.
 fn number(rest: &str) -> Result<(Token<'_>, usize), MalformedQuery> {
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let unit = rest[digits..].find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len() - digits);
-    let wrong = |text: &str| MalformedQuery::new(format!("{text} is no number"));
+    let wrong = |text: &str| MalformedQuery::new(format!("{text} is not a number"));
     if unit > 0 {
         let end = digits + unit;
         let count = rest[..digits].parse().map_err(|_| wrong(&rest[..end]))?;

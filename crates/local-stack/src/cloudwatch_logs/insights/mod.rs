@@ -1,27 +1,25 @@
-//! The query language of CloudWatch Logs Insights: `fields`, `display`,
-//! `filter`, `stats`, `sort` and `limit`. What is not understood is refused.
+//! The query language of CloudWatch Logs Insights: `fields`, `display`, `filter`, `stats`, `sort` and
+//! `limit`. Other commands and functions are refused.
 //!
 //! Source: CloudWatch Logs User Guide, "CloudWatch Logs Insights language query
 //! syntax" with its pages of commands and functions.
 //!
-//! AWS documents none of these, so a query that has to be right does not depend
-//! on them:
+//! AWS does not document the following behaviour, so a query should not depend on it:
 //!
-//! - Neither a comparison nor `like`, `in`, `not like` and `not in` holds for a
-//!   missing value, `!=` included. `not (...)` holds where its condition does not.
-//! - Arithmetic and numeric functions of a missing value, or of a text that is
-//!   no number, are missing, as are results that are no finite number.
-//! - Two texts compare as texts, by Unicode; a text compares with a number as a
-//!   number. A text that is no number is unequal to each number.
-//! - JSON `true` and `false` are 1 and 0. Members that are objects or lists have
-//!   no value of their own. A line that is not one whole JSON object has no
-//!   fields. A name with dots is a path, or a name that has the dots.
-//! - A missing value is left out of a row, and is a group of its own in `stats`.
-//!   `stats` of no events has no rows. Aggregations skip missing values.
-//! - Events come with the latest first where nothing sorts them. Rows that sort
-//!   the same keep the order in which they were found.
-//! - A number is shown with as many digits as it needs. Insights finds 200
-//!   fields of an event; here are no more bounds than a line's own size.
+//! - Comparisons (including `!=`), `like`, `in`, `not like` and `not in` are false for a missing value.
+//!   `not (...)` is true if its condition is false.
+//! - Arithmetic and numeric functions of a missing value, or of a text that is not a number, have no
+//!   value. Neither has a result that is not a finite number.
+//! - Two texts are compared as texts, by code point; a text and a number as numbers. A text that is not a
+//!   number is unequal to every number.
+//! - JSON `true` and `false` are 1 and 0. Members that are objects or lists have no value. A line that is
+//!   not exactly one JSON object has no fields. A name with dots is a path, or a name that contains them.
+//! - A missing value is omitted from a row, and is a separate group in `stats`. `stats` without events
+//!   returns no rows. Aggregations ignore missing values.
+//! - Without `sort`, the latest event comes first. Rows that compare as equal keep the order in which they
+//!   were found.
+//! - A number is shown with as many digits as it needs. Insights discovers 200 fields of an event; here
+//!   their number is not limited.
 
 mod aggregate;
 mod error;
@@ -43,45 +41,44 @@ use aggregate::Groups;
 use query::{Command, Segment};
 use value::Value;
 
-/// How many rows an answer has where the query names no limit. Source: user guide, "limit".
+/// Maximum number of rows of a query without `limit`. Source: user guide, "limit".
 const DEFAULT_ROWS: usize = 10_000;
-/// A row of an answer: fields and their values, in the order of the query.
+/// A row of an answer: (field, value), in the order of the query.
 pub type Row = Vec<(String, String)>;
 
-/// What a query found.
+/// The answer of a query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// The rows.
     pub rows: Vec<Row>,
-    /// How many events were looked at.
+    /// Number of events that were read.
     pub scanned_events: u64,
-    /// How many bytes their lines have.
+    /// Size of their messages, in bytes.
     pub scanned_bytes: u64,
-    /// How many of them passed the filters.
+    /// Number of events that passed the filters.
     pub matched_events: u64,
 }
 
 impl Query {
-    /// Reads a query.
+    /// Parses a query.
     ///
     /// # Errors
-    /// When a part of it is not understood.
+    /// Returns an error if the query is malformed or has an unsupported part.
     pub fn parse(text: &str) -> Result<Self, MalformedQuery> {
         parser::parse(text)
     }
 
-    /// Lowers the limit, or sets it, as a request's own limit does.
+    /// Sets the limit, unless the query has one.
     ///
     /// # Errors
-    /// When it is no number of rows that can be asked for.
+    /// Returns an error if the limit is not between 1 and [`MAX_ROWS`].
     pub fn with_limit(mut self, limit: i64) -> Result<Self, MalformedQuery> {
-        #[expect(clippy::cast_precision_loss, reason = "a number that large is refused all the same")]
+        #[expect(clippy::cast_precision_loss, reason = "numbers that lose precision are refused")]
         let limit = parser::row_limit(limit as f64)?;
         self.ending.limit.get_or_insert(limit);
         Ok(self)
     }
 
-    /// Begins an answer.
+    /// Starts to evaluate the query.
     pub fn run(&self) -> Run<'_> {
         Run {
             query: self,
@@ -100,10 +97,10 @@ impl Query {
         self.ending.limit.unwrap_or(DEFAULT_ROWS)
     }
 
-    /// Puts the rows after the last `stats` in order and shows them.
+    /// Sorts the rows and formats their values.
     fn finish(&self, mut rows: Vec<Vec<Value<'_>>>) -> Vec<Row> {
         if let Some(time) = self.ending.latest_first {
-            // Each log group came with its latest event first.
+            // The events of each log group are already in this order.
             rows.sort_by(|left, right| sort::natural_order(&right[time], &left[time]));
         }
         if !self.ending.sort.is_empty() {
@@ -127,35 +124,35 @@ impl Query {
 }
 
 impl Segment {
-    /// Computes and filters; says whether the record is kept.
+    /// Runs the commands on a record. Returns `false` if a filter drops it.
     fn keeps<'a>(&'a self, record: &mut [Value<'a>]) -> bool {
         self.commands.iter().all(|command| match command {
             Command::Compute(slot, expression) => {
                 record[*slot] = expression.value(record);
                 true
             }
-            Command::Filter(condition) => condition.holds(record),
+            Command::Filter(condition) => condition.is_true(record),
         })
     }
 }
 
-/// A query that is being answered. Of each log group, the latest event comes first.
+/// The evaluation of a query. The events of each log group have to be added with the latest first.
 pub struct Run<'q> {
     query: &'q Query,
     groups: Groups,
     rows: Vec<Vec<Value<'static>>>,
-    /// How many rows came from other log groups.
+    /// Number of rows of earlier log groups.
     rows_before: usize,
     answer: Answer,
 }
 
 impl Run<'_> {
-    /// Says that the next events are those of another log group.
+    /// Starts the events of another log group.
     pub fn begin_log_group(&mut self) {
         self.rows_before = self.rows.len();
     }
 
-    /// Takes an event.
+    /// Adds an event.
     pub fn add(&mut self, event: &Event<'_>) {
         self.answer.scanned_events += 1;
         self.answer.scanned_bytes += event.message.len() as u64;
@@ -168,14 +165,14 @@ impl Run<'_> {
         self.answer.matched_events += 1;
         match &segment.stats {
             Some(stats) => self.groups.add(stats, &record),
-            // Without an order of its own, a query shows the latest.
+            // A query without an order returns the latest events, which came first.
             None if self.query.ending.latest_first.is_some()
                 && self.rows.len() - self.rows_before >= self.query.row_limit() => {}
             None => self.rows.push(record.into_iter().map(Value::into_owned).collect()),
         }
     }
 
-    /// The answer to all events.
+    /// Returns the answer for all added events.
     pub fn answer(mut self) -> Answer {
         let query = self.query;
         let rows: Vec<Vec<Value<'_>>> = if query.segments.is_empty() {
@@ -184,21 +181,22 @@ impl Run<'_> {
             let mut groups = self.groups;
             for segment in query.segments.iter().skip(1) {
                 let mut next = Groups::default();
-                let rows = groups.rows().filter_map(|row| widened(segment, row));
+                let rows = groups.rows().filter_map(|row| extend_row(segment, row));
                 if let Some(stats) = &segment.stats {
                     rows.for_each(|row| next.add(stats, &row));
                 }
                 groups = next;
             }
-            groups.rows().filter_map(|row| widened(&query.last, row)).collect()
+            groups.rows().filter_map(|row| extend_row(&query.last, row)).collect()
         };
         self.answer.rows = query.finish(rows);
         self.answer
     }
 }
 
-/// A row of a `stats` with places for what the next segment computes, if it is kept.
-fn widened<'a>(segment: &'a Segment, row: Vec<Value<'a>>) -> Option<Vec<Value<'a>>> {
+/// Extends a row of a `stats` by the slots of the next segment and runs its commands. Returns `None` if a
+/// filter drops the row.
+fn extend_row<'a>(segment: &'a Segment, row: Vec<Value<'a>>) -> Option<Vec<Value<'a>>> {
     let mut row = row;
     row.resize(segment.sources.len(), Value::Null);
     segment.keeps(&mut row).then_some(row)

@@ -1,4 +1,4 @@
-//! Reads a query.
+//! Parses a query.
 
 use regex::bytes::RegexBuilder;
 
@@ -6,33 +6,33 @@ use super::aggregate::{Aggregate, Aggregation, Stats};
 use super::error::MalformedQuery;
 use super::expression::Expression;
 use super::functions::Function;
-use super::lexer::{Place, Token, tokens};
+use super::lexer::{Span, Token, tokens};
 use super::query::{Command, Ending, MAX_ROWS, Query, Segment};
 use super::record::Source;
 use super::value::Value;
 use crate::cloudwatch_logs::operator::Operator;
 
-/// The longest query, in characters. Source: CloudWatch Logs API Reference, `StartQuery`.
+/// Maximum length of a query, in characters. Source: CloudWatch Logs API Reference, `StartQuery`.
 const MAX_CHARACTERS: usize = 10_000;
-/// How many `stats` a query may have. Source: user guide, "stats", "Use multiple stats commands".
+/// Maximum number of `stats` commands. Source: user guide, "stats", "Use multiple stats commands".
 const MAX_STATS: usize = 2;
-/// How deep an expression may be nested.
+/// Maximum nesting of an expression.
 const MAX_DEPTH: usize = 100;
 
 pub(super) struct Parser<'a> {
     query: &'a str,
-    tokens: Vec<(Token<'a>, Place)>,
+    tokens: Vec<(Token<'a>, Span)>,
     at: usize,
     depth: usize,
-    /// Where values come from in the segment that is read.
+    /// Sources of the slots of the current segment.
     sources: Vec<Source>,
-    /// Names that expressions of this segment have, and their slots.
+    /// Aliases of the current segment, with their slots.
     aliases: Vec<(String, usize)>,
-    /// Whether the segment reads the rows of a `stats`, which have no other fields.
+    /// `true` if the input of the segment is the rows of a `stats`, which have no other fields.
     of_rows: bool,
 }
 
-/// Reads a query.
+/// Parses a query.
 pub(super) fn parse(text: &str) -> Result<Query, MalformedQuery> {
     if text.chars().count() > MAX_CHARACTERS {
         return Err(MalformedQuery::new(format!("the query has more than {MAX_CHARACTERS} characters")));
@@ -59,11 +59,11 @@ impl<'a> Parser<'a> {
             match command {
                 "stats" => {
                     if !ending.sort.is_empty() || ending.limit.is_some() {
-                        return Err(MalformedQuery::new("stats stands before sort and limit"));
+                        return Err(MalformedQuery::new("stats has to come before sort and limit"));
                     }
                     if segments.len() == MAX_STATS {
                         return Err(MalformedQuery::new(format!(
-                            "a query has {MAX_STATS} stats commands at most"
+                            "a query can have {MAX_STATS} stats commands"
                         )));
                     }
                     let stats = self.stats()?;
@@ -71,7 +71,7 @@ impl<'a> Parser<'a> {
                     segments.push(self.end_segment(std::mem::take(&mut commands), stats, &mut ending));
                 }
                 "filter" if ending.limit.is_some() => {
-                    return Err(MalformedQuery::new("filter stands before limit"));
+                    return Err(MalformedQuery::new("filter has to come before limit"));
                 }
                 _ => self.command(command, &mut commands, &mut ending)?,
             }
@@ -87,7 +87,7 @@ impl<'a> Parser<'a> {
             }
         }
         if segments.is_empty() {
-            // Rows that are events have a pointer to their event.
+            // Rows that are events have the pointer `@ptr`.
             let pointer = self.source(Source::Pointer);
             ending.shown.push(("@ptr".to_owned(), pointer));
             if ending.sort.is_empty() {
@@ -132,7 +132,7 @@ impl<'a> Parser<'a> {
                 Ok(())
             }
             _ => Err(MalformedQuery::new(format!(
-                "the local stack knows the commands fields, display, filter, stats, sort and limit, and not {command}"
+                "the local stack supports the commands fields, display, filter, stats, sort and limit, not {command}"
             ))),
         }
     }
@@ -168,10 +168,10 @@ impl<'a> Parser<'a> {
             let start = self.at;
             let slot = match self.expression()? {
                 Expression::Slot(slot) => slot,
-                // `sort count(*) desc` names a column by its expression.
+                // `sort count(*) desc` refers to a column by its expression.
                 _ => self.known(&self.text_since(start)).ok_or_else(|| {
                     MalformedQuery::new(format!(
-                        "sort takes fields and aliases, and not {}",
+                        "sort needs fields or aliases, not {}",
                         self.text_since(start)
                     ))
                 })?,
@@ -218,9 +218,9 @@ impl<'a> Parser<'a> {
 
     fn aggregate(&mut self) -> Result<Aggregate, MalformedQuery> {
         let name = self.word("an aggregation")?;
-        let aggregation = Aggregation::named(name).ok_or_else(|| {
+        let aggregation = Aggregation::from_name(name).ok_or_else(|| {
             MalformedQuery::new(format!(
-                "the local stack knows the aggregations count, count_distinct, sum, avg, min and max, and not {name}"
+                "the local stack supports the aggregations count, count_distinct, sum, avg, min and max, not {name}"
             ))
         })?;
         self.expect("(")?;
@@ -233,7 +233,7 @@ impl<'a> Parser<'a> {
         Ok(Aggregate { aggregation, argument: Some(argument) })
     }
 
-    /// Ends a segment with a `stats`, whose columns are the fields of the next.
+    /// Ends the segment with a `stats`, whose columns are the fields of the next segment.
     fn end_segment(&mut self, commands: Vec<Command>, stats: Stats, ending: &mut Ending) -> Segment {
         let names = stats.names();
         let sources = std::mem::replace(&mut self.sources, vec![Source::Computed; names.len()]);
@@ -252,7 +252,7 @@ impl<'a> Parser<'a> {
         }
         let name = match self.next() {
             Some(Token::Word(name) | Token::Quoted(name)) => *name,
-            _ => return Err(MalformedQuery::new("a name follows as")),
+            _ => return Err(MalformedQuery::new("a name has to follow as")),
         };
         if name.is_empty() || name.contains(|c: char| c == ',' || c.is_whitespace()) {
             return Err(MalformedQuery::new(format!(
@@ -287,18 +287,19 @@ impl<'a> Parser<'a> {
         }
         if self.of_rows {
             return Err(MalformedQuery::new(format!(
-                "after stats there is no field {name}; name one of its columns"
+                "after stats the only fields are its columns, and {name} is not one of them"
             )));
         }
-        let source = Source::named(name)
-            .ok_or_else(|| MalformedQuery::new(format!("the local stack has no field {name}")))?;
+        let source = Source::from_name(name).ok_or_else(|| {
+            MalformedQuery::new(format!("the local stack does not support the field {name}"))
+        })?;
         Ok(self.source(source))
     }
 
     fn expression(&mut self) -> Result<Expression, MalformedQuery> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(MalformedQuery::new("an expression is nested too deep"));
+            return Err(MalformedQuery::new("an expression is nested too deeply"));
         }
         let mut left = self.conjunction()?;
         while self.take_word("or") {
@@ -323,7 +324,7 @@ impl<'a> Parser<'a> {
         }
         let inner = self.comparison()?;
         if negations > 0 && !inner.is_condition() {
-            return Err(MalformedQuery::new("not stands before a condition"));
+            return Err(MalformedQuery::new("a condition has to follow not"));
         }
         Ok(if negations % 2 == 1 { Expression::Not(Box::new(inner)) } else { inner })
     }
@@ -363,7 +364,7 @@ impl<'a> Parser<'a> {
                     .map_err(|error| MalformedQuery::new(format!("/{regex}/ cannot be used: {error}")))?;
                 Ok(Expression::Matches(Box::new(left), regex))
             }
-            _ => Err(MalformedQuery::new("a text or a /regular expression/ follows like")),
+            _ => Err(MalformedQuery::new("a text or a /regular expression/ has to follow like")),
         }
     }
 
@@ -375,7 +376,7 @@ impl<'a> Parser<'a> {
             list.push(match self.next() {
                 Some(Token::Text(text)) if !is_negative => Value::text(text.clone()),
                 Some(Token::Number(number)) => Value::Number(if is_negative { -number } else { *number }),
-                _ => return Err(MalformedQuery::new("in takes texts and numbers between brackets")),
+                _ => return Err(MalformedQuery::new("in needs texts and numbers in brackets")),
             });
             if !self.take(",") {
                 break;
@@ -427,7 +428,7 @@ impl<'a> Parser<'a> {
             Some(Token::Number(number)) => Ok(Expression::Constant(Value::Number(number))),
             Some(Token::Text(text)) => Ok(Expression::Constant(Value::text(text))),
             Some(Token::Word(word)) if is_reserved(word) => {
-                Err(MalformedQuery::new(format!("the word {word} stands where a value is expected")))
+                Err(MalformedQuery::new(format!("expected a value instead of the word {word}")))
             }
             Some(Token::Word(name)) if self.peek_symbol("(") => self.call(name),
             Some(Token::Quoted(name) | Token::Word(name)) => self.named(name).map(Expression::Slot),
@@ -441,10 +442,10 @@ impl<'a> Parser<'a> {
     fn call(&mut self, name: &str) -> Result<Expression, MalformedQuery> {
         self.expect("(")?;
         if matches!(name, "bin" | "datefloor") {
-            return self.cut_time(name);
+            return self.time_floor(name);
         }
-        let (function, fewest, most) = Function::named(name).ok_or_else(|| {
-            MalformedQuery::new(format!("the local stack does not know the function {name}"))
+        let (function, fewest, most) = Function::from_name(name).ok_or_else(|| {
+            MalformedQuery::new(format!("the local stack does not support the function {name}"))
         })?;
         let mut arguments = Vec::new();
         if !self.peek_symbol(")") {
@@ -462,8 +463,8 @@ impl<'a> Parser<'a> {
         Ok(Expression::Call(function, arguments))
     }
 
-    /// The rest of `bin(5m)` or `datefloor(@timestamp, 5m)`.
-    fn cut_time(&mut self, name: &str) -> Result<Expression, MalformedQuery> {
+    /// Parses the arguments of `bin(5m)` or `datefloor(@timestamp, 5m)`.
+    fn time_floor(&mut self, name: &str) -> Result<Expression, MalformedQuery> {
         let time = if name == "bin" {
             Expression::Slot(self.named("@timestamp")?)
         } else {
@@ -475,7 +476,7 @@ impl<'a> Parser<'a> {
             return Err(MalformedQuery::new(format!("{name} takes a period, such as 5m")));
         };
         let period_ms = period_ms(*count, unit).ok_or_else(|| {
-            MalformedQuery::new(format!("{count}{unit} is no period of ms, s, m, h, d or w"))
+            MalformedQuery::new(format!("{count}{unit} is not a period of ms, s, m, h, d or w"))
         })?;
         self.expect(")")?;
         Ok(Expression::Bin(Box::new(time), period_ms))
@@ -528,10 +529,10 @@ impl<'a> Parser<'a> {
 
     fn unexpected(&self, wanted: &str) -> MalformedQuery {
         let found = self.tokens.get(self.at).map_or("the end", |(_, (start, end))| &self.query[*start..*end]);
-        MalformedQuery::new(format!("{wanted} is expected where {found} stands"))
+        MalformedQuery::new(format!("expected {wanted} before {found}"))
     }
 
-    /// The text of the query from a token up to here.
+    /// Returns the text of the query from a token to the current one.
     fn text_since(&self, start: usize) -> String {
         let from = self.tokens[start].1.0;
         let to = self.tokens[self.at - 1].1.1;
@@ -543,28 +544,32 @@ fn conditions(left: Expression, right: Expression) -> Result<Box<[Expression; 2]
     if left.is_condition() && right.is_condition() {
         return Ok(Box::new([left, right]));
     }
-    Err(MalformedQuery::new("and and or stand between conditions"))
+    Err(MalformedQuery::new("and and or need a condition on both sides"))
 }
 
 fn is_reserved(word: &str) -> bool {
     matches!(word, "and" | "or" | "not" | "like" | "in" | "as" | "by" | "asc" | "desc")
 }
 
-/// How many rows a query asks for.
+/// Converts the argument of `limit`.
 pub(super) fn row_limit(limit: f64) -> Result<usize, MalformedQuery> {
-    #[expect(clippy::cast_precision_loss, reason = "it is small")]
+    #[expect(clippy::cast_precision_loss, reason = "the constant is small")]
     let is_allowed = limit >= 1.0 && limit.fract() == 0.0 && limit <= MAX_ROWS as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small and positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the limit is small and positive"
+    )]
     if is_allowed {
         Ok(limit as usize)
     } else {
-        Err(MalformedQuery::new(format!("limit is 1 to {MAX_ROWS}")))
+        Err(MalformedQuery::new(format!("the limit has to be between 1 and {MAX_ROWS}")))
     }
 }
 
-/// The length of a period. A count above the cap of its unit means the cap.
-/// Source: user guide, "Datetime functions". Months, quarters and years, which
-/// have no one length, are left out.
+/// Returns the length of a period. A count above the maximum of its unit means that maximum.
+/// Source: user guide, "Datetime functions". Months, quarters and years are not supported, because their
+/// lengths vary.
 fn period_ms(count: u32, unit: &str) -> Option<i64> {
     let singular = unit.strip_suffix('s').filter(|unit| unit.len() > 1 && *unit != "m").unwrap_or(unit);
     let (unit_ms, cap) = match singular {

@@ -1,18 +1,18 @@
-//! A query, as its parser leaves it.
+//! A parsed query.
 
 use super::aggregate::Stats;
 use super::expression::Expression;
 use super::record::Source;
 
-/// The most rows that a query may ask for. Source: user guide, "limit".
+/// Maximum limit of a query. Source: user guide, "limit".
 pub const MAX_ROWS: usize = 100_000;
 
-/// A query, understood.
+/// A parsed query.
 #[derive(Debug)]
 pub struct Query {
-    /// What leads up to each `stats`.
+    /// The segments that end with a `stats`.
     pub(super) segments: Vec<Segment>,
-    /// What follows the last of them.
+    /// The commands after the last `stats`.
     pub(super) last: Segment,
     pub(super) ending: Ending,
 }
@@ -30,14 +30,16 @@ pub(super) enum Command {
     Filter(Expression),
 }
 
-/// What follows the last `stats`, or stands without one.
+/// The output of a query: order, limit and columns.
 #[derive(Debug, Default)]
 pub(super) struct Ending {
+    /// Sort keys, as (slot, `true` for descending).
     pub sort: Vec<(usize, bool)>,
     pub limit: Option<usize>,
-    /// The columns that are shown, with their names.
+    /// Columns of the answer, as (name, slot).
     pub shown: Vec<(String, usize)>,
-    /// The times of events, where they are shown and nothing sorts them.
+    /// Slot of the timestamp, if the rows are events and the query has no `sort`.
     pub latest_first: Option<usize>,
+    /// `true` if `display` chose the columns.
     pub is_display: bool,
 }

@@ -1,4 +1,4 @@
-//! Reads the fields that a query needs out of a log event.
+//! Reads the fields of a log event that a query uses.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::event::Event;
 use super::value::Value;
 
-/// Where the value of a slot comes from.
+/// The source of the value of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     Timestamp,
@@ -18,15 +18,15 @@ pub enum Source {
     LogStream,
     Log,
     Pointer,
-    /// A field of a JSON line, with dots between the names of members and the numbers of elements.
+    /// A field of a JSON line, with dots between the names of members and the indexes of elements.
     Json(String),
-    /// An expression of the query.
+    /// A result of an expression of the query.
     Computed,
 }
 
 impl Source {
-    /// What a name stands for, where no expression has it.
-    pub fn named(name: &str) -> Option<Self> {
+    /// Returns the source with a name that is not an alias.
+    pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "@timestamp" => Self::Timestamp,
             "@ingestionTime" => Self::IngestionTime,
@@ -40,7 +40,7 @@ impl Source {
     }
 }
 
-/// Fills the slots of a record from an event; computed ones stay null.
+/// Fills the slots of a record from an event. Slots of results stay null.
 pub fn fill<'a>(sources: &'a [Source], event: &Event<'a>, record: &mut Vec<Value<'a>>) {
     record.clear();
     let mut wanted: Vec<(&'a str, usize)> = Vec::new();
@@ -65,14 +65,14 @@ pub fn fill<'a>(sources: &'a [Source], event: &Event<'a>, record: &mut Vec<Value
     let mut deserializer = serde_json::Deserializer::from_str(event.message);
     let read = Wanted { names: &wanted, record }.deserialize(&mut deserializer);
     if read.is_err() || deserializer.end().is_err() {
-        // A line that is no JSON has no fields.
+        // A line that is not JSON has no fields.
         for (_, slot) in &wanted {
             record[*slot] = Value::Null;
         }
     }
 }
 
-/// The names that are looked for below here, and their slots.
+/// The searched names below a value, with their slots.
 struct Wanted<'w, 'a> {
     names: &'w [(&'a str, usize)],
     record: &'w mut Vec<Value<'a>>,
@@ -87,7 +87,7 @@ impl<'a> Wanted<'_, 'a> {
         }
     }
 
-    /// The names below a member: the empty one for the member itself.
+    /// Returns the names below a member. The empty name means the member.
     fn below(&self, member: &str) -> Vec<(&'a str, usize)> {
         let below = |(name, slot): &(&'a str, usize)| match name.strip_prefix(member)? {
             "" => Some(("", *slot)),
@@ -144,8 +144,8 @@ impl<'de: 'a, 'a> Visitor<'de> for Wanted<'_, 'a> {
         Ok(())
     }
 
-    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
-        self.set(|| Value::truth(truth));
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.set(|| Value::boolean(value));
         Ok(())
     }
 
@@ -172,6 +172,6 @@ impl<'de: 'a, 'a> Visitor<'de> for Wanted<'_, 'a> {
     }
 }
 
-/// The name of a member, borrowed where it has no escapes.
+/// The name of a member, which is borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Member<'a>(#[serde(borrow)] Cow<'a, str>);

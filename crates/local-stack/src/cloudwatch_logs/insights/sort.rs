@@ -1,16 +1,15 @@
-//! The order in which Insights sorts.
+//! The sort order of Logs Insights.
 //!
-//! Source: CloudWatch Logs User Guide, "sort" of the Insights language: values
-//! that are no number come before numbers; they are cut into digits and the
-//! rest, of which digits compare by length and then by value, the rest by
-//! Unicode. Not documented: a missing value sorts as an empty text; numbers
-//! that are equal sort by their text.
+//! Source: CloudWatch Logs User Guide, "sort" of the Insights language: values that are not numbers come
+//! before numbers. They are split into runs of digits and runs of other characters. Digits compare by
+//! length and then by value, other characters by code point. Not documented: a missing value sorts as an
+//! empty text, and equal numbers sort by their text.
 
 use std::cmp::Ordering;
 
 use super::value::{Value, number};
 
-/// How two values sort, upwards.
+/// Returns the ascending order of two values.
 pub fn natural_order(left: &Value<'_>, right: &Value<'_>) -> Ordering {
     let numbers = (as_number(left), as_number(right));
     let texts = || {
@@ -53,7 +52,7 @@ fn text_order(mut left: &str, mut right: &str) -> Ordering {
     }
 }
 
-/// Takes digits, or what is no digit.
+/// Consumes a run of digits, or a run of other characters.
 fn chunk<'a>(text: &mut &'a str) -> &'a str {
     let are_digits = starts_with_digit(text);
     let end = text.find(|character: char| character.is_ascii_digit() != are_digits).unwrap_or(text.len());

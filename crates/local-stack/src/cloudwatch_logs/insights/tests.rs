@@ -5,7 +5,7 @@ struct Log {
 }
 
 impl Log {
-    fn of(lines: &[&str]) -> Self {
+    fn new(lines: &[&str]) -> Self {
         let times = (0..).map(|number| 1_795_509_600_000 + number * 1_000);
         Self { events: times.zip(lines.iter().map(|line| (*line).to_owned())).collect() }
     }
@@ -44,7 +44,7 @@ impl Log {
         self.run(&query).rows[0].iter().find(|(name, _)| name == "x").map(|(_, value)| value.clone())
     }
 
-    fn holds(&self, condition: &str) -> bool {
+    fn matches(&self, condition: &str) -> bool {
         !self.rows(&format!("filter {condition}")).is_empty()
     }
 }
@@ -66,18 +66,18 @@ fn calls_are_counted_by_key_and_hour() {
         call("b", "200", "1"),
         call("-", "200", "1"),
     ];
-    let log = Log::of(&lines.each_ref().map(String::as_str));
+    let log = Log::new(&lines.each_ref().map(String::as_str));
     let rows = log.rows(
         "filter status like /^2[0-9][0-9]$/ and apiKeyId != \"-\" and requestTimeEpoch >= 5\n| stats count(*) as calls by apiKeyId, floor(requestTimeEpoch / 3600000) as hour\n| sort apiKeyId asc\n| limit 10",
     );
     assert_eq!(rows, ["apiKeyId=a hour=2 calls=2"]);
 }
 
-/// The query by which the access log is compared with the ledger: short and
-/// long names, milliseconds and seconds.
+/// The query by which the reconciler counts the calls of the access log: short and long names,
+/// milliseconds and seconds.
 #[test]
 fn a_query_over_both_templates_of_the_access_log_counts_the_billable_calls() {
-    let log = Log::of(&[
+    let log = Log::new(&[
         r#"{"time":"1795509600123","key":"k1","status":"200","method":"GET","route":"/a"}"#,
         r#"{"requestTimeEpoch":"1795509601","apiKeyId":"k1","status":"201","httpMethod":"POST","routeKey":"POST /a"}"#,
         r#"{"requestTimeEpoch":1795513200456,"apiKeyId":"k1","status":204,"httpMethod":"GET","resourcePath":"/a"}"#,
@@ -109,7 +109,7 @@ fn a_query_over_both_templates_of_the_access_log_counts_the_billable_calls() {
 
 #[test]
 fn request_times_without_an_epoch_are_cut_into_minute_and_zone() {
-    let log = Log::of(&[
+    let log = Log::new(&[
         r#"{"key":"k","requestTime":"24/Nov/2026:08:34:30 +0900"}"#,
         r#"{"key":"k","requestTime":"24/Nov/2026:08:34:59 +0900"}"#,
         r#"{"key":"k","time":"1795509600123"}"#,
@@ -122,7 +122,7 @@ fn request_times_without_an_epoch_are_cut_into_minute_and_zone() {
 
 #[test]
 fn the_query_that_the_console_proposes_shows_the_latest_events() {
-    let log = Log::of(&["first", "second", "third"]);
+    let log = Log::new(&["first", "second", "third"]);
     let proposed = "fields @timestamp, @message, @logStream, @log\n| sort @timestamp desc\n| limit 2";
     assert_eq!(
         log.rows(proposed),
@@ -143,7 +143,7 @@ fn the_query_that_the_console_proposes_shows_the_latest_events() {
 
 #[test]
 fn values_are_aggregated_by_group_and_time() {
-    let log = Log::of(&[
+    let log = Log::new(&[
         r#"{"s":"200","l":"10","k":"a"}"#,
         r#"{"s":"200","l":30,"k":"b"}"#,
         r#"{"s":"500","l":"-","k":"a"}"#,
@@ -169,7 +169,7 @@ fn values_are_aggregated_by_group_and_time() {
         ["all_of_them=3 groups=1"]
     );
     assert_eq!(log.rows("stats count(*) as n by k | sort n desc, k asc | limit 1"), ["k=a n=3"]);
-    // Three hundred seconds are capped at sixty.
+    // A period of 300 seconds means 60 seconds, the maximum of the unit.
     assert_eq!(
         log.rows("stats count(*) as n by bin(300s) | limit 1"),
         ["bin(300s)=2026-11-24 08:40:00.000 n=4"]
@@ -178,7 +178,7 @@ fn values_are_aggregated_by_group_and_time() {
 
 #[test]
 fn fields_of_json_lines_are_found_by_their_path() {
-    let log = Log::of(&[
+    let log = Log::new(&[
         r#" {"a":{"b":[{"c":"deep"},2]},"x.y":"dots","t":true,"f":false,"n":null,"d":1.5,"big":9007199254740993,"dash-ed":"q","o":{},"esc":"a\"b"} "#,
     ]);
     for (expression, value) in [
@@ -200,14 +200,14 @@ fn fields_of_json_lines_are_found_by_their_path() {
         assert_eq!(log.value(expression).as_deref(), value, "{expression}");
     }
     for broken in [r#"{"a":"1","b":-}"#, r#"{"a":"1""#, r#"{"a":"1"} tail"#, r#"["a"]"#, "a=1"] {
-        assert_eq!(Log::of(&[broken]).value("a"), None, "{broken}");
+        assert_eq!(Log::new(&[broken]).value("a"), None, "{broken}");
     }
 }
 
 #[test]
 fn functions_do_what_the_user_guide_says() {
     let log =
-        Log::of(&[r#"{"word":"Wörd","number":"7.5","empty":"","blank":" \t","epoch":"1795509600123"}"#]);
+        Log::new(&[r#"{"word":"Wörd","number":"7.5","empty":"","blank":" \t","epoch":"1795509600123"}"#]);
     for (expression, value) in [
         ("2 ^ 3", Some("8")),
         ("10 % 3", Some("1")),
@@ -252,11 +252,10 @@ fn functions_do_what_the_user_guide_says() {
     }
 }
 
-/// The readings of the module's documentation where AWS documents nothing,
-/// among conditions that it documents.
+/// The undocumented behaviour that the module's documentation lists, and documented conditions.
 #[test]
 fn conditions_hold_as_the_documentation_says() {
-    let log = Log::of(&[r#"{"status":"200","code":200,"word":"alpha","empty":"","path":"/a/b"}"#]);
+    let log = Log::new(&[r#"{"status":"200","code":200,"word":"alpha","empty":"","path":"/a/b"}"#]);
     for (condition, expected) in [
         ("status = 200", true),
         ("status = \"200\"", true),
@@ -287,19 +286,19 @@ fn conditions_hold_as_the_documentation_says() {
         ("word = \"x\" or word = \"alpha\" and empty = \"y\"", false),
         ("(word = \"x\" or word = \"alpha\") and empty = \"\"", true),
     ] {
-        assert_eq!(log.holds(condition), expected, "{condition}");
+        assert_eq!(log.matches(condition), expected, "{condition}");
     }
 }
 
 #[test]
 fn rows_are_ten_thousand_unless_a_limit_says_otherwise() {
     let lines: Vec<String> = (0..10_050).map(|number| format!(r#"{{"k":"key-{number:x}"}}"#)).collect();
-    let log = Log::of(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let log = Log::new(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(log.rows("stats count(*) as n by k").len(), 10_000);
     assert_eq!(log.rows("fields k").len(), 10_000);
     assert_eq!(log.rows("stats count(*) as n by k | limit 10020").len(), 10_020);
     assert_eq!(log.rows("fields k | limit 3").len(), 3);
-    // Sorted, the rows that are cut off are not the last by the order of texts.
+    // The rows beyond the limit are the last in the sort order, not in the order of texts.
     let rows = log.rows("stats count(*) as n by k | sort k asc | limit 10000");
     assert_eq!(rows[..3], ["k=key-0 n=1", "k=key-1 n=1", "k=key-1a n=1"]);
     let place = |key: &str| rows.iter().position(|row| *row == format!("k={key} n=1"));
@@ -382,20 +381,20 @@ fn what_is_not_understood_is_refused() {
     assert!(refused(&format!("fields {}", "a".repeat(10_000))).contains("10000"));
 }
 
-/// A second aggregation has a column of its own, however it is named.
+/// A second aggregation has a separate column.
 #[test]
 fn every_aggregation_has_its_column() {
-    let log = Log::of(&[r#"{"s":"200","l":"10"}"#]);
+    let log = Log::new(&[r#"{"s":"200","l":"10"}"#]);
     let rows = log.rows("stats count(*) as n, avg(responseLatency) as l, max(l) as `m` by s");
     assert_eq!(rows, ["s=200 n=1 m=10"]);
 }
 
 proptest::proptest! {
-    /// No text brings the reader down.
+    /// No text makes the parser panic.
     #[test]
     fn any_text_is_read_or_refused(text in "((fields|filter|stats|sort|limit|by|as|in|like|not|and) ?|[a@.,()\\[\\]|\"'/`=<>+*%^0-9 -]){0,12}") {
         if let Ok(query) = Query::parse(&text) {
-            Log::of(&[r#"{"a":"1"}"#]).run(&query);
+            Log::new(&[r#"{"a":"1"}"#]).run(&query);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Values of fields and expressions, and how they compare.
+//! The values of fields and expressions, and their comparison.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -8,11 +8,10 @@ use jiff::Timestamp;
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// A field that is missing, or a result that is none.
+    /// A missing field, or an undefined result.
     Null,
-    /// A text.
     Text(Cow<'a, str>),
-    /// A number, or a truth as 1 or 0.
+    /// A number. Booleans are 1 and 0.
     Number(f64),
     /// A time in milliseconds since 1970.
     Time(i64),
@@ -23,31 +22,31 @@ impl<'a> Value<'a> {
         Self::Text(text.into())
     }
 
-    pub fn truth(truth: bool) -> Self {
-        Self::Number(if truth { 1.0 } else { 0.0 })
+    pub fn boolean(value: bool) -> Self {
+        Self::Number(if value { 1.0 } else { 0.0 })
     }
 
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// Whether a condition with this value holds.
-    pub fn holds(&self) -> bool {
+    /// Returns `true` if a condition with this value is true.
+    pub fn is_true(&self) -> bool {
         matches!(self, Self::Number(number) if *number != 0.0)
     }
 
-    /// The value as a number; a text that is one takes part in arithmetic.
+    /// Returns the value as a number. A text that is a number can be used in arithmetic.
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Null => None,
             Self::Text(text) => number(text),
             Self::Number(number) => Some(*number),
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds of our time are below 2^53")]
+            #[expect(clippy::cast_precision_loss, reason = "present times in milliseconds are below 2^53")]
             Self::Time(time_ms) => Some(*time_ms as f64),
         }
     }
 
-    /// The value as it is shown; nothing for null.
+    /// Returns the text in an answer, or `None` for null.
     pub fn shown(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Null => None,
@@ -66,8 +65,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// How two values compare, where they do: two texts as texts, and as
-    /// numbers where one of them is a number.
+    /// Compares two values: two texts as texts, and a number with a text as numbers. Returns `None` if they
+    /// have no order.
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Text(left), Self::Text(right)) => Some(left.cmp(right)),
@@ -77,14 +76,14 @@ impl<'a> Value<'a> {
     }
 }
 
-/// `2026-11-24 08:34:30.123`, as Insights shows a time.
+/// Formats a time as `2026-11-24 08:34:30.123`.
 fn shown_time(time_ms: i64) -> String {
     Timestamp::from_millisecond(time_ms)
         .map(|time| time.strftime("%Y-%m-%d %H:%M:%S.%3f").to_string())
         .unwrap_or_default()
 }
 
-/// A number that is written with digits, and perhaps a sign, a fraction and an exponent.
+/// Parses a number with an optional sign, fraction and exponent.
 pub fn number(text: &str) -> Option<f64> {
     let bytes = text.as_bytes();
     let first = *bytes.first()?;
