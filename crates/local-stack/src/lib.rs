@@ -1,8 +1,8 @@
-//! The whole usage meter on one machine, without an account or a container.
+//! The whole usage meter on one machine, without an AWS account and without containers.
 //!
-//! [`stack::LocalStack`] starts everything. DynamoDB and SQS are embedded
-//! emulators; the topics, the stream, the log group with its subscription, the gateway and
-//! Lambda with its event source mapping are here, and run the real binaries.
+//! [`stack::LocalStack`] starts and connects all parts. DynamoDB (dynoxide) and SQS (winterbaume) are
+//! embedded emulators. This crate emulates the other services, one module each. Lambda runs the binaries
+//! that are deployed.
 
 pub mod api;
 pub mod apigateway;

@@ -60,7 +60,7 @@ async fn set_faults(State(control): State<Control>, Json(rates): Json<FaultRates
 async fn kill(State(control): State<Control>, Path(name): Path<String>) -> Response {
     let Some(function) = control.functions.iter().find(|function| function.name() == name) else {
         let names: Vec<&str> = control.functions.iter().map(|function| function.name()).collect();
-        let message = format!("there is no function {name:?}; there are {}", names.join(", "));
+        let message = format!("unknown function {name:?}; the functions are {}", names.join(", "));
         return (StatusCode::NOT_FOUND, Json(json!({"message": message}))).into_response();
     };
     Json(json!({"processId": function.kill_random()})).into_response()

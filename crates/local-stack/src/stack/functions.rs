@@ -51,7 +51,7 @@ pub(super) struct Wiring {
 struct Settings<'a> {
     /// The name of the function and of its binary.
     service: &'static str,
-    /// Its own environment variables.
+    /// Environment variables that the other functions do not have.
     variables: &'a [(&'a str, &'a str)],
     /// Environment variables of the user's choice, which replace those above.
     further_variables: &'a [(String, String)],

@@ -31,7 +31,7 @@ pub fn parse(pattern: &str) -> Result<(Columns, usize), PatternError> {
     loop {
         if cursor.take("...") {
             if columns.after.replace(Vec::new()).is_some() {
-                return Err(PatternError::new("\"...\" stands once in a pattern"));
+                return Err(PatternError::new("a pattern can have \"...\" once"));
             }
         } else {
             let column = column(&mut cursor)?;

@@ -110,7 +110,7 @@ impl Translation<'_> {
         }
         let wrong = || {
             PatternError::new(format!(
-                "{{{inner}}} is no repetition such as {{2}}, {{2,}}, {{,5}} or {{2,5}}"
+                "{{{inner}}} is not a repetition such as {{2}}, {{2,}}, {{,5}} or {{2,5}}"
             ))
         };
         let number = |text: &str| -> Result<Option<u32>, PatternError> {
@@ -208,7 +208,7 @@ impl Translation<'_> {
             _ if OPERATORS.contains(character) => Escape::Literal(character),
             _ => {
                 return Err(PatternError::new(format!(
-                    "\\{character} is no escape of a filter pattern; write \\xhh, with the character's two hexadecimal digits"
+                    "\\{character} is not an escape of a filter pattern; write \\xhh with two hexadecimal digits"
                 )));
             }
         })
@@ -220,7 +220,7 @@ impl Translation<'_> {
             digits.len() == 2 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
         let code = u8::from_str_radix(&digits, 16).ok().filter(|code| is_hexadecimal && code.is_ascii());
         code.map(char::from).ok_or_else(|| {
-            PatternError::new(format!("\\x{digits} is no ASCII character as two digits of 0-9 and A-F"))
+            PatternError::new(format!("\\x{digits} is not an ASCII character with two digits of 0-9 and A-F"))
         })
     }
 }

@@ -250,5 +250,5 @@ fn find<'s>(state: &'s mut State, id: &str) -> Result<&'s mut Started, LogsError
     let number = id.rsplit('-').next().and_then(|number| u64::from_str_radix(number, 16).ok());
     let query =
         number.filter(|number| query_id(*number) == id).and_then(|number| state.queries.get_mut(&number));
-    query.ok_or_else(|| not_found(format!("there is no query {id:?}")))
+    query.ok_or_else(|| not_found(format!("the query {id:?} does not exist")))
 }
