@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Decision;
-use metering_core::decision_cache::{CacheSettings, DecisionCache, LogCheck, Request, Step};
+use metering_core::decision_cache::{CacheSettings, DecisionCache, LogCheck, Read, Request, Step};
 use metering_core::invalidation::{ClockReading, LogRead};
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
 use metering_core::quota::{MonthUsage, UtcMonth};
@@ -38,38 +38,43 @@ pub struct Authorizer<K, L, U, A> {
     ports: Ports<K, L, U, A>,
     cache: Mutex<DecisionCache>,
     metrics: Mutex<AuthorizerMetrics>,
-    flights: SingleFlight<Thing>,
+    flights: SingleFlight<FlightKey>,
     /// When the last call that was answered began, in milliseconds since 1970.
     last_answered_ms: AtomicI64,
     now: fn() -> ClockReading,
 }
 
-/// What is done by one request at a time.
+/// A read that one request at a time performs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Thing {
+enum FlightKey {
     Log,
     Key(KeyDigest),
     Usage(String),
 }
 
-/// A call that could not be judged: it is not admitted, and is no denial.
+impl FlightKey {
+    fn new(read: &Read, digest: KeyDigest) -> Self {
+        match read {
+            Read::Log => Self::Log,
+            Read::KeyByIndex | Read::KeyConsistently => Self::Key(digest),
+            Read::Usage { key_id, .. } => Self::Usage(key_id.clone()),
+        }
+    }
+}
+
+/// Failure to decide on a call. The call is neither admitted nor denied: API
+/// Gateway answers 500.
 #[derive(Debug, thiserror::Error)]
 pub enum Unavailable {
-    /// Something cannot be read.
+    /// A read failed.
     #[error(transparent)]
     Port(#[from] PortError),
-    /// What was read does not suffice.
-    #[error("the call cannot be judged: {reason}")]
-    GaveUp {
-        /// Why.
-        reason: &'static str,
-    },
-    /// It took too long.
-    #[error("the call could not be judged within {limit_ms} ms; DynamoDB does not answer in time")]
-    TooLate {
-        /// The limit.
-        limit_ms: u64,
-    },
+    /// The reads succeeded but do not suffice for a decision.
+    #[error("the call cannot be decided: {reason}")]
+    Undecidable { reason: &'static str },
+    /// The decision took longer than its limit.
+    #[error("the call could not be decided within {limit_ms} ms; DynamoDB does not answer in time")]
+    TooLate { limit_ms: u64 },
 }
 
 impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer<K, L, U, A> {
@@ -102,25 +107,23 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         let mut request = self.cache().begin(digest);
         let began_ms = (self.now)().wall_ms;
         loop {
-            let step = self.step(&request);
-            let thing = match &step {
+            let read = match self.step(&request) {
                 Step::Answer(decision) => {
                     let missed = request.read_key();
                     let metric =
                         if missed { AuthorizerMetric::CacheMisses } else { AuthorizerMetric::CacheHits };
                     self.metrics().add(metric, 1);
                     self.last_answered_ms.fetch_max(began_ms, Ordering::Relaxed);
-                    return Ok(decision.clone());
+                    return Ok(decision);
                 }
-                Step::GiveUp(reason) => return Err(Unavailable::GaveUp { reason }),
-                Step::Sync => Thing::Log,
-                Step::FindByIndex | Step::FindConsistently => Thing::Key(digest),
-                Step::ReadUsage { key_id, .. } => Thing::Usage(key_id.clone()),
+                Step::Unavailable(reason) => return Err(Unavailable::Undecidable { reason }),
+                Step::Read(read) => read,
             };
-            let flight = self.flights.begin(thing).await;
-            // Whoever was first may have done it.
-            if !flight.waited || self.step(&request) == step {
-                self.perform(step, &mut request).await?;
+            let flight = self.flights.begin(FlightKey::new(&read, digest)).await;
+            // Another request may have completed this read while this one waited.
+            let step = flight.waited.then(|| self.step(&request));
+            if step.is_none_or(|step| step == Step::Read(read.clone())) {
+                self.perform(read, &mut request).await?;
             }
         }
     }
@@ -130,24 +133,23 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         self.cache().step(request, now)
     }
 
-    async fn perform(&self, step: Step, request: &mut Request) -> Result<(), Unavailable> {
-        match step {
-            Step::Sync => self.sync().await,
-            Step::FindByIndex => {
+    async fn perform(&self, read: Read, request: &mut Request) -> Result<(), Unavailable> {
+        match read {
+            Read::Log => self.sync().await,
+            Read::KeyByIndex => {
                 self.metrics().add(AuthorizerMetric::IndexReads, 1);
                 let start = self.cache().begin_read((self.now)());
-                // An index that cannot be read is as good as one that lags.
+                // Treat an index error like a stale index: fall back to the consistent read.
                 let key = self.ports.keys.find_by_index(request.digest()).await.unwrap_or(None);
                 self.cache().found_by_index(request, start, key, (self.now)());
             }
-            Step::FindConsistently => {
+            Read::KeyConsistently => {
                 self.metrics().add(AuthorizerMetric::KeyReads, 1);
                 let start = self.cache().begin_read((self.now)());
                 let key = self.ports.keys.find_consistently(request.digest()).await?;
                 self.cache().found_consistently(request, start, key, (self.now)());
             }
-            Step::ReadUsage { key_id, month, known } => self.read_usage(request, &key_id, month, known).await,
-            Step::Answer(_) | Step::GiveUp(_) => {}
+            Read::Usage { key_id, month, known } => self.read_usage(request, &key_id, month, known).await,
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ define_metrics! {
 
 /// The function, apart from Lambda.
 #[derive(Debug)]
-pub struct Fanout<C> {
+pub struct Handler<C> {
     /// Flushes caches.
     pub caches: C,
     /// The stages that cache.
@@ -42,7 +42,7 @@ pub struct Fanout<C> {
     flushed: Mutex<HashMap<Stage, i64>>,
 }
 
-impl<C: StageCaches> Fanout<C> {
+impl<C: StageCaches> Handler<C> {
     /// The function, freshly started.
     pub fn new(caches: C, stages: Vec<Stage>, environment_name: String) -> Self {
         Self { caches, stages, environment_name, flushed: Mutex::default() }
@@ -122,9 +122,9 @@ mod tests {
         .unwrap()
     }
 
-    fn fanout(caches: Caches) -> Fanout<Caches> {
+    fn fanout(caches: Caches) -> Handler<Caches> {
         let stage = |name: &str| Stage { api_id: "a1".to_owned(), name: name.to_owned() };
-        Fanout::new(caches, vec![stage("dev"), stage("prod")], "test".to_owned())
+        Handler::new(caches, vec![stage("dev"), stage("prod")], "test".to_owned())
     }
 
     #[test]

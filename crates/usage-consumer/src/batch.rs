@@ -75,15 +75,13 @@ pub struct RecordNotes {
     bad_events: usize,
 }
 
-/// A batch, decoded.
+/// A decoded batch.
 #[derive(Debug)]
 pub struct DecodedBatch {
-    /// What the run of the batch works on.
+    /// The calls and records that the run of the batch works on.
     pub batch: Batch,
-    /// What is known of each record besides.
+    /// Notes on each record, in the order of the records.
     pub notes: Vec<RecordNotes>,
-    /// What was seen.
-    pub metrics: BatchMetrics,
 }
 
 /// How records are decoded and judged.
@@ -108,15 +106,11 @@ pub fn decode_batch(
     records: &[KinesisEventRecord],
     decoder: &mut Decoder,
     settings: &DecodeSettings,
+    metrics: &mut BatchMetrics,
 ) -> Result<DecodedBatch, BatchError> {
     let shard = shard_of(records)?;
-    let mut batch = BatchDecoder {
-        decoder,
-        settings,
-        shard: shard.clone(),
-        usage: BatchUsage::new(),
-        metrics: BatchMetrics::default(),
-    };
+    let mut batch =
+        BatchDecoder { decoder, settings, shard: shard.clone(), usage: BatchUsage::new(), metrics };
     let (mut judged, mut notes) = (Vec::new(), Vec::new());
     for (position, record) in records.iter().enumerate() {
         let (readable, record_notes) = batch.decode_record(position, record)?;
@@ -132,8 +126,8 @@ pub fn decode_batch(
         notes.push(record_notes);
     }
     batch.metrics.add(ConsumerMetric::Records, judged.len() as u64);
-    let BatchDecoder { usage, metrics, .. } = batch;
-    Ok(DecodedBatch { batch: Batch { shard, usage, records: judged }, notes, metrics })
+    let usage = batch.usage;
+    Ok(DecodedBatch { batch: Batch { shard, usage, records: judged }, notes })
 }
 
 /// The place on the stream by which a record's events are known, where they bring no id.
@@ -166,7 +160,7 @@ struct BatchDecoder<'d> {
     settings: &'d DecodeSettings,
     shard: ShardName,
     usage: BatchUsage,
-    metrics: BatchMetrics,
+    metrics: &'d mut BatchMetrics,
 }
 
 /// What was counted in one record before its end was known.

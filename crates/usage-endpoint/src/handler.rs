@@ -1,4 +1,4 @@
-//! Between a request and its answer.
+//! Answers `GET /usage`.
 
 use jiff::Timestamp;
 use metering_core::ports::UsageHistory;
@@ -8,30 +8,44 @@ use serde_json::{Map, Value, json};
 
 use crate::request::{BadRequest, UsageRequest};
 
-/// Answers a request of API Gateway, in the form of a Lambda proxy integration.
-pub async fn handle(history: &impl UsageHistory, event: &Value, now_ms: i64) -> Value {
-    let request = match UsageRequest::read(event, now_ms) {
-        Ok(request) => request,
-        Err(BadRequest::Question(problem)) => return response(400, &json!({"message": problem})),
-        Err(BadRequest::NoKey) => {
-            tracing::error!(
-                "GET /usage is not behind the API key authorizer: there is no apiKeyId in its context"
-            );
-            return response(403, &json!({"message": "Send your API key in the x-api-key header."}));
-        }
-    };
-    // The month of the limit is read as well, where it is not asked for.
-    let month = UtcMonth::at(now_ms).map_or(request.from, UtcMonth::first_day);
-    let usage = history.usage_of_key(
-        &request.api_key_id,
-        request.from.min(month),
-        request.to.max(month.plus_days(30)),
-    );
-    match usage.await {
-        Ok(usage) => response(200, &document(&request, &usage, now_ms)),
-        Err(error) => {
-            tracing::error!(%error, "the usage of a customer cannot be read");
-            response(503, &json!({"message": "The usage cannot be read now. Please try again in a minute."}))
+/// The function.
+#[derive(Debug)]
+pub struct Handler<H> {
+    /// Reads the ledger.
+    pub history: H,
+}
+
+impl<H: UsageHistory> Handler<H> {
+    /// Answers a request of API Gateway, in the form of a Lambda proxy integration.
+    /// Every failure is an answer with its status code.
+    pub async fn handle(&self, event: &Value, now_ms: impl Fn() -> i64) -> Value {
+        let now_ms = now_ms();
+        let request = match UsageRequest::read(event, now_ms) {
+            Ok(request) => request,
+            Err(BadRequest::Question(problem)) => return response(400, &json!({"message": problem})),
+            Err(BadRequest::NoKey) => {
+                tracing::error!(
+                    "GET /usage is not behind the API key authorizer: there is no apiKeyId in its context"
+                );
+                return response(403, &json!({"message": "Send your API key in the x-api-key header."}));
+            }
+        };
+        // The month of the limit is read as well, where it is not asked for.
+        let month = UtcMonth::at(now_ms).map_or(request.from, UtcMonth::first_day);
+        let usage = self.history.usage_of_key(
+            &request.api_key_id,
+            request.from.min(month),
+            request.to.max(month.plus_days(30)),
+        );
+        match usage.await {
+            Ok(usage) => response(200, &document(&request, &usage, now_ms)),
+            Err(error) => {
+                tracing::error!(%error, "the usage of a customer cannot be read");
+                response(
+                    503,
+                    &json!({"message": "The usage cannot be read now. Please try again in a minute."}),
+                )
+            }
         }
     }
 }

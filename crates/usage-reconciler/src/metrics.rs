@@ -4,7 +4,7 @@ use lambda_support::define_metrics;
 use lambda_support::telemetry::MetricLine;
 use serde_json::json;
 
-use crate::handler::Found;
+use crate::reconciler::Found;
 
 /// The name under which the function's metrics are found.
 pub const SERVICE: &str = "usage-reconciler";
@@ -29,20 +29,8 @@ define_metrics! {
     }
 }
 
-/// Writes the differences to the log, and the metrics.
-pub fn tell(found: &Found, scanned_bytes: u64, environment: &str, now_ms: i64) {
-    for difference in &found.differences {
-        tracing::error!(
-            api_key_id = difference.api_key_id,
-            hour_start_ms = difference.hour_start_ms,
-            logged = difference.logged,
-            counted = difference.counted,
-            "the ledger has drifted from the access log; see the runbook drift-and-backfill"
-        );
-    }
-    if found.postponed_hours > 0 {
-        tracing::warn!(hours = found.postponed_hours, "the next run compares these hours key by key");
-    }
+/// The line of metrics of one run.
+pub fn line(found: &Found, scanned_bytes: u64, environment: &str, now_ms: i64) -> MetricLine {
     let mut line = MetricLine::new(SERVICE, environment, now_ms);
     line.value(ReconcilerMetric::LoggedCalls, found.logged)
         .value(ReconcilerMetric::CountedCalls, found.counted)
@@ -52,5 +40,5 @@ pub fn tell(found: &Found, scanned_bytes: u64, environment: &str, now_ms: i64) {
         .value(ReconcilerMetric::OpenHours, found.open_hours)
         .value(ReconcilerMetric::ScannedBytes, scanned_bytes)
         .property("postponedHours", json!(found.postponed_hours));
-    line.emit();
+    line
 }
