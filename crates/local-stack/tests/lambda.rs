@@ -97,7 +97,7 @@ impl Mapping {
             self.settings,
             self.checkpoints.clone(),
         );
-        while self.checkpoints.of_shard("shardId-000000000000").unwrap().as_deref() != Some(&*last) {
+        while self.checkpoints.get("shardId-000000000000").unwrap().as_deref() != Some(&*last) {
             changes.changed().await.unwrap();
         }
         mapping.stop().await;

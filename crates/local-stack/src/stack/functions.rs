@@ -158,7 +158,7 @@ fn consumer(
     };
     let version = FunctionSpec { version: "2".to_owned(), binary, environment, ..main.clone() };
     let versions = Versions::weighted(main, version, canary.weight, options.fault_seed);
-    Ok(Arc::new(Function::of_versions(versions, metrics.clone())))
+    Ok(Arc::new(Function::with_versions(versions, metrics.clone())))
 }
 
 fn binary(folder: &Path, name: &str) -> Result<PathBuf, StartError> {
