@@ -47,9 +47,7 @@ impl Expiry {
             match self.sweep().await {
                 Ok(0) => {}
                 Ok(deleted) => tracing::info!(deleted, "deleted expired items"),
-                Err(error) => {
-                    tracing::warn!(%error, "deleting expired items failed; retrying with the next sweep")
-                }
+                Err(error) => tracing::warn!(%error, "deleting expired items failed; retrying later"),
             }
         }
     }

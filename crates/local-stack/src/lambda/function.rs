@@ -283,11 +283,11 @@ impl State {
     /// invocations.
     fn take_idle(&mut self, spec: &FunctionSpec) -> Option<Arc<Environment>> {
         loop {
-            let places: Vec<usize> =
-                (0..self.idle.len()).filter(|place| self.idle[*place].version() == spec.version).collect();
-            let last = places.len().checked_sub(1)?;
-            let place = places[if spec.spreads { rand::rng().random_range(0..=last) } else { last }];
-            let environment = self.idle.remove(place);
+            let candidates: Vec<usize> =
+                (0..self.idle.len()).filter(|index| self.idle[*index].version() == spec.version).collect();
+            let last = candidates.len().checked_sub(1)?;
+            let index = candidates[if spec.spreads { rand::rng().random_range(0..=last) } else { last }];
+            let environment = self.idle.remove(index);
             if !environment.has_exited() {
                 return Some(environment);
             }

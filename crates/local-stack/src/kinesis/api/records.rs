@@ -57,7 +57,7 @@ pub(super) fn put_records(request: &Request<'_>) -> Result<Value, KinesisError> 
     let records = entries
         .iter()
         .enumerate()
-        .map(|(place, entry)| new_record(entry, &format!("records.{}.member.data", place + 1)))
+        .map(|(index, entry)| new_record(entry, &format!("records.{}.member.data", index + 1)))
         .collect::<Result<Vec<_>, _>>()?;
     if records.iter().map(NewRecord::bytes).sum::<usize>() > MAX_PUT_BYTES {
         let message = format!("Records size exceeds {} MB limit", MAX_PUT_BYTES >> 20);
