@@ -1,8 +1,8 @@
-//! The whole usage meter on one machine, without an account or a container.
+//! The whole usage meter on one machine, without an AWS account or a container.
 //!
-//! [`stack::LocalStack`] starts everything. DynamoDB and SQS are embedded
-//! emulators; the topics, the stream, the log group with its subscription, the gateway and
-//! Lambda with its event source mapping are here, and run the real binaries.
+//! [`stack::LocalStack`] starts everything. DynamoDB and SQS are embedded emulators. This crate
+//! emulates Kinesis, SNS, S3, CloudWatch, CloudWatch Logs with its subscriptions, API Gateway, and
+//! Lambda with its event source mapping, which run the real binaries.
 
 pub mod api;
 pub mod apigateway;
