@@ -1,8 +1,7 @@
-//! Measures cold starts of the usage consumer and the authorizer: from the
-//! start of the process to its first poll of the Runtime API, the first
-//! invocation to its answer, and the memory it then has. A second folder can
-//! have another consumer, to be measured beside it in the same run.
-//! `scripts/cold-start.sh` runs it.
+//! Measures cold starts of the usage consumer and the authorizer: the time from the start of the
+//! process to its first poll of the Runtime API, the time from the first invocation to its
+//! response, and the resident memory after it. A second folder can contain another consumer, which
+//! is measured in the same run. Run by `scripts/cold-start.sh`.
 
 use std::error::Error;
 use std::path::Path;
@@ -44,8 +43,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Starts a function again and again, invokes each environment twice, prints
-/// how long everything took and returns the median to the first poll, in microseconds.
+/// Starts a function repeatedly, invokes each environment twice, prints the durations, and returns
+/// the median time to the first poll, in microseconds.
 async fn measure(
     function: &Function,
     binary: &Path,

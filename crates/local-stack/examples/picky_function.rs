@@ -1,5 +1,5 @@
-//! A Lambda function for the tests of the event source mapping: it fails as a
-//! whole on a batch that holds a record whose text begins with `poison`.
+//! Lambda function for the tests of the event source mapping. It returns an error for a batch that
+//! contains a record whose text begins with `poison`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
