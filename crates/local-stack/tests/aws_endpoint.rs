@@ -361,7 +361,7 @@ async fn errors_of_cloudwatch_are_written_in_the_protocol_of_the_request() {
     let refused =
         endpoint.json("monitoring", "GraniteServiceVersion20100801.GetMetricData", expression).await;
     assert!(
-        refused.status == 400 && refused.text().contains("does not understand the expression"),
+        refused.status == 400 && refused.text().contains("does not support the expression"),
         "{}",
         refused.text()
     );

@@ -33,7 +33,7 @@ impl Logs {
     fn in_folder(folder: TempDir) -> Self {
         let metrics = Arc::new(MetricStore::default());
         let group = Arc::new(LogGroup::open(&folder.path().join("logs.sqlite"), ACCESS_LOG_GROUP).unwrap());
-        group.tell(metrics.clone());
+        group.record_to(metrics.clone());
         put_access_log_filters(&group, STREAM_ARN).unwrap();
         let service = LogsService::open(group, &folder.path().join("log-groups"), metrics.clone()).unwrap();
         Self { service, metrics, folder }
@@ -59,7 +59,7 @@ impl Logs {
     }
 
     fn refused(&self, operation: &str, request: &Value) -> &'static str {
-        self.service.handle(operation, request).expect_err(operation).0
+        self.service.handle(operation, request).expect_err(operation).code
     }
 
     fn messages(&self, more: Value) -> Vec<String> {

@@ -90,7 +90,7 @@ impl Target {
         if let Some(environment) = &arguments.aws {
             return Ok(Self::on_aws(environment, arguments.sync_interval_ms).await);
         }
-        let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
+        let endpoints = Endpoints::read(&arguments.data).with_context(|| {
             format!(
                 "no local stack was started in {}; run `meter local --data {0}`, or choose AWS with --aws ENVIRONMENT",
                 arguments.data.display()

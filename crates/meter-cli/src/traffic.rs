@@ -65,7 +65,7 @@ type SeenByKey = BTreeMap<String, Seen>;
 /// Sends the calls and prints what came back.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let folder = arguments.data.display();
-    let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
+    let endpoints = Endpoints::read(&arguments.data).with_context(|| {
         format!("no local stack was started in {folder}; run `meter local --data {folder}`")
     })?;
     let keys: Arc<[DemoKey]> = demo_keys::read(&arguments.data)?.into();

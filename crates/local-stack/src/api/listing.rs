@@ -1,16 +1,16 @@
-//! `docs/LOCAL_SERVICES.md`, from the tables.
+//! Writes `docs/LOCAL_SERVICES.md` from the tables.
 
 use std::fmt::Write;
 
 use super::Service;
 
-/// The document that lists what each service offers.
+/// Returns the document that lists the operations and parameters of each service.
 pub fn listing(services: &[&Service]) -> String {
     let mut text = String::from(
         "# The services of `meter local`\n\n\
-         Generated from the tables in `crates/local-stack/src/api/tables`, which also decide what a request may\n\
-         have: an operation or a parameter that is not listed is refused by its name, never ignored. Write this\n\
-         file with `cargo run -p dev -- generate`.\n",
+         Generated from the tables in `crates/local-stack/src/api/tables`, which also check the\n\
+         requests: an operation or a parameter that is not listed is refused with an error that names it, never\n\
+         ignored. Write this file with `cargo run -p dev -- generate`.\n",
     );
     for service in services {
         let _ = write!(text, "\n## {}\n\n{}\n", service.name, service.differs);

@@ -1,4 +1,4 @@
-//! How a request is written, and how it is answered in kind.
+//! The protocols of requests and responses.
 
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::cbor::Codec;
 use super::query::{self, Xml};
 
-/// Where the operations of CloudWatch are found in the protocol with CBOR.
+/// The path of CloudWatch's operations in the protocol RPC v2 CBOR.
 pub(crate) const CLOUDWATCH_PATH: &str = "/service/GraniteServiceVersion20100801/operation/";
 
 /// Source: AWS SDK for Java 2.x, `aws-cbor-protocol`: times in milliseconds.
@@ -25,18 +25,18 @@ pub(crate) const CLOUDWATCH_CBOR: Codec =
 
 const AMZ_CBOR: &str = "application/x-amz-cbor-1.1";
 
-/// A way to write requests and answers.
+/// A protocol of requests and responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// AWS JSON, with its content type.
+    /// AWS JSON, with the content type.
     Json(&'static str),
-    /// The older protocol with CBOR, which Kinesis has.
+    /// The older CBOR protocol, which Kinesis has.
     AmzCbor,
     /// RPC v2 CBOR, which CloudWatch has.
     RpcCbor,
-    /// A form, answered with XML of this namespace.
+    /// The query protocol, with the XML namespace of responses.
     Query(&'static str),
-    /// REST with XML, which S3 has.
+    /// REST with XML bodies, which S3 has.
     RestXml,
 }
 
@@ -44,8 +44,8 @@ pub(crate) const JSON_1_0: &str = "application/x-amz-json-1.0";
 pub(crate) const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 impl Protocol {
-    /// The protocol of a request to a service.
-    pub fn of(service: &str, parts: &Parts) -> Self {
+    /// Returns the protocol of a request to a service.
+    pub fn detect(service: &str, parts: &Parts) -> Self {
         let content_type = text(&parts.headers, header::CONTENT_TYPE.as_str());
         match service {
             "kinesis" if content_type.starts_with(AMZ_CBOR) => Self::AmzCbor,
@@ -57,13 +57,13 @@ impl Protocol {
             "sts" => Self::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
             "s3" => Self::RestXml,
             "dynamodb" | "sqs" | "monitoring" => Self::Json(JSON_1_0),
-            // A service that is not offered is told so in its protocol.
+            // The error for a service that is not supported is in the protocol of the request.
             _ if content_type.starts_with("application/x-www-form-urlencoded") => Self::Query(""),
             _ => Self::Json(JSON_1_1),
         }
     }
 
-    /// An error answer.
+    /// Returns an error response.
     pub fn error(self, status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
         let value = json!({"__type": code, "message": message});
         let mut response = match self {
@@ -75,7 +75,7 @@ impl Protocol {
             other => other.respond(status, &value),
         };
         if matches!(self, Self::RpcCbor | Self::Json(JSON_1_0)) {
-            // For clients of services that had the query protocol before.
+            // For clients of services that had the query protocol earlier.
             // Source: Smithy 2.0, "AWS query-compatible error behavior".
             let fault = if status.is_client_error() { "Sender" } else { "Receiver" };
             if let Ok(value) = HeaderValue::from_str(&format!("{code};{fault}")) {
@@ -85,7 +85,7 @@ impl Protocol {
         response
     }
 
-    /// An answer to an operation.
+    /// Returns the response of an operation.
     pub fn respond(self, status: StatusCode, value: &Value) -> Response {
         let typed = |content_type: &'static str, body: Vec<u8>| {
             (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
@@ -102,10 +102,10 @@ impl Protocol {
         }
     }
 
-    /// An answer of the query protocol.
+    /// Returns the response of an operation in the query protocol.
     pub fn respond_xml(self, action: &str, request_id: &str, write: impl FnOnce(&mut Xml)) -> Response {
         let namespace = if let Self::Query(namespace) = self { namespace } else { "" };
-        let xml = query::answer(namespace, action, request_id, write);
+        let xml = query::response(namespace, action, request_id, write);
         ([(header::CONTENT_TYPE, "text/xml")], xml).into_response()
     }
 }
@@ -118,7 +118,7 @@ fn s3_error(status: StatusCode, code: &str, message: &str, request_id: &str) -> 
     (status, [(header::CONTENT_TYPE, "application/xml")], xml.into_text()).into_response()
 }
 
-/// The service and the region of a request, from its target, else from its signature's scope.
+/// Returns the service and the region of a request. The target determines the service, or else the scope of the signature.
 pub(crate) fn service_and_region(headers: &HeaderMap) -> (&str, Option<&str>) {
     let scope: Vec<&str> = text(headers, header::AUTHORIZATION.as_str()).split('/').collect();
     let region = scope.get(2).copied().filter(|_| scope.len() > 4);
@@ -133,7 +133,7 @@ pub(crate) fn service_and_region(headers: &HeaderMap) -> (&str, Option<&str>) {
     (service, region)
 }
 
-/// The two halves of `X-Amz-Target`: the service's version and the operation.
+/// Returns the two parts of `X-Amz-Target`: the version of the service, and the operation.
 pub(crate) fn target(headers: &HeaderMap) -> (&str, &str) {
     let target = text(headers, "x-amz-target");
     target.split_once('.').unwrap_or((target, ""))
@@ -151,14 +151,14 @@ pub(crate) fn error_response(status: StatusCode, code: &str, message: &str) -> R
     json_response(status, JSON_1_1, &json!({"__type": code, "message": message}))
 }
 
-/// A new id for a request, in the form of a UUID.
+/// Returns a new request id in the form of a UUID.
 pub(crate) fn new_request_id() -> String {
     let digits = format!("{:032x}", rand::random::<u128>());
     format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
 }
 
-/// Names the request in its answer, as all services do, where that is not done yet.
-pub(crate) fn name_request(response: &mut Response, service: &str, request_id: &str) {
+/// Adds the header with the request id to a response that lacks it.
+pub(crate) fn add_request_id(response: &mut Response, service: &str, request_id: &str) {
     let Ok(value) = HeaderValue::from_str(request_id) else { return };
     let name = if service == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
     response.headers_mut().entry(name).or_insert(value);

@@ -1,4 +1,4 @@
-//! The access log of the gateway's stage.
+//! The lines of the access log.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use super::call::Call;
 use super::route::Route;
 use crate::names::{API_ID, stage_name};
 
-/// The line of a call of the key `api_key_id` that was answered with `status`
-/// after `latency_ms`.
+/// Returns the line of a call that was answered with `status` after `latency_ms` milliseconds.
+/// `api_key_id` is `None` if the authorizer did not identify a key.
 pub fn line(call: &Call, api_key_id: Option<&str>, status: StatusCode, latency_ms: i64) -> String {
     let mut values = HashMap::from([
         ("extendedRequestId", call.request_id.clone()),
@@ -29,7 +29,7 @@ pub fn line(call: &Call, api_key_id: Option<&str>, status: StatusCode, latency_m
             values.extend(call.route.map(|route| ("resourcePath", resource(route))));
         }
         ApiKind::Http => {
-            // In seconds: the guide does not say so, but lines of deployed HTTP APIs do.
+            // In seconds: the guide does not say so, but the lines of deployed HTTP APIs show it.
             values.insert("requestTimeEpoch", call.requested_at_ms.div_euclid(1_000).to_string());
             // Source: API Gateway Developer Guide, "Customize HTTP API access
             // logs": both request ids are the same.
@@ -40,10 +40,10 @@ pub fn line(call: &Call, api_key_id: Option<&str>, status: StatusCode, latency_m
     fill_in(call.kind.access_log_format(), &values)
 }
 
-/// Replaces each `$context.NAME` by its value, or by `-`.
+/// Replaces each `$context.NAME` by its value, or by `-` if it has none.
 ///
-/// Nothing is escaped: API Gateway promises it of no variable, and has written
-/// lines that a quote or a backslash broke.
+/// Values are not escaped. API Gateway documents no escaping, and has written lines that a quote or a
+/// backslash made invalid.
 fn fill_in(format: &str, values: &HashMap<&str, String>) -> String {
     let mut line = String::with_capacity(512);
     let mut parts = format.split("$context.");

@@ -1,4 +1,4 @@
-//! How API Gateway asks an authorizer, and what it makes of the answer.
+//! The Lambda authorizer of a stage: its invocation, its cached answers, and the verdict on a call.
 //!
 //! Source: API Gateway Developer Guide, "Use API Gateway Lambda authorizers"
 //! and "Control access to HTTP APIs with AWS Lambda authorizers".
@@ -14,42 +14,42 @@ use lambda_support::clock::now_ms;
 use metering_core::api_key::KeyDigest;
 use serde_json::{Value, json};
 
-use crate::apigateway::Call;
+use super::call::Call;
 use crate::lambda::Function;
 use crate::sync::locked;
 
-/// The authorizer of a stage.
+/// The Lambda authorizer of a stage.
 pub struct Authorization {
     function: Arc<Function>,
     answers: Arc<AnswerCache>,
     simple_responses: bool,
 }
 
-/// What became of a call before its integration, with what the authorizer said of it.
+/// The decision on a call before its integration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// It is admitted.
+    /// The authorizer allows the call.
     Admitted {
-        /// The principal, where the answer was a policy.
+        /// `principalId` of a policy; null in a simple response.
         principal_id: Value,
-        /// The context.
+        /// The context that the authorizer returned.
         context: Value,
     },
-    /// It is not; the context says why.
+    /// The authorizer denies the call. Its context has the reason.
     Denied(Value),
-    /// It does not say who calls, and the authorizer was not asked.
+    /// The identity source is missing, so the authorizer was not invoked.
     Unidentified,
-    /// The authorizer gave no usable answer.
+    /// The authorizer failed, or its answer is not valid.
     Failed,
     /// The API has no such method.
     NoRoute,
 }
 
 impl Verdict {
-    /// The verdict on a call of a route without an authorizer.
+    /// The verdict on calls of a route without an authorizer.
     pub const OPEN: Self = Self::Admitted { principal_id: Value::Null, context: Value::Null };
 
-    /// A member of the context.
+    /// Returns a member of the context, or null.
     pub fn context(&self, name: &str) -> &Value {
         match self {
             Self::Admitted { context, .. } | Self::Denied(context) => &context[name],
@@ -58,7 +58,7 @@ impl Verdict {
     }
 }
 
-/// The cache of a stage for its authorizer's answers, by the identity source.
+/// The answers of a stage's authorizer that API Gateway caches, by the digest of the identity source.
 #[derive(Debug)]
 pub struct AnswerCache {
     ttl_ms: u64,
@@ -66,7 +66,7 @@ pub struct AnswerCache {
 }
 
 impl AnswerCache {
-    /// A cache that keeps answers for `ttl_ms` milliseconds; 0 for not at all.
+    /// Returns a cache that keeps answers for `ttl_ms` milliseconds. `0` caches nothing.
     pub fn new(ttl_ms: u64) -> Self {
         Self { ttl_ms, answers: Mutex::default() }
     }
@@ -90,25 +90,24 @@ impl AnswerCache {
 }
 
 impl Authorization {
-    /// Asks `function`, and remembers its answers. `simple_responses` says what
-    /// the answers to an HTTP API have to be, `EnableSimpleResponses` of its
-    /// authorizer; a REST API has policies alone.
+    /// Returns an authorizer that invokes `function`. `simple_responses` is `EnableSimpleResponses` of an
+    /// HTTP API's authorizer; the authorizer of a REST API always returns a policy.
     pub fn new(function: Arc<Function>, answers: Arc<AnswerCache>, simple_responses: bool) -> Self {
         Self { function, answers, simple_responses }
     }
 
-    /// Whether a call is admitted.
+    /// Decides on a call, by a cached answer or by invoking the function.
     pub async fn verdict(&self, call: &Call) -> Verdict {
         let identity = call.identity();
         if identity.is_none() && self.needs_identity(call.kind) {
             return Verdict::Unidentified;
         }
         let identity = identity.map(|identity| KeyDigest::of_bytes(identity.as_bytes()));
-        let remembered = identity.and_then(|identity| self.answers.get(identity));
-        let answer = if let Some(answer) = remembered {
+        let cached = identity.and_then(|identity| self.answers.get(identity));
+        let answer = if let Some(answer) = cached {
             answer
         } else {
-            let Some(answer) = self.ask(call).await else { return Verdict::Failed };
+            let Some(answer) = self.invoke(call).await else { return Verdict::Failed };
             if let Some(identity) = identity {
                 self.answers.put(identity, answer.clone());
             }
@@ -128,26 +127,26 @@ impl Authorization {
         }
     }
 
-    /// Whether the header of the key is the identity source, without which a
-    /// call is refused unasked: as deployed, always for an HTTP API; for a REST
-    /// API where answers are remembered, since they are found by it.
+    /// Returns `true` if a call without the identity source is refused before the authorizer is invoked.
+    /// As deployed, that is always so for an HTTP API, and for a REST API if answers are cached, because
+    /// the identity source is the cache key.
     fn needs_identity(&self, kind: ApiKind) -> bool {
         kind == ApiKind::Http || self.answers.ttl_ms > 0
     }
 
-    async fn ask(&self, call: &Call) -> Option<Arc<Value>> {
+    async fn invoke(&self, call: &Call) -> Option<Arc<Value>> {
         match self.function.invoke(Bytes::from(call.authorizer_event().to_string())).await {
             Ok(answer) => serde_json::from_slice(&answer).ok().map(Arc::new),
             Err(error) => {
-                tracing::warn!(%error, "the authorizer gives no answer");
+                tracing::warn!(%error, "the authorizer failed");
                 None
             }
         }
     }
 }
 
-/// Whether a policy allows the call: an explicit denial wins, and what is not
-/// allowed is denied. `None` where it is no policy.
+/// Evaluates a policy for a call. An explicit `Deny` wins, and a call that no statement allows is denied.
+/// Returns `None` if the value is not a policy.
 fn allows(policy: &Value, arn: &str) -> Option<bool> {
     let mut allowed = false;
     for statement in policy["Statement"].as_array()? {
@@ -161,40 +160,40 @@ fn allows(policy: &Value, arn: &str) -> Option<bool> {
     Some(allowed)
 }
 
-/// Whether a pattern with `*` for any text matches.
+/// Returns `true` if a pattern matches a text. `*` matches any text.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(text) = text.strip_prefix(start) else { return false };
     (0..=text.len()).filter(|end| text.is_char_boundary(*end)).any(|end| matches(rest, &text[end..]))
 }
 
-/// The gateway's answer to a call that is not admitted.
+/// Returns the response to a call that is not admitted.
 ///
-/// A REST API tells the reason, as its gateway responses `ACCESS_DENIED` and
-/// `AUTHORIZER_FAILURE` are set up; an HTTP API has no gateway responses.
+/// The response of a REST API has the reason, as the deployed gateway responses `ACCESS_DENIED` and
+/// `AUTHORIZER_FAILURE` have it. An HTTP API has no gateway responses.
 ///
 /// Source: API Gateway Developer Guide, "Choose between REST APIs and HTTP APIs"
 /// and "Troubleshooting HTTP API Lambda authorizers".
 pub fn refusal(kind: ApiKind, verdict: &Verdict) -> Response {
-    let told = |message: &str| json!({"message": message});
+    let body = |message: &str| json!({"message": message});
     let (status, body) = match (kind, verdict) {
-        (_, Verdict::Unidentified) => (StatusCode::UNAUTHORIZED, told("Unauthorized")),
-        (_, Verdict::NoRoute) => (StatusCode::FORBIDDEN, told("Missing Authentication Token")),
+        (_, Verdict::Unidentified) => (StatusCode::UNAUTHORIZED, body("Unauthorized")),
+        (_, Verdict::NoRoute) => (StatusCode::FORBIDDEN, body("Missing Authentication Token")),
         (ApiKind::Rest, Verdict::Denied(context)) => {
             let message = context["message"].as_str().unwrap_or("This call is not allowed.");
             (StatusCode::FORBIDDEN, json!({"message": message, "reason": context["reason"]}))
         }
-        (ApiKind::Http, Verdict::Denied(_)) => (StatusCode::FORBIDDEN, told("Forbidden")),
+        (ApiKind::Http, Verdict::Denied(_)) => (StatusCode::FORBIDDEN, body("Forbidden")),
         (ApiKind::Rest, _) => {
             let message = "The API key cannot be checked now. Please try again.";
             (StatusCode::INTERNAL_SERVER_ERROR, json!({"message": message, "reason": "unavailable"}))
         }
-        (ApiKind::Http, _) => (StatusCode::INTERNAL_SERVER_ERROR, told("Internal Server Error")),
+        (ApiKind::Http, _) => (StatusCode::INTERNAL_SERVER_ERROR, body("Internal Server Error")),
     };
     (status, [(http::header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-/// Puts the limit of the key into the headers of a response.
+/// Adds the limit and the remaining calls of the key to the headers of a response.
 pub fn add_rate_limit_headers(verdict: &Verdict, headers: &mut HeaderMap) {
     for (header, member) in [
         ("x-ratelimit-limit", "usageLimit"),

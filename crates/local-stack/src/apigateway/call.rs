@@ -1,4 +1,4 @@
-//! A call, as the gateway tells its functions and its log of it.
+//! A call of the API, and the events that its functions get.
 
 use access_log::log_format::ApiKind;
 use http::HeaderMap;
@@ -14,37 +14,36 @@ pub const IDENTITY_HEADER: &str = "x-api-key";
 
 /// A call of the gateway's API.
 pub struct Call {
-    /// The kind of the API.
     pub kind: ApiKind,
-    /// Its line and headers.
+    /// The request without its body.
     pub parts: Parts,
-    /// Its route; `None` where a REST API has none.
+    /// `None` if the REST API has no method for the call.
     pub route: Option<Route>,
     /// `$context.extendedRequestId` of a REST API, `$context.requestId` of an HTTP API.
     pub request_id: String,
-    /// When it came, in milliseconds since 1970.
+    /// Time at which the request arrived, in milliseconds since 1970.
     pub requested_at_ms: i64,
 }
 
 impl Call {
-    /// What the caller is told by, where it sent that: all values of the header.
+    /// Returns the identity source of the authorizer: all values of the header, joined by commas.
     ///
-    /// An empty value is none. Source: API Gateway API Reference,
+    /// An empty value counts as missing. Source: API Gateway API Reference,
     /// `CreateAuthorizer`, `identitySource`: "present, not null, and non-empty".
     pub fn identity(&self) -> Option<String> {
         joined(&self.parts.headers, IDENTITY_HEADER).filter(|value| !value.is_empty())
     }
 
-    /// When it came, as `$context.requestTime` has it.
+    /// Returns the value of `$context.requestTime`.
     pub fn request_time(&self) -> String {
         let time = Timestamp::from_millisecond(self.requested_at_ms);
         time.map(|time| time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()).unwrap_or_default()
     }
 
-    /// `methodArn` of a REST API, `routeArn` of an HTTP API.
+    /// Returns the `methodArn` of a REST API, the `routeArn` of an HTTP API.
     ///
-    /// That of the route `$default` ends with its name, as in the permission
-    /// that such a route needs to invoke a function.
+    /// The ARN of the route `$default` ends with its name, as it does in the permission to invoke a
+    /// function from that route.
     pub fn arn(&self) -> String {
         let stage = stage_name(self.kind);
         let called = match (self.kind, self.route) {
@@ -66,7 +65,7 @@ impl Call {
         self.route.map_or("", Route::key)
     }
 
-    /// The event of a REQUEST authorizer.
+    /// Returns the event for a REQUEST authorizer.
     pub fn authorizer_event(&self) -> Value {
         match self.kind {
             ApiKind::Rest => self.rest_authorizer_event(),
@@ -94,8 +93,8 @@ impl Call {
         })
     }
 
-    /// The event of a Lambda proxy integration behind the authorizer that
-    /// answered with this principal and context.
+    /// Returns the event for a Lambda proxy integration, with the principal and the context that the
+    /// authorizer returned.
     pub fn integration_event(&self, principal_id: &Value, context: &Value) -> Value {
         match self.kind {
             ApiKind::Rest => self.rest_integration_event(principal_id, context),
@@ -107,7 +106,7 @@ impl Call {
         }
     }
 
-    /// A REST API makes texts of the values of a context.
+    /// Returns the event of a REST API, which converts the values of the context to strings.
     ///
     /// Source: API Gateway Developer Guide, "Output from an API Gateway Lambda
     /// authorizer": "converts the JSON values to strings".
@@ -126,8 +125,7 @@ impl Call {
         })
     }
 
-    /// What the events of payload format 2.0 have in common: what there is none
-    /// of is left out.
+    /// Returns the common part of the events of payload format 2.0. Members without a value are omitted.
     ///
     /// Source: API Gateway Developer Guide, "Create AWS Lambda proxy
     /// integrations for HTTP APIs" and "Control access to HTTP APIs with AWS
@@ -159,12 +157,12 @@ impl Call {
         event
     }
 
-    /// The parameters of the query; `several` makes one value of two.
-    fn query(&self, several: impl Fn(&str, &str) -> String) -> Map<String, Value> {
+    /// Returns the query parameters. `combine` joins two values of one parameter.
+    fn query(&self, combine: impl Fn(&str, &str) -> String) -> Map<String, Value> {
         let mut parameters = Map::new();
         for (name, value) in form_urlencoded::parse(self.parts.uri.query().unwrap_or("").as_bytes()) {
             let value = match parameters.get(&*name).and_then(Value::as_str) {
-                Some(earlier) => several(earlier, &value),
+                Some(earlier) => combine(earlier, &value),
                 None => value.into_owned(),
             };
             parameters.insert(name.into_owned(), value.into());
@@ -177,14 +175,14 @@ fn last(_: &str, value: &str) -> String {
     value.to_owned()
 }
 
-/// The values of a header in one text, as an HTTP API combines them.
+/// Returns the values of a header joined by commas, as an HTTP API joins them.
 fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
     let values: Vec<_> =
         headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     (!values.is_empty()).then(|| values.join(","))
 }
 
-/// The headers with lower-case names and joined values, and the cookies apart.
+/// Returns the headers with lower-case names and joined values, and the cookies separately.
 fn joined_headers(headers: &HeaderMap) -> (Map<String, Value>, Vec<String>) {
     let names = headers.keys().filter(|name| *name != http::header::COOKIE);
     let values =
@@ -194,7 +192,7 @@ fn joined_headers(headers: &HeaderMap) -> (Map<String, Value>, Vec<String>) {
     (values, cookies.collect())
 }
 
-/// The headers with their last value, and with all of them.
+/// Returns the last value of each header, and all values of each header.
 fn headers(headers: &HeaderMap) -> (Map<String, Value>, Map<String, Value>) {
     let (mut last, mut all) = (Map::new(), Map::new());
     for name in headers.keys() {
@@ -212,14 +210,14 @@ pub mod tests {
     use super::*;
     use http::Request;
 
-    /// A call of an API, with headers.
+    /// Returns a call with headers.
     pub fn call(kind: ApiKind, method: &str, uri: &str, headers: &[(&str, &str)]) -> Call {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let route = Route::of(kind, &parts.method, parts.uri.path());
+        let route = Route::find(kind, &parts.method, parts.uri.path());
         Call {
             kind,
             parts,

@@ -1,36 +1,35 @@
-//! The routes of the gateway's API.
+//! The routes of the API.
 
 use access_log::log_format::ApiKind;
 use http::Method;
 
-/// Where customers see their usage.
+/// The path at which customers read their usage.
 const USAGE_PATH: &str = "/usage";
-/// Paths below this need no key.
+/// The prefix of paths that need no key.
 const PUBLIC_PREFIX: &str = "/public/";
 
-/// A route: a resource and method of a REST API, a route of an HTTP API.
+/// A route: a resource with a method of a REST API, or a route of an HTTP API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// The usage endpoint.
+    /// `GET /usage`, the usage endpoint.
     Usage,
-    /// What needs no key.
+    /// The paths below `/public/`, which need no key.
     Public,
     /// The preflight requests of browsers, which send no key.
     Preflight,
-    /// Everything else.
+    /// All other calls; they need a key.
     Backend,
 }
 
 impl Route {
-    /// The route of a call; `None` where a REST API has none.
+    /// Returns the route of a call, or `None` if the REST API has no method for it.
     ///
-    /// Of two routes of an HTTP API the one with the more specific path is
-    /// taken, and `$default` for what no route names. Of a REST API the
-    /// resource is chosen by the path alone, and may lack the method.
+    /// An HTTP API chooses the route with the most specific path, and `$default` if no route matches.
+    /// A REST API chooses the resource by the path alone; the resource may lack the method.
     ///
     /// Source: API Gateway Developer Guide, "Routing API requests" and
     /// "Gateway response types for API Gateway", `MISSING_AUTHENTICATION_TOKEN`.
-    pub fn of(kind: ApiKind, method: &Method, path: &str) -> Option<Self> {
+    pub fn find(kind: ApiKind, method: &Method, path: &str) -> Option<Self> {
         let is_preflight = method == Method::OPTIONS && path != "/";
         match (kind, path) {
             (_, USAGE_PATH) if method == Method::GET => Some(Self::Usage),
@@ -41,18 +40,18 @@ impl Route {
         }
     }
 
-    /// Whether the authorizer is asked.
+    /// Returns `true` if the route has the authorizer.
     ///
-    /// A preflight has a route of its own without an authorizer, since
-    /// `$default` with one would refuse it.
+    /// Preflight requests have a separate route without it: `$default` has the authorizer, which
+    /// would refuse them.
     ///
-    /// Source: API Gateway Developer Guide, "Configure CORS for HTTP APIs",
-    /// which has the route `OPTIONS /{proxy+}` for it.
+    /// Source: API Gateway Developer Guide, "Configure CORS for HTTP APIs", which recommends the
+    /// route `OPTIONS /{proxy+}`.
     pub fn needs_key(self) -> bool {
         matches!(self, Self::Usage | Self::Backend)
     }
 
-    /// `$context.resourcePath` of a REST API.
+    /// Returns `$context.resourcePath` of a REST API.
     pub fn resource(self, path: &str) -> &'static str {
         match self {
             Self::Public => "/public/{proxy+}",
@@ -62,7 +61,7 @@ impl Route {
         }
     }
 
-    /// `$context.routeKey` of an HTTP API.
+    /// Returns `$context.routeKey` of an HTTP API.
     pub fn key(self) -> &'static str {
         match self {
             Self::Usage => "GET /usage",
@@ -91,15 +90,15 @@ mod tests {
             (Method::DELETE, "/public/a", Some("/public/{proxy+}"), "ANY /public/{proxy+}"),
             (Method::OPTIONS, "/public/a", Some("/public/{proxy+}"), "ANY /public/{proxy+}"),
         ] {
-            let rest = Route::of(ApiKind::Rest, &method, path).map(|route| route.resource(path));
-            let http = Route::of(ApiKind::Http, &method, path).map(Route::key);
+            let rest = Route::find(ApiKind::Rest, &method, path).map(|route| route.resource(path));
+            let http = Route::find(ApiKind::Http, &method, path).map(Route::key);
             assert_eq!((rest, http), (resource, Some(key)), "{method} {path}");
         }
     }
 
     #[test]
     fn only_what_is_public_and_preflights_need_no_key() {
-        let needs_key = |method: &Method, path| Route::of(ApiKind::Http, method, path).unwrap().needs_key();
+        let needs_key = |method: &Method, path| Route::find(ApiKind::Http, method, path).unwrap().needs_key();
         assert!(needs_key(&Method::GET, "/usage") && needs_key(&Method::POST, "/usage"));
         assert!(needs_key(&Method::GET, "/publicity") && needs_key(&Method::OPTIONS, "/"));
         assert!(!needs_key(&Method::OPTIONS, "/orders") && !needs_key(&Method::GET, "/public/a"));

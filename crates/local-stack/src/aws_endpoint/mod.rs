@@ -17,7 +17,7 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use crate::api::protocol::{Protocol, name_request, new_request_id, service_and_region};
+use crate::api::protocol::{Protocol, add_request_id, new_request_id, service_and_region};
 use crate::api::tables::SERVICES;
 use crate::apigateway::authorization::AnswerCache;
 use crate::cloudwatch::MetricStore;
@@ -61,7 +61,7 @@ impl AwsEndpoint {
         let (logs, operation) = (self.logs.clone(), call.operation().to_owned());
         match tokio::task::spawn_blocking(move || logs.handle(&operation, &request)).await {
             Ok(Ok(value)) => call.protocol.respond(StatusCode::OK, &value),
-            Ok(Err((code, message))) => call.bad_request(code, &message),
+            Ok(Err(error)) => call.bad_request(error.code, &error.message),
             Err(error) => call.error(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "ServiceUnavailableException",
@@ -104,7 +104,7 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
     let (parts, body) = request.into_parts();
     let (service, region) = service_and_region(&parts.headers);
     let (service, region) = (service.to_owned(), region.map(str::to_owned));
-    let protocol = Protocol::of(&service, &parts);
+    let protocol = Protocol::detect(&service, &parts);
     let request_id = new_request_id();
     let mut response = match body.collect().await {
         Err(error) => {
@@ -118,7 +118,7 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
             }
         }
     };
-    name_request(&mut response, &service, &request_id);
+    add_request_id(&mut response, &service, &request_id);
     response
 }
 

@@ -1,4 +1,4 @@
-//! What the functions print: their logs, and their metrics in embedded metric format.
+//! The output of the functions: log lines, and metrics in embedded metric format.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -12,10 +12,10 @@ use serde_json::Value;
 use crate::cloudwatch::MetricStore;
 use crate::sync::locked;
 
-/// The largest duration a histogram tells apart: one day in milliseconds, 86 seconds in microseconds.
+/// Upper bound of the histograms: a day in milliseconds, or 86 seconds in microseconds.
 const MAX_DURATION: u64 = 24 * 3_600_000;
 
-/// Collects log lines and metrics.
+/// Collects the log lines and metrics of the functions.
 #[derive(Debug)]
 pub struct MetricSink {
     state: Mutex<State>,
@@ -31,11 +31,10 @@ struct State {
 }
 
 impl MetricSink {
-    /// Appends to `functions.log` and `metrics.jsonl` in a folder, and keeps
-    /// the metrics in `metrics.sqlite` beside them.
+    /// Opens the files `functions.log`, `metrics.jsonl` and `metrics.sqlite` of a folder.
     ///
     /// # Errors
-    /// When the files cannot be opened.
+    /// Returns an error if a file cannot be opened.
     pub fn open(folder: &Path) -> std::io::Result<Self> {
         let append = |name: &str| OpenOptions::new().create(true).append(true).open(folder.join(name));
         let state = State {
@@ -48,7 +47,7 @@ impl MetricSink {
         Ok(Self { state: Mutex::new(state), store: Arc::new(store) })
     }
 
-    /// The metrics as CloudWatch keeps them.
+    /// Returns the metrics, minute by minute.
     pub fn store(&self) -> &Arc<MetricStore> {
         &self.store
     }
@@ -57,7 +56,7 @@ impl MetricSink {
         locked(&self.state)
     }
 
-    /// Takes a line that a function has printed.
+    /// Processes a line that a function has printed.
     pub fn line(&self, function: &str, line: &str) {
         let mut state = self.lock();
         match serde_json::from_str::<Value>(line) {
@@ -72,18 +71,18 @@ impl MetricSink {
         }
     }
 
-    /// The sum of a count since the start.
+    /// Returns the sum of a metric since the start.
     pub fn count(&self, metric: &str) -> u64 {
         self.lock().counts.get(metric).copied().unwrap_or(0)
     }
 
-    /// All counts since the start, by name.
+    /// Returns the sums of all metrics since the start, by name.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         self.lock().counts.clone()
     }
 
-    /// A percentile of a duration since the start, in the metric's unit;
-    /// `None` where none was measured.
+    /// Returns a percentile (0 to 100) of a duration since the start, in the unit of the metric, or `None`
+    /// if there is no value.
     pub fn percentile(&self, metric: &str, percentile: f64) -> Option<u64> {
         self.lock().durations.get(metric).map(|histogram| histogram.value_at_percentile(percentile))
     }

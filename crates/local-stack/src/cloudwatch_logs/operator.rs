@@ -1,8 +1,8 @@
-//! Operators that compare, of filter patterns and of Insights.
+//! The comparison operators of filter patterns and of Logs Insights.
 
 use std::cmp::Ordering;
 
-/// An operator that compares.
+/// A comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     Equal,
@@ -14,10 +14,11 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// The symbols, those first that begin with another one.
+    /// The symbols. A symbol comes before its own prefixes.
     pub const SYMBOLS: [&str; 6] = ["!=", "<=", ">=", "=", "<", ">"];
 
-    pub fn of(symbol: &str) -> Option<Self> {
+    /// Returns the operator with a symbol.
+    pub fn parse(symbol: &str) -> Option<Self> {
         Some(match symbol {
             "=" => Self::Equal,
             "!=" => Self::NotEqual,
@@ -29,7 +30,8 @@ impl Operator {
         })
     }
 
-    pub fn holds(self, order: Ordering) -> bool {
+    /// Returns `true` if a comparison with this order is true.
+    pub fn accepts(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
             Self::NotEqual => order.is_ne(),

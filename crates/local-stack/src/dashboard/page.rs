@@ -141,7 +141,7 @@ impl DashboardPage {
             return Ok(rows.clone());
         }
         let request = json!({"logGroupName": ACCESS_LOG_GROUP, "queryString": query, "startTime": from_ms / 1_000, "endTime": to_ms / 1_000 + 1});
-        let answer = self.logs.answer_query(&request).map_err(|(_, message)| message)?;
+        let answer = self.logs.answer_query(&request).map_err(|error| error.message)?;
         let now_us = monotonic_us();
         let until_us = now_us + (now_us - started_us) * KEPT_FOR_TIMES;
         answers.insert(key, (until_us, answer["results"].clone()));

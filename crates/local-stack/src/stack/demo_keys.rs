@@ -1,7 +1,6 @@
-//! The keys that a new local stack is given, so that it can be tried at once.
+//! The demonstration keys of a new local stack.
 //!
-//! Their secrets are in a file of the data folder: that is for trying only, no
-//! other secret is ever kept.
+//! Their secrets are in a file of the data folder. No other key's secret is stored.
 
 use std::path::Path;
 
@@ -11,41 +10,31 @@ use metering_core::api_key::{KeyDigest, KeyRecord};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-/// The file, in the data folder.
+/// The name of the file in the data folder.
 pub const DEMO_KEY_FILE: &str = "demo-keys.json";
 
-/// One key.
+/// A demonstration key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DemoKey {
-    /// What usage is counted under.
+    /// The id under which usage is counted.
     pub api_key_id: String,
-    /// What the client sends as `x-api-key`.
+    /// The secret, which a client sends as `x-api-key`.
     pub api_key: String,
 }
 
-/// Why the keys cannot be used.
+/// Why the demonstration keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoKeyError {
     /// The file cannot be read or written.
     #[error("the file of demonstration keys {path} cannot be read or written")]
-    File {
-        /// The file.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It has another form.
+    File { path: String, source: std::io::Error },
+    /// The file is not a list of keys.
     #[error(
         "the file of demonstration keys {path} is not a JSON list of {{\"apiKeyId\": ..., \"apiKey\": ...}}"
     )]
-    Form {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// They cannot be put into the table.
+    Form { path: String, source: serde_json::Error },
+    /// The keys cannot be written to the table.
     #[error(transparent)]
     Store(#[from] KeyStoreError),
 }
@@ -53,7 +42,7 @@ pub enum DemoKeyError {
 /// Reads the keys of a data folder.
 ///
 /// # Errors
-/// When the file cannot be used.
+/// Returns an error if the file cannot be read or is not a list of keys.
 pub fn read(folder: &Path) -> Result<Vec<DemoKey>, DemoKeyError> {
     let path = folder.join(DEMO_KEY_FILE);
     let shown = || path.display().to_string();
@@ -62,10 +51,10 @@ pub fn read(folder: &Path) -> Result<Vec<DemoKey>, DemoKeyError> {
     serde_json::from_str(&text).map_err(|source| DemoKeyError::Form { path: shown(), source })
 }
 
-/// Reads the keys of a data folder; makes them first, where the stack is new.
+/// Reads the keys of a data folder, or creates `count` keys if the folder has none.
 ///
 /// # Errors
-/// When the file or the table cannot be used.
+/// Returns an error if the file or the table cannot be read or written.
 pub async fn read_or_create(
     folder: &Path,
     count: usize,

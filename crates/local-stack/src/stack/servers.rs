@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 
 use super::error::StartError;
 
-/// Listens on a port of the loopback interface; on any for 0.
+/// Listens on a port of the loopback interface; port 0 is any free port.
 ///
 /// # Errors
-/// When the port cannot be used.
+/// Returns an error if the port cannot be used.
 pub(super) async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
     let error = |source| StartError::Port { port, source };
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(error)?;
@@ -20,7 +20,7 @@ pub(super) async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), Start
     Ok((listener, address))
 }
 
-/// Serves until the stack stops, and tells where.
+/// Serves until the stack stops, and returns the URL.
 pub(super) fn serve_on_loopback(
     servers: &mut JoinSet<()>,
     (listener, address): (TcpListener, SocketAddr),
@@ -30,12 +30,13 @@ pub(super) fn serve_on_loopback(
     format!("http://{address}")
 }
 
+/// Serves until `stop` is ready, and then answers the requests in progress.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "a server has stopped");
+        tracing::error!(%error, "server stopped");
     }
 }

@@ -32,7 +32,7 @@ async fn ports_stay_the_same_and_one_that_is_taken_is_told() {
     assert_eq!(now[1..], before[1..]);
     let port = address.rsplit(':').next().unwrap();
     assert!(
-        stack.moved[0].starts_with(&format!("Port {port}, which the gateway had, is taken")),
+        stack.moved[0].starts_with(&format!("Port {port}, the last port of the gateway, is taken")),
         "{:?}",
         stack.moved
     );

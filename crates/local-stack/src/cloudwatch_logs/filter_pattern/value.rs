@@ -20,7 +20,7 @@ impl Comparison {
     /// Takes an operator and its operand.
     pub fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, PatternError> {
         let symbol = Operator::SYMBOLS.into_iter().find(|symbol| cursor.take(symbol));
-        let Some(operator) = symbol.and_then(Operator::of) else { return Ok(None) };
+        let Some(operator) = symbol.and_then(Operator::parse) else { return Ok(None) };
         let operand = cursor.operand()?;
         if !is_of_texts(operator) && !matches!(operand, Operand::Number(..)) {
             return Err(PatternError::new("<, <=, > and >= compare with a number"));
@@ -33,7 +33,7 @@ impl Comparison {
         match &self.operand {
             // A number that is written is a number, so the two always compare.
             Operand::Number(number, _) => {
-                value.partial_cmp(number).is_some_and(|order| self.operator.holds(order))
+                value.partial_cmp(number).is_some_and(|order| self.operator.accepts(order))
             }
             Operand::Text(wanted) if !wanted.has_wildcard() => self.is_equal(wanted.matches(text)),
             _ => self.holds_for_text(text),

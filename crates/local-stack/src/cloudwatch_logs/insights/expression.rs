@@ -37,7 +37,7 @@ pub enum Expression {
 /// with a value that is missing no comparison holds.
 fn holds(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
     match left.compare(right) {
-        Some(order) => operator.holds(order),
+        Some(order) => operator.accepts(order),
         None => operator == Operator::NotEqual && !left.is_null() && !right.is_null(),
     }
 }

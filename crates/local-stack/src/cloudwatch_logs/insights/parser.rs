@@ -332,7 +332,7 @@ impl<'a> Parser<'a> {
         let left = self.sum()?;
         if let Some(Token::Symbol(symbol)) = self.peek() {
             let symbol = *symbol;
-            if let Some(operator) = Operator::of(symbol) {
+            if let Some(operator) = Operator::parse(symbol) {
                 self.at += 1;
                 return Ok(Expression::Compare(operator, Box::new([left, self.sum()?])));
             }

@@ -1,51 +1,61 @@
-//! How far the subscription of a group has come, and what it delivers late.
+//! The progress of the subscription of a log group, and its late records.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::LogGroup;
 
-/// A record of the subscription that is delivered late.
+/// The progress of the subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Id of the last delivered event.
+    pub delivered: i64,
+    /// Id of the last event of the delivery that was in progress when the subscription last stopped.
+    pub planned: i64,
+}
+
+/// A record that waits for a late delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingRecord {
-    /// Its place among those that wait.
+    /// Ascending number.
     pub id: i64,
-    /// Since when it waits, in milliseconds since 1970.
+    /// Time at which the record began to wait, in milliseconds since 1970.
     pub since_ms: i64,
-    /// The record's data, gzipped.
+    /// Compressed data of the record.
     pub data: Vec<u8>,
 }
 
 impl LogGroup {
-    /// Up to which event the subscription has delivered, and up to which it
-    /// had planned to when it was last stopped.
+    /// Returns the progress of the subscription.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn subscription(&self) -> rusqlite::Result<(i64, i64)> {
+    /// Returns an error if the file cannot be read.
+    pub fn progress(&self) -> rusqlite::Result<Progress> {
         let query = "SELECT delivered, planned FROM subscription";
-        self.lock().query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        let progress =
+            |row: &rusqlite::Row<'_>| Ok(Progress { delivered: row.get(0)?, planned: row.get(1)? });
+        self.lock().query_row(query, [], progress)
     }
 
-    /// Notes up to which event the subscription is going to deliver.
+    /// Writes the id of the last event of a delivery before it begins.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn plan_delivery(&self, up_to: i64) -> rusqlite::Result<()> {
         self.lock().execute("UPDATE subscription SET planned = ?", [up_to]).map(|_| ())
     }
 
-    /// Notes up to which event the subscription has delivered.
+    /// Writes the id of the last delivered event.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn confirm_delivery(&self, up_to: i64) -> rusqlite::Result<()> {
         self.lock().execute("UPDATE subscription SET delivered = ?", [up_to]).map(|_| ())
     }
 
-    /// Keeps records that the subscription delivers late.
+    /// Stores records that are delivered late.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn add_waiting(&self, records: &[Vec<u8>], since_ms: i64) -> rusqlite::Result<()> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -56,10 +66,10 @@ impl LogGroup {
         transaction.commit()
     }
 
-    /// The record that waits longest.
+    /// Returns the record that has waited longest.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn first_waiting(&self) -> rusqlite::Result<Option<WaitingRecord>> {
         let query = "SELECT id, since_ms, data FROM waiting ORDER BY id LIMIT 1";
         let record = |row: &rusqlite::Row<'_>| {
@@ -68,19 +78,19 @@ impl LogGroup {
         self.lock().query_row(query, [], record).optional()
     }
 
-    /// How many records wait.
+    /// Returns the number of waiting records.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn waiting_records(&self) -> rusqlite::Result<usize> {
         let count: i64 = self.lock().query_row("SELECT COUNT(*) FROM waiting", [], |row| row.get(0))?;
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    /// Forgets a record that was delivered.
+    /// Deletes a record that was delivered.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn remove_waiting(&self, id: i64) -> rusqlite::Result<()> {
         self.lock().execute("DELETE FROM waiting WHERE id = ?", [id]).map(|_| ())
     }

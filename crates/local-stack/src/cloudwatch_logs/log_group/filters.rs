@@ -1,4 +1,4 @@
-//! The metric filters and the subscription filter of a group.
+//! The metric filters and the subscription filter of a log group.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -6,49 +6,44 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use crate::cloudwatch::store::MINUTE_MS;
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::cloudwatch_logs::filter_pattern::{FilterPattern, Line, PatternError};
 
-/// A metric filter: what matches its pattern adds to a metric.
+/// A metric filter. Events that match its pattern add to a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MetricFilter {
-    /// Its name.
     pub filter_name: String,
-    /// Its filter pattern.
     pub filter_pattern: String,
-    /// The metric's name.
     pub metric_name: String,
-    /// The metric's namespace.
     pub metric_namespace: String,
-    /// What an event that matches adds.
+    /// Value that a matching event records.
     pub value: u64,
-    /// What is added where no event of a minute matches.
+    /// Value that is recorded for a minute in which events were logged and none matches.
     pub default_value: Option<u64>,
-    /// When it was put, in milliseconds since 1970.
+    /// Time of `PutMetricFilter`, in milliseconds since 1970.
     pub created_ms: i64,
 }
 
-/// The subscription filter: what matches its pattern goes to the stream.
+/// The subscription filter. Events that match its pattern are delivered to the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionFilter {
-    /// Its name.
     pub filter_name: String,
-    /// Its filter pattern.
     pub filter_pattern: String,
-    /// The ARN of the stream.
+    /// ARN of the stream.
     pub destination_arn: String,
-    /// The ARN of the role by which CloudWatch Logs puts records.
+    /// ARN of the role with which CloudWatch Logs writes to the stream.
     pub role_arn: String,
-    /// When it was put, in milliseconds since 1970.
+    /// Time of `PutSubscriptionFilter`, in milliseconds since 1970.
     pub created_ms: i64,
 }
 
-/// Why a filter cannot be put.
+/// Why a filter is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
-    /// Its pattern is refused.
+    /// The pattern is refused.
     #[error(transparent)]
     Pattern(#[from] PatternError),
     /// The file cannot be written.
@@ -56,7 +51,7 @@ pub enum FilterError {
     File(#[from] rusqlite::Error),
 }
 
-/// The filters, with their patterns read.
+/// The filters with their parsed patterns.
 #[derive(Debug)]
 pub(super) struct Filters {
     of_metrics: RwLock<Arc<Vec<(MetricFilter, FilterPattern)>>>,
@@ -65,6 +60,7 @@ pub(super) struct Filters {
 }
 
 impl Filters {
+    /// Reads the filters of the file.
     pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut statement = connection.prepare("SELECT definition FROM metric_filters ORDER BY name")?;
         let definitions = statement.query_map([], |row| row.get::<_, String>(0))?;
@@ -88,8 +84,8 @@ impl Filters {
         })
     }
 
-    pub fn tell(&self, metrics: Arc<MetricStore>) {
-        // Whoever opened the group has the first word.
+    /// Sets the store of the metric filters, if none is set yet.
+    pub fn record_to(&self, metrics: Arc<MetricStore>) {
         let _ = self.metrics.set(metrics);
     }
 
@@ -97,12 +93,12 @@ impl Filters {
         self.of_metrics.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The metric filters, by name.
+    /// Returns the metric filters in the order of their names.
     pub fn metric_filter_definitions(&self) -> Vec<MetricFilter> {
         self.metric_filters().iter().map(|(filter, _)| filter.clone()).collect()
     }
 
-    /// Writes a metric filter in the place of any that has its name.
+    /// Writes a metric filter, which replaces any filter with its name.
     pub fn put_metric_filter(
         &self,
         connection: &Connection,
@@ -121,7 +117,7 @@ impl Filters {
         Ok(())
     }
 
-    /// The subscription filter, and its pattern.
+    /// Returns the subscription filter and its pattern.
     pub fn subscription_filter(&self) -> Option<Arc<(SubscriptionFilter, FilterPattern)>> {
         self.subscription.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -141,9 +137,9 @@ impl Filters {
         Ok(())
     }
 
-    /// Tells the metrics of the metric filters about events that were taken.
-    /// A value belongs to the minute of its event, as it does in CloudWatch.
-    pub fn count<'a>(&self, events: impl Iterator<Item = (i64, &'a str)>) {
+    /// Records the metrics of the metric filters for written events. A value belongs to the minute of its
+    /// event, as in CloudWatch.
+    pub fn record<'a>(&self, events: impl Iterator<Item = (i64, &'a str)>) {
         let (Some(metrics), filters) = (self.metrics.get(), self.metric_filters()) else { return };
         if filters.is_empty() {
             return;
@@ -151,14 +147,14 @@ impl Filters {
         let mut minutes: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
         for (timestamp_ms, message) in events {
             let line = Line::new(message);
-            let minute = timestamp_ms.div_euclid(crate::cloudwatch::store::MINUTE_MS);
+            let minute = timestamp_ms.div_euclid(MINUTE_MS);
             let matched = minutes.entry(minute).or_insert_with(|| vec![0; filters.len()]);
             for (count, (_, pattern)) in matched.iter_mut().zip(filters.iter()) {
                 *count += u64::from(pattern.matches(&line));
             }
         }
         for (minute, matched) in minutes {
-            let at_ms = minute * crate::cloudwatch::store::MINUTE_MS;
+            let at_ms = minute * MINUTE_MS;
             for (count, (filter, _)) in matched.into_iter().zip(filters.iter()) {
                 let metric = MetricName::new(&filter.metric_namespace, &filter.metric_name, []);
                 let default = filter.default_value.filter(|_| count == 0);
@@ -169,8 +165,8 @@ impl Filters {
     }
 }
 
-/// A definition in the file that this version cannot use: going on without the
-/// filter would lose what it delivers.
+/// The error of a definition in the file that cannot be parsed. Ignoring the filter would lose the events
+/// that it delivers.
 fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
 }

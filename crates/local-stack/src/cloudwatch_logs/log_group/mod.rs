@@ -1,7 +1,6 @@
-//! A CloudWatch Logs group in SQLite.
+//! A log group in an SQLite file.
 //!
-//! Writers are answered when their events are on disk; events that arrive
-//! together share one commit.
+//! An append returns when its events are on disk. Events that arrive together share one commit.
 
 mod delivery;
 mod filters;
@@ -15,19 +14,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use delivery::WaitingRecord;
+pub use delivery::{Progress, WaitingRecord};
 pub use filters::{FilterError, MetricFilter, SubscriptionFilter};
 pub use reader::{Order, Position, StoredEvent};
 pub use streams::LogStream;
 
 use crate::cloudwatch::MetricStore;
+use crate::cloudwatch_logs::filter_pattern::FilterPattern;
 use crate::sqlite;
 use crate::sync::locked;
 use filters::Filters;
 use writer::Append;
 
-/// How many events may wait for a commit before writers have to wait as well.
-const QUEUE_EVENTS: usize = 20_000;
+/// Maximum number of appends that wait for a commit. Further callers wait.
+const MAX_QUEUED_APPENDS: usize = 20_000;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS log_group (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, created_ms INTEGER NOT NULL);
@@ -45,37 +45,35 @@ INSERT OR IGNORE INTO subscription (one, delivered, planned) VALUES (1, 0, 0);
 CREATE TABLE IF NOT EXISTS waiting (id INTEGER PRIMARY KEY AUTOINCREMENT, since_ms INTEGER NOT NULL, data BLOB NOT NULL);
 ";
 
-/// One log event.
+/// A log event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEvent {
-    /// Its place in the group, counted from 1.
+    /// Number of the event in the log group, from 1.
     pub id: i64,
-    /// The log stream.
     pub log_stream: String,
-    /// When it was logged, in milliseconds since 1970.
+    /// Timestamp of the event, in milliseconds since 1970.
     pub timestamp_ms: i64,
-    /// The line.
     pub message: String,
 }
 
 impl LogEvent {
-    /// The event's id as CloudWatch Logs writes it.
+    /// Returns the `eventId`.
     pub fn event_id(&self) -> String {
         event_id(self.timestamp_ms, self.id)
     }
 }
 
-/// The id of an event as CloudWatch Logs writes it: 56 digits.
+/// Returns the `eventId` of an event, which has 56 digits as on AWS.
 pub fn event_id(timestamp_ms: i64, id: i64) -> String {
     format!("{timestamp_ms:018}{id:038}")
 }
 
-/// The log group cannot be written any more.
+/// The log group cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("the log group cannot be written: {0}")]
 pub struct LogError(String);
 
-/// The log group.
+/// A log group.
 #[derive(Debug)]
 pub struct LogGroup {
     name: String,
@@ -88,31 +86,31 @@ pub struct LogGroup {
 }
 
 impl LogGroup {
-    /// Opens the group's file and starts its writer.
+    /// Opens the file of a group, which is created if it does not exist, and starts its writer.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn open(path: &Path, name: &str) -> rusqlite::Result<Self> {
         let writer = sqlite::open(path)?;
         writer.execute_batch(SCHEMA)?;
         let now_ms = lambda_support::clock::now_ms();
         let query = "INSERT OR IGNORE INTO log_group (one, name, created_ms) VALUES (1, ?, ?)";
         writer.execute(query, rusqlite::params![name, now_ms])?;
-        Self::of_connection(writer, path)
+        Self::with_connection(writer, path)
     }
 
-    /// Opens the file of a group that exists; the file knows its name.
+    /// Opens the file of an existing group. The file has the name of the group.
     ///
     /// # Errors
-    /// When the file cannot be opened, or is none of a log group.
+    /// Returns an error if the file cannot be opened or is not a log group.
     pub fn open_existing(path: &Path) -> rusqlite::Result<Self> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let writer = Connection::open_with_flags(path, flags)?;
         writer.pragma_update(None, "synchronous", "NORMAL")?;
-        Self::of_connection(writer, path)
+        Self::with_connection(writer, path)
     }
 
-    fn of_connection(writer: Connection, path: &Path) -> rusqlite::Result<Self> {
+    fn with_connection(writer: Connection, path: &Path) -> rusqlite::Result<Self> {
         let query = "SELECT name, created_ms FROM log_group";
         let (name, created_ms) = writer.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let last: i64 = writer.query_row("SELECT COALESCE(MAX(id), 0) FROM events", [], |row| row.get(0))?;
@@ -121,33 +119,33 @@ impl LogGroup {
         reader.busy_timeout(std::time::Duration::from_secs(30))?;
         writer.busy_timeout(std::time::Duration::from_secs(30))?;
         let filters = Arc::new(Filters::read(&reader)?);
-        let (appends, receiver) = mpsc::channel(QUEUE_EVENTS);
+        let (appends, receiver) = mpsc::channel(MAX_QUEUED_APPENDS);
         let (last_sender, last_id) = watch::channel(last);
-        let writers_filters = filters.clone();
-        std::thread::spawn(move || writer::write_appends(writer, receiver, &last_sender, &writers_filters));
+        let writer_filters = filters.clone();
+        std::thread::spawn(move || writer::write_appends(writer, receiver, &last_sender, &writer_filters));
         let reader = Mutex::new(reader);
         Ok(Self { name, created_ms, path: path.to_owned(), reader, appends, last_id, filters })
     }
 
-    /// Has the group's metric filters tell these metrics.
-    pub fn tell(&self, metrics: Arc<MetricStore>) {
-        self.filters.tell(metrics);
+    /// Sets the store to which the group's metric filters record. The first store is kept.
+    pub fn record_to(&self, metrics: Arc<MetricStore>) {
+        self.filters.record_to(metrics);
     }
 
-    /// The group's name.
+    /// Returns the name of the group.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// When the group was created, in milliseconds since 1970.
+    /// Returns the time of creation, in milliseconds since 1970.
     pub fn created_ms(&self) -> i64 {
         self.created_ms
     }
 
-    /// Appends lines to a log stream; they are on disk when this returns.
+    /// Appends messages with one timestamp to a log stream. They are on disk when this returns.
     ///
     /// # Errors
-    /// When they could not be written.
+    /// Returns an error if they cannot be written.
     pub async fn append(
         &self,
         log_stream: &str,
@@ -155,49 +153,49 @@ impl LogGroup {
         messages: Vec<String>,
     ) -> Result<(), LogError> {
         let events = messages.into_iter().map(|message| (timestamp_ms, message)).collect();
-        let (append, answer) = append_of(log_stream, timestamp_ms, events);
-        self.appends.send(append).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?.map_err(LogError)
+        let (append, answer) = new_append(log_stream, timestamp_ms, events);
+        self.appends.send(append).await.map_err(|_| writer_stopped())?;
+        answer.await.map_err(|_| writer_stopped())?.map_err(LogError)
     }
 
-    /// Appends lines with their times to a log stream, and blocks until they
-    /// are on disk.
+    /// Appends events, as (timestamp in milliseconds since 1970, message), to a log stream. Blocks until
+    /// they are on disk.
     ///
     /// # Errors
-    /// When they could not be written.
+    /// Returns an error if they cannot be written.
     pub fn put(
         &self,
         log_stream: &str,
         ingested_ms: i64,
         events: Vec<(i64, String)>,
     ) -> Result<(), LogError> {
-        let (append, answer) = append_of(log_stream, ingested_ms, events);
-        self.appends.blocking_send(append).map_err(|_| stopped())?;
-        answer.blocking_recv().map_err(|_| stopped())?.map_err(LogError)
+        let (append, answer) = new_append(log_stream, ingested_ms, events);
+        self.appends.blocking_send(append).map_err(|_| writer_stopped())?;
+        answer.blocking_recv().map_err(|_| writer_stopped())?.map_err(LogError)
     }
 
-    /// The metric filters, by name.
+    /// Returns the metric filters in the order of their names.
     pub fn metric_filters(&self) -> Vec<MetricFilter> {
         self.filters.metric_filter_definitions()
     }
 
-    /// Puts a metric filter in the place of any that has its name.
+    /// Writes a metric filter, which replaces any filter with its name.
     ///
     /// # Errors
-    /// When its pattern is refused, or the file cannot be written.
+    /// Returns an error if the pattern is refused or the file cannot be written.
     pub fn put_metric_filter(&self, filter: MetricFilter) -> Result<(), FilterError> {
         self.filters.put_metric_filter(&self.lock(), filter)
     }
 
-    /// The subscription filter, and its pattern.
+    /// Returns the subscription filter and its pattern.
     pub fn subscription_filter(&self) -> Option<Arc<(SubscriptionFilter, FilterPattern)>> {
         self.filters.subscription_filter()
     }
 
-    /// Puts the subscription filter. A new one delivers events that come after it.
+    /// Writes the subscription filter. It delivers only later events.
     ///
     /// # Errors
-    /// When its pattern is refused, or the file cannot be written.
+    /// Returns an error if the pattern is refused or the file cannot be written.
     pub fn put_subscription_filter(&self, filter: SubscriptionFilter) -> Result<(), FilterError> {
         self.filters.put_subscription_filter(&self.lock(), filter)
     }
@@ -206,13 +204,13 @@ impl LogGroup {
         locked(&self.reader)
     }
 
-    /// The id of the last event, and news of every later one.
+    /// Returns the id of the last event, and its changes.
     pub fn last_id(&self) -> watch::Receiver<i64> {
         self.last_id.clone()
     }
 }
 
-fn append_of(
+fn new_append(
     log_stream: &str,
     ingested_ms: i64,
     events: Vec<(i64, String)>,
@@ -221,6 +219,6 @@ fn append_of(
     (Append { log_stream: log_stream.to_owned(), ingested_ms, events, written }, answer)
 }
 
-fn stopped() -> LogError {
-    LogError("its writer has stopped".to_owned())
+fn writer_stopped() -> LogError {
+    LogError("the writer has stopped".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Reading the events of a group.
+//! Reads the events of a log group.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -7,58 +7,54 @@ use rusqlite::{Connection, params};
 
 use super::{LogEvent, LogGroup};
 
-/// An event, as it stands in the file.
+/// A borrowed log event.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredEvent<'a> {
-    /// Its place in the group.
+    /// Number of the event in the log group, from 1.
     pub id: i64,
-    /// The log stream.
     pub log_stream: &'a str,
-    /// When it was logged, in milliseconds since 1970.
+    /// Timestamp of the event, in milliseconds since 1970.
     pub timestamp_ms: i64,
-    /// The line.
     pub message: &'a str,
-    /// When it was taken, in milliseconds since 1970.
+    /// Time at which the event was ingested, in milliseconds since 1970.
     pub ingested_ms: i64,
 }
 
 impl StoredEvent<'_> {
-    /// Where the event stands in the order of time.
+    /// Returns the position of the event in chronological order.
     pub fn position(&self) -> Position {
         Position { timestamp_ms: self.timestamp_ms, id: self.id }
     }
 }
 
-/// A place in the order of time: by timestamp, then as the events came.
+/// A position in chronological order: by timestamp, then by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The time of an event, in milliseconds since 1970.
+    /// Timestamp of an event, in milliseconds since 1970.
     pub timestamp_ms: i64,
-    /// Its place in the group.
+    /// Id of the event.
     pub id: i64,
 }
 
 impl Position {
-    /// Before all events.
+    /// The position before all events.
     pub const START: Self = Self { timestamp_ms: i64::MIN, id: 0 };
-    /// After all events.
+    /// The position after all events.
     pub const END: Self = Self { timestamp_ms: i64::MAX, id: i64::MAX };
 }
 
-/// In which order events are read.
+/// The order in which events are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The earliest first.
     EarliestFirst,
-    /// The latest first.
     LatestFirst,
 }
 
 impl LogGroup {
-    /// Reads events after `after`, up to `up_to`, at most `limit`.
+    /// Reads at most `limit` events whose ids are above `after` and not above `up_to`.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn read(&self, after: i64, up_to: i64, limit: usize) -> rusqlite::Result<Vec<LogEvent>> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
@@ -76,12 +72,11 @@ impl LogGroup {
         events.collect()
     }
 
-    /// Visits the events between two positions, neither of them included,
-    /// until `visit` breaks off. It has a connection of its own, so that a long
-    /// look at the log keeps nobody else from it.
+    /// Visits the events between two positions, which are both excluded, until `visit` breaks. It opens a
+    /// separate connection, so that a long scan does not block other readers.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn visit(
         &self,
         (after, before): (Position, Position),

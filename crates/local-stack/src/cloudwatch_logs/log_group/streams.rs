@@ -1,4 +1,4 @@
-//! The log streams of a group.
+//! The log streams of a log group.
 
 use rusqlite::params;
 
@@ -7,41 +7,40 @@ use super::LogGroup;
 /// A log stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogStream {
-    /// Its name.
     pub name: String,
-    /// When it was created, in milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     pub created_ms: i64,
-    /// The time of its earliest event, in milliseconds since 1970.
+    /// Timestamp of the earliest event, in milliseconds since 1970.
     pub first_ms: Option<i64>,
-    /// The time of its latest event.
+    /// Timestamp of the latest event, in milliseconds since 1970.
     pub last_ms: Option<i64>,
-    /// When its last event was taken.
+    /// Time at which the last event was ingested, in milliseconds since 1970.
     pub last_ingested_ms: Option<i64>,
 }
 
 impl LogGroup {
-    /// Creates a log stream; says whether there was none of that name.
+    /// Creates a log stream. Returns `false` if it already exists.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn create_stream(&self, name: &str, now_ms: i64) -> rusqlite::Result<bool> {
         let query = "INSERT OR IGNORE INTO log_streams (name, created_ms) VALUES (?, ?)";
         self.lock().execute(query, params![name, now_ms]).map(|created| created > 0)
     }
 
-    /// Whether there is a log stream.
+    /// Returns `true` if the log stream exists.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn has_stream(&self, name: &str) -> rusqlite::Result<bool> {
         let query = "SELECT EXISTS (SELECT 1 FROM log_streams WHERE name = ?)";
         self.lock().query_row(query, [name], |row| row.get(0))
     }
 
-    /// All log streams, by name.
+    /// Returns all log streams in the order of their names.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn streams(&self) -> rusqlite::Result<Vec<LogStream>> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(

@@ -1,4 +1,4 @@
-//! The thread that writes events: those that arrive together share a commit.
+//! The thread that writes events. Events that arrive together share a commit.
 
 use std::collections::HashMap;
 
@@ -7,20 +7,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::filters::Filters;
 
-/// How many events one commit may hold.
+/// Maximum number of events of one commit, which is exceeded only by the last append.
 const MAX_COMMIT_EVENTS: usize = 10_000;
 
-/// Events that one writer appends to a log stream.
+/// Events that one caller appends to a log stream.
 #[derive(Debug)]
 pub(super) struct Append {
     pub log_stream: String,
     pub ingested_ms: i64,
-    /// The events with their times, in milliseconds since 1970.
+    /// Events as (timestamp in milliseconds since 1970, message).
     pub events: Vec<(i64, String)>,
     pub written: oneshot::Sender<Result<(), String>>,
 }
 
-/// Writes what is appended until nobody can append any more.
+/// Writes appended events until all senders are dropped.
 pub(super) fn write_appends(
     mut connection: Connection,
     mut appends: mpsc::Receiver<Append>,
@@ -40,18 +40,19 @@ pub(super) fn write_appends(
         if let Ok(last) = result {
             last_id.send_replace(last);
             let events = batch.iter().flat_map(|append| &append.events);
-            filters.count(events.map(|(timestamp_ms, message)| (*timestamp_ms, message.as_str())));
+            filters.record(events.map(|(timestamp_ms, message)| (*timestamp_ms, message.as_str())));
         }
         for append in batch.drain(..) {
             let answer = result.as_ref().map(|_| ()).map_err(ToString::to_string);
-            // A writer that no longer waits does not need the answer.
+            // The caller may have stopped waiting.
             let _ = append.written.send(answer);
         }
     }
 }
 
-/// What a commit changes of a log stream: the times of its first and last event, and when it wrote them.
+/// The change of a log stream by a commit.
 struct Change {
+    /// Times of the first and of the last event, in milliseconds since 1970.
     timestamps_ms: (i64, i64),
     ingested_ms: i64,
 }

@@ -12,59 +12,54 @@ use super::parameters::Parameters;
 use crate::cloudwatch_logs::filter_pattern::{FilterPattern, Line};
 use crate::cloudwatch_logs::log_group::{FilterError, LogGroup, MetricFilter, SubscriptionFilter};
 
-/// The most filter patterns with a regular expression of a log group.
+/// Maximum number of filter patterns with a regular expression of a log group.
 /// Source: user guide, "Supported regular expressions (regex) syntax".
 const MAX_REGEX_FILTERS: usize = 5;
-/// The most metric filters of a log group. Source: user guide, "CloudWatch Logs quotas".
+/// Maximum number of metric filters of a log group. Source: user guide, "CloudWatch Logs quotas".
 const MAX_METRIC_FILTERS: usize = 100;
-/// The most lines of `TestMetricFilter`.
-const MAX_TESTED: usize = 50;
 
 /// `PutMetricFilter`.
 pub(super) fn put_metric_filter(groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
-    let known = ["logGroupName", "filterName", "filterPattern", "metricTransformations"];
-    let parameters = Parameters::read(request, &known)?;
-    let group = groups.named(parameters.required_text("logGroupName")?)?;
-    let name = parameters.required_text("filterName")?;
-    let pattern = read_pattern(&parameters)?;
-    let transformations = parameters.list("metricTransformations")?;
-    let Some([transformation]) = transformations else {
-        return Err(invalid("metricTransformations has one transformation"));
+    let parameters = Parameters::new(request);
+    let group = groups.named(parameters.required_text("logGroupName"))?;
+    let name = parameters.required_text("filterName");
+    let pattern = read_pattern(parameters)?;
+    let [transformation] = parameters.list("metricTransformations") else {
+        return Err(invalid("metricTransformations has to have one transformation"));
     };
     let filter = metric_filter(name, pattern.text(), transformation)?;
     let filters = group.metric_filters();
     if filters.len() >= MAX_METRIC_FILTERS && filters.iter().all(|other| other.filter_name != name) {
-        return Err(limit_exceeded(format!("a log group has {MAX_METRIC_FILTERS} metric filters at most")));
+        return Err(limit_exceeded(format!("a log group can have {MAX_METRIC_FILTERS} metric filters")));
     }
     check_regexes(&group, &pattern, Some(name), false)?;
-    group.put_metric_filter(filter).map_err(refused)?;
+    group.put_metric_filter(filter).map_err(filter_error)?;
     Ok(json!({}))
 }
 
 fn metric_filter(name: &str, pattern: &str, transformation: &Value) -> Result<MetricFilter, LogsError> {
-    let known = ["metricName", "metricNamespace", "metricValue", "defaultValue", "unit"];
-    let parameters = Parameters::read(transformation, &known)?;
-    if parameters.text("unit")?.is_some_and(|unit| !matches!(unit, "None" | "Count")) {
-        return Err(invalid("the local stack keeps metrics of the units None and Count only"));
+    let parameters = Parameters::new(transformation);
+    if parameters.text("unit").is_some_and(|unit| !matches!(unit, "None" | "Count")) {
+        return Err(invalid("the local stack supports only the units None and Count"));
     }
-    let value = parameters.required_text("metricValue")?;
+    let value = parameters.required_text("metricValue");
     let value = value.parse().map_err(|_| {
         invalid(format!(
-            "the local stack takes a whole number as metricValue, such as \"1\", and not {value:?}"
+            "the local stack supports only a whole number such as \"1\" as metricValue, not {value:?}"
         ))
     })?;
-    let default_value = match transformation["defaultValue"].as_f64() {
+    let default_value = match parameters.number("defaultValue") {
         None => None,
         Some(0.0) => Some(0),
         Some(other) => {
-            return Err(invalid(format!("the local stack takes 0 as defaultValue, and not {other}")));
+            return Err(invalid(format!("the local stack supports only 0 as defaultValue, not {other}")));
         }
     };
     Ok(MetricFilter {
         filter_name: name.to_owned(),
         filter_pattern: pattern.to_owned(),
-        metric_name: parameters.required_text("metricName")?.to_owned(),
-        metric_namespace: parameters.required_text("metricNamespace")?.to_owned(),
+        metric_name: parameters.required_text("metricName").to_owned(),
+        metric_namespace: parameters.required_text("metricNamespace").to_owned(),
         value,
         default_value,
         created_ms: now_ms(),
@@ -73,16 +68,15 @@ fn metric_filter(name: &str, pattern: &str, transformation: &Value) -> Result<Me
 
 /// `DescribeMetricFilters`.
 pub(super) fn describe_metric_filters(groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
-    let known = ["logGroupName", "filterNamePrefix", "metricName", "metricNamespace", "nextToken", "limit"];
-    let parameters = Parameters::read(request, &known)?;
-    let chosen = match parameters.text("logGroupName")? {
+    let parameters = Parameters::new(request);
+    let chosen = match parameters.text("logGroupName") {
         Some(name) => vec![groups.named(name)?],
         None => groups.all(),
     };
-    let prefix = parameters.text("filterNamePrefix")?.unwrap_or("");
-    let metric = (parameters.text("metricName")?, parameters.text("metricNamespace")?);
+    let prefix = parameters.text("filterNamePrefix").unwrap_or("");
+    let metric = (parameters.text("metricName"), parameters.text("metricNamespace"));
     if metric.0.is_some() != metric.1.is_some() {
-        return Err(invalid("metricName and metricNamespace go together"));
+        return Err(invalid("give metricName and metricNamespace together"));
     }
     let mut described = Vec::new();
     for group in chosen {
@@ -95,7 +89,7 @@ pub(super) fn describe_metric_filters(groups: &LogGroups, request: &Value) -> Re
             }
         }
     }
-    page("metricFilters", described, &parameters)
+    page("metricFilters", described, parameters)
 }
 
 fn described_metric_filter(group: &LogGroup, filter: &MetricFilter) -> Value {
@@ -108,14 +102,11 @@ fn described_metric_filter(group: &LogGroup, filter: &MetricFilter) -> Value {
         "creationTime": filter.created_ms, "metricTransformations": [transformation]})
 }
 
-/// `TestMetricFilter`. No values are extracted: AWS does not say which.
+/// `TestMetricFilter`. `extractedValues` is empty, because AWS does not document which values it has.
 pub(super) fn test_metric_filter(request: &Value) -> Result<Value, LogsError> {
-    let parameters = Parameters::read(request, &["filterPattern", "logEventMessages"])?;
-    let pattern = read_pattern(&parameters)?;
-    let lines = parameters.texts("logEventMessages")?.unwrap_or_default();
-    if !(1..=MAX_TESTED).contains(&lines.len()) {
-        return Err(invalid(format!("logEventMessages has 1 to {MAX_TESTED} lines")));
-    }
+    let parameters = Parameters::new(request);
+    let pattern = read_pattern(parameters)?;
+    let lines = parameters.texts("logEventMessages").unwrap_or_default();
     let matches = lines.iter().zip(1..).filter(|(line, _)| pattern.matches(&Line::new(line)));
     let matches: Vec<Value> = matches
         .map(|(line, number)| json!({"eventNumber": number, "eventMessage": line, "extractedValues": {}}))
@@ -123,27 +114,24 @@ pub(super) fn test_metric_filter(request: &Value) -> Result<Value, LogsError> {
     Ok(json!({"matches": matches}))
 }
 
-/// `PutSubscriptionFilter`, to a stream; says whether it is the group's first.
+/// `PutSubscriptionFilter`, to a stream. Returns the log group if this is its first filter.
 pub(super) fn put_subscription_filter(
     groups: &LogGroups,
     request: &Value,
     stream_arn: &str,
 ) -> Result<Option<std::sync::Arc<LogGroup>>, LogsError> {
-    let known = ["logGroupName", "filterName", "filterPattern", "destinationArn", "roleArn", "distribution"];
-    let parameters = Parameters::read(request, &known)?;
-    let group = groups.named(parameters.required_text("logGroupName")?)?;
-    let name = parameters.required_text("filterName")?;
-    let pattern = read_pattern(&parameters)?;
-    let destination = parameters.required_text("destinationArn")?;
+    let parameters = Parameters::new(request);
+    let group = groups.named(parameters.required_text("logGroupName"))?;
+    let name = parameters.required_text("filterName");
+    let pattern = read_pattern(parameters)?;
+    let destination = parameters.required_text("destinationArn");
     if destination != stream_arn {
-        return Err(invalid(format!(
-            "the local stack delivers to {stream_arn} only, and not to {destination}"
-        )));
+        return Err(invalid(format!("the local stack delivers only to {stream_arn}, not to {destination}")));
     }
-    let role = parameters.required_text("roleArn")?;
-    if parameters.text("distribution")? != Some("Random") {
+    let role = parameters.required_text("roleArn");
+    if parameters.text("distribution") != Some("Random") {
         return Err(invalid(
-            "the local stack distributes at Random only; AWS does ByLogStream unless it is told",
+            "the local stack supports only the distribution Random; the default of AWS is ByLogStream",
         ));
     }
     let present = group.subscription_filter();
@@ -151,7 +139,7 @@ pub(super) fn put_subscription_filter(
         && present.0.filter_name != name
     {
         return Err(limit_exceeded(format!(
-            "the local stack has one subscription filter per log group, and AWS two; {} is there",
+            "the local stack supports one subscription filter per log group, and AWS two; the log group has {}",
             present.0.filter_name
         )));
     }
@@ -163,15 +151,15 @@ pub(super) fn put_subscription_filter(
         role_arn: role.to_owned(),
         created_ms: now_ms(),
     };
-    group.put_subscription_filter(filter).map_err(refused)?;
+    group.put_subscription_filter(filter).map_err(filter_error)?;
     Ok(present.is_none().then_some(group))
 }
 
 /// `DescribeSubscriptionFilters`.
 pub(super) fn describe_subscription_filters(groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
-    let parameters = Parameters::read(request, &["logGroupName", "filterNamePrefix", "nextToken", "limit"])?;
-    let group = groups.named(parameters.required_text("logGroupName")?)?;
-    let prefix = parameters.text("filterNamePrefix")?.unwrap_or("");
+    let parameters = Parameters::new(request);
+    let group = groups.named(parameters.required_text("logGroupName"))?;
+    let prefix = parameters.text("filterNamePrefix").unwrap_or("");
     let filter = group.subscription_filter().filter(|filter| filter.0.filter_name.starts_with(prefix));
     let described = filter.iter().map(|filter| {
         let (filter, _) = &**filter;
@@ -179,17 +167,17 @@ pub(super) fn describe_subscription_filters(groups: &LogGroups, request: &Value)
             "destinationArn": filter.destination_arn, "roleArn": filter.role_arn, "distribution": "Random",
             "creationTime": filter.created_ms})
     });
-    page("subscriptionFilters", described.collect(), &parameters)
+    page("subscriptionFilters", described.collect(), parameters)
 }
 
-/// The pattern of a request; an empty one, which matches everything, has to be given.
-fn read_pattern(parameters: &Parameters<'_>) -> Result<FilterPattern, LogsError> {
-    let text =
-        parameters.text("filterPattern")?.ok_or_else(|| invalid("the parameter filterPattern is missing"))?;
-    FilterPattern::parse(text).map_err(|error| invalid(error.to_string()))
+/// Parses the filter pattern of a request.
+fn read_pattern(parameters: Parameters<'_>) -> Result<FilterPattern, LogsError> {
+    FilterPattern::parse(parameters.required_text("filterPattern"))
+        .map_err(|error| invalid(error.to_string()))
 }
 
-/// Refuses one regular expression too many; a filter that is replaced does not count.
+/// Refuses a pattern with a regular expression if the log group has its maximum. The filter that the
+/// new one replaces does not count.
 fn check_regexes(
     group: &LogGroup,
     pattern: &FilterPattern,
@@ -204,21 +192,21 @@ fn check_regexes(
     let of_subscription = usize::from(subscription.is_some_and(|filter| filter.1.has_regex()));
     if pattern.has_regex() && of_metrics + of_subscription >= MAX_REGEX_FILTERS {
         return Err(limit_exceeded(format!(
-            "{MAX_REGEX_FILTERS} filter patterns of the log group have a regular expression already"
+            "{MAX_REGEX_FILTERS} filter patterns of the log group already have a regular expression"
         )));
     }
     Ok(())
 }
 
 fn limit_exceeded(problem: String) -> LogsError {
-    ("LimitExceededException", problem)
+    LogsError::new("LimitExceededException", problem)
 }
 
-fn refused(error: FilterError) -> LogsError {
+fn filter_error(error: FilterError) -> LogsError {
     match error {
         FilterError::Pattern(error) => invalid(error.to_string()),
         FilterError::File(error) => {
-            ("ServiceUnavailableException", format!("the filter cannot be kept: {error}"))
+            LogsError::new("ServiceUnavailableException", format!("the filter cannot be written: {error}"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The log groups: creating and finding them, and their log streams.
+//! The log groups and their log streams.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,27 +14,27 @@ use crate::cloudwatch_logs::log_group::{LogGroup, LogStream};
 use crate::names;
 use crate::sync::locked;
 
-/// The most items of an answer that lists groups, streams or filters. Source: CloudWatch Logs API Reference.
+/// Maximum number of groups, streams or filters of one response. Source: CloudWatch Logs API Reference.
 pub(super) const MAX_LISTED: usize = 50;
-/// The longest name of a log group or a log stream. Source: CloudWatch Logs API Reference, `CreateLogGroup`.
+/// Maximum length of the name of a log group or a log stream. Source: CloudWatch Logs API Reference, `CreateLogGroup`.
 const MAX_NAME_CHARACTERS: usize = 512;
 
 /// The log groups.
 #[derive(Debug)]
 pub(super) struct LogGroups {
     groups: Mutex<BTreeMap<String, Arc<LogGroup>>>,
-    /// Where created groups are kept, and what their metric filters tell.
+    /// Folder of created groups, and the store of their metric filters. `None` refuses to create groups.
     creation: Option<(PathBuf, Arc<MetricStore>)>,
 }
 
 impl LogGroups {
-    /// One group, and no place for others.
-    pub fn of(group: Arc<LogGroup>) -> Self {
+    /// Returns the service's groups: one that exists, and no folder for others.
+    pub fn new(group: Arc<LogGroup>) -> Self {
         let groups = BTreeMap::from([(group.name().to_owned(), group)]);
         Self { groups: Mutex::new(groups), creation: None }
     }
 
-    /// Also those that were created in a folder before, where new ones go as well.
+    /// Adds the groups of a folder, in which new groups are created as well.
     pub fn with_folder(self, folder: PathBuf, metrics: Arc<MetricStore>) -> Result<Self, LogsError> {
         let unusable =
             |error: std::io::Error| unreadable(rusqlite::Error::ToSqlConversionFailure(error.into()));
@@ -43,7 +43,7 @@ impl LogGroups {
             let path = entry.map_err(unusable)?.path();
             if path.extension().is_some_and(|extension| extension == "sqlite") {
                 let group = LogGroup::open_existing(&path).map_err(unreadable)?;
-                group.tell(metrics.clone());
+                group.record_to(metrics.clone());
                 self.lock().insert(group.name().to_owned(), Arc::new(group));
             }
         }
@@ -54,70 +54,75 @@ impl LogGroups {
         locked(&self.groups)
     }
 
-    /// All groups, by name.
+    /// Returns all groups in the order of their names.
     pub fn all(&self) -> Vec<Arc<LogGroup>> {
         self.lock().values().cloned().collect()
     }
 
-    /// The group of a name.
+    /// Returns the group with a name.
     pub fn named(&self, name: &str) -> Result<Arc<LogGroup>, LogsError> {
         let groups = self.lock();
         groups.get(name).cloned().ok_or_else(|| {
             let names: Vec<&str> = groups.keys().map(String::as_str).collect();
-            not_found(format!("the log group {name:?} does not exist; there is {}", names.join(", ")))
+            not_found(format!(
+                "the log group {name:?} does not exist; the log groups are {}",
+                names.join(", ")
+            ))
         })
     }
 
-    /// The group of a name or an ARN.
+    /// Returns the group with a name or an ARN.
     pub fn identified(&self, identifier: &str) -> Result<Arc<LogGroup>, LogsError> {
         match identifier.strip_prefix(&arn("")) {
             Some(name) => self.named(name),
             None if identifier.starts_with("arn:") => Err(not_found(format!(
-                "no log group here has the ARN {identifier}; they begin with {}",
+                "no log group has the ARN {identifier}; the ARNs of the local stack begin with {}",
                 arn("")
             ))),
             None => self.named(identifier),
         }
     }
 
-    /// The group that a request names by `logGroupName` or `logGroupIdentifier`.
-    pub fn of_request(&self, parameters: &Parameters<'_>) -> Result<Arc<LogGroup>, LogsError> {
+    /// Returns the group that a request identifies by `logGroupName` or `logGroupIdentifier`.
+    pub fn of_request(&self, parameters: Parameters<'_>) -> Result<Arc<LogGroup>, LogsError> {
         match parameters.one_of(&["logGroupName", "logGroupIdentifier"])? {
-            ("logGroupName", _) => self.named(parameters.required_text("logGroupName")?),
-            _ => self.identified(parameters.required_text("logGroupIdentifier")?),
+            "logGroupName" => self.named(parameters.required_text("logGroupName")),
+            _ => self.identified(parameters.required_text("logGroupIdentifier")),
         }
     }
 
     pub fn create_group(&self, request: &Value) -> Result<Value, LogsError> {
-        let parameters = Parameters::read(request, &["logGroupName", "logGroupClass"])?;
-        let name = parameters.required_text("logGroupName")?;
-        if parameters.text("logGroupClass")?.is_some_and(|class| class != "STANDARD") {
-            return Err(invalid("the local stack has log groups of the class STANDARD only"));
+        let parameters = Parameters::new(request);
+        let name = parameters.required_text("logGroupName");
+        if parameters.text("logGroupClass").is_some_and(|class| class != "STANDARD") {
+            return Err(invalid("the local stack supports only log groups of the class STANDARD"));
         }
         check_name(name, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | '#'))?;
         let (folder, metrics) = self.creation.as_ref().ok_or_else(|| {
-            ("InvalidOperationException", "there is no folder for more log groups here".to_owned())
+            LogsError::new("InvalidOperationException", "this service has no folder for log groups")
         })?;
         let mut groups = self.lock();
         if groups.contains_key(name) {
-            return Err(("ResourceAlreadyExistsException", format!("the log group {name} exists already")));
+            return Err(LogsError::new(
+                "ResourceAlreadyExistsException",
+                format!("the log group {name} already exists"),
+            ));
         }
         let path = folder.join(format!("{:04}-{}.sqlite", groups.len(), now_ms()));
         let group = LogGroup::open(&path, name).map_err(unreadable)?;
-        group.tell(metrics.clone());
+        group.record_to(metrics.clone());
         groups.insert(name.to_owned(), Arc::new(group));
         Ok(json!({}))
     }
 
     pub fn describe_groups(&self, request: &Value) -> Result<Value, LogsError> {
-        let known = ["logGroupNamePrefix", "logGroupNamePattern", "nextToken", "limit"];
-        let parameters = Parameters::read(request, &known)?;
+        let parameters = Parameters::new(request);
         let (prefix, pattern) =
-            (parameters.text("logGroupNamePrefix")?, parameters.text("logGroupNamePattern")?);
+            (parameters.text("logGroupNamePrefix"), parameters.text("logGroupNamePattern"));
         if prefix.is_some() && pattern.is_some() {
-            return Err(invalid("give logGroupNamePrefix or logGroupNamePattern, and not both"));
+            return Err(invalid("give logGroupNamePrefix or logGroupNamePattern, not both"));
         }
-        // A pattern is found anywhere, whether its letters are large or small.
+        // A pattern matches any part of a name, regardless of case.
         let pattern = pattern.map(str::to_lowercase);
         let groups = self.all().into_iter().filter(|group| {
             let name = group.name();
@@ -130,50 +135,43 @@ impl LogGroups {
                 "metricFilterCount": group.metric_filters().len(), "arn": format!("{arn}:*"), "storedBytes": 0,
                 "logGroupClass": "STANDARD", "logGroupArn": arn})
         });
-        page("logGroups", described.collect(), &parameters)
+        page("logGroups", described.collect(), parameters)
     }
 
     pub fn create_stream(&self, request: &Value) -> Result<Value, LogsError> {
-        let parameters = Parameters::read(request, &["logGroupName", "logStreamName"])?;
-        let group = self.named(parameters.required_text("logGroupName")?)?;
-        let name = parameters.required_text("logStreamName")?;
+        let parameters = Parameters::new(request);
+        let group = self.named(parameters.required_text("logGroupName"))?;
+        let name = parameters.required_text("logStreamName");
         check_name(name, |c| !matches!(c, ':' | '*'))?;
         if group.create_stream(name, now_ms()).map_err(unreadable)? {
             return Ok(json!({}));
         }
-        Err(("ResourceAlreadyExistsException", format!("the log stream {name} exists already")))
+        Err(LogsError::new("ResourceAlreadyExistsException", format!("the log stream {name} already exists")))
     }
 
     pub fn describe_streams(&self, request: &Value) -> Result<Value, LogsError> {
-        let known = [
-            "logGroupName",
-            "logGroupIdentifier",
-            "logStreamNamePrefix",
-            "orderBy",
-            "descending",
-            "nextToken",
-            "limit",
-        ];
-        let parameters = Parameters::read(request, &known)?;
-        let group = self.of_request(&parameters)?;
-        let prefix = parameters.text("logStreamNamePrefix")?;
+        let parameters = Parameters::new(request);
+        let group = self.of_request(parameters)?;
+        let prefix = parameters.text("logStreamNamePrefix");
         let mut streams = group.streams().map_err(unreadable)?;
         streams.retain(|stream| prefix.is_none_or(|prefix| stream.name.starts_with(prefix)));
-        match parameters.text("orderBy")?.unwrap_or("LogStreamName") {
+        match parameters.text("orderBy").unwrap_or("LogStreamName") {
             "LogStreamName" => {}
             "LastEventTime" if prefix.is_some() => {
-                return Err(invalid("logStreamNamePrefix cannot be given where LastEventTime orders"));
+                return Err(invalid("logStreamNamePrefix cannot be combined with orderBy LastEventTime"));
             }
             "LastEventTime" => streams.sort_by_key(|stream| stream.last_ms),
             other => {
-                return Err(invalid(format!("orderBy is LogStreamName or LastEventTime, and not {other}")));
+                return Err(invalid(format!(
+                    "orderBy has to be LogStreamName or LastEventTime, not {other}"
+                )));
             }
         }
-        if parameters.flag("descending")?.unwrap_or(false) {
+        if parameters.boolean("descending").unwrap_or(false) {
             streams.reverse();
         }
         let described = streams.iter().map(|stream| described_stream(&group, stream));
-        page("logStreams", described.collect(), &parameters)
+        page("logStreams", described.collect(), parameters)
     }
 }
 
@@ -192,7 +190,7 @@ fn described_stream(group: &LogGroup, stream: &LogStream) -> Value {
     described
 }
 
-/// The ARN of a log group.
+/// Returns the ARN of a log group.
 pub(super) fn arn(name: &str) -> String {
     names::arn("logs", &format!("log-group:{name}"))
 }
@@ -202,15 +200,14 @@ fn check_name(name: &str, is_allowed: impl Fn(char) -> bool) -> Result<(), LogsE
         return Ok(());
     }
     Err(invalid(format!(
-        "{name:?} is no name: it is longer than {MAX_NAME_CHARACTERS}, or has other characters"
+        "{name:?} is not a valid name: it is longer than {MAX_NAME_CHARACTERS} characters or has characters that are not allowed"
     )))
 }
 
-/// The part of a list that a request asks for. A token is how many items came before.
-pub(super) fn page(name: &str, items: Vec<Value>, parameters: &Parameters<'_>) -> Result<Value, LogsError> {
-    let limit = parameters.limit("limit", MAX_LISTED)?;
-    let start = parameters.text("nextToken")?.map_or(Some(0), |token| token.parse().ok());
-    let start: usize = start.ok_or_else(|| invalid("the nextToken is none that was given"))?;
+/// Returns the requested page of a list. A token is the number of items on earlier pages.
+pub(super) fn page(name: &str, items: Vec<Value>, parameters: Parameters<'_>) -> Result<Value, LogsError> {
+    let limit = parameters.limit("limit", MAX_LISTED);
+    let start = parameters.items_before()?;
     let has_more = items.len() > start.saturating_add(limit);
     let items: Vec<Value> = items.into_iter().skip(start).take(limit).collect();
     let mut answer = json!({name: items});

@@ -1,4 +1,4 @@
-//! CloudWatch Logs: log groups, their filters and subscriptions, and queries.
+//! The operations of CloudWatch Logs.
 
 mod error;
 mod filters;
@@ -20,6 +20,8 @@ use serde_json::Value;
 pub use error::LogsError;
 pub use subscriptions::{Delivery, Destination};
 
+use crate::api::check;
+use crate::api::tables::LOGS;
 use crate::cloudwatch::MetricStore;
 use crate::cloudwatch_logs::log_group::{FilterError, LogGroup, MetricFilter, SubscriptionFilter};
 use crate::names::ACCOUNT_ID;
@@ -27,19 +29,19 @@ use groups::LogGroups;
 use queries::Queries;
 use subscriptions::Subscriptions;
 
-/// The metric of all lines of the access log, as the stack's metric filter names it.
+/// The metric that counts all lines of the access log.
 pub const LOGGED_LINES: &str = "LoggedLines-local";
-/// The metric of those lines whose JSON can be read.
+/// The metric that counts the lines of the access log that are valid JSON.
 pub const READABLE_LINES: &str = "ReadableLines-local";
 /// The name of the subscription filter of the access log.
 const SUBSCRIPTION_FILTER: &str = "usage";
-/// The role by which CloudWatch Logs would put records.
+/// The name of the role with which CloudWatch Logs would write to the stream.
 const SUBSCRIPTION_ROLE: &str = "usage-subscription-local";
 
-/// How often a query is asked for before it is surely complete.
-const POLLS: usize = 10;
+/// Number of polls after which a query is complete.
+const MAX_POLLS: usize = 10;
 
-/// CloudWatch Logs.
+/// The service CloudWatch Logs.
 #[derive(Debug)]
 pub struct LogsService {
     groups: LogGroups,
@@ -48,50 +50,48 @@ pub struct LogsService {
 }
 
 impl LogsService {
-    /// The service, with one log group and no place for others.
+    /// Returns a service with one log group, which cannot create others.
     pub fn new(log_group: Arc<LogGroup>) -> Self {
-        Self::of(LogGroups::of(log_group))
+        Self::with_groups(LogGroups::new(log_group))
     }
 
-    /// The service, with one log group and those that are in a folder, where
-    /// new ones are created.
+    /// Returns a service with one log group and those of a folder, in which it creates others.
     ///
     /// # Errors
-    /// When the folder cannot be used.
+    /// Returns an error if the folder cannot be read or created.
     pub fn open(
         log_group: Arc<LogGroup>,
         folder: &Path,
         metrics: Arc<MetricStore>,
     ) -> Result<Self, LogsError> {
-        LogGroups::of(log_group).with_folder(folder.to_owned(), metrics).map(Self::of)
+        LogGroups::new(log_group).with_folder(folder.to_owned(), metrics).map(Self::with_groups)
     }
 
-    fn of(groups: LogGroups) -> Self {
+    fn with_groups(groups: LogGroups) -> Self {
         Self { groups, queries: Queries::default(), subscriptions: Subscriptions::default() }
     }
 
-    /// Delivers what the subscription filters of created log groups let
-    /// through, those of groups that are created later among them.
+    /// Starts the subscriptions of created log groups. Those of groups that get a filter later start then.
     ///
     /// # Errors
-    /// When a log group cannot be read.
+    /// Returns an error if a log group cannot be read.
     pub fn deliver_to(&self, destination: Destination) -> rusqlite::Result<()> {
-        self.subscriptions.begin(destination, &self.groups.all())
+        self.subscriptions.start(destination, &self.groups.all())
     }
 
-    /// How far the subscriptions of created log groups have come.
+    /// Returns the progress of the subscriptions of created log groups.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.subscriptions.deliveries()
     }
 
-    /// Answers a query as a client does who asks until it is complete.
+    /// Starts a query, polls it until it is complete, and returns the response of `GetQueryResults`.
     ///
     /// # Errors
-    /// As the service does.
+    /// Returns the error of the service.
     pub fn answer_query(&self, request: &Value) -> Result<Value, LogsError> {
         let started = self.queries.start(&self.groups, request)?;
         let mut answer = Value::Null;
-        for _ in 0..POLLS {
+        for _ in 0..MAX_POLLS {
             answer = self.queries.results(&started)?;
             if answer["status"] == "Complete" {
                 break;
@@ -100,11 +100,12 @@ impl LogsService {
         Ok(answer)
     }
 
-    /// Carries out one operation. `PutLogEvents` blocks until the events are on disk.
+    /// Performs an operation. `PutLogEvents` blocks until the events are on disk.
     ///
     /// # Errors
-    /// As the service does.
+    /// Returns an error if the request breaks a rule of the table [`LOGS`] or of the operation.
     pub fn handle(&self, operation: &str, request: &Value) -> Result<Value, LogsError> {
+        check(&LOGS, operation, request)?;
         let groups = &self.groups;
         match operation {
             "CreateLogGroup" => groups.create_group(request),
@@ -123,19 +124,19 @@ impl LogsService {
             "GetQueryResults" => self.queries.results(request),
             "StopQuery" => self.queries.stop(request),
             "DescribeQueries" => self.queries.describe(request),
-            _ => Err((
+            other => Err(LogsError::new(
                 "InvalidOperationException",
-                format!("the local stack does not offer the operation {operation} of CloudWatch Logs"),
+                format!("the operation {other} is in the table and has no code"),
             )),
         }
     }
 }
 
-/// Gives the access log the filters that a deployment gives it: the
-/// subscription filter, and the metric filters that count its lines.
+/// Gives the log group of the access log the filters that a deployment has: the subscription filter,
+/// and the metric filters that count the lines.
 ///
 /// # Errors
-/// When a filter cannot be kept.
+/// Returns an error if a filter cannot be written.
 pub fn put_access_log_filters(log_group: &LogGroup, stream_arn: &str) -> Result<(), FilterError> {
     let created_ms = now_ms();
     log_group.put_subscription_filter(SubscriptionFilter {

@@ -1,102 +1,80 @@
-//! Reads the parameters of a request; what is not known is refused.
+//! The parameters of a request that the table of the service has accepted.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::error::{LogsError, invalid};
 
 /// The parameters of a request.
+#[derive(Clone, Copy)]
 pub(super) struct Parameters<'a> {
-    members: &'a Map<String, Value>,
+    members: &'a Value,
 }
 
 impl<'a> Parameters<'a> {
-    /// Takes a request that may have these parameters.
-    pub fn read(request: &'a Value, known: &[&str]) -> Result<Self, LogsError> {
-        let members = request
-            .as_object()
-            .ok_or_else(|| ("SerializationException", "the request is no JSON object".to_owned()))?;
-        let unknown =
-            members.iter().find(|(name, value)| !value.is_null() && !known.contains(&name.as_str()));
-        match unknown {
-            Some((name, _)) => Err(invalid(format!(
-                "the local stack does not know the parameter {name} here; it knows {}",
-                known.join(", ")
-            ))),
-            None => Ok(Self { members }),
-        }
+    pub fn new(members: &'a Value) -> Self {
+        Self { members }
     }
 
-    fn value(&self, name: &str) -> Option<&'a Value> {
+    fn value(self, name: &str) -> Option<&'a Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
-    fn of_type<T>(
-        &self,
-        name: &str,
-        kind: &str,
-        read: impl Fn(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>, LogsError> {
-        let read = |value| {
-            read(value)
-                .ok_or_else(|| ("SerializationException", format!("the parameter {name} is no {kind}")))
-        };
-        self.value(name).map(read).transpose()
+    pub fn text(self, name: &str) -> Option<&'a str> {
+        self.value(name)?.as_str()
     }
 
-    pub fn text(&self, name: &str) -> Result<Option<&'a str>, LogsError> {
-        self.of_type(name, "text", Value::as_str)
+    /// Returns a text that the table requires.
+    pub fn required_text(self, name: &str) -> &'a str {
+        self.text(name).unwrap_or_default()
     }
 
-    pub fn required_text(&self, name: &str) -> Result<&'a str, LogsError> {
-        self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| missing(name))
+    pub fn integer(self, name: &str) -> Option<i64> {
+        self.value(name)?.as_i64()
     }
 
-    pub fn integer(&self, name: &str) -> Result<Option<i64>, LogsError> {
-        self.of_type(name, "whole number", Value::as_i64)
+    /// Returns a whole number that the table requires.
+    pub fn required_integer(self, name: &str) -> i64 {
+        self.integer(name).unwrap_or_default()
     }
 
-    pub fn required_integer(&self, name: &str) -> Result<i64, LogsError> {
-        self.integer(name)?.ok_or_else(|| missing(name))
+    pub fn number(self, name: &str) -> Option<f64> {
+        self.value(name)?.as_f64()
     }
 
-    /// A time in the requests' own unit: 0 or more.
-    pub fn time(&self, name: &str) -> Result<Option<i64>, LogsError> {
-        let time = self.integer(name)?;
-        if time.is_some_and(|time| time < 0) {
-            return Err(invalid(format!("{name} is 0 or more")));
-        }
-        Ok(time)
+    pub fn boolean(self, name: &str) -> Option<bool> {
+        self.value(name)?.as_bool()
     }
 
-    pub fn flag(&self, name: &str) -> Result<Option<bool>, LogsError> {
-        self.of_type(name, "boolean", Value::as_bool)
+    /// Returns the requested number of items, or `most` if the request has none.
+    pub fn limit(self, name: &str, most: usize) -> usize {
+        self.integer(name).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(most)
     }
 
-    /// A number of items: within bounds, or a default.
-    pub fn limit(&self, name: &str, most: usize) -> Result<usize, LogsError> {
-        let Some(limit) = self.integer(name)? else { return Ok(most) };
-        let limit = usize::try_from(limit).ok().filter(|limit| (1..=most).contains(limit));
-        limit.ok_or_else(|| invalid(format!("{name} is 1 to {most}")))
+    pub fn list(self, name: &str) -> &'a [Value] {
+        self.value(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
-    pub fn list(&self, name: &str) -> Result<Option<&'a [Value]>, LogsError> {
-        self.of_type(name, "list", |value| value.as_array().map(Vec::as_slice))
+    pub fn texts(self, name: &str) -> Option<Vec<&'a str>> {
+        Some(self.value(name)?.as_array()?.iter().filter_map(Value::as_str).collect())
     }
 
-    pub fn texts(&self, name: &str) -> Result<Option<Vec<&'a str>>, LogsError> {
-        self.of_type(name, "list of texts", |value| value.as_array()?.iter().map(Value::as_str).collect())
-    }
-
-    /// The one of several parameters that is given.
-    pub fn one_of(&self, names: &[&'static str]) -> Result<(&'static str, &'a Value), LogsError> {
-        let mut given = names.iter().filter_map(|name| Some((*name, self.value(name)?)));
+    /// Returns the name of the one parameter of several that the request has.
+    pub fn one_of(self, names: &[&'static str]) -> Result<&'static str, LogsError> {
+        let mut given = names.iter().filter(|name| self.value(name).is_some());
         match (given.next(), given.next()) {
-            (Some(one), None) => Ok(one),
+            (Some(one), None) => Ok(*one),
             _ => Err(invalid(format!("give exactly one of {}", names.join(", ")))),
         }
     }
+
+    /// Returns the number of items that earlier answers had, from the token of the last of them.
+    pub fn items_before(self) -> Result<usize, LogsError> {
+        let Some(token) = self.text("nextToken") else { return Ok(0) };
+        token.parse().map_err(|_| unknown_token())
+    }
 }
 
-fn missing(name: &str) -> LogsError {
-    invalid(format!("the parameter {name} is missing"))
+/// The error of a token that this service did not return.
+pub(super) fn unknown_token() -> LogsError {
+    invalid("the nextToken is not one that this service returned")
 }

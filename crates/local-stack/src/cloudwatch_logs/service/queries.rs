@@ -1,8 +1,8 @@
 //! Queries of CloudWatch Logs Insights: `StartQuery`, `GetQueryResults`,
 //! `StopQuery` and `DescribeQueries`.
 //!
-//! A query is answered when it starts. It is told to be scheduled and running
-//! before it is complete, as on AWS, by the number of times that it is asked.
+//! A query is computed when it starts. Its first two polls return `Scheduled` and `Running`, so that
+//! clients meet the statuses that AWS returns.
 //!
 //! Source: CloudWatch Logs API Reference.
 
@@ -17,23 +17,21 @@ use super::error::{LogsError, invalid, not_found, unreadable};
 use super::groups::LogGroups;
 use super::parameters::Parameters;
 use super::read_events::{after, before};
-use crate::cloudwatch_logs::insights::{Answer, Event, MAX_ROWS, Query};
-use crate::cloudwatch_logs::log_group::{LogGroup, Order};
+use crate::cloudwatch_logs::insights::{Answer, Event, MalformedQuery, Query};
+use crate::cloudwatch_logs::log_group::{LogGroup, Order, StoredEvent};
 use crate::names::ACCOUNT_ID;
 use crate::sync::locked;
 
-/// The most queries that may run at once. Source: CloudWatch Logs API Reference, `StartQuery`.
+/// Maximum number of running queries. Source: CloudWatch Logs API Reference, `StartQuery`.
 const MAX_RUNNING: usize = 30;
-/// A query that nobody asks for is over after this time, in microseconds.
-const LONGEST_RUN_US: u64 = 60_000_000;
-/// How many queries are remembered.
+/// Time after which a query that is not polled is complete, in microseconds.
+const MAX_RUN_US: u64 = 60_000_000;
+/// Number of queries that are kept.
 const MAX_KEPT: usize = 1_000;
-/// The most log groups of a query. Source: CloudWatch Logs API Reference, `StartQuery`.
-const MAX_GROUPS: usize = 50;
-/// The most rows of one answer of `GetQueryResults`. Source: CloudWatch Logs API Reference.
-const MAX_ROWS_PER_ANSWER: usize = 10_000;
-/// What a query is told to be, each time that it is asked for; then it is complete.
-const STATES: [&str; 2] = ["Scheduled", "Running"];
+/// Maximum number of rows of one response of `GetQueryResults`. Source: CloudWatch Logs API Reference.
+const MAX_ROWS_PER_RESPONSE: usize = 10_000;
+/// The statuses of the first polls of a query; later polls return `Complete`.
+const FIRST_STATUSES: [&str; 2] = ["Scheduled", "Running"];
 
 /// The queries that were started.
 #[derive(Debug, Default)]
@@ -61,12 +59,12 @@ struct Started {
 
 impl Started {
     fn is_running(&self) -> bool {
-        let is_waiting = monotonic_us().saturating_sub(self.at_us) < LONGEST_RUN_US;
-        self.polls < STATES.len() && !self.is_stopped && is_waiting
+        let is_waiting = monotonic_us().saturating_sub(self.at_us) < MAX_RUN_US;
+        self.polls < FIRST_STATUSES.len() && !self.is_stopped && is_waiting
     }
 
     fn status(&self) -> &'static str {
-        match STATES.get(self.polls) {
+        match FIRST_STATUSES.get(self.polls) {
             _ if self.is_stopped => "Cancelled",
             Some(status) if self.is_running() => status,
             _ => "Complete",
@@ -81,40 +79,28 @@ impl Queries {
 
     /// `StartQuery`.
     pub fn start(&self, groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
-        let known = [
-            "queryLanguage",
-            "logGroupName",
-            "logGroupNames",
-            "logGroupIdentifiers",
-            "startTime",
-            "endTime",
-            "queryString",
-            "limit",
-        ];
-        let parameters = Parameters::read(request, &known)?;
-        if parameters.text("queryLanguage")?.is_some_and(|language| language != "CWLI") {
-            return Err(invalid("the local stack knows the query language CWLI only"));
+        let parameters = Parameters::new(request);
+        if parameters.text("queryLanguage").is_some_and(|language| language != "CWLI") {
+            return Err(invalid("the local stack supports only the query language CWLI"));
         }
-        let groups = queried_groups(groups, &parameters)?;
+        let groups = queried_groups(groups, parameters)?;
         let (from_s, to_s) =
-            (parameters.required_integer("startTime")?, parameters.required_integer("endTime")?);
-        if from_s < 0 || to_s < from_s {
+            (parameters.required_integer("startTime"), parameters.required_integer("endTime"));
+        if to_s < from_s {
             return Err(invalid(
-                "startTime and endTime are seconds since 1970, and endTime is not before startTime",
+                "startTime and endTime are seconds since 1970, and endTime must not be before startTime",
             ));
         }
-        let text = parameters.required_text("queryString")?;
-        let malformed = |error: crate::cloudwatch_logs::insights::MalformedQuery| {
-            ("MalformedQueryException", error.to_string())
-        };
+        let text = parameters.required_text("queryString");
+        let malformed = |error: MalformedQuery| LogsError::new("MalformedQueryException", error.to_string());
         let mut query = Query::parse(text).map_err(malformed)?;
-        if let Some(limit) = parameters.integer("limit")? {
-            query = query.with_limit(limit).map_err(|_| invalid(format!("limit is 1 to {MAX_ROWS}")))?;
+        if let Some(limit) = parameters.integer("limit") {
+            query = query.with_limit(limit).map_err(|error| invalid(error.to_string()))?;
         }
         if self.lock().queries.values().filter(|query| query.is_running()).count() >= MAX_RUNNING {
-            return Err((
+            return Err(LogsError::new(
                 "LimitExceededException",
-                format!("{MAX_RUNNING} queries run already; wait for one of them"),
+                format!("{MAX_RUNNING} queries are running; wait until one of them is complete"),
             ));
         }
         let answer = answer(&query, &groups, (from_s.saturating_mul(1_000), to_s.saturating_mul(1_000)))?;
@@ -140,12 +126,11 @@ impl Queries {
 
     /// `GetQueryResults`.
     pub fn results(&self, request: &Value) -> Result<Value, LogsError> {
-        let parameters = Parameters::read(request, &["queryId", "nextToken", "maxItems"])?;
-        let most = parameters.limit("maxItems", MAX_ROWS_PER_ANSWER)?;
-        let start = parameters.text("nextToken")?.map_or(Some(0), |token| token.parse().ok());
-        let start: usize = start.ok_or_else(|| invalid("the nextToken is none that was given"))?;
+        let parameters = Parameters::new(request);
+        let most = parameters.limit("maxItems", MAX_ROWS_PER_RESPONSE);
+        let start = parameters.items_before()?;
         let mut state = self.lock();
-        let query = find(&mut state, parameters.required_text("queryId")?)?;
+        let query = find(&mut state, parameters.required_text("queryId"))?;
         let status = query.status();
         query.polls += 1;
         let mut reply = json!({"queryLanguage": "CWLI", "results": [], "status": status,
@@ -169,11 +154,11 @@ impl Queries {
 
     /// `StopQuery`.
     pub fn stop(&self, request: &Value) -> Result<Value, LogsError> {
-        let parameters = Parameters::read(request, &["queryId"])?;
+        let parameters = Parameters::new(request);
         let mut state = self.lock();
-        let query = find(&mut state, parameters.required_text("queryId")?)?;
+        let query = find(&mut state, parameters.required_text("queryId"))?;
         if !query.is_running() {
-            return Err(invalid("the query has ended already"));
+            return Err(invalid("the query has already ended"));
         }
         query.is_stopped = true;
         Ok(json!({"success": true}))
@@ -181,11 +166,10 @@ impl Queries {
 
     /// `DescribeQueries`, the latest first.
     pub fn describe(&self, request: &Value) -> Result<Value, LogsError> {
-        let parameters = Parameters::read(request, &["logGroupName", "status", "maxResults", "nextToken"])?;
-        let (group, status) = (parameters.text("logGroupName")?, parameters.text("status")?);
-        let most = parameters.limit("maxResults", MAX_KEPT)?;
-        let start = parameters.text("nextToken")?.map_or(Some(0), |token| token.parse().ok());
-        let start: usize = start.ok_or_else(|| invalid("the nextToken is none that was given"))?;
+        let parameters = Parameters::new(request);
+        let (group, status) = (parameters.text("logGroupName"), parameters.text("status"));
+        let most = parameters.limit("maxResults", MAX_KEPT);
+        let start = parameters.items_before()?;
         let state = self.lock();
         let wanted: Vec<Value> = state
             .queries
@@ -207,27 +191,23 @@ impl Queries {
     }
 }
 
-fn queried_groups(groups: &LogGroups, parameters: &Parameters<'_>) -> Result<Vec<Arc<LogGroup>>, LogsError> {
+fn queried_groups(groups: &LogGroups, parameters: Parameters<'_>) -> Result<Vec<Arc<LogGroup>>, LogsError> {
     let names = ["logGroupName", "logGroupNames", "logGroupIdentifiers"];
-    let found = match parameters.one_of(&names)?.0 {
-        "logGroupName" => vec![groups.named(parameters.required_text("logGroupName")?)?],
+    match parameters.one_of(&names)? {
+        "logGroupName" => Ok(vec![groups.named(parameters.required_text("logGroupName"))?]),
         "logGroupNames" => {
-            let names = parameters.texts("logGroupNames")?.unwrap_or_default();
-            names.into_iter().map(|name| groups.named(name)).collect::<Result<_, _>>()?
+            let names = parameters.texts("logGroupNames").unwrap_or_default();
+            names.into_iter().map(|name| groups.named(name)).collect()
         }
         _ => {
-            let names = parameters.texts("logGroupIdentifiers")?.unwrap_or_default();
-            names.into_iter().map(|name| groups.identified(name)).collect::<Result<_, _>>()?
+            let names = parameters.texts("logGroupIdentifiers").unwrap_or_default();
+            names.into_iter().map(|name| groups.identified(name)).collect()
         }
-    };
-    if (1..=MAX_GROUPS).contains(&found.len()) {
-        return Ok(found);
     }
-    Err(invalid(format!("a query has 1 to {MAX_GROUPS} log groups")))
 }
 
-/// Answers a query. Both ends of the time are in it; AWS does not say how much
-/// of the last second, and here it is its first millisecond.
+/// Computes the answer of a query. The range of time includes both ends. AWS does not document how
+/// much of the last second it includes; here it is its first millisecond.
 fn answer(
     query: &Query,
     groups: &[Arc<LogGroup>],
@@ -238,7 +218,7 @@ fn answer(
         run.begin_log_group();
         let log = format!("{ACCOUNT_ID}:{}", group.name());
         let bounds = (before(from_ms), after(to_ms));
-        let visit = |event: crate::cloudwatch_logs::log_group::StoredEvent<'_>| {
+        let visit = |event: StoredEvent<'_>| {
             run.add(&Event {
                 id: event.id,
                 timestamp_ms: event.timestamp_ms,

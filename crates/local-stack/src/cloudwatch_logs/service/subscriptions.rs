@@ -1,4 +1,4 @@
-//! The subscriptions of created log groups, which feed the same stream.
+//! The subscriptions of created log groups. All of them deliver to the stream of the usage meter.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -14,33 +14,28 @@ use crate::cloudwatch_logs::subscription::{Subscription, SubscriptionSettings};
 use crate::faults::Faults;
 use crate::sync::locked;
 
-/// Where subscriptions deliver to.
+/// The stream to which subscriptions deliver, and how.
 #[derive(Debug, Clone)]
 pub struct Destination {
-    /// A client of the streams.
     pub client: aws_sdk_kinesis::Client,
-    /// The ARN of the stream.
     pub stream_arn: String,
-    /// How events are batched.
     pub settings: SubscriptionSettings,
-    /// What goes wrong on purpose.
     pub faults: Arc<Faults>,
-    /// The log group whose subscription somebody else runs.
-    pub besides: String,
+    /// Name of a log group whose subscription this service does not run.
+    pub excluded_log_group: String,
 }
 
-/// How far a subscription has come.
+/// The progress of a subscription.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The log group.
     pub log_group: Arc<LogGroup>,
-    /// Up to which event everything is delivered.
+    /// Id of the last event up to which all events are delivered.
     pub delivered: watch::Receiver<i64>,
-    /// How many records wait to be delivered late.
+    /// Number of records that wait for a late delivery.
     pub late: watch::Receiver<usize>,
 }
 
-/// The subscriptions that run.
+/// The running subscriptions.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     state: Mutex<State>,
@@ -50,7 +45,7 @@ pub(super) struct Subscriptions {
 struct State {
     destination: Option<Destination>,
     deliveries: Vec<Delivery>,
-    /// They end with the service.
+    /// The tasks end when the service is dropped.
     running: JoinSet<()>,
 }
 
@@ -70,11 +65,11 @@ impl Subscriptions {
         locked(&self.state)
     }
 
-    /// Starts the subscriptions of log groups that have a filter.
-    pub fn begin(&self, destination: Destination, groups: &[Arc<LogGroup>]) -> rusqlite::Result<()> {
+    /// Starts the subscriptions of the log groups that have a filter.
+    pub fn start(&self, destination: Destination, groups: &[Arc<LogGroup>]) -> rusqlite::Result<()> {
         let mut state = self.lock();
         for group in groups {
-            if group.name() != destination.besides && group.subscription_filter().is_some() {
+            if group.name() != destination.excluded_log_group && group.subscription_filter().is_some() {
                 state.start(&destination, group.clone())?;
             }
         }
@@ -86,12 +81,14 @@ impl Subscriptions {
         self.lock().deliveries.clone()
     }
 
-    /// `PutSubscriptionFilter`. The first filter of a log group delivers the
-    /// events that come after it.
+    /// `PutSubscriptionFilter`. The first filter of a log group delivers only later events.
     pub fn put(&self, groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
         let mut state = self.lock();
         let Some(destination) = state.destination.clone() else {
-            return Err(("InvalidOperationException", "no stream takes deliveries here".to_owned()));
+            return Err(LogsError::new(
+                "InvalidOperationException",
+                "this service has no stream for subscriptions",
+            ));
         };
         if let Some(group) = put_subscription_filter(groups, request, &destination.stream_arn)? {
             let last = *group.last_id().borrow();

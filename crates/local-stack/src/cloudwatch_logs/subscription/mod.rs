@@ -1,5 +1,5 @@
-//! The subscription of a log group: filters, batches, gzips and puts events
-//! on the stream, at least once, as CloudWatch Logs does.
+//! The subscription of a log group. It filters, batches and compresses events, and puts them on the
+//! stream at least once, as CloudWatch Logs does.
 
 mod late_deliveries;
 mod redelivery;
@@ -27,50 +27,49 @@ use crate::names::ACCOUNT_ID;
 use late_deliveries::LateDeliveries;
 use redelivery::Redelivery;
 
-/// How many events are read and delivered before the progress is noted.
+/// Maximum number of events that are delivered before the progress is written.
 const MAX_ROUND_EVENTS: usize = 20_000;
-/// Records per request.
+/// Maximum number of records of one `PutRecords` request.
 const RECORDS_PER_REQUEST: usize = 50;
 const RETRY_DELAY: Duration = Duration::from_millis(200);
-/// Where the standard normal distribution has its 99th percentile.
+/// 99th percentile of the standard normal distribution.
 const NORMAL_P99: f64 = 2.326;
-/// CloudWatch Logs retries for a day; nothing lags for longer.
-const LONGEST_LAG_S: f64 = 86_400.0;
+/// Maximum lag of a delivery, in seconds: CloudWatch Logs retries for a day.
+const MAX_LAG_S: f64 = 86_400.0;
 
-/// How events are batched.
+/// The settings of a subscription.
 #[derive(Debug, Clone)]
 pub struct SubscriptionSettings {
-    /// The stream to deliver to.
+    /// Name of the stream.
     pub stream: String,
-    /// The most events of one record.
+    /// Maximum number of events of one record.
     pub max_batch_events: usize,
-    /// How long to wait for more events, in milliseconds.
+    /// Time for which a delivery waits for more events, in milliseconds.
     pub batch_delay_ms: u64,
-    /// By how much deliveries lag behind, drawn for each of them; `None` for not at all.
+    /// Distribution of an additional lag of each delivery.
     pub lag: Option<DeliveryLag>,
 }
 
-/// A log-normal distribution of how late events are delivered, as a model of
-/// a service that states no distribution.
+/// A log-normal distribution of the lag of deliveries. AWS documents no distribution; this is a model.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeliveryLag {
-    /// Half of the deliveries lag less than this, in milliseconds.
+    /// Median of the lag, in milliseconds.
     pub median_ms: f64,
-    /// Ninety-nine of a hundred lag less than this, in milliseconds.
+    /// 99th percentile of the lag, in milliseconds.
     pub p99_ms: f64,
 }
 
 impl DeliveryLag {
-    /// Draws a lag.
+    /// Draws a lag, at most a day.
     pub fn sample(self, random: &mut impl Rng) -> Duration {
         let sigma = (self.p99_ms / self.median_ms).ln() / NORMAL_P99;
         let lag_ms = LogNormal::new(self.median_ms.ln(), sigma).map_or(0.0, |lag| lag.sample(random));
-        Duration::from_secs_f64((lag_ms / 1_000.0).clamp(0.0, LONGEST_LAG_S))
+        Duration::from_secs_f64((lag_ms / 1_000.0).clamp(0.0, MAX_LAG_S))
     }
 }
 
-/// The subscription.
+/// The subscription of a log group.
 pub struct Subscription {
     log_group: Arc<LogGroup>,
     client: Client,
@@ -81,57 +80,55 @@ pub struct Subscription {
     late: LateDeliveries,
 }
 
-/// Events that are delivered together.
+/// A range of events that are due at the same time.
 struct Round {
     due_at: Instant,
-    /// The last event before it.
+    /// Id of the last event before the round.
     after: i64,
-    /// Its last event.
+    /// Id of the last event of the round.
     up_to: i64,
 }
 
-/// Why a round of deliveries has to be tried again.
+/// Why a delivery has to be retried.
 #[derive(Debug, thiserror::Error)]
 enum DeliveryError {
     #[error("the log group cannot be read")]
     LogGroup(#[from] rusqlite::Error),
-    #[error("a record cannot be compressed")]
-    Gzip(#[from] std::io::Error),
     #[error("the stream refused records: {0}")]
     Stream(String),
 }
 
 impl Subscription {
-    /// A subscription that has not started yet.
+    /// Returns a subscription, which delivers nothing before [`Self::run`].
     ///
     /// # Errors
-    /// When the log group cannot be read.
+    /// Returns an error if the log group cannot be read.
     pub fn new(
         log_group: Arc<LogGroup>,
         client: Client,
         settings: SubscriptionSettings,
         faults: Arc<Faults>,
     ) -> rusqlite::Result<Self> {
-        let delivered = watch::channel(log_group.subscription()?.0).0;
+        let delivered = watch::channel(log_group.progress()?.delivered).0;
         let redelivery = Redelivery::new(faults.clone(), settings.max_batch_events);
         let late = LateDeliveries::open(log_group.clone())?;
         Ok(Self { log_group, client, settings, faults, delivered, redelivery, late })
     }
 
-    /// Tells up to which event everything is delivered.
+    /// Returns the id of the event up to which all events are delivered, and its changes.
     pub fn delivered(&self) -> watch::Receiver<i64> {
         self.delivered.subscribe()
     }
 
-    /// Number of records that wait to be delivered late.
+    /// Returns the number of records that wait for a late delivery, and its changes.
     pub fn late(&self) -> watch::Receiver<usize> {
         self.late.waiting()
     }
 
-    /// Delivers events as they come, for ever.
+    /// Delivers events until the task is dropped.
     pub async fn run(self) {
         while let Err(error) = self.check_stream().await {
-            tracing::warn!(cause = ?error, "checking the stream is tried again");
+            tracing::warn!(cause = ?error, "could not write a control message to the stream; retrying");
             tokio::time::sleep(RETRY_DELAY).await;
         }
         let (due, rounds) = mpsc::unbounded_channel();
@@ -146,8 +143,8 @@ impl Subscription {
         self.put(vec![self.control_message()]).await
     }
 
-    /// Collects events into rounds and says when each is due: a round that
-    /// lags does not keep the next from being collected.
+    /// Groups events into rounds and sends each with the time at which it is due. A round that lags does
+    /// not delay the next ones.
     async fn collect(&self, due: mpsc::UnboundedSender<Round>) {
         let mut last_id = self.log_group.last_id();
         let mut after = *self.delivered.borrow();
@@ -163,9 +160,9 @@ impl Subscription {
         }
     }
 
-    /// Delivers round after round. A boundary is on disk before the first of
-    /// its events leaves: after a crash the same records are made again, and so
-    /// recognised as the same, whatever was logged in between.
+    /// Delivers the rounds one after the other. The end of a round is on disk before its first event is
+    /// delivered. After a crash, the same records are therefore built again and recognised as the same,
+    /// even if more events were logged in between.
     async fn deliver_in_order(&self, mut rounds: mpsc::UnboundedReceiver<Round>) {
         while let Some(Round { due_at, up_to: last, .. }) = rounds.recv().await {
             tokio::time::sleep_until(due_at).await;
@@ -175,7 +172,7 @@ impl Subscription {
                     break;
                 }
                 if let Err(error) = self.deliver_next(delivered, last).await {
-                    tracing::warn!(cause = ?error, "delivering log events is tried again");
+                    tracing::warn!(cause = ?error, "log delivery failed; retrying");
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
@@ -183,7 +180,7 @@ impl Subscription {
     }
 
     async fn deliver_next(&self, delivered: i64, last: i64) -> Result<(), DeliveryError> {
-        let (_, planned) = self.log_group.subscription()?;
+        let planned = self.log_group.progress()?.planned;
         let up_to = if planned > delivered { planned } else { last };
         let events = self.log_group.read(delivered, up_to, MAX_ROUND_EVENTS)?;
         let Some(up_to) = events.last().map(|event| event.id) else { return Ok(()) };
@@ -198,28 +195,27 @@ impl Subscription {
         Ok(())
     }
 
-    /// Delivers rounds when they are due, whichever order that is, as a
-    /// service of many machines does. This is a model for load tests: a stack
-    /// that is killed meanwhile may deliver events again in other records.
+    /// Delivers each round when it is due, in any order, as a service of many machines does. This is a
+    /// model for load tests: a stack that is killed may deliver events again in different records.
     async fn deliver_as_they_are_due(&self, mut rounds: mpsc::UnboundedReceiver<Round>) {
-        let mut under_way = FuturesUnordered::new();
+        let mut running = FuturesUnordered::new();
         let mut done = BTreeMap::new();
         loop {
             let round = tokio::select! {
                 Some(round) = rounds.recv() => {
-                    under_way.push(self.deliver_when_due(round));
+                    running.push(self.deliver_when_due(round));
                     continue;
                 }
-                Some(round) = under_way.next() => round,
+                Some(round) = running.next() => round,
                 else => return,
             };
             done.insert(round.after, round.up_to);
-            // All events up to here are delivered once no earlier round is missing.
+            // The progress ends before the first round that is not delivered.
             let mut delivered = *self.delivered.borrow();
             while let Some(up_to) = done.remove(&delivered) {
                 delivered = up_to;
                 if let Err(error) = self.confirm(up_to) {
-                    tracing::error!(cause = ?error, "the progress of deliveries cannot be noted");
+                    tracing::error!(cause = ?error, "could not write the progress of the deliveries");
                 }
             }
         }
@@ -237,7 +233,7 @@ impl Subscription {
             match delivery.await {
                 Ok(last) => after = last,
                 Err(error) => {
-                    tracing::warn!(cause = ?error, "delivering log events is tried again");
+                    tracing::warn!(cause = ?error, "log delivery failed; retrying");
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
@@ -245,9 +241,9 @@ impl Subscription {
         round
     }
 
-    /// Filters, batches, and puts events on the stream.
+    /// Filters and batches events, and puts the records on the stream.
     async fn deliver(&self, events: Vec<LogEvent>) -> Result<(), DeliveryError> {
-        // Without a filter there is no subscription, so nothing is delivered.
+        // A log group without a filter has no subscription.
         let Some(filter) = self.log_group.subscription_filter() else { return Ok(()) };
         let (filter, pattern) = &*filter;
         let matching: Vec<LogEvent> =
@@ -262,8 +258,8 @@ impl Subscription {
                 records.push(record.clone());
             }
             records.push(record);
-            for cut_otherwise in self.redelivery.of_batch(batch) {
-                records.push(data_message(&self.log_group, &filter.filter_name, &cut_otherwise));
+            for regrouped in self.redelivery.regroup(batch) {
+                records.push(data_message(&self.log_group, &filter.filter_name, &regrouped));
             }
         }
         let late_batch = self.faults.rates().late_batch;
@@ -275,14 +271,14 @@ impl Subscription {
         Ok(self.late.add(&late)?)
     }
 
-    /// Delivers late records as they become due, for ever.
+    /// Delivers late records when they are due, until the task is dropped.
     async fn deliver_late(&self) {
         let mut rates = self.faults.changes();
         loop {
             let delay_ms = rates.borrow_and_update().late_batch_delay_ms;
             let due = tokio::select! {
                 due = self.late.next_due(delay_ms) => due,
-                // Another delay applies to what waits already.
+                // The new delay applies to the records that already wait.
                 Ok(()) = rates.changed() => continue,
             };
             let delivery = async {
@@ -291,7 +287,7 @@ impl Subscription {
                 Ok::<_, DeliveryError>(self.late.delivered(record.id)?)
             };
             if let Err(error) = delivery.await {
-                tracing::warn!(cause = ?error, "delivering a late record is tried again");
+                tracing::warn!(cause = ?error, "delivery of a late record failed; retrying");
                 tokio::time::sleep(RETRY_DELAY).await;
             }
         }
@@ -308,8 +304,8 @@ impl Subscription {
         gzip(header.write(&log_event("", 0, message)).as_bytes())
     }
 
-    /// Puts records under random partition keys, as a subscription with the
-    /// distribution `Random` does, until the stream has taken all of them.
+    /// Puts records on the stream with random partition keys, as a subscription with the distribution
+    /// `Random` does, and repeats those that the stream refuses.
     async fn put(&self, mut records: Vec<Vec<u8>>) -> Result<(), DeliveryError> {
         while !records.is_empty() {
             let mut request = self.client.put_records().stream_name(&self.settings.stream);
@@ -332,7 +328,7 @@ impl Subscription {
     }
 }
 
-/// The envelope of events, as CloudWatch Logs writes it.
+/// Returns the compressed envelope of events.
 fn data_message(log_group: &LogGroup, filter_name: &str, events: &[LogEvent]) -> Vec<u8> {
     let log_events: Vec<String> =
         events.iter().map(|event| log_event(&event.event_id(), event.timestamp_ms, &event.message)).collect();
@@ -346,7 +342,7 @@ fn data_message(log_group: &LogGroup, filter_name: &str, events: &[LogEvent]) ->
     gzip(header.write(&log_events.join(",")).as_bytes())
 }
 
-/// Cuts events into batches of one log stream each.
+/// Splits events into batches. Each batch has events of one log stream.
 fn batches(events: &[LogEvent], max_events: usize) -> impl Iterator<Item = &[LogEvent]> {
     events
         .chunk_by(|left, right| left.log_stream == right.log_stream)

@@ -1,4 +1,4 @@
-//! Second deliveries whose records are cut otherwise than the first.
+//! Second deliveries of events, in records with other boundaries than the first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,10 +7,9 @@ use crate::cloudwatch_logs::log_group::LogEvent;
 use crate::faults::Faults;
 use crate::sync::locked;
 
-/// Cuts the events of a batch a second time, at other boundaries.
+/// Groups the events of a batch a second time, with other boundaries.
 ///
-/// It remembers the last events of each log stream, so a second delivery can
-/// reach across the boundary to the batch before.
+/// It keeps the last batch of each log stream, so that a second delivery can begin in the batch before.
 pub(super) struct Redelivery {
     faults: Arc<Faults>,
     max_batch_events: usize,
@@ -22,9 +21,9 @@ impl Redelivery {
         Self { faults, max_batch_events, before: Mutex::default() }
     }
 
-    /// The groups of events in which a batch is delivered a second time; none
-    /// when it is delivered once.
-    pub fn of_batch(&self, batch: &[LogEvent]) -> Vec<Vec<LogEvent>> {
+    /// Returns the groups in which the events of a batch are delivered again. The result is empty if the
+    /// batch is delivered once.
+    pub fn regroup(&self, batch: &[LogEvent]) -> Vec<Vec<LogEvent>> {
         let rate = self.faults.rates().regrouped_batch;
         let mut before = locked(&self.before);
         let (Some(first), true) = (batch.first(), rate > 0.0) else {
@@ -38,7 +37,7 @@ impl Redelivery {
         }
         let reach = self.faults.below(neighbours.len() + 1);
         let span = [&neighbours[neighbours.len() - reach..], batch].concat();
-        let cut = other_cut(span.len(), reach, |end| self.faults.below(end));
+        let cut = other_boundary(span.len(), reach, |end| self.faults.below(end));
         let (left, right) = span.split_at(cut);
         [left, right]
             .into_iter()
@@ -48,9 +47,9 @@ impl Redelivery {
     }
 }
 
-/// Chooses where `length` events are cut, other than at `boundary`, where the
-/// first delivery cut them; 0 where there is no other place.
-fn other_cut(length: usize, boundary: usize, below: impl Fn(usize) -> usize) -> usize {
+/// Chooses the index at which `length` events are split. It is not `boundary`, at which the first
+/// delivery split them, and 0 if there is no other index.
+fn other_boundary(length: usize, boundary: usize, below: impl Fn(usize) -> usize) -> usize {
     let places: Vec<usize> = (1..length).filter(|place| *place != boundary).collect();
     if places.is_empty() { 0 } else { places[below(places.len())] }
 }
@@ -76,10 +75,10 @@ mod tests {
         let mut across = 0;
         for round in 0..200 {
             let batch = events(round * 10..round * 10 + 10);
-            let groups = ids(&redelivery.of_batch(&batch));
+            let groups = ids(&redelivery.regroup(&batch));
             let own: Vec<i64> = batch.iter().map(|event| event.id).collect();
             assert!(groups.iter().all(|group| !group.is_empty() && group.len() <= 10), "{groups:?}");
-            assert!(!groups.contains(&own), "the first delivery was cut like this: {groups:?}");
+            assert!(!groups.contains(&own), "the first delivery had the same boundaries: {groups:?}");
             let all = groups.concat();
             assert!(all.ends_with(&own) && all.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{groups:?}");
             across += usize::from(groups.iter().any(|group| group[0] < own[0] && group.contains(&own[0])));
@@ -90,6 +89,6 @@ mod tests {
     #[test]
     fn at_a_rate_of_zero_nothing_is_delivered_again() {
         let redelivery = Redelivery::new(Arc::new(Faults::new(FaultRates::default(), 7)), 10);
-        assert!(redelivery.of_batch(&events(0..10)).is_empty());
+        assert!(redelivery.regroup(&events(0..10)).is_empty());
     }
 }
