@@ -1,4 +1,4 @@
-//! Injected faults, drawn from a seed.
+//! Injection of faults, reproducible from a seed.
 
 use std::sync::Mutex;
 
@@ -9,29 +9,29 @@ use tokio::sync::watch;
 
 use crate::sync::locked;
 
-/// The probability of each fault, from 0 to 1, and the delays of some of them.
+/// Probabilities of the faults, from 0 to 1, and delays.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct FaultRates {
-    /// DynamoDB refuses a write with `ProvisionedThroughputExceededException`.
+    /// A write to DynamoDB is refused as throttled.
     pub throttled_write: f64,
-    /// DynamoDB performs a write and closes the connection without a response.
+    /// A write to DynamoDB is carried out, but the connection is closed without a response.
     pub lost_reply: f64,
     /// The subscription delivers a batch a second time, with another sequence number.
     pub duplicate_batch: f64,
-    /// The subscription delivers the events of a batch a second time with other boundaries, some of them
-    /// together with events of the batch before. CloudWatch Logs documents no boundaries of repeated
-    /// deliveries.
+    /// The subscription delivers the events of a batch a second time in other batches, some of them
+    /// together with events of the previous batch. CloudWatch Logs does not guarantee that a
+    /// redelivery has the same batches.
     pub regrouped_batch: f64,
-    /// A record of the subscription, which may be a second delivery, waits for `late_batch_delay_ms`, while
-    /// later records are delivered.
+    /// A record of the subscription (also of a second delivery) is delayed by `late_batch_delay_ms`
+    /// and does not block later ones.
     pub late_batch: f64,
-    /// Delay of a late record, in milliseconds. A change applies to records that already wait: `0` delivers
-    /// them at once.
+    /// Delay of a late record, in milliseconds. A change also applies to waiting records: with 0,
+    /// they are delivered immediately.
     pub late_batch_delay_ms: u64,
     /// The subscription never delivers a batch, as if it had been disabled for a while.
     pub lost_batch: f64,
-    /// Additional delay of all deliveries of the subscription, in milliseconds.
+    /// Additional delay of every delivery of the subscription, in milliseconds.
     pub delivery_delay_ms: u64,
     /// A notification is not delivered to a subscriber.
     pub lost_notification: f64,
@@ -43,35 +43,36 @@ pub struct FaultRates {
     pub torn_transaction: f64,
     /// Maximum lag of the index of keys, in milliseconds.
     pub index_lag_ms: u64,
-    /// `ReceiveMessage` chooses among the messages of a queue at random.
+    /// `ReceiveMessage` returns messages of a queue in random order.
     pub shuffled_queue: f64,
-    /// `ReceiveMessage` with short polling does not see an available message.
+    /// `ReceiveMessage` with short polling misses a message that is in the queue.
     pub missed_message: f64,
-    /// A received message stays visible and is received again.
+    /// A message stays visible after it was received, and is received again.
     pub repeated_message: f64,
-    /// A message stays in the queue although `DeleteMessage` succeeded.
+    /// A message is received again although `DeleteMessage` succeeded.
     pub undeleted_message: f64,
 }
 
-/// The faults that are injected into the services.
+/// Decides at random which faults happen, at rates that can be changed.
 #[derive(Debug)]
 pub struct Faults {
     rates: watch::Sender<FaultRates>,
     random: Mutex<StdRng>,
 }
 
-/// The fault of a write to DynamoDB.
+/// Fault of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteFault {
     None,
-    /// The write is refused.
+    /// The write is refused as throttled.
     Throttle,
-    /// The write is performed, and its response is lost.
+    /// The write is carried out, but its response is lost.
     LoseReply,
 }
 
 impl Faults {
-    /// Returns faults with these rates. The same seed and the same order of draws give the same faults.
+    /// Creates a source of faults at these rates. The same seed and order of events give the same
+    /// faults.
     pub fn new(rates: FaultRates, seed: u64) -> Self {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
         Self { rates: watch::Sender::new(rates), random }
@@ -82,22 +83,23 @@ impl Faults {
         *self.rates.borrow()
     }
 
-    /// Changes the rates. The lag of the index of keys keeps the value that it had when the stack started.
+    /// Changes the rates. A change of `index_lag_ms` has no effect: the lag is fixed when a stack
+    /// starts.
     pub fn set(&self, rates: FaultRates) {
         self.rates.send_replace(rates);
     }
 
-    /// Returns a receiver of changes of the rates.
+    /// Returns a receiver that is notified of every change of the rates.
     pub fn changes(&self) -> watch::Receiver<FaultRates> {
         self.rates.subscribe()
     }
 
-    /// Draws an event: `true` with the probability `rate`.
+    /// Returns `true` with this probability.
     pub fn happens(&self, rate: f64) -> bool {
         rate > 0.0 && self.draw() < rate
     }
 
-    /// Draws a number below `end`, which has to be above 0.
+    /// Returns a random number below `end`, which must be above 0.
     pub fn below(&self, end: usize) -> usize {
         locked(&self.random).random_range(0..end)
     }
@@ -106,7 +108,7 @@ impl Faults {
         locked(&self.random).random()
     }
 
-    /// Draws the fault of a write.
+    /// Chooses the fault of a write.
     pub fn write_fault(&self) -> WriteFault {
         let FaultRates { throttled_write, lost_reply, .. } = self.rates();
         if throttled_write + lost_reply == 0.0 {
@@ -119,7 +121,8 @@ impl Faults {
         }
     }
 
-    /// Draws the deliveries of a notification to a subscriber: the delay of each, in milliseconds.
+    /// Returns the delays of the deliveries of a notification to a subscriber, in milliseconds. A
+    /// lost notification has none, a repeated one two.
     pub fn deliveries(&self) -> Vec<u64> {
         let FaultRates { lost_notification, repeated_notification, notification_delay_ms, .. } = self.rates();
         if lost_notification + repeated_notification == 0.0 && notification_delay_ms == 0 {
@@ -133,23 +136,23 @@ impl Faults {
         (0..count).map(|_| random.random_range(0..=notification_delay_ms)).collect()
     }
 
-    /// Draws `true` if a transaction is torn.
+    /// Returns `true` if a transaction is torn.
     pub fn tears_transaction(&self) -> bool {
         let rate = self.rates().torn_transaction;
         rate > 0.0 && self.draw() < rate
     }
 
-    /// Draws a seed.
+    /// Returns a random seed.
     pub(crate) fn draw_seed(&self) -> u64 {
         locked(&self.random).random()
     }
 
-    /// Draws `true` if a batch is never delivered.
+    /// Returns `true` if a batch is lost.
     pub fn loses_batch(&self) -> bool {
         self.happens(self.rates().lost_batch)
     }
 
-    /// Draws `true` if a batch is delivered twice.
+    /// Returns `true` if a batch is delivered twice.
     pub fn duplicates_batch(&self) -> bool {
         self.happens(self.rates().duplicate_batch)
     }

@@ -1,4 +1,4 @@
-//! A request to the endpoint.
+//! Requests to the endpoint.
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -16,7 +16,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// The operation that `X-Amz-Target` names.
+    /// Returns the operation in `X-Amz-Target`.
     pub fn operation(&self) -> &str {
         target(&self.parts.headers).1
     }

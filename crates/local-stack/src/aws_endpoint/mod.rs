@@ -1,7 +1,7 @@
-//! One endpoint for all services: what `AWS_ENDPOINT_URL` points at.
+//! One endpoint for all services, the value of `AWS_ENDPOINT_URL`.
 //!
-//! A request names its service in the scope of its signature, and is answered
-//! in the protocol that it is written in, with an id of its own.
+//! The endpoint takes the service of a request from `X-Amz-Target` or the credential scope of its
+//! signature. It responds in the protocol of the request, with a unique request id.
 
 mod call;
 mod cloudwatch;
@@ -30,32 +30,25 @@ use crate::sns_sqs::queues::Queues;
 use crate::sns_sqs::sns::{Answer, Sns};
 use call::Call;
 
-/// More than any request of these services may have.
+/// Maximum size of a request body, in bytes, above the limits of all services.
 const MAX_BODY_BYTES: usize = 32 << 20;
 
-/// The services behind the endpoint.
+/// Services behind the endpoint.
 #[derive(Clone)]
 pub struct AwsEndpoint {
-    /// The tables.
     pub dynamodb: DynamoDb,
-    /// The streams.
     pub kinesis: Arc<KinesisStore>,
-    /// The queues.
     pub queues: Arc<Queues>,
-    /// The topics.
     pub sns: Arc<Sns>,
-    /// The objects of S3, on disk.
     pub s3: Arc<S3Store>,
-    /// The gateway's cache of authorizer answers.
+    /// Cache of authorizer results of the local API Gateway.
     pub answers: Arc<AnswerCache>,
-    /// The access log.
     pub logs: Arc<LogsService>,
-    /// The metrics.
     pub metrics: Arc<MetricStore>,
 }
 
 impl AwsEndpoint {
-    /// The router that answers for the services.
+    /// Creates the router that serves all services.
     pub fn router(self) -> Router {
         Router::new().fallback(serve).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(self)
     }
@@ -94,7 +87,7 @@ impl AwsEndpoint {
         }
     }
 
-    /// The one operation of API Gateway that the meter uses.
+    /// Handles `FlushStageAuthorizersCache`, the only operation of API Gateway that the meter uses.
     fn api_gateway(&self, call: &Call) -> Response {
         let cache = format!("/restapis/{API_ID}/stages/{STAGE}/cache/authorizers");
         let is_flush = call.parts.method == http::Method::DELETE && call.parts.uri.path() == cache;
@@ -102,7 +95,7 @@ impl AwsEndpoint {
             self.answers.flush();
             return StatusCode::ACCEPTED.into_response();
         }
-        let message = format!("the local stack offers DELETE {cache} only, without parameters");
+        let message = format!("the local stack only offers DELETE {cache} without parameters");
         call.error(StatusCode::NOT_FOUND, "NotFoundException", &message)
     }
 }
@@ -143,7 +136,7 @@ async fn answer(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
         other => {
             let offered: Vec<&str> = SERVICES.iter().map(|service| service.id).collect();
             let message = format!(
-                "the local stack offers {}; this request is for {other:?}. Sign it with any credentials, so that it names its service",
+                "the local stack offers {}; this request is for {other:?}. Sign it with any credentials, so that its signature contains the service",
                 offered.join(", ")
             );
             call.error(StatusCode::NOT_FOUND, "UnknownServiceException", &message)
@@ -151,9 +144,11 @@ async fn answer(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
     }
 }
 
-/// Source of the codes: AWS General Reference, "Signature Version 4
-/// troubleshooting" (a credential has to be scoped to a valid region), and S3
-/// API Reference, "Error responses", `AuthorizationHeaderMalformed`.
+/// Creates the error response for a request to another region.
+///
+/// Source of the codes: AWS General Reference, "Signature Version 4 troubleshooting" (a credential
+/// has to be scoped to a valid region), and S3 API Reference, "Error responses",
+/// `AuthorizationHeaderMalformed`.
 fn wrong_region(call: &Call, service: &str, region: &str) -> Response {
     let (status, code) = match (service, call.protocol) {
         ("s3", _) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed"),

@@ -1,4 +1,4 @@
-//! A client of the embedded database.
+//! Client of the embedded DynamoDB.
 
 use std::net::SocketAddr;
 
@@ -12,10 +12,10 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::api::protocol::error_response;
 
-/// A reply of the database, or the response that replaces it.
+/// A response of the database, or the error response that replaces it.
 pub(super) type Reply = Result<http::Response<Bytes>, Response>;
 
-/// The embedded database, behind a port of the loopback interface.
+/// The embedded database, which listens on the loopback interface.
 #[derive(Clone)]
 pub(super) struct EmbeddedDatabase {
     address: SocketAddr,
@@ -27,7 +27,7 @@ impl EmbeddedDatabase {
         Self { address, client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()) }
     }
 
-    /// Hands an operation on to the embedded database, and reads its reply.
+    /// Forwards a request to the embedded database and reads the response.
     pub async fn forward(&self, headers: &HeaderMap, operation: &str, body: Bytes) -> Reply {
         let mut request = http::Request::post(format!("http://{}/", self.address))
             .header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
@@ -45,7 +45,7 @@ impl EmbeddedDatabase {
             return Err(error_response(
                 StatusCode::BAD_REQUEST,
                 "SerializationException",
-                "the request has no usable headers",
+                "the request has invalid headers",
             ));
         };
         match self.client.request(request).await {
@@ -59,7 +59,7 @@ impl EmbeddedDatabase {
     }
 }
 
-/// Reads a reply of the database to its end.
+/// Reads the whole body of a response.
 async fn collect<B>(response: http::Response<B>) -> Result<http::Response<Bytes>, Response>
 where
     B: http_body_util::BodyExt,

@@ -1,43 +1,41 @@
-//! Time to live: items of DynamoDB whose time is over are deleted.
+//! Time to live (TTL): deletion of expired DynamoDB items.
 //!
-//! AWS deletes them within a few days, in the background; until then they are
-//! still read. Source: DynamoDB Developer Guide, "Using time to live (TTL) in
-//! DynamoDB". Here a sweep deletes them in all tables that have TTL enabled.
+//! AWS deletes expired items within a few days, in the background; until then, reads still return
+//! them. Source: DynamoDB Developer Guide, "Using time to live (TTL) in DynamoDB". Here a sweep
+//! deletes them in all tables that have TTL enabled.
 
 use std::time::Duration;
 
 use dynoxide::Database;
 use tokio::time::MissedTickBehavior;
 
-/// An item could not be deleted.
+/// Expired items could not be deleted.
 #[derive(Debug, thiserror::Error)]
-#[error("items whose time to live is over cannot be deleted: {0}")]
+#[error("expired items cannot be deleted: {0}")]
 pub struct ExpiryError(String);
 
-/// Deletes what has expired in a database.
+/// Deletes the expired items of a database.
 #[derive(Clone)]
 pub struct Expiry {
     database: Database,
 }
 
 impl Expiry {
-    /// For a database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
-    /// Deletes the items whose time to live was over when this began, and
-    /// returns how many there were.
+    /// Deletes the items that have expired before the call, and returns their number.
     ///
     /// # Errors
-    /// When the database of the tables cannot be read or written.
+    /// Returns an error if the database cannot be read or written.
     pub async fn sweep(&self) -> Result<usize, ExpiryError> {
         let database = self.database.clone();
         let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
         swept.map_err(|error| ExpiryError(error.to_string()))?.map_err(|error| ExpiryError(error.to_string()))
     }
 
-    /// Sweeps again and again, for ever; never where the interval is 0.
+    /// Sweeps at an interval until the task is dropped. With an interval of 0, never sweeps.
     pub async fn sweep_regularly(self, interval_ms: u64) {
         if interval_ms == 0 {
             return;
@@ -48,8 +46,8 @@ impl Expiry {
             times.tick().await;
             match self.sweep().await {
                 Ok(0) => {}
-                Ok(deleted) => tracing::info!(deleted, "items were deleted as their time to live was over"),
-                Err(error) => tracing::warn!(%error, "expired items stay until the next sweep"),
+                Ok(deleted) => tracing::info!(deleted, "deleted expired items"),
+                Err(error) => tracing::warn!(%error, "deleting expired items failed; retrying later"),
             }
         }
     }

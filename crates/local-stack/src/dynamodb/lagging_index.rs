@@ -1,9 +1,8 @@
-//! The index of keys by their secrets, as it lags behind its table.
+//! Simulated lag of the global secondary index that finds a key by its secret.
 //!
-//! The embedded DynamoDB brings an index up to date with each write, AWS some
-//! time later. Where a lag is asked for, this answers for the index instead:
-//! each change of a key becomes visible after a random time, changes of the
-//! same key in their order.
+//! The embedded DynamoDB updates an index with each write; AWS updates it some time later. If a lag
+//! is configured, this type answers the queries of the index instead. Each change of a key becomes
+//! visible after a random time; changes of the same key become visible in their order.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::sync::locked;
 
-/// The lagging index.
+/// An index whose content lags behind its table.
 #[derive(Debug)]
 pub struct LaggingIndex {
     max_lag_ms: u64,
@@ -25,7 +24,7 @@ pub struct LaggingIndex {
 #[derive(Debug)]
 struct State {
     random: StdRng,
-    /// The keys that have or had a secret, by its digest.
+    /// Partition key (`key#ID`) of the key that has or had a secret, by the secret's digest.
     by_digest: HashMap<String, String>,
     keys: HashMap<String, Entry>,
 }
@@ -37,15 +36,15 @@ struct Entry {
 }
 
 impl LaggingIndex {
-    /// An index that lags by up to `max_lag_ms`.
+    /// Creates an index that lags by up to `max_lag_ms`.
     pub fn new(max_lag_ms: u64, seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed ^ 0x1d);
         let state = State { random, by_digest: HashMap::new(), keys: HashMap::new() };
         Self { max_lag_ms, state: Mutex::new(state) }
     }
 
-    /// Takes a transaction that was carried out.
-    pub fn written(&self, request: &Value, now_ms: i64) {
+    /// Applies a committed transaction.
+    pub fn apply(&self, request: &Value, now_ms: i64) {
         let items = request["TransactItems"].as_array().into_iter().flatten();
         for item in items.map(|write| &write["Put"]["Item"]) {
             let Some(pk) = item["pk"]["S"].as_str().filter(|pk| pk.starts_with("key#")) else { continue };
@@ -61,7 +60,7 @@ impl LaggingIndex {
         }
     }
 
-    /// Answers a query of the index; `None` where it is one of something else.
+    /// Answers a query of the index. Returns `None` for a query of another index or of a table.
     pub fn query(&self, request: &Value, now_ms: i64) -> Option<Value> {
         if request["IndexName"] != HASHED_KEY_INDEX {
             return None;
@@ -92,10 +91,10 @@ mod tests {
         let query =
             json!({"IndexName": HASHED_KEY_INDEX, "ExpressionAttributeValues": {":digest": {"S": "d"}}});
         let found = |now_ms| index.query(&query, now_ms).unwrap()["Count"].as_u64().unwrap();
-        index.written(&put(json!({"pk": {"S": "key#1"}, "hashedKey": {"S": "d"}})), 1_000);
+        index.apply(&put(json!({"pk": {"S": "key#1"}, "hashedKey": {"S": "d"}})), 1_000);
         assert_eq!(found(999), 0);
         assert_eq!(found(1_100), 1);
-        index.written(&put(json!({"pk": {"S": "key#1"}})), 2_000);
+        index.apply(&put(json!({"pk": {"S": "key#1"}})), 2_000);
         assert_eq!(found(1_999), 1);
         assert_eq!(found(2_100), 0);
         assert_eq!(index.query(&json!({"TableName": "usage"}), 0), None);

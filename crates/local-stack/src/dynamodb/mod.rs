@@ -1,4 +1,4 @@
-//! Amazon DynamoDB: the embedded database, and what it lacks.
+//! Amazon DynamoDB: the embedded database, with added expiry, faults, metrics and index lag.
 
 mod database;
 pub mod expiry;

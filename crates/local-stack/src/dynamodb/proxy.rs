@@ -1,4 +1,4 @@
-//! DynamoDB: the embedded database, behind the faults that were asked for.
+//! Proxy in front of the embedded DynamoDB, which injects faults and records metrics.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::cloudwatch::{MetricName, MetricStore};
 use crate::faults::{Faults, WriteFault};
 use crate::names::arn;
 
-/// The operations of DynamoDB that change something.
+/// Operations of DynamoDB that write items.
 const WRITES: [&str; 5] = ["UpdateItem", "PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
 
-/// DynamoDB, as its clients see it.
+/// DynamoDB as clients see it.
 #[derive(Clone)]
 pub struct DynamoDb {
     database: EmbeddedDatabase,
@@ -32,8 +32,8 @@ pub struct DynamoDb {
 }
 
 impl DynamoDb {
-    /// Puts faults and metrics in front of the database that listens at `address`.
-    /// Queries of the index of keys are answered by `lagging_index`, if there is one.
+    /// Creates a proxy in front of the database that listens on `address`. If `lagging_index` is
+    /// set, it answers the queries of the index of keys.
     pub fn new(
         address: SocketAddr,
         lagging_index: Option<Arc<LaggingIndex>>,
@@ -44,7 +44,7 @@ impl DynamoDb {
         Self { database, lagging_index, transactions: Arc::default(), faults, metrics }
     }
 
-    /// Answers a request.
+    /// Handles a request.
     pub async fn handle(&self, headers: HeaderMap, body: Bytes) -> Response {
         let operation = target(&headers).1;
         if operation == "Query"
@@ -54,19 +54,19 @@ impl DynamoDb {
         }
         let fault = if WRITES.contains(&operation) { self.faults.write_fault() } else { WriteFault::None };
         if fault == WriteFault::Throttle {
-            self.tell_throttle(&body);
-            let message = "a throttle that was asked for";
+            self.record_throttle(&body);
+            let message = "injected fault: throttled write";
             return error_response(
                 StatusCode::BAD_REQUEST,
                 "ProvisionedThroughputExceededException",
                 message,
             );
         }
-        let (body, was_asked) = ask_for_consumed_capacity(with_own_arns(operation, body));
+        let (body, client_asked) = ask_for_consumed_capacity(to_database_arns(operation, body));
         let may_tear = operation == "TransactWriteItems" && self.faults.rates().torn_transaction > 0.0;
         let reply = if may_tear {
             let (database, faults) = (self.database.clone(), self.faults.clone());
-            self.transactions.carry_out(database, faults, headers.clone(), body.clone()).await
+            self.transactions.run(database, faults, headers.clone(), body.clone()).await
         } else {
             self.database.forward(&headers, operation, body.clone()).await
         };
@@ -75,37 +75,37 @@ impl DynamoDb {
             Err(response) => return response,
         };
         if operation == "TransactWriteItems" && parts.status.is_success() {
-            self.note_transaction(&body);
+            self.apply_to_lagging_index(&body);
         }
-        self.tell_consumed(operation, &body, parts.status, &reply);
+        self.record_consumed_capacity(operation, &body, parts.status, &reply);
         if fault == WriteFault::LoseReply {
             return lost_reply();
         }
-        let told =
-            with_public_arns(operation, if was_asked { reply.clone() } else { without_consumed(&reply) });
-        if told != reply {
-            // They are of the reply as the database wrote it.
+        let sent =
+            to_public_arns(operation, if client_asked { reply.clone() } else { without_consumed(&reply) });
+        if sent != reply {
+            // Checksum and length of the body that the database sent.
             parts.headers.remove("x-amz-crc32");
             parts.headers.remove(header::CONTENT_LENGTH);
         }
-        Response::from_parts(parts, Body::from(told))
+        Response::from_parts(parts, Body::from(sent))
     }
 
-    /// Tells the metrics that DynamoDB has of what a request used. A failed
-    /// condition uses one write unit, as the rows here are smaller than 1 KB;
-    /// a half unit, of an eventually consistent read, counts as one.
-    fn tell_consumed(&self, operation: &str, request: &Bytes, status: StatusCode, reply: &Bytes) {
+    /// Records the consumed capacity of a request as DynamoDB's metrics. A failed condition
+    /// consumes one write unit, because the rows here are smaller than 1 KB. The half unit of an
+    /// eventually consistent read is rounded up to one.
+    fn record_consumed_capacity(&self, operation: &str, request: &Bytes, status: StatusCode, reply: &Bytes) {
         let name = if WRITES.contains(&operation) {
             "ConsumedWriteCapacityUnits"
         } else {
             "ConsumedReadCapacityUnits"
         };
-        let tell = |table: &str, units: f64| {
+        let record = |table: &str, units: f64| {
             let metric = MetricName::new("AWS/DynamoDB", name, [("TableName", table)]);
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
-                reason = "units are few and positive"
+                reason = "capacity units are small and positive"
             )]
             self.metrics.record(metric, now_ms(), [units.ceil() as u64]);
         };
@@ -117,19 +117,19 @@ impl DynamoDb {
                 if let (Some(name), Some(units)) =
                     (table["TableName"].as_str(), table["CapacityUnits"].as_f64())
                 {
-                    tell(name, units);
+                    record(name, units);
                 }
             }
         } else if status == StatusCode::BAD_REQUEST
-            && find(reply, b"ConditionalCheckFailed")
+            && contains(reply, b"ConditionalCheckFailed")
             && let Some(table) = table_name(request)
         {
-            tell(&table, 1.0);
+            record(&table, 1.0);
         }
     }
 
-    /// Tells the metric that DynamoDB has of a table that throttles.
-    fn tell_throttle(&self, body: &Bytes) {
+    /// Records a throttled write as DynamoDB's metric.
+    fn record_throttle(&self, body: &Bytes) {
         if let Some(table) = table_name(body) {
             let metric = MetricName::new("AWS/DynamoDB", "WriteThrottleEvents", [("TableName", &table)]);
             self.metrics.record(metric, now_ms(), [1]);
@@ -140,27 +140,27 @@ impl DynamoDb {
         self.lagging_index.as_ref()?.query(&serde_json::from_slice(body).ok()?, now_ms())
     }
 
-    fn note_transaction(&self, body: &Bytes) {
+    fn apply_to_lagging_index(&self, body: &Bytes) {
         if let (Some(index), Ok(request)) = (&self.lagging_index, serde_json::from_slice(body)) {
-            index.written(&request, now_ms());
+            index.apply(&request, now_ms());
         }
     }
 }
 
-/// Has the database say what a request used; whether its client asks for that itself.
+/// Makes a request ask for its consumed capacity. Also returns `true` if the client asked for it.
 fn ask_for_consumed_capacity(body: Bytes) -> (Bytes, bool) {
     const OPTION: &[u8] = b"\"ReturnConsumedCapacity\"";
     match body.strip_prefix(b"{") {
-        Some(members) if members.trim_ascii_start() != b"}" && !find(members, OPTION) => {
+        Some(members) if members.trim_ascii_start() != b"}" && !contains(members, OPTION) => {
             ([b"{".as_slice(), OPTION, b":\"TOTAL\",", members].concat().into(), false)
         }
         _ => (body, true),
     }
 }
 
-/// The reply without what its client did not ask for.
+/// Removes the consumed capacity, which the client did not ask for, from a response.
 fn without_consumed(reply: &Bytes) -> Bytes {
-    if !find(reply, b"\"ConsumedCapacity\"") {
+    if !contains(reply, b"\"ConsumedCapacity\"") {
         return reply.clone();
     }
     let Ok(Value::Object(mut members)) = serde_json::from_slice(reply) else { return reply.clone() };
@@ -168,9 +168,9 @@ fn without_consumed(reply: &Bytes) -> Bytes {
     Value::Object(members).to_string().into()
 }
 
-/// How ARNs begin in the embedded database.
-const OWN_ARN: &str = "arn:aws:dynamodb:dynoxide:000000000000:";
-/// The operations that carry items, in which no ARN is touched.
+/// Prefix of ARNs in the embedded database.
+const DATABASE_ARN_PREFIX: &str = "arn:aws:dynamodb:dynoxide:000000000000:";
+/// Operations with items, which may contain ARNs as data and are left unchanged.
 const DATA_OPERATIONS: [&str; 11] = [
     "BatchGetItem",
     "BatchWriteItem",
@@ -185,36 +185,36 @@ const DATA_OPERATIONS: [&str; 11] = [
     "UpdateItem",
 ];
 
-fn with_own_arns(operation: &str, body: Bytes) -> Bytes {
-    replaced(operation, body, &arn("dynamodb", ""), OWN_ARN)
+fn to_database_arns(operation: &str, body: Bytes) -> Bytes {
+    replace_arns(operation, body, &arn("dynamodb", ""), DATABASE_ARN_PREFIX)
 }
 
-fn with_public_arns(operation: &str, body: Bytes) -> Bytes {
-    replaced(operation, body, OWN_ARN, &arn("dynamodb", ""))
+fn to_public_arns(operation: &str, body: Bytes) -> Bytes {
+    replace_arns(operation, body, DATABASE_ARN_PREFIX, &arn("dynamodb", ""))
 }
 
-fn replaced(operation: &str, body: Bytes, from: &str, to: &str) -> Bytes {
-    if DATA_OPERATIONS.contains(&operation) || !find(&body, from.as_bytes()) {
+fn replace_arns(operation: &str, body: Bytes, from: &str, to: &str) -> Bytes {
+    if DATA_OPERATIONS.contains(&operation) || !contains(&body, from.as_bytes()) {
         return body;
     }
     String::from_utf8_lossy(&body).replace(from, to).into()
 }
 
-/// The table of a request that has one.
+/// Returns the name of the table of a request for a single table.
 fn table_name(request: &Bytes) -> Option<String> {
     let request: Value = serde_json::from_slice(request).ok()?;
     Some(request["TableName"].as_str()?.to_owned())
 }
 
-fn find(text: &[u8], part: &[u8]) -> bool {
+fn contains(text: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(text, part).is_some()
 }
 
-/// A reply that breaks off before its first byte of content, so that the
-/// client sees a closed connection and cannot know what became of its request.
+/// Creates a response whose connection is closed before the first byte of the body, so that the
+/// client cannot know the outcome of its request.
 fn lost_reply() -> Response {
     let broken = futures_util::stream::once(async {
-        Err::<Bytes, _>(std::io::Error::other("a lost reply that was asked for"))
+        Err::<Bytes, _>(std::io::Error::other("injected fault: lost reply"))
     });
     ([(header::CONTENT_LENGTH, "2")], Body::from_stream(broken)).into_response()
 }

@@ -1,13 +1,12 @@
-//! Transactions whose writes become visible one after the other.
+//! Simulated transactions whose writes become visible one after the other.
 //!
-//! DynamoDB isolates a transaction from a read of one item, not from reads of
-//! several: until it has returned they may see some of its writes and not the
-//! others (DynamoDB Developer Guide, "Isolation levels for DynamoDB
-//! transactions"). The embedded database shows all at once. Where the fault
-//! `tornTransaction` is asked for, this carries out a transaction as single
-//! writes, in a random order, with other requests between them. The outcome
-//! stays that of a transaction: all conditions are checked first, and another
-//! transaction with one of its items meets a conflict until it is over.
+//! DynamoDB isolates a transaction from a read of one item, not from reads of several items: until
+//! the transaction has returned, they may see some of its writes and not the others (DynamoDB
+//! Developer Guide, "Isolation levels for DynamoDB transactions"). The embedded database shows all
+//! writes at once. If the fault `tornTransaction` is configured, this module carries out a
+//! transaction as single writes in a random order, with pauses in which other requests can run. The
+//! outcome is still that of a transaction: all conditions are checked first, and another
+//! transaction with one of its items gets a conflict until the transaction has ended.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -23,18 +22,25 @@ use super::database::{EmbeddedDatabase, Reply};
 use crate::faults::Faults;
 use crate::sync::locked;
 
-/// The longest time between two writes of a torn transaction, in milliseconds.
+/// Maximum time between two writes of a torn transaction, in milliseconds.
 const MAX_PAUSE_MS: u64 = 20;
 
-/// The transactions under way, and what became of those with a token.
+/// Transactions in progress, and the outcomes of those with a client request token.
 #[derive(Debug, Default)]
 pub(super) struct TornTransactions {
     items: Mutex<HashSet<String>>,
-    /// Whether the transaction with a token is a torn one, and is over.
-    tokens: Mutex<HashMap<String, (bool, bool)>>,
+    /// Attempts by client request token.
+    tokens: Mutex<HashMap<String, Attempt>>,
 }
 
-/// The items of a transaction under way.
+/// Previous attempt of a transaction.
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    is_torn: bool,
+    is_complete: bool,
+}
+
+/// Items of a transaction in progress, released when it is dropped.
 struct Ongoing {
     transactions: Arc<TornTransactions>,
     items: Vec<String>,
@@ -48,9 +54,9 @@ impl Drop for Ongoing {
 }
 
 impl TornTransactions {
-    /// Carries out a transaction, torn or whole as the faults draw it. It goes on
-    /// where its client goes away.
-    pub async fn carry_out(
+    /// Carries out a transaction, torn or whole at random. It is completed even if the client
+    /// disconnects.
+    pub async fn run(
         self: &Arc<Self>,
         database: EmbeddedDatabase,
         faults: Arc<Faults>,
@@ -59,7 +65,7 @@ impl TornTransactions {
     ) -> Reply {
         let transactions = self.clone();
         let transaction =
-            async move { transactions.carry_out_to_the_end(&database, &faults, &headers, body).await };
+            async move { transactions.run_to_completion(&database, &faults, &headers, body).await };
         match tokio::spawn(transaction).await {
             Ok(reply) => reply,
             Err(error) => {
@@ -68,7 +74,7 @@ impl TornTransactions {
         }
     }
 
-    async fn carry_out_to_the_end(
+    async fn run_to_completion(
         self: &Arc<Self>,
         database: &EmbeddedDatabase,
         faults: &Faults,
@@ -85,21 +91,21 @@ impl TornTransactions {
         };
         let token = request["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
         let is_torn = faults.tears_transaction();
-        let (is_torn, is_over) = match locked(&self.tokens).get(&token) {
+        let Attempt { is_torn, is_complete } = match locked(&self.tokens).get(&token) {
             Some(known) if !token.is_empty() => *known,
-            _ => (is_torn, false),
+            _ => Attempt { is_torn, is_complete: false },
         };
-        let reply = match (is_torn, is_over) {
+        let reply = match (is_torn, is_complete) {
             (true, true) => Ok(answer(StatusCode::OK, &json!({}))),
-            (true, false) => tear(database, faults, headers, &writes).await,
+            (true, false) => run_torn(database, faults, headers, &writes).await,
             (false, _) => database.forward(headers, "TransactWriteItems", body).await,
         };
-        let is_over = reply.as_ref().is_ok_and(|reply| reply.status().is_success());
-        locked(&self.tokens).insert(token, (is_torn, is_over));
+        let is_complete = reply.as_ref().is_ok_and(|reply| reply.status().is_success());
+        locked(&self.tokens).insert(token, Attempt { is_torn, is_complete });
         reply
     }
 
-    /// Takes the items of a transaction, or says which others have.
+    /// Reserves the items of a transaction, or returns the conflict with a transaction in progress.
     fn begin(self: &Arc<Self>, writes: &[Value]) -> Result<Ongoing, Box<http::Response<Bytes>>> {
         let items: Vec<String> = writes.iter().map(|write| item(write).to_string()).collect();
         let mut ongoing = locked(&self.items);
@@ -121,7 +127,12 @@ impl TornTransactions {
     }
 }
 
-async fn tear(database: &EmbeddedDatabase, faults: &Faults, headers: &HeaderMap, writes: &[Value]) -> Reply {
+async fn run_torn(
+    database: &EmbeddedDatabase,
+    faults: &Faults,
+    headers: &HeaderMap,
+    writes: &[Value],
+) -> Reply {
     let checks: Vec<Value> = writes.iter().map(check).collect();
     let checks = json!({"TransactItems": checks}).to_string();
     let checked = database.forward(headers, "TransactWriteItems", checks.into()).await?;
@@ -141,14 +152,15 @@ async fn tear(database: &EmbeddedDatabase, faults: &Faults, headers: &HeaderMap,
     Ok(answer(StatusCode::OK, &json!({})))
 }
 
-/// The kind of a write and its parameters.
+/// Returns the kind of a write (`Put`, `Update` and so on) and its parameters.
 fn parts_of(write: &Value) -> (&str, &Map<String, Value>) {
     static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     let entry = write.as_object().and_then(|write| write.iter().next());
     entry.map_or(("", &NONE), |(kind, parameters)| (kind, parameters.as_object().unwrap_or(&NONE)))
 }
 
-/// The table and key of the item of a write; all tables here have `pk`, and `sk` or not.
+/// Returns the table and the key of the item of a write. Keys of all tables here are `pk` or `pk`
+/// and `sk`.
 fn item(write: &Value) -> Value {
     let (_, parameters) = parts_of(write);
     let attributes = parameters.get("Key").or_else(|| parameters.get("Item")).and_then(Value::as_object);
@@ -161,7 +173,7 @@ fn item(write: &Value) -> Value {
     json!({"TableName": parameters.get("TableName"), "Key": key})
 }
 
-/// The condition of a write, without the write.
+/// Converts a write to a `ConditionCheck` with its condition.
 fn check(write: &Value) -> Value {
     let (_, parameters) = parts_of(write);
     let condition = parameters.get("ConditionExpression").and_then(Value::as_str);
@@ -172,7 +184,8 @@ fn check(write: &Value) -> Value {
     json!({"ConditionCheck": check})
 }
 
-/// A write without its condition, as an operation of its own.
+/// Converts a write to a single operation without its condition. Returns `None` for a
+/// `ConditionCheck`.
 fn single_write(write: &Value) -> Option<(&'static str, String)> {
     let (kind, parameters) = parts_of(write);
     let operation = match kind {
@@ -192,7 +205,7 @@ fn single_write(write: &Value) -> Option<(&'static str, String)> {
     Some((operation, body.to_string()))
 }
 
-/// Takes over the names and values that an expression uses; DynamoDB refuses others.
+/// Copies the attribute names and values that an expression uses. DynamoDB refuses unused ones.
 fn keep_placeholders(parameters: &Map<String, Value>, expression: &str, body: &mut Value) {
     let is_name = |letter: char| letter.is_alphanumeric() || "_#:".contains(letter);
     let words: HashSet<&str> = expression.split(|letter| !is_name(letter)).collect();

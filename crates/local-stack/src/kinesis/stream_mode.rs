@@ -1,16 +1,16 @@
-//! How the capacity of a stream is chosen.
+//! Capacity modes of streams.
 
-/// How a stream's capacity is chosen.
+/// Capacity mode of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamMode {
-    /// By a number of shards.
+    /// The stream has the number of shards that its owner sets.
     Provisioned,
-    /// By the service. Here such a stream keeps the shards it began with.
+    /// On AWS the service sets the number of shards. Here the stream keeps its initial shards.
     OnDemand,
 }
 
 impl StreamMode {
-    /// Its name in the API.
+    /// Returns the name of the mode in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Provisioned => "PROVISIONED",
@@ -18,8 +18,8 @@ impl StreamMode {
         }
     }
 
-    /// The mode of a name; a provisioned one where there is none.
-    pub fn of(name: Option<&str>) -> Self {
+    /// Parses the name of a mode. `None` means provisioned, the default of the API.
+    pub fn from_name(name: Option<&str>) -> Self {
         if name == Some("ON_DEMAND") { Self::OnDemand } else { Self::Provisioned }
     }
 }

@@ -1,4 +1,4 @@
-//! Columns of the row that the table `streams` has of a stream.
+//! Reads columns of the table `streams`.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -6,17 +6,18 @@ use super::error::KinesisError;
 
 pub(super) const HOUR_MS: i64 = 3_600_000;
 
-/// The arrival before which records of a stream have expired, in milliseconds since 1970.
+/// Returns the trim horizon of a stream, in milliseconds since 1970. Records that arrived before it
+/// have expired.
 pub(super) fn horizon_ms(connection: &Connection, stream: &str, now_ms: i64) -> Result<i64, KinesisError> {
     Ok(now_ms - retention_hours(connection, stream)? * HOUR_MS)
 }
 
-/// The retention period of a stream, in hours.
+/// Returns the retention period of a stream, in hours.
 pub(super) fn retention_hours(connection: &Connection, stream: &str) -> Result<i64, KinesisError> {
     column(connection, "SELECT retention_hours FROM streams WHERE name = ?", stream)
 }
 
-/// One column of a stream, which `query` selects.
+/// Returns the integer that `query` selects from the row of a stream.
 pub(super) fn column(connection: &Connection, query: &str, stream: &str) -> Result<i64, KinesisError> {
     connection
         .prepare_cached(query)?

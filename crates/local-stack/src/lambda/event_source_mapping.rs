@@ -1,4 +1,4 @@
-//! What the parts of an event source mapping share: its settings, errors and checkpoints.
+//! Settings, errors and checkpoints of an event source mapping.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,62 +9,59 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
 use super::function::{Function, Invoked};
-use super::invocation_record::{GiveUp, GivenUp, OnFailureDestination};
+use super::invocation_record::{GiveUpReason, GivenUp, OnFailureDestination};
 use crate::s3::S3Error;
 use crate::sqlite;
 use crate::sync::locked;
 
-/// How the stream is read. The names are those of the Lambda API.
+/// Settings of an event source mapping, named as in the Lambda API.
 #[derive(Debug, Clone)]
 pub struct MappingSettings {
-    /// The stream.
+    /// Name of the stream.
     pub stream: String,
-    /// The most records of a batch.
+    /// Maximum number of records in a batch.
     pub batch_size: usize,
-    /// How long to wait for a batch to fill, in milliseconds.
+    /// Maximum time to wait for a batch to fill, in milliseconds.
     pub batch_window_ms: u64,
-    /// How long to wait before an empty shard is asked again, in milliseconds.
+    /// Delay before an empty shard is read again, in milliseconds.
     pub poll_interval_ms: u64,
-    /// Whether a batch on which the function failed is halved.
+    /// `true` if a batch is split in two after the function returned an error for it.
     pub bisect_on_error: bool,
-    /// How often a batch is tried again; `None` until it expires.
+    /// Maximum number of retries of a batch. `None` retries until the records expire.
     pub max_retries: Option<u32>,
-    /// How old a record may become before it is given up, in milliseconds.
+    /// Maximum age of a record, in milliseconds. Older records are given up.
     pub max_record_age_ms: Option<i64>,
-    /// Where records that were given up are kept, with their payload.
+    /// Destination of records that are given up, with their payload.
     pub on_failure: OnFailureDestination,
 }
 
-/// Why a mapping cannot go on.
+/// An error that interrupts a mapping.
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {
-    /// The stream did not answer.
-    #[error("{operation} on the stream failed")]
+    /// A request to the stream failed.
+    #[error("request {operation} to the stream failed")]
     Stream {
-        /// The operation.
+        /// Operation of the Kinesis API, for example `GetRecords`.
         operation: &'static str,
-        /// What the service said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The stream gave no iterator.
-    #[error("the stream gave no shard iterator")]
+    /// The stream returned no shard iterator.
+    #[error("the stream returned no shard iterator")]
     NoIterator,
-    /// The checkpoints cannot be kept.
     #[error("the checkpoints cannot be read or written")]
     Checkpoints(#[from] rusqlite::Error),
-    /// Records that were given up cannot be kept.
     #[error("the on-failure destination cannot be written")]
     OnFailure(#[from] S3Error),
 }
 
 impl MappingError {
-    /// An error of the stream.
+    /// Creates an error for a failed request to the stream.
     pub fn stream(operation: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Stream { operation, source: Box::new(error) }
     }
 }
 
-/// How far each shard has been processed, on disk.
+/// Last processed record of each shard, on disk.
 #[derive(Debug)]
 pub struct Checkpoints {
     connection: Mutex<Connection>,
@@ -72,10 +69,10 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Opens the file.
+    /// Opens the file and creates it if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// Returns an error if it cannot be opened.
     pub fn open(path: &Path) -> rusqlite::Result<Self> {
         let connection = sqlite::open(path)?;
         connection.execute_batch(
@@ -88,19 +85,19 @@ impl Checkpoints {
         locked(&self.connection)
     }
 
-    /// The last sequence number of a shard that was processed.
+    /// Returns the sequence number of the last processed record of a shard, if any.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn of_shard(&self, shard_id: &str) -> rusqlite::Result<Option<String>> {
+    /// Returns an error if the file cannot be read.
+    pub fn get(&self, shard_id: &str) -> rusqlite::Result<Option<String>> {
         let query = "SELECT sequence_number FROM checkpoints WHERE shard_id = ?";
         Ok(self.lock().query_row(query, [shard_id], |row| row.get(0)).optional()?.flatten())
     }
 
-    /// Whether a shard was read to its end.
+    /// Returns `true` if the shard was read to its end.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn is_finished(&self, shard_id: &str) -> rusqlite::Result<bool> {
         let query = "SELECT finished FROM checkpoints WHERE shard_id = ?";
         Ok(self.lock().query_row(query, [shard_id], |row| row.get(0)).optional()?.unwrap_or(false))
@@ -114,10 +111,10 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Notes that a shard was read to its end.
+    /// Records that the shard was read to its end.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn finish(&self, shard_id: &str) -> rusqlite::Result<()> {
         let query = "INSERT INTO checkpoints (shard_id, finished) VALUES (?1, 1)
                      ON CONFLICT (shard_id) DO UPDATE SET finished = 1";
@@ -126,27 +123,27 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Forgets everything: the stream is read from TRIM_HORIZON again.
+    /// Deletes all checkpoints, so that the stream is read from TRIM_HORIZON again.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn clear(&self) -> rusqlite::Result<()> {
         self.lock().execute("DELETE FROM checkpoints", [])?;
         Ok(())
     }
 
-    /// Tells of every change.
+    /// Returns a receiver that is notified of every change of a checkpoint.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 }
 
-/// Records that still have to be delivered, and how often that was tried.
+/// Records that are not processed yet, with their previous invocations.
 pub(super) struct Pending {
     pub records: Vec<Record>,
-    /// How often the function was invoked with them.
+    /// Number of invocations with these records.
     pub attempts: u32,
-    /// The last of these invocations.
+    /// The last of these invocations, if any.
     pub last: Option<Invoked>,
 }
 
@@ -156,7 +153,7 @@ impl Pending {
     }
 }
 
-/// What the readers of all shards share.
+/// State that the readers of all shards share.
 pub struct Shared {
     pub(super) client: Client,
     pub(super) function: Arc<Function>,
@@ -172,14 +169,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Keeps the first `count` records of a batch at the on-failure
-    /// destination, takes them out of the batch and goes on after them.
+    /// Writes the first `count` records of a batch to the on-failure destination, removes them from
+    /// the batch, and moves the checkpoint past them.
     pub(super) fn give_up(
         &self,
         shard_id: &str,
         pending: &mut Pending,
         count: usize,
-        reason: GiveUp,
+        reason: GiveUpReason,
     ) -> Result<(), MappingError> {
         let rest = pending.records.split_off(count);
         let records = std::mem::replace(&mut pending.records, rest);
@@ -192,7 +189,7 @@ impl Shared {
             invocations: pending.attempts,
             last: pending.last.as_ref(),
         };
-        let key = self.settings.on_failure.keep(&given_up)?;
+        let key = self.settings.on_failure.write(&given_up)?;
         let bucket = &self.settings.on_failure.bucket;
         tracing::error!(
             shard_id,

@@ -1,4 +1,4 @@
-//! A running event source mapping: one reader for each shard whose parents are finished.
+//! Runs an event source mapping, with one reader for each shard whose parents are finished.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use super::event_source_mapping::{Checkpoints, MappingError, MappingSettings, Sh
 use super::function::Function;
 use super::shard_reader::read_shard;
 
-/// A running mapping. It stops when it is dropped.
+/// A running event source mapping, which stops when it is dropped.
 pub struct EventSourceMapping {
     task: JoinHandle<()>,
 }
 
 impl EventSourceMapping {
-    /// Starts reading the stream from its checkpoints, or TRIM_HORIZON.
+    /// Starts to read each shard after its checkpoint, or at TRIM_HORIZON if it has none.
     pub fn start(
         client: Client,
         function: Arc<Function>,
@@ -29,10 +29,10 @@ impl EventSourceMapping {
         Self { task: tokio::spawn(supervise(shared)) }
     }
 
-    /// Stops reading. A batch under way is delivered again later.
+    /// Stops reading. A batch in progress is delivered again after the next start.
     pub async fn stop(mut self) {
         self.task.abort();
-        // Wait until nothing is under way, so that a restart has one reader.
+        // Wait for the end of the task, so that a restart does not read a shard twice at once.
         let _ = (&mut self.task).await;
     }
 }
@@ -43,7 +43,7 @@ impl Drop for EventSourceMapping {
     }
 }
 
-/// Keeps one reader for every shard whose parents are finished.
+/// Runs one reader for every shard whose parents are finished.
 async fn supervise(shared: Arc<Shared>) {
     let mut readers = JoinSet::new();
     let mut read_by: HashMap<tokio::task::Id, String> = HashMap::new();
@@ -58,7 +58,7 @@ async fn supervise(shared: Arc<Shared>) {
                     }
                 }
             }
-            Err(error) => tracing::warn!(cause = ?error, "listing the shards is tried again"),
+            Err(error) => tracing::warn!(cause = ?error, "listing the shards failed; retrying"),
         }
         tokio::time::sleep(Duration::from_millis(shared.settings.poll_interval_ms)).await;
         while let Some(ended) = readers.try_join_next_with_id() {
@@ -69,7 +69,7 @@ async fn supervise(shared: Arc<Shared>) {
 
 async fn read_and_report(shared: Arc<Shared>, shard_id: String) {
     if let Err(error) = read_shard(&shared, &shard_id).await {
-        tracing::warn!(shard_id, cause = ?error, "reading the shard is tried again");
+        tracing::warn!(shard_id, cause = ?error, "reading the shard failed; retrying");
     }
 }
 
@@ -78,7 +78,8 @@ async fn list_shards(shared: &Shared) -> Result<Vec<Shard>, MappingError> {
     Ok(reply.map_err(|error| MappingError::stream("ListShards", error))?.shards.unwrap_or_default())
 }
 
-/// A shard is read after all of its parents that the stream still lists.
+/// Returns `true` if a shard can be read: it is not finished, and all of its parents that the
+/// stream still lists are.
 fn is_ready(shared: &Shared, shard: &Shard, shards: &[Shard]) -> bool {
     let is_finished = |shard_id: &str| shared.checkpoints.is_finished(shard_id).unwrap_or(false);
     let mut parents = [shard.parent_shard_id(), shard.adjacent_parent_shard_id()].into_iter().flatten();

@@ -1,5 +1,5 @@
-//! Lambda on one machine: the Runtime API, execution environments that are
-//! processes of the real binary, and the event source mapping.
+//! AWS Lambda: the Runtime API, execution environments that are processes of the real binary, and
+//! the event source mapping.
 
 mod environment;
 pub mod event;

@@ -1,27 +1,27 @@
-//! What a Lambda function runs.
+//! Configuration of a version of a function.
 
 use std::path::PathBuf;
 
-/// What a function runs and how.
+/// Configuration of one version of a function.
 #[derive(Debug, Clone)]
 pub struct FunctionSpec {
-    /// Its name.
+    /// Name of the function, without the stage.
     pub name: String,
-    /// The published version that this is.
+    /// Number of the published version.
     pub version: String,
-    /// The binary, the same file that is deployed as `bootstrap`.
+    /// Path of the binary, the same file that is deployed as `bootstrap`.
     pub binary: PathBuf,
-    /// Its environment variables.
+    /// Names and values of the environment variables.
     pub environment: Vec<(String, String)>,
-    /// Memory that a process may have, in MiB.
+    /// Memory size, in MiB.
     pub memory_mib: u64,
-    /// Whether an allocation beyond `memory_mib` fails, as it does on Lambda.
+    /// `true` if an allocation beyond `memory_mib` fails, as on Lambda.
     pub limits_memory: bool,
-    /// How long an invocation may take, in milliseconds.
+    /// Timeout of an invocation, in milliseconds.
     pub timeout_ms: u64,
-    /// The most environments at once.
+    /// Maximum number of concurrent environments.
     pub max_environments: usize,
-    /// Whether an invocation goes to any idle environment, and not to the one
-    /// that was used last.
+    /// `true` if an invocation goes to a random idle environment instead of the one that was used
+    /// last.
     pub spreads: bool,
 }

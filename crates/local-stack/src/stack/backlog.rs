@@ -69,7 +69,7 @@ impl Backlog {
         let mut behind = 0;
         for (shard_id, last) in self.kinesis.last_sequence_numbers(STREAM)? {
             let Some(last) = last else { continue };
-            behind += usize::from(self.checkpoints.of_shard(&shard_id)?.as_deref() != Some(last.as_str()));
+            behind += usize::from(self.checkpoints.get(&shard_id)?.as_deref() != Some(last.as_str()));
         }
         Ok(behind)
     }

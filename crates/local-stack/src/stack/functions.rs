@@ -111,7 +111,7 @@ impl Factory<'_> {
         };
         let version = FunctionSpec { version: "2".to_owned(), binary, environment, ..main.clone() };
         let versions = Versions::weighted(main, version, canary.weight, self.options.fault_seed);
-        Ok(Arc::new(Function::of_versions(versions, self.wiring.metrics.clone())))
+        Ok(Arc::new(Function::with_versions(versions, self.wiring.metrics.clone())))
     }
 
     fn authorizer(&self) -> Result<Arc<Function>, StartError> {

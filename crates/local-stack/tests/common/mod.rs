@@ -1,4 +1,4 @@
-//! What the tests of single parts of the stack share.
+//! Helpers for tests of single parts of the stack.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use local_stack::sns_sqs::queues::Queues;
 use local_stack::sns_sqs::sns::Sns;
 use local_stack::stack::{ACCESS_LOG_GROUP, given_up_bucket};
 
-/// Starts the AWS endpoint alone, on what is in the folder, and returns its URL.
-/// Nothing answers for DynamoDB.
+/// Starts only the AWS endpoint, with the state in the folder, and returns its URL. DynamoDB is not
+/// available.
 pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
     let kinesis = Arc::new(KinesisStore::open(&folder.join("kinesis.sqlite")).unwrap());
     let queues = Arc::new(Queues::open(&folder.join("queues.sqlite")).await.unwrap());
