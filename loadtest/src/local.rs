@@ -130,7 +130,7 @@ impl Control {
     /// When none was started there.
     pub fn of_folder(data: &Path) -> anyhow::Result<Self> {
         let folder = data.display();
-        let endpoints = Endpoints::of_folder(data).with_context(|| {
+        let endpoints = Endpoints::read(data).with_context(|| {
             format!("no local stack was started in {folder}; run `meter local --data {folder}`")
         })?;
         Ok(Self {

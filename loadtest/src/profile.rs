@@ -5,8 +5,8 @@ use std::path::Path;
 use access_log::log_format::ApiKind;
 use anyhow::Context;
 use deployment::settings;
+use local_stack::cloudwatch_logs::subscription::DeliveryLag;
 use local_stack::stack::{Canary, LocalOptions};
-use local_stack::subscription::DeliveryLag;
 use serde::{Deserialize, Serialize};
 
 /// A profile, as a TOML file has it.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use deployment::Names;
-use local_stack::gateway::STAGE;
+use local_stack::names::STAGE;
 use local_stack::stack::Endpoints;
 use metering_aws::KeyStore;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load, load_local};
@@ -38,7 +38,7 @@ impl Target {
     /// When none was started there.
     pub async fn local(data: &Path, gateway: Option<String>) -> anyhow::Result<Self> {
         let control = Control::of_folder(data)?;
-        let endpoints = Endpoints::of_folder(data).context("the local stack has no endpoints")?;
+        let endpoints = Endpoints::read(data).context("the local stack has no endpoints")?;
         let config = load_local(&endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
         let gateway = gateway.unwrap_or(endpoints.gateway);
         Ok(Self::with(&config, gateway, STAGE, Some((control, data.to_owned()))))

@@ -9,14 +9,27 @@ pub struct FunctionLimits {
     pub timeout_ms: u64,
 }
 
+/// Counts calls.
+pub const CONSUMER: &str = "usage-consumer";
+/// Admits API keys.
+pub const AUTHORIZER: &str = "api-authorizer";
+/// Flushes API Gateway's caches of authorizer results.
+pub const FANOUT: &str = "invalidation-fanout";
+/// Answers `GET /usage`.
+pub const USAGE_ENDPOINT: &str = "usage-endpoint";
+/// Compares the ledger with the access log.
+pub const RECONCILER: &str = "usage-reconciler";
+/// Calls the API and measures the time until the ledger shows the call.
+pub const CANARY: &str = "usage-canary";
+
 /// Each function by its service, which is the name of its binary.
 pub const FUNCTIONS: [(&str, FunctionLimits); 6] = [
-    ("usage-consumer", FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
-    ("api-authorizer", FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
-    ("invalidation-fanout", FunctionLimits { memory_mib: 128, timeout_ms: 60_000 }),
-    ("usage-endpoint", FunctionLimits { memory_mib: 128, timeout_ms: 15_000 }),
-    ("usage-reconciler", FunctionLimits { memory_mib: 512, timeout_ms: 900_000 }),
-    ("usage-canary", FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
+    (CONSUMER, FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
+    (AUTHORIZER, FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
+    (FANOUT, FunctionLimits { memory_mib: 128, timeout_ms: 60_000 }),
+    (USAGE_ENDPOINT, FunctionLimits { memory_mib: 128, timeout_ms: 15_000 }),
+    (RECONCILER, FunctionLimits { memory_mib: 512, timeout_ms: 900_000 }),
+    (CANARY, FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
 ];
 
 /// The limits of the function of a service.

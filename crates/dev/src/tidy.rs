@@ -8,8 +8,8 @@ use crate::generate::repository;
 
 /// Maximum number of lines of a function, which fits on a screen.
 const MAX_FUNCTION_LINES: usize = 70;
-/// Exceptions: functions that are lists of parts or cases.
-const LONG_FUNCTIONS: [&str; 4] = ["cases", "functions", "start", "what_aws_does_not_document_is_refused"];
+/// Exceptions: functions that are lists of cases.
+const LONG_FUNCTIONS: [&str; 2] = ["cases", "what_aws_does_not_document_is_refused"];
 
 /// Returns the path and text of each source file below a folder with this extension.
 fn sources(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {

@@ -112,7 +112,10 @@ async fn a_line_whose_json_another_member_breaks_is_counted_or_kept_and_reported
     assert!(kept.contains(&format!("expected ',' or '}}' at byte {byte}")), "{kept}");
     assert!(kept.contains("1 of 3 events"), "only delivered lines: {kept}");
     // The difference of both metrics is the number of lines that are not JSON.
-    let metrics = [local_stack::logs::LOGGED_LINES, local_stack::logs::READABLE_LINES];
+    let metrics = [
+        local_stack::cloudwatch_logs::service::LOGGED_LINES,
+        local_stack::cloudwatch_logs::service::READABLE_LINES,
+    ];
     assert_eq!(sums(&local, metrics, time).await, [5.0, 1.0]);
     let matches = |pattern: &'static str| {
         let client = client.clone();

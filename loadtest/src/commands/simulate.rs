@@ -7,7 +7,7 @@ use anyhow::Context;
 use loadtest::histogram::seconds_at;
 use loadtest::profile::Keys;
 use loadtest::simulation::{Settings, Simulated, simulate};
-use local_stack::subscription::DeliveryLag;
+use local_stack::cloudwatch_logs::subscription::DeliveryLag;
 
 /// What is simulated; what is not named is as it is deployed.
 #[derive(clap::Args)]

@@ -11,7 +11,7 @@ pub(super) const SHOWN: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
 
 /// What is modelled of AWS, and what not.
 pub(super) fn modelled(outcome: &Outcome) -> String {
-    if outcome.environment != local_stack::gateway::STAGE {
+    if outcome.environment != local_stack::names::STAGE {
         return "Everything is measured, on AWS.".to_owned();
     }
     let settings = &outcome.profile.stack;

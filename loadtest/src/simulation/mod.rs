@@ -11,7 +11,7 @@ mod shard;
 mod table;
 mod world;
 
-use local_stack::subscription::DeliveryLag;
+use local_stack::cloudwatch_logs::subscription::DeliveryLag;
 use serde::{Deserialize, Serialize};
 
 use crate::profile::Keys;
