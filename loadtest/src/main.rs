@@ -60,7 +60,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::FindRate(arguments) => Box::pin(commands::find_rate::run(arguments)).await,
         Command::Simulate(arguments) => commands::simulate::run(&arguments),
         Command::TradeOff(arguments) => commands::trade_off::run(&arguments),
-        Command::Worker => loadtest::worker::run().await.map(|()| ExitCode::SUCCESS),
-        Command::Stack => loadtest::local::run_stack().await.map(|()| ExitCode::SUCCESS),
+        Command::Worker => loadtest::harness::worker::run().await.map(|()| ExitCode::SUCCESS),
+        Command::Stack => loadtest::harness::local::run_stack().await.map(|()| ExitCode::SUCCESS),
     }
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use end_to_end::load::{MACHINE, Wrong, profile, run_with_lies};
+use loadtest::harness::verdict::Failure;
 use loadtest::histogram::seconds_at;
-use loadtest::verdict::Failure;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_stalls_is_seen_in_the_percentiles() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use loadtest::find_rate::{Found, Search, find};
+use loadtest::harness::find_rate::{Found, Search, find};
 use loadtest::profile::Profile;
 use loadtest::report;
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use loadtest::harness::run::{Place, execute};
 use loadtest::profile::Profile;
 use loadtest::report;
-use loadtest::run::{Place, execute};
 
 /// Arguments of `loadtest run`.
 #[derive(clap::Args)]

@@ -10,8 +10,8 @@ use anyhow::Context;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
 
+use crate::harness::outcome::{Interval, Outcome};
 use crate::histogram::{Times, from_text};
-use crate::outcome::{Interval, Outcome};
 
 /// Steps for each halving of the distance to 100 %, as HdrHistogram's own tools have them.
 const STEPS_PER_HALF: u32 = 5;

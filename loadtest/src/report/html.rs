@@ -4,8 +4,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::plot;
 use super::text::{SHOWN, column, modelled, verdict};
+use crate::harness::outcome::Outcome;
 use crate::histogram::{Times, seconds_at};
-use crate::outcome::Outcome;
 
 const STYLE: &str = "
 :root { color-scheme: light dark }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::outcome::Outcome;
+use crate::harness::outcome::Outcome;
 
 pub use text::text;
 

@@ -5,8 +5,8 @@ use plotters::prelude::*;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
+use crate::harness::outcome::Outcome;
 use crate::histogram::{Times, seconds_at};
-use crate::outcome::Outcome;
 
 /// Pixels of a plot.
 const SIZE: (u32, u32) = (960, 480);
@@ -168,7 +168,7 @@ pub fn timeline(outcome: &Outcome) -> anyhow::Result<String> {
     for (name, of) in [
         (
             "freshness p99 of a second",
-            (|interval| &interval.freshness) as fn(&crate::outcome::Interval) -> &String,
+            (|interval| &interval.freshness) as fn(&crate::harness::outcome::Interval) -> &String,
         ),
         ("response time p99 of a second", |interval| &interval.response),
     ] {

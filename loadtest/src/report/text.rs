@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::harness::outcome::Outcome;
 use crate::histogram::{Times, seconds_at};
-use crate::outcome::Outcome;
 use crate::profile::StackSettings;
 
 /// Percentiles that are shown.

@@ -6,7 +6,7 @@ use metering_core::call_id::CallId;
 use metering_core::claims::page::CLOSED_FROM_BYTES;
 
 use super::shard::Record;
-use super::world::microseconds;
+use super::time::microseconds;
 
 /// Bytes of a record in a page, beside its calls. Measured by a test of the page.
 const RUN_BYTES: usize = 33;

@@ -1,33 +1,10 @@
 //! What AWS limits, and how near a simulation comes to it.
 
 use cost_model::capacity::{SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S};
-use serde::Serialize;
 
-use super::Settings;
-use super::result::Simulated;
+use super::result::{Limit, Simulated};
+use super::settings::Settings;
 use super::table::PARTITION_WRITES_PER_S;
-
-/// A limit and what is asked of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Limit {
-    /// What is limited.
-    pub what: &'static str,
-    /// What is asked for.
-    pub demand: f64,
-    /// What there is.
-    pub limit: f64,
-    /// Whether AWS raises it on request.
-    pub can_be_raised: bool,
-    /// Where it stands.
-    pub source: &'static str,
-}
-
-impl Limit {
-    /// Demand as a share of the limit; above 1 it breaks.
-    pub fn strain(&self) -> f64 {
-        self.demand / self.limit
-    }
-}
 
 /// All limits, the most strained first.
 pub(super) fn limits(settings: &Settings, found: &Simulated) -> Vec<Limit> {

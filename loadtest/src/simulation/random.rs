@@ -4,8 +4,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp};
 
-use super::Settings;
-use crate::workload::KeyChoice;
+use super::settings::Settings;
+use crate::harness::workload::KeyChoice;
 
 /// Draws everything from one seed.
 pub(super) struct Chance {
@@ -36,13 +36,13 @@ impl Chance {
 
     /// Microseconds to the next record.
     pub fn until_next_record_us(&mut self) -> u64 {
-        super::world::microseconds(self.between_records.sample(&mut self.random))
+        super::time::microseconds(self.between_records.sample(&mut self.random))
     }
 
     pub fn lag_us(&mut self) -> u64 {
         self.settings
             .lag
-            .map_or(0, |lag| super::world::microseconds(lag.sample(&mut self.random).as_secs_f64()))
+            .map_or(0, |lag| super::time::microseconds(lag.sample(&mut self.random).as_secs_f64()))
     }
 
     /// A time within a span.

@@ -11,12 +11,14 @@ use metering_core::sequence_number::SequenceNumber;
 use metering_core::update_plan::plan_row;
 use metering_core::window::CallWindow;
 
-use super::Settings;
 use super::claims::{HEAD_WRITES, Pages};
+use super::measuring::Measuring;
 use super::random::Chance;
-use super::result::{Measuring, Simulated};
+use super::result::Simulated;
+use super::settings::Settings;
 use super::shard::{Next, Reading, Record, Shard};
 use super::table::Table;
+use super::time::microseconds;
 
 /// Some day at noon, in milliseconds since 1970: no window turns.
 const NOON_MS: i64 = 1_795_521_600_000;
@@ -46,16 +48,6 @@ pub(super) struct World<'s> {
     pages: Pages,
     records: u64,
     measuring: Measuring,
-}
-
-/// Seconds in whole microseconds.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "simulated times are short and positive"
-)]
-pub(super) fn microseconds(seconds: f64) -> u64 {
-    (seconds * 1e6).round() as u64
 }
 
 impl<'s> World<'s> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::harness::outcome::Interval;
+use crate::harness::probe::Prober;
+use crate::harness::worker::Tally;
 use crate::histogram::{merge, seconds_at, times, to_text};
-use crate::outcome::Interval;
-use crate::probe::Prober;
-use crate::worker::Tally;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Where nobody looks at a terminal, a line is written every so many seconds.

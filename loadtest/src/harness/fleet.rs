@@ -3,9 +3,9 @@
 use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
-use crate::child::Process;
-use crate::seen::Seen;
-use crate::worker::{Assignment, Report, Start, Tally};
+use crate::harness::child::Process;
+use crate::harness::seen::Seen;
+use crate::harness::worker::{Assignment, Report, Start, Tally};
 
 /// Workers that are ready to begin. They end when this is dropped.
 pub struct Fleet {

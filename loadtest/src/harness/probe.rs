@@ -21,11 +21,11 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::client::Caller;
+use crate::harness::client::Caller;
+use crate::harness::seen::Seen;
+use crate::harness::worker::ClientKey;
 use crate::histogram::microseconds;
 use crate::profile::Probes;
-use crate::seen::Seen;
-use crate::worker::ClientKey;
 
 /// An old probe is read at intervals of this share of its age.
 const INTERVAL_SHARE: f64 = 0.05;

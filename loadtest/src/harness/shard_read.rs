@@ -6,7 +6,7 @@ use aws_sdk_kinesis::operation::get_records::{GetRecordsError, GetRecordsOutput}
 
 use anyhow::Context;
 
-use crate::target::Target;
+use crate::harness::target::Target;
 
 /// The wait after a read that a shard refuses. Source: Kinesis API Reference,
 /// `GetRecords`: "we recommend that you wait 1 second between calls".

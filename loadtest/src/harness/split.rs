@@ -13,10 +13,10 @@ use aws_sdk_kinesis::types::ShardIteratorType;
 use metering_core::sequence_number::SequenceNumber;
 use serde::{Deserialize, Serialize};
 
+use crate::harness::probe::Sample;
+use crate::harness::shard_read::read_page;
+use crate::harness::target::Target;
 use crate::histogram::{Times, serde_text, times};
-use crate::probe::Sample;
-use crate::shard_read::read_page;
-use crate::target::Target;
 
 /// How long calls were where.
 #[derive(Debug, Clone, Serialize, Deserialize)]

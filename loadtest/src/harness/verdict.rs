@@ -3,11 +3,11 @@
 use metering_core::reconciliation::Reconciliation;
 use serde::{Deserialize, Serialize};
 
-use crate::fault_schedule::Recovery;
+use crate::harness::fault_schedule::Recovery;
+use crate::harness::memory::Growth;
+use crate::harness::worker::Tally;
 use crate::histogram::{Times, seconds_at};
-use crate::memory::Growth;
 use crate::profile::{Percentile, Profile};
-use crate::worker::Tally;
 
 /// Something that is not as it has to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,10 +7,10 @@ use aws_sdk_kinesis::types::ScalingType;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::local::Control;
-use crate::probe::Sample;
+use crate::harness::local::Control;
+use crate::harness::probe::Sample;
+use crate::harness::target::Target;
 use crate::profile::{FaultKind, ScheduledFault};
-use crate::target::Target;
 
 /// The function whose processes are killed.
 const CONSUMER: &str = "usage-consumer";

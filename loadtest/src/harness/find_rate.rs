@@ -7,10 +7,10 @@
 
 use serde::Serialize;
 
+use crate::harness::outcome::Outcome;
+use crate::harness::run::{Place, execute};
 use crate::histogram::seconds_at;
-use crate::outcome::Outcome;
 use crate::profile::{Load, Profile};
-use crate::run::{Place, execute};
 
 /// By how much the rate is lowered when it does not pass the longer run.
 const STEP_DOWN: f64 = 0.93;

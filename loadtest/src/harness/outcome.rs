@@ -6,15 +6,15 @@ use anyhow::Context;
 use metering_core::reconciliation::Reconciliation;
 use serde::{Deserialize, Serialize};
 
-use crate::fault_schedule::Recovery;
+use crate::harness::fault_schedule::Recovery;
+use crate::harness::memory::Growth;
+use crate::harness::naive::NaiveWrites;
+use crate::harness::probe::Measured;
+use crate::harness::split::Split;
+use crate::harness::verdict::Failure;
+use crate::harness::worker::Tally;
 use crate::histogram::{Times, serde_text};
-use crate::memory::Growth;
-use crate::naive::NaiveWrites;
-use crate::probe::Measured;
 use crate::profile::Profile;
-use crate::split::Split;
-use crate::verdict::Failure;
-use crate::worker::Tally;
 
 /// How many differing hours are kept one by one.
 const KEPT_DIFFERENCES: usize = 100;

@@ -5,7 +5,7 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat};
 use cost_model::Consumption;
 
-use crate::target::Target;
+use crate::harness::target::Target;
 
 /// CloudWatch keeps minutes.
 const MINUTE_MS: i64 = 60_000;

@@ -9,9 +9,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::record::{Ending, Record};
 use super::{Assignment, Report, Start, read_line, say};
-use crate::client::Caller;
-use crate::schedule::Schedule;
-use crate::workload::{Call, Workload};
+use crate::harness::client::Caller;
+use crate::harness::schedule::Schedule;
+use crate::harness::workload::{Call, Workload};
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// After how many calls in a row the answers get their turn.

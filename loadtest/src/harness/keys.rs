@@ -7,7 +7,7 @@ use metering_aws::KeyStore;
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use rand::Rng;
 
-use crate::worker::ClientKey;
+use crate::harness::worker::ClientKey;
 
 /// Requests under way at once.
 const REQUESTS_AT_ONCE: usize = 16;

@@ -15,7 +15,7 @@ use local_stack::stack::{Endpoints, LocalOptions, LocalStack};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use crate::child::Process;
+use crate::harness::child::Process;
 use crate::profile::StackSettings;
 
 /// How a stack is started.

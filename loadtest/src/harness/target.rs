@@ -9,7 +9,7 @@ use local_stack::stack::Endpoints;
 use metering_aws::KeyStore;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load, load_local};
 
-use crate::local::Control;
+use crate::harness::local::Control;
 
 /// Clients and names of the system under test.
 pub struct Target {

@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Tally;
+use crate::harness::seen::Seen;
 use crate::histogram::microseconds;
-use crate::seen::Seen;
 
 /// Tallies of the calls of a worker.
 #[derive(Default)]

@@ -16,23 +16,23 @@ use rand::Rng;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::client::Caller;
-use crate::fleet::Fleet;
+use crate::harness::client::Caller;
+use crate::harness::fleet::Fleet;
+use crate::harness::local::{StackPlan, StackProcess};
+use crate::harness::memory::Memory;
+use crate::harness::naive::{NaiveWrites, naive_writes};
+use crate::harness::outcome::{Counts, Outcome, PricedLine};
+use crate::harness::probe::{Measured, Prober};
+use crate::harness::progress::Progress;
+use crate::harness::schedule::Schedule;
+use crate::harness::seen::Seen;
+use crate::harness::split::split;
+use crate::harness::target::Target;
+use crate::harness::verdict::{Evidence, judge};
+use crate::harness::worker::{Assignment, ClientKey, Start};
+use crate::harness::{consumption, fault_schedule, keys};
 use crate::histogram::times;
-use crate::local::{StackPlan, StackProcess};
-use crate::memory::Memory;
-use crate::naive::{NaiveWrites, naive_writes};
-use crate::outcome::{Counts, Outcome, PricedLine};
-use crate::probe::{Measured, Prober};
 use crate::profile::Profile;
-use crate::progress::Progress;
-use crate::schedule::Schedule;
-use crate::seen::Seen;
-use crate::split::split;
-use crate::target::Target;
-use crate::verdict::{Evidence, judge};
-use crate::worker::{Assignment, ClientKey, Start};
-use crate::{consumption, fault_schedule, keys};
 
 /// From when all is ready to the first call, so that all parts hear of it in time.
 const LEAD: Duration = Duration::from_millis(500);

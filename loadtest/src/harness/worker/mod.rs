@@ -11,9 +11,9 @@ use std::io::Write;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use crate::harness::seen::Seen;
 use crate::histogram::{Times, serde_text};
 use crate::profile::Profile;
-use crate::seen::Seen;
 
 pub use send::run;
 

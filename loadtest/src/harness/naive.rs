@@ -10,8 +10,8 @@ use aws_sdk_kinesis::types::ShardIteratorType;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
 
-use crate::shard_read::read_page;
-use crate::target::Target;
+use crate::harness::shard_read::read_page;
+use crate::harness::target::Target;
 
 /// More than any record inflates to.
 const MAX_INFLATED_BYTES: usize = 64 << 20;

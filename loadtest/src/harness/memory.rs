@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::local::Control;
+use crate::harness::local::Control;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
