@@ -1,5 +1,5 @@
-//! Processes of this command that are told what to do on standard input and
-//! answer on standard output.
+//! Child processes of this command. The parent sends JSON lines on standard
+//! input, and the child sends lines on standard output.
 
 use std::process::Stdio;
 
@@ -8,13 +8,11 @@ use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-/// A running process; it ends when this is dropped.
+/// A running child process. It is killed when this is dropped.
 pub struct Process {
-    /// The process.
     pub child: Child,
-    /// Its standard input.
     pub input: ChildStdin,
-    /// What it says.
+    /// Lines of its standard output.
     pub lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -22,7 +20,7 @@ impl Process {
     /// Starts a subcommand of this command.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// Returns an error if the process cannot be started.
     pub fn start(subcommand: &str) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(subcommand)
@@ -30,18 +28,19 @@ impl Process {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("loadtest {subcommand} cannot be started"))?;
-        let input = child.stdin.take().context("a process has no standard input")?;
-        let output = child.stdout.take().context("a process has no standard output")?;
+            .with_context(|| format!("cannot start `loadtest {subcommand}`"))?;
+        let input = child.stdin.take().context("a child process has no standard input")?;
+        let output = child.stdout.take().context("a child process has no standard output")?;
         Ok(Self { child, input, lines: BufReader::new(output).lines() })
     }
 
-    /// Tells it something. Secrets go this way, where nobody else can read them.
+    /// Sends a message as one line of JSON. Secrets are sent this way, because other users of the
+    /// machine can read the arguments and the environment of a process, but not its standard input.
     ///
     /// # Errors
-    /// When it no longer listens.
-    pub async fn tell(&mut self, what: &impl Serialize) -> anyhow::Result<()> {
-        let line = format!("{}\n", serde_json::to_string(what)?);
-        self.input.write_all(line.as_bytes()).await.context("a process no longer listens")
+    /// Returns an error if the process has closed its standard input.
+    pub async fn send(&mut self, message: &impl Serialize) -> anyhow::Result<()> {
+        let line = format!("{}\n", serde_json::to_string(message)?);
+        self.input.write_all(line.as_bytes()).await.context("a child process has closed its standard input")
     }
 }

@@ -1,92 +1,103 @@
-//! Finds the highest rate at which a profile passes.
+//! A search for the highest rate at which a profile passes.
 //!
-//! First the rate is doubled until it fails, then the gap between the highest
-//! that passed and the lowest that failed is halved. A short step can pass
-//! while a backlog grows too slowly to be seen, so the rate that was found has
-//! to pass a longer run as well; where it does not, a lower one is tried.
+//! The search doubles the rate until it fails. It then halves the gap between
+//! the highest rate that passed and the lowest that failed. A backlog can grow
+//! too slowly for a short step to show it, so the rate that was found must also
+//! pass a longer run. If it does not, lower rates are tried.
 
 use serde::Serialize;
 
 use crate::harness::outcome::Outcome;
-use crate::harness::run::{Place, execute};
-use crate::histogram::seconds_at;
+use crate::harness::run::{SystemChoice, execute};
 use crate::profile::{Load, Profile};
 
-/// By how much the rate is lowered when it does not pass the longer run.
+/// Factor by which the rate is lowered after it has failed the longer run.
 const STEP_DOWN: f64 = 0.93;
-/// The share of the rate that has to be answered; below it, answers come later and later.
+/// Minimum share of the rate that must be answered. Below it, response times grow without bound.
 const SUSTAINED: f64 = 0.98;
 
-/// How to search.
+/// Parameters of a search.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
-    /// The first rate.
-    pub from: f64,
-    /// How long a rate is tried, in seconds.
+    /// First rate, in calls a second.
+    pub from_calls_per_s: f64,
+    /// Length of the run at each rate, in seconds.
     pub step_s: f64,
-    /// How long the rate that was found has to pass, in seconds.
+    /// Length of the confirming run at the rate that was found, in seconds.
     pub confirm_s: f64,
-    /// How near the last passed and the first failed rate have to be, as a share.
+    /// Maximum relative gap between the highest rate that passed and the lowest that failed.
     pub precision: f64,
 }
 
-/// One rate that was tried.
+/// A rate that was tried.
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
-    /// The rate.
+    /// Scheduled calls a second.
     pub calls_per_s: f64,
-    /// For how long, in seconds.
+    /// Length of the run, in seconds.
     pub duration_s: f64,
-    /// What was answered.
+    /// Responses a second.
     pub answered_per_s: f64,
     /// Freshness at the 99.9th percentile, in seconds.
     pub freshness_p999_s: f64,
     /// Response time at the 99th percentile, in milliseconds.
     pub response_p99_ms: f64,
-    /// Whether it passed, or why not.
+    /// `passed`, or the reason why not.
     pub verdict: String,
 }
 
-/// What was found.
-pub struct Found {
-    /// Every rate that was tried.
+/// The result of a search.
+pub struct SearchResult {
+    /// All rates that were tried, in order.
     pub steps: Vec<Step>,
-    /// The highest that passed the longer run, with its outcome.
-    pub best: Option<(f64, Outcome)>,
+    /// The highest rate that passed the confirming run; `None` if no rate passed.
+    pub best: Option<SustainedRate>,
 }
 
-/// Searches for each profile, side by side: a rate is tried for each before the
-/// next rate is, so that what else a machine does is the same for all.
+/// A rate that passed the confirming run.
+pub struct SustainedRate {
+    pub calls_per_s: f64,
+    /// Outcome of the confirming run.
+    pub outcome: Outcome,
+}
+
+/// Searches the rates of several profiles in turns: each profile has one run before any has its
+/// next, so that other load of the machine affects all profiles alike.
 ///
 /// # Errors
-/// When something other than the system under test fails.
-pub async fn find(profiles: &[Profile], place: &Place, search: Search) -> anyhow::Result<Vec<Found>> {
+/// Returns an error if something other than the system under test fails.
+pub async fn find(
+    profiles: &[Profile],
+    choice: &SystemChoice,
+    search: Search,
+) -> anyhow::Result<Vec<SearchResult>> {
     let mut climbs: Vec<Climb> = profiles.iter().map(|_| Climb::new(search)).collect();
     while climbs.iter().any(|climb| climb.next_attempt().is_some()) {
         for (climb, profile) in climbs.iter_mut().zip(profiles) {
             if let Some(attempt) = climb.next_attempt() {
-                let (step, outcome) = try_rate(profile, place, attempt).await?;
-                climb.note(step, outcome);
+                let (step, outcome) = try_rate(profile, choice, attempt).await?;
+                climb.record(step, outcome);
             }
         }
     }
-    Ok(climbs.into_iter().map(|climb| Found { steps: climb.steps, best: climb.best }).collect())
+    Ok(climbs.into_iter().map(|climb| SearchResult { steps: climb.steps, best: climb.best }).collect())
 }
 
 /// The search for one profile.
 struct Climb {
     search: Search,
-    /// The highest rate that passed, and the lowest that failed.
+    /// Highest rate that passed; 0 if none has.
     passed: f64,
+    /// Lowest rate that failed; infinite if none has.
     failed: f64,
-    /// The rate to try next.
+    /// Next rate to try.
     rate: f64,
     is_confirming: bool,
     steps: Vec<Step>,
-    best: Option<(f64, Outcome)>,
+    best: Option<SustainedRate>,
 }
 
-/// A rate to try, for how long.
+/// The next run of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Attempt {
     calls_per_s: f64,
@@ -97,27 +108,27 @@ impl Climb {
     fn new(search: Search) -> Self {
         let (passed, failed) = (0.0, f64::INFINITY);
         let (steps, best) = (Vec::new(), None);
-        Self { search, passed, failed, rate: search.from, is_confirming: false, steps, best }
+        Self { search, passed, failed, rate: search.from_calls_per_s, is_confirming: false, steps, best }
     }
 
     fn next_attempt(&self) -> Option<Attempt> {
         let duration_s = if self.is_confirming { self.search.confirm_s } else { self.search.step_s };
-        let goes_on = self.best.is_none() && self.rate >= 1.0;
-        goes_on.then_some(Attempt { calls_per_s: self.rate, duration_s })
+        let is_open = self.best.is_none() && self.rate >= 1.0;
+        is_open.then_some(Attempt { calls_per_s: self.rate, duration_s })
     }
 
-    fn note(&mut self, step: Step, outcome: Outcome) {
+    fn record(&mut self, step: Step, outcome: Outcome) {
         let is_passed = step.verdict == PASSED;
         self.steps.push(step);
         match (self.is_confirming, is_passed) {
-            (true, true) => self.best = Some((self.rate, outcome)),
+            (true, true) => self.best = Some(SustainedRate { calls_per_s: self.rate, outcome }),
             (true, false) => self.rate *= STEP_DOWN,
-            (false, _) => self.move_on(is_passed),
+            (false, _) => self.choose_next(is_passed),
         }
     }
 
-    /// Doubles the rate until it fails, then halves the gap until it is small.
-    fn move_on(&mut self, is_passed: bool) {
+    /// Doubles the rate until it fails, then halves the gap (on a logarithmic scale) until it is small.
+    fn choose_next(&mut self, is_passed: bool) {
         if is_passed {
             self.passed = self.rate;
         } else {
@@ -136,17 +147,21 @@ impl Climb {
 
 const PASSED: &str = "passed";
 
-async fn try_rate(profile: &Profile, place: &Place, attempt: Attempt) -> anyhow::Result<(Step, Outcome)> {
+async fn try_rate(
+    profile: &Profile,
+    choice: &SystemChoice,
+    attempt: Attempt,
+) -> anyhow::Result<(Step, Outcome)> {
     let Attempt { calls_per_s, duration_s } = attempt;
     eprint!("{}, {calls_per_s:.0} calls/s for {duration_s:.0} s: ", profile.name);
     let profile =
         Profile { load: Load::Constant { calls_per_s, duration_s }, faults: Vec::new(), ..profile.clone() };
-    let outcome = Box::pin(execute(&profile, place, true)).await?;
+    let outcome = Box::pin(execute(&profile, choice, true)).await?;
     let answered_per_s = outcome.answered_per_s();
     let verdict = match outcome.failures.first() {
         Some(failure) => format!("{}: {}", failure.name(), failure.detail()),
         None if answered_per_s < calls_per_s * SUSTAINED => {
-            "NOT SUSTAINED: answers come later and later".to_owned()
+            "NOT SUSTAINED: response times grow during the run".to_owned()
         }
         None => PASSED.to_owned(),
     };
@@ -155,8 +170,8 @@ async fn try_rate(profile: &Profile, place: &Place, attempt: Attempt) -> anyhow:
         calls_per_s,
         duration_s,
         answered_per_s,
-        freshness_p999_s: seconds_at(&outcome.freshness, 99.9),
-        response_p99_ms: seconds_at(&outcome.tally.response, 99.0) * 1e3,
+        freshness_p999_s: outcome.freshness.seconds_at(99.9),
+        response_p99_ms: outcome.tally.response.seconds_at(99.0) * 1e3,
         verdict,
     };
     Ok((step, outcome))

@@ -4,10 +4,10 @@ use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
 use crate::harness::child::Process;
-use crate::harness::seen::Seen;
-use crate::harness::worker::{Assignment, Report, Start, Tally};
+use crate::harness::client_counts::ClientCounts;
+use crate::harness::worker::{Assignment, Start, Tally, WorkerMessage};
 
-/// Workers that are ready to begin. They end when this is dropped.
+/// Workers that are ready to start. They are killed when this is dropped.
 pub struct Fleet {
     workers: Vec<Process>,
 }
@@ -16,7 +16,7 @@ impl Fleet {
     /// Starts the workers and waits until all are ready.
     ///
     /// # Errors
-    /// When one cannot start; it says why on standard error.
+    /// Returns an error if a worker cannot start. The worker prints the reason to standard error.
     pub async fn start(assignment: &Assignment) -> anyhow::Result<Self> {
         let mut workers = Vec::new();
         for worker in 0..assignment.workers {
@@ -25,50 +25,54 @@ impl Fleet {
         Ok(Self { workers })
     }
 
-    /// Lets all begin at one time and returns what they saw; their progress
-    /// goes through the channel.
+    /// Makes all workers start at the same time and returns their merged counts.
+    /// Their tallies are sent to `progress` while they run.
     ///
     /// # Errors
-    /// When one of them does not get to its end.
-    pub async fn run(self, start: Start, progress: mpsc::UnboundedSender<Tally>) -> anyhow::Result<Seen> {
+    /// Returns an error if a worker ends early.
+    pub async fn run(
+        self,
+        start: Start,
+        progress: mpsc::UnboundedSender<Tally>,
+    ) -> anyhow::Result<ClientCounts> {
         let runs = self.workers.into_iter().map(|worker| run_worker(worker, start, progress.clone()));
-        let mut seen = Seen::default();
+        let mut counts = ClientCounts::default();
         for part in futures_util::future::try_join_all(runs).await? {
-            seen.merge(&part);
+            counts.merge(&part);
         }
-        Ok(seen)
+        Ok(counts)
     }
 }
 
 async fn start_worker(assignment: &Assignment) -> anyhow::Result<Process> {
     let mut worker = Process::start("worker")?;
-    worker.tell(assignment).await?;
+    worker.send(assignment).await?;
     match next(&mut worker).await? {
-        Report::Ready => Ok(worker),
-        other => bail!("a worker begins with {other:?}"),
+        WorkerMessage::Ready => Ok(worker),
+        other => bail!("the first message of a worker is {other:?}, not `ready`"),
     }
 }
 
-async fn next(worker: &mut Process) -> anyhow::Result<Report> {
-    let line = worker.lines.next_line().await.context("a worker cannot be heard")?;
-    let line = line.context("a worker ended too early; its last lines say why")?;
-    serde_json::from_str(&line).context("a worker is not understood")
+async fn next(worker: &mut Process) -> anyhow::Result<WorkerMessage> {
+    let line = worker.lines.next_line().await.context("cannot read the output of a worker")?;
+    let line = line.context("a worker ended early; see its last lines for the reason")?;
+    serde_json::from_str(&line).context("a message of a worker is malformed")
 }
 
 async fn run_worker(
     mut worker: Process,
     start: Start,
     progress: mpsc::UnboundedSender<Tally>,
-) -> anyhow::Result<Seen> {
-    worker.tell(&start).await?;
+) -> anyhow::Result<ClientCounts> {
+    worker.send(&start).await?;
     loop {
         match next(&mut worker).await? {
-            Report::Progress(tally) => {
-                // Whoever listens may have stopped; the result still counts.
+            WorkerMessage::Progress(tally) => {
+                // The receiver may have been dropped; the counts are still needed.
                 let _ = progress.send(tally);
             }
-            Report::Finished(seen) => return Ok(seen),
-            Report::Ready => bail!("a worker is ready twice"),
+            WorkerMessage::Finished(counts) => return Ok(counts),
+            WorkerMessage::Ready => bail!("a worker sent `ready` twice"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that a run found out. `result.json` is this.
+//! The outcome of a run, as it is written to `result.json`.
 
 use std::path::Path;
 
@@ -6,152 +6,171 @@ use anyhow::Context;
 use metering_core::reconciliation::Reconciliation;
 use serde::{Deserialize, Serialize};
 
+use crate::harness::baseline::BaselineWrites;
 use crate::harness::fault_schedule::Recovery;
-use crate::harness::memory::Growth;
-use crate::harness::naive::NaiveWrites;
-use crate::harness::probe::Measured;
-use crate::harness::split::Split;
+use crate::harness::latency_breakdown::LatencyBreakdown;
+use crate::harness::memory::MemoryGrowth;
+use crate::harness::probe::ProbeResults;
 use crate::harness::verdict::Failure;
 use crate::harness::worker::Tally;
-use crate::histogram::{Times, serde_text};
+use crate::histogram::LatencyHistogram;
 use crate::profile::Profile;
 
-/// How many differing hours are kept one by one.
-const KEPT_DIFFERENCES: usize = 100;
+/// Maximum number of differences in a result.
+const MAX_DIFFERENCES: usize = 100;
 
-/// A second of a run.
+/// About one second of a run.
+///
+/// Its histograms are encoded, because a histogram in memory is some thousand times larger, and a
+/// long run has many intervals.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Interval {
-    /// When it began, in seconds from the start.
+    /// Start of the interval, in seconds from the start of the run.
     pub at_s: f64,
-    /// Calls that were sent in it.
+    /// Number of calls that were sent.
     pub sent: u64,
-    /// Calls that were answered in it.
+    /// Number of responses.
     pub answered: u64,
-    /// Response times, as the text of a histogram.
+    /// Encoded histogram of the response times.
     pub response: String,
-    /// Freshness of what was counted in it, as the text of a histogram.
+    /// Encoded histogram of the freshness of the probes that were counted in this interval.
     pub freshness: String,
 }
 
-/// Clients against ledger.
+/// The comparison of the clients' counts with the ledger.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Counts {
-    /// Successful calls that clients saw.
-    pub seen: u64,
+    /// Successful calls, as the clients count them, probes included.
+    pub client_calls: u64,
     /// Calls in the ledger.
-    pub counted: u64,
-    /// Calls that the ledger lacks, key by key and hour by hour.
+    pub ledger_calls: u64,
+    /// Calls that the ledger lacks, summed over all keys and hours.
     pub missing: u64,
-    /// Calls that it has too many, key by key and hour by hour.
+    /// Calls that the ledger has beyond the clients' counts, summed over all keys and hours.
     pub surplus: u64,
-    /// Keys and hours that were compared.
+    /// Number of pairs of key and hour that were compared.
     pub compared: usize,
-    /// The first hours that differ: key, start of the hour, seen, counted.
-    pub differences: Vec<(String, i64, u64, u64)>,
-    /// Whether everything had gone through the consumer by then.
+    /// The first pairs of key and hour that differ, at most 100.
+    pub differences: Vec<CountDifference>,
+    /// `true` if the consumer had processed all calls when the counts were compared.
     pub is_settled: bool,
 }
 
+/// A key and hour in which the clients and the ledger have different counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountDifference {
+    pub api_key_id: String,
+    /// Start of the hour, in milliseconds since 1970.
+    pub hour_start_ms: i64,
+    /// Successful calls, as the clients count them.
+    pub client_calls: u64,
+    /// Calls in the ledger.
+    pub ledger_calls: u64,
+}
+
 impl Counts {
-    /// The counts of a reconciliation.
-    pub fn of(found: &Reconciliation, compared: usize, is_settled: bool) -> Self {
-        let differences = found.differences.iter().take(KEPT_DIFFERENCES);
+    /// Creates the counts from a reconciliation, in which the clients' counts take the place of the
+    /// access log's.
+    pub fn new(reconciliation: &Reconciliation, compared: usize, is_settled: bool) -> Self {
+        let differences = reconciliation.differences.iter().take(MAX_DIFFERENCES);
+        let differences = differences.map(|difference| CountDifference {
+            api_key_id: difference.api_key_id.clone(),
+            hour_start_ms: difference.hour_start_ms,
+            client_calls: difference.logged,
+            ledger_calls: difference.counted,
+        });
         Self {
-            seen: found.logged,
-            counted: found.counted,
-            missing: found.missing(),
-            surplus: found.surplus(),
+            client_calls: reconciliation.logged,
+            ledger_calls: reconciliation.counted,
+            missing: reconciliation.missing(),
+            surplus: reconciliation.surplus(),
             compared,
-            differences: differences
-                .map(|at| (at.api_key_id.clone(), at.hour_start_ms, at.logged, at.counted))
-                .collect(),
+            differences: differences.collect(),
             is_settled,
         }
     }
 }
 
-/// One line of what a million successful calls consumed.
+/// Consumption of one resource.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PricedLine {
-    /// What was consumed.
+    /// Name of the resource, such as `ledger write units`.
     pub what: String,
-    /// How much, for each million successful calls.
+    /// Amount for each million successful calls.
     pub per_million_calls: f64,
-    /// What that costs, in dollars.
+    /// Price of that amount, in US dollars.
     pub dollars: f64,
 }
 
-/// Everything that a run found out.
+/// The outcome of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
-    /// What was run.
+    /// The profile that was run, with its defaults filled in.
     pub profile: Profile,
-    /// On what.
+    /// Environment of the meter; `local` for a local stack.
     pub environment: String,
-    /// When it began, in milliseconds since 1970.
+    /// Time of the first call, in milliseconds since 1970.
     pub started_ms: i64,
-    /// Calls that there should be.
+    /// Number of calls in the schedule.
     pub planned_calls: u64,
-    /// From the first call to the last answer, in seconds.
+    /// Time from the first call to the last response, in seconds.
     pub took_s: f64,
-    /// How long everything took after that to be counted, in seconds.
+    /// Time from the last response until all calls were counted, in seconds.
     pub settled_after_s: f64,
-    /// What became of the calls.
+    /// Call outcomes by status, with response times.
     pub tally: Tally,
-    /// Second by second.
+    /// One interval for each second of the run.
     pub intervals: Vec<Interval>,
     /// Freshness of the probes.
-    #[serde(with = "serde_text")]
-    pub freshness: Times,
-    /// Its parts.
-    pub split: Split,
-    /// The probes one by one.
-    pub probes: Measured,
-    /// Clients against ledger.
+    pub freshness: LatencyHistogram,
+    /// Freshness by stage of the pipeline.
+    pub latency_breakdown: LatencyBreakdown,
+    /// All probes.
+    pub probes: ProbeResults,
+    /// Comparison of the clients' counts with the ledger.
     pub counts: Counts,
-    /// What was consumed.
+    /// Consumption of each resource.
     pub consumption: Vec<PricedLine>,
-    /// Write units that the design without aggregation would have used.
-    pub naive: Option<NaiveWrites>,
-    /// What faults did.
+    /// Writes of the baseline design for the same records; `None` on AWS.
+    pub baseline: Option<BaselineWrites>,
+    /// Effect of each fault on freshness.
     pub recoveries: Vec<Recovery>,
-    /// How memory developed.
-    pub growth: Vec<Growth>,
-    /// What is not as it has to be, the gravest first.
+    /// Memory of the processes of a local stack.
+    pub memory_growth: Vec<MemoryGrowth>,
+    /// Reasons why the run failed, the most severe first; empty if it passed.
     pub failures: Vec<Failure>,
 }
 
 impl Outcome {
-    /// Answered calls a second.
+    /// Returns the number of responses a second.
     #[expect(clippy::cast_precision_loss, reason = "calls are far fewer than 2^53")]
     pub fn answered_per_s(&self) -> f64 {
         self.tally.answers() as f64 / self.took_s
     }
 
-    /// The line of consumption of this name, for each million calls.
+    /// Returns the consumption of a resource for each million calls.
     pub fn per_million_calls(&self, what: &str) -> Option<f64> {
         self.consumption.iter().find(|line| line.what == what).map(|line| line.per_million_calls)
     }
 
-    /// Writes `result.json`.
+    /// Writes `result.json` into a folder.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let path = folder.join("result.json");
         std::fs::write(&path, serde_json::to_string(self)?)
-            .with_context(|| format!("{} cannot be written", path.display()))
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Reads `result.json`.
+    /// Reads `result.json` from a folder.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Returns an error if the file cannot be read or is not the result of a run.
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("result.json");
         let text =
-            std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is no result of a run", path.display()))
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is not the result of a run", path.display()))
     }
 }

@@ -1,5 +1,5 @@
-//! Which key each call has, and which status it asks for: from the seed and
-//! the number of the call alone, so that it is the same for any number of workers.
+//! The key and the requested status of each call. They depend only on the seed
+//! and the number of the call, so any number of workers sends the same calls.
 
 use anyhow::Context;
 use rand::SeedableRng;
@@ -10,12 +10,12 @@ use rand_distr::Distribution;
 use crate::key_distribution::KeyDistribution;
 use crate::profile::Profile;
 
-/// What a call is.
+/// The parameters of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
-    /// Its key, counted from 0.
+    /// Index of the key, from 0.
     pub key: u32,
-    /// The status that it asks for.
+    /// Status that is requested from the backend.
     pub status: u16,
 }
 
@@ -29,21 +29,21 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The calls of a profile.
+    /// Creates the calls of a profile.
     ///
     /// # Errors
-    /// When the profile's shares cannot be drawn from.
+    /// Returns an error if the keys or the weights of the statuses do not make a distribution.
     pub fn new(profile: &Profile) -> anyhow::Result<Self> {
         let weights = WeightedIndex::new(profile.statuses.iter().map(|share| share.weight));
         Ok(Self {
             seed: profile.seed,
             keys: KeyDistribution::new(profile.keys)?,
             statuses: profile.statuses.iter().map(|share| share.status).collect(),
-            weights: weights.context("the weights of the statuses cannot be used")?,
+            weights: weights.context("the weights of the statuses are not a valid distribution")?,
         })
     }
 
-    /// The call of this number.
+    /// Returns the call of this number.
     pub fn call(&self, number: u64) -> Call {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(number);

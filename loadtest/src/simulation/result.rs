@@ -2,64 +2,74 @@
 
 use serde::Serialize;
 
-use crate::histogram::{Times, serde_text};
+use crate::histogram::LatencyHistogram;
 
-/// What a simulation showed; rates are per second of the measured time.
+/// The result of a simulation. All rates are per second of the measured time.
 #[derive(Debug, Clone, Serialize)]
-pub struct Simulated {
+pub struct SimulationResult {
     /// Calls that were counted.
     pub calls_per_s: f64,
     /// Records of the stream.
     pub records_per_s: f64,
     /// Invocations of the consumer.
     pub invocations_per_s: f64,
-    /// How long one of them takes on average, in milliseconds.
+    /// Average length of an invocation, in milliseconds.
     pub invocation_ms: f64,
-    /// Invocations under way on average.
+    /// Average number of invocations in flight.
     pub concurrent_invocations: f64,
     /// Write units of the ledger.
     pub ledger_writes_per_s: f64,
-    /// Write units of claims.
+    /// Write units of the claims.
     pub claim_writes_per_s: f64,
-    /// What one bare ADD per key and record would write.
-    pub naive_writes_per_s: f64,
+    /// Write units of the baseline: one `ADD` for each key of each record.
+    pub baseline_writes_per_s: f64,
     /// Write units of the most frequent key.
     pub hottest_key_writes_per_s: f64,
-    /// Partitions of the ledger.
+    /// Number of partitions of the ledger.
     pub partitions: usize,
-    /// Write units of a partition: average, of the busiest, and of it in its busiest second.
-    pub writes_per_partition: (f64, f64, f64),
-    /// Freshness. Calls that still wait at the end are in it with what they have waited.
-    #[serde(with = "serde_text")]
-    pub freshness: Times,
-    /// The share of calls that still wait at the end.
+    /// Write units of the ledger's partitions.
+    pub writes_per_partition: PartitionWrites,
+    /// Freshness of sampled calls. Calls that still wait at the end are included with their wait
+    /// until then.
+    pub freshness: LatencyHistogram,
+    /// Share of the calls that still wait at the end, from 0 to 1.
     pub waiting_share: f64,
-    /// Each limit of AWS that there is, the most strained first.
+    /// Limits of AWS with their demand, the most utilized first.
     pub limits: Vec<Limit>,
-    /// Dollars for each million calls: what is consumed, and the hours of shards.
+    /// Price of a million calls in US dollars, shard hours included.
     pub dollars_per_million_calls: f64,
-    /// Of these, for writes to the ledger.
+    /// The part of that price for writes to the ledger.
     pub ledger_dollars_per_million_calls: f64,
 }
 
-/// A limit and what is asked of it.
+/// Write units a second of the partitions of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PartitionWrites {
+    /// Average over all partitions and seconds.
+    pub average_per_s: f64,
+    /// Average of the busiest partition over all seconds.
+    pub busiest_per_s: f64,
+    /// Maximum of any partition in any second.
+    pub max_per_s: f64,
+}
+
+/// A limit of AWS with its demand.
 #[derive(Debug, Clone, Serialize)]
 pub struct Limit {
-    /// What is limited.
+    /// Name of the limited resource.
     pub what: &'static str,
-    /// What is asked for.
+    /// Use in the simulation, in the unit of the limit.
     pub demand: f64,
-    /// What there is.
     pub limit: f64,
-    /// Whether AWS raises it on request.
+    /// `true` if AWS raises the limit on request.
     pub can_be_raised: bool,
-    /// Where it stands.
+    /// The page of AWS's documentation that states the limit.
     pub source: &'static str,
 }
 
 impl Limit {
-    /// Demand as a share of the limit; above 1 it breaks.
-    pub fn strain(&self) -> f64 {
+    /// Returns the demand as a share of the limit. A value above 1 cannot be sustained.
+    pub fn utilization(&self) -> f64 {
         self.demand / self.limit
     }
 }

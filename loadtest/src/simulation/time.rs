@@ -1,4 +1,4 @@
-//! Simulated time, in whole microseconds from the start of a simulation.
+//! SimulationResult time, in whole microseconds from the start of a simulation.
 
 /// Converts seconds to whole microseconds.
 #[expect(

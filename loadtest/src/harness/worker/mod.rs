@@ -1,99 +1,85 @@
-//! A worker: a process that sends its share of the calls when they are due.
+//! A worker: a process that sends its share of the calls on schedule.
 //!
-//! It is told what to do on its standard input and answers on its standard
-//! output, a JSON value a line, so that it can as well run on another machine.
+//! It reads an [`Assignment`] and a [`Start`] from standard input and writes
+//! [`WorkerMessage`]s to standard output, one JSON value in each line, so that it
+//! can also run on another machine.
 
-mod record;
+mod recorder;
 mod send;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::harness::seen::Seen;
-use crate::histogram::{Times, serde_text};
+use crate::harness::client_counts::ClientCounts;
+use crate::histogram::LatencyHistogram;
 use crate::profile::Profile;
 
 pub use send::run;
 
-/// A key as its client knows it.
+/// An API key with its secret, as a client has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClientKey {
-    /// What usage is counted under.
+    /// Identifier of the key in the ledger.
     pub api_key_id: String,
-    /// What is sent.
+    /// Value of the header `x-api-key`.
     pub secret: String,
 }
 
-/// What a worker does.
+/// The task of one worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Assignment {
-    /// Where calls are sent.
+    /// URL of the gateway.
     pub gateway: String,
-    /// What is sent.
     pub profile: Profile,
-    /// Which worker it is, counted from 0, of how many.
+    /// Index of this worker, from 0. It sends the calls whose number modulo `workers` is this.
     pub worker: u32,
-    /// How many workers there are: each sends every so many-th call.
+    /// Number of workers.
     pub workers: u32,
-    /// The keys.
+    /// Keys of the calls, by their index in the profile's distribution.
     pub keys: Vec<ClientKey>,
 }
 
-/// When all workers begin.
+/// The signal that starts all workers at the same time.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Start {
-    /// In milliseconds since 1970.
+    /// Time at which the schedule starts, in milliseconds since 1970.
     pub at_ms: i64,
 }
 
-/// What happened to calls.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Call outcomes by status, with their latencies.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// Calls that were handed to a client.
     pub sent: u64,
-    /// Calls that were answered, by status.
-    pub answered: std::collections::BTreeMap<u16, u64>,
-    /// Calls that were answered otherwise than they asked to be.
+    /// Calls with a response, by status.
+    pub answered: BTreeMap<u16, u64>,
+    /// Calls whose response had another status than requested.
     pub unexpected: u64,
-    /// Calls without an answer.
+    /// Calls without a response.
     pub unanswered: u64,
-    /// From when a call was due to the end of its answer.
-    #[serde(with = "serde_text")]
-    pub response: Times,
-    /// From when a call was due to when the worker took it up: what the worker itself is late.
-    #[serde(with = "serde_text")]
-    pub lateness: Times,
+    /// Response times, each from the scheduled send to the end of the response.
+    pub response: LatencyHistogram,
+    /// Lateness of the worker, from the scheduled send of a call to its hand-over to a client.
+    pub lateness: LatencyHistogram,
 }
 
-/// What a worker says.
+/// A message from a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Report {
-    /// It can begin.
+pub enum WorkerMessage {
+    /// The worker waits for [`Start`].
     Ready,
-    /// What happened since the report before.
+    /// Calls since the previous message.
     Progress(Tally),
-    /// Everything it saw, at the end; the tallies of its progress make the rest.
-    Finished(Seen),
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            sent: 0,
-            answered: std::collections::BTreeMap::new(),
-            unexpected: 0,
-            unanswered: 0,
-            response: crate::histogram::times(),
-            lateness: crate::histogram::times(),
-        }
-    }
+    /// Counts of all calls. This is the last message; the tallies were sent before.
+    Finished(ClientCounts),
 }
 
 impl Tally {
-    /// Adds another.
+    /// Adds another tally.
     pub fn merge(&mut self, other: &Self) {
         self.sent += other.sent;
         self.unexpected += other.unexpected;
@@ -101,25 +87,25 @@ impl Tally {
         for (status, calls) in &other.answered {
             *self.answered.entry(*status).or_default() += calls;
         }
-        crate::histogram::merge(&mut self.response, &other.response);
-        crate::histogram::merge(&mut self.lateness, &other.lateness);
+        self.response.merge(&other.response);
+        self.lateness.merge(&other.lateness);
     }
 
-    /// All calls that were answered.
+    /// Returns the number of calls with a response.
     pub fn answers(&self) -> u64 {
         self.answered.values().sum()
     }
 }
 
-/// Reads one JSON value from a line of standard input.
+/// Reads one JSON value from a line of standard input. `what` names it in errors.
 fn read_line<T: for<'de> Deserialize<'de>>(what: &str) -> anyhow::Result<T> {
     let mut line = String::new();
-    std::io::stdin().read_line(&mut line).with_context(|| format!("{what} cannot be read"))?;
-    serde_json::from_str(&line).with_context(|| format!("{what} is not understood"))
+    std::io::stdin().read_line(&mut line).with_context(|| format!("cannot read {what}"))?;
+    serde_json::from_str(&line).with_context(|| format!("{what} is malformed"))
 }
 
-fn say(report: &Report) -> anyhow::Result<()> {
+fn send_message(message: &WorkerMessage) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(report)?)?;
-    out.flush().context("whoever started this worker no longer listens")
+    writeln!(out, "{}", serde_json::to_string(message)?)?;
+    out.flush().context("the parent of this worker has closed the worker's standard output")
 }

@@ -1,38 +1,40 @@
-//! What is measured in a simulation.
+//! Collects the measurements of a simulation.
 
 use std::collections::HashSet;
 
 use cost_model::{Consumption, LIST_PRICES, Priced};
 
 use super::limits::limits;
-use super::result::Simulated;
-use super::settings::Settings;
-use super::shard::Record;
+use super::result::SimulationResult;
+use super::settings::SimulationSettings;
+use super::shard::{AnsweredSpan, Record};
 use super::table::Table;
 use super::time::microseconds;
-use crate::histogram::{Times, times};
+use crate::histogram::LatencyHistogram;
 
-/// Of how many calls of a record the freshness is noted.
+/// Number of calls of each record whose freshness is recorded.
 const SAMPLES_PER_RECORD: u64 = 3;
 
-/// Collects what the batches did that were invoked in the measured time.
-pub(super) struct Measuring {
-    settings: Settings,
+/// Collects the batches that were invoked in the measured time.
+pub(super) struct ResultCollector {
+    settings: SimulationSettings,
+    /// Start of the measured time.
     from_us: u64,
     delivered_calls: u64,
     calls: u64,
     records: u64,
     invocations: u64,
+    /// Summed length of all invocations.
     busy_us: u64,
     writes: u64,
     claim_units: u64,
     hottest_writes: u64,
-    naive_writes: u64,
-    freshness: Times,
+    baseline_writes: u64,
+    freshness: LatencyHistogram,
 }
 
-impl Measuring {
-    pub fn new(settings: &Settings) -> Self {
+impl ResultCollector {
+    pub fn new(settings: &SimulationSettings) -> Self {
         Self {
             settings: settings.clone(),
             from_us: microseconds(settings.warm_up_s()),
@@ -44,18 +46,20 @@ impl Measuring {
             writes: 0,
             claim_units: 0,
             hottest_writes: 0,
-            naive_writes: 0,
-            freshness: times(),
+            baseline_writes: 0,
+            freshness: LatencyHistogram::new(),
         }
     }
 
-    pub fn delivered(&mut self, now_us: u64, calls: usize) {
+    /// Records a delivery of the log.
+    pub fn record_delivery(&mut self, now_us: u64, calls: usize) {
         if now_us >= self.from_us {
             self.delivered_calls += calls as u64;
         }
     }
 
-    pub fn committed(
+    /// Records a committed batch with its write units.
+    pub fn record_commit(
         &mut self,
         batch: &[Record],
         writes: u64,
@@ -75,30 +79,31 @@ impl Measuring {
         for record in batch {
             self.records += 1;
             self.calls += record.keys.len() as u64;
-            self.naive_writes += record.keys.iter().collect::<HashSet<_>>().len() as u64;
-            self.fresh(record, committed_us);
+            self.baseline_writes += record.keys.iter().collect::<HashSet<_>>().len() as u64;
+            self.record_freshness(record, committed_us);
         }
     }
 
-    fn fresh(&mut self, record: &Record, committed_us: u64) {
-        let (first_us, last_us) = record.answered_us;
+    fn record_freshness(&mut self, record: &Record, committed_us: u64) {
+        let AnsweredSpan { first_us, last_us } = record.answered;
         for sample in 0..SAMPLES_PER_RECORD {
             let answered_us = first_us + (last_us - first_us) * sample / (SAMPLES_PER_RECORD - 1);
-            self.freshness.saturating_record(committed_us.saturating_sub(answered_us));
+            self.freshness.record_us(committed_us.saturating_sub(answered_us));
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are far fewer than 2^53")]
-    pub fn end<'r>(
+    /// Computes the result. `waiting` has the records that are not counted at the end.
+    pub fn finish<'r>(
         mut self,
         waiting: impl Iterator<Item = &'r Record>,
         ends_us: u64,
         table: &Table,
-    ) -> Simulated {
+    ) -> SimulationResult {
         let (mut waiting_calls, from_us) = (0, self.from_us);
-        for record in waiting.filter(|record| record.answered_us.1 >= from_us) {
+        for record in waiting.filter(|record| record.answered.last_us >= from_us) {
             waiting_calls += record.keys.len();
-            self.fresh(record, ends_us);
+            self.record_freshness(record, ends_us);
         }
         let settings = self.settings.clone();
         let seconds = settings.measured_s;
@@ -109,7 +114,7 @@ impl Measuring {
         let priced = consumed.per_million_calls(self.calls as f64, &LIST_PRICES);
         let shard_hours =
             f64::from(settings.shards) * LIST_PRICES.shard_hour / 3_600.0 / per_s(self.calls) * 1e6;
-        let mut simulated = Simulated {
+        let mut result = SimulationResult {
             calls_per_s: per_s(self.calls),
             records_per_s: per_s(self.records),
             invocations_per_s: per_s(self.invocations),
@@ -117,7 +122,7 @@ impl Measuring {
             concurrent_invocations: busy_s / seconds,
             ledger_writes_per_s: per_s(self.writes),
             claim_writes_per_s: per_s(self.claim_units),
-            naive_writes_per_s: per_s(self.naive_writes),
+            baseline_writes_per_s: per_s(self.baseline_writes),
             hottest_key_writes_per_s: per_s(self.hottest_writes),
             partitions: table.partitions(),
             writes_per_partition: table.per_partition(from_s, to_s),
@@ -127,12 +132,12 @@ impl Measuring {
             dollars_per_million_calls: priced.iter().map(|line| line.dollars).sum::<f64>() + shard_hours,
             ledger_dollars_per_million_calls: dollars_of(&priced, "ledger write units"),
         };
-        simulated.limits = limits(&settings, &simulated);
-        simulated
+        result.limits = limits(&settings, &result);
+        result
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are far fewer than 2^53")]
-    fn consumption(&self, settings: &Settings) -> Consumption {
+    fn consumption(&self, settings: &SimulationSettings) -> Consumption {
         let workload = cost_model::Workload::new(1.0, 1.0);
         let [calls, records] = [self.calls as f64, self.records as f64];
         let [invocations, busy_ms] = [self.invocations as f64, self.busy_us as f64 / 1e3];
@@ -148,6 +153,7 @@ impl Measuring {
     }
 }
 
+/// Returns the price of a resource.
 fn dollars_of(priced: &[Priced], what: &str) -> f64 {
     priced.iter().find(|line| line.what == what).map_or(0.0, |line| line.dollars)
 }
