@@ -9,5 +9,5 @@ mkdir -p target/peer
 for service in $(scripts/lambda-services.sh); do ln -sf "../release/$service" "target/peer/$service"; done
 # The process of a function has no PATH, so the script has the full path of node.
 rm target/peer/usage-consumer
-printf '#!/bin/sh\nexec %q %q\n' "$(command -v node)" "$PWD/loadtest/peers/naive-consumer.mjs" > target/peer/usage-consumer
+printf '#!/bin/sh\nexec %q %q\n' "$(command -v node)" "$PWD/loadtest/peers/baseline-consumer.mjs" > target/peer/usage-consumer
 chmod +x target/peer/usage-consumer

@@ -12,7 +12,7 @@ use http::StatusCode;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use loadtest::outcome::Outcome;
+use loadtest::harness::outcome::Outcome;
 use local_stack::stack::{LocalOptions, LocalStack};
 
 use crate::binaries;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use end_to_end::load::{CallFault, MACHINE, profile, run_with_faults};
-use loadtest::histogram::seconds_at;
-use loadtest::verdict::Failure;
+use loadtest::exit_status;
+use loadtest::harness::verdict::Failure;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_stalls_is_seen_in_the_percentiles() {
@@ -13,16 +13,16 @@ async fn a_target_that_stalls_is_seen_in_the_percentiles() {
     // For two of ten seconds no call is answered. A client that waited for its 16 calls
     // before it sent more would have 16 slow calls of 2,000, and a good 99th percentile.
     let more =
-        "[client]\ncalls_under_way = 8\n[objectives]\nresponse = [{ percentile = 95, seconds = 0.9 }]\n";
+        "[client]\ncalls_in_flight = 8\n[objectives]\nresponse = [{ percentile = 95, seconds = 0.9 }]\n";
     let fault_of =
         |number| if number == 1_000 { CallFault::Stall(Duration::from_secs(2)) } else { CallFault::None };
     let (status, _, outcome) = run_with_faults(&profile(200, 10, 10, more), fault_of).await;
     let response = &outcome.tally.response;
     assert!(
-        seconds_at(response, 95.0) > 0.9,
+        response.seconds_at(95.0) > 0.9,
         "400 calls are due in the stall, 220 of them in its first 1.1 s"
     );
-    assert!(seconds_at(response, 100.0) >= 2.0);
+    assert!(response.seconds_at(100.0) >= 2.0);
     assert_eq!(outcome.tally.answers(), 2_000);
     assert_ne!(status, 0);
     assert!(outcome.failures.iter().any(|failure| matches!(failure, Failure::ObjectiveMissed(_))));
@@ -36,7 +36,7 @@ async fn one_lost_call_in_a_hundred_thousand_is_found() {
     let (status, text, outcome) = run_with_faults(&profile(2_500, 40, 0, FEW_PROBES), fault_of).await;
     assert_eq!(outcome.tally.answers(), 100_000);
     assert_eq!((outcome.counts.missing, outcome.counts.surplus), (1, 0), "{text}");
-    assert_eq!((status, outcome.counts.differences.len()), (10, 1));
+    assert_eq!((status, outcome.counts.differences.len()), (i32::from(exit_status::COUNTS_DIFFER), 1));
     assert!(text.contains("COUNTS DIFFER"), "{text}");
 }
 
@@ -46,7 +46,7 @@ async fn one_call_that_is_counted_twice_is_found() {
     let fault_of = |number| if number == 1_234 { CallFault::Twice } else { CallFault::None };
     let (status, text, outcome) = run_with_faults(&profile(500, 6, 0, FEW_PROBES), fault_of).await;
     assert_eq!((outcome.counts.missing, outcome.counts.surplus), (0, 1), "{text}");
-    assert_eq!(status, 10);
+    assert_eq!(status, i32::from(exit_status::COUNTS_DIFFER));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,8 +54,8 @@ async fn a_gateway_without_faults_has_no_difference() {
     let _machine = MACHINE.lock().await;
     let (_, text, outcome) = run_with_faults(&profile(300, 5, 10, ""), |_| CallFault::None).await;
     assert!(!text.contains("COUNTS DIFFER"), "{text}");
-    assert_eq!(outcome.counts.seen, outcome.counts.counted);
-    assert!(outcome.counts.seen > 1_200 && outcome.tally.answered[&404] > 50, "{text}");
+    assert_eq!(outcome.counts.client_calls, outcome.counts.ledger_calls);
+    assert!(outcome.counts.client_calls > 1_200 && outcome.tally.answered[&404] > 50, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +64,7 @@ async fn a_load_test_that_is_too_slow_reports_itself() {
     // No worker can send a call without any lateness.
     let more = "[client]\nmax_send_lateness_ms = 0\n";
     let (status, text, outcome) = run_with_faults(&profile(200, 3, 10, more), |_| CallFault::None).await;
-    assert_eq!(status, 11, "{text}");
+    assert_eq!(status, i32::from(exit_status::HARNESS_TOO_SLOW), "{text}");
     assert!(text.contains("HARNESS TOO SLOW") && !text.contains("COUNTS DIFFER"), "{text}");
     assert!(matches!(outcome.failures[0], Failure::HarnessTooSlow(_)));
 }

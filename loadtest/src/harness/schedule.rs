@@ -1,14 +1,17 @@
-//! When each call is meant to be sent, whatever became of those before it.
+//! The open-loop schedule: each call has a fixed time, independent of the calls before it.
 
 use crate::profile::Load;
 
-/// A span of time in which the rate changes evenly.
+/// A span of time in which the rate changes linearly.
 #[derive(Debug, Clone, Copy)]
 struct Segment {
     starts_s: f64,
     duration_s: f64,
+    /// Calls a second at the start.
     from_per_s: f64,
+    /// Calls a second at the end.
     to_per_s: f64,
+    /// Number of calls before this segment, with fractions.
     first_call: f64,
 }
 
@@ -17,58 +20,60 @@ impl Segment {
         f64::midpoint(self.from_per_s, self.to_per_s) * self.duration_s
     }
 
-    /// When the `calls`-th call of this segment is due: the time `t` by which
-    /// `from * t + (to - from) * t² / (2 * duration)` calls were sent.
+    /// Returns the time after which `calls` calls of this segment were sent, in seconds from its
+    /// start: the `t` with `calls = from * t + (to - from) * t² / (2 * duration)`.
     fn due_s(&self, calls: f64) -> f64 {
         let slope = (self.to_per_s - self.from_per_s) / self.duration_s;
         let root = (self.from_per_s * self.from_per_s + 2.0 * slope * calls).max(0.0).sqrt();
-        // This form has no division by a slope that may be 0.
+        // This form of the solution does not divide by the slope, which may be 0.
         2.0 * calls / (self.from_per_s + root).max(f64::MIN_POSITIVE)
     }
 }
 
-/// An open-loop schedule: call `n` is due at a time that is known beforehand.
+/// The times at which the calls of a load are due.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     segments: Vec<Segment>,
 }
 
 impl Schedule {
-    /// The schedule of a load.
+    /// Creates the schedule of a load.
     pub fn new(load: Load) -> Self {
-        let mut parts: Vec<(f64, f64, f64)> = Vec::new();
+        let mut schedule = Self { segments: Vec::new() };
         match load {
             Load::Constant { calls_per_s, duration_s } | Load::Soak { calls_per_s, duration_s } => {
-                parts.push((duration_s, calls_per_s, calls_per_s));
+                schedule.add(duration_s, calls_per_s, calls_per_s);
             }
             Load::Ramp { from_calls_per_s, to_calls_per_s, duration_s } => {
-                parts.push((duration_s, from_calls_per_s, to_calls_per_s));
+                schedule.add(duration_s, from_calls_per_s, to_calls_per_s);
             }
             Load::Spike { calls_per_s, spike_calls_per_s, spike_at_s, spike_for_s, duration_s } => {
-                parts.push((spike_at_s, calls_per_s, calls_per_s));
-                parts.push((spike_for_s, spike_calls_per_s, spike_calls_per_s));
-                parts.push((duration_s - spike_at_s - spike_for_s, calls_per_s, calls_per_s));
+                schedule.add(spike_at_s, calls_per_s, calls_per_s);
+                schedule.add(spike_for_s, spike_calls_per_s, spike_calls_per_s);
+                schedule.add(duration_s - spike_at_s - spike_for_s, calls_per_s, calls_per_s);
             }
         }
-        let (mut segments, mut starts_s, mut first_call) = (Vec::new(), 0.0, 0.0);
-        for (duration_s, from_per_s, to_per_s) in
-            parts.into_iter().filter(|(duration_s, ..)| *duration_s > 0.0)
-        {
-            let segment = Segment { starts_s, duration_s, from_per_s, to_per_s, first_call };
-            starts_s += duration_s;
-            first_call += segment.calls();
-            segments.push(segment);
-        }
-        Self { segments }
+        schedule
     }
 
-    /// How many calls there are.
+    /// Appends a segment, unless it is empty.
+    fn add(&mut self, duration_s: f64, from_per_s: f64, to_per_s: f64) {
+        if duration_s <= 0.0 {
+            return;
+        }
+        let last = self.segments.last();
+        let starts_s = last.map_or(0.0, |last| last.starts_s + last.duration_s);
+        let first_call = last.map_or(0.0, |last| last.first_call + last.calls());
+        self.segments.push(Segment { starts_s, duration_s, from_per_s, to_per_s, first_call });
+    }
+
+    /// Returns the number of calls.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls fits")]
     pub fn calls(&self) -> u64 {
         self.segments.iter().map(Segment::calls).sum::<f64>().round() as u64
     }
 
-    /// When call `number` is due, in seconds from the start.
+    /// Returns the time at which call `number` is due, in seconds from the start.
     #[expect(clippy::cast_precision_loss, reason = "calls are far fewer than 2^53")]
     pub fn due_s(&self, number: u64) -> f64 {
         let number = number as f64;

@@ -1,80 +1,53 @@
-//! Which key each call has, and which status it asks for: from the seed and
-//! the number of the call alone, so that it is the same for any number of workers.
+//! The key and the requested status of each call. They depend only on the seed
+//! and the number of the call, so any number of workers sends the same calls.
 
 use anyhow::Context;
+use rand::SeedableRng;
 use rand::distr::weighted::WeightedIndex;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, Zipf};
+use rand_distr::Distribution;
 
-use crate::profile::{Keys, Profile};
+use crate::key_distribution::KeyDistribution;
+use crate::profile::Profile;
 
-/// What a call is.
+/// The parameters of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
-    /// Its key, counted from 0.
+    /// Index of the key, from 0.
     pub key: u32,
-    /// The status that it asks for.
+    /// Status that is requested from the backend.
     pub status: u16,
-}
-
-/// Draws keys.
-#[derive(Debug, Clone)]
-pub struct KeyChoice {
-    count: u32,
-    zipf: Option<Zipf<f64>>,
-}
-
-impl KeyChoice {
-    /// Draws among these keys.
-    ///
-    /// # Errors
-    /// When the exponent is none.
-    pub fn new(keys: Keys) -> anyhow::Result<Self> {
-        let zipf = keys.zipf_exponent.map(|exponent| Zipf::new(f64::from(keys.count), exponent));
-        let zipf = zipf.transpose().context("keys.zipf_exponent cannot be used")?;
-        Ok(Self { count: keys.count, zipf })
-    }
-
-    /// Draws a key, counted from 0; the first is the most frequent.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is within the count")]
-    pub fn draw(&self, random: &mut impl Rng) -> u32 {
-        match &self.zipf {
-            Some(zipf) => (zipf.sample(random) as u32).clamp(1, self.count) - 1,
-            None => random.random_range(0..self.count),
-        }
-    }
 }
 
 /// The calls of a profile.
 #[derive(Debug, Clone)]
 pub struct Workload {
     seed: u64,
-    keys: KeyChoice,
+    keys: KeyDistribution,
     statuses: Vec<u16>,
     weights: WeightedIndex<u32>,
 }
 
 impl Workload {
-    /// The calls of a profile.
+    /// Creates the calls of a profile.
     ///
     /// # Errors
-    /// When the profile's shares cannot be drawn from.
+    /// Returns an error if the keys or the weights of the statuses do not make a distribution.
     pub fn new(profile: &Profile) -> anyhow::Result<Self> {
         let weights = WeightedIndex::new(profile.statuses.iter().map(|share| share.weight));
         Ok(Self {
             seed: profile.seed,
-            keys: KeyChoice::new(profile.keys)?,
+            keys: KeyDistribution::new(profile.keys)?,
             statuses: profile.statuses.iter().map(|share| share.status).collect(),
-            weights: weights.context("the weights of the statuses cannot be used")?,
+            weights: weights.context("the weights of the statuses are not a valid distribution")?,
         })
     }
 
-    /// The call of this number.
+    /// Returns the call of this number.
     pub fn call(&self, number: u64) -> Call {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(number);
-        let key = self.keys.draw(&mut random);
+        let key = self.keys.sample(&mut random);
         Call { key, status: self.statuses[self.weights.sample(&mut random)] }
     }
 }

@@ -1,4 +1,4 @@
-//! The clients: HTTP/1.1 with connections that are kept, or HTTP/2.
+//! The HTTP clients: HTTP/1.1 with persistent connections, or HTTP/2.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::profile::Protocol;
 
-/// API Gateway itself gives up after 29 s. Source: API Gateway quotas.
+/// Time limit for a call. API Gateway ends an integration after 29 s. Source: API Gateway quotas.
 const TIMEOUT: Duration = Duration::from_secs(32);
 
 /// Sends calls to one gateway.
@@ -24,16 +24,16 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Clients of a gateway. HTTP/2 has `connections`; HTTP/1.1 as many as calls are under way.
+    /// Creates the clients of a gateway: `connections` of them for HTTP/2. HTTP/1.1 needs one
+    /// client, which opens a connection for each call in flight.
     ///
     /// # Errors
-    /// When the certificates that are trusted on this machine cannot be read.
+    /// Returns an error if the trusted certificates of this machine cannot be read.
     pub fn new(gateway: &str, protocol: Protocol, connections: u32) -> anyhow::Result<Self> {
         let count = if protocol == Protocol::Http2 { connections } else { 1 };
         let client = || {
             let tls = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots();
-            let tls =
-                tls.context("the certificates that this machine trusts cannot be read")?.https_or_http();
+            let tls = tls.context("cannot read the trusted certificates of this machine")?.https_or_http();
             let connector = match protocol {
                 Protocol::Http1 => tls.enable_http1().build(),
                 Protocol::Http2 => tls.enable_http2().build(),
@@ -46,24 +46,24 @@ impl Caller {
         Ok(Self { gateway: gateway.trim_end_matches('/').to_owned(), clients, next: AtomicUsize::new(0) })
     }
 
-    /// Asks for a status with a key and returns the status that came, once the
-    /// answer was read to its end.
+    /// Calls the backend with the secret of a key, requests a status, and returns the status of the
+    /// response after its body was read.
     ///
     /// # Errors
-    /// When there is no complete answer in time.
+    /// Returns an error if there is no complete response within the time limit.
     pub async fn call(&self, status: u16, secret: &str) -> anyhow::Result<u16> {
         let client = &self.clients[self.next.fetch_add(1, Ordering::Relaxed) % self.clients.len()];
         let request =
             http::Request::get(format!("{}/status/{status}", self.gateway)).header("x-api-key", secret);
         let request = request.body(Empty::new())?;
-        let answer = async {
-            let response = client.request(request).await.context("no answer")?;
+        let response = async {
+            let response = client.request(request).await.context("no response")?;
             let status = response.status().as_u16();
-            response.into_body().collect().await.context("an answer broke off")?;
+            response.into_body().collect().await.context("a response is incomplete")?;
             Ok(status)
         };
-        tokio::time::timeout(TIMEOUT, answer)
+        tokio::time::timeout(TIMEOUT, response)
             .await
-            .unwrap_or_else(|_| anyhow::bail!("no answer within {TIMEOUT:?}"))
+            .unwrap_or_else(|_| anyhow::bail!("no response within {TIMEOUT:?}"))
     }
 }

@@ -1,4 +1,4 @@
-//! A local stack in a process of its own, and the control of a local stack.
+//! A local stack in a child process, and the control of a local stack.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,26 +15,24 @@ use local_stack::stack::{Endpoints, LocalOptions, LocalStack};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use crate::child::Process;
+use crate::harness::child::Process;
 use crate::profile::StackSettings;
 
-/// How a stack is started.
+/// The local stack to start.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackPlan {
-    /// Where it keeps everything.
-    pub data: PathBuf,
-    /// Where the functions' binaries are.
+    pub data_folder: PathBuf,
+    /// Folder of the functions' binaries.
     pub binaries: PathBuf,
-    /// Its settings.
     pub settings: StackSettings,
-    /// The seed of its faults.
+    /// Seed of the injected faults.
     pub seed: u64,
 }
 
 impl StackPlan {
     fn options(self) -> LocalOptions {
         let settings = self.settings;
-        let mut options = LocalOptions::new(self.data, self.binaries);
+        let mut options = LocalOptions::new(self.data_folder, self.binaries);
         options.demo_keys = 0;
         options.api_kind = settings.api_kind;
         options.shard_count = settings.shards;
@@ -58,15 +56,15 @@ impl StackPlan {
     }
 }
 
-/// Runs a stack as standard input says, until standard input ends.
+/// Runs the stack that the first line of standard input describes, until standard input ends.
 ///
 /// # Errors
-/// When it cannot start.
+/// Returns an error if the plan is malformed or the stack cannot start.
 pub async fn run_stack() -> anyhow::Result<()> {
     let mut input = BufReader::new(tokio::io::stdin());
     let mut plan = String::new();
     input.read_line(&mut plan).await?;
-    let plan: StackPlan = serde_json::from_str(&plan).context("the plan of the stack is not understood")?;
+    let plan: StackPlan = serde_json::from_str(&plan).context("the plan of the local stack is malformed")?;
     let stack = LocalStack::start(plan.options()).await?;
     println!("ready");
     let mut rest = Vec::new();
@@ -75,48 +73,49 @@ pub async fn run_stack() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A running stack in a process of its own; it ends when this is dropped.
+/// A local stack in a child process. The process is killed when this is dropped.
 pub struct StackProcess {
     process: Process,
-    /// Its data folder.
-    pub data: PathBuf,
+    pub data_folder: PathBuf,
 }
 
 impl StackProcess {
-    /// Starts a stack and waits until it can be used.
+    /// Starts a stack and waits until it is ready.
     ///
     /// # Errors
-    /// When it cannot start; it says why on standard error.
+    /// Returns an error if the stack cannot start. The process prints the reason to standard error.
     pub async fn start(plan: &StackPlan) -> anyhow::Result<Self> {
         let mut process = Process::start("stack")?;
-        process.tell(plan).await?;
+        process.send(plan).await?;
         let ready = process.lines.next_line().await?;
-        ensure!(ready.as_deref() == Some("ready"), "the local stack did not start; its last lines say why");
-        Ok(Self { process, data: plan.data.clone() })
+        ensure!(
+            ready.as_deref() == Some("ready"),
+            "the local stack did not start; see its last lines for the reason"
+        );
+        Ok(Self { process, data_folder: plan.data_folder.clone() })
     }
 
-    /// Stops it and waits for its end.
+    /// Stops the stack and waits until its process has ended.
     ///
     /// # Errors
-    /// When it cannot be waited for.
+    /// Returns an error if the process cannot be awaited.
     pub async fn stop(self) -> anyhow::Result<()> {
         let Process { mut child, input, .. } = self.process;
         drop(input);
-        child.wait().await.context("the local stack cannot be waited for")?;
+        child.wait().await.context("cannot wait for the end of the local stack")?;
         Ok(())
     }
 }
 
-/// Processes of a stack.
+/// Process ids of a local stack.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Processes {
-    /// The stack itself.
     pub stack: u32,
-    /// The environments of each function.
+    /// Execution environments of each function, by its name.
     pub functions: BTreeMap<String, Vec<u32>>,
 }
 
-/// Controls a running local stack.
+/// Client of the control API of a running local stack.
 #[derive(Clone)]
 pub struct Control {
     url: String,
@@ -124,13 +123,13 @@ pub struct Control {
 }
 
 impl Control {
-    /// The control of the stack in a data folder.
+    /// Opens the control of the stack that uses a data folder.
     ///
     /// # Errors
-    /// When none was started there.
-    pub fn of_folder(data: &Path) -> anyhow::Result<Self> {
-        let folder = data.display();
-        let endpoints = Endpoints::read(data).with_context(|| {
+    /// Returns an error if no local stack was started with this folder.
+    pub fn open(data_folder: &Path) -> anyhow::Result<Self> {
+        let folder = data_folder.display();
+        let endpoints = Endpoints::read(data_folder).with_context(|| {
             format!("no local stack was started in {folder}; run `meter local --data {folder}`")
         })?;
         Ok(Self {
@@ -146,66 +145,66 @@ impl Control {
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(Full::from(body.unwrap_or_default()))?;
         let reply =
-            self.client.request(request).await.context("the control of the local stack does not answer")?;
+            self.client.request(request).await.context("the control of the local stack does not respond")?;
         let status = reply.status();
         let body = reply.into_body().collect().await?.to_bytes();
         ensure!(
             status.is_success(),
-            "the control of the local stack answers {status} to {path}: {}",
+            "the control of the local stack responded {status} to {path}: {}",
             String::from_utf8_lossy(&body)
         );
         Ok(body)
     }
 
-    /// What goes wrong at present.
+    /// Returns the present rates of injected faults.
     ///
     /// # Errors
-    /// When the stack does not answer.
+    /// Returns an error if the stack does not respond.
     pub async fn faults(&self) -> anyhow::Result<FaultRates> {
         Ok(serde_json::from_slice(&self.request(http::Method::GET, "/faults", None).await?)?)
     }
 
-    /// Changes what goes wrong.
+    /// Changes the rates of injected faults.
     ///
     /// # Errors
-    /// When the stack does not answer.
+    /// Returns an error if the stack does not respond.
     pub async fn set_faults(&self, rates: FaultRates) -> anyhow::Result<()> {
         self.request(http::Method::PUT, "/faults", Some(serde_json::to_string(&rates)?)).await.map(drop)
     }
 
-    /// Kills a process of a function.
+    /// Kills one process of a function.
     ///
     /// # Errors
-    /// When the stack does not answer.
+    /// Returns an error if the stack does not respond.
     pub async fn kill(&self, function: &str) -> anyhow::Result<()> {
         self.request(http::Method::POST, &format!("/functions/{function}/kill"), None).await.map(drop)
     }
 
-    /// Deletes the items whose time to live is over.
+    /// Deletes the items whose time to live has expired.
     ///
     /// # Errors
-    /// When the stack does not answer or cannot delete them.
+    /// Returns an error if the stack does not respond or cannot delete them.
     pub async fn expire(&self) -> anyhow::Result<()> {
         self.request(http::Method::POST, "/expire", None).await.map(drop)
     }
 
-    /// Its processes.
+    /// Returns the process ids of the stack.
     ///
     /// # Errors
-    /// When the stack does not answer.
+    /// Returns an error if the stack does not respond.
     pub async fn processes(&self) -> anyhow::Result<Processes> {
         Ok(serde_json::from_slice(&self.request(http::Method::GET, "/processes", None).await?)?)
     }
 
-    /// Waits until all that is logged has gone through the consumer, for as
-    /// long as `retry_policy`; says whether it has.
+    /// Waits until the consumer has processed every logged call, for at most `timeout`. Returns
+    /// `false` if the time is over before.
     ///
     /// # Errors
-    /// When the stack does not answer.
-    pub async fn settled(&self, retry_policy: Duration) -> anyhow::Result<bool> {
+    /// Returns an error if the stack does not respond.
+    pub async fn wait_until_settled(&self, timeout: Duration) -> anyhow::Result<bool> {
         let settled = self.request(http::Method::GET, "/settled", None);
-        match tokio::time::timeout(retry_policy, settled).await {
-            Ok(answer) => answer.map(|_| true),
+        match tokio::time::timeout(timeout, settled).await {
+            Ok(response) => response.map(|_| true),
             Err(_) => Ok(false),
         }
     }

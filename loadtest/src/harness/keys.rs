@@ -1,4 +1,4 @@
-//! The keys of a run: made before it, deleted after it.
+//! The API keys of a run: created before it, deleted after it.
 
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -7,15 +7,15 @@ use metering_aws::KeyStore;
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use rand::Rng;
 
-use crate::worker::ClientKey;
+use crate::harness::worker::ClientKey;
 
-/// Requests under way at once.
-const REQUESTS_AT_ONCE: usize = 16;
+/// Maximum requests in flight.
+const CONCURRENT_REQUESTS: usize = 16;
 
-/// Makes keys that no other run has.
+/// Creates `count` keys whose identifiers contain the name of the run.
 ///
 /// # Errors
-/// When the table of keys cannot be written.
+/// Returns an error if a key cannot be written.
 pub async fn create(store: &KeyStore, run: &str, count: u32) -> anyhow::Result<Vec<ClientKey>> {
     let keys = stream::iter(0..count).map(|number| async move {
         let key = ClientKey {
@@ -30,20 +30,20 @@ pub async fn create(store: &KeyStore, run: &str, count: u32) -> anyhow::Result<V
             created_at_ms: now_ms(),
             ..KeyRecord::default()
         };
-        store.create(&record).await.with_context(|| format!("the key {} cannot be made", key.api_key_id))?;
+        store.create(&record).await.with_context(|| format!("cannot create the key {}", key.api_key_id))?;
         Ok(key)
     });
-    keys.buffered(REQUESTS_AT_ONCE).try_collect().await
+    keys.buffered(CONCURRENT_REQUESTS).try_collect().await
 }
 
-/// Deletes them again. Their usage stays.
+/// Deletes the keys. The ledger keeps their usage.
 ///
 /// # Errors
-/// When the table of keys cannot be written.
+/// Returns an error if a key cannot be deleted.
 pub async fn delete(store: &KeyStore, keys: &[ClientKey]) -> anyhow::Result<()> {
     let deletions = stream::iter(keys).map(|key| async move {
         let id = &key.api_key_id;
-        store.delete(id, now_ms()).await.map(drop).with_context(|| format!("the key {id} cannot be deleted"))
+        store.delete(id, now_ms()).await.map(drop).with_context(|| format!("cannot delete the key {id}"))
     });
-    deletions.buffer_unordered(REQUESTS_AT_ONCE).try_collect().await
+    deletions.buffer_unordered(CONCURRENT_REQUESTS).try_collect().await
 }

@@ -1,4 +1,4 @@
-//! Sends calls when they are due.
+//! Sends calls on schedule.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use lambda_support::clock::now_ms;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::record::{Ending, Record};
-use super::{Assignment, Report, Start, read_line, say};
-use crate::client::Caller;
-use crate::schedule::Schedule;
-use crate::workload::{Call, Workload};
+use super::recorder::{CallEnd, CallRecorder};
+use super::{Assignment, Start, WorkerMessage, read_line, send_message};
+use crate::harness::client::Caller;
+use crate::harness::schedule::Schedule;
+use crate::harness::workload::{Call, Workload};
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// After how many calls in a row the answers get their turn.
-const CALLS_IN_A_ROW: u32 = 32;
+/// Calls that are sent without a pause before the task yields, so that responses are processed.
+const CALLS_BEFORE_YIELD: u32 = 32;
 
-/// What all calls of a worker share.
+/// State that all calls of a worker share.
 struct Sender {
     caller: Caller,
     secrets: Vec<String>,
     permits: Arc<Semaphore>,
-    record: Record,
+    recorder: CallRecorder,
 }
 
-/// Does what standard input says.
+/// Runs the worker that standard input describes.
 ///
 /// # Errors
-/// When the assignment makes no sense or nobody listens any more.
+/// Returns an error if the assignment is malformed or the parent has closed standard output.
 pub async fn run() -> anyhow::Result<()> {
     let assignment: Assignment = read_line("the assignment")?;
     let client = assignment.profile.client;
@@ -37,31 +37,31 @@ pub async fn run() -> anyhow::Result<()> {
     let sender = Arc::new(Sender {
         caller: Caller::new(&assignment.gateway, client.protocol, client.connections)?,
         secrets: assignment.keys.into_iter().map(|key| key.secret).collect(),
-        permits: Arc::new(Semaphore::new(client.calls_under_way as usize)),
-        record: Record::default(),
+        permits: Arc::new(Semaphore::new(client.calls_in_flight as usize)),
+        recorder: CallRecorder::default(),
     });
-    say(&Report::Ready)?;
-    let start: Start = read_line("the start")?;
-    let start = instant_at(start.at_ms);
+    send_message(&WorkerMessage::Ready)?;
+    let start: Start = read_line("the start signal")?;
+    let start = instant_of(start.at_ms);
     let reporter = tokio::spawn(report_progress(sender.clone()));
-    // What this worker and each of its calls hold; it closes when the last has ended.
+    // This function and each call have a sender of the channel, so it closes when the last call has ended.
     let (running, mut ended) = tokio::sync::mpsc::channel::<()>(1);
-    let mut in_a_row = 0;
+    let mut without_pause = 0;
     for number in (u64::from(assignment.worker)..schedule.calls()).step_by(assignment.workers as usize) {
         let due = start + Duration::from_secs_f64(schedule.due_s(number));
         if due > Instant::now() {
             tokio::time::sleep_until(due).await;
-            in_a_row = 0;
+            without_pause = 0;
         }
-        sender.record.sent(due.elapsed());
+        sender.recorder.record_sent(due.elapsed());
         let (sender, running) = (sender.clone(), running.clone());
         let call = workload.call(number);
         tokio::spawn(async move {
             sender.send(call, due).await;
             drop(running);
         });
-        in_a_row += 1;
-        if in_a_row % CALLS_IN_A_ROW == 0 {
+        without_pause += 1;
+        if without_pause % CALLS_BEFORE_YIELD == 0 {
             tokio::task::yield_now().await;
         }
     }
@@ -69,12 +69,12 @@ pub async fn run() -> anyhow::Result<()> {
     let _ = ended.recv().await;
     reporter.abort();
     let _ = reporter.await;
-    say(&Report::Progress(sender.record.take()))?;
-    say(&Report::Finished(sender.record.seen()))
+    send_message(&WorkerMessage::Progress(sender.recorder.take_tally()))?;
+    send_message(&WorkerMessage::Finished(sender.recorder.counts()))
 }
 
-/// The instant of a wall-clock time.
-fn instant_at(at_ms: i64) -> Instant {
+/// Converts a wall-clock time to an instant. A past time is now.
+fn instant_of(at_ms: i64) -> Instant {
     Instant::now() + Duration::from_millis(u64::try_from(at_ms - now_ms()).unwrap_or(0))
 }
 
@@ -82,25 +82,25 @@ impl Sender {
     async fn send(&self, call: Call, due: Instant) {
         let Ok(_permit) = self.permits.acquire().await else { return };
         let sent_ms = now_ms();
-        let answer = self.caller.call(call.status, &self.secrets[call.key as usize]).await;
-        self.record.ended(&Ending {
+        let status = self.caller.call(call.status, &self.secrets[call.key as usize]).await;
+        self.recorder.record_end(&CallEnd {
             key: call.key,
-            asked: call.status,
-            status: answer.ok(),
+            requested_status: call.status,
+            status: status.ok(),
             sent_ms,
             ended_ms: now_ms(),
-            took: due.elapsed(),
+            response_time: due.elapsed(),
         });
     }
 }
 
 async fn report_progress(sender: Arc<Sender>) {
-    let mut times = tokio::time::interval(REPORT_INTERVAL);
-    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = tokio::time::interval(REPORT_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        times.tick().await;
-        if say(&Report::Progress(sender.record.take())).is_err() {
-            // Nobody wants to know: the run was stopped.
+        ticks.tick().await;
+        if send_message(&WorkerMessage::Progress(sender.recorder.take_tally())).is_err() {
+            // The parent has ended: the run was interrupted.
             std::process::exit(1);
         }
     }
