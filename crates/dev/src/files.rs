@@ -18,24 +18,28 @@ use usage_canary::handler::CanaryMetric;
 use usage_consumer::metrics::ConsumerMetric;
 use usage_reconciler::metrics::ReconcilerMetric;
 
-/// A file of the repository.
+use crate::environment;
+
+/// A generated file.
 pub struct File {
-    /// Its path, from the root of the repository.
+    /// The path from the root of the repository.
     pub path: &'static str,
     /// The text of the file.
     pub content: String,
 }
 
-/// All of them.
+/// Generates all files.
 pub fn files() -> Vec<File> {
     let json = |path, value: Value| File { path, content: format!("{value:#}\n") };
     vec![
         json("stack/lib/generated/access-log.json", access_log()),
+        json("stack/lib/generated/environment.json", environment::settings()),
         json("stack/lib/generated/functions.json", functions()),
         json("stack/lib/generated/metrics.json", metrics()),
         json("stack/lib/generated/names.json", names()),
         json("stack/lib/generated/settings.json", settings()),
         File { path: "docs/LOCAL_SERVICES.md", content: listing(&SERVICES) },
+        environment::tables(),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Tools for the development of this repository: `cargo run -p dev -- --help`.
 
+mod environment;
 mod files;
 mod generate;
 #[cfg(test)]

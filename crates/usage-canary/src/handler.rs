@@ -162,17 +162,18 @@ fn tell(outcome: &Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deployment::environment::variables;
     use lambda_support::config::Environment;
 
     #[test]
     fn each_outcome_is_told_with_zeros_for_the_others() {
-        let variables = [
-            ("CANARY_URL", "http://localhost/"),
-            ("CANARY_SECRET_PARAMETER", "p"),
-            ("USAGE_TABLE", "usage"),
-            ("AWS_SESSION_TOKEN", "token"),
-        ];
-        let config = Config::read(&Environment::from_variables(&variables)).unwrap();
+        let environment = Environment::from_variables(&[
+            (variables::CANARY_URL.name, "http://localhost/"),
+            (variables::CANARY_SECRET_PARAMETER.name, "p"),
+            (variables::USAGE_TABLE.name, "usage"),
+            (variables::AWS_SESSION_TOKEN.name, "token"),
+        ]);
+        let config = Config::read(&environment).unwrap();
         let told = |outcome: Outcome| -> Value {
             let line: Value = serde_json::from_str(&metric_line(&config, &outcome, 5).to_json()).unwrap();
             ["CanaryCalls", "CanaryMisses", "CanaryFailures", "CanaryFreshness"]
