@@ -179,7 +179,7 @@ impl Decoder {
             });
             envelope.map(|envelope| {
                 let form = if envelope.is_control_message { Form::ControlMessage } else { Form::LogEvents };
-                (form, LogStreamHash::new(envelope.log_group, envelope.log_stream))
+                (form, LogStreamHash::new(&envelope.log_group, &envelope.log_stream))
             })
         } else {
             read_lines(text, |line| {

@@ -4,6 +4,7 @@
 //! `messageType` is `DATA_MESSAGE`, or `CONTROL_MESSAGE` for a check whether
 //! the destination can be reached.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use metering_core::usage_record::UsageRecord;
@@ -12,6 +13,11 @@ use crate::json_cursor::{Cursor, JsonError, RawText, Value, unescape_into};
 use crate::layout::Layouts;
 use crate::line::{Fields, LineError};
 
+/// The `messageType` of log events.
+pub(crate) const DATA_MESSAGE: &str = "DATA_MESSAGE";
+/// The `messageType` of a check that the destination can be reached.
+pub(crate) const CONTROL_MESSAGE: &str = "CONTROL_MESSAGE";
+
 /// Why a record is no envelope, although it looks like one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
@@ -19,7 +25,7 @@ pub enum EnvelopeError {
     #[error("the CloudWatch Logs envelope is not valid JSON")]
     NotJson(#[from] JsonError),
     /// `messageType` is missing or not one of the two.
-    #[error("the messageType {value:?} is neither DATA_MESSAGE nor CONTROL_MESSAGE")]
+    #[error("the messageType {value:?} is neither {DATA_MESSAGE} nor {CONTROL_MESSAGE}")]
     UnknownMessageType {
         /// What stands there.
         value: String,
@@ -28,7 +34,7 @@ pub enum EnvelopeError {
     #[error("the envelope was not read to its end")]
     Stopped,
     /// A data message without `logEvents`.
-    #[error("the envelope is a DATA_MESSAGE without logEvents")]
+    #[error("the envelope is a {DATA_MESSAGE} without logEvents")]
     NoEvents,
 }
 
@@ -37,10 +43,10 @@ pub enum EnvelopeError {
 pub struct Envelope<'a> {
     /// Whether it is only a check by CloudWatch Logs.
     pub is_control_message: bool,
-    /// The log group, as it stands in the JSON.
-    pub log_group: &'a str,
-    /// The log stream, as it stands in the JSON.
-    pub log_stream: &'a str,
+    /// The name of the log group.
+    pub log_group: Cow<'a, str>,
+    /// The name of the log stream.
+    pub log_stream: Cow<'a, str>,
 }
 
 /// One event, read.
@@ -117,20 +123,31 @@ pub fn read_envelope<'a>(
         if let Value::Text(value) = cursor.value()? {
             match name.raw {
                 "messageType" => message_type = value.raw,
-                "logGroup" => envelope.log_group = value.raw,
-                "logStream" => envelope.log_stream = value.raw,
+                "logGroup" => envelope.log_group = unescaped(value),
+                "logStream" => envelope.log_stream = unescaped(value),
                 _ => {}
             }
         }
     }
     match message_type {
-        "CONTROL_MESSAGE" => envelope.is_control_message = true,
-        "DATA_MESSAGE" if has_events => {}
-        "DATA_MESSAGE" => return Err(EnvelopeError::NoEvents),
+        CONTROL_MESSAGE => envelope.is_control_message = true,
+        DATA_MESSAGE if has_events => {}
+        DATA_MESSAGE => return Err(EnvelopeError::NoEvents),
         other => return Err(EnvelopeError::UnknownMessageType { value: other.chars().take(40).collect() }),
     }
     cursor.expect_end("the end of the record")?;
     Ok(envelope)
+}
+
+/// The text of a JSON string. Two writers may escape the same name differently,
+/// and a log stream is known by its name. A text that cannot be unescaped is kept as it is.
+fn unescaped(value: RawText<'_>) -> Cow<'_, str> {
+    let mut text = String::new();
+    if value.has_escapes && unescape_into(value.raw, &mut text).is_ok() {
+        Cow::Owned(text)
+    } else {
+        Cow::Borrowed(value.raw)
+    }
 }
 
 fn read_events<'a>(

@@ -11,6 +11,7 @@
 mod base64_text;
 pub mod decoder;
 mod envelope;
+pub mod envelope_writer;
 mod inflate;
 mod json_cursor;
 mod layout;

@@ -1,13 +1,10 @@
 //! Parts of a record, as records of their own that fit back into the stream.
 
-use std::io::Write;
 use std::ops::ControlFlow;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use crate::decoder::{DecodeError, Decoder, Origin, place_on_stream, read_lines, text_of};
 use crate::envelope::{Event, EventContent, is_envelope, read_envelope};
+use crate::envelope_writer::{EnvelopeHeader, gzip, log_event};
 
 /// The most text of one part, in bytes. Gzipped, it stays below the 1 MiB of a
 /// stream record, also where it hardly compresses.
@@ -42,9 +39,9 @@ impl Decoder {
         } else {
             let read = read_lines(text, |line| wanted.visit(|index| event_of_line(line, origin, index)));
             read.map_err(DecodeError::Envelope)?;
-            ("", "")
+            Default::default()
         };
-        Ok(records(&wanted.raw, log_group, log_stream))
+        Ok(records(&wanted.raw, &log_group, &log_stream))
     }
 }
 
@@ -87,12 +84,7 @@ fn event_with_id(event: &Event<'_, '_>, origin: Origin<'_>, index: u32) -> Strin
 }
 
 fn event_of_line(line: &str, origin: Origin<'_>, index: u32) -> String {
-    let id = place_on_stream(origin.record_name, index);
-    format!(
-        r#"{{"id":"{id}","timestamp":{},"message":{}}}"#,
-        origin.arrived_at_ms,
-        serde_json::Value::from(line)
-    )
+    log_event(&place_on_stream(origin.record_name, index), origin.arrived_at_ms, line)
 }
 
 /// Packs events into as few records as they fit in.
@@ -116,14 +108,6 @@ fn records(events: &[String], log_group: &str, log_stream: &str) -> Vec<Vec<u8>>
 }
 
 fn record(events: &[&str], log_group: &str, log_stream: &str) -> Vec<u8> {
-    let text = format!(
-        r#"{{"messageType":"DATA_MESSAGE","logGroup":"{log_group}","logStream":"{log_stream}","logEvents":[{}]}}"#,
-        events.join(",")
-    );
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    // Writing into memory does not fail; as plain text the record is read as well.
-    match encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()) {
-        Ok(compressed) => compressed,
-        Err(_) => text.into_bytes(),
-    }
+    let header = EnvelopeHeader { log_group, log_stream, ..EnvelopeHeader::default() };
+    gzip(header.write(&events.join(",")).as_bytes())
 }

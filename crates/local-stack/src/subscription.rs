@@ -5,21 +5,17 @@ mod late_deliveries;
 mod redelivery;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use rand::Rng;
 use rand_distr::{Distribution, LogNormal};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -27,6 +23,7 @@ use crate::faults::Faults;
 use crate::log_group::{LogEvent, LogGroup};
 use crate::logs::filter_pattern::Line;
 use crate::queues::ACCOUNT_ID;
+use access_log::envelope_writer::{EnvelopeHeader, gzip, log_event};
 use late_deliveries::LateDeliveries;
 use redelivery::Redelivery;
 
@@ -146,7 +143,7 @@ impl Subscription {
     }
 
     async fn check_stream(&self) -> Result<(), DeliveryError> {
-        self.put(vec![gzip(&self.control_message())?]).await
+        self.put(vec![self.control_message()]).await
     }
 
     /// Collects events into rounds and says when each is due: a round that
@@ -260,13 +257,13 @@ impl Subscription {
             if self.faults.loses_batch() {
                 continue;
             }
-            let record = gzip(&data_message(&self.log_group, &filter.filter_name, batch))?;
+            let record = data_message(&self.log_group, &filter.filter_name, batch);
             if self.faults.duplicates_batch() {
                 records.push(record.clone());
             }
             records.push(record);
             for cut_otherwise in self.redelivery.of_batch(batch) {
-                records.push(gzip(&data_message(&self.log_group, &filter.filter_name, &cut_otherwise))?);
+                records.push(data_message(&self.log_group, &filter.filter_name, &cut_otherwise));
             }
         }
         let late_batch = self.faults.rates().late_batch;
@@ -302,11 +299,13 @@ impl Subscription {
 
     fn control_message(&self) -> Vec<u8> {
         let message = "CWL CONTROL MESSAGE: Checking health of destination Kinesis stream.";
-        let envelope = json!({
-            "messageType": "CONTROL_MESSAGE", "owner": "CloudwatchLogs", "logGroup": self.log_group.name(), "logStream": "",
-            "subscriptionFilters": [], "logEvents": [{"id": "", "timestamp": 0, "message": message}],
-        });
-        envelope.to_string().into_bytes()
+        let header = EnvelopeHeader {
+            is_control_message: true,
+            owner: "CloudwatchLogs",
+            log_group: self.log_group.name(),
+            ..EnvelopeHeader::default()
+        };
+        gzip(header.write(&log_event("", 0, message)).as_bytes())
     }
 
     /// Puts records under random partition keys, as a subscription with the
@@ -335,15 +334,16 @@ impl Subscription {
 
 /// The envelope of events, as CloudWatch Logs writes it.
 fn data_message(log_group: &LogGroup, filter_name: &str, events: &[LogEvent]) -> Vec<u8> {
-    let log_events: Vec<Value> = events
-        .iter()
-        .map(|event| json!({"id": event.event_id(), "timestamp": event.timestamp_ms, "message": event.message}))
-        .collect();
-    let envelope = json!({
-        "messageType": "DATA_MESSAGE", "owner": ACCOUNT_ID, "logGroup": log_group.name(),
-        "logStream": events[0].log_stream, "subscriptionFilters": [filter_name], "logEvents": log_events,
-    });
-    envelope.to_string().into_bytes()
+    let log_events: Vec<String> =
+        events.iter().map(|event| log_event(&event.event_id(), event.timestamp_ms, &event.message)).collect();
+    let header = EnvelopeHeader {
+        is_control_message: false,
+        owner: ACCOUNT_ID,
+        log_group: log_group.name(),
+        log_stream: &events[0].log_stream,
+        subscription_filters: &[filter_name],
+    };
+    gzip(header.write(&log_events.join(",")).as_bytes())
 }
 
 /// Cuts events into batches of one log stream each.
@@ -351,10 +351,4 @@ fn batches(events: &[LogEvent], max_events: usize) -> impl Iterator<Item = &[Log
     events
         .chunk_by(|left, right| left.log_stream == right.log_stream)
         .flat_map(move |run| run.chunks(max_events))
-}
-
-fn gzip(data: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(data)?;
-    encoder.finish()
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::{DecodeError, Decoder, Origin, ReadEvent};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, SliceKey};
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
-use serde_json::{Value, json};
 
 /// An event of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,12 +66,12 @@ pub fn read_events(
     by_log_stream
         .into_iter()
         .map(|(log_stream, events)| {
-            let log_events: Vec<Value> = events
+            let log_events: Vec<String> = events
                 .iter()
-                .map(|event| json!({"id": event.event_id, "timestamp": event.timestamp_ms, "message": event.message}))
+                .map(|event| log_event(&event.event_id, event.timestamp_ms, &event.message))
                 .collect();
-            let record = json!({"messageType": "DATA_MESSAGE", "logGroup": log_group, "logStream": log_stream, "logEvents": log_events});
-            read_record(decoder, judge, record.to_string().into_bytes(), &events)
+            let header = EnvelopeHeader { log_group, log_stream, ..EnvelopeHeader::default() };
+            read_record(decoder, judge, header.write(&log_events.join(",")).into_bytes(), &events)
         })
         .collect()
 }
@@ -154,6 +154,7 @@ mod tests {
     use super::*;
     use access_log::Limits;
     use metering_core::claims::layout::LogStreamHash;
+    use serde_json::{Value, json};
 
     fn event(log_stream: &str, id: &str, line: &Value) -> LoggedEvent {
         let (event_id, log_stream) = (id.to_owned(), log_stream.to_owned());

@@ -5,11 +5,10 @@
 //! stream; such a line is therefore given that place as its id before it gets
 //! another.
 
+use access_log::envelope_writer::gzip;
 use access_log::{Decoder, Form, Origin};
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use metering_core::call_id::CallId;
 use metering_core::claims::owner::PutBackFrom;
 use metering_core::ports::PortError;
@@ -84,16 +83,6 @@ fn events_to_name(decoder: &mut Decoder, payload: &[u8], origin: Origin<'_>) -> 
     let depends_on_origin = ids != identities(ANOTHER_ORIGIN)?;
     let places = (0..).take(ids.len()).collect();
     Some(Events { places, depends_on_origin })
-}
-
-fn gzip(payload: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    // Writing into memory does not fail.
-    match encoder.write_all(payload).and_then(|()| encoder.finish()) {
-        Ok(compressed) => compressed,
-        Err(_) => payload.to_vec(),
-    }
 }
 
 /// The place of a record that was put on a stream.

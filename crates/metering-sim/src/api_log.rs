@@ -1,16 +1,22 @@
 //! What the API produces: calls, the lines that log them, and the records in
 //! which a subscription delivers the lines.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use serde_json::json;
 
 /// Milliseconds of a day, as the auditor and the log reckon.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// Milliseconds of an hour.
 pub const HOUR_MS: i64 = 3_600_000;
+
+/// The log stream of every record.
+pub const LOG_STREAM: EnvelopeHeader<'static> = EnvelopeHeader {
+    is_control_message: false,
+    owner: "1",
+    log_group: "/aws/api",
+    log_stream: "s",
+    subscription_filters: &["f"],
+};
 
 /// A call that somebody made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,23 +104,13 @@ impl ApiLog {
     pub fn record(&self, events: &[LogEvent]) -> Vec<u8> {
         let events: Vec<_> = events
             .iter()
-            .map(|event| json!({"id": format!("{:056}", event.id), "timestamp": 1, "message": self.line(event)}))
+            .map(|event| log_event(&format!("{:056}", event.id), 1, &self.line(event)))
             .collect();
-        json!({"messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "/aws/api", "logStream": "s",
-            "subscriptionFilters": ["f"], "logEvents": events})
-        .to_string()
-        .into_bytes()
+        LOG_STREAM.write(&events.join(",")).into_bytes()
     }
 }
 
 /// The text of an unreadable line.
 pub fn unreadable_line(number: usize) -> String {
     format!("{{\"broken\":\"line-{number}\",")
-}
-
-/// Bytes, gzipped.
-pub fn gzip(data: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let written = encoder.write_all(data).and_then(|()| encoder.finish());
-    written.unwrap_or_default()
 }

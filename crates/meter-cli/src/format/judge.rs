@@ -1,5 +1,6 @@
 //! What becomes of one line: by CloudWatch Logs, and by the consumer.
 
+use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::log_format::{READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
 use access_log::{Decoder, Limits, Origin, ReadEvent};
 use lambda_support::clock::now_ms;
@@ -8,7 +9,6 @@ use metering_core::call_id::CallId;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason};
 use serde::Serialize;
-use serde_json::json;
 
 /// How old a sample may be, in days: what a line is worth does not depend on
 /// when somebody keeps it, but a time in the wrong unit has to be told.
@@ -108,9 +108,7 @@ impl Judge {
     /// Judges a line as the consumer does: in the envelope of a delivery.
     pub fn line(&mut self, text: &str) -> Judgement {
         let arrived_at_ms = now_ms();
-        let event = json!({"id": "0", "timestamp": arrived_at_ms, "message": text});
-        let envelope = json!({"messageType": "DATA_MESSAGE", "owner": "", "logGroup": "", "logStream": "",
-            "subscriptionFilters": [], "logEvents": [event]});
+        let envelope = EnvelopeHeader::default().write(&log_event("0", arrived_at_ms, text));
         let line = Line::new(text);
         let mut judgement = Judgement {
             delivered: self.subscription.matches(&line),
@@ -123,7 +121,7 @@ impl Judge {
         let times = PlausibleTimes::for_arrival(arrived_at_ms, OLDEST_DAYS);
         let unbilled = &self.unbilled;
         let origin = Origin { record_name: "line", arrived_at_ms };
-        let decoded = self.decoder.decode(envelope.to_string().as_bytes(), origin, |event| {
+        let decoded = self.decoder.decode(envelope.as_bytes(), origin, |event| {
             judgement.read(&event, times, unbilled);
         });
         if let Err(error) = decoded {

@@ -1,5 +1,8 @@
 //! Puts the events of a file into stream records.
 
+use std::borrow::Cow;
+
+use access_log::envelope_writer::{EnvelopeHeader, gzip, log_event};
 use access_log::{Decoder, Form, Limits, Origin};
 use metering_core::usage_record::PlausibleTimes;
 use twox_hash::XxHash3_128;
@@ -39,7 +42,7 @@ pub struct Packer<T> {
     pub tally: Tally,
     decoder: Decoder,
     chain: u64,
-    text: Vec<u8>,
+    text: String,
     lines: Vec<u64>,
     now_ms: i64,
     times: PlausibleTimes,
@@ -53,7 +56,7 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
             tally: Tally::default(),
             decoder: Decoder::new(Limits::default()),
             chain: 0,
-            text: Vec::new(),
+            text: String::new(),
             lines: Vec::new(),
             now_ms,
             times: PlausibleTimes::for_arrival(now_ms, retention_days),
@@ -71,25 +74,27 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
             return Ok(());
         }
         self.tally.sample(event.message);
-        self.text.extend_from_slice(if self.lines.is_empty() { b"" } else { b"," });
-        self.text.extend_from_slice(b"{\"id\":");
-        if let Some(id) = event.id {
-            serde_json::to_writer(&mut self.text, id)?;
-        } else {
-            let hash = XxHash3_128::oneshot_with_seed(self.chain, event.message.as_bytes());
-            // The lower half goes on to the next line.
-            self.chain = u64::try_from(hash & u128::from(u64::MAX))?;
-            self.text.extend_from_slice(format!("\"{hash:032x}\"").as_bytes());
+        let id = match event.id {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(self.next_id(event.message)?),
+        };
+        if !self.lines.is_empty() {
+            self.text.push(',');
         }
-        let time = event.logged_at_ms.unwrap_or(0);
-        self.text.extend_from_slice(format!(",\"timestamp\":{time},\"message\":").as_bytes());
-        serde_json::to_writer(&mut self.text, event.message)?;
-        self.text.push(b'}');
+        self.text.push_str(&log_event(&id, event.logged_at_ms.unwrap_or(0), event.message));
         self.lines.push(line);
         if self.lines.len() == EVENTS_PER_RECORD || self.text.len() > MAX_RECORD_TEXT_BYTES {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// The id of an event that brings none: a hash of its line and of all lines before it.
+    fn next_id(&mut self, message: &str) -> anyhow::Result<String> {
+        let hash = XxHash3_128::oneshot_with_seed(self.chain, message.as_bytes());
+        // The lower half seeds the hash of the next line.
+        self.chain = u64::try_from(hash & u128::from(u64::MAX))?;
+        Ok(format!("{hash:032x}"))
     }
 
     /// Adds a record as a stream has it. Its lines become events, if that is
@@ -142,11 +147,13 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
         if self.lines.is_empty() {
             return Ok(());
         }
-        let mut record = Vec::with_capacity(self.text.len() + 128);
-        record.extend_from_slice(br#"{"messageType":"DATA_MESSAGE","owner":"replay","logGroup":"replay","#);
-        record.extend_from_slice(br#""logStream":"replay","subscriptionFilters":[],"logEvents":["#);
-        record.append(&mut self.text);
-        record.extend_from_slice(b"]}");
+        let header = EnvelopeHeader {
+            owner: "replay",
+            log_group: "replay",
+            log_stream: "replay",
+            ..EnvelopeHeader::default()
+        };
+        let record = header.write(&std::mem::take(&mut self.text)).into_bytes();
         let (tally, lines, times) = (&mut self.tally, std::mem::take(&mut self.lines), self.times);
         let origin = Origin { record_name: "", arrived_at_ms: self.now_ms };
         self.decoder.decode(&record, origin, |event| {
@@ -157,14 +164,6 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
     }
 }
 
-fn gzipped_if_large(text: Vec<u8>) -> Vec<u8> {
-    use std::io::Write;
-    if text.len() < MAX_RECORD_BYTES / 2 {
-        return text;
-    }
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    match encoder.write_all(&text).and_then(|()| encoder.finish()) {
-        Ok(compressed) => compressed,
-        Err(_) => text,
-    }
+fn gzipped_if_large(record: Vec<u8>) -> Vec<u8> {
+    if record.len() < MAX_RECORD_BYTES / 2 { record } else { gzip(&record) }
 }

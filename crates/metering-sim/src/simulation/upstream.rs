@@ -1,9 +1,10 @@
 //! The API, its log and the subscription.
 
+use access_log::envelope_writer::{EnvelopeHeader, gzip, log_event};
 use rand::Rng;
 
 use super::{Delivery, Simulation};
-use crate::api_log::{Content, DAY_MS, HOUR_MS, LogEvent, gzip};
+use crate::api_log::{Content, DAY_MS, HOUR_MS, LOG_STREAM, LogEvent};
 use crate::faults::Fault;
 
 const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "-"];
@@ -66,9 +67,8 @@ impl Simulation<'_> {
             "{{\"extendedRequestId\":\"garbage-{number}\",\"apiKeyId\":\"a\",\"requestTimeEpoch\":\"{}\",\"status\":\"200\"}}",
             self.now_ms
         );
-        let event = serde_json::json!({"id": "1", "timestamp": 1, "message": line});
-        let record = serde_json::json!({"messageType": "CONTROL_MESSAGE", "logGroup": "/aws/api", "logStream": "s", "logEvents": [event]});
-        let text = record.to_string();
+        let header = EnvelopeHeader { is_control_message: true, ..LOG_STREAM };
+        let text = header.write(&log_event("1", 1, &line));
         if self.random.random_bool(0.5) {
             text.into_bytes()
         } else {
