@@ -11,7 +11,7 @@ use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{Beginning, Gap, HeadWrite, OpenRecords, QuarantinedPart, ShardHead, Verdict};
 
 use crate::key_items::Item;
-use crate::tables::TTL_ATTRIBUTE;
+use crate::schema::TTL_ATTRIBUTE;
 
 /// Sort key of a shard's head.
 pub const HEAD: &str = "head";

@@ -6,7 +6,7 @@ use metering_core::ports::{KeyTable, PortError};
 
 use crate::error::port_error;
 use crate::key_items::{self, Item};
-use crate::tables::HASHED_KEY_INDEX;
+use crate::schema::HASHED_KEY_INDEX;
 
 /// The table of keys, to read.
 #[derive(Debug, Clone)]

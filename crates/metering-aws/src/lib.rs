@@ -20,7 +20,9 @@ pub mod month_usage;
 pub mod put_back;
 pub mod quarantine_queue;
 pub mod reconciliation_store;
+pub mod schema;
 pub mod stream_retention;
+#[cfg(feature = "local")]
 pub mod tables;
 pub mod topic;
 pub mod usage_alerts;

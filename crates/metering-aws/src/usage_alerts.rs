@@ -51,7 +51,7 @@ impl SnsUsageAlerts {
             .table_name(&self.table)
             .item("pk", AttributeValue::S(id.to_owned()))
             .item("claimedAtMs", number(now_ms))
-            .item(crate::tables::TTL_ATTRIBUTE, number(now_ms / 1000 + RETENTION_S))
+            .item(crate::schema::TTL_ATTRIBUTE, number(now_ms / 1000 + RETENTION_S))
             .condition_expression(
                 "attribute_not_exists(pk) OR (attribute_not_exists(sentAtMs) AND claimedAtMs < :old)",
             )

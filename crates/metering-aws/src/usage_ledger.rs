@@ -141,7 +141,7 @@ impl DynamoUsageLedger {
             .update_expression(expression.update)
             .condition_expression(expression.condition)
             .expression_attribute_names("#total", "total")
-            .expression_attribute_names("#ttl", crate::tables::TTL_ATTRIBUTE)
+            .expression_attribute_names("#ttl", crate::schema::TTL_ATTRIBUTE)
             .set_expression_attribute_values(Some(expression.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
