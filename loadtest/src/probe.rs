@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_support::clock::now_ms;
-use metering_core::sequence_number::SequenceNumber;
+use metering_aws::ledger_items::{LedgerItem, rows_of_key};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -212,30 +211,15 @@ impl Prober {
 
     async fn read(&self, key: u32) -> anyhow::Result<Row> {
         self.lock().measured.reads += 1;
-        let reply = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", AttributeValue::S(self.keys[key as usize].api_key_id.clone()))
-            .send()
-            .await
-            .context("a probe cannot read the ledger")?;
-        let text = |item: &std::collections::HashMap<String, AttributeValue>, name: &str| match item.get(name)
-        {
-            Some(AttributeValue::S(text) | AttributeValue::N(text)) => text.clone(),
-            _ => String::new(),
-        };
-        let items = reply.items();
-        let calls = items.iter().filter_map(|item| text(item, "total").parse::<u64>().ok()).sum();
+        let query = rows_of_key(&self.client, &self.table, &self.keys[key as usize].api_key_id);
+        let reply = query.consistent_read(true).send().await.context("a probe cannot read the ledger")?;
+        let rows = reply.items().iter().map(LedgerItem);
+        let calls = rows.clone().filter_map(LedgerItem::total).sum();
         // The calls of a key follow one another, so the row of the latest call has the newest record.
-        let newest = items.iter().max_by_key(|item| text(item, "last_call").parse::<u64>().ok());
-        let record = newest.and_then(|item| {
-            // The row names its shard with account, region and stream.
-            let shard = text(item, "sk").rsplit('/').next()?.to_owned();
-            let number = SequenceNumber::from_storage_form(&text(item, "seq")).ok()?;
-            Some((shard, number.digits().to_owned()))
+        let newest = rows.max_by_key(|row| row.last_call_ms());
+        let record = newest.and_then(|row| {
+            let number = row.high_water_mark().ok()?;
+            Some((row.shard_id()?.to_owned(), number.digits().to_owned()))
         });
         Ok(Row { calls, record })
     }

@@ -15,6 +15,7 @@ pub mod key_import;
 mod key_items;
 pub mod key_store;
 pub mod key_table;
+pub mod ledger_items;
 pub mod logged_events;
 pub mod month_usage;
 pub mod put_back;

@@ -1,9 +1,8 @@
 //! Reads usage out of the ledger: what was called, by hour, day and month.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, TryStreamExt};
 use metering_core::ports::{LedgerCounts, PortError, UsageHistory};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
@@ -12,6 +11,7 @@ use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
 
 use crate::error::port_error;
+use crate::ledger_items::{LAST_CALL, LedgerItem, TOTAL, hour_attribute, rows_of_days};
 
 /// A row that does not have the form of the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -54,48 +54,33 @@ pub async fn usage_of_key(
     to: UtcDay,
 ) -> Result<KeyUsage, PortError> {
     let operation = || format!("reading the usage of a key from table {table}");
-    // Sort keys are `day#shard`; '$' is the character after '#'.
-    let mut pages = client
-        .query()
-        .table_name(table)
-        .consistent_read(true)
-        .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-        .expression_attribute_values(":pk", AttributeValue::S(api_key_id.to_owned()))
-        .expression_attribute_values(":from", AttributeValue::S(format!("{from}#")))
-        .expression_attribute_values(":to", AttributeValue::S(format!("{to}$")))
-        .into_paginator()
-        .items()
-        .send();
+    let query = rows_of_days(client, table, api_key_id, [from, to]).consistent_read(true);
+    let mut rows = query.into_paginator().items().send();
     let mut usage = KeyUsage::new();
-    while let Some(row) = pages.next().await {
+    while let Some(row) = rows.next().await {
         let row = row.map_err(|error| port_error(operation(), error))?;
-        add_row(&mut usage, &row)
+        add_row(&mut usage, LedgerItem(&row))
             .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
     }
     Ok(usage)
 }
 
-fn add_row(usage: &mut KeyUsage, row: &HashMap<String, AttributeValue>) -> Result<(), MalformedRow> {
-    let sort_key = row.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-    let malformed =
-        |attribute: &str| MalformedRow { sort_key: sort_key.clone(), attribute: attribute.to_owned() };
-    let number = |attribute: &str| match row.get(attribute) {
-        None => Ok(0),
-        Some(AttributeValue::N(digits)) => digits.parse::<u64>().map_err(|_| malformed(attribute)),
-        Some(_) => Err(malformed(attribute)),
+fn add_row(usage: &mut KeyUsage, row: LedgerItem) -> Result<(), MalformedRow> {
+    let malformed = |attribute: &str| MalformedRow {
+        sort_key: row.sort_key().unwrap_or_default().to_owned(),
+        attribute: attribute.to_owned(),
     };
-    let day: UtcDay = sort_key.split('#').next().unwrap_or("").parse().map_err(|_| malformed("sk"))?;
-    let day_usage = usage.entry(day).or_default();
+    let day_usage = usage.entry(row.day().ok_or_else(|| malformed("sk"))?).or_default();
     let mut total = 0;
     for (hour, calls) in day_usage.hours.iter_mut().enumerate() {
-        let added = number(&format!("h{hour:02}"))?;
+        let added = row.hour(hour).ok_or_else(|| malformed(&hour_attribute(hour)))?;
         *calls += added;
         total += added;
     }
-    if total != number("total")? {
-        return Err(malformed("total"));
+    if row.number_or_zero(TOTAL) != Some(total) {
+        return Err(malformed(TOTAL));
     }
-    let last_call_ms = i64::try_from(number("last_call")?).map_err(|_| malformed("last_call"))?;
+    let last_call_ms = row.last_call_ms().ok_or_else(|| malformed(LAST_CALL))?;
     day_usage.last_call_ms = day_usage.last_call_ms.max(last_call_ms);
     Ok(())
 }
@@ -114,11 +99,12 @@ pub async fn usage_of_all_keys(
     let mut usage: BTreeMap<String, KeyUsage> = BTreeMap::new();
     while let Some(row) = rows.next().await {
         let row = row.map_err(|error| port_error(operation(), error))?;
-        let key = row.get("pk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        let row = LedgerItem(&row);
+        let key = row.api_key_id().unwrap_or_default();
         if key == TOTALS_KEY_ID {
             continue;
         }
-        add_row(usage.entry(key).or_default(), &row)
+        add_row(usage.entry(key.to_owned()).or_default(), row)
             .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
     }
     Ok(usage)

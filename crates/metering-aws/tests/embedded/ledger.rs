@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_aws::DynamoUsageLedger;
 use metering_aws::connection::{FUNCTION_RETRY_POLICY, load_local};
-use metering_aws::usage_ledger::{FIRST_GUESS, RowGuess, expression};
+use metering_aws::ledger_items::{
+    self, FIRST_GUESS, LAST_CALL, NO_MARK, RowGuess, TOTAL, gap_attribute, update_expression,
+};
 use metering_aws::usage_report::usage_of_key;
 use metering_core::aggregate::{BatchUsage, RecordIndex};
 use metering_core::claims::owner::ShardName;
@@ -45,9 +47,7 @@ pub fn gap(from: &str, before: &str) -> Gap {
 }
 
 pub async fn attributes(client: &Client, key: &str) -> Vec<(String, AttributeValue)> {
-    let key = AttributeValue::S(key.to_owned());
-    let rows = client.query().table_name(LEDGER).key_condition_expression("pk = :pk");
-    let rows = rows.expression_attribute_values(":pk", key).send().await.unwrap();
+    let rows = ledger_items::rows_of_key(client, LEDGER, key).send().await.unwrap();
     let mut attributes: Vec<_> = rows.items.unwrap_or_default().into_iter().flatten().collect();
     attributes.sort_by(|left, right| left.0.cmp(&right.0));
     attributes
@@ -63,7 +63,7 @@ async fn attribute(client: &Client, name: &str) -> Option<String> {
 
 #[test]
 fn the_usual_expression_is_this() {
-    let expression = expression(&update("9", "10", &[(7, 3), (23, 4)]), FIRST_GUESS, 400);
+    let expression = update_expression(&update("9", "10", &[(7, 3), (23, 4)]), FIRST_GUESS, 400);
     assert_eq!(
         expression.update,
         "ADD #total :total, h07 :h07, h23 :h23 SET seq = :last, #ttl = :ttl, last_call = :last_call"
@@ -93,10 +93,10 @@ fn the_usual_expression_is_this() {
 fn behind_a_gap_the_expression_keeps_the_mark_that_was_there_or_was_not() {
     let update = CounterUpdate { gaps: vec![0, 3], ..update("9", "10", &[(7, 3)]) };
     let guess = RowGuess { exists: true, raises_last_call: false };
-    let of_a_row = expression(&update, guess, 400);
+    let of_a_row = update_expression(&update, guess, 400);
     assert!(of_a_row.update.ends_with("gap0 = if_not_exists(gap0, seq), gap3 = if_not_exists(gap3, seq)"));
     assert_eq!(of_a_row.condition, "seq < :first");
-    let of_none = expression(&update, RowGuess { exists: false, ..guess }, 400);
+    let of_none = update_expression(&update, RowGuess { exists: false, ..guess }, 400);
     assert!(of_none.update.ends_with("gap0 = if_not_exists(gap0, :none), gap3 = if_not_exists(gap3, :none)"));
     assert_eq!(of_none.condition, "attribute_not_exists(seq)");
 }
@@ -133,9 +133,9 @@ async fn the_latest_call_only_rises_and_a_late_record_counts_all_the_same() {
     {
         let update = CounterUpdate { last_call_ms, ..update(sequence_number, sequence_number, &[(0, 1)]) };
         assert_eq!(ledger.apply(&update).await.unwrap(), LedgerReply::Applied);
-        assert_eq!(attribute(&client, "last_call").await.as_deref(), Some(latest));
+        assert_eq!(attribute(&client, LAST_CALL).await.as_deref(), Some(latest));
     }
-    assert_eq!(attribute(&client, "total").await.as_deref(), Some("4"));
+    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("4"));
 }
 
 #[tokio::test]
@@ -145,15 +145,19 @@ async fn an_update_behind_a_gap_keeps_the_mark_before_it_whatever_was_guessed() 
     // No row is there: the first guess is wrong.
     let first = CounterUpdate { gaps: vec![0], last_call_ms: 90, ..update("5", "5", &[(0, 1)]) };
     assert_eq!(ledger.apply(&first).await.unwrap(), LedgerReply::Applied);
-    assert_eq!(attribute(&client, "gap0").await.as_deref(), Some("000"));
+    assert_eq!(attribute(&client, &gap_attribute(0)).await.as_deref(), Some(NO_MARK));
     // A row is there, and has a later call: another guess is wrong.
     let second = CounterUpdate { gaps: vec![0, 1], last_call_ms: 10, ..update("20", "21", &[(0, 1)]) };
     assert_eq!(ledger.apply(&second).await.unwrap(), LedgerReply::Applied);
-    assert_eq!(attribute(&client, "gap0").await.as_deref(), Some("000"), "what was noted stays noted");
-    assert_eq!(attribute(&client, "gap1").await.as_deref(), Some("0015"));
-    assert_eq!(attribute(&client, "last_call").await.as_deref(), Some("90"));
+    assert_eq!(
+        attribute(&client, &gap_attribute(0)).await.as_deref(),
+        Some(NO_MARK),
+        "what was noted stays noted"
+    );
+    assert_eq!(attribute(&client, &gap_attribute(1)).await.as_deref(), Some("0015"));
+    assert_eq!(attribute(&client, LAST_CALL).await.as_deref(), Some("90"));
     assert_eq!(ledger.apply(&second).await.unwrap(), LedgerReply::Fenced(number("21")));
-    assert_eq!(attribute(&client, "total").await.as_deref(), Some("2"));
+    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("2"));
 }
 
 #[tokio::test]
@@ -180,7 +184,7 @@ async fn a_row_that_is_asked_behind_a_gap_takes_nothing_from_within_it_any_more(
     let behind = CounterUpdate { gaps: vec![0], ..update("10", "11", &[(0, 1)]) };
     assert_eq!(ledger.apply(&behind).await.unwrap(), LedgerReply::Applied);
     assert!(release("key-1", "6").await && !release("key-1", "7").await, "nor later");
-    assert_eq!(attribute(&client, "total").await.as_deref(), Some("3"));
+    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("3"));
 }
 
 #[tokio::test]
@@ -192,7 +196,7 @@ async fn a_row_that_is_not_there_is_fenced_as_well() {
     assert!(!ledger.release(&release).await.unwrap());
     let late = ledger.apply(&update("5", "9", &[(0, 100)])).await.unwrap();
     assert_eq!(late, LedgerReply::Fenced(number("9")));
-    assert_eq!(attribute(&client, "total").await.as_deref(), Some("0"), "it is a row like others");
+    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("0"), "it is a row like others");
     let behind = CounterUpdate { gaps: vec![0], ..update("10", "10", &[(0, 1)]) };
     assert_eq!(ledger.apply(&behind).await.unwrap(), LedgerReply::Applied);
     assert!(!ledger.release(&release).await.unwrap());

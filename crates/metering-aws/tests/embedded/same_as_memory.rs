@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use memory_ports::MemoryPorts;
+use metering_aws::ledger_items::{LAST_CALL, NO_MARK, TOTAL, gap_attribute};
 use metering_aws::{DynamoClaimStore, DynamoUsageLedger};
 use metering_core::claims::layout::SliceKey;
 use metering_core::claims::owner::ShardName;
@@ -139,13 +140,13 @@ proptest! {
             let attribute = |name: &str| stored.iter().find(|(known, _)| known == name).map(|(_, value)| format!("{value:?}"));
             let row = memory.store().rows[&row(&key)].clone();
             let total: u64 = row.hours.iter().sum();
-            prop_assert_eq!(attribute("total"), Some(format!("N(\"{total}\")")));
+            prop_assert_eq!(attribute(TOTAL), Some(format!("N(\"{total}\")")));
             if row.last_call_ms > 0 {
-                prop_assert_eq!(attribute("last_call"), Some(format!("N(\"{}\")", row.last_call_ms)));
+                prop_assert_eq!(attribute(LAST_CALL), Some(format!("N(\"{}\")", row.last_call_ms)));
             }
             for (number, mark) in row.gaps {
-                let mark = mark.map_or_else(|| "000".to_owned(), |mark| mark.storage_form().to_owned());
-                prop_assert_eq!(attribute(&format!("gap{number}")), Some(format!("S(\"{mark}\")")));
+                let mark = mark.map_or_else(|| NO_MARK.to_owned(), |mark| mark.storage_form().to_owned());
+                prop_assert_eq!(attribute(&gap_attribute(number)), Some(format!("S(\"{mark}\")")));
             }
             Ok(())
         })?;
