@@ -19,7 +19,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 /// The header that carries the key.
 const HEADER: &str = "x-api-key";
 /// Where a customer sees its usage: the only call that is admitted over quota.
-pub const USAGE_PATH: &str = "/usage";
+pub use deployment::settings::USAGE_PATH;
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]

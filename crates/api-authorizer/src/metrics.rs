@@ -6,7 +6,7 @@ use lambda_support::telemetry::{MetricLine, Totals};
 use metering_core::authorization::{Decision, Denial};
 
 /// The name under which the function's metrics are found.
-pub const SERVICE: &str = "api-authorizer";
+pub const SERVICE: &str = deployment::functions::API_AUTHORIZER;
 
 /// After how many decisions a line is written.
 const DECISIONS_PER_LINE: u64 = 100;

@@ -10,7 +10,7 @@ use lambda_support::telemetry::MetricLine;
 use crate::stage_cache::{FlushError, Stage, StageCaches};
 
 /// The name under which the function's metrics are found.
-pub const SERVICE: &str = "invalidation-fanout";
+pub const SERVICE: &str = deployment::functions::INVALIDATION_FANOUT;
 
 /// By how much the clocks of SNS and of this function may differ.
 const CLOCK_ERROR_MS: i64 = 1_000;

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::secret::{self, SecretError};
 
 /// The name under which the function's metrics are found.
-pub const SERVICE: &str = "usage-canary";
+pub const SERVICE: &str = deployment::functions::USAGE_CANARY;
 
 /// How often the ledger is asked: each time a part of the call's age has gone by again.
 const AGE_PER_INTERVAL: u64 = 20;

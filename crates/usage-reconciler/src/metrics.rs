@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::handler::Found;
 
 /// The name under which the function's metrics are found.
-pub const SERVICE: &str = "usage-reconciler";
+pub const SERVICE: &str = deployment::functions::USAGE_RECONCILER;
 
 define_metrics! {
     /// Every metric of this function.
