@@ -4,8 +4,7 @@ use deployment::environment::{FUNCTION_VARIABLES, Kind, Variable, function_varia
 use deployment::functions::{API_AUTHORIZER, USAGE_CANARY, USAGE_CONSUMER};
 use serde_json::{Map, Value, json};
 
-use crate::files::File;
-use crate::generate::repository;
+use crate::repository::{File, repository};
 
 const DOCUMENT: &str = "docs/OPERATION.md";
 

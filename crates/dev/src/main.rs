@@ -3,6 +3,7 @@
 mod environment;
 mod files;
 mod generate;
+mod repository;
 #[cfg(test)]
 mod tidy;
 
@@ -23,7 +24,7 @@ struct Arguments {
 enum Command {
     /// Write the files that are generated from the code
     Generate {
-        /// Write nothing; fail where a file differs
+        /// Write nothing, and fail if a file differs
         #[arg(long)]
         check: bool,
     },

@@ -1,22 +1,30 @@
 //! Rules for all sources that no linter knows.
 
+mod cycles;
+mod literals;
+mod short_docs;
+
 use std::path::{Path, PathBuf};
 
 use deployment::names::Names;
 
-use crate::generate::repository;
+use crate::repository::repository;
 
 /// The most lines of a function: a screen.
 const MAX_FUNCTION_LINES: usize = 70;
 /// Functions that are longer: each is a list, of parts or of cases.
 const LONG_FUNCTIONS: [&str; 4] = ["cases", "functions", "start", "what_aws_does_not_document_is_refused"];
 
-/// The sources below a folder that have this ending.
+/// Reads the sources below a folder of the repository that have this ending.
 fn sources(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
+    sources_in(&repository().join(folder), ending)
+}
+
+fn sources_in(folder: &Path, ending: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![repository().join(folder)];
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() && !["node_modules", "generated", "dist"].iter().any(|name| path.ends_with(name))
             {
@@ -34,7 +42,28 @@ fn rust() -> Vec<(PathBuf, String)> {
     [sources("crates", "rs"), sources("loadtest", "rs")].concat()
 }
 
-/// The lines of a function that begins at the first of these lines, as rustfmt
+/// The folders of all crates, in the order of their names.
+fn crate_folders() -> Vec<PathBuf> {
+    let crates = std::fs::read_dir(repository().join("crates")).unwrap();
+    let mut folders: Vec<PathBuf> = crates.map(|entry| entry.unwrap().path()).collect();
+    folders.push(repository().join("loadtest"));
+    folders.retain(|folder| folder.join("Cargo.toml").exists());
+    folders.sort();
+    folders
+}
+
+/// The code of a file before its unit tests, without comments that are not documentation.
+fn without_tests(text: &str) -> String {
+    let end = text.find("\nmod tests {").map_or(text, |tests| &text[..tests]);
+    let end = end.rfind("#[cfg(test)]").filter(|_| end.len() < text.len()).unwrap_or(end.len());
+    let is_comment = |line: &&str| {
+        let line = line.trim_start();
+        line.starts_with("//") && !line.starts_with("///") && !line.starts_with("//!")
+    };
+    text[..end].lines().filter(|line| !is_comment(line)).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Counts the lines of a function that begins at the first of these lines, as rustfmt
 /// lays it out: it ends with a brace that is indented as its beginning is.
 fn lines_of_function(lines: &[&str]) -> usize {
     let indent = lines[0].len() - lines[0].trim_start().len();
