@@ -22,7 +22,6 @@ use usage_reconciler::metrics::ReconcilerMetric;
 use crate::environment;
 use crate::repository::File;
 
-/// Generates all files.
 pub fn files() -> Vec<File> {
     let json = |path, value: Value| File { path, content: format!("{value:#}\n") };
     vec![

@@ -1,4 +1,4 @@
-//! The command `generate`.
+//! The command `generate`: writes the generated files, or checks them.
 
 use std::process::{Command, Stdio};
 

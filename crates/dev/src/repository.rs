@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// A generated file.
 pub struct File {
     /// The path from the root of the repository.
     pub path: &'static str,

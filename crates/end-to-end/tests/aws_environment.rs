@@ -97,7 +97,7 @@ async fn an_environment_is_compared_as_its_reconciler_compares_it() {
     let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let store = ReconciliationStore::new(aws_sdk_dynamodb::Client::new(&config), CLAIMS_TABLE);
     let groups = [ACCESS_LOG_GROUP, SECOND_GROUP].map(str::to_owned);
-    store.note_run(&groups, &"/free".parse().unwrap(), now_ms()).await.unwrap();
+    store.record_run(&groups, &"/free".parse().unwrap(), now_ms()).await.unwrap();
     let found = compared(&stack, &[]).await;
     assert_eq!((&found["logged"], &found["missing"]), (&json!(5), &json!(2)), "{found}");
     // What is named goes before what the reconciler has noted.

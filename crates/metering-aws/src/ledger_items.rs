@@ -151,11 +151,11 @@ impl<'item> LedgerItem<'item> {
 /// The expressions of a conditional update.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression {
-    /// The update expression.
+    /// The value of `UpdateExpression`.
     pub update: String,
-    /// The condition expression.
+    /// The value of `ConditionExpression`.
     pub condition: String,
-    /// The expression attribute values.
+    /// The values of `ExpressionAttributeValues`.
     pub values: HashMap<String, AttributeValue>,
 }
 

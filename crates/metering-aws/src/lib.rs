@@ -1,4 +1,6 @@
-//! The ports of `metering-core` on the AWS SDK.
+//! Adapters to AWS: the ports of `metering-core` on the AWS SDK, the
+//! administration of API keys, and readers of the access log and of the
+//! quarantine for the tools.
 
 #![warn(missing_docs)]
 

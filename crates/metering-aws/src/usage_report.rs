@@ -1,4 +1,4 @@
-//! Reads usage out of the ledger: what was called, by hour, day and month.
+//! Reads usage from the ledger, by hour and day.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
 use crate::error::port_error;
 use crate::ledger_items::{LAST_CALL, LedgerItem, TOTAL, hour_attribute, rows_of_days};
 
-/// A row that does not have the form of the ledger.
+/// A malformed row of the ledger.
 #[derive(Debug, thiserror::Error)]
 #[error("the ledger row {sort_key:?} has no usable {attribute:?}")]
 struct MalformedRow {
@@ -21,7 +21,7 @@ struct MalformedRow {
     attribute: String,
 }
 
-/// The usage of single keys, for those who may see it.
+/// Reads the usage of single keys.
 #[derive(Debug, Clone)]
 pub struct DynamoUsageHistory {
     client: Client,
@@ -29,7 +29,7 @@ pub struct DynamoUsageHistory {
 }
 
 impl DynamoUsageHistory {
-    /// The usage in a ledger.
+    /// Returns the usage in the ledger in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -42,10 +42,10 @@ impl UsageHistory for DynamoUsageHistory {
 }
 
 /// Reads the usage of a key from `from` to `to`, both included, with strongly
-/// consistent reads: what was committed before the call is in the answer.
+/// consistent reads. The result contains all writes that were committed before.
 ///
 /// # Errors
-/// When the ledger cannot be read or holds a malformed row.
+/// Fails if the ledger cannot be read or has a malformed row.
 pub async fn usage_of_key(
     client: &Client,
     table: &str,
@@ -85,11 +85,11 @@ fn add_row(usage: &mut KeyUsage, row: LedgerItem) -> Result<(), MalformedRow> {
     Ok(())
 }
 
-/// Reads the usage of all keys by scanning the whole table. For tools that
-/// compare or export everything; nothing on the path of a call does this.
+/// Reads the usage of all keys by scanning the whole table. Only for tools that
+/// compare or export the whole ledger.
 ///
 /// # Errors
-/// When the ledger cannot be read or holds a malformed row.
+/// Fails if the ledger cannot be read or has a malformed row.
 pub async fn usage_of_all_keys(
     client: &Client,
     table: &str,
@@ -110,10 +110,10 @@ pub async fn usage_of_all_keys(
     Ok(usage)
 }
 
-/// How many keys are asked for at once.
+/// Number of keys that are read concurrently.
 const KEYS_AT_ONCE: usize = 64;
 
-/// What a ledger has counted, for comparisons.
+/// Reads hourly counts of a ledger for comparisons.
 #[derive(Debug, Clone)]
 pub struct DynamoLedgerCounts {
     client: Client,
@@ -121,7 +121,7 @@ pub struct DynamoLedgerCounts {
 }
 
 impl DynamoLedgerCounts {
-    /// The counts of a ledger.
+    /// Returns the counts of the ledger in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -158,7 +158,7 @@ impl LedgerCounts for DynamoLedgerCounts {
     }
 }
 
-/// The first and the last day of `from_ms..to_ms`.
+/// Returns the first and the last day of `from_ms..to_ms`.
 fn days(from_ms: i64, to_ms: i64) -> Result<(UtcDay, UtcDay), PortError> {
     let day = |at_ms: i64| {
         let window = CallWindow::at(at_ms).map(|window| window.day);

@@ -31,7 +31,7 @@ async fn main() -> Result<(), Error> {
         // Calls of the hour in which the meter was deployed may be in the log that nobody was to count.
         let next_hour_ms = hour_start_ms(started_ms) + HOUR_MS;
         let compared = &reconciler.compared;
-        let since_ms = compared.note_run(&config.access_log_groups, &config.unbilled, next_hour_ms).await?;
+        let since_ms = compared.record_run(&config.access_log_groups, &config.unbilled, next_hour_ms).await?;
         let (from_ms, to_ms) = config.compared_hours(started_ms);
         let scanned_before = reconciler.log.scanned_bytes();
         let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);

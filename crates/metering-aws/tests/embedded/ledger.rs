@@ -231,7 +231,7 @@ async fn a_month_is_read_from_its_days_and_shards_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_by_what_can_be_done_about_it() {
+async fn a_failure_is_classified_by_its_remedy() {
     let client = dynamodb().await;
     let refused = DynamoUsageLedger::new(client.clone(), "no-such-table", 400)
         .apply(&update("1", "1", &[(0, 1)]))
