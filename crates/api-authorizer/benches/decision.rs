@@ -17,7 +17,7 @@ use common::{SETTINGS, event, handler};
 use criterion::Criterion;
 use hdrhistogram::Histogram;
 use metering_core::api_key::{KeyDigest, KeyRecord};
-use metering_core::decision_cache::{CacheSettings, DecisionCache, Step};
+use metering_core::decision_cache::{CacheSettings, DecisionCache, Read, Step};
 use metering_core::invalidation::{ClockReading, LogRead};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -171,7 +171,7 @@ fn hit_rate(settings: CacheSettings, per_second: u64, cumulative: &[f64], digest
         let key_number = cumulative.partition_point(|sum| *sum < drawn);
         let mut request = cache.begin(digests[key_number]);
         let mut step = cache.step(&request, now);
-        if step == Step::Sync {
+        if step == Step::Read(Read::Log) {
             let start = cache.begin_read(now);
             cache.synced(start, &LogRead::default(), now);
             step = cache.step(&request, now);

@@ -1,4 +1,4 @@
-//! Does what the decision cache asks for, until it has an answer.
+//! Performs the reads that the decision cache asks for, until it has an answer.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Decision;
-use metering_core::decision_cache::{CacheSettings, DecisionCache, LogCheck, Request, Step};
+use metering_core::decision_cache::{CacheSettings, DecisionCache, LogCheck, Read, Request, Step};
 use metering_core::invalidation::{ClockReading, LogRead};
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
 use metering_core::quota::{MonthUsage, UtcMonth};
@@ -15,20 +15,20 @@ use metering_core::window::CallWindow;
 use crate::metrics::{AuthorizerMetric, AuthorizerMetrics};
 use crate::single_flight::SingleFlight;
 
-/// How long a call waits for an alert to be sent; what is not sent by then is
-/// sent with a later call.
+/// Longest time for which a call waits for an alert to be sent. An alert that is
+/// not sent by then is sent with a later call.
 const ALERT_LIMIT: Duration = Duration::from_secs(1);
 
-/// What the authorizer reads and tells.
+/// Storage and alerts of the authorizer.
 #[derive(Debug)]
 pub struct Ports<K, L, U, A> {
-    /// The keys.
+    /// The table of keys.
     pub keys: K,
-    /// The log of their changes.
+    /// The invalidation log: the changes of keys.
     pub log: L,
-    /// The usage of their months.
+    /// The usage of each key in a month.
     pub usage: U,
-    /// The alerts about their limits.
+    /// Alerts about monthly limits.
     pub alerts: A,
 }
 
@@ -38,42 +38,47 @@ pub struct Authorizer<K, L, U, A> {
     ports: Ports<K, L, U, A>,
     cache: Mutex<DecisionCache>,
     metrics: Mutex<AuthorizerMetrics>,
-    flights: SingleFlight<Thing>,
-    /// When the last call that was answered began, in milliseconds since 1970.
+    flights: SingleFlight<FlightKey>,
+    /// Start of the last answered call, in milliseconds since 1970.
     last_answered_ms: AtomicI64,
     now: fn() -> ClockReading,
 }
 
-/// What is done by one request at a time.
+/// A read that one request at a time performs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Thing {
+enum FlightKey {
     Log,
     Key(KeyDigest),
     Usage(String),
 }
 
-/// A call that could not be judged: it is not admitted, and is no denial.
+impl FlightKey {
+    fn new(read: &Read, digest: KeyDigest) -> Self {
+        match read {
+            Read::Log => Self::Log,
+            Read::KeyByIndex | Read::KeyConsistently => Self::Key(digest),
+            Read::Usage { key_id, .. } => Self::Usage(key_id.clone()),
+        }
+    }
+}
+
+/// Failure to decide on a call. The call is neither admitted nor denied: API
+/// Gateway answers 500.
 #[derive(Debug, thiserror::Error)]
 pub enum Unavailable {
-    /// Something cannot be read.
+    /// A read failed.
     #[error(transparent)]
     Port(#[from] PortError),
-    /// What was read does not suffice.
-    #[error("the call cannot be judged: {reason}")]
-    GaveUp {
-        /// Why.
-        reason: &'static str,
-    },
-    /// It took too long.
-    #[error("the call could not be judged within {limit_ms} ms; DynamoDB does not answer in time")]
-    TooLate {
-        /// The limit.
-        limit_ms: u64,
-    },
+    /// The reads succeeded but do not suffice for a decision.
+    #[error("the call cannot be decided: {reason}")]
+    Undecidable { reason: &'static str },
+    /// The decision took longer than its limit.
+    #[error("the call could not be decided within {limit_ms} ms; DynamoDB does not answer in time")]
+    TooLate { limit_ms: u64 },
 }
 
 impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer<K, L, U, A> {
-    /// An instance that has just started.
+    /// Creates an instance with an empty cache.
     pub fn new(ports: Ports<K, L, U, A>, settings: CacheSettings, now: fn() -> ClockReading) -> Self {
         Self {
             ports,
@@ -89,38 +94,36 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The metrics since the last line.
+    /// Metrics that were not yet emitted.
     pub fn metrics(&self) -> MutexGuard<'_, AuthorizerMetrics> {
         self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Decides on a call with this secret.
+    /// Decides on a call that presents the secret with this digest.
     ///
     /// # Errors
-    /// When what is needed cannot be read: the call is not admitted.
+    /// When a read that the decision needs fails. The call is not admitted.
     pub async fn decide(&self, digest: KeyDigest) -> Result<Decision, Unavailable> {
         let mut request = self.cache().begin(digest);
         let began_ms = (self.now)().wall_ms;
         loop {
-            let step = self.step(&request);
-            let thing = match &step {
+            let read = match self.step(&request) {
                 Step::Answer(decision) => {
                     let missed = request.read_key();
                     let metric =
                         if missed { AuthorizerMetric::CacheMisses } else { AuthorizerMetric::CacheHits };
                     self.metrics().add(metric, 1);
                     self.last_answered_ms.fetch_max(began_ms, Ordering::Relaxed);
-                    return Ok(decision.clone());
+                    return Ok(decision);
                 }
-                Step::GiveUp(reason) => return Err(Unavailable::GaveUp { reason }),
-                Step::Sync => Thing::Log,
-                Step::FindByIndex | Step::FindConsistently => Thing::Key(digest),
-                Step::ReadUsage { key_id, .. } => Thing::Usage(key_id.clone()),
+                Step::Unavailable(reason) => return Err(Unavailable::Undecidable { reason }),
+                Step::Read(read) => read,
             };
-            let flight = self.flights.begin(thing).await;
-            // Whoever was first may have done it.
-            if !flight.waited || self.step(&request) == step {
-                self.perform(step, &mut request).await?;
+            let flight = self.flights.begin(FlightKey::new(&read, digest)).await;
+            // Another request may have completed this read while this one waited.
+            let step = flight.waited.then(|| self.step(&request));
+            if step.is_none_or(|step| step == Step::Read(read.clone())) {
+                self.perform(read, &mut request).await?;
             }
         }
     }
@@ -130,29 +133,29 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         self.cache().step(request, now)
     }
 
-    async fn perform(&self, step: Step, request: &mut Request) -> Result<(), Unavailable> {
-        match step {
-            Step::Sync => self.sync().await,
-            Step::FindByIndex => {
+    async fn perform(&self, read: Read, request: &mut Request) -> Result<(), Unavailable> {
+        match read {
+            Read::Log => self.sync().await,
+            Read::KeyByIndex => {
                 self.metrics().add(AuthorizerMetric::IndexReads, 1);
                 let start = self.cache().begin_read((self.now)());
-                // An index that cannot be read is as good as one that lags.
+                // Treat an index error like a stale index: fall back to the consistent read.
                 let key = self.ports.keys.find_by_index(request.digest()).await.unwrap_or(None);
                 self.cache().found_by_index(request, start, key, (self.now)());
             }
-            Step::FindConsistently => {
+            Read::KeyConsistently => {
                 self.metrics().add(AuthorizerMetric::KeyReads, 1);
                 let start = self.cache().begin_read((self.now)());
                 let key = self.ports.keys.find_consistently(request.digest()).await?;
                 self.cache().found_consistently(request, start, key, (self.now)());
             }
-            Step::ReadUsage { key_id, month, known } => self.read_usage(request, &key_id, month, known).await,
-            Step::Answer(_) | Step::GiveUp(_) => {}
+            Read::Usage { key_id, month, known } => self.read_usage(request, &key_id, month, known).await,
         }
         Ok(())
     }
 
-    /// Reads the log, so that the first call does not have to.
+    /// Reads the invalidation log into the cache. Called at the start, so that the
+    /// first call does not wait for it.
     pub async fn sync(&self) {
         let began = (self.now)();
         let (start, position, known) = {
@@ -166,7 +169,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         match result {
             Ok(read) => {
                 if let Some(known) = known {
-                    self.measure_news(&mut metrics, &read, known);
+                    self.record_new_entries(&mut metrics, &read, known);
                 }
                 if self.cache().synced(start, &read, now) == LogCheck::Behind {
                     tracing::warn!(
@@ -177,15 +180,15 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the invalidation log cannot be read; keys are read for each call");
+                tracing::warn!(%error, "the invalidation log cannot be read; every call reads its key until it can");
                 metrics.add(AuthorizerMetric::LogReadFailures, 1);
                 self.cache().sync_failed(now);
             }
         }
     }
 
-    /// Tells of the entries after the last one that was known.
-    fn measure_news(&self, metrics: &mut AuthorizerMetrics, read: &LogRead, known: u64) {
+    /// Records the entries after `known`, the last one that this instance knew.
+    fn record_new_entries(&self, metrics: &mut AuthorizerMetrics, read: &LogRead, known: u64) {
         let last_answered_ms = self.last_answered_ms.load(Ordering::Relaxed);
         for entry in read.entries.iter().filter(|entry| entry.sequence > known) {
             metrics.add(AuthorizerMetric::InvalidationsByLog, 1);
@@ -207,18 +210,19 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         match self.ports.usage.month_usage(key_id, month, known, today.day).await {
             Ok(usage) => self.cache().usage_read(request, key_id, usage, began),
             Err(error) => {
-                tracing::warn!(%error, "the usage of a key cannot be read; the last known is used for a while");
+                tracing::warn!(%error, "the usage of a key cannot be read; using the last known usage");
                 self.metrics().add(AuthorizerMetric::UsageReadFailures, 1);
                 return self.cache().usage_failed(request);
             }
         }
         let decision = self.step(request);
-        if tokio::time::timeout(ALERT_LIMIT, self.tell_of_thresholds(decision)).await.is_err() {
+        if tokio::time::timeout(ALERT_LIMIT, self.send_alerts(decision)).await.is_err() {
             self.metrics().add(AuthorizerMetric::AlertFailures, 1);
         }
     }
 
-    async fn tell_of_thresholds(&self, decision: Step) {
+    /// Sends an alert for each threshold that the usage has reached since the last alert.
+    async fn send_alerts(&self, decision: Step) {
         let Step::Answer(
             Decision::Allow { key, quota: Some(quota) }
             | Decision::Deny { key: Some(key), quota: Some(quota), .. },
@@ -236,7 +240,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
                 Ok(true) => self.cache().threshold_told(&key.key_id, threshold),
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!(%error, key_id = key.key_id, "an alert about a limit cannot be sent yet");
+                    tracing::warn!(%error, key_id = key.key_id, "could not send an alert about a limit; a later call sends it");
                     self.metrics().add(AuthorizerMetric::AlertFailures, 1);
                     return;
                 }
@@ -244,7 +248,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         }
     }
 
-    /// Takes a change of a key that a message told of.
+    /// Applies a change of a key that arrived by message.
     pub fn notice(&self, key_id: &str, sequence: u64) {
         self.metrics().add(AuthorizerMetric::InvalidationsByMessage, 1);
         self.cache().notice(key_id, sequence, (self.now)());

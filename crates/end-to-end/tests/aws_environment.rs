@@ -16,6 +16,7 @@ use lambda_support::clock::now_ms;
 use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack};
 use metering_aws::ReconciliationStore;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, LOCAL_REGION, load_local};
+use metering_core::ports::ComparedHours;
 use serde_json::{Value, json};
 
 /// The access log of an API that the gateway does not serve.
@@ -97,7 +98,7 @@ async fn an_environment_is_compared_as_its_reconciler_compares_it() {
     let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let store = ReconciliationStore::new(aws_sdk_dynamodb::Client::new(&config), CLAIMS_TABLE);
     let groups = [ACCESS_LOG_GROUP, SECOND_GROUP].map(str::to_owned);
-    store.record_run(&groups, &"/free".parse().unwrap(), now_ms()).await.unwrap();
+    store.start_run(&groups, &"/free".parse().unwrap(), now_ms()).await.unwrap();
     let found = compared(&stack, &[]).await;
     assert_eq!((&found["logged"], &found["missing"]), (&json!(5), &json!(2)), "{found}");
     // What is named goes before what the reconciler has noted.

@@ -63,7 +63,7 @@ async fn the_reconciler_compares_every_key_within_its_memory_and_time() {
     // The last hour but one has settled, whatever the minute is.
     let hour_ms = hour_start_ms(now_ms()) - 2 * HOUR_MS;
     let unbilled = UNBILLED_ROUTES.parse().unwrap();
-    compared.record_run(&[ACCESS_LOG_GROUP.to_owned()], &unbilled, hour_ms).await.unwrap();
+    compared.start_run(&[ACCESS_LOG_GROUP.to_owned()], &unbilled, hour_ms).await.unwrap();
     log_calls(&Client::new(&clients), keys, hour_ms).await;
 
     let began = Instant::now();

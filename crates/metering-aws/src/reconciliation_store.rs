@@ -75,28 +75,6 @@ impl ReconciliationStore {
         settings.map_err(|error| self.malformed(what, error))
     }
 
-    /// Stores the settings of a run for `meter reconcile`. Returns the first hour
-    /// that is compared, in milliseconds since 1970, which is `first_ms` in the
-    /// first run.
-    ///
-    /// # Errors
-    /// Fails if the table cannot be read or written.
-    pub async fn record_run(
-        &self,
-        log_groups: &[String],
-        unbilled: &UnbilledRoutes,
-        first_ms: i64,
-    ) -> Result<i64, PortError> {
-        let known = self.settings().await?;
-        let since_ms = known.as_ref().map_or(first_ms, |settings| settings.since_ms);
-        let settings =
-            ReconcilerSettings { log_groups: log_groups.to_vec(), unbilled: unbilled.clone(), since_ms };
-        if known.as_ref() != Some(&settings) {
-            self.write_settings(&settings).await?;
-        }
-        Ok(since_ms)
-    }
-
     async fn write_settings(&self, settings: &ReconcilerSettings) -> Result<(), PortError> {
         let groups = settings.log_groups.iter().map(|group| text(group.clone())).collect();
         let item = HashMap::from([
@@ -116,6 +94,22 @@ impl ReconciliationStore {
 }
 
 impl ComparedHours for ReconciliationStore {
+    async fn start_run(
+        &self,
+        log_groups: &[String],
+        unbilled: &UnbilledRoutes,
+        first_ms: i64,
+    ) -> Result<i64, PortError> {
+        let known = self.settings().await?;
+        let since_ms = known.as_ref().map_or(first_ms, |settings| settings.since_ms);
+        let settings =
+            ReconcilerSettings { log_groups: log_groups.to_vec(), unbilled: unbilled.clone(), since_ms };
+        if known.as_ref() != Some(&settings) {
+            self.write_settings(&settings).await?;
+        }
+        Ok(since_ms)
+    }
+
     async fn hours(&self, from_ms: i64, to_ms: i64) -> Result<BTreeMap<i64, ReconciledHour>, PortError> {
         let what = "reading compared hours";
         let range = (hour_sk(from_ms), hour_sk(to_ms - 1));

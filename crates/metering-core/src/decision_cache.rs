@@ -69,28 +69,39 @@ impl CacheSettings {
     }
 }
 
-/// What is needed next for a request.
+/// Next step of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Read the log after the cache's position.
-    Sync,
-    /// Look the secret up in the index.
-    FindByIndex,
-    /// Look the secret up with strongly consistent reads.
-    FindConsistently,
-    /// Read the usage of a key's month.
-    ReadUsage {
-        /// The key.
+    /// The request is decided.
+    Answer(Decision),
+    /// The request cannot be decided now, for this reason. It is not admitted.
+    Unavailable(&'static str),
+    /// A read is needed; report its result, then call [`DecisionCache::step`] again.
+    Read(Read),
+}
+
+/// A read that a request needs before it can be decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// The invalidation log after [`DecisionCache::log_position`]. Report it with
+    /// [`DecisionCache::synced`] or [`DecisionCache::sync_failed`].
+    Log,
+    /// The key by the index of digests, eventually consistent. Report it with
+    /// [`DecisionCache::found_by_index`].
+    KeyByIndex,
+    /// The key by strongly consistent reads. Report it with
+    /// [`DecisionCache::found_consistently`].
+    KeyConsistently,
+    /// The usage of a key in a month. Report it with [`DecisionCache::usage_read`]
+    /// or [`DecisionCache::usage_failed`].
+    Usage {
+        /// Id of the key.
         key_id: String,
-        /// The month.
+        /// UTC month to read.
         month: UtcMonth,
-        /// What is known of it.
+        /// The last usage read of this month: days before it need no second read.
         known: Option<MonthUsage>,
     },
-    /// The answer.
-    Answer(Decision),
-    /// There can be no answer now.
-    GiveUp(&'static str),
 }
 
 /// What a read of the log told of the log itself.
@@ -246,7 +257,7 @@ impl DecisionCache {
         }
         if !self.is_synced(request, now) {
             let log_failed = self.sync_failed.is_some_and(|at| now.age_ms(at) < self.settings.sync_retry_ms);
-            return if log_failed { Step::FindConsistently } else { Step::Sync };
+            return Step::Read(if log_failed { Read::KeyConsistently } else { Read::Log });
         }
         let lifetime_ms = self.settings.key_lifetime_ms;
         let remembered = self.keys.get(&request.digest).filter(|known| now.age_ms(known.read) < lifetime_ms);
@@ -259,11 +270,8 @@ impl DecisionCache {
         {
             return Step::Answer(Decision::deny(Denial::Unknown));
         }
-        if request.index_missed || !self.trusts_index(now) {
-            Step::FindConsistently
-        } else {
-            Step::FindByIndex
-        }
+        let needs_table = request.index_missed || !self.trusts_index(now);
+        Step::Read(if needs_table { Read::KeyConsistently } else { Read::KeyByIndex })
     }
 
     /// The rules of tombstones and of the head.
@@ -297,16 +305,16 @@ impl DecisionCache {
             return Step::Answer(Decision::Allow { key: key.clone(), quota: None });
         };
         let Ok(month) = UtcMonth::at(now.wall_ms) else {
-            return Step::GiveUp("the clock shows no time that a month can be told of");
+            return Step::Unavailable("the clock is outside of the range of UTC months");
         };
         let known = self.usage.get(&key.key_id).copied().filter(|known| known.usage.month == month);
         let usage = match (request.usage.filter(|usage| usage.month == month), known) {
             (Some(read), _) => read,
             (None, Some(known)) if self.is_current(limit, &known, request, now) => known.usage,
-            _ if request.usage_failed => return Step::GiveUp("the usage of the key cannot be read"),
+            _ if request.usage_failed => return Step::Unavailable("the usage of the key cannot be read"),
             (None, known) => {
                 let known = known.map(|known| known.usage);
-                return Step::ReadUsage { key_id: key.key_id.clone(), month, known };
+                return Step::Read(Read::Usage { key_id: key.key_id.clone(), month, known });
             }
         };
         let quota = Quota::of(limit, &usage);

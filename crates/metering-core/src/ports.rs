@@ -14,6 +14,7 @@ use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
 use crate::reconciliation::{HourlyCalls, HourlyTotals, ReconciledHour};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Gap, HeadWrite, QuarantinedPart, ShardHead, Verdict};
+use crate::unbilled::UnbilledRoutes;
 use crate::update_plan::{CounterUpdate, RowKey};
 use crate::usage_history::KeyUsage;
 use crate::window::UtcDay;
@@ -276,8 +277,11 @@ pub trait UsageAlerts: Sync {
     -> impl Future<Output = Result<bool, PortError>> + Send;
 }
 
-/// The access log, which knows what the ledger has to have.
+/// Counts of the access log, independent of the ledger.
 pub trait AccessLogCounts: Sync {
+    /// Bytes of the access log that queries have scanned so far; AWS bills by them.
+    fn scanned_bytes(&self) -> u64;
+
     /// Counts the successful calls of all keys in each hour of `from_ms..to_ms`.
     ///
     /// # Errors
@@ -334,6 +338,18 @@ pub trait ComparedHours: Sync {
         from_ms: i64,
         to_ms: i64,
     ) -> impl Future<Output = Result<BTreeMap<i64, ReconciledHour>, PortError>> + Send;
+
+    /// Stores what a run compares, for `meter reconcile`. Returns the first hour that
+    /// any run compares, in milliseconds since 1970: `first_ms` in the first run.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    fn start_run(
+        &self,
+        log_groups: &[String],
+        unbilled: &UnbilledRoutes,
+        first_ms: i64,
+    ) -> impl Future<Output = Result<i64, PortError>> + Send;
 
     /// Writes what is known of an hour.
     ///

@@ -15,7 +15,7 @@
 use std::hash::{Hash, Hasher};
 
 use metering_core::api_key::KeyRecord;
-use metering_core::decision_cache::{CacheSettings, DecisionCache, ReadStart, Request, Step};
+use metering_core::decision_cache::{CacheSettings, DecisionCache, Read, ReadStart, Request, Step};
 use metering_core::invalidation::{ClockReading, LogRead};
 use stateright::{Checker, Model, Property};
 
@@ -91,7 +91,7 @@ impl Protocol {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Read {
+enum Reading {
     /// What was asked for, of which log, and what was found.
     Log {
         position: Option<u64>,
@@ -108,7 +108,7 @@ struct UnderWay {
     request: Request,
     /// Whether its key had been deleted long enough ago for it not to be admitted.
     is_too_late: bool,
-    reading: Option<(ReadStart, Read)>,
+    reading: Option<(ReadStart, Reading)>,
 }
 
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ enum Action {
     Restart { instance: usize },
 }
 
-fn moment(tick: u64) -> ClockReading {
+fn clock_at(tick: u64) -> ClockReading {
     ClockReading { wall_ms: i64::try_from(tick).unwrap(), monotonic_ms: tick }
 }
 
@@ -155,13 +155,13 @@ impl Instance {
             let synced = self.cache.synced_since(&under_way.request);
             let reading = under_way.reading.as_ref().map(|(start, read)| {
                 let found = match read {
-                    Read::Log { position, was_lost, read } => {
+                    Reading::Log { position, was_lost, read } => {
                         let entries: Vec<_> =
                             read.entries.iter().map(|entry| (entry.sequence, entry.key_id.clone())).collect();
                         (u8::from(*was_lost), read.head, *position, entries)
                     }
-                    Read::Index(key) => (2, key.version, None, Vec::new()),
-                    Read::Table(key) => (3, key.version, None, Vec::new()),
+                    Reading::Index(key) => (2, key.version, None, Vec::new()),
+                    Reading::Table(key) => (3, key.version, None, Vec::new()),
                 };
                 (now.age_ms(start.began), found)
             });
@@ -179,18 +179,18 @@ impl State {
 
     /// Lets the request of an instance go on until it waits for a read or is over.
     fn go_on(&mut self, instance: usize, index_lags: bool) {
-        let now = moment(self.tick);
+        let now = clock_at(self.tick);
         let Instance { cache, under_way } = &mut self.instances[instance];
         let Some(waiting) = under_way else { return };
         let read = match cache.step(&waiting.request, now) {
-            Step::Sync => {
+            Step::Read(Read::Log) => {
                 let position = cache.log_position();
                 let (was_lost, read) = (self.tables.was_lost, self.tables.read_log(position));
-                Read::Log { position, was_lost, read }
+                Reading::Log { position, was_lost, read }
             }
-            Step::FindByIndex if index_lags => Read::Index(Tables::outdated_key(waiting.key)),
-            Step::FindByIndex => Read::Index(self.tables.key(waiting.key)),
-            Step::FindConsistently => Read::Table(self.tables.key(waiting.key)),
+            Step::Read(Read::KeyByIndex) if index_lags => Reading::Index(Tables::outdated_key(waiting.key)),
+            Step::Read(Read::KeyByIndex) => Reading::Index(self.tables.key(waiting.key)),
+            Step::Read(Read::KeyConsistently) => Reading::Table(self.tables.key(waiting.key)),
             Step::Answer(decision) => {
                 self.admitted |= decision.is_allowed();
                 self.admitted_too_late |= decision.is_allowed() && waiting.is_too_late;
@@ -203,12 +203,12 @@ impl State {
     }
 
     fn deliver(&mut self, instance: usize, with_later_head: bool, keeps_tombstones: bool) {
-        let now = moment(self.tick);
+        let now = clock_at(self.tick);
         let Instance { cache, under_way } = &mut self.instances[instance];
         let under_way = under_way.as_mut().unwrap();
         let (start, read) = under_way.reading.take().unwrap();
         match read {
-            Read::Log { position, mut read, .. } => {
+            Reading::Log { position, mut read, .. } => {
                 if with_later_head {
                     read = self.tables.with_head(read, position);
                 }
@@ -217,8 +217,8 @@ impl State {
                 }
                 cache.synced(start, &read, now);
             }
-            Read::Index(key) => cache.found_by_index(&mut under_way.request, start, Some(key), now),
-            Read::Table(key) => cache.found_consistently(&mut under_way.request, start, Some(key), now),
+            Reading::Index(key) => cache.found_by_index(&mut under_way.request, start, Some(key), now),
+            Reading::Table(key) => cache.found_consistently(&mut under_way.request, start, Some(key), now),
         }
     }
 
@@ -226,7 +226,7 @@ impl State {
     fn deliveries(&self, instance: usize, index_lag: u64, actions: &mut Vec<Action>) {
         let Some(under_way) = &self.instances[instance].under_way else { return };
         let mut with_later_head = false;
-        if let Some((_, Read::Log { position, was_lost, read })) = &under_way.reading {
+        if let Some((_, Reading::Log { position, was_lost, read })) = &under_way.reading {
             actions.push(Action::LogFails { instance });
             if !self.tables.can_read_log(self.tick) {
                 return;
@@ -252,14 +252,14 @@ impl PartialEq for State {
         self.shared() == other.shared()
             && pairs
                 .into_iter()
-                .all(|(left, right)| left.key(moment(self.tick)) == right.key(moment(other.tick)))
+                .all(|(left, right)| left.key(clock_at(self.tick)) == right.key(clock_at(other.tick)))
     }
 }
 
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.shared().hash(hasher);
-        let now = moment(self.tick);
+        let now = clock_at(self.tick);
         // Instances are alike: which one is in which state makes no difference.
         let hash = |instance: &Instance| {
             let mut hasher = std::hash::DefaultHasher::new();
@@ -326,7 +326,7 @@ impl Model for Protocol {
         match action {
             Action::Tick => {
                 state.tick += 1;
-                let now = moment(state.tick);
+                let now = clock_at(state.tick);
                 for instance in &mut state.instances {
                     let reading =
                         instance.under_way.as_ref().and_then(|under_way| under_way.reading.as_ref());
@@ -356,13 +356,13 @@ impl Model for Protocol {
             }
             Action::LogFails { instance } => {
                 let failing = &mut state.instances[instance];
-                failing.cache.sync_failed(moment(state.tick));
+                failing.cache.sync_failed(clock_at(state.tick));
                 failing.under_way.as_mut().unwrap().reading = None;
                 state.go_on(instance, false);
             }
             Action::Message { instance, key } => {
                 let (sequence, _) = state.tables.returned(key, state.tick).unwrap();
-                let now = moment(state.tick);
+                let now = clock_at(state.tick);
                 state.instances[instance].cache.notice(&id(key), sequence, now);
             }
             Action::Restart { instance } => state.instances[instance] = Instance::cold(self.settings),

@@ -24,6 +24,7 @@ use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::DAY_MS;
 use serde_json::{Value, json};
 use usage_consumer::batch::{DecodeSettings, DecodedBatch, decode_batch};
+use usage_consumer::metrics::BatchMetrics;
 
 const RECORDS: usize = 100;
 const EVENTS_PER_RECORD: usize = 200;
@@ -121,7 +122,7 @@ fn consumer_path(criterion: &mut Criterion) {
     let parsed: KinesisEvent = serde_json::from_slice(&event).unwrap();
     let (limits, settings) = (Limits::default(), decode_settings());
     let mut decoder = Decoder::new(limits);
-    let batch = decode_batch(&parsed.records, &mut decoder, &settings).unwrap();
+    let batch = decode_batch(&parsed.records, &mut decoder, &settings, &mut BatchMetrics::default()).unwrap();
     let updates = plan(&batch);
     // A row of totals counts the calls of all keys once more.
     let of_keys = updates.iter().filter(|update| &*update.row.api_key_id != TOTALS_KEY_ID);
@@ -133,7 +134,9 @@ fn consumer_path(criterion: &mut Criterion) {
     group.bench_function("event_bytes_to_update_plan", |bencher| {
         bencher.iter(|| {
             let event: KinesisEvent = serde_json::from_slice(black_box(&event)).unwrap();
-            plan(&decode_batch(&event.records, &mut decoder, &settings).unwrap())
+            plan(
+                &decode_batch(&event.records, &mut decoder, &settings, &mut BatchMetrics::default()).unwrap(),
+            )
         });
     });
     group.bench_function("stage_parse_event", |bencher| {
@@ -156,7 +159,9 @@ fn consumer_path(criterion: &mut Criterion) {
         });
     });
     group.bench_function("stage_inflate_read_and_aggregate", |bencher| {
-        bencher.iter(|| decode_batch(&parsed.records, &mut decoder, &settings).unwrap());
+        bencher.iter(|| {
+            decode_batch(&parsed.records, &mut decoder, &settings, &mut BatchMetrics::default()).unwrap()
+        });
     });
     group.bench_function("stage_plan", |bencher| bencher.iter(|| plan(&batch)));
     group.finish();

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_lambda_events::kinesis::KinesisEvent;
 use metering_core::ports::StreamRetention;
 
-/// Watches how far the function is behind, and has the stream keep its records
-/// for longer when that is hours.
+/// Raises the retention of the stream when the function is hours behind.
 #[derive(Debug)]
 pub struct RetentionGuard<R> {
     retention: R,
@@ -15,16 +14,18 @@ pub struct RetentionGuard<R> {
 }
 
 impl<R: StreamRetention> RetentionGuard<R> {
-    /// A guard that raises the retention when a record is older than
-    /// `raise_behind_ms` milliseconds when it is counted.
+    /// Creates a guard. `raise_behind_ms` is the age of a record, in milliseconds,
+    /// from which on the retention is raised.
     pub fn new(retention: R, raise_behind_ms: i64) -> Self {
         Self { retention, raise_behind_ms, has_raised: AtomicBool::new(false) }
     }
 
-    /// Looks at a batch that is handed over at `now_ms`. Tells whether the
-    /// retention was raised. An instance does it once; a failure is told and
-    /// tried again with the next batch, and keeps nothing from being counted.
-    pub async fn look_at(&self, event: &KinesisEvent, now_ms: i64) -> bool {
+    /// Raises the retention if the first record of a batch, handed over at `now_ms`,
+    /// is older than the threshold. Returns `true` if the retention was raised.
+    ///
+    /// An instance raises it once. A failure is logged and repeated with the next
+    /// batch; it does not stop the batch from being counted.
+    pub async fn check(&self, event: &KinesisEvent, now_ms: i64) -> bool {
         let Some(first) = event.records.first() else { return false };
         let arrived_at_ms = first.kinesis.approximate_arrival_timestamp.timestamp_millis();
         let is_behind = now_ms - arrived_at_ms >= self.raise_behind_ms;

@@ -7,7 +7,7 @@ mod common;
 use access_log::{Decoder, Limits};
 use common::*;
 use memory_ports::MemoryPorts;
-use usage_consumer::metrics::ConsumerMetric;
+use usage_consumer::metrics::{BatchMetrics, ConsumerMetric};
 
 fn calls(key: &str, count: i64) -> Vec<String> {
     (0..count).map(|number| call(key, NOW_MS + number)).collect()
@@ -88,7 +88,8 @@ async fn two_streams_of_one_ledger_lose_nothing() {
         let arn = format!("arn:aws:kinesis:eu-west-1:123456789012:stream/{stream}");
         let line = call("k", NOW_MS + i64::try_from(sequence_number).unwrap());
         let event = kinesis_event(&arn, &shard_id(0), &[record(sequence_number, envelope(1, &[line]))]);
-        let (response, metrics) = consumer.handle(&event, NOW_MS, || NOW_MS).await.unwrap();
+        let mut metrics = BatchMetrics::default();
+        let response = consumer.count(&event, NOW_MS, || NOW_MS, &mut metrics).await.unwrap();
         assert!(response.batch_item_failures.is_empty());
         assert_eq!(count(&metrics, ConsumerMetric::FencedUpdates), 0);
     }

@@ -1,4 +1,4 @@
-//! Between a request and its answer.
+//! Answers `GET /usage`.
 
 use jiff::Timestamp;
 use metering_core::ports::UsageHistory;
@@ -8,30 +8,44 @@ use serde_json::{Map, Value, json};
 
 use crate::request::{BadRequest, UsageRequest};
 
-/// Answers a request of API Gateway, in the form of a Lambda proxy integration.
-pub async fn handle(history: &impl UsageHistory, event: &Value, now_ms: i64) -> Value {
-    let request = match UsageRequest::read(event, now_ms) {
-        Ok(request) => request,
-        Err(BadRequest::Question(problem)) => return response(400, &json!({"message": problem})),
-        Err(BadRequest::NoKey) => {
-            tracing::error!(
-                "GET /usage is not behind the API key authorizer: there is no apiKeyId in its context"
-            );
-            return response(403, &json!({"message": "Send your API key in the x-api-key header."}));
-        }
-    };
-    // The month of the limit is read as well, where it is not asked for.
-    let month = UtcMonth::at(now_ms).map_or(request.from, UtcMonth::first_day);
-    let usage = history.usage_of_key(
-        &request.api_key_id,
-        request.from.min(month),
-        request.to.max(month.plus_days(30)),
-    );
-    match usage.await {
-        Ok(usage) => response(200, &document(&request, &usage, now_ms)),
-        Err(error) => {
-            tracing::error!(%error, "the usage of a customer cannot be read");
-            response(503, &json!({"message": "The usage cannot be read now. Please try again in a minute."}))
+/// The function.
+#[derive(Debug)]
+pub struct Handler<H> {
+    /// Reads the ledger.
+    pub history: H,
+}
+
+impl<H: UsageHistory> Handler<H> {
+    /// Answers a request of API Gateway, in the form of a Lambda proxy integration.
+    /// Every failure is an answer with its status code.
+    pub async fn handle(&self, event: &Value, now_ms: impl Fn() -> i64) -> Value {
+        let now_ms = now_ms();
+        let request = match UsageRequest::read(event, now_ms) {
+            Ok(request) => request,
+            Err(BadRequest::Parameter(problem)) => return response(400, &json!({"message": problem})),
+            Err(BadRequest::NoKey) => {
+                tracing::error!(
+                    "GET /usage is not behind the API key authorizer: there is no apiKeyId in its context"
+                );
+                return response(403, &json!({"message": "Send your API key in the x-api-key header."}));
+            }
+        };
+        // The present month is read as well, for the limit.
+        let month = UtcMonth::at(now_ms).map_or(request.from, UtcMonth::first_day);
+        let usage = self.history.usage_of_key(
+            &request.api_key_id,
+            request.from.min(month),
+            request.to.max(month.plus_days(30)),
+        );
+        match usage.await {
+            Ok(usage) => response(200, &document(&request, &usage, now_ms)),
+            Err(error) => {
+                tracing::error!(%error, "the usage of a key cannot be read");
+                response(
+                    503,
+                    &json!({"message": "The usage cannot be read now. Please try again in a minute."}),
+                )
+            }
         }
     }
 }
@@ -54,7 +68,7 @@ fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
         .collect();
     json!({
         "api_key_id": request.api_key_id,
-        // The latest call that is counted. Earlier ones may still be on their way.
+        // Time of the latest counted call. Earlier calls may not be counted yet.
         "last_call": usage.values().map(|day| day.last_call_ms).max().and_then(time),
         "read_at": time(now_ms),
         "from": request.from.to_string(),
@@ -66,7 +80,7 @@ fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
     })
 }
 
-/// The calls of the hours that have any.
+/// Calls by hour, without the hours that have none.
 fn hours(usage: &DayUsage) -> Map<String, Value> {
     let hours = usage.hours.iter().enumerate().filter(|(_, calls)| **calls > 0);
     hours.map(|(hour, calls)| (format!("{hour:02}"), json!(calls))).collect()
@@ -80,7 +94,7 @@ fn months(usage: &KeyUsage) -> Map<String, Value> {
     months.into_iter().map(|(month, calls)| (month, json!(calls))).collect()
 }
 
-/// How the present month stands against the limit; null where there is none.
+/// Limit and use of the present month; null for a key without a limit.
 fn limit(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
     let (Some(limit), Ok(month)) = (request.monthly_limit, UtcMonth::at(now_ms)) else { return Value::Null };
     let used: u64 =

@@ -7,8 +7,9 @@ use std::sync::Mutex;
 
 use metering_core::ports::{AccessLogCounts, ComparedHours, LedgerCounts, PortError};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals, ReconciledHour};
+use metering_core::unbilled::UnbilledRoutes;
 use metering_core::window::HOUR_MS;
-use usage_reconciler::handler::{Found, Reconciler, Span};
+use usage_reconciler::reconciler::{Found, Reconciler, Span};
 
 /// An hour that is no sample on this day or the next.
 const FIRST_HOUR: i64 = 24 * 100 + 10;
@@ -45,6 +46,10 @@ impl Counts {
 }
 
 impl AccessLogCounts for &Counts {
+    fn scanned_bytes(&self) -> u64 {
+        0
+    }
+
     async fn calls_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
         self.by_hour.lock().unwrap().push((from_ms / HOUR_MS, to_ms / HOUR_MS));
         Ok(self.totals(from_ms, to_ms))
@@ -77,6 +82,10 @@ impl LedgerCounts for &Counts {
 struct Memory(Mutex<BTreeMap<i64, ReconciledHour>>);
 
 impl ComparedHours for &Memory {
+    async fn start_run(&self, _: &[String], _: &UnbilledRoutes, first_ms: i64) -> Result<i64, PortError> {
+        Ok(first_ms)
+    }
+
     async fn hours(&self, from_ms: i64, to_ms: i64) -> Result<BTreeMap<i64, ReconciledHour>, PortError> {
         Ok(self.0.lock().unwrap().range(from_ms..to_ms).map(|(start, hour)| (*start, hour.clone())).collect())
     }

@@ -13,8 +13,9 @@ use metering_core::batch_run::RunSettings;
 use metering_core::window::{DAY_MS, HOUR_MS};
 use usage_consumer::batch::DecodeSettings;
 use usage_consumer::config::Config;
+use usage_consumer::consumer::Consumer;
 use usage_consumer::executor::Executor;
-use usage_consumer::handler::Consumer;
+use usage_consumer::handler::Handler;
 use usage_consumer::stream_retention::RetentionGuard;
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,7 +31,6 @@ async fn main() -> Result<(), Error> {
     }
     let retention = KinesisRetention::new(aws_sdk_kinesis::Client::new(&aws));
     let raise_behind_ms = i64::from(config.raise_retention_behind_hours) * HOUR_MS;
-    let guard = &RetentionGuard::new(retention, raise_behind_ms);
     let executor = Executor {
         ledger,
         claims: DynamoClaimStore::new(dynamodb, &config.claims_table),
@@ -38,22 +38,22 @@ async fn main() -> Result<(), Error> {
         concurrency: config.write_concurrency,
         settings: RunSettings { max_call_age_ms: i64::from(config.max_call_age_days()) * DAY_MS },
     };
-    let consumer = &Consumer {
+    let consumer = Consumer {
         executor,
         decoder: Mutex::new(Decoder::new(config.limits())),
         decode: DecodeSettings {
             max_call_age_days: config.max_call_age_days(),
-            claim_layout: config.claim_layout.clone(),
-            unbilled: config.unbilled.clone(),
+            claim_layout: config.claim_layout,
+            unbilled: config.unbilled,
         },
     };
-    let environment_name = &config.environment_name;
+    let handler = &Handler {
+        consumer,
+        retention: RetentionGuard::new(retention, raise_behind_ms),
+        environment_name: config.environment_name,
+    };
     run(service_fn(move |event: LambdaEvent<KinesisEvent>| async move {
-        let invoked_at_ms = now_ms();
-        guard.look_at(&event.payload, invoked_at_ms).await;
-        let (response, mut metrics) = consumer.handle(&event.payload, invoked_at_ms, now_ms).await?;
-        metrics.line(environment_name, now_ms()).emit();
-        Ok::<_, Error>(response)
+        Ok::<_, Error>(handler.handle(&event.payload, now_ms).await?)
     }))
     .await
 }

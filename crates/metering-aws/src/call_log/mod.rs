@@ -70,11 +70,6 @@ impl CallLog {
         &self.log_groups
     }
 
-    /// Returns the bytes that all queries have scanned. AWS bills queries by them.
-    pub fn scanned_bytes(&self) -> u64 {
-        self.scanned_bytes.load(Ordering::Relaxed)
-    }
-
     /// Counts the lines of a span of time. While a result is full, repeats the
     /// query for parts of its span.
     async fn counted(
@@ -248,6 +243,10 @@ impl CallLog {
 }
 
 impl AccessLogCounts for CallLog {
+    fn scanned_bytes(&self) -> u64 {
+        self.scanned_bytes.load(Ordering::Relaxed)
+    }
+
     async fn calls_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
         let calls = self.calls(from_ms, to_ms, false).await?;
         Ok(calls.into_iter().map(|((_, hour_ms), calls)| (hour_ms, calls)).collect())

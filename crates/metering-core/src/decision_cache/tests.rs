@@ -87,15 +87,19 @@ fn allows(step: &Step) -> bool {
 #[test]
 fn a_cold_instance_reads_the_log_then_the_table_and_then_remembers_for_30_seconds() {
     let mut cache = DecisionCache::new(SETTINGS);
-    assert_eq!(asked(&mut cache, "a", at(0)), Step::Sync);
+    assert_eq!(asked(&mut cache, "a", at(0)), Step::Read(Read::Log));
     let mut cache = started(SETTINGS);
-    assert_eq!(asked(&mut cache, "a", at(0)), Step::FindConsistently, "the index is not trusted yet");
+    assert_eq!(
+        asked(&mut cache, "a", at(0)),
+        Step::Read(Read::KeyConsistently),
+        "the index is not trusted yet"
+    );
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
     assert!(allows(&asked(&mut cache, "a", at(999))));
-    assert_eq!(asked(&mut cache, "a", at(1_000)), Step::Sync, "the last look is one interval old");
+    assert_eq!(asked(&mut cache, "a", at(1_000)), Step::Read(Read::Log), "the last look is one interval old");
     sync(&mut cache, at(29_999), &[]);
     assert!(allows(&asked(&mut cache, "a", at(29_999))));
-    assert_eq!(asked(&mut cache, "a", at(30_000)), Step::FindConsistently);
+    assert_eq!(asked(&mut cache, "a", at(30_000)), Step::Read(Read::KeyConsistently));
 }
 
 #[test]
@@ -103,10 +107,14 @@ fn the_index_is_asked_first_once_it_can_be_trusted() {
     let mut cache = started(SETTINGS);
     sync(&mut cache, at(60_001), &[]);
     let mut request = cache.begin(digest("a"));
-    assert_eq!(cache.step(&request, at(60_001)), Step::FindByIndex);
+    assert_eq!(cache.step(&request, at(60_001)), Step::Read(Read::KeyByIndex));
     let start = cache.begin_read(at(60_001));
     cache.found_by_index(&mut request, start, None, at(60_001));
-    assert_eq!(cache.step(&request, at(60_001)), Step::FindConsistently, "a new key is not in it yet");
+    assert_eq!(
+        cache.step(&request, at(60_001)),
+        Step::Read(Read::KeyConsistently),
+        "a new key is not in it yet"
+    );
 
     let mut request = cache.begin(digest("b"));
     let start = cache.begin_read(at(60_001));
@@ -125,15 +133,19 @@ fn a_change_in_the_log_or_a_message_outdates_every_older_copy() {
         } else {
             sync(&mut cache, at(1), &["a"]);
         }
-        assert_eq!(asked(&mut cache, "a", at(2)), Step::FindConsistently);
+        assert_eq!(asked(&mut cache, "a", at(2)), Step::Read(Read::KeyConsistently));
         // A stale copy of the index, and a read that was under way.
         let mut request = cache.begin(digest("a"));
         let start = cache.begin_read(at(2));
         cache.found_by_index(&mut request, start, Some(key("a", 0)), at(2));
-        assert_eq!(cache.step(&request, at(2)), Step::FindConsistently);
+        assert_eq!(cache.step(&request, at(2)), Step::Read(Read::KeyConsistently));
         cache.found_consistently(&mut request, start, Some(key("a", 0)), at(2));
         assert!(allows(&cache.step(&request, at(2))), "its own read: the change has not returned");
-        assert_eq!(asked(&mut cache, "a", at(2)), Step::FindConsistently, "which is not remembered");
+        assert_eq!(
+            asked(&mut cache, "a", at(2)),
+            Step::Read(Read::KeyConsistently),
+            "which is not remembered"
+        );
         sync(&mut cache, at(2), if by_message { &["a"] } else { &[] });
         let mut request = cache.begin(digest("a"));
         let deleted = KeyRecord { deleted_at_ms: Some(1), digest: None, ..key("a", 1) };
@@ -150,12 +162,12 @@ fn a_key_that_is_read_beside_its_deletion_is_not_remembered_however_long_that_ta
     let mut cache = DecisionCache::new(SETTINGS);
     for seconds in 0..120 {
         let now = at(seconds * 1_000);
-        assert_eq!(asked(&mut cache, "a", now), Step::Sync);
+        assert_eq!(asked(&mut cache, "a", now), Step::Read(Read::Log));
         let start = cache.begin_read(now);
         let last = LogEntry { sequence: 8, key_id: "a".to_owned(), changed_at_ms: 0 };
         assert_eq!(cache.synced(start, &LogRead { head: 8, entries: vec![last] }, now), LogCheck::Sound);
         assert_ne!(denial(&look_up(&mut cache, "a", Some(key("a", 0)), now)), Some(Denial::Deleted));
-        assert!(matches!(asked(&mut cache, "a", now), Step::FindConsistently | Step::FindByIndex));
+        assert!(matches!(asked(&mut cache, "a", now), Step::Read(Read::KeyConsistently | Read::KeyByIndex)));
     }
 }
 
@@ -167,10 +179,10 @@ fn a_head_without_its_entry_makes_nothing_trusted() {
     for (now, entries) in [(at(2_000), &[][..]), (at(3_000), &["a"][..])] {
         let start = cache.begin_read(now);
         cache.synced(start, &LogRead { head: 1, ..log(0, entries) }, now);
-        assert_eq!(asked(&mut cache, "a", now), Step::FindConsistently);
+        assert_eq!(asked(&mut cache, "a", now), Step::Read(Read::KeyConsistently));
         assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), now)));
     }
-    assert_eq!(asked(&mut cache, "a", at(3_001)), Step::FindConsistently, "the entry has come");
+    assert_eq!(asked(&mut cache, "a", at(3_001)), Step::Read(Read::KeyConsistently), "the entry has come");
 }
 
 #[test]
@@ -178,11 +190,11 @@ fn a_copy_above_the_head_is_not_used_and_a_log_that_stays_below_it_is_behind() {
     let mut cache = started(SETTINGS);
     sync(&mut cache, at(60_001), &["0", "0", "0"]);
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 500)), at(60_001))), "the table's answer");
-    assert_eq!(asked(&mut cache, "a", at(60_001)), Step::FindByIndex);
+    assert_eq!(asked(&mut cache, "a", at(60_001)), Step::Read(Read::KeyByIndex));
     let mut request = cache.begin(digest("a"));
     let start = cache.begin_read(at(60_001));
     cache.found_by_index(&mut request, start, Some(key("a", 500)), at(60_001));
-    assert_eq!(cache.step(&request, at(60_001)), Step::FindConsistently);
+    assert_eq!(cache.step(&request, at(60_001)), Step::Read(Read::KeyConsistently));
     let check = |cache: &mut DecisionCache, now| {
         let start = cache.begin_read(now);
         let last = cache.log.as_ref().unwrap().last.clone().unwrap();
@@ -201,23 +213,23 @@ fn an_interval_of_0_reads_the_log_once_for_each_request() {
     let mut cache = started(CacheSettings { sync_interval_ms: 0, ..SETTINGS });
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
     let request = cache.begin(digest("a"));
-    assert_eq!(cache.step(&request, at(0)), Step::Sync);
+    assert_eq!(cache.step(&request, at(0)), Step::Read(Read::Log));
     sync(&mut cache, at(0), &[]);
     assert!(allows(&cache.step(&request, at(0))));
-    assert_eq!(asked(&mut cache, "a", at(0)), Step::Sync, "the next one reads it again");
+    assert_eq!(asked(&mut cache, "a", at(0)), Step::Read(Read::Log), "the next one reads it again");
 }
 
 #[test]
 fn while_the_log_cannot_be_read_every_request_reads_its_key() {
     let mut cache = started(SETTINGS);
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
-    assert_eq!(asked(&mut cache, "a", at(5_000)), Step::Sync);
+    assert_eq!(asked(&mut cache, "a", at(5_000)), Step::Read(Read::Log));
     cache.sync_failed(at(5_000));
     for _ in 0..2 {
-        assert_eq!(asked(&mut cache, "a", at(5_001)), Step::FindConsistently);
+        assert_eq!(asked(&mut cache, "a", at(5_001)), Step::Read(Read::KeyConsistently));
         assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(5_001))));
     }
-    assert_eq!(asked(&mut cache, "a", at(5_500)), Step::Sync, "it is tried again");
+    assert_eq!(asked(&mut cache, "a", at(5_500)), Step::Read(Read::Log), "it is tried again");
 }
 
 #[test]
@@ -239,11 +251,11 @@ fn a_gap_in_the_log_or_another_log_forgets_everything() {
         assert_eq!(cache.log_head(), Some(read.head));
         assert_eq!(
             asked(&mut cache, "a", at(61_001)),
-            Step::FindConsistently,
+            Step::Read(Read::KeyConsistently),
             "and the index is not trusted"
         );
         cache.found_by_index(&mut under_way, before, Some(key("b", 0)), at(61_001));
-        assert_eq!(cache.step(&under_way, at(61_001)), Step::FindConsistently);
+        assert_eq!(cache.step(&under_way, at(61_001)), Step::Read(Read::KeyConsistently));
     }
 }
 
@@ -253,19 +265,23 @@ fn memory_is_bounded_and_more_changes_than_can_be_remembered_forget_everything()
     for id in ["a", "b", "c", "d"] {
         assert!(allows(&look_up(&mut cache, id, Some(key(id, 0)), at(1))));
     }
-    assert_eq!(asked(&mut cache, "a", at(1)), Step::FindConsistently, "the one used longest ago went");
+    assert_eq!(
+        asked(&mut cache, "a", at(1)),
+        Step::Read(Read::KeyConsistently),
+        "the one used longest ago went"
+    );
     assert!(allows(&asked(&mut cache, "b", at(1))));
     for secret in ["x", "y", "z"] {
         assert_eq!(denial(&look_up(&mut cache, secret, None, at(1))), Some(Denial::Unknown));
     }
-    assert_eq!(asked(&mut cache, "x", at(1)), Step::FindConsistently);
+    assert_eq!(asked(&mut cache, "x", at(1)), Step::Read(Read::KeyConsistently));
     assert_eq!(denial(&asked(&mut cache, "z", at(1))), Some(Denial::Unknown));
     assert!(allows(&asked(&mut cache, "b", at(1))), "unknown secrets push no key out");
     sync(&mut cache, at(60_001), &[]);
-    assert_eq!(asked(&mut cache, "n", at(60_001)), Step::FindByIndex);
+    assert_eq!(asked(&mut cache, "n", at(60_001)), Step::Read(Read::KeyByIndex));
     sync(&mut cache, at(60_001), &["1", "2", "3", "4", "5"]);
-    assert_eq!(asked(&mut cache, "n", at(60_001)), Step::FindConsistently);
-    assert_eq!(asked(&mut cache, "b", at(60_001)), Step::FindConsistently);
+    assert_eq!(asked(&mut cache, "n", at(60_001)), Step::Read(Read::KeyConsistently));
+    assert_eq!(asked(&mut cache, "b", at(60_001)), Step::Read(Read::KeyConsistently));
 }
 
 #[test]
@@ -273,7 +289,7 @@ fn an_unknown_secret_is_remembered_shortly_and_not_once_it_has_a_key() {
     let mut cache = started(CacheSettings { sync_interval_ms: 60_000, ..SETTINGS });
     assert_eq!(denial(&look_up(&mut cache, "a", None, at(0))), Some(Denial::Unknown));
     assert_eq!(denial(&asked(&mut cache, "a", at(4_999))), Some(Denial::Unknown));
-    assert_eq!(asked(&mut cache, "a", at(5_000)), Step::FindConsistently);
+    assert_eq!(asked(&mut cache, "a", at(5_000)), Step::Read(Read::KeyConsistently));
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(5_000))));
     assert!(allows(&asked(&mut cache, "a", at(5_000))));
 }
@@ -299,7 +315,7 @@ fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_t
     };
     assert!(matches!(
         look_up(&mut cache, "a", Some(limited("a", 100)), at(0)),
-        Step::ReadUsage { known: None, .. }
+        Step::Read(Read::Usage { known: None, .. })
     ));
     let Step::Answer(Decision::Allow { quota: Some(quota), .. }) = read(&mut cache, 40, at(0)) else {
         panic!()
@@ -309,7 +325,7 @@ fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_t
     assert!(allows(&read(&mut cache, 80, at(30_000))));
     assert!(allows(&asked(&mut cache, "a", at(34_999))));
     let again = asked(&mut cache, "a", at(35_000));
-    assert!(matches!(again, Step::ReadUsage { known: Some(known), .. } if known.total() == 80));
+    assert!(matches!(again, Step::Read(Read::Usage { known: Some(known), .. }) if known.total() == 80));
     assert_eq!(denial(&read(&mut cache, 100, at(35_000))), Some(Denial::OverQuota));
     assert_eq!(denial(&asked(&mut cache, "a", at(35_001))), Some(Denial::OverQuota));
     // The first of December: nothing is used yet.
@@ -318,7 +334,7 @@ fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_t
     let start = cache.begin_read(at(next_month.unwrap()));
     cache.found_consistently(&mut request, start, Some(limited("a", 100)), at(next_month.unwrap()));
     let step = cache.step(&request, at(next_month.unwrap()));
-    assert!(matches!(step, Step::ReadUsage { known: None, .. }), "{step:?}");
+    assert!(matches!(step, Step::Read(Read::Usage { known: None, .. })), "{step:?}");
 }
 
 #[test]
@@ -329,13 +345,13 @@ fn usage_that_cannot_be_read_may_be_older_for_a_while_and_is_then_no_answer() {
     let start = cache.begin_read(at(0));
     cache.found_consistently(&mut request, start, Some(limited("a", 100)), at(0));
     cache.usage_failed(&mut request);
-    assert!(matches!(cache.step(&request, at(0)), Step::GiveUp(_)), "nothing is known");
+    assert!(matches!(cache.step(&request, at(0)), Step::Unavailable(_)), "nothing is known");
     cache.usage_read(&mut request, "a", usage(1), at(0));
     assert!(allows(&cache.step(&request, at(0))));
     let mut later = cache.begin(digest("a"));
     cache.usage_failed(&mut later);
     assert!(allows(&cache.step(&later, at(299_999))));
-    assert!(matches!(cache.step(&later, at(300_000)), Step::GiveUp(_)));
+    assert!(matches!(cache.step(&later, at(300_000)), Step::Unavailable(_)));
 }
 
 #[test]
@@ -361,11 +377,15 @@ fn a_wall_clock_that_is_set_loses_no_tombstone_and_makes_no_index_trusted() {
     sync(&mut cache, at(1_005), &["a"]);
     // It is set back to before the tombstone, but not to before the key was read.
     let set_back = ClockReading { wall_ms: at(1_003).wall_ms, monotonic_ms: 1_006 };
-    assert_eq!(asked(&mut cache, "a", set_back), Step::Sync, "nobody knows how old the last look is");
+    assert_eq!(
+        asked(&mut cache, "a", set_back),
+        Step::Read(Read::Log),
+        "nobody knows how old the last look is"
+    );
     sync(&mut cache, set_back, &[]);
-    assert_eq!(asked(&mut cache, "a", set_back), Step::FindConsistently);
+    assert_eq!(asked(&mut cache, "a", set_back), Step::Read(Read::KeyConsistently));
     // It is set forward, by more than the index can lag.
     let set_forward = ClockReading { wall_ms: at(600_000).wall_ms, monotonic_ms: 1_007 };
     sync(&mut cache, set_forward, &[]);
-    assert_eq!(asked(&mut cache, "b", set_forward), Step::FindConsistently);
+    assert_eq!(asked(&mut cache, "b", set_forward), Step::Read(Read::KeyConsistently));
 }

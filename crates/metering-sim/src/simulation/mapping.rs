@@ -16,8 +16,9 @@ use metering_core::claims::owner::ShardName;
 use metering_core::unbilled::UnbilledRoutes;
 use rand::Rng;
 use usage_consumer::batch::DecodeSettings;
+use usage_consumer::consumer::Consumer;
 use usage_consumer::executor::Executor;
-use usage_consumer::handler::Consumer;
+use usage_consumer::metrics::BatchMetrics;
 
 use super::{CLAIM_RETENTION_DAYS, GivenUpBatch, Simulation};
 use crate::api_log::{Content, DAY_MS};
@@ -164,8 +165,8 @@ impl Simulation<'_> {
         Box::pin(async move {
             // A batch that is refused as a whole is delivered again as a whole.
             let first = event.records.first().map(|record| record.kinesis.sequence_number.clone());
-            match consumer.handle(&event, now_ms, || now_ms).await {
-                Ok((response, _)) => response
+            match consumer.count(&event, now_ms, || now_ms, &mut BatchMetrics::default()).await {
+                Ok(response) => response
                     .batch_item_failures
                     .into_iter()
                     .next()

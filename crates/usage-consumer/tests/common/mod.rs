@@ -12,8 +12,8 @@ use metering_core::sequence_number::SequenceNumber;
 use metering_core::window::{DAY_MS, HOUR_MS};
 use serde_json::{Value, json};
 use usage_consumer::batch::DecodeSettings;
+use usage_consumer::consumer::Consumer;
 use usage_consumer::executor::Executor;
-use usage_consumer::handler::Consumer;
 use usage_consumer::metrics::{BatchMetrics, ConsumerMetric};
 
 /// 2026-11-24T08:34:30Z.
@@ -94,7 +94,8 @@ pub async fn deliver(
     records: &[StreamRecord],
 ) -> (Option<u64>, BatchMetrics) {
     let event = kinesis_event(STREAM, &shard_id(shard), records);
-    let (response, metrics) = consumer.handle(&event, NOW_MS, || NOW_MS).await.unwrap();
+    let mut metrics = BatchMetrics::default();
+    let response = consumer.count(&event, NOW_MS, || NOW_MS, &mut metrics).await.unwrap();
     let failed = response.batch_item_failures.first();
     let resume = failed.map(|failure| failure.item_identifier.as_ref().unwrap().parse().unwrap());
     (resume, metrics)
