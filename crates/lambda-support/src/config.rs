@@ -18,6 +18,17 @@ pub enum ConfigError {
 }
 
 /// The environment variables of a process.
+///
+/// ```
+/// use deployment::environment::variables;
+/// use lambda_support::config::Environment;
+///
+/// let environment = Environment::from_variables(&[(variables::SYNC_INTERVAL_MS.name, "250")]);
+/// assert_eq!(environment.number::<u64>(&variables::SYNC_INTERVAL_MS), Ok(250));
+/// assert_eq!(environment.text(&variables::STAGES), "");
+/// let error = environment.required(&variables::USAGE_TABLE).unwrap_err().to_string();
+/// assert!(error.starts_with("the environment variable USAGE_TABLE is not set"));
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Environment(HashMap<String, String>);
 

@@ -136,6 +136,22 @@ impl GivenUpBatch {
     /// Parses an invocation record, whose payload is a text or an object, or a
     /// saved Kinesis event.
     ///
+    /// ```
+    /// use metering_aws::given_up::GivenUpBatch;
+    ///
+    /// let document = br#"{
+    ///     "requestContext": {"condition": "RetryAttemptsExhausted"},
+    ///     "payload": {"Records": [{
+    ///         "eventID": "shardId-000000000000:42",
+    ///         "eventSourceARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/usage",
+    ///         "kinesis": {"sequenceNumber": "42", "data": "YWJj"}
+    ///     }]}
+    /// }"#;
+    /// let batch = GivenUpBatch::read(document).unwrap();
+    /// assert_eq!(batch.condition, "RetryAttemptsExhausted");
+    /// assert_eq!(batch.records[0].as_ref().unwrap().data, b"abc");
+    /// ```
+    ///
     /// # Errors
     /// Fails if the document contains no records.
     pub fn read(document: &[u8]) -> Result<Self, GivenUpError> {

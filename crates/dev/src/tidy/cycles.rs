@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("meter-cli", &["documents", "rows", "table"]),
     ("meter-cli", &["forms", "insights"]),
     ("meter-cli", &["reading", "report"]),
+    ("metering-aws", &["key_admin", "key_change", "key_import", "key_store"]),
     ("loadtest", &["claims", "limits", "random", "result", "world"]),
 ];
 
