@@ -1,4 +1,4 @@
-//! Rules for all sources that no linter knows.
+//! Rules for all sources that linters do not check.
 
 mod cycles;
 mod literals;
@@ -10,9 +10,9 @@ use deployment::names::Names;
 
 use crate::repository::repository;
 
-/// The most lines of a function: a screen.
+/// Maximum number of lines of a function: a screen.
 const MAX_FUNCTION_LINES: usize = 70;
-/// Functions that are longer: each is a list, of parts or of cases.
+/// Functions that may be longer, because they are lists of parts or cases.
 const LONG_FUNCTIONS: [&str; 4] = ["cases", "functions", "start", "what_aws_does_not_document_is_refused"];
 
 /// Reads the sources below a folder of the repository that have this ending.
@@ -42,7 +42,7 @@ fn rust() -> Vec<(PathBuf, String)> {
     [sources("crates", "rs"), sources("loadtest", "rs")].concat()
 }
 
-/// The folders of all crates, in the order of their names.
+/// Returns the folders of all crates in alphabetical order.
 fn crate_folders() -> Vec<PathBuf> {
     let crates = std::fs::read_dir(repository().join("crates")).unwrap();
     let mut folders: Vec<PathBuf> = crates.map(|entry| entry.unwrap().path()).collect();
@@ -52,7 +52,7 @@ fn crate_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The code of a file before its unit tests, without comments that are not documentation.
+/// Returns the code of a file before its unit tests, without comments other than documentation.
 fn without_tests(text: &str) -> String {
     let end = text.find("\nmod tests {").map_or(text, |tests| &text[..tests]);
     let end = end.rfind("#[cfg(test)]").filter(|_| end.len() < text.len()).unwrap_or(end.len());
@@ -63,15 +63,15 @@ fn without_tests(text: &str) -> String {
     text[..end].lines().filter(|line| !is_comment(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Counts the lines of a function that begins at the first of these lines, as rustfmt
-/// lays it out: it ends with a brace that is indented as its beginning is.
+/// Counts the lines of the function that begins at the first line. As formatted by
+/// rustfmt, it ends with a brace at the indentation of its first line.
 fn lines_of_function(lines: &[&str]) -> usize {
     let indent = lines[0].len() - lines[0].trim_start().len();
     let end = format!("{}}}", " ".repeat(indent));
     lines.iter().position(|line| *line == end).map_or(1, |place| place + 1)
 }
 
-/// The name of the function that a line begins.
+/// Returns the name of the function that begins on a line.
 fn function_name(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
     let is_beginning = before.split_whitespace().all(|word| {
@@ -97,12 +97,12 @@ fn functions_fit_a_screen() {
     assert!(long.is_empty(), "split these functions:\n{}", long.join("\n"));
 }
 
-/// Returns whether a line of code contains the name of a resource.
+/// Returns `true` if a line of code contains the name of a resource.
 fn names_resource(line: &str, template: &str) -> bool {
     let code = line.trim_start();
     let is_comment = ["//", "*", "/*", "#"].iter().any(|mark| code.starts_with(mark));
     let quoted = ['"', '\'', '`'].map(|quote| format!("{quote}{template}"));
-    // A text for people names the environment `ENVIRONMENT`.
+    // A text for people has `ENVIRONMENT` in place of a name.
     !is_comment && !code.contains("ENVIRONMENT") && quoted.iter().any(|name| code.contains(name.as_str()))
 }
 
@@ -111,7 +111,7 @@ fn is_deployment(path: &Path) -> bool {
 }
 
 #[test]
-fn names_of_resources_stand_in_the_crate_deployment_alone() {
+fn names_of_resources_are_declared_in_the_crate_deployment_alone() {
     let beginnings: Vec<&str> = Names::templates()
         .into_iter()
         .filter_map(|(_, template)| template.split_once("{environment}").map(|(before, _)| before))

@@ -1,4 +1,4 @@
-//! The ledger's expressions: golden, and at work.
+//! The ledger's expressions as texts, and their effects in DynamoDB.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -41,7 +41,7 @@ pub fn update(first: &str, last: &str, hours: &[(usize, u64)]) -> CounterUpdate 
     }
 }
 
-/// The gap from one record to another, the second not included.
+/// Returns the gap from one record to another. The second is excluded.
 pub fn gap(from: &str, before: &str) -> Gap {
     Gap { number: 0, from: Beginning::At(number(from)), before: number(before), closed_at_ms: NOW_MS }
 }
@@ -142,11 +142,11 @@ async fn the_latest_call_only_rises_and_a_late_record_counts_all_the_same() {
 async fn an_update_behind_a_gap_keeps_the_mark_before_it_whatever_was_guessed() {
     let client = dynamodb().await;
     let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
-    // No row is there: the first guess is wrong.
+    // The row does not exist, so the first guess is wrong.
     let first = CounterUpdate { gaps: vec![0], last_call_ms: 90, ..update("5", "5", &[(0, 1)]) };
     assert_eq!(ledger.apply(&first).await.unwrap(), LedgerReply::Applied);
     assert_eq!(attribute(&client, &gap_attribute(0)).await.as_deref(), Some(NO_MARK));
-    // A row is there, and has a later call: another guess is wrong.
+    // The row exists and has a later call, so another guess is wrong.
     let second = CounterUpdate { gaps: vec![0, 1], last_call_ms: 10, ..update("20", "21", &[(0, 1)]) };
     assert_eq!(ledger.apply(&second).await.unwrap(), LedgerReply::Applied);
     assert_eq!(
@@ -173,7 +173,7 @@ async fn a_row_that_is_asked_behind_a_gap_takes_nothing_from_within_it_any_more(
         };
         ledger.release(&release).await.unwrap()
     };
-    // The record 6 counted, the records from 7 on were given up before they did.
+    // Record 6 was counted. The records from 7 on were given up before.
     ledger.apply(&update("5", "6", &[(0, 2)])).await.unwrap();
     for _ in 0..2 {
         assert!(release("key-1", "6").await);
@@ -183,7 +183,10 @@ async fn a_row_that_is_asked_behind_a_gap_takes_nothing_from_within_it_any_more(
     assert_eq!(late, LedgerReply::Fenced(number("9")), "a late invocation counts nothing");
     let behind = CounterUpdate { gaps: vec![0], ..update("10", "11", &[(0, 1)]) };
     assert_eq!(ledger.apply(&behind).await.unwrap(), LedgerReply::Applied);
-    assert!(release("key-1", "6").await && !release("key-1", "7").await, "nor later");
+    assert!(
+        release("key-1", "6").await && !release("key-1", "7").await,
+        "the answer stays the same after later records"
+    );
     assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("3"));
 }
 
@@ -196,11 +199,11 @@ async fn a_row_that_is_not_there_is_fenced_as_well() {
     assert!(!ledger.release(&release).await.unwrap());
     let late = ledger.apply(&update("5", "9", &[(0, 100)])).await.unwrap();
     assert_eq!(late, LedgerReply::Fenced(number("9")));
-    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("0"), "it is a row like others");
+    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("0"), "the release creates a row");
     let behind = CounterUpdate { gaps: vec![0], ..update("10", "10", &[(0, 1)]) };
     assert_eq!(ledger.apply(&behind).await.unwrap(), LedgerReply::Applied);
     assert!(!ledger.release(&release).await.unwrap());
-    // The stream went on behind the gap before anybody asked: the mark tells.
+    // The row got records behind the gap before the release: its mark before the gap decides.
     let noted = CounterUpdate { row: row("key-2"), gaps: vec![0], ..update("12", "12", &[(0, 1)]) };
     assert_eq!(ledger.apply(&noted).await.unwrap(), LedgerReply::Applied);
     assert!(!ledger.release(&RowRelease { row: row("key-2"), ..release }).await.unwrap());

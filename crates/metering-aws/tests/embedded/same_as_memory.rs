@@ -1,4 +1,4 @@
-//! The rules in memory are DynamoDB's: whatever is done, both answer the same.
+//! The ports in memory answer any sequence of calls as those on DynamoDB do.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,7 +18,7 @@ use super::claims::page_write;
 use super::ledger::{attributes, gap, row, update};
 use super::{CLAIMS, LEDGER, NOW_MS, dynamodb, number, record};
 
-/// One database for all cases: each has rows, shards and slices of its own.
+/// One database for all cases. Each case uses other rows, shards and slices.
 static DATABASE: LazyLock<(Runtime, aws_sdk_dynamodb::Client)> = LazyLock::new(|| {
     let runtime = Runtime::new().unwrap();
     let client = runtime.block_on(dynamodb());
