@@ -51,7 +51,7 @@ need() { command -v "$1" >/dev/null || fail "$1 is missing; $2"; }
 need node "install Node.js 20 or newer"
 need npm "install Node.js 20 or newer, with npm"
 need git "install git"
-[ "$(node -p 'process.versions.node.split(".")[0] >= 20')" = true ] || fail "Node.js $(node --version) is too old; install 20 or newer"
+scripts/check-node.sh
 [ -n "$binaries" ] || need cargo "install Rust from https://rustup.rs"
 [[ $environment =~ ^[a-z][a-z0-9-]{0,19}$ ]] || fail "the environment $environment has to be 1 to 20 of a-z, 0-9 and '-', and begin with a letter"
 [ -n "$region" ] || fail "name the region, or set AWS_REGION"

@@ -2,11 +2,11 @@
 // aggregation over a batch and without a fence, as a Node.js function does it
 // with the AWS SDK. One bare ADD for each key of each record of the stream; a
 // record that is delivered twice is counted twice.
-import { createRequire } from "node:module";
-import { gunzipSync } from "node:zlib";
+import { createRequire } from 'node:module';
+import { gunzipSync } from 'node:zlib';
 
-const require = createRequire(new URL("../../stack/package.json", import.meta.url));
-const { DynamoDBClient, GetItemCommand, UpdateItemCommand } = require("@aws-sdk/client-dynamodb");
+const require = createRequire(new URL('../../stack/package.json', import.meta.url));
+const { DynamoDBClient, GetItemCommand, UpdateItemCommand } = require('@aws-sdk/client-dynamodb');
 
 const api = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation`;
 const table = process.env.USAGE_TABLE;
@@ -17,18 +17,22 @@ const hourMs = 3_600_000;
 /** The lines of a record: of a subscription, or of a producer that writes them itself. */
 function lines(data) {
   const isGzip = data[0] === 0x1f && data[1] === 0x8b;
-  if (!isGzip) return data.toString().split("\n").filter((line) => line !== "");
+  if (!isGzip)
+    return data
+      .toString()
+      .split('\n')
+      .filter((line) => line !== '');
   const envelope = JSON.parse(gunzipSync(data));
-  return envelope.messageType === "DATA_MESSAGE" ? envelope.logEvents.map((event) => event.message) : [];
+  return envelope.messageType === 'DATA_MESSAGE' ? envelope.logEvents.map((event) => event.message) : [];
 }
 
 /** The calls of one record, by key and hour. */
 function updates(record) {
   const rows = new Map();
-  for (const line of lines(Buffer.from(record.kinesis.data, "base64"))) {
+  for (const line of lines(Buffer.from(record.kinesis.data, 'base64'))) {
     const call = JSON.parse(line);
     const status = Number(call.status);
-    if (!(status >= 200 && status < 300) || !call.key || call.key === "-") continue;
+    if (!(status >= 200 && status < 300) || !call.key || call.key === '-') continue;
     const time = Number(call.time);
     const hour = Math.floor(time / hourMs);
     const place = `${call.key} ${hour}`;
@@ -42,13 +46,15 @@ function updates(record) {
 
 function add({ key, hour, calls, lastCall }) {
   const day = new Date(hour * hourMs).toISOString().slice(0, 10);
-  return dynamodb.send(new UpdateItemCommand({
-    TableName: table,
-    Key: { pk: { S: key }, sk: { S: `${day}#all` } },
-    UpdateExpression: "ADD #total :calls, #hour :calls SET last_call = :last",
-    ExpressionAttributeNames: { "#total": "total", "#hour": `h${String(hour % 24).padStart(2, "0")}` },
-    ExpressionAttributeValues: { ":calls": { N: String(calls) }, ":last": { N: String(lastCall) } },
-  }));
+  return dynamodb.send(
+    new UpdateItemCommand({
+      TableName: table,
+      Key: { pk: { S: key }, sk: { S: `${day}#all` } },
+      UpdateExpression: 'ADD #total :calls, #hour :calls SET last_call = :last',
+      ExpressionAttributeNames: { '#total': 'total', '#hour': `h${String(hour % 24).padStart(2, '0')}` },
+      ExpressionAttributeValues: { ':calls': { N: String(calls) }, ':last': { N: String(lastCall) } },
+    }),
+  );
 }
 
 async function handle(event) {
@@ -61,15 +67,18 @@ async function handle(event) {
 }
 
 // As the other consumer, it opens its connection before the first batch.
-const nothing = { S: "connect" };
+const nothing = { S: 'connect' };
 await dynamodb.send(new GetItemCommand({ TableName: table, Key: { pk: nothing, sk: nothing } }));
 for (;;) {
   const next = await fetch(`${api}/next`);
-  const id = next.headers.get("lambda-runtime-aws-request-id");
+  const id = next.headers.get('lambda-runtime-aws-request-id');
   try {
     const answer = await handle(await next.json());
-    await fetch(`${api}/${id}/response`, { method: "POST", body: JSON.stringify(answer) });
+    await fetch(`${api}/${id}/response`, { method: 'POST', body: JSON.stringify(answer) });
   } catch (error) {
-    await fetch(`${api}/${id}/error`, { method: "POST", body: JSON.stringify({ errorType: error.name, errorMessage: error.message }) });
+    await fetch(`${api}/${id}/error`, {
+      method: 'POST',
+      body: JSON.stringify({ errorType: error.name, errorMessage: error.message }),
+    });
   }
 }

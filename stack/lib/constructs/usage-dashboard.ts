@@ -26,15 +26,15 @@ import { UsagePipeline } from './usage-pipeline';
 export interface UsageDashboardProps {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  /** Where keys are admitted, if the meter does. */
+  /** The invalidation log, if the meter's authorizer is used. */
   readonly invalidation?: Invalidation;
   readonly authorizer?: ApiKeyAuthorizer;
   readonly canary?: UsageCanary;
-  /** The stages whose calls are shown by status. */
+  /** The stages whose calls by status are shown. */
   readonly stages: MeteredStage[];
 }
 
-/** The list prices of a million units of us-east-1, in US dollars (docs/CAPACITY_AND_COST.md): write request units of
+/** List prices of us-east-1 (docs/CAPACITY_AND_COST.md) in US dollars per million units: write request units of
  * DynamoDB, invocations, milliseconds of a function with the memory of the consumer, bytes of log. */
 const USD_PER_MILLION = prices.usdPerMillion;
 
@@ -48,7 +48,12 @@ export class UsageDashboard extends Construct {
     super(scope, id);
     this.dashboard = new Dashboard(this, 'Dashboard', {
       dashboardName: namesOf(props.settings.environment).dashboard(Stack.of(this).region),
-      widgets: [usage(props), pipeline(props), keys(props), [drift(props), ...canary(props)]],
+      widgets: [
+        usageWidgets(props),
+        pipelineWidgets(props),
+        keysWidgets(props),
+        [driftWidget(props), ...canaryWidgets(props)],
+      ],
     });
   }
 }
@@ -58,13 +63,18 @@ function graph(title: string, left: IMetric[], limit?: { value: number; label: s
   return new GraphWidget({ title, left, width: WIDTH, period: PERIOD, leftYAxis: { min: 0 }, leftAnnotations });
 }
 
-function usage(props: UsageDashboardProps): IWidget[] {
+function usageWidgets(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const topKeys = new LogQueryWidget({
     title: 'Top keys, successful calls',
     logGroupNames: props.pipeline.accessLogGroups.map(({ logGroupName }) => logGroupName),
     view: LogQueryVisualizationType.TABLE,
-    queryLines: ['filter status like /^2/', 'stats count(*) as calls by coalesce(apiKeyId, key) as api_key_id', 'sort calls desc', 'limit 20'],
+    queryLines: [
+      'filter status like /^2/',
+      'stats count(*) as calls by coalesce(apiKeyId, key) as api_key_id',
+      'sort calls desc',
+      'limit 20',
+    ],
     width: WIDTH,
   });
   return [
@@ -74,12 +84,16 @@ function usage(props: UsageDashboardProps): IWidget[] {
   ];
 }
 
-function pipeline(props: UsageDashboardProps): IWidget[] {
+function pipelineWidgets(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
   const { consumer: lambda, quarantineQueue } = props.pipeline;
   return [
-    graph('Freshness', ['p50', 'p99', 'Maximum'].map((statistic) => consumer('Freshness', statistic)), limit),
+    graph(
+      'Freshness',
+      ['p50', 'p99', 'Maximum'].map((statistic) => consumer('Freshness', statistic)),
+      limit,
+    ),
     graph('Freshness in parts, p99', [
       consumer('LogDeliveryDelay', 'p99'),
       consumer('StreamWait', 'p99'),
@@ -103,7 +117,7 @@ function pipeline(props: UsageDashboardProps): IWidget[] {
   ];
 }
 
-/** What grows with the calls; what is paid by the hour is not in it. */
+/** Returns the costs that are proportional to calls, without those by the hour. */
 function cost(props: UsageDashboardProps): IMetric[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const sum = { statistic: 'Sum', period: PERIOD };
@@ -123,8 +137,10 @@ function cost(props: UsageDashboardProps): IMetric[] {
     ...Object.fromEntries(logged),
   };
   const { write, invocation, byte } = USD_PER_MILLION;
-  const millisecond = USD_PER_MILLION.millisecond[props.settings.architecture === Architecture.ARM_64 ? 'arm64' : 'x86_64'];
-  const [invoked, taken] = admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
+  const millisecond =
+    USD_PER_MILLION.millisecond[props.settings.architecture === Architecture.ARM_64 ? 'arm64' : 'x86_64'];
+  const [invoked, taken] =
+    admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
   const parts: Record<string, [string, string[]]> = {
     'ledger and claims': [`${write} * (ledger + claims)`, ['ledger', 'claims']],
     functions: [
@@ -144,22 +160,29 @@ function cost(props: UsageDashboardProps): IMetric[] {
   );
 }
 
-function drift(props: UsageDashboardProps): IWidget {
+function driftWidget(props: UsageDashboardProps): IWidget {
   const names = ['LoggedCalls', 'CountedCalls', 'MissingCalls', 'SurplusCalls', 'OpenHours'] as const;
-  const hourly = names.map((name) => meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)));
+  const hourly = names.map((name) =>
+    meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)),
+  );
   return graph('Ledger against access log, hour by hour', hourly);
 }
 
-/** What the canary sees. */
-function canary({ settings, canary }: UsageDashboardProps): IWidget[] {
+/** Returns the graph of the canary's measurements, if there is a canary. */
+function canaryWidgets({ settings, canary }: UsageDashboardProps): IWidget[] {
   if (canary === undefined) return [];
   const metric = metricsOf(settings, 'usage-canary');
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
-  return [graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses'), metric('CanaryFailures')], limit)];
+  return [
+    graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses'), metric('CanaryFailures')], limit),
+  ];
 }
 
-function keys(props: UsageDashboardProps): IWidget[] {
-  return [...(props.authorizer === undefined ? [] : decisions(props)), graph('Throttled requests of DynamoDB', throttles(props))];
+function keysWidgets(props: UsageDashboardProps): IWidget[] {
+  return [
+    ...(props.authorizer === undefined ? [] : decisions(props)),
+    graph('Throttled requests of DynamoDB', throttles(props)),
+  ];
 }
 
 function throttles({ pipeline, authorizer, invalidation }: UsageDashboardProps): IMetric[] {
@@ -197,7 +220,10 @@ function decisions(props: UsageDashboardProps): IWidget[] {
       authorizer('DeniedOverQuota'),
       authorizer('Unavailable'),
     ]),
-    graph('Decision in µs', ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic))),
+    graph(
+      'Decision in µs',
+      ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic)),
+    ),
     graph('Cache', [remembered]),
     graph('Invalidation lag in ms', [authorizer('InvalidationLag', 'Maximum')]),
   ];

@@ -15,8 +15,6 @@ const REMAINING_VARIABLES: &[(&str, usize)] = &[
     ("crates/meter-cli", 1),
     // The baseline is not built from this workspace.
     ("loadtest/peers", 1),
-    ("stack/lib", 25),
-    ("stack/verify", 1),
 ];
 
 /// The files that declare the constants.
