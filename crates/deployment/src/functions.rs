@@ -1,38 +1,33 @@
 //! The Lambda functions and their limits.
 
-/// The limits of a function.
+// The services. A service is also the name of the function's binary.
+pub const USAGE_CONSUMER: &str = "usage-consumer";
+pub const API_AUTHORIZER: &str = "api-authorizer";
+pub const INVALIDATION_FANOUT: &str = "invalidation-fanout";
+pub const USAGE_ENDPOINT: &str = "usage-endpoint";
+pub const USAGE_RECONCILER: &str = "usage-reconciler";
+pub const USAGE_CANARY: &str = "usage-canary";
+
+/// The limits of a Lambda function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FunctionLimits {
-    /// Memory, in MiB.
+    /// Memory size, in MiB.
     pub memory_mib: u32,
-    /// Time of an invocation, in milliseconds.
+    /// Time-out of an invocation, in milliseconds.
     pub timeout_ms: u64,
 }
 
-/// Counts calls.
-pub const CONSUMER: &str = "usage-consumer";
-/// Admits API keys.
-pub const AUTHORIZER: &str = "api-authorizer";
-/// Flushes API Gateway's caches of authorizer results.
-pub const FANOUT: &str = "invalidation-fanout";
-/// Answers `GET /usage`.
-pub const USAGE_ENDPOINT: &str = "usage-endpoint";
-/// Compares the ledger with the access log.
-pub const RECONCILER: &str = "usage-reconciler";
-/// Calls the API and measures the time until the ledger shows the call.
-pub const CANARY: &str = "usage-canary";
-
-/// Each function by its service, which is the name of its binary.
+/// The limits of each function, by service.
 pub const FUNCTIONS: [(&str, FunctionLimits); 6] = [
-    (CONSUMER, FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
-    (AUTHORIZER, FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
-    (FANOUT, FunctionLimits { memory_mib: 128, timeout_ms: 60_000 }),
+    (USAGE_CONSUMER, FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
+    (API_AUTHORIZER, FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
+    (INVALIDATION_FANOUT, FunctionLimits { memory_mib: 128, timeout_ms: 60_000 }),
     (USAGE_ENDPOINT, FunctionLimits { memory_mib: 128, timeout_ms: 15_000 }),
-    (RECONCILER, FunctionLimits { memory_mib: 512, timeout_ms: 900_000 }),
-    (CANARY, FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
+    (USAGE_RECONCILER, FunctionLimits { memory_mib: 512, timeout_ms: 900_000 }),
+    (USAGE_CANARY, FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
 ];
 
-/// The limits of the function of a service.
+/// Returns the limits of the function of a service.
 ///
 /// # Panics
 /// Panics if no function has this service.

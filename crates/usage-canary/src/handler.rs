@@ -17,8 +17,8 @@ use crate::client::{Client, RequestError};
 use crate::config::Config;
 use crate::secret::{self, SecretError};
 
-/// The dimension `Service` of the function's metrics.
-pub const SERVICE: &str = "usage-canary";
+/// Dimension `Service` of the metrics.
+pub const SERVICE: &str = deployment::functions::USAGE_CANARY;
 
 /// The interval between reads of the ledger is the call's age divided by this.
 const AGE_PER_INTERVAL: u64 = 20;
@@ -160,17 +160,18 @@ fn log_outcome(outcome: &Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deployment::environment::variables;
     use lambda_support::config::Environment;
 
     #[test]
     fn each_outcome_is_recorded_with_zeros_for_the_others() {
-        let variables = [
-            ("CANARY_URL", "http://localhost/"),
-            ("CANARY_SECRET_PARAMETER", "p"),
-            ("USAGE_TABLE", "usage"),
-            ("AWS_SESSION_TOKEN", "token"),
-        ];
-        let config = Config::read(&Environment::from_variables(&variables)).unwrap();
+        let environment = Environment::from_variables(&[
+            (variables::CANARY_URL.name, "http://localhost/"),
+            (variables::CANARY_SECRET_PARAMETER.name, "p"),
+            (variables::USAGE_TABLE.name, "usage"),
+            (variables::AWS_SESSION_TOKEN.name, "token"),
+        ]);
+        let config = Config::read(&environment).unwrap();
         let metrics = |outcome: Outcome| -> Value {
             let line: Value = serde_json::from_str(&metric_line(&config, &outcome, 5).to_json()).unwrap();
             ["CanaryCalls", "CanaryMisses", "CanaryFailures", "CanaryFreshness"]

@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use access_log::log_format::ApiKind;
-use deployment::functions::{AUTHORIZER, CANARY, CONSUMER, FANOUT, RECONCILER, USAGE_ENDPOINT, limits};
+use deployment::environment::variables;
+use deployment::functions::{
+    API_AUTHORIZER, INVALIDATION_FANOUT, USAGE_CANARY, USAGE_CONSUMER, USAGE_ENDPOINT, USAGE_RECONCILER,
+    limits,
+};
 use deployment::names::local::{
     ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, USAGE_TABLE,
 };
@@ -90,12 +94,12 @@ impl Factory<'_> {
     /// The consumer. If the options name a second version, it is behind a weighted alias.
     fn consumer(&self) -> Result<Arc<Function>, StartError> {
         let main = self.spec(&Settings {
-            service: CONSUMER,
+            service: USAGE_CONSUMER,
             variables: &[
-                ("USAGE_TABLE", USAGE_TABLE),
-                ("CLAIMS_TABLE", CLAIMS_TABLE),
-                ("QUARANTINE_QUEUE_URL", &self.wiring.quarantine_queue_url),
-                ("UNBILLED_ROUTES", UNBILLED_ROUTES),
+                (variables::USAGE_TABLE.name, USAGE_TABLE),
+                (variables::CLAIMS_TABLE.name, CLAIMS_TABLE),
+                (variables::QUARANTINE_QUEUE_URL.name, &self.wiring.quarantine_queue_url),
+                (variables::UNBILLED_ROUTES.name, UNBILLED_ROUTES),
             ],
             further_variables: &self.options.consumer_environment,
             max_environments: self.options.max_environments,
@@ -116,15 +120,18 @@ impl Factory<'_> {
 
     fn authorizer(&self) -> Result<Arc<Function>, StartError> {
         let spec = self.spec(&Settings {
-            service: AUTHORIZER,
+            service: API_AUTHORIZER,
             variables: &[
-                ("KEYS_TABLE", KEYS_TABLE),
-                ("INVALIDATIONS_TABLE", INVALIDATIONS_TABLE),
-                ("USAGE_TABLE", USAGE_TABLE),
-                ("ALERTS_TABLE", ALERTS_TABLE),
-                ("ALERTS_TOPIC_ARN", &self.wiring.alerts_topic_arn),
-                ("SYNC_INTERVAL_MS", &self.options.sync_interval_ms.to_string()),
-                ("HTTP_API_SIMPLE_RESPONSES", &self.options.http_api_simple_responses.to_string()),
+                (variables::KEYS_TABLE.name, KEYS_TABLE),
+                (variables::INVALIDATIONS_TABLE.name, INVALIDATIONS_TABLE),
+                (variables::USAGE_TABLE.name, USAGE_TABLE),
+                (variables::ALERTS_TABLE.name, ALERTS_TABLE),
+                (variables::ALERTS_TOPIC_ARN.name, &self.wiring.alerts_topic_arn),
+                (variables::SYNC_INTERVAL_MS.name, &self.options.sync_interval_ms.to_string()),
+                (
+                    variables::HTTP_API_SIMPLE_RESPONSES.name,
+                    &self.options.http_api_simple_responses.to_string(),
+                ),
             ],
             further_variables: &self.options.authorizer_environment,
             max_environments: self.options.max_authorizers,
@@ -140,27 +147,27 @@ impl Factory<'_> {
             ApiKind::Http => String::new(),
         };
         // One environment, so that many messages share a flush.
-        self.simple(FANOUT, &[("STAGES", &stages)], 1)
+        self.simple(INVALIDATION_FANOUT, &[(variables::STAGES.name, &stages)], 1)
     }
 
     fn usage_endpoint(&self) -> Result<Arc<Function>, StartError> {
-        self.simple(USAGE_ENDPOINT, &[("USAGE_TABLE", USAGE_TABLE)], 2)
+        self.simple(USAGE_ENDPOINT, &[(variables::USAGE_TABLE.name, USAGE_TABLE)], 2)
     }
 
     fn reconciler(&self) -> Result<Arc<Function>, StartError> {
         let variables = [
-            ("USAGE_TABLE", USAGE_TABLE),
-            ("CLAIMS_TABLE", CLAIMS_TABLE),
-            ("ACCESS_LOG_GROUPS", ACCESS_LOG_GROUP),
-            ("UNBILLED_ROUTES", UNBILLED_ROUTES),
-            ("SETTLE_MINUTES", LOCAL_SETTLE_MINUTES),
+            (variables::USAGE_TABLE.name, USAGE_TABLE),
+            (variables::CLAIMS_TABLE.name, CLAIMS_TABLE),
+            (variables::ACCESS_LOG_GROUPS.name, ACCESS_LOG_GROUP),
+            (variables::UNBILLED_ROUTES.name, UNBILLED_ROUTES),
+            (variables::SETTLE_MINUTES.name, LOCAL_SETTLE_MINUTES),
         ];
-        self.simple(RECONCILER, &variables, 1)
+        self.simple(USAGE_RECONCILER, &variables, 1)
     }
 
     fn canary(&self, settings: &CanarySettings) -> Result<Arc<Function>, StartError> {
         let spec = self.spec(&Settings {
-            service: CANARY,
+            service: USAGE_CANARY,
             variables: &[],
             further_variables: &settings.environment,
             max_environments: MAX_CANARIES,
@@ -191,7 +198,7 @@ impl Factory<'_> {
             ("AWS_REGION", LOCAL_REGION),
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("ENVIRONMENT_NAME", STAGE),
+            (variables::ENVIRONMENT_NAME.name, STAGE),
         ];
         let variables = common.iter().chain(settings.variables);
         let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
