@@ -74,21 +74,33 @@ pub enum CallError {
     Status(u16),
 }
 
-/// Calls the API, waits until the ledger shows the call, and emits the metrics.
-///
-/// A failed measurement is not an error of the invocation, because Lambda would
-/// retry it concurrently with the next one. The metrics report it.
-pub async fn handle(config: &Config, client: &Client, history: &impl UsageHistory) -> Value {
-    let outcome = match call(config, client).await {
-        Ok(call) => wait_for(config, history, call).await,
-        Err(error) => Outcome::Failed(error),
-    };
-    metric_line(config, &outcome, now_ms()).emit();
-    log_outcome(&outcome);
-    match outcome {
-        Outcome::Shown { after_ms } => json!({"outcome": "shown", "freshnessMs": after_ms}),
-        Outcome::Missed { reason } => json!({"outcome": "missed", "reason": reason}),
-        Outcome::Failed(error) => json!({"outcome": "failed", "reason": error.to_string()}),
+/// The function.
+#[derive(Debug)]
+pub struct Handler<H> {
+    pub config: Config,
+    /// Calls the metered API.
+    pub client: Client,
+    /// Reads the ledger.
+    pub history: H,
+}
+
+impl<H: UsageHistory> Handler<H> {
+    /// Calls the API, waits until the ledger shows the call, and emits the metrics.
+    ///
+    /// A failed measurement is not an error of the invocation, because Lambda would
+    /// retry it concurrently with the next one. The metrics report it.
+    pub async fn handle(&self) -> Value {
+        let outcome = match call(&self.config, &self.client).await {
+            Ok(call) => wait_for(&self.config, &self.history, call).await,
+            Err(error) => Outcome::Failed(error),
+        };
+        metric_line(&self.config, &outcome, now_ms()).emit();
+        log_outcome(&outcome);
+        match outcome {
+            Outcome::Shown { after_ms } => json!({"outcome": "shown", "freshness_ms": after_ms}),
+            Outcome::Missed { reason } => json!({"outcome": "missed", "reason": reason}),
+            Outcome::Failed(error) => json!({"outcome": "failed", "reason": error.to_string()}),
+        }
     }
 }
 
