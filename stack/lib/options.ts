@@ -216,14 +216,10 @@ export class Options {
     return isWanted;
   }
 
-  /** The parts of an option that are separated by commas. */
-  list(name: OptionName): string[] {
-    return this.text(name)?.split(',') ?? [];
-  }
-
   /** The pairs of an option, which are separated by commas. `separator` is between the parts of a pair. */
   pairs(name: OptionName, separator: string): [string, string][] {
-    return this.list(name).map((pair) => {
+    const pairs = this.text(name)?.split(',') ?? [];
+    return pairs.map((pair) => {
       const [left, right] = pair.split(separator);
       if (!left || !right) {
         throw new Error(
