@@ -104,7 +104,8 @@ export const OPTIONS = {
   },
   'function-settings': {
     value: '`FUNCTION.SETTING=VALUE`, several with commas',
-    meaning: 'settings of functions, for example `usage-consumer.maxEvents=2000`',
+    meaning:
+      'settings of functions that have no option, by the name of their environment variable in camelCase: `usage-consumer.maxEvents=2000` sets `MAX_EVENTS` of the consumer',
     defaultValue: "the functions' defaults",
   },
   tags: {
