@@ -1,4 +1,4 @@
-// The results of scripts/bench.sh in target/bench as a table in Markdown.
+// Prints the results of scripts/bench.sh in target/bench as a Markdown table.
 import { readFileSync } from 'node:fs';
 const bench = 'target/bench';
 const read = (file) => readFileSync(`${bench}/${file}`, 'utf8');
@@ -37,8 +37,20 @@ const rows = [
     million(/Node\.js [\d.]+ +([\d.]+)/),
     'more',
   ],
-  ['authorizer, event to answer, p50, µs', authorizer.p50_us, 'Node.js, the same work', authorizerPeer.p50_us, 'less'],
-  ['authorizer, event to answer, p99, µs', authorizer.p99_us, 'Node.js, the same work', authorizerPeer.p99_us, 'less'],
+  [
+    'authorizer, event to response, p50, µs',
+    authorizer.p50_us,
+    'Node.js, the same work',
+    authorizerPeer.p50_us,
+    'less',
+  ],
+  [
+    'authorizer, event to response, p99, µs',
+    authorizer.p99_us,
+    'Node.js, the same work',
+    authorizerPeer.p99_us,
+    'less',
+  ],
   [
     'consumer, process start to first poll, p50, ms',
     firstPoll.ours / 1e3,
@@ -63,7 +75,7 @@ const rows = [
   ],
 ];
 const number = (value) => value.toLocaleString('en', { maximumFractionDigits: value < 100 ? 2 : 0 });
-console.log('\n| measured | ours | peer | of the peer | ratio |\n| --- | ---: | --- | ---: | ---: |');
+console.log("\n| measurement | ours | peer | peer's value | ratio |\n| --- | ---: | --- | ---: | ---: |");
 for (const [what, ours, peer, theirs, better] of rows) {
   const ratio = better === 'more' ? ours / theirs : theirs / ours;
   console.log(`| ${what} | ${number(ours)} | ${peer} | ${number(theirs)} | ${ratio.toFixed(1)} |`);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What to run after each change: format, shell scripts, whether the mutants apply, format, lints and
-# types of the stack, lints, and every test that needs nothing but its own crate.
-# scripts/test.sh runs this and the rest.
+# Checks to run after each change: format, shell scripts, mutants that apply, format, lints and
+# types of the stack, lints, and the tests that need only their own crate. scripts/test.sh runs
+# these and all others.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
@@ -16,7 +16,7 @@ stack() { scripts/install-stack-tools.sh && (cd stack && npm run --silent format
 mutants() {
     local patch
     for patch in scripts/mutants/*.patch; do
-        git apply --check "$patch" || { echo "$patch does not apply: fit it to the code" >&2; return 1; }
+        git apply --check "$patch" || { echo "$patch does not apply; write the same bug into the new code" >&2; return 1; }
     done
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the tools of the stack in the versions of package-lock.json, unless they are installed.
+# Installs the packages of stack/package-lock.json, unless they are installed.
 # Refuses a version of Node.js that the stack does not support.
 set -euo pipefail
 cd "$(dirname "$0")/../stack"

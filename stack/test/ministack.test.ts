@@ -117,7 +117,7 @@ describe('the deploy script', () => {
   });
 
   test.each([
-    [['Prod', 'us-east-1'], 'has to be 1 to 20 of a-z'],
+    [['Prod', 'us-east-1'], 'use 1 to 20 of a-z'],
     [['dev', 'us-east-1', '--binaries', '/nowhere'], 'the folder /nowhere cannot be found'],
     [['dev', 'us-east-1', '--fast'], 'scripts/deploy.sh ENVIRONMENT [REGION]'],
     [['dev', 'us-east-1', '--set', 'shard=2'], 'There is no option shard'],
@@ -161,11 +161,11 @@ describe('the deploy script', () => {
     };
     expect(await description()).toMatch(/^Counts successful API calls/);
     const tooEarly = await project.run('rollback.sh', [ENVIRONMENT, ...OPTIONS]);
-    expect(tooEarly.output).toContain('there is no verified deployment before the last');
+    expect(tooEarly.output).toContain('has no earlier verified deployment');
     project.commit('another description');
     // The emulator leaves settings unset, which the verification finds.
     const deployed = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...UNVERIFIED, '--wait-at-most', '1']);
-    expect(deployed.output).toContain('deployed, but not as it should be, and so not tagged');
+    expect(deployed.output).toContain('deployed, but the verification failed, so it is not tagged');
     expect(deployed.status).toBe(1);
     expect(await description()).toMatch(/^Counts API calls that succeeded/);
     // The last deployment is not verified, so the rollback is to the last verified one.

@@ -40,7 +40,7 @@ test.each(['light', 'dark'] as const)(
 
     const cell = (name: string) => page.getByRole('row', { name }).getByRole('cell').last().innerText();
     expect(await cell('planned')).toBe('2000');
-    expect(await cell('calls in the ledger')).toBe(await cell('successful calls that clients saw'));
+    expect(await cell('calls in the ledger')).toBe(await cell('successful calls of the clients'));
     expect(await page.locator('.verdict').innerText()).toMatch(/PASSED|OBJECTIVE MISSED|HARNESS TOO SLOW/);
 
     const figures = page.locator('figure svg');

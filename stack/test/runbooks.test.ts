@@ -121,10 +121,10 @@ describe('the script that tests metering', () => {
       const [{ api_key: secret }] = JSON.parse(fs.readFileSync(path.join(local.data, 'demo-keys.json'), 'utf8'));
       const fine = script(local, secret, '--calls', '30');
       expect(fine.stdout, fine.stderr).toContain('21 answered with 200');
-      expect(fine.stdout).toContain('Equal: what the client saw is what is billed');
+      expect(fine.stdout).toContain('Equal: all calls that succeeded are billed');
       expect(fine.status).toBe(0);
       const wrong = script(local, 'no-key');
-      expect(wrong.stderr).toContain('does not tell the usage of this key');
+      expect(wrong.stderr).toContain('does not return the usage of this key');
       expect(wrong.status).toBe(2);
     } finally {
       await local.stop();

@@ -1,6 +1,6 @@
-// The same work as decision.rs, the way a Node.js authorizer would do it: from
-// the bytes of an event to the bytes of a policy, the key remembered. Prints
-// the microseconds of its median and its 99th percentile.
+// The same work as decision.rs in Node.js: from the bytes of an event to the bytes
+// of a policy, with the key in the cache. Prints the median and the 99th
+// percentile, in microseconds.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
@@ -11,7 +11,7 @@ const digestOf = (text) => createHash('sha256').update(text).digest('hex');
 const lifetimeMs = 30_000;
 const syncIntervalMs = 1_000_000;
 const cache = new Map();
-const lookedAtMs = Date.now();
+const lastLogReadMs = Date.now();
 cache.set(digestOf(secret), {
   key: { id: 'key-1', owner: 'acme', plan: 'gold' },
   readMs: Date.now() + 1e9,
@@ -23,7 +23,7 @@ let metrics = '';
 
 function decide(digest) {
   const now = Date.now();
-  if (now - lookedAtMs > syncIntervalMs) throw new Error('the log has to be read');
+  if (now - lastLogReadMs > syncIntervalMs) throw new Error('the log has to be read');
   const entry = cache.get(digest);
   if (entry === undefined || now - entry.readMs > lifetimeMs) throw new Error('the key has to be read');
   if ((tombstones.get(entry.key.id) ?? -1) > entry.version) throw new Error('the key was changed');
@@ -52,10 +52,10 @@ function handle(eventBytes) {
 const times = [];
 for (let round = 0; round < rounds; round += 1) {
   const start = process.hrtime.bigint();
-  const answer = handle(bytes);
+  const response = handle(bytes);
   const took = Number(process.hrtime.bigint() - start);
-  if (answer.length < 100) throw new Error('no answer');
-  // The first third warms the compiler up.
+  if (response.length < 100) throw new Error('the response is too short');
+  // The first third of the rounds warms up the compiler.
   if (round >= rounds / 3) times.push(took);
 }
 times.sort((left, right) => left - right);

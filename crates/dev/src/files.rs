@@ -1,11 +1,11 @@
-//! The files that are generated from Rust, with their content.
+//! The files that are generated from the Rust code.
 
 use access_log::log_format::{
     ALL_LINES_PATTERN, ApiKind, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN,
 };
 use api_authorizer::metrics::AuthorizerMetric;
 use cost_model::LIST_PRICES;
-use deployment::functions::{USAGE_CONSUMER, limits};
+use deployment::functions::{CONSUMER, limits};
 use deployment::names::{
     DASHBOARD_TEMPLATE, ENVIRONMENT_PATTERN, FUNCTION_TEMPLATE, GIVEN_UP_BUCKET_TEMPLATE, Names,
 };
@@ -22,6 +22,7 @@ use usage_reconciler::metrics::ReconcilerMetric;
 use crate::environment;
 use crate::repository::File;
 
+/// Returns all generated files.
 pub fn files() -> Vec<File> {
     let json = |path, value: Value| File { path, content: format!("{value:#}\n") };
     vec![
@@ -72,7 +73,7 @@ fn names() -> Value {
 /// Returns the list prices that the dashboard uses, in US dollars for a million
 /// units: a millisecond is one of the consumer, a byte one of its log.
 fn prices() -> Value {
-    let gb = f64::from(limits(USAGE_CONSUMER).memory_mib) / 1_024.0;
+    let gb = f64::from(limits(CONSUMER).memory_mib) / 1_024.0;
     let milliseconds = |gb_second: f64| -> Value {
         let dollars = format!("{:.7}", gb * 1e6 * gb_second / 1e3);
         dollars.parse::<f64>().unwrap_or_default().into()
@@ -115,7 +116,7 @@ fn metrics() -> Value {
     })
 }
 
-/// The unit of each metric, by its name.
+/// Maps the name of each metric to its unit.
 fn units(metrics: &[impl Metric]) -> Map<String, Value> {
     metrics.iter().map(|metric| (metric.name().to_owned(), json!(metric.unit().name()))).collect()
 }

@@ -10,10 +10,10 @@ use deployment::names::Names;
 
 use crate::repository::repository;
 
-/// Maximum number of lines of a function: a screen.
+/// Maximum number of lines of a function, which fits on a screen.
 const MAX_FUNCTION_LINES: usize = 70;
-/// Functions that may be longer, because they are lists of parts or cases.
-const LONG_FUNCTIONS: [&str; 4] = ["cases", "functions", "start", "what_aws_does_not_document_is_refused"];
+/// Exceptions: functions that are lists of cases.
+const LONG_FUNCTIONS: [&str; 2] = ["cases", "what_aws_does_not_document_is_refused"];
 
 /// Reads the sources below a folder of the repository that have this ending.
 fn sources(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
@@ -54,7 +54,7 @@ fn crate_folders() -> Vec<PathBuf> {
 
 /// Returns the code of a file before its unit tests, without comments other than documentation.
 fn without_tests(text: &str) -> String {
-    let end = text.find("\nmod tests {").map_or(text, |tests| &text[..tests]);
+    let end = text.find("mod tests {").map_or(text, |tests| &text[..tests]);
     let end = end.rfind("#[cfg(test)]").filter(|_| end.len() < text.len()).unwrap_or(end.len());
     let is_comment = |line: &&str| {
         let line = line.trim_start();
@@ -63,8 +63,8 @@ fn without_tests(text: &str) -> String {
     text[..end].lines().filter(|line| !is_comment(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Counts the lines of the function that begins at the first line. As formatted by
-/// rustfmt, it ends with a brace at the indentation of its first line.
+/// Returns the number of lines of the function that begins at the first of these
+/// lines. In rustfmt's layout, it ends at a brace with the indentation of its first line.
 fn lines_of_function(lines: &[&str]) -> usize {
     let indent = lines[0].len() - lines[0].trim_start().len();
     let end = format!("{}}}", " ".repeat(indent));
@@ -102,7 +102,7 @@ fn names_resource(line: &str, template: &str) -> bool {
     let code = line.trim_start();
     let is_comment = ["//", "*", "/*", "#"].iter().any(|mark| code.starts_with(mark));
     let quoted = ['"', '\'', '`'].map(|quote| format!("{quote}{template}"));
-    // A text for people has `ENVIRONMENT` in place of a name.
+    // Help and error texts use the placeholder `ENVIRONMENT`.
     !is_comment && !code.contains("ENVIRONMENT") && quoted.iter().any(|name| code.contains(name.as_str()))
 }
 

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: they run the functions, `meter` and
+//! Common code of the end-to-end tests, which run the functions, `meter` and
 //! `loadtest` as the binaries that scripts/build-local.sh builds.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
@@ -14,20 +14,20 @@ pub mod calls;
 pub mod load;
 pub mod meter;
 
-/// What a test may start.
+/// The binaries that tests start.
 const BINARIES: [&str; 8] = [
-    functions::USAGE_CONSUMER,
-    functions::API_AUTHORIZER,
-    functions::INVALIDATION_FANOUT,
+    functions::CONSUMER,
+    functions::AUTHORIZER,
+    functions::FANOUT,
     functions::USAGE_ENDPOINT,
-    functions::USAGE_RECONCILER,
-    functions::USAGE_CANARY,
+    functions::RECONCILER,
+    functions::CANARY,
     "meter",
     "loadtest",
 ];
 
-/// The folder of the binaries: `METER_BINARIES`, else the profile folder that
-/// the running test is in.
+/// Returns the folder of the binaries: `METER_BINARIES`, else the profile folder of
+/// the running test.
 pub fn binaries() -> PathBuf {
     let folder = std::env::var_os(variables::METER_BINARIES.name).map_or_else(profile_folder, PathBuf::from);
     for name in BINARIES {
@@ -41,7 +41,7 @@ pub fn binaries() -> PathBuf {
     folder.canonicalize().unwrap()
 }
 
-/// Cargo puts a test into the folder `deps` of its profile's folder.
+/// Returns the profile folder of the running test, which is in its folder `deps`.
 fn profile_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().to_owned()

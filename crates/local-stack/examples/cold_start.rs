@@ -1,14 +1,14 @@
-//! Measures cold starts of the usage consumer and the authorizer: from the
-//! start of the process to its first poll of the Runtime API, the first
-//! invocation to its answer, and the memory it then has. A second folder can
-//! have another consumer, to be measured beside it in the same run.
-//! `scripts/cold-start.sh` runs it.
+//! Measures cold starts of the usage consumer and the authorizer: the time from the start of the process
+//! to its first poll of the Runtime API, the time of the first and of the second invocation, and the
+//! resident memory. A second folder may have another consumer, which is measured in the same run.
+//! `scripts/cold-start.sh` runs this example.
 
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
 use bytes::Bytes;
+use deployment::functions::{AUTHORIZER, CONSUMER};
 use hdrhistogram::Histogram;
 use lambda_support::clock::now_ms;
 use local_stack::lambda::Function;
@@ -19,13 +19,13 @@ const STARTS: u32 = 50;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let binaries = std::env::args().nth(1).ok_or("usage: cold_start FOLDER_OF_THE_BINARIES [OF_A_PEER]")?;
+    let binaries = std::env::args().nth(1).ok_or("usage: cold_start BINARIES [BINARIES_OF_A_PEER]")?;
     let folder = tempfile::tempdir()?;
     let stack = LocalStack::start(LocalOptions::new(folder.path(), &binaries)).await?;
     stack.settled().await?;
     println!("{STARTS} cold starts each on this machine, which is shared");
     let is_committed = |answer: &Bytes| *answer == r#"{"batchItemFailures":[]}"#;
-    let consumer = |folder: &str| Path::new(folder).join("usage-consumer");
+    let consumer = |folder: &str| Path::new(folder).join(CONSUMER);
     let what = "batch to commit";
     let ours = measure(&stack.consumer, &consumer(&binaries), what, batch, is_committed).await?;
     if let Some(peer) = std::env::args().nth(2) {
@@ -38,20 +38,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let call = call(&stack.keys[0].api_key);
     let is_allowed = |answer: &Bytes| String::from_utf8_lossy(answer).contains(r#""Effect":"Allow""#);
-    let authorizer = Path::new(&binaries).join("api-authorizer");
+    let authorizer = Path::new(&binaries).join(AUTHORIZER);
     measure(&stack.authorizer, &authorizer, "call to decision", |_| call.clone(), is_allowed).await?;
     stack.shut_down().await;
     Ok(())
 }
 
-/// Starts a function again and again, invokes each environment twice, prints
-/// how long everything took and returns the median to the first poll, in microseconds.
+/// Starts a function [`STARTS`] times and invokes each environment twice. Prints the distributions, and
+/// returns the median time to the first poll, in microseconds.
 async fn measure(
     function: &Function,
     binary: &Path,
     invocation: &str,
     event: impl Fn(u64) -> Bytes,
-    is_right: impl Fn(&Bytes) -> bool,
+    is_expected: impl Fn(&Bytes) -> bool,
 ) -> Result<u64, Box<dyn Error>> {
     let mut first_poll_us = Histogram::<u64>::new(3)?;
     let mut first_us = Histogram::<u64>::new(3)?;
@@ -67,8 +67,8 @@ async fn measure(
             let began = Instant::now();
             let answer = function.invoke(event).await?;
             histogram.record(microseconds(began))?;
-            if !is_right(&answer) {
-                return Err(format!("the function did not do its work: {answer:?}").into());
+            if !is_expected(&answer) {
+                return Err(format!("the function returned an unexpected answer: {answer:?}").into());
             }
         }
         let process = function.process_ids()[0];

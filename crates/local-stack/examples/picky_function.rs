@@ -1,5 +1,5 @@
-//! A Lambda function for the tests of the event source mapping: it fails as a
-//! whole on a batch that holds a record whose text begins with `poison`.
+//! A Lambda function for the tests of the event source mapping. It fails on a batch with a record whose
+//! text begins with `poison`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
         for record in event.payload["Records"].as_array().into_iter().flatten() {
             let data = STANDARD.decode(record["kinesis"]["data"].as_str().unwrap_or(""))?;
             if data.starts_with(b"poison") {
-                return Err(Error::from("this function does not take poison"));
+                return Err(Error::from("the batch has a record that begins with poison"));
             }
         }
         Ok(json!({"batchItemFailures": []}))

@@ -1,8 +1,8 @@
-//! A Lambda function for the tests of the emulation: it answers with what it
-//! is told by its environment, takes as much memory as it is asked for, and goes
-//! on after its answer until somebody has written to the pipe `PROBE_PIPE`.
+//! A Lambda function for the tests of the emulated Lambda. It returns variables of its environment,
+//! allocates as much memory as the event asks for, and works on after its response until a test has written
+//! to the pipe `PROBE_PIPE`.
 
-#![expect(clippy::disallowed_methods, reason = "what it tells is its environment, nothing else")]
+#![expect(clippy::disallowed_methods, reason = "the function returns its environment")]
 
 use api_authorizer::after_answer::AfterAnswer;
 use deployment::environment::variables;

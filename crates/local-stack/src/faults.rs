@@ -1,115 +1,114 @@
-//! Faults on purpose, from a seed.
+//! Injection of faults, reproducible from a seed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::torn_transactions::TornTransactions;
+use crate::sync::locked;
 
-/// How often which fault happens; each a probability from 0 to 1.
+/// Probabilities of the faults, from 0 to 1, and delays.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct FaultRates {
-    /// A write to DynamoDB is answered with a throttle and not carried out.
+    /// A write to DynamoDB is refused as throttled.
     pub throttled_write: f64,
-    /// A write to DynamoDB is carried out, and the connection closed without an answer.
+    /// A write to DynamoDB is carried out, but the connection is closed without a response.
     pub lost_reply: f64,
-    /// The subscription delivers a batch a second time, under another sequence number.
+    /// The subscription delivers a batch a second time, with another sequence number.
     pub duplicate_batch: f64,
-    /// The subscription delivers the events of a batch a second time, cut at
-    /// other boundaries, some of them together with events of the batch before.
-    /// CloudWatch Logs promises nothing about how it cuts what it sends again.
+    /// The subscription delivers the events of a batch a second time in other batches, some of them
+    /// together with events of the previous batch. CloudWatch Logs does not guarantee that a
+    /// redelivery has the same batches.
     pub regrouped_batch: f64,
-    /// A record of the subscription (a second delivery counts as one) waits
-    /// for `late_batch_delay_ms`, while later ones go on.
+    /// A record of the subscription (also of a second delivery) is delayed by `late_batch_delay_ms`
+    /// and does not block later ones.
     pub late_batch: f64,
-    /// Delay of a late record, in milliseconds. It applies to records that wait
-    /// already: with 0, they are delivered at once.
+    /// Delay of a late record, in milliseconds. A change also applies to waiting records: with 0,
+    /// they are delivered immediately.
     pub late_batch_delay_ms: u64,
-    /// The subscription never delivers a batch, as when it was switched off for a while.
+    /// The subscription never delivers a batch, as if it had been disabled for a while.
     pub lost_batch: f64,
-    /// How much later than usual the subscription delivers, in milliseconds.
+    /// Additional delay of every delivery of the subscription, in milliseconds.
     pub delivery_delay_ms: u64,
-    /// A notification is never delivered to a subscriber.
+    /// A notification is not delivered to a subscriber.
     pub lost_notification: f64,
-    /// A notification is delivered to a subscriber a second time.
+    /// A notification is delivered to a subscriber twice.
     pub repeated_notification: f64,
-    /// The longest that the delivery of a notification takes, in milliseconds.
+    /// Maximum delay of the delivery of a notification, in milliseconds.
     pub notification_delay_ms: u64,
     /// The writes of a transaction become visible one after the other.
     pub torn_transaction: f64,
-    /// By how much the index of keys lags at most, in milliseconds.
+    /// Maximum lag of the index of keys, in milliseconds.
     pub index_lag_ms: u64,
-    /// `ReceiveMessage` chooses among the messages of a queue at random.
+    /// `ReceiveMessage` returns messages of a queue in random order.
     pub shuffled_queue: f64,
-    /// `ReceiveMessage` with short polling does not see a message that is there.
+    /// `ReceiveMessage` with short polling misses a message that is in the queue.
     pub missed_message: f64,
-    /// A message stays visible after it was received, and is handed out again.
+    /// A message stays visible after it was received, and is received again.
     pub repeated_message: f64,
-    /// A message comes again although `DeleteMessage` succeeded.
+    /// A message is received again although `DeleteMessage` succeeded.
     pub undeleted_message: f64,
 }
 
-/// A source of faults.
+/// Decides at random which faults happen, at rates that can be changed.
 #[derive(Debug)]
 pub struct Faults {
     rates: watch::Sender<FaultRates>,
     random: Mutex<StdRng>,
-    pub(crate) transactions: TornTransactions,
 }
 
-/// What happens to a write.
+/// Fault of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteFault {
-    /// Nothing.
     None,
-    /// It is refused as too much.
+    /// The write is refused as throttled.
     Throttle,
-    /// It is carried out, but nobody hears of it.
+    /// The write is carried out, but its response is lost.
     LoseReply,
 }
 
 impl Faults {
-    /// Faults at these rates, the same for the same seed and order of events.
+    /// Creates a source of faults at these rates. The same seed and order of events give the same
+    /// faults.
     pub fn new(rates: FaultRates, seed: u64) -> Self {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { rates: watch::Sender::new(rates), random, transactions: TornTransactions::default() }
+        Self { rates: watch::Sender::new(rates), random }
     }
 
-    /// What goes wrong at present.
+    /// Returns the present rates.
     pub fn rates(&self) -> FaultRates {
         *self.rates.borrow()
     }
 
-    /// Changes what goes wrong from now on. The lag of the index of keys is
-    /// fixed when a stack starts.
+    /// Changes the rates. A change of `index_lag_ms` has no effect: the lag is fixed when a stack
+    /// starts.
     pub fn set(&self, rates: FaultRates) {
         self.rates.send_replace(rates);
     }
 
-    /// Tells of every change of the rates.
+    /// Returns a receiver that is notified of every change of the rates.
     pub fn changes(&self) -> watch::Receiver<FaultRates> {
         self.rates.subscribe()
     }
 
-    /// Draws whether something with this probability happens.
+    /// Returns `true` with this probability.
     pub fn happens(&self, rate: f64) -> bool {
         rate > 0.0 && self.draw() < rate
     }
 
-    /// Draws a number below `end`, which is above 0.
+    /// Returns a random number below `end`, which must be above 0.
     pub fn below(&self, end: usize) -> usize {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).random_range(0..end)
+        locked(&self.random).random_range(0..end)
     }
 
     fn draw(&self) -> f64 {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
+        locked(&self.random).random()
     }
 
-    /// Draws the fate of a write.
+    /// Chooses the fault of a write.
     pub fn write_fault(&self) -> WriteFault {
         let FaultRates { throttled_write, lost_reply, .. } = self.rates();
         if throttled_write + lost_reply == 0.0 {
@@ -122,8 +121,8 @@ impl Faults {
         }
     }
 
-    /// Draws how often a notification is delivered to a subscriber, and after
-    /// how many milliseconds each time.
+    /// Returns the delays of the deliveries of a notification to a subscriber, in milliseconds. A
+    /// lost notification has none, a repeated one two.
     pub fn deliveries(&self) -> Vec<u64> {
         let FaultRates { lost_notification, repeated_notification, notification_delay_ms, .. } = self.rates();
         if lost_notification + repeated_notification == 0.0 && notification_delay_ms == 0 {
@@ -133,27 +132,27 @@ impl Faults {
             return Vec::new();
         }
         let count = 1 + usize::from(self.draw() < repeated_notification);
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut random = locked(&self.random);
         (0..count).map(|_| random.random_range(0..=notification_delay_ms)).collect()
     }
 
-    /// Draws whether a transaction is torn.
+    /// Returns `true` if a transaction is torn.
     pub fn tears_transaction(&self) -> bool {
         let rate = self.rates().torn_transaction;
         rate > 0.0 && self.draw() < rate
     }
 
-    /// Draws a seed.
+    /// Returns a random seed.
     pub(crate) fn draw_seed(&self) -> u64 {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
+        locked(&self.random).random()
     }
 
-    /// Draws whether a batch is never delivered.
+    /// Returns `true` if a batch is lost.
     pub fn loses_batch(&self) -> bool {
         self.happens(self.rates().lost_batch)
     }
 
-    /// Draws whether a batch is delivered twice.
+    /// Returns `true` if a batch is delivered twice.
     pub fn duplicates_batch(&self) -> bool {
         self.happens(self.rates().duplicate_batch)
     }

@@ -1,29 +1,22 @@
-//! The whole usage meter on one machine, without an account or a container.
+//! The whole usage meter on one machine, without an AWS account and without containers.
 //!
-//! [`stack::LocalStack`] starts everything. DynamoDB and SQS are embedded
-//! emulators; the topics, the stream, the log group with its subscription, the gateway and
-//! Lambda with its event source mapping are here, and run the real binaries.
+//! [`stack::LocalStack`] starts and connects all parts. DynamoDB (dynoxide) and SQS (winterbaume) are
+//! embedded emulators. This crate emulates the other services, one module each. Lambda runs the binaries
+//! that are deployed.
 
 pub mod api;
-pub mod authorization;
+pub mod apigateway;
 pub mod aws_endpoint;
-pub mod backend;
 pub mod cloudwatch;
+pub mod cloudwatch_logs;
 pub mod dashboard;
-pub mod demo_keys;
-pub mod expiry;
+pub mod dynamodb;
 pub mod faults;
-pub mod gateway;
 pub mod kinesis;
-pub mod lagging_index;
 pub mod lambda;
-pub mod log_group;
-pub mod logs;
-pub mod metrics;
-pub mod notifications;
-pub mod queues;
+pub mod names;
 pub mod s3;
-pub mod sns;
+pub mod sns_sqs;
+mod sqlite;
 pub mod stack;
-pub mod subscription;
-mod torn_transactions;
+mod sync;

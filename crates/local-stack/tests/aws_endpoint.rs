@@ -1,4 +1,4 @@
-//! The AWS endpoint over HTTP: protocols, errors, ids of requests, one account in one region.
+//! The AWS endpoint over HTTP: protocols, errors, request ids, account and region.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -31,7 +31,7 @@ impl Answer {
     }
 
     fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
 
     fn cbor(&self) -> Cbor {
@@ -76,13 +76,13 @@ impl Endpoint {
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
-    /// In the JSON protocol.
+    /// Sends a request in the JSON protocol.
     async fn json(&self, service: &str, target: &str, request: Value) -> Answer {
         let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.0")];
         self.send(service, "us-east-1", "/", &headers, request.to_string().into()).await
     }
 
-    /// In the query protocol.
+    /// Sends a request in the query protocol.
     async fn form(&self, service: &str, form: &str) -> Answer {
         let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
         self.send(service, "us-east-1", "/", &headers, form.into()).await
@@ -116,7 +116,7 @@ fn member<'a>(value: &'a Cbor, name: &str) -> &'a Cbor {
     &members
         .iter()
         .find(|(found, _)| found.as_text() == Some(name))
-        .unwrap_or_else(|| panic!("{name} in {value:?}"))
+        .unwrap_or_else(|| panic!("{name} is missing in {value:?}"))
         .1
 }
 
@@ -139,7 +139,7 @@ async fn every_answer_has_the_id_of_its_request_also_an_error() {
     assert!(ids.iter().all(|id| id.len() == 36), "{ids:?}");
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), answers.len(), "each has its own");
+    assert_eq!(ids.len(), answers.len(), "each response has a unique id");
     let s3 = endpoint.send("s3", "us-east-1", "/no-bucket/key", &[], Vec::new()).await;
     assert_eq!((s3.status, s3.header("x-amz-request-id").len()), (404, 36));
     assert!(s3.text().contains(&format!("<RequestId>{}</RequestId>", s3.header("x-amz-request-id"))));
@@ -262,7 +262,7 @@ async fn kinesis_is_spoken_to_in_cbor() {
     let put = endpoint.kinesis_cbor("PutRecord", &put).await;
     assert_eq!(put.header("content-type"), "application/x-amz-cbor-1.1");
     assert_eq!(member(&put.cbor(), "ShardId").as_text(), Some("shardId-000000000000"));
-    // The Java SDK writes a time as milliseconds.
+    // The AWS SDK for Java sends timestamps in milliseconds.
     let an_hour_ago = Cbor::Tag(1, Box::new(Cbor::Integer((now_ms() - 3_600_000).into())));
     let iterator = map([
         ("StreamName", "s".into()),
@@ -277,7 +277,7 @@ async fn kinesis_is_spoken_to_in_cbor() {
     assert_eq!(member(record, "Data"), &Cbor::Bytes(b"\0xyz".to_vec()));
     let Cbor::Tag(1, arrived) = member(record, "ApproximateArrivalTimestamp") else { panic!("{record:?}") };
     let arrived_ms = i64::try_from(arrived.as_integer().unwrap()).unwrap();
-    assert!((now_ms() - arrived_ms).abs() < 3_600_000, "{arrived_ms} is in milliseconds");
+    assert!((now_ms() - arrived_ms).abs() < 3_600_000, "{arrived_ms} should be in milliseconds");
 
     let missing = endpoint.kinesis_cbor("DescribeStream", &map([("StreamName", "none".into())])).await;
     assert_eq!((missing.status, missing.header("content-type")), (400, "application/x-amz-cbor-1.1"));
@@ -288,7 +288,7 @@ async fn kinesis_is_spoken_to_in_cbor() {
     assert_eq!(member(&broken.cbor(), "__type").as_text(), Some("SerializationException"));
 }
 
-/// Puts a record, which the metrics of the stream tell of.
+/// Creates the stream `s` and puts a record, which appears in the stream's metrics.
 async fn put_a_record(endpoint: &Endpoint) {
     let created = json!({"StreamName": "s", "ShardCount": 1});
     endpoint.json("kinesis", "Kinesis_20131202.CreateStream", created).await;
@@ -361,7 +361,7 @@ async fn errors_of_cloudwatch_are_written_in_the_protocol_of_the_request() {
     let refused =
         endpoint.json("monitoring", "GraniteServiceVersion20100801.GetMetricData", expression).await;
     assert!(
-        refused.status == 400 && refused.text().contains("does not understand the expression"),
+        refused.status == 400 && refused.text().contains("does not support the expression"),
         "{}",
         refused.text()
     );

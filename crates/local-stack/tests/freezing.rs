@@ -1,4 +1,4 @@
-//! An environment is frozen while it has no invocation, and only then.
+//! Execution environments are frozen while they have no invocation, and only then.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use local_stack::cloudwatch::metrics::MetricSink;
 use local_stack::lambda::{Function, FunctionSpec, InvocationError};
-use local_stack::metrics::MetricSink;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ fn function_with(folder: &Path, max_environments: usize, environment: Vec<(Strin
 }
 
 fn example(name: &str) -> PathBuf {
-    // Cargo puts examples beside the folder of the test binaries.
+    // Cargo builds examples next to the folder of the test binaries.
     let test = std::env::current_exe().unwrap();
     let example = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
     assert!(example.is_file(), "build it with: cargo build --workspace --example {name}");
@@ -51,10 +51,10 @@ fn taken_mib(answer: &Result<Bytes, InvocationError>) -> u64 {
     answer["takenMib"].as_u64().unwrap()
 }
 
-/// The states of the processes, `T` for a stopped one. Source: proc_pid_stat(5).
+/// Waits until every process is stopped (state `T`). Source: proc_pid_stat(5).
 ///
-/// A process that was sent SIGSTOP stops a moment later: it is waited for until
-/// no process runs or sleeps, which never comes where one was not sent it.
+/// A process stops a moment after it was sent SIGSTOP. If a process was never sent it, this never
+/// returns.
 async fn wait_until_stopped(function: &Function) {
     for process_id in function.process_ids() {
         loop {
@@ -77,7 +77,11 @@ async fn an_environment_is_frozen_between_invocations() {
     for number in 1..=5 {
         assert_eq!(taken_mib(&function.invoke(event(number)).await), number);
         wait_until_stopped(&function).await;
-        assert_eq!(function.freezes(), 1 + number, "once after its start, and after each invocation");
+        assert_eq!(
+            function.freezes(),
+            1 + number,
+            "frozen once after its start and once after each invocation"
+        );
     }
     assert_eq!(function.process_ids().len(), 1);
     function.shut_down();
@@ -89,10 +93,14 @@ async fn an_environment_is_not_frozen_while_invocations_wait_for_it() {
     let function = function(folder.path(), 2);
     let answers = join_all((0..50).map(|number| function.invoke(event(number % 8)))).await;
     for (number, answer) in (0..50).zip(&answers) {
-        assert_eq!(taken_mib(answer), number % 8, "each answer is that of its event");
+        assert_eq!(taken_mib(answer), number % 8, "each response belongs to its event");
     }
     wait_until_stopped(&function).await;
-    assert_eq!((function.process_ids().len(), function.freezes()), (2, 2), "each at its last invocation");
+    assert_eq!(
+        (function.process_ids().len(), function.freezes()),
+        (2, 2),
+        "each is frozen after its last invocation"
+    );
     function.shut_down();
 }
 
@@ -100,7 +108,7 @@ async fn an_environment_is_not_frozen_while_invocations_wait_for_it() {
 async fn an_environment_comes_back_where_its_caller_has_gone() {
     let folder = tempfile::tempdir().unwrap();
     let function = function(folder.path(), 1);
-    // Polled once, so that the first is under way and the second waits.
+    // Poll once, so that the first invocation runs and the second waits.
     let gone = join_all([function.invoke(event(1)), function.invoke(event(2))]);
     assert!(gone.now_or_never().is_none());
     assert_eq!(taken_mib(&function.invoke(event(3)).await), 3);
@@ -127,21 +135,21 @@ async fn a_caller_has_its_answer_while_the_function_goes_on_and_the_next_waits_f
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let environment = vec![(variables::PROBE_PIPE.name.to_owned(), pipe.to_str().unwrap().to_owned())];
     let function = function_with(folder.path(), 4, environment);
-    // Returns once the function has read it.
-    let let_go = || {
+    // Writes to the pipe. Returns when the function has read it.
+    let release = || {
         tokio::task::spawn_blocking({
             let pipe = pipe.clone();
             move || std::fs::write(pipe, "").unwrap()
         })
     };
     assert_eq!(taken_mib(&function.invoke(event(1)).await), 1);
-    assert_eq!(function.freezes(), 0, "it has not asked for the next event");
+    assert_eq!(function.freezes(), 0, "the function has not asked for the next event yet");
     let mut next = Box::pin(function.invoke(event(2)));
     assert!((&mut next).now_or_never().is_none());
-    let_go().await.unwrap();
+    release().await.unwrap();
     assert_eq!(taken_mib(&next.await), 2);
     assert_eq!((function.process_ids().len(), function.freezes()), (1, 0));
-    let_go().await.unwrap();
+    release().await.unwrap();
     wait_until_stopped(&function).await;
     function.shut_down();
 }

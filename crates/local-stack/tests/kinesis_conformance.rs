@@ -1,7 +1,7 @@
-//! What a stream has to do for the meter to be right on it.
+//! Properties of a stream on which the meter relies.
 //!
-//! Speaks the Kinesis API only. It tests the local stream, or, with
-//! `KINESIS_ENDPOINT=http://HOST:PORT`, whatever answers there.
+//! The tests use only the Kinesis API. They run against the local stream or, with
+//! `KINESIS_ENDPOINT=http://HOST:PORT`, against the service there.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -43,7 +43,7 @@ impl Stream {
         stream
     }
 
-    /// Waits until a change of the stream is done.
+    /// Waits until the stream is `ACTIVE`.
     async fn active(&self) {
         loop {
             let reply = self.client.describe_stream_summary().stream_name(&self.name).send().await.unwrap();
@@ -79,7 +79,8 @@ impl Stream {
         self.get_at_most(iterator, 10_000).await
     }
 
-    /// Reads as soon as the shard gives more; a client tries several times by itself.
+    /// Reads up to `limit` records. Retries as long as the shard throttles the read, after the
+    /// client's own retries.
     async fn get_at_most(&self, iterator: &str, limit: i32) -> GetRecordsOutput {
         loop {
             match self.client.get_records().shard_iterator(iterator).limit(limit).send().await {
@@ -120,7 +121,7 @@ async fn sequence_numbers_rise_within_a_shard_and_records_come_back_in_order() {
         let (shard, digits) = stream.put(&number.to_string(), LOW).await;
         assert_eq!(shard, "shardId-000000000000");
         let sequence = SequenceNumber::parse(&digits).unwrap();
-        assert!(digits.len() > 20, "{digits} is no number as Kinesis assigns it");
+        assert!(digits.len() > 20, "{digits} is not a sequence number of Kinesis");
         assert!(last.is_none_or(|last| last < sequence));
         last = Some(sequence);
     }
@@ -153,7 +154,7 @@ async fn every_iterator_type_begins_where_it_says() {
     };
     assert_eq!(stream.read(&from(1).await.unwrap().shard_iterator.unwrap()).await, ["1", "2", "3"]);
     let tomorrow = lambda_support::clock::now_ms() / 1000 + 86_400;
-    // AWS refuses a time in the future or finds nothing; both are right.
+    // For a time in the future, AWS returns an error or no records. Both are correct.
     if let Ok(reply) = from(tomorrow).await {
         assert!(stream.read(&reply.shard_iterator.unwrap()).await.is_empty());
     }
@@ -176,10 +177,10 @@ async fn reading_page_by_page_loses_and_repeats_nothing_and_tells_how_far_behind
         iterator = reply.next_shard_iterator.expect("an open shard has a next iterator");
     }
     assert_eq!(found, (0..25).map(|number| number.to_string()).collect::<Vec<_>>());
-    assert_eq!(behind, Some(0), "at the tip");
+    assert_eq!(behind, Some(0), "at the end of the shard");
     assert!(stream.read(&iterator).await.is_empty());
     stream.put("later", LOW).await;
-    assert_eq!(stream.read(&iterator).await, ["later"], "an iterator at the tip finds what comes later");
+    assert_eq!(stream.read(&iterator).await, ["later"], "an iterator at the end finds later records");
 }
 
 #[tokio::test]
@@ -256,10 +257,10 @@ async fn the_shard_count_is_changed_by_splits_and_merges_of_like_width() {
     assert_eq!(shards.len(), 4);
     for range in shards.iter().map(|shard| shard.hash_key_range().unwrap()) {
         let width = key(range.ending_hash_key()) - key(range.starting_hash_key());
-        assert!(width.abs_diff(u128::MAX / 4) < 1 << 64, "{width} is no quarter of all keys");
+        assert!(width.abs_diff(u128::MAX / 4) < 1 << 64, "{width} is not a quarter of all hash keys");
     }
-    assert!(update(9).await.is_err(), "more than double");
-    assert!(update(1).await.is_err(), "less than half");
+    assert!(update(9).await.is_err(), "more than double the shards");
+    assert!(update(1).await.is_err(), "less than half of the shards");
     update(2).await.unwrap();
     assert_eq!(open().await.len(), 2);
 }
@@ -283,13 +284,13 @@ async fn put_records_answers_for_each_record_and_keeps_to_its_limits() {
     let reply = put(many).await.unwrap();
     assert_eq!((reply.failed_record_count, reply.records().len()), (Some(0), 500));
     let shards: HashSet<_> = reply.records().iter().filter_map(|record| record.shard_id()).collect();
-    assert_eq!(shards.len(), 4, "partition keys spread over the shards");
+    assert_eq!(shards.len(), 4, "partition keys are distributed over the shards");
     let sequences: HashSet<_> =
         reply.records().iter().filter_map(|record| record.sequence_number()).collect();
     assert_eq!(sequences.len(), 500);
 
     assert!(put((0..501).map(|_| entry(vec![1], "p")).collect()).await.is_err(), "501 records");
-    assert!(put(Vec::new()).await.is_err(), "no record");
+    assert!(put(Vec::new()).await.is_err(), "no records");
     assert!(put(vec![entry(vec![0; (1 << 20) + 1], "p")]).await.is_err(), "a record above 1 MiB");
     assert!(put(vec![entry(vec![0; (1 << 20) - 1], "p")]).await.is_ok(), "a record of 1 MiB with its key");
     assert!(put(vec![entry(vec![1], &"p".repeat(257))]).await.is_err(), "a partition key of 257 characters");
@@ -347,14 +348,14 @@ async fn the_retention_period_is_increased_and_decreased_within_its_bounds() {
     assert_eq!(described().await, 24);
     assert_eq!(increase(8_761).await, invalid, "more than a year");
     assert_eq!(decrease(23).await, invalid, "less than a day");
-    assert_eq!(decrease(48).await, invalid, "no decrease");
+    assert_eq!(decrease(48).await, invalid, "not a decrease");
     assert_eq!(increase(168).await, Ok(()));
     assert_eq!(described().await, 168);
-    assert_eq!(increase(48).await, invalid, "no increase");
+    assert_eq!(increase(48).await, invalid, "not an increase");
     assert_eq!(decrease(24).await, Ok(()));
     assert_eq!(described().await, 24);
     let after = stream.get(&iterator().await).await;
-    assert_eq!(after.records(), before.records(), "with the same arrival time");
+    assert_eq!(after.records(), before.records(), "the arrival times are unchanged");
     let elsewhere = stream.client.increase_stream_retention_period().stream_name("no-such-stream");
     let error = elsewhere.retention_period_hours(48).send().await.unwrap_err().into_service_error();
     assert_eq!(error.code(), Some("ResourceNotFoundException"));

@@ -1,4 +1,4 @@
-//! What a shard, a request and an account may do, by a clock that the tests set.
+//! Limits of shards, requests and the account, with a clock that the tests control.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -23,15 +23,15 @@ impl Account {
         Self { store: KinesisStore::open(&folder.path().join("kinesis.sqlite")).unwrap(), _folder: folder }
     }
 
-    /// With a stream named `s`.
+    /// Creates an account with a stream named `s`.
     fn with_shards(shards: usize) -> Self {
         let account = Self::new();
         account.call("CreateStream", json!({"StreamName": "s", "ShardCount": shards}), 0).unwrap();
         account
     }
 
-    /// Calls the API at a time after the start; an error as its code and its message.
-    #[expect(clippy::needless_pass_by_value, reason = "each request is made for one call")]
+    /// Sends a request `after_ms` after the start. Returns the code and the message of an error.
+    #[expect(clippy::needless_pass_by_value, reason = "each request is created for one call")]
     fn call(&self, operation: &str, request: Value, after_ms: i64) -> Result<Value, (String, String)> {
         let answer = handle(&self.store, operation, &request, START_MS + after_ms);
         answer.map_err(|error| (error.code.to_owned(), error.message))
@@ -41,7 +41,8 @@ impl Account {
         self.call(operation, request, 0).unwrap_err()
     }
 
-    /// Puts records of so many bytes under one key; how many failed, and the last message.
+    /// Puts records of these sizes, in bytes, with the same key. Returns the number of failed
+    /// records and the last error message.
     fn put(&self, sizes: &[usize], after_ms: i64) -> (u64, String) {
         let record = |size: &usize| json!({"PartitionKey": "p", "Data": STANDARD.encode(vec![0; *size - 1])});
         let records: Vec<Value> = sizes.iter().map(record).collect();
@@ -61,13 +62,13 @@ impl Account {
         self.call("GetShardIterator", request, after_ms).unwrap()["ShardIterator"].clone()
     }
 
-    /// Reads from an iterator: the number of records, or the code of the error.
+    /// Reads from an iterator. Returns the number of records, or the code of the error.
     fn read(&self, iterator: &Value, after_ms: i64) -> Result<usize, String> {
         let answer = self.call("GetRecords", json!({"ShardIterator": iterator}), after_ms);
         answer.map(|answer| answer["Records"].as_array().unwrap().len()).map_err(|(code, _)| code)
     }
 
-    /// The numbers of the shards that `ListShards` lists.
+    /// Returns the indexes of the shards that `ListShards` returns.
     fn shards(&self, request: Value, after_ms: i64) -> Vec<u64> {
         numbers(&self.call("ListShards", request, after_ms).unwrap())
     }
@@ -90,12 +91,12 @@ fn what_a_shard_does_not_take_fails_by_itself_and_can_be_put_again() {
     assert_eq!(account.put(&[MIB / 2, MIB / 2], 0).0, 0);
     let throttled = "Rate exceeded for shard shardId-000000000000 in stream s under account 123456789012.";
     assert_eq!(account.put(&[2, 3], 999), (2, throttled.to_owned()));
-    assert_eq!(account.put(&[2, MIB, 3], 1_000), (1, throttled.to_owned()), "the others are taken");
+    assert_eq!(account.put(&[2, MIB, 3], 1_000), (1, throttled.to_owned()), "the other records are stored");
     let one = json!({"StreamName": "s", "PartitionKey": "p", "Data": STANDARD.encode(vec![0; MIB - 1])});
     let (code, message) = account.call("PutRecord", one.clone(), 1_500).unwrap_err();
     assert_eq!((code.as_str(), message.as_str()), ("ProvisionedThroughputExceededException", throttled));
     account.call("PutRecord", one, 2_000).unwrap();
-    assert_eq!(account.read(&account.iterator(5_000), 5_000), Ok(5), "what was refused is not there");
+    assert_eq!(account.read(&account.iterator(5_000), 5_000), Ok(5), "refused records are not stored");
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn reading_ten_mebibytes_is_followed_by_five_seconds_of_throttling() {
     for _ in 0..5 {
         assert_eq!(account.read(&latest, at_ms), Ok(0));
     }
-    assert_eq!(account.read(&tip, at_ms), throttled, "five reads in a second");
+    assert_eq!(account.read(&tip, at_ms), throttled, "more than five reads in a second");
     assert_eq!(account.read(&tip, at_ms + 1_000), Ok(10));
 }
 
@@ -163,21 +164,25 @@ fn shards_are_listed_by_when_they_were_open() {
     let now_ms = 3 * HOUR_MS;
     assert_eq!(account.shards(json!({"StreamName": "s"}), now_ms), [0, 1, 2, 3]);
     assert_eq!(filtered(json!({"Type": "AT_LATEST"}), now_ms), [3]);
-    assert_eq!(filtered(json!({"Type": "AT_TRIM_HORIZON"}), now_ms), [0], "the stream began with it");
+    assert_eq!(
+        filtered(json!({"Type": "AT_TRIM_HORIZON"}), now_ms),
+        [0],
+        "the first shard existed when the stream was created"
+    );
     assert_eq!(filtered(json!({"Type": "FROM_TRIM_HORIZON"}), now_ms), [0, 1, 2, 3]);
     assert_eq!(
         filtered(json!({"Type": "AFTER_SHARD_ID", "ShardId": "shardId-000000000001"}), now_ms),
         [2, 3]
     );
     let at = |kind: &str, ms: i64| {
-        #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
+        #[expect(clippy::cast_precision_loss, reason = "a present time is exact as a double")]
         let seconds = (START_MS + ms) as f64 / 1_000.0;
         filtered(json!({"Type": kind, "Timestamp": seconds}), now_ms)
     };
     assert_eq!(at("AT_TIMESTAMP", HOUR_MS + 1), [1, 2]);
     assert_eq!(at("FROM_TIMESTAMP", HOUR_MS + 1), [1, 2, 3]);
-    assert_eq!(at("AT_TIMESTAMP", -HOUR_MS), [0], "before the stream began");
-    // A day after the first reshard, the parent's records are gone.
+    assert_eq!(at("AT_TIMESTAMP", -HOUR_MS), [0], "before the stream was created");
+    // A day after the first reshard, the parent's records have expired.
     assert_eq!(account.shards(json!({"StreamName": "s"}), 25 * HOUR_MS + 1), [1, 2, 3]);
     assert_eq!(filtered(json!({"Type": "AT_TRIM_HORIZON"}), 25 * HOUR_MS + 1), [1, 2]);
     for filter in [
@@ -291,7 +296,7 @@ fn the_shard_count_is_changed_ten_times_a_day_at_most() {
             json!({"StreamName": "s", "TargetShardCount": shards, "ScalingType": "UNIFORM_SCALING"});
         account.call("UpdateShardCount", request, after_ms).map(|_| ()).map_err(|(code, _)| code)
     };
-    assert_eq!(update(9, 0), Err("InvalidArgumentException".to_owned()), "more than double");
+    assert_eq!(update(9, 0), Err("InvalidArgumentException".to_owned()), "more than double the shards");
     for round in 0..5 {
         assert_eq!((update(2, round), update(1, round)), (Ok(()), Ok(())));
     }
@@ -299,8 +304,8 @@ fn the_shard_count_is_changed_ten_times_a_day_at_most() {
         account.shards(json!({"StreamName": "s", "ShardFilter": {"Type": "AT_LATEST"}}), after_ms).len()
     };
     assert_eq!(update(2, 10), Err("LimitExceededException".to_owned()));
-    assert_eq!(open(10), 1, "nothing was changed");
-    assert_eq!(update(2, 24 * HOUR_MS), Ok(()), "a day after the first");
+    assert_eq!(open(10), 1, "the shards are unchanged");
+    assert_eq!(update(2, 24 * HOUR_MS), Ok(()), "a day after the first change");
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! What a stream's retention period does to its records as time goes by, and
-//! what a stream refuses while it changes.
+//! Effects of a stream's retention period on its records, and of a stream's status on changes.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -23,7 +22,7 @@ impl Stream {
         stream
     }
 
-    /// Calls the API at a time after the start; the code of an error.
+    /// Sends a request `after_ms` after the start. Returns the code of an error.
     fn call(&self, operation: &str, mut request: Value, after_ms: i64) -> Result<Value, String> {
         if operation != "GetRecords" {
             request["StreamName"] = json!("s");
@@ -40,7 +39,7 @@ impl Stream {
         self.call(operation, json!({"RetentionPeriodHours": hours}), after_ms)
     }
 
-    /// Arrival times of the records that can be read, in hours after the start.
+    /// Returns the arrival times of the records that can be read, in hours after the start.
     fn hours(&self, after_ms: i64) -> Vec<i64> {
         let request = json!({"ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"});
         let iterator = self.call("GetShardIterator", request, after_ms).unwrap();
@@ -59,10 +58,10 @@ fn an_increase_keeps_what_has_not_expired_and_brings_nothing_back() {
     stream.put(0);
     stream.put(10 * HOUR_MS);
     assert_eq!(stream.hours(24 * HOUR_MS), [0, 10]);
-    assert_eq!(stream.hours(25 * HOUR_MS), [10], "a day is over");
+    assert_eq!(stream.hours(25 * HOUR_MS), [10], "after a day");
     stream.retain("IncreaseStreamRetentionPeriod", 168, 25 * HOUR_MS).unwrap();
-    assert_eq!(stream.hours(25 * HOUR_MS), [10], "what has expired stays away");
-    assert_eq!(stream.hours(178 * HOUR_MS), [10], "seven days");
+    assert_eq!(stream.hours(25 * HOUR_MS), [10], "expired records are not restored");
+    assert_eq!(stream.hours(178 * HOUR_MS), [10], "after seven days");
     assert!(stream.hours(179 * HOUR_MS).is_empty());
 }
 
@@ -74,7 +73,7 @@ fn a_decrease_takes_older_records_away_at_once() {
     stream.put(30 * HOUR_MS);
     assert_eq!(stream.hours(40 * HOUR_MS), [0, 30]);
     stream.store.trim(START_MS + 40 * HOUR_MS).unwrap();
-    assert_eq!(stream.hours(40 * HOUR_MS), [0, 30], "trimming keeps what the stream keeps");
+    assert_eq!(stream.hours(40 * HOUR_MS), [0, 30], "trimming keeps records within the retention period");
     stream.retain("DecreaseStreamRetentionPeriod", 24, 40 * HOUR_MS).unwrap();
     assert_eq!(stream.hours(40 * HOUR_MS), [30]);
     stream.retain("IncreaseStreamRetentionPeriod", 168, 40 * HOUR_MS).unwrap();

@@ -1,5 +1,4 @@
-//! The event source mapping of the local stack: it halves, retries and gives up
-//! as it is told.
+//! The event source mapping of the local stack: bisecting, retries and given-up records.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -13,10 +12,10 @@ use aws_sdk_kinesis::primitives::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::start_aws_endpoint;
-use local_stack::lambda::event_source_mapping::{Checkpoints, EventSourceMapping, MappingSettings};
+use local_stack::cloudwatch::metrics::MetricSink;
+use local_stack::lambda::event_source_mapping::{Checkpoints, MappingSettings};
 use local_stack::lambda::invocation_record::OnFailureDestination;
-use local_stack::lambda::{Function, FunctionSpec};
-use local_stack::metrics::MetricSink;
+use local_stack::lambda::{EventSourceMapping, Function, FunctionSpec};
 use local_stack::s3::S3Store;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::Value;
@@ -32,7 +31,7 @@ const STREAM: &str = "picky";
 const BUCKET: &str = "given-up";
 
 fn example(name: &str) -> PathBuf {
-    // Cargo puts examples beside the folder of the test binaries.
+    // Cargo builds examples next to the folder of the test binaries.
     let test = std::env::current_exe().unwrap();
     let example = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
     assert!(example.is_file(), "build it with: cargo build -p local-stack --examples");
@@ -77,8 +76,8 @@ impl Mapping {
         Self { client, checkpoints, settings, function }
     }
 
-    /// Runs the mapping until the last record is behind it, and returns the
-    /// texts of the records that were given up, object by object.
+    /// Runs the mapping until it has passed the last record, and returns the texts of the given-up
+    /// records, per object.
     async fn run(self) -> Vec<Vec<String>> {
         let last = {
             let iterator =
@@ -97,7 +96,7 @@ impl Mapping {
             self.settings,
             self.checkpoints.clone(),
         );
-        while self.checkpoints.of_shard("shardId-000000000000").unwrap().as_deref() != Some(&*last) {
+        while self.checkpoints.get("shardId-000000000000").unwrap().as_deref() != Some(&*last) {
             changes.changed().await.unwrap();
         }
         mapping.stop().await;

@@ -1,14 +1,16 @@
-//! CloudWatch Logs: what it takes, what it refuses, and what it answers.
+//! CloudWatch Logs: accepted and refused requests, and responses.
 
-#![expect(clippy::float_cmp, reason = "the sums are of whole numbers")]
+#![expect(clippy::float_cmp, reason = "the sums are of integers")]
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use std::sync::Arc;
 
 use lambda_support::clock::now_ms;
 use local_stack::cloudwatch::{MetricName, MetricStore};
-use local_stack::log_group::LogGroup;
-use local_stack::logs::{LOGGED_LINES, LogsService, READABLE_LINES, put_access_log_filters};
+use local_stack::cloudwatch_logs::log_group::LogGroup;
+use local_stack::cloudwatch_logs::service::{
+    LOGGED_LINES, LogsService, READABLE_LINES, put_access_log_filters,
+};
 use local_stack::stack::ACCESS_LOG_GROUP;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -31,13 +33,14 @@ impl Logs {
     fn in_folder(folder: TempDir) -> Self {
         let metrics = Arc::new(MetricStore::default());
         let group = Arc::new(LogGroup::open(&folder.path().join("logs.sqlite"), ACCESS_LOG_GROUP).unwrap());
-        group.tell(metrics.clone());
+        group.record_to(metrics.clone());
         put_access_log_filters(&group, STREAM_ARN).unwrap();
         let service = LogsService::open(group, &folder.path().join("log-groups"), metrics.clone()).unwrap();
         Self { service, metrics, folder }
     }
 
-    /// With a log stream, and lines in it a millisecond apart, the last of them now.
+    /// Creates a log stream `s1` with `lines`, whose times are a millisecond apart and end now.
+    /// Also returns the time of the first line.
     fn with_lines(lines: &[&str]) -> (Self, i64) {
         let logs = Self::new();
         logs.done("CreateLogStream", &json!({"logGroupName": ACCESS_LOG_GROUP, "logStreamName": "s1"}));
@@ -56,7 +59,7 @@ impl Logs {
     }
 
     fn refused(&self, operation: &str, request: &Value) -> &'static str {
-        self.service.handle(operation, request).expect_err(operation).0
+        self.service.handle(operation, request).expect_err(operation).code
     }
 
     fn messages(&self, more: Value) -> Vec<String> {
@@ -68,7 +71,7 @@ fn put(stream: &str, events: &[Value]) -> Value {
     json!({"logGroupName": ACCESS_LOG_GROUP, "logStreamName": stream, "logEvents": events})
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "each caller makes it for this")]
+#[expect(clippy::needless_pass_by_value, reason = "each argument is created for one call")]
 fn with(mut request: Value, more: Value) -> Value {
     request.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
     request
@@ -96,7 +99,7 @@ fn a_batch_is_taken_or_refused_by_the_limits_of_aws() {
     assert_eq!(logs.refused("PutLogEvents", &elsewhere), "ResourceNotFoundException");
     let most: Vec<Value> = (0..10_000).map(|_| event(now_ms, "x")).collect();
     logs.done("PutLogEvents", &put("s1", &most));
-    // 26 bytes of each event count as well.
+    // Each event counts 26 bytes more than its message.
     let full = "x".repeat(1_048_576 - 26);
     logs.done("PutLogEvents", &put("s1", &[event(now_ms, &full)]));
     for (about, events) in [
@@ -217,7 +220,7 @@ fn a_log_stream_is_read_from_either_end() {
     let end = get(json!({"nextToken": last["nextForwardToken"], "startFromHead": true}));
     assert_eq!((messages(&end).len(), &end["nextForwardToken"]), (0, &last["nextForwardToken"]));
     assert_eq!(messages(&get(json!({"startFromHead": true}))), ["a", "b"]);
-    // The end of the time is not in it.
+    // The end of the time range is exclusive.
     assert_eq!(messages(&get(json!({"endTime": start_ms + 2}))), ["a", "b"]);
     let described = logs.done("DescribeLogStreams", &json!({"logGroupName": ACCESS_LOG_GROUP}));
     let stream = &described["logStreams"][0];
@@ -307,7 +310,7 @@ fn a_log_group_has_five_patterns_with_a_regular_expression() {
         json!({"logGroupName": ACCESS_LOG_GROUP, "filterName": format!("f{number}"), "filterPattern": pattern,
             "metricTransformations": [{"metricName": "A", "metricNamespace": "B", "metricValue": "1"}]})
     };
-    // That of the subscription is one of them.
+    // The subscription's pattern is one of them.
     for number in 0..4 {
         logs.done("PutMetricFilter", &filter(number, "%a%"));
     }
@@ -353,7 +356,7 @@ fn a_query_is_scheduled_and_running_before_it_is_complete() {
     let two = with(query("fields k"), json!({"logGroupName": ACCESS_LOG_GROUP}));
     assert_eq!(logs.refused("StartQuery", &two), "InvalidParameterException");
     assert_eq!(logs.refused("GetQueryResults", &json!({"queryId": "none"})), "ResourceNotFoundException");
-    // Thirty may run; those that were stopped or have ended do not count.
+    // Thirty queries may run; stopped and finished ones do not count.
     let ids: Vec<Value> = (0..30).map(|_| logs.done("StartQuery", &query("fields k"))).collect();
     assert_eq!(logs.refused("StartQuery", &query("fields k")), "LimitExceededException");
     assert_eq!(logs.done("StopQuery", &ids[0]), json!({"success": true}));

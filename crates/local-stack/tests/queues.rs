@@ -1,4 +1,4 @@
-//! SQS behind the AWS endpoint: messages survive a restart, and short polls miss some.
+//! SQS behind the AWS endpoint: messages survive a restart, and short polls miss some messages.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -43,7 +43,7 @@ async fn messages_survive_a_restart_and_deleted_ones_stay_deleted() {
     client.delete_message().queue_url(&queue_url).receipt_handle(handle).send().await.unwrap();
 
     for _ in 0..2 {
-        // Another port: the old URL still names the queue.
+        // The port has changed; the old URL still identifies the queue.
         let client = sqs(&start_aws_endpoint(folder.path()).await).await;
         let bodies: Vec<String> =
             receive_all(&client, &queue_url).await.into_iter().map(|(body, _)| body).collect();
@@ -67,9 +67,9 @@ async fn a_short_poll_misses_messages_and_whoever_stops_at_an_empty_answer_misse
         seen.push(poll(0).await);
     }
     let missed = seen.iter().filter(|count| **count == 0).count();
-    assert_eq!(missed, 2, "a short poll asks three servers of four: {seen:?}");
+    assert_eq!(missed, 2, "a short poll queries three of four servers: {seen:?}");
     for _ in 0..8 {
-        assert_eq!(poll(1).await, 1, "a long poll asks all");
+        assert_eq!(poll(1).await, 1, "a long poll queries all servers");
     }
 }
 

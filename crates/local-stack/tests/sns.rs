@@ -1,4 +1,4 @@
-//! SNS behind the AWS endpoint: queues that subscribe get what is published.
+//! SNS behind the AWS endpoint: subscribed queues get published messages.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -22,7 +22,7 @@ impl Clients {
         Self { sns: aws_sdk_sns::Client::new(&settings), sqs: aws_sdk_sqs::Client::new(&settings) }
     }
 
-    /// A queue that subscribes to the topic; the subscription's ARN.
+    /// Creates a queue, subscribes it to the topic, and returns the subscription's ARN.
     async fn queue(&self, name: &str, is_raw: bool) -> String {
         self.sqs.create_queue().queue_name(name).send().await.unwrap();
         let arn = format!("arn:aws:sqs:us-east-1:123456789012:{name}");
@@ -31,7 +31,7 @@ impl Clients {
         request.send().await.unwrap().subscription_arn.unwrap()
     }
 
-    /// Takes all messages out of a queue.
+    /// Receives and deletes all messages of a queue.
     async fn take(&self, queue: &str) -> Vec<String> {
         let url = self.sqs.get_queue_url().queue_name(queue).send().await.unwrap().queue_url.unwrap();
         let mut bodies = Vec::new();
@@ -59,7 +59,7 @@ async fn queues_get_messages_raw_or_in_an_envelope_also_after_a_restart() {
     assert_eq!(clients.sns.create_topic().name("t").send().await.unwrap().topic_arn.unwrap(), TOPIC);
     let raw = clients.queue("raw", true).await;
     clients.queue("enveloped", false).await;
-    assert_eq!(clients.queue("raw", true).await, raw, "a second subscription is the first");
+    assert_eq!(clients.queue("raw", true).await, raw, "subscribing again returns the same subscription");
     for round in 0..2 {
         let clients = Clients::new(folder.path()).await;
         let message = format!("round {round}");

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use access_log::log_format::ApiKind;
 use anyhow::Context;
-use local_stack::api::identity::REGION;
 use local_stack::api::tables::SERVICES;
-use local_stack::demo_keys::DEMO_KEY_FILE;
+use local_stack::names::REGION;
+use local_stack::stack::demo_keys::DEMO_KEY_FILE;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary, built_binaries};
 use metering_core::usage_record::CANARY_KEY_ID;
 use tokio::signal::unix::{SignalKind, signal};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use deployment::Names;
 use deployment::names::given_up_bucket;
-use local_stack::gateway::STAGE;
+use local_stack::names::STAGE;
 use local_stack::stack::{CLAIMS_TABLE, Endpoints, UNBILLED_ROUTES};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load, load_local};
 use metering_aws::{
@@ -90,7 +90,7 @@ impl Target {
         if let Some(environment) = &arguments.aws {
             return Ok(Self::on_aws(environment, arguments.sync_interval_ms).await);
         }
-        let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
+        let endpoints = Endpoints::read(&arguments.data).with_context(|| {
             format!(
                 "no local stack was started in {}; run `meter local --data {0}`, or choose AWS with --aws ENVIRONMENT",
                 arguments.data.display()

@@ -12,8 +12,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use indicatif::{ProgressBar, ProgressStyle};
-use local_stack::demo_keys::{self, DemoKey};
 use local_stack::stack::Endpoints;
+use local_stack::stack::demo_keys::{self, DemoKey};
 
 use crate::target::DEFAULT_DATA_FOLDER;
 
@@ -65,7 +65,7 @@ type SeenByKey = BTreeMap<String, Seen>;
 /// Sends the calls and prints what came back.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let folder = arguments.data.display();
-    let endpoints = Endpoints::of_folder(&arguments.data).with_context(|| {
+    let endpoints = Endpoints::read(&arguments.data).with_context(|| {
         format!("no local stack was started in {folder}; run `meter local --data {folder}`")
     })?;
     let keys: Arc<[DemoKey]> = demo_keys::read(&arguments.data)?.into();

@@ -1,8 +1,7 @@
-// The same work as consumer_path.rs, the way a Node.js function would do it:
-// from the bytes of a Lambda event to one update per key and day, with its
-// counts per hour, its first and last sequence number and its last call. Each
-// call is known by its request id and request time.
-// Prints the events per second of the median round after warming up.
+// The same work as consumer_path.rs in Node.js: from the bytes of a Lambda event to
+// one update per key and day, with the counts per hour, the first and last sequence
+// number and the last call. A call is identified by its request id and request time.
+// Prints the events per second of the median round after the warm-up.
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
@@ -22,7 +21,7 @@ function updatePlan(eventBytes) {
       const status = Number(call.status);
       if (!(status >= 200 && status < 300) || !call.key || call.key === '-') continue;
       const time = Number(call.time);
-      // A call is counted by the first record that brings it.
+      // A call is counted by the first record that contains it.
       const identity = `${call.id}@${time}`;
       if (claimed.has(identity)) continue;
       claimed.add(identity);

@@ -1,4 +1,4 @@
-//! CBOR bodies, read into and written from the same values as JSON bodies.
+//! CBOR bodies, converted to and from the values of JSON bodies.
 //!
 //! Sources: RFC 8949, section 3.4.2 (tag 1 is a time); Smithy 2.0, "RPC v2 CBOR
 //! protocol" (seconds); AWS SDK for Java 2.x, `aws-cbor-protocol` (the older
@@ -12,24 +12,24 @@ use serde_json::{Map, Value};
 /// The tag of a time since 1970.
 const EPOCH_TAG: u64 = 1;
 
-/// One of the protocols that have CBOR bodies.
+/// The conversions of a protocol with CBOR bodies.
 #[derive(Debug)]
 pub struct Codec {
-    /// How many of the protocol's units of time make a second.
+    /// Number of the protocol's units of time in a second.
     pub units_per_second: f64,
-    /// The members of answers that are times.
+    /// Names of response members that are times.
     pub times: &'static [&'static str],
-    /// The members of answers that are bytes; in JSON they are base64.
+    /// Names of response members that are bytes; in JSON they are base64.
     pub blobs: &'static [&'static str],
-    /// The members of answers that are doubles, also where they are whole.
+    /// Names of response members that are doubles even if they are whole.
     pub doubles: &'static [&'static str],
 }
 
 impl Codec {
-    /// Reads a body; an empty one is an empty structure.
+    /// Parses a body. An empty body is an empty structure.
     ///
     /// # Errors
-    /// When it is not CBOR, or has what JSON cannot express.
+    /// Returns an error if the body is not CBOR, or has a value that JSON cannot express.
     pub fn read(&self, body: &[u8]) -> Result<Value, String> {
         if body.is_empty() {
             return Ok(Value::Object(Map::new()));
@@ -54,12 +54,13 @@ impl Codec {
             }
             Cbor::Map(members) => {
                 let members = members.into_iter().map(|(name, value)| {
-                    let name = name.into_text().map_err(|_| "a member's name is no text".to_owned())?;
+                    let name =
+                        name.into_text().map_err(|_| "the name of a member is not a text".to_owned())?;
                     Ok::<_, String>((name, self.to_json(value)?))
                 });
                 Value::Object(members.collect::<Result<_, _>>()?)
             }
-            other => return Err(format!("{other:?} has no place in a request")),
+            other => return Err(format!("{other:?} is not allowed in a request")),
         })
     }
 
@@ -68,7 +69,7 @@ impl Codec {
         let units = match time {
             Cbor::Integer(number) => i64::try_from(*number).map_err(|error| error.to_string())? as f64,
             Cbor::Float(number) => *number,
-            other => return Err(format!("{other:?} is no time")),
+            other => return Err(format!("{other:?} is not a time")),
         };
         Ok(Value::from(units / self.units_per_second))
     }
@@ -100,7 +101,7 @@ impl Codec {
                 Cbor::Bytes(STANDARD.decode(text).unwrap_or_default())
             }
             Value::String(text) => Cbor::Text(text.clone()),
-            // The elements of a list are what its member is.
+            // The elements of a list have the type of the member.
             Value::Array(values) => {
                 Cbor::Array(values.iter().map(|value| self.to_cbor(member, value)).collect())
             }
@@ -113,7 +114,7 @@ impl Codec {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "what is whole fits")]
+#[expect(clippy::cast_possible_truncation, reason = "a whole number below 9e15 fits")]
 fn whole_or_double(number: f64) -> Cbor {
     if number.fract() == 0.0 && number.abs() < 9e15 {
         Cbor::Integer((number as i64).into())

@@ -1,7 +1,7 @@
-//! Holds a request against the table of its service.
+//! Checks a request against the table of its service.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,18 +10,20 @@ use serde_json::{Map, Value};
 
 use super::{Kind, Operation, Parameter, Service};
 
-/// The most broken limits that one answer tells. Source: answers of AWS, as
-/// kinesalite's tests record them.
-const MAX_TOLD: usize = 10;
+use crate::sync::locked;
 
-/// What is wrong with a request.
+/// Maximum number of broken limits in one error. Source: answers of AWS, as
+/// kinesalite's tests record them.
+const MAX_REPORTED: usize = 10;
+
+/// The kind of error of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
-    /// The service, or this stack, has no such operation.
+    /// The operation is unknown or not supported.
     UnknownOperation,
-    /// A parameter is not understood.
+    /// A parameter is unknown or not supported.
     UnknownParameter,
-    /// A value is of the wrong kind.
+    /// A value has the wrong type.
     WrongType,
     /// A value is missing or breaks a limit.
     BrokenLimit,
@@ -30,32 +32,31 @@ pub enum Problem {
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is wrong.
     pub problem: Problem,
-    /// The same for a person. What AWS says of a broken limit is said in its words.
+    /// The error for a person. For a broken limit it is the message of AWS.
     pub message: String,
 }
 
-/// Checks the parameters of a request; one that is null is not there.
+/// Checks the parameters of a request. A parameter that is null counts as missing.
 ///
 /// # Errors
-/// When an operation or a parameter is not in the table, or breaks what the table says of it.
+/// Returns an error if an operation or a parameter is not in the table, or if a value breaks its limits.
 pub fn check(service: &Service, operation: &str, request: &Value) -> Result<(), Refusal> {
-    let operation = service.operation(operation).ok_or_else(|| not_offered(service, operation))?;
-    let members = request.as_object().ok_or_else(|| wrong_type("the request is no structure"))?;
+    let operation = service.operation(operation).ok_or_else(|| unknown_operation(service, operation))?;
+    let members = request.as_object().ok_or_else(|| wrong_type("the request is not a structure"))?;
     let mut checker = Checker { operation, broken: Vec::new() };
     checker.structure(operation.parameters, members, "")?;
     checker.verdict()
 }
 
-/// Checks a request whose values are all texts, as those of the query
-/// protocol are; numbers, times and booleans are made of them.
+/// Checks a request whose values are all texts, as in the query protocol. Texts of numbers, times and
+/// booleans are converted first.
 ///
 /// # Errors
-/// As [`check`].
+/// Returns the same errors as [`check`].
 pub fn check_texts(service: &Service, operation: &str, request: &mut Value) -> Result<(), Refusal> {
     if let (Some(operation), Value::Object(members)) = (service.operation(operation), &mut *request) {
-        read_members(operation.parameters, members);
+        convert_members(operation.parameters, members);
     }
     check(service, operation, request)
 }
@@ -84,13 +85,13 @@ impl Checker {
     ) -> Result<(), Refusal> {
         let is_known = |name: &str| parameters.iter().any(|parameter| parameter.name == name);
         if let Some((name, _)) = members.iter().find(|(name, value)| !value.is_null() && !is_known(name)) {
-            return Err(not_understood(self.operation, parameters, &joined(path, name)));
+            return Err(unknown_parameter(self.operation, parameters, &joined(path, name)));
         }
         for parameter in parameters {
             let path = joined(path, &lower_first(parameter.name));
             match members.get(parameter.name).filter(|value| !value.is_null()) {
                 Some(value) => self.value(&parameter.kind, value, &path)?,
-                None if parameter.required => self.tell(&path, Some("null"), "Member must not be null"),
+                None if parameter.required => self.report(&path, Some("null"), "Member must not be null"),
                 None => {}
             }
         }
@@ -105,15 +106,15 @@ impl Checker {
             (Kind::Choice(choices), Value::String(text)) => {
                 if !choices.contains(&text.as_str()) {
                     let wanted = format!("Member must satisfy enum value set: [{}]", choices.join(", "));
-                    self.tell(path, Some(&quoted(text)), &wanted);
+                    self.report(path, Some(&quoted(text)), &wanted);
                 }
             }
             (Kind::Integer(least, most), Value::Number(number)) => {
                 let number =
-                    number.as_i64().ok_or_else(|| wrong_type(&format!("{path} is no whole number")))?;
+                    number.as_i64().ok_or_else(|| wrong_type(&format!("{path} is not a whole number")))?;
                 self.bounds(number, *least, *most, &quoted(&number.to_string()), "value", path);
             }
-            (Kind::Time, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => {}
+            (Kind::Time | Kind::Number, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => {}
             (Kind::Blob(most), Value::String(text)) => self.blob(text, *most, path)?,
             (Kind::List(least, most, of), Value::Array(values)) => {
                 self.length(values.len(), (*least, *most), None, path);
@@ -129,7 +130,7 @@ impl Checker {
                 self.map(members, *longest_name, *longest_text, path)?;
             }
             (kind, value) => {
-                return Err(wrong_type(&format!("{path} is {value}; it has to be {}", kind.words())));
+                return Err(wrong_type(&format!("{path} is {value}; it has to be {}", kind.description())));
             }
         }
         Ok(())
@@ -139,7 +140,7 @@ impl Checker {
         let shown = quoted(text);
         self.length(text.chars().count(), length, Some(&shown), path);
         if !pattern.is_empty() && !matches(pattern, text) {
-            self.tell(
+            self.report(
                 path,
                 Some(&shown),
                 &format!("Member must satisfy regular expression pattern: {pattern}"),
@@ -147,9 +148,9 @@ impl Checker {
         }
     }
 
-    /// The length of what base64 stands for, without decoding it.
+    /// Checks the number of bytes of a base64 text without decoding all of it.
     fn blob(&mut self, text: &str, most: usize, path: &str) -> Result<(), Refusal> {
-        // A blob is decoded once, where it is used; here only a small one is tried.
+        // The operation decodes the blob. Here only a small one is decoded, to find invalid characters.
         if !text.len().is_multiple_of(4) || (text.len() <= 64 && STANDARD.decode(text).is_err()) {
             return Err(wrong_type(&format!("{path} is not base64")));
         }
@@ -166,14 +167,14 @@ impl Checker {
         path: &str,
     ) -> Result<(), Refusal> {
         for (name, value) in members {
-            let text = value.as_str().ok_or_else(|| wrong_type(&format!("{path}.{name} is no text")))?;
+            let text = value.as_str().ok_or_else(|| wrong_type(&format!("{path}.{name} is not a text")))?;
             let lengths = [("keys", name, 1, longest_name), ("value", &text.to_owned(), 0, longest_text)];
             for (what, text, least, most) in lengths {
                 if !(least..=most).contains(&text.chars().count()) {
                     let wanted = format!(
                         "Map {what} must satisfy constraint: [Member must have length less than or equal to {most}, Member must have length greater than or equal to {least}]"
                     );
-                    self.tell(path, None, &wanted);
+                    self.report(path, None, &wanted);
                 }
             }
         }
@@ -189,17 +190,17 @@ impl Checker {
     fn bounds(&mut self, number: i64, least: i64, most: i64, shown: &str, what: &str, path: &str) {
         let shown = (!shown.is_empty()).then_some(shown);
         if number < least {
-            self.tell(path, shown, &format!("Member must have {what} greater than or equal to {least}"));
+            self.report(path, shown, &format!("Member must have {what} greater than or equal to {least}"));
         } else if number > most {
-            self.tell(path, shown, &format!("Member must have {what} less than or equal to {most}"));
+            self.report(path, shown, &format!("Member must have {what} less than or equal to {most}"));
         }
     }
 
-    /// A broken limit, in the words of AWS.
+    /// Adds a broken limit, with the message of AWS.
     ///
     /// Source: answers of AWS as moto's `tests/test_kinesis` and kinesalite's `validations` record them.
-    fn tell(&mut self, path: &str, shown: Option<&str>, wanted: &str) {
-        if self.broken.len() < MAX_TOLD {
+    fn report(&mut self, path: &str, shown: Option<&str>, wanted: &str) {
+        if self.broken.len() < MAX_REPORTED {
             let shown = shown.map(|shown| format!("{shown} ")).unwrap_or_default();
             self.broken.push(format!("Value {shown}at '{path}' failed to satisfy constraint: {wanted}"));
         }
@@ -207,10 +208,11 @@ impl Checker {
 }
 
 impl Kind {
-    fn words(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         match self {
             Self::Text(..) | Self::Choice(_) => "a text",
             Self::Integer(..) => "a whole number",
+            Self::Number => "a number",
             Self::Time => "a time in seconds since 1970",
             Self::Boolean => "true or false",
             Self::Blob(_) => "bytes in base64",
@@ -220,20 +222,20 @@ impl Kind {
     }
 }
 
-fn read_members(parameters: &[Parameter], members: &mut Map<String, Value>) {
+fn convert_members(parameters: &[Parameter], members: &mut Map<String, Value>) {
     for parameter in parameters {
         if let Some(value) = members.get_mut(parameter.name) {
-            read_texts(&parameter.kind, value);
+            convert_texts(&parameter.kind, value);
         }
     }
 }
 
-/// Makes numbers, times and booleans of texts, where they are some.
-fn read_texts(kind: &Kind, value: &mut Value) {
+/// Converts the text of a number, a time or a boolean.
+fn convert_texts(kind: &Kind, value: &mut Value) {
     match (kind, &mut *value) {
-        (Kind::Structure(parameters), Value::Object(members)) => return read_members(parameters, members),
+        (Kind::Structure(parameters), Value::Object(members)) => return convert_members(parameters, members),
         (Kind::List(_, _, of), Value::Array(values)) => {
-            return values.iter_mut().for_each(|value| read_texts(of, value));
+            return values.iter_mut().for_each(|value| convert_texts(of, value));
         }
         _ => {}
     }
@@ -241,7 +243,7 @@ fn read_texts(kind: &Kind, value: &mut Value) {
     let read = match kind {
         Kind::Integer(..) => text.parse::<i64>().ok().map(Value::from),
         Kind::Boolean => text.parse::<bool>().ok().map(Value::from),
-        #[expect(clippy::cast_precision_loss, reason = "the protocols tell times as seconds in a double")]
+        #[expect(clippy::cast_precision_loss, reason = "the protocols have times as seconds in a double")]
         Kind::Time => {
             text.parse::<jiff::Timestamp>().ok().map(|time| (time.as_millisecond() as f64 / 1_000.0).into())
         }
@@ -252,7 +254,7 @@ fn read_texts(kind: &Kind, value: &mut Value) {
     }
 }
 
-fn not_offered(service: &Service, operation: &str) -> Refusal {
+fn unknown_operation(service: &Service, operation: &str) -> Refusal {
     let offered: Vec<&str> = service.operations.iter().map(|operation| operation.name).collect();
     let message = format!(
         "the local stack does not offer {operation} of {}; it offers {}",
@@ -262,11 +264,11 @@ fn not_offered(service: &Service, operation: &str) -> Refusal {
     Refusal { problem: Problem::UnknownOperation, message }
 }
 
-fn not_understood(operation: &Operation, parameters: &[Parameter], path: &str) -> Refusal {
+fn unknown_parameter(operation: &Operation, parameters: &[Parameter], path: &str) -> Refusal {
     let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     let message = format!(
-        "the local stack does not understand the parameter {path} of {}; it knows {known}",
+        "the local stack does not support the parameter {path} of {}; it supports {known}",
         operation.name
     );
     Refusal { problem: Problem::UnknownParameter, message }
@@ -276,10 +278,10 @@ fn wrong_type(message: &str) -> Refusal {
     Refusal { problem: Problem::WrongType, message: message.to_owned() }
 }
 
-/// Whether all of a text matches a pattern of the table.
+/// Returns `true` if the whole text matches a pattern of the table.
 fn matches(pattern: &'static str, text: &str) -> bool {
     static PATTERNS: Mutex<Option<HashMap<&'static str, Regex>>> = Mutex::new(None);
-    let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut patterns = locked(&PATTERNS);
     let compiled = patterns.get_or_insert_default().entry(pattern);
     let compiled = compiled
         .or_insert_with(|| Regex::new(&format!("^(?:{pattern})$")).expect("the table's patterns are valid"));
@@ -341,7 +343,7 @@ mod tests {
         assert_eq!(problem, Problem::UnknownParameter);
         assert_eq!(
             message,
-            "the local stack does not understand the parameter Filter of Do; it knows Limit, Entries, Type, Tags, At, Dry"
+            "the local stack does not support the parameter Filter of Do; it supports Limit, Entries, Type, Tags, At, Dry"
         );
         let (_, message) = refused(&json!({"Entries": [{"Data": "eA=="}, {"Data": "eA==", "More": 1}]}));
         assert!(message.contains("entries.2.member.More"), "{message}");

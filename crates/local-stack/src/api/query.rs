@@ -1,4 +1,4 @@
-//! The query protocol: parameters of a form become a structure, answers are XML.
+//! The query protocol: a request is a form, a response is XML.
 //!
 //! Source: Smithy 2.0, "AWS Query protocol".
 
@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 /// A request of the query protocol.
 #[derive(Debug, PartialEq)]
 pub struct QueryRequest {
-    /// The operation.
+    /// Name of the operation.
     pub action: String,
-    /// Its parameters; all values are texts.
+    /// Parameters as a JSON object, in which all values are texts.
     pub parameters: Value,
 }
 
-/// Reads a form. `A.member.1.B=x` becomes `{"A": [{"B": "x"}]}`, and
+/// Parses a form. `A.member.1.B=x` becomes `{"A": [{"B": "x"}]}`, and
 /// `A.entry.1.key=k&A.entry.1.value=v` becomes `{"A": {"k": "v"}}`.
 pub fn read(form: &[u8]) -> QueryRequest {
     let (mut action, mut tree) = (String::new(), Map::new());
@@ -49,7 +49,7 @@ fn insert(tree: &mut Map<String, Value>, name: &str, text: String) {
     }
 }
 
-/// Turns the numbered members of lists and maps into arrays and objects.
+/// Converts the numbered members of lists and maps to arrays and objects.
 fn shape(value: Value) -> Value {
     let Value::Object(members) = value else { return value };
     if members.len() == 1
@@ -67,7 +67,7 @@ fn numbered(value: Value, is_list: bool) -> Value {
     let Value::Object(members) = value else { return value };
     let mut places: Vec<(usize, Value)> = Vec::new();
     for (place, value) in members {
-        // A place that is no number is kept by its name, so that it is refused by its name.
+        // A member that is not a number keeps its name, so that the error can name it.
         let Ok(place) = place.parse() else { return Value::Object(Map::from_iter([(place, value)])) };
         places.push((place, shape(value)));
     }
@@ -85,12 +85,12 @@ fn numbered(value: Value, is_list: bool) -> Value {
     Value::Object(entries.collect())
 }
 
-/// XML that is being written.
+/// An XML text that is being written.
 #[derive(Debug, Default)]
 pub struct Xml(String);
 
 impl Xml {
-    /// An element with a text.
+    /// Writes an element with a text.
     pub fn text(&mut self, name: &str, text: &str) -> &mut Self {
         let text =
             text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
@@ -98,7 +98,7 @@ impl Xml {
         self
     }
 
-    /// An element with elements.
+    /// Writes an element with child elements.
     pub fn element(&mut self, name: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
         let _ = write!(self.0, "<{name}>");
         write(self);
@@ -108,14 +108,14 @@ impl Xml {
 }
 
 impl Xml {
-    /// All that was written.
+    /// Returns the text.
     pub fn into_text(self) -> String {
         self.0
     }
 }
 
-/// The answer to an operation.
-pub fn answer(namespace: &str, action: &str, request_id: &str, result: impl FnOnce(&mut Xml)) -> String {
+/// Returns the response of an operation.
+pub fn response(namespace: &str, action: &str, request_id: &str, result: impl FnOnce(&mut Xml)) -> String {
     let mut xml = Xml::default();
     xml.element(&format!("{action}Result"), result);
     xml.element("ResponseMetadata", |xml| {
@@ -124,7 +124,7 @@ pub fn answer(namespace: &str, action: &str, request_id: &str, result: impl FnOn
     format!("<{action}Response xmlns=\"{namespace}\">{}</{action}Response>", xml.0)
 }
 
-/// An error answer.
+/// Returns an error response.
 pub fn error(namespace: &str, code: &str, message: &str, is_sender: bool, request_id: &str) -> String {
     let mut xml = Xml::default();
     xml.element("Error", |xml| {
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn texts_are_escaped() {
-        let text = answer("urn:x", "Do", "r1", |xml| {
+        let text = response("urn:x", "Do", "r1", |xml| {
             xml.text("Arn", "a<&\">");
         });
         assert_eq!(

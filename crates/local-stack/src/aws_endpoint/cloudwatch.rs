@@ -1,11 +1,12 @@
-//! CloudWatch, in each of its three protocols.
+//! Requests to CloudWatch, in each of its three protocols.
 
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::protocol::{CLOUDWATCH_CBOR, CLOUDWATCH_PATH, Protocol};
-use super::{AwsEndpoint, Call};
+use super::AwsEndpoint;
+use super::call::Call;
+use crate::api::protocol::{CLOUDWATCH_CBOR, CLOUDWATCH_PATH, Protocol};
 use crate::api::query::{self, Xml};
 use crate::api::tables::CLOUDWATCH;
 use crate::api::{Problem, Refusal, check, check_texts};
@@ -33,7 +34,7 @@ impl AwsEndpoint {
     }
 }
 
-/// The operation and its parameters, held against the table.
+/// Parses the operation and its parameters, and checks them against the parameter table.
 fn read(call: &Call) -> Result<(String, Value), CloudWatchError> {
     let unreadable = |message: String| CloudWatchError { code: "SerializationException", message };
     let (operation, mut request) = match call.protocol {
@@ -69,7 +70,7 @@ fn refused(Refusal { problem, message }: Refusal) -> CloudWatchError {
     CloudWatchError { code, message }
 }
 
-/// An answer as XML: lists have elements named `member`, times are in ISO 8601.
+/// Writes a response as XML. The elements of lists are named `member`; times are in ISO 8601.
 fn members(xml: &mut Xml, value: &Value) {
     for (name, value) in value.as_object().into_iter().flatten() {
         match value {

@@ -1,12 +1,13 @@
-//! Kinesis, in JSON or CBOR, and the metrics that AWS has of streams.
+//! Requests to Kinesis, in JSON or CBOR, and the CloudWatch metrics of streams.
 
 use axum::response::Response;
 use http::StatusCode;
 use lambda_support::clock::now_ms;
 use serde_json::Value;
 
-use super::protocol::{KINESIS_CBOR, Protocol};
-use super::{AwsEndpoint, Call};
+use super::AwsEndpoint;
+use super::call::Call;
+use crate::api::protocol::{KINESIS_CBOR, Protocol};
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::kinesis::{self, KinesisError, stream_of_iterator};
 
@@ -16,9 +17,9 @@ impl AwsEndpoint {
         let (store, metrics) = (self.kinesis.clone(), self.metrics.clone());
         let answer = tokio::task::spawn_blocking(move || {
             let request = read(protocol, &body)?;
-            let told = Told::of(&operation, &request);
+            let metered = MeteredRequest::new(&operation, &request);
             let answer = kinesis::handle(&store, &operation, &request, now_ms());
-            told.tell(&metrics, &answer);
+            metered.record(&metrics, &answer);
             answer
         });
         match answer.await {
@@ -44,18 +45,18 @@ fn read(protocol: Protocol, body: &[u8]) -> Result<Value, KinesisError> {
         .map_err(|error| KinesisError::serialization(format!("the request is not JSON: {error}")))
 }
 
-/// What the metrics tell of a request.
+/// The parts of a request that its metrics need.
 ///
-/// Source: Kinesis Developer Guide, "Monitor the Amazon Kinesis Data Streams
-/// service with Amazon CloudWatch", basic stream-level metrics.
-enum Told {
-    Nothing,
+/// Source: Kinesis Developer Guide, "Monitor the Amazon Kinesis Data Streams service with Amazon
+/// CloudWatch", basic stream-level metrics.
+enum MeteredRequest {
+    Other,
     Puts { stream: String, bytes: Vec<u64> },
     Read { stream: String },
 }
 
-impl Told {
-    fn of(operation: &str, request: &Value) -> Self {
+impl MeteredRequest {
+    fn new(operation: &str, request: &Value) -> Self {
         match operation {
             "PutRecord" => Self::Puts { stream: stream_of(request), bytes: vec![bytes(request)] },
             "PutRecords" => {
@@ -66,11 +67,11 @@ impl Told {
                 let iterator = request["ShardIterator"].as_str().unwrap_or_default();
                 Self::Read { stream: stream_of_iterator(iterator).unwrap_or_default() }
             }
-            _ => Self::Nothing,
+            _ => Self::Other,
         }
     }
 
-    fn tell(self, metrics: &MetricStore, answer: &Result<Value, KinesisError>) {
+    fn record(self, metrics: &MetricStore, answer: &Result<Value, KinesisError>) {
         let throttled = answer.as_ref().is_err_and(KinesisError::is_throttle);
         if answer.is_err() && !throttled {
             return;
@@ -79,7 +80,7 @@ impl Told {
             metrics.record(MetricName::new("AWS/Kinesis", name, [("StreamName", stream)]), now_ms(), values);
         };
         match self {
-            Self::Nothing => {}
+            Self::Other => {}
             Self::Puts { stream, bytes } => {
                 let failed: Vec<bool> = answer.as_ref().map_or_else(|_| vec![true; bytes.len()], failures);
                 let refused = failed.iter().filter(|failed| **failed).count() as u64;
@@ -100,7 +101,7 @@ impl Told {
     }
 }
 
-/// Which records of an answer were refused.
+/// Returns for each record of a `PutRecords` response whether it was refused.
 fn failures(answer: &Value) -> Vec<bool> {
     let records = answer["Records"].as_array().into_iter().flatten();
     records.map(|record| record["ErrorCode"].is_string()).collect()
@@ -112,7 +113,7 @@ fn stream_of(request: &Value) -> String {
     request["StreamName"].as_str().or_else(of_arn).unwrap_or_default().to_owned()
 }
 
-/// The bytes that base64 stands for, nearly.
+/// Returns the size of a record's data, estimated from its base64 form.
 fn bytes(record: &Value) -> u64 {
     (record["Data"].as_str().map_or(0, str::len) * 3 / 4) as u64
 }

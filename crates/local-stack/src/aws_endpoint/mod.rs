@@ -1,106 +1,54 @@
-//! One endpoint for all services: what `AWS_ENDPOINT_URL` points at.
+//! One endpoint for all services, the value of `AWS_ENDPOINT_URL`.
 //!
-//! A request names its service in the scope of its signature, and is answered
-//! in the protocol that it is written in, with an id of its own.
+//! The endpoint takes the service of a request from `X-Amz-Target` or the credential scope of its
+//! signature. It responds in the protocol of the request, with a unique request id.
 
+mod call;
 mod cloudwatch;
-mod dynamodb;
 mod kinesis;
-mod protocol;
 mod sts;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::StatusCode;
-use http::request::Parts;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::BodyExt;
 use serde_json::Value;
 
-use crate::api::identity::REGION;
+use crate::api::protocol::{Protocol, add_request_id, new_request_id, service_and_region};
 use crate::api::tables::SERVICES;
-use crate::authorization::AnswerCache;
+use crate::apigateway::authorization::AnswerCache;
 use crate::cloudwatch::MetricStore;
-use crate::faults::Faults;
-use crate::gateway::{API_ID, STAGE};
+use crate::cloudwatch_logs::service::LogsService;
+use crate::dynamodb::DynamoDb;
 use crate::kinesis::KinesisStore;
-use crate::lagging_index::LaggingIndex;
-use crate::logs::LogsService;
-use crate::queues::Queues;
+use crate::names::{API_ID, REGION, STAGE};
 use crate::s3::{self, S3Store};
-use crate::sns::{Answer, Sns};
-use protocol::{Protocol, name_request, new_request_id, service_and_region, target};
+use crate::sns_sqs::queues::Queues;
+use crate::sns_sqs::sns::{Answer, Sns};
+use call::Call;
 
-/// More than any request of these services may have.
+/// Maximum size of a request body, in bytes, above the limits of all services.
 const MAX_BODY_BYTES: usize = 32 << 20;
 
-/// The services behind the endpoint.
+/// Services behind the endpoint.
 #[derive(Clone)]
 pub struct AwsEndpoint {
-    /// Where the embedded DynamoDB listens.
-    pub dynamodb: SocketAddr,
-    /// The streams.
+    pub dynamodb: DynamoDb,
     pub kinesis: Arc<KinesisStore>,
-    /// The queues.
     pub queues: Arc<Queues>,
-    /// The topics.
     pub sns: Arc<Sns>,
-    /// The objects of S3, on disk.
     pub s3: Arc<S3Store>,
-    /// What goes wrong on purpose.
-    pub faults: Arc<Faults>,
-    /// The gateway's cache of authorizer answers.
+    /// Cache of authorizer results of the local API Gateway.
     pub answers: Arc<AnswerCache>,
-    /// The access log.
     pub logs: Arc<LogsService>,
-    /// The metrics.
     pub metrics: Arc<MetricStore>,
-    /// The index of keys, where it lags.
-    pub lagging_index: Option<Arc<LaggingIndex>>,
-    /// Hands requests on to the embedded database.
-    pub client: DatabaseClient,
-}
-
-/// A client of the embedded database.
-pub type DatabaseClient = Client<HttpConnector, Full<Bytes>>;
-
-/// A client of the embedded database.
-pub fn database_client() -> DatabaseClient {
-    Client::builder(TokioExecutor::new()).build(HttpConnector::new())
-}
-
-/// A request whose service and protocol are known.
-struct Call {
-    parts: Parts,
-    body: Bytes,
-    protocol: Protocol,
-    request_id: String,
-}
-
-impl Call {
-    /// The operation that `X-Amz-Target` names.
-    fn operation(&self) -> &str {
-        target(&self.parts.headers).1
-    }
-
-    fn error(&self, status: StatusCode, code: &str, message: &str) -> Response {
-        self.protocol.error(status, code, message, &self.request_id)
-    }
-
-    fn bad_request(&self, code: &str, message: &str) -> Response {
-        self.error(StatusCode::BAD_REQUEST, code, message)
-    }
 }
 
 impl AwsEndpoint {
-    /// The router that answers for the services.
+    /// Creates the router that serves all services.
     pub fn router(self) -> Router {
         Router::new().fallback(serve).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(self)
     }
@@ -113,7 +61,7 @@ impl AwsEndpoint {
         let (logs, operation) = (self.logs.clone(), call.operation().to_owned());
         match tokio::task::spawn_blocking(move || logs.handle(&operation, &request)).await {
             Ok(Ok(value)) => call.protocol.respond(StatusCode::OK, &value),
-            Ok(Err((code, message))) => call.bad_request(code, &message),
+            Ok(Err(error)) => call.bad_request(error.code, &error.message),
             Err(error) => call.error(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "ServiceUnavailableException",
@@ -139,7 +87,7 @@ impl AwsEndpoint {
         }
     }
 
-    /// The one operation of API Gateway that the meter uses.
+    /// Handles `FlushStageAuthorizersCache`, the only operation of API Gateway that the meter uses.
     fn api_gateway(&self, call: &Call) -> Response {
         let cache = format!("/restapis/{API_ID}/stages/{STAGE}/cache/authorizers");
         let is_flush = call.parts.method == http::Method::DELETE && call.parts.uri.path() == cache;
@@ -147,7 +95,7 @@ impl AwsEndpoint {
             self.answers.flush();
             return StatusCode::ACCEPTED.into_response();
         }
-        let message = format!("the local stack offers DELETE {cache} only, without parameters");
+        let message = format!("the local stack only offers DELETE {cache} without parameters");
         call.error(StatusCode::NOT_FOUND, "NotFoundException", &message)
     }
 }
@@ -156,7 +104,7 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
     let (parts, body) = request.into_parts();
     let (service, region) = service_and_region(&parts.headers);
     let (service, region) = (service.to_owned(), region.map(str::to_owned));
-    let protocol = Protocol::of(&service, &parts);
+    let protocol = Protocol::detect(&service, &parts);
     let request_id = new_request_id();
     let mut response = match body.collect().await {
         Err(error) => {
@@ -170,25 +118,25 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
             }
         }
     };
-    name_request(&mut response, &service, &request_id);
+    add_request_id(&mut response, &service, &request_id);
     response
 }
 
 async fn answer(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
     match service {
         "apigateway" => endpoint.api_gateway(&call),
-        "dynamodb" => endpoint.dynamodb(call.parts.headers, call.body).await,
+        "dynamodb" => endpoint.dynamodb.handle(call.parts.headers, call.body).await,
         "kinesis" => endpoint.kinesis(&call).await,
         "logs" => endpoint.logs(&call).await,
         "monitoring" => endpoint.cloudwatch(&call).await,
         "s3" => endpoint.s3(call).await,
         "sns" => endpoint.sns(&call).await,
-        "sqs" => endpoint.queues.sqs(call.operation(), &call.parts.headers, call.body.clone()).await,
+        "sqs" => endpoint.queues.handle(call.operation(), &call.parts.headers, call.body.clone()).await,
         "sts" => sts::answer(&call),
         other => {
             let offered: Vec<&str> = SERVICES.iter().map(|service| service.id).collect();
             let message = format!(
-                "the local stack offers {}; this request is for {other:?}. Sign it with any credentials, so that it names its service",
+                "the local stack offers {}; this request is for {other:?}. Sign it with any credentials, so that its signature contains the service",
                 offered.join(", ")
             );
             call.error(StatusCode::NOT_FOUND, "UnknownServiceException", &message)
@@ -196,9 +144,11 @@ async fn answer(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
     }
 }
 
-/// Source of the codes: AWS General Reference, "Signature Version 4
-/// troubleshooting" (a credential has to be scoped to a valid region), and S3
-/// API Reference, "Error responses", `AuthorizationHeaderMalformed`.
+/// Creates the error response for a request to another region.
+///
+/// Source of the codes: AWS General Reference, "Signature Version 4 troubleshooting" (a credential
+/// has to be scoped to a valid region), and S3 API Reference, "Error responses",
+/// `AuthorizationHeaderMalformed`.
 fn wrong_region(call: &Call, service: &str, region: &str) -> Response {
     let (status, code) = match (service, call.protocol) {
         ("s3", _) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed"),

@@ -1,18 +1,18 @@
-//! `GetCallerIdentity`, which everybody tries first.
+//! `GetCallerIdentity`, with which users check their credentials.
 
 use axum::response::Response;
 use http::StatusCode;
 
-use super::Call;
-use crate::api::identity::ACCOUNT_ID;
+use super::call::Call;
 use crate::api::query;
 use crate::api::tables::STS;
 use crate::api::{Problem, Refusal, check_texts};
+use crate::names::ACCOUNT_ID;
 
-/// The user that all credentials belong to.
+/// Name of the user to which all credentials belong.
 const USER: &str = "local";
 
-/// Answers a request.
+/// Handles a request.
 pub(super) fn answer(call: &Call) -> Response {
     let mut request = query::read(&call.body);
     if let Err(Refusal { problem, message }) = check_texts(&STS, &request.action, &mut request.parameters) {

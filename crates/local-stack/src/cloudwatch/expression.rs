@@ -1,18 +1,18 @@
-//! Metric math: numbers, ids of metrics, `+ - * /` and parentheses.
+//! Metric math: numbers, ids of queries, `+ - * /` and parentheses.
 //!
 //! Source: CloudWatch User Guide, "Using metric math".
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A series: values by the start of their period, in milliseconds since 1970.
+/// Values by the start of their period, in milliseconds since 1970.
 pub type Series = BTreeMap<i64, f64>;
 
-/// An expression that cannot be understood here.
+/// An expression that is malformed or not supported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the local stack does not understand the expression {0:?}; it knows numbers, ids of queries, + - * / and parentheses"
+    "the local stack does not support the expression {0:?}; it supports numbers, ids of queries, + - * / and parentheses"
 )]
-pub struct NotUnderstood(String);
+pub struct UnsupportedExpression(String);
 
 enum Node {
     Number(f64),
@@ -20,23 +20,23 @@ enum Node {
     Operation(char, Box<Node>, Box<Node>),
 }
 
-/// Evaluates an expression. A period has a value where any metric of the
-/// expression has one, those without one being 0, and where nothing is divided by zero.
+/// Evaluates an expression for each period in which one of its metrics has a value. A metric without a
+/// value in that period counts as 0. A period in which the expression divides by zero has no value.
 ///
 /// Source: CloudWatch User Guide, "Using math expressions with CloudWatch
 /// metrics": missing values are treated as 0 where another metric has a value,
 /// and a data point that divides by zero is dropped.
 ///
 /// # Errors
-/// When the expression is not understood, or names what there is not.
-pub fn evaluate(text: &str, metrics: &BTreeMap<String, Series>) -> Result<Series, NotUnderstood> {
-    let not_understood = || NotUnderstood(text.to_owned());
+/// Returns an error if the expression is malformed or not supported, or if it names an unknown id.
+pub fn evaluate(text: &str, metrics: &BTreeMap<String, Series>) -> Result<Series, UnsupportedExpression> {
+    let unsupported = || UnsupportedExpression(text.to_owned());
     let mut parser = Parser { rest: text.trim() };
-    let node = parser.sum().filter(|_| parser.rest.is_empty()).ok_or_else(not_understood)?;
+    let node = parser.sum().filter(|_| parser.rest.is_empty()).ok_or_else(unsupported)?;
     let mut ids = BTreeSet::new();
     node.collect_ids(&mut ids);
     if ids.iter().any(|id| !metrics.contains_key(id)) {
-        return Err(not_understood());
+        return Err(unsupported());
     }
     let periods: BTreeSet<i64> = metrics
         .iter()
@@ -74,7 +74,7 @@ impl Node {
                     '+' => left + right,
                     '-' => left - right,
                     '*' => left * right,
-                    // Also of what is multiplied by 0 afterwards.
+                    // NaN, so that the value stays undefined even if it is then multiplied by 0.
                     _ if right == 0.0 => f64::NAN,
                     _ => left / right,
                 }
@@ -132,7 +132,7 @@ impl Parser<'_> {
 mod tests {
     use super::*;
 
-    fn at_zero(text: &str) -> Result<Option<f64>, NotUnderstood> {
+    fn at_zero(text: &str) -> Result<Option<f64>, UnsupportedExpression> {
         let series = |value: f64| Series::from([(0, value)]);
         let metrics = BTreeMap::from([
             ("a".to_owned(), series(6.0)),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_an_error() {
+    fn what_is_unsupported_is_an_error() {
         for text in ["", "a +", "(a", "a b_2", "unknown", "FILL(a, 0)", "IF(a, 1, 0)", "-a", "a^2", "a)"] {
             assert!(at_zero(text).is_err(), "{text}");
         }

@@ -1,6 +1,7 @@
-//! The metrics of a running stack, as CloudWatch keeps and answers them.
+//! Amazon CloudWatch: the metrics of a running stack.
 
 pub mod expression;
+pub mod metrics;
 pub mod operations;
 pub mod store;
 
@@ -11,41 +12,39 @@ use serde_json::Value;
 use expression::{Series, evaluate};
 pub use store::{MetricName, MetricStore};
 
-/// One answer to a query of metrics.
+/// The result of one query of `GetMetricData`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricData {
     /// The id of the query.
     pub id: String,
-    /// What it is called.
     pub label: String,
-    /// Its values.
     pub values: Series,
 }
 
-/// Why queries cannot be answered.
+/// Why the queries of `GetMetricData` are refused.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// An expression is not understood.
+    /// An expression is malformed or not supported.
     #[error(transparent)]
-    Expression(#[from] expression::NotUnderstood),
-    /// Two queries have one id.
+    Expression(#[from] expression::UnsupportedExpression),
+    /// Two queries have the same id.
     #[error("two queries have the id {0:?}")]
     SameId(String),
-    /// A query asks for a metric and for an expression, or for neither.
+    /// A query has both a metric and an expression, or neither.
     #[error("the query {0:?} has to have either MetricStat or Expression")]
-    NotOne(String),
-    /// A period is not understood.
+    MetricOrExpression(String),
+    /// A period is not a multiple of a minute.
     #[error("the query {0:?} has a period that is not a multiple of 60 seconds")]
     Period(String),
-    /// A statistic is not understood.
-    #[error("the local stack does not know the statistic {0:?}")]
+    /// A statistic is not supported.
+    #[error("the local stack does not support the statistic {0:?}")]
     Statistic(String),
 }
 
-/// Answers queries in the form of `GetMetricData`, those that return data.
+/// Evaluates queries in the form of `GetMetricData`, and returns the results of those with `ReturnData`.
 ///
 /// # Errors
-/// When a query is not understood.
+/// Returns an error if a query is malformed or not supported.
 pub fn metric_data(
     store: &MetricStore,
     queries: &[Value],
@@ -60,7 +59,7 @@ pub fn metric_data(
             return Err(QueryError::SameId(id(query)));
         }
         if stat.is_object() == query["Expression"].is_string() {
-            return Err(QueryError::NotOne(id(query)));
+            return Err(QueryError::MetricOrExpression(id(query)));
         }
         if stat.is_object() {
             let statistic = stat["Stat"].as_str().unwrap_or_default();

@@ -1,21 +1,20 @@
-//! The operations of CloudWatch that are offered.
+//! The operations of CloudWatch.
 
 use serde_json::{Value, json};
 
 use super::{MetricData, MetricStore, metric_data};
 
-/// The most metrics of one answer. Source: CloudWatch API Reference, `ListMetrics`.
+/// Maximum number of metrics of one response. Source: CloudWatch API Reference, `ListMetrics`.
 const MAX_LISTED: usize = 500;
-/// The most values of one answer. Source: CloudWatch API Reference, `GetMetricData`.
+/// Maximum number of values of one response. Source: CloudWatch API Reference, `GetMetricData`.
 const MAX_DATA_POINTS: usize = 100_800;
 
-/// An error answer, by its code in the API.
+/// An error response.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct CloudWatchError {
-    /// The code.
+    /// The code that the API Reference lists.
     pub code: &'static str,
-    /// What is wrong, for a person.
     pub message: String,
 }
 
@@ -25,10 +24,10 @@ impl CloudWatchError {
     }
 }
 
-/// Answers a request that was held against the table.
+/// Performs an operation whose parameters were checked by the table.
 ///
 /// # Errors
-/// When a query is not understood, or a token is none of this service.
+/// Returns an error if a query is malformed or not supported, or if a token is unknown.
 pub fn handle(store: &MetricStore, operation: &str, request: &Value) -> Result<Value, CloudWatchError> {
     match operation {
         "GetMetricData" => get_metric_data(store, request),
@@ -51,7 +50,7 @@ fn get_metric_data(store: &MetricStore, request: &Value) -> Result<Value, CloudW
     let points = points(&data, is_ascending);
     let most = request["MaxDatapoints"].as_u64().and_then(|most| usize::try_from(most).ok());
     let most = most.unwrap_or(MAX_DATA_POINTS).max(1);
-    let from = place(request, points.len())?;
+    let from = items_before(request, points.len())?;
     let to = (from + most).min(points.len());
     let has_more = to < points.len();
     let results: Vec<Value> = data
@@ -64,15 +63,15 @@ fn get_metric_data(store: &MetricStore, request: &Value) -> Result<Value, CloudW
             json!({"Id": data.id, "Label": data.label, "StatusCode": status, "Timestamps": times, "Values": values})
         })
         .collect();
-    let mut answer = json!({"MetricDataResults": results, "Messages": []});
+    let mut response = json!({"MetricDataResults": results, "Messages": []});
     if has_more {
-        answer["NextToken"] = json!(to.to_string());
+        response["NextToken"] = json!(to.to_string());
     }
-    Ok(answer)
+    Ok(response)
 }
 
-/// All values as (series, time in milliseconds, value), each series with the
-/// newest first unless it is asked otherwise.
+/// Returns all values as (index of the series, time in milliseconds, value). Each series has the latest
+/// value first, or last if `is_ascending`.
 ///
 /// Source: CloudWatch API Reference, `GetMetricData`, `ScanBy`.
 fn points(data: &[MetricData], is_ascending: bool) -> Vec<(usize, i64, f64)> {
@@ -88,13 +87,13 @@ fn points(data: &[MetricData], is_ascending: bool) -> Vec<(usize, i64, f64)> {
     points
 }
 
-/// The place that `NextToken` names.
-fn place(request: &Value, end: usize) -> Result<usize, CloudWatchError> {
+/// Returns the number of items that earlier responses had, from `NextToken`.
+fn items_before(request: &Value, end: usize) -> Result<usize, CloudWatchError> {
     let Some(token) = request["NextToken"].as_str() else { return Ok(0) };
-    let place = token.parse().ok().filter(|place| *place <= end);
-    place.ok_or_else(|| CloudWatchError {
+    let count = token.parse().ok().filter(|count| *count <= end);
+    count.ok_or_else(|| CloudWatchError {
         code: "InvalidNextToken",
-        message: "the token is none of this service".to_owned(),
+        message: "the token is not one that this service returned".to_owned(),
     })
 }
 
@@ -110,17 +109,17 @@ fn list_metrics(store: &MetricStore, request: &Value) -> Result<Value, CloudWatc
             value.is_some_and(|value| filter["Value"].as_str().is_none_or(|wanted| wanted == value))
         });
     }
-    let from = place(request, metrics.len())?;
+    let from = items_before(request, metrics.len())?;
     let to = (from + MAX_LISTED).min(metrics.len());
     let listed = metrics[from..to].iter().map(|metric| {
         let dimensions = metric.dimensions.iter().map(|(name, value)| json!({"Name": name, "Value": value}));
         json!({"Namespace": metric.namespace, "MetricName": metric.name, "Dimensions": dimensions.collect::<Vec<_>>()})
     });
-    let mut answer = json!({"Metrics": listed.collect::<Vec<_>>()});
+    let mut response = json!({"Metrics": listed.collect::<Vec<_>>()});
     if to < metrics.len() {
-        answer["NextToken"] = json!(to.to_string());
+        response["NextToken"] = json!(to.to_string());
     }
-    Ok(answer)
+    Ok(response)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "times of this century")]

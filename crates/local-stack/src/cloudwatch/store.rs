@@ -1,24 +1,27 @@
-//! Metrics, minute by minute.
+//! The storage of metrics, minute by minute.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
-/// One period of the store, in milliseconds.
+use crate::sqlite;
+use crate::sync::locked;
+
+/// Resolution of the store, in milliseconds.
 pub const MINUTE_MS: i64 = 60_000;
-/// How long minutes are kept, in milliseconds: 15 days.
+/// Retention period, in milliseconds: 15 days.
 ///
 /// Source: CloudWatch User Guide, "Metrics retention": data points with a
 /// period of 60 seconds are available for 15 days.
 const RETENTION_MS: i64 = 15 * 24 * 60 * MINUTE_MS;
-/// The most values that wait in memory before they are written.
+/// Number of values of a metric in memory that triggers a write.
 const MAX_WAITING: usize = 10_000;
 
-/// A minute has its values with how often each was seen: few come again and
-/// again, so this is smaller than a histogram, and exact.
+/// A minute has each distinct value with its count. Few values occur often, so this is smaller than a
+/// histogram, and exact.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS metrics (
     id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, dimensions TEXT NOT NULL,
@@ -28,26 +31,23 @@ CREATE TABLE IF NOT EXISTS metric_values (
     PRIMARY KEY (metric, minute_ms, value)) WITHOUT ROWID;
 ";
 
-/// What names a metric.
+/// The identity of a metric.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MetricName {
-    /// Who emits it.
     pub namespace: String,
-    /// Its name.
     pub name: String,
-    /// Its dimensions, by name.
+    /// Values of the dimensions, by name.
     pub dimensions: BTreeMap<String, String>,
 }
 
 impl MetricName {
-    /// A metric with dimensions.
     pub fn new<const N: usize>(namespace: &str, name: &str, dimensions: [(&str, &str); N]) -> Self {
         let dimensions = dimensions.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Self { namespace: namespace.to_owned(), name: name.to_owned(), dimensions }
     }
 }
 
-/// How often each value was seen in a period.
+/// The values of a period and their counts.
 #[derive(Debug, Default)]
 struct Period {
     values: BTreeMap<u64, u64>,
@@ -66,7 +66,7 @@ impl Period {
         self.values.iter().map(|(value, times)| value * times).sum()
     }
 
-    /// The lowest value that this share of all values does not exceed, from 0 to 100.
+    /// Returns a percentile, from 0 to 100: the lowest recorded value that at least this share of the values does not exceed.
     #[expect(clippy::cast_precision_loss, reason = "counts of a period are small")]
     fn at_percentile(&self, percentile: f64) -> u64 {
         let wanted = self.count() as f64 * percentile / 100.0;
@@ -79,71 +79,68 @@ impl Period {
     }
 }
 
-/// How often each value of a metric was seen in a minute, by the begin of the minute and the value.
-type Measured = BTreeMap<MetricName, BTreeMap<(i64, u64), u64>>;
+/// Counts of values, by the start of their minute (milliseconds since 1970) and the value.
+type Measurements = BTreeMap<MetricName, BTreeMap<(i64, u64), u64>>;
 
 /// The metrics of a stack, on disk.
 #[derive(Debug)]
 pub struct MetricStore {
     connection: Mutex<Connection>,
-    /// What was measured and is not written yet: the times of each value.
-    waiting: Mutex<Measured>,
+    /// Measurements that are not written yet.
+    waiting: Mutex<Measurements>,
 }
 
 impl Default for MetricStore {
-    /// A store in memory.
+    /// Returns a store in memory.
     fn default() -> Self {
         let connection = Connection::open_in_memory().expect("memory needs no file");
-        Self::prepared(connection).expect("the schema is valid")
+        Self::with_connection(connection).expect("the schema is valid")
     }
 }
 
 impl MetricStore {
-    /// Opens the file, creating it where it does not exist.
+    /// Opens the file, which is created if it does not exist.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn open(path: &Path) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Self::prepared(connection)
+        Self::with_connection(sqlite::open(path)?)
     }
 
-    fn prepared(connection: Connection) -> rusqlite::Result<Self> {
+    fn with_connection(connection: Connection) -> rusqlite::Result<Self> {
         connection.execute_batch(SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection), waiting: Mutex::default() })
     }
 
-    /// Takes values that were measured at a time.
+    /// Records values that were measured at `at_ms`, in milliseconds since 1970.
     pub fn record(&self, metric: MetricName, at_ms: i64, values: impl IntoIterator<Item = u64>) {
         let start_ms = at_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = locked(&self.waiting);
         let of_metric = waiting.entry(metric).or_default();
         for value in values {
             *of_metric.entry((start_ms, value)).or_default() += 1;
         }
-        let is_much = of_metric.len() > MAX_WAITING;
+        let is_full = of_metric.len() > MAX_WAITING;
         drop(waiting);
-        if is_much {
+        if is_full {
             self.write_logged();
         }
     }
 
-    /// Writes what was measured, and deletes what is older than the newest by
-    /// more than metrics are kept.
+    /// Writes the measurements in memory, and deletes those of a metric that are older than its latest
+    /// one by more than the retention period.
     ///
     /// # Errors
-    /// When the file cannot be written; what was measured waits for the next time.
+    /// Returns an error if the file cannot be written. The measurements then stay in memory.
     pub fn write(&self) -> rusqlite::Result<()> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut connection = locked(&self.connection);
+        let taken = std::mem::take(&mut *locked(&self.waiting));
         if taken.is_empty() {
             return Ok(());
         }
         let written = insert(&mut connection, &taken);
         if written.is_err() {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = locked(&self.waiting);
             for (metric, values) in taken {
                 let of_metric = waiting.entry(metric).or_default();
                 for (value, times) in values {
@@ -154,14 +151,14 @@ impl MetricStore {
         written
     }
 
-    /// Writes, and logs where that fails.
+    /// Writes the measurements in memory, and logs an error.
     pub fn write_logged(&self) {
         if let Err(error) = self.write() {
-            tracing::warn!(%error, "metrics could not be written, and wait for the next time");
+            tracing::warn!(%error, "could not write metrics; they stay in memory until the next write");
         }
     }
 
-    /// Takes a line in embedded metric format.
+    /// Records the metrics of a line in embedded metric format.
     pub fn record_line(&self, line: &Value) {
         let at_ms = line["_aws"]["Timestamp"].as_i64().unwrap_or_default();
         for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
@@ -186,9 +183,9 @@ impl MetricStore {
         }
     }
 
-    /// A statistic of a metric in each period that begins in `from_ms..to_ms`
-    /// and has values: `Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount`
-    /// or a percentile as `p99`. `None` where the statistic is none of these.
+    /// Returns a statistic for each period that begins in `from_ms..to_ms` and has values. The statistic
+    /// is `Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount` or a percentile such as `p99`; for any
+    /// other, the result is `None`.
     pub fn statistic(
         &self,
         metric: &MetricName,
@@ -209,19 +206,19 @@ impl MetricStore {
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "metrics could not be read"),
+            Err(error) => tracing::warn!(%error, "could not read metrics"),
         }
-        Some(periods.into_iter().map(|(start_ms, period)| (start_ms, statistic.of(&period))).collect())
+        Some(periods.into_iter().map(|(start_ms, period)| (start_ms, statistic.value(&period))).collect())
     }
 
-    /// The values of a metric in the minutes that begin in `from_ms..to_ms`, with how often each was seen.
+    /// Returns (minute, value, count) of a metric in the minutes that begin in `from_ms..to_ms`.
     fn values(
         &self,
         metric: &MetricName,
         from_ms: i64,
         to_ms: i64,
     ) -> rusqlite::Result<Vec<(i64, u64, u64)>> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = locked(&self.connection);
         let mut statement = connection.prepare_cached(
             "SELECT minute_ms, value, times FROM metric_values JOIN metrics ON id = metric
              WHERE namespace = ? AND name = ? AND dimensions = ? AND minute_ms >= ? AND minute_ms < ?",
@@ -230,10 +227,10 @@ impl MetricStore {
         statement.query_map(wanted, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
     }
 
-    /// The names of all metrics.
+    /// Returns the names of all metrics, sorted.
     pub fn names(&self) -> Vec<MetricName> {
         self.write_logged();
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = locked(&self.connection);
         let read = || -> rusqlite::Result<Vec<MetricName>> {
             let query =
                 "SELECT namespace, name, dimensions FROM metrics ORDER BY namespace, name, dimensions";
@@ -245,7 +242,7 @@ impl MetricStore {
             names.collect()
         };
         read().unwrap_or_else(|error| {
-            tracing::warn!(%error, "metrics could not be read");
+            tracing::warn!(%error, "could not read metrics");
             Vec::new()
         })
     }
@@ -255,17 +252,17 @@ fn dimensions_text(metric: &MetricName) -> String {
     serde_json::to_string(&metric.dimensions).unwrap_or_default()
 }
 
-fn insert(connection: &mut Connection, taken: &Measured) -> rusqlite::Result<()> {
+fn insert(connection: &mut Connection, taken: &Measurements) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     for (metric, values) in taken {
         let dimensions = dimensions_text(metric);
-        let named = params![metric.namespace, metric.name, dimensions];
+        let name = params![metric.namespace, metric.name, dimensions];
         transaction
             .prepare_cached("INSERT OR IGNORE INTO metrics (namespace, name, dimensions) VALUES (?, ?, ?)")?
-            .execute(named)?;
+            .execute(name)?;
         let id: i64 = transaction
             .prepare_cached("SELECT id FROM metrics WHERE namespace = ? AND name = ? AND dimensions = ?")?
-            .query_row(named, |row| row.get(0))?;
+            .query_row(name, |row| row.get(0))?;
         let mut statement = transaction.prepare_cached(
             "INSERT INTO metric_values VALUES (?, ?, ?, ?)
              ON CONFLICT (metric, minute_ms, value) DO UPDATE SET times = times + excluded.times",
@@ -305,7 +302,7 @@ impl Statistic {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a double is what CloudWatch answers with")]
-    fn of(self, period: &Period) -> f64 {
+    fn value(self, period: &Period) -> f64 {
         match self {
             Self::Sum => period.sum() as f64,
             Self::SampleCount => period.count() as f64,

@@ -1,27 +1,25 @@
-//! What the dashboard shows: the definition that the stack deploys, as data.
+//! The widgets of the deployed dashboard, as data.
 //!
-//! `dashboard.json` is the body of the deployed dashboard, for the environment
-//! `local`; `cargo run -p dev -- generate` writes it.
+//! `dashboard.json` is the body of the deployed dashboard for the environment `local`.
+//! `cargo run -p dev -- generate` writes it.
 
 use serde_json::{Value, json};
 
-use crate::gateway::STAGE;
+use crate::names::STAGE;
 
-/// The environment that the file is written for.
-const WRITTEN_FOR: &str = STAGE;
-/// The period of a widget that names none, in seconds.
+/// The environment whose names are in the file.
+const FILE_ENVIRONMENT: &str = STAGE;
+/// Period of a widget without one, in seconds.
 const DEFAULT_PERIOD_S: u64 = 300;
 
-/// A line that a graph should stay below.
+/// A horizontal line of a graph, which its values should not exceed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
-    /// What it is called.
     pub label: String,
-    /// Where it is.
     pub value: f64,
 }
 
-/// What a widget is drawn from.
+/// The data of a widget.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// Queries in the form of `GetMetricData`.
@@ -30,40 +28,40 @@ pub enum Source {
     Logs(String),
 }
 
-/// One part of the dashboard.
+/// A widget of the dashboard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Widget {
-    /// Its title.
     pub title: String,
-    /// What it is drawn from.
     pub source: Source,
-    /// Its limits.
     pub limits: Vec<Limit>,
 }
 
-/// The widgets of an environment's dashboard.
+/// Returns the widgets of an environment's dashboard.
 pub fn widgets(environment: &str) -> Vec<Widget> {
     let definition: Value = serde_json::from_str(include_str!("dashboard.json")).unwrap_or_default();
-    let definition = renamed(&definition, environment);
+    let definition = with_environment(&definition, environment);
     definition["widgets"].as_array().into_iter().flatten().map(widget).collect()
 }
 
-/// The definition with the names of another environment's resources.
-fn renamed(value: &Value, environment: &str) -> Value {
+/// Replaces the names of the resources in a definition by those of an environment.
+fn with_environment(value: &Value, environment: &str) -> Value {
     match value {
-        Value::String(text) => {
-            text.split(' ').map(|word| renamed_word(word, environment)).collect::<Vec<_>>().join(" ").into()
-        }
-        Value::Array(items) => items.iter().map(|item| renamed(item, environment)).collect(),
+        Value::String(text) => text
+            .split(' ')
+            .map(|word| name_in_environment(word, environment))
+            .collect::<Vec<_>>()
+            .join(" ")
+            .into(),
+        Value::Array(items) => items.iter().map(|item| with_environment(item, environment)).collect(),
         Value::Object(members) => {
-            members.iter().map(|(name, value)| (name.clone(), renamed(value, environment))).collect()
+            members.iter().map(|(name, value)| (name.clone(), with_environment(value, environment))).collect()
         }
         other => other.clone(),
     }
 }
 
-fn renamed_word(word: &str, environment: &str) -> String {
-    match word.strip_suffix(WRITTEN_FOR) {
+fn name_in_environment(word: &str, environment: &str) -> String {
+    match word.strip_suffix(FILE_ENVIRONMENT) {
         Some(start) if start.is_empty() || start.ends_with('-') => format!("{start}{environment}"),
         _ => word.to_owned(),
     }
@@ -73,7 +71,7 @@ fn widget(widget: &Value) -> Widget {
     let properties = &widget["properties"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let source = if let Some(query) = properties["query"].as_str() {
-        // The first part of the query names its log groups.
+        // The first part of the query has the names of the log groups.
         Source::Logs(query.split_once('|').map_or(query, |(_, query)| query).trim().to_owned())
     } else {
         let period_s = properties["period"].as_u64().unwrap_or(DEFAULT_PERIOD_S);
@@ -86,7 +84,7 @@ fn widget(widget: &Value) -> Widget {
     Widget { title: text(&properties["title"]), source, limits: limits.collect() }
 }
 
-/// A line of a graph as a query. Source: CloudWatch API Reference, "Dashboard
+/// Converts a line of a graph to a query of `GetMetricData`. Source: CloudWatch API Reference, "Dashboard
 /// body structure and syntax", metrics array format.
 fn query(place: usize, line: &Value, period_s: u64) -> Value {
     let parts = line.as_array().map_or(&[][..], Vec::as_slice);
@@ -112,10 +110,10 @@ fn query(place: usize, line: &Value, period_s: u64) -> Value {
         query["MetricStat"] = json!({"Metric": metric, "Period": period, "Stat": options["stat"]});
     }
     let statistic = options["stat"].as_str().filter(|statistic| *statistic != "Sum");
-    let of_metric = || {
+    let default_label = || {
         Some([Some(names.get(1)?.as_str()?), statistic].into_iter().flatten().collect::<Vec<_>>().join(" "))
     };
-    if let Some(label) = options["label"].as_str().map(str::to_owned).or_else(of_metric) {
+    if let Some(label) = options["label"].as_str().map(str::to_owned).or_else(default_label) {
         query["Label"] = label.into();
     }
     query
@@ -124,6 +122,7 @@ fn query(place: usize, line: &Value, period_s: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloudwatch_logs::insights::Query;
 
     #[test]
     fn the_deployed_dashboard_is_understood_whole() {
@@ -143,7 +142,9 @@ mod tests {
                 Source::Metrics(queries) => {
                     assert!(queries.iter().any(|query| query["ReturnData"] == true), "{widget:?}");
                 }
-                Source::Logs(query) => assert!(crate::logs::insights::Query::parse(query).is_ok(), "{query}"),
+                Source::Logs(query) => {
+                    assert!(Query::parse(query).is_ok(), "{query}");
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The dashboard that is deployed, drawn from the metrics of a running stack.
+//! The web page with the deployed dashboard, drawn from the metrics of a running stack, and the usage per key.
 
 pub mod definition;
 mod page;

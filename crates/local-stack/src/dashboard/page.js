@@ -1,4 +1,4 @@
-// Draws the dashboard and the usage per key, and again every two seconds.
+// Draws the dashboard and the usage per key, and refreshes them every two seconds.
 
 const REFRESH_MS = 2_000;
 const WIDTH = 600;
@@ -12,21 +12,22 @@ const times = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-dig
 const number = (value) => (value === null || value === undefined ? '–' : numbers.format(value));
 const time = (atMs) => `${times.format(atMs)} UTC`;
 
-/** An element with properties and children. */
+/** Creates an HTML element with properties and children. */
 function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+  const created = Object.assign(document.createElement(name), properties);
+  created.append(...children);
+  return created;
 }
 
+/** Creates an SVG element with attributes. */
 function shape(name, attributes, className = '') {
-  const made = document.createElementNS(SVG, name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  if (className !== '') made.setAttribute('class', className);
-  return made;
+  const created = document.createElementNS(SVG, name);
+  for (const [attribute, value] of Object.entries(attributes)) created.setAttribute(attribute, value);
+  if (className !== '') created.setAttribute('class', className);
+  return created;
 }
 
-/** One widget of the dashboard, kept from one drawing to the next, so that focus stays where it is. */
+/** A widget of the dashboard. It is kept between refreshes, so that it does not lose the focus. */
 class Widget {
   constructor(title) {
     this.cursor = null;
@@ -59,7 +60,7 @@ class Widget {
     const { lines, limits } = this.widget;
     const values = lines.flatMap((line) => line.points.map(([, value]) => value));
     const highest = Math.max(...values, 0);
-    // A limit that is far above all values would flatten them.
+    // A limit far above all values would flatten the graph, so it is not drawn.
     const shown = limits.filter(({ value }) => value <= 4 * highest);
     this.top = Math.max(highest, ...shown.map(({ value }) => value), 1e-9) * 1.1;
     const drawn = [shape('line', { x1: 0, x2: WIDTH, y1: HEIGHT - 1, y2: HEIGHT - 1 }, 'axis')];
@@ -70,7 +71,7 @@ class Widget {
     const last = lines.map((line) => `${line.label} ${number(line.points.at(-1)?.[1])}`).join(', ');
     this.graph.setAttribute('aria-label', `${this.widget.title}. Latest: ${last}.`);
     this.drawLegend();
-    this.tell();
+    this.drawCursorValues();
   }
 
   drawLine({ points }, colour) {
@@ -101,7 +102,7 @@ class Widget {
     return HEIGHT - 1 - (value / this.top) * (HEIGHT - 2);
   }
 
-  /** The times that have a value, in order. */
+  /** Returns the times that have a value, in ascending order. */
   times() {
     return [...new Set(this.widget.lines.flatMap((line) => line.points.map(([atMs]) => atMs)))].sort((left, right) => left - right);
   }
@@ -127,7 +128,8 @@ class Widget {
     this.drawGraph();
   }
 
-  tell() {
+  /** Shows the values at the cursor as text. */
+  drawCursorValues() {
     if (this.cursor === null) {
       this.at.textContent = '';
       return;
@@ -137,7 +139,7 @@ class Widget {
   }
 }
 
-/** The rows of a query of the access log as a table. */
+/** Creates a table of the rows of a log query. */
 function table(rows) {
   if (rows.length === 0) return element('p', { className: 'at', textContent: 'No calls yet.' });
   const cells = (row, name, property) => row.map((cell) => element(name, { textContent: cell[property] }));

@@ -1,13 +1,14 @@
-//! The web page: the dashboard and the usage per key, on loopback.
+//! The server of the web page, on loopback.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::{Query as Parameters, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use deployment::names::local::{ACCESS_LOG_GROUP, USAGE_TABLE};
 use http::{StatusCode, header};
 use lambda_support::clock::{monotonic_us, now_ms};
 use metering_aws::KeyStore;
@@ -19,44 +20,41 @@ use serde_json::{Value, json};
 
 use super::definition::{Source, Widget, widgets};
 use crate::cloudwatch::{MetricStore, metric_data};
-use crate::gateway::STAGE;
-use crate::logs::LogsService;
-use crate::stack::{ACCESS_LOG_GROUP, USAGE_TABLE};
+use crate::cloudwatch_logs::service::LogsService;
+use crate::names::STAGE;
+use crate::sync::locked;
 
-/// How many minutes the page shows unless it is asked otherwise.
+/// Default range of the page, in minutes.
 const DEFAULT_MINUTES: i64 = 30;
-/// The most minutes that it shows.
+/// Maximum range of the page, in minutes.
 const MAX_MINUTES: i64 = 360;
-/// An answer from the access log is kept this many times as long as it took to work it out.
-const KEPT_FOR_TIMES: u64 = 20;
-/// Nothing from elsewhere, and nothing inline.
+/// Lifetime of a cached answer of a log query, as a multiple of the time that the query took.
+const CACHE_LIFETIME_FACTOR: u64 = 20;
+/// Allows only resources of this server, and nothing inline.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Where the page's contents come from.
+/// The server of the page, with the sources of its contents.
 #[derive(Clone)]
 pub struct DashboardPage {
-    /// The metrics.
     pub metrics: Arc<MetricStore>,
-    /// The access log.
     pub logs: Arc<LogsService>,
-    /// The ledger.
+    /// Client of the table of the ledger.
     pub ledger: aws_sdk_dynamodb::Client,
-    /// The keys.
     pub keys: KeyStore,
-    /// Answers from the access log that are still good.
+    /// Cached answers of log queries.
     pub log_answers: Arc<LogAnswers>,
 }
 
-/// The last answers of queries of the access log. Such a query reads every line
-/// of its time, so an answer is kept for a multiple of what it took.
+/// The last answers of log queries. A query reads all lines of its range, so its answer is cached for a
+/// multiple of the time that the query took.
 #[derive(Debug, Default)]
 pub struct LogAnswers {
-    /// Until when, by the monotonic clock in microseconds, by query and span of time.
+    /// Answers with their expiry on the monotonic clock in microseconds, by query and length of the range.
     answers: Mutex<HashMap<(String, i64), (u64, Value)>>,
 }
 
 impl DashboardPage {
-    /// The routes of the page.
+    /// Returns the routes of the page.
     pub fn router(self) -> Router {
         let file = |content_type: &'static str, text: &'static str| {
             get(move || async move { ([(header::CONTENT_TYPE, content_type)], text) })
@@ -67,14 +65,14 @@ impl DashboardPage {
             .route("/page.js", file("text/javascript; charset=utf-8", include_str!("page.js")))
             .route("/dashboard.json", get(dashboard))
             .route("/usage.json", get(usage))
-            .layer(middleware::from_fn(guarded))
+            .layer(middleware::from_fn(check_host))
             .with_state(self)
     }
 }
 
-/// Answers only to the names of this machine, so that no page from elsewhere
-/// can have its own name point here and read the usage.
-async fn guarded(request: Request, next: Next) -> Response {
+/// Refuses requests whose `Host` is not a name of this machine. Otherwise a page of another origin could
+/// let its own name resolve to this machine and read the usage (DNS rebinding).
+async fn check_host(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     if !["127.0.0.1", "localhost"].contains(&name) {
@@ -135,19 +133,19 @@ impl DashboardPage {
     fn rows(&self, query: &str, from_ms: i64, to_ms: i64) -> Result<Value, String> {
         let key = (query.to_owned(), to_ms - from_ms);
         let started_us = monotonic_us();
-        let mut answers = self.log_answers.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = locked(&self.log_answers.answers);
         if let Some((_, rows)) = answers.get(&key).filter(|(until_us, _)| started_us < *until_us) {
             return Ok(rows.clone());
         }
         let request = json!({"logGroupName": ACCESS_LOG_GROUP, "queryString": query, "startTime": from_ms / 1_000, "endTime": to_ms / 1_000 + 1});
-        let answer = self.logs.answer_query(&request).map_err(|(_, message)| message)?;
+        let answer = self.logs.answer_query(&request).map_err(|error| error.message)?;
         let now_us = monotonic_us();
-        let until_us = now_us + (now_us - started_us) * KEPT_FOR_TIMES;
+        let until_us = now_us + (now_us - started_us) * CACHE_LIFETIME_FACTOR;
         answers.insert(key, (until_us, answer["results"].clone()));
         Ok(answer["results"].clone())
     }
 
-    /// Every key with its usage of this hour, this day and this month.
+    /// Returns each key with its usage of this hour, this day and this month.
     async fn usage_per_key(&self, at_ms: i64) -> Result<Vec<Value>, String> {
         let usage = usage_of_all_keys(&self.ledger, USAGE_TABLE).await.map_err(|error| error.to_string())?;
         let now = CallWindow::at(at_ms).map_err(|error| error.to_string())?;

@@ -1,18 +1,17 @@
-//! Errors as the Kinesis API names them.
+//! Errors of the Kinesis API.
 //!
-//! Source of the words: answers of AWS, as moto's `tests/test_kinesis` and
-//! kinesalite's `actions` record them.
+//! Source of the messages: AWS responses, as recorded in moto's `tests/test_kinesis` and
+//! kinesalite's `actions`.
 
-use crate::api::identity::{ACCOUNT_ID, REGION};
 use crate::api::{Problem, Refusal};
+use crate::names::{ACCOUNT_ID, REGION};
 
-/// An error answer: a code of the Kinesis API and what is wrong.
+/// An error response of the Kinesis API.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct KinesisError {
-    /// The exception's name.
+    /// Exception name, for example `ResourceNotFoundException`.
     pub code: &'static str,
-    /// What is wrong, for a person.
     pub message: String,
 }
 
@@ -21,64 +20,60 @@ impl KinesisError {
         Self { code, message: message.into() }
     }
 
-    /// A request that the API does not allow.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new("InvalidArgumentException", message)
     }
 
-    /// A request whose members are out of their bounds.
+    /// A parameter that breaks a constraint of the API model.
     pub fn validation(message: impl Into<String>) -> Self {
         Self::new("ValidationException", message)
     }
 
-    /// A request that is not written as the protocol has it.
+    /// A request body that cannot be parsed.
     pub fn serialization(message: impl Into<String>) -> Self {
         Self::new("SerializationException", message)
     }
 
-    /// A stream that does not exist.
     pub fn no_stream(stream: &str) -> Self {
         let message = format!("Stream {stream} under account {ACCOUNT_ID} not found.");
         Self::new("ResourceNotFoundException", message)
     }
 
-    /// An ARN of another account or region.
-    pub fn not_here(arn: &str) -> Self {
+    pub fn foreign_arn(arn: &str) -> Self {
         let message =
-            format!("{arn} is no stream of the account {ACCOUNT_ID} in {REGION}, where the local stack is");
+            format!("{arn} is not a stream of account {ACCOUNT_ID} in {REGION}, where the local stack runs");
         Self::new("ResourceNotFoundException", message)
     }
 
-    /// A shard that does not exist.
     pub fn no_shard(stream: &str, shard: &str) -> Self {
         let message = format!("Shard {shard} in stream {stream} under account {ACCOUNT_ID} does not exist");
         Self::new("ResourceNotFoundException", message)
     }
 
-    /// A shard that does not exist, to be split or merged.
+    /// Returned by `SplitShard` and `MergeShards`, whose message differs from that of
+    /// [`Self::no_shard`].
     pub fn no_shard_to_change(stream: &str, shard: &str) -> Self {
         let message = format!("Could not find shard {shard} in stream {stream} under account {ACCOUNT_ID}.");
         Self::new("ResourceNotFoundException", message)
     }
 
-    /// A stream that exists already, or changes.
+    /// A stream that already exists or is not `ACTIVE`.
     pub fn in_use(message: impl Into<String>) -> Self {
         Self::new("ResourceInUseException", message)
     }
 
-    /// A limit of the account.
     pub fn limit_exceeded(message: impl Into<String>) -> Self {
         Self::new("LimitExceededException", message)
     }
 
-    /// More shards than the account may have.
+    /// A request that would exceed the shard limit of the account.
     pub fn too_many_shards(present: usize, limit: usize, added: usize) -> Self {
         Self::limit_exceeded(format!(
             "This request would exceed the shard limit for the account {ACCOUNT_ID} in {REGION}. Current shard count for the account: {present}. Limit: {limit}. Number of additional shards that would have resulted from this request: {added}."
         ))
     }
 
-    /// More than a shard takes or gives at present.
+    /// A read or write that exceeds the throughput of its shard.
     ///
     /// Source: Kinesis API Reference, `PutRecords`, example of a throttled record.
     pub fn throttled(stream: &str, shard: &str) -> Self {
@@ -87,29 +82,26 @@ impl KinesisError {
         Self::new("ProvisionedThroughputExceededException", message)
     }
 
-    /// An iterator that is too old.
     pub fn expired_iterator(message: impl Into<String>) -> Self {
         Self::new("ExpiredIteratorException", message)
     }
 
-    /// A token that is too old.
     pub fn expired_token(message: impl Into<String>) -> Self {
         Self::new("ExpiredNextTokenException", message)
     }
 
-    /// A file that a later version of this program wrote.
+    /// A stream file written by a later version of this program.
     pub fn newer_file() -> Self {
-        let message =
-            "the file of the streams was written by a later version of this program; use that version";
+        let message = "the stream file was written by a later version of this program; use that version";
         Self::new("InternalFailureException", message)
     }
 
-    /// Whether a shard gave or took too much already.
+    /// `true` if the throughput of a shard was exceeded.
     pub fn is_throttle(&self) -> bool {
         self.code == "ProvisionedThroughputExceededException"
     }
 
-    /// Whether the service itself failed.
+    /// `true` if the service failed, not the request.
     pub fn is_internal(&self) -> bool {
         self.code == "InternalFailureException"
     }

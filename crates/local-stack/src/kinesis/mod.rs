@@ -1,9 +1,9 @@
-//! A Kinesis data stream service on SQLite.
+//! Amazon Kinesis Data Streams on SQLite.
 //!
-//! It is held to `tests/kinesis_conformance.rs`, which speaks to it over HTTP
-//! with the AWS SDK only. What it acknowledged is on disk: stopping it in any
-//! way, SIGKILL included, loses no record. It enforces the limits of a
-//! request, of a shard's throughput and of an account, by the clock of its callers.
+//! `tests/kinesis_conformance.rs` checks the service over HTTP with the AWS SDK. Acknowledged
+//! records are on disk: stopping the process in any way, including SIGKILL, loses none. The service
+//! enforces the limits of a request, of a shard's throughput and of an account. Callers pass the
+//! current time.
 
 mod api;
 mod error;
@@ -14,6 +14,8 @@ mod sequence;
 mod shard;
 mod store;
 mod stream;
+mod stream_mode;
+mod stream_row;
 mod throughput;
 
 pub use api::handle;
@@ -21,4 +23,4 @@ pub use error::KinesisError;
 pub use iterator::stream_of_iterator;
 pub use retention::RetentionChange;
 pub use store::KinesisStore;
-pub use stream::StreamMode;
+pub use stream_mode::StreamMode;

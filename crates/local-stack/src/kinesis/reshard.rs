@@ -6,11 +6,11 @@ use rusqlite::Connection;
 
 use super::error::KinesisError;
 use super::shard::{Shard, parse_hash_key};
-use super::store::{KinesisStore, close_shard, find_shard, insert_shard, require_room, shards};
-use crate::api::identity::ACCOUNT_ID;
+use super::store::{KinesisStore, close_shard, find_shard, insert_shard, require_shard_quota, shards};
+use crate::names::ACCOUNT_ID;
 
 impl KinesisStore {
-    /// Closes a shard and opens two that share its hash keys.
+    /// Closes a shard and opens two child shards that divide its hash key range.
     pub fn split_shard(
         &self,
         stream: &str,
@@ -22,7 +22,7 @@ impl KinesisStore {
         let transaction = connection.transaction()?;
         let shard = shard_to_change(&transaction, stream, shard_id)?;
         require_open(stream, &shard)?;
-        require_room(&transaction, 1)?;
+        require_shard_quota(&transaction, 1)?;
         let middle = parse_hash_key(new_starting_hash_key)?;
         if middle <= shard.start_hash_key.saturating_add(1) || middle >= shard.end_hash_key {
             return Err(KinesisError::invalid(format!(
@@ -38,7 +38,8 @@ impl KinesisStore {
         Ok(transaction.commit()?)
     }
 
-    /// Closes two shards with adjacent hash keys and opens one that has them all.
+    /// Closes two shards with adjacent hash key ranges and opens one child shard that covers both
+    /// ranges.
     pub fn merge_shards(
         &self,
         stream: &str,
@@ -75,12 +76,12 @@ impl KinesisStore {
         Ok(transaction.commit()?)
     }
 
-    /// Splits or merges shards until `target` are open, and returns how many
-    /// were open before. The widest shard is split in its middle, and the
-    /// narrowest neighbours are merged, so that shards stay of like width.
+    /// Splits or merges shards until `target` shards are open, and returns the number of shards
+    /// that were open before. It splits the widest shard in its middle and merges the narrowest
+    /// pair of neighbours, so that the shards stay similar in width.
     ///
-    /// Source: Kinesis API Reference, `UpdateShardCount`: at most double and at
-    /// least half of the present number in one request, and ten requests in 24 hours.
+    /// Source: Kinesis API Reference, `UpdateShardCount`: at most double and at least half of the
+    /// present number in one request, and ten requests in 24 hours.
     pub fn update_shard_count(
         &self,
         stream: &str,
@@ -88,10 +89,10 @@ impl KinesisStore {
         now_ms: i64,
     ) -> Result<usize, KinesisError> {
         let before = self.open_shards(stream)?.len();
-        require_room(&self.lock(), target.saturating_sub(before))?;
+        require_shard_quota(&self.lock(), target.saturating_sub(before))?;
         if target > 2 * before || target < before.div_ceil(2) {
             return Err(KinesisError::invalid(format!(
-                "{before} shards can become {} to {} in one request, not {target}",
+                "TargetShardCount is {target}; one request can change {before} shards to between {} and {}",
                 before.div_ceil(2),
                 2 * before
             )));
@@ -117,7 +118,7 @@ impl KinesisStore {
         }
     }
 
-    /// The open shards of a stream, in the order of their hash keys.
+    /// Returns the open shards of a stream, ordered by hash key.
     fn open_shards(&self, stream: &str) -> Result<Vec<Shard>, KinesisError> {
         let mut open: Vec<Shard> = self.shards(stream)?.into_iter().filter(Shard::is_open).collect();
         open.sort_by_key(|shard| shard.start_hash_key);

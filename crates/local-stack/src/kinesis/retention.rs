@@ -1,37 +1,34 @@
-//! How long a stream keeps records, and the state of a stream that changes.
+//! Retention period of streams, and their `UPDATING` status.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::error::KinesisError;
 use super::shard::Shard;
 use super::store::KinesisStore;
-use crate::api::identity::ACCOUNT_ID;
+use super::stream_row::{HOUR_MS, column, horizon_ms, retention_hours};
+use crate::names::ACCOUNT_ID;
 
 /// Bounds of the retention period, in hours. Source: Kinesis API Reference,
 /// `IncreaseStreamRetentionPeriod` and `DecreaseStreamRetentionPeriod`.
 const RETENTION_HOURS: std::ops::RangeInclusive<i64> = 24..=8_760;
-const HOUR_MS: i64 = 3_600_000;
 
 /// `IncreaseStreamRetentionPeriod` or `DecreaseStreamRetentionPeriod`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetentionChange {
-    /// To more hours.
     Increase,
-    /// To fewer hours.
     Decrease,
 }
 
 impl KinesisStore {
-    /// Retention period of a stream, in hours.
+    /// Returns the retention period of a stream, in hours.
     pub fn retention_hours(&self, stream: &str) -> Result<i64, KinesisError> {
         retention_hours(&self.lock(), stream)
     }
 
-    /// Changes the retention period of a stream, at once.
+    /// Changes the retention period of a stream. The change takes effect immediately.
     ///
-    /// Records that are older than the shorter of both periods are gone: an
-    /// increase does not bring back what has expired, and a decrease makes
-    /// older records inaccessible.
+    /// Records older than the shorter of both periods are deleted: an increase does not restore
+    /// records that have expired, and a decrease makes older records inaccessible.
     pub fn change_retention(
         &self,
         stream: &str,
@@ -61,13 +58,13 @@ impl KinesisStore {
         Ok(())
     }
 
-    /// The arrival before which records of a stream have expired, in milliseconds since 1970.
+    /// Returns the trim horizon of a stream, in milliseconds since 1970. Records that arrived
+    /// before it have expired.
     pub(super) fn horizon_ms(&self, stream: &str, now_ms: i64) -> Result<i64, KinesisError> {
         horizon_ms(&self.lock(), stream, now_ms)
     }
 
-    /// The shards of a stream, without those that were closed before the
-    /// oldest record that the stream keeps.
+    /// Returns the shards of a stream, except for those that were closed before the trim horizon.
     ///
     /// Source: Kinesis API Reference, `ListShards`: "This action does not list expired shards".
     pub(super) fn unexpired_shards(&self, stream: &str, now_ms: i64) -> Result<Vec<Shard>, KinesisError> {
@@ -77,12 +74,14 @@ impl KinesisStore {
         Ok(shards)
     }
 
-    /// Whether the stream has the status `UPDATING` at `now_ms`, in milliseconds since 1970.
+    /// Returns `true` if the status of the stream is `UPDATING` at `now_ms`, in milliseconds since
+    /// 1970.
     pub fn is_updating(&self, stream: &str, now_ms: i64) -> Result<bool, KinesisError> {
         Ok(updating_until_ms(&self.lock(), stream)? > now_ms)
     }
 
-    /// Makes a stream `UPDATING` for as long as the store is told that changes take.
+    /// Sets the status of a stream to `UPDATING` for the time set by
+    /// [`KinesisStore::with_update_ms`].
     pub(super) fn begin_update(&self, stream: &str, now_ms: i64) -> Result<(), KinesisError> {
         let until_ms = now_ms.saturating_add_unsigned(self.update_ms());
         let query = "UPDATE streams SET updating_until_ms = ? WHERE name = ?";
@@ -90,16 +89,18 @@ impl KinesisStore {
         Ok(())
     }
 
-    /// Refuses a change of a stream that is changed already.
+    /// Returns an error if the stream is `UPDATING`.
     ///
-    /// Source: Kinesis API Reference, `ResourceInUseException`: "For
-    /// successful operation, the resource must be in the ACTIVE state".
+    /// Source: Kinesis API Reference, `ResourceInUseException`: "For successful operation, the
+    /// resource must be in the ACTIVE state".
     pub(super) fn require_active(&self, stream: &str, now_ms: i64) -> Result<(), KinesisError> {
         require_active(&self.lock(), stream, now_ms)
     }
 }
 
-/// Source of the words: answers of AWS, as moto's `tests/test_kinesis` records them.
+/// Checks a new retention period against the bounds and the direction of the change.
+///
+/// Source of the messages: AWS responses, as recorded in moto's `tests/test_kinesis`.
 fn check_hours(stream: &str, change: RetentionChange, present: i64, hours: i64) -> Result<(), KinesisError> {
     let (least, most) = (RETENTION_HOURS.start(), RETENTION_HOURS.end());
     let problem = if hours < *least {
@@ -125,25 +126,8 @@ fn check_hours(stream: &str, change: RetentionChange, present: i64, hours: i64) 
     Err(KinesisError::invalid(problem))
 }
 
-/// The arrival before which records of a stream have expired, in milliseconds since 1970.
-pub(super) fn horizon_ms(connection: &Connection, stream: &str, now_ms: i64) -> Result<i64, KinesisError> {
-    Ok(now_ms - retention_hours(connection, stream)? * HOUR_MS)
-}
-
-fn retention_hours(connection: &Connection, stream: &str) -> Result<i64, KinesisError> {
-    column(connection, "SELECT retention_hours FROM streams WHERE name = ?", stream)
-}
-
 fn updating_until_ms(connection: &Connection, stream: &str) -> Result<i64, KinesisError> {
     column(connection, "SELECT updating_until_ms FROM streams WHERE name = ?", stream)
-}
-
-fn column(connection: &Connection, query: &str, stream: &str) -> Result<i64, KinesisError> {
-    connection
-        .prepare_cached(query)?
-        .query_row([stream], |row| row.get(0))
-        .optional()?
-        .ok_or_else(|| KinesisError::no_stream(stream))
 }
 
 fn require_active(connection: &Connection, stream: &str, now_ms: i64) -> Result<(), KinesisError> {

@@ -1,4 +1,4 @@
-//! Shards: their hash key ranges and their lineage.
+//! Shards, their hash key ranges and their parents.
 
 use md5::{Digest, Md5};
 use rusqlite::Row;
@@ -6,44 +6,43 @@ use rusqlite::Row;
 use super::error::KinesisError;
 use super::sequence::SequencePosition;
 
-/// One shard.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "the names of the Kinesis API")]
 pub struct Shard {
-    /// Its id, as `shardId-000000000000`.
+    /// Shard id, for example `shardId-000000000000`.
     pub shard_id: String,
-    /// Its index in the stream.
+    /// Index in the stream, in order of creation.
     pub index: i64,
-    /// When it was created, in milliseconds since 1970.
+    /// Creation time in milliseconds since 1970.
     pub created_ms: i64,
-    /// The first hash key that belongs to it.
+    /// First hash key of the shard's range.
     pub start_hash_key: u128,
-    /// The last hash key that belongs to it.
+    /// Last hash key of the shard's range (inclusive).
     pub end_hash_key: u128,
-    /// The shard it came from.
+    /// Id of the shard that was split or merged into this one.
     pub parent: Option<String>,
-    /// The second shard it was merged from.
+    /// Id of the second parent of a merged shard.
     pub adjacent_parent: Option<String>,
-    /// The counter of its last record.
+    /// [`SequencePosition::counter`] of the last record.
     pub last_counter: i64,
-    /// The arrival of its last record.
+    /// Arrival time of the last record, in milliseconds since 1970.
     pub last_arrived_ms: i64,
-    /// The sequence number at which it was closed, in storage form.
+    /// Sequence number at which the shard was closed, in storage form.
     pub ending_sequence: Option<String>,
-    /// When it was closed, in milliseconds since 1970.
+    /// Time at which the shard was closed, in milliseconds since 1970.
     pub closed_ms: Option<i64>,
 }
 
-/// The id of the shard with this index.
+/// Returns the id of the shard with this index.
 pub fn shard_id(index: i64) -> String {
     format!("shardId-{index:012}")
 }
 
 impl Shard {
-    /// The columns that [`Self::from_row`] reads.
+    /// Columns that [`Self::from_row`] reads, in order.
     pub const COLUMNS: &str = "shard_id, shard_index, created_ms, start_hash, end_hash, parent, adjacent_parent, last_counter, last_arrived_ms, ending_sequence, closed_ms";
 
-    /// Reads a row of the table of shards.
+    /// Reads a row of the table `shards`.
     pub fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let hash_key = |column| row.get::<_, String>(column).map(|digits| digits.parse().unwrap_or(0));
         Ok(Self {
@@ -61,22 +60,22 @@ impl Shard {
         })
     }
 
-    /// Whether records can still be put on it.
+    /// Returns `true` if the shard still accepts records.
     pub fn is_open(&self) -> bool {
         self.ending_sequence.is_none()
     }
 
-    /// Whether a hash key belongs to it.
+    /// Returns `true` if the hash key is in the shard's range.
     pub fn contains(&self, hash_key: u128) -> bool {
         (self.start_hash_key..=self.end_hash_key).contains(&hash_key)
     }
 
-    /// The place just before its first record.
+    /// Returns the position before the shard's first record.
     pub fn start(&self) -> SequencePosition {
         self.position(0, 0)
     }
 
-    /// The place of its next record, arriving now.
+    /// Returns the position of the shard's next record if it arrives at `now_ms`.
     pub fn next(&self, now_ms: i64) -> SequencePosition {
         self.position(self.last_arrived_ms.max(now_ms), self.last_counter + 1)
     }
@@ -91,7 +90,7 @@ impl Shard {
     }
 }
 
-/// The hash key of a record: MD5 of its partition key, or the explicit one.
+/// Returns the hash key of a record: the explicit one, or else the MD5 digest of the partition key.
 ///
 /// Source: Kinesis API Reference, `PutRecord`.
 pub fn hash_key(partition_key: &str, explicit: Option<&str>) -> Result<u128, KinesisError> {
@@ -101,7 +100,7 @@ pub fn hash_key(partition_key: &str, explicit: Option<&str>) -> Result<u128, Kin
     }
 }
 
-/// Reads a hash key: a decimal number below 2^128.
+/// Parses a hash key, a decimal number below 2^128.
 pub fn parse_hash_key(digits: &str) -> Result<u128, KinesisError> {
     digits.parse().map_err(|_| {
         KinesisError::invalid(format!(
@@ -110,16 +109,16 @@ pub fn parse_hash_key(digits: &str) -> Result<u128, KinesisError> {
     })
 }
 
-/// Divides the hash keys over `count` shards: each has 2^128 / `count` of them,
-/// rounded down, and the last one the rest as well.
+/// Divides the hash keys among `count` shards. Each shard gets 2^128 / `count` hash keys, rounded
+/// down; the last shard also gets the remainder.
 ///
-/// Source: answers of AWS, as kinesalite's `createStream` has them.
+/// Source: AWS responses, as recorded in kinesalite's `createStream`.
 pub fn even_ranges(count: u32) -> Vec<(u128, u128)> {
     if count == 1 {
         return vec![(0, u128::MAX)];
     }
     let count = u128::from(count);
-    // 2^128 itself does not fit.
+    // 2^128 does not fit into a `u128`.
     let width = u128::MAX / count + u128::from(u128::MAX % count == count - 1);
     let end = |index: u128| if index + 1 == count { u128::MAX } else { (index + 1) * width - 1 };
     (0..count).map(|index| (index * width, end(index))).collect()

@@ -1,27 +1,30 @@
-//! Streams, shards and records in SQLite.
+//! Streams, shards and records in an SQLite file.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::error::KinesisError;
 use super::iterator::Position;
-use super::retention::horizon_ms;
 use super::sequence::{digits_of, storage_form};
 use super::shard::{Shard, even_ranges, hash_key, shard_id};
-use super::stream::StreamMode;
+use super::stream_mode::StreamMode;
+use super::stream_row::horizon_ms;
 use super::throughput::Throughput;
-use crate::api::identity::ACCOUNT_ID;
+use crate::names::ACCOUNT_ID;
+use crate::sqlite;
+use crate::sync::locked;
 
-/// The most bytes that one `GetRecords` returns. Source: API Reference.
+/// Maximum size of the data that one `GetRecords` returns, in bytes. Source: Kinesis API Reference,
+/// `GetRecords`.
 const MAX_READ_BYTES: usize = 10 << 20;
 
-/// The most open shards of an account. Source: Kinesis Developer Guide, "Quotas
-/// and limits", the default of most regions.
+/// Maximum number of open shards of an account. Source: Kinesis Developer Guide, "Quotas and
+/// limits", default of most regions.
 pub(super) const SHARD_LIMIT: usize = 500;
 
-/// Counts the changes of the tables below.
+/// Version of the tables below, stored as SQLite's `user_version`.
 const SCHEMA_VERSION: i64 = 2;
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS streams (
@@ -40,7 +43,8 @@ CREATE TABLE IF NOT EXISTS tags (
     stream TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (stream, key));
 CREATE TABLE IF NOT EXISTS changes (stream TEXT NOT NULL, kind TEXT NOT NULL, at_ms INTEGER NOT NULL);
 ";
-/// A shard was closed when its first child was opened.
+/// Migrates tables of version 1. The closing time of a shard is the creation time of its first
+/// child.
 const TO_VERSION_2: &str = "
 BEGIN;
 ALTER TABLE streams ADD COLUMN mode TEXT NOT NULL DEFAULT 'PROVISIONED';
@@ -51,56 +55,53 @@ UPDATE shards SET closed_ms = (
     AND shards.shard_id IN (child.parent, child.adjacent_parent)) WHERE ending_sequence IS NOT NULL;
 COMMIT;
 ";
-/// The tables that have rows of a stream.
+/// Tables with a column `stream`, whose rows are deleted with the stream.
 const TABLES_OF_STREAM: [&str; 4] = ["records", "shards", "tags", "changes"];
 
 /// A record to put.
 #[derive(Debug, Clone)]
 pub struct NewRecord {
-    /// Decides the shard.
+    /// Text whose MD5 digest is the record's hash key, unless `explicit_hash_key` is set.
     pub partition_key: String,
-    /// Decides the shard in its place.
+    /// Hash key that overrides the digest of the partition key.
     pub explicit_hash_key: Option<String>,
-    /// The bytes.
     pub data: Vec<u8>,
 }
 
 impl NewRecord {
-    /// Its size with its partition key, which counts.
+    /// Returns the size that counts towards the throughput: data and partition key, in bytes.
     pub fn bytes(&self) -> usize {
         self.data.len() + self.partition_key.len()
     }
 }
 
-/// The shard and the sequence number of a record, in storage form, or why its
-/// shard does not take it now.
+/// Shard id and sequence number (in storage form) of a stored record, or the reason why the shard
+/// refused it.
 pub type Placed = Result<(String, String), KinesisError>;
 
-/// A record as it is read.
+/// A record of a stream.
 #[derive(Debug, Clone)]
 pub struct StoredRecord {
-    /// Its sequence number, in storage form.
+    /// Sequence number in storage form.
     pub sequence: String,
-    /// Its partition key.
     pub partition_key: String,
-    /// When it arrived, in milliseconds since 1970.
+    /// Arrival time in milliseconds since 1970.
     pub arrived_ms: i64,
-    /// The bytes.
     pub data: Vec<u8>,
 }
 
-/// What a read found.
+/// Result of [`KinesisStore::read`].
 #[derive(Debug)]
 pub struct ReadResult {
-    /// The records, in order.
+    /// Records in the order of their sequence numbers.
     pub records: Vec<StoredRecord>,
-    /// Where to read on; `None` at the end of a closed shard.
+    /// Position of the next read; `None` at the end of a closed shard.
     pub next: Option<Position>,
-    /// How far the last record read lies behind the present, in milliseconds.
+    /// Age of the last record read, in milliseconds; 0 if the read reached the end of the shard.
     pub millis_behind_latest: i64,
 }
 
-/// The service's storage.
+/// Storage of all streams of the account.
 #[derive(Debug)]
 pub struct KinesisStore {
     connection: Mutex<Connection>,
@@ -109,21 +110,19 @@ pub struct KinesisStore {
 }
 
 impl KinesisStore {
-    /// Opens the file, creating it where it does not exist.
+    /// Opens the file and creates it if it does not exist.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// Returns an error if the file cannot be opened or was written by a later version of this
+    /// program.
     pub fn open(path: &Path) -> Result<Self, KinesisError> {
-        let connection = Connection::open(path)?;
-        // Commits survive the end of the process; only a power cut may undo the last.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let connection = sqlite::open(path)?;
         prepare(&connection)?;
         Ok(Self { connection: Mutex::new(connection), throughput: Throughput::default(), update_ms: 0 })
     }
 
-    /// Lets streams be `UPDATING` for this long after a change, in
-    /// milliseconds, as they are for some time on AWS.
+    /// Sets how long a stream is `UPDATING` after a change, in milliseconds. On AWS this takes some
+    /// time; the default here is 0.
     #[must_use]
     pub fn with_update_ms(self, update_ms: u64) -> Self {
         Self { update_ms, ..self }
@@ -134,7 +133,7 @@ impl KinesisStore {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.connection)
     }
 
     pub(super) fn throughput(&self) -> &Throughput {
@@ -160,14 +159,14 @@ impl KinesisStore {
                 "Stream {name} under account {ACCOUNT_ID} already exists."
             )));
         }
-        require_room(&transaction, shard_count as usize)?;
+        require_shard_quota(&transaction, shard_count as usize)?;
         for range in even_ranges(shard_count) {
             insert_shard(&transaction, name, range, (None, None), now_ms)?;
         }
         Ok(transaction.commit()?)
     }
 
-    /// Deletes a stream with its records.
+    /// Deletes a stream and its records.
     pub fn delete_stream(&self, name: &str) -> Result<(), KinesisError> {
         let mut connection = self.lock();
         stream_created_ms(&connection, name)?;
@@ -180,7 +179,7 @@ impl KinesisStore {
         Ok(transaction.commit()?)
     }
 
-    /// The names of all streams.
+    /// Returns the names of all streams in alphabetical order.
     pub fn stream_names(&self) -> Result<Vec<String>, KinesisError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached("SELECT name FROM streams ORDER BY name")?;
@@ -188,18 +187,18 @@ impl KinesisStore {
         Ok(names.collect::<Result<_, _>>()?)
     }
 
-    /// When a stream was created, in milliseconds since 1970.
+    /// Returns the creation time of a stream, in milliseconds since 1970.
     pub fn stream_created_ms(&self, name: &str) -> Result<i64, KinesisError> {
         stream_created_ms(&self.lock(), name)
     }
 
-    /// The shards of a stream, closed ones included, in the order of their creation.
+    /// Returns the shards of a stream, including closed ones, in order of creation.
     pub fn shards(&self, stream: &str) -> Result<Vec<Shard>, KinesisError> {
         shards(&self.lock(), stream)
     }
 
-    /// Puts records, all in one transaction, and returns for each the shard and
-    /// the sequence number, in storage form, or why its shard does not take it now.
+    /// Stores records in one transaction and returns the result for each record. A record that
+    /// exceeds the throughput of its shard is refused; the others are stored.
     pub fn put(&self, stream: &str, records: &[NewRecord], now_ms: i64) -> Result<Vec<Placed>, KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -233,7 +232,7 @@ impl KinesisStore {
         Ok(placed)
     }
 
-    /// Reads up to `limit` records of a shard from a position.
+    /// Reads up to `limit` records of a shard, starting at a position.
     pub fn read(
         &self,
         stream: &str,
@@ -283,7 +282,7 @@ impl KinesisStore {
         Ok(ReadResult { records, next: (!at_end).then_some(next), millis_behind_latest })
     }
 
-    /// The position after the last record of a shard.
+    /// Returns the position after the last record of a shard.
     pub fn latest(&self, stream: &str, shard_id: &str) -> Result<Position, KinesisError> {
         let connection = self.lock();
         let shard = find_shard(&connection, stream, shard_id)?;
@@ -295,7 +294,8 @@ impl KinesisStore {
         last.map_or_else(|| shard.start().storage_form(), Ok).map(Position::AfterSequence)
     }
 
-    /// The digits of the last sequence number of every shard that has records.
+    /// Returns the id of each shard with the digits of its last sequence number; `None` for a shard
+    /// without records.
     pub fn last_sequence_numbers(&self, stream: &str) -> Result<Vec<(String, Option<String>)>, KinesisError> {
         let connection = self.lock();
         shards(&connection, stream)?
@@ -311,7 +311,7 @@ impl KinesisStore {
     }
 }
 
-/// Makes the tables of a new file, and brings those of an older one up to date.
+/// Creates the tables of a new file and migrates those of an older one.
 fn prepare(connection: &Connection) -> Result<(), KinesisError> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version > SCHEMA_VERSION {
@@ -324,8 +324,8 @@ fn prepare(connection: &Connection) -> Result<(), KinesisError> {
     Ok(connection.execute_batch(SCHEMA)?)
 }
 
-/// Refuses more shards than the account may have.
-pub(super) fn require_room(connection: &Connection, added: usize) -> Result<(), KinesisError> {
+/// Returns an error if `added` more open shards would exceed [`SHARD_LIMIT`].
+pub(super) fn require_shard_quota(connection: &Connection, added: usize) -> Result<(), KinesisError> {
     let query = "SELECT COUNT(*) FROM shards WHERE closed_ms IS NULL";
     let open: i64 = connection.query_row(query, [], |row| row.get(0))?;
     let open = usize::try_from(open).unwrap_or(0);
@@ -335,7 +335,7 @@ pub(super) fn require_room(connection: &Connection, added: usize) -> Result<(), 
     Ok(())
 }
 
-/// When a stream was created.
+/// Returns the creation time of a stream, in milliseconds since 1970.
 pub(super) fn stream_created_ms(connection: &Connection, name: &str) -> Result<i64, KinesisError> {
     connection
         .query_row("SELECT created_ms FROM streams WHERE name = ?", [name], |row| row.get(0))
@@ -343,7 +343,7 @@ pub(super) fn stream_created_ms(connection: &Connection, name: &str) -> Result<i
         .ok_or_else(|| KinesisError::no_stream(name))
 }
 
-/// The shards of a stream in the order of their creation.
+/// Returns the shards of a stream, including closed ones, in order of creation.
 pub(super) fn shards(connection: &Connection, stream: &str) -> Result<Vec<Shard>, KinesisError> {
     stream_created_ms(connection, stream)?;
     let query = format!("SELECT {} FROM shards WHERE stream = ? ORDER BY shard_index", Shard::COLUMNS);
@@ -352,7 +352,7 @@ pub(super) fn shards(connection: &Connection, stream: &str) -> Result<Vec<Shard>
     Ok(shards.collect::<Result<_, _>>()?)
 }
 
-/// One shard.
+/// Returns the shard with the id `wanted`.
 pub(super) fn find_shard(connection: &Connection, stream: &str, wanted: &str) -> Result<Shard, KinesisError> {
     shards(connection, stream)?
         .into_iter()
@@ -360,7 +360,7 @@ pub(super) fn find_shard(connection: &Connection, stream: &str, wanted: &str) ->
         .ok_or_else(|| KinesisError::no_shard(stream, wanted))
 }
 
-/// Adds an open shard, whose index is the next free one.
+/// Adds an open shard with the next free index.
 pub(super) fn insert_shard(
     transaction: &Transaction<'_>,
     stream: &str,
@@ -377,7 +377,7 @@ pub(super) fn insert_shard(
     Ok(())
 }
 
-/// Closes a shard at its next sequence number.
+/// Closes a shard. Its ending sequence number is the one that its next record would have got.
 pub(super) fn close_shard(
     transaction: &Transaction<'_>,
     stream: &str,
@@ -392,7 +392,7 @@ pub(super) fn close_shard(
     Ok(())
 }
 
-/// The digits of a shard's ending sequence number, if it is closed.
+/// Returns the digits of the ending sequence number of a closed shard, or `None` for an open one.
 pub(super) fn ending_digits(shard: &Shard) -> Option<&str> {
     shard.ending_sequence.as_deref().map(digits_of)
 }
@@ -401,7 +401,7 @@ pub(super) fn ending_digits(shard: &Shard) -> Option<&str> {
 mod tests {
     use super::*;
 
-    /// The tables as they were before streams had modes.
+    /// Tables of schema version 1, before streams had modes.
     const VERSION_1: &str = "
     CREATE TABLE streams (
         name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL,

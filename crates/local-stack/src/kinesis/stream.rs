@@ -1,4 +1,4 @@
-//! What a stream has beside shards and records: its mode, its monitoring and its tags.
+//! Mode, monitoring and tags of a stream.
 
 use std::collections::BTreeMap;
 
@@ -6,41 +6,18 @@ use rusqlite::{Connection, params};
 
 use super::error::KinesisError;
 use super::store::{KinesisStore, stream_created_ms};
+use super::stream_mode::StreamMode;
 
 const DAY_MS: i64 = 24 * 3_600_000;
-/// The most tags of a stream. Source: Kinesis API Reference, `AddTagsToStream`.
+/// Maximum number of tags of a stream. Source: Kinesis API Reference, `AddTagsToStream`.
 const MAX_TAGS: usize = 50;
 
-/// How a stream's capacity is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamMode {
-    /// By a number of shards.
-    Provisioned,
-    /// By the service. Here such a stream keeps the shards it began with.
-    OnDemand,
-}
-
-impl StreamMode {
-    /// Its name in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Provisioned => "PROVISIONED",
-            Self::OnDemand => "ON_DEMAND",
-        }
-    }
-
-    /// The mode of a name; a provisioned one where there is none.
-    pub fn of(name: Option<&str>) -> Self {
-        if name == Some("ON_DEMAND") { Self::OnDemand } else { Self::Provisioned }
-    }
-}
-
-/// A change that may be made a few times a day.
+/// A change that AWS allows only a few times in 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RareChange {
-    /// Source: Kinesis API Reference, `UpdateShardCount`: ten times in 24 hours.
+    /// Ten times in 24 hours. Source: Kinesis API Reference, `UpdateShardCount`.
     ShardCount,
-    /// Source: Kinesis Developer Guide, "Choose the right mode": twice within 24 hours.
+    /// Twice in 24 hours. Source: Kinesis Developer Guide, "Choose the right mode".
     Mode,
 }
 
@@ -54,21 +31,22 @@ impl RareChange {
 }
 
 impl KinesisStore {
-    /// The mode of a stream.
+    /// Returns the capacity mode of a stream.
     pub fn mode(&self, stream: &str) -> Result<StreamMode, KinesisError> {
-        let name = text(&self.lock(), "SELECT mode FROM streams WHERE name = ?", stream)?;
-        Ok(StreamMode::of(Some(&name)))
+        let name = text_column(&self.lock(), "SELECT mode FROM streams WHERE name = ?", stream)?;
+        Ok(StreamMode::from_name(Some(&name)))
     }
 
-    /// Changes the mode of a stream, which keeps its shards.
+    /// Changes the capacity mode of a stream. Its shards stay as they are.
     pub fn set_mode(&self, stream: &str, mode: StreamMode) -> Result<(), KinesisError> {
         let connection = self.lock();
         connection.execute("UPDATE streams SET mode = ? WHERE name = ?", params![mode.name(), stream])?;
         Ok(())
     }
 
-    /// Carries out a change of a stream, and counts it if it succeeds.
-    pub(super) fn change_rarely<T>(
+    /// Runs `carry_out` unless the stream's limit for this change is reached, and counts the change
+    /// if it succeeds.
+    pub(super) fn change_within_limit<T>(
         &self,
         stream: &str,
         change: RareChange,
@@ -78,10 +56,10 @@ impl KinesisStore {
         let (kind, limit) = change.limits();
         let query = "SELECT COUNT(*) FROM changes WHERE stream = ? AND kind = ? AND at_ms > ?";
         let since_ms = now_ms - DAY_MS;
-        let made: i64 = self.lock().query_row(query, params![stream, kind, since_ms], |row| row.get(0))?;
-        if made >= limit {
+        let count: i64 = self.lock().query_row(query, params![stream, kind, since_ms], |row| row.get(0))?;
+        if count >= limit {
             return Err(KinesisError::limit_exceeded(format!(
-                "{kind} was called {made} times for the stream {stream} within 24 hours; {limit} are allowed"
+                "{kind} was called {count} times for stream {stream} within 24 hours; the limit is {limit}"
             )));
         }
         let result = carry_out()?;
@@ -89,20 +67,20 @@ impl KinesisStore {
         Ok(result)
     }
 
-    /// The shard-level metrics that are switched on.
+    /// Returns the names of the shard-level metrics that are enabled.
     pub fn monitoring(&self, stream: &str) -> Result<Vec<String>, KinesisError> {
-        let names = text(&self.lock(), "SELECT monitoring FROM streams WHERE name = ?", stream)?;
+        let names = text_column(&self.lock(), "SELECT monitoring FROM streams WHERE name = ?", stream)?;
         Ok(names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
-    /// Changes which shard-level metrics are switched on.
+    /// Replaces the set of enabled shard-level metrics.
     pub fn set_monitoring(&self, stream: &str, names: &[String]) -> Result<(), KinesisError> {
         let query = "UPDATE streams SET monitoring = ? WHERE name = ?";
         self.lock().execute(query, params![names.join(","), stream])?;
         Ok(())
     }
 
-    /// The tags of a stream, by name.
+    /// Returns the tags of a stream.
     pub fn tags(&self, stream: &str) -> Result<BTreeMap<String, String>, KinesisError> {
         let connection = self.lock();
         stream_created_ms(&connection, stream)?;
@@ -111,13 +89,13 @@ impl KinesisStore {
         Ok(tags.collect::<Result<_, _>>()?)
     }
 
-    /// Adds tags to a stream; one of the same name is replaced.
+    /// Adds tags to a stream, and replaces those with the same key.
     pub fn add_tags(&self, stream: &str, added: &[(String, String)]) -> Result<(), KinesisError> {
         let mut tags = self.tags(stream)?;
         tags.extend(added.iter().cloned());
         if tags.len() > MAX_TAGS {
             return Err(KinesisError::limit_exceeded(format!(
-                "the stream {stream} would have {} tags; it may have {MAX_TAGS}",
+                "stream {stream} would have {} tags; the limit is {MAX_TAGS}",
                 tags.len()
             )));
         }
@@ -139,7 +117,7 @@ impl KinesisStore {
     }
 }
 
-fn text(connection: &Connection, query: &str, stream: &str) -> Result<String, KinesisError> {
+fn text_column(connection: &Connection, query: &str, stream: &str) -> Result<String, KinesisError> {
     stream_created_ms(connection, stream)?;
     Ok(connection.query_row(query, [stream], |row| row.get(0))?)
 }

@@ -1,14 +1,16 @@
-//! What a shard takes and gives in a second.
+//! Throughput limits of shards.
 //!
-//! Source: Kinesis API Reference, `CreateStream` (1 MiB and 1,000 records a
-//! second in, 2 MiB and five reads a second out) and `GetRecords` (a call that
-//! returns 10 MiB is followed by five seconds of refusals; where there is not
-//! enough throughput, calls within the next second are refused).
+//! Source: Kinesis API Reference, `CreateStream` (writes of 1 MiB and 1,000 records per second;
+//! reads of 2 MiB and five calls per second) and `GetRecords` (a call that returns 10 MiB is
+//! followed by five seconds of refused calls; when the throughput is insufficient, calls within the
+//! next second are refused).
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::error::KinesisError;
+
+use crate::sync::locked;
 
 const SECOND_MS: i64 = 1_000;
 const BYTES_IN_PER_S: usize = 1 << 20;
@@ -16,7 +18,7 @@ const RECORDS_IN_PER_S: usize = 1_000;
 const BYTES_OUT_PER_S: usize = 2 << 20;
 const READS_PER_S: usize = 5;
 
-/// What was used of all shards within the last second.
+/// Throughput used on each shard within the last second.
 #[derive(Debug, Default)]
 pub struct Throughput {
     shards: Mutex<HashMap<(String, String), ShardUse>>,
@@ -26,11 +28,12 @@ pub struct Throughput {
 struct ShardUse {
     writes: Window,
     reads: Window,
-    /// A read of more than a second's bytes uses up seconds to come.
-    reads_again_ms: i64,
+    /// Time before which reads are refused, in milliseconds since 1970. A read of more than one
+    /// second's bytes uses up the following seconds too.
+    reads_refused_until_ms: i64,
 }
 
-/// What happened within the last second, oldest first.
+/// Time and bytes of the uses within the last second, oldest first.
 #[derive(Debug, Default)]
 struct Window {
     uses: VecDeque<(i64, usize)>,
@@ -55,17 +58,17 @@ impl Window {
 }
 
 impl Throughput {
-    fn of_shard<T>(&self, stream: &str, shard: &str, work: impl FnOnce(&mut ShardUse) -> T) -> T {
-        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+    fn with_shard<T>(&self, stream: &str, shard: &str, work: impl FnOnce(&mut ShardUse) -> T) -> T {
+        let mut shards = locked(&self.shards);
         work(shards.entry((stream.to_owned(), shard.to_owned())).or_default())
     }
 
-    /// Takes a record of so many bytes, partition key included.
+    /// Accounts for a record of `bytes`, including its partition key.
     ///
     /// # Errors
-    /// When the shard takes no more within this second.
+    /// Returns an error if the shard's write throughput for this second is used up.
     pub fn write(&self, stream: &str, shard: &str, bytes: usize, now_ms: i64) -> Result<(), KinesisError> {
-        self.of_shard(stream, shard, |used| {
+        self.with_shard(stream, shard, |used| {
             used.writes.forget_before(now_ms);
             if used.writes.uses.len() >= RECORDS_IN_PER_S || used.writes.bytes + bytes > BYTES_IN_PER_S {
                 return Err(KinesisError::throttled(stream, shard));
@@ -75,35 +78,35 @@ impl Throughput {
         })
     }
 
-    /// Begins a read.
+    /// Checks that a read may begin.
     ///
     /// # Errors
-    /// When the shard gives no more at present.
+    /// Returns an error if the shard's read throughput is used up.
     pub fn begin_read(&self, stream: &str, shard: &str, now_ms: i64) -> Result<(), KinesisError> {
-        self.of_shard(stream, shard, |used| {
+        self.with_shard(stream, shard, |used| {
             used.reads.forget_before(now_ms);
             let is_spent = used.reads.uses.len() >= READS_PER_S || used.reads.bytes >= BYTES_OUT_PER_S;
-            if is_spent || now_ms < used.reads_again_ms {
+            if is_spent || now_ms < used.reads_refused_until_ms {
                 return Err(KinesisError::throttled(stream, shard));
             }
             Ok(())
         })
     }
 
-    /// Ends a read that returned so many bytes.
+    /// Accounts for a read that returned `bytes`.
     pub fn end_read(&self, stream: &str, shard: &str, bytes: usize, now_ms: i64) {
-        self.of_shard(stream, shard, |used| {
+        self.with_shard(stream, shard, |used| {
             used.reads.add(now_ms, bytes);
             if bytes > BYTES_OUT_PER_S {
                 let used_up_ms = (bytes as u64 * 1_000).div_ceil(BYTES_OUT_PER_S as u64);
-                used.reads_again_ms = now_ms.saturating_add_unsigned(used_up_ms);
+                used.reads_refused_until_ms = now_ms.saturating_add_unsigned(used_up_ms);
             }
         });
     }
 
-    /// Forgets a stream that was deleted.
+    /// Removes the state of a deleted stream.
     pub fn forget(&self, stream: &str) {
-        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shards = locked(&self.shards);
         shards.retain(|(name, _), _| name != stream);
     }
 }
@@ -123,7 +126,7 @@ mod tests {
         let throughput = Throughput::default();
         assert!(write(&throughput, "a", BYTES_IN_PER_S - 1, 0));
         assert!(!write(&throughput, "a", 2, 999));
-        assert!(write(&throughput, "a", 1, 999), "what is refused uses nothing");
+        assert!(write(&throughput, "a", 1, 999), "a refused record uses no throughput");
         assert!(write(&throughput, "b", 1, 0), "another shard");
         assert!(write(&throughput, "a", BYTES_IN_PER_S - 1, 1_000));
         assert!(!write(&throughput, "a", 1, 1_500));

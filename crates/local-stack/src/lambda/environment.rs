@@ -1,9 +1,8 @@
-//! One execution environment: a process of the function's binary, which can be
-//! frozen while no invocation waits for it, as on AWS.
+//! Execution environment of a function: a process of the function's binary, which is frozen while
+//! no invocation waits for it, as on AWS.
 //!
-//! Source: Lambda Developer Guide, "Understanding the Lambda execution environment
-//! lifecycle": an environment is frozen when its runtime has asked for the next
-//! event and none is pending.
+//! Source: Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle": an
+//! environment is frozen when its runtime has asked for the next event and none is pending.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -17,56 +16,43 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, watch};
 
-use super::function::FunctionSpec;
 use super::memory_limit::limit_memory;
 use super::runtime_api::{Invocation, RuntimeApi, RuntimeMessage, serve};
-use crate::metrics::MetricSink;
+use super::spec::FunctionSpec;
+use crate::cloudwatch::metrics::MetricSink;
 
-/// How long a function may take to start. Source: Lambda Developer Guide, init phase.
+/// Time limit of the init phase. Source: Lambda Developer Guide, init phase.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why an invocation gave no answer.
+/// Reason why an invocation returned no response.
 #[derive(Debug, thiserror::Error)]
 pub enum InvocationError {
-    /// The binary could not be started.
     #[error("the function's binary {binary} could not be started; build it with scripts/build-local.sh")]
-    Spawn {
-        /// The binary.
-        binary: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It ended, or told an error, before it asked for an invocation.
-    #[error("the function could not initialise: {detail}")]
+    Spawn { binary: String, source: std::io::Error },
+    /// The process ended or reported an error before it asked for an invocation.
+    #[error("the function failed to initialise: {detail}")]
     Init {
-        /// What is known.
+        /// The error's JSON, or a description of the failure.
         detail: String,
     },
-    /// The function answered with an error.
+    /// The function returned an error.
     #[error("the function failed: {detail}")]
-    Function {
-        /// The error's JSON.
-        detail: String,
-    },
-    /// The process ended during the invocation.
+    Function { detail: String },
     #[error("the function's process ended during the invocation")]
     Crashed,
-    /// There was no answer in time; the process was ended.
-    #[error("the function did not answer within {timeout_ms} ms")]
-    TimedOut {
-        /// The function's time-out.
-        timeout_ms: u64,
-    },
+    /// The function did not respond in time, and its process was killed.
+    #[error("the function did not respond within {timeout_ms} ms")]
+    TimedOut { timeout_ms: u64 },
 }
 
 impl InvocationError {
-    /// Whether the environment can be used again.
+    /// Returns `true` if the environment can serve further invocations.
     pub fn keeps_environment(&self) -> bool {
         matches!(self, Self::Function { .. })
     }
 }
 
-/// A running environment.
+/// A running execution environment.
 pub struct Environment {
     version: String,
     pid: Pid,
@@ -78,7 +64,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Starts a process and waits until it asks for an invocation. It is not frozen yet.
+    /// Starts a process and waits until it asks for an invocation. Does not freeze it.
     pub async fn start(spec: &FunctionSpec, metrics: &Arc<MetricSink>) -> Result<Self, InvocationError> {
         let spawn_error =
             |source| InvocationError::Spawn { binary: spec.binary.display().to_string(), source };
@@ -91,7 +77,7 @@ impl Environment {
         let mut child = command(spec, &address.to_string()).spawn().map_err(spawn_error)?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pid =
-            pid.ok_or_else(|| InvocationError::Init { detail: "the process ended at once".to_owned() })?;
+            pid.ok_or_else(|| InvocationError::Init { detail: "the process ended immediately".to_owned() })?;
         if spec.limits_memory {
             limit_memory(pid, spec.memory_mib).map_err(spawn_error)?;
         }
@@ -100,7 +86,7 @@ impl Environment {
         tokio::spawn(async move {
             tokio::select! {
                 _ = child.wait() => {}
-                // The environment was dropped: end the process and its API.
+                // The environment was dropped: kill the process, which also stops its Runtime API.
                 () = exit_sender.closed() => { let _ = child.kill().await; }
             }
             let _ = exit_sender.send(true);
@@ -126,27 +112,27 @@ impl Environment {
         tokio::select! {
             _ = is_asking.wait_for(|is_asking| *is_asking) => Ok(()),
             Some(RuntimeMessage::InitError(body)) = messages.recv() => init(String::from_utf8_lossy(&body).into_owned()),
-            _ = exited.wait_for(|exited| *exited) => init("the process ended; its last log lines say why".to_owned()),
-            () = tokio::time::sleep(INIT_TIMEOUT) => init(format!("it took more than {INIT_TIMEOUT:?}")),
+            _ = exited.wait_for(|exited| *exited) => init("the process ended; see its last log lines".to_owned()),
+            () = tokio::time::sleep(INIT_TIMEOUT) => init(format!("the init phase took more than {INIT_TIMEOUT:?}")),
         }
     }
 
-    /// The version of the function that it runs.
+    /// Returns the version of the function that the environment runs.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The process.
+    /// Returns the id of the process.
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// Whether the process has ended.
+    /// Returns `true` if the process has exited.
     pub fn has_exited(&self) -> bool {
         *self.exited.borrow()
     }
 
-    /// Stops the process until the next invocation.
+    /// Stops the process (`SIGSTOP`) until the next invocation.
     pub fn freeze(&self) {
         self.is_frozen.store(true, Ordering::Relaxed);
         self.signal(Signal::STOP);
@@ -159,20 +145,20 @@ impl Environment {
     }
 
     fn signal(&self, signal: Signal) {
-        // Once it has exited, its id may belong to another process.
+        // After the process has exited, its id may belong to another process.
         if !self.has_exited() {
             let _ = kill_process(self.pid, signal);
         }
     }
 
-    /// Ends the process without warning, as a crash would.
+    /// Kills the process (`SIGKILL`), as a crash would end it.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
-    /// Hands the event to the process, thawed where it is frozen, and waits for
-    /// its answer. The process may go on until it asks for the next invocation:
-    /// see [`Self::wait_until_asking`].
+    /// Thaws the process if it is frozen, passes the event to it, and waits for its response. The
+    /// process may continue to run until it asks for the next invocation: see
+    /// [`Self::wait_until_asking`].
     pub async fn invoke(
         &self,
         request_id: &str,
@@ -196,9 +182,9 @@ impl Environment {
         }
     }
 
-    /// Waits until the process asks for the next invocation, for at most
-    /// `limit_ms`: Lambda's time-out, too, includes what follows the answer.
-    /// Whoever has no other invocation for it has to freeze it then.
+    /// Waits until the process asks for the next invocation, and kills it after `limit_ms`.
+    /// Lambda's timeout also includes the work after the response. A caller without another
+    /// invocation for the environment must freeze it afterwards.
     pub async fn wait_until_asking(&self, limit_ms: u64) {
         let (mut is_asking, mut exited) = (self.is_asking.clone(), self.exited.clone());
         let asks = async {
@@ -243,8 +229,8 @@ fn command(spec: &FunctionSpec, runtime_api: &str) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // In a group of its own, a frozen process is ended by the system
-        // (SIGHUP, then SIGCONT) when this process is gone, however it ended.
+        // The process gets a separate process group. When this process is gone, however it ended,
+        // the system ends even a frozen process of such a group (SIGHUP, then SIGCONT).
         .process_group(0)
         .kill_on_drop(true);
     command

@@ -1,26 +1,25 @@
-//! Kinesis events, as the event source mapping hands them to a function.
+//! Kinesis events, as the event source mapping passes them to a function.
 
 use aws_sdk_kinesis::types::Record;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::api::identity::{ACCOUNT_ID, REGION, arn};
+use crate::names::{ACCOUNT_ID, REGION, arn};
 
-/// The ARN of a stream.
 pub(super) fn stream_arn(stream: &str) -> String {
     arn("kinesis", &format!("stream/{stream}"))
 }
 
-/// The ARN of a function's alias, as the mapping has it.
+/// Returns the ARN of the function's alias `live`, which the mapping invokes.
 pub(super) fn function_arn(function: &str) -> String {
     arn("lambda", &format!("function:{function}:live"))
 }
 
 /// Builds the event for records of one shard.
 ///
-/// Source: AWS Lambda Developer Guide, "Using Lambda to process records from
-/// Amazon Kinesis Data Streams", example event.
+/// Source: AWS Lambda Developer Guide, "Using Lambda to process records from Amazon Kinesis Data
+/// Streams", example event.
 pub fn kinesis_event(stream: &str, shard_id: &str, records: &[Record]) -> Value {
     let source_arn = stream_arn(stream);
     let records: Vec<Value> = records

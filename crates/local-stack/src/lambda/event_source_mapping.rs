@@ -1,72 +1,67 @@
-//! The event source mapping: shards, in the order of their lineage, to a function.
+//! Settings, errors and checkpoints of an event source mapping.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::types::{Record, Shard};
+use aws_sdk_kinesis::types::Record;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 
-use super::function::Function;
-use super::invocation_record::{GiveUp, GivenUp, OnFailureDestination};
-use super::shard_reader::{Pending, read_shard};
+use super::function::{Function, Invoked};
+use super::invocation_record::{GiveUpReason, GivenUp, OnFailureDestination};
 use crate::s3::S3Error;
+use crate::sqlite;
+use crate::sync::locked;
 
-/// How the stream is read. The names are those of the Lambda API.
+/// Settings of an event source mapping, named as in the Lambda API.
 #[derive(Debug, Clone)]
 pub struct MappingSettings {
-    /// The stream.
+    /// Name of the stream.
     pub stream: String,
-    /// The most records of a batch.
+    /// Maximum number of records in a batch.
     pub batch_size: usize,
-    /// How long to wait for a batch to fill, in milliseconds.
+    /// Maximum time to wait for a batch to fill, in milliseconds.
     pub batch_window_ms: u64,
-    /// How long to wait before an empty shard is asked again, in milliseconds.
+    /// Delay before an empty shard is read again, in milliseconds.
     pub poll_interval_ms: u64,
-    /// Whether a batch on which the function failed is halved.
+    /// `true` if a batch is split in two after the function returned an error for it.
     pub bisect_on_error: bool,
-    /// How often a batch is tried again; `None` until it expires.
+    /// Maximum number of retries of a batch. `None` retries until the records expire.
     pub max_retries: Option<u32>,
-    /// How old a record may become before it is given up, in milliseconds.
+    /// Maximum age of a record, in milliseconds. Older records are given up.
     pub max_record_age_ms: Option<i64>,
-    /// Where records that were given up are kept, with their payload.
+    /// Destination of records that are given up, with their payload.
     pub on_failure: OnFailureDestination,
 }
 
-/// Why a mapping cannot go on.
+/// An error that interrupts a mapping.
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {
-    /// The stream did not answer.
-    #[error("{operation} on the stream failed")]
+    /// A request to the stream failed.
+    #[error("request {operation} to the stream failed")]
     Stream {
-        /// The operation.
+        /// Operation of the Kinesis API, for example `GetRecords`.
         operation: &'static str,
-        /// What the service said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The stream gave no iterator.
-    #[error("the stream gave no shard iterator")]
+    /// The stream returned no shard iterator.
+    #[error("the stream returned no shard iterator")]
     NoIterator,
-    /// The checkpoints cannot be kept.
     #[error("the checkpoints cannot be read or written")]
     Checkpoints(#[from] rusqlite::Error),
-    /// Records that were given up cannot be kept.
     #[error("the on-failure destination cannot be written")]
     OnFailure(#[from] S3Error),
 }
 
 impl MappingError {
-    /// An error of the stream.
+    /// Creates an error for a failed request to the stream.
     pub fn stream(operation: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Stream { operation, source: Box::new(error) }
     }
 }
 
-/// How far each shard has been processed, on disk.
+/// Last processed record of each shard, on disk.
 #[derive(Debug)]
 pub struct Checkpoints {
     connection: Mutex<Connection>,
@@ -74,14 +69,12 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Opens the file.
+    /// Opens the file and creates it if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// Returns an error if it cannot be opened.
     pub fn open(path: &Path) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let connection = sqlite::open(path)?;
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS checkpoints (shard_id TEXT PRIMARY KEY, sequence_number TEXT, finished INTEGER NOT NULL DEFAULT 0)",
         )?;
@@ -89,22 +82,22 @@ impl Checkpoints {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.connection)
     }
 
-    /// The last sequence number of a shard that was processed.
+    /// Returns the sequence number of the last processed record of a shard, if any.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn of_shard(&self, shard_id: &str) -> rusqlite::Result<Option<String>> {
+    /// Returns an error if the file cannot be read.
+    pub fn get(&self, shard_id: &str) -> rusqlite::Result<Option<String>> {
         let query = "SELECT sequence_number FROM checkpoints WHERE shard_id = ?";
         Ok(self.lock().query_row(query, [shard_id], |row| row.get(0)).optional()?.flatten())
     }
 
-    /// Whether a shard was read to its end.
+    /// Returns `true` if the shard was read to its end.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn is_finished(&self, shard_id: &str) -> rusqlite::Result<bool> {
         let query = "SELECT finished FROM checkpoints WHERE shard_id = ?";
         Ok(self.lock().query_row(query, [shard_id], |row| row.get(0)).optional()?.unwrap_or(false))
@@ -118,10 +111,10 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Notes that a shard was read to its end.
+    /// Records that the shard was read to its end.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn finish(&self, shard_id: &str) -> rusqlite::Result<()> {
         let query = "INSERT INTO checkpoints (shard_id, finished) VALUES (?1, 1)
                      ON CONFLICT (shard_id) DO UPDATE SET finished = 1";
@@ -130,22 +123,37 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Forgets everything: the stream is read from TRIM_HORIZON again.
+    /// Deletes all checkpoints, so that the stream is read from TRIM_HORIZON again.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn clear(&self) -> rusqlite::Result<()> {
         self.lock().execute("DELETE FROM checkpoints", [])?;
         Ok(())
     }
 
-    /// Tells of every change.
+    /// Returns a receiver that is notified of every change of a checkpoint.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 }
 
-/// What the readers of all shards share.
+/// Records that are not processed yet, with their previous invocations.
+pub(super) struct Pending {
+    pub records: Vec<Record>,
+    /// Number of invocations with these records.
+    pub attempts: u32,
+    /// The last of these invocations, if any.
+    pub last: Option<Invoked>,
+}
+
+impl Pending {
+    pub fn new(records: Vec<Record>) -> Self {
+        Self { records, attempts: 0, last: None }
+    }
+}
+
+/// State that the readers of all shards share.
 pub struct Shared {
     pub(super) client: Client,
     pub(super) function: Arc<Function>,
@@ -161,14 +169,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Keeps the first `count` records of a batch at the on-failure
-    /// destination, takes them out of the batch and goes on after them.
+    /// Writes the first `count` records of a batch to the on-failure destination, removes them from
+    /// the batch, and moves the checkpoint past them.
     pub(super) fn give_up(
         &self,
         shard_id: &str,
         pending: &mut Pending,
         count: usize,
-        reason: GiveUp,
+        reason: GiveUpReason,
     ) -> Result<(), MappingError> {
         let rest = pending.records.split_off(count);
         let records = std::mem::replace(&mut pending.records, rest);
@@ -181,7 +189,7 @@ impl Shared {
             invocations: pending.attempts,
             last: pending.last.as_ref(),
         };
-        let key = self.settings.on_failure.keep(&given_up)?;
+        let key = self.settings.on_failure.write(&given_up)?;
         let bucket = &self.settings.on_failure.bucket;
         tracing::error!(
             shard_id,
@@ -192,78 +200,4 @@ impl Shared {
         );
         self.checkpoint(shard_id, records.last())
     }
-}
-
-/// A running mapping. It stops when it is dropped.
-pub struct EventSourceMapping {
-    task: JoinHandle<()>,
-}
-
-impl EventSourceMapping {
-    /// Starts reading the stream from its checkpoints, or TRIM_HORIZON.
-    pub fn start(
-        client: Client,
-        function: Arc<Function>,
-        settings: MappingSettings,
-        checkpoints: Arc<Checkpoints>,
-    ) -> Self {
-        let shared = Arc::new(Shared { client, function, settings, checkpoints });
-        Self { task: tokio::spawn(supervise(shared)) }
-    }
-
-    /// Stops reading. A batch under way is delivered again later.
-    pub async fn stop(mut self) {
-        self.task.abort();
-        // Wait until nothing is under way, so that a restart has one reader.
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for EventSourceMapping {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Keeps one reader for every shard whose parents are finished.
-async fn supervise(shared: Arc<Shared>) {
-    let mut readers = JoinSet::new();
-    let mut read_by: HashMap<tokio::task::Id, String> = HashMap::new();
-    loop {
-        match list_shards(&shared).await {
-            Ok(shards) => {
-                for shard in shards.iter().filter(|shard| is_ready(&shared, shard, &shards)) {
-                    let shard_id = shard.shard_id().to_owned();
-                    if !read_by.values().any(|running| *running == shard_id) {
-                        let reader = readers.spawn(read_and_report(shared.clone(), shard_id.clone()));
-                        read_by.insert(reader.id(), shard_id);
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(cause = ?error, "listing the shards is tried again"),
-        }
-        tokio::time::sleep(Duration::from_millis(shared.settings.poll_interval_ms)).await;
-        while let Some(ended) = readers.try_join_next_with_id() {
-            read_by.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
-        }
-    }
-}
-
-async fn read_and_report(shared: Arc<Shared>, shard_id: String) {
-    if let Err(error) = read_shard(&shared, &shard_id).await {
-        tracing::warn!(shard_id, cause = ?error, "reading the shard is tried again");
-    }
-}
-
-async fn list_shards(shared: &Shared) -> Result<Vec<Shard>, MappingError> {
-    let reply = shared.client.list_shards().stream_name(&shared.settings.stream).send().await;
-    Ok(reply.map_err(|error| MappingError::stream("ListShards", error))?.shards.unwrap_or_default())
-}
-
-/// A shard is read after all of its parents that the stream still lists.
-fn is_ready(shared: &Shared, shard: &Shard, shards: &[Shard]) -> bool {
-    let is_finished = |shard_id: &str| shared.checkpoints.is_finished(shard_id).unwrap_or(false);
-    let mut parents = [shard.parent_shard_id(), shard.adjacent_parent_shard_id()].into_iter().flatten();
-    let is_listed = |parent: &str| shards.iter().any(|shard| shard.shard_id() == parent);
-    !is_finished(shard.shard_id()) && parents.all(|parent| !is_listed(parent) || is_finished(parent))
 }

@@ -1,11 +1,10 @@
-//! A function: its environments, started as they are needed and frozen while
+//! A function and its execution environments. Environments are started on demand and frozen while
 //! no invocation waits for them.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
 use lambda_support::clock::{monotonic_us, now_ms};
@@ -14,52 +13,29 @@ use rand::seq::IndexedRandom;
 use tokio::sync::oneshot;
 
 use super::environment::{Environment, InvocationError};
+use super::spec::FunctionSpec;
 use super::versions::Versions;
 use crate::cloudwatch::MetricName;
-use crate::gateway::STAGE;
-use crate::metrics::MetricSink;
+use crate::cloudwatch::metrics::MetricSink;
+use crate::names::STAGE;
+use crate::sync::locked;
 
-/// What a function runs and how.
-#[derive(Debug, Clone)]
-pub struct FunctionSpec {
-    /// Its name.
-    pub name: String,
-    /// The published version that this is.
-    pub version: String,
-    /// The binary, the same file that is deployed as `bootstrap`.
-    pub binary: PathBuf,
-    /// Its environment variables.
-    pub environment: Vec<(String, String)>,
-    /// Memory that a process may have, in MiB.
-    pub memory_mib: u64,
-    /// Whether an allocation beyond `memory_mib` fails, as it does on Lambda.
-    pub limits_memory: bool,
-    /// How long an invocation may take, in milliseconds.
-    pub timeout_ms: u64,
-    /// The most environments at once.
-    pub max_environments: usize,
-    /// Whether an invocation goes to any idle environment, and not to the one
-    /// that was used last.
-    pub spreads: bool,
-}
-
-/// An invocation that has ended, with its answer or its error.
+/// A finished invocation.
 #[derive(Debug)]
 pub struct Invoked {
-    /// The invocation's request id.
     pub request_id: String,
-    /// The version that was invoked.
+    /// Version of the function that was invoked.
     pub version: String,
-    /// What the function answered, or why the invocation failed.
+    /// The function's response, or the reason why the invocation failed.
     pub result: Result<Bytes, InvocationError>,
 }
 
-/// A function that can be invoked.
+/// A Lambda function.
 pub struct Function {
     shared: Arc<Shared>,
 }
 
-/// The state that all invocations share.
+/// State that all invocations share.
 struct Shared {
     versions: Versions,
     metrics: Arc<MetricSink>,
@@ -71,19 +47,20 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Environments that are frozen: none of them has an invocation.
+    /// Frozen environments, which have no invocation.
     idle: Vec<Arc<Environment>>,
-    /// Idle ones and busy ones.
+    /// All environments, idle and busy.
     all: Vec<Arc<Environment>>,
-    /// Environments that have an invocation or are being started for one.
+    /// Number of environments that have an invocation or are being started for one.
     busy: usize,
-    /// Busy ones whose invocation is answered: they ask for the next in a moment.
+    /// Number of busy environments that have responded and will ask for the next invocation
+    /// shortly.
     answered: usize,
-    /// Invocations that no environment is there for, the oldest first.
+    /// Invocations that wait for an environment, oldest first.
     waiting: VecDeque<Job>,
 }
 
-/// An invocation that is not answered yet.
+/// An invocation without a response.
 struct Job {
     spec: Arc<FunctionSpec>,
     request_id: String,
@@ -91,17 +68,17 @@ struct Job {
     answer: Answer,
 }
 
-/// Where an answer goes.
+/// Channel for the response of an invocation.
 type Answer = oneshot::Sender<Result<Bytes, InvocationError>>;
 
 impl Function {
-    /// A function without any environment yet.
+    /// Creates a function of one version, without environments.
     pub fn new(spec: FunctionSpec, metrics: Arc<MetricSink>) -> Self {
-        Self::of_versions(Versions::one(spec), metrics)
+        Self::with_versions(Versions::one(spec), metrics)
     }
 
-    /// A function behind an alias that sends invocations to either of two versions.
-    pub fn of_versions(versions: Versions, metrics: Arc<MetricSink>) -> Self {
+    /// Creates a function behind an alias, whose invocations `versions` distributes.
+    pub fn with_versions(versions: Versions, metrics: Arc<MetricSink>) -> Self {
         let max_environments = versions.main().max_environments;
         let (invocations, freezes) = (AtomicU64::new(0), AtomicU64::new(0));
         let state = Mutex::default();
@@ -109,15 +86,15 @@ impl Function {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Invokes the function and returns its answer.
+    /// Invokes the function and returns its response.
     ///
     /// # Errors
-    /// When the function fails, crashes or takes too long.
+    /// Returns an error if the function fails, crashes or times out.
     pub async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvocationError> {
         self.invoke_traced(payload).await.result
     }
 
-    /// Invokes the function and says also which version was invoked.
+    /// Invokes the function and also returns the request id and the version that was invoked.
     pub async fn invoke_traced(&self, payload: Bytes) -> Invoked {
         let spec = self.shared.versions.draw().clone();
         let number = self.shared.invocations.fetch_add(1, Ordering::Relaxed);
@@ -129,46 +106,45 @@ impl Function {
         Invoked { request_id, version, result }
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.shared.versions.main().name
     }
 
-    /// Tells a metric that Lambda itself has of a function.
-    pub fn tell(&self, metric: &str, value: u64) {
-        self.shared.tell(metric, value);
+    /// Records a value of a metric in the namespace `AWS/Lambda`.
+    pub fn record_metric(&self, metric: &str, value: u64) {
+        self.shared.record_metric(metric, value);
     }
 
-    /// Starts an environment of the main version ahead of its first invocation.
+    /// Starts an environment of the main version before its first invocation.
     ///
     /// # Errors
-    /// When the function cannot start.
+    /// Returns an error if the function cannot start.
     pub async fn prepare(&self) -> Result<(), InvocationError> {
         let environment = self.shared.start(self.shared.versions.main()).await?;
         self.shared.put_idle(&mut self.shared.locked(), environment);
         Ok(())
     }
 
-    /// How often an environment was frozen, since no invocation waited for it.
+    /// Returns how many times an environment was frozen because no invocation waited for it.
     pub fn freezes(&self) -> u64 {
         self.shared.freezes.load(Ordering::Relaxed)
     }
 
-    /// Kills the process of a random environment, busy or frozen, and returns
-    /// its process id; `None` where there is none.
+    /// Kills the process of a random environment, busy or frozen, and returns its process id.
+    /// Returns `None` if there is no environment.
     pub fn kill_random(&self) -> Option<i32> {
         let environment = self.shared.locked().all.choose(&mut rand::rng()).cloned()?;
         environment.kill();
         Some(environment.pid().as_raw_nonzero().get())
     }
 
-    /// The processes of all environments.
+    /// Returns the process ids of all environments.
     pub fn process_ids(&self) -> Vec<i32> {
         let state = self.shared.locked();
         state.all.iter().map(|environment| environment.pid().as_raw_nonzero().get()).collect()
     }
 
-    /// Ends all environments. Invocations that wait for one get no answer.
+    /// Stops all environments. Invocations that wait for one get no response.
     pub fn shut_down(&self) {
         let mut state = self.shared.locked();
         state.waiting.clear();
@@ -181,15 +157,15 @@ impl Function {
 
 impl Shared {
     fn locked(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
-    /// Gives an invocation to an environment, or has it wait for one. It waits
-    /// also for an environment that is answered, as a caller expects who calls
-    /// again after an answer.
+    /// Assigns an invocation to an environment, or queues it. An invocation also waits for an
+    /// environment that has just responded: a client that calls again after a response expects the
+    /// same environment.
     ///
-    /// A task of its own answers it, so that an environment comes back also
-    /// where the caller has gone.
+    /// A separate task runs the invocation, so that the environment is returned even if the caller
+    /// has gone.
     fn submit(self: Arc<Self>, job: Job) {
         let mut state = self.locked();
         if state.busy >= self.max_environments {
@@ -206,8 +182,7 @@ impl Shared {
         tokio::spawn(async move { self.work(environment, job).await });
     }
 
-    /// Answers an invocation, and those that wait, one after the other, until
-    /// none does.
+    /// Runs an invocation and then the queued ones, one at a time, until none is left.
     async fn work(&self, mut environment: Option<Arc<Environment>>, mut job: Job) {
         loop {
             let kept = self.run(environment, job).await;
@@ -216,11 +191,11 @@ impl Shared {
         }
     }
 
-    /// Invokes an environment, a new one where none is given, passes its answer
-    /// on, and returns it once it asks for more, if it can be used again.
+    /// Invokes `environment`, or a new one if it is `None`, and sends the response. Then waits
+    /// until the environment asks for the next invocation, and returns it if it can be used again.
     ///
-    /// Lambda, too, does not keep an answer back until the runtime asks for the
-    /// next event. Source: Lambda Developer Guide, "Using the Lambda runtime API".
+    /// Like Lambda, this sends the response without waiting for the runtime to ask for the next
+    /// event. Source: Lambda Developer Guide, "Using the Lambda runtime API".
     async fn run(&self, environment: Option<Arc<Environment>>, job: Job) -> Option<Arc<Environment>> {
         let Job { spec, request_id, payload, answer } = job;
         let environment = match environment {
@@ -230,21 +205,21 @@ impl Shared {
         let environment = match environment {
             Ok(environment) => environment,
             Err(error) => {
-                self.pass_on(answer, Err(error));
+                self.send_answer(answer, Err(error));
                 return None;
             }
         };
         let started_us = monotonic_us();
         let result = environment.invoke(&request_id, payload, spec.timeout_ms).await;
-        self.tell("Invocations", 1);
-        self.tell("Errors", u64::from(result.is_err()));
+        self.record_metric("Invocations", 1);
+        self.record_metric("Errors", u64::from(result.is_err()));
         let is_kept = result.as_ref().err().is_none_or(InvocationError::keeps_environment);
-        self.pass_on(answer, result);
+        self.send_answer(answer, result);
         if is_kept {
             let spent_ms = (monotonic_us() - started_us) / 1_000;
             environment.wait_until_asking(spec.timeout_ms.saturating_sub(spent_ms)).await;
         }
-        self.tell("Duration", (monotonic_us() - started_us).div_ceil(1_000));
+        self.record_metric("Duration", (monotonic_us() - started_us).div_ceil(1_000));
         if is_kept && !environment.has_exited() {
             return Some(environment);
         }
@@ -252,21 +227,20 @@ impl Shared {
         None
     }
 
-    fn pass_on(&self, answer: Answer, result: Result<Bytes, InvocationError>) {
+    fn send_answer(&self, answer: Answer, result: Result<Bytes, InvocationError>) {
         self.locked().answered += 1;
-        // The caller may have gone.
+        // The caller may have stopped waiting.
         let _ = answer.send(result);
     }
 
-    /// The invocation that has waited longest, with its environment. Where none
-    /// waits, the environment is frozen: Lambda, too, freezes one only when there
-    /// is no next invocation for it.
+    /// Returns the oldest queued invocation and an environment for it. If none is queued, freezes
+    /// the environment: Lambda also freezes one only if there is no next invocation for it.
     fn next(&self, environment: Option<Arc<Environment>>) -> Option<(Option<Arc<Environment>>, Job)> {
         let mut state = self.locked();
         state.answered -= 1;
         while let Some(job) = state.waiting.pop_front() {
             if job.answer.is_closed() {
-                continue; // The caller has gone, and nothing was begun.
+                continue; // The caller has stopped waiting, and the invocation has not begun.
             }
             match environment {
                 Some(environment) if environment.version() == job.spec.version => {
@@ -297,7 +271,7 @@ impl Shared {
         Ok(environment)
     }
 
-    fn tell(&self, metric: &str, value: u64) {
+    fn record_metric(&self, metric: &str, value: u64) {
         let name = format!("{}-{STAGE}", self.versions.main().name);
         let metric = MetricName::new("AWS/Lambda", metric, [("FunctionName", &name)]);
         self.metrics.store().record(metric, now_ms(), [value]);
@@ -305,14 +279,15 @@ impl Shared {
 }
 
 impl State {
-    /// An idle environment: the one that was used last, unless the function spreads.
+    /// Takes the idle environment that was used last, or a random one if the function spreads its
+    /// invocations.
     fn take_idle(&mut self, spec: &FunctionSpec) -> Option<Arc<Environment>> {
         loop {
-            let places: Vec<usize> =
-                (0..self.idle.len()).filter(|place| self.idle[*place].version() == spec.version).collect();
-            let last = places.len().checked_sub(1)?;
-            let place = places[if spec.spreads { rand::rng().random_range(0..=last) } else { last }];
-            let environment = self.idle.remove(place);
+            let candidates: Vec<usize> =
+                (0..self.idle.len()).filter(|index| self.idle[*index].version() == spec.version).collect();
+            let last = candidates.len().checked_sub(1)?;
+            let index = candidates[if spec.spreads { rand::rng().random_range(0..=last) } else { last }];
+            let environment = self.idle.remove(index);
             if !environment.has_exited() {
                 return Some(environment);
             }

@@ -1,8 +1,7 @@
-//! What Lambda keeps of records that it gives up, in a bucket.
+//! Records that are given up, as Lambda writes them to a bucket.
 //!
-//! Source: Lambda Developer Guide, "Retain discarded batch records for a
-//! Kinesis Data Streams event source in Lambda": an invocation record, and, in
-//! S3 only, the whole event as a text.
+//! Source: Lambda Developer Guide, "Retain discarded batch records for a Kinesis Data Streams event
+//! source in Lambda": an invocation record and, in S3 only, the whole event as a text.
 
 use std::sync::Arc;
 
@@ -15,50 +14,47 @@ use super::event::{function_arn, kinesis_event, stream_arn};
 use super::function::Invoked;
 use crate::s3::{S3Error, S3Store};
 
-/// The bucket that a mapping has as its on-failure destination.
+/// Bucket that is the on-failure destination of a mapping.
 #[derive(Debug, Clone)]
 pub struct OnFailureDestination {
-    /// Where the objects are kept.
     pub store: Arc<S3Store>,
-    /// The bucket's name.
+    /// Name of the bucket.
     pub bucket: String,
     /// UUID of the event source mapping.
     pub mapping_uuid: String,
 }
 
-/// Why records are given up, as Lambda names it.
+/// Reason why records are given up, named as in the Lambda API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GiveUp {
-    /// They were tried as often as the mapping says.
+pub enum GiveUpReason {
+    /// The mapping's maximum number of retries was reached.
     RetryAttemptsExhausted,
-    /// They became older than the mapping says.
+    /// The records exceeded the mapping's maximum record age.
     RecordAgeExceeded,
 }
 
-/// Records of one shard that are given up.
+/// Records of one shard that are given up, with the reason.
 pub struct GivenUp<'r> {
-    /// The stream.
+    /// Name of the stream.
     pub stream: &'r str,
-    /// The function.
+    /// Name of the function.
     pub function: &'r str,
-    /// The shard.
     pub shard_id: &'r str,
-    /// The records, at least one.
+    /// The records; at least one.
     pub records: &'r [Record],
-    /// Why.
-    pub reason: GiveUp,
-    /// How often the function was invoked with them.
+    pub reason: GiveUpReason,
+    /// Number of invocations with these records.
     pub invocations: u32,
-    /// The last invocation; `None` where there was none.
+    /// The last of these invocations, if any.
     pub last: Option<&'r Invoked>,
 }
 
 impl OnFailureDestination {
-    /// Keeps records that are given up and returns the key of the object.
+    /// Writes records that are given up, and returns the key of the object.
     ///
     /// # Errors
-    /// When the object cannot be written.
-    pub fn keep(&self, given_up: &GivenUp<'_>) -> Result<String, S3Error> {
+    /// Returns an error if the object cannot be written.
+    pub fn write(&self, given_up: &GivenUp<'_>) -> Result<String, S3Error> {
         let now_ms = now_ms();
         let at = Timestamp::from_millisecond(now_ms).unwrap_or_default();
         let key = format!(
@@ -76,8 +72,8 @@ impl OnFailureDestination {
 impl GivenUp<'_> {
     fn invocation_record(&self, now_ms: i64) -> Value {
         let condition = match self.reason {
-            GiveUp::RetryAttemptsExhausted => "RetryAttemptsExhausted",
-            GiveUp::RecordAgeExceeded => "RecordAgeExceeded",
+            GiveUpReason::RetryAttemptsExhausted => "RetryAttemptsExhausted",
+            GiveUpReason::RecordAgeExceeded => "RecordAgeExceeded",
         };
         let event = kinesis_event(self.stream, self.shard_id, self.records);
         let mut record = json!({
@@ -102,7 +98,7 @@ impl GivenUp<'_> {
         });
         if let Some(last) = self.last {
             record["responseContext"] = json!({"statusCode": 200, "executedVersion": last.version});
-            // A partial batch answer is no error of the function.
+            // A partial batch response is not a function error.
             if last.result.is_err() {
                 record["responseContext"]["functionError"] = json!("Unhandled");
             }
@@ -120,7 +116,7 @@ fn iso_time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// A UUID of version 4.
+/// Generates a UUID of version 4.
 fn random_uuid() -> String {
     let bits = rand::random::<u128>() & !(0xf << 76) | (4 << 76);
     let bits = bits & !(0b11 << 62) | (0b10 << 62);

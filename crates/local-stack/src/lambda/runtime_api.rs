@@ -1,7 +1,7 @@
-//! The Lambda Runtime API of one execution environment.
+//! Lambda Runtime API of one execution environment.
 //!
-//! It is on the way of every invocation, so it is served on hyper itself,
-//! without a router, and nothing is buffered for longer than it has to be.
+//! Every invocation passes through this API. It is therefore served by hyper directly, without a
+//! router, and buffers nothing for longer than necessary.
 //!
 //! Source: AWS Lambda Developer Guide, "Using the Lambda runtime API".
 
@@ -18,37 +18,36 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc, watch};
 
-use crate::api::identity::arn;
+use crate::names::arn;
 
-/// The version of the API, which every path begins with.
+/// Prefix of every path, with the version of the API.
 const ROOT: &str = "/2018-06-01/runtime/";
 
-/// The largest body of a request, in bytes.
+/// Maximum size of a request body, in bytes.
 const MAX_BODY_BYTES: usize = 8 << 20;
 
-/// What is given to the runtime.
+/// An invocation that is passed to the runtime.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The request id.
     pub request_id: String,
-    /// The event.
+    /// Event of the invocation, as JSON.
     pub payload: Bytes,
-    /// When the function has to have answered, in milliseconds since 1970.
+    /// Time at which the function times out, in milliseconds since 1970.
     pub deadline_ms: i64,
 }
 
-/// What the runtime says.
+/// A message of the runtime.
 #[derive(Debug)]
 pub enum RuntimeMessage {
-    /// The answer to an invocation.
+    /// Request id and response of an invocation.
     Response(String, Bytes),
-    /// The function failed, with the error's JSON.
+    /// Request id of a failed invocation and the error's JSON.
     Error(String, Bytes),
-    /// The function could not start, with the error's JSON.
+    /// JSON of an error in the init phase.
     InitError(Bytes),
 }
 
-/// The state of the API of one environment.
+/// State of the Runtime API of one environment.
 pub struct RuntimeApi {
     invocations: Mutex<mpsc::Receiver<Invocation>>,
     messages: mpsc::Sender<RuntimeMessage>,
@@ -57,8 +56,9 @@ pub struct RuntimeApi {
 }
 
 impl RuntimeApi {
-    /// The API of an environment of a function: where its invocations come from,
-    /// where its answers go, and whether it asks for one.
+    /// Creates the API of an environment of `function_name`. It takes invocations from
+    /// `invocations`, sends the runtime's messages to `messages`, and sets `is_asking` while the
+    /// runtime waits for an invocation.
     pub fn new(
         function_name: &str,
         invocations: mpsc::Receiver<Invocation>,
@@ -67,7 +67,7 @@ impl RuntimeApi {
     ) -> Self {
         let function_arn = arn("lambda", &format!("function:{function_name}"));
         let function_arn =
-            HeaderValue::try_from(function_arn).expect("the name of a function is made of letters");
+            HeaderValue::try_from(function_arn).expect("a function name is a valid header value");
         Self { invocations: Mutex::new(invocations), messages, is_asking, function_arn }
     }
 
@@ -75,7 +75,7 @@ impl RuntimeApi {
         let (head, body) = request.into_parts();
         match (&head.method, head.uri.path().strip_prefix(ROOT)) {
             (&Method::GET, Some("invocation/next")) => self.next().await,
-            (&Method::POST, Some(path)) => empty(match Message::of_path(path) {
+            (&Method::POST, Some(path)) => empty(match Message::from_path(path) {
                 Some(message) => match Limited::new(body, MAX_BODY_BYTES).collect().await {
                     Ok(body) => self.accept(message.with(body.to_bytes())).await,
                     Err(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -87,8 +87,8 @@ impl RuntimeApi {
     }
 
     async fn next(&self) -> Response<Full<Bytes>> {
-        // Locked before it is told, so that whoever hands over an invocation next
-        // is sure to reach this request.
+        // Lock before setting `is_asking`, so that the next invocation is certain to reach this
+        // request.
         let mut invocations = self.invocations.lock().await;
         self.is_asking.send_replace(true);
         let Some(invocation) = invocations.recv().await else {
@@ -119,7 +119,7 @@ impl RuntimeApi {
     }
 }
 
-/// What a request tells, before its body is read.
+/// Kind of a message, known from the path before the body is read.
 enum Message {
     Response(String),
     Error(String),
@@ -127,8 +127,8 @@ enum Message {
 }
 
 impl Message {
-    /// What a path below [`ROOT`] is for.
-    fn of_path(path: &str) -> Option<Self> {
+    /// Parses a path below [`ROOT`].
+    fn from_path(path: &str) -> Option<Self> {
         if path == "init/error" {
             return Some(Self::InitError);
         }
@@ -154,7 +154,7 @@ fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-/// Serves the API until the process has ended.
+/// Serves the API until the process has exited.
 pub async fn serve(listener: TcpListener, api: Arc<RuntimeApi>, mut exited: watch::Receiver<bool>) {
     loop {
         tokio::select! {
@@ -168,12 +168,12 @@ pub async fn serve(listener: TcpListener, api: Arc<RuntimeApi>, mut exited: watc
 }
 
 async fn serve_connection(stream: TcpStream, api: Arc<RuntimeApi>) {
-    // An answer is one write, and nothing follows that it could wait for.
+    // A response is a single write; delaying it to fill a packet only adds latency.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let api = api.clone();
         async move { Ok::<_, Infallible>(api.answer(request).await) }
     });
-    // It ends with an error where the process ends: the environment sees that by itself.
+    // The connection fails when the process exits, which the environment detects separately.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

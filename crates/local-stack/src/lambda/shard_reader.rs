@@ -1,4 +1,4 @@
-//! Reads one shard and invokes the function batch by batch, in order.
+//! Reads one shard and invokes the function with its batches, in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,38 +12,22 @@ use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::event::kinesis_event;
-use super::event_source_mapping::{MappingError, Shared};
-use super::function::Invoked;
-use super::invocation_record::GiveUp;
+use super::event_source_mapping::{MappingError, Pending, Shared};
+use super::invocation_record::GiveUpReason;
 
-/// The most that an invocation may carry, in bytes of record data: 6 MiB less
-/// what base64 and JSON add. Source: Lambda quotas.
+/// Maximum record data in an invocation, in bytes: 6 MiB less the overhead of base64 and JSON.
+/// Source: Lambda quotas.
 const MAX_BATCH_BYTES: usize = 4 << 20;
-/// The most records of a read; batches are cut from them. Source: Kinesis API
+/// Maximum number of records in one read, from which batches are taken. Source: Kinesis API
 /// Reference, `GetRecords`.
 const MAX_READ_RECORDS: i32 = 10_000;
-/// The shortest time between two reads of a shard, which gives five in a
-/// second: one of them is left to others.
+/// Minimum time between two reads of a shard. A shard allows five reads per second; this leaves one
+/// of them to other readers.
 const READ_INTERVAL: Duration = Duration::from_millis(250);
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// Records that still have to be delivered, and how often that was tried.
-pub(super) struct Pending {
-    pub records: Vec<Record>,
-    /// How often the function was invoked with them.
-    pub attempts: u32,
-    /// The last of these invocations.
-    pub last: Option<Invoked>,
-}
-
-impl Pending {
-    fn new(records: Vec<Record>) -> Self {
-        Self { records, attempts: 0, last: None }
-    }
-}
-
-/// Reads a shard to its end; returns only then, or on an error of the stream.
+/// Reads a shard to its end. Returns at the end of the shard or on an error.
 pub async fn read_shard(shared: &Arc<Shared>, shard_id: &str) -> Result<(), MappingError> {
     let mut iterator = Some(start_iterator(shared, shard_id).await?);
     let mut buffer: VecDeque<Record> = VecDeque::new();
@@ -63,7 +47,7 @@ pub async fn read_shard(shared: &Arc<Shared>, shard_id: &str) -> Result<(), Mapp
                             buffer.clear();
                             iterator = Some(start_iterator(shared, shard_id).await?);
                         }
-                        // Others read the shard as well, or the last read was large.
+                        // Another reader uses the shard, or the last read was large.
                         Some(GetRecordsError::ProvisionedThroughputExceededException(_)) => {
                             iterator = Some(token);
                         }
@@ -95,7 +79,7 @@ pub async fn read_shard(shared: &Arc<Shared>, shard_id: &str) -> Result<(), Mapp
 
 async fn start_iterator(shared: &Shared, shard_id: &str) -> Result<String, MappingError> {
     let request = shared.client.get_shard_iterator().stream_name(&shared.settings.stream).shard_id(shard_id);
-    let request = match shared.checkpoints.of_shard(shard_id)? {
+    let request = match shared.checkpoints.get(shard_id)? {
         Some(sequence_number) => request
             .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
             .starting_sequence_number(sequence_number),
@@ -122,13 +106,13 @@ fn take_batch(buffer: &mut VecDeque<Record>, batch_size: usize) -> Vec<Record> {
     batch
 }
 
-/// Delivers a batch until all of it is processed or given up.
+/// Invokes the function with a batch until all records are processed or given up.
 async fn deliver(shared: &Shared, shard_id: &str, records: Vec<Record>) -> Result<(), MappingError> {
     let mut queue = VecDeque::from([Pending::new(records)]);
     while let Some(mut pending) = queue.pop_front() {
         let expired = shared.expired(&pending.records);
         if expired > 0 {
-            shared.give_up(shard_id, &mut pending, expired, GiveUp::RecordAgeExceeded)?;
+            shared.give_up(shard_id, &mut pending, expired, GiveUpReason::RecordAgeExceeded)?;
         }
         if pending.records.is_empty() {
             continue;
@@ -144,11 +128,11 @@ async fn deliver(shared: &Shared, shard_id: &str, records: Vec<Record>) -> Resul
         }
         if shared.settings.max_retries.is_some_and(|limit| pending.attempts > limit) {
             let all = pending.records.len();
-            shared.give_up(shard_id, &mut pending, all, GiveUp::RetryAttemptsExhausted)?;
+            shared.give_up(shard_id, &mut pending, all, GiveUpReason::RetryAttemptsExhausted)?;
             continue;
         }
         tokio::time::sleep(retry_delay(pending.attempts)).await;
-        // A function that failed as a whole may be broken by a single record.
+        // An invocation that failed as a whole may be due to a single record.
         let failed = pending.last.as_ref().is_some_and(|last| last.result.is_err());
         if failed && shared.settings.bisect_on_error && pending.records.len() > 1 {
             let second = pending.records.split_off(pending.records.len() / 2);
@@ -161,16 +145,16 @@ async fn deliver(shared: &Shared, shard_id: &str, records: Vec<Record>) -> Resul
     Ok(())
 }
 
-/// Invokes the function with a batch and returns where it failed; `None`
-/// when all of it was processed.
+/// Invokes the function with a batch and returns the index of the first failed record, or `None` if
+/// all records were processed.
 async fn invoke(shared: &Shared, shard_id: &str, pending: &mut Pending) -> Option<usize> {
-    shared.function.tell("IteratorAge", age_ms(pending.records.last()));
+    shared.function.record_metric("IteratorAge", age_ms(pending.records.last()));
     let event = kinesis_event(&shared.settings.stream, shard_id, &pending.records);
     let invoked = shared.function.invoke_traced(Bytes::from(event.to_string())).await;
     let failed_at = match &invoked.result {
         Ok(answer) => first_failure(answer, &pending.records),
         Err(error) => {
-            tracing::warn!(shard_id, %error, "an invocation failed");
+            tracing::warn!(shard_id, %error, "invocation failed");
             Some(0)
         }
     };
@@ -179,7 +163,7 @@ async fn invoke(shared: &Shared, shard_id: &str, pending: &mut Pending) -> Optio
     failed_at
 }
 
-/// How long ago a record arrived, in milliseconds.
+/// Returns the age of a record since its arrival, in milliseconds.
 fn age_ms(record: Option<&Record>) -> u64 {
     let arrived = record.and_then(Record::approximate_arrival_timestamp);
     let arrived_ms = arrived.and_then(|arrived| arrived.to_millis().ok());
@@ -190,9 +174,9 @@ fn retry_delay(attempts: u32) -> Duration {
     (FIRST_RETRY_DELAY * 2_u32.saturating_pow(attempts.saturating_sub(1).min(10))).min(LONGEST_RETRY_DELAY)
 }
 
-/// Where the answer says to resume; an answer that is not understood counts
-/// as a failure of the whole batch. Source: Lambda Developer Guide,
-/// "Configuring partial batch response", success and failure conditions.
+/// Returns the index of the record at which a response says to resume. An invalid response is a
+/// failure of the whole batch. Source: Lambda Developer Guide, "Configuring partial batch
+/// response", success and failure conditions.
 fn first_failure(answer: &[u8], records: &[Record]) -> Option<usize> {
     let answer: Value = match serde_json::from_slice(answer) {
         Ok(Value::Null) => return None,
@@ -210,8 +194,8 @@ fn first_failure(answer: &[u8], records: &[Record]) -> Option<usize> {
 }
 
 impl Shared {
-    /// How many records at the begin of a batch are older than the mapping
-    /// lets them become. Source: Lambda API Reference, `MaximumRecordAgeInSeconds`.
+    /// Returns the number of records at the start of a batch that exceed the maximum record age.
+    /// Source: Lambda API Reference, `MaximumRecordAgeInSeconds`.
     fn expired(&self, records: &[Record]) -> usize {
         let limit_ms = self.settings.max_record_age_ms.and_then(|limit| u64::try_from(limit).ok());
         let Some(limit_ms) = limit_ms else { return 0 };

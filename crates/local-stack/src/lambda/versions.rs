@@ -1,17 +1,18 @@
-//! The versions behind a function's alias.
+//! Versions behind a function's alias.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::function::FunctionSpec;
+use super::spec::FunctionSpec;
+
+use crate::sync::locked;
 
 /// One version, or two between which a weighted alias chooses for each invocation.
 ///
-/// Source: Lambda Developer Guide, "Implement Lambda canary deployments using
-/// a weighted alias": the choice is made at random, whatever the event is, so
-/// a retry may go to the other version.
+/// Source: Lambda Developer Guide, "Implement Lambda canary deployments using a weighted alias":
+/// the choice is random and independent of the event, so a retry may go to the other version.
 pub struct Versions {
     main: Arc<FunctionSpec>,
     canary: Option<(f64, Arc<FunctionSpec>)>,
@@ -19,28 +20,27 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// One version.
     pub fn one(main: FunctionSpec) -> Self {
         Self { main: Arc::new(main), canary: None, random: Mutex::new(StdRng::seed_from_u64(0)) }
     }
 
-    /// Two versions; `canary` takes the share `weight` of invocations, from 0
-    /// to 1, drawn from a seed.
+    /// Two versions, of which `canary` gets the share `weight` of invocations, from 0 to 1. `seed`
+    /// seeds the random choice.
     pub fn weighted(main: FunctionSpec, canary: FunctionSpec, weight: f64, seed: u64) -> Self {
         let canary = Some((weight, Arc::new(canary)));
         Self { main: Arc::new(main), canary, random: Mutex::new(StdRng::seed_from_u64(seed)) }
     }
 
-    /// The version that most invocations go to.
+    /// Returns the version that gets the invocations that `canary` does not get.
     pub fn main(&self) -> &Arc<FunctionSpec> {
         &self.main
     }
 
-    /// Draws the version of an invocation.
+    /// Chooses the version of an invocation.
     pub fn draw(&self) -> &Arc<FunctionSpec> {
         match &self.canary {
             Some((weight, canary)) => {
-                let drawn: f64 = self.random.lock().unwrap_or_else(PoisonError::into_inner).random();
+                let drawn: f64 = locked(&self.random).random();
                 if drawn < *weight { canary } else { &self.main }
             }
             None => &self.main,

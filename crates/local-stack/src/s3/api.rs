@@ -1,4 +1,4 @@
-//! The REST protocol of S3, path style.
+//! REST protocol of S3, with path-style requests.
 
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -11,11 +11,11 @@ use super::store::{S3Error, S3Store};
 use crate::api::tables::S3;
 use crate::api::{Problem, Refusal, check_texts};
 
-/// Headers of S3 that change nothing here: what is signed, who asks, and
-/// whether a checksum is wanted, which this service does not keep.
+/// Headers of S3 that have no effect here: details of the signature, the user agent, and the
+/// request for a checksum, which this service does not store.
 const IGNORED_HEADERS: [&str; 5] =
     ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token", "x-amz-user-agent", "x-amz-checksum-mode"];
-/// Further headers that change what `GetObject` answers; a request with one is refused.
+/// Other headers that change the result of `GetObject`. A request with one of them is refused.
 const CONDITIONS: [header::HeaderName; 5] = [
     header::RANGE,
     header::IF_MATCH,
@@ -24,7 +24,7 @@ const CONDITIONS: [header::HeaderName; 5] = [
     header::IF_UNMODIFIED_SINCE,
 ];
 
-/// Answers a request.
+/// Handles a request.
 pub fn handle(store: &S3Store, parts: &Parts, request_id: &str) -> Response {
     answer(store, parts).unwrap_or_else(|error| {
         let mut xml = String::from(r#"<?xml version="1.0" encoding="UTF-8"?><Error>"#);
@@ -41,7 +41,7 @@ pub fn handle(store: &S3Store, parts: &Parts, request_id: &str) -> Response {
 fn answer(store: &S3Store, parts: &Parts) -> Result<Response, S3Error> {
     let path = parts.uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-    let (bucket, key) = (decoded(bucket)?, decoded(key)?);
+    let (bucket, key) = (percent_decode(bucket)?, percent_decode(key)?);
     let query = parts.uri.query().unwrap_or("");
     if bucket.is_empty() {
         return Err(not_offered(&format!("{} / without a bucket", parts.method)));
@@ -57,7 +57,7 @@ fn answer(store: &S3Store, parts: &Parts) -> Result<Response, S3Error> {
         (false, other) => return Err(not_offered(&format!("{other} of an object"))),
     };
     let parameters = form_urlencoded::parse(query.as_bytes()).into_owned();
-    // An empty one, which `aws s3 ls --recursive` sends, groups nothing.
+    // An empty delimiter, which `aws s3 ls --recursive` sends, has no effect.
     let parameters = parameters.filter(|(name, value)| name != "delimiter" || !value.is_empty());
     let mut parameters =
         Value::Object(parameters.map(|(name, value)| (name, Value::String(value))).collect());
@@ -65,7 +65,7 @@ fn answer(store: &S3Store, parts: &Parts) -> Result<Response, S3Error> {
     refuse_headers(&parts.headers)?;
     match operation {
         "ListObjectsV2" => {
-            let xml = ListRequest::of(&parameters)?.answer(store, &bucket)?;
+            let xml = ListRequest::from_parameters(&parameters)?.answer(store, &bucket)?;
             Ok(([(header::CONTENT_TYPE, "application/xml")], xml).into_response())
         }
         "GetObject" => get(store, &bucket, &key),
@@ -102,10 +102,15 @@ fn get(store: &S3Store, bucket: &str, key: &str) -> Result<Response, S3Error> {
     Ok((headers, content).into_response())
 }
 
-/// Undoes the percent-encoding of a part of a path.
-fn decoded(text: &str) -> Result<String, S3Error> {
-    let invalid =
-        || S3Error::new(400, "InvalidURI", format!("the path has {text:?}, which is not encoded UTF-8"));
+/// Decodes a percent-encoded part of a path.
+fn percent_decode(text: &str) -> Result<String, S3Error> {
+    let invalid = || {
+        S3Error::new(
+            400,
+            "InvalidURI",
+            format!("the path contains {text:?}, which is not percent-encoded UTF-8"),
+        )
+    };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

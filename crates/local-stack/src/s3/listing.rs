@@ -1,4 +1,4 @@
-//! `ListObjectsV2`: its parameters, and its answer as XML.
+//! `ListObjectsV2`, with its parameters and its XML response.
 
 use std::fmt::Write;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::store::{ObjectSummary, S3Error, S3Store};
 
-/// Source: S3 API Reference, `ListObjectsV2`.
+/// Maximum number of keys in a response. Source: S3 API Reference, `ListObjectsV2`.
 const MAX_KEYS: usize = 1_000;
 
-/// What a request asks for.
+/// Parameters of a `ListObjectsV2` request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListRequest {
     prefix: String,
@@ -22,14 +22,14 @@ pub struct ListRequest {
 }
 
 impl ListRequest {
-    /// Reads parameters that were held against the table.
+    /// Converts parameters that were checked against the parameter table.
     ///
     /// # Errors
-    /// When the token is none of this service.
-    pub fn of(parameters: &Value) -> Result<Self, S3Error> {
+    /// Returns an error if this service did not issue the continuation token.
+    pub fn from_parameters(parameters: &Value) -> Result<Self, S3Error> {
         let text = |name: &str| parameters[name].as_str().unwrap_or_default().to_owned();
         let max_keys = parameters["max-keys"].as_u64().and_then(|number| usize::try_from(number).ok());
-        // A token goes on where a listing ended, whatever start-after says.
+        // `continuation-token` overrides `start-after`.
         let after = match parameters["continuation-token"].as_str() {
             Some(token) => last_key(token)?,
             None => text("start-after"),
@@ -42,10 +42,10 @@ impl ListRequest {
         })
     }
 
-    /// Answers it.
+    /// Lists the objects of a bucket as an XML response.
     ///
     /// # Errors
-    /// When the bucket does not exist or cannot be read.
+    /// Returns an error if the bucket does not exist or cannot be read.
     pub fn answer(&self, store: &S3Store, bucket: &str) -> Result<String, S3Error> {
         let mut objects = store.list(bucket, &self.prefix, &self.after, self.max_keys + 1)?;
         let is_truncated = objects.len() > self.max_keys && self.max_keys > 0;
@@ -53,7 +53,7 @@ impl ListRequest {
         let mut xml = String::from(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
         xml.push_str(r#"<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
         element(&mut xml, "Name", bucket);
-        element(&mut xml, "Prefix", &self.shown(&self.prefix));
+        element(&mut xml, "Prefix", &self.encode(&self.prefix));
         element(&mut xml, "KeyCount", &objects.len().to_string());
         element(&mut xml, "MaxKeys", &self.max_keys.to_string());
         element(&mut xml, "IsTruncated", &is_truncated.to_string());
@@ -72,7 +72,7 @@ impl ListRequest {
 
     fn contents(&self, xml: &mut String, object: &ObjectSummary) {
         xml.push_str("<Contents>");
-        element(xml, "Key", &self.shown(&object.key));
+        element(xml, "Key", &self.encode(&object.key));
         let modified = Timestamp::try_from(object.modified).unwrap_or_default();
         element(xml, "LastModified", &modified.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
         element(xml, "ETag", &format!("\"{}\"", object.etag));
@@ -81,7 +81,7 @@ impl ListRequest {
         xml.push_str("</Contents>");
     }
 
-    fn shown(&self, key: &str) -> String {
+    fn encode(&self, key: &str) -> String {
         if !self.encodes_keys {
             return key.to_owned();
         }
@@ -97,7 +97,7 @@ impl ListRequest {
     }
 }
 
-/// An answer for what S3 offers and this emulation does not.
+/// Creates the error for a feature of S3 that this emulation does not offer.
 pub fn not_offered(what: &str) -> S3Error {
     let message = format!(
         "the local stack does not offer {what}: only ListObjectsV2, GetObject of the whole object and DeleteObject, with the bucket in the path"
@@ -107,10 +107,12 @@ pub fn not_offered(what: &str) -> S3Error {
 
 fn last_key(token: &str) -> Result<String, S3Error> {
     let key = URL_SAFE_NO_PAD.decode(token).ok().and_then(|key| String::from_utf8(key).ok());
-    key.ok_or_else(|| S3Error::new(400, "InvalidArgument", "the continuation token is none of this service"))
+    key.ok_or_else(|| {
+        S3Error::new(400, "InvalidArgument", "the continuation token was not issued by this service")
+    })
 }
 
-/// Adds an element with a text.
+/// Appends an element with escaped text.
 pub fn element(xml: &mut String, name: &str, text: &str) {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let _ = write!(xml, "<{name}>{text}</{name}>");

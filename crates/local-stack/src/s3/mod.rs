@@ -1,7 +1,8 @@
-//! The part of S3 that holds what Lambda gives up: list, get and delete.
+//! Amazon S3, as far as it is needed for the on-failure destination of Lambda: list, get and
+//! delete.
 //!
-//! Requests have the bucket in their path, and everything else that S3 offers
-//! is refused (`tests/faults/given_up.rs`).
+//! Requests have the bucket in their path. Every other feature of S3 is refused
+//! (`tests/faults/given_up.rs`).
 
 mod api;
 mod listing;

@@ -1,22 +1,21 @@
-//! Buckets as folders, objects as files below them, each named by its key.
+//! Stores buckets as folders and objects as files below them, whose paths are their keys.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use md5::{Digest, Md5};
 
-/// The longest key, in bytes. Source: S3 User Guide, "Naming Amazon S3 objects".
+/// Maximum length of a key, in bytes. Source: S3 User Guide, "Naming Amazon S3 objects".
 const MAX_KEY_BYTES: usize = 1_024;
 
-/// An error answer of S3: its status, its code and what is wrong.
+/// An error response of S3.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct S3Error {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The code of the S3 API.
+    /// Error code of the S3 API, for example `NoSuchKey`.
     pub code: &'static str,
-    /// What is wrong, for a person.
     pub message: String,
 }
 
@@ -35,27 +34,26 @@ impl From<std::io::Error> for S3Error {
 /// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectSummary {
-    /// Its key.
     pub key: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When it was written.
+    /// Time of the last write.
     pub modified: SystemTime,
-    /// The MD5 of its content, in hexadecimal digits.
+    /// MD5 digest of the content, in hexadecimal digits.
     pub etag: String,
 }
 
-/// The buckets of the local S3: a folder for each, a file for each object.
+/// The buckets and objects.
 #[derive(Debug)]
 pub struct S3Store {
     folder: PathBuf,
 }
 
 impl S3Store {
-    /// Opens a folder and makes the buckets that are not there yet.
+    /// Opens a folder and creates the missing buckets.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// Returns an error if the folder cannot be written.
     pub fn open(folder: &Path, buckets: &[&str]) -> std::io::Result<Self> {
         for bucket in buckets {
             std::fs::create_dir_all(folder.join(bucket))?;
@@ -63,16 +61,17 @@ impl S3Store {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// Writes an object; it is on disk as a whole or not at all.
+    /// Writes an object atomically.
     ///
     /// # Errors
-    /// When the bucket does not exist, the key cannot be used or the file not written.
+    /// Returns an error if the bucket does not exist, the key is not supported, or the file cannot
+    /// be written.
     pub fn put(&self, bucket: &str, key: &str, content: &[u8]) -> Result<(), S3Error> {
         let path = self.path_of(bucket, key)?;
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        // Beside the buckets, where no listing sees it.
+        // The temporary file is next to the buckets, where it is not listed.
         let unfinished = self.folder.join(format!(".unfinished-{:032x}", rand::random::<u128>()));
         std::fs::write(&unfinished, content)?;
         Ok(std::fs::rename(&unfinished, path)?)
@@ -81,7 +80,7 @@ impl S3Store {
     /// Reads an object.
     ///
     /// # Errors
-    /// When it does not exist.
+    /// Returns an error if the object does not exist.
     pub fn get(&self, bucket: &str, key: &str) -> Result<(Vec<u8>, ObjectSummary), S3Error> {
         let path = self.path_of(bucket, key)?;
         if !path.is_file() {
@@ -92,10 +91,10 @@ impl S3Store {
         Ok((content, summary))
     }
 
-    /// Deletes an object; one that does not exist is deleted as well.
+    /// Deletes an object. Succeeds if the object does not exist.
     ///
     /// # Errors
-    /// When the bucket does not exist or the file cannot be removed.
+    /// Returns an error if the bucket does not exist or the file cannot be removed.
     pub fn delete(&self, bucket: &str, key: &str) -> Result<(), S3Error> {
         let path = self.path_of(bucket, key)?;
         if path.is_file() {
@@ -104,11 +103,11 @@ impl S3Store {
         Ok(())
     }
 
-    /// Lists the objects of a bucket whose keys begin with `prefix` and are
-    /// above `after`, in the order of the bytes of their keys, `limit` at most.
+    /// Lists up to `limit` objects of a bucket whose keys begin with `prefix` and are greater than
+    /// `after`, in the byte order of their keys.
     ///
     /// # Errors
-    /// When the bucket does not exist or cannot be read.
+    /// Returns an error if the bucket does not exist or cannot be read.
     pub fn list(
         &self,
         bucket: &str,
@@ -137,14 +136,16 @@ impl S3Store {
         Ok(folder)
     }
 
-    /// The file of a key; a key that names no file below the bucket is refused.
+    /// Returns the path of the file of an object. Refuses keys that are not a path below the
+    /// bucket.
     fn path_of(&self, bucket: &str, key: &str) -> Result<PathBuf, S3Error> {
         let folder = self.bucket(bucket)?;
         if key.len() > MAX_KEY_BYTES {
             return Err(S3Error::new(400, "KeyTooLongError", format!("the key has {} bytes", key.len())));
         }
         if key.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            let message = format!("the key {key:?} has an empty part, . or .., which are not offered here");
+            let message =
+                format!("the key {key:?} has an empty part, . or .., which the local stack does not support");
             return Err(S3Error::new(501, "NotImplemented", message));
         }
         Ok(folder.join(key))

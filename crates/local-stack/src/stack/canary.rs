@@ -1,10 +1,11 @@
-//! What the function `usage-canary` needs of a stack: a key, and a place where
-//! it reads the key's secret.
+//! The API key of the function `usage-canary`, and the parameter store that has the key's secret.
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use deployment::environment::variables;
+use deployment::names::local::{CANARY_SECRET_PARAMETER as PARAMETER, USAGE_TABLE};
 use http::{HeaderMap, StatusCode};
 use lambda_support::clock::now_ms;
 use metering_aws::KeyStore;
@@ -18,33 +19,26 @@ use tokio::task::JoinSet;
 
 use super::error::StartError;
 use super::options::UsageCanary;
-use super::ports::listen;
-use super::{USAGE_TABLE, serve_on_loopback};
+use super::servers::{listen, serve_on_loopback};
 
-/// The name of the function.
-pub const NAME: &str = "usage-canary";
-/// What it calls: a path of the built-in backend.
+/// The path of the built-in backend that the canary calls.
 const PATH: &str = "/status/200";
-/// The parameter with the secret.
-const PARAMETER: &str = deployment::names::local::CANARY_SECRET_PARAMETER;
-/// What the function identifies itself with to the extension.
+/// The token by which the function identifies itself to the Lambda extension.
 const SESSION_TOKEN: &str = "local";
-/// By how much the function's time-out is longer than a call is awaited, in milliseconds.
+/// Difference between the timeout of the function and the time for which it waits for its call, in milliseconds.
 const TIMEOUT_BEYOND_MS: u64 = 30_000;
 
 /// The settings of the function.
 pub(super) struct CanarySettings {
-    /// Its environment variables.
     pub environment: Vec<(String, String)>,
-    /// Its time-out, in milliseconds.
     pub timeout_ms: u64,
 }
 
-/// Makes the key and serves its secret, where there is a canary. The secret is
-/// another one at each start, so that it is kept nowhere.
+/// Creates the key and serves its secret, if the stack has a canary. Each start replaces the
+/// secret, so that it need not be stored.
 ///
 /// # Errors
-/// When there is no key, or no port.
+/// Returns an error if the key cannot be written, or if no port is free.
 pub(super) async fn prepare(
     options: Option<UsageCanary>,
     gateway: &str,
@@ -58,13 +52,13 @@ pub(super) async fn prepare(
     let port = extension.rsplit_once(':').map_or("", |(_, port)| port);
     let timeout_ms = options.timeout_ms.to_string();
     let environment = [
-        ("CANARY_URL", format!("{gateway}{PATH}").as_str()),
-        ("CANARY_API_KEY_ID", CANARY_KEY_ID),
-        ("CANARY_SECRET_PARAMETER", PARAMETER),
-        ("USAGE_TABLE", USAGE_TABLE),
-        ("TIMEOUT_MS", &timeout_ms),
-        ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", port),
-        ("AWS_SESSION_TOKEN", SESSION_TOKEN),
+        (variables::CANARY_URL.name, format!("{gateway}{PATH}").as_str()),
+        (variables::CANARY_API_KEY_ID.name, CANARY_KEY_ID),
+        (variables::CANARY_SECRET_PARAMETER.name, PARAMETER),
+        (variables::USAGE_TABLE.name, USAGE_TABLE),
+        (variables::TIMEOUT_MS.name, &timeout_ms),
+        (variables::PARAMETERS_SECRETS_EXTENSION_HTTP_PORT.name, port),
+        (variables::AWS_SESSION_TOKEN.name, SESSION_TOKEN),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let timeout_ms = options.timeout_ms + TIMEOUT_BEYOND_MS;
@@ -85,20 +79,19 @@ async fn set_secret(keys: &KeyStore, secret: &str) -> Result<(), KeyStoreError> 
         Err(KeyStoreError::Taken { .. }) => {
             keys.rotate(CANARY_KEY_ID, digest, 0, true, now_ms()).await.map(drop)
         }
-        made => made,
+        created => created,
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Asked {
+struct ParameterRequest {
     name: String,
     #[serde(default)]
     with_decryption: bool,
 }
 
-/// AWS's Parameters and Secrets Lambda Extension, with one `SecureString`. What
-/// is not understood is refused.
+/// The AWS Parameters and Secrets Lambda Extension, with one `SecureString`. Other requests are refused.
 ///
 /// Source: Systems Manager User Guide, "Using Parameter Store parameters in AWS
 /// Lambda functions".
@@ -106,12 +99,16 @@ fn extension(secret: String) -> Router {
     Router::new().route("/systemsmanager/parameters/get", get(parameter)).with_state(secret)
 }
 
-async fn parameter(State(secret): State<String>, headers: HeaderMap, Query(asked): Query<Asked>) -> Response {
+async fn parameter(
+    State(secret): State<String>,
+    headers: HeaderMap,
+    Query(request): Query<ParameterRequest>,
+) -> Response {
     let token = headers.get("x-aws-parameters-secrets-token").map(http::HeaderValue::as_bytes);
     if token != Some(SESSION_TOKEN.as_bytes()) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    if asked.name != PARAMETER || !asked.with_decryption {
+    if request.name != PARAMETER || !request.with_decryption {
         return StatusCode::BAD_REQUEST.into_response();
     }
     Json(json!({

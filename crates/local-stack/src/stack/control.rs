@@ -1,5 +1,5 @@
-//! What a load test does to a running stack, over HTTP on loopback: change
-//! its faults, kill processes, wait until it has settled.
+//! The control endpoint: a load test changes the faults of a running stack, kills processes, and
+//! waits until all events are counted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,11 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::backlog::Backlog;
-use super::functions::Functions;
-use crate::expiry::Expiry;
+use crate::dynamodb::expiry::Expiry;
 use crate::faults::{FaultRates, Faults};
 use crate::lambda::Function;
 
-/// The parts that can be controlled.
+/// The parts of the stack that can be controlled.
 #[derive(Clone)]
 pub(super) struct Control {
     pub faults: Arc<Faults>,
@@ -27,17 +26,16 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// The parts of a stack.
-    pub fn of(functions: &Functions, faults: &Arc<Faults>, backlog: &Backlog, expiry: &Expiry) -> Self {
-        Self {
-            faults: faults.clone(),
-            functions: functions.all(),
-            backlog: backlog.clone(),
-            expiry: expiry.clone(),
-        }
+    pub fn new(
+        functions: Vec<Arc<Function>>,
+        faults: &Arc<Faults>,
+        backlog: &Backlog,
+        expiry: &Expiry,
+    ) -> Self {
+        Self { faults: faults.clone(), functions, backlog: backlog.clone(), expiry: expiry.clone() }
     }
 
-    /// `GET` and `PUT /faults`, `POST /functions/{name}/kill`, `POST /expire`,
+    /// Returns the routes `GET` and `PUT /faults`, `POST /functions/{name}/kill`, `POST /expire`,
     /// `GET /processes`, `GET /settled`.
     pub fn router(self) -> Router {
         Router::new()
@@ -62,13 +60,13 @@ async fn set_faults(State(control): State<Control>, Json(rates): Json<FaultRates
 async fn kill(State(control): State<Control>, Path(name): Path<String>) -> Response {
     let Some(function) = control.functions.iter().find(|function| function.name() == name) else {
         let names: Vec<&str> = control.functions.iter().map(|function| function.name()).collect();
-        let message = format!("there is no function {name:?}; there are {}", names.join(", "));
+        let message = format!("unknown function {name:?}; the functions are {}", names.join(", "));
         return (StatusCode::NOT_FOUND, Json(json!({"message": message}))).into_response();
     };
     Json(json!({"processId": function.kill_random()})).into_response()
 }
 
-/// Deletes the items whose time to live is over.
+/// Deletes the DynamoDB items whose time to live is over.
 async fn expire(State(control): State<Control>) -> Response {
     match control.expiry.sweep().await {
         Ok(deleted) => Json(json!({"deleted": deleted})).into_response(),
@@ -84,7 +82,7 @@ async fn processes(State(control): State<Control>) -> Json<Value> {
     Json(json!({"stack": std::process::id(), "functions": functions}))
 }
 
-/// Answers when all that is logged by now has gone through the consumer.
+/// Responds when the consumer has processed all events that are logged now.
 async fn settled(State(control): State<Control>) -> Response {
     match control.backlog.settled().await {
         Ok(()) => Json(json!({"settled": true})).into_response(),

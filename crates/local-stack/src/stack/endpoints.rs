@@ -1,50 +1,56 @@
-//! Where a running stack is found.
+//! The URLs and names of a running stack.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a running stack is found; also written to `endpoints.json`.
+/// The name of the file in the data folder.
+const FILE: &str = "endpoints.json";
+
+/// The URLs and names of a running stack, which are also in `endpoints.json` of its data folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoints {
-    /// The gateway, as a URL.
+    /// URL of the API.
     pub gateway: String,
-    /// The web page of the dashboard, as a URL.
+    /// URL of the dashboard.
     pub dashboard: String,
-    /// Where its faults and processes are controlled, as a URL.
+    /// URL at which a load test changes faults and kills processes.
     pub control: String,
-    /// What `AWS_ENDPOINT_URL` is set to.
+    /// URL of the AWS services, the value of `AWS_ENDPOINT_URL`.
     pub aws_endpoint_url: String,
-    /// The URL of the quarantine queue.
     pub quarantine_queue_url: String,
-    /// The bucket of records that Lambda gave up.
+    /// Bucket of the records that Lambda gave up.
     pub on_failure_bucket: String,
-    /// The ledger.
+    /// Table of the ledger.
     pub usage_table: String,
-    /// The stream.
     pub stream: String,
-    /// The log group of the gateway's access log.
+    /// Log group of the API's access log.
     pub access_log_group: String,
-    /// The keys.
     pub keys_table: String,
-    /// The log of their changes.
+    /// Table of the invalidation log.
     pub invalidations_table: String,
-    /// The topic of their changes.
+    /// Topic of invalidation messages.
     pub invalidations_topic_arn: String,
-    /// The topic of alerts about limits.
+    /// Topic of alerts about limits.
     pub alerts_topic_arn: String,
-    /// How old the authorizer's last look at the log may be, in milliseconds.
+    /// Maximum age of the authorizer's last invalidation-log read, in milliseconds.
     pub sync_interval_ms: u64,
 }
 
 impl Endpoints {
-    /// Reads where the stack with this data folder is found.
+    /// Reads the endpoints of the stack that was last started in a data folder.
     ///
     /// # Errors
-    /// When no stack was started there.
-    pub fn of_folder(data_folder: &Path) -> std::io::Result<Self> {
-        let text = std::fs::read_to_string(data_folder.join("endpoints.json"))?;
+    /// Returns an error if no stack was started there.
+    pub fn read(data_folder: &Path) -> std::io::Result<Self> {
+        let text = std::fs::read_to_string(data_folder.join(FILE))?;
         serde_json::from_str(&text).map_err(std::io::Error::other)
+    }
+
+    /// Writes the endpoints to a data folder.
+    pub(super) fn write(&self, data_folder: &Path) -> std::io::Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
+        std::fs::write(data_folder.join(FILE), text)
     }
 }

@@ -1,63 +1,39 @@
-//! Why a stack could not be started.
+//! The errors of starting a stack.
 
 use metering_aws::key_store::KeyStoreError;
 
-use crate::demo_keys::DemoKeyError;
+use super::demo_keys::DemoKeyError;
 
 /// Why a stack could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data folder cannot be used.
+    /// The data folder cannot be read or written.
     #[error("the data folder {folder} cannot be used")]
-    Folder {
-        /// The folder.
-        folder: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Another stack uses the folder.
+    Folder { folder: String, source: std::io::Error },
+    /// Another stack has locked the data folder.
     #[error("another `meter local` uses the data folder {folder}; stop it, or choose another with --data")]
-    InUse {
-        /// The folder.
-        folder: String,
-    },
-    /// A function's binary is not there.
+    InUse { folder: String },
+    /// The binary of a function does not exist.
     #[error(
-        "a function's binary is not at {binary}; build them with scripts/build-local.sh, or name their folder with --binaries"
+        "the binary {binary} of a function does not exist; build it with scripts/build-local.sh, or name its folder with --binaries"
     )]
-    NoBinary {
-        /// Where it was looked for.
-        binary: String,
-    },
-    /// A port cannot be had.
+    NoBinary { binary: String },
+    /// A port is taken or not allowed.
     #[error("port {port} of 127.0.0.1 cannot be used; choose another, or 0 for any")]
-    Port {
-        /// The port.
-        port: u16,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The keys cannot be used.
+    Port { port: u16, source: std::io::Error },
+    /// The demonstration keys cannot be used.
     #[error(transparent)]
     Keys(#[from] DemoKeyError),
-    /// The key of the canary cannot be used.
-    #[error("the canary has no key to call with; run without it: --no-canary")]
-    CanaryKey {
-        /// What the table said.
-        source: KeyStoreError,
-    },
-    /// A part could not be started.
+    /// The key of the canary cannot be written.
+    #[error("the key of the canary cannot be created; run without the canary: --no-canary")]
+    CanaryKey { source: KeyStoreError },
+    /// A part of the stack could not be started, or has stopped.
     #[error("{part} could not be started")]
-    Part {
-        /// The part.
-        part: &'static str,
-        /// What it said.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Part { part: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
-/// The error of a part.
-pub(super) fn part(
+/// Returns the error of a part of the stack.
+pub(super) fn part_error(
     part: &'static str,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> StartError {

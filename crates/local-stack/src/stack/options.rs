@@ -1,4 +1,4 @@
-//! How a local stack is set up.
+//! The settings of a local stack.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,124 +6,123 @@ use std::path::PathBuf;
 use access_log::log_format::ApiKind;
 use serde::{Deserialize, Serialize};
 
+use crate::cloudwatch_logs::subscription::DeliveryLag;
 use crate::faults::FaultRates;
-use crate::subscription::DeliveryLag;
 
-/// The folder of the running command, where what was built together with it is.
+/// Returns the folder of the running command, which also has the binaries of the functions that
+/// were built with it.
 ///
 /// # Errors
-/// When the command cannot find its own file.
+/// Returns an error if the path of the command is unknown.
 pub fn built_binaries() -> std::io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(""))
 }
 
-/// A second version of the consumer, behind the weights of its alias.
+/// A second version of the consumer, behind a weighted alias.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
-    /// Share of the invocations that go to it, from 0 to 1.
+    /// Share of the invocations that go to this version, from 0 to 1.
     pub weight: f64,
-    /// Its environment variables, in place of those of the main version.
+    /// Environment variables that replace those of the main version.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Folder of its binary; `None` for the same binary as the main version.
+    /// Folder of the binary. `None` runs the binary of the main version.
     #[serde(default)]
     pub binaries: Option<PathBuf>,
 }
 
-/// How the function `usage-canary` is run.
+/// The settings of the function `usage-canary`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageCanary {
-    /// Time between two invocations, and before the first one, in milliseconds.
+    /// Time before the first invocation and between two invocations, in milliseconds.
     pub interval_ms: u64,
-    /// How long a call is awaited in the ledger, in milliseconds.
+    /// Time for which an invocation waits until the ledger shows its call, in milliseconds.
     pub timeout_ms: u64,
 }
 
 impl UsageCanary {
-    /// As it is deployed: once a minute, for two minutes at most.
+    /// The deployed settings: one invocation a minute, each of which waits at most two minutes.
     pub const AS_DEPLOYED: Self = Self { interval_ms: 60_000, timeout_ms: 120_000 };
 }
 
-/// How a local stack is set up.
+/// The settings of a local stack.
 #[derive(Debug, Clone)]
 pub struct LocalOptions {
-    /// Where everything is kept.
+    /// Folder of all stored state.
     pub data_folder: PathBuf,
-    /// Where the binaries of the functions are.
+    /// Folder of the binaries of the functions.
     pub binaries: PathBuf,
-    /// The port of the gateway; 0 for any.
+    /// Port of the API. `0` takes the port of the last run, or any free one.
     pub gateway_port: u16,
-    /// The port of the AWS endpoint; 0 for any.
+    /// Port of the AWS endpoint. `0` takes the port of the last run, or any free one.
     pub aws_port: u16,
-    /// The port of the dashboard's web page; 0 for any.
+    /// Port of the dashboard. `0` takes the port of the last run, or any free one.
     pub dashboard_port: u16,
-    /// The kind of the gateway's API.
     pub api_kind: ApiKind,
-    /// Whether the authorizer of an HTTP API answers with yes or no, and not with a policy.
+    /// `true` if the authorizer of an HTTP API answers with a boolean instead of a policy
+    /// (`EnableSimpleResponses`).
     pub http_api_simple_responses: bool,
-    /// The backend, as `http://HOST:PORT`; `None` for the built-in one.
+    /// URL of the backend, as `http://HOST:PORT`. `None` uses the built-in one.
     pub backend: Option<String>,
-    /// How many keys a new stack is given, to try it out.
+    /// Number of demonstration keys of a new stack.
     pub demo_keys: usize,
-    /// Shards of a new stream.
+    /// Number of shards of a new stream.
     pub shard_count: u32,
-    /// The most environments of the consumer at once.
+    /// Maximum number of execution environments of the consumer.
     pub max_environments: usize,
-    /// A second version of the consumer; `None` for one version.
+    /// Second version of the consumer. `None` runs one version.
     pub canary: Option<Canary>,
-    /// The function that calls the API with a key of its own; `None` for none.
-    /// It calls the built-in backend.
+    /// Settings of the function `usage-canary`, which calls the built-in backend with a key of its
+    /// own. `None` runs without it.
     pub usage_canary: Option<UsageCanary>,
-    /// Whether functions get no more memory than they are deployed with (on
-    /// Linux; see [`deployment::FUNCTIONS`]).
+    /// `true` if a function has only the memory that it is deployed with. Linux only; see
+    /// [`deployment::FUNCTIONS`].
     pub limits_memory: bool,
-    /// Further environment variables of the consumer.
+    /// Additional environment variables of the consumer.
     pub consumer_environment: Vec<(String, String)>,
-    /// The most environments of the authorizer at once: one more than the machine
-    /// has processors by default, since further ones only take turns.
+    /// Maximum number of execution environments of the authorizer. The default is one more than the
+    /// machine has processors: more than that would only wait for each other.
     pub max_authorizers: usize,
-    /// Whether calls go to any idle environment of the authorizer, and not to
-    /// the one that was used last.
+    /// `true` if a call goes to any idle environment of the authorizer, not to the one used last.
     pub spreads_authorizations: bool,
-    /// How old the authorizer's last look at the invalidation log may be, in milliseconds.
+    /// Maximum age of the authorizer's last invalidation-log read, in milliseconds.
     pub sync_interval_ms: u64,
-    /// Further environment variables of the authorizer.
+    /// Additional environment variables of the authorizer.
     pub authorizer_environment: Vec<(String, String)>,
-    /// How long the gateway itself keeps answers of the authorizer, in
-    /// milliseconds; 0 for not at all.
+    /// Time for which API Gateway caches the authorizer's answers, in milliseconds. `0` caches nothing.
     pub authorizer_cache_ttl_ms: u64,
-    /// The most records of a batch.
+    /// Maximum number of stream records of a batch.
     pub batch_size: usize,
-    /// How long a batch waits to fill, in milliseconds.
+    /// Time for which an incomplete batch waits for more records, in milliseconds.
     pub batch_window_ms: u64,
-    /// How often an empty shard is asked, in milliseconds.
+    /// Time between two reads of an empty shard, in milliseconds.
     pub poll_interval_ms: u64,
-    /// The most log events of one record.
+    /// Maximum number of log events of a stream record.
     pub events_per_record: usize,
-    /// How long the subscription waits for more events, in milliseconds.
+    /// Time for which the subscription waits for more events, in milliseconds.
     pub delivery_delay_ms: u64,
-    /// By how much the subscription's deliveries lag behind, to model AWS.
+    /// Additional lag of the subscription's deliveries, to model AWS.
     pub delivery_lag: Option<DeliveryLag>,
-    /// Times that a failed batch is tried again, Lambda's `MaximumRetryAttempts`;
-    /// `None` (-1 on AWS, the default) for as long as the stream keeps the records.
+    /// Number of retries of a failed batch, Lambda's `MaximumRetryAttempts`. `None` (-1 on AWS, the
+    /// default) retries as long as the stream keeps the records.
     pub max_retries: Option<u32>,
     /// Age at which a record is given up, in milliseconds, Lambda's
-    /// `MaximumRecordAgeInSeconds`; `None` (-1 on AWS, the default) for never.
+    /// `MaximumRecordAgeInSeconds`. `None` (-1 on AWS, the default) never gives it up.
     pub max_record_age_ms: Option<i64>,
-    /// Time between two deletions of items whose time to live is over, in
-    /// milliseconds; 0 for none but those that are asked for.
+    /// Time between two deletions of items whose time to live is over, in milliseconds. `0`
+    /// deletes them only on request.
     pub ttl_sweep_interval_ms: u64,
     /// Time for which the stream is `UPDATING` after a change, in milliseconds.
     pub stream_update_ms: u64,
-    /// What goes wrong on purpose.
+    /// Rates of the injected faults.
     pub faults: FaultRates,
-    /// The seed of the faults.
+    /// Seed of the injected faults.
     pub fault_seed: u64,
 }
 
 impl LocalOptions {
-    /// The defaults, for a data folder and the folder of the functions' binaries.
+    /// Returns the default settings.
     pub fn new(data_folder: impl Into<PathBuf>, binaries: impl Into<PathBuf>) -> Self {
         Self {
             data_folder: data_folder.into(),
@@ -141,7 +140,7 @@ impl LocalOptions {
             usage_canary: None,
             limits_memory: true,
             consumer_environment: Vec::new(),
-            max_authorizers: concurrency_of_machine(),
+            max_authorizers: default_max_authorizers(),
             spreads_authorizations: false,
             sync_interval_ms: 1_000,
             authorizer_environment: Vec::new(),
@@ -162,6 +161,6 @@ impl LocalOptions {
     }
 }
 
-fn concurrency_of_machine() -> usize {
+fn default_max_authorizers() -> usize {
     std::thread::available_parallelism().map_or(2, |processors| processors.get() + 1)
 }

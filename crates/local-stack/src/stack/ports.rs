@@ -1,4 +1,4 @@
-//! Ports that stay the same from one start to the next.
+//! Ports that stay the same from one start of a stack to the next.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,37 +7,40 @@ use tokio::net::TcpListener;
 
 use super::endpoints::Endpoints;
 use super::error::StartError;
+use super::servers::listen;
 
-/// The ports that a stack had when it last ran in its data folder.
+/// The ports of the last run in a data folder.
 pub(super) struct Ports {
     last: Option<Endpoints>,
-    /// What could not have its port again, a sentence each.
+    /// One sentence for each server that could not have its last port again.
     pub moved: Vec<String>,
 }
 
 impl Ports {
-    /// Those of a data folder; none for a new one.
-    pub fn of_folder(data_folder: &Path) -> Self {
-        Self { last: Endpoints::of_folder(data_folder).ok(), moved: Vec::new() }
+    /// Reads the ports of a data folder; a new folder has none.
+    pub fn read(data_folder: &Path) -> Self {
+        Self { last: Endpoints::read(data_folder).ok(), moved: Vec::new() }
     }
 
-    /// Listens on a port, or for 0 on the one that `what` had, or on any where that one is taken.
+    /// Listens on a port. For port 0, listens on the last port of `server`, or on any free port if
+    /// that one is taken.
     ///
     /// # Errors
-    /// When the port that was asked for cannot be used.
-    pub async fn listen(&mut self, what: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
-        let Some(last) = self.last_of(what).filter(|_| port == 0) else { return listen(port).await };
+    /// Returns an error if the requested port cannot be used.
+    pub async fn listen(&mut self, server: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
+        let Some(last) = self.last_port(server).filter(|_| port == 0) else { return listen(port).await };
         if let Ok(found) = listen(last).await {
             return Ok(found);
         }
         let (listener, address) = listen(0).await?;
-        self.moved.push(format!("Port {last}, which {what} had, is taken: it is at {address} now."));
+        self.moved
+            .push(format!("Port {last}, the last port of {server}, is taken: {server} is at {address} now."));
         Ok((listener, address))
     }
 
-    fn last_of(&self, what: &str) -> Option<u16> {
+    fn last_port(&self, server: &str) -> Option<u16> {
         let last = self.last.as_ref()?;
-        let url = match what {
+        let url = match server {
             "the gateway" => &last.gateway,
             "the dashboard" => &last.dashboard,
             "the control endpoint" => &last.control,
@@ -46,15 +49,4 @@ impl Ports {
         };
         url.rsplit(':').next()?.parse().ok()
     }
-}
-
-/// Listens on a port of the loopback interface; on any for 0.
-///
-/// # Errors
-/// When the port cannot be used.
-pub(super) async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
-    let error = |source| StartError::Port { port, source };
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(error)?;
-    let address = listener.local_addr().map_err(error)?;
-    Ok((listener, address))
 }

@@ -1,4 +1,4 @@
-//! What is done again and again, beside the calls.
+//! Work at intervals: scheduled functions, metrics of the queues, and the writing of metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,27 +6,26 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
+use deployment::names::local::{INVALIDATIONS_FAILED_QUEUE, QUARANTINE_QUEUE};
 use lambda_support::clock::now_ms;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::{INVALIDATIONS_FAILED_QUEUE, QUARANTINE_QUEUE};
-use crate::api::identity::ACCOUNT_ID;
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::lambda::Function;
+use crate::names::ACCOUNT_ID;
 
 pub(super) const HOUR: Duration = Duration::from_hours(1);
-/// How often the queues are looked at; SQS itself tells their depth once a minute.
+/// Time between two records of the queues' depths. SQS itself records them once a minute.
 const QUEUE_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a metric is in memory only.
+/// Time between two writes of the metrics to disk.
 const METRICS_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Invokes a function again and again, as its schedule does on AWS: also while
-/// an earlier invocation is under way.
+/// Invokes a function at intervals, even if an earlier invocation has not ended, as a schedule does on AWS.
 pub async fn invoke_every(function: Arc<Function>, interval: Duration) {
     let mut times = tokio::time::interval(interval);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick comes at once, when there is nothing to look at yet.
+    // The first tick is immediate; there is nothing to process yet.
     times.tick().await;
     let mut invocations = JoinSet::new();
     loop {
@@ -35,26 +34,26 @@ pub async fn invoke_every(function: Arc<Function>, interval: Duration) {
         let function = function.clone();
         invocations.spawn(async move {
             if let Err(error) = function.invoke(Bytes::from_static(b"{}")).await {
-                tracing::warn!(%error, "a scheduled function failed");
+                tracing::warn!(%error, "scheduled invocation failed");
             }
         });
     }
 }
 
-/// Writes the metrics to disk again and again.
+/// Writes the metrics to disk at intervals.
 pub async fn write_metrics(metrics: Arc<MetricStore>) {
     let mut times = tokio::time::interval(METRICS_INTERVAL);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         times.tick().await;
         let metrics = metrics.clone();
-        // Where the write panics, the next one is tried.
+        // If the write panics, the next one may succeed.
         let _ = tokio::task::spawn_blocking(move || metrics.write_logged()).await;
     }
 }
 
-/// Tells how many messages wait in each queue.
-pub async fn watch_queues(client: Client, aws_endpoint_url: String, metrics: Arc<MetricStore>) {
+/// Records the number of visible messages of each queue at intervals.
+pub async fn record_queue_depths(client: Client, aws_endpoint_url: String, metrics: Arc<MetricStore>) {
     let mut times = tokio::time::interval(QUEUE_INTERVAL);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let attribute = QueueAttributeName::ApproximateNumberOfMessages;

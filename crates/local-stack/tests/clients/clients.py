@@ -1,6 +1,6 @@
-"""Speaks to a local stack as its users do: with the AWS CLI of version 1 and with boto3.
+"""Uses a local stack as users do: with version 1 of the AWS CLI and with boto3.
 
-The environment is the one that `meter local` prints. Run by scripts/test-clients.sh.
+The environment variables are those that `meter local` prints. Run by scripts/test-clients.sh.
 """
 
 import datetime

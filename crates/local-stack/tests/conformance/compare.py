@@ -2,8 +2,8 @@
 
     compare.py RESULTS.xml DIFFERENCES.txt
 
-A line of the list is a test, as FILE::NAME, and a reason. It ends with 1 where
-a test fails that is not listed, or one that is listed passes or is not there.
+A line of the list is a test, as FILE::NAME, and a reason. Exits with 1 if an
+unlisted test fails, or if a listed test passes or is missing.
 """
 
 import sys

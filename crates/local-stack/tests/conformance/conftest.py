@@ -1,7 +1,7 @@
-"""Has moto's tests of Kinesis, in server mode, speak to the local stack.
+"""Runs moto's tests of Kinesis, in server mode, against the local stack.
 
-moto resets its server before each test; here all streams are deleted, and
-waited for until they are gone. The local stack is in one region.
+moto resets its server before each test. Here all streams are deleted instead,
+and the fixture waits until they are gone. The local stack has one region.
 """
 
 import boto3

@@ -1,4 +1,4 @@
-//! How the subscription delivers: cut otherwise, and late.
+//! Deliveries of the subscription in other batches, and late.
 
 use std::collections::BTreeSet;
 
@@ -23,16 +23,16 @@ async fn a_batch_comes_again_cut_otherwise_and_on_other_shards() {
     let all: Vec<&Vec<u64>> = by_shard.values().flatten().collect();
     let first: BTreeSet<Vec<u64>> = (0..24).map(|batch| (batch * 10..batch * 10 + 10).collect()).collect();
     let again: Vec<&&Vec<u64>> = all.iter().filter(|record| !first.contains(**record)).collect();
-    assert!(first.iter().all(|batch| all.contains(&batch)), "the first delivery of each batch");
+    assert!(first.iter().all(|batch| all.contains(&batch)), "each batch is delivered once as it is");
     for number in 0..240 {
-        assert!(again.iter().any(|record| record.contains(&number)), "{number} came once");
+        assert!(again.iter().any(|record| record.contains(&number)), "{number} was delivered only once");
     }
     let crosses = |record: &&&Vec<u64>| record.first().unwrap() / 10 != record.last().unwrap() / 10;
-    assert!(again.iter().any(crosses), "a second delivery takes events of two batches together");
+    assert!(again.iter().any(crosses), "a second delivery combines events of two batches");
     let shards_of = |number: u64| {
         by_shard.values().filter(|records| records.iter().any(|record| record.contains(&number))).count()
     };
-    assert!((0..240).any(|number| shards_of(number) > 1), "a second delivery on another shard");
+    assert!((0..240).any(|number| shards_of(number) > 1), "a second delivery is on another shard");
     stack.shut_down().await;
 }
 

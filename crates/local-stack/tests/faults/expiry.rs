@@ -1,4 +1,4 @@
-//! Items whose time to live is over.
+//! Deletion of expired items.
 
 use std::collections::HashMap;
 
@@ -56,7 +56,7 @@ async fn only_what_is_past_its_time_in_a_table_with_ttl_is_deleted() {
     stack.shut_down().await;
 }
 
-/// Creates a table like that of the claims that has no TTL.
+/// Creates a table like that of the claims, but without TTL.
 async fn table_without_ttl(client: &Client) -> String {
     let claims = client.describe_table().table_name(CLAIMS_TABLE).send().await.unwrap().table.unwrap();
     let create = client.create_table().table_name("without-ttl").billing_mode(BillingMode::PayPerRequest);

@@ -1,4 +1,4 @@
-//! What the event source mapping gives up, in the form that Lambda writes.
+//! Records that the event source mapping gives up, in the format of Lambda.
 
 use aws_sdk_kinesis::primitives::Blob;
 use base64::Engine;
@@ -15,19 +15,19 @@ use serde_json::{Value, json};
 
 use crate::probe_stack::{functions, options};
 
-/// A client that names S3 in its signature's scope, as every AWS SDK does.
+/// A client whose credential scope contains S3, as that of every AWS SDK does.
 struct S3 {
     endpoint: String,
     client: Client<HttpConnector, Empty<Bytes>>,
 }
 
 impl S3 {
-    fn of(stack: &LocalStack) -> Self {
+    fn new(stack: &LocalStack) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { endpoint: stack.endpoints.aws_endpoint_url.clone(), client }
     }
 
-    /// Sends a request for a path with the bucket in it; the status and the body.
+    /// Sends a request for a path below the bucket. Returns the status and the body.
     async fn send(&self, method: Method, path: &str, header: Option<(&str, &str)>) -> (u16, String) {
         let scope = "AWS4-HMAC-SHA256 Credential=local/20261124/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
         let mut request = Request::builder()
@@ -50,7 +50,7 @@ impl S3 {
         listing
     }
 
-    /// All objects, each with its key and its JSON.
+    /// Returns the key and the JSON of all objects.
     async fn objects(&self) -> Vec<(String, Value)> {
         let listing = self.list("").await;
         let mut found = Vec::new();
@@ -64,13 +64,13 @@ impl S3 {
     }
 }
 
-/// The texts of all elements with a name.
+/// Returns the texts of all elements with this name.
 fn texts(xml: &str, name: &str) -> Vec<String> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     xml.split(&open).skip(1).map(|rest| rest.split(&close).next().unwrap().to_owned()).collect()
 }
 
-/// Options of a stack whose consumer fails on every batch with poison.
+/// Returns the options of a stack whose consumer fails on every batch that contains `poison`.
 fn poisoned(folder: &std::path::Path) -> LocalOptions {
     let mut options = options(folder);
     options.binaries = functions(folder, "picky_function");
@@ -101,7 +101,7 @@ async fn what_is_given_up_is_an_invocation_record_with_its_event_as_a_text() {
     let stack = LocalStack::start(options).await.unwrap();
     put(&stack, &["good", "poison"]).await;
     stack.settled().await.unwrap();
-    let found = S3::of(&stack).objects().await;
+    let found = S3::new(&stack).objects().await;
     assert_eq!(found.len(), 1, "{found:?}");
     let (key, record) = &found[0];
     let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
@@ -121,7 +121,7 @@ async fn what_is_given_up_is_an_invocation_record_with_its_event_as_a_text() {
     );
     let context = &record["requestContext"];
     assert_eq!(context["condition"], "RetryAttemptsExhausted");
-    assert_eq!(context["approximateInvokeCount"], 3, "once and two retries");
+    assert_eq!(context["approximateInvokeCount"], 3, "one invocation and two retries");
     let function = "arn:aws:lambda:us-east-1:123456789012:function:usage-consumer:live";
     assert_eq!(context["functionArn"], function);
     let response = json!({"statusCode": 200, "executedVersion": "1", "functionError": "Unhandled"});
@@ -149,7 +149,7 @@ async fn records_that_are_too_old_are_given_up_uninvoked() {
     options.max_record_age_ms = Some(0);
     let stack = LocalStack::start(options).await.unwrap();
     stack.settled().await.unwrap();
-    let mut found = S3::of(&stack).objects().await;
+    let mut found = S3::new(&stack).objects().await;
     found.retain(|(_, record)| data_of(record).contains(&"poison".to_owned()));
     assert!(!found.is_empty());
     for (_, record) in &found {
@@ -173,7 +173,7 @@ async fn objects_are_listed_page_by_page_and_deleted_and_everything_else_is_refu
     stack.shut_down().await;
 
     let stack = LocalStack::start(options).await.unwrap();
-    let s3 = S3::of(&stack);
+    let s3 = S3::new(&stack);
     let all: Vec<String> = s3.objects().await.into_iter().map(|(key, _)| key).collect();
     assert!(!all.is_empty() && all.is_sorted(), "{all:?}");
     let mut paged = Vec::new();
@@ -187,7 +187,7 @@ async fn objects_are_listed_page_by_page_and_deleted_and_everything_else_is_refu
     }
     assert_eq!(paged, all);
     let bucket = given_up_bucket();
-    // The second time they are gone already, and deleting them succeeds as in S3.
+    // The second deletion of each object succeeds as well, as in S3.
     for key in all.iter().chain(&all) {
         let path = format!("{bucket}/{key}");
         assert_eq!(s3.send(Method::DELETE, &path, None).await, (204, String::new()));

@@ -1,4 +1,4 @@
-//! Several log groups feed one stream.
+//! Delivery of several log groups to one stream.
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
@@ -57,8 +57,8 @@ async fn a_second_log_group_feeds_the_stream_from_its_subscription_on_and_after_
     assert_eq!(subscribe("second", "", &arn).await.unwrap_err().code(), Some("LimitExceededException"));
     put(&logs, 3..6).await;
     stack.settled().await.unwrap();
-    assert_eq!(arrived(&stack).await, [4, 5], "what came before the subscription is not delivered");
-    // Another pattern under the same name takes the place of the first.
+    assert_eq!(arrived(&stack).await, [4, 5], "events before the subscription are not delivered");
+    // A filter with the same name replaces the first one.
     subscribe("mine", "", &arn).await.unwrap();
     put(&logs, 6..7).await;
     stack.settled().await.unwrap();

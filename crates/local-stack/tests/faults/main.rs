@@ -1,6 +1,5 @@
-//! What AWS does and an emulation likes to hide, switched on one by one. The
-//! functions of these stacks are all `examples/probe_function.rs`, so nothing
-//! here depends on what the meter makes of it.
+//! Behaviour of AWS that emulators rarely show, enabled one at a time. All functions of these
+//! stacks are `examples/probe_function.rs`, so that the tests do not depend on the meter.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 

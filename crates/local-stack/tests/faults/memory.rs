@@ -1,4 +1,4 @@
-//! The memory of functions.
+//! Memory limits of functions.
 
 use bytes::Bytes;
 use deployment::FUNCTIONS;
@@ -26,7 +26,7 @@ async fn a_function_gets_the_memory_that_it_is_deployed_with_and_no_more() {
         assert_eq!(fits["takenMib"], memory_mib / 2);
         let error = function.invoke(take(memory_mib)).await.unwrap_err().to_string();
         assert!(error.contains("the function's process ended"), "{error}");
-        // The next environment is a new one.
+        // The next invocation runs in a new environment.
         assert_eq!(ask(function).await["takenMib"], 0);
     }
     assert_eq!(expected, FUNCTIONS.map(|(name, limits)| (name.to_owned(), u64::from(limits.memory_mib))));

@@ -1,4 +1,4 @@
-//! A stack whose functions only answer.
+//! A stack whose functions are all the probe.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -13,7 +13,8 @@ use local_stack::lambda::Function;
 use local_stack::stack::{LocalOptions, LocalStack, STREAM};
 use serde_json::{Value, json};
 
-/// An example of this crate; cargo puts them beside the folder of the tests.
+/// Returns the path of an example of this crate. Cargo builds examples next to the folder of the
+/// tests.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let example = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
@@ -21,17 +22,17 @@ fn example(name: &str) -> PathBuf {
     example
 }
 
-/// A folder in which every function is the probe.
+/// Creates a folder in which every function is the probe.
 pub fn probes(folder: &Path) -> PathBuf {
     functions(folder, "probe_function")
 }
 
-/// A folder in which every function is this example.
+/// Creates a folder in which every function is this example.
 pub fn functions(folder: &Path, name: &str) -> PathBuf {
     let binaries = folder.join(name);
     std::fs::create_dir_all(&binaries).unwrap();
     for (function, _) in FUNCTIONS {
-        // It is there already where a stack is started again on its folder.
+        // The file exists if a stack is started again in its folder.
         if !binaries.join(function).exists() {
             std::os::unix::fs::symlink(example(name), binaries.join(function)).unwrap();
         }
@@ -39,7 +40,7 @@ pub fn functions(folder: &Path, name: &str) -> PathBuf {
     binaries
 }
 
-/// Options of such a stack in a fresh folder.
+/// Returns the options of such a stack.
 pub fn options(folder: &Path) -> LocalOptions {
     let mut options = LocalOptions::new(folder.join("data"), probes(folder));
     options.demo_keys = 0;
@@ -49,8 +50,8 @@ pub fn options(folder: &Path) -> LocalOptions {
     options
 }
 
-/// The numbers of the log lines in each record of the stream, by shard, in
-/// the order of the shard.
+/// Returns the numbers of the log lines in each record of the stream, by shard, in the order of the
+/// shard.
 pub async fn records(stack: &LocalStack) -> BTreeMap<String, Vec<Vec<u64>>> {
     let client = &stack.kinesis_client;
     let shards = client.list_shards().stream_name(STREAM).send().await.unwrap().shards.unwrap();
@@ -66,7 +67,7 @@ pub async fn records(stack: &LocalStack) -> BTreeMap<String, Vec<Vec<u64>>> {
     found
 }
 
-/// The numbers of the lines in a record; none in a control message.
+/// Returns the numbers of the lines in a record. A control message has none.
 fn numbers(data: &[u8]) -> Vec<u64> {
     let mut text = String::new();
     GzDecoder::new(data).read_to_string(&mut text).unwrap();
@@ -76,13 +77,13 @@ fn numbers(data: &[u8]) -> Vec<u64> {
     lines.filter_map(|line| line["number"].as_u64()).collect()
 }
 
-/// Logs lines with these numbers that the subscription delivers.
+/// Logs lines with these numbers, which the subscription delivers.
 pub async fn log(stack: &LocalStack, numbers: std::ops::Range<u64>) {
     let line = |number| json!({"status": "200", "number": number}).to_string();
     stack.log_group.append("one", now_ms(), numbers.map(line).collect()).await.unwrap();
 }
 
-/// Asks a function what its environment is.
+/// Invokes a probe, which returns its environment.
 pub async fn ask(function: &Function) -> Value {
     serde_json::from_slice(&function.invoke(Bytes::from("{}")).await.unwrap()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Queues that shuffle, repeat and miss.
+//! Queues that reorder, repeat and miss messages.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ struct Queue {
 }
 
 impl Queue {
-    /// A queue with messages that are numbered from 0.
+    /// Creates a queue with `count` messages, numbered from 0.
     async fn with_messages(count: usize, faults: FaultRates) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stack = LocalStack::start(options(folder.path())).await.unwrap();
@@ -30,7 +30,7 @@ impl Queue {
         Self { stack, client, url, _folder: folder }
     }
 
-    /// Receives once: the numbers and the receipt handles.
+    /// Receives once, and returns the numbers and the receipt handles.
     async fn receive(&self, wait_s: i32) -> Vec<(usize, String)> {
         let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
         let reply = request.wait_time_seconds(wait_s).send().await.unwrap();
@@ -68,7 +68,7 @@ async fn short_polls_miss_what_is_there_and_a_long_poll_finds_it() {
         found.extend(numbers(&queue.receive(0).await));
         polls += 1;
     }
-    assert!(polls > 4, "{polls} polls of ten found all 40, so none was missed");
+    assert!(polls > 4, "{polls} polls of ten messages found all 40, so none was missed");
     queue.stack.shut_down().await;
 }
 
@@ -81,7 +81,7 @@ async fn messages_come_in_any_order_each_once_as_long_as_none_is_repeated() {
         order.extend(numbers(&queue.receive(1).await));
     }
     assert!(!order.is_sorted(), "{order:?}");
-    // The first answer has not just the first ten in another order.
+    // The first response does not consist of the first ten messages in another order.
     assert!(order[..10].iter().any(|number| *number >= 10), "{order:?}");
     assert_eq!(order.iter().copied().collect::<BTreeSet<_>>(), (0..30).collect());
     queue.stack.shut_down().await;

@@ -1,4 +1,4 @@
-//! What is the same after a restart.
+//! State that survives a restart.
 
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use lambda_support::clock::now_ms;
@@ -32,7 +32,7 @@ async fn ports_stay_the_same_and_one_that_is_taken_is_told() {
     assert_eq!(now[1..], before[1..]);
     let port = address.rsplit(':').next().unwrap();
     assert!(
-        stack.moved[0].starts_with(&format!("Port {port}, which the gateway had, is taken")),
+        stack.moved[0].starts_with(&format!("Port {port}, the last port of the gateway, is taken")),
         "{:?}",
         stack.moved
     );
@@ -68,7 +68,7 @@ async fn a_batch_of_messages_reaches_the_functions() {
     let published: Vec<String> =
         stack.notifications.published(&topic).into_iter().map(|message| message.message).collect();
     assert_eq!(published, ["a", "b"]);
-    // The authorizer subscribes to the topic, and starts when it is invoked.
+    // The authorizer is subscribed to the topic and starts with its first invocation.
     while stack.authorizer.process_ids().is_empty() {
         tokio::task::yield_now().await;
     }

@@ -46,6 +46,9 @@ async fn the_canary_can_have_a_binary_of_its_own() {
     let binaries = crate::probe_stack::functions(folder.path(), "picky_function");
     options.canary = Some(Canary { weight: 1.0, environment: [].into(), binaries: Some(binaries) });
     let stack = LocalStack::start(options).await.unwrap();
-    assert!(ask(&stack.consumer).await.get("version").is_none(), "the other binary says no version");
+    assert!(
+        ask(&stack.consumer).await.get("version").is_none(),
+        "the other binary does not return a version"
+    );
     stack.shut_down().await;
 }

@@ -1,14 +1,14 @@
 //! Kinesis Data Streams. Source: Kinesis API Reference, and the shapes of the
 //! service's model (`botocore/data/kinesis/2013-12-02/service-2.json`).
 
-use crate::api::{Kind, Operation, Parameter, Service, optional, required};
+use crate::api::{Kind, Parameter, Service, operation, optional, required};
 
 const NAME: Kind = Kind::Text(1, 128, "[a-zA-Z0-9_.-]+");
 const ARN: Kind = Kind::Text(1, 2_048, r"arn:aws.*:kinesis:.*:\d{12}:stream/\S+");
 const HASH_KEY: Kind = Kind::Text(0, usize::MAX, r"0|([1-9]\d{0,38})");
 const SEQUENCE_NUMBER: Kind = Kind::Text(0, usize::MAX, r"0|([1-9]\d{0,128})");
 const PARTITION_KEY: Kind = Kind::Text(1, 256, "");
-/// The largest record of a stream whose limit was not raised, in bytes.
+/// Maximum size of a record of a stream whose limit was not raised, in bytes.
 ///
 /// Source: Kinesis API Reference, `PutRecord` and `GetRecords`: "1 MiB in size by default".
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
@@ -61,19 +61,15 @@ const MONITORING: &[Parameter] = &[STREAM_NAME, STREAM_ARN, required("ShardLevel
 const RETENTION: &[Parameter] =
     &[STREAM_NAME, STREAM_ARN, required("RetentionPeriodHours", Kind::Integer(i64::MIN, i64::MAX))];
 
-const fn operation(name: &'static str, parameters: &'static [Parameter]) -> Operation {
-    Operation { name, parameters }
-}
-
-/// The service.
+/// Kinesis Data Streams.
 pub const KINESIS: Service = Service {
     id: "kinesis",
     name: "Kinesis Data Streams",
-    differs: "JSON and CBOR (`application/x-amz-cbor-1.1`). Records, shards and tags are on disk. A shard takes 1 MiB and \
-              1,000 records a second and gives 2 MiB and five reads; a stream on demand has four shards and stays so. \
-              Records have 1 MiB at most: a larger `MaxRecordSizeInKiB` is refused. Not offered: enhanced fan-out \
-              (consumers), encryption, resource policies, channels and queues. Shard-level metrics can be switched on \
-              and off, and are not emitted.",
+    differs: "JSON and CBOR (`application/x-amz-cbor-1.1`). Records, shards and tags are on disk. A shard accepts 1 MiB and \
+              1,000 records a second and returns 2 MiB with five reads a second; an on-demand stream keeps its four \
+              shards. A record has at most 1 MiB: a larger `MaxRecordSizeInKiB` is refused. Not supported: enhanced \
+              fan-out (consumers), encryption, resource policies, channels and queues. Shard-level metrics can be \
+              enabled and disabled, and are not emitted.",
     operations: &[
         operation("AddTagsToStream", &[STREAM_NAME, STREAM_ARN, required("Tags", TAGS)]),
         operation(

@@ -1,10 +1,12 @@
-//! The tables of the services.
+//! The tables of the services' operations and parameters.
 
+mod cloudwatch_logs;
 mod kinesis;
 mod others;
 
+pub use cloudwatch_logs::LOGS;
 pub use kinesis::{KINESIS, MAX_RECORD_BYTES};
-pub use others::{API_GATEWAY, CLOUDWATCH, DYNAMODB, LOGS, S3, SNS, SQS, STS};
+pub use others::{API_GATEWAY, CLOUDWATCH, DYNAMODB, S3, SNS, SQS, STS};
 
 use super::Service;
 

@@ -1,6 +1,6 @@
-//! The services beside Kinesis.
+//! The services other than Kinesis and CloudWatch Logs.
 
-use crate::api::{Kind, Operation, Parameter, Service, optional, required};
+use crate::api::{Kind, Parameter, Service, operation, optional, required};
 
 const ANY: usize = usize::MAX;
 const TEXT: Kind = Kind::Text(0, ANY, "");
@@ -25,17 +25,13 @@ const METRIC_QUERY: Kind = Kind::Structure(&[
     optional("Period", Kind::Integer(60, 86_400)),
 ]);
 
-const fn operation(name: &'static str, parameters: &'static [Parameter]) -> Operation {
-    Operation { name, parameters }
-}
-
 /// CloudWatch. Source: CloudWatch API Reference.
 pub const CLOUDWATCH: Service = Service {
     id: "monitoring",
     name: "CloudWatch",
-    differs: "CBOR, JSON and the query protocol, each answered in kind. Metrics of the functions and of the services \
-              that the dashboard shows, minute by minute for 15 days, on disk. Metric math knows numbers, ids, \
-              `+ - * /` and parentheses; functions are refused.",
+    differs: "CBOR, JSON and the query protocol. Metrics of the functions and of the services that the dashboard shows, \
+              minute by minute for 15 days, on disk. Metric math supports numbers, ids, `+ - * /` and parentheses; \
+              functions are refused.",
     operations: &[
         operation(
             "GetMetricData",
@@ -73,8 +69,8 @@ const BATCH_ENTRY: Kind =
 pub const SNS: Service = Service {
     id: "sns",
     name: "SNS",
-    differs: "Messages go to the functions of the stack and to subscribed queues, raw or in SNS's envelope. Topics and \
-              subscriptions are on disk. Other protocols (HTTP, e-mail, SMS and so on), FIFO topics, message \
+    differs: "Messages are delivered to the functions of the stack and to subscribed queues, raw or in the envelope of \
+              SNS. Topics and subscriptions are on disk. Other protocols (HTTP, e-mail, SMS and so on), FIFO topics, message \
               attributes and filter policies are refused.",
     operations: &[
         operation("CreateTopic", &[required("Name", Kind::Text(1, 256, "[A-Za-z0-9_-]+"))]),
@@ -124,9 +120,9 @@ const NAMES: Kind = Kind::List(0, 100, &TEXT);
 pub const SQS: Service = Service {
     id: "sqs",
     name: "SQS",
-    differs: "Standard queues, by an emulator of others, with messages on disk. A request that polls briefly (without \
-              `WaitTimeSeconds`) sees some of the messages only, and can answer with none although there are some. \
-              FIFO queues, message attributes, permissions, dead-letter queues of queues and move tasks are refused.",
+    differs: "Standard queues, in the emulator winterbaume, with messages on disk. A request with short polling (without \
+              `WaitTimeSeconds`) sees only some of the messages, and may return none although there are some. FIFO \
+              queues, message attributes, permissions, dead-letter queues of queues and move tasks are refused.",
     operations: &[
         operation(
             "ChangeMessageVisibility",
@@ -212,8 +208,7 @@ pub const SQS: Service = Service {
     ],
 };
 
-/// S3: the parameters are those of a request's query, by their names there.
-/// Source: S3 API Reference.
+/// S3. The parameters are the query parameters of a request. Source: S3 API Reference.
 pub const S3: Service = Service {
     id: "s3",
     name: "S3",
@@ -241,7 +236,7 @@ pub const S3: Service = Service {
 pub const STS: Service = Service {
     id: "sts",
     name: "STS",
-    differs: "Any credentials are those of one account, 123456789012, in us-east-1.",
+    differs: "All credentials belong to one account, 123456789012, in us-east-1.",
     operations: &[operation("GetCallerIdentity", &[])],
 };
 
@@ -249,24 +244,15 @@ pub const STS: Service = Service {
 pub const API_GATEWAY: Service = Service {
     id: "apigateway",
     name: "API Gateway",
-    differs: "The cache of authorizer answers of the gateway can be flushed.",
+    differs: "The cache of the authorizer's answers can be flushed.",
     operations: &[operation("FlushStageAuthorizersCache", &[])],
 };
 
-/// CloudWatch Logs, which checks its parameters itself.
-pub const LOGS: Service = Service {
-    id: "logs",
-    name: "CloudWatch Logs",
-    differs: "The access log: its events and queries of Logs Insights. An operation that is not offered is refused with \
-              the names of those that are.",
-    operations: &[],
-};
-
-/// DynamoDB, which checks its parameters itself.
+/// DynamoDB. The embedded database checks the parameters.
 pub const DYNAMODB: Service = Service {
     id: "dynamodb",
     name: "DynamoDB",
-    differs: "An emulator of others, dynoxide, on SQLite, with its own checks; faults that were asked for come between. \
-              DynamoDB Streams answer as well.",
+    differs: "The emulator dynoxide on SQLite, with its own checks of parameters, behind the injected faults. DynamoDB \
+              Streams are supported as well.",
     operations: &[],
 };

@@ -1,4 +1,4 @@
-//! `ListShards`: its filter and its pages.
+//! `ListShards`, with its filter and pagination.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,7 +15,7 @@ const DEFAULT_SHARDS: usize = 1_000;
 /// Source: Kinesis API Reference, `ListShards`: "Tokens expire after 300 seconds".
 const TOKEN_LIFETIME_MS: i64 = 300_000;
 
-/// Where the next page begins, and what the first one asked for.
+/// Content of a `NextToken`: the start of the next page, and the parameters of the first request.
 #[derive(Debug, Serialize, Deserialize)]
 struct Page {
     stream: String,
@@ -45,7 +45,9 @@ impl Page {
         })
     }
 
-    /// Source of the words: kinesalite's `listShards`.
+    /// Reads the page that a token encodes.
+    ///
+    /// Source of the messages: kinesalite's `listShards`.
     fn next(request: &Request<'_>, token: &str) -> Result<Self, KinesisError> {
         for member in
             ["StreamName", "StreamARN", "StreamCreationTimestamp", "ExclusiveStartShardId", "ShardFilter"]
@@ -92,10 +94,10 @@ pub(super) fn list_shards(request: &Request<'_>) -> Result<Value, KinesisError> 
     Ok(answer)
 }
 
-/// Whether a shard is listed.
+/// Returns `true` for shards that the filter selects.
 type Choice = Box<dyn Fn(&Shard) -> bool>;
 
-/// Which shards a filter lets through. A time before the trim horizon means the horizon.
+/// Builds the predicate of a `ShardFilter`. A time before the trim horizon means the trim horizon.
 ///
 /// Source: Kinesis API Reference, `ShardFilter`.
 fn filter(filter: &Value, horizon_ms: i64) -> Result<Choice, KinesisError> {
@@ -108,9 +110,9 @@ fn filter(filter: &Value, horizon_ms: i64) -> Result<Choice, KinesisError> {
         [("ShardId", shard_id.is_some(), needs_id), ("Timestamp", time_ms.is_some(), needs_time)]
     {
         if is_there != is_needed {
-            let has_to = if is_needed { "has to" } else { "can not" };
+            let verb = if is_needed { "must" } else { "cannot" };
             return Err(KinesisError::invalid(format!(
-                "{member} {has_to} be given with a ShardFilter of type {kind}"
+                "{member} {verb} be specified with a ShardFilter of type {kind}"
             )));
         }
     }

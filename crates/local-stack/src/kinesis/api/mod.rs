@@ -1,4 +1,4 @@
-//! The operations of the Kinesis API.
+//! Operations of the Kinesis API.
 
 mod list_shards;
 mod records;
@@ -15,10 +15,10 @@ use crate::api::check;
 use crate::api::tables::KINESIS;
 use request::Request;
 
-/// Answers one call of the API, at `now_ms` milliseconds since 1970.
+/// Handles one request at `now_ms`, in milliseconds since 1970.
 ///
 /// # Errors
-/// As the API documents them, by code.
+/// Returns the errors that the Kinesis API Reference documents, by code.
 pub fn handle(
     store: &KinesisStore,
     operation: &str,
@@ -34,7 +34,7 @@ pub fn handle(
             streams::change_retention(&request, operation)
         }
         "DeleteStream" => {
-            // Consumers, for which a deletion has to be enforced, are not offered.
+            // `EnforceConsumerDeletion` has no effect, because consumers are not offered.
             store.delete_stream(&request.stream()?).map(|()| json!({}))
         }
         "DescribeLimits" => streams::describe_limits(store),
@@ -57,7 +57,7 @@ pub fn handle(
         "UntagResource" => tags::remove(&request, &request.resource()?),
         "UpdateShardCount" => shards::update_shard_count(&request),
         "UpdateStreamMode" => streams::update_mode(&request),
-        other => Err(KinesisError::validation(format!("{other} is in the table and has no code"))),
+        other => Err(KinesisError::validation(format!("{other} is in the parameter table, but has no code"))),
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
         let store = KinesisStore::open(&folder.path().join("kinesis.sqlite")).unwrap();
         let arn = "arn:aws:kinesis:us-east-1:123456789012:stream/s";
         for operation in KINESIS.operations {
-            // With every parameter that any of them requires.
+            // All parameters that any operation requires.
             let all = json!({
                 "StreamName": "s", "StreamARN": arn, "ResourceARN": arn, "ShardCount": 1, "Tags": {"k": "v"}, "TagKeys": ["k"],
                 "RetentionPeriodHours": 24, "ShardLevelMetrics": ["ALL"], "ShardIterator": "x", "ShardId": "x",

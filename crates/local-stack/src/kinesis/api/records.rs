@@ -1,4 +1,4 @@
-//! Putting records and reading them.
+//! Operations that write and read records.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,16 +11,16 @@ use super::super::shard::Shard;
 use super::super::store::NewRecord;
 use super::request::{Request, epoch_seconds};
 use super::shards::shard_json;
-use crate::api::identity::ACCOUNT_ID;
 use crate::api::tables::MAX_RECORD_BYTES;
+use crate::names::ACCOUNT_ID;
 
-/// The most bytes of one `PutRecords`, partition keys included. Source: Kinesis
-/// API Reference, `PutRecords` (5 MiB until records of 10 MiB came in 2025).
+/// Maximum size of one `PutRecords` request, including partition keys, in bytes. Source: Kinesis
+/// API Reference, `PutRecords` (5 MiB until records of 10 MiB were introduced in 2025).
 const MAX_PUT_BYTES: usize = 10 << 20;
 /// Source: Kinesis API Reference, `GetRecords`.
 const MAX_GET_RECORDS: usize = 10_000;
 
-/// Reads a record; `path` names its data in an error.
+/// Parses a record. `path` is the name of its data in error messages.
 fn new_record(entry: &Value, path: &str) -> Result<NewRecord, KinesisError> {
     let text = |member: &str| entry[member].as_str().map(str::to_owned);
     let data = STANDARD.decode(entry["Data"].as_str().unwrap_or_default());
@@ -38,7 +38,7 @@ fn new_record(entry: &Value, path: &str) -> Result<NewRecord, KinesisError> {
 pub(super) fn put_record(request: &Request<'_>) -> Result<Value, KinesisError> {
     let stream = request.stream()?;
     if let Some(digits) = request.optional("SequenceNumberForOrdering") {
-        // Sequence numbers rise within a shard anyway; what is none is refused.
+        // Sequence numbers always increase within a shard, so only their syntax is checked.
         if shard_of(digits).is_none() {
             return Err(KinesisError::invalid(format!(
                 "ExclusiveMinimumSequenceNumber {digits} used in PutRecord on stream {stream} under account {ACCOUNT_ID} is invalid."
@@ -57,7 +57,7 @@ pub(super) fn put_records(request: &Request<'_>) -> Result<Value, KinesisError> 
     let records = entries
         .iter()
         .enumerate()
-        .map(|(place, entry)| new_record(entry, &format!("records.{}.member.data", place + 1)))
+        .map(|(index, entry)| new_record(entry, &format!("records.{}.member.data", index + 1)))
         .collect::<Result<Vec<_>, _>>()?;
     if records.iter().map(NewRecord::bytes).sum::<usize>() > MAX_PUT_BYTES {
         let message = format!("Records size exceeds {} MB limit", MAX_PUT_BYTES >> 20);
@@ -99,14 +99,18 @@ pub(super) fn get_shard_iterator(request: &Request<'_>) -> Result<Value, Kinesis
         }
     };
     if kind != "AT_TIMESTAMP" && !request.body["Timestamp"].is_null() {
-        return Err(KinesisError::invalid(format!("Timestamp can not be given with the type {kind}")));
+        return Err(KinesisError::invalid(format!(
+            "Timestamp cannot be specified with ShardIteratorType {kind}"
+        )));
     }
     let iterator =
         ShardIterator { stream, shard_id: shard_id.to_owned(), position, issued_ms: request.now_ms };
     Ok(json!({"ShardIterator": iterator.to_token()}))
 }
 
-/// Source of the words: kinesalite's `getShardIterator`.
+/// Reads and checks the parameter `Timestamp`.
+///
+/// Source of the messages: kinesalite's `getShardIterator`.
 fn at_timestamp_ms(request: &Request<'_>) -> Result<i64, KinesisError> {
     let time_ms = request.time_ms("Timestamp").ok_or_else(|| {
         KinesisError::invalid("Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current request has no timestamp parameter.")
@@ -120,9 +124,10 @@ fn at_timestamp_ms(request: &Request<'_>) -> Result<i64, KinesisError> {
     Ok(time_ms)
 }
 
-/// A sequence number in storage form, if it is one of the shard.
+/// Converts a sequence number of the shard to storage form. Returns an error if it belongs to
+/// another shard or stream.
 ///
-/// Source of the words: kinesalite's `getShardIterator`.
+/// Source of the messages: kinesalite's `getShardIterator`.
 fn sequence_of_shard(
     request: &Request<'_>,
     stream: &str,
@@ -152,10 +157,10 @@ pub(super) fn get_records(request: &Request<'_>) -> Result<Value, KinesisError> 
     let (store, now_ms) = (request.store, request.now_ms);
     let iterator = ShardIterator::from_token(request.text("ShardIterator"), now_ms)?;
     if request.optional("StreamARN").is_some() && request.stream()? != iterator.stream {
-        return Err(KinesisError::invalid("StreamARN names another stream than ShardIterator."));
+        return Err(KinesisError::invalid("StreamARN and ShardIterator refer to different streams."));
     }
     let limit = request.limit("Limit", MAX_GET_RECORDS);
-    // A shard that is gone is told before one that gives too much.
+    // A missing shard is reported before exceeded throughput.
     store.latest(&iterator.stream, &iterator.shard_id)?;
     store.throughput().begin_read(&iterator.stream, &iterator.shard_id, now_ms)?;
     let read = store.read(&iterator.stream, &iterator.shard_id, &iterator.position, limit, now_ms)?;

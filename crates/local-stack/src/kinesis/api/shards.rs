@@ -5,15 +5,16 @@ use serde_json::{Value, json};
 use super::super::error::KinesisError;
 use super::super::shard::Shard;
 use super::super::store::ending_digits;
-use super::super::stream::{RareChange, StreamMode};
+use super::super::stream::RareChange;
+use super::super::stream_mode::StreamMode;
 use super::request::Request;
 use super::streams::{change, description};
-use crate::api::identity::{ACCOUNT_ID, arn};
+use crate::names::{ACCOUNT_ID, arn};
 
 /// Source: Kinesis API Reference, `DescribeStream`: 100 shards by default.
 const DEFAULT_SHARDS: usize = 100;
 
-/// A shard as the API tells of it.
+/// Builds the `Shard` structure of the API.
 pub(super) fn shard_json(shard: &Shard) -> Value {
     let mut range = json!({"StartingSequenceNumber": shard.start().digits()});
     if let Some(ending) = ending_digits(shard) {
@@ -45,9 +46,9 @@ pub(super) fn describe_stream(request: &Request<'_>) -> Result<Value, KinesisErr
     Ok(json!({"StreamDescription": description}))
 }
 
-/// Refuses what is not possible for a stream on demand.
+/// Returns an error if the stream is in on-demand mode.
 ///
-/// Source of the words: an answer of AWS, as moto's `tests/test_kinesis` records it.
+/// Source of the message: an AWS response, as recorded in moto's `tests/test_kinesis`.
 fn require_provisioned(request: &Request<'_>, stream: &str) -> Result<(), KinesisError> {
     match request.store.mode(stream)? {
         StreamMode::Provisioned => Ok(()),
@@ -75,7 +76,7 @@ pub(super) fn update_shard_count(request: &Request<'_>) -> Result<Value, Kinesis
     let mut before = 0;
     change(request, &stream, || {
         let update = || store.update_shard_count(&stream, target, now_ms);
-        before = store.change_rarely(&stream, RareChange::ShardCount, now_ms, update)?;
+        before = store.change_within_limit(&stream, RareChange::ShardCount, now_ms, update)?;
         Ok(())
     })?;
     Ok(json!({

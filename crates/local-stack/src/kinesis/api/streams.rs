@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use super::super::error::KinesisError;
 use super::super::retention::RetentionChange;
 use super::super::store::{KinesisStore, SHARD_LIMIT};
-use super::super::stream::{RareChange, StreamMode};
+use super::super::stream::RareChange;
+use super::super::stream_mode::StreamMode;
 use super::request::{Request, epoch_seconds, stream_of_arn};
 use super::tags;
-use crate::api::identity::{ACCOUNT_ID, arn};
+use crate::names::{ACCOUNT_ID, arn};
 
-/// Shards of a new stream on demand. Source: Kinesis Developer Guide, "On-demand
-/// mode features and use cases": 4 MB/s of writes, which are four shards.
+/// Number of shards of a new on-demand stream. Source: Kinesis Developer Guide, "On-demand mode
+/// features and use cases": 4 MB/s of writes, which is the throughput of four shards.
 const ON_DEMAND_SHARDS: u32 = 4;
 /// Source: Kinesis Developer Guide, "Quotas and limits".
 const ON_DEMAND_STREAM_LIMIT: usize = 50;
@@ -19,24 +20,24 @@ const ON_DEMAND_STREAM_LIMIT: usize = 50;
 const DEFAULT_STREAMS: usize = 100;
 
 pub(super) fn create(request: &Request<'_>) -> Result<Value, KinesisError> {
-    let mode = StreamMode::of(request.body["StreamModeDetails"]["StreamMode"].as_str());
+    let mode = StreamMode::from_name(request.body["StreamModeDetails"]["StreamMode"].as_str());
     let count = request.body["ShardCount"].as_u64();
     let count = match (mode, count) {
         (StreamMode::OnDemand, None) => ON_DEMAND_SHARDS,
         (StreamMode::OnDemand, Some(_)) => {
-            return Err(KinesisError::validation("ShardCount is not possible for a stream on demand"));
+            return Err(KinesisError::validation("ShardCount cannot be specified for an on-demand stream"));
         }
         (StreamMode::Provisioned, Some(count)) => u32::try_from(count).unwrap_or(u32::MAX),
         (StreamMode::Provisioned, None) => {
-            return Err(KinesisError::validation("ShardCount is missing; a provisioned stream needs it"));
+            return Err(KinesisError::validation("ShardCount is missing; a provisioned stream requires it"));
         }
     };
     let name = request.text("StreamName");
-    let added = tags::of_request(request);
+    let added = tags::from_request(request);
     tags::check_characters(added.iter().flat_map(|(key, value)| [key, value]))?;
     if mode == StreamMode::OnDemand && on_demand_streams(request.store)? >= ON_DEMAND_STREAM_LIMIT {
         return Err(KinesisError::limit_exceeded(format!(
-            "the account {ACCOUNT_ID} has {ON_DEMAND_STREAM_LIMIT} streams on demand, and may have no more"
+            "account {ACCOUNT_ID} already has {ON_DEMAND_STREAM_LIMIT} on-demand streams, which is the limit"
         )));
     }
     request.store.create_stream(name, count, mode, request.now_ms)?;
@@ -44,8 +45,8 @@ pub(super) fn create(request: &Request<'_>) -> Result<Value, KinesisError> {
     Ok(json!({}))
 }
 
-/// Carries out a change for which the stream has to be `ACTIVE`, and after
-/// which it is `UPDATING` for a while.
+/// Carries out a change that requires the stream to be `ACTIVE`. Afterwards the stream is
+/// `UPDATING` for a while.
 pub(super) fn change(
     request: &Request<'_>,
     stream: &str,
@@ -67,16 +68,13 @@ pub(super) fn change_retention(request: &Request<'_>, operation: &str) -> Result
 
 pub(super) fn update_mode(request: &Request<'_>) -> Result<Value, KinesisError> {
     let stream = stream_of_arn(request.text("StreamARN"))?;
-    let mode = StreamMode::of(request.body["StreamModeDetails"]["StreamMode"].as_str());
+    let mode = StreamMode::from_name(request.body["StreamModeDetails"]["StreamMode"].as_str());
     if request.store.mode(&stream)? == mode {
-        return Err(KinesisError::invalid(format!(
-            "the stream {stream} has the mode {} already",
-            mode.name()
-        )));
+        return Err(KinesisError::invalid(format!("stream {stream} is already in the mode {}", mode.name())));
     }
     change(request, &stream, || {
         let set_mode = || request.store.set_mode(&stream, mode);
-        request.store.change_rarely(&stream, RareChange::Mode, request.now_ms, set_mode)
+        request.store.change_within_limit(&stream, RareChange::Mode, request.now_ms, set_mode)
     })?;
     Ok(json!({}))
 }
@@ -119,7 +117,7 @@ fn on_demand_streams(store: &KinesisStore) -> Result<usize, KinesisError> {
     Ok(modes.into_iter().filter(|mode| *mode == StreamMode::OnDemand).count())
 }
 
-/// What every description of a stream has.
+/// Builds the members that all descriptions of a stream have.
 fn summary(request: &Request<'_>, name: &str) -> Result<Value, KinesisError> {
     let store = request.store;
     let created_s = epoch_seconds(store.stream_created_ms(name)?);
@@ -148,7 +146,7 @@ pub(super) fn describe_summary(request: &Request<'_>) -> Result<Value, KinesisEr
 }
 
 pub(super) fn list(request: &Request<'_>) -> Result<Value, KinesisError> {
-    // The token of a page is the name of its last stream.
+    // `NextToken` is the name of the last stream of the previous page.
     let after = match (request.optional("NextToken"), request.optional("ExclusiveStartStreamName")) {
         (Some(_), Some(_)) => {
             return Err(KinesisError::invalid(

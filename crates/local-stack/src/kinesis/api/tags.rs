@@ -1,23 +1,23 @@
-//! Tags of streams.
+//! Operations on the tags of streams.
 
 use serde_json::{Value, json};
 
 use super::super::error::KinesisError;
 use super::request::Request;
 
-/// The most tags of one answer. Source: Kinesis API Reference, `ListTagsForStream`.
+/// Maximum number of tags in one response. Source: Kinesis API Reference, `ListTagsForStream`.
 const MAX_LISTED: usize = 50;
 
-/// The tags of a request.
-pub(super) fn of_request(request: &Request<'_>) -> Vec<(String, String)> {
+/// Returns the tags in a request.
+pub(super) fn from_request(request: &Request<'_>) -> Vec<(String, String)> {
     let tags = request.body["Tags"].as_object().into_iter().flatten();
     tags.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
-/// Refuses what tags may not be made of.
+/// Returns an error if a tag contains characters that AWS does not allow.
 ///
-/// Source: Kinesis Developer Guide, "Tag your Amazon Kinesis Data Streams
-/// resources", tag restrictions.
+/// Source: Kinesis Developer Guide, "Tag your Amazon Kinesis Data Streams resources", tag
+/// restrictions.
 pub(super) fn check_characters<'a>(texts: impl IntoIterator<Item = &'a String>) -> Result<(), KinesisError> {
     let is_allowed = |character: char| {
         character.is_alphanumeric() || character.is_whitespace() || "_./=+-:@".contains(character)
@@ -33,7 +33,7 @@ pub(super) fn check_characters<'a>(texts: impl IntoIterator<Item = &'a String>) 
 }
 
 pub(super) fn add(request: &Request<'_>, stream: &str) -> Result<Value, KinesisError> {
-    let added = of_request(request);
+    let added = from_request(request);
     check_characters(added.iter().flat_map(|(key, value)| [key, value]))?;
     request.store.add_tags(stream, &added)?;
     Ok(json!({}))

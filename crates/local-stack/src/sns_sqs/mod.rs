@@ -1,0 +1,5 @@
+//! Amazon SNS and Amazon SQS.
+
+pub mod notifications;
+pub mod queues;
+pub mod sns;
