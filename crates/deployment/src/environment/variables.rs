@@ -71,7 +71,7 @@ variables! {
     SYNC_INTERVAL_MS: Number = settings::SYNC_INTERVAL_MS, 0, 60_000;
     /// the time for which a key is cached, in milliseconds
     CACHE_TTL_MS: Number = 30_000, 0, 600_000;
-    /// the time for which it is cached that no key has a secret, in milliseconds
+    /// the time for which an unknown secret is cached, in milliseconds
     UNKNOWN_TTL_MS: Number = 5_000, 0, 60_000;
     /// the time for which the month's usage of a key below 80 % of its limit is cached, in milliseconds
     USAGE_TTL_MS: Number = 30_000, 0, 600_000;
