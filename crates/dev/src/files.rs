@@ -79,7 +79,7 @@ fn prices() -> Value {
         dollars.parse::<f64>().unwrap_or_default().into()
     };
     json!({
-        "of": LIST_PRICES.of,
+        "validFor": LIST_PRICES.valid_for,
         "usdPerMillion": {
             "write": LIST_PRICES.million_writes,
             "invocation": LIST_PRICES.million_invocations,
