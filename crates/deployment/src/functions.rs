@@ -1,12 +1,19 @@
 //! The Lambda functions and their limits.
 
 // The services. A service is also the name of the function's binary.
-pub const USAGE_CONSUMER: &str = "usage-consumer";
-pub const API_AUTHORIZER: &str = "api-authorizer";
-pub const INVALIDATION_FANOUT: &str = "invalidation-fanout";
+
+/// Counts the calls of the access log.
+pub const CONSUMER: &str = "usage-consumer";
+/// Admits or denies calls by their API keys.
+pub const AUTHORIZER: &str = "api-authorizer";
+/// Flushes API Gateway's caches of authorizer results.
+pub const FANOUT: &str = "invalidation-fanout";
+/// Returns a customer's usage at `GET /usage`.
 pub const USAGE_ENDPOINT: &str = "usage-endpoint";
-pub const USAGE_RECONCILER: &str = "usage-reconciler";
-pub const USAGE_CANARY: &str = "usage-canary";
+/// Compares the ledger with the access log.
+pub const RECONCILER: &str = "usage-reconciler";
+/// Calls the API and measures the time until the ledger shows the call.
+pub const CANARY: &str = "usage-canary";
 
 /// The limits of a Lambda function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +26,12 @@ pub struct FunctionLimits {
 
 /// The limits of each function, by service.
 pub const FUNCTIONS: [(&str, FunctionLimits); 6] = [
-    (USAGE_CONSUMER, FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
-    (API_AUTHORIZER, FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
-    (INVALIDATION_FANOUT, FunctionLimits { memory_mib: 128, timeout_ms: 60_000 }),
+    (CONSUMER, FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
+    (AUTHORIZER, FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
+    (FANOUT, FunctionLimits { memory_mib: 128, timeout_ms: 60_000 }),
     (USAGE_ENDPOINT, FunctionLimits { memory_mib: 128, timeout_ms: 15_000 }),
-    (USAGE_RECONCILER, FunctionLimits { memory_mib: 512, timeout_ms: 900_000 }),
-    (USAGE_CANARY, FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
+    (RECONCILER, FunctionLimits { memory_mib: 512, timeout_ms: 900_000 }),
+    (CANARY, FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
 ];
 
 /// Returns the limits of the function of a service.

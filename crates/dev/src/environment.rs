@@ -1,7 +1,7 @@
 //! The environment variables, for the stack and for `docs/OPERATION.md`.
 
 use deployment::environment::{FUNCTION_VARIABLES, Kind, Variable, function_variables};
-use deployment::functions::{API_AUTHORIZER, USAGE_CANARY, USAGE_CONSUMER};
+use deployment::functions::{AUTHORIZER, CANARY, CONSUMER};
 use serde_json::{Map, Value, json};
 
 use crate::repository::{File, repository};
@@ -10,7 +10,7 @@ const DOCUMENT: &str = "docs/OPERATION.md";
 
 /// The functions whose variables the document has in a table. The others have
 /// few, which its text explains.
-const TABULATED: [&str; 3] = [USAGE_CONSUMER, API_AUTHORIZER, USAGE_CANARY];
+const TABULATED: [&str; 3] = [CONSUMER, AUTHORIZER, CANARY];
 
 /// Returns the settings of each function, by service and setting.
 pub fn settings() -> Value {

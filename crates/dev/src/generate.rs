@@ -37,8 +37,8 @@ fn output_of(program: &str) -> anyhow::Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Fails if a generated file differs from the code. The files that the programs
-/// of the stack write are checked by the stack's own tests.
+/// Fails if a file differs from the code. The tests of the stack check the files
+/// that the stack writes.
 pub fn check() -> anyhow::Result<()> {
     let stale: Vec<&str> = files().into_iter().filter(is_stale).map(|file| file.path).collect();
     ensure!(

@@ -1,4 +1,4 @@
-//! Rules for the sources that no linter checks.
+//! Rules for all sources that linters do not check.
 
 mod cycles;
 mod literals;
@@ -10,7 +10,7 @@ use deployment::names::Names;
 
 use crate::repository::repository;
 
-/// Maximum number of lines of a function: a screen.
+/// Maximum number of lines of a function, which fits on a screen.
 const MAX_FUNCTION_LINES: usize = 70;
 /// Exceptions: functions that are lists of cases.
 const LONG_FUNCTIONS: [&str; 2] = ["cases", "what_aws_does_not_document_is_refused"];
@@ -54,7 +54,7 @@ fn crate_folders() -> Vec<PathBuf> {
 
 /// Returns the code of a file before its unit tests, without comments other than documentation.
 fn without_tests(text: &str) -> String {
-    let end = text.find("\nmod tests {").map_or(text, |tests| &text[..tests]);
+    let end = text.find("mod tests {").map_or(text, |tests| &text[..tests]);
     let end = end.rfind("#[cfg(test)]").filter(|_| end.len() < text.len()).unwrap_or(end.len());
     let is_comment = |line: &&str| {
         let line = line.trim_start();
@@ -63,8 +63,8 @@ fn without_tests(text: &str) -> String {
     text[..end].lines().filter(|line| !is_comment(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Counts the lines of the function that begins at the first line. As formatted by
-/// rustfmt, it ends with a brace at the indentation of its first line.
+/// Returns the number of lines of the function that begins at the first of these
+/// lines. In rustfmt's layout, it ends at a brace with the indentation of its first line.
 fn lines_of_function(lines: &[&str]) -> usize {
     let indent = lines[0].len() - lines[0].trim_start().len();
     let end = format!("{}}}", " ".repeat(indent));

@@ -16,12 +16,12 @@ pub mod meter;
 
 /// The binaries that tests start.
 const BINARIES: [&str; 8] = [
-    functions::USAGE_CONSUMER,
-    functions::API_AUTHORIZER,
-    functions::INVALIDATION_FANOUT,
+    functions::CONSUMER,
+    functions::AUTHORIZER,
+    functions::FANOUT,
     functions::USAGE_ENDPOINT,
-    functions::USAGE_RECONCILER,
-    functions::USAGE_CANARY,
+    functions::RECONCILER,
+    functions::CANARY,
     "meter",
     "loadtest",
 ];

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use deployment::environment::variables;
-use deployment::functions::API_AUTHORIZER;
+use deployment::functions::AUTHORIZER;
 use end_to_end::binaries;
 use end_to_end::caller::{Caller, Headers, create_key as create};
 use http::StatusCode;
@@ -272,9 +272,9 @@ fn authorizer(folder: &Path, aws_endpoint_url: &str) -> Function {
         variable(variables::ALERTS_TOPIC_ARN.name, "arn:aws:sns:us-east-1:1:alerts"),
     ];
     let spec = FunctionSpec {
-        name: API_AUTHORIZER.to_owned(),
+        name: AUTHORIZER.to_owned(),
         version: "1".to_owned(),
-        binary: binaries().join(API_AUTHORIZER),
+        binary: binaries().join(AUTHORIZER),
         environment,
         timeout_ms: 9_000,
         max_environments: 1,

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use bytes::Bytes;
-use deployment::functions::{API_AUTHORIZER, USAGE_CONSUMER};
+use deployment::functions::{AUTHORIZER, CONSUMER};
 use hdrhistogram::Histogram;
 use lambda_support::clock::now_ms;
 use local_stack::lambda::Function;
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     stack.settled().await?;
     println!("{STARTS} cold starts each on this machine, which is shared");
     let is_committed = |answer: &Bytes| *answer == r#"{"batchItemFailures":[]}"#;
-    let consumer = |folder: &str| Path::new(folder).join(USAGE_CONSUMER);
+    let consumer = |folder: &str| Path::new(folder).join(CONSUMER);
     let what = "batch to commit";
     let ours = measure(&stack.consumer, &consumer(&binaries), what, batch, is_committed).await?;
     if let Some(peer) = std::env::args().nth(2) {
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let call = call(&stack.keys[0].api_key);
     let is_allowed = |answer: &Bytes| String::from_utf8_lossy(answer).contains(r#""Effect":"Allow""#);
-    let authorizer = Path::new(&binaries).join(API_AUTHORIZER);
+    let authorizer = Path::new(&binaries).join(AUTHORIZER);
     measure(&stack.authorizer, &authorizer, "call to decision", |_| call.clone(), is_allowed).await?;
     stack.shut_down().await;
     Ok(())

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::secret::{self, SecretError};
 
 /// Dimension `Service` of the metrics.
-pub const SERVICE: &str = deployment::functions::USAGE_CANARY;
+pub const SERVICE: &str = deployment::functions::CANARY;
 
 /// The interval between reads of the ledger is the call's age divided by this.
 const AGE_PER_INTERVAL: u64 = 20;

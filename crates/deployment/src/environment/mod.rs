@@ -11,14 +11,12 @@ pub mod variables;
 
 pub use kinds::{Bool, Kind, Number, RequiredText, Text, Variable};
 
-use crate::functions::{
-    API_AUTHORIZER, INVALIDATION_FANOUT, USAGE_CANARY, USAGE_CONSUMER, USAGE_ENDPOINT, USAGE_RECONCILER,
-};
+use crate::functions::{AUTHORIZER, CANARY, CONSUMER, FANOUT, RECONCILER, USAGE_ENDPOINT};
 
 /// The variables that each function reads, by service.
 pub const FUNCTION_VARIABLES: [(&str, &[Variable]); 6] = [
     (
-        USAGE_CONSUMER,
+        CONSUMER,
         &[
             variables::USAGE_TABLE.variable(),
             variables::CLAIMS_TABLE.variable(),
@@ -35,7 +33,7 @@ pub const FUNCTION_VARIABLES: [(&str, &[Variable]); 6] = [
         ],
     ),
     (
-        API_AUTHORIZER,
+        AUTHORIZER,
         &[
             variables::KEYS_TABLE.variable(),
             variables::INVALIDATIONS_TABLE.variable(),
@@ -57,10 +55,10 @@ pub const FUNCTION_VARIABLES: [(&str, &[Variable]); 6] = [
             variables::HTTP_API_SIMPLE_RESPONSES.variable(),
         ],
     ),
-    (INVALIDATION_FANOUT, &[variables::STAGES.variable(), variables::ENVIRONMENT_NAME.variable()]),
+    (FANOUT, &[variables::STAGES.variable(), variables::ENVIRONMENT_NAME.variable()]),
     (USAGE_ENDPOINT, &[variables::USAGE_TABLE.variable()]),
     (
-        USAGE_RECONCILER,
+        RECONCILER,
         &[
             variables::USAGE_TABLE.variable(),
             variables::CLAIMS_TABLE.variable(),
@@ -72,7 +70,7 @@ pub const FUNCTION_VARIABLES: [(&str, &[Variable]); 6] = [
         ],
     ),
     (
-        USAGE_CANARY,
+        CANARY,
         &[
             variables::CANARY_URL.variable(),
             variables::CANARY_SECRET_PARAMETER.variable(),

@@ -16,8 +16,5 @@ async fn main() -> Result<(), Error> {
     let dynamodb = aws_sdk_dynamodb::Client::new(&load(FUNCTION_RETRY_POLICY).await);
     let history = DynamoUsageHistory::new(dynamodb, &config.usage_table);
     let handler = &Handler { config, client: Client::new()?, history };
-    run(service_fn(move |_: LambdaEvent<Value>| async move {
-        Ok::<_, Error>(handler.handle().await)
-    }))
-    .await
+    run(service_fn(move |_: LambdaEvent<Value>| async move { Ok::<_, Error>(handler.handle().await) })).await
 }

@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use access_log::log_format::ApiKind;
 use deployment::environment::variables;
-use deployment::functions::{
-    API_AUTHORIZER, INVALIDATION_FANOUT, USAGE_CANARY, USAGE_CONSUMER, USAGE_ENDPOINT, USAGE_RECONCILER,
-    limits,
-};
+use deployment::functions::{AUTHORIZER, CANARY, CONSUMER, FANOUT, RECONCILER, USAGE_ENDPOINT, limits};
 use deployment::names::local::{
     ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, USAGE_TABLE,
 };
+pub use deployment::settings::UNBILLED_ROUTES;
 use metering_aws::connection::LOCAL_REGION;
 
 use super::canary::CanarySettings;
@@ -24,9 +22,6 @@ use crate::names::{API_ID, STAGE};
 /// Maximum number of canary invocations at once. They start once a minute, and each waits
 /// until the ledger shows its call.
 const MAX_CANARIES: usize = 3;
-
-/// The routes and methods whose calls are not billed, as the stack deploys them.
-pub const UNBILLED_ROUTES: &str = "OPTIONS *,/usage";
 
 /// Minutes between the end of an hour and its reconciliation. Events arrive sooner here than on AWS.
 const LOCAL_SETTLE_MINUTES: &str = "2";
@@ -94,7 +89,7 @@ impl Factory<'_> {
     /// The consumer. If the options name a second version, it is behind a weighted alias.
     fn consumer(&self) -> Result<Arc<Function>, StartError> {
         let main = self.spec(&Settings {
-            service: USAGE_CONSUMER,
+            service: CONSUMER,
             variables: &[
                 (variables::USAGE_TABLE.name, USAGE_TABLE),
                 (variables::CLAIMS_TABLE.name, CLAIMS_TABLE),
@@ -120,7 +115,7 @@ impl Factory<'_> {
 
     fn authorizer(&self) -> Result<Arc<Function>, StartError> {
         let spec = self.spec(&Settings {
-            service: API_AUTHORIZER,
+            service: AUTHORIZER,
             variables: &[
                 (variables::KEYS_TABLE.name, KEYS_TABLE),
                 (variables::INVALIDATIONS_TABLE.name, INVALIDATIONS_TABLE),
@@ -147,7 +142,7 @@ impl Factory<'_> {
             ApiKind::Http => String::new(),
         };
         // One environment, so that many messages share a flush.
-        self.simple(INVALIDATION_FANOUT, &[(variables::STAGES.name, &stages)], 1)
+        self.simple(FANOUT, &[(variables::STAGES.name, &stages)], 1)
     }
 
     fn usage_endpoint(&self) -> Result<Arc<Function>, StartError> {
@@ -162,12 +157,12 @@ impl Factory<'_> {
             (variables::UNBILLED_ROUTES.name, UNBILLED_ROUTES),
             (variables::SETTLE_MINUTES.name, LOCAL_SETTLE_MINUTES),
         ];
-        self.simple(USAGE_RECONCILER, &variables, 1)
+        self.simple(RECONCILER, &variables, 1)
     }
 
     fn canary(&self, settings: &CanarySettings) -> Result<Arc<Function>, StartError> {
         let spec = self.spec(&Settings {
-            service: USAGE_CANARY,
+            service: CANARY,
             variables: &[],
             further_variables: &settings.environment,
             max_environments: MAX_CANARIES,
