@@ -1,9 +1,9 @@
-//! What is done after a call is answered and before the next event is asked for.
+//! Runs a function after each answer, before the runtime asks for the next event.
 //!
-//! Lambda passes an answer on when the runtime posts it, and freezes the
-//! environment only when the runtime asks for the next event. What is done in
-//! between delays nobody whose call is answered, and is complete before the
-//! environment is frozen: only an environment that ends just then loses it.
+//! Lambda forwards an answer when the runtime posts it, and freezes the execution
+//! environment only when the runtime asks for the next event. Work in between does
+//! not delay the answered call and completes before the environment is frozen. It is
+//! lost only if the environment ends at that moment.
 //!
 //! Source: Lambda Developer Guide, "Understanding the Lambda execution
 //! environment lifecycle" and "Using the Lambda runtime API".
@@ -21,7 +21,7 @@ pub struct AfterAnswer<F> {
 }
 
 impl<F: Fn()> AfterAnswer<F> {
-    /// Runs `then` after each answer, also one that is an error.
+    /// Creates a layer that runs `then` after each answer, errors included.
     pub fn new(then: F) -> Self {
         Self { then: Arc::new(then) }
     }
@@ -35,7 +35,7 @@ impl<S, F> Layer<S> for AfterAnswer<F> {
     }
 }
 
-/// The service whose end is the answer.
+/// The wrapped service. Its future ends when the answer is posted.
 #[derive(Debug, Clone)]
 pub struct Answering<S, F> {
     service: S,
@@ -76,16 +76,16 @@ mod tests {
 
     #[tokio::test]
     async fn what_follows_an_answer_is_done_after_it_and_also_after_an_error() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let (by_answer, by_layer) = (told.clone(), told.clone());
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (by_answer, by_layer) = (log.clone(), log.clone());
         let layer = AfterAnswer::new(move || by_layer.lock().unwrap().push("after"));
         let mut is_first = true;
         let mut service = layer.layer(service_fn(move |_: LambdaInvocation| {
-            let (told, is_error) = (by_answer.clone(), !std::mem::take(&mut is_first));
+            let (events, is_error) = (by_answer.clone(), !std::mem::take(&mut is_first));
             async move {
                 tokio::task::yield_now().await;
-                told.lock().unwrap().push("answer");
-                if is_error { Err(Error::from("it cannot be posted")) } else { Ok(()) }
+                events.lock().unwrap().push("answer");
+                if is_error { Err(Error::from("the answer cannot be posted")) } else { Ok(()) }
             }
         }));
         let invocation = || {
@@ -94,6 +94,6 @@ mod tests {
         };
         assert!(service.call(invocation()).await.is_ok());
         assert!(service.call(invocation()).await.is_err());
-        assert_eq!(*told.lock().unwrap(), ["answer", "after", "answer", "after"]);
+        assert_eq!(*log.lock().unwrap(), ["answer", "after", "answer", "after"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Does what the decision cache asks for, until it has an answer.
+//! Performs the reads that the decision cache asks for, until it has an answer.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,20 +15,20 @@ use metering_core::window::CallWindow;
 use crate::metrics::{AuthorizerMetric, AuthorizerMetrics};
 use crate::single_flight::SingleFlight;
 
-/// How long a call waits for an alert to be sent; what is not sent by then is
-/// sent with a later call.
+/// Longest time for which a call waits for an alert to be sent. An alert that is
+/// not sent by then is sent with a later call.
 const ALERT_LIMIT: Duration = Duration::from_secs(1);
 
-/// What the authorizer reads and tells.
+/// Storage and alerts of the authorizer.
 #[derive(Debug)]
 pub struct Ports<K, L, U, A> {
-    /// The keys.
+    /// The table of keys.
     pub keys: K,
-    /// The log of their changes.
+    /// The invalidation log: the changes of keys.
     pub log: L,
-    /// The usage of their months.
+    /// The usage of each key in a month.
     pub usage: U,
-    /// The alerts about their limits.
+    /// Alerts about monthly limits.
     pub alerts: A,
 }
 
@@ -39,7 +39,7 @@ pub struct Authorizer<K, L, U, A> {
     cache: Mutex<DecisionCache>,
     metrics: Mutex<AuthorizerMetrics>,
     flights: SingleFlight<FlightKey>,
-    /// When the last call that was answered began, in milliseconds since 1970.
+    /// Start of the last answered call, in milliseconds since 1970.
     last_answered_ms: AtomicI64,
     now: fn() -> ClockReading,
 }
@@ -78,7 +78,7 @@ pub enum Unavailable {
 }
 
 impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer<K, L, U, A> {
-    /// An instance that has just started.
+    /// Creates an instance with an empty cache.
     pub fn new(ports: Ports<K, L, U, A>, settings: CacheSettings, now: fn() -> ClockReading) -> Self {
         Self {
             ports,
@@ -94,15 +94,15 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The metrics since the last line.
+    /// Metrics that were not yet emitted.
     pub fn metrics(&self) -> MutexGuard<'_, AuthorizerMetrics> {
         self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Decides on a call with this secret.
+    /// Decides on a call that presents the secret with this digest.
     ///
     /// # Errors
-    /// When what is needed cannot be read: the call is not admitted.
+    /// When a read that the decision needs fails. The call is not admitted.
     pub async fn decide(&self, digest: KeyDigest) -> Result<Decision, Unavailable> {
         let mut request = self.cache().begin(digest);
         let began_ms = (self.now)().wall_ms;
@@ -154,7 +154,8 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         Ok(())
     }
 
-    /// Reads the log, so that the first call does not have to.
+    /// Reads the invalidation log into the cache. Called at the start, so that the
+    /// first call does not wait for it.
     pub async fn sync(&self) {
         let began = (self.now)();
         let (start, position, known) = {
@@ -168,7 +169,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         match result {
             Ok(read) => {
                 if let Some(known) = known {
-                    self.measure_news(&mut metrics, &read, known);
+                    self.record_new_entries(&mut metrics, &read, known);
                 }
                 if self.cache().synced(start, &read, now) == LogCheck::Behind {
                     tracing::warn!(
@@ -179,15 +180,15 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the invalidation log cannot be read; keys are read for each call");
+                tracing::warn!(%error, "the invalidation log cannot be read; every call reads its key until it can");
                 metrics.add(AuthorizerMetric::LogReadFailures, 1);
                 self.cache().sync_failed(now);
             }
         }
     }
 
-    /// Tells of the entries after the last one that was known.
-    fn measure_news(&self, metrics: &mut AuthorizerMetrics, read: &LogRead, known: u64) {
+    /// Records the entries after `known`, the last one that this instance knew.
+    fn record_new_entries(&self, metrics: &mut AuthorizerMetrics, read: &LogRead, known: u64) {
         let last_answered_ms = self.last_answered_ms.load(Ordering::Relaxed);
         for entry in read.entries.iter().filter(|entry| entry.sequence > known) {
             metrics.add(AuthorizerMetric::InvalidationsByLog, 1);
@@ -209,18 +210,19 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         match self.ports.usage.month_usage(key_id, month, known, today.day).await {
             Ok(usage) => self.cache().usage_read(request, key_id, usage, began),
             Err(error) => {
-                tracing::warn!(%error, "the usage of a key cannot be read; the last known is used for a while");
+                tracing::warn!(%error, "the usage of a key cannot be read; using the last known usage");
                 self.metrics().add(AuthorizerMetric::UsageReadFailures, 1);
                 return self.cache().usage_failed(request);
             }
         }
         let decision = self.step(request);
-        if tokio::time::timeout(ALERT_LIMIT, self.tell_of_thresholds(decision)).await.is_err() {
+        if tokio::time::timeout(ALERT_LIMIT, self.send_alerts(decision)).await.is_err() {
             self.metrics().add(AuthorizerMetric::AlertFailures, 1);
         }
     }
 
-    async fn tell_of_thresholds(&self, decision: Step) {
+    /// Sends an alert for each threshold that the usage has reached since the last alert.
+    async fn send_alerts(&self, decision: Step) {
         let Step::Answer(
             Decision::Allow { key, quota: Some(quota) }
             | Decision::Deny { key: Some(key), quota: Some(quota), .. },
@@ -238,7 +240,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
                 Ok(true) => self.cache().threshold_told(&key.key_id, threshold),
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!(%error, key_id = key.key_id, "an alert about a limit cannot be sent yet");
+                    tracing::warn!(%error, key_id = key.key_id, "could not send an alert about a limit; a later call sends it");
                     self.metrics().add(AuthorizerMetric::AlertFailures, 1);
                     return;
                 }
@@ -246,7 +248,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
         }
     }
 
-    /// Takes a change of a key that a message told of.
+    /// Applies a change of a key that arrived by message.
     pub fn notice(&self, key_id: &str, sequence: u64) {
         self.metrics().add(AuthorizerMetric::InvalidationsByMessage, 1);
         self.cache().notice(key_id, sequence, (self.now)());

@@ -1,77 +1,63 @@
-//! What the function is invoked with.
+//! Parses the events of the function: a request to authorize, or a notification of the invalidation topic.
 //!
 //! Source: API Gateway Developer Guide, "Input to an API Gateway Lambda
 //! authorizer" (REST APIs) and "Control access to HTTP APIs with AWS Lambda
 //! authorizers" (payload format 2.0); SNS Developer Guide, "Fanout to Lambda
 //! functions".
 //!
-//! The secret is hashed as it is read and kept nowhere; errors never hold any
-//! text of an event.
-
-use std::fmt;
+//! Plaintext secrets are never stored. Errors quote no text of an event.
 
 use lambda_support::invalidation_message::InvalidationMessage;
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Denial;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The header that carries the key.
-const HEADER: &str = "x-api-key";
-/// Where a customer sees its usage: the only call that is admitted over quota.
+use crate::key_headers::KeyHeaders;
+
+/// Path of the usage endpoint: the only call that a key over its quota may make.
 pub const USAGE_PATH: &str = "/usage";
 
-/// An event.
+/// An event of the function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A call to authorize.
     Call(Call),
-    /// Changes of keys that SNS tells of.
+    /// Changes of keys, published on the invalidation topic.
     Invalidations(Vec<InvalidationMessage>),
 }
 
 /// A call to authorize.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The secret's digest, or why there is none.
+    /// Digest of the presented secret, or the reason why there is none.
     pub key: Result<KeyDigest, Denial>,
-    /// The ARN of the stage: that of the call up to and with the stage.
+    /// ARN of the stage: the ARN of the called method, cut after the stage.
     pub stage_arn: String,
-    /// Whether the answer is for an HTTP API, in payload format 2.0.
+    /// `true` for an HTTP API with payload format 2.0.
     pub is_http_api: bool,
-    /// Whether the customer asks for its usage.
+    /// `true` for a call of the usage endpoint.
     pub asks_for_usage: bool,
 }
 
-/// An event that the function cannot make sense of.
+/// An event that is not for this function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// It is not JSON of the form.
+    /// The event is not JSON, or a member has an unexpected type.
     #[error("the event cannot be read: {problem} at line {line}, column {column}")]
-    Form {
-        /// What kind of problem it is.
-        problem: &'static str,
-        /// Where.
-        line: usize,
-        /// Where in the line.
-        column: usize,
-    },
-    /// It is something else.
+    Form { problem: &'static str, line: usize, column: usize },
+    /// The event is neither a request nor a notification.
     #[error(
         "the event is neither a request to authorize (type REQUEST) nor a notification of the invalidation topic; set the authorizer's type to REQUEST"
     )]
     Kind,
-    /// The ARN cannot be used.
+    /// The ARN is missing or malformed.
     #[error(
         "the event has no methodArn or routeArn of the form arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/..."
     )]
     Arn,
-    /// A notification has another form.
+    /// The message of a notification cannot be read.
     #[error("the notification is not one of the invalidation topic: {problem}")]
-    Message {
-        /// What is wrong.
-        problem: &'static str,
-    },
+    Message { problem: &'static str },
 }
 
 #[derive(Deserialize)]
@@ -106,10 +92,10 @@ struct RawNotification {
 }
 
 impl Event {
-    /// Reads an event.
+    /// Parses an event.
     ///
     /// # Errors
-    /// When it is neither a call nor a notification.
+    /// When the event is neither a request to authorize nor a notification.
     pub fn parse(text: &str) -> Result<Self, EventError> {
         let raw: RawEvent = serde_json::from_str(text).map_err(|error| form_error(&error))?;
         if let Some(records) = raw.records {
@@ -121,12 +107,12 @@ impl Event {
         let is_http_api = raw.version.as_deref() == Some("2.0");
         let arn = if is_http_api { raw.route_arn } else { raw.method_arn };
         let asks_for_usage = if is_http_api {
-            raw.route_key.as_deref() == Some("GET /usage")
+            raw.route_key.as_deref().and_then(|route| route.strip_prefix("GET ")) == Some(USAGE_PATH)
         } else {
             raw.resource.as_deref() == Some(USAGE_PATH) && raw.http_method.as_deref() == Some("GET")
         };
         Ok(Self::Call(Call {
-            key: presented(raw.headers, raw.multi_value_headers),
+            key: raw.headers.merge(raw.multi_value_headers),
             stage_arn: stage_arn(arn).ok_or(EventError::Arn)?,
             is_http_api,
             asks_for_usage,
@@ -134,8 +120,8 @@ impl Event {
     }
 }
 
-/// Says where the problem is and of what kind. The library's own words may
-/// quote the event.
+/// Describes a problem by its kind and position. The text of the library may
+/// quote the event, which may hold a secret.
 fn form_error(error: &serde_json::Error) -> EventError {
     let problem = match error.classify() {
         serde_json::error::Category::Data => "a member has an unexpected form",
@@ -167,155 +153,6 @@ fn stage_arn(arn: Option<String>) -> Option<String> {
     }
     arn.truncate(end);
     Some(arn)
-}
-
-/// REST APIs send the headers twice, with one and with all values.
-fn presented(headers: KeyHeaders, all_headers: KeyHeaders) -> Result<KeyDigest, Denial> {
-    let mut seen = headers;
-    seen.digests.extend(all_headers.digests);
-    if seen.is_malformed || all_headers.is_malformed {
-        return Err(Denial::Malformed);
-    }
-    seen.digests.dedup();
-    match seen.digests[..] {
-        [] => Err(Denial::Missing),
-        [digest] => Ok(digest),
-        // Two different keys: nobody can say which is meant.
-        _ => Err(Denial::Malformed),
-    }
-}
-
-/// What the headers say of keys. All other headers are passed over.
-#[derive(Debug, Default)]
-struct KeyHeaders {
-    digests: Vec<KeyDigest>,
-    is_malformed: bool,
-}
-
-impl KeyHeaders {
-    fn add(&mut self, secret: &str) {
-        match KeyDigest::of_secret(secret) {
-            Ok(digest) => self.digests.push(digest),
-            Err(_) => self.is_malformed = true,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for KeyHeaders {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(HeadersVisitor)
-    }
-}
-
-struct HeadersVisitor;
-
-impl<'de> Visitor<'de> for HeadersVisitor {
-    type Value = KeyHeaders;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("headers")
-    }
-
-    fn visit_unit<E>(self) -> Result<KeyHeaders, E> {
-        Ok(KeyHeaders::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut headers: A) -> Result<KeyHeaders, A::Error> {
-        let mut seen = KeyHeaders::default();
-        while let Some(IsKeyHeader(is_key_header)) = headers.next_key()? {
-            if is_key_header {
-                headers.next_value_seed(ValueSeed(&mut seen))?;
-            } else {
-                headers.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(seen)
-    }
-}
-
-/// A header's name, compared and not kept.
-struct IsKeyHeader(bool);
-
-impl<'de> Deserialize<'de> for IsKeyHeader {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-        impl Visitor<'_> for Name {
-            type Value = IsKeyHeader;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a header's name")
-            }
-            fn visit_str<E>(self, name: &str) -> Result<IsKeyHeader, E> {
-                Ok(IsKeyHeader(name.eq_ignore_ascii_case(HEADER)))
-            }
-        }
-        deserializer.deserialize_str(Name)
-    }
-}
-
-/// Reads a value of the header: a text, several texts, or something that is no key.
-struct ValueSeed<'seen>(&'seen mut KeyHeaders);
-
-impl ValueSeed<'_> {
-    fn refuse(self) {
-        self.0.is_malformed = true;
-    }
-}
-
-impl<'de> serde::de::DeserializeSeed<'de> for ValueSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ValueSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a header's value")
-    }
-
-    fn visit_str<E>(self, secret: &str) -> Result<(), E> {
-        self.0.add(secret);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
-        while values.next_element_seed(ValueSeed(self.0))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.refuse();
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.refuse();
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.refuse();
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.refuse();
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.refuse();
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut value: A) -> Result<(), A::Error> {
-        while value.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        self.refuse();
-        Ok(())
-    }
 }
 
 #[cfg(test)]

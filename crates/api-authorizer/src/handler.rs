@@ -1,4 +1,4 @@
-//! Between an event and its answer.
+//! The Lambda shell of the authorizer: one event in, one answer out.
 
 use std::time::Duration;
 
@@ -13,41 +13,41 @@ use crate::authorizer::{Authorizer, Unavailable};
 use crate::event::{Call, Event, EventError};
 use crate::response::answer;
 
-/// The present, for the decision cache.
+/// Reads both clocks for the decision cache.
 pub fn now() -> ClockReading {
     ClockReading { wall_ms: now_ms(), monotonic_ms: monotonic_us() / 1_000 }
 }
 
-/// The function, apart from Lambda.
+/// The function.
 #[derive(Debug)]
 pub struct Handler<K, L, U, A> {
-    /// Decides.
+    /// Decides on calls.
     pub authorizer: Authorizer<K, L, U, A>,
-    /// How an HTTP API wants its answers.
+    /// `true` if the authorizer of the HTTP API has simple responses enabled.
     pub simple_responses: bool,
-    /// How long a decision may take, in milliseconds.
+    /// Longest time for a decision, in milliseconds.
     pub decision_limit_ms: u64,
-    /// The dimension of the metrics.
+    /// Dimension of the metrics.
     pub environment_name: String,
 }
 
-/// An event that got no answer: API Gateway answers its caller with 500, and
-/// admits nothing.
+/// An event without an answer. API Gateway answers its caller with 500 and does not
+/// admit the call.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
     /// The event is not for this function.
     #[error(transparent)]
     Event(#[from] EventError),
-    /// The call could not be judged.
+    /// The call could not be decided.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// The answer could not be written.
-    #[error("the answer could not be written")]
+    /// The answer could not be serialized.
+    #[error("the answer could not be serialized")]
     Answer(#[from] serde_json::Error),
 }
 
 impl From<HandlerError> for Diagnostic {
-    /// The error's type is what operators group by.
+    /// Sets the error type, by which operators group errors.
     fn from(error: HandlerError) -> Self {
         let error_type = match error {
             HandlerError::Event(_) => "BadEvent",
@@ -62,7 +62,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Handler<K,
     /// Answers an event.
     ///
     /// # Errors
-    /// When the event is not for this function or the call cannot be judged.
+    /// When the event is not for this function, or the call cannot be decided.
     pub async fn handle(&self, event: &str) -> Result<Box<RawValue>, HandlerError> {
         let began_us = monotonic_us();
         let json = match Event::parse(event)? {
@@ -75,7 +75,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Handler<K,
             Event::Call(call) => {
                 let decision = self.decide(&call).await;
                 let duration_us = monotonic_us().saturating_sub(began_us);
-                self.authorizer.metrics().decided(decision.as_ref().ok(), duration_us);
+                self.authorizer.metrics().record_decision(decision.as_ref().ok(), duration_us);
                 serde_json::to_string(&answer(&call, &decision?, self.simple_responses))?
             }
         };
@@ -95,8 +95,8 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Handler<K,
         }
     }
 
-    /// Writes the line of metrics, if one is due. The call is answered by then,
-    /// so that none waits for the line of others.
+    /// Emits the line of metrics, if one is due. It runs after the call is answered,
+    /// so that no call waits for it.
     pub fn emit_metrics(&self) {
         let line = self.authorizer.metrics().line(&self.environment_name, monotonic_us() / 1_000, now_ms());
         if let Some(line) = line {

@@ -1,42 +1,42 @@
-//! What the function tells: one line for many decisions, since a line for each
+//! The metrics of the function. One line covers many decisions: a line for each
 //! would cost more than the decision.
 
 use lambda_support::define_metrics;
 use lambda_support::telemetry::{MetricLine, Totals};
 use metering_core::authorization::{Decision, Denial};
 
-/// The name under which the function's metrics are found.
+/// Service dimension of the metrics.
 pub const SERVICE: &str = "api-authorizer";
 
-/// After how many decisions a line is written.
+/// Number of decisions after which a line is emitted.
 const DECISIONS_PER_LINE: u64 = 100;
-/// After how long a line is written, in milliseconds.
+/// Time after which a line is emitted, in milliseconds.
 const LINE_INTERVAL_MS: u64 = 5_000;
 
 define_metrics! {
     /// Every metric of this function.
     pub enum AuthorizerMetric {
-        /// Calls that were judged.
+        /// Calls that were decided, or failed to be.
         Decisions: Count,
         /// Calls that were admitted.
         Allowed: Count,
         /// Calls without a key.
         DeniedMissing: Count,
-        /// Calls with something that is no key.
+        /// Calls whose header value is not a key.
         DeniedMalformed: Count,
-        /// Calls with a secret that no key has.
+        /// Calls with a secret that belongs to no key.
         DeniedUnknown: Count,
         /// Calls with a deleted key.
         DeniedDeleted: Count,
-        /// Calls with a key, or a replaced secret, past its time.
+        /// Calls with an expired key or an expired former secret.
         DeniedExpired: Count,
         /// Calls above the monthly limit.
         DeniedOverQuota: Count,
-        /// Calls that could not be judged.
+        /// Calls that could not be decided.
         Unavailable: Count,
-        /// Calls whose key was remembered.
+        /// Calls decided without reading the key.
         CacheHits: Count,
-        /// Calls whose key had to be read.
+        /// Calls whose key was read from the table.
         CacheMisses: Count,
         /// Reads of the index.
         IndexReads: Count,
@@ -44,30 +44,30 @@ define_metrics! {
         KeyReads: Count,
         /// Reads of the invalidation log.
         LogReads: Count,
-        /// Reads of it that failed.
+        /// Failed reads of the invalidation log.
         LogReadFailures: Count,
-        /// Reads of it that showed that it was lost or restored: below an earlier
-        /// head, or below the versions of keys.
+        /// Reads of the invalidation log that showed that it was lost or restored: its
+        /// head was below an earlier head, or below the version of a key.
         LogBehind: Count,
         /// Reads of a month's usage.
         UsageReads: Count,
-        /// Reads of it that failed.
+        /// Failed reads of a month's usage.
         UsageReadFailures: Count,
-        /// Changes of keys that a message told this instance of.
+        /// Changes of keys that reached this instance by message.
         InvalidationsByMessage: Count,
-        /// Changes of keys that the log told this instance of.
+        /// Changes of keys that reached this instance by the invalidation log.
         InvalidationsByLog: Count,
-        /// Alerts that could not be sent yet.
+        /// Failed attempts to send an alert.
         AlertFailures: Count,
-        /// From the event to the answer.
+        /// Time from the event to the answer.
         DecisionDuration: Microseconds,
-        /// How long after a change of a key this instance still answered without
-        /// knowing of it; 0 for one that was idle.
+        /// Time after a change of a key for which this instance still answered without
+        /// knowing the change; 0 for an idle instance.
         InvalidationLag: Milliseconds,
     }
 }
 
-/// The metric of a denial.
+/// Returns the metric that counts a denial.
 fn denied(denial: Denial) -> AuthorizerMetric {
     match denial {
         Denial::Missing => AuthorizerMetric::DeniedMissing,
@@ -79,7 +79,7 @@ fn denied(denial: Denial) -> AuthorizerMetric {
     }
 }
 
-/// The metrics since the last line.
+/// Metrics that were not yet emitted.
 #[derive(Debug, Default)]
 pub struct AuthorizerMetrics {
     totals: Totals<AuthorizerMetric>,
@@ -97,8 +97,8 @@ impl AuthorizerMetrics {
         self.totals.record_duration(metric, duration);
     }
 
-    /// Notes a decision; `None` where there could be none.
-    pub fn decided(&mut self, decision: Option<&Decision>, duration_us: u64) {
+    /// Records a decision; `None` if the call could not be decided.
+    pub fn record_decision(&mut self, decision: Option<&Decision>, duration_us: u64) {
         self.add(AuthorizerMetric::Decisions, 1);
         self.record_duration(
             AuthorizerMetric::DecisionDuration,
@@ -112,7 +112,7 @@ impl AuthorizerMetrics {
         self.add(outcome, 1);
     }
 
-    /// The line that is due, if one is; at `monotonic_ms` of the process.
+    /// Takes the line that is due at `monotonic_ms`, if one is.
     pub fn line(&mut self, environment: &str, monotonic_ms: u64, now_ms: i64) -> Option<MetricLine> {
         let is_due = self.last_line_ms.is_none_or(|last| monotonic_ms - last >= LINE_INTERVAL_MS);
         if !is_due && self.totals.count(AuthorizerMetric::Decisions) < DECISIONS_PER_LINE {
@@ -122,7 +122,7 @@ impl AuthorizerMetrics {
         for metric in
             [AuthorizerMetric::Unavailable, AuthorizerMetric::LogReadFailures, AuthorizerMetric::LogBehind]
         {
-            self.add(metric, 0); // An alarm has to see them fall to zero.
+            self.add(metric, 0); // Without zeros, their alarms would never return to OK.
         }
         std::mem::take(&mut self.totals).write(&mut line);
         self.last_line_ms = Some(monotonic_ms);

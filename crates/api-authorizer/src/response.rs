@@ -1,4 +1,4 @@
-//! The answers, as API Gateway wants them.
+//! Writes the answers in the format of API Gateway.
 //!
 //! Source: API Gateway Developer Guide, "Output from an API Gateway Lambda
 //! authorizer" and "Control access to HTTP APIs with AWS Lambda authorizers".
@@ -10,17 +10,17 @@ use serde::Serialize;
 
 use crate::event::{Call, USAGE_PATH};
 
-/// An answer.
+/// An answer to API Gateway.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Answer<'decision> {
-    /// A policy, for a REST API or an HTTP API without simple responses.
+    /// An IAM policy, for a REST API or an HTTP API without simple responses.
     Policy(PolicyAnswer<'decision>),
-    /// Yes or no, for an HTTP API.
+    /// A boolean, for an HTTP API with simple responses.
     Simple(SimpleAnswer<'decision>),
 }
 
-/// An answer with a policy.
+/// An answer with an IAM policy.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyAnswer<'decision> {
@@ -52,8 +52,8 @@ struct Statement {
     resource: String,
 }
 
-/// What the gateway can put into logs, headers and error bodies. The values of
-/// a REST API's context must be texts, numbers or booleans.
+/// The authorizer context, which API Gateway offers to access logs, integrations and
+/// error bodies as `$context.authorizer.*`. REST APIs accept strings, numbers and booleans.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Context<'decision> {
@@ -81,7 +81,7 @@ pub struct Context<'decision> {
     message: Option<&'static str>,
 }
 
-/// Writes the answer to a call.
+/// Builds the answer to a call.
 pub fn answer<'decision>(
     call: &Call,
     decision: &'decision Decision,
@@ -93,8 +93,8 @@ pub fn answer<'decision>(
         let is_authorized = decision.is_allowed() || admits_usage_only;
         return Answer::Simple(SimpleAnswer { is_authorized, context });
     }
-    // API Gateway may keep the policy for other calls of the key, so it speaks
-    // of all of them: the whole stage, or, over quota, only the usage.
+    // API Gateway may cache the policy for other calls of the key, so it covers all of
+    // them: the whole stage, or the usage endpoint alone for a key over its quota.
     let (effect, resource) = match decision {
         Decision::Allow { .. } => ("Allow", format!("{}/*", call.stage_arn)),
         Decision::Deny { quota: Some(_), .. } => ("Allow", format!("{}/GET{USAGE_PATH}", call.stage_arn)),

@@ -1,4 +1,4 @@
-//! One at a time, for each thing: concurrent misses of one key make one lookup.
+//! Runs one read of a kind at a time: concurrent misses of one key share one lookup.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
-/// From how many on to look for some that nobody wants any more.
+/// Number of locks above which the unused ones are removed.
 const MANY: usize = 1_000;
 
-/// A lock for each key, for as long as somebody holds or wants it.
+/// One lock for each key, as long as a task holds it or waits for it.
 #[derive(Debug)]
 pub struct SingleFlight<K: Eq + Hash> {
     flights: Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>,
@@ -21,23 +21,23 @@ impl<K: Eq + Hash> Default for SingleFlight<K> {
     }
 }
 
-/// The right to do a thing.
+/// The right to perform a read; released on drop.
 #[derive(Debug)]
 pub struct Flight<'flights, K: Eq + Hash + Clone> {
     flights: &'flights SingleFlight<K>,
     key: K,
     guard: Option<OwnedMutexGuard<()>>,
-    /// Whether another had it first, and may have done the thing.
+    /// `true` if another task held the right before, and may have completed the read.
     pub waited: bool,
 }
 
 impl<K: Eq + Hash + Clone> SingleFlight<K> {
-    /// Waits until nobody else does this thing.
+    /// Waits until no other task holds the right for `key`.
     pub async fn begin(&self, key: K) -> Flight<'_, K> {
         let lock = {
             let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
             if flights.len() >= MANY {
-                // Those whose last waiter gave up.
+                // The last task that waited for them was cancelled.
                 flights.retain(|_, lock| Arc::strong_count(lock) > 1);
             }
             flights.entry(key.clone()).or_default().clone()
@@ -54,7 +54,7 @@ impl<K: Eq + Hash + Clone> Drop for Flight<'_, K> {
     fn drop(&mut self) {
         let mut flights = self.flights.flights.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.guard.take());
-        // One is the map's own: nobody waits.
+        // The only reference is that of the map: no task waits.
         if flights.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             flights.remove(&self.key);
         }

@@ -1,4 +1,4 @@
-//! Between a notification and the flushed caches.
+//! Flushes the authorizer caches of stages when a key has changed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,52 +9,52 @@ use lambda_support::telemetry::MetricLine;
 
 use crate::stage_cache::{FlushError, Stage, StageCaches};
 
-/// The name under which the function's metrics are found.
+/// Service dimension of the metrics.
 pub const SERVICE: &str = "invalidation-fanout";
 
-/// By how much the clocks of SNS and of this function may differ.
+/// Assumed bound of the difference between the clocks of SNS and of this function, in milliseconds.
 const CLOCK_ERROR_MS: i64 = 1_000;
 
 define_metrics! {
     /// Every metric of this function.
     pub enum FanoutMetric {
-        /// Messages that arrived.
+        /// Messages received.
         Messages: Count,
-        /// Caches that were flushed.
+        /// Caches flushed.
         FlushedCaches: Count,
-        /// Caches that could not be flushed; Lambda tries the message again.
+        /// Failed flushes. Lambda retries the message.
         FailedFlushes: Count,
-        /// Caches that had been flushed since the message was published.
+        /// Flushes saved, because the cache was flushed after the message was published.
         CoveredFlushes: Count,
     }
 }
 
-/// The function, apart from Lambda.
+/// The function.
 #[derive(Debug)]
 pub struct Handler<C> {
-    /// Flushes caches.
+    /// Flushes the cache of a stage.
     pub caches: C,
-    /// The stages that cache.
+    /// Stages with an authorizer cache.
     pub stages: Vec<Stage>,
-    /// The dimension of the metrics.
+    /// Dimension of the metrics.
     pub environment_name: String,
-    /// When the last flush of each stage began, in milliseconds since 1970.
+    /// Start of the last flush of each stage, in milliseconds since 1970.
     flushed: Mutex<HashMap<Stage, i64>>,
 }
 
 impl<C: StageCaches> Handler<C> {
-    /// The function, freshly started.
+    /// Creates the function; no stage counts as flushed.
     pub fn new(caches: C, stages: Vec<Stage>, environment_name: String) -> Self {
         Self { caches, stages, environment_name, flushed: Mutex::default() }
     }
 
-    /// Flushes every stage, unless that was done since the messages were
-    /// published: a flush empties the whole cache, and API Gateway takes only
-    /// some requests of this kind each second, so many deletions share a flush.
+    /// Flushes every stage that was not flushed since the messages were published. A
+    /// flush empties the whole cache and API Gateway throttles this operation, so many
+    /// deletions share a flush.
     ///
     /// # Errors
-    /// When a stage could not be flushed. The others are flushed all the same,
-    /// and Lambda tries again, and at last keeps the message in its dead-letter queue.
+    /// When a stage could not be flushed. The other stages are flushed. Lambda retries
+    /// the messages and finally moves them to the dead-letter queue.
     pub async fn handle(&self, event: &SnsEvent, now_ms: impl Fn() -> i64) -> Result<(), FlushError> {
         let published_ms = event.records.iter().map(|record| record.sns.timestamp.timestamp_millis()).max();
         let Some(published_ms) = published_ms else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! The caches of authorizer answers in API Gateway.
+//! The authorizer caches of API Gateway.
 
 use std::error::Error;
 use std::future::Future;
@@ -6,9 +6,7 @@ use std::future::Future;
 /// A stage of a REST API.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stage {
-    /// The API.
     pub api_id: String,
-    /// The stage's name.
     pub name: String,
 }
 
@@ -16,11 +14,8 @@ pub struct Stage {
 #[derive(Debug, thiserror::Error)]
 #[error("the authorizer cache of stage {stage} of API {api_id} could not be flushed")]
 pub struct FlushError {
-    /// The API.
     pub api_id: String,
-    /// The stage.
     pub stage: String,
-    /// What API Gateway said.
     pub source: Box<dyn Error + Send + Sync>,
 }
 
@@ -29,18 +24,17 @@ pub trait StageCaches: Sync {
     /// Empties the cache of a stage.
     ///
     /// # Errors
-    /// When it is not known to be empty.
+    /// When the flush failed or its outcome is unknown.
     fn flush(&self, stage: &Stage) -> impl Future<Output = Result<(), FlushError>> + Send;
 }
 
-/// The caches, by API Gateway's own API (`FlushStageAuthorizersCache`).
+/// The caches of an account and region, flushed with `FlushStageAuthorizersCache`.
 #[derive(Debug, Clone)]
 pub struct ApiGatewayCaches {
     client: aws_sdk_apigateway::Client,
 }
 
 impl ApiGatewayCaches {
-    /// The caches of an account and region.
     pub fn new(client: aws_sdk_apigateway::Client) -> Self {
         Self { client }
     }

@@ -1,4 +1,4 @@
-//! Decodes the records of a batch. Pure: no clock, no waiting.
+//! Decodes the records of a batch and judges their calls. Pure: no clock, no I/O.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,60 +16,57 @@ use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason, UsageR
 
 use crate::metrics::{BatchMetrics, ConsumerMetric};
 
-/// How many bad events an error message describes one by one.
+/// Number of bad events that an error message describes one by one.
 const DESCRIBED_BAD_EVENTS: usize = 3;
 
-/// The most calls of a batch. What is beyond them is delivered again, so that
-/// the memory of the function is bounded whatever the records hold.
+/// Limit of the calls of a batch, which bounds the memory of the function. The
+/// response asks Lambda to deliver the records beyond it again.
 const MAX_CALLS: usize = 1 << 18;
-/// The most bytes of key ids of a batch, likewise.
+/// Limit of the bytes of all key ids of a batch, for the same reason.
 const MAX_KEY_BYTES: usize = 16 << 20;
-/// The most slices of claims that one record may touch. Each is a read and a
-/// write; the calls of an honest record were made within minutes.
+/// Limit of the slices of claims that one record touches. Each costs a read and a
+/// write; the calls of a genuine record were made within minutes of each other.
 const MAX_SLICES: usize = 10_000;
 
 const TOO_MANY_SLICES: &str =
     "the calls of the record were made at times so far apart that claiming them would take minutes";
 
-/// A batch that cannot be processed at all. Lambda never delivers one; it is
-/// refused as a whole, so that nothing is counted under a wrong shard or order.
+/// A batch of a form that Lambda never delivers. It is refused as a whole, so that
+/// nothing is counted under a wrong shard or in a wrong order.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// A sequence number that is none.
+    /// A sequence number is malformed.
     #[error("record {position} of the batch has no usable sequence number")]
     SequenceNumber {
-        /// The record's place in the batch, counted from 0.
+        /// Zero-based place of the record in the batch.
         position: usize,
-        /// What is wrong with it.
         source: SequenceNumberError,
     },
-    /// An event id that names no shard, or a batch of several shards.
+    /// An event id names no shard, or the batch has records of several shards.
     #[error(
         "record {position} of the batch has the event id {event_id:?} and the source {stream_arn:?}; expected SHARD:SEQUENCE_NUMBER and the ARN of a Kinesis stream, with one shard per batch"
     )]
     Shard {
-        /// The record's place in the batch, counted from 0.
+        /// Zero-based place of the record in the batch.
         position: usize,
-        /// Its event id.
         event_id: String,
-        /// The ARN of its stream.
         stream_arn: String,
     },
-    /// Records out of order.
+    /// The sequence numbers are not ascending.
     #[error("the batch is out of order")]
     Order(#[from] OutOfOrder),
 }
 
-/// What the consumer remembers of a record beside its calls.
+/// What is known of a record beside its calls.
 #[derive(Debug, Default)]
 pub struct RecordNotes {
-    /// Why nothing of it could be read: a word for grouping, and what exactly.
+    /// If the record is unreadable: the reason code and the detail.
     pub unreadable: Option<(&'static str, String)>,
-    /// Why its first bad event is bad: a word for grouping.
+    /// Reason code of the first bad event.
     pub bad_reason: Option<&'static str>,
-    /// Its first bad events, for a person.
+    /// Description of the first bad events, for the operator.
     pub bad_detail: String,
-    /// When the oldest of its calls was answered, in milliseconds since 1970.
+    /// Response time of the oldest billable call, in milliseconds since 1970.
     pub oldest_response_ms: Option<i64>,
     event_count: u32,
     bad_events: usize,
@@ -84,24 +81,24 @@ pub struct DecodedBatch {
     pub notes: Vec<RecordNotes>,
 }
 
-/// How records are decoded and judged.
+/// Rules by which records are decoded and judged.
 #[derive(Debug, Clone)]
 pub struct DecodeSettings {
-    /// The oldest call that is counted, in days before its record's arrival:
-    /// the ledger keeps it, and so do the claims.
+    /// Maximum age of a call at the arrival of its record, in days. Both the ledger and
+    /// the claims keep calls for as long.
     pub max_call_age_days: u32,
-    /// How calls are spread over slices of claims.
+    /// Distribution of calls over slices of claims.
     pub claim_layout: ClaimLayout,
     /// Routes whose calls are not counted.
     pub unbilled: UnbilledRoutes,
 }
 
-/// Decodes the records of one shard, as many as fit into memory together. The
-/// decoder's buffers, and what it has learned about the format, serve the next
-/// batch as well.
+/// Decodes the records of one shard, as many as fit into memory together, and adds
+/// to `metrics`. The decoder keeps its buffers, and the layout of the lines that it
+/// has learned, for the next batch.
 ///
 /// # Errors
-/// When the batch as a whole is not one that Lambda delivers.
+/// A batch of a form that Lambda never delivers.
 pub fn decode_batch(
     records: &[KinesisEventRecord],
     decoder: &mut Decoder,
@@ -130,7 +127,7 @@ pub fn decode_batch(
     Ok(DecodedBatch { batch: Batch { shard, usage, records: judged }, notes })
 }
 
-/// The place on the stream by which a record's events are known, where they bring no id.
+/// Returns the place of a record on the stream. It identifies events that have no id.
 pub fn record_name(shard: &ShardName, sequence_number: &SequenceNumber) -> String {
     RecordName { shard: shard.clone(), sequence_number: sequence_number.clone() }.to_string()
 }
@@ -163,9 +160,9 @@ struct BatchDecoder<'d> {
     metrics: &'d mut BatchMetrics,
 }
 
-/// What was counted in one record before its end was known.
+/// Counts of one record. They reach the metrics when the record was read to its end.
 #[derive(Default)]
-struct Tally {
+struct RecordCounts {
     not_successful: u64,
     unbilled: u64,
     no_api_key: u64,
@@ -177,7 +174,7 @@ impl BatchDecoder<'_> {
         &mut self,
         position: usize,
         record: &KinesisEventRecord,
-    ) -> Result<(Option<(Decoded, Tally)>, RecordNotes), BatchError> {
+    ) -> Result<(Option<(Decoded, RecordCounts)>, RecordNotes), BatchError> {
         let sequence_number = SequenceNumber::parse(&record.kinesis.sequence_number)
             .map_err(|source| BatchError::SequenceNumber { position, source })?;
         let name = record_name(&self.shard, &sequence_number);
@@ -189,33 +186,37 @@ impl BatchDecoder<'_> {
         Ok((decoded, notes))
     }
 
-    /// Decodes the bytes of a record. A panic of the decoder is a defect, but
-    /// one that must not block the shard: it quarantines the record.
+    /// Decodes the bytes of a record. A panic of the decoder is a defect, but it must
+    /// not block the shard: the record goes to quarantine.
     fn decode_data(
         &mut self,
         data: &[u8],
         origin: Origin<'_>,
         notes: &mut RecordNotes,
-    ) -> Option<(Decoded, Tally)> {
+    ) -> Option<(Decoded, RecordCounts)> {
         let times = PlausibleTimes::for_arrival(origin.arrived_at_ms, self.settings.max_call_age_days);
-        let mut tally = Tally::default();
+        let mut counts = RecordCounts::default();
         let (decoder, usage) = (&mut *self.decoder, &mut self.usage);
         let judge = Judge { times, unbilled: &self.settings.unbilled };
         let decode = AssertUnwindSafe(|| {
-            decoder.decode(data, origin, |event| visit(event, judge, usage, &mut tally, notes))
+            decoder.decode(data, origin, |event| visit(event, judge, usage, &mut counts, notes))
         });
         let unreadable = match catch_unwind(decode) {
             Ok(Ok(decoded)) => match self.slices_of_present(&decoded) {
                 0..=MAX_SLICES => {
                     notes.event_count = decoded.event_count;
-                    return Some((decoded, tally));
+                    return Some((decoded, counts));
                 }
                 _ => ("too-many-slices", TOO_MANY_SLICES.to_owned()),
             },
             Ok(Err(error)) => (error.reason(), with_causes(&error)),
             Err(_) => {
                 self.decoder.reset();
-                ("decoder-panicked", "the decoder panicked on this record: a defect to report".to_owned())
+                (
+                    "decoder-panicked",
+                    "the decoder panicked on this record; please report this defect with the record"
+                        .to_owned(),
+                )
             }
         };
         *notes = RecordNotes { unreadable: Some(unreadable), ..RecordNotes::default() };
@@ -227,8 +228,9 @@ impl BatchDecoder<'_> {
         self.usage.slices_of_present(&self.settings.claim_layout, decoded.log_stream)
     }
 
-    /// Ends a record: its calls are known, or it has none.
-    fn end_record(&mut self, readable: Option<&(Decoded, Tally)>, notes: &RecordNotes) {
+    /// Ends a record: adds its counts to the metrics, or discards its calls if the
+    /// record is only a check by CloudWatch Logs.
+    fn end_record(&mut self, readable: Option<&(Decoded, RecordCounts)>, notes: &RecordNotes) {
         match readable {
             None => {
                 if let Some((reason, _)) = notes.unreadable {
@@ -239,12 +241,12 @@ impl BatchDecoder<'_> {
                 self.metrics.add(ConsumerMetric::ControlMessages, 1);
                 self.usage.discard_record();
             }
-            Some((decoded, tally)) => {
+            Some((decoded, counts)) => {
                 self.metrics.add(ConsumerMetric::Events, u64::from(decoded.event_count));
-                self.metrics.add(ConsumerMetric::SkippedNotSuccessful, tally.not_successful);
-                self.metrics.add(ConsumerMetric::SkippedUnbilled, tally.unbilled);
-                self.metrics.add(ConsumerMetric::SkippedNoApiKey, tally.no_api_key);
-                for (reason, count) in &tally.reasons {
+                self.metrics.add(ConsumerMetric::SkippedNotSuccessful, counts.not_successful);
+                self.metrics.add(ConsumerMetric::SkippedUnbilled, counts.unbilled);
+                self.metrics.add(ConsumerMetric::SkippedNoApiKey, counts.no_api_key);
+                for (reason, count) in &counts.reasons {
                     self.metrics.quarantine_reason(reason, *count);
                 }
                 self.usage.end_record(&self.settings.claim_layout, decoded.log_stream);
@@ -253,26 +255,26 @@ impl BatchDecoder<'_> {
     }
 }
 
-/// What a call is judged by.
+/// Rules by which a call is judged.
 #[derive(Clone, Copy)]
 struct Judge<'a> {
     times: PlausibleTimes,
     unbilled: &'a UnbilledRoutes,
 }
 
-/// Judges one event.
+/// Judges one event and adds its call to the batch.
 fn visit(
     event: ReadEvent<'_>,
     judge: Judge<'_>,
     usage: &mut BatchUsage,
-    tally: &mut Tally,
+    counts: &mut RecordCounts,
     notes: &mut RecordNotes,
 ) {
     let ReadEvent { index, id, claimed_at_ms, call } = event;
     let call = match call {
         Ok(call) => call,
         Err(error) => {
-            note_bad(notes, tally, index, error.reason(), &error);
+            record_bad_event(notes, counts, index, error.reason(), &error);
             usage.add_unreadable(index, id, claimed_at_ms);
             return;
         }
@@ -284,11 +286,11 @@ fn visit(
             notes.oldest_response_ms =
                 Some(notes.oldest_response_ms.map_or(response_ms, |oldest| oldest.min(response_ms)));
         }
-        Ok(Assessment::Skipped(SkipReason::NotSuccessful)) => tally.not_successful += 1,
-        Ok(Assessment::Skipped(SkipReason::Unbilled)) => tally.unbilled += 1,
-        Ok(Assessment::Skipped(SkipReason::NoApiKey)) => tally.no_api_key += 1,
+        Ok(Assessment::Skipped(SkipReason::NotSuccessful)) => counts.not_successful += 1,
+        Ok(Assessment::Skipped(SkipReason::Unbilled)) => counts.unbilled += 1,
+        Ok(Assessment::Skipped(SkipReason::NoApiKey)) => counts.no_api_key += 1,
         Err(error) => {
-            note_bad(notes, tally, index, error.reason(), &error);
+            record_bad_event(notes, counts, index, error.reason(), &error);
             match countable(&call, judge.unbilled) {
                 Some((api_key_id, window)) => {
                     usage.add_call(index, id, api_key_id, window, call.requested_at_ms, false);
@@ -299,8 +301,8 @@ fn visit(
     }
 }
 
-/// The key and the hour of a call whose time alone is in doubt: where another
-/// version claimed it to be counted, this one can count it.
+/// Returns the key and the hour of a call whose request time is implausible. If another
+/// version of the function has claimed it as countable, this version can count it.
 fn countable<'a>(
     call: &UsageRecord<'a>,
     unbilled: &UnbilledRoutes,
@@ -311,14 +313,14 @@ fn countable<'a>(
     }
 }
 
-fn note_bad(
+fn record_bad_event(
     notes: &mut RecordNotes,
-    tally: &mut Tally,
+    counts: &mut RecordCounts,
     index: u32,
     reason: &'static str,
     error: &dyn std::error::Error,
 ) {
-    *tally.reasons.entry(reason).or_default() += 1;
+    *counts.reasons.entry(reason).or_default() += 1;
     notes.bad_reason.get_or_insert(reason);
     notes.bad_events += 1;
     if notes.bad_events <= DESCRIBED_BAD_EVENTS {
@@ -327,7 +329,7 @@ fn note_bad(
 }
 
 impl RecordNotes {
-    /// What is wrong with the events of a record, for a person.
+    /// Describes the bad events of a record, for the operator.
     pub fn describe_bad_events(&self) -> String {
         format!("{} of {} events{}", self.bad_events, self.event_count, self.bad_detail)
     }

@@ -1,4 +1,4 @@
-//! Carries out what the run of a batch asks for.
+//! Performs the requests of a batch's run against the ledger, the claims and the quarantine.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
@@ -16,22 +16,21 @@ use metering_core::shard::QuarantinedPart;
 
 use crate::batch::{DecodedBatch, RecordNotes};
 
-/// Where a batch is carried out.
+/// The ports of the consumer, and the limits of their use.
 #[derive(Debug, Clone)]
 pub struct Executor<L, C, Q> {
-    /// The usage ledger.
+    /// Rows of usage by key and day.
     pub ledger: L,
-    /// The claims.
+    /// Claims of calls, and heads of shards.
     pub claims: C,
-    /// The quarantine.
+    /// Records and events that cannot be counted.
     pub quarantine: Q,
-    /// Requests under way at once.
+    /// Maximum number of concurrent requests.
     pub concurrency: usize,
-    /// Settings of the runs.
     pub settings: RunSettings,
 }
 
-/// What the run of a batch needs of the event it came in.
+/// The event of a batch: the run refers to its records by index.
 struct Source<'e> {
     records: &'e [KinesisEventRecord],
     decoded: &'e DecodedBatch,
@@ -39,7 +38,8 @@ struct Source<'e> {
 }
 
 impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
-    /// Carries out a batch. Tells where the stream has to resume, and what was done.
+    /// Runs a batch to its end. Returns the outcome, which says where the stream has to
+    /// resume, and counts of the work done.
     pub async fn execute(
         &self,
         decoded: &DecodedBatch,
@@ -53,7 +53,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
             while under_way.len() < self.concurrency
                 && let Some((job, request)) = run.next()
             {
-                under_way.push(self.carry_out(job, request, &source));
+                under_way.push(self.perform(job, request, &source));
             }
             let Some((job, reply)) = under_way.next().await else { break };
             run.answer(job, reply);
@@ -61,7 +61,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
         (run.outcome(), run.tally())
     }
 
-    async fn carry_out(&self, job: Job, request: Request, source: &Source<'_>) -> (Job, Reply) {
+    async fn perform(&self, job: Job, request: Request, source: &Source<'_>) -> (Job, Reply) {
         let reply = match request {
             Request::ReadHead(shard) => self.claims.read_head(&shard).await.map(Reply::Head),
             Request::ReadVerdicts(shard, first, last) => {
@@ -76,7 +76,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
             Request::Apply(update) => self.ledger.apply(&update).await.map(Reply::Ledger),
         };
         let reply = reply.unwrap_or_else(|error| {
-            report(&error);
+            log_failure(&error);
             match error {
                 PortError::Invalid { .. } => Reply::Invalid,
                 PortError::Retryable { .. } | PortError::Refused { .. } => Reply::Failed,
@@ -85,7 +85,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
         (job, reply)
     }
 
-    /// Keeps a part of a record, cut into pieces that fit back into the stream.
+    /// Sends a part of a record to quarantine, cut into pieces that fit back into the stream.
     async fn keep(
         &self,
         record: RecordIndex,
@@ -101,7 +101,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
 }
 
 impl Source<'_> {
-    /// What is said of a record in quarantine.
+    /// Builds the quarantined form of a record, without its payload.
     fn quarantined(&self, record: RecordIndex) -> QuarantinedRecord {
         let notes = &self.decoded.notes[record.position()];
         let (reason, detail) = reason_and_detail(notes);
@@ -125,7 +125,7 @@ impl Source<'_> {
         let arrived_at_ms = self.decoded.batch.records[record.position()].arrived_at_ms;
         let origin = Origin { record_name: &name.to_string(), arrived_at_ms };
         let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
-        // A record whose events are known has been read: it can be read again.
+        // The record was readable when its events were judged, so it is readable now.
         decoder.parts(data, origin, events).unwrap_or_else(|_| whole())
     }
 }
@@ -136,13 +136,13 @@ fn reason_and_detail(notes: &RecordNotes) -> (&'static str, String) {
         (None, Some(reason)) => (reason, notes.describe_bad_events()),
         (None, None) => (
             "judged-before",
-            "the record or its calls were given up, refused by the ledger, or judged to be bad by another version of the function; this version can read them".to_owned(),
+            "the record or its calls were given up, refused by the ledger, or judged as bad by another version of the function; this version can read them".to_owned(),
         ),
     }
 }
 
-/// Logs a failure: a refusal needs an operator, anything else passes.
-fn report(error: &PortError) {
+/// Logs a failed request. A refusal needs an operator; other failures are retried.
+fn log_failure(error: &PortError) {
     let (PortError::Retryable { source, .. }
     | PortError::Refused { source, .. }
     | PortError::Invalid { source, .. }) = error;
@@ -150,7 +150,7 @@ fn report(error: &PortError) {
         PortError::Refused { .. } => tracing::error!(cause = ?source, "{error}"),
         PortError::Invalid { .. } => tracing::error!(cause = ?source, "{error}; its calls go to quarantine"),
         PortError::Retryable { .. } => {
-            tracing::warn!(cause = ?source, "{error}; the records will be delivered again");
+            tracing::warn!(cause = ?source, "{error}; Lambda will deliver the records again");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the function tells about a batch.
+//! The metrics of one batch.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use lambda_support::telemetry::{MetricLine, Totals};
 use metering_core::batch_run::RunTally;
 use serde_json::json;
 
-/// The name under which the function's metrics are found.
+/// Service dimension of the metrics.
 pub const SERVICE: &str = "usage-consumer";
 
 define_metrics! {
@@ -17,55 +17,55 @@ define_metrics! {
         Records: Count,
         /// Log events and lines in them.
         Events: Count,
-        /// Calls that this batch's writes added to the ledger. A write whose reply
-        /// was lost is fenced when it is tried again and so is not in it: the ledger
-        /// is exact, this is a metric.
+        /// Calls that the writes of this batch added to the ledger. A write whose reply was
+        /// lost is fenced when it is retried and is not included. The ledger is exact; this
+        /// metric is not.
         BillableCalls: Count,
-        /// Calls skipped because they were not successful.
+        /// Calls skipped because their status is not 2xx.
         SkippedNotSuccessful: Count,
-        /// Successful calls skipped because those of their route are not billed.
+        /// Successful calls skipped because their route is unbilled.
         SkippedUnbilled: Count,
-        /// Calls skipped because they carry no key id.
+        /// Successful calls skipped because they have no key id.
         SkippedNoApiKey: Count,
-        /// Checks by CloudWatch Logs whether the stream can be reached.
+        /// Checks by CloudWatch Logs that the stream can be reached.
         ControlMessages: Count,
-        /// Records that were counted before, and were read again.
+        /// Records that were counted before and read again.
         ReplayedRecords: Count,
-        /// Calls that another record owns, and that were not counted again.
+        /// Calls that another record owns. They are not counted again.
         DuplicateCalls: Count,
-        /// Updates that a row's mark kept from being written as planned.
+        /// Updates that the high-water mark of their row refused. They were planned again.
         FencedUpdates: Count,
         /// Records, or parts of records, sent to quarantine.
         QuarantinedRecords: Count,
-        /// Events sent to quarantine, of records that are otherwise counted.
+        /// Events sent to quarantine from records that are otherwise counted.
         QuarantinedEvents: Count,
-        /// Calls that their row of the ledger refused, and that went to quarantine.
+        /// Calls sent to quarantine because their ledger row refused them.
         RefusedCalls: Count,
-        /// Records that were given up and met again.
+        /// Records that were given up before and read again.
         GivenUpRecords: Count,
-        /// Records whose calls another version of the function claimed and this
-        /// one cannot read: they wait for a version that can.
+        /// Records whose calls another version of the function claimed and this version
+        /// cannot read. They wait for a version that can.
         UnreadableClaims: Count,
-        /// Updates that were written to the ledger.
+        /// Writes to the ledger.
         LedgerWrites: Count,
-        /// Pages of claims and heads of shards that were written.
+        /// Writes of claim pages and shard heads.
         ClaimWrites: Count,
-        /// Writes of claims that met another writer's and were planned again.
+        /// Writes of claims that conflicted with another writer and were planned again.
         ClaimConflicts: Count,
-        /// Records that were reported as failed and will be delivered again.
+        /// Records reported as failed. Lambda delivers them again.
         FailedRecords: Count,
-        /// From the oldest response of a record to the record's arrival in the stream.
+        /// Time from the oldest response of a record to the arrival of the record in the stream.
         LogDeliveryDelay: Milliseconds,
-        /// From the record's arrival to the invocation.
+        /// Time from the arrival of the record to the invocation.
         StreamWait: Milliseconds,
-        /// From the invocation to the commit of the batch.
+        /// Time from the invocation to the commit of the batch.
         CommitDuration: Milliseconds,
-        /// From the oldest response of a record to its commit: the freshness.
+        /// Time from the oldest response of a record to the commit of its batch.
         Freshness: Milliseconds,
     }
 }
 
-/// The metrics of one batch, as they add up.
+/// Metrics of one batch, accumulated.
 #[derive(Debug, Default)]
 pub struct BatchMetrics {
     totals: Totals<ConsumerMetric>,
@@ -73,19 +73,16 @@ pub struct BatchMetrics {
     span: Option<BatchSpan>,
 }
 
-/// Which records a batch had, and when. It tells of each call how long it
-/// waited where, and who looks into an incident which batch it was in.
+/// The records and times of a batch. With it, an operator finds the batch of a call,
+/// and the load test computes the time that each call waited in each stage.
 #[derive(Debug, Clone)]
 pub struct BatchSpan {
-    /// The shard.
     pub shard_id: String,
-    /// The first record.
     pub first_sequence_number: String,
-    /// The last record.
     pub last_sequence_number: String,
-    /// When the function was invoked, in milliseconds since 1970.
+    /// Time of the invocation, in milliseconds since 1970.
     pub invoked_at_ms: i64,
-    /// When the batch was committed, in milliseconds since 1970.
+    /// Time of the commit, in milliseconds since 1970.
     pub committed_at_ms: i64,
 }
 
@@ -95,7 +92,7 @@ impl BatchMetrics {
         self.totals.add(metric, count);
     }
 
-    /// Adds what the run of the batch has done.
+    /// Adds the counts of the batch's run.
     pub fn run(&mut self, tally: RunTally) {
         for (metric, count) in [
             (ConsumerMetric::BillableCalls, tally.counted_calls),
@@ -120,23 +117,23 @@ impl BatchMetrics {
         self.totals.count(metric)
     }
 
-    /// Adds a measured duration, in milliseconds.
+    /// Adds a duration, in milliseconds.
     pub fn record_duration(&mut self, metric: ConsumerMetric, milliseconds: i64) {
         self.totals.record_duration(metric, milliseconds);
     }
 
-    /// Adds to the reasons for which something was quarantined.
+    /// Adds to the count of a reason for quarantine.
     pub fn quarantine_reason(&mut self, reason: &'static str, count: u64) {
         *self.quarantine_reasons.entry(reason).or_default() += count;
     }
 
-    /// Notes which records the batch had.
+    /// Sets the records and times of the batch.
     pub fn span(&mut self, span: BatchSpan) {
         self.span = Some(span);
     }
 
-    /// The batch's line. Counts that are zero are left out, but for those
-    /// that an alarm has to see fall to zero.
+    /// Builds the line of the batch. Counts of zero are left out, except for those whose
+    /// alarm returns to OK only by a zero.
     pub fn line(&mut self, environment: &str, now_ms: i64) -> MetricLine {
         let mut line = MetricLine::new(SERVICE, environment, now_ms);
         for metric in

@@ -7,7 +7,7 @@ mod common;
 use access_log::{Decoder, Limits};
 use common::*;
 use memory_ports::MemoryPorts;
-use usage_consumer::metrics::ConsumerMetric;
+use usage_consumer::metrics::{BatchMetrics, ConsumerMetric};
 
 fn calls(key: &str, count: i64) -> Vec<String> {
     (0..count).map(|number| call(key, NOW_MS + number)).collect()

@@ -22,7 +22,7 @@ impl<H: UsageHistory> Handler<H> {
         let now_ms = now_ms();
         let request = match UsageRequest::read(event, now_ms) {
             Ok(request) => request,
-            Err(BadRequest::Question(problem)) => return response(400, &json!({"message": problem})),
+            Err(BadRequest::Parameter(problem)) => return response(400, &json!({"message": problem})),
             Err(BadRequest::NoKey) => {
                 tracing::error!(
                     "GET /usage is not behind the API key authorizer: there is no apiKeyId in its context"
@@ -30,7 +30,7 @@ impl<H: UsageHistory> Handler<H> {
                 return response(403, &json!({"message": "Send your API key in the x-api-key header."}));
             }
         };
-        // The month of the limit is read as well, where it is not asked for.
+        // The present month is read as well, for the limit.
         let month = UtcMonth::at(now_ms).map_or(request.from, UtcMonth::first_day);
         let usage = self.history.usage_of_key(
             &request.api_key_id,
@@ -40,7 +40,7 @@ impl<H: UsageHistory> Handler<H> {
         match usage.await {
             Ok(usage) => response(200, &document(&request, &usage, now_ms)),
             Err(error) => {
-                tracing::error!(%error, "the usage of a customer cannot be read");
+                tracing::error!(%error, "the usage of a key cannot be read");
                 response(
                     503,
                     &json!({"message": "The usage cannot be read now. Please try again in a minute."}),
@@ -68,7 +68,7 @@ fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
         .collect();
     json!({
         "api_key_id": request.api_key_id,
-        // The latest call that is counted. Earlier ones may still be on their way.
+        // Time of the latest counted call. Earlier calls may not be counted yet.
         "last_call": usage.values().map(|day| day.last_call_ms).max().and_then(time),
         "read_at": time(now_ms),
         "from": request.from.to_string(),
@@ -80,7 +80,7 @@ fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
     })
 }
 
-/// The calls of the hours that have any.
+/// Calls by hour, without the hours that have none.
 fn hours(usage: &DayUsage) -> Map<String, Value> {
     let hours = usage.hours.iter().enumerate().filter(|(_, calls)| **calls > 0);
     hours.map(|(hour, calls)| (format!("{hour:02}"), json!(calls))).collect()
@@ -94,7 +94,7 @@ fn months(usage: &KeyUsage) -> Map<String, Value> {
     months.into_iter().map(|(month, calls)| (month, json!(calls))).collect()
 }
 
-/// How the present month stands against the limit; null where there is none.
+/// Limit and use of the present month; null for a key without a limit.
 fn limit(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
     let (Some(limit), Ok(month)) = (request.monthly_limit, UtcMonth::at(now_ms)) else { return Value::Null };
     let used: u64 =

@@ -1,6 +1,6 @@
 //! The Lambda function behind `GET /usage`: what a customer's own key has used.
 //!
-//! [`request`] reads who asks and for what, [`handler`] answers.
+//! [`handler`] is the shell of Lambda and answers, [`request`] parses the question.
 
 pub mod config;
 pub mod handler;

@@ -1,48 +1,48 @@
-//! Who asks, and for which days.
+//! Parses a request: the key of the caller, and the days it asks for.
 //!
-//! Whose usage it is comes from the authorizer's context alone, which no
-//! client can write: nothing in the request names a key.
+//! The key comes from the authorizer's context alone, which a client cannot write.
+//! Nothing else in the request names a key.
 
 use metering_core::quota::UtcMonth;
 use metering_core::window::{CallWindow, UtcDay};
 use serde_json::Value;
 
-/// The most days of one answer.
+/// Limit of the days of one answer.
 pub const MAX_DAYS: i64 = 100;
 
-/// A question that can be answered.
+/// A valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRequest {
-    /// The key of the caller.
+    /// Id of the caller's key.
     pub api_key_id: String,
-    /// Its monthly limit.
+    /// Monthly limit of the key, in calls; `None` if it has no limit.
     pub monthly_limit: Option<u64>,
-    /// The first day.
+    /// First day of the answer.
     pub from: UtcDay,
-    /// The last day.
+    /// Last day of the answer, inclusive.
     pub to: UtcDay,
 }
 
-/// A question that cannot be answered.
+/// A request that cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadRequest {
     /// The method is not behind the API key authorizer.
     NoKey,
-    /// Something is wrong with the question.
-    Question(String),
+    /// A parameter is invalid.
+    Parameter(String),
 }
 
 impl UsageRequest {
-    /// Reads a request of a REST API, or of an HTTP API in payload format 2.0.
+    /// Parses a request of a REST API, or of an HTTP API with payload format 2.0.
     ///
     /// # Errors
-    /// When it cannot be answered.
+    /// When the context has no key, or a parameter is invalid.
     pub fn read(event: &Value, now_ms: i64) -> Result<Self, BadRequest> {
         let context = &event["requestContext"]["authorizer"];
         // HTTP APIs put the context of a Lambda authorizer one level deeper.
         let context = if context["lambda"].is_object() { &context["lambda"] } else { context };
         let api_key_id = context["apiKeyId"].as_str().filter(|id| !id.is_empty()).ok_or(BadRequest::NoKey)?;
-        // REST APIs make texts of numbers.
+        // REST APIs convert numbers to strings.
         let limit = &context["usageLimit"];
         let monthly_limit = limit.as_u64().or_else(|| limit.as_str()?.parse().ok());
         let (from, to) = days(&event["queryStringParameters"], now_ms)?;
@@ -51,29 +51,29 @@ impl UsageRequest {
 }
 
 fn days(parameters: &Value, now_ms: i64) -> Result<(UtcDay, UtcDay), BadRequest> {
-    let question = |text: String| Err(BadRequest::Question(text));
+    let invalid = |text: String| Err(BadRequest::Parameter(text));
     let (mut from, mut to) = (None, None);
     for (name, value) in parameters.as_object().into_iter().flatten() {
         let day = value.as_str().unwrap_or("").parse::<UtcDay>();
         match (name.as_str(), day) {
             ("from", Ok(day)) => from = Some(day),
             ("to", Ok(day)) => to = Some(day),
-            ("from" | "to", Err(error)) => return question(format!("{name}: {error}")),
-            _ => return question("only the parameters from and to can be given, each a day".to_owned()),
+            ("from" | "to", Err(error)) => return invalid(format!("{name}: {error}")),
+            _ => return invalid("only the parameters from and to can be given, each a day".to_owned()),
         }
     }
     let today = CallWindow::at(now_ms).map(|window| window.day);
     let this_month = UtcMonth::at(now_ms).map(UtcMonth::first_day);
     let (Ok(today), Ok(this_month)) = (today, this_month) else {
-        return question("the clock of the service is wrong".to_owned());
+        return invalid("the clock of the service is wrong".to_owned());
     };
     let to = to.unwrap_or(today);
     let from = from.unwrap_or(if to >= this_month { this_month } else { to.first_of_month() });
     if from > to {
-        return question(format!("from {from} is after to {to}"));
+        return invalid(format!("from {from} is after to {to}"));
     }
     if (to.start_ms() - from.start_ms()) / metering_core::window::DAY_MS >= MAX_DAYS {
-        return question(format!("at most {MAX_DAYS} days can be asked for at once"));
+        return invalid(format!("at most {MAX_DAYS} days can be asked for at once"));
     }
     Ok((from, to))
 }
@@ -121,14 +121,14 @@ mod tests {
         assert_eq!(question(bare.clone()).unwrap().to.to_string(), "2026-11-24");
         let mut twice = bare;
         twice["queryStringParameters"] = json!({"from": "2026-11-01,2026-11-02"});
-        assert!(matches!(question(twice), Err(BadRequest::Question(_))));
+        assert!(matches!(question(twice), Err(BadRequest::Parameter(_))));
     }
 
     #[test]
     fn nothing_that_a_client_sends_names_a_key() {
         let key = json!({"apiKeyId": "key-1"});
         for name in ["apiKeyId", "api_key_id", "key", "x-api-key"] {
-            assert!(matches!(read(&key, &json!({name: "key-2"})), Err(BadRequest::Question(_))));
+            assert!(matches!(read(&key, &json!({name: "key-2"})), Err(BadRequest::Parameter(_))));
         }
         let event = json!({"headers": {"apiKeyId": "key-2"}, "body": "{\"apiKeyId\":\"key-2\"}",
             "pathParameters": {"apiKeyId": "key-2"}, "requestContext": {"authorizer": key}});
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn days_that_make_no_sense_are_named() {
         let problem = |parameters: Value| match read(&json!({"apiKeyId": "key-1"}), &parameters) {
-            Err(BadRequest::Question(problem)) => problem,
+            Err(BadRequest::Parameter(problem)) => problem,
             other => panic!("{other:?}"),
         };
         assert!(problem(json!({"from": "2026-13-01"})).contains("from: a day is written YYYY-MM-DD"));

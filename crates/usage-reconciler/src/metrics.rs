@@ -1,4 +1,4 @@
-//! What the function tells about a run.
+//! The metrics of one run.
 
 use lambda_support::define_metrics;
 use lambda_support::telemetry::MetricLine;
@@ -6,25 +6,25 @@ use serde_json::json;
 
 use crate::reconciler::Found;
 
-/// The name under which the function's metrics are found.
+/// Service dimension of the metrics.
 pub const SERVICE: &str = "usage-reconciler";
 
 define_metrics! {
     /// Every metric of this function.
     pub enum ReconcilerMetric {
-        /// Successful calls with a key in the access log, in the last hours.
+        /// Successful calls with a key in the access log, in the hours that every run compares.
         LoggedCalls: Count,
-        /// The calls of the same hours in the ledger.
+        /// Calls of the same hours in the ledger.
         CountedCalls: Count,
-        /// Calls that the ledger lacks, in every hour that is not mended.
+        /// Calls that the ledger lacks, in all hours with an open difference.
         MissingCalls: Count,
-        /// Calls that the ledger has beyond the access log, likewise.
+        /// Calls that the ledger has beyond the access log, in all hours with an open difference.
         SurplusCalls: Count,
-        /// Both together: 0 is what it has to be.
+        /// Sum of `MissingCalls` and `SurplusCalls`; 0 if the ledger is exact.
         LedgerDrift: Count,
-        /// Hours whose difference is not mended.
+        /// Hours with an open difference.
         OpenHours: Count,
-        /// Bytes of the access log that Insights has scanned.
+        /// Bytes of the access log that CloudWatch Logs Insights has scanned.
         ScannedBytes: Bytes,
     }
 }

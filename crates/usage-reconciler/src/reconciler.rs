@@ -8,60 +8,60 @@ use metering_core::reconciliation::{
 };
 use metering_core::window::{DAY_MS, HOUR_MS};
 
-/// How many differences one run writes to its log.
-const TOLD_DIFFERENCES: usize = 20;
-/// How far back an hour is looked at whose difference is not mended, in
-/// milliseconds: as long as its calls could still be put back.
+/// Limit of the differences that one run logs.
+const MAX_LOGGED_DIFFERENCES: usize = 20;
+/// Age up to which an hour with an open difference is compared again, in
+/// milliseconds: its calls can be put back for as long.
 const LOOK_BACK_MS: i64 = 42 * DAY_MS;
 
-/// The reconciler, apart from Lambda.
+/// Compares the ledger with the access log.
 #[derive(Debug)]
 pub struct Reconciler<A, L, C> {
-    /// Counts the access log.
+    /// Counts of the access log.
     pub log: A,
-    /// Counts the ledger.
+    /// Counts of the ledger.
     pub ledger: L,
-    /// Remembers the hours that were compared.
+    /// Results of earlier comparisons.
     pub compared: C,
 }
 
-/// The hours that one run looks at, in milliseconds since 1970.
+/// The hours of one run, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The first hour that is compared whatever is known of it.
+    /// Start of the first hour that every run compares.
     pub from_ms: i64,
-    /// The end of the last hour that has settled.
+    /// End of the last settled hour.
     pub to_ms: i64,
-    /// The first hour that is compared at all.
+    /// Start of the first hour that any run compares.
     pub since_ms: i64,
 }
 
-/// What one run has found.
+/// Result of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Calls in the access log, in the hours that every run compares.
+    /// Calls in the access log, in the hours from `Span::from_ms` on.
     pub logged: u64,
-    /// The calls of the same hours in the ledger.
+    /// Calls in the ledger, in the same hours.
     pub counted: u64,
-    /// Calls that the ledger lacks, in all hours that are not mended.
+    /// Calls that the ledger lacks, in all hours with an open difference.
     pub missing: u64,
-    /// Calls that the ledger has beyond the access log, likewise.
+    /// Calls that the ledger has beyond the access log, in all hours with an open difference.
     pub surplus: u64,
-    /// Hours that are not mended.
+    /// Hours with an open difference.
     pub open_hours: u64,
-    /// Hours that this run had no time left to compare key by key.
+    /// Hours that this run had no time to compare key by key.
     pub postponed_hours: u64,
-    /// Some of the differences that this run has found key by key.
+    /// Differences found key by key, up to the limit that is logged.
     pub differences: Vec<Difference>,
 }
 
 impl<A: AccessLogCounts, L: LedgerCounts, C: ComparedHours> Reconciler<A, L, C> {
-    /// Compares the hours of `span`, and those before it whose differences are
-    /// not mended. `has_time` is asked before each comparison key by key, which
-    /// takes minutes where there are many keys.
+    /// Compares the hours of `span`, and the earlier hours with an open difference.
+    /// `has_time` is called before each comparison key by key, which takes minutes
+    /// with many keys.
     ///
     /// # Errors
-    /// When the log, the ledger or the memory cannot be read or written.
+    /// When a count fails, or the earlier comparisons cannot be read or written.
     pub async fn run(&self, span: Span, has_time: impl Fn() -> bool) -> Result<Found, PortError> {
         let Span { from_ms, to_ms, since_ms } = span;
         let from_ms = from_ms.max(since_ms);
@@ -92,7 +92,7 @@ impl<A: AccessLogCounts, L: LedgerCounts, C: ComparedHours> Reconciler<A, L, C> 
         Ok(found)
     }
 
-    /// Counts the access log of the hours that were never compared, at once.
+    /// Counts the access log of all hours that were never compared, in one query.
     async fn count_new_hours(
         &self,
         hours: &mut BTreeMap<i64, ReconciledHour>,
@@ -129,9 +129,9 @@ impl<A: AccessLogCounts, L: LedgerCounts, C: ComparedHours> Reconciler<A, L, C> 
         }
         if next == NextComparison::CompareKeys {
             if has_time() {
-                let by_key = self.by_key(start_ms, end_ms).await?;
+                let by_key = self.compare_by_key(start_ms, end_ms).await?;
                 hour.keys_are_compared(counted, &by_key);
-                let room = TOLD_DIFFERENCES.saturating_sub(found.differences.len());
+                let room = MAX_LOGGED_DIFFERENCES.saturating_sub(found.differences.len());
                 found.differences.extend(by_key.differences.into_iter().take(room));
             } else {
                 hour.postpone(counted);
@@ -147,8 +147,8 @@ impl<A: AccessLogCounts, L: LedgerCounts, C: ComparedHours> Reconciler<A, L, C> 
     /// Compares the hours of `from_ms..to_ms` key by key.
     ///
     /// # Errors
-    /// When the log or the ledger cannot be read.
-    pub async fn by_key(&self, from_ms: i64, to_ms: i64) -> Result<Reconciliation, PortError> {
+    /// When a count fails.
+    pub async fn compare_by_key(&self, from_ms: i64, to_ms: i64) -> Result<Reconciliation, PortError> {
         let logged = self.log.calls_per_key(from_ms, to_ms).await?;
         let counted = self.ledger.calls_for_keys_of(&logged, from_ms, to_ms).await?;
         Ok(Reconciliation::of(&logged, &counted))

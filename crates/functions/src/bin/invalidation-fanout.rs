@@ -13,7 +13,7 @@ use metering_aws::connection::{COMMAND_RETRY_POLICY, load};
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let config = Config::read(&Environment::from_process())?;
-    // API Gateway throttles these requests soon: retry_policy pays here.
+    // API Gateway throttles flushes at a low rate, so this client retries for longer.
     let client = aws_sdk_apigateway::Client::new(&load(COMMAND_RETRY_POLICY).await);
     let handler = &Handler::new(ApiGatewayCaches::new(client), config.stages, config.environment_name);
     run(service_fn(move |event: LambdaEvent<SnsEvent>| async move {

@@ -122,6 +122,7 @@ fn query(place: usize, line: &Value, period_s: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloudwatch_logs::insights::Query;
 
     #[test]
     fn the_deployed_dashboard_is_understood_whole() {
@@ -142,7 +143,7 @@ mod tests {
                     assert!(queries.iter().any(|query| query["ReturnData"] == true), "{widget:?}");
                 }
                 Source::Logs(query) => {
-                    assert!(crate::cloudwatch_logs::insights::Query::parse(query).is_ok(), "{query}")
+                    assert!(Query::parse(query).is_ok(), "{query}");
                 }
             }
         }

@@ -167,10 +167,7 @@ fn a_key_that_is_read_beside_its_deletion_is_not_remembered_however_long_that_ta
         let last = LogEntry { sequence: 8, key_id: "a".to_owned(), changed_at_ms: 0 };
         assert_eq!(cache.synced(start, &LogRead { head: 8, entries: vec![last] }, now), LogCheck::Sound);
         assert_ne!(denial(&look_up(&mut cache, "a", Some(key("a", 0)), now)), Some(Denial::Deleted));
-        assert!(matches!(
-            asked(&mut cache, "a", now),
-            Step::Read(Read::KeyConsistently) | Step::Read(Read::KeyByIndex)
-        ));
+        assert!(matches!(asked(&mut cache, "a", now), Step::Read(Read::KeyConsistently | Read::KeyByIndex)));
     }
 }
 
