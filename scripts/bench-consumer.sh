@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the consumer's path from a Lambda event to the update plan, beside
+# Measures the consumer's path from a Lambda event to the update plan, and
 # Node.js doing the same work on the same event in the same run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ results=target/criterion/consumer_path
 peer=crates/usage-consumer/benches/consumer_path.mjs
 rate_of_node() { node "$peer" target/bench/event.json "$node_rounds"; }
 
-# Node.js before and after, so that a change of the machine's load shows.
+# Node.js runs before and after, so that a change of the machine's load is visible.
 cargo bench --locked --quiet -p usage-consumer --bench consumer_path -- event_bytes --warm-up-time 1 --measurement-time 1 >/dev/null
 before=$(rate_of_node)
 cargo bench --locked --quiet -p usage-consumer --bench consumer_path -- --warm-up-time 2 --measurement-time 5 >/dev/null

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every benchmark, each beside its peer in the same run, and at the end a table
-# in Markdown. It takes about half an hour on two cores.
+# Runs every benchmark together with its peer, and prints a Markdown table of the
+# results. It takes about half an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p target/bench

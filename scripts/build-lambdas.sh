@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Builds the functions for provided.al2023 and lays them out as they are
-# deployed: target/lambda/SERVICE/bootstrap, and target/lambda/architecture.
+# Builds the functions for provided.al2023 as target/lambda/SERVICE/bootstrap,
+# and writes their architecture to target/lambda/architecture.
 #
 #   scripts/build-lambdas.sh [arm64|x86_64]
 #
-# arm64 where its Rust target is installed, since it costs a fifth less, else
-# x86_64. What this machine cannot link for provided.al2023 itself (another
-# architecture, or a C library newer than 2.34) is linked with zig from PyPI.
+# The default is arm64, which costs a fifth less, if its Rust target is installed,
+# else x86_64. If this machine cannot link for provided.al2023 (because of another
+# architecture, or a C library newer than 2.34), zig from PyPI links instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo_zigbuild_version=0.24.1
-# The last whose clang compiles libdeflate for x86_64 (later ones refuse its AVX-512).
+# The last version whose clang compiles libdeflate for x86_64; later versions refuse its AVX-512.
 ziglang_version=0.12.1
 glibc_of_al2023=2.34
 
@@ -36,7 +36,7 @@ folder=target/release
 if [ "$processor" = "$machine" ] && [ "$(uname -s)" = Linux ]; then
     cargo build --release --locked -p functions
     scripts/stage-lambdas.sh "$folder" "$architecture" 2>/dev/null && exit 0
-    echo "built with a C library of version ${glibc_here:-unknown}, which is too new; building again with zig"
+    echo "the C library of this machine (version ${glibc_here:-unknown}) is too new; building again with zig"
 fi
 command -v python3 >/dev/null || fail "python3 is missing; install Python 3 with its module venv"
 [ -x target/zig/bin/pip ] || python3 -m venv target/zig

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Builds what runs on one machine: the six functions, `meter` and `loadtest`, into target/debug.
+# Builds the binaries that run on one machine into target/debug: the six functions,
+# `meter` and `loadtest`.
 #
-#   scripts/build-local.sh [BINARY...]     all of them where none is named
+#   scripts/build-local.sh [BINARY...]     only these (default: all)
 #
-# The tests' dependencies have the same features, so that neither compiles
-# again what the other has compiled: naming an example has Cargo count the
-# dependencies of tests in, and that example is one that a test starts.
+# Naming an example makes Cargo include the dependencies of tests, so that tests
+# and binaries have the same features and share their compiled dependencies. The
+# example is one that a test starts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-what=("${@/#/--bin=}")
-[ $# -gt 0 ] || what=(--bins)
-exec cargo build --workspace --locked --example picky_function "${what[@]}"
+targets=("${@/#/--bin=}")
+[ $# -gt 0 ] || targets=(--bins)
+exec cargo build --workspace --locked --example picky_function "${targets[@]}"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds what is measured into target/release: the functions as they are
-# deployed, and the packages that are named, such as loadtest.
+# Builds the functions, as deployed, and the named packages into target/release,
+# for measurements.
 #
 #   scripts/build-release.sh [PACKAGE...]
 #
-# The functions are built by themselves, so that they have only their own features.
+# The functions are built separately, so that they have only their own features.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 RUSTFLAGS=$(scripts/lambda-rustflags.sh)

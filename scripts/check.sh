@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What to run after each change: format, shell scripts, types of the stack, whether the mutants
-# apply, lints, and every test that needs nothing but its own crate.
-# scripts/test.sh runs this and the rest.
+# Checks to run after each change: format, shell scripts, mutants that apply, format, lints and
+# types of the stack, lints, and the tests that need only their own crate. scripts/test.sh runs
+# these and all others.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
@@ -11,12 +11,12 @@ need cargo "install Rust from https://rustup.rs"
 need cc "install a C compiler (Debian: apt-get install build-essential)"
 need npm "install Node.js 20 or newer, with npm"
 
-types() { scripts/install-stack-tools.sh && (cd stack && npx tsc --noEmit); }
+stack() { scripts/install-stack-tools.sh && (cd stack && npm run --silent format && npm run --silent lint && npx tsc --noEmit); }
 
 mutants() {
     local patch
     for patch in scripts/mutants/*.patch; do
-        git apply --check "$patch" || { echo "$patch does not apply: fit it to the code" >&2; return 1; }
+        git apply --check "$patch" || { echo "$patch does not apply; write the same bug into the new code" >&2; return 1; }
     done
 }
 
@@ -25,6 +25,6 @@ shell_scripts() { debian_package shellcheck shellcheck && shellcheck --external-
 step "format" cargo fmt --all --check
 step "shell scripts" shell_scripts
 step "mutants apply" mutants
-step "types of the stack" types
+step "format, lints and types of the stack" stack
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "unit tests" cargo test --locked --no-fail-fast

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the cold start and the memory of the functions on this machine, and
-# beside the consumer those of one in Node.js with the AWS SDK.
+# Prints the cold-start time and the memory of the functions on this machine, and
+# of a consumer in Node.js with the AWS SDK.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/build-release.sh

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# To be sourced.   debian_package COMMAND PACKAGE   installs the package where the
-# command is missing, if this is Debian and root runs it, and says what to do otherwise.
+# Sourced by other scripts.   debian_package COMMAND PACKAGE   installs the package if the
+# command is missing and root runs this on Debian. Otherwise prints how to install it.
 debian_package() {
     command -v "$1" >/dev/null && return
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the whole usage meter on this machine, sends real HTTP traffic through
-# its gateway, and compares the ledger with what the client saw; then makes a
-# key, rotates and deletes it. Exits non-zero on any difference.   scripts/demo.sh [CALLS]
+# Runs the whole usage meter on this machine, sends real HTTP traffic through its
+# gateway, and compares the ledger with the client's results. Then creates a key,
+# rotates it and deletes it. Exits with 1 on any difference.   scripts/demo.sh [CALLS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,7 +45,7 @@ total_in_ledger() {
 }
 
 echo
-echo "Usage arriving in the ledger, of $expected successful calls:"
+echo "Calls in the ledger, of $expected successful calls:"
 started=$SECONDS
 until counted=$(total_in_ledger); echo "  $counted after $((SECONDS - started)) s"; [ "$counted" -ge "$expected" ]; do
     if [ $((SECONDS - started)) -ge "$freshness_limit_s" ]; then
@@ -70,10 +70,10 @@ if [ "$differences" -gt 0 ]; then
     echo "demo: $differences keys differ" >&2
     exit 1
 fi
-echo "The ledger equals what the client saw, key by key."
+echo "The ledger equals the client's results for every key."
 
 echo
-echo "A key is made, used, rotated and deleted:"
+echo "A key is created, used, rotated and deleted:"
 member() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
 gateway=$(tr -d ' ' < "$data/endpoints.json" | member gateway)
 status() {
@@ -87,14 +87,14 @@ expect() {
     local got
     got=$(status "$2")
     echo "  $3: $got"
-    [ "$got" = "$1" ] || { echo "demo: $1 was expected" >&2; exit 1; }
+    [ "$got" = "$1" ] || { echo "demo: expected $1, got $got" >&2; exit 1; }
 }
-made=$("$meter" keys create --owner demo --monthly-limit 100 --json --data "$data")
-key=$(member apiKeyId <<< "$made") first=$(member apiKey <<< "$made")
+created=$("$meter" keys create --owner demo --monthly-limit 100 --json --data "$data")
+key=$(member apiKeyId <<< "$created") first=$(member apiKey <<< "$created")
 expect 200 "$first" "a new key's first call"
 second=$("$meter" keys rotate "$key" --overlap 1h --json --data "$data" | member apiKey)
-expect 200 "$first" "the secret before the rotation, within the overlap"
-expect 200 "$second" "the secret after it"
+expect 200 "$first" "the previous secret, within the overlap"
+expect 200 "$second" "the new secret"
 "$meter" keys delete "$key" --data "$data" | sed 's/^/  /'
 started=$SECONDS
 until [ "$(status "$second")" = 403 ]; do

@@ -3,22 +3,22 @@
 #
 #   scripts/deploy.sh ENVIRONMENT [REGION] [options]
 #
-#   --alarm-topic ARN      tell alarms to this SNS topic
-#   --alarm-email ADDRESS  tell alarms to this address, by a topic that is made
-#   --all-at-once          new versions take all calls at once, whatever the alarms say: for a fix or a rollback
+#   --alarm-topic ARN      send alarms to this SNS topic
+#   --alarm-email ADDRESS  send alarms to this address, through a topic that the stack creates
+#   --all-at-once          new versions get all calls at once and ignore alarms: for a fix or a rollback
 #   --set NAME=VALUE       another option of docs/OPERATION.md ("Options of a deployment"); may be repeated
 #   --diff                 show what would change, and change nothing
-#   --binaries FOLDER      deploy these, as scripts/build-lambdas.sh lays them out, instead of building
-#   --api-url URL          have the verification call this: a GET that is answered with 2xx where the key is valid, and
-#                          is billed; the example, or what the canary calls, where it is not given
-#   --omit PATHS           leave parts of the stack out, for an endpoint (AWS_ENDPOINT_URL) that has no such
-#   --wait-at-most S       have the verification wait no longer for anything; 600 seconds where it is not given
-#   --no-verify            leave scripts/verify-deployment.sh to be run later, and the tag to be made then
+#   --binaries FOLDER      deploy the binaries of this folder, as scripts/build-lambdas.sh writes them, instead of building
+#   --api-url URL          URL that the verification calls: a GET that returns 2xx for a valid key and is billed
+#                          (default: the example, or the canary's URL)
+#   --omit PATHS           leave out parts of the stack that an endpoint (AWS_ENDPOINT_URL) does not support
+#   --wait-at-most S       seconds that the verification waits for each condition (default: 600)
+#   --no-verify            do not verify; run scripts/verify-deployment.sh and create the tag later
 #
-# The region is AWS_REGION where none is named. Options that are to hold for
-# each deployment stand in stack/environments/ENVIRONMENT.json. A deployment from
-# a clean work tree is tagged attempted/ENVIRONMENT/TIME, and once it is verified
-# deployed/ENVIRONMENT/TIME instead; scripts/rollback.sh goes back to such a tag.
+# The default region is AWS_REGION. Options for every deployment are in
+# stack/environments/ENVIRONMENT.json. A deployment from a clean work tree gets the
+# tag attempted/ENVIRONMENT/TIME, which becomes deployed/ENVIRONMENT/TIME after the
+# verification. scripts/rollback.sh deploys such a tag again.
 set -euo pipefail
 called_from=$PWD
 cd "$(dirname "$0")/.."
@@ -51,15 +51,15 @@ need() { command -v "$1" >/dev/null || fail "$1 is missing; $2"; }
 need node "install Node.js 20 or newer"
 need npm "install Node.js 20 or newer, with npm"
 need git "install git"
-[ "$(node -p 'process.versions.node.split(".")[0] >= 20')" = true ] || fail "Node.js $(node --version) is too old; install 20 or newer"
+scripts/check-node.sh
 [ -n "$binaries" ] || need cargo "install Rust from https://rustup.rs"
-[[ $environment =~ ^[a-z][a-z0-9-]{0,19}$ ]] || fail "the environment $environment has to be 1 to 20 of a-z, 0-9 and '-', and begin with a letter"
+[[ $environment =~ ^[a-z][a-z0-9-]{0,19}$ ]] || fail "the environment name $environment is invalid; use 1 to 20 of a-z, 0-9 and '-', beginning with a letter"
 [ -n "$region" ] || fail "name the region, or set AWS_REGION"
 export AWS_REGION=$region AWS_DEFAULT_REGION=$region NODE_NO_WARNINGS=1
 
 echo "== tools of the stack"
 scripts/install-stack-tools.sh
-account=$(cd stack && npx tsx verify/account.ts "$environment" "${choices[@]}") || fail "no deployment without an account that can be used; see above"
+account=$(cd stack && npx tsx verify/account.ts "$environment" "${choices[@]}") || fail "the account cannot be used for a deployment; see above"
 echo "account $account, region $region"
 
 if [ -z "$binaries" ]; then
@@ -67,9 +67,9 @@ if [ -z "$binaries" ]; then
     scripts/build-lambdas.sh
     binaries=$PWD/target/lambda
 fi
-architecture=$(cat "$binaries/architecture") || fail "$binaries/architecture is missing; make the folder with scripts/build-lambdas.sh"
+architecture=$(cat "$binaries/architecture") || fail "$binaries/architecture is missing; create the folder with scripts/build-lambdas.sh"
 facts=("region=$region" "architecture=$architecture")
-plan=$(cd stack && npx tsx verify/plan.ts "$environment" "${facts[@]}" "${choices[@]}") || fail "it is not known what is to be deployed; see above"
+plan=$(cd stack && npx tsx verify/plan.ts "$environment" "${facts[@]}" "${choices[@]}") || fail "the deployment cannot be planned; see above"
 has() { grep -qx "$1" <<< "$plan"; }
 if [ -z "${METER:-}" ] && { has canary || [ -n "$verify" ]; }; then
     need cargo "install Rust from https://rustup.rs, or set METER to the command meter"
@@ -91,33 +91,33 @@ if git rev-parse --verify --quiet HEAD >/dev/null && [ -z "$(git status --porcel
 else
     time=
 fi
-# Without its key, which needs the tables, the canary fails.
-give_canary_its_key() {
+# The canary fails until its key exists. The key needs the tables, so it is created after them.
+create_canary_key() {
     has canary || return 0
     METER=$(../scripts/find-meter.sh)
     export METER
     npx tsx verify/canary-key.ts "$environment"
 }
 if has creating-protected; then
-    # Tables that refuse to be deleted, and a stack with termination protection, could not be taken back
-    # if their creation fails, and would be in the way of the next attempt.
+    # CloudFormation cannot roll back tables with deletion protection, or a stack with termination
+    # protection, if a creation fails, and they would block the next attempt.
     echo "the stack is created first and protected afterwards, so that a creation that fails can be repeated"
     npx cdk deploy "$stack" --require-approval never "${options[@]}" --context creating=yes
-    give_canary_its_key
+    create_canary_key
 fi
 npx cdk deploy "$stack" --require-approval never "${options[@]}"
-give_canary_its_key
+create_canary_key
 cd ..
 
 if [ -z "$verify" ]; then
     (cd stack && npx tsx verify/audience.ts "$environment")
-    [ -z "$time" ] || echo "not verified; when scripts/verify-deployment.sh has found nothing wrong, run: git tag deployed/$environment/$time attempted/$environment/$time"
+    [ -z "$time" ] || echo "not verified; after scripts/verify-deployment.sh has succeeded, run: git tag deployed/$environment/$time attempted/$environment/$time"
 else
     scripts/verify-deployment.sh "$environment" "$region" "${verification[@]}" ||
-        fail "deployed, but not as it should be, and so not tagged: see above, deploy a fix, or go back with scripts/rollback.sh $environment"
+        fail "deployed, but the verification failed, so it is not tagged; see above, and deploy a fix or run scripts/rollback.sh $environment"
 fi
 if [ -z "$time" ]; then
-    echo "not tagged, since the work tree has changes: scripts/rollback.sh cannot come back to this"
+    echo "not tagged, because the work tree has changes: scripts/rollback.sh cannot deploy this version again"
 elif [ -n "$verify" ]; then
     git tag "deployed/$environment/$time" "attempted/$environment/$time"
     git tag --delete "attempted/$environment/$time" >/dev/null

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints where the command `meter` is: $METER, or a build of this work tree.
+# Prints the path of the command `meter`: $METER, or a build of this work tree.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -z "${METER:-}" ]; then

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs moto's public tests of Kinesis against a `meter local` of its own, in
-# moto's server mode. Each test that fails has to be listed with a reason in
-# crates/local-stack/tests/conformance/moto-differences.txt, and each that is
-# listed has to fail.
+# Runs moto's public tests of Kinesis against a new `meter local`, in moto's server
+# mode. Each failing test has to be listed with a reason in
+# crates/local-stack/tests/conformance/moto-differences.txt, and each listed test
+# has to fail.
 #
-#   scripts/kinesis-conformance.sh [FOLDER]     the binaries; target/debug where it is not said
+#   scripts/kinesis-conformance.sh [FOLDER]     folder of the binaries (default: target/debug)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/python-tools.sh
@@ -15,11 +15,11 @@ conformance=$PWD/crates/local-stack/tests/conformance
 python_tools "boto3==$boto3_version" "moto==$moto_version" "pytest==$pytest_version" "freezegun==$freezegun_version"
 sources=$PWD/target/moto-$moto_version
 if ! [ -d "$sources" ]; then
-    # Its tests are in the source distribution only. No other package is built.
+    # The tests are only in moto's source distribution.
     target/venv/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary moto \
         --dest target "moto==$moto_version"
     tar -xzf "target/moto-$moto_version.tar.gz" -C target "moto-$moto_version/tests/test_kinesis" "moto-$moto_version/tests/__init__.py"
-    # The local stack is in one region, and says so to a request for another.
+    # The local stack has one region and refuses requests for others.
     sed -i -E 's/(ap|ca|eu|sa|us)-[a-z]+-[0-9]/us-east-1/g' "$sources"/tests/test_kinesis/*.py
 fi
 cp "$conformance/conftest.py" "$sources/tests/conftest.py"
@@ -30,7 +30,7 @@ rm -f "$results"
 (
     cd "$sources"
     export TEST_SERVER_MODE=true TEST_SERVER_MODE_ENDPOINT=$AWS_ENDPOINT_URL
-    # What fails is compared with the list below. test_server.py is about moto's own server.
+    # Failures are compared with the list below. test_server.py tests moto's own server.
     "$OLDPWD/target/venv/bin/python" -m pytest --quiet --no-header --tb=line -p no:cacheprovider \
         --junitxml="$results" --ignore=tests/test_kinesis/test_server.py tests/test_kinesis > "$OLDPWD/target/kinesis-conformance.txt" 2>&1 || true
 )

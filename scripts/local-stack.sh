@@ -1,12 +1,12 @@
-# A `meter local` with a data folder of its own. Sourced by other scripts.
+# Starts and stops a `meter local` with a new data folder. Sourced by other scripts.
 # shellcheck shell=bash
 
-# Starts it with the binaries of a folder, and takes over the environment that it prints.
+# start_local_stack FOLDER   starts it with the binaries of a folder, and sets the environment variables that it prints.
 start_local_stack() {
     local_stack_data=$(mktemp -d)
     local_stack_guide=$local_stack_data/guide.txt
     : > "$local_stack_guide"
-    # Nothing of the caller's own account or region may reach it.
+    # The caller's AWS account and region must not affect it.
     unset AWS_PROFILE AWS_REGION AWS_DEFAULT_REGION AWS_ENDPOINT_URL AWS_SESSION_TOKEN
     "$1/meter" local --data "$local_stack_data/data" > "$local_stack_guide" 2> "$local_stack_data/errors.txt" &
     local_stack_process=$!
@@ -15,7 +15,7 @@ start_local_stack() {
         kill -0 "$local_stack_process" 2>/dev/null || { cat "$local_stack_data/errors.txt" >&2; return 1; }
         sleep 0.2
     done
-    # Just the lines that a reader is told to copy.
+    # Only the lines that users are meant to copy.
     eval "$(grep -E '^ +export ' "$local_stack_guide")"
 }
 

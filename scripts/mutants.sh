@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Plants one small bug at a time, and sees whether the tests of its crate notice.
+# Applies one small bug at a time, and checks that the tests of its crate fail.
 #
-#   scripts/mutants.sh [NAME...]     scripts/mutants/NAME.patch; all of them where none is named
+#   scripts/mutants.sh [NAME...]     only scripts/mutants/NAME.patch (default: all)
 #   scripts/mutants.sh --table       all of them, and writes docs/MUTANTS.md
 #
-# Works on a copy of what Git tracks, with uncommitted changes, in target/mutants,
-# with a target folder of its own. A bug is caught when a test fails or does not
-# end in time. Exits with 1 where a bug survives, where a patch does not apply or
-# compile, or where the tests fail without any bug.
+# Works on a copy of the tracked files, including uncommitted changes, in
+# target/mutants, with a separate target folder. A bug is caught if a test fails or
+# exceeds the time limit. Exits with 1 if a bug survives, a patch does not apply or
+# compile, or the tests fail without a bug.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
@@ -20,8 +20,8 @@ crate_of() { sed -n '/^+++ /{ s|^+++ b/crates/\([^/]*\)/.*|\1|p; q; }' "$1"; }
 words_of() { sed '/^$/,$d' "$1" | paste -sd ' ' -; }
 apply() { git apply --directory="$tree" "$@"; }
 
-# cargo_test LIMIT_S CRATE [OPTION...]   The cases that proptest generates are the same each
-# time, and those that fail with one bug are not kept for the next.
+# cargo_test LIMIT_S CRATE [OPTION...]   runs the tests of a crate. proptest generates the same
+# cases each time, and does not keep failing cases of one bug for the next.
 cargo_test() {
     (
         cd "$tree"
@@ -30,13 +30,13 @@ cargo_test() {
     ) > "$log" 2>&1 < /dev/null
 }
 
-# Some of the tests that failed or hung, in Markdown.
+# Prints the first tests that failed or hung, and their number, in Markdown.
 failed_tests() {
     sed -nE 's/^test ([^ ]*) .*(FAILED$|has been running for over ).*/\1/p' "$log" | sort -u |
         awk 'NR <= 2 { printf "%s`%s`", (NR > 1 ? ", " : ""), $0 } END { if (NR > 2) printf " and %d more", NR - 2 }'
 }
 
-# Sets verdict and by.
+# try CRATE PATCH   tests one bug, and sets verdict and by.
 try() {
     local crate=$1 patch=$2 status=0
     by=
@@ -45,7 +45,7 @@ try() {
         cargo_test "$limit_s" "$crate" || status=$?
         case $status in
             0) verdict=SURVIVED ;;
-            124) verdict=caught by="$(failed_tests), without an end" ;;
+            124) verdict=caught by="$(failed_tests), by the time limit" ;;
             *) verdict=caught by=$(failed_tests) ;;
         esac
     else
@@ -60,17 +60,17 @@ table=
 if [ "${1:-}" = --table ]; then
     table=docs/MUTANTS.md
     shift
-    [ $# -eq 0 ] || fail "--table is for all patches"
+    [ $# -eq 0 ] || fail "--table takes no names, because it runs all patches"
 fi
 if [ $# -eq 0 ]; then
     patches=(scripts/mutants/*.patch)
     patches=("${patches[@]##*/}")
     set -- "${patches[@]%.patch}"
 fi
-# By crate, so that little is compiled again.
+# Sorted by crate, so that less is compiled again.
 list=$(for name; do
     patch=scripts/mutants/$name.patch
-    [ -f "$patch" ] || fail "there is no $patch"
+    [ -f "$patch" ] || fail "$patch does not exist"
     echo "$(crate_of "$patch") $name"
 done | sort)
 
@@ -81,7 +81,7 @@ git archive "${changed:-HEAD}" | tar -x -m -C "$tree"
 
 for crate in $(cut -d ' ' -f 1 <<< "$list" | uniq); do
     { cargo_test 0 "$crate" --no-run && cargo_test "$limit_s" "$crate"; } ||
-        { cat "$log"; fail "the tests of $crate fail without any bug, or take $limit_s s"; }
+        { cat "$log"; fail "the tests of $crate fail without a bug, or take longer than $limit_s s"; }
 done
 
 caught=0 rows=
@@ -98,9 +98,9 @@ echo "$caught of $# caught"
 [ -z "$table" ] || cat > "$table" <<TABLE
 # Mutants
 
-A mutant is the code with one small bug in it. Each of these bugs would make a count, a limit or a claim wrong. The tests
-of the crate that it is in have to notice it. \`scripts/mutants.sh\` plants each bug and runs those tests;
-\`scripts/mutants.sh --table\` writes this file.
+A mutant is the code with one small bug. Each bug below makes a count, a limit or a claim wrong, and the tests of its crate
+have to fail. \`scripts/mutants.sh\` applies each patch of \`scripts/mutants\` and runs those tests; \`scripts/mutants.sh --table\`
+writes this file.
 
 | mutant | bug | crate | caught by |
 | --- | --- | --- | --- |

@@ -1,4 +1,4 @@
-# Tools from PyPI in target/venv, each with its version. Sourced by other scripts.
+# Installs pinned tools from PyPI into target/venv. Sourced by other scripts.
 # shellcheck shell=bash disable=SC2034
 awscli_version=1.46.3
 boto3_version=1.44.8
@@ -7,7 +7,7 @@ freezegun_version=1.5.5
 ministack_version=1.5.33
 pytest_version=9.2.0
 
-# Installs what is missing of these NAME==VERSION.
+# python_tools NAME==VERSION...   installs those that are missing.
 python_tools() {
     local tool missing=()
     for tool in "$@"; do

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Deploys a version again that was deployed before: its code, its stack.
+# Deploys the code and the stack of an earlier version again.
 #
 #   scripts/rollback.sh ENVIRONMENT [TAG] [--region REGION] [further options of scripts/deploy.sh]
 #
-# TAG is one of `git tag --list 'deployed/ENVIRONMENT/*'`, each of which was
-# verified. Where none is named it is the newest, if what was deployed last was
-# not verified, and else the one before it. All calls move at once: an alarm that
-# is on would stop a gradual deployment, or undo it. The work tree stays as it is.
+# TAG is one of `git tag --list 'deployed/ENVIRONMENT/*'`, which are the verified
+# deployments. The default is the newest if the last deployment was not verified,
+# else the one before it. All calls move at once, because an alarm that is on would
+# stop or undo a gradual deployment. The work tree does not change.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,13 +19,13 @@ tags=$(git tag --list "deployed/$environment/*" --sort=refname)
 if [ $# -ge 1 ] && [ "${1#-}" = "$1" ]; then
     tag=$1
     shift
-    grep -qxF "$tag" <<< "$tags" || fail "there is no tag $tag; there are: ${tags:-none, fetch them with git fetch --tags}"
+    grep -qxF "$tag" <<< "$tags" || fail "the tag $tag does not exist; the tags are: ${tags:-none, fetch them with git fetch --tags}"
 else
     newest=${tags##*/}
     attempted=$(git tag --list "attempted/$environment/*" --sort=refname | tail -n 1)
     back=2
     [[ ${attempted##*/} < $newest || ${attempted##*/} = "$newest" ]] || back=1
-    [ "$(grep -c . <<< "$tags")" -ge "$back" ] || fail "there is no verified deployment before the last; tags of $environment: ${tags:-none, fetch them with git fetch --tags}"
+    [ "$(grep -c . <<< "$tags")" -ge "$back" ] || fail "$environment has no earlier verified deployment; its tags are: ${tags:-none, fetch them with git fetch --tags}"
     tag=$(tail -n "$back" <<< "$tags" | head -n 1)
 fi
 region=()
@@ -35,11 +35,11 @@ if [ "${1:-}" = --region ]; then
     shift 2
 fi
 
-echo "Going back to $tag: $(git log -1 --format='%h %s' "$tag")"
+echo "Rolling back to $tag: $(git log -1 --format='%h %s' "$tag")"
 work=$(mktemp -d)
 trap 'git worktree remove --force "$work/version" 2>/dev/null || true; rm -rf "$work"' EXIT
 git worktree add --quiet --detach "$work/version" "$tag"
-# The build folder is shared, so that only what differs is built.
+# The build folder is shared, so that only differences are compiled.
 mkdir -p target
 ln -s "$PWD/target" "$work/version/target"
 "$work/version/scripts/deploy.sh" "$environment" "${region[@]}" --all-at-once "$@"

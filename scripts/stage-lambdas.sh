@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Lays binaries of the functions out as the stack deploys them.
+# Copies the functions' binaries to the folders that the stack deploys.
 #
-#   scripts/stage-lambdas.sh FOLDER ARCHITECTURE   into target/lambda, for AWS: each has to run on
-#                                                  provided.al2023, which has glibc 2.34
-#   scripts/stage-lambdas.sh --local               those of scripts/build-local.sh into target/lambda-local,
-#                                                  without symbols, for an emulator on this machine
+#   scripts/stage-lambdas.sh FOLDER ARCHITECTURE   from FOLDER to target/lambda, for AWS; each has to run
+#                                                  on provided.al2023, which has glibc 2.34
+#   scripts/stage-lambdas.sh --local               from target/debug (scripts/build-local.sh) to
+#                                                  target/lambda-local, without symbols, for an emulator
 set -euo pipefail
 cd "$(dirname "$0")/.."
 glibc_of_al2023=2.34
@@ -15,7 +15,7 @@ if [ "$1" = --local ]; then
     architecture=$(uname -m)
     [ "$architecture" = aarch64 ] && architecture=arm64
 fi
-fail() { echo "stage: $*; build it with $builder" >&2; exit 1; }
+fail() { echo "stage-lambdas: $*; build it with $builder" >&2; exit 1; }
 for service in $(scripts/lambda-services.sh); do
     binary=$folder/$service
     [ -f "$binary" ] || fail "$binary is missing"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# To be sourced.   step NAME COMMAND...   runs the command and prints how long it took.
+# Sourced by other scripts.   step NAME COMMAND...   runs the command and prints its duration.
 step() {
     local name=$1 started=$SECONDS status=0
     shift
@@ -13,5 +13,5 @@ step() {
     return "$status"
 }
 
-# need COMMAND HINT   stops where the command is missing.
+# need COMMAND HINT   exits with an error if the command is missing.
 need() { command -v "$1" >/dev/null || { echo "$(basename "$0" .sh): $1 is missing; $2" >&2; exit 1; }; }

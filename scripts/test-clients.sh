@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Speaks to a `meter local` of its own with the AWS CLI of version 1 and boto3,
-# in the environment that it prints.
+# Tests a new `meter local` with the AWS CLI of version 1 and boto3, with the
+# environment variables that it prints.
 #
-#   scripts/test-clients.sh [FOLDER]     the binaries; target/debug where it is not said
+#   scripts/test-clients.sh [FOLDER]     folder of the binaries (default: target/debug)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/python-tools.sh

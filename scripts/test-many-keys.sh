@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The reconciler on an hour in which half a million keys differ, or as many as are
-# named, under the memory and time that it is deployed with. It takes some minutes.
+# Runs the reconciler on an hour in which KEYS keys differ (default: half a million),
+# with its deployed memory and time limits. It takes some minutes.
 #
 #   scripts/test-many-keys.sh [KEYS]
 set -euo pipefail

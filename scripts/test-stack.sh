@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Checks the CDK stack without an account: types, tests with cdk-nag, a
-# deployment to an emulator that runs the binaries of scripts/build-local.sh, the
-# runbooks and the page of a local stack, synthesis, cfn-lint. Leaves its
-# count in target/stack-tests.txt.
+# Checks the CDK stack without an account: types, tests with cdk-nag, a deployment
+# to an emulator that runs the binaries of scripts/build-local.sh, the runbooks and
+# the page of a local stack, synthesis, cfn-lint. Writes the number of passed and
+# failed tests to target/stack-tests.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/python-tools.sh
@@ -24,9 +24,9 @@ node -p 'const { numPassedTests: passed, numFailedTests: failed } = require("../
 cat ../target/stack-tests.txt
 [ "$status" -eq 0 ] || exit "$status"
 
-# W3005: CDK itself makes each function depend on its role twice.
+# W3005: CDK makes each function depend on its role twice.
 for example in rest http; do
     npx cdk synth --quiet --context environment=test --context "binaries=$PWD/../target/lambda-local" --context "example=$example"
     ../target/venv/bin/cfn-lint --ignore-checks W3005 -- ../target/cdk.out/UsageMeter-test.template.json
 done
-echo "the synthesised templates are clean"
+echo "cfn-lint found nothing in the synthesised templates"

@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# Sends calls with an API key, waits until they are counted, and compares exactly.
+# Sends calls with an API key, waits until they are counted, and compares the counts exactly.
 #
 #   scripts/test-usage-metering.sh ENVIRONMENT API_KEY [--calls NUMBER] [--url URL]
 #   scripts/test-usage-metering.sh local API_KEY [--calls NUMBER] [--data FOLDER]
 #
-# Of NUMBER calls (100), seven in ten succeed, two are answered with 404 and one
-# with 500. The API has to answer /status/CODE with CODE, and /usage with the
-# key's usage, as the example API does. It waits for the calls as long as usage
-# may take, 600 s on AWS and 60 s for local, and no longer than it takes. Nothing else may use
-# the key meanwhile. Exits with 0 when the counts are equal, 1 when they are
-# not, 2 when that cannot be found out.
+# Of NUMBER calls (default 100), seven in ten succeed, two get 404 and one gets 500.
+# The API has to answer /status/CODE with CODE, and /usage with the key's usage, as
+# the example API does. The script waits until all calls are counted, at most 600 s
+# on AWS and 60 s for local. No one else may use the key meanwhile. Exits with 0 if
+# the counts are equal, 1 if they differ, 2 if they cannot be compared.
 set -euo pipefail
 called_from=$PWD
 cd "$(dirname "$0")/.."
@@ -34,21 +33,21 @@ while [ $# -ge 2 ]; do
 done
 [ $# -eq 0 ] || usage
 [[ $data = /* ]] || data=$called_from/$data
-[[ $calls =~ ^[1-9][0-9]*$ ]] || fail "--calls $calls is no number of calls"
+[[ $calls =~ ^[1-9][0-9]*$ ]] || fail "--calls $calls is not a number of calls"
 command -v curl >/dev/null || fail "curl is missing (Debian: apt-get install curl)"
 
-# The first member of this name in JSON.
+# member NAME   prints the first member of this name in JSON.
 member() { tr -d ' \n' | grep -oE "\"$1\":(\"[^\"]*\"|[0-9]+)" | head -n 1 | sed 's/^[^:]*://; s/"//g'; }
 if [ -z "$url" ] && [ "$environment" = local ]; then
-    [ -f "$data/endpoints.json" ] || fail "no local stack was started in $data; run meter local --data $data"
+    [ -f "$data/endpoints.json" ] || fail "$data is not the folder of a local stack; run meter local --data $data"
     url=$(member gateway < "$data/endpoints.json")
 elif [ -z "$url" ]; then
     scripts/install-stack-tools.sh
-    url=$(cd stack && NODE_NO_WARNINGS=1 npx tsx verify/api-url.ts "UsageMeter-$environment") || fail "the URL of the API is not known; name it with --url"
+    url=$(cd stack && NODE_NO_WARNINGS=1 npx tsx verify/api-url.ts "UsageMeter-$environment") || fail "the URL of the API is unknown; pass it as --url"
 fi
 url=${url%/}
 
-# The secret goes to curl by a file that only this user can read, not by its arguments.
+# curl gets the secret in a file that only this user can read, and not as an argument.
 headers=$(mktemp)
 trap 'rm -f "$headers" "$headers.seen"' EXIT
 printf 'x-api-key: %s\n' "$key" > "$headers"
@@ -60,7 +59,7 @@ counted() {
 }
 
 first_day=$(date -u +%F)
-before=$(counted) || fail "$url/usage does not tell the usage of this key; is the key right, and the URL?"
+before=$(counted) || fail "$url/usage does not return the usage of this key; check the key and the URL"
 echo "The key $(call "$url/usage" | member api_key_id) has $before counted calls. Sending $calls calls to $url/status/..."
 
 : > "$headers.seen"
@@ -75,16 +74,16 @@ done
 sort "$headers.seen" | uniq -c | while read -r number status; do echo "  $number answered with $status"; done
 successful=$(grep -c '^2' "$headers.seen" || true)
 unanswered=$(grep -c '^000$' "$headers.seen" || true)
-[ "$unanswered" -eq 0 ] || fail "$unanswered calls were not answered, so it is not known whether they count; try again"
+[ "$unanswered" -eq 0 ] || fail "$unanswered calls were not answered, so they may or may not be counted; run the script again"
 
 expected=$((before + successful))
 echo "Waiting for $successful successful calls to be counted:"
-started=$SECONDS told=0
+started=$SECONDS reported=0
 until now=$(counted) && [ "$now" -ge "$expected" ]; do
     [ $((SECONDS - started)) -lt "$limit_s" ] || break
-    if [ $((SECONDS - started)) -ge $((told + 30)) ]; then
-        told=$((SECONDS - started))
-        echo "  ${now:-$before} of $expected after $told s, waiting for $limit_s s at most"
+    if [ $((SECONDS - started)) -ge $((reported + 30)) ]; then
+        reported=$((SECONDS - started))
+        echo "  ${now:-$before} of $expected after $reported s, waiting for at most $limit_s s"
     fi
     sleep 0.5
 done
@@ -94,4 +93,4 @@ if [ "$now" -ne "$expected" ]; then
     echo "See docs/runbooks/drift-and-backfill.md, and docs/runbooks/freshness.md if some are only late." >&2
     exit 1
 fi
-echo "Equal: what the client saw is what is billed, and no call that failed is."
+echo "Equal: all calls that succeeded are billed, and no others."

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Every check of this project: scripts/check.sh, the simulation, the model
-# checker, the end-to-end tests, the stack with its deployment and runbooks, the demo,
-# licences. Stops early only where scripts/check.sh or a build fails.
-# Ends with a line that says how many tests passed.
+# Runs every check of this project: scripts/check.sh, the simulation, the model
+# checker, the end-to-end tests, the stack with its deployment and runbooks, the
+# demo, licences. Stops early only if scripts/check.sh or a build fails. The last
+# line has the number of passed and failed tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
@@ -24,8 +24,8 @@ finish() {
 trap finish EXIT
 logged() { "$@" 2>&1 | tee -a "$log"; }
 
-# The tests of a crate, named, since naming the crate would have Cargo compile
-# dependencies again with the features of that crate alone.
+# Prints options that name the tests of a crate. Naming the crate itself would make
+# Cargo compile dependencies again, with the features of that crate alone.
 tests_of() { for file in "crates/$1"/tests/*.rs; do echo "--test=$(basename "$file" .rs)"; done; }
 rust_tests() {
     local tests
@@ -59,7 +59,7 @@ demo() {
 
 status=0
 step "check" logged scripts/check.sh
-step "the binaries, which the tests run" scripts/build-local.sh
+step "binaries for the tests" scripts/build-local.sh
 step "simulation" simulation || status=1
 step "model checker" rust_tests metering-models || status=1
 step "end-to-end tests" rust_tests end-to-end || status=1

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Verifies a deployed meter: each resource, permission and subscription, that
-# the alarms are quiet, and that a call is admitted, counted and its key stopped:
-# of the example, or else of what the canary calls. Without either, no call is made.
+# Verifies a deployed meter: each resource, permission and subscription, that the
+# alarms are quiet, that a call is admitted and counted, and that its key stops after
+# deletion. Calls the example, or else the canary's URL, or else nothing.
 #
 #   scripts/verify-deployment.sh ENVIRONMENT [REGION] [--api-url URL] [--wait-at-most S] [--without-counting]
 #   scripts/verify-deployment.sh local [--data FOLDER] [--wait-at-most S]
 #
-#   --api-url URL        call this instead: a GET that is answered with 2xx where the key is valid, and is billed
-#   --wait-at-most S     wait no longer than S seconds for alarms, count and metrics; 600, and 60 for local
-#   --without-counting   the endpoint (AWS_ENDPOINT_URL) writes no access log and has no metrics, so wait for neither
-#   --data FOLDER        the data folder of a running `meter local`; $METER_DATA or meter-data where it is not named
+#   --api-url URL        URL to call instead: a GET that returns 2xx for a valid key and is billed
+#   --wait-at-most S     seconds to wait for alarms, count and metrics (default: 600, and 60 for local)
+#   --without-counting   do not wait for the count or metrics, because the endpoint (AWS_ENDPOINT_URL) has neither
+#   --data FOLDER        data folder of a running `meter local` (default: $METER_DATA or meter-data)
 #
-# Exits with 0 when everything is as it should be, 1 when something is wrong
-# (each is named), 2 when it could not be verified.
+# Exits with 0 if everything is correct, 1 if something is wrong (each problem is
+# printed), 2 if the deployment could not be verified.
 set -euo pipefail
 export CALLED_FROM=$PWD
 cd "$(dirname "$0")/.."

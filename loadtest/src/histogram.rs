@@ -1,90 +1,114 @@
-//! Histograms of times: one range and one precision everywhere, so that all
-//! can be merged.
+//! Latency histograms with one range and one precision, so that any two can be merged.
+
+use std::ops::Deref;
+use std::time::Duration;
 
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use hdrhistogram::serialization::{Deserializer as HistogramReader, Serializer as _, V2DeflateSerializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-/// The shortest time that is told apart, in microseconds.
+/// The smallest value that a histogram distinguishes, in microseconds.
 const LOWEST_US: u64 = 1;
-/// The longest: an hour.
+/// The largest value of a histogram, in microseconds: an hour. Longer times count as this.
 const HIGHEST_US: u64 = 3_600_000_000;
-/// Significant decimal digits: a value is within 0.1 % of what was measured.
+/// Significant decimal digits: a stored value is within 0.1 % of the measured one.
 const DIGITS: u8 = 3;
 
-/// Times in microseconds.
-pub type Times = Histogram<u64>;
-
-/// An empty histogram.
+/// Durations from a microsecond to an hour.
 ///
-/// # Panics
-/// Never: its bounds are valid.
-pub fn times() -> Times {
-    Histogram::new_with_bounds(LOWEST_US, HIGHEST_US, DIGITS).expect("the bounds are valid")
+/// In JSON, a histogram is the text that interval logs of HdrHistogram contain:
+/// the V2 encoding, deflated, in base64.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LatencyHistogram(Histogram<u64>);
+
+impl LatencyHistogram {
+    /// Creates an empty histogram.
+    ///
+    /// # Panics
+    /// Never: the bounds are valid.
+    pub fn new() -> Self {
+        Self(Histogram::new_with_bounds(LOWEST_US, HIGHEST_US, DIGITS).expect("the bounds are valid"))
+    }
+
+    /// Records a duration.
+    pub fn record(&mut self, duration: Duration) {
+        self.record_us(microseconds(duration));
+    }
+
+    /// Records a duration in microseconds.
+    pub fn record_us(&mut self, duration_us: u64) {
+        self.0.saturating_record(duration_us);
+    }
+
+    /// Adds the values of another histogram.
+    ///
+    /// # Panics
+    /// Never: all histograms of this type have the same bounds.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all histograms have the same bounds");
+    }
+
+    /// Returns a percentile (0 to 100), in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of an hour fit")]
+    pub fn seconds_at(&self, percentile: f64) -> f64 {
+        self.0.value_at_percentile(percentile) as f64 / 1e6
+    }
+
+    /// Encodes the histogram as in an interval log.
+    ///
+    /// # Errors
+    /// Returns an error if the histogram cannot be encoded.
+    pub fn to_text(&self) -> anyhow::Result<String> {
+        let mut bytes = Vec::new();
+        let encoded = V2DeflateSerializer::new().serialize(&self.0, &mut bytes);
+        encoded.map_err(|error| anyhow::anyhow!("a histogram cannot be encoded: {error:?}"))?;
+        Ok(STANDARD.encode(bytes))
+    }
+
+    /// Decodes the text of [`Self::to_text`].
+    ///
+    /// # Errors
+    /// Returns an error if the text is not an encoded histogram.
+    pub fn from_text(text: &str) -> anyhow::Result<Self> {
+        let bytes = STANDARD.decode(text).context("a histogram is not in base64")?;
+        let decoded = HistogramReader::new().deserialize(&mut bytes.as_slice());
+        decoded.map(Self).map_err(|error| anyhow::anyhow!("a histogram cannot be decoded: {error:?}"))
+    }
 }
 
-/// A percentile, in seconds.
-#[expect(clippy::cast_precision_loss, reason = "microseconds of an hour fit")]
-pub fn seconds_at(times: &Times, percentile: f64) -> f64 {
-    times.value_at_percentile(percentile) as f64 / 1e6
+impl Default for LatencyHistogram {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
-/// Writes a histogram as the text that interval logs have: V2, deflated, base64.
-///
-/// # Errors
-/// When it cannot be serialised.
-pub fn to_text(times: &Times) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(times, &mut bytes).map_err(|error| anyhow::anyhow!("{error:?}"))?;
-    Ok(STANDARD.encode(bytes))
+/// Gives read access; values are recorded through [`LatencyHistogram`] alone.
+impl Deref for LatencyHistogram {
+    type Target = Histogram<u64>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
-/// Reads what [`to_text`] wrote.
-///
-/// # Errors
-/// When the text is no histogram.
-pub fn from_text(text: &str) -> anyhow::Result<Times> {
-    let bytes = STANDARD.decode(text).context("a histogram is not base64")?;
-    Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|error| anyhow::anyhow!("{error:?}"))
+impl Serialize for LatencyHistogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_text().map_err(ser::Error::custom)?)
+    }
 }
 
-/// Adds one histogram to another.
-///
-/// # Panics
-/// Never with histograms of this module: all have the same bounds.
-pub fn merge(into: &mut Times, other: &Times) {
-    into.add(other).expect("all histograms have the same bounds");
+impl<'de> Deserialize<'de> for LatencyHistogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_text(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
 }
 
-/// A duration in whole microseconds.
-pub fn microseconds(duration: std::time::Duration) -> u64 {
+/// Returns a duration in whole microseconds.
+pub fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Serde for histograms.
-pub mod serde_text {
-    use serde::{Deserialize, Deserializer, Serializer, de, ser};
-
-    use super::Times;
-
-    /// Writes it as text.
-    ///
-    /// # Errors
-    /// When it cannot be serialised.
-    pub fn serialize<S: Serializer>(times: &Times, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&super::to_text(times).map_err(ser::Error::custom)?)
-    }
-
-    /// Reads it from text.
-    ///
-    /// # Errors
-    /// When the text is no histogram.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Times, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        super::from_text(&text).map_err(de::Error::custom)
-    }
 }
 
 #[cfg(test)]
@@ -93,13 +117,13 @@ mod tests {
 
     #[test]
     fn a_histogram_survives_its_text_and_merges() {
-        let mut first = times();
-        first.record(1_234_567).unwrap();
-        let mut second = from_text(&to_text(&first).unwrap()).unwrap();
+        let mut first = LatencyHistogram::new();
+        first.record_us(1_234_567);
+        let mut second = LatencyHistogram::from_text(&first.to_text().unwrap()).unwrap();
         assert_eq!(first, second);
-        second.record(5).unwrap();
-        merge(&mut first, &second);
+        second.record_us(5);
+        first.merge(&second);
         assert_eq!((first.len(), first.min()), (3, 5));
-        assert!((seconds_at(&first, 100.0) - 1.234_567).abs() < 0.001_3);
+        assert!((first.seconds_at(100.0) - 1.234_567).abs() < 0.001_3);
     }
 }

@@ -1,4 +1,4 @@
-//! What a run does: its load, keys, statuses, probes, faults and objectives.
+//! Profiles: the load, keys, statuses, probes, faults and objectives of a run.
 
 use std::path::Path;
 
@@ -9,123 +9,123 @@ use local_stack::cloudwatch_logs::subscription::DeliveryLag;
 use local_stack::stack::{Canary, LocalOptions};
 use serde::{Deserialize, Serialize};
 
-/// A profile, as a TOML file has it.
+/// A profile, as read from a TOML file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// What it is called in reports.
+    /// Name of the profile in reports and of its results folder.
     pub name: String,
-    /// What keys and statuses are drawn from: the same seed sends the same calls.
+    /// Seed of the keys and statuses: the same seed sends the same calls.
     pub seed: u64,
-    /// How many calls there are at which time.
+    /// Rate of calls over time.
     pub load: Load,
-    /// Which keys call how often.
+    /// Number of keys, and the distribution of calls over them.
     pub keys: Keys,
-    /// Which statuses the backend is asked for, and how often.
+    /// Statuses that calls request from the backend, with their weights.
     pub statuses: Vec<StatusShare>,
-    /// How the clients send.
+    /// Protocol and concurrency of the clients.
     #[serde(default)]
     pub client: ClientSettings,
-    /// How freshness is measured.
+    /// Rate and reads of the probes, which measure freshness.
     #[serde(default)]
-    pub probes: Probes,
-    /// What has to hold.
+    pub probes: ProbeSettings,
+    /// Conditions for a run to pass.
     #[serde(default)]
     pub objectives: Objectives,
-    /// How the stack is set up that is started for a run.
+    /// Settings of the local stack that is started for a run.
     #[serde(default)]
     pub stack: StackSettings,
-    /// What goes wrong when.
+    /// Faults to inject, with their times.
     #[serde(default, rename = "fault")]
     pub faults: Vec<ScheduledFault>,
 }
 
-/// How many calls there are at which time.
+/// Rate of calls over time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "shape", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Load {
-    /// The same rate from start to end.
+    /// A constant rate.
     Constant {
         /// Calls a second.
         calls_per_s: f64,
-        /// How long, in seconds.
+        /// Length of the run, in seconds.
         duration_s: f64,
     },
-    /// A rate that rises or falls evenly.
+    /// A rate that rises or falls linearly.
     Ramp {
         /// Calls a second at the start.
         from_calls_per_s: f64,
         /// Calls a second at the end.
         to_calls_per_s: f64,
-        /// How long, in seconds.
+        /// Length of the run, in seconds.
         duration_s: f64,
     },
-    /// A rate that is exceeded for a while.
+    /// A constant rate with a temporary higher rate.
     Spike {
-        /// Calls a second before and after.
+        /// Calls a second before and after the spike.
         calls_per_s: f64,
-        /// Calls a second in the spike.
+        /// Calls a second during the spike.
         spike_calls_per_s: f64,
-        /// When the spike begins, in seconds.
+        /// Start of the spike, in seconds from the start of the run.
         spike_at_s: f64,
-        /// How long the spike is, in seconds.
+        /// Length of the spike, in seconds.
         spike_for_s: f64,
-        /// How long everything is, in seconds.
+        /// Length of the run, in seconds.
         duration_s: f64,
     },
-    /// The same rate for long; memory has to stay flat.
+    /// A constant rate for a long time, to see memory grow.
     Soak {
         /// Calls a second.
         calls_per_s: f64,
-        /// How long, in seconds.
+        /// Length of the run, in seconds.
         duration_s: f64,
     },
 }
 
-/// Which keys call how often.
+/// Number of keys, and the distribution of calls over them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
-    /// How many keys there are.
+    /// Number of keys.
     pub count: u32,
-    /// The exponent of a Zipf distribution; without it all keys call alike.
+    /// Exponent of a Zipf distribution; `None` for a uniform distribution.
     pub zipf_exponent: Option<f64>,
 }
 
-/// How often a status is asked for.
+/// A status that calls request from the backend, with its weight.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatusShare {
-    /// The status.
+    /// HTTP status, from 200 to 599.
     pub status: u16,
-    /// Its weight beside the others.
+    /// Weight relative to the other statuses.
     pub weight: u32,
 }
 
-/// How clients speak HTTP.
+/// HTTP version of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// HTTP/1.1 with connections that are kept.
+    /// HTTP/1.1 with persistent connections.
     Http1,
-    /// HTTP/2, in plain text by prior knowledge, over TLS by negotiation.
+    /// HTTP/2: by prior knowledge in plain text, by ALPN over TLS.
     Http2,
 }
 
-/// How the clients send.
+/// Protocol and concurrency of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientSettings {
-    /// How they speak HTTP.
+    /// HTTP version.
     pub protocol: Protocol,
-    /// Processes that send.
+    /// Number of worker processes.
     pub workers: u32,
-    /// Calls of one worker that may be under way; further ones wait, and
-    /// their waiting is part of their response time.
-    pub calls_under_way: u32,
-    /// Connections of one worker, for HTTP/2.
+    /// Maximum calls in flight for each worker. Further calls wait, and their wait is part of
+    /// their response time.
+    pub calls_in_flight: u32,
+    /// Connections of each worker for HTTP/2. HTTP/1.1 opens one for each call in flight.
     pub connections: u32,
-    /// How late the worker itself may send, in milliseconds, at the 99.9th percentile.
+    /// Maximum lateness of the workers at the 99.9th percentile, in milliseconds.
     pub max_send_lateness_ms: u64,
 }
 
@@ -134,48 +134,49 @@ impl Default for ClientSettings {
         Self {
             protocol: Protocol::Http1,
             workers: 2,
-            calls_under_way: 256,
+            calls_in_flight: 256,
             connections: 4,
             max_send_lateness_ms: 250,
         }
     }
 }
 
-/// How freshness is measured.
+/// Rate and reads of the probes, which measure freshness.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Probes {
-    /// Calls a second whose arrival in the ledger is watched.
+pub struct ProbeSettings {
+    /// Probes a second.
     pub calls_per_s: f64,
-    /// How often the ledger is asked for a young one, in milliseconds; for
-    /// older ones less often.
+    /// Interval between ledger reads for a recent probe, in milliseconds. Older probes are read
+    /// less often.
     pub read_interval_ms: u64,
-    /// How long a call is watched, in seconds.
-    pub patience_s: f64,
-    /// Of how many calls the parts of their freshness are worked out.
-    pub split_samples: usize,
+    /// Time for which a probe is awaited in the ledger, and the counts after the run, in seconds.
+    pub timeout_s: f64,
+    /// Maximum number of probes for which the latency breakdown is computed.
+    pub breakdown_samples: usize,
 }
 
-impl Default for Probes {
+impl Default for ProbeSettings {
     fn default() -> Self {
-        Self { calls_per_s: 10.0, read_interval_ms: 100, patience_s: 180.0, split_samples: 1_000 }
+        Self { calls_per_s: 10.0, read_interval_ms: 100, timeout_s: 180.0, breakdown_samples: 1_000 }
     }
 }
 
-/// What has to hold for a run to pass.
+/// Conditions for a run to pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Objectives {
-    /// Freshness.
+    /// Maximum freshness at percentiles.
     pub freshness: Vec<Percentile>,
-    /// Time from the intended send to the end of the answer.
+    /// Maximum response time at percentiles, from the scheduled send to the end of the response.
     pub response: Vec<Percentile>,
-    /// How many calls may be answered otherwise than the backend was asked to, or not at all.
+    /// Maximum number of calls with another status than requested, and of calls without a response.
     pub unexpected_answers: u64,
-    /// By how much the memory of a process may have grown from the second
-    /// quarter of the run to the last, in percent.
+    /// Maximum growth of a process's memory from the second quarter of the run to the last, in
+    /// percent; `None` for no limit.
     pub memory_growth_percent: Option<f64>,
-    /// How long after the end of a fault freshness may take to be as before, in seconds.
+    /// Maximum time from the end of a fault until freshness is normal again, in seconds; `None`
+    /// for no limit.
     pub recovery_s: Option<f64>,
 }
 
@@ -191,20 +192,19 @@ impl Default for Objectives {
     }
 }
 
-/// A percentile that has to stay below a time.
+/// A maximum duration at a percentile.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Percentile {
-    /// From 0 to 100.
+    /// Percentile, from 0 to 100.
     pub percentile: f64,
-    /// The time.
+    /// Maximum, in seconds.
     pub seconds: f64,
 }
 
-/// How the stack is set up that is started for a run. The names are those of `LocalOptions`.
+/// Settings of the local stack that is started for a run. The names are those of `LocalOptions`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names are those of LocalOptions")]
 pub struct StackSettings {
     #[serde(with = "api_kind_text")]
     pub api_kind: ApiKind,
@@ -226,8 +226,8 @@ pub struct StackSettings {
     pub canary: Option<Canary>,
 }
 
-/// What is deployed, on what `meter local` makes of everything else: its shards,
-/// and how it models CloudWatch Logs.
+/// The deployed settings. Where a deployment has no such setting (the number of shards, the
+/// model of CloudWatch Logs), the default of `meter local`.
 impl Default for StackSettings {
     fn default() -> Self {
         let local = LocalOptions::new("", "");
@@ -254,9 +254,9 @@ impl Default for StackSettings {
 }
 
 impl StackSettings {
-    /// The settings that are not the default, which is what is deployed, each as
+    /// Lists the settings that differ from the deployed ones, each as
     /// `NAME = VALUE (deployed: VALUE)`.
-    pub fn unlike_deployed(&self) -> Vec<String> {
+    pub fn differences_from_deployed(&self) -> Vec<String> {
         let members = |settings: &Self| match serde_json::to_value(settings) {
             Ok(serde_json::Value::Object(members)) => members,
             _ => serde_json::Map::new(),
@@ -271,12 +271,12 @@ impl StackSettings {
     }
 }
 
-/// The kind of an API as a text.
+/// Serde for the kind of an API, as text.
 mod api_kind_text {
     use access_log::log_format::ApiKind;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub fn serialize<S: Serializer>(kind: &ApiKind, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(kind)
     }
@@ -286,24 +286,24 @@ mod api_kind_text {
     }
 }
 
-/// Something that goes wrong on purpose.
+/// A fault that is injected during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ScheduledFault {
-    /// When it begins, in seconds.
+    /// Start of the fault, in seconds from the start of the run.
     pub at_s: f64,
-    /// How long it lasts, in seconds.
+    /// Length of the fault, in seconds.
     #[serde(default)]
     pub for_s: f64,
-    /// What it is.
+    /// Kind of the fault, with its parameters.
     #[serde(flatten)]
     pub kind: FaultKind,
 }
 
-/// What goes wrong.
+/// Kind of a fault, with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum FaultKind {
-    /// Processes of the consumer are killed, again and again.
+    /// Processes of the consumer are killed repeatedly.
     Kill {
         /// Kills a second.
         per_s: f64,
@@ -313,9 +313,9 @@ pub enum FaultKind {
         /// The share of writes, from 0 to 1.
         share: f64,
     },
-    /// The stream is given another number of shards.
+    /// The number of shards of the stream changes.
     Reshard {
-        /// How many.
+        /// New number of shards.
         shards: i32,
     },
     /// Batches of log events are delivered twice.
@@ -323,29 +323,29 @@ pub enum FaultKind {
         /// The share of batches, from 0 to 1.
         share: f64,
     },
-    /// Batches of log events are delivered again, cut into other records.
+    /// Batches of log events are delivered again, split into other stream records.
     Regroup {
         /// The share of batches, from 0 to 1.
         share: f64,
     },
-    /// Records of the subscription are delivered late, while others go on.
-    /// They wait for their delay also where the fault is over before.
+    /// Records of the subscription are delivered late, while others are on time. A late record
+    /// waits for its whole delay, even if the fault ends before.
     Late {
         /// The share of records, from 0 to 1.
         share: f64,
-        /// By how much, in milliseconds.
+        /// Delay, in milliseconds.
         delay_ms: u64,
     },
-    /// Queues shuffle, miss (short polls) and repeat messages.
+    /// Queues shuffle, omit (short polls) and repeat messages.
     Queues {
-        /// The share of answers or messages, from 0 to 1.
+        /// The share of responses or messages, from 0 to 1.
         share: f64,
     },
-    /// Items whose time to live is over are deleted, at once.
+    /// DynamoDB deletes the items whose time to live has expired.
     Expire,
-    /// The subscription delivers later.
+    /// The subscription delivers all records later.
     Delay {
-        /// By how much, in milliseconds.
+        /// Delay, in milliseconds.
         delay_ms: u64,
     },
 }
@@ -354,50 +354,50 @@ impl Profile {
     /// Reads a profile.
     ///
     /// # Errors
-    /// When the file cannot be read or says something that cannot be run.
+    /// Returns an error if the file cannot be read, is not a profile, or has an invalid setting.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let text =
-            std::fs::read_to_string(path).with_context(|| format!("the profile {shown} cannot be read"))?;
-        let profile: Self = toml::from_str(&text).with_context(|| format!("{shown} is no profile"))?;
-        profile.check().with_context(|| format!("the profile {shown} cannot be run"))?;
+            std::fs::read_to_string(path).with_context(|| format!("cannot read the profile {shown}"))?;
+        let profile: Self = toml::from_str(&text).with_context(|| format!("{shown} is not a profile"))?;
+        profile.check().with_context(|| format!("the profile {shown} has an invalid setting"))?;
         Ok(profile)
     }
 
     fn check(&self) -> anyhow::Result<()> {
         use anyhow::ensure;
-        ensure!(self.keys.count > 0, "keys.count is 0; at least one key has to call");
+        ensure!(self.keys.count > 0, "keys.count is 0; it must be at least 1");
         ensure!(
             self.keys.zipf_exponent.is_none_or(|exponent| exponent > 0.0),
-            "keys.zipf_exponent has to be above 0"
+            "keys.zipf_exponent must be above 0"
         );
         ensure!(
             self.statuses.iter().any(|share| share.weight > 0),
-            "statuses names no status with a weight above 0"
+            "statuses has no status with a weight above 0"
         );
         for StatusShare { status, .. } in &self.statuses {
-            ensure!(
-                (200..600).contains(status),
-                "statuses names {status}; a backend answers with 200 to 599"
-            );
+            ensure!((200..600).contains(status), "statuses names {status}; a status must be from 200 to 599");
         }
         ensure!(
-            self.client.workers > 0 && self.client.calls_under_way > 0,
-            "client.workers and client.calls_under_way have to be above 0"
+            self.client.workers > 0 && self.client.calls_in_flight > 0,
+            "client.workers and client.calls_in_flight must be above 0"
         );
-        ensure!(self.client.connections > 0, "client.connections has to be above 0");
+        ensure!(self.client.connections > 0, "client.connections must be above 0");
         ensure!(
             self.probes.calls_per_s > 0.0,
-            "probes.calls_per_s has to be above 0; without probes nothing is known of freshness"
+            "probes.calls_per_s must be above 0; only probes measure freshness"
         );
         let (rates, duration_s) = self.load.rates_and_duration();
-        ensure!(rates.iter().all(|rate| *rate >= 0.0 && rate.is_finite()), "load has a rate below 0");
-        ensure!(rates.iter().any(|rate| *rate > 0.0), "load has no calls");
-        ensure!(duration_s > 0.0 && duration_s.is_finite(), "load.duration_s has to be above 0");
+        ensure!(
+            rates.iter().all(|rate| *rate >= 0.0 && rate.is_finite()),
+            "load has a rate that is negative or not finite"
+        );
+        ensure!(rates.iter().any(|rate| *rate > 0.0), "load has no rate above 0");
+        ensure!(duration_s > 0.0 && duration_s.is_finite(), "load.duration_s must be above 0");
         for fault in &self.faults {
             ensure!(
                 fault.at_s >= 0.0 && fault.at_s + fault.for_s <= duration_s,
-                "the fault at {} s does not end within the {duration_s} s of the load",
+                "the fault at {} s must end within the {duration_s} s of the load",
                 fault.at_s
             );
         }
@@ -420,7 +420,7 @@ impl Load {
         }
     }
 
-    /// How long it is, in seconds.
+    /// Returns the length of the load, in seconds.
     pub fn duration_s(self) -> f64 {
         self.rates_and_duration().1
     }
@@ -461,11 +461,12 @@ mod tests {
 
     #[test]
     fn what_is_not_as_deployed_is_named() {
-        let unlike = |text: &str| toml::from_str::<Profile>(text).unwrap().stack.unlike_deployed();
-        assert_eq!(unlike(SMOKE), [""; 0]);
-        let cached = unlike(include_str!("../profiles/capacity-cached.toml"));
+        let differences =
+            |text: &str| toml::from_str::<Profile>(text).unwrap().stack.differences_from_deployed();
+        assert_eq!(differences(SMOKE), [""; 0]);
+        let cached = differences(include_str!("../profiles/capacity-cached.toml"));
         assert_eq!(cached, ["authorizer_cache_ttl_ms = 300000 (deployed: 0)"]);
-        let lag = unlike(&format!("{SMOKE}[stack]\ndelivery_lag = {{ median_ms = 5, p99_ms = 6 }}"));
+        let lag = differences(&format!("{SMOKE}[stack]\ndelivery_lag = {{ median_ms = 5, p99_ms = 6 }}"));
         assert!(lag.len() == 1 && lag[0].starts_with("delivery_lag = {"), "{lag:?}");
     }
 

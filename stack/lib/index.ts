@@ -1,4 +1,4 @@
-/** The constructs as a library; README.md says how to use them. */
+/** The constructs as a library. README.md has examples. */
 export * from './access-log';
 export * from './constructs/alarm-rules';
 export * from './constructs/api-key-authorizer';
@@ -12,6 +12,7 @@ export * from './constructs/usage-canary';
 export * from './constructs/usage-dashboard';
 export * from './constructs/usage-endpoint';
 export * from './constructs/usage-pipeline';
+export * from './function-settings';
 export * from './metered-stage';
 export * from './settings';
 export * from './unbilled-routes';

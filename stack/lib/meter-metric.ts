@@ -5,10 +5,10 @@ import { MeterSettings } from './settings';
 
 type Services = typeof metrics.services;
 
-/** Over which time metrics are put together. */
+/** The period of the metrics on the dashboard and of most alarms. */
 export const PERIOD = Duration.minutes(1);
 
-/** A metric that a function of the meter emits; the type knows which there are. */
+/** Returns a metric that a function of the meter emits. */
 export function meterMetric<Service extends keyof Services>(
   settings: MeterSettings,
   service: Service,
@@ -25,16 +25,16 @@ export function meterMetric<Service extends keyof Services>(
   });
 }
 
-/** The metrics of one function, by name; sums where no statistic is named. */
+/** Returns a function that returns the metrics of one service by name, by default their sums. */
 export function metricsOf<Service extends keyof Services>(settings: MeterSettings, service: Service) {
   return (metricName: keyof Services[Service] & string, statistic = 'Sum'): IMetric =>
     meterMetric(settings, service, metricName, statistic);
 }
 
-/** The number of lines of the access logs of an environment, as metric filters count them where they are written: all
- * lines, or those that are JSON with a status. A metric filter can take dimensions from the event alone, so the
- * environment is part of the name. Source: CloudWatch Logs User Guide, "Publishing dimensions with metrics from values
- * in JSON or space-delimited log events". */
+/** Returns the number of lines in the access logs of an environment, as metric filters count them: all lines, or those
+ * that are JSON with a status. Metric filters take dimensions from events only, so the name contains the environment.
+ * Source: CloudWatch Logs User Guide, "Publishing dimensions with metrics from values in JSON or space-delimited log
+ * events". */
 export function accessLogMetric(settings: MeterSettings, name: 'LoggedLines' | 'ReadableLines'): Metric {
   const metricName = `${name}-${settings.environment}`;
   return new Metric({ namespace: metrics.namespace, metricName, statistic: 'Sum', period: PERIOD });

@@ -5,14 +5,13 @@ import { PERIOD } from './meter-metric';
 /** A stage whose calls are metered. */
 export interface MeteredStage {
   readonly kind: ApiKind;
-  /** The name of a REST API, or the id of an HTTP API: the dimension of its metrics. */
+  /** The dimension of the API's metrics: the name of a REST API, or the id of an HTTP API. */
   readonly api: string;
   readonly stageName: string;
 }
 
 /**
- * How API Gateway names its metrics, by the kind of an API: all calls, and those that failed by fault of the client or
- * of the API.
+ * The names of API Gateway's metrics by kind of API: all calls, client errors and server errors.
  *
  * Source: API Gateway Developer Guide, "Amazon API Gateway dimensions and metrics" (REST APIs) and "Monitor
  * CloudWatch metrics for HTTP APIs".
@@ -22,7 +21,7 @@ const METRICS: Record<ApiKind, { readonly dimension: string; readonly names: rea
   http: { dimension: 'ApiId', names: ['Count', '4xx', '5xx'] },
 };
 
-/** The calls of a stage by status, as API Gateway counts them. */
+/** Returns API Gateway's counts of the calls of a stage: all, client errors and server errors. */
 export function callsByStatus({ kind, api, stageName }: MeteredStage): IMetric[] {
   const { dimension, names } = METRICS[kind];
   return names.map(

@@ -1,6 +1,6 @@
 import templates from './generated/names.json';
 
-/** The names of the resources of an environment; `meter --aws ENVIRONMENT` relies on them. */
+/** The names of the resources of an environment. `meter --aws ENVIRONMENT` uses the same. */
 export interface Names {
   readonly usageTable: string;
   readonly claimsTable: string;
@@ -13,23 +13,23 @@ export interface Names {
   readonly alertsTopic: string;
   readonly alarmsTopic: string;
   readonly accessLogGroup: string;
-  /** The example API, and the function behind it. */
+  /** The example API and its backend function. */
   readonly exampleApi: string;
-  /** The bucket of given-up records. All accounts share the names of buckets, so it holds account and region. */
+  /** The bucket of given-up records. Bucket names are unique across accounts, so it contains account and region. */
   readonly givenUpBucket: (account: string, region: string) => string;
-  /** The dashboard. All regions of an account share the names of dashboards, so it holds the region. Source:
+  /** The dashboard. Dashboard names are unique across the regions of an account, so it contains the region. Source:
    * CloudFormation Template Reference, `AWS::CloudWatch::Dashboard`. */
   readonly dashboard: (region: string) => string;
-  /** A queue of what nothing took, by what it was. */
-  readonly failedQueue: (what: 'invalidations' | 'reconciliations') => string;
+  /** A dead-letter queue, by its kind of event. */
+  readonly failedQueue: (kind: 'invalidations' | 'reconciliations') => string;
   /** The parameter with the secret of the canary's key. */
   readonly canarySecretParameter: string;
-  /** The name of a function, by its service. */
+  /** A function, by its service. */
   readonly function: (service: string) => string;
 }
 
-/** The parts of a template in braces, replaced. */
-function filled(template: string, parts: Record<string, string>): string {
+/** Replaces the parts of a template in braces. */
+function fillIn(template: string, parts: Record<string, string>): string {
   return template.replaceAll(/{(\w+)}/g, (_, part: string) => parts[part]!);
 }
 
@@ -40,7 +40,7 @@ export function namesOf(environment: string): Names {
     );
   }
   const name = (template: keyof typeof templates, parts: Record<string, string> = {}) =>
-    filled(templates[template], { environment, ...parts });
+    fillIn(templates[template], { environment, ...parts });
   return {
     usageTable: name('usageTable'),
     claimsTable: name('claimsTable'),
@@ -56,7 +56,7 @@ export function namesOf(environment: string): Names {
     exampleApi: name('exampleApi'),
     givenUpBucket: (account, region) => name('givenUpBucket', { account, region }),
     dashboard: (region) => name('dashboard', { region }),
-    failedQueue: (what) => name(what === 'invalidations' ? 'invalidationsFailedQueue' : 'reconciliationsFailedQueue'),
+    failedQueue: (kind) => name(kind === 'invalidations' ? 'invalidationsFailedQueue' : 'reconciliationsFailedQueue'),
     canarySecretParameter: name('canarySecretParameter'),
     function: (service) => name('function', { service }),
   };

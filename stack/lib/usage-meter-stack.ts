@@ -9,37 +9,42 @@ import { ExampleApi } from './constructs/example-api';
 import { ExampleHttpApi } from './constructs/example-http-api';
 import { GradualDeployment } from './constructs/gradual-deployment';
 import { Invalidation, InvalidationProps } from './constructs/invalidation';
-import { Reconciliation } from './constructs/reconciliation';
+import { Reconciliation, ReconciliationProps } from './constructs/reconciliation';
 import { UsageAlarms } from './constructs/usage-alarms';
-import { UsageCanary } from './constructs/usage-canary';
+import { UsageCanary, UsageCanaryProps } from './constructs/usage-canary';
 import { UsageDashboard } from './constructs/usage-dashboard';
 import { UsagePipeline, UsagePipelineProps } from './constructs/usage-pipeline';
 import { MeterSettings, removalPolicy } from './settings';
 
-/** What can be chosen of the parts of the stack; each has the default of its construct. */
-type Choices = Pick<UsagePipelineProps, 'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout'> &
-  Pick<ApiKeyAuthorizerProps, 'syncInterval'> &
-  Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'>;
+/** The props of constructs that the stack passes on. */
+type ConstructProps = Pick<
+  UsagePipelineProps,
+  'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout' | 'consumerSettings'
+> &
+  Pick<ApiKeyAuthorizerProps, 'syncInterval' | 'authorizerSettings'> &
+  Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'> &
+  Pick<ReconciliationProps, 'reconcilerSettings'> &
+  Pick<UsageCanaryProps, 'canarySettings'>;
 
-export interface UsageMeterStackProps extends StackProps, Choices {
+export interface UsageMeterStackProps extends StackProps, ConstructProps {
   readonly settings: MeterSettings;
-  /** Which kind of API is put in front of the meter as an example, or none; a REST API where it is not given. */
+  /** The kind of the example API. Default: REST. */
   readonly example?: ApiKind | 'none';
-  /** Whether to write the role with which API Gateway writes the logs of all REST APIs of this account and region. */
+  /** `true` to create the role with which API Gateway writes the logs of all REST APIs of this account and region. */
   readonly writesAccountRole?: boolean;
-  /** A topic of the user's that alarms tell. */
+  /** The ARN of an existing topic that alarms notify. */
   readonly alarmTopicArn?: string;
-  /** An address that alarms are written to. */
+  /** An e-mail address that alarms notify. */
   readonly alarmEmail?: string;
-  /** Whether a canary calls an API each minute; where it is not given, if there is one to call. */
+  /** `true` to deploy the canary. Default: if there is an API for it to call. */
   readonly hasCanary?: boolean;
-  /** What the canary calls; the example where it is not given. */
+  /** The URL that the canary calls. Default: the example. */
   readonly canaryUrl?: string;
-  /** Whether new versions take all calls at once. */
+  /** `true` to route all calls to new versions at once. */
   readonly allAtOnce?: boolean;
 }
 
-/** The whole meter of one environment, with an example API in front of it. */
+/** The meter of one environment, with an example API. */
 export class UsageMeterStack extends Stack {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
@@ -68,10 +73,10 @@ export class UsageMeterStack extends Stack {
       this.addExecutionLog(example);
       this.example = example;
     }
-    this.reconciliation = new Reconciliation(this, 'Reconciliation', { settings, pipeline });
+    this.reconciliation = new Reconciliation(this, 'Reconciliation', { ...props, pipeline });
     const url = props.canaryUrl ?? this.example?.statusUrl;
     if (url !== undefined && props.hasCanary !== false) {
-      this.canary = new UsageCanary(this, 'Canary', { settings, usageTable, url });
+      this.canary = new UsageCanary(this, 'Canary', { ...props, usageTable, url });
     }
     const { authorizer, reconciliation, canary } = this;
     const stages = this.example === undefined ? [] : [this.example.stage];
@@ -81,14 +86,14 @@ export class UsageMeterStack extends Stack {
     this.addDeployments(props.allAtOnce);
   }
 
-  /** Who is told of alarms. */
+  /** Returns the topics that alarms notify. */
   private topicsOf({ settings, alarmTopicArn, alarmEmail }: UsageMeterStackProps): ITopic[] {
     const topics: ITopic[] = alarmTopicArn === undefined ? [] : [Topic.fromTopicArn(this, 'AlarmTopic', alarmTopicArn)];
     return alarmEmail === undefined ? topics : [...topics, alarmTopic(this, 'AlarmMail', settings, alarmEmail)];
   }
 
-  /** The log of API Gateway itself, which would never expire if API Gateway made it. Source: API Gateway Developer
-   * Guide, "Set up CloudWatch logging for REST APIs". */
+  /** Creates the execution log of the example, which would never expire if API Gateway created it. Source: API Gateway
+   * Developer Guide, "Set up CloudWatch logging for REST APIs". */
   private addExecutionLog(example: ExampleApi): void {
     const { settings } = this;
     const { restApiId, deploymentStage } = example.api;

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 
 const template = templateOf('test');
 
@@ -20,13 +20,15 @@ interface Properties {
 }
 
 function alarmsOf(of: Template): Map<string, Properties> {
-  const all = Object.values(of.findResources('AWS::CloudWatch::Alarm')).map(({ Properties: properties }) => properties as Properties);
+  const all = Object.values(of.findResources('AWS::CloudWatch::Alarm')).map(
+    ({ Properties: properties }) => properties as Properties,
+  );
   return new Map(all.map((each) => [each.AlarmName.replace('usage-test-', ''), each]));
 }
 
 const alarms = alarmsOf(template);
 
-test('an alarm goes off by a number of the last five minutes, or by hours where it is about what comes hourly', () => {
+test('an alarm evaluates five minutes, or hours if its metric is hourly', () => {
   const hourly: Record<string, number> = { 'ledger-drift': 1, 'reconciliation-missing': 2 };
   for (const [id, { EvaluationPeriods, DatapointsToAlarm }] of alarms) {
     expect([id, EvaluationPeriods]).toEqual([id, hourly[id] ?? 5]);
@@ -34,21 +36,26 @@ test('an alarm goes off by a number of the last five minutes, or by hours where 
   }
 });
 
-test('silence is no alarm, but of what comes whether there are calls or not', () => {
-  const alarmedBySilence = [...alarms].filter(([, { TreatMissingData }]) => TreatMissingData === 'breaching').map(([id]) => id);
-  expect(alarmedBySilence.sort()).toEqual(['canary-missed', 'mapping-stands-still', 'reconciliation-missing']);
+test('missing data is an alarm only for metrics that do not depend on calls', () => {
+  const alarmedByMissingData = [...alarms]
+    .filter(([, { TreatMissingData }]) => TreatMissingData === 'breaching')
+    .map(([id]) => id);
+  expect(alarmedByMissingData.sort()).toEqual(['canary-missed', 'mapping-stands-still', 'reconciliation-missing']);
   const others = [...alarms.values()].filter(({ TreatMissingData }) => TreatMissingData !== 'breaching');
   expect(new Set(others.map(({ TreatMissingData }) => TreatMissingData))).toEqual(new Set(['notBreaching']));
 });
 
-test('one slow call among few is no alarm of latency, and one late batch among few is one of freshness', () => {
+test('one slow call among few is not an alarm of latency, and one late batch among few is an alarm of freshness', () => {
   expect(alarms.get('authorizer-latency')?.EvaluateLowSampleCountPercentile).toBe('ignore');
   expect(alarms.get('freshness')?.EvaluateLowSampleCountPercentile).toBeUndefined();
 });
 
-test('an instance is late a second after what its sync interval promises', () => {
-  const above = (context: Record<string, string>) => alarmsOf(templateOf('test', context)).get('invalidation-lag')!.Threshold;
-  expect([above({}), above({ 'sync-interval-ms': '5000' }), above({ 'sync-interval-ms': '0' })]).toEqual([2_000, 6_000, 1_000]);
+test('the threshold of the invalidation lag is a second above the sync interval', () => {
+  const above = (context: Record<string, string>) =>
+    alarmsOf(templateOf('test', context)).get('invalidation-lag')!.Threshold;
+  expect([above({}), above({ 'sync-interval-ms': '5000' }), above({ 'sync-interval-ms': '0' })]).toEqual([
+    2_000, 6_000, 1_000,
+  ]);
 });
 
 describe('there is an alarm', () => {
@@ -73,7 +80,7 @@ describe('there is an alarm', () => {
     expect(JSON.stringify(alarms.get(id) ?? {}).replaceAll('\\"', '"')).toContain(about);
   });
 
-  test('of each queue, and no queue has two', () => {
+  test('about each queue, and no queue has two', () => {
     const queues = [...alarms.values()]
       .flatMap(({ Dimensions }) => Dimensions ?? [])
       .filter(({ Name }) => Name === 'QueueName')
@@ -82,31 +89,41 @@ describe('there is an alarm', () => {
     expect(new Set(queues).size).toBe(Object.keys(template.findResources('AWS::SQS::Queue')).length);
   });
 
-  test('of the mapping, which emits what it is about', () => {
+  test('about the mapping, which emits the metrics', () => {
     template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { MetricsConfig: { Metrics: ['EventCount'] } });
   });
 });
 
-describe('alarms tell', () => {
-  const actions = (of: Template) => [...alarmsOf(of).values()].map(({ AlarmActions, OKActions }) => [AlarmActions ?? [], OKActions ?? []]);
+describe('alarms notify', () => {
+  const actions = (of: Template) =>
+    [...alarmsOf(of).values()].map(({ AlarmActions, OKActions }) => [AlarmActions ?? [], OKActions ?? []]);
 
-  test('nobody, unless somebody is named', () => {
+  test('no topic by default', () => {
     expect(actions(template).flat(2)).toEqual([]);
   });
 
-  test('a topic that is there', () => {
+  test('an existing topic', () => {
     const topic = 'arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager';
     expect(new Set(actions(templateOf('test', { 'alarm-topic': topic })).map((each) => JSON.stringify(each)))).toEqual(
-      new Set([JSON.stringify([[topic], [topic]])]));
+      new Set([JSON.stringify([[topic], [topic]])]),
+    );
   });
 
-  test('an address, by a topic to which CloudWatch can publish', () => {
-    const told = templateOf('test', { 'alarm-email': 'ops@example.org' });
-    const [id, topic] = Object.entries(told.findResources('AWS::SNS::Topic', { Properties: { TopicName: 'usage-alarms-test' } }))[0]!;
+  test('an e-mail address, with a topic to which CloudWatch can publish', () => {
+    const withEmail = templateOf('test', { 'alarm-email': 'ops@example.org' });
+    const [id, topic] = Object.entries(
+      withEmail.findResources('AWS::SNS::Topic', { Properties: { TopicName: 'usage-alarms-test' } }),
+    )[0]!;
     expect(topic.Properties.KmsMasterKeyId).toBeUndefined();
-    expect(new Set(actions(told).map((each) => JSON.stringify(each)))).toEqual(new Set([JSON.stringify([[{ Ref: id }], [{ Ref: id }]])]));
-    told.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'email', Endpoint: 'ops@example.org', TopicArn: { Ref: id } });
-    told.hasResourceProperties('AWS::SNS::TopicPolicy', {
+    expect(new Set(actions(withEmail).map((each) => JSON.stringify(each)))).toEqual(
+      new Set([JSON.stringify([[{ Ref: id }], [{ Ref: id }]])]),
+    );
+    withEmail.hasResourceProperties('AWS::SNS::Subscription', {
+      Protocol: 'email',
+      Endpoint: 'ops@example.org',
+      TopicArn: { Ref: id },
+    });
+    withEmail.hasResourceProperties('AWS::SNS::TopicPolicy', {
       Topics: [{ Ref: id }],
       PolicyDocument: {
         Statement: Match.arrayWith([
@@ -123,10 +140,11 @@ describe('alarms tell', () => {
   });
 });
 
-test('the cost model counts the metrics that alarms watch, as they are billed', () => {
+test('the cost model has the number of billed alarm metrics', () => {
   const model = fs.readFileSync(path.join(__dirname, '../../crates/cost-model/src/cost.rs'), 'utf8');
   const counted = Number(/ALARM_METRICS: f64 = ([\d.]+);/.exec(model)![1]);
   const watched = [...alarmsOf(templateOf('test', { canary: 'no' })).values()].map(({ Metrics }) =>
-    Metrics === undefined ? 1 : Metrics.filter(({ MetricStat }) => MetricStat !== undefined).length || 1);
+    Metrics === undefined ? 1 : Metrics.filter(({ MetricStat }) => MetricStat !== undefined).length || 1,
+  );
   expect(counted).toBe(watched.reduce((sum, metrics) => sum + metrics, 0));
 });

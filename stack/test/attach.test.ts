@@ -14,25 +14,32 @@ const HTTP = 'AWS::ApiGatewayV2::Authorizer';
 
 const integration = () => new HttpUrlIntegration('Backend', 'https://backend.example.com');
 
-/** The logical ids of the resources of a type. */
+/** Returns the logical ids of the resources of a type. */
 const ids = (template: Template, type: string) => Object.keys(template.findResources(type));
 
-/** The ARNs that may ask the function, but for those of topics. */
+/** Returns the source ARNs of API Gateway's permissions to invoke the function. */
 function permitted(template: Template): unknown[] {
   return all(template, 'AWS::Lambda::Permission')
     .filter(({ Principal }) => Principal === 'apigateway.amazonaws.com')
     .map(({ SourceArn }) => SourceArn);
 }
 
-/** The ARN of an authorizer of an API of the same stack, as a permission names it. */
+/** Returns the ARN of an authorizer in the same stack, as in a permission. */
 function arnOf(api: string | { Ref: string }, authorizer: string): unknown {
-  const before = ['arn:', { Ref: 'AWS::Partition' }, ':execute-api:', { Ref: 'AWS::Region' }, ':', { Ref: 'AWS::AccountId' }];
+  const before = [
+    'arn:',
+    { Ref: 'AWS::Partition' },
+    ':execute-api:',
+    { Ref: 'AWS::Region' },
+    ':',
+    { Ref: 'AWS::AccountId' },
+  ];
   const middle = typeof api === 'string' ? [`:${api}/authorizers/`] : [':', api, '/authorizers/'];
   return { 'Fn::Join': ['', [...before, ...middle, { Ref: authorizer }]] };
 }
 
 describe('a meter', () => {
-  test('is made without any API, and then has no authorizer', () => {
+  test('has no API Gateway authorizer without an API', () => {
     const parts = new Parts();
     parts.keys();
     expect(ids(parts.template(), REST)).toEqual([]);
@@ -41,7 +48,7 @@ describe('a meter', () => {
 });
 
 describe('REST APIs', () => {
-  test('of which only the id is known get one authorizer each, and it alone may ask', () => {
+  test('that are given by id get one authorizer each, which alone may invoke the function', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const id = keys.attachTo('theirs1');
@@ -51,13 +58,15 @@ describe('REST APIs', () => {
     expect(all(template, REST).map(({ RestApiId }) => RestApiId)).toEqual(['theirs1', 'theirs2']);
     for (const authorizer of all(template, REST)) {
       expect(authorizer).toMatchObject({ Type: 'REQUEST', IdentitySource: '', AuthorizerResultTtlInSeconds: 0 });
-      expect(JSON.stringify(authorizer.AuthorizerUri)).toMatch(/:lambda:path\/2015-03-31\/functions\/.+KeysAuthorizerLive.+\/invocations/);
+      expect(JSON.stringify(authorizer.AuthorizerUri)).toMatch(
+        /:lambda:path\/2015-03-31\/functions\/.+KeysAuthorizerLive.+\/invocations/,
+      );
     }
     const [one, two] = ids(template, REST);
     expect(permitted(template)).toEqual([arnOf('theirs1', one!), arnOf('theirs2', two!)]);
   });
 
-  test('of the same app are attached to by their objects, their ids, and the ids of resources of other makes', () => {
+  test('of the same app can be given by construct, by id, and by the id of a CfnRestApi', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const api = new RestApi(parts.stack, 'Orders');
@@ -73,7 +82,7 @@ describe('REST APIs', () => {
     expect(() => parts.app.synth()).not.toThrow();
   });
 
-  test('several of one app, with methods made here, have an authorizer each', () => {
+  test('of one app with methods have an authorizer each', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const apis = ['Orders', 'Parcels'].map((name) => new RestApi(parts.stack, name));
@@ -83,7 +92,10 @@ describe('REST APIs', () => {
       api.root.addResource('items', { defaultMethodOptions: { authorizer } }).addMethod('GET', new MockIntegration());
     }
     const template = parts.template();
-    const made = Object.entries(template.findResources(REST)).map(([id, { Properties }]) => [Properties.RestApiId.Ref, id]);
+    const made = Object.entries(template.findResources(REST)).map(([id, { Properties }]) => [
+      Properties.RestApiId.Ref,
+      id,
+    ]);
     expect(made.length).toBe(2);
     const methods = all(template, 'AWS::ApiGateway::Method');
     expect(methods.length).toBe(4);
@@ -94,7 +106,7 @@ describe('REST APIs', () => {
     expect(permitted(template)).toEqual(made.map(([api, id]) => arnOf({ Ref: api }, id)));
   });
 
-  test('get a new deployment with the authorizer, which comes first', () => {
+  test('get a new deployment after the authorizer', () => {
     const deploymentOf = (attaches: boolean) => {
       const parts = new Parts();
       const keys = parts.keys();
@@ -105,10 +117,10 @@ describe('REST APIs', () => {
     };
     const [[without], [id, deployment]] = [deploymentOf(false), deploymentOf(true)];
     expect(id).not.toBe(without);
-    expect(JSON.stringify(deployment!.DependsOn)).toContain('UsageMeter');
+    expect(JSON.stringify(deployment.DependsOn)).toContain('UsageMeter');
   });
 
-  test('take it as the default of their methods', () => {
+  test('can have it as the default of their methods', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const api = new RestApi(parts.stack, 'Orders', { defaultMethodOptions: { authorizer: keys.restAuthorizer } });
@@ -118,14 +130,22 @@ describe('REST APIs', () => {
     expect(all(template, REST)[0]!.IdentitySource).toBe('');
   });
 
-  test('that are imported get it for methods that are added here', () => {
+  test('that are imported can have it for added methods', () => {
     const parts = new Parts();
     const keys = parts.keys();
-    const theirs = RestApi.fromRestApiAttributes(parts.stack, 'Theirs', { restApiId: 'theirs1', rootResourceId: 'root' });
-    theirs.root.addResource('orders').addMethod('GET', new MockIntegration(), { authorizer: keys.authorizerFor(theirs) });
+    const theirs = RestApi.fromRestApiAttributes(parts.stack, 'Theirs', {
+      restApiId: 'theirs1',
+      rootResourceId: 'root',
+    });
+    theirs.root
+      .addResource('orders')
+      .addMethod('GET', new MockIntegration(), { authorizer: keys.authorizerFor(theirs) });
     const template = parts.template();
-    expect(all(template, 'AWS::ApiGateway::Method')[0]).toMatchObject(
-      { RestApiId: 'theirs1', AuthorizationType: 'CUSTOM', AuthorizerId: { Ref: ids(template, REST)[0] } });
+    expect(all(template, 'AWS::ApiGateway::Method')[0]).toMatchObject({
+      RestApiId: 'theirs1',
+      AuthorizationType: 'CUSTOM',
+      AuthorizerId: { Ref: ids(template, REST)[0] },
+    });
   });
 
   test('can have the authorizers of two meters', () => {
@@ -134,7 +154,11 @@ describe('REST APIs', () => {
     api.root.addMethod('GET', new MockIntegration());
     const others = { ...parts.settings, environment: 'others' };
     const invalidation = new Invalidation(parts.stack, 'OtherInvalidation', { settings: others });
-    const second = new ApiKeyAuthorizer(parts.stack, 'OtherKeys', { settings: others, invalidation, usageTable: parts.pipeline.usageTable });
+    const second = new ApiKeyAuthorizer(parts.stack, 'OtherKeys', {
+      settings: others,
+      invalidation,
+      usageTable: parts.pipeline.usageTable,
+    });
     parts.keys().attachTo(api);
     second.attachTo(api);
     expect(all(parts.template(), REST).length).toBe(2);
@@ -151,14 +175,19 @@ describe('HTTP APIs', () => {
     IdentitySource: ['$request.header.x-api-key'],
   };
 
-  test('of one app, as many as there are, take the authorizer for routes and by default', () => {
+  test('of one app can have the authorizer for routes and as the default', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const orders = new HttpApi(parts.stack, 'Orders', { defaultAuthorizer: keys.httpAuthorizer });
     const parcels = new HttpApi(parts.stack, 'Parcels');
     orders.addRoutes({ path: '/orders', methods: [HttpMethod.GET], integration: integration() });
     orders.addRoutes({ path: '/items', methods: [HttpMethod.GET], integration: integration() });
-    parcels.addRoutes({ path: '/parcels', methods: [HttpMethod.GET], integration: integration(), authorizer: keys.httpAuthorizer });
+    parcels.addRoutes({
+      path: '/parcels',
+      methods: [HttpMethod.GET],
+      integration: integration(),
+      authorizer: keys.httpAuthorizer,
+    });
     const template = parts.template();
     const made = Object.entries(template.findResources(HTTP)).map(([id, { Properties }]) => [Properties.ApiId.Ref, id]);
     expect(all(template, HTTP)).toEqual([expect.objectContaining(AUTHORIZER), expect.objectContaining(AUTHORIZER)]);
@@ -171,7 +200,7 @@ describe('HTTP APIs', () => {
     expect(permitted(template)).toEqual(made.map(([api, id]) => arnOf({ Ref: api }, id)));
   });
 
-  test('that are imported, or of which only the id is known, get it once', () => {
+  test('that are imported or given by id get one authorizer', () => {
     const parts = new Parts();
     const keys = parts.keys();
     const imported: IHttpApi = HttpApi.fromHttpApiAttributes(parts.stack, 'Theirs', { httpApiId: 'theirs1' });
@@ -182,97 +211,145 @@ describe('HTTP APIs', () => {
     const made = Object.entries(template.findResources(HTTP)).map(([id, { Properties }]) => [Properties.ApiId, id]);
     const apis = made.map(([api]) => api);
     expect(apis.length).toBe(3);
-    expect(apis).toEqual(expect.arrayContaining(['theirs1', 'theirs2', { Ref: ids(template, 'AWS::ApiGatewayV2::Api')[0] }]));
+    expect(apis).toEqual(
+      expect.arrayContaining(['theirs1', 'theirs2', { Ref: ids(template, 'AWS::ApiGatewayV2::Api')[0] }]),
+    );
     const wanted = made.map(([api, id]) => JSON.stringify(arnOf(api, id)));
-    expect(permitted(template).map((arn) => JSON.stringify(arn)).sort()).toEqual(wanted.sort());
+    expect(
+      permitted(template)
+        .map((arn) => JSON.stringify(arn))
+        .sort(),
+    ).toEqual(wanted.sort());
   });
 });
 
 describe('an API in another stack than the meter', () => {
-  /** Adds the API stacks to an app with a meter, and synthesises: CDK refuses stacks that depend on each other. */
-  function synthesise(attach: (keys: ApiKeyAuthorizer, stack: Stack) => void, env?: { account: string; region: string }) {
+  /** Adds API stacks to an app with a meter and synthesises them. CDK refuses stacks that depend on each other. */
+  function synthesise(
+    attach: (keys: ApiKeyAuthorizer, stack: Stack) => void,
+    env?: { account: string; region: string },
+  ) {
     const parts = new Parts(undefined, env);
     const apis = new Stack(parts.app, 'Apis', { env });
     attach(parts.keys(), apis);
     parts.app.synth();
-    return { meter: parts.template(), apis: parts.template(apis), dependencies: [parts.stack, apis].map((stack) => stack.dependencies) };
+    return {
+      meter: parts.template(),
+      apis: parts.template(apis),
+      dependencies: [parts.stack, apis].map((stack) => stack.dependencies),
+    };
   }
 
   const attachments: [string, string, (keys: ApiKeyAuthorizer, stack: Stack) => void][] = [
-    ['a REST API', REST, (keys, stack) => {
-      const api = new RestApi(stack, 'Orders');
-      api.root.addMethod('GET', new MockIntegration(), { authorizer: keys.authorizerFor(api) });
-    }],
-    ['an imported REST API', REST, (keys, stack) => {
-      const api: IRestApi = RestApi.fromRestApiAttributes(stack, 'Orders', { restApiId: 'theirs1', rootResourceId: 'root' });
-      api.root.addMethod('GET', new MockIntegration(), { authorizer: keys.authorizerFor(api) });
-    }],
-    ['an HTTP API', HTTP, (keys, stack) => {
-      const api = new HttpApi(stack, 'Orders', { defaultAuthorizer: keys.httpAuthorizer });
-      api.addRoutes({ path: '/orders', methods: [HttpMethod.GET], integration: integration() });
-    }],
+    [
+      'a REST API',
+      REST,
+      (keys, stack) => {
+        const api = new RestApi(stack, 'Orders');
+        api.root.addMethod('GET', new MockIntegration(), { authorizer: keys.authorizerFor(api) });
+      },
+    ],
+    [
+      'an imported REST API',
+      REST,
+      (keys, stack) => {
+        const api: IRestApi = RestApi.fromRestApiAttributes(stack, 'Orders', {
+          restApiId: 'theirs1',
+          rootResourceId: 'root',
+        });
+        api.root.addMethod('GET', new MockIntegration(), { authorizer: keys.authorizerFor(api) });
+      },
+    ],
+    [
+      'an HTTP API',
+      HTTP,
+      (keys, stack) => {
+        const api = new HttpApi(stack, 'Orders', { defaultAuthorizer: keys.httpAuthorizer });
+        api.addRoutes({ path: '/orders', methods: [HttpMethod.GET], integration: integration() });
+      },
+    ],
   ];
 
   test('writes its access log to a log group of the meter', () => {
     const parts = new Parts();
     const apis = new Stack(parts.app, 'Apis');
     const keys = parts.keys();
-    const deployOptions = { accessLogDestination: new LogGroupLogDestination(parts.pipeline.accessLogGroup), accessLogFormat: accessLogFormat('rest') };
+    const deployOptions = {
+      accessLogDestination: new LogGroupLogDestination(parts.pipeline.accessLogGroup),
+      accessLogFormat: accessLogFormat('rest'),
+    };
     const api = new RestApi(apis, 'Orders', { deployOptions });
     api.root.addMethod('GET', new MockIntegration(), { authorizer: keys.authorizerFor(api) });
     expect(() => parts.app.synth()).not.toThrow();
-    expect(all(parts.template(apis), 'AWS::ApiGateway::Stage')[0]!.AccessLogSetting.DestinationArn).toEqual({ 'Fn::ImportValue': expect.any(String) });
+    expect(all(parts.template(apis), 'AWS::ApiGateway::Stage')[0]!.AccessLogSetting.DestinationArn).toEqual({
+      'Fn::ImportValue': expect.any(String),
+    });
   });
 
-  test.each(attachments)('%s has its authorizer and permission beside it, and its stack depends on that of the meter', (_, type, attach) => {
-    for (const env of [undefined, { account: '123456789012', region: 'cn-north-1' }]) {
-      const { meter, apis, dependencies } = synthesise(attach, env);
-      expect([all(meter, type).length, all(apis, type).length]).toEqual([0, 1]);
-      expect([permitted(meter).length, permitted(apis).length]).toEqual([0, 1]);
-      expect(dependencies.map((each) => each.length)).toEqual([0, 1]);
-      expect(JSON.stringify(all(apis, type)[0]!.AuthorizerUri)).toContain('Fn::ImportValue');
-    }
-  });
+  test.each(attachments)(
+    '%s has its authorizer and permission in its own stack, which depends on that of the meter',
+    (_, type, attach) => {
+      for (const env of [undefined, { account: '123456789012', region: 'cn-north-1' }]) {
+        const { meter, apis, dependencies } = synthesise(attach, env);
+        expect([all(meter, type).length, all(apis, type).length]).toEqual([0, 1]);
+        expect([permitted(meter).length, permitted(apis).length]).toEqual([0, 1]);
+        expect(dependencies.map((each) => each.length)).toEqual([0, 1]);
+        expect(JSON.stringify(all(apis, type)[0]!.AuthorizerUri)).toContain('Fn::ImportValue');
+      }
+    },
+  );
 });
 
 describe('a cache of API Gateway', () => {
   const stages = [{ apiId: 'theirs1', stageName: 'v1' }];
 
-  test('is found by the key, and emptied when a key is changed', () => {
+  test('has the API key as its cache key', () => {
     const parts = new Parts();
     parts.keys(stages).attachTo('theirs1', { cacheTtl: Duration.minutes(5) });
-    expect(all(parts.template(), REST)[0]).toMatchObject(
-      { AuthorizerResultTtlInSeconds: 300, IdentitySource: 'method.request.header.x-api-key' });
+    expect(all(parts.template(), REST)[0]).toMatchObject({
+      AuthorizerResultTtlInSeconds: 300,
+      IdentitySource: 'method.request.header.x-api-key',
+    });
   });
 
-  test('of an API of this app is emptied too', () => {
+  test('is possible for an API of this app', () => {
     const parts = new Parts();
     const api = new RestApi(parts.stack, 'Orders');
     const keys = parts.keys([{ apiId: api.restApiId, stageName: 'prod' }]);
-    api.root.addMethod('GET', new MockIntegration(), { authorizer: keys.authorizerFor(api, { cacheTtl: Duration.minutes(5) }) });
+    api.root.addMethod('GET', new MockIntegration(), {
+      authorizer: keys.authorizerFor(api, { cacheTtl: Duration.minutes(5) }),
+    });
     expect(() => parts.app.synth()).not.toThrow();
     expect(all(parts.template(), REST)[0]!.AuthorizerResultTtlInSeconds).toBe(300);
   });
 
   test.each<[string, Duration, RegExp]>([
-    ['that nobody empties', Duration.minutes(5), /kept for 300 s.+add its stages to cachingStages of the Invalidation, or leave cacheTtl out/],
-    ['of more than an hour', Duration.hours(2), /keep an answer for 7200 s: set cacheTtl to whole seconds up to 3600/],
+    [
+      'that is not flushed',
+      Duration.minutes(5),
+      /cached for 300 s.+add its stages to cachingStages of the Invalidation, or omit cacheTtl/,
+    ],
+    ['of more than an hour', Duration.hours(2), /cache a result for 7200 s: set cacheTtl to whole seconds up to 3600/],
     ['of half a second', Duration.millis(500), /for 0.5 s/],
-  ])('%s is refused', (_, cacheTtl, said) => {
-    expect(() => new Parts().keys().attachTo('theirs2', { cacheTtl })).toThrow(said);
+  ])('%s is refused', (_, cacheTtl, message) => {
+    expect(() => new Parts().keys().attachTo('theirs2', { cacheTtl })).toThrow(message);
   });
 
-  test('is one for all methods of an API', () => {
+  test('is the same for all methods of an API', () => {
     const keys = new Parts().keys(stages);
     keys.attachTo('theirs1');
-    expect(() => keys.attachTo('theirs1', { cacheTtl: Duration.minutes(5) })).toThrow(/has the meter's authorizer already, with a cacheTtl of 0 s/);
+    expect(() => keys.attachTo('theirs1', { cacheTtl: Duration.minutes(5) })).toThrow(
+      /already has the meter's authorizer with a cacheTtl of 0 s/,
+    );
   });
 });
 
-test('an interval that the function would not take is refused', () => {
+test('a sync interval that the function does not accept is refused', () => {
   const parts = new Parts();
   const { settings, stack } = parts;
   const invalidation = new Invalidation(stack, 'Invalidation', { settings });
   const props = { settings, invalidation, usageTable: parts.pipeline.usageTable, syncInterval: Duration.hours(5) };
-  expect(() => new ApiKeyAuthorizer(stack, 'Keys', props)).toThrow(/every 5 hours only: set syncInterval to a minute or less/);
+  expect(() => new ApiKeyAuthorizer(stack, 'Keys', props)).toThrow(
+    /interval of 5 hours: set syncInterval to at most 60000 ms/,
+  );
 });

@@ -1,17 +1,20 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { dashboardFile } from './dashboard-file';
 
 const FILE = path.join(__dirname, '../../crates/local-stack/src/dashboard/dashboard.json');
 
-test('the program draws the dashboard that is deployed', () => {
-  const said = 'write it again with cargo run -p dev -- generate';
-  expect(fs.readFileSync(FILE, 'utf8') === dashboardFile(), said).toBe(true);
+test('the local stack has the deployed dashboard', () => {
+  const remedy = 'run cargo run -p dev -- generate';
+  expect(fs.readFileSync(FILE, 'utf8') === dashboardFile(), remedy).toBe(true);
 });
 
-test.each([['arm64', 'gb_second'], ['x86_64', 'gb_second_x86_64']])('on %s a millisecond costs what the cost model says', (architecture, price) => {
+test.each([
+  ['arm64', 'gb_second'],
+  ['x86_64', 'gb_second_x86_64'],
+])('the price of a millisecond on %s is that of the cost model', (architecture, price) => {
   const prices = fs.readFileSync(path.join(__dirname, '../../crates/cost-model/src/prices.rs'), 'utf8');
   const perGbSecond = Number(new RegExp(`\\b${price}: ([\\d._]+),`).exec(prices)![1]!.replaceAll('_', ''));
   const body = JSON.stringify(templateOf('test', { architecture }).findResources('AWS::CloudWatch::Dashboard'));

@@ -1,11 +1,11 @@
 import { Template } from 'aws-cdk-lib/assertions';
-import { stackOf } from '../lib/offline';
+import { stackOf } from '../verify/offline';
 
-/** The names by which resources are known, by the property that holds them. */
+/** The properties with the names of resources. */
 const NAMES = ['TableName', 'FunctionName', 'LogGroupName', 'QueueName'];
 
-/** The dashboard of the environment `local` as the program draws it: its body, with the names of resources put in, and
- * what a call costs by functions on arm64, as deploy.sh builds them where it can. */
+/** Returns the dashboard of the environment `local` for the local stack: the body with resolved names. The costs are those
+ * of functions on arm64, the default of deploy.sh. */
 export function dashboardFile(): string {
   const template = Template.fromStack(stackOf('local', { architecture: 'arm64' }).stack);
   const resources = template.toJSON().Resources as Record<string, { Properties: Record<string, string> }>;
@@ -14,8 +14,12 @@ export function dashboardFile(): string {
     return Properties[NAMES.find((property) => Properties[property] !== undefined) ?? ''] ?? 'us-east-1';
   };
   const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
-  const parts = dashboard!.Properties.DashboardBody['Fn::Join'][1] as (string | { Ref?: string; 'Fn::GetAtt'?: string[] })[];
-  const text = parts.map((part) => (typeof part === 'string' ? part : name(part.Ref ?? part['Fn::GetAtt']![0]!))).join('');
+  const parts = dashboard!.Properties.DashboardBody['Fn::Join'][1] as (
+    string | { Ref?: string; 'Fn::GetAtt'?: string[] }
+  )[];
+  const text = parts
+    .map((part) => (typeof part === 'string' ? part : name(part.Ref ?? part['Fn::GetAtt']![0]!)))
+    .join('');
   const { widgets } = JSON.parse(text) as { widgets: unknown[] };
   return `{"widgets":[\n${widgets.map((widget) => JSON.stringify(widget)).join(',\n')}\n]}\n`;
 }

@@ -7,18 +7,20 @@ export const ROOT = path.join(__dirname, '../..');
 export interface Block {
   /** The document, from the root of the project. */
   readonly document: string;
-  /** The line that the block begins on, counted from 1. */
+  /** The first line of the block, counted from 1. */
   readonly line: number;
   readonly code: string;
 }
 
-/** The documents for users of the project; a changelog quotes code of the past. */
+/** Returns the documents except the changelog, which quotes old code. */
 export function documents(): string[] {
   const inDocs = fs.readdirSync(path.join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' });
-  return ['README.md', 'CONTRIBUTING.md', 'stack/README.md', ...inDocs.map((name) => path.join('docs', name))].filter((name) => name.endsWith('.md'));
+  return ['README.md', 'CONTRIBUTING.md', 'stack/README.md', ...inDocs.map((name) => path.join('docs', name))].filter(
+    (name) => name.endsWith('.md'),
+  );
 }
 
-/** The blocks of a language in a document. A block of a list is indented, and its code is not. */
+/** Returns the code blocks of a language in a document, without the indentation of a list. */
 export function blocksOf(document: string, language: string): Block[] {
   const text = fs.readFileSync(path.join(ROOT, document), 'utf8');
   return [...text.matchAll(/^( *)```(\w*)\n([^]*?)^\1```$/gm)]
@@ -30,7 +32,7 @@ export function blocksOf(document: string, language: string): Block[] {
     }));
 }
 
-/** The commands of a block, one to an element though they may go over several lines, without comments. */
+/** Returns the commands of a block without comments. Continued lines are one command. */
 export function commandsOf({ code }: Block): string[] {
   return code
     .replaceAll(/\\\n\s*/g, '')

@@ -1,25 +1,29 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { LIMITS } from '../lib/limits';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { OPTIONS } from '../lib/options';
 
 const ROOT = path.join(__dirname, '../..');
 
 interface Row {
   readonly id: string;
-  readonly says: string;
+  readonly description: string;
   readonly runbook: string;
 }
 
-/** The alarms of an environment, as they are deployed. */
+/** Returns the alarms of an environment as they are deployed. */
 export function alarmRows(): Row[] {
   const environment = 'environment';
   const alarms = Object.values(templateOf(environment).findResources('AWS::CloudWatch::Alarm'));
   return alarms
     .map(({ Properties: { AlarmName, AlarmDescription } }) => {
-      const [, says, runbook] = /^(.+) Runbook: docs\/runbooks\/(.+)\.md$/.exec(AlarmDescription as string)!;
-      return { id: (AlarmName as string).replace(`usage-${environment}-`, ''), says: says!, runbook: runbook! };
+      const [, description, runbook] = /^(.+) Runbook: docs\/runbooks\/(.+)\.md$/.exec(AlarmDescription as string)!;
+      return {
+        id: (AlarmName as string).replace(`usage-${environment}-`, ''),
+        description: description!,
+        runbook: runbook!,
+      };
     })
     .sort((left, right) => (left.id < right.id ? -1 : 1));
 }
@@ -28,44 +32,53 @@ function table(head: string[], rows: string[][]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function alarms(): string {
-  const rows = alarmRows().map(({ id, says, runbook }) => [`\`${id}\``, says, `[${runbook}](runbooks/${runbook}.md)`]);
-  return table(['alarm `usage-ENVIRONMENT-...`', 'goes off', 'runbook'], rows);
+function alarmsTable(): string {
+  const rows = alarmRows().map(({ id, description, runbook }) => [
+    `\`${id}\``,
+    description,
+    `[${runbook}](runbooks/${runbook}.md)`,
+  ]);
+  return table(['alarm `usage-ENVIRONMENT-...`', 'meaning', 'runbook'], rows);
 }
 
-function alarmsByRunbook(): string {
+function alarmsByRunbookTable(): string {
   const ids = new Map<string, string[]>();
   for (const { id, runbook } of alarmRows()) ids.set(runbook, [...(ids.get(runbook) ?? []), `\`${id}\``]);
   const rows = [...ids].map(([runbook, of]) => [of.join(', '), `[${runbook}](${runbook}.md)`]);
   return table(['alarm `usage-ENVIRONMENT-...`', 'runbook'], rows);
 }
 
-function options(): string {
-  const rows = Object.entries(OPTIONS).map(([name, { value, means, byDefault }]) => [`\`${name}\``, value, means, byDefault]);
+function optionsTable(): string {
+  const rows = Object.entries(OPTIONS).map(([name, { value, meaning, defaultValue }]) => [
+    `\`${name}\``,
+    value,
+    meaning,
+    defaultValue,
+  ]);
   return table(['option', 'value', 'meaning', 'default'], rows);
 }
 
-function limits(): string {
-  const rows = LIMITS.map(({ what, granted, unit, taken, callsPerSecond, raise, source }) => [
-    what,
+function limitsTable(): string {
+  const rows = LIMITS.map(({ resource, granted, unit, use, callsPerSecond, raise, source }) => [
+    resource,
     `${granted.toLocaleString('en')} ${unit}`,
-    taken,
+    use,
     callsPerSecond(granted).toLocaleString('en'),
     raise,
     source,
   ]);
-  return table(['limit', 'granted, if nothing was raised', 'what calls take of it', 'calls/s', 'to raise', 'source'], rows);
+  return table(['resource', 'default quota', 'use by calls', 'calls/s', 'to raise', 'source'], rows);
 }
 
-/** The tables of documents that are made from the stack, by file and by the mark that they stand behind. */
+/** The generated tables, with their document and the mark before them. */
 const TABLES: { file: string; mark: string; make: () => string }[] = [
-  { file: 'docs/OPERATION.md', mark: 'alarms', make: alarms },
-  { file: 'docs/OPERATION.md', mark: 'options', make: options },
-  { file: 'docs/OPERATION.md', mark: 'limits', make: limits },
-  { file: 'docs/runbooks/README.md', mark: 'alarms-by-runbook', make: alarmsByRunbook },
+  { file: 'docs/OPERATION.md', mark: 'alarms', make: alarmsTable },
+  { file: 'docs/OPERATION.md', mark: 'options', make: optionsTable },
+  { file: 'docs/OPERATION.md', mark: 'limits', make: limitsTable },
+  { file: 'docs/runbooks/README.md', mark: 'alarms-by-runbook', make: alarmsByRunbookTable },
 ];
 
-/** The documents with their tables as they should be, by file. */
+/** Returns the present and the expected text of documents with generated tables, by file. */
 export function documents(): Map<string, { is: string; should: string }> {
   const found = new Map<string, { is: string; should: string }>();
   for (const { file, mark, make } of TABLES) {
@@ -73,7 +86,7 @@ export function documents(): Map<string, { is: string; should: string }> {
     const [begin, end] = [`<!-- ${mark} -->\n`, '<!-- end -->'];
     const text = found.get(file)?.should ?? is;
     const from = text.indexOf(begin) + begin.length;
-    if (from < begin.length) throw new Error(`${file} has no place for the table: write ${begin.trim()} and ${end} where it is to stand.`);
+    if (from < begin.length) throw new Error(`${file} has no place for the table: add ${begin.trim()} and ${end}.`);
     const should = `${text.slice(0, from)}\n${make()}\n\n${text.slice(text.indexOf(end, from))}`;
     found.set(file, { is, should });
   }

@@ -10,10 +10,10 @@ import { Shell } from './shell';
 
 const PROGRAMS = documents().flatMap((document) => blocksOf(document, 'ts'));
 
-/** The documents whose commands are run here; those of a runbook are run in runbooks.test.ts. */
+/** The documents whose commands run here. The commands of runbooks run in runbooks.test.ts. */
 const HANDBOOKS = documents().filter((document) => !/^docs\/runbooks\/(?!README)/.test(document));
 
-/** Commands of documents that are not run here, and why; what a command begins with is enough. */
+/** Prefixes of commands that do not run here, with the reason. */
 const NOT_RUN: Record<string, string> = {
   'scripts/demo.sh': 'it builds everything; scripts/test.sh runs it',
   'scripts/test.sh': 'it runs this test',
@@ -22,35 +22,43 @@ const NOT_RUN: Record<string, string> = {
   '(cd stack && npm pack)': 'the programs of documents are compiled against what it makes',
   'scripts/build-release.sh': 'it builds everything, optimised',
   'cargo test': 'it builds and runs other tests; scripts/test.sh runs them',
-  'aws ssm put-parameter --type SecureString --name /usage-meter/prod/canary-secret --value SECRET': 'a local stack has no Systems Manager; it hands its canary a secret of its own',
-  'target/debug/meter local --data my-data': 'it serves until somebody stops it; LocalMeter starts it for each test',
+  'aws ssm put-parameter --type SecureString --name /usage-meter/prod/canary-secret --value SECRET':
+    'a local stack has no Systems Manager; it hands its canary a secret of its own',
+  'target/debug/meter local --data my-data': 'it runs until it is stopped; LocalMeter starts it for each test',
   'scripts/deploy.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
-  'git pull && scripts/deploy.sh': 'it changes the work tree, and needs an account; ministack.test.ts runs deploy.sh --diff',
+  'git pull && scripts/deploy.sh':
+    'it changes the work tree, and needs an account; ministack.test.ts runs deploy.sh --diff',
   'scripts/verify-deployment.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
   'scripts/rollback.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
   'scripts/test-usage-metering.sh ENVIRONMENT': 'it needs an account; runbooks.test.ts runs it on a local stack',
-  'target/debug/loadtest run --profile loadtest/profiles/constant.toml': 'it takes two minutes; crates/end-to-end/tests/loadtest_runs.rs runs shorter profiles',
+  'target/debug/loadtest run --profile loadtest/profiles/constant.toml':
+    'it takes two minutes; crates/end-to-end/tests/loadtest_runs.rs runs shorter profiles',
   'target/debug/loadtest run --profile FILE --aws': 'it needs an account',
-  'target/debug/loadtest simulate': 'it takes more than a minute; crates/end-to-end/tests/loadtest_runs.rs runs a smaller one',
+  'target/debug/loadtest simulate':
+    'it takes more than a minute; crates/end-to-end/tests/loadtest_runs.rs runs a smaller one',
   'target/debug/loadtest trade-off': 'it takes minutes',
   'target/release/loadtest find-rate': 'it needs the optimised program, and takes minutes',
 };
 
-/** The tables that a command of `meter` works on. */
+/** The tables that a command of `meter` uses. */
 const TABLES: Record<string, (names: Names) => string[]> = {
   keys: ({ keysTable, invalidationsTable }) => [keysTable, invalidationsTable],
   reconcile: ({ usageTable, claimsTable }) => [usageTable, claimsTable],
   usage: ({ usageTable }) => [usageTable],
 };
 
-/** Commands for an environment on AWS, in documents whose programs make it. */
+/** Commands for an environment on AWS, in documents whose programs create it. */
 const ON_AWS = documents()
   .filter((document) => PROGRAMS.some((program) => program.document === document))
   .flatMap((document) => blocksOf(document, 'sh'))
-  .flatMap((block) => commandsOf(block).map((command) => ({ block, command, words: /^meter (\w+).* --aws (\w+)/.exec(command) })))
-  .flatMap(({ block, command, words }) => (words ? [[command, block, namesOf(words[2]!), TABLES[words[1]!]!] as const] : []));
+  .flatMap((block) =>
+    commandsOf(block).map((command) => ({ block, command, words: /^meter (\w+).* --aws (\w+)/.exec(command) })),
+  )
+  .flatMap(({ block, command, words }) =>
+    words ? [[command, block, namesOf(words[2]!), TABLES[words[1]!]!] as const] : [],
+  );
 
-/** The environments that a document makes by its programs, or else names in its scripts and parameters. */
+/** Returns the environments that the programs of a document create, or else those in its commands and parameters. */
 function environmentsOf(document: string): string[] {
   const text = fs.readFileSync(path.join(ROOT, document), 'utf8');
   const named = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, name]) => name!);
@@ -62,99 +70,114 @@ const reasonOf = (command: string) => Object.keys(NOT_RUN).find((beginning) => c
 
 describe('the programs of documents', () => {
   let programs: Programs;
-  let said: string;
+  let compilerOutput: string;
 
   beforeAll(() => {
     programs = new Programs();
     PROGRAMS.forEach((block) => programs.add(block));
-    said = programs.compile();
+    compilerOutput = programs.compile();
   });
   afterAll(() => programs.remove());
 
-  test('are there, and compile, as an application that has installed the package', () => {
-    expect(new Set(PROGRAMS.map(({ document }) => document))).toEqual(new Set(['stack/README.md', 'docs/MIGRATION.md']));
-    expect(said).toBe('');
+  test('exist, and compile in an application that has installed the package', () => {
+    expect(new Set(PROGRAMS.map(({ document }) => document))).toEqual(
+      new Set(['stack/README.md', 'docs/MIGRATION.md']),
+    );
+    expect(compilerOutput).toBe('');
   });
 
-  test('find the compiled constructs in the package, and neither tests nor sources', () => {
+  test('find the compiled constructs in the package, without tests and sources', () => {
     const packaged = programs.packaged();
-    expect(packaged).toEqual(expect.arrayContaining(['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/generated/access-log.json']));
+    expect(packaged).toEqual(
+      expect.arrayContaining(['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/generated/access-log.json']),
+    );
     expect(packaged.filter((name) => /test|verify|(?<!\.d)\.ts$/.test(name))).toEqual([]);
   });
 
-  test.each(PROGRAMS.map((block) => [`${block.document}:${block.line}`, block] as const))('%s synthesises', (_, block) => {
-    const { templates, output } = programs.synthesise(block);
-    expect(templates.length, output).toBeGreaterThan(0);
-    for (const { Resources } of templates) {
-      const types = Object.values(Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
-      expect(types.length).toBeGreaterThan(0);
-      // It would replace the role of whoever runs the program.
-      expect(types).not.toContain('AWS::ApiGateway::Account');
-    }
-  });
+  test.each(PROGRAMS.map((block) => [`${block.document}:${block.line}`, block] as const))(
+    '%s synthesises',
+    (_, block) => {
+      const { templates, output } = programs.synthesise(block);
+      expect(templates.length, output).toBeGreaterThan(0);
+      for (const { Resources } of templates) {
+        const types = Object.values(Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
+        expect(types.length).toBeGreaterThan(0);
+        // It would replace the role of the account in which the program runs.
+        expect(types).not.toContain('AWS::ApiGateway::Account');
+      }
+    },
+  );
 
-  /** The tables that are there once the programs before a block are deployed. */
+  /** Returns the tables that exist after the programs before a block are deployed. */
   function tablesBefore({ document, line }: Block): string[] {
     const before = PROGRAMS.filter((program) => program.document === document && program.line < line);
-    const resources = before.flatMap((program) => programs.synthesise(program).templates).flatMap(({ Resources }) => Object.values<any>(Resources));
-    return resources.filter(({ Type }) => Type === 'AWS::DynamoDB::Table').map(({ Properties }) => Properties.TableName);
+    const resources = before
+      .flatMap((program) => programs.synthesise(program).templates)
+      .flatMap(({ Resources }) => Object.values<any>(Resources));
+    return resources
+      .filter(({ Type }) => Type === 'AWS::DynamoDB::Table')
+      .map(({ Properties }) => Properties.TableName);
   }
 
-  test.each(ON_AWS)('make the tables of `%s` before it', (_, block, names, tablesOf) => {
+  test.each(ON_AWS)('create the tables of `%s` before it', (_, block, names, tablesOf) => {
     expect(tablesBefore(block)).toEqual(expect.arrayContaining(tablesOf(names)));
   });
 
-  test('make tables for some commands', () => {
+  test('create tables for some commands', () => {
     expect(ON_AWS.length).toBeGreaterThan(2);
   });
 });
 
-test.each(documents())('%s takes no other environment for `--aws` than its own', (document) => {
-  // Placeholders are in capitals or variables.
+test.each(documents())('%s has only its own environment after `--aws`', (document) => {
+  // Placeholders are capitals or variables.
   const named = fs.readFileSync(path.join(ROOT, document), 'utf8').matchAll(/--aws ([a-z][\w-]*)/g);
   const environments = environmentsOf(document);
   for (const [, environment] of named) expect(environments).toContain(environment);
 });
 
-test('the table of props says what the constructs say; `npx tsx test/props-table.ts` writes it', () => {
+test('the table of props matches the constructs; `npx tsx test/props-table.ts` writes it', () => {
   expect(fs.readFileSync(README, 'utf8')).toBe(withPropsTable());
 });
 
 describe('the commands of documents', () => {
-  /** What has to be there for the commands to have something to do. */
+  /** Creates data for the commands, and returns the variables in which they expect it. */
   function prepare(local: LocalMeter): Record<string, string> {
     local.meter('traffic', '--calls', '20');
-    const { apiKeyId } = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { apiKeyId: string };
+    const created = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { api_key_id: string };
     fs.writeFileSync(path.join(local.folder, 'keys.csv'), `api_key,owner\n${'k'.repeat(40)},acme\n`);
     fs.symlinkSync(local.data, path.join(local.folder, 'my-data'));
-    return { KEY: apiKeyId };
+    return { KEY: created.api_key_id };
   }
 
-  /** The commands of a document that are run, block by block. */
+  /** Returns the commands of a document that run here, by block. */
   const toRun = (document: string) =>
     blocksOf(document, 'sh')
       .map((block) => commandsOf(block).filter((command) => reasonOf(command) === undefined))
       .filter((commands) => commands.length > 0);
 
-  test.each(HANDBOOKS.filter((document) => toRun(document).length > 0))('of %s work on a stack on this machine', async (document) => {
-    const local = await LocalMeter.start('--no-canary');
-    try {
-      const shell = new Shell(local, prepare(local));
-      for (const commands of toRun(document)) {
-        const { status, stdout, stderr } = shell.run(commands.join('\n'));
-        expect(status, `${commands.join('\n')}\n${stdout}${stderr}`).toBe(0);
+  test.each(HANDBOOKS.filter((document) => toRun(document).length > 0))(
+    'of %s work on a stack on this machine',
+    async (document) => {
+      const local = await LocalMeter.start('--no-canary');
+      try {
+        const shell = new Shell(local, prepare(local));
+        for (const commands of toRun(document)) {
+          const { status, stdout, stderr } = shell.run(commands.join('\n'));
+          expect(status, `${commands.join('\n')}\n${stdout}${stderr}`).toBe(0);
+        }
+      } finally {
+        await local.stop();
       }
-    } finally {
-      await local.stop();
-    }
-  });
+    },
+  );
 
-  test('are run here or listed, and some of each', () => {
+  test('run here or are listed', () => {
     expect(HANDBOOKS.filter((document) => toRun(document).length > 0)).toEqual(
-      expect.arrayContaining(['docs/MIGRATION.md', 'docs/LOAD_TEST.md', 'docs/runbooks/README.md']));
+      expect.arrayContaining(['docs/MIGRATION.md', 'docs/LOAD_TEST.md', 'docs/runbooks/README.md']),
+    );
   });
 
-  test('that are listed are all in a document, each with its reason', () => {
+  test('that are listed are all in a document', () => {
     const commands = HANDBOOKS.flatMap((document) => blocksOf(document, 'sh').flatMap(commandsOf));
     const used = new Set(commands.map(reasonOf));
     expect(Object.keys(NOT_RUN).filter((beginning) => !used.has(beginning))).toEqual([]);

@@ -2,13 +2,18 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { ApiGatewayV2Client, UpdateAuthorizerCommand, UpdateRouteCommand, UpdateStageCommand } from '@aws-sdk/client-apigatewayv2';
+import {
+  ApiGatewayV2Client,
+  UpdateAuthorizerCommand,
+  UpdateRouteCommand,
+  UpdateStageCommand,
+} from '@aws-sdk/client-apigatewayv2';
 import { DeleteStreamCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { routeId } from '../verify/checks/http-gateway';
 import { CLIENT, Deployment, readDeployment, Resource } from '../verify/deployment';
 import { line, verify } from '../verify/verify';
-import { LEFT_OUT, setUnset } from './ministack/gaps';
+import { OMITTED, setUnset } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { Ministack } from './ministack/server';
 
@@ -16,7 +21,7 @@ const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
 const ENVIRONMENT = 'dev';
 const optionsWithout = (paths: string[]) => ['us-east-1', '--binaries', BINARIES, '--omit', paths.join(',')];
-const OPTIONS = optionsWithout(Object.keys(LEFT_OUT));
+const OPTIONS = optionsWithout(Object.keys(OMITTED));
 const UNVERIFIED = [ENVIRONMENT, ...OPTIONS, '--no-verify'];
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-http-'));
@@ -27,8 +32,9 @@ let url: string;
 
 const meter = (...words: string[]) => execFileSync(METER, [...words, '--aws', ENVIRONMENT], { encoding: 'utf8' });
 
-/** The resources of the HTTP API, of the last part of a type. */
-const resourcesOf = (type: string): Resource[] => deployment.resources.filter((each) => each.type === `AWS::ApiGatewayV2::${type}`);
+/** Returns the resources of the HTTP API whose type ends with `type`. */
+const resourcesOf = (type: string): Resource[] =>
+  deployment.resources.filter((each) => each.type === `AWS::ApiGatewayV2::${type}`);
 
 function call(route: string, secret?: string): Promise<Response> {
   return fetch(`${url}${route}`, { headers: secret === undefined ? {} : { 'x-api-key': secret } });
@@ -36,13 +42,15 @@ function call(route: string, secret?: string): Promise<Response> {
 
 beforeAll(async () => {
   ministack = await Ministack.start(folder);
-  ministack.becomeAws();
+  ministack.useAsAws();
   project = new Project(path.join(folder, 'project'));
   project.edit('stack/cdk.json', '"context": {', '"context": { "example": "http",');
   project.commit('an HTTP API as the example');
-  const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec((await project.run('deploy.sh', UNVERIFIED)).output)![1]!.split(' ');
+  const [program, ...words] = /run: (.*cdk bootstrap .*)/
+    .exec((await project.run('deploy.sh', UNVERIFIED)).output)![1]!
+    .split(' ');
   execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
-  // No role is set by which API Gateway writes logs, and none is asked for: HTTP APIs do without.
+  // API Gateway has no role to write logs. HTTP APIs need none.
   const { status, output } = await project.run('deploy.sh', UNVERIFIED);
   expect(status, output).toBe(0);
   deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
@@ -55,26 +63,28 @@ afterAll(async () => {
 });
 
 describe('an HTTP API in front of the meter', () => {
-  test('has a key admitted, told its limit and its usage, and stopped by the real authorizer', async () => {
-    const { apiKeyId, apiKey } = JSON.parse(meter('keys', 'create', '--owner', 'acme', '--monthly-limit', '10', '--json'));
-    const admitted = await call('/status/200', apiKey);
+  test('admits a key, returns its limit and usage, and denies it after its deletion, by the real authorizer', async () => {
+    const { api_key_id: keyId, api_key: secret } = JSON.parse(
+      meter('keys', 'create', '--owner', 'acme', '--monthly-limit', '10', '--json'),
+    );
+    const admitted = await call('/status/200', secret);
     expect([admitted.status, admitted.headers.get('x-ratelimit-limit')]).toEqual([200, '10']);
-    expect((await call('/status/404', apiKey)).status).toBe(404);
-    const usage = await call('/usage', apiKey);
-    expect([usage.status, JSON.stringify(await usage.json())]).toEqual([200, expect.stringContaining(apiKeyId)]);
-    expect((await call('/status/200', `${apiKey}x`)).status).toBe(403);
-    meter('keys', 'delete', apiKeyId);
-    while ((await call('/status/200', apiKey)).status !== 403) await new Promise((resolve) => setTimeout(resolve, 200));
+    expect((await call('/status/404', secret)).status).toBe(404);
+    const usage = await call('/usage', secret);
+    expect([usage.status, JSON.stringify(await usage.json())]).toEqual([200, expect.stringContaining(keyId)]);
+    expect((await call('/status/200', `${secret}x`)).status).toBe(403);
+    meter('keys', 'delete', keyId);
+    while ((await call('/status/200', secret)).status !== 403) await new Promise((resolve) => setTimeout(resolve, 200));
   });
 
-  test('answers 401 to a call without a key, and does not ask the authorizer', async () => {
+  test('answers 401 to a call without a key, without invoking the authorizer', async () => {
     expect([(await call('/status/200')).status, (await call('/usage')).status]).toEqual([401, 401]);
   });
 });
 
 describe('the verification', () => {
   const gateway = () => new ApiGatewayV2Client(CLIENT);
-  /** What is wrong with the API and all that belongs to it; ministack.test.ts shows the rest. */
+  /** Returns the problems of the API and its resources. ministack.test.ts covers other resources. */
   const problems = async () => {
     const resources = deployment.resources.filter((each) => each.path.startsWith('Example/'));
     expect(resources.length).toBeGreaterThan(10);
@@ -86,9 +96,14 @@ describe('the verification', () => {
     expect(await problems()).toEqual([]);
   });
 
-  test('is a script that calls the API by any URL of it, after a deployment as well', async () => {
+  test('is a script that calls the API at any URL, also after a deployment', async () => {
     const words = ['--api-url', `${url}/status/200`, '--wait-at-most', '1'];
-    const { status, output } = await project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', ...words, '--without-counting']);
+    const { status, output } = await project.run('verify-deployment.sh', [
+      ENVIRONMENT,
+      'us-east-1',
+      ...words,
+      '--without-counting',
+    ]);
     expect(output).toContain('a call over its limit was denied\n');
     expect(status, output).toBe(0);
     const deployed = await project.run('deploy.sh', [ENVIRONMENT, ...OPTIONS, ...words]);
@@ -100,35 +115,64 @@ describe('the verification', () => {
   });
 
   const CHANGES: [string, () => Promise<unknown>, RegExp][] = [
-    ['an authorizer that keeps answers', () => {
-      const { physicalId, properties } = resourcesOf('Authorizer')[0]!;
-      return gateway().send(new UpdateAuthorizerCommand({ ApiId: properties.ApiId as string, AuthorizerId: physicalId, AuthorizerResultTtlInSeconds: 300 }));
-    }, /for how many seconds its answers are kept is 300, and should be 0/],
-    ['a route that asks nobody', () => {
-      const route = resourcesOf('Route')[0]!;
-      return gateway().send(
-        new UpdateRouteCommand({ ApiId: route.properties.ApiId as string, RouteId: routeId(route), AuthorizationType: 'NONE' }));
-    }, /how it is authorized is "NONE", and should be "CUSTOM"/],
-    ['an access log in another format', () => {
-      const { properties } = resourcesOf('Stage')[0]!;
-      const { DestinationArn } = properties.AccessLogSettings as { DestinationArn: string };
-      return gateway().send(new UpdateStageCommand({
-        ApiId: properties.ApiId as string, StageName: properties.StageName as string, AccessLogSettings: { DestinationArn, Format: '$context.requestId' } }));
-    }, /the format of its access log is "\$context.requestId"/],
+    [
+      'an authorizer with a cache',
+      () => {
+        const { physicalId, properties } = resourcesOf('Authorizer')[0]!;
+        return gateway().send(
+          new UpdateAuthorizerCommand({
+            ApiId: properties.ApiId as string,
+            AuthorizerId: physicalId,
+            AuthorizerResultTtlInSeconds: 300,
+          }),
+        );
+      },
+      /its cache TTL in seconds is 300, expected 0/,
+    ],
+    [
+      'a route without an authorizer',
+      () => {
+        const route = resourcesOf('Route')[0]!;
+        return gateway().send(
+          new UpdateRouteCommand({
+            ApiId: route.properties.ApiId as string,
+            RouteId: routeId(route),
+            AuthorizationType: 'NONE',
+          }),
+        );
+      },
+      /its authorization type is "NONE", expected "CUSTOM"/,
+    ],
+    [
+      'an access log in another format',
+      () => {
+        const { properties } = resourcesOf('Stage')[0]!;
+        const { DestinationArn } = properties.AccessLogSettings as { DestinationArn: string };
+        return gateway().send(
+          new UpdateStageCommand({
+            ApiId: properties.ApiId as string,
+            StageName: properties.StageName as string,
+            AccessLogSettings: { DestinationArn, Format: '$context.requestId' },
+          }),
+        );
+      },
+      /the format of its access log is "\$context.requestId"/,
+    ],
   ];
 
-  test.each(CHANGES)('misses nothing of %s', async (_, change, said) => {
+  test.each(CHANGES)('detects %s', async (_, change, message) => {
     const before = await problems();
     await change();
     const news = (await problems()).filter((problem) => !before.includes(problem));
-    expect(news).toEqual([expect.stringMatching(said)]);
+    expect(news).toEqual([expect.stringMatching(message)]);
   });
 });
 
 describe('a deployment without an example', () => {
-  // It has no canary either, of which there could be an alarm.
-  const options = optionsWithout(Object.keys(LEFT_OUT).filter((path) => path !== 'Alarms/canary-missed'));
-  const deploy = (...words: string[]) => project.run('deploy.sh', ['demo', ...options, '--set', 'example=none', ...words]);
+  // It has no canary, and so no alarm about it.
+  const options = optionsWithout(Object.keys(OMITTED).filter((place) => place !== 'Alarms/canary-missed'));
+  const deploy = (...words: string[]) =>
+    project.run('deploy.sh', ['demo', ...options, '--set', 'example=none', ...words]);
   const tags = () => project.git('tag', '--list', 'deployed/demo/*');
 
   test('is verified and tagged, and makes no call', async () => {
@@ -137,12 +181,12 @@ describe('a deployment without an example', () => {
     await setUnset(await readDeployment('UsageMeter-demo'));
     const { status, output } = await deploy('--wait-at-most', '1');
     expect(status, output).toBe(0);
-    expect(output).toMatch(/(\d+) of \1 are as they should be/);
-    expect(output).toContain('No call was made: the stack has no example, and no canary-url.');
+    expect(output).toMatch(/(\d+) of \1 match the template/);
+    expect(output).toContain('No call was made: the stack has neither an example nor a canary-url.');
     expect(tags()).toMatch(/^deployed\/demo\/\d{8}T\d{6}Z\n$/);
   });
 
-  test('is not tagged where a resource is not as it should be', async () => {
+  test('is not tagged if a resource differs from the template', async () => {
     const before = tags();
     await new KinesisClient(CLIENT).send(new DeleteStreamCommand({ StreamName: 'usage-demo' }));
     const { status, output } = await deploy('--wait-at-most', '1');

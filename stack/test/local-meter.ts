@@ -6,7 +6,7 @@ import * as path from 'node:path';
 const ROOT = path.join(__dirname, '../..');
 const METER = path.join(ROOT, 'target/debug/meter');
 
-/** A stack on this machine, in a folder of its own. */
+/** A local stack in a temporary folder. */
 export class LocalMeter {
   private constructor(
     readonly folder: string,
@@ -15,14 +15,16 @@ export class LocalMeter {
 
   static async start(...words: string[]): Promise<LocalMeter> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-local-'));
-    const child = spawn(METER, ['local', '--data', path.join(folder, 'data'), ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(METER, ['local', '--data', path.join(folder, 'data'), ...words], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await new Promise<void>((resolve, reject) => {
-      let said = '';
-      child.stdout!.on('data', (text) => {
-        said += text;
-        if (said.includes('Stop it with')) resolve();
+      let output = '';
+      child.stdout.on('data', (text) => {
+        output += text;
+        if (output.includes('Stop it with')) resolve();
       });
-      child.once('exit', () => reject(new Error(`meter local has ended: ${said}`)));
+      child.once('exit', () => reject(new Error(`meter local has ended: ${output}`)));
     });
     return new LocalMeter(folder, child);
   }
@@ -31,14 +33,17 @@ export class LocalMeter {
     return path.join(this.folder, 'data');
   }
 
-  /** Where the parts of the stack are. */
+  /** Returns the URLs of the parts of the stack. */
   endpoints(): Record<'gateway' | 'dashboard' | 'awsEndpointUrl', string> {
     return JSON.parse(fs.readFileSync(path.join(this.data, 'endpoints.json'), 'utf8'));
   }
 
   /** Runs a command of `meter` on this stack. */
   meter(...words: string[]): string {
-    return execFileSync(METER, [...words, '--data', this.data], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    return execFileSync(METER, [...words, '--data', this.data], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { AlarmProperties, evaluate, Found, isOn, query, Series } from './metric-math';
 
 const _ = undefined;
@@ -11,7 +11,7 @@ interface Properties extends AlarmProperties {
   readonly Metrics?: { Expression?: unknown; MetricStat?: unknown }[];
 }
 
-/** The alarms of an expression, by their id. */
+/** The alarms of expressions, by id. */
 const ALARMS = new Map(
   Object.values(templateOf('test').findResources('AWS::CloudWatch::Alarm'))
     .map(({ Properties: properties }) => properties as Properties)
@@ -19,24 +19,31 @@ const ALARMS = new Map(
     .map((each) => [each.AlarmName.replace('usage-test-', ''), each]),
 );
 
-/** The expression of an alarm, with the log group by a name. */
+/** Returns the expression of an alarm, with `GROUP` for its log group. */
 function expressionOf({ Metrics }: Properties): string {
-  const expression = Metrics!.find(({ Expression }) => Expression !== undefined)!.Expression as string | { 'Fn::Join': [string, unknown[]] };
-  return typeof expression === 'string' ? expression : expression['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : 'GROUP')).join('');
+  const expression = Metrics!.find(({ Expression }) => Expression !== undefined)!.Expression as
+    string | { 'Fn::Join': [string, unknown[]] };
+  return typeof expression === 'string'
+    ? expression
+    : expression['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : 'GROUP')).join('');
 }
 
 type Case = [when: string, metrics: Record<string, Series>, isOn: boolean];
 
 const CASES: Record<string, Case[]> = {
   'mapping-stands-still': [
-    ['what comes is read', { incoming: [5, 0, _, 3, 2], polled: [4, 1, 0, 3, 2] }, false],
-    ['nothing comes, and it looks', { incoming: SILENT, polled: always(0) }, false],
-    ['all comes in one minute, and is read in the next', { incoming: [_, 9, _, _, _], polled: [0, 0, 9, 0, 0] }, false],
-    ['less is read than comes', { incoming: always(5), polled: always(1) }, false],
-    ['it looks and finds nothing of what comes', { incoming: always(5), polled: always(0) }, true],
-    ['it stops', { incoming: always(5), polled: [5, 5, _, _, _] }, true],
-    ['it has not looked for so long that there are no data', { incoming: always(5), polled: SILENT }, true],
-    ['it does not look, and nothing comes', { incoming: SILENT, polled: SILENT }, true],
+    ['arriving records are polled', { incoming: [5, 0, _, 3, 2], polled: [4, 1, 0, 3, 2] }, false],
+    ['no records arrive and it polls', { incoming: SILENT, polled: always(0) }, false],
+    [
+      'records arrive in one minute and are polled in the next',
+      { incoming: [_, 9, _, _, _], polled: [0, 0, 9, 0, 0] },
+      false,
+    ],
+    ['fewer records are polled than arrive', { incoming: always(5), polled: always(1) }, false],
+    ['it polls and receives none of the arriving records', { incoming: always(5), polled: always(0) }, true],
+    ['it stops polling', { incoming: always(5), polled: [5, 5, _, _, _] }, true],
+    ['it has not polled for so long that there are no data', { incoming: always(5), polled: SILENT }, true],
+    ['it does not poll and no records arrive', { incoming: SILENT, polled: SILENT }, true],
   ],
   'records-dropped': [
     ['none is given up', { dropped: always(0), kept: always(0) }, false],
@@ -70,14 +77,17 @@ const CASES: Record<string, Case[]> = {
     ['there are no data', { runs: [_, _] }, true],
   ],
   'canary-missed': [
-    ['all is well', { missed: always(0), failed: always(0) }, false],
+    ['no call is missed', { missed: always(0), failed: always(0) }, false],
     ['two calls are missed', { missed: [0, 1, 0, 1, 0], failed: always(0) }, false],
     ['three are missed or fail', { missed: [0, 1, 0, 1, 0], failed: [1, 0, 0, 0, 0] }, true],
     ['it does not run', { missed: SILENT, failed: SILENT }, true],
   ],
 };
 
-const GROUP = { namespace: 'AWS/Logs', dimensions: { LogGroupName: 'GROUP', DestinationType: 'Kinesis', FilterName: 'usage' } };
+const GROUP = {
+  namespace: 'AWS/Logs',
+  dimensions: { LogGroupName: 'GROUP', DestinationType: 'Kinesis', FilterName: 'usage' },
+};
 const elsewhere = { ...GROUP, dimensions: { ...GROUP.dimensions, LogGroupName: 'another' } };
 const lost = (name: string, series: Series): Found => ({ ...GROUP, name, series });
 
@@ -85,7 +95,11 @@ const QUERIES: Record<string, [when: string, found: Found[], isOn: boolean][]> =
   'delivery-failed': [
     ['nothing fails', [lost('DeliveryErrors', always(0))], false],
     ['one of two filters fails', [lost('DeliveryErrors', always(0)), lost('DeliveryErrors', [_, 1, _, _, _])], true],
-    ['another log group fails, and it is throttled', [{ ...elsewhere, name: 'DeliveryErrors', series: always(9) }, lost('DeliveryThrottling', always(9))], false],
+    [
+      'another log group fails, and it is throttled',
+      [{ ...elsewhere, name: 'DeliveryErrors', series: always(9) }, lost('DeliveryThrottling', always(9))],
+      false,
+    ],
     ['there are no data', [], false],
   ],
   'delivery-throttled': [
@@ -95,7 +109,7 @@ const QUERIES: Record<string, [when: string, found: Found[], isOn: boolean][]> =
   ],
 };
 
-test('each alarm of an expression is evaluated here, quiet, on, and without data', () => {
+test('each alarm of an expression is evaluated here, on and off', () => {
   expect([...Object.keys(CASES), ...Object.keys(QUERIES)].sort()).toEqual([...ALARMS.keys()].sort());
   for (const cases of [...Object.values(CASES), ...Object.values(QUERIES)]) {
     expect(new Set(cases.map(([, , on]) => on))).toEqual(new Set([true, false]));
@@ -116,8 +130,8 @@ describe.each(Object.entries(QUERIES))('%s', (id, cases) => {
   });
 });
 
-// Whether an expression has a value where one of its metrics never had one is documented for each data point alone.
-test('a mapping that has never looked is an alarm also if its expression has no value then', () => {
+// AWS documents the value of an expression for each data point, not for a metric that never had one.
+test('a mapping that never polled is an alarm also if its expression has no value', () => {
   expect(isOn(ALARMS.get('mapping-stands-still')!, SILENT)).toBe(true);
 });
 
@@ -129,7 +143,7 @@ describe('the evaluator', () => {
     ['metric1 < metric2', [0, 0, 1, 0]],
     ['metric1 >= 30', [1, 0, 0, 0]],
     ['metric1 > 15 AND metric2 > 15', [1, 0, 0, 0]],
-  ])('gives what the guide gives for %s', (expression, values) => {
+  ])('returns the values of the guide for %s', (expression, values) => {
     expect(evaluate(expression, { metric1, metric2 })).toEqual(values);
   });
 
@@ -137,11 +151,13 @@ describe('the evaluator', () => {
     ['IF(condition, metric2, metric3)', [30, 0, 20, _, _]],
     ['IF(condition, 5, metric3)', [5, 5, 20, _, _]],
     ['IF(condition, metric2, 5)', [30, 0, 5, 5, _]],
-  ])('gives what the guide gives for %s', (expression, values) => {
-    expect(evaluate(expression, { condition: [1, 1, 0, 0, _], metric2: [30, _, 0, 0, 30], metric3: [0, 0, 20, _, 20] })).toEqual(values);
+  ])('returns the values of the guide for %s', (expression, values) => {
+    expect(
+      evaluate(expression, { condition: [1, 1, 0, 0, _], metric2: [30, _, 0, 0, 30], metric3: [0, 0, 20, _, 20] }),
+    ).toEqual(values);
   });
 
-  test('fills what is missing, multiplies before it adds, and drops what is divided by zero', () => {
+  test('fills missing values, multiplies before it adds, and drops divisions by zero', () => {
     expect(evaluate('FILL(metric2, 7)', { metric2 })).toEqual([20, 7, 20, 7]);
     expect(evaluate('1 + 2 * metric2 / (metric1 - 20)', { metric1, metric2 })).toEqual([5, _, -1, 1]);
   });
@@ -156,12 +172,14 @@ describe('the evaluator', () => {
     ['(metric1', /for its end/],
     ['1 + 1', /is a number/],
     ['IF(1, metric1, metric2)', /for IF of a number/],
-  ])('refuses %s', (expression, said) => {
-    expect(() => evaluate(expression, { metric1, metric2, metric3: SILENT })).toThrow(said);
+  ])('refuses %s', (expression, message) => {
+    expect(() => evaluate(expression, { metric1, metric2, metric3: SILENT })).toThrow(message);
   });
 
   test('refuses other queries and alarms', () => {
     expect(() => query('SELECT AVG(a) FROM "AWS/Logs"', [])).toThrow(/cannot be evaluated here/);
-    expect(() => isOn({ ...ALARMS.get('canary-missed')!, TreatMissingData: 'ignore' }, SILENT)).toThrow(/takes silence as ignore/);
+    expect(() => isOn({ ...ALARMS.get('canary-missed')!, TreatMissingData: 'ignore' }, SILENT)).toThrow(
+      /takes silence as ignore/,
+    );
   });
 });

@@ -1,5 +1,5 @@
-/** CloudWatch's metric math, Metrics Insights and evaluation of alarms, as far as the alarms of the meter use them. What
- * is not known here, or not documented by AWS, is refused. */
+/** The part of CloudWatch's metric math, Metrics Insights and evaluation of alarms that the meter's alarms use. Anything
+ * else, or without documentation by AWS, is refused. */
 
 /** A value for each period, or none. */
 export type Series = (number | undefined)[];
@@ -30,7 +30,8 @@ const COMPARISON: Record<string, (left: number, right: number) => boolean> = {
  * expressions with CloudWatch metrics". */
 export function evaluate(expression: string, metrics: Record<string, Series>): Series {
   const value = new Parser(expression, metrics).all();
-  if (typeof value === 'number') throw new Error(`${expression} is a number, and "the final result of any math expression must be" a series.`);
+  if (typeof value === 'number')
+    throw new Error(`${expression} is a number, and "the final result of any math expression must be" a series.`);
   return value;
 }
 
@@ -59,7 +60,7 @@ class Parser {
     let left = this.comparison();
     while (this.takes('AND', '&&', 'OR', '||')) {
       const isAnd = /AND|&&/.test(this.taken);
-      // The example of the guide has a missing value of either side as false.
+      // In the example of the guide, a missing value of either side is false.
       left = this.pairs(left, this.comparison(), (a, b) => Number(isAnd ? a !== 0 && b !== 0 : a !== 0 || b !== 0));
     }
     return left;
@@ -116,20 +117,23 @@ class Parser {
 
   private fill(series: Value, filler: Value): Series {
     if (typeof series === 'number' || typeof filler !== 'number') throw this.refused('FILL');
-    // The guide says what fills a missing value, and nothing of a series that has no value.
-    if (series.every((each) => each === undefined)) throw new Error(`AWS does not say what FILL makes of a metric without data: ${this.expression}`);
+    // The guide documents FILL for a missing value, and not for a series without values.
+    if (series.every((each) => each === undefined))
+      throw new Error(`AWS does not say what FILL makes of a metric without data: ${this.expression}`);
     return series.map((each) => each ?? filler);
   }
 
-  /** A data point without a condition is dropped, and so is one whose value is to be had of a series that lacks it; but 0
-   * stands for what is missing where the condition is true. */
+  /** Drops a data point without a condition, or whose chosen series has no value. If the condition is true, a missing
+   * value is 0. */
   private choose(condition: Value, whenTrue: Value, whenFalse: Value): Series {
     if (typeof condition === 'number') throw this.refused('IF of a number');
     const at = (value: Value, place: number) => (typeof value === 'number' ? value : value[place]);
-    return condition.map((is, place) => (is === undefined ? undefined : is !== 0 ? (at(whenTrue, place) ?? 0) : at(whenFalse, place)));
+    return condition.map((is, place) =>
+      is === undefined ? undefined : is !== 0 ? (at(whenTrue, place) ?? 0) : at(whenFalse, place),
+    );
   }
 
-  /** Takes two values point by point. Of two series, the one without a value counts as 0 where the other has one. */
+  /** Combines two values point by point. If one of two series has no value at a point, it counts as 0. */
   private pairs(left: Value, right: Value, take: (left: number, right: number) => number | undefined): Value {
     if (typeof left === 'number' && typeof right === 'number') return take(left, right) ?? NaN;
     const length = typeof left === 'number' ? (right as Series).length : left.length;
@@ -157,7 +161,7 @@ class Parser {
   }
 }
 
-/** A metric with the dimensions by which it is found. */
+/** A metric with its dimensions. */
 export interface Found {
   readonly namespace: string;
   readonly name: string;
@@ -165,20 +169,22 @@ export interface Found {
   readonly series: Series;
 }
 
-/** Evaluates a query of Metrics Insights that sums one metric of one dimension. A period has a value where any of these
+/** Evaluates a query of Metrics Insights that sums one metric of one dimension. A period has a value if any of these
  * has one. Source: CloudWatch User Guide, "Query components and syntax in CloudWatch Metrics Insights". */
 export function query(text: string, found: Found[]): Series {
   const parts = /^SELECT SUM\((\w+)\) FROM "([\w/]+)" WHERE (\w+) = '([^']+)'$/.exec(text);
   if (parts === null) throw new Error(`The query ${text} cannot be evaluated here.`);
   const [, name, namespace, dimension, value] = parts as unknown as [string, string, string, string, string];
-  const series = found.filter((each) => each.name === name && each.namespace === namespace && each.dimensions[dimension] === value).map((each) => each.series);
+  const series = found
+    .filter((each) => each.name === name && each.namespace === namespace && each.dimensions[dimension] === value)
+    .map((each) => each.series);
   return Array.from({ length: Math.max(0, ...series.map(({ length }) => length)) }, (_, place) => {
     const values = series.map((each) => each[place]).filter((each) => each !== undefined);
     return values.length === 0 ? undefined : values.reduce((sum, each) => sum + each);
   });
 }
 
-/** An alarm as its template has it. */
+/** The properties of an alarm in a template. */
 export interface AlarmProperties {
   readonly Threshold: number;
   readonly ComparisonOperator: string;
@@ -187,13 +193,20 @@ export interface AlarmProperties {
   readonly TreatMissingData: string;
 }
 
-/** Whether an alarm is on after the last of these periods, none of which is late. Source: CloudWatch User Guide,
+/** Returns whether an alarm is on after the last of these periods, without late data. Source: CloudWatch User Guide,
  * "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing data". */
 export function isOn(alarm: AlarmProperties, series: Series): boolean {
-  if (alarm.ComparisonOperator !== 'GreaterThanThreshold' || !/^(notBreaching|breaching)$/.test(alarm.TreatMissingData)) {
-    throw new Error(`An alarm that is ${alarm.ComparisonOperator} and takes silence as ${alarm.TreatMissingData} cannot be evaluated here.`);
+  if (
+    alarm.ComparisonOperator !== 'GreaterThanThreshold' ||
+    !/^(notBreaching|breaching)$/.test(alarm.TreatMissingData)
+  ) {
+    throw new Error(
+      `An alarm that is ${alarm.ComparisonOperator} and takes silence as ${alarm.TreatMissingData} cannot be evaluated here.`,
+    );
   }
   const last = Array.from({ length: alarm.EvaluationPeriods }, (_, back) => series[series.length - 1 - back]);
-  const breaching = last.filter((value) => (value === undefined ? alarm.TreatMissingData === 'breaching' : value > alarm.Threshold));
+  const breaching = last.filter((value) =>
+    value === undefined ? alarm.TreatMissingData === 'breaching' : value > alarm.Threshold,
+  );
   return breaching.length >= alarm.DatapointsToAlarm;
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import metrics from '../lib/generated/metrics.json';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 
 const template = templateOf('test');
 
-/** The metrics of the meter that a widget or an alarm names, as `service/metric`. */
+/** Returns the metrics of the meter in widgets and alarms, as `service/metric`. */
 function named(): { dashboard: Set<string>; alarms: Set<string> } {
   const dashboard = new Set<string>();
   for (const { Properties } of Object.values(template.findResources('AWS::CloudWatch::Dashboard'))) {
@@ -22,12 +22,15 @@ function named(): { dashboard: Set<string>; alarms: Set<string> } {
     for (const { MetricStat } of Properties.Metrics ?? single) {
       if (MetricStat?.Metric.Namespace !== metrics.namespace) continue;
       if (MetricStat.Metric.Dimensions === undefined) {
-        // What metric filters count has the environment in its name.
+        // The names of metrics of metric filters contain the environment.
         expect(MetricStat.Metric.MetricName).toMatch(/^(Logged|Readable)Lines-test$/);
         continue;
       }
       const dimensions = Object.fromEntries(
-        MetricStat.Metric.Dimensions.map((dimension: { Name: string; Value: string }) => [dimension.Name, dimension.Value]),
+        MetricStat.Metric.Dimensions.map((dimension: { Name: string; Value: string }) => [
+          dimension.Name,
+          dimension.Value,
+        ]),
       );
       expect(dimensions.Environment).toBe('test');
       alarms.add(`${dimensions.Service}/${MetricStat.Metric.MetricName}`);
@@ -50,9 +53,13 @@ describe('the dashboard and the alarms', () => {
     }
   });
 
-  test('show whatever an alarm of the meter can be about, or its cause', () => {
+  test('show the metric of each alarm or its cause', () => {
     const { dashboard, alarms } = named();
     const hidden = [...alarms].filter((metric) => !dashboard.has(metric));
-    expect(hidden).toEqual(['api-authorizer/LogReadFailures', 'api-authorizer/LogBehind', 'usage-reconciler/LedgerDrift']);
+    expect(hidden).toEqual([
+      'api-authorizer/LogReadFailures',
+      'api-authorizer/LogBehind',
+      'usage-reconciler/LedgerDrift',
+    ]);
   });
 });

@@ -5,21 +5,22 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { ApiKeyAuthorizer } from '../lib/constructs/api-key-authorizer';
 import { CachingStage, Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
-import { standInBinaries } from '../lib/offline';
+import { FreeSettings } from '../lib/function-settings';
+import { placeholderBinaries } from '../verify/offline';
 import { MeterSettings } from '../lib/settings';
 
-/** The settings of an environment that is made of constructs alone. */
+/** Returns the settings of an environment for single constructs. */
 export function settingsOf(environment: string): MeterSettings {
   return {
     environment,
-    binaries: standInBinaries(),
+    binaries: placeholderBinaries(),
     architecture: Architecture.ARM_64,
     protectsData: false,
     logRetention: RetentionDays.TWO_WEEKS,
   };
 }
 
-/** A stack of an app of its own, with a pipeline, an invalidation log and an authorizer, as an application makes them. */
+/** An app with a stack that has a pipeline, and an invalidation log and authorizer on demand. */
 export class Parts {
   readonly app = new App();
   readonly stack: Stack;
@@ -31,18 +32,19 @@ export class Parts {
     this.pipeline = new UsagePipeline(this.stack, 'Pipeline', { settings: this.settings, ...props(this.stack) });
   }
 
-  /** The authorizer, with the stages whose caches are emptied. */
-  keys(cachingStages: CachingStage[] = []): ApiKeyAuthorizer {
+  /** Creates the authorizer, with the stages whose caches are flushed. */
+  keys(cachingStages: CachingStage[] = [], authorizerSettings?: FreeSettings<'api-authorizer'>): ApiKeyAuthorizer {
     const { settings, stack } = this;
     const invalidation = new Invalidation(stack, 'Invalidation', { settings, cachingStages });
-    return new ApiKeyAuthorizer(stack, 'Keys', { settings, invalidation, usageTable: this.pipeline.usageTable });
+    const { usageTable } = this.pipeline;
+    return new ApiKeyAuthorizer(stack, 'Keys', { settings, invalidation, usageTable, authorizerSettings });
   }
 
-  /** The template of the stack, or of another one of the app. */
+  /** Returns the template of the stack, or of another stack of the app. */
   readonly template = (stack = this.stack): Template => Template.fromStack(stack);
 }
 
-/** The properties of all resources of a type. */
+/** Returns the properties of all resources of a type. */
 export function all(template: Template, type: string): Record<string, any>[] {
   return Object.values(template.findResources(type)).map(({ Properties }) => Properties);
 }

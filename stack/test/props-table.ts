@@ -5,7 +5,7 @@ import * as path from 'node:path';
 const LIB = path.join(__dirname, '../lib');
 export const README = path.join(__dirname, '../README.md');
 
-/** Between these lines of the README the table is written. */
+/** The lines of the README around the tables. */
 const BEGIN = '<!-- The tables are written by `npx tsx test/props-table.ts`. -->';
 const END = '<!-- End of the tables. -->';
 
@@ -13,43 +13,56 @@ interface Prop {
   readonly name: string;
   readonly type: string;
   readonly isOptional: boolean;
-  readonly says: string;
+  readonly meaning: string;
 }
 
-/** What a comment says, on one line, without its sources. */
+/** Returns the text of a comment on one line, without sources. */
 function text(comment: string): string {
-  return comment.replaceAll(/\s*\n[\s*]*/g, ' ').replace(/Source: .*$/, '').replaceAll('|', '\\|').trim();
+  return comment
+    .replaceAll(/\s*\n[\s*]*/g, ' ')
+    .replace(/Source: .*$/, '')
+    .replaceAll('|', '\\|')
+    .trim();
 }
 
 function propsOf(body: string): Prop[] {
-  return [...body.matchAll(/(?:\/\*\*([^]*?)\*\/\s*)?readonly (\w+)(\??): ([^;]+);/g)].map(([, comment, name, optional, type]) => ({
-    name: name!,
-    type: type!,
-    isOptional: optional === '?',
-    says: text(comment ?? ''),
-  }));
+  return [...body.matchAll(/(?:\/\*\*([^]*?)\*\/\s*)?readonly (\w+)(\??): ([^;]+);/g)].map(
+    ([, comment, name, optional, type]) => ({
+      name: name!,
+      type: type!,
+      isOptional: optional === '?',
+      meaning: text(comment ?? ''),
+    }),
+  );
 }
 
-/** The interfaces that somebody writes who uses the package, by name. `settings` is the same in all of them. */
+/** Returns the interfaces of the package with their props, without `settings`, which all of them have. */
 function interfaces(): [string, Prop[]][] {
   const index = fs.readFileSync(path.join(LIB, 'index.ts'), 'utf8');
-  const files = [...index.matchAll(/^export \* from '(.+)'/gm)].map(([, file]) => fs.readFileSync(path.join(LIB, `${file}.ts`), 'utf8'));
+  const files = [...index.matchAll(/^export \* from '(.+)'/gm)].map(([, file]) =>
+    fs.readFileSync(path.join(LIB, `${file}.ts`), 'utf8'),
+  );
   return files.flatMap((file) =>
-    [...file.matchAll(/export interface (\w+(?:Props|Options|Settings|Stage|Parts))(?: extends ([\w, ]+))? \{([^]*?)\n\}/g)].map(
-      ([, name, others, body]): [string, Prop[]] => [
-        others === undefined ? name! : `${name}, and those of ${others}`,
-        propsOf(body!).filter((prop) => prop.name !== 'settings'),
-      ],
-    ),
+    [
+      ...file.matchAll(
+        /export interface (\w+(?:Props|Options|Settings|Stage|Parts))(?: extends ([\w, ]+))? \{([^]*?)\n\}/g,
+      ),
+    ].map(([, name, others, body]): [string, Prop[]] => [
+      others === undefined ? name! : `${name}, and those of ${others}`,
+      propsOf(body!).filter((prop) => prop.name !== 'settings'),
+    ]),
   );
 }
 
 function table([name, props]: [string, Prop[]]): string {
-  const rows = props.map(({ name: prop, type, isOptional, says }) => `| \`${prop}\`${isOptional ? '' : ' (required)'} | \`${type.replaceAll('|', '\\|')}\` | ${says} |`);
+  const rows = props.map(
+    ({ name: prop, type, isOptional, meaning }) =>
+      `| \`${prop}\`${isOptional ? '' : ' (required)'} | \`${type.replaceAll('|', '\\|')}\` | ${meaning} |`,
+  );
   return [`### ${name}`, '', '| prop | type | meaning |', '| --- | --- | --- |', ...rows, ''].join('\n');
 }
 
-/** The README as it has to be. */
+/** Returns the README with the tables of the present constructs. */
 export function withPropsTable(): string {
   const readme = fs.readFileSync(README, 'utf8');
   const [before, after] = [readme.split(BEGIN)[0]!, readme.split(END)[1]!];

@@ -9,12 +9,17 @@ import { run } from './shell';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-rollback-'));
 
 function git(...words: string[]): void {
-  execFileSync('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...words], { cwd: folder, stdio: 'pipe' });
+  execFileSync('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...words], {
+    cwd: folder,
+    stdio: 'pipe',
+  });
 }
 
-/** A version of the project whose deploy script only says what it was asked for. */
+/** Commits a version of the project whose deploy script only prints its arguments. */
 function version(name: string): void {
-  fs.writeFileSync(path.join(folder, 'scripts/deploy.sh'), `#!/bin/bash\necho "${name} deploys: $*"\n`, { mode: 0o755 });
+  fs.writeFileSync(path.join(folder, 'scripts/deploy.sh'), `#!/bin/bash\necho "${name} deploys: $*"\n`, {
+    mode: 0o755,
+  });
   git('add', '--all');
   git('commit', '--quiet', '--message', name);
 }
@@ -23,7 +28,10 @@ beforeAll(() => {
   fs.mkdirSync(path.join(folder, 'scripts'));
   fs.copyFileSync(path.join(ROOT, 'scripts/rollback.sh'), path.join(folder, 'scripts/rollback.sh'));
   git('init', '--quiet');
-  for (const [name, tag] of [['one', 'deployed/dev/20260101T000000Z'], ['two', 'deployed/dev/20260102T000000Z']] as const) {
+  for (const [name, tag] of [
+    ['one', 'deployed/dev/20260101T000000Z'],
+    ['two', 'deployed/dev/20260102T000000Z'],
+  ] as const) {
     version(name);
     git('tag', tag);
   }
@@ -31,16 +39,18 @@ beforeAll(() => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-const rollback = (...words: string[]) => run(path.join(folder, 'scripts/rollback.sh'), words).stdout.trim().split('\n').at(-1);
+const rollback = (...words: string[]) =>
+  run(path.join(folder, 'scripts/rollback.sh'), words).stdout.trim().split('\n').at(-1);
 
-// An alarm that is on would stop a gradual deployment, or undo it.
-test('a rollback moves all calls at once, by the scripts of the version that it goes back to', () => {
+// An alarm that is on would stop a gradual deployment or roll it back.
+test('a rollback routes all calls at once, with the scripts of the version that it restores', () => {
   expect(rollback('dev')).toBe('one deploys: dev --all-at-once');
   expect(rollback('dev', 'deployed/dev/20260102T000000Z', '--region', 'eu-west-1', '--alarm-topic', 'arn')).toBe(
-    'two deploys: dev eu-west-1 --all-at-once --alarm-topic arn');
+    'two deploys: dev eu-west-1 --all-at-once --alarm-topic arn',
+  );
 });
 
-test('a rollback leads to the newest that was verified, where the last was not', () => {
+test('a rollback restores the newest verified version if the last is not verified', () => {
   git('tag', 'attempted/dev/20260103T000000Z');
   expect(rollback('dev')).toBe('two deploys: dev --all-at-once');
 });

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { describe, expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { blocksOf, ROOT } from './doc-blocks';
 import { LocalMeter } from './local-meter';
 import { run, Shell } from './shell';
@@ -11,22 +11,22 @@ import { run, Shell } from './shell';
 const FOLDER = path.join(ROOT, 'docs/runbooks');
 const RUNBOOKS = fs.readdirSync(FOLDER).filter((name) => name !== 'README.md');
 
-/** Commands that change what is deployed: a stack on one machine has no such. They are run in ministack.test.ts. */
-const SHOWN_ELSEWHERE = ['scripts/deploy.sh $ENVIRONMENT $OTHER_REGION', 'scripts/rollback.sh $ENVIRONMENT'];
+/** Commands that change a deployment, which a local stack does not have. They run in ministack.test.ts. */
+const RUN_ELSEWHERE = ['scripts/deploy.sh $ENVIRONMENT $OTHER_REGION', 'scripts/rollback.sh $ENVIRONMENT'];
 
 function read(runbook: string): string {
   return fs.readFileSync(path.join(FOLDER, runbook), 'utf8');
 }
 
-/** The commands of a runbook, block by block. */
+/** Returns the commands of a runbook, by block. */
 function blocks(runbook: string): string[] {
   return blocksOf(`docs/runbooks/${runbook}`, 'sh').map(({ code }) => code);
 }
 
-/** What has to be there for the commands to have something to do. */
+/** Creates data for the commands, and returns the variables in which they expect it. */
 async function prepare(local: LocalMeter): Promise<Record<string, string>> {
   local.meter('traffic', '--calls', '100');
-  const { apiKeyId } = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { apiKeyId: string };
+  const created = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { api_key_id: string };
   const line = { extendedRequestId: 'a', apiKeyId: 'key-1', requestTimeEpoch: String(Date.now()), status: '200' };
   fs.writeFileSync(path.join(local.folder, 'calls.jsonl'), `${JSON.stringify(line)}\n`);
   const kinesis = new KinesisClient({
@@ -34,11 +34,13 @@ async function prepare(local: LocalMeter): Promise<Record<string, string>> {
     region: 'us-east-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
-  const { SequenceNumber } = await kinesis.send(new PutRecordCommand({ StreamName: 'usage-local', PartitionKey: 'a', Data: Buffer.from('no access log') }));
+  const { SequenceNumber } = await kinesis.send(
+    new PutRecordCommand({ StreamName: 'usage-local', PartitionKey: 'a', Data: Buffer.from('no access log') }),
+  );
   while (!local.meter('quarantine', 'list').includes('1 record in quarantine')) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return { KEY: apiKeyId, RECORD: SequenceNumber!, LOG_FILE: path.join(local.folder, 'calls.jsonl') };
+  return { KEY: created.api_key_id, RECORD: SequenceNumber!, LOG_FILE: path.join(local.folder, 'calls.jsonl') };
 }
 
 describe.each(RUNBOOKS)('%s', (runbook) => {
@@ -47,12 +49,15 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
     expect(blocks(runbook).length).toBeGreaterThan(1);
   });
 
-  test('has commands that work on a stack on this machine', async () => {
+  test('has commands that work on a local stack', async () => {
     const local = await LocalMeter.start();
     try {
       const shell = new Shell(local, await prepare(local));
       for (const block of blocks(runbook)) {
-        const commands = block.split('\n').filter((line) => !SHOWN_ELSEWHERE.includes(line)).join('\n');
+        const commands = block
+          .split('\n')
+          .filter((line) => !RUN_ELSEWHERE.includes(line))
+          .join('\n');
         const { status, stdout, stderr } = shell.run(commands);
         expect(status, `${commands}${stdout}${stderr}`).toBe(0);
       }
@@ -62,14 +67,18 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
   });
 });
 
-/** The events of the records in a file, of which each line is a record in JSON. */
+/** Returns the events of the records in a file with a record in JSON on each line. */
 function events(file: string): string[] {
   const lines = fs.readFileSync(file, 'utf8').trim().split('\n');
-  const payloads = lines.map((line) => gunzipSync(Buffer.from((JSON.parse(line) as { data: string }).data, 'base64')).toString());
-  return payloads.flatMap((payload) => (JSON.parse(payload) as { logEvents: { message: string }[] }).logEvents).map(({ message }) => message);
+  const payloads = lines.map((line) =>
+    gunzipSync(Buffer.from((JSON.parse(line) as { data: string }).data, 'base64')).toString(),
+  );
+  return payloads
+    .flatMap((payload) => (JSON.parse(payload) as { logEvents: { message: string }[] }).logEvents)
+    .map(({ message }) => message);
 }
 
-test('what the runbook of the quarantine saves has the payloads, and what it deletes was saved', async () => {
+test('the runbook of the quarantine saves payloads, and saves records before it deletes them', async () => {
   const local = await LocalMeter.start('--no-canary');
   try {
     const shell = new Shell(local, await prepare(local));
@@ -84,7 +93,7 @@ test('what the runbook of the quarantine saves has the payloads, and what it del
   }
 });
 
-test('every alarm leads to a runbook that begins with it', () => {
+test('every alarm has a runbook that begins with it', () => {
   const alarms = Object.values(templateOf('environment').findResources('AWS::CloudWatch::Alarm'));
   expect(alarms.length).toBeGreaterThan(25);
   for (const { Properties } of alarms) {
@@ -96,34 +105,34 @@ test('every alarm leads to a runbook that begins with it', () => {
   }
 });
 
-test('what is shown elsewhere is all that is not run here', () => {
+test('all other commands run here', () => {
   const all = RUNBOOKS.flatMap(blocks).join('');
-  for (const command of SHOWN_ELSEWHERE) expect(all).toContain(command);
-  expect(all.match(/scripts\/(deploy|rollback)\.sh/g)?.length).toBe(SHOWN_ELSEWHERE.length);
+  for (const command of RUN_ELSEWHERE) expect(all).toContain(command);
+  expect(all.match(/scripts\/(deploy|rollback)\.sh/g)?.length).toBe(RUN_ELSEWHERE.length);
 });
 
 describe('the script that tests metering', () => {
   const script = (local: LocalMeter, ...words: string[]) =>
     run(path.join(ROOT, 'scripts/test-usage-metering.sh'), ['local', ...words, '--data', local.data]);
 
-  test('finds the counts equal, and says when they are not', async () => {
+  test('compares the counts, and fails if they differ', async () => {
     const local = await LocalMeter.start();
     try {
-      const [{ apiKey }] = JSON.parse(fs.readFileSync(path.join(local.data, 'demo-keys.json'), 'utf8'));
-      const fine = script(local, apiKey, '--calls', '30');
+      const [{ api_key: secret }] = JSON.parse(fs.readFileSync(path.join(local.data, 'demo-keys.json'), 'utf8'));
+      const fine = script(local, secret, '--calls', '30');
       expect(fine.stdout, fine.stderr).toContain('21 answered with 200');
-      expect(fine.stdout).toContain('Equal: what the client saw is what is billed');
+      expect(fine.stdout).toContain('Equal: all calls that succeeded are billed');
       expect(fine.status).toBe(0);
       const wrong = script(local, 'no-key');
-      expect(wrong.stderr).toContain('does not tell the usage of this key');
+      expect(wrong.stderr).toContain('does not return the usage of this key');
       expect(wrong.status).toBe(2);
     } finally {
       await local.stop();
     }
     const losing = await LocalMeter.start('--lose-deliveries', '100');
     try {
-      const [{ apiKey }] = JSON.parse(fs.readFileSync(path.join(losing.data, 'demo-keys.json'), 'utf8'));
-      const { status, stdout, stderr } = script(losing, apiKey, '--calls', '10');
+      const [{ api_key: secret }] = JSON.parse(fs.readFileSync(path.join(losing.data, 'demo-keys.json'), 'utf8'));
+      const { status, stdout, stderr } = script(losing, secret, '--calls', '10');
       expect(stderr, stdout).toContain('DIFFERENT: the client saw 7 successful calls, the ledger counted 0');
       expect(status).toBe(1);
     } finally {
@@ -133,7 +142,7 @@ describe('the script that tests metering', () => {
 });
 
 describe('the script that verifies', () => {
-  test('fails where calls are not counted', async () => {
+  test('fails if calls are not counted', async () => {
     const verify = (local: LocalMeter) =>
       run(path.join(ROOT, 'scripts/verify-deployment.sh'), ['local', '--data', local.data, '--wait-at-most', '5'], {
         env: { ...process.env, METER: path.join(ROOT, 'target/debug/meter') },

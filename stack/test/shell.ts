@@ -13,7 +13,7 @@ function script(file: string, text: string): void {
   fs.writeFileSync(file, `#!/bin/bash\n${text}\n`, { mode: 0o755 });
 }
 
-/** Where commands of documents run: the folder of a local stack, with the programs and scripts of the project in it. */
+/** Runs commands of documents in the folder of a local stack, with the programs and scripts of the project. */
 export class Shell {
   constructor(
     private readonly local: LocalMeter,
@@ -22,7 +22,7 @@ export class Shell {
     for (const name of fs.readdirSync(path.join(ROOT, 'scripts'))) {
       script(path.join(local.folder, 'scripts', name), `exec "${path.join(ROOT, 'scripts', name)}" "$@"`);
     }
-    // A document names an environment on AWS; here the same command is for the local stack. docs.test.ts compares the names.
+    // A document names an environment on AWS. Here the same command uses the local stack. docs.test.ts checks the names.
     const meter = path.join(ROOT, 'target/debug/meter');
     script(
       path.join(local.folder, 'programs/meter'),
@@ -37,7 +37,7 @@ exec "${meter}" "\${words[@]}"`,
     fs.symlinkSync(path.join(ROOT, 'loadtest'), path.join(local.folder, 'loadtest'));
   }
 
-  /** Runs commands one after the other, up to the first that fails. Files that they write are in the stack's folder. */
+  /** Runs commands in order until one fails. They write files to the folder of the stack. */
   run(commands: string) {
     const env = {
       ...process.env,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 
-/** Replaces what changes with every build: the hashes of assets. */
+/** Replaces the hashes of assets, which change with every build. */
 function withoutHashes(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value).replace(/[0-9a-f]{64}/g, 'HASH'));
 }

@@ -7,7 +7,7 @@ import accessLog from '../lib/generated/access-log.json';
 import { Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
 import { namesOf } from '../lib/names';
-import { stackOf, templateOf } from '../lib/offline';
+import { stackOf, templateOf } from '../verify/offline';
 
 const template = templateOf('test');
 
@@ -19,9 +19,15 @@ interface TemplateResource {
 }
 
 /** The types of resources with data. */
-const HOLDS_DATA = ['AWS::DynamoDB::Table', 'AWS::Kinesis::Stream', 'AWS::Logs::LogGroup', 'AWS::S3::Bucket', 'AWS::SQS::Queue'];
+const HOLDS_DATA = [
+  'AWS::DynamoDB::Table',
+  'AWS::Kinesis::Stream',
+  'AWS::Logs::LogGroup',
+  'AWS::S3::Bucket',
+  'AWS::SQS::Queue',
+];
 
-/** The types whose names all regions of an account, or all accounts, share, by the property that holds the name. */
+/** Types whose names are unique across the regions of an account or across accounts, with the property of the name. */
 const GLOBAL_NAMES: Record<string, string> = {
   'AWS::CloudWatch::Dashboard': 'DashboardName',
   'AWS::IAM::InstanceProfile': 'InstanceProfileName',
@@ -31,9 +37,11 @@ const GLOBAL_NAMES: Record<string, string> = {
   'AWS::S3::Bucket': 'BucketName',
 };
 
-/** The statements of the role of a function, with actions and resources as lists. */
+/** Returns the statements of the role of a function, with actions and resources as lists. */
 function statementsOf(service: string): { Action: string[]; Resource: unknown[]; Condition?: unknown }[] {
-  const functions = template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: `${service}-test` } });
+  const functions = template.findResources('AWS::Lambda::Function', {
+    Properties: { FunctionName: `${service}-test` },
+  });
   const role = Object.values(functions)[0]?.Properties.Role['Fn::GetAtt'][0] as string;
   const policies = template.findResources('AWS::IAM::Policy', { Properties: { Roles: [{ Ref: role }] } });
   const list = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
@@ -42,7 +50,7 @@ function statementsOf(service: string): { Action: string[]; Resource: unknown[];
     .map((statement) => ({ ...statement, Action: list(statement.Action), Resource: list(statement.Resource) }));
 }
 
-/** The template of a pipeline on its own. */
+/** Returns the template of a stack with only a pipeline. */
 function pipelineWith(props: Omit<UsagePipelineProps, 'settings'>): Template {
   const { app, stack } = stackOf('other');
   const alone = new Stack(app, 'Alone');
@@ -55,43 +63,92 @@ function actionsOf(service: string): string[] {
 }
 
 describe('least privilege', () => {
-  test('each function has the actions that it uses and no others', () => {
+  test('each function has only the actions that it uses', () => {
     const log = ['logs:CreateLogStream', 'logs:PutLogEvents'];
-    const kinesis = ['DescribeStream', 'DescribeStreamSummary', 'GetRecords', 'GetShardIterator',
-      'IncreaseStreamRetentionPeriod', 'ListShards'];
-    expect(actionsOf('usage-consumer')).toEqual([...kinesis.map((action) => `kinesis:${action}`), ...log, 'dynamodb:GetItem',
-      'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'].sort());
-    expect(actionsOf('api-authorizer')).toEqual([...log, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query',
-      'dynamodb:UpdateItem', 'sns:Publish', 'sqs:SendMessage'].sort());
+    const kinesis = [
+      'DescribeStream',
+      'DescribeStreamSummary',
+      'GetRecords',
+      'GetShardIterator',
+      'IncreaseStreamRetentionPeriod',
+      'ListShards',
+    ];
+    expect(actionsOf('usage-consumer')).toEqual(
+      [
+        ...kinesis.map((action) => `kinesis:${action}`),
+        ...log,
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'dynamodb:Query',
+        'dynamodb:UpdateItem',
+        's3:ListBucket',
+        's3:PutObject',
+        'sqs:SendMessage',
+      ].sort(),
+    );
+    expect(actionsOf('api-authorizer')).toEqual(
+      [
+        ...log,
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'dynamodb:Query',
+        'dynamodb:UpdateItem',
+        'sns:Publish',
+        'sqs:SendMessage',
+      ].sort(),
+    );
     expect(actionsOf('usage-endpoint')).toEqual([...log, 'dynamodb:Query'].sort());
-    expect(actionsOf('usage-reconciler')).toEqual([...log, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query',
-      'logs:GetQueryResults', 'logs:StartQuery', 'sqs:SendMessage'].sort());
+    expect(actionsOf('usage-reconciler')).toEqual(
+      [
+        ...log,
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'dynamodb:Query',
+        'logs:GetQueryResults',
+        'logs:StartQuery',
+        'sqs:SendMessage',
+      ].sort(),
+    );
   });
 
-  test('the consumer reads and replaces claims, adds to the ledger, and deletes in neither', () => {
-    const table = (name: string) => Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: name } }))[0];
+  test('the consumer reads and replaces claims, adds to the ledger, and deletes nothing', () => {
+    const table = (name: string) =>
+      Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: name } }))[0];
     const actionsOn = (name: string) =>
       statementsOf('usage-consumer')
         .filter(({ Resource }) => JSON.stringify(Resource) === JSON.stringify([{ 'Fn::GetAtt': [table(name), 'Arn'] }]))
         .flatMap(({ Action }) => Action)
         .sort();
     expect(actionsOn('usage-test')).toEqual(['dynamodb:GetItem', 'dynamodb:UpdateItem']);
-    expect(actionsOn('usage-claims-test')).toEqual(
-      ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem']);
+    expect(actionsOn('usage-claims-test')).toEqual([
+      'dynamodb:GetItem',
+      'dynamodb:PutItem',
+      'dynamodb:Query',
+      'dynamodb:UpdateItem',
+    ]);
   });
 
-  test('the reconciler reaches the hours that it compared, and no claim', () => {
-    const store = fs.readFileSync(path.join(__dirname, '../../crates/metering-aws/src/reconciliation_store.rs'), 'utf8');
+  test('the reconciler has access to the compared hours and not to claims', () => {
+    const store = fs.readFileSync(
+      path.join(__dirname, '../../crates/metering-aws/src/reconciliation_store.rs'),
+      'utf8',
+    );
     const [, partition] = /const PARTITION: &str = "(\w+)";/.exec(store)!;
-    const claims = Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-claims-test' } }))[0];
-    const onClaims = statementsOf('usage-reconciler').filter(({ Resource }) => JSON.stringify(Resource).includes(`"${claims}"`));
-    expect(onClaims).toEqual([expect.objectContaining({
-      Action: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
-      Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [partition] } },
-    })]);
+    const claims = Object.keys(
+      template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-claims-test' } }),
+    )[0];
+    const onClaims = statementsOf('usage-reconciler').filter(({ Resource }) =>
+      JSON.stringify(Resource).includes(`"${claims}"`),
+    );
+    expect(onClaims).toEqual([
+      expect.objectContaining({
+        Action: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
+        Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [partition] } },
+      }),
+    ]);
   });
 
-  test('no statement of a function speaks of every resource', () => {
+  test('no statement of a function has all resources', () => {
     for (const service of ['usage-consumer', 'api-authorizer', 'usage-endpoint']) {
       for (const { Action, Resource } of statementsOf(service)) {
         expect(Resource.includes('*'), `${service}: ${Action.join()}`).toBe(false);
@@ -100,14 +157,18 @@ describe('least privilege', () => {
   });
 
   test('the authorizer never scans and never writes a key', () => {
-    const keys = Object.keys(template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-keys-test' } }))[0];
-    const onKeys = statementsOf('api-authorizer').filter(({ Resource }) => JSON.stringify(Resource).includes(`"${keys}"`));
+    const keys = Object.keys(
+      template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-keys-test' } }),
+    )[0];
+    const onKeys = statementsOf('api-authorizer').filter(({ Resource }) =>
+      JSON.stringify(Resource).includes(`"${keys}"`),
+    );
     expect([...new Set(onKeys.flatMap(({ Action }) => Action))].sort()).toEqual(['dynamodb:GetItem', 'dynamodb:Query']);
   });
 });
 
 describe('the pipeline', () => {
-  test('counts in order, gives no record up by its age or by a number of tries, and keeps what is given up', () => {
+  test('processes records in order, without limits of age or retries, and keeps given-up records', () => {
     const [bucket] = Object.keys(template.findResources('AWS::S3::Bucket'));
     template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       ParallelizationFactor: 1,
@@ -125,7 +186,7 @@ describe('the pipeline', () => {
     });
   });
 
-  test('is fed with what may have to be billed, spread over all shards', () => {
+  test('receives all lines that may be billable, distributed over all shards', () => {
     template.hasResourceProperties('AWS::Logs::SubscriptionFilter', {
       FilterPattern: accessLog.subscriptionFilterPattern,
       Distribution: 'Random',
@@ -133,16 +194,24 @@ describe('the pipeline', () => {
     template.hasResourceProperties('AWS::ApiGateway::Stage', { AccessLogSetting: { Format: accessLog.restFormat } });
   });
 
-  test('has a shard count where one is given', () => {
+  test('has the given shard count', () => {
     pipelineWith({ shardCount: 7 }).hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 7 });
   });
 
-  test('tells the consumer its tables, its queue and how long data is kept, and no layout of claims unless one is set', () => {
+  test('sets the tables, the queue and the retention of the consumer, and a claim layout only if it is given', () => {
     const [consumer] = Object.values(
-      template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-consumer-test' } }));
+      template.findResources('AWS::Lambda::Function', { Properties: { FunctionName: 'usage-consumer-test' } }),
+    );
     const variables = consumer!.Properties.Environment.Variables;
-    expect(Object.keys(variables).sort()).toEqual(['CLAIMS_TABLE', 'CLAIM_RETENTION_DAYS', 'ENVIRONMENT_NAME',
-      'QUARANTINE_QUEUE_URL', 'UNBILLED_ROUTES', 'USAGE_RETENTION_DAYS', 'USAGE_TABLE']);
+    expect(Object.keys(variables).sort()).toEqual([
+      'CLAIMS_TABLE',
+      'CLAIM_RETENTION_DAYS',
+      'ENVIRONMENT_NAME',
+      'QUARANTINE_QUEUE_URL',
+      'UNBILLED_ROUTES',
+      'USAGE_RETENTION_DAYS',
+      'USAGE_TABLE',
+    ]);
     expect([variables.CLAIM_RETENTION_DAYS, variables.USAGE_RETENTION_DAYS]).toEqual(['35', '400']);
     const claimLayout = '0:10000:1,1795509600000:2000:4';
     pipelineWith({ claimLayout }).hasResourceProperties('AWS::Lambda::Function', {
@@ -151,21 +220,24 @@ describe('the pipeline', () => {
   });
 
   test.each([
-    [{ claimRetentionDays: 14 }, /the quarantine keeps a message for 14.+Set claimRetentionDays to a whole number above 14/],
+    [
+      { claimRetentionDays: 14 },
+      /the quarantine keeps a message for 14.+Set claimRetentionDays to a whole number above 14/,
+    ],
     [{ claimRetentionDays: 7 }, /the stream keeps a record for 7.+Set claimRetentionDays to a whole number above 7/],
     [{ claimRetentionDays: 35.5 }, /Set claimRetentionDays to a whole number/],
-    [{ claimRetentionDays: 90 }, /given up for 90.+Set claimRetentionDays below 90/],
-    [{ usageRetentionDays: 61 }, /could not be read back. Set usageRetentionDays to a whole number of at least 62/],
-    [{ claimLayout: '1:10000:1' }, /set claimLayout to 0:10000:1, or leave it out/],
-  ])('refuses %j, and says what to set', (props, said) => {
-    expect(() => pipelineWith(props)).toThrow(said);
+    [{ claimRetentionDays: 90 }, /given-up records are kept for 90.+Set claimRetentionDays below 90/],
+    [{ usageRetentionDays: 61 }, /could not be read. Set usageRetentionDays to a whole number of at least 62/],
+    [{ claimLayout: '1:10000:1' }, /set claimLayout to 0:10000:1, or omit it/],
+  ])('refuses %j with a remedy', (props, message) => {
+    expect(() => pipelineWith(props)).toThrow(message);
   });
 
-  test('takes the shortest times that fit', () => {
+  test('accepts the shortest retention times', () => {
     expect(() => pipelineWith({ claimRetentionDays: 15, usageRetentionDays: 62 })).not.toThrow();
   });
 
-  test('keeps what is given up encrypted, closed to the public, for 90 days, and beyond its stack', () => {
+  test('keeps given-up records encrypted, private, for 90 days, and after the stack is deleted', () => {
     const name = { 'Fn::Join': ['', ['usage-given-up-test-', { Ref: 'AWS::AccountId' }, '-', { Ref: 'AWS::Region' }]] };
     template.hasResource('AWS::S3::Bucket', {
       DeletionPolicy: 'RetainExceptOnCreate',
@@ -175,7 +247,11 @@ describe('the pipeline', () => {
         BucketEncryption: Match.anyValue(),
         LifecycleConfiguration: { Rules: [Match.objectLike({ ExpirationInDays: 90, Status: 'Enabled' })] },
         PublicAccessBlockConfiguration: {
-          BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true },
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
       },
     });
     const longest = namesOf('a'.repeat(20)).givenUpBucket('123456789012', 'ap-southeast-1');
@@ -184,67 +260,98 @@ describe('the pipeline', () => {
 });
 
 describe('a deployment', () => {
-  test('moves the consumer and the authorizer step by step, and back when an alarm goes off', () => {
+  test('shifts calls of the consumer and the authorizer step by step, and back if an alarm goes off', () => {
     const groups = Object.values(template.findResources('AWS::CodeDeploy::DeploymentGroup'));
     expect(groups.length).toBe(2);
     for (const { Properties } of groups) {
       expect(Properties.DeploymentConfigName).toMatch(/Canary10Percent10Minutes$/);
       expect(Properties.AutoRollbackConfiguration).toEqual({
-        Enabled: true, Events: ['DEPLOYMENT_FAILURE', 'DEPLOYMENT_STOP_ON_REQUEST', 'DEPLOYMENT_STOP_ON_ALARM'] });
+        Enabled: true,
+        Events: ['DEPLOYMENT_FAILURE', 'DEPLOYMENT_STOP_ON_REQUEST', 'DEPLOYMENT_STOP_ON_ALARM'],
+      });
     }
-    const moved = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy);
+    const moved = Object.values(template.findResources('AWS::Lambda::Alias')).filter(
+      ({ UpdatePolicy }) => UpdatePolicy,
+    );
     expect(moved.length).toBe(2);
   });
 
-  test('is stopped by what a new version can do wrong, which its alarms watch before it has calls', () => {
+  test('is stopped by alarms about a new version, which exist before it receives calls', () => {
     const alarms = template.findResources('AWS::CloudWatch::Alarm');
     const id = (logicalId: string) => (alarms[logicalId]!.Properties.AlarmName as string).replace('usage-test-', '');
     const stoppedBy = Object.values(template.findResources('AWS::CodeDeploy::DeploymentGroup')).map(({ Properties }) =>
-      (Properties.AlarmConfiguration.Alarms as { Name: { Ref: string } }[]).map(({ Name }) => Name.Ref));
-    // Not by `quarantine`, which is on for as long as one record waits.
-    expect(stoppedBy.map((ids) => ids.map(id).sort())).toEqual([
-      ['authorizer-latency', 'authorizer-version-errors', 'invalidation-lag'],
-      ['consumer-errors', 'consumer-version-errors'],
-    ].reverse());
+      (Properties.AlarmConfiguration.Alarms as { Name: { Ref: string } }[]).map(({ Name }) => Name.Ref),
+    );
+    // `quarantine` is not among them: it is on as long as a record is in quarantine.
+    expect(stoppedBy.map((ids) => ids.map(id).sort())).toEqual(
+      [
+        ['authorizer-latency', 'authorizer-version-errors', 'invalidation-lag'],
+        ['consumer-errors', 'consumer-version-errors'],
+      ].reverse(),
+    );
     for (const ids of stoppedBy) {
-      const watching = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ DependsOn }) => DependsOn?.includes(ids[0]!));
+      const watching = Object.values(template.findResources('AWS::Lambda::Alias')).filter(({ DependsOn }) =>
+        DependsOn?.includes(ids[0]!),
+      );
       expect(watching.length).toBe(1);
-      const version = Object.values(alarms).find(({ Properties }) => Properties.Dimensions?.some(({ Value }: { Value: unknown }) =>
-        JSON.stringify(Value) === JSON.stringify(watching[0]!.Properties.FunctionVersion)));
+      const version = Object.values(alarms).find(({ Properties }) =>
+        Properties.Dimensions?.some(
+          ({ Value }: { Value: unknown }) =>
+            JSON.stringify(Value) === JSON.stringify(watching[0]!.Properties.FunctionVersion),
+        ),
+      );
       expect(version?.Properties.AlarmName).toMatch(/-version-errors$/);
     }
   });
 
-  test('takes all calls at once where that is asked for, whatever the alarms say', () => {
+  test('can route all calls at once, regardless of alarms', () => {
     const atOnce = templateOf('test', { 'all-at-once': 'yes' });
-    expect(Object.values(atOnce.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy)).toEqual([]);
+    expect(
+      Object.values(atOnce.findResources('AWS::Lambda::Alias')).filter(({ UpdatePolicy }) => UpdatePolicy),
+    ).toEqual([]);
     expect(Object.keys(atOnce.findResources('AWS::CodeDeploy::DeploymentGroup')).length).toBe(2);
   });
 
-  test('invokes aliases only, so that nothing runs what is not deployed yet', () => {
-    const called = ['AWS::SNS::Subscription', 'AWS::Lambda::EventSourceMapping', 'AWS::ApiGateway::Authorizer', 'AWS::Events::Rule']
-      .flatMap((type) => Object.values(template.findResources(type)));
+  test('invokes only aliases', () => {
+    const called = [
+      'AWS::SNS::Subscription',
+      'AWS::Lambda::EventSourceMapping',
+      'AWS::ApiGateway::Authorizer',
+      'AWS::Events::Rule',
+    ].flatMap((type) => Object.values(template.findResources(type)));
     for (const { Type, Properties } of called) {
-      const text = JSON.stringify([Properties.Endpoint, Properties.FunctionName, Properties.AuthorizerUri, Properties.Targets]);
+      const text = JSON.stringify([
+        Properties.Endpoint,
+        Properties.FunctionName,
+        Properties.AuthorizerUri,
+        Properties.Targets,
+      ]);
       expect(text, Type).toMatch(/Live[0-9A-F]{8}/);
     }
   });
 
-  test('leaves out what an endpoint does not have, and refuses what there is not', () => {
+  test('omits constructs, and refuses unknown ones', () => {
     const without = templateOf('test', { omit: 'ConsumerDeployment,Alarms/freshness,Alarms/consumer-errors' });
     const there = Object.keys(without.toJSON().Resources);
-    const needed = Object.values(without.toJSON().Resources as Record<string, { DependsOn?: string[] }>).flatMap(({ DependsOn }) => DependsOn ?? []);
+    const needed = Object.values(without.toJSON().Resources as Record<string, { DependsOn?: string[] }>).flatMap(
+      ({ DependsOn }) => DependsOn ?? [],
+    );
     expect(needed.filter((id) => !there.includes(id))).toEqual([]);
     expect(Object.keys(without.findResources('AWS::CodeDeploy::DeploymentGroup')).length).toBe(1);
-    expect(() => templateOf('test', { omit: 'Alarms/nothing' })).toThrow(/no Alarms\/nothing/);
+    expect(() => templateOf('test', { omit: 'Alarms/nothing' })).toThrow(/no construct Alarms\/nothing/);
   });
 });
 
 describe('data', () => {
-  test('every table is encrypted, recoverable and expires by itself', () => {
+  test('every table is encrypted, recoverable and has an expiry', () => {
     const tables = Object.values(template.findResources('AWS::DynamoDB::Table'));
-    expect(tables.map((table) => table.Properties.TableName).sort()).toEqual(
-      ['usage-alerts-test', 'usage-claims-test', 'usage-invalidations-test', 'usage-keys-test', 'usage-test']);
+    expect(tables.map((table) => table.Properties.TableName as string).sort()).toEqual([
+      'usage-alerts-test',
+      'usage-claims-test',
+      'usage-invalidations-test',
+      'usage-keys-test',
+      'usage-test',
+    ]);
     for (const { Properties } of tables) {
       expect(Properties.SSESpecification).toEqual({ SSEEnabled: true });
       expect(Properties.PointInTimeRecoverySpecification).toEqual({ PointInTimeRecoveryEnabled: true });
@@ -256,8 +363,14 @@ describe('data', () => {
     for (const TableName of ['usage-test', 'usage-claims-test']) {
       template.hasResourceProperties('AWS::DynamoDB::Table', {
         TableName,
-        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }, { AttributeName: 'sk', KeyType: 'RANGE' }],
-        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }, { AttributeName: 'sk', AttributeType: 'S' }],
+        KeySchema: [
+          { AttributeName: 'pk', KeyType: 'HASH' },
+          { AttributeName: 'sk', KeyType: 'RANGE' },
+        ],
+        AttributeDefinitions: [
+          { AttributeName: 'pk', AttributeType: 'S' },
+          { AttributeName: 'sk', AttributeType: 'S' },
+        ],
       });
     }
   });
@@ -268,7 +381,7 @@ describe('data', () => {
     const kept = Object.values(resources).filter(({ Type }) => HOLDS_DATA.includes(Type));
     expect(new Set(kept.map(({ Type }) => Type))).toEqual(new Set(HOLDS_DATA));
     for (const { Type, Properties, DeletionPolicy, UpdateReplacePolicy } of kept) {
-      // What a failed creation leaves behind would be in the way of the next.
+      // Resources of a failed creation would conflict with the next one.
       expect([Type, DeletionPolicy, UpdateReplacePolicy]).toEqual([Type, 'RetainExceptOnCreate', 'Retain']);
       if (Type === 'AWS::DynamoDB::Table') expect(Properties.DeletionProtectionEnabled).toBe(true);
       if (Type === 'AWS::Logs::LogGroup') expect(Properties.RetentionInDays).toBe(90);
@@ -276,20 +389,26 @@ describe('data', () => {
     expect(stack.terminationProtection).toBe(true);
   });
 
-  test.each(['dev', 'dev-anna', 'dev2', 'test', 'sandbox', 'ci-17'])('%s is not', (environment) => {
+  test.each(['dev', 'dev-anna', 'dev2', 'test', 'sandbox', 'ci-17'])('%s is not protected', (environment) => {
     const { stack } = stackOf(environment);
-    expect([stack.terminationProtection, stack.settings.protectsData, stack.settings.logRetention]).toEqual([false, false, 14]);
+    expect([stack.terminationProtection, stack.settings.protectsData, stack.settings.logRetention]).toEqual([
+      false,
+      false,
+      14,
+    ]);
   });
 
-  test('while a stack is created nothing refuses to be deleted, or a failed creation could not be taken back', () => {
+  test('resources have no deletion protection while the stack is created', () => {
     const { stack } = stackOf('prod', { creating: 'yes' });
     expect(stack.terminationProtection).toBe(false);
-    for (const { Properties, DeletionPolicy } of Object.values(Template.fromStack(stack).findResources('AWS::DynamoDB::Table'))) {
+    for (const { Properties, DeletionPolicy } of Object.values(
+      Template.fromStack(stack).findResources('AWS::DynamoDB::Table'),
+    )) {
       expect([Properties.DeletionProtectionEnabled, DeletionPolicy]).toEqual([false, 'RetainExceptOnCreate']);
     }
   });
 
-  test('every log is kept for a stated time', () => {
+  test('every log group has a retention', () => {
     for (const group of Object.values(template.findResources('AWS::Logs::LogGroup'))) {
       expect(group.Properties.RetentionInDays).toBe(14);
     }
@@ -297,11 +416,11 @@ describe('data', () => {
 });
 
 describe('keys', () => {
-  test('the gateway remembers no answer of the authorizer, so that the bound holds', () => {
+  test('API Gateway does not cache authorizer results', () => {
     template.hasResourceProperties('AWS::ApiGateway::Authorizer', { Type: 'REQUEST', AuthorizerResultTtlInSeconds: 0 });
   });
 
-  test('changes reach the authorizer, and the fan-out where there is one, and what they cannot take is kept', () => {
+  test('the authorizer and the fan-out subscribe to changes with a dead-letter queue', () => {
     const ofFanout = templateOf('test', { 'caching-stages': 'a1/prod' }).findResources('AWS::SNS::Subscription');
     expect(Object.keys(ofFanout).length).toBe(2);
     const subscriptions = Object.values({ ...ofFanout, ...template.findResources('AWS::SNS::Subscription') });
@@ -311,7 +430,9 @@ describe('keys', () => {
     }
     template.hasResourceProperties('AWS::DynamoDB::Table', {
       TableName: 'usage-keys-test',
-      GlobalSecondaryIndexes: [Match.objectLike({ IndexName: 'hashedKey-index', Projection: { ProjectionType: 'ALL' } })],
+      GlobalSecondaryIndexes: [
+        Match.objectLike({ IndexName: 'hashedKey-index', Projection: { ProjectionType: 'ALL' } }),
+      ],
     });
   });
 
@@ -328,17 +449,27 @@ describe('keys', () => {
     });
   });
 
-  test('nothing is reserved of the concurrency of a new account, and there is no fan-out where nothing caches', () => {
-    const functions = Object.values(template.findResources('AWS::Lambda::Function')).map(({ Properties }) => Properties);
+  test('no concurrency is reserved by default, and there is no fan-out without caching stages', () => {
+    const functions = Object.values(template.findResources('AWS::Lambda::Function')).map(
+      ({ Properties }) => Properties,
+    );
     expect(functions.map(({ FunctionName }) => FunctionName)).not.toContain('invalidation-fanout-test');
     const caching = templateOf('test', { 'caching-stages': 'a1/prod' });
-    const all = [...functions, ...Object.values(caching.findResources('AWS::Lambda::Function')).map(({ Properties }) => Properties)];
+    const all = [
+      ...functions,
+      ...Object.values(caching.findResources('AWS::Lambda::Function')).map(({ Properties }) => Properties),
+    ];
     expect(all.filter(({ ReservedConcurrentExecutions }) => ReservedConcurrentExecutions !== undefined)).toEqual([]);
-    templateOf('test', { 'caching-stages': 'a1/prod', 'fanout-concurrency': '1' }).hasResourceProperties('AWS::Lambda::Function', {
-      FunctionName: 'invalidation-fanout-test', ReservedConcurrentExecutions: 1 });
+    templateOf('test', { 'caching-stages': 'a1/prod', 'fanout-concurrency': '1' }).hasResourceProperties(
+      'AWS::Lambda::Function',
+      {
+        FunctionName: 'invalidation-fanout-test',
+        ReservedConcurrentExecutions: 1,
+      },
+    );
   });
 
-  test('a stage that caches is flushed, and the fan-out may flush no other', () => {
+  test('the fan-out may flush only the caching stages', () => {
     const { app, stack } = stackOf('other');
     const alone = new Stack(app, 'Alone');
     const settings = { ...stack.settings, environment: 'alone' };
@@ -350,15 +481,15 @@ describe('keys', () => {
 });
 
 describe('the template', () => {
-  test('fits every partition', () => {
+  test('has no partition in its ARNs', () => {
     const { Mappings, ...rest } = template.toJSON();
     expect(JSON.stringify(rest)).not.toMatch(/arn:aws:/);
-    // By region: where AWS keeps the extension of the canary.
+    // The mapping has the ARN of the canary's extension by region.
     expect(Object.keys(Mappings)).toEqual(['ParamsandsecretslayerMap']);
     expect(JSON.stringify(Mappings.ParamsandsecretslayerMap['us-gov-west-1'])).toContain('arn:aws-us-gov:');
   });
 
-  test('has the region in every name that regions share', () => {
+  test('has the region in every name that is unique across regions', () => {
     const resources = Object.values(template.toJSON().Resources as Record<string, TemplateResource>);
     const named = resources.filter(({ Type, Properties }) => Properties?.[GLOBAL_NAMES[Type] ?? ''] !== undefined);
     expect(named.map(({ Type }) => Type).sort()).toEqual(['AWS::CloudWatch::Dashboard', 'AWS::S3::Bucket']);
@@ -367,9 +498,10 @@ describe('the template', () => {
     }
   });
 
-  test('has the log of API Gateway itself, made before API Gateway makes one that never expires', () => {
+  test('has the execution log of API Gateway, created before API Gateway creates one that never expires', () => {
     const [id, log] = Object.entries(template.findResources('AWS::Logs::LogGroup')).find(([, { Properties }]) =>
-      JSON.stringify(Properties.LogGroupName).includes('API-Gateway-Execution-Logs_'))!;
+      JSON.stringify(Properties.LogGroupName).includes('API-Gateway-Execution-Logs_'),
+    )!;
     expect(log.Properties.RetentionInDays).toBe(14);
     template.hasResource('AWS::ApiGateway::Stage', { DependsOn: Match.arrayWith([id]) });
   });
@@ -382,7 +514,7 @@ describe('the template', () => {
 });
 
 describe('the environment', () => {
-  test.each(['', 'Prod', '1st', 'a_b', 'a'.repeat(21)])('%j is refused with what it has to be', (environment) => {
+  test.each(['', 'Prod', '1st', 'a_b', 'a'.repeat(21)])('%j is refused with the valid format', (environment) => {
     expect(() => templateOf(environment)).toThrow(/1 to 20 of a-z/);
   });
 });

@@ -5,7 +5,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { templateOf } from '../lib/offline';
+import { templateOf } from '../verify/offline';
 import { CalledApi, calledApi } from '../verify/called-api';
 import { Deployment } from '../verify/deployment';
 import { syntheticCall } from '../verify/synthetic-call';
@@ -14,10 +14,10 @@ import { ON_ONE_MACHINE } from '../verify/waits';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-call-'));
 const METER = path.join(folder, 'meter');
 
-/** A command that makes the keys `key-LIMIT` with the secrets `secret-LIMIT`, and counts one call of each. */
+/** A command `meter` that creates keys `key-LIMIT` with secrets `secret-LIMIT`, and reports one call of each. */
 const SCRIPT = `#!/bin/bash
 case "$1 $2" in
-    'keys create') echo "{\\"apiKeyId\\": \\"key-$6\\", \\"apiKey\\": \\"secret-$6\\"}" ;;
+    'keys create') echo "{\\"api_key_id\\": \\"key-$6\\", \\"api_key\\": \\"secret-$6\\"}" ;;
     'keys delete') touch "${folder}/$3" ;;
     *) printf 'day,key,calls\\n2026-01-01,%s,1\\n' "$2" ;;
 esac
@@ -25,7 +25,7 @@ esac
 
 type Answer = [status: number, limit?: string];
 
-/** What the API answers: to a key that is admitted, one over its limit, and one that is not known. */
+/** The responses of the API to an admitted key, to one over its limit, and to an unknown one. */
 interface Answers {
   readonly admitted: Answer;
   readonly overLimit: Answer;
@@ -44,7 +44,9 @@ const server = http.createServer((request, response) => {
   const key = request.headers['x-api-key'];
   const isAdmitted = key === 'secret-1000' && !fs.existsSync(path.join(folder, 'key-1000'));
   const [status, limit] = isAdmitted ? answers.admitted : key === 'secret-0' ? answers.overLimit : answers.unknown;
-  response.writeHead(status, { ...(limit !== undefined && { 'x-ratelimit-limit': limit }), location: '/elsewhere' }).end();
+  response
+    .writeHead(status, { ...(limit !== undefined && { 'x-ratelimit-limit': limit }), location: '/elsewhere' })
+    .end();
 });
 
 beforeAll(async () => {
@@ -61,75 +63,123 @@ afterAll(() => {
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
-/** Verifies a call to an API that answers so; returns what was seen. */
-async function seen(is: Answers, tellsLimit: CalledApi['tellsLimit']): Promise<string[]> {
+/** Runs the verification with an API that has these responses, and returns its lines. */
+async function seen(is: Answers, limitHeader: CalledApi['limitHeader']): Promise<string[]> {
   answers = is;
   const waits = { ...ON_ONE_MACHINE, deletion_s: 0 };
   const lines: string[] = [];
-  for await (const step of syntheticCall({ meter: METER, target: ['--data', folder], api: { url, tellsLimit }, waitsForCount: true, waits })) {
+  for await (const step of syntheticCall({
+    meter: METER,
+    target: ['--data', folder],
+    api: { url, limitHeader },
+    waitsForCount: true,
+    waits,
+  })) {
     lines.push(step);
   }
   return lines;
 }
 
 describe('a call to', () => {
-  test.each<[string, Answers, CalledApi['tellsLimit'], string]>([
-    ['a REST API that tells limits', REST, 'always', 'a call over its limit was denied, with the header of its limit'],
-    ['an HTTP API, whose denials have no headers', HTTP, 'where admitted', 'a call over its limit was denied'],
-    ['an API of which nothing is known', OWN, 'never', 'a call over its limit was denied'],
-  ])('%s goes well, and only there', async (_, is, tellsLimit, said) => {
-    const lines = await seen(is, tellsLimit);
-    expect(lines).toEqual(['made the key key-1000', 'its call was admitted', 'a call with a wrong key was denied', said,
-      'the call was counted after 0 s', 'the key was deleted, and its calls are denied']);
+  test.each<[string, Answers, CalledApi['limitHeader'], string]>([
+    ['a REST API with limit headers', REST, 'always', 'a call over its limit was denied, with the header of its limit'],
+    ['an HTTP API, whose denials have no limit header', HTTP, 'if admitted', 'a call over its limit was denied'],
+    ['an API without limit headers', OWN, 'never', 'a call over its limit was denied'],
+  ])('%s succeeds, and calls only its URL', async (_, is, limitHeader, message) => {
+    const lines = await seen(is, limitHeader);
+    expect(lines).toEqual([
+      'created the key key-1000',
+      'its call was admitted',
+      'a call with a wrong key was denied',
+      message,
+      'the call was counted after 0 s',
+      'the key was deleted, and its calls are denied',
+    ]);
     expect(new Set(paths)).toEqual(new Set(['/orders?page=1']));
     expect(fs.readdirSync(folder)).toEqual(expect.arrayContaining(['key-0', 'key-1000']));
   });
 
-  test.each<[string, Answers, CalledApi['tellsLimit'], RegExp]>([
-    ['a REST API whose denials tell no limit', HTTP, 'always', /answered with 403 and X-RateLimit-Limit not set, and 0 was expected/],
-    ['a REST API whose denials tell an empty limit', { ...REST, overLimit: [403, ''] }, 'always', /403 and X-RateLimit-Limit not set/],
-    ['a REST API that tells another limit', { ...REST, admitted: [200, '10'] }, 'always', /200 and X-RateLimit-Limit 10, and 1000 was expected/],
-    ['an HTTP API that tells no limit', { ...HTTP, admitted: [200] }, 'where admitted', /200 and X-RateLimit-Limit not set/],
-    ['an API that admits whoever calls', { ...OWN, unknown: [200] }, 'never', /answered with 200, and 403, or 401, was expected/],
-    ['an API that knows no limits', { ...OWN, overLimit: [204] }, 'never', /answered with 204, and 403/],
-    ['an API that leads elsewhere', { ...OWN, admitted: [302] }, 'never', /answered with 302, and a status of 2xx was expected/],
-  ])('%s fails, and leaves no key behind', async (_, is, tellsLimit, said) => {
-    await expect(seen(is, tellsLimit)).rejects.toThrow(said);
+  test.each<[string, Answers, CalledApi['limitHeader'], RegExp]>([
+    [
+      'a REST API whose denials have no limit header',
+      HTTP,
+      'always',
+      /answered with 403 and X-RateLimit-Limit not set, expected 0/,
+    ],
+    [
+      'a REST API whose denials have an empty limit header',
+      { ...REST, overLimit: [403, ''] },
+      'always',
+      /403 and X-RateLimit-Limit not set/,
+    ],
+    [
+      'a REST API with another limit in the header',
+      { ...REST, admitted: [200, '10'] },
+      'always',
+      /200 and X-RateLimit-Limit 10, expected 1000/,
+    ],
+    [
+      'an HTTP API without limit headers',
+      { ...HTTP, admitted: [200] },
+      'if admitted',
+      /200 and X-RateLimit-Limit not set/,
+    ],
+    ['an API that admits every call', { ...OWN, unknown: [200] }, 'never', /answered with 200, expected 403 or 401/],
+    ['an API that does not enforce limits', { ...OWN, overLimit: [204] }, 'never', /answered with 204, expected 403/],
+    ['an API that redirects', { ...OWN, admitted: [302] }, 'never', /answered with 302, expected a status of 2xx/],
+  ])('%s fails, and its key is deleted', async (_, is, limitHeader, message) => {
+    await expect(seen(is, limitHeader)).rejects.toThrow(message);
     expect(fs.readdirSync(folder)).toContain('key-1000');
     expect(paths).not.toContain('/elsewhere');
   });
 
-  test('nothing that listens is told by its URL', async () => {
+  test('a URL without a server fails with the URL', async () => {
     const closed = http.createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => closed.once('listening', resolve));
-    const gone = { url: `http://127.0.0.1:${(closed.address() as AddressInfo).port}/`, tellsLimit: 'never' } as const;
+    const gone = { url: `http://127.0.0.1:${(closed.address() as AddressInfo).port}/`, limitHeader: 'never' } as const;
     await new Promise((resolve) => closed.close(resolve));
     const call = syntheticCall({ meter: METER, target: [], api: gone, waitsForCount: true, waits: ON_ONE_MACHINE });
-    await expect((async () => { for await (const _ of call); })()).rejects.toThrow(`${gone.url} cannot be called: connect ECONNREFUSED`);
+    await expect(
+      (async () => {
+        for await (const _ of call);
+      })(),
+    ).rejects.toThrow(`${gone.url} cannot be called: connect ECONNREFUSED`);
   });
 });
 
-describe('what is called', () => {
-  /** A deployment with the outputs and functions of a template. */
+describe('the called API', () => {
+  /** Returns a deployment with the outputs and functions of a template. */
   function deployed(template: Template): Deployment {
-    const resources = Object.entries<Record<string, any>>(template.toJSON().Resources).map(([logicalId, { Type, Properties }]) => (
-      { logicalId, type: Type as string, path: logicalId, physicalId: logicalId, properties: Properties ?? {} }));
-    const outputs = Object.fromEntries(Object.keys(template.findOutputs('*')).map((name) => [name, 'https://example.org/test/']));
+    const resources = Object.entries<Record<string, any>>(template.toJSON().Resources).map(
+      ([logicalId, { Type, Properties }]) => ({
+        logicalId,
+        type: Type as string,
+        path: logicalId,
+        physicalId: logicalId,
+        properties: Properties ?? {},
+      }),
+    );
+    const outputs = Object.fromEntries(
+      Object.keys(template.findOutputs('*')).map((name) => [name, 'https://example.org/test/']),
+    );
     return { name: 'UsageMeter-test', account: { accountId: '1', region: 'r', partition: 'aws' }, resources, outputs };
   }
 
   const STATUS = 'https://example.org/test/status/200';
   const PING = 'https://api.example.org/ping';
   test.each<[string, Record<string, string>, CalledApi | undefined]>([
-    ['a REST API as the example', {}, { url: STATUS, tellsLimit: 'always' }],
-    ['an HTTP API as the example', { example: 'http' }, { url: STATUS, tellsLimit: 'where admitted' }],
-    ['what the canary calls', { example: 'none', 'canary-url': PING }, { url: PING, tellsLimit: 'never' }],
-    ['nothing, where there is neither', { example: 'none' }, undefined],
+    ['a REST API as the example', {}, { url: STATUS, limitHeader: 'always' }],
+    ['an HTTP API as the example', { example: 'http' }, { url: STATUS, limitHeader: 'if admitted' }],
+    ['the URL of the canary', { example: 'none', 'canary-url': PING }, { url: PING, limitHeader: 'never' }],
+    ['undefined if there is neither', { example: 'none' }, undefined],
   ])('is %s', (_, context, api) => {
     expect(calledApi(deployed(templateOf('test', context)))).toEqual(api);
   });
 
-  test('is the URL that is given, before all others', () => {
-    expect(calledApi(deployed(templateOf('test')), 'https://api.example.org/orders')).toEqual({ url: 'https://api.example.org/orders', tellsLimit: 'never' });
+  test('is the given URL, with precedence', () => {
+    expect(calledApi(deployed(templateOf('test')), 'https://api.example.org/orders')).toEqual({
+      url: 'https://api.example.org/orders',
+      limitHeader: 'never',
+    });
   });
 });

@@ -1,10 +1,10 @@
 import { exampleUrl } from './called-api';
 import { readDeployment } from './deployment';
 
-/** Prints where the example of a deployed stack is: `tsx verify/api-url.ts STACK`. */
+/** Prints the URL of the example API of a deployed stack: `tsx verify/api-url.ts STACK`. */
 async function main(stack: string): Promise<void> {
   const url = exampleUrl(await readDeployment(stack));
-  if (url === undefined) throw new Error(`The stack ${stack} tells no URL of an API.`);
+  if (url === undefined) throw new Error(`The stack ${stack} has no output with the URL of an API.`);
   console.log(url);
 }
 

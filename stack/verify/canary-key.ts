@@ -7,26 +7,37 @@ import { CLIENT } from './deployment';
 const METER = process.env.METER ?? 'meter';
 const ssm = new SSMClient(CLIENT);
 
-/** Makes the canary's key and keeps its secret as an encrypted parameter, where that is not done yet:
- * `tsx verify/canary-key.ts ENVIRONMENT`, with the command `meter` in METER. The secret is printed nowhere. */
+/** Creates the canary's key and stores its secret as an encrypted parameter, unless they exist:
+ * `tsx verify/canary-key.ts ENVIRONMENT`, with the path of `meter` in METER. The secret is never printed. */
 async function main(environment: string): Promise<string> {
   const Name = namesOf(environment).canarySecretParameter;
   const hasSecret = await hasParameter(Name);
-  const key = keyOf(environment);
+  const key = keyState(environment);
   if (key === 'deleted') {
-    return `!!! the key ${CANARY_KEY_ID} was deleted, so the canary is refused: deploy with --set canary=no`;
+    return `!!! the key ${CANARY_KEY_ID} was deleted, so the canary's calls are denied: deploy with --set canary=no`;
   }
-  if (key === 'there') {
-    if (!hasSecret) throw new Error(`The key ${CANARY_KEY_ID} is there, and no secret in ${Name}. ${newSecret(environment, Name)}`);
+  if (key === 'active') {
+    if (!hasSecret)
+      throw new Error(
+        `The key ${CANARY_KEY_ID} exists, but the parameter ${Name} does not. ${rotationRemedy(environment, Name)}`,
+      );
     return `the canary has its key, whose secret is in ${Name}`;
   }
-  const Value = makeKey(environment);
-  // A parameter outlives the tables of an environment that is destroyed and deployed again.
-  const parameter = { Name, Value, Overwrite: hasSecret, Type: 'SecureString', Description: `The secret of the key ${CANARY_KEY_ID}` } as const;
+  const Value = createKey(environment);
+  // The parameter remains when an environment is destroyed, and has to be overwritten when it is deployed again.
+  const parameter = {
+    Name,
+    Value,
+    Overwrite: hasSecret,
+    Type: 'SecureString',
+    Description: `The secret of the key ${CANARY_KEY_ID}`,
+  } as const;
   await ssm.send(new PutParameterCommand(parameter)).catch((error: Error) => {
-    throw new Error(`The key ${CANARY_KEY_ID} is made, and its secret is not in ${Name} (${error.message}). ${newSecret(environment, Name)}`);
+    throw new Error(
+      `The key ${CANARY_KEY_ID} was created, but its secret could not be stored in ${Name} (${error.message}). ${rotationRemedy(environment, Name)}`,
+    );
   });
-  return `made the key ${CANARY_KEY_ID} of the canary; its secret is in ${Name}`;
+  return `created the key ${CANARY_KEY_ID} of the canary; its secret is in ${Name}`;
 }
 
 async function hasParameter(Name: string): Promise<boolean> {
@@ -39,23 +50,28 @@ async function hasParameter(Name: string): Promise<boolean> {
   }
 }
 
-/** What there is of the canary's key. */
-function keyOf(environment: string): 'there' | 'deleted' | 'missing' {
-  const { status, stdout, stderr, error } = spawnSync(METER, ['keys', 'show', CANARY_KEY_ID, '--json', '--aws', environment], { encoding: 'utf8' });
-  if (status === 0) return (JSON.parse(stdout) as { deletedAt: string | null }).deletedAt === null ? 'there' : 'deleted';
+/** Returns the state of the canary's key. */
+function keyState(environment: string): 'active' | 'deleted' | 'missing' {
+  const { status, stdout, stderr, error } = spawnSync(
+    METER,
+    ['keys', 'show', CANARY_KEY_ID, '--json', '--aws', environment],
+    { encoding: 'utf8' },
+  );
+  if (status === 0)
+    return (JSON.parse(stdout) as { deleted_at: string | null }).deleted_at === null ? 'active' : 'deleted';
   if (stderr?.includes(`there is no key ${CANARY_KEY_ID}`)) return 'missing';
-  throw error ?? new Error(`It cannot be seen whether the canary has its key: ${stderr}`);
+  throw error ?? new Error(`The canary's key could not be read: ${stderr}`);
 }
 
-/** Makes the key; returns its secret. */
-function makeKey(environment: string): string {
+/** Creates the key and returns its secret. */
+function createKey(environment: string): string {
   const words = ['keys', 'create', '--id', CANARY_KEY_ID, '--owner', 'usage meter', '--json', '--aws', environment];
-  return (JSON.parse(execFileSync(METER, words, { encoding: 'utf8' })) as { apiKey: string }).apiKey;
+  return (JSON.parse(execFileSync(METER, words, { encoding: 'utf8' })) as { api_key: string }).api_key;
 }
 
-function newSecret(environment: string, Name: string): string {
+function rotationRemedy(environment: string, Name: string): string {
   const rotate = `meter keys rotate ${CANARY_KEY_ID} --overlap 0s --aws ${environment}`;
-  return `Give it a new secret (${rotate}) and put that into ${Name} as a SecureString.`;
+  return `Create a new secret (${rotate}) and store it in ${Name} as a SecureString.`;
 }
 
 main(process.argv[2]!).then(console.log, (error: Error) => {

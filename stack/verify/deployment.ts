@@ -7,19 +7,19 @@ import {
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { Account, Resolver, Template } from './resolver';
 
-/** A resource as its template wants it, with the id that it was given. */
+/** A resource of a deployed stack: its template properties and its physical id. */
 export interface Resource {
   readonly logicalId: string;
   readonly type: string;
-  /** Its place in the CDK app, which is how people know it. */
+  /** The path of its construct in the stack. */
   readonly path: string;
-  /** The id that it has; undefined where the stack tells of none. */
+  /** The physical id; `undefined` if the stack has no such resource. */
   readonly physicalId: string | undefined;
-  /** What its template says, with references put in. */
+  /** The properties in the template, with references resolved. */
   readonly properties: Record<string, unknown>;
 }
 
-/** What was deployed: what has to be there. */
+/** A deployed stack: the expected resources and the outputs. */
 export interface Deployment {
   readonly name: string;
   readonly account: Account;
@@ -27,17 +27,19 @@ export interface Deployment {
   readonly outputs: Record<string, string>;
 }
 
-/** Settings of all clients; an endpoint of one's own comes from AWS_ENDPOINT_URL. */
+/** The settings of all clients. AWS_ENDPOINT_URL sets another endpoint. */
 export const CLIENT = { maxAttempts: 8 };
 
-/** Reads a deployed stack: its template, and the ids of its resources. */
+/** Reads a deployed stack: its template and the ids of its resources. */
 export async function readDeployment(stackName: string): Promise<Deployment> {
   const cloudFormation = new CloudFormationClient(CLIENT);
   const identity = await new STSClient(CLIENT).send(new GetCallerIdentityCommand({}));
   const { Stacks } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }));
   const stack = Stacks?.[0];
   if (stack === undefined || !/^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$/.test(stack.StackStatus ?? '')) {
-    throw new Error(`The stack ${stackName} is in the state ${stack?.StackStatus ?? 'unknown'}; deploy it again first.`);
+    throw new Error(
+      `The stack ${stackName} is in the state ${stack?.StackStatus ?? 'unknown'}: deploy it again first.`,
+    );
   }
   const { TemplateBody } = await cloudFormation.send(new GetTemplateCommand({ StackName: stackName }));
   const template = JSON.parse(TemplateBody ?? '{}') as Template;

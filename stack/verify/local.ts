@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { templateOf } from '../lib/offline';
+import { templateOf } from './offline';
 import { CalledApi, STATUS_PATH } from './called-api';
 import { Deployment, Resource } from './deployment';
 import { Template } from './resolver';
@@ -11,7 +11,7 @@ interface Endpoints {
   readonly invalidationsTopicArn: string;
 }
 
-/** What a stack on one machine has of the resources of a deployed one, and what is checked of it. */
+/** The types of resources that a local stack has, with the property of their name and the checked properties. */
 const ON_ONE_MACHINE: Record<string, { name: string; settings: string[] }> = {
   'AWS::DynamoDB::Table': { name: 'TableName', settings: ['KeySchema', 'GlobalSecondaryIndexes'] },
   'AWS::Kinesis::Stream': { name: 'Name', settings: ['RetentionPeriodHours'] },
@@ -19,23 +19,31 @@ const ON_ONE_MACHINE: Record<string, { name: string; settings: string[] }> = {
   'AWS::SQS::Queue': { name: 'QueueName', settings: [] },
 };
 
-/** What a stack on one machine does without: a comparison that fails is in its `functions.log`. */
-const DONE_WITHOUT = ['Reconciliation/Failed'];
+/** Resources that a local stack does not have. A failed reconciliation is in its `functions.log`. */
+const NOT_LOCAL = ['Reconciliation/Failed'];
 
-/** Reads where a stack on this machine is, has the clients speak to it, and says what it has to have and which API it
- * has. */
+/** Reads the endpoints of a local stack, directs all AWS clients to it, and returns its expected resources and its API. */
 export function localDeployment(dataFolder: string): { deployment: Deployment; api: () => Promise<CalledApi> } {
   const file = path.join(dataFolder, 'endpoints.json');
   if (!fs.existsSync(file)) {
-    throw new Error(`No local stack was started in ${dataFolder}; run meter local --data ${dataFolder}.`);
+    throw new Error(`No local stack was started in ${dataFolder}: run meter local --data ${dataFolder}.`);
   }
   const endpoints = JSON.parse(fs.readFileSync(file, 'utf8')) as Endpoints;
   const credentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
-  const [, partition, , region, accountId] = endpoints.invalidationsTopicArn.split(':') as [string, string, string, string, string];
+  const [, partition, , region, accountId] = endpoints.invalidationsTopicArn.split(':') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
   Object.assign(process.env, credentials, { AWS_REGION: region, AWS_ENDPOINT_URL: endpoints.awsEndpointUrl });
   const template = templateOf('local', { 'aws:cdk:enable-path-metadata': 'true' }).toJSON() as unknown as Template;
   const resources = Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties, Metadata }]) =>
-    onThisMachine(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, { ...endpoints, accountId }),
+    localResources(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, {
+      ...endpoints,
+      accountId,
+    }),
   );
   const deployment = {
     name: 'local',
@@ -46,15 +54,15 @@ export function localDeployment(dataFolder: string): { deployment: Deployment; a
   return { deployment, api: () => localApi(endpoints.gateway) };
 }
 
-/** The API of a stack on this machine. Its answers tell its kind, as on AWS: an HTTP API names a request in
- * `apigw-requestid`. The backend of one tells no limits here. */
+/** Returns the API of a local stack. As on AWS, responses of an HTTP API have the header `apigw-requestid`. The local
+ * backend of an HTTP API sets no limit headers. */
 async function localApi(gateway: string): Promise<CalledApi> {
   const url = `${gateway}${STATUS_PATH}`;
   const isHttp = (await fetch(url)).headers.has('apigw-requestid');
-  return { url, tellsLimit: isHttp ? 'never' : 'always' };
+  return { url, limitHeader: isHttp ? 'never' : 'always' };
 }
 
-function onThisMachine(
+function localResources(
   logicalId: string,
   type: string,
   all: Record<string, unknown>,
@@ -62,8 +70,8 @@ function onThisMachine(
   endpoints: Endpoints & { accountId: string },
 ): Resource[] {
   const kept = ON_ONE_MACHINE[type];
-  const path = cdkPath.replace(/^[^/]*\//, '').replace(/\/Resource$/, '');
-  if (kept === undefined || DONE_WITHOUT.includes(path)) {
+  const place = cdkPath.replace(/^[^/]*\//, '').replace(/\/Resource$/, '');
+  if (kept === undefined || NOT_LOCAL.includes(place)) {
     return [];
   }
   const name = all[kept.name] as string;
@@ -72,5 +80,5 @@ function onThisMachine(
     'AWS::SQS::Queue': `${endpoints.awsEndpointUrl}/${endpoints.accountId}/${name}`,
   };
   const properties = Object.fromEntries(kept.settings.map((setting) => [setting, all[setting]]));
-  return [{ logicalId, type, path, physicalId: ids[type] ?? name, properties }];
+  return [{ logicalId, type, path: place, physicalId: ids[type] ?? name, properties }];
 }

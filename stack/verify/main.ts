@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
-import { unheard } from './audience';
+import { missingSubscribers } from './audience';
 import { calledApi } from './called-api';
 import { Deployment, readDeployment } from './deployment';
 import { localDeployment } from './local';
@@ -9,18 +9,18 @@ import { SyntheticCall, syntheticCall } from './synthetic-call';
 import { line, verify } from './verify';
 import { limitedTo, ON_AWS, ON_ONE_MACHINE, Waits } from './waits';
 
-/** The environment that is a stack on this machine. */
+/** The name of the environment for a local stack. */
 const LOCAL = 'local';
 
-/** What is verified. */
+/** A verification. */
 interface Plan {
   readonly deployment: Deployment;
-  /** The call that is made, where it is known of what. */
+  /** The synthetic call, if there is an API to call. */
   readonly call: SyntheticCall | undefined;
   readonly waits: Waits;
 }
 
-async function planned(): Promise<Plan> {
+async function plan(): Promise<Plan> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -37,8 +37,8 @@ async function planned(): Promise<Plan> {
   const deployment = local?.deployment ?? (await readDeployment(`UsageMeter-${environment}`));
   const withoutCounting = values['without-counting'];
   const limit = values['wait-at-most'];
-  const byDefault = limitedTo(limit === undefined ? Infinity : Number(limit), isLocal ? ON_ONE_MACHINE : ON_AWS);
-  const waits = withoutCounting ? { ...byDefault, metrics_s: 0 } : byDefault;
+  const limited = limitedTo(limit === undefined ? Infinity : Number(limit), isLocal ? ON_ONE_MACHINE : ON_AWS);
+  const waits = withoutCounting ? { ...limited, metrics_s: 0 } : limited;
   const given = values['api-url'];
   const api = given === undefined && local !== undefined ? await local.api() : calledApi(deployment, given);
   const meter = process.env.METER ?? 'meter';
@@ -48,27 +48,30 @@ async function planned(): Promise<Plan> {
 }
 
 async function main(): Promise<boolean> {
-  const { deployment, call, waits } = await planned();
+  const { deployment, call, waits } = await plan();
   const areFine = await verifyResources(deployment, waits);
-  const isCounted = call === undefined ? sayNoCall() : await verifyCall(call);
-  const said = deployment.name === LOCAL ? undefined : await unheard(deployment);
-  if (said !== undefined) console.log(said);
+  const isCounted = call === undefined ? printNoCall() : await verifyCall(call);
+  const warning = deployment.name === LOCAL ? undefined : await missingSubscribers(deployment);
+  if (warning !== undefined) console.log(warning);
   return areFine && isCounted;
 }
 
-/** Says that no call is made. A deployment without an API is as it should be all the same. */
-function sayNoCall(): boolean {
-  console.log('\nNo call was made: the stack has no example, and no canary-url. Name an API that asks its authorizer with --api-url URL.');
+/** Prints that there is no API to call. Returns `true`, because this is not an error. */
+function printNoCall(): boolean {
+  console.log(
+    '\nNo call was made: the stack has neither an example nor a canary-url. Name an API with the authorizer by --api-url URL.',
+  );
   return true;
 }
 
-/** Makes a call, and waits until it is counted and the metrics of the functions that it went through are there. */
+/** Makes a call, and waits until it is counted and the metrics of its functions are in CloudWatch. */
 async function verifyCall(call: SyntheticCall): Promise<boolean> {
   console.log(`\nA call to ${call.api.url}:`);
-  const isCounted = await steps(syntheticCall(call));
+  const isCounted = await printSteps(syntheticCall(call));
   const environment = call.target[1]!;
-  const areSeen = call.waits.metrics_s === 0 || (await steps(metricsArrived(fromCloudWatch(environment), call.waits)));
-  return isCounted && areSeen;
+  const hasMetrics =
+    call.waits.metrics_s === 0 || (await printSteps(metricsArrived(fromCloudWatch(environment), call.waits)));
+  return isCounted && hasMetrics;
 }
 
 async function verifyResources(deployment: Deployment, waits: Waits): Promise<boolean> {
@@ -76,17 +79,17 @@ async function verifyResources(deployment: Deployment, waits: Waits): Promise<bo
   const findings = await verify(deployment, waits);
   findings.forEach((finding) => console.log(line(finding)));
   const failed = findings.filter(({ problems }) => problems.length > 0);
-  console.log(`${findings.length - failed.length} of ${findings.length} are as they should be.`);
+  console.log(`${findings.length - failed.length} of ${findings.length} match the template.`);
   if (deployment.name === LOCAL) {
-    console.log('A stack on one machine has no roles, alarms or API Gateway to check; the call below goes through its parts.');
+    console.log('A local stack has no roles, alarms or API Gateway to check. The call below tests its parts.');
   }
   return failed.length === 0;
 }
 
-/** Prints what is seen, step by step. Returns whether all went well. */
-async function steps(seen: AsyncGenerator<string>): Promise<boolean> {
+/** Prints the steps of a check. Returns `false` if it fails. */
+async function printSteps(steps: AsyncGenerator<string>): Promise<boolean> {
   try {
-    for await (const step of seen) {
+    for await (const step of steps) {
       console.log(step.startsWith('...') ? `        ${step}` : `  ok    ${step}`);
     }
     return true;
@@ -98,7 +101,7 @@ async function steps(seen: AsyncGenerator<string>): Promise<boolean> {
 
 main().then(
   (isFine) => {
-    console.log(isFine ? '\nVerified.' : '\nverify: something is wrong, and is named above.');
+    console.log(isFine ? '\nVerified.' : '\nverify: failed; the problems are listed above.');
     process.exitCode = isFine ? 0 : 1;
   },
   (error: Error) => {

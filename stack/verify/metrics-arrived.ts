@@ -3,26 +3,26 @@ import metrics from '../lib/generated/metrics.json';
 import { CLIENT } from './deployment';
 import { Waits, waitFor } from './waits';
 
-/** A metric that each function that a call goes through emits for it. */
+/** One metric of each function that processes a call. */
 const EMITTED = [
   ['api-authorizer', 'Decisions'],
   ['usage-consumer', 'Records'],
 ] as const;
 
-/** How far back a look goes, in minutes. */
-const LOOK_BACK_MIN = 30;
+/** The queried time before now, in minutes. */
+const QUERIED_MINUTES = 30;
 
-/** Reads which of the metrics have a value, as `SERVICE/METRIC`. */
+/** Returns the metrics that have a value, as `SERVICE/METRIC`. */
 export type ReadMetrics = () => Promise<string[]>;
 
-/** Reads them from CloudWatch. */
+/** Returns a function that reads the metrics from CloudWatch. */
 export function fromCloudWatch(environment: string): ReadMetrics {
   const client = new CloudWatchClient(CLIENT);
   return async () => {
     const now = Date.now();
     const { MetricDataResults } = await client.send(
       new GetMetricDataCommand({
-        StartTime: new Date(now - LOOK_BACK_MIN * 60_000),
+        StartTime: new Date(now - QUERIED_MINUTES * 60_000),
         EndTime: new Date(now + 60_000),
         MetricDataQueries: EMITTED.map(([service, name], place) => ({
           Id: `m${place}`,
@@ -46,7 +46,7 @@ export function fromCloudWatch(environment: string): ReadMetrics {
   };
 }
 
-/** Waits until the metrics of the functions are in CloudWatch, without which no alarm of the meter could go off. */
+/** Waits until the metrics of the functions are in CloudWatch. Without them no alarm of the meter could go off. */
 export async function* metricsArrived(read: ReadMetrics, waits: Waits): AsyncGenerator<string> {
   let missing: string[] = [];
   const { found, waited_s } = yield* waitFor('metrics are not in CloudWatch', waits.metrics_s, waits, async () => {
@@ -56,7 +56,7 @@ export async function* metricsArrived(read: ReadMetrics, waits: Waits): AsyncGen
   });
   if (found === undefined) {
     throw new Error(
-      `no value of ${missing.join(', ')} came to CloudWatch within ${waited_s} s: alarms would not go off. Look for lines with "_aws" in the logs of these functions.`,
+      `no value of ${missing.join(', ')} arrived in CloudWatch within ${waited_s} s: alarms would not go off. Search for lines with "_aws" in the logs of these functions.`,
     );
   }
   yield 'the metrics of its functions are in CloudWatch';

@@ -3,7 +3,7 @@ import { isProtected } from '../lib/settings';
 import { CLIENT } from './deployment';
 import { optionsOf } from './options';
 
-/** States of a stack that was never created to its end. */
+/** The states of a stack whose creation was not completed. */
 const NOT_CREATED = /^(ROLLBACK_COMPLETE|ROLLBACK_FAILED|REVIEW_IN_PROGRESS|DELETE_COMPLETE)$/;
 
 async function isCreated(StackName: string): Promise<boolean> {
@@ -16,8 +16,8 @@ async function isCreated(StackName: string): Promise<boolean> {
   }
 }
 
-/** Prints what deploy.sh has to know: `creating-protected`, where a stack that is to be protected does not exist yet, and
- * `canary`, where there is to be one: `tsx verify/plan.ts ENVIRONMENT [OPTION=VALUE]...`. */
+/** Prints conditions for deploy.sh: `creating-protected` if a protected stack does not exist yet, and `canary` if the
+ * canary is deployed: `tsx verify/plan.ts ENVIRONMENT [OPTION=VALUE]...`. */
 async function main(environment: string, pairs: string[]): Promise<void> {
   const options = optionsOf(environment, pairs);
   const protects = options.isOn('protect') ?? isProtected(environment);

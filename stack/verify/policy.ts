@@ -8,32 +8,33 @@ interface Statement {
   readonly Condition?: unknown;
 }
 
-/** Compares two policies permission by permission: what is missing, and what is there beyond. */
+/** Compares two policies permission by permission. */
 export function policyDiffers(actual: unknown, expected: unknown): Problems {
   const [is, should] = [permissions(actual), permissions(expected)];
   const missing = [...should].filter((permission) => !is.has(permission));
-  const beyond = [...is].filter((permission) => !should.has(permission));
+  const unexpected = [...is].filter((permission) => !should.has(permission));
   return [
     ...missing.map((permission) => `the permission is missing: ${permission}`),
-    ...beyond.map((permission) => `a permission is there that nothing asks for: ${permission}`),
+    ...unexpected.map((permission) => `unexpected permission: ${permission}`),
   ];
 }
 
-/** A policy as the set of its single permissions, in words. */
+/** Returns a policy as a set of single permissions, as text. */
 function permissions(policy: unknown): Set<string> {
-  const document = (typeof policy === 'string' ? JSON.parse(decoded(policy)) : policy) as { Statement?: unknown } | undefined;
+  const document = (typeof policy === 'string' ? JSON.parse(decoded(policy)) : policy) as
+    { Statement?: unknown } | undefined;
   const found = new Set<string>();
   for (const statement of list(document?.Statement) as Statement[]) {
     for (const action of list(statement.Action)) {
       for (const resource of statement.Resource === undefined ? [''] : list(statement.Resource)) {
-        found.add(inWords(statement, String(action), String(resource)));
+        found.add(asText(statement, String(action), String(resource)));
       }
     }
   }
   return found;
 }
 
-function inWords({ Effect, Principal, Condition }: Statement, action: string, resource: string): string {
+function asText({ Effect, Principal, Condition }: Statement, action: string, resource: string): string {
   const words = [Effect, action];
   if (resource !== '') words.push(`on ${resource}`);
   if (Principal !== undefined) words.push(`for ${principal(Principal)}`);
@@ -41,13 +42,13 @@ function inWords({ Effect, Principal, Condition }: Statement, action: string, re
   return words.join(' ');
 }
 
-/** AWS stores the principal "*" in either of two forms. */
+/** Returns a principal as text. AWS stores the principal "*" in either of two forms. */
 function principal(value: unknown): string {
-  const anybody = value === '*' || JSON.stringify(value) === '{"AWS":"*"}';
-  return anybody ? 'anybody' : JSON.stringify(value);
+  const isAnyone = value === '*' || JSON.stringify(value) === '{"AWS":"*"}';
+  return isAnyone ? 'anyone' : JSON.stringify(value);
 }
 
-/** IAM answers with its documents in percent encoding. */
+/** Decodes a policy. IAM returns documents in percent encoding. */
 function decoded(policy: string): string {
   return policy.startsWith('%') ? decodeURIComponent(policy) : policy;
 }

@@ -4,14 +4,14 @@ import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { Limit, LIMITS, SYNC_INTERVAL_S } from '../lib/limits';
 import { CLIENT } from './deployment';
 
-/** What an account has of a limit. */
+/** The quota of an account for a limit. */
 interface Quota {
   readonly granted: number;
   readonly note?: string;
 }
 
-/** How what the account has is read; what no account can raise is not asked for. */
-const READ: Partial<Record<Limit['id'], () => Promise<Quota>>> = {
+/** Readers of the account's quotas. Limits without a reader cannot be raised. */
+const READERS: Partial<Record<Limit['id'], () => Promise<Quota>>> = {
   concurrency: async () => {
     const { AccountLimit: is } = await new LambdaClient(CLIENT).send(new GetAccountSettingsCommand({}));
     const [all, free] = [is!.ConcurrentExecutions!, is!.UnreservedConcurrentExecutions!];
@@ -19,7 +19,7 @@ const READ: Partial<Record<Limit['id'], () => Promise<Quota>>> = {
   },
   gateway: async () => {
     const { throttleSettings: is } = await new APIGatewayClient(CLIENT).send(new GetAccountCommand({}));
-    return { granted: is!.rateLimit!, note: `a burst of ${is!.burstLimit!.toLocaleString('en')}` };
+    return { granted: is!.rateLimit!, note: `bursts of ${is!.burstLimit!.toLocaleString('en')}` };
   },
   ledger: async () => {
     const is = await new DynamoDBClient(CLIENT).send(new DescribeLimitsCommand({}));
@@ -27,21 +27,31 @@ const READ: Partial<Record<Limit['id'], () => Promise<Quota>>> = {
   },
 };
 
-/** One line for each limit: what the account has, and which rate of calls that allows; the lowest rate first. */
+/** Returns one line per limit with the account's quota and the rate of calls that it allows, lowest rate first. */
 export async function quotas(syncInterval_s = SYNC_INTERVAL_S): Promise<string[]> {
   const rows = await Promise.all(LIMITS.map(async (limit) => rowOf(limit, await read(limit), syncInterval_s)));
   return rows.sort((left, right) => left.calls - right.calls).map(({ line }) => line);
 }
 
 async function read({ id, granted }: Limit): Promise<Quota> {
-  const reader = READ[id];
+  const reader = READERS[id];
   if (reader === undefined) return { granted };
-  return reader().catch((error: Error) => ({ granted, note: `AWS's default, since it cannot be read (${error.name})` }));
+  return reader().catch((error: Error) => ({
+    granted,
+    note: `AWS's default, because the quota cannot be read (${error.name})`,
+  }));
 }
 
-function rowOf({ what, unit, callsPerSecond, raise }: Limit, { granted, note }: Quota, syncInterval_s: number): { calls: number; line: string } {
+function rowOf(
+  { resource, unit, callsPerSecond, raise }: Limit,
+  { granted, note }: Quota,
+  syncInterval_s: number,
+): { calls: number; line: string } {
   const calls = callsPerSecond(granted, syncInterval_s);
   const [shown, has] = [calls, granted].map((value) => value.toLocaleString('en'));
-  const said = note === undefined ? '' : `; ${note}`;
-  return { calls, line: `  ${shown!.padStart(9)} calls/s: ${what} (${has} ${unit.replace(/ \(.*|,.*/, '')}${said}). To raise: ${raise}` };
+  const suffix = note === undefined ? '' : `; ${note}`;
+  return {
+    calls,
+    line: `  ${shown!.padStart(9)} calls/s: ${resource} (${has} ${unit.replace(/ \(.*|,.*/, '')}${suffix}). To raise: ${raise}`,
+  };
 }

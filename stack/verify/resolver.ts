@@ -1,11 +1,11 @@
-/** Where a stack lives. */
+/** The account and region of a stack. */
 export interface Account {
   readonly accountId: string;
   readonly region: string;
   readonly partition: string;
 }
 
-/** A CloudFormation template, as far as it is read. */
+/** The parts of a CloudFormation template that are read. */
 export interface Template {
   readonly Resources: Record<
     string,
@@ -14,7 +14,7 @@ export interface Template {
   readonly Mappings?: Record<string, Record<string, Record<string, unknown>>>;
 }
 
-/** What the names of hosts end with, by partition. Source: AWS SDKs, `partitions.json`. */
+/** The suffixes of host names by partition. Source: AWS SDKs, `partitions.json`. */
 const URL_SUFFIXES: Record<string, string> = {
   aws: 'amazonaws.com',
   'aws-cn': 'amazonaws.com.cn',
@@ -28,7 +28,7 @@ const URL_SUFFIXES: Record<string, string> = {
 
 type ArnOf = (id: string) => string;
 
-/** Puts the ids of deployed resources in where a template refers to them. */
+/** Resolves the references of a template to deployed resources. */
 export class Resolver {
   private readonly arns: Record<string, ArnOf>;
   private readonly pseudo: Record<string, string>;
@@ -41,7 +41,7 @@ export class Resolver {
     const { partition, region, accountId } = account;
     const urlSuffix = URL_SUFFIXES[partition];
     if (urlSuffix === undefined) {
-      throw new Error(`The partition ${partition} is not known: add what its host names end with to verify/resolver.ts.`);
+      throw new Error(`The partition ${partition} is not known: add its URL suffix to verify/resolver.ts.`);
     }
     const arn = (service: string, resource: string) => `arn:${partition}:${service}:${region}:${accountId}:${resource}`;
     this.arns = {
@@ -63,7 +63,8 @@ export class Resolver {
     };
   }
 
-  /** A value of the template without references. What a template of the meter never holds is an error. */
+  /** Returns a value of the template with its references resolved. Functions that no template of the meter uses are an
+   * error. */
   resolve(value: unknown): unknown {
     if (Array.isArray(value)) {
       return value.map((item) => this.resolve(item)).filter((item) => item !== undefined);
@@ -82,11 +83,17 @@ export class Resolver {
   private intrinsic(name: string, argument: unknown): unknown {
     switch (name) {
       case 'Ref':
-        return argument === 'AWS::NoValue' ? undefined : (this.pseudo[argument as string] ?? this.ids.get(argument as string));
+        return argument === 'AWS::NoValue'
+          ? undefined
+          : (this.pseudo[argument as string] ?? this.ids.get(argument as string));
       case 'Fn::GetAtt':
         return this.attribute(...(argument as [string, string]));
       case 'Fn::FindInMap': {
-        const [map, first, second] = (argument as unknown[]).map((part) => this.resolve(part)) as [string, string, string];
+        const [map, first, second] = (argument as unknown[]).map((part) => this.resolve(part)) as [
+          string,
+          string,
+          string,
+        ];
         return this.template.Mappings?.[map]?.[first]?.[second];
       }
       case 'Fn::Sub':
@@ -97,7 +104,7 @@ export class Resolver {
         if (name === 'Fn::Join') return (list as unknown[]).join(first as string);
         if (name === 'Fn::Split') return (list as string).split(first as string);
         if (name === 'Fn::Select') return (list as unknown[])[Number(first)];
-        throw new Error(`The template uses ${name}, which verification cannot read yet.`);
+        throw new Error(`The template uses ${name}, which the verification does not support.`);
       }
     }
   }
@@ -107,13 +114,14 @@ export class Resolver {
     const id = this.ids.get(logicalId);
     if (id === undefined) return undefined;
     if (name === 'Arn' && this.arns[type] !== undefined) return this.arns[type](id);
-    if (name === 'Version' || name === 'QueueName' || name === 'TopicName') return lastPart(id, type === 'AWS::SQS::Queue' ? '/' : ':');
-    // The id of an API's root is known to API Gateway alone; no check needs it.
+    if (name === 'Version' || name === 'QueueName' || name === 'TopicName')
+      return lastPart(id, type === 'AWS::SQS::Queue' ? '/' : ':');
+    // Only API Gateway knows the id of an API's root resource. No check needs it.
     return `${id}.${name}`;
   }
 }
 
-/** What comes after the last separator. */
+/** Returns the text after the last separator. */
 export function lastPart(text: string, separator: string): string {
   return text.slice(text.lastIndexOf(separator) + 1);
 }

@@ -1,55 +1,67 @@
-/** How long verification waits for what AWS does in its own time. */
+/** The time limits of the verification for asynchronous changes of AWS. */
 export interface Waits {
-  /** Until an alarm was evaluated first. */
+  /** For the first evaluation of an alarm. */
   readonly evaluation_s: number;
-  /** Until a call is counted. */
+  /** For the count of a call. */
   readonly count_s: number;
-  /** Until the metrics of the functions are in CloudWatch. */
+  /** For the metrics of the functions in CloudWatch. */
   readonly metrics_s: number;
-  /** Until a deleted key is refused: the sync interval of a second, and the way of a call. */
+  /** For the denial of a deleted key: the sync interval of a second and the time of a call. */
   readonly deletion_s: number;
-  /** Between two looks. */
+  /** The time between two polls. */
   readonly poll_ms: number;
-  /** Between two lines that say that it still waits. */
+  /** The time between two progress lines. */
   readonly progress_s: number;
 }
 
-/** On AWS, where roles and logging of a first deployment take minutes to be known everywhere, and a subscription
- * delivers "usually in less than three minutes". Source: CloudWatch Logs User Guide, "Real-time processing of log data
+/** The limits on AWS. Roles and logging of a first deployment take minutes to take effect, and a subscription delivers
+ * "usually in less than three minutes". Source: CloudWatch Logs User Guide, "Real-time processing of log data
  * with subscriptions". */
-export const ON_AWS: Waits = { evaluation_s: 600, count_s: 600, metrics_s: 600, deletion_s: 5, poll_ms: 2_000, progress_s: 30 };
+export const ON_AWS: Waits = {
+  evaluation_s: 600,
+  count_s: 600,
+  metrics_s: 600,
+  deletion_s: 5,
+  poll_ms: 2_000,
+  progress_s: 30,
+};
 
-/** On one machine, where only the consumer has to be waited for. */
+/** The limits on one machine, where only the consumer is asynchronous. */
 export const ON_ONE_MACHINE: Waits = { ...ON_AWS, evaluation_s: 0, count_s: 60, metrics_s: 0, poll_ms: 500 };
 
-/** The same, but none longer than so many seconds. */
+/** Returns the limits, each at most `seconds`. */
 export function limitedTo(seconds: number, waits: Waits): Waits {
   const least = (wait_s: number) => Math.min(wait_s, seconds);
-  return { ...waits, evaluation_s: least(waits.evaluation_s), count_s: least(waits.count_s), metrics_s: least(waits.metrics_s) };
+  return {
+    ...waits,
+    evaluation_s: least(waits.evaluation_s),
+    count_s: least(waits.count_s),
+    metrics_s: least(waits.metrics_s),
+  };
 }
 
-/** Looks until something is there, and yields a line now and then. Returns it, or undefined when the time is over. */
+/** Polls until `poll` returns a value, and yields progress lines. Returns the value, or `undefined` after `limit_s`. */
 export async function* waitFor<T>(
-  what: string,
+  state: string,
   limit_s: number,
   { poll_ms, progress_s }: Waits,
-  look: () => T | undefined | Promise<T | undefined>,
+  poll: () => T | undefined | Promise<T | undefined>,
 ): AsyncGenerator<string, { found: T | undefined; waited_s: number }> {
   const started = performance.now();
-  let told_s = 0;
+  let printed_s = 0;
   for (;;) {
-    const found = await look();
+    const found = await poll();
     const waited_s = Math.round((performance.now() - started) / 1_000);
     if (found !== undefined || waited_s >= limit_s) return { found, waited_s };
-    if (waited_s >= told_s + progress_s) {
-      told_s = waited_s;
-      yield `... ${what} since ${waited_s} s, for ${limit_s} s at most`;
+    if (waited_s >= printed_s + progress_s) {
+      printed_s = waited_s;
+      yield `... ${state} after ${waited_s} s of at most ${limit_s} s`;
     }
     await new Promise((resolve) => setTimeout(resolve, poll_ms));
   }
 }
 
-/** Runs a generator to its end without its lines. */
+/** Runs a generator to its end and discards its lines. */
 export async function quietly<T>(steps: AsyncGenerator<string, T>): Promise<T> {
   for (;;) {
     const { done, value } = await steps.next();

@@ -1,10 +1,10 @@
-//! The authorizer's decision in process: time, allocations, what a guess can
-//! learn from the time, and how often a key is remembered.
+//! Benchmark of the authorizer's decision in process: time, allocations, timing of
+//! guessed keys, and cache hit rate.
 //!
 //! `scripts/bench-authorizer.sh` runs it.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark stops where something is wrong")]
-#![expect(clippy::cast_precision_loss, reason = "numbers for people")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
+#![expect(clippy::cast_precision_loss, reason = "the numbers are only printed")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -41,34 +41,34 @@ fn decision_time(criterion: &mut Criterion, runtime: &Runtime) {
     let (handler, memory) = handler(SETTINGS);
     memory.add(SECRET, key("key-1".to_owned()));
     let (event, digest) = (event(SECRET), KeyDigest::of_secret(SECRET).unwrap());
-    let answer = runtime.block_on(handler.handle(&event)).unwrap();
-    assert!(answer.get().contains("\"Allow\""));
+    let response = runtime.block_on(handler.handle(&event)).unwrap();
+    assert!(response.get().contains("\"Allow\""));
     criterion.bench_function("cached_decision", |bencher| {
         bencher.iter(|| runtime.block_on(handler.authorizer.decide(black_box(digest))).unwrap());
     });
-    criterion.bench_function("event_to_answer", |bencher| {
+    criterion.bench_function("event_to_response", |bencher| {
         bencher.iter(|| runtime.block_on(handler.handle(black_box(&event))).unwrap());
     });
     handler.emit_metrics();
     let mut nanoseconds = Histogram::<u64>::new(3).unwrap();
-    let mut after_answers = Duration::ZERO;
+    let mut after_responses = Duration::ZERO;
     for _ in 0..500_000 {
         let began = Instant::now();
         black_box(runtime.block_on(handler.handle(&event)).unwrap());
-        let answered = Instant::now();
-        nanoseconds.record(u64::try_from((answered - began).as_nanos()).unwrap()).unwrap();
-        // The caller does not wait for the line of metrics, but Lambda bills it.
+        let responded = Instant::now();
+        nanoseconds.record(u64::try_from((responded - began).as_nanos()).unwrap()).unwrap();
+        // The caller does not wait for the metrics, but Lambda bills the time.
         handler.emit_metrics();
-        after_answers += answered.elapsed();
+        after_responses += responded.elapsed();
     }
     let microseconds = |percentile| nanoseconds.value_at_percentile(percentile) as f64 / 1_000.0;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
     std::fs::create_dir_all(&folder).unwrap();
-    // Node.js answers the same event.
+    // The benchmark in Node.js reads the same event.
     std::fs::write(folder.join("authorizer-event.json"), &event).unwrap();
     let result = format!("{{\"p50_us\": {}, \"p99_us\": {}}}", microseconds(50.0), microseconds(99.0));
     std::fs::write(folder.join("authorizer.json"), result).unwrap();
-    println!("\nevent to answer, key remembered, {} bytes of event, 500,000 times", event.len());
+    println!("\nevent to response, key in the cache, {} bytes of event, 500,000 times", event.len());
     println!(
         "  p50 {:.1} µs, p99 {:.1} µs, p99.9 {:.1} µs",
         microseconds(50.0),
@@ -76,20 +76,20 @@ fn decision_time(criterion: &mut Criterion, runtime: &Runtime) {
         microseconds(99.9)
     );
     println!(
-        "  after the answer, metrics: {:.2} µs on average",
-        after_answers.as_secs_f64() * 1e6 / 500_000.0
+        "  metrics after the response: {:.2} µs on average",
+        after_responses.as_secs_f64() * 1e6 / 500_000.0
     );
     let decision =
         allocation_counter::measure(|| drop(runtime.block_on(handler.authorizer.decide(digest)).unwrap()));
     let whole = allocation_counter::measure(|| drop(runtime.block_on(handler.handle(&event)).unwrap()));
     println!(
-        "  allocations: {} of the decision, {} from event to answer",
+        "  allocations: {} for the decision, {} from event to response",
         decision.count_total, whole.count_total
     );
 }
 
-/// Welch's t between guesses that differ from a key in their last characters and guesses that share nothing with it. From 4.5 on the two can be told
-/// apart. Source: Reparaz, Balasch and Verbauwhede, "dude, is my code constant time?" (2017).
+/// Prints Welch's t between guesses that differ from a key in their last characters and guesses that share
+/// nothing with it. From 4.5 on, the two can be distinguished. Source: Reparaz, Balasch and Verbauwhede, "dude, is my code constant time?" (2017).
 fn timing_of_guesses(runtime: &Runtime) {
     let (handler, memory) = handler(CacheSettings { unknown_lifetime_ms: 0, ..SETTINGS });
     memory.add(SECRET, key("key-1".to_owned()));
@@ -97,20 +97,20 @@ fn timing_of_guesses(runtime: &Runtime) {
     let mut samples = [Vec::new(), Vec::new()];
     for _ in 0..400_000 {
         let class = usize::from(random.random::<bool>());
-        // No guess comes twice, since one that does is remembered; and both
-        // classes are made in the same steps, so that they leave the same caches.
+        // No guess is repeated, because the authorizer caches unknown keys. Both classes
+        // are generated by the same steps, so that they leave the same processor caches.
         let mut guess = String::with_capacity(SECRET.len());
         guess.extend((0..SECRET.len()).map(|_| char::from(random.random_range(b'a'..=b'z'))));
         let shared = [SECRET.len() - 8, "um_".len()][class];
         guess.replace_range(..shared, &SECRET[..shared]);
         let event = event(&guess);
         let began = Instant::now();
-        let answer = runtime.block_on(handler.handle(&event)).unwrap();
+        let response = runtime.block_on(handler.handle(&event)).unwrap();
         samples[class].push(began.elapsed().as_nanos() as f64);
         handler.emit_metrics();
-        assert!(answer.get().contains("unknown"));
+        assert!(response.get().contains("unknown"));
     }
-    // What the machine does meanwhile hides in the slowest tenth of either class.
+    // The slowest tenth of each class is dropped, because it has the machine's interruptions.
     let kept = samples.map(|mut class| {
         class.sort_by(f64::total_cmp);
         class.truncate(class.len() * 9 / 10);
@@ -125,21 +125,19 @@ fn timing_of_guesses(runtime: &Runtime) {
     let [(near, near_error), (far, far_error)] = moments;
     let t = (near - far) / (near_error + far_error).sqrt();
     println!(
-        "\nan unknown key, 400,000 times: one that differs in its last 8 characters, and one that differs in all 43"
+        "\n400,000 unknown keys: half share all but the last 8 characters with a real key, half share none"
     );
     println!(
-        "  means {near:.0} ns and {far:.0} ns, Welch's t = {t:.2} (from 4.5 on they could be told apart)"
+        "  means {near:.0} ns and {far:.0} ns, Welch's t = {t:.2} (from 4.5 on they could be distinguished)"
     );
 }
 
 const KEYS: usize = 10_000;
 
-/// Zipf traffic over 10,000 keys through one instance, on a simulated clock.
+/// Prints cache hit rates for Zipf traffic over 10,000 keys through one instance, on a simulated clock.
 fn hit_rates() {
-    println!(
-        "\nkeys that were remembered, Zipf (s = 1) over {KEYS} keys, one instance, after a first lifetime"
-    );
-    println!("  requests/s    remembered 30 s   remembered 300 s");
+    println!("\ncache hit rate, Zipf (s = 1) over {KEYS} keys, one instance, after a first lifetime");
+    println!("  requests/s     lifetime 30 s    lifetime 300 s");
     let mut cumulative = Vec::with_capacity(KEYS);
     let mut sum = 0.0;
     for rank in 1..=KEYS {
@@ -163,7 +161,7 @@ fn hit_rate(settings: CacheSettings, per_second: u64, cumulative: &[f64], digest
     let mut random = StdRng::seed_from_u64(11);
     let lifetimes = 3;
     let requests = per_second * settings.key_lifetime_ms / 1_000 * lifetimes;
-    let (mut asked, mut remembered) = (0_u64, 0_u64);
+    let (mut lookups, mut hits) = (0_u64, 0_u64);
     for number in 0..requests {
         let milliseconds = number * 1_000 / per_second;
         let now = ClockReading { wall_ms: i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds };
@@ -183,9 +181,9 @@ fn hit_rate(settings: CacheSettings, per_second: u64, cumulative: &[f64], digest
             cache.found_consistently(&mut request, start, Some(found), now);
         }
         if milliseconds >= settings.key_lifetime_ms {
-            asked += 1;
-            remembered += u64::from(!request.read_key());
+            lookups += 1;
+            hits += u64::from(!request.read_key());
         }
     }
-    remembered as f64 / asked as f64
+    hits as f64 / lookups as f64
 }

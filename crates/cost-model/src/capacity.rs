@@ -1,4 +1,4 @@
-//! How much of everything a rate of calls needs.
+//! The shards, invocations and writes that a rate of calls needs.
 
 use deployment::functions::limits;
 use deployment::settings;
@@ -6,77 +6,79 @@ use deployment::settings;
 use crate::prices::Architecture;
 use crate::writes::{HEAD_REQUESTS, HEAD_WRITES, claims, rows};
 
-/// Seconds of a month of 30 days.
+/// Seconds in a month of 30 days.
 pub const MONTH_S: f64 = 30.0 * 86_400.0;
-/// Records a second that one shard takes. Source: Kinesis quotas.
+/// Records that a shard accepts per second. Source: Kinesis quotas.
 pub const SHARD_RECORDS_PER_S: f64 = 1_000.0;
-/// Bytes a second that one shard takes. Source: Kinesis quotas.
+/// Bytes that a shard accepts per second. Source: Kinesis quotas.
 pub const SHARD_BYTES_PER_S: f64 = 1e6;
-/// How full shards shall be, and how busy their one batch at a time.
-const MOST_BUSY: f64 = 0.7;
-const SHARD_UTILISATION: f64 = 0.5;
-/// The fewest shards that a stream on demand has. Source: Kinesis Developer Guide, on-demand mode.
+/// Maximum share of time in which a shard has a batch in flight.
+const MAX_BUSY: f64 = 0.7;
+/// Maximum share of a shard's bytes and records.
+const MAX_SHARD_UTILISATION: f64 = 0.5;
+/// Minimum number of shards of an on-demand stream. Source: Kinesis Developer Guide, on-demand mode.
 const ON_DEMAND_SHARDS: f64 = 4.0;
-/// Processor shares of a function grow with its memory; this much is one core. Source: Lambda Developer Guide.
+/// Memory for which Lambda gives a function one core, in MiB. Source: Lambda Developer Guide.
 pub const MIB_PER_CORE: f64 = 1_769.0;
 
-/// Milliseconds of an invocation beside its work. An assumption.
+/// Overhead of an invocation, in milliseconds. An assumption.
 pub const INVOCATION_MS: f64 = 2.0;
-/// Bytes of a record beside its events: a single one does not compress to what one of many does.
+/// Bytes of a record in addition to its events, which compress better together than alone.
 const RECORD_BYTES: f64 = 300.0;
 
-/// Bytes of a line of the access log in the format for REST APIs, with values of
-/// usual lengths; a test fills them in.
+/// Bytes of an access-log line in the format for REST APIs, with values of usual
+/// lengths. A test checks it.
 pub const LINE_BYTES: f64 = 183.0;
-/// Bytes that are billed for a log event beside its text. Source: CloudWatch Logs API Reference, `PutLogEvents`.
+/// Bytes that are billed for a log event in addition to its text. Source: CloudWatch Logs API Reference, `PutLogEvents`.
 const EVENT_OVERHEAD_BYTES: f64 = 26.0;
 
-/// What is to be counted, and how.
+/// A rate of calls, the settings of the meter, and the assumptions of the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Workload {
-    /// Calls in a month of 30 days, evenly spread, all of them successful: fewer cost less.
+    /// Number of calls in a month of 30 days, evenly spread and all successful, which is an upper bound of the cost.
     pub calls_per_month: f64,
-    /// Number of keys that calls are made with.
+    /// Number of API keys with which calls are made.
     pub keys: f64,
-    /// Exponent of Zipf's law, by which keys are used; all alike where it is `None`, which writes the most rows.
+    /// Exponent of Zipf's law for the use of keys. `None` means uniform use, which writes the most rows.
     pub zipf_exponent: Option<f64>,
-    /// Shards of a provisioned stream; as many as needed, on demand where that does, where it is `None`.
+    /// Number of shards of a provisioned stream. `None` means an on-demand stream, or as many provisioned shards
+    /// as needed where on-demand shards do not suffice.
     pub shards: Option<f64>,
-    /// How long a batch waits to fill, in seconds.
+    /// Batch window of the event source mapping, in seconds.
     pub batch_window_s: f64,
-    /// The most records of a batch.
+    /// Maximum number of records in a batch.
     pub batch_records: f64,
-    /// Batches of events that CloudWatch Logs delivers a second, until they are full. An assumption: AWS states none.
+    /// Deliveries of CloudWatch Logs per second, until they are full. An assumption: AWS states nothing.
     pub deliveries_per_s: f64,
-    /// The most events of one delivery. An assumption: AWS states none.
+    /// Maximum number of log events in a delivery. An assumption: AWS states nothing.
     pub events_per_delivery: f64,
-    /// Events of each record, where they are known; else as the deliveries make them.
+    /// Number of log events in each record, if known. `None` computes it from the deliveries.
     pub events_per_record: Option<f64>,
     /// Length of a slice of request time in which calls are claimed, in seconds.
     pub claim_slice_s: f64,
-    /// Bytes of a line of the access log as it is billed, 26 of them for the event.
+    /// Billed bytes of an access-log line, including 26 for the log event.
     pub line_bytes: f64,
-    /// Bytes of an event in the stream, gzipped; measured with full deliveries.
+    /// Bytes of a gzipped log event in the stream, measured with full deliveries.
     pub event_bytes: f64,
-    /// Nanoseconds of one core for one call, measured from event to plan.
+    /// Processor time for a call, in nanoseconds of one core, measured from Lambda event to update plan.
     pub call_ns: f64,
-    /// Milliseconds of a write to DynamoDB, and how many are under way at once.
+    /// Duration of a write to DynamoDB, in milliseconds. An assumption.
     pub write_ms: f64,
-    /// Writes of one invocation under way at once.
+    /// Number of concurrent writes of an invocation.
     pub concurrent_writes: f64,
     /// Memory of the consumer and of the authorizer, in MiB.
     pub memory_mib: f64,
-    /// Metrics that the functions emit.
+    /// Number of metrics that the functions emit.
     pub metrics: f64,
     /// Architecture of the functions, which decides the price of a GB-second.
     pub architecture: Architecture,
 }
 
-/// Metrics of the functions, as the list that is generated for the stack has them; a test counts them.
+/// Number of metrics of the functions, without a canary. A test compares it with the list generated for the stack.
 pub const FUNCTION_METRICS: f64 = 57.0;
 
 impl Workload {
-    /// A workload with the deployed settings and what was measured.
+    /// Creates a workload with the deployed settings and the measured values.
     pub fn new(calls_per_month: f64, keys: f64) -> Self {
         Self {
             calls_per_month,
@@ -100,61 +102,74 @@ impl Workload {
         }
     }
 
-    /// Bytes of a record of the stream with this many events.
+    /// Returns the bytes of a stream record with this number of log events.
     pub fn record_bytes(&self, events: f64) -> f64 {
         RECORD_BYTES + events * self.event_bytes
     }
 }
 
-/// What a workload needs; rates are per second.
+/// The resources that a workload needs. Rates are per second.
+///
+/// ```
+/// use cost_model::{Capacity, Workload};
+///
+/// // A billion calls a month with 50 keys.
+/// let capacity = Capacity::from_workload(&Workload::new(1e9, 50.0));
+/// assert_eq!(capacity.shards, 4.0);
+/// assert!(!capacity.is_provisioned);
+/// // A batch writes one row per key and one row of totals.
+/// assert!(capacity.per_million_calls(capacity.ledger_writes) < 150_000.0);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Capacity {
-    /// Calls.
+    /// Calls per second.
     pub calls: f64,
-    /// Records of the stream.
+    /// Stream records per second.
     pub records: f64,
-    /// Bytes of one record.
+    /// Bytes of a stream record.
     pub record_bytes: f64,
-    /// Shards.
+    /// Number of shards.
     pub shards: f64,
-    /// Whether the stream is provisioned: asked for, or because on demand it
-    /// would get too few shards, since it looks at bytes and records alone.
+    /// `true` if the stream is provisioned: by request, or because an on-demand
+    /// stream, which scales by bytes and records only, would have too few shards.
     pub is_provisioned: bool,
-    /// The share of time in which a shard has a batch in flight.
+    /// Share of time in which a shard has a batch in flight.
     pub busy: f64,
-    /// Invocations of the consumer.
+    /// Invocations of the consumer per second.
     pub invocations: f64,
-    /// Milliseconds of one of them.
+    /// Duration of an invocation, in milliseconds.
     pub invocation_ms: f64,
-    /// Write units of the ledger.
+    /// Ledger write units per second.
     pub ledger_writes: f64,
-    /// Write units of claims.
+    /// Claim write units per second.
     pub claim_writes: f64,
-    /// The most write units that one key's rows get: of a table's partition, 1,000 are possible.
+    /// Average write units per second of one key's rows. A partition of a table allows 1,000.
     pub writes_per_key: f64,
 }
 
 impl Capacity {
-    /// Works it out, with as many shards as are needed where none are given.
-    pub fn of(workload: &Workload) -> Self {
+    /// Computes the capacity, with the number of shards that is given or needed.
+    pub fn from_workload(workload: &Workload) -> Self {
         if let Some(shards) = workload.shards {
             return Self { is_provisioned: true, ..Self::with_shards(workload, shards) };
         }
         Self::with_enough_shards(workload, ON_DEMAND_SHARDS)
     }
 
-    /// Works it out for a provisioned stream, with no more shards than are needed.
-    pub fn provisioned(workload: &Workload) -> Self {
+    /// Computes the capacity with the minimum number of provisioned shards.
+    pub fn provisioned_for(workload: &Workload) -> Self {
         Self { is_provisioned: true, ..Self::with_enough_shards(workload, 1.0) }
     }
 
-    fn with_enough_shards(workload: &Workload, fewest: f64) -> Self {
-        let fits = Self::with_shards(workload, 1.0);
-        let by_records = fits.records / SHARD_RECORDS_PER_S;
-        let by_bytes = fits.records * fits.record_bytes / SHARD_BYTES_PER_S;
-        let mut capacity =
-            Self::with_shards(workload, (by_records.max(by_bytes) / SHARD_UTILISATION).ceil().max(fewest));
-        while capacity.busy > MOST_BUSY {
+    fn with_enough_shards(workload: &Workload, min_shards: f64) -> Self {
+        let unsharded = Self::with_shards(workload, 1.0);
+        let by_records = unsharded.records / SHARD_RECORDS_PER_S;
+        let by_bytes = unsharded.records * unsharded.record_bytes / SHARD_BYTES_PER_S;
+        let mut capacity = Self::with_shards(
+            workload,
+            (by_records.max(by_bytes) / MAX_SHARD_UTILISATION).ceil().max(min_shards),
+        );
+        while capacity.busy > MAX_BUSY {
             let more = (capacity.shards * 1.1).ceil();
             capacity = Self { is_provisioned: true, ..Self::with_shards(workload, more) };
         }
@@ -168,7 +183,7 @@ impl Capacity {
         let records = calls / events;
         let record_bytes = workload.record_bytes(events);
         let per_shard = records / shards;
-        // A batch begins with a record, waits for its window, and ends sooner when it is full.
+        // A batch begins with its first record, and ends after its window or when it is full.
         let by_window = 1.0 / (workload.batch_window_s + 1.0 / per_shard);
         let invocations = shards * by_window.max(per_shard / workload.batch_records);
         let batch_calls = calls / invocations;
@@ -190,14 +205,14 @@ impl Capacity {
             invocation_ms,
             is_provisioned: false,
             busy: invocations * invocation_ms / 1e3 / shards,
-            // Beside the rows of keys, one of the totals.
+            // One row of totals in addition to the rows of keys.
             ledger_writes: invocations * (rows + 1.0),
             claim_writes: invocations * (HEAD_WRITES + pages * page_units),
             writes_per_key: invocations * rows / workload.keys,
         }
     }
 
-    /// A rate as a number for each million calls.
+    /// Converts a rate of this capacity into a number per million calls.
     pub fn per_million_calls(&self, rate: f64) -> f64 {
         rate / self.calls * 1e6
     }
@@ -213,11 +228,11 @@ mod tests {
     fn few_keys_are_written_once_in_a_window_of_a_shard() {
         let mut workload = Workload::new(1_000.0 * MONTH_S, 50.0);
         workload.shards = Some(4.0);
-        let capacity = Capacity::of(&workload);
+        let capacity = Capacity::from_workload(&workload);
         // 10 records a second over 4 shards: a batch in 5.4 s each, with all 50 keys.
         assert!((capacity.invocations - 4.0 / 5.4).abs() < 1e-9);
-        assert!((capacity.ledger_writes - 51.0 * 4.0 / 5.4).abs() < 0.1, "of 50 keys and of the total");
-        // Twelve bytes a call are 11,719 units for a million calls; the rest is what is written again.
+        assert!((capacity.ledger_writes - 51.0 * 4.0 / 5.4).abs() < 0.1, "50 rows of keys and one of totals");
+        // Twelve bytes a call are 11,719 units for a million calls; the rest is the page's earlier calls, written again.
         let claims = capacity.per_million_calls(capacity.claim_writes);
         assert!((12_000.0..60_000.0).contains(&claims), "{claims}");
     }
@@ -258,16 +273,17 @@ mod tests {
     #[test]
     fn small_records_cost_records_and_pages() {
         let workload = |events| Workload { events_per_record: Some(events), ..Workload::new(1e9, 5_000.0) };
-        let (single, many) = (Capacity::of(&workload(1.0)), Capacity::of(&workload(38.0)));
+        let (single, many) =
+            (Capacity::from_workload(&workload(1.0)), Capacity::from_workload(&workload(38.0)));
         assert!((single.records - single.calls).abs() < 1e-9 && single.records > 37.0 * many.records);
     }
 
     #[test]
     fn a_million_calls_a_second_fit_their_shards() {
-        let capacity = Capacity::of(&Workload::new(1e6 * MONTH_S, 1e6));
+        let capacity = Capacity::from_workload(&Workload::new(1e6 * MONTH_S, 1e6));
         assert!((capacity.records - 5_000.0).abs() < 1e-6);
         assert!(capacity.records * capacity.record_bytes <= 0.5 * SHARD_BYTES_PER_S * capacity.shards + 1.0);
         assert!(capacity.invocation_ms < 60_000.0);
-        assert!(capacity.is_provisioned && capacity.busy <= MOST_BUSY, "{capacity:?}");
+        assert!(capacity.is_provisioned && capacity.busy <= MAX_BUSY, "{capacity:?}");
     }
 }

@@ -1,17 +1,17 @@
-//! What a run consumed, and what that costs.
+//! The resources that a run consumed, and their cost.
 
 use crate::prices::Prices;
 
-/// What was counted while calls were made.
+/// Resources that a run consumed, in total.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Consumption {
     /// Write units of the ledger.
     pub ledger_writes: f64,
     /// Write units of claims.
     pub claim_writes: f64,
-    /// Read units of the authorizer: keys, invalidation log and usage.
+    /// Read units of the authorizer, for keys, invalidation log and usage.
     pub reads: f64,
-    /// Bytes of the access log as they are billed.
+    /// Billed bytes of the access log.
     pub log_bytes: f64,
     /// Records put on the stream.
     pub stream_records: f64,
@@ -19,35 +19,35 @@ pub struct Consumption {
     pub stream_bytes: f64,
     /// Bytes read from the stream.
     pub stream_bytes_read: f64,
-    /// Invocations of the consumer.
+    /// Number of invocations of the consumer.
     pub consumer_invocations: f64,
-    /// Milliseconds that they took, each rounded up.
+    /// Billed duration of these invocations, in milliseconds, each rounded up.
     pub consumer_ms: f64,
-    /// Invocations of the authorizer.
+    /// Number of invocations of the authorizer.
     pub authorizer_invocations: f64,
-    /// Milliseconds that they took, each rounded up.
+    /// Billed duration of these invocations, in milliseconds, each rounded up.
     pub authorizer_ms: f64,
 }
 
-/// Memory of both functions, in GiB, as they are deployed.
+/// Deployed memory of each of the two functions, in GiB.
 const MEMORY_GB: f64 = 0.25;
 const GB: f64 = 1e9;
 
-/// One line of a bill.
+/// A resource with its amount and cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Priced {
-    /// What was consumed.
+    /// The resource and its unit, as in `ledger write units`.
     pub what: &'static str,
-    /// How much, for each million calls.
+    /// Amount per million calls.
     pub per_million_calls: f64,
-    /// What that costs, in dollars.
+    /// Cost of this amount, in dollars.
     pub dollars: f64,
 }
 
 impl Consumption {
-    /// Prices it for each million of `calls`. What is paid by the hour,
-    /// the stream and metrics, is not in it, since that depends on how many
-    /// calls the hour has.
+    /// Returns amounts and costs per million of `calls`. Charges by the hour (of the
+    /// stream and metrics) are not included, because they depend on the number of
+    /// calls in the hour.
     pub fn per_million_calls(&self, calls: f64, prices: &Prices) -> Vec<Priced> {
         let line = |what, total: f64, dollars_each: f64| {
             let per_million_calls = total / calls * 1e6;

@@ -1,25 +1,25 @@
-//! List prices.
+//! List prices of AWS.
 
-/// What functions are built for.
+/// Processor architecture of the functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
-    /// arm64: what `deploy.sh` builds for where Rust has the target.
+    /// arm64, which `deploy.sh` prefers if Rust has the target.
     Arm64,
     /// x86_64.
     X86_64,
 }
 
-/// A tier of log data.
+/// A price tier of log ingestion.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogTier {
-    /// Up to how many GB of a month the price holds.
+    /// Upper bound of the tier, in GB per month.
     pub up_to_gb: f64,
-    /// Dollars for a GB.
+    /// Dollars per GB.
     pub dollars: f64,
 }
 
 impl Prices {
-    /// What a month's log data costs to take in, in dollars.
+    /// Returns the ingestion cost of a month's log data, in dollars.
     pub fn log(&self, gb: f64) -> f64 {
         let mut from_gb = 0.0;
         let mut dollars = 0.0;
@@ -30,7 +30,7 @@ impl Prices {
         dollars
     }
 
-    /// A GB-second of a function.
+    /// Returns the price of a GB-second of a function, in dollars.
     pub const fn gb_second_on(&self, architecture: Architecture) -> f64 {
         match architecture {
             Architecture::Arm64 => self.gb_second,
@@ -38,12 +38,12 @@ impl Prices {
         }
     }
 
-    /// All prices that there is one of, with what they are for, in dollars.
+    /// Returns the description and the dollars of each price that has no tiers.
     pub const fn list(&self) -> [(&'static str, f64); 18] {
         [
             ("CloudWatch Logs Insights: a GB scanned", self.insights_gb),
             ("CloudWatch Logs: a GB kept for a month, compressed", self.log_storage_gb_month),
-            ("CloudWatch: a metric of one's own, a month", self.metric_month),
+            ("CloudWatch: a custom metric, a month", self.metric_month),
             ("CloudWatch: a metric in an alarm, a month", self.alarm_metric_month),
             ("CloudWatch: a dashboard, a month", self.dashboard_month),
             ("Kinesis, provisioned: an hour of a shard", self.shard_hour),
@@ -51,7 +51,7 @@ impl Prices {
             ("Kinesis, On-demand Standard: an hour of a stream", self.stream_hour),
             ("Kinesis, On-demand Standard: a GB put, records rounded up to 1 KB", self.stream_gb_in),
             ("Kinesis, On-demand Standard: a GB read", self.stream_gb_out),
-            ("Kinesis, On-demand Advantage: of the price of a GB on demand", self.advantage_share),
+            ("Kinesis, On-demand Advantage: share of the on-demand price of a GB", self.advantage_share),
             ("Lambda: a million invocations", self.million_invocations),
             ("Lambda: a GB-second on arm64", self.gb_second),
             ("Lambda: a GB-second on x86_64", self.gb_second_x86_64),
@@ -66,9 +66,9 @@ impl Prices {
 /// Prices in US dollars.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prices {
-    /// Where and when they hold.
-    pub of: &'static str,
-    /// CloudWatch Logs: a GB taken in, by how much the month has had. The access
+    /// The region and time for which the prices are valid.
+    pub valid_for: &'static str,
+    /// CloudWatch Logs: a GB ingested, by the GB of the month. The access
     /// logs of API Gateway are vended logs, and so are Lambda's since 2025-05-01:
     /// both count towards the same tiers. Source: CloudWatch Logs User Guide,
     /// "Enable logging from AWS services"; AWS Compute Blog, 2025-05-01, tiered
@@ -78,7 +78,7 @@ pub struct Prices {
     pub insights_gb: f64,
     /// CloudWatch Logs: a GB kept for a month, compressed. Source: CloudWatch pricing.
     pub log_storage_gb_month: f64,
-    /// CloudWatch: a metric of one's own, a month. Source: CloudWatch pricing.
+    /// CloudWatch: a custom metric, a month. Source: CloudWatch pricing.
     pub metric_month: f64,
     /// CloudWatch: a metric in an alarm, a month. Source: CloudWatch pricing.
     pub alarm_metric_month: f64,
@@ -94,8 +94,8 @@ pub struct Prices {
     pub stream_gb_in: f64,
     /// Kinesis, on demand: a GB read. Source: Kinesis Data Streams pricing.
     pub stream_gb_out: f64,
-    /// Kinesis, On-demand Advantage: what a GB put or read costs, as a share of
-    /// its price on demand. A stream has no price by the hour then. Source:
+    /// Kinesis, On-demand Advantage: the price of a GB put or read, as a share of
+    /// its on-demand price. The stream then has no price by the hour. Source:
     /// Kinesis Developer Guide, "Choose the right mode": at least 60 % lower.
     pub advantage_share: f64,
     /// Lambda: a million invocations. Source: Lambda pricing.
@@ -114,11 +114,11 @@ pub struct Prices {
     pub backup_gb_month: f64,
 }
 
-/// The list prices of us-east-1, no free tier, no commitment; the first tier but for logs.
-/// DynamoDB's on-demand prices hold since 2024-11-01; the others were the same
+/// The list prices of us-east-1, without free tier and commitments, and of the first tier except for logs.
+/// DynamoDB's on-demand prices are valid since 2024-11-01; the others were the same
 /// throughout 2025. Compare them with the bill before relying on them.
 pub const LIST_PRICES: Prices = Prices {
-    of: "us-east-1, 2025, DynamoDB since 2024-11-01",
+    valid_for: "us-east-1, 2025, DynamoDB since 2024-11-01",
     log_gb: [
         LogTier { up_to_gb: 10_000.0, dollars: 0.50 },
         LogTier { up_to_gb: 30_000.0, dollars: 0.25 },

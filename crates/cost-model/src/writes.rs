@@ -1,26 +1,29 @@
-//! What a batch writes: rows of the ledger, and pages of claims.
+//! The writes of a batch: ledger rows and pages of claims.
 
 use crate::capacity::Workload;
 
-/// Bytes of a call and of a record in a page of claims, and of the item beside it.
+/// Bytes of a call in a page of claims.
 const CLAIM_BYTES: f64 = 12.0;
+/// Bytes of a record in a page of claims.
 const CLAIM_RUN_BYTES: f64 = 33.0;
+/// Bytes of a page's item without its claims.
 const PAGE_ITEM_BYTES: f64 = 150.0;
-/// Length from which on a page is closed, in bytes.
+/// Length at which a page is closed, in bytes.
 const PAGE_CLOSED_FROM_BYTES: f64 = 8_192.0;
 /// Bytes of a write unit. Source: DynamoDB Developer Guide, "Read and write capacity".
 const UNIT_BYTES: f64 = 1_024.0;
-/// Requests to the head of a shard for each batch: read, judged, committed; two of them write.
+/// Requests to the shard head for each batch: one read, and a write of the verdicts and of the commit.
 pub(crate) const HEAD_REQUESTS: f64 = 3.0;
+/// Writes among [`HEAD_REQUESTS`].
 pub(crate) const HEAD_WRITES: f64 = 2.0;
 
-/// How many pages of claims a batch writes, and the units of one of them.
+/// Number of pages of claims that a batch writes, and the write units of each.
 pub(crate) fn claims(workload: &Workload, calls: f64, records: f64, invocations: f64) -> (f64, f64) {
-    // A batch holds the calls of its window and of one delivery before it.
+    // A batch has the calls of its window and of one delivery before it.
     let span_s = workload.batch_window_s + 1.0 / workload.deliveries_per_s;
     let pages = (span_s / workload.claim_slice_s + 1.0).min(calls.max(1.0));
     let added = (calls * CLAIM_BYTES + records * CLAIM_RUN_BYTES) / pages;
-    // Other batches write to the same page until it is closed: half of it is there on average.
+    // Several batches extend a page until it is closed, so on average half of it is written before.
     let batches = (invocations * workload.claim_slice_s * pages).max(1.0);
     let closed = (added * batches).min(PAGE_CLOSED_FROM_BYTES.max(added));
     let present = (closed - added) / 2.0;
@@ -28,7 +31,7 @@ pub(crate) fn claims(workload: &Workload, calls: f64, records: f64, invocations:
     (pages, ((PAGE_ITEM_BYTES + present + added) / UNIT_BYTES + 0.5).max(1.0))
 }
 
-/// Rows that a batch of so many calls writes: one for each of its keys.
+/// Number of rows that a batch of `calls` calls writes: one for each of its keys.
 pub(crate) fn rows(workload: &Workload, calls: f64) -> f64 {
     let Some(exponent) = workload.zipf_exponent else { return distinct(calls, workload.keys) };
     let weights = || ranks(workload.keys).map(|rank| rank.powf(-exponent));
@@ -40,9 +43,9 @@ fn ranks(keys: f64) -> impl Iterator<Item = f64> {
     std::iter::successors(Some(1.0), |rank| Some(rank + 1.0)).take_while(move |rank| *rank <= keys)
 }
 
-/// How many different keys `calls` calls have, where all keys are alike.
+/// Expected number of different keys of `calls` calls, if keys are used uniformly.
 fn distinct(calls: f64, keys: f64) -> f64 {
-    // For many keys, 1 - 1/keys is no longer told apart from 1.
+    // For many keys, 1 - 1/keys cannot be distinguished from 1.
     keys * -(calls * (-1.0 / keys).ln_1p()).exp_m1()
 }
 
@@ -63,9 +66,9 @@ mod tests {
     #[test]
     fn skewed_traffic_has_fewer_rows_and_none_at_all_as_many() {
         let workload = |zipf_exponent| Workload { zipf_exponent, ..Workload::new(1.0, 1_000.0) };
-        let alike = rows(&workload(None), 1_000.0);
-        assert!((rows(&workload(Some(0.0)), 1_000.0) / alike - 1.0).abs() < 1e-3);
-        assert!(rows(&workload(Some(1.0)), 1_000.0) < 0.7 * alike);
+        let uniform = rows(&workload(None), 1_000.0);
+        assert!((rows(&workload(Some(0.0)), 1_000.0) / uniform - 1.0).abs() < 1e-3);
+        assert!(rows(&workload(Some(1.0)), 1_000.0) < 0.7 * uniform);
     }
 
     #[test]

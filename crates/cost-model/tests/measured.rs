@@ -1,19 +1,19 @@
-//! The model beside what was measured.
+//! Compares the model with measurements.
 
 use cost_model::capacity::MONTH_S;
 use cost_model::{Capacity, Workload};
 
-/// What the tables consumed for a million calls that were counted, at 1,000
-/// calls/s with 1,000 keys for 60 s, on the local stack and two shared cores.
+/// Measured write units of a table for a million counted calls, at 1,000 calls/s
+/// with 1,000 keys for 60 s, on the local stack and two shared cores.
 const LEDGER_WRITES: f64 = 474_588.0;
 const CLAIM_WRITES: f64 = 30_294.0;
-/// The same of both tables with `loadtest/profiles/bench.toml`. Source: docs/BENCHMARKS.md.
+/// Measured write units of both tables with `loadtest/profiles/bench.toml`. Source: docs/BENCHMARKS.md.
 const BENCH_WRITES: f64 = 221_391.0;
 
-/// Successful calls of a load test over a stack with the settings of
-/// `LocalOptions`: two shards, and a record put each 200 ms.
+/// The capacity for the successful calls of a load test on a stack with the
+/// settings of `LocalOptions`: two shards, and a record every 200 ms.
 fn load_test(calls_per_s: f64, batch_window_s: f64) -> Capacity {
-    Capacity::of(&Workload {
+    Capacity::from_workload(&Workload {
         zipf_exponent: Some(1.0),
         shards: Some(2.0),
         batch_window_s,
@@ -27,8 +27,8 @@ fn assert_near(capacity: &Capacity, modelled: f64, measured: f64) {
     assert!((modelled / measured - 1.0).abs() < 0.1, "modelled {modelled}, measured {measured}");
 }
 
-/// The settings are taken to be those of `loadtest/profiles/constant.toml`, of
-/// whose calls nine in ten are successful.
+/// Assumes the settings of `loadtest/profiles/constant.toml`, of whose calls nine
+/// in ten are successful.
 #[test]
 fn writes_with_a_short_window_are_within_a_tenth_of_what_was_measured() {
     let capacity = load_test(900.0, 0.2);

@@ -1,4 +1,4 @@
-//! The files that are generated from Rust, with their content.
+//! The files that are generated from the Rust code.
 
 use access_log::log_format::{
     ALL_LINES_PATTERN, ApiKind, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN,
@@ -18,15 +18,14 @@ use usage_canary::handler::CanaryMetric;
 use usage_consumer::metrics::ConsumerMetric;
 use usage_reconciler::metrics::ReconcilerMetric;
 
-/// A file of the repository.
+/// A generated file.
 pub struct File {
-    /// Its path, from the root of the repository.
+    /// Path relative to the root of the repository.
     pub path: &'static str,
-    /// The text of the file.
     pub content: String,
 }
 
-/// All of them.
+/// Returns all generated files.
 pub fn files() -> Vec<File> {
     let json = |path, value: Value| File { path, content: format!("{value:#}\n") };
     vec![
@@ -95,7 +94,7 @@ fn metrics() -> Value {
     })
 }
 
-/// The unit of each metric, by its name.
+/// Maps the name of each metric to its unit.
 fn units(metrics: &[impl Metric]) -> Map<String, Value> {
     metrics.iter().map(|metric| (metric.name().to_owned(), json!(metric.unit().name()))).collect()
 }

@@ -1,4 +1,4 @@
-//! `dev generate`.
+//! The command `dev generate`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,13 +7,13 @@ use anyhow::{Context, ensure};
 
 use crate::files::{File, files};
 
-/// Prints the dashboard of the constructs, which the local stack draws.
+/// Program of the stack that prints the dashboard that the local stack draws.
 const DASHBOARD_PROGRAM: &str = "test/dashboard-file.ts";
 const DASHBOARD: &str = "crates/local-stack/src/dashboard/dashboard.json";
-/// Writes the tables of documents that come from the constructs.
+/// Program of the stack that writes the tables that documents take from the constructs.
 const TABLES_PROGRAM: &str = "test/doc-tables.ts";
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -42,11 +42,15 @@ fn output_of(program: &str) -> anyhow::Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Fails where a file is not what the code says. The tests of the stack check
-/// the files that the stack writes.
+/// Fails if a file differs from the code. The tests of the stack check the files
+/// that the stack writes.
 pub fn check() -> anyhow::Result<()> {
     let stale: Vec<&str> = files().into_iter().filter(is_stale).map(|file| file.path).collect();
-    ensure!(stale.is_empty(), "{} differ from the code; run: cargo run -p dev -- generate", stale.join(", "));
+    ensure!(
+        stale.is_empty(),
+        "these files differ from the code: {}; run: cargo run -p dev -- generate",
+        stale.join(", ")
+    );
     Ok(())
 }
 

@@ -20,9 +20,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write the files that are generated from the code
+    /// Write the generated files
     Generate {
-        /// Write nothing; fail where a file differs
+        /// Write nothing; fail if a file differs from the code
         #[arg(long)]
         check: bool,
     },

@@ -1,4 +1,4 @@
-//! Rules for all sources that no linter knows.
+//! Rules for the sources that no linter checks.
 
 use std::path::{Path, PathBuf};
 
@@ -6,12 +6,12 @@ use deployment::names::Names;
 
 use crate::generate::repository;
 
-/// The most lines of a function: a screen.
+/// Maximum number of lines of a function, which fits on a screen.
 const MAX_FUNCTION_LINES: usize = 70;
-/// Functions that are longer: each is a list, of parts or of cases.
+/// Exceptions: functions that are lists of cases.
 const LONG_FUNCTIONS: [&str; 2] = ["cases", "what_aws_does_not_document_is_refused"];
 
-/// The sources below a folder that have this ending.
+/// Returns the path and text of each source file below a folder with this extension.
 fn sources(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![repository().join(folder)];
@@ -34,15 +34,15 @@ fn rust() -> Vec<(PathBuf, String)> {
     [sources("crates", "rs"), sources("loadtest", "rs")].concat()
 }
 
-/// The lines of a function that begins at the first of these lines, as rustfmt
-/// lays it out: it ends with a brace that is indented as its beginning is.
+/// Returns the number of lines of the function that begins at the first of these
+/// lines. In rustfmt's layout, it ends at a brace with the indentation of its first line.
 fn lines_of_function(lines: &[&str]) -> usize {
     let indent = lines[0].len() - lines[0].trim_start().len();
     let end = format!("{}}}", " ".repeat(indent));
     lines.iter().position(|line| *line == end).map_or(1, |place| place + 1)
 }
 
-/// The name of the function that a line begins.
+/// Returns the name of the function that begins on a line.
 fn function_name(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
     let is_beginning = before.split_whitespace().all(|word| {
@@ -68,12 +68,12 @@ fn functions_fit_a_screen() {
     assert!(long.is_empty(), "split these functions:\n{}", long.join("\n"));
 }
 
-/// Returns whether a line of code contains the name of a resource.
+/// Returns `true` if a line of code contains the name of a resource.
 fn names_resource(line: &str, template: &str) -> bool {
     let code = line.trim_start();
     let is_comment = ["//", "*", "/*", "#"].iter().any(|mark| code.starts_with(mark));
     let quoted = ['"', '\'', '`'].map(|quote| format!("{quote}{template}"));
-    // A text for people names the environment `ENVIRONMENT`.
+    // Help and error texts use the placeholder `ENVIRONMENT`.
     !is_comment && !code.contains("ENVIRONMENT") && quoted.iter().any(|name| code.contains(name.as_str()))
 }
 

@@ -1,4 +1,4 @@
-//! Single calls of a stack's gateway, as a client sees them.
+//! A client that makes single calls to a stack's gateway.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -10,20 +10,20 @@ use local_stack::stack::LocalStack;
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use serde_json::Value;
 
-/// The headers of a call.
+/// The names and values of a call's headers.
 pub type Headers<'call> = &'call [(&'call str, &'call [u8])];
-/// What came back: status, headers, body.
+/// Status, headers and JSON body of a response.
 pub type Reply = (StatusCode, HeaderMap, Value);
 
-/// A client of the gateway.
+/// A client of a gateway.
 pub struct Caller {
     client: Client<HttpConnector, Empty<Bytes>>,
     gateway: String,
 }
 
 impl Caller {
-    /// A client of a stack's gateway.
-    pub fn of(stack: &LocalStack) -> Self {
+    /// Creates a client of a stack's gateway.
+    pub fn new(stack: &LocalStack) -> Self {
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
         Self { client, gateway: stack.endpoints.gateway.clone() }
     }
@@ -45,13 +45,13 @@ impl Caller {
         self.send(Method::GET, path, headers).await
     }
 
-    /// Asks the backend for success, with this key.
+    /// Calls `/status/200` of the backend with this secret.
     pub async fn call(&self, secret: &str) -> Reply {
         self.get("/status/200", &[("x-api-key", secret.as_bytes())]).await
     }
 }
 
-/// Makes a key of this id and returns its secret.
+/// Creates a key with this id and returns its secret.
 pub async fn create_key(stack: &LocalStack, id: &str, change: impl Fn(&mut KeyRecord)) -> String {
     let secret = format!("um_secret-of-{id}");
     let digest = Some(KeyDigest::of_secret(&secret).unwrap());

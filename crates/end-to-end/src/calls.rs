@@ -1,4 +1,4 @@
-//! Calls through the gateway of a stack, and the ledger beside what their clients saw.
+//! Calls through the gateway of a stack, and the comparison of the ledger with the clients' results.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,8 +19,8 @@ use metering_core::window::CallWindow;
 
 use crate::binaries;
 
-/// Options for a stack in a fresh folder with this many keys. The gateway keeps
-/// the authorizer's answers, as a stage can: these tests are not about keys.
+/// Returns options for a stack in a new folder with this number of keys. The gateway
+/// caches the authorizer's results, because these tests are not about keys.
 pub fn options(folder: &Path, keys: usize) -> LocalOptions {
     let mut options = LocalOptions::new(folder.join("data"), binaries());
     options.demo_keys = keys;
@@ -28,20 +28,20 @@ pub fn options(folder: &Path, keys: usize) -> LocalOptions {
     options
 }
 
-/// Successful calls of one key, as its client saw them.
+/// The successful calls of a key, as counted by its client.
 #[derive(Debug, Default, Clone)]
 pub struct Sent {
-    /// Per UTC day and hour.
+    /// Number of calls per UTC day and hour.
     pub by_hour: BTreeMap<CallWindow, u64>,
-    /// Calls that began in one hour and were answered in the next.
+    /// Number of calls that began in one hour and ended in the next.
     pub across_hours: u64,
 }
 
 /// Successful calls by key id.
 pub type SentByKey = BTreeMap<String, Sent>;
 
-/// Sends `calls` calls, for the keys in turn, over 64 connections, and returns
-/// what the clients saw. `progress` counts the calls that were answered.
+/// Sends `calls` calls, with the keys in turn, over 64 connections, and returns the
+/// clients' results. `progress` counts the answered calls.
 pub async fn send_calls(stack: &LocalStack, calls: u64, progress: Arc<AtomicU64>) -> SentByKey {
     let client: Client<HttpConnector, Empty<Bytes>> =
         Client::builder(TokioExecutor::new()).build(HttpConnector::new());
@@ -77,7 +77,7 @@ pub async fn send_calls(stack: &LocalStack, calls: u64, progress: Arc<AtomicU64>
     total
 }
 
-/// The statuses that calls ask for in turn: a good part is not billed.
+/// The statuses that calls request in turn. Half of them are not billed.
 const STATUSES: [u16; 10] = [200, 200, 201, 204, 299, 200, 301, 404, 429, 500];
 
 async fn send_call(
@@ -87,15 +87,16 @@ async fn send_call(
     number: u64,
     sent: &mut SentByKey,
 ) {
-    // A stride that shares no factor with the number of keys gives every key every status.
-    let asked = STATUSES[usize::try_from(number / 7 % 10).unwrap()];
-    let request = http::Request::get(format!("{gateway}/status/{asked}")).header("x-api-key", &key.api_key);
+    // The stride of 7 has no common factor with the number of keys, so every key gets every status.
+    let requested = STATUSES[usize::try_from(number / 7 % 10).unwrap()];
+    let request =
+        http::Request::get(format!("{gateway}/status/{requested}")).header("x-api-key", &key.api_key);
     let before = CallWindow::at(now_ms()).unwrap();
     let response = client.request(request.body(Empty::new()).unwrap()).await.unwrap();
     let status = response.status().as_u16();
     response.into_body().collect().await.unwrap();
     let after = CallWindow::at(now_ms()).unwrap();
-    assert_eq!(status, asked);
+    assert_eq!(status, requested);
     if (200..300).contains(&status) {
         let entry = sent.entry(key.api_key_id.clone()).or_default();
         if before == after {
@@ -106,7 +107,7 @@ async fn send_call(
     }
 }
 
-/// Asserts that the ledger has exactly what the clients saw, per key and hour.
+/// Asserts that the ledger equals the clients' results, per key and hour.
 pub async fn assert_ledger_equals(stack: &LocalStack, sent: &SentByKey) {
     let ledger = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.unwrap();
     assert_eq!(ledger.keys().collect::<Vec<_>>(), sent.keys().collect::<Vec<_>>(), "the keys in the ledger");
@@ -125,14 +126,14 @@ pub async fn assert_ledger_equals(stack: &LocalStack, sent: &SentByKey) {
                 let possible = seen..=seen + expected.across_hours;
                 assert!(
                     possible.contains(&counted),
-                    "{key} in {window:?}: the ledger has {counted}, its client saw {seen}"
+                    "{key} in {window:?}: the ledger has {counted}, its client counted {seen}"
                 );
             }
         }
     }
 }
 
-/// Every row of the ledger with every attribute, for "nothing changed".
+/// Returns every row of the ledger with all attributes, to show that nothing changed.
 pub async fn ledger_rows(stack: &LocalStack) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut pages = stack.ledger_client.scan().table_name(USAGE_TABLE).into_paginator().items().send();
     let mut rows = BTreeMap::new();
@@ -142,7 +143,7 @@ pub async fn ledger_rows(stack: &LocalStack) -> BTreeMap<String, BTreeMap<String
             .into_iter()
             .map(|(name, value)| match value {
                 AttributeValue::S(text) | AttributeValue::N(text) => (name, text),
-                other => panic!("an attribute {name} of another kind: {other:?}"),
+                other => panic!("the attribute {name} has an unexpected type: {other:?}"),
             })
             .collect();
         rows.insert(format!("{} {}", row["pk"], row["sk"]), row);

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: they run the functions, `meter` and
+//! Common code of the end-to-end tests, which run the functions, `meter` and
 //! `loadtest` as the binaries that scripts/build-local.sh builds.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
@@ -11,7 +11,7 @@ pub mod calls;
 pub mod load;
 pub mod meter;
 
-/// What a test may start.
+/// The binaries that tests start.
 const BINARIES: [&str; 8] = [
     "usage-consumer",
     "api-authorizer",
@@ -23,8 +23,8 @@ const BINARIES: [&str; 8] = [
     "loadtest",
 ];
 
-/// The folder of the binaries: `METER_BINARIES`, else the profile folder that
-/// the running test is in.
+/// Returns the folder of the binaries: `METER_BINARIES`, else the profile folder of
+/// the running test.
 pub fn binaries() -> PathBuf {
     let folder = std::env::var_os("METER_BINARIES").map_or_else(profile_folder, PathBuf::from);
     for name in BINARIES {
@@ -38,7 +38,7 @@ pub fn binaries() -> PathBuf {
     folder.canonicalize().unwrap()
 }
 
-/// Cargo puts a test into the folder `deps` of its profile's folder.
+/// Returns the profile folder of the running test, which is in its folder `deps`.
 fn profile_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().to_owned()

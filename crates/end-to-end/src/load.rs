@@ -1,4 +1,4 @@
-//! Runs of the command `loadtest`, on a stack behind a gateway that may lie.
+//! Runs of the command `loadtest`, on a stack behind a gateway that may be faulty.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use http::StatusCode;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use loadtest::outcome::Outcome;
+use loadtest::harness::outcome::Outcome;
 use local_stack::stack::{LocalOptions, LocalStack};
 
 use crate::binaries;
 
-/// Each run keeps the whole machine busy: one at a time.
+/// A lock for runs, each of which needs the whole machine.
 pub static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// Starts a stack whose gateway keeps the authorizer's answers.
+/// Starts a stack whose gateway caches the authorizer's results.
 pub async fn start_stack(folder: &Path) -> LocalStack {
     let mut options = LocalOptions::new(folder.join("data"), binaries());
     options.demo_keys = 0;
@@ -28,19 +28,19 @@ pub async fn start_stack(folder: &Path) -> LocalStack {
     LocalStack::start(options).await.unwrap()
 }
 
-/// What a gateway does wrong with the call of a number, counted from 0.
-pub type Lie = fn(u64) -> Wrong;
+/// Returns the fault of a gateway for the call with this number, counted from 0.
+pub type FaultOf = fn(u64) -> CallFault;
 
-/// What is done wrong with one call.
+/// A fault of a gateway for one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrong {
-    /// Nothing.
-    Nothing,
-    /// It is answered with success and not passed on.
+pub enum CallFault {
+    /// The call is forwarded once.
+    None,
+    /// The call is answered with success and not forwarded.
     Lost,
-    /// It is passed on twice.
+    /// The call is forwarded twice.
     Twice,
-    /// From here on nothing is answered for a while.
+    /// This and all later calls are not answered for a while.
     Stall(std::time::Duration),
 }
 
@@ -48,51 +48,51 @@ struct Gateway {
     url: String,
     client: Client<HttpConnector, Body>,
     calls: AtomicU64,
-    lie: Lie,
+    fault_of: FaultOf,
     open: tokio::sync::RwLock<()>,
 }
 
-/// Starts a gateway before the stack's own, which lies, and returns its URL.
-pub async fn start_lying_gateway(stack: &LocalStack, lie: Lie) -> String {
+/// Starts a faulty gateway in front of the stack's gateway, and returns its URL.
+pub async fn start_faulty_gateway(stack: &LocalStack, fault_of: FaultOf) -> String {
     let gateway = Gateway {
         url: stack.endpoints.gateway.clone(),
         client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
         calls: AtomicU64::new(0),
-        lie,
+        fault_of,
         open: tokio::sync::RwLock::new(()),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().fallback(pass_on).with_state(Arc::new(gateway));
+    let router = Router::new().fallback(handle).with_state(Arc::new(gateway));
     tokio::spawn(axum::serve(listener, router).into_future());
     format!("http://{address}")
 }
 
-async fn pass_on(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let uri = format!("{}{}", gateway.url, request.uri().path());
     let secret = request.headers()["x-api-key"].clone();
     drop(request);
     let number = gateway.calls.fetch_add(1, Ordering::Relaxed);
-    let wrong = (gateway.lie)(number);
-    if let Wrong::Stall(time) = wrong {
+    let fault = (gateway.fault_of)(number);
+    if let CallFault::Stall(time) = fault {
         let _closed = gateway.open.write().await;
         tokio::time::sleep(time).await;
     }
     let _open = gateway.open.read().await;
-    if wrong == Wrong::Lost {
+    if fault == CallFault::Lost {
         return StatusCode::OK.into_response();
     }
-    let again = || {
+    let forward = || {
         let request = http::Request::get(&uri).header("x-api-key", &secret);
         gateway.client.request(request.body(Body::empty()).unwrap())
     };
-    if wrong == Wrong::Twice {
-        again().await.unwrap();
+    if fault == CallFault::Twice {
+        forward().await.unwrap();
     }
-    again().await.unwrap().map(Body::new)
+    forward().await.unwrap().map(Body::new)
 }
 
-/// Runs a profile and returns the exit status, what was printed, and the result.
+/// Runs a profile and returns the exit status, the output, and the result.
 pub async fn run(folder: &Path, profile: &str, arguments: &[&str]) -> (i32, String, Outcome) {
     let path = folder.join("profile.toml");
     std::fs::write(&path, profile).unwrap();
@@ -114,11 +114,11 @@ pub async fn run(folder: &Path, profile: &str, arguments: &[&str]) -> (i32, Stri
     (status, text, Outcome::read(&results).unwrap())
 }
 
-/// Runs a profile through a gateway that lies.
-pub async fn run_with_lies(profile: &str, lie: Lie) -> (i32, String, Outcome) {
+/// Runs a profile through a faulty gateway.
+pub async fn run_with_faults(profile: &str, fault_of: FaultOf) -> (i32, String, Outcome) {
     let folder = tempfile::tempdir().unwrap();
     let stack = Box::pin(start_stack(folder.path())).await;
-    let gateway = start_lying_gateway(&stack, lie).await;
+    let gateway = start_faulty_gateway(&stack, fault_of).await;
     let data = folder.path().join("data");
     let result =
         run(folder.path(), profile, &["--data", data.to_str().unwrap(), "--gateway", &gateway]).await;
@@ -126,7 +126,7 @@ pub async fn run_with_lies(profile: &str, lie: Lie) -> (i32, String, Outcome) {
     result
 }
 
-/// A profile of this rate and length; beside each 100 calls that ask for success, some ask for 404.
+/// Returns a profile with this rate and length, and with `share_of_404` unsuccessful calls for each 100 successful ones.
 pub fn profile(calls_per_s: u32, duration_s: u32, share_of_404: u32, more: &str) -> String {
     format!(
         "name = 'test'\nseed = 7\nstatuses = [{{ status = 200, weight = 100 }}, {{ status = 404, weight = {share_of_404} }}]\n\

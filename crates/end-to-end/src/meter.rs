@@ -14,7 +14,7 @@ pub fn meter(arguments: &[&str]) -> Output {
     Command::new(binaries().join("meter")).args(arguments).output().unwrap()
 }
 
-/// What a command printed, which has to have succeeded.
+/// Returns the standard output of a command, and asserts that it succeeded.
 pub fn stdout(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -23,19 +23,19 @@ pub fn stdout(output: &Output) -> String {
 
 /// A running `meter local`.
 pub struct Local {
-    /// Its process.
+    /// The process of the command.
     pub process: Child,
-    /// Its data folder.
+    /// The data folder.
     pub data: PathBuf,
 }
 
 impl Local {
-    /// Starts it on a data folder, and waits until it is ready.
+    /// Starts `meter local` on a data folder, and waits until it is ready.
     pub fn start(data: &Path) -> Self {
         Self::start_with(data, &[])
     }
 
-    /// Starts it with further arguments.
+    /// Starts `meter local` with further arguments.
     pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(binaries().join("meter"))
             .args([
@@ -53,12 +53,12 @@ impl Local {
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         assert!(
             lines.any(|line| line.unwrap().starts_with("Stop it with Ctrl-C")),
-            "it says when it is ready"
+            "meter local prints that it is ready"
         );
         Self { process, data: data.to_owned() }
     }
 
-    /// The URL that `endpoints.json` has under this name.
+    /// Returns the URL with this name in `endpoints.json`.
     pub fn endpoint(&self, name: &str) -> String {
         let text = std::fs::read_to_string(self.data.join("endpoints.json")).unwrap();
         serde_json::from_str::<Value>(&text).unwrap()[name].as_str().unwrap().to_owned()
@@ -82,7 +82,7 @@ impl Local {
         response
     }
 
-    /// The secret of its first demo key.
+    /// Returns the secret of the first demo key.
     pub fn key(&self) -> String {
         let keys: Value =
             serde_json::from_str(&std::fs::read_to_string(self.data.join("demo-keys.json")).unwrap())
@@ -90,13 +90,13 @@ impl Local {
         keys[0]["apiKey"].as_str().unwrap().to_owned()
     }
 
-    /// The calls of its first demo key that the ledger has.
+    /// Returns the number of calls of the first demo key in the ledger.
     pub fn calls_in_ledger(&self) -> u64 {
         let output = meter(&["usage", "key-1", "--json", "--data", self.data.to_str().unwrap()]);
         serde_json::from_str::<Value>(&stdout(&output)).unwrap()["calls"].as_u64().unwrap()
     }
 
-    /// Asks until the ledger has at least this many calls, then returns what it has.
+    /// Waits until the ledger has at least this number of calls, and returns the number.
     pub fn wait_for_calls(&self, calls: u64) -> u64 {
         (0..2_000)
             .map(|_| self.calls_in_ledger())
@@ -104,7 +104,7 @@ impl Local {
             .expect("the calls arrive in the ledger")
     }
 
-    /// Sends its process a signal, as `kill` takes it.
+    /// Sends a signal to the process, in the form of an option of `kill`.
     pub fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());

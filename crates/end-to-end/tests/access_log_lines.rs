@@ -1,6 +1,5 @@
-//! Lines of an access log that API Gateway or somebody else wrote in other
-//! forms than the local gateway: put into the log group, through the
-//! subscription, to the ledger, and compared with it.
+//! Access-log lines in other forms than those of the local gateway: from the log
+//! group through the subscription to the ledger, and the comparison of both.
 
 #![expect(clippy::float_cmp, reason = "the sums are of whole numbers")]
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
@@ -23,13 +22,13 @@ use serde_json::{Value, json};
 const LOG_STREAM: &str = "lines-of-a-test";
 /// The access log of a second API.
 const SECOND_GROUP: &str = "/aws/api-gateway/second-api";
-/// The most events of one request. Source: CloudWatch Logs API Reference, `PutLogEvents`.
+/// Maximum number of events of a request. Source: CloudWatch Logs API Reference, `PutLogEvents`.
 const EVENTS_PER_REQUEST: usize = 10_000;
 
 async fn log_client(local: &Local) -> Client {
     let client = Client::new(&load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await);
     let stream = client.create_log_stream().log_group_name(ACCESS_LOG_GROUP).log_stream_name(LOG_STREAM);
-    // It is there already after a restart.
+    // After a restart the log group exists already.
     let _ = stream.send().await;
     client
 }
@@ -47,7 +46,7 @@ async fn put_into(client: &Client, log_group: &str, lines: &[String]) {
     }
 }
 
-/// The sums of two metrics of the access log since a time.
+/// Returns the sums of two metrics of the access log since a time.
 async fn sums(local: &Local, names: [&str; 2], since_ms: i64) -> [f64; 2] {
     let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
     let client = aws_sdk_cloudwatch::Client::new(&config);
@@ -66,29 +65,29 @@ async fn sums(local: &Local, names: [&str; 2], since_ms: i64) -> [f64; 2] {
     [0, 1].map(|index| results[index].values().iter().sum())
 }
 
-fn told(data: &Path, arguments: &[&str]) -> Value {
+fn json_output(data: &Path, arguments: &[&str]) -> Value {
     let output = meter(&[arguments, &["--json", "--data", data.to_str().unwrap()]].concat());
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// How far ledger and access log are apart, in this hour and the one before.
+/// Compares the ledger with the access log in this and the previous hour.
 fn compared(data: &Path, more: &[&str]) -> Value {
-    told(data, &[&["reconcile", "--hours", "2", "--with-this-hour"], more].concat())
+    json_output(data, &[&["reconcile", "--hours", "2", "--with-this-hour"], more].concat())
 }
 
 fn calls_of(data: &Path, key: &str) -> u64 {
-    told(data, &["usage", key])["calls"].as_u64().unwrap()
+    json_output(data, &["usage", key])["calls"].as_u64().unwrap()
 }
 
-/// A line in short names.
+/// Returns a line with short names.
 fn line(id: &str, key: &str, time: &Value) -> String {
     json!({"id": id, "key": key, "time": time, "status": "200", "ms": "5", "method": "GET", "route": "/orders"})
         .to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_whose_json_another_member_breaks_is_counted_or_kept_and_told_of() {
+async fn a_line_whose_json_another_member_breaks_is_counted_or_kept_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let local = Local::start(folder.path());
     let client = log_client(&local).await;
@@ -111,8 +110,8 @@ async fn a_line_whose_json_another_member_breaks_is_counted_or_kept_and_told_of(
     }
     let byte = broken.find("quoted").unwrap();
     assert!(kept.contains(&format!("expected ',' or '}}' at byte {byte}")), "{kept}");
-    assert!(kept.contains("1 of 3 events"), "of the lines that were delivered: {kept}");
-    // What CloudWatch Logs cannot read as JSON is told by the metrics of both filters.
+    assert!(kept.contains("1 of 3 events"), "only delivered lines: {kept}");
+    // The difference of both metrics is the number of lines that are not JSON.
     let metrics = [
         local_stack::cloudwatch_logs::service::LOGGED_LINES,
         local_stack::cloudwatch_logs::service::READABLE_LINES,
@@ -168,16 +167,16 @@ async fn every_form_of_a_line_is_counted_and_compared_alike() {
     }
 }
 
-/// The time as `$context.requestTime` has it.
+/// Returns the time in the form of `$context.requestTime`.
 fn clock_time(time_ms: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(time_ms).unwrap();
     time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }
 
-/// More keys than an answer of Insights has rows, with ids that sort
-/// otherwise by their digits than by their texts.
+/// More keys than an Insights result has rows, with ids that sort differently as
+/// numbers and as text.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_keys_exactly_those_are_told_that_miss_calls() {
+async fn of_many_keys_exactly_those_are_reported_that_miss_calls() {
     const KEYS: u64 = 12_000;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -188,13 +187,13 @@ async fn of_many_keys_exactly_those_are_told_that_miss_calls() {
     };
     let local = Local::start(&data);
     put(&log_client(&local).await, &made(0, KEYS)).await;
-    // A comparison reads every key as long as the totals differ, so it is not what is waited with.
+    // Do not wait by comparisons, because each reads every key while the totals differ.
     while calls_of(&data, &key(KEYS - 1)) == 0 {}
     while compared(&data, &[])["counted"] != KEYS {}
     let found = compared(&data, &["--by-key"]);
     assert_eq!((&found["logged"], &found["differences"]), (&json!(KEYS), &json!([])));
     drop(local);
-    // The calls of some keys are logged and never delivered.
+    // Log calls of some keys that are never delivered.
     let losing = Local::start_with(&data, &["--lose-deliveries", "100"]);
     put(&log_client(&losing).await, &made(KEYS - 5, KEYS + 5)).await;
     let found = compared(&data, &[]);
@@ -211,7 +210,7 @@ async fn of_many_keys_exactly_those_are_told_that_miss_calls() {
     assert_eq!((&found["missing"], &found["surplus"]), (&json!(10), &json!(0)));
 }
 
-/// Has a second log group feed the stream of the first.
+/// Subscribes the stream to a second log group.
 async fn subscribe_second_group(local: &Local, client: &Client) {
     let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
     let kinesis = aws_sdk_kinesis::Client::new(&config);
@@ -245,7 +244,7 @@ async fn the_calls_of_two_log_groups_are_counted_compared_and_backfilled_togethe
     put(&client, &made(&["a"])).await;
     put_into(&client, SECOND_GROUP, &made(&["b", "c"])).await;
     while calls_of(&data, "shared") < 3 {}
-    // Who leaves a group out takes its calls for too many.
+    // Without one of the groups, its calls are surplus.
     while compared(&data, &[])["surplus"] != 2 {}
     for depth in [&[][..], &["--by-key"], &["--whole-ledger"]] {
         let found = compared(&data, &[&both[..], depth].concat());
@@ -282,17 +281,17 @@ async fn calls_without_a_request_id_are_backfilled_where_that_is_asked_for() {
     assert!(text.contains("No such call has an owner") && text.contains(INCLUDE), "{text}");
     while calls_of(&data, "k") != 1 {}
     drop(losing);
-    // That ids agree is seen once some of these calls are delivered.
+    // The ids are known to agree once some of these calls have been delivered.
     let local = Local::start(&data);
     put(&log_client(&local).await, &[unnamed()]).await;
     while calls_of(&data, "k") != 2 {}
     let text = stdout(&meter(&[&backfill[..], &["--data", data.to_str().unwrap()]].concat()));
     assert!(text.contains("2 of 4 calls have no owner; 0 were put on the stream"), "{text}");
     assert!(text.contains("since 1 other such calls have owners") && text.contains(INCLUDE), "{text}");
-    let found = told(&data, &[&backfill[..], &[INCLUDE]].concat());
+    let found = json_output(&data, &[&backfill[..], &[INCLUDE]].concat());
     let outcome = &found["backfill"];
     assert_eq!((&outcome["put_back"], &outcome["without_request_id"]), (&json!(2), &json!(0)), "{found}");
     while compared(&data, &[])["missing"] != 0 {}
-    let found = told(&data, &[&backfill[..], &[INCLUDE]].concat());
+    let found = json_output(&data, &[&backfill[..], &[INCLUDE]].concat());
     assert_eq!((&found["counted"], &found["backfill"]["missing"]), (&json!(4), &json!(0)), "{found}");
 }

@@ -1,5 +1,5 @@
-//! The authorizer, the fan-out and the usage endpoint in the local stack, as a
-//! client of the gateway sees them.
+//! The authorizer, the fan-out and the usage endpoint in the local stack, through
+//! the gateway.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -32,7 +32,7 @@ fn options(folder: &Path) -> LocalOptions {
 async fn every_denial_is_a_json_error_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let stack = LocalStack::start(options(folder.path())).await.unwrap();
-    let caller = Caller::of(&stack);
+    let caller = Caller::new(&stack);
     let good = create(&stack, "good", |_| {}).await;
     let expired = create(&stack, "expired", |key| key.expires_at_ms = Some(now_ms())).await;
     let deleted = create(&stack, "deleted", |_| {}).await;
@@ -40,7 +40,7 @@ async fn every_denial_is_a_json_error_with_its_reason() {
     let none_left = create(&stack, "none-left", |key| key.monthly_limit = Some(0)).await;
 
     let (status, headers, _) = caller.get("/status/201", &[("X-Api-Key", good.as_bytes())]).await;
-    assert_eq!((status.as_u16(), headers.get("x-ratelimit-limit")), (201, None), "there is no limit");
+    assert_eq!((status.as_u16(), headers.get("x-ratelimit-limit")), (201, None), "the key has no limit");
     let long = "k".repeat(10_240);
     let denials: [(Headers<'_>, &str); 8] = [
         (&[], "missing"),
@@ -69,7 +69,7 @@ async fn a_rotated_key_has_two_secrets_for_a_while() {
     let mut options = options(folder.path());
     options.sync_interval_ms = 0;
     let stack = LocalStack::start(options).await.unwrap();
-    let caller = Caller::of(&stack);
+    let caller = Caller::new(&stack);
     let old = create(&stack, "rotated", |_| {}).await;
     assert_eq!(caller.call(&old).await.0, StatusCode::OK);
     let rotate = async |secret: &str, overlap_ms, end_previous| {
@@ -81,7 +81,7 @@ async fn a_rotated_key_has_two_secrets_for_a_while() {
         assert_eq!(caller.call(secret).await.0, StatusCode::OK);
     }
     assert!(rotate("um_third", 1, false).await.unwrap_err().to_string().contains("is still valid"));
-    // Without an overlap no earlier secret is kept, whatever any clock shows.
+    // Without an overlap no earlier secret is kept, so no clock matters.
     rotate("um_third", 0, false).await.unwrap();
     for secret in [old.as_str(), "um_second"] {
         assert_eq!(caller.call(secret).await.2["reason"], "expired");
@@ -93,7 +93,7 @@ async fn a_rotated_key_has_two_secrets_for_a_while() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_ends_the_calls_is_told_in_headers_and_alerts_once() {
+async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     const LIMIT: u64 = 400;
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
@@ -103,7 +103,7 @@ async fn a_limit_ends_the_calls_is_told_in_headers_and_alerts_once() {
     let stack = LocalStack::start(options).await.unwrap();
     let secret = create(&stack, "limited", |key| key.monthly_limit = Some(LIMIT)).await;
     let callers = (0..4).map(|_| {
-        let (caller, secret) = (Caller::of(&stack), secret.clone());
+        let (caller, secret) = (Caller::new(&stack), secret.clone());
         tokio::spawn(async move {
             let mut admitted = 0;
             loop {
@@ -128,7 +128,7 @@ async fn a_limit_ends_the_calls_is_told_in_headers_and_alerts_once() {
     stack.settled().await.unwrap();
 
     // Over the limit, the customer still sees its usage, and only its own.
-    let caller = Caller::of(&stack);
+    let caller = Caller::new(&stack);
     let (status, _, usage) = caller.get("/usage", &[("x-api-key", secret.as_bytes())]).await;
     assert_eq!(
         (status, &usage["api_key_id"], &usage["calls"]),
@@ -148,7 +148,7 @@ async fn a_limit_ends_the_calls_is_told_in_headers_and_alerts_once() {
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
     assert_eq!(caller.get("/usage", &[]).await.2["reason"], "missing");
 
-    // Asking for usage is not billed, nor are denied calls.
+    // Neither calls of /usage nor denied calls are billed.
     let today = CallWindow::at(now_ms()).unwrap().day;
     stack.settled().await.unwrap();
     let ledger =
@@ -156,10 +156,11 @@ async fn a_limit_ends_the_calls_is_told_in_headers_and_alerts_once() {
     assert_eq!(ledger.values().map(metering_core::usage_history::DayUsage::total).sum::<u64>(), admitted);
 
     let alerts = stack.notifications.published(&stack.endpoints.alerts_topic_arn);
-    let told: Vec<Value> = alerts.iter().map(|alert| serde_json::from_str(&alert.message).unwrap()).collect();
-    let percents: Vec<&Value> = told.iter().map(|alert| &alert["thresholdPercent"]).collect();
-    assert_eq!(percents, [80, 100], "{told:?}");
-    assert_eq!((&told[0]["apiKeyId"], &told[0]["usageLimit"]), (&json!("limited"), &json!(LIMIT)));
+    let messages: Vec<Value> =
+        alerts.iter().map(|alert| serde_json::from_str(&alert.message).unwrap()).collect();
+    let percents: Vec<&Value> = messages.iter().map(|alert| &alert["thresholdPercent"]).collect();
+    assert_eq!(percents, [80, 100], "{messages:?}");
+    assert_eq!((&messages[0]["apiKeyId"], &messages[0]["usageLimit"]), (&json!("limited"), &json!(LIMIT)));
     stack.shut_down().await;
 }
 
@@ -176,14 +177,14 @@ async fn a_change_whose_reply_is_lost_or_throttled_is_made_once() {
         let digest = KeyDigest::of_secret(&format!("um_second-{number}")).unwrap();
         stack.key_store.rotate(&id, digest, 60_000, false, now_ms()).await.unwrap();
         let changed = stack.key_store.delete(&id, now_ms()).await.unwrap();
-        assert_eq!(changed.version, 2 * (number + 1), "two entries of the log for each key, and no more");
+        assert_eq!(changed.version, 2 * (number + 1), "the log has exactly two entries for each key");
     }
     assert!(stack.key_store.list().await.unwrap().iter().all(|key| key.deleted_at_ms.is_some()));
     stack.shut_down().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_of_which_no_reply_ever_comes_is_told_from_the_key() {
+async fn a_change_without_any_reply_is_recognised_from_the_key() {
     for torn_transaction in [0.0, 1.0] {
         let folder = tempfile::tempdir().unwrap();
         let mut options = options(folder.path());
@@ -195,7 +196,7 @@ async fn a_change_of_which_no_reply_ever_comes_is_told_from_the_key() {
         let rotated = stack.key_store.rotate("key-1", digest, 0, false, now_ms()).await.unwrap();
         assert_eq!((rotated.digest, rotated.previous, rotated.version), (Some(digest), None, 1));
         let deleted = stack.key_store.delete("key-1", now_ms()).await.unwrap();
-        assert_eq!(deleted.version, 2, "each is made once");
+        assert_eq!(deleted.version, 2, "each change is made once");
         stack.shut_down().await;
     }
 }
@@ -217,12 +218,12 @@ async fn a_stage_that_caches_answers_is_flushed_by_the_fan_out() {
     let mut options = options(folder.path());
     options.authorizer_cache_ttl_ms = 3_600_000;
     let stack = LocalStack::start(options).await.unwrap();
-    let caller = Caller::of(&stack);
+    let caller = Caller::new(&stack);
     let secret = create(&stack, "cached", |_| {}).await;
     assert_eq!(caller.call(&secret).await.0, StatusCode::OK);
     stack.key_store.update("cached", now_ms(), |key| key.plan = "gold".to_owned()).await.unwrap();
     stack.authorizer.shut_down();
-    assert_eq!(caller.call(&secret).await.0, StatusCode::OK, "the gateway asks nobody");
+    assert_eq!(caller.call(&secret).await.0, StatusCode::OK, "the gateway answers from its cache");
     assert!(stack.authorizer.process_ids().is_empty());
     publish_deletion(&stack, "cached").await;
     let mut reason = Value::Null;
@@ -239,7 +240,7 @@ async fn a_message_that_no_function_takes_is_kept_in_the_dead_letter_queue() {
     let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let topic =
         Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
-    topic.publish("nonsense", "this tells of no key").await.unwrap();
+    topic.publish("nonsense", "this names no key").await.unwrap();
     let sqs = aws_sdk_sqs::Client::new(&clients);
     let url =
         sqs.get_queue_url().queue_name(INVALIDATIONS_FAILED_QUEUE).send().await.unwrap().queue_url.unwrap();
@@ -250,11 +251,11 @@ async fn a_message_that_no_function_takes_is_kept_in_the_dead_letter_queue() {
             break message.body.unwrap();
         }
     };
-    assert!(kept.contains("this tells of no key"), "{kept}");
+    assert!(kept.contains("this names no key"), "{kept}");
     stack.shut_down().await;
 }
 
-/// The real binary, with DynamoDB at this address.
+/// Starts the function's binary, with DynamoDB at this address.
 fn authorizer(folder: &Path, aws_endpoint_url: &str) -> Function {
     let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let environment = vec![
@@ -283,10 +284,10 @@ fn authorizer(folder: &Path, aws_endpoint_url: &str) -> Function {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unreachable_or_silent_dynamodb_admits_nothing_and_is_told_in_time() {
+async fn an_unreachable_or_silent_dynamodb_admits_nothing_and_is_reported_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    // It takes connections and never answers.
+    // This address accepts connections and never responds.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     for address in [closed, silent.local_addr().unwrap()] {
         let function = authorizer(folder.path(), &format!("http://{address}"));
@@ -327,8 +328,8 @@ async fn malformed_events_are_errors_and_the_instance_goes_on() {
         assert!(!error.contains(secret), "{error}");
     }
     let processes = stack.authorizer.process_ids();
-    assert_eq!(processes.len(), 1, "it is the same process all the time");
-    let caller = Caller::of(&stack);
+    assert_eq!(processes.len(), 1, "the process is never replaced");
+    let caller = Caller::new(&stack);
     assert_eq!(caller.call(secret).await.0, StatusCode::OK);
     assert_eq!(stack.authorizer.process_ids(), processes);
     let log = std::fs::read_to_string(folder.path().join("data/functions.log")).unwrap();

@@ -1,5 +1,5 @@
-//! `meter --aws ENVIRONMENT`, as on AWS: the names of resources are made of the environment's, and endpoint,
-//! region and credentials come from the shell. The environment is that of a local stack.
+//! `meter --aws ENVIRONMENT` with a local stack in place of AWS: resource names are derived from the environment's name,
+//! and endpoint, region and credentials come from the shell.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -21,10 +21,10 @@ use serde_json::{Value, json};
 
 /// The access log of an API that the gateway does not serve.
 const SECOND_GROUP: &str = "/aws/api-gateway/second-api";
-/// The bucket of given-up records, whose name has the account and the region of the stream.
+/// The bucket of given-up records, whose name contains the account and the region of the stream.
 const GIVEN_UP_BUCKET: &str = "usage-given-up-local-123456789012-us-east-1";
 
-/// Runs `meter` in a shell that has the stack for AWS.
+/// Runs `meter` with environment variables that point to the stack.
 async fn run(stack: &LocalStack, arguments: &[&str]) -> Output {
     let mut command = Command::new(binaries().join("meter"));
     command
@@ -37,7 +37,7 @@ async fn run(stack: &LocalStack, arguments: &[&str]) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-async fn told(stack: &LocalStack, arguments: &[&str]) -> String {
+async fn meter_output(stack: &LocalStack, arguments: &[&str]) -> String {
     stdout(&run(stack, arguments).await)
 }
 
@@ -47,15 +47,15 @@ async fn refused(stack: &LocalStack, arguments: &[&str], words: &str) {
     assert!(!output.status.success() && text.contains(words), "{arguments:?}: {text}");
 }
 
-/// Runs `meter reconcile` for this hour and the one before.
+/// Runs `meter reconcile` for this and the previous hour.
 async fn compared(stack: &LocalStack, more: &[&str]) -> Value {
     let arguments = [&["reconcile", "--json", "--with-this-hour", "--hours", "2"], more].concat();
     serde_json::from_slice(&run(stack, &arguments).await.stdout).unwrap()
 }
 
-/// Calls the gateway with a demo key, and returns when the calls are counted.
+/// Calls the gateway with a demo key, and waits until the calls are counted.
 async fn make_calls(stack: &LocalStack, calls: usize) {
-    let caller = Caller::of(stack);
+    let caller = Caller::new(stack);
     for _ in 0..calls {
         assert_eq!(caller.call(&stack.keys[0].api_key).await.0, 200);
     }
@@ -101,7 +101,7 @@ async fn an_environment_is_compared_as_its_reconciler_compares_it() {
     store.start_run(&groups, &"/free".parse().unwrap(), now_ms()).await.unwrap();
     let found = compared(&stack, &[]).await;
     assert_eq!((&found["logged"], &found["missing"]), (&json!(5), &json!(2)), "{found}");
-    // What is named goes before what the reconciler has noted.
+    // Options take precedence over the reconciler's notes.
     let found = compared(&stack, &["--access-log-group", SECOND_GROUP, "--unbilled", "/orders"]).await;
     assert_eq!((&found["logged"], &found["missing"]), (&json!(1), &json!(1)), "{found}");
     stack.shut_down().await;
@@ -113,25 +113,25 @@ async fn the_resources_of_an_environment_are_found_by_its_name() {
     let stack = LocalStack::start(options(folder.path(), 1)).await.unwrap();
     make_calls(&stack, 2).await;
     let key = stack.keys[0].api_key_id.as_str();
-    assert!(told(&stack, &["usage", key]).await.contains("total                       2"));
-    assert!(told(&stack, &["keys", "list"]).await.ends_with("1 key\n"));
-    // It is in the table, in the invalidation log and on the topic.
+    assert!(meter_output(&stack, &["usage", key]).await.contains("total                       2"));
+    assert!(meter_output(&stack, &["keys", "list"]).await.ends_with("1 key\n"));
+    // The rotation is in the table, in the invalidation log and on the topic.
     let rotated: Value =
-        serde_json::from_str(&told(&stack, &["keys", "rotate", key, "--json"]).await).unwrap();
+        serde_json::from_str(&meter_output(&stack, &["keys", "rotate", key, "--json"]).await).unwrap();
     assert_eq!(rotated["messagePublished"], true, "{rotated}");
-    assert!(told(&stack, &["keys", "check-log"]).await.contains("Nothing is to be done"));
-    assert!(told(&stack, &["stream", "show"]).await.contains("usage-local"));
-    assert!(told(&stack, &["status"]).await.contains("latest"));
-    assert_eq!(told(&stack, &["quarantine", "list"]).await, "0 records in quarantine.\n");
+    assert!(meter_output(&stack, &["keys", "check-log"]).await.contains("Nothing is to be done"));
+    assert!(meter_output(&stack, &["stream", "show"]).await.contains("usage-local"));
+    assert!(meter_output(&stack, &["status"]).await.contains("latest"));
+    assert_eq!(meter_output(&stack, &["quarantine", "list"]).await, "0 records in quarantine.\n");
     stack.reconciler.invoke(Bytes::from_static(b"{}")).await.unwrap();
-    let doctor = told(&stack, &["doctor", "--only", "deployed"]).await;
+    let doctor = meter_output(&stack, &["doctor", "--only", "deployed"]).await;
     assert!(doctor.ends_with("2 ok, 0 false, 0 unknown, 0 skipped.\n"), "{doctor}");
     let backfill = compared(&stack, &["--backfill", "--settle-minutes", "0"]).await;
-    assert_eq!(backfill["backfill"]["missing"], 0, "the claims are those of the environment: {backfill}");
+    assert_eq!(backfill["backfill"]["missing"], 0, "meter reads the claims of the environment: {backfill}");
     stack.shut_down().await;
 }
 
-/// A batch of one record, as Lambda writes it.
+/// Returns the invocation record of a batch of one record, as Lambda writes it.
 fn invocation_record() -> String {
     let record = json!({
         "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "p", "sequenceNumber": "7", "data": "e30=",
@@ -148,7 +148,7 @@ fn invocation_record() -> String {
     .to_string()
 }
 
-/// Makes an object in a bucket of a local stack, where each is a file.
+/// Creates an object in a bucket of a local stack, where each object is a file.
 fn make_object(buckets: &Path, bucket: &str, key: &str, content: &str) {
     let file = buckets.join(bucket).join(key);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -162,9 +162,9 @@ async fn what_was_given_up_is_found_in_the_bucket_of_account_and_region() {
     let buckets = options.data_folder.join("s3");
     let stack = LocalStack::start(options).await.unwrap();
     make_object(&buckets, GIVEN_UP_BUCKET, "aws/lambda/mapping/batch", &invocation_record());
-    let list = told(&stack, &["given-up", "list"]).await;
+    let list = meter_output(&stack, &["given-up", "list"]).await;
     assert!(list.ends_with("1 batch with 1 record given up.\n"), "{list}");
-    assert_eq!(told(&stack, &["given-up", "put-back"]).await, "1 record put back on the stream.\n");
-    assert_eq!(told(&stack, &["given-up", "list"]).await, "0 batches with 0 records given up.\n");
+    assert_eq!(meter_output(&stack, &["given-up", "put-back"]).await, "1 record put back on the stream.\n");
+    assert_eq!(meter_output(&stack, &["given-up", "list"]).await, "0 batches with 0 records given up.\n");
     stack.shut_down().await;
 }

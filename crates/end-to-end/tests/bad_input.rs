@@ -1,5 +1,5 @@
-//! Bad input through the real consumer: each record is counted rightly or
-//! quarantined with its reason, and nothing else in the batch is affected.
+//! Bad input through the real consumer: each record is counted correctly or
+//! quarantined with its reason, and no other record of the batch is affected.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -59,7 +59,7 @@ struct Case {
     data: Vec<u8>,
     calls: u64,
     reason: Option<&'static str>,
-    /// Whether a good line of another key stands beside it in the record.
+    /// `true` if the record also has a good line of another key.
     has_neighbour: bool,
 }
 
@@ -99,8 +99,8 @@ fn cases() -> Vec<Case> {
         case("truncated", &whole[..whole.len() - 9], 0, Some("truncated-gzip")),
         case("corrupt", corrupt, 0, Some("corrupt-gzip")),
         case("bomb", gzip(&vec![b'{'; 40 << 20]), 0, Some("inflates-too-large")),
-        // 33 kB that inflate to the limit, with an event for every two bytes: as many as fit
-        // would take more than the memory that the function is deployed with.
+        // 33 kB that inflate to the limit, with an event for every two bytes: so many events
+        // would need more than the function's deployed memory.
         case("millions", gzip(&b"x\n".repeat(16 << 20)), 0, Some("too-many-events")),
         case("many-calls", gzip((good_line("many-calls") + "\n").repeat(50_000).as_bytes()), 50_000, None),
         case("long-names", long_names(), 2, None),
@@ -150,7 +150,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// An envelope whose names together are longer than a key of DynamoDB may be.
+/// Returns an envelope whose names together are longer than a DynamoDB key may be.
 fn long_names() -> String {
     let event =
         |digit: &str| json!({"id": digit.repeat(512), "timestamp": 1, "message": good_line("long-names")});
@@ -159,7 +159,7 @@ fn long_names() -> String {
     .to_string()
 }
 
-/// Reasons for which a record is kept as it is: nothing of it can be read.
+/// Reasons for which a whole record is quarantined, because it cannot be read at all.
 const WHOLE: [&str; 6] =
     ["truncated-gzip", "corrupt-gzip", "inflates-too-large", "too-many-events", "not-utf8", "bad-envelope"];
 
@@ -195,7 +195,7 @@ async fn every_bad_record_is_counted_rightly_or_quarantined_and_spares_the_other
             let put = stack.kinesis_client.put_record().stream_name(STREAM).partition_key("p");
             match put.data(Blob::new(case.data.clone())).send().await {
                 Ok(reply) => break reply,
-                // The shard takes more after a while.
+                // The shard accepts more records after a while.
                 Err(error) => {
                     let error = error.into_service_error();
                     assert!(error.is_provisioned_throughput_exceeded_exception(), "{error:?}");
@@ -230,7 +230,7 @@ async fn every_bad_record_is_counted_rightly_or_quarantined_and_spares_the_other
     stack.shut_down().await;
 }
 
-/// Hands the consumer an event as Lambda does, and returns its answer.
+/// Invokes the consumer with an event, as Lambda does, and returns its response.
 async fn invoke(stack: &LocalStack, records: &[(String, String)]) -> Value {
     let records: Vec<Value> = records
         .iter()
@@ -277,16 +277,16 @@ async fn records_that_are_put_back_twice_are_counted_once() {
             stack.kinesis_client.put_record().stream_name(STREAM).partition_key("p").data(Blob::new(data));
         put.send().await.unwrap();
     };
-    // What a later version, with a mended decoder, would find in quarantine:
-    // the bad events of a record whose good ones are counted.
+    // A later version with a fixed decoder would find the bad events of a record in quarantine
+    // whose good events are counted.
     let lines = [good_line("key"), line("key", &json!("20"), &json!(now_ms())), good_line("key")];
     put(envelope("stream", &lines).into_bytes()).await;
     stack.settled().await.unwrap();
     let kept = quarantine(&stack).await;
     assert_eq!((totals(&stack).await["key"], kept.len()), (2, 1));
-    let mended = inflated(&kept[0].payload).replace(r#"\"20\""#, r#"\"200\""#);
+    let corrected = inflated(&kept[0].payload).replace(r#"\"20\""#, r#"\"200\""#);
     for _ in 0..2 {
-        put(mended.clone().into_bytes()).await;
+        put(corrected.clone().into_bytes()).await;
     }
     put(envelope("stream", &lines).into_bytes()).await;
     stack.settled().await.unwrap();

@@ -1,4 +1,4 @@
-//! The canary in the local stack: what it measures, misses and fails at.
+//! The canary in the local stack: measured, missed and failed calls.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -17,7 +17,7 @@ use metering_core::usage_history::DayUsage;
 use metering_core::usage_record::CANARY_KEY_ID;
 use serde_json::{Value, json};
 
-/// Invoked by the tests alone.
+/// A canary that only the tests invoke.
 const ON_DEMAND: UsageCanary = UsageCanary { interval_ms: 3_600_000, timeout_ms: 30_000 };
 
 fn options(folder: &Path, canary: UsageCanary) -> LocalOptions {
@@ -33,7 +33,7 @@ async fn invoke(stack: &LocalStack) -> Value {
     serde_json::from_slice(&answer).unwrap()
 }
 
-fn told(stack: &LocalStack) -> [u64; 3] {
+fn metric_counts(stack: &LocalStack) -> [u64; 3] {
     ["CanaryCalls", "CanaryMisses", "CanaryFailures"].map(|metric| stack.metrics.count(metric))
 }
 
@@ -50,11 +50,11 @@ async fn the_canary_sees_its_call_of_either_kind_of_api() {
         options.api_kind = kind;
         let stack = LocalStack::start(options.clone()).await.unwrap();
         let secret = create_key(&stack, "key-1", |_| {}).await;
-        assert_eq!(Caller::of(&stack).call(&secret).await.0, StatusCode::OK);
+        assert_eq!(Caller::new(&stack).call(&secret).await.0, StatusCode::OK);
         let outcome = invoke(&stack).await;
         assert_eq!(outcome["outcome"], "shown", "{kind}: {outcome}");
-        assert_eq!(told(&stack), [1, 0, 0]);
-        // The histogram keeps three digits.
+        assert_eq!(metric_counts(&stack), [1, 0, 0]);
+        // The histogram has a precision of three digits.
         let measured_ms = stack.metrics.percentile("CanaryFreshness", 100.0).unwrap();
         assert!(measured_ms.abs_diff(outcome["freshnessMs"].as_u64().unwrap()) <= measured_ms / 100 + 1);
         stack.settled().await.unwrap();
@@ -78,29 +78,29 @@ async fn a_call_whose_delivery_is_lost_is_a_miss_and_not_found_later() {
     for missed in 1..=2 {
         assert_eq!(
             invoke(&stack).await,
-            json!({"outcome": "missed", "reason": "the ledger does not show it in time"})
+            json!({"outcome": "missed", "reason": "the ledger does not show the call in time"})
         );
-        assert_eq!(told(&stack), [missed, missed, 0]);
+        assert_eq!(metric_counts(&stack), [missed, missed, 0]);
     }
     assert_eq!(stack.metrics.percentile("CanaryFreshness", 100.0), None);
     stack.shut_down().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_refused_is_a_failure_and_tells_no_secret() {
+async fn a_call_that_is_refused_is_a_failure_and_shows_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let stack = LocalStack::start(options(folder.path(), ON_DEMAND)).await.unwrap();
     stack.key_store.delete(CANARY_KEY_ID, now_ms()).await.unwrap();
     let outcome = invoke(&stack).await;
     assert_eq!(outcome["outcome"], "failed");
-    assert!(outcome["reason"].as_str().unwrap().contains("the API answered with 403"), "{outcome}");
-    assert_eq!(told(&stack), [1, 0, 1]);
+    assert!(outcome["reason"].as_str().unwrap().contains("the API responded with 403"), "{outcome}");
+    assert_eq!(metric_counts(&stack), [1, 0, 1]);
     let log = std::fs::read_to_string(folder.path().join("data/functions.log")).unwrap();
     assert!(log.contains("the canary's call failed") && !log.contains("canary_0"), "{log}");
     stack.shut_down().await;
 
     let error = LocalStack::start(options(folder.path(), ON_DEMAND)).await.err().unwrap();
-    assert!(error.to_string().contains("--no-canary"), "a deleted key is gone for ever: {error}");
+    assert!(error.to_string().contains("--no-canary"), "a deleted key cannot be created again: {error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,6 +111,6 @@ async fn the_canary_is_invoked_on_its_schedule() {
     while stack.metrics.count("CanaryCalls") < 3 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(told(&stack)[1..], [0, 0]);
+    assert_eq!(metric_counts(&stack)[1..], [0, 0]);
     stack.shut_down().await;
 }

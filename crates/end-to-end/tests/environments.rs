@@ -1,4 +1,4 @@
-//! Environments of a function, as Lambda keeps them: frozen between invocations.
+//! Execution environments of a function, which Lambda freezes between invocations.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use end_to_end::calls::options;
 use local_stack::stack::LocalStack;
 
-/// The state of a process: `T` when it is stopped.
+/// Returns the state of a process: `T` if it is stopped.
 fn state_of(process: i32) -> String {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     status.lines().find_map(|line| line.strip_prefix("State:")).unwrap().trim()[..1].to_owned()
@@ -24,7 +24,7 @@ async fn an_environment_is_frozen_between_invocations_and_used_again() {
         let answer = stack.consumer.invoke(Bytes::from(r#"{"Records":[]}"#)).await.unwrap();
         assert_eq!(answer, r#"{"batchItemFailures":[]}"#);
         processes.push(stack.consumer.process_ids());
-        // The signal is on its way; the kernel stops the process with it.
+        // The signal was sent; the kernel stops the process when it delivers it.
         let frozen = (0..1_000_000).any(|_| state_of(processes[0][0]) == "T");
         assert!(frozen, "the process is stopped");
     }

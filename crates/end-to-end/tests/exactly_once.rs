@@ -1,6 +1,6 @@
-//! A million calls through the whole pipeline, undisturbed by a REST API and
-//! disturbed by an HTTP API: the ledger has what the clients saw, and a replay
-//! changes nothing.
+//! A million calls through the whole pipeline, without faults through a REST API
+//! and with faults through an HTTP API: the ledger equals the clients' results, and
+//! a replay changes nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -17,7 +17,7 @@ use local_stack::stack::{LocalStack, STREAM};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// Each of these tests keeps the whole machine busy: one at a time.
+/// A lock for the tests, each of which needs the whole machine.
 static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 const CALLS: u64 = 1_000_000;
@@ -89,7 +89,7 @@ async fn a_million_calls_are_counted_once_through_crashes_lost_replies_regrouped
 
 static KILLS: AtomicU64 = AtomicU64::new(0);
 
-/// Kills a process of the consumer again and again, at random times.
+/// Kills a process of the consumer repeatedly, at random times.
 async fn kill_at_random(consumer: Arc<Function>, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     loop {
@@ -98,7 +98,7 @@ async fn kill_at_random(consumer: Arc<Function>, seed: u64) {
     }
 }
 
-/// Splits and merges shards as the calls go on.
+/// Splits and merges shards during the calls.
 async fn reshard(client: aws_sdk_kinesis::Client, progress: Arc<AtomicU64>, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed ^ 1);
     for step in 1..=8 {

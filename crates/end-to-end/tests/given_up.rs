@@ -1,5 +1,5 @@
-//! What Lambda gives up in an outage is put back from the on-failure bucket,
-//! and the quarantine is emptied although its queue is as SQS promises it.
+//! Records that Lambda gave up in an outage are put back from the on-failure bucket.
+//! The quarantine is emptied although its queue shuffles, misses and repeats messages.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -30,8 +30,8 @@ async fn totals(stack: &LocalStack) -> BTreeMap<String, u64> {
     usage.into_iter().map(|(key, days)| (key, days.values().map(DayUsage::total).sum())).collect()
 }
 
-/// Runs `meter` on the stack of a folder, whose process goes on beside it; returns its output.
-async fn told(folder: &Path, arguments: &[&str]) -> String {
+/// Runs `meter` on the running stack of a folder, and returns its output.
+async fn meter_output(folder: &Path, arguments: &[&str]) -> String {
     let data = folder.join("data").to_str().unwrap().to_owned();
     let arguments = arguments.iter().map(|argument| (*argument).to_owned());
     let arguments: Vec<String> = arguments.chain(["--data".to_owned(), data]).collect();
@@ -55,16 +55,16 @@ async fn what_lambda_gives_up_in_an_outage_is_put_back_from_its_bucket() {
     stack.faults.set(FaultRates::default());
     put(&stack, call("d", &json!("key"))).await;
     stack.settled().await.unwrap();
-    assert_eq!(totals(&stack).await["key"], 1, "the stream went on behind them");
+    assert_eq!(totals(&stack).await["key"], 1, "the stream continued after the given-up records");
 
-    let list = told(folder, &["given-up", "list"]).await;
+    let list = meter_output(folder, &["given-up", "list"]).await;
     assert!(list.contains("aws/lambda/") && list.contains("RetryAttemptsExhausted"), "{list}");
-    // A check by CloudWatch Logs whether the stream can be reached may be among them.
-    let back = told(folder, &["given-up", "put-back"]).await;
+    // One of them may be a control message, with which CloudWatch Logs checks the stream.
+    let back = meter_output(folder, &["given-up", "put-back"]).await;
     assert!(["3 records", "4 records"].iter().any(|count| back.starts_with(count)), "{back}");
     stack.settled().await.unwrap();
     assert_eq!(totals(&stack).await["key"], 4);
-    assert_eq!(told(folder, &["given-up", "list"]).await, "0 batches with 0 records given up.\n");
+    assert_eq!(meter_output(folder, &["given-up", "list"]).await, "0 batches with 0 records given up.\n");
     stack.shut_down().await;
 }
 
@@ -86,12 +86,12 @@ async fn a_queue_that_shuffles_misses_and_repeats_is_listed_and_emptied() {
     }
     stack.settled().await.unwrap();
     for _ in 0..2 {
-        let list = told(folder, &["quarantine", "list"]).await;
+        let list = meter_output(folder, &["quarantine", "list"]).await;
         assert!(list.contains("25 records in quarantine."), "{list}");
     }
-    // What survives its deletion comes again, and is deleted again.
-    while told(folder, &["quarantine", "list"]).await != "0 records in quarantine.\n" {
-        told(folder, &["quarantine", "discard", "--yes"]).await;
+    // A message that survives its deletion is received again, and deleted again.
+    while meter_output(folder, &["quarantine", "list"]).await != "0 records in quarantine.\n" {
+        meter_output(folder, &["quarantine", "discard", "--yes"]).await;
     }
     assert_eq!(totals(&stack).await, BTreeMap::new());
     stack.shut_down().await;
@@ -102,13 +102,14 @@ async fn the_stream_is_made_to_keep_its_records_longer_and_shorter() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let stack = LocalStack::start(options(folder, 1)).await.unwrap();
-    let retention =
-        async |arguments: &[&str]| told(folder, &[&["stream", "retention"], arguments].concat()).await;
+    let retention = async |arguments: &[&str]| {
+        meter_output(folder, &[&["stream", "retention"], arguments].concat()).await
+    };
     assert_eq!(retention(&[]).await, "The stream usage-local keeps its records for 24 h.\n");
     for (hours, before) in [("168", "24"), ("168", "168"), ("24", "168")] {
-        let told = retention(&["--hours", hours]).await;
+        let printed = retention(&["--hours", hours]).await;
         assert_eq!(
-            told,
+            printed,
             format!("The stream usage-local keeps its records for {hours} h, before {before} h.\n")
         );
     }

@@ -1,5 +1,5 @@
-//! Calls of an HTTP API and of a REST API: what their clients see, what is
-//! logged of them, and what is counted.
+//! Calls of an HTTP API and of a REST API: the responses, the access-log lines and
+//! the counts.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -34,7 +34,7 @@ async fn counted(stack: &LocalStack) -> Vec<(String, u64)> {
     usage.into_iter().map(|(key, days)| (key, total(days.into_values().collect()))).collect()
 }
 
-/// The lines of the access log, each with its text.
+/// Returns the lines of the access log.
 fn logged(stack: &LocalStack) -> Vec<String> {
     let last = *stack.log_group.last_id().borrow();
     let events = stack.log_group.read(0, last, 10_000).unwrap();
@@ -46,7 +46,7 @@ async fn the_same_calls_are_counted_alike_by_either_kind_of_api() {
     for kind in KINDS {
         let folder = tempfile::tempdir().unwrap();
         let stack = LocalStack::start(options(folder.path(), kind)).await.unwrap();
-        let caller = Caller::of(&stack);
+        let caller = Caller::new(&stack);
         let secret = create_key(&stack, "key-1", |_| {}).await;
         let key: Headers<'_> = &[("x-api-key", secret.as_bytes())];
         let began_ms = now_ms();
@@ -70,7 +70,7 @@ async fn the_same_calls_are_counted_alike_by_either_kind_of_api() {
         assert_eq!(
             (metric("BillableCalls"), metric("SkippedUnbilled")),
             (3, 3),
-            "{kind}: usage, two preflights"
+            "{kind}: a call of /usage and two preflights"
         );
         assert_eq!(
             (metric("SkippedNoApiKey"), metric("QuarantinedEvents")),
@@ -103,7 +103,7 @@ async fn the_same_calls_are_counted_alike_by_either_kind_of_api() {
 async fn a_call_without_a_key_is_refused_unasked_and_no_denial_has_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let stack = LocalStack::start(options(folder.path(), ApiKind::Http)).await.unwrap();
-    let caller = Caller::of(&stack);
+    let caller = Caller::new(&stack);
     let none: [Headers<'_>; 2] = [&[], &[("x-api-key", b"")]];
     for headers in none {
         for path in ["/status/200", "/usage"] {
@@ -115,7 +115,7 @@ async fn a_call_without_a_key_is_refused_unasked_and_no_denial_has_a_reason() {
             );
         }
     }
-    assert!(stack.authorizer.process_ids().is_empty(), "the authorizer was never asked");
+    assert!(stack.authorizer.process_ids().is_empty(), "the authorizer was not invoked");
 
     let secret = create_key(&stack, "key-1", |key| key.monthly_limit = Some(7)).await;
     let spent = create_key(&stack, "key-2", |key| key.monthly_limit = Some(0)).await;
@@ -127,7 +127,7 @@ async fn a_call_without_a_key_is_refused_unasked_and_no_denial_has_a_reason() {
         &[("x-api-key", b"nobody's")],
         &[("x-api-key", spent.as_bytes())],
         &[("x-api-key", gone.as_bytes())],
-        // Both values arrive as one text, which is no key.
+        // Both values arrive as one text, which is not a key.
         twice,
     ];
     for headers in denials {
@@ -152,7 +152,7 @@ async fn an_http_api_takes_policies_where_it_has_no_simple_responses() {
     let mut options = options(folder.path(), ApiKind::Http);
     options.http_api_simple_responses = false;
     let stack = LocalStack::start(options).await.unwrap();
-    let caller = Caller::of(&stack);
+    let caller = Caller::new(&stack);
     let secret = create_key(&stack, "key-1", |_| {}).await;
     let spent = create_key(&stack, "key-2", |key| key.monthly_limit = Some(0)).await;
     assert_eq!(caller.call(&secret).await.0, StatusCode::OK);
@@ -169,7 +169,7 @@ async fn an_answer_of_the_form_that_is_not_set_up_admits_nobody() {
     options.authorizer_environment.push(setting);
     let stack = LocalStack::start(options).await.unwrap();
     let secret = create_key(&stack, "key-1", |_| {}).await;
-    let (status, _, body) = Caller::of(&stack).call(&secret).await;
+    let (status, _, body) = Caller::new(&stack).call(&secret).await;
     assert_eq!(
         (status, body),
         (StatusCode::INTERNAL_SERVER_ERROR, json!({"message": "Internal Server Error"}))
@@ -183,7 +183,7 @@ async fn a_rest_api_has_no_other_method_of_usage_and_needs_a_key_for_what_it_rem
     let mut options = options(folder.path(), ApiKind::Rest);
     options.authorizer_cache_ttl_ms = 60_000;
     let stack = LocalStack::start(options).await.unwrap();
-    let caller = Caller::of(&stack);
+    let caller = Caller::new(&stack);
     let secret = create_key(&stack, "key-1", |_| {}).await;
     let (status, _, body) = caller.send(Method::POST, "/usage", &[("x-api-key", secret.as_bytes())]).await;
     assert_eq!((status, body), (StatusCode::FORBIDDEN, json!({"message": "Missing Authentication Token"})));
@@ -193,14 +193,14 @@ async fn a_rest_api_has_no_other_method_of_usage_and_needs_a_key_for_what_it_rem
     stack.shut_down().await;
 }
 
-/// API Gateway promises to escape nothing: a key id with a quote breaks the
-/// lines of its calls.
+/// API Gateway promises no escaping, so a key id with a quote breaks the lines of
+/// its calls.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_of_a_key_whose_id_breaks_the_line_are_kept_in_quarantine() {
     for kind in KINDS {
         let folder = tempfile::tempdir().unwrap();
         let stack = LocalStack::start(options(folder.path(), kind)).await.unwrap();
-        let caller = Caller::of(&stack);
+        let caller = Caller::new(&stack);
         let good = create_key(&stack, "key-1", |_| {}).await;
         let odd = create_key(&stack, r#"7"-inch"#, |_| {}).await;
         for secret in [&good, &odd, &odd] {
@@ -223,7 +223,7 @@ async fn calls_of_a_key_whose_id_breaks_the_line_are_kept_in_quarantine() {
     }
 }
 
-/// Calls of an HTTP API are dated to the second: those of one second are still told apart.
+/// Request times of an HTTP API are in seconds. Calls of the same second are still distinguished.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_calls_of_an_http_api_are_counted_once_also_when_replayed() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `meter keys import` reads what people have, and says what becomes of each row.
+//! `meter keys import` with files in many forms, and its report on each row.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -10,7 +10,7 @@ use end_to_end::meter::{Local, meter, stdout};
 use metering_core::api_key::KeyDigest;
 use serde_json::{Value, json};
 
-/// A stack, and files that are imported into it.
+/// A stack into which files are imported.
 struct Importer {
     folder: tempfile::TempDir,
     local: Local,
@@ -47,10 +47,10 @@ impl Importer {
     }
 }
 
-/// What became of an import.
+/// The result of an import.
 #[derive(Debug)]
 struct Imported {
-    /// Rows made, updated, unchanged and rejected; none where the file as a whole was refused.
+    /// Numbers of created, updated, unchanged and rejected rows; `None` if the whole file was refused.
     counts: Option<[u64; 4]>,
     errors: String,
 }
@@ -205,7 +205,7 @@ fn what_cannot_be_read_is_named_by_its_line() {
     ] {
         importer.import(name, content).is_refused(&[words]);
     }
-    assert_eq!(importer.local.call("/status/200", Some("s8")), 403, "nothing of a refused file is imported");
+    assert_eq!(importer.local.call("/status/200", Some("s8")), 403, "no row of a refused file is imported");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_row_that_differs_from_what_is_there_changes_it_or_is_named() {
     assert_eq!(importer.show("cust-60")["monthlyLimit"], 5);
     let response = importer.local.response("/status/200", Some("s1"));
     assert!(response.contains("x-ratelimit-limit: 5\r\n"), "{response}");
-    // What a file does not name stays, and what it leaves empty goes.
+    // Fields that the file does not have are unchanged, and empty fields are removed.
     importer.import("owner.csv", format!("owner,sha256\nbeta,{sha256}\n")).is([0, 1, 0, 0], &[]);
     let key = importer.show("cust-60");
     assert_eq!(
@@ -279,7 +279,7 @@ fn what_the_command_prints_can_be_imported_again() {
         assert!(here["createdAt"].take().is_string() && there["createdAt"].take().is_string());
         assert_eq!(here, there);
     }
-    // A list has no secrets, and changes the keys that are there.
+    // A list has no secrets, and changes existing keys.
     stdout(&here.keys(&["update", "full", "--plan", "silver", "--no-monthly-limit"]));
     let listed = stdout(&here.keys(&["list", "--all", "--json"]));
     let listed = listed.lines().filter(is_made).collect::<Vec<_>>().join("\n");

@@ -1,7 +1,7 @@
-//! Deleted keys against fifty instances of the real authorizer: each a process
-//! of its own, killed and started cold at any time, while messages get lost,
-//! late and repeated and the index of keys lags by up to two seconds; also while
-//! the writes of a deletion become visible one after the other.
+//! Deletion of keys with fifty instances of the real authorizer. Each is a process
+//! that may be killed and started cold at any time. Messages are lost, late and
+//! repeated, the index of keys lags by up to two seconds, and the writes of a
+//! deletion may become visible one by one.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -24,18 +24,19 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-/// Each of these tests keeps the whole machine busy: one at a time.
+/// A lock for the tests, each of which needs the whole machine.
 static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 const INSTANCES: usize = 50;
-/// Keys that are deleted during a run, and keys that are not.
+/// Number of keys that are deleted during a run.
 const DELETED: usize = 1_000;
+/// Number of keys that are not deleted.
 const KEPT: usize = 50;
-/// The instance's clocks are cut to milliseconds, once when it looks at the log
-/// and once when it decides.
+/// Rounding error of an instance's clock, which is truncated to milliseconds when it
+/// reads the log and when it decides.
 const CLOCK_ERROR_US: u64 = 2_000;
 
-/// An answer of the authorizer.
+/// A response of the authorizer.
 struct Answer {
     key: usize,
     began_us: u64,
@@ -48,7 +49,7 @@ async fn start(folder: &std::path::Path, sync_interval_ms: u64, torn: f64, seed:
     options.max_authorizers = INSTANCES;
     options.spreads_authorizations = true;
     options.sync_interval_ms = sync_interval_ms;
-    // Above the index's lag, and low enough for the index to be used within the run.
+    // More than the index's lag, and short enough that the index is used within the run.
     options.authorizer_environment.push(("INDEX_LAG_BOUND_MS".to_owned(), "2500".to_owned()));
     options.faults = FaultRates {
         lost_notification: 0.3,
@@ -91,12 +92,12 @@ fn effect(answer: &[u8]) -> String {
     answer["policyDocument"]["Statement"][0]["Effect"].as_str().unwrap().to_owned()
 }
 
-/// What the clients of a run share.
+/// The state that the clients of a run share.
 struct Run {
-    /// How many keys are deleted.
+    /// Number of keys to delete.
     to_delete: usize,
     stack: LocalStack,
-    /// The keys: first those that are never deleted, last those that were deleted last.
+    /// The keys: first those that are never deleted, last the most recently deleted ones.
     in_use: Mutex<Vec<usize>>,
     deleted_us: Mutex<HashMap<usize, u64>>,
     answers: Mutex<Vec<Answer>>,
@@ -105,15 +106,15 @@ struct Run {
 }
 
 impl Run {
-    /// Asks at an even rate, for the keys in use, and keeps the answers.
-    async fn ask(self: Arc<Self>, per_second: u64, seed: u64) {
+    /// Invokes the authorizer at a constant rate with the keys in use, and records the responses.
+    async fn send_calls(self: Arc<Self>, per_second: u64, seed: u64) {
         let mut random = StdRng::seed_from_u64(seed);
         let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / per_second));
         while !self.done.load(Ordering::Relaxed) {
             ticks.tick().await;
             let key = {
                 let in_use = self.in_use.lock().unwrap();
-                // A third of the calls are for the keys that were deleted last.
+                // A third of the calls use the most recently deleted keys.
                 if random.random_range(0..3) == 0 {
                     in_use[random.random_range(in_use.len().saturating_sub(40)..in_use.len())]
                 } else {
@@ -136,7 +137,7 @@ impl Run {
         let mut random = StdRng::seed_from_u64(seed);
         for key in keys {
             {
-                // It becomes one of the keys that are asked for most.
+                // The key becomes one of the most used keys.
                 let mut in_use = self.in_use.lock().unwrap();
                 in_use.retain(|other| *other != key);
                 in_use.push(key);
@@ -155,7 +156,7 @@ impl Run {
         }
     }
 
-    /// Kills an instance now and then; the next call starts a cold one.
+    /// Kills instances at random times. The next call starts a cold one.
     async fn kill(self: Arc<Self>, seed: u64) {
         let mut random = StdRng::seed_from_u64(seed);
         while !self.done.load(Ordering::Relaxed) {
@@ -165,8 +166,8 @@ impl Run {
     }
 }
 
-/// Deletes a thousand keys under load and returns the run; a fifth of them where
-/// transactions are torn, which take that much longer.
+/// Deletes a thousand keys under load and returns the run. With torn transactions,
+/// which take longer, deletes a fifth of them.
 async fn run(sync_interval_ms: u64, per_second: u64, torn: f64) -> (Run, tempfile::TempDir) {
     let seed: u64 = rand::rng().random();
     println!("seed {seed}");
@@ -189,9 +190,9 @@ async fn run(sync_interval_ms: u64, per_second: u64, torn: f64) -> (Run, tempfil
         done: AtomicBool::new(false),
     });
     let began_us = monotonic_us();
-    let askers = (0..INSTANCES as u64)
-        .map(|asker| tokio::spawn(run.clone().ask(per_second / INSTANCES as u64, seed ^ asker)));
-    let askers: Vec<_> = askers.chain([tokio::spawn(run.clone().kill(seed ^ 0x1000))]).collect();
+    let callers = (0..INSTANCES as u64)
+        .map(|caller| tokio::spawn(run.clone().send_calls(per_second / INSTANCES as u64, seed ^ caller)));
+    let callers: Vec<_> = callers.chain([tokio::spawn(run.clone().kill(seed ^ 0x1000))]).collect();
     let deleters = (0..2_u64).map(|deleter| {
         let keys = (0..to_delete).filter(|key| *key as u64 % 2 == deleter).collect();
         tokio::spawn(run.clone().delete(keys, topic.clone(), seed ^ (0x2000 + deleter)))
@@ -199,11 +200,11 @@ async fn run(sync_interval_ms: u64, per_second: u64, torn: f64) -> (Run, tempfil
     for deleter in deleters.collect::<Vec<_>>() {
         deleter.await.unwrap();
     }
-    // Whoever still admits the last deleted keys would do so now.
+    // An instance that still admitted the last deleted keys would do so now.
     tokio::time::sleep(Duration::from_millis(2 * sync_interval_ms + 500)).await;
     run.done.store(true, Ordering::Relaxed);
-    for asker in askers {
-        asker.await.unwrap();
+    for caller in callers {
+        caller.await.unwrap();
     }
     let elapsed_ms = (monotonic_us() - began_us) / 1_000;
     let run = Arc::into_inner(run).unwrap();
@@ -216,7 +217,7 @@ async fn run(sync_interval_ms: u64, per_second: u64, torn: f64) -> (Run, tempfil
     (run, folder)
 }
 
-/// How long after the deletion of its key had returned each admitted call began.
+/// For each admitted call, the time from the return of its key's deletion to its start.
 fn lags_us(run: &Run) -> Histogram<u64> {
     let mut lags = Histogram::<u64>::new(3).unwrap();
     let deleted = run.deleted_us.lock().unwrap();
@@ -232,9 +233,7 @@ fn lags_us(run: &Run) -> Histogram<u64> {
 }
 
 fn print(lags_us: &Histogram<u64>, interval_ms: u64) {
-    println!(
-        "calls that were admitted, by how long before they began the deletion of their key had returned:"
-    );
+    println!("admitted calls, by the time from the return of their key's deletion to their start:");
     let step_us = (interval_ms * 100).max(100);
     for bucket in lags_us.iter_linear(step_us) {
         let count = bucket.count_since_last_iteration();
@@ -250,17 +249,17 @@ async fn no_instance_admits_a_key_later_than_the_interval_after_its_deletion() {
     let (run, _folder) = Box::pin(run(1_000, 2_000, 0.0)).await;
     let lags = lags_us(&run);
     print(&lags, 1_000);
-    println!("told: {:?}", run.stack.metrics.counts());
+    println!("metrics: {:?}", run.stack.metrics.counts());
     assert!(lags.max() <= 1_000_000 + CLOCK_ERROR_US, "admitted {} µs after the deletion", lags.max());
     assert!(
         !lags.is_empty(),
-        "the run is fast enough to see an instance that has not heard of a deletion yet"
+        "the run is too slow to observe an instance that does not know of a deletion yet"
     );
     let denied = |answer: &&Answer| answer.key >= DELETED && !answer.admitted;
     assert_eq!(
         run.answers.lock().unwrap().iter().filter(denied).count(),
         0,
-        "keys that were not deleted are always admitted"
+        "a key that was not deleted was denied"
     );
     for metric in [
         "InvalidationsByMessage",
@@ -289,7 +288,7 @@ async fn with_an_interval_of_0_no_call_after_the_deletion_is_admitted() {
     run.stack.shut_down().await;
 }
 
-/// DynamoDB isolates a transaction from no read of several items.
+/// DynamoDB does not isolate a transaction from reads of several items.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_interval_holds_also_beside_deletions_that_become_visible_write_by_write() {
     let _machine = MACHINE.lock().await;
@@ -303,7 +302,7 @@ async fn the_interval_holds_also_beside_deletions_that_become_visible_write_by_w
         run.stack.key_store.list().await.unwrap().iter().map(|key| key.version).collect();
     versions.sort_unstable();
     let deleted = (1..=run.to_delete as u64).collect::<Vec<_>>();
-    assert_eq!(versions[KEPT..], deleted, "each transaction was carried out once and as a whole");
+    assert_eq!(versions[KEPT..], deleted, "each transaction is carried out once and completely");
     assert_eq!(run.stack.metrics.count("LogBehind"), 0);
     run.stack.shut_down().await;
 }
@@ -313,7 +312,7 @@ async fn a_new_key_is_admitted_by_every_instance_on_its_first_call_while_the_ind
     let _machine = MACHINE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let stack = Arc::new(start(folder.path(), 1_000, 0.0, 7).await);
-    // Until the instances trust the index, they do not ask it.
+    // Instances do not read the index until they trust it.
     let until_ms = now_ms() + 2_600;
     while now_ms() < until_ms {
         stack.authorizer.invoke(event("warm-up")).await.unwrap();
@@ -331,7 +330,7 @@ async fn a_new_key_is_admitted_by_every_instance_on_its_first_call_while_the_ind
         }
     }
     assert_eq!(stack.authorizer.process_ids().len(), INSTANCES);
-    // What a process has not told yet is told with its next line.
+    // A process writes its remaining metrics with its next line.
     for _ in 0..100 * INSTANCES {
         stack.authorizer.invoke(event(&secret(0))).await.unwrap();
     }

@@ -1,5 +1,5 @@
-//! The deployed reconciler, under its own limits of memory and time, on an hour
-//! whose calls were all lost: every key differs.
+//! The deployed reconciler, with its limits of memory and time, on an hour whose
+//! calls were all lost, so that every key differs.
 //!
 //! `scripts/test-many-keys.sh` runs it with half a million keys.
 
@@ -23,14 +23,14 @@ use metering_core::window::{HOUR_MS, hour_start_ms};
 use serde_json::{Value, json};
 
 const DEFAULT_KEYS: u64 = 15_000;
-/// With the longest lines, a request of so many stays below 1 MiB.
+/// Number of events in a request, which stays below 1 MiB with the longest lines.
 const LINES_AT_ONCE: u64 = 4_000;
 
 fn keys() -> u64 {
     std::env::var("METER_TEST_KEYS").map_or(DEFAULT_KEYS, |keys| keys.parse().unwrap())
 }
 
-/// One call of each key, evenly over the hour.
+/// Logs one call of each key, evenly spread over the hour.
 async fn log_calls(logs: &Client, keys: u64, hour_ms: i64) {
     let stream = "calls";
     logs.create_log_stream().log_group_name(ACCESS_LOG_GROUP).log_stream_name(stream).send().await.unwrap();
@@ -59,7 +59,7 @@ async fn the_reconciler_compares_every_key_within_its_memory_and_time() {
     let stack = LocalStack::start(options).await.unwrap();
     let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let compared = ReconciliationStore::new(aws_sdk_dynamodb::Client::new(&clients), CLAIMS_TABLE);
-    // The last hour but one has settled, whatever the minute is.
+    // The hour before the previous one has settled at any minute.
     let hour_ms = hour_start_ms(now_ms()) - 2 * HOUR_MS;
     let unbilled = UNBILLED_ROUTES.parse().unwrap();
     compared.start_run(&[ACCESS_LOG_GROUP.to_owned()], &unbilled, hour_ms).await.unwrap();
@@ -73,6 +73,6 @@ async fn the_reconciler_compares_every_key_within_its_memory_and_time() {
     assert_eq!(found, expected);
     let hours = compared.hours(hour_ms, hour_ms + HOUR_MS).await.unwrap();
     let open = hours[&hour_ms].open.as_ref().unwrap();
-    assert_eq!((open.counted, open.missing, open.surplus), (Some(0), keys, 0), "key by key");
+    assert_eq!((open.counted, open.missing, open.surplus), (Some(0), keys, 0), "the comparison by key");
     stack.shut_down().await;
 }

@@ -1,4 +1,4 @@
-//! The command `meter`, as a person uses it.
+//! The command `meter`, used interactively.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -8,7 +8,7 @@ use end_to_end::binaries;
 use end_to_end::meter::{Local, meter, stdout};
 use serde_json::{Value, json};
 
-/// The consumers whose environment names this AWS endpoint.
+/// Returns the number of consumer processes whose environment has this AWS endpoint.
 fn consumers_of(aws_endpoint_url: &str) -> usize {
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     processes
@@ -37,7 +37,7 @@ fn a_restart_continues_after_a_stop_and_after_a_crash_and_loses_no_call() {
         assert_eq!(local.call("/status/200", Some("no-such-key")), 403);
         assert_eq!(local.call("/public/status/200", None), 200);
         if round == 2 {
-            // Some of the calls are under way when it is killed.
+            // Some calls are in progress when the stack is killed.
             assert_eq!(local.wait_for_calls(sent), sent);
             for _ in 0..30 {
                 assert_eq!(local.call("/status/200", Some(&key)), 200);
@@ -48,7 +48,7 @@ fn a_restart_continues_after_a_stop_and_after_a_crash_and_loses_no_call() {
         local.signal(signal);
         local.process.wait().unwrap();
         let gone = (0..100_000).any(|_| consumers_of(&aws) == 0);
-        assert!(gone, "no consumer outlives its stack");
+        assert!(gone, "a consumer has outlived its stack");
     }
     let local = Local::start(folder.path());
     assert_eq!(local.wait_for_calls(sent), sent);
@@ -137,7 +137,7 @@ fn quarantine_is_listed_survives_a_restart_and_is_put_back() {
     }
     let back = stdout(&meter(&["quarantine", "put-back", "--data", data]));
     assert!(back.starts_with("1 record put back on the stream.\n"), "{back}");
-    // It is still wrong, and so comes back.
+    // The record is still wrong, so it returns to the quarantine.
     let listed = (0..2_000)
         .map(|_| stdout(&meter(&["quarantine", "list", "--json", "--data", data])))
         .find(|list| !list.is_empty());

@@ -1,4 +1,4 @@
-//! `meter doctor`, on a stack whose assumptions hold, and on stacks where each is made false.
+//! `meter doctor`, on a stack whose assumptions are true, and on stacks that violate each.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -19,7 +19,7 @@ fn make_calls(local: &Local, calls: &str) {
     stdout(&meter(&["traffic", "--calls", calls, "--data", local.data.to_str().unwrap()]));
 }
 
-/// Runs it, and returns whether it succeeded and each check's finding.
+/// Runs `meter doctor`, and returns whether it succeeded and each check's finding.
 fn doctor(local: &Local) -> (bool, BTreeMap<String, Value>) {
     let data = local.data.to_str().unwrap();
     let output = meter(&["doctor", "--settle-minutes", "0", "--json", "--data", data]);
@@ -31,7 +31,7 @@ fn doctor(local: &Local) -> (bool, BTreeMap<String, Value>) {
     (output.status.success(), by_name.collect())
 }
 
-/// The names of the checks that have this verdict.
+/// Returns the names of the checks with this verdict.
 fn with_verdict<'f>(findings: &'f BTreeMap<String, Value>, verdict: &str) -> Vec<&'f str> {
     findings
         .iter()
@@ -70,7 +70,7 @@ fn on_a_stack_that_works_nothing_is_false_and_what_cannot_be_seen_says_why() {
     local.wait_for_calls(1);
     let findings = loop {
         let (succeeded, findings) = doctor(&local);
-        // The metrics of the last deliveries come a little later.
+        // The metrics of the last deliveries arrive a little later.
         if with_verdict(&findings, "unknown").is_empty() && succeeded {
             break findings;
         }
@@ -80,13 +80,13 @@ fn on_a_stack_that_works_nothing_is_false_and_what_cannot_be_seen_says_why() {
     let skipped = ["canary_freshness", "events_per_record", "line_bytes", "stream_bytes_per_event"];
     assert_eq!(with_verdict(&findings, "skipped"), skipped);
     assert_eq!(with_verdict(&findings, "ok").len() + skipped.len(), findings.len(), "{findings:#?}");
-    // It is told beside what the cost model assumes.
+    // The measured value is printed with the assumption of the cost model.
     assert!(findings["line_bytes"]["found"].as_str().unwrap().contains("bytes a line, "), "{findings:#?}");
     let data = local.data.to_str().unwrap();
-    let told = stdout(&meter(&["doctor", "--only", "pattern", "--data", data]));
-    let lines: Vec<&str> = told.lines().collect();
-    assert!(lines[1].starts_with("ok       subscription_pattern"), "{told}");
-    assert_eq!(lines.last().copied(), Some("3 ok, 0 false, 0 unknown, 0 skipped."), "{told}");
+    let printed = stdout(&meter(&["doctor", "--only", "pattern", "--data", data]));
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines[1].starts_with("ok       subscription_pattern"), "{printed}");
+    assert_eq!(lines.last().copied(), Some("3 ok, 0 false, 0 unknown, 0 skipped."), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

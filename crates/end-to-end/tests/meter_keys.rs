@@ -1,4 +1,4 @@
-//! `meter keys`, as a person uses it, against a running local stack.
+//! `meter keys`, used interactively, against a running local stack.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -8,7 +8,7 @@ use std::process::Output;
 use end_to_end::meter::{Local, meter, stdout};
 use serde_json::{Value, json};
 
-/// A stack, and all that the command prints while it runs.
+/// A stack, and the output of all commands on it.
 struct Operator {
     local: Local,
     printed: Vec<Vec<u8>>,
@@ -75,7 +75,7 @@ fn a_key_lives_from_create_to_delete() {
         (&json!("acme"), &json!("gold"), &json!({"team": "a"}))
     );
     assert_eq!((&shown["monthlyLimit"], &shown["expiresAt"]), (&json!(100), &json!("2999-01-01T00:00:00Z")));
-    assert!(!shown.to_string().contains(&secret), "the secret is shown once");
+    assert!(!shown.to_string().contains(&secret), "the secret is shown only once");
     let listed = stdout(&operator.run(&["list", "--owner", "acme"]));
     assert!(listed.contains(&id) && listed.ends_with("1 key\n"), "{listed}");
 
@@ -119,7 +119,7 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
     let file = folder.path().join("keys.jsonl");
     std::fs::write(&file, rows.join("\n")).unwrap();
     let path = file.to_str().unwrap();
-    // As an import that was stopped after 200 rows leaves it.
+    // The progress file of an import that was stopped after 200 rows.
     let sha256 = metering_core::api_key::KeyDigest::of_bytes(&std::fs::read(&file).unwrap()).to_string();
     let progress = folder.path().join("keys.jsonl.progress");
     std::fs::write(&progress, json!({"sha256": sha256, "rows": 200}).to_string()).unwrap();
@@ -154,7 +154,7 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
     assert_eq!(operator.json(&["show", "old-1"])["monthlyLimit"], 7);
 }
 
-/// Every file below a folder.
+/// Returns all files below a folder.
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
@@ -172,7 +172,7 @@ fn no_secret_is_in_any_log_metric_table_or_message() {
     let made = operator.json(&["create", "--owner", "acme", "--monthly-limit", "10"]);
     let (id, first) = (text(&made["apiKeyId"]), text(&made["apiKey"]));
     let second = text(&operator.json(&["rotate", &id])["apiKey"]);
-    // These two show a secret on purpose, once.
+    // Both commands show a secret once, intentionally.
     operator.printed.clear();
     let file = folder.path().join("import.jsonl");
     std::fs::write(&file, "{\"owner\":\"a\",\"api_key\":\"imported-secret\"}\n{\"owner\":\"a\",\"api_key\":\"bad secret\"}\n{\"owner\":\"a\",\"api_key\":9182736455}").unwrap();
@@ -219,7 +219,7 @@ fn no_secret_is_in_any_log_metric_table_or_message() {
             assert!(!holds(bytes, secret), "{secret:?} is in {:?}", names.get(place));
         }
     }
-    assert!(haystacks.iter().any(|bytes| holds(bytes, &id)), "the search finds what is there");
+    assert!(haystacks.iter().any(|bytes| holds(bytes, &id)), "the search does not find the key id");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn exported_keys_are_the_same_keys_elsewhere() {
     assert!(!exported.contains(made["apiKey"].as_str().unwrap()) && !exported.contains("gone"), "{exported}");
     let file = there.local.data.join("keys.jsonl");
     std::fs::write(&file, &exported).unwrap();
-    // The keys that both stacks had to begin with are there already.
+    // Both stacks have the same demo keys.
     there.run(&["import", file.to_str().unwrap()]);
     let shown = there.json(&["show", made["apiKeyId"].as_str().unwrap()]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What could not be counted, and what Lambda gave up, is put back by `meter`.
+//! `meter` puts back records that could not be counted, and records that Lambda gave up.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -53,7 +53,7 @@ async fn totals(stack: &LocalStack) -> BTreeMap<String, u64> {
     usage.into_iter().map(|(key, days)| (key, days.values().map(DayUsage::total).sum())).collect()
 }
 
-/// Runs `meter` on the stack of a folder, beside it.
+/// Runs `meter` on the running stack of a folder.
 async fn run(folder: &Path, arguments: &[&str]) -> Output {
     let data = folder.join("data").to_str().unwrap().to_owned();
     let arguments: Vec<String> =
@@ -62,7 +62,7 @@ async fn run(folder: &Path, arguments: &[&str]) -> Output {
     tokio::task::spawn_blocking(command).await.unwrap()
 }
 
-async fn told(folder: &Path, arguments: &[&str]) -> String {
+async fn meter_output(folder: &Path, arguments: &[&str]) -> String {
     stdout(&run(folder, arguments).await)
 }
 
@@ -73,31 +73,31 @@ async fn what_is_partly_bad_and_larger_than_a_record_is_put_back_with_what_is_be
     let mut strict = options(folder, 1);
     strict.consumer_environment.push(("CLAIM_RETENTION_DAYS".to_owned(), "15".to_owned()));
     let stack = LocalStack::start(strict).await.unwrap();
-    // A fault of an authorizer: nine in ten calls bear a number for the id of their key.
+    // A faulty authorizer: nine in ten calls have a number as the key id.
     let key = |number: usize| if number.is_multiple_of(10) { json!("good") } else { json!(7) };
     let large: Vec<Value> = (0..4_000).map(|number| call(number, &key(number), now_ms())).collect();
     put(&stack, envelope("large", &large)).await;
     put(&stack, envelope("late", &[call(4_000, &json!("late"), now_ms() - 20 * DAY_MS)])).await;
     stack.settled().await.unwrap();
     assert_eq!(totals(&stack).await, BTreeMap::from([("good".to_owned(), 400)]));
-    let list = told(folder, &["quarantine", "list"]).await;
+    let list = meter_output(folder, &["quarantine", "list"]).await;
     assert!(list.contains("too-old: 1 record") && list.contains("bad-key-id: 2 records"), "{list}");
     assert!(list.contains("3 records in quarantine."), "{list}");
     stack.shut_down().await;
 
-    // The cause of one of them is mended.
+    // The cause of one of the problems is fixed.
     let stack = LocalStack::start(options(folder, 1)).await.unwrap();
     for _ in 0..2 {
-        let back = told(folder, &["quarantine", "put-back"]).await;
+        let back = meter_output(folder, &["quarantine", "put-back"]).await;
         assert!(back.contains(" records put back on the stream."), "{back}");
         stack.settled().await.unwrap();
         let counted = totals(&stack).await;
         assert_eq!(counted, BTreeMap::from([("good".to_owned(), 400), ("late".to_owned(), 1)]));
-        // What is still wrong came back, and nothing of it was lost.
-        let list = told(folder, &["quarantine", "list"]).await;
+        // The records that are still wrong return to the quarantine, and none is lost.
+        let list = meter_output(folder, &["quarantine", "list"]).await;
         assert!(list.contains("bad-key-id: 2 records") && !list.contains("too-old"), "{list}");
     }
-    let all = told(folder, &["quarantine", "list", "--json"]).await;
+    let all = meter_output(folder, &["quarantine", "list", "--json"]).await;
     let bad: Vec<Value> = all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let events = |record: &Value| {
         record["detail"].as_str().unwrap().split(' ').next().unwrap().parse::<u64>().unwrap()
@@ -115,11 +115,11 @@ async fn records_in_quarantine_are_chosen_shown_and_discarded() {
     put(&stack, envelope("e", &[call(0, &json!(7), now_ms()), call(1, &json!("good"), now_ms())])).await;
     stack.settled().await.unwrap();
 
-    let list = told(folder, &["quarantine", "list", "--json"]).await;
+    let list = meter_output(folder, &["quarantine", "list", "--json"]).await;
     let records: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_reason = |reason: &str| records.iter().find(|record| record["reason"] == reason).unwrap();
     let number = of_reason("bad-key-id")["sequence_number"].as_str().unwrap();
-    let shown = told(folder, &["quarantine", "show", number]).await;
+    let shown = meter_output(folder, &["quarantine", "show", number]).await;
     assert!(
         shown.contains("/us-east-1/usage-local/shardId-") && shown.contains("bad-key-id: 1 of 2 events"),
         "{shown}"
@@ -129,7 +129,7 @@ async fn records_in_quarantine_are_chosen_shown_and_discarded() {
         "{shown}"
     );
     let json: Value =
-        serde_json::from_str(&told(folder, &["quarantine", "show", "--json", number]).await).unwrap();
+        serde_json::from_str(&meter_output(folder, &["quarantine", "show", "--json", number]).await).unwrap();
     assert!(STANDARD.decode(json["data"].as_str().unwrap()).unwrap().starts_with(&[0x1f, 0x8b]));
 
     let nothing = run(folder, &["quarantine", "put-back", "123"]).await;
@@ -139,17 +139,21 @@ async fn records_in_quarantine_are_chosen_shown_and_discarded() {
     );
     let unasked = run(folder, &["quarantine", "discard"]).await;
     assert!(!unasked.status.success() && String::from_utf8_lossy(&unasked.stderr).contains("--yes"));
-    let discarded = told(folder, &["quarantine", "discard", "--yes", "--reason", "line-not-json"]).await;
+    let discarded =
+        meter_output(folder, &["quarantine", "discard", "--yes", "--reason", "line-not-json"]).await;
     assert_eq!(discarded, "1 record discarded.\n");
-    assert!(told(folder, &["quarantine", "list"]).await.contains("1 record in quarantine."));
+    assert!(meter_output(folder, &["quarantine", "list"]).await.contains("1 record in quarantine."));
     let other = run(folder, &["quarantine", "show", "--reason", "line-not-json", number]).await;
-    assert!(!other.status.success(), "a record with another reason is not the one");
-    assert_eq!(told(folder, &["quarantine", "discard", "--yes", number]).await, "1 record discarded.\n");
-    assert!(told(folder, &["quarantine", "list"]).await.contains("0 records in quarantine."));
+    assert!(!other.status.success(), "a record with another reason was discarded");
+    assert_eq!(
+        meter_output(folder, &["quarantine", "discard", "--yes", number]).await,
+        "1 record discarded.\n"
+    );
+    assert!(meter_output(folder, &["quarantine", "list"]).await.contains("0 records in quarantine."));
     stack.shut_down().await;
 }
 
-/// The payloads of records, as lines of JSON have them.
+/// Returns the payloads of records in JSON lines.
 fn payloads(lines: &str) -> Vec<Vec<u8>> {
     let payload = |line: &str| {
         let record: Value = serde_json::from_str(line).unwrap();
@@ -172,38 +176,38 @@ async fn records_are_shown_by_reason_and_saved_before_they_are_discarded() {
     put(&stack, envelope("e", &[call(0, &json!(7), now_ms())])).await;
     stack.settled().await.unwrap();
     let of_reason = ["--reason", "not-utf8"];
-    let shown = told(folder, &[&["quarantine", "show", "--json"], &of_reason[..]].concat()).await;
+    let shown = meter_output(folder, &[&["quarantine", "show", "--json"], &of_reason[..]].concat()).await;
     assert_eq!(payloads(&shown), both);
     assert_eq!(
-        payloads(&told(folder, &["quarantine", "show", "--json"]).await).len(),
+        payloads(&meter_output(folder, &["quarantine", "show", "--json"]).await).len(),
         3,
-        "where none is chosen"
+        "all records, because none is selected"
     );
 
     let discard = async |file: &str| {
         run(folder, &[&["quarantine", "discard", "--yes", "--save", file], &of_reason[..]].concat()).await
     };
-    // There is no such folder; and no room.
+    // A folder that does not exist, and a device without space.
     for (file, words) in
         [("/no/such/folder/file", "nothing was deleted"), ("/dev/full", "still in quarantine")]
     {
         let failed = discard(file).await;
         let text = String::from_utf8_lossy(&failed.stderr).into_owned();
         assert!(!failed.status.success() && text.contains(words), "{text}");
-        assert!(told(folder, &["quarantine", "list"]).await.contains("3 records in quarantine."));
+        assert!(meter_output(folder, &["quarantine", "list"]).await.contains("3 records in quarantine."));
     }
-    // A run that was stopped has left half a line.
+    // An interrupted run has left half a line.
     let file = folder.join("discarded.jsonl");
     std::fs::write(&file, "{\"shard\":").unwrap();
     assert_eq!(stdout(&discard(file.to_str().unwrap()).await), "2 records discarded.\n");
     let saved = std::fs::read_to_string(&file).unwrap();
     let (torn, saved) = saved.split_once('\n').unwrap();
     assert_eq!((torn, payloads(saved)), ("{\"shard\":", both.to_vec()));
-    assert!(told(folder, &["quarantine", "list"]).await.contains("1 record in quarantine."));
+    assert!(meter_output(folder, &["quarantine", "list"]).await.contains("1 record in quarantine."));
     stack.shut_down().await;
 }
 
-/// An invocation record as Lambda writes it, with the event as a text.
+/// Returns an invocation record as Lambda writes it, with the event as text.
 fn invocation_record(records: &[(u32, Vec<u8>)]) -> String {
     let record = |(number, data): &(u32, Vec<u8>)| {
         json!({
@@ -228,7 +232,7 @@ async fn a_saved_batch_that_was_given_up_is_put_back_once() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let stack = LocalStack::start(options(folder, 1)).await.unwrap();
-    // Lines without any id are known by their first place on the stream.
+    // Lines without any id are identified by their first position in the stream.
     let line = json!({"apiKeyId": "lines", "status": 200, "requestTimeEpoch": now_ms()}).to_string();
     let records = [
         (7, envelope("a", &[call(1, &json!("a"), now_ms()), call(2, &json!("a"), now_ms())])),
@@ -237,7 +241,7 @@ async fn a_saved_batch_that_was_given_up_is_put_back_once() {
     let file = folder.join("2026-11-18T12.30.00-0d8c");
     std::fs::write(&file, invocation_record(&records)).unwrap();
     let file = file.to_str().unwrap();
-    let list = told(folder, &["given-up", "list", file]).await;
+    let list = meter_output(folder, &["given-up", "list", file]).await;
     assert!(
         list.contains("RetryAttemptsExhausted")
             && list.contains("2 records of shardId-000000000000, from 7 to 9"),
@@ -245,12 +249,12 @@ async fn a_saved_batch_that_was_given_up_is_put_back_once() {
     );
     for _ in 0..2 {
         assert_eq!(
-            told(folder, &["given-up", "put-back", file]).await,
+            meter_output(folder, &["given-up", "put-back", file]).await,
             "2 records put back on the stream.\n"
         );
         stack.settled().await.unwrap();
         let expected = [("a".to_owned(), 2), ("lines".to_owned(), 2)];
-        assert_eq!(totals(&stack).await, BTreeMap::from(expected), "also the second time");
+        assert_eq!(totals(&stack).await, BTreeMap::from(expected), "a second put-back changes nothing");
     }
     stack.shut_down().await;
 }

@@ -1,4 +1,4 @@
-//! `meter replay` reads what people have, and names what it cannot read.
+//! `meter replay` with files in many forms, and its report on files that it cannot read.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -28,7 +28,7 @@ fn replay(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
 
-/// What a replay tells, whether or not it ends well.
+/// Returns the JSON report of a replay, whether or not it succeeded.
 fn report(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stderr);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -49,7 +49,7 @@ fn write(folder: &Path, files: &[(&str, Vec<u8>)]) -> Vec<PathBuf> {
     files.iter().map(write).collect()
 }
 
-/// A line with a request id.
+/// Returns a line with a request id.
 fn call(key: &str, number: usize) -> Value {
     json!({
         "extendedRequestId": format!("{key}-{number}="), "apiKeyId": key, "status": "200",
@@ -57,7 +57,7 @@ fn call(key: &str, number: usize) -> Value {
     })
 }
 
-/// A line without one.
+/// Returns a line without a request id.
 fn line(key: &str, status: &str) -> String {
     json!({"apiKeyId": key, "status": status, "requestTimeEpoch": EPOCH_MS.to_string()}).to_string()
 }
@@ -72,12 +72,12 @@ fn utf16(text: &str, order: fn(u16) -> [u8; 2], mark: &[u8]) -> Vec<u8> {
     [mark.to_vec(), text.encode_utf16().flat_map(order).collect()].concat()
 }
 
-/// The texts of all items, one behind the other.
+/// Concatenates the texts of all items.
 fn each<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
     items.iter().map(text).collect()
 }
 
-/// Four calls of a key, in the pieces that forms are made of.
+/// Four calls of a key, in the parts from which the forms are built.
 struct Calls {
     values: Vec<Value>,
     lines: Vec<String>,
@@ -104,7 +104,7 @@ impl Calls {
         each(&self.values, |value| format!("{value:#}\n"))
     }
 
-    /// Subscription records of two calls each, with a control message between.
+    /// Returns subscription records of two calls each, with a control message between them.
     fn records(&self) -> Vec<String> {
         let record = |lines: &[String]| {
             let events: Vec<Value> = lines
@@ -119,7 +119,7 @@ impl Calls {
         vec![record(&self.lines[..2]), control.to_string(), record(&self.lines[2..])]
     }
 
-    /// The records, gzipped and in base64.
+    /// Returns the records, gzipped and in base64.
     fn encoded(&self) -> Vec<String> {
         self.records().iter().map(|record| STANDARD.encode(gzip(record.as_bytes()))).collect()
     }
@@ -147,7 +147,7 @@ impl Calls {
     }
 }
 
-/// What makes a file of calls.
+/// Builds a file of calls.
 type Form = (&'static str, fn(&Calls) -> Vec<u8>);
 
 const LINES: [Form; 16] = [
@@ -375,14 +375,14 @@ fn a_report_for_programs_has_names_that_stay() {
                 "left_out": 0, "detail": "the test file that CloudWatch Logs writes before an export"}],
         })
     );
-    let told = stdout(&replay(&[files[0], files[1]]));
+    let printed = stdout(&replay(&[files[0], files[1]]));
     for words in [
         "Skipped: 1 calls without a key id",
         "Quarantined: 1 line, line-not-json; for example: ",
         "expected ':' at byte 45",
         "empty: it is empty",
     ] {
-        assert!(told.contains(words), "{words}: {told}");
+        assert!(printed.contains(words), "{words}: {printed}");
     }
 }
 
@@ -439,7 +439,7 @@ fn calls_in_files_that_overlap_count_once() {
 fn a_file_that_has_grown_counts_only_what_is_new() {
     let folder = tempfile::tempdir().unwrap();
     let (data, file) = (folder.path().join("data"), folder.path().join("calls.jsonl"));
-    // These lines have nothing by which one is told from another.
+    // These lines are identical, so only their number distinguishes them.
     for (lines, wrapped) in [(450, false), (450, true), (460, false)] {
         let content = vec![line("a", "200"); lines].join("\n").into_bytes();
         std::fs::write(&file, if wrapped { gzip(&content) } else { content }).unwrap();
@@ -478,7 +478,7 @@ fn a_replay_that_is_stopped_leaves_nothing_behind() {
             .spawn()
             .unwrap();
         let left = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        // It waits for what nobody writes, with its stack started.
+        // The replay has started its stack and waits for input that never arrives.
         let mut started = (0..).map(|_| left().any(|path| path.join("endpoints.json").exists()));
         assert!(started.any(|is_there| is_there || process.try_wait().unwrap().is_some()));
         assert!(Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap().success());

@@ -1,4 +1,4 @@
-//! Batches as Lambda hands them to the consumer.
+//! Kinesis events as Lambda delivers them to the consumer.
 
 use aws_lambda_events::kinesis::KinesisEvent;
 use base64::Engine;
@@ -8,13 +8,10 @@ use serde_json::{Value, json};
 /// A record of a shard.
 #[derive(Debug, Clone)]
 pub struct StreamRecord {
-    /// The sequence number.
     pub sequence_number: u64,
-    /// When it reached the stream, in milliseconds since 1970.
+    /// Arrival time in the stream, in milliseconds since 1970.
     pub arrived_at_ms: i64,
-    /// The partition key.
     pub partition_key: String,
-    /// The payload.
     pub data: Vec<u8>,
 }
 
@@ -32,12 +29,12 @@ impl StreamRecord {
     }
 }
 
-/// The event with a batch of a shard.
+/// Returns the event with a batch of a shard.
 ///
 /// # Panics
-/// Never: the event has every member that its type needs.
+/// Never, because the event has every member that its type requires.
 pub fn kinesis_event(stream_arn: &str, shard_id: &str, records: &[StreamRecord]) -> KinesisEvent {
     let records: Vec<Value> =
         records.iter().map(|record| record.to_event_record(stream_arn, shard_id)).collect();
-    serde_json::from_value(json!({ "Records": records })).expect("every member is there")
+    serde_json::from_value(json!({ "Records": records })).expect("the event has every member")
 }

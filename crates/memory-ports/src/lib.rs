@@ -1,7 +1,7 @@
-//! The ports of the consumer in memory, with exactly the conditions that
-//! DynamoDB evaluates: for tests and simulations.
+//! The ports of the consumer in memory, for tests and simulations, with exactly
+//! the conditions that DynamoDB evaluates.
 //!
-//! `metering-aws` has a test that the embedded DynamoDB decides the same.
+//! A test of `metering-aws` compares the results with the embedded DynamoDB.
 
 pub mod delivery;
 
@@ -25,57 +25,56 @@ use metering_core::window::{HOURS_PER_DAY, UtcDay};
 /// A row of the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Row {
-    /// The mark; `None` where the row is not there.
+    /// The high-water mark; `None` if the row does not exist.
     pub mark: Option<SequenceNumber>,
-    /// Marks before gaps; `None` where the row was not there before one.
+    /// The mark before each gap, by number; `None` if the row did not exist before the gap.
     pub gaps: BTreeMap<u32, Option<SequenceNumber>>,
-    /// Calls per hour.
+    /// Number of calls per hour.
     pub hours: [u64; HOURS_PER_DAY],
-    /// The latest call, in milliseconds since 1970.
+    /// Request time of the latest call, in milliseconds since 1970.
     pub last_call_ms: i64,
 }
 
-/// An item that expires.
+/// An item with a time to live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Expiring<T> {
     item: T,
     expires_at_ms: i64,
 }
 
-/// A slice and the place of a page in it.
-type PagePlace = (SliceKey, u32);
-/// The version of a page and its stored form.
+/// A slice and the number of a page in it.
+type PageKey = (SliceKey, u32);
+/// The version of a page and its encoded form.
 type PageItem = (u64, Vec<u8>);
 
-/// What the ports keep.
+/// The tables and the quarantine behind the ports.
 #[derive(Debug, Default)]
 pub struct Store {
-    /// The ledger.
+    /// The rows of the ledger.
     pub rows: BTreeMap<RowKey, Row>,
-    /// What was put into quarantine and not taken out.
+    /// The records in quarantine.
     pub quarantine: Vec<QuarantinedRecord>,
-    /// How often something was put into quarantine.
+    /// Number of writes to the quarantine.
     pub keeps: u64,
-    /// Keys whose rows do not answer.
+    /// Keys for whose rows every request fails.
     pub failing_keys: BTreeSet<String>,
-    /// Keys whose rows are refused for what they contain.
+    /// Keys whose rows refuse updates.
     pub refused_keys: BTreeSet<String>,
-    /// Whether the quarantine does not answer.
+    /// `true` if every write to the quarantine fails.
     pub is_quarantine_failing: bool,
     heads: BTreeMap<ShardName, Expiring<ShardHead>>,
     verdicts: BTreeMap<RecordName, Expiring<Verdict>>,
-    /// Pages by slice and place.
-    pages: BTreeMap<PagePlace, Expiring<PageItem>>,
+    pages: BTreeMap<PageKey, Expiring<PageItem>>,
 }
 
 impl Store {
-    /// The calls of a key, in all rows.
+    /// Returns the number of calls of a key in all rows.
     pub fn total(&self, api_key_id: &str) -> u64 {
         let rows = self.rows.iter().filter(|(key, _)| &*key.api_key_id == api_key_id);
         rows.flat_map(|(_, row)| row.hours).sum()
     }
 
-    /// The calls by key, day and hour; hours without any are left out.
+    /// Returns the number of calls by key, day and hour, without hours that have none.
     pub fn counts(&self) -> BTreeMap<(String, UtcDay, usize), u64> {
         let mut counts = BTreeMap::new();
         for (key, row) in self.rows_of_keys() {
@@ -86,30 +85,30 @@ impl Store {
         counts
     }
 
-    /// The rows of keys, without those of the totals.
+    /// Returns the rows of keys, without the rows of totals.
     pub fn rows_of_keys(&self) -> impl Iterator<Item = (&RowKey, &Row)> {
         self.rows.iter().filter(|(row, _)| &*row.api_key_id != TOTALS_KEY_ID)
     }
 
-    /// The head of a shard.
+    /// Returns the head of a shard.
     pub fn head(&self, shard: &ShardName) -> Option<&ShardHead> {
         self.heads.get(shard).map(|head| &head.item)
     }
 
-    /// Deletes the claims that have expired at a time, in milliseconds since 1970.
+    /// Deletes all claims whose time to live has ended at `now_ms`, in milliseconds since 1970.
     pub fn expire(&mut self, now_ms: i64) {
         self.heads.retain(|_, head| head.expires_at_ms > now_ms);
         self.verdicts.retain(|_, verdict| verdict.expires_at_ms > now_ms);
         self.pages.retain(|_, page| page.expires_at_ms > now_ms);
     }
 
-    /// How many bytes the pages have, and how many pages there are.
+    /// Returns the bytes of all pages of claims, and the number of pages.
     pub fn pages(&self) -> (usize, usize) {
         (self.pages.values().map(|page| page.item.1.len()).sum(), self.pages.len())
     }
 
-    /// Carries a request out, but for [`Request::Keep`], whose payload the
-    /// caller has to make: see [`Self::keep`].
+    /// Carries out a request. [`Request::Keep`] does nothing, because it has no
+    /// payload; the caller has to use [`Self::keep`].
     pub fn carry_out(&mut self, request: &Request) -> Reply {
         match request {
             Request::ReadHead(shard) => Reply::Head(self.head(shard).cloned()),
@@ -127,7 +126,7 @@ impl Store {
         }
     }
 
-    /// Puts a record into quarantine.
+    /// Adds a record to the quarantine.
     pub fn keep(&mut self, record: &QuarantinedRecord) {
         self.keeps += 1;
         self.quarantine.push(record.clone());
@@ -172,7 +171,7 @@ impl Store {
 
     fn read_slice(&self, slice: SliceKey) -> Vec<StoredPage> {
         let pages = self.pages.range((slice, 0)..=(slice, u32::MAX));
-        let stored = |((_, number), page): (&PagePlace, &Expiring<PageItem>)| StoredPage {
+        let stored = |((_, number), page): (&PageKey, &Expiring<PageItem>)| StoredPage {
             number: *number,
             version: page.item.0,
             expires_at_ms: page.expires_at_ms,
@@ -182,20 +181,20 @@ impl Store {
     }
 
     fn write_page(&mut self, write: &PageWrite) -> WriteReply {
-        let place = (write.slice, write.number);
-        let present = self.pages.get(&place).map(|page| page.item.0);
+        let key = (write.slice, write.number);
+        let present = self.pages.get(&key).map(|page| page.item.0);
         if present != write.expected_version {
             return WriteReply::Conflict;
         }
         let item = (present.unwrap_or(0) + 1, write.page.encode());
-        self.pages.insert(place, Expiring { item, expires_at_ms: write.expires_at_ms });
+        self.pages.insert(key, Expiring { item, expires_at_ms: write.expires_at_ms });
         WriteReply::Written
     }
 
-    /// Updates a row by the ledger's condition: `attribute_not_exists(seq) OR
-    /// seq < :first`. `None` where the row refuses what it is to take, which
-    /// it does only where the condition holds: a row that is too large for
-    /// more counts still knows what it has counted.
+    /// Updates a row if the ledger's condition is true: `attribute_not_exists(seq) OR
+    /// seq < :first`. Returns `None` if the row refuses the update. DynamoDB
+    /// evaluates the condition first, so a row that is too large for an update still
+    /// fences off updates that it has counted.
     fn apply(&mut self, update: &CounterUpdate) -> Option<LedgerReply> {
         let present = self.rows.get(&update.row).and_then(|row| row.mark.as_ref());
         if let Some(mark) = present
@@ -235,34 +234,34 @@ impl Store {
     }
 }
 
-/// The ports, all on one store.
+/// All ports, on one shared store.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryPorts(Arc<Mutex<Store>>);
 
 impl MemoryPorts {
-    /// The store behind the ports.
+    /// Locks the store behind the ports.
     pub fn store(&self) -> MutexGuard<'_, Store> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The calls of a key, in all rows.
+    /// Returns the number of calls of a key in all rows.
     pub fn total(&self, api_key_id: &str) -> u64 {
         self.store().total(api_key_id)
     }
 
-    /// How often something was put into quarantine.
+    /// Returns the number of writes to the quarantine.
     pub fn keeps(&self) -> u64 {
         self.store().keeps
     }
 
-    /// Why what is in quarantine is there.
+    /// Returns the reason of each record in quarantine.
     pub fn quarantine_reasons(&self) -> Vec<String> {
         self.store().quarantine.iter().map(|record| record.reason.to_string()).collect()
     }
 }
 
 fn outage(operation: &str) -> PortError {
-    PortError::Retryable { operation: operation.to_owned(), source: "an outage that was asked for".into() }
+    PortError::Retryable { operation: operation.to_owned(), source: "a simulated outage".into() }
 }
 
 impl ClaimStore for MemoryPorts {
@@ -304,7 +303,7 @@ impl UsageLedger for MemoryPorts {
         }
         store.apply(update).ok_or_else(|| PortError::Invalid {
             operation: "updating a row".to_owned(),
-            source: "a refusal that was asked for".into(),
+            source: "a simulated refusal".into(),
         })
     }
 

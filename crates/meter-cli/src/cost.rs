@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..Workload::new(arguments.calls, arguments.keys)
     };
     workload.line_bytes = arguments.line_bytes.unwrap_or(workload.line_bytes);
-    let capacity = Capacity::of(&workload);
+    let capacity = Capacity::from_workload(&workload);
     let costs = costs(&workload, &capacity, &LIST_PRICES);
     println!(
         "{:.1} calls/s, {} shards, {:.1} records/s, {:.1} invocations/s of {:.0} ms",
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     println!("{:<16} {:>14.2} {:>18.4}", "total", costs.total(), costs.total() / arguments.calls * 1e6);
     println!(
         "\nList prices: {}. What the API itself costs is not in it. A canary adds ${:.2} a month.",
-        LIST_PRICES.of,
+        LIST_PRICES.valid_for,
         canary(arguments.architecture, &LIST_PRICES)
     );
     Ok(())

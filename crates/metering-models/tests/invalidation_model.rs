@@ -1,14 +1,19 @@
-//! The invalidation protocol, checked through every interleaving.
+//! A model of the invalidation protocol, checked in every interleaving.
 //!
-//! Instances run the real [`DecisionCache`] over two keys. Keys are deleted at
-//! any time; the writes of a deletion become visible one by one, in any order,
-//! before it returns, and the log can be lost or restored ([`tables`]). A read
-//! sees the table as it is when it begins, which is as soon as it can begin, and
-//! its answer arrives any time later: a later look could only see more. Only a
-//! read of the log may see its head later than its entries. The index shows a
-//! key as it was some ticks ago. Messages reach any instance, at any time, more
-//! than once or never, and instances restart cold at any time. No request that
-//! began an interval after the deletion of its key had returned may be admitted.
+//! Instances run the real [`DecisionCache`] over two keys.
+//!
+//! - Keys are deleted at any time. The writes of a deletion become visible one
+//!   by one, in any order, before the deletion returns. The log can be lost or
+//!   restored ([`tables`]).
+//! - A read begins as soon as it can, sees the table at that time, and its reply
+//!   arrives at any later time. (A read that began later could only see more.)
+//!   Only a read of the log may see the head later than the entries.
+//! - The index shows a key as it was some ticks ago.
+//! - Messages reach any instance at any time, repeatedly or never.
+//! - Instances restart with empty caches at any time.
+//!
+//! No request that began an interval after the deletion of its key had returned
+//! may be admitted.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -24,30 +29,30 @@ mod tables;
 
 use tables::{KEYS, Part, Tables, Writer, digest, id};
 
-/// How many ticks a read may take; longer ones have timed out.
+/// Maximum duration of a read, in ticks. A longer read has timed out.
 const READ_LIMIT: u64 = 1;
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a rule that a test takes away")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule that a test removes")]
 struct Protocol {
     instances: usize,
     settings: CacheSettings,
-    /// The interval that is promised.
+    /// Ticks after which a deleted key may no longer be admitted.
     promised_interval: u64,
-    /// By how many ticks the index lags at most.
+    /// Maximum lag of the index, in ticks.
     index_lag: u64,
-    /// Whether a read's answer arrives at once.
+    /// `true` if the reply to a read arrives immediately.
     reads_at_once: bool,
-    /// Whether an instance keeps what the log and messages tell it of keys.
+    /// `true` if an instance keeps the tombstones from the log and from messages.
     keeps_tombstones: bool,
-    /// Whether messages tell instances of changes.
+    /// `true` if messages notify instances of changes.
     sends_messages: bool,
     writer: Writer,
-    /// Whether the log can be lost or restored.
+    /// `true` if the log can be lost or restored.
     loses_log: bool,
 }
 
 impl Protocol {
-    /// The protocol as it is. A tick is a millisecond of the cache.
+    /// Creates the protocol with all of its rules. A tick is a millisecond of the cache.
     fn new(instances: usize, sync_interval: u64, index_lag: u64, key_lifetime: u64) -> Self {
         let settings = CacheSettings {
             sync_interval_ms: sync_interval,
@@ -76,13 +81,14 @@ impl Protocol {
         }
     }
 
-    /// The same, with changes that become visible at once.
+    /// Returns the protocol with changes whose writes become visible together.
     fn with_whole_changes(self) -> Self {
         Self { writer: Writer { is_torn: false, ..self.writer }, ..self }
     }
 
-    /// How long a log that is restored cannot be read: longer than anything
-    /// is used that was read before. Shorter ones lack an entry that was read.
+    /// Returns the ticks for which the log cannot be read during a restore. A restore
+    /// of all entries takes longer than any earlier read is used. A log that lost
+    /// entries is recognised, so it can be readable immediately.
     fn outage(&self, kept: usize) -> u64 {
         let settings = &self.settings;
         let longest = settings.key_lifetime_ms.max(self.index_lag) + self.promised_interval + READ_LIMIT;
@@ -92,7 +98,7 @@ impl Protocol {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Reading {
-    /// What was asked for, of which log, and what was found.
+    /// A read of the log from a position, and the log's state at the time.
     Log {
         position: Option<u64>,
         was_lost: bool,
@@ -103,10 +109,10 @@ enum Reading {
 }
 
 #[derive(Clone, Debug)]
-struct UnderWay {
+struct PendingRequest {
     key: usize,
     request: Request,
-    /// Whether its key had been deleted long enough ago for it not to be admitted.
+    /// `true` if the key's deletion returned so long ago that the request may not be admitted.
     is_too_late: bool,
     reading: Option<(ReadStart, Reading)>,
 }
@@ -114,7 +120,7 @@ struct UnderWay {
 #[derive(Clone, Debug)]
 struct Instance {
     cache: DecisionCache,
-    under_way: Option<UnderWay>,
+    pending: Option<PendingRequest>,
 }
 
 #[derive(Clone, Debug)]
@@ -140,20 +146,20 @@ enum Action {
     Restart { instance: usize },
 }
 
-fn clock_at(tick: u64) -> ClockReading {
+fn clock_reading(tick: u64) -> ClockReading {
     ClockReading { wall_ms: i64::try_from(tick).unwrap(), monotonic_ms: tick }
 }
 
 impl Instance {
     fn cold(settings: CacheSettings) -> Self {
-        Self { cache: DecisionCache::new(settings), under_way: None }
+        Self { cache: DecisionCache::new(settings), pending: None }
     }
 
-    /// Everything that decides how it goes on.
+    /// Returns a key of all state that affects later steps.
     fn key(&self, now: ClockReading) -> impl PartialEq + Hash + use<> {
-        let under_way = self.under_way.as_ref().map(|under_way| {
-            let synced = self.cache.synced_since(&under_way.request);
-            let reading = under_way.reading.as_ref().map(|(start, read)| {
+        let pending = self.pending.as_ref().map(|pending| {
+            let synced = self.cache.synced_since(&pending.request);
+            let reading = pending.reading.as_ref().map(|(start, read)| {
                 let found = match read {
                     Reading::Log { position, was_lost, read } => {
                         let entries: Vec<_> =
@@ -165,23 +171,23 @@ impl Instance {
                 };
                 (now.age_ms(start.began), found)
             });
-            (under_way.key, under_way.request.fingerprint(), under_way.is_too_late, synced, reading)
+            (pending.key, pending.request.fingerprint(), pending.is_too_late, synced, reading)
         });
-        (self.cache.fingerprint(now), under_way)
+        (self.cache.fingerprint(now), pending)
     }
 }
 
 impl State {
     fn shared(&self) -> impl PartialEq + Hash + use<> {
-        // Ages, and only as far as they matter: so there is no last tick.
+        // Ages instead of ticks, with an upper limit, so that the number of states is finite.
         (self.tables.fingerprint(self.tick, self.age_limit), self.admitted_too_late)
     }
 
-    /// Lets the request of an instance go on until it waits for a read or is over.
-    fn go_on(&mut self, instance: usize, index_lags: bool) {
-        let now = clock_at(self.tick);
-        let Instance { cache, under_way } = &mut self.instances[instance];
-        let Some(waiting) = under_way else { return };
+    /// Continues the request of an instance until it waits for a read or ends.
+    fn advance(&mut self, instance: usize, index_lags: bool) {
+        let now = clock_reading(self.tick);
+        let Instance { cache, pending } = &mut self.instances[instance];
+        let Some(waiting) = pending else { return };
         let read = match cache.step(&waiting.request, now) {
             Step::Read(Read::Log) => {
                 let position = cache.log_position();
@@ -194,7 +200,7 @@ impl State {
             Step::Answer(decision) => {
                 self.admitted |= decision.is_allowed();
                 self.admitted_too_late |= decision.is_allowed() && waiting.is_too_late;
-                *under_way = None;
+                *pending = None;
                 return;
             }
             step => panic!("{step:?} cannot happen here"),
@@ -203,36 +209,36 @@ impl State {
     }
 
     fn deliver(&mut self, instance: usize, with_later_head: bool, keeps_tombstones: bool) {
-        let now = clock_at(self.tick);
-        let Instance { cache, under_way } = &mut self.instances[instance];
-        let under_way = under_way.as_mut().unwrap();
-        let (start, read) = under_way.reading.take().unwrap();
+        let now = clock_reading(self.tick);
+        let Instance { cache, pending } = &mut self.instances[instance];
+        let pending = pending.as_mut().unwrap();
+        let (start, read) = pending.reading.take().unwrap();
         match read {
             Reading::Log { position, mut read, .. } => {
                 if with_later_head {
                     read = self.tables.with_head(read, position);
                 }
                 if !keeps_tombstones {
-                    read.entries.iter_mut().for_each(|entry| "nobody".clone_into(&mut entry.key_id));
+                    read.entries.iter_mut().for_each(|entry| "unknown".clone_into(&mut entry.key_id));
                 }
                 cache.synced(start, &read, now);
             }
-            Reading::Index(key) => cache.found_by_index(&mut under_way.request, start, Some(key), now),
-            Reading::Table(key) => cache.found_consistently(&mut under_way.request, start, Some(key), now),
+            Reading::Index(key) => cache.found_by_index(&mut pending.request, start, Some(key), now),
+            Reading::Table(key) => cache.found_consistently(&mut pending.request, start, Some(key), now),
         }
     }
 
-    /// What can come of the read that an instance waits for.
+    /// Adds the possible outcomes of the read that an instance waits for.
     fn deliveries(&self, instance: usize, index_lag: u64, actions: &mut Vec<Action>) {
-        let Some(under_way) = &self.instances[instance].under_way else { return };
+        let Some(pending) = &self.instances[instance].pending else { return };
         let mut with_later_head = false;
-        if let Some((_, Reading::Log { position, was_lost, read })) = &under_way.reading {
+        if let Some((_, Reading::Log { position, was_lost, read })) = &pending.reading {
             actions.push(Action::LogFails { instance });
             if !self.tables.can_read_log(self.tick) {
                 return;
             }
             with_later_head = self.tables.with_head(read.clone(), *position) != *read
-                // One Query reads one table.
+                // A Query does not read both a lost log and its successor.
                 && self.tables.was_lost == *was_lost;
         }
         let deliver = |index_lags, with_later_head| Action::Deliver { instance, index_lags, with_later_head };
@@ -240,7 +246,7 @@ impl State {
         if with_later_head {
             actions.push(deliver(false, true));
         }
-        if self.tables.index_may_lag(under_way.key, self.tick, index_lag) {
+        if self.tables.index_may_lag(pending.key, self.tick, index_lag) {
             actions.push(deliver(true, false));
         }
     }
@@ -250,17 +256,17 @@ impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
         let pairs = self.instances.iter().zip(&other.instances);
         self.shared() == other.shared()
-            && pairs
-                .into_iter()
-                .all(|(left, right)| left.key(clock_at(self.tick)) == right.key(clock_at(other.tick)))
+            && pairs.into_iter().all(|(left, right)| {
+                left.key(clock_reading(self.tick)) == right.key(clock_reading(other.tick))
+            })
     }
 }
 
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.shared().hash(hasher);
-        let now = clock_at(self.tick);
-        // Instances are alike: which one is in which state makes no difference.
+        let now = clock_reading(self.tick);
+        // Instances are interchangeable, so their order does not matter.
         let hash = |instance: &Instance| {
             let mut hasher = std::hash::DefaultHasher::new();
             instance.key(now).hash(&mut hasher);
@@ -300,8 +306,8 @@ impl Model for Protocol {
         if self.loses_log && !tables.was_lost && tables.is_at_rest() {
             actions.extend((0..=KEYS).map(|kept| Action::LoseLog { kept }));
         }
-        for (instance, Instance { cache, under_way }) in state.instances.iter().enumerate() {
-            if under_way.is_some() {
+        for (instance, Instance { cache, pending }) in state.instances.iter().enumerate() {
+            if pending.is_some() {
                 state.deliveries(instance, self.index_lag, actions);
             } else {
                 for key in 0..KEYS {
@@ -311,11 +317,11 @@ impl Model for Protocol {
                     }
                 }
             }
-            let told = (0..KEYS).filter(|key| tables.returned(*key, tick).is_some());
+            let notified = (0..KEYS).filter(|key| tables.returned(*key, tick).is_some());
             if self.keeps_tombstones && self.sends_messages {
-                actions.extend(told.map(|key| Action::Message { instance, key }));
+                actions.extend(notified.map(|key| Action::Message { instance, key }));
             }
-            if cache.log_position().is_some() || under_way.is_some() {
+            if cache.log_position().is_some() || pending.is_some() {
                 actions.push(Action::Restart { instance });
             }
         }
@@ -326,12 +332,11 @@ impl Model for Protocol {
         match action {
             Action::Tick => {
                 state.tick += 1;
-                let now = clock_at(state.tick);
+                let now = clock_reading(state.tick);
                 for instance in &mut state.instances {
-                    let reading =
-                        instance.under_way.as_ref().and_then(|under_way| under_way.reading.as_ref());
+                    let reading = instance.pending.as_ref().and_then(|pending| pending.reading.as_ref());
                     if reading.is_some_and(|(start, _)| now.age_ms(start.began) > READ_LIMIT) {
-                        instance.under_way = None;
+                        instance.pending = None;
                     }
                 }
             }
@@ -342,27 +347,27 @@ impl Model for Protocol {
                 let returned = state.tables.returned(key, state.tick);
                 let is_too_late = returned.is_some_and(|(_, ticks)| ticks >= self.promised_interval);
                 let request = state.instances[instance].cache.begin(digest(key));
-                state.instances[instance].under_way =
-                    Some(UnderWay { key, request, is_too_late, reading: None });
-                state.go_on(instance, index_lags);
-                while self.reads_at_once && state.instances[instance].under_way.is_some() {
+                state.instances[instance].pending =
+                    Some(PendingRequest { key, request, is_too_late, reading: None });
+                state.advance(instance, index_lags);
+                while self.reads_at_once && state.instances[instance].pending.is_some() {
                     state.deliver(instance, false, self.keeps_tombstones);
-                    state.go_on(instance, index_lags);
+                    state.advance(instance, index_lags);
                 }
             }
             Action::Deliver { instance, index_lags, with_later_head } => {
                 state.deliver(instance, with_later_head, self.keeps_tombstones);
-                state.go_on(instance, index_lags);
+                state.advance(instance, index_lags);
             }
             Action::LogFails { instance } => {
                 let failing = &mut state.instances[instance];
-                failing.cache.sync_failed(clock_at(state.tick));
-                failing.under_way.as_mut().unwrap().reading = None;
-                state.go_on(instance, false);
+                failing.cache.sync_failed(clock_reading(state.tick));
+                failing.pending.as_mut().unwrap().reading = None;
+                state.advance(instance, false);
             }
             Action::Message { instance, key } => {
                 let (sequence, _) = state.tables.returned(key, state.tick).unwrap();
-                let now = clock_at(state.tick);
+                let now = clock_reading(state.tick);
                 state.instances[instance].cache.notice(&id(key), sequence, now);
             }
             Action::Restart { instance } => state.instances[instance] = Instance::cold(self.settings),
@@ -373,7 +378,7 @@ impl Model for Protocol {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(NOT_TOO_LATE, |_, state: &State| !state.admitted_too_late),
-            Property::sometimes("keys are admitted at all", |_, state: &State| state.admitted),
+            Property::sometimes("a key is admitted", |_, state: &State| state.admitted),
         ]
     }
 }
@@ -381,14 +386,14 @@ impl Model for Protocol {
 const NOT_TOO_LATE: &str = "no request is admitted an interval after the deletion of its key returned";
 
 fn assert_holds(protocol: Protocol) {
-    // Depth first, since breadth first keeps too many states at once.
+    // Depth first, because breadth first keeps too many states in memory.
     let checker = protocol.checker().threads(2).spawn_dfs().join();
-    println!("{} states, {} of them different", checker.state_count(), checker.unique_state_count());
+    println!("{} states, {} unique", checker.state_count(), checker.unique_state_count());
     checker.assert_properties();
 }
 
 fn assert_broken(protocol: Protocol) {
-    // Breadth first, since that finds a shortest way.
+    // Breadth first, because that finds a shortest counterexample.
     let checker = protocol.checker().threads(2).spawn_bfs().join();
     let path = checker.discovery(NOT_TOO_LATE).expect("without the rule, a deleted key is admitted");
     println!("without the rule: {:?}", path.into_actions());
@@ -396,7 +401,7 @@ fn assert_broken(protocol: Protocol) {
 
 #[test]
 fn one_instance_in_every_interleaving_of_its_reads() {
-    // Interval, lag of the index and lifetime of a key, in ticks.
+    // Sync interval, lag of the index and lifetime of a key, in ticks.
     for (sync_interval, index_lag, key_lifetime) in [(0, 1, 2), (1, 1, 2), (1, 0, 3), (2, 1, 2)] {
         assert_holds(Protocol::new(1, sync_interval, index_lag, key_lifetime).with_whole_changes());
     }
@@ -420,10 +425,10 @@ fn one_instance_whose_log_is_lost_or_restored() {
     }
 }
 
-/// Instances share nothing but the tables, so what three can do wrong one can
-/// do wrong, and above one does everything. More at once are checked with
-/// reads that take no time, and shorter lags and lifetimes, to keep the number
-/// of states in bounds.
+/// Instances share only the tables, so one instance can violate the property in
+/// every way in which three can, and the tests above check one instance fully.
+/// Several instances are checked with immediate reads, and with shorter lags and
+/// lifetimes, to bound the number of states.
 #[test]
 fn three_instances_two_keys() {
     let protocol = Protocol { reads_at_once: true, sends_messages: false, ..Protocol::new(3, 0, 0, 1) };
@@ -449,7 +454,7 @@ fn without_the_tombstones_a_deleted_key_is_admitted() {
         ..Protocol::new(1, 1, index_lag, key_lifetime).with_whole_changes()
     };
     assert_broken(protocol(1, 2));
-    // Not only what is remembered: a stale index does it as well.
+    // A stale index alone suffices, without a cached key.
     assert_broken(protocol(2, 1));
 }
 
@@ -476,8 +481,8 @@ fn where_versions_fall_with_a_log_that_was_lost_a_deleted_key_is_admitted() {
     assert_broken(protocol);
 }
 
-/// If two states that are taken for the same went on differently, what is
-/// visited would depend on which of them is met first.
+/// If two states with the same key had different successors, the visited states
+/// would depend on which of them is visited first.
 #[test]
 fn states_that_are_taken_for_the_same_go_on_alike() {
     let protocol = || Protocol::new(1, 0, 1, 1).with_whole_changes().checker().threads(1);

@@ -1,12 +1,12 @@
-//! What the API produces: calls, the lines that log them, and the records in
-//! which a subscription delivers the lines.
+//! The API's calls, their access-log lines, and the stream records in which a
+//! subscription delivers the lines.
 
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use serde_json::json;
 
-/// Milliseconds of a day, as the auditor and the log reckon.
+/// Milliseconds per day. Not taken from the meter, with which the auditor shares no code.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
-/// Milliseconds of an hour.
+/// Milliseconds per hour.
 pub const HOUR_MS: i64 = 3_600_000;
 
 /// The log stream of every record.
@@ -18,52 +18,50 @@ pub const LOG_STREAM: EnvelopeHeader<'static> = EnvelopeHeader {
     subscription_filters: &["f"],
 };
 
-/// A call that somebody made.
+/// A call of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The key it was made with.
+    /// The id of the key with which the call was made; `-` if there was none.
     pub api_key_id: String,
-    /// When it was made, in milliseconds since 1970.
+    /// The request time, in milliseconds since 1970.
     pub requested_at_ms: i64,
-    /// Whether it is to be billed.
+    /// `true` if the call has to be counted.
     pub is_billable: bool,
-    /// Whether its line has a request id, by which it is known in every form.
+    /// `true` if its line has a request id, which identifies the call in every delivery.
     pub has_request_id: bool,
-    /// The line that logs it.
+    /// The access-log line of the call.
     pub line: String,
 }
 
-/// What a log event holds.
+/// The content of a log event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// The line of a call, by its number.
+    /// The line of a call, by its index in [`ApiLog::calls`].
     Call(usize),
-    /// A line that nobody can ever read, by its number.
+    /// A truncated line, by its index in [`ApiLog::unreadable`].
     Unreadable(usize),
 }
 
-/// An event of the log.
+/// A log event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogEvent {
-    /// What CloudWatch Logs knows it by.
+    /// The id that CloudWatch Logs gives to the event.
     pub id: u64,
-    /// What it holds.
     pub content: Content,
 }
 
-/// Everything that was logged.
+/// The access log of a simulation.
 #[derive(Debug, Clone, Default)]
 pub struct ApiLog {
-    /// The calls.
     pub calls: Vec<Call>,
-    /// Lines that nobody can read: whether each was delivered.
+    /// For each unreadable line, `true` if it was delivered.
     pub unreadable: Vec<bool>,
     next_event: u64,
 }
 
 impl ApiLog {
-    /// Logs a call; its line has a request id, or is known by its event alone.
-    pub fn call(&mut self, key: &str, status: u16, requested_at_ms: i64, has_request_id: bool) -> usize {
+    /// Logs a call and returns its index. Without a request id, only its log event identifies the call.
+    pub fn log_call(&mut self, key: &str, status: u16, requested_at_ms: i64, has_request_id: bool) -> usize {
         let number = self.calls.len();
         let mut line = json!({"apiKeyId": key, "requestTimeEpoch": requested_at_ms.to_string(),
             "status": status.to_string(), "responseLatency": "5"});
@@ -80,19 +78,19 @@ impl ApiLog {
         number
     }
 
-    /// Logs a line that breaks off.
-    pub fn unreadable_line(&mut self) -> usize {
+    /// Logs a truncated line and returns its index.
+    pub fn log_unreadable_line(&mut self) -> usize {
         self.unreadable.push(false);
         self.unreadable.len() - 1
     }
 
-    /// An event with this content.
-    pub fn event(&mut self, content: Content) -> LogEvent {
+    /// Creates a log event with this content.
+    pub fn new_event(&mut self, content: Content) -> LogEvent {
         self.next_event += 1;
         LogEvent { id: self.next_event, content }
     }
 
-    /// The text of an event.
+    /// Returns the text of an event.
     pub fn line(&self, event: &LogEvent) -> String {
         match event.content {
             Content::Call(number) => self.calls[number].line.clone(),
@@ -100,8 +98,8 @@ impl ApiLog {
         }
     }
 
-    /// The record in which a subscription delivers events.
-    pub fn record(&self, events: &[LogEvent]) -> Vec<u8> {
+    /// Returns the stream record in which a subscription delivers these events.
+    pub fn encode_record(&self, events: &[LogEvent]) -> Vec<u8> {
         let events: Vec<_> = events
             .iter()
             .map(|event| log_event(&format!("{:056}", event.id), 1, &self.line(event)))
@@ -110,7 +108,7 @@ impl ApiLog {
     }
 }
 
-/// The text of an unreadable line.
+/// Returns the text of an unreadable line.
 pub fn unreadable_line(number: usize) -> String {
     format!("{{\"broken\":\"line-{number}\",")
 }

@@ -1,67 +1,67 @@
-//! What can go wrong in a simulation.
+//! The faults of a simulation.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-/// A kind of fault, or of an operator's action that the promise has to survive.
+/// A kind of fault, or of an operator's action under which counts have to stay exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// The subscription delivers a record again.
     DuplicateRecord,
-    /// The subscription delivers the events of a record again, cut otherwise.
+    /// The subscription delivers the events of a record again, grouped differently.
     RegroupedRecord,
-    /// The subscription never delivers a record; a backfill has to.
+    /// The subscription never delivers a record; a backfill has to deliver it.
     LostRecord,
     /// The API writes a line of its log twice.
     LineTwice,
-    /// A producer writes bytes that are no record.
+    /// A producer writes bytes that are not a valid record.
     Garbage,
-    /// A batch meets a version that counts younger calls only.
+    /// A batch is processed by a version that counts only more recent calls.
     StrictVersion,
-    /// A batch meets a version that cannot inflate gzipped records.
+    /// A batch is processed by a version that cannot inflate gzipped records.
     UnableVersion,
-    /// All calls of a story fall into one slice, whose pages fill up.
+    /// All calls of the simulation are in one slice, whose pages fill up.
     CrowdedSlice,
-    /// A port's operation is not carried out.
+    /// An operation of a port fails and is not carried out.
     RefusedOperation,
-    /// A port's operation is carried out, and its reply is lost.
+    /// An operation of a port is carried out, and its reply is lost.
     LostReply,
-    /// A port's operation is carried out much later, and nobody hears of it.
+    /// An operation of a port is carried out much later, without a reply.
     LateOperation,
-    /// A row refuses what it is to take.
+    /// A ledger row refuses an update.
     RefusedRow,
-    /// An invocation is taken for failed, and goes on.
+    /// Lambda considers an invocation failed, and it continues.
     Zombie,
     /// An invocation ends between two operations.
     Kill,
-    /// A batch that failed is cut into halves.
+    /// Lambda splits a failed batch in two.
     Bisect,
-    /// A batch fails from one of its records on.
+    /// A batch reports a failure at one of its records.
     PartialFailure,
-    /// Lambda gives records up; an operator puts them back.
+    /// Lambda gives records up, and an operator puts them back.
     GivenUp,
-    /// An invocation that was given up goes on.
+    /// An invocation continues after its records were given up.
     GivenUpZombie,
-    /// The mapping restarts from its checkpoint, with batches cut otherwise.
+    /// The event source mapping restarts from its checkpoint, with other batches.
     MappingRestart,
-    /// The mapping is made anew and reads from an earlier record.
+    /// The event source mapping is created again and reads from an earlier record.
     Replay,
     /// Shards are split or merged.
     Reshard,
-    /// An operator puts a record of the quarantine back.
+    /// An operator puts a quarantined record back.
     PutBack,
-    /// A record that was put back stays in the quarantine.
+    /// A record stays in the quarantine after it was put back.
     PutBackTwice,
-    /// An operator puts lines of the log on the stream that may be counted.
+    /// An operator puts lines of the log on the stream that may already be counted.
     Backfill,
-    /// Days pass: claims expire, the stream forgets.
+    /// Days pass: claims and stream records expire.
     DaysPass,
-    /// A call of a clock that is ahead.
+    /// A call has a request time ahead of the stream's clock.
     LeadingClock,
 }
 
 impl Fault {
-    /// All of them.
+    /// All faults.
     pub const ALL: [Self; 26] = [
         Self::DuplicateRecord,
         Self::RegroupedRecord,
@@ -91,7 +91,7 @@ impl Fault {
         Self::LeadingClock,
     ];
 
-    /// The name, as it is written on the command line.
+    /// Returns the fault's name on the command line.
     pub fn name(self) -> String {
         let mut name = String::new();
         for letter in format!("{self:?}").chars() {
@@ -110,53 +110,53 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Self, String> {
         let known = || Self::ALL.map(Self::name).join(", ");
         let found = Self::ALL.into_iter().find(|fault| fault.name() == text);
-        found.ok_or_else(|| format!("there is no fault {text}; there are {}", known()))
+        found.ok_or_else(|| format!("unknown fault {text}; the faults are {}", known()))
     }
 }
 
-/// The faults that may strike.
+/// The faults that a simulation may inject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultSet(Vec<Fault>);
 
 impl FaultSet {
-    /// Every fault.
+    /// Returns the set of every fault.
     pub fn all() -> Self {
         Self(Fault::ALL.to_vec())
     }
 
-    /// The same without one.
+    /// Returns the set without one fault.
     #[must_use]
     pub fn without(&self, fault: Fault) -> Self {
         Self(self.0.iter().copied().filter(|other| *other != fault).collect())
     }
 
-    /// Whether a fault may strike.
+    /// Returns `true` if the fault may be injected.
     pub fn contains(&self, fault: Fault) -> bool {
         self.0.contains(&fault)
     }
 
-    /// The faults, in their order.
+    /// Returns the faults in the order of [`Fault::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = Fault> {
         self.0.iter().copied()
     }
 }
 
-/// How often each fault struck.
+/// Number of times that each fault was injected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FaultCounts(BTreeMap<Fault, u64>);
 
 impl FaultCounts {
-    /// Counts one strike.
+    /// Counts one injection.
     pub fn add(&mut self, fault: Fault) {
         *self.0.entry(fault).or_default() += 1;
     }
 
-    /// How often a fault struck.
+    /// Returns how often a fault was injected.
     pub fn count(&self, fault: Fault) -> u64 {
         self.0.get(&fault).copied().unwrap_or(0)
     }
 
-    /// Adds the strikes of another simulation.
+    /// Adds the counts of another simulation.
     pub fn merge(&mut self, other: &Self) {
         for (fault, count) in &other.0 {
             *self.0.entry(*fault).or_default() += count;

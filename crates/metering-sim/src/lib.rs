@@ -1,12 +1,12 @@
 //! A deterministic simulation of counting: the shipped consumer over ports in
-//! memory, under every fault that a seed draws.
+//! memory, under randomly drawn faults.
 //!
 //! One thread carries out one step at a time: a delivery, an invocation, one
 //! operation of a port, the passing of time, an operator's command. A seed
-//! draws the steps, so a seed is a story that can be told again. An
-//! [`auditor`] that shares no code with the meter knows what the API produced
-//! and looks at the ledger after every write: never too many calls; once all
-//! is quiet, all of them.
+//! determines all steps, so a failure can be reproduced from its seed. An
+//! [`auditor`] that shares no code with the meter knows which calls the API
+//! logged. After every write it checks that the ledger has not too many calls,
+//! and after all work is done that it has all of them.
 //!
 //! ```
 //! use metering_sim::faults::FaultSet;
@@ -23,5 +23,5 @@ pub mod faults;
 pub mod ports;
 pub mod search;
 pub mod simulation;
-pub mod story;
 pub mod stream;
+pub mod trace;

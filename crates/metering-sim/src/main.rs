@@ -1,4 +1,4 @@
-//! Simulates counting under faults, seed after seed.
+//! The command `metering-sim`.
 
 use std::time::{Duration, Instant};
 
@@ -8,29 +8,31 @@ use metering_sim::faults::{Fault, FaultSet};
 use metering_sim::search::{Summary, search, shorten};
 use metering_sim::simulation::{Settings, simulate};
 
-/// Simulates counting under faults, seed after seed; exits 1 with a short
-/// story where a call is lost or counted twice.
+/// Simulate counting under faults, one seed after another. If a call is lost or
+/// counted twice, print a short trace and exit with 1.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How many seeds to simulate.
+    /// Number of seeds to simulate
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
-    /// The first seed.
+    /// First seed
     #[arg(long, default_value_t = 0)]
     first: u64,
-    /// One seed alone, with its story.
+    /// Simulate only this seed, and print its trace
     #[arg(long)]
     seed: Option<u64>,
-    /// Stop after this many minutes.
+    /// Stop after this number of minutes
     #[arg(long)]
     minutes: Option<u64>,
-    /// Steps of a simulation until its faults end.
+    /// Steps of a simulation in which faults are injected
     #[arg(long, default_value_t = 1_500)]
     steps: u32,
-    /// A fault that shall not strike; may be given several times.
+    /// A fault that is not injected; may be repeated
     #[arg(long, value_name = "FAULT")]
     without: Vec<Fault>,
 }
+
+const NO_PROBLEM: &str = "no call is lost or counted twice";
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
@@ -40,33 +42,33 @@ fn main() -> std::process::ExitCode {
     }
     let settings = Settings { steps: arguments.steps, faults };
     let is_right = match arguments.seed {
-        Some(seed) => tell(seed, &settings),
+        Some(seed) => print_trace(seed, &settings),
         None => run(&arguments, &settings),
     };
     std::process::ExitCode::from(u8::from(!is_right))
 }
 
-/// Tells the story of a seed. `true` where it ends well.
-fn tell(seed: u64, settings: &Settings) -> bool {
+/// Prints the trace of a seed. Returns `true` if no problem was found.
+fn print_trace(seed: u64, settings: &Settings) -> bool {
     let outcome = simulate(seed, settings, true);
-    for line in outcome.story {
+    for line in outcome.trace {
         println!("{line}");
     }
-    println!("{}", outcome.problem.as_deref().unwrap_or("nothing is lost and nothing counted twice"));
+    println!("{}", outcome.problem.as_deref().unwrap_or(NO_PROBLEM));
     outcome.problem.is_none()
 }
 
 fn run(arguments: &Arguments, settings: &Settings) -> bool {
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} seeds, {per_sec}, {eta} to go");
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} seeds, {per_sec}, {eta} left");
     let progress =
         ProgressBar::new(arguments.seeds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let ends = arguments.minutes.map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
-    let goes_on = || {
+    let continues = || {
         progress.inc(1);
         ends.is_none_or(|ends| Instant::now() < ends)
     };
     let last = arguments.first.saturating_add(arguments.seeds.saturating_sub(1));
-    let summary = search(arguments.first, last, settings, &goes_on);
+    let summary = search(arguments.first, last, settings, &continues);
     progress.finish_and_clear();
     report(&summary, settings)
 }
@@ -79,19 +81,19 @@ fn report(summary: &Summary, settings: &Settings) -> bool {
         let count = summary.faults.count(fault);
         println!("  {:<20} {count}", fault.name());
         if count == 0 {
-            println!("    never struck: simulate more seeds, or mend the simulation");
+            println!("    never injected: simulate more seeds, or fix the simulation");
             is_right = false;
         }
     }
     if let Some((seed, problem)) = &summary.failure {
-        println!("seed {seed}: {problem}\nlooking for a shorter story");
+        println!("seed {seed}: {problem}\nlooking for a shorter trace");
         let (seed, settings) = shorten(*seed, settings);
         let without = Fault::ALL.into_iter().filter(|fault| !settings.faults.contains(*fault));
         let options: Vec<String> = without.map(|fault| format!(" --without {}", fault.name())).collect();
-        tell(seed, &settings);
-        println!("told again by: --seed {seed} --steps {}{}", settings.steps, options.concat());
+        print_trace(seed, &settings);
+        println!("reproduce with: --seed {seed} --steps {}{}", settings.steps, options.concat());
         return false;
     }
-    println!("nothing is lost and nothing counted twice");
+    println!("{NO_PROBLEM}");
     is_right
 }

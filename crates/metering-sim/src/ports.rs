@@ -1,5 +1,5 @@
-//! The consumer's ports in a simulation: each operation waits until the
-//! simulation decides what becomes of it.
+//! The consumer's ports in a simulation. Each operation waits until the
+//! simulation decides its outcome.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,42 +16,41 @@ use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use metering_core::update_plan::CounterUpdate;
 use tokio::sync::oneshot;
 
-/// How often the AWS SDK tries an operation.
-const SDK_TRIES: u32 = 2;
+/// Number of attempts that the AWS SDK makes for an operation.
+const SDK_ATTEMPTS: u32 = 2;
 
-/// Something that the consumer asks of a port.
+/// An operation that the consumer requests of a port.
 #[derive(Debug, Clone)]
 pub enum Operation {
     /// An operation on the ledger or the claims.
     Store(Request),
-    /// A record for the quarantine.
+    /// A write to the quarantine.
     Keep(QuarantinedRecord),
 }
 
 /// An operation that waits for the simulation.
 #[derive(Debug)]
 pub struct Pending {
-    /// The invocation that asked.
+    /// The invocation that requested the operation.
     pub invocation: u64,
-    /// What it asked for.
     pub operation: Operation,
-    /// Takes the reply; `None` where there is to be none.
+    /// Receives the reply; `None` if the operation failed or its reply is lost.
     pub reply: oneshot::Sender<Option<Reply>>,
 }
 
-/// What stands behind the ports.
+/// The state behind the ports.
 #[derive(Debug, Default)]
-pub struct World {
+pub struct Backend {
     /// The tables and the quarantine.
     pub store: Store,
-    /// Operations that wait.
+    /// Operations that wait for their outcome.
     pub pending: Vec<Pending>,
-    /// Operations that nobody waits for any more, and that are still carried out.
+    /// Operations whose invocation no longer waits, and that are carried out later.
     pub late: Vec<Operation>,
 }
 
-impl World {
-    /// Carries an operation out.
+impl Backend {
+    /// Carries out an operation.
     pub fn carry_out(&mut self, operation: &Operation) -> Reply {
         match operation {
             Operation::Store(request) => self.store.carry_out(request),
@@ -66,15 +65,15 @@ impl World {
 /// The ports of one invocation.
 #[derive(Debug, Clone)]
 pub struct SimulatedPorts {
-    /// What stands behind them.
-    pub world: Arc<Mutex<World>>,
-    /// The invocation.
+    /// The state, shared by all invocations.
+    pub backend: Arc<Mutex<Backend>>,
+    /// The number of the invocation.
     pub invocation: u64,
 }
 
-/// Locks the world; one thread simulates, so nobody ever waits.
-pub fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks the backend. The simulation has one thread, so the lock is always free.
+pub fn lock(backend: &Mutex<Backend>) -> MutexGuard<'_, Backend> {
+    backend.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn outage() -> PortError {
@@ -83,10 +82,10 @@ fn outage() -> PortError {
 
 impl SimulatedPorts {
     async fn send(&self, operation: Operation) -> Result<Reply, PortError> {
-        for _ in 0..SDK_TRIES {
+        for _ in 0..SDK_ATTEMPTS {
             let (reply, answer) = oneshot::channel();
             let pending = Pending { invocation: self.invocation, operation: operation.clone(), reply };
-            lock(&self.world).pending.push(pending);
+            lock(&self.backend).pending.push(pending);
             match answer.await {
                 Ok(Some(Reply::Invalid)) => {
                     let source = "a simulated refusal".into();
@@ -100,7 +99,7 @@ impl SimulatedPorts {
     }
 }
 
-/// Sends a request and takes the reply out of its form.
+/// Sends a request and returns the value of the expected reply.
 macro_rules! ask {
     ($ports:expr, $request:expr, $reply:pat => $value:expr) => {
         match $ports.send(Operation::Store($request)).await? {

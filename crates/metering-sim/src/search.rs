@@ -1,4 +1,4 @@
-//! Searches seeds for one that fails, and shortens its story.
+//! Searches for a failing seed, and shortens its trace.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -7,21 +7,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::faults::FaultCounts;
 use crate::simulation::{Outcome, Settings, simulate};
 
-/// How many seeds are tried with each simplification of a failure.
+/// Number of seeds that are tried with each simplification of a failure.
 const SEEDS_PER_SIMPLIFICATION: u64 = 40;
 
-/// What many simulations came to.
+/// The sum of several simulations.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
-    /// Seeds that were simulated.
+    /// Number of simulated seeds.
     pub seeds: u64,
-    /// How often each fault struck.
+    /// Number of times that each fault was injected.
     pub faults: FaultCounts,
-    /// Calls that were to be billed.
+    /// Number of calls that had to be counted.
     pub billable_calls: u64,
-    /// Batches that were handed over.
+    /// Number of invocations.
     pub invocations: u64,
-    /// A seed that failed, and its problem.
+    /// The first failing seed and its problem.
     pub failure: Option<(u64, String)>,
 }
 
@@ -37,14 +37,14 @@ impl Summary {
     }
 }
 
-/// Simulates seeds from `first` on, on every core, until one fails, `last` is
-/// done or `goes_on` says no. `goes_on` is asked before each seed.
-pub fn search(first: u64, last: u64, settings: &Settings, goes_on: &(dyn Fn() -> bool + Sync)) -> Summary {
+/// Simulates the seeds from `first` to `last` on all cores. Stops early if one
+/// fails, or if `continues`, which is called before each seed, returns `false`.
+pub fn search(first: u64, last: u64, settings: &Settings, continues: &(dyn Fn() -> bool + Sync)) -> Summary {
     let next = AtomicU64::new(first);
     let has_failed = AtomicBool::new(false);
     let summary = Mutex::new(Summary::default());
     let work = || {
-        while !has_failed.load(Ordering::Relaxed) && goes_on() {
+        while !has_failed.load(Ordering::Relaxed) && continues() {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed > last {
                 break;
@@ -63,8 +63,8 @@ pub fn search(first: u64, last: u64, settings: &Settings, goes_on: &(dyn Fn() ->
     summary.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks for a shorter story of a failure: fewer faults, then fewer steps.
-/// Returns the seed and the settings that tell it.
+/// Looks for a shorter trace of a failure: with fewer faults, then with fewer
+/// steps. Returns its seed and settings.
 pub fn shorten(seed: u64, settings: &Settings) -> (u64, Settings) {
     let (mut seed, mut settings) = (seed, settings.clone());
     let fails = |seed: u64, settings: &Settings| {

@@ -1,50 +1,49 @@
-//! Which of the key's calls the ledger shows.
+//! Recognition of the canary's call in the ledger.
 //!
-//! The ledger counts calls and does not name them, so a count that has risen
-//! may show an earlier call that was late. What it tells of single calls is
-//! the time of the key's latest one, by API Gateway's clock. A call is shown
-//! when that time lies in its own: from when it was sent to when it was
-//! answered, give or take what two clocks may differ by. An earlier call is
-//! before that, and a later one after it.
+//! The ledger counts calls and does not name them, so a higher count may come
+//! from an earlier call that was late. The ledger also has the time of the key's
+//! latest call, by API Gateway's clock. A call is shown if that time is between
+//! request and response of the call, with a tolerance for the difference of two
+//! clocks. An earlier call is before that, and a later call after it.
 //!
-//! - A missed call that is counted while a later one is awaited changes nothing
-//!   for that one: its time is an earlier one.
-//! - A call that is first seen beside a later one is a miss: it has waited for
-//!   as long as lies between two calls.
-//! - Of two calls within [`CLOCK_DIFFERENCE_MS`], as when an invocation comes
-//!   twice, each may be taken for the other: what is measured then is the time
-//!   of that which is counted first.
+//! - A missed call that is counted while the canary waits for a later one does
+//!   not affect the later one, because its time is earlier.
+//! - A call that is first seen together with a later one is a miss: it was late
+//!   by at least the time between two calls.
+//! - Two calls within [`CLOCK_DIFFERENCE_MS`], as after a duplicate invocation,
+//!   cannot be distinguished. The measured time is then that of the call that is
+//!   counted first.
 
 use metering_core::usage_history::KeyUsage;
 use metering_core::window::{CallWindow, UtcDay, WindowError};
 
-/// By how much this machine's clock and API Gateway's may differ, in
-/// milliseconds; an HTTP API tells the time of a call in whole seconds.
+/// Maximum difference between this machine's clock and API Gateway's, in
+/// milliseconds. An HTTP API logs the time of a call in whole seconds.
 pub const CLOCK_DIFFERENCE_MS: i64 = 5_000;
 
-/// A call that was answered, and is awaited in the ledger.
+/// A call that was answered, and that the ledger does not show yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AwaitedCall {
-    /// When it was sent, in milliseconds since 1970.
+    /// Time of the request, in milliseconds since 1970.
     pub sent_ms: i64,
-    /// When it was answered, in milliseconds since 1970.
+    /// Time of the response, in milliseconds since 1970.
     pub answered_ms: i64,
 }
 
-/// What the ledger tells of an awaited call.
+/// What the ledger shows of an awaited call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
-    /// Nothing yet.
+    /// The call is not counted yet.
     NotYet,
-    /// It is counted.
+    /// The call is counted.
     Shown,
-    /// A later one is counted.
+    /// A later call is counted.
     Overtaken,
 }
 
 impl AwaitedCall {
-    /// What the usage of its key tells of it.
-    pub fn in_usage(&self, usage: &KeyUsage) -> Sighting {
+    /// Looks for the call in the usage of its key.
+    pub fn find_in(&self, usage: &KeyUsage) -> Sighting {
         let last_call_ms = usage.values().map(|day| day.last_call_ms).max().unwrap_or(i64::MIN);
         if last_call_ms < self.earliest_ms() {
             Sighting::NotYet
@@ -59,11 +58,11 @@ impl AwaitedCall {
         self.sent_ms.saturating_sub(CLOCK_DIFFERENCE_MS)
     }
 
-    /// The days whose usage tells of it, as long as it is awaited until `now_ms`.
+    /// Returns the first and last day in whose usage the call may appear by `now_ms`.
     ///
     /// # Errors
-    /// When a time is none that usage has days for.
-    pub fn days(&self, now_ms: i64) -> Result<(UtcDay, UtcDay), WindowError> {
+    /// When a time is outside the range of days in the ledger.
+    pub fn possible_days(&self, now_ms: i64) -> Result<(UtcDay, UtcDay), WindowError> {
         let last_ms = now_ms.max(self.answered_ms).saturating_add(CLOCK_DIFFERENCE_MS);
         Ok((CallWindow::at(self.earliest_ms())?.day, CallWindow::at(last_ms)?.day))
     }
@@ -97,13 +96,13 @@ mod tests {
             (&[SENT_MS - MINUTE_MS], Sighting::NotYet),
             (&[SENT_MS + 100], Sighting::Shown),
             (&[SENT_MS - MINUTE_MS, SENT_MS + 100], Sighting::Shown),
-            // An HTTP API's whole second, and a clock that is behind.
+            // The whole second of an HTTP API, and a clock that is behind.
             (&[SENT_MS - 999 - 4_000], Sighting::Shown),
             (&[SENT_MS + 300 + 5_000], Sighting::Shown),
             (&[SENT_MS + MINUTE_MS], Sighting::Overtaken),
             (&[SENT_MS + 100, SENT_MS + MINUTE_MS], Sighting::Overtaken),
         ] {
-            assert_eq!(CALL.in_usage(&usage(last_calls_ms)), sighting, "{last_calls_ms:?}");
+            assert_eq!(CALL.find_in(&usage(last_calls_ms)), sighting, "{last_calls_ms:?}");
         }
     }
 
@@ -113,18 +112,18 @@ mod tests {
         let mut after = usage(&[SENT_MS - 2 * MINUTE_MS, SENT_MS - MINUTE_MS]);
         let calls = |usage: &KeyUsage| usage.values().map(DayUsage::total).sum::<u64>();
         assert!(calls(&after) > calls(&before), "the count has risen");
-        assert_eq!(CALL.in_usage(&after), Sighting::NotYet);
+        assert_eq!(CALL.find_in(&after), Sighting::NotYet);
         after.append(&mut usage(&[SENT_MS + 2_500]));
-        assert_eq!(CALL.in_usage(&after), Sighting::Shown, "the next day has a row of its own");
+        assert_eq!(CALL.find_in(&after), Sighting::Shown, "the next day has its own row");
     }
 
     #[test]
     fn the_days_around_midnight_are_read() {
-        let (from, to) = CALL.days(SENT_MS + 1_000).unwrap();
+        let (from, to) = CALL.possible_days(SENT_MS + 1_000).unwrap();
         assert_eq!((from.to_string(), to.to_string()), ("2026-11-24".into(), "2026-11-25".into()));
         let noon = AwaitedCall { sent_ms: SENT_MS - 43_200_000, answered_ms: SENT_MS - 43_199_000 };
-        let (from, to) = noon.days(noon.answered_ms).unwrap();
+        let (from, to) = noon.possible_days(noon.answered_ms).unwrap();
         assert_eq!(from, to);
-        assert!(AwaitedCall { sent_ms: 0, answered_ms: i64::MAX }.days(0).is_err());
+        assert!(AwaitedCall { sent_ms: 0, answered_ms: i64::MAX }.possible_days(0).is_err());
     }
 }

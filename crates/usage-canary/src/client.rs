@@ -13,32 +13,32 @@ use hyper_util::rt::TokioExecutor;
 /// Longer than API Gateway waits for an integration, 29 s. Source: API Gateway
 /// Developer Guide, "Quotas for configuring and running a REST API".
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// What is read of an answer, in bytes; those that are asked for are far shorter.
+/// Maximum length of a response, in bytes. The expected responses are far shorter.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// A request that got no answer.
+/// A request without a complete response.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// No complete answer came in time.
-    #[error("no complete answer came within {TIMEOUT:?}")]
-    TooLate,
+    /// No complete response arrived in time.
+    #[error("no complete response arrived within {TIMEOUT:?}")]
+    Timeout,
     /// The connection failed.
-    #[error("there is no connection")]
+    #[error("the connection failed")]
     Connection(#[from] legacy::Error),
-    /// The answer broke off, or is too long.
-    #[error("the answer broke off, or is longer than {MAX_BODY_BYTES} bytes")]
+    /// The response is truncated or too long.
+    #[error("the response is truncated, or longer than {MAX_BODY_BYTES} bytes")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Makes requests.
+/// An HTTP client.
 #[derive(Debug, Clone)]
 pub struct Client(legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
 
 impl Client {
-    /// A client that trusts the certificates of this machine.
+    /// Creates a client that trusts the certificates of this machine.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the certificates cannot be read.
     pub fn new() -> std::io::Result<Self> {
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_native_roots()?
@@ -48,16 +48,16 @@ impl Client {
         Ok(Self(legacy::Client::builder(TokioExecutor::new()).build(connector)))
     }
 
-    /// Sends a request and reads the answer to its end.
+    /// Sends a request and reads the whole response.
     ///
     /// # Errors
-    /// When there is no complete answer in time.
+    /// When no complete response arrives in time.
     pub async fn send(&self, request: Request<Empty<Bytes>>) -> Result<(StatusCode, Bytes), RequestError> {
-        let answer = async {
+        let response = async {
             let (parts, body) = self.0.request(request).await?.into_parts();
             let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(RequestError::Body)?;
             Ok((parts.status, body.to_bytes()))
         };
-        tokio::time::timeout(TIMEOUT, answer).await.unwrap_or(Err(RequestError::TooLate))
+        tokio::time::timeout(TIMEOUT, response).await.unwrap_or(Err(RequestError::Timeout))
     }
 }

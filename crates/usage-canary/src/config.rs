@@ -7,23 +7,23 @@ use metering_core::usage_record::CANARY_KEY_ID;
 /// Settings, each from one environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `CANARY_URL`: what is called. A call of it with a valid key is answered with 2xx and billed.
+    /// `CANARY_URL`: the URL to call. It has to return 2xx for a valid key, and to be billed.
     pub url: Uri,
-    /// `CANARY_API_KEY_ID`: the id of the key, `canary` by default. The usage
-    /// of another key is billed like that of any customer.
+    /// `CANARY_API_KEY_ID`: the id of the canary's key, `canary` by default. Calls
+    /// with another id are billed like those of any customer.
     pub api_key_id: String,
-    /// `CANARY_SECRET_PARAMETER`: the SSM parameter that holds the secret of the key, a `SecureString`.
+    /// `CANARY_SECRET_PARAMETER`: the SSM parameter (a `SecureString`) with the secret of the key.
     pub secret_parameter: String,
     /// `USAGE_TABLE`: the ledger.
     pub usage_table: String,
     /// `ENVIRONMENT_NAME`: the dimension of the metrics.
     pub environment_name: String,
-    /// `TIMEOUT_MS`: how long a call is awaited in the ledger, 120000 by
-    /// default. The function's own time-out is to be 30 s longer.
+    /// `TIMEOUT_MS`: time to wait for a call in the ledger, 120000 by default.
+    /// The function's timeout has to be 30 s longer.
     pub timeout_ms: u64,
-    /// `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`: where the extension answers, 2773 by default.
+    /// `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`: the port of the extension, 2773 by default.
     pub extension_port: u16,
-    /// `AWS_SESSION_TOKEN`, which Lambda sets: what the extension knows the function by.
+    /// `AWS_SESSION_TOKEN`, which Lambda sets, and with which the extension authenticates the function.
     pub session_token: String,
 }
 
@@ -31,7 +31,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// When a variable is missing or wrong; the error names it.
+    /// When a variable is missing or invalid. The error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let url = environment.string("CANARY_URL", "a URL of the metered API")?;
         let session_token = environment

@@ -1,4 +1,4 @@
-//! One measurement.
+//! A measurement: one call, and the wait for it.
 
 use std::time::Duration;
 
@@ -17,47 +17,47 @@ use crate::client::{Client, RequestError};
 use crate::config::Config;
 use crate::secret::{self, SecretError};
 
-/// The name under which the function's metrics are found.
+/// The dimension `Service` of the function's metrics.
 pub const SERVICE: &str = "usage-canary";
 
-/// How often the ledger is asked: each time a part of the call's age has gone by again.
+/// The interval between reads of the ledger is the call's age divided by this.
 const AGE_PER_INTERVAL: u64 = 20;
-const SHORTEST_INTERVAL_MS: u64 = 100;
-const LONGEST_INTERVAL_MS: u64 = 1_000;
+const MIN_INTERVAL_MS: u64 = 100;
+const MAX_INTERVAL_MS: u64 = 1_000;
 
 define_metrics! {
-    /// Every metric of this function.
+    /// The metrics of this function.
     pub enum CanaryMetric {
-        /// Calls that were tried: one an invocation.
+        /// Attempted calls, one for each invocation.
         CanaryCalls: Count,
-        /// From the answer of a call to the first read of the ledger that shows it.
+        /// Time from the response of a call to the first read of the ledger that shows the call.
         CanaryFreshness: Milliseconds,
-        /// Calls that were answered with success, and that the ledger did not
-        /// show in time or before a later one.
+        /// Successful calls that the ledger did not show in time, or not before a
+        /// later call.
         CanaryMisses: Count,
-        /// Calls that could not be made, or were not answered with success.
+        /// Calls that could not be made, or were not successful.
         CanaryFailures: Count,
     }
 }
 
-/// What became of a call.
+/// The outcome of a measurement.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The ledger shows it.
+    /// The ledger shows the call.
     Shown {
-        /// So long after its answer, in milliseconds.
+        /// Time since the response, in milliseconds.
         after_ms: u64,
     },
-    /// The ledger did not show it.
+    /// The ledger did not show the call.
     Missed {
-        /// Why it is not awaited any longer.
+        /// The reason for the end of the wait.
         reason: &'static str,
     },
-    /// It was not made, or without success.
+    /// The call was not made, or not successful.
     Failed(CallError),
 }
 
-/// A call without success.
+/// An unsuccessful call.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The secret cannot be read.
@@ -66,27 +66,25 @@ pub enum CallError {
     /// The secret cannot be sent.
     #[error("the secret of the canary's key cannot be sent as a header")]
     Request(#[source] http::Error),
-    /// There was no answer.
-    #[error("the API does not answer")]
-    NoAnswer(#[from] RequestError),
-    /// The answer was no success.
-    #[error(
-        "the API answered with {0}; a call of CANARY_URL with the canary's key has to be answered with 2xx"
-    )]
+    /// The API sent no complete response.
+    #[error("the API does not respond")]
+    NoResponse(#[from] RequestError),
+    /// The status was not 2xx.
+    #[error("the API responded with {0}; CANARY_URL has to return 2xx for the canary's key")]
     Status(u16),
 }
 
-/// Calls, waits until the ledger shows the call, and emits the metrics.
+/// Calls the API, waits until the ledger shows the call, and emits the metrics.
 ///
-/// Nothing is an error of the invocation, which would make Lambda invoke the
-/// function again beside the next one: the metrics tell of it.
+/// A failed measurement is not an error of the invocation, because Lambda would
+/// retry it concurrently with the next one. The metrics report it.
 pub async fn handle(config: &Config, client: &Client, history: &impl UsageHistory) -> Value {
     let outcome = match call(config, client).await {
-        Ok(call) => awaited(config, history, call).await,
+        Ok(call) => wait_for(config, history, call).await,
         Err(error) => Outcome::Failed(error),
     };
     metric_line(config, &outcome, now_ms()).emit();
-    tell(&outcome);
+    log_outcome(&outcome);
     match outcome {
         Outcome::Shown { after_ms } => json!({"outcome": "shown", "freshnessMs": after_ms}),
         Outcome::Missed { reason } => json!({"outcome": "missed", "reason": reason}),
@@ -106,35 +104,35 @@ async fn call(config: &Config, client: &Client) -> Result<AwaitedCall, CallError
     Ok(AwaitedCall { sent_ms, answered_ms: now_ms() })
 }
 
-/// Reads the ledger until it shows the call, or for as long as a call is awaited.
-async fn awaited(config: &Config, history: &impl UsageHistory, call: AwaitedCall) -> Outcome {
+/// Reads the ledger until it shows the call, or until the timeout.
+async fn wait_for(config: &Config, history: &impl UsageHistory, call: AwaitedCall) -> Outcome {
     let answered_us = monotonic_us();
     loop {
-        let seen = sighting(config, history, call).await;
+        let sighting = read_sighting(config, history, call).await;
         let after_ms = monotonic_us().saturating_sub(answered_us) / 1_000;
-        match seen {
+        match sighting {
             Sighting::Shown => return Outcome::Shown { after_ms },
             Sighting::Overtaken => return Outcome::Missed { reason: "a later call is counted" },
             Sighting::NotYet if after_ms >= config.timeout_ms => {
-                return Outcome::Missed { reason: "the ledger does not show it in time" };
+                return Outcome::Missed { reason: "the ledger does not show the call in time" };
             }
             Sighting::NotYet => {}
         }
-        let interval_ms = (after_ms / AGE_PER_INTERVAL).clamp(SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS);
+        let interval_ms = (after_ms / AGE_PER_INTERVAL).clamp(MIN_INTERVAL_MS, MAX_INTERVAL_MS);
         tokio::time::sleep(Duration::from_millis(interval_ms)).await;
     }
 }
 
-/// What the ledger tells now. A ledger that cannot be read tells nothing.
-async fn sighting(config: &Config, history: &impl UsageHistory, call: AwaitedCall) -> Sighting {
-    let Ok((from, to)) = call.days(now_ms()) else {
+/// Reads the ledger once. A failed read counts as [`Sighting::NotYet`].
+async fn read_sighting(config: &Config, history: &impl UsageHistory, call: AwaitedCall) -> Sighting {
+    let Ok((from, to)) = call.possible_days(now_ms()) else {
         tracing::error!("the clock of this machine is wrong");
         return Sighting::NotYet;
     };
     match history.usage_of_key(&config.api_key_id, from, to).await {
-        Ok(usage) => call.in_usage(&usage),
+        Ok(usage) => call.find_in(&usage),
         Err(error) => {
-            tracing::warn!(error = %with_causes(&error), "the ledger cannot be read; it is asked again");
+            tracing::warn!(error = %with_causes(&error), "the ledger cannot be read; retrying");
             Sighting::NotYet
         }
     }
@@ -151,7 +149,7 @@ fn metric_line(config: &Config, outcome: &Outcome, at_ms: i64) -> MetricLine {
     line
 }
 
-fn tell(outcome: &Outcome) {
+fn log_outcome(outcome: &Outcome) {
     match outcome {
         Outcome::Shown { .. } => {}
         Outcome::Missed { reason } => tracing::error!(reason, "the canary's call was not counted in time"),
@@ -165,7 +163,7 @@ mod tests {
     use lambda_support::config::Environment;
 
     #[test]
-    fn each_outcome_is_told_with_zeros_for_the_others() {
+    fn each_outcome_is_recorded_with_zeros_for_the_others() {
         let variables = [
             ("CANARY_URL", "http://localhost/"),
             ("CANARY_SECRET_PARAMETER", "p"),
@@ -173,14 +171,14 @@ mod tests {
             ("AWS_SESSION_TOKEN", "token"),
         ];
         let config = Config::read(&Environment::from_variables(&variables)).unwrap();
-        let told = |outcome: Outcome| -> Value {
+        let metrics = |outcome: Outcome| -> Value {
             let line: Value = serde_json::from_str(&metric_line(&config, &outcome, 5).to_json()).unwrap();
             ["CanaryCalls", "CanaryMisses", "CanaryFailures", "CanaryFreshness"]
                 .map(|name| line[name].clone())
                 .into()
         };
-        assert_eq!(told(Outcome::Shown { after_ms: 1_200 }), json!([1, 0, 0, [1_200]]));
-        assert_eq!(told(Outcome::Missed { reason: "" }), json!([1, 1, 0, null]));
-        assert_eq!(told(Outcome::Failed(CallError::Status(403))), json!([1, 0, 1, null]));
+        assert_eq!(metrics(Outcome::Shown { after_ms: 1_200 }), json!([1, 0, 0, [1_200]]));
+        assert_eq!(metrics(Outcome::Missed { reason: "" }), json!([1, 1, 0, null]));
+        assert_eq!(metrics(Outcome::Failed(CallError::Status(403))), json!([1, 0, 1, null]));
     }
 }

@@ -1,11 +1,11 @@
-//! The Lambda function that calls the metered API on a schedule, with a key of
-//! its own, and measures how long the ledger takes to show the call.
+//! The Lambda function that calls the metered API on a schedule with its own key,
+//! and measures the time until the ledger shows the call.
 //!
-//! It watches the whole path from outside: its metrics are there also when
-//! nothing else calls, and say so when something on the path stands still.
+//! It observes the whole path from outside. Its metrics exist without other
+//! traffic, so they also reveal a part of the path that has stopped.
 //!
 //! [`client`] makes requests, [`secret`] reads the key's secret, [`awaited`]
-//! tells the call from others, [`handler`] makes one measurement.
+//! distinguishes the call from others, [`handler`] makes a measurement.
 
 pub mod awaited;
 pub mod client;

@@ -1,10 +1,10 @@
 //! The secret of the canary's key.
 //!
-//! It is a `SecureString` of SSM, read through AWS's Parameters and Secrets
-//! Lambda Extension: so it stands in no template, in no environment variable
-//! and in no image, IAM says who reads it, and the function needs neither the
-//! SDK of SSM nor a signature of its own making. The extension remembers it
-//! for five minutes, so a rotated key is taken up without a deployment.
+//! The secret is a `SecureString` of SSM, read through AWS's Parameters and
+//! Secrets Lambda Extension. Therefore no template, environment variable or image
+//! contains it, IAM controls who reads it, and the function needs neither the SDK
+//! of SSM nor request signing. The extension caches it for five minutes, so a
+//! rotated secret is used without a deployment.
 //!
 //! Source: Systems Manager User Guide, "Using Parameter Store parameters in
 //! AWS Lambda functions".
@@ -17,53 +17,54 @@ use serde_json::Value;
 use crate::client::{Client, RequestError};
 use crate::config::Config;
 
-/// The header by which the extension knows the function.
+/// The header with which the extension authenticates the function.
 pub const TOKEN_HEADER: &str = "x-aws-parameters-secrets-token";
-/// The path of the extension that answers with a parameter.
+/// The path with which the extension returns a parameter.
 pub const PARAMETER_PATH: &str = "/systemsmanager/parameters/get";
 
-/// A secret that cannot be read.
+/// The secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The name or the token cannot be sent.
     #[error("CANARY_SECRET_PARAMETER or AWS_SESSION_TOKEN cannot be sent to the extension")]
     Request(#[from] http::Error),
-    /// The extension does not answer.
+    /// The extension does not respond.
     #[error(
-        "the Parameters and Secrets Lambda Extension does not answer on port {port}; is its layer there?"
+        "the Parameters and Secrets Lambda Extension does not respond on port {port}; check that the function has its layer"
     )]
-    Silent {
-        /// The port.
+    NoResponse {
+        /// The port of the extension.
         port: u16,
-        /// What the connection said.
+        /// The error of the request.
         source: RequestError,
     },
-    /// It has no such parameter, or may not read it.
+    /// The parameter does not exist, or the function's role may not read it.
     #[error(
-        "the parameter {parameter} cannot be read ({status}); make it with `aws ssm put-parameter --type SecureString`, and let the function's role read it"
+        "the parameter {parameter} cannot be read ({status}); create it with `aws ssm put-parameter --type SecureString`, and let the function's role read it"
     )]
     Refused {
-        /// The parameter.
+        /// The name of the parameter.
         parameter: String,
-        /// What the extension answered.
+        /// The status that the extension returned.
         status: StatusCode,
     },
-    /// Its answer holds no value.
-    #[error("the extension's answer has no text Parameter.Value")]
+    /// The response of the extension contains no value.
+    #[error("the extension's response has no text Parameter.Value")]
     NoValue,
 }
 
 /// Reads the secret.
 ///
 /// # Errors
-/// When it cannot be read; no error holds any of it.
+/// When the secret cannot be read. No error contains any part of it.
 pub async fn read(config: &Config, client: &Client) -> Result<String, SecretError> {
     let port = config.extension_port;
     let name: String = form_urlencoded::byte_serialize(config.secret_parameter.as_bytes()).collect();
     let url = format!("http://localhost:{port}{PARAMETER_PATH}?name={name}&withDecryption=true");
     let request = Request::get(url).header(TOKEN_HEADER, &config.session_token);
     let request = request.body(Empty::<Bytes>::new())?;
-    let (status, body) = client.send(request).await.map_err(|source| SecretError::Silent { port, source })?;
+    let (status, body) =
+        client.send(request).await.map_err(|source| SecretError::NoResponse { port, source })?;
     if status != StatusCode::OK {
         return Err(SecretError::Refused { parameter: config.secret_parameter.clone(), status });
     }

@@ -1,10 +1,9 @@
-// The same work as consumer_path.rs, the way a Node.js function would do it:
-// from the bytes of a Lambda event to one update per key and day, with its
-// counts per hour, its first and last sequence number and its last call. Each
-// call is known by its request id and request time.
-// Prints the events per second of the median round after warming up.
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
+// The same work as consumer_path.rs in Node.js: from the bytes of a Lambda event to
+// one update per key and day, with the counts per hour, the first and last sequence
+// number and the last call. A call is identified by its request id and request time.
+// Prints the events per second of the median round after the warm-up.
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 
 const bytes = readFileSync(process.argv[2]);
 const rounds = Number(process.argv[3] ?? 30);
@@ -14,15 +13,15 @@ function updatePlan(eventBytes) {
   const claimed = new Set();
   let events = 0;
   for (const { kinesis } of JSON.parse(eventBytes).Records) {
-    const envelope = JSON.parse(gunzipSync(Buffer.from(kinesis.data, "base64")));
+    const envelope = JSON.parse(gunzipSync(Buffer.from(kinesis.data, 'base64')));
     let oldestResponse = Infinity;
     for (const { message } of envelope.logEvents) {
       const call = JSON.parse(message);
       events += 1;
       const status = Number(call.status);
-      if (!(status >= 200 && status < 300) || !call.key || call.key === "-") continue;
+      if (!(status >= 200 && status < 300) || !call.key || call.key === '-') continue;
       const time = Number(call.time);
-      // A call is counted by the first record that brings it.
+      // A call is counted by the first record that contains it.
       const identity = `${call.id}@${time}`;
       if (claimed.has(identity)) continue;
       claimed.add(identity);
@@ -31,7 +30,14 @@ function updatePlan(eventBytes) {
       const key = `${call.key}#${day}`;
       let row = rows.get(key);
       if (row === undefined) {
-        row = { key: call.key, day, hours: new Array(24).fill(0), first: kinesis.sequenceNumber, last: "", lastCall: 0 };
+        row = {
+          key: call.key,
+          day,
+          hours: new Array(24).fill(0),
+          first: kinesis.sequenceNumber,
+          last: '',
+          lastCall: 0,
+        };
         rows.set(key, row);
       }
       row.hours[hours - day * 24] += 1;

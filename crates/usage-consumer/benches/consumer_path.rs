@@ -1,9 +1,9 @@
-//! The consumer's path from the bytes of a Lambda event to the update plan,
-//! whole and stage by stage, on an event of 100 records of 200 events.
+//! Benchmark of the consumer from the bytes of a Lambda event to the update plan,
+//! as a whole and by stage, with an event of 100 records of 200 log events.
 //!
-//! `scripts/bench-consumer.sh` runs it beside Node.js doing the same work.
+//! `scripts/bench-consumer.sh` runs it together with Node.js doing the same work.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark stops where something is wrong")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use std::hint::black_box;
 use std::io::Write;
@@ -34,7 +34,7 @@ const FIRST_CALL_MS: i64 = 1_795_509_270_000;
 fn access_log_line(number: usize) -> String {
     let requested_at_ms = FIRST_CALL_MS + i64::try_from(number).unwrap() * 37;
     let mut line = ApiKind::Rest.access_log_format().to_owned();
-    // A hash spreads keys and ids, so that the data compresses as logs do.
+    // A hash distributes keys and ids, so that the data compresses like real logs.
     let mixed = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for (variable, value) in [
         ("extendedRequestId", format!("{mixed:016x}{number:08x}=")),
@@ -79,8 +79,7 @@ fn lambda_event() -> Vec<u8> {
     serde_json::to_vec(&json!({"Records": records})).unwrap()
 }
 
-/// Drives the run of a batch on a store that is empty, as far as its updates:
-/// every claim is made, and every write succeeds.
+/// Runs a batch up to its updates, on an empty store on which every write succeeds.
 fn plan(decoded: &DecodedBatch) -> Vec<CounterUpdate> {
     let mut run = BatchRun::new(&decoded.batch, RunSettings { max_call_age_ms: 35 * DAY_MS });
     let mut updates = Vec::new();
@@ -97,7 +96,7 @@ fn plan(decoded: &DecodedBatch) -> Vec<CounterUpdate> {
                 updates.push(update);
                 Reply::Ledger(LedgerReply::Applied)
             }
-            other => unreachable!("nothing of this event is bad: {other:?}"),
+            other => unreachable!("all events are valid: {other:?}"),
         };
         run.answer(job, reply);
     }
@@ -124,7 +123,7 @@ fn consumer_path(criterion: &mut Criterion) {
     let mut decoder = Decoder::new(limits);
     let batch = decode_batch(&parsed.records, &mut decoder, &settings, &mut BatchMetrics::default()).unwrap();
     let updates = plan(&batch);
-    // A row of totals counts the calls of all keys once more.
+    // A row of totals contains the calls of all keys again.
     let of_keys = updates.iter().filter(|update| &*update.row.api_key_id != TOTALS_KEY_ID);
     let calls: u64 = of_keys.map(CounterUpdate::total).sum();
     assert_eq!(calls, (RECORDS * EVENTS_PER_RECORD) as u64, "the benchmark counts every event");

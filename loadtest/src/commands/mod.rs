@@ -1,4 +1,4 @@
-//! The commands.
+//! The subcommands, each with its arguments and its output.
 
 pub mod find_rate;
 pub mod run;
@@ -7,8 +7,8 @@ pub mod trade_off;
 
 use tracing_subscriber::filter::LevelFilter;
 
-/// The embedded database warns of every failed condition, and the stack of
-/// every fault that was asked for; only errors need a reader.
+/// Returns the lowest level that is logged. The embedded database logs a warning for every failed
+/// condition, and the local stack one for every injected fault; both are expected.
 pub fn log_level() -> LevelFilter {
     LevelFilter::ERROR
 }

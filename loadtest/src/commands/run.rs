@@ -1,71 +1,70 @@
 //! `loadtest run`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Context;
+use loadtest::exit_status;
+use loadtest::harness::run::{SystemChoice, execute};
+use loadtest::harness::verdict::Failure;
 use loadtest::profile::Profile;
 use loadtest::report;
-use loadtest::run::{Place, execute};
 
 /// Arguments of `loadtest run`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// What to run: one of loadtest/profiles, or your own
+    /// The profile: a file of loadtest/profiles, or your own
     #[arg(long, value_name = "FILE")]
     profile: PathBuf,
     #[command(flatten)]
-    place: PlaceArguments,
-    /// Where the results go [default: loadtest-results/NAME]
+    system: SystemArguments,
+    /// Folder for the results [default: loadtest-results/NAME]
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// Show no progress
+    /// Do not print the progress
     #[arg(long)]
     quiet: bool,
 }
 
-/// Where a run takes place.
+/// The choice of the system under test.
 #[derive(clap::Args)]
-pub struct PlaceArguments {
-    /// The data folder of a running `meter local` [default: a stack is started for the run and thrown away]
+pub struct SystemArguments {
+    /// Data folder of a running `meter local` [default: a local stack is started for the run]
     #[arg(long, value_name = "FOLDER", conflicts_with = "aws")]
     data: Option<PathBuf>,
-    /// The environment of a deployed meter; needs --gateway
+    /// Environment of a deployed meter; needs --gateway
     #[arg(long, value_name = "ENVIRONMENT", requires = "gateway")]
     aws: Option<String>,
-    /// Where calls are sent
+    /// URL that calls are sent to [default: the gateway of the local stack]
     #[arg(long, value_name = "URL")]
     gateway: Option<String>,
-    /// The folder of the functions' binaries of the stack that is started [default: those built with this command]
+    /// Folder of the functions' binaries, for the stack that is started [default: the folder of this command]
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
 }
 
-impl PlaceArguments {
-    /// The place that was chosen.
+impl SystemArguments {
+    /// Returns the chosen system.
     ///
     /// # Errors
-    /// When a gateway is named that belongs to no system.
-    pub fn place(self) -> anyhow::Result<Place> {
+    /// Returns an error if there is a gateway but no system to compare its calls with.
+    pub fn choice(self) -> anyhow::Result<SystemChoice> {
         match (self.data, self.aws, self.gateway) {
-            (Some(data), _, gateway) => Ok(Place::Local { data, gateway }),
-            (None, Some(environment), Some(gateway)) => Ok(Place::Aws { environment, gateway }),
-            (None, None, Some(_)) => {
-                anyhow::bail!("--gateway needs --data FOLDER or --aws ENVIRONMENT beside it")
-            }
-            (None, _, None) => Ok(Place::OwnStack { binaries: self.binaries }),
+            (Some(data_folder), _, gateway) => Ok(SystemChoice::Local { data_folder, gateway }),
+            (None, Some(environment), Some(gateway)) => Ok(SystemChoice::Aws { environment, gateway }),
+            (None, None, Some(_)) => anyhow::bail!("--gateway needs --data FOLDER or --aws ENVIRONMENT"),
+            (None, _, None) => Ok(SystemChoice::OwnStack { binaries: self.binaries }),
         }
     }
 }
 
-/// Runs, writes the results and exits by verdict.
-pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+/// Runs the profile, writes the results, and returns the exit status of the verdict.
+pub async fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let profile = Profile::read(&arguments.profile)?;
     let folder = arguments.output.unwrap_or_else(|| PathBuf::from("loadtest-results").join(&profile.name));
-    std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let outcome = Box::pin(execute(&profile, &arguments.place.place()?, arguments.quiet)).await?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let outcome = Box::pin(execute(&profile, &arguments.system.choice()?, arguments.quiet)).await?;
     report::write(&outcome, &folder)?;
     print!("{}", report::text(&outcome));
-    println!("Results are in {}.", folder.display());
-    Ok(outcome.failures.first().map_or(ExitCode::SUCCESS, |failure| ExitCode::from(failure.exit_status())))
+    println!("The results are in {}.", folder.display());
+    Ok(outcome.failures.first().map_or(exit_status::PASSED, Failure::exit_status))
 }

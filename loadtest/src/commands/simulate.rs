@@ -1,67 +1,70 @@
 //! `loadtest simulate`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Context;
-use loadtest::histogram::seconds_at;
 use loadtest::profile::Keys;
-use loadtest::simulation::{Settings, Simulated, simulate};
+use loadtest::simulation::{PartitionWrites, SimulationResult, SimulationSettings, simulate};
 use local_stack::cloudwatch_logs::subscription::DeliveryLag;
 
-/// What is simulated; what is not named is as it is deployed.
+/// The simulated load and deployment. The defaults are the deployed settings.
 #[derive(clap::Args)]
 pub struct LoadArguments {
     /// Successful calls a second
     #[arg(long, value_name = "CALLS", default_value_t = 1_000_000.0)]
     calls_per_s: f64,
-    /// How many keys there are
+    /// Number of keys
     #[arg(long, default_value_t = 1_000_000)]
     keys: u32,
-    /// The exponent of a Zipf distribution of the keys [default: all call alike]
+    /// Exponent of a Zipf distribution of the calls over the keys [default: a uniform distribution]
     #[arg(long, value_name = "EXPONENT")]
     zipf_exponent: Option<f64>,
-    /// Shards of the stream
+    /// Number of shards of the stream
     #[arg(long, default_value_t = 2_000)]
     shards: u32,
-    /// The most records of a batch
-    #[arg(long, default_value_t = 100)]
+    /// Maximum records of a batch
+    #[arg(long, default_value_t = deployed().batch_records)]
     batch_records: usize,
-    /// How often an empty shard is asked, in seconds
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    /// Interval at which a shard without records is polled, in seconds
+    #[arg(long, value_name = "S", default_value_t = deployed().poll_interval_s)]
     poll_interval_s: f64,
-    /// How long log events are collected before they are delivered, in seconds
-    #[arg(long, value_name = "S", default_value_t = 0.1)]
+    /// Time for which log events are collected before their delivery, in seconds
+    #[arg(long, value_name = "S", default_value_t = deployed().collecting_s)]
     collecting_s: f64,
-    /// Half of the deliveries of the log lag less than this, in seconds; needs --lag-p99-s
+    /// Median lag of the log deliveries, in seconds; needs --lag-p99-s
     #[arg(long, value_name = "S", requires = "lag_p99_s")]
     lag_median_s: Option<f64>,
-    /// Ninety-nine of a hundred deliveries lag less than this, in seconds
+    /// 99th percentile of the lag of the log deliveries, in seconds; needs --lag-median-s
     #[arg(long, value_name = "S", requires = "lag_median_s")]
     lag_p99_s: Option<f64>,
-    /// How long a write to DynamoDB takes, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 5.0)]
+    /// Latency of a write to DynamoDB, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = deployed().write_ms)]
     write_ms: f64,
     /// Memory of the consumer, in MiB
-    #[arg(long, default_value_t = 256.0)]
+    #[arg(long, default_value_t = deployed().memory_mib)]
     memory_mib: f64,
-    /// Partitions of the ledger [default: as many as its writes need]
+    /// Number of partitions of the ledger [default: as many as its writes need]
     #[arg(long)]
     partitions: Option<usize>,
-    /// How long it is measured, in seconds, after all shards are in their rhythm
-    #[arg(long, value_name = "S", default_value_t = 30.0)]
+    /// Length of the measured time after the warm-up, in seconds
+    #[arg(long, value_name = "S", default_value_t = deployed().measured_s)]
     measured_s: f64,
-    /// What chance is drawn from
-    #[arg(long, default_value_t = 1)]
+    /// Seed of all random draws
+    #[arg(long, default_value_t = deployed().seed)]
     seed: u64,
 }
 
+/// Returns the deployed settings, for the defaults that do not depend on the load.
+fn deployed() -> SimulationSettings {
+    SimulationSettings::deployed(1.0, Keys { count: 1, zipf_exponent: None }, 1)
+}
+
 impl LoadArguments {
-    /// The settings, with a batch window.
-    pub fn settings(&self, batch_window_s: f64) -> Settings {
+    /// Returns the settings of a simulation with a batch window.
+    pub fn settings(&self, batch_window_s: f64) -> SimulationSettings {
         let keys = Keys { count: self.keys, zipf_exponent: self.zipf_exponent };
         let lag = self.lag_median_s.zip(self.lag_p99_s);
-        Settings {
+        SimulationSettings {
             batch_window_s,
             batch_records: self.batch_records,
             poll_interval_s: self.poll_interval_s,
@@ -72,7 +75,7 @@ impl LoadArguments {
             partitions: self.partitions,
             measured_s: self.measured_s,
             seed: self.seed,
-            ..Settings::deployed(self.calls_per_s, keys, self.shards)
+            ..SimulationSettings::deployed(self.calls_per_s, keys, self.shards)
         }
     }
 }
@@ -82,66 +85,65 @@ impl LoadArguments {
 pub struct Arguments {
     #[command(flatten)]
     load: LoadArguments,
-    /// How long a batch waits to fill, in seconds
-    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    /// Time for which a batch waits to fill, in seconds
+    #[arg(long, value_name = "S", default_value_t = deployed().batch_window_s)]
     batch_window_s: f64,
-    /// Write everything as JSON into this file
+    /// Write the result to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// Simulates and prints.
-pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let found = simulate(&arguments.load.settings(arguments.batch_window_s))?;
-    print(&found);
+/// Runs a simulation and prints its result.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let result = simulate(&arguments.load.settings(arguments.batch_window_s))?;
+    print(&result);
     if let Some(path) = &arguments.json {
-        std::fs::write(path, serde_json::to_string_pretty(&found)?)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        std::fs::write(path, serde_json::to_string_pretty(&result)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn print(found: &Simulated) {
-    let per_million = |rate: f64| rate / found.calls_per_s * 1e6;
-    println!("calls                      {:>14.0} /s", found.calls_per_s);
-    println!("records of the stream      {:>14.0} /s", found.records_per_s);
+fn print(result: &SimulationResult) {
+    println!("calls                      {:>14.0} /s", result.calls_per_s);
+    println!("records of the stream      {:>14.0} /s", result.records_per_s);
     println!(
-        "invocations                {:>14.0} /s of {:.0} ms, {:.0} at once",
-        found.invocations_per_s, found.invocation_ms, found.concurrent_invocations
+        "invocations                {:>14.0} /s of {:.0} ms, {:.0} in flight",
+        result.invocations_per_s, result.invocation_ms, result.concurrent_invocations
     );
     println!(
         "write units of the ledger  {:>14.0} /s, {:.0} for a million calls",
-        found.ledger_writes_per_s,
-        per_million(found.ledger_writes_per_s)
+        result.ledger_writes_per_s,
+        result.ledger_writes_per_s / result.calls_per_s * 1e6
     );
-    println!("write units of claims      {:>14.0} /s", found.claim_writes_per_s);
+    println!("write units of the claims  {:>14.0} /s", result.claim_writes_per_s);
     println!(
-        "a bare ADD per key, record {:>14.0} /s, {:.2} times the ledger's and its claims'",
-        found.naive_writes_per_s,
-        found.naive_writes_per_s / (found.ledger_writes_per_s + found.claim_writes_per_s)
+        "write units of a baseline  {:>14.0} /s, {:.2} times those of ledger and claims (one ADD for each key of each record)",
+        result.baseline_writes_per_s,
+        result.baseline_writes_per_s / (result.ledger_writes_per_s + result.claim_writes_per_s)
     );
-    let (average, busiest, most) = found.writes_per_partition;
+    let PartitionWrites { average_per_s, busiest_per_s, max_per_s } = result.writes_per_partition;
     println!(
-        "writes of a partition      {average:>14.0} /s on average of {}, {busiest:.0} of the busiest, {most:.0} in its busiest second",
-        found.partitions
+        "writes of a partition      {average_per_s:>14.0} /s on average over {}, {busiest_per_s:.0} in the busiest, at most {max_per_s:.0} in one second",
+        result.partitions
     );
-    let fresh = |percentile| seconds_at(&found.freshness, percentile);
+    let freshness_s = |percentile| result.freshness.seconds_at(percentile);
     println!(
         "freshness                  p50 {:.2} s, p99 {:.2} s, p99.9 {:.2} s; {:.1} % of the calls were waiting at the end",
-        fresh(50.0),
-        fresh(99.0),
-        fresh(99.9),
-        found.waiting_share * 100.0
+        freshness_s(50.0),
+        freshness_s(99.0),
+        freshness_s(99.9),
+        result.waiting_share * 100.0
     );
     println!(
         "cost of a million calls    {:>14.3} $ without the authorizer, {:.3} $ of it for writes to the ledger",
-        found.dollars_per_million_calls, found.ledger_dollars_per_million_calls
+        result.dollars_per_million_calls, result.ledger_dollars_per_million_calls
     );
-    println!("\nlimits of AWS, the most strained first; what is above 1 breaks:");
-    for limit in &found.limits {
+    println!("\nutilization of the limits of AWS, the highest first (above 1 cannot be sustained):");
+    for limit in &result.limits {
         println!(
             "{:>8.2}  {}: {:.0} of {:.0} ({}{})",
-            limit.strain(),
+            limit.utilization(),
             limit.what,
             limit.demand,
             limit.limit,

@@ -1,11 +1,11 @@
-//! The report as one HTML page that needs nothing else.
+//! The report as a self-contained HTML page.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::plot;
-use super::text::{SHOWN, column, modelled, verdict};
-use crate::histogram::{Times, seconds_at};
-use crate::outcome::Outcome;
+use super::text::{PERCENTILES, column, models, verdict};
+use crate::harness::outcome::Outcome;
+use crate::histogram::LatencyHistogram;
 
 const STYLE: &str = "
 :root { color-scheme: light dark }
@@ -16,7 +16,7 @@ th:first-child, td:first-child { text-align: left } figure { margin: 1.5rem 0; b
 .passed { border-color: #2c8c2c } .failed { border-color: #be2832 }
 ";
 
-/// The page, with the plot of percentiles.
+/// Renders the page. `percentiles` is the SVG of the percentile plot.
 pub(super) fn page(outcome: &Outcome, percentiles: &str) -> anyhow::Result<String> {
     let timeline = plot::timeline(outcome)?;
     let is_passed = outcome.failures.is_empty();
@@ -35,11 +35,11 @@ pub(super) fn page(outcome: &Outcome, percentiles: &str) -> anyhow::Result<Strin
                 p class={ "verdict " (if is_passed { "passed" } else { "failed" }) } { (verdict(outcome)) }
                 section { (calls(outcome)) }
                 h2 { "Freshness" }
-                p { "From a call's answer to the first read that shows it in the ledger, measured on " (outcome.freshness.len()) " calls of probes." }
-                section { (times(outcome)) }
+                p { "The time from a call's response to the first ledger read that shows the call, measured with " (outcome.freshness.len()) " probes." }
+                section { (latencies(outcome)) }
                 figure { (PreEscaped(percentiles)) }
                 figure { (PreEscaped(&timeline)) }
-                p { (modelled(outcome)) }
+                p { (models(outcome)) }
                 section { (faults(outcome)) }
                 section { (consumption(outcome)) }
                 section { (memory(outcome)) }
@@ -59,48 +59,51 @@ fn calls(outcome: &Outcome) -> Markup {
             tr { th { "planned" } td { (outcome.planned_calls) } }
             tr { th { "sent" } td { (tally.sent) } }
             tr { th { "answered" } td { (tally.answers()) } }
-            tr { th { "answered a second" } td { (format!("{:.1}", outcome.answered_per_s())) } }
-            @for (status, answers) in &tally.answered { tr { th { "answered with " (status) } td { (answers) } } }
-            tr { th { "answered otherwise than asked" } td { (tally.unexpected) } }
-            tr { th { "not answered" } td { (tally.unanswered) } }
-            tr { th { "successful calls that clients saw, with those of probes" } td { (counts.seen) } }
-            tr { th { "calls in the ledger" } td { (counts.counted) } }
+            tr { th { "answered per second" } td { (format!("{:.1}", outcome.answered_per_s())) } }
+            @for (status, answers) in &tally.answered { tr { th { "answered with status " (status) } td { (answers) } } }
+            tr { th { "answered with an unexpected status" } td { (tally.unexpected) } }
+            tr { th { "without a response" } td { (tally.unanswered) } }
+            tr { th { "successful calls of the clients, probes included" } td { (counts.client_calls) } }
+            tr { th { "calls in the ledger" } td { (counts.ledger_calls) } }
             tr { th { "missing in the ledger" } td { (counts.missing) } }
-            tr { th { "too many in the ledger" } td { (counts.surplus) } }
-            tr { th { "keys and hours that were compared" } td { (counts.compared) } }
-            tr { th { "everything was counted after the last answer in" } td { (format!("{:.1} s", outcome.settled_after_s)) } }
+            tr { th { "surplus in the ledger" } td { (counts.surplus) } }
+            tr { th { "pairs of key and hour that were compared" } td { (counts.compared) } }
+            tr { th { "time from the last response until all calls were counted" } td { (format!("{:.1} s", outcome.settled_after_s)) } }
         }
         @if !counts.differences.is_empty() {
-            h3 { "Where they differ" }
+            h3 { "Differences" }
             table {
-                tr { th { "key" } th { "hour, ms since 1970" } th { "seen" } th { "counted" } }
-                @for (key, hour, seen, counted) in &counts.differences {
-                    tr { td { (key) } td { (hour) } td { (seen) } td { (counted) } }
+                tr { th { "key" } th { "hour, ms since 1970" } th { "calls of the clients" } th { "calls in the ledger" } }
+                @for difference in &counts.differences {
+                    tr {
+                        td { (difference.api_key_id) } td { (difference.hour_start_ms) }
+                        td { (difference.client_calls) } td { (difference.ledger_calls) }
+                    }
                 }
             }
         }
     }
 }
 
-fn times(outcome: &Outcome) -> Markup {
-    let row = |name: &str, times: &Times| {
+fn latencies(outcome: &Outcome) -> Markup {
+    let row = |name: &str, histogram: &LatencyHistogram| {
         html! {
             tr {
-                td { (name) } td { (times.len()) }
-                @for percentile in SHOWN { td { (format!("{:.3}", seconds_at(times, percentile))) } }
+                td { (name) } td { (histogram.len()) }
+                @for percentile in PERCENTILES { td { (format!("{:.3}", histogram.seconds_at(percentile))) } }
             }
         }
     };
     html! {
         table {
-            tr { th { "seconds" } th { "samples" } @for percentile in SHOWN { th { (column(percentile)) } } }
+            tr { th { "seconds" } th { "samples" } @for percentile in PERCENTILES { th { (column(percentile)) } } }
             (row("freshness", &outcome.freshness))
-            @for (name, part) in outcome.split.parts() { (row(name, part)) }
-            (row("response time, from when a call was due", &outcome.tally.response))
-            (row("taken up too late by the load test itself", &outcome.tally.lateness))
+            @for (name, stage) in outcome.latency_breakdown.stages() { (row(name, stage)) }
+            (row("response time, from the scheduled send", &outcome.tally.response))
+            (row("send lateness of the load test itself", &outcome.tally.lateness))
         }
-        @if outcome.split.not_found > 0 {
-            p { "The parts of " (outcome.split.not_found) " calls could not be told, since their batch or record was not found." }
+        @if outcome.latency_breakdown.not_found > 0 {
+            p { "The stages of " (outcome.latency_breakdown.not_found) " calls are unknown, because their batch or record was not found." }
         }
     }
 }
@@ -110,7 +113,7 @@ fn faults(outcome: &Outcome) -> Markup {
         @if !outcome.recoveries.is_empty() {
             h2 { "Faults" }
             table {
-                tr { th { "fault" } th { "at, s" } th { "for, s" } th { "worst freshness, s" } th { "as before, s after its end" } }
+                tr { th { "fault" } th { "start, s" } th { "length, s" } th { "maximum freshness, s" } th { "recovered after its end, s" } }
                 @for recovery in &outcome.recoveries {
                     tr {
                         td { (format!("{:?}", recovery.fault.kind)) }
@@ -126,33 +129,33 @@ fn faults(outcome: &Outcome) -> Markup {
 fn consumption(outcome: &Outcome) -> Markup {
     let dollars: f64 = outcome.consumption.iter().map(|line| line.dollars).sum();
     html! {
-        h2 { "Consumption of a million successful calls" }
-        p { "Counted in this run by the metrics of each service, and priced with list prices (" (cost_model::LIST_PRICES.of) "). What is paid by the hour is not in it." }
+        h2 { "Consumption for a million successful calls" }
+        p { "From the CloudWatch metrics of each service in this run, with list prices (" (cost_model::LIST_PRICES.valid_for) "). Resources that are billed by the hour are not included." }
         table {
-            tr { th { "" } th { "for a million calls" } th { "dollars" } }
+            tr { th { "resource" } th { "for a million calls" } th { "dollars" } }
             @for line in &outcome.consumption {
                 tr { td { (line.what) } td { (format!("{:.0}", line.per_million_calls)) } td { (format!("{:.4}", line.dollars)) } }
             }
-            tr { th { "together" } th {} th { (format!("{dollars:.4}")) } }
+            tr { th { "total" } th {} th { (format!("{dollars:.4}")) } }
         }
-        @if let Some(naive) = outcome.naive {
-            p { "One bare ADD per key and batch of log events would have made " (naive.writes) " writes for the same " (naive.calls) " calls." }
+        @if let Some(baseline) = outcome.baseline {
+            p { "The baseline, one ADD for each key of each batch of log events, would have made " (baseline.writes) " writes for the same " (baseline.calls) " calls." }
         }
-        p { (outcome.probes.samples.len()) " of the calls were probes, each a write of its own; they read the ledger " (outcome.probes.reads) " times." }
+        p { (outcome.probes.samples.len()) " of the calls were probes, each with a separate write; they read the ledger " (outcome.probes.reads) " times." }
     }
 }
 
 fn memory(outcome: &Outcome) -> Markup {
     html! {
-        @if !outcome.growth.is_empty() {
+        @if !outcome.memory_growth.is_empty() {
             h2 { "Memory" }
             table {
-                tr { th { "process" } th { "second quarter, MiB" } th { "last quarter, MiB" } th { "growth, %" } th { "most, MiB" } }
-                @for growth in &outcome.growth {
+                tr { th { "process" } th { "second quarter, MiB" } th { "last quarter, MiB" } th { "growth, %" } th { "maximum, MiB" } }
+                @for growth in &outcome.memory_growth {
                     tr {
                         td { (growth.name) } td { (format!("{:.1}", growth.second_quarter_mib)) }
                         td { (format!("{:.1}", growth.last_quarter_mib)) } td { (format!("{:+.1}", growth.percent())) }
-                        td { (format!("{:.1}", growth.most_mib)) }
+                        td { (format!("{:.1}", growth.max_mib)) }
                     }
                 }
             }

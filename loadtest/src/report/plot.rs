@@ -1,23 +1,23 @@
-//! Plots: drawn once as SVG, shown as that in HTML, and rendered as PNG.
+//! Plots, drawn as SVG for the HTML page and rendered as PNG.
 
 use anyhow::Context;
 use plotters::prelude::*;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
-use crate::histogram::{Times, seconds_at};
-use crate::outcome::Outcome;
+use crate::harness::outcome::{Interval, Outcome};
+use crate::histogram::LatencyHistogram;
 
-/// Pixels of a plot.
+/// Width and height of a plot, in pixels.
 const SIZE: (u32, u32) = (960, 480);
-/// The only font, which is in the binary: no machine has to have one.
+/// The only font. It is compiled in, because a machine may have none.
 const FONT: &str = "DejaVu Sans";
-/// How far a percentile plot goes: to 99.99 %.
-const MOST_NINES: f64 = 4.0;
-/// Points of a line.
+/// End of a percentile plot, as a number of nines: 99.99 %.
+const MAX_NINES: f64 = 4.0;
+/// Number of points of a line.
 const POINTS: u32 = 200;
-/// Times below this are drawn as this, in seconds: a logarithmic axis has no zero.
-const SHORTEST_S: f64 = 0.001;
+/// Smallest value that is drawn, in seconds: a logarithmic axis has no zero.
+const MIN_S: f64 = 0.001;
 
 const COLOURS: [RGBColor; 6] = [
     RGBColor(31, 119, 180),
@@ -30,31 +30,29 @@ const COLOURS: [RGBColor; 6] = [
 
 /// One line of a plot.
 pub struct Line {
-    /// What it is called.
+    /// Name in the legend.
     pub name: String,
-    /// Its points.
+    /// Points as (x, y).
     pub points: Vec<(f64, f64)>,
 }
 
 /// A plot with a logarithmic vertical axis.
 pub struct Plot<'p> {
-    /// Its title.
     pub title: &'p str,
-    /// What goes to the right.
+    /// Label of the horizontal axis.
     pub x: &'p str,
-    /// What goes up.
+    /// Label of the vertical axis.
     pub y: &'p str,
-    /// The lines.
     pub lines: Vec<Line>,
-    /// How a place on the horizontal axis is called.
+    /// Formats a value on the horizontal axis.
     pub x_label: fn(f64) -> String,
 }
 
 impl Plot<'_> {
-    /// Draws it as SVG.
+    /// Draws the plot as SVG.
     ///
     /// # Errors
-    /// When there is nothing to draw.
+    /// Returns an error if no line has a point.
     pub fn svg(&self) -> anyhow::Result<String> {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let (x_from, x_to) = bounds(points().map(|point| point.0)).context("a plot has no points")?;
@@ -62,7 +60,7 @@ impl Plot<'_> {
         let mut svg = String::new();
         self.draw(&mut svg, x_from..x_to.max(x_from + 1e-9), y_from / 1.3..y_to * 1.3)
             .map_err(|error| anyhow::anyhow!("{error}"))
-            .with_context(|| format!("the plot {:?} cannot be drawn", self.title))?;
+            .with_context(|| format!("cannot draw the plot {:?}", self.title))?;
         Ok(svg)
     }
 
@@ -109,6 +107,7 @@ impl Plot<'_> {
     }
 }
 
+/// Returns the smallest and the largest value.
 fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.fold(None, |bounds, value| match bounds {
         None => Some((value, value)),
@@ -116,14 +115,14 @@ fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// Freshness, its parts and response times by percentile. The horizontal axis
-/// has as much room for each further nine.
+/// Plots freshness, its stages and response times by percentile, on a horizontal axis that is
+/// logarithmic in the distance to 100 %.
 ///
 /// # Errors
-/// When there is nothing to draw.
+/// Returns an error if nothing was measured.
 pub fn percentiles(outcome: &Outcome) -> anyhow::Result<String> {
     let mut lines = vec![line("freshness", &outcome.freshness)];
-    lines.extend(outcome.split.parts().iter().take(4).map(|(name, times)| line(name, times)));
+    lines.extend(outcome.latency_breakdown.stages().iter().take(4).map(|(name, times)| line(name, times)));
     lines.push(line("response time", &outcome.tally.response));
     lines.retain(|line| !line.points.is_empty());
     let plot = Plot {
@@ -136,7 +135,7 @@ pub fn percentiles(outcome: &Outcome) -> anyhow::Result<String> {
     plot.svg()
 }
 
-/// The percentile with so many nines; only whole nines are named.
+/// Formats the percentile with a number of nines. Returns an empty label if the number is not whole.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few nines")]
 fn nines_label(nines: f64) -> String {
     if (nines - nines.round()).abs() > 1e-6 {
@@ -146,44 +145,41 @@ fn nines_label(nines: f64) -> String {
     format!("{:.digits$} %", 100.0 - 100.0 * 10_f64.powf(-nines))
 }
 
-/// A line ends where fewer than one sample would be beyond.
+/// Creates the line of a histogram. It ends where less than one sample is above.
 #[expect(clippy::cast_precision_loss, reason = "samples are far fewer than 2^53")]
-fn line(name: &str, times: &Times) -> Line {
-    let most = (times.len() as f64).log10().min(MOST_NINES);
-    let steps = if times.is_empty() { 0..0 } else { 0..POINTS };
+fn line(name: &str, histogram: &LatencyHistogram) -> Line {
+    let max_nines = (histogram.len() as f64).log10().min(MAX_NINES);
+    let steps = if histogram.is_empty() { 0..0 } else { 0..POINTS };
     let points = steps.map(|step| {
-        let nines = most * f64::from(step) / f64::from(POINTS - 1);
+        let nines = max_nines * f64::from(step) / f64::from(POINTS - 1);
         let percentile = 100.0 - 100.0 * 10_f64.powf(-nines);
-        (nines, seconds_at(times, percentile).max(SHORTEST_S))
+        (nines, histogram.seconds_at(percentile).max(MIN_S))
     });
     Line { name: name.to_owned(), points: points.collect() }
 }
 
-/// What happened second by second: freshness and response times at the 99th percentile.
+/// Plots the 99th percentiles of freshness and response times over the time of the run.
 ///
 /// # Errors
-/// When there is nothing to draw.
+/// Returns an error if nothing was measured.
 pub fn timeline(outcome: &Outcome) -> anyhow::Result<String> {
     let mut lines = Vec::new();
-    for (name, of) in [
-        (
-            "freshness p99 of a second",
-            (|interval| &interval.freshness) as fn(&crate::outcome::Interval) -> &String,
-        ),
-        ("response time p99 of a second", |interval| &interval.response),
+    for (name, histogram_of) in [
+        ("freshness p99 of each second", (|interval| &interval.freshness) as fn(&Interval) -> &String),
+        ("response time p99 of each second", |interval| &interval.response),
     ] {
         let mut points = Vec::new();
         for interval in &outcome.intervals {
-            let times = crate::histogram::from_text(of(interval))?;
-            if !times.is_empty() {
-                points.push((interval.at_s, seconds_at(&times, 99.0).max(SHORTEST_S)));
+            let histogram = LatencyHistogram::from_text(histogram_of(interval))?;
+            if !histogram.is_empty() {
+                points.push((interval.at_s, histogram.seconds_at(99.0).max(MIN_S)));
             }
         }
         lines.push(Line { name: name.to_owned(), points });
     }
     lines.retain(|line| !line.points.is_empty());
     let plot = Plot {
-        title: "second by second",
+        title: "freshness and response time over the run",
         x: "seconds from the start",
         y: "seconds",
         lines,
@@ -195,12 +191,12 @@ pub fn timeline(outcome: &Outcome) -> anyhow::Result<String> {
 /// Renders an SVG as PNG.
 ///
 /// # Errors
-/// When it is no SVG that can be rendered.
+/// Returns an error if the text is not an SVG that can be rendered.
 pub fn png(svg: &str) -> anyhow::Result<Vec<u8>> {
     let mut options = Options { font_family: FONT.to_owned(), ..Options::default() };
     options.fontdb_mut().load_font_data(dejavu::sans::regular().to_vec());
-    let tree = Tree::from_str(svg, &options).context("a plot is no SVG")?;
-    let mut pixels = Pixmap::new(SIZE.0, SIZE.1).context("a plot has no size")?;
+    let tree = Tree::from_str(svg, &options).context("a plot is not a valid SVG")?;
+    let mut pixels = Pixmap::new(SIZE.0, SIZE.1).context("a plot has a size of zero")?;
     resvg::render(&tree, Transform::identity(), &mut pixels.as_mut());
-    pixels.encode_png().context("a plot cannot be written as PNG")
+    pixels.encode_png().context("cannot encode a plot as PNG")
 }

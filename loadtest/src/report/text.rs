@@ -1,54 +1,54 @@
-//! What a run showed, for a terminal.
+//! The report as text for a terminal.
 
 use std::fmt::Write as _;
 
-use crate::histogram::{Times, seconds_at};
-use crate::outcome::Outcome;
+use crate::harness::outcome::Outcome;
+use crate::histogram::LatencyHistogram;
 use crate::profile::StackSettings;
 
-/// Percentiles that are shown.
-pub(super) const SHOWN: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
+/// Percentiles in the tables of a report; 100 is the maximum.
+pub(super) const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
 
-/// What is modelled of AWS, and what not.
-pub(super) fn modelled(outcome: &Outcome) -> String {
-    if outcome.environment != local_stack::names::STAGE {
-        return "Everything is measured, on AWS.".to_owned();
+/// Describes which delays are modelled and which are measured.
+pub(super) fn models(outcome: &Outcome) -> String {
+    if outcome.environment != deployment::names::LOCAL {
+        return "Everything was measured on AWS.".to_owned();
     }
     let settings = &outcome.profile.stack;
     let StackSettings { poll_interval_ms, batch_window_ms, delivery_lag, delivery_delay_ms, .. } = *settings;
-    let named = match settings.unlike_deployed().as_slice() {
-        [] => "All settings are those that are deployed.".to_owned(),
-        others => format!("Not as deployed: {}.", others.join(", ")),
+    let differences = match settings.differences_from_deployed().as_slice() {
+        [] => "All settings are the deployed ones.".to_owned(),
+        others => format!("Settings that differ from the deployed ones: {}.", others.join(", ")),
     };
     let lag = match delivery_lag {
         Some(lag) => format!(
-            "log delivery lags by a log-normal time, half of it below {:.1} s and 99 % below {:.1} s",
+            "log delivery lags by a log-normal time (p50 {:.1} s, p99 {:.1} s)",
             lag.median_ms / 1e3,
             lag.p99_ms / 1e3
         ),
         None => {
-            format!("log delivery has no lag beside the {delivery_delay_ms} ms in which events are collected")
+            format!("log delivery has no lag beyond the {delivery_delay_ms} ms in which events are collected")
         }
     };
     format!(
-        "Modelled: {lag}; an empty shard is asked again after {poll_interval_ms} ms; the batch window is {batch_window_ms} ms. Measured: everything else, with the deployed binaries, on this machine. Not modelled: AWS's network, its latency for DynamoDB and Kinesis, and its cold starts. {named}"
+        "Modelled: {lag}; an empty shard is polled every {poll_interval_ms} ms; the batch window is {batch_window_ms} ms. Measured: everything else, with the deployed binaries, on this machine. Not included: the latency of AWS's network, DynamoDB and Kinesis, and cold starts. {differences}"
     )
 }
 
-/// The verdict in one line.
+/// Formats the verdict: `PASSED`, or one line for each failure.
 pub(super) fn verdict(outcome: &Outcome) -> String {
     let failures: Vec<String> =
         outcome.failures.iter().map(|failure| format!("{}: {}", failure.name(), failure.detail())).collect();
     if failures.is_empty() { "PASSED".to_owned() } else { failures.join("\n") }
 }
 
-/// Everything of importance.
+/// Formats the report as text.
 pub fn text(outcome: &Outcome) -> String {
     let mut text = String::new();
     let (tally, counts) = (&outcome.tally, &outcome.counts);
     let _ = writeln!(
         text,
-        "{}: {} of {} calls answered in {:.1} s ({:.0}/s), {} otherwise than asked, {} not at all",
+        "{}: {} of {} calls answered in {:.1} s ({:.0}/s), {} with an unexpected status, {} without a response",
         outcome.profile.name,
         tally.answers(),
         outcome.planned_calls,
@@ -59,32 +59,33 @@ pub fn text(outcome: &Outcome) -> String {
     );
     let _ = writeln!(
         text,
-        "clients saw {} successful calls, with those of probes; the ledger has {}: {} missing, {} too many, {} keys and hours compared",
-        counts.seen, counts.counted, counts.missing, counts.surplus, counts.compared
+        "the clients count {} successful calls, probes included; the ledger has {}: {} missing, {} surplus, {} pairs of key and hour compared",
+        counts.client_calls, counts.ledger_calls, counts.missing, counts.surplus, counts.compared
     );
     let _ = writeln!(
         text,
         "\n{:<16}{:>10}{}",
         "seconds",
         "samples",
-        SHOWN.map(|percentile| format!("{:>10}", column(percentile))).concat()
+        PERCENTILES.map(|percentile| format!("{:>10}", column(percentile))).concat()
     );
-    let mut row = |name: &str, times: &Times| {
-        let values = SHOWN.map(|percentile| format!("{:>10.3}", seconds_at(times, percentile))).concat();
-        let _ = writeln!(text, "{name:<16}{:>10}{values}", times.len());
+    let mut row = |name: &str, histogram: &LatencyHistogram| {
+        let values =
+            PERCENTILES.map(|percentile| format!("{:>10.3}", histogram.seconds_at(percentile))).concat();
+        let _ = writeln!(text, "{name:<16}{:>10}{values}", histogram.len());
     };
     row("freshness", &outcome.freshness);
-    for (name, times) in outcome.split.parts() {
-        row(&format!("  {name}"), times);
+    for (name, histogram) in outcome.latency_breakdown.stages() {
+        row(&format!("  {name}"), histogram);
     }
     row("response time", &tally.response);
-    row("sent too late", &tally.lateness);
-    let _ = writeln!(text, "\n{}", modelled(outcome));
+    row("send lateness", &tally.lateness);
+    let _ = writeln!(text, "\n{}", models(outcome));
     consumption(outcome, &mut text);
     for recovery in &outcome.recoveries {
         let _ = writeln!(
             text,
-            "fault at {} s for {} s, {:?}: worst freshness {:.1} s, as before {:.1} s after its end",
+            "fault at {} s for {} s, {:?}: maximum freshness {:.1} s, recovered {:.1} s after its end",
             recovery.fault.at_s,
             recovery.fault.for_s,
             recovery.fault.kind,
@@ -92,10 +93,10 @@ pub fn text(outcome: &Outcome) -> String {
             recovery.recovered_after_s
         );
     }
-    for growth in &outcome.growth {
+    for growth in &outcome.memory_growth {
         let _ = writeln!(
             text,
-            "memory of {}: {:.1} MiB in the second quarter, {:.1} in the last ({:+.1} %)",
+            "memory of {}: {:.1} MiB in the second quarter, {:.1} MiB in the last ({:+.1} %)",
             growth.name,
             growth.second_quarter_mib,
             growth.last_quarter_mib,
@@ -106,31 +107,33 @@ pub fn text(outcome: &Outcome) -> String {
     text
 }
 
-/// How a percentile is called.
+/// Formats the name of a percentile as a column header.
 pub(super) fn column(percentile: f64) -> String {
     if percentile < 100.0 { format!("p{percentile}") } else { "max".to_owned() }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for display")]
 fn consumption(outcome: &Outcome, text: &mut String) {
-    let _ = writeln!(text, "\nfor a million successful calls:");
+    let _ = writeln!(text, "\nconsumption for a million successful calls:");
     for line in &outcome.consumption {
         let _ = writeln!(text, "  {:<24}{:>16.0}{:>12.4} $", line.what, line.per_million_calls, line.dollars);
     }
     let dollars: f64 = outcome.consumption.iter().map(|line| line.dollars).sum();
-    let _ = writeln!(text, "  {:<24}{:>16}{dollars:>12.4} $", "together", "");
-    if let (Some(naive), Some(ours)) = (outcome.naive, outcome.per_million_calls("ledger write units")) {
-        let theirs = naive.writes as f64 / naive.calls.max(1) as f64 * 1e6;
+    let _ = writeln!(text, "  {:<24}{:>16}{dollars:>12.4} $", "total", "");
+    if let (Some(baseline), Some(ledger)) =
+        (outcome.baseline, outcome.per_million_calls("ledger write units"))
+    {
+        let per_million = baseline.writes as f64 / baseline.calls.max(1) as f64 * 1e6;
         let _ = writeln!(
             text,
-            "  one bare ADD per key and batch of log events: {theirs:.0} writes, {:.1} times the ledger's; {:.1} times with claims",
-            theirs / ours,
-            theirs / (ours + outcome.per_million_calls("claim write units").unwrap_or(0.0))
+            "  baseline (one ADD for each key of each batch of log events): {per_million:.0} writes, {:.1} times the ledger's, {:.1} times those of ledger and claims",
+            per_million / ledger,
+            per_million / (ledger + outcome.per_million_calls("claim write units").unwrap_or(0.0))
         );
     }
     let _ = writeln!(
         text,
-        "  {} of the calls were probes, each a write of its own; they read the ledger {} times",
+        "  {} of the calls were probes, each with a separate write; they read the ledger {} times",
         outcome.probes.samples.len(),
         outcome.probes.reads
     );

@@ -1,43 +1,52 @@
-//! The claims of calls, in pages of slices of request time.
+//! Claims of calls, in pages for slices of request time.
 
 use std::collections::BTreeMap;
 
 use metering_core::call_id::CallId;
 use metering_core::claims::page::CLOSED_FROM_BYTES;
 
-use super::shard::Record;
-use super::world::microseconds;
+use super::shard::{AnsweredSpan, Record};
+use super::time::microseconds;
 
-/// Bytes of a record in a page, beside its calls. Measured by a test of the page.
+/// Bytes of a record in a page, without its calls. A test of the page measures it.
 const RUN_BYTES: usize = 33;
-/// Bytes of an item beside its page: its keys, version, expiry and shard.
+/// Bytes of an item without its page: keys, version, expiry and shard.
 const ITEM_BYTES: usize = 150;
 /// Bytes of a write unit. Source: DynamoDB Developer Guide, "Read and write capacity".
 const UNIT_BYTES: usize = 1_024;
-/// Writes of a shard's head for each batch: judged and committed.
+/// Writes to the head of a shard for each batch: after the judgement and after the commit.
 pub(super) const HEAD_WRITES: u64 = 2;
 
-/// The open page of each slice.
+/// The open pages of all slices.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
+    /// Size of the open page of each slice.
     open_bytes: BTreeMap<u64, usize>,
 }
 
-/// What a batch claims in one slice.
+/// The claims of a batch in one slice.
 #[derive(Debug, Default)]
 struct Claimed {
     calls: usize,
+    /// Number of records with a call in the slice.
     runs: usize,
 }
 
+/// The writes of pages for one batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageWrites {
+    pub pages: usize,
+    /// Write units of all pages.
+    pub units: u64,
+}
+
 impl Pages {
-    /// Claims the calls of a batch. Returns how many pages are written, and the
-    /// write units of all of them.
-    pub fn claim(&mut self, batch: &[Record], slice_s: f64) -> (usize, u64) {
+    /// Claims the calls of a batch.
+    pub fn claim(&mut self, batch: &[Record], slice_s: f64) -> PageWrites {
         let mut slices: BTreeMap<u64, Claimed> = BTreeMap::new();
         for record in batch {
-            // Calls were made evenly over the time in which they were collected.
-            let (first_us, last_us) = record.answered_us;
+            // The calls of a record are assumed to be evenly spread over its time.
+            let AnsweredSpan { first_us, last_us } = record.answered;
             let slice_us = microseconds(slice_s).max(1);
             let (first, last) = (first_us / slice_us, last_us / slice_us);
             let parts = usize::try_from(last - first).unwrap_or(0) + 1;
@@ -48,13 +57,14 @@ impl Pages {
             }
         }
         let units = slices.iter().map(|(slice, claimed)| self.write(*slice, claimed)).sum();
-        // Later deliveries of calls long past are few.
+        // Late deliveries for old slices are rare, so their pages can be forgotten.
         while self.open_bytes.len() > 10_000 {
             self.open_bytes.pop_first();
         }
-        (slices.len(), units)
+        PageWrites { pages: slices.len(), units }
     }
 
+    /// Adds claims to the open page of a slice and returns the write units.
     fn write(&mut self, slice: u64, claimed: &Claimed) -> u64 {
         let open = self.open_bytes.entry(slice).or_insert(ITEM_BYTES);
         *open += claimed.calls * CallId::BYTES + claimed.runs * RUN_BYTES;

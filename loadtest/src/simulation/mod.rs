@@ -1,163 +1,91 @@
-//! A discrete-event simulation of the counting path at rates that no machine
-//! here can run: simulated are time, log delivery, the stream, the event source
-//! mapping, Lambda and DynamoDB; what a batch writes is planned by the code
-//! that runs in the consumer (`metering_core::aggregate` and `update_plan`).
+//! A discrete-event simulation of the counting path, for rates that one machine
+//! cannot run. Time, log delivery, the stream, the event source mapping, Lambda
+//! and DynamoDB are simulated. The code of the consumer
+//! (`metering_core::aggregate` and `update_plan`) plans the writes of a batch.
 
 mod claims;
+mod collector;
 mod limits;
-mod random;
 mod result;
+mod sampler;
+mod settings;
 mod shard;
+mod simulator;
 mod table;
-mod world;
+mod time;
 
-use local_stack::cloudwatch_logs::subscription::DeliveryLag;
-use serde::{Deserialize, Serialize};
+pub use result::{Limit, PartitionWrites, SimulationResult};
+pub use settings::SimulationSettings;
 
-use crate::profile::Keys;
-
-pub use limits::Limit;
-pub use result::Simulated;
-
-/// What is simulated.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Settings {
-    /// Successful calls a second.
-    pub calls_per_s: f64,
-    /// Which keys call how often.
-    pub keys: Keys,
-    /// Shards of the stream.
-    pub shards: u32,
-    /// How long a batch waits to fill, in seconds.
-    pub batch_window_s: f64,
-    /// The most records of a batch.
-    pub batch_records: usize,
-    /// How often an empty shard is asked, in seconds. Lambda asks once a second. Source: Lambda Developer Guide, Kinesis.
-    pub poll_interval_s: f64,
-    /// The most log events of one record. An assumption: AWS states none.
-    pub events_per_record: f64,
-    /// How long log events are collected before they are delivered, in seconds. An assumption: AWS states none.
-    pub collecting_s: f64,
-    /// By how much deliveries lag behind.
-    pub lag: Option<DeliveryLag>,
-    /// Length of a slice of request time in which calls are claimed, in seconds.
-    pub claim_slice_s: f64,
-    /// How long a write to DynamoDB takes, in milliseconds.
-    pub write_ms: f64,
-    /// Writes of one invocation that are under way at once.
-    pub concurrent_writes: usize,
-    /// Nanoseconds of one core for one call, measured from event to plan.
-    pub call_ns: f64,
-    /// Memory of the consumer, in MiB; its share of a core grows with it.
-    pub memory_mib: f64,
-    /// Partitions of the ledger; as many as its writes need, where it is not said.
-    pub partitions: Option<usize>,
-    /// How long it is measured, in seconds, after all shards are in their rhythm.
-    pub measured_s: f64,
-    /// The seed.
-    pub seed: u64,
-}
-
-impl Settings {
-    /// The deployed settings, with what was measured and assumed.
-    pub fn deployed(calls_per_s: f64, keys: Keys, shards: u32) -> Self {
-        let workload = cost_model::Workload::new(1.0, 1.0);
-        Self {
-            calls_per_s,
-            keys,
-            shards,
-            batch_window_s: workload.batch_window_s,
-            batch_records: 100,
-            poll_interval_s: 1.0,
-            events_per_record: workload.events_per_delivery,
-            collecting_s: 1.0 / workload.deliveries_per_s,
-            lag: None,
-            claim_slice_s: workload.claim_slice_s,
-            write_ms: workload.write_ms,
-            concurrent_writes: 32,
-            call_ns: workload.call_ns,
-            memory_mib: workload.memory_mib,
-            partitions: None,
-            measured_s: 30.0,
-            seed: 1,
-        }
-    }
-
-    /// Until when shards begin to be read and have had their first batch, in seconds.
-    pub fn warm_up_s(&self) -> f64 {
-        let lag_s = self.lag.map_or(0.0, |lag| lag.p99_ms / 1e3);
-        (2.0 * (self.batch_window_s + self.poll_interval_s) + lag_s).ceil() + 1.0
-    }
-
-    /// How long calls are made, in seconds.
-    pub fn duration_s(&self) -> f64 {
-        self.warm_up_s() + self.measured_s
-    }
-}
-
-/// Simulates.
+/// Runs a simulation.
 ///
 /// # Errors
-/// When the settings make no sense.
-pub fn simulate(settings: &Settings) -> anyhow::Result<Simulated> {
-    anyhow::ensure!(settings.calls_per_s > 0.0 && settings.shards > 0, "calls and shards have to be above 0");
-    anyhow::ensure!(settings.measured_s >= 1.0, "at least a second has to be measured");
+/// Returns an error if a setting is invalid.
+pub fn simulate(settings: &SimulationSettings) -> anyhow::Result<SimulationResult> {
+    anyhow::ensure!(
+        settings.calls_per_s > 0.0 && settings.shards > 0,
+        "the rate of calls and the number of shards must be above 0"
+    );
+    anyhow::ensure!(settings.measured_s >= 1.0, "the measured time must be at least one second");
     let Some(partitions) = settings.partitions else {
-        // Without limits first, to know what the table has to be warmed up for.
-        let unlimited = world::World::new(settings, None)?.run();
+        // A first simulation without limits shows the writes that the table must be warmed up for.
+        let unlimited = simulator::Simulator::new(settings, None)?.run();
         let needed = table::partitions_for(unlimited.ledger_writes_per_s);
-        return Ok(world::World::new(settings, Some(needed))?.run());
+        return Ok(simulator::Simulator::new(settings, Some(needed))?.run());
     };
-    Ok(world::World::new(settings, Some(partitions))?.run())
+    Ok(simulator::Simulator::new(settings, Some(partitions))?.run())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::histogram::seconds_at;
+    use crate::profile::Keys;
 
-    fn settings(calls_per_s: f64, keys: u32, shards: u32) -> Settings {
+    fn settings(calls_per_s: f64, keys: u32, shards: u32) -> SimulationSettings {
         let keys = Keys { count: keys, zipf_exponent: None };
-        Settings { measured_s: 50.0, ..Settings::deployed(calls_per_s, keys, shards) }
+        SimulationSettings { measured_s: 50.0, ..SimulationSettings::deployed(calls_per_s, keys, shards) }
     }
 
     #[test]
     fn the_same_seed_gives_the_same_result() {
-        let of = |seed| {
-            serde_json::to_string(&simulate(&Settings { seed, ..settings(500.0, 100, 4) }).unwrap()).unwrap()
+        let result = |seed| {
+            serde_json::to_string(&simulate(&SimulationSettings { seed, ..settings(500.0, 100, 4) }).unwrap())
+                .unwrap()
         };
-        assert_eq!(of(1), of(1));
-        assert_ne!(of(1), of(2));
+        assert_eq!(result(1), result(1));
+        assert_ne!(result(1), result(2));
     }
 
     #[test]
     fn few_keys_are_written_once_in_a_batch_as_the_cost_model_says() {
-        // The model knows no polling, so there is hardly any.
-        let found = simulate(&Settings { poll_interval_s: 0.05, ..settings(1_000.0, 50, 4) }).unwrap();
+        // The cost model has no polling, so the interval is short.
+        let found =
+            simulate(&SimulationSettings { poll_interval_s: 0.05, ..settings(1_000.0, 50, 4) }).unwrap();
         let mut workload = cost_model::Workload::new(1_000.0 * cost_model::capacity::MONTH_S, 50.0);
         workload.shards = Some(4.0);
-        let model = cost_model::Capacity::of(&workload);
+        let model = cost_model::Capacity::from_workload(&workload);
         let near = |found: f64, model: f64| (found / model - 1.0).abs() < 0.1;
         assert!(near(found.ledger_writes_per_s, model.ledger_writes), "{found:?} {model:?}");
         let claims = found.claim_writes_per_s / model.claim_writes;
         assert!((0.7..1.3).contains(&claims), "{found:?} {model:?}");
         assert!(near(found.calls_per_s, 1_000.0));
-        // Records of 100 calls have 43 of 50 keys on average.
-        let naive = 50.0 * (1.0 - 0.98_f64.powi(100)) * found.records_per_s;
+        // A record of 100 calls has 43 of 50 keys on average.
+        let baseline = 50.0 * (1.0 - 0.98_f64.powi(100)) * found.records_per_s;
         assert!(
-            (found.naive_writes_per_s / naive - 1.0).abs() < 0.02,
-            "{} {naive}",
-            found.naive_writes_per_s
+            (found.baseline_writes_per_s / baseline - 1.0).abs() < 0.02,
+            "{} {baseline}",
+            found.baseline_writes_per_s
         );
-        assert!(seconds_at(&found.freshness, 99.9) < 10.0 && found.limits[0].strain() < 1.0);
+        assert!(found.freshness.seconds_at(99.9) < 10.0 && found.limits[0].utilization() < 1.0);
     }
 
     #[test]
     fn a_table_with_too_few_partitions_is_seen_in_freshness_and_named_first() {
         let enough = simulate(&settings(20_000.0, 100_000, 40)).unwrap();
-        let few = simulate(&Settings { partitions: Some(4), ..settings(20_000.0, 100_000, 40) }).unwrap();
-        assert!(seconds_at(&enough.freshness, 99.0) < 15.0, "{}", seconds_at(&enough.freshness, 99.0));
-        assert!(seconds_at(&few.freshness, 99.0) > 30.0, "{}", seconds_at(&few.freshness, 99.0));
+        let few =
+            simulate(&SimulationSettings { partitions: Some(4), ..settings(20_000.0, 100_000, 40) }).unwrap();
+        assert!(enough.freshness.seconds_at(99.0) < 15.0, "{}", enough.freshness.seconds_at(99.0));
+        assert!(few.freshness.seconds_at(99.0) > 30.0, "{}", few.freshness.seconds_at(99.0));
         assert!(
             few.waiting_share > 0.3 && enough.waiting_share < 0.3,
             "{} {}",
@@ -165,6 +93,6 @@ mod tests {
             enough.waiting_share
         );
         let partition = few.limits.iter().find(|limit| limit.what.contains("busiest partition")).unwrap();
-        assert!(partition.strain() > 0.95, "{partition:?}");
+        assert!(partition.utilization() > 0.95, "{partition:?}");
     }
 }

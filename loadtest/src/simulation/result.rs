@@ -1,191 +1,75 @@
-//! What is measured in a simulation.
+//! The result of a simulation.
 
-use std::collections::HashSet;
-
-use cost_model::{Consumption, LIST_PRICES, Priced};
 use serde::Serialize;
 
-use super::Settings;
-use super::limits::{Limit, limits};
-use super::shard::Record;
-use super::table::Table;
-use super::world::microseconds;
-use crate::histogram::{Times, serde_text, times};
+use crate::histogram::LatencyHistogram;
 
-/// Of how many calls of a record the freshness is noted.
-const SAMPLES_PER_RECORD: u64 = 3;
-
-/// What a simulation showed; rates are per second of the measured time.
+/// The result of a simulation. All rates are per second of the measured time.
 #[derive(Debug, Clone, Serialize)]
-pub struct Simulated {
+pub struct SimulationResult {
     /// Calls that were counted.
     pub calls_per_s: f64,
     /// Records of the stream.
     pub records_per_s: f64,
     /// Invocations of the consumer.
     pub invocations_per_s: f64,
-    /// How long one of them takes on average, in milliseconds.
+    /// Average length of an invocation, in milliseconds.
     pub invocation_ms: f64,
-    /// Invocations under way on average.
+    /// Average number of invocations in flight.
     pub concurrent_invocations: f64,
     /// Write units of the ledger.
     pub ledger_writes_per_s: f64,
-    /// Write units of claims.
+    /// Write units of the claims.
     pub claim_writes_per_s: f64,
-    /// What one bare ADD per key and record would write.
-    pub naive_writes_per_s: f64,
+    /// Write units of the baseline: one `ADD` for each key of each record.
+    pub baseline_writes_per_s: f64,
     /// Write units of the most frequent key.
     pub hottest_key_writes_per_s: f64,
-    /// Partitions of the ledger.
+    /// Number of partitions of the ledger.
     pub partitions: usize,
-    /// Write units of a partition: average, of the busiest, and of it in its busiest second.
-    pub writes_per_partition: (f64, f64, f64),
-    /// Freshness. Calls that still wait at the end are in it with what they have waited.
-    #[serde(with = "serde_text")]
-    pub freshness: Times,
-    /// The share of calls that still wait at the end.
+    /// Write units of the ledger's partitions.
+    pub writes_per_partition: PartitionWrites,
+    /// Freshness of sampled calls. Calls that still wait at the end are included with their wait
+    /// until then.
+    pub freshness: LatencyHistogram,
+    /// Share of the calls that still wait at the end, from 0 to 1.
     pub waiting_share: f64,
-    /// Each limit of AWS that there is, the most strained first.
+    /// Limits of AWS with their demand, the most utilized first.
     pub limits: Vec<Limit>,
-    /// Dollars for each million calls: what is consumed, and the hours of shards.
+    /// Price of a million calls in US dollars, shard hours included.
     pub dollars_per_million_calls: f64,
-    /// Of these, for writes to the ledger.
+    /// The part of that price for writes to the ledger.
     pub ledger_dollars_per_million_calls: f64,
 }
 
-/// Collects what the batches did that were invoked in the measured time.
-pub(super) struct Measuring {
-    settings: Settings,
-    from_us: u64,
-    delivered_calls: u64,
-    calls: u64,
-    records: u64,
-    invocations: u64,
-    busy_us: u64,
-    writes: u64,
-    claim_units: u64,
-    hottest_writes: u64,
-    naive_writes: u64,
-    freshness: Times,
+/// Write units a second of the partitions of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PartitionWrites {
+    /// Average over all partitions and seconds.
+    pub average_per_s: f64,
+    /// Average of the busiest partition over all seconds.
+    pub busiest_per_s: f64,
+    /// Maximum of any partition in any second.
+    pub max_per_s: f64,
 }
 
-impl Measuring {
-    pub fn new(settings: &Settings) -> Self {
-        Self {
-            settings: settings.clone(),
-            from_us: microseconds(settings.warm_up_s()),
-            delivered_calls: 0,
-            calls: 0,
-            records: 0,
-            invocations: 0,
-            busy_us: 0,
-            writes: 0,
-            claim_units: 0,
-            hottest_writes: 0,
-            naive_writes: 0,
-            freshness: times(),
-        }
-    }
-
-    pub fn delivered(&mut self, now_us: u64, calls: usize) {
-        if now_us >= self.from_us {
-            self.delivered_calls += calls as u64;
-        }
-    }
-
-    pub fn committed(
-        &mut self,
-        batch: &[Record],
-        writes: u64,
-        claim_units: u64,
-        invoked_us: u64,
-        committed_us: u64,
-    ) {
-        if invoked_us < self.from_us {
-            return;
-        }
-        self.invocations += 1;
-        self.busy_us += committed_us - invoked_us;
-        self.writes += writes;
-        self.claim_units += claim_units;
-        // The most frequent key has the lowest number.
-        self.hottest_writes += u64::from(batch.iter().any(|record| record.keys.contains(&0)));
-        for record in batch {
-            self.records += 1;
-            self.calls += record.keys.len() as u64;
-            self.naive_writes += record.keys.iter().collect::<HashSet<_>>().len() as u64;
-            self.fresh(record, committed_us);
-        }
-    }
-
-    fn fresh(&mut self, record: &Record, committed_us: u64) {
-        let (first_us, last_us) = record.answered_us;
-        for sample in 0..SAMPLES_PER_RECORD {
-            let answered_us = first_us + (last_us - first_us) * sample / (SAMPLES_PER_RECORD - 1);
-            self.freshness.saturating_record(committed_us.saturating_sub(answered_us));
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts are far fewer than 2^53")]
-    pub fn end<'r>(
-        mut self,
-        waiting: impl Iterator<Item = &'r Record>,
-        ends_us: u64,
-        table: &Table,
-    ) -> Simulated {
-        let (mut waiting_calls, from_us) = (0, self.from_us);
-        for record in waiting.filter(|record| record.answered_us.1 >= from_us) {
-            waiting_calls += record.keys.len();
-            self.fresh(record, ends_us);
-        }
-        let settings = self.settings.clone();
-        let seconds = settings.measured_s;
-        let per_s = |count: u64| count as f64 / seconds;
-        let busy_s = self.busy_us as f64 / 1e6;
-        let (from_s, to_s) = (self.from_us / 1_000_000, ends_us / 1_000_000);
-        let consumed = self.consumption(&settings);
-        let priced = consumed.per_million_calls(self.calls as f64, &LIST_PRICES);
-        let shard_hours =
-            f64::from(settings.shards) * LIST_PRICES.shard_hour / 3_600.0 / per_s(self.calls) * 1e6;
-        let mut simulated = Simulated {
-            calls_per_s: per_s(self.calls),
-            records_per_s: per_s(self.records),
-            invocations_per_s: per_s(self.invocations),
-            invocation_ms: busy_s * 1e3 / self.invocations.max(1) as f64,
-            concurrent_invocations: busy_s / seconds,
-            ledger_writes_per_s: per_s(self.writes),
-            claim_writes_per_s: per_s(self.claim_units),
-            naive_writes_per_s: per_s(self.naive_writes),
-            hottest_key_writes_per_s: per_s(self.hottest_writes),
-            partitions: table.partitions(),
-            writes_per_partition: table.per_partition(from_s, to_s),
-            freshness: self.freshness,
-            waiting_share: waiting_calls as f64 / self.delivered_calls.max(1) as f64,
-            limits: Vec::new(),
-            dollars_per_million_calls: priced.iter().map(|line| line.dollars).sum::<f64>() + shard_hours,
-            ledger_dollars_per_million_calls: dollars_of(&priced, "ledger write units"),
-        };
-        simulated.limits = limits(&settings, &simulated);
-        simulated
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts are far fewer than 2^53")]
-    fn consumption(&self, settings: &Settings) -> Consumption {
-        let workload = cost_model::Workload::new(1.0, 1.0);
-        let [calls, records] = [self.calls as f64, self.records as f64];
-        let [invocations, busy_ms] = [self.invocations as f64, self.busy_us as f64 / 1e3];
-        Consumption {
-            ledger_writes: self.writes as f64,
-            claim_writes: self.claim_units as f64,
-            log_bytes: calls * workload.line_bytes,
-            stream_records: records,
-            consumer_invocations: invocations,
-            consumer_ms: busy_ms * settings.memory_mib / workload.memory_mib,
-            ..Consumption::default()
-        }
-    }
+/// A limit of AWS with its demand.
+#[derive(Debug, Clone, Serialize)]
+pub struct Limit {
+    /// Name of the limited resource.
+    pub what: &'static str,
+    /// Use in the simulation, in the unit of the limit.
+    pub demand: f64,
+    pub limit: f64,
+    /// `true` if AWS raises the limit on request.
+    pub can_be_raised: bool,
+    /// The page of AWS's documentation that states the limit.
+    pub source: &'static str,
 }
 
-fn dollars_of(priced: &[Priced], what: &str) -> f64 {
-    priced.iter().find(|line| line.what == what).map_or(0.0, |line| line.dollars)
+impl Limit {
+    /// Returns the demand as a share of the limit. A value above 1 cannot be sustained.
+    pub fn utilization(&self) -> f64 {
+        self.demand / self.limit
+    }
 }

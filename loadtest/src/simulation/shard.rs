@@ -1,23 +1,29 @@
-//! A shard, and how the event source mapping reads it: as the local stack's
-//! does, which its tests hold to the documented behaviour.
+//! A shard and its reader, the event source mapping. It behaves like the local
+//! stack's, whose tests check the documented behaviour.
 
 use std::collections::VecDeque;
 
 /// A record of the stream.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Record {
-    /// The keys of its calls.
+    /// Index of the key of each call.
     pub keys: Vec<u32>,
-    /// When its first and its last call were answered, in microseconds.
-    pub answered_us: (u64, u64),
+    pub answered: AnsweredSpan,
 }
 
-/// What a reader does next.
+/// The times at which the calls of a record were answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct AnsweredSpan {
+    pub first_us: u64,
+    pub last_us: u64,
+}
+
+/// The next action of a reader.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// It invokes the function with this many records.
+    /// Invoke the function with this number of records.
     Invoke(usize),
-    /// It reads again at this time.
+    /// Read again at this time, in microseconds.
     ReadAt(u64),
 }
 
@@ -25,12 +31,13 @@ pub(super) enum Next {
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     arrived: VecDeque<Record>,
-    /// Records that were read and not delivered yet.
+    /// Records that were read and not yet passed to an invocation.
     buffer: VecDeque<Record>,
+    /// End of the batch window; `None` if no window is open.
     window_ends_us: Option<u64>,
 }
 
-/// How a shard is read.
+/// The settings of a reader.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     pub batch_records: usize,
@@ -43,7 +50,7 @@ impl Shard {
         self.arrived.push_back(record);
     }
 
-    /// Reads what has arrived, while no batch is in flight.
+    /// Reads the records that have arrived. Must not be called while a batch is in flight.
     pub fn read(&mut self, now_us: u64, reading: Reading) -> Next {
         self.buffer.append(&mut self.arrived);
         if self.buffer.len() >= reading.batch_records {
@@ -59,12 +66,12 @@ impl Shard {
         Next::ReadAt(ends_us.min(now_us + reading.poll_interval_us))
     }
 
-    /// What was not delivered yet.
+    /// Returns the records that were not yet passed to an invocation.
     pub fn waiting(&self) -> impl Iterator<Item = &Record> {
         self.buffer.iter().chain(&self.arrived)
     }
 
-    /// Takes a batch out; the next window begins with the next read.
+    /// Removes and returns a batch. The next read opens a new window.
     pub fn take(&mut self, records: usize) -> Vec<Record> {
         self.window_ends_us = None;
         self.buffer.drain(..records).collect()
@@ -78,7 +85,7 @@ mod tests {
     const READING: Reading = Reading { batch_records: 3, batch_window_us: 500, poll_interval_us: 200 };
 
     fn record() -> Record {
-        Record { keys: vec![0], answered_us: (0, 0) }
+        Record { keys: vec![0], answered: AnsweredSpan { first_us: 0, last_us: 0 } }
     }
 
     #[test]
@@ -95,7 +102,7 @@ mod tests {
         }
         assert_eq!(shard.read(900, READING), Next::Invoke(3));
         shard.take(3);
-        // A window of its own for what was left.
+        // The remaining record opens a new window.
         assert_eq!(shard.read(1_000, READING), Next::ReadAt(1_200));
     }
 }

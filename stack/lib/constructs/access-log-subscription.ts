@@ -8,13 +8,14 @@ import accessLog from '../generated/access-log.json';
 import { accessLogMetric } from '../meter-metric';
 import { MeterSettings } from '../settings';
 
-/** The metrics of the lines of an access log, by the patterns of the lines that they count. */
+/** The metrics that count lines of an access log, with the filter patterns of the counted lines. */
 const COUNTED_LINES = [
   ['LoggedLines', accessLog.allLinesPattern],
   ['ReadableLines', accessLog.readableLinesPattern],
 ] as const;
 
-/** The role with which CloudWatch Logs puts records on the stream, for log groups of this account and region alone.
+/** Creates the role with which CloudWatch Logs puts records on the stream, for log groups of this account and region
+ * only.
  *
  * Source: CloudWatch Logs User Guide, "Example 1: Subscription filters with Kinesis Data Streams" and "Confused
  * deputy prevention". */
@@ -26,7 +27,9 @@ export function subscriptionRole(scope: Construct, id: string, stream: IStream):
       conditions: { StringLike: { 'aws:SourceArn': `arn:${partition}:logs:${region}:${account}:*` } },
     }),
   });
-  role.addToPolicy(new PolicyStatement({ actions: ['kinesis:PutRecord', 'kinesis:PutRecords'], resources: [stream.streamArn] }));
+  role.addToPolicy(
+    new PolicyStatement({ actions: ['kinesis:PutRecord', 'kinesis:PutRecords'], resources: [stream.streamArn] }),
+  );
   return role;
 }
 
@@ -35,24 +38,24 @@ export interface AccessLogSubscriptionProps {
   readonly logGroup: ILogGroup;
   readonly stream: IStream;
   readonly role: Role;
-  /** Tells the subscriptions of several log groups apart; the log group of the meter itself has none. */
+  /** Distinguishes the subscriptions of several log groups. The meter's own log group has none. */
   readonly suffix?: string;
 }
 
-/** Puts the lines of a log group that may have to be billed on the stream, and counts its lines. */
+/** Subscribes the stream to the lines of a log group that may be billable, and counts all lines of the log group. */
 export function subscribe(scope: Construct, props: AccessLogSubscriptionProps): void {
   const { settings, logGroup, stream, role } = props;
   const suffix = props.suffix ?? '';
-  // CDK's own destination would let the role pass itself on, and takes no role for several log groups.
+  // CDK's own destination grants the role iam:PassRole for itself, and cannot share a role between log groups.
   const subscription = new CfnSubscriptionFilter(scope, `Subscription${suffix}`, {
     logGroupName: logGroup.logGroupName,
     destinationArn: stream.streamArn,
     roleArn: role.roleArn,
     filterPattern: accessLog.subscriptionFilterPattern,
-    // By log stream, the default, one busy stream would fill one shard.
+    // The default, distribution by log stream, would overload the shard of a busy log stream.
     distribution: Distribution.RANDOM,
   });
-  // CloudWatch Logs puts a test record on the stream when the subscription is made.
+  // CloudWatch Logs puts a test record on the stream when it creates the subscription.
   subscription.node.addDependency(role);
   for (const [name, pattern] of COUNTED_LINES) {
     const { namespace, metricName } = accessLogMetric(settings, name);
@@ -62,14 +65,14 @@ export function subscribe(scope: Construct, props: AccessLogSubscriptionProps): 
       metricNamespace: namespace,
       metricName,
       metricValue: '1',
-      // A minute in which no line can be read counts as none, not as missing.
+      // The metric is 0, not missing, in a minute without a matching line.
       defaultValue: 0,
       unit: Unit.COUNT,
     });
   }
 }
 
-/** A suffix that tells a log group from others, whatever their order is. */
+/** Returns a suffix for a log group that does not depend on the order of the log groups. */
 export function suffixOf(logGroup: ILogGroup): string {
   return `-${Names.uniqueResourceName(logGroup, { maxLength: 80, separator: '-' })}`;
 }

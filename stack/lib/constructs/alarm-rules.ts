@@ -1,5 +1,5 @@
-/** What the alarms of the meter watch: one list, from which alarms, their table in docs/OPERATION.md and that of the
- * runbooks are made. */
+/** The rules of the meter's alarms. The alarms, their table in docs/OPERATION.md and that of the runbooks are generated
+ * from them. */
 import { Duration } from 'aws-cdk-lib';
 import { IMetric, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -14,51 +14,59 @@ import { Reconciliation } from './reconciliation';
 import { UsageCanary } from './usage-canary';
 import { UsagePipeline } from './usage-pipeline';
 
-/** How fresh usage has to be. */
+/** Maximum time from a call to its count in the ledger, in milliseconds. */
 export const FRESHNESS_LIMIT_MS = 60_000;
-/** How long a decision may take, but for one call in a hundred. */
+/** Maximum p99 of the authorizer's decision time, in microseconds. */
 const DECISION_LIMIT_US = 500_000;
 const HOUR = Duration.hours(1);
-/** More records than come in a minute: times the records that were read, it is above all that came, unless it is 0. */
-const MORE_THAN_COME = 1_000_000_000;
+/** More records than arrive in a minute. Its product with the number of polled records exceeds the number of incoming
+ * records unless none was polled. */
+const MORE_THAN_INCOMING = 1_000_000_000;
 
 export interface AlarmRule {
   readonly id: string;
-  /** Tells alarms of the same rule apart, where it holds for several resources. */
+  /** Distinguishes the alarms of one rule for several resources. */
   readonly suffix?: string;
-  /** When the alarm goes off. */
-  readonly says: string;
-  /** What to do, in docs/runbooks. */
+  /** The condition under which the alarm goes off, as a sentence. */
+  readonly description: string;
+  /** The name of the runbook in docs/runbooks. */
   readonly runbook: string;
   readonly metric: IMetric;
-  /** The alarm goes off above this. */
-  readonly above: number;
-  /** How many of the last five minutes it has to be above; one where it is not given. */
-  readonly minutes?: number;
-  /** Over how many hours it has to be above, where its metric comes once an hour. */
-  readonly hours?: number;
-  /** Whether the alarm goes off when its metric does not come at all. */
-  readonly isAlarmedBySilence?: boolean;
-  /** Whether a percentile of too few samples leaves the alarm as it is. */
+  /** The alarm goes off if the metric exceeds this value. */
+  readonly threshold: number;
+  /** Minutes of the last five in which the metric has to exceed the threshold. Default: 1. */
+  readonly breachingMinutes?: number;
+  /** Consecutive hours in which an hourly metric has to exceed the threshold. */
+  readonly breachingHours?: number;
+  /** `true` if missing data sets off the alarm. */
+  readonly isMissingDataBreaching?: boolean;
+  /** `true` if a percentile of too few samples does not change the state of the alarm. */
   readonly ignoresFewSamples?: boolean;
 }
 
-/** The parts of the meter that are watched; a meter without keys of its own has neither of the first two. */
+/** The monitored parts of a meter. A meter that only counts has neither an invalidation log nor an authorizer. */
 export interface WatchedParts {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  /** The invalidation log, where keys are admitted by the meter. */
+  /** The invalidation log, if the meter's authorizer is used. */
   readonly invalidation?: Invalidation;
-  /** The authorizer, where keys are admitted by the meter. */
+  /** The meter's authorizer, if it is used. */
   readonly authorizer?: ApiKeyAuthorizer;
-  /** The comparison with the access logs, where there is one. */
+  /** The comparison of the ledger with the access logs, if there is one. */
   readonly reconciliation?: Reconciliation;
-  /** What calls the API once a minute, where there is one. */
+  /** The canary, if there is one. */
   readonly canary?: UsageCanary;
 }
 
-/** The rules of all parts that there are. */
-export function alarmRules({ settings, pipeline, invalidation, authorizer, reconciliation, canary }: WatchedParts): AlarmRule[] {
+/** Returns the rules for all parts of a meter. */
+export function alarmRules({
+  settings,
+  pipeline,
+  invalidation,
+  authorizer,
+  reconciliation,
+  canary,
+}: WatchedParts): AlarmRule[] {
   return [
     ...pipeline.accessLogGroups.flatMap((group, place) => deliveryRules(group, place === 0 ? '' : `-${place + 1}`)),
     ...streamRules(pipeline),
@@ -73,11 +81,11 @@ export function alarmRules({ settings, pipeline, invalidation, authorizer, recon
 
 const sum = { statistic: 'Sum', period: PERIOD };
 
-function waiting(queue: IQueue): IMetric {
+function visibleMessages(queue: IQueue): IMetric {
   return queue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD });
 }
 
-/** The errors of one version of a function that is invoked by its alias. Source: Lambda Developer Guide, "Viewing
+/** The errors of the current version of a function that is invoked by its alias. Source: Lambda Developer Guide, "Viewing
  * metrics for Lambda functions", dimension `ExecutedVersion`. */
 function errorsOfVersion({ function: lambda, live }: MeterFunction): IMetric {
   return new Metric({
@@ -92,7 +100,7 @@ function errorsOfVersion({ function: lambda, live }: MeterFunction): IMetric {
   });
 }
 
-/** A metric of a subscription, whatever its filter is called. Source: CloudWatch Logs User Guide, "CloudWatch Logs
+/** A metric of all subscription filters of a log group. Source: CloudWatch Logs User Guide, "CloudWatch Logs
  * metrics and dimensions"; CloudWatch User Guide, "Create an alarm based on a Metrics Insights query". */
 function delivery(group: ILogGroup, metricName: string): IMetric {
   return new MathExpression({
@@ -107,80 +115,92 @@ function deliveryRules(group: ILogGroup, suffix: string): AlarmRule[] {
     {
       id: 'delivery-failed',
       suffix,
-      says: 'CloudWatch Logs could not put lines of the access log on the stream. Errors that it does not retry, such as a missing permission, lose calls to the ledger.',
+      description:
+        'CloudWatch Logs failed to deliver access-log lines to the stream. Lines whose error is not retried, such as a missing permission, are lost and not counted.',
       runbook: 'delivery-failed',
       metric: delivery(group, 'DeliveryErrors'),
-      above: 0,
+      threshold: 0,
     },
     {
       id: 'delivery-throttled',
       suffix,
-      says: 'The stream throttled CloudWatch Logs in three of five minutes. It tries again for 24 hours.',
+      description:
+        'The stream throttled CloudWatch Logs in three of five minutes. CloudWatch Logs retries for 24 hours.',
       runbook: 'delivery-throttled',
       metric: delivery(group, 'DeliveryThrottling'),
-      above: 0,
-      minutes: 3,
+      threshold: 0,
+      breachingMinutes: 3,
     },
   ];
 }
 
-/** Source of the metrics of a mapping: Lambda Developer Guide, "Event source mapping metrics". */
+/** Rules about the stream and its event source mapping. Source of the mapping's metrics: Lambda Developer Guide, "Event source mapping metrics". */
 function streamRules({ consumer, mapping, stream }: UsagePipeline): AlarmRule[] {
-  const ofMapping = (metricName: string) =>
-    new Metric({ namespace: 'AWS/Lambda', metricName, dimensionsMap: { EventSourceMappingUUID: mapping.eventSourceMappingId }, ...sum });
+  const mappingMetric = (metricName: string) =>
+    new Metric({
+      namespace: 'AWS/Lambda',
+      metricName,
+      dimensionsMap: { EventSourceMappingUUID: mapping.eventSourceMappingId },
+      ...sum,
+    });
   return [
     {
       id: 'iterator-age',
-      says: 'The consumer is more than a minute behind the stream, in three of five minutes.',
+      description: 'The consumer was more than a minute behind the stream in three of five minutes.',
       runbook: 'iterator-age',
       metric: consumer.function.metric('IteratorAge', { statistic: 'Maximum', period: PERIOD }),
-      above: 60_000,
-      minutes: 3,
+      threshold: 60_000,
+      breachingMinutes: 3,
     },
     {
       id: 'mapping-stands-still',
-      says: 'Records come into the stream and none is read, or Lambda does not poll it at all, in three of five minutes.',
+      description:
+        'Lambda polled no records although records arrived in the stream, or did not poll the stream at all, in three of five minutes.',
       runbook: 'mapping-stands-still',
-      // Of two metrics, the one without a value counts as 0 where the other has one. What a metric is that has had no value
-      // at all is documented nowhere, neither for FILL: if the expression has no value then, silence is the alarm. A
-      // mapping that polls is never silent: "if Lambda polls for events but receives an empty poll", it emits 0.
+      // If one of two metrics has no value, metric math takes 0. AWS does not document the result for a metric that never
+      // had a value, nor that of FILL. If the expression has no value then, the missing data sets off the alarm. A
+      // mapping that polls always emits a value: "if Lambda polls for events but receives an empty poll", it emits 0.
       metric: new MathExpression({
-        expression: `incoming > ${MORE_THAN_COME} * polled`,
-        usingMetrics: { incoming: stream.metricIncomingRecords(sum), polled: ofMapping('PolledEventCount') },
+        expression: `incoming > ${MORE_THAN_INCOMING} * polled`,
+        usingMetrics: { incoming: stream.metricIncomingRecords(sum), polled: mappingMetric('PolledEventCount') },
         period: PERIOD,
-        label: 'minutes in which records came and none was read',
+        label: 'minutes with incoming records and none polled',
       }),
-      above: 0,
-      minutes: 3,
-      isAlarmedBySilence: true,
+      threshold: 0,
+      breachingMinutes: 3,
+      isMissingDataBreaching: true,
     },
     {
       id: 'records-dropped',
-      says: 'Lambda gave records up: they are in the bucket of given-up records, and not counted yet.',
+      description: 'Lambda gave up records. They are in the bucket of given-up records and not counted yet.',
       runbook: 'records-dropped',
       metric: new MathExpression({
         expression: 'dropped + kept',
-        usingMetrics: { dropped: ofMapping('DroppedEventCount'), kept: ofMapping('OnFailureDestinationDeliveredEventCount') },
+        usingMetrics: {
+          dropped: mappingMetric('DroppedEventCount'),
+          kept: mappingMetric('OnFailureDestinationDeliveredEventCount'),
+        },
         period: PERIOD,
         label: 'records that Lambda gave up',
       }),
-      above: 0,
+      threshold: 0,
     },
     {
       id: 'consumer-throttled',
-      says: "Lambda throttled the consumer, for want of concurrency, in three of five minutes. Its records wait.",
+      description:
+        'Lambda throttled the consumer for lack of concurrency in three of five minutes. Its records wait in the stream.',
       runbook: 'functions-throttled',
       metric: consumer.function.metricThrottles(sum),
-      above: 0,
-      minutes: 3,
+      threshold: 0,
+      breachingMinutes: 3,
     },
     {
       id: 'consumer-version-errors',
-      says: 'The version of the consumer that was deployed last failed, in two of five minutes.',
+      description: 'The latest version of the consumer failed in two of five minutes.',
       runbook: 'rollback',
       metric: errorsOfVersion(consumer),
-      above: 0,
-      minutes: 2,
+      threshold: 0,
+      breachingMinutes: 2,
     },
   ];
 }
@@ -191,16 +211,16 @@ function countingRules(settings: MeterSettings, { consumer }: UsagePipeline): Al
   return [
     {
       id: 'freshness',
-      says: 'A call in a hundred took more than 60 s to be counted, in two of five minutes.',
+      description: 'More than 1 % of calls took longer than 60 s to be counted in two of five minutes.',
       runbook: 'freshness',
-      // A batch is one sample: few are no reason to wait, since their greatest is what it is about.
+      // A sample is a batch. With few samples p99 is their maximum, which is still meaningful.
       metric: metric('Freshness', 'p99'),
-      above: FRESHNESS_LIMIT_MS,
-      minutes: 2,
+      threshold: FRESHNESS_LIMIT_MS,
+      breachingMinutes: 2,
     },
     {
       id: 'consumer-errors',
-      says: 'The consumer failed, or reported records to be delivered again, in three of five minutes.',
+      description: 'The consumer failed, or reported records for another delivery, in three of five minutes.',
       runbook: 'iterator-age',
       metric: new MathExpression({
         expression: 'errors + failed',
@@ -208,12 +228,12 @@ function countingRules(settings: MeterSettings, { consumer }: UsagePipeline): Al
         period: PERIOD,
         label: 'errors and failed records',
       }),
-      above: 0,
-      minutes: 3,
+      threshold: 0,
+      breachingMinutes: 3,
     },
     {
       id: 'skipped-without-a-key',
-      says: 'More than one successful call in a hundred has no key id, and so is not billed, in five of five minutes.',
+      description: 'More than 1 % of successful calls had no key id, and so were not billed, in five of five minutes.',
       runbook: 'skipped-without-a-key',
       metric: new MathExpression({
         expression: '100 * without_key / (without_key + billable)',
@@ -221,20 +241,23 @@ function countingRules(settings: MeterSettings, { consumer }: UsagePipeline): Al
         period: PERIOD,
         label: 'successful calls without a key, in percent',
       }),
-      above: 1,
-      minutes: 5,
+      threshold: 1,
+      breachingMinutes: 5,
     },
     {
       id: 'unreadable-lines',
-      says: 'Lines of the access log have no status that can be read: they may be calls that are not counted.',
+      description: 'Access-log lines have no readable status. They may be calls that are not counted.',
       runbook: 'unreadable-lines',
       metric: new MathExpression({
         expression: 'logged - readable',
-        usingMetrics: { logged: accessLogMetric(settings, 'LoggedLines'), readable: accessLogMetric(settings, 'ReadableLines') },
+        usingMetrics: {
+          logged: accessLogMetric(settings, 'LoggedLines'),
+          readable: accessLogMetric(settings, 'ReadableLines'),
+        },
         period: PERIOD,
-        label: 'lines that cannot be read',
+        label: 'unreadable lines',
       }),
-      above: 0,
+      threshold: 0,
     },
   ];
 }
@@ -243,31 +266,33 @@ function refusalRules(settings: MeterSettings, { quarantineQueue }: UsagePipelin
   return [
     {
       id: 'quarantine',
-      says: 'Records wait in quarantine: calls that are not counted yet.',
+      description: 'Records are in quarantine. Their calls are not counted yet.',
       runbook: 'quarantine',
-      metric: waiting(quarantineQueue),
-      above: 0,
+      metric: visibleMessages(quarantineQueue),
+      threshold: 0,
     },
     {
       id: 'refused-calls',
-      says: 'Rows of the ledger refused calls, which went to quarantine.',
+      description: 'Ledger rows refused calls, which went to quarantine.',
       runbook: 'quarantine',
       metric: meterMetric(settings, 'usage-consumer', 'RefusedCalls', 'Sum'),
-      above: 0,
+      threshold: 0,
     },
     {
       id: 'given-up',
-      says: 'Records that the stream had left behind came back, and went to quarantine: calls are not counted yet.',
+      description:
+        'Records that the shard had already passed were delivered again and went to quarantine. Their calls are not counted yet.',
       runbook: 'iterator-age',
       metric: meterMetric(settings, 'usage-consumer', 'GivenUpRecords', 'Sum'),
-      above: 0,
+      threshold: 0,
     },
     {
       id: 'unreadable-claims',
-      says: 'Another version claimed calls that this one cannot read: they wait for it. Deploy it again.',
+      description:
+        'The consumer cannot read the claims of another version. The calls wait for that version: deploy it again.',
       runbook: 'rollback',
       metric: meterMetric(settings, 'usage-consumer', 'UnreadableClaims', 'Sum'),
-      above: 0,
+      threshold: 0,
     },
   ];
 }
@@ -277,58 +302,61 @@ function authorizerRules(settings: MeterSettings, { authorizer, syncInterval }: 
   return [
     {
       id: 'authorizer-errors',
-      says: 'Calls get 500, since their key cannot be checked, in two of five minutes.',
+      description: 'Calls got 500 because their key could not be checked in two of five minutes.',
       runbook: 'authorizer',
       metric: lambda.metricErrors(sum),
-      above: 0,
-      minutes: 2,
+      threshold: 0,
+      breachingMinutes: 2,
     },
     {
       id: 'authorizer-version-errors',
-      says: 'The version of the authorizer that was deployed last failed, in two of five minutes.',
+      description: 'The latest version of the authorizer failed in two of five minutes.',
       runbook: 'rollback',
       metric: errorsOfVersion(authorizer),
-      above: 0,
-      minutes: 2,
+      threshold: 0,
+      breachingMinutes: 2,
     },
     {
       id: 'authorizer-throttled',
-      says: 'Lambda throttled the authorizer: calls get 500, and no error of the function shows them.',
+      description: 'Lambda throttled the authorizer. The calls got 500, which the errors of the function do not show.',
       runbook: 'functions-throttled',
       metric: lambda.metricThrottles(sum),
-      above: 0,
+      threshold: 0,
     },
     {
       id: 'authorizer-latency',
-      says: 'A decision in a hundred takes more than half a second, in three of five minutes.',
+      description: 'More than 1 % of decisions took longer than half a second in three of five minutes.',
       runbook: 'authorizer',
       metric: meterMetric(settings, 'api-authorizer', 'DecisionDuration', 'p99'),
-      above: DECISION_LIMIT_US,
-      minutes: 3,
+      threshold: DECISION_LIMIT_US,
+      breachingMinutes: 3,
       ignoresFewSamples: true,
     },
     {
       id: 'invalidation-lag',
-      says: 'An instance answered without knowing of a change of a key for a second longer than is promised.',
+      description:
+        'An instance of the authorizer was unaware of the change of a key for a second longer than the sync interval.',
       runbook: 'key-will-not-stop',
       metric: meterMetric(settings, 'api-authorizer', 'InvalidationLag', 'Maximum'),
-      // The clocks of whoever made the change and of the instance may differ.
-      above: syncInterval.toMilliseconds() + 1_000,
+      // The clocks of the writer of the change and of the instance may differ.
+      threshold: syncInterval.toMilliseconds() + 1_000,
     },
     {
       id: 'invalidation-log-unreadable',
-      says: 'Instances cannot read the invalidation log, and read each key from the table instead, in three of five minutes.',
+      description:
+        'Instances of the authorizer could not read the invalidation log, and read each key from the table instead, in three of five minutes.',
       runbook: 'key-will-not-stop',
       metric: meterMetric(settings, 'api-authorizer', 'LogReadFailures', 'Sum'),
-      above: 0,
-      minutes: 3,
+      threshold: 0,
+      breachingMinutes: 3,
     },
     {
       id: 'invalidation-log-behind',
-      says: 'The invalidation log was lost or restored: it is behind the keys, which are read for each call.',
+      description:
+        'The invalidation log was lost or restored and is behind the keys, so that each call reads its key from the table.',
       runbook: 'key-will-not-stop',
       metric: meterMetric(settings, 'api-authorizer', 'LogBehind', 'Sum'),
-      above: 0,
+      threshold: 0,
     },
   ];
 }
@@ -337,35 +365,37 @@ function invalidationRules(_: MeterSettings, { deadLetterQueue }: Invalidation):
   return [
     {
       id: 'invalidations-failed',
-      says: 'A message of a changed key was taken by no function, and waits in its dead-letter queue.',
+      description: 'No function could process the message about a changed key. It is in the dead-letter queue.',
       runbook: 'key-will-not-stop',
-      metric: waiting(deadLetterQueue),
-      above: 0,
+      metric: visibleMessages(deadLetterQueue),
+      threshold: 0,
     },
   ];
 }
 
 function reconciliationRules(settings: MeterSettings, { deadLetterQueue }: Reconciliation): AlarmRule[] {
-  const hourly = (name: 'LedgerDrift' | 'LoggedCalls', statistic: string) => meterMetric(settings, 'usage-reconciler', name, statistic, HOUR);
+  const hourly = (name: 'LedgerDrift' | 'LoggedCalls', statistic: string) =>
+    meterMetric(settings, 'usage-reconciler', name, statistic, HOUR);
   return [
     {
       id: 'ledger-drift',
-      says: 'The ledger and the access log differ in an hour that has settled.',
+      description: 'The ledger and the access log differ in a settled hour.',
       runbook: 'drift-and-backfill',
       metric: hourly('LedgerDrift', 'Maximum'),
-      above: 0,
-      hours: 1,
+      threshold: 0,
+      breachingHours: 1,
     },
     {
       id: 'reconciliations-failed',
-      says: 'A reconciliation failed three times, or could not be started; its event waits in its dead-letter queue.',
+      description:
+        'A reconciliation failed three times or could not be started. Its event is in the dead-letter queue.',
       runbook: 'reconciliation',
-      metric: waiting(deadLetterQueue),
-      above: 0,
+      metric: visibleMessages(deadLetterQueue),
+      threshold: 0,
     },
     {
       id: 'reconciliation-missing',
-      says: 'No reconciliation came to its end for two hours, so that no drift would be seen.',
+      description: 'No reconciliation was completed for two hours, so drift would go unnoticed.',
       runbook: 'reconciliation',
       metric: new MathExpression({
         expression: 'IF(runs > 0, 0, 1)',
@@ -373,9 +403,9 @@ function reconciliationRules(settings: MeterSettings, { deadLetterQueue }: Recon
         period: HOUR,
         label: 'hours without a reconciliation',
       }),
-      above: 0,
-      hours: 2,
-      isAlarmedBySilence: true,
+      threshold: 0,
+      breachingHours: 2,
+      isMissingDataBreaching: true,
     },
   ];
 }
@@ -384,7 +414,8 @@ function canaryRules(settings: MeterSettings): AlarmRule[] {
   return [
     {
       id: 'canary-missed',
-      says: "The canary's calls were refused or not counted, or it does not run at all, in three of five minutes.",
+      description:
+        "The canary's calls were refused or not counted, or the canary did not run, in three of five minutes.",
       runbook: 'canary',
       metric: new MathExpression({
         expression: 'missed + failed',
@@ -395,17 +426,17 @@ function canaryRules(settings: MeterSettings): AlarmRule[] {
         period: PERIOD,
         label: 'calls of the canary that failed or were not counted',
       }),
-      above: 0,
-      minutes: 3,
-      isAlarmedBySilence: true,
+      threshold: 0,
+      breachingMinutes: 3,
+      isMissingDataBreaching: true,
     },
     {
       id: 'canary-late',
-      says: "The canary's calls took more than 60 s to be counted, in two of five minutes.",
+      description: "The canary's calls took longer than 60 s to be counted in two of five minutes.",
       runbook: 'canary',
       metric: meterMetric(settings, 'usage-canary', 'CanaryFreshness', 'Maximum'),
-      above: FRESHNESS_LIMIT_MS,
-      minutes: 2,
+      threshold: FRESHNESS_LIMIT_MS,
+      breachingMinutes: 2,
     },
   ];
 }

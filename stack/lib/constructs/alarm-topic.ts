@@ -7,16 +7,18 @@ import { acknowledge } from '../acknowledge';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
 
-/** The topic `usage-alarms-ENVIRONMENT`, which writes alarms of this account to an address. It has no key of KMS: to a
- * topic with `alias/aws/sns` CloudWatch cannot publish, and what alarms say holds no secret. Source: AWS re:Post,
- * "Why didn't I receive an SNS notification for my CloudWatch alarm trigger?" */
+/** Creates the topic `usage-alarms-ENVIRONMENT`, which sends alarms of this account to an e-mail address. The topic is
+ * not encrypted with a KMS key: CloudWatch cannot publish to a topic with `alias/aws/sns`, and alarms contain no secrets.
+ * Source: AWS re:Post, "Why didn't I receive an SNS notification for my CloudWatch alarm trigger?" */
 export function alarmTopic(scope: Construct, id: string, settings: MeterSettings, address: string): Topic {
   if (!/^[^@\s]+@[^@\s]+$/.test(address)) {
-    throw new Error(`${JSON.stringify(address)} is no address of e-mail: set alarm-email to one, as in ops@example.org.`);
+    throw new Error(
+      `${JSON.stringify(address)} is not an e-mail address: set alarm-email to one, for example ops@example.org.`,
+    );
   }
   const topic = new Topic(scope, id, { topicName: namesOf(settings.environment).alarmsTopic, enforceSSL: true });
   const { partition, region, account } = Stack.of(scope);
-  // A policy of one's own replaces the one by which the account's alarms could publish.
+  // `enforceSSL` adds a policy, which replaces the default policy that would let the account's alarms publish.
   topic.grantPublish(
     new ServicePrincipal('cloudwatch.amazonaws.com', {
       conditions: {
@@ -27,8 +29,9 @@ export function alarmTopic(scope: Construct, id: string, settings: MeterSettings
   );
   topic.addSubscription(new EmailSubscription(address));
   acknowledge(topic, {
-    'AwsSolutions::AwsSolutions-SNS2': 'CloudWatch cannot publish to a topic with the key alias/aws/sns, and alarms hold no secret.',
-    'Serverless::Serverless-SNSRedrivePolicy': 'A message of e-mail has no dead-letter queue to go to.',
+    'AwsSolutions::AwsSolutions-SNS2':
+      'CloudWatch cannot publish to a topic with the key alias/aws/sns, and alarms contain no secrets.',
+    'Serverless::Serverless-SNSRedrivePolicy': 'E-mail subscriptions have no dead-letter queue.',
   });
   return topic;
 }

@@ -7,6 +7,8 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { FreeSettings } from '../function-settings';
+import environment from '../generated/environment.json';
 import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
@@ -17,38 +19,40 @@ import { meterTable } from './meter-table';
 
 export interface ApiKeyAuthorizerProps {
   readonly settings: MeterSettings;
-  /** Where changes of keys are told. */
+  /** The invalidation log and topic, which publish changes of keys. */
   readonly invalidation: Invalidation;
   /** The ledger, for monthly limits. */
   readonly usageTable: ITable;
-  /** How old an instance's last look at the invalidation log may be, up to a minute; one second where it is not given. */
+  /** The maximum age of an instance's last read of the invalidation log, at most a minute. Default: one second. */
   readonly syncInterval?: Duration;
+  /** Further settings of the authorizer, for example `cacheTtlMs`. */
+  readonly authorizerSettings?: FreeSettings<'api-authorizer'>;
 }
 
-/** How a REST API asks the authorizer. */
+/** Options of the authorizer of a REST API. */
 export interface RestAttachmentOptions {
-  /** For how long API Gateway may repeat an answer without asking, up to an hour; not at all where it is not given. If
-   * the cache cannot be emptied, a deleted key is admitted for as long, instead of the sync interval. The stages of the
-   * API have to be among `cachingStages` of the invalidation. */
+  /** The time for which API Gateway caches a result of the authorizer, at most an hour. Default: no cache. If the cache
+   * cannot be flushed, a deleted key is admitted for this time instead of the sync interval. The stages of the API have
+   * to be among `cachingStages` of the invalidation. */
   readonly cacheTtl?: Duration;
 }
 
-/** The longest interval that the function takes as `SYNC_INTERVAL_MS`. */
-const MAX_SYNC_INTERVAL_MS = 60_000;
+/** The longest sync interval that the function accepts, in milliseconds. */
+const MAX_SYNC_INTERVAL_MS = Number(environment['api-authorizer'].syncIntervalMs.max);
 
-/** The index of keys by the digest of their secret. */
+/** The index of the keys by the digest of their secret. */
 const INDEX = 'hashedKey-index';
 
-/** The keys, and the function that admits them. */
+/** The table of API keys and the function that admits calls. */
 export class ApiKeyAuthorizer extends Construct {
   readonly keysTable: Table;
   readonly alertsTable: Table;
   readonly alertsTopic: Topic;
   readonly authorizer: MeterFunction;
-  /** How old an instance's last look at the invalidation log may be. */
+  /** The maximum age of an instance's last read of the invalidation log. */
   readonly syncInterval: Duration;
   private readonly attachments: ApiAttachments;
-  private madeRestAuthorizer?: RequestAuthorizer;
+  private createdRestAuthorizer?: RequestAuthorizer;
 
   constructor(scope: Construct, id: string, props: ApiKeyAuthorizerProps) {
     super(scope, id);
@@ -71,26 +75,26 @@ export class ApiKeyAuthorizer extends Construct {
     this.authorizer = new MeterFunction(this, 'Authorizer', {
       settings,
       service: 'api-authorizer',
-      description: 'Admits API keys, and no deleted one',
-      environment: {
-        KEYS_TABLE: this.keysTable.tableName,
-        INVALIDATIONS_TABLE: invalidation.table.tableName,
-        USAGE_TABLE: props.usageTable.tableName,
-        ALERTS_TABLE: this.alertsTable.tableName,
-        ALERTS_TOPIC_ARN: this.alertsTopic.topicArn,
-        SYNC_INTERVAL_MS: String(this.syncInterval.toMilliseconds()),
+      description: 'Admits calls with a valid API key',
+      functionSettings: {
+        ...props.authorizerSettings,
+        keysTable: this.keysTable.tableName,
+        invalidationsTable: invalidation.table.tableName,
+        usageTable: props.usageTable.tableName,
+        alertsTable: this.alertsTable.tableName,
+        alertsTopicArn: this.alertsTopic.topicArn,
+        syncIntervalMs: this.syncInterval.toMilliseconds(),
       },
       deadLetterQueue: invalidation.deadLetterQueue,
     });
     this.authorizer.allow(['dynamodb:GetItem'], [this.keysTable.tableArn]);
-    this.authorizer.allow(['dynamodb:Query'], [
-      `${this.keysTable.tableArn}/index/${INDEX}`,
-      invalidation.table.tableArn,
-      props.usageTable.tableArn,
-    ]);
+    this.authorizer.allow(
+      ['dynamodb:Query'],
+      [`${this.keysTable.tableArn}/index/${INDEX}`, invalidation.table.tableArn, props.usageTable.tableArn],
+    );
     this.authorizer.allow(['dynamodb:PutItem', 'dynamodb:UpdateItem'], [this.alertsTable.tableArn]);
     this.authorizer.allow(['sns:Publish'], [this.alertsTopic.topicArn]);
-    acknowledge(this.authorizer, { 'CloudFormation-Validate::W3694': 'SNS invokes an alias as it does a function.' });
+    acknowledge(this.authorizer, { 'CloudFormation-Validate::W3694': 'SNS can invoke an alias.' });
     invalidation.topic.addSubscription(
       new LambdaSubscription(this.authorizer.live, { deadLetterQueue: invalidation.deadLetterQueue }),
     );
@@ -101,49 +105,54 @@ export class ApiKeyAuthorizer extends Construct {
     });
   }
 
-  /** For `defaultMethodOptions` of one REST API in the meter's own stack, which can be set only before the API is made.
-   * Any other REST API takes `authorizerFor`. */
+  /** The authorizer for `defaultMethodOptions` of one REST API in the meter's own stack, which has to exist before the
+   * API. Use `authorizerFor` for any other REST API. */
   get restAuthorizer(): RequestAuthorizer {
-    // CDK refuses an authorizer that no method takes, so it is made when it is asked for.
-    this.madeRestAuthorizer ??= new RequestAuthorizer(this, 'RestAuthorizer', {
+    // CDK refuses an authorizer without methods, so it is created on first use.
+    this.createdRestAuthorizer ??= new RequestAuthorizer(this, 'RestAuthorizer', {
       handler: this.authorizer.live,
       identitySources: [],
-      // The function remembers and the gateway does not, so that the bound holds.
+      // The function caches keys. A cache of API Gateway would break the bound on the admission of deleted keys.
       resultsCacheTtl: Duration.seconds(defaults.authorizerCacheTtlS),
     });
-    return this.madeRestAuthorizer;
+    return this.createdRestAuthorizer;
   }
 
-  /** For the methods that this app adds to a REST API, its own or an imported one, in any stack. */
+  /** Returns the authorizer for methods that this app adds to a REST API, its own or an imported one, in any stack. */
   authorizerFor(api: IRestApi, options: RestAttachmentOptions = {}): IAuthorizer {
     return { authorizerId: this.attachTo(api, options), authorizationType: AuthorizationType.CUSTOM };
   }
 
-  /** Adds the authorizer to a REST API whose methods are not made here, once. Returns its id, which each of those
-   * methods then names, with the authorization type CUSTOM. Where only the API's id is known, the authorizer is made in
-   * the meter's stack. */
+  /** Adds the authorizer to a REST API whose methods this app does not create, and returns its id for these methods.
+   * Their authorization type is CUSTOM. Further calls return the same id. If only the API's id is known, the authorizer
+   * is created in the meter's stack. */
   attachTo(api: IRestApi | string, options: RestAttachmentOptions = {}): string {
     return this.attachments.rest(api, options.cacheTtl ?? Duration.seconds(defaults.authorizerCacheTtlS));
   }
 
-  /** For the routes that this app adds to HTTP APIs, as many as there are, in any stack. */
+  /** The authorizer for routes that this app adds to any number of HTTP APIs, in any stack. */
   get httpAuthorizer(): IHttpRouteAuthorizer {
     return {
-      bind: ({ route }) => ({ authorizerId: this.attachToHttp(route.httpApi), authorizationType: AuthorizationType.CUSTOM }),
+      bind: ({ route }) => ({
+        authorizerId: this.attachToHttp(route.httpApi),
+        authorizationType: AuthorizationType.CUSTOM,
+      }),
     };
   }
 
-  /** Adds the authorizer to an HTTP API whose routes are not made here, once. Returns its id, which each of those
-   * routes then names, with the authorization type CUSTOM. */
+  /** Adds the authorizer to an HTTP API whose routes this app does not create, and returns its id for these routes.
+   * Their authorization type is CUSTOM. Further calls return the same id. */
   attachToHttp(api: IHttpApi | string): string {
     return this.attachments.http(api);
   }
 }
 
-/** The interval, if the function takes it. */
+/** Returns the interval if the function accepts it, and throws an error otherwise. */
 function checkedSyncInterval(interval: Duration): Duration {
   if (interval.toMilliseconds({ integral: false }) > MAX_SYNC_INTERVAL_MS) {
-    throw new Error(`The authorizer cannot look at the invalidation log every ${interval.toHumanString()} only: set syncInterval to a minute or less.`);
+    throw new Error(
+      `The authorizer does not accept a sync interval of ${interval.toHumanString()}: set syncInterval to at most ${MAX_SYNC_INTERVAL_MS} ms.`,
+    );
   }
   return interval;
 }

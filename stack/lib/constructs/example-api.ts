@@ -23,39 +23,39 @@ import { UsageEndpoint } from './usage-endpoint';
 
 export interface ExampleApiProps {
   readonly settings: MeterSettings;
-  /** What admits the calls. */
+  /** The authorizer of the API. */
   readonly authorizer: ApiKeyAuthorizer;
   /** The ledger, for the usage endpoint. */
   readonly usageTable: ITable;
-  /** Where the access log goes, one of those of the pipeline. */
+  /** The destination of the access log, one of the log groups of the pipeline. */
   readonly accessLogGroup: ILogGroup;
-  /** Whether to write the role with which API Gateway writes the logs of all REST APIs of this account and region. It
-   * replaces the role that is set there; it is not written where this is not given.
+  /** `true` to create the role with which API Gateway writes the logs of all REST APIs of this account and region, and
+   * set it in place of the present one. Default: `false`.
    *
    * Source: API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs in API Gateway". */
   readonly writesAccountRole?: boolean;
 }
 
-/** The headers that tell of a key's limit, by the context of its authorizer. */
+/** The headers with the limit of a key, with their values in the context of the authorizer. */
 const RATE_LIMIT_HEADERS = {
   'X-RateLimit-Limit': 'context.authorizer.usageLimit',
   'X-RateLimit-Remaining': 'context.authorizer.remainingCalls',
   'X-RateLimit-Reset': 'context.authorizer.usageResetSeconds',
 };
 
-/** What API Gateway needs to write its logs. */
+/** The managed policy with which API Gateway writes logs. */
 const LOGS_POLICY = 'arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs';
 
-/** Calls a second that an example's stage lets through. */
+/** The throttle of the stages of examples, in calls per second. */
 export const THROTTLE_PER_SECOND = 1_000;
 
-/** A REST API as its makers might have it: metered, behind the authorizer, with JSON errors and the usage endpoint. Its
- * backend is a mock: `/status/CODE` answers 200, 404 or 500. */
+/** An example REST API: metered, with the authorizer, JSON errors and the usage endpoint. Its backend is a mock:
+ * `/status/CODE` answers 200, 404 or 500. */
 export class ExampleApi extends Construct {
   readonly api: RestApi;
   readonly usageEndpoint: UsageEndpoint;
   readonly stage: MeteredStage;
-  /** What answers 200 to a call with a key. */
+  /** The URL that answers 200 to a call with a valid key. */
   readonly statusUrl: string;
 
   constructor(scope: Construct, id: string, props: ExampleApiProps) {
@@ -63,7 +63,7 @@ export class ExampleApi extends Construct {
     const { settings } = props;
     this.api = new RestApi(this, 'Api', {
       restApiName: namesOf(settings.environment).exampleApi,
-      // The other kind, edge-optimized, does not exist in every partition, and puts CloudFront before each call.
+      // Edge-optimized endpoints do not exist in every partition, and route calls through CloudFront.
       endpointTypes: [EndpointType.REGIONAL],
       cloudWatchRole: props.writesAccountRole ?? false,
       defaultMethodOptions: { authorizer: props.authorizer.restAuthorizer },
@@ -86,10 +86,12 @@ export class ExampleApi extends Construct {
     this.usageEndpoint = new UsageEndpoint(this, 'UsageEndpoint', props);
     this.api.root.addResource(USAGE_ROUTE.slice(1)).addMethod('GET', new LambdaIntegration(this.usageEndpoint.live));
     acknowledge(this.api, {
-      'AwsSolutions::AwsSolutions-APIG2': 'The mock takes no body, and the usage endpoint checks its parameters itself.',
-      'AwsSolutions::AwsSolutions-APIG3': 'An example; a real API decides on its own firewall.',
-      'AwsSolutions::AwsSolutions-COG4': "The meter's own authorizer admits calls.",
-      [`AwsSolutions::AwsSolutions-IAM4[Policy::${LOGS_POLICY}]`]: 'The role by which API Gateway writes its logs, as AWS documents it.',
+      'AwsSolutions::AwsSolutions-APIG2':
+        'The mock has no request body, and the usage endpoint validates its parameters.',
+      'AwsSolutions::AwsSolutions-APIG3': 'This is an example. The owner of a real API decides on a firewall.',
+      'AwsSolutions::AwsSolutions-COG4': "The meter's authorizer admits calls.",
+      [`AwsSolutions::AwsSolutions-IAM4[Policy::${LOGS_POLICY}]`]:
+        'AWS documents this policy for the role with which API Gateway writes logs.',
     });
     new CfnOutput(this, 'Url', { value: this.api.url });
   }

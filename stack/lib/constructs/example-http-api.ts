@@ -14,8 +14,8 @@ import { USAGE_ROUTE } from '../unbilled-routes';
 import { ExampleApiProps, THROTTLE_PER_SECOND } from './example-api';
 import { UsageEndpoint } from './usage-endpoint';
 
-/** The backend: it answers `/status/CODE` with that code, and tells a key's limit in the headers, where it has one. An
- * HTTP API has no mock of its own. */
+/** The source of the backend, which answers `/status/CODE` with that code, and with the limit of the key, if any, in
+ * headers. HTTP APIs have no mock integration. */
 const BACKEND = `exports.handler = async (event) => {
   const { usageLimit, remainingCalls, usageResetSeconds } = event.requestContext.authorizer.lambda;
   const limits = { 'x-ratelimit-limit': usageLimit, 'x-ratelimit-remaining': remainingCalls, 'x-ratelimit-reset': usageResetSeconds };
@@ -29,13 +29,12 @@ const BACKEND = `exports.handler = async (event) => {
 };
 `;
 
-/** An HTTP API as its makers might have it: metered, behind the authorizer, with the usage endpoint. `/status/CODE`
- * answers 200, 404 or 500. */
+/** An example HTTP API: metered, with the authorizer and the usage endpoint. `/status/CODE` answers 200, 404 or 500. */
 export class ExampleHttpApi extends Construct {
   readonly api: HttpApi;
   readonly usageEndpoint: UsageEndpoint;
   readonly stage: MeteredStage;
-  /** What answers 200 to a call with a key. */
+  /** The URL that answers 200 to a call with a valid key. */
   readonly statusUrl: string;
 
   constructor(scope: Construct, id: string, props: ExampleApiProps) {
@@ -51,7 +50,10 @@ export class ExampleHttpApi extends Construct {
       stageName: settings.environment,
       autoDeploy: true,
       throttle: { rateLimit: THROTTLE_PER_SECOND, burstLimit: 2 * THROTTLE_PER_SECOND },
-      accessLogSettings: { destination: new LogGroupLogDestination(props.accessLogGroup), format: accessLogFormat('http') },
+      accessLogSettings: {
+        destination: new LogGroupLogDestination(props.accessLogGroup),
+        format: accessLogFormat('http'),
+      },
     });
     this.stage = { kind: 'http', api: this.api.apiId, stageName: settings.environment };
     this.statusUrl = `${stage.url}/status/200`;
@@ -73,7 +75,12 @@ export class ExampleHttpApi extends Construct {
       removalPolicy: removalPolicy(settings),
     });
     const role = new Role(this, 'BackendRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    role.addToPolicy(new PolicyStatement({ actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] }));
+    role.addToPolicy(
+      new PolicyStatement({
+        actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+        resources: [logGroup.logGroupArn],
+      }),
+    );
     const backend = new LambdaFunction(this, 'Backend', {
       functionName,
       description: 'The backend of the example API',
@@ -87,8 +94,8 @@ export class ExampleHttpApi extends Construct {
       loggingFormat: LoggingFormat.JSON,
     });
     acknowledge(backend, {
-      'Serverless::Serverless-LambdaDLQ': 'It is invoked synchronously only.',
-      'Serverless::Serverless-LambdaTracing': 'An example without anything to trace.',
+      'Serverless::Serverless-LambdaDLQ': 'It is only invoked synchronously.',
+      'Serverless::Serverless-LambdaTracing': 'This is an example without work to trace.',
     });
     return backend;
   }

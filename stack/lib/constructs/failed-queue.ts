@@ -5,15 +5,20 @@ import { acknowledge } from '../acknowledge';
 import { Names, namesOf } from '../names';
 import { MeterSettings, removalPolicy } from '../settings';
 
-/** A dead-letter queue of events of one kind, so that its alarm can say what failed. */
-export function failedQueue(scope: Construct, id: string, settings: MeterSettings, what: Parameters<Names['failedQueue']>[0]): Queue {
+/** Creates the dead-letter queue of one kind of event, so that its alarm can name what failed. */
+export function failedQueue(
+  scope: Construct,
+  id: string,
+  settings: MeterSettings,
+  kind: Parameters<Names['failedQueue']>[0],
+): Queue {
   const queue = new Queue(scope, id, {
-    queueName: namesOf(settings.environment).failedQueue(what),
+    queueName: namesOf(settings.environment).failedQueue(kind),
     encryption: QueueEncryption.SQS_MANAGED,
     enforceSSL: true,
     retentionPeriod: Duration.days(14),
     removalPolicy: removalPolicy(settings),
   });
-  acknowledge(queue, { 'Serverless::Serverless-SQSRedrivePolicy': 'It is itself a dead-letter queue.' });
+  acknowledge(queue, { 'Serverless::Serverless-SQSRedrivePolicy': 'It is a dead-letter queue.' });
   return queue;
 }

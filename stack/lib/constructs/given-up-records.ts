@@ -6,8 +6,8 @@ import { namesOf } from '../names';
 import { GIVEN_UP_RETENTION_DAYS } from '../retention';
 import { MeterSettings } from '../settings';
 
-/** The bucket in which Lambda keeps the records of batches that it gave up, with their payload. Calls in it are not
- * counted yet, so it stays when the stack is deleted; only a stack whose creation failed takes it along. */
+/** Creates the bucket in which Lambda stores the records of batches that it gave up, with their payload. Their calls are
+ * not counted yet, so the bucket is retained when the stack is deleted, unless the creation of the stack failed. */
 export function givenUpRecords(scope: Construct, id: string, settings: MeterSettings): Bucket {
   const { account, region } = Stack.of(scope);
   const bucket = new Bucket(scope, id, {
@@ -27,7 +27,7 @@ export function givenUpRecords(scope: Construct, id: string, settings: MeterSett
     removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
   });
   acknowledge(bucket, {
-    'AwsSolutions::AwsSolutions-S1': 'Only Lambda writes it, and CloudTrail can log who reads it.',
+    'AwsSolutions::AwsSolutions-S1': 'Only Lambda writes to it, and CloudTrail can log its readers.',
   });
   return bucket;
 }

@@ -7,22 +7,22 @@ import { MeterFunction } from './meter-function';
 
 export interface GradualDeploymentProps {
   readonly function: MeterFunction;
-  /** The alarm of the new version's errors, which is among those that stop a deployment. */
+  /** The alarm about errors of the new version, which also stops a deployment. */
   readonly versionAlarm: Alarm;
-  /** Any of these stops a deployment and puts all calls back on the version before, also one that was on already. So
-   * they are about what a new version can do wrong, and not about records that wait for somebody. */
+  /** The alarms that stop a deployment and route all calls to the previous version, even if they were on before. They
+   * concern faults of a new version, not records that wait for an operator. */
   readonly alarms: Alarm[];
-  /** How calls move over; a tenth for ten minutes, then the rest, where it is not given. */
+  /** The steps of the deployment. Default: a tenth of the calls for ten minutes, then all. */
   readonly config?: ILambdaDeploymentConfig;
-  /** Whether this deployment moves all calls at once, without CodeDeploy and whatever the alarms say: a fix or a
+  /** `true` to route all calls to the new version at once, without CodeDeploy and regardless of alarms: a fix or a
    * rollback is deployed while alarms are on. */
   readonly allAtOnce?: boolean;
 }
 
-/** What CodeDeploy needs to move an alias and to read the alarms. */
+/** The managed policy with which CodeDeploy changes an alias and reads alarms. */
 const POLICY = 'arn:<AWS::Partition>:iam::aws:policy/service-role/AWSCodeDeployRoleForLambdaLimited';
 
-/** Moves a function's alias to a new version step by step, and back by itself when an alarm goes off. */
+/** Routes the calls of a function's alias to a new version step by step, and back if an alarm goes off. */
 export class GradualDeployment extends Construct {
   readonly group: LambdaDeploymentGroup;
 
@@ -31,21 +31,22 @@ export class GradualDeployment extends Construct {
     this.group = new LambdaDeploymentGroup(this, 'Group', {
       alias: props.function.live,
       alarms: [props.versionAlarm, ...props.alarms],
-      // An alarm wants up to three minutes of five, and metrics come a minute or two late: in five minutes it would
-      // mostly go off when all calls have moved.
+      // An alarm takes up to three minutes of five, and metrics are a minute or two late. With a step of five minutes,
+      // most alarms would go off after all calls are routed to the new version.
       deploymentConfig: props.config ?? LambdaDeploymentConfig.CANARY_10PERCENT_10MINUTES,
       autoRollback: { failedDeployment: true, stoppedDeployment: true, deploymentInAlarm: true },
     });
     const alias = props.function.live.node.defaultChild as CfnAlias;
     if (props.allAtOnce) {
-      // Without this policy CloudFormation sets the alias itself. Source: CloudFormation Template Reference,
+      // Without this policy CloudFormation changes the alias without CodeDeploy. Source: CloudFormation Template Reference,
       // `UpdatePolicy` attribute, "CodeDeployLambdaAliasUpdate".
       alias.cfnOptions.updatePolicy = undefined;
     }
-    // The alarm has to watch the new version before that gets any calls.
+    // The alarm has to monitor the new version before it receives calls.
     props.function.live.node.addDependency(props.versionAlarm);
     acknowledge(this, {
-      [`AwsSolutions::AwsSolutions-IAM4[Policy::${POLICY}]`]: 'The role by which CodeDeploy moves an alias, as AWS documents it.',
+      [`AwsSolutions::AwsSolutions-IAM4[Policy::${POLICY}]`]:
+        'AWS documents this policy for the role with which CodeDeploy changes an alias.',
     });
   }
 }

@@ -12,7 +12,7 @@ import { failedQueue } from './failed-queue';
 import { MeterFunction } from './meter-function';
 import { meterTable } from './meter-table';
 
-/** A stage that caches the authorizer's answers. */
+/** A stage of a REST API that caches authorizer results. */
 export interface CachingStage {
   readonly apiId: string;
   readonly stageName: string;
@@ -20,21 +20,22 @@ export interface CachingStage {
 
 export interface InvalidationProps {
   readonly settings: MeterSettings;
-  /** The stages to flush when a key is changed; where none is given, nothing caches, and there is no fan-out. */
+  /** The stages whose caches are flushed when a key is changed. Default: none, and no fan-out. */
   readonly cachingStages?: CachingStage[];
-  /** Concurrency that is reserved for the fan-out, so that many messages share a flush. None where it is not given: an
-   * account keeps at least 10 unreserved, and a new account has no more. */
+  /** The reserved concurrency of the fan-out, so that many messages share a flush. Default: none, because 10 units of an
+   * account cannot be reserved, and a new account has only these. */
   readonly fanoutConcurrency?: number;
 }
 
-/** How an instance of the authorizer hears that a key was changed: a log for certain, a topic for sooner. */
+/** The invalidation log and topic. An instance of the authorizer reads changes of keys from the log at the latest, and
+ * receives most of them sooner from the topic. */
 export class Invalidation extends Construct {
   readonly table: Table;
   readonly topic: Topic;
   readonly deadLetterQueue: Queue;
-  /** What empties the caches of stages; only where there are any. */
+  /** The function that flushes the caches of stages, if there are any. */
   readonly fanout?: MeterFunction;
-  /** The stages that are flushed when a key is changed. */
+  /** The stages whose caches are flushed when a key is changed. */
   readonly cachingStages: CachingStage[];
 
   constructor(scope: Construct, id: string, props: InvalidationProps) {
@@ -64,9 +65,9 @@ export class Invalidation extends Construct {
     const fanout = new MeterFunction(this, 'Fanout', {
       settings,
       service: 'invalidation-fanout',
-      description: "Empties API Gateway's caches of authorizer answers when a key is changed",
+      description: "Flushes API Gateway's caches of authorizer results when a key is changed",
       reservedConcurrency: fanoutConcurrency,
-      environment: { STAGES: stages.map((stage) => `${stage.apiId}/${stage.stageName}`).join(',') },
+      functionSettings: { stages: stages.map((stage) => `${stage.apiId}/${stage.stageName}`).join(',') },
       deadLetterQueue: this.deadLetterQueue,
     });
     const { partition, region } = Stack.of(this);
@@ -74,7 +75,7 @@ export class Invalidation extends Construct {
       const cache = `/restapis/${apiId}/stages/${stageName}/cache/authorizers`;
       fanout.allow(['apigateway:DELETE'], [`arn:${partition}:apigateway:${region}::${cache}`]);
     }
-    acknowledge(fanout, { 'CloudFormation-Validate::W3694': 'SNS invokes an alias as it does a function.' });
+    acknowledge(fanout, { 'CloudFormation-Validate::W3694': 'SNS can invoke an alias.' });
     this.topic.addSubscription(new LambdaSubscription(fanout.live, { deadLetterQueue: this.deadLetterQueue }));
     return fanout;
   }

@@ -14,31 +14,33 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { functionEnvironment, FunctionSettings, Service } from '../function-settings';
 import functions from '../generated/functions.json';
 import { namesOf } from '../names';
 import { MeterSettings, removalPolicy } from '../settings';
 
-export interface MeterFunctionProps {
+export interface MeterFunctionProps<S extends Service> {
   readonly settings: MeterSettings;
   /** The name of the binary. */
-  readonly service: keyof typeof functions;
+  readonly service: S;
   readonly description: string;
-  readonly environment: Record<string, string>;
+  /** The settings that the function reads from its environment variables. */
+  readonly functionSettings: FunctionSettings<S>;
   readonly reservedConcurrency?: number;
-  /** Where events of asynchronous invocations go when all tries have failed. */
+  /** The queue for events of asynchronous invocations after all retries failed. */
   readonly deadLetterQueue?: IQueue;
   /** The extension through which the function reads parameters and secrets. */
   readonly paramsAndSecrets?: ParamsAndSecretsLayerVersion;
 }
 
-/** One of the meter's binaries as a Lambda function, with a role that may write its log and nothing else. */
-export class MeterFunction extends Construct {
+/** A binary of the meter as a Lambda function. Its role may only write its log until `allow` adds permissions. */
+export class MeterFunction<S extends Service = Service> extends Construct {
   readonly function: LambdaFunction;
-  /** What everything invokes: the version in use, so that a deployment can shift calls to the next and back. */
+  /** The alias that all callers invoke. It points to the version in use, so that a deployment can shift calls. */
   readonly live: Alias;
   readonly logGroup: LogGroup;
 
-  constructor(scope: Construct, id: string, props: MeterFunctionProps) {
+  constructor(scope: Construct, id: string, props: MeterFunctionProps<S>) {
     super(scope, id);
     const { settings, service } = props;
     const { memoryMiB, timeoutMs } = functions[service];
@@ -61,10 +63,10 @@ export class MeterFunction extends Construct {
       role,
       logGroup: this.logGroup,
       loggingFormat: LoggingFormat.JSON,
-      // The lines `platform.start` and `platform.report` of each invocation have the level INFO, and cost as much as the
-      // authorizer itself. Source: Lambda Developer Guide, "Log-level filtering", system logs.
+      // The lines `platform.start` and `platform.report` of each invocation have the level INFO, and would cost as much as
+      // the authorizer. Source: Lambda Developer Guide, "Log-level filtering", system logs.
       systemLogLevelV2: SystemLogLevel.WARN,
-      environment: { ENVIRONMENT_NAME: settings.environment, ...props.environment },
+      environment: functionEnvironment(service, settings.environment, props.functionSettings),
       reservedConcurrentExecutions: props.reservedConcurrency,
       deadLetterQueue: props.deadLetterQueue,
       paramsAndSecrets: props.paramsAndSecrets,
@@ -72,12 +74,12 @@ export class MeterFunction extends Construct {
     this.live = new Alias(this, 'Live', { aliasName: 'live', version: this.function.currentVersion });
     acknowledge(this, {
       'Serverless::Serverless-LambdaTracing':
-        'A trace of each call would cost more than the function; the metrics say how long each part takes.',
+        'A trace of each call would cost more than the function. Metrics record the duration of each part.',
     });
     this.allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [this.logGroup.logGroupArn]);
   }
 
-  /** Lets the function do these things with these resources, where conditions are given under these alone. */
+  /** Allows the function actions on resources, under the conditions if there are any. */
   allow(actions: string[], resources: string[], conditions?: Conditions): void {
     this.function.addToRolePolicy(new PolicyStatement({ effect: Effect.ALLOW, actions, resources, conditions }));
   }

@@ -9,7 +9,7 @@ export interface MeterTableProps {
   readonly sortKey?: Attribute;
 }
 
-/** A table as all of the meter's are: on demand, encrypted, recoverable, expiring by `ttl`. */
+/** Creates a table of the meter: on demand, encrypted, with point-in-time recovery and expiry by `ttl`. */
 export function meterTable(scope: Construct, id: string, props: MeterTableProps): Table {
   const { settings, ...rest } = props;
   return new Table(scope, id, {

@@ -3,25 +3,28 @@ import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { FreeSettings } from '../function-settings';
 import { MeterSettings } from '../settings';
-import { unbilledRoutesVariable } from '../unbilled-routes';
+import { unbilledRoutesSetting } from '../unbilled-routes';
 import { failedQueue } from './failed-queue';
 import { MeterFunction } from './meter-function';
 import { UsagePipeline } from './usage-pipeline';
 
-/** The partition of the claims in which compared hours are remembered. */
+/** The partition of the claims table with the compared hours. */
 export const COMPARED_HOURS = 'reconciliation';
 
 export interface ReconciliationProps {
   readonly settings: MeterSettings;
-  /** The pipeline whose ledger is compared with its access logs. */
+  /** The pipeline whose ledger and access logs are compared. */
   readonly pipeline: UsagePipeline;
+  /** Further settings of the reconciler, for example `reconcileHours`. */
+  readonly reconcilerSettings?: FreeSettings<'usage-reconciler'>;
 }
 
-/** Compares the ledger with all access logs once an hour, and tells where they drift apart. */
+/** The hourly comparison of the ledger with all access logs. A metric reports their drift. */
 export class Reconciliation extends Construct {
   readonly reconciler: MeterFunction;
-  /** Where the event of a run that failed three times is kept. */
+  /** The queue for events of runs that failed three times. */
   readonly deadLetterQueue: Queue;
 
   constructor(scope: Construct, id: string, props: ReconciliationProps) {
@@ -34,28 +37,33 @@ export class Reconciliation extends Construct {
       settings,
       service: 'usage-reconciler',
       description: 'Compares the ledger with the access logs, hour by hour',
-      environment: {
-        USAGE_TABLE: usageTable.tableName,
-        CLAIMS_TABLE: claimsTable.tableName,
-        ACCESS_LOG_GROUPS: accessLogGroups.map(({ logGroupName }) => logGroupName).join(','),
-        UNBILLED_ROUTES: unbilledRoutesVariable(unbilledRoutes),
+      functionSettings: {
+        ...props.reconcilerSettings,
+        usageTable: usageTable.tableName,
+        claimsTable: claimsTable.tableName,
+        accessLogGroups: accessLogGroups.map(({ logGroupName }) => logGroupName).join(','),
+        unbilledRoutes: unbilledRoutesSetting(unbilledRoutes),
       },
       deadLetterQueue,
     });
     this.reconciler.allow(['dynamodb:Query'], [usageTable.tableArn]);
-    // Hours that were compared are remembered among the claims, which the reconciler can neither read nor write. All
-    // three requests name their partition. Source: DynamoDB Developer Guide, "Using IAM policy conditions for
+    // The claims table has a partition with the compared hours. The reconciler has no access to the claims. All three
+    // requests name the partition. Source: DynamoDB Developer Guide, "Using IAM policy conditions for
     // fine-grained access control", `dynamodb:LeadingKeys`.
     this.reconciler.allow(['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'], [claimsTable.tableArn], {
       'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [COMPARED_HOURS] },
     });
-    this.reconciler.allow(['logs:StartQuery'], accessLogGroups.map(({ logGroupArn }) => logGroupArn));
-    // The results of a query have no ARN to name: only who started it can know its id.
+    this.reconciler.allow(
+      ['logs:StartQuery'],
+      accessLogGroups.map(({ logGroupArn }) => logGroupArn),
+    );
+    // Query results have no ARN. Only the caller that started a query knows its id.
     this.reconciler.allow(['logs:GetQueryResults'], ['*']);
     acknowledge(this.reconciler, {
-      'AwsSolutions::AwsSolutions-IAM5[Resource::*]': 'GetQueryResults knows no resources (Service Authorization Reference, CloudWatch Logs).',
+      'AwsSolutions::AwsSolutions-IAM5[Resource::*]':
+        'GetQueryResults has no resource types (Service Authorization Reference, CloudWatch Logs).',
     });
-    // Past the quarter in which the last hour settles.
+    // The last hour settles at a quarter past.
     new Rule(this, 'Hourly', {
       schedule: Schedule.cron({ minute: '20' }),
       targets: [new LambdaFunction(this.reconciler.live, { retryAttempts: 2, deadLetterQueue })],

@@ -5,14 +5,14 @@ import { Construct } from 'constructs';
 import { AlarmRule, alarmRules, WatchedParts } from './alarm-rules';
 
 export interface UsageAlarmsProps extends WatchedParts {
-  /** Who is told; nobody where none is given. */
+  /** The topics that alarms notify. Default: none. */
   readonly topics?: ITopic[];
 }
 
-/** How many of the newest minutes an alarm looks at. */
-const MINUTES = 5;
+/** The minutes that an alarm evaluates. */
+const EVALUATED_MINUTES = 5;
 
-/** What somebody has to look at; each says which runbook helps. */
+/** The alarms of the meter. The description of each names its runbook. */
 export class UsageAlarms extends Construct {
   readonly alarms: Alarm[];
   private readonly byId = new Map<string, Alarm>();
@@ -28,11 +28,11 @@ export class UsageAlarms extends Construct {
     });
   }
 
-  /** The alarm that is called so. */
+  /** Returns the alarm of a rule. Throws an error if there is none. */
   alarm(id: string): Alarm {
     const alarm = this.byId.get(id);
     if (alarm === undefined) {
-      throw new Error(`There is no alarm ${id}; there are ${[...this.byId.keys()].join(', ')}.`);
+      throw new Error(`There is no alarm ${id}; the alarms are ${[...this.byId.keys()].join(', ')}.`);
     }
     return alarm;
   }
@@ -41,14 +41,14 @@ export class UsageAlarms extends Construct {
     const id = `${rule.id}${rule.suffix ?? ''}`;
     const alarm = new Alarm(this, id, {
       alarmName: `usage-${environment}-${id}`,
-      alarmDescription: `${rule.says} Runbook: docs/runbooks/${rule.runbook}.md`,
+      alarmDescription: `${rule.description} Runbook: docs/runbooks/${rule.runbook}.md`,
       metric: rule.metric,
-      threshold: rule.above,
+      threshold: rule.threshold,
       comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      evaluationPeriods: rule.hours ?? MINUTES,
-      datapointsToAlarm: rule.hours ?? rule.minutes ?? 1,
-      // No calls, no metrics: silence is no alarm, but where something has to come whether there are calls or not.
-      treatMissingData: rule.isAlarmedBySilence ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+      evaluationPeriods: rule.breachingHours ?? EVALUATED_MINUTES,
+      datapointsToAlarm: rule.breachingHours ?? rule.breachingMinutes ?? 1,
+      // Without calls there are no metrics. Missing data is an alarm only for metrics that do not depend on calls.
+      treatMissingData: rule.isMissingDataBreaching ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
       // Source: CloudWatch User Guide, "Percentile-based alarms and low data samples".
       evaluateLowSampleCountPercentile: rule.ignoresFewSamples ? 'ignore' : undefined,
     });

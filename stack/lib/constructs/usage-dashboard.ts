@@ -25,17 +25,22 @@ import { UsagePipeline } from './usage-pipeline';
 export interface UsageDashboardProps {
   readonly settings: MeterSettings;
   readonly pipeline: UsagePipeline;
-  /** Where keys are admitted, if the meter does. */
+  /** The invalidation log, if the meter's authorizer is used. */
   readonly invalidation?: Invalidation;
   readonly authorizer?: ApiKeyAuthorizer;
   readonly canary?: UsageCanary;
-  /** The stages whose calls are shown by status. */
+  /** The stages whose calls by status are shown. */
   readonly stages: MeteredStage[];
 }
 
-/** US dollars of a million units, list prices of us-east-1 (docs/CAPACITY_AND_COST.md): a write request unit of
- * DynamoDB, an invocation, a millisecond of a function with 256 MiB, a byte of log. */
-const USD_PER_MILLION = { write: 0.625, invocation: 0.2, millisecond: { arm64: 0.0033333, x86_64: 0.0041667 }, byte: 0.0005 };
+/** List prices of us-east-1 (docs/CAPACITY_AND_COST.md) in US dollars per million units: write request units of
+ * DynamoDB, invocations, milliseconds of a function with 256 MiB, bytes of log. */
+const USD_PER_MILLION = {
+  write: 0.625,
+  invocation: 0.2,
+  millisecond: { arm64: 0.0033333, x86_64: 0.0041667 },
+  byte: 0.0005,
+};
 
 const WIDTH = 8;
 
@@ -47,7 +52,12 @@ export class UsageDashboard extends Construct {
     super(scope, id);
     this.dashboard = new Dashboard(this, 'Dashboard', {
       dashboardName: namesOf(props.settings.environment).dashboard(Stack.of(this).region),
-      widgets: [usage(props), pipeline(props), keys(props), [drift(props), ...canary(props)]],
+      widgets: [
+        usageWidgets(props),
+        pipelineWidgets(props),
+        keysWidgets(props),
+        [driftWidget(props), ...canaryWidgets(props)],
+      ],
     });
   }
 }
@@ -57,13 +67,18 @@ function graph(title: string, left: IMetric[], limit?: { value: number; label: s
   return new GraphWidget({ title, left, width: WIDTH, period: PERIOD, leftYAxis: { min: 0 }, leftAnnotations });
 }
 
-function usage(props: UsageDashboardProps): IWidget[] {
+function usageWidgets(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const topKeys = new LogQueryWidget({
     title: 'Top keys, successful calls',
     logGroupNames: props.pipeline.accessLogGroups.map(({ logGroupName }) => logGroupName),
     view: LogQueryVisualizationType.TABLE,
-    queryLines: ['filter status like /^2/', 'stats count(*) as calls by coalesce(apiKeyId, key) as api_key_id', 'sort calls desc', 'limit 20'],
+    queryLines: [
+      'filter status like /^2/',
+      'stats count(*) as calls by coalesce(apiKeyId, key) as api_key_id',
+      'sort calls desc',
+      'limit 20',
+    ],
     width: WIDTH,
   });
   return [
@@ -73,12 +88,16 @@ function usage(props: UsageDashboardProps): IWidget[] {
   ];
 }
 
-function pipeline(props: UsageDashboardProps): IWidget[] {
+function pipelineWidgets(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
   const { consumer: lambda, quarantineQueue } = props.pipeline;
   return [
-    graph('Freshness', ['p50', 'p99', 'Maximum'].map((statistic) => consumer('Freshness', statistic)), limit),
+    graph(
+      'Freshness',
+      ['p50', 'p99', 'Maximum'].map((statistic) => consumer('Freshness', statistic)),
+      limit,
+    ),
     graph('Freshness in parts, p99', [
       consumer('LogDeliveryDelay', 'p99'),
       consumer('StreamWait', 'p99'),
@@ -102,7 +121,7 @@ function pipeline(props: UsageDashboardProps): IWidget[] {
   ];
 }
 
-/** What grows with the calls; what is paid by the hour is not in it. */
+/** Returns the costs that are proportional to calls, without those by the hour. */
 function cost(props: UsageDashboardProps): IMetric[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const sum = { statistic: 'Sum', period: PERIOD };
@@ -122,8 +141,10 @@ function cost(props: UsageDashboardProps): IMetric[] {
     ...Object.fromEntries(logged),
   };
   const { write, invocation, byte } = USD_PER_MILLION;
-  const millisecond = USD_PER_MILLION.millisecond[props.settings.architecture === Architecture.ARM_64 ? 'arm64' : 'x86_64'];
-  const [invoked, taken] = admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
+  const millisecond =
+    USD_PER_MILLION.millisecond[props.settings.architecture === Architecture.ARM_64 ? 'arm64' : 'x86_64'];
+  const [invoked, taken] =
+    admitting === undefined ? ['counted', 'counting'] : ['(counted + decided)', '(counting + deciding)'];
   const parts: Record<string, [string, string[]]> = {
     'ledger and claims': [`${write} * (ledger + claims)`, ['ledger', 'claims']],
     functions: [
@@ -143,22 +164,29 @@ function cost(props: UsageDashboardProps): IMetric[] {
   );
 }
 
-function drift(props: UsageDashboardProps): IWidget {
+function driftWidget(props: UsageDashboardProps): IWidget {
   const names = ['LoggedCalls', 'CountedCalls', 'MissingCalls', 'SurplusCalls', 'OpenHours'] as const;
-  const hourly = names.map((name) => meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)));
+  const hourly = names.map((name) =>
+    meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)),
+  );
   return graph('Ledger against access log, hour by hour', hourly);
 }
 
-/** What the canary sees. */
-function canary({ settings, canary }: UsageDashboardProps): IWidget[] {
+/** Returns the graph of the canary's measurements, if there is a canary. */
+function canaryWidgets({ settings, canary }: UsageDashboardProps): IWidget[] {
   if (canary === undefined) return [];
   const metric = metricsOf(settings, 'usage-canary');
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
-  return [graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses'), metric('CanaryFailures')], limit)];
+  return [
+    graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses'), metric('CanaryFailures')], limit),
+  ];
 }
 
-function keys(props: UsageDashboardProps): IWidget[] {
-  return [...(props.authorizer === undefined ? [] : decisions(props)), graph('Throttled requests of DynamoDB', throttles(props))];
+function keysWidgets(props: UsageDashboardProps): IWidget[] {
+  return [
+    ...(props.authorizer === undefined ? [] : decisions(props)),
+    graph('Throttled requests of DynamoDB', throttles(props)),
+  ];
 }
 
 function throttles({ pipeline, authorizer, invalidation }: UsageDashboardProps): IMetric[] {
@@ -196,7 +224,10 @@ function decisions(props: UsageDashboardProps): IWidget[] {
       authorizer('DeniedOverQuota'),
       authorizer('Unavailable'),
     ]),
-    graph('Decision in µs', ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic))),
+    graph(
+      'Decision in µs',
+      ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic)),
+    ),
     graph('Cache', [remembered]),
     graph('Invalidation lag in ms', [authorizer('InvalidationLag', 'Maximum')]),
   ];

@@ -10,17 +10,17 @@ export interface UsageEndpointProps {
   readonly usageTable: ITable;
 }
 
-/** The function that shows a customer its own usage. Its route is `GET /usage`, behind the meter's authorizer: whose
- * usage it shows is what the authorizer says. */
-export class UsageEndpoint extends MeterFunction {
+/** The function that returns a customer's own usage. Its route is `GET /usage`, with the meter's authorizer, which
+ * identifies the customer. */
+export class UsageEndpoint extends MeterFunction<'usage-endpoint'> {
   constructor(scope: Construct, id: string, props: UsageEndpointProps) {
     super(scope, id, {
       settings: props.settings,
       service: 'usage-endpoint',
-      description: 'Shows a customer what its own key has used',
-      environment: { USAGE_TABLE: props.usageTable.tableName },
+      description: 'Returns the usage of the caller',
+      functionSettings: { usageTable: props.usageTable.tableName },
     });
     this.allow(['dynamodb:Query'], [props.usageTable.tableArn]);
-    acknowledge(this, { 'Serverless::Serverless-LambdaDLQ': 'It is invoked synchronously only.' });
+    acknowledge(this, { 'Serverless::Serverless-LambdaDLQ': 'It is only invoked synchronously.' });
   }
 }

@@ -7,6 +7,7 @@ import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { FreeSettings, FunctionSettings } from '../function-settings';
 import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
 import {
@@ -17,7 +18,7 @@ import {
   USAGE_RETENTION_DAYS,
 } from '../retention';
 import { MeterSettings, removalPolicy } from '../settings';
-import { UNBILLED_ROUTES, unbilledRoutesVariable } from '../unbilled-routes';
+import { UNBILLED_ROUTES, unbilledRoutesSetting } from '../unbilled-routes';
 import { subscribe, subscriptionRole, suffixOf } from './access-log-subscription';
 import { givenUpRecords } from './given-up-records';
 import { MeterFunction } from './meter-function';
@@ -25,50 +26,53 @@ import { meterTable } from './meter-table';
 
 export interface UsagePipelineProps {
   readonly settings: MeterSettings;
-  /** Where the stages of existing APIs write their access logs, in the meter's format. Each log group needs a free
-   * subscription filter, of the two that it can have. One log group is made where none is given. */
+  /** The log groups to which the stages of existing APIs write access logs in the meter's format. Each needs one free
+   * subscription filter of the two that a log group can have. Default: one log group, which the pipeline creates. */
   readonly accessLogGroups?: ILogGroup[];
-  /** The calls that are not billed: a route as `/usage`, with its method as `GET /usage`, or all routes of a method as
-   * `OPTIONS *`; `OPTIONS *` and `/usage` where it is not given. */
+  /** The routes whose calls are not billed: `/usage` (any method), `GET /usage`, or `OPTIONS *` (any route). Default:
+   * `OPTIONS *` and `/usage`. */
   readonly unbilledRoutes?: string[];
-  /** A fixed number of shards; on-demand capacity where it is not given. */
+  /** A fixed number of shards. Default: on-demand capacity. */
   readonly shardCount?: number;
-  /** Days for which the ledger keeps the rows of a day; 400 where it is not given. */
+  /** Days for which the ledger keeps the rows of a day. Default: 400. */
   readonly usageRetentionDays?: number;
-  /** Days after it was made for which a call is recognised; 35 where it is not given. */
+  /** Days after its request time for which a call is recognised and counted. Default: 35. */
   readonly claimRetentionDays?: number;
-  /** How calls are spread over slices of claims, as `FROM_MS:SLICE_MS:GROUPS`, several with commas between. A change
-   * is added at the end, from a time on that is still to come; one group and slices of ten seconds where it is not given. */
+  /** The slices of request time and groups of log streams in which calls are claimed, as `FROM_MS:SLICE_MS:GROUPS`,
+   * several separated by commas. Append a change, with a time in the future. Default: slices of ten seconds and one
+   * group. */
   readonly claimLayout?: string;
-  /** How long a batch waits to fill, up to five minutes: longer is cheaper, shorter is fresher. Five seconds where it
-   * is not given. */
+  /** The maximum time for which a batch waits for more records, at most five minutes: longer is cheaper, shorter is
+   * fresher. Default: five seconds. */
   readonly batchWindow?: Duration;
+  /** Further settings of the consumer, for example `maxEvents`. */
+  readonly consumerSettings?: FreeSettings<'usage-consumer'>;
 }
 
-/** The value of a mapping's limits that stands for no limit. Source: Lambda API Reference, `CreateEventSourceMapping`,
+/** The value of the mapping's limits for no limit. Source: Lambda API Reference, `CreateEventSourceMapping`,
  * `MaximumRecordAgeInSeconds` and `MaximumRetryAttempts`. */
 const NO_LIMIT = -1;
 
-/** The form of a layout of claims; its meaning is checked by the function when it starts. */
+/** The format of a claim layout. The function validates its values when it starts. */
 const CLAIM_LAYOUT = /^0:\d+:\d+(,\d+:\d+:\d+)*$/;
 
-/** The most log groups of one meter: the reconciler queries all of them at once.
+/** The maximum number of log groups of a pipeline: the reconciler queries all in one request.
  *
  * Source: CloudWatch Logs API Reference, `StartQuery`, `logGroupNames`. */
 const MAX_LOG_GROUPS = 50;
 
-/** How long a batch can wait to fill.
+/** The maximum batching window, in seconds.
  *
  * Source: Lambda API Reference, `CreateEventSourceMapping`, `MaximumBatchingWindowInSeconds`. */
 const MAX_BATCH_WINDOW_S = 300;
 
-/** From the access logs to the ledger. */
+/** The pipeline from the access logs to the ledger: subscriptions, stream, consumer, tables and quarantine. */
 export class UsagePipeline extends Construct {
-  /** The environment, which names what is made here. */
+  /** The environment, which the names of all resources contain. */
   readonly environment: string;
-  /** The access logs that are metered. */
+  /** The metered access logs. */
   readonly accessLogGroups: ILogGroup[];
-  /** The calls that are not billed. */
+  /** The routes whose calls are not billed. */
   readonly unbilledRoutes: readonly string[];
   readonly stream: Stream;
   readonly usageTable: Table;
@@ -76,7 +80,7 @@ export class UsagePipeline extends Construct {
   readonly quarantineQueue: Queue;
   readonly givenUpRecords: Bucket;
   readonly consumer: MeterFunction;
-  /** What feeds the consumer. */
+  /** The event source mapping from the stream to the consumer. */
   readonly mapping: EventSourceMapping;
 
   constructor(scope: Construct, id: string, props: UsagePipelineProps) {
@@ -85,7 +89,7 @@ export class UsagePipeline extends Construct {
     const names = namesOf(settings.environment);
     checkProps(props);
     this.environment = settings.environment;
-    checkIsAlone(this);
+    checkIsUnique(this);
     this.unbilledRoutes = props.unbilledRoutes ?? UNBILLED_ROUTES;
     this.accessLogGroups = props.accessLogGroups ?? [this.addLogGroup(settings)];
     this.stream = new Stream(this, 'Stream', {
@@ -125,19 +129,22 @@ export class UsagePipeline extends Construct {
     });
     this.givenUpRecords = givenUpRecords(this, 'GivenUpRecords', settings);
     this.consumer = this.addConsumer(props);
-    this.mapping = this.feed(this.consumer, props.batchWindow ?? Duration.seconds(defaults.batchWindowS));
+    this.mapping = this.addMapping(this.consumer, props.batchWindow ?? Duration.seconds(defaults.batchWindowS));
     acknowledge(this.quarantineQueue, {
-      'AwsSolutions::AwsSolutions-SQS3': 'It is itself where records wait that could not be counted; nothing consumes it.',
-      'Serverless::Serverless-SQSRedrivePolicy': 'Only `meter quarantine` reads it, and deletes what was put back.',
+      'AwsSolutions::AwsSolutions-SQS3':
+        'It is the queue for records that could not be counted. No function consumes it.',
+      'Serverless::Serverless-SQSRedrivePolicy':
+        'Only `meter quarantine` reads it, and deletes records that it put back.',
     });
     const bucket = Stack.of(this).getLogicalId(this.givenUpRecords.node.defaultChild as CfnBucket);
     acknowledge(this.consumer, {
-      [`AwsSolutions::AwsSolutions-IAM5[Resource::<${bucket}.Arn>/*]`]: 'Lambda chooses the names of the objects in the bucket of given-up records.',
-      'Serverless::Serverless-LambdaDLQ': 'It has an event source mapping, whose on-failure destination keeps the payload.',
+      [`AwsSolutions::AwsSolutions-IAM5[Resource::<${bucket}.Arn>/*]`]:
+        'Lambda chooses the names of the objects in the bucket of given-up records.',
+      'Serverless::Serverless-LambdaDLQ': 'The on-failure destination of its event source mapping keeps the payload.',
     });
   }
 
-  /** The access log for the stages of new APIs; the first where there are several. */
+  /** The access log for the stages of new APIs: the first if there are several. */
   get accessLogGroup(): ILogGroup {
     return this.accessLogGroups[0]!;
   }
@@ -155,12 +162,13 @@ export class UsagePipeline extends Construct {
       settings: props.settings,
       service: 'usage-consumer',
       description: 'Counts successful API calls per key, day and hour, exactly once',
-      environment: {
-        USAGE_TABLE: this.usageTable.tableName,
-        CLAIMS_TABLE: this.claimsTable.tableName,
-        QUARANTINE_QUEUE_URL: this.quarantineQueue.queueUrl,
-        UNBILLED_ROUTES: unbilledRoutesVariable(this.unbilledRoutes),
-        ...settingsOfConsumer(props),
+      functionSettings: {
+        ...props.consumerSettings,
+        ...checkedRetention(props),
+        usageTable: this.usageTable.tableName,
+        claimsTable: this.claimsTable.tableName,
+        quarantineQueueUrl: this.quarantineQueue.queueUrl,
+        unbilledRoutes: unbilledRoutesSetting(this.unbilledRoutes),
       },
     });
     this.allowConsumer(consumer);
@@ -168,9 +176,9 @@ export class UsagePipeline extends Construct {
   }
 
   private allowConsumer(consumer: MeterFunction): void {
-    // GetItem opens the connection while the function starts.
+    // The function opens its connection with GetItem when it starts.
     consumer.allow(['dynamodb:UpdateItem', 'dynamodb:GetItem'], [this.usageTable.tableArn]);
-    // A transaction's Put needs PutItem, also with a condition; only its ConditionCheck would need ConditionCheckItem.
+    // A Put in a transaction needs PutItem, also with a condition. Only ConditionCheck would need ConditionCheckItem.
     // Source: DynamoDB Developer Guide, "Using IAM with DynamoDB transactions".
     consumer.allow(
       ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
@@ -183,7 +191,7 @@ export class UsagePipeline extends Construct {
         'kinesis:DescribeStreamSummary',
         'kinesis:GetRecords',
         'kinesis:GetShardIterator',
-        // The function raises the retention when it is hours behind.
+        // The function raises the retention of the stream when it is hours behind.
         'kinesis:IncreaseStreamRetentionPeriod',
         'kinesis:ListShards',
       ],
@@ -194,7 +202,7 @@ export class UsagePipeline extends Construct {
     consumer.allow(['s3:PutObject'], [this.givenUpRecords.arnForObjects('*')]);
   }
 
-  private feed(consumer: MeterFunction, batchWindow: Duration): EventSourceMapping {
+  private addMapping(consumer: MeterFunction, batchWindow: Duration): EventSourceMapping {
     const mapping = consumer.live.addEventSourceMapping('Stream', {
       eventSourceArn: this.stream.streamArn,
       startingPosition: StartingPosition.TRIM_HORIZON,
@@ -205,72 +213,80 @@ export class UsagePipeline extends Construct {
       bisectBatchOnError: true,
       reportBatchItemFailures: true,
       retryAttempts: NO_LIMIT,
-      // What the alarms of the mapping are about. Source: Lambda Developer Guide, "Event source mapping metrics".
+      // The alarms about the mapping need these metrics. Source: Lambda Developer Guide, "Event source mapping metrics".
       metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
-      // CDK's own destination for S3 would let the function read and delete as well.
+      // CDK's own S3 destination would also grant the function read and delete access.
       onFailure: { bind: () => ({ destination: this.givenUpRecords.bucketArn }) },
     });
-    // CDK takes an age of at most seven days, and no word for none.
+    // CDK accepts an age of at most seven days, and has no value for no limit.
     (mapping.node.defaultChild as CfnEventSourceMapping).maximumRecordAgeInSeconds = NO_LIMIT;
-    // Lambda checks the permissions when the mapping is made.
+    // Lambda checks the permissions when it creates the mapping.
     mapping.node.addDependency(consumer.function.role!);
     return mapping;
   }
 }
 
-/** Throws an error that names the first prop that AWS would refuse, and what to set. */
+/** Throws an error that names the first invalid prop and says what to set. */
 function checkProps({ accessLogGroups, shardCount, batchWindow }: UsagePipelineProps): void {
-  const names = accessLogGroups?.map(({ logGroupName }) => logGroupName) ?? ['made here'];
+  const names = accessLogGroups?.map(({ logGroupName }) => logGroupName) ?? ['created here'];
   if (names.length === 0 || names.length > MAX_LOG_GROUPS) {
     throw new Error(
-      `There are ${names.length} log groups to meter: set accessLogGroups to 1 to ${MAX_LOG_GROUPS} log groups, or leave it out to have one made.`,
+      `The pipeline has ${names.length} log groups: set accessLogGroups to 1 to ${MAX_LOG_GROUPS} log groups, or omit it, and the pipeline creates one.`,
     );
   }
-  const twice = names.find((name, place) => names.indexOf(name) !== place);
-  if (twice !== undefined) {
-    throw new Error(`The log group ${twice} is metered twice: name it once in accessLogGroups.`);
+  const duplicate = names.find((name, place) => names.indexOf(name) !== place);
+  if (duplicate !== undefined) {
+    throw new Error(`The log group ${duplicate} is in accessLogGroups twice: name it once.`);
   }
   if (shardCount !== undefined && !(Number.isInteger(shardCount) && shardCount > 0)) {
-    throw new Error(`A stream cannot have ${shardCount} shards: set shardCount to a whole number above 0, or leave it out for on-demand capacity.`);
+    throw new Error(
+      `A stream cannot have ${shardCount} shards: set shardCount to a whole number above 0, or omit it for on-demand capacity.`,
+    );
   }
   const seconds = batchWindow?.toSeconds({ integral: false }) ?? 0;
   if (!(Number.isInteger(seconds) && seconds <= MAX_BATCH_WINDOW_S)) {
-    throw new Error(`A batch cannot wait for ${seconds} s: set batchWindow to whole seconds up to ${MAX_BATCH_WINDOW_S}.`);
-  }
-}
-
-/** Throws where another pipeline of the app is to make resources of the same names in the same account and region. */
-function checkIsAlone(pipeline: UsagePipeline): void {
-  const { account, region } = Stack.of(pipeline);
-  const other = pipeline.node.root.node.findAll().find(
-    (each): each is UsagePipeline =>
-      each instanceof UsagePipeline &&
-      each !== pipeline &&
-      each.environment === pipeline.environment &&
-      Stack.of(each).account === account &&
-      Stack.of(each).region === region,
-  );
-  if (other !== undefined) {
     throw new Error(
-      `The pipelines ${other.node.path} and ${pipeline.node.path} are both of the environment ${pipeline.environment}, and their tables, stream ` +
-        'and functions would have the same names: set another environment in the settings of one, or name both log groups in accessLogGroups of one pipeline.',
+      `A batch cannot wait for ${seconds} s: set batchWindow to whole seconds up to ${MAX_BATCH_WINDOW_S}.`,
     );
   }
 }
 
-/** The settings of the consumer that can be chosen, checked. */
-function settingsOfConsumer(props: UsagePipelineProps): Record<string, string> {
-  const { claimLayout, claimRetentionDays: claims = CLAIM_RETENTION_DAYS, usageRetentionDays: usage = USAGE_RETENTION_DAYS } = props;
+/** Throws an error if another pipeline of the app has resources of the same names in the same account and region. */
+function checkIsUnique(pipeline: UsagePipeline): void {
+  const { account, region } = Stack.of(pipeline);
+  const other = pipeline.node.root.node
+    .findAll()
+    .find(
+      (each): each is UsagePipeline =>
+        each instanceof UsagePipeline &&
+        each !== pipeline &&
+        each.environment === pipeline.environment &&
+        Stack.of(each).account === account &&
+        Stack.of(each).region === region,
+    );
+  if (other !== undefined) {
+    throw new Error(
+      `The pipelines ${other.node.path} and ${pipeline.node.path} have the same environment ${pipeline.environment}, and so the same names of tables, stream ` +
+        'and functions: set another environment in the settings of one, or use one pipeline with both log groups in accessLogGroups.',
+    );
+  }
+}
+
+/** The settings of the consumer for retention and claims, checked. */
+function checkedRetention(
+  props: UsagePipelineProps,
+): Pick<FunctionSettings<'usage-consumer'>, 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout'> {
+  const {
+    claimLayout,
+    claimRetentionDays: claims = CLAIM_RETENTION_DAYS,
+    usageRetentionDays: usage = USAGE_RETENTION_DAYS,
+  } = props;
   checkRetention({ claims, usage });
   if (claimLayout !== undefined && !CLAIM_LAYOUT.test(claimLayout)) {
     throw new Error(
-      `The layout of claims ${JSON.stringify(claimLayout)} has to be FROM_MS:SLICE_MS:GROUPS, several with commas between, ` +
-        'the first from 0 on: set claimLayout to 0:10000:1, or leave it out.',
+      `The claim layout ${JSON.stringify(claimLayout)} has to be FROM_MS:SLICE_MS:GROUPS, several separated by commas, ` +
+        'the first from 0 on: set claimLayout to 0:10000:1, or omit it.',
     );
   }
-  return {
-    USAGE_RETENTION_DAYS: String(usage),
-    CLAIM_RETENTION_DAYS: String(claims),
-    ...(claimLayout === undefined ? {} : { CLAIM_LAYOUT: claimLayout }),
-  };
+  return { usageRetentionDays: usage, claimRetentionDays: claims, claimLayout };
 }

@@ -1,42 +1,55 @@
 import { APIGatewayClient, CreateRequestValidatorCommand, UpdateStageCommand } from '@aws-sdk/client-api-gateway';
 import { CloudWatchClient, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
-import { DynamoDBClient, UpdateContinuousBackupsCommand, UpdateTableCommand, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DynamoDBClient,
+  UpdateContinuousBackupsCommand,
+  UpdateTableCommand,
+  UpdateTimeToLiveCommand,
+} from '@aws-sdk/client-dynamodb';
 import { KinesisClient, StartStreamEncryptionCommand } from '@aws-sdk/client-kinesis';
 import { LambdaClient, UpdateFunctionConfigurationCommand, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
 import { PutBucketLifecycleConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
 import { SetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
 import { CLIENT, Deployment, Resource } from '../../verify/deployment';
 
-/** Parts of the stack that the emulator does not have, and why. They are left out of what is deployed to it. */
-export const LEFT_OUT: Record<string, string> = {
+/** Constructs that the emulator does not support, with the reason. They are not deployed to it. */
+export const OMITTED: Record<string, string> = {
   ConsumerDeployment: 'it has no CodeDeploy',
   AuthorizerDeployment: 'it has no CodeDeploy',
-  'Alarms/consumer-errors': 'its CloudFormation makes no alarm of an expression',
+  'Alarms/consumer-errors': 'its CloudFormation does not create alarms of expressions',
   ...Object.fromEntries(
-    ['canary-missed', 'delivery-failed', 'delivery-throttled', 'mapping-stands-still', 'reconciliation-missing', 'records-dropped', 'skipped-without-a-key', 'unreadable-lines']
-      .map((id) => [`Alarms/${id}`, 'its CloudFormation makes no alarm of an expression']),
+    [
+      'canary-missed',
+      'delivery-failed',
+      'delivery-throttled',
+      'mapping-stands-still',
+      'reconciliation-missing',
+      'records-dropped',
+      'skipped-without-a-key',
+      'unreadable-lines',
+    ].map((id) => [`Alarms/${id}`, 'its CloudFormation does not create alarms of expressions']),
   ),
 };
 
-/** Settings that it does not keep, and that the test does not deploy to it. */
-export const NOT_KEPT = [
+/** Settings that the emulator does not store, which the test removes. */
+export const NOT_STORED = [
   { file: 'stack/lib/constructs/usage-pipeline.ts', text: 'metricsConfig: { metrics: [MetricType.EVENT_COUNT] },' },
 ];
 
-/** What else it cannot do, so that no test here shows it. */
-export const NOT_SHOWN = [
-  'it delivers no log event to a subscription, so the test puts the record on the stream',
-  'API Gateway writes no access log, so no call is counted by itself',
-  'API Gateway maps no context of an authorizer to headers or error bodies',
-  'the destination of given-up records is kept and not used',
-  'its Logs Insights answers with events and counts nothing, so meter reconcile is shown on a local stack only',
-  'its GetMetricData does not speak the protocol of the SDK for Rust, so meter status is shown on a local stack only',
-  'it checks no permission when a function uses another service',
+/** Other gaps of the emulator, which no test covers. */
+export const NOT_COVERED = [
+  'it delivers no log events to a subscription, so the test puts the record on the stream',
+  'its API Gateway writes no access log, so calls are not counted',
+  'its API Gateway does not map the context of an authorizer to headers or error bodies',
+  'it stores the destination of given-up records and does not use it',
+  'its Logs Insights returns events without counting, so meter reconcile is tested only on a local stack',
+  'its GetMetricData does not speak the protocol of the SDK for Rust, so meter status is tested only on a local stack',
+  'it does not check permissions when a function uses another service',
 ];
 
 type Repair = (resource: Resource, deployment: Deployment) => Promise<unknown>;
 
-/** What its CloudFormation leaves unset although its services have it: the test sets it, as CloudFormation would. */
+/** Settings that the emulator's CloudFormation leaves unset although its services support them. The test sets them. */
 export const UNSET: { what: string; type: string; repair: Repair }[] = [
   {
     what: 'expiry of a table',
@@ -64,7 +77,9 @@ export const UNSET: { what: string; type: string; repair: Repair }[] = [
     what: 'encryption of a table',
     type: 'AWS::DynamoDB::Table',
     repair: ({ physicalId }) =>
-      new DynamoDBClient(CLIENT).send(new UpdateTableCommand({ TableName: physicalId, SSESpecification: { Enabled: true } })),
+      new DynamoDBClient(CLIENT).send(
+        new UpdateTableCommand({ TableName: physicalId, SSESpecification: { Enabled: true } }),
+      ),
   },
   {
     what: 'encryption of the stream',
@@ -79,14 +94,23 @@ export const UNSET: { what: string; type: string; repair: Repair }[] = [
     type: 'AWS::S3::Bucket',
     repair: ({ physicalId, properties }) => {
       const { Rules } = properties.LifecycleConfiguration as {
-        Rules: { Id: string; Status: 'Enabled'; ExpirationInDays: number; NoncurrentVersionExpiration: { NoncurrentDays: number } }[];
+        Rules: {
+          Id: string;
+          Status: 'Enabled';
+          ExpirationInDays: number;
+          NoncurrentVersionExpiration: { NoncurrentDays: number };
+        }[];
       };
       return new S3Client({ ...CLIENT, forcePathStyle: true }).send(
         new PutBucketLifecycleConfigurationCommand({
           Bucket: physicalId,
           LifecycleConfiguration: {
             Rules: Rules.map(({ Id: ID, Status, ExpirationInDays: Days, NoncurrentVersionExpiration }) => ({
-              ID, Status, Filter: { Prefix: '' }, Expiration: { Days }, NoncurrentVersionExpiration,
+              ID,
+              Status,
+              Filter: { Prefix: '' },
+              Expiration: { Days },
+              NoncurrentVersionExpiration,
             })),
           },
         }),
@@ -150,12 +174,12 @@ export const UNSET: { what: string; type: string; repair: Repair }[] = [
     type: 'AWS::CloudWatch::Alarm',
     repair: ({ physicalId }) =>
       new CloudWatchClient(CLIENT).send(
-        new SetAlarmStateCommand({ AlarmName: physicalId, StateValue: 'OK', StateReason: 'no data is no alarm' }),
+        new SetAlarmStateCommand({ AlarmName: physicalId, StateValue: 'OK', StateReason: 'no data' }),
       ),
   },
 ];
 
-/** Sets what the emulator's CloudFormation left unset. */
+/** Sets the settings that the emulator's CloudFormation left unset. */
 export async function setUnset(deployment: Deployment): Promise<void> {
   for (const { type, repair } of UNSET) {
     for (const resource of deployment.resources.filter((each) => each.type === type)) {

@@ -1,23 +1,26 @@
 import { execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { NOT_KEPT } from './gaps';
+import { NOT_STORED } from './gaps';
 
 const ROOT = path.join(__dirname, '../../..');
 
-/** A repository with the files of this project as they are now, but for what the emulator does not keep, to deploy
- * from, with tools and builds shared. */
+/** A repository with the present files of this project, without settings that the emulator does not store. It shares the
+ * tools and builds. */
 export class Project {
   constructor(readonly folder: string) {
     const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
-    for (const file of listed.toString().split('\0').filter((name) => name !== '' && fs.existsSync(path.join(ROOT, name)))) {
+    for (const file of listed
+      .toString()
+      .split('\0')
+      .filter((name) => name !== '' && fs.existsSync(path.join(ROOT, name)))) {
       fs.cpSync(path.join(ROOT, file), path.join(folder, file));
     }
     fs.symlinkSync(path.join(ROOT, 'stack/node_modules'), path.join(folder, 'stack/node_modules'));
     fs.symlinkSync(path.join(ROOT, 'target'), path.join(folder, 'target'));
-    // Of its own, so that tests beside each other synthesise beside each other.
+    // A separate output folder lets concurrent tests synthesise at the same time.
     this.edit('stack/cdk.json', '"../target/cdk.out"', JSON.stringify(path.join(folder, '../cdk.out')));
-    NOT_KEPT.forEach(({ file, text }) => this.edit(file, text, ''));
+    NOT_STORED.forEach(({ file, text }) => this.edit(file, text, ''));
     this.git('init', '--quiet');
     this.commit('the first version');
   }
@@ -36,20 +39,26 @@ export class Project {
   edit(file: string, from: string, to: string): void {
     const at = path.join(this.folder, file);
     const text = fs.readFileSync(at, 'utf8');
-    if (!text.includes(from)) throw new Error(`${file} does not hold ${from}`);
+    if (!text.includes(from)) throw new Error(`${file} does not contain ${from}`);
     fs.writeFileSync(at, text.replace(from, to));
   }
 
-  /** Runs a script of the project; returns its exit status and all that it wrote. The test goes on meanwhile: the
-   * runner takes a worker that is silent for a minute for dead. */
-  async run(script: string, words: string[], variables: Record<string, string> = {}): Promise<{ status: number | null; output: string }> {
+  /** Runs a script of the project and returns its exit status and output. It is asynchronous because the test runner
+   * takes a worker without a sign of life for a minute as dead. */
+  async run(
+    script: string,
+    words: string[],
+    variables: Record<string, string> = {},
+  ): Promise<{ status: number | null; output: string }> {
     const env = { ...process.env, METER: path.join(ROOT, 'target/debug/meter'), ...variables };
     const child = spawn(path.join(this.folder, 'scripts', script), words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (output += text));
     }
-    const status = await new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject));
+    const status = await new Promise<number | null>((resolve, reject) =>
+      child.once('close', resolve).once('error', reject),
+    );
     return { status, output };
   }
 }

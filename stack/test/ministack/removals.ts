@@ -14,7 +14,12 @@ import {
   UpdateMethodCommand,
   UpdateStageCommand,
 } from '@aws-sdk/client-api-gateway';
-import { CloudWatchClient, DeleteAlarmsCommand, DeleteDashboardsCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
+import {
+  CloudWatchClient,
+  DeleteAlarmsCommand,
+  DeleteDashboardsCommand,
+  SetAlarmStateCommand,
+} from '@aws-sdk/client-cloudwatch';
 import {
   CloudWatchLogsClient,
   DeleteLogGroupCommand,
@@ -26,7 +31,13 @@ import {
   PutSubscriptionFilterCommand,
 } from '@aws-sdk/client-cloudwatch-logs';
 import { DeleteTableCommand, DynamoDBClient, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
-import { DeleteRuleCommand, DisableRuleCommand, EventBridgeClient, ListTargetsByRuleCommand, RemoveTargetsCommand } from '@aws-sdk/client-eventbridge';
+import {
+  DeleteRuleCommand,
+  DisableRuleCommand,
+  EventBridgeClient,
+  ListTargetsByRuleCommand,
+  RemoveTargetsCommand,
+} from '@aws-sdk/client-eventbridge';
 import {
   DeleteRoleCommand,
   DeleteRolePolicyCommand,
@@ -48,8 +59,19 @@ import {
   UpdateFunctionConfigurationCommand,
   waitUntilFunctionActiveV2,
 } from '@aws-sdk/client-lambda';
-import { DeleteBucketCommand, DeleteBucketLifecycleCommand, DeleteBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
-import { DeleteTopicCommand, SetSubscriptionAttributesCommand, SetTopicAttributesCommand, SNSClient, UnsubscribeCommand } from '@aws-sdk/client-sns';
+import {
+  DeleteBucketCommand,
+  DeleteBucketLifecycleCommand,
+  DeleteBucketPolicyCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import {
+  DeleteTopicCommand,
+  SetSubscriptionAttributesCommand,
+  SetTopicAttributesCommand,
+  SNSClient,
+  UnsubscribeCommand,
+} from '@aws-sdk/client-sns';
 import { DeleteQueueCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { qualified } from '../../verify/checks/functions';
 import { CLIENT, Resource } from '../../verify/deployment';
@@ -70,19 +92,21 @@ type Remove = (resource: Resource) => Promise<unknown>;
 const text = (resource: Resource, name: string) => resource.properties[name] as string;
 const api = (resource: Resource) => ({ restApiId: text(resource, 'RestApiId') });
 
-/** The policy of SNS for a topic that was given none: its owner may use it. */
+/** A policy for a topic without one. */
 const DEFAULT_TOPIC_POLICY = JSON.stringify({ Statement: [] });
 
-/** How a resource of each type is taken away; in this order, so that nothing goes along with something else. */
+/** Removes a resource, by type. In this order, no removal removes other resources as well. */
 export const REMOVALS: Record<string, Remove> = {
   'AWS::CloudWatch::Alarm': ({ physicalId }) => cloudWatch.send(new DeleteAlarmsCommand({ AlarmNames: [physicalId!] })),
-  'AWS::CloudWatch::Dashboard': ({ physicalId }) => cloudWatch.send(new DeleteDashboardsCommand({ DashboardNames: [physicalId!] })),
+  'AWS::CloudWatch::Dashboard': ({ physicalId }) =>
+    cloudWatch.send(new DeleteDashboardsCommand({ DashboardNames: [physicalId!] })),
   'AWS::Events::Rule': async ({ physicalId: Rule }) => {
     const { Targets } = await eventBridge.send(new ListTargetsByRuleCommand({ Rule }));
     await eventBridge.send(new RemoveTargetsCommand({ Rule, Ids: (Targets ?? []).map(({ Id }) => Id!) }));
     await eventBridge.send(new DeleteRuleCommand({ Name: Rule }));
   },
-  'AWS::Lambda::EventSourceMapping': ({ physicalId }) => lambda.send(new DeleteEventSourceMappingCommand({ UUID: physicalId })),
+  'AWS::Lambda::EventSourceMapping': ({ physicalId }) =>
+    lambda.send(new DeleteEventSourceMappingCommand({ UUID: physicalId })),
   'AWS::SNS::Subscription': ({ physicalId }) => sns.send(new UnsubscribeCommand({ SubscriptionArn: physicalId })),
   'AWS::Logs::SubscriptionFilter': (resource) => removeSubscriptionFilter(text(resource, 'LogGroupName')),
   'AWS::Lambda::Permission': removePermission,
@@ -91,29 +115,45 @@ export const REMOVALS: Record<string, Remove> = {
   'AWS::Lambda::Version': ({ physicalId }) => lambda.send(new DeleteFunctionCommand({ FunctionName: physicalId })),
   'AWS::Lambda::Function': ({ physicalId }) => lambda.send(new DeleteFunctionCommand({ FunctionName: physicalId })),
   'AWS::ApiGateway::GatewayResponse': (resource) =>
-    gateway.send(new DeleteGatewayResponseCommand({ ...api(resource), responseType: text(resource, 'ResponseType') as 'ACCESS_DENIED' })),
+    gateway.send(
+      new DeleteGatewayResponseCommand({
+        ...api(resource),
+        responseType: text(resource, 'ResponseType') as 'ACCESS_DENIED',
+      }),
+    ),
   'AWS::ApiGateway::Method': (resource) => gateway.send(new DeleteMethodCommand(method(resource))),
   'AWS::ApiGateway::Stage': (resource) => gateway.send(new DeleteStageCommand(stage(resource))),
-  'AWS::ApiGateway::Deployment': (resource) => gateway.send(new DeleteDeploymentCommand({ ...api(resource), deploymentId: resource.physicalId })),
-  'AWS::ApiGateway::Authorizer': (resource) => gateway.send(new DeleteAuthorizerCommand({ ...api(resource), authorizerId: resource.physicalId })),
+  'AWS::ApiGateway::Deployment': (resource) =>
+    gateway.send(new DeleteDeploymentCommand({ ...api(resource), deploymentId: resource.physicalId })),
+  'AWS::ApiGateway::Authorizer': (resource) =>
+    gateway.send(new DeleteAuthorizerCommand({ ...api(resource), authorizerId: resource.physicalId })),
   'AWS::ApiGateway::RequestValidator': async (resource) => {
     const { items } = await gateway.send(new GetRequestValidatorsCommand(api(resource)));
     for (const { id } of items ?? []) {
       await gateway.send(new DeleteRequestValidatorCommand({ ...api(resource), requestValidatorId: id }));
     }
   },
-  'AWS::ApiGateway::Resource': (resource) => gateway.send(new DeleteResourceCommand({ ...api(resource), resourceId: resource.physicalId })),
+  'AWS::ApiGateway::Resource': (resource) =>
+    gateway.send(new DeleteResourceCommand({ ...api(resource), resourceId: resource.physicalId })),
   'AWS::ApiGateway::Account': () =>
-    gateway.send(new UpdateAccountCommand({ patchOperations: [{ op: 'replace', path: '/cloudwatchRoleArn', value: '' }] })),
+    gateway.send(
+      new UpdateAccountCommand({ patchOperations: [{ op: 'replace', path: '/cloudwatchRoleArn', value: '' }] }),
+    ),
   'AWS::ApiGateway::RestApi': ({ physicalId }) => gateway.send(new DeleteRestApiCommand({ restApiId: physicalId })),
   'AWS::IAM::Policy': (resource) => iam.send(new DeleteRolePolicyCommand(rolePolicy(resource))),
   'AWS::IAM::Role': async ({ physicalId: RoleName }) => {
     const { AttachedPolicies } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName }));
-    for (const { PolicyArn } of AttachedPolicies ?? []) await iam.send(new DetachRolePolicyCommand({ RoleName, PolicyArn }));
+    for (const { PolicyArn } of AttachedPolicies ?? [])
+      await iam.send(new DetachRolePolicyCommand({ RoleName, PolicyArn }));
     await iam.send(new DeleteRoleCommand({ RoleName }));
   },
   'AWS::SQS::QueuePolicy': (resource) =>
-    sqs.send(new SetQueueAttributesCommand({ QueueUrl: (resource.properties.Queues as string[])[0], Attributes: { Policy: '' } })),
+    sqs.send(
+      new SetQueueAttributesCommand({
+        QueueUrl: (resource.properties.Queues as string[])[0],
+        Attributes: { Policy: '' },
+      }),
+    ),
   'AWS::SQS::Queue': ({ physicalId }) => sqs.send(new DeleteQueueCommand({ QueueUrl: physicalId })),
   'AWS::SNS::TopicPolicy': (resource) =>
     sns.send(
@@ -129,7 +169,8 @@ export const REMOVALS: Record<string, Remove> = {
   'AWS::DynamoDB::Table': ({ physicalId }) => dynamodb.send(new DeleteTableCommand({ TableName: physicalId })),
   'AWS::Kinesis::Stream': ({ physicalId }) => kinesis.send(new DeleteStreamCommand({ StreamName: physicalId })),
   'AWS::Logs::MetricFilter': async (resource) => {
-    const [{ MetricName: metricName, MetricNamespace: metricNamespace }] = resource.properties.MetricTransformations as [Record<string, string>];
+    const [{ MetricName: metricName, MetricNamespace: metricNamespace }] = resource.properties
+      .MetricTransformations as [Record<string, string>];
     const { metricFilters } = await logs.send(new DescribeMetricFiltersCommand({ metricName, metricNamespace }));
     const { filterName } = metricFilters!.find(({ logGroupName }) => logGroupName === text(resource, 'LogGroupName'))!;
     await logs.send(new DeleteMetricFilterCommand({ logGroupName: text(resource, 'LogGroupName'), filterName }));
@@ -137,28 +178,35 @@ export const REMOVALS: Record<string, Remove> = {
   'AWS::Logs::LogGroup': ({ physicalId }) => logs.send(new DeleteLogGroupCommand({ logGroupName: physicalId })),
 };
 
-/** What can be taken away of a resource that stays: the resource, how, and what has to be said. */
-export const CHANGES: { path: string; what: string; change: Remove; said: RegExp }[] = [
+/** Changes of resources, with the expected problem. */
+export const CHANGES: { path: string; what: string; change: Remove; message: RegExp }[] = [
   {
     path: 'Pipeline/Consumer/Role/DefaultPolicy',
     what: 'one permission of the consumer',
     change: (resource) => editPolicy(resource, (statement) => withoutAction(statement, 'dynamodb:UpdateItem')),
-    said: /permission is missing: Allow dynamodb:UpdateItem on arn:aws:dynamodb:us-east-1:000000000000:table\/usage-dev/,
+    message:
+      /permission is missing: Allow dynamodb:UpdateItem on arn:aws:dynamodb:us-east-1:000000000000:table\/usage-dev/,
   },
   {
     path: 'Keys/Authorizer/Role/DefaultPolicy',
-    what: 'the limits of what the authorizer may do',
+    what: 'the resources of the permissions of the authorizer',
     change: (resource) => editPolicy(resource, (statement) => ({ ...statement, Resource: '*' })),
-    said: /a permission is there that nothing asks for: Allow dynamodb:GetItem on \*/,
+    message: /unexpected permission: Allow dynamodb:GetItem on \*/,
   },
   {
     path: 'Pipeline/Consumer/Live/Stream',
-    what: 'the feeding of the consumer, and that nothing is given up by age or after a number of tries',
+    what: 'the state of the mapping and its limits of age and retries',
     change: ({ physicalId }) =>
       lambda.send(
-        new UpdateEventSourceMappingCommand({ UUID: physicalId, Enabled: false, MaximumRecordAgeInSeconds: 3600, MaximumRetryAttempts: 3 }),
+        new UpdateEventSourceMappingCommand({
+          UUID: physicalId,
+          Enabled: false,
+          MaximumRecordAgeInSeconds: 3600,
+          MaximumRetryAttempts: 3,
+        }),
       ),
-    said: /its state is "Disabled", and should be "Enabled"[^]+MaximumRecordAgeInSeconds is 3600, and should be -1[^]+MaximumRetryAttempts is 3, and should be -1/,
+    message:
+      /its state is "Disabled", expected "Enabled"[^]+MaximumRecordAgeInSeconds is 3600, expected -1[^]+MaximumRetryAttempts is 3, expected -1/,
   },
   {
     path: 'Canary/Canary/Function',
@@ -167,33 +215,44 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
       await lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName, Layers: [] }));
       await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 120 }, { FunctionName: FunctionName! });
     },
-    said: /its layers is \[\], and should be \["arn:aws:lambda:us-east-1:\d+:layer:AWS-Parameters-and-Secrets-Lambda-Extension/,
+    message:
+      /its layers is \[\], expected \["arn:aws:lambda:us-east-1:\d+:layer:AWS-Parameters-and-Secrets-Lambda-Extension/,
   },
   {
     path: 'Pipeline/GivenUpRecords',
-    what: 'how long given-up records are kept',
+    what: 'the retention of given-up records',
     change: ({ physicalId }) => s3.send(new DeleteBucketLifecycleCommand({ Bucket: physicalId })),
-    said: /how many days it keeps objects, and replaced or deleted ones is \[\], and should be \[\[90,90\]\]/,
+    message: /the days for which it keeps current and noncurrent objects is \[\], expected \[\[90,90\]\]/,
   },
   {
     path: 'Pipeline/Subscription',
     what: 'the filter of the subscription',
     change: async (resource) => {
       const [filter] = await subscriptionFilters(text(resource, 'LogGroupName'));
-      await logs.send(new PutSubscriptionFilterCommand({ ...filter, filterPattern: '{ $.status = 3* }' } as PutSubscriptionFilterCommand['input']));
+      await logs.send(
+        new PutSubscriptionFilterCommand({
+          ...filter,
+          filterPattern: '{ $.status = 3* }',
+        } as PutSubscriptionFilterCommand['input']),
+      );
     },
-    said: /its filter is "\{ \$\.status = 3\* \}"/,
+    message: /its filter is "\{ \$\.status = 3\* \}"/,
   },
   {
     path: 'Pipeline/Claims',
     what: 'the expiry of claims',
     change: ({ physicalId }) =>
-      dynamodb.send(new UpdateTimeToLiveCommand({ TableName: physicalId, TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: false } })),
-    said: /the attribute by which it expires is not set, and should be "ttl"/,
+      dynamodb.send(
+        new UpdateTimeToLiveCommand({
+          TableName: physicalId,
+          TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: false },
+        }),
+      ),
+    message: /the attribute by which it expires is not set, expected "ttl"/,
   },
   {
     path: 'Keys/RestAuthorizer',
-    what: 'the freshness of the answers of the authorizer',
+    what: 'the cache TTL of the authorizer',
     change: (resource) =>
       gateway.send(
         new UpdateAuthorizerCommand({
@@ -202,58 +261,77 @@ export const CHANGES: { path: string; what: string; change: Remove; said: RegExp
           patchOperations: [{ op: 'replace', path: '/authorizerResultTtlInSeconds', value: '300' }],
         }),
       ),
-    said: /for how many seconds its answers are kept is "?300"?, and should be 0/,
+    message: /its cache TTL in seconds is "?300"?, expected 0/,
   },
   {
     path: 'Example/Api/Default/status/{code}/GET',
     what: 'the authorizer of a method',
     change: (resource) =>
       gateway.send(
-        new UpdateMethodCommand({ ...method(resource), patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'NONE' }] }),
+        new UpdateMethodCommand({
+          ...method(resource),
+          patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'NONE' }],
+        }),
       ),
-    said: /how it is authorized is "NONE", and should be "CUSTOM"/,
+    message: /its authorization type is "NONE", expected "CUSTOM"/,
   },
   {
     path: 'Example/Api/DeploymentStage.dev',
     what: 'the format of the access log',
     change: (resource) =>
       gateway.send(
-        new UpdateStageCommand({ ...stage(resource), patchOperations: [{ op: 'replace', path: '/accessLogSettings/format', value: '$context.status' }] }),
+        new UpdateStageCommand({
+          ...stage(resource),
+          patchOperations: [{ op: 'replace', path: '/accessLogSettings/format', value: '$context.status' }],
+        }),
       ),
-    said: /the format of its access log is "\$context.status"/,
+    message: /the format of its access log is "\$context.status"/,
   },
   {
     path: 'Alarms/freshness',
-    what: 'the quiet of an alarm',
+    what: 'the state of an alarm',
     change: ({ physicalId }) =>
-      cloudWatch.send(new SetAlarmStateCommand({ AlarmName: physicalId, StateValue: 'ALARM', StateReason: 'usage is late' })),
-    said: /it is in the state ALARM: usage is late/,
+      cloudWatch.send(
+        new SetAlarmStateCommand({ AlarmName: physicalId, StateValue: 'ALARM', StateReason: 'usage is late' }),
+      ),
+    message: /it is in the state ALARM: usage is late/,
   },
   {
     path: 'Pipeline/Consumer/Function',
     what: 'a setting of the consumer',
     change: ({ physicalId }) =>
-      lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName: physicalId, Environment: { Variables: { USAGE_TABLE: 'other' } } })),
-    said: /its environment variables is \{"USAGE_TABLE":"other"\}/,
+      lambda.send(
+        new UpdateFunctionConfigurationCommand({
+          FunctionName: physicalId,
+          Environment: { Variables: { USAGE_TABLE: 'other' } },
+        }),
+      ),
+    message: /its environment variables is \{"USAGE_TABLE":"other"\}/,
   },
   {
     path: 'Keys/Authorizer/Live/Topic',
     what: 'the dead-letter queue of a subscription',
     change: ({ physicalId }) =>
-      sns.send(new SetSubscriptionAttributesCommand({ SubscriptionArn: physicalId, AttributeName: 'RedrivePolicy', AttributeValue: '{}' })),
-    said: /where failed messages go is \{\}/,
+      sns.send(
+        new SetSubscriptionAttributesCommand({
+          SubscriptionArn: physicalId,
+          AttributeName: 'RedrivePolicy',
+          AttributeValue: '{}',
+        }),
+      ),
+    message: /its dead-letter queue is \{\}/,
   },
   {
     path: 'Pipeline/AccessLog',
-    what: 'the end of the access log',
+    what: 'the retention of the access log',
     change: ({ physicalId }) => logs.send(new DeleteRetentionPolicyCommand({ logGroupName: physicalId })),
-    said: /how many days it keeps events is not set, and should be 14/,
+    message: /its retention in days is not set, expected 14/,
   },
   {
     path: 'Reconciliation/Hourly',
     what: 'the schedule of the reconciliation',
     change: ({ physicalId }) => eventBridge.send(new DisableRuleCommand({ Name: physicalId })),
-    said: /its state is "DISABLED"/,
+    message: /its state is "DISABLED"/,
   },
 ];
 
@@ -297,6 +375,8 @@ async function removePermission(resource: Resource): Promise<void> {
   const [name, Qualifier] = qualified(text(resource, 'FunctionName'));
   const { Policy } = await lambda.send(new GetPolicyCommand({ FunctionName: name, Qualifier }));
   const statements = (JSON.parse(Policy!) as { Statement: { Sid: string; Condition?: unknown }[] }).Statement;
-  const { Sid } = statements.find(({ Condition }) => JSON.stringify(Condition ?? {}).includes(text(resource, 'SourceArn')))!;
+  const { Sid } = statements.find(({ Condition }) =>
+    JSON.stringify(Condition ?? {}).includes(text(resource, 'SourceArn')),
+  )!;
   await lambda.send(new RemovePermissionCommand({ FunctionName: name, Qualifier, StatementId: Sid }));
 }

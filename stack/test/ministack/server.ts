@@ -5,7 +5,7 @@ import * as path from 'node:path';
 
 const PROGRAM = path.join(__dirname, '../../../target/venv/bin/ministack');
 
-/** A port that nothing listens on. */
+/** Returns an unused port. */
 async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -14,14 +14,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** An emulator of AWS, written by others, that runs functions as processes. */
+/** ministack, an emulator of AWS that runs functions as processes. */
 export class Ministack {
   private constructor(
     readonly endpoint: string,
     private readonly child: ChildProcess,
   ) {}
 
-  /** Starts it on loopback, with its files in a folder. */
+  /** Starts the emulator on loopback, with its files in a folder. */
   static async start(folder: string): Promise<Ministack> {
     const port = await freePort();
     const endpoint = `http://127.0.0.1:${port}`;
@@ -30,24 +30,31 @@ export class Ministack {
       GATEWAY_PORT: String(port),
       BIND_HOST: '127.0.0.1',
       MINISTACK_HOST: '127.0.0.1',
-      // What the functions that it runs speak to.
+      // The endpoint of the functions that it runs.
       AWS_ENDPOINT_URL: endpoint,
       TMPDIR: folder,
     };
     const child = spawn(PROGRAM, [], { env: { ...process.env, ...environment }, stdio: ['ignore', log, log] });
     let failure: Error | undefined;
     child.on('error', (error) => (failure = error));
-    while (!(await fetch(`${endpoint}/_ministack/health`).then((reply) => reply.ok, () => false))) {
+    while (
+      !(await fetch(`${endpoint}/_ministack/health`).then(
+        (reply) => reply.ok,
+        () => false,
+      ))
+    ) {
       if (failure !== undefined || child.exitCode !== null) {
-        throw new Error(`ministack does not start: ${failure?.message ?? fs.readFileSync(path.join(folder, 'ministack.log'), 'utf8')}`);
+        throw new Error(
+          `ministack does not start: ${failure?.message ?? fs.readFileSync(path.join(folder, 'ministack.log'), 'utf8')}`,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     return new Ministack(endpoint, child);
   }
 
-  /** Makes it what this process, and what it starts, take for AWS. */
-  becomeAws(): void {
+  /** Directs all AWS clients of this process and its children to the emulator. */
+  useAsAws(): void {
     Object.assign(process.env, {
       AWS_ENDPOINT_URL: this.endpoint,
       AWS_REGION: 'us-east-1',
@@ -57,12 +64,12 @@ export class Ministack {
     });
   }
 
-  /** Where its API Gateway serves a stage. */
+  /** Returns the URL of a stage of a REST API. */
   apiUrl(apiId: string, stage: string): string {
     return `${this.endpoint}/restapis/${apiId}/${stage}/_user_request_`;
   }
 
-  /** Where its API Gateway serves a stage of an HTTP API. */
+  /** Returns the URL of a stage of an HTTP API. */
   httpApiUrl(apiId: string, stage: string): string {
     return `${this.endpoint}/_aws/execute-api/${apiId}/${stage}`;
   }

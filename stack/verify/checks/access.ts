@@ -5,18 +5,18 @@ import { policyDiffers } from '../policy';
 
 const iam = new IAMClient(CLIENT);
 
-/** A role: who may take it, and which managed policies it has. */
+/** Checks a role: its trust policy and its managed policies. */
 export async function role({ physicalId, properties }: Resource): Promise<Problems> {
   const { Role: is } = await iam.send(new GetRoleCommand({ RoleName: physicalId }));
   const { AttachedPolicies } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName: physicalId }));
-  const attached = (AttachedPolicies ?? []).map((policy) => policy.PolicyArn).sort();
+  const attached = (AttachedPolicies ?? []).map(({ PolicyArn }) => PolicyArn!).sort();
   return [
     ...policyDiffers(is?.AssumeRolePolicyDocument, properties.AssumeRolePolicyDocument),
-    ...differs('its managed policies', attached, list(properties.ManagedPolicyArns).sort()),
+    ...differs('its managed policies', attached, (list(properties.ManagedPolicyArns) as string[]).sort()),
   ];
 }
 
-/** What a role may do. */
+/** Checks the inline policy of a role. */
 export async function policy({ properties }: Resource): Promise<Problems> {
   const problems: Problems = [];
   for (const RoleName of list(properties.Roles) as string[]) {

@@ -11,41 +11,49 @@ import { differs, list, Problems } from '../expect';
 
 const lambda = new LambdaClient(CLIENT);
 
-/** A function: that it can run, as what, and with which settings. */
+/** Checks a function: its state and its configuration. */
 export async function lambdaFunction({ physicalId, properties }: Resource): Promise<Problems> {
   const is = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: physicalId }));
   const variables = (properties.Environment as { Variables: unknown } | undefined)?.Variables;
   return [
     ...differs('its state', is.State, 'Active'),
     ...differs('its runtime', is.Runtime, properties.Runtime),
-    ...differs('the level of its system logs', is.LoggingConfig?.SystemLogLevel, (properties.LoggingConfig as LoggingConfig | undefined)?.SystemLogLevel),
+    ...differs(
+      'the level of its system logs',
+      is.LoggingConfig?.SystemLogLevel,
+      (properties.LoggingConfig as LoggingConfig | undefined)?.SystemLogLevel,
+    ),
     ...differs('its role', is.Role, properties.Role),
     ...differs('its memory in MiB', is.MemorySize, properties.MemorySize),
     ...differs('its time-out in seconds', is.Timeout, properties.Timeout),
     ...differs('its environment variables', is.Environment?.Variables ?? {}, variables ?? {}),
-    ...differs('its layers', (is.Layers ?? []).map(({ Arn }) => Arn), properties.Layers ?? []),
+    ...differs(
+      'its layers',
+      (is.Layers ?? []).map(({ Arn }) => Arn),
+      properties.Layers ?? [],
+    ),
     ...differs('its dead-letter queue', is.DeadLetterConfig, properties.DeadLetterConfig),
   ];
 }
 
-/** A version of a function. */
+/** Checks a version of a function. */
 export async function version({ physicalId }: Resource): Promise<Problems> {
   const is = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: physicalId }));
   return differs('its state', is.State, 'Active');
 }
 
-/** What everything invokes: that it points at the deployed version, and no deployment is half done. */
+/** Checks an alias: that it points to the deployed version, and that no deployment is in progress. */
 export async function alias({ properties }: Resource): Promise<Problems> {
   const { FunctionName, Name, FunctionVersion } = properties as Record<string, string>;
   const is = await lambda.send(new GetAliasCommand({ FunctionName, Name }));
   const others = Object.keys(is.RoutingConfig?.AdditionalVersionWeights ?? {});
   return [
     ...differs('its version', is.FunctionVersion, FunctionVersion),
-    ...(others.length > 0 ? [`calls also go to version ${others.join(', ')}: a deployment is under way`] : []),
+    ...(others.length > 0 ? [`version ${others.join(', ')} also receives calls: a deployment is in progress`] : []),
   ];
 }
 
-/** Who may invoke a function. */
+/** Checks a permission to invoke a function. */
 export async function permission({ properties }: Resource): Promise<Problems> {
   const { Action, FunctionName, Principal, SourceArn } = properties as Record<string, string>;
   const [name, qualifier] = qualified(FunctionName!);
@@ -59,7 +67,7 @@ export async function permission({ properties }: Resource): Promise<Problems> {
   return found ? [] : [`the permission is missing: ${Action} on ${FunctionName} for ${Principal} from ${SourceArn}`];
 }
 
-/** The name of a function and its alias, out of an ARN or a name. */
+/** Returns the name of a function and its qualifier from an ARN or a name. */
 export function qualified(reference: string): [string, string | undefined] {
   const [name, qualifier] = (reference.split(':function:')[1] ?? reference).split(':');
   return [name!, qualifier];
@@ -77,14 +85,18 @@ const MAPPING_SETTINGS = [
   'ParallelizationFactor',
 ] as const;
 
-/** What feeds the consumer: that it is on, and loses nothing. */
+/** Checks an event source mapping: its state and its settings. */
 export async function eventSourceMapping({ physicalId, properties }: Resource): Promise<Problems> {
   const is = await lambda.send(new GetEventSourceMappingCommand({ UUID: physicalId }));
   const destination = (config: unknown) => (config as { OnFailure?: unknown } | undefined)?.OnFailure;
   return [
     ...differs('its state', is.State, 'Enabled'),
     ...differs('its function', is.FunctionArn?.split(':function:')[1], properties.FunctionName),
-    ...differs('where given-up records go', destination(is.DestinationConfig), destination(properties.DestinationConfig)),
+    ...differs(
+      'its on-failure destination',
+      destination(is.DestinationConfig),
+      destination(properties.DestinationConfig),
+    ),
     ...MAPPING_SETTINGS.flatMap((name) => differs(`its ${name}`, is[name], properties[name])),
   ];
 }

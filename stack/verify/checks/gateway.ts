@@ -17,52 +17,57 @@ const gateway = new APIGatewayClient(CLIENT);
 
 const api = (resource: Resource) => ({ restApiId: resource.properties.RestApiId as string });
 
-/** An API. */
+/** Checks a REST API. */
 export async function restApi({ physicalId, properties }: Resource): Promise<Problems> {
   const is = await gateway.send(new GetRestApiCommand({ restApiId: physicalId }));
   return differs('its name', is.name, properties.Name);
 }
 
-/** That API Gateway has a role by which it writes logs, for all APIs of the account and region: of whichever stack. */
+/** Checks that API Gateway has a role to write logs of all REST APIs of the account and region, from any stack. */
 export async function account(): Promise<Problems> {
   const is = await gateway.send(new GetAccountCommand({}));
-  return is.cloudwatchRoleArn ? [] : ['it is missing: API Gateway has no role by which it writes logs'];
+  return is.cloudwatchRoleArn ? [] : ['it is missing: API Gateway has no role to write logs'];
 }
 
-/** What asks the authorizer. */
+/** Checks the authorizer of a REST API. */
 export async function authorizer(resource: Resource): Promise<Problems> {
   const { physicalId, properties } = resource;
   const is = await gateway.send(new GetAuthorizerCommand({ ...api(resource), authorizerId: physicalId }));
   return [
-    ...differs('what it asks', is.authorizerUri, properties.AuthorizerUri),
-    ...differs('for how many seconds its answers are kept', is.authorizerResultTtlInSeconds, properties.AuthorizerResultTtlInSeconds),
+    ...differs('its URI', is.authorizerUri, properties.AuthorizerUri),
+    ...differs('its cache TTL in seconds', is.authorizerResultTtlInSeconds, properties.AuthorizerResultTtlInSeconds),
   ];
 }
 
-/** A snapshot of the API. */
+/** Checks that a deployment of a REST API exists. */
 export async function deployment(resource: Resource): Promise<Problems> {
   await gateway.send(new GetDeploymentCommand({ ...api(resource), deploymentId: resource.physicalId }));
   return [];
 }
 
-/** A path. */
+/** Checks a path of a REST API. */
 export async function path(resource: Resource): Promise<Problems> {
   const is = await gateway.send(new GetResourceCommand({ ...api(resource), resourceId: resource.physicalId }));
   return differs('its path', is.pathPart, resource.properties.PathPart);
 }
 
-/** A method: that it asks the authorizer first. */
+/** Checks a method: its authorizer and integration. */
 export async function method(resource: Resource): Promise<Problems> {
-  const { ResourceId, HttpMethod, AuthorizationType, AuthorizerId, Integration } = resource.properties as Record<string, string>;
-  const is = await gateway.send(new GetMethodCommand({ ...api(resource), resourceId: ResourceId, httpMethod: HttpMethod }));
+  const { ResourceId, HttpMethod, AuthorizationType, AuthorizerId, Integration } = resource.properties as Record<
+    string,
+    string
+  >;
+  const is = await gateway.send(
+    new GetMethodCommand({ ...api(resource), resourceId: ResourceId, httpMethod: HttpMethod }),
+  );
   return [
-    ...differs('how it is authorized', is.authorizationType, AuthorizationType),
+    ...differs('its authorization type', is.authorizationType, AuthorizationType),
     ...differs('its authorizer', is.authorizerId, AuthorizerId),
     ...differs('its integration', is.methodIntegration?.type, (Integration as unknown as { Type: string }).Type),
   ];
 }
 
-/** What an error looks like. */
+/** Checks a gateway response. */
 export async function gatewayResponse(resource: Resource): Promise<Problems> {
   const { ResponseType, StatusCode } = resource.properties as Record<string, string>;
   const is = await gateway.send(
@@ -74,23 +79,30 @@ export async function gatewayResponse(resource: Resource): Promise<Problems> {
   ];
 }
 
-/** What is checked of a request: that some validator of the API does so. */
+/** Checks that the API has a request validator with these settings. */
 export async function requestValidator(resource: Resource): Promise<Problems> {
   const { ValidateRequestBody, ValidateRequestParameters } = resource.properties;
   const { items } = await gateway.send(new GetRequestValidatorsCommand(api(resource)));
-  const fits = items?.some((is) => is.validateRequestBody === ValidateRequestBody && is.validateRequestParameters === ValidateRequestParameters);
+  const fits = items?.some(
+    (is) =>
+      is.validateRequestBody === ValidateRequestBody && is.validateRequestParameters === ValidateRequestParameters,
+  );
   return fits ? [] : ['it is missing: requests are not validated'];
 }
 
-/** A stage: where it writes its access log, and in which format. */
+/** Checks a stage: the destination and the format of its access log. */
 export async function stage(resource: Resource): Promise<Problems> {
   const { StageName, AccessLogSetting, DeploymentId } = resource.properties;
   const is = await gateway.send(new GetStageCommand({ ...api(resource), stageName: StageName as string }));
   const wanted = AccessLogSetting as { DestinationArn: string; Format: string };
-  // API Gateway drops the ":*" that the ARN of a log group ends with.
+  // API Gateway removes the suffix ":*" from the ARN of a log group.
   const group = (arn: string | undefined) => arn?.replace(/:\*$/, '');
   return [
-    ...differs('where its access log goes', group(is.accessLogSettings?.destinationArn), group(wanted.DestinationArn)),
+    ...differs(
+      'the destination of its access log',
+      group(is.accessLogSettings?.destinationArn),
+      group(wanted.DestinationArn),
+    ),
     ...differs('the format of its access log', is.accessLogSettings?.format, wanted.Format),
     ...differs('its deployment', is.deploymentId, DeploymentId),
   ];

@@ -10,10 +10,10 @@ import * as messages from './messages';
 import * as storage from './storage';
 import * as watching from './watching';
 
-/** Checks a resource, and notes what is right and not finished yet. */
-export type Check = (resource: Resource, waits: Waits, note: (what: string) => void) => Promise<Problems>;
+/** Checks a resource and returns its problems. `addNote` adds a remark about a correct but unfinished change. */
+export type Check = (resource: Resource, waits: Waits, addNote: (note: string) => void) => Promise<Problems>;
 
-/** How each type of resource is checked. A type that is missing here is a problem of its own. */
+/** The check of each type of resource. A resource of another type is reported as a problem. */
 export const CHECKS: Record<string, Check> = {
   'AWS::ApiGateway::Account': gateway.account,
   'AWS::ApiGateway::Authorizer': gateway.authorizer,

@@ -17,7 +17,7 @@ async function queueAttributes(url: string): Promise<Record<string, string>> {
   return Attributes ?? {};
 }
 
-/** A queue: how long it keeps messages, and encrypted. */
+/** Checks a queue: its retention, visibility timeout and encryption. */
 export async function queue({ physicalId, properties }: Resource): Promise<Problems> {
   const is = await queueAttributes(physicalId!);
   const problems: Problems = [];
@@ -26,50 +26,55 @@ export async function queue({ physicalId, properties }: Resource): Promise<Probl
     problems.push(...differs(`its ${name}`, is[name], String(properties[name])));
   }
   if (properties.SqsManagedSseEnabled !== undefined) {
-    problems.push(...differs('its encryption', is.SqsManagedSseEnabled, String(properties.SqsManagedSseEnabled)));
+    problems.push(
+      ...differs('its encryption', is.SqsManagedSseEnabled, JSON.stringify(properties.SqsManagedSseEnabled)),
+    );
   }
   return problems;
 }
 
-/** Who may use a queue. */
+/** Checks the policy of a queue. */
 export async function queuePolicy({ properties }: Resource): Promise<Problems> {
   const [url] = properties.Queues as string[];
   return policyDiffers((await queueAttributes(url!)).Policy, properties.PolicyDocument);
 }
 
-/** A topic, encrypted. */
+/** Checks the encryption of a topic. */
 export async function topic({ physicalId, properties }: Resource): Promise<Problems> {
   const { Attributes: is } = await sns.send(new GetTopicAttributesCommand({ TopicArn: physicalId }));
   return properties.KmsMasterKeyId === undefined
     ? []
-    : differs('its key of encryption', is?.KmsMasterKeyId, properties.KmsMasterKeyId);
+    : differs('its encryption key', is?.KmsMasterKeyId, properties.KmsMasterKeyId);
 }
 
-/** Who may publish to a topic. */
+/** Checks the policy of a topic. */
 export async function topicPolicy({ properties }: Resource): Promise<Problems> {
   const [arn] = properties.Topics as string[];
   const { Attributes: is } = await sns.send(new GetTopicAttributesCommand({ TopicArn: arn }));
   return policyDiffers(is?.Policy, properties.PolicyDocument);
 }
 
-/** Who is told of a topic's messages, and where those go that cannot be delivered. */
+/** Checks a subscription: its endpoint and its dead-letter queue. */
 export async function subscription({ physicalId, properties }: Resource): Promise<Problems> {
-  if (properties.Protocol === 'email') return mailSubscription(properties as Record<string, string>);
+  if (properties.Protocol === 'email') return emailSubscription(properties as Record<string, string>);
   const { Attributes: is } = await sns.send(new GetSubscriptionAttributesCommand({ SubscriptionArn: physicalId }));
   let endpoint: string | undefined;
-  for await (const page of paginateListSubscriptionsByTopic({ client: sns }, { TopicArn: properties.TopicArn as string })) {
+  for await (const page of paginateListSubscriptionsByTopic(
+    { client: sns },
+    { TopicArn: properties.TopicArn as string },
+  )) {
     endpoint ??= page.Subscriptions?.find(({ SubscriptionArn }) => SubscriptionArn === physicalId)?.Endpoint;
   }
   return [
-    ...differs('whom it tells', endpoint, properties.Endpoint),
-    ...differs('where failed messages go', JSON.parse(is?.RedrivePolicy ?? 'null'), properties.RedrivePolicy ?? null),
+    ...differs('its endpoint', endpoint, properties.Endpoint),
+    ...differs('its dead-letter queue', JSON.parse(is?.RedrivePolicy ?? 'null'), properties.RedrivePolicy ?? null),
   ];
 }
 
-/** An address, which has no ARN until it has confirmed. */
-async function mailSubscription({ TopicArn, Endpoint }: Record<string, string>): Promise<Problems> {
+/** Checks an e-mail subscription, which has no ARN until it is confirmed. */
+async function emailSubscription({ TopicArn, Endpoint }: Record<string, string>): Promise<Problems> {
   for await (const page of paginateListSubscriptionsByTopic({ client: sns }, { TopicArn })) {
     if (page.Subscriptions?.some((each) => each.Endpoint === Endpoint)) return [];
   }
-  return [`it is missing: the address ${Endpoint} is not told`];
+  return [`it is missing: the address ${Endpoint} is not subscribed`];
 }

@@ -32,8 +32,12 @@ interface TableProperties {
   readonly SSESpecification?: { SSEEnabled: boolean };
 }
 
-/** A table: its keys and indexes, that it expires, is recoverable, protected and encrypted. */
-export async function table({ physicalId, properties }: Resource, _: Waits, note: (what: string) => void): Promise<Problems> {
+/** Checks a table: its keys, indexes, expiry, recovery, deletion protection and encryption. */
+export async function table(
+  { physicalId, properties }: Resource,
+  _: Waits,
+  addNote: (note: string) => void,
+): Promise<Problems> {
   const wanted = properties as unknown as TableProperties;
   const name = { TableName: physicalId };
   const { Table: is } = await dynamodb.send(new DescribeTableCommand(name));
@@ -45,13 +49,15 @@ export async function table({ physicalId, properties }: Resource, _: Waits, note
     ...differs('its indexes', indexes(is?.GlobalSecondaryIndexes), indexes(wanted.GlobalSecondaryIndexes)),
   ];
   if (wanted.DeletionProtectionEnabled !== undefined) {
-    problems.push(...differs('its deletion protection', is?.DeletionProtectionEnabled ?? false, wanted.DeletionProtectionEnabled));
+    problems.push(
+      ...differs('its deletion protection', is?.DeletionProtectionEnabled ?? false, wanted.DeletionProtectionEnabled),
+    );
   }
   if (wanted.SSESpecification?.SSEEnabled) {
     problems.push(...differs('its encryption', is?.SSEDescription?.Status, 'ENABLED'));
   }
   if (wanted.TimeToLiveSpecification !== undefined) {
-    problems.push(...(await expiry(physicalId!, wanted.TimeToLiveSpecification.AttributeName, note)));
+    problems.push(...(await expiry(physicalId!, wanted.TimeToLiveSpecification.AttributeName, addNote)));
   }
   if (wanted.PointInTimeRecoverySpecification?.PointInTimeRecoveryEnabled) {
     const backups = await dynamodb.send(new DescribeContinuousBackupsCommand(name));
@@ -61,19 +67,19 @@ export async function table({ physicalId, properties }: Resource, _: Waits, note
   return problems;
 }
 
-/** By which attribute a table expires. It may take an hour until it does. Source: DynamoDB API Reference,
+/** Checks the attribute by which a table expires. It may take an hour to be enabled. Source: DynamoDB API Reference,
  * `UpdateTimeToLive`. */
-async function expiry(TableName: string, attribute: string, note: (what: string) => void): Promise<Problems> {
+async function expiry(TableName: string, attribute: string, addNote: (note: string) => void): Promise<Problems> {
   const { TimeToLiveDescription: is } = await dynamodb.send(new DescribeTimeToLiveCommand({ TableName }));
   const set = /^(ENABLED|ENABLING)$/.test(is?.TimeToLiveStatus ?? '') ? is?.AttributeName : undefined;
   if (is?.TimeToLiveStatus === 'ENABLING' && set === attribute) {
-    note(`its expiry by ${attribute} is being enabled, which may take an hour`);
+    addNote(`its expiry by ${attribute} is being enabled, which may take an hour`);
   }
   return differs('the attribute by which it expires', set, attribute);
 }
 
-/** A stream: that it takes records, encrypted, and keeps them long enough. The consumer raises its retention when it is
- * hours behind, so a longer one is right as well. */
+/** Checks a stream: its state, retention and encryption. A longer retention is correct too, because the consumer raises
+ * it when it is hours behind. */
 export async function stream({ physicalId, properties }: Resource): Promise<Problems> {
   const { StreamDescriptionSummary: is } = await kinesis.send(
     new DescribeStreamSummaryCommand({ StreamName: physicalId }),
@@ -81,7 +87,7 @@ export async function stream({ physicalId, properties }: Resource): Promise<Prob
   const [hours, wanted] = [is?.RetentionPeriodHours, properties.RetentionPeriodHours as number];
   const problems = [
     ...differs('its status', is?.StreamStatus, 'ACTIVE'),
-    ...(hours !== undefined && hours >= wanted ? [] : differs('how many hours it keeps records', hours, wanted)),
+    ...(hours !== undefined && hours >= wanted ? [] : differs('its retention in hours', hours, wanted)),
   ];
   const encryption = properties.StreamEncryption as { EncryptionType: string } | undefined;
   if (encryption !== undefined) {
@@ -90,7 +96,7 @@ export async function stream({ physicalId, properties }: Resource): Promise<Prob
   return problems;
 }
 
-/** A bucket: encrypted, versioned, closed to the public, and keeping its objects as long as it should. */
+/** Checks a bucket: its encryption, versioning, public access block and lifecycle rules. */
 export async function bucket({ physicalId, properties }: Resource): Promise<Problems> {
   const name = { Bucket: physicalId };
   const encryption = await s3.send(new GetBucketEncryptionCommand(name));
@@ -102,9 +108,13 @@ export async function bucket({ physicalId, properties }: Resource): Promise<Prob
   return [
     ...differs('its encryption', rule?.SSEAlgorithm, 'AES256'),
     ...differs('its versioning', versioning.Status, (properties.VersioningConfiguration as { Status: string }).Status),
-    ...differs('what it closes to the public', access.PublicAccessBlockConfiguration, properties.PublicAccessBlockConfiguration),
     ...differs(
-      'how many days it keeps objects, and replaced or deleted ones',
+      'its public access block',
+      access.PublicAccessBlockConfiguration,
+      properties.PublicAccessBlockConfiguration,
+    ),
+    ...differs(
+      'the days for which it keeps current and noncurrent objects',
       (lifecycle.Rules ?? []).filter(({ Status }) => Status === 'Enabled').map(daysOf),
       wanted.map((each) => [each.ExpirationInDays, each.NoncurrentVersionExpiration?.NoncurrentDays]),
     ),
@@ -120,7 +130,7 @@ function daysOf({ Expiration, NoncurrentVersionExpiration }: LifecycleRule): (nu
   return [Expiration?.Days, NoncurrentVersionExpiration?.NoncurrentDays];
 }
 
-/** S3 answers with an error where a bucket has no rules. */
+/** Returns no rules for the error of S3 for a bucket without lifecycle rules. */
 function noLifecycle(error: Error): { Rules?: LifecycleRule[] } {
   if (error.name !== 'NoSuchLifecycleConfiguration') {
     throw error;
@@ -128,7 +138,7 @@ function noLifecycle(error: Error): { Rules?: LifecycleRule[] } {
   return {};
 }
 
-/** Who may use a bucket. */
+/** Checks the policy of a bucket. */
 export async function bucketPolicy({ properties }: Resource): Promise<Problems> {
   const { Policy } = await s3.send(new GetBucketPolicyCommand({ Bucket: properties.Bucket as string }));
   return policyDiffers(Policy, properties.PolicyDocument);

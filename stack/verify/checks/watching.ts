@@ -9,7 +9,7 @@ const cloudWatch = new CloudWatchClient(CLIENT);
 const codeDeploy = new CodeDeployClient(CLIENT);
 const eventBridge = new EventBridgeClient(CLIENT);
 
-/** How long an alarm of what comes hourly may be without data after it was deployed, in hours. */
+/** The time for which an alarm with an hourly metric may have no data after its deployment, in hours. */
 const HOURS_WITHOUT_DATA = 3;
 
 async function readAlarm(name: string): Promise<MetricAlarm | undefined> {
@@ -17,13 +17,14 @@ async function readAlarm(name: string): Promise<MetricAlarm | undefined> {
   return MetricAlarms?.[0];
 }
 
-/** An alarm: its limit, whom it tells, and that it is quiet. */
+/** Checks an alarm: its threshold, its actions, and that it is not in alarm. */
 export async function alarm({ physicalId, properties }: Resource, waits: Waits): Promise<Problems> {
   let is = await readAlarm(physicalId!);
   const isHourly = JSON.stringify(properties).includes('"Period":3600');
-  // What has to come each minute, as from a canary, gets the time to come.
-  const comesAlways = properties.TreatMissingData === 'breaching';
-  const mayBecomeOk = (alarm: MetricAlarm) => !isHourly && (hasNoData(alarm) || (comesAlways && alarm.StateValue === 'ALARM'));
+  // A metric that is emitted every minute, such as the canary's, may not have arrived yet.
+  const isAlwaysEmitted = properties.TreatMissingData === 'breaching';
+  const mayBecomeOk = (found: MetricAlarm) =>
+    !isHourly && (hasNoData(found) || (isAlwaysEmitted && found.StateValue === 'ALARM'));
   await quietly(
     waitFor('an alarm has no data', waits.evaluation_s, waits, async () => {
       is = await readAlarm(physicalId!);
@@ -35,40 +36,45 @@ export async function alarm({ physicalId, properties }: Resource, waits: Waits):
   }
   const actions = (properties.AlarmActions as string[] | undefined) ?? [];
   return [
-    ...differs('its limit', is.Threshold, properties.Threshold),
-    ...differs('whether it acts', is.ActionsEnabled, true),
-    ...differs('whom it tells', is.AlarmActions ?? [], actions),
-    ...(is.StateValue === 'OK' || (isHourly && isNew(is)) ? [] : [`it is in the state ${is.StateValue}: ${is.StateReason ?? 'not evaluated yet'}`]),
+    ...differs('its threshold', is.Threshold, properties.Threshold),
+    ...differs('its enabled actions', is.ActionsEnabled, true),
+    ...differs('its actions', is.AlarmActions ?? [], actions),
+    ...(is.StateValue === 'OK' || (isHourly && isNew(is))
+      ? []
+      : [`it is in the state ${is.StateValue}: ${is.StateReason ?? 'not evaluated yet'}`]),
   ];
 }
 
-/** Whether an alarm has had nothing to judge yet, which may be an alarm of its own. */
+/** Returns whether an alarm has no data yet, which may set it off. */
 function hasNoData({ StateValue, StateReason }: MetricAlarm): boolean {
-  return StateValue === 'INSUFFICIENT_DATA' || (StateValue === 'ALARM' && /no datapoints were received/.test(StateReason ?? ''));
+  return (
+    StateValue === 'INSUFFICIENT_DATA' ||
+    (StateValue === 'ALARM' && /no datapoints were received/.test(StateReason ?? ''))
+  );
 }
 
-/** Whether an alarm of what comes hourly is too new to have data. */
+/** Returns whether an alarm with an hourly metric is too new to have data. */
 function isNew(is: MetricAlarm): boolean {
   const deployed = is.AlarmConfigurationUpdatedTimestamp?.getTime() ?? 0;
   return hasNoData(is) && Date.now() - deployed < HOURS_WITHOUT_DATA * 3_600_000;
 }
 
-/** The dashboard: that it shows what it was deployed with. */
+/** Checks the widgets of the dashboard. */
 export async function dashboard({ physicalId, properties }: Resource): Promise<Problems> {
   const { DashboardBody } = await cloudWatch.send(new GetDashboardCommand({ DashboardName: physicalId }));
   const widgets = (body: unknown) => (JSON.parse(body as string) as { widgets: unknown[] }).widgets;
   return JSON.stringify(widgets(DashboardBody)) === JSON.stringify(widgets(properties.DashboardBody))
     ? []
-    : ['it shows something else than what was deployed'];
+    : ['its widgets differ from the deployed ones'];
 }
 
-/** An application of CodeDeploy. */
+/** Checks an application of CodeDeploy. */
 export async function application({ physicalId }: Resource): Promise<Problems> {
   const { application: is } = await codeDeploy.send(new GetApplicationCommand({ applicationName: physicalId }));
-  return differs('what it deploys', is?.computePlatform, 'Lambda');
+  return differs('its compute platform', is?.computePlatform, 'Lambda');
 }
 
-/** How a function is deployed: which alarms stop it. */
+/** Checks a deployment group: the alarms that stop its deployments. */
 export async function deploymentGroup({ physicalId, properties }: Resource): Promise<Problems> {
   const { deploymentGroupInfo: is } = await codeDeploy.send(
     new GetDeploymentGroupCommand({
@@ -78,13 +84,13 @@ export async function deploymentGroup({ physicalId, properties }: Resource): Pro
   );
   const wanted = properties.AlarmConfiguration as { Alarms: { Name: string }[] };
   return differs(
-    'the alarms that stop it',
-    (is?.alarmConfiguration?.alarms ?? []).map(({ name }) => name).sort(),
+    'its alarms',
+    (is?.alarmConfiguration?.alarms ?? []).map(({ name }) => name!).sort(),
     wanted.Alarms.map(({ Name }) => Name).sort(),
   );
 }
 
-/** What is done on a schedule. */
+/** Checks a scheduled rule. */
 export async function rule({ physicalId, properties }: Resource): Promise<Problems> {
   const is = await eventBridge.send(new DescribeRuleCommand({ Name: physicalId }));
   const { Targets } = await eventBridge.send(new ListTargetsByRuleCommand({ Rule: physicalId }));
@@ -92,6 +98,10 @@ export async function rule({ physicalId, properties }: Resource): Promise<Proble
   return [
     ...differs('its state', is.State, 'ENABLED'),
     ...differs('its schedule', is.ScheduleExpression, properties.ScheduleExpression),
-    ...differs('what it starts', (Targets ?? []).map(({ Arn }) => Arn), wanted),
+    ...differs(
+      'its targets',
+      (Targets ?? []).map(({ Arn }) => Arn),
+      wanted,
+    ),
   ];
 }

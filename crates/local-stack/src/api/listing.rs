@@ -1,16 +1,16 @@
-//! Writes `docs/LOCAL_SERVICES.md` from the tables.
+//! Generates `docs/LOCAL_SERVICES.md` from the tables.
 
 use std::fmt::Write;
 
 use super::Service;
 
-/// Returns the document that lists the operations and parameters of each service.
+/// Returns the document with the operations and parameters of each service.
 pub fn listing(services: &[&Service]) -> String {
     let mut text = String::from(
-        "# The services of `meter local`\n\n\
-         Generated from the tables in `crates/local-stack/src/api/tables`, which also check the\n\
-         requests: an operation or a parameter that is not listed is refused with an error that names it, never\n\
-         ignored. Write this file with `cargo run -p dev -- generate`.\n",
+        "# Services of `meter local`\n\n\
+         The local stack refuses an operation or a parameter that is not listed here, with an error that names it. It\n\
+         never ignores one. `cargo run -p dev -- generate` writes this file from the tables in\n\
+         `crates/local-stack/src/api/tables`, by which the local stack checks requests.\n",
     );
     for service in services {
         let _ = write!(text, "\n## {}\n\n{}\n", service.name, service.differs);

@@ -33,7 +33,7 @@ fn each() -> impl Iterator<Item = (&'static str, f64, f64)> {
 }
 
 fn priced(workload: &Workload) -> (Capacity, Costs) {
-    let capacity = Capacity::of(workload);
+    let capacity = Capacity::from_workload(workload);
     (capacity, costs(workload, &capacity, &LIST_PRICES))
 }
 
@@ -120,11 +120,11 @@ fn streams() -> String {
     let rows = CALLS.map(|(name, calls)| {
         let workload = Workload::new(calls, SOME_KEYS);
         let mut row = vec![name.to_owned()];
-        for capacity in [Capacity::of(&workload), Capacity::provisioned(&workload)] {
+        for capacity in [Capacity::from_workload(&workload), Capacity::provisioned_for(&workload)] {
             let costs = costs(&workload, &capacity, &LIST_PRICES);
             row.extend([shards(&capacity), format!("{:.0}", costs.stream), format!("{:.0}", costs.total())]);
         }
-        row.push(format!("{:.0}", advantage(&Capacity::of(&workload), &LIST_PRICES)));
+        row.push(format!("{:.0}", advantage(&Capacity::from_workload(&workload), &LIST_PRICES)));
         row
     });
     table(&columns, rows)

@@ -56,7 +56,7 @@ impl Taken {
 
 async fn events_per_record(subject: &Subject) -> anyhow::Result<Finding> {
     let taken = Taken::of(subject).await?;
-    let capacity = Capacity::of(&taken.workload);
+    let capacity = Capacity::from_workload(&taken.workload);
     let measured = Measured {
         what: "events a record",
         is: taken.events / taken.records,

@@ -1,8 +1,8 @@
 //! The tables of the model: keys, their lagging index, and the invalidation log.
 //!
 //! The writes of a change become visible one by one, in any order, before the
-//! change returns. A change begins only when all writes of the one before are
-//! visible.
+//! change returns. A change begins only when all writes of the previous change
+//! are visible.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::invalidation::{LogEntry, LogRead};
 
 pub const KEYS: usize = 2;
-/// The versions that the keys have at first, by changes that returned long ago.
+/// The initial versions of the keys, from changes that returned long ago.
 const VERSIONS: [u64; KEYS] = [2, 1];
 
-/// One of the writes of a change.
+/// A write of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Key,
@@ -28,19 +28,19 @@ struct Deletion {
     shows_key: bool,
     shows_entry: bool,
     shows_head: bool,
-    /// The tick at which it returned.
+    /// The tick at which the deletion returned.
     returned: Option<u64>,
 }
 
-/// How changes are made.
+/// The rules for changes.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer {
-    /// Whether the parts of a change become visible one by one.
+    /// `true` if the writes of a change become visible one by one.
     pub is_torn: bool,
-    /// Whether a change begins only when all writes of the one before are
-    /// visible. Its head has to be in any case: it is what both write.
+    /// `true` if a change begins only when all writes of the previous change are
+    /// visible. The head has to be visible in any case, because both write it.
     pub waits: bool,
-    /// Whether the version of a key never goes down.
+    /// `true` if the version of a key never falls.
     pub versions_rise: bool,
 }
 
@@ -50,18 +50,18 @@ pub struct Tables {
     deletions: [Option<Deletion>; KEYS],
     entries: BTreeMap<u64, usize>,
     head: Option<(u64, usize)>,
-    /// Whether the log was lost or restored once.
+    /// `true` if the log was lost or restored.
     pub was_lost: bool,
-    /// The tick from which on a restored log can be read.
+    /// The first tick at which the restored log can be read.
     readable_from: u64,
 }
 
-/// The id of a key.
+/// Returns the id of a key.
 pub fn id(key: usize) -> String {
     format!("{key}")
 }
 
-/// The digest of a key's secret; all are made once.
+/// Returns the digest of a key's secret. All digests are computed once.
 pub fn digest(key: usize) -> KeyDigest {
     static DIGESTS: std::sync::OnceLock<Vec<KeyDigest>> = std::sync::OnceLock::new();
     DIGESTS.get_or_init(|| (0..KEYS).map(|key| KeyDigest::of_secret(&id(key)).unwrap()).collect())[key]
@@ -78,7 +78,7 @@ impl Tables {
         Self { writer, deletions: [None; KEYS], entries, head, was_lost: false, readable_from: 0 }
     }
 
-    /// Whether the deletion of a key can begin.
+    /// Returns `true` if the deletion of a key can begin.
     pub fn can_begin(&self, key: usize, tick: u64) -> bool {
         let lets_others_begin =
             |deletion: &Deletion| deletion.returned.is_some() || (deletion.shows_head && !self.writer.waits);
@@ -101,7 +101,7 @@ impl Tables {
         }
     }
 
-    /// The writes of a key's deletion that are not visible yet.
+    /// Returns the writes of a key's deletion that are not visible yet.
     pub fn hidden(&self, key: usize) -> Vec<Part> {
         let Some(deletion) = &self.deletions[key] else { return Vec::new() };
         let parts = [
@@ -112,7 +112,7 @@ impl Tables {
         parts.into_iter().filter(|(_, shown)| !shown).map(|(part, _)| part).collect()
     }
 
-    /// Makes one write of a key's deletion visible; with the last it returns.
+    /// Makes a write of a key's deletion visible. With the last write, the deletion returns.
     pub fn show(&mut self, key: usize, part: Part, tick: u64) {
         let deletion = self.deletions[key].as_mut().unwrap();
         match part {
@@ -131,19 +131,19 @@ impl Tables {
         }
     }
 
-    /// The version of a key's deletion that has returned, and for how many ticks.
+    /// Returns the version of a key's deletion that has returned, and the ticks since then.
     pub fn returned(&self, key: usize, tick: u64) -> Option<(u64, u64)> {
         let deletion = self.deletions[key]?;
         Some((deletion.version, tick - deletion.returned?))
     }
 
-    /// Whether no change is under way.
+    /// Returns `true` if no change is in progress.
     pub fn is_at_rest(&self) -> bool {
         self.deletions.iter().flatten().all(|deletion| deletion.returned.is_some())
     }
 
-    /// Loses the log but for its first entries, of those that there were at
-    /// first; it can be read again after some ticks.
+    /// Restores the log to the first `kept` of its initial entries. It can be read
+    /// again after `outage` ticks.
     pub fn lose_log(&mut self, kept: usize, tick: u64, outage: u64) {
         self.was_lost = true;
         self.entries = VERSIONS.iter().copied().zip(0..KEYS).collect();
@@ -158,14 +158,14 @@ impl Tables {
         self.readable_from <= tick
     }
 
-    /// A read of the log; the head of a later moment can be put into it.
+    /// Reads the log after a position. [`Self::with_head`] can add a later head.
     pub fn read_log(&self, position: Option<u64>) -> LogRead {
         let from = position.unwrap_or(u64::MAX - 1) + 1;
         let entries = self.entries.range(from..).map(|(sequence, key)| entry((*sequence, *key))).collect();
         self.with_head(LogRead { head: 0, entries }, position)
     }
 
-    /// The same read, if it reaches the head only now.
+    /// Returns the read with the present head.
     pub fn with_head(&self, mut read: LogRead, position: Option<u64>) -> LogRead {
         if let Some(head) = self.head {
             read.head = head.0;
@@ -177,23 +177,23 @@ impl Tables {
         read
     }
 
-    /// A strongly consistent read of a key.
+    /// Reads a key with strong consistency.
     pub fn key(&self, key: usize) -> KeyRecord {
         record(key, self.deletions[key].filter(|deletion| deletion.shows_key))
     }
 
-    /// The key as the index may still show it.
+    /// Returns the key as a lagging index shows it.
     pub fn outdated_key(key: usize) -> KeyRecord {
         record(key, None)
     }
 
-    /// Whether the index may still show the key as it was before its deletion.
+    /// Returns `true` if the index may still show the key as it was before its deletion.
     pub fn index_may_lag(&self, key: usize, tick: u64, index_lag: u64) -> bool {
         self.deletions[key]
             .is_some_and(|deletion| deletion.returned.is_none_or(|returned| tick - returned <= index_lag))
     }
 
-    /// Everything that decides how they go on, with ages up to a limit.
+    /// Returns a key of all state that affects later steps, with ages up to a limit.
     pub fn fingerprint(&self, tick: u64, age_limit: u64) -> impl PartialEq + std::hash::Hash + use<> {
         let deletions = self.deletions.map(|deletion| {
             deletion.map(|deletion| Deletion {

@@ -1,5 +1,5 @@
-//! The event source mapping: hands batches over, and does what Lambda does
-//! with answers, time-outs and failures.
+//! The event source mapping: delivers batches, and handles responses, timeouts
+//! and failures as Lambda does.
 
 use std::fmt;
 use std::future::Future;
@@ -24,19 +24,19 @@ use super::{CLAIM_RETENTION_DAYS, GivenUpBatch, Simulation};
 use crate::api_log::{Content, DAY_MS};
 use crate::faults::Fault;
 use crate::ports::{Operation, Pending, SimulatedPorts, lock};
-use crate::story::{tell, tell_record};
 use crate::stream::{STREAM_ARN, Shard};
+use crate::trace::{describe, describe_record};
 
-/// Stands for an invocation that is gone.
+/// Invocation number of operations that are carried out late.
 const LATE: u64 = u64::MAX;
-/// The most shards of a story.
+/// Maximum number of shards in a simulation.
 const MAX_SHARDS: usize = 9;
-/// The most that the unable version inflates, in bytes.
+/// Inflation limit of [`Version::Unable`], in bytes.
 const UNABLE_MAX_INFLATED_BYTES: usize = 64;
-/// The oldest call that the strict version counts, in days.
+/// Maximum age of a call that [`Version::Strict`] counts, in days.
 const STRICT_MAX_CALL_AGE_DAYS: u32 = 10;
 
-/// An invocation of the function that has not ended.
+/// A running invocation of the function.
 pub(super) struct Invocation {
     shard: usize,
     batch: Range<usize>,
@@ -52,13 +52,16 @@ impl fmt::Debug for Invocation {
 /// A version of the function.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Version {
+    /// The usual version.
     Able,
+    /// A version that counts only more recent calls.
     Strict,
+    /// A version that cannot inflate gzipped records.
     Unable,
 }
 
 impl Simulation<'_> {
-    /// Puts the next record on the stream.
+    /// Puts an undelivered record on the stream.
     pub(super) fn deliver(&mut self) {
         if self.undelivered.is_empty() {
             return;
@@ -70,10 +73,11 @@ impl Simulation<'_> {
                 self.log.unreadable[number] = true;
             }
         }
-        self.put(delivery.data, String::new());
+        self.put_on_stream(delivery.data, String::new());
     }
 
-    pub(super) fn put(&mut self, data: Vec<u8>, partition_key: String) {
+    /// Puts a record on an open shard.
+    pub(super) fn put_on_stream(&mut self, data: Vec<u8>, partition_key: String) {
         let open: Vec<usize> =
             (0..self.shards.len()).filter(|shard| !self.shards[*shard].is_closed).collect();
         let shard = open[self.pick(open.len())];
@@ -84,20 +88,20 @@ impl Simulation<'_> {
             partition_key,
             data,
         };
-        if self.story.is_some() {
+        if self.trace.is_some() {
             let name = ShardName::new(STREAM_ARN, &self.shards[shard].id);
             let name = name.map_or(String::new(), |name| format!("{name}/{}", record.sequence_number));
-            let calls = tell_record(&record.data, &name, record.arrived_at_ms);
-            self.say(|| format!("record {} arrives on shard {shard} with{calls}", record.sequence_number));
+            let calls = describe_record(&record.data, &name, record.arrived_at_ms);
+            self.trace(|| format!("record {} arrives on shard {shard} with{calls}", record.sequence_number));
         }
         self.shards[shard].records.push(record);
     }
 
-    /// Hands a batch over to some version of the function.
+    /// Delivers a batch to a random version of the function.
     pub(super) fn invoke_some(&mut self) {
-        let version = if self.strikes(Fault::StrictVersion, 0.2) {
+        let version = if self.injects(Fault::StrictVersion, 0.2) {
             Version::Strict
-        } else if self.strikes(Fault::UnableVersion, 0.1) {
+        } else if self.injects(Fault::UnableVersion, 0.1) {
             Version::Unable
         } else {
             Version::Able
@@ -105,10 +109,10 @@ impl Simulation<'_> {
         self.invoke(Some(version));
     }
 
-    /// Hands a batch over; `None` for the version means the able one. `false` where there is no batch.
+    /// Delivers a batch; `None` means [`Version::Able`]. Returns `false` if there is no batch.
     pub(super) fn invoke(&mut self, version: Option<Version>) -> bool {
         let is_ready = |shard: &Shard| {
-            shard.has_batch() && shard.parents.iter().all(|parent| self.shards[*parent].is_read_to_its_end())
+            shard.has_batch() && shard.parents.iter().all(|parent| self.shards[*parent].is_read_to_end())
         };
         let ready: Vec<usize> =
             (0..self.shards.len()).filter(|shard| is_ready(&self.shards[*shard])).collect();
@@ -121,7 +125,7 @@ impl Simulation<'_> {
         let number = self.next_invocation;
         self.next_invocation += 1;
         let version = version.unwrap_or(Version::Able);
-        self.say(|| format!("invocation {number} ({version:?}) gets shard {shard}'s records {batch:?}"));
+        self.trace(|| format!("invocation {number} ({version:?}) gets shard {shard}'s records {batch:?}"));
         let future = self.handler(number, shard, batch.clone(), version);
         self.invocations.insert(number, Invocation { shard, batch, future });
         self.shards[shard].live = Some(number);
@@ -136,7 +140,7 @@ impl Simulation<'_> {
         batch: Range<usize>,
         version: Version,
     ) -> Pin<Box<dyn Future<Output = Option<String>>>> {
-        let ports = SimulatedPorts { world: self.world.clone(), invocation };
+        let ports = SimulatedPorts { backend: self.backend.clone(), invocation };
         let max_inflated_bytes = match version {
             Version::Unable => UNABLE_MAX_INFLATED_BYTES,
             Version::Able | Version::Strict => Limits::default().max_inflated_bytes,
@@ -156,14 +160,14 @@ impl Simulation<'_> {
             decoder: Mutex::new(Decoder::new(Limits { max_inflated_bytes, ..Limits::default() })),
             decode: DecodeSettings {
                 max_call_age_days,
-                claim_layout: "0:10000:1".parse().unwrap_or_else(|_| unreachable!("a layout of the tests")),
+                claim_layout: "0:10000:1".parse().unwrap_or_else(|_| unreachable!("the layout is valid")),
                 unbilled: UnbilledRoutes::default(),
             },
         };
         let event = self.shards[shard].event(batch);
         let now_ms = self.now_ms;
         Box::pin(async move {
-            // A batch that is refused as a whole is delivered again as a whole.
+            // A handler that fails as a whole gets the whole batch again.
             let first = event.records.first().map(|record| record.kinesis.sequence_number.clone());
             match consumer.count(&event, now_ms, || now_ms, &mut BatchMetrics::default()).await {
                 Ok(response) => response
@@ -176,7 +180,7 @@ impl Simulation<'_> {
         })
     }
 
-    /// Lets an invocation go on until it waits or ends.
+    /// Runs an invocation until it waits or ends.
     fn poll(&mut self, number: u64) {
         let Some(invocation) = self.invocations.get_mut(&number) else { return };
         let waker = noop_waker();
@@ -184,15 +188,16 @@ impl Simulation<'_> {
             return;
         };
         let Some(Invocation { shard, batch, .. }) = self.invocations.remove(&number) else { return };
-        self.say(|| format!("invocation {number} ends; to be resumed from: {resume:?}"));
+        self.trace(|| format!("invocation {number} ends; to resume from: {resume:?}"));
         if self.shards[shard].live == Some(number) {
             self.shards[shard].live = None;
-            self.take_answer(shard, batch, resume);
+            self.handle_response(shard, batch, resume);
         }
     }
 
-    /// Does what Lambda does with a partial failure.
-    fn take_answer(&mut self, shard: usize, batch: Range<usize>, resume: Option<String>) {
+    /// Handles the response of an invocation. After a partial failure, the rest of the batch
+    /// is retried or given up.
+    fn handle_response(&mut self, shard: usize, batch: Range<usize>, resume: Option<String>) {
         let Some(resume) = resume else { return };
         let records = &self.shards[shard].records;
         let is_resume = |place: &usize| records[*place].sequence_number.to_string() == resume;
@@ -207,7 +212,7 @@ impl Simulation<'_> {
         let middle = usize::midpoint(batch.start, batch.end);
         let retries = &mut self.shards[shard].retries;
         retries.push_front(batch.clone());
-        if middle > batch.start && self.strikes(Fault::Bisect, 0.6) {
+        if middle > batch.start && self.injects(Fault::Bisect, 0.6) {
             let retries = &mut self.shards[shard].retries;
             retries.pop_front();
             retries.push_front(middle..batch.end);
@@ -215,18 +220,18 @@ impl Simulation<'_> {
         }
     }
 
-    /// Has Lambda give records up: they go to the bucket.
+    /// Draws whether Lambda gives records up, and puts them in the bucket.
     fn give_up(&mut self, shard: usize, batch: Range<usize>, probability: f64) -> bool {
-        let is_given_up = self.strikes(Fault::GivenUp, probability);
+        let is_given_up = self.injects(Fault::GivenUp, probability);
         if is_given_up {
-            self.say(|| format!("Lambda gives up shard {shard}'s records {batch:?}"));
+            self.trace(|| format!("Lambda gives up shard {shard}'s records {batch:?}"));
             self.given_up.push(GivenUpBatch { shard, batch });
         }
         is_given_up
     }
 
-    /// Has Lambda take an invocation for failed. It goes on all the same, or
-    /// is gone, perhaps with operations that are still carried out.
+    /// Makes Lambda consider an invocation failed. The invocation either continues as a zombie,
+    /// or ends, and its pending operations may still be carried out.
     pub(super) fn time_out(&mut self) {
         let busy: Vec<usize> =
             (0..self.shards.len()).filter(|shard| self.shards[*shard].live.is_some()).collect();
@@ -238,10 +243,10 @@ impl Simulation<'_> {
         let batch = self.invocations[&number].batch.clone();
         let is_zombie = self.random.random_bool(0.5);
         let fault = if is_zombie { Fault::Zombie } else { Fault::Kill };
-        if !self.strikes(fault, 1.0) {
+        if !self.injects(fault, 1.0) {
             return;
         }
-        self.say(|| format!("invocation {number} is taken for failed: {}", fault.name()));
+        self.trace(|| format!("Lambda considers invocation {number} failed: {}", fault.name()));
         self.shards[shard].live = None;
         if !is_zombie {
             self.kill(number);
@@ -255,33 +260,34 @@ impl Simulation<'_> {
         }
     }
 
-    /// Ends an invocation; each of its operations under way is carried out late or never.
+    /// Ends an invocation. Each of its pending operations is carried out late or never.
     fn kill(&mut self, number: u64) {
         self.invocations.remove(&number);
-        let world = self.world.clone();
-        let mut world = lock(&world);
-        let (killed, others): (Vec<Pending>, Vec<Pending>) =
-            std::mem::take(&mut world.pending).into_iter().partition(|pending| pending.invocation == number);
-        world.pending = others;
+        let backend = self.backend.clone();
+        let mut backend = lock(&backend);
+        let (killed, others): (Vec<Pending>, Vec<Pending>) = std::mem::take(&mut backend.pending)
+            .into_iter()
+            .partition(|pending| pending.invocation == number);
+        backend.pending = others;
         for pending in killed {
-            if self.strikes(Fault::LateOperation, 0.5) {
-                world.late.push(pending.operation);
+            if self.injects(Fault::LateOperation, 0.5) {
+                backend.late.push(pending.operation);
             }
         }
     }
 
-    /// Splits a shard, or merges two.
+    /// Splits a shard or merges two.
     pub(super) fn reshard(&mut self) {
         let open: Vec<usize> =
             (0..self.shards.len()).filter(|shard| !self.shards[*shard].is_closed).collect();
-        if self.shards.len() >= MAX_SHARDS || !self.strikes(Fault::Reshard, 1.0) {
+        if self.shards.len() >= MAX_SHARDS || !self.injects(Fault::Reshard, 1.0) {
             return;
         }
         let mut parents = vec![open[self.pick(open.len())]];
         if open.len() > 2 && self.random.random_bool(0.5) {
             parents.extend(open.iter().find(|shard| **shard != parents[0]));
         }
-        self.say(|| format!("shards {parents:?} are resharded"));
+        self.trace(|| format!("shards {parents:?} are resharded"));
         for parent in &parents {
             self.shards[*parent].is_closed = true;
         }
@@ -290,13 +296,13 @@ impl Simulation<'_> {
         }
     }
 
-    /// The mapping is made anew and reads from an earlier record. Invocations
-    /// under way go on.
+    /// Creates the event source mapping again, so that it reads from an earlier
+    /// record. Running invocations continue.
     pub(super) fn replay(&mut self) {
-        if !self.strikes(Fault::Replay, 1.0) {
+        if !self.injects(Fault::Replay, 1.0) {
             return;
         }
-        self.say(|| "the mapping is made anew".to_owned());
+        self.trace(|| "the event source mapping is created again".to_owned());
         for shard in 0..self.shards.len() {
             let checkpoint = self.checkpoint(shard);
             let from = self.random.random_range(self.shards[shard].forgotten..=checkpoint);
@@ -304,20 +310,20 @@ impl Simulation<'_> {
         }
     }
 
-    /// Reads everything that the stream still keeps once more.
+    /// Reads the whole stream again, from its oldest record.
     pub(super) fn replay_all(&mut self) {
-        self.say(|| "everything is read again".to_owned());
+        self.trace(|| "the whole stream is read again".to_owned());
         for shard in &mut self.shards {
             shard.read_from(shard.forgotten);
         }
     }
 
-    /// The mapping reads on from its checkpoint, with batches cut otherwise.
+    /// Restarts the event source mapping at its checkpoint, with other batches.
     pub(super) fn restart_mapping(&mut self) {
         let shard = self.pick(self.shards.len());
-        if self.strikes(Fault::MappingRestart, 1.0) {
+        if self.injects(Fault::MappingRestart, 1.0) {
             let checkpoint = self.checkpoint(shard);
-            self.say(|| format!("the mapping reads shard {shard} on from {checkpoint}"));
+            self.trace(|| format!("the event source mapping of shard {shard} restarts at {checkpoint}"));
             self.shards[shard].read_from(checkpoint);
         }
     }
@@ -328,56 +334,56 @@ impl Simulation<'_> {
         shard.checkpoint(live.map(|invocation| &invocation.batch)).max(shard.forgotten)
     }
 
-    /// Decides what becomes of an operation that waits. `false` where none does.
-    pub(super) fn operate(&mut self, may_fail: bool) -> Result<bool, String> {
-        let count = lock(&self.world).pending.len();
+    /// Completes a pending operation with a random outcome. Returns `false` if none is pending.
+    pub(super) fn complete_operation(&mut self, may_fail: bool) -> Result<bool, String> {
+        let count = lock(&self.backend).pending.len();
         if count == 0 {
             return Ok(false);
         }
         let place = self.pick(count);
-        let Pending { invocation, operation, reply } = lock(&self.world).pending.swap_remove(place);
-        let answer = if may_fail && self.strikes(Fault::RefusedOperation, 0.08) {
+        let Pending { invocation, operation, reply } = lock(&self.backend).pending.swap_remove(place);
+        let outcome = if may_fail && self.injects(Fault::RefusedOperation, 0.08) {
             None
-        } else if may_fail && self.strikes(Fault::LateOperation, 0.08) {
-            lock(&self.world).late.push(operation);
+        } else if may_fail && self.injects(Fault::LateOperation, 0.08) {
+            lock(&self.backend).late.push(operation);
             None
         } else {
-            let answer = self.carry_out(&operation, invocation)?;
-            let is_lost = may_fail && self.strikes(Fault::LostReply, 0.08);
-            (!is_lost).then_some(answer)
+            let carried_out = self.carry_out(&operation, invocation)?;
+            let is_lost = may_fail && self.injects(Fault::LostReply, 0.08);
+            (!is_lost).then_some(carried_out)
         };
-        // Whoever asked may be gone.
-        drop(reply.send(answer));
+        // The invocation may have ended.
+        drop(reply.send(outcome));
         self.poll(invocation);
         Ok(true)
     }
 
-    /// Carries out an operation that nobody waits for. `false` where there is none.
-    pub(super) fn land_late_operation(&mut self) -> Result<bool, String> {
-        let count = lock(&self.world).late.len();
+    /// Carries out a late operation. Returns `false` if there is none.
+    pub(super) fn carry_out_late_operation(&mut self) -> Result<bool, String> {
+        let count = lock(&self.backend).late.len();
         if count == 0 {
             return Ok(false);
         }
         let place = self.pick(count);
-        let operation = lock(&self.world).late.swap_remove(place);
+        let operation = lock(&self.backend).late.swap_remove(place);
         self.carry_out(&operation, LATE)?;
         Ok(true)
     }
 
     fn carry_out(&mut self, operation: &Operation, invocation: u64) -> Result<Reply, String> {
-        let reply = lock(&self.world).carry_out(operation);
-        if self.story.is_some() {
-            let who = if invocation == LATE {
-                "somebody late".to_owned()
+        let reply = lock(&self.backend).carry_out(operation);
+        if self.trace.is_some() {
+            let actor = if invocation == LATE {
+                "a late operation".to_owned()
             } else {
                 format!("invocation {invocation}")
             };
-            self.say(|| format!("  {who} {}", tell(operation, &reply)));
+            self.trace(|| format!("  {actor} {}", describe(operation, &reply)));
         }
         if let Operation::Store(metering_core::batch_run::Request::Apply(update)) = operation {
             let was_given_up = self.counts.count(Fault::GivenUp) > 0;
-            let world = lock(&self.world);
-            self.auditor.after_write(&world.store, &update.row, was_given_up)?;
+            let backend = lock(&self.backend);
+            self.auditor.check_after_write(&backend.store, &update.row, was_given_up)?;
         }
         if reply == Reply::Invalid {
             self.counts.add(Fault::RefusedRow);

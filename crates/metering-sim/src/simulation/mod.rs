@@ -1,4 +1,5 @@
-//! One simulation: the steps that a seed draws, and how it comes to rest.
+//! A single simulation: random steps with faults, then steps without faults
+//! until all work is done.
 
 mod mapping;
 mod operator;
@@ -14,58 +15,58 @@ use rand_chacha::ChaCha8Rng;
 use crate::api_log::{ApiLog, DAY_MS, LogEvent};
 use crate::auditor::Auditor;
 use crate::faults::{Fault, FaultCounts, FaultSet};
-use crate::ports::{World, lock};
+use crate::ports::{Backend, lock};
 use crate::stream::Shard;
 
 use mapping::Invocation;
 
-/// 2026-11-24T08:34:30Z, when each simulation begins.
+/// Start time of each simulation, 2026-11-24T08:34:30Z.
 const BEGINNING_MS: i64 = 1_795_509_270_000;
-/// How long a claim is kept, and the oldest call that is counted.
+/// Maximum age of a call that is counted, and retention of its claim.
 const CLAIM_RETENTION_DAYS: u32 = 35;
-/// How long the stream keeps a record.
+/// Retention of stream records, in milliseconds.
 const STREAM_RETENTION_MS: i64 = 7 * DAY_MS;
-/// The most steps to come to rest in.
-const MAX_STEPS_TO_REST: u32 = 1_000_000;
+/// Maximum number of steps until all work is done.
+const MAX_STEPS_TO_DRAIN: u32 = 1_000_000;
 
-/// What is simulated.
+/// The settings of a simulation.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Steps until the faults end.
+    /// Number of steps in which faults are injected.
     pub steps: u32,
-    /// The faults that may strike.
+    /// The faults that may be injected.
     pub faults: FaultSet,
 }
 
-/// How a simulation ended.
+/// The result of a simulation.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// What the auditor found; `None` where everything is right.
+    /// The problem that the auditor found, if any.
     pub problem: Option<String>,
-    /// How often each fault struck.
+    /// Number of times that each fault was injected.
     pub faults: FaultCounts,
-    /// Calls that were to be billed.
+    /// Number of calls that had to be counted.
     pub billable_calls: u64,
-    /// Batches that were handed over.
+    /// Number of invocations.
     pub invocations: u64,
-    /// What happened, a line each, where it was asked for.
-    pub story: Vec<String>,
+    /// The events of the simulation, one line each; empty unless requested.
+    pub trace: Vec<String>,
 }
 
-/// Simulates what a seed draws; the same seed and settings draw the same.
-pub fn simulate(seed: u64, settings: &Settings, tells_story: bool) -> Outcome {
-    let mut simulation = Simulation::new(seed, settings, tells_story);
+/// Runs a simulation. The same seed and settings give the same outcome and trace.
+pub fn simulate(seed: u64, settings: &Settings, with_trace: bool) -> Outcome {
+    let mut simulation = Simulation::new(seed, settings, with_trace);
     let problem = simulation.run().err();
     Outcome {
         problem,
         billable_calls: simulation.log.calls.iter().filter(|call| call.is_billable).count() as u64,
         invocations: simulation.next_invocation,
         faults: simulation.counts,
-        story: simulation.story.unwrap_or_default(),
+        trace: simulation.trace.unwrap_or_default(),
     }
 }
 
-/// A record on its way to the stream, and the events in it.
+/// A record on its way to the stream, and the log events in it.
 struct Delivery {
     data: Vec<u8>,
     events: Vec<LogEvent>,
@@ -84,21 +85,22 @@ struct Simulation<'s> {
     now_ms: i64,
     log: ApiLog,
     auditor: Auditor,
-    world: Arc<Mutex<World>>,
+    backend: Arc<Mutex<Backend>>,
     shards: Vec<Shard>,
     invocations: BTreeMap<u64, Invocation>,
     next_invocation: u64,
     next_sequence_number: u64,
     /// Records that the subscription, producers and operators will deliver.
     undelivered: Vec<Delivery>,
-    /// What Lambda gave up, in the bucket.
+    /// The batches in the bucket of given-up records.
     given_up: Vec<GivenUpBatch>,
     counts: FaultCounts,
-    story: Option<Vec<String>>,
+    /// The lines of the trace, if it was requested.
+    trace: Option<Vec<String>>,
 }
 
 impl<'s> Simulation<'s> {
-    fn new(seed: u64, settings: &'s Settings, tells_story: bool) -> Self {
+    fn new(seed: u64, settings: &'s Settings, with_trace: bool) -> Self {
         let mut simulation = Self {
             random: ChaCha8Rng::seed_from_u64(seed),
             settings,
@@ -106,37 +108,38 @@ impl<'s> Simulation<'s> {
             now_ms: BEGINNING_MS,
             log: ApiLog::default(),
             auditor: Auditor::default(),
-            world: Arc::default(),
+            backend: Arc::default(),
             shards: vec![Shard::new(0, Vec::new()), Shard::new(1, Vec::new())],
             invocations: BTreeMap::new(),
             next_invocation: 0,
-            // Numbers of one digit are below those of two.
+            // Sequence numbers grow from one digit to two, so that a comparison as text would fail.
             next_sequence_number: 7,
             undelivered: Vec::new(),
             given_up: Vec::new(),
             counts: FaultCounts::default(),
-            story: tells_story.then(Vec::new),
+            trace: with_trace.then(Vec::new),
         };
-        simulation.is_crowded = simulation.strikes(Fault::CrowdedSlice, 0.04);
+        simulation.is_crowded = simulation.injects(Fault::CrowdedSlice, 0.04);
         simulation
     }
 
-    /// Whether a fault strikes now.
-    fn strikes(&mut self, fault: Fault, probability: f64) -> bool {
-        let strikes = self.settings.faults.contains(fault) && self.random.random_bool(probability);
-        if strikes {
+    /// Draws whether a fault is injected now, and counts it.
+    fn injects(&mut self, fault: Fault, probability: f64) -> bool {
+        let is_injected = self.settings.faults.contains(fault) && self.random.random_bool(probability);
+        if is_injected {
             self.counts.add(fault);
         }
-        strikes
+        is_injected
     }
 
     fn pick(&mut self, count: usize) -> usize {
         self.random.random_range(0..count.max(1))
     }
 
-    fn say(&mut self, line: impl FnOnce() -> String) {
-        if let Some(story) = &mut self.story {
-            story.push(line());
+    /// Adds a line to the trace.
+    fn trace(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(line());
         }
     }
 
@@ -144,9 +147,9 @@ impl<'s> Simulation<'s> {
         for _ in 0..self.settings.steps {
             self.step()?;
         }
-        self.say(|| "the faults end".to_owned());
-        self.come_to_rest()?;
-        self.audit("at rest")?;
+        self.trace(|| "the faults end".to_owned());
+        self.settle()?;
+        self.audit("after all work was done")?;
         self.replay_all();
         self.drain()?;
         self.audit("after a replay")
@@ -158,33 +161,33 @@ impl<'s> Simulation<'s> {
             0..110 => self.produce(),
             110..250 => self.deliver(),
             250..400 => self.invoke_some(),
-            400..880 => drop(self.operate(true)?),
-            880..915 => drop(self.land_late_operation()?),
+            400..880 => drop(self.complete_operation(true)?),
+            880..915 => drop(self.carry_out_late_operation()?),
             915..940 => self.time_out(),
             940..944 => self.reshard(),
             944..948 => self.restart_mapping(),
             948..951 => self.replay(),
             951..971 => self.put_back_some(),
-            971..981 => self.return_given_up(),
+            971..981 => self.put_back_some_given_up(),
             981..985 => self.backfill_some(),
-            985..988 => self.refuse(),
+            985..988 => self.refuse_updates(),
             988..990 => self.let_days_pass()?,
             _ => {}
         }
         Ok(())
     }
 
-    /// Ends what is under way and counts all that can be counted.
-    fn come_to_rest(&mut self) -> Result<(), String> {
+    /// Completes all operations and counts all calls that can be counted.
+    fn settle(&mut self) -> Result<(), String> {
         self.drain()?;
-        while self.land_late_operation()? {}
-        self.mend();
+        while self.carry_out_late_operation()? {}
+        self.accept_updates();
         self.backfill_lost();
-        // Calls of clocks that were ahead can be counted now.
+        // Calls with request times ahead of the clock become countable.
         self.now_ms += crate::api_log::HOUR_MS * 2;
-        // What is given up in the last put-back is put back again.
+        // Records may be given up while they are put back, so put back repeatedly.
         for _ in 0..3 {
-            self.return_all_given_up();
+            self.put_back_all_given_up();
             self.drain()?;
             self.put_back_all();
             self.drain()?;
@@ -192,27 +195,27 @@ impl<'s> Simulation<'s> {
         Ok(())
     }
 
-    /// Delivers and counts without faults until nothing is left to do.
+    /// Delivers and counts without faults until no work is left.
     fn drain(&mut self) -> Result<(), String> {
-        for _ in 0..MAX_STEPS_TO_REST {
+        for _ in 0..MAX_STEPS_TO_DRAIN {
             while !self.undelivered.is_empty() {
                 self.deliver();
             }
-            let has_operated = self.operate(false)?;
+            let has_operated = self.complete_operation(false)?;
             let has_invoked = self.invoke(None);
             if !has_operated && !has_invoked && self.invocations.is_empty() {
                 return Ok(());
             }
         }
-        Err("the consumer does not come to rest".to_owned())
+        Err("the consumer does not finish".to_owned())
     }
 
     fn audit(&mut self, when: &str) -> Result<(), String> {
         let countable_from_ms = self.now_ms - i64::from(CLAIM_RETENTION_DAYS) * DAY_MS + DAY_MS / 2;
         let was_given_up = self.counts.count(Fault::GivenUp) > 0;
-        let world = lock(&self.world);
+        let backend = lock(&self.backend);
         self.auditor
-            .at_rest(&self.log, &world.store, countable_from_ms, was_given_up)
+            .check_at_rest(&self.log, &backend.store, countable_from_ms, was_given_up)
             .map_err(|problem| format!("{when}: {problem}"))
     }
 }

@@ -1,4 +1,4 @@
-//! What operators do, and what time does.
+//! Actions of operators, and the passing of days.
 
 use std::ops::Range;
 
@@ -16,91 +16,93 @@ use crate::faults::Fault;
 use crate::ports::lock;
 use crate::stream::STREAM_ARN;
 
-/// The most lines of one record of a backfill.
+/// Maximum number of lines in a record of a backfill.
 const BACKFILL_LINES: usize = 20;
 
 impl Simulation<'_> {
-    /// Puts a record of the quarantine back. A put-back that stops half way
-    /// leaves the record there.
+    /// Puts a quarantined record back. If the put-back stops halfway, the record
+    /// stays in the quarantine.
     pub(super) fn put_back_some(&mut self) {
-        let count = lock(&self.world).store.quarantine.len();
-        if count == 0 || !self.strikes(Fault::PutBack, 1.0) {
+        let count = lock(&self.backend).store.quarantine.len();
+        if count == 0 || !self.injects(Fault::PutBack, 1.0) {
             return;
         }
         let place = self.pick(count);
-        let stays = self.strikes(Fault::PutBackTwice, 0.2);
+        let stays = self.injects(Fault::PutBackTwice, 0.2);
         let record = {
-            let store = &mut lock(&self.world).store;
+            let store = &mut lock(&self.backend).store;
             if stays { store.quarantine[place].clone() } else { store.quarantine.swap_remove(place) }
         };
-        self.say(|| format!("an operator puts back a record of the quarantine; it stays there: {stays}"));
+        self.trace(|| {
+            format!("an operator puts back a quarantined record; it stays in the quarantine: {stays}")
+        });
         self.put_back(&record);
     }
 
-    /// Puts everything back, and deletes it.
+    /// Puts all quarantined records back, and deletes them.
     pub(super) fn put_back_all(&mut self) {
-        let kept = std::mem::take(&mut lock(&self.world).store.quarantine);
-        self.say(|| format!("an operator puts back the {} records of the quarantine", kept.len()));
+        let kept = std::mem::take(&mut lock(&self.backend).store.quarantine);
+        self.trace(|| format!("an operator puts back all {} quarantined records", kept.len()));
         for record in &kept {
             self.put_back(record);
         }
     }
 
-    /// As `meter quarantine put-back` does.
+    /// Puts a record back as `meter quarantine put-back` does.
     fn put_back(&mut self, record: &QuarantinedRecord) {
         let from = record.put_back_from.and(&record.record);
-        self.put(record.payload.clone(), from.partition_key(""));
+        self.put_on_stream(record.payload.clone(), from.partition_key(""));
     }
 
-    /// Puts a batch that Lambda gave up back, as `meter given-up put-back` does.
-    pub(super) fn return_given_up(&mut self) {
+    /// Puts a given-up batch back, as `meter given-up put-back` does.
+    pub(super) fn put_back_some_given_up(&mut self) {
         if self.given_up.is_empty() {
             return;
         }
         let place = self.pick(self.given_up.len());
         let GivenUpBatch { shard, batch } = self.given_up.swap_remove(place);
-        self.say(|| format!("an operator puts back shard {shard}'s records {batch:?}"));
-        self.note_given_up(shard, batch.clone());
+        self.trace(|| format!("an operator puts back shard {shard}'s records {batch:?}"));
+        self.mark_given_up(shard, batch.clone());
         for place in batch {
             let shard = &self.shards[shard];
             let record = &shard.records[place];
             let Some(name) = ShardName::new(STREAM_ARN, &shard.id) else { continue };
             let name = RecordName { shard: name, sequence_number: sequence_number(record) };
             let from = PutBackFrom::of_partition_key(&record.partition_key).and(&name);
-            self.put(record.data.clone(), from.partition_key(""));
+            self.put_on_stream(record.data.clone(), from.partition_key(""));
         }
     }
 
-    /// Notes in the head of the shard that nobody counts these records any more.
-    fn note_given_up(&mut self, shard: usize, batch: Range<usize>) {
+    /// Marks the records as given up in the head of their shard.
+    fn mark_given_up(&mut self, shard: usize, batch: Range<usize>) {
         let shard = &self.shards[shard];
         let last = &shard.records[batch.end - 1];
         let last =
             ArrivedRecord { sequence_number: sequence_number(last), arrived_at_ms: last.arrived_at_ms };
         let Some(name) = ShardName::new(STREAM_ARN, &shard.id) else { return };
-        let mut world = lock(&self.world);
-        let present = world.store.head(&name).cloned().unwrap_or_default();
+        let mut backend = lock(&self.backend);
+        let present = backend.store.head(&name).cloned().unwrap_or_default();
         let first = sequence_number(&shard.records[batch.start]);
         if let Some(write) = HeadWrite::giving_up(&name, &present, &first, &last) {
-            world.store.carry_out(&Request::WriteHead(write));
+            backend.store.carry_out(&Request::WriteHead(write));
         }
     }
 
-    pub(super) fn return_all_given_up(&mut self) {
+    pub(super) fn put_back_all_given_up(&mut self) {
         while !self.given_up.is_empty() {
-            self.return_given_up();
+            self.put_back_some_given_up();
         }
     }
 
-    /// Puts lines of a stretch of the log on the stream, counted or not.
+    /// Puts some consecutive lines of the log on the stream, whether counted or not.
     pub(super) fn backfill_some(&mut self) {
         let calls = self.log.calls.len();
-        if calls == 0 || !self.strikes(Fault::Backfill, 1.0) {
+        if calls == 0 || !self.injects(Fault::Backfill, 1.0) {
             return;
         }
         let from = self.pick(calls);
         let to = calls.min(from + self.random.random_range(1..=BACKFILL_LINES));
-        self.say(|| format!("an operator backfills the calls {from} to {to}"));
+        self.trace(|| format!("an operator backfills calls {from} to {to}"));
         self.backfill(from..to);
     }
 
@@ -123,30 +125,29 @@ impl Simulation<'_> {
         }
     }
 
-    /// Has the rows of a key refuse what they are to take.
-    pub(super) fn refuse(&mut self) {
+    /// Makes the rows of a key refuse updates.
+    pub(super) fn refuse_updates(&mut self) {
         if self.settings.faults.contains(Fault::RefusedRow) {
-            self.say(|| "the rows of c refuse more".to_owned());
-            lock(&self.world).store.refused_keys.insert("c".to_owned());
+            self.trace(|| "the rows of key c refuse updates from now on".to_owned());
+            lock(&self.backend).store.refused_keys.insert("c".to_owned());
         }
     }
 
-    /// Mends what has rows refuse, hours after anybody has written to them.
-    pub(super) fn mend(&mut self) {
-        self.say(|| "the rows of c take more again".to_owned());
-        lock(&self.world).store.refused_keys.clear();
+    /// Makes all rows accept updates again, hours after the last write to them.
+    pub(super) fn accept_updates(&mut self) {
+        self.trace(|| "the rows of key c accept updates again".to_owned());
+        lock(&self.backend).store.refused_keys.clear();
     }
 
-    /// Lets hours or weeks pass. Before, everything on the stream is dealt
-    /// with and no invocation lives any more: the stream keeps its records
-    /// until then.
+    /// Lets hours or weeks pass. All records on the stream are processed before,
+    /// because the stream keeps a record until it is processed.
     pub(super) fn let_days_pass(&mut self) -> Result<(), String> {
-        if !self.strikes(Fault::DaysPass, 1.0) {
+        if !self.injects(Fault::DaysPass, 1.0) {
             return Ok(());
         }
         self.drain()?;
-        while self.land_late_operation()? {}
-        self.mend();
+        while self.carry_out_late_operation()? {}
+        self.accept_updates();
         let passes_ms = match self.random.random_range(0..4) {
             0 => self.random.random_range(HOUR_MS..DAY_MS),
             1 => self.random.random_range(DAY_MS..15 * DAY_MS),
@@ -156,8 +157,8 @@ impl Simulation<'_> {
             }
         };
         self.now_ms += passes_ms;
-        self.say(|| format!("{} hours pass", passes_ms / HOUR_MS));
-        lock(&self.world).store.expire(self.now_ms);
+        self.trace(|| format!("{} hours pass", passes_ms / HOUR_MS));
+        lock(&self.backend).store.expire(self.now_ms);
         let kept_from_ms = self.now_ms - STREAM_RETENTION_MS;
         for shard in &mut self.shards {
             shard.forgotten = shard.records.partition_point(|record| record.arrived_at_ms < kept_from_ms);

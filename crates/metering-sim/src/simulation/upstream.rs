@@ -1,4 +1,4 @@
-//! The API, its log and the subscription.
+//! The API, its access log and the subscription.
 
 use access_log::envelope_writer::{EnvelopeHeader, gzip, log_event};
 use rand::Rng;
@@ -11,57 +11,57 @@ const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "-"];
 const STATUSES: [u16; 5] = [200, 201, 299, 404, 500];
 
 impl Simulation<'_> {
-    /// Has the API answer some calls and the subscription cut them into a record.
+    /// The API answers some calls, and the subscription forms a record of their lines.
     pub(super) fn produce(&mut self) {
         let count = if self.is_crowded { 150 } else { self.random.random_range(1..6) };
         let mut events = Vec::new();
         for _ in 0..count {
-            let content = self.content();
-            events.push(self.log.event(content));
+            let content = self.draw_content();
+            events.push(self.log.new_event(content));
             if let Content::Call(number) = content
                 && self.log.calls[number].has_request_id
-                && self.strikes(Fault::LineTwice, 0.03)
+                && self.injects(Fault::LineTwice, 0.03)
             {
-                events.push(self.log.event(content));
+                events.push(self.log.new_event(content));
             }
         }
-        self.auditor.note(&self.log);
-        self.say(|| format!("the API logs {} events from {} on", events.len(), events[0].id));
-        if self.strikes(Fault::Garbage, 0.03) {
-            let garbage = self.garbage();
+        self.auditor.add_new_calls(&self.log);
+        self.trace(|| format!("the API logs {} events from {} on", events.len(), events[0].id));
+        if self.injects(Fault::Garbage, 0.03) {
+            let garbage = self.draw_garbage();
             self.undelivered.push(Delivery { data: garbage, events: Vec::new() });
         }
         self.subscribe(&events);
     }
 
-    fn content(&mut self) -> Content {
+    fn draw_content(&mut self) -> Content {
         if self.random.random_bool(0.05) {
-            return Content::Unreadable(self.log.unreadable_line());
+            return Content::Unreadable(self.log.log_unreadable_line());
         }
         let key = KEYS[self.random.random_range(0..KEYS.len())];
         let status = STATUSES[self.random.random_range(0..STATUSES.len())];
-        let requested_at_ms = self.request_time();
+        let requested_at_ms = self.draw_request_time();
         let has_request_id = self.is_crowded || self.random.random_bool(0.8);
-        Content::Call(self.log.call(key, status, requested_at_ms, has_request_id))
+        Content::Call(self.log.log_call(key, status, requested_at_ms, has_request_id))
     }
 
-    fn request_time(&mut self) -> i64 {
+    fn draw_request_time(&mut self) -> i64 {
         if self.is_crowded {
             return super::BEGINNING_MS;
         }
-        if self.strikes(Fault::LeadingClock, 0.03) {
+        if self.injects(Fault::LeadingClock, 0.03) {
             return self.now_ms + self.random.random_range(HOUR_MS / 2..HOUR_MS * 3 / 2);
         }
         match self.random.random_range(0..20) {
             0 => self.now_ms - 20 * DAY_MS,
             1 => self.now_ms - self.random.random_range(0..3 * HOUR_MS),
-            // Few slices, so that calls of several records meet in one.
+            // Few slices, so that several records have calls in the same slice.
             _ => self.now_ms - self.now_ms.rem_euclid(60_000) + self.random.random_range(0..10) * 1_000,
         }
     }
 
-    /// Bytes that hold what looks like calls, none of which counts.
-    fn garbage(&mut self) -> Vec<u8> {
+    /// Returns bytes that look like calls, none of which may be counted.
+    fn draw_garbage(&mut self) -> Vec<u8> {
         let number = self.random.random_range(0..1_000_000);
         let line = format!(
             "{{\"extendedRequestId\":\"garbage-{number}\",\"apiKeyId\":\"a\",\"requestTimeEpoch\":\"{}\",\"status\":\"200\"}}",
@@ -76,28 +76,29 @@ impl Simulation<'_> {
         }
     }
 
-    /// Delivers events in a record, with what CloudWatch Logs may make of it.
+    /// Delivers log events in a record, and may lose, repeat or regroup them as CloudWatch Logs may.
     fn subscribe(&mut self, events: &[LogEvent]) {
         let can_be_backfilled = |event: &LogEvent| match event.content {
             Content::Call(number) => self.log.calls[number].has_request_id,
             Content::Unreadable(_) => false,
         };
-        if events.iter().all(can_be_backfilled) && self.strikes(Fault::LostRecord, 0.1) {
+        if events.iter().all(can_be_backfilled) && self.injects(Fault::LostRecord, 0.1) {
             return;
         }
-        self.wrap(events);
-        if self.strikes(Fault::DuplicateRecord, 0.1) {
-            self.wrap(events);
+        self.queue_record(events);
+        if self.injects(Fault::DuplicateRecord, 0.1) {
+            self.queue_record(events);
         }
-        if events.len() > 1 && self.strikes(Fault::RegroupedRecord, 0.15) {
+        if events.len() > 1 && self.injects(Fault::RegroupedRecord, 0.15) {
             let (earlier, later) = events.split_at(self.random.random_range(1..events.len()));
-            self.wrap(earlier);
-            self.wrap(later);
+            self.queue_record(earlier);
+            self.queue_record(later);
         }
     }
 
-    fn wrap(&mut self, events: &[LogEvent]) {
-        let text = self.log.record(events);
+    /// Queues a record with these events for delivery.
+    fn queue_record(&mut self, events: &[LogEvent]) {
+        let text = self.log.encode_record(events);
         let data = if self.random.random_bool(0.5) { gzip(&text) } else { text };
         self.undelivered.push(Delivery { data, events: events.to_vec() });
     }

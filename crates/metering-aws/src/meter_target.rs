@@ -1,0 +1,45 @@
+//! The meter that a command works on.
+
+use aws_config::SdkConfig;
+use deployment::{Names, names};
+
+use crate::KeyStore;
+use crate::connection::{COMMAND_RETRY_POLICY, load, load_local};
+
+/// A local or deployed meter: the names of its resources, and the SDK settings that reach them.
+#[derive(Debug, Clone)]
+pub struct MeterTarget {
+    /// Name of the environment. That of a local stack is [`names::LOCAL`].
+    pub environment: String,
+    /// Names of the resources of the environment.
+    pub names: Names,
+    /// Credentials, region, endpoint, time-outs and retries for SDK clients.
+    pub config: SdkConfig,
+}
+
+impl MeterTarget {
+    /// Returns the deployed meter of an environment, in the account and region of this shell.
+    pub async fn deployed(environment: &str) -> Self {
+        Self::new(environment, load(COMMAND_RETRY_POLICY).await)
+    }
+
+    /// Returns the local stack whose AWS services have this endpoint.
+    pub async fn local(aws_endpoint_url: &str) -> Self {
+        Self::new(names::LOCAL, load_local(aws_endpoint_url, COMMAND_RETRY_POLICY).await)
+    }
+
+    fn new(environment: &str, config: SdkConfig) -> Self {
+        Self { environment: environment.to_owned(), names: Names::new(environment), config }
+    }
+
+    /// Returns the name of the function of a service.
+    pub fn function(&self, service: &str) -> String {
+        names::function(service, &self.environment)
+    }
+
+    /// Returns the store of the API keys.
+    pub fn key_store(&self) -> KeyStore {
+        let Names { keys_table, invalidations_table, .. } = &self.names;
+        KeyStore::new(aws_sdk_dynamodb::Client::new(&self.config), keys_table, invalidations_table)
+    }
+}

@@ -1,0 +1,49 @@
+//! The API keys of a run: created before it, deleted after it.
+
+use anyhow::Context;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use lambda_support::clock::now_ms;
+use metering_aws::KeyStore;
+use metering_core::api_key::{KeyDigest, KeyRecord};
+use rand::Rng;
+
+use crate::harness::worker::ClientKey;
+
+/// Maximum requests in flight.
+const CONCURRENT_REQUESTS: usize = 16;
+
+/// Creates `count` keys whose identifiers contain the name of the run.
+///
+/// # Errors
+/// Returns an error if a key cannot be written.
+pub async fn create(store: &KeyStore, run: &str, count: u32) -> anyhow::Result<Vec<ClientKey>> {
+    let keys = stream::iter(0..count).map(|number| async move {
+        let key = ClientKey {
+            api_key_id: format!("loadtest-{run}-{number:06}"),
+            secret: format!("loadtest_{:032x}", rand::rng().random::<u128>()),
+        };
+        let record = KeyRecord {
+            key_id: key.api_key_id.clone(),
+            owner: "loadtest".to_owned(),
+            name: format!("load test {run}"),
+            digest: Some(KeyDigest::of_bytes(key.secret.as_bytes())),
+            created_at_ms: now_ms(),
+            ..KeyRecord::default()
+        };
+        store.create(&record).await.with_context(|| format!("cannot create the key {}", key.api_key_id))?;
+        Ok(key)
+    });
+    keys.buffered(CONCURRENT_REQUESTS).try_collect().await
+}
+
+/// Deletes the keys. The ledger keeps their usage.
+///
+/// # Errors
+/// Returns an error if a key cannot be deleted.
+pub async fn delete(store: &KeyStore, keys: &[ClientKey]) -> anyhow::Result<()> {
+    let deletions = stream::iter(keys).map(|key| async move {
+        let id = &key.api_key_id;
+        store.delete(id, now_ms()).await.map(drop).with_context(|| format!("cannot delete the key {id}"))
+    });
+    deletions.buffer_unordered(CONCURRENT_REQUESTS).try_collect().await
+}

@@ -1,0 +1,315 @@
+//! One run: creates keys, sends calls and probes, injects faults, and compares
+//! the clients' counts with the ledger.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use cost_model::LIST_PRICES;
+use lambda_support::clock::now_ms;
+use local_stack::stack::built_binaries;
+use metering_aws::DynamoLedgerCounts;
+use metering_core::ports::LedgerCounts;
+use metering_core::reconciliation::{HourlyCalls, Reconciliation};
+use metering_core::window::HOUR_MS;
+use rand::Rng;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::harness::baseline::{BaselineWrites, baseline_writes};
+use crate::harness::client::Caller;
+use crate::harness::client_counts::{ClientCounts, TimeSpan};
+use crate::harness::consumption::consumption;
+use crate::harness::fleet::Fleet;
+use crate::harness::latency_breakdown::LatencyBreakdown;
+use crate::harness::local::{StackPlan, StackProcess};
+use crate::harness::memory::Memory;
+use crate::harness::outcome::{Counts, Outcome, PricedLine};
+use crate::harness::probe::{ProbeResults, Prober};
+use crate::harness::progress::Progress;
+use crate::harness::schedule::Schedule;
+use crate::harness::system_under_test::SystemUnderTest;
+use crate::harness::verdict::{Evidence, judge};
+use crate::harness::worker::{Assignment, ClientKey, Start};
+use crate::harness::{fault_schedule, keys};
+use crate::histogram::LatencyHistogram;
+use crate::profile::Profile;
+
+/// Time between the start signal and the first call, in which the signal reaches all workers.
+const START_DELAY: Duration = Duration::from_millis(500);
+/// Interval between two comparisons with the ledger of a deployed meter.
+const COMPARE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The choice of the system under test.
+#[derive(Debug, Clone)]
+pub enum SystemChoice {
+    /// A local stack that is started for the run and deleted after it.
+    OwnStack {
+        /// Folder of the functions' binaries; `None` for those built with this command.
+        binaries: Option<PathBuf>,
+    },
+    /// A running local stack.
+    Local {
+        data_folder: PathBuf,
+        /// URL that calls are sent to; `None` for the stack's own gateway.
+        gateway: Option<String>,
+    },
+    /// A deployed meter.
+    Aws {
+        environment: String,
+        /// URL that calls are sent to.
+        gateway: String,
+    },
+}
+
+/// Runs a profile on a system.
+///
+/// # Errors
+/// Returns an error if something other than the system under test fails.
+pub async fn execute(profile: &Profile, choice: &SystemChoice, is_quiet: bool) -> anyhow::Result<Outcome> {
+    match choice {
+        SystemChoice::OwnStack { binaries } => {
+            let temporary = tempfile::tempdir().context("cannot create a folder for the local stack")?;
+            let plan = StackPlan {
+                data_folder: temporary.path().join("data"),
+                binaries: binaries.clone().map_or_else(built_binaries, Ok)?,
+                settings: profile.stack.clone(),
+                seed: profile.seed,
+            };
+            let stack = StackProcess::start(&plan).await?;
+            let system = SystemUnderTest::local(&stack.data_folder, None).await?;
+            let outcome = Run { profile, system: &system, is_quiet }.execute().await;
+            stack.stop().await?;
+            outcome
+        }
+        SystemChoice::Local { data_folder, gateway } => {
+            let system = SystemUnderTest::local(data_folder, gateway.clone()).await?;
+            Run { profile, system: &system, is_quiet }.execute().await
+        }
+        SystemChoice::Aws { environment, gateway } => {
+            let system = SystemUnderTest::deployed(environment, gateway.clone()).await;
+            Run { profile, system: &system, is_quiet }.execute().await
+        }
+    }
+}
+
+struct Run<'r> {
+    profile: &'r Profile,
+    system: &'r SystemUnderTest,
+    is_quiet: bool,
+}
+
+/// The measurements while calls were sent.
+struct Observation {
+    started_ms: i64,
+    took_s: f64,
+    /// Time of the last response.
+    answered: Instant,
+    client_counts: ClientCounts,
+    probes: ProbeResults,
+    progress: Progress,
+    memory: Memory,
+}
+
+/// The comparison of the clients' counts with the ledger.
+struct Comparison {
+    reconciliation: Reconciliation,
+    /// Number of pairs of key and hour that were compared.
+    compared: usize,
+    /// `true` if the consumer had processed all calls when the counts were compared.
+    is_settled: bool,
+    /// Time at which it had, or the time limit was over.
+    settled: Instant,
+}
+
+impl Run<'_> {
+    async fn execute(&self) -> anyhow::Result<Outcome> {
+        let settings = self.profile.probes;
+        let probe_keys = Prober::keys_needed(settings, self.profile.load.duration_s());
+        let name = format!("{:08x}", rand::rng().random::<u32>());
+        self.print(&format!(
+            "creating {} keys for calls and {probe_keys} for probes",
+            self.profile.keys.count
+        ));
+        let store = self.system.meter.key_store();
+        let all_keys = keys::create(&store, &name, self.profile.keys.count + probe_keys).await?;
+        let outcome = self.measure(&all_keys).await;
+        if self.system.local.is_none() {
+            keys::delete(&store, &all_keys).await?;
+        }
+        outcome
+    }
+
+    fn print(&self, line: &str) {
+        if !self.is_quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    async fn measure(&self, all_keys: &[ClientKey]) -> anyhow::Result<Outcome> {
+        let observation = self.observe(all_keys).await?;
+        self.print("waiting until all calls are counted");
+        let key_ids: Vec<String> = all_keys.iter().map(|key| key.api_key_id.clone()).collect();
+        let comparison = self.reconcile(&observation.client_counts, &key_ids).await?;
+        self.conclude(observation, &comparison).await
+    }
+
+    /// Sends the calls and probes, injects the faults, and measures.
+    async fn observe(&self, all_keys: &[ClientKey]) -> anyhow::Result<Observation> {
+        let (call_keys, probe_keys) = all_keys.split_at(self.profile.keys.count as usize);
+        let client = self.profile.client;
+        let assignment = Assignment {
+            gateway: self.system.gateway.clone(),
+            profile: self.profile.clone(),
+            worker: 0,
+            workers: client.workers,
+            keys: call_keys.to_vec(),
+        };
+        let fleet = Fleet::start(&assignment).await?;
+        let prober = Arc::new(Prober::new(
+            Caller::new(&self.system.gateway, client.protocol, client.connections)?,
+            self.system.dynamodb.clone(),
+            self.system.meter.names.usage_table.clone(),
+            probe_keys.to_vec(),
+            self.profile.probes,
+        ));
+        let start = Instant::now() + START_DELAY;
+        let started_ms = now_ms() + i64::try_from(START_DELAY.as_millis())?;
+        let duration = Duration::from_secs_f64(self.profile.load.duration_s());
+        let (reports, receiver) = mpsc::unbounded_channel();
+        let (ended, is_ended) = mpsc::channel(1);
+        let memory = Memory::default();
+        let load = async {
+            let calls = async {
+                let counts = fleet.run(Start { at_ms: started_ms }, reports).await?;
+                Ok::<_, anyhow::Error>((counts, Instant::now()))
+            };
+            let faults = fault_schedule::run(self.system, &self.profile.faults, start);
+            let results = tokio::try_join!(calls, prober.run(start, duration), faults);
+            drop(ended);
+            results
+        };
+        let progress = Progress::new(self.is_quiet).collect(receiver, prober.clone(), is_ended, start);
+        let measured = async { tokio::try_join!(load, progress) };
+        let (((mut client_counts, answered), probes, ()), progress) = match self.system.control() {
+            Some(control) => tokio::select! {
+                measured = measured => measured?,
+                () = memory.watch(control, start) => unreachable!("memory is watched for ever"),
+            },
+            None => measured.await?,
+        };
+        // The keys of probes have the indexes after those of the other calls.
+        client_counts.merge(&probes.client_counts.with_keys_from(self.profile.keys.count));
+        let took_s = (answered - start).as_secs_f64();
+        Ok(Observation { started_ms, took_s, answered, client_counts, probes, progress, memory })
+    }
+
+    /// Compares the counts with the ledger after all calls were counted, or at the time limit.
+    async fn reconcile(&self, counts: &ClientCounts, key_ids: &[String]) -> anyhow::Result<Comparison> {
+        let timeout = Duration::from_secs_f64(self.profile.probes.timeout_s);
+        if let Some(control) = self.system.control() {
+            let is_settled = control.wait_until_settled(timeout).await?;
+            let settled = Instant::now();
+            let (reconciliation, compared) = self.compare(counts, key_ids).await?;
+            return Ok(Comparison { reconciliation, compared, is_settled, settled });
+        }
+        let until = Instant::now() + timeout;
+        loop {
+            let (reconciliation, compared) = self.compare(counts, key_ids).await?;
+            let settled = Instant::now();
+            let is_settled = reconciliation.differences.is_empty();
+            if is_settled || settled > until {
+                return Ok(Comparison { reconciliation, compared, is_settled, settled });
+            }
+            tokio::time::sleep(COMPARE_INTERVAL).await;
+        }
+    }
+
+    /// Compares the counts with the present content of the ledger. Returns also the number of
+    /// pairs of key and hour that were compared.
+    async fn compare(
+        &self,
+        counts: &ClientCounts,
+        key_ids: &[String],
+    ) -> anyhow::Result<(Reconciliation, usize)> {
+        let Some(TimeSpan { from_ms, to_ms }) = counts.span() else {
+            return Ok((Reconciliation::default(), 0));
+        };
+        // Keys without a successful call are read too: they must not be in the ledger.
+        let wanted: HourlyCalls = key_ids.iter().map(|id| ((id.clone(), from_ms), 0)).collect();
+        // An hour more on both sides, so that a call with a date wrong by an hour is found.
+        let (from_ms, to_ms) = (from_ms - HOUR_MS, to_ms + HOUR_MS);
+        let names = &self.system.meter.names;
+        let ledger = DynamoLedgerCounts::new(self.system.dynamodb.clone(), &names.usage_table);
+        let counted = ledger.calls_for_keys_of(&wanted, from_ms, to_ms).await;
+        let counted = counted.context("cannot read the ledger for the comparison")?;
+        Ok((counts.reconcile(key_ids, &counted), wanted.len().max(counted.len())))
+    }
+
+    /// Computes the outcome.
+    async fn conclude(&self, observation: Observation, comparison: &Comparison) -> anyhow::Result<Outcome> {
+        let Observation { started_ms, took_s, answered, probes, progress, memory, .. } = observation;
+        let Comparison { reconciliation, compared, is_settled, settled } = comparison;
+        let mut freshness = LatencyHistogram::new();
+        probes.samples.iter().for_each(|sample| freshness.record_us(sample.freshness_us));
+        let profile = self.profile;
+        let span = TimeSpan { from_ms: started_ms, to_ms: now_ms() };
+        let consumption = self.priced_consumption(span, reconciliation.counted).await?;
+        let window_ms = i64::try_from(profile.stack.batch_window_ms)?;
+        let max_samples = profile.probes.breakdown_samples;
+        let latency_breakdown =
+            LatencyBreakdown::measure(self.system, &probes.samples, max_samples, window_ms).await?;
+        let recoveries = fault_schedule::recoveries(&profile.faults, &probes.samples);
+        let memory_growth = memory.growth(profile.load.duration_s());
+        let planned_calls = Schedule::new(profile.load).calls();
+        let failures = judge(&Evidence {
+            profile,
+            planned_calls,
+            tally: &progress.total,
+            freshness: &freshness,
+            reconciliation,
+            is_settled: *is_settled,
+            recoveries: &recoveries,
+            memory_growth: &memory_growth,
+        });
+        Ok(Outcome {
+            profile: profile.clone(),
+            environment: self.system.meter.environment.clone(),
+            started_ms,
+            planned_calls,
+            took_s,
+            settled_after_s: (*settled - answered).as_secs_f64(),
+            tally: progress.total,
+            intervals: progress.intervals,
+            freshness,
+            latency_breakdown,
+            probes,
+            counts: Counts::new(reconciliation, *compared, *is_settled),
+            consumption,
+            baseline: self.baseline().await?,
+            recoveries,
+            memory_growth,
+            failures,
+        })
+    }
+
+    /// Returns the consumption in a span for each million of the calls.
+    async fn priced_consumption(&self, span: TimeSpan, calls: u64) -> anyhow::Result<Vec<PricedLine>> {
+        let consumption = consumption(self.system, span).await?;
+        #[expect(clippy::cast_precision_loss, reason = "calls are far fewer than 2^53")]
+        let lines = consumption.per_million_calls(calls.max(1) as f64, &LIST_PRICES);
+        let lines = lines.into_iter().map(|line| PricedLine {
+            what: line.what.to_owned(),
+            per_million_calls: line.per_million_calls,
+            dollars: line.dollars,
+        });
+        Ok(lines.collect())
+    }
+
+    /// Returns the writes of the baseline. On AWS the stream also contains the records of other
+    /// clients, and reading it again costs money, so there is no baseline.
+    async fn baseline(&self) -> anyhow::Result<Option<BaselineWrites>> {
+        if self.system.local.is_some() { baseline_writes(self.system).await.map(Some) } else { Ok(None) }
+    }
+}

@@ -1,0 +1,65 @@
+//! The system under test: a meter, the gateway of its API, and the control of a local stack.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use local_stack::stack::Endpoints;
+use metering_aws::MeterTarget;
+
+use crate::harness::local::Control;
+
+/// The system under test, with the clients that measure it.
+pub struct SystemUnderTest {
+    pub meter: MeterTarget,
+    /// URL that calls are sent to.
+    pub gateway: String,
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    pub kinesis: aws_sdk_kinesis::Client,
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// Access to the local stack; `None` for a deployed meter.
+    pub local: Option<LocalAccess>,
+}
+
+/// Access to what only a local stack has.
+pub struct LocalAccess {
+    pub control: Control,
+    pub data_folder: PathBuf,
+}
+
+impl SystemUnderTest {
+    /// Connects to the local stack of a data folder. `gateway` replaces its own gateway.
+    ///
+    /// # Errors
+    /// Returns an error if no local stack was started with this folder.
+    pub async fn local(data_folder: &Path, gateway: Option<String>) -> anyhow::Result<Self> {
+        let control = Control::open(data_folder)?;
+        let endpoints = Endpoints::read(data_folder).context("cannot read the local stack's endpoints")?;
+        let meter = MeterTarget::local(&endpoints.aws_endpoint_url).await;
+        let local = LocalAccess { control, data_folder: data_folder.to_owned() };
+        Ok(Self::new(meter, gateway.unwrap_or(endpoints.gateway), Some(local)))
+    }
+
+    /// Connects to the deployed meter of an environment.
+    pub async fn deployed(environment: &str, gateway: String) -> Self {
+        Self::new(MeterTarget::deployed(environment).await, gateway, None)
+    }
+
+    fn new(meter: MeterTarget, gateway: String, local: Option<LocalAccess>) -> Self {
+        let config = &meter.config;
+        Self {
+            gateway,
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            kinesis: aws_sdk_kinesis::Client::new(config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            meter,
+            local,
+        }
+    }
+
+    /// Returns the control of the local stack, if this is one.
+    pub fn control(&self) -> Option<&Control> {
+        self.local.as_ref().map(|local| &local.control)
+    }
+}

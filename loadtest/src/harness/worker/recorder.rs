@@ -1,0 +1,70 @@
+//! Records the outcome of each call of a worker.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Tally;
+use crate::harness::client_counts::ClientCounts;
+
+/// Records the calls of one worker.
+#[derive(Default)]
+pub(super) struct CallRecorder {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    since_report: Tally,
+    counts: ClientCounts,
+}
+
+/// The end of a call.
+pub(super) struct CallEnd {
+    /// Index of the key.
+    pub key: u32,
+    pub requested_status: u16,
+    /// Status of the response; `None` if there was none.
+    pub status: Option<u16>,
+    pub sent_ms: i64,
+    pub ended_ms: i64,
+    /// Time since the scheduled send.
+    pub response_time: Duration,
+}
+
+impl CallRecorder {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn record_sent(&self, lateness: Duration) {
+        let mut state = self.lock();
+        state.since_report.sent += 1;
+        state.since_report.lateness.record(lateness);
+    }
+
+    pub fn record_end(&self, end: &CallEnd) {
+        let mut state = self.lock();
+        state.since_report.response.record(end.response_time);
+        if let Some(status) = end.status {
+            state.since_report.unexpected += u64::from(status != end.requested_status);
+            *state.since_report.answered.entry(status).or_default() += 1;
+            if (200..300).contains(&status) {
+                state.counts.record_success(end.key, end.sent_ms, end.ended_ms);
+            }
+        } else {
+            state.since_report.unanswered += 1;
+            if (200..300).contains(&end.requested_status) {
+                state.counts.record_unanswered(end.key, end.sent_ms, end.ended_ms);
+            }
+        }
+    }
+
+    /// Returns the tally of the calls since the previous call of this function.
+    pub fn take_tally(&self) -> Tally {
+        std::mem::take(&mut self.lock().since_report)
+    }
+
+    pub fn counts(&self) -> ClientCounts {
+        self.lock().counts.clone()
+    }
+}
