@@ -25,7 +25,8 @@ use super::servers::{listen, serve_on_loopback};
 const PATH: &str = "/status/200";
 /// The token by which the function identifies itself to the Lambda extension.
 const SESSION_TOKEN: &str = "local";
-/// Difference between the timeout of the function and the time for which it waits for its call, in milliseconds.
+/// Difference between the timeout of the function and the time for which it waits for its call, in
+/// milliseconds.
 const TIMEOUT_BEYOND_MS: u64 = 30_000;
 
 /// The settings of the function.
