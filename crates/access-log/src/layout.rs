@@ -12,10 +12,10 @@
 use std::ops::Range;
 
 use metering_core::usage_record::{CallStatus, UsageRecord};
-use metering_core::window::epoch_to_ms;
 
 use crate::json_cursor::{Cursor, JsonError, Value};
 use crate::line::Fields;
+use crate::request_time::epoch_to_ms;
 
 /// How many layouts are remembered; values of other lengths make another layout.
 const MAX_LAYOUTS: usize = 16;

@@ -18,6 +18,7 @@ mod layout;
 mod line;
 pub mod log_format;
 mod parts;
+pub mod request_time;
 
 pub use base64_text::{Base64Error, decode_base64};
 pub use decoder::{DecodeError, Decoded, Decoder, Form, Limits, Origin, ReadEvent};

@@ -1,10 +1,10 @@
 //! One access-log line.
 
 use metering_core::usage_record::{CallStatus, UsageRecord};
-use metering_core::window::{epoch_to_ms, parse_request_time};
 
 use crate::json_cursor::{Cursor, JsonError, RawText, Value, unescape_into};
 use crate::log_format::{Field, Member};
+use crate::request_time::{epoch_to_ms, parse_request_time};
 
 /// How much of a wrong value an error quotes, in characters.
 const QUOTED_CHARACTERS: usize = 40;

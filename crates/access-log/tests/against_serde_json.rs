@@ -72,7 +72,7 @@ impl Line {
         match text.parse::<i64>() {
             Ok(seconds) if (-99_999_999_999..=99_999_999_999).contains(&seconds) => Some(seconds * 1000),
             Ok(milliseconds) => Some(milliseconds),
-            Err(_) => metering_core::window::parse_request_time(&text).ok(),
+            Err(_) => access_log::request_time::parse_request_time(&text).ok(),
         }
     }
 }

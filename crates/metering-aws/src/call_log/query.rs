@@ -8,7 +8,7 @@ use super::{MAX_ROWS, TimeOfLine};
 /// The fields of a line, by whichever names it is written in.
 ///
 /// An epoch in seconds and one in milliseconds are told apart by their size, as
-/// [`metering_core::window::epoch_to_ms`] does it: 0 or 1 is what the latter
+/// [`access_log::request_time::epoch_to_ms`] does it: 0 or 1 is what the latter
 /// has of 100,000,000,000, and each divides to hours in its own way.
 const FIELDS: &str = concat!(
     "fields coalesce(apiKeyId, key, \"-\") as api_key, coalesce(requestTimeEpoch, time, \"-\") as epoch,",
