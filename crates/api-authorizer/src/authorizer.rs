@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Decision;
+use metering_core::clock_reading::ClockReading;
 use metering_core::decision_cache::{CacheSettings, DecisionCache, LogCheck, Read, Request, Step};
-use metering_core::invalidation::{ClockReading, LogRead};
+use metering_core::invalidation::LogRead;
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
-use metering_core::quota::{MonthUsage, UtcMonth};
-use metering_core::window::CallWindow;
+use metering_core::quota::MonthUsage;
+use metering_core::window::{CallWindow, UtcMonth};
 
 use crate::metrics::{AuthorizerMetric, AuthorizerMetrics};
 use crate::single_flight::SingleFlight;

@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_core::ports::{PortError, UsageTotals};
-use metering_core::quota::{MonthUsage, UtcMonth};
-use metering_core::window::UtcDay;
+use metering_core::quota::MonthUsage;
+use metering_core::window::{UtcDay, UtcMonth};
 
 use crate::error::port_error;
 use crate::key_items::Item;

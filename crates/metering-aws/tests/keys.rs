@@ -12,8 +12,7 @@ use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, Key
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::authorization::{Denial, admits};
 use metering_core::ports::{InvalidationLog, KeyTable, UsageTotals};
-use metering_core::quota::UtcMonth;
-use metering_core::window::UtcDay;
+use metering_core::window::{UtcDay, UtcMonth};
 
 const KEYS: &str = "keys";
 const LOG: &str = "log";

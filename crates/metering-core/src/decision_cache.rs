@@ -30,8 +30,10 @@ use lru::LruCache;
 
 use crate::api_key::{KeyDigest, KeyRecord};
 use crate::authorization::{Decision, Denial, admits};
-use crate::invalidation::{ClockReading, LogEntry, LogRead, Tombstones};
-use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
+use crate::clock_reading::ClockReading;
+use crate::invalidation::{LogEntry, LogRead, Tombstones};
+use crate::quota::{MonthUsage, Quota, Threshold};
+use crate::window::UtcMonth;
 
 /// Durations and sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

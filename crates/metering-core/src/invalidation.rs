@@ -18,34 +18,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-/// A point in time, by two clocks, neither of which can be relied on alone:
-/// while AWS freezes an execution environment its monotonic clock may stand
-/// still, and the wall clock can be set, forwards and back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ClockReading {
-    /// Milliseconds since 1970.
-    pub wall_ms: i64,
-    /// Milliseconds since any point of the process's life; never falls.
-    pub monotonic_ms: u64,
-}
-
-impl ClockReading {
-    /// How long ago `earlier` may have been, in milliseconds: the larger of the
-    /// two. Where the wall clock was set back nobody knows, so everything is
-    /// old. For what must not be used for too long.
-    pub fn age_ms(self, earlier: Self) -> u64 {
-        let Ok(by_wall) = u64::try_from(self.wall_ms - earlier.wall_ms) else { return u64::MAX };
-        by_wall.max(self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
-    }
-
-    /// How long ago `earlier` was at least, in milliseconds: the smaller of the
-    /// two, and 0 where the wall clock was set back. For what must not be
-    /// forgotten, or trusted, too soon.
-    pub fn least_age_ms(self, earlier: Self) -> u64 {
-        let by_wall = u64::try_from(self.wall_ms - earlier.wall_ms).unwrap_or(0);
-        by_wall.min(self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
-    }
-}
+use crate::clock_reading::ClockReading;
 
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -155,33 +128,6 @@ mod tests {
 
     fn at(milliseconds: u64) -> ClockReading {
         ClockReading { wall_ms: i64::try_from(milliseconds).unwrap(), monotonic_ms: milliseconds }
-    }
-
-    #[test]
-    fn an_age_is_the_larger_of_the_two_clocks_and_at_least_the_smaller() {
-        let thawed = ClockReading { wall_ms: 5_000, monotonic_ms: 10 };
-        assert_eq!(thawed.least_age_ms(ClockReading { wall_ms: 1_000, monotonic_ms: 9 }), 1);
-        assert_eq!(thawed.least_age_ms(ClockReading { wall_ms: 5_000, monotonic_ms: 3 }), 0);
-        assert_eq!(
-            thawed.least_age_ms(ClockReading { wall_ms: 5_001, monotonic_ms: 3 }),
-            0,
-            "it was set back"
-        );
-        assert_eq!(
-            thawed.age_ms(ClockReading { wall_ms: 1_000, monotonic_ms: 9 }),
-            4_000,
-            "frozen meanwhile"
-        );
-        assert_eq!(
-            thawed.age_ms(ClockReading { wall_ms: 5_000, monotonic_ms: 3 }),
-            7,
-            "the wall clock stood still"
-        );
-        assert_eq!(
-            thawed.age_ms(ClockReading { wall_ms: 5_001, monotonic_ms: 9 }),
-            u64::MAX,
-            "it was set back"
-        );
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod batch_outcome;
 pub mod batch_run;
 pub mod call_id;
 pub mod claims;
+pub mod clock_reading;
 pub mod decision_cache;
 pub mod fence;
 pub mod invalidation;

@@ -10,14 +10,14 @@ use crate::claims::layout::SliceKey;
 use crate::claims::owner::{PutBackFrom, RecordName, ShardName};
 use crate::claims::slice_claim::{PageWrite, StoredPage};
 use crate::invalidation::LogRead;
-use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
+use crate::quota::{MonthUsage, Quota, Threshold};
 use crate::reconciliation::{HourlyCalls, HourlyTotals, ReconciledHour};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Gap, HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use crate::unbilled::UnbilledRoutes;
 use crate::update_plan::{CounterUpdate, RowKey};
 use crate::usage_history::KeyUsage;
-use crate::window::UtcDay;
+use crate::window::{UtcDay, UtcMonth};
 
 /// Why a port could not do what it was asked. Nothing was lost: the caller
 /// reports the record as failed, and it is delivered again.

@@ -1,32 +1,6 @@
 //! Monthly limits: how much of one is used, and when to say so.
 
-use crate::window::{CallWindow, UtcDay, WindowError};
-
-/// A UTC calendar month, by its first day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UtcMonth(UtcDay);
-
-impl UtcMonth {
-    /// The month of a time, in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// When the time is outside the years 0001 to 9999.
-    pub fn at(epoch_ms: i64) -> Result<Self, WindowError> {
-        Ok(Self(CallWindow::at(epoch_ms)?.day.first_of_month()))
-    }
-
-    /// Its first day.
-    pub fn first_day(self) -> UtcDay {
-        self.0
-    }
-
-    /// The month after it.
-    #[must_use]
-    pub fn next(self) -> Self {
-        // 31 days after the first of a month is always in the next one.
-        Self(self.0.plus_days(31).first_of_month())
-    }
-}
+use crate::window::{UtcDay, UtcMonth};
 
 /// The calls of a key in a month, as far as they were known when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,7 +90,6 @@ impl Threshold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn usage(settled: u64, recent: u64) -> MonthUsage {
         let month = UtcMonth::at(1_795_509_270_000).unwrap();
@@ -143,16 +116,5 @@ mod tests {
         assert_eq!(reached(u64::MAX, u64::MAX - 1), Some(Threshold::Percent80));
         let all: Vec<u8> = Threshold::Percent100.up_to().map(Threshold::percent).collect();
         assert_eq!(all, [80, 100]);
-    }
-
-    proptest! {
-        #[test]
-        fn the_next_month_begins_when_this_one_ends(epoch_ms in 0_i64..4_000_000_000_000) {
-            let month = UtcMonth::at(epoch_ms).unwrap();
-            let next_ms = month.next().first_day().start_ms();
-            prop_assert!(month.first_day().start_ms() <= epoch_ms && epoch_ms < next_ms);
-            prop_assert_eq!(UtcMonth::at(next_ms - 1).unwrap(), month);
-            prop_assert_eq!(UtcMonth::at(next_ms).unwrap(), month.next());
-        }
     }
 }

@@ -22,6 +22,32 @@ pub const fn hour_start_ms(at_ms: i64) -> i64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcDay(i32);
 
+/// A UTC calendar month, by its first day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UtcMonth(UtcDay);
+
+impl UtcMonth {
+    /// The month of a time, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When the time is outside the years 0001 to 9999.
+    pub fn at(epoch_ms: i64) -> Result<Self, WindowError> {
+        Ok(Self(CallWindow::at(epoch_ms)?.day.first_of_month()))
+    }
+
+    /// Its first day.
+    pub fn first_day(self) -> UtcDay {
+        self.0
+    }
+
+    /// The month after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        // 31 days after the first of a month is always in the next one.
+        Self(self.0.plus_days(31).first_of_month())
+    }
+}
+
 /// The hour of a UTC day in which a call was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallWindow {
@@ -144,6 +170,15 @@ mod tests {
         fn text_order_of_days_is_time_order(left in 0..LAST_MS, right in 0..LAST_MS) {
             let (a, b) = (CallWindow::at(left).unwrap().day, CallWindow::at(right).unwrap().day);
             prop_assert_eq!(a.to_string().cmp(&b.to_string()), a.cmp(&b));
+        }
+
+        #[test]
+        fn the_next_month_begins_when_this_one_ends(epoch_ms in 0_i64..4_000_000_000_000) {
+            let month = UtcMonth::at(epoch_ms).unwrap();
+            let next_ms = month.next().first_day().start_ms();
+            prop_assert!(month.first_day().start_ms() <= epoch_ms && epoch_ms < next_ms);
+            prop_assert_eq!(UtcMonth::at(next_ms - 1).unwrap(), month);
+            prop_assert_eq!(UtcMonth::at(next_ms).unwrap(), month.next());
         }
 
         #[test]

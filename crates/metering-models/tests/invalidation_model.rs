@@ -15,8 +15,9 @@
 use std::hash::{Hash, Hasher};
 
 use metering_core::api_key::KeyRecord;
+use metering_core::clock_reading::ClockReading;
 use metering_core::decision_cache::{CacheSettings, DecisionCache, Read, ReadStart, Request, Step};
-use metering_core::invalidation::{ClockReading, LogRead};
+use metering_core::invalidation::LogRead;
 use stateright::{Checker, Model, Property};
 
 #[path = "invalidation_model/tables.rs"]

@@ -3,8 +3,7 @@
 //! Whose usage it is comes from the authorizer's context alone, which no
 //! client can write: nothing in the request names a key.
 
-use metering_core::quota::UtcMonth;
-use metering_core::window::{CallWindow, UtcDay};
+use metering_core::window::{CallWindow, UtcDay, UtcMonth};
 use serde_json::Value;
 
 /// The most days of one answer.
