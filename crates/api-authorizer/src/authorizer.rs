@@ -230,13 +230,13 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
             return;
         };
         let now = (self.now)();
-        let Some(reached) = self.cache().threshold_to_tell(&key.key_id, &quota) else { return };
+        let Some(reached) = self.cache().threshold_to_notify(&key.key_id, &quota) else { return };
         let Ok(month) = UtcMonth::at(now.wall_ms) else { return };
         for threshold in reached.up_to() {
             let (key_id, owner) = (key.key_id.clone(), key.owner.clone());
             let alert = UsageAlert { key_id, owner, month, threshold, quota };
             match self.ports.alerts.notify(&alert, now.wall_ms).await {
-                Ok(true) => self.cache().threshold_told(&key.key_id, threshold),
+                Ok(true) => self.cache().threshold_notified(&key.key_id, threshold),
                 Ok(false) => return,
                 Err(error) => {
                     tracing::warn!(%error, key_id = key.key_id, "an alert about a limit cannot be sent yet");
@@ -250,6 +250,6 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
     /// Takes a change of a key that a message told of.
     pub fn notice(&self, key_id: &str, sequence: u64) {
         self.metrics().add(AuthorizerMetric::InvalidationsByMessage, 1);
-        self.cache().notice(key_id, sequence, (self.now)());
+        self.cache().record_invalidation(key_id, sequence, (self.now)());
     }
 }

@@ -364,7 +364,7 @@ impl Model for Protocol {
             Action::Message { instance, key } => {
                 let (sequence, _) = state.tables.returned(key, state.tick).unwrap();
                 let now = clock_at(state.tick);
-                state.instances[instance].cache.notice(&id(key), sequence, now);
+                state.instances[instance].cache.record_invalidation(&id(key), sequence, now);
             }
             Action::Restart { instance } => state.instances[instance] = Instance::cold(self.settings),
         }
