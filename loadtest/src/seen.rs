@@ -111,7 +111,7 @@ impl Seen {
             }
         }
         seen.retain(|_, calls| *calls > 0);
-        Reconciliation::of(&seen, counted)
+        Reconciliation::compare(&seen, counted)
     }
 }
 
