@@ -1,4 +1,4 @@
-//! UTC days and hours: the windows that usage is counted in.
+//! UTC hours, days and months: the windows in which usage is counted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,14 +6,14 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-/// Milliseconds of one hour.
+/// Length of an hour, in milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
-/// Milliseconds of one UTC day; POSIX time has no leap seconds.
+/// Length of a UTC day, in milliseconds. POSIX time has no leap seconds.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
-/// Hours of one day, and so counters of one ledger row.
+/// Number of hours in a day, and of hourly counters in a ledger row.
 pub const HOURS_PER_DAY: usize = 24;
 
-/// The start of the hour that a time lies in; both in milliseconds since 1970.
+/// Returns the start of the hour that contains `at_ms`. Both are in milliseconds since 1970.
 pub const fn hour_start_ms(at_ms: i64) -> i64 {
     at_ms.div_euclid(HOUR_MS) * HOUR_MS
 }
@@ -22,12 +22,12 @@ pub const fn hour_start_ms(at_ms: i64) -> i64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcDay(i32);
 
-/// A UTC calendar month, by its first day.
+/// A UTC calendar month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcMonth(UtcDay);
 
 impl UtcMonth {
-    /// The month of a time, in milliseconds since 1970.
+    /// Returns the month that contains a time, in milliseconds since 1970.
     ///
     /// # Errors
     /// When the time is outside the years 0001 to 9999.
@@ -35,12 +35,12 @@ impl UtcMonth {
         Ok(Self(CallWindow::at(epoch_ms)?.day.first_of_month()))
     }
 
-    /// Its first day.
+    /// Returns the first day of the month.
     pub fn first_day(self) -> UtcDay {
         self.0
     }
 
-    /// The month after it.
+    /// Returns the month after this one.
     #[must_use]
     pub fn next(self) -> Self {
         // 31 days after the first of a month is always in the next one.
@@ -51,39 +51,39 @@ impl UtcMonth {
 /// The hour of a UTC day in which a call was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallWindow {
-    /// The UTC day.
+    /// The UTC day of the request time.
     pub day: UtcDay,
-    /// The hour of that day, 0 to 23.
+    /// The hour of the day, 0 to 23.
     pub hour: u8,
 }
 
-/// Why a text or number names no point in time that can be counted.
+/// A text or a number that is not a calendar day.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// Outside the years that a calendar day can be written for.
+    /// The time is outside the years of a calendar day.
     #[error("{epoch_ms} ms since 1970 is outside the years 0001 to 9999")]
     OutOfRange {
-        /// Milliseconds since 1970-01-01T00:00:00Z.
+        /// The time, in milliseconds since 1970.
         epoch_ms: i64,
     },
-    /// Not a day written as `YYYY-MM-DD`.
+    /// The text is not a day in the form `YYYY-MM-DD`.
     #[error("a day is written YYYY-MM-DD, as in 2026-11-24")]
     NotADay,
 }
 
 impl UtcDay {
-    /// Midnight at the start of the day, in milliseconds since 1970.
+    /// Returns the start of the day, in milliseconds since 1970.
     pub fn start_ms(self) -> i64 {
         i64::from(self.0) * DAY_MS
     }
 
-    /// The day `days` later (earlier, when negative).
+    /// Returns the day that is `days` later, or earlier if `days` is negative.
     #[must_use]
     pub fn plus_days(self, days: i32) -> Self {
         Self(self.0.saturating_add(days))
     }
 
-    /// The first day of its month.
+    /// Returns the first day of the month.
     #[must_use]
     pub fn first_of_month(self) -> Self {
         let day_of_month = self.date().map_or(1, |date| i32::from(date.day()));
@@ -97,7 +97,15 @@ impl UtcDay {
 }
 
 impl CallWindow {
-    /// The window of a call at `epoch_ms` milliseconds since 1970.
+    /// Returns the window of a call that was made at `epoch_ms` milliseconds since 1970.
+    ///
+    /// ```
+    /// use metering_core::window::CallWindow;
+    ///
+    /// let window = CallWindow::at(1_795_509_270_000)?; // 2026-11-24T08:34:30Z
+    /// assert_eq!((window.day.to_string().as_str(), window.hour), ("2026-11-24", 8));
+    /// # Ok::<(), metering_core::window::WindowError>(())
+    /// ```
     ///
     /// # Errors
     /// When the time is outside the years 0001 to 9999.
@@ -115,7 +123,7 @@ impl CallWindow {
 
 /// 0001-01-01T00:00:00Z in milliseconds since 1970.
 const FIRST_MS: i64 = -62_135_596_800_000;
-/// 9999-12-31T00:00:00Z, less a day that jiff keeps for offsets.
+/// 9999-12-30T22:00:00Z in milliseconds since 1970, the latest time that jiff supports with any offset.
 const LAST_MS: i64 = 253_402_207_200_000;
 
 impl fmt::Display for UtcDay {
