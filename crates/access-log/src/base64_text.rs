@@ -1,18 +1,18 @@
-//! Base64, as Lambda events and CloudWatch Logs payloads carry it.
+//! Base64, the encoding of payloads in Lambda events and of CloudWatch Logs.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Why a text is not base64.
+/// A text that cannot be decoded as base64.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Base64Error {
     /// The text would decode to more than the limit.
     #[error("the base64 text decodes to more than {limit_bytes} bytes")]
     TooLarge {
-        /// The limit that was given.
+        /// The limit, in bytes.
         limit_bytes: usize,
     },
-    /// A character, length or padding that base64 does not have.
+    /// The text has a character, a length or a padding that is not valid in base64.
     #[error("the text is not base64")]
     Malformed(#[source] base64::DecodeError),
 }

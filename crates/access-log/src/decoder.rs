@@ -1,4 +1,4 @@
-//! Decodes stream records of every form.
+//! The decoder of stream records.
 
 use std::ops::ControlFlow;
 
@@ -10,19 +10,20 @@ use crate::envelope::{EnvelopeError, Event, EventContent, Scratch, is_envelope, 
 use crate::inflate::{InflateError, Inflater, is_gzip};
 use crate::line::{LineError, LineScratch};
 
-/// What a decoder may use for one record.
+/// The limits of a decoder for one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes that a gzipped record may inflate to.
+    /// Maximum size of an inflated record, in bytes.
     pub max_inflated_bytes: usize,
-    /// The most events that a record may have: each takes some memory until
-    /// its batch is counted.
+    /// Maximum number of events in a record. Each event takes memory until its batch is counted.
     pub max_events: u32,
 }
 
-/// 32 MiB: a full record of 1 MiB at three times the ratio that access logs reach.
+/// Default of [`Limits::max_inflated_bytes`], 32 MiB: a full record of 1 MiB at three times the
+/// compression ratio of access logs.
 pub const DEFAULT_MAX_INFLATED_BYTES: usize = 32 << 20;
-/// 131,072: more than any record that inflates to [`DEFAULT_MAX_INFLATED_BYTES`] has lines of 256 bytes.
+/// Default of [`Limits::max_events`], 131,072: the number of lines of 256 bytes in
+/// [`DEFAULT_MAX_INFLATED_BYTES`].
 pub const DEFAULT_MAX_EVENTS: u32 = 1 << 17;
 
 impl Default for Limits {
@@ -31,34 +32,34 @@ impl Default for Limits {
     }
 }
 
-/// Why nothing of a record could be read.
+/// A record that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The record has no bytes.
+    /// The record has no bytes, or no lines.
     #[error("the record is empty")]
     Empty,
-    /// The gzip data is unusable.
+    /// The gzip data is corrupt, truncated or too large.
     #[error("the record could not be inflated")]
     Inflate(#[source] InflateError),
-    /// The bytes are no text.
+    /// The bytes are not UTF-8.
     #[error("the record is not UTF-8 at byte {valid_up_to}")]
     NotUtf8 {
-        /// How many bytes before the first invalid one.
+        /// Zero-based position of the first invalid byte.
         valid_up_to: usize,
     },
-    /// The envelope is unusable.
-    #[error("the record is no CloudWatch Logs envelope")]
+    /// The envelope is not one of CloudWatch Logs.
+    #[error("the record is not a CloudWatch Logs envelope")]
     Envelope(#[source] EnvelopeError),
-    /// More events than fit into the memory of the function.
+    /// The record has more than [`Limits::max_events`].
     #[error("the record has more than {limit} events")]
     TooManyEvents {
-        /// The limit in force.
+        /// Maximum number of events.
         limit: u32,
     },
 }
 
 impl DecodeError {
-    /// A word for metrics and grouping.
+    /// Returns the reason as a word for metrics and grouping.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Empty => "empty-record",
@@ -77,51 +78,50 @@ impl DecodeError {
 pub enum Form {
     /// Log events in a CloudWatch Logs envelope.
     LogEvents,
-    /// A check by CloudWatch Logs whether the stream can be reached.
+    /// A message with which CloudWatch Logs checks that the stream can be reached.
     ControlMessage,
-    /// Line-delimited JSON.
+    /// Line-delimited JSON, from a producer that writes to the stream itself.
     Lines,
 }
 
-/// Where a record comes from: what an event without an id of its own is known by.
+/// The position of a record on its stream. It identifies the events that have no id.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    /// Name of the record, the same whenever it is delivered.
+    /// Name of the record: its shard and sequence number, the same on every delivery.
     pub record_name: &'a str,
-    /// When the record reached the stream, in milliseconds since 1970.
+    /// Time at which the record reached the stream, in milliseconds since 1970.
     pub arrived_at_ms: i64,
 }
 
-/// One event of a record, read.
+/// One event of a record.
 #[derive(Debug)]
 pub struct ReadEvent<'a> {
-    /// Its place in the record, counted from 0.
+    /// Index in the record, counted from 0.
     pub index: u32,
-    /// The identity of its call.
+    /// The identity of the call.
     ///
-    /// It is made of the request id and the request time. Without a request
-    /// id, the id of the event stands for it; without that, the event's place
-    /// on the stream. Without a request time, the time at which the event was
-    /// logged stands for it.
+    /// It is a hash of the request id and the request time. If the line has no request id, the id
+    /// of the log event is used, or else the position of the event on the stream. If the line has
+    /// no request time, the time of the log event is used, or else the arrival of the record.
     pub id: CallId,
-    /// The time that went into the identity, in milliseconds since 1970.
+    /// The time in the identity, in milliseconds since 1970.
     pub claimed_at_ms: i64,
-    /// The call, or why the line is none.
+    /// The call, or the reason why the line is not an access-log line.
     pub call: Result<UsageRecord<'a>, LineError>,
 }
 
-/// What a record turned out to be.
+/// The properties of a decoded record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded {
-    /// Its form.
+    /// The form in which the record was written.
     pub form: Form,
-    /// How many events it has.
+    /// Number of events in the record.
     pub event_count: u32,
-    /// Its log stream.
+    /// The log stream of the events; that of empty names for [`Form::Lines`].
     pub log_stream: LogStreamHash,
 }
 
-/// Decodes records one after the other with buffers that are used again.
+/// A decoder of records. It reuses its buffers, and learns the layout of the events.
 #[derive(Debug)]
 pub struct Decoder {
     pub(crate) limits: Limits,
@@ -138,24 +138,48 @@ struct Buffers {
 }
 
 impl Decoder {
-    /// A decoder with these limits.
+    /// Creates a decoder with these limits.
     pub fn new(limits: Limits) -> Self {
         let inflater = Inflater::new(limits.max_inflated_bytes);
         Self { limits, inflater, scratch: Scratch::default(), buffers: Buffers::default() }
     }
 
-    /// Forgets everything but the limits.
+    /// Discards all buffers and learned layouts, for use after a panic.
     pub fn reset(&mut self) {
         *self = Self::new(self.limits);
     }
 
     /// Decodes a record and calls `visit` for each of its events.
     ///
-    /// `visit` runs before the end of the record is known: on an error, and
-    /// for a [`Form::ControlMessage`], discard what it did.
+    /// `visit` is called before the whole record is read. On an error, and for a
+    /// [`Form::ControlMessage`], the caller must discard the visited events.
+    ///
+    /// ```
+    /// use access_log::{Decoder, Form, Limits, Origin};
+    ///
+    /// let record = concat!(
+    ///     r#"{"id":"Jk3f=","key":"key-1","time":"1795509270000","status":"200","ms":"12"}"#, "\n",
+    ///     r#"{"id":"Jk4g=","key":"key-2","time":"1795509270001","status":"404","ms":"3"}"#, "\n",
+    ///     "not JSON\n",
+    /// );
+    /// let origin = Origin { record_name: "shard-0/4957", arrived_at_ms: 1_795_509_275_000 };
+    ///
+    /// let mut calls = Vec::new();
+    /// let decoded = Decoder::new(Limits::default()).decode(record.as_bytes(), origin, |event| {
+    ///     let call = event.call.map(|call| (call.api_key_id.map(str::to_owned), call.status.code()));
+    ///     calls.push(call.map_err(|error| error.reason()));
+    /// })?;
+    ///
+    /// assert_eq!((decoded.form, decoded.event_count), (Form::Lines, 3));
+    /// assert_eq!(calls[0], Ok((Some("key-1".to_owned()), 200)));
+    /// assert_eq!(calls[1], Ok((Some("key-2".to_owned()), 404)));
+    /// assert_eq!(calls[2], Err("line-not-json"));
+    /// # Ok::<(), access_log::DecodeError>(())
+    /// ```
     ///
     /// # Errors
-    /// When nothing of the record can be read.
+    /// When the record as a whole cannot be read. A line that cannot be read is an event, not an
+    /// error.
     pub fn decode(
         &mut self,
         data: &[u8],
@@ -197,7 +221,7 @@ impl Decoder {
     }
 }
 
-/// The text of a record, inflated where it is gzipped.
+/// Returns the text of a record, inflated if it is gzipped.
 pub(crate) fn text_of<'a>(inflater: &'a mut Inflater, data: &'a [u8]) -> Result<&'a str, DecodeError> {
     if data.is_empty() {
         return Err(DecodeError::Empty);
@@ -207,7 +231,7 @@ pub(crate) fn text_of<'a>(inflater: &'a mut Inflater, data: &'a [u8]) -> Result<
         .map_err(|error| DecodeError::NotUtf8 { valid_up_to: error.valid_up_to() })
 }
 
-/// Shows the lines of a producer that writes to the stream itself.
+/// Calls `visit` for each line of a producer that writes to the stream itself, empty lines excepted.
 pub(crate) fn read_lines<'a>(
     text: &'a str,
     mut visit: impl FnMut(&'a str) -> ControlFlow<()>,
@@ -220,8 +244,8 @@ pub(crate) fn read_lines<'a>(
     Ok(())
 }
 
-/// The id of an event that brings none: its place on the stream.
-pub(crate) fn place_on_stream(record_name: &str, index: u32) -> String {
+/// Returns the id of an event that has none: its position on the stream.
+pub(crate) fn position_on_stream(record_name: &str, index: u32) -> String {
     format!("{record_name}/{index}")
 }
 
@@ -245,7 +269,7 @@ fn read_event<'s>(
     let claimed_at_ms = requested_at_ms.or(logged_at_ms).unwrap_or(origin.arrived_at_ms);
     let id = match (request_id, event_id) {
         (Some(request_id), _) => CallId::new(request_id, claimed_at_ms),
-        (None, "") => CallId::new(&place_on_stream(origin.record_name, index), claimed_at_ms),
+        (None, "") => CallId::new(&position_on_stream(origin.record_name, index), claimed_at_ms),
         (None, event_id) => CallId::new(event_id, claimed_at_ms),
     };
     ReadEvent { index, id, claimed_at_ms, call }

@@ -1,8 +1,7 @@
-//! The envelope that a CloudWatch Logs subscription puts around log events.
+//! The reader of the envelope that a CloudWatch Logs subscription puts around log events.
 //!
-//! Source: CloudWatch Logs User Guide, "Log group-level subscription filters":
-//! `messageType` is `DATA_MESSAGE`, or `CONTROL_MESSAGE` for a check whether
-//! the destination can be reached.
+//! Source: CloudWatch Logs User Guide, "Log group-level subscription filters": `messageType` is
+//! `DATA_MESSAGE`, or `CONTROL_MESSAGE` for a check that the destination can be reached.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -18,7 +17,7 @@ pub(crate) const DATA_MESSAGE: &str = "DATA_MESSAGE";
 /// The `messageType` of a check that the destination can be reached.
 pub(crate) const CONTROL_MESSAGE: &str = "CONTROL_MESSAGE";
 
-/// Why a record is no envelope, although it looks like one.
+/// A record that looks like an envelope and is not a valid one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// The envelope is not valid JSON.
@@ -27,21 +26,21 @@ pub enum EnvelopeError {
     /// `messageType` is missing or not one of the two.
     #[error("the messageType {value:?} is neither {DATA_MESSAGE} nor {CONTROL_MESSAGE}")]
     UnknownMessageType {
-        /// What stands there.
+        /// The first 40 characters of the value; empty if it is missing.
         value: String,
     },
-    /// Whoever visits the events has enough.
+    /// The visitor of the events has stopped the reading.
     #[error("the envelope was not read to its end")]
     Stopped,
-    /// A data message without `logEvents`.
+    /// The envelope is a data message without `logEvents`.
     #[error("the envelope is a {DATA_MESSAGE} without logEvents")]
     NoEvents,
 }
 
-/// What the envelope says beside its events.
+/// The members of an envelope beside its events.
 #[derive(Debug, Default)]
 pub struct Envelope<'a> {
-    /// Whether it is only a check by CloudWatch Logs.
+    /// `true` for a check by CloudWatch Logs that the destination can be reached.
     pub is_control_message: bool,
     /// The name of the log group.
     pub log_group: Cow<'a, str>,
@@ -49,36 +48,37 @@ pub struct Envelope<'a> {
     pub log_stream: Cow<'a, str>,
 }
 
-/// One event, read.
+/// One log event.
 pub struct Event<'a, 'b> {
-    /// The event's JSON.
+    /// The JSON of the event.
     pub raw: &'a str,
-    /// Its id, as it stands in the JSON; empty where it has none.
+    /// The id, as it is escaped in the JSON; empty if the event has none.
     pub id: &'a str,
-    /// When it was logged, in milliseconds since 1970.
+    /// Time of the log event, in milliseconds since 1970. It is `None` for
+    /// [`EventContent::Record`], whose request time is known.
     pub logged_at_ms: Option<i64>,
-    /// What it says.
+    /// The content of the message.
     pub content: EventContent<'b>,
 }
 
-/// What an event says, as far as it was read.
+/// The content of a log event's message.
 pub enum EventContent<'b> {
-    /// The call, and its request id where it has one.
+    /// The call, and its request id if the line has one. It was read by a known layout.
     Record(UsageRecord<'b>, Option<&'b str>),
-    /// The fields of its line, or why it is none.
+    /// The fields of the line, or the reason why the message is not an access-log line.
     Fields(Result<&'b Fields<'b>, LineError>),
 }
 
-/// Buffers and what was learned, kept from record to record.
+/// Buffers and learned layouts, reused from record to record.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// For lines that have to be unescaped.
+    /// Buffer for a line that has to be unescaped.
     line: String,
     layouts: Layouts,
 }
 
-/// Whether a record is an envelope and not an access-log line: it has a
-/// member that only envelopes have.
+/// Returns `true` if a record is an envelope and not an access-log line: it has a member that only
+/// envelopes have.
 pub fn is_envelope(text: &str) -> bool {
     let mut cursor = Cursor::<false>::new(text, 0);
     let mut has_envelope_member = || -> Result<bool, JsonError> {
@@ -98,8 +98,7 @@ pub fn is_envelope(text: &str) -> bool {
 
 /// Reads an envelope and calls `visit` for each of its events.
 ///
-/// Events are visited before it is known that the envelope ends well: on an
-/// error the caller discards what it saw.
+/// Events are visited before the whole envelope is read. On an error, the caller must discard them.
 pub fn read_envelope<'a>(
     text: &'a str,
     scratch: &mut Scratch,
@@ -139,8 +138,8 @@ pub fn read_envelope<'a>(
     Ok(envelope)
 }
 
-/// The text of a JSON string. Two writers may escape the same name differently,
-/// and a log stream is known by its name. A text that cannot be unescaped is kept as it is.
+/// Unescapes a JSON string. Log streams are identified by their names, and two writers may escape
+/// the same name differently. A string with an invalid escape is returned unchanged.
 fn unescaped(value: RawText<'_>) -> Cow<'_, str> {
     let mut text = String::new();
     if value.has_escapes && unescape_into(value.raw, &mut text).is_ok() {
@@ -180,7 +179,7 @@ fn read_events<'a>(
     }
 }
 
-/// Reads one event and shows it.
+/// Reads one event without a known layout, and passes it to `visit`.
 fn read_event<'a>(
     text: &'a str,
     cursor: &mut Cursor<'a, false>,
@@ -216,8 +215,8 @@ fn read_event<'a>(
     Ok(visit(&Event { raw, id, logged_at_ms, content }))
 }
 
-/// Reads the line of an event where it stands, escaped. The inner error is the
-/// line where it has to be unescaped first.
+/// Reads the line of an event in place, without unescaping it. The inner error is the raw line, if
+/// it has to be unescaped first.
 fn read_message<'a>(
     text: &'a str,
     cursor: &mut Cursor<'a, false>,
@@ -238,7 +237,7 @@ fn read_unescaped<'b>(raw_line: RawText<'_>, line: &'b mut String) -> Result<Fie
     read_line(line)
 }
 
-/// Reads a line that stands alone.
+/// Reads a line that is not inside a JSON string.
 pub fn read_line(line: &str) -> Result<Fields<'_>, LineError> {
     let mut cursor = Cursor::<false>::new(line, 0);
     let fields = Fields::read(&mut cursor)?;

@@ -1,5 +1,5 @@
-//! Writes the envelope that [`crate::Decoder`] reads, for whatever delivers
-//! log events as CloudWatch Logs does: a replay, a put-back, a backfill, an emulator.
+//! The writer of the envelope that [`crate::Decoder`] reads. Replays, put-backs, backfills and the
+//! emulator deliver log events in it, as CloudWatch Logs does.
 
 use std::io::Write;
 
@@ -27,7 +27,7 @@ pub struct EnvelopeHeader<'a> {
 }
 
 impl EnvelopeHeader<'_> {
-    /// Puts events into an envelope. `events` are [`log_event`]s, joined by commas.
+    /// Writes an envelope around events. `events` are [`log_event`]s, joined by commas.
     ///
     /// ```
     /// use access_log::envelope_writer::{EnvelopeHeader, log_event};
@@ -56,8 +56,7 @@ impl EnvelopeHeader<'_> {
     }
 }
 
-/// The JSON of one log event. `timestamp_ms` is the time at which it was logged, in
-/// milliseconds since 1970.
+/// Writes one log event as JSON. `timestamp_ms` is the time of the event, in milliseconds since 1970.
 pub fn log_event(id: &str, timestamp_ms: i64, message: &str) -> String {
     format!(r#"{{"id":{},"timestamp":{timestamp_ms},"message":{}}}"#, json!(id), json!(message))
 }
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_stream_is_known_by_its_name_however_it_is_escaped() {
+    fn a_log_stream_is_identified_by_its_name_however_it_is_escaped() {
         let header = EnvelopeHeader { log_group: "/aws/api", log_stream: "a/b", ..EnvelopeHeader::default() };
         let record = header.write(&log_event("", 1, "{}"));
         let escaped = record.replace("/aws/api", r"\/aws\/api").replace("a/b", r"\u0061\/b");

@@ -1,46 +1,48 @@
-//! Gzip, bounded: the fast path for the usual record, the exact one for the rest.
+//! Bounded decompression of gzip: a fast path for records of one member, and a general one.
 
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 use libdeflater::Decompressor;
 
-/// The first bytes of a gzip member with deflate (RFC 1952, section 2.3).
+/// The first bytes of a gzip member with deflate.
+///
+/// Source: RFC 1952, section 2.3.
 const MEMBER_HEADER: [u8; 3] = [0x1f, 0x8b, 0x08];
-/// A member is at least a ten-byte header, an empty block and an eight-byte trailer.
+/// Length of the shortest member: a ten-byte header, an empty block and an eight-byte trailer.
 const SHORTEST_MEMBER_BYTES: usize = 20;
 
-/// Why a gzip record could not be inflated.
+/// A gzip record that cannot be inflated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InflateError {
     /// The data ends in the middle of a member.
     #[error("the gzip data ends too early, after {compressed_bytes} bytes")]
     Truncated {
-        /// How many bytes there were.
+        /// Length of the compressed data, in bytes.
         compressed_bytes: usize,
     },
-    /// The data is no valid gzip, or its checksum is wrong.
+    /// The data is not valid gzip, or its checksum is wrong.
     #[error("the gzip data is corrupt: {detail}")]
     Corrupt {
-        /// What the decoder said.
+        /// The error of the gzip decoder.
         detail: String,
     },
-    /// More comes out than is allowed.
+    /// The inflated data is longer than the limit.
     #[error("the gzip data inflates to more than {limit_bytes} bytes")]
     TooLarge {
-        /// The limit in force.
+        /// The limit, in bytes.
         limit_bytes: usize,
     },
 }
 
-/// Inflates records into one buffer that is used again.
+/// Inflates records into a buffer that it reuses.
 pub struct Inflater {
     whole_buffer: Decompressor,
     output: Vec<u8>,
     limit_bytes: usize,
 }
 
-/// Whether the bytes begin like gzip.
+/// Returns `true` if the bytes begin with the magic number of gzip.
 pub fn is_gzip(data: &[u8]) -> bool {
     data.starts_with(&MEMBER_HEADER[..2])
 }
@@ -52,7 +54,7 @@ impl std::fmt::Debug for Inflater {
 }
 
 impl Inflater {
-    /// An inflater that refuses to produce more than `limit_bytes` of a record.
+    /// Creates an inflater that refuses records which inflate to more than `limit_bytes`.
     pub fn new(limit_bytes: usize) -> Self {
         Self { whole_buffer: Decompressor::new(), output: Vec::new(), limit_bytes }
     }
@@ -69,12 +71,12 @@ impl Inflater {
         Ok(&self.output[..length])
     }
 
-    /// The usual record: one member, inflated in one go, more than twice as
-    /// fast as streaming. `None` when that does not surely apply.
+    /// Inflates a record of one member in one call, more than twice as fast as streaming. `None` if
+    /// the record may have another form.
     fn inflate_single_member(&mut self, data: &[u8]) -> Option<usize> {
         let expected = stated_length(data)?;
-        // A second member would begin with this header, and its trailer is
-        // what `stated_length` read. A chance match only costs the slow path.
+        // A second member would begin with this header, and `stated_length` would have read its
+        // trailer. A match by chance only costs the slow path.
         if expected > self.limit_bytes || memchr::memmem::find(&data[1..], &MEMBER_HEADER).is_some() {
             return None;
         }
@@ -105,7 +107,7 @@ impl Inflater {
     }
 }
 
-/// The inflated length, modulo 2^32, that the last member's trailer states.
+/// Returns the inflated length in the trailer of the last member, modulo 2^32.
 fn stated_length(data: &[u8]) -> Option<usize> {
     if data.len() < SHORTEST_MEMBER_BYTES {
         return None;
@@ -164,8 +166,8 @@ mod tests {
 
     #[test]
     fn two_equal_members_are_both_inflated() {
-        // The trailer of the second also describes the first: the case in
-        // which looking at the trailer alone would lose half the data.
+        // The trailer of the second member also fits the first. A reader that relies on the trailer
+        // alone would lose half the data.
         let member = gzip(b"the same events");
         let mut inflater = Inflater::new(1_000);
         assert_eq!(

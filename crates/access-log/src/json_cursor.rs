@@ -1,53 +1,52 @@
-//! A cursor over JSON text that hands out slices and builds nothing.
+//! A cursor over JSON text, which returns slices and allocates nothing.
 //!
-//! Access-log lines arrive as JSON inside a JSON string, so their quotes are
-//! escaped. With `ESCAPED`, the cursor reads such text where it stands: a
-//! string begins and ends with `\"`. Whatever else is escaped in it makes the
-//! cursor give up with [`JsonError::NeedsUnescaping`], and the caller unescapes
-//! the whole line and reads it with a plain cursor.
+//! Access-log lines arrive as JSON inside a JSON string, so their quotes are escaped. With
+//! `ESCAPED`, the cursor reads such text in place: a string begins and ends with `\"`. Any other
+//! escape is the error [`JsonError::NeedsUnescaping`]. The caller then unescapes the whole line and
+//! reads it with a plain cursor.
 
 use memchr::memchr2;
 
-/// The deepest nesting that is followed.
+/// Maximum depth of nested objects and arrays.
 const MAX_DEPTH: usize = 64;
 
-/// Where and why the text is not JSON.
+/// A text that is not JSON, with the position of the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// Something else stands where this was expected.
+    /// The text has something else where this was expected.
     #[error("expected {expected} at byte {position}")]
     Expected {
-        /// What would be valid here.
+        /// The token that would be valid.
         expected: &'static str,
-        /// Zero-based byte position.
+        /// Zero-based position of the byte.
         position: usize,
     },
     /// The text ends before the value does.
     #[error("the JSON ends too early")]
     Truncated,
-    /// Values nested deeper than is followed.
+    /// The values are nested too deeply.
     #[error("values are nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    /// Escaped text that this cursor does not read in place.
+    /// The text has an escape that this cursor does not read in place.
     #[error("the line has to be unescaped first")]
     NeedsUnescaping,
 }
 
-/// A string as it stands in the text.
+/// A string as it is written in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawText<'a> {
     /// The characters between the quotes.
     pub raw: &'a str,
-    /// Whether they contain a backslash, and so have to be unescaped.
+    /// `true` if the characters include a backslash and have to be unescaped.
     pub has_escapes: bool,
 }
 
 /// A value that is not an object or an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// A string.
+    /// A string, not unescaped.
     Text(RawText<'a>),
-    /// A number, as it is written.
+    /// A number, as it is written. Its syntax is not checked.
     Number(&'a str),
     /// `null`.
     Null,
@@ -55,7 +54,7 @@ pub enum Value<'a> {
     Other,
 }
 
-/// The cursor.
+/// A position in a JSON text.
 #[derive(Debug, Clone)]
 pub struct Cursor<'a, const ESCAPED: bool> {
     text: &'a str,
@@ -63,17 +62,17 @@ pub struct Cursor<'a, const ESCAPED: bool> {
 }
 
 impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
-    /// A cursor at `position` of the text.
+    /// Creates a cursor at a byte position of the text.
     pub fn new(text: &'a str, position: usize) -> Self {
         Self { text, position }
     }
 
-    /// The byte position reached.
+    /// Returns the byte position that the cursor has reached.
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// The next byte after white space, which is skipped.
+    /// Skips white space and returns the next byte, without moving past it.
     pub fn peek(&mut self) -> Result<u8, JsonError> {
         let bytes = self.text.as_bytes();
         loop {
@@ -85,7 +84,7 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
         }
     }
 
-    /// Steps over `byte`, which has to come next.
+    /// Moves past `byte`, which must be next.
     pub fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), JsonError> {
         if self.peek()? == byte {
             self.position += 1;
@@ -95,14 +94,14 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
         }
     }
 
-    /// Steps over `byte` if it comes next.
+    /// Moves past `byte` if it is next, and returns `true` if it was.
     pub fn accept(&mut self, byte: u8) -> Result<bool, JsonError> {
         let found = self.peek()? == byte;
         self.position += usize::from(found);
         Ok(found)
     }
 
-    /// Makes sure that nothing but white space follows.
+    /// Checks that only white space follows.
     pub fn expect_end(&mut self, expected: &'static str) -> Result<(), JsonError> {
         match self.peek() {
             Err(JsonError::Truncated) => Ok(()),
@@ -110,7 +109,7 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
         }
     }
 
-    /// Reads a string.
+    /// Reads a string, with its quotes.
     pub fn string(&mut self) -> Result<RawText<'a>, JsonError> {
         if ESCAPED {
             self.expect(b'\\', "a string")?;
@@ -124,7 +123,7 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
         self.rest_of_string()
     }
 
-    /// Reads a string whose opening quote is behind the cursor.
+    /// Reads the rest of a string after its opening quote.
     fn rest_of_string(&mut self) -> Result<RawText<'a>, JsonError> {
         let start = self.position;
         let mut has_escapes = false;
@@ -153,8 +152,8 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
         Ok(RawText { raw: &self.text[start..start + offset], has_escapes: false })
     }
 
-    /// Reads the next name of an object; `None` at the object's end.
-    /// `first` says that no member has been read yet.
+    /// Reads the name of the next member of an object and the colon after it; `None` at the end of
+    /// the object. `first` is `true` for the first member.
     pub fn member_name(&mut self, first: bool) -> Result<Option<RawText<'a>>, JsonError> {
         if self.accept(b'}')? {
             return Ok(None);
@@ -167,7 +166,7 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
         Ok(Some(name))
     }
 
-    /// Reads a value; an object or array is skipped and told as [`Value::Other`].
+    /// Reads a value. An object or array is skipped and returned as [`Value::Other`].
     pub fn value(&mut self) -> Result<Value<'a>, JsonError> {
         match self.peek()? {
             b'"' | b'\\' => Ok(Value::Text(self.string()?)),
@@ -200,7 +199,7 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
         }
     }
 
-    /// Skips an object or array, checking that its brackets match.
+    /// Skips an object or array, and checks that its brackets match.
     fn skip_nested(&mut self) -> Result<(), JsonError> {
         let mut closers = [0_u8; MAX_DEPTH];
         let mut depth = 0;
@@ -238,10 +237,12 @@ impl<'a, const ESCAPED: bool> Cursor<'a, ESCAPED> {
     }
 }
 
-/// Appends the characters that a raw string stands for to `output`.
+/// Unescapes a raw string and appends it to `output`.
 ///
 /// # Errors
-/// When an escape is none that JSON has (RFC 8259, section 7).
+/// When an escape is not one of JSON.
+///
+/// Source: RFC 8259, section 7.
 pub fn unescape_into(raw: &str, output: &mut String) -> Result<(), JsonError> {
     let mut rest = raw;
     while let Some(offset) = memchr::memchr(b'\\', rest.as_bytes()) {
@@ -275,9 +276,9 @@ pub fn unescape_into(raw: &str, output: &mut String) -> Result<(), JsonError> {
     Ok(())
 }
 
-/// Reads the hexadecimal digits after `\u`, and a second escape where the
-/// first is half of a surrogate pair. A lone half becomes U+FFFD, as in
-/// JavaScript's well-formed conversion: the rest of the line stays countable.
+/// Reads the hexadecimal digits after `\u`, and a second escape if the first is the high half of a
+/// surrogate pair. A lone half becomes U+FFFD, as in JavaScript's `toWellFormed`, so that the call
+/// can still be counted.
 fn unicode_escape(text: &str) -> Result<(char, usize), JsonError> {
     let malformed = JsonError::Expected { expected: "four hexadecimal digits", position: 0 };
     let unit = |text: &str| {

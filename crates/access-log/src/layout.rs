@@ -1,42 +1,42 @@
-//! Reads an event by comparing it with one that was read before.
+//! The fast path of the decoder: reads an event by comparison with an earlier one.
 //!
-//! The events of a log stream are written from one format, so most of an
-//! event's bytes are those of the event before it: names, quotes, commas. A
-//! [`Layout`] remembers which bytes those are and where the values stand
-//! between them. An event of the same layout is recognised in one pass that
-//! the compiler turns into vector instructions: every fixed byte is the same,
-//! and no value holds a quote or a backslash. Then its tokens are those of the
-//! remembered event, and its values stand at known places. Anything else is
-//! read by the general reader, which alone decides what is right.
+//! The events of a log stream are written from one format. Most bytes of an event are therefore
+//! the same as in the event before: names, quotes and commas. A [`Layout`] has these fixed bytes,
+//! and the ranges of the values between them.
+//!
+//! An event has the layout if every fixed byte is equal and no value contains a quote or a
+//! backslash. Then its tokens are those of the learned event, and its values are in the same
+//! ranges. The comparison is one pass, which the compiler vectorises. All other events are read by
+//! the general reader, which is the reference.
 
 use std::ops::Range;
 
 use metering_core::usage_record::{CallStatus, UsageRecord};
-use metering_core::window::epoch_to_ms;
 
 use crate::json_cursor::{Cursor, JsonError, Value};
 use crate::line::Fields;
+use crate::request_time::epoch_to_ms;
 
-/// How many layouts are remembered; values of other lengths make another layout.
+/// Maximum number of learned layouts. Values of other lengths have another layout.
 const MAX_LAYOUTS: usize = 16;
-/// How many layouts are learned per record, so that records without a common
-/// format cost little more than reading them.
+/// Maximum number of layouts that are learned from one record. It bounds the cost of records
+/// without a common format.
 const MAX_LEARNED_PER_RECORD: usize = 32;
-/// The longest event that is remembered, in bytes.
+/// Maximum length of a learned event, in bytes.
 const MAX_EVENT_BYTES: usize = 4096;
-/// How many bytes are compared at once. Shorter events are not remembered.
+/// Number of bytes that are compared at once. Shorter events are not learned.
 const LANES: usize = 32;
-/// The most digits that surely fit 64 bits.
+/// Maximum number of digits that always fit into 64 bits.
 const MAX_DIGITS: usize = 18;
 
-/// The fixed bytes of an event and the places of its values.
+/// The fixed bytes of an event and the byte ranges of its values.
 #[derive(Debug)]
 struct Layout {
-    /// The fixed bytes; 0 where a value stands.
+    /// The fixed bytes, and 0 for each byte of a value.
     fixed: Vec<u8>,
     /// 0xff for a fixed byte, 0 for a byte of a value.
     mask: Vec<u8>,
-    /// Values that are numbers and so have to be digits.
+    /// Ranges of the values that are JSON numbers, and must be digits.
     numbers: Vec<Range<usize>>,
     event_id: Range<usize>,
     request_id: Option<Range<usize>>,
@@ -48,20 +48,20 @@ struct Layout {
     status: CallStatus,
 }
 
-/// An event that has a remembered layout.
+/// An event that has a learned layout.
 #[derive(Debug)]
 pub struct Recognised<'a> {
-    /// Its id.
+    /// The id of the log event.
     pub event_id: &'a str,
-    /// The request id of its call, where the line has one.
+    /// The request id of the call, if the line has one.
     pub request_id: Option<&'a str>,
-    /// Its call.
+    /// The call in the event's line.
     pub record: UsageRecord<'a>,
-    /// Where it ends.
+    /// Byte position after the event.
     pub end: usize,
 }
 
-/// The layouts that were seen last, the latest first.
+/// The learned layouts. A layout moves forward each time an event has it.
 #[derive(Debug, Default)]
 pub struct Layouts {
     layouts: Vec<Layout>,
@@ -69,12 +69,12 @@ pub struct Layouts {
 }
 
 impl Layouts {
-    /// Allows layouts to be learned from the next record.
+    /// Begins a record, from which layouts may be learned.
     pub fn begin_record(&mut self) {
         self.learned = 0;
     }
 
-    /// Reads the event that begins at `start`, if its layout is known.
+    /// Reads the event that begins at the byte `start`; `None` if it has no learned layout.
     pub fn recognise<'a>(&mut self, text: &'a str, start: usize) -> Option<Recognised<'a>> {
         let position = self.layouts.iter().position(|layout| layout.matches(text.as_bytes(), start))?;
         if position > 0 {
@@ -83,13 +83,13 @@ impl Layouts {
         self.layouts[position.saturating_sub(1)].values(text, start)
     }
 
-    /// Remembers the layout of an event that the general reader has read in place.
+    /// Learns the layout of an event that the general reader has read in place.
     pub fn learn(&mut self, event: &str, event_id: &str, fields: &Fields<'_>) {
         if !(LANES..=MAX_EVENT_BYTES).contains(&event.len()) || self.learned == MAX_LEARNED_PER_RECORD {
             return;
         }
         self.learned += 1;
-        if let Some(layout) = Layout::of(event, event_id, fields) {
+        if let Some(layout) = Layout::new(event, event_id, fields) {
             self.layouts.truncate(MAX_LAYOUTS - 1);
             self.layouts.insert(0, layout);
         }
@@ -97,12 +97,13 @@ impl Layouts {
 }
 
 impl Layout {
-    fn of(event: &str, event_id: &str, fields: &Fields<'_>) -> Option<Self> {
+    /// Learns a layout; `None` if the general reader has to read such events.
+    fn new(event: &str, event_id: &str, fields: &Fields<'_>) -> Option<Self> {
         let place = |part: &str| {
             let start = (part.as_ptr() as usize).checked_sub(event.as_ptr() as usize)?;
             (start + part.len() <= event.len()).then_some(start..start + part.len())
         };
-        // Nothing has no place, and that is no reason to give up.
+        // A missing part has no range, which is not an error.
         let place_of = |part: Option<&str>| part.map_or(Some(None), |part| place(part).map(Some));
         let status = fields.status()?;
         let status_place = place(status)?;
@@ -114,7 +115,7 @@ impl Layout {
         // The status stays fixed: another status is another layout.
         values.retain(|value| *value != status_place);
         numbers.retain(|value| *value != status_place);
-        // So do values that mean that there is none.
+        // So do the values `-` and the empty text, which stand for a missing value.
         values.retain(|value| !matches!(&event[value.clone()], "-" | ""));
         let mut layout = Self {
             fixed: event.as_bytes().to_vec(),
@@ -144,12 +145,11 @@ impl Layout {
     fn matches(&self, text: &[u8], start: usize) -> bool {
         let length = self.fixed.len();
         let Some(event) = text.get(start..start + length) else { return false };
-        // Nearly every event of another length ends elsewhere.
+        // It rejects nearly every event of another length.
         if event[length - 1] != self.fixed[length - 1] {
             return false;
         }
-        // Whole lanes, and a last one that overlaps them: no byte is looked at
-        // on its own.
+        // Whole lanes, and a last one that overlaps them, so that no byte is compared alone.
         let mut wrong = [0; LANES];
         let (lanes, _) = event.as_chunks();
         for ((event, fixed), mask) in lanes.iter().zip(self.fixed.as_chunks().0).zip(self.mask.as_chunks().0)
@@ -174,7 +174,7 @@ impl Layout {
             return None;
         }
         let api_key_id = event.get(self.api_key_id.clone()).filter(|key| *key != "-")?;
-        // A value that says that there is none is another layout.
+        // An event in which the value is missing has another layout.
         let text = |place: &Option<Range<usize>>| match place {
             Some(place) => event.get(place.clone()).filter(|text| *text != "-").map(Some),
             None => Some(None),
@@ -204,8 +204,8 @@ impl Layout {
     }
 }
 
-/// Marks the bytes that differ from a fixed byte, and the quotes and
-/// backslashes in values.
+/// Sets the bits of `wrong` for each byte that differs from a fixed byte, and for each quote or
+/// backslash in a value.
 fn compare(event: &[u8; LANES], fixed: &[u8; LANES], mask: &[u8; LANES], wrong: &mut [u8; LANES]) {
     for lane in 0..LANES {
         let byte = event[lane];
@@ -215,7 +215,7 @@ fn compare(event: &[u8; LANES], fixed: &[u8; LANES], mask: &[u8; LANES], wrong: 
     }
 }
 
-/// Reads digits and nothing else.
+/// Parses 1 to [`MAX_DIGITS`] decimal digits; `None` for any other text.
 fn digits(text: &[u8]) -> Option<i64> {
     if text.is_empty() || text.len() > MAX_DIGITS {
         return None;
@@ -236,8 +236,8 @@ fn digits(text: &[u8]) -> Option<i64> {
     Some(value)
 }
 
-/// Reads eight digits at once: neighbouring digits, then pairs, then fours are
-/// combined within one word.
+/// Parses eight digits at once. Within one word, it combines adjacent digits, then pairs, then
+/// groups of four.
 ///
 /// Source: D. Lemire, "Quickly parsing eight digits", 2018.
 fn eight_digits(text: [u8; 8]) -> Option<i64> {
@@ -254,7 +254,8 @@ fn eight_digits(text: [u8; 8]) -> Option<i64> {
     i64::try_from(fours.wrapping_mul((10_000 << 32) + 1) >> 32).ok()
 }
 
-/// Finds the places of all values of an event and of the line in it.
+/// Collects the ranges of all values of an event and of the line in it. `numbers` are those that
+/// are JSON numbers.
 fn collect_values(
     event: &str,
     values: &mut Vec<Range<usize>>,
@@ -306,7 +307,7 @@ fn collect_value<const ESCAPED: bool>(
             numbers.push(start..cursor.position());
             values.push(start..cursor.position());
         }
-        // Whatever else it is stays fixed.
+        // All other values stay fixed.
         _ => {}
     }
     Ok(())
@@ -346,7 +347,7 @@ mod tests {
     fn an_event_of_the_same_layout_is_recognised_with_its_own_values() {
         let mut layouts = learned(&event("key-1", "1764000000000", "12"));
         let text = format!("[{}]", event("key-2", "1764000000777", "99").replace("77\"", "78\""));
-        let found = layouts.recognise(&text, 1).expect("it is recognised");
+        let found = layouts.recognise(&text, 1).expect("it has the learned layout");
         assert_eq!((found.event_id, found.end), ("78", text.len() - 1));
         let UsageRecord { api_key_id, status, method, route, requested_at_ms, responded_at_ms } =
             found.record;

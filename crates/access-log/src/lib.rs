@@ -1,10 +1,10 @@
-//! From the bytes of a stream record to usage records.
+//! Decodes the bytes of a stream record into usage records.
 //!
-//! A record is what a CloudWatch Logs subscription puts on a stream (gzip of
-//! an envelope whose events are access-log lines), or, from a producer that
-//! writes to Kinesis itself, access-log lines as line-delimited JSON, plain or
-//! gzipped. [`decoder::Decoder`] takes either, and hands out one
-//! [`metering_core::usage_record::UsageRecord`] per line, borrowed.
+//! A record has one of two forms. A CloudWatch Logs subscription writes a gzipped envelope, whose
+//! events are access-log lines. A producer that writes to Kinesis itself sends access-log lines as
+//! line-delimited JSON, plain or gzipped. [`decoder::Decoder`] reads both forms, and passes on one
+//! borrowed [`metering_core::usage_record::UsageRecord`] per line. [`envelope_writer`] writes
+//! envelopes, and [`log_format`] has the access-log format of a stage.
 
 #![warn(missing_docs)]
 
@@ -18,6 +18,7 @@ mod layout;
 mod line;
 pub mod log_format;
 mod parts;
+pub mod request_time;
 
 pub use base64_text::{Base64Error, decode_base64};
 pub use decoder::{DecodeError, Decoded, Decoder, Form, Limits, Origin, ReadEvent};

@@ -1,49 +1,49 @@
-//! One access-log line.
+//! The reader of one access-log line.
 
 use metering_core::usage_record::{CallStatus, UsageRecord};
-use metering_core::window::{epoch_to_ms, parse_request_time};
 
 use crate::json_cursor::{Cursor, JsonError, RawText, Value, unescape_into};
 use crate::log_format::{Field, Member};
+use crate::request_time::{epoch_to_ms, parse_request_time};
 
-/// How much of a wrong value an error quotes, in characters.
+/// Maximum length of a value that an error quotes, in characters.
 const QUOTED_CHARACTERS: usize = 40;
 
-/// Why a line is not an access-log line.
+/// A line that is not an access-log line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// The line is not a JSON object.
     #[error("the line is not a JSON object: {0}")]
     NotJson(JsonError),
-    /// There is no status, or it is `-`.
+    /// The line has no status, or the status is `-`.
     #[error("the line has no \"status\"; set the stage's access-log format to the documented one")]
     NoStatus,
     /// The status is not an HTTP status.
     #[error("the status {value:?} is not an HTTP status of three digits")]
     BadStatus {
-        /// The value, shortened.
+        /// The value, shortened to 40 characters.
         value: String,
     },
-    /// There is no request time.
+    /// The line has no request time.
     #[error(
         "the line has no \"time\" (\"requestTimeEpoch\", \"requestTime\"); set the stage's access-log format to the documented one"
     )]
     NoTime,
-    /// The time is no time.
+    /// The request time cannot be parsed.
     #[error(
         "the request time {value:?} is neither seconds or milliseconds since 1970 nor a time with an offset"
     )]
     BadTime {
-        /// The value, shortened.
+        /// The value, shortened to 40 characters.
         value: String,
     },
-    /// The key id is a number, an object or the like.
-    #[error("the \"key\" (\"apiKeyId\") is not a text")]
+    /// The key id is not a JSON string.
+    #[error("the \"key\" (\"apiKeyId\") is not a string")]
     KeyIdNotText,
 }
 
 impl LineError {
-    /// A word for metrics and grouping.
+    /// Returns the reason as a word for metrics and grouping.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NotJson(_) => "line-not-json",
@@ -62,12 +62,11 @@ impl From<JsonError> for LineError {
     }
 }
 
-/// The fields of a line that the meter reads, as they stand in it.
+/// The fields of a line that the meter reads, not unescaped.
 ///
-/// A line is written in short names or in the names of the variables; which,
-/// its key id tells (`key` or `apiKeyId`). A line with `apiKeyId` is read by
-/// long names alone, so that a member of its author's own, which may be called
-/// `id` or `time`, means nothing.
+/// A line has the short names of the documented format, or the long names of API Gateway's
+/// variables. The name of the key id (`key` or `apiKeyId`) decides which. A line with `apiKeyId` is
+/// read by its long names alone, so that a custom member such as `id` or `time` is ignored.
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
     status: Option<RawText<'a>>,
@@ -77,7 +76,7 @@ pub struct Fields<'a> {
     request_time: Option<RawText<'a>>,
 }
 
-/// The fields by one set of names.
+/// The fields with one set of names.
 #[derive(Debug, Default)]
 struct Names<'a> {
     id: Option<RawText<'a>>,
@@ -88,22 +87,22 @@ struct Names<'a> {
     route: Option<RawText<'a>>,
 }
 
-/// The id of the key, as it stands in a line.
+/// The id of the key in a line.
 #[derive(Debug, Default, Clone, Copy)]
 enum KeyId<'a> {
     /// The line has no such member.
     #[default]
     Missing,
-    /// The member says that there is none.
+    /// The member is `null`, `-` or the empty text: the call has no key.
     Absent,
-    /// The member is a number, an object or the like.
+    /// The member is neither a string nor `null`.
     NotText,
     Text(RawText<'a>),
 }
 
 impl<'a> Fields<'a> {
-    /// Reads the object at the cursor. Unknown members are ignored, and of a
-    /// member that stands twice the last counts, as for `JSON.parse`.
+    /// Reads the object at the cursor. Unknown members are ignored. If a member is repeated, the last
+    /// one is used, as in `JSON.parse`.
     pub fn read<const ESCAPED: bool>(cursor: &mut Cursor<'a, ESCAPED>) -> Result<Self, JsonError> {
         let mut fields = Self::default();
         cursor.expect(b'{', "'{'")?;
@@ -112,7 +111,7 @@ impl<'a> Fields<'a> {
             first = false;
             let value = cursor.value()?;
             if name.has_escapes {
-                // Whatever writes a name with an escape means the same name.
+                // An escaped name is equal to the plain one.
                 let mut plain = String::new();
                 unescape_into(name.raw, &mut plain)?;
                 fields.set(&plain, value);
@@ -129,7 +128,7 @@ impl<'a> Fields<'a> {
             Value::Number(raw) => Some(RawText { raw, has_escapes: false }),
             _ => None,
         };
-        match Member::named(name) {
+        match Member::from_name(name) {
             Some(Member::Short(field)) => self.short.set(field, text, value),
             Some(Member::Long(field)) => self.long.set(field, text, value),
             Some(Member::Status) => self.status = text,
@@ -143,8 +142,8 @@ impl<'a> Fields<'a> {
         !matches!(self.long.key, KeyId::Missing)
     }
 
-    /// A field by the names that the line is written in; a line of short names
-    /// may have some by their long names.
+    /// Returns a field by the names of the line. A line with short names may have single fields
+    /// with long names.
     fn by_name(&self, field: impl Fn(&Names<'a>) -> Option<RawText<'a>>) -> Option<RawText<'a>> {
         let short = if self.has_long_names() { None } else { field(&self.short) };
         short.or_else(|| field(&self.long))
@@ -158,20 +157,20 @@ impl<'a> Fields<'a> {
         self.by_name(|names| names.id).or(self.request_id)
     }
 
-    /// The request id as it is written, where it can stay where it is.
+    /// Returns the request id; `None` if it is missing or has to be unescaped.
     pub fn request_id(&self) -> Option<&'a str> {
         as_written(self.id())
     }
 
-    /// Whether the line has a request id, in whichever form.
+    /// Returns `true` if the line has a request id, escaped or not.
     pub fn has_request_id(&self) -> bool {
         self.id().is_some()
     }
 
-    /// The request id and the request time, in milliseconds since 1970, by
-    /// which the call is known: of a REST API the extended request id, which no
-    /// client can choose, of an HTTP API `requestId`. `None` for the id where
-    /// the line has none, and for all where it has no time.
+    /// Returns the identity of the call: its request id, and its request time in milliseconds since
+    /// 1970. For a REST API the request id is the extended one, which clients cannot choose; for an
+    /// HTTP API it is `requestId`. The id is `None` if the line has none, and the whole identity if
+    /// the line has no request time.
     pub fn identity<'s>(&self, scratch: &'s mut String) -> Option<(Option<&'s str>, i64)>
     where
         'a: 's,
@@ -181,12 +180,12 @@ impl<'a> Fields<'a> {
         Some((id.filter(|id| !is_absent(id)), requested_at_ms))
     }
 
-    /// The status as it is written, where it can stay where it is.
+    /// Returns the status; `None` if it is missing or has to be unescaped.
     pub fn status(&self) -> Option<&'a str> {
         as_written(self.status)
     }
 
-    /// The key id as it is written, where there is one.
+    /// Returns the key id; `None` if it is missing, is not a string or has to be unescaped.
     pub fn api_key_id(&self) -> Option<&'a str> {
         match self.key() {
             KeyId::Text(text) => as_written(Some(text)),
@@ -194,18 +193,19 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The epoch of the request, in seconds or milliseconds, as it is written.
+    /// Returns the epoch of the request time, in seconds or in milliseconds; `None` if it is missing
+    /// or has to be unescaped.
     pub fn request_time_epoch(&self) -> Option<&'a str> {
         as_written(self.by_name(|names| names.time))
     }
 
-    /// The latency, as it is written.
+    /// Returns the latency, in milliseconds; `None` if it is missing or has to be unescaped.
     pub fn response_latency(&self) -> Option<&'a str> {
         as_written(self.by_name(|names| names.latency))
     }
 
-    /// The HTTP method, and the resource or the route key, as they are written.
-    /// `None` where one of them has to be unescaped.
+    /// Returns the HTTP method, and the resource or the route key; `None` if one of them has to be
+    /// unescaped.
     pub fn method_and_route(&self) -> Option<[Option<&'a str>; 2]> {
         let (method, route) = (self.by_name(|names| names.method), self.by_name(|names| names.route));
         let has_escapes = |text: RawText<'_>| text.has_escapes;
@@ -213,8 +213,7 @@ impl<'a> Fields<'a> {
             .then(|| [as_written(method), as_written(route)])
     }
 
-    /// Makes a usage record of the fields. Values that had to be unescaped stay
-    /// in `scratch`.
+    /// Converts the fields to a usage record. Unescaped values are stored in `scratch`.
     pub fn to_record<'s>(&self, scratch: &'s mut LineScratch) -> Result<UsageRecord<'s>, LineError>
     where
         'a: 's,
@@ -240,7 +239,8 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// `time` holds an epoch, but a text of a time where somebody wrote one there.
+    /// Returns the request time, in milliseconds since 1970. A custom format may have a text in
+    /// `time` instead of an epoch.
     fn requested_at_ms(&self) -> Result<i64, LineError> {
         if let Some(text) = self.by_name(|names| names.time) {
             return text.raw.parse().map(epoch_to_ms).or_else(|_| time_of_text(text));
@@ -268,7 +268,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Buffers for values that have to be unescaped.
+/// Buffers for unescaped values.
 #[derive(Debug, Default)]
 pub struct LineScratch {
     key_id: String,
@@ -276,7 +276,7 @@ pub struct LineScratch {
     route: String,
 }
 
-/// A value, unescaped, where there is one.
+/// Returns a value, unescaped; `None` if it is missing.
 fn present<'s>(text: Option<RawText<'s>>, scratch: &'s mut String) -> Result<Option<&'s str>, JsonError> {
     Ok(text.map(|text| unescaped(text, scratch)).transpose()?.filter(|text| !is_absent(text)))
 }
@@ -287,7 +287,7 @@ fn time_of_text(text: RawText<'_>) -> Result<i64, LineError> {
     parse_request_time(plain).map_err(|_| LineError::BadTime { value: shortened(plain) })
 }
 
-/// Whether a value says that there is none.
+/// Returns `true` if a value stands for a missing one: `-` in API Gateway's logs, or an empty text.
 fn is_absent(value: &str) -> bool {
     matches!(value, "-" | "")
 }

@@ -1,10 +1,9 @@
-//! The access-log formats that a stage has to be set to, and what
-//! CloudWatch Logs does with their lines.
+//! The access-log formats of a stage, and the CloudWatch Logs filters for their lines.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The kind of an API of API Gateway, which decides which variables its log has.
+/// The kind of an API in API Gateway. It decides which variables an access log has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ApiKind {
     /// A REST API.
@@ -15,11 +14,11 @@ pub enum ApiKind {
 }
 
 impl ApiKind {
-    /// The access-log format for APIs of this kind: one line, as API Gateway wants it.
+    /// Returns the access-log format for APIs of this kind. It is one line, as API Gateway requires.
     ///
-    /// The names are short because each byte of a line is paid for. All values
-    /// are quoted, since `-` stands for a value that there is none of. No field
-    /// holds text that a client chooses, so a line is always valid JSON.
+    /// The names are short because AWS bills each byte of a line. All values are quoted, because
+    /// API Gateway writes `-` for a missing value. No field has text that a client can choose, so a
+    /// line is always valid JSON.
     pub const fn access_log_format(self) -> &'static str {
         match self {
             Self::Rest => REST_FORMAT,
@@ -28,7 +27,7 @@ impl ApiKind {
     }
 }
 
-/// There is no such kind of API.
+/// A text that is not a kind of API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the kind of an API is rest or http, not {0:?}")]
 pub struct ApiKindError(String);
@@ -54,8 +53,8 @@ impl fmt::Display for ApiKind {
     }
 }
 
-/// A call is identified by `$context.extendedRequestId`, since a client of a
-/// REST API can set `$context.requestId` itself.
+/// The format for REST APIs. A call is identified by `$context.extendedRequestId`, because a client
+/// of a REST API can set `$context.requestId`.
 ///
 /// Source: API Gateway Developer Guide, "Variables for access logging".
 const REST_FORMAT: &str = concat!(
@@ -70,7 +69,8 @@ const REST_FORMAT: &str = concat!(
     r#""api":"$context.apiId"}"#
 );
 
-/// An HTTP API has no `$context.resourcePath`; its request time is in seconds.
+/// The format for HTTP APIs. These have no `$context.resourcePath`, and their request time is in
+/// seconds.
 ///
 /// Source: API Gateway Developer Guide, "Customize HTTP API access logs".
 const HTTP_FORMAT: &str = concat!(
@@ -85,40 +85,39 @@ const HTTP_FORMAT: &str = concat!(
     r#""api":"$context.apiId"}"#
 );
 
-/// The subscription filter that keeps unsuccessful calls off the stream: lines
-/// in which a member `status` begins like that of a successful call.
+/// The pattern of the subscription filter, which keeps unsuccessful calls off the stream: it matches
+/// lines in which a member `status` begins with a successful status.
 ///
-/// It is a regular expression on the text of the line, because a filter on JSON
-/// passes over every line that is not valid JSON, and such a line may be of a
-/// call that has to be billed. It is only a saving: the status is checked again
-/// where the calls are counted. `\x22` is a double quote, which a filter
-/// pattern cannot hold.
+/// It is a regular expression on the text of the line. A filter on JSON would drop every line that
+/// is not valid JSON, and such a line may be a call that has to be billed. The filter only saves
+/// costs, because the consumer checks the status again. `\x22` is a double quote, which a filter
+/// pattern cannot contain.
 ///
 /// Source: CloudWatch Logs User Guide, "Supported regular expressions (regex) syntax".
 pub const SUBSCRIPTION_FILTER_PATTERN: &str = r"%\x22status\x22\s*:\s*\x22?2\d\d%";
 
-/// The metric filter that counts all lines of an access log.
+/// The pattern of the metric filter that counts all lines of an access log.
 ///
 /// Source: CloudWatch Logs User Guide, "Using filter patterns to match terms in
 /// unstructured log events": an empty pattern matches every log event.
 pub const ALL_LINES_PATTERN: &str = "";
 
-/// The metric filter that counts the lines that the meter can read: those that
-/// are JSON with a status.
+/// The pattern of the metric filter that counts the lines that the meter can read: JSON with a
+/// status.
 pub const READABLE_LINES_PATTERN: &str = "{ $.status = * }";
 
-/// A member of a line that the meter reads, by its name.
+/// The members of a line that the meter reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Member {
-    /// The status, which has one name.
+    /// The status, whose short name is the same as the long one.
     Status,
-    /// A member by its name in [`ApiKind::access_log_format`].
+    /// A field with its short name, that in [`ApiKind::access_log_format`].
     Short(Field),
-    /// A member by the name of its variable.
+    /// A field with its long name, that of the variable.
     Long(Field),
     /// `requestId`, which a client of a REST API can choose.
     RequestId,
-    /// `requestTime`, a text.
+    /// `requestTime`, a formatted time.
     RequestTime,
 }
 
@@ -134,7 +133,8 @@ pub(crate) enum Field {
 }
 
 impl Member {
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    /// Returns the member with this name; `None` for one that the meter does not read.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "status" => Self::Status,
             "id" => Self::Short(Field::Id),
@@ -166,7 +166,7 @@ mod tests {
             let format = kind.access_log_format();
             assert!(!format.contains('\n'));
             let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(format).unwrap();
-            let read: Vec<Member> = members.keys().filter_map(|name| Member::named(name)).collect();
+            let read: Vec<Member> = members.keys().filter_map(|name| Member::from_name(name)).collect();
             assert_eq!(read.len(), 7, "all but stage and api: {read:?}");
             assert!(members.values().all(|value| value.as_str().unwrap().starts_with("$context.")));
             assert_eq!(kind.to_string().parse(), Ok(kind));

@@ -1,26 +1,25 @@
-//! Parts of a record, as records of their own that fit back into the stream.
+//! The extraction of single events of a record, as records that fit back into the stream.
 
 use std::ops::ControlFlow;
 
-use crate::decoder::{DecodeError, Decoder, Origin, place_on_stream, read_lines, text_of};
+use crate::decoder::{DecodeError, Decoder, Origin, position_on_stream, read_lines, text_of};
 use crate::envelope::{Event, EventContent, is_envelope, read_envelope};
 use crate::envelope_writer::{EnvelopeHeader, gzip, log_event};
 
-/// The most text of one part, in bytes. Gzipped, it stays below the 1 MiB of a
-/// stream record, also where it hardly compresses.
+/// Maximum length of the text in one part, in bytes. Gzipped, it is below the 1 MiB of a stream
+/// record, even if it hardly compresses.
 ///
 /// Source: Kinesis Data Streams quotas, "maximum size of a data blob".
 const MAX_PART_BYTES: usize = 900 * 1024;
 
 impl Decoder {
-    /// Writes events of a record as records of their own: gzipped envelopes,
-    /// each of which fits into the stream, whose events are known by what they
-    /// were known by in this record.
+    /// Extracts events of a record into new records: gzipped envelopes, each of which fits into the
+    /// stream. The calls keep their identities.
     ///
-    /// `events` are places in the record, ascending.
+    /// `events` are indices in the record, counted from 0, ascending.
     ///
     /// # Errors
-    /// When nothing of the record can be read.
+    /// When the record as a whole cannot be read.
     pub fn parts(
         &mut self,
         data: &[u8],
@@ -45,7 +44,7 @@ impl Decoder {
     }
 }
 
-/// Events that are wanted of a record, as they are met.
+/// The visitor that collects the wanted events of a record.
 struct Wanted<'e> {
     events: &'e [u32],
     index: u32,
@@ -62,7 +61,7 @@ impl Wanted<'_> {
     }
 }
 
-/// An event as it stands, with an id where it brings none.
+/// Returns the JSON of an event. If neither the event nor its line has an id, the event gets one.
 fn event_with_id(event: &Event<'_, '_>, origin: Origin<'_>, index: u32) -> String {
     let has_request_id = match &event.content {
         EventContent::Record(_, request_id) => request_id.is_some(),
@@ -73,21 +72,21 @@ fn event_with_id(event: &Event<'_, '_>, origin: Origin<'_>, index: u32) -> Strin
     };
     let members = event.raw.strip_prefix('{').filter(|_| event.id.is_empty() && !has_request_id);
     let Some(members) = members else { return event.raw.to_owned() };
-    let id = place_on_stream(origin.record_name, index);
+    let id = position_on_stream(origin.record_name, index);
     let time = match event.logged_at_ms {
         Some(_) => String::new(),
         None => format!(r#""timestamp":{},"#, origin.arrived_at_ms),
     };
-    // An event without any member is read as one that has no line.
+    // An event without any member is not a line either way, so an empty `id` may be added.
     let separator = if members.trim_start().starts_with('}') { r#""id":"""# } else { "" };
     format!(r#"{{{time}{separator}{},"id":"{id}"}}"#, members.trim_end().strip_suffix('}').unwrap_or(members))
 }
 
 fn event_of_line(line: &str, origin: Origin<'_>, index: u32) -> String {
-    log_event(&place_on_stream(origin.record_name, index), origin.arrived_at_ms, line)
+    log_event(&position_on_stream(origin.record_name, index), origin.arrived_at_ms, line)
 }
 
-/// Packs events into as few records as they fit in.
+/// Packs events, in order, into records of at most [`MAX_PART_BYTES`].
 fn records(events: &[String], log_group: &str, log_stream: &str) -> Vec<Vec<u8>> {
     let mut records = Vec::new();
     let mut part: Vec<&str> = Vec::new();

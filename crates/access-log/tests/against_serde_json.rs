@@ -1,5 +1,5 @@
-//! The decoder against an independent reading of the same bytes: `serde_json`
-//! builds the whole document, and a few lines of test code look things up in it.
+//! The decoder against an independent reader of the same bytes: `serde_json` parses the whole
+//! document, and a few lines of test code look the fields up.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -11,13 +11,13 @@ use metering_core::call_id::CallId;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// What the decoder should find in one line: `None` for a bad one.
+/// The expected result for one line: `None` for a bad one.
 type Expected = Option<Found>;
 
 /// Key id, status, time, method and route of a usage record.
 type Found = (Option<String>, u16, i64, Option<String>, Option<String>);
 
-/// What the decoder found in a record.
+/// The result of the decoder for a record.
 struct Decoded {
     form: Form,
     events: Vec<(CallId, Option<Found>)>,
@@ -45,7 +45,7 @@ fn parts(data: &[u8], events: &[u32]) -> Vec<Vec<u8>> {
     Decoder::new(Limits::default()).parts(data, ORIGIN, events).unwrap()
 }
 
-/// A line as the documentation of the format says, with `serde_json`.
+/// A line, read by `serde_json` according to the documentation of the format.
 struct Line(Map<String, Value>);
 
 impl Line {
@@ -56,8 +56,8 @@ impl Line {
         }
     }
 
-    /// The first of the members that has a value. Only a line without
-    /// `apiKeyId` is read by short names.
+    /// Returns the first of the members that has a value. Only a line without `apiKeyId` is read by
+    /// short names.
     fn text(&self, short: &str, long: &[&str]) -> Option<String> {
         let short = Some(short).filter(|_| !self.0.contains_key("apiKeyId"));
         short.iter().chain(long).find_map(|name| match self.0.get(*name) {
@@ -72,12 +72,12 @@ impl Line {
         match text.parse::<i64>() {
             Ok(seconds) if (-99_999_999_999..=99_999_999_999).contains(&seconds) => Some(seconds * 1000),
             Ok(milliseconds) => Some(milliseconds),
-            Err(_) => metering_core::window::parse_request_time(&text).ok(),
+            Err(_) => access_log::request_time::parse_request_time(&text).ok(),
         }
     }
 }
 
-/// The identity of an event, as the documentation of the format says.
+/// The identity of an event, according to the documentation of the format.
 fn reference_id(line: &str, event_id: &str, logged_at_ms: i64) -> CallId {
     let line = Line::parse(line);
     let time = line.as_ref().and_then(Line::requested_at_ms);
@@ -130,7 +130,7 @@ fn key_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// No number with a fraction, which each reader writes in its own way.
+/// Without fractions, which the two readers format differently.
 fn short_text() -> impl Strategy<Value = Value> {
     prop_oneof![
         4 => ".{0,10}".prop_map(Value::from),
@@ -161,7 +161,7 @@ fn time_members() -> impl Strategy<Value = Vec<(String, Value)>> {
     ]
 }
 
-/// Members by their short names, and by the names of the variables.
+/// Members with their short names, and with the names of the variables.
 const NAMES: [(&str, &str); 6] = [
     ("id", "extendedRequestId"),
     ("key", "apiKeyId"),
@@ -175,8 +175,8 @@ fn long_name(short: &str) -> String {
     NAMES.iter().find(|(name, _)| *name == short).map_or(short, |(_, long)| long).to_owned()
 }
 
-/// A line with the known members and unknown ones, in any order: in short
-/// names, in long ones, or in a mixture that nobody would write.
+/// A line with the known members and unknown ones, in any order, with short names, long names or a
+/// mixture.
 fn line() -> impl Strategy<Value = String> {
     let unknown = prop::collection::vec(("[a-zA-Z \"\\\\é]{1,8}", any_value()), 0..6);
     let more =
@@ -203,7 +203,7 @@ fn line() -> impl Strategy<Value = String> {
     )
 }
 
-/// Values that are nearly alike from call to call, now and then a hostile one.
+/// Values that are similar from call to call, and sometimes hostile.
 fn values_of_one_format() -> impl Strategy<Value = HashMap<&'static str, String>> {
     let key = prop_oneof![
         12 => "\"k[0-9]\"", 2 => "\"[a-c\u{e9}]{1,3}\"", 1 => Just(r#""-""#.to_owned()), 1 => "[1-9][0-9]{3}",
@@ -251,8 +251,8 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Compares what was found with an independent reading; `event` says by which
-/// id and time an event without a request id is known.
+/// Compares the decoded events with an independent reading. `event` returns the id and the time that
+/// identify an event without a request id.
 fn check(
     decoded: &Decoded,
     lines: &[String],
@@ -287,7 +287,7 @@ proptest! {
         check(&decoded, &lines, logged)?;
     }
 
-    /// Many events of one format, so that most are recognised by their layout.
+    /// Many events of one format, so that most have a learned layout.
     #[test]
     fn events_of_one_format_are_read_as_serde_json_reads_them(
         order in Just(["key", "status", "time", "ms", "route", "n"].to_vec()).prop_shuffle(),
@@ -308,7 +308,7 @@ proptest! {
         check(&decoded, &lines, |index| (format!("{}/{index}", ORIGIN.record_name), ORIGIN.arrived_at_ms))?;
     }
 
-    /// Whatever events are taken out of a record, they are the same calls in the part.
+    /// The events that are extracted from a record have the same calls in the part.
     #[test]
     fn a_part_of_a_record_has_the_same_calls(
         lines in prop::collection::vec(line(), 1..12),
@@ -358,14 +358,18 @@ fn a_control_message_has_no_calls() {
 }
 
 #[test]
-fn a_request_id_is_known_by_its_characters_whatever_the_escapes() {
+fn a_request_id_is_identified_by_its_characters_whatever_the_escapes() {
     let id = |line: &str| decode(line.as_bytes()).unwrap().events[0].0;
     let plain = r#"{"extendedRequestId":"a/b=","status":"200","requestTimeEpoch":"5"}"#;
     let escaped = r#"{"extendedRequestId":"a\/b\u003d","status":"200","requestTimeEpoch":5}"#;
     assert_eq!(id(plain), id(escaped));
     assert_eq!(id(plain), CallId::new("a/b=", 5_000));
     assert_ne!(id(plain), id(&plain.replace("\"5\"", "\"6\"")));
-    assert_eq!(id(plain), id(r#"{"id":"a/b=","key":"k","status":"200","time":5}"#), "in short names as well");
+    assert_eq!(
+        id(plain),
+        id(r#"{"id":"a/b=","key":"k","status":"200","time":5}"#),
+        "with short names as well"
+    );
 }
 
 #[test]
@@ -377,7 +381,7 @@ fn an_escape_does_not_make_another_key_or_another_member() {
 }
 
 #[test]
-fn members_of_the_authors_own_mean_nothing_in_a_line_of_long_names() {
+fn custom_members_are_ignored_in_a_line_with_long_names() {
     let line = r#"{"id":"tenant-7","key":"secret","time":"5","apiKeyId":"-","status":"200","requestTimeEpoch":"1764000000000","requestId":"r"}"#;
     let decoded = decode(line.as_bytes()).unwrap();
     let (id, call) = decoded.events[0].clone();
@@ -385,12 +389,11 @@ fn members_of_the_authors_own_mean_nothing_in_a_line_of_long_names() {
     assert_eq!(
         call,
         Some((None, 200, 1_764_000_000_000, None, None)),
-        "the key is absent, whatever `key` says"
+        "the key is absent, although there is a `key`"
     );
 }
 
-/// Shapes of a line that an HTTP API writes: its time is in seconds, and its
-/// route key stands for the resource.
+/// A line of an HTTP API has its time in seconds, and the route key instead of the resource.
 #[test]
 fn a_line_of_an_http_api_is_read() {
     let line = r#"{"id":"KxQ2pgF6IAMEPdA=","key":"key-7","time":"1747602530","status":"201","ms":"24","method":"GET","route":"GET /api/v1/users/me","stage":"$default","api":"a1b2c3"}"#;
@@ -403,7 +406,7 @@ fn a_line_of_an_http_api_is_read() {
     );
     let envelope = envelope(&vec![line.to_owned(); 3]).to_string();
     for (_, call) in decode(envelope.as_bytes()).unwrap().events {
-        assert_eq!(call, Some(expected.clone()), "also where the layout is known");
+        assert_eq!(call, Some(expected.clone()), "also with a learned layout");
     }
 }
 
@@ -416,7 +419,7 @@ fn a_bare_dash_of_another_member_does_not_hide_the_call() {
 }
 
 #[test]
-fn a_line_that_is_no_json_says_where() {
+fn a_line_that_is_not_json_has_an_error_with_its_position() {
     let mut errors = Vec::new();
     let line = r#"{"status":"200","agent":"a "quoted" name","key":"k"}"#;
     let lines = envelope(&[line.to_owned(), r#"{"status":"200""#.to_owned()]).to_string();
@@ -445,7 +448,7 @@ fn a_record_of_too_many_events_is_refused_and_costs_little() {
     assert_eq!(decoder.decode(events.as_bytes(), ORIGIN, |_| ()).unwrap_err().reason(), "too-many-events");
 }
 
-/// A record that is mostly bad inflates to far more than a record of the stream holds.
+/// A record that is mostly bad inflates to far more than the maximum of a stream record.
 #[test]
 fn parts_fit_back_into_the_stream() {
     let line = |index: u64| {

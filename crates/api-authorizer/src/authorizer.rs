@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Decision;
+use metering_core::clock_reading::ClockReading;
 use metering_core::decision_cache::{CacheSettings, DecisionCache, LogCheck, Read, Request, Step};
-use metering_core::invalidation::{ClockReading, LogRead};
+use metering_core::invalidation::LogRead;
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
-use metering_core::quota::{MonthUsage, UtcMonth};
-use metering_core::window::CallWindow;
+use metering_core::quota::MonthUsage;
+use metering_core::window::{CallWindow, UtcMonth};
 
 use crate::metrics::{AuthorizerMetric, AuthorizerMetrics};
 use crate::single_flight::SingleFlight;
@@ -231,13 +232,13 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
             return;
         };
         let now = (self.now)();
-        let Some(reached) = self.cache().threshold_to_tell(&key.key_id, &quota) else { return };
+        let Some(reached) = self.cache().threshold_to_notify(&key.key_id, &quota) else { return };
         let Ok(month) = UtcMonth::at(now.wall_ms) else { return };
         for threshold in reached.up_to() {
             let (key_id, owner) = (key.key_id.clone(), key.owner.clone());
             let alert = UsageAlert { key_id, owner, month, threshold, quota };
             match self.ports.alerts.notify(&alert, now.wall_ms).await {
-                Ok(true) => self.cache().threshold_told(&key.key_id, threshold),
+                Ok(true) => self.cache().threshold_notified(&key.key_id, threshold),
                 Ok(false) => return,
                 Err(error) => {
                     tracing::warn!(%error, key_id = key.key_id, "could not send an alert about a limit; a later call sends it");
@@ -251,6 +252,6 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
     /// Applies a change of a key that arrived by message.
     pub fn notice(&self, key_id: &str, sequence: u64) {
         self.metrics().add(AuthorizerMetric::InvalidationsByMessage, 1);
-        self.cache().notice(key_id, sequence, (self.now)());
+        self.cache().record_invalidation(key_id, sequence, (self.now)());
     }
 }

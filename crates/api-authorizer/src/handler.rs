@@ -5,7 +5,7 @@ use std::time::Duration;
 use lambda_runtime::Diagnostic;
 use lambda_support::clock::{monotonic_us, now_ms};
 use metering_core::authorization::Decision;
-use metering_core::invalidation::ClockReading;
+use metering_core::clock_reading::ClockReading;
 use metering_core::ports::{InvalidationLog, KeyTable, UsageAlerts, UsageTotals};
 use serde_json::value::RawValue;
 

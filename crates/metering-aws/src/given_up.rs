@@ -238,7 +238,7 @@ fn read_record(position: usize, record: &Value) -> Result<GivenUpRecord, Damaged
     let arrived_at_s = kinesis["approximateArrivalTimestamp"].as_f64().unwrap_or_default();
     #[expect(clippy::cast_possible_truncation, reason = "Lambda writes seconds with three decimals")]
     let arrived_at_ms = (arrived_at_s * 1_000.0).round() as i64;
-    let put_back_from = PutBackFrom::of_partition_key(kinesis["partitionKey"].as_str().unwrap_or_default());
+    let put_back_from = PutBackFrom::from_partition_key(kinesis["partitionKey"].as_str().unwrap_or_default());
     Ok(GivenUpRecord { name: RecordName { shard, sequence_number }, arrived_at_ms, put_back_from, data })
 }
 

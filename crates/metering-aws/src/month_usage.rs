@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::Client;
 use metering_core::ports::{PortError, UsageTotals};
-use metering_core::quota::{MonthUsage, UtcMonth};
-use metering_core::window::UtcDay;
+use metering_core::quota::MonthUsage;
+use metering_core::window::{UtcDay, UtcMonth};
 
 use crate::error::port_error;
 use crate::ledger_items::{LedgerItem, TOTAL, rows_of_days};

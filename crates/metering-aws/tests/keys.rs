@@ -14,9 +14,8 @@ use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::authorization::{Denial, admits};
 use metering_core::claims::owner::ShardName;
 use metering_core::ports::{InvalidationLog, KeyTable, UsageTotals};
-use metering_core::quota::UtcMonth;
 use metering_core::update_plan::RowKey;
-use metering_core::window::UtcDay;
+use metering_core::window::{UtcDay, UtcMonth};
 
 const KEYS: &str = "keys";
 const LOG: &str = "log";

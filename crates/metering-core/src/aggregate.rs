@@ -1,4 +1,4 @@
-//! The calls of one batch, and what they add up to per ledger row and record.
+//! The calls of one batch, and their sums by ledger row and record.
 
 use std::collections::BTreeMap;
 
@@ -10,41 +10,41 @@ use crate::sequence_number::SequenceNumber;
 use crate::usage_record::TOTALS_KEY_ID;
 use crate::window::{CallWindow, HOUR_MS, UtcDay};
 
-/// The place of a record in its batch, counted from 0.
+/// The index of a record in its batch, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordIndex(u32);
 
 impl RecordIndex {
-    /// The index as a position in a slice of the batch's records.
+    /// Returns the index for use with a slice of the batch's records.
     pub fn position(self) -> usize {
         self.0 as usize
     }
 }
 
-/// The place of a key's day among those of the batch.
+/// The index of a [`KeyDay`] in its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct RowIndex(u32);
 
-/// One call of the batch that is to be counted or kept.
+/// One call of the batch, to be counted or quarantined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
-    /// Its identity.
+    /// Identity of the call, by which it is claimed.
     pub id: CallId,
-    /// The record that it is in.
+    /// The record that contains the call.
     pub record: RecordIndex,
-    /// Its place among the events of the record, counted from 0.
+    /// Index among the events of the record, counted from 0.
     pub event: u32,
-    /// Whether it was judged to be countable.
-    pub is_good: bool,
+    /// `true` if the call is to be counted; `false` if it is to be quarantined.
+    pub is_countable: bool,
     row: Option<RowIndex>,
     slice: u32,
-    /// Request time, in milliseconds since 1970; of a call that has none, the
-    /// time by which it is claimed.
+    /// Request time, in milliseconds since 1970. If the request time cannot be read, the time by
+    /// which the call is claimed.
     requested_at_ms: i64,
 }
 
 impl Call {
-    /// Whether its key and its hour are known, so that it could be counted.
+    /// Returns `true` if the key and the hour are known, so that the call could be counted.
     pub fn has_row(&self) -> bool {
         self.row.is_some()
     }
@@ -53,28 +53,28 @@ impl Call {
 /// The calls that one record adds to one hour of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contribution {
-    /// The record that the calls are in.
+    /// The record that contains the calls.
     pub record: RecordIndex,
-    /// The hour they belong to, 0 to 23.
+    /// The UTC hour of the row's day, 0 to 23.
     pub hour: u8,
-    /// How many there are.
+    /// Number of calls, at least 1.
     pub calls: u32,
-    /// The latest of them, in milliseconds since 1970.
+    /// Request time of the latest call, in milliseconds since 1970.
     pub last_call_ms: i64,
 }
 
-/// All that a batch adds to one key and day, in the order of its records.
+/// The calls that a batch adds to one key and day, in the order of its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowUsage {
-    /// The id of the API key.
+    /// The id of the API key, or [`TOTALS_KEY_ID`].
     pub api_key_id: Box<str>,
-    /// The UTC day.
+    /// The UTC day in which the calls were made.
     pub day: UtcDay,
     contributions: Vec<Contribution>,
 }
 
 impl RowUsage {
-    /// The contributions, in the order of the records.
+    /// Returns the contributions, in the order of the records.
     pub fn contributions(&self) -> &[Contribution] {
         &self.contributions
     }
@@ -100,7 +100,7 @@ impl RowUsage {
 struct KeyDay {
     api_key_id: Box<str>,
     day: UtcDay,
-    /// The day of the same key that was begun before this one.
+    /// Index of the same key's previous day in the batch, by first appearance.
     earlier: Option<u32>,
 }
 
@@ -110,51 +110,51 @@ pub struct BatchUsage {
     sequence_numbers: Vec<SequenceNumber>,
     calls: Vec<Call>,
     key_days: Vec<KeyDay>,
-    /// The day of each key that was begun last, and nearly always its only one.
+    /// Index of each key's latest day, by first appearance. Nearly always it is the key's only one.
     latest_of_key: HashMap<Box<str>, u32>,
     slices: Vec<SliceKey>,
     slice_places: HashMap<SliceKey, u32>,
-    /// Where the calls of the present record begin.
+    /// Index of the current record's first call.
     begun_at: usize,
     key_bytes: usize,
 }
 
-/// A batch whose records are not in ascending order.
+/// A record whose sequence number is not above that of the record before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("record {later} comes after {earlier} in the batch, but its sequence number is not higher")]
 pub struct OutOfOrder {
-    /// The sequence number that came first.
+    /// The sequence number of the record before.
     pub earlier: SequenceNumber,
-    /// The sequence number that followed it.
+    /// The sequence number of the record that is out of order.
     pub later: SequenceNumber,
 }
 
 impl BatchUsage {
-    /// An empty batch.
+    /// Creates an empty batch.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Starts the next record; calls that are added from here on belong to it.
+    /// Begins the next record, which then is the current one: the following calls are added to it.
     ///
     /// # Errors
-    /// When the sequence number is not above the one before. One shard hands
-    /// its records out in ascending order, and every fence relies on it.
+    /// When the sequence number is not above the one before. A shard delivers its records in
+    /// ascending order, and every fence relies on this order.
     pub fn begin_record(&mut self, sequence_number: SequenceNumber) -> Result<RecordIndex, OutOfOrder> {
         if let Some(earlier) = self.sequence_numbers.last()
             && *earlier >= sequence_number
         {
             return Err(OutOfOrder { earlier: earlier.clone(), later: sequence_number });
         }
-        // A batch has at most 10,000 records.
+        // A batch has at most 10,000 records, so this conversion does not fail.
         let index = u32::try_from(self.sequence_numbers.len()).unwrap_or(u32::MAX);
         self.sequence_numbers.push(sequence_number);
         self.begun_at = self.calls.len();
         Ok(RecordIndex(index))
     }
 
-    /// Adds a call of a key to the present record: one that is to be counted,
-    /// or, where `is_good` is false, one that could be and is to be kept.
+    /// Adds a call whose key and hour are known to the current record. It is counted if
+    /// `is_countable`, and quarantined otherwise.
     pub fn add_call(
         &mut self,
         event: u32,
@@ -162,20 +162,28 @@ impl BatchUsage {
         api_key_id: &str,
         window: CallWindow,
         requested_at_ms: i64,
-        is_good: bool,
+        is_countable: bool,
     ) {
         let row = Some(RowIndex(self.key_day(api_key_id, window.day)));
-        self.push(Call { id, record: self.present(), event, is_good, row, slice: 0, requested_at_ms });
+        self.push(Call {
+            id,
+            record: self.current_record(),
+            event,
+            is_countable,
+            row,
+            slice: 0,
+            requested_at_ms,
+        });
     }
 
-    /// Adds an event that cannot be counted to the present record.
+    /// Adds an event whose key or hour cannot be read to the current record.
     pub fn add_unreadable(&mut self, event: u32, id: CallId, claimed_at_ms: i64) {
-        let record = self.present();
+        let record = self.current_record();
         self.push(Call {
             id,
             record,
             event,
-            is_good: false,
+            is_countable: false,
             row: None,
             slice: 0,
             requested_at_ms: claimed_at_ms,
@@ -186,11 +194,11 @@ impl BatchUsage {
         self.calls.push(call);
     }
 
-    fn present(&self) -> RecordIndex {
+    fn current_record(&self) -> RecordIndex {
         RecordIndex(u32::try_from(self.sequence_numbers.len().saturating_sub(1)).unwrap_or(u32::MAX))
     }
 
-    /// Ends the present record and finds the slices in which its calls are claimed.
+    /// Ends the current record and assigns its calls to the slices in which they are claimed.
     pub fn end_record(&mut self, layout: &ClaimLayout, log_stream: LogStreamHash) {
         let mut latest: Option<(SliceKey, u32)> = None;
         for call in &mut self.calls[self.begun_at..] {
@@ -207,19 +215,20 @@ impl BatchUsage {
         self.begun_at = self.calls.len();
     }
 
-    /// Takes the calls of the present record out again: it could not be read to its end.
+    /// Removes the calls of the current record, which could not be read to its end.
     pub fn discard_record(&mut self) {
         self.calls.truncate(self.begun_at);
     }
 
-    /// Takes the present record out of the batch, with its calls.
+    /// Removes the current record from the batch, with its calls.
     pub fn remove_record(&mut self) {
         self.discard_record();
         self.sequence_numbers.pop();
     }
 
-    /// In how many stretches of one slice each the calls of the present record lie.
-    pub fn slices_of_present(&self, layout: &ClaimLayout, log_stream: LogStreamHash) -> usize {
+    /// Returns how often the slice changes from one call of the current record to the next, the
+    /// first call included. It bounds the number of slices in which the record is claimed.
+    pub fn slice_changes(&self, layout: &ClaimLayout, log_stream: LogStreamHash) -> usize {
         let slices =
             self.calls[self.begun_at..].iter().map(|call| layout.slice_of(call.requested_at_ms, log_stream));
         let mut latest = None;
@@ -243,39 +252,39 @@ impl BatchUsage {
         next
     }
 
-    /// The calls, in the order of the records and of the events in them.
+    /// Returns the calls, in the order of the records and of the events in them.
     pub fn calls(&self) -> &[Call] {
         &self.calls
     }
 
-    /// The slices in which the calls are claimed.
+    /// Returns the slices in which the calls are claimed, each once.
     pub fn slices(&self) -> &[SliceKey] {
         &self.slices
     }
 
-    /// The place of a call's slice in [`Self::slices`].
-    pub fn slice_place(call: &Call) -> usize {
+    /// Returns the index of a call's slice in [`Self::slices`].
+    pub fn slice_index(call: &Call) -> usize {
         call.slice as usize
     }
 
-    /// The key and the day of a call that could be counted.
+    /// Returns the key and the day of a call; `None` if they are not known.
     pub fn key_and_day(&self, call: &Call) -> Option<(&str, UtcDay)> {
         let key_day = &self.key_days[call.row?.0 as usize];
         Some((&key_day.api_key_id, key_day.day))
     }
 
-    /// Length of the keys of all rows, in bytes.
+    /// Returns the total length of the key ids of all rows, in bytes.
     pub fn key_bytes(&self) -> usize {
         self.key_bytes
     }
 
-    /// How many keys and days the calls belong to.
+    /// Returns the number of rows that the calls belong to: pairs of a key and a day.
     pub fn row_count(&self) -> usize {
         self.key_days.len()
     }
 
-    /// Adds up the calls that `counts` admits, by their places in the batch.
-    /// The rows stand in the order in which their keys and days first appeared.
+    /// Adds up the calls that `counts` admits, by key and day. `counts` is given each call with its
+    /// index in the batch. The rows are in the order in which their keys and days first appeared.
     pub fn rows(&self, counts: impl Fn(usize, &Call) -> bool) -> Vec<RowUsage> {
         let empty = |key_day: &KeyDay| RowUsage {
             api_key_id: key_day.api_key_id.clone(),
@@ -294,7 +303,8 @@ impl BatchUsage {
         rows
     }
 
-    /// Adds up the calls that `counts` admits for all keys together, day by day.
+    /// Adds up the calls that `counts` admits, of all keys together, by day. The rows have the key
+    /// id [`TOTALS_KEY_ID`].
     pub fn totals(&self, counts: impl Fn(usize, &Call) -> bool) -> Vec<RowUsage> {
         let mut days: BTreeMap<UtcDay, RowUsage> = BTreeMap::new();
         for (place, call) in self.calls.iter().enumerate() {
@@ -308,12 +318,12 @@ impl BatchUsage {
         days.into_values().collect()
     }
 
-    /// The sequence number of a record of this batch.
+    /// Returns the sequence number of a record of this batch.
     pub fn sequence_number(&self, record: RecordIndex) -> &SequenceNumber {
         &self.sequence_numbers[record.position()]
     }
 
-    /// The records of this batch, in order.
+    /// Returns the records of this batch, in order.
     pub fn records(&self) -> impl ExactSizeIterator<Item = RecordIndex> + use<> {
         (0..u32::try_from(self.sequence_numbers.len()).unwrap_or(u32::MAX)).map(RecordIndex)
     }
@@ -334,7 +344,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is counted is found again, under its key, day, hour and record.
+        /// Every call that is added is in the rows, with its key, day, hour and record.
         #[test]
         fn nothing_is_lost_or_invented(
             batch in prop::collection::vec(prop::collection::vec((0_u8..6, 0_i64..200), 0..40), 0..20),
@@ -383,13 +393,13 @@ mod tests {
             }
             usage.end_record(&layout, stream);
             for (call, time) in usage.calls().iter().zip(times) {
-                prop_assert_eq!(usage.slices()[BatchUsage::slice_place(call)], layout.slice_of(time, stream));
+                prop_assert_eq!(usage.slices()[BatchUsage::slice_index(call)], layout.slice_of(time, stream));
             }
         }
     }
 
     #[test]
-    fn a_row_stands_once_per_key_and_day() {
+    fn there_is_one_row_per_key_and_day() {
         let mut usage = BatchUsage::new();
         usage.begin_record(number(1)).unwrap();
         for call_ms in [0, crate::window::DAY_MS, 1, crate::window::DAY_MS + 1] {
@@ -399,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_call_of_an_hour_is_told_whatever_the_order() {
+    fn the_latest_call_of_an_hour_is_reported_whatever_the_order() {
         let mut usage = BatchUsage::new();
         usage.begin_record(number(1)).unwrap();
         for call_ms in [5, 9, 7] {

@@ -1,4 +1,4 @@
-//! API keys: what is known of one, and of a secret that stands for it.
+//! API keys, and the digests of their secrets.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,41 +6,41 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-/// The most bytes of a secret; API Gateway has 10,240 for all headers together.
+/// Maximum length of a secret, in bytes. API Gateway accepts 10,240 bytes for all headers together.
 pub const MAX_SECRET_BYTES: usize = 256;
 
-/// The SHA-256 of a secret: all that is stored of it.
+/// The SHA-256 digest of a secret. The secret itself is never stored.
 ///
-/// Secrets that the meter makes have 256 random bits, so a plain hash cannot
-/// be searched. Lookups compare digests, never secrets: how long one takes
-/// tells nothing of how much of a guess is right.
+/// Secrets that the meter generates have 256 random bits, so an unsalted hash cannot be reversed by
+/// search. Lookups compare digests, never secrets, so their duration does not reveal how much of a
+/// guess is right.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyDigest([u8; 32]);
 
-/// Why a text cannot be a secret. It never holds the text.
+/// The reason why a text cannot be a secret. It never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretProblem {
-    /// There is nothing in it.
+    /// The text is empty.
     #[error("the API key is empty")]
     Empty,
-    /// It is longer than any secret.
+    /// The text is longer than [`MAX_SECRET_BYTES`].
     #[error("the API key has more than {MAX_SECRET_BYTES} bytes")]
     TooLong,
-    /// It has a character that no header should carry.
+    /// The text has a character that is not visible ASCII.
     #[error("the API key has a character that is not visible ASCII")]
     NotVisibleAscii,
 }
 
-/// A text that is not a digest.
+/// A text that is not a SHA-256 digest in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 is written as 64 hexadecimal digits")]
 pub struct NotADigest;
 
 impl KeyDigest {
-    /// The digest of a secret.
+    /// Hashes a secret.
     ///
     /// # Errors
-    /// When the text cannot be a secret.
+    /// When the text cannot be a secret: it is empty, too long or not visible ASCII.
     pub fn of_secret(secret: &str) -> Result<Self, SecretProblem> {
         if secret.is_empty() {
             return Err(SecretProblem::Empty);
@@ -54,7 +54,7 @@ impl KeyDigest {
         Ok(Self::of_bytes(secret.as_bytes()))
     }
 
-    /// The digest of any bytes.
+    /// Hashes any bytes.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -88,42 +88,42 @@ impl FromStr for KeyDigest {
     }
 }
 
-/// The secret that a rotation replaced, for as long as it stays valid.
+/// The secret that a rotation replaced, with the end of its validity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PreviousSecret {
-    /// Its digest.
+    /// The digest of the replaced secret.
     pub digest: KeyDigest,
-    /// When it stops, in milliseconds since 1970.
+    /// Time from which the secret is no longer valid, in milliseconds since 1970.
     pub valid_until_ms: i64,
 }
 
-/// What is stored of a key.
+/// The stored data of a key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct KeyRecord {
-    /// What usage is counted under; never given to another key.
+    /// The id under which usage is counted. It is never reused for another key.
     pub key_id: String,
-    /// Whose key it is.
+    /// The customer or team that the key belongs to.
     pub owner: String,
-    /// A name for people.
+    /// Display name.
     pub name: String,
-    /// The plan that it is sold under.
+    /// The plan under which the key is sold.
     pub plan: String,
-    /// The successful calls of a UTC month that it may make; `None` for any number.
+    /// Maximum number of successful calls per UTC month; `None` for no limit.
     pub monthly_limit: Option<u64>,
-    /// When it stops, in milliseconds since 1970.
+    /// Time from which the key is no longer valid, in milliseconds since 1970.
     pub expires_at_ms: Option<i64>,
-    /// Whatever else is to be known.
+    /// Further attributes, which the meter does not interpret.
     pub labels: BTreeMap<String, String>,
-    /// The digest of its secret; `None` once it is deleted.
+    /// The digest of the secret; `None` once the key is deleted.
     pub digest: Option<KeyDigest>,
     /// The secret before the last rotation.
     pub previous: Option<PreviousSecret>,
-    /// When it was made, in milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     pub created_at_ms: i64,
-    /// When it was deleted, in milliseconds since 1970.
+    /// Time of deletion, in milliseconds since 1970.
     pub deleted_at_ms: Option<i64>,
-    /// The sequence of the invalidation-log entry that told of its last
-    /// change; 0 where nothing was changed since it was made.
+    /// The sequence of the invalidation-log entry of the key's last change; 0 if the key has not
+    /// been changed since its creation.
     pub version: u64,
 }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_should_carry_is_no_secret() {
+    fn a_text_that_no_header_should_carry_is_not_a_secret() {
         let problem = |text: &str| KeyDigest::of_secret(text).unwrap_err();
         assert_eq!(problem(""), SecretProblem::Empty);
         assert_eq!(problem(&"k".repeat(MAX_SECRET_BYTES + 1)), SecretProblem::TooLong);

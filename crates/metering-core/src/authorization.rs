@@ -1,33 +1,33 @@
-//! Whether a call is admitted, and if not, why.
+//! The decision to admit or to deny a call.
 
 use std::sync::Arc;
 
 use crate::api_key::{KeyDigest, KeyRecord};
 use crate::quota::Quota;
 
-/// Why a call is not admitted.
+/// The reason for which a call is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Denial {
-    /// There is no `x-api-key` header.
+    /// The call has no `x-api-key` header.
     Missing,
-    /// The header is nothing that can be a key.
+    /// The header cannot be the secret of a key.
     Malformed,
     /// No key has this secret.
     Unknown,
     /// The key was deleted.
     Deleted,
-    /// The key, or a secret that was replaced, is past its time.
+    /// The key has expired, or the secret was replaced and its validity has ended.
     Expired,
-    /// The month's limit is used up.
+    /// The monthly limit is used up.
     OverQuota,
 }
 
 impl Denial {
-    /// Every reason.
+    /// Every reason, in the order in which they are reported.
     pub const ALL: [Self; 6] =
         [Self::Missing, Self::Malformed, Self::Unknown, Self::Deleted, Self::Expired, Self::OverQuota];
 
-    /// A word for programs.
+    /// Returns the reason as a word for programs, used in metrics and in the authorizer's context.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -39,7 +39,7 @@ impl Denial {
         }
     }
 
-    /// A sentence for the caller.
+    /// Returns the sentence that the caller gets in the response.
     pub fn message(self) -> &'static str {
         match self {
             Self::Missing => "Send your API key in the x-api-key header.",
@@ -54,43 +54,43 @@ impl Denial {
     }
 }
 
-/// The answer to a call.
+/// The decision on a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It is admitted.
+    /// The call is admitted.
     Allow {
-        /// The key.
+        /// The key that the call is counted for.
         key: Arc<KeyRecord>,
-        /// Its limit, where it has one.
+        /// The state of the monthly limit, if the key has one.
         quota: Option<Quota>,
     },
-    /// It is not admitted.
+    /// The call is denied.
     Deny {
-        /// Why.
+        /// The reason for the denial.
         denial: Denial,
-        /// The key, where one was found.
+        /// The key, if one was found.
         key: Option<Arc<KeyRecord>>,
-        /// Its limit, where that is the reason.
+        /// The state of the monthly limit, if that is the reason.
         quota: Option<Quota>,
     },
 }
 
 impl Decision {
-    /// A denial without a key.
+    /// Denies a call for which no key was found.
     pub fn deny(denial: Denial) -> Self {
         Self::Deny { denial, key: None, quota: None }
     }
 
-    /// Whether the call is admitted.
+    /// Returns `true` if the call is admitted.
     pub fn is_allowed(&self) -> bool {
         matches!(self, Self::Allow { .. })
     }
 }
 
-/// Whether a key admits calls with this secret at this time, its limit aside.
+/// Checks that a key admits calls with this secret at this time. The monthly limit is not checked.
 ///
 /// # Errors
-/// The reason for which it does not.
+/// The reason for which the key does not admit them.
 pub fn admits(key: &KeyRecord, digest: &KeyDigest, now_ms: i64) -> Result<(), Denial> {
     if key.deleted_at_ms.is_some() {
         return Err(Denial::Deleted);
@@ -103,7 +103,7 @@ pub fn admits(key: &KeyRecord, digest: &KeyDigest, now_ms: i64) -> Result<(), De
     }
     match &key.previous {
         Some(previous) if previous.digest == *digest && now_ms < previous.valid_until_ms => Ok(()),
-        // It was a secret of this key once.
+        // The key was found by this digest, so it is an earlier secret of the key.
         _ => Err(Denial::Expired),
     }
 }

@@ -1,39 +1,40 @@
-//! Where the event source mapping has to resume after a batch.
+//! The record from which the event source mapping has to resume after a batch.
 
 use crate::aggregate::RecordIndex;
 
-/// Collects the records that failed.
+/// The lowest record of a batch that failed.
 ///
-/// Lambda takes the lowest failed sequence number as its checkpoint and
-/// delivers everything from there on again (AWS Lambda Developer Guide,
-/// "Configuring partial batch response with Kinesis Data Streams"). Naming one
-/// too high would lose records; naming one too low only repeats what the
-/// fences skip.
+/// Lambda takes the lowest failed sequence number as its checkpoint, and delivers all records from
+/// there on again. A checkpoint that is too high would lose records. One that is too low only
+/// repeats records, which the fences skip.
+///
+/// Source: AWS Lambda Developer Guide, "Configuring partial batch response with Kinesis Data
+/// Streams".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BatchOutcome {
     lowest_failed: Option<RecordIndex>,
 }
 
 impl BatchOutcome {
-    /// An outcome in which nothing has failed yet.
+    /// Creates an outcome in which no record has failed yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Notes that `record` has to be delivered again.
+    /// Records that `record` has to be delivered again.
     pub fn fail(&mut self, record: RecordIndex) {
         self.lowest_failed = Some(self.lowest_failed.map_or(record, |lowest| lowest.min(record)));
     }
 
-    /// The first record to deliver again; `None` when the batch is done.
+    /// Returns the first record to deliver again; `None` if no record has failed.
     pub fn lowest_failed(&self) -> Option<RecordIndex> {
         self.lowest_failed
     }
 
-    /// Whether `record` comes before every failure so far.
+    /// Returns `true` if `record` comes before every failed record.
     ///
-    /// Only such records may be counted: counting a later one would move a
-    /// row's mark past the failed record, and its retry would be fenced out.
+    /// Only such records may be counted. Counting a later one would move a row's high-water mark
+    /// past the failed record, and the retry of the failed record would be fenced out.
     pub fn admits(&self, record: RecordIndex) -> bool {
         self.lowest_failed.is_none_or(|lowest| record < lowest)
     }

@@ -1,13 +1,12 @@
-//! The identity of one API call, as the claims and the fingerprints know it.
+//! The identity of an API call, by which it is claimed.
 
 use twox_hash::XxHash3_128;
 
-/// A 96-bit hash of what makes a call that call: its request id and its
-/// request time.
+/// The identity of a call: a 96-bit hash of its request id and its request time.
 ///
-/// The hash is XXH3 with 128 bits, cut to 96, with the request time as its
-/// seed. It is stored, so it must never change. Two calls of one claim slice
-/// collide with a probability of about n²/2⁹⁷: for 100,000 calls 6·10⁻²⁰.
+/// The hash is XXH3 with 128 bits, cut to 96, with the request time as its seed. It is stored, so
+/// it must never change. The probability that two of the n calls of a claim slice collide is about
+/// n²/2⁹⁷, which is 6·10⁻²⁰ for 100,000 calls.
 ///
 /// Source: <https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>.
 ///
@@ -23,18 +22,17 @@ use twox_hash::XxHash3_128;
 pub struct CallId([u32; 3]);
 
 impl CallId {
-    /// Length of the stored form.
+    /// Length of the stored form, in bytes.
     pub const BYTES: usize = 12;
 
-    /// The identity of the call with this request id and this request time, in
-    /// milliseconds since 1970.
+    /// Hashes the request id and the request time of a call. The time is in milliseconds since 1970.
     pub fn new(request_id: &str, requested_at_ms: i64) -> Self {
         let hash = XxHash3_128::oneshot_with_seed(requested_at_ms.cast_unsigned(), request_id.as_bytes());
         let [low, middle, high, _] = words(hash);
         Self([low, middle, high])
     }
 
-    /// The stored form.
+    /// Returns the stored form: the words of the hash in little-endian order.
     pub fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(self.0) {
@@ -43,7 +41,7 @@ impl CallId {
         bytes
     }
 
-    /// Reads the stored form.
+    /// Parses the stored form. Any twelve bytes are valid.
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         let mut words = [0; 3];
         for (word, place) in words.iter_mut().zip(bytes.as_chunks().0) {
@@ -59,7 +57,7 @@ fn words(hash: u128) -> [u32; 4] {
 }
 
 impl std::hash::Hash for CallId {
-    /// Hands over 64 of the 96 bits, which are a hash already.
+    /// Passes on 64 of the 96 bits, which are a hash already.
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         state.write_u64(u64::from(self.0[0]) << 32 | u64::from(self.0[1]));
     }
@@ -68,7 +66,7 @@ impl std::hash::Hash for CallId {
 /// Builds hashers for maps whose keys are [`CallId`]s: the key is the hash.
 pub type CallIdHasherBuilder = std::hash::BuildHasherDefault<CallIdHasher>;
 
-/// A hasher that hands on the number it is given.
+/// A hasher whose result is the number that was written to it.
 #[derive(Debug, Default)]
 pub struct CallIdHasher(u64);
 

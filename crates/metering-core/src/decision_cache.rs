@@ -1,27 +1,32 @@
-//! What one instance of the authorizer remembers, and what it has to read
-//! before it may answer.
+//! The authorizer's cache of keys, and the rules for using it.
 //!
-//! A state machine without clocks or input and output: [`DecisionCache::step`]
-//! says what is needed next, the caller does it, tells the result and asks
-//! again. A model checker drives the same code through every interleaving.
+//! [`DecisionCache`] is a state machine without clocks, input or output.
+//! [`DecisionCache::step`] returns the read that a request needs next. The caller performs the
+//! read, reports its result and calls `step` again. The model checker drives the same code through
+//! every interleaving.
 //!
-//! The rules that keep a deleted key out:
-//! - **sync**: nothing remembered, and no index, is used unless the log of
-//!   invalidations was read since the request began, or within
-//!   `sync_interval_ms`;
-//! - **tombstones**: a copy of a key below its tombstone is not used (see
-//!   [`crate::invalidation`]);
-//! - **head**: a copy of a key above the head of the log is not used: the log
-//!   has not told of its change yet, or has begun anew;
-//! - **index**: the index lags, so it is used only by an instance that has
-//!   followed the log for longer than the index can lag;
-//! - **fail closed**: while the log cannot be read, and for a key whose copies
-//!   cannot be used, every request reads its key with strong consistency, or is
-//!   not answered.
+//! A **copy** of a key is a key record that was cached, or that the index returned. Five rules keep
+//! deleted keys out:
+//! - **Sync.** The cache and the index are used only if the invalidation log was read since the
+//!   request began, or within `sync_interval_ms`.
+//! - **Tombstones.** A copy with a version below the key's tombstone is not used (see
+//!   [`crate::invalidation`]).
+//! - **Head.** A copy with a version above the head of the log is not used: the log does not show
+//!   its change yet, or has been restored or recreated.
+//! - **Index.** The index lags behind the table. Only an instance that has followed the log for
+//!   longer than `index_lag_bound_ms` uses it.
+//! - **Fail closed.** While the log cannot be read, and for a key whose copies cannot be used, each
+//!   request reads its key with strong consistency. If that read fails, the request is not admitted.
 //!
-//! A strongly consistent read that a request itself began is always an answer
-//! to that request: a change that it does not see had not returned when the
-//! request began. Only whether it is remembered is in question.
+//! A strongly consistent read that the request itself began always decides that request: a change
+//! that the read does not see had not returned when the request began. The rules only decide
+//! if its result is cached.
+
+mod log;
+mod model_checking;
+mod request;
+mod settings;
+mod usage;
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -30,184 +35,45 @@ use lru::LruCache;
 
 use crate::api_key::{KeyDigest, KeyRecord};
 use crate::authorization::{Decision, Denial, admits};
-use crate::invalidation::{ClockReading, LogEntry, LogRead, Tombstones};
-use crate::quota::{MonthUsage, Quota, Threshold, UtcMonth};
+use crate::clock_reading::ClockReading;
+use crate::invalidation::Tombstones;
+use crate::quota::Quota;
+use crate::window::UtcMonth;
 
-/// Durations and sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CacheSettings {
-    /// How old the last look at the log may be; 0 to look at each request.
-    pub sync_interval_ms: u64,
-    /// How long to do without the log after it could not be read.
-    pub sync_retry_ms: u64,
-    /// How long a key is remembered.
-    pub key_lifetime_ms: u64,
-    /// How long it is remembered that there is no such key.
-    pub unknown_lifetime_ms: u64,
-    /// How long a month's usage is remembered.
-    pub usage_lifetime_ms: u64,
-    /// The same, once the first threshold of the limit is reached.
-    pub usage_lifetime_near_limit_ms: u64,
-    /// How old a month's usage may be where a newer cannot be read.
-    pub usage_stale_limit_ms: u64,
-    /// By how much the index may lag behind the table.
-    pub index_lag_bound_ms: u64,
-    /// Longer than any read takes.
-    pub read_limit_ms: u64,
-    /// The most keys to remember, and as many usages.
-    pub max_keys: usize,
-    /// The most secrets to remember that belong to no key.
-    pub max_unknown: usize,
-    /// The most tombstones.
-    pub max_tombstones: usize,
-}
+use log::{AboveHead, LogState};
+use request::Found;
+use usage::CachedUsage;
 
-impl CacheSettings {
-    /// How long a tombstone is kept: until nothing that it forbids can turn up.
-    fn tombstone_retention_ms(&self) -> u64 {
-        self.index_lag_bound_ms.max(self.key_lifetime_ms).saturating_add(self.read_limit_ms)
-    }
-}
-
-/// Next step of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// The request is decided.
-    Answer(Decision),
-    /// The request cannot be decided now, for this reason. It is not admitted.
-    Unavailable(&'static str),
-    /// A read is needed; report its result, then call [`DecisionCache::step`] again.
-    Read(Read),
-}
-
-/// A read that a request needs before it can be decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Read {
-    /// The invalidation log after [`DecisionCache::log_position`]. Report it with
-    /// [`DecisionCache::synced`] or [`DecisionCache::sync_failed`].
-    Log,
-    /// The key by the index of digests, eventually consistent. Report it with
-    /// [`DecisionCache::found_by_index`].
-    KeyByIndex,
-    /// The key by strongly consistent reads. Report it with
-    /// [`DecisionCache::found_consistently`].
-    KeyConsistently,
-    /// The usage of a key in a month. Report it with [`DecisionCache::usage_read`]
-    /// or [`DecisionCache::usage_failed`].
-    Usage {
-        /// Id of the key.
-        key_id: String,
-        /// UTC month to read.
-        month: UtcMonth,
-        /// The last usage read of this month: days before it need no second read.
-        known: Option<MonthUsage>,
-    },
-}
-
-/// What a read of the log told of the log itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogCheck {
-    /// It is what it has to be, as far as this instance can tell.
-    Sound,
-    /// Its head is below one that was read before, its last entry is another
-    /// than before, or a key has had a version above the head for longer than
-    /// any read or change takes: the log was lost or restored.
-    Behind,
-}
-
-/// A request under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    digest: KeyDigest,
-    order: u64,
-    found: Option<Found>,
-    index_missed: bool,
-    usage_failed: bool,
-    usage: Option<MonthUsage>,
-    read_anything: bool,
-}
-
-impl Request {
-    /// The secret's digest.
-    pub fn digest(&self) -> &KeyDigest {
-        &self.digest
-    }
-
-    /// What decides how it goes on, but for the order of things, for comparing states.
-    pub fn fingerprint(&self) -> impl PartialEq + Hash + use<> {
-        (self.digest, self.found.clone(), self.index_missed)
-    }
-
-    /// Whether the key had to be read, since it was not remembered.
-    pub fn read_key(&self) -> bool {
-        self.read_anything
-    }
-}
-
-/// What a lookup of this very request found.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Found {
-    Key(Arc<KeyRecord>),
-    NotFound,
-}
-
-/// When something began, relative to other things of this instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ReadStart {
-    /// When.
-    pub began: ClockReading,
-    order: u64,
-    generation: u64,
-}
+pub use log::LogCheck;
+pub use request::{Read, ReadStart, Request, Step};
+pub use settings::CacheSettings;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct LogState {
-    head: u64,
-    /// The entry of the head; `None` where there is none, or it was not read.
-    last: Option<LogEntry>,
-    /// When the last read of it began.
-    synced: ReadStart,
-    /// Since when no entry can have been missed.
-    followed_since: ClockReading,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Remembered {
+struct CachedKey {
     key: Arc<KeyRecord>,
     read: ClockReading,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct RememberedUsage {
-    usage: MonthUsage,
-    read: ClockReading,
-    told: Option<Threshold>,
-}
-
-/// A version of a key above the head of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct AboveHead {
-    version: u64,
-    found: ClockReading,
-}
-
-/// What an instance remembers.
+/// The cache of one instance of the authorizer.
 #[derive(Debug, Clone)]
 pub struct DecisionCache {
     settings: CacheSettings,
     log: Option<LogState>,
+    /// Time at which the log could not be read, if its last read failed.
     sync_failed: Option<ClockReading>,
     above_head: Option<AboveHead>,
+    /// Counter of the requests and reads that began.
     order: u64,
+    /// Counter of the times at which the cache was emptied.
     generation: u64,
     tombstones: Tombstones,
-    keys: LruCache<KeyDigest, Remembered>,
+    keys: LruCache<KeyDigest, CachedKey>,
     unknown: LruCache<KeyDigest, ClockReading>,
-    usage: LruCache<String, RememberedUsage>,
+    usage: LruCache<String, CachedUsage>,
 }
 
 impl DecisionCache {
-    /// An instance that has just started.
+    /// Creates the empty cache of an instance that has just started.
     pub fn new(settings: CacheSettings) -> Self {
         Self {
             settings,
@@ -217,14 +83,14 @@ impl DecisionCache {
             order: 0,
             generation: 0,
             tombstones: Tombstones::default(),
-            // Bounded by hand: a bounded one would reserve its whole size at each cold start.
+            // Bounded by `put_bounded`: a bounded `LruCache` would reserve its whole size at each cold start.
             keys: LruCache::unbounded(),
             unknown: LruCache::unbounded(),
             usage: LruCache::unbounded(),
         }
     }
 
-    /// Begins a request with this secret.
+    /// Begins a request whose secret has this digest.
     pub fn begin(&mut self, digest: KeyDigest) -> Request {
         Request {
             digest,
@@ -237,7 +103,7 @@ impl DecisionCache {
         }
     }
 
-    /// Begins a read, of the log or of a key.
+    /// Begins a read of the log or of a key. Call it before the read is sent.
     pub fn begin_read(&mut self, now: ClockReading) -> ReadStart {
         ReadStart { began: now, order: self.next_order(), generation: self.generation }
     }
@@ -247,7 +113,61 @@ impl DecisionCache {
         self.order
     }
 
-    /// What a request needs next.
+    /// Returns what a request needs next: its decision, or a read.
+    ///
+    /// A call is admitted, then its key is deleted, and the next call is denied:
+    ///
+    /// ```
+    /// use metering_core::api_key::{KeyDigest, KeyRecord};
+    /// use metering_core::authorization::{Decision, Denial};
+    /// use metering_core::clock_reading::ClockReading;
+    /// use metering_core::decision_cache::{CacheSettings, DecisionCache, Read, Step};
+    /// use metering_core::invalidation::{LogEntry, LogRead};
+    ///
+    /// # let settings = CacheSettings {
+    /// #     sync_interval_ms: 1_000,
+    /// #     sync_retry_ms: 500,
+    /// #     key_lifetime_ms: 30_000,
+    /// #     unknown_lifetime_ms: 5_000,
+    /// #     usage_lifetime_ms: 30_000,
+    /// #     usage_lifetime_near_limit_ms: 5_000,
+    /// #     usage_stale_limit_ms: 300_000,
+    /// #     index_lag_bound_ms: 60_000,
+    /// #     read_limit_ms: 10_000,
+    /// #     max_keys: 100,
+    /// #     max_unknown: 100,
+    /// #     max_tombstones: 100,
+    /// # };
+    /// let mut cache = DecisionCache::new(settings); // with a sync interval of one second
+    /// let digest = KeyDigest::of_secret("um_secret")?;
+    /// let key = KeyRecord { key_id: "key-1".to_owned(), digest: Some(digest), ..KeyRecord::default() };
+    ///
+    /// // A new instance reads the log, which is empty, and the key.
+    /// let now = ClockReading { wall_ms: 1_795_509_270_000, monotonic_ms: 0 };
+    /// let mut request = cache.begin(digest);
+    /// assert_eq!(cache.step(&request, now), Step::Read(Read::Log));
+    /// let start = cache.begin_read(now);
+    /// cache.synced(start, &LogRead::default(), now);
+    /// assert_eq!(cache.step(&request, now), Step::Read(Read::KeyConsistently));
+    /// let start = cache.begin_read(now);
+    /// cache.found_consistently(&mut request, start, Some(key.clone()), now);
+    /// assert!(matches!(cache.step(&request, now), Step::Answer(Decision::Allow { .. })));
+    ///
+    /// // A second later the log has an entry for the key, so the cached copy is not used.
+    /// let now = ClockReading { wall_ms: 1_795_509_271_000, monotonic_ms: 1_000 };
+    /// let mut request = cache.begin(digest);
+    /// assert_eq!(cache.step(&request, now), Step::Read(Read::Log));
+    /// let start = cache.begin_read(now);
+    /// let entry = LogEntry { sequence: 1, key_id: "key-1".to_owned(), changed_at_ms: now.wall_ms };
+    /// cache.synced(start, &LogRead { head: 1, entries: vec![entry] }, now);
+    /// assert_eq!(cache.step(&request, now), Step::Read(Read::KeyConsistently));
+    /// let start = cache.begin_read(now);
+    /// let deleted = KeyRecord { version: 1, deleted_at_ms: Some(now.wall_ms), digest: None, ..key };
+    /// cache.found_consistently(&mut request, start, Some(deleted), now);
+    /// let Step::Answer(Decision::Deny { denial, .. }) = cache.step(&request, now) else { panic!() };
+    /// assert_eq!(denial, Denial::Deleted);
+    /// # Ok::<(), metering_core::api_key::SecretProblem>(())
+    /// ```
     pub fn step(&mut self, request: &Request, now: ClockReading) -> Step {
         self.forget_old_tombstones(now);
         match &request.found {
@@ -260,9 +180,9 @@ impl DecisionCache {
             return Step::Read(if log_failed { Read::KeyConsistently } else { Read::Log });
         }
         let lifetime_ms = self.settings.key_lifetime_ms;
-        let remembered = self.keys.get(&request.digest).filter(|known| now.age_ms(known.read) < lifetime_ms);
-        let remembered = remembered.map(|known| known.key.clone());
-        if let Some(key) = remembered.filter(|key| self.may_use(key)) {
+        let cached = self.keys.get(&request.digest).filter(|cached| now.age_ms(cached.read) < lifetime_ms);
+        let cached = cached.map(|cached| cached.key.clone());
+        if let Some(key) = cached.filter(|key| self.may_use(key)) {
             return self.judge(request, &key, now);
         }
         if let Some(read) = self.unknown.get(&request.digest)
@@ -274,13 +194,13 @@ impl DecisionCache {
         Step::Read(if needs_table { Read::KeyConsistently } else { Read::KeyByIndex })
     }
 
-    /// The rules of tombstones and of the head.
+    /// Applies the tombstone rule and the head rule.
     fn may_use(&self, copy: &KeyRecord) -> bool {
         copy.version >= self.tombstones.min_version(&copy.key_id)
             && self.log.as_ref().is_some_and(|log| copy.version <= log.head)
     }
 
-    /// The sync rule.
+    /// Applies the sync rule.
     fn is_synced(&self, request: &Request, now: ClockReading) -> bool {
         self.synced_since(request)
             || self
@@ -289,13 +209,15 @@ impl DecisionCache {
                 .is_some_and(|log| now.age_ms(log.synced.began) < self.settings.sync_interval_ms)
     }
 
-    /// The index rule. Longer, not as long: ages are cut to whole milliseconds.
+    /// Applies the index rule. The comparison is strict, because ages are truncated to whole
+    /// milliseconds.
     fn trusts_index(&self, now: ClockReading) -> bool {
         self.log
             .as_ref()
             .is_some_and(|log| now.least_age_ms(log.followed_since) > self.settings.index_lag_bound_ms)
     }
 
+    /// Decides a request whose key is known, by the key and its usage.
     fn judge(&mut self, request: &Request, key: &Arc<KeyRecord>, now: ClockReading) -> Step {
         let deny = |denial, quota| Step::Answer(Decision::Deny { denial, key: Some(key.clone()), quota });
         if let Err(denial) = admits(key, &request.digest, now.wall_ms) {
@@ -310,94 +232,18 @@ impl DecisionCache {
         let known = self.usage.get(&key.key_id).copied().filter(|known| known.usage.month == month);
         let usage = match (request.usage.filter(|usage| usage.month == month), known) {
             (Some(read), _) => read,
-            (None, Some(known)) if self.is_current(limit, &known, request, now) => known.usage,
+            (None, Some(known)) if known.is_current(&self.settings, limit, request, now) => known.usage,
             _ if request.usage_failed => return Step::Unavailable("the usage of the key cannot be read"),
             (None, known) => {
                 let known = known.map(|known| known.usage);
                 return Step::Read(Read::Usage { key_id: key.key_id.clone(), month, known });
             }
         };
-        let quota = Quota::of(limit, &usage);
+        let quota = Quota::new(limit, &usage);
         if quota.is_exhausted() {
             return deny(Denial::OverQuota, Some(quota));
         }
         Step::Answer(Decision::Allow { key: key.clone(), quota: Some(quota) })
-    }
-
-    fn is_current(&self, limit: u64, known: &RememberedUsage, request: &Request, now: ClockReading) -> bool {
-        let settings = &self.settings;
-        let lifetime_ms = if request.usage_failed {
-            settings.usage_stale_limit_ms
-        } else if Quota::of(limit, &known.usage).threshold_reached().is_some() {
-            settings.usage_lifetime_near_limit_ms
-        } else {
-            settings.usage_lifetime_ms
-        };
-        now.age_ms(known.read) < lifetime_ms
-    }
-
-    /// Where the next read of the log begins; `None` where none was read yet.
-    /// It is before the last entry that is known, so that this is read again.
-    pub fn log_position(&self) -> Option<u64> {
-        self.log.as_ref().map(|log| log.head.saturating_sub(1))
-    }
-
-    /// The sequence of the last entry of the log that is known; `None` where
-    /// none was read yet.
-    pub fn log_head(&self) -> Option<u64> {
-        self.log.as_ref().map(|log| log.head)
-    }
-
-    /// Takes what a read of the log found, which began with `start` and asked
-    /// for what comes after [`Self::log_position`].
-    pub fn synced(&mut self, start: ReadStart, read: &LogRead, now: ClockReading) -> LogCheck {
-        self.sync_failed = None;
-        let (mut check, mut followed_since) = (LogCheck::Sound, now);
-        let known = self.log.take();
-        match known {
-            Some(log) if start.order <= log.synced.order => {
-                self.log = Some(log); // An older read, which ended late.
-                return check;
-            }
-            Some(log) if continues(&log, read) => followed_since = log.followed_since,
-            known => {
-                // What was read before may have changed before the head.
-                self.forget_everything();
-                if known.is_some_and(|log| is_another(&log, read)) {
-                    check = LogCheck::Behind;
-                }
-            }
-        }
-        let last = read.entry(read.head).cloned();
-        self.log = Some(LogState { head: read.head, last, synced: start, followed_since });
-        self.forget_old_tombstones(now);
-        for entry in &read.entries {
-            self.tombstones.raise(&entry.key_id, entry.sequence, now);
-        }
-        self.bound_tombstones(now);
-        if self.head_stays_below_a_key(start.began) { LogCheck::Behind } else { check }
-    }
-
-    /// Whether a key has had a version above the head for longer than the
-    /// writes of a change can be visible one by one.
-    fn head_stays_below_a_key(&mut self, now: ClockReading) -> bool {
-        let Some(above) = self.above_head else { return false };
-        if self.log.as_ref().is_some_and(|log| above.version <= log.head) {
-            self.above_head = None;
-        }
-        self.above_head.is_some() && now.least_age_ms(above.found) > self.settings.read_limit_ms
-    }
-
-    /// Notes that the log could not be read.
-    pub fn sync_failed(&mut self, now: ClockReading) {
-        self.sync_failed = Some(now);
-    }
-
-    /// Takes an invalidation that arrived by message.
-    pub fn notice(&mut self, key_id: &str, sequence: u64, now: ClockReading) {
-        self.forget_old_tombstones(now);
-        self.tombstones.raise(key_id, sequence, now);
-        self.bound_tombstones(now);
     }
 
     fn forget_old_tombstones(&mut self, now: ClockReading) {
@@ -407,14 +253,14 @@ impl DecisionCache {
     fn bound_tombstones(&mut self, now: ClockReading) {
         if self.tombstones.len() > self.settings.max_tombstones {
             self.forget_everything();
-            // What the forgotten tombstones forbade may still turn up in the index.
+            // The index may still return copies that the forgotten tombstones forbade.
             if let Some(log) = &mut self.log {
                 log.followed_since = now;
             }
         }
     }
 
-    /// Forgets all keys, and what reads under way will find.
+    /// Empties the cache, and keeps the results of reads in flight out of it.
     fn forget_everything(&mut self) {
         self.generation += 1;
         self.tombstones = Tombstones::default();
@@ -422,7 +268,7 @@ impl DecisionCache {
         self.unknown.clear();
     }
 
-    /// Takes what the index has for the secret.
+    /// Records the key that the index has for the secret, if any.
     pub fn found_by_index(
         &mut self,
         request: &mut Request,
@@ -434,14 +280,14 @@ impl DecisionCache {
         request.read_anything = true;
         match key {
             Some(key) if start.generation == self.generation && self.may_use(&key) => {
-                self.remember(request, start, key);
+                self.cache_key(request, start, key);
             }
-            // It may be too new for the index, or too old in it.
+            // The index may lag behind the creation or the last change of the key.
             _ => request.index_missed = true,
         }
     }
 
-    /// Takes what strongly consistent reads have for the secret.
+    /// Records the key that strongly consistent reads found for the secret, if any.
     pub fn found_consistently(
         &mut self,
         request: &mut Request,
@@ -452,127 +298,36 @@ impl DecisionCache {
         self.forget_old_tombstones(now);
         request.read_anything = true;
         match key {
-            // Its change has not returned, or a message told of one that there never was.
+            // The change has not returned yet, or a message announced a change that was never made.
             Some(key) if key.version < self.tombstones.min_version(&key.key_id) => {
                 request.found = Some(Found::Key(Arc::new(key)));
             }
             Some(key) => {
-                self.note_version(&key, now);
-                self.remember(request, start, key);
+                self.record_version(&key, now);
+                self.cache_key(request, start, key);
             }
             None => {
                 request.found = Some(Found::NotFound);
                 if start.generation == self.generation {
-                    bounded_put(&mut self.unknown, request.digest, start.began, self.settings.max_unknown);
+                    put_bounded(&mut self.unknown, request.digest, start.began, self.settings.max_unknown);
                 }
             }
         }
     }
 
-    fn note_version(&mut self, key: &KeyRecord, now: ClockReading) {
-        if self.log.as_ref().is_some_and(|log| key.version > log.head) {
-            let found = self.above_head.map_or(now, |above| above.found);
-            let version = self.above_head.map_or(0, |above| above.version).max(key.version);
-            self.above_head = Some(AboveHead { version, found });
-        }
-    }
-
-    fn remember(&mut self, request: &mut Request, start: ReadStart, key: KeyRecord) {
+    fn cache_key(&mut self, request: &mut Request, start: ReadStart, key: KeyRecord) {
         let key = Arc::new(key);
         if start.generation == self.generation {
-            let remembered = Remembered { key: key.clone(), read: start.began };
-            bounded_put(&mut self.keys, request.digest, remembered, self.settings.max_keys);
+            let cached = CachedKey { key: key.clone(), read: start.began };
+            put_bounded(&mut self.keys, request.digest, cached, self.settings.max_keys);
             self.unknown.pop(&request.digest);
         }
         request.found = Some(Found::Key(key));
     }
-
-    /// Takes the usage of a key's month. Returns the thresholds that nobody
-    /// was told of yet, as far as this instance knows.
-    pub fn usage_read(
-        &mut self,
-        request: &mut Request,
-        key_id: &str,
-        usage: MonthUsage,
-        began: ClockReading,
-    ) {
-        request.usage = Some(usage);
-        let told = self.usage.peek(key_id).filter(|known| known.usage.month == usage.month);
-        let told = told.and_then(|known| known.told);
-        let remembered = RememberedUsage { usage, read: began, told };
-        bounded_put(&mut self.usage, key_id.to_owned(), remembered, self.settings.max_keys);
-    }
-
-    /// Notes that the usage could not be read.
-    pub fn usage_failed(&mut self, request: &mut Request) {
-        request.usage_failed = true;
-    }
-
-    /// The threshold of a limit that somebody should be told of now, unless
-    /// another instance has done so.
-    pub fn threshold_to_tell(&self, key_id: &str, quota: &Quota) -> Option<Threshold> {
-        let told = self.usage.peek(key_id)?.told;
-        quota.threshold_reached().filter(|reached| told.is_none_or(|told| told < *reached))
-    }
-
-    /// Notes that somebody was told of a threshold.
-    pub fn threshold_told(&mut self, key_id: &str, threshold: Threshold) {
-        if let Some(remembered) = self.usage.peek_mut(key_id) {
-            remembered.told = Some(threshold);
-        }
-    }
-
-    /// Whether the log was read since the request began.
-    pub fn synced_since(&self, request: &Request) -> bool {
-        self.log.as_ref().is_some_and(|log| log.synced.order > request.order)
-    }
-
-    /// What decides how this instance goes on from now, but for the order of
-    /// things ([`Self::synced_since`]), for comparing states: ages instead of
-    /// times, and nothing of what can never matter again.
-    pub fn fingerprint(&self, now: ClockReading) -> impl PartialEq + Hash + use<> {
-        let settings = &self.settings;
-        let log = self.log.as_ref().map(|log| {
-            let synced = now.age_ms(log.synced.began).min(settings.sync_interval_ms);
-            let followed = now.least_age_ms(log.followed_since).min(settings.index_lag_bound_ms + 1);
-            (log.head, log.last.clone(), synced, followed)
-        });
-        let failed = self.sync_failed.map(|at| now.age_ms(at).min(settings.sync_retry_ms));
-        let mut tombstones = self.tombstones.clone();
-        tombstones.forget_older_than(settings.tombstone_retention_ms(), now);
-        let usable = |known: &Remembered| known.key.version >= tombstones.min_version(&known.key.key_id);
-        let mut keys: Vec<(KeyDigest, u64, u64)> = self
-            .keys
-            .iter()
-            .map(|(digest, known)| (*digest, known, now.age_ms(known.read)))
-            .filter(|(_, known, age)| *age < settings.key_lifetime_ms && usable(known))
-            .map(|(digest, known, age)| (digest, known.key.version, age))
-            .collect();
-        keys.sort_unstable();
-        let tombstones: Vec<(String, u64, u64)> = tombstones
-            .sorted()
-            .into_iter()
-            .map(|(key, tombstone, raised)| (key, tombstone, now.least_age_ms(raised)))
-            .collect();
-        (log, failed, self.generation, tombstones, keys)
-    }
 }
 
-/// Whether a read shows the log that was known, and all that followed.
-fn continues(known: &LogState, read: &LogRead) -> bool {
-    read.head >= known.head
-        && read.is_whole_after(known.head.saturating_sub(1))
-        && read.entry(known.head) == known.last.as_ref()
-}
-
-/// Whether a read shows another log than the one that was known; not merely a
-/// part of it.
-fn is_another(known: &LogState, read: &LogRead) -> bool {
-    let last = read.entry(known.head);
-    read.head < known.head || (last.is_some() && known.last.is_some() && last != known.last.as_ref())
-}
-
-fn bounded_put<K: Hash + Eq, V>(cache: &mut LruCache<K, V>, key: K, value: V, most: usize) {
+/// Adds an entry, and evicts the least recently used entries beyond `most`.
+fn put_bounded<K: Hash + Eq, V>(cache: &mut LruCache<K, V>, key: K, value: V, most: usize) {
     cache.put(key, value);
     while cache.len() > most {
         cache.pop_lru();

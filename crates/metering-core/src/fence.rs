@@ -1,25 +1,35 @@
-//! What an update may do to a row that bears a mark.
+//! The fence: the comparison of an update with a row's high-water mark.
 //!
-//! A row's mark is the sequence number of the last record it counts. Because a
-//! row has one writer, which reads its shard in order, every contributing
-//! record at or below the mark is counted and none above it is. That alone
-//! makes retries, other batch boundaries, a zombie invocation, a lost reply and
-//! a replay of the whole stream harmless.
+//! The high-water mark of a row is the sequence number of the last record that the row counts. A
+//! row has one writer, which reads its shard in order. All contributing records at or below the
+//! mark are therefore counted, and none above it. Retries, other batch boundaries, a zombie
+//! invocation, a lost reply and a replay of the whole stream are the same case.
 
 use crate::sequence_number::SequenceNumber;
 
-/// The verdict on one update.
+/// The decision on one update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fence {
-    /// Nothing of it is in the row: write it as it is.
+    /// The row counts none of the update's records: write the update as it is.
     Apply,
-    /// All of it is in the row: write nothing.
+    /// The row counts all of the update's records: write nothing.
     Skip,
-    /// Its first records are in the row: plan it again from the records above the mark.
+    /// The row counts the first records of the update: plan it again from the records above the mark.
     Replan,
 }
 
-/// Compares an update's first and last contributing record with the row's mark.
+/// Compares the first and the last contributing record of an update with the row's high-water mark.
+///
+/// ```
+/// use metering_core::fence::{Fence, judge};
+/// use metering_core::sequence_number::SequenceNumber;
+///
+/// let [first, middle, last] = ["8", "9", "10"].map(|digits| SequenceNumber::parse(digits).unwrap());
+/// assert_eq!(judge(&first, &last, None), Fence::Apply); // a new row
+/// assert_eq!(judge(&middle, &last, Some(&first)), Fence::Apply);
+/// assert_eq!(judge(&first, &last, Some(&last)), Fence::Skip); // a retry
+/// assert_eq!(judge(&first, &last, Some(&middle)), Fence::Replan); // another batch boundary
+/// ```
 pub fn judge(first: &SequenceNumber, last: &SequenceNumber, mark: Option<&SequenceNumber>) -> Fence {
     match mark {
         None => Fence::Apply,
@@ -39,7 +49,7 @@ mod tests {
     use crate::window::CallWindow;
     use proptest::prelude::*;
 
-    /// A row as the ledger keeps it, with the ledger's condition.
+    /// A row of the ledger, with the ledger's condition on updates.
     #[derive(Default)]
     struct Row {
         mark: Option<SequenceNumber>,
@@ -47,7 +57,7 @@ mod tests {
     }
 
     impl Row {
-        /// Writes on `attribute_not_exists(seq) OR seq < :first`, else hands back the mark.
+        /// Writes if `attribute_not_exists(seq) OR seq < :first`, and returns the mark otherwise.
         fn write(&mut self, update: &CounterUpdate) -> Result<(), SequenceNumber> {
             match &self.mark {
                 Some(mark) if *mark >= update.first => Err(mark.clone()),

@@ -1,82 +1,54 @@
-//! The invalidation log: what follows from a change of a key.
+//! The invalidation log and its tombstones.
 //!
-//! Every change of a key adds one entry to a log whose sequence rises by one,
-//! in the same transaction, and gives the key that sequence as its version. An
-//! instance that knows of entry `n` for a key must not use any copy of it with
-//! a lower version, wherever the copy comes from: its own cache, a lagging
-//! index, a read that was under way. So much is a tombstone (for a deleted key, a
-//! tombstone).
+//! Every change of a key appends one entry to the log, whose sequence rises by one. In the same
+//! transaction the key gets the sequence as its version. An instance that knows entry `n` of a key
+//! must not use a copy of the key with a lower version, be it in the cache, in the lagging index,
+//! or in a read that was in flight. This minimum version of a recently changed key is its
+//! **tombstone**.
 //!
-//! Reads beside the transaction may see its parts in any mixture until it has
-//! returned. Two rules make up for that:
-//! - a change begins only when the key of the change before it is written, so
-//!   that at most the last entry's key can still be read as it was;
-//! - the last entry is read again each time until another follows it, which
-//!   keeps its tombstone and shows whether this is still the same log.
+//! Concurrent reads may see any part of the transaction until it has returned. Two rules compensate
+//! for that:
+//! - A change begins only when the key of the change before it is written. Thus only the key of the
+//!   last entry can still be read as it was before.
+//! - Each read of the log returns the last known entry again, until another entry follows. This
+//!   renews the tombstone of the last entry, and verifies that the log is still the same.
 
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-/// A point in time, by two clocks, neither of which can be relied on alone:
-/// while AWS freezes an execution environment its monotonic clock may stand
-/// still, and the wall clock can be set, forwards and back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ClockReading {
-    /// Milliseconds since 1970.
-    pub wall_ms: i64,
-    /// Milliseconds since any point of the process's life; never falls.
-    pub monotonic_ms: u64,
-}
+use crate::clock_reading::ClockReading;
 
-impl ClockReading {
-    /// How long ago `earlier` may have been, in milliseconds: the larger of the
-    /// two. Where the wall clock was set back nobody knows, so everything is
-    /// old. For what must not be used for too long.
-    pub fn age_ms(self, earlier: Self) -> u64 {
-        let Ok(by_wall) = u64::try_from(self.wall_ms - earlier.wall_ms) else { return u64::MAX };
-        by_wall.max(self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
-    }
-
-    /// How long ago `earlier` was at least, in milliseconds: the smaller of the
-    /// two, and 0 where the wall clock was set back. For what must not be
-    /// forgotten, or trusted, too soon.
-    pub fn least_age_ms(self, earlier: Self) -> u64 {
-        let by_wall = u64::try_from(self.wall_ms - earlier.wall_ms).unwrap_or(0);
-        by_wall.min(self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
-    }
-}
-
-/// An entry of the log.
+/// An entry of the log: one change of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LogEntry {
-    /// Its place in the log; the first is 1.
+    /// Position in the log. The first entry has 1.
     pub sequence: u64,
     /// The key that was changed.
     pub key_id: String,
-    /// When it was changed, in milliseconds since 1970.
+    /// Time of the change, in milliseconds since 1970.
     pub changed_at_ms: i64,
 }
 
-/// What a strongly consistent read of the log found.
+/// The result of a strongly consistent read of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogRead {
-    /// The sequence of the last entry ever written; 0 where there is none.
+    /// The sequence of the last entry ever written; 0 for an empty log.
     pub head: u64,
-    /// The entries after the position that was asked for, in order. The head
-    /// repeats the last entry, so that one is among them in any case.
+    /// The entries after the requested position, in order. The item of the head repeats the last
+    /// entry, so the last entry is included even if it has expired.
     pub entries: Vec<LogEntry>,
 }
 
 impl LogRead {
-    /// The entry with this sequence, if the read has it.
+    /// Returns the entry with this sequence, if the read has it.
     pub fn entry(&self, sequence: u64) -> Option<&LogEntry> {
         self.entries.iter().find(|entry| entry.sequence == sequence)
     }
 
-    /// Whether every entry after `position` is here, up to the head. It is not
-    /// where entries have expired or were lost, where a change jumped over
-    /// sequences, or where a write was seen half done.
+    /// Returns `true` if the read has every entry after `position` up to the head. Entries are
+    /// missing if they have expired or were lost, if a change skipped sequences, or if a
+    /// transaction was seen in part.
     pub fn is_whole_after(&self, position: u64) -> bool {
         let sequences = self.entries.iter().map(|entry| entry.sequence);
         self.head >= position
@@ -84,22 +56,38 @@ impl LogRead {
     }
 }
 
-/// The lowest version of each recently changed key that may be used.
+/// The tombstones of an instance: for each recently changed key, the minimum version that may be
+/// used.
+///
+/// ```
+/// use metering_core::clock_reading::ClockReading;
+/// use metering_core::invalidation::Tombstones;
+///
+/// let at = |ms: u32| ClockReading { wall_ms: ms.into(), monotonic_ms: ms.into() };
+/// let mut tombstones = Tombstones::default();
+/// tombstones.raise("key-1", 7, at(0));
+/// tombstones.raise("key-1", 5, at(10)); // an older change, learned late
+/// assert_eq!(tombstones.min_version("key-1"), 7);
+/// assert_eq!(tombstones.min_version("key-2"), 0); // not changed: any version may be used
+///
+/// tombstones.forget_older_than(1_000, at(1_001));
+/// assert_eq!(tombstones.min_version("key-1"), 0);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tombstones {
     by_key: HashMap<String, (u64, ClockReading)>,
-    /// In the order in which they can be forgotten.
+    /// The time of each raise, oldest first: the order in which tombstones are forgotten.
     order: VecDeque<(ClockReading, String)>,
 }
 
 impl Tombstones {
-    /// The lowest version of a key that may be used.
+    /// Returns the minimum version of a key that may be used; 0 for a key without a tombstone.
     pub fn min_version(&self, key_id: &str) -> u64 {
         self.by_key.get(key_id).map_or(0, |(sequence, _)| *sequence)
     }
 
-    /// Raises the tombstone of a key; never lowers it. Raising it to where it is
-    /// keeps it for longer.
+    /// Raises the tombstone of a key to `sequence`. It is never lowered. Raising it to the present
+    /// value renews it.
     pub fn raise(&mut self, key_id: &str, sequence: u64, now: ClockReading) {
         if let Some(tombstone) = self.by_key.get_mut(key_id) {
             if sequence < tombstone.0 || *tombstone == (sequence, now) {
@@ -110,38 +98,38 @@ impl Tombstones {
             self.by_key.insert(key_id.to_owned(), (sequence, now));
         }
         match self.order.back_mut() {
-            // The last entry of the log, at each read of it.
+            // Each read of the log returns its last entry again.
             Some((raised, last)) if last == key_id => *raised = now,
             _ => self.order.push_back((now, key_id.to_owned())),
         }
     }
 
-    /// Forgets the tombstones that were surely raised longer than this ago.
+    /// Forgets the tombstones whose minimum age is above `retention_ms`.
     pub fn forget_older_than(&mut self, retention_ms: u64, now: ClockReading) {
         while let Some((raised, _)) = self.order.front() {
             if now.least_age_ms(*raised) <= retention_ms {
                 return;
             }
             let Some((raised, key_id)) = self.order.pop_front() else { return };
-            // It may have been raised again since.
+            // The tombstone may have been raised again since.
             if self.by_key.get(&key_id).is_some_and(|(_, last)| *last == raised) {
                 self.by_key.remove(&key_id);
             }
         }
     }
 
-    /// How many there are, those that were raised again included.
+    /// Returns the number of tombstones. One that was raised again counts for each raise.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are no tombstones.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// All of them, in the order of their keys.
-    pub fn sorted(&self) -> Vec<(String, u64, ClockReading)> {
+    /// Returns all tombstones with the time of their last raise, in the order of their keys.
+    pub(crate) fn sorted(&self) -> Vec<(String, u64, ClockReading)> {
         let mut tombstones: Vec<_> =
             self.by_key.iter().map(|(key, (sequence, raised))| (key.clone(), *sequence, *raised)).collect();
         tombstones.sort_unstable_by(|left, right| left.0.cmp(&right.0));
@@ -158,33 +146,6 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_the_larger_of_the_two_clocks_and_at_least_the_smaller() {
-        let thawed = ClockReading { wall_ms: 5_000, monotonic_ms: 10 };
-        assert_eq!(thawed.least_age_ms(ClockReading { wall_ms: 1_000, monotonic_ms: 9 }), 1);
-        assert_eq!(thawed.least_age_ms(ClockReading { wall_ms: 5_000, monotonic_ms: 3 }), 0);
-        assert_eq!(
-            thawed.least_age_ms(ClockReading { wall_ms: 5_001, monotonic_ms: 3 }),
-            0,
-            "it was set back"
-        );
-        assert_eq!(
-            thawed.age_ms(ClockReading { wall_ms: 1_000, monotonic_ms: 9 }),
-            4_000,
-            "frozen meanwhile"
-        );
-        assert_eq!(
-            thawed.age_ms(ClockReading { wall_ms: 5_000, monotonic_ms: 3 }),
-            7,
-            "the wall clock stood still"
-        );
-        assert_eq!(
-            thawed.age_ms(ClockReading { wall_ms: 5_001, monotonic_ms: 9 }),
-            u64::MAX,
-            "it was set back"
-        );
-    }
-
-    #[test]
     fn a_read_is_whole_only_without_a_gap() {
         let read = |head, sequences: &[u64]| {
             let entry =
@@ -198,14 +159,14 @@ mod tests {
         assert!(!read(5, &[3, 5]).is_whole_after(2), "expired, not yet visible, or jumped over");
         assert!(!read(5, &[5]).is_whole_after(2));
         assert!(!read(3, &[]).is_whole_after(2));
-        assert!(!read(1, &[]).is_whole_after(2), "another log");
-        assert!(!read(1, &[3]).is_whole_after(2), "another log, and a head that lags an entry");
+        assert!(!read(1, &[]).is_whole_after(2), "a different log");
+        assert!(!read(1, &[3]).is_whole_after(2), "a different log, and a head that lags an entry");
         assert_eq!(read(5, &[3, 4, 5]).entry(4).unwrap().sequence, 4);
         assert_eq!(read(5, &[3, 4, 5]).entry(6), None);
     }
 
     #[test]
-    fn a_floor_only_rises_and_is_kept_from_its_last_rise() {
+    fn a_tombstone_only_rises_and_is_kept_from_its_last_rise() {
         let mut tombstones = Tombstones::default();
         tombstones.raise("a", 5, at(0));
         tombstones.raise("a", 3, at(10));

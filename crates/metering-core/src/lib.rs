@@ -1,22 +1,27 @@
 //! The rules of the usage meter, as pure functions and values.
 //!
-//! Nothing in this crate reads a clock, the environment or the network: time
-//! arrives as an argument, storage as a [`ports`] trait. What it decides can
-//! therefore be checked by property tests and replayed from any recorded input.
+//! Nothing in this crate reads a clock, the environment or the network. Time is an argument, and
+//! storage is a trait in [`ports`]. All decisions can therefore be checked by property tests and
+//! replayed from recorded input.
 //!
-//! The path of one batch: [`usage_record`] says which calls are billable,
-//! [`window`] says when they happened, [`aggregate`] adds them up per ledger
-//! row, [`update_plan`] turns rows into conditional updates, [`fence`] decides
-//! what to do when the ledger has already seen part of them, and
-//! [`batch_outcome`] tells the event source mapping where to resume.
+//! Counting a batch:
+//! - [`usage_record`] decides if a call is billable, with the routes of [`unbilled`].
+//! - [`window`] gives the day and the hour that a call is counted in.
+//! - [`aggregate`] adds up the calls of a batch by ledger row and record.
+//! - [`claims`] gives each call one owner, by its [`call_id`], so that duplicates count once.
+//! - [`shard`] orders the decisions about the records of a shard.
+//! - [`update_plan`] turns rows into conditional updates, and [`fence`] decides what to do if a row
+//!   already counts a part of an update.
+//! - [`batch_outcome`] gives the record from which the event source mapping resumes.
+//! - [`batch_run`] runs these steps as one state machine.
 //!
-//! The path of one call: [`api_key`] is what is known of a key, [`authorization`]
-//! and [`quota`] say whether it admits a call, [`decision_cache`] what has to be
-//! read before that can be said, and [`invalidation`] what the log of changes
-//! takes away from what is remembered.
+//! Admitting a call:
+//! - [`api_key`] has the stored data of a key, and [`authorization`] and [`quota`] decide if it
+//!   admits a call.
+//! - [`decision_cache`] caches keys, and returns the reads that a decision needs.
+//! - [`invalidation`] has the rules of the invalidation log, by the ages of [`clock_reading`].
 //!
-//! Whether all that was worth it: [`reconciliation`] compares the ledger with a
-//! count that was made without it.
+//! Verifying the counts: [`reconciliation`] compares the ledger with an independent count.
 
 #![warn(missing_docs)]
 
@@ -27,6 +32,7 @@ pub mod batch_outcome;
 pub mod batch_run;
 pub mod call_id;
 pub mod claims;
+pub mod clock_reading;
 pub mod decision_cache;
 pub mod fence;
 pub mod invalidation;

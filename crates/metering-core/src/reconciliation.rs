@@ -1,55 +1,55 @@
-//! The ledger against an independent count: what is missing, what is too much.
+//! The comparison of the ledger with an independent count, that of the access log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::window::HOUR_MS;
 
-/// Calls by key and by the start of their hour, in milliseconds since 1970.
+/// Number of calls by key and by the start of their hour, in milliseconds since 1970.
 pub type HourlyCalls = BTreeMap<(String, i64), u64>;
 
-/// Calls of all keys by the start of their hour, in milliseconds since 1970.
+/// Number of calls of all keys by the start of their hour, in milliseconds since 1970.
 pub type HourlyTotals = BTreeMap<i64, u64>;
 
 /// An hour of a key in which the two counts differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The key.
+    /// The key that the calls are of.
     pub api_key_id: String,
     /// The start of the hour, in milliseconds since 1970.
     pub hour_start_ms: i64,
-    /// Calls in the access log.
+    /// Number of calls in the access log.
     pub logged: u64,
-    /// Calls in the ledger.
+    /// Number of calls in the ledger.
     pub counted: u64,
 }
 
 impl Difference {
-    /// Calls that the ledger lacks.
+    /// Returns the number of calls that the ledger lacks.
     pub fn missing(&self) -> u64 {
         self.logged.saturating_sub(self.counted)
     }
 
-    /// Calls that the ledger has beyond the access log.
+    /// Returns the number of calls that the ledger has and the access log lacks.
     pub fn surplus(&self) -> u64 {
         self.counted.saturating_sub(self.logged)
     }
 }
 
-/// What the comparison found.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reconciliation {
-    /// All calls in the access log.
+    /// Number of calls in the access log, of all keys and hours.
     pub logged: u64,
-    /// All calls in the ledger.
+    /// Number of calls in the ledger, of all keys and hours.
     pub counted: u64,
-    /// Where they differ, by key and hour.
+    /// The hours of keys in which the counts differ, in the order of keys and hours.
     pub differences: Vec<Difference>,
 }
 
 impl Reconciliation {
-    /// Compares two counts of the same hours, key by key: what is missing of
-    /// one key and too much of another are two faults, and no balance.
-    pub fn of(logged: &HourlyCalls, counted: &HourlyCalls) -> Self {
+    /// Compares two counts of the same hours, key by key. Missing calls of one key and a surplus of
+    /// another do not cancel each other out.
+    pub fn compare(logged: &HourlyCalls, counted: &HourlyCalls) -> Self {
         let mut result =
             Self { logged: logged.values().sum(), counted: counted.values().sum(), ..Self::default() };
         let places: BTreeSet<&(String, i64)> = logged.keys().chain(counted.keys()).collect();
@@ -64,71 +64,71 @@ impl Reconciliation {
         result
     }
 
-    /// Adds what was found in other hours.
+    /// Adds the result of a comparison of other hours.
     pub fn add(&mut self, other: Self) {
         self.logged += other.logged;
         self.counted += other.counted;
         self.differences.extend(other.differences);
     }
 
-    /// Calls that the ledger lacks.
+    /// Returns the number of calls that the ledger lacks.
     pub fn missing(&self) -> u64 {
         self.differences.iter().map(Difference::missing).sum()
     }
 
-    /// Calls that the ledger has beyond the access log.
+    /// Returns the number of calls that the ledger has and the access log lacks.
     pub fn surplus(&self) -> u64 {
         self.differences.iter().map(Difference::surplus).sum()
     }
 }
 
-/// What is known of an hour that was compared.
+/// The stored result for an hour that was compared.
 ///
-/// The totals of an hour are compared first. Only where they differ is the hour
-/// compared key by key, and what the keys say counts.
+/// The totals of an hour are compared first. Only if they differ is the hour compared key by key.
+/// The comparison by key takes precedence over the totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReconciledHour {
-    /// Calls in the access log.
+    /// Number of calls in the access log.
     pub logged: u64,
-    /// By how much the ledger's total is above the access log's although each
-    /// key agrees, or somebody has accepted the difference.
+    /// The accepted difference between the total of the ledger and that of the access log: each key
+    /// agrees although the totals differ, or an operator has accepted the difference.
     pub accepted: i64,
-    /// Whether the hour was compared key by key.
+    /// `true` if the hour was compared key by key.
     pub is_compared_by_key: bool,
-    /// How the keys differ; `None` where they agree.
+    /// The difference by key; `None` if the keys agree.
     pub open: Option<OpenDifference>,
 }
 
-/// A difference that is not mended.
+/// A difference that is neither repaired nor accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenDifference {
-    /// The ledger's total when the keys were compared; `None` where they are yet to be.
+    /// The total of the ledger when the keys were compared; `None` if they have not been compared.
     pub counted: Option<u64>,
-    /// Calls that the ledger lacks, key by key.
+    /// Number of calls that the ledger lacks, summed over the keys.
     pub missing: u64,
-    /// Calls that the ledger has beyond the access log, key by key.
+    /// Number of calls that the ledger has and the access log lacks, summed over the keys.
     pub surplus: u64,
 }
 
-/// What an hour needs.
+/// The next comparison of an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextComparison {
-    /// Nothing: what is known of it holds.
+    /// None: the stored result is still valid.
     Nothing,
-    /// The lines of the access log counted again: some may have been logged late.
+    /// The lines of the access log have to be counted again: some may have been logged late.
     CountLogAgain,
-    /// A comparison key by key.
+    /// The hour has to be compared key by key.
     CompareKeys,
 }
 
 impl ReconciledHour {
-    /// An hour that has so many calls in the access log.
+    /// Begins an hour that has `logged` calls in the access log.
     pub fn new(logged: u64) -> Self {
         Self { logged, ..Self::default() }
     }
 
-    /// What the hour needs, when the ledger's total is `counted`. A sample of
-    /// the hours is compared key by key whatever the totals say.
+    /// Returns the next comparison of the hour, when the ledger's total is `counted`. An hour of
+    /// the sample is compared key by key even if the totals agree.
     pub fn next_comparison(
         &self,
         counted: u64,
@@ -144,14 +144,13 @@ impl ReconciledHour {
         }
     }
 
-    /// Takes the result of a comparison of this hour, key by key, of the keys
-    /// that the access log knows.
+    /// Records the result of a comparison of this hour key by key, of the keys in the access log.
     ///
-    /// A total may be below the sum of its keys: a batch that was given up
-    /// half-way had not come to it. It is above where the ledger has keys that
-    /// the access log does not know, or where such a batch came to it while later
-    /// ones fenced its rows: that has to be accepted by somebody.
-    pub fn keys_are_compared(&mut self, counted: u64, found: &Reconciliation) {
+    /// The total of the ledger may be below the sum of its keys: a batch that was given up half-way
+    /// had not added to the total yet. It may be above the sum if the ledger has keys that the
+    /// access log lacks, or if such a batch added to the total while later batches fenced its rows.
+    /// An operator has to accept a total above the sum.
+    pub fn record_key_comparison(&mut self, counted: u64, found: &Reconciliation) {
         self.logged = found.logged;
         self.is_compared_by_key = true;
         let of_unknown_keys = counted.saturating_sub(found.counted);
@@ -164,19 +163,20 @@ impl ReconciledHour {
         }
     }
 
-    /// Takes note of a difference whose keys are yet to be compared.
+    /// Records a difference of the totals, for a later comparison key by key.
     pub fn postpone(&mut self, counted: u64) {
         let (missing, surplus) = self.by_totals(counted);
         self.open = (missing + surplus > 0).then_some(OpenDifference { counted: None, missing, surplus });
     }
 
-    /// Takes the difference for right.
+    /// Accepts the present difference. It is not reported again.
     pub fn accept(&mut self, counted: u64) {
         self.open = None;
         self.accepted = signed(counted) - signed(self.logged);
     }
 
-    /// Calls that are missing and calls that are too many, as far as is known.
+    /// Returns the number of missing calls and the number of surplus calls: by key if the keys were
+    /// compared, by the totals otherwise.
     pub fn missing_and_surplus(&self, counted: u64) -> (u64, u64) {
         self.open.map_or_else(|| self.by_totals(counted), |open| (open.missing, open.surplus))
     }
@@ -196,8 +196,8 @@ fn signed(calls: u64) -> i64 {
     i64::try_from(calls).unwrap_or(i64::MAX)
 }
 
-/// Whether an hour is one of the sample that is compared key by key: one of
-/// each day, another each day.
+/// Returns `true` if an hour is part of the sample that is compared key by key: one hour of each
+/// day, a different one on 24 consecutive days.
 pub fn is_sample(hour_start_ms: i64) -> bool {
     let hours = hour_start_ms.div_euclid(HOUR_MS);
     hours.rem_euclid(24) == hours.div_euclid(24).rem_euclid(24)
@@ -215,20 +215,20 @@ mod tests {
     #[test]
     fn a_surplus_of_one_key_does_not_hide_what_another_lacks() {
         let found =
-            Reconciliation::of(&calls(&[("a", 0, 5), ("b", 0, 5)]), &calls(&[("a", 0, 3), ("b", 0, 7)]));
+            Reconciliation::compare(&calls(&[("a", 0, 5), ("b", 0, 5)]), &calls(&[("a", 0, 3), ("b", 0, 7)]));
         assert_eq!((found.logged, found.counted), (10, 10));
         assert_eq!((found.missing(), found.surplus(), found.differences.len()), (2, 2, 2));
     }
 
     #[test]
     fn an_hour_that_only_one_side_knows_is_a_difference() {
-        let found = Reconciliation::of(&calls(&[("a", 0, 5)]), &calls(&[("a", 3_600_000, 5)]));
+        let found = Reconciliation::compare(&calls(&[("a", 0, 5)]), &calls(&[("a", 3_600_000, 5)]));
         assert_eq!((found.missing(), found.surplus()), (5, 5));
-        assert_eq!(Reconciliation::of(&calls(&[("a", 0, 0)]), &calls(&[])).differences, []);
+        assert_eq!(Reconciliation::compare(&calls(&[("a", 0, 0)]), &calls(&[])).differences, []);
     }
 
     fn by_key(logged: u64, counted: u64) -> Reconciliation {
-        Reconciliation::of(&calls(&[("a", 0, logged)]), &calls(&[("a", 0, counted)]))
+        Reconciliation::compare(&calls(&[("a", 0, logged)]), &calls(&[("a", 0, counted)]))
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(hour.next_comparison(8, true, false), NextComparison::CompareKeys);
         let mut sample = ReconciledHour::new(7);
         assert_eq!(sample.next_comparison(7, false, true), NextComparison::CompareKeys);
-        sample.keys_are_compared(7, &by_key(7, 7));
+        sample.record_key_comparison(7, &by_key(7, 7));
         assert_eq!(sample.next_comparison(7, false, true), NextComparison::Nothing, "once is enough");
         let samples = (0..24 * 24).filter(|hour| is_sample(hour * HOUR_MS)).count();
         assert_eq!(samples, 24, "one hour of each day");
@@ -254,15 +254,15 @@ mod tests {
     fn what_is_missing_stays_open_until_it_is_counted() {
         let mut hour = ReconciledHour::new(7);
         assert_eq!(hour.missing_and_surplus(5), (2, 0), "before the keys are compared");
-        hour.keys_are_compared(5, &by_key(7, 5));
-        assert_eq!(hour.next_comparison(5, false, false), NextComparison::Nothing, "it was looked at");
+        hour.record_key_comparison(5, &by_key(7, 5));
+        assert_eq!(hour.next_comparison(5, false, false), NextComparison::Nothing, "it was compared already");
         assert_eq!(hour.missing_and_surplus(5), (2, 0));
         assert_eq!(
             hour.next_comparison(7, false, false),
             NextComparison::CompareKeys,
             "something was put back"
         );
-        hour.keys_are_compared(7, &by_key(7, 7));
+        hour.record_key_comparison(7, &by_key(7, 7));
         assert_eq!((hour.missing_and_surplus(7), hour.accepted), ((0, 0), 0));
     }
 
@@ -270,24 +270,24 @@ mod tests {
     fn equal_totals_of_keys_that_differ_stay_open() {
         let mut hour = ReconciledHour::new(10);
         let swapped =
-            Reconciliation::of(&calls(&[("a", 0, 5), ("b", 0, 5)]), &calls(&[("a", 0, 3), ("b", 0, 7)]));
-        hour.keys_are_compared(10, &swapped);
+            Reconciliation::compare(&calls(&[("a", 0, 5), ("b", 0, 5)]), &calls(&[("a", 0, 3), ("b", 0, 7)]));
+        hour.record_key_comparison(10, &swapped);
         assert_eq!(hour.next_comparison(10, false, true), NextComparison::Nothing);
         assert_eq!(hour.missing_and_surplus(10), (2, 2));
     }
 
     #[test]
-    fn a_total_that_is_wrong_although_the_keys_agree_is_told_no_more() {
+    fn a_total_that_is_wrong_although_the_keys_agree_is_reported_no_more() {
         let mut hour = ReconciledHour::new(7);
-        hour.keys_are_compared(5, &by_key(7, 7));
+        hour.record_key_comparison(5, &by_key(7, 7));
         assert_eq!((hour.accepted, hour.missing_and_surplus(5)), (-2, (0, 0)));
         assert_eq!(hour.next_comparison(5, false, false), NextComparison::Nothing);
         assert_eq!(hour.next_comparison(4, false, false), NextComparison::CompareKeys);
         let mut unknown = ReconciledHour::new(7);
-        unknown.keys_are_compared(9, &by_key(7, 7));
+        unknown.record_key_comparison(9, &by_key(7, 7));
         assert_eq!(unknown.missing_and_surplus(9), (0, 2), "of keys that the access log does not know");
         let mut given = ReconciledHour::new(7);
-        given.keys_are_compared(5, &by_key(7, 5));
+        given.record_key_comparison(5, &by_key(7, 5));
         given.accept(5);
         assert_eq!((given.missing_and_surplus(5), given.missing_and_surplus(4)), ((0, 0), (1, 0)));
     }
@@ -298,7 +298,7 @@ mod tests {
             logged in proptest::collection::btree_map(("[a-c]", 0_i64..3), 0_u64..9, 0..9),
             counted in proptest::collection::btree_map(("[a-c]", 0_i64..3), 0_u64..9, 0..9),
         ) {
-            let found = Reconciliation::of(&logged, &counted);
+            let found = Reconciliation::compare(&logged, &counted);
             prop_assert_eq!(found.logged + found.surplus(), found.counted + found.missing());
             prop_assert_eq!(found.differences.is_empty(), found.missing() + found.surplus() == 0);
         }

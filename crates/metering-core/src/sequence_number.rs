@@ -1,48 +1,56 @@
-//! Kinesis sequence numbers and their one order.
+//! Kinesis sequence numbers, and their numeric order.
 
 use std::fmt;
 
-/// The most digits a Kinesis sequence number may have.
+/// Maximum number of digits of a Kinesis sequence number.
 ///
 /// Source: Amazon Kinesis Data Streams API Reference, `Record.SequenceNumber`,
 /// pattern `0|([1-9]\d{0,128})`; the service documents 128 digits.
 pub const MAX_DIGITS: usize = 128;
 
-/// How many digits the length prefix of the storage form has.
+/// Number of digits of the length prefix in the storage form.
 const LENGTH_PREFIX_DIGITS: usize = 3;
 
 const _: () = assert!(MAX_DIGITS < 1_000 && LENGTH_PREFIX_DIGITS == 3);
 
 /// A Kinesis sequence number, ordered by its numeric value.
 ///
-/// A sequence number has up to 128 digits: more than a DynamoDB number holds
-/// (38 significant digits), and as text `"9"` sorts after `"10"`. It is
-/// therefore kept as a three-digit length followed by the digits, for which
-/// byte order, DynamoDB's string order and numeric order are the same.
+/// A sequence number has up to 128 digits, and a DynamoDB number at most 38. As text, `"9"` sorts
+/// after `"10"`. It is therefore stored as a three-digit length followed by the digits. For this
+/// form, byte order, DynamoDB's string order and numeric order are the same.
+///
+/// ```
+/// use metering_core::sequence_number::SequenceNumber;
+///
+/// let (nine, ten) = (SequenceNumber::parse("9")?, SequenceNumber::parse("10")?);
+/// assert!(nine < ten && nine.storage_form() < ten.storage_form());
+/// assert_eq!(ten.storage_form(), "00210");
+/// # Ok::<(), metering_core::sequence_number::SequenceNumberError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SequenceNumber(Box<str>);
 
-/// Why a text is not a sequence number.
+/// A text that is not a sequence number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SequenceNumberError {
-    /// There is no digit at all.
+    /// The text is empty.
     #[error("a sequence number needs at least one digit, this one is empty")]
     Empty,
-    /// A byte other than `0`-`9`.
+    /// The text has a byte other than `0`-`9`.
     #[error(
         "a sequence number has only decimal digits, this one has another character at position {position}"
     )]
     NotADigit {
-        /// Zero-based byte position of the first offending byte.
+        /// Zero-based position of the first such byte.
         position: usize,
     },
-    /// More digits than Kinesis ever assigns.
+    /// The text has more than [`MAX_DIGITS`] digits.
     #[error("a sequence number has at most {MAX_DIGITS} digits, this one has {digits}")]
     TooLong {
-        /// How many digits were given, leading zeros not counted.
+        /// Number of digits, without leading zeros.
         digits: usize,
     },
-    /// A stored value whose length prefix does not fit its digits.
+    /// The text is not in storage form: its length prefix does not fit its digits.
     #[error(
         "a stored sequence number is a three-digit length and that many digits without a leading zero, this value is not"
     )]
@@ -50,11 +58,11 @@ pub enum SequenceNumberError {
 }
 
 impl SequenceNumber {
-    /// Reads the decimal digits that Kinesis assigned.
+    /// Parses the decimal digits that Kinesis assigned.
     ///
     /// # Errors
-    /// When the text is empty, has a character that is no digit, or has more
-    /// than [`MAX_DIGITS`] digits.
+    /// When the text is empty, has a character that is not a digit, or has more than [`MAX_DIGITS`]
+    /// digits.
     pub fn parse(digits: &str) -> Result<Self, SequenceNumberError> {
         if digits.is_empty() {
             return Err(SequenceNumberError::Empty);
@@ -72,7 +80,7 @@ impl SequenceNumber {
         Ok(Self(format!("{:03}{significant}", significant.len()).into_boxed_str()))
     }
 
-    /// Reads the form that [`Self::storage_form`] wrote.
+    /// Parses the output of [`Self::storage_form`].
     ///
     /// # Errors
     /// When the value was not written by [`Self::storage_form`].
@@ -82,7 +90,7 @@ impl SequenceNumber {
         if &*parsed.0 == stored { Ok(parsed) } else { Err(SequenceNumberError::NotStorageForm) }
     }
 
-    /// The number before this one; 0 has none before it and stays.
+    /// Returns the number less one; 0 stays 0.
     #[must_use]
     pub fn predecessor(&self) -> Self {
         let mut digits = self.digits().as_bytes().to_vec();
@@ -93,7 +101,7 @@ impl SequenceNumber {
         Self::parse(&digits).unwrap_or_else(|_| self.clone())
     }
 
-    /// The number after this one; the largest one has none after it and stays.
+    /// Returns the number plus one; the largest number stays the same.
     #[must_use]
     pub fn successor(&self) -> Self {
         let mut digits = self.digits().as_bytes().to_vec();
@@ -108,12 +116,12 @@ impl SequenceNumber {
         Self::parse(&digits).unwrap_or_else(|_| self.clone())
     }
 
-    /// The form to store and to compare inside DynamoDB: string order is numeric order.
+    /// Returns the form to store and to compare in DynamoDB, whose string order is numeric order.
     pub fn storage_form(&self) -> &str {
         &self.0
     }
 
-    /// The decimal digits, without leading zeros.
+    /// Returns the decimal digits, without leading zeros.
     pub fn digits(&self) -> &str {
         &self.0[LENGTH_PREFIX_DIGITS..]
     }

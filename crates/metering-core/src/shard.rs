@@ -1,11 +1,10 @@
-//! What is known of a shard besides its records: how far its records are
-//! judged and committed, and which of them were given up.
+//! The head of a shard: the records that are judged, committed and given up.
 //!
-//! The head of a shard puts the decisions about its records into one order,
-//! whichever version of the function, retry or late invocation makes them. A
-//! record is judged once, before any of its calls is claimed: its verdict says
-//! what of it goes to quarantine, and everybody who meets the record later
-//! follows it.
+//! The head orders the decisions about the records of a shard, whichever version of the function,
+//! retry or late invocation makes them. A record is **judged** once, before any of its calls is
+//! claimed. Its verdict says which part of it goes to quarantine, and every later run follows the
+//! verdict. A record is **committed** when it is completely counted and quarantined. It is **given
+//! up** when the stream is processed past it before it was committed.
 
 use twox_hash::XxHash3_64;
 
@@ -16,14 +15,14 @@ use crate::window::DAY_MS;
 /// The part of a record that goes to quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuarantinedPart {
-    /// The whole record: nothing of it can be read, or it was given up.
+    /// The whole record: it cannot be read, or it was given up.
     Whole,
-    /// Events by their places in the record, counted from 0, ascending.
+    /// These events, by index in the record, counted from 0, ascending.
     Events(Vec<u32>),
 }
 
 impl QuarantinedPart {
-    /// Whether an event belongs to it.
+    /// Returns `true` if an event is in the part.
     pub fn contains(&self, event: u32) -> bool {
         match self {
             Self::Whole => true,
@@ -32,21 +31,21 @@ impl QuarantinedPart {
     }
 }
 
-/// The verdict on a record of which something goes to quarantine.
+/// The verdict on a record of which a part goes to quarantine. Other records have none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The part that goes to quarantine.
+    /// The part of the record to quarantine.
     pub part: QuarantinedPart,
-    /// Whether the quarantine has it.
+    /// `true` if the part is in quarantine.
     pub is_kept: bool,
 }
 
-/// The lowest record that a stretch of a shard can begin with.
+/// The beginning of a range of records.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Beginning {
-    /// This record.
+    /// The range begins with this record.
     At(SequenceNumber),
-    /// The record after this one.
+    /// The range begins with the first record after this one, whose number is not known.
     After(SequenceNumber),
 }
 
@@ -62,103 +61,101 @@ impl Beginning {
 /// The records of a shard that are judged and not committed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OpenRecords {
-    /// Where they begin.
+    /// The first of the records.
     pub from: Beginning,
-    /// A short hash of each, in their order: enough to tell whether a record
-    /// is the next of them.
+    /// A 32-bit hash of each sequence number, in order. It suffices to recognise the next record.
     pub hashes: Vec<u32>,
 }
 
 impl OpenRecords {
-    /// Those of them behind a record.
-    fn behind(mut self, last: &SequenceNumber) -> Self {
+    /// Returns the open records after `last`.
+    fn after(mut self, last: &SequenceNumber) -> Self {
         let place = self.hashes.iter().position(|hash| *hash == short_hash(last));
         self.hashes.drain(..place.map_or(0, |place| place + 1));
         Self { from: Beginning::After(last.clone()), hashes: self.hashes }
     }
 }
 
-/// A stretch of records that were judged, perhaps claimed and partly counted,
-/// and that the stream then went on behind.
+/// A range of records that were given up: judged, perhaps claimed and partly counted, and then
+/// passed by the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Gap {
-    /// Number of the gap in its shard, counted from 0.
+    /// Number of the gap in its shard, counted from 0. It is never reused.
     pub number: u32,
-    /// Where it begins.
+    /// The first record in the gap.
     pub from: Beginning,
-    /// The first record after it.
+    /// The first record after the gap.
     pub before: SequenceNumber,
-    /// When that record arrived, in milliseconds since 1970.
+    /// Time at which the first record after the gap reached the stream, in milliseconds since 1970.
     pub closed_at_ms: i64,
 }
 
 impl Gap {
-    /// Whether a record lies in the gap.
+    /// Returns `true` if a record is in the gap.
     pub fn contains(&self, record: &SequenceNumber) -> bool {
         self.from.includes(record) && *record < self.before
     }
 }
 
-/// How long a gap is remembered, in milliseconds.
+/// Time for which a gap is stored after it was closed, in milliseconds.
 const GAP_RETENTION_MS: i64 = 400 * DAY_MS;
-/// The most gaps that are remembered: about 100 kB of the 400 that an item of
-/// DynamoDB may have.
+/// Maximum number of stored gaps: about 100 of the 400 kB that a DynamoDB item may have.
 const MAX_GAPS: usize = 500;
 
 /// The head of a shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ShardHead {
-    /// Version of the item; every write raises it by one. 0 where there is none.
+    /// Version of the item. Every write raises it by one; 0 means that there is no item.
     pub version: u64,
     /// The highest record that is judged.
     pub judged: Option<SequenceNumber>,
-    /// The highest record up to which everything is counted or kept, but for
-    /// what lies in gaps.
+    /// The highest committed record. All records up to it are counted or quarantined, except those
+    /// in gaps.
     pub committed: Option<SequenceNumber>,
     /// The records that are judged and not committed.
     pub open: Option<OpenRecords>,
-    /// How many gaps there ever were.
+    /// Number of gaps that the shard ever had, and number of the next one.
     pub gap_count: u32,
-    /// The gaps that are remembered, ascending.
+    /// The stored gaps, ascending.
     pub gaps: Vec<Gap>,
 }
 
-/// A record of a batch, as far as its shard's head has to know it.
+/// A record of a batch, with its arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArrivedRecord {
-    /// Its sequence number.
+    /// The sequence number of the record.
     pub sequence_number: SequenceNumber,
-    /// When it reached the stream, in milliseconds since 1970.
+    /// Time at which the record reached the stream, in milliseconds since 1970.
     pub arrived_at_ms: i64,
 }
 
 impl ShardHead {
-    /// Whether the verdict on a record is fixed.
+    /// Returns `true` if a record is judged: its verdict, or that it needs none, is fixed.
     pub fn has_judged(&self, record: &SequenceNumber) -> bool {
         self.judged.as_ref().is_some_and(|judged| record <= judged)
     }
 
-    /// Whether all of a record is counted or kept.
+    /// Returns `true` if a record is not above the highest committed one.
     pub fn has_committed(&self, record: &SequenceNumber) -> bool {
         self.committed.as_ref().is_some_and(|committed| record <= committed)
     }
 
-    /// Whether nothing of a record is left to do, unless it lies in a gap: all
-    /// of it is counted or kept, or the stream went on behind it before anybody
-    /// judged it, so that none of its calls was ever claimed.
+    /// Returns `true` if a record outside of gaps needs no processing: it is completely counted or
+    /// quarantined, or the stream was processed past it before it was judged, so that none of its
+    /// calls was ever claimed.
     pub fn has_settled(&self, record: &SequenceNumber) -> bool {
         self.has_judged(record) && self.open.as_ref().is_none_or(|open| !open.from.includes(record))
     }
 
-    /// The gap in which a record was given up.
+    /// Returns the gap that a record is in; `None` if the record was not given up.
     pub fn gap_of(&self, record: &SequenceNumber) -> Option<&Gap> {
         self.gaps.iter().find(|gap| gap.contains(record))
     }
 
-    /// The head after the records of a batch were judged.
+    /// Returns the head after the records of a batch are judged.
     ///
-    /// Where earlier records are judged and not committed, the stream went on
-    /// behind them: they are given up.
+    /// If earlier records are judged and not committed, the stream was processed past them, so
+    /// they are given up.
     #[must_use]
     pub fn judge(&self, records: &[ArrivedRecord]) -> Self {
         let mut head = self.clone();
@@ -185,7 +182,7 @@ impl ShardHead {
             Beginning::After(last) => first <= last || open.hashes.first() == Some(&short_hash(first)),
         };
         let place = open.hashes.iter().position(|hash| *hash == short_hash(first));
-        // One that is judged and not open is left alone: its batch is read again.
+        // A first record that is judged and not open belongs to a batch that is read again.
         if is_next || (place.is_none() && self.has_judged(first)) {
             return;
         }
@@ -201,11 +198,10 @@ impl ShardHead {
         self.gap_count += 1;
     }
 
-    /// The head after it became known that the records from `first` to `last`
-    /// were given up: no invocation counts them any more.
+    /// Returns the head after the records from `first` to `last` are known to be given up. No
+    /// invocation counts them any more. Committed records stay counted.
     ///
-    /// The next batch of the shard tells as much, but there may never be one.
-    /// What is committed stays counted.
+    /// The next batch of the shard would have the same effect, but there may never be one.
     #[must_use]
     pub fn give_up(&self, first: &SequenceNumber, last: &ArrivedRecord) -> Self {
         let mut head = self.clone();
@@ -220,12 +216,12 @@ impl ShardHead {
         let from = open.as_ref().map_or(Beginning::At(first.clone()), |open| open.from.clone());
         head.add_gap(from, last.successor(), *arrived_at_ms);
         let is_all = head.judged.as_ref().is_none_or(|judged| judged <= last);
-        head.open = open.filter(|_| !is_all).map(|open| open.behind(last));
+        head.open = open.filter(|_| !is_all).map(|open| open.after(last));
         head
     }
 
-    /// The head after the records of a batch up to `last` were committed.
-    /// `resume` is the record that failed and will be delivered again.
+    /// Returns the head after the records of a batch up to `last` are committed. `resume` is the
+    /// first record that failed, which will be delivered again.
     #[must_use]
     pub fn commit(&self, last: Option<&SequenceNumber>, resume: Option<&SequenceNumber>) -> Self {
         let mut head = self.clone();
@@ -234,9 +230,9 @@ impl ShardHead {
         let is_all = head.judged.as_ref().is_none_or(|judged| judged <= last);
         let open = head.open.take().filter(|open| !is_all && open.from.includes(last));
         head.open = open.map(|open| {
-            let behind = open.behind(last);
-            let from = resume.map_or(behind.from, |next| Beginning::At(next.clone()));
-            OpenRecords { from, hashes: behind.hashes }
+            let rest = open.after(last);
+            let from = resume.map_or(rest.from, |next| Beginning::At(next.clone()));
+            OpenRecords { from, hashes: rest.hashes }
         });
         if !is_all && head.open.is_none() {
             head.open.clone_from(&self.open);
@@ -244,9 +240,8 @@ impl ShardHead {
         head
     }
 
-    /// Forgets gaps that were closed long before `now_ms`, in milliseconds
-    /// since 1970. A claim of their records may be kept for longer than others,
-    /// because its page was written again.
+    /// Removes the gaps that were closed more than 400 days before `now_ms`, in milliseconds since
+    /// 1970. Claims expire much earlier, but are kept for longer if their page is written again.
     pub fn forget_gaps(&mut self, now_ms: i64) {
         self.gaps.retain(|gap| gap.closed_at_ms >= now_ms.saturating_sub(GAP_RETENTION_MS));
         self.gaps.drain(..self.gaps.len().saturating_sub(MAX_GAPS));
@@ -258,24 +253,23 @@ fn short_hash(record: &SequenceNumber) -> u32 {
     XxHash3_64::oneshot(record.digits().as_bytes()) as u32
 }
 
-/// A write of a shard's head, with the verdicts that come into force by it, in
-/// one transaction. Both are written only if the head's version is the one
-/// that was read.
+/// A write of a shard's head and of new verdicts, in one transaction with optimistic locking: both
+/// are written only if the stored head still has the version that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeadWrite {
-    /// The shard.
+    /// The shard whose head is written.
     pub shard: ShardName,
-    /// The head; its version is the one that was read.
+    /// The new head, with the version that was read.
     pub head: ShardHead,
-    /// Verdicts on records, at most [`MAX_VERDICTS`].
+    /// New verdicts, at most [`MAX_VERDICTS`].
     pub verdicts: Vec<(SequenceNumber, Verdict)>,
-    /// When the items may be deleted, in milliseconds since 1970.
+    /// Time from which the items may be deleted, in milliseconds since 1970.
     pub expires_at_ms: i64,
 }
 
 impl HeadWrite {
-    /// The write after which nobody counts the records from `first` to `last`
-    /// any more. `None` where the head says so already.
+    /// Returns the write that gives up the records from `first` to `last`; `None` if they are given
+    /// up or committed already.
     pub fn giving_up(
         shard: &ShardName,
         head: &ShardHead,
@@ -283,14 +277,14 @@ impl HeadWrite {
         last: &ArrivedRecord,
     ) -> Option<Self> {
         let next = head.give_up(first, last);
-        // The next batch of the shard sets a time of its own.
+        // The next batch of the shard sets another time.
         let expires_at_ms = last.arrived_at_ms.saturating_add(GAP_RETENTION_MS);
         let is_new = next != *head;
         is_new.then(|| Self { shard: shard.clone(), head: next, verdicts: Vec::new(), expires_at_ms })
     }
 }
 
-/// The most verdicts of one write: a transaction has 100 items, one of which is
+/// Maximum number of verdicts in one write. A transaction has at most 100 items, one of which is
 /// the head.
 ///
 /// Source: DynamoDB API Reference, `TransactWriteItems`.
@@ -384,7 +378,7 @@ mod tests {
     fn a_late_commit_does_not_take_back_a_gap() {
         let head = judge(&judge(&ShardHead::default(), 5, 6), 8, 9);
         let late = commit(&head, 6);
-        assert_eq!(given_up(&late), [5, 6, 7], "what was decided of them stays decided");
+        assert_eq!(given_up(&late), [5, 6, 7], "they stay given up");
         assert_eq!(late.open, head.open);
     }
 

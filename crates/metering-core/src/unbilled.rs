@@ -1,19 +1,19 @@
-//! Routes whose calls are not billed.
+//! The routes and methods whose calls are not billed.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The method of a route that an HTTP API serves for every method.
+/// The method in the route key of a route that an HTTP API serves for every method.
 ///
 /// Source: API Gateway Developer Guide, "Create routes for HTTP APIs".
 const ANY_METHOD: &str = "ANY";
 
-/// Routes whose calls are not billed, such as that of the usage endpoint, and
-/// methods such as that of CORS preflights.
+/// The routes and methods whose calls are not billed, such as the route of the usage endpoint, or
+/// the method of CORS preflights.
 ///
-/// Written as entries with commas between: `/usage` (a route, whatever the
-/// method), `GET /health` (one method of it), `OPTIONS *` (one method of every
-/// route). A change applies to the batches that begin after it.
+/// It is written as entries, separated by commas: `/usage` (a route with any method), `GET /health`
+/// (one method of a route) or `OPTIONS *` (one method of every route). A change applies to the
+/// batches that begin after it.
 ///
 /// ```
 /// use metering_core::unbilled::UnbilledRoutes;
@@ -31,35 +31,34 @@ pub struct UnbilledRoutes(Vec<UnbilledRoute>);
 /// One entry of [`UnbilledRoutes`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnbilledRoute {
-    /// A route, whatever the method: `/usage`.
+    /// A route with any method: `/usage`.
     Path(String),
-    /// A method of every route: `OPTIONS *`.
+    /// One method of every route: `OPTIONS *`.
     Method(String),
     /// One method of a route: `GET /health`.
     MethodOfPath {
-        /// The method.
+        /// The HTTP method, in upper case.
         method: String,
-        /// The path of the route.
+        /// The path of the route, or `$default`.
         path: String,
     },
 }
 
-/// An entry that names no route.
+/// An entry that does not name a route or a method.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the unbilled route {entry:?} is not understood; write /path, METHOD /path or METHOD *, with commas between several"
 )]
 pub struct UnbilledRouteError {
-    /// The entry.
+    /// The entry, without surrounding white space.
     pub entry: String,
 }
 
 impl UnbilledRoutes {
-    /// Whether calls of this method and route are not billed.
+    /// Returns `true` if calls of this method and route are not billed.
     ///
-    /// The route is the resource of a REST API (`/orders/{id}`) or the route
-    /// key of an HTTP API (`GET /orders/{id}`, `$default`), which tells the
-    /// method where the log does not.
+    /// The route is the resource of a REST API (`/orders/{id}`) or the route key of an HTTP API
+    /// (`GET /orders/{id}`, `$default`). A route key gives the method if `method` is `None`.
     pub fn contains(&self, method: Option<&str>, route: Option<&str>) -> bool {
         if self.0.is_empty() {
             return false;
@@ -73,7 +72,7 @@ impl UnbilledRoutes {
         self.0.iter().any(|unbilled| unbilled.is(method, path))
     }
 
-    /// The entries, as they were written.
+    /// Returns the entries in the order in which they were written.
     pub fn entries(&self) -> &[UnbilledRoute] {
         &self.0
     }

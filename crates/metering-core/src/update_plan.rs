@@ -1,58 +1,87 @@
-//! Turns the usage of a batch into one conditional update per ledger row.
+//! The plan of a batch: one conditional update per ledger row.
 
 use crate::aggregate::{BatchUsage, RecordIndex, RowUsage};
 use crate::claims::owner::ShardName;
 use crate::sequence_number::SequenceNumber;
 use crate::window::{HOURS_PER_DAY, UtcDay};
 
-/// The row that one shard writes for one key and day. No other shard writes
-/// it, and a shard has one batch in flight, so every row has one writer.
+/// The key of the row that one shard writes for one API key and day. No other shard writes it, and
+/// a shard has one batch in flight, so every row has one writer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowKey {
-    /// The id of the API key.
+    /// The id of the API key, or [`crate::usage_record::TOTALS_KEY_ID`]. It is the partition key.
     pub api_key_id: Box<str>,
-    /// The UTC day.
+    /// The UTC day in which the calls were made.
     pub day: UtcDay,
-    /// The shard, qualified by its stream.
+    /// The shard that writes the row.
     pub shard: ShardName,
 }
 
 impl RowKey {
-    /// The sort key: day first, so that a month is one range of rows.
+    /// Returns the sort key. It begins with the day, so that a month is one range of rows.
     pub fn sort_key(&self) -> String {
         format!("{}#{}", self.day, self.shard)
     }
 }
 
-/// One write to the ledger: add these counts, if the row's mark is below `first`.
+/// One conditional write to the ledger. The counts are added if the row's high-water mark is below
+/// `first`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CounterUpdate {
     /// The row to change.
     pub row: RowKey,
-    /// The first record that contributes to this row in this batch.
+    /// The first record that contributes to the update.
     pub first: SequenceNumber,
-    /// The last record that contributes; it becomes the row's mark.
+    /// The last record that contributes. It becomes the row's high-water mark.
     pub last: SequenceNumber,
-    /// The first contributing record's place in the batch.
+    /// Index in the batch of the first record that contributes.
     pub first_record: RecordIndex,
-    /// Calls per hour of the day.
+    /// Number of calls to add to each hour of the day.
     pub hours: [u64; HOURS_PER_DAY],
-    /// The latest call, in milliseconds since 1970.
+    /// Request time of the latest call, in milliseconds since 1970.
     pub last_call_ms: i64,
-    /// Numbers of the gaps behind which the update lies: the row remembers its
-    /// mark as it was before them.
+    /// Numbers of the gaps before the update. The row stores the high-water mark that it had
+    /// before each of them.
     pub gaps: Vec<u32>,
 }
 
 impl CounterUpdate {
-    /// The calls of all hours.
+    /// Returns the number of calls in all hours.
     pub fn total(&self) -> u64 {
         self.hours.iter().sum()
     }
 }
 
-/// Plans the update of one row from the records that `include` admits and
-/// that lie above `mark`. `None` when nothing is left to add.
+/// Plans the update of one row from the records that `include` admits and that are above `mark`,
+/// the row's high-water mark. `None` if there is nothing to add.
+///
+/// ```
+/// use metering_core::aggregate::BatchUsage;
+/// use metering_core::call_id::CallId;
+/// use metering_core::claims::owner::ShardName;
+/// use metering_core::sequence_number::SequenceNumber;
+/// use metering_core::update_plan::plan_row;
+/// use metering_core::window::CallWindow;
+///
+/// // The records 8, 9 and 10 have one call each.
+/// let time_ms = 1_795_509_270_000; // 2026-11-24T08:34:30Z
+/// let mut usage = BatchUsage::new();
+/// for digits in ["8", "9", "10"] {
+///     usage.begin_record(SequenceNumber::parse(digits)?)?;
+///     usage.add_call(0, CallId::new(digits, time_ms), "key-1", CallWindow::at(time_ms)?, time_ms, true);
+/// }
+/// let rows = usage.rows(|_, _| true);
+/// let shard = ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000000");
+///
+/// let update = plan_row(&usage, &rows[0], &shard, |_| true, None).expect("a new row");
+/// assert_eq!((update.first.digits(), update.last.digits(), update.hours[8]), ("8", "10", 3));
+///
+/// // The row counts the record 8 already.
+/// let mark = SequenceNumber::parse("8")?;
+/// let update = plan_row(&usage, &rows[0], &shard, |_| true, Some(&mark)).expect("two records are above 8");
+/// assert_eq!((update.first.digits(), update.total()), ("9", 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn plan_row(
     usage: &BatchUsage,
     row: &RowUsage,
@@ -137,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_above_a_mark_begins_behind_it_and_has_all_that_follows() {
+    fn a_plan_above_a_mark_begins_after_it_and_has_all_that_follows() {
         let usage = batch(&[5, 4, 3, 2]);
         let plan = |mark: usize| {
             let shard = ShardName::from_stored("shard");

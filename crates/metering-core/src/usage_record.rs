@@ -1,17 +1,17 @@
-//! One API call as the access log tells it, and whether it is billed.
+//! The usage record: one API call, as the access log has it, and the decision to bill it.
 
 use crate::unbilled::UnbilledRoutes;
 use crate::window::{CallWindow, WindowError};
 
-/// The longest key id that is counted, in bytes.
+/// Maximum length of the id of a key that is counted, in bytes.
 ///
-/// Keeps a ledger row under one kilobyte, and so one update at one write unit.
+/// It keeps a ledger row below one kilobyte, so that an update costs one write unit.
 pub const MAX_KEY_ID_BYTES: usize = 256;
 
-/// Stands for the key in rows that hold the calls of all keys.
+/// The key id of the rows with the calls of all keys together.
 pub const TOTALS_KEY_ID: &str = "#totals";
 
-/// The key with which the canary calls: its usage is shown, and not billed.
+/// The id of the canary's key. Its usage is reported and not billed.
 pub const CANARY_KEY_ID: &str = "canary";
 
 /// An HTTP status code, 100 to 599 (RFC 9110, section 15).
@@ -19,9 +19,9 @@ pub const CANARY_KEY_ID: &str = "canary";
 pub struct CallStatus(u16);
 
 impl CallStatus {
-    /// Reads exactly three ASCII digits, the first of them 1 to 5.
+    /// Parses exactly three ASCII digits, the first of them 1 to 5.
     ///
-    /// `"2"`, `"20"` and `"2xx"` are no statuses: they give `None`.
+    /// Any other text, such as `"2"`, `"20"` or `"2xx"`, gives `None`.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let [first @ b'1'..=b'5', second @ b'0'..=b'9', third @ b'0'..=b'9'] = *text else {
             return None;
@@ -30,83 +30,83 @@ impl CallStatus {
         Some(Self(digit(first) * 100 + digit(second) * 10 + digit(third)))
     }
 
-    /// The status as a number.
+    /// Returns the status as a number, 100 to 599.
     pub fn code(self) -> u16 {
         self.0
     }
 
-    /// Whether the call succeeded: 200 to 299.
+    /// Returns `true` if the call succeeded: for 200 to 299.
     pub fn is_successful(self) -> bool {
         (200..300).contains(&self.0)
     }
 }
 
-/// One line of the access log, borrowed from the bytes it was read from.
+/// One line of the access log, borrowed from the bytes from which it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageRecord<'a> {
-    /// The id of the API key; `None` on an endpoint that needs no key.
+    /// The id of the API key; `None` for a call of an endpoint that needs no key.
     pub api_key_id: Option<&'a str>,
     /// The status that the client received.
     pub status: CallStatus,
-    /// The HTTP method, where the log tells it.
+    /// The HTTP method, if the log has it.
     pub method: Option<&'a str>,
-    /// The resource of a REST API or the route key of an HTTP API, where the log tells it.
+    /// The resource of a REST API or the route key of an HTTP API, if the log has it.
     pub route: Option<&'a str>,
-    /// When the request was made, in milliseconds since 1970.
+    /// Time of the request, in milliseconds since 1970.
     pub requested_at_ms: i64,
-    /// When the response had been sent, in milliseconds since 1970; the
-    /// request time where the log does not tell the latency.
+    /// Time at which the response was sent, in milliseconds since 1970. It is the request time if
+    /// the log does not have the latency.
     pub responded_at_ms: i64,
 }
 
-/// Why a well-formed call is not billed.
+/// The reason why a well-formed call is not billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SkipReason {
     /// The status is not 200 to 299.
     NotSuccessful,
-    /// The calls of its route are not billed.
+    /// The route or the method is one of [`UnbilledRoutes`].
     Unbilled,
-    /// The call carries no key id: a public endpoint.
+    /// The call has no key id: it is of a public endpoint.
     NoApiKey,
 }
 
-/// Why a well-formed call can be neither billed nor skipped.
+/// The reason why a well-formed call can be neither billed nor skipped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImplausibleCall {
-    /// The request time is before the oldest day that the ledger keeps.
+    /// The request time is before [`PlausibleTimes::earliest_ms`].
     #[error("the request time {requested_at_ms} ms is before {earliest_ms} ms, the oldest the ledger keeps")]
     TooOld {
         /// The request time, in milliseconds since 1970.
         requested_at_ms: i64,
-        /// The earliest time accepted.
+        /// The earliest accepted time, in milliseconds since 1970.
         earliest_ms: i64,
     },
-    /// The request time is after the record arrived in the stream.
+    /// The request time is after [`PlausibleTimes::latest_ms`].
     #[error(
         "the request time {requested_at_ms} ms is after {latest_ms} ms, when it had already reached the stream"
     )]
     InTheFuture {
         /// The request time, in milliseconds since 1970.
         requested_at_ms: i64,
-        /// The latest time accepted.
+        /// The latest accepted time, in milliseconds since 1970.
         latest_ms: i64,
     },
-    /// The key id is longer than a ledger row has room for.
+    /// The key id is longer than [`MAX_KEY_ID_BYTES`].
     #[error("the key id has {bytes} bytes, more than {MAX_KEY_ID_BYTES}")]
     KeyIdTooLong {
-        /// Length of the key id.
+        /// Length of the key id, in bytes.
         bytes: usize,
     },
-    /// The key id is that of the ledger's own totals.
-    #[error("the key id {TOTALS_KEY_ID:?} is kept for the totals of the ledger")]
+    /// The key id is [`TOTALS_KEY_ID`].
+    #[error("the key id {TOTALS_KEY_ID:?} is reserved for the totals of the ledger")]
     KeyIdReserved,
-    /// The request time is no calendar time.
-    #[error("the request time is no calendar time")]
+    /// The request time is outside the range of calendar days.
+    #[error("the request time is not a calendar time")]
     NoWindow(#[source] WindowError),
 }
 
 impl ImplausibleCall {
-    /// A word for metrics and grouping.
+    /// Returns the reason as a word for metrics and grouping.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::TooOld { .. } => "too-old",
@@ -117,11 +117,11 @@ impl ImplausibleCall {
     }
 }
 
-/// The request times that can be true for a record.
+/// The range of plausible request times in a record.
 ///
-/// Derived from the time at which the record arrived in the stream, which is
-/// part of the record. A retry or a replay years later therefore decides the
-/// same, which a comparison with the present time would not.
+/// The range depends on the time at which the record arrived in the stream, which is part of the
+/// record. A retry, or a replay years later, therefore decides the same. A comparison with the
+/// present time would not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlausibleTimes {
     /// The earliest request time, in milliseconds since 1970.
@@ -130,15 +130,15 @@ pub struct PlausibleTimes {
     pub latest_ms: i64,
 }
 
-/// How far a producer's clock may be ahead of the stream's, in milliseconds.
+/// Maximum time by which the clock of a producer may be ahead of the stream's, in milliseconds.
 pub const MAX_CLOCK_LEAD_MS: i64 = crate::window::HOUR_MS;
 
 impl PlausibleTimes {
-    /// All times.
+    /// The range of all times.
     pub const ANY: Self = Self { earliest_ms: i64::MIN, latest_ms: i64::MAX };
 
-    /// The times that fit a record that arrived at `arrived_at_ms`, for a
-    /// ledger that keeps a day for `retention_days`.
+    /// Returns the range for a record that arrived at `arrived_at_ms`, if calls are counted for
+    /// `retention_days` after they were made.
     pub fn for_arrival(arrived_at_ms: i64, retention_days: u32) -> Self {
         let retention_ms = i64::from(retention_days) * crate::window::DAY_MS;
         Self {
@@ -148,26 +148,49 @@ impl PlausibleTimes {
     }
 }
 
-/// What becomes of a call.
+/// The decision to bill a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assessment<'a> {
-    /// It is counted for this key in this window.
+    /// The call is counted for this key in this window.
     Billable {
-        /// The id of the key.
+        /// The id of the key, at most [`MAX_KEY_ID_BYTES`] long.
         api_key_id: &'a str,
-        /// The window it is counted in.
+        /// The day and the hour of the request time.
         window: CallWindow,
     },
-    /// It is not billed.
+    /// The call is not billed, for this reason.
     Skipped(SkipReason),
 }
 
 impl<'a> UsageRecord<'a> {
-    /// Decides whether this call is billed.
+    /// Decides if this call is billed.
+    ///
+    /// ```
+    /// use metering_core::unbilled::UnbilledRoutes;
+    /// use metering_core::usage_record::{Assessment, CallStatus, PlausibleTimes, SkipReason, UsageRecord};
+    ///
+    /// let call = UsageRecord {
+    ///     api_key_id: Some("key-1"),
+    ///     status: CallStatus::parse(b"200").expect("three digits"),
+    ///     method: Some("GET"),
+    ///     route: Some("/orders/{id}"),
+    ///     requested_at_ms: 1_795_509_270_000, // 2026-11-24T08:34:30Z
+    ///     responded_at_ms: 1_795_509_270_042,
+    /// };
+    /// let times = PlausibleTimes::for_arrival(1_795_509_275_000, 35);
+    /// let Assessment::Billable { api_key_id, window } = call.assess(times, &UnbilledRoutes::default())? else {
+    ///     panic!("a successful call of a key is billed")
+    /// };
+    /// assert_eq!((api_key_id, window.day.to_string().as_str(), window.hour), ("key-1", "2026-11-24", 8));
+    ///
+    /// let unbilled: UnbilledRoutes = "/orders/{id}".parse()?;
+    /// assert_eq!(call.assess(times, &unbilled)?, Assessment::Skipped(SkipReason::Unbilled));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When a successful call of a key has a time or a key id that cannot be
-    /// right; such a call belongs in quarantine.
+    /// When a successful call of a key has an implausible time or key id. Such a call goes to
+    /// quarantine.
     pub fn assess(
         &self,
         times: PlausibleTimes,
@@ -176,7 +199,7 @@ impl<'a> UsageRecord<'a> {
         if !self.status.is_successful() {
             return Ok(Assessment::Skipped(SkipReason::NotSuccessful));
         }
-        // Before the key: a CORS preflight has none, and nobody has to look into that.
+        // Before the key: a CORS preflight has none, which is not worth a warning.
         if unbilled.contains(self.method, self.route) {
             return Ok(Assessment::Skipped(SkipReason::Unbilled));
         }

@@ -1,20 +1,19 @@
-//! UTC days and hours: the windows that usage is counted in.
+//! UTC hours, days and months: the windows in which usage is counted.
 
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::fmt::strtime;
 
-/// Milliseconds of one hour.
+/// Length of an hour, in milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
-/// Milliseconds of one UTC day; POSIX time has no leap seconds.
+/// Length of a UTC day, in milliseconds. POSIX time has no leap seconds.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
-/// Hours of one day, and so counters of one ledger row.
+/// Number of hours in a day, and of hourly counters in a ledger row.
 pub const HOURS_PER_DAY: usize = 24;
 
-/// The start of the hour that a time lies in; both in milliseconds since 1970.
+/// Returns the start of the hour that contains `at_ms`. Both are in milliseconds since 1970.
 pub const fn hour_start_ms(at_ms: i64) -> i64 {
     at_ms.div_euclid(HOUR_MS) * HOUR_MS
 }
@@ -23,45 +22,68 @@ pub const fn hour_start_ms(at_ms: i64) -> i64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcDay(i32);
 
+/// A UTC calendar month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UtcMonth(UtcDay);
+
+impl UtcMonth {
+    /// Returns the month that contains a time, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When the time is outside the years 0001 to 9999.
+    pub fn at(epoch_ms: i64) -> Result<Self, WindowError> {
+        Ok(Self(CallWindow::at(epoch_ms)?.day.first_of_month()))
+    }
+
+    /// Returns the first day of the month.
+    pub fn first_day(self) -> UtcDay {
+        self.0
+    }
+
+    /// Returns the month after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        // 31 days after the first of a month is always in the next one.
+        Self(self.0.plus_days(31).first_of_month())
+    }
+}
+
 /// The hour of a UTC day in which a call was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallWindow {
-    /// The UTC day.
+    /// The UTC day of the request time.
     pub day: UtcDay,
-    /// The hour of that day, 0 to 23.
+    /// The hour of the day, 0 to 23.
     pub hour: u8,
 }
 
-/// Why a text or number names no point in time that can be counted.
+/// A text or a number that is not a calendar day.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// Outside the years that a calendar day can be written for.
+    /// The time is outside the years of a calendar day.
     #[error("{epoch_ms} ms since 1970 is outside the years 0001 to 9999")]
     OutOfRange {
-        /// Milliseconds since 1970-01-01T00:00:00Z.
+        /// The time, in milliseconds since 1970.
         epoch_ms: i64,
     },
-    /// Not a day written as `YYYY-MM-DD`.
+    /// The text is not a day in the form `YYYY-MM-DD`.
     #[error("a day is written YYYY-MM-DD, as in 2026-11-24")]
     NotADay,
-    /// Neither of the two forms that a request time is written in.
-    #[error("a request time is written as 24/Nov/2026:08:34:30 +0000 or 2026-11-24T08:34:30Z")]
-    NotARequestTime,
 }
 
 impl UtcDay {
-    /// Midnight at the start of the day, in milliseconds since 1970.
+    /// Returns the start of the day, in milliseconds since 1970.
     pub fn start_ms(self) -> i64 {
         i64::from(self.0) * DAY_MS
     }
 
-    /// The day `days` later (earlier, when negative).
+    /// Returns the day that is `days` later, or earlier if `days` is negative.
     #[must_use]
     pub fn plus_days(self, days: i32) -> Self {
         Self(self.0.saturating_add(days))
     }
 
-    /// The first day of its month.
+    /// Returns the first day of the month.
     #[must_use]
     pub fn first_of_month(self) -> Self {
         let day_of_month = self.date().map_or(1, |date| i32::from(date.day()));
@@ -75,7 +97,15 @@ impl UtcDay {
 }
 
 impl CallWindow {
-    /// The window of a call at `epoch_ms` milliseconds since 1970.
+    /// Returns the window of a call that was made at `epoch_ms` milliseconds since 1970.
+    ///
+    /// ```
+    /// use metering_core::window::CallWindow;
+    ///
+    /// let window = CallWindow::at(1_795_509_270_000)?; // 2026-11-24T08:34:30Z
+    /// assert_eq!((window.day.to_string().as_str(), window.hour), ("2026-11-24", 8));
+    /// # Ok::<(), metering_core::window::WindowError>(())
+    /// ```
     ///
     /// # Errors
     /// When the time is outside the years 0001 to 9999.
@@ -93,7 +123,7 @@ impl CallWindow {
 
 /// 0001-01-01T00:00:00Z in milliseconds since 1970.
 const FIRST_MS: i64 = -62_135_596_800_000;
-/// 9999-12-31T00:00:00Z, less a day that jiff keeps for offsets.
+/// 9999-12-30T22:00:00Z in milliseconds since 1970, the latest time that jiff supports with any offset.
 const LAST_MS: i64 = 253_402_207_200_000;
 
 impl fmt::Display for UtcDay {
@@ -124,40 +154,6 @@ impl FromStr for UtcDay {
     }
 }
 
-/// An epoch below this is in seconds: as milliseconds it would be a day of 1973 or before.
-const SECONDS_BELOW: i64 = 100_000_000_000;
-
-/// Milliseconds since 1970 of an epoch in milliseconds or in seconds.
-///
-/// `$context.requestTimeEpoch` is in milliseconds on REST APIs ("the
-/// Epoch-formatted request time, in milliseconds") and in seconds on HTTP APIs,
-/// whose documentation names no unit.
-///
-/// Sources: API Gateway Developer Guide, "Variables for access logging" (REST)
-/// and "Customize HTTP API access logs"; the unit of the latter from access
-/// logs that users have published, each with ten digits beside its
-/// `requestTime`.
-pub const fn epoch_to_ms(epoch: i64) -> i64 {
-    if epoch.unsigned_abs() < SECONDS_BELOW.unsigned_abs() { epoch * 1_000 } else { epoch }
-}
-
-/// Reads a request time with any UTC offset, as milliseconds since 1970.
-///
-/// Accepts `$context.requestTime` of API Gateway (the common log format,
-/// `24/Nov/2026:14:04:30 +0530`) and RFC 3339 (`2026-11-24T14:04:30+05:30`).
-///
-/// # Errors
-/// When the text is in neither form or names no real point in time.
-pub fn parse_request_time(text: &str) -> Result<i64, WindowError> {
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Ok(timestamp.as_millisecond());
-    }
-    strtime::parse("%d/%b/%Y:%H:%M:%S %z", text)
-        .and_then(|parsed| parsed.to_timestamp())
-        .map(Timestamp::as_millisecond)
-        .map_err(|_| WindowError::NotARequestTime)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,43 +181,19 @@ mod tests {
         }
 
         #[test]
-        fn the_offset_of_a_request_time_does_not_move_the_call(
-            epoch_s in 0_i64..4_000_000_000, offset_minutes in -14 * 60..=14 * 60_i64,
-        ) {
-            let local = Timestamp::from_second(epoch_s + offset_minutes * 60).unwrap();
-            let sign = if offset_minutes < 0 { '-' } else { '+' };
-            let (hours, minutes) = (offset_minutes.abs() / 60, offset_minutes.abs() % 60);
-            let civil = jiff::tz::Offset::UTC.to_datetime(local);
-            let rfc3339 = format!("{civil}{sign}{hours:02}:{minutes:02}");
-            let common_log = format!("{} {sign}{hours:02}{minutes:02}", civil.strftime("%d/%b/%Y:%H:%M:%S"));
-            prop_assert_eq!(parse_request_time(&rfc3339).unwrap(), epoch_s * 1000);
-            prop_assert_eq!(parse_request_time(&common_log).unwrap(), epoch_s * 1000);
+        fn the_next_month_begins_when_this_one_ends(epoch_ms in 0_i64..4_000_000_000_000) {
+            let month = UtcMonth::at(epoch_ms).unwrap();
+            let next_ms = month.next().first_day().start_ms();
+            prop_assert!(month.first_day().start_ms() <= epoch_ms && epoch_ms < next_ms);
+            prop_assert_eq!(UtcMonth::at(next_ms - 1).unwrap(), month);
+            prop_assert_eq!(UtcMonth::at(next_ms).unwrap(), month.next());
         }
 
         #[test]
         fn any_text_is_read_or_refused_without_a_panic(text in ".*", number in any::<i64>()) {
-            let _ = parse_request_time(&text);
             let _ = text.parse::<UtcDay>();
             let _ = CallWindow::at(number);
         }
-    }
-
-    #[test]
-    fn an_offset_can_move_a_call_into_another_day_and_month() {
-        let epoch_ms = parse_request_time("01/Dec/2026:02:30:00 +0530").unwrap();
-        let window = CallWindow::at(epoch_ms).unwrap();
-        assert_eq!((window.day.to_string().as_str(), window.hour), ("2026-11-30", 21));
-    }
-
-    #[test]
-    fn an_epoch_is_in_seconds_where_milliseconds_would_be_half_a_century_ago() {
-        assert_eq!(epoch_to_ms(1_747_602_530), 1_747_602_530_000);
-        assert_eq!(epoch_to_ms(1_747_602_530_123), 1_747_602_530_123);
-        assert_eq!(
-            (epoch_to_ms(99_999_999_999), epoch_to_ms(100_000_000_000)),
-            (99_999_999_999_000, 100_000_000_000)
-        );
-        assert_eq!((epoch_to_ms(0), epoch_to_ms(-1), epoch_to_ms(i64::MIN)), (0, -1_000, i64::MIN));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The run of a batch on ports in memory: what it claims, keeps and counts, and
-//! what it has delivered again when a request fails.
+//! The run of a batch on ports in memory: the calls that it claims, quarantines and counts, and the
+//! records to be delivered again when a request fails.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
@@ -15,16 +15,16 @@ use metering_core::window::{CallWindow, DAY_MS};
 
 /// 2026-11-24T08:34:30Z.
 const NOW_MS: i64 = 1_795_509_270_000;
-/// A call of this time is claimed in another slice than one of [`NOW_MS`].
+/// The time of a call that is claimed in another slice than a call at [`NOW_MS`].
 const LATER_MS: i64 = NOW_MS + 10_000;
-/// The age up to which a call is counted.
+/// Maximum age of a call that is counted.
 const MAX_CALL_AGE_MS: i64 = 35 * DAY_MS;
 
 fn number(digits: u32) -> SequenceNumber {
     SequenceNumber::parse(&digits.to_string()).unwrap()
 }
 
-/// Records of one shard, each with the times of its calls, all of one key.
+/// Records of one shard, each with the times of its calls. All calls are of one key.
 fn batch(records: &[(u32, &[i64])]) -> Batch {
     let mut usage = BatchUsage::new();
     for (digits, calls) in records {
@@ -40,12 +40,12 @@ fn batch(records: &[(u32, &[i64])]) -> Batch {
     Batch { shard: ShardName::from_stored("1/r/usage/shard"), usage, records: vec![record; records.len()] }
 }
 
-/// Runs a batch whose requests `answer` carries out. Tells the place of the
-/// record to resume from, and what was done.
+/// Runs a batch whose requests `answer` carries out. Returns the index of the record to resume from,
+/// and the counts of the run.
 fn run_with(batch: &Batch, mut answer: impl FnMut(&Request) -> Reply) -> (Option<usize>, RunTally) {
     let mut run = BatchRun::new(batch, RunSettings { max_call_age_ms: MAX_CALL_AGE_MS });
-    while let Some((job, request)) = run.next() {
-        run.answer(job, answer(&request));
+    while let Some((token, request)) = run.next() {
+        run.answer(token, answer(&request));
     }
     assert!(run.is_done());
     (run.outcome().lowest_failed().map(RecordIndex::position), run.tally())
@@ -55,8 +55,8 @@ fn run(store: &mut Store, batch: &Batch) -> (Option<usize>, RunTally) {
     run_with(batch, |request| store.carry_out(request))
 }
 
-/// Runs a batch of which the requests that `is_failing` picks get no reply.
-/// Tells the place of the record to resume from.
+/// Runs a batch in which the requests that `is_failing` picks fail. Returns the index of the record
+/// to resume from.
 fn run_without(store: &mut Store, batch: &Batch, is_failing: fn(&Request) -> bool) -> Option<usize> {
     let answer =
         |request: &Request| if is_failing(request) { Reply::Failed } else { store.carry_out(request) };
@@ -80,7 +80,7 @@ fn a_record_whose_claims_fail_is_counted_when_it_is_delivered_again() {
     for is_failing in claims {
         let (mut store, records) = (Store::default(), batch(&[(10, &[NOW_MS])]));
         assert_eq!(run_without(&mut store, &records, is_failing), Some(0));
-        assert_eq!(store.total("key"), 0, "it is not known whose the call is");
+        assert_eq!(store.total("key"), 0, "the owner of the call is unknown");
         assert_eq!(run(&mut store, &records).0, None);
         assert_eq!(store.total("key"), 1);
     }
@@ -114,12 +114,12 @@ fn a_record_that_was_counted_without_a_reply_and_the_next_one_count_once_togethe
         let reply = store.carry_out(request);
         if matches!(request, Request::Apply(_)) { Reply::Failed } else { reply }
     });
-    assert_eq!((resume, store.total("key")), (Some(0), 1), "nobody knows that it was counted");
+    assert_eq!((resume, store.total("key")), (Some(0), 1), "the reply was lost");
     let (resume, tally) = run(&mut store, &batch(&[(10, &[NOW_MS]), (11, &[NOW_MS + 1])]));
     assert_eq!((resume, tally.fenced_updates, store.total("key")), (None, 1, 2));
 }
 
-/// The row has one writer. Where it answers as if it had another, nothing is lost.
+/// A row has one writer. Even if it answers as if it had another, nothing is lost.
 #[test]
 fn a_row_that_never_takes_an_update_has_its_records_delivered_again() {
     let times: Vec<i64> = (0..20).map(|call| NOW_MS + call).collect();
@@ -137,7 +137,7 @@ fn a_row_that_never_takes_an_update_has_its_records_delivered_again() {
     }
 }
 
-/// Such a record is known by its verdict.
+/// Such a record is recognised by its verdict.
 #[test]
 fn no_call_of_a_given_up_record_is_claimed_when_it_is_read_again() {
     let (mut store, given_up) = (Store::default(), batch(&[(10, &[NOW_MS])]));
@@ -150,7 +150,7 @@ fn no_call_of_a_given_up_record_is_claimed_when_it_is_read_again() {
     assert_eq!((resume, tally.given_up_records, tally.kept_records, store.total("key")), (None, 1, 1, 1));
 }
 
-/// Until then another record can bring the call once more.
+/// Until then another record can contain the same call.
 #[test]
 fn a_claim_is_kept_as_long_as_its_call_can_be_counted() {
     let mut store = Store::default();

@@ -20,8 +20,9 @@
 use std::hash::{Hash, Hasher};
 
 use metering_core::api_key::KeyRecord;
+use metering_core::clock_reading::ClockReading;
 use metering_core::decision_cache::{CacheSettings, DecisionCache, Read, ReadStart, Request, Step};
-use metering_core::invalidation::{ClockReading, LogRead};
+use metering_core::invalidation::LogRead;
 use stateright::{Checker, Model, Property};
 
 #[path = "invalidation_model/tables.rs"]
@@ -368,7 +369,7 @@ impl Model for Protocol {
             Action::Message { instance, key } => {
                 let (sequence, _) = state.tables.returned(key, state.tick).unwrap();
                 let now = clock_reading(state.tick);
-                state.instances[instance].cache.notice(&id(key), sequence, now);
+                state.instances[instance].cache.record_invalidation(&id(key), sequence, now);
             }
             Action::Restart { instance } => state.instances[instance] = Instance::cold(self.settings),
         }

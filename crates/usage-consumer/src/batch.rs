@@ -118,7 +118,7 @@ pub fn decode_batch(
         }
         batch.end_record(readable.as_ref(), &record_notes);
         let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
-        let put_back_from = PutBackFrom::of_partition_key(&record.kinesis.partition_key);
+        let put_back_from = PutBackFrom::from_partition_key(&record.kinesis.partition_key);
         judged.push(BatchRecord { arrived_at_ms, is_readable: readable.is_some(), put_back_from });
         notes.push(record_notes);
     }
@@ -225,7 +225,7 @@ impl BatchDecoder<'_> {
     }
 
     fn slices_of_present(&self, decoded: &Decoded) -> usize {
-        self.usage.slices_of_present(&self.settings.claim_layout, decoded.log_stream)
+        self.usage.slice_changes(&self.settings.claim_layout, decoded.log_stream)
     }
 
     /// Ends a record: adds its counts to the metrics, or discards its calls if the

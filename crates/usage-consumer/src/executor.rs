@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use metering_core::aggregate::RecordIndex;
 use metering_core::batch_outcome::BatchOutcome;
-use metering_core::batch_run::{BatchRun, Job, Reply, Request, RunSettings, RunTally};
+use metering_core::batch_run::{BatchRun, Reply, Request, RequestToken, RunSettings, RunTally};
 use metering_core::claims::owner::RecordName;
 use metering_core::ports::{ClaimStore, PortError, Quarantine, QuarantinedRecord, UsageLedger};
 use metering_core::shard::QuarantinedPart;
@@ -51,17 +51,22 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
         let mut under_way = FuturesUnordered::new();
         while !run.is_done() {
             while under_way.len() < self.concurrency
-                && let Some((job, request)) = run.next()
+                && let Some((token, request)) = run.next()
             {
-                under_way.push(self.perform(job, request, &source));
+                under_way.push(self.perform(token, request, &source));
             }
-            let Some((job, reply)) = under_way.next().await else { break };
-            run.answer(job, reply);
+            let Some((token, reply)) = under_way.next().await else { break };
+            run.answer(token, reply);
         }
         (run.outcome(), run.tally())
     }
 
-    async fn perform(&self, job: Job, request: Request, source: &Source<'_>) -> (Job, Reply) {
+    async fn perform(
+        &self,
+        token: RequestToken,
+        request: Request,
+        source: &Source<'_>,
+    ) -> (RequestToken, Reply) {
         let reply = match request {
             Request::ReadHead(shard) => self.claims.read_head(&shard).await.map(Reply::Head),
             Request::ReadVerdicts(shard, first, last) => {
@@ -82,7 +87,7 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
                 PortError::Retryable { .. } | PortError::Refused { .. } => Reply::Failed,
             }
         });
-        (job, reply)
+        (token, reply)
     }
 
     /// Sends a part of a record to quarantine, cut into pieces that fit back into the stream.

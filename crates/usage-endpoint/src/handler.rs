@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use metering_core::ports::UsageHistory;
-use metering_core::quota::UtcMonth;
 use metering_core::usage_history::{DayUsage, KeyUsage};
+use metering_core::window::UtcMonth;
 use serde_json::{Map, Value, json};
 
 use crate::request::{BadRequest, UsageRequest};

@@ -3,8 +3,7 @@
 //! The key comes from the authorizer's context alone, which a client cannot write.
 //! Nothing else in the request names a key.
 
-use metering_core::quota::UtcMonth;
-use metering_core::window::{CallWindow, UtcDay};
+use metering_core::window::{CallWindow, UtcDay, UtcMonth};
 use serde_json::Value;
 
 /// Limit of the days of one answer.

@@ -130,7 +130,7 @@ impl<A: AccessLogCounts, L: LedgerCounts, C: ComparedHours> Reconciler<A, L, C> 
         if next == NextComparison::CompareKeys {
             if has_time() {
                 let by_key = self.compare_by_key(start_ms, end_ms).await?;
-                hour.keys_are_compared(counted, &by_key);
+                hour.record_key_comparison(counted, &by_key);
                 let room = MAX_LOGGED_DIFFERENCES.saturating_sub(found.differences.len());
                 found.differences.extend(by_key.differences.into_iter().take(room));
             } else {
@@ -151,6 +151,6 @@ impl<A: AccessLogCounts, L: LedgerCounts, C: ComparedHours> Reconciler<A, L, C> 
     pub async fn compare_by_key(&self, from_ms: i64, to_ms: i64) -> Result<Reconciliation, PortError> {
         let logged = self.log.calls_per_key(from_ms, to_ms).await?;
         let counted = self.ledger.calls_for_keys_of(&logged, from_ms, to_ms).await?;
-        Ok(Reconciliation::of(&logged, &counted))
+        Ok(Reconciliation::compare(&logged, &counted))
     }
 }

@@ -150,7 +150,7 @@ impl ClientCounts {
             }
         }
         expected.retain(|_, calls| *calls > 0);
-        Reconciliation::of(&expected, ledger)
+        Reconciliation::compare(&expected, ledger)
     }
 }
 

@@ -11,8 +11,8 @@ use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::decision_cache::CacheSettings;
 use metering_core::invalidation::LogRead;
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
-use metering_core::quota::{MonthUsage, UtcMonth};
-use metering_core::window::UtcDay;
+use metering_core::quota::MonthUsage;
+use metering_core::window::{UtcDay, UtcMonth};
 use serde_json::{Value, json};
 
 pub const SETTINGS: CacheSettings = CacheSettings {

@@ -143,7 +143,7 @@ async fn compare(
         for (key, usage) in usage_of_all_keys(&target.dynamodb, &target.usage_table).await? {
             add_hours(&mut counted, &key, &usage, from_ms, to_ms);
         }
-        return Ok(Reconciliation::of(&logged, &counted));
+        return Ok(Reconciliation::compare(&logged, &counted));
     }
     let logged = log.calls_by_hour(from_ms, to_ms).await.context(NOT_COUNTED)?;
     let counted = ledger.totals_by_hour(from_ms, to_ms).await?;
@@ -158,7 +158,7 @@ async fn compare(
         }
         let logged = log.calls_per_key(start_ms, start_ms + HOUR_MS).await.context(NOT_COUNTED)?;
         let counted = ledger.calls_for_keys_of(&logged, start_ms, start_ms + HOUR_MS).await?;
-        let by_key = Reconciliation::of(&logged, &counted);
+        let by_key = Reconciliation::compare(&logged, &counted);
         if by_key.counted < totals.counted {
             eprintln!(
                 "In {} the ledger has {} calls of keys that the access log does not know: --whole-ledger names them.",

@@ -3,7 +3,7 @@
 //! Only known prefixes are taken off: an execution log also has lines with a
 //! client's JSON at their end, and those are no calls.
 
-use metering_core::window::parse_request_time;
+use access_log::request_time::parse_request_time;
 
 use crate::input::pieces::split_object;
 

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use access_log::request_time::parse_request_time;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, QueryStatistics, QueryStatus, ResultField};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use metering_core::ports::{AccessLogCounts, PortError};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
 use metering_core::unbilled::UnbilledRoutes;
-use metering_core::window::{HOUR_MS, hour_start_ms, parse_request_time};
+use metering_core::window::{HOUR_MS, hour_start_ms};
 
 use crate::error::port_error;
 use crate::logged_events::LoggedEvent;

@@ -8,7 +8,7 @@ use super::{MAX_ROWS, TimeOfLine};
 /// Reads the fields of a line under their short or long names.
 ///
 /// Epochs in seconds and in milliseconds are distinguished by their size, as in
-/// [`metering_core::window::epoch_to_ms`]: `least(1, floor(epoch / 1e11))` is 0
+/// [`access_log::request_time::epoch_to_ms`]: `least(1, floor(epoch / 1e11))` is 0
 /// for seconds and 1 for milliseconds, and the divisor follows from it.
 const FIELDS: &str = concat!(
     "fields coalesce(apiKeyId, key, \"-\") as api_key, coalesce(requestTimeEpoch, time, \"-\") as epoch,",

@@ -1,8 +1,9 @@
-//! The last steps of a run: counts into rows, and the commit.
+//! The last steps of a run: adds its calls to rows of the ledger, and commits.
 
 use hashbrown::HashMap;
 
-use super::{BatchRun, Reply, Request, Step, Task};
+use super::request::{Continuation, Reply, Request};
+use super::{BatchRun, Step};
 use crate::aggregate::{RecordIndex, RowUsage};
 use crate::fence::{Fence, judge};
 use crate::ports::{LedgerReply, WriteReply};
@@ -11,8 +12,8 @@ use crate::shard::HeadWrite;
 use crate::update_plan::{CounterUpdate, plan_row};
 use crate::usage_record::MAX_CLOCK_LEAD_MS;
 
-/// How often one row is planned again in a run. The row has one writer, so
-/// once is the rule; more means that something else writes to the ledger.
+/// How many times a run plans one row again. A row has one writer, so once suffices; more means
+/// that something else writes to the ledger.
 const MAX_REPLANS: u32 = 5;
 
 impl BatchRun<'_> {
@@ -24,7 +25,7 @@ impl BatchRun<'_> {
         self.begin_rows(Step::Count, rows);
     }
 
-    /// Begins a step that adds to rows.
+    /// Begins a step that adds calls to rows.
     fn begin_rows(&mut self, step: Step, rows: Vec<RowUsage>) {
         self.step = step;
         self.rows = rows;
@@ -33,20 +34,20 @@ impl BatchRun<'_> {
         }
     }
 
-    /// Plans the update of a row from the records above its mark.
+    /// Plans the update of a row from the records above its high-water mark.
     fn apply(&mut self, row: usize, mark: Option<&SequenceNumber>, tries: u32) {
         let (batch, usage) = (self.batch, &self.rows[row]);
         let Some(mut update) = plan_row(&batch.usage, usage, &batch.shard, |_| true, mark) else { return };
-        // A record before a gap holds no call of a later day.
+        // The records before a gap have no call of a later day.
         let is_behind = |gap: &&crate::shard::Gap| {
             gap.before <= update.last && usage.day.start_ms() <= gap.closed_at_ms + MAX_CLOCK_LEAD_MS
         };
         let gaps = self.head.gaps.iter().filter(is_behind).map(|gap| gap.number);
         update.gaps = gaps.collect();
-        self.request(Request::Apply(update.clone()), Task::Applied(row, update, tries));
+        self.request(Request::Apply(update.clone()), Continuation::Applied(row, update, tries));
     }
 
-    pub(super) fn update_is_applied(&mut self, row: usize, update: &CounterUpdate, tries: u32, reply: Reply) {
+    pub(super) fn on_update_applied(&mut self, row: usize, update: &CounterUpdate, tries: u32, reply: Reply) {
         match reply {
             Reply::Ledger(LedgerReply::Applied) => {
                 self.tally.ledger_writes += 1;
@@ -59,7 +60,7 @@ impl BatchRun<'_> {
                 match judge(&update.first, &update.last, Some(&mark)) {
                     Fence::Skip => {}
                     Fence::Replan if tries < MAX_REPLANS => self.apply(row, Some(&mark), tries + 1),
-                    // Something else writes to the row, or its condition is another one.
+                    // Something else writes to the row, or its condition differs from the fence.
                     Fence::Replan | Fence::Apply => self.outcome.fail(update.first_record),
                 }
             }
@@ -70,18 +71,18 @@ impl BatchRun<'_> {
         }
     }
 
-    pub(super) fn rows_are_counted(&mut self) {
+    pub(super) fn on_rows_counted(&mut self) {
         if self.refused_from.is_empty() {
             self.count_totals();
         } else {
-            self.refuse();
-            // Their verdicts change: what is counted already is fenced.
+            self.record_refused_calls();
+            // The verdicts change, so the run begins anew. The fence skips what is counted already.
             self.read_head();
         }
     }
 
-    /// Counts the calls of all keys together: a witness for the rows of the keys
-    /// that the reconciliation can read without knowing any key.
+    /// Counts the calls of all keys together. The reconciler compares these totals with the access
+    /// log without knowing any key.
     fn count_totals(&mut self) {
         let outcome = self.outcome;
         let totals =
@@ -89,17 +90,16 @@ impl BatchRun<'_> {
         self.begin_rows(Step::Total, totals);
     }
 
-    /// Commits, also where a row of totals takes nothing more: the calls are
-    /// counted by key, and the reconciliation finds the difference.
-    pub(super) fn totals_are_counted(&mut self) {
+    /// Commits, even if a row of totals refused its update: the calls are counted by key, and the
+    /// reconciler finds the difference.
+    pub(super) fn on_totals_counted(&mut self) {
         self.refused_from.clear();
         self.step = Step::Commit;
         self.write_commit();
     }
 
-    /// Notes the calls that their rows will never take: those of each refused
-    /// update. What lies before it is counted.
-    fn refuse(&mut self) {
+    /// Records the calls of each refused update. The calls before the update are counted.
+    fn record_refused_calls(&mut self) {
         let usage = &self.batch.usage;
         let refused_from = std::mem::take(&mut self.refused_from);
         let key_and_day = |row: usize| (&*self.rows[row].api_key_id, self.rows[row].day);
@@ -127,23 +127,23 @@ impl BatchRun<'_> {
                 verdicts: Vec::new(),
                 expires_at_ms: self.expires_at_ms(),
             };
-            self.request(Request::WriteHead(write), Task::Committed);
+            self.request(Request::WriteHead(write), Continuation::CommittedHead);
         }
     }
 
-    /// A batch whose commit is not known is delivered again, though it is
-    /// counted: else the next one would take its records for given up.
-    pub(super) fn head_is_committed(&mut self, reply: &Reply) {
+    /// When the outcome of the commit is unknown, the batch is delivered again, although it is
+    /// counted. Otherwise the next batch would treat its records as given up.
+    pub(super) fn on_committed_head_written(&mut self, reply: &Reply) {
         match reply {
             Reply::Write(WriteReply::Written) => self.tally.head_writes += 1,
-            Reply::Write(WriteReply::Conflict) if self.may_try_again() => {
-                self.request(Request::ReadHead(self.batch.shard.clone()), Task::CommitHead);
+            Reply::Write(WriteReply::Conflict) if self.may_retry() => {
+                self.request(Request::ReadHead(self.batch.shard.clone()), Continuation::HeadToCommit);
             }
             _ => self.fail_all(),
         }
     }
 
-    pub(super) fn head_is_read_to_commit(&mut self, reply: Reply) {
+    pub(super) fn on_head_read_to_commit(&mut self, reply: Reply) {
         let Reply::Head(head) = reply else { return self.fail_all() };
         self.head = head.unwrap_or_default();
         self.write_commit();

@@ -1,7 +1,7 @@
-//! The first step of a run: verdicts on its records, in the order that the
-//! shard's head gives them.
+//! The first step of a run: judges its records, ordered by the writes of the shard's head.
 
-use super::{BatchRun, Reply, Request, Step, Task};
+use super::request::{Continuation, Reply, Request};
+use super::{BatchRun, Step};
 use crate::aggregate::RecordIndex;
 use crate::ports::WriteReply;
 use crate::sequence_number::SequenceNumber;
@@ -10,40 +10,42 @@ use crate::shard::{HeadWrite, MAX_VERDICTS, QuarantinedPart, ShardHead, Verdict}
 impl BatchRun<'_> {
     pub(super) fn read_head(&mut self) {
         self.step = Step::Judge;
-        self.request(Request::ReadHead(self.batch.shard.clone()), Task::Head);
+        self.request(Request::ReadHead(self.batch.shard.clone()), Continuation::Head);
     }
 
-    pub(super) fn head_is_read(&mut self, reply: Reply) {
+    pub(super) fn on_head_read(&mut self, reply: Reply) {
         let Reply::Head(head) = reply else { return self.fail_all() };
         self.head = head.unwrap_or_default();
         self.verdicts.fill(None);
         let (Some(first), Some(last)) = (self.arrived.first(), self.arrived.last()) else { return };
         if self.head.has_judged(&first.sequence_number) {
             let (first, last) = (first.sequence_number.clone(), last.sequence_number.clone());
-            self.request(Request::ReadVerdicts(self.batch.shard.clone(), first, last), Task::Verdicts);
+            self.request(
+                Request::ReadVerdicts(self.batch.shard.clone(), first, last),
+                Continuation::Verdicts,
+            );
         } else {
             self.judge();
         }
     }
 
-    pub(super) fn verdicts_are_read(&mut self, reply: Reply) {
+    pub(super) fn on_verdicts_read(&mut self, reply: Reply) {
         let Reply::Verdicts(verdicts) = reply else { return self.fail_all() };
         for (record, verdict) in verdicts {
-            self.note_verdict(&record, verdict);
+            self.record_verdict(&record, verdict);
         }
         self.judge();
     }
 
-    /// Notes a verdict that is in force.
-    fn note_verdict(&mut self, record: &SequenceNumber, verdict: Verdict) {
+    /// Records a verdict that is in force.
+    fn record_verdict(&mut self, record: &SequenceNumber, verdict: Verdict) {
         let place = self.arrived.binary_search_by(|arrived| arrived.sequence_number.cmp(record));
         if let Ok(place) = place {
             self.verdicts[place] = Some(verdict);
         }
     }
 
-    /// Brings the verdicts of this run into force, as many at a time as a
-    /// transaction takes.
+    /// Brings the verdicts of this run into force, as many at a time as fit into a transaction.
     fn judge(&mut self) {
         let mut next = self.head.judge(&self.arrived);
         let mut verdicts = self.new_verdicts(&next);
@@ -66,30 +68,30 @@ impl BatchRun<'_> {
             verdicts,
             expires_at_ms: self.expires_at_ms(),
         };
-        self.request(Request::WriteHead(write.clone()), Task::Judged(write));
+        self.request(Request::WriteHead(write.clone()), Continuation::JudgedHead(write));
     }
 
-    pub(super) fn head_is_judged(&mut self, write: HeadWrite, reply: &Reply) {
+    pub(super) fn on_judged_head_written(&mut self, write: HeadWrite, reply: &Reply) {
         match reply {
             Reply::Write(WriteReply::Written) => {
                 self.tally.head_writes += 1;
                 self.head = ShardHead { version: write.head.version + 1, ..write.head };
                 for (record, verdict) in write.verdicts {
-                    self.note_verdict(&record, verdict);
+                    self.record_verdict(&record, verdict);
                 }
                 self.judge();
             }
-            Reply::Write(WriteReply::Conflict) if self.may_try_again() => self.read_head(),
+            Reply::Write(WriteReply::Conflict) if self.may_retry() => self.read_head(),
             _ => self.fail_all(),
         }
     }
 
-    /// The verdicts that are not in force yet, in the order of the records.
+    /// Returns the verdicts that are not in force yet, in the order of the records.
     fn new_verdicts(&self, next: &ShardHead) -> Vec<(SequenceNumber, Verdict)> {
         let mut events_to_keep: Vec<Vec<u32>> = vec![Vec::new(); self.arrived.len()];
         for (call, is_refused) in self.batch.usage.calls().iter().zip(&self.is_refused) {
             let is_open = !self.head.has_judged(self.batch.usage.sequence_number(call.record));
-            if *is_refused || (is_open && !call.is_good) {
+            if *is_refused || (is_open && !call.is_countable) {
                 events_to_keep[call.record.position()].push(call.event);
             }
         }
@@ -102,7 +104,7 @@ impl BatchRun<'_> {
         new.collect()
     }
 
-    /// The part of a record that goes to quarantine and did not before.
+    /// Returns the part of the record to quarantine, if it differs from the verdict in force.
     fn new_part(
         &self,
         record: RecordIndex,
@@ -129,7 +131,7 @@ impl BatchRun<'_> {
         }
     }
 
-    /// Follows the verdicts in force where this version would judge otherwise.
+    /// Applies the verdicts in force, also where this version would judge otherwise.
     fn resolve(&mut self) {
         for record in self.batch.usage.records() {
             self.resolve_record(record);
@@ -140,7 +142,7 @@ impl BatchRun<'_> {
             let is_done = is_kept || self.is_settled[call.record.position()];
             self.is_dropped[place] = is_done || !call.has_row();
             if !is_done && !call.has_row() {
-                self.cannot_read_claimed(call.record);
+                self.fail_unreadable(call.record);
             }
         }
     }
@@ -156,14 +158,14 @@ impl BatchRun<'_> {
         } else if is_settled {
             self.tally.replayed_records += 1;
         } else if !self.batch.records[record.position()].is_readable && !is_whole {
-            self.cannot_read_claimed(record);
+            self.fail_unreadable(record);
         }
     }
 
-    /// Another version judged that this record's calls can be counted, and
-    /// claimed them; this one cannot read them. Only a version that reads them
-    /// may go on.
-    fn cannot_read_claimed(&mut self, record: RecordIndex) {
+    /// Requests that a record is delivered again whose calls another version judged to be countable
+    /// and claimed, and which this version cannot read. Only a version that can read them may
+    /// process it.
+    fn fail_unreadable(&mut self, record: RecordIndex) {
         self.tally.unreadable_claims += 1;
         self.outcome.fail(record);
     }

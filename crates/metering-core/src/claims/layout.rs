@@ -1,28 +1,29 @@
-//! Slices of request time, each of which is claimed on its own.
+//! The layout of claims: slices of request time, each of which is claimed independently.
 
 use std::fmt;
 use std::str::FromStr;
 
 use twox_hash::XxHash3_64;
 
-/// A group of log streams, as a number that stays the same for ever.
+/// A hash of a log stream's name. It decides where calls are claimed, so it must never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogStreamHash(u64);
 
 impl LogStreamHash {
-    /// The hash of a log stream; both names are empty for a producer's lines.
+    /// Hashes the names of a log stream. Both are empty for lines that a producer writes to the
+    /// stream itself.
     pub fn new(log_group: &str, log_stream: &str) -> Self {
         let group = XxHash3_64::oneshot(log_group.as_bytes());
         Self(XxHash3_64::oneshot_with_seed(group, log_stream.as_bytes()))
     }
 }
 
-/// The place where a call is claimed.
+/// The slice in which a call is claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SliceKey {
     /// Start of the slice of request time, in milliseconds since 1970.
     pub start_ms: i64,
-    /// Group of log streams.
+    /// Group of log streams, 0 to the layout's number of groups less one.
     pub group: u16,
 }
 
@@ -32,7 +33,7 @@ impl fmt::Display for SliceKey {
     }
 }
 
-/// The layout in force for calls from a request time on.
+/// The part of a layout that is in force from a request time on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Era {
     from_ms: i64,
@@ -40,15 +41,13 @@ struct Era {
     groups: u16,
 }
 
-/// How calls are spread over slices, by their request time.
+/// The distribution of calls over slices.
 ///
-/// The place of a call's claim must be the same whenever the call is seen. A
-/// layout is therefore dated: a change takes effect for request times that are
-/// still to come, later than every instance of the function can have the old
-/// layout.
+/// A call must be claimed in the same slice whenever it is seen. A layout is therefore dated: a
+/// change takes effect for request times in the future, later than any instance of the function
+/// can still use the old layout.
 ///
-/// It is written `FROM_MS:SLICE_MS:GROUPS`, several of them with commas
-/// between, the first from 0 on.
+/// A layout is a list of eras `FROM_MS:SLICE_MS:GROUPS`, separated by commas. The first begins at 0.
 ///
 /// ```
 /// use metering_core::claims::layout::{ClaimLayout, LogStreamHash};
@@ -61,20 +60,32 @@ struct Era {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimLayout(Vec<Era>);
 
-/// Why a text is no layout.
+/// A text that is not a layout.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a layout of claims is FROM_MS:SLICE_MS:GROUPS with slices of 100 to 3600000 ms and 1 to 1000 groups; several are separated by commas, the first from 0 on and the rest ascending"
 )]
 pub struct LayoutError;
 
-/// The layout that is deployed where none is set: one group, slices of ten seconds.
+/// The default layout: one group, slices of ten seconds.
 pub const DEFAULT_LAYOUT: &str = "0:10000:1";
 
 impl ClaimLayout {
-    /// The slice in which a call is claimed.
+    /// Returns the slice in which a call of this request time and log stream is claimed.
+    ///
+    /// ```
+    /// use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT, LogStreamHash, SliceKey};
+    ///
+    /// let layout: ClaimLayout = DEFAULT_LAYOUT.parse()?;
+    /// let log_stream = LogStreamHash::new("/aws/api", "stream-1");
+    /// let slice = layout.slice_of(1_795_509_274_999, log_stream);
+    /// assert_eq!(slice, SliceKey { start_ms: 1_795_509_270_000, group: 0 });
+    /// assert_eq!(layout.slice_of(1_795_509_279_999, log_stream), slice);
+    /// assert_ne!(layout.slice_of(1_795_509_280_000, log_stream), slice);
+    /// # Ok::<(), metering_core::claims::layout::LayoutError>(())
+    /// ```
     pub fn slice_of(&self, requested_at_ms: i64, log_stream: LogStreamHash) -> SliceKey {
-        // The first era begins at 0; a time before it has its slices as well.
+        // The first era begins at 0, and also applies to times before 1970.
         let later = self.0.iter().rev().find(|era| era.from_ms <= requested_at_ms);
         let era = later.unwrap_or(&self.0[0]);
         let group = u16::try_from(log_stream.0 % u64::from(era.groups)).unwrap_or(0);

@@ -1,11 +1,11 @@
-//! Who owns each call: the stream record that may count it, or the quarantine
-//! that keeps it.
+//! Claims: the ownership of calls by stream records.
 //!
-//! A call is known by its [`crate::call_id::CallId`], whichever record or
-//! delivery it comes in. The first record to claim it owns it, and may claim
-//! it again as often as it likes; every other record drops it. [`layout`] says
-//! in which slice of request time a call is claimed, [`page`] how claims are
-//! packed, and [`slice_claim`] what to write so that calls get their owners.
+//! A call is identified by its [`crate::call_id::CallId`], whichever record or delivery contains
+//! it. The first record to claim a call owns it, and may claim it again. Every other record drops
+//! the call. The owner either counts the call, or has put it into quarantine.
+//!
+//! [`layout`] gives the slice of request time in which a call is claimed, [`page`] the stored form
+//! of the claims, and [`slice_claim`] the writes by which calls get their owners.
 
 pub mod layout;
 pub mod owner;

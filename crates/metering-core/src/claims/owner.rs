@@ -1,4 +1,4 @@
-//! Owners of calls.
+//! The owners of calls, and the names of shards and records.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,15 +7,14 @@ use twox_hash::XxHash3_64;
 
 use crate::sequence_number::SequenceNumber;
 
-/// A shard of a stream, by a name that no other stream's shard has:
-/// `ACCOUNT/REGION/STREAM/SHARD`.
+/// The name of a shard, unique across streams, regions and accounts: `ACCOUNT/REGION/STREAM/SHARD`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardName(Arc<str>);
 
 impl ShardName {
-    /// The shard `shard_id` of the stream with this ARN.
+    /// Names the shard `shard_id` of the stream with this ARN.
     ///
-    /// `None` where the text is not the ARN of a stream,
+    /// `None` if the text is not the ARN of a stream,
     /// `arn:PARTITION:kinesis:REGION:ACCOUNT:stream/NAME`.
     ///
     /// ```
@@ -38,17 +37,17 @@ impl ShardName {
             .then(|| Self(format!("{account}/{region}/{stream}/{shard_id}").into()))
     }
 
-    /// A name that was read from storage.
+    /// Takes a name that was read from storage.
     pub fn from_stored(name: &str) -> Self {
         Self(name.into())
     }
 
-    /// The name as it is stored.
+    /// Returns the name as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The shard's id within its stream.
+    /// Returns the id of the shard within its stream, such as `shardId-000000000000`.
     pub fn shard_id(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
@@ -60,12 +59,12 @@ impl fmt::Display for ShardName {
     }
 }
 
-/// A record of a stream.
+/// The name of a stream record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordName {
-    /// Its shard.
+    /// The shard that the record is in.
     pub shard: ShardName,
-    /// Its sequence number.
+    /// The sequence number, unique within the shard.
     pub sequence_number: SequenceNumber,
 }
 
@@ -75,11 +74,11 @@ impl fmt::Display for RecordName {
     }
 }
 
-/// The records whose calls a record puts back. From these alone may it take
-/// over calls that they claimed to count.
+/// The records whose calls a record puts back. Only from these may it take over calls that were
+/// claimed to be counted.
 ///
-/// It is written into the partition key of the record, so that everybody who
-/// meets the record knows the same of it, and its payload stays as it was.
+/// The list is written into the partition key of the record. Every reader of the record sees the
+/// same list, and the payload stays unchanged.
 ///
 /// ```
 /// use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
@@ -90,36 +89,37 @@ impl fmt::Display for RecordName {
 ///     sequence_number: SequenceNumber::parse("4957").unwrap(),
 /// };
 /// let key = PutBackFrom::default().and(&record).partition_key("9f86d081");
-/// assert!(PutBackFrom::of_partition_key(&key).contains(&record));
+/// assert!(PutBackFrom::from_partition_key(&key).contains(&record));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PutBackFrom(Vec<u64>);
 
 const PUT_BACK: &str = "put-back:";
 
-/// The most records that are remembered: a record that is put back more often
-/// forgets the first of them. With all of them, a partition key has less than
-/// the 256 characters that Kinesis takes.
+/// Maximum number of records in the list. A record that is put back more often drops the oldest.
+/// A partition key with all of them is shorter than the 256 characters that Kinesis accepts.
+///
+/// Source: Kinesis Data Streams API Reference, `PutRecord`, `PartitionKey`.
 const MAX_PUT_BACK_FROM: usize = 12;
 
 impl PutBackFrom {
-    /// What the partition key of a record says; nothing where it was not put back.
-    pub fn of_partition_key(key: &str) -> Self {
+    /// Parses the partition key of a record. The list is empty if the record was not put back.
+    pub fn from_partition_key(key: &str) -> Self {
         let hashes = key.strip_prefix(PUT_BACK).and_then(|rest| rest.split(':').next());
         Self::from_text(hashes.unwrap_or_default())
     }
 
-    /// Reads what [`Self::text`] wrote.
+    /// Parses the output of [`Self::text`].
     pub fn from_text(text: &str) -> Self {
         Self(text.split(',').filter_map(|hash| u64::from_str_radix(hash, 16).ok()).collect())
     }
 
-    /// The form to store: hashes of the records' names, oldest first.
+    /// Returns the form to store: the hashes of the records' names, oldest first.
     pub fn text(&self) -> String {
         self.0.iter().map(|hash| format!("{hash:016x}")).collect::<Vec<_>>().join(",")
     }
 
-    /// The same and one record more.
+    /// Returns the list with one more record.
     #[must_use]
     pub fn and(&self, record: &RecordName) -> Self {
         let mut hashes = self.0.clone();
@@ -128,13 +128,13 @@ impl PutBackFrom {
         Self(hashes.split_off(forgotten))
     }
 
-    /// Whether a record's calls are put back.
+    /// Returns `true` if the calls of `record` are put back.
     pub fn contains(&self, record: &RecordName) -> bool {
         !self.0.is_empty() && self.0.contains(&hash(record))
     }
 
-    /// The partition key of a record that puts back; `suffix` spreads such
-    /// records over the shards, in at most 16 characters.
+    /// Returns the partition key of a record that puts these records back. `suffix` spreads such
+    /// records over the shards. It has at most 16 characters.
     pub fn partition_key(&self, suffix: &str) -> String {
         format!("{PUT_BACK}{}:{suffix}", self.text())
     }
@@ -144,21 +144,21 @@ fn hash(record: &RecordName) -> u64 {
     XxHash3_64::oneshot(record.to_string().as_bytes())
 }
 
-/// What an owner does with a call.
+/// The purpose for which a record owns a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// The record counts it.
+    /// The record counts the call.
     Count,
-    /// The quarantine keeps it for the record, which never could count it.
+    /// The call is in quarantine: the record could not count it.
     Keep,
-    /// The quarantine keeps it for the record, because its row refused it.
+    /// The call is in quarantine: the record claimed it to be counted, and its row refused it.
     Refused,
 }
 
 /// The owner of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// What becomes of the call.
+    /// The purpose for which the record claimed the call.
     pub purpose: Purpose,
     /// The record that claimed it.
     pub record: RecordName,
@@ -183,7 +183,7 @@ mod tests {
             from = from.and(&record(&number.to_string()));
             let key = from.partition_key("0123456789abcdef");
             assert!(key.len() <= 256, "{key}");
-            let read = PutBackFrom::of_partition_key(&key);
+            let read = PutBackFrom::from_partition_key(&key);
             assert_eq!((&read, read.contains(&record(&number.to_string()))), (&from, true));
         }
         assert!(!from.contains(&record("40")));
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_record_of_somebody_else_puts_nothing_back() {
         for key in ["", "put-back", "put-back:", "put-back::x", "9f86d081884c7d65"] {
-            assert_eq!(PutBackFrom::of_partition_key(key), PutBackFrom::default(), "{key}");
+            assert_eq!(PutBackFrom::from_partition_key(key), PutBackFrom::default(), "{key}");
         }
     }
 }

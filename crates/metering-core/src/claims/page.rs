@@ -1,21 +1,20 @@
-//! Pages: how the claims of one slice are packed into items of the store.
+//! Pages: the claims of one slice, packed into items of the store.
 //!
-//! The pages of a slice form a chain. A call is claimed by being in one of
-//! them. New calls go to the last page, until it is closed because of its
-//! size; then another page follows. A closed page gets no new calls, so
-//! whoever has read the chain knows every claim of the slice as long as its
-//! last page has not changed.
+//! The pages of a slice form a chain. A call is claimed if it is in one of them. New calls go to
+//! the last page until it is closed because of its size. Then another page follows. A closed page
+//! gets no new calls. A reader of the chain therefore knows every claim of the slice for as long as
+//! the last page does not change.
 
 use crate::call_id::CallId;
 use crate::claims::owner::{Owner, Purpose, RecordName, ShardName};
 use crate::sequence_number::SequenceNumber;
 
-/// Length from which on a page gets no further calls, in bytes. A write costs
-/// a unit for each kilobyte of the whole page, so a long page is dear to add
-/// to; every page is at least one write.
+/// Length from which on a page gets no further calls, in bytes. A write costs one write unit per
+/// kilobyte of the whole page, so additions to a long page are expensive; each page costs at least
+/// one write.
 pub const CLOSED_FROM_BYTES: usize = 8 * 1024;
 
-/// Length that no page exceeds, in bytes; an item of DynamoDB has at most 400 KB.
+/// Maximum length of a page, in bytes. A DynamoDB item has at most 400 KB.
 ///
 /// Source: DynamoDB Developer Guide, "Quotas and limits", item size.
 pub const MAX_PAGE_BYTES: usize = 256 * 1024;
@@ -23,43 +22,43 @@ pub const MAX_PAGE_BYTES: usize = 256 * 1024;
 const FORMAT: u8 = 1;
 const CLOSED: u8 = 1;
 
-/// Calls in a row that one record claimed for one purpose.
+/// Consecutive calls that one record claimed for one purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Who claimed them, and what for.
+    /// The record that claimed the calls, and its purpose.
     pub owner: Owner,
-    /// The calls.
+    /// The claimed calls, in the order of their claims.
     pub ids: Vec<CallId>,
 }
 
-/// The claims of one item.
+/// The claims in one item of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
-    /// Whether the page gets no further calls.
+    /// `true` if the page gets no further calls.
     pub is_closed: bool,
-    /// The claims.
+    /// The claims, in the order in which they were made.
     pub runs: Vec<Run>,
 }
 
-/// Why bytes are no page.
+/// Bytes that are not a page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PageError {
-    /// Written in a format that this version does not know.
+    /// The page has a format that this version does not know.
     #[error("the page of claims has the format {format}; this version reads the format {FORMAT}")]
     Format {
-        /// The format's number.
+        /// The number of the format, which is the first byte.
         format: u8,
     },
-    /// Cut or damaged.
+    /// The page is cut or damaged.
     #[error("the page of claims is damaged at byte {position}")]
     Damaged {
-        /// Zero-based byte position.
+        /// Zero-based position of the byte that cannot be read.
         position: usize,
     },
 }
 
 impl Page {
-    /// The page as it is stored: about 12 bytes a call and 30 bytes a run.
+    /// Encodes the page for storage, with about 12 bytes a call and 30 bytes a run.
     pub fn encode(&self) -> Vec<u8> {
         let mut shards: Vec<&ShardName> = Vec::new();
         let mut body =
@@ -92,10 +91,10 @@ impl Page {
         bytes
     }
 
-    /// Reads a stored page.
+    /// Decodes a stored page.
     ///
     /// # Errors
-    /// When the bytes were not written by [`Self::encode`] of this format.
+    /// When the bytes were not written by [`Self::encode`] in this format.
     pub fn decode(bytes: &[u8]) -> Result<Self, PageError> {
         match bytes {
             [FORMAT, ..] => {}
@@ -106,21 +105,22 @@ impl Page {
         reader.page().ok_or(PageError::Damaged { position: reader.position })
     }
 
-    /// An estimate of the stored length that is never too low, in bytes.
+    /// Returns an upper bound of the stored length, in bytes.
     pub fn encoded_bytes(&self) -> usize {
         8 + self.runs.iter().map(Run::encoded_bytes).sum::<usize>()
     }
 }
 
 impl Run {
-    /// An estimate of the length in a page that is never too low, in bytes:
-    /// each run is taken to bring a shard of its own.
+    /// Returns an upper bound of the run's length in a page, in bytes. It includes the name of the
+    /// shard, although runs of the same shard share it.
     pub fn encoded_bytes(&self) -> usize {
         let RecordName { shard, sequence_number } = &self.owner.record;
         shard.as_str().len() + sequence_number.digits().len() / 2 + 16 + self.ids.len() * CallId::BYTES
     }
 }
 
+/// Writes a number in base 128, the lowest seven bits first.
 fn write_number(bytes: &mut Vec<u8>, number: usize) {
     let mut rest = number;
     loop {
@@ -134,7 +134,7 @@ fn write_number(bytes: &mut Vec<u8>, number: usize) {
     }
 }
 
-/// Writes decimal digits, two to a byte, after their number.
+/// Writes the number of decimal digits, then the digits, two to a byte.
 fn write_digits(bytes: &mut Vec<u8>, digits: &str) {
     write_number(bytes, digits.len());
     for pair in digits.as_bytes().chunks(2) {
@@ -260,7 +260,7 @@ mod tests {
         fn a_cut_page_is_refused_or_cut_between_runs(runs in proptest::collection::vec(run(), 1..4), cut in 1_usize..40) {
             let mut bytes = Page { is_closed: false, runs: runs.clone() }.encode();
             bytes.truncate(bytes.len().saturating_sub(cut));
-            // A cut between two runs leaves a page of fewer runs; the store writes a page as a whole.
+            // A cut between two runs leaves a shorter page. The store writes a page as a whole.
             if let Ok(page) = Page::decode(&bytes) {
                 prop_assert!(runs.starts_with(&page.runs));
             }

@@ -1,5 +1,4 @@
-//! Gives the calls of one slice their owners: which pages to write, and which
-//! calls are then whose.
+//! Plans the claims of one slice: the pages to write, and the calls that other records own.
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
@@ -9,92 +8,92 @@ use crate::claims::layout::SliceKey;
 use crate::claims::owner::{Owner, Purpose, RecordName, ShardName};
 use crate::claims::page::{CLOSED_FROM_BYTES, MAX_PAGE_BYTES, Page, Run};
 
-/// A page as it was read.
+/// A page as it was read from the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPage {
-    /// Place in the slice's chain, counted from 0.
+    /// Index in the chain of the slice, counted from 0.
     pub number: u32,
-    /// Version of the item; every write raises it by one.
+    /// Version of the item. Every write raises it by one.
     pub version: u64,
-    /// When the item may be deleted, in milliseconds since 1970.
+    /// Time from which the item may be deleted, in milliseconds since 1970.
     pub expires_at_ms: i64,
-    /// The claims.
+    /// The claims in the item.
     pub page: Page,
 }
 
 /// One write of a page, with optimistic locking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageWrite {
-    /// The slice.
+    /// The slice that the page is part of.
     pub slice: SliceKey,
-    /// Place in the slice's chain, counted from 0.
+    /// Index in the chain of the slice, counted from 0.
     pub number: u32,
-    /// Version that the item must have; `None` where it must not exist.
+    /// Version that the item must have; `None` if it must not exist.
     pub expected_version: Option<u64>,
-    /// When the item may be deleted, in milliseconds since 1970.
+    /// Time from which the item may be deleted, in milliseconds since 1970.
     pub expires_at_ms: i64,
-    /// The claims.
+    /// The claims to write.
     pub page: Page,
 }
 
 /// A call that a record wants to own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// Place of the call in the batch; it comes back in the answer.
+pub struct WantedCall {
+    /// Index of the call in the batch.
     pub call: u32,
-    /// The call.
+    /// Identity of the call.
     pub id: CallId,
-    /// Place in [`SliceClaim::records`] of the record that wants it.
+    /// Index in [`SliceClaim::records`] of the record that wants the call.
     pub record: u32,
-    /// What the record wants it for.
+    /// Purpose for which the record wants the call.
     pub purpose: Purpose,
 }
 
-/// Whether a record can still count what it claimed.
+/// The state of a record that owns calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnerState {
-    /// Its shard has to be asked.
+    /// The head of its shard has to be read first.
     Unknown,
-    /// It has counted its calls or will.
+    /// The record has counted its calls, or will.
     Alive,
-    /// It was given up: the stream went on behind it.
+    /// The record was given up: the stream was processed past it.
     GivenUp,
 }
 
-/// Whether a given-up record counted a call before it was given up.
+/// The answer to the question if a given-up record counted a call before it was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
-    /// The ledger's row has to be asked.
+    /// The row of the call has to be asked first.
     Unknown,
-    /// The row cannot be asked: this version cannot read which it is.
+    /// The row is not known, because this version cannot read the key or the time of the call.
     Unknowable,
     /// The call is counted.
     Yes,
-    /// The call is not counted, and the given-up record cannot count it any more.
+    /// The call is not counted, and the given-up record can no longer count it.
     No,
 }
 
-/// What is known of other owners.
-pub trait Knowledge {
-    /// The state of another record.
+/// The known facts about other owners.
+pub trait KnownOwners {
+    /// Returns the state of another record.
     fn state(&self, owner: &RecordName) -> OwnerState;
-    /// Whether a record of the batch, by its place, puts back the calls of another.
+    /// Returns `true` if the record with the index `record` in the batch puts back the calls of `owner`.
     fn puts_back(&self, record: u32, owner: &RecordName) -> bool;
-    /// Whether a given-up record counted the batch's call `call`.
+    /// Returns if the given-up record `owner` counted the call with the index `call` in the batch.
     fn counted(&self, owner: &RecordName, call: u32) -> Counted;
 }
 
-/// What has to be found out before calls can be claimed.
+/// The lookups that are needed before the calls of a slice can be claimed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Questions {
+pub struct Lookups {
     /// Shards whose heads have to be read.
     pub shards: Vec<ShardName>,
-    /// Given-up owners and calls whose rows have to be asked.
+    /// Given-up owners, each with the index of a call whose row has to be asked.
     pub rows: Vec<(RecordName, u32)>,
 }
 
-impl Questions {
-    /// Whether there is nothing to find out.
+impl Lookups {
+    /// Returns `true` if no lookup is needed.
     pub fn is_empty(&self) -> bool {
         self.shards.is_empty() && self.rows.is_empty()
     }
@@ -103,57 +102,56 @@ impl Questions {
 /// The plan for one slice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SlicePlan {
-    /// Pages to write, one after the other. Only when all are written are the
-    /// calls owned; where one was changed meanwhile, the slice has to be read
-    /// and planned again.
+    /// Pages to write, one after the other. The calls are owned when all are written. If a write
+    /// conflicts, the slice has to be read and planned again.
     pub writes: Vec<PageWrite>,
-    /// Calls that belong to another record.
+    /// Calls that another record owns, by index in the batch.
     pub dropped: Vec<u32>,
-    /// What has to be found out first; nothing else of the plan counts then.
-    pub questions: Questions,
-    /// Whether another run of the same records has changed their verdicts
-    /// since: they have to be judged again, and nothing of the plan counts.
+    /// Lookups to do first. If there are any, the rest of the plan is void.
+    pub lookups: Lookups,
+    /// `true` if another run of the same records has changed their verdicts since. The records
+    /// have to be judged again, and the rest of the plan is void.
     pub is_outdated: bool,
 }
 
-/// The claims that a batch wants in one slice.
+/// The calls that a batch wants to claim in one slice.
 #[derive(Debug)]
 pub struct SliceClaim<'a> {
-    /// The slice.
+    /// The slice that the calls are in.
     pub slice: SliceKey,
-    /// The records of the batch.
+    /// All records of the batch, in order.
     pub records: &'a [RecordName],
-    /// What they want, in the order of the batch.
-    pub wishes: &'a [Wish],
-    /// Until when a claim has to be kept, in milliseconds since 1970.
+    /// The wanted calls, in the order of the batch.
+    pub wanted_calls: &'a [WantedCall],
+    /// Time until which the claims have to be kept, in milliseconds since 1970.
     pub expires_at_ms: i64,
 }
 
-/// Where a call stands in the pages.
+/// The position of a call in the pages.
 struct Place {
     page: usize,
     run: usize,
-    /// Whether a call of this batch has been found to be this one.
+    /// `true` once a record of this batch owns the call.
     is_taken: bool,
 }
 
 impl SliceClaim<'_> {
-    /// Plans the claims on what the store has of the slice.
-    pub fn plan(&self, stored: Vec<StoredPage>, knowledge: &impl Knowledge) -> SlicePlan {
-        let mut places = places(&stored, self.wishes.len());
+    /// Plans the claims, given the stored pages of the slice.
+    pub fn plan(&self, stored: Vec<StoredPage>, owners: &impl KnownOwners) -> SlicePlan {
+        let mut places = places(&stored, self.wanted_calls.len());
         let mut chain = Chain::new(stored);
         let mut plan = SlicePlan::default();
-        // What is counted goes before what is kept, should a record have a call twice.
+        // A record may have a call twice, countable and bad. The countable one is claimed.
         for purpose in [Purpose::Count, Purpose::Keep] {
-            for wish in self.wishes.iter().filter(|wish| wish.purpose == purpose) {
-                let record = &self.records[wish.record as usize];
-                match places.entry(wish.id) {
+            for wanted in self.wanted_calls.iter().filter(|wanted| wanted.purpose == purpose) {
+                let record = &self.records[wanted.record as usize];
+                match places.entry(wanted.id) {
                     Entry::Vacant(vacant) => {
                         let page = chain.open_page();
-                        vacant.insert(chain.add(page, wish, wish.purpose, record));
+                        vacant.insert(chain.add(page, wanted, wanted.purpose, record));
                     }
                     Entry::Occupied(mut place) => {
-                        claim_known(wish, record, place.get_mut(), &mut chain, knowledge, &mut plan);
+                        claim_known(wanted, record, place.get_mut(), &mut chain, owners, &mut plan);
                     }
                 }
             }
@@ -163,95 +161,99 @@ impl SliceClaim<'_> {
     }
 }
 
-/// Claims a call that is in a page already, or twice in the batch.
+/// Claims a call that is in a page already, or appears twice in the batch.
 fn claim_known(
-    wish: &Wish,
+    wanted: &WantedCall,
     record: &RecordName,
     place: &mut Place,
     chain: &mut Chain,
-    knowledge: &impl Knowledge,
+    owners: &impl KnownOwners,
     plan: &mut SlicePlan,
 ) {
     if place.is_taken {
-        plan.dropped.push(wish.call);
+        plan.dropped.push(wanted.call);
         return;
     }
     let owner = &chain.pages[place.page].page.runs[place.run].owner;
-    match verdict(wish, record, owner, knowledge) {
-        Verdict::Mine => place.is_taken = true,
-        Verdict::TakeOver(purpose) => {
-            chain.remove(place, wish.id);
-            *place = chain.add(place.page, wish, purpose, record);
+    match decide(wanted, record, owner, owners) {
+        ClaimDecision::Owned => place.is_taken = true,
+        ClaimDecision::TakeOver(purpose) => {
+            chain.remove(place, wanted.id);
+            *place = chain.add(place.page, wanted, purpose, record);
         }
-        Verdict::Anothers => plan.dropped.push(wish.call),
-        Verdict::Outdated => plan.is_outdated = true,
-        Verdict::AskShard => {
-            if !plan.questions.shards.contains(&owner.record.shard) {
-                plan.questions.shards.push(owner.record.shard.clone());
+        ClaimDecision::OwnedElsewhere => plan.dropped.push(wanted.call),
+        ClaimDecision::Outdated => plan.is_outdated = true,
+        ClaimDecision::LookUpShard => {
+            if !plan.lookups.shards.contains(&owner.record.shard) {
+                plan.lookups.shards.push(owner.record.shard.clone());
             }
         }
-        Verdict::AskRow => plan.questions.rows.push((owner.record.clone(), wish.call)),
+        ClaimDecision::LookUpRow => plan.lookups.rows.push((owner.record.clone(), wanted.call)),
     }
 }
 
-enum Verdict {
-    Mine,
+enum ClaimDecision {
+    Owned,
     TakeOver(Purpose),
-    Anothers,
+    OwnedElsewhere,
     Outdated,
-    AskShard,
-    AskRow,
+    LookUpShard,
+    LookUpRow,
 }
 
 /// Decides about a call that has an owner already.
 ///
-/// Several invocations may work on one record at once, and one of them may see
-/// owners that another did not see yet. What one has left out, no other may
-/// count: the record's rows tell that it was counted, not with which calls. An
-/// owner that has claimed to count a call therefore gives it to nobody but a
-/// record that puts its calls back, which exists only after it was given up,
-/// or refused the call.
+/// Several invocations may process one record at once, and one may see owners that another did not
+/// see yet. A call that one of them leaves out must not be counted by another: the high-water mark
+/// of a row says that the record was counted, but not with which calls. A call that was claimed to
+/// be counted therefore moves only to a record that puts its owner back. Such a record exists only
+/// after the owner was given up, or after the row refused the call.
 ///
-/// A call that only the quarantine ever had may be counted by any record that
-/// is able to. What nobody can count yet, the latest record keeps: the copy of
-/// the one before may be gone, because it was put back.
-fn verdict(wish: &Wish, record: &RecordName, owner: &Owner, knowledge: &impl Knowledge) -> Verdict {
+/// A call that was only ever in quarantine may be counted by any record that can count it. If none
+/// can yet, the latest record owns it: the quarantined copy of the previous owner may be gone,
+/// because it was put back.
+fn decide(
+    wanted: &WantedCall,
+    record: &RecordName,
+    owner: &Owner,
+    owners: &impl KnownOwners,
+) -> ClaimDecision {
     let is_own = owner.record == *record;
-    match (wish.purpose, owner.purpose) {
+    match (wanted.purpose, owner.purpose) {
         (Purpose::Count, Purpose::Count)
         | (Purpose::Keep | Purpose::Refused, Purpose::Keep | Purpose::Refused)
             if is_own =>
         {
-            Verdict::Mine
+            ClaimDecision::Owned
         }
-        // A row has refused the call to another run of the record.
-        (Purpose::Count, _) if is_own => Verdict::Outdated,
-        // A row refused the call, after it was claimed to be counted.
-        (_, Purpose::Count) if is_own => Verdict::TakeOver(Purpose::Refused),
-        (wished, Purpose::Keep) => Verdict::TakeOver(wished),
-        _ if !knowledge.puts_back(wish.record, &owner.record) => Verdict::Anothers,
-        (Purpose::Count, Purpose::Refused) => Verdict::TakeOver(Purpose::Count),
-        (_, Purpose::Refused) => Verdict::TakeOver(Purpose::Refused),
-        (wished, Purpose::Count) => match knowledge.state(&owner.record) {
-            OwnerState::Unknown => Verdict::AskShard,
-            OwnerState::Alive if wished == Purpose::Count => Verdict::Anothers,
-            // It may have been given up so long ago that nobody knows any more.
-            OwnerState::Alive => Verdict::Mine,
-            OwnerState::GivenUp => match knowledge.counted(&owner.record, wish.call) {
-                Counted::Unknown => Verdict::AskRow,
-                Counted::Unknowable => Verdict::Mine,
-                Counted::Yes => Verdict::Anothers,
-                Counted::No if wished == Purpose::Count => Verdict::TakeOver(Purpose::Count),
-                // Another invocation of this record may yet want to count it.
-                Counted::No => Verdict::TakeOver(Purpose::Refused),
+        // The row has refused the call of another run of the record.
+        (Purpose::Count, _) if is_own => ClaimDecision::Outdated,
+        // The row refused the call after it was claimed to be counted.
+        (_, Purpose::Count) if is_own => ClaimDecision::TakeOver(Purpose::Refused),
+        (wanted_purpose, Purpose::Keep) => ClaimDecision::TakeOver(wanted_purpose),
+        _ if !owners.puts_back(wanted.record, &owner.record) => ClaimDecision::OwnedElsewhere,
+        (Purpose::Count, Purpose::Refused) => ClaimDecision::TakeOver(Purpose::Count),
+        (_, Purpose::Refused) => ClaimDecision::TakeOver(Purpose::Refused),
+        (wanted_purpose, Purpose::Count) => match owners.state(&owner.record) {
+            OwnerState::Unknown => ClaimDecision::LookUpShard,
+            OwnerState::Alive if wanted_purpose == Purpose::Count => ClaimDecision::OwnedElsewhere,
+            // The owner may have been given up so long ago that its gap is forgotten.
+            OwnerState::Alive => ClaimDecision::Owned,
+            OwnerState::GivenUp => match owners.counted(&owner.record, wanted.call) {
+                Counted::Unknown => ClaimDecision::LookUpRow,
+                Counted::Unknowable => ClaimDecision::Owned,
+                Counted::Yes => ClaimDecision::OwnedElsewhere,
+                Counted::No if wanted_purpose == Purpose::Count => ClaimDecision::TakeOver(Purpose::Count),
+                // Another invocation of this record may still want to count the call.
+                Counted::No => ClaimDecision::TakeOver(Purpose::Refused),
             },
         },
     }
 }
 
-fn places(stored: &[StoredPage], wishes: usize) -> HashMap<CallId, Place, CallIdHasherBuilder> {
+fn places(stored: &[StoredPage], wanted_calls: usize) -> HashMap<CallId, Place, CallIdHasherBuilder> {
     let known: usize = stored.iter().flat_map(|page| &page.page.runs).map(|run| run.ids.len()).sum();
-    let mut places = HashMap::with_capacity_and_hasher(known + wishes, CallIdHasherBuilder::default());
+    let mut places = HashMap::with_capacity_and_hasher(known + wanted_calls, CallIdHasherBuilder::default());
     for (page, stored) in stored.iter().enumerate() {
         for (run, claimed) in stored.page.runs.iter().enumerate() {
             places.extend(claimed.ids.iter().map(|id| (*id, Place { page, run, is_taken: false })));
@@ -260,13 +262,13 @@ fn places(stored: &[StoredPage], wishes: usize) -> HashMap<CallId, Place, CallId
     places
 }
 
-/// The pages of the slice, under work.
+/// The pages of the slice, with the planned changes.
 struct Chain {
     pages: Vec<StoredPage>,
     is_changed: Vec<bool>,
-    /// Length of each page when it is stored, at most.
+    /// Upper bound of the stored length of each page.
     bytes: Vec<usize>,
-    /// The run that took the last call: its page, and the record and purpose it is for.
+    /// The run that took the last call: its page, and the record and the purpose of its owner.
     latest: Option<(usize, u32, Purpose)>,
 }
 
@@ -276,7 +278,7 @@ impl Chain {
         Self { is_changed: vec![false; pages.len()], pages, bytes, latest: None }
     }
 
-    /// The page that takes new calls.
+    /// Returns the page that takes new calls; appends one if the last is closed.
     fn open_page(&mut self) -> usize {
         let last = self.pages.len().wrapping_sub(1);
         if let Some(stored) = self.pages.last_mut() {
@@ -285,7 +287,7 @@ impl Chain {
                 return last;
             }
         }
-        // Pages before the last may have expired.
+        // Pages before the last may have expired, so the number is not the length of the chain.
         let number = self.pages.last().map_or(0, |stored| stored.number.saturating_add(1));
         self.pages.push(StoredPage { number, version: 0, expires_at_ms: 0, page: Page::default() });
         self.is_changed.push(false);
@@ -293,9 +295,9 @@ impl Chain {
         last.wrapping_add(1)
     }
 
-    /// Adds a call to a page, for the record that wants it.
-    fn add(&mut self, page: usize, wish: &Wish, purpose: Purpose, record: &RecordName) -> Place {
-        let latest = (page, wish.record, purpose);
+    /// Adds a call to a page, owned by the record that wants it.
+    fn add(&mut self, page: usize, wanted: &WantedCall, purpose: Purpose, record: &RecordName) -> Place {
+        let latest = (page, wanted.record, purpose);
         let runs = &mut self.pages[page].page.runs;
         if self.latest != Some(latest) || runs.is_empty() {
             let owner = Owner { purpose, record: record.clone() };
@@ -307,7 +309,7 @@ impl Chain {
             self.latest = Some(latest);
         }
         let run = runs.len() - 1;
-        runs[run].ids.push(wish.id);
+        runs[run].ids.push(wanted.id);
         self.bytes[page] += CallId::BYTES;
         self.is_changed[page] = true;
         Place { page, run, is_taken: true }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::invalidation::LogEntry;
+use crate::invalidation::{LogEntry, LogRead};
+use crate::quota::{MonthUsage, Threshold};
 
 const SETTINGS: CacheSettings = CacheSettings {
     sync_interval_ms: 1_000,
@@ -31,8 +32,8 @@ fn key(id: &str, version: u64) -> KeyRecord {
     KeyRecord { key_id: id.to_owned(), digest: Some(digest(id)), version, ..KeyRecord::default() }
 }
 
-/// What is read of a log that had these entries after `head`, the last before
-/// them included; that is one of key `0`.
+/// The read of a log that has entries of these keys after `head`. It includes the entry at `head`,
+/// which is of key `0`.
 fn log(head: u64, keys: &[&str]) -> LogRead {
     let before = (head > 0).then_some("0");
     let first = head.max(1);
@@ -44,7 +45,7 @@ fn log(head: u64, keys: &[&str]) -> LogRead {
     LogRead { head: head + keys.len() as u64, entries: entries.collect() }
 }
 
-/// An instance that reads the log at 0 and is then asked for key `a` at `now`.
+/// An instance that has read an empty log at 0.
 fn started(settings: CacheSettings) -> DecisionCache {
     let mut cache = DecisionCache::new(settings);
     let start = cache.begin_read(at(0));
@@ -96,7 +97,11 @@ fn a_cold_instance_reads_the_log_then_the_table_and_then_remembers_for_30_second
     );
     assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
     assert!(allows(&asked(&mut cache, "a", at(999))));
-    assert_eq!(asked(&mut cache, "a", at(1_000)), Step::Read(Read::Log), "the last look is one interval old");
+    assert_eq!(
+        asked(&mut cache, "a", at(1_000)),
+        Step::Read(Read::Log),
+        "the last read of the log is one interval old"
+    );
     sync(&mut cache, at(29_999), &[]);
     assert!(allows(&asked(&mut cache, "a", at(29_999))));
     assert_eq!(asked(&mut cache, "a", at(30_000)), Step::Read(Read::KeyConsistently));
@@ -129,12 +134,12 @@ fn a_change_in_the_log_or_a_message_outdates_every_older_copy() {
         let mut cache = started(SETTINGS);
         assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(0))));
         if by_message {
-            cache.notice("a", 1, at(1));
+            cache.record_invalidation("a", 1, at(1));
         } else {
             sync(&mut cache, at(1), &["a"]);
         }
         assert_eq!(asked(&mut cache, "a", at(2)), Step::Read(Read::KeyConsistently));
-        // A stale copy of the index, and a read that was under way.
+        // A stale copy in the index, and a read that was in flight.
         let mut request = cache.begin(digest("a"));
         let start = cache.begin_read(at(2));
         cache.found_by_index(&mut request, start, Some(key("a", 0)), at(2));
@@ -155,8 +160,8 @@ fn a_change_in_the_log_or_a_message_outdates_every_older_copy() {
     }
 }
 
-/// Reads beside a transaction may see its head and not yet its key: the last
-/// entry's tombstone is kept until another entry follows.
+/// Reads during a transaction may see its head and not yet its key. The tombstone of the last
+/// entry is kept until another entry follows.
 #[test]
 fn a_key_that_is_read_beside_its_deletion_is_not_remembered_however_long_that_takes() {
     let mut cache = DecisionCache::new(SETTINGS);
@@ -171,7 +176,7 @@ fn a_key_that_is_read_beside_its_deletion_is_not_remembered_however_long_that_ta
     }
 }
 
-/// A read that has the head and not its entry is no whole one.
+/// A read that returns the head without its entry is incomplete.
 #[test]
 fn a_head_without_its_entry_makes_nothing_trusted() {
     let mut cache = started(SETTINGS);
@@ -244,7 +249,7 @@ fn a_gap_in_the_log_or_another_log_forgets_everything() {
         sync(&mut cache, at(59_000), &["x", "x", "x", "x", "x"]);
         sync(&mut cache, at(60_001), &[]);
         assert!(allows(&look_up(&mut cache, "a", Some(key("a", 0)), at(60_001))));
-        let mut under_way = cache.begin(digest("b"));
+        let mut in_flight = cache.begin(digest("b"));
         let before = cache.begin_read(at(60_001));
         let start = cache.begin_read(at(61_001));
         assert_eq!(cache.synced(start, &read, at(61_001)), check);
@@ -254,8 +259,8 @@ fn a_gap_in_the_log_or_another_log_forgets_everything() {
             Step::Read(Read::KeyConsistently),
             "and the index is not trusted"
         );
-        cache.found_by_index(&mut under_way, before, Some(key("b", 0)), at(61_001));
-        assert_eq!(cache.step(&under_way, at(61_001)), Step::Read(Read::KeyConsistently));
+        cache.found_by_index(&mut in_flight, before, Some(key("b", 0)), at(61_001));
+        assert_eq!(cache.step(&in_flight, at(61_001)), Step::Read(Read::KeyConsistently));
     }
 }
 
@@ -345,7 +350,7 @@ fn usage_that_cannot_be_read_may_be_older_for_a_while_and_is_then_no_answer() {
     let start = cache.begin_read(at(0));
     cache.found_consistently(&mut request, start, Some(limited("a", 100)), at(0));
     cache.usage_failed(&mut request);
-    assert!(matches!(cache.step(&request, at(0)), Step::Unavailable(_)), "nothing is known");
+    assert!(matches!(cache.step(&request, at(0)), Step::Unavailable(_)), "no usage is known");
     cache.usage_read(&mut request, "a", usage(1), at(0));
     assert!(allows(&cache.step(&request, at(0))));
     let mut later = cache.begin(digest("a"));
@@ -355,19 +360,19 @@ fn usage_that_cannot_be_read_may_be_older_for_a_while_and_is_then_no_answer() {
 }
 
 #[test]
-fn each_threshold_is_to_be_told_once() {
+fn each_threshold_is_notified_once() {
     let mut cache = started(SETTINGS);
     let mut request = cache.begin(digest("a"));
-    let mut to_tell = |total| {
+    let mut to_notify = |total| {
         cache.usage_read(&mut request, "a", usage(total), at(0));
-        let threshold = cache.threshold_to_tell("a", &Quota::of(100, &usage(total)));
+        let threshold = cache.threshold_to_notify("a", &Quota::new(100, &usage(total)));
         if let Some(threshold) = threshold {
-            cache.threshold_told("a", threshold);
+            cache.threshold_notified("a", threshold);
         }
         threshold
     };
-    let told: Vec<_> = [79, 80, 81, 100, 120].into_iter().map(&mut to_tell).collect();
-    assert_eq!(told, [None, Some(Threshold::Percent80), None, Some(Threshold::Percent100), None]);
+    let notified: Vec<_> = [79, 80, 81, 100, 120].into_iter().map(&mut to_notify).collect();
+    assert_eq!(notified, [None, Some(Threshold::Percent80), None, Some(Threshold::Percent100), None]);
 }
 
 #[test]
@@ -380,7 +385,7 @@ fn a_wall_clock_that_is_set_loses_no_tombstone_and_makes_no_index_trusted() {
     assert_eq!(
         asked(&mut cache, "a", set_back),
         Step::Read(Read::Log),
-        "nobody knows how old the last look is"
+        "the age of the last read is unknown"
     );
     sync(&mut cache, set_back, &[]);
     assert_eq!(asked(&mut cache, "a", set_back), Step::Read(Read::KeyConsistently));

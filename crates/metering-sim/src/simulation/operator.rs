@@ -68,7 +68,7 @@ impl Simulation<'_> {
             let record = &shard.records[place];
             let Some(name) = ShardName::new(STREAM_ARN, &shard.id) else { continue };
             let name = RecordName { shard: name, sequence_number: sequence_number(record) };
-            let from = PutBackFrom::of_partition_key(&record.partition_key).and(&name);
+            let from = PutBackFrom::from_partition_key(&record.partition_key).and(&name);
             self.put_on_stream(record.data.clone(), from.partition_key(""));
         }
     }

@@ -65,7 +65,7 @@ pub fn record(sequence_number: u64, data: impl Into<Vec<u8>>) -> StreamRecord {
 /// A record that puts back what the record `from` of a shard held.
 pub fn put_back(sequence_number: u64, shard: u32, from: &StreamRecord) -> StreamRecord {
     let name = record_name(shard, from.sequence_number);
-    let partition_key = PutBackFrom::of_partition_key(&from.partition_key).and(&name).partition_key("7");
+    let partition_key = PutBackFrom::from_partition_key(&from.partition_key).and(&name).partition_key("7");
     StreamRecord { partition_key, ..record(sequence_number, from.data.clone()) }
 }
 

@@ -1,9 +1,9 @@
-//! Who owns a call after records wanted it one after the other.
+//! The owner of a call that several records want one after the other.
 
 use super::*;
 use crate::sequence_number::SequenceNumber;
 
-/// What is known of every other record.
+/// The same facts about every other record.
 struct Known {
     state: OwnerState,
     counted: Counted,
@@ -13,7 +13,7 @@ struct Known {
 /// Every other record is alive, and nothing is put back.
 const ALIVE: Known = Known { state: OwnerState::Alive, counted: Counted::Unknown, puts_back: false };
 
-impl Knowledge for Known {
+impl KnownOwners for Known {
     fn state(&self, _owner: &RecordName) -> OwnerState {
         self.state
     }
@@ -32,15 +32,16 @@ fn record(digits: &str) -> RecordName {
     RecordName { shard: ShardName::from_stored("1/r/usage/shard"), sequence_number }
 }
 
-/// Has one call claimed by records one after the other: how many calls
-/// each of them gets, and who owns the call in the end.
-fn claims(wishes: &[(&str, Purpose)]) -> (Vec<bool>, Owner) {
+/// Has one call claimed by records one after the other. Returns for each record if it got the call,
+/// and the owner in the end.
+fn claims(wanted: &[(&str, Purpose)]) -> (Vec<bool>, Owner) {
     let slice = SliceKey { start_ms: 0, group: 0 };
     let mut stored: Vec<StoredPage> = Vec::new();
     let mut got = Vec::new();
-    for (digits, purpose) in wishes {
-        let wish = Wish { call: 0, id: CallId::new("call", 1), record: 0, purpose: *purpose };
-        let claim = SliceClaim { slice, records: &[record(digits)], wishes: &[wish], expires_at_ms: 1 };
+    for (digits, purpose) in wanted {
+        let wanted = WantedCall { call: 0, id: CallId::new("call", 1), record: 0, purpose: *purpose };
+        let claim =
+            SliceClaim { slice, records: &[record(digits)], wanted_calls: &[wanted], expires_at_ms: 1 };
         let plan = claim.plan(stored.clone(), &ALIVE);
         got.push(plan.dropped.is_empty());
         for PageWrite { number, page, .. } in plan.writes {
@@ -77,14 +78,15 @@ fn what_is_put_back_and_still_cannot_be_counted_is_kept_again() {
     assert_eq!((got, owner), (vec![true, true, true], Owner { purpose: Purpose::Keep, record: record("2") }));
 }
 
-/// Plans what the record 2 wants of a call that the record 1 owns.
-fn plan(owner: Purpose, wished: Purpose, known: &Known) -> SlicePlan {
+/// Plans the claim of the record 2 on a call that the record 1 owns.
+fn plan(owner: Purpose, purpose: Purpose, known: &Known) -> SlicePlan {
     let run = Run { owner: Owner { purpose: owner, record: record("1") }, ids: vec![CallId::new("call", 1)] };
     let page = Page { is_closed: false, runs: vec![run] };
     let stored = vec![StoredPage { number: 0, version: 1, expires_at_ms: 1, page }];
-    let wish = Wish { call: 0, id: CallId::new("call", 1), record: 0, purpose: wished };
+    let wanted = WantedCall { call: 0, id: CallId::new("call", 1), record: 0, purpose };
     let slice = SliceKey { start_ms: 0, group: 0 };
-    SliceClaim { slice, records: &[record("2")], wishes: &[wish], expires_at_ms: 1 }.plan(stored, known)
+    SliceClaim { slice, records: &[record("2")], wanted_calls: &[wanted], expires_at_ms: 1 }
+        .plan(stored, known)
 }
 
 fn taken_over_as(plan: &SlicePlan) -> Option<Purpose> {
@@ -119,18 +121,14 @@ fn what_is_put_back_and_cannot_be_counted_is_kept_from_other_invocations_of_its_
     let known = Known { state: OwnerState::GivenUp, counted: Counted::No, puts_back: true };
     assert_eq!(taken_over_as(&plan(Purpose::Count, Purpose::Keep, &known)), Some(Purpose::Refused));
     let unknowable = plan(Purpose::Count, Purpose::Keep, &Known { counted: Counted::Unknowable, ..known });
-    assert_eq!(
-        (unknowable.dropped.len(), unknowable.writes.len()),
-        (0, 0),
-        "kept, and nobody's call is taken"
-    );
+    assert_eq!((unknowable.dropped.len(), unknowable.writes.len()), (0, 0), "kept, and no owner changes");
 }
 
 #[test]
 fn the_row_is_asked_only_for_an_owner_that_was_given_up() {
     let ask = |state| {
         let known = Known { state, counted: Counted::Unknown, puts_back: true };
-        let Questions { shards, rows } = plan(Purpose::Count, Purpose::Count, &known).questions;
+        let Lookups { shards, rows } = plan(Purpose::Count, Purpose::Count, &known).lookups;
         (shards.len(), rows.len())
     };
     assert_eq!(
@@ -145,9 +143,9 @@ fn a_record_whose_call_was_refused_to_another_invocation_is_judged_again() {
     assert_eq!(owner, Owner { purpose: Purpose::Refused, record: record("1") });
     let page = Page { is_closed: false, runs: vec![Run { owner, ids: vec![CallId::new("call", 1)] }] };
     let stored = vec![StoredPage { number: 0, version: 2, expires_at_ms: 1, page }];
-    let wish = Wish { call: 0, id: CallId::new("call", 1), record: 0, purpose: Purpose::Count };
+    let wanted = WantedCall { call: 0, id: CallId::new("call", 1), record: 0, purpose: Purpose::Count };
     let slice = SliceKey { start_ms: 0, group: 0 };
-    let claim = SliceClaim { slice, records: &[record("1")], wishes: &[wish], expires_at_ms: 1 };
+    let claim = SliceClaim { slice, records: &[record("1")], wanted_calls: &[wanted], expires_at_ms: 1 };
     assert!(claim.plan(stored, &ALIVE).is_outdated);
 }
 
@@ -155,9 +153,9 @@ fn a_record_whose_call_was_refused_to_another_invocation_is_judged_again() {
 fn a_page_after_expired_ones_gets_a_number_of_its_own() {
     let page = Page { is_closed: true, runs: Vec::new() };
     let stored = vec![StoredPage { number: 3, version: 1, expires_at_ms: 1, page }];
-    let wish = Wish { call: 0, id: CallId::new("call", 1), record: 0, purpose: Purpose::Count };
+    let wanted = WantedCall { call: 0, id: CallId::new("call", 1), record: 0, purpose: Purpose::Count };
     let slice = SliceKey { start_ms: 0, group: 0 };
-    let claim = SliceClaim { slice, records: &[record("1")], wishes: &[wish], expires_at_ms: 1 };
+    let claim = SliceClaim { slice, records: &[record("1")], wanted_calls: &[wanted], expires_at_ms: 1 };
     let plan = claim.plan(stored, &ALIVE);
     assert_eq!(
         plan.writes.iter().map(|write| (write.number, write.expected_version)).collect::<Vec<_>>(),
