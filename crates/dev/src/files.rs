@@ -28,14 +28,16 @@ pub struct File {
 /// Returns all generated files.
 pub fn files() -> Vec<File> {
     let json = |path, value: Value| File { path, content: format!("{value:#}\n") };
-    vec![
+    let mut files = vec![
         json("stack/lib/generated/access-log.json", access_log()),
         json("stack/lib/generated/functions.json", functions()),
         json("stack/lib/generated/metrics.json", metrics()),
         json("stack/lib/generated/names.json", names()),
         json("stack/lib/generated/settings.json", settings()),
         File { path: "docs/LOCAL_SERVICES.md", content: listing(&SERVICES) },
-    ]
+    ];
+    files.extend(meter_cli::schema::files().into_iter().map(|(path, content)| File { path, content }));
+    files
 }
 
 fn access_log() -> Value {

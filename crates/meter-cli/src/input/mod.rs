@@ -1,5 +1,4 @@
-//! Files as people have them: where they are, how they are encoded, and the
-//! JSON values and lines that stand in them.
+//! Input files: their locations and encodings, and the JSON values and lines in them.
 
 pub mod open;
 pub mod pieces;
