@@ -1,4 +1,4 @@
 import { defineConfig } from 'vitest/config';
 
-// How long a synthesis takes says more of the machine than of the stack.
+// The time of a synthesis depends on the machine, so the time limits are long.
 export default defineConfig({ test: { include: ['test/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 600_000 } });

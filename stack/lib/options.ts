@@ -104,7 +104,8 @@ export const OPTIONS = {
   },
   'function-settings': {
     value: '`FUNCTION.SETTING=VALUE`, several with commas',
-    meaning: 'settings of functions, for example `usage-consumer.maxEvents=2000`',
+    meaning:
+      'settings of functions that have no option, by the name of their environment variable in camelCase: `usage-consumer.maxEvents=2000` sets `MAX_EVENTS` of the consumer',
     defaultValue: "the functions' defaults",
   },
   tags: {
@@ -216,14 +217,10 @@ export class Options {
     return isWanted;
   }
 
-  /** The parts of an option that are separated by commas. */
-  list(name: OptionName): string[] {
-    return this.text(name)?.split(',') ?? [];
-  }
-
   /** The pairs of an option, which are separated by commas. `separator` is between the parts of a pair. */
   pairs(name: OptionName, separator: string): [string, string][] {
-    return this.list(name).map((pair) => {
+    const pairs = this.text(name)?.split(',') ?? [];
+    return pairs.map((pair) => {
       const [left, right] = pair.split(separator);
       if (!left || !right) {
         throw new Error(

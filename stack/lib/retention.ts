@@ -6,8 +6,8 @@ import settings from './generated/settings.json';
 export const STREAM_RETENTION_HOURS = 24;
 /** Retention of the stream after the consumer raised it because it was hours behind, in days. */
 export const RAISED_STREAM_RETENTION_DAYS = 7;
-/** Retention of the quarantine, in days: the maximum of SQS. */
-export const QUARANTINE_RETENTION_DAYS = 14;
+/** Retention of the quarantine and the dead-letter queues, in days: the maximum of SQS. */
+export const QUEUE_RETENTION_DAYS = 14;
 /** Days after its request time for which a call is recognised. A later one is not counted, because the claims no longer
  * show whether it was counted before. */
 export const CLAIM_RETENTION_DAYS = settings.claimRetentionDays;
@@ -29,7 +29,7 @@ export interface RetentionDays {
 export function checkRetention({ claims, usage }: RetentionDays): void {
   const delivered = {
     'the stream keeps a record': RAISED_STREAM_RETENTION_DAYS,
-    'the quarantine keeps a message': QUARANTINE_RETENTION_DAYS,
+    'the quarantine keeps a message': QUEUE_RETENTION_DAYS,
   };
   for (const [what, days] of Object.entries(delivered)) {
     if (!(Number.isInteger(claims) && claims > days)) {

@@ -1,5 +1,4 @@
 import { Stack, StackProps } from 'aws-cdk-lib';
-import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { ApiKind } from './access-log';
@@ -9,12 +8,13 @@ import { ExampleApi } from './constructs/example-api';
 import { ExampleHttpApi } from './constructs/example-http-api';
 import { GradualDeployment } from './constructs/gradual-deployment';
 import { Invalidation, InvalidationProps } from './constructs/invalidation';
+import { meterLogGroup } from './constructs/meter-log-group';
 import { Reconciliation, ReconciliationProps } from './constructs/reconciliation';
 import { UsageAlarms } from './constructs/usage-alarms';
 import { UsageCanary, UsageCanaryProps } from './constructs/usage-canary';
 import { UsageDashboard } from './constructs/usage-dashboard';
 import { UsagePipeline, UsagePipelineProps } from './constructs/usage-pipeline';
-import { MeterSettings, removalPolicy } from './settings';
+import { MeterSettings } from './settings';
 
 /** The props of constructs that the stack passes on. */
 type ConstructProps = Pick<
@@ -97,11 +97,8 @@ export class UsageMeterStack extends Stack {
   private addExecutionLog(example: ExampleApi): void {
     const { settings } = this;
     const { restApiId, deploymentStage } = example.api;
-    const log = new LogGroup(this, 'ExecutionLog', {
-      logGroupName: `API-Gateway-Execution-Logs_${restApiId}/${settings.environment}`,
-      retention: settings.logRetention,
-      removalPolicy: removalPolicy(settings),
-    });
+    const name = `API-Gateway-Execution-Logs_${restApiId}/${settings.environment}`;
+    const log = meterLogGroup(this, 'ExecutionLog', settings, name);
     deploymentStage.node.addDependency(log);
   }
 

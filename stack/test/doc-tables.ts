@@ -79,20 +79,20 @@ const TABLES: { file: string; mark: string; make: () => string }[] = [
 ];
 
 /** Returns the present and the expected text of documents with generated tables, by file. */
-export function documents(): Map<string, { is: string; should: string }> {
-  const found = new Map<string, { is: string; should: string }>();
+export function documents(): Map<string, { present: string; expected: string }> {
+  const found = new Map<string, { present: string; expected: string }>();
   for (const { file, mark, make } of TABLES) {
-    const is = found.get(file)?.is ?? fs.readFileSync(path.join(ROOT, file), 'utf8');
+    const present = found.get(file)?.present ?? fs.readFileSync(path.join(ROOT, file), 'utf8');
     const [begin, end] = [`<!-- ${mark} -->\n`, '<!-- end -->'];
-    const text = found.get(file)?.should ?? is;
+    const text = found.get(file)?.expected ?? present;
     const from = text.indexOf(begin) + begin.length;
     if (from < begin.length) throw new Error(`${file} has no place for the table: add ${begin.trim()} and ${end}.`);
-    const should = `${text.slice(0, from)}\n${make()}\n\n${text.slice(text.indexOf(end, from))}`;
-    found.set(file, { is, should });
+    const expected = `${text.slice(0, from)}\n${make()}\n\n${text.slice(text.indexOf(end, from))}`;
+    found.set(file, { present, expected });
   }
   return found;
 }
 
 if (process.argv[1]?.endsWith('doc-tables.ts')) {
-  for (const [file, { should }] of documents()) fs.writeFileSync(path.join(ROOT, file), should);
+  for (const [file, { expected }] of documents()) fs.writeFileSync(path.join(ROOT, file), expected);
 }

@@ -2,8 +2,10 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import { LambdaDeploymentConfig } from 'aws-cdk-lib/aws-codedeploy';
 import { describe, expect, test } from 'vitest';
 import accessLog from '../lib/generated/access-log.json';
+import { GradualDeployment } from '../lib/constructs/gradual-deployment';
 import { Invalidation } from '../lib/constructs/invalidation';
 import { UsagePipeline, UsagePipelineProps } from '../lib/constructs/usage-pipeline';
 import { namesOf } from '../lib/names';
@@ -302,6 +304,19 @@ describe('a deployment', () => {
       );
       expect(version?.Properties.AlarmName).toMatch(/-version-errors$/);
     }
+  });
+
+  test('can have other steps', () => {
+    const { stack } = stackOf('test');
+    new GradualDeployment(stack, 'Slow', {
+      function: stack.reconciliation.reconciler,
+      versionAlarm: stack.alarms.alarm('ledger-drift'),
+      alarms: [],
+      config: LambdaDeploymentConfig.LINEAR_10PERCENT_EVERY_10MINUTES,
+    });
+    Template.fromStack(stack).hasResourceProperties('AWS::CodeDeploy::DeploymentGroup', {
+      DeploymentConfigName: Match.stringLikeRegexp('Linear10PercentEvery10Minutes$'),
+    });
   });
 
   test('can route all calls at once, regardless of alarms', () => {

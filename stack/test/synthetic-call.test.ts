@@ -64,8 +64,8 @@ afterAll(() => {
 });
 
 /** Runs the verification with an API that has these responses, and returns its lines. */
-async function seen(is: Answers, limitHeader: CalledApi['limitHeader']): Promise<string[]> {
-  answers = is;
+async function stepsWith(given: Answers, limitHeader: CalledApi['limitHeader']): Promise<string[]> {
+  answers = given;
   const waits = { ...ON_ONE_MACHINE, deletion_s: 0 };
   const lines: string[] = [];
   for await (const step of syntheticCall({
@@ -85,8 +85,8 @@ describe('a call to', () => {
     ['a REST API with limit headers', REST, 'always', 'a call over its limit was denied, with the header of its limit'],
     ['an HTTP API, whose denials have no limit header', HTTP, 'if admitted', 'a call over its limit was denied'],
     ['an API without limit headers', OWN, 'never', 'a call over its limit was denied'],
-  ])('%s succeeds, and calls only its URL', async (_, is, limitHeader, message) => {
-    const lines = await seen(is, limitHeader);
+  ])('%s succeeds, and calls only its URL', async (_, given, limitHeader, message) => {
+    const lines = await stepsWith(given, limitHeader);
     expect(lines).toEqual([
       'created the key key-1000',
       'its call was admitted',
@@ -127,8 +127,8 @@ describe('a call to', () => {
     ['an API that admits every call', { ...OWN, unknown: [200] }, 'never', /answered with 200, expected 403 or 401/],
     ['an API that does not enforce limits', { ...OWN, overLimit: [204] }, 'never', /answered with 204, expected 403/],
     ['an API that redirects', { ...OWN, admitted: [302] }, 'never', /answered with 302, expected a status of 2xx/],
-  ])('%s fails, and its key is deleted', async (_, is, limitHeader, message) => {
-    await expect(seen(is, limitHeader)).rejects.toThrow(message);
+  ])('%s fails, and its key is deleted', async (_, given, limitHeader, message) => {
+    await expect(stepsWith(given, limitHeader)).rejects.toThrow(message);
     expect(fs.readdirSync(folder)).toContain('key-1000');
     expect(paths).not.toContain('/elsewhere');
   });

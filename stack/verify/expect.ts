@@ -3,8 +3,8 @@ export type Problems = string[];
 
 /** Compares an actual value with the expected one. `name` is the name of the value in the message. */
 export function differs(name: string, actual: unknown, expected: unknown): Problems {
-  const [is, should] = [text(actual), text(expected)];
-  return is === should ? [] : [`${name} is ${is}, expected ${should}`];
+  const [actualText, expectedText] = [text(actual), text(expected)];
+  return actualText === expectedText ? [] : [`${name} is ${actualText}, expected ${expectedText}`];
 }
 
 function text(value: unknown): string {

@@ -10,9 +10,9 @@ interface Statement {
 
 /** Compares two policies permission by permission. */
 export function policyDiffers(actual: unknown, expected: unknown): Problems {
-  const [is, should] = [permissions(actual), permissions(expected)];
-  const missing = [...should].filter((permission) => !is.has(permission));
-  const unexpected = [...is].filter((permission) => !should.has(permission));
+  const [granted, wanted] = [permissions(actual), permissions(expected)];
+  const missing = [...wanted].filter((permission) => !granted.has(permission));
+  const unexpected = [...granted].filter((permission) => !wanted.has(permission));
   return [
     ...missing.map((permission) => `the permission is missing: ${permission}`),
     ...unexpected.map((permission) => `unexpected permission: ${permission}`),

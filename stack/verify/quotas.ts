@@ -13,17 +13,17 @@ interface Quota {
 /** Readers of the account's quotas. Limits without a reader cannot be raised. */
 const READERS: Partial<Record<Limit['id'], () => Promise<Quota>>> = {
   concurrency: async () => {
-    const { AccountLimit: is } = await new LambdaClient(CLIENT).send(new GetAccountSettingsCommand({}));
-    const [all, free] = [is!.ConcurrentExecutions!, is!.UnreservedConcurrentExecutions!];
+    const { AccountLimit: actual } = await new LambdaClient(CLIENT).send(new GetAccountSettingsCommand({}));
+    const [all, free] = [actual!.ConcurrentExecutions!, actual!.UnreservedConcurrentExecutions!];
     return { granted: free, note: all === free ? undefined : `${all - free} of ${all} are reserved by functions` };
   },
   gateway: async () => {
-    const { throttleSettings: is } = await new APIGatewayClient(CLIENT).send(new GetAccountCommand({}));
-    return { granted: is!.rateLimit!, note: `bursts of ${is!.burstLimit!.toLocaleString('en')}` };
+    const { throttleSettings: actual } = await new APIGatewayClient(CLIENT).send(new GetAccountCommand({}));
+    return { granted: actual!.rateLimit!, note: `bursts of ${actual!.burstLimit!.toLocaleString('en')}` };
   },
   ledger: async () => {
-    const is = await new DynamoDBClient(CLIENT).send(new DescribeLimitsCommand({}));
-    return { granted: is.TableMaxWriteCapacityUnits! };
+    const actual = await new DynamoDBClient(CLIENT).send(new DescribeLimitsCommand({}));
+    return { granted: actual.TableMaxWriteCapacityUnits! };
   },
 };
 

@@ -1,76 +1,70 @@
 //! The settings of the function.
 
-use deployment::settings;
+use deployment::environment::variables;
 use lambda_support::config::{ConfigError, Environment};
 use metering_core::decision_cache::CacheSettings;
 
-/// Settings, each from one environment variable.
+/// The settings, one for each environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `KEYS_TABLE`: the keys.
+    /// The table of the keys.
     pub keys_table: String,
-    /// `INVALIDATIONS_TABLE`: the log of their changes.
+    /// The table of the invalidation log.
     pub invalidations_table: String,
-    /// `USAGE_TABLE`: the ledger, for monthly limits.
+    /// The table of the usage ledger, for monthly limits.
     pub usage_table: String,
-    /// `ALERTS_TABLE`: the alerts that were sent.
+    /// The table of the alerts that were sent.
     pub alerts_table: String,
-    /// `ALERTS_TOPIC_ARN`: where alerts about limits go.
+    /// The topic for alerts about monthly limits.
     pub alerts_topic_arn: String,
-    /// `ENVIRONMENT_NAME`: the dimension of the metrics, `local` by default.
+    /// The value of the metrics' dimension `Environment`.
     pub environment_name: String,
-    /// `HTTP_API_SIMPLE_RESPONSES`: whether an HTTP API wants `isAuthorized`
-    /// instead of a policy, as its authorizer is set up; on by default.
+    /// `true` if the HTTP API's authorizer is set up for simple responses
+    /// (`isAuthorized`) instead of policies.
     pub simple_responses: bool,
-    /// `DECISION_LIMIT_MS`: how long a decision may take, 4000 by default. Keep
-    /// it below the time-out of the function.
+    /// The maximum time of a decision, in milliseconds. It has to be below the
+    /// time-out of the function.
     pub decision_limit_ms: u64,
-    /// What is remembered for how long.
+    /// The lifetimes and bounds of the cache.
     pub cache: CacheSettings,
 }
 
 impl Config {
-    /// Reads the settings.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
-    /// When a variable is missing or wrong; the error names it.
+    /// Fails if a variable is missing or invalid; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         Ok(Self {
-            keys_table: environment.string("KEYS_TABLE", "the DynamoDB table of the keys")?,
-            invalidations_table: environment
-                .string("INVALIDATIONS_TABLE", "the DynamoDB table of the invalidation log")?,
-            usage_table: environment.string("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
-            alerts_table: environment.string("ALERTS_TABLE", "the DynamoDB table of sent alerts")?,
-            alerts_topic_arn: environment
-                .string("ALERTS_TOPIC_ARN", "the SNS topic for alerts about limits")?,
-            environment_name: environment.string_or("ENVIRONMENT_NAME", "local"),
-            simple_responses: environment.bool_or("HTTP_API_SIMPLE_RESPONSES", true)?,
-            decision_limit_ms: environment.number_or("DECISION_LIMIT_MS", 4_000, 100..=29_000)?,
+            keys_table: environment.required(&variables::KEYS_TABLE)?,
+            invalidations_table: environment.required(&variables::INVALIDATIONS_TABLE)?,
+            usage_table: environment.required(&variables::USAGE_TABLE)?,
+            alerts_table: environment.required(&variables::ALERTS_TABLE)?,
+            alerts_topic_arn: environment.required(&variables::ALERTS_TOPIC_ARN)?,
+            environment_name: environment.text(&variables::ENVIRONMENT_NAME),
+            simple_responses: environment.bool(&variables::HTTP_API_SIMPLE_RESPONSES)?,
+            decision_limit_ms: environment.number(&variables::DECISION_LIMIT_MS)?,
             cache: cache_settings(environment)?,
         })
     }
 }
 
-/// Longer than a read of a key takes, with its retries.
+/// Longer than the read of a key takes, including its retries.
 const READ_LIMIT_MS: u64 = 30_000;
 
 fn cache_settings(environment: &Environment) -> Result<CacheSettings, ConfigError> {
     Ok(CacheSettings {
-        sync_interval_ms: environment.number_or(
-            "SYNC_INTERVAL_MS",
-            settings::SYNC_INTERVAL_MS.into(),
-            0..=60_000,
-        )?,
+        sync_interval_ms: environment.number(&variables::SYNC_INTERVAL_MS)?,
         sync_retry_ms: 1_000,
-        key_lifetime_ms: environment.number_or("CACHE_TTL_MS", 30_000, 0..=600_000)?,
-        unknown_lifetime_ms: environment.number_or("UNKNOWN_TTL_MS", 5_000, 0..=60_000)?,
-        usage_lifetime_ms: environment.number_or("USAGE_TTL_MS", 30_000, 0..=600_000)?,
-        usage_lifetime_near_limit_ms: environment.number_or("USAGE_TTL_NEAR_LIMIT_MS", 5_000, 0..=600_000)?,
-        usage_stale_limit_ms: environment.number_or("USAGE_STALE_LIMIT_MS", 300_000, 0..=3_600_000)?,
-        index_lag_bound_ms: environment.number_or("INDEX_LAG_BOUND_MS", 300_000, 0..=3_600_000)?,
+        key_lifetime_ms: environment.number(&variables::CACHE_TTL_MS)?,
+        unknown_lifetime_ms: environment.number(&variables::UNKNOWN_TTL_MS)?,
+        usage_lifetime_ms: environment.number(&variables::USAGE_TTL_MS)?,
+        usage_lifetime_near_limit_ms: environment.number(&variables::USAGE_TTL_NEAR_LIMIT_MS)?,
+        usage_stale_limit_ms: environment.number(&variables::USAGE_STALE_LIMIT_MS)?,
+        index_lag_bound_ms: environment.number(&variables::INDEX_LAG_BOUND_MS)?,
         read_limit_ms: READ_LIMIT_MS,
-        max_keys: environment.number_or("MAX_CACHED_KEYS", 50_000, 1..=1_000_000)?,
-        max_unknown: environment.number_or("MAX_CACHED_UNKNOWN", 10_000, 1..=1_000_000)?,
-        max_tombstones: environment.number_or("MAX_TOMBSTONES", 100_000, 1..=1_000_000)?,
+        max_keys: environment.number(&variables::MAX_CACHED_KEYS)?,
+        max_unknown: environment.number(&variables::MAX_CACHED_UNKNOWN)?,
+        max_tombstones: environment.number(&variables::MAX_TOMBSTONES)?,
     })
 }

@@ -14,8 +14,7 @@ use serde::Deserialize;
 
 use crate::key_headers::KeyHeaders;
 
-/// Path of the usage endpoint: the only call that a key over its quota may make.
-pub const USAGE_PATH: &str = "/usage";
+pub use deployment::settings::USAGE_PATH;
 
 /// An event of the function.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use lambda_support::telemetry::{MetricLine, Totals};
 use metering_core::authorization::{Decision, Denial};
 
 /// Service dimension of the metrics.
-pub const SERVICE: &str = "api-authorizer";
+pub const SERVICE: &str = deployment::functions::AUTHORIZER;
 
 /// Number of decisions after which a line is emitted.
 const DECISIONS_PER_LINE: u64 = 100;

@@ -1,6 +1,7 @@
 //! The shards, invocations and writes that a rate of calls needs.
 
-use deployment::functions::limits;
+use deployment::environment::variables::WRITE_CONCURRENCY;
+use deployment::functions::{CONSUMER, limits};
 use deployment::settings;
 
 use crate::prices::Architecture;
@@ -95,8 +96,8 @@ impl Workload {
             event_bytes: 15.0,
             call_ns: 226.0,
             write_ms: 5.0,
-            concurrent_writes: 32.0,
-            memory_mib: f64::from(limits("usage-consumer").memory_mib),
+            concurrent_writes: f64::from(WRITE_CONCURRENCY.default),
+            memory_mib: f64::from(limits(CONSUMER).memory_mib),
             metrics: FUNCTION_METRICS,
             architecture: Architecture::Arm64,
         }
@@ -221,6 +222,8 @@ impl Capacity {
 #[cfg(test)]
 #[expect(clippy::cast_precision_loss, reason = "lengths are small")]
 mod tests {
+    use deployment::functions::CANARY;
+
     use super::*;
     use crate::cost::CANARY_METRICS;
 
@@ -262,8 +265,7 @@ mod tests {
             serde_json::from_str(include_str!("../../../stack/lib/generated/metrics.json")).unwrap();
         let services = list["services"].as_object().unwrap().iter();
         // A canary is an option.
-        let (canary, deployed): (Vec<_>, Vec<_>) =
-            services.partition(|(service, _)| *service == "usage-canary");
+        let (canary, deployed): (Vec<_>, Vec<_>) = services.partition(|(service, _)| *service == CANARY);
         for (services, counted) in [(canary, CANARY_METRICS), (deployed, FUNCTION_METRICS)] {
             let count: usize = services.iter().map(|(_, metrics)| metrics.as_object().unwrap().len()).sum();
             assert!((count as f64 - counted).abs() < 0.5, "{count}");

@@ -1,28 +1,30 @@
 //! The Lambda functions and their limits.
 
-/// The limits of a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FunctionLimits {
-    /// Memory, in MiB.
-    pub memory_mib: u32,
-    /// Time of an invocation, in milliseconds.
-    pub timeout_ms: u64,
-}
+// The services. A service is also the name of the function's binary.
 
-/// Counts calls.
+/// Counts the calls of the access log.
 pub const CONSUMER: &str = "usage-consumer";
-/// Admits API keys.
+/// Admits or denies calls by their API keys.
 pub const AUTHORIZER: &str = "api-authorizer";
 /// Flushes API Gateway's caches of authorizer results.
 pub const FANOUT: &str = "invalidation-fanout";
-/// Answers `GET /usage`.
+/// Returns a customer's usage at `GET /usage`.
 pub const USAGE_ENDPOINT: &str = "usage-endpoint";
 /// Compares the ledger with the access log.
 pub const RECONCILER: &str = "usage-reconciler";
 /// Calls the API and measures the time until the ledger shows the call.
 pub const CANARY: &str = "usage-canary";
 
-/// Each function by its service, which is the name of its binary.
+/// The limits of a Lambda function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionLimits {
+    /// Memory size, in MiB.
+    pub memory_mib: u32,
+    /// Time-out of an invocation, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// The limits of each function, by service.
 pub const FUNCTIONS: [(&str, FunctionLimits); 6] = [
     (CONSUMER, FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
     (AUTHORIZER, FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
@@ -32,7 +34,7 @@ pub const FUNCTIONS: [(&str, FunctionLimits); 6] = [
     (CANARY, FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
 ];
 
-/// The limits of the function of a service.
+/// Returns the limits of the function of a service.
 ///
 /// # Panics
 /// Panics if no function has this service.

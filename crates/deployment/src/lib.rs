@@ -1,10 +1,11 @@
-//! What is deployed: the names of an environment's resources, the limits of
-//! its functions and its default settings.
+//! The deployed system: names of an environment's resources, limits and
+//! environment variables of its functions, and default settings.
 //!
-//! Each of these facts stands here once. The CDK stack reads them from files in
-//! `stack/lib` that are generated from this crate; the commands, the local
-//! stack, the load test and the cost model use the crate itself.
+//! Each of these facts is declared once, here. The CDK stack reads them from
+//! generated files in `stack/lib/generated`. The commands, the local stack, the
+//! load test and the cost model use this crate.
 
+pub mod environment;
 pub mod functions;
 pub mod names;
 pub mod settings;

@@ -1,25 +1,25 @@
 //! The names of the resources of an environment.
 
-/// The environment of a local stack.
+/// The name of the environment of a local stack.
 pub const LOCAL: &str = "local";
 
-/// The form of an environment's name, as a regular expression: it becomes part
-/// of names that allow no other characters.
+/// The regular expression for names of environments. They are part of resource
+/// names that allow no other characters.
 pub const ENVIRONMENT_PATTERN: &str = "^[a-z][a-z0-9-]{0,19}$";
 
-/// The template of the name of the dashboard. All regions of an account share
-/// the names of dashboards, so it has the region.
+/// The template of the dashboard's name. It contains the region, because
+/// dashboard names are unique in an account across all regions.
 ///
 /// Source: CloudFormation Template Reference, `AWS::CloudWatch::Dashboard`.
 pub const DASHBOARD_TEMPLATE: &str = "usage-meter-{environment}-{region}";
 
-/// The template of the name of the bucket of given-up records. All accounts
-/// share the names of buckets, so it has account and region.
+/// The template of the name of the bucket of given-up records. It contains
+/// account and region, because bucket names are globally unique.
 ///
 /// Source: Amazon S3 User Guide, "General purpose bucket naming rules".
 pub const GIVEN_UP_BUCKET_TEMPLATE: &str = "usage-given-up-{environment}-{account}-{region}";
 
-/// The template of the name of a function, whose service is its binary.
+/// The template of a function's name. The service is the name of its binary.
 pub const FUNCTION_TEMPLATE: &str = "{service}-{environment}";
 
 macro_rules! names {
@@ -31,7 +31,7 @@ macro_rules! names {
         }
 
         impl Names {
-            /// The names of the resources of `environment`.
+            /// Returns the names of the resources of `environment`.
             ///
             /// ```
             /// let names = deployment::Names::new("prod");
@@ -41,7 +41,7 @@ macro_rules! names {
                 Self { $($field: [$before, environment, $($after)?].concat(),)+ }
             }
 
-            /// The template of each name, by the name that the stack has for it.
+            /// Returns the template of each name, by the property name in the stack.
             pub fn templates() -> Vec<(&'static str, &'static str)> {
                 vec![$(($json, concat!($before, "{environment}", $($after)?)),)+]
             }
@@ -55,45 +55,45 @@ macro_rules! names {
 }
 
 names! {
-    /// The usage ledger.
+    /// The table of the usage ledger.
     usage_table, USAGE_TABLE, "usageTable": "usage-" _;
-    /// The table of claims.
+    /// The table of the claims and shard heads.
     claims_table, CLAIMS_TABLE, "claimsTable": "usage-claims-" _;
-    /// The table of keys.
+    /// The table of the API keys.
     keys_table, KEYS_TABLE, "keysTable": "usage-keys-" _;
     /// The table of the invalidation log.
     invalidations_table, INVALIDATIONS_TABLE, "invalidationsTable": "usage-invalidations-" _;
-    /// The table of alerts that were sent.
+    /// The table of the alerts that were sent.
     alerts_table, ALERTS_TABLE, "alertsTable": "usage-alerts-" _;
     /// The stream of access-log records.
     stream, STREAM, "stream": "usage-" _;
     /// The queue of records that could not be counted.
     quarantine_queue, QUARANTINE_QUEUE, "quarantineQueue": "usage-quarantine-" _;
-    /// The topic of changes of keys.
+    /// The topic of the invalidation messages.
     invalidations_topic, INVALIDATIONS_TOPIC, "invalidationsTopic": "usage-invalidations-" _;
-    /// The topic of alerts about limits.
+    /// The topic of the alerts about monthly limits.
     alerts_topic, ALERTS_TOPIC, "alertsTopic": "usage-alerts-" _;
-    /// The topic of CloudWatch alarms.
+    /// The topic of the CloudWatch alarms.
     alarms_topic, ALARMS_TOPIC, "alarmsTopic": "usage-alarms-" _;
-    /// The dead-letter queue of changes of keys that no function took.
+    /// The dead-letter queue of invalidation messages that could not be delivered.
     invalidations_failed_queue, INVALIDATIONS_FAILED_QUEUE, "invalidationsFailedQueue": "usage-invalidations-failed-" _;
-    /// The dead-letter queue of reconciliations that failed.
+    /// The dead-letter queue of failed invocations of the reconciler.
     reconciliations_failed_queue, RECONCILIATIONS_FAILED_QUEUE, "reconciliationsFailedQueue": "usage-reconciliations-failed-" _;
     /// The log group of the example API's access log.
     access_log_group, ACCESS_LOG_GROUP, "accessLogGroup": "/aws/api-gateway/usage-" _;
-    /// The example API.
+    /// The name of the example API.
     example_api, EXAMPLE_API, "exampleApi": "usage-example-" _;
-    /// The parameter with the secret of the canary's key.
+    /// The SSM parameter with the secret of the canary's key.
     canary_secret_parameter, CANARY_SECRET_PARAMETER, "canarySecretParameter": "/usage-meter/" _ "/canary-secret";
 }
 
-/// The bucket of given-up records of an environment in an account and region.
+/// Returns the name of the bucket of given-up records.
 pub fn given_up_bucket(environment: &str, account: &str, region: &str) -> String {
     let named = GIVEN_UP_BUCKET_TEMPLATE.replace("{environment}", environment);
     named.replace("{account}", account).replace("{region}", region)
 }
 
-/// The function of a service in an environment.
+/// Returns the name of the function of a service.
 pub fn function(service: &str, environment: &str) -> String {
     FUNCTION_TEMPLATE.replace("{service}", service).replace("{environment}", environment)
 }

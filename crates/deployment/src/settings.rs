@@ -1,17 +1,24 @@
-//! The settings of a deployment for which nobody chooses an option.
+//! Default settings of a deployment.
 
-/// Lifetime of an authorizer answer in API Gateway's cache, in seconds. Zero: a
-/// deleted key would be admitted for as long.
+/// The path at which a customer reads its own usage. A key over its monthly
+/// limit is still admitted there, and the calls are not billed.
+pub const USAGE_PATH: &str = "/usage";
+/// The routes and methods whose calls are not billed by default: [`USAGE_PATH`]
+/// and the preflights of browsers.
+pub const UNBILLED_ROUTES: &str = "OPTIONS *,/usage";
+
+/// Lifetime of an authorizer result in API Gateway's cache, in seconds. Zero,
+/// because API Gateway admits a deleted key for as long.
 pub const AUTHORIZER_CACHE_TTL_S: u32 = 0;
 /// Maximum age of the authorizer's last read of the invalidation log, in milliseconds.
 pub const SYNC_INTERVAL_MS: u32 = 1_000;
-/// The most records of a batch of the event source mapping.
+/// Maximum number of records in a batch of the event source mapping.
 pub const BATCH_SIZE: u32 = 100;
-/// Time for which a batch waits to fill, in seconds.
+/// Maximum time for which the event source mapping collects a batch, in seconds.
 pub const BATCH_WINDOW_S: u32 = 5;
 /// Days for which the ledger keeps the rows of a day.
 pub const USAGE_RETENTION_DAYS: u32 = 400;
-/// Days after a call for which it is recognised and counted.
+/// Days after its request time for which a call is recognised and counted.
 pub const CLAIM_RETENTION_DAYS: u32 = 35;
 
 /// Interval at which an event source mapping polls a shard without records, in

@@ -4,6 +4,8 @@ use access_log::log_format::{
     ALL_LINES_PATTERN, ApiKind, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN,
 };
 use api_authorizer::metrics::AuthorizerMetric;
+use cost_model::LIST_PRICES;
+use deployment::functions::{CONSUMER, limits};
 use deployment::names::{
     DASHBOARD_TEMPLATE, ENVIRONMENT_PATTERN, FUNCTION_TEMPLATE, GIVEN_UP_BUCKET_TEMPLATE, Names,
 };
@@ -12,29 +14,27 @@ use invalidation_fanout::handler::FanoutMetric;
 use lambda_support::telemetry::{Metric, NAMESPACE};
 use local_stack::api::listing;
 use local_stack::api::tables::SERVICES;
-use local_stack::stack::UNBILLED_ROUTES;
 use serde_json::{Map, Value, json};
 use usage_canary::handler::CanaryMetric;
 use usage_consumer::metrics::ConsumerMetric;
 use usage_reconciler::metrics::ReconcilerMetric;
 
-/// A generated file.
-pub struct File {
-    /// Path relative to the root of the repository.
-    pub path: &'static str,
-    pub content: String,
-}
+use crate::environment;
+use crate::repository::File;
 
 /// Returns all generated files.
 pub fn files() -> Vec<File> {
     let json = |path, value: Value| File { path, content: format!("{value:#}\n") };
     let mut files = vec![
         json("stack/lib/generated/access-log.json", access_log()),
+        json("stack/lib/generated/environment.json", environment::settings()),
         json("stack/lib/generated/functions.json", functions()),
         json("stack/lib/generated/metrics.json", metrics()),
         json("stack/lib/generated/names.json", names()),
+        json("stack/lib/generated/prices.json", prices()),
         json("stack/lib/generated/settings.json", settings()),
         File { path: "docs/LOCAL_SERVICES.md", content: listing(&SERVICES) },
+        environment::tables(),
     ];
     files.extend(meter_cli::schema::files().into_iter().map(|(path, content)| File { path, content }));
     files
@@ -47,7 +47,7 @@ fn access_log() -> Value {
         "subscriptionFilterPattern": SUBSCRIPTION_FILTER_PATTERN,
         "allLinesPattern": ALL_LINES_PATTERN,
         "readableLinesPattern": READABLE_LINES_PATTERN,
-        "unbilledRoutes": UNBILLED_ROUTES.split(',').collect::<Vec<_>>(),
+        "unbilledRoutes": settings::UNBILLED_ROUTES.split(',').collect::<Vec<_>>(),
     })
 }
 
@@ -70,6 +70,28 @@ fn names() -> Value {
     ];
     names.extend(more.map(|(name, template)| (name.to_owned(), template.into())));
     Value::Object(names)
+}
+
+/// Returns the list prices that the dashboard uses, in US dollars for a million
+/// units: a millisecond is one of the consumer, a byte one of its log.
+fn prices() -> Value {
+    let gb = f64::from(limits(CONSUMER).memory_mib) / 1_024.0;
+    let milliseconds = |gb_second: f64| -> Value {
+        let dollars = format!("{:.7}", gb * 1e6 * gb_second / 1e3);
+        dollars.parse::<f64>().unwrap_or_default().into()
+    };
+    json!({
+        "validFor": LIST_PRICES.valid_for,
+        "usdPerMillion": {
+            "write": LIST_PRICES.million_writes,
+            "invocation": LIST_PRICES.million_invocations,
+            "millisecond": {
+                "arm64": milliseconds(LIST_PRICES.gb_second),
+                "x86_64": milliseconds(LIST_PRICES.gb_second_x86_64),
+            },
+            "byte": LIST_PRICES.log_gb[0].dollars / 1e3,
+        },
+    })
 }
 
 fn settings() -> Value {

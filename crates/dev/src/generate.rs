@@ -1,22 +1,17 @@
-//! The command `dev generate`.
+//! The command `generate`: writes the generated files, or checks them.
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use crate::files::{File, files};
+use crate::files::files;
+use crate::repository::{File, repository};
 
-/// Program of the stack that prints the dashboard that the local stack draws.
+/// The program that prints the dashboard of the constructs, which the local stack draws.
 const DASHBOARD_PROGRAM: &str = "test/dashboard-file.ts";
 const DASHBOARD: &str = "crates/local-stack/src/dashboard/dashboard.json";
-/// Program of the stack that writes the tables that documents take from the constructs.
+/// The program that writes those tables of the documents that are generated from the constructs.
 const TABLES_PROGRAM: &str = "test/doc-tables.ts";
-
-/// Returns the root of the repository.
-pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 /// Writes all generated files.
 pub fn write() -> anyhow::Result<()> {

@@ -1,7 +1,9 @@
 //! Tools for the development of this repository: `cargo run -p dev -- --help`.
 
+mod environment;
 mod files;
 mod generate;
+mod repository;
 #[cfg(test)]
 mod tidy;
 

@@ -1,22 +1,30 @@
-//! Rules for the sources that no linter checks.
+//! Rules for all sources that linters do not check.
+
+mod cycles;
+mod literals;
+mod short_docs;
 
 use std::path::{Path, PathBuf};
 
 use deployment::names::Names;
 
-use crate::generate::repository;
+use crate::repository::repository;
 
 /// Maximum number of lines of a function, which fits on a screen.
 const MAX_FUNCTION_LINES: usize = 70;
 /// Exceptions: functions that are lists of cases.
 const LONG_FUNCTIONS: [&str; 2] = ["cases", "what_aws_does_not_document_is_refused"];
 
-/// Returns the path and text of each source file below a folder with this extension.
+/// Reads the sources below a folder of the repository that have this ending.
 fn sources(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
+    sources_in(&repository().join(folder), ending)
+}
+
+fn sources_in(folder: &Path, ending: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![repository().join(folder)];
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() && !["node_modules", "generated", "dist"].iter().any(|name| path.ends_with(name))
             {
@@ -32,6 +40,27 @@ fn sources(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
 
 fn rust() -> Vec<(PathBuf, String)> {
     [sources("crates", "rs"), sources("loadtest", "rs")].concat()
+}
+
+/// Returns the folders of all crates in alphabetical order.
+fn crate_folders() -> Vec<PathBuf> {
+    let crates = std::fs::read_dir(repository().join("crates")).unwrap();
+    let mut folders: Vec<PathBuf> = crates.map(|entry| entry.unwrap().path()).collect();
+    folders.push(repository().join("loadtest"));
+    folders.retain(|folder| folder.join("Cargo.toml").exists());
+    folders.sort();
+    folders
+}
+
+/// Returns the code of a file before its unit tests, without comments other than documentation.
+fn without_tests(text: &str) -> String {
+    let end = text.find("mod tests {").map_or(text, |tests| &text[..tests]);
+    let end = end.rfind("#[cfg(test)]").filter(|_| end.len() < text.len()).unwrap_or(end.len());
+    let is_comment = |line: &&str| {
+        let line = line.trim_start();
+        line.starts_with("//") && !line.starts_with("///") && !line.starts_with("//!")
+    };
+    text[..end].lines().filter(|line| !is_comment(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Returns the number of lines of the function that begins at the first of these
@@ -82,7 +111,7 @@ fn is_deployment(path: &Path) -> bool {
 }
 
 #[test]
-fn names_of_resources_stand_in_the_crate_deployment_alone() {
+fn names_of_resources_are_declared_in_the_crate_deployment_alone() {
     let beginnings: Vec<&str> = Names::templates()
         .into_iter()
         .filter_map(|(_, template)| template.split_once("{environment}").map(|(before, _)| before))

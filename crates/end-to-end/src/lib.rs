@@ -6,6 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+use deployment::environment::variables;
+use deployment::functions;
+
 pub mod caller;
 pub mod calls;
 pub mod load;
@@ -13,12 +16,12 @@ pub mod meter;
 
 /// The binaries that tests start.
 const BINARIES: [&str; 8] = [
-    "usage-consumer",
-    "api-authorizer",
-    "invalidation-fanout",
-    "usage-endpoint",
-    "usage-reconciler",
-    "usage-canary",
+    functions::CONSUMER,
+    functions::AUTHORIZER,
+    functions::FANOUT,
+    functions::USAGE_ENDPOINT,
+    functions::RECONCILER,
+    functions::CANARY,
     "meter",
     "loadtest",
 ];
@@ -26,7 +29,7 @@ const BINARIES: [&str; 8] = [
 /// Returns the folder of the binaries: `METER_BINARIES`, else the profile folder of
 /// the running test.
 pub fn binaries() -> PathBuf {
-    let folder = std::env::var_os("METER_BINARIES").map_or_else(profile_folder, PathBuf::from);
+    let folder = std::env::var_os(variables::METER_BINARIES.name).map_or_else(profile_folder, PathBuf::from);
     for name in BINARIES {
         let binary = folder.join(name);
         assert!(

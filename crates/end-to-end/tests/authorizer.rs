@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use bytes::Bytes;
+use deployment::environment::variables;
+use deployment::functions::AUTHORIZER;
 use end_to_end::binaries;
 use end_to_end::caller::{Caller, Headers, create_key as create};
 use http::StatusCode;
@@ -97,8 +99,8 @@ async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     const LIMIT: u64 = 400;
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
-    for (name, value) in [("USAGE_TTL_MS", "500"), ("USAGE_TTL_NEAR_LIMIT_MS", "100")] {
-        options.authorizer_environment.push((name.to_owned(), value.to_owned()));
+    for (lifetime, value) in [(variables::USAGE_TTL_MS, "500"), (variables::USAGE_TTL_NEAR_LIMIT_MS, "100")] {
+        options.authorizer_environment.push((lifetime.name.to_owned(), value.to_owned()));
     }
     let stack = LocalStack::start(options).await.unwrap();
     let secret = create(&stack, "limited", |key| key.monthly_limit = Some(LIMIT)).await;
@@ -262,16 +264,16 @@ fn authorizer(folder: &Path, aws_endpoint_url: &str) -> Function {
         variable("AWS_REGION", "us-east-1"),
         variable("AWS_ACCESS_KEY_ID", "local"),
         variable("AWS_SECRET_ACCESS_KEY", "local"),
-        variable("KEYS_TABLE", "keys"),
-        variable("INVALIDATIONS_TABLE", "invalidations"),
-        variable("USAGE_TABLE", "usage"),
-        variable("ALERTS_TABLE", "alerts"),
-        variable("ALERTS_TOPIC_ARN", "arn:aws:sns:us-east-1:1:alerts"),
+        variable(variables::KEYS_TABLE.name, "keys"),
+        variable(variables::INVALIDATIONS_TABLE.name, "invalidations"),
+        variable(variables::USAGE_TABLE.name, "usage"),
+        variable(variables::ALERTS_TABLE.name, "alerts"),
+        variable(variables::ALERTS_TOPIC_ARN.name, "arn:aws:sns:us-east-1:1:alerts"),
     ];
     let spec = FunctionSpec {
-        name: "api-authorizer".to_owned(),
+        name: AUTHORIZER.to_owned(),
         version: "1".to_owned(),
-        binary: binaries().join("api-authorizer"),
+        binary: binaries().join(AUTHORIZER),
         environment,
         timeout_ms: 9_000,
         max_environments: 1,

@@ -56,7 +56,7 @@ async fn the_canary_sees_its_call_of_either_kind_of_api() {
         assert_eq!(metric_counts(&stack), [1, 0, 0]);
         // The histogram has a precision of three digits.
         let measured_ms = stack.metrics.percentile("CanaryFreshness", 100.0).unwrap();
-        assert!(measured_ms.abs_diff(outcome["freshnessMs"].as_u64().unwrap()) <= measured_ms / 100 + 1);
+        assert!(measured_ms.abs_diff(outcome["freshness_ms"].as_u64().unwrap()) <= measured_ms / 100 + 1);
         stack.settled().await.unwrap();
         assert_eq!(counted(&stack).await, [(CANARY_KEY_ID.to_owned(), 1), ("key-1".to_owned(), 1)]);
         stack.shut_down().await;

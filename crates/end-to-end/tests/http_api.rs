@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+use deployment::environment::variables;
 use std::path::Path;
 
 use access_log::log_format::ApiKind;
@@ -165,7 +166,7 @@ async fn an_http_api_takes_policies_where_it_has_no_simple_responses() {
 async fn an_answer_of_the_form_that_is_not_set_up_admits_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path(), ApiKind::Http);
-    let setting = ("HTTP_API_SIMPLE_RESPONSES".to_owned(), "false".to_owned());
+    let setting = (variables::HTTP_API_SIMPLE_RESPONSES.name.to_owned(), "false".to_owned());
     options.authorizer_environment.push(setting);
     let stack = LocalStack::start(options).await.unwrap();
     let secret = create_key(&stack, "key-1", |_| {}).await;

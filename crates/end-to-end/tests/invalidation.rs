@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+use deployment::environment::variables;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -50,8 +51,8 @@ async fn start(folder: &std::path::Path, sync_interval_ms: u64, torn: f64, seed:
     options.max_authorizers = INSTANCES;
     options.spreads_authorizations = true;
     options.sync_interval_ms = sync_interval_ms;
-    // More than the index's lag, and short enough that the index is used within the run.
-    options.authorizer_environment.push(("INDEX_LAG_BOUND_MS".to_owned(), "2500".to_owned()));
+    // Above the index's lag, and low enough for the index to be used within the run.
+    options.authorizer_environment.push((variables::INDEX_LAG_BOUND_MS.name.to_owned(), "2500".to_owned()));
     options.faults = FaultRates {
         lost_notification: 0.3,
         repeated_notification: 0.3,

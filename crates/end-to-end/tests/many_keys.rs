@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 #![expect(clippy::disallowed_methods, reason = "a script says how many keys there are")]
 
+use deployment::environment::variables;
 use std::time::Instant;
 
 use access_log::log_format::ApiKind;
@@ -27,7 +28,7 @@ const DEFAULT_KEYS: u64 = 15_000;
 const LINES_AT_ONCE: u64 = 4_000;
 
 fn keys() -> u64 {
-    std::env::var("METER_TEST_KEYS").map_or(DEFAULT_KEYS, |keys| keys.parse().unwrap())
+    std::env::var(variables::METER_TEST_KEYS.name).map_or(DEFAULT_KEYS, |keys| keys.parse().unwrap())
 }
 
 /// Logs one call of each key, evenly spread over the hour.

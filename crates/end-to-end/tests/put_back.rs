@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+use deployment::environment::variables;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -71,7 +72,7 @@ async fn what_is_partly_bad_and_larger_than_a_record_is_put_back_with_what_is_be
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let mut strict = options(folder, 1);
-    strict.consumer_environment.push(("CLAIM_RETENTION_DAYS".to_owned(), "15".to_owned()));
+    strict.consumer_environment.push((variables::CLAIM_RETENTION_DAYS.name.to_owned(), "15".to_owned()));
     let stack = LocalStack::start(strict).await.unwrap();
     // A faulty authorizer: nine in ten calls have a number as the key id.
     let key = |number: usize| if number.is_multiple_of(10) { json!("good") } else { json!(7) };

@@ -1,40 +1,40 @@
 //! The settings of the function.
 
+use deployment::environment::variables;
 use lambda_support::config::{ConfigError, Environment};
 
 use crate::stage_cache::Stage;
 
-/// Settings, each from one environment variable.
+/// The settings, one for each environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `STAGES`: the stages that cache authorizer answers, as
-    /// `API_ID/STAGE,API_ID/STAGE`; none where it is empty.
+    /// The stages that cache authorizer results.
     pub stages: Vec<Stage>,
-    /// `ENVIRONMENT_NAME`: the dimension of the metrics, `local` by default.
+    /// The value of the metrics' dimension `Environment`.
     pub environment_name: String,
 }
 
 impl Config {
-    /// Reads the settings.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
-    /// When a variable is wrong; the error names it.
+    /// Fails if a variable is invalid; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let value = environment.string_or("STAGES", "");
+        let value = environment.text(&variables::STAGES);
         let stage = |text: &str| match text.split_once('/') {
             Some((api_id, name)) if !api_id.is_empty() && !name.is_empty() && !name.contains('/') => {
                 Ok(Stage { api_id: api_id.to_owned(), name: name.to_owned() })
             }
             _ => Err(ConfigError::Invalid {
-                name: "STAGES",
+                name: variables::STAGES.name,
                 value: value.clone(),
-                problem: "it has to be API_ID/STAGE, and more of them after commas".to_owned(),
+                problem: "it has to be API_ID/STAGE, or several of them separated by commas".to_owned(),
             }),
         };
         let stages = value.split(',').map(str::trim).filter(|text| !text.is_empty());
         Ok(Self {
             stages: stages.map(stage).collect::<Result<_, _>>()?,
-            environment_name: environment.string_or("ENVIRONMENT_NAME", "local"),
+            environment_name: environment.text(&variables::ENVIRONMENT_NAME),
         })
     }
 }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn stages_are_read_and_errors_name_the_variable() {
-        let read = |value| Config::read(&Environment::from_variables(&[("STAGES", value)]));
+        let read = |value| Config::read(&Environment::from_variables(&[(variables::STAGES.name, value)]));
         let names = |value| -> Vec<String> {
             read(value)
                 .unwrap()
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(names(" a1/prod, b2/dev "), ["a1-prod", "b2-dev"]);
         assert!(names("").is_empty());
         for wrong in ["a1", "a1/", "/prod", "a1/prod/x", "a1/prod,b2"] {
-            assert!(read(wrong).unwrap_err().to_string().contains("STAGES"), "{wrong}");
+            assert!(read(wrong).unwrap_err().to_string().contains(variables::STAGES.name), "{wrong}");
         }
     }
 }

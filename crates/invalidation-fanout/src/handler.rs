@@ -10,7 +10,7 @@ use lambda_support::telemetry::MetricLine;
 use crate::stage_cache::{FlushError, Stage, StageCaches};
 
 /// Service dimension of the metrics.
-pub const SERVICE: &str = "invalidation-fanout";
+pub const SERVICE: &str = deployment::functions::FANOUT;
 
 /// Assumed bound of the difference between the clocks of SNS and of this function, in milliseconds.
 const CLOCK_ERROR_MS: i64 = 1_000;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// An error with all that caused it, as `error: cause: cause of the cause`.
+/// Formats an error with its chain of causes, as `error: cause: cause of the cause`.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,9 +1,9 @@
-//! The only place of the meter that reads clocks to decide by.
+//! The clocks. Other code gets the time as an argument.
 
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The present time, in milliseconds since 1970.
+/// Returns the present time, in milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
 pub fn now_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -12,8 +12,8 @@ pub fn now_ms() -> i64 {
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Microseconds since this was first asked, by a clock that is never set but
-/// may stand still while an execution environment is frozen.
+/// Returns the microseconds since the first call of this function, from a
+/// monotonic clock. It may stop while the execution environment is frozen.
 pub fn monotonic_us() -> u64 {
     u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

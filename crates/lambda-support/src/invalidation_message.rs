@@ -1,22 +1,21 @@
-//! The message that a key was changed, as it goes through SNS.
+//! The SNS message about the change of a key.
 
 use serde_json::{Value, json};
 
 /// A change of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidationMessage {
-    /// The key.
     pub api_key_id: String,
-    /// Its place in the invalidation log.
+    /// The sequence number of the entry in the invalidation log.
     pub sequence: u64,
-    /// What happened, for people: `deleted`, `rotated` or `updated`.
+    /// The kind of change, for people: `deleted`, `rotated` or `updated`.
     pub change: String,
-    /// When, in milliseconds since 1970.
+    /// The time of the change, in milliseconds since 1970.
     pub changed_at_ms: i64,
 }
 
 impl InvalidationMessage {
-    /// The message as JSON.
+    /// Returns the message as JSON.
     pub fn to_json(&self) -> String {
         json!({
             "api_key_id": self.api_key_id, "sequence": self.sequence,
@@ -25,7 +24,7 @@ impl InvalidationMessage {
         .to_string()
     }
 
-    /// Reads a message; `None` where it is not one.
+    /// Parses a message. Returns `None` if the text is not one.
     pub fn from_json(text: &str) -> Option<Self> {
         let message: Value = serde_json::from_str(text).ok()?;
         Some(Self {

@@ -1,4 +1,4 @@
-//! What every Lambda function of the meter needs around its handler.
+//! Shared code of the Lambda functions: configuration, metrics, clock and error texts.
 
 pub mod causes;
 pub mod clock;

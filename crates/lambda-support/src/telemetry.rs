@@ -1,5 +1,5 @@
-//! Metrics in CloudWatch's embedded metric format: one JSON line on standard
-//! output, which CloudWatch Logs turns into metrics.
+//! Metrics in CloudWatch's embedded metric format: JSON lines on standard output
+//! from which CloudWatch Logs extracts metrics.
 //!
 //! Source: CloudWatch User Guide, "Specification: Embedded metric format".
 
@@ -10,24 +10,20 @@ use serde_json::{Map, Value, json};
 /// The namespace of all metrics of the meter.
 pub const NAMESPACE: &str = "UsageMeter";
 
-/// How many values one metric may have in one line.
+/// Maximum number of values of a metric in a line.
 pub const MAX_VALUES: usize = 100;
 
 /// The unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// A number of things.
     Count,
-    /// A duration.
     Milliseconds,
-    /// A short duration.
     Microseconds,
-    /// An amount of data.
     Bytes,
 }
 
 impl Unit {
-    /// Its name in CloudWatch.
+    /// Returns the name of the unit in CloudWatch.
     pub fn name(self) -> &'static str {
         match self {
             Self::Count => "Count",
@@ -40,14 +36,14 @@ impl Unit {
 
 /// The metrics of one function, as an enum.
 pub trait Metric: Copy {
-    /// Its name in CloudWatch.
+    /// Returns the name of the metric in CloudWatch.
     fn name(self) -> &'static str;
-    /// Its unit.
+    /// Returns the unit in which its values are recorded.
     fn unit(self) -> Unit;
 }
 
-/// Declares the metrics of a function: an enum whose variants are their names
-/// in CloudWatch, each with its unit, and `ALL` of them.
+/// Declares the metrics of a function: an enum with the constant `ALL`, whose
+/// variants have the metrics' names in CloudWatch.
 #[macro_export]
 macro_rules! define_metrics {
     ($(#[$about:meta])* pub enum $metrics:ident { $($(#[$meaning:meta])* $metric:ident: $unit:ident,)+ }) => {
@@ -58,7 +54,7 @@ macro_rules! define_metrics {
         }
 
         impl $metrics {
-            /// All of them.
+            /// All metrics, in the order of their declaration.
             pub const ALL: &'static [Self] = &[$(Self::$metric,)+];
         }
 
@@ -78,7 +74,7 @@ macro_rules! define_metrics {
     };
 }
 
-/// Metrics as they add up between two lines.
+/// Metrics that are accumulated between two lines.
 #[derive(Debug)]
 pub struct Totals<M> {
     counts: BTreeMap<M, u64>,
@@ -92,23 +88,23 @@ impl<M> Default for Totals<M> {
 }
 
 impl<M: Metric + Ord> Totals<M> {
-    /// Adds to a count.
+    /// Adds `count` to a counter.
     pub fn add(&mut self, metric: M, count: u64) {
         *self.counts.entry(metric).or_default() += count;
     }
 
-    /// The count so far.
+    /// Returns the value of a counter.
     pub fn count(&self, metric: M) -> u64 {
         self.counts.get(&metric).copied().unwrap_or(0)
     }
 
-    /// Adds a measured duration, in the metric's unit. Clocks of two machines
-    /// may disagree by a little, so a negative one is told as 0.
+    /// Records a duration in the metric's unit. A negative duration, which the
+    /// clocks of two machines can yield, is recorded as 0.
     pub fn record_duration(&mut self, metric: M, duration: i64) {
         self.durations.entry(metric).or_default().push(duration.max(0));
     }
 
-    /// Puts everything into a line.
+    /// Writes all counters and durations into a line.
     pub fn write(&mut self, line: &mut MetricLine) {
         for (&metric, &count) in &self.counts {
             line.value(metric, count);
@@ -119,7 +115,7 @@ impl<M: Metric + Ord> Totals<M> {
     }
 }
 
-/// One line of metrics.
+/// A line of metrics.
 #[derive(Debug)]
 pub struct MetricLine {
     timestamp_ms: i64,
@@ -129,7 +125,7 @@ pub struct MetricLine {
 }
 
 impl MetricLine {
-    /// A line of `service` in `environment`, measured at `timestamp_ms`.
+    /// Returns a line of `service` in `environment`, with its time in milliseconds since 1970.
     pub fn new(service: &str, environment: &str, timestamp_ms: i64) -> Self {
         let mut dimensions = Map::new();
         dimensions.insert("Environment".to_owned(), json!(environment));
@@ -142,7 +138,7 @@ impl MetricLine {
         self.define(metric, json!(value))
     }
 
-    /// Adds a metric with the distribution of these values; none, where there are none.
+    /// Adds a metric with several values. Adds nothing if there are no values.
     pub fn distribution(&mut self, metric: impl Metric, values: &mut [i64]) -> &mut Self {
         if values.is_empty() {
             return self;
@@ -151,7 +147,7 @@ impl MetricLine {
         self.define(metric, json!(representatives(values)))
     }
 
-    /// Adds a property that is searchable in the logs and is no metric.
+    /// Adds a property, which is searchable in the logs and not a metric.
     pub fn property(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         self.values.insert(name.to_owned(), value.into());
         self
@@ -163,7 +159,7 @@ impl MetricLine {
         self
     }
 
-    /// The line, as JSON.
+    /// Returns the line as JSON.
     pub fn to_json(&self) -> String {
         let dimension_names: Vec<&String> = self.dimensions.keys().collect();
         let mut line = Map::new();
@@ -178,18 +174,18 @@ impl MetricLine {
         Value::Object(line).to_string()
     }
 
-    /// Writes the line to standard output, where CloudWatch Logs picks it up.
+    /// Writes the line to standard output, which CloudWatch Logs reads.
     pub fn emit(&self) {
         use std::io::Write;
         let mut line = self.to_json();
         line.push('\n');
-        // One write. A function whose output is closed goes on counting: the
-        // ledger matters more.
+        // A single write keeps the line whole. A failure is ignored: counting
+        // goes on without metrics.
         let _ = std::io::stdout().lock().write_all(line.as_bytes());
     }
 }
 
-/// At most [`MAX_VALUES`] of the sorted values, evenly spaced, both ends included.
+/// Selects at most [`MAX_VALUES`] of the sorted values, evenly spaced and including both ends.
 fn representatives(sorted: &[i64]) -> Vec<i64> {
     if sorted.len() <= MAX_VALUES {
         return sorted.to_vec();

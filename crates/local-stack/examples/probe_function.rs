@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "the function returns its environment")]
 
 use api_authorizer::after_answer::AfterAnswer;
+use deployment::environment::variables;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::{Value, json};
 
@@ -19,11 +20,11 @@ async fn main() -> Result<(), Error> {
             "takenMib": taken.iter().step_by(1 << 20).map(|byte| u64::from(*byte)).sum::<u64>(),
             "version": variable("AWS_LAMBDA_FUNCTION_VERSION"),
             "memoryMib": variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-            "setting": variable("PROBE_SETTING"),
+            "setting": variable(variables::PROBE_SETTING.name),
         }))
     }));
     let wait_for_pipe = || {
-        if let Ok(pipe) = std::env::var("PROBE_PIPE") {
+        if let Ok(pipe) = std::env::var(variables::PROBE_PIPE.name) {
             let _ = std::fs::read(pipe);
         }
     };

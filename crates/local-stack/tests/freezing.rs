@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+use deployment::environment::variables;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -132,7 +133,7 @@ async fn a_caller_has_its_answer_while_the_function_goes_on_and_the_next_waits_f
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    let environment = vec![("PROBE_PIPE".to_owned(), pipe.to_str().unwrap().to_owned())];
+    let environment = vec![(variables::PROBE_PIPE.name.to_owned(), pipe.to_str().unwrap().to_owned())];
     let function = function_with(folder.path(), 4, environment);
     // Writes to the pipe. Returns when the function has read it.
     let release = || {

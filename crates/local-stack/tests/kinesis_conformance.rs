@@ -7,6 +7,7 @@
 
 mod common;
 
+use deployment::environment::variables;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,7 +31,7 @@ static STREAMS: AtomicU32 = AtomicU32::new(0);
 impl Stream {
     async fn create(shards: i32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let endpoint = match std::env::var_os("KINESIS_ENDPOINT") {
+        let endpoint = match std::env::var_os(variables::KINESIS_ENDPOINT.name) {
             Some(endpoint) => endpoint.into_string().unwrap(),
             None => start_aws_endpoint(folder.path()).await,
         };

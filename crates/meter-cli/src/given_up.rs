@@ -217,7 +217,7 @@ async fn put_batch_back(
     decoder: &mut Decoder,
 ) -> anyhow::Result<usize> {
     let batch = place.read(bucket).await?;
-    batch.note(claims).await?;
+    batch.record_given_up(claims).await?;
     let (mut put, mut problems) = (0, Vec::new());
     for record in &batch.records {
         let result = match record {

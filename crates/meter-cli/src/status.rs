@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Show only graphs whose titles contain this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Print JSON (docs/schemas/meter-status.json)
+    /// Print JSON, as described in docs/schemas/meter-status.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]

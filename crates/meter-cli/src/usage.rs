@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Period for which calls are added up
     #[arg(long, value_enum, default_value_t = Period::Day)]
     by: Period,
-    /// Print JSON (docs/schemas/meter-usage.json)
+    /// Print JSON, as described in docs/schemas/meter-usage.json
     #[arg(long, conflicts_with = "csv")]
     json: bool,
     /// Print CSV with the columns api_key_id, period and calls
@@ -73,7 +73,6 @@ pub struct PeriodUsage {
     pub calls: u64,
 }
 
-/// Prints the usage.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let today = CallWindow::at(now_ms())?.day;
     let to = arguments.to.unwrap_or(today);

@@ -1,4 +1,4 @@
-//! The items of the claims table, written and read.
+//! The items of the claims table: builders and parsers.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{Beginning, Gap, HeadWrite, OpenRecords, QuarantinedPart, ShardHead, Verdict};
 
 use crate::key_items::Item;
-use crate::tables::TTL_ATTRIBUTE;
+use crate::schema::TTL_ATTRIBUTE;
 
 /// Sort key of a shard's head.
 pub const HEAD: &str = "head";
@@ -28,27 +28,25 @@ pub struct MalformedClaim {
     source: Option<PageError>,
 }
 
-/// Partition key of a shard's head and verdicts.
+/// Returns the partition key of a shard's head and verdicts.
 pub fn shard_pk(shard: &ShardName) -> String {
     format!("shard#{shard}")
 }
 
-/// Sort key of the verdict on a record.
+/// Returns the sort key of the verdict on a record.
 pub fn record_sk(record: &SequenceNumber) -> String {
     format!("{RECORD_PREFIX}{}", record.storage_form())
 }
 
-/// A text as an attribute.
 pub fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-/// A number as an attribute.
 pub fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-/// An item with its key and the time at which it expires.
+/// Builds an item with its primary key and its time of expiry.
 pub fn item<const N: usize>(
     pk: String,
     sk: String,
@@ -62,7 +60,7 @@ pub fn item<const N: usize>(
     item
 }
 
-/// The item of a head that is to be written.
+/// Builds the item of a shard's head.
 pub fn head_item(write: &HeadWrite) -> Item {
     let HeadWrite { shard, head, expires_at_ms, .. } = write;
     let gaps = AttributeValue::L(head.gaps.iter().map(gap_value).collect());
@@ -100,14 +98,14 @@ fn gap_value(gap: &Gap) -> AttributeValue {
     ]))
 }
 
-/// The item of a verdict that comes into force with a head.
+/// Builds the item of a verdict that is written together with a head.
 pub fn verdict_item(write: &HeadWrite, (record, verdict): &(SequenceNumber, Verdict)) -> Item {
     let part = part_attribute(&verdict.part);
     let kept = ("kept", AttributeValue::Bool(verdict.is_kept));
     item(shard_pk(&write.shard), record_sk(record), write.expires_at_ms, [part, kept])
 }
 
-/// The attribute that says what of a record goes to quarantine.
+/// Builds the attribute with the part of a record that goes to quarantine.
 pub fn part_attribute(part: &QuarantinedPart) -> (&'static str, AttributeValue) {
     match part {
         QuarantinedPart::Whole => ("whole", AttributeValue::Bool(true)),
@@ -115,7 +113,7 @@ pub fn part_attribute(part: &QuarantinedPart) -> (&'static str, AttributeValue) 
     }
 }
 
-/// The item of a page that is to be written.
+/// Builds the item of a page.
 pub fn page_item(write: &PageWrite) -> Item {
     let version = write.expected_version.unwrap_or(0) + 1;
     let page = AttributeValue::B(Blob::new(write.page.encode()));
@@ -123,24 +121,24 @@ pub fn page_item(write: &PageWrite) -> Item {
     item(write.slice.to_string(), sk, write.expires_at_ms, [("version", number(version)), ("page", page)])
 }
 
-/// Reads attributes of one item and names the one that is wrong.
+/// Reads the attributes of an item. Its errors name the malformed attribute.
 pub struct Reader<'i>(pub &'i Item);
 
 impl<'i> Reader<'i> {
-    /// The sort key of the item; empty where it has none.
+    /// Returns the sort key; empty if the item has none.
     pub fn sort_key(&self) -> &'i str {
         self.0.get("sk").and_then(|value| value.as_s().ok()).map_or("", String::as_str)
     }
 
-    /// The error that this attribute is unusable.
+    /// Returns the error for a malformed attribute.
     pub fn malformed(&self, attribute: &'static str) -> MalformedClaim {
         MalformedClaim { sort_key: self.sort_key().to_owned(), attribute, source: None }
     }
 
-    /// A number.
+    /// Reads a number.
     ///
     /// # Errors
-    /// When the attribute is no number of this type.
+    /// Fails if the attribute is not a number of this type.
     pub fn number<T: std::str::FromStr>(&self, attribute: &'static str) -> Result<T, MalformedClaim> {
         let digits = self.0.get(attribute).and_then(|value| value.as_n().ok());
         digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| self.malformed(attribute))
@@ -164,10 +162,10 @@ impl<'i> Reader<'i> {
     }
 }
 
-/// Reads the head of a shard.
+/// Parses the head of a shard.
 ///
 /// # Errors
-/// When the item is malformed.
+/// Fails if the item is malformed.
 pub fn read_head(item: &Item) -> Result<ShardHead, MalformedClaim> {
     let reader = Reader(item);
     let open = reader.beginning("open_at", "open_after")?.map(|from| {
@@ -196,10 +194,10 @@ fn read_gap(head: &Reader<'_>, value: &AttributeValue) -> Result<Gap, MalformedC
     })
 }
 
-/// Reads the verdict on a record.
+/// Parses the verdict on a record.
 ///
 /// # Errors
-/// When the item is malformed.
+/// Fails if the item is malformed.
 pub fn read_verdict(item: &Item) -> Result<(SequenceNumber, Verdict), MalformedClaim> {
     let reader = Reader(item);
     let stored = reader.sort_key().strip_prefix(RECORD_PREFIX).unwrap_or("");
@@ -214,10 +212,10 @@ pub fn read_verdict(item: &Item) -> Result<(SequenceNumber, Verdict), MalformedC
     Ok((record, Verdict { part, is_kept: flag("kept") }))
 }
 
-/// Reads a page.
+/// Parses a page of claims.
 ///
 /// # Errors
-/// When the item is malformed.
+/// Fails if the item is malformed.
 pub fn read_page(item: &Item) -> Result<StoredPage, MalformedClaim> {
     let reader = Reader(item);
     let number = reader.sort_key().strip_prefix(PAGE_PREFIX).and_then(|digits| digits.parse().ok());
@@ -231,7 +229,7 @@ pub fn read_page(item: &Item) -> Result<StoredPage, MalformedClaim> {
     })
 }
 
-/// Ascending numbers as their differences, seven bits to a byte.
+/// Encodes ascending numbers as varints of their differences, with seven bits in a byte.
 fn packed(numbers: &[u32]) -> Vec<u8> {
     let (mut bytes, mut before) = (Vec::with_capacity(numbers.len()), 0);
     for number in numbers {

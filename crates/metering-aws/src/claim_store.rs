@@ -24,12 +24,12 @@ use crate::claim_items::{self, HEAD, MalformedClaim};
 use crate::error::port_error;
 use crate::key_items::Item;
 
-/// Optimistic locking: the item is the one that was read.
+/// The condition of optimistic locking: the item is unchanged since it was read.
 pub const VERSION_CONDITION: &str = "version = :version";
-/// Optimistic locking: there is no such item yet.
+/// The condition of optimistic locking for a new item.
 pub const NEW_CONDITION: &str = "attribute_not_exists(pk)";
 
-/// The claims, in a table whose items expire by themselves.
+/// The claims in a table with a time to live.
 #[derive(Debug, Clone)]
 pub struct DynamoClaimStore {
     client: Client,
@@ -37,7 +37,7 @@ pub struct DynamoClaimStore {
 }
 
 impl DynamoClaimStore {
-    /// The claims in `table`.
+    /// Returns the store of the claims in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -50,14 +50,14 @@ impl DynamoClaimStore {
         PortError::Refused { operation: self.operation(what), source: Box::new(source) }
     }
 
-    /// Reads the items of a partition whose sort keys are `from..=to`.
+    /// Reads the items of a partition with sort keys in `from..=to`.
     async fn query(&self, pk: String, from: String, to: String, what: &str) -> Result<Vec<Item>, PortError> {
         items_between(&self.client, &self.table, pk, (from, to))
             .await
             .map_err(|error| port_error(self.operation(what), error))
     }
 
-    /// Puts an item whose version was read as `expected`.
+    /// Puts an item if its stored version is `expected`; `None` means that it does not exist yet.
     async fn put(&self, item: Item, expected: Option<u64>, what: &str) -> Result<WriteReply, PortError> {
         let mut request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         request = match expected {
@@ -79,7 +79,7 @@ impl DynamoClaimStore {
         }
     }
 
-    /// Writes a head and verdicts in one transaction.
+    /// Writes a head and its verdicts in one transaction.
     async fn put_together(&self, write: &HeadWrite) -> Result<WriteReply, PortError> {
         let what = "writing the head of a shard with verdicts";
         let expected = (write.head.version > 0).then_some(write.head.version);
@@ -108,7 +108,7 @@ impl DynamoClaimStore {
     }
 }
 
-/// Reads the items of a partition whose sort keys are `from..=to`, with strongly
+/// Reads the items of a partition with sort keys in `from..=to`, with strongly
 /// consistent reads.
 pub async fn items_between(
     client: &Client,
@@ -134,7 +134,7 @@ pub async fn items_between(
     Ok(found)
 }
 
-/// Whether a transaction failed because somebody else writes the same items.
+/// Returns `true` if a transaction failed because another one writes the same items.
 fn is_conflict(error: &TransactWriteItemsError) -> bool {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else { return false };
     let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
@@ -210,7 +210,7 @@ impl ClaimStore for DynamoClaimStore {
 
     async fn read_slice(&self, slice: SliceKey) -> Result<Vec<StoredPage>, PortError> {
         let what = "reading the claims of a slice";
-        // ':' is the character after the digits.
+        // ':' is the character after '9', so the range contains all page numbers.
         let items = self.query(slice.to_string(), "page#".to_owned(), "page#:".to_owned(), what).await?;
         let pages = items.iter().map(claim_items::read_page).collect::<Result<_, _>>();
         pages.map_err(|error| self.malformed(what, error))

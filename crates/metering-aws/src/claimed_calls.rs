@@ -1,4 +1,4 @@
-//! The claims of given calls: who owns each of them.
+//! Finds the owners of calls in the claims.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,17 +9,17 @@ use metering_core::claims::owner::Owner;
 use metering_core::claims::page::Run;
 use metering_core::ports::{ClaimStore, PortError};
 
-/// Slices that are read at once.
+/// Number of slices that are read concurrently.
 const CONCURRENCY: usize = 16;
 
-/// Owners by the calls that they own.
+/// The owner of each claimed call.
 pub type Owners = HashMap<CallId, Owner, CallIdHasherBuilder>;
 
-/// The owners of those of these calls that are claimed. Each slice is read
-/// once, with strong consistency.
+/// Returns the owners of those calls that are claimed. Each slice is read once,
+/// with strong consistency.
 ///
 /// # Errors
-/// When the claims cannot be read.
+/// Fails if the claims cannot be read.
 pub async fn owners_of(
     claims: &impl ClaimStore,
     calls: impl IntoIterator<Item = (SliceKey, CallId)>,
@@ -39,7 +39,7 @@ pub async fn owners_of(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The wanted calls of a run; `wanted` is sorted.
+/// Returns the calls of a run that are in `wanted`, which is sorted.
 fn owned(run: &Run, wanted: &[CallId]) -> Vec<(CallId, Owner)> {
     let is_wanted = |id: &&CallId| wanted.binary_search(id).is_ok();
     run.ids.iter().filter(is_wanted).map(|id| (*id, run.owner.clone())).collect()

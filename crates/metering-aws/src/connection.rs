@@ -1,4 +1,4 @@
-//! How the clients connect: time-outs, retries, endpoints.
+//! Client configuration: time-outs, retries and endpoints.
 
 use std::time::Duration;
 
@@ -6,49 +6,63 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-/// How long and how often a client tries.
+/// Time-outs and number of attempts of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts of one operation, the first included.
+    /// Maximum number of attempts of an operation, the first included.
     pub max_attempts: u32,
-    /// Time for a connection, in milliseconds.
+    /// Time-out for opening a connection, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// Time for one attempt, in milliseconds.
+    /// Time-out for one attempt, in milliseconds.
     pub attempt_timeout_ms: u64,
 }
 
-/// The retry_policy of a Lambda function: the event source mapping retries as
-/// well, so a short wait here keeps a batch from eating the whole time-out.
+/// The policy of the Lambda functions. The event source mapping retries as
+/// well, so attempts are short: one slow request does not use up the function's
+/// time-out.
 pub const FUNCTION_RETRY_POLICY: RetryPolicy =
     RetryPolicy { max_attempts: 3, connect_timeout_ms: 1_000, attempt_timeout_ms: 2_000 };
 
-/// The retry_policy of the authorizer, behind which a caller waits.
+/// The policy of the authorizer. A caller waits for its decision.
 pub const DECISION_RETRY_POLICY: RetryPolicy =
     RetryPolicy { max_attempts: 2, connect_timeout_ms: 500, attempt_timeout_ms: 800 };
 
-/// The retry_policy of a command that a person waits for.
+/// The policy of a command that a person waits for.
 pub const COMMAND_RETRY_POLICY: RetryPolicy =
     RetryPolicy { max_attempts: 8, connect_timeout_ms: 3_000, attempt_timeout_ms: 10_000 };
 
-/// Loads credentials, region and endpoint the way every AWS tool does:
-/// environment, profile, instance role; `AWS_ENDPOINT_URL` names another endpoint.
+/// Loads credentials, region and endpoint as every AWS tool does: from the
+/// environment, a profile or an instance role. `AWS_ENDPOINT_URL` overrides the
+/// endpoint.
 pub async fn load(retry_policy: RetryPolicy) -> SdkConfig {
     configured(aws_config::defaults(BehaviorVersion::latest()), retry_policy).load().await
 }
 
-/// Settings for a stack on this machine: its endpoint and credentials that it does not check.
-pub async fn load_local(endpoint_url: &str, retry_policy: RetryPolicy) -> SdkConfig {
-    let credentials = aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local-stack");
-    configured(aws_config::defaults(BehaviorVersion::latest()), retry_policy)
-        .region(aws_config::Region::new(LOCAL_REGION))
-        .credentials_provider(credentials)
-        .endpoint_url(endpoint_url)
-        .load()
-        .await
+#[cfg(feature = "local")]
+mod local {
+    use aws_config::{BehaviorVersion, SdkConfig};
+
+    use super::{RetryPolicy, configured};
+
+    /// The region that the local stack emulates.
+    pub const LOCAL_REGION: &str = "us-east-1";
+
+    /// Loads the settings for a local stack: its endpoint, its region, and
+    /// credentials that it does not check.
+    pub async fn load_local(endpoint_url: &str, retry_policy: RetryPolicy) -> SdkConfig {
+        let credentials =
+            aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local-stack");
+        configured(aws_config::defaults(BehaviorVersion::latest()), retry_policy)
+            .region(aws_config::Region::new(LOCAL_REGION))
+            .credentials_provider(credentials)
+            .endpoint_url(endpoint_url)
+            .load()
+            .await
+    }
 }
 
-/// The region that the local stack pretends to be.
-pub const LOCAL_REGION: &str = "us-east-1";
+#[cfg(feature = "local")]
+pub use local::{LOCAL_REGION, load_local};
 
 fn configured(loader: aws_config::ConfigLoader, retry_policy: RetryPolicy) -> aws_config::ConfigLoader {
     let timeouts = TimeoutConfig::builder()

@@ -1,4 +1,4 @@
-//! What a failed request means for the batch it belongs to.
+//! Maps errors of the AWS SDK to the errors of the ports.
 
 use std::error::Error;
 
@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use metering_core::ports::PortError;
 
-/// Error codes after which the same request may succeed, although their HTTP
+/// Error codes of requests that may succeed when repeated, although their HTTP
 /// status is 400. Source: DynamoDB Developer Guide, "Error handling".
 const RETRYABLE_CODES: [&str; 8] = [
     "ProvisionedThroughputExceededException",
@@ -19,11 +19,11 @@ const RETRYABLE_CODES: [&str; 8] = [
     "ThrottledException",
 ];
 
-/// The error code of a request whose content no retry makes acceptable.
+/// The error code of a request with unacceptable content. A retry cannot succeed.
 /// Source: DynamoDB API Reference, "Common errors".
 const INVALID_CODE: &str = "ValidationException";
 
-/// Maps an SDK error to retryable, refused or invalid.
+/// Classifies an SDK error as retryable, refused or invalid.
 pub(crate) fn port_error<E>(operation: String, error: SdkError<E, HttpResponse>) -> PortError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,

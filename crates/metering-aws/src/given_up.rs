@@ -1,7 +1,7 @@
-//! What Lambda gave up: the objects of the S3 on-failure destination.
+//! Batches that Lambda gave up: the objects of the S3 on-failure destination.
 //!
-//! Lambda writes an object for each batch that it gives up, an invocation
-//! record with the event. Source: Lambda Developer Guide, "Retain discarded
+//! For each batch that it gives up, Lambda writes an object: an invocation
+//! record that contains the event. Source: Lambda Developer Guide, "Retain discarded
 //! batch records for a Kinesis Data Streams event source".
 
 use access_log::decode_base64;
@@ -15,10 +15,10 @@ use serde_json::Value;
 use crate::error::port_error;
 use crate::put_back::MAX_RECORD_BYTES;
 
-/// What the keys of all objects begin with that a mapping writes.
+/// The prefix of the keys of all objects that an event source mapping writes.
 const PREFIX: &str = "aws/lambda/";
 
-/// The bucket of an on-failure destination.
+/// The bucket of the on-failure destination.
 #[derive(Debug, Clone)]
 pub struct GivenUpBucket {
     client: Client,
@@ -26,20 +26,20 @@ pub struct GivenUpBucket {
 }
 
 impl GivenUpBucket {
-    /// The bucket with this name.
+    /// Returns the bucket with this name.
     pub fn new(client: Client, bucket: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into() }
     }
 
-    /// The name of the bucket.
+    /// Returns the name of the bucket.
     pub fn name(&self) -> &str {
         &self.bucket
     }
 
-    /// The keys of all objects, ascending.
+    /// Lists the keys of all objects in ascending order.
     ///
     /// # Errors
-    /// When the bucket cannot be listed.
+    /// Fails if the bucket cannot be listed.
     pub async fn keys(&self) -> Result<Vec<String>, PortError> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(PREFIX);
         let mut pages = request.into_paginator().send();
@@ -55,7 +55,7 @@ impl GivenUpBucket {
     /// Reads an object.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Fails if the object cannot be read.
     pub async fn read(&self, key: &str) -> Result<Vec<u8>, PortError> {
         let operation = || format!("reading the object {key} of the bucket {}", self.bucket);
         let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
@@ -69,7 +69,7 @@ impl GivenUpBucket {
     /// Deletes an object.
     ///
     /// # Errors
-    /// When it is not known to be gone.
+    /// Fails unless S3 confirms the deletion.
     pub async fn delete(&self, key: &str) -> Result<(), PortError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(key);
         let operation = || format!("deleting the object {key} of the bucket {}", self.bucket);
@@ -78,49 +78,49 @@ impl GivenUpBucket {
     }
 }
 
-/// Why a document holds no records that were given up.
+/// The reason why a document contains no given-up records.
 #[derive(Debug, thiserror::Error)]
 pub enum GivenUpError {
-    /// It is no JSON.
-    #[error("it is no JSON document")]
+    /// The document is not JSON.
+    #[error("it is not a JSON document")]
     NotJson(#[source] serde_json::Error),
-    /// An SQS or SNS destination, whose messages have no payload.
+    /// The document is from an SQS or SNS destination, whose messages have no payload.
     #[error(
         "it has no payload, only the numbers of its records: read them from the stream, or compare with the access log (`meter reconcile --backfill`)"
     )]
     NoPayload,
-    /// Its payload is no event.
-    #[error("its payload is no Kinesis event with \"Records\"")]
+    /// The payload is not a Kinesis event.
+    #[error("its payload is not a Kinesis event with \"Records\"")]
     NoRecords,
 }
 
-/// A batch that was given up.
+/// A batch of records that Lambda gave up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenUpBatch {
-    /// Why Lambda gave it up, such as `RetryAttemptsExhausted`; empty for a plain event.
+    /// The condition, such as `RetryAttemptsExhausted`; empty for a plain event.
     pub condition: String,
-    /// When, as Lambda writes it; empty for a plain event.
+    /// The time as Lambda writes it, in ISO 8601; empty for a plain event.
     pub given_up_at: String,
-    /// Id of the shard.
+    /// The id of the shard, such as `shardId-000000000000`.
     pub shard_id: String,
-    /// First sequence number.
+    /// The sequence number of the first record, in decimal digits.
     pub first: String,
-    /// Last sequence number.
+    /// The sequence number of the last record, in decimal digits.
     pub last: String,
-    /// Its records, each on its own: one that is damaged does not hold up the others.
+    /// The records. A damaged one does not hold up the others.
     pub records: Vec<Result<GivenUpRecord, DamagedRecord>>,
 }
 
-/// A record of a batch that was given up.
+/// A record of a given-up batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenUpRecord {
-    /// The record.
+    /// The shard and sequence number.
     pub name: RecordName,
-    /// When it reached the stream, in milliseconds since 1970.
+    /// The time at which it reached the stream, in milliseconds since 1970.
     pub arrived_at_ms: i64,
-    /// The records whose calls it put back itself.
+    /// The records whose calls this record puts back.
     pub put_back_from: PutBackFrom,
-    /// Its bytes.
+    /// The payload, decoded from base64.
     pub data: Vec<u8>,
 }
 
@@ -133,11 +133,27 @@ pub struct DamagedRecord {
 }
 
 impl GivenUpBatch {
-    /// Reads an invocation record, whose payload is a text or an object, or a
+    /// Parses an invocation record, whose payload is a text or an object, or a
     /// saved Kinesis event.
     ///
+    /// ```
+    /// use metering_aws::given_up::GivenUpBatch;
+    ///
+    /// let document = br#"{
+    ///     "requestContext": {"condition": "RetryAttemptsExhausted"},
+    ///     "payload": {"Records": [{
+    ///         "eventID": "shardId-000000000000:42",
+    ///         "eventSourceARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/usage",
+    ///         "kinesis": {"sequenceNumber": "42", "data": "YWJj"}
+    ///     }]}
+    /// }"#;
+    /// let batch = GivenUpBatch::read(document).unwrap();
+    /// assert_eq!(batch.condition, "RetryAttemptsExhausted");
+    /// assert_eq!(batch.records[0].as_ref().unwrap().data, b"abc");
+    /// ```
+    ///
     /// # Errors
-    /// When there are no records in it.
+    /// Fails if the document contains no records.
     pub fn read(document: &[u8]) -> Result<Self, GivenUpError> {
         let document: Value = serde_json::from_slice(document).map_err(GivenUpError::NotJson)?;
         let event = event_of(&document)?;
@@ -161,16 +177,16 @@ impl GivenUpBatch {
     }
 }
 
-/// How often a head is read again that the consumer changes meanwhile.
+/// Maximum number of attempts to change a head that the consumer changes at the same time.
 const MAX_CONFLICTS: u32 = 30;
 
 impl GivenUpBatch {
-    /// Notes in the head of the shard that nobody counts these records any
-    /// more. Only then may others take over their calls.
+    /// Records in the shard's head that these records will not be counted. Only
+    /// then may other records take over their calls.
     ///
     /// # Errors
-    /// When it is not known to be noted.
-    pub async fn note(&self, claims: &impl ClaimStore) -> Result<(), PortError> {
+    /// Fails unless DynamoDB confirms the write.
+    pub async fn record_given_up(&self, claims: &impl ClaimStore) -> Result<(), PortError> {
         let mut readable = self.records.iter().filter_map(|record| record.as_ref().ok());
         let Some(first) = readable.next() else { return Ok(()) };
         let last = readable.next_back().unwrap_or(first);
@@ -189,13 +205,13 @@ impl GivenUpBatch {
             }
         }
         Err(PortError::Retryable {
-            operation: format!("noting in the head of {} what was given up", first.name.shard),
-            source: "the consumer changed it every time".into(),
+            operation: format!("recording the given-up records in the head of {}", first.name.shard),
+            source: "the consumer changed the head between all attempts".into(),
         })
     }
 }
 
-/// The event of an invocation record.
+/// Returns the event in an invocation record.
 fn event_of(document: &Value) -> Result<Value, GivenUpError> {
     if document["Records"].is_array() {
         return Ok(document.clone());
@@ -218,7 +234,7 @@ fn read_record(position: usize, record: &Value) -> Result<GivenUpRecord, Damaged
     };
     let data = kinesis["data"].as_str().ok_or_else(|| damaged("no \"data\""))?;
     let data = decode_base64(data, MAX_RECORD_BYTES)
-        .map_err(|_| damaged("\"data\" that is no base64 of a record"))?;
+        .map_err(|_| damaged("\"data\" that is not the base64 of a record"))?;
     let arrived_at_s = kinesis["approximateArrivalTimestamp"].as_f64().unwrap_or_default();
     #[expect(clippy::cast_possible_truncation, reason = "Lambda writes seconds with three decimals")]
     let arrived_at_ms = (arrived_at_s * 1_000.0).round() as i64;
@@ -268,26 +284,26 @@ mod tests {
     fn a_damaged_record_leaves_the_others_alone() {
         let event = json!({"Records": [record(5, "?"), {"kinesis": {}}, record(9, "ZGVm")]});
         let batch = GivenUpBatch::read(&invocation_record(&event)).unwrap();
-        let told: Vec<String> = batch
+        let errors: Vec<String> = batch
             .records
             .iter()
             .filter_map(|record| record.as_ref().err().map(ToString::to_string))
             .collect();
-        assert_eq!(told.len(), 2);
-        assert!(told[0].contains("record 0") && told[1].contains("record 1"), "{told:?}");
+        assert_eq!(errors.len(), 2);
+        assert!(errors[0].contains("record 0") && errors[1].contains("record 1"), "{errors:?}");
         assert_eq!(batch.records[2].as_ref().unwrap().data, b"def");
     }
 
     #[test]
     fn a_document_without_records_says_what_to_do() {
-        for (document, told) in [
-            ("{", "no JSON"),
+        for (document, problem) in [
+            ("{", "not a JSON"),
             (r#"{"requestContext":{},"KinesisBatchInfo":{}}"#, "meter reconcile --backfill"),
-            (r#"{"payload":"hello"}"#, "no Kinesis event"),
-            (r#"{"payload":{"a":1}}"#, "no Kinesis event"),
+            (r#"{"payload":"hello"}"#, "not a Kinesis event"),
+            (r#"{"payload":{"a":1}}"#, "not a Kinesis event"),
         ] {
             let error = GivenUpBatch::read(document.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(problem), "{error}");
         }
     }
 }

@@ -118,7 +118,7 @@ impl DynamoInvalidationLog {
             .item("sk", number(entry.sequence))
             .item("keyId", AttributeValue::S(entry.key_id.clone()))
             .item("changedAtMs", changed_at.clone())
-            .item(crate::tables::TTL_ATTRIBUTE, ttl)
+            .item(crate::schema::TTL_ATTRIBUTE, ttl)
             .condition_expression("attribute_not_exists(pk)");
         let new_head = Update::builder()
             .table_name(&self.table)

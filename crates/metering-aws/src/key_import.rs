@@ -3,8 +3,7 @@
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::ports::PortError;
 
-use crate::key_admin::NewKey;
-use crate::key_store::{KeyStore, KeyStoreError};
+use crate::key_store::{KeyStore, KeyStoreError, NewKey};
 
 /// The result of importing a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

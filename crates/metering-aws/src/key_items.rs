@@ -55,7 +55,7 @@ pub(crate) fn to_item(key: &KeyRecord, expires_s: Option<i64>) -> Item {
         ("createdAtMs", Some(number(key.created_at_ms.into()))),
         ("deletedAtMs", key.deleted_at_ms.map(|time| number(time.into()))),
         ("version", Some(number(key.version.into()))),
-        (crate::tables::TTL_ATTRIBUTE, expires_s.map(|time| number(time.into()))),
+        (crate::schema::TTL_ATTRIBUTE, expires_s.map(|time| number(time.into()))),
     ];
     attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -15,7 +15,6 @@ use metering_core::ports::{KeyTable, PortError};
 
 use crate::error::port_error;
 use crate::invalidation_log::DynamoInvalidationLog;
-use crate::key_admin::{NewKey, Rotation};
 use crate::key_items;
 use crate::key_table::DynamoKeyTable;
 
@@ -31,6 +30,64 @@ pub struct KeyStore {
     pub(crate) table: String,
     pub(crate) keys: DynamoKeyTable,
     pub(crate) log: DynamoInvalidationLog,
+}
+
+/// A key to create. Unlike a [`KeyRecord`], it always has a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    record: KeyRecord,
+    digest: KeyDigest,
+}
+
+impl NewKey {
+    /// A key with this id and secret, created at `created_at_ms`, without an owner or a limit.
+    ///
+    /// ```
+    /// use metering_aws::key_admin::NewKey;
+    /// use metering_core::api_key::KeyDigest;
+    ///
+    /// let digest = KeyDigest::of_secret("um_secret")?;
+    /// let key = NewKey::new("key-1", digest, 0).described(|key| key.owner = "acme".into());
+    /// assert_eq!((key.record().owner.as_str(), key.record().digest), ("acme", Some(digest)));
+    /// # Ok::<(), metering_core::api_key::SecretProblem>(())
+    /// ```
+    pub fn new(key_id: impl Into<String>, digest: KeyDigest, created_at_ms: i64) -> Self {
+        let key_id = key_id.into();
+        let record = KeyRecord { key_id, digest: Some(digest), created_at_ms, ..KeyRecord::default() };
+        Self { record, digest }
+    }
+
+    /// Sets the descriptive fields: owner, name, plan, monthly limit, expiry and labels. Changes that
+    /// `describe` makes to other fields are discarded.
+    #[must_use]
+    pub fn described(self, describe: impl FnOnce(&mut KeyRecord)) -> Self {
+        let Self { record, digest } = self;
+        let mut described = record.clone();
+        describe(&mut described);
+        let KeyRecord { owner, name, plan, monthly_limit, expires_at_ms, labels, .. } = described;
+        Self {
+            record: KeyRecord { owner, name, plan, monthly_limit, expires_at_ms, labels, ..record },
+            digest,
+        }
+    }
+
+    /// The key as it will be stored.
+    pub fn record(&self) -> &KeyRecord {
+        &self.record
+    }
+}
+
+/// The replacement of a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// The digest of the new secret.
+    pub digest: KeyDigest,
+    /// Time for which the present secret stays valid, in milliseconds, by the clock of the operator. With `0`
+    /// no earlier secret is kept at all, so that none can stay valid because a clock is wrong.
+    pub overlap_ms: i64,
+    /// `true` if the overlap of an earlier rotation ends now. Otherwise a rotation during an overlap is
+    /// refused.
+    pub end_previous: bool,
 }
 
 /// A key could not be created, read or changed.
@@ -213,7 +270,7 @@ impl KeyStore {
         self.change(key_id, now_ms, None, is_done, change).await
     }
 
-    /// Replaces the secret of a key. [`crate::key_admin::Rotation`] describes the overlap. If the key already
+    /// Replaces the secret of a key. [`Rotation`] describes the overlap. If the key already
     /// has this secret, nothing is changed.
     pub(crate) async fn rotate(
         &self,

@@ -1,4 +1,4 @@
-//! Finds keys by their secrets' digests, for the authorizer.
+//! Finds API keys by the digests of their secrets, for the authorizer.
 
 use aws_sdk_dynamodb::Client;
 use metering_core::api_key::{KeyDigest, KeyRecord};
@@ -6,9 +6,9 @@ use metering_core::ports::{KeyTable, PortError};
 
 use crate::error::port_error;
 use crate::key_items::{self, Item};
-use crate::tables::HASHED_KEY_INDEX;
+use crate::schema::HASHED_KEY_INDEX;
 
-/// The table of keys, to read.
+/// A reader of the table of keys.
 #[derive(Debug, Clone)]
 pub struct DynamoKeyTable {
     client: Client,
@@ -16,7 +16,7 @@ pub struct DynamoKeyTable {
 }
 
 impl DynamoKeyTable {
-    /// The keys in a table.
+    /// Returns the reader of `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -24,13 +24,13 @@ impl DynamoKeyTable {
     /// Reads a key by its id, with strong consistency.
     ///
     /// # Errors
-    /// When it cannot be read, or is malformed.
+    /// Fails if the item cannot be read or is malformed.
     pub async fn key(&self, key_id: &str) -> Result<Option<KeyRecord>, PortError> {
         let item = self.item(key_items::key_pk(key_id)).await?;
         item.map(|item| self.read(&item)).transpose()
     }
 
-    /// The id of the key that a secret is or was one of.
+    /// Returns the id of the key to which a secret belongs or belonged.
     pub(crate) async fn pointer(&self, digest: &KeyDigest) -> Result<Option<String>, PortError> {
         let pointer = self.item(key_items::pointer_pk(digest)).await?;
         Ok(pointer.and_then(|pointer| pointer.get("keyId")?.as_s().ok().cloned()))

@@ -1,4 +1,6 @@
-//! The ports of `metering-core` on the AWS SDK.
+//! Adapters to AWS: the ports of `metering-core` on the AWS SDK, the
+//! administration of API keys, and readers of the access log and of the
+//! quarantine for the tools.
 
 #![warn(missing_docs)]
 
@@ -16,13 +18,16 @@ pub mod key_import;
 mod key_items;
 pub mod key_store;
 pub mod key_table;
+pub mod ledger_items;
 pub mod logged_events;
 pub mod meter_target;
 pub mod month_usage;
 pub mod put_back;
 pub mod quarantine_queue;
 pub mod reconciliation_store;
+pub mod schema;
 pub mod stream_retention;
+#[cfg(feature = "local")]
 pub mod tables;
 pub mod topic;
 pub mod usage_alerts;

@@ -1,4 +1,4 @@
-//! Events of the access log, read by the consumer's own reader.
+//! Events of the access log, parsed by the consumer's own decoder.
 
 use std::collections::BTreeMap;
 
@@ -9,50 +9,50 @@ use metering_core::claims::layout::{ClaimLayout, SliceKey};
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
 
-/// An event of the access log.
+/// A log event of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEvent {
-    /// The id of the event, as the subscription delivers it.
+    /// The event id with which the subscription delivers it.
     pub event_id: String,
-    /// Its log stream.
+    /// The name of its log stream.
     pub log_stream: String,
-    /// When it was logged, in milliseconds since 1970.
+    /// The time at which it was logged, in milliseconds since 1970.
     pub timestamp_ms: i64,
-    /// The line.
+    /// The line of the access log.
     pub message: String,
 }
 
 /// A call that the consumer would count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedCall {
-    /// Place of the event among those of its log stream.
+    /// The index of the event among the events of its log stream.
     pub event: u32,
-    /// The identity.
+    /// The identity by which the call is claimed.
     pub id: CallId,
     /// The slice in which it is claimed.
     pub slice: SliceKey,
-    /// When the request was made, in milliseconds since 1970.
+    /// The request time, in milliseconds since 1970.
     pub requested_at_ms: i64,
-    /// Whether the line has a request id; a call without one is known by the id
-    /// of its event.
+    /// `true` if the line has a request id. A call without one is identified by
+    /// the id of its event.
     pub has_request_id: bool,
 }
 
-/// Events of one log stream, as a record that could bring them.
+/// The events of a log stream, in a record as the subscription delivers them.
 #[derive(Debug)]
 pub struct LogStreamEvents {
-    /// The record: an envelope, not compressed, of any length.
+    /// The record: an uncompressed envelope of any length.
     record: Vec<u8>,
-    /// The calls in it, in the order of their events.
+    /// The calls, in the order of their events.
     pub calls: Vec<LoggedCall>,
-    /// How many of the events cannot be read as calls.
+    /// The number of events that cannot be parsed as calls.
     pub unreadable: usize,
 }
 
-/// Every event of a log has an id and a time, so nothing is known by its origin.
+/// A placeholder: every log event has an id and a time, so no identity depends on the origin.
 const ORIGIN: Origin<'static> = Origin { record_name: "", arrived_at_ms: 0 };
 
-/// Reads events as the consumer does, log stream by log stream.
+/// Parses events as the consumer does, separately for each log stream.
 pub fn read_events(
     decoder: &mut Decoder,
     judge: &Judge,
@@ -92,7 +92,7 @@ fn read_record(
         Judgement::Skipped => {}
         Judgement::Unreadable => unreadable += 1,
     });
-    // An envelope that was written here is read; without calls it has nothing to put back.
+    // The envelope was written above, so it can be decoded.
     let calls = decoded.map_or_else(
         |_| Vec::new(),
         |decoded| {
@@ -110,24 +110,24 @@ fn read_record(
     LogStreamEvents { record, calls, unreadable }
 }
 
-/// How the deployed consumer judges and claims calls.
+/// The rules by which the deployed consumer judges and claims calls.
 #[derive(Debug, Clone)]
 pub struct Judge {
-    /// How calls are spread over slices of claims.
+    /// The slices and groups in which calls are claimed.
     pub layout: ClaimLayout,
     /// Routes whose calls are not counted.
     pub unbilled: UnbilledRoutes,
 }
 
 enum Judgement {
-    /// A call that is counted, and when it was made.
+    /// A call that is counted, with its request time in milliseconds since 1970.
     Billable(i64),
     Skipped,
     Unreadable,
 }
 
 impl Judge {
-    /// Judges an event but for its time: that depends on when it reaches the stream.
+    /// Judges an event apart from its time, which depends on the arrival in the stream.
     fn assess(&self, event: &ReadEvent<'_>) -> Judgement {
         let Ok(call) = &event.call else { return Judgement::Unreadable };
         match call.assess(PlausibleTimes::ANY, &self.unbilled) {
@@ -139,11 +139,11 @@ impl Judge {
 }
 
 impl LogStreamEvents {
-    /// Records for a stream with some of the events, by their places. They
-    /// carry the log group, the log stream, and each event's id and time.
+    /// Builds stream records of some of the events, given by their indexes. The
+    /// records contain the log group, the log stream, and each event's id and time.
     ///
     /// # Errors
-    /// When the events cannot be read.
+    /// Fails if the events cannot be read.
     pub fn records(&self, decoder: &mut Decoder, events: &[u32]) -> Result<Vec<Vec<u8>>, DecodeError> {
         decoder.parts(&self.record, ORIGIN, events)
     }

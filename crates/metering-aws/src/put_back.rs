@@ -1,9 +1,9 @@
 //! Puts records on a stream again.
 //!
-//! A call is counted once however often it is put back, because it is known by
-//! its identity. The identity of a line without an id is its place on the
-//! stream; such a line is therefore given that place as its id before it gets
-//! another.
+//! A call is counted once however often it is put back, because it keeps its
+//! identity. The identity of a line without an id is its place on the stream.
+//! Such a line is therefore given that place as its id before it is put back
+//! at another place.
 
 use access_log::envelope_writer::gzip;
 use access_log::{Decoder, Form, Origin};
@@ -16,32 +16,33 @@ use sha2::{Digest, Sha256};
 
 use crate::error::port_error;
 
-/// The largest record of a stream, its partition key included, in bytes.
+/// Maximum size of a stream record including its partition key, in bytes.
 ///
 /// Source: Kinesis API Reference, `PutRecord`.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// The longest payload that has room for any partition key beside it, in bytes.
+/// Maximum size of a payload that leaves room for any partition key, in bytes.
 const MAX_PAYLOAD_BYTES: usize = MAX_RECORD_BYTES - 256;
-/// Length of the part of a partition key that depends on the payload.
+/// Length of the digest of the payload in a partition key, in hexadecimal digits.
 const DIGEST_BYTES: usize = 16;
 
-/// A payload that no record of a stream has room for.
+/// A payload that is too large for stream records.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the payload has {bytes} bytes and cannot be cut into records of {MAX_RECORD_BYTES} bytes, because its events cannot be told apart; save it with `meter quarantine show --json`"
+    "the payload has {bytes} bytes and cannot be cut into records of {MAX_RECORD_BYTES} bytes, because its events cannot be separated; save it with `meter quarantine show --json`"
 )]
 pub struct TooLarge {
     bytes: usize,
 }
 
-/// The records to put on the stream for a payload that came from `origin`.
+/// Returns the records to put on the stream for a payload that came from `origin`.
 ///
-/// That is the payload as it is, where it fits and its events keep their
-/// identities; else its events in envelopes that name them.
+/// If the payload fits into a record and its events keep their identities, it is
+/// returned unchanged. Otherwise its events are written into envelopes that
+/// contain their identities.
 ///
 /// # Errors
-/// When the payload is too large and cannot be read.
+/// Fails if the payload is too large and cannot be decoded.
 pub fn records_of(
     decoder: &mut Decoder,
     payload: &[u8],
@@ -62,21 +63,21 @@ pub fn records_of(
     if fits(&compressed) { Ok(vec![compressed]) } else { Err(TooLarge { bytes: payload.len() }) }
 }
 
-/// The events of a payload that can be read.
+/// The events of a payload that can be decoded.
 struct Events {
     places: Vec<u32>,
-    /// Whether one of them is known by where and when it reached the stream.
+    /// `true` if the identity of an event depends on the place and time at which it reached the stream.
     depends_on_origin: bool,
 }
 
-/// An origin that no record has.
+/// An origin of no record, to find identities that depend on the origin.
 const ANOTHER_ORIGIN: Origin<'static> = Origin { record_name: "", arrived_at_ms: i64::MIN };
 
 fn events_to_name(decoder: &mut Decoder, payload: &[u8], origin: Origin<'_>) -> Option<Events> {
     let mut identities = |origin| {
         let mut ids: Vec<CallId> = Vec::new();
         let decoded = decoder.decode(payload, origin, |event| ids.push(event.id)).ok()?;
-        // A check by CloudWatch Logs has no calls.
+        // A control message has no calls.
         (decoded.form != Form::ControlMessage).then_some(ids)
     };
     let ids = identities(origin)?;
@@ -88,13 +89,13 @@ fn events_to_name(decoder: &mut Decoder, payload: &[u8], origin: Origin<'_>) -> 
 /// The place of a record that was put on a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PlaceOnStream {
-    /// Id of the shard.
+    /// The id of the shard, such as `shardId-000000000000`.
     pub shard_id: String,
-    /// Sequence number.
+    /// The sequence number, in decimal digits.
     pub sequence_number: String,
 }
 
-/// A stream, to put records on.
+/// A writer of records to a stream.
 #[derive(Debug, Clone)]
 pub struct StreamWriter {
     client: Client,
@@ -102,25 +103,25 @@ pub struct StreamWriter {
 }
 
 impl StreamWriter {
-    /// The stream with this name.
+    /// Returns the writer to the stream with this name.
     pub fn new(client: Client, stream: impl Into<String>) -> Self {
         Self { client, stream: stream.into() }
     }
 
-    /// Puts a record on the stream. Its partition key ends with a digest of
-    /// it, so that many records are spread over the shards.
+    /// Puts a record on the stream. Its partition key ends with the digest of
+    /// the record, which distributes records over the shards.
     ///
     /// # Errors
-    /// When it is not known that the stream has the record.
+    /// Fails unless Kinesis confirms the record.
     pub async fn put(&self, record: Vec<u8>) -> Result<PlaceOnStream, PortError> {
         let key = digest(&record);
         self.put_with(key, record).await
     }
 
-    /// Puts a record on the stream that puts back the calls of others.
+    /// Puts a record on the stream that puts back the calls of the records `from`.
     ///
     /// # Errors
-    /// When it is not known that the stream has the record.
+    /// Fails unless Kinesis confirms the record.
     pub async fn put_back(&self, record: Vec<u8>, from: &PutBackFrom) -> Result<PlaceOnStream, PortError> {
         let key = from.partition_key(&digest(&record));
         self.put_with(key, record).await

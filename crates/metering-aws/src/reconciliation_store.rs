@@ -1,4 +1,4 @@
-//! What the reconciler remembers from run to run, in the table of claims.
+//! The state of the reconciler between runs, in the table of claims.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,23 +18,23 @@ const PARTITION: &str = "reconciliation";
 const HOUR_PREFIX: &str = "hour#";
 const SETTINGS: &str = "settings";
 
-/// How long a compared hour is remembered, in milliseconds: as long as a call
-/// of it could still be put back.
+/// Retention of a compared hour, in milliseconds. Until then, a call of the hour
+/// can still be put back.
 const RETENTION_MS: i64 = 43 * DAY_MS;
 
-/// What the reconciler compares, for whoever compares beside it.
+/// The settings of the reconciler, stored for `meter reconcile`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReconcilerSettings {
     /// The log groups of the metered APIs.
     pub log_groups: Vec<String>,
-    /// Routes whose calls are not counted.
+    /// The routes and methods whose calls are not counted.
     pub unbilled: UnbilledRoutes,
-    /// The first hour that is compared, in milliseconds since 1970: earlier
-    /// calls may be in the access log that nobody was to count.
+    /// The first hour that is compared, in milliseconds since 1970. Earlier calls
+    /// may be in the access log without having been metered.
     pub since_ms: i64,
 }
 
-/// The store.
+/// The store of the reconciler's state.
 #[derive(Debug, Clone)]
 pub struct ReconciliationStore {
     client: Client,
@@ -42,7 +42,7 @@ pub struct ReconciliationStore {
 }
 
 impl ReconciliationStore {
-    /// A store in the table of claims.
+    /// Returns the store in the table of claims.
     pub fn new(client: Client, claims_table: impl Into<String>) -> Self {
         Self { client, table: claims_table.into() }
     }
@@ -55,10 +55,10 @@ impl ReconciliationStore {
         PortError::Refused { operation: self.operation(what), source: Box::new(source) }
     }
 
-    /// The settings of the last run; `None` before the first one.
+    /// Reads the settings of the last run; `None` before the first run.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// Fails if the table cannot be read.
     pub async fn settings(&self) -> Result<Option<ReconcilerSettings>, PortError> {
         let what = "reading the settings of the reconciler";
         let reply = self
@@ -71,7 +71,7 @@ impl ReconciliationStore {
             .send()
             .await
             .map_err(|error| port_error(self.operation(what), error))?;
-        let settings = reply.item.map(|item| settings_of(&item)).transpose();
+        let settings = reply.item.map(|item| read_settings(&item)).transpose();
         settings.map_err(|error| self.malformed(what, error))
     }
 
@@ -135,12 +135,12 @@ impl ComparedHours for ReconciliationStore {
     }
 }
 
-/// Sorts as the hours do.
+/// Returns the sort key of an hour. Sort keys are in the order of the hours.
 fn hour_sk(start_ms: i64) -> String {
     format!("{HOUR_PREFIX}{:015}", start_ms.max(0))
 }
 
-fn settings_of(item: &Item) -> Result<ReconcilerSettings, MalformedClaim> {
+fn read_settings(item: &Item) -> Result<ReconcilerSettings, MalformedClaim> {
     let reader = Reader(item);
     let groups = item.get("log_groups").and_then(|value| value.as_l().ok());
     let groups = groups.ok_or_else(|| reader.malformed("log_groups"))?;

@@ -1,4 +1,4 @@
-//! How long a stream keeps its records.
+//! The retention of the stream.
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
@@ -6,7 +6,7 @@ use metering_core::ports::{PortError, StreamRetention};
 
 use crate::error::port_error;
 
-/// How long a stream keeps its records once the function is far behind, in hours: seven days.
+/// The retention once the consumer is far behind, in hours: seven days.
 pub const RAISED_HOURS: i32 = 168;
 
 /// The retention of streams in Kinesis.
@@ -16,15 +16,15 @@ pub struct KinesisRetention {
 }
 
 impl KinesisRetention {
-    /// The retention of the streams that a client reaches.
+    /// Returns the port for the streams of the client's account and region.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
 }
 
 impl StreamRetention for KinesisRetention {
-    /// Raises the retention to [`RAISED_HOURS`]. It takes effect at once, also
-    /// for records that are in the stream already.
+    /// Raises the retention to [`RAISED_HOURS`]. It takes effect at once,
+    /// including for records that are in the stream already.
     ///
     /// Source: Kinesis API Reference, `IncreaseStreamRetentionPeriod`.
     async fn raise(&self, stream_arn: &str) -> Result<bool, PortError> {
@@ -39,7 +39,7 @@ impl StreamRetention for KinesisRetention {
         let request = self.client.increase_stream_retention_period().stream_arn(stream_arn);
         match request.retention_period_hours(RAISED_HOURS).send().await {
             Ok(_) => Ok(true),
-            // Another instance has just done so.
+            // Another instance has raised it in the meantime.
             Err(error) if error.code() == Some("InvalidArgumentException") => Ok(false),
             Err(error) => Err(port_error(operation(), error)),
         }

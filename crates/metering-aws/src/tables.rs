@@ -1,4 +1,5 @@
-//! The tables, as the local stack and tests create them. On AWS the stack does.
+//! Creation of the tables for the local stack and for tests. On AWS, the CDK
+//! stack creates them.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
@@ -9,32 +10,28 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 
-/// The attribute by which DynamoDB lets rows expire, in seconds since 1970.
-pub const TTL_ATTRIBUTE: &str = "ttl";
-
-/// The index of keys by the digest of their current secret.
-pub const HASHED_KEY_INDEX: &str = "hashedKey-index";
+use crate::schema::{HASHED_KEY_INDEX, TTL_ATTRIBUTE};
 
 /// Creates the usage ledger unless it exists.
 ///
 /// # Errors
-/// When the table cannot be created.
+/// Fails if the table cannot be created.
 pub async fn create_usage_ledger(client: &Client, table: &str) -> Result<(), SdkError<CreateTableError>> {
     create(client, table, &[("pk", KeyType::Hash), ("sk", KeyType::Range)]).await
 }
 
-/// Creates the table of claims unless it exists.
+/// Creates the table of the claims unless it exists.
 ///
 /// # Errors
-/// When the table cannot be created.
+/// Fails if the table cannot be created.
 pub async fn create_claims(client: &Client, table: &str) -> Result<(), SdkError<CreateTableError>> {
     create(client, table, &[("pk", KeyType::Hash), ("sk", KeyType::Range)]).await
 }
 
-/// Creates the table of keys, with its index, unless it exists.
+/// Creates the table of the keys, with its index, unless it exists.
 ///
 /// # Errors
-/// When the table cannot be created.
+/// Fails if the table cannot be created.
 pub async fn create_keys(client: &Client, table: &str) -> Result<(), SdkError<CreateTableError>> {
     send(client, table, request_for_keys(client, table)).await
 }
@@ -42,17 +39,17 @@ pub async fn create_keys(client: &Client, table: &str) -> Result<(), SdkError<Cr
 /// Creates the table of the invalidation log unless it exists.
 ///
 /// # Errors
-/// When the table cannot be created.
+/// Fails if the table cannot be created.
 pub async fn create_invalidation_log(client: &Client, table: &str) -> Result<(), SdkError<CreateTableError>> {
     let keys =
         [("pk", KeyType::Hash, ScalarAttributeType::S), ("sk", KeyType::Range, ScalarAttributeType::N)];
     send(client, table, request(client, table, &keys)).await
 }
 
-/// Creates the table of alerts that were sent unless it exists.
+/// Creates the table of the alerts that were sent unless it exists.
 ///
 /// # Errors
-/// When the table cannot be created.
+/// Fails if the table cannot be created.
 pub async fn create_alerts(client: &Client, table: &str) -> Result<(), SdkError<CreateTableError>> {
     create(client, table, &[("pk", KeyType::Hash)]).await
 }
@@ -116,7 +113,7 @@ async fn send(
         Ok(_) => {
             let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL_ATTRIBUTE).build();
             let ttl = ttl.map_err(SdkError::construction_failure)?;
-            // A table without expiry counts just as well; nothing depends on it.
+            // Counting does not depend on expiry, so a failure is ignored.
             let _ =
                 client.update_time_to_live().table_name(table).time_to_live_specification(ttl).send().await;
             Ok(())

@@ -1,9 +1,9 @@
-//! Alerts about limits: once per key, month and threshold, to an SNS topic.
+//! Alerts about monthly limits, sent once per key, month and threshold to an SNS topic.
 //!
-//! An instance first claims the alert in a table, then publishes, then marks
-//! it as sent. If it dies in between, another takes the claim over after a
-//! while: a message may then come twice, but none is lost. It bears an id by
-//! which a subscriber can tell.
+//! An instance claims the alert in a table, publishes it, and marks it as sent.
+//! If the instance ends in between, another one takes over the claim after
+//! [`CLAIM_MS`]. An alert may then be published twice, but is never lost. Its id
+//! lets a subscriber recognise the second one.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -14,22 +14,22 @@ use serde_json::json;
 use crate::error::port_error;
 use crate::topic::Topic;
 
-/// After how long a claim without a sent message can be taken over, in milliseconds.
+/// Age from which on a claim without a sent message can be taken over, in milliseconds.
 const CLAIM_MS: i64 = 60_000;
-/// How long it is remembered that an alert was sent, in seconds: 62 days.
+/// Retention of sent alerts, in seconds: 62 days.
 const RETENTION_S: i64 = 62 * 24 * 3_600;
 
-/// The answer to a claim.
+/// The result of claiming an alert.
 enum AlertClaim {
-    /// Send it.
+    /// This instance has to send the alert.
     Granted,
-    /// Another instance is about to, or has died.
+    /// Another instance has claimed the alert and not yet sent it.
     BeingSent,
-    /// It was sent.
+    /// The alert was sent already.
     Sent,
 }
 
-/// The alerts.
+/// A sender of alerts.
 #[derive(Debug, Clone)]
 pub struct SnsUsageAlerts {
     client: Client,
@@ -38,7 +38,7 @@ pub struct SnsUsageAlerts {
 }
 
 impl SnsUsageAlerts {
-    /// Alerts to a topic, with their claims in a table.
+    /// Returns a sender to a topic, with the claims of alerts in `table`.
     pub fn new(client: Client, table: impl Into<String>, topic: Topic) -> Self {
         Self { client, table: table.into(), topic }
     }
@@ -51,7 +51,7 @@ impl SnsUsageAlerts {
             .table_name(&self.table)
             .item("pk", AttributeValue::S(id.to_owned()))
             .item("claimedAtMs", number(now_ms))
-            .item(crate::tables::TTL_ATTRIBUTE, number(now_ms / 1000 + RETENTION_S))
+            .item(crate::schema::TTL_ATTRIBUTE, number(now_ms / 1000 + RETENTION_S))
             .condition_expression(
                 "attribute_not_exists(pk) OR (attribute_not_exists(sentAtMs) AND claimedAtMs < :old)",
             )

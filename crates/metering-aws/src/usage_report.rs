@@ -1,9 +1,8 @@
-//! Reads usage out of the ledger: what was called, by hour, day and month.
+//! Reads usage from the ledger, by hour and day.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, TryStreamExt};
 use metering_core::ports::{LedgerCounts, PortError, UsageHistory};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
@@ -12,8 +11,9 @@ use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
 
 use crate::error::port_error;
+use crate::ledger_items::{LAST_CALL, LedgerItem, TOTAL, hour_attribute, rows_of_days};
 
-/// A row that does not have the form of the ledger.
+/// A malformed row of the ledger.
 #[derive(Debug, thiserror::Error)]
 #[error("the ledger row {sort_key:?} has no usable {attribute:?}")]
 struct MalformedRow {
@@ -21,7 +21,7 @@ struct MalformedRow {
     attribute: String,
 }
 
-/// The usage of single keys, for those who may see it.
+/// Reads the usage of single keys.
 #[derive(Debug, Clone)]
 pub struct DynamoUsageHistory {
     client: Client,
@@ -29,7 +29,7 @@ pub struct DynamoUsageHistory {
 }
 
 impl DynamoUsageHistory {
-    /// The usage in a ledger.
+    /// Returns the usage in the ledger in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -42,10 +42,10 @@ impl UsageHistory for DynamoUsageHistory {
 }
 
 /// Reads the usage of a key from `from` to `to`, both included, with strongly
-/// consistent reads: what was committed before the call is in the answer.
+/// consistent reads. The result contains all writes that were committed before.
 ///
 /// # Errors
-/// When the ledger cannot be read or holds a malformed row.
+/// Fails if the ledger cannot be read or has a malformed row.
 pub async fn usage_of_key(
     client: &Client,
     table: &str,
@@ -54,57 +54,42 @@ pub async fn usage_of_key(
     to: UtcDay,
 ) -> Result<KeyUsage, PortError> {
     let operation = || format!("reading the usage of a key from table {table}");
-    // Sort keys are `day#shard`; '$' is the character after '#'.
-    let mut pages = client
-        .query()
-        .table_name(table)
-        .consistent_read(true)
-        .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-        .expression_attribute_values(":pk", AttributeValue::S(api_key_id.to_owned()))
-        .expression_attribute_values(":from", AttributeValue::S(format!("{from}#")))
-        .expression_attribute_values(":to", AttributeValue::S(format!("{to}$")))
-        .into_paginator()
-        .items()
-        .send();
+    let query = rows_of_days(client, table, api_key_id, [from, to]).consistent_read(true);
+    let mut rows = query.into_paginator().items().send();
     let mut usage = KeyUsage::new();
-    while let Some(row) = pages.next().await {
+    while let Some(row) = rows.next().await {
         let row = row.map_err(|error| port_error(operation(), error))?;
-        add_row(&mut usage, &row)
+        add_row(&mut usage, LedgerItem(&row))
             .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
     }
     Ok(usage)
 }
 
-fn add_row(usage: &mut KeyUsage, row: &HashMap<String, AttributeValue>) -> Result<(), MalformedRow> {
-    let sort_key = row.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-    let malformed =
-        |attribute: &str| MalformedRow { sort_key: sort_key.clone(), attribute: attribute.to_owned() };
-    let number = |attribute: &str| match row.get(attribute) {
-        None => Ok(0),
-        Some(AttributeValue::N(digits)) => digits.parse::<u64>().map_err(|_| malformed(attribute)),
-        Some(_) => Err(malformed(attribute)),
+fn add_row(usage: &mut KeyUsage, row: LedgerItem) -> Result<(), MalformedRow> {
+    let malformed = |attribute: &str| MalformedRow {
+        sort_key: row.sort_key().unwrap_or_default().to_owned(),
+        attribute: attribute.to_owned(),
     };
-    let day: UtcDay = sort_key.split('#').next().unwrap_or("").parse().map_err(|_| malformed("sk"))?;
-    let day_usage = usage.entry(day).or_default();
+    let day_usage = usage.entry(row.day().ok_or_else(|| malformed("sk"))?).or_default();
     let mut total = 0;
     for (hour, calls) in day_usage.hours.iter_mut().enumerate() {
-        let added = number(&format!("h{hour:02}"))?;
+        let added = row.hour(hour).ok_or_else(|| malformed(&hour_attribute(hour)))?;
         *calls += added;
         total += added;
     }
-    if total != number("total")? {
-        return Err(malformed("total"));
+    if row.number_or_zero(TOTAL) != Some(total) {
+        return Err(malformed(TOTAL));
     }
-    let last_call_ms = i64::try_from(number("last_call")?).map_err(|_| malformed("last_call"))?;
+    let last_call_ms = row.last_call_ms().ok_or_else(|| malformed(LAST_CALL))?;
     day_usage.last_call_ms = day_usage.last_call_ms.max(last_call_ms);
     Ok(())
 }
 
-/// Reads the usage of all keys by scanning the whole table. For tools that
-/// compare or export everything; nothing on the path of a call does this.
+/// Reads the usage of all keys by scanning the whole table. Only for tools that
+/// compare or export the whole ledger.
 ///
 /// # Errors
-/// When the ledger cannot be read or holds a malformed row.
+/// Fails if the ledger cannot be read or has a malformed row.
 pub async fn usage_of_all_keys(
     client: &Client,
     table: &str,
@@ -114,20 +99,21 @@ pub async fn usage_of_all_keys(
     let mut usage: BTreeMap<String, KeyUsage> = BTreeMap::new();
     while let Some(row) = rows.next().await {
         let row = row.map_err(|error| port_error(operation(), error))?;
-        let key = row.get("pk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        let row = LedgerItem(&row);
+        let key = row.api_key_id().unwrap_or_default();
         if key == TOTALS_KEY_ID {
             continue;
         }
-        add_row(usage.entry(key).or_default(), &row)
+        add_row(usage.entry(key.to_owned()).or_default(), row)
             .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
     }
     Ok(usage)
 }
 
-/// How many keys are asked for at once.
+/// Number of keys that are read concurrently.
 const KEYS_AT_ONCE: usize = 64;
 
-/// What a ledger has counted, for comparisons.
+/// Reads hourly counts of a ledger for comparisons.
 #[derive(Debug, Clone)]
 pub struct DynamoLedgerCounts {
     client: Client,
@@ -135,7 +121,7 @@ pub struct DynamoLedgerCounts {
 }
 
 impl DynamoLedgerCounts {
-    /// The counts of a ledger.
+    /// Returns the counts of the ledger in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -172,7 +158,7 @@ impl LedgerCounts for DynamoLedgerCounts {
     }
 }
 
-/// The first and the last day of `from_ms..to_ms`.
+/// Returns the first and the last day of `from_ms..to_ms`.
 fn days(from_ms: i64, to_ms: i64) -> Result<(UtcDay, UtcDay), PortError> {
     let day = |at_ms: i64| {
         let window = CallWindow::at(at_ms).map(|window| window.day);

@@ -9,11 +9,14 @@ use metering_aws::key_admin::{MessageOutcome, NewKey, Rotation};
 use metering_aws::key_change::LogStatus;
 use metering_aws::key_import::{DescribedKey, ImportError, Imported};
 use metering_aws::key_store::KeyStoreError;
+use metering_aws::ledger_items::TOTAL;
 use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, KeyAdmin, KeyStore, tables};
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::authorization::{Denial, admits};
+use metering_core::claims::owner::ShardName;
 use metering_core::ports::{InvalidationLog, KeyTable, UsageTotals};
 use metering_core::quota::UtcMonth;
+use metering_core::update_plan::RowKey;
 use metering_core::window::UtcDay;
 
 const KEYS: &str = "keys";
@@ -280,11 +283,11 @@ async fn changes_at_the_same_time_get_one_sequence_each_without_a_gap() {
 }
 
 async fn put_row(client: &Client, day: &str, shard: &str, total: u64) {
-    let text = |value: String| AttributeValue::S(value);
-    let row = client.put_item().table_name(LEDGER).item("pk", text("a".to_owned()));
-    let row =
-        row.item("sk", text(format!("{day}#{shard}"))).item("total", AttributeValue::N(total.to_string()));
-    row.send().await.unwrap();
+    let shard = ShardName::from_stored(shard);
+    let row = RowKey { api_key_id: "a".into(), day: day.parse().unwrap(), shard };
+    let request = client.put_item().table_name(LEDGER).item("pk", AttributeValue::S("a".to_owned()));
+    let request = request.item("sk", AttributeValue::S(row.sort_key()));
+    request.item(TOTAL, AttributeValue::N(total.to_string())).send().await.unwrap();
 }
 
 #[tokio::test]

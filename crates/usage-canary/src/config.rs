@@ -1,55 +1,49 @@
 //! The settings of the function.
 
+use deployment::environment::variables;
 use http::Uri;
 use lambda_support::config::{ConfigError, Environment};
-use metering_core::usage_record::CANARY_KEY_ID;
 
-/// Settings, each from one environment variable.
+/// The settings, one for each environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `CANARY_URL`: the URL to call. It has to return 2xx for a valid key, and to be billed.
+    /// The URL that is called. A call with a valid key is answered with 2xx and billed.
     pub url: Uri,
-    /// `CANARY_API_KEY_ID`: the id of the canary's key, `canary` by default. Calls
-    /// with another id are billed like those of any customer.
+    /// The id of the canary's key. Calls of a key with another id than
+    /// `CANARY_KEY_ID` are billed.
     pub api_key_id: String,
-    /// `CANARY_SECRET_PARAMETER`: the SSM parameter (a `SecureString`) with the secret of the key.
+    /// The SSM parameter with the secret of the key, a `SecureString`.
     pub secret_parameter: String,
-    /// `USAGE_TABLE`: the ledger.
+    /// The table of the usage ledger.
     pub usage_table: String,
-    /// `ENVIRONMENT_NAME`: the dimension of the metrics.
+    /// The value of the metrics' dimension `Environment`.
     pub environment_name: String,
-    /// `TIMEOUT_MS`: time to wait for a call in the ledger, 120000 by default.
-    /// The function's timeout has to be 30 s longer.
+    /// The time for which a call is awaited in the ledger, in milliseconds.
+    /// The time-out of the function has to be 30 s longer.
     pub timeout_ms: u64,
-    /// `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`: the port of the extension, 2773 by default.
+    /// The port of the Parameters and Secrets extension on loopback.
     pub extension_port: u16,
-    /// `AWS_SESSION_TOKEN`, which Lambda sets, and with which the extension authenticates the function.
+    /// The session token of the function's role, by which the extension
+    /// identifies the function. Lambda sets it.
     pub session_token: String,
 }
 
 impl Config {
-    /// Reads the settings.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
-    /// When a variable is missing or invalid. The error names it.
+    /// Fails if a variable is missing or invalid; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let url = environment.string("CANARY_URL", "a URL of the metered API")?;
-        let session_token = environment
-            .string("AWS_SESSION_TOKEN", "the session of the function's role, as Lambda sets it")?;
+        let url = environment.required(&variables::CANARY_URL)?;
         Ok(Self {
             url: http_url(&url)?,
-            api_key_id: environment.string_or("CANARY_API_KEY_ID", CANARY_KEY_ID),
-            secret_parameter: environment
-                .string("CANARY_SECRET_PARAMETER", "the SSM parameter with the secret of the canary's key")?,
-            usage_table: environment.string("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
-            environment_name: environment.string_or("ENVIRONMENT_NAME", "unnamed"),
-            timeout_ms: environment.number_or("TIMEOUT_MS", 120_000, 1_000..=840_000)?,
-            extension_port: environment.number_or(
-                "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT",
-                2_773,
-                1..=65_535,
-            )?,
-            session_token,
+            api_key_id: environment.text(&variables::CANARY_API_KEY_ID),
+            secret_parameter: environment.required(&variables::CANARY_SECRET_PARAMETER)?,
+            usage_table: environment.required(&variables::USAGE_TABLE)?,
+            environment_name: environment.text(&variables::ENVIRONMENT_NAME),
+            timeout_ms: environment.number(&variables::TIMEOUT_MS)?,
+            extension_port: environment.number(&variables::PARAMETERS_SECRETS_EXTENSION_HTTP_PORT)?,
+            session_token: environment.required(&variables::AWS_SESSION_TOKEN)?,
         })
     }
 }
@@ -57,7 +51,7 @@ impl Config {
 fn http_url(text: &str) -> Result<Uri, ConfigError> {
     let is_http = |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some();
     text.parse().ok().filter(is_http).ok_or_else(|| ConfigError::Invalid {
-        name: "CANARY_URL",
+        name: variables::CANARY_URL.name,
         value: text.to_owned(),
         problem: "it has to be a URL such as https://HOST/PATH".to_owned(),
     })
@@ -65,13 +59,15 @@ fn http_url(text: &str) -> Result<Uri, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use metering_core::usage_record::CANARY_KEY_ID;
+
     use super::*;
 
     const NEEDED: [(&str, &str); 4] = [
-        ("CANARY_URL", "https://api.example.com/status/200"),
-        ("CANARY_SECRET_PARAMETER", "/canary-secret"),
-        ("USAGE_TABLE", "usage"),
-        ("AWS_SESSION_TOKEN", "token"),
+        (variables::CANARY_URL.name, "https://api.example.com/status/200"),
+        (variables::CANARY_SECRET_PARAMETER.name, "/canary-secret"),
+        (variables::USAGE_TABLE.name, "usage"),
+        (variables::AWS_SESSION_TOKEN.name, "token"),
     ];
 
     #[test]
@@ -81,12 +77,13 @@ mod tests {
             (config.api_key_id.as_str(), config.timeout_ms, config.extension_port),
             ("canary", 120_000, 2_773)
         );
+        assert_eq!(config.api_key_id, CANARY_KEY_ID);
         for (name, wrong) in [
-            ("CANARY_URL", "api.example.com"),
-            ("CANARY_URL", "ftp://api.example.com/"),
-            ("CANARY_SECRET_PARAMETER", ""),
-            ("TIMEOUT_MS", "0"),
-            ("AWS_SESSION_TOKEN", ""),
+            (variables::CANARY_URL.name, "api.example.com"),
+            (variables::CANARY_URL.name, "ftp://api.example.com/"),
+            (variables::CANARY_SECRET_PARAMETER.name, ""),
+            (variables::TIMEOUT_MS.name, "0"),
+            (variables::AWS_SESSION_TOKEN.name, ""),
         ] {
             let mut variables = NEEDED.to_vec();
             variables.retain(|(needed, _)| *needed != name);

@@ -17,8 +17,8 @@ use crate::client::{Client, RequestError};
 use crate::config::Config;
 use crate::secret::{self, SecretError};
 
-/// The dimension `Service` of the function's metrics.
-pub const SERVICE: &str = "usage-canary";
+/// Dimension `Service` of the metrics.
+pub const SERVICE: &str = deployment::functions::CANARY;
 
 /// The interval between reads of the ledger is the call's age divided by this.
 const AGE_PER_INTERVAL: u64 = 20;
@@ -74,21 +74,33 @@ pub enum CallError {
     Status(u16),
 }
 
-/// Calls the API, waits until the ledger shows the call, and emits the metrics.
-///
-/// A failed measurement is not an error of the invocation, because Lambda would
-/// retry it concurrently with the next one. The metrics report it.
-pub async fn handle(config: &Config, client: &Client, history: &impl UsageHistory) -> Value {
-    let outcome = match call(config, client).await {
-        Ok(call) => wait_for(config, history, call).await,
-        Err(error) => Outcome::Failed(error),
-    };
-    metric_line(config, &outcome, now_ms()).emit();
-    log_outcome(&outcome);
-    match outcome {
-        Outcome::Shown { after_ms } => json!({"outcome": "shown", "freshnessMs": after_ms}),
-        Outcome::Missed { reason } => json!({"outcome": "missed", "reason": reason}),
-        Outcome::Failed(error) => json!({"outcome": "failed", "reason": error.to_string()}),
+/// The function.
+#[derive(Debug)]
+pub struct Handler<H> {
+    pub config: Config,
+    /// Calls the metered API.
+    pub client: Client,
+    /// Reads the ledger.
+    pub history: H,
+}
+
+impl<H: UsageHistory> Handler<H> {
+    /// Calls the API, waits until the ledger shows the call, and emits the metrics.
+    ///
+    /// A failed measurement is not an error of the invocation, because Lambda would
+    /// retry it concurrently with the next one. The metrics report it.
+    pub async fn handle(&self) -> Value {
+        let outcome = match call(&self.config, &self.client).await {
+            Ok(call) => wait_for(&self.config, &self.history, call).await,
+            Err(error) => Outcome::Failed(error),
+        };
+        metric_line(&self.config, &outcome, now_ms()).emit();
+        log_outcome(&outcome);
+        match outcome {
+            Outcome::Shown { after_ms } => json!({"outcome": "shown", "freshness_ms": after_ms}),
+            Outcome::Missed { reason } => json!({"outcome": "missed", "reason": reason}),
+            Outcome::Failed(error) => json!({"outcome": "failed", "reason": error.to_string()}),
+        }
     }
 }
 
@@ -160,17 +172,18 @@ fn log_outcome(outcome: &Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deployment::environment::variables;
     use lambda_support::config::Environment;
 
     #[test]
     fn each_outcome_is_recorded_with_zeros_for_the_others() {
-        let variables = [
-            ("CANARY_URL", "http://localhost/"),
-            ("CANARY_SECRET_PARAMETER", "p"),
-            ("USAGE_TABLE", "usage"),
-            ("AWS_SESSION_TOKEN", "token"),
-        ];
-        let config = Config::read(&Environment::from_variables(&variables)).unwrap();
+        let environment = Environment::from_variables(&[
+            (variables::CANARY_URL.name, "http://localhost/"),
+            (variables::CANARY_SECRET_PARAMETER.name, "p"),
+            (variables::USAGE_TABLE.name, "usage"),
+            (variables::AWS_SESSION_TOKEN.name, "token"),
+        ]);
+        let config = Config::read(&environment).unwrap();
         let metrics = |outcome: Outcome| -> Value {
             let line: Value = serde_json::from_str(&metric_line(&config, &outcome, 5).to_json()).unwrap();
             ["CanaryCalls", "CanaryMisses", "CanaryFailures", "CanaryFreshness"]

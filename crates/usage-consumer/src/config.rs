@@ -1,88 +1,89 @@
 //! The settings of the function.
 
 use access_log::Limits;
-use access_log::decoder::{DEFAULT_MAX_EVENTS, DEFAULT_MAX_INFLATED_BYTES};
-use deployment::settings;
+use deployment::environment::variables;
 use lambda_support::config::{ConfigError, Environment};
-use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
+use metering_core::claims::layout::ClaimLayout;
 use metering_core::unbilled::UnbilledRoutes;
 
-/// Settings, each from one environment variable.
+/// The settings, one for each environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `USAGE_TABLE`: the ledger.
+    /// The table of the usage ledger.
     pub usage_table: String,
-    /// `CLAIMS_TABLE`: the claims to records.
+    /// The table of the claims.
     pub claims_table: String,
-    /// `QUARANTINE_QUEUE_URL`: the queue for records that cannot be counted.
+    /// The queue for records that cannot be counted.
     pub quarantine_queue_url: String,
-    /// `ENVIRONMENT_NAME`: the dimension of the metrics, `local` by default.
+    /// The value of the metrics' dimension `Environment`.
     pub environment_name: String,
-    /// `USAGE_RETENTION_DAYS`: how long the ledger keeps a day, 400 by
-    /// default. A month and its limits are read back for 62 days at least.
+    /// Days for which the ledger keeps the rows of a day.
     pub usage_retention_days: u32,
-    /// `CLAIM_RETENTION_DAYS`: how long after it was made a call is recognised,
-    /// 35 by default. A call that arrives later goes to quarantine,
-    /// since nobody could tell whether it was counted before. It has to be
-    /// longer than the stream and the quarantine keep anything.
+    /// Days after its request time for which a call is recognised. A call that
+    /// arrives later is quarantined, because the claims no longer show whether
+    /// it was counted.
     pub claim_retention_days: u32,
-    /// `CLAIM_LAYOUT`: how calls are spread over slices of claims.
+    /// The slices and groups in which calls are claimed.
     pub claim_layout: ClaimLayout,
-    /// `UNBILLED_ROUTES`: routes and methods whose calls are not counted, none by default.
+    /// The routes and methods whose calls are not counted.
     pub unbilled: UnbilledRoutes,
-    /// `RAISE_RETENTION_BEHIND_HOURS`: how far behind the function has to be
-    /// until it has the stream keep its records for seven days, 6 by default.
+    /// Hours by which the function has to be behind before it raises the
+    /// retention of the stream to seven days.
     pub raise_retention_behind_hours: u32,
-    /// `WRITE_CONCURRENCY`: requests under way at once, 32 by default.
+    /// The maximum number of concurrent requests.
     pub write_concurrency: usize,
-    /// `MAX_INFLATED_BYTES`: the most a gzipped record may inflate to, 32 MiB by default.
+    /// The maximum size of a gzipped record after decompression, in bytes.
     pub max_inflated_bytes: usize,
-    /// `MAX_EVENTS`: the most events of a record, 131,072 by default.
+    /// The maximum number of log events in a record.
     pub max_events: u32,
 }
 
 impl Config {
-    /// Reads the settings.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
-    /// When a variable is missing or wrong; the error names it.
+    /// Fails if a variable is missing or invalid; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         Ok(Self {
-            usage_table: environment.string("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
-            claims_table: environment.string("CLAIMS_TABLE", "the DynamoDB table of the claims")?,
-            quarantine_queue_url: environment
-                .string("QUARANTINE_QUEUE_URL", "the SQS queue for records that cannot be counted")?,
-            environment_name: environment.string_or("ENVIRONMENT_NAME", "local"),
-            usage_retention_days: environment.number_or(
-                "USAGE_RETENTION_DAYS",
-                settings::USAGE_RETENTION_DAYS,
-                62..=36_500,
-            )?,
-            claim_retention_days: environment.number_or(
-                "CLAIM_RETENTION_DAYS",
-                settings::CLAIM_RETENTION_DAYS,
-                15..=36_500,
-            )?,
-            claim_layout: environment.parsed("CLAIM_LAYOUT", DEFAULT_LAYOUT)?,
-            unbilled: environment.parsed("UNBILLED_ROUTES", "")?,
-            raise_retention_behind_hours: environment.number_or("RAISE_RETENTION_BEHIND_HOURS", 6, 1..=23)?,
-            write_concurrency: environment.number_or("WRITE_CONCURRENCY", 32, 1..=1_000)?,
-            max_inflated_bytes: environment.number_or(
-                "MAX_INFLATED_BYTES",
-                DEFAULT_MAX_INFLATED_BYTES,
-                1 << 10..=1 << 30,
-            )?,
-            max_events: environment.number_or("MAX_EVENTS", DEFAULT_MAX_EVENTS, 1_000..=1 << 20)?,
+            usage_table: environment.required(&variables::USAGE_TABLE)?,
+            claims_table: environment.required(&variables::CLAIMS_TABLE)?,
+            quarantine_queue_url: environment.required(&variables::QUARANTINE_QUEUE_URL)?,
+            environment_name: environment.text(&variables::ENVIRONMENT_NAME),
+            usage_retention_days: environment.number(&variables::USAGE_RETENTION_DAYS)?,
+            claim_retention_days: environment.number(&variables::CLAIM_RETENTION_DAYS)?,
+            claim_layout: environment.parsed(&variables::CLAIM_LAYOUT)?,
+            unbilled: environment.parsed(&variables::UNBILLED_ROUTES)?,
+            raise_retention_behind_hours: environment.number(&variables::RAISE_RETENTION_BEHIND_HOURS)?,
+            write_concurrency: environment.number(&variables::WRITE_CONCURRENCY)?,
+            max_inflated_bytes: environment.number(&variables::MAX_INFLATED_BYTES)?,
+            max_events: environment.number(&variables::MAX_EVENTS)?,
         })
     }
 
-    /// The oldest call that is counted, in days: both the ledger and the claims keep it.
+    /// Returns the age of the oldest call that is counted, in days. Both the
+    /// ledger and the claims keep a call of this age.
     pub fn max_call_age_days(&self) -> u32 {
         self.usage_retention_days.min(self.claim_retention_days)
     }
 
-    /// What a decoder may use for one record.
+    /// Returns the limits of the decoder for one record.
     pub fn limits(&self) -> Limits {
         Limits { max_inflated_bytes: self.max_inflated_bytes, max_events: self.max_events }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metering_core::claims::layout::DEFAULT_LAYOUT;
+
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_decoder_and_the_claims() {
+        let required =
+            [variables::USAGE_TABLE.name, variables::CLAIMS_TABLE.name, variables::QUARANTINE_QUEUE_URL.name];
+        let config = Config::read(&Environment::from_variables(&required.map(|name| (name, "x")))).unwrap();
+        assert_eq!(config.limits(), Limits::default());
+        assert_eq!(config.claim_layout, DEFAULT_LAYOUT.parse().unwrap());
     }
 }

@@ -8,7 +8,7 @@ use metering_core::batch_run::RunTally;
 use serde_json::json;
 
 /// Service dimension of the metrics.
-pub const SERVICE: &str = "usage-consumer";
+pub const SERVICE: &str = deployment::functions::CONSUMER;
 
 define_metrics! {
     /// Every metric of this function.

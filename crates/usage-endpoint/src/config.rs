@@ -1,21 +1,21 @@
 //! The settings of the function.
 
+use deployment::environment::variables;
 use lambda_support::config::{ConfigError, Environment};
 
-/// Settings, each from one environment variable.
+/// The settings, one for each environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `USAGE_TABLE`: the ledger.
+    /// The table of the usage ledger.
     pub usage_table: String,
 }
 
 impl Config {
-    /// Reads the settings.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
-    /// When a variable is missing; the error names it.
+    /// Fails if a variable is missing; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let usage_table = environment.string("USAGE_TABLE", "the DynamoDB table of the usage ledger")?;
-        Ok(Self { usage_table })
+        Ok(Self { usage_table: environment.required(&variables::USAGE_TABLE)? })
     }
 }

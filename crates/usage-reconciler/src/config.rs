@@ -1,50 +1,50 @@
 //! The settings of the function.
 
+use deployment::environment::variables;
 use lambda_support::config::{ConfigError, Environment};
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::window::{HOUR_MS, hour_start_ms};
 
-/// Settings, each from one environment variable.
+/// The settings, one for each environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `USAGE_TABLE`: the ledger.
+    /// The table of the usage ledger.
     pub usage_table: String,
-    /// `CLAIMS_TABLE`: the claims, among which compared hours are remembered.
+    /// The table of the claims, which also records the compared hours.
     pub claims_table: String,
-    /// `ACCESS_LOG_GROUPS`: the log groups of the gateways' access logs, with commas between.
+    /// The log groups of the access logs.
     pub access_log_groups: Vec<String>,
-    /// `UNBILLED_ROUTES`: routes and methods whose calls are not counted, none by default.
+    /// The routes and methods whose calls are not counted.
     pub unbilled: UnbilledRoutes,
-    /// `ENVIRONMENT_NAME`: the dimension of the metrics.
+    /// The value of the metrics' dimension `Environment`.
     pub environment_name: String,
-    /// `RECONCILE_HOURS`: how many hours every run compares, 1 to 48.
+    /// Hours that each run compares.
     pub hours: i64,
-    /// `SETTLE_MINUTES`: how long an hour is over before it is compared, 1 to 180.
+    /// Minutes after the end of an hour before it is compared.
     pub settle_minutes: i64,
 }
 
 impl Config {
-    /// Reads the settings.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
-    /// When a variable is missing or out of bounds; the error names it.
+    /// Fails if a variable is missing or out of its range; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let groups =
-            environment.string("ACCESS_LOG_GROUPS", "the log groups of the gateways' access logs")?;
+        let groups = environment.required(&variables::ACCESS_LOG_GROUPS)?;
         let groups = groups.split(',').map(str::trim).filter(|name| !name.is_empty());
         Ok(Self {
-            usage_table: environment.string("USAGE_TABLE", "the DynamoDB table of the usage ledger")?,
-            claims_table: environment.string("CLAIMS_TABLE", "the DynamoDB table of the claims")?,
+            usage_table: environment.required(&variables::USAGE_TABLE)?,
+            claims_table: environment.required(&variables::CLAIMS_TABLE)?,
             access_log_groups: groups.map(str::to_owned).collect(),
-            unbilled: environment.parsed("UNBILLED_ROUTES", "")?,
-            environment_name: environment.string_or("ENVIRONMENT_NAME", "unnamed"),
-            hours: environment.number_or("RECONCILE_HOURS", 3, 1..=48)?,
-            settle_minutes: environment.number_or("SETTLE_MINUTES", 15, 1..=180)?,
+            unbilled: environment.parsed(&variables::UNBILLED_ROUTES)?,
+            environment_name: environment.text(&variables::ENVIRONMENT_NAME),
+            hours: environment.number(&variables::RECONCILE_HOURS)?,
+            settle_minutes: environment.number(&variables::SETTLE_MINUTES)?,
         })
     }
 
-    /// The whole hours that a run at `now_ms` compares: as many as are set, the
-    /// last of them over for the time to settle.
+    /// Returns start and end of the whole hours that a run at `now_ms` compares,
+    /// in milliseconds since 1970. The last of them has settled.
     pub fn compared_hours(&self, now_ms: i64) -> (i64, i64) {
         let to_ms = hour_start_ms(now_ms - self.settle_minutes * 60_000);
         (to_ms - self.hours * HOUR_MS, to_ms)
@@ -55,8 +55,11 @@ impl Config {
 mod tests {
     use super::*;
 
-    const NEEDED: [(&str, &str); 3] =
-        [("USAGE_TABLE", "usage"), ("CLAIMS_TABLE", "claims"), ("ACCESS_LOG_GROUPS", "calls, more")];
+    const NEEDED: [(&str, &str); 3] = [
+        (variables::USAGE_TABLE.name, "usage"),
+        (variables::CLAIMS_TABLE.name, "claims"),
+        (variables::ACCESS_LOG_GROUPS.name, "calls, more"),
+    ];
 
     fn read(more: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::read(&Environment::from_variables(&[&NEEDED, more].concat()))
@@ -67,9 +70,10 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!((config.hours, config.settle_minutes), (3, 15));
         assert_eq!(config.access_log_groups, ["calls", "more"]);
-        assert!(read(&[("RECONCILE_HOURS", "0")]).unwrap_err().to_string().contains("RECONCILE_HOURS"));
-        assert!(read(&[("UNBILLED_ROUTES", "usage")]).unwrap_err().to_string().contains("METHOD /path"));
-        let unbilled = read(&[("UNBILLED_ROUTES", "/usage,OPTIONS *")]).unwrap().unbilled;
+        let (hours, unbilled) = (variables::RECONCILE_HOURS.name, variables::UNBILLED_ROUTES.name);
+        assert!(read(&[(hours, "0")]).unwrap_err().to_string().contains(hours));
+        assert!(read(&[(unbilled, "usage")]).unwrap_err().to_string().contains("METHOD /path"));
+        let unbilled = read(&[(unbilled, "/usage,OPTIONS *")]).unwrap().unbilled;
         assert!(unbilled.contains(Some("GET"), Some("/usage")));
     }
 

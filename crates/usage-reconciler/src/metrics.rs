@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::reconciler::Found;
 
 /// Service dimension of the metrics.
-pub const SERVICE: &str = "usage-reconciler";
+pub const SERVICE: &str = deployment::functions::RECONCILER;
 
 define_metrics! {
     /// Every metric of this function.

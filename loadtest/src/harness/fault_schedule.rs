@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use aws_sdk_kinesis::types::ScalingType;
+use deployment::functions::CONSUMER;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -12,8 +13,6 @@ use crate::harness::probe::ProbeSample;
 use crate::harness::system_under_test::SystemUnderTest;
 use crate::profile::{FaultKind, ScheduledFault};
 
-/// The service whose processes are killed.
-const CONSUMER: &str = "usage-consumer";
 /// A call is delayed if its freshness is above this multiple of the 99th percentile before the
 /// first fault.
 const DELAYED_FACTOR: f64 = 2.0;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context;
 use aws_sdk_kinesis::types::ShardIteratorType;
+use deployment::functions::CONSUMER;
 use metering_core::sequence_number::SequenceNumber;
 use serde::{Deserialize, Serialize};
 
@@ -155,7 +156,7 @@ impl Batches {
             lines.lines().for_each(|line| batches.add(line));
             return Ok(batches);
         }
-        let group = format!("/aws/lambda/{}", system.meter.function("usage-consumer"));
+        let group = format!("/aws/lambda/{}", system.meter.function(CONSUMER));
         let mut pages = system
             .logs
             .filter_log_events()

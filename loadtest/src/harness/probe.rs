@@ -7,15 +7,14 @@
 //! not wait for one another: while the ledger does not change, more and more
 //! probes wait, and each is measured.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_support::clock::now_ms;
-use metering_core::sequence_number::SequenceNumber;
+use metering_aws::ledger_items::{LedgerItem, rows_of_key};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -244,29 +243,18 @@ impl Prober {
 
     async fn read(&self, key: u32) -> anyhow::Result<KeyUsage> {
         self.lock().results.reads += 1;
-        let reply = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", AttributeValue::S(self.keys[key as usize].api_key_id.clone()))
-            .send()
-            .await
-            .context("a probe cannot read the ledger")?;
-        let text = |item: &HashMap<String, AttributeValue>, name: &str| match item.get(name) {
-            Some(AttributeValue::S(text) | AttributeValue::N(text)) => text.clone(),
-            _ => String::new(),
-        };
-        let items = reply.items();
-        let calls = items.iter().filter_map(|item| text(item, "total").parse::<u64>().ok()).sum();
-        // The calls of a key are sequential, so the row with the latest call has the newest record.
-        let newest = items.iter().max_by_key(|item| text(item, "last_call").parse::<u64>().ok());
-        let record = newest.and_then(|item| {
-            // The sort key ends with the shard, qualified by account, region and stream.
-            let shard_id = text(item, "sk").rsplit('/').next()?.to_owned();
-            let number = SequenceNumber::from_storage_form(&text(item, "seq")).ok()?;
-            Some(RecordPosition { shard_id, sequence_number: number.digits().to_owned() })
+        let query = rows_of_key(&self.client, &self.table, &self.keys[key as usize].api_key_id);
+        let reply = query.consistent_read(true).send().await.context("a probe cannot read the ledger")?;
+        let rows = reply.items().iter().map(LedgerItem);
+        let calls = rows.clone().filter_map(LedgerItem::total).sum();
+        // The calls of a key follow one another, so the row of the latest call has the newest record.
+        let newest = rows.max_by_key(|row| row.last_call_ms());
+        let record = newest.and_then(|row| {
+            let number = row.high_water_mark().ok()?;
+            Some(RecordPosition {
+                shard_id: row.shard_id()?.to_owned(),
+                sequence_number: number.digits().to_owned(),
+            })
         });
         Ok(KeyUsage { calls, record })
     }

@@ -2,11 +2,8 @@ import { Duration } from 'aws-cdk-lib';
 import { AuthorizationType, IAuthorizer, IRestApi, RequestAuthorizer } from 'aws-cdk-lib/aws-apigateway';
 import { IHttpApi, IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
 import { AttributeType, ITable, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
-import { Alias } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
-import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
-import { acknowledge } from '../acknowledge';
 import { FreeSettings } from '../function-settings';
 import environment from '../generated/environment.json';
 import defaults from '../generated/settings.json';
@@ -16,6 +13,7 @@ import { ApiAttachments } from './api-attachments';
 import { Invalidation } from './invalidation';
 import { MeterFunction } from './meter-function';
 import { meterTable } from './meter-table';
+import { meterTopic } from './meter-topic';
 
 export interface ApiKeyAuthorizerProps {
   readonly settings: MeterSettings;
@@ -67,11 +65,7 @@ export class ApiKeyAuthorizer extends Construct {
       projectionType: ProjectionType.ALL,
     });
     this.alertsTable = meterTable(this, 'Alerts', { settings, tableName: names.alertsTable, partitionKey: pk });
-    this.alertsTopic = new Topic(this, 'AlertsTopic', {
-      topicName: names.alertsTopic,
-      masterKey: Alias.fromAliasName(this, 'SnsKey', 'alias/aws/sns'),
-      enforceSSL: true,
-    });
+    this.alertsTopic = meterTopic(this, 'AlertsTopic', names.alertsTopic);
     this.authorizer = new MeterFunction(this, 'Authorizer', {
       settings,
       service: 'api-authorizer',
@@ -94,10 +88,7 @@ export class ApiKeyAuthorizer extends Construct {
     );
     this.authorizer.allow(['dynamodb:PutItem', 'dynamodb:UpdateItem'], [this.alertsTable.tableArn]);
     this.authorizer.allow(['sns:Publish'], [this.alertsTopic.topicArn]);
-    acknowledge(this.authorizer, { 'CloudFormation-Validate::W3694': 'SNS can invoke an alias.' });
-    invalidation.topic.addSubscription(
-      new LambdaSubscription(this.authorizer.live, { deadLetterQueue: invalidation.deadLetterQueue }),
-    );
+    invalidation.subscribe(this.authorizer);
     this.attachments = new ApiAttachments(this, {
       environment: settings.environment,
       live: this.authorizer.live,

@@ -3,15 +3,15 @@ import { HttpApi, HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Code, Function as LambdaFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { accessLogFormat } from '../access-log';
 import { acknowledge } from '../acknowledge';
 import { MeteredStage } from '../metered-stage';
 import { namesOf } from '../names';
-import { MeterSettings, removalPolicy } from '../settings';
+import { MeterSettings } from '../settings';
 import { USAGE_ROUTE } from '../unbilled-routes';
 import { ExampleApiProps, THROTTLE_PER_SECOND } from './example-api';
+import { functionLogGroup } from './meter-log-group';
 import { UsageEndpoint } from './usage-endpoint';
 
 /** The source of the backend, which answers `/status/CODE` with that code, and with the limit of the key, if any, in
@@ -69,11 +69,7 @@ export class ExampleHttpApi extends Construct {
 
   private addBackend(settings: MeterSettings): LambdaFunction {
     const functionName = namesOf(settings.environment).exampleApi;
-    const logGroup = new LogGroup(this, 'BackendLog', {
-      logGroupName: `/aws/lambda/${functionName}`,
-      retention: settings.logRetention,
-      removalPolicy: removalPolicy(settings),
-    });
+    const logGroup = functionLogGroup(this, 'BackendLog', settings, functionName);
     const role = new Role(this, 'BackendRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     role.addToPolicy(
       new PolicyStatement({

@@ -1,6 +1,5 @@
 import { Stack } from 'aws-cdk-lib';
 import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
-import { Alias } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
@@ -8,9 +7,10 @@ import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
-import { failedQueue } from './failed-queue';
 import { MeterFunction } from './meter-function';
+import { failedQueue } from './meter-queue';
 import { meterTable } from './meter-table';
+import { meterTopic } from './meter-topic';
 
 /** A stage of a REST API that caches authorizer results. */
 export interface CachingStage {
@@ -48,16 +48,19 @@ export class Invalidation extends Construct {
       partitionKey: { name: 'pk', type: AttributeType.STRING },
       sortKey: { name: 'sk', type: AttributeType.NUMBER },
     });
-    this.topic = new Topic(this, 'Topic', {
-      topicName: names.invalidationsTopic,
-      masterKey: Alias.fromAliasName(this, 'SnsKey', 'alias/aws/sns'),
-      enforceSSL: true,
-    });
+    this.topic = meterTopic(this, 'Topic', names.invalidationsTopic);
     this.deadLetterQueue = failedQueue(this, 'Failed', settings, 'invalidations');
     this.cachingStages = props.cachingStages ?? [];
     if (this.cachingStages.length > 0) {
       this.fanout = this.addFanout(props);
     }
+  }
+
+  /** Subscribes a function to the topic. The dead-letter queue receives messages that cannot be delivered. */
+  subscribe(subscriber: MeterFunction): void {
+    const { deadLetterQueue } = this;
+    acknowledge(subscriber, { 'CloudFormation-Validate::W3694': 'SNS can invoke an alias.' });
+    this.topic.addSubscription(new LambdaSubscription(subscriber.live, { deadLetterQueue }));
   }
 
   private addFanout({ settings, fanoutConcurrency }: InvalidationProps): MeterFunction {
@@ -75,8 +78,7 @@ export class Invalidation extends Construct {
       const cache = `/restapis/${apiId}/stages/${stageName}/cache/authorizers`;
       fanout.allow(['apigateway:DELETE'], [`arn:${partition}:apigateway:${region}::${cache}`]);
     }
-    acknowledge(fanout, { 'CloudFormation-Validate::W3694': 'SNS can invoke an alias.' });
-    this.topic.addSubscription(new LambdaSubscription(fanout.live, { deadLetterQueue: this.deadLetterQueue }));
+    this.subscribe(fanout);
     return fanout;
   }
 }

@@ -17,7 +17,8 @@ import { acknowledge } from '../acknowledge';
 import { functionEnvironment, FunctionSettings, Service } from '../function-settings';
 import functions from '../generated/functions.json';
 import { namesOf } from '../names';
-import { MeterSettings, removalPolicy } from '../settings';
+import { MeterSettings } from '../settings';
+import { functionLogGroup } from './meter-log-group';
 
 export interface MeterFunctionProps<S extends Service> {
   readonly settings: MeterSettings;
@@ -45,11 +46,7 @@ export class MeterFunction<S extends Service = Service> extends Construct {
     const { settings, service } = props;
     const { memoryMiB, timeoutMs } = functions[service];
     const functionName = namesOf(settings.environment).function(service);
-    this.logGroup = new LogGroup(this, 'Log', {
-      logGroupName: `/aws/lambda/${functionName}`,
-      retention: settings.logRetention,
-      removalPolicy: removalPolicy(settings),
-    });
+    this.logGroup = functionLogGroup(this, 'Log', settings, functionName);
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     this.function = new LambdaFunction(this, 'Function', {
       functionName,

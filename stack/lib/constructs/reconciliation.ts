@@ -6,8 +6,8 @@ import { acknowledge } from '../acknowledge';
 import { FreeSettings } from '../function-settings';
 import { MeterSettings } from '../settings';
 import { unbilledRoutesSetting } from '../unbilled-routes';
-import { failedQueue } from './failed-queue';
 import { MeterFunction } from './meter-function';
+import { failedQueue } from './meter-queue';
 import { UsagePipeline } from './usage-pipeline';
 
 /** The partition of the claims table with the compared hours. */

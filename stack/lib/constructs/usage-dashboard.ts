@@ -12,6 +12,7 @@ import {
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import prices from '../generated/prices.json';
 import { callsByStatus, MeteredStage } from '../metered-stage';
 import { namesOf } from '../names';
 import { meterMetric, metricsOf, PERIOD } from '../meter-metric';
@@ -34,13 +35,8 @@ export interface UsageDashboardProps {
 }
 
 /** List prices of us-east-1 (docs/CAPACITY_AND_COST.md) in US dollars per million units: write request units of
- * DynamoDB, invocations, milliseconds of a function with 256 MiB, bytes of log. */
-const USD_PER_MILLION = {
-  write: 0.625,
-  invocation: 0.2,
-  millisecond: { arm64: 0.0033333, x86_64: 0.0041667 },
-  byte: 0.0005,
-};
+ * DynamoDB, invocations, milliseconds of a function with the memory of the consumer, bytes of log. */
+const USD_PER_MILLION = prices.usdPerMillion;
 
 const WIDTH = 8;
 

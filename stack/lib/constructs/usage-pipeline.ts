@@ -2,26 +2,22 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { AttributeType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { CfnEventSourceMapping, EventSourceMapping, MetricType, StartingPosition } from 'aws-cdk-lib/aws-lambda';
-import { ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs';
+import { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { FreeSettings, FunctionSettings } from '../function-settings';
 import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
-import {
-  checkRetention,
-  CLAIM_RETENTION_DAYS,
-  QUARANTINE_RETENTION_DAYS,
-  STREAM_RETENTION_HOURS,
-  USAGE_RETENTION_DAYS,
-} from '../retention';
+import { checkRetention, CLAIM_RETENTION_DAYS, STREAM_RETENTION_HOURS, USAGE_RETENTION_DAYS } from '../retention';
 import { MeterSettings, removalPolicy } from '../settings';
 import { UNBILLED_ROUTES, unbilledRoutesSetting } from '../unbilled-routes';
 import { subscribe, subscriptionRole, suffixOf } from './access-log-subscription';
 import { givenUpRecords } from './given-up-records';
 import { MeterFunction } from './meter-function';
+import { meterLogGroup } from './meter-log-group';
+import { meterQueue } from './meter-queue';
 import { meterTable } from './meter-table';
 
 export interface UsagePipelineProps {
@@ -91,7 +87,7 @@ export class UsagePipeline extends Construct {
     this.environment = settings.environment;
     checkIsUnique(this);
     this.unbilledRoutes = props.unbilledRoutes ?? UNBILLED_ROUTES;
-    this.accessLogGroups = props.accessLogGroups ?? [this.addLogGroup(settings)];
+    this.accessLogGroups = props.accessLogGroups ?? [meterLogGroup(this, 'AccessLog', settings, names.accessLogGroup)];
     this.stream = new Stream(this, 'Stream', {
       streamName: names.stream,
       encryption: StreamEncryption.MANAGED,
@@ -119,13 +115,10 @@ export class UsagePipeline extends Construct {
       partitionKey: { name: 'pk', type: string },
       sortKey: { name: 'sk', type: string },
     });
-    this.quarantineQueue = new Queue(this, 'Quarantine', {
+    this.quarantineQueue = meterQueue(this, 'Quarantine', {
+      settings,
       queueName: names.quarantineQueue,
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(QUARANTINE_RETENTION_DAYS),
       visibilityTimeout: Duration.minutes(5),
-      removalPolicy: removalPolicy(settings),
     });
     this.givenUpRecords = givenUpRecords(this, 'GivenUpRecords', settings);
     this.consumer = this.addConsumer(props);
@@ -147,14 +140,6 @@ export class UsagePipeline extends Construct {
   /** The access log for the stages of new APIs: the first if there are several. */
   get accessLogGroup(): ILogGroup {
     return this.accessLogGroups[0]!;
-  }
-
-  private addLogGroup(settings: MeterSettings): LogGroup {
-    return new LogGroup(this, 'AccessLog', {
-      logGroupName: namesOf(settings.environment).accessLogGroup,
-      retention: settings.logRetention,
-      removalPolicy: removalPolicy(settings),
-    });
   }
 
   private addConsumer(props: UsagePipelineProps): MeterFunction {

@@ -13,42 +13,42 @@ const lambda = new LambdaClient(CLIENT);
 
 /** Checks a function: its state and its configuration. */
 export async function lambdaFunction({ physicalId, properties }: Resource): Promise<Problems> {
-  const is = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: physicalId }));
+  const actual = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: physicalId }));
   const variables = (properties.Environment as { Variables: unknown } | undefined)?.Variables;
   return [
-    ...differs('its state', is.State, 'Active'),
-    ...differs('its runtime', is.Runtime, properties.Runtime),
+    ...differs('its state', actual.State, 'Active'),
+    ...differs('its runtime', actual.Runtime, properties.Runtime),
     ...differs(
       'the level of its system logs',
-      is.LoggingConfig?.SystemLogLevel,
+      actual.LoggingConfig?.SystemLogLevel,
       (properties.LoggingConfig as LoggingConfig | undefined)?.SystemLogLevel,
     ),
-    ...differs('its role', is.Role, properties.Role),
-    ...differs('its memory in MiB', is.MemorySize, properties.MemorySize),
-    ...differs('its time-out in seconds', is.Timeout, properties.Timeout),
-    ...differs('its environment variables', is.Environment?.Variables ?? {}, variables ?? {}),
+    ...differs('its role', actual.Role, properties.Role),
+    ...differs('its memory in MiB', actual.MemorySize, properties.MemorySize),
+    ...differs('its time-out in seconds', actual.Timeout, properties.Timeout),
+    ...differs('its environment variables', actual.Environment?.Variables ?? {}, variables ?? {}),
     ...differs(
       'its layers',
-      (is.Layers ?? []).map(({ Arn }) => Arn),
+      (actual.Layers ?? []).map(({ Arn }) => Arn),
       properties.Layers ?? [],
     ),
-    ...differs('its dead-letter queue', is.DeadLetterConfig, properties.DeadLetterConfig),
+    ...differs('its dead-letter queue', actual.DeadLetterConfig, properties.DeadLetterConfig),
   ];
 }
 
 /** Checks a version of a function. */
 export async function version({ physicalId }: Resource): Promise<Problems> {
-  const is = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: physicalId }));
-  return differs('its state', is.State, 'Active');
+  const actual = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: physicalId }));
+  return differs('its state', actual.State, 'Active');
 }
 
 /** Checks an alias: that it points to the deployed version, and that no deployment is in progress. */
 export async function alias({ properties }: Resource): Promise<Problems> {
   const { FunctionName, Name, FunctionVersion } = properties as Record<string, string>;
-  const is = await lambda.send(new GetAliasCommand({ FunctionName, Name }));
-  const others = Object.keys(is.RoutingConfig?.AdditionalVersionWeights ?? {});
+  const actual = await lambda.send(new GetAliasCommand({ FunctionName, Name }));
+  const others = Object.keys(actual.RoutingConfig?.AdditionalVersionWeights ?? {});
   return [
-    ...differs('its version', is.FunctionVersion, FunctionVersion),
+    ...differs('its version', actual.FunctionVersion, FunctionVersion),
     ...(others.length > 0 ? [`version ${others.join(', ')} also receives calls: a deployment is in progress`] : []),
   ];
 }
@@ -87,16 +87,16 @@ const MAPPING_SETTINGS = [
 
 /** Checks an event source mapping: its state and its settings. */
 export async function eventSourceMapping({ physicalId, properties }: Resource): Promise<Problems> {
-  const is = await lambda.send(new GetEventSourceMappingCommand({ UUID: physicalId }));
+  const actual = await lambda.send(new GetEventSourceMappingCommand({ UUID: physicalId }));
   const destination = (config: unknown) => (config as { OnFailure?: unknown } | undefined)?.OnFailure;
   return [
-    ...differs('its state', is.State, 'Enabled'),
-    ...differs('its function', is.FunctionArn?.split(':function:')[1], properties.FunctionName),
+    ...differs('its state', actual.State, 'Enabled'),
+    ...differs('its function', actual.FunctionArn?.split(':function:')[1], properties.FunctionName),
     ...differs(
       'its on-failure destination',
-      destination(is.DestinationConfig),
+      destination(actual.DestinationConfig),
       destination(properties.DestinationConfig),
     ),
-    ...MAPPING_SETTINGS.flatMap((name) => differs(`its ${name}`, is[name], properties[name])),
+    ...MAPPING_SETTINGS.flatMap((name) => differs(`its ${name}`, actual[name], properties[name])),
   ];
 }

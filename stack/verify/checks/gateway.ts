@@ -19,23 +19,27 @@ const api = (resource: Resource) => ({ restApiId: resource.properties.RestApiId 
 
 /** Checks a REST API. */
 export async function restApi({ physicalId, properties }: Resource): Promise<Problems> {
-  const is = await gateway.send(new GetRestApiCommand({ restApiId: physicalId }));
-  return differs('its name', is.name, properties.Name);
+  const actual = await gateway.send(new GetRestApiCommand({ restApiId: physicalId }));
+  return differs('its name', actual.name, properties.Name);
 }
 
 /** Checks that API Gateway has a role to write logs of all REST APIs of the account and region, from any stack. */
 export async function account(): Promise<Problems> {
-  const is = await gateway.send(new GetAccountCommand({}));
-  return is.cloudwatchRoleArn ? [] : ['it is missing: API Gateway has no role to write logs'];
+  const actual = await gateway.send(new GetAccountCommand({}));
+  return actual.cloudwatchRoleArn ? [] : ['it is missing: API Gateway has no role to write logs'];
 }
 
 /** Checks the authorizer of a REST API. */
 export async function authorizer(resource: Resource): Promise<Problems> {
   const { physicalId, properties } = resource;
-  const is = await gateway.send(new GetAuthorizerCommand({ ...api(resource), authorizerId: physicalId }));
+  const actual = await gateway.send(new GetAuthorizerCommand({ ...api(resource), authorizerId: physicalId }));
   return [
-    ...differs('its URI', is.authorizerUri, properties.AuthorizerUri),
-    ...differs('its cache TTL in seconds', is.authorizerResultTtlInSeconds, properties.AuthorizerResultTtlInSeconds),
+    ...differs('its URI', actual.authorizerUri, properties.AuthorizerUri),
+    ...differs(
+      'its cache TTL in seconds',
+      actual.authorizerResultTtlInSeconds,
+      properties.AuthorizerResultTtlInSeconds,
+    ),
   ];
 }
 
@@ -47,8 +51,8 @@ export async function deployment(resource: Resource): Promise<Problems> {
 
 /** Checks a path of a REST API. */
 export async function path(resource: Resource): Promise<Problems> {
-  const is = await gateway.send(new GetResourceCommand({ ...api(resource), resourceId: resource.physicalId }));
-  return differs('its path', is.pathPart, resource.properties.PathPart);
+  const actual = await gateway.send(new GetResourceCommand({ ...api(resource), resourceId: resource.physicalId }));
+  return differs('its path', actual.pathPart, resource.properties.PathPart);
 }
 
 /** Checks a method: its authorizer and integration. */
@@ -57,25 +61,25 @@ export async function method(resource: Resource): Promise<Problems> {
     string,
     string
   >;
-  const is = await gateway.send(
+  const actual = await gateway.send(
     new GetMethodCommand({ ...api(resource), resourceId: ResourceId, httpMethod: HttpMethod }),
   );
   return [
-    ...differs('its authorization type', is.authorizationType, AuthorizationType),
-    ...differs('its authorizer', is.authorizerId, AuthorizerId),
-    ...differs('its integration', is.methodIntegration?.type, (Integration as unknown as { Type: string }).Type),
+    ...differs('its authorization type', actual.authorizationType, AuthorizationType),
+    ...differs('its authorizer', actual.authorizerId, AuthorizerId),
+    ...differs('its integration', actual.methodIntegration?.type, (Integration as unknown as { Type: string }).Type),
   ];
 }
 
 /** Checks a gateway response. */
 export async function gatewayResponse(resource: Resource): Promise<Problems> {
   const { ResponseType, StatusCode } = resource.properties as Record<string, string>;
-  const is = await gateway.send(
+  const actual = await gateway.send(
     new GetGatewayResponseCommand({ ...api(resource), responseType: ResponseType as 'ACCESS_DENIED' }),
   );
   return [
-    ...differs('its status', is.statusCode, StatusCode),
-    ...differs('its body', is.responseTemplates, resource.properties.ResponseTemplates),
+    ...differs('its status', actual.statusCode, StatusCode),
+    ...differs('its body', actual.responseTemplates, resource.properties.ResponseTemplates),
   ];
 }
 
@@ -84,8 +88,9 @@ export async function requestValidator(resource: Resource): Promise<Problems> {
   const { ValidateRequestBody, ValidateRequestParameters } = resource.properties;
   const { items } = await gateway.send(new GetRequestValidatorsCommand(api(resource)));
   const fits = items?.some(
-    (is) =>
-      is.validateRequestBody === ValidateRequestBody && is.validateRequestParameters === ValidateRequestParameters,
+    (actual) =>
+      actual.validateRequestBody === ValidateRequestBody &&
+      actual.validateRequestParameters === ValidateRequestParameters,
   );
   return fits ? [] : ['it is missing: requests are not validated'];
 }
@@ -93,17 +98,17 @@ export async function requestValidator(resource: Resource): Promise<Problems> {
 /** Checks a stage: the destination and the format of its access log. */
 export async function stage(resource: Resource): Promise<Problems> {
   const { StageName, AccessLogSetting, DeploymentId } = resource.properties;
-  const is = await gateway.send(new GetStageCommand({ ...api(resource), stageName: StageName as string }));
+  const actual = await gateway.send(new GetStageCommand({ ...api(resource), stageName: StageName as string }));
   const wanted = AccessLogSetting as { DestinationArn: string; Format: string };
   // API Gateway removes the suffix ":*" from the ARN of a log group.
   const group = (arn: string | undefined) => arn?.replace(/:\*$/, '');
   return [
     ...differs(
       'the destination of its access log',
-      group(is.accessLogSettings?.destinationArn),
+      group(actual.accessLogSettings?.destinationArn),
       group(wanted.DestinationArn),
     ),
-    ...differs('the format of its access log', is.accessLogSettings?.format, wanted.Format),
-    ...differs('its deployment', is.deploymentId, DeploymentId),
+    ...differs('the format of its access log', actual.accessLogSettings?.format, wanted.Format),
+    ...differs('its deployment', actual.deploymentId, DeploymentId),
   ];
 }

@@ -12,10 +12,10 @@ const logs = new CloudWatchLogsClient(CLIENT);
 /** Checks a log group and its retention. */
 export async function logGroup({ physicalId, properties }: Resource): Promise<Problems> {
   const { logGroups } = await logs.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: physicalId }));
-  const is = logGroups?.find(({ logGroupName }) => logGroupName === physicalId);
-  return is === undefined
+  const actual = logGroups?.find(({ logGroupName }) => logGroupName === physicalId);
+  return actual === undefined
     ? ['it is missing']
-    : differs('its retention in days', is.retentionInDays, properties.RetentionInDays);
+    : differs('its retention in days', actual.retentionInDays, properties.RetentionInDays);
 }
 
 /** Checks a metric filter. */
@@ -27,15 +27,15 @@ export async function metricFilter({ properties }: Resource): Promise<Problems> 
     MetricValue: string;
   }[];
   const { metricFilters } = await logs.send(new DescribeMetricFiltersCommand({ logGroupName: LogGroupName }));
-  const is = metricFilters?.find(
+  const actual = metricFilters?.find(
     ({ metricTransformations }) => metricTransformations?.[0]?.metricName === wanted!.MetricName,
   );
-  if (is === undefined) {
+  if (actual === undefined) {
     return [`it is missing: lines of ${LogGroupName} are not counted as ${wanted!.MetricName}`];
   }
-  const [found] = is.metricTransformations!;
+  const [found] = actual.metricTransformations!;
   return [
-    ...differs('its filter', is.filterPattern ?? '', FilterPattern),
+    ...differs('its filter', actual.filterPattern ?? '', FilterPattern),
     ...differs('the namespace of its metric', found!.metricNamespace, wanted!.MetricNamespace),
     ...differs('the value of its metric', found!.metricValue, wanted!.MetricValue),
   ];
@@ -47,13 +47,13 @@ export async function subscriptionFilter({ properties }: Resource): Promise<Prob
   const { subscriptionFilters } = await logs.send(
     new DescribeSubscriptionFiltersCommand({ logGroupName: LogGroupName }),
   );
-  const is = subscriptionFilters?.find(({ destinationArn }) => destinationArn === DestinationArn);
-  if (is === undefined) {
+  const actual = subscriptionFilters?.find(({ destinationArn }) => destinationArn === DestinationArn);
+  if (actual === undefined) {
     return [`no subscription delivers ${LogGroupName} to ${DestinationArn}: calls are not counted`];
   }
   return [
-    ...differs('its filter', is.filterPattern, FilterPattern),
-    ...differs('its role', is.roleArn, RoleArn),
-    ...differs('its distribution', is.distribution, Distribution),
+    ...differs('its filter', actual.filterPattern, FilterPattern),
+    ...differs('its role', actual.roleArn, RoleArn),
+    ...differs('its distribution', actual.distribution, Distribution),
   ];
 }

@@ -19,15 +19,15 @@ async function queueAttributes(url: string): Promise<Record<string, string>> {
 
 /** Checks a queue: its retention, visibility timeout and encryption. */
 export async function queue({ physicalId, properties }: Resource): Promise<Problems> {
-  const is = await queueAttributes(physicalId!);
+  const actual = await queueAttributes(physicalId!);
   const problems: Problems = [];
   const seconds = ['MessageRetentionPeriod', 'VisibilityTimeout'].filter((name) => properties[name] !== undefined);
   for (const name of seconds) {
-    problems.push(...differs(`its ${name}`, is[name], String(properties[name])));
+    problems.push(...differs(`its ${name}`, actual[name], String(properties[name])));
   }
   if (properties.SqsManagedSseEnabled !== undefined) {
     problems.push(
-      ...differs('its encryption', is.SqsManagedSseEnabled, JSON.stringify(properties.SqsManagedSseEnabled)),
+      ...differs('its encryption', actual.SqsManagedSseEnabled, JSON.stringify(properties.SqsManagedSseEnabled)),
     );
   }
   return problems;
@@ -41,23 +41,23 @@ export async function queuePolicy({ properties }: Resource): Promise<Problems> {
 
 /** Checks the encryption of a topic. */
 export async function topic({ physicalId, properties }: Resource): Promise<Problems> {
-  const { Attributes: is } = await sns.send(new GetTopicAttributesCommand({ TopicArn: physicalId }));
+  const { Attributes: actual } = await sns.send(new GetTopicAttributesCommand({ TopicArn: physicalId }));
   return properties.KmsMasterKeyId === undefined
     ? []
-    : differs('its encryption key', is?.KmsMasterKeyId, properties.KmsMasterKeyId);
+    : differs('its encryption key', actual?.KmsMasterKeyId, properties.KmsMasterKeyId);
 }
 
 /** Checks the policy of a topic. */
 export async function topicPolicy({ properties }: Resource): Promise<Problems> {
   const [arn] = properties.Topics as string[];
-  const { Attributes: is } = await sns.send(new GetTopicAttributesCommand({ TopicArn: arn }));
-  return policyDiffers(is?.Policy, properties.PolicyDocument);
+  const { Attributes: actual } = await sns.send(new GetTopicAttributesCommand({ TopicArn: arn }));
+  return policyDiffers(actual?.Policy, properties.PolicyDocument);
 }
 
 /** Checks a subscription: its endpoint and its dead-letter queue. */
 export async function subscription({ physicalId, properties }: Resource): Promise<Problems> {
   if (properties.Protocol === 'email') return emailSubscription(properties as Record<string, string>);
-  const { Attributes: is } = await sns.send(new GetSubscriptionAttributesCommand({ SubscriptionArn: physicalId }));
+  const { Attributes: actual } = await sns.send(new GetSubscriptionAttributesCommand({ SubscriptionArn: physicalId }));
   let endpoint: string | undefined;
   for await (const page of paginateListSubscriptionsByTopic(
     { client: sns },
@@ -67,7 +67,7 @@ export async function subscription({ physicalId, properties }: Resource): Promis
   }
   return [
     ...differs('its endpoint', endpoint, properties.Endpoint),
-    ...differs('its dead-letter queue', JSON.parse(is?.RedrivePolicy ?? 'null'), properties.RedrivePolicy ?? null),
+    ...differs('its dead-letter queue', JSON.parse(actual?.RedrivePolicy ?? 'null'), properties.RedrivePolicy ?? null),
   ];
 }
 

@@ -40,21 +40,25 @@ export async function table(
 ): Promise<Problems> {
   const wanted = properties as unknown as TableProperties;
   const name = { TableName: physicalId };
-  const { Table: is } = await dynamodb.send(new DescribeTableCommand(name));
+  const { Table: actual } = await dynamodb.send(new DescribeTableCommand(name));
   const indexes = (list?: { IndexName?: string; KeySchema?: unknown }[]) =>
     (list ?? []).map(({ IndexName, KeySchema }) => ({ IndexName, KeySchema }));
   const problems = [
-    ...differs('its status', is?.TableStatus, 'ACTIVE'),
-    ...differs('its key', is?.KeySchema, wanted.KeySchema),
-    ...differs('its indexes', indexes(is?.GlobalSecondaryIndexes), indexes(wanted.GlobalSecondaryIndexes)),
+    ...differs('its status', actual?.TableStatus, 'ACTIVE'),
+    ...differs('its key', actual?.KeySchema, wanted.KeySchema),
+    ...differs('its indexes', indexes(actual?.GlobalSecondaryIndexes), indexes(wanted.GlobalSecondaryIndexes)),
   ];
   if (wanted.DeletionProtectionEnabled !== undefined) {
     problems.push(
-      ...differs('its deletion protection', is?.DeletionProtectionEnabled ?? false, wanted.DeletionProtectionEnabled),
+      ...differs(
+        'its deletion protection',
+        actual?.DeletionProtectionEnabled ?? false,
+        wanted.DeletionProtectionEnabled,
+      ),
     );
   }
   if (wanted.SSESpecification?.SSEEnabled) {
-    problems.push(...differs('its encryption', is?.SSEDescription?.Status, 'ENABLED'));
+    problems.push(...differs('its encryption', actual?.SSEDescription?.Status, 'ENABLED'));
   }
   if (wanted.TimeToLiveSpecification !== undefined) {
     problems.push(...(await expiry(physicalId!, wanted.TimeToLiveSpecification.AttributeName, addNote)));
@@ -70,9 +74,9 @@ export async function table(
 /** Checks the attribute by which a table expires. It may take an hour to be enabled. Source: DynamoDB API Reference,
  * `UpdateTimeToLive`. */
 async function expiry(TableName: string, attribute: string, addNote: (note: string) => void): Promise<Problems> {
-  const { TimeToLiveDescription: is } = await dynamodb.send(new DescribeTimeToLiveCommand({ TableName }));
-  const set = /^(ENABLED|ENABLING)$/.test(is?.TimeToLiveStatus ?? '') ? is?.AttributeName : undefined;
-  if (is?.TimeToLiveStatus === 'ENABLING' && set === attribute) {
+  const { TimeToLiveDescription: actual } = await dynamodb.send(new DescribeTimeToLiveCommand({ TableName }));
+  const set = /^(ENABLED|ENABLING)$/.test(actual?.TimeToLiveStatus ?? '') ? actual?.AttributeName : undefined;
+  if (actual?.TimeToLiveStatus === 'ENABLING' && set === attribute) {
     addNote(`its expiry by ${attribute} is being enabled, which may take an hour`);
   }
   return differs('the attribute by which it expires', set, attribute);
@@ -81,17 +85,17 @@ async function expiry(TableName: string, attribute: string, addNote: (note: stri
 /** Checks a stream: its state, retention and encryption. A longer retention is correct too, because the consumer raises
  * it when it is hours behind. */
 export async function stream({ physicalId, properties }: Resource): Promise<Problems> {
-  const { StreamDescriptionSummary: is } = await kinesis.send(
+  const { StreamDescriptionSummary: actual } = await kinesis.send(
     new DescribeStreamSummaryCommand({ StreamName: physicalId }),
   );
-  const [hours, wanted] = [is?.RetentionPeriodHours, properties.RetentionPeriodHours as number];
+  const [hours, wanted] = [actual?.RetentionPeriodHours, properties.RetentionPeriodHours as number];
   const problems = [
-    ...differs('its status', is?.StreamStatus, 'ACTIVE'),
+    ...differs('its status', actual?.StreamStatus, 'ACTIVE'),
     ...(hours !== undefined && hours >= wanted ? [] : differs('its retention in hours', hours, wanted)),
   ];
   const encryption = properties.StreamEncryption as { EncryptionType: string } | undefined;
   if (encryption !== undefined) {
-    problems.push(...differs('its encryption', is?.EncryptionType, encryption.EncryptionType));
+    problems.push(...differs('its encryption', actual?.EncryptionType, encryption.EncryptionType));
   }
   return problems;
 }

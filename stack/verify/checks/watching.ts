@@ -19,7 +19,7 @@ async function readAlarm(name: string): Promise<MetricAlarm | undefined> {
 
 /** Checks an alarm: its threshold, its actions, and that it is not in alarm. */
 export async function alarm({ physicalId, properties }: Resource, waits: Waits): Promise<Problems> {
-  let is = await readAlarm(physicalId!);
+  let actual = await readAlarm(physicalId!);
   const isHourly = JSON.stringify(properties).includes('"Period":3600');
   // A metric that is emitted every minute, such as the canary's, may not have arrived yet.
   const isAlwaysEmitted = properties.TreatMissingData === 'breaching';
@@ -27,21 +27,21 @@ export async function alarm({ physicalId, properties }: Resource, waits: Waits):
     !isHourly && (hasNoData(found) || (isAlwaysEmitted && found.StateValue === 'ALARM'));
   await quietly(
     waitFor('an alarm has no data', waits.evaluation_s, waits, async () => {
-      is = await readAlarm(physicalId!);
-      return is !== undefined && mayBecomeOk(is) ? undefined : true;
+      actual = await readAlarm(physicalId!);
+      return actual !== undefined && mayBecomeOk(actual) ? undefined : true;
     }),
   );
-  if (is === undefined) {
+  if (actual === undefined) {
     return ['it is missing'];
   }
   const actions = (properties.AlarmActions as string[] | undefined) ?? [];
   return [
-    ...differs('its threshold', is.Threshold, properties.Threshold),
-    ...differs('its enabled actions', is.ActionsEnabled, true),
-    ...differs('its actions', is.AlarmActions ?? [], actions),
-    ...(is.StateValue === 'OK' || (isHourly && isNew(is))
+    ...differs('its threshold', actual.Threshold, properties.Threshold),
+    ...differs('its enabled actions', actual.ActionsEnabled, true),
+    ...differs('its actions', actual.AlarmActions ?? [], actions),
+    ...(actual.StateValue === 'OK' || (isHourly && isNew(actual))
       ? []
-      : [`it is in the state ${is.StateValue}: ${is.StateReason ?? 'not evaluated yet'}`]),
+      : [`it is in the state ${actual.StateValue}: ${actual.StateReason ?? 'not evaluated yet'}`]),
   ];
 }
 
@@ -54,9 +54,9 @@ function hasNoData({ StateValue, StateReason }: MetricAlarm): boolean {
 }
 
 /** Returns whether an alarm with an hourly metric is too new to have data. */
-function isNew(is: MetricAlarm): boolean {
-  const deployed = is.AlarmConfigurationUpdatedTimestamp?.getTime() ?? 0;
-  return hasNoData(is) && Date.now() - deployed < HOURS_WITHOUT_DATA * 3_600_000;
+function isNew(actual: MetricAlarm): boolean {
+  const deployed = actual.AlarmConfigurationUpdatedTimestamp?.getTime() ?? 0;
+  return hasNoData(actual) && Date.now() - deployed < HOURS_WITHOUT_DATA * 3_600_000;
 }
 
 /** Checks the widgets of the dashboard. */
@@ -70,13 +70,13 @@ export async function dashboard({ physicalId, properties }: Resource): Promise<P
 
 /** Checks an application of CodeDeploy. */
 export async function application({ physicalId }: Resource): Promise<Problems> {
-  const { application: is } = await codeDeploy.send(new GetApplicationCommand({ applicationName: physicalId }));
-  return differs('its compute platform', is?.computePlatform, 'Lambda');
+  const { application: actual } = await codeDeploy.send(new GetApplicationCommand({ applicationName: physicalId }));
+  return differs('its compute platform', actual?.computePlatform, 'Lambda');
 }
 
 /** Checks a deployment group: the alarms that stop its deployments. */
 export async function deploymentGroup({ physicalId, properties }: Resource): Promise<Problems> {
-  const { deploymentGroupInfo: is } = await codeDeploy.send(
+  const { deploymentGroupInfo: actual } = await codeDeploy.send(
     new GetDeploymentGroupCommand({
       applicationName: properties.ApplicationName as string,
       deploymentGroupName: physicalId,
@@ -85,19 +85,19 @@ export async function deploymentGroup({ physicalId, properties }: Resource): Pro
   const wanted = properties.AlarmConfiguration as { Alarms: { Name: string }[] };
   return differs(
     'its alarms',
-    (is?.alarmConfiguration?.alarms ?? []).map(({ name }) => name!).sort(),
+    (actual?.alarmConfiguration?.alarms ?? []).map(({ name }) => name!).sort(),
     wanted.Alarms.map(({ Name }) => Name).sort(),
   );
 }
 
 /** Checks a scheduled rule. */
 export async function rule({ physicalId, properties }: Resource): Promise<Problems> {
-  const is = await eventBridge.send(new DescribeRuleCommand({ Name: physicalId }));
+  const actual = await eventBridge.send(new DescribeRuleCommand({ Name: physicalId }));
   const { Targets } = await eventBridge.send(new ListTargetsByRuleCommand({ Rule: physicalId }));
   const wanted = (properties.Targets as { Arn: string }[]).map(({ Arn }) => Arn);
   return [
-    ...differs('its state', is.State, 'ENABLED'),
-    ...differs('its schedule', is.ScheduleExpression, properties.ScheduleExpression),
+    ...differs('its state', actual.State, 'ENABLED'),
+    ...differs('its schedule', actual.ScheduleExpression, properties.ScheduleExpression),
     ...differs(
       'its targets',
       (Targets ?? []).map(({ Arn }) => Arn),

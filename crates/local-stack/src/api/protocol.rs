@@ -118,7 +118,8 @@ fn s3_error(status: StatusCode, code: &str, message: &str, request_id: &str) -> 
     (status, [(header::CONTENT_TYPE, "application/xml")], xml.into_text()).into_response()
 }
 
-/// Returns the service and the region of a request. The target determines the service, or else the scope of the signature.
+/// Returns the service and the region of a request. The target determines the service, or else the
+/// scope of the signature.
 pub(crate) fn service_and_region(headers: &HeaderMap) -> (&str, Option<&str>) {
     let scope: Vec<&str> = text(headers, header::AUTHORIZATION.as_str()).split('/').collect();
     let region = scope.get(2).copied().filter(|_| scope.len() > 4);

@@ -15,14 +15,14 @@ impl AwsEndpoint {
     pub(super) async fn kinesis(&self, call: &Call) -> Response {
         let (protocol, body, operation) = (call.protocol, call.body.clone(), call.operation().to_owned());
         let (store, metrics) = (self.kinesis.clone(), self.metrics.clone());
-        let answer = tokio::task::spawn_blocking(move || {
+        let task = tokio::task::spawn_blocking(move || {
             let request = read(protocol, &body)?;
             let metered = MeteredRequest::new(&operation, &request);
-            let answer = kinesis::handle(&store, &operation, &request, now_ms());
-            metered.record(&metrics, &answer);
-            answer
+            let response = kinesis::handle(&store, &operation, &request, now_ms());
+            metered.record(&metrics, &response);
+            response
         });
-        match answer.await {
+        match task.await {
             Ok(Ok(value)) => call.protocol.respond(StatusCode::OK, &value),
             Ok(Err(error)) if error.is_internal() => {
                 call.error(StatusCode::INTERNAL_SERVER_ERROR, error.code, &error.message)
@@ -71,9 +71,9 @@ impl MeteredRequest {
         }
     }
 
-    fn record(self, metrics: &MetricStore, answer: &Result<Value, KinesisError>) {
-        let throttled = answer.as_ref().is_err_and(KinesisError::is_throttle);
-        if answer.is_err() && !throttled {
+    fn record(self, metrics: &MetricStore, response: &Result<Value, KinesisError>) {
+        let throttled = response.as_ref().is_err_and(KinesisError::is_throttle);
+        if response.is_err() && !throttled {
             return;
         }
         let record = |stream: &str, name: &str, values: Vec<u64>| {
@@ -82,7 +82,7 @@ impl MeteredRequest {
         match self {
             Self::Other => {}
             Self::Puts { stream, bytes } => {
-                let failed: Vec<bool> = answer.as_ref().map_or_else(|_| vec![true; bytes.len()], failures);
+                let failed: Vec<bool> = response.as_ref().map_or_else(|_| vec![true; bytes.len()], failures);
                 let refused = failed.iter().filter(|failed| **failed).count() as u64;
                 let taken = bytes.iter().zip(failed.iter().chain(std::iter::repeat(&false)));
                 let taken: Vec<u64> =
@@ -92,7 +92,7 @@ impl MeteredRequest {
                 record(&stream, "WriteProvisionedThroughputExceeded", vec![refused]);
             }
             Self::Read { stream } => {
-                let records = answer.as_ref().ok().and_then(|answer| answer["Records"].as_array());
+                let records = response.as_ref().ok().and_then(|response| response["Records"].as_array());
                 let read: Option<Vec<u64>> = records.map(|records| records.iter().map(bytes).collect());
                 record(&stream, "ReadProvisionedThroughputExceeded", vec![u64::from(throttled)]);
                 record(&stream, "GetRecords.Bytes", read.unwrap_or_default());
@@ -102,8 +102,8 @@ impl MeteredRequest {
 }
 
 /// Returns for each record of a `PutRecords` response whether it was refused.
-fn failures(answer: &Value) -> Vec<bool> {
-    let records = answer["Records"].as_array().into_iter().flatten();
+fn failures(response: &Value) -> Vec<bool> {
+    let records = response["Records"].as_array().into_iter().flatten();
     records.map(|record| record["ErrorCode"].is_string()).collect()
 }
 

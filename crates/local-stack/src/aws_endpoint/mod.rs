@@ -72,9 +72,9 @@ impl AwsEndpoint {
 
     async fn s3(&self, call: Call) -> Response {
         let store = self.s3.clone();
-        let answer =
+        let response =
             tokio::task::spawn_blocking(move || s3::handle(&store, &call.parts, &call.request_id)).await;
-        answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        response.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }
 
     async fn sns(&self, call: &Call) -> Response {
@@ -114,7 +114,7 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
             let call = Call { parts, body: body.to_bytes(), protocol, request_id: request_id.clone() };
             match region.filter(|region| region != REGION) {
                 Some(other) => wrong_region(&call, &service, &other),
-                None => answer(endpoint, &service, call).await,
+                None => dispatch(endpoint, &service, call).await,
             }
         }
     };
@@ -122,7 +122,8 @@ async fn serve(State(endpoint): State<AwsEndpoint>, request: Request) -> Respons
     response
 }
 
-async fn answer(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
+/// Passes a request to its service.
+async fn dispatch(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
     match service {
         "apigateway" => endpoint.api_gateway(&call),
         "dynamodb" => endpoint.dynamodb.handle(call.parts.headers, call.body).await,
@@ -132,7 +133,7 @@ async fn answer(endpoint: AwsEndpoint, service: &str, call: Call) -> Response {
         "s3" => endpoint.s3(call).await,
         "sns" => endpoint.sns(&call).await,
         "sqs" => endpoint.queues.handle(call.operation(), &call.parts.headers, call.body.clone()).await,
-        "sts" => sts::answer(&call),
+        "sts" => sts::handle(&call),
         other => {
             let offered: Vec<&str> = SERVICES.iter().map(|service| service.id).collect();
             let message = format!(

@@ -13,7 +13,7 @@ use crate::names::ACCOUNT_ID;
 const USER: &str = "local";
 
 /// Handles a request.
-pub(super) fn answer(call: &Call) -> Response {
+pub(super) fn handle(call: &Call) -> Response {
     let mut request = query::read(&call.body);
     if let Err(Refusal { problem, message }) = check_texts(&STS, &request.action, &mut request.parameters) {
         let code = if problem == Problem::UnknownOperation { "InvalidAction" } else { "ValidationError" };

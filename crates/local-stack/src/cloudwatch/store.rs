@@ -66,7 +66,8 @@ impl Period {
         self.values.iter().map(|(value, times)| value * times).sum()
     }
 
-    /// Returns a percentile, from 0 to 100: the lowest recorded value that at least this share of the values does not exceed.
+    /// Returns a percentile, from 0 to 100: the lowest recorded value that is greater than or equal
+    /// to this share of the values.
     #[expect(clippy::cast_precision_loss, reason = "counts of a period are small")]
     fn at_percentile(&self, percentile: f64) -> u64 {
         let wanted = self.count() as f64 * percentile / 100.0;

@@ -1,4 +1,5 @@
-//! The web page with the deployed dashboard, drawn from the metrics of a running stack, and the usage per key.
+//! The web page with the deployed dashboard, drawn from the metrics of a running stack, and the
+//! usage per key.
 
 pub mod definition;
 mod page;

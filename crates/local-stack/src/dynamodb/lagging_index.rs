@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 
-use metering_aws::tables::HASHED_KEY_INDEX;
+use metering_aws::schema::HASHED_KEY_INDEX;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};

@@ -48,9 +48,9 @@ impl DynamoDb {
     pub async fn handle(&self, headers: HeaderMap, body: Bytes) -> Response {
         let operation = target(&headers).1;
         if operation == "Query"
-            && let Some(answer) = self.lagging_query(&body)
+            && let Some(response) = self.lagging_query(&body)
         {
-            return json_response(StatusCode::OK, "application/x-amz-json-1.0", &answer);
+            return json_response(StatusCode::OK, "application/x-amz-json-1.0", &response);
         }
         let fault = if WRITES.contains(&operation) { self.faults.write_fault() } else { WriteFault::None };
         if fault == WriteFault::Throttle {

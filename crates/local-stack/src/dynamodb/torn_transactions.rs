@@ -67,9 +67,9 @@ impl TornTransactions {
         let transaction =
             async move { transactions.run_to_completion(&database, &faults, &headers, body).await };
         match tokio::spawn(transaction).await {
-            Ok(reply) => reply,
+            Ok(result) => result,
             Err(error) => {
-                Ok(answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"message": error.to_string()})))
+                Ok(response(StatusCode::INTERNAL_SERVER_ERROR, &json!({"message": error.to_string()})))
             }
         }
     }
@@ -95,14 +95,14 @@ impl TornTransactions {
             Some(known) if !token.is_empty() => *known,
             _ => Attempt { is_torn, is_complete: false },
         };
-        let reply = match (is_torn, is_complete) {
-            (true, true) => Ok(answer(StatusCode::OK, &json!({}))),
+        let result = match (is_torn, is_complete) {
+            (true, true) => Ok(response(StatusCode::OK, &json!({}))),
             (true, false) => run_torn(database, faults, headers, &writes).await,
             (false, _) => database.forward(headers, "TransactWriteItems", body).await,
         };
-        let is_complete = reply.as_ref().is_ok_and(|reply| reply.status().is_success());
+        let is_complete = result.as_ref().is_ok_and(|result| result.status().is_success());
         locked(&self.tokens).insert(token, Attempt { is_torn, is_complete });
-        reply
+        result
     }
 
     /// Reserves the items of a transaction, or returns the conflict with a transaction in progress.
@@ -113,7 +113,7 @@ impl TornTransactions {
             let codes =
                 items.iter().map(|item| if ongoing.contains(item) { "TransactionConflict" } else { "None" });
             let reasons: Vec<Value> = codes.map(|code| json!({"Code": code})).collect();
-            return Err(Box::new(answer(
+            return Err(Box::new(response(
                 StatusCode::BAD_REQUEST,
                 &json!({
                     "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -144,12 +144,12 @@ async fn run_torn(
     parts.shuffle(&mut random);
     for (operation, body) in parts {
         tokio::time::sleep(Duration::from_millis(random.random_range(0..=MAX_PAUSE_MS))).await;
-        let reply = database.forward(headers, operation, body.into()).await?;
-        if !reply.status().is_success() {
-            return Ok(reply);
+        let result = database.forward(headers, operation, body.into()).await?;
+        if !result.status().is_success() {
+            return Ok(result);
         }
     }
-    Ok(answer(StatusCode::OK, &json!({})))
+    Ok(response(StatusCode::OK, &json!({})))
 }
 
 /// Returns the kind of a write (`Put`, `Update` and so on) and its parameters.
@@ -221,7 +221,7 @@ fn keep_placeholders(parameters: &Map<String, Value>, expression: &str, body: &m
     }
 }
 
-fn answer(status: StatusCode, body: &Value) -> http::Response<Bytes> {
+fn response(status: StatusCode, body: &Value) -> http::Response<Bytes> {
     let mut response = http::Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
     let json = http::HeaderValue::from_static("application/x-amz-json-1.0");

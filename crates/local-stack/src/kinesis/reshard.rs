@@ -126,7 +126,9 @@ impl KinesisStore {
     }
 }
 
-/// Source of the words: an answer of AWS, as moto's `tests/test_kinesis` records it.
+/// Returns the shard that is to be split or merged.
+///
+/// Source of the message: an AWS response, as recorded in moto's `tests/test_kinesis`.
 fn shard_to_change(connection: &Connection, stream: &str, shard_id: &str) -> Result<Shard, KinesisError> {
     find_shard(connection, stream, shard_id).map_err(|error| match error.code {
         "ResourceNotFoundException" if shards(connection, stream).is_ok() => {

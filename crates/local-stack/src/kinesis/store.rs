@@ -75,9 +75,13 @@ impl NewRecord {
     }
 }
 
-/// Shard id and sequence number (in storage form) of a stored record, or the reason why the shard
-/// refused it.
-pub type Placed = Result<(String, String), KinesisError>;
+/// Position of a record that was put.
+#[derive(Debug, Clone)]
+pub struct PlacedRecord {
+    pub shard_id: String,
+    /// Sequence number in storage form.
+    pub sequence: String,
+}
 
 /// A record of a stream.
 #[derive(Debug, Clone)]
@@ -199,7 +203,12 @@ impl KinesisStore {
 
     /// Stores records in one transaction and returns the result for each record. A record that
     /// exceeds the throughput of its shard is refused; the others are stored.
-    pub fn put(&self, stream: &str, records: &[NewRecord], now_ms: i64) -> Result<Vec<Placed>, KinesisError> {
+    pub fn put(
+        &self,
+        stream: &str,
+        records: &[NewRecord],
+        now_ms: i64,
+    ) -> Result<Vec<Result<PlacedRecord, KinesisError>>, KinesisError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         let mut shards = shards(&transaction, stream)?;
@@ -221,7 +230,7 @@ impl KinesisStore {
                 .execute(params![stream, shard.shard_id, sequence, record.partition_key, position.arrived_ms, record.data])?;
             shard.last_counter = position.counter;
             shard.last_arrived_ms = position.arrived_ms;
-            placed.push(Ok((shard.shard_id.clone(), sequence)));
+            placed.push(Ok(PlacedRecord { shard_id: shard.shard_id.clone(), sequence }));
         }
         for shard in shards.iter().filter(|shard| shard.is_open()) {
             transaction

@@ -173,7 +173,7 @@ impl Environment {
             return Err(InvocationError::Crashed);
         }
         tokio::select! {
-            result = self.answer(request_id) => result,
+            result = self.wait_for_response(request_id) => result,
             _ = exited.wait_for(|exited| *exited) => Err(InvocationError::Crashed),
             () = tokio::time::sleep(Duration::from_millis(timeout_ms)) => {
                 self.kill();
@@ -199,7 +199,7 @@ impl Environment {
         }
     }
 
-    async fn answer(&self, request_id: &str) -> Result<Bytes, InvocationError> {
+    async fn wait_for_response(&self, request_id: &str) -> Result<Bytes, InvocationError> {
         let mut messages = self.messages.lock().await;
         while let Some(message) = messages.recv().await {
             match message {

@@ -55,7 +55,7 @@ struct State {
     busy: usize,
     /// Number of busy environments that have responded and will ask for the next invocation
     /// shortly.
-    answered: usize,
+    responded: usize,
     /// Invocations that wait for an environment, oldest first.
     waiting: VecDeque<Job>,
 }
@@ -65,11 +65,11 @@ struct Job {
     spec: Arc<FunctionSpec>,
     request_id: String,
     payload: Bytes,
-    answer: Answer,
+    response_sender: ResponseSender,
 }
 
 /// Channel for the response of an invocation.
-type Answer = oneshot::Sender<Result<Bytes, InvocationError>>;
+type ResponseSender = oneshot::Sender<Result<Bytes, InvocationError>>;
 
 impl Function {
     /// Creates a function of one version, without environments.
@@ -100,9 +100,9 @@ impl Function {
         let number = self.shared.invocations.fetch_add(1, Ordering::Relaxed);
         let request_id = format!("00000000-0000-4000-8000-{number:012x}");
         let version = spec.version.clone();
-        let (answer, answered) = oneshot::channel();
-        self.shared.clone().submit(Job { spec, request_id: request_id.clone(), payload, answer });
-        let result = answered.await.unwrap_or(Err(InvocationError::Crashed));
+        let (response_sender, response) = oneshot::channel();
+        self.shared.clone().submit(Job { spec, request_id: request_id.clone(), payload, response_sender });
+        let result = response.await.unwrap_or(Err(InvocationError::Crashed));
         Invoked { request_id, version, result }
     }
 
@@ -173,7 +173,7 @@ impl Shared {
             return;
         }
         let environment = state.take_idle(&job.spec);
-        if environment.is_none() && state.waiting.len() < state.answered {
+        if environment.is_none() && state.waiting.len() < state.responded {
             state.waiting.push_back(job);
             return;
         }
@@ -197,7 +197,7 @@ impl Shared {
     /// Like Lambda, this sends the response without waiting for the runtime to ask for the next
     /// event. Source: Lambda Developer Guide, "Using the Lambda runtime API".
     async fn run(&self, environment: Option<Arc<Environment>>, job: Job) -> Option<Arc<Environment>> {
-        let Job { spec, request_id, payload, answer } = job;
+        let Job { spec, request_id, payload, response_sender } = job;
         let environment = match environment {
             Some(environment) => Ok(environment),
             None => self.start(&spec).await,
@@ -205,7 +205,7 @@ impl Shared {
         let environment = match environment {
             Ok(environment) => environment,
             Err(error) => {
-                self.send_answer(answer, Err(error));
+                self.send_response(response_sender, Err(error));
                 return None;
             }
         };
@@ -214,7 +214,7 @@ impl Shared {
         self.record_metric("Invocations", 1);
         self.record_metric("Errors", u64::from(result.is_err()));
         let is_kept = result.as_ref().err().is_none_or(InvocationError::keeps_environment);
-        self.send_answer(answer, result);
+        self.send_response(response_sender, result);
         if is_kept {
             let spent_ms = (monotonic_us() - started_us) / 1_000;
             environment.wait_until_asking(spec.timeout_ms.saturating_sub(spent_ms)).await;
@@ -227,19 +227,19 @@ impl Shared {
         None
     }
 
-    fn send_answer(&self, answer: Answer, result: Result<Bytes, InvocationError>) {
-        self.locked().answered += 1;
+    fn send_response(&self, response_sender: ResponseSender, result: Result<Bytes, InvocationError>) {
+        self.locked().responded += 1;
         // The caller may have stopped waiting.
-        let _ = answer.send(result);
+        let _ = response_sender.send(result);
     }
 
     /// Returns the oldest queued invocation and an environment for it. If none is queued, freezes
     /// the environment: Lambda also freezes one only if there is no next invocation for it.
     fn next(&self, environment: Option<Arc<Environment>>) -> Option<(Option<Arc<Environment>>, Job)> {
         let mut state = self.locked();
-        state.answered -= 1;
+        state.responded -= 1;
         while let Some(job) = state.waiting.pop_front() {
-            if job.answer.is_closed() {
+            if job.response_sender.is_closed() {
                 continue; // The caller has stopped waiting, and the invocation has not begun.
             }
             match environment {

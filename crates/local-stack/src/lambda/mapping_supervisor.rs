@@ -74,8 +74,8 @@ async fn read_and_report(shared: Arc<Shared>, shard_id: String) {
 }
 
 async fn list_shards(shared: &Shared) -> Result<Vec<Shard>, MappingError> {
-    let reply = shared.client.list_shards().stream_name(&shared.settings.stream).send().await;
-    Ok(reply.map_err(|error| MappingError::stream("ListShards", error))?.shards.unwrap_or_default())
+    let response = shared.client.list_shards().stream_name(&shared.settings.stream).send().await;
+    Ok(response.map_err(|error| MappingError::stream("ListShards", error))?.shards.unwrap_or_default())
 }
 
 /// Returns `true` if a shard can be read: it is not finished, and all of its parents that the

@@ -71,7 +71,7 @@ impl RuntimeApi {
         Self { invocations: Mutex::new(invocations), messages, is_asking, function_arn }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         match (&head.method, head.uri.path().strip_prefix(ROOT)) {
             (&Method::GET, Some("invocation/next")) => self.next().await,
@@ -172,7 +172,7 @@ async fn serve_connection(stream: TcpStream, api: Arc<RuntimeApi>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let api = api.clone();
-        async move { Ok::<_, Infallible>(api.answer(request).await) }
+        async move { Ok::<_, Infallible>(api.handle(request).await) }
     });
     // The connection fails when the process exits, which the environment detects separately.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

@@ -85,8 +85,8 @@ async fn start_iterator(shared: &Shared, shard_id: &str) -> Result<String, Mappi
             .starting_sequence_number(sequence_number),
         None => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
     };
-    let reply = request.send().await.map_err(|error| MappingError::stream("GetShardIterator", error))?;
-    reply.shard_iterator.ok_or(MappingError::NoIterator)
+    let response = request.send().await.map_err(|error| MappingError::stream("GetShardIterator", error))?;
+    response.shard_iterator.ok_or(MappingError::NoIterator)
 }
 
 fn bytes_of(records: &VecDeque<Record>) -> usize {
@@ -152,7 +152,7 @@ async fn invoke(shared: &Shared, shard_id: &str, pending: &mut Pending) -> Optio
     let event = kinesis_event(&shared.settings.stream, shard_id, &pending.records);
     let invoked = shared.function.invoke_traced(Bytes::from(event.to_string())).await;
     let failed_at = match &invoked.result {
-        Ok(answer) => first_failure(answer, &pending.records),
+        Ok(response) => first_failure(response, &pending.records),
         Err(error) => {
             tracing::warn!(shard_id, %error, "invocation failed");
             Some(0)
@@ -177,13 +177,13 @@ fn retry_delay(attempts: u32) -> Duration {
 /// Returns the index of the record at which a response says to resume. An invalid response is a
 /// failure of the whole batch. Source: Lambda Developer Guide, "Configuring partial batch
 /// response", success and failure conditions.
-fn first_failure(answer: &[u8], records: &[Record]) -> Option<usize> {
-    let answer: Value = match serde_json::from_slice(answer) {
+fn first_failure(response: &[u8], records: &[Record]) -> Option<usize> {
+    let response: Value = match serde_json::from_slice(response) {
         Ok(Value::Null) => return None,
-        Ok(answer) => answer,
+        Ok(response) => response,
         Err(_) => return Some(0),
     };
-    let failures = answer["batchItemFailures"].as_array().map_or(&[][..], Vec::as_slice);
+    let failures = response["batchItemFailures"].as_array().map_or(&[][..], Vec::as_slice);
     failures
         .iter()
         .map(|failure| {

@@ -26,7 +26,7 @@ const CONDITIONS: [header::HeaderName; 5] = [
 
 /// Handles a request.
 pub fn handle(store: &S3Store, parts: &Parts, request_id: &str) -> Response {
-    answer(store, parts).unwrap_or_else(|error| {
+    dispatch(store, parts).unwrap_or_else(|error| {
         let mut xml = String::from(r#"<?xml version="1.0" encoding="UTF-8"?><Error>"#);
         element(&mut xml, "Code", error.code);
         element(&mut xml, "Message", &error.message);
@@ -38,7 +38,7 @@ pub fn handle(store: &S3Store, parts: &Parts, request_id: &str) -> Response {
     })
 }
 
-fn answer(store: &S3Store, parts: &Parts) -> Result<Response, S3Error> {
+fn dispatch(store: &S3Store, parts: &Parts) -> Result<Response, S3Error> {
     let path = parts.uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     let (bucket, key) = (percent_decode(bucket)?, percent_decode(key)?);
@@ -65,7 +65,7 @@ fn answer(store: &S3Store, parts: &Parts) -> Result<Response, S3Error> {
     refuse_headers(&parts.headers)?;
     match operation {
         "ListObjectsV2" => {
-            let xml = ListRequest::from_parameters(&parameters)?.answer(store, &bucket)?;
+            let xml = ListRequest::from_parameters(&parameters)?.execute(store, &bucket)?;
             Ok(([(header::CONTENT_TYPE, "application/xml")], xml).into_response())
         }
         "GetObject" => get(store, &bucket, &key),

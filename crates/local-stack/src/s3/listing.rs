@@ -46,7 +46,7 @@ impl ListRequest {
     ///
     /// # Errors
     /// Returns an error if the bucket does not exist or cannot be read.
-    pub fn answer(&self, store: &S3Store, bucket: &str) -> Result<String, S3Error> {
+    pub fn execute(&self, store: &S3Store, bucket: &str) -> Result<String, S3Error> {
         let mut objects = store.list(bucket, &self.prefix, &self.after, self.max_keys + 1)?;
         let is_truncated = objects.len() > self.max_keys && self.max_keys > 0;
         objects.truncate(self.max_keys);

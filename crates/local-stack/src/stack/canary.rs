@@ -4,6 +4,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use deployment::environment::variables;
 use deployment::names::local::{CANARY_SECRET_PARAMETER as PARAMETER, USAGE_TABLE};
 use http::{HeaderMap, StatusCode};
 use lambda_support::clock::now_ms;
@@ -25,7 +26,8 @@ use super::servers::{listen, serve_on_loopback};
 const PATH: &str = "/status/200";
 /// The token by which the function identifies itself to the Lambda extension.
 const SESSION_TOKEN: &str = "local";
-/// Difference between the timeout of the function and the time for which it waits for its call, in milliseconds.
+/// Difference between the timeout of the function and the time for which it waits for its call, in
+/// milliseconds.
 const TIMEOUT_BEYOND_MS: u64 = 30_000;
 
 /// The settings of the function.
@@ -52,13 +54,13 @@ pub(super) async fn prepare(
     let port = extension.rsplit_once(':').map_or("", |(_, port)| port);
     let timeout_ms = options.timeout_ms.to_string();
     let environment = [
-        ("CANARY_URL", format!("{gateway}{PATH}").as_str()),
-        ("CANARY_API_KEY_ID", CANARY_KEY_ID),
-        ("CANARY_SECRET_PARAMETER", PARAMETER),
-        ("USAGE_TABLE", USAGE_TABLE),
-        ("TIMEOUT_MS", &timeout_ms),
-        ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", port),
-        ("AWS_SESSION_TOKEN", SESSION_TOKEN),
+        (variables::CANARY_URL.name, format!("{gateway}{PATH}").as_str()),
+        (variables::CANARY_API_KEY_ID.name, CANARY_KEY_ID),
+        (variables::CANARY_SECRET_PARAMETER.name, PARAMETER),
+        (variables::USAGE_TABLE.name, USAGE_TABLE),
+        (variables::TIMEOUT_MS.name, &timeout_ms),
+        (variables::PARAMETERS_SECRETS_EXTENSION_HTTP_PORT.name, port),
+        (variables::AWS_SESSION_TOKEN.name, SESSION_TOKEN),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let timeout_ms = options.timeout_ms + TIMEOUT_BEYOND_MS;

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use access_log::log_format::ApiKind;
+use deployment::environment::variables;
 use deployment::functions::{AUTHORIZER, CANARY, CONSUMER, FANOUT, RECONCILER, USAGE_ENDPOINT, limits};
 use deployment::names::local::{
     ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, USAGE_TABLE,
 };
+pub use deployment::settings::UNBILLED_ROUTES;
 use metering_aws::connection::LOCAL_REGION;
 
 use super::canary::CanarySettings;
@@ -20,9 +22,6 @@ use crate::names::{API_ID, STAGE};
 /// Maximum number of canary invocations at once. They start once a minute, and each waits
 /// until the ledger shows its call.
 const MAX_CANARIES: usize = 3;
-
-/// The routes and methods whose calls are not billed, as the stack deploys them.
-pub const UNBILLED_ROUTES: &str = "OPTIONS *,/usage";
 
 /// Minutes between the end of an hour and its reconciliation. Events arrive sooner here than on AWS.
 const LOCAL_SETTLE_MINUTES: &str = "2";
@@ -92,10 +91,10 @@ impl Factory<'_> {
         let main = self.spec(&Settings {
             service: CONSUMER,
             variables: &[
-                ("USAGE_TABLE", USAGE_TABLE),
-                ("CLAIMS_TABLE", CLAIMS_TABLE),
-                ("QUARANTINE_QUEUE_URL", &self.wiring.quarantine_queue_url),
-                ("UNBILLED_ROUTES", UNBILLED_ROUTES),
+                (variables::USAGE_TABLE.name, USAGE_TABLE),
+                (variables::CLAIMS_TABLE.name, CLAIMS_TABLE),
+                (variables::QUARANTINE_QUEUE_URL.name, &self.wiring.quarantine_queue_url),
+                (variables::UNBILLED_ROUTES.name, UNBILLED_ROUTES),
             ],
             further_variables: &self.options.consumer_environment,
             max_environments: self.options.max_environments,
@@ -118,13 +117,16 @@ impl Factory<'_> {
         let spec = self.spec(&Settings {
             service: AUTHORIZER,
             variables: &[
-                ("KEYS_TABLE", KEYS_TABLE),
-                ("INVALIDATIONS_TABLE", INVALIDATIONS_TABLE),
-                ("USAGE_TABLE", USAGE_TABLE),
-                ("ALERTS_TABLE", ALERTS_TABLE),
-                ("ALERTS_TOPIC_ARN", &self.wiring.alerts_topic_arn),
-                ("SYNC_INTERVAL_MS", &self.options.sync_interval_ms.to_string()),
-                ("HTTP_API_SIMPLE_RESPONSES", &self.options.http_api_simple_responses.to_string()),
+                (variables::KEYS_TABLE.name, KEYS_TABLE),
+                (variables::INVALIDATIONS_TABLE.name, INVALIDATIONS_TABLE),
+                (variables::USAGE_TABLE.name, USAGE_TABLE),
+                (variables::ALERTS_TABLE.name, ALERTS_TABLE),
+                (variables::ALERTS_TOPIC_ARN.name, &self.wiring.alerts_topic_arn),
+                (variables::SYNC_INTERVAL_MS.name, &self.options.sync_interval_ms.to_string()),
+                (
+                    variables::HTTP_API_SIMPLE_RESPONSES.name,
+                    &self.options.http_api_simple_responses.to_string(),
+                ),
             ],
             further_variables: &self.options.authorizer_environment,
             max_environments: self.options.max_authorizers,
@@ -140,20 +142,20 @@ impl Factory<'_> {
             ApiKind::Http => String::new(),
         };
         // One environment, so that many messages share a flush.
-        self.simple(FANOUT, &[("STAGES", &stages)], 1)
+        self.simple(FANOUT, &[(variables::STAGES.name, &stages)], 1)
     }
 
     fn usage_endpoint(&self) -> Result<Arc<Function>, StartError> {
-        self.simple(USAGE_ENDPOINT, &[("USAGE_TABLE", USAGE_TABLE)], 2)
+        self.simple(USAGE_ENDPOINT, &[(variables::USAGE_TABLE.name, USAGE_TABLE)], 2)
     }
 
     fn reconciler(&self) -> Result<Arc<Function>, StartError> {
         let variables = [
-            ("USAGE_TABLE", USAGE_TABLE),
-            ("CLAIMS_TABLE", CLAIMS_TABLE),
-            ("ACCESS_LOG_GROUPS", ACCESS_LOG_GROUP),
-            ("UNBILLED_ROUTES", UNBILLED_ROUTES),
-            ("SETTLE_MINUTES", LOCAL_SETTLE_MINUTES),
+            (variables::USAGE_TABLE.name, USAGE_TABLE),
+            (variables::CLAIMS_TABLE.name, CLAIMS_TABLE),
+            (variables::ACCESS_LOG_GROUPS.name, ACCESS_LOG_GROUP),
+            (variables::UNBILLED_ROUTES.name, UNBILLED_ROUTES),
+            (variables::SETTLE_MINUTES.name, LOCAL_SETTLE_MINUTES),
         ];
         self.simple(RECONCILER, &variables, 1)
     }
@@ -191,7 +193,7 @@ impl Factory<'_> {
             ("AWS_REGION", LOCAL_REGION),
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("ENVIRONMENT_NAME", STAGE),
+            (variables::ENVIRONMENT_NAME.name, STAGE),
         ];
         let variables = common.iter().chain(settings.variables);
         let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

@@ -1,5 +1,6 @@
 //! Two versions of the consumer behind a weighted alias.
 
+use deployment::environment::variables;
 use local_stack::stack::{Canary, LocalStack};
 
 use crate::probe_stack::{ask, options};
@@ -8,7 +9,7 @@ use crate::probe_stack::{ask, options};
 async fn invocations_go_to_either_version_by_weight_with_its_environment() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
-    let setting = |value: &str| ("PROBE_SETTING".to_owned(), value.to_owned());
+    let setting = |value: &str| (variables::PROBE_SETTING.name.to_owned(), value.to_owned());
     options.consumer_environment = vec![setting("main")];
     options.canary = Some(Canary { weight: 0.3, environment: [setting("canary")].into(), binaries: None });
     let stack = LocalStack::start(options.clone()).await.unwrap();

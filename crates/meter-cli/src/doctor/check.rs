@@ -37,7 +37,6 @@ impl fmt::Display for Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub verdict: Verdict,
-    /// The observation.
     pub found: String,
     /// The remedy; empty if there is none.
     pub advice: String,

@@ -7,7 +7,7 @@ use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::fmt::rfc2822;
 use lambda_support::clock::now_ms;
-use metering_aws::tables::HASHED_KEY_INDEX;
+use metering_aws::schema::HASHED_KEY_INDEX;
 
 use super::check::{Check, Finding};
 use super::subject::Subject;

@@ -1,8 +1,8 @@
 //! Compares measured traffic with the assumptions of the cost model.
 
 use cost_model::{Capacity, Workload, capacity::MONTH_S};
+use deployment::functions::CONSUMER;
 
-use super::CONSUMER;
 use super::check::{Check, Finding};
 use super::subject::Subject;
 

@@ -23,8 +23,6 @@ use check::{Check, Finding};
 use subject::Subject;
 
 const MINUTE_MS: i64 = 60_000;
-/// The service whose metrics most checks read.
-const CONSUMER: &str = "usage-consumer";
 
 /// Arguments of `meter doctor`.
 #[derive(clap::Args)]
@@ -38,7 +36,7 @@ pub struct Arguments {
     /// Run only the checks whose names contain this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Print JSON (docs/schemas/meter-doctor.json)
+    /// Print JSON, as described in docs/schemas/meter-doctor.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -1,12 +1,11 @@
 //! Compares independent counts of the calls on their way to the consumer.
 
+use deployment::functions::{CANARY, CONSUMER};
 use metering_aws::call_log::LOGGING_DELAY_MS;
 
-use super::CONSUMER;
 use super::check::{Check, Finding};
 use super::subject::Subject;
 
-const CANARY: &str = "usage-canary";
 const METRICS: &str = "cloudwatch:GetMetricData";
 /// Promised time from a call until the ledger shows it, in milliseconds.
 const FRESHNESS_MS: f64 = 60_000.0;

@@ -23,7 +23,6 @@ pub const ABSENT: &str = "-";
 pub const STATUS: u16 = 200;
 
 impl Format {
-    /// Parses a format.
     pub fn parse(text: &str) -> Self {
         let (mut parts, mut rest, mut is_quoted) = (Vec::new(), text, false);
         while let Some(start) = rest.find(VARIABLE) {

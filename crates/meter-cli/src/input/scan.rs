@@ -5,7 +5,7 @@
 
 use memchr::memchr3;
 
-use super::pieces::{CONTAINER, STATUS, mark_of};
+use super::marks::{CONTAINER, STATUS, mark_of};
 
 /// Maximum depth of nesting.
 const MAX_DEPTH: usize = 128;
@@ -23,7 +23,6 @@ pub enum Step {
     Broken(usize),
 }
 
-/// The last token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Last {
     Opening,

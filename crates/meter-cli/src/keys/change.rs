@@ -56,7 +56,7 @@ pub struct DeleteArguments {
 /// Arguments that all changes have in common.
 #[derive(clap::Args)]
 struct ChangeArguments {
-    /// Print JSON (docs/JSON.md, docs/schemas/meter-keys-update.json, -rotate.json, -delete.json)
+    /// Print JSON, as described in docs/JSON.md, docs/schemas/meter-keys-update.json, -rotate.json, -delete.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -156,7 +156,6 @@ fn explained(error: KeyStoreError, secret: &str) -> anyhow::Error {
     }
 }
 
-/// Deletes a key.
 pub async fn delete(arguments: DeleteArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.output.target).await?;
     let changed = target.key_admin().delete(&arguments.key, now_ms()).await?;

@@ -14,7 +14,7 @@ pub struct Arguments {
     /// If the log is behind the keys, raise it above the versions of all keys
     #[arg(long)]
     raise: bool,
-    /// Print JSON (docs/schemas/meter-keys-check-log.json)
+    /// Print JSON, as described in docs/schemas/meter-keys-check-log.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]

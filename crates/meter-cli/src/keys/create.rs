@@ -28,7 +28,7 @@ pub struct Arguments {
     id: Option<String>,
     #[command(flatten)]
     fields: Fields,
-    /// Print JSON (docs/schemas/meter-keys-create.json)
+    /// Print JSON, as described in docs/schemas/meter-keys-create.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -31,8 +31,7 @@ use crate::input::open::Source;
 use crate::output::{count, print_json, time_text};
 use crate::target::{Target, TargetArguments};
 use progress::Progress;
-use rows::{File, Row};
-use values::DescribedRow;
+use values::{DescribedRow, File, Row};
 
 /// Maximum number of keys that are created concurrently.
 const CONCURRENCY: usize = 16;
@@ -49,7 +48,7 @@ pub struct Arguments {
     /// Format of the file [default: detected]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Print JSON (docs/schemas/meter-keys-import.json)
+    /// Print JSON, as described in docs/schemas/meter-keys-import.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -29,14 +29,13 @@ pub struct ListArguments {
 pub struct ShowArguments {
     /// Id of the key
     key: String,
-    /// Print JSON (docs/schemas/meter-keys-show.json)
+    /// Print JSON, as described in docs/schemas/meter-keys-show.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     target: TargetArguments,
 }
 
-/// Prints all keys.
 pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     let mut keys = Target::find(&arguments.target).await?.key_store().list().await?;
     keys.retain(|key| {
@@ -61,7 +60,6 @@ pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints one key.
 pub async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
     let key = Target::find(&arguments.target).await?.key_store().get(&arguments.key).await?;
     if arguments.json {

@@ -59,7 +59,7 @@ pub struct Arguments {
     /// With --backfill, the CLAIM_LAYOUT of the deployed consumer
     #[arg(long, value_name = "LAYOUT", default_value = DEFAULT_LAYOUT)]
     claim_layout: ClaimLayout,
-    /// Print JSON (docs/schemas/meter-reconcile.json)
+    /// Print JSON, as described in docs/schemas/meter-reconcile.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]

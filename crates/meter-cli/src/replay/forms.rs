@@ -8,36 +8,14 @@ use metering_aws::given_up::GivenUpBatch;
 use serde_json::Value;
 
 use super::insights;
-use super::packing::{Event, Packer};
+use super::packing::Event;
 use super::prefix::{self, Line};
-use crate::input::pieces::{self, Kind, Piece, Pieces, STATUS};
+use super::sink::{Sink, member};
+use crate::input::marks::{self, STATUS};
+use crate::input::pieces::{Kind, Piece, Pieces, marks_of_object};
 
 /// Maximum size of a stream record, in bytes: 10 MiB. Source: Kinesis Developer Guide, "Quotas and limits".
 const MAX_RECORD_BYTES: usize = 10 << 20;
-
-/// A receiver of the events of a file.
-pub trait Sink {
-    /// Adds an event in this line of the file.
-    fn event(&mut self, event: Event<'_>, line: u64) -> anyhow::Result<()>;
-    /// Adds the payload of a stream record.
-    fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()>;
-    /// Records a value that is not part of an access log.
-    fn set_aside(&mut self, line: u64, why: String);
-}
-
-impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Sink for Packer<T> {
-    fn event(&mut self, event: Event<'_>, line: u64) -> anyhow::Result<()> {
-        Self::event(self, event, line)
-    }
-
-    fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()> {
-        Self::record(self, data, line)
-    }
-
-    fn set_aside(&mut self, line: u64, why: String) {
-        self.tally.set_aside(line, why);
-    }
-}
 
 /// The handling of objects of a form.
 enum Handling {
@@ -64,20 +42,20 @@ const ANY: u32 = u32::MAX;
 
 /// The forms of objects. The first matching form applies.
 const FORMS: [Form; 9] = [
-    Form { has: pieces::AWSLOGS, and: ANY, handling: Events(logs_event) },
-    Form { has: pieces::KINESIS_BATCH_INFO, and: ANY, handling: Events(given_up) },
-    Form { has: pieces::KINESIS, and: ANY, handling: Events(kinesis_record) },
-    Form { has: pieces::RECORDS, and: pieces::DATA, handling: Events(kinesis_record) },
-    Form { has: pieces::DATA, and: pieces::SEQUENCE, handling: Events(kinesis_record) },
-    Form { has: pieces::MESSAGE, and: pieces::EVENT_FIELD | pieces::EVENTS, handling: Events(log_event) },
-    Form { has: pieces::INSIGHTS_MESSAGE, and: ANY, handling: Events(insights::row_object) },
+    Form { has: marks::AWSLOGS, and: ANY, handling: Events(logs_event) },
+    Form { has: marks::KINESIS_BATCH_INFO, and: ANY, handling: Events(given_up) },
+    Form { has: marks::KINESIS, and: ANY, handling: Events(kinesis_record) },
+    Form { has: marks::RECORDS, and: marks::DATA, handling: Events(kinesis_record) },
+    Form { has: marks::DATA, and: marks::SEQUENCE, handling: Events(kinesis_record) },
+    Form { has: marks::MESSAGE, and: marks::EVENT_FIELD | marks::EVENTS, handling: Events(log_event) },
+    Form { has: marks::INSIGHTS_MESSAGE, and: ANY, handling: Events(insights::row_object) },
     Form {
-        has: pieces::KEY_SECRET,
+        has: marks::KEY_SECRET,
         and: ANY,
         handling: SetAside("it is an API key and not a call; `meter keys import` reads files of keys"),
     },
     Form {
-        has: pieces::ITEM | pieces::ITEMS,
+        has: marks::ITEM | marks::ITEMS,
         and: ANY,
         handling: SetAside(
             "it is an item of a table or a list and not a line of a log; pass the access log instead",
@@ -108,7 +86,7 @@ pub fn read(piece: &Piece<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
 fn object(piece: &Piece<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let marks = piece.marks | piece.container;
     if piece.marks & STATUS == 0 && marks != 0 {
-        if piece.marks & pieces::MESSAGE_TYPE != 0 {
+        if piece.marks & marks::MESSAGE_TYPE != 0 {
             return sink.record(piece.bytes.to_vec(), piece.line);
         }
         let form = FORMS.iter().find(|form| marks & form.has != 0 && marks & form.and != 0);
@@ -133,7 +111,7 @@ fn message(bytes: &[u8], line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
 
 /// Reads a JSON string: a line of the log, or a document such as the payload of an invocation record.
 fn string(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    match pieces::marks_of_object(text) {
+    match marks_of_object(text) {
         Some(marks) if marks != 0 && marks & STATUS == 0 => {
             let mut pieces = Pieces::new(Box::new(Cursor::new(text.as_bytes().to_vec())));
             while let Some(piece) = pieces.next_piece()? {
@@ -153,11 +131,6 @@ fn text_line(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
         Line::Other => text,
     };
     sink.event(Event { message, ..Event::default() }, line)
-}
-
-/// Returns the first member with one of these names.
-pub fn member<'a>(value: &'a Value, names: &[&str]) -> Option<&'a Value> {
-    names.iter().find_map(|name| value.get(name))
 }
 
 /// Reads an event of `FilterLogEvents` or `GetLogEvents`, complete or reduced by `--query`.

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::forms::{Sink, member};
 use super::packing::Event;
+use super::sink::{Sink, member};
 
 /// Names of the fields of a line. Athena writes column names in lower case.
 const FIELDS: [&str; 16] = [

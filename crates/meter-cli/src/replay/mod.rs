@@ -8,12 +8,14 @@ mod prefix;
 mod reading;
 mod report;
 mod send;
+mod sink;
 mod table;
 mod tally;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use deployment::environment::variables;
 use indicatif::{ProgressBar, ProgressStyle};
 use local_stack::stack::{LocalOptions, LocalStack, built_binaries};
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,7 +45,7 @@ pub struct Arguments {
     /// Maximum age of counted calls, in days
     #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u32).range(62..=36_500))]
     retention_days: u32,
-    /// Print JSON (docs/schemas/meter-replay.json)
+    /// Print JSON, as described in docs/schemas/meter-replay.json
     #[arg(long)]
     json: bool,
     /// Folder with the binaries of the functions [default: the folder of this command]
@@ -87,8 +89,8 @@ fn options(folder: PathBuf, arguments: &Arguments) -> anyhow::Result<LocalOption
     let binaries = arguments.binaries.clone().map_or_else(built_binaries, Ok)?;
     let mut options = LocalOptions::new(folder, binaries);
     // A call is counted if both the ledger and the claims retain its day.
-    for variable in ["USAGE_RETENTION_DAYS", "CLAIM_RETENTION_DAYS"] {
-        options.consumer_environment.push((variable.to_owned(), arguments.retention_days.to_string()));
+    for variable in [&variables::USAGE_RETENTION_DAYS, &variables::CLAIM_RETENTION_DAYS] {
+        options.consumer_environment.push((variable.name.to_owned(), arguments.retention_days.to_string()));
     }
     Ok(options)
 }

@@ -4,8 +4,8 @@ use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
-use super::forms::Sink;
 use super::insights::{are_columns, field_name, fields_of_row};
+use super::sink::Sink;
 
 /// Supported separators.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];

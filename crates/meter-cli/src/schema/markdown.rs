@@ -16,7 +16,6 @@ The names of fields are stable. New fields may be added, so ignore unknown ones.
 `cargo run -p dev -- generate` writes this page and the schemas from the code.
 ";
 
-/// Returns the page.
 pub fn page(outputs: &[Output]) -> String {
     let mut page = INTRODUCTION.to_owned();
     for output in outputs {

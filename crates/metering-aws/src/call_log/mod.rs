@@ -1,8 +1,8 @@
-//! The access log as a witness that is independent of the ledger.
+//! Counts calls from the access log, independently of the ledger.
 //!
-//! CloudWatch Logs Insights counts whole hours at any rate of calls; single
-//! events, with the ids by which the subscription delivers them, come from
-//! `FilterLogEvents`.
+//! CloudWatch Logs Insights counts whole hours at any rate of calls.
+//! `FilterLogEvents` reads single events, with the ids with which the
+//! subscription delivers them.
 
 pub mod probe;
 mod query;
@@ -22,25 +22,25 @@ use metering_core::window::{HOUR_MS, hour_start_ms, parse_request_time};
 use crate::error::port_error;
 use crate::logged_events::LoggedEvent;
 
-/// The most rows of one answer of Insights. Source: CloudWatch Logs quotas.
+/// Maximum number of rows in a result of Insights. Source: CloudWatch Logs quotas.
 const MAX_ROWS: usize = 10_000;
-/// The most log groups of one query. Source: CloudWatch Logs API Reference, `StartQuery`.
+/// Maximum number of log groups in a query. Source: CloudWatch Logs API Reference, `StartQuery`.
 const MAX_GROUPS: usize = 50;
-/// How long after its call an event may be logged, in milliseconds: an hour is
+/// Maximum time between a call and its log event, in milliseconds. An hour is
 /// compared this long after its end.
 pub const LOGGING_DELAY_MS: i64 = 15 * 60_000;
-/// How far the clock of the log may be behind that of the call, in milliseconds.
+/// Maximum time by which the clock of the log lags behind the clock of the call, in milliseconds.
 const CLOCK_LAG_MS: i64 = 5 * 60_000;
-/// The fewest parts that a span is asked for in again: where all lines came at
-/// once, halves would take many rounds.
+/// Minimum number of parts into which a span with too many rows is divided. If
+/// all lines were logged at once, halving would take many rounds.
 const LEAST_PARTS: i64 = 8;
-/// Queries under way at once. Insights allows 30 of an account; others may ask as well.
+/// Number of concurrent queries. Insights allows 30 in an account, which other users of the account share.
 const QUERIES_AT_ONCE: usize = 5;
 const POLL_DELAY: Duration = Duration::from_millis(500);
-/// Insights stops a query after 60 minutes; nobody waits that long here.
+/// Gives up a query after ten minutes; Insights itself would stop it after 60.
 const MAX_POLLS: u32 = 1_200;
 
-/// An answer of CloudWatch Logs that makes no sense.
+/// A response of CloudWatch Logs that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("CloudWatch Logs answered with {0}")]
 struct Unusable(String);
@@ -55,23 +55,23 @@ pub struct CallLog {
 }
 
 impl CallLog {
-    /// The access log in these log groups. Calls of unbilled routes are not counted.
+    /// Returns the access log in these log groups. Calls of unbilled routes are not counted.
     pub fn new(client: Client, log_groups: Vec<String>, unbilled: UnbilledRoutes) -> Self {
         Self { client, log_groups, unbilled, scanned_bytes: Arc::default() }
     }
 
-    /// Routes whose calls are not counted.
+    /// Returns the routes whose calls are not counted.
     pub fn unbilled(&self) -> &UnbilledRoutes {
         &self.unbilled
     }
 
-    /// The log groups that are asked.
+    /// Returns the log groups of the access log.
     pub fn log_groups(&self) -> &[String] {
         &self.log_groups
     }
 
-    /// Asks for the lines of a span of time, and, where the answer is full,
-    /// again in parts of the span, until none is.
+    /// Counts the lines of a span of time. While a result is full, repeats the
+    /// query for parts of its span.
     async fn counted(
         &self,
         logged: LoggedDuring,
@@ -122,9 +122,9 @@ impl CallLog {
         Ok((span, counted, answer))
     }
 
-    /// The calls of whole hours by an epoch, and, where there are lines without
-    /// one, by the text of their time. A line without any time cannot be
-    /// counted: it is in quarantine.
+    /// Counts the calls of whole hours by the epoch of their lines. If there are
+    /// lines without an epoch, counts those by the text of their time. A line
+    /// without any time is not counted; the consumer quarantines it.
     async fn calls(&self, from_ms: i64, to_ms: i64, per_key: bool) -> Result<HourlyCalls, PortError> {
         let logged = logged_during(from_ms, to_ms);
         let mut counted = self.counted(logged, TimeOfLine::Epoch, per_key).await?;
@@ -143,7 +143,7 @@ impl CallLog {
         PortError::Refused { operation: self.operation(), source: Box::new(Unusable(answer.into())) }
     }
 
-    /// The answers for all log groups together.
+    /// Runs a query on all log groups and joins the results.
     async fn answer(&self, query: &str, logged: LoggedDuring) -> Result<Answer, PortError> {
         let mut all = Answer::default();
         for groups in self.log_groups.chunks(MAX_GROUPS) {
@@ -166,7 +166,7 @@ impl CallLog {
             .start_query()
             .set_log_group_names(Some(log_groups.to_vec()))
             .start_time(logged.from_ms.div_euclid(1_000))
-            // Of a span that ends within a second, the query itself leaves out what is beyond.
+            // The end is rounded up to a second; the query itself filters by milliseconds.
             .end_time((logged.to_ms + 999).div_euclid(1_000))
             .query_string(query)
             .send()
@@ -193,8 +193,8 @@ impl CallLog {
         Err(self.unusable("a query that does not end"))
     }
 
-    /// The start of a row's hour, in milliseconds since 1970; `None` where its
-    /// lines have no epoch.
+    /// Returns the start of a row's hour, in milliseconds since 1970; `None` if
+    /// its lines have no epoch.
     fn hour_of(&self, row: &Row) -> Result<Option<i64>, PortError> {
         let Some(hour) = field(row, "hour").filter(|hour| !hour.is_empty()) else { return Ok(None) };
         let hour = whole(hour).ok_or_else(|| self.unusable(format!("the row {row:?}")))?;
@@ -206,15 +206,15 @@ impl CallLog {
         calls.ok_or_else(|| self.unusable(format!("the row {row:?}")))
     }
 
-    /// Reads the events of calls that were made in `from_ms..to_ms`, and of some
-    /// before and after, and hands them to `visit` page by page, with the name
-    /// of their log group.
+    /// Reads the events of the calls made in `from_ms..to_ms`, and of some calls
+    /// before and after. Passes them to `visit` page by page, with the name of
+    /// their log group.
     ///
-    /// No filter pattern is used: whoever compares with what was counted has
-    /// to see every form of a line that the consumer counts.
+    /// No filter pattern is used, because a comparison with the ledger needs
+    /// every form of a line that the consumer counts.
     ///
     /// # Errors
-    /// When a log group cannot be read, or `visit` fails.
+    /// Fails if a log group cannot be read, or `visit` fails.
     pub async fn events<E: From<PortError>>(
         &self,
         from_ms: i64,
@@ -252,22 +252,21 @@ impl AccessLogCounts for CallLog {
         Ok(calls.into_iter().map(|((_, hour_ms), calls)| (hour_ms, calls)).collect())
     }
 
-    /// An answer of Insights has a limited number of rows, in an order that
-    /// nothing here relies on. Where it is full, the lines are asked for again
-    /// in spans of the time at which they were logged. So each line is scanned
-    /// twice at most, however many keys there are, and as often again where
-    /// some lines have a text as their time.
+    /// A result of Insights has a limited number of rows in any order. If it is
+    /// full, the query is repeated for parts of the span of logging times. Each
+    /// line is therefore scanned at most twice, however many keys there are, and
+    /// as often again if some lines have a text as their time.
     async fn calls_per_key(&self, from_ms: i64, to_ms: i64) -> Result<HourlyCalls, PortError> {
         self.calls(from_ms, to_ms, true).await
     }
 }
 
-/// What answers have counted.
+/// The calls in the results of several queries.
 #[derive(Debug, Default)]
 struct Counted {
-    /// Under an empty key where the calls of all keys are counted together.
+    /// The key is empty if the calls of all keys are counted together.
     calls: HourlyCalls,
-    /// Whether some lines have no epoch.
+    /// `true` if some lines have no epoch.
     has_lines_without_hour: bool,
 }
 
@@ -280,30 +279,28 @@ impl Counted {
     }
 }
 
-/// How a line tells its time.
+/// The form of the request time in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TimeOfLine {
-    /// By an epoch, in seconds or milliseconds.
+    /// An epoch, in seconds or milliseconds.
     Epoch,
-    /// By a text alone.
+    /// A text such as `24/Nov/2026:08:34:30 +0000`, without an epoch.
     Text,
 }
 
-/// A row of an answer.
 type Row = Vec<ResultField>;
 
-/// The rows of an answer.
+/// The result of a query.
 #[derive(Debug, Default)]
 struct Answer {
     rows: Vec<Row>,
-    /// Whether there may be rows that the answer has no room for.
+    /// `true` if the result has the maximum number of rows and may be incomplete.
     is_full: bool,
-    /// How many lines the rows were made of.
+    /// The number of lines that matched.
     matched_lines: u64,
 }
 
-/// A span of the time at which lines were logged, in milliseconds since 1970,
-/// without its end.
+/// A span of logging times, in milliseconds since 1970. The end is excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LoggedDuring {
     from_ms: i64,
@@ -311,7 +308,7 @@ struct LoggedDuring {
 }
 
 impl LoggedDuring {
-    /// Parts of which none has too many rows, where lines come evenly.
+    /// Divides the span into parts that have few enough rows if the lines are evenly distributed.
     fn parts(self, lines: u64) -> Vec<Self> {
         let length_ms = self.to_ms - self.from_ms;
         let rows = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
@@ -323,7 +320,7 @@ impl LoggedDuring {
     }
 }
 
-/// When the calls of a span of time are logged.
+/// Returns the span in which the calls of a span of request times are logged.
 fn logged_during(from_ms: i64, to_ms: i64) -> LoggedDuring {
     LoggedDuring { from_ms: from_ms - CLOCK_LAG_MS, to_ms: to_ms + LOGGING_DELAY_MS }
 }
@@ -337,7 +334,7 @@ fn hour_of_clock_time(row: &Row) -> Option<i64> {
     Some(hour_start_ms(requested_at_ms))
 }
 
-/// A whole number, which Insights may write with a fraction of zero.
+/// Parses a whole number, which Insights may write with a fraction of zero.
 #[expect(clippy::cast_possible_truncation, reason = "hours and counts are small")]
 fn whole(text: &str) -> Option<i64> {
     let number: f64 = text.parse().ok()?;

@@ -1,5 +1,4 @@
-//! Questions about the log and its query language, for whoever checks what is
-//! assumed of them.
+//! Queries that check assumptions about CloudWatch Logs Insights.
 
 use std::collections::BTreeMap;
 
@@ -7,34 +6,34 @@ use metering_core::ports::PortError;
 
 use super::{CallLog, LoggedDuring, Row, TimeOfLine, query};
 
-/// The answer to a question.
+/// The result of a query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// The rows, each by the names of its fields.
+    /// The rows: values by field name.
     pub rows: Vec<BTreeMap<String, String>>,
-    /// How many lines the rows were made of, as the statistics of the query say.
+    /// The number of lines that matched, from the statistics of the query.
     pub matched_lines: u64,
 }
 
-/// The calls of a span of time, counted in two ways.
+/// The number of calls in a span of time, counted in two ways.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CountedTwice {
-    /// Without any grouping.
+    /// The count without grouping.
     pub plainly: u64,
-    /// As the reconciler counts them, in rows that have an hour.
+    /// The count by the reconciler's query, in rows that have an hour.
     pub with_hour: u64,
-    /// As the reconciler counts them, in rows that have none.
+    /// The count by the reconciler's query, in rows that have no hour.
     pub without_hour: u64,
-    /// The lines that the plain count was made of, as the statistics of the query say.
+    /// The number of lines that matched the plain count, from the statistics of the query.
     pub matched_lines: u64,
 }
 
 impl CallLog {
-    /// Asks a question about the lines that were logged in `from_ms..to_ms`,
-    /// both of them whole seconds.
+    /// Runs a query on the lines that were logged in `from_ms..to_ms`. Both are
+    /// whole seconds.
     ///
     /// # Errors
-    /// When Insights does not answer.
+    /// Fails if Insights does not respond.
     pub async fn ask(&self, query: &str, from_ms: i64, to_ms: i64) -> Result<Asked, PortError> {
         let answer = self.answer(query, LoggedDuring { from_ms, to_ms }).await?;
         let rows = answer.rows.iter().map(|row| {
@@ -44,11 +43,11 @@ impl CallLog {
         Ok(Asked { rows: rows.collect(), matched_lines: answer.matched_lines })
     }
 
-    /// Counts the calls that were logged in `from_ms..to_ms`, both of them
-    /// whole seconds, with and without the grouping by hour.
+    /// Counts the calls that were logged in `from_ms..to_ms`, with and without
+    /// grouping by hour. Both are whole seconds.
     ///
     /// # Errors
-    /// When Insights does not answer, or with no numbers.
+    /// Fails if Insights does not respond, or responds without numbers.
     pub async fn count_twice(&self, from_ms: i64, to_ms: i64) -> Result<CountedTwice, PortError> {
         let logged = LoggedDuring { from_ms, to_ms };
         let plain = self.answer(&query::plainly(&self.unbilled), logged).await?;

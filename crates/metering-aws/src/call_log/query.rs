@@ -1,15 +1,15 @@
-//! The questions that are put to CloudWatch Logs Insights.
+//! The queries for CloudWatch Logs Insights.
 
 use metering_core::unbilled::{UnbilledRoute, UnbilledRoutes};
 use serde_json::Value;
 
 use super::{MAX_ROWS, TimeOfLine};
 
-/// The fields of a line, by whichever names it is written in.
+/// Reads the fields of a line under their short or long names.
 ///
-/// An epoch in seconds and one in milliseconds are told apart by their size, as
-/// [`metering_core::window::epoch_to_ms`] does it: 0 or 1 is what the latter
-/// has of 100,000,000,000, and each divides to hours in its own way.
+/// Epochs in seconds and in milliseconds are distinguished by their size, as in
+/// [`metering_core::window::epoch_to_ms`]: `least(1, floor(epoch / 1e11))` is 0
+/// for seconds and 1 for milliseconds, and the divisor follows from it.
 const FIELDS: &str = concat!(
     "fields coalesce(apiKeyId, key, \"-\") as api_key, coalesce(requestTimeEpoch, time, \"-\") as epoch,",
     " coalesce(requestTime, time) as clock_time,",
@@ -17,19 +17,19 @@ const FIELDS: &str = concat!(
     "| fields floor(epoch / 3600 / (1 + 999 * least(1, floor(epoch / 100000000000)))) as hour",
 );
 
-/// Successful calls with a key.
+/// Selects the successful calls with a key.
 const SUCCESSFUL: &str = r#"| filter status like /^2[0-9][0-9]$/ and api_key not in ["-", ""]"#;
 
-/// The line does not tell the method but by its route key.
+/// The condition that a line has no method apart from its route key.
 const NO_METHOD: &str = r#"call_method in ["", "-"]"#;
 
-/// Counts calls, all together.
+/// Returns the query that counts calls without grouping.
 pub fn plainly(unbilled: &UnbilledRoutes) -> String {
     format!("{}\n| stats count(*) as calls", selection(unbilled))
 }
 
-/// Counts calls of lines that were logged in `from_ms..to_ms`, by time, and by
-/// key where `per_key`.
+/// Returns the query that counts the calls of lines logged in `from_ms..to_ms`
+/// by time and, if `per_key`, by key.
 pub fn counting(
     unbilled: &UnbilledRoutes,
     (from_ms, to_ms): (i64, i64),
@@ -53,8 +53,8 @@ fn selection(unbilled: &UnbilledRoutes) -> String {
     [&[FIELDS.to_owned(), SUCCESSFUL.to_owned()], filters.as_slice()].concat().join("\n")
 }
 
-/// The condition that a call is of an unbilled route, as
-/// [`UnbilledRoutes::contains`] decides it.
+/// Returns the condition that a call is one of an unbilled route, equivalent to
+/// [`UnbilledRoutes::contains`].
 fn is_of_route(unbilled: &UnbilledRoute) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     let is_path =
@@ -73,7 +73,7 @@ fn is_of_route(unbilled: &UnbilledRoute) -> String {
     }
 }
 
-/// A text as part of a regular expression between slashes.
+/// Escapes a text for a regular expression between slashes.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! The messages of the quarantine, and joining them to records.
+//! The messages of the quarantine queue, and how they are joined to records.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,40 +8,40 @@ use metering_core::sequence_number::SequenceNumber;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The payload of one message, in bytes. As base64 and with what is said about
-/// it, a message stays below 256 KiB, which every SQS queue accepts.
+/// Maximum size of the payload in a message, in bytes. With base64 and the other
+/// fields, a message stays below 256 KiB, which every SQS queue accepts.
 ///
 /// Source: SQS Developer Guide, "Message quotas".
 pub const PART_BYTES: usize = 180 * 1024;
 
-/// The most text of a detail, in bytes.
+/// Maximum size of a detail, in bytes.
 const MAX_DETAIL_BYTES: usize = 4_096;
 
-/// One message: a payload, or a part of one that is too large for a message.
+/// A message with a payload, or with a part of a payload that is too large for one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Message {
     /// Shard of the record, `ACCOUNT/REGION/STREAM/SHARD`.
     shard: String,
     sequence_number: String,
     arrived_at_ms: i64,
-    /// The records whose calls it put back itself.
+    /// The records whose calls the record puts back.
     #[serde(default)]
     put_back_from: String,
     reason: String,
     detail: String,
     /// SHA-256 of the whole payload, in hexadecimal digits.
     digest: String,
-    /// Place of the part in the payload, counted from 0.
+    /// The index of the part, from 0.
     part: usize,
-    /// Number of parts of the payload.
+    /// The number of parts of the payload.
     parts: usize,
-    /// The part, as base64.
+    /// The bytes of the part, as base64.
     data: String,
 }
 
 impl Message {
-    /// The messages of a record, in order.
-    pub fn of(record: &QuarantinedRecord) -> Vec<Self> {
+    /// Builds the messages of a record, in the order of their parts.
+    pub fn from_record(record: &QuarantinedRecord) -> Vec<Self> {
         let chunks: Vec<&[u8]> = match record.payload.len() {
             0 => vec![&[]],
             _ => record.payload.chunks(PART_BYTES).collect(),
@@ -62,15 +62,15 @@ impl Message {
         chunks.iter().enumerate().map(message).collect()
     }
 
-    /// What the parts of one payload have in common, and nothing else has.
+    /// Returns a text that is equal for all parts of a payload and differs for other payloads.
     pub fn key(&self) -> String {
         format!("{}/{} {} {}", self.shard, self.sequence_number, self.digest, self.parts)
     }
 
-    /// Reads a message, with the bytes of its part.
+    /// Parses a message. Returns it with the bytes of its part.
     ///
     /// # Errors
-    /// When it is not a message of the quarantine; the text says why.
+    /// Fails if the body is not a message of the quarantine queue. The text gives the reason.
     pub fn read(body: &str) -> Result<(Self, Vec<u8>), String> {
         let message: Self = serde_json::from_str(body).map_err(|error| error.to_string())?;
         if message.part >= message.parts {
@@ -81,22 +81,22 @@ impl Message {
         Ok((Self { data: String::new(), ..message }, data))
     }
 
-    /// Place of the part, counted from 0.
+    /// Returns the index of the part, from 0.
     pub fn part(&self) -> usize {
         self.part
     }
 
-    /// Number of parts.
+    /// Returns the number of parts of the payload.
     pub fn parts(&self) -> usize {
         self.parts
     }
 
-    /// Name of the record, for a person.
+    /// Returns the shard and sequence number of the record, for messages to people.
     pub fn record(&self) -> String {
         format!("{}/{}", self.shard, self.sequence_number)
     }
 
-    /// The record with this payload; `None` where the digest is another one.
+    /// Returns the record with this payload; `None` if the payload has another digest.
     pub fn joined(&self, payload: Vec<u8>) -> Option<KeptRecord> {
         let sequence_number = SequenceNumber::parse(&self.sequence_number).ok()?;
         (digest(&payload) == self.digest).then(|| KeptRecord {
@@ -111,22 +111,22 @@ impl Message {
     }
 }
 
-/// A record as it was found in the queue, complete.
+/// A complete record from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptRecord {
-    /// The record that it is, or is a part of.
+    /// The record, of which the payload may be a part.
     pub record: RecordName,
-    /// When it reached the stream, in milliseconds since 1970.
+    /// The time at which it reached the stream, in milliseconds since 1970.
     pub arrived_at_ms: i64,
-    /// The records whose calls it put back itself.
+    /// The records whose calls it puts back.
     pub put_back_from: PutBackFrom,
-    /// A word for grouping.
+    /// The reason as an identifier, such as `bad-envelope`.
     pub reason: String,
-    /// What is wrong, for a person.
+    /// The description of the error, for people.
     pub detail: String,
     /// SHA-256 of the payload, in hexadecimal digits.
     pub digest: String,
-    /// Its bytes.
+    /// The bytes that could not be counted.
     pub payload: Vec<u8>,
 }
 
@@ -134,8 +134,8 @@ fn digest(payload: &[u8]) -> String {
     Sha256::digest(payload).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// A detail that SQS accepts: not too long, and without the characters that a
-/// message may not have and JSON does not escape.
+/// Shortens a detail and removes the characters that SQS refuses and JSON does
+/// not escape.
 ///
 /// Source: SQS API Reference, `SendMessage`, `MessageBody`.
 fn acceptable(detail: &str) -> String {
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_message_has_these_fields() {
-        let messages = Message::of(&record(b"abc".to_vec(), "cut"));
+        let messages = Message::from_record(&record(b"abc".to_vec(), "cut"));
         let expected = json!({
             "shard": "123456789012/eu-west-1/usage/shardId-000000000000", "sequence_number": "4957",
             "arrived_at_ms": 1_795_509_270_000_i64, "put_back_from": "", "reason": "bad-envelope", "detail": "cut",
@@ -179,14 +179,14 @@ mod tests {
     #[test]
     fn the_largest_message_fits_every_queue() {
         let detail = "\u{ffff}\"\\\u{1}".repeat(50_000);
-        for message in Message::of(&record(vec![0xff; 2 * PART_BYTES + 1], &detail)) {
+        for message in Message::from_record(&record(vec![0xff; 2 * PART_BYTES + 1], &detail)) {
             let body = serde_json::to_string(&message).unwrap();
             assert!(body.len() < 256 << 10 && !body.contains('\u{ffff}'), "{}", body.len());
         }
     }
 
     #[test]
-    fn what_is_no_message_is_told_why() {
+    fn a_body_that_is_not_a_message_is_refused_with_the_reason() {
         let message = |part, data: &str, number: &str| {
             json!({"shard": "s", "sequence_number": number, "arrived_at_ms": 1, "reason": "r", "detail": "",
                 "digest": "d", "part": part, "parts": 2, "data": data})
@@ -199,8 +199,8 @@ mod tests {
             (message(0, "?", "1"), "its data"),
             (message(0, "", "x"), "only decimal digits"),
         ] {
-            let told = Message::read(&body).unwrap_err();
-            assert!(told.contains(why), "{told}");
+            let error = Message::read(&body).unwrap_err();
+            assert!(error.contains(why), "{error}");
         }
         assert!(Message::read(&message(1, "YWJj", "1")).is_ok());
     }

@@ -16,10 +16,10 @@ pub use message::{KeptRecord, PART_BYTES};
 pub use pass::Receiving;
 pub use received::{Fate, Odd};
 
-/// Requests under way at once when many messages are changed.
+/// Number of concurrent requests when many messages are changed.
 const CONCURRENCY: usize = 16;
 
-/// The queue.
+/// A client of the quarantine queue.
 #[derive(Debug, Clone)]
 pub struct QuarantineQueue {
     client: Client,
@@ -27,15 +27,15 @@ pub struct QuarantineQueue {
 }
 
 impl QuarantineQueue {
-    /// The queue with this URL.
+    /// Returns the queue with this URL.
     pub fn new(client: Client, queue_url: impl Into<String>) -> Self {
         Self { client, queue_url: queue_url.into() }
     }
 
-    /// About how many messages are in the queue, hidden ones included.
+    /// Returns the approximate number of messages in the queue, including invisible ones.
     ///
     /// # Errors
-    /// When the queue does not answer.
+    /// Fails if the queue does not respond.
     pub async fn approximate_messages(&self) -> Result<u64, PortError> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -48,12 +48,12 @@ impl QuarantineQueue {
         Ok(names.iter().filter_map(|name| attributes.get(name)?.parse::<u64>().ok()).sum())
     }
 
-    /// Makes received messages visible to other readers at once. One that is
-    /// hidden no more, or deleted, is left as it is.
+    /// Makes received messages visible to other readers at once. Messages that
+    /// are visible or deleted already are left unchanged.
     async fn release(&self, receipt_handles: Vec<String>) {
         let release = |handle: String| async move {
             let request = self.client.change_message_visibility().queue_url(&self.queue_url);
-            // What stays hidden becomes visible when its time has come.
+            // After a failure, the message becomes visible when its visibility time-out ends.
             let _ = request.receipt_handle(handle).visibility_timeout(0).send().await;
         };
         stream::iter(receipt_handles).for_each_concurrent(CONCURRENCY, release).await;
@@ -72,7 +72,7 @@ impl QuarantineQueue {
 
 impl Quarantine for QuarantineQueue {
     async fn keep(&self, record: &QuarantinedRecord) -> Result<(), PortError> {
-        for message in Message::of(record) {
+        for message in Message::from_record(record) {
             let body = serde_json::to_string(&message).map_err(|error| PortError::Refused {
                 operation: self.operation("writing a message for"),
                 source: error.into(),

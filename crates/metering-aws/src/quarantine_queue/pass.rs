@@ -1,4 +1,4 @@
-//! Receiving everything that is in the queue, record by record.
+//! A pass over the queue: receives all messages and shows them record by record.
 
 use aws_sdk_sqs::types::Message as SqsMessage;
 use metering_core::ports::PortError;
@@ -8,38 +8,39 @@ use super::message::KeptRecord;
 use super::received::{Fate, MAX_WAITING_BYTES, Next, Odd, Received};
 use crate::error::port_error;
 
-/// How many messages SQS hands out at once.
+/// Maximum number of messages in a response. Source: SQS API Reference, `ReceiveMessage`.
 const RECEIVE_BATCH: i32 = 10;
 
-/// After how many answers in a row with nothing but messages that were
-/// received before the pass has come round: they are visible again.
+/// Number of consecutive responses with only known messages after which the pass
+/// ends. Known messages are received again when they become visible again.
 const MAX_REPEATED_ANSWERS: u32 = 10;
 
-/// How messages are received.
+/// The settings with which messages are received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receiving {
-    /// How long an answer may wait for a message, in seconds, at most 20. From
-    /// 1 on SQS asks all of its servers, so an empty answer means an empty
-    /// queue; with 0 it asks some of them. Keep it shorter than the time-out
-    /// of a request.
+    /// Maximum time for which a request waits for messages, in seconds, up to 20.
+    /// From 1 on (long polling), SQS queries all of its servers, so an empty
+    /// response means an empty queue. With 0, it queries a subset. It has to be
+    /// shorter than the time-out of a request.
     ///
     /// Source: SQS Developer Guide, "Amazon SQS short and long polling".
     pub wait_s: i32,
-    /// How long a message is hidden from other readers, in seconds. It is
-    /// visible again earlier when the pass ends.
+    /// Visibility time-out of received messages, in seconds. The end of the pass
+    /// makes them visible earlier.
     pub visibility_timeout_s: i32,
 }
 
 impl QuarantineQueue {
-    /// Shows each record of the queue once and does with it what `visit` says.
+    /// Passes each record of the queue to `visit` once, and keeps or deletes it
+    /// as `visit` returns.
     ///
-    /// Copies of a record share its fate. What is no complete record stays,
-    /// hinders nothing, and is returned. Of the payloads only those are in
-    /// memory that are shown or wait for their other parts.
+    /// Copies of a record are treated alike. A message that does not belong to a
+    /// complete record stays in the queue and is returned. Only payloads that
+    /// are being visited or are incomplete are in memory.
     ///
     /// # Errors
-    /// When the queue does not answer; and after the pass, when a record that
-    /// was to be deleted is still there.
+    /// Fails if the queue does not respond. Fails at the end of the pass if a
+    /// record could not be deleted.
     pub async fn pass(
         &self,
         receiving: Receiving,

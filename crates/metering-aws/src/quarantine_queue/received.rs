@@ -1,59 +1,59 @@
-//! What one pass over the queue has received, and what is to become of it.
+//! The messages that a pass over the queue has received, and the actions that follow.
 
 use std::collections::{HashMap, HashSet};
 
 use super::message::{KeptRecord, Message};
 
-/// The most bytes of parts that wait for the other parts of their payloads.
+/// Maximum size of all parts whose payloads are incomplete, in bytes.
 pub(super) const MAX_WAITING_BYTES: usize = 64 << 20;
 
-/// What becomes of a record that a pass has shown.
+/// The action for a record that was visited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It stays in quarantine, visible again after the pass.
+    /// Keep the record in the queue. It is visible again after the pass.
     Leave,
-    /// It is deleted.
+    /// Delete the record from the queue.
     Delete,
 }
 
-/// A message that is no complete record. It stays in the queue.
+/// A message that does not belong to a complete record. It stays in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Odd {
-    /// Something else wrote the message, or another version of the meter.
+    /// The message has another format: another program or version wrote it.
     Foreign {
-        /// Id of the message.
+        /// The message id of SQS.
         message_id: String,
-        /// Why it is no message of the quarantine.
+        /// The reason why it is not a message of the quarantine queue.
         problem: String,
     },
     /// Parts of a payload are missing.
     Torn {
-        /// The record.
+        /// The shard and sequence number of the record.
         record: String,
-        /// How many parts there are.
+        /// The number of parts that were received.
         found: usize,
-        /// How many there should be.
+        /// The number of parts of the payload.
         parts: usize,
     },
-    /// The parts together are not the payload that was kept.
+    /// The joined parts have another digest than the payload.
     Damaged {
-        /// The record.
+        /// The shard and sequence number of the record.
         record: String,
     },
 }
 
-/// What a pass has to do next about a message.
+/// The next action for a received message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nothing yet: other parts are awaited, or the message stays.
+    /// No action: other parts are missing, or the message stays.
     Nothing,
-    /// Delete the message: it is a copy of one whose record was deleted.
+    /// Delete the message with this handle: it is a copy of a deleted message.
     Delete(String),
-    /// Show a record, then settle it under its key.
+    /// Visit the record, then call [`Received::settle`] with this key.
     Show(String, Box<KeptRecord>),
 }
 
-/// The messages of one pass.
+/// The state of a pass.
 #[derive(Debug, Default)]
 pub(super) struct Received {
     max_waiting_bytes: usize,
@@ -61,15 +61,15 @@ pub(super) struct Received {
     waiting: HashMap<String, Waiting>,
     waiting_bytes: usize,
     settled: HashMap<String, Fate>,
-    /// Messages that were shown and whose fate is open, by their records' keys.
+    /// Handles of the messages of records that are being visited, by key.
     shown: HashMap<String, Vec<String>>,
-    /// Handles of messages that stay.
+    /// Handles of the messages that stay in the queue.
     pub left: Vec<String>,
-    /// What was found beside records.
+    /// Messages that do not belong to a complete record.
     pub odd: Vec<Odd>,
 }
 
-/// Parts of a payload whose other parts are not there yet.
+/// The received parts of an incomplete payload.
 #[derive(Debug)]
 struct Waiting {
     head: Message,
@@ -78,17 +78,17 @@ struct Waiting {
 }
 
 impl Received {
-    /// A pass at its beginning, for which at most `max_waiting_bytes` wait.
+    /// Returns the state at the beginning of a pass, which holds at most `max_waiting_bytes` of incomplete payloads.
     pub fn new(max_waiting_bytes: usize) -> Self {
         Self { max_waiting_bytes, ..Self::default() }
     }
 
-    /// Takes note of a message; `false` where it was received before.
+    /// Records a message id. Returns `false` if the message was received before.
     pub fn is_new(&mut self, message_id: &str) -> bool {
         self.seen.insert(message_id.to_owned())
     }
 
-    /// Adds a message.
+    /// Adds a message and returns the next action.
     pub fn add(&mut self, message_id: &str, body: &str, handle: String) -> Next {
         let (message, data) = match Message::read(body) {
             Ok(read) => read,
@@ -140,7 +140,7 @@ impl Received {
         }
     }
 
-    /// Gives up waiting for the parts of the largest payload, where too much waits.
+    /// Gives up the largest incomplete payloads while they exceed the maximum size.
     fn make_room(&mut self) -> Next {
         while self.waiting_bytes > self.max_waiting_bytes {
             let largest = self.waiting.iter().max_by_key(|(_, waiting)| waiting.bytes());
@@ -159,7 +159,7 @@ impl Received {
         self.left.extend(waiting.handles);
     }
 
-    /// Takes the fate of a record that was shown, and returns the messages to delete.
+    /// Records the action for a visited record. Returns the handles of the messages to delete.
     pub fn settle(&mut self, key: String, fate: Fate) -> Vec<String> {
         let handles = self.shown.remove(&key).unwrap_or_default();
         self.settled.insert(key, fate);
@@ -172,7 +172,7 @@ impl Received {
         }
     }
 
-    /// Ends the pass: what still waits for parts stays.
+    /// Ends the pass. Incomplete payloads stay in the queue.
     pub fn end(&mut self) {
         let mut waiting: Vec<String> = self.waiting.keys().cloned().collect();
         waiting.sort_unstable();
@@ -211,7 +211,7 @@ mod tests {
             detail: String::new(),
             payload: vec![0; (parts - 1) * PART_BYTES + 1],
         };
-        Message::of(&record).iter().map(|message| serde_json::to_string(message).unwrap()).collect()
+        Message::from_record(&record).iter().map(|message| serde_json::to_string(message).unwrap()).collect()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The owners of given calls.
+//! Looks up the owners of calls.
 
 use metering_aws::DynamoClaimStore;
 use metering_aws::claimed_calls::owners_of;
@@ -25,6 +25,6 @@ async fn the_owners_of_calls_are_found_in_the_pages_of_their_slices() {
     let owner = |id| owners.get(&call(id)).map(|owner| (owner.record.clone(), owner.purpose));
     assert_eq!(owner(3), Some((record("8"), Purpose::Count)));
     assert_eq!(owner(11), Some((record("9"), Purpose::Keep)));
-    assert_eq!((owner(12), owner(4)), (None, None), "a call is claimed in its slice or not at all");
-    assert_eq!(owners.len(), 2, "calls that nobody asked for are left out");
+    assert_eq!((owner(12), owner(4)), (None, None), "a call is claimed only in its own slice");
+    assert_eq!(owners.len(), 2, "other calls of the slices are left out");
 }

@@ -74,7 +74,7 @@ async fn a_head_comes_back_as_it_was_written_with_every_member() {
 async fn of_two_writers_that_read_the_same_head_one_has_to_read_again() {
     let (_, store) = store().await;
     for version in 0..2 {
-        // With a verdict the head goes in a transaction, without one it goes alone.
+        // A head with verdicts is written in a transaction, a head alone by a put.
         for verdicts in [vec![(number("5"), whole())], Vec::new()] {
             let head =
                 ShardHead { version: version * 2 + u64::from(verdicts.is_empty()), ..ShardHead::default() };
@@ -134,7 +134,7 @@ async fn verdicts_come_into_force_with_their_head_or_not_at_all() {
     assert_eq!(read("10", "10").await, [(number("10"), events.clone())]);
     assert_eq!(store.mark_kept(&record("10"), &events.part).await.unwrap(), WriteReply::Written);
     assert_eq!(read("10", "10").await, [(number("10"), Verdict { is_kept: true, ..events })]);
-    // One that has expired is not made anew.
+    // An expired verdict is not created again.
     assert_eq!(store.mark_kept(&record("11"), &fewer).await.unwrap(), WriteReply::Conflict);
     assert_eq!(read("11", "11").await, []);
 }
@@ -152,15 +152,19 @@ async fn the_most_verdicts_of_one_write_fit_a_transaction() {
 async fn the_pages_of_a_slice_are_a_chain_with_a_lock_on_each() {
     let (_, store) = store().await;
     assert_eq!(store.read_slice(SLICE).await.unwrap(), []);
-    // More than Query answers at once: 1 MB. Source: DynamoDB Developer Guide, "Query".
+    // More than one page of Query, which has 1 MB. Source: DynamoDB Developer Guide, "Query".
     for page in 0..6 {
         let write = page_write(page, None, "7", 0..20_000);
         assert_eq!(store.write_page(&write).await.unwrap(), WriteReply::Written);
-        assert_eq!(store.write_page(&write).await.unwrap(), WriteReply::Conflict, "it is there already");
+        assert_eq!(store.write_page(&write).await.unwrap(), WriteReply::Conflict, "the page exists already");
     }
     let changed = page_write(5, Some(1), "8", 0..3);
     assert_eq!(store.write_page(&changed).await.unwrap(), WriteReply::Written);
-    assert_eq!(store.write_page(&changed).await.unwrap(), WriteReply::Conflict, "it was changed meanwhile");
+    assert_eq!(
+        store.write_page(&changed).await.unwrap(),
+        WriteReply::Conflict,
+        "another writer changed the page"
+    );
     let read = store.read_slice(SLICE).await.unwrap();
     assert_eq!(
         read.iter().map(|page| (page.number, page.version)).collect::<Vec<_>>(),
@@ -168,7 +172,7 @@ async fn the_pages_of_a_slice_are_a_chain_with_a_lock_on_each() {
     );
     assert_eq!((&read[5].page, read[5].expires_at_ms), (&changed.page, NOW_MS));
     assert_eq!(read[0].page, page_write(0, None, "7", 0..20_000).page);
-    // Neighbours of the slice are others.
+    // The neighbouring slices have no pages.
     for slice in [SliceKey { group: 30, ..SLICE }, SliceKey { start_ms: SLICE.start_ms + 1, ..SLICE }] {
         assert_eq!(store.read_slice(slice).await.unwrap(), []);
     }

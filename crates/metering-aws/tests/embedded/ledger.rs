@@ -1,10 +1,12 @@
-//! The ledger's expressions: golden, and at work.
+//! The ledger's expressions as texts, and their effects in DynamoDB.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_aws::DynamoUsageLedger;
 use metering_aws::connection::{FUNCTION_RETRY_POLICY, load_local};
-use metering_aws::usage_ledger::{FIRST_GUESS, RowGuess, expression};
+use metering_aws::ledger_items::{
+    self, FIRST_GUESS, LAST_CALL, NO_MARK, RowGuess, TOTAL, gap_attribute, update_expression,
+};
 use metering_aws::usage_report::usage_of_key;
 use metering_core::aggregate::{BatchUsage, RecordIndex};
 use metering_core::claims::owner::ShardName;
@@ -39,15 +41,13 @@ pub fn update(first: &str, last: &str, hours: &[(usize, u64)]) -> CounterUpdate 
     }
 }
 
-/// The gap from one record to another, the second not included.
+/// Returns the gap from one record to another. The second is excluded.
 pub fn gap(from: &str, before: &str) -> Gap {
     Gap { number: 0, from: Beginning::At(number(from)), before: number(before), closed_at_ms: NOW_MS }
 }
 
 pub async fn attributes(client: &Client, key: &str) -> Vec<(String, AttributeValue)> {
-    let key = AttributeValue::S(key.to_owned());
-    let rows = client.query().table_name(LEDGER).key_condition_expression("pk = :pk");
-    let rows = rows.expression_attribute_values(":pk", key).send().await.unwrap();
+    let rows = ledger_items::rows_of_key(client, LEDGER, key).send().await.unwrap();
     let mut attributes: Vec<_> = rows.items.unwrap_or_default().into_iter().flatten().collect();
     attributes.sort_by(|left, right| left.0.cmp(&right.0));
     attributes
@@ -63,7 +63,7 @@ async fn attribute(client: &Client, name: &str) -> Option<String> {
 
 #[test]
 fn the_usual_expression_is_this() {
-    let expression = expression(&update("9", "10", &[(7, 3), (23, 4)]), FIRST_GUESS, 400);
+    let expression = update_expression(&update("9", "10", &[(7, 3), (23, 4)]), FIRST_GUESS, 400);
     assert_eq!(
         expression.update,
         "ADD #total :total, h07 :h07, h23 :h23 SET seq = :last, #ttl = :ttl, last_call = :last_call"
@@ -93,10 +93,10 @@ fn the_usual_expression_is_this() {
 fn behind_a_gap_the_expression_keeps_the_mark_that_was_there_or_was_not() {
     let update = CounterUpdate { gaps: vec![0, 3], ..update("9", "10", &[(7, 3)]) };
     let guess = RowGuess { exists: true, raises_last_call: false };
-    let of_a_row = expression(&update, guess, 400);
+    let of_a_row = update_expression(&update, guess, 400);
     assert!(of_a_row.update.ends_with("gap0 = if_not_exists(gap0, seq), gap3 = if_not_exists(gap3, seq)"));
     assert_eq!(of_a_row.condition, "seq < :first");
-    let of_none = expression(&update, RowGuess { exists: false, ..guess }, 400);
+    let of_none = update_expression(&update, RowGuess { exists: false, ..guess }, 400);
     assert!(of_none.update.ends_with("gap0 = if_not_exists(gap0, :none), gap3 = if_not_exists(gap3, :none)"));
     assert_eq!(of_none.condition, "attribute_not_exists(seq)");
 }
@@ -133,27 +133,31 @@ async fn the_latest_call_only_rises_and_a_late_record_counts_all_the_same() {
     {
         let update = CounterUpdate { last_call_ms, ..update(sequence_number, sequence_number, &[(0, 1)]) };
         assert_eq!(ledger.apply(&update).await.unwrap(), LedgerReply::Applied);
-        assert_eq!(attribute(&client, "last_call").await.as_deref(), Some(latest));
+        assert_eq!(attribute(&client, LAST_CALL).await.as_deref(), Some(latest));
     }
-    assert_eq!(attribute(&client, "total").await.as_deref(), Some("4"));
+    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("4"));
 }
 
 #[tokio::test]
 async fn an_update_behind_a_gap_keeps_the_mark_before_it_whatever_was_guessed() {
     let client = dynamodb().await;
     let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
-    // No row is there: the first guess is wrong.
+    // The row does not exist, so the first guess is wrong.
     let first = CounterUpdate { gaps: vec![0], last_call_ms: 90, ..update("5", "5", &[(0, 1)]) };
     assert_eq!(ledger.apply(&first).await.unwrap(), LedgerReply::Applied);
-    assert_eq!(attribute(&client, "gap0").await.as_deref(), Some("000"));
-    // A row is there, and has a later call: another guess is wrong.
+    assert_eq!(attribute(&client, &gap_attribute(0)).await.as_deref(), Some(NO_MARK));
+    // The row exists and has a later call, so another guess is wrong.
     let second = CounterUpdate { gaps: vec![0, 1], last_call_ms: 10, ..update("20", "21", &[(0, 1)]) };
     assert_eq!(ledger.apply(&second).await.unwrap(), LedgerReply::Applied);
-    assert_eq!(attribute(&client, "gap0").await.as_deref(), Some("000"), "what was noted stays noted");
-    assert_eq!(attribute(&client, "gap1").await.as_deref(), Some("0015"));
-    assert_eq!(attribute(&client, "last_call").await.as_deref(), Some("90"));
+    assert_eq!(
+        attribute(&client, &gap_attribute(0)).await.as_deref(),
+        Some(NO_MARK),
+        "what was noted stays noted"
+    );
+    assert_eq!(attribute(&client, &gap_attribute(1)).await.as_deref(), Some("0015"));
+    assert_eq!(attribute(&client, LAST_CALL).await.as_deref(), Some("90"));
     assert_eq!(ledger.apply(&second).await.unwrap(), LedgerReply::Fenced(number("21")));
-    assert_eq!(attribute(&client, "total").await.as_deref(), Some("2"));
+    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("2"));
 }
 
 #[tokio::test]
@@ -169,7 +173,7 @@ async fn a_row_that_is_asked_behind_a_gap_takes_nothing_from_within_it_any_more(
         };
         ledger.release(&release).await.unwrap()
     };
-    // The record 6 counted, the records from 7 on were given up before they did.
+    // Record 6 was counted. The records from 7 on were given up before.
     ledger.apply(&update("5", "6", &[(0, 2)])).await.unwrap();
     for _ in 0..2 {
         assert!(release("key-1", "6").await);
@@ -179,8 +183,11 @@ async fn a_row_that_is_asked_behind_a_gap_takes_nothing_from_within_it_any_more(
     assert_eq!(late, LedgerReply::Fenced(number("9")), "a late invocation counts nothing");
     let behind = CounterUpdate { gaps: vec![0], ..update("10", "11", &[(0, 1)]) };
     assert_eq!(ledger.apply(&behind).await.unwrap(), LedgerReply::Applied);
-    assert!(release("key-1", "6").await && !release("key-1", "7").await, "nor later");
-    assert_eq!(attribute(&client, "total").await.as_deref(), Some("3"));
+    assert!(
+        release("key-1", "6").await && !release("key-1", "7").await,
+        "the answer stays the same after later records"
+    );
+    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("3"));
 }
 
 #[tokio::test]
@@ -192,11 +199,11 @@ async fn a_row_that_is_not_there_is_fenced_as_well() {
     assert!(!ledger.release(&release).await.unwrap());
     let late = ledger.apply(&update("5", "9", &[(0, 100)])).await.unwrap();
     assert_eq!(late, LedgerReply::Fenced(number("9")));
-    assert_eq!(attribute(&client, "total").await.as_deref(), Some("0"), "it is a row like others");
+    assert_eq!(attribute(&client, TOTAL).await.as_deref(), Some("0"), "the release creates a row");
     let behind = CounterUpdate { gaps: vec![0], ..update("10", "10", &[(0, 1)]) };
     assert_eq!(ledger.apply(&behind).await.unwrap(), LedgerReply::Applied);
     assert!(!ledger.release(&release).await.unwrap());
-    // The stream went on behind the gap before anybody asked: the mark tells.
+    // The row got records behind the gap before the release: its mark before the gap decides.
     let noted = CounterUpdate { row: row("key-2"), gaps: vec![0], ..update("12", "12", &[(0, 1)]) };
     assert_eq!(ledger.apply(&noted).await.unwrap(), LedgerReply::Applied);
     assert!(!ledger.release(&RowRelease { row: row("key-2"), ..release }).await.unwrap());
@@ -227,7 +234,7 @@ async fn a_month_is_read_from_its_days_and_shards_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_by_what_can_be_done_about_it() {
+async fn a_failure_is_classified_by_its_remedy() {
     let client = dynamodb().await;
     let refused = DynamoUsageLedger::new(client.clone(), "no-such-table", 400)
         .apply(&update("1", "1", &[(0, 1)]))

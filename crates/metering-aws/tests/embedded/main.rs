@@ -18,7 +18,7 @@ const LEDGER: &str = "ledger";
 const CLAIMS: &str = "claims";
 const NOW_MS: i64 = 1_795_509_270_000;
 
-/// An embedded DynamoDB with the tables of the consumer.
+/// Starts an embedded DynamoDB with the tables of the consumer.
 async fn dynamodb() -> Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -16,7 +16,7 @@ use winterbaume_sqs::SqsService;
 
 use super::{NOW_MS, record};
 
-/// Every message is there at once, so nothing has to be waited for.
+/// Messages are visible at once, so requests do not wait.
 const RECEIVING: Receiving = Receiving { wait_s: 0, visibility_timeout_s: 600 };
 
 async fn answer(State(sqs): State<Arc<SqsService>>, request: axum::extract::Request) -> Response {
@@ -28,7 +28,7 @@ async fn answer(State(sqs): State<Arc<SqsService>>, request: axum::extract::Requ
     Response::builder().status(reply.status).body(Body::from(reply.body)).unwrap()
 }
 
-/// An embedded SQS with a queue.
+/// Starts an embedded SQS with a queue.
 async fn sqs() -> (Client, String, QuarantineQueue) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -50,7 +50,7 @@ fn quarantined(digits: &str, reason: &'static str, payload: Vec<u8>) -> Quaranti
     }
 }
 
-/// Everything that a pass shows, ascending, and what else it finds.
+/// Returns the records that a pass visits, in ascending order, and the other messages.
 async fn all(queue: &QuarantineQueue, fate: Fate) -> (Vec<KeptRecord>, Vec<Odd>) {
     let mut records = Vec::new();
     let visit = async |record| {
@@ -62,7 +62,7 @@ async fn all(queue: &QuarantineQueue, fate: Fate) -> (Vec<KeptRecord>, Vec<Odd>)
     (records, odd)
 }
 
-/// How many messages the queue has.
+/// Returns the number of messages in the queue.
 async fn messages(client: &Client, url: &str) -> usize {
     let mut messages = 0;
     loop {
@@ -94,7 +94,7 @@ async fn records_of_every_size_come_back_as_often_as_they_are_left() {
     for record in &kept {
         queue.keep(record).await.unwrap();
     }
-    assert!(queue.approximate_messages().await.unwrap() > 25, "some records have several");
+    assert!(queue.approximate_messages().await.unwrap() > 25, "some records have several messages");
     for _ in 0..2 {
         let (found, odd) = all(&queue, Fate::Leave).await;
         assert_eq!(odd, []);
@@ -112,7 +112,7 @@ async fn records_of_every_size_come_back_as_often_as_they_are_left() {
 #[tokio::test]
 async fn parts_of_two_payloads_of_one_record_are_never_mixed() {
     let (client, url, queue) = sqs().await;
-    // A record was kept whole; later some of its events were, and the whole once more.
+    // A whole record was kept; later some of its events, and the whole record again.
     for payload in [large(1), large(2), vec![3; 10], large(1)] {
         queue.keep(&quarantined("7", "bad-envelope", payload)).await.unwrap();
     }
@@ -122,11 +122,11 @@ async fn parts_of_two_payloads_of_one_record_are_never_mixed() {
     payloads.sort();
     let mut expected = vec![large(1), large(2), vec![3; 10]];
     expected.sort();
-    assert_eq!(payloads, expected, "a copy is shown once");
-    assert_eq!(messages(&client, &url).await, 0, "and deleted with what it is a copy of");
+    assert_eq!(payloads, expected, "copies are visited once");
+    assert_eq!(messages(&client, &url).await, 0, "all copies are deleted");
 }
 
-/// The messages in which a record of three parts is kept, in their order.
+/// Returns the messages of a record of three parts, in order.
 async fn bodies(record: &QuarantinedRecord) -> Vec<String> {
     let (client, url, queue) = sqs().await;
     queue.keep(record).await.unwrap();
@@ -164,5 +164,5 @@ async fn foreign_torn_and_damaged_messages_hinder_nothing_and_stay() {
         assert_eq!(count(|odd| matches!(odd, Odd::Torn { found: 2, parts: 3, .. })), 1, "{odd:?}");
         assert_eq!(count(|odd| matches!(odd, Odd::Damaged { .. })), 1, "{odd:?}");
     }
-    assert_eq!(messages(&client, &url).await, 2 + 2 + 3, "but for the record that was deleted");
+    assert_eq!(messages(&client, &url).await, 2 + 2 + 3, "all messages stay apart from the deleted record's");
 }

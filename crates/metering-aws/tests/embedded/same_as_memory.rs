@@ -1,9 +1,10 @@
-//! The rules in memory are DynamoDB's: whatever is done, both answer the same.
+//! The ports in memory answer any sequence of calls as those on DynamoDB do.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use memory_ports::MemoryPorts;
+use metering_aws::ledger_items::{LAST_CALL, NO_MARK, TOTAL, gap_attribute};
 use metering_aws::{DynamoClaimStore, DynamoUsageLedger};
 use metering_core::claims::layout::SliceKey;
 use metering_core::claims::owner::ShardName;
@@ -17,7 +18,7 @@ use super::claims::page_write;
 use super::ledger::{attributes, gap, row, update};
 use super::{CLAIMS, LEDGER, NOW_MS, dynamodb, number, record};
 
-/// One database for all cases: each has rows, shards and slices of its own.
+/// One database for all cases. Each case uses other rows, shards and slices.
 static DATABASE: LazyLock<(Runtime, aws_sdk_dynamodb::Client)> = LazyLock::new(|| {
     let runtime = Runtime::new().unwrap();
     let client = runtime.block_on(dynamodb());
@@ -139,13 +140,13 @@ proptest! {
             let attribute = |name: &str| stored.iter().find(|(known, _)| known == name).map(|(_, value)| format!("{value:?}"));
             let row = memory.store().rows[&row(&key)].clone();
             let total: u64 = row.hours.iter().sum();
-            prop_assert_eq!(attribute("total"), Some(format!("N(\"{total}\")")));
+            prop_assert_eq!(attribute(TOTAL), Some(format!("N(\"{total}\")")));
             if row.last_call_ms > 0 {
-                prop_assert_eq!(attribute("last_call"), Some(format!("N(\"{}\")", row.last_call_ms)));
+                prop_assert_eq!(attribute(LAST_CALL), Some(format!("N(\"{}\")", row.last_call_ms)));
             }
             for (number, mark) in row.gaps {
-                let mark = mark.map_or_else(|| "000".to_owned(), |mark| mark.storage_form().to_owned());
-                prop_assert_eq!(attribute(&format!("gap{number}")), Some(format!("S(\"{mark}\")")));
+                let mark = mark.map_or_else(|| NO_MARK.to_owned(), |mark| mark.storage_form().to_owned());
+                prop_assert_eq!(attribute(&gap_attribute(number)), Some(format!("S(\"{mark}\")")));
             }
             Ok(())
         })?;

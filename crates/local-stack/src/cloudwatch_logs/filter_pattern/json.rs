@@ -6,7 +6,8 @@ use super::cursor::Cursor;
 use super::error::PatternError;
 use super::value::Comparison;
 
-/// Maximum number of wildcards in all selectors of a pattern; a selector has at most one. Source: the user guide's quotas.
+/// Maximum number of wildcards in all selectors of a pattern; a selector has at most one. Source:
+/// the user guide's quotas.
 const MAX_WILDCARDS: usize = 3;
 /// Maximum nesting of parentheses.
 const MAX_DEPTH: usize = 100;

@@ -39,9 +39,11 @@ use serde_json::Value;
 
 pub use error::PatternError;
 
-/// Maximum length of a pattern, in characters. Source: CloudWatch Logs API Reference, `PutSubscriptionFilter`.
+/// Maximum length of a pattern, in characters. Source: CloudWatch Logs API Reference,
+/// `PutSubscriptionFilter`.
 const MAX_CHARACTERS: usize = 1_024;
-/// Maximum number of regular expressions of a JSON or space-delimited pattern. Source: "Supported regular expressions".
+/// Maximum number of regular expressions of a JSON or space-delimited pattern. Source: "Supported
+/// regular expressions".
 const MAX_REGEXES: usize = 2;
 
 /// A log line. Its JSON is parsed once, however many patterns are matched against it.
@@ -116,7 +118,8 @@ impl FilterPattern {
         &self.text
     }
 
-    /// Returns `true` if the pattern has a regular expression. The number of such patterns of a log group is limited.
+    /// Returns `true` if the pattern has a regular expression. The number of such patterns of a log
+    /// group is limited.
     pub fn has_regex(&self) -> bool {
         self.regexes > 0
     }

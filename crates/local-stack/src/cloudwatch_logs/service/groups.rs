@@ -16,7 +16,8 @@ use crate::sync::locked;
 
 /// Maximum number of groups, streams or filters of one response. Source: CloudWatch Logs API Reference.
 pub(super) const MAX_LISTED: usize = 50;
-/// Maximum length of the name of a log group or a log stream. Source: CloudWatch Logs API Reference, `CreateLogGroup`.
+/// Maximum length of the name of a log group or a log stream. Source: CloudWatch Logs API
+/// Reference, `CreateLogGroup`.
 const MAX_NAME_CHARACTERS: usize = 512;
 
 /// The log groups.

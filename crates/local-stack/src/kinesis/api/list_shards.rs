@@ -85,13 +85,13 @@ pub(super) fn list_shards(request: &Request<'_>) -> Result<Value, KinesisError> 
     let mut shards = request.store.unexpired_shards(&page.stream, request.now_ms)?;
     shards.retain(|shard| shard.shard_id > page.after && is_wanted(shard));
     let limit = request.limit("MaxResults", DEFAULT_SHARDS);
-    let mut answer = json!({"Shards": shards.iter().take(limit).map(shard_json).collect::<Vec<_>>()});
+    let mut response = json!({"Shards": shards.iter().take(limit).map(shard_json).collect::<Vec<_>>()});
     if let Some(last) = shards.get(limit.saturating_sub(1)).filter(|_| shards.len() > limit) {
         page.after.clone_from(&last.shard_id);
         page.issued_ms = request.now_ms;
-        answer["NextToken"] = json!(page.token());
+        response["NextToken"] = json!(page.token());
     }
-    Ok(answer)
+    Ok(response)
 }
 
 /// Returns `true` for shards that the filter selects.

@@ -8,7 +8,7 @@ use super::super::error::KinesisError;
 use super::super::iterator::{Position, ShardIterator};
 use super::super::sequence::{digits_of, shard_of, storage_form};
 use super::super::shard::Shard;
-use super::super::store::NewRecord;
+use super::super::store::{NewRecord, PlacedRecord};
 use super::request::{Request, epoch_seconds};
 use super::shards::shard_json;
 use crate::api::tables::MAX_RECORD_BYTES;
@@ -48,7 +48,7 @@ pub(super) fn put_record(request: &Request<'_>) -> Result<Value, KinesisError> {
     let record = new_record(request.body, "data")?;
     let placed = request.store.put(&stream, &[record], request.now_ms)?;
     let placed = placed.into_iter().next().ok_or_else(|| KinesisError::no_stream(&stream))?;
-    let (shard_id, sequence) = placed?;
+    let PlacedRecord { shard_id, sequence } = placed?;
     Ok(json!({"ShardId": shard_id, "SequenceNumber": digits_of(&sequence)}))
 }
 
@@ -66,7 +66,9 @@ pub(super) fn put_records(request: &Request<'_>) -> Result<Value, KinesisError> 
     let placed = request.store.put(&request.stream()?, &records, request.now_ms)?;
     let failed = placed.iter().filter(|result| result.is_err()).count();
     let results = placed.iter().map(|result| match result {
-        Ok((shard_id, sequence)) => json!({"ShardId": shard_id, "SequenceNumber": digits_of(sequence)}),
+        Ok(PlacedRecord { shard_id, sequence }) => {
+            json!({"ShardId": shard_id, "SequenceNumber": digits_of(sequence)})
+        }
         Err(error) => json!({"ErrorCode": error.code, "ErrorMessage": error.message}),
     });
     Ok(json!({"FailedRecordCount": failed, "Records": results.collect::<Vec<_>>()}))
@@ -176,15 +178,15 @@ pub(super) fn get_records(request: &Request<'_>) -> Result<Value, KinesisError> 
             })
         })
         .collect();
-    let mut answer = json!({"Records": records, "MillisBehindLatest": read.millis_behind_latest});
+    let mut response = json!({"Records": records, "MillisBehindLatest": read.millis_behind_latest});
     match read.next {
         Some(position) => {
             let next = ShardIterator { position, issued_ms: now_ms, ..iterator };
-            answer["NextShardIterator"] = json!(next.to_token());
+            response["NextShardIterator"] = json!(next.to_token());
         }
-        None => answer["ChildShards"] = child_shards(request, &iterator)?,
+        None => response["ChildShards"] = child_shards(request, &iterator)?,
     }
-    Ok(answer)
+    Ok(response)
 }
 
 fn child_shards(request: &Request<'_>, iterator: &ShardIterator) -> Result<Value, KinesisError> {

@@ -161,9 +161,10 @@ pub(super) fn list(request: &Request<'_>) -> Result<Value, KinesisError> {
     let has_more = names.len() > limit;
     names.truncate(limit);
     let summaries: Vec<Value> = names.iter().map(|name| summary(request, name)).collect::<Result<_, _>>()?;
-    let mut answer = json!({"StreamNames": names, "HasMoreStreams": has_more, "StreamSummaries": summaries});
+    let mut response =
+        json!({"StreamNames": names, "HasMoreStreams": has_more, "StreamSummaries": summaries});
     if has_more {
-        answer["NextToken"] = json!(names.last());
+        response["NextToken"] = json!(names.last());
     }
-    Ok(answer)
+    Ok(response)
 }

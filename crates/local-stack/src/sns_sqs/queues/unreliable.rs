@@ -127,7 +127,8 @@ impl Queues {
         reply
     }
 
-    /// Makes messages visible that are received with a visibility timeout of 0, which the emulator does not support.
+    /// Makes messages visible that are received with a visibility timeout of 0, which the emulator
+    /// does not support.
     async fn keep_visible(&self, request: &str, reply: &MockResponse) {
         let request: Value = serde_json::from_str(request).unwrap_or_default();
         if request["VisibilityTimeout"] == 0 {

@@ -9,7 +9,8 @@ use crate::api::query::Xml;
 use crate::names::{ACCOUNT_ID, arn, resource_of};
 use crate::sns_sqs::notifications::Published;
 
-/// Maximum size of the messages of one `PublishBatch`, in bytes. Source: SNS API Reference, `PublishBatch`: 256 KB.
+/// Maximum size of the messages of one `PublishBatch`, in bytes. Source: SNS API Reference,
+/// `PublishBatch`: 256 KB.
 const MAX_BATCH_BYTES: usize = 262_144;
 
 /// The result of an operation.

@@ -7,8 +7,7 @@ use anyhow::bail;
 use serde_json::{Map, Value};
 
 use super::fields::field;
-use super::rows::{File, Row};
-use super::values::{Cell, DescribedRow};
+use super::values::{Cell, DescribedRow, File, Row};
 use crate::input::pieces::{Kind, Piece, Pieces};
 
 /// Reads all objects of a text.

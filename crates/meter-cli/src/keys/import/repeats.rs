@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use metering_core::api_key::KeyDigest;
 
-use super::rows::Row;
-use super::values::DescribedRow;
+use super::values::{DescribedRow, Row};
 
 /// Rejects rows that contradict an earlier row about the same key, because it is not known which row is
 /// right. Equal rows are kept.

@@ -5,27 +5,9 @@ use std::io::{Cursor, Read};
 use anyhow::{Context, bail};
 
 use super::fields::similar_name;
-use super::values::DescribedRow;
+use super::values::File;
 use super::{Format, documents, table};
 use crate::input::open;
-
-/// A row, read or rejected.
-#[derive(Debug)]
-pub struct Row {
-    /// Line of the file, counted from 1.
-    pub line: usize,
-    /// The key, or the reason why the row is rejected.
-    pub key: Result<DescribedRow, String>,
-}
-
-/// The content of a file.
-#[derive(Debug, Default)]
-pub struct File {
-    /// Rows in the order of the file.
-    pub rows: Vec<Row>,
-    /// Names of unknown columns or members, which were ignored.
-    pub unknown: Vec<String>,
-}
 
 /// Reads a file. Detects the format if none is given.
 ///

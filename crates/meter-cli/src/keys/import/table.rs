@@ -4,8 +4,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::fields::{DOCUMENTED_NAMES, Field, field};
-use super::rows::{File, Row};
-use super::values::{Cell, DescribedRow};
+use super::values::{Cell, DescribedRow, File, Row};
 
 /// Supported separators. Excel writes semicolons in locales whose decimal separator is a comma.
 const SEPARATORS: [char; 3] = [',', ';', '\t'];

@@ -9,6 +9,24 @@ use super::fields::Field;
 use crate::keys::duration::time_ms;
 use crate::keys::fields::check_key_id;
 
+/// A row, read or rejected.
+#[derive(Debug)]
+pub struct Row {
+    /// Line of the file, counted from 1.
+    pub line: usize,
+    /// The key, or the reason why the row is rejected.
+    pub key: Result<DescribedRow, String>,
+}
+
+/// The content of a file.
+#[derive(Debug, Default)]
+pub struct File {
+    /// Rows in the order of the file.
+    pub rows: Vec<Row>,
+    /// Names of unknown columns or members, which were ignored.
+    pub unknown: Vec<String>,
+}
+
 /// The value of an optional field in a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Setting<T> {

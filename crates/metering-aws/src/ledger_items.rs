@@ -1,0 +1,277 @@
+//! The rows of the usage ledger as DynamoDB items.
+//!
+//! A row has the attributes
+//!
+//! | attribute | type | value |
+//! | --- | --- | --- |
+//! | `pk` | S | the id of the API key |
+//! | `sk` | S | `DAY#SHARD`: the UTC day, and the shard qualified by account, region and stream |
+//! | `h00` to `h23` | N | the calls of an hour; absent if there were none |
+//! | `total` | N | the sum of the hours |
+//! | `last_call` | N | the latest counted call, in milliseconds since 1970 |
+//! | `seq` | S | the high-water mark, in the storage form of sequence numbers |
+//! | `gap0`, `gap1`, ... | S | the high-water mark that the row had before a gap of its shard |
+//! | `ttl` | N | the time of expiry, in seconds since 1970 |
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+use metering_core::ports::RowRelease;
+use metering_core::sequence_number::SequenceNumber;
+use metering_core::update_plan::{CounterUpdate, RowKey};
+use metering_core::window::{DAY_MS, UtcDay};
+
+use crate::key_items::Item;
+
+/// The attribute with the sum of the hours. A reserved word of DynamoDB, so
+/// expressions write `#total`.
+pub const TOTAL: &str = "total";
+/// The attribute with the latest counted call.
+pub const LAST_CALL: &str = "last_call";
+/// The attribute with the high-water mark.
+const HIGH_WATER_MARK: &str = "seq";
+
+/// The high-water mark before a gap if the row did not exist yet. It is below
+/// every sequence number.
+pub const NO_MARK: &str = "000";
+
+/// Separates day and shard in a sort key.
+const SEPARATOR: char = '#';
+/// The character after [`SEPARATOR`]: the end of a range of sort keys.
+const AFTER_SEPARATOR: char = '$';
+
+/// Returns the name of the attribute with the calls of an hour of the day.
+pub(crate) fn hour_attribute(hour: usize) -> String {
+    format!("h{hour:02}")
+}
+
+/// Returns the name of the attribute with the high-water mark before a gap.
+pub fn gap_attribute(number: u32) -> String {
+    format!("gap{number}")
+}
+
+/// Returns the primary key of a row: partition key and sort key.
+pub(crate) fn primary_key(row: &RowKey) -> (AttributeValue, AttributeValue) {
+    (AttributeValue::S(row.api_key_id.to_string()), AttributeValue::S(row.sort_key()))
+}
+
+/// Starts a query for all rows of an API key.
+pub fn rows_of_key(client: &Client, table: &str, api_key_id: &str) -> QueryFluentBuilder {
+    client
+        .query()
+        .table_name(table)
+        .key_condition_expression("pk = :pk")
+        .expression_attribute_values(":pk", AttributeValue::S(api_key_id.to_owned()))
+}
+
+/// Starts a query for the rows of an API key from the day `from` to the day
+/// `to`, both included.
+pub(crate) fn rows_of_days(
+    client: &Client,
+    table: &str,
+    api_key_id: &str,
+    [from, to]: [UtcDay; 2],
+) -> QueryFluentBuilder {
+    rows_of_key(client, table, api_key_id)
+        .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+        .expression_attribute_values(":from", AttributeValue::S(format!("{from}{SEPARATOR}")))
+        .expression_attribute_values(":to", AttributeValue::S(format!("{to}{AFTER_SEPARATOR}")))
+}
+
+/// A row of the ledger as it is stored. Unless a method says otherwise, it
+/// returns `None` if its attribute is missing or malformed.
+#[derive(Debug, Clone, Copy)]
+pub struct LedgerItem<'item>(pub &'item Item);
+
+impl<'item> LedgerItem<'item> {
+    fn text(self, attribute: &str) -> Option<&'item str> {
+        self.0.get(attribute)?.as_s().ok().map(String::as_str)
+    }
+
+    /// Returns the API key id, the partition key.
+    pub fn api_key_id(self) -> Option<&'item str> {
+        self.text("pk")
+    }
+
+    /// Returns the sort key.
+    pub fn sort_key(self) -> Option<&'item str> {
+        self.text("sk")
+    }
+
+    /// Returns the UTC day.
+    pub fn day(self) -> Option<UtcDay> {
+        self.sort_key()?.split(SEPARATOR).next()?.parse().ok()
+    }
+
+    /// Returns the id of the shard, without account, region and stream.
+    pub fn shard_id(self) -> Option<&'item str> {
+        self.sort_key()?.rsplit('/').next()
+    }
+
+    /// Returns the calls of an hour of the day. A missing attribute means 0.
+    pub fn hour(self, hour: usize) -> Option<u64> {
+        self.number_or_zero(&hour_attribute(hour))
+    }
+
+    /// Returns the sum of the hours.
+    pub fn total(self) -> Option<u64> {
+        self.0.get(TOTAL)?.as_n().ok()?.parse().ok()
+    }
+
+    /// Returns the latest counted call, in milliseconds since 1970. A missing attribute means 0.
+    pub fn last_call_ms(self) -> Option<i64> {
+        i64::try_from(self.number_or_zero(LAST_CALL)?).ok()
+    }
+
+    pub(crate) fn number_or_zero(self, attribute: &str) -> Option<u64> {
+        self.0.get(attribute).map_or(Some(0), |value| value.as_n().ok()?.parse().ok())
+    }
+
+    /// Returns the high-water mark.
+    ///
+    /// # Errors
+    /// Fails if the attribute is missing or not a sequence number.
+    pub fn high_water_mark(self) -> Result<SequenceNumber, String> {
+        let Some(stored) = self.text(HIGH_WATER_MARK) else {
+            return Err(format!("the row's condition failed, but the row has no mark {HIGH_WATER_MARK:?}"));
+        };
+        SequenceNumber::from_storage_form(stored)
+            .map_err(|error| format!("the row's mark {stored:?}: {error}"))
+    }
+
+    /// Returns the stored high-water mark before a gap.
+    pub(crate) fn mark_before_gap(self, number: u32) -> Option<&'item str> {
+        self.text(&gap_attribute(number))
+    }
+}
+
+/// The expressions of a conditional update.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expression {
+    /// The value of `UpdateExpression`.
+    pub update: String,
+    /// The value of `ConditionExpression`.
+    pub condition: String,
+    /// The values of `ExpressionAttributeValues`.
+    pub values: HashMap<String, AttributeValue>,
+}
+
+/// The assumptions that one attempt to update a row makes about the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowGuess {
+    /// `true` if the row exists. It matters only behind a gap.
+    pub exists: bool,
+    /// `true` if the update's latest call is the row's latest call.
+    pub raises_last_call: bool,
+}
+
+/// The assumptions that are right for most updates.
+pub const FIRST_GUESS: RowGuess = RowGuess { exists: true, raises_last_call: true };
+
+/// Writes the expressions that add the counts of an update to its row.
+///
+/// The condition is the fence: the update is written only if the row counts
+/// none of its records yet. Behind a gap, the row also keeps the high-water
+/// mark that it had before the gap. `total` and `ttl` are reserved words of
+/// DynamoDB, hence `#total` and `#ttl`.
+///
+/// ```
+/// use metering_aws::ledger_items::{FIRST_GUESS, update_expression};
+/// use metering_core::aggregate::BatchUsage;
+/// use metering_core::claims::owner::ShardName;
+/// use metering_core::sequence_number::SequenceNumber;
+/// use metering_core::update_plan::{CounterUpdate, RowKey};
+///
+/// let record = SequenceNumber::parse("42").unwrap();
+/// let mut hours = [0; 24];
+/// hours[7] = 3;
+/// let update = CounterUpdate {
+///     row: RowKey {
+///         api_key_id: "key-1".into(),
+///         day: "2026-11-24".parse().unwrap(),
+///         shard: ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000000"),
+///     },
+///     first: record.clone(),
+///     last: record.clone(),
+///     first_record: BatchUsage::new().begin_record(record).unwrap(),
+///     hours,
+///     last_call_ms: 1_795_509_270_000,
+///     gaps: Vec::new(),
+/// };
+/// let expression = update_expression(&update, FIRST_GUESS, 400);
+/// assert_eq!(
+///     expression.update,
+///     "ADD #total :total, h07 :h07 SET seq = :last, #ttl = :ttl, last_call = :last_call"
+/// );
+/// assert!(expression.condition.starts_with("(attribute_not_exists(seq) OR seq < :first)"));
+/// ```
+pub fn update_expression(update: &CounterUpdate, guess: RowGuess, retention_days: u32) -> Expression {
+    let mut added = "ADD #total :total".to_owned();
+    let mut values = HashMap::new();
+    let number = |value: i128| AttributeValue::N(value.to_string());
+    for (hour, calls) in update.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
+        let name = hour_attribute(hour);
+        let _ = write!(added, ", {name} :{name}");
+        values.insert(format!(":{name}"), number(i128::from(*calls)));
+    }
+    values.insert(":total".to_owned(), number(i128::from(update.total())));
+    values.insert(":ttl".to_owned(), expiry(update.row.day, retention_days));
+    values.insert(":last".to_owned(), AttributeValue::S(update.last.storage_form().to_owned()));
+    let mut set = "SET seq = :last, #ttl = :ttl".to_owned();
+    let mut condition = match (update.gaps.is_empty(), guess.exists) {
+        (true, _) => "(attribute_not_exists(seq) OR seq < :first)".to_owned(),
+        (false, true) => "seq < :first".to_owned(),
+        (false, false) => "attribute_not_exists(seq)".to_owned(),
+    };
+    if condition.contains(":first") {
+        values.insert(":first".to_owned(), AttributeValue::S(update.first.storage_form().to_owned()));
+    }
+    for gap in &update.gaps {
+        let name = gap_attribute(*gap);
+        let before = if guess.exists { HIGH_WATER_MARK } else { ":none" };
+        let _ = write!(set, ", {name} = if_not_exists({name}, {before})");
+    }
+    if !update.gaps.is_empty() && !guess.exists {
+        values.insert(":none".to_owned(), AttributeValue::S(NO_MARK.to_owned()));
+    }
+    if guess.raises_last_call {
+        set.push_str(", last_call = :last_call");
+        condition.push_str(" AND (attribute_not_exists(last_call) OR last_call <= :last_call)");
+        values.insert(":last_call".to_owned(), number(i128::from(update.last_call_ms)));
+    }
+    Expression { update: format!("{added} {set}"), condition, values }
+}
+
+/// Writes the expressions that fence the records of a gap off from a row, and
+/// that keep the high-water mark before the gap.
+pub(crate) fn release_expression(release: &RowRelease, exists: bool, retention_days: u32) -> Expression {
+    let name = gap_attribute(release.gap.number);
+    let fence = release.gap.before.predecessor();
+    let mut values = HashMap::from([
+        (":fence".to_owned(), AttributeValue::S(fence.storage_form().to_owned())),
+        (":zero".to_owned(), AttributeValue::N("0".to_owned())),
+        (":ttl".to_owned(), expiry(release.row.day, retention_days)),
+    ]);
+    let (before, condition) = if exists {
+        (HIGH_WATER_MARK, format!("seq < :fence AND attribute_not_exists({name})"))
+    } else {
+        values.insert(":none".to_owned(), AttributeValue::S(NO_MARK.to_owned()));
+        (":none", "attribute_not_exists(seq)".to_owned())
+    };
+    let earlier = release.earlier_gaps.iter().map(|gap| gap_attribute(*gap));
+    let earlier: Vec<String> =
+        earlier.map(|gap| format!(", {gap} = if_not_exists({gap}, {before})")).collect();
+    let earlier = earlier.concat();
+    let update = format!("ADD #total :zero SET {name} = {before}{earlier}, seq = :fence, #ttl = :ttl");
+    Expression { update, condition, values }
+}
+
+/// Returns the time at which the row of a day expires, in seconds since 1970.
+/// The retention starts at the end of the day.
+fn expiry(day: UtcDay, retention_days: u32) -> AttributeValue {
+    let expires_ms = day.start_ms() + (i64::from(retention_days) + 1) * DAY_MS;
+    AttributeValue::N((expires_ms / 1000).to_string())
+}

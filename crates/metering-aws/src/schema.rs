@@ -1,0 +1,7 @@
+//! Names of the tables' attributes and indexes.
+
+/// The attribute with a row's time of expiry, in seconds since 1970.
+pub const TTL_ATTRIBUTE: &str = "ttl";
+
+/// The index of the keys by the digest of their current secret.
+pub const HASHED_KEY_INDEX: &str = "hashedKey-index";
