@@ -1,5 +1,6 @@
 //! Latency histograms with one range and one precision, so that any two can be merged.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer as HistogramReader, Serializer as _, V2DeflateSerializer};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 /// The smallest value that a histogram distinguishes, in microseconds.
@@ -97,6 +99,16 @@ impl Deref for LatencyHistogram {
 impl Serialize for LatencyHistogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.to_text().map_err(ser::Error::custom)?)
+    }
+}
+
+impl JsonSchema for LatencyHistogram {
+    fn schema_name() -> Cow<'static, str> {
+        "LatencyHistogram".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "contentEncoding": "base64", "format": "hdrhistogram-v2-deflate" })
     }
 }
 

@@ -7,4 +7,5 @@ pub mod histogram;
 pub mod key_distribution;
 pub mod profile;
 pub mod report;
+pub mod schema;
 pub mod simulation;

@@ -1,16 +1,18 @@
 //! Profiles: the load, keys, statuses, probes, faults and objectives of a run.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use access_log::log_format::ApiKind;
 use anyhow::Context;
 use deployment::settings;
 use local_stack::cloudwatch_logs::subscription::DeliveryLag;
 use local_stack::stack::{Canary, LocalOptions};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A profile, as read from a TOML file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Name of the profile in reports and of its results folder.
@@ -41,7 +43,7 @@ pub struct Profile {
 }
 
 /// Rate of calls over time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "shape", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Load {
     /// A constant rate.
@@ -83,7 +85,7 @@ pub enum Load {
 }
 
 /// Number of keys, and the distribution of calls over them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
     /// Number of keys.
@@ -93,7 +95,7 @@ pub struct Keys {
 }
 
 /// A status that calls request from the backend, with its weight.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatusShare {
     /// HTTP status, from 200 to 599.
@@ -103,7 +105,7 @@ pub struct StatusShare {
 }
 
 /// HTTP version of the clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// HTTP/1.1 with persistent connections.
@@ -113,7 +115,7 @@ pub enum Protocol {
 }
 
 /// Protocol and concurrency of the clients.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientSettings {
     /// HTTP version.
@@ -142,7 +144,7 @@ impl Default for ClientSettings {
 }
 
 /// Rate and reads of the probes, which measure freshness.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeSettings {
     /// Probes a second.
@@ -163,7 +165,7 @@ impl Default for ProbeSettings {
 }
 
 /// Conditions for a run to pass.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Objectives {
     /// Maximum freshness at percentiles.
@@ -193,7 +195,7 @@ impl Default for Objectives {
 }
 
 /// A maximum duration at a percentile.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Percentile {
     /// Percentile, from 0 to 100.
@@ -203,10 +205,11 @@ pub struct Percentile {
 }
 
 /// Settings of the local stack that is started for a run. The names are those of `LocalOptions`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StackSettings {
     #[serde(with = "api_kind_text")]
+    #[schemars(with = "String")]
     pub api_kind: ApiKind,
     pub shards: u32,
     pub batch_size: usize,
@@ -214,6 +217,7 @@ pub struct StackSettings {
     pub poll_interval_ms: u64,
     pub events_per_record: usize,
     pub delivery_delay_ms: u64,
+    #[schemars(with = "Option<DeliveryLagSchema>")]
     pub delivery_lag: Option<DeliveryLag>,
     pub max_environments: usize,
     pub max_authorizers: usize,
@@ -223,7 +227,30 @@ pub struct StackSettings {
     pub max_retries: Option<u32>,
     pub max_record_age_ms: Option<i64>,
     pub ttl_sweep_interval_ms: u64,
+    #[schemars(with = "Option<CanarySchema>")]
     pub canary: Option<Canary>,
+}
+
+/// A log-normal distribution of the lag of log deliveries.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the schema of `DeliveryLag`, whose crate has no schemas")]
+struct DeliveryLagSchema {
+    /// Median, in milliseconds.
+    median_ms: f64,
+    /// 99th percentile, in milliseconds.
+    p99_ms: f64,
+}
+
+/// A second version of the consumer.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the schema of `Canary`, whose crate has no schemas")]
+struct CanarySchema {
+    /// Share of the invocations that go to this version, from 0 to 1.
+    weight: f64,
+    /// Environment variables that replace those of the main version.
+    environment: BTreeMap<String, String>,
+    /// Folder of its binary; `null` for the binary of the main version.
+    binaries: Option<PathBuf>,
 }
 
 /// The deployed settings. Where a deployment has no such setting (the number of shards, the
@@ -287,7 +314,7 @@ mod api_kind_text {
 }
 
 /// A fault that is injected during a run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScheduledFault {
     /// Start of the fault, in seconds from the start of the run.
     pub at_s: f64,
@@ -300,7 +327,7 @@ pub struct ScheduledFault {
 }
 
 /// Kind of a fault, with its parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum FaultKind {
     /// Processes of the consumer are killed repeatedly.

@@ -9,6 +9,7 @@ use aws_sdk_kinesis::types::ShardIteratorType;
 use deployment::settings::USAGE_RETENTION_DAYS;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::harness::shard_read::read_page;
@@ -18,7 +19,7 @@ use crate::harness::system_under_test::SystemUnderTest;
 const MAX_INFLATED_BYTES: usize = 64 << 20;
 
 /// The writes that the baseline needs for the records of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BaselineWrites {
     /// Updates of ledger rows.
     pub writes: u64,

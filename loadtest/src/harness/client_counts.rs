@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 
 use metering_core::reconciliation::{HourlyCalls, Reconciliation};
 use metering_core::window::{HOUR_MS, hour_start_ms};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The key of a call and the hours in which the gateway may have dated it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 struct Slot {
     /// Index of the key.
     key: u32,
@@ -43,13 +44,15 @@ pub struct TimeSpan {
 }
 
 /// Numbers of calls by key and hour. Keys are indexes from 0.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientCounts {
     /// Calls with a successful response.
     #[serde(with = "slot_list")]
+    #[schemars(with = "Vec<slot_list::Entry>")]
     answered: BTreeMap<Slot, u64>,
     /// Calls that requested a successful response and got none.
     #[serde(with = "slot_list")]
+    #[schemars(with = "Vec<slot_list::Entry>")]
     unanswered: BTreeMap<Slot, u64>,
 }
 
@@ -57,14 +60,16 @@ pub struct ClientCounts {
 mod slot_list {
     use std::collections::BTreeMap;
 
+    use schemars::JsonSchema;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::Slot;
 
-    #[derive(Serialize, Deserialize)]
-    struct Entry {
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    pub struct Entry {
         #[serde(flatten)]
         slot: Slot,
+        /// Number of calls.
         calls: u64,
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use aws_sdk_kinesis::types::ScalingType;
 use deployment::functions::CONSUMER;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -18,11 +19,11 @@ use crate::profile::{FaultKind, ScheduledFault};
 const DELAYED_FACTOR: f64 = 2.0;
 
 /// The effect of a fault on freshness.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Recovery {
     pub fault: ScheduledFault,
     /// Maximum freshness from the start of the fault to the next fault, in seconds.
-    pub worst_s: f64,
+    pub max_freshness_s: f64,
     /// Time from the end of the fault until the last delayed call was counted, in seconds.
     pub recovered_after_s: f64,
 }
@@ -103,16 +104,16 @@ pub fn recoveries(faults: &[ScheduledFault], samples: &[ProbeSample]) -> Vec<Rec
         let from_s = fault.at_s - normal_s;
         let to_s = faults.get(place + 1).map_or(f64::INFINITY, |next| next.at_s - normal_s);
         let affected = samples.iter().filter(|sample| (from_s..to_s).contains(&sample.due_s));
-        let (mut worst_s, mut last_counted_s) = (0.0_f64, fault.at_s + fault.for_s);
+        let (mut max_freshness_s, mut last_counted_s) = (0.0_f64, fault.at_s + fault.for_s);
         for sample in affected {
             let freshness_s = freshness_s(sample);
-            worst_s = worst_s.max(freshness_s);
+            max_freshness_s = max_freshness_s.max(freshness_s);
             if freshness_s > normal_s * DELAYED_FACTOR {
                 last_counted_s = last_counted_s.max(sample.due_s + freshness_s);
             }
         }
         let recovered_after_s = last_counted_s - fault.at_s - fault.for_s;
-        recoveries.push(Recovery { fault: *fault, worst_s, recovered_after_s });
+        recoveries.push(Recovery { fault: *fault, max_freshness_s, recovered_after_s });
     }
     recoveries
 }
@@ -145,7 +146,7 @@ mod tests {
         let kind = FaultKind::Throttle { share: 1.0 };
         let found = recoveries(&[ScheduledFault { at_s: 20.0, for_s: 5.0, kind }], &samples);
         assert!(
-            (found[0].worst_s - 7.0).abs() < 1e-9 && (found[0].recovered_after_s - 2.0).abs() < 1e-9,
+            (found[0].max_freshness_s - 7.0).abs() < 1e-9 && (found[0].recovered_after_s - 2.0).abs() < 1e-9,
             "{found:?}"
         );
         // A fault without an effect has no recovery time.

@@ -5,6 +5,7 @@
 //! too slowly for a short step to show it, so the rate that was found must also
 //! pass a longer run. If it does not, lower rates are tried.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::harness::outcome::Outcome;
@@ -30,7 +31,7 @@ pub struct Search {
 }
 
 /// A rate that was tried.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Step {
     /// Scheduled calls a second.
     pub calls_per_s: f64,

@@ -12,6 +12,7 @@ use anyhow::Context;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use deployment::functions::CONSUMER;
 use metering_core::sequence_number::SequenceNumber;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::harness::client_counts::TimeSpan;
@@ -24,7 +25,7 @@ use crate::histogram::LatencyHistogram;
 const LINE_DELAY_MS: i64 = 60_000;
 
 /// Times that the probed calls spent in each stage.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LatencyBreakdown {
     /// From the response to the arrival in the stream.
     pub log_delivery: LatencyHistogram,

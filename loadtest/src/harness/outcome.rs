@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use metering_core::reconciliation::Reconciliation;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::harness::baseline::BaselineWrites;
@@ -23,7 +24,7 @@ const MAX_DIFFERENCES: usize = 100;
 ///
 /// Its histograms are encoded, because a histogram in memory is some thousand times larger, and a
 /// long run has many intervals.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// Start of the interval, in seconds from the start of the run.
     pub at_s: f64,
@@ -32,13 +33,15 @@ pub struct Interval {
     /// Number of responses.
     pub answered: u64,
     /// Encoded histogram of the response times.
+    #[schemars(with = "LatencyHistogram")]
     pub response: String,
     /// Encoded histogram of the freshness of the probes that were counted in this interval.
+    #[schemars(with = "LatencyHistogram")]
     pub freshness: String,
 }
 
 /// The comparison of the clients' counts with the ledger.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Successful calls, as the clients count them, probes included.
     pub client_calls: u64,
@@ -57,7 +60,7 @@ pub struct Counts {
 }
 
 /// A key and hour in which the clients and the ledger have different counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CountDifference {
     pub api_key_id: String,
     /// Start of the hour, in milliseconds since 1970.
@@ -92,7 +95,7 @@ impl Counts {
 }
 
 /// Consumption of one resource.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PricedLine {
     /// Name of the resource, such as `ledger write units`.
     pub what: String,
@@ -103,7 +106,7 @@ pub struct PricedLine {
 }
 
 /// The outcome of a run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// The profile that was run, with its defaults filled in.
     pub profile: Profile,

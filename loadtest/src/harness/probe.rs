@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::Client;
 use lambda_support::clock::now_ms;
 use metering_aws::ledger_items::{LedgerItem, rows_of_key};
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -31,7 +32,7 @@ const INTERVAL_SHARE: f64 = 0.05;
 const MAX_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The position of a record in the stream.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct RecordPosition {
     /// Kinesis shard, such as `shardId-000000000000`.
     pub shard_id: String,
@@ -40,7 +41,7 @@ pub struct RecordPosition {
 }
 
 /// The measurement of one probe.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeSample {
     /// Time at which the probe was due, in seconds from the start of the run.
     pub due_s: f64,
@@ -57,7 +58,7 @@ pub struct ProbeSample {
 }
 
 /// The results of all probes of a run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeResults {
     /// One sample for each probe with a successful response.
     pub samples: Vec<ProbeSample>,

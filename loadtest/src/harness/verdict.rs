@@ -2,6 +2,7 @@
 //! ask for different actions.
 
 use metering_core::reconciliation::Reconciliation;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit_status;
@@ -12,7 +13,7 @@ use crate::histogram::LatencyHistogram;
 use crate::profile::{Percentile, Profile};
 
 /// A reason why a run failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", content = "detail", rename_all = "snake_case")]
 pub enum Failure {
     /// The ledger and the clients have different counts.

@@ -118,7 +118,7 @@ fn faults(outcome: &Outcome) -> Markup {
                     tr {
                         td { (format!("{:?}", recovery.fault.kind)) }
                         td { (recovery.fault.at_s) } td { (recovery.fault.for_s) }
-                        td { (format!("{:.1}", recovery.worst_s)) } td { (format!("{:.1}", recovery.recovered_after_s)) }
+                        td { (format!("{:.1}", recovery.max_freshness_s)) } td { (format!("{:.1}", recovery.recovered_after_s)) }
                     }
                 }
             }

@@ -89,7 +89,7 @@ pub fn text(outcome: &Outcome) -> String {
             recovery.fault.at_s,
             recovery.fault.for_s,
             recovery.fault.kind,
-            recovery.worst_s,
+            recovery.max_freshness_s,
             recovery.recovered_after_s
         );
     }

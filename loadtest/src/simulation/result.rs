@@ -1,11 +1,12 @@
 //! The result of a simulation.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::histogram::LatencyHistogram;
 
 /// The result of a simulation. All rates are per second of the measured time.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SimulationResult {
     /// Calls that were counted.
     pub calls_per_s: f64,
@@ -43,7 +44,7 @@ pub struct SimulationResult {
 }
 
 /// Write units a second of the partitions of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct PartitionWrites {
     /// Average over all partitions and seconds.
     pub average_per_s: f64,
@@ -54,7 +55,7 @@ pub struct PartitionWrites {
 }
 
 /// A limit of AWS with its demand.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Limit {
     /// Name of the limited resource.
     pub what: &'static str,

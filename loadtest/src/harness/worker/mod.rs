@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Context;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::harness::client_counts::ClientCounts;
@@ -50,7 +51,7 @@ pub struct Start {
 }
 
 /// Call outcomes by status, with their latencies.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Calls that were handed to a client.
     pub sent: u64,

@@ -1,0 +1,199 @@
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::files;
+use crate::harness::client_counts::ClientCounts;
+use crate::harness::fault_schedule::Recovery;
+use crate::harness::find_rate::Step;
+use crate::harness::outcome::{CountDifference, Counts, Interval, Outcome, PricedLine};
+use crate::harness::probe::{ProbeResults, ProbeSample, RecordPosition};
+use crate::harness::verdict::Failure;
+use crate::profile::{Keys, Profile};
+use crate::simulation::{SimulationSettings, simulate};
+
+/// Members of a schema that do not restrict a value.
+const ANNOTATIONS: [&str; 7] =
+    ["$schema", "contentEncoding", "description", "format", "maximum", "minimum", "title"];
+
+/// Returns the places at which a value differs from a schema. A member that the schema does not
+/// declare is a difference too.
+fn differences(schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    let schema = schema.as_object().expect("a schema is an object");
+    let mut found = Vec::new();
+    for (keyword, argument) in schema {
+        match keyword.as_str() {
+            "type" if !has_type(argument, value) => found.push(format!("{place} is not of type {argument}")),
+            "const" if argument != value => found.push(format!("{place} is not {argument}")),
+            "enum" if !argument.as_array().unwrap().contains(value) => {
+                found.push(format!("{place} is not one of {argument}"));
+            }
+            "items" => {
+                for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+                    found.extend(differences(argument, item, &format!("{place}[{index}]")));
+                }
+            }
+            "required" => {
+                let names = argument.as_array().unwrap().iter().filter_map(Value::as_str);
+                let missing = names.filter(|name| !value.is_null() && value.get(name).is_none());
+                found.extend(missing.map(|name| format!("{place}.{name} is missing")));
+            }
+            "type"
+            | "const"
+            | "enum"
+            | "properties"
+            | "patternProperties"
+            | "additionalProperties"
+            | "oneOf"
+            | "anyOf" => {}
+            other => assert!(ANNOTATIONS.contains(&other), "unknown keyword {other}"),
+        }
+    }
+    let (alternative, mut in_alternative) = closest_alternative(schema, value, place);
+    found.append(&mut in_alternative);
+    for (name, member) in value.as_object().into_iter().flatten() {
+        let member_place = format!("{place}.{name}");
+        match member_schema(schema, name) {
+            Some(schema) => found.extend(differences(schema, member, &member_place)),
+            None if alternative.is_some_and(|schema| member_schema(schema, name).is_some()) => {}
+            None => found.push(format!("{member_place} is not declared")),
+        }
+    }
+    found
+}
+
+/// Returns the alternative of `oneOf` or `anyOf` with the fewest differences, and these. Members that
+/// the alternative does not declare are left to the caller.
+fn closest_alternative<'s>(
+    schema: &'s Map<String, Value>,
+    value: &Value,
+    place: &str,
+) -> (Option<&'s Map<String, Value>>, Vec<String>) {
+    let alternatives = schema.get("oneOf").or(schema.get("anyOf")).and_then(Value::as_array);
+    let judged = alternatives.into_iter().flatten().map(|alternative| {
+        let mut found = differences(alternative, value, place);
+        found.retain(|difference| !difference.ends_with("is not declared"));
+        (alternative.as_object(), found)
+    });
+    judged.min_by_key(|(_, found)| found.len()).unwrap_or_default()
+}
+
+fn member_schema<'s>(schema: &'s Map<String, Value>, name: &str) -> Option<&'s Value> {
+    let declared = schema.get("properties").and_then(|properties| properties.get(name));
+    // The only pattern is that of numbers.
+    let patterns = schema.get("patternProperties").and_then(Value::as_object);
+    let by_pattern = patterns.and_then(|patterns| patterns.values().next());
+    let by_pattern = by_pattern.filter(|_| name.parse::<u64>().is_ok());
+    let others = schema.get("additionalProperties").filter(|schema| schema.is_object());
+    declared.or(by_pattern).or(others)
+}
+
+fn has_type(types: &Value, value: &Value) -> bool {
+    let is = |name: &str| match name {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("unknown type {other}"),
+    };
+    match types {
+        Value::String(name) => is(name),
+        names => names.as_array().unwrap().iter().filter_map(Value::as_str).any(is),
+    }
+}
+
+fn schema(name: &str) -> Value {
+    let (_, text) = files().into_iter().find(|(path, _)| path.ends_with(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn assert_valid(name: &str, value: &Value) {
+    assert_eq!(differences(&schema(name), value, "$"), [""; 0]);
+}
+
+fn outcome() -> Outcome {
+    let profile = format!(
+        "{}\n[stack]\ncanary = {{ weight = 0.1 }}\ndelivery_lag = {{ median_ms = 5, p99_ms = 6 }}\n[[fault]]\nkind = 'kill'\nper_s = 1\nat_s = 1",
+        include_str!("../../profiles/smoke.toml")
+    );
+    let profile: Profile = toml::from_str(&profile).unwrap();
+    let mut client_counts = ClientCounts::default();
+    client_counts.record_success(0, 0, 1);
+    client_counts.record_unanswered(1, 0, 1);
+    let record = RecordPosition { shard_id: "shardId-000000000000".into(), sequence_number: "1".into() };
+    let sample =
+        ProbeSample { due_s: 0.0, answered_ms: 1, shown_ms: Some(2), freshness_us: 1, record: Some(record) };
+    let not_shown = ProbeSample { shown_ms: None, record: None, ..sample.clone() };
+    let difference =
+        CountDifference { api_key_id: "key".to_owned(), hour_start_ms: 0, client_calls: 2, ledger_calls: 1 };
+    let mut tally = crate::harness::worker::Tally::default();
+    tally.answered.insert(200, 1);
+    Outcome {
+        recoveries: vec![Recovery { fault: profile.faults[0], max_freshness_s: 1.0, recovered_after_s: 1.0 }],
+        profile,
+        environment: "local".to_owned(),
+        started_ms: 0,
+        planned_calls: 1,
+        took_s: 1.0,
+        settled_after_s: 1.0,
+        tally,
+        intervals: vec![Interval::default()],
+        freshness: crate::histogram::LatencyHistogram::new(),
+        latency_breakdown: crate::harness::latency_breakdown::LatencyBreakdown::default(),
+        probes: ProbeResults { samples: vec![sample, not_shown], client_counts, ..ProbeResults::default() },
+        counts: Counts { differences: vec![difference], ..Counts::default() },
+        consumption: vec![PricedLine { what: "x".to_owned(), per_million_calls: 1.0, dollars: 1.0 }],
+        baseline: Some(crate::harness::baseline::BaselineWrites::default()),
+        memory_growth: vec![crate::harness::memory::MemoryGrowth {
+            name: "local stack".to_owned(),
+            second_quarter_mib: 1.0,
+            last_quarter_mib: 1.0,
+            max_mib: 1.0,
+        }],
+        failures: vec![Failure::CountsDiffer("detail".to_owned())],
+    }
+}
+
+#[test]
+fn outputs_are_valid() {
+    assert_valid("loadtest-result.json", &serde_json::to_value(outcome()).unwrap());
+    let step = Step {
+        calls_per_s: 1.0,
+        duration_s: 1.0,
+        answered_per_s: 1.0,
+        freshness_p999_s: 1.0,
+        response_p99_ms: 1.0,
+        verdict: "passed".to_owned(),
+    };
+    assert_valid("loadtest-steps.json", &serde_json::to_value(vec![step]).unwrap());
+    let keys = Keys { count: 10, zipf_exponent: None };
+    let settings = SimulationSettings { measured_s: 20.0, ..SimulationSettings::deployed(10.0, keys, 1) };
+    assert_valid("loadtest-simulation.json", &serde_json::to_value(simulate(&settings).unwrap()).unwrap());
+}
+
+#[test]
+fn a_wrong_output_is_not_valid() {
+    let schema = schema("loadtest-result.json");
+    let valid = serde_json::to_value(outcome()).unwrap();
+    let mut wrong = valid.clone();
+    wrong["took_s"] = "1".into();
+    assert_eq!(differences(&schema, &wrong, "$"), ["$.took_s is not of type \"number\""]);
+    let mut wrong = valid.clone();
+    wrong["recoveries"][0]["fault"]["per_s"] = Value::Null;
+    assert_eq!(differences(&schema, &wrong, "$"), ["$.recoveries[0].fault.per_s is not of type \"number\""]);
+    let mut wrong = valid;
+    wrong["counts"]["seen"] = 1.into();
+    assert_eq!(differences(&schema, &wrong, "$"), ["$.counts.seen is not declared"]);
+}
+
+#[test]
+fn the_documented_schemas_are_those_of_the_types() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (path, text) in files() {
+        let documented = std::fs::read_to_string(repository.join(path)).unwrap_or_default();
+        assert!(documented == text, "{path} differs from the types; run: cargo run -p dev -- generate");
+    }
+}
