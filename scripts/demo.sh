@@ -90,9 +90,9 @@ expect() {
     [ "$got" = "$1" ] || { echo "demo: expected $1, got $got" >&2; exit 1; }
 }
 created=$("$meter" keys create --owner demo --monthly-limit 100 --json --data "$data")
-key=$(member apiKeyId <<< "$created") first=$(member apiKey <<< "$created")
+key=$(member api_key_id <<< "$created") first=$(member api_key <<< "$created")
 expect 200 "$first" "a new key's first call"
-second=$("$meter" keys rotate "$key" --overlap 1h --json --data "$data" | member apiKey)
+second=$("$meter" keys rotate "$key" --overlap 1h --json --data "$data" | member api_key)
 expect 200 "$first" "the previous secret, within the overlap"
 expect 200 "$second" "the new secret"
 "$meter" keys delete "$key" --data "$data" | sed 's/^/  /'

@@ -134,7 +134,7 @@ fn invalidations(records: Vec<RawRecord>) -> Result<Event, EventError> {
     let message = |record: RawRecord| {
         let notification = record.sns.ok_or(EventError::Kind)?;
         InvalidationMessage::from_json(&notification.message)
-            .ok_or(EventError::Message { problem: "it has no apiKeyId and sequence" })
+            .ok_or(EventError::Message { problem: "it has no api_key_id and sequence" })
     };
     records.into_iter().map(message).collect::<Result<_, _>>().map(Event::Invalidations)
 }
@@ -302,12 +302,12 @@ mod tests {
 
     #[test]
     fn a_notification_tells_of_changes() {
-        let message = r#"{"apiKeyId":"key-1","sequence":7,"change":"deleted","changedAtMs":5}"#;
+        let message = r#"{"api_key_id":"key-1","sequence":7,"change":"deleted","changed_at_ms":5}"#;
         let event =
             json!({"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "m", "Message": message}}]});
         let Event::Invalidations(messages) = Event::parse(&event.to_string()).unwrap() else { panic!() };
         assert_eq!((messages[0].api_key_id.as_str(), messages[0].sequence), ("key-1", 7));
-        for message in ["", "{}", "[]", r#"{"apiKeyId":"key-1"}"#, r#"{"apiKeyId":7,"sequence":7}"#] {
+        for message in ["", "{}", "[]", r#"{"api_key_id":"key-1"}"#, r#"{"api_key_id":7,"sequence":7}"#] {
             let event = json!({"Records": [{"Sns": {"Message": message}}]});
             assert!(matches!(Event::parse(&event.to_string()), Err(EventError::Message { .. })), "{message}");
         }

@@ -25,7 +25,7 @@ use crate::repository::File;
 /// Returns all generated files.
 pub fn files() -> Vec<File> {
     let json = |path, value: Value| File { path, content: format!("{value:#}\n") };
-    vec![
+    let mut files = vec![
         json("stack/lib/generated/access-log.json", access_log()),
         json("stack/lib/generated/environment.json", environment::settings()),
         json("stack/lib/generated/functions.json", functions()),
@@ -35,7 +35,9 @@ pub fn files() -> Vec<File> {
         json("stack/lib/generated/settings.json", settings()),
         File { path: "docs/LOCAL_SERVICES.md", content: listing(&SERVICES) },
         environment::tables(),
-    ]
+    ];
+    files.extend(meter_cli::schema::files().into_iter().map(|(path, content)| File { path, content }));
+    files
 }
 
 fn access_log() -> Value {

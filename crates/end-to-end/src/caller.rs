@@ -7,6 +7,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local_stack::stack::LocalStack;
+use metering_aws::key_admin::NewKey;
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use serde_json::Value;
 
@@ -54,10 +55,10 @@ impl Caller {
 /// Creates a key with this id and returns its secret.
 pub async fn create_key(stack: &LocalStack, id: &str, change: impl Fn(&mut KeyRecord)) -> String {
     let secret = format!("um_secret-of-{id}");
-    let digest = Some(KeyDigest::of_secret(&secret).unwrap());
-    let mut key =
-        KeyRecord { key_id: id.to_owned(), owner: "acme".to_owned(), digest, ..KeyRecord::default() };
-    change(&mut key);
-    stack.key_store.create(&key).await.unwrap();
+    let key = NewKey::new(id, KeyDigest::of_secret(&secret).unwrap(), 0).described(|key| {
+        key.owner = "acme".into();
+        change(key);
+    });
+    stack.key_admin.create(&key).await.unwrap();
     secret
 }

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use meter_cli::schema::problems;
 use serde_json::Value;
 
 use crate::binaries;
@@ -19,6 +20,18 @@ pub fn stdout(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     text
+}
+
+/// Parses a JSON document that `meter` printed, and checks it against the schema
+/// `docs/schemas/meter-NAME.json`.
+#[track_caller]
+pub fn documented(name: &str, text: &[u8]) -> Value {
+    let path = format!("{}/../../docs/schemas/meter-{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let document: Value = serde_json::from_slice(text)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)));
+    assert_eq!(problems(&schema, &document), [""; 0], "{document:#}");
+    document
 }
 
 /// A running `meter local`.
@@ -87,13 +100,13 @@ impl Local {
         let keys: Value =
             serde_json::from_str(&std::fs::read_to_string(self.data.join("demo-keys.json")).unwrap())
                 .unwrap();
-        keys[0]["apiKey"].as_str().unwrap().to_owned()
+        keys[0]["api_key"].as_str().unwrap().to_owned()
     }
 
     /// Returns the number of calls of the first demo key in the ledger.
     pub fn calls_in_ledger(&self) -> u64 {
         let output = meter(&["usage", "key-1", "--json", "--data", self.data.to_str().unwrap()]);
-        serde_json::from_str::<Value>(&stdout(&output)).unwrap()["calls"].as_u64().unwrap()
+        documented("usage", stdout(&output).as_bytes())["calls"].as_u64().unwrap()
     }
 
     /// Waits until the ledger has at least this number of calls, and returns the number.

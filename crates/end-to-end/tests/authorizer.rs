@@ -10,14 +10,14 @@ use end_to_end::binaries;
 use end_to_end::caller::{Caller, Headers, create_key as create};
 use http::StatusCode;
 use lambda_support::clock::now_ms;
-use lambda_support::invalidation_message::InvalidationMessage;
 use local_stack::cloudwatch::metrics::MetricSink;
 use local_stack::faults::FaultRates;
 use local_stack::lambda::{Function, FunctionSpec};
 use local_stack::stack::{INVALIDATIONS_FAILED_QUEUE, LocalOptions, LocalStack, USAGE_TABLE};
-use metering_aws::Topic;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
+use metering_aws::key_admin::Rotation;
 use metering_aws::usage_report::usage_of_key;
+use metering_aws::{KeyAdmin, Topic};
 use metering_core::api_key::KeyDigest;
 use metering_core::window::CallWindow;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn every_denial_is_a_json_error_with_its_reason() {
     let good = create(&stack, "good", |_| {}).await;
     let expired = create(&stack, "expired", |key| key.expires_at_ms = Some(now_ms())).await;
     let deleted = create(&stack, "deleted", |_| {}).await;
-    stack.key_store.delete("deleted", now_ms()).await.unwrap();
+    stack.key_admin.delete("deleted", now_ms()).await.unwrap();
     let none_left = create(&stack, "none-left", |key| key.monthly_limit = Some(0)).await;
 
     let (status, headers, _) = caller.get("/status/201", &[("X-Api-Key", good.as_bytes())]).await;
@@ -76,7 +76,7 @@ async fn a_rotated_key_has_two_secrets_for_a_while() {
     assert_eq!(caller.call(&old).await.0, StatusCode::OK);
     let rotate = async |secret: &str, overlap_ms, end_previous| {
         let digest = KeyDigest::of_secret(secret).unwrap();
-        stack.key_store.rotate("rotated", digest, overlap_ms, end_previous, now_ms()).await
+        stack.key_admin.rotate("rotated", &Rotation { digest, overlap_ms, end_previous }, now_ms()).await
     };
     rotate("um_second", 3_600_000, false).await.unwrap();
     for secret in [old.as_str(), "um_second"] {
@@ -160,9 +160,9 @@ async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     let alerts = stack.notifications.published(&stack.endpoints.alerts_topic_arn);
     let messages: Vec<Value> =
         alerts.iter().map(|alert| serde_json::from_str(&alert.message).unwrap()).collect();
-    let percents: Vec<&Value> = messages.iter().map(|alert| &alert["thresholdPercent"]).collect();
+    let percents: Vec<&Value> = messages.iter().map(|alert| &alert["threshold_percent"]).collect();
     assert_eq!(percents, [80, 100], "{messages:?}");
-    assert_eq!((&messages[0]["apiKeyId"], &messages[0]["usageLimit"]), (&json!("limited"), &json!(LIMIT)));
+    assert_eq!((&messages[0]["api_key_id"], &messages[0]["usage_limit"]), (&json!("limited"), &json!(LIMIT)));
     stack.shut_down().await;
 }
 
@@ -177,11 +177,12 @@ async fn a_change_whose_reply_is_lost_or_throttled_is_made_once() {
         let id = format!("key-{number}");
         create(&stack, &id, |_| {}).await;
         let digest = KeyDigest::of_secret(&format!("um_second-{number}")).unwrap();
-        stack.key_store.rotate(&id, digest, 60_000, false, now_ms()).await.unwrap();
-        let changed = stack.key_store.delete(&id, now_ms()).await.unwrap();
-        assert_eq!(changed.version, 2 * (number + 1), "the log has exactly two entries for each key");
+        let rotation = Rotation { digest, overlap_ms: 60_000, end_previous: false };
+        stack.key_admin.rotate(&id, &rotation, now_ms()).await.unwrap();
+        let changed = stack.key_admin.delete(&id, now_ms()).await.unwrap();
+        assert_eq!(changed.key.version, 2 * (number + 1), "the log has exactly two entries for each key");
     }
-    assert!(stack.key_store.list().await.unwrap().iter().all(|key| key.deleted_at_ms.is_some()));
+    assert!(stack.key_admin.store().list().await.unwrap().iter().all(|key| key.deleted_at_ms.is_some()));
     stack.shut_down().await;
 }
 
@@ -195,23 +196,21 @@ async fn a_change_without_any_reply_is_recognised_from_the_key() {
         let stack = LocalStack::start(options).await.unwrap();
         create(&stack, "key-1", |_| {}).await;
         let digest = KeyDigest::of_secret("um_second").unwrap();
-        let rotated = stack.key_store.rotate("key-1", digest, 0, false, now_ms()).await.unwrap();
+        let rotation = Rotation { digest, overlap_ms: 0, end_previous: false };
+        let rotated = stack.key_admin.rotate("key-1", &rotation, now_ms()).await.unwrap().key;
         assert_eq!((rotated.digest, rotated.previous, rotated.version), (Some(digest), None, 1));
-        let deleted = stack.key_store.delete("key-1", now_ms()).await.unwrap();
-        assert_eq!(deleted.version, 2, "each change is made once");
+        let deleted = stack.key_admin.delete("key-1", now_ms()).await.unwrap();
+        assert_eq!(deleted.key.version, 2, "each change is made once");
         stack.shut_down().await;
     }
 }
 
 async fn publish_deletion(stack: &LocalStack, key_id: &str) {
-    let changed = stack.key_store.delete(key_id, now_ms()).await.unwrap();
     let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let topic =
         Topic::new(aws_sdk_sns::Client::new(&clients), stack.endpoints.invalidations_topic_arn.clone());
-    let (api_key_id, change) = (key_id.to_owned(), "deleted".to_owned());
-    let message =
-        InvalidationMessage { api_key_id, sequence: changed.version, change, changed_at_ms: now_ms() };
-    topic.publish_patiently("API key changed", &message.to_json()).await.unwrap();
+    let admin = KeyAdmin::new(stack.key_admin.store().clone(), topic);
+    assert!(admin.delete(key_id, now_ms()).await.unwrap().message.is_published());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,7 +222,7 @@ async fn a_stage_that_caches_answers_is_flushed_by_the_fan_out() {
     let caller = Caller::new(&stack);
     let secret = create(&stack, "cached", |_| {}).await;
     assert_eq!(caller.call(&secret).await.0, StatusCode::OK);
-    stack.key_store.update("cached", now_ms(), |key| key.plan = "gold".to_owned()).await.unwrap();
+    stack.key_admin.update("cached", now_ms(), |key| key.plan = "gold".to_owned()).await.unwrap();
     stack.authorizer.shut_down();
     assert_eq!(caller.call(&secret).await.0, StatusCode::OK, "the gateway answers from its cache");
     assert!(stack.authorizer.process_ids().is_empty());

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use end_to_end::binaries;
 use end_to_end::caller::Caller;
 use end_to_end::calls::options;
-use end_to_end::meter::stdout;
+use end_to_end::meter::{documented, stdout};
 use lambda_support::clock::now_ms;
 use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack};
 use metering_aws::ReconciliationStore;
@@ -50,7 +50,7 @@ async fn refused(stack: &LocalStack, arguments: &[&str], words: &str) {
 /// Runs `meter reconcile` for this and the previous hour.
 async fn compared(stack: &LocalStack, more: &[&str]) -> Value {
     let arguments = [&["reconcile", "--json", "--with-this-hour", "--hours", "2"], more].concat();
-    serde_json::from_slice(&run(stack, &arguments).await.stdout).unwrap()
+    documented("reconcile", &run(stack, &arguments).await.stdout)
 }
 
 /// Calls the gateway with a demo key, and waits until the calls are counted.
@@ -116,10 +116,12 @@ async fn the_resources_of_an_environment_are_found_by_its_name() {
     assert!(meter_output(&stack, &["usage", key]).await.contains("total                       2"));
     assert!(meter_output(&stack, &["keys", "list"]).await.ends_with("1 key\n"));
     // The rotation is in the table, in the invalidation log and on the topic.
-    let rotated: Value =
-        serde_json::from_str(&meter_output(&stack, &["keys", "rotate", key, "--json"]).await).unwrap();
-    assert_eq!(rotated["messagePublished"], true, "{rotated}");
-    assert!(meter_output(&stack, &["keys", "check-log"]).await.contains("Nothing is to be done"));
+    let rotated = meter_output(&stack, &["keys", "rotate", key, "--json"]).await;
+    let rotated = documented("keys-rotate", rotated.as_bytes());
+    assert_eq!(rotated["message_published"], true, "{rotated}");
+    let log = meter_output(&stack, &["keys", "check-log", "--json"]).await;
+    assert_eq!(documented("keys-check-log", log.as_bytes())["is_behind"], false);
+    assert!(meter_output(&stack, &["keys", "check-log"]).await.contains("Nothing needs to be done"));
     assert!(meter_output(&stack, &["stream", "show"]).await.contains("usage-local"));
     assert!(meter_output(&stack, &["status"]).await.contains("latest"));
     assert_eq!(meter_output(&stack, &["quarantine", "list"]).await, "0 records in quarantine.\n");

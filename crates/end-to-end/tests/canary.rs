@@ -90,7 +90,7 @@ async fn a_call_whose_delivery_is_lost_is_a_miss_and_not_found_later() {
 async fn a_call_that_is_refused_is_a_failure_and_shows_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let stack = LocalStack::start(options(folder.path(), ON_DEMAND)).await.unwrap();
-    stack.key_store.delete(CANARY_KEY_ID, now_ms()).await.unwrap();
+    stack.key_admin.delete(CANARY_KEY_ID, now_ms()).await.unwrap();
     let outcome = invoke(&stack).await;
     assert_eq!(outcome["outcome"], "failed");
     assert!(outcome["reason"].as_str().unwrap().contains("the API responded with 403"), "{outcome}");

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use access_log::log_format::ApiKind;
 use end_to_end::binaries;
-use end_to_end::meter::meter;
+use end_to_end::meter::{documented, meter};
 use lambda_support::clock::now_ms;
+use meter_cli::exit_codes::{FAILURE, SUCCESS};
 use serde_json::Value;
 
 /// Checks a text, and returns whether the check succeeds and its output.
@@ -49,7 +50,7 @@ fn piped(text: &str) -> (Option<i32>, Vec<Value>) {
     process.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    (output.status.code(), text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    (output.status.code(), text.lines().map(|line| documented("format-check", line.as_bytes())).collect())
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn the_result_for_programs_is_in_json_and_the_exit_status() {
     let (code, printed) = piped(&format);
     assert_eq!(
         (code, &printed[0]["api"], &printed[0]["sample"]["delivered"]),
-        (Some(1), &"rest".into(), &false.into())
+        (Some(FAILURE.into()), &"rest".into(), &false.into())
     );
     assert_eq!(printed[0]["findings"][0]["about"], "not_delivered");
 
@@ -67,15 +68,18 @@ fn the_result_for_programs_is_in_json_and_the_exit_status() {
     let good = [line.clone(), line.replace("\"a\"", "-"), line.replace("/orders", "/usage"), String::new()];
     let (code, printed) = piped(&good.join("\n"));
     let summary = &printed[3]["summary"];
-    assert_eq!((code, &summary["billed"], &summary["readable_lines"]), (Some(0), &2.into(), &2.into()));
+    assert_eq!(
+        (code, &summary["billed"], &summary["readable_lines"]),
+        (Some(SUCCESS.into()), &2.into(), &2.into())
+    );
 
     let bad =
         [line.clone(), line.replace("/orders", "a\"b"), line.replace('"', "'"), "no call at all".to_owned()];
     let (code, printed) = piped(&bad.join("\n"));
     let outcomes: Vec<&Value> = printed[..4].iter().map(|line| &line["outcome"]).collect();
     assert_eq!(outcomes, ["billed", "quarantined", "lost", "ignored"]);
-    assert_eq!((code, &printed[4]["summary"]["keys"]["k"]), (Some(1), &1.into()));
-    assert_eq!(piped(" \n"), (Some(1), vec![]), "an empty file has no output");
+    assert_eq!((code, &printed[4]["summary"]["keys"]["k"]), (Some(FAILURE.into()), &1.into()));
+    assert_eq!(piped(" \n"), (Some(FAILURE.into()), vec![]), "an empty file has no output");
 }
 
 #[test]

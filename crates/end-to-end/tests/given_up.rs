@@ -8,7 +8,7 @@ use std::path::Path;
 
 use aws_sdk_kinesis::primitives::Blob;
 use end_to_end::calls::options;
-use end_to_end::meter::{meter, stdout};
+use end_to_end::meter::{documented, meter, stdout};
 use lambda_support::clock::now_ms;
 use local_stack::faults::FaultRates;
 use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
@@ -57,6 +57,8 @@ async fn what_lambda_gives_up_in_an_outage_is_put_back_from_its_bucket() {
     stack.settled().await.unwrap();
     assert_eq!(totals(&stack).await["key"], 1, "the stream continued after the given-up records");
 
+    let list = meter_output(folder, &["given-up", "list", "--json"]).await;
+    list.lines().for_each(|batch| drop(documented("given-up-list", batch.as_bytes())));
     let list = meter_output(folder, &["given-up", "list"]).await;
     assert!(list.contains("aws/lambda/") && list.contains("RetryAttemptsExhausted"), "{list}");
     // One of them may be a control message, with which CloudWatch Logs checks the stream.
@@ -105,12 +107,12 @@ async fn the_stream_is_made_to_keep_its_records_longer_and_shorter() {
     let retention = async |arguments: &[&str]| {
         meter_output(folder, &[&["stream", "retention"], arguments].concat()).await
     };
-    assert_eq!(retention(&[]).await, "The stream usage-local keeps its records for 24 h.\n");
+    assert_eq!(retention(&[]).await, "The stream usage-local retains its records for 24 h.\n");
     for (hours, before) in [("168", "24"), ("168", "168"), ("24", "168")] {
         let printed = retention(&["--hours", hours]).await;
         assert_eq!(
             printed,
-            format!("The stream usage-local keeps its records for {hours} h, before {before} h.\n")
+            format!("The stream usage-local retains its records for {hours} h; before it was {before} h.\n")
         );
     }
     stack.shut_down().await;

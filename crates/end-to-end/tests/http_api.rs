@@ -122,7 +122,7 @@ async fn a_call_without_a_key_is_refused_unasked_and_no_denial_has_a_reason() {
     let spent = create_key(&stack, "key-2", |key| key.monthly_limit = Some(0)).await;
     let gone = create_key(&stack, "key-3", |_| {}).await;
     assert_eq!(caller.call(&gone).await.0, StatusCode::OK);
-    stack.key_store.delete("key-3", now_ms()).await.unwrap();
+    stack.key_admin.delete("key-3", now_ms()).await.unwrap();
     let twice: Headers<'_> = &[("x-api-key", secret.as_bytes()), ("x-api-key", secret.as_bytes())];
     let denials: [Headers<'_>; 4] = [
         &[("x-api-key", b"nobody's")],

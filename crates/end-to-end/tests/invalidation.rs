@@ -20,7 +20,8 @@ use local_stack::faults::FaultRates;
 use local_stack::stack::{LocalOptions, LocalStack};
 use metering_aws::Topic;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
-use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_aws::key_admin::NewKey;
+use metering_core::api_key::KeyDigest;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -77,9 +78,9 @@ fn key_id(key: usize) -> String {
 }
 
 async fn create(stack: &LocalStack, key: usize) {
-    let digest = Some(KeyDigest::of_secret(&secret(key)).unwrap());
-    let record = KeyRecord { key_id: key_id(key), owner: "test".to_owned(), digest, ..KeyRecord::default() };
-    stack.key_store.create(&record).await.unwrap();
+    let digest = KeyDigest::of_secret(&secret(key)).unwrap();
+    let new_key = NewKey::new(key_id(key), digest, 0).described(|key| key.owner = "test".into());
+    stack.key_admin.create(&new_key).await.unwrap();
 }
 
 fn event(secret: &str) -> Bytes {
@@ -144,12 +145,12 @@ impl Run {
                 in_use.push(key);
             }
             tokio::time::sleep(Duration::from_millis(random.random_range(0..100))).await;
-            let changed = self.stack.key_store.delete(&key_id(key), now_ms()).await.unwrap();
+            let changed = self.stack.key_admin.delete(&key_id(key), now_ms()).await.unwrap();
             self.deleted_us.lock().unwrap().insert(key, monotonic_us());
             let (api_key_id, change) = (key_id(key), "deleted".to_owned());
             let message = InvalidationMessage {
                 api_key_id,
-                sequence: changed.version,
+                sequence: changed.key.version,
                 change,
                 changed_at_ms: now_ms(),
             };
@@ -300,7 +301,7 @@ async fn the_interval_holds_also_beside_deletions_that_become_visible_write_by_w
     let denied = |answer: &&Answer| answer.key >= DELETED && !answer.admitted;
     assert_eq!(run.answers.lock().unwrap().iter().filter(denied).count(), 0);
     let mut versions: Vec<u64> =
-        run.stack.key_store.list().await.unwrap().iter().map(|key| key.version).collect();
+        run.stack.key_admin.store().list().await.unwrap().iter().map(|key| key.version).collect();
     versions.sort_unstable();
     let deleted = (1..=run.to_delete as u64).collect::<Vec<_>>();
     assert_eq!(versions[KEPT..], deleted, "each transaction is carried out once and completely");

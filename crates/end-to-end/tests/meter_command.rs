@@ -93,7 +93,7 @@ fn an_error_says_what_is_wrong_and_what_to_do() {
         &["usage", "key-1", "--from", "2026-02-02", "--to", "2026-02-01"],
         "--from 2026-02-02 is after --to 2026-02-01",
     );
-    refused(&["replay", "/no/such/file"], "/no/such/file is not there");
+    refused(&["replay", "/no/such/file"], "/no/such/file does not exist");
     refused(&["local", "--data", data, "--binaries", "/no/such/folder"], "scripts/build-local.sh");
     let _local = Local::start(folder.path());
     let binaries = binaries();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent, MetricTransformation};
-use end_to_end::meter::{Local, meter, stdout};
+use end_to_end::meter::{Local, documented, meter, stdout};
 use jiff::Timestamp;
 use lambda_support::clock::now_ms;
 use local_stack::stack::ACCESS_LOG_GROUP;
@@ -23,11 +23,10 @@ fn make_calls(local: &Local, calls: &str) {
 fn doctor(local: &Local) -> (bool, BTreeMap<String, Value>) {
     let data = local.data.to_str().unwrap();
     let output = meter(&["doctor", "--settle-minutes", "0", "--json", "--data", data]);
-    let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
-    });
-    let by_name =
-        findings.into_iter().map(|finding| (finding["check"].as_str().unwrap().to_owned(), finding));
+    assert!(!output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let findings = documented("doctor", &output.stdout);
+    let findings = findings.as_array().unwrap().iter();
+    let by_name = findings.map(|finding| (finding["check"].as_str().unwrap().to_owned(), finding.clone()));
     (output.status.success(), by_name.collect())
 }
 
@@ -81,7 +80,7 @@ fn on_a_stack_that_works_nothing_is_false_and_what_cannot_be_seen_says_why() {
     assert_eq!(with_verdict(&findings, "skipped"), skipped);
     assert_eq!(with_verdict(&findings, "ok").len() + skipped.len(), findings.len(), "{findings:#?}");
     // The measured value is printed with the assumption of the cost model.
-    assert!(findings["line_bytes"]["found"].as_str().unwrap().contains("bytes a line, "), "{findings:#?}");
+    assert!(findings["line_bytes"]["found"].as_str().unwrap().contains("bytes per line, "), "{findings:#?}");
     let data = local.data.to_str().unwrap();
     let printed = stdout(&meter(&["doctor", "--only", "pattern", "--data", data]));
     let lines: Vec<&str> = printed.lines().collect();

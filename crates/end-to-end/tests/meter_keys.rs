@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use end_to_end::meter::{Local, meter, stdout};
+use end_to_end::meter::{Local, documented, meter, stdout};
 use serde_json::{Value, json};
 
 /// A stack, and the output of all commands on it.
@@ -28,7 +28,7 @@ impl Operator {
 
     fn json(&mut self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&stdout(&output)).unwrap()
+        documented(&format!("keys-{}", arguments[0]), stdout(&output).as_bytes())
     }
 
     fn refused(&mut self, arguments: &[&str], words: &str) {
@@ -61,7 +61,7 @@ fn a_key_lives_from_create_to_delete() {
         "--label",
         "team=a",
     ]);
-    let (id, secret) = (text(&made["apiKeyId"]), text(&made["apiKey"]));
+    let (id, secret) = (text(&made["api_key_id"]), text(&made["api_key"]));
     assert!(secret.starts_with("um_") && secret.len() == 46);
     let response = operator.local.response("/status/200", Some(&secret));
     assert!(
@@ -74,7 +74,10 @@ fn a_key_lives_from_create_to_delete() {
         (&shown["owner"], &shown["plan"], &shown["labels"]),
         (&json!("acme"), &json!("gold"), &json!({"team": "a"}))
     );
-    assert_eq!((&shown["monthlyLimit"], &shown["expiresAt"]), (&json!(100), &json!("2999-01-01T00:00:00Z")));
+    assert_eq!(
+        (&shown["monthly_limit"], &shown["expires_at"]),
+        (&json!(100), &json!("2999-01-01T00:00:00Z"))
+    );
     assert!(!shown.to_string().contains(&secret), "the secret is shown only once");
     let listed = stdout(&operator.run(&["list", "--owner", "acme"]));
     assert!(listed.contains(&id) && listed.ends_with("1 key\n"), "{listed}");
@@ -82,31 +85,31 @@ fn a_key_lives_from_create_to_delete() {
     operator.json(&["update", &id, "--plan", "silver", "--no-monthly-limit"]);
     let updated = operator.json(&["show", &id]);
     assert_eq!(
-        (&updated["plan"], &updated["monthlyLimit"], &updated["name"]),
+        (&updated["plan"], &updated["monthly_limit"], &updated["name"]),
         (&json!("silver"), &Value::Null, &json!("build"))
     );
 
     let rotated = operator.json(&["rotate", &id, "--overlap", "1h"]);
-    let new_secret = text(&rotated["apiKey"]);
-    assert_eq!(rotated["messagePublished"], true);
+    let new_secret = text(&rotated["api_key"]);
+    assert_eq!(rotated["message_published"], true);
     for secret in [&secret, &new_secret] {
         assert_eq!(operator.local.call("/status/200", Some(secret)), 200);
     }
     operator.refused(&["rotate", &id], "wait, or end it with --end-previous");
 
     let deleted = operator.json(&["delete", &id]);
-    assert!(text(&deleted["everywhereBy"]) > text(&deleted["deletedAt"]));
+    assert!(text(&deleted["everywhere_by"]) > text(&deleted["deleted_at"]));
     let gone = (0..10_000).any(|_| operator.local.call("/status/200", Some(&new_secret)) == 403);
     assert!(gone, "the deleted key is denied");
     assert!(operator.local.response("/status/200", Some(&secret)).contains("\"reason\":\"deleted\""));
-    assert_eq!(operator.json(&["show", &id])["apiKeyId"], json!(id));
+    assert_eq!(operator.json(&["show", &id])["api_key_id"], json!(id));
     assert!(stdout(&operator.run(&["list", "--owner", "acme"])).ends_with("0 keys\n"));
     operator.refused(&["delete", &id], "was deleted");
     operator.refused(&["delete", "no-such-key"], "there is no key no-such-key");
     operator.refused(&["create", "--owner", "acme", "--id", "key-1"], "already in use");
     operator.refused(&["create", "--owner", "acme", "--id", "a#b"], "a key id has letters");
-    operator.refused(&["create", "--owner", "acme", "--expires", "soon"], "is no time");
-    operator.refused(&["rotate", "key-1", "--overlap", "soon"], "is no duration");
+    operator.refused(&["create", "--owner", "acme", "--expires", "soon"], "is not a time");
+    operator.refused(&["rotate", "key-1", "--overlap", "soon"], "is not a duration");
 }
 
 #[test]
@@ -124,10 +127,10 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
     let progress = folder.path().join("keys.jsonl.progress");
     std::fs::write(&progress, json!({"sha256": sha256, "rows": 200}).to_string()).unwrap();
     let outcome = operator.json(&["import", path]);
-    assert_eq!(outcome, json!({"made": 250, "updated": 0, "unchanged": 0, "rejected": 0}));
+    assert_eq!(outcome, json!({"created": 250, "updated": 0, "unchanged": 0, "rejected": 0}));
     assert!(!progress.exists());
     let outcome = operator.json(&["import", path]);
-    assert_eq!(outcome, json!({"made": 200, "updated": 0, "unchanged": 250, "rejected": 0}));
+    assert_eq!(outcome, json!({"created": 200, "updated": 0, "unchanged": 250, "rejected": 0}));
     assert_eq!(operator.local.call("/status/200", Some("opaque-449")), 200);
 
     let csv = folder.path().join("more.csv");
@@ -144,14 +147,14 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
     let (printed, errors) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(
-        !output.status.success() && printed.contains("Keys: 1 made, 0 updated, 0 unchanged, 2 rejected."),
+        !output.status.success() && printed.contains("Keys: 1 created, 0 updated, 0 unchanged, 2 rejected."),
         "{printed}"
     );
     assert!(errors.contains("line 3: sha256 is not 64 hexadecimal digits"), "{errors}");
     assert!(errors.contains("line 4: the key key-1 has another secret"), "{errors}");
     let response = operator.local.response("/status/200", Some("hashed-elsewhere"));
     assert!(response.contains("x-ratelimit-limit: 7\r\n"), "{response}");
-    assert_eq!(operator.json(&["show", "old-1"])["monthlyLimit"], 7);
+    assert_eq!(operator.json(&["show", "old-1"])["monthly_limit"], 7);
 }
 
 /// Returns all files below a folder.
@@ -170,8 +173,8 @@ fn no_secret_is_in_any_log_metric_table_or_message() {
     let data = folder.path().join("data");
     let mut operator = Operator::start(&data);
     let made = operator.json(&["create", "--owner", "acme", "--monthly-limit", "10"]);
-    let (id, first) = (text(&made["apiKeyId"]), text(&made["apiKey"]));
-    let second = text(&operator.json(&["rotate", &id])["apiKey"]);
+    let (id, first) = (text(&made["api_key_id"]), text(&made["api_key"]));
+    let second = text(&operator.json(&["rotate", &id])["api_key"]);
     // Both commands show a secret once, intentionally.
     operator.printed.clear();
     let file = folder.path().join("import.jsonl");
@@ -229,17 +232,21 @@ fn exported_keys_are_the_same_keys_elsewhere() {
     let mut there = Operator::start(there.path());
     let made = here.json(&["create", "--owner", "acme", "--monthly-limit", "5", "--label", "team=blue"]);
     let deleted = here.json(&["create", "--owner", "gone"]);
-    here.json(&["delete", deleted["apiKeyId"].as_str().unwrap()]);
+    here.json(&["delete", deleted["api_key_id"].as_str().unwrap()]);
     let exported = stdout(&here.run(&["export"]));
-    assert!(!exported.contains(made["apiKey"].as_str().unwrap()) && !exported.contains("gone"), "{exported}");
+    exported.lines().for_each(|key| drop(documented("keys-export", key.as_bytes())));
+    assert!(
+        !exported.contains(made["api_key"].as_str().unwrap()) && !exported.contains("gone"),
+        "{exported}"
+    );
     let file = there.local.data.join("keys.jsonl");
     std::fs::write(&file, &exported).unwrap();
     // Both stacks have the same demo keys.
     there.run(&["import", file.to_str().unwrap()]);
-    let shown = there.json(&["show", made["apiKeyId"].as_str().unwrap()]);
+    let shown = there.json(&["show", made["api_key_id"].as_str().unwrap()]);
     assert_eq!(
-        (&shown["owner"], &shown["monthlyLimit"], &shown["labels"]),
+        (&shown["owner"], &shown["monthly_limit"], &shown["labels"]),
         (&json!("acme"), &json!(5), &json!({"team": "blue"}))
     );
-    assert_eq!(there.local.call("/status/200", made["apiKey"].as_str()), 200);
+    assert_eq!(there.local.call("/status/200", made["api_key"].as_str()), 200);
 }

@@ -12,7 +12,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use end_to_end::calls::options;
-use end_to_end::meter::{meter, stdout};
+use end_to_end::meter::{documented, meter, stdout};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use lambda_support::clock::now_ms;
@@ -99,7 +99,7 @@ async fn what_is_partly_bad_and_larger_than_a_record_is_put_back_with_what_is_be
         assert!(list.contains("bad-key-id: 2 records") && !list.contains("too-old"), "{list}");
     }
     let all = meter_output(folder, &["quarantine", "list", "--json"]).await;
-    let bad: Vec<Value> = all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let bad: Vec<Value> = all.lines().map(|line| documented("quarantine-list", line.as_bytes())).collect();
     let events = |record: &Value| {
         record["detail"].as_str().unwrap().split(' ').next().unwrap().parse::<u64>().unwrap()
     };
@@ -117,7 +117,8 @@ async fn records_in_quarantine_are_chosen_shown_and_discarded() {
     stack.settled().await.unwrap();
 
     let list = meter_output(folder, &["quarantine", "list", "--json"]).await;
-    let records: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let records: Vec<Value> =
+        list.lines().map(|line| documented("quarantine-list", line.as_bytes())).collect();
     let of_reason = |reason: &str| records.iter().find(|record| record["reason"] == reason).unwrap();
     let number = of_reason("bad-key-id")["sequence_number"].as_str().unwrap();
     let shown = meter_output(folder, &["quarantine", "show", number]).await;
@@ -157,7 +158,7 @@ async fn records_in_quarantine_are_chosen_shown_and_discarded() {
 /// Returns the payloads of records in JSON lines.
 fn payloads(lines: &str) -> Vec<Vec<u8>> {
     let payload = |line: &str| {
-        let record: Value = serde_json::from_str(line).unwrap();
+        let record = documented("quarantine-show", line.as_bytes());
         STANDARD.decode(record["data"].as_str().unwrap()).unwrap()
     };
     let mut payloads: Vec<_> = lines.lines().map(payload).collect();

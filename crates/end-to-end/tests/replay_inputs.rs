@@ -9,9 +9,10 @@ use std::process::{Command, Output, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use end_to_end::binaries;
-use end_to_end::meter::stdout;
+use end_to_end::meter::{documented, stdout};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use meter_cli::exit_codes::INTERRUPTED;
 use serde_json::{Value, json};
 
 const EPOCH_MS: u64 = 1_795_509_270_000;
@@ -30,8 +31,8 @@ fn replay(arguments: &[&str]) -> Output {
 
 /// Returns the JSON report of a replay, whether or not it succeeded.
 fn report(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"))
+    assert!(!output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    documented("replay", &output.stdout)
 }
 
 fn text(path: &Path) -> &str {
@@ -455,8 +456,8 @@ fn what_breaks_off_is_said_and_what_came_before_is_counted() {
     let whole = gzip(vec![calls.lines.join("\n"); 500].join("\n").as_bytes());
     let events = json!({"events": calls.events}).to_string();
     for (content, words) in [
-        (whole[..whole.len() - 4].to_vec(), "it cannot be read on"),
-        (events[..events.len() - 2].into(), "it breaks off in the middle of a document"),
+        (whole[..whole.len() - 4].to_vec(), "the rest cannot be read"),
+        (events[..events.len() - 2].into(), "the file ends within a document"),
     ] {
         let file = write(folder.path(), &[("cut", content)]);
         let output = replay(&[text(&file[0]), "--json"]);
@@ -485,7 +486,12 @@ fn a_replay_that_is_stopped_leaves_nothing_behind() {
         let input = process.stdin.take();
         let output = process.wait_with_output().unwrap();
         drop(input);
-        assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(INTERRUPTED.into()),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert_eq!(left().collect::<Vec<_>>(), Vec::<PathBuf>::new());
     }
 }

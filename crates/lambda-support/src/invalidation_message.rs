@@ -18,8 +18,8 @@ impl InvalidationMessage {
     /// Returns the message as JSON.
     pub fn to_json(&self) -> String {
         json!({
-            "apiKeyId": self.api_key_id, "sequence": self.sequence,
-            "change": self.change, "changedAtMs": self.changed_at_ms,
+            "api_key_id": self.api_key_id, "sequence": self.sequence,
+            "change": self.change, "changed_at_ms": self.changed_at_ms,
         })
         .to_string()
     }
@@ -28,10 +28,10 @@ impl InvalidationMessage {
     pub fn from_json(text: &str) -> Option<Self> {
         let message: Value = serde_json::from_str(text).ok()?;
         Some(Self {
-            api_key_id: message["apiKeyId"].as_str().filter(|id| !id.is_empty())?.to_owned(),
+            api_key_id: message["api_key_id"].as_str().filter(|id| !id.is_empty())?.to_owned(),
             sequence: message["sequence"].as_u64()?,
             change: message["change"].as_str().unwrap_or("changed").to_owned(),
-            changed_at_ms: message["changedAtMs"].as_i64().unwrap_or(0),
+            changed_at_ms: message["changed_at_ms"].as_i64().unwrap_or(0),
         })
     }
 }
@@ -46,6 +46,6 @@ mod tests {
         let message =
             InvalidationMessage { api_key_id: "key \"1\"".to_owned(), sequence: 7, change, changed_at_ms: 5 };
         assert_eq!(InvalidationMessage::from_json(&message.to_json()), Some(message));
-        assert_eq!(InvalidationMessage::from_json("{\"apiKeyId\":\"\",\"sequence\":1}"), None);
+        assert_eq!(InvalidationMessage::from_json("{\"api_key_id\":\"\",\"sequence\":1}"), None);
     }
 }

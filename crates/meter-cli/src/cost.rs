@@ -1,37 +1,37 @@
-//! `meter cost`: what the meter needs and costs, by the model.
+//! `meter cost`: calculates the capacity and the cost of the meter with the cost model.
 
 mod tables;
 
 use cost_model::{Architecture, Capacity, LIST_PRICES, Workload, canary, costs};
 
-/// More than anybody has of anything.
-const MOST: f64 = 1e15;
-/// The longest a batch can wait to fill, in seconds. Source: Lambda API Reference,
+/// The highest accepted number of anything.
+const MAX_AMOUNT: f64 = 1e15;
+/// Maximum batching window, in seconds. Source: Lambda API Reference,
 /// `CreateEventSourceMapping`, `MaximumBatchingWindowInSeconds`.
-const LONGEST_WINDOW_S: f64 = 300.0;
+const MAX_BATCH_WINDOW_S: f64 = 300.0;
 
 /// Arguments of `meter cost`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Calls a month
+    /// Calls per month
     #[arg(long, default_value_t = 1e8)]
     calls: f64,
-    /// Keys
+    /// Number of keys
     #[arg(long, default_value_t = 5_000.0)]
     keys: f64,
-    /// Shards of a provisioned stream [default: on demand, as many as needed]
+    /// Number of shards of a provisioned stream [default: an on-demand stream]
     #[arg(long)]
     shards: Option<f64>,
-    /// How long a batch waits to fill, in seconds
+    /// Batching window of the consumer, in seconds
     #[arg(long, default_value_t = 5.0)]
     batch_window_s: f64,
-    /// Events of each stream record, where they were measured [default: as CloudWatch Logs is assumed to deliver]
+    /// Measured number of events per stream record [default: the assumption of the cost model]
     #[arg(long, value_name = "EVENTS")]
     events_per_record: Option<f64>,
-    /// Bytes of a line of the access log, where they were measured
+    /// Measured size of a line of the access log, in bytes [default: the assumption of the cost model]
     #[arg(long, value_name = "BYTES")]
     line_bytes: Option<f64>,
-    /// What the functions are built for: arm64 or x86_64
+    /// Architecture of the functions: arm64 or x86_64
     #[arg(long, default_value = "arm64", value_parser = architecture)]
     architecture: Architecture,
     /// Print the tables of docs/CAPACITY_AND_COST.md instead
@@ -39,7 +39,7 @@ pub struct Arguments {
     tables: bool,
 }
 
-/// Prints one workload part by part, or the tables.
+/// Prints the capacity and the cost of one workload, or the tables of the documentation.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check(arguments)?;
     if arguments.tables {
@@ -61,38 +61,38 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         capacity.calls, capacity.shards, capacity.records, capacity.invocations, capacity.invocation_ms
     );
     println!(
-        "{:.0} ledger writes and {:.0} claims for a million calls\n",
+        "{:.0} ledger writes and {:.0} claims per million calls\n",
         capacity.per_million_calls(capacity.ledger_writes),
         capacity.per_million_calls(capacity.claim_writes)
     );
-    println!("{:<16} {:>14} {:>18}", "", "$ a month", "$ a million calls");
+    println!("{:<16} {:>14} {:>18}", "", "$ per month", "$ per million");
     for (name, dollars) in costs.parts() {
         println!("{name:<16} {dollars:>14.2} {:>18.4}", dollars / arguments.calls * 1e6);
     }
     println!("{:<16} {:>14.2} {:>18.4}", "total", costs.total(), costs.total() / arguments.calls * 1e6);
     println!(
-        "\nList prices: {}. What the API itself costs is not in it. A canary adds ${:.2} a month.",
+        "\nList prices: {}. The cost of the API itself is not included. A canary adds ${:.2} per month.",
         LIST_PRICES.valid_for,
         canary(arguments.architecture, &LIST_PRICES)
     );
     Ok(())
 }
 
-/// Refuses what is no amount: nothing, less than nothing, and numbers without end.
+/// Refuses amounts that are out of range, infinite or not a number.
 fn check(arguments: &Arguments) -> anyhow::Result<()> {
     let amounts = [
-        ("calls", Some(arguments.calls), 1.0, MOST),
-        ("keys", Some(arguments.keys), 1.0, MOST),
-        ("shards", arguments.shards, 1.0, MOST),
-        ("batch-window-s", Some(arguments.batch_window_s), 0.0, LONGEST_WINDOW_S),
-        ("events-per-record", arguments.events_per_record, 1.0, MOST),
-        ("line-bytes", arguments.line_bytes, 1.0, MOST),
+        ("calls", Some(arguments.calls), 1.0, MAX_AMOUNT),
+        ("keys", Some(arguments.keys), 1.0, MAX_AMOUNT),
+        ("shards", arguments.shards, 1.0, MAX_AMOUNT),
+        ("batch-window-s", Some(arguments.batch_window_s), 0.0, MAX_BATCH_WINDOW_S),
+        ("events-per-record", arguments.events_per_record, 1.0, MAX_AMOUNT),
+        ("line-bytes", arguments.line_bytes, 1.0, MAX_AMOUNT),
     ];
     for (name, value, least, most) in amounts {
-        let most_text = if most < MOST { most.to_string() } else { format!("{most:e}") };
-        let is_amount = value.is_none_or(|value| (least..=most).contains(&value));
+        let most_text = if most < MAX_AMOUNT { most.to_string() } else { format!("{most:e}") };
+        let is_in_range = value.is_none_or(|value| (least..=most).contains(&value));
         anyhow::ensure!(
-            is_amount,
+            is_in_range,
             "--{name} is {}: give a number from {least} to {most_text}",
             value.unwrap_or(f64::NAN)
         );
@@ -104,7 +104,7 @@ fn architecture(text: &str) -> Result<Architecture, &'static str> {
     match text {
         "arm64" => Ok(Architecture::Arm64),
         "x86_64" => Ok(Architecture::X86_64),
-        _ => Err("give arm64 or x86_64"),
+        _ => Err("use arm64 or x86_64"),
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::Path;
 use access_log::{Decoder, Limits, Origin};
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use metering_aws::given_up::{GivenUpBatch, GivenUpRecord};
+use metering_aws::given_up::{DamagedRecord, GivenUpBatch, GivenUpRecord};
 use metering_aws::put_back::records_of;
 use metering_aws::{DynamoClaimStore, GivenUpBucket, StreamWriter};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::quarantine::count;
+use crate::output::{count, print_json};
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter given-up`.
@@ -22,33 +23,33 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Show the batches that Lambda gave up, and why
+    /// List the batches that Lambda gave up, with the reason
     List {
-        /// Print each batch as a line of JSON
+        /// Print each batch as a line of JSON (docs/schemas/meter-given-up-list.json)
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         choice: Choice,
     },
-    /// Put the records of these batches on the stream again, and delete their objects. A call that
-    /// is put back twice counts once
+    /// Put the records of batches on the stream again, and delete the objects of the batches. A call
+    /// that is put back twice is counted once
     PutBack {
         #[command(flatten)]
         choice: Choice,
     },
 }
 
-/// Which batches a command works on.
+/// Arguments that select batches.
 #[derive(clap::Args)]
 struct Choice {
-    /// Files, or keys of objects in the bucket or their last parts; all objects where none is named
+    /// Files, or objects of the bucket by their keys or the last parts of their keys [default: all objects]
     #[arg(value_name = "FILE_OR_KEY")]
     batches: Vec<String>,
     #[command(flatten)]
     target: TargetArguments,
 }
 
-/// Lists or puts back.
+/// Runs a subcommand of `meter given-up`.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (Action::List { choice, .. } | Action::PutBack { choice }) = &arguments.action;
     let target = Target::find(&choice.target).await?;
@@ -60,7 +61,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Where a batch is kept.
+/// The location of a batch.
 enum Place {
     File(String),
     Object(String),
@@ -113,7 +114,11 @@ async fn list(bucket: &GivenUpBucket, places: &[Place], json: bool) -> anyhow::R
         match place.read(bucket).await {
             Ok(batch) => {
                 records += batch.records.len();
-                if json { println!("{}", to_json(place, &batch)) } else { print(place, &batch) }
+                if json {
+                    print_json(&GivenUpBatchOutput::new(place, &batch))?;
+                } else {
+                    print(place, &batch);
+                }
             }
             Err(error) => {
                 unreadable += 1;
@@ -122,16 +127,12 @@ async fn list(bucket: &GivenUpBucket, places: &[Place], json: bool) -> anyhow::R
         }
     }
     if !json {
-        println!("{} with {} given up.", batches(places.len()), count(records, "record"));
+        println!("{} with {} given up.", count(places.len(), "batch"), count(records, "record"));
     }
     if unreadable > 0 {
-        bail!("{} cannot be read; see above why", count(unreadable, "object"));
+        bail!("{} cannot be read; the reasons are above", count(unreadable, "object"));
     }
     Ok(())
-}
-
-fn batches(number: usize) -> String {
-    if number == 1 { "1 batch".to_owned() } else { format!("{number} batches") }
 }
 
 fn print(place: &Place, batch: &GivenUpBatch) {
@@ -146,14 +147,42 @@ fn print(place: &Place, batch: &GivenUpBatch) {
     }
 }
 
-fn to_json(place: &Place, batch: &GivenUpBatch) -> Value {
-    let damaged: Vec<String> =
-        batch.records.iter().filter_map(|record| record.as_ref().err().map(ToString::to_string)).collect();
-    json!({
-        "batch": place.name(), "condition": batch.condition, "given_up_at": batch.given_up_at,
-        "shard_id": batch.shard_id, "first_sequence_number": batch.first, "last_sequence_number": batch.last,
-        "records": batch.records.len(), "damaged": damaged,
-    })
+/// A batch that Lambda gave up.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GivenUpBatchOutput {
+    /// File, or key of the object in the bucket.
+    pub batch: String,
+    /// Lambda's reason, such as `RetryAttemptsExhausted`; empty if the record of the invocation has none.
+    pub condition: String,
+    /// Time at which Lambda gave the batch up, as Lambda writes it.
+    pub given_up_at: String,
+    /// Id of the shard.
+    pub shard_id: String,
+    /// Sequence number of the first record.
+    pub first_sequence_number: String,
+    /// Sequence number of the last record.
+    pub last_sequence_number: String,
+    /// Number of records.
+    pub records: usize,
+    /// Problems of records that cannot be read, one text each.
+    pub damaged: Vec<String>,
+}
+
+impl GivenUpBatchOutput {
+    fn new(place: &Place, batch: &GivenUpBatch) -> Self {
+        let problem =
+            |record: &Result<GivenUpRecord, DamagedRecord>| record.as_ref().err().map(ToString::to_string);
+        Self {
+            batch: place.name().to_owned(),
+            condition: batch.condition.clone(),
+            given_up_at: batch.given_up_at.clone(),
+            shard_id: batch.shard_id.clone(),
+            first_sequence_number: batch.first.clone(),
+            last_sequence_number: batch.last.clone(),
+            records: batch.records.len(),
+            damaged: batch.records.iter().filter_map(problem).collect(),
+        }
+    }
 }
 
 async fn put_back(bucket: &GivenUpBucket, places: &[Place], target: &Target) -> anyhow::Result<()> {
@@ -172,14 +201,14 @@ async fn put_back(bucket: &GivenUpBucket, places: &[Place], target: &Target) -> 
     println!("{} put back on the stream.", count(records, "record"));
     if failed > 0 {
         bail!(
-            "{} could not be put back as a whole and stayed where they are; run the same command again when the cause is gone, what was put back counts once",
-            batches(failed)
+            "{} could not be put back completely, and stay where they are; run the same command again when the cause is removed. Records that were put back are counted once",
+            count(failed, "batch")
         );
     }
     Ok(())
 }
 
-/// Puts a batch back and deletes its object, if every record is on the stream.
+/// Puts a batch back on the stream, and deletes its object if all its records were put back.
 async fn put_batch_back(
     bucket: &GivenUpBucket,
     place: &Place,
@@ -204,7 +233,10 @@ async fn put_batch_back(
         bail!("{put} of {} are on the stream; {}", count(batch.records.len(), "record"), problems.join("; "));
     }
     if let Place::Object(key) = place {
-        bucket.delete(key).await.context("its records are on the stream, but the object is still there")?;
+        bucket
+            .delete(key)
+            .await
+            .context("its records are on the stream, but the object could not be deleted")?;
     }
     Ok(put)
 }

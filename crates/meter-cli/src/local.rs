@@ -1,4 +1,4 @@
-//! `meter local`: the whole system on this machine.
+//! `meter local`: runs the whole system on this machine.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,54 +18,56 @@ use crate::target::DEFAULT_DATA_FOLDER;
 /// Arguments of `meter local`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Where everything is kept; a restart with the same folder continues
+    /// Folder of all data; a restart with the same folder continues
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA_FOLDER)]
     data: PathBuf,
-    /// The port of the gateway; 0 for the one it had before, or any
+    /// Port of the gateway; 0 for the previous port, or a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The port of the AWS endpoint; 0 for the one it had before, or any
+    /// Port of the AWS endpoint; 0 for the previous port, or a free one
     #[arg(long, default_value_t = 0)]
     aws_port: u16,
-    /// The port of the dashboard's web page; 0 for the one it had before, or any
+    /// Port of the dashboard's web page; 0 for the previous port, or a free one
     #[arg(long, default_value_t = 0)]
     dashboard_port: u16,
-    /// The kind of API that the gateway serves: rest or http
+    /// Kind of API that the gateway serves: rest or http
     #[arg(long, value_name = "KIND", default_value_t = ApiKind::Rest)]
     api_kind: ApiKind,
-    /// The API behind the gateway [default: one that answers /status/CODE with CODE]
+    /// API behind the gateway [default: a built-in backend that answers /status/CODE with CODE]
     #[arg(long, value_name = "http://HOST:PORT")]
     backend: Option<String>,
-    /// Leave out the canary, which calls the built-in backend each minute and waits until its call is counted
+    /// Do not run the canary, which calls the built-in backend each minute and waits until its call is
+    /// counted
     #[arg(long)]
     no_canary: bool,
-    /// The folder of the functions' binaries [default: those built with this command]
+    /// Folder with the binaries of the functions [default: the folder of this command]
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
-    /// How old the authorizer's last look at the invalidation log may be, in milliseconds
+    /// Maximum age of the authorizer's last read of the invalidation log, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(0..=60_000))]
     sync_interval_ms: u64,
-    /// How long the gateway itself keeps the authorizer's answers, in seconds, as API Gateway can
+    /// Time for which the gateway caches the authorizer's results, in seconds, as API Gateway can
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     authorizer_cache_ttl_s: u64,
-    /// Shards of a new stream
+    /// Number of shards of a new stream
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=200))]
     shards: u32,
     #[command(flatten)]
     faults: FaultArguments,
 }
 
-/// Runs until SIGINT or SIGTERM.
+/// Runs the system until SIGINT or SIGTERM.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let binaries = arguments.binaries.map_or_else(built_binaries, Ok);
-    let binaries = binaries.context("this command cannot find its own file")?;
+    let binaries = binaries
+        .context("the path of this command is not known; name the folder of the binaries with --binaries")?;
     let mut options = LocalOptions::new(arguments.data, binaries);
     options.gateway_port = arguments.port;
     options.aws_port = arguments.aws_port;
     options.dashboard_port = arguments.dashboard_port;
     options.api_kind = arguments.api_kind;
     options.backend = arguments.backend.map(|url| url.trim_end_matches('/').to_owned());
-    // Nobody knows which paths of another backend can be called.
+    // The canary's path exists in the built-in backend only.
     let has_canary = !arguments.no_canary && options.backend.is_none();
     options.usage_canary = has_canary.then_some(UsageCanary::AS_DEPLOYED);
     options.sync_interval_ms = arguments.sync_interval_ms;
@@ -81,7 +83,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         _ = terminate.recv() => {}
     }
     stack.shut_down().await;
-    // Whoever read the guide may be gone; stopping is no time to fail for that.
+    // The reader of the guide may be gone. That must not make stopping fail.
     let _ = writeln!(
         std::io::stdout(),
         "Stopped. The data is in {data}; start again with the same --data to continue."
@@ -103,25 +105,28 @@ fn print_guide(stack: &LocalStack, data: &str, api_kind: ApiKind) {
     for moved in &stack.moved {
         println!("  note           {moved}");
     }
-    println!("  API keys       {} to try it out, in {DEMO_KEY_FILE} of the data", stack.keys.len());
+    println!(
+        "  API keys       {} demonstration keys, in {DEMO_KEY_FILE} of the data folder",
+        stack.keys.len()
+    );
     if stack.canary.is_some() {
-        println!("  canary         calls each minute: meter usage {CANARY_KEY_ID} --data {data}");
+        println!("  canary         calls the API each minute: meter usage {CANARY_KEY_ID} --data {data}");
     }
     if let Some(key) = first {
-        println!("\nCall the API with the key {:?}, then ask for its usage:\n", key.api_key_id);
+        println!("\nCall the API with the key {:?}, then show its usage:\n", key.api_key_id);
         println!("  curl -H 'x-api-key: {}' {}/status/200", key.api_key, endpoints.gateway);
         println!("  meter usage {} --data {data}", key.api_key_id);
         println!("  curl -H 'x-api-key: {}' {}/usage", key.api_key, endpoints.gateway);
-        println!("\nMake a key of your own, and delete it:\n");
+        println!("\nCreate a key, and delete it:\n");
         println!("  meter keys create --owner acme --monthly-limit 1000 --data {data}");
         println!("  meter keys delete KEY --data {data}");
     }
-    println!("\nPoint the AWS CLI or an SDK at it:\n");
+    println!("\nUse it with the AWS CLI or an SDK:\n");
     println!("  export AWS_ENDPOINT_URL={}", endpoints.aws_endpoint_url);
-    // The AWS CLI of version 1 and boto3 read the second name only.
+    // The AWS CLI version 1 and boto3 read only the second variable.
     println!("  export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}");
     println!("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
     println!("  aws dynamodb scan --table-name {USAGE_TABLE}\n");
-    println!("The AWS CLI of version 1 has an endpoint of its own for SQS: give it --endpoint-url there.\n");
+    println!("The AWS CLI version 1 ignores AWS_ENDPOINT_URL for SQS: use --endpoint-url there.\n");
     println!("Stop it with Ctrl-C.");
 }

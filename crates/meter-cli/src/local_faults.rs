@@ -1,47 +1,47 @@
-//! What `meter local` is told to do as AWS does it on a bad day.
+//! Arguments of `meter local` that inject faults of AWS.
 
 use std::path::PathBuf;
 
 use local_stack::stack::{Canary, LocalOptions};
 
-/// Options for faults; none of them is on by default.
+/// Arguments that inject faults. No fault is injected by default.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Faults")]
 pub struct FaultArguments {
-    /// How many in a hundred batches of log events are lost before the stream, to try out `meter reconcile`
+    /// Percentage of batches of log events that are lost before the stream, to try out `meter reconcile`
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = percent())]
     lose_deliveries: u32,
-    /// How many in a hundred batches of log events are delivered again, cut into other records
+    /// Percentage of batches of log events that are delivered again, grouped into other records
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = percent())]
     regroup_deliveries: u32,
-    /// How many in a hundred records are delivered late
+    /// Percentage of records that are delivered late
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = percent())]
     late_deliveries: u32,
     /// Delay of late records, in seconds
     #[arg(long, value_name = "S", default_value_t = 3_600)]
     late_by_s: u64,
-    /// How many in a hundred answers of a queue are in no order, miss messages (short polls) and repeat them
+    /// Percentage of queue responses that are unordered, miss messages (short polls) and repeat messages
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = percent())]
     unreliable_queues: u32,
-    /// How many in a hundred invocations of the consumer go to a second version
+    /// Percentage of invocations of the consumer that go to a second version
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = percent())]
     canary: u32,
-    /// An environment variable of the second version
+    /// Environment variable of the second version; may be repeated
     #[arg(long, value_name = "NAME=VALUE", requires = "canary", value_parser = variable)]
     canary_env: Vec<(String, String)>,
-    /// The folder of the second version's binary [default: that of the first]
+    /// Folder with the binary of the second version [default: that of the first version]
     #[arg(long, value_name = "FOLDER", requires = "canary")]
     canary_binaries: Option<PathBuf>,
-    /// Let functions have more memory than they are deployed with
+    /// Do not limit the memory of functions to their deployed size
     #[arg(long)]
     no_memory_limits: bool,
-    /// How often a failed batch is tried again before Lambda gives it up [default: until it expires]
+    /// Retries of a failed batch before Lambda gives it up [default: unlimited until it expires]
     #[arg(long, value_name = "NUMBER")]
     max_retries: Option<u32>,
-    /// The age at which Lambda gives a record up, in seconds [default: none]
+    /// Age at which Lambda gives a record up, in seconds [default: none]
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(i64).range(0..=604_800))]
     max_record_age_s: Option<i64>,
-    /// Time between two deletions of expired DynamoDB items, in seconds; 0 for none
+    /// Interval between deletions of expired DynamoDB items, in seconds; 0 deletes none
     #[arg(long, value_name = "S", default_value_t = 3_600)]
     ttl_sweep_interval_s: u64,
 }
@@ -58,7 +58,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 impl FaultArguments {
-    /// Sets the options of a stack.
+    /// Applies the arguments to the options of a stack.
     pub fn apply(self, options: &mut LocalOptions) {
         let share = |percent: u32| f64::from(percent) / 100.0;
         let faults = &mut options.faults;

@@ -1,4 +1,4 @@
-//! `meter status`: the deployed dashboard, as text.
+//! `meter status`: shows the deployed dashboard as text.
 
 use std::collections::BTreeMap;
 
@@ -7,60 +7,81 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use lambda_support::clock::now_ms;
 use local_stack::dashboard::definition::{Source, Widget, widgets};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
+use crate::output::print_json;
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter status`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// How many minutes to look back
+    /// Number of minutes to show, up to now
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(i64).range(1..=360))]
     minutes: i64,
-    /// Show only widgets whose title contains this
+    /// Show only graphs whose titles contain this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Print JSON
+    /// Print JSON, as described in docs/schemas/meter-status.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     target: TargetArguments,
 }
 
-/// A line of a graph: its newest value, and its highest.
-struct Line {
-    label: String,
-    latest: Option<f64>,
-    highest: Option<f64>,
+/// A graph of the dashboard.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Graph {
+    /// Title of the graph.
+    pub title: String,
+    /// Lines of the graph.
+    pub lines: Vec<Line>,
 }
 
-/// Shows every graph of the dashboard by its newest and highest values.
+/// A line of a graph.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Line {
+    /// Label of the line.
+    pub label: String,
+    /// Newest value; null if there is none.
+    pub latest: Option<f64>,
+    /// Highest value; null if there is none.
+    pub highest: Option<f64>,
+    /// `true` if the highest value is above a limit of the graph.
+    pub is_above_limit: bool,
+}
+
+/// Prints each graph of the dashboard with the latest and the highest values of its lines.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.target).await?;
     let to_ms = now_ms();
     let from_ms = to_ms - arguments.minutes * 60_000;
     let wanted = arguments.only.unwrap_or_default().to_lowercase();
     let mut shown = Vec::new();
-    for widget in widgets(&target.environment) {
+    for widget in widgets(&target.meter.environment) {
         if let Source::Metrics(queries) = &widget.source
             && widget.title.to_lowercase().contains(&wanted)
         {
-            let lines = lines(&target, queries, from_ms, to_ms).await?;
-            shown.push((widget, lines));
+            let lines = lines(&target, &widget, queries, from_ms, to_ms).await?;
+            shown.push(Graph { title: widget.title.clone(), lines });
         }
     }
-    anyhow::ensure!(!shown.is_empty(), "no graph of the dashboard has a title with {wanted:?}");
+    anyhow::ensure!(!shown.is_empty(), "no graph of the dashboard has {wanted:?} in its title");
     if arguments.json {
-        println!("{}", shown.iter().map(|(widget, lines)| to_json(widget, lines)).collect::<Value>());
-    } else {
-        for (widget, lines) in &shown {
-            print(widget, lines);
-        }
+        return print_json(&shown);
     }
+    shown.iter().for_each(print);
     Ok(())
 }
 
-async fn lines(target: &Target, queries: &[Value], from_ms: i64, to_ms: i64) -> anyhow::Result<Vec<Line>> {
+async fn lines(
+    target: &Target,
+    widget: &Widget,
+    queries: &[Value],
+    from_ms: i64,
+    to_ms: i64,
+) -> anyhow::Result<Vec<Line>> {
     let queries: Vec<MetricDataQuery> = queries.iter().map(query).collect();
     let reply = target
         .cloudwatch
@@ -78,16 +99,18 @@ async fn lines(target: &Target, queries: &[Value], from_ms: i64, to_ms: i64) -> 
             let values = result.values.unwrap_or_default();
             let times = result.timestamps.unwrap_or_default();
             let by_time: BTreeMap<i64, f64> = times.iter().map(DateTime::secs).zip(values).collect();
+            let highest = by_time.values().copied().reduce(f64::max);
             Line {
                 label: result.label.unwrap_or_default(),
                 latest: by_time.values().next_back().copied(),
-                highest: by_time.values().copied().reduce(f64::max),
+                highest,
+                is_above_limit: is_above_limit(widget, highest),
             }
         })
         .collect())
 }
 
-/// A query of the definition as the SDK wants it.
+/// Converts a query of the dashboard to the SDK's type.
 fn query(query: &Value) -> MetricDataQuery {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let period = |value: &Value| value.as_i64().and_then(|period| i32::try_from(period).ok());
@@ -121,21 +144,21 @@ fn query(query: &Value) -> MetricDataQuery {
         .build()
 }
 
-/// Whether a value is above a limit of its graph.
-fn is_above(widget: &Widget, value: Option<f64>) -> bool {
+/// Returns `true` if the value is above a limit of its graph.
+fn is_above_limit(widget: &Widget, value: Option<f64>) -> bool {
     widget.limits.iter().any(|limit| value.is_some_and(|value| value > limit.value))
 }
 
-fn print(widget: &Widget, lines: &[Line]) {
-    println!("{}", widget.title);
+fn print(graph: &Graph) {
+    println!("{}", graph.title);
     let number = |value: Option<f64>| {
         value.map_or_else(
             || "-".to_owned(),
             |value| format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned(),
         )
     };
-    for line in lines {
-        let note = if is_above(widget, line.highest) { "  <- above the limit" } else { "" };
+    for line in &graph.lines {
+        let note = if line.is_above_limit { "  <- above the limit" } else { "" };
         println!(
             "  {:<44} latest {:>12}  highest {:>12}{note}",
             line.label,
@@ -143,12 +166,4 @@ fn print(widget: &Widget, lines: &[Line]) {
             number(line.highest)
         );
     }
-}
-
-fn to_json(widget: &Widget, lines: &[Line]) -> Value {
-    let lines: Vec<Value> = lines
-        .iter()
-        .map(|line| json!({"label": line.label, "latest": line.latest, "highest": line.highest, "isAboveLimit": is_above(widget, line.highest)}))
-        .collect();
-    json!({"title": widget.title, "lines": lines})
 }

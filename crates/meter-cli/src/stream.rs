@@ -1,4 +1,4 @@
-//! `meter stream`: the shards, and how long records are kept.
+//! `meter stream`: shows and changes the shards and the retention period of the stream.
 
 use anyhow::Context;
 use aws_sdk_kinesis::types::{ScalingType, StreamDescriptionSummary, StreamMode, StreamModeDetails};
@@ -15,23 +15,24 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Show the state of the stream
+    /// Show the stream
     Show {
         #[command(flatten)]
         target: TargetArguments,
     },
-    /// Change the number of shards of a provisioned stream; at most doubled, at least halved
+    /// Change the number of shards of a provisioned stream, at most to twice and at least to half the
+    /// present number
     Reshard {
-        /// How many shards there shall be
+        /// Target number of shards
         #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
         shards: i32,
         #[command(flatten)]
         target: TargetArguments,
     },
-    /// Show or change how long the stream keeps its records. More takes effect at once, also for
-    /// records that are in the stream; with less, older records are lost at once
+    /// Show or change the retention period. A longer one also applies to the records in the stream. With
+    /// a shorter one, older records are lost at once
     Retention {
-        /// How many hours it shall keep them
+        /// New retention period, in hours
         #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i32).range(24..=8_760))]
         hours: Option<i32>,
         #[command(flatten)]
@@ -39,7 +40,7 @@ enum Action {
     },
 }
 
-/// Shows or changes the stream.
+/// Runs a subcommand of `meter stream`.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.action {
         Action::Show { target } => show(&Target::find(&target).await?).await,
@@ -49,8 +50,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn summary(target: &Target) -> anyhow::Result<StreamDescriptionSummary> {
-    let reply = target.kinesis.describe_stream_summary().stream_name(&target.stream).send().await;
-    let reply = reply.with_context(|| format!("the stream {} cannot be read", target.stream))?;
+    let reply = target.kinesis.describe_stream_summary().stream_name(target.stream()).send().await;
+    let reply = reply.with_context(|| format!("the stream {} cannot be read", target.stream()))?;
     reply.stream_description_summary.context("the stream has no description")
 }
 
@@ -60,14 +61,11 @@ async fn show(target: &Target) -> anyhow::Result<()> {
         summary.stream_mode_details().map(StreamModeDetails::stream_mode) == Some(&StreamMode::OnDemand);
     println!("stream       {}", summary.stream_name());
     println!("state        {}", summary.stream_status());
-    println!(
-        "capacity     {}",
-        if is_on_demand { "on demand: it gets shards by itself" } else { "provisioned" }
-    );
+    println!("capacity     {}", if is_on_demand { "on demand: Kinesis adds shards" } else { "provisioned" });
     println!("open shards  {}", summary.open_shard_count());
-    println!("keeps        {} h", summary.retention_period_hours());
+    println!("retention    {} h", summary.retention_period_hours());
     println!(
-        "takes        {} MB and {} records a second",
+        "limits       {} MB and {} records per second",
         summary.open_shard_count(),
         1_000 * i64::from(summary.open_shard_count())
     );
@@ -75,37 +73,38 @@ async fn show(target: &Target) -> anyhow::Result<()> {
 }
 
 async fn reshard(target: &Target, shards: i32) -> anyhow::Result<()> {
-    let request = target.kinesis.update_shard_count().stream_name(&target.stream).target_shard_count(shards);
+    let request = target.kinesis.update_shard_count().stream_name(target.stream()).target_shard_count(shards);
     let reply = request.scaling_type(ScalingType::UniformScaling).send().await.with_context(|| {
         format!(
-            "the stream {} cannot have {shards} shards; see `meter stream show` for how many it has",
-            target.stream
+            "the stream {} cannot have {shards} shards; `meter stream show` prints the present number",
+            target.stream()
         )
     })?;
     println!(
-        "From {} to {shards} shards; records keep their order, and nothing is counted twice.",
+        "From {} to {shards} shards. The order of records is kept, and no call is counted twice.",
         reply.current_shard_count.unwrap_or_default()
     );
     Ok(())
 }
 
-/// Shows the retention period, or changes it.
+/// Prints the retention period, or changes it.
 ///
 /// Source: Kinesis Data Streams Developer Guide, "Change the data retention period".
 async fn retention(target: &Target, hours: Option<i32>) -> anyhow::Result<()> {
     let present = summary(target).await?.retention_period_hours();
     let Some(hours) = hours else {
-        println!("The stream {} keeps its records for {present} h.", target.stream);
+        println!("The stream {} retains its records for {present} h.", target.stream());
         return Ok(());
     };
-    let failed = || format!("the retention of the stream {} cannot be changed to {hours} h", target.stream);
+    let failed =
+        || format!("the retention period of the stream {} cannot be changed to {hours} h", target.stream());
     if hours > present {
-        let request = target.kinesis.increase_stream_retention_period().stream_name(&target.stream);
+        let request = target.kinesis.increase_stream_retention_period().stream_name(target.stream());
         request.retention_period_hours(hours).send().await.with_context(failed)?;
     } else if hours < present {
-        let request = target.kinesis.decrease_stream_retention_period().stream_name(&target.stream);
+        let request = target.kinesis.decrease_stream_retention_period().stream_name(target.stream());
         request.retention_period_hours(hours).send().await.with_context(failed)?;
     }
-    println!("The stream {} keeps its records for {hours} h, before {present} h.", target.stream);
+    println!("The stream {} retains its records for {hours} h; before it was {present} h.", target.stream());
     Ok(())
 }

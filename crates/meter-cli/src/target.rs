@@ -1,94 +1,67 @@
-//! Which system a command speaks to: a local stack, or one on AWS.
+//! The system that a command works on: a local stack, or an environment on AWS.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use deployment::Names;
 use deployment::names::given_up_bucket;
-use local_stack::names::STAGE;
-use local_stack::stack::{CLAIMS_TABLE, Endpoints, UNBILLED_ROUTES};
-use metering_aws::connection::{COMMAND_RETRY_POLICY, load, load_local};
+use local_stack::stack::{Endpoints, UNBILLED_ROUTES};
 use metering_aws::{
-    CallLog, DynamoClaimStore, DynamoLedgerCounts, GivenUpBucket, KeyStore, ReconciliationStore,
-    StreamWriter, Topic,
+    CallLog, DynamoClaimStore, DynamoLedgerCounts, GivenUpBucket, KeyAdmin, KeyStore, MeterTarget,
+    ReconciliationStore, StreamWriter, Topic,
 };
 use metering_core::unbilled::UnbilledRoutes;
-use tokio::sync::OnceCell;
 
-/// The folder that `meter local` uses where none is named.
+/// The default data folder of `meter local`.
 pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
 
-/// The choice of a system.
+/// Arguments that select a system.
 #[derive(clap::Args)]
 pub struct TargetArguments {
-    /// The data folder of a running `meter local`
+    /// Data folder of a running `meter local`
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA_FOLDER)]
     data: PathBuf,
-    /// Use the system of this environment on AWS, with the credentials of this shell
+    /// Use this environment on AWS, with the AWS credentials of the shell
     #[arg(long, value_name = "ENVIRONMENT")]
     aws: Option<String>,
-    /// With --aws, the SYNC_INTERVAL_MS that the authorizer is deployed with
+    /// With --aws, the SYNC_INTERVAL_MS of the deployed authorizer
     #[arg(long, value_name = "MS", default_value_t = 1_000, requires = "aws")]
     sync_interval_ms: u64,
 }
 
-/// The choice of an access log.
+/// Arguments that select an access log.
 #[derive(clap::Args)]
 pub struct LogArguments {
-    /// A log group of the metered APIs instead of those that the reconciler compares; may be repeated
+    /// Log group of a metered API, instead of those that the reconciler compares; may be repeated
     #[arg(long = "access-log-group", value_name = "LOG_GROUP")]
     access_log_groups: Vec<String>,
-    /// The UNBILLED_ROUTES that the consumer is deployed with, instead of those of the reconciler
+    /// The UNBILLED_ROUTES of the deployed consumer, instead of those of the reconciler
     #[arg(long, value_name = "ROUTES")]
     unbilled: Option<UnbilledRoutes>,
 }
 
-/// A system, with its clients.
+/// A system, with clients of the AWS services.
 pub struct Target {
-    /// The name of its environment.
-    pub environment: String,
-    /// Clients of CloudWatch.
+    pub meter: MeterTarget,
     pub cloudwatch: aws_sdk_cloudwatch::Client,
-    /// Clients of DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// Clients of Kinesis.
     pub kinesis: aws_sdk_kinesis::Client,
-    /// Clients of SQS.
-    pub sqs: aws_sdk_sqs::Client,
-    /// Clients of SNS.
-    sns: aws_sdk_sns::Client,
-    /// The ledger.
-    pub usage_table: String,
-    /// The stream.
-    pub stream: String,
-    /// How old the authorizer's last look at the invalidation log may be, in milliseconds.
-    pub sync_interval_ms: u64,
-    s3: aws_sdk_s3::Client,
-    claims_table: String,
-    /// Clients of CloudWatch Logs.
     pub logs: aws_sdk_cloudwatchlogs::Client,
-    /// That of a local stack.
-    access_log_group: Option<String>,
-    /// The keys.
-    pub keys_table: String,
-    invalidations_table: String,
-    quarantine: Resource,
-    invalidations_topic: Resource,
-    /// The topic once it was found: an import tells of many keys.
-    found_topic: OnceCell<Topic>,
-}
-
-/// How a resource is found: by what names it for good, or by its name.
-enum Resource {
-    Known(String),
-    Name(String),
+    pub sqs: aws_sdk_sqs::Client,
+    /// Maximum age of the authorizer's last read of the invalidation log, in milliseconds.
+    pub sync_interval_ms: u64,
+    /// Endpoints of a local stack; `None` on AWS.
+    local: Option<Endpoints>,
 }
 
 impl Target {
-    /// Finds the system that the arguments choose.
+    /// Finds the system that the arguments select.
+    ///
+    /// # Errors
+    /// When a local stack is selected and its data folder has no endpoints.
     pub async fn find(arguments: &TargetArguments) -> anyhow::Result<Self> {
         if let Some(environment) = &arguments.aws {
-            return Ok(Self::on_aws(environment, arguments.sync_interval_ms).await);
+            let meter = MeterTarget::deployed(environment).await;
+            return Ok(Self::new(meter, arguments.sync_interval_ms, None));
         }
         let endpoints = Endpoints::read(&arguments.data).with_context(|| {
             format!(
@@ -96,70 +69,58 @@ impl Target {
                 arguments.data.display()
             )
         })?;
-        let config = load_local(&endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
-        Ok(Self {
-            environment: STAGE.to_owned(),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-            access_log_group: Some(endpoints.access_log_group),
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
-            kinesis: aws_sdk_kinesis::Client::new(&config),
-            sqs: aws_sdk_sqs::Client::new(&config),
-            sns: aws_sdk_sns::Client::new(&config),
-            usage_table: endpoints.usage_table,
-            stream: endpoints.stream,
-            sync_interval_ms: endpoints.sync_interval_ms,
-            s3: path_style_s3(&config),
-            claims_table: CLAIMS_TABLE.to_owned(),
-            keys_table: endpoints.keys_table,
-            invalidations_table: endpoints.invalidations_table,
-            quarantine: Resource::Known(endpoints.quarantine_queue_url),
-            invalidations_topic: Resource::Known(endpoints.invalidations_topic_arn),
-            found_topic: OnceCell::new(),
-        })
+        let meter = MeterTarget::local(&endpoints.aws_endpoint_url).await;
+        Ok(Self::new(meter, endpoints.sync_interval_ms, Some(endpoints)))
     }
 
-    async fn on_aws(environment: &str, sync_interval_ms: u64) -> Self {
-        let config = load(COMMAND_RETRY_POLICY).await;
-        let names = Names::new(environment);
+    fn new(meter: MeterTarget, sync_interval_ms: u64, local: Option<Endpoints>) -> Self {
+        let config = &meter.config;
         Self {
-            environment: environment.to_owned(),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-            access_log_group: None,
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
-            kinesis: aws_sdk_kinesis::Client::new(&config),
-            sqs: aws_sdk_sqs::Client::new(&config),
-            sns: aws_sdk_sns::Client::new(&config),
-            usage_table: names.usage_table,
-            stream: names.stream,
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            kinesis: aws_sdk_kinesis::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
             sync_interval_ms,
-            s3: aws_sdk_s3::Client::new(&config),
-            claims_table: names.claims_table,
-            keys_table: names.keys_table,
-            invalidations_table: names.invalidations_table,
-            quarantine: Resource::Name(names.quarantine_queue),
-            invalidations_topic: Resource::Name(names.invalidations_topic),
-            found_topic: OnceCell::new(),
+            local,
+            meter,
         }
     }
 
-    /// Whether it is a local stack.
+    /// Returns `true` if the system is a local stack.
     pub fn is_local(&self) -> bool {
-        self.access_log_group.is_some()
+        self.local.is_some()
     }
 
-    /// The keys.
+    /// Returns the name of the stream.
+    pub fn stream(&self) -> &str {
+        &self.meter.names.stream
+    }
+
+    /// Returns the keys, to read.
     pub fn key_store(&self) -> KeyStore {
-        KeyStore::new(self.dynamodb.clone(), &self.keys_table, &self.invalidations_table)
+        self.meter.key_store()
     }
 
-    /// The access log: the log groups and unbilled routes that are named, else
-    /// those that the deployed reconciler compares.
+    /// Returns the administration of the keys, which publishes each change.
+    pub fn key_admin(&self) -> KeyAdmin {
+        let client = aws_sdk_sns::Client::new(&self.meter.config);
+        let topic = match &self.local {
+            Some(endpoints) => Topic::new(client, &endpoints.invalidations_topic_arn),
+            None => Topic::by_name(client, &self.meter.names.invalidations_topic),
+        };
+        KeyAdmin::new(self.key_store(), topic)
+    }
+
+    /// Returns the access log: the log groups and unbilled routes of the arguments, or those that the
+    /// deployed reconciler compares.
+    ///
+    /// # Errors
+    /// When the arguments are incomplete and the reconciler has not stored its settings yet.
     pub async fn call_log(&self, arguments: &LogArguments) -> anyhow::Result<CallLog> {
         let LogArguments { access_log_groups, unbilled } = arguments;
-        let deployed = if let Some(log_group) = &self.access_log_group {
-            Some((vec![log_group.clone()], UNBILLED_ROUTES.parse()?))
+        let deployed = if let Some(endpoints) = &self.local {
+            Some((vec![endpoints.access_log_group.clone()], UNBILLED_ROUTES.parse()?))
         } else {
             let settings = self.reconciliation_store().settings().await?;
             settings.map(|settings| (settings.log_groups, settings.unbilled))
@@ -171,91 +132,75 @@ impl Target {
                 unbilled.clone().unwrap_or(deployed),
             ),
             _ => anyhow::bail!(
-                "the reconciler of {} has not run yet, which it does once an hour; name what it compares with --access-log-group and --unbilled",
-                self.environment
+                "the reconciler of {} has not run yet; it runs once an hour. Select the access log with --access-log-group and --unbilled",
+                self.meter.environment
             ),
         };
         Ok(CallLog::new(self.logs.clone(), log_groups, unbilled))
     }
 
-    /// What the reconciler remembers.
+    /// Returns the store of the reconciler's settings and results.
     pub fn reconciliation_store(&self) -> ReconciliationStore {
-        ReconciliationStore::new(self.dynamodb.clone(), &self.claims_table)
+        ReconciliationStore::new(self.dynamodb.clone(), &self.meter.names.claims_table)
     }
 
-    /// What the ledger has counted.
+    /// Returns the hourly counts of the ledger.
     pub fn ledger_counts(&self) -> DynamoLedgerCounts {
-        DynamoLedgerCounts::new(self.dynamodb.clone(), &self.usage_table)
+        DynamoLedgerCounts::new(self.dynamodb.clone(), &self.meter.names.usage_table)
     }
 
-    /// The claims.
+    /// Returns the store of claims.
     pub fn claim_store(&self) -> DynamoClaimStore {
-        DynamoClaimStore::new(self.dynamodb.clone(), &self.claims_table)
+        DynamoClaimStore::new(self.dynamodb.clone(), &self.meter.names.claims_table)
     }
 
-    /// The stream, to put records on.
+    /// Returns a writer of stream records.
     pub fn stream_writer(&self) -> StreamWriter {
-        StreamWriter::new(self.kinesis.clone(), &self.stream)
+        StreamWriter::new(self.kinesis.clone(), self.stream())
     }
 
-    /// The bucket of the batches that Lambda gave up, which is named by the
-    /// account and the region of the stream.
+    /// Returns the bucket of batches that Lambda gave up. Its name contains the account and the region of the
+    /// stream.
+    ///
+    /// # Errors
+    /// When the stream cannot be read.
     pub async fn given_up_bucket(&self) -> anyhow::Result<GivenUpBucket> {
-        let reply = self.kinesis.describe_stream_summary().stream_name(&self.stream).send().await;
+        let stream = self.stream();
+        let reply = self.kinesis.describe_stream_summary().stream_name(stream).send().await;
         let reply = reply.with_context(|| {
-            format!("the stream {} cannot be read, whose account and region name the bucket", self.stream)
+            format!("the stream {stream} cannot be read; its ARN is needed for the name of the bucket")
         })?;
         let arn = reply.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default();
         let (account, region) = account_and_region(&arn)
-            .with_context(|| format!("the stream has the ARN {arn:?}, which is none"))?;
-        let name = given_up_bucket(&self.environment, account, region);
-        Ok(GivenUpBucket::new(self.s3.clone(), name))
+            .with_context(|| format!("the stream has the ARN {arn:?}, which is not valid"))?;
+        let name = given_up_bucket(&self.meter.environment, account, region);
+        let config = &self.meter.config;
+        let s3 = if self.is_local() { path_style_s3(config) } else { aws_sdk_s3::Client::new(config) };
+        Ok(GivenUpBucket::new(s3, name))
     }
 
-    /// The topic of changes of keys.
-    pub async fn invalidations_topic(&self) -> anyhow::Result<&Topic> {
-        let find = || async {
-            let arn = match &self.invalidations_topic {
-                Resource::Known(arn) => arn.clone(),
-                Resource::Name(name) => self.topic_arn(name).await?,
-            };
-            Ok(Topic::new(self.sns.clone(), arn))
-        };
-        self.found_topic.get_or_try_init(find).await
-    }
-
-    async fn topic_arn(&self, name: &str) -> anyhow::Result<String> {
-        let mut topics = self.sns.list_topics().into_paginator().items().send();
-        let end = format!(":{name}");
-        while let Some(topic) = topics.next().await {
-            let topic = topic.context("the topics cannot be listed")?;
-            if let Some(arn) = topic.topic_arn.filter(|arn| arn.ends_with(&end)) {
-                return Ok(arn);
-            }
-        }
-        anyhow::bail!("there is no topic {name}")
-    }
-
-    /// The URL of the quarantine queue.
+    /// Returns the URL of the quarantine queue.
+    ///
+    /// # Errors
+    /// When there is no such queue.
     pub async fn quarantine_queue_url(&self) -> anyhow::Result<String> {
-        match &self.quarantine {
-            Resource::Known(url) => Ok(url.clone()),
-            Resource::Name(name) => {
-                let reply = self.sqs.get_queue_url().queue_name(name).send().await;
-                let reply = reply.with_context(|| format!("the quarantine queue {name} cannot be found"))?;
-                reply.queue_url.with_context(|| format!("the queue {name} has no URL"))
-            }
+        if let Some(endpoints) = &self.local {
+            return Ok(endpoints.quarantine_queue_url.clone());
         }
+        let name = &self.meter.names.quarantine_queue;
+        let reply = self.sqs.get_queue_url().queue_name(name).send().await;
+        let reply = reply.with_context(|| format!("the quarantine queue {name} cannot be found"))?;
+        reply.queue_url.with_context(|| format!("the queue {name} has no URL"))
     }
 }
 
-/// A client for buckets that have no names in DNS.
+/// Returns an S3 client with path-style addresses, for buckets that have no name in DNS.
 fn path_style_s3(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// The account and the region of the resource with this ARN.
+/// Returns the account and the region in an ARN.
 fn account_and_region(arn: &str) -> Option<(&str, &str)> {
     let mut parts = arn.split(':').skip(3);
     let (region, account) = (parts.next()?, parts.next()?);

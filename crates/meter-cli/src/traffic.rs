@@ -1,4 +1,4 @@
-//! `meter traffic`: real HTTP calls through a gateway, and what their client saw.
+//! `meter traffic`: sends HTTP calls through a gateway and counts the responses.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,35 +17,35 @@ use local_stack::stack::demo_keys::{self, DemoKey};
 
 use crate::target::DEFAULT_DATA_FOLDER;
 
-/// Connections that send at the same time.
+/// Number of concurrent connections.
 const CONNECTIONS: u64 = 16;
-/// The statuses that are asked for in turn.
+/// Statuses that are requested in turn.
 const STATUSES: [u16; 10] = [200, 201, 200, 404, 204, 500, 200, 429, 299, 200];
 
 /// Arguments of `meter traffic`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The data folder of a running `meter local` with its built-in backend
+    /// Data folder of a running `meter local` with its built-in backend
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA_FOLDER)]
     data: PathBuf,
-    /// How many calls to send, for all keys in turn
+    /// Number of calls to send, for all demonstration keys in turn
     #[arg(long, default_value_t = 1_000)]
     calls: u64,
-    /// Print CSV
+    /// Print CSV with the columns api_key_id, successful, client_errors and server_errors
     #[arg(long)]
     csv: bool,
 }
 
-/// What the client of a key saw.
+/// Responses to the calls of a key, by class of status.
 #[derive(Default, Clone, Copy)]
-struct Seen {
+struct Responses {
     successful: u64,
     client_errors: u64,
     server_errors: u64,
 }
 
-impl Seen {
-    fn note(&mut self, status: u16) {
+impl Responses {
+    fn record(&mut self, status: u16) {
         match status {
             200..=299 => self.successful += 1,
             500..=599 => self.server_errors += 1,
@@ -60,9 +60,9 @@ impl Seen {
     }
 }
 
-type SeenByKey = BTreeMap<String, Seen>;
+type ResponsesByKey = BTreeMap<String, Responses>;
 
-/// Sends the calls and prints what came back.
+/// Sends the calls and prints the responses by key.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let folder = arguments.data.display();
     let endpoints = Endpoints::read(&arguments.data).with_context(|| {
@@ -83,14 +83,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             tokio::spawn(sender.send(next.clone(), arguments.calls))
         })
         .collect();
-    let mut seen = SeenByKey::new();
+    let mut responses = ResponsesByKey::new();
     for sender in senders {
         for (key, part) in sender.await?? {
-            seen.entry(key).or_default().add(part);
+            responses.entry(key).or_default().add(part);
         }
     }
     progress.finish_and_clear();
-    print(&seen, arguments.csv);
+    print(&responses, arguments.csv);
     Ok(())
 }
 
@@ -102,14 +102,14 @@ struct Sender {
 }
 
 impl Sender {
-    async fn send(self, next: Arc<AtomicU64>, calls: u64) -> anyhow::Result<SeenByKey> {
-        let mut seen = SeenByKey::new();
+    async fn send(self, next: Arc<AtomicU64>, calls: u64) -> anyhow::Result<ResponsesByKey> {
+        let mut responses = ResponsesByKey::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= calls {
-                return Ok(seen);
+                return Ok(responses);
             }
-            // Each key goes through all statuses, whatever their numbers are.
+            // Each key gets all statuses, for any number of keys and statuses.
             let round = usize::try_from(number)?;
             let key = &self.keys[round % self.keys.len()];
             let status = STATUSES[round / self.keys.len() % STATUSES.len()];
@@ -117,20 +117,20 @@ impl Sender {
                 .header("x-api-key", &key.api_key)
                 .body(Empty::new())?;
             let response = self.client.request(request).await.context("the gateway does not answer")?;
-            seen.entry(key.api_key_id.clone()).or_default().note(response.status().as_u16());
-            response.into_body().collect().await.context("an answer broke off")?;
+            responses.entry(key.api_key_id.clone()).or_default().record(response.status().as_u16());
+            response.into_body().collect().await.context("a response is incomplete")?;
             self.progress.inc(1);
         }
     }
 }
 
-fn print(seen: &SeenByKey, csv: bool) {
+fn print(responses: &ResponsesByKey, csv: bool) {
     if csv {
         println!("api_key_id,successful,client_errors,server_errors");
     } else {
         println!("{:<16} {:>10} {:>10} {:>10}", "key", "2xx", "4xx", "5xx");
     }
-    for (key, Seen { successful, client_errors, server_errors }) in seen {
+    for (key, Responses { successful, client_errors, server_errors }) in responses {
         if csv {
             println!("{key},{successful},{client_errors},{server_errors}");
         } else {

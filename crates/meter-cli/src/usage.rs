@@ -1,4 +1,4 @@
-//! `meter usage`: the usage of a key by hour, day or month.
+//! `meter usage`: shows the usage of a key by hour, day or month.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,28 +10,30 @@ use metering_aws::usage_report::usage_of_key;
 use metering_core::usage_history::KeyUsage;
 use metering_core::usage_record::CANARY_KEY_ID;
 use metering_core::window::{CallWindow, UtcDay};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::output::write_json;
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter usage`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The id of the key
+    /// Id of the key
     key: String,
-    /// The first day (UTC), YYYY-MM-DD [default: the first of this month]
+    /// First day (UTC), YYYY-MM-DD [default: the first of this month]
     #[arg(long, value_name = "DAY")]
     from: Option<UtcDay>,
-    /// The last day (UTC), YYYY-MM-DD [default: today]
+    /// Last day (UTC), YYYY-MM-DD [default: today]
     #[arg(long, value_name = "DAY")]
     to: Option<UtcDay>,
-    /// What to add up
+    /// Period for which calls are added up
     #[arg(long, value_enum, default_value_t = Period::Day)]
     by: Period,
-    /// Print JSON
+    /// Print JSON, as described in docs/schemas/meter-usage.json
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print CSV
+    /// Print CSV with the columns api_key_id, period and calls
     #[arg(long)]
     csv: bool,
     #[command(flatten)]
@@ -45,7 +47,32 @@ enum Period {
     Month,
 }
 
-/// Prints the usage.
+/// The usage of a key.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct UsageReport {
+    /// Id of the key.
+    pub api_key_id: String,
+    /// First day (UTC), YYYY-MM-DD.
+    pub from: String,
+    /// Last day (UTC), YYYY-MM-DD.
+    pub to: String,
+    /// Successful calls in all periods.
+    pub calls: u64,
+    /// `false` for the key of the canary, whose calls are not billed.
+    pub billed: bool,
+    /// Usage by period, in the order of time. Periods without calls are left out.
+    pub usage: Vec<PeriodUsage>,
+}
+
+/// The usage of a key in one period.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PeriodUsage {
+    /// Hour (`2026-11-25T10Z`), day (`2026-11-25`) or month (`2026-11`), in UTC.
+    pub period: String,
+    /// Successful calls in the period.
+    pub calls: u64,
+}
+
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let today = CallWindow::at(now_ms())?.day;
     let to = arguments.to.unwrap_or(today);
@@ -54,20 +81,18 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         bail!("--from {from} is after --to {to}");
     }
     let target = Target::find(&arguments.target).await?;
-    let usage = usage_of_key(&target.dynamodb, &target.usage_table, &arguments.key, from, to)
+    let usage = usage_of_key(&target.dynamodb, &target.meter.names.usage_table, &arguments.key, from, to)
         .await
         .with_context(|| format!("the usage of {} cannot be read; is the system running?", arguments.key))?;
     let periods = by_period(&usage, arguments.by);
     let total: u64 = periods.values().sum();
     let mut output = std::io::stdout().lock();
     if arguments.json {
-        let rows: Vec<_> =
-            periods.iter().map(|(period, calls)| json!({"period": period, "calls": calls})).collect();
-        let document = json!({
-            "apiKeyId": arguments.key, "from": from.to_string(), "to": to.to_string(),
-            "calls": total, "billed": arguments.key != CANARY_KEY_ID, "usage": rows,
-        });
-        writeln!(output, "{document}")?;
+        let usage = periods.into_iter().map(|(period, calls)| PeriodUsage { period, calls }).collect();
+        let (from, to) = (from.to_string(), to.to_string());
+        let billed = arguments.key != CANARY_KEY_ID;
+        let usage = UsageReport { api_key_id: arguments.key, from, to, calls: total, billed, usage };
+        write_json(&mut output, &usage)?;
     } else if arguments.csv {
         let mut writer = csv::Writer::from_writer(output);
         writer.write_record(["api_key_id", "period", "calls"])?;

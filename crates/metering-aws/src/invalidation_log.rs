@@ -1,10 +1,11 @@
-//! The invalidation log in DynamoDB: one partition, one item per entry, and
-//! the head, which sorts after all of them, so that one Query reads both. The
-//! head repeats the last entry, so that whoever sees it knows of the change.
+//! The invalidation log in DynamoDB.
 //!
-//! A transaction is all or nothing, but a Query beside it may see a part of it
-//! until it has returned (DynamoDB Developer Guide, "Isolation levels for
-//! DynamoDB transactions"): a read with a gap is made again.
+//! The log is one partition with one item per entry, and the head. The head sorts after all entries, so that
+//! one Query reads both. It repeats the last entry, so that a reader of the head alone knows of the change.
+//!
+//! A transaction is all or nothing, but until it has returned, a concurrent Query may see a part of it
+//! (DynamoDB Developer Guide, "Isolation levels for DynamoDB transactions"). A read with a gap is therefore
+//! repeated.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
@@ -15,17 +16,17 @@ use metering_core::ports::{InvalidationLog, PortError};
 use crate::error::port_error;
 use crate::key_items::Item;
 
-/// The partition.
+/// The partition key of all items.
 const LOG: &str = "log";
-/// Where the head sorts: after any sequence that there will be. A double holds
-/// it exactly, so that no tool that shows it rounds it.
+/// The sort key of the head: higher than any sequence. A double represents it exactly, so that no tool rounds
+/// it.
 const HEAD: u64 = 1 << 53;
-/// How often a read with a gap is made.
+/// Maximum number of reads while there is a gap.
 const MAX_READS: u32 = 3;
-/// How long an entry is kept, in seconds: a week.
+/// Time for which an entry is kept, in seconds: a week.
 const RETENTION_S: i64 = 7 * 24 * 3_600;
 
-/// The log.
+/// The invalidation log, to read, and to append to in a transaction.
 #[derive(Debug, Clone)]
 pub struct DynamoInvalidationLog {
     client: Client,
@@ -46,7 +47,7 @@ impl DynamoInvalidationLog {
         PortError::Refused { operation: self.operation(), source: "an entry of the log is malformed".into() }
     }
 
-    /// The head of the log and the entry that it repeats.
+    /// Parses the head: the last entry, which it repeats.
     fn head(&self, item: &Item) -> Result<LogEntry, PortError> {
         let sequence = sequence(item, "sequence").ok_or_else(|| self.malformed())?;
         entry(item, sequence).ok_or_else(|| self.malformed())
@@ -83,7 +84,7 @@ impl DynamoInvalidationLog {
         Ok(read)
     }
 
-    /// Reads the end of the log with strong consistency, for a change of a key.
+    /// Reads the end of the log with strong consistency, before a change of a key.
     pub(crate) async fn read_end(&self) -> Result<LogEnd, PortError> {
         let request = self
             .client
@@ -103,8 +104,7 @@ impl DynamoInvalidationLog {
         Ok(LogEnd { head, last, has_entry })
     }
 
-    /// The two writes that add an entry with this sequence after `end`, for a
-    /// transaction.
+    /// Builds the two writes that append an entry after `end` in a transaction: the entry and the head.
     pub(crate) fn append(
         &self,
         end: &LogEnd,
@@ -141,8 +141,8 @@ impl DynamoInvalidationLog {
         ])
     }
 
-    /// Has a transaction make sure that there is no entry with this sequence,
-    /// neither written nor being written.
+    /// Builds the condition check that there is no entry with this sequence, neither written nor being
+    /// written.
     pub(crate) fn check_no_entry(&self, sequence: u64) -> Result<TransactWriteItem, BuildError> {
         let check = ConditionCheck::builder()
             .table_name(&self.table)
@@ -153,15 +153,15 @@ impl DynamoInvalidationLog {
     }
 }
 
-/// The end of the log.
+/// The end of the log as a change of a key has read it.
 #[derive(Debug)]
 pub(crate) struct LogEnd {
-    /// The sequence of the last entry ever written; 0 where there is none.
+    /// The sequence of the last entry ever written; `0` if there is none.
     pub(crate) head: u64,
-    /// The last entry, as the head repeats it.
+    /// The last entry, from the head. `None` if the log has no head.
     pub(crate) last: Option<LogEntry>,
-    /// Whether the entry itself can be read. It cannot once it has expired, or
-    /// while its change is being made.
+    /// `true` if the item of the last entry is visible. It is not after it has expired, or while its
+    /// transaction is being carried out.
     pub(crate) has_entry: bool,
 }
 

@@ -1,64 +1,63 @@
-//! Brings keys to what a file says of them: makes those that are not there,
-//! and changes those that differ.
+//! Import of keys from a file: creates missing keys and changes keys that differ.
 
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::ports::PortError;
 
-use crate::key_store::{KeyStore, KeyStoreError};
+use crate::key_store::{KeyStore, KeyStoreError, NewKey};
 
-/// What became of an imported key.
+/// The result of importing a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Imported {
-    /// It is new.
-    Made,
-    /// It was there, and is as the file says.
+    /// The key was created.
+    Created,
+    /// The key exists and matches the file.
     Unchanged,
-    /// It was there, and differs from what the file says.
+    /// The key exists and differs from the file.
     Differs,
 }
 
-/// Why a key cannot be brought to what a file says.
+/// A key cannot become what a file describes.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The key was deleted.
     #[error("the key {key_id} was deleted, which is final; give its owner a new key")]
     Deleted {
-        /// The key.
+        /// The id of the deleted key.
         key_id: String,
     },
-    /// The secret is another key's.
+    /// The secret belongs to another key.
     #[error("its secret belongs to the key {key_id}")]
     OtherKey {
-        /// That key.
+        /// The id of the key with this secret.
         key_id: String,
     },
-    /// The key has another secret.
-    #[error("the key {key_id} has another secret; `meter keys rotate {key_id}` gives it a new one")]
+    /// The key has a secret that the file does not describe.
+    #[error("the key {key_id} has another secret; `meter keys rotate {key_id}` replaces it")]
     OtherSecret {
-        /// The key.
+        /// The id of the key.
         key_id: String,
     },
-    /// The secret was replaced.
+    /// A rotation has replaced the secret.
     #[error("its secret was replaced when the key {key_id} was rotated")]
     Replaced {
-        /// The key.
+        /// The id of the rotated key.
         key_id: String,
     },
-    /// There is no key, and nothing to make one of.
-    #[error("there is no key {key_id}, and without sha256 or api_key none can be made")]
+    /// There is no such key, and the file has no secret to create it with.
+    #[error("there is no key {key_id}, and none can be created without sha256 or api_key")]
     NoSecret {
-        /// The key.
+        /// The id in the file.
         key_id: String,
     },
-    /// The key was deleted elsewhere.
+    /// The file describes a deleted key, which is not deleted here.
     #[error(
-        "it says that the key {key_id} was deleted, and here it was not; `meter keys delete {key_id}` deletes it"
+        "the file lists the key {key_id} as deleted, but it is not deleted here; `meter keys delete {key_id}` deletes it"
     )]
     NotDeleted {
-        /// The key.
+        /// The id of the key.
         key_id: String,
     },
-    /// The store cannot be used, or not now.
+    /// A table cannot be read or written.
     #[error(transparent)]
     Store(#[from] KeyStoreError),
 }
@@ -71,58 +70,51 @@ impl From<PortError> for ImportError {
 
 /// A key as a file describes it.
 pub struct DescribedKey<F> {
-    /// Its id, or the one that it is made with where the file names none.
+    /// The id in the file, or the id to create the key with if the file has none.
     pub key_id: String,
-    /// Whether the file names the id. A key whose id it does not name is known by its secret.
+    /// `true` if the file has the id. Otherwise the key is found by its secret.
     pub is_id_given: bool,
-    /// The digest of its secret. Without one, a key that is there is changed.
+    /// The digest of the secret. `None` can only describe an existing key.
     pub digest: Option<KeyDigest>,
-    /// Puts what the file says of it into a key.
+    /// Writes the fields that the file has into a key.
     pub describe: F,
 }
 
 impl KeyStore {
-    /// Makes a key, unless it is there. It can be repeated.
-    ///
-    /// # Errors
-    /// When the key cannot become what the file says, or the tables cannot be used.
-    pub async fn import(
+    /// Creates a key unless it exists, and otherwise compares it with its description.
+    pub(crate) async fn import(
         &self,
         described: &DescribedKey<impl Fn(&mut KeyRecord)>,
         now_ms: i64,
     ) -> Result<Imported, ImportError> {
-        if described.digest.is_some() {
-            match self.create(&described.as_new(now_ms)).await {
-                Ok(()) => return Ok(Imported::Made),
+        if let Some(key) = described.as_new(now_ms) {
+            match self.create(&key).await {
+                Ok(()) => return Ok(Imported::Created),
                 Err(KeyStoreError::Taken { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        let present = self.present(described).await?;
-        Ok(if described.is_like(&present) { Imported::Unchanged } else { Imported::Differs })
+        let existing = self.existing(described).await?;
+        Ok(if described.matches(&existing) { Imported::Unchanged } else { Imported::Differs })
     }
 
-    /// Changes a key that differs from what the file says, with its entry in
-    /// the invalidation log. Changes wait for each other, so several at a time gain nothing.
-    ///
-    /// # Errors
-    /// When the key cannot become what the file says, or the tables cannot be used.
-    pub async fn update_imported(
+    /// Changes an existing key to match its description.
+    pub(crate) async fn update_imported(
         &self,
         described: &DescribedKey<impl Fn(&mut KeyRecord)>,
         now_ms: i64,
     ) -> Result<KeyRecord, ImportError> {
-        let present = self.present(described).await?;
+        let existing = self.existing(described).await?;
         let change = |key: &mut KeyRecord| {
             (described.describe)(key);
             Ok(())
         };
-        let is_done = |key: &KeyRecord| described.is_like(key);
-        Ok(self.change(&present.key_id, now_ms, None, is_done, change).await?)
+        let is_done = |key: &KeyRecord| described.matches(key);
+        Ok(self.change(&existing.key_id, now_ms, None, is_done, change).await?)
     }
 
-    /// The key that is described, which has to be there.
-    async fn present(
+    /// Reads the existing key that is described.
+    async fn existing(
         &self,
         described: &DescribedKey<impl Fn(&mut KeyRecord)>,
     ) -> Result<KeyRecord, ImportError> {
@@ -147,15 +139,14 @@ impl KeyStore {
 }
 
 impl<F: Fn(&mut KeyRecord)> DescribedKey<F> {
-    fn as_new(&self, now_ms: i64) -> KeyRecord {
-        let mut key = KeyRecord { created_at_ms: now_ms, ..KeyRecord::default() };
-        (self.describe)(&mut key);
-        KeyRecord { key_id: self.key_id.clone(), digest: self.digest, ..key }
+    /// The key to create; `None` if the file has no secret.
+    fn as_new(&self, now_ms: i64) -> Option<NewKey> {
+        Some(NewKey::new(&self.key_id, self.digest?, now_ms).described(&self.describe))
     }
 
-    fn is_like(&self, present: &KeyRecord) -> bool {
-        let mut described = present.clone();
+    fn matches(&self, existing: &KeyRecord) -> bool {
+        let mut described = existing.clone();
         (self.describe)(&mut described);
-        described == *present
+        described == *existing
     }
 }

@@ -1,8 +1,7 @@
 //! Keys as DynamoDB items.
 //!
-//! A key is an item `key#<id>`. Each of its secrets has a pointer
-//! `hash#<SHA-256>` to it, which stays when the secret is replaced or the key
-//! deleted, so that a denial can say so.
+//! A key is an item `key#<id>`. Each of its secrets has an item `hash#<SHA-256>`, the pointer to the key. The
+//! pointer stays when the secret is replaced or the key is deleted, so that a denial can give the reason.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +10,7 @@ use metering_core::api_key::{KeyDigest, KeyRecord, PreviousSecret};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// An item that does not have the form of a key.
+/// An item of the table of keys that cannot be read as a key.
 #[derive(Debug, thiserror::Error)]
 #[error("the item {item} of the keys has no usable {attribute:?}")]
 pub struct MalformedKey {
@@ -27,14 +26,14 @@ pub(crate) fn pointer_pk(digest: &KeyDigest) -> AttributeValue {
     AttributeValue::S(format!("hash#{digest}"))
 }
 
-/// The pointer of a secret to its key.
+/// Builds the pointer from a secret to its key.
 pub(crate) fn pointer(digest: &KeyDigest, key_id: &str) -> Item {
     let key_id = AttributeValue::S(key_id.to_owned());
     HashMap::from([("pk".to_owned(), pointer_pk(digest)), ("keyId".to_owned(), key_id)])
 }
 
-/// The key as an item; attributes without a value are left out, which also
-/// takes a deleted key out of the index.
+/// Builds the item of a key, with the time at which DynamoDB may delete it, in seconds since 1970. Attributes
+/// without a value are omitted, which also removes a deleted key from the index.
 pub(crate) fn to_item(key: &KeyRecord, expires_s: Option<i64>) -> Item {
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let number = |value: i128| AttributeValue::N(value.to_string());
@@ -63,7 +62,7 @@ pub(crate) fn to_item(key: &KeyRecord, expires_s: Option<i64>) -> Item {
 
 /// Reads a key from its item.
 pub(crate) fn from_item(item: &Item) -> Result<KeyRecord, MalformedKey> {
-    let malformed = |attribute| MalformedKey { item: shown(item), attribute };
+    let malformed = |attribute| MalformedKey { item: partition_key(item), attribute };
     let text = |attribute: &'static str| match item.get(attribute) {
         None => Ok(String::new()),
         Some(AttributeValue::S(value)) => Ok(value.clone()),
@@ -112,7 +111,7 @@ fn labels(item: &Item) -> Option<BTreeMap<String, String>> {
     labels.iter().map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect()
 }
 
-fn shown(item: &Item) -> String {
+fn partition_key(item: &Item) -> String {
     item.get("pk").and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default()
 }
 

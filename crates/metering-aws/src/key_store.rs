@@ -1,7 +1,8 @@
-//! Makes, changes and deletes keys.
+//! The table of keys: reads, and the transactions that create and change keys.
 //!
-//! How a change is made so that no instance can miss it: [`crate::key_change`];
-//! how keys are imported: [`crate::key_import`].
+//! Only [`crate::key_admin::KeyAdmin`] calls what changes a key, so that no change is made without a decision
+//! about its message. [`crate::key_change`] describes how a change is written so that no instance of the
+//! authorizer can miss it.
 
 use std::time::Duration;
 
@@ -17,12 +18,12 @@ use crate::invalidation_log::DynamoInvalidationLog;
 use crate::key_items;
 use crate::key_table::DynamoKeyTable;
 
-/// How often a change is tried when others change the log at the same time.
+/// Maximum number of attempts at a transaction that conflicts with other transactions.
 pub(crate) const MAX_TRIES: u32 = 50;
-/// The longest wait between two tries, in milliseconds.
+/// Maximum wait between two attempts, in milliseconds.
 const MAX_WAIT_MS: u64 = 200;
 
-/// Keys, to administer.
+/// The table of keys with its invalidation log.
 #[derive(Debug, Clone)]
 pub struct KeyStore {
     client: Client,
@@ -31,69 +32,155 @@ pub struct KeyStore {
     pub(crate) log: DynamoInvalidationLog,
 }
 
-/// Why a key could not be made or changed.
+/// A key to create. Unlike a [`KeyRecord`], it always has a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    record: KeyRecord,
+    digest: KeyDigest,
+}
+
+impl NewKey {
+    /// A key with this id and secret, created at `created_at_ms`, without an owner or a limit.
+    ///
+    /// ```
+    /// use metering_aws::key_admin::NewKey;
+    /// use metering_core::api_key::KeyDigest;
+    ///
+    /// let digest = KeyDigest::of_secret("um_secret")?;
+    /// let key = NewKey::new("key-1", digest, 0).described(|key| key.owner = "acme".into());
+    /// assert_eq!((key.record().owner.as_str(), key.record().digest), ("acme", Some(digest)));
+    /// # Ok::<(), metering_core::api_key::SecretProblem>(())
+    /// ```
+    pub fn new(key_id: impl Into<String>, digest: KeyDigest, created_at_ms: i64) -> Self {
+        let key_id = key_id.into();
+        let record = KeyRecord { key_id, digest: Some(digest), created_at_ms, ..KeyRecord::default() };
+        Self { record, digest }
+    }
+
+    /// Sets the descriptive fields: owner, name, plan, monthly limit, expiry and labels. Changes that
+    /// `describe` makes to other fields are discarded.
+    #[must_use]
+    pub fn described(self, describe: impl FnOnce(&mut KeyRecord)) -> Self {
+        let Self { record, digest } = self;
+        let mut described = record.clone();
+        describe(&mut described);
+        let KeyRecord { owner, name, plan, monthly_limit, expires_at_ms, labels, .. } = described;
+        Self {
+            record: KeyRecord { owner, name, plan, monthly_limit, expires_at_ms, labels, ..record },
+            digest,
+        }
+    }
+
+    /// The key as it will be stored.
+    pub fn record(&self) -> &KeyRecord {
+        &self.record
+    }
+}
+
+/// The replacement of a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// The digest of the new secret.
+    pub digest: KeyDigest,
+    /// Time for which the present secret stays valid, in milliseconds, by the clock of the operator. With `0`
+    /// no earlier secret is kept at all, so that none can stay valid because a clock is wrong.
+    pub overlap_ms: i64,
+    /// `true` if the overlap of an earlier rotation ends now. Otherwise a rotation during an overlap is
+    /// refused.
+    pub end_previous: bool,
+}
+
+/// A key could not be created, read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyStoreError {
-    /// There is no such key.
-    #[error("there is no key {key_id}; `meter keys list` shows those there are")]
+    /// No key has this id.
+    #[error("there is no key {key_id}; `meter keys list` lists all keys")]
     NoSuchKey {
-        /// The key.
+        /// The id that was asked for.
         key_id: String,
     },
     /// The key was deleted, which is final.
-    #[error("the key {key_id} was deleted; make a new one")]
+    #[error("the key {key_id} was deleted; create a new one")]
     Deleted {
-        /// The key.
+        /// The id of the deleted key.
         key_id: String,
     },
-    /// The id or the secret is taken.
+    /// Another key has the id or the secret.
     #[error("the id {key_id} or its secret is already in use by another key")]
     Taken {
-        /// The key.
+        /// The id that was to be written.
         key_id: String,
     },
-    /// The secret before the current one is still valid.
-    #[error("the key {key_id} was rotated before, and the secret of that time is still valid")]
+    /// The secret that an earlier rotation replaced is still valid.
+    #[error("the key {key_id} was rotated before, and its previous secret is still valid")]
     StillOverlapping {
-        /// The key.
+        /// The id of the key.
         key_id: String,
-        /// Until when, in milliseconds since 1970.
+        /// End of the previous secret's validity, in milliseconds since 1970.
         valid_until_ms: i64,
     },
-    /// Others changed the log again and again.
-    #[error("the key {key_id} could not be changed, since many others are being changed; try again")]
+    /// Every attempt conflicted with other changes.
+    #[error(
+        "the key {key_id} could not be changed, because other keys are being changed at the same time; try again"
+    )]
     Contention {
-        /// The key.
+        /// The id of the key.
         key_id: String,
     },
-    /// Whether the key was made or changed is not known, since no reply came.
+    /// DynamoDB did not answer, so the key may or may not have been created or changed.
     #[error(
-        "it is not known whether the key {key_id} was changed, since DynamoDB did not answer; look with `meter keys show {key_id}`"
+        "DynamoDB did not answer, so it is not known whether the key {key_id} was changed; check with `meter keys show {key_id}`"
     )]
-    Unknown {
-        /// The key.
+    OutcomeUnknown {
+        /// The id of the key.
         key_id: String,
-        /// What the last try met.
+        /// The error of the last attempt.
         source: PortError,
     },
-    /// The store cannot be used.
+    /// A table cannot be read or written.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-pub(crate) enum Failure {
-    /// The log or the key was changed meanwhile.
-    Again,
-    /// Something exists that must not.
+/// A write of a transaction, with the meaning of a failed condition.
+///
+/// DynamoDB reports a failed condition by the position of its write, and not by its text.
+#[derive(Debug, Clone)]
+pub(crate) struct Write {
+    pub(crate) item: TransactWriteItem,
+    pub(crate) if_refused: Refusal,
+}
+
+/// Meaning of a failed condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The write creates an item of the table of keys, and that item exists: the id or the secret is taken.
     Exists,
-    /// No reply came: it was carried out, will be, or never is.
+    /// Another change was made since the condition's value was read.
+    Changed,
+}
+
+impl Write {
+    /// A write whose condition fails after a concurrent change.
+    pub(crate) fn unless_changed(item: TransactWriteItem) -> Self {
+        Self { item, if_refused: Refusal::Changed }
+    }
+}
+
+/// A transaction that did not succeed.
+pub(crate) enum Failure {
+    /// The log or the key was changed concurrently; read both and try again.
+    Conflict,
+    /// An item that was to be created exists.
+    Exists,
+    /// No reply came. The transaction was carried out, will be, or never is.
     Unknown(PortError),
-    /// It was not carried out.
+    /// The transaction was not carried out.
     Other(PortError),
 }
 
 impl KeyStore {
-    /// The keys in a table, with the log of their changes.
+    /// The keys in a table, and the log of their changes.
     pub fn new(client: Client, table: impl Into<String>, invalidation_table: impl Into<String>) -> Self {
         let table = table.into();
         let keys = DynamoKeyTable::new(client.clone(), table.clone());
@@ -101,50 +188,49 @@ impl KeyStore {
         Self { client, table, keys, log }
     }
 
-    /// Makes a key and the pointer of its secret, in one transaction.
-    ///
-    /// # Errors
-    /// When the id or the secret is taken, or the table cannot be written.
-    pub async fn create(&self, key: &KeyRecord) -> Result<(), KeyStoreError> {
-        let taken = || KeyStoreError::Taken { key_id: key.key_id.clone() };
-        let digest = key.digest.ok_or_else(taken)?;
-        let writes = [self.new_item(key_items::to_item(key, None))?, self.new_pointer(&digest, &key.key_id)?];
+    /// Writes a new key and the pointer of its secret in one transaction.
+    pub(crate) async fn create(&self, key: &NewKey) -> Result<(), KeyStoreError> {
+        let NewKey { record, digest } = key;
+        let key_id = || record.key_id.clone();
+        let writes =
+            [self.new_item(key_items::to_item(record, None))?, self.new_pointer(digest, &record.key_id)?];
         let mut is_unknown = false;
         for attempt in 0..MAX_TRIES {
-            if is_unknown && self.is_made(key, &digest).await? {
+            if is_unknown && self.was_created(key).await? {
                 return Ok(());
             }
-            match self.transact(writes.to_vec()).await {
+            match self.transact(&writes).await {
                 Ok(()) => return Ok(()),
-                Err(Failure::Exists) if is_unknown && self.is_made(key, &digest).await? => return Ok(()),
-                Err(Failure::Exists) => return Err(taken()),
+                Err(Failure::Exists) if is_unknown && self.was_created(key).await? => return Ok(()),
+                Err(Failure::Exists) => return Err(KeyStoreError::Taken { key_id: key_id() }),
                 Err(Failure::Unknown(source)) if is_unknown => {
-                    return Err(KeyStoreError::Unknown { key_id: key.key_id.clone(), source });
+                    return Err(KeyStoreError::OutcomeUnknown { key_id: key_id(), source });
                 }
                 Err(Failure::Unknown(_)) => is_unknown = true,
-                Err(Failure::Again) => pause(&key.key_id, attempt).await,
+                Err(Failure::Conflict) => pause(&record.key_id, attempt).await,
                 Err(Failure::Other(error)) => return Err(error.into()),
             }
         }
-        Err(KeyStoreError::Contention { key_id: key.key_id.clone() })
+        Err(KeyStoreError::Contention { key_id: key_id() })
     }
 
-    /// Whether a key with this secret is there, whose making was not answered.
-    async fn is_made(&self, key: &KeyRecord, digest: &KeyDigest) -> Result<bool, PortError> {
-        let made = self.keys.find_consistently(digest).await?;
-        Ok(made.is_some_and(|made| made.key_id == key.key_id))
+    /// Returns `true` if an attempt without a reply has created the key.
+    async fn was_created(&self, key: &NewKey) -> Result<bool, PortError> {
+        let found = self.keys.find_consistently(&key.digest).await?;
+        Ok(found.is_some_and(|found| found.key_id == key.record.key_id))
     }
 
-    /// Reads a key, also one that was deleted.
+    /// Reads a key, including a deleted one.
     ///
     /// # Errors
-    /// When there is none, or the table cannot be read.
+    /// When no key has this id, or the table cannot be read.
     pub async fn get(&self, key_id: &str) -> Result<KeyRecord, KeyStoreError> {
         let key = self.keys.key(key_id).await?;
         key.ok_or_else(|| KeyStoreError::NoSuchKey { key_id: key_id.to_owned() })
     }
 
-    /// Reads all keys, by scanning the whole table: for people, not for calls.
+    /// Reads all keys, including deleted ones, in the order of their ids. Scans the whole table, so it is for
+    /// administration and not for the path of a call.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -172,11 +258,8 @@ impl KeyStore {
         Ok(keys)
     }
 
-    /// Deletes a key for good. What it has used stays in the ledger.
-    ///
-    /// # Errors
-    /// When there is no such key, it was deleted before, or the tables cannot be written.
-    pub async fn delete(&self, key_id: &str, now_ms: i64) -> Result<KeyRecord, KeyStoreError> {
+    /// Deletes a key. Its usage stays in the ledger.
+    pub(crate) async fn delete(&self, key_id: &str, now_ms: i64) -> Result<KeyRecord, KeyStoreError> {
         let change = |key: &mut KeyRecord| {
             key.deleted_at_ms = Some(now_ms);
             key.digest = None;
@@ -187,23 +270,15 @@ impl KeyStore {
         self.change(key_id, now_ms, None, is_done, change).await
     }
 
-    /// Gives a key another secret. The present one stays valid for `overlap_ms`,
-    /// by the clock of `now_ms`; with `end_previous`, an earlier rotation's
-    /// overlap is cut short. With an overlap of 0 no earlier secret is kept at
-    /// all, so that none can stay valid by the error of a clock. Where the key
-    /// has this secret already, nothing is changed.
-    ///
-    /// # Errors
-    /// When there is no such key, an earlier overlap is not over, the secret
-    /// is taken, or the tables cannot be written.
-    pub async fn rotate(
+    /// Replaces the secret of a key. [`Rotation`] describes the overlap. If the key already
+    /// has this secret, nothing is changed.
+    pub(crate) async fn rotate(
         &self,
         key_id: &str,
-        digest: KeyDigest,
-        overlap_ms: i64,
-        end_previous: bool,
+        rotation: &Rotation,
         now_ms: i64,
     ) -> Result<KeyRecord, KeyStoreError> {
+        let Rotation { digest, overlap_ms, end_previous } = *rotation;
         let change = |key: &mut KeyRecord| {
             let overlapping = key.previous.as_ref().filter(|previous| now_ms < previous.valid_until_ms);
             if let (Some(previous), false) = (overlapping, end_previous || overlap_ms == 0) {
@@ -220,11 +295,8 @@ impl KeyStore {
         self.change(key_id, now_ms, Some(digest), is_done, change).await
     }
 
-    /// Changes what else is known of a key: its limit, plan, expiry, name or labels.
-    ///
-    /// # Errors
-    /// When there is no such key, or the tables cannot be written.
-    pub async fn update(
+    /// Changes the descriptive fields of a key.
+    pub(crate) async fn update(
         &self,
         key_id: &str,
         now_ms: i64,
@@ -237,44 +309,42 @@ impl KeyStore {
         self.change(key_id, now_ms, None, |_| false, change).await
     }
 
-    fn new_item(&self, item: key_items::Item) -> Result<TransactWriteItem, PortError> {
+    fn new_item(&self, item: key_items::Item) -> Result<Write, PortError> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(malformed)?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        Ok(Write { item: TransactWriteItem::builder().put(put).build(), if_refused: Refusal::Exists })
     }
 
-    pub(crate) fn new_pointer(
-        &self,
-        digest: &KeyDigest,
-        key_id: &str,
-    ) -> Result<TransactWriteItem, PortError> {
+    pub(crate) fn new_pointer(&self, digest: &KeyDigest, key_id: &str) -> Result<Write, PortError> {
         self.new_item(key_items::pointer(digest, key_id))
     }
 
-    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), Failure> {
-        let creates_only = |place: usize| {
-            writes[place].put().is_some_and(|put| {
-                put.table_name() == self.table
-                    && put.condition_expression() == Some("attribute_not_exists(pk)")
-            })
-        };
-        let request = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+    /// Carries out all writes or none.
+    ///
+    /// A cancelled transaction has one reason for each write, in the order of the writes. Source: DynamoDB
+    /// API Reference, `TransactWriteItems`, `TransactionCanceledException`.
+    pub(crate) async fn transact(&self, writes: &[Write]) -> Result<(), Failure> {
+        let items = writes.iter().map(|write| write.item.clone()).collect();
+        let request = self.client.transact_write_items().set_transact_items(Some(items));
         let Err(error) = request.send().await else { return Ok(()) };
         if let SdkError::ServiceError(service) = &error
             && let TransactWriteItemsError::TransactionCanceledException(canceled) = service.err()
         {
-            let reasons = canceled.cancellation_reasons();
-            let code = |place: usize| reasons.get(place).and_then(|reason| reason.code()).unwrap_or("None");
-            if (0..writes.len()).any(|place| code(place) == "ConditionalCheckFailed" && creates_only(place)) {
+            let codes = canceled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None"));
+            let refused: Vec<(&Write, &str)> = writes.iter().zip(codes).collect();
+            let exists = |(write, code): &(&Write, &str)| {
+                *code == "ConditionalCheckFailed" && write.if_refused == Refusal::Exists
+            };
+            if refused.iter().any(exists) {
                 return Err(Failure::Exists);
             }
-            if (0..writes.len()).any(|place| !["None", "ValidationError"].contains(&code(place))) {
-                return Err(Failure::Again);
+            if refused.iter().any(|(_, code)| !["None", "ValidationError"].contains(code)) {
+                return Err(Failure::Conflict);
             }
         }
         let was_refused = match &error {
             SdkError::ConstructionFailure(_) => true,
-            // A try before is still at it.
+            // An earlier attempt of this request is still being carried out.
             SdkError::ServiceError(service) if service.err().is_transaction_in_progress_exception() => false,
             SdkError::ServiceError(service) => service.raw().status().is_client_error(),
             _ => false,
@@ -284,8 +354,8 @@ impl KeyStore {
     }
 }
 
-/// Waits before another try, each key for another time, so that two that
-/// collide do not do so again.
+/// Waits before the next attempt. The wait depends on the key, so that two changes that conflicted do not
+/// conflict again.
 pub(crate) async fn pause(key_id: &str, attempt: u32) {
     let spread = key_id.bytes().fold(attempt, |sum, byte| (sum * 31 + u32::from(byte)) % 97);
     let wait_ms = u64::from(spread % 20 + attempt * 5).min(MAX_WAIT_MS);

@@ -93,9 +93,9 @@ impl UsageAlerts for SnsUsageAlerts {
             AlertClaim::Sent => return Ok(true),
         }
         let message = json!({
-            "alertId": id, "apiKeyId": alert.key_id, "owner": alert.owner, "month": month,
-            "thresholdPercent": percent, "usageLimit": alert.quota.limit, "currentUsage": alert.quota.used,
-            "usageResetsAtMs": alert.quota.resets_at_ms,
+            "alert_id": id, "api_key_id": alert.key_id, "owner": alert.owner, "month": month,
+            "threshold_percent": percent, "usage_limit": alert.quota.limit, "current_usage": alert.quota.used,
+            "usage_resets_at_ms": alert.quota.resets_at_ms,
         });
         let subject = format!("API key {} has used {percent} % of its limit", alert.key_id);
         // A subject has at most 100 characters (SNS API reference, Publish).

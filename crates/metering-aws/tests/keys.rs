@@ -5,11 +5,12 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
-use metering_aws::key_change::LogStanding;
+use metering_aws::key_admin::{MessageOutcome, NewKey, Rotation};
+use metering_aws::key_change::LogStatus;
 use metering_aws::key_import::{DescribedKey, ImportError, Imported};
 use metering_aws::key_store::KeyStoreError;
 use metering_aws::ledger_items::TOTAL;
-use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, KeyStore, tables};
+use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, KeyAdmin, KeyStore, tables};
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::authorization::{Denial, admits};
 use metering_core::claims::owner::ShardName;
@@ -36,29 +37,38 @@ fn digest(secret: &str) -> KeyDigest {
     KeyDigest::of_secret(secret).unwrap()
 }
 
-fn key(id: &str, secret: &str) -> KeyRecord {
-    KeyRecord {
-        key_id: id.to_owned(),
-        owner: "acme".to_owned(),
-        digest: Some(digest(secret)),
-        ..KeyRecord::default()
-    }
+fn key(id: &str, secret: &str) -> NewKey {
+    NewKey::new(id, digest(secret), 0).described(|key| key.owner = "acme".into())
+}
+
+/// Administers the keys of the test's tables, without messages.
+fn admin(client: &Client) -> KeyAdmin {
+    KeyAdmin::without_messages(KeyStore::new(client.clone(), KEYS, LOG))
+}
+
+fn rotation(secret: &str, overlap_ms: i64, end_previous: bool) -> Rotation {
+    Rotation { digest: digest(secret), overlap_ms, end_previous }
 }
 
 #[tokio::test]
 async fn a_key_and_its_pointer_are_there_together_or_not_at_all() {
     let client = embedded().await;
-    let (store, table) =
-        (KeyStore::new(client.clone(), KEYS, LOG), DynamoKeyTable::new(client.clone(), KEYS));
-    store.create(&key("a", "secret")).await.unwrap();
-    assert_eq!(table.find_by_index(&digest("secret")).await.unwrap(), Some(key("a", "secret")));
-    assert_eq!(table.find_consistently(&digest("secret")).await.unwrap(), Some(key("a", "secret")));
+    let (keys, table) = (admin(&client), DynamoKeyTable::new(client.clone(), KEYS));
+    keys.create(&key("a", "secret")).await.unwrap();
+    assert_eq!(
+        table.find_by_index(&digest("secret")).await.unwrap(),
+        Some(key("a", "secret").record().clone())
+    );
+    assert_eq!(
+        table.find_consistently(&digest("secret")).await.unwrap(),
+        Some(key("a", "secret").record().clone())
+    );
     // The id is free, the secret is not: neither item is written.
-    assert!(matches!(store.create(&key("b", "secret")).await, Err(KeyStoreError::Taken { .. })));
-    assert!(matches!(store.get("b").await, Err(KeyStoreError::NoSuchKey { .. })));
-    assert!(matches!(store.create(&key("a", "another")).await, Err(KeyStoreError::Taken { .. })));
+    assert!(matches!(keys.create(&key("b", "secret")).await, Err(KeyStoreError::Taken { .. })));
+    assert!(matches!(keys.store().get("b").await, Err(KeyStoreError::NoSuchKey { .. })));
+    assert!(matches!(keys.create(&key("a", "another")).await, Err(KeyStoreError::Taken { .. })));
     assert_eq!(table.find_consistently(&digest("another")).await.unwrap(), None);
-    assert_eq!(store.list().await.unwrap(), [key("a", "secret")]);
+    assert_eq!(keys.store().list().await.unwrap(), [key("a", "secret").record().clone()]);
     let stored = format!("{:?}", client.scan().table_name(KEYS).send().await.unwrap().items);
     assert!(!stored.contains("secret"), "{stored}");
 }
@@ -74,21 +84,34 @@ fn described(id: Option<&str>, secret: Option<&str>, limit: u64) -> DescribedKey
 }
 
 #[tokio::test]
+async fn a_description_sets_descriptive_fields_only_and_a_change_without_a_topic_publishes_nothing() {
+    let keys = admin(&embedded().await);
+    let new_key = key("a", "secret").described(|key| {
+        *key = KeyRecord { name: "build".into(), deleted_at_ms: Some(1), version: 7, ..KeyRecord::default() };
+    });
+    keys.create(&new_key).await.unwrap();
+    let created = keys.store().get("a").await.unwrap();
+    assert_eq!((created.name.as_str(), created.digest), ("build", Some(digest("secret"))));
+    assert_eq!((created.key_id.as_str(), created.deleted_at_ms, created.version), ("a", None, 0));
+    let changed = keys.delete("a", 5).await.unwrap();
+    assert!(matches!(changed.message, MessageOutcome::Disabled) && !changed.message.is_published());
+}
+
+#[tokio::test]
 async fn an_imported_key_becomes_what_its_file_says_or_it_is_said_why_not() {
     let client = embedded().await;
-    let (store, log) =
-        (KeyStore::new(client.clone(), KEYS, LOG), DynamoInvalidationLog::new(client.clone(), LOG));
+    let (keys, log) = (admin(&client), DynamoInvalidationLog::new(client.clone(), LOG));
     let import = async |id, secret, limit| {
-        store.import(&described(id, secret, limit), 5).await.map_err(|error| error.to_string())
+        keys.import(&described(id, secret, limit), 5).await.map_err(|error| error.to_string())
     };
-    assert_eq!(import(Some("a"), Some("s1"), 10).await, Ok(Imported::Made));
+    assert_eq!(import(Some("a"), Some("s1"), 10).await, Ok(Imported::Created));
     assert_eq!(import(Some("a"), Some("s1"), 10).await, Ok(Imported::Unchanged));
     // A key is known by its secret, and by its id where there is no secret.
     for (id, secret, limit) in [(Some("a"), Some("s1"), 11), (None, Some("s1"), 12), (Some("a"), None, 13)] {
         assert_eq!(import(id, secret, limit).await, Ok(Imported::Differs), "{id:?} {secret:?}");
-        let key = store.update_imported(&described(id, secret, limit), 5).await.unwrap();
+        let key = keys.update_imported(&described(id, secret, limit), 5).await.unwrap().key;
         assert_eq!((key.monthly_limit, key.version, &*key.key_id), (Some(limit), limit - 10, "a"));
-        assert_eq!(store.get("a").await.unwrap(), key);
+        assert_eq!(keys.store().get("a").await.unwrap(), key);
         assert_eq!(log.read_after(Some(key.version - 1)).await.unwrap().entries[0].key_id, "a");
     }
     assert_eq!(import(Some("a"), None, 13).await, Ok(Imported::Unchanged));
@@ -99,15 +122,15 @@ async fn an_imported_key_becomes_what_its_file_says_or_it_is_said_why_not() {
     refused(Some("b"), Some("s1"), "its secret belongs to the key a").await;
     refused(Some("a"), Some("s2"), "the key a has another secret").await;
     refused(Some("b"), None, "there is no key b").await;
-    store.rotate("a", digest("s3"), 1_000, false, 6).await.unwrap();
+    keys.rotate("a", &rotation("s3", 1_000, false), 6).await.unwrap();
     refused(None, Some("s1"), "was replaced when the key a was rotated").await;
-    store.delete("a", 7).await.unwrap();
+    keys.delete("a", 7).await.unwrap();
     for (id, secret) in
         [(Some("a"), Some("s3")), (None, Some("s3")), (Some("a"), Some("s4")), (Some("a"), None)]
     {
         refused(id, secret, "the key a was deleted").await;
     }
-    let broken = KeyStore::new(client, "no-such-table", LOG);
+    let broken = KeyAdmin::without_messages(KeyStore::new(client, "no-such-table", LOG));
     let error = broken.import(&described(None, Some("s1"), 1), 5).await.unwrap_err();
     assert!(matches!(error, ImportError::Store(_)), "{error}");
 }
@@ -115,19 +138,18 @@ async fn an_imported_key_becomes_what_its_file_says_or_it_is_said_why_not() {
 #[tokio::test]
 async fn a_deleted_key_leaves_the_index_and_is_still_told_from_an_unknown_one() {
     let client = embedded().await;
-    let (store, table) =
-        (KeyStore::new(client.clone(), KEYS, LOG), DynamoKeyTable::new(client.clone(), KEYS));
-    store.create(&key("a", "secret")).await.unwrap();
-    store.rotate("a", digest("second"), 1_000, false, 5_000).await.unwrap();
+    let (keys, table) = (admin(&client), DynamoKeyTable::new(client.clone(), KEYS));
+    keys.create(&key("a", "secret")).await.unwrap();
+    keys.rotate("a", &rotation("second", 1_000, false), 5_000).await.unwrap();
     let found = table.find_consistently(&digest("secret")).await.unwrap().unwrap();
     assert_eq!((found.version, found.previous.unwrap().valid_until_ms), (1, 6_000));
-    store.delete("a", 7_000).await.unwrap();
+    keys.delete("a", 7_000).await.unwrap();
     for secret in ["secret", "second"] {
         assert_eq!(table.find_by_index(&digest(secret)).await.unwrap(), None);
         let found = table.find_consistently(&digest(secret)).await.unwrap().unwrap();
         assert_eq!((found.deleted_at_ms, found.digest, found.version), (Some(7_000), None, 2));
     }
-    assert!(matches!(store.delete("a", 8_000).await, Err(KeyStoreError::Deleted { .. })));
+    assert!(matches!(keys.delete("a", 8_000).await, Err(KeyStoreError::Deleted { .. })));
     let read = DynamoInvalidationLog::new(client, LOG).read_after(Some(0)).await.unwrap();
     assert_eq!((read.head, read.entries.len(), read.entries[1].changed_at_ms), (2, 2, 7_000));
 }
@@ -137,19 +159,19 @@ async fn a_deleted_key_leaves_the_index_and_is_still_told_from_an_unknown_one() 
 #[tokio::test]
 async fn with_an_overlap_of_0_a_leaked_secret_ends_whatever_the_clock_of_the_operator_shows() {
     let client = embedded().await;
-    let (store, true_ms, operators_ms) = (KeyStore::new(client, KEYS, LOG), 5_000, 605_000);
-    store.create(&key("a", "first")).await.unwrap();
-    store.rotate("a", digest("second"), 60_000, false, operators_ms).await.unwrap();
-    let refused = store.rotate("a", digest("third"), 60_000, false, operators_ms).await;
+    let (keys, true_ms, operators_ms) = (admin(&client), 5_000, 605_000);
+    keys.create(&key("a", "first")).await.unwrap();
+    keys.rotate("a", &rotation("second", 60_000, false), operators_ms).await.unwrap();
+    let refused = keys.rotate("a", &rotation("third", 60_000, false), operators_ms).await;
     assert!(matches!(refused, Err(KeyStoreError::StillOverlapping { .. })));
     for (end_previous, secret) in [(false, "third"), (true, "fourth")] {
-        let rotated = store.rotate("a", digest(secret), 0, end_previous, operators_ms).await.unwrap();
+        let rotated = keys.rotate("a", &rotation(secret, 0, end_previous), operators_ms).await.unwrap().key;
         assert_eq!(rotated.previous, None);
         assert_eq!(admits(&rotated, &digest(secret), true_ms), Ok(()));
         for ended in ["first", "second", "leaked"] {
             assert_eq!(admits(&rotated, &digest(ended), true_ms), Err(Denial::Expired), "{ended}");
         }
-        let again = store.rotate("a", digest(secret), 0, end_previous, operators_ms).await.unwrap();
+        let again = keys.rotate("a", &rotation(secret, 0, end_previous), operators_ms).await.unwrap().key;
         assert_eq!(again, rotated, "the same secret again changes nothing");
     }
 }
@@ -177,47 +199,49 @@ async fn restore_log(client: &Client, head: u64) {
 async fn versions_rise_also_after_the_log_was_lost_or_restored() {
     for restored in [0, 1] {
         let client = embedded().await;
-        let store = KeyStore::new(client.clone(), KEYS, LOG);
+        let keys = admin(&client);
         for id in ["a", "b"] {
-            store.create(&key(id, id)).await.unwrap();
+            keys.create(&key(id, id)).await.unwrap();
             for change in 0..3 {
-                store.update(id, change, |_| {}).await.unwrap();
+                keys.update(id, change, |_| {}).await.unwrap();
             }
         }
         restore_log(&client, restored).await;
-        assert_eq!(store.log_standing().await.unwrap(), LogStanding { head: restored, highest_version: 6 });
-        assert_eq!(store.delete("a", 7).await.unwrap().version, 4, "above what the key had");
-        assert_eq!(store.delete("b", 8).await.unwrap().version, 7);
-        let standing = store.log_standing().await.unwrap();
-        assert_eq!((standing.head, standing.is_behind()), (7, false));
+        assert_eq!(
+            keys.store().log_status().await.unwrap(),
+            LogStatus { head: restored, highest_version: 6 }
+        );
+        assert_eq!(keys.delete("a", 7).await.unwrap().key.version, 4, "above what the key had");
+        assert_eq!(keys.delete("b", 8).await.unwrap().key.version, 7);
+        let status = keys.store().log_status().await.unwrap();
+        assert_eq!((status.head, status.is_behind()), (7, false));
     }
 }
 
 #[tokio::test]
 async fn a_log_that_is_behind_is_raised_above_all_versions_once() {
     let client = embedded().await;
-    let store = KeyStore::new(client.clone(), KEYS, LOG);
-    store.create(&key("a", "secret")).await.unwrap();
-    assert!(!store.raise_log(0).await.unwrap().is_behind(), "nothing was changed yet");
+    let keys = admin(&client);
+    keys.create(&key("a", "secret")).await.unwrap();
+    assert!(!keys.raise_log(0).await.unwrap().is_behind(), "nothing was changed yet");
     for change in 0..3 {
-        store.update("a", change, |_| {}).await.unwrap();
+        keys.update("a", change, |_| {}).await.unwrap();
     }
     restore_log(&client, 0).await;
-    assert!(store.log_standing().await.unwrap().is_behind());
+    assert!(keys.store().log_status().await.unwrap().is_behind());
     for _ in 0..2 {
-        assert_eq!(store.raise_log(9).await.unwrap(), LogStanding { head: 4, highest_version: 3 });
+        assert_eq!(keys.raise_log(9).await.unwrap(), LogStatus { head: 4, highest_version: 3 });
     }
-    assert_eq!(store.update("a", 10, |_| {}).await.unwrap().version, 5);
+    assert_eq!(keys.update("a", 10, |_| {}).await.unwrap().key.version, 5);
 }
 
 #[tokio::test]
 async fn the_head_tells_of_the_last_entry_also_where_that_cannot_be_read() {
     let client = embedded().await;
-    let (store, log) =
-        (KeyStore::new(client.clone(), KEYS, LOG), DynamoInvalidationLog::new(client.clone(), LOG));
-    store.create(&key("a", "secret")).await.unwrap();
-    store.update("a", 1, |_| {}).await.unwrap();
-    let last = store.update("a", 2, |_| {}).await.unwrap().version;
+    let (keys, log) = (admin(&client), DynamoInvalidationLog::new(client.clone(), LOG));
+    keys.create(&key("a", "secret")).await.unwrap();
+    keys.update("a", 1, |_| {}).await.unwrap();
+    let last = keys.update("a", 2, |_| {}).await.unwrap().key.version;
     let whole = log.read_after(Some(1)).await.unwrap();
     assert_eq!((whole.head, whole.entries.len()), (last, 1));
     assert_eq!(log.read_after(None).await.unwrap(), whole);
@@ -225,7 +249,7 @@ async fn the_head_tells_of_the_last_entry_also_where_that_cannot_be_read() {
     entry.key("sk", AttributeValue::N(last.to_string())).send().await.unwrap();
     assert_eq!(log.read_after(Some(1)).await.unwrap(), whole);
     assert_eq!(
-        store.update("a", 3, |_| {}).await.unwrap().version,
+        keys.update("a", 3, |_| {}).await.unwrap().key.version,
         3,
         "it has expired, so nothing is awaited"
     );
@@ -234,15 +258,15 @@ async fn the_head_tells_of_the_last_entry_also_where_that_cannot_be_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_at_the_same_time_get_one_sequence_each_without_a_gap() {
     let client = embedded().await;
-    let (store, log) = (KeyStore::new(client.clone(), KEYS, LOG), DynamoInvalidationLog::new(client, LOG));
+    let (keys, log) = (admin(&client), DynamoInvalidationLog::new(client, LOG));
     assert_eq!(log.read_after(None).await.unwrap().head, 0);
     for number in 0..12 {
-        store.create(&key(&format!("k{number}"), &format!("s{number}"))).await.unwrap();
+        keys.create(&key(&format!("k{number}"), &format!("s{number}"))).await.unwrap();
     }
     let deletions: Vec<_> = (0..12)
         .map(|number| {
-            let store = store.clone();
-            tokio::spawn(async move { store.delete(&format!("k{number}"), number).await.unwrap().version })
+            let keys = keys.clone();
+            tokio::spawn(async move { keys.delete(&format!("k{number}"), number).await.unwrap().key.version })
         })
         .collect();
     let mut versions = Vec::new();

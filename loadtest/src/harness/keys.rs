@@ -3,8 +3,9 @@
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_support::clock::now_ms;
-use metering_aws::KeyStore;
-use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_aws::KeyAdmin;
+use metering_aws::key_admin::NewKey;
+use metering_core::api_key::KeyDigest;
 use rand::Rng;
 
 use crate::harness::worker::ClientKey;
@@ -16,21 +17,18 @@ const CONCURRENT_REQUESTS: usize = 16;
 ///
 /// # Errors
 /// Returns an error if a key cannot be written.
-pub async fn create(store: &KeyStore, run: &str, count: u32) -> anyhow::Result<Vec<ClientKey>> {
+pub async fn create(admin: &KeyAdmin, run: &str, count: u32) -> anyhow::Result<Vec<ClientKey>> {
     let keys = stream::iter(0..count).map(|number| async move {
         let key = ClientKey {
             api_key_id: format!("loadtest-{run}-{number:06}"),
             secret: format!("loadtest_{:032x}", rand::rng().random::<u128>()),
         };
-        let record = KeyRecord {
-            key_id: key.api_key_id.clone(),
-            owner: "loadtest".to_owned(),
-            name: format!("load test {run}"),
-            digest: Some(KeyDigest::of_bytes(key.secret.as_bytes())),
-            created_at_ms: now_ms(),
-            ..KeyRecord::default()
-        };
-        store.create(&record).await.with_context(|| format!("cannot create the key {}", key.api_key_id))?;
+        let digest = KeyDigest::of_bytes(key.secret.as_bytes());
+        let new_key = NewKey::new(&key.api_key_id, digest, now_ms()).described(|described| {
+            described.owner = "loadtest".into();
+            described.name = format!("load test {run}");
+        });
+        admin.create(&new_key).await.with_context(|| format!("cannot create the key {}", key.api_key_id))?;
         Ok(key)
     });
     keys.buffered(CONCURRENT_REQUESTS).try_collect().await
@@ -40,10 +38,10 @@ pub async fn create(store: &KeyStore, run: &str, count: u32) -> anyhow::Result<V
 ///
 /// # Errors
 /// Returns an error if a key cannot be deleted.
-pub async fn delete(store: &KeyStore, keys: &[ClientKey]) -> anyhow::Result<()> {
+pub async fn delete(admin: &KeyAdmin, keys: &[ClientKey]) -> anyhow::Result<()> {
     let deletions = stream::iter(keys).map(|key| async move {
         let id = &key.api_key_id;
-        store.delete(id, now_ms()).await.map(drop).with_context(|| format!("cannot delete the key {id}"))
+        admin.delete(id, now_ms()).await.map(drop).with_context(|| format!("cannot delete the key {id}"))
     });
     deletions.buffer_unordered(CONCURRENT_REQUESTS).try_collect().await
 }

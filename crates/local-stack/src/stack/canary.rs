@@ -8,9 +8,10 @@ use deployment::environment::variables;
 use deployment::names::local::{CANARY_SECRET_PARAMETER as PARAMETER, USAGE_TABLE};
 use http::{HeaderMap, StatusCode};
 use lambda_support::clock::now_ms;
-use metering_aws::KeyStore;
+use metering_aws::KeyAdmin;
+use metering_aws::key_admin::{NewKey, Rotation};
 use metering_aws::key_store::KeyStoreError;
-use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::api_key::KeyDigest;
 use metering_core::usage_record::CANARY_KEY_ID;
 use rand::Rng;
 use serde::Deserialize;
@@ -43,7 +44,7 @@ pub(super) struct CanarySettings {
 pub(super) async fn prepare(
     options: Option<UsageCanary>,
     gateway: &str,
-    keys: &KeyStore,
+    keys: &KeyAdmin,
     servers: &mut JoinSet<()>,
 ) -> Result<Option<CanarySettings>, StartError> {
     let Some(options) = options else { return Ok(None) };
@@ -66,19 +67,16 @@ pub(super) async fn prepare(
     Ok(Some(CanarySettings { environment: environment.to_vec(), timeout_ms }))
 }
 
-async fn set_secret(keys: &KeyStore, secret: &str) -> Result<(), KeyStoreError> {
+async fn set_secret(keys: &KeyAdmin, secret: &str) -> Result<(), KeyStoreError> {
     let digest = KeyDigest::of_bytes(secret.as_bytes());
-    let key = KeyRecord {
-        key_id: CANARY_KEY_ID.to_owned(),
-        owner: "usage meter".to_owned(),
-        name: "canary, not billed".to_owned(),
-        digest: Some(digest),
-        created_at_ms: now_ms(),
-        ..KeyRecord::default()
-    };
+    let key = NewKey::new(CANARY_KEY_ID, digest, now_ms()).described(|key| {
+        key.owner = "usage meter".into();
+        key.name = "canary, not billed".into();
+    });
     match keys.create(&key).await {
         Err(KeyStoreError::Taken { .. }) => {
-            keys.rotate(CANARY_KEY_ID, digest, 0, true, now_ms()).await.map(drop)
+            let rotation = Rotation { digest, overlap_ms: 0, end_previous: true };
+            keys.rotate(CANARY_KEY_ID, &rotation, now_ms()).await.map(drop)
         }
         created => created,
     }

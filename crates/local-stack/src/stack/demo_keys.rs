@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
-use metering_aws::KeyStore;
+use metering_aws::KeyAdmin;
+use metering_aws::key_admin::NewKey;
 use metering_aws::key_store::KeyStoreError;
-use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::api_key::KeyDigest;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ pub const DEMO_KEY_FILE: &str = "demo-keys.json";
 
 /// A demonstration key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct DemoKey {
     /// The id under which usage is counted.
     pub api_key_id: String,
@@ -31,7 +32,7 @@ pub enum DemoKeyError {
     File { path: String, source: std::io::Error },
     /// The file is not a list of keys.
     #[error(
-        "the file of demonstration keys {path} is not a JSON list of {{\"apiKeyId\": ..., \"apiKey\": ...}}"
+        "the file of demonstration keys {path} is not a JSON list of {{\"api_key_id\": ..., \"api_key\": ...}}"
     )]
     Form { path: String, source: serde_json::Error },
     /// The keys cannot be written to the table.
@@ -58,7 +59,7 @@ pub fn read(folder: &Path) -> Result<Vec<DemoKey>, DemoKeyError> {
 pub async fn read_or_create(
     folder: &Path,
     count: usize,
-    store: &KeyStore,
+    admin: &KeyAdmin,
     now_ms: i64,
 ) -> Result<Vec<DemoKey>, DemoKeyError> {
     let path = folder.join(DEMO_KEY_FILE);
@@ -72,15 +73,12 @@ pub async fn read_or_create(
         })
         .collect();
     for DemoKey { api_key_id, api_key } in &keys {
-        let key = KeyRecord {
-            key_id: api_key_id.clone(),
-            owner: "demo".to_owned(),
-            name: format!("demonstration key {api_key_id}"),
-            digest: Some(KeyDigest::of_bytes(api_key.as_bytes())),
-            created_at_ms: now_ms,
-            ..KeyRecord::default()
-        };
-        store.create(&key).await?;
+        let key = NewKey::new(api_key_id, KeyDigest::of_bytes(api_key.as_bytes()), now_ms);
+        let key = key.described(|key| {
+            key.owner = "demo".into();
+            key.name = format!("demonstration key {api_key_id}");
+        });
+        admin.create(&key).await?;
     }
     let text = serde_json::to_string_pretty(&keys)
         .map_err(|source| DemoKeyError::Form { path: path.display().to_string(), source })?;

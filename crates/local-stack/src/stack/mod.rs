@@ -19,7 +19,7 @@ mod start;
 use std::fs::File;
 use std::sync::Arc;
 
-use metering_aws::KeyStore;
+use metering_aws::KeyAdmin;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -51,8 +51,8 @@ pub struct LocalStack {
     pub endpoints: Endpoints,
     /// The demonstration keys of the data folder.
     pub keys: Vec<DemoKey>,
-    /// Creates, changes and deletes keys, through the AWS endpoint.
-    pub key_store: KeyStore,
+    /// Creates, changes and deletes keys through the AWS endpoint, without messages.
+    pub key_admin: KeyAdmin,
     /// Delivers published messages to the functions that subscribe to their topic.
     pub notifications: Arc<Notifications>,
     /// The logs and metrics that the functions print.

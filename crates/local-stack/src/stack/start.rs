@@ -9,7 +9,7 @@ use deployment::names::local::{
     ACCESS_LOG_GROUP, INVALIDATIONS_TABLE, KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
 use lambda_support::clock::now_ms;
-use metering_aws::KeyStore;
+use metering_aws::{KeyAdmin, KeyStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -61,11 +61,12 @@ impl LocalStack {
         let kinesis_client = aws_sdk_kinesis::Client::new(&services.clients);
         let key_store =
             KeyStore::new(aws_sdk_dynamodb::Client::new(&services.clients), KEYS_TABLE, INVALIDATIONS_TABLE);
-        let keys = demo_keys::read_or_create(folder, options.demo_keys, &key_store, now_ms()).await?;
+        let key_admin = KeyAdmin::without_messages(key_store);
+        let keys = demo_keys::read_or_create(folder, options.demo_keys, &key_admin, now_ms()).await?;
 
         let (gateway_listener, address) = ports.listen("the gateway", options.gateway_port).await?;
         let gateway = format!("http://{address}");
-        let canary = canary::prepare(options.usage_canary, &gateway, &key_store, &mut servers).await?;
+        let canary = canary::prepare(options.usage_canary, &gateway, &key_admin, &mut servers).await?;
         let wiring = Wiring {
             aws_endpoint_url: services.aws_endpoint_url.clone(),
             quarantine_queue_url: queue_url(&services.aws_endpoint_url, QUARANTINE_QUEUE),
@@ -79,7 +80,8 @@ impl LocalStack {
         let backlog = start_subscriptions(&options, &services, &kinesis_client, &mut servers)?;
         let stop_gateway =
             start_gateway(&options, &services, &functions, gateway_listener, &mut servers).await?;
-        let dashboard = start_dashboard(&options, &services, &key_store, &mut ports, &mut servers).await?;
+        let dashboard =
+            start_dashboard(&options, &services, key_admin.store(), &mut ports, &mut servers).await?;
         let control = Control::new(functions.all(), &services.faults, &backlog, &services.expiry);
         let control_listener = ports.listen("the control endpoint", 0).await?;
         let control = serve_on_loopback(&mut servers, control_listener, control.router());
@@ -90,7 +92,7 @@ impl LocalStack {
         let mut stack = Self {
             endpoints,
             keys,
-            key_store,
+            key_admin,
             notifications: services.notifications,
             metrics: services.metrics,
             consumer: functions.consumer,

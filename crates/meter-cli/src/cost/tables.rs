@@ -4,25 +4,25 @@ use std::fmt::Write as _;
 
 use cost_model::{Capacity, Costs, LIST_PRICES, Workload, advantage, costs};
 
-/// Calls a month, and keys, of the tables.
+/// Rows of the tables: names and numbers of calls per month.
 const CALLS: [(&str, f64); 4] =
     [("10 M", 1e7), ("100 M", 1e8), ("1 B", 1e9), ("1 M/s", 1e6 * 30.0 * 86_400.0)];
 const KEYS: [f64; 3] = [50.0, 5_000.0, 500_000.0];
-/// Keys of the tables that are about something else.
+/// Number of keys in the tables that do not compare numbers of keys.
 const SOME_KEYS: f64 = 5_000.0;
-/// Events of a stream record, of the table that shows what they decide.
+/// Events per stream record in the table that compares them.
 const EVENTS_PER_RECORD: [f64; 4] = [1.0, 3.0, 10.0, 38.0];
 
-/// The tables of the documentation, in Markdown.
+/// Returns the tables of the documentation, in Markdown.
 pub fn tables() -> String {
     [needs(), parts(), records(), streams(), prices()].join("\n")
 }
 
-/// A table with its columns, the first on the left and numbers on the right.
+/// Formats a table. The first column is left-aligned, the others are right-aligned.
 fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut text = format!("| {} |\n| ---{} |\n", columns.join(" | "), " | ---:".repeat(columns.len() - 1));
     for row in rows {
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "| {} |", row.join(" | "));
     }
     text
@@ -37,7 +37,7 @@ fn priced(workload: &Workload) -> (Capacity, Costs) {
     (capacity, costs(workload, &capacity, &LIST_PRICES))
 }
 
-/// What each workload needs.
+/// Formats the capacity that each workload needs.
 fn needs() -> String {
     let columns = [
         "calls a month",
@@ -71,7 +71,7 @@ fn needs() -> String {
     table(&columns, rows)
 }
 
-/// What each part costs.
+/// Formats the cost of each part.
 fn parts() -> String {
     let names = priced(&Workload::new(1e9, SOME_KEYS)).1.parts().map(|(name, _)| name);
     let columns = [&["$ for a million calls", "keys"], &names[..]].concat();
@@ -83,7 +83,7 @@ fn parts() -> String {
     table(&columns, rows)
 }
 
-/// What the size of records decides.
+/// Formats the cost by number of events per record.
 fn records() -> String {
     let calls = 1e9;
     let columns = [
@@ -105,7 +105,7 @@ fn records() -> String {
     table(&columns, rows)
 }
 
-/// What the mode of the stream decides.
+/// Formats the cost by mode of the stream.
 fn streams() -> String {
     let columns = [
         "5000 keys, $ a month",
@@ -130,7 +130,7 @@ fn streams() -> String {
     table(&columns, rows)
 }
 
-/// The prices.
+/// Formats the list prices.
 fn prices() -> String {
     let mut from_gb = 0.0;
     let tiers = LIST_PRICES.log_gb.map(|tier| {
@@ -142,7 +142,7 @@ fn prices() -> String {
     table(&["price", "$"], tiers.into_iter().chain(others))
 }
 
-/// The number of shards, and in which mode.
+/// Formats the number of shards with the mode of the stream.
 fn shards(capacity: &Capacity) -> String {
     let mode = if capacity.is_provisioned { "provisioned" } else { "on demand" };
     format!("{:.0} {mode}", capacity.shards)

@@ -3,17 +3,18 @@
 use std::fmt;
 
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::subject::Subject;
 
-/// Whether an assumption holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Result of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The assumption holds.
+    /// The assumption is true.
     Ok,
-    /// The assumption does not hold.
+    /// The assumption is false.
     False,
     /// The check could not be made.
     Unknown,
@@ -32,60 +33,55 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The result of a check.
+/// The result of a check with its explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether the assumption holds.
     pub verdict: Verdict,
-    /// The observation.
     pub found: String,
-    /// The remedy; empty where there is none.
+    /// The remedy; empty if there is none.
     pub advice: String,
 }
 
 impl Finding {
-    /// The assumption holds.
     pub fn ok(found: impl Into<String>) -> Self {
         Self { verdict: Verdict::Ok, found: found.into(), advice: String::new() }
     }
 
-    /// The assumption does not hold.
     pub fn is_false(found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { verdict: Verdict::False, found: found.into(), advice: advice.into() }
     }
 
-    /// The check could not be made.
     pub fn unknown(found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { verdict: Verdict::Unknown, found: found.into(), advice: advice.into() }
     }
 
-    /// The check does not apply to this system.
     pub fn skipped(found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { verdict: Verdict::Skipped, found: found.into(), advice: advice.into() }
     }
 
-    /// The check could not be made.
+    /// Builds the finding of a check that has failed. If a permission is missing, the advice names the
+    /// permissions.
     fn failed(error: &anyhow::Error, permissions: &str) -> Self {
-        let told = format!("{error:#}");
-        let is_denied = ["AccessDenied", "not authorized to perform"].iter().any(|sign| told.contains(sign));
+        let found = format!("{error:#}");
+        let is_denied = ["AccessDenied", "not authorized to perform"].iter().any(|sign| found.contains(sign));
         let advice = if is_denied {
-            format!("allow {permissions} to whoever runs this")
+            format!("allow {permissions} to the user who runs this")
         } else {
-            "run this again; where it says the same, look into the error".to_owned()
+            "run this again; if the error persists, examine it".to_owned()
         };
-        Self::unknown(told, advice)
+        Self::unknown(found, advice)
     }
 }
 
 /// A check of one assumption. It writes nothing.
 pub struct Check {
-    /// A stable name.
+    /// Stable name of the check.
     pub name: &'static str,
-    /// The assumption of the code.
+    /// Assumption of the code, as a sentence without a full stop.
     pub assumption: &'static str,
     /// The IAM actions that the check needs.
     pub permissions: &'static str,
-    /// The function that runs the check.
+    /// Function that runs the check.
     pub run: for<'s> fn(&'s Subject) -> BoxFuture<'s, anyhow::Result<Finding>>,
 }
 
@@ -104,10 +100,13 @@ mod tests {
     fn a_missing_permission_is_named() {
         let denied =
             anyhow::anyhow!("User: arn:aws:iam::1:user/u is not authorized to perform: logs:StartQuery");
-        let finding = Finding::failed(&denied.context("the log cannot be asked"), "logs:StartQuery");
+        let finding = Finding::failed(&denied.context("the log cannot be queried"), "logs:StartQuery");
         assert_eq!(finding.verdict, Verdict::Unknown);
-        assert_eq!(finding.advice, "allow logs:StartQuery to whoever runs this");
-        assert!(finding.found.contains("cannot be asked") && finding.found.contains("user/u"), "{finding:?}");
+        assert_eq!(finding.advice, "allow logs:StartQuery to the user who runs this");
+        assert!(
+            finding.found.contains("cannot be queried") && finding.found.contains("user/u"),
+            "{finding:?}"
+        );
         let other = Finding::failed(&anyhow::anyhow!("time-out"), "logs:StartQuery");
         assert!(!other.advice.contains("logs:StartQuery"), "{other:?}");
     }

@@ -1,4 +1,4 @@
-//! Whether the filters that are deployed are those of this version.
+//! Checks that the deployed filters have the patterns of this version.
 
 use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
 use anyhow::Context;
@@ -8,7 +8,7 @@ use lambda_support::telemetry::NAMESPACE;
 use super::check::{Check, Finding};
 use super::subject::Subject;
 
-const ADVICE: &str = "deploy the stack again, or set the filter as docs/OPERATION.md says";
+const ADVICE: &str = "deploy the stack again, or set the filter as docs/OPERATION.md describes";
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -25,16 +25,16 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// What was deployed, or all that is wrong about it.
+/// Builds the finding from the list of problems, and the text for no problems.
 fn finding(wrong: &[String], right: String) -> Finding {
     if wrong.is_empty() { Finding::ok(right) } else { Finding::is_false(wrong.join("; "), ADVICE) }
 }
 
 async fn subscription_filters(subject: &Subject) -> anyhow::Result<Finding> {
-    let stream = format!(":stream/{}", subject.target.stream);
+    let stream = format!(":stream/{}", subject.target.stream());
     let mut wrong = Vec::new();
     for log_group in subject.log.log_groups() {
-        // A log group has two at most.
+        // A log group has at most two subscription filters, so that one page has all.
         let reply =
             subject.target.logs.describe_subscription_filters().log_group_name(log_group).send().await;
         let reply =
@@ -48,7 +48,9 @@ async fn subscription_filters(subject: &Subject) -> anyhow::Result<Finding> {
             .map(|filter| filter.filter_pattern().unwrap_or_default())
             .collect();
         match patterns.as_slice() {
-            [] => wrong.push(format!("{log_group} has no subscription filter to {}", subject.target.stream)),
+            [] => {
+                wrong.push(format!("{log_group} has no subscription filter to {}", subject.target.stream()));
+            }
             [SUBSCRIPTION_FILTER_PATTERN] => {}
             [pattern] => wrong.push(format!("{log_group} has the subscription filter `{pattern}`")),
             patterns => wrong.push(format!("{log_group} is delivered {} times", patterns.len())),
@@ -64,7 +66,7 @@ async fn metric_filters(subject: &Subject) -> anyhow::Result<Finding> {
         for (metric, wanted) in
             [("LoggedLines", ALL_LINES_PATTERN), ("ReadableLines", READABLE_LINES_PATTERN)]
         {
-            let metric = format!("{metric}-{}", subject.target.environment);
+            let metric = format!("{metric}-{}", subject.target.meter.environment);
             let request = subject.target.logs.describe_metric_filters().metric_namespace(NAMESPACE);
             let mut filters = request.metric_name(&metric).into_paginator().items().send();
             let mut patterns = Vec::new();

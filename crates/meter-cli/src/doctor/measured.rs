@@ -1,16 +1,16 @@
-//! What the cost model assumes of traffic, beside what is measured.
+//! Compares measured traffic with the assumptions of the cost model.
 
 use cost_model::{Capacity, Workload, capacity::MONTH_S};
+use deployment::functions::CONSUMER;
 
-use super::CONSUMER;
 use super::check::{Check, Finding};
 use super::subject::Subject;
 
 const METRICS: &str = "cloudwatch:GetMetricData";
-/// With fewer calls, nothing is told of what is usual.
-const FEWEST: f64 = 1_000.0;
-/// By how much a number may differ from what is assumed.
-const FACTOR: f64 = 1.5;
+/// Minimum number of events for a comparison.
+const MIN_EVENTS: f64 = 1_000.0;
+/// Factor by which a measured number may differ from the assumption.
+const TOLERANCE_FACTOR: f64 = 1.5;
 const MINUTE_S: f64 = 60.0;
 
 pub const CHECKS: &[Check] = &[
@@ -34,20 +34,20 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// What the consumer took.
-struct Taken {
+/// Events and records that the consumer has read.
+struct Consumed {
     events: f64,
     records: f64,
-    /// The same rate all month.
+    /// A month at the measured rate.
     workload: Workload,
 }
 
-impl Taken {
-    async fn of(subject: &Subject) -> anyhow::Result<Self> {
+impl Consumed {
+    async fn read(subject: &Subject) -> anyhow::Result<Self> {
         let by_minute = subject.of_function(CONSUMER, "Events", "Sum").await?;
         let records = subject.sum_of_function(CONSUMER, "Records").await?;
         let events: f64 = by_minute.iter().sum();
-        // How deliveries are filled depends on the rate while there are calls.
+        // The size of deliveries depends on the rate while there are calls, so idle minutes are not counted.
         let minutes = by_minute.iter().filter(|events| **events > 0.0).map(|_| 1.0).sum::<f64>().max(1.0);
         let workload = Workload::new((events / (minutes * MINUTE_S) * MONTH_S).max(1.0), 1.0);
         Ok(Self { events, records, workload })
@@ -55,31 +55,31 @@ impl Taken {
 }
 
 async fn events_per_record(subject: &Subject) -> anyhow::Result<Finding> {
-    let taken = Taken::of(subject).await?;
-    let capacity = Capacity::from_workload(&taken.workload);
+    let consumed = Consumed::read(subject).await?;
+    let capacity = Capacity::from_workload(&consumed.workload);
     let measured = Measured {
-        what: "events a record",
-        is: taken.events / taken.records,
+        noun: "events per record",
+        value: consumed.events / consumed.records,
         assumed: capacity.calls / capacity.records,
-        of: taken.events,
+        events: consumed.events,
         option: Some("--events-per-record"),
     };
-    Ok(measured.judged(subject.target.is_local()))
+    Ok(measured.finding(subject.target.is_local()))
 }
 
 async fn stream_bytes(subject: &Subject) -> anyhow::Result<Finding> {
-    let taken = Taken::of(subject).await?;
-    let stream = ("StreamName", subject.target.stream.as_str());
+    let consumed = Consumed::read(subject).await?;
+    let stream = ("StreamName", subject.target.stream());
     let bytes = subject.sum(("AWS/Kinesis", "IncomingBytes"), stream).await?;
-    let events = taken.events / taken.records;
+    let events = consumed.events / consumed.records;
     let measured = Measured {
-        what: "bytes an event in the stream",
-        is: bytes / taken.events,
-        assumed: taken.workload.record_bytes(events) / events,
-        of: taken.events,
+        noun: "bytes per event in the stream",
+        value: bytes / consumed.events,
+        assumed: consumed.workload.record_bytes(events) / events,
+        events: consumed.events,
         option: None,
     };
-    Ok(measured.judged(subject.target.is_local()))
+    Ok(measured.finding(subject.target.is_local()))
 }
 
 async fn line_bytes(subject: &Subject) -> anyhow::Result<Finding> {
@@ -90,46 +90,48 @@ async fn line_bytes(subject: &Subject) -> anyhow::Result<Finding> {
     }
     let assumed = Workload::new(1.0, 1.0).line_bytes;
     let option = Some("--line-bytes");
-    let measured = Measured { what: "bytes a line", is: bytes / lines, assumed, of: lines, option };
-    Ok(measured.judged(subject.target.is_local()))
+    let measured = Measured { noun: "bytes per line", value: bytes / lines, assumed, events: lines, option };
+    Ok(measured.finding(subject.target.is_local()))
 }
 
-/// A number that was measured.
+/// A measured number with its assumption.
 struct Measured {
-    what: &'static str,
-    is: f64,
+    noun: &'static str,
+    value: f64,
     assumed: f64,
-    /// How many events it is the mean of.
-    of: f64,
-    /// The option of `meter cost` that takes it.
+    /// Number of events of which the value is the mean.
+    events: f64,
+    /// Option of `meter cost` that takes the value.
     option: Option<&'static str>,
 }
 
 impl Measured {
-    fn judged(&self, is_local: bool) -> Finding {
-        let Self { what, is, assumed, of, option } = self;
-        if *of < FEWEST || !is.is_finite() {
+    fn finding(&self, is_local: bool) -> Finding {
+        let Self { noun, value, assumed, events, option } = self;
+        if *events < MIN_EVENTS || !value.is_finite() {
             return Finding::unknown(
-                format!("{of:.0} events are too few to say how many {what} are usual"),
-                format!("make {FEWEST:.0} calls at a usual rate, or look at more --hours"),
+                format!("{events:.0} events are too few to measure {noun}"),
+                format!("make {MIN_EVENTS:.0} calls at a usual rate, or check more --hours"),
             );
         }
-        let found = format!("{is:.1} {what}, {assumed:.1} assumed");
+        let found = format!("{value:.1} {noun}, {assumed:.1} assumed");
         if is_local {
-            let why = "a local stack delivers as its settings say";
+            let why = "the delivery of a local stack depends on its settings";
             return Finding::skipped(format!("{found}; {why}"), "");
         }
-        let times = is / assumed;
-        if (1.0 / FACTOR..=FACTOR).contains(&times) {
+        let ratio = value / assumed;
+        if (1.0 / TOLERANCE_FACTOR..=TOLERANCE_FACTOR).contains(&ratio) {
             return Finding::ok(found);
         }
         let advice = match option {
-            Some(option) => format!("work out the cost with `meter cost {option} {is:.1}`"),
+            Some(option) => format!("calculate the cost with `meter cost {option} {value:.1}`"),
             None => {
-                format!("take the part `stream` of `meter cost` times {times:.1} where it is paid by bytes")
+                format!(
+                    "multiply the part `stream` of `meter cost` by {ratio:.1} if the stream is billed by bytes"
+                )
             }
         };
-        Finding::is_false(format!("{found}: the cost page is wrong by a factor of {times:.2}"), advice)
+        Finding::is_false(format!("{found}: the cost page is wrong by a factor of {ratio:.2}"), advice)
     }
 }
 
@@ -138,30 +140,30 @@ mod tests {
     use super::*;
     use crate::doctor::check::Verdict;
 
-    fn judged(is: f64, of: f64, is_local: bool) -> Finding {
-        Measured { what: "events a record", is, assumed: 30.0, of, option: Some("--events-per-record") }
-            .judged(is_local)
+    fn finding(value: f64, events: f64, is_local: bool) -> Finding {
+        let option = Some("--events-per-record");
+        Measured { noun: "events per record", value, assumed: 30.0, events, option }.finding(is_local)
     }
 
     #[test]
     fn what_differs_by_half_makes_the_cost_page_wrong_and_names_the_option() {
-        for is in [20.1, 30.0, 44.9] {
-            assert_eq!(judged(is, 5_000.0, false).verdict, Verdict::Ok, "{is}");
+        for value in [20.1, 30.0, 44.9] {
+            assert_eq!(finding(value, 5_000.0, false).verdict, Verdict::Ok, "{value}");
         }
-        let more = judged(3.0, 5_000.0, false);
+        let more = finding(3.0, 5_000.0, false);
         assert_eq!(more.verdict, Verdict::False);
         assert!(more.found.ends_with("the cost page is wrong by a factor of 0.10"), "{more:?}");
-        assert_eq!(more.advice, "work out the cost with `meter cost --events-per-record 3.0`");
-        assert_eq!(judged(46.0, 5_000.0, false).verdict, Verdict::False);
+        assert_eq!(more.advice, "calculate the cost with `meter cost --events-per-record 3.0`");
+        assert_eq!(finding(46.0, 5_000.0, false).verdict, Verdict::False);
     }
 
     #[test]
-    fn too_few_events_and_a_local_stack_tell_nothing() {
-        assert_eq!(judged(3.0, 999.0, false).verdict, Verdict::Unknown);
-        assert_eq!(judged(f64::NAN, 5_000.0, false).verdict, Verdict::Unknown);
-        let local = judged(3.0, 5_000.0, true);
+    fn too_few_events_and_a_local_stack_give_no_verdict() {
+        assert_eq!(finding(3.0, 999.0, false).verdict, Verdict::Unknown);
+        assert_eq!(finding(f64::NAN, 5_000.0, false).verdict, Verdict::Unknown);
+        let local = finding(3.0, 5_000.0, true);
         assert!(
-            local.verdict == Verdict::Skipped && local.found.contains("3.0 events a record"),
+            local.verdict == Verdict::Skipped && local.found.contains("3.0 events per record"),
             "{local:?}"
         );
     }

@@ -1,27 +1,28 @@
-//! `meter doctor` checks, in the account of the credentials, what the meter
-//! assumes of AWS and AWS does not promise. It writes nothing.
+//! `meter doctor`: checks, in the account of the credentials, what the meter assumes of AWS and AWS does not
+//! promise. It writes nothing.
 //!
-//! docs/AWS.md says where the code relies on each assumption.
+//! docs/AWS.md lists the code that relies on each assumption.
 
 mod check;
+mod clocks_and_index;
 mod deployed;
 mod measured;
 mod patterns;
 mod queries;
 mod subject;
 mod traffic;
-mod world;
 
 use lambda_support::clock::now_ms;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::output::print_json;
 use crate::target::{LogArguments, Target, TargetArguments};
-use check::{Check, Finding, Verdict};
+pub use check::Verdict;
+use check::{Check, Finding};
 use subject::Subject;
 
 const MINUTE_MS: i64 = 60_000;
-/// The service whose metrics most checks read.
-const CONSUMER: &str = "usage-consumer";
 
 /// Arguments of `meter doctor`.
 #[derive(clap::Args)]
@@ -35,7 +36,7 @@ pub struct Arguments {
     /// Run only the checks whose names contain this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Print JSON
+    /// Print JSON, as described in docs/schemas/meter-doctor.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -44,11 +45,18 @@ pub struct Arguments {
     target: TargetArguments,
 }
 
-/// All checks, in the order in which they run.
+/// Returns all checks in the order in which they run.
 fn checks() -> impl Iterator<Item = &'static Check> {
-    [patterns::CHECKS, deployed::CHECKS, queries::CHECKS, traffic::CHECKS, measured::CHECKS, world::CHECKS]
-        .into_iter()
-        .flatten()
+    [
+        patterns::CHECKS,
+        deployed::CHECKS,
+        queries::CHECKS,
+        traffic::CHECKS,
+        measured::CHECKS,
+        clocks_and_index::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Runs the checks and prints their findings.
@@ -58,14 +66,16 @@ fn checks() -> impl Iterator<Item = &'static Check> {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let wanted = arguments.only.clone().unwrap_or_default();
     let checks: Vec<&Check> = checks().filter(|check| check.name.contains(&wanted)).collect();
-    anyhow::ensure!(!checks.is_empty(), "no check has a name with {wanted:?}");
+    anyhow::ensure!(!checks.is_empty(), "no check has {wanted:?} in its name");
     let subject = subject(&arguments).await?;
     let mut findings = Vec::new();
     for check in checks {
         findings.push((check, check.finding(&subject).await));
     }
     if arguments.json {
-        println!("{}", findings.iter().map(|(check, finding)| to_json(check, finding)).collect::<Value>());
+        let findings: Vec<CheckOutput> =
+            findings.iter().map(|(check, finding)| CheckOutput::new(check, finding)).collect();
+        print_json(&findings)?;
     } else {
         print!("{}\n{}", table(&findings), summary(&findings));
     }
@@ -83,9 +93,26 @@ async fn subject(arguments: &Arguments) -> anyhow::Result<Subject> {
     Ok(Subject::new(target, log, to_ms - arguments.hours * 60 * MINUTE_MS, to_ms, now_ms))
 }
 
-fn to_json(check: &Check, finding: &Finding) -> Value {
-    json!({"check": check.name, "assumption": check.assumption, "verdict": finding.verdict,
-        "found": finding.found, "advice": finding.advice})
+/// A check and its finding.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CheckOutput {
+    /// Stable name of the check.
+    pub check: String,
+    /// Assumption of the code.
+    pub assumption: String,
+    /// Result of the check.
+    pub verdict: Verdict,
+    /// Observation.
+    pub found: String,
+    /// Remedy; empty if there is none.
+    pub advice: String,
+}
+
+impl CheckOutput {
+    fn new(check: &Check, finding: &Finding) -> Self {
+        let Finding { verdict, found, advice } = finding.clone();
+        Self { check: check.name.to_owned(), assumption: check.assumption.to_owned(), verdict, found, advice }
+    }
 }
 
 fn table(findings: &[(&Check, Finding)]) -> String {

@@ -1,4 +1,4 @@
-//! What the filter patterns do with lines, as CloudWatch Logs itself says.
+//! Tests the filter patterns on sample lines with CloudWatch Logs.
 
 use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
 use anyhow::Context;
@@ -11,25 +11,25 @@ const PERMISSIONS: &str = "logs:TestMetricFilter";
 pub const CHECKS: &[Check] = &[
     Check {
         name: "subscription_pattern",
-        assumption: "the subscription delivers each line with a status of 200 to 299, in whatever JSON, and no other",
+        assumption: "the subscription delivers each line with a status of 200 to 299, in any JSON, and no other line",
         permissions: PERMISSIONS,
-        run: |subject| Box::pin(judge(subject, SUBSCRIPTION_FILTER_PATTERN, |line| line.is_successful)),
+        run: |subject| Box::pin(check(subject, SUBSCRIPTION_FILTER_PATTERN, |line| line.is_successful)),
     },
     Check {
         name: "all_lines_pattern",
         assumption: "an empty pattern matches every line",
         permissions: PERMISSIONS,
-        run: |subject| Box::pin(judge(subject, ALL_LINES_PATTERN, |_| true)),
+        run: |subject| Box::pin(check(subject, ALL_LINES_PATTERN, |_| true)),
     },
     Check {
         name: "readable_lines_pattern",
         assumption: "a pattern on a member matches the lines that are JSON and have it",
         permissions: PERMISSIONS,
-        run: |subject| Box::pin(judge(subject, READABLE_LINES_PATTERN, |line| line.is_readable)),
+        run: |subject| Box::pin(check(subject, READABLE_LINES_PATTERN, |line| line.is_readable)),
     },
 ];
 
-/// A line, and what the meter needs the patterns to see in it.
+/// A line with the expected results of the patterns.
 struct Sample {
     line: &'static str,
     is_successful: bool,
@@ -41,7 +41,7 @@ const fn sample(line: &'static str, is_successful: bool, is_readable: bool) -> S
 }
 
 const SAMPLES: [Sample; 12] = [
-    // The format of the meter, of either kind of API.
+    // The documented format of both kinds of API.
     sample(
         r#"{"id":"a=","key":"k","time":"1764000000000","status":"200","ms":"3","method":"GET","route":"/pets","stage":"prod","api":"a"}"#,
         true,
@@ -62,7 +62,7 @@ const SAMPLES: [Sample; 12] = [
         false,
         true,
     ),
-    // The status as a number, alone, after spaces, and among long names.
+    // The status as a number, alone, between spaces, and with long member names.
     sample(r#"{"status":201,"key":"k"}"#, true, true),
     sample(r#"{"status":"200"}"#, true, true),
     sample(r#"{ "status" : "299", "key" : "k" }"#, true, true),
@@ -72,38 +72,38 @@ const SAMPLES: [Sample; 12] = [
         true,
     ),
     sample(r#"{"status":500,"key":"k"}"#, false, true),
-    // JSON that another member breaks, before and after the status.
+    // JSON that another member makes invalid, before and after the status.
     sample(r#"{"agent":"a "quoted" one","status":"200","key":"k"}"#, true, false),
     sample(r#"{"status":"200","key":"k","agent":"a "quoted" one"}"#, true, false),
     // No status at all.
     sample(r#"{"id":"a=","key":"k","time":"1764000000000"}"#, false, false),
 ];
 
-async fn judge(subject: &Subject, pattern: &str, wanted: fn(&Sample) -> bool) -> anyhow::Result<Finding> {
+async fn check(subject: &Subject, pattern: &str, wanted: fn(&Sample) -> bool) -> anyhow::Result<Finding> {
     let lines = SAMPLES.iter().map(|sample| sample.line.to_owned()).collect();
     let request = subject.target.logs.test_metric_filter().filter_pattern(pattern);
     let reply = request.set_log_event_messages(Some(lines)).send().await;
     let reply = reply.context("the pattern cannot be tested")?;
     // Events are numbered from 1.
     let matched: Vec<i64> = reply.matches().iter().map(|matched| matched.event_number).collect();
-    Ok(judged(pattern, &matched, wanted))
+    Ok(finding(pattern, &matched, wanted))
 }
 
-fn judged(pattern: &str, matched: &[i64], wanted: fn(&Sample) -> bool) -> Finding {
+fn finding(pattern: &str, matched: &[i64], wanted: fn(&Sample) -> bool) -> Finding {
     let wrong: Vec<String> = SAMPLES
         .iter()
         .zip(1..)
         .filter(|(sample, number)| matched.contains(number) != wanted(sample))
         .map(|(sample, _)| {
-            format!("{} {}", if wanted(sample) { "passes over" } else { "matches" }, sample.line)
+            format!("{} {}", if wanted(sample) { "does not match" } else { "matches" }, sample.line)
         })
         .collect();
     if wrong.is_empty() {
-        return Finding::ok(format!("`{pattern}` is right about {} sample lines", SAMPLES.len()));
+        return Finding::ok(format!("`{pattern}` is right for {} sample lines", SAMPLES.len()));
     }
     Finding::is_false(
         format!("`{pattern}` {}", wrong.join("; it ")),
-        "compare usage with `meter reconcile` and report this: the pattern has to be written in another way",
+        "compare usage with `meter reconcile` and report this: the pattern has to be changed",
     )
 }
 
@@ -113,17 +113,20 @@ mod tests {
     use crate::doctor::check::Verdict;
 
     #[test]
-    fn a_pattern_that_does_something_else_is_told_by_its_lines() {
+    fn a_wrong_pattern_is_reported_with_its_lines() {
         let successful: Vec<i64> = SAMPLES
             .iter()
             .zip(1..)
             .filter(|(sample, _)| sample.is_successful)
             .map(|(_, number)| number)
             .collect();
-        assert_eq!(judged("p", &successful, |line| line.is_successful).verdict, Verdict::Ok);
-        let fewer = judged("p", &successful[1..], |line| line.is_successful);
-        assert!(fewer.verdict == Verdict::False && fewer.found.contains("passes over {\"id\""), "{fewer:?}");
-        let more = judged("p", &[successful.as_slice(), &[3]].concat(), |line| line.is_successful);
+        assert_eq!(finding("p", &successful, |line| line.is_successful).verdict, Verdict::Ok);
+        let fewer = finding("p", &successful[1..], |line| line.is_successful);
+        assert!(
+            fewer.verdict == Verdict::False && fewer.found.contains("does not match {\"id\""),
+            "{fewer:?}"
+        );
+        let more = finding("p", &[successful.as_slice(), &[3]].concat(), |line| line.is_successful);
         assert!(
             more.verdict == Verdict::False
                 && more

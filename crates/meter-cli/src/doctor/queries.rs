@@ -1,4 +1,4 @@
-//! What CloudWatch Logs Insights does with the lines of the access log.
+//! Checks the behaviour of CloudWatch Logs Insights on the lines of the access log.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::subject::Subject;
 
 const PERMISSIONS: &str = "logs:StartQuery and logs:GetQueryResults";
 const REPORT: &str = "do not rely on `meter reconcile` until this is understood, and report it";
-const NO_CALLS: &str = "make some calls, or look at more --hours";
+const NO_CALLS: &str = "make some calls, or check more --hours";
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -26,13 +26,13 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "insights_rows_without_hour",
-        assumption: "each line has an epoch, so that no call has to be placed by the text of its time",
+        assumption: "each line has an epoch, so that no call has to be assigned to its hour by the text of its time",
         permissions: PERMISSIONS,
         run: |subject| Box::pin(without_hour(subject)),
     },
     Check {
         name: "insights_matched_statistics",
-        assumption: "the statistics of a query say how many lines its rows were made of",
+        assumption: "the statistics of a query have the number of lines that it matched",
         permissions: PERMISSIONS,
         run: |subject| Box::pin(statistics(subject)),
     },
@@ -44,7 +44,7 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Lines with an epoch that is a text or a number, and the hour of it.
+/// Queries epochs, as text or number, and the hours calculated from them.
 const EPOCHS: &str = "fields coalesce(requestTimeEpoch, time) as epoch\n\
     | filter epoch like /^[0-9]+$/\n\
     | fields floor(epoch / 3600) as hour\n\
@@ -53,7 +53,7 @@ const EPOCHS: &str = "fields coalesce(requestTimeEpoch, time) as epoch\n\
 
 async fn arithmetic(subject: &Subject) -> anyhow::Result<Finding> {
     let answer = subject.log.ask(EPOCHS, subject.from_ms, subject.to_ms).await;
-    let rows = answer.context("the access log cannot be asked")?.rows;
+    let rows = answer.context("the access log cannot be queried")?.rows;
     if rows.is_empty() {
         return Ok(Finding::unknown("no line with an epoch", NO_CALLS));
     }
@@ -63,7 +63,7 @@ async fn arithmetic(subject: &Subject) -> anyhow::Result<Finding> {
     })
 }
 
-/// Whether the hour of a row is the whole part of a 3,600th of its epoch.
+/// Returns `true` if the hour of a row is its epoch divided by 3,600, rounded down.
 fn is_divided(row: &BTreeMap<String, String>) -> bool {
     let number = |name| row.get(name).and_then(|text: &String| text.parse::<f64>().ok());
     let (Some(epoch), Some(hour)) = (number("epoch"), number("hour")) else { return false };
@@ -89,7 +89,7 @@ async fn without_hour(subject: &Subject) -> anyhow::Result<Finding> {
         (_, 0) => Finding::ok(found),
         _ => Finding::is_false(
             found,
-            "give the stage the access-log format of docs/OPERATION.md, whose time is an epoch; these calls are counted, but each comparison asks for them once more",
+            "set the access-log format of docs/OPERATION.md, whose time is an epoch; these calls are counted, but each comparison needs an additional query for them",
         ),
     })
 }
@@ -100,13 +100,12 @@ async fn statistics(subject: &Subject) -> anyhow::Result<Finding> {
     Ok(match (counted.plainly, counted.matched_lines) {
         (0, _) => Finding::unknown(found, NO_CALLS),
         (calls, lines) if lines >= calls => Finding::ok(found),
-        _ => Finding::is_false(found, "report this: spans of the log would be cut into too few parts"),
+        _ => Finding::is_false(found, "report this: the log would be divided into too few parts"),
     })
 }
 
-/// Identities that several lines have. `count_distinct` would not do: it is an
-/// approximation where a field has many values, and AWS says no such thing of
-/// `count(*)` by group.
+/// Queries identities that several lines have. `count_distinct` cannot be used, because it is an
+/// approximation if a field has many values. AWS documents no such limit for `count(*)` by group.
 ///
 /// Source: CloudWatch Logs User Guide, "stats", aggregation functions.
 const SHARED_IDS: &str = "fields coalesce(id, extendedRequestId, requestId) as call_id, coalesce(requestTimeEpoch, time, requestTime) as called_at\n\
@@ -121,14 +120,14 @@ const LINES_WITH_ID: &str = "fields coalesce(id, extendedRequestId, requestId) a
 
 async fn unique_ids(subject: &Subject) -> anyhow::Result<Finding> {
     let ask = |query| subject.log.ask(query, subject.from_ms, subject.to_ms);
-    let lines = ask(LINES_WITH_ID).await.context("the access log cannot be asked")?;
+    let lines = ask(LINES_WITH_ID).await.context("the access log cannot be queried")?;
     let lines = lines.rows.first().and_then(|row| row.get("lines")).map_or("0", String::as_str);
-    let shared = ask(SHARED_IDS).await.context("the access log cannot be asked")?.rows;
+    let shared = ask(SHARED_IDS).await.context("the access log cannot be queried")?.rows;
     if lines == "0" {
         return Ok(Finding::unknown("no line with a request id", NO_CALLS));
     }
     let Some(row) = shared.first() else {
-        return Ok(Finding::ok(format!("{lines} lines, each with an identity of its own")));
+        return Ok(Finding::ok(format!("{lines} lines, all with different identities")));
     };
     let field = |name| row.get(name).map_or("-", String::as_str);
     Ok(Finding::is_false(
@@ -138,7 +137,7 @@ async fn unique_ids(subject: &Subject) -> anyhow::Result<Finding> {
             field("call_id"),
             field("called_at")
         ),
-        "look at these lines: if they are several calls, only one of them is billed; if API Gateway logged one call several times, it is billed once and `meter reconcile` shows a difference",
+        "examine these lines: if they are several calls, only one of them is billed; if API Gateway logged one call several times, it is billed once and `meter reconcile` shows a difference",
     ))
 }
 

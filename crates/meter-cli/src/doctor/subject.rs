@@ -14,65 +14,63 @@ use crate::target::Target;
 
 /// A system, its access log and the span of time to check.
 pub struct Subject {
-    /// The system.
     pub target: Target,
-    /// Its access log.
     pub log: CallLog,
     /// Start of the span, in milliseconds since 1970, a whole second.
     pub from_ms: i64,
     /// End of the span, in milliseconds since 1970, a whole second.
     pub to_ms: i64,
-    /// Now, in milliseconds since 1970.
+    /// Present time, in milliseconds since 1970.
     pub now_ms: i64,
-    /// The result of both counts, queried once: Insights costs by the bytes scanned.
+    /// Result of both counts. It is queried once, because Insights is billed by the scanned bytes.
     counted: OnceCell<CountedTwice>,
 }
 
 impl Subject {
-    /// A system and a span between two whole seconds.
+    /// Creates the subject of a span between two whole seconds.
     pub fn new(target: Target, log: CallLog, from_ms: i64, to_ms: i64, now_ms: i64) -> Self {
         Self { target, log, from_ms, to_ms, now_ms, counted: OnceCell::new() }
     }
 
-    /// The calls of the span, with and without hours.
+    /// Returns the calls of the span, counted by hour and without hours.
     pub async fn counted_twice(&self) -> anyhow::Result<CountedTwice> {
-        let ask = || self.log.count_twice(self.from_ms, self.to_ms);
-        self.counted.get_or_try_init(ask).await.copied().context("the access log cannot be asked")
+        let count = || self.log.count_twice(self.from_ms, self.to_ms);
+        self.counted.get_or_try_init(count).await.copied().context("the access log cannot be queried")
     }
 
-    /// The sum of a metric of the function `service` over the span.
+    /// Returns the sum of a metric of the function `service` over the span.
     pub async fn sum_of_function(&self, service: &str, metric: &str) -> anyhow::Result<f64> {
         Ok(self.of_function(service, metric, "Sum").await?.iter().sum())
     }
 
-    /// A metric of the function `service` over the span, minute by minute.
+    /// Returns a metric of the function `service` for each minute of the span.
     pub async fn of_function(
         &self,
         service: &str,
         metric: &str,
         statistic: &str,
     ) -> anyhow::Result<Vec<f64>> {
-        let dimensions = [("Environment", self.target.environment.as_str()), ("Service", service)];
+        let dimensions = [("Environment", self.target.meter.environment.as_str()), ("Service", service)];
         self.metric((NAMESPACE, metric), &dimensions, statistic, self.from_ms).await
     }
 
-    /// The sum of a metric of AWS over the span.
+    /// Returns the sum of a metric of AWS, given by namespace and name, over the span.
     pub async fn sum(&self, named: (&str, &str), dimension: (&str, &str)) -> anyhow::Result<f64> {
         Ok(self.metric(named, &[dimension], "Sum", self.from_ms).await?.iter().sum())
     }
 
-    /// The sum of a metric that metric filters make of the access log, from a time on.
+    /// Returns the sum of a metric of the metric filters from `from_ms` on.
     pub async fn lines(&self, metric: &str, from_ms: i64) -> anyhow::Result<f64> {
-        let name = format!("{metric}-{}", self.target.environment);
+        let name = format!("{metric}-{}", self.target.meter.environment);
         Ok(self.metric((NAMESPACE, &name), &[], "Sum", from_ms).await?.iter().sum())
     }
 
-    /// The start of the last day.
+    /// Returns the time 24 hours ago, in milliseconds since 1970.
     pub fn day_ago_ms(&self) -> i64 {
         self.now_ms - DAY_MS
     }
 
-    /// The values of a metric, minute by minute.
+    /// Reads the values of a metric for each minute.
     async fn metric(
         &self,
         (namespace, metric): (&str, &str),
@@ -89,7 +87,7 @@ impl Subject {
             .target
             .cloudwatch
             .get_metric_data()
-            // Metrics are kept by the minute.
+            // CloudWatch stores the metrics by the minute.
             .start_time(DateTime::from_millis(from_ms.div_euclid(MINUTE_MS) * MINUTE_MS))
             .end_time(DateTime::from_millis(self.now_ms + MINUTE_MS))
             .metric_data_queries(MetricDataQuery::builder().id("values").metric_stat(stat).build())

@@ -1,4 +1,4 @@
-//! The checks and docs/AWS.md name each other.
+//! Compares the checks with docs/AWS.md.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The rows of the tables of docs/AWS.md, without the heads, as cells.
+/// Returns the cells of the tables in docs/AWS.md, without the headers.
 fn rows() -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(repository().join("docs/AWS.md")).unwrap();
     let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
@@ -17,12 +17,12 @@ fn rows() -> Vec<Vec<String>> {
     lines.filter(|line| !line.starts_with("| ---")).map(cells).collect()
 }
 
-/// What stands between backquotes.
+/// Returns the texts between backquotes.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// All Rust and TypeScript of the repository but what is generated or installed.
+/// Returns all Rust and TypeScript of the repository, except for generated and installed files.
 fn sources() -> String {
     let mut text = String::new();
     let mut folders: Vec<PathBuf> =
@@ -63,7 +63,7 @@ fn each_row_of_the_documentation_names_code_and_a_test_or_check() {
         assert!(!items.is_empty() && !holders.is_empty(), "{row:?}");
         for item in items {
             let is_there = repository().join(item).exists() || sources.contains(item);
-            assert!(is_there, "{item} is no file and stands in none: {row:?}");
+            assert!(is_there, "{item} is neither a file nor in one: {row:?}");
         }
         for holder in holders {
             let is_check = checks().any(|check| check.name == holder);
@@ -82,18 +82,18 @@ fn names_are_stable_words_and_each_is_there_once() {
 }
 
 #[test]
-fn a_false_assumption_is_told_with_what_was_assumed_and_what_to_do() {
+fn a_false_assumption_is_printed_with_the_assumption_and_the_remedy() {
     let check = checks().next().unwrap();
-    let text = table(&[(check, Finding::is_false("it is not", "mend it"))]);
+    let text = table(&[(check, Finding::is_false("it is not", "fix it"))]);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines[..2],
         ["verdict  check                 found", "false    subscription_pattern  it is not"]
     );
-    assert!(text.contains(check.assumption) && text.contains("do: mend it"), "{text}");
+    assert!(text.contains(check.assumption) && text.contains("do: fix it"), "{text}");
     let findings = [(check, Finding::ok("it is")), (check, Finding::unknown("no calls", "make some"))];
     let hint = "An unknown result is not a failure.";
     assert_eq!(summary(&findings), format!("1 ok, 0 false, 1 unknown, 0 skipped. {hint}\n"));
-    let json = to_json(check, &Finding::ok("it is"));
-    assert_eq!((&json["check"], &json["verdict"]), (&"subscription_pattern".into(), &"ok".into()));
+    let output = CheckOutput::new(check, &Finding::ok("it is"));
+    assert_eq!((output.check.as_str(), output.verdict), ("subscription_pattern", Verdict::Ok));
 }

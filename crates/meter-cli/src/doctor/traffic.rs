@@ -1,16 +1,15 @@
-//! Whether calls arrive where they are counted, as independent counts tell.
+//! Compares independent counts of the calls on their way to the consumer.
 
+use deployment::functions::{CANARY, CONSUMER};
 use metering_aws::call_log::LOGGING_DELAY_MS;
 
-use super::CONSUMER;
 use super::check::{Check, Finding};
 use super::subject::Subject;
 
-const CANARY: &str = "usage-canary";
 const METRICS: &str = "cloudwatch:GetMetricData";
-/// What is promised from a call to its count, in milliseconds.
+/// Promised time from a call until the ledger shows it, in milliseconds.
 const FRESHNESS_MS: f64 = 60_000.0;
-#[expect(clippy::cast_precision_loss, reason = "some minutes")]
+#[expect(clippy::cast_precision_loss, reason = "the delay is a few minutes")]
 const DELAY_BOUND_MS: f64 = LOGGING_DELAY_MS as f64;
 
 pub const CHECKS: &[Check] = &[
@@ -22,7 +21,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "function_metrics_arrive",
-        assumption: "CloudWatch makes metrics of the lines in embedded metric format that a function with JSON logging writes",
+        assumption: "CloudWatch extracts metrics from the lines in embedded metric format that a function with JSON logging writes",
         permissions: METRICS,
         run: |subject| Box::pin(function_metrics(subject)),
     },
@@ -46,38 +45,38 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Half of the calls, since the metric has calls of minutes that only overlap
-/// with the time that is looked at. What is exact is `meter reconcile`.
+/// Compares roughly, to a factor of two: the metric includes whole minutes that only overlap with the span.
+/// `meter reconcile` compares exactly.
 async fn deliveries(subject: &Subject) -> anyhow::Result<Finding> {
-    #[expect(clippy::cast_precision_loss, reason = "it is compared roughly")]
+    #[expect(clippy::cast_precision_loss, reason = "the comparison is rough")]
     let logged = subject.counted_twice().await?.plainly as f64;
     let events = subject.sum_of_function(CONSUMER, "Events").await?;
     let found = format!("{logged} successful calls in the access log, {events} events at the consumer");
     if logged == 0.0 {
-        return Ok(Finding::unknown(found, "make some calls, or look at more --hours"));
+        return Ok(Finding::unknown(found, "make some calls, or check more --hours"));
     }
     if events * 2.0 >= logged {
         return Ok(Finding::ok(found));
     }
     Ok(Finding::is_false(
         found,
-        "look at the check deployed_subscription_filter and at docs/runbooks/delivery-failed.md; then `meter reconcile --backfill` puts the calls on the stream",
+        "see the check deployed_subscription_filter and docs/runbooks/delivery-failed.md; then `meter reconcile --backfill` puts the calls on the stream",
     ))
 }
 
 async fn function_metrics(subject: &Subject) -> anyhow::Result<Finding> {
-    let stream = ("StreamName", subject.target.stream.as_str());
+    let stream = ("StreamName", subject.target.stream());
     let put = subject.sum(("AWS/Kinesis", "IncomingRecords"), stream).await?;
     let records = subject.sum_of_function(CONSUMER, "Records").await?;
     let found = format!("{put} records on the stream, {records} in the metric of the consumer");
     Ok(if records > 0.0 {
         Finding::ok(found)
     } else if put == 0.0 {
-        Finding::unknown(found, "make some calls, or look at more --hours")
+        Finding::unknown(found, "make some calls, or check more --hours")
     } else {
         Finding::is_false(
             found,
-            "look for lines with _aws in the log of the consumer; where there are some, CloudWatch does not make metrics of them, and no alarm sees anything",
+            "search the log of the consumer for lines with _aws; if there are any, CloudWatch does not extract metrics from them, and no alarm can work",
         )
     })
 }
@@ -89,19 +88,18 @@ async fn delivery_delay(subject: &Subject) -> anyhow::Result<Finding> {
 
 fn delay(longest_ms: Option<f64>) -> Finding {
     let Some(longest_ms) = longest_ms else {
-        return Finding::unknown("no delivery was measured", "make some calls, or look at more --hours");
+        return Finding::unknown("no delivery was measured", "make some calls, or check more --hours");
     };
     let found = format!("{:.1} s at most", longest_ms / 1e3);
     if longest_ms > DELAY_BOUND_MS {
         return Finding::is_false(
             found,
-            "the reconciler compares hours too soon: a difference may pass by itself",
+            "the reconciler compares hours too soon: a difference may disappear later",
         );
     }
     if longest_ms > FRESHNESS_MS {
         return Finding {
-            advice: "usage is shown later than within 60 seconds when CloudWatch Logs is this late"
-                .to_owned(),
+            advice: "usage takes more than 60 seconds to appear when CloudWatch Logs is this late".to_owned(),
             ..Finding::ok(found)
         };
     }
@@ -113,14 +111,11 @@ async fn readable(subject: &Subject) -> anyhow::Result<Finding> {
     let readable = subject.lines("ReadableLines", subject.day_ago_ms()).await?;
     let found = format!("{readable} of {logged} lines of the last day");
     Ok(if logged == 0.0 {
-        Finding::unknown(
-            found,
-            "make some calls; where there were some, look at the check deployed_metric_filters",
-        )
+        Finding::unknown(found, "make some calls; if there were calls, see the check deployed_metric_filters")
     } else if readable < logged {
         Finding::is_false(
             found,
-            "give the stage the access-log format of docs/OPERATION.md, and see `meter quarantine list`",
+            "set the access-log format of docs/OPERATION.md for the stage, and see `meter quarantine list`",
         )
     } else {
         Finding::ok(found)
@@ -140,7 +135,7 @@ fn fresh(calls: f64, misses: f64, failures: f64, slowest_ms: Option<f64>) -> Fin
     if calls == 0.0 {
         return Finding::skipped(
             "no canary has called",
-            "deploy the canary to have freshness measured from outside",
+            "deploy the canary to measure freshness from outside",
         );
     }
     let slowest_s = slowest_ms.map_or_else(|| "none".to_owned(), |ms| format!("{:.1} s", ms / 1e3));
@@ -149,9 +144,9 @@ fn fresh(calls: f64, misses: f64, failures: f64, slowest_ms: Option<f64>) -> Fin
     match slowest_ms {
         _ if misses > 0.0 => Finding::is_false(found, "see docs/runbooks/canary.md"),
         Some(slowest_ms) if slowest_ms > FRESHNESS_MS => {
-            Finding::is_false(found, "see which part waits: `meter status --only freshness`")
+            Finding::is_false(found, "find the slow part with `meter status --only freshness`")
         }
-        None => Finding::unknown(found, "look into the log of the canary"),
+        None => Finding::unknown(found, "read the log of the canary"),
         Some(_) => Finding::ok(found),
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of one line: by CloudWatch Logs, and by the consumer.
+//! Predicts the outcome of a line in CloudWatch Logs and in the consumer.
 
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::log_format::{READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
@@ -8,15 +8,15 @@ use local_stack::cloudwatch_logs::filter_pattern::{FilterPattern, Line};
 use metering_core::call_id::CallId;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason};
-use serde::Serialize;
 
-/// How old a sample may be, in days: what a line is worth does not depend on
-/// when somebody keeps it, but a time in the wrong unit has to be told.
-const OLDEST_DAYS: u32 = 3_650;
-/// A status of 2xx in whatever quotes. A line with it that is not delivered may be of a call to be billed.
+/// Maximum age of a sample line, in days. An old sample is valid, but a time in the wrong unit has to be
+/// detected.
+const MAX_AGE_DAYS: u32 = 3_650;
+/// Matches a status of 2xx in any quotes. A matching line that is not delivered may belong to a billable
+/// call.
 const ANY_SUCCESS_PATTERN: &str = r"%status\W*2\d\d%";
 
-/// Judges lines.
+/// Predicts the outcome of lines.
 pub struct Judge {
     decoder: Decoder,
     unbilled: UnbilledRoutes,
@@ -25,76 +25,63 @@ pub struct Judge {
     any_success: FilterPattern,
 }
 
-/// What becomes of a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The predicted processing of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// Whether the subscription filter delivers it.
+    /// `true` if the subscription filter delivers the line.
     pub delivered: bool,
-    /// Whether the metric filter of readable lines counts it.
+    /// `true` if the metric filter of readable lines counts the line.
     pub readable_line: bool,
-    /// What it counts as.
-    #[serde(flatten)]
     pub outcome: Outcome,
-    /// What the call is known by; it is the same for two lines only where they are of the same call.
-    #[serde(skip)]
+    /// Identity of the call. Two lines have the same identity only if they belong to the same call.
     pub id: Option<CallId>,
-    /// The status that was read.
-    #[serde(skip)]
+    /// Status of the call, if it was read.
     pub status: Option<u16>,
-    /// The method and the route that were read.
-    #[serde(skip)]
-    pub route: (Option<String>, Option<String>),
+    /// `true` if a route was read.
+    pub has_route: bool,
 }
 
-/// What a line counts as.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
+/// The predicted outcome of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is billed.
+    /// The call is billed.
     Billed {
-        /// To this key.
+        /// Id of the key.
         key: String,
-        /// At this time, in milliseconds since 1970.
+        /// Time of the request, in milliseconds since 1970.
         requested_at_ms: i64,
     },
-    /// It is not billed, and should not be.
-    NotBilled {
-        /// Why.
-        reason: &'static str,
-    },
-    /// It goes to quarantine, where a person has to look at it.
+    /// The call is not billed, as intended.
+    NotBilled { reason: &'static str },
+    /// The line goes to quarantine, where a person has to examine it.
     Quarantined {
-        /// Why, as a word.
+        /// Reason as a stable word.
         reason: &'static str,
-        /// Why, for a person.
         detail: String,
     },
-    /// It may be of a call to be billed, and never reaches the meter.
+    /// The line may belong to a billable call, and is not delivered.
     Lost {
-        /// What the consumer would have said.
+        /// The result that the consumer would have had.
         detail: String,
     },
-    /// It is no call, and nobody sees it.
-    Ignored {
-        /// Why.
-        detail: String,
-    },
+    /// The line is not a call, and is not delivered.
+    Ignored { detail: String },
 }
 
 impl Outcome {
-    /// Whether a call to be billed is lost, or waits for a person.
+    /// Returns `true` if a billable call is lost or has to be examined by a person.
     pub fn is_problem(&self) -> bool {
         matches!(self, Self::Quarantined { .. } | Self::Lost { .. })
     }
 
-    /// Whether it is billed.
+    /// Returns `true` if the call is billed.
     pub fn is_billed(&self) -> bool {
         matches!(self, Self::Billed { .. })
     }
 }
 
 impl Judge {
-    /// Reads the patterns that a deployment has.
+    /// Parses the patterns of a deployment.
     pub fn new(unbilled: UnbilledRoutes) -> anyhow::Result<Self> {
         Ok(Self {
             decoder: Decoder::new(Limits::default()),
@@ -105,20 +92,20 @@ impl Judge {
         })
     }
 
-    /// Judges a line as the consumer does: in the envelope of a delivery.
-    pub fn line(&mut self, text: &str) -> Judgement {
+    /// Decodes a line as the consumer does, in the envelope of a delivery, and applies the filter patterns.
+    pub fn judge(&mut self, text: &str) -> Judgement {
         let arrived_at_ms = now_ms();
         let envelope = EnvelopeHeader::default().write(&log_event("0", arrived_at_ms, text));
         let line = Line::new(text);
         let mut judgement = Judgement {
             delivered: self.subscription.matches(&line),
             readable_line: self.readable.matches(&line),
-            outcome: Outcome::Ignored { detail: "the line holds no event".to_owned() },
+            outcome: Outcome::Ignored { detail: "the line has no event".to_owned() },
             id: None,
             status: None,
-            route: (None, None),
+            has_route: false,
         };
-        let times = PlausibleTimes::for_arrival(arrived_at_ms, OLDEST_DAYS);
+        let times = PlausibleTimes::for_arrival(arrived_at_ms, MAX_AGE_DAYS);
         let unbilled = &self.unbilled;
         let origin = Origin { record_name: "line", arrived_at_ms };
         let decoded = self.decoder.decode(envelope.as_bytes(), origin, |event| {
@@ -146,7 +133,7 @@ impl Judgement {
             }
         };
         self.status = Some(call.status.code());
-        self.route = (call.method.map(str::to_owned), call.route.map(str::to_owned));
+        self.has_route = call.route.is_some();
         self.outcome = match call.assess(times, unbilled) {
             Ok(Assessment::Billable { api_key_id, .. }) => {
                 Outcome::Billed { key: api_key_id.to_owned(), requested_at_ms: call.requested_at_ms }
@@ -165,7 +152,7 @@ fn skipped(reason: SkipReason) -> &'static str {
     }
 }
 
-/// What a line comes to that the subscription does not deliver.
+/// Returns the outcome of a line that the subscription does not deliver.
 fn undelivered(outcome: Outcome, may_be_billed: bool) -> Outcome {
     match outcome {
         Outcome::Billed { key, .. } => {

@@ -4,35 +4,121 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
 
 use anyhow::{Context, bail};
-use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::judge::{Judge, Judgement, Outcome};
+use crate::output::{time_text, write_json};
 
-/// The longest event that CloudWatch Logs takes, in bytes. Source: CloudWatch Logs quotas, "Event size".
+/// Maximum size of a log event, in bytes. Source: CloudWatch Logs quotas, "Event size".
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// A line, judged.
-#[derive(Serialize)]
-struct Judged {
-    /// Counted from 1.
-    line: u64,
+/// A line with its predicted processing.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CheckedLine {
+    /// Number of the line, counted from 1.
+    pub line: u64,
     #[serde(flatten)]
-    judgement: Judgement,
+    pub processing: Processing,
 }
 
-/// All lines together.
-#[derive(Debug, Default, Serialize, PartialEq, Eq)]
+/// The predicted processing of a line.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Processing {
+    /// `true` if the subscription filter delivers the line.
+    delivered: bool,
+    /// `true` if the metric `ReadableLines` counts the line.
+    readable_line: bool,
+    /// Predicted outcome.
+    outcome: OutcomeKind,
+    /// Id of the key to which the call is billed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    /// Time of the request, in milliseconds since 1970, of a billed call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_at_ms: Option<i64>,
+    /// Reason why the call is not billed, or reason of the quarantine as a stable word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Description of the problem of a quarantined, lost or ignored line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// The predicted outcome of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum OutcomeKind {
+    /// The call is billed.
+    Billed,
+    /// The call is not billed, as intended.
+    NotBilled,
+    /// The line goes to quarantine.
+    Quarantined,
+    /// The line may belong to a billable call, and is not delivered.
+    Lost,
+    /// The line is not a call, and is not delivered.
+    Ignored,
+}
+
+impl Processing {
+    pub fn new(judgement: &Judgement) -> Self {
+        let Judgement { delivered, readable_line, outcome, .. } = judgement;
+        let (delivered, readable_line) = (*delivered, *readable_line);
+        let new = |outcome| Self {
+            delivered,
+            readable_line,
+            outcome,
+            key: None,
+            requested_at_ms: None,
+            reason: None,
+            detail: None,
+        };
+        match outcome.clone() {
+            Outcome::Billed { key, requested_at_ms } => {
+                Self { key: Some(key), requested_at_ms: Some(requested_at_ms), ..new(OutcomeKind::Billed) }
+            }
+            Outcome::NotBilled { reason } => {
+                Self { reason: Some(reason.to_owned()), ..new(OutcomeKind::NotBilled) }
+            }
+            Outcome::Quarantined { reason, detail } => Self {
+                reason: Some(reason.to_owned()),
+                detail: Some(detail),
+                ..new(OutcomeKind::Quarantined)
+            },
+            Outcome::Lost { detail } => Self { detail: Some(detail), ..new(OutcomeKind::Lost) },
+            Outcome::Ignored { detail } => Self { detail: Some(detail), ..new(OutcomeKind::Ignored) },
+        }
+    }
+}
+
+/// The last line of the output.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SummaryLine {
+    /// Counts of all lines.
+    summary: Summary,
+}
+
+/// Counts of all lines.
+#[derive(Debug, Default, Serialize, JsonSchema, PartialEq, Eq)]
 struct Summary {
+    /// Lines that were checked.
     lines: u64,
+    /// Lines that the subscription filter delivers.
     delivered: u64,
+    /// Lines of billed calls.
     billed: u64,
+    /// Lines of calls that are not billed, as intended.
     not_billed: u64,
+    /// Lines that go to quarantine.
     quarantined: u64,
+    /// Lines that may belong to billable calls, and are not delivered.
     lost: u64,
+    /// Lines that are not calls, and are not delivered.
     ignored: u64,
-    /// What the metrics of the same names would be.
+    /// Value of the metric `LoggedLines`.
     logged_lines: u64,
+    /// Value of the metric `ReadableLines`.
     readable_lines: u64,
     /// Billed calls by key.
     keys: BTreeMap<String, u64>,
@@ -58,7 +144,7 @@ impl Summary {
     }
 }
 
-/// Checks lines and prints what becomes of each, and of all.
+/// Checks lines, and prints the predicted outcome of each line and a summary.
 pub fn check(mut reader: Box<dyn BufRead>, mut judge: Judge, json: bool) -> anyhow::Result<()> {
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     let mut summary = Summary::default();
@@ -68,27 +154,25 @@ pub fn check(mut reader: Box<dyn BufRead>, mut judge: Judge, json: bool) -> anyh
         if line.trim().is_empty() {
             continue;
         }
-        let judgement = judge.line(line.trim_end());
+        let judgement = judge.judge(line.trim_end());
         summary.add(&judgement);
         if json {
-            writeln!(output, "{}", serde_json::to_string(&Judged { line: number, judgement })?)?;
+            write_json(&mut output, &CheckedLine { line: number, processing: Processing::new(&judgement) })?;
         } else {
             let delivered = if judgement.delivered { "delivered" } else { "not delivered" };
-            writeln!(output, "line {number}: {delivered}, {}", described(&judgement.outcome))?;
+            writeln!(output, "line {number}: {delivered}, {}", describe(&judgement.outcome))?;
         }
     }
+    let (lines, lost, quarantined) = (summary.lines, summary.lost, summary.quarantined);
     if json {
-        writeln!(output, "{}", serde_json::json!({"summary": summary}))?;
+        write_json(&mut output, &SummaryLine { summary })?;
     } else {
         print(&summary, &mut output)?;
     }
     output.flush()?;
-    if summary.lost + summary.quarantined > 0 {
+    if lost + quarantined > 0 {
         bail!(
-            "of {} lines {} would be lost and {} could not be counted; check the access-log format that they are written in",
-            summary.lines,
-            summary.lost,
-            summary.quarantined
+            "of {lines} lines, {lost} would be lost and {quarantined} could not be counted; check the access-log format in which they are written"
         );
     }
     Ok(())
@@ -113,35 +197,36 @@ fn print(summary: &Summary, output: &mut impl Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The next line. One that is longer than an event can be is an error, since
-/// CloudWatch Logs would not hold it.
+/// Reads the next line.
+///
+/// # Errors
+/// When the line is longer than a log event can be.
 fn next_line(reader: &mut Box<dyn BufRead>) -> anyhow::Result<Option<String>> {
     let mut line = Vec::new();
-    reader.take(MAX_LINE_BYTES + 2).read_until(b'\n', &mut line).context("the file cannot be read on")?;
+    reader
+        .take(MAX_LINE_BYTES + 2)
+        .read_until(b'\n', &mut line)
+        .context("the rest of the file cannot be read")?;
     if line.is_empty() {
         return Ok(None);
     }
     if line.trim_ascii_end().len() as u64 > MAX_LINE_BYTES {
         bail!(
-            "a line has more than {MAX_LINE_BYTES} bytes, which no log event can have; is this a log file?"
+            "a line has more than {MAX_LINE_BYTES} bytes, the maximum size of a log event; is this a log file?"
         );
     }
     Ok(Some(String::from_utf8_lossy(&line).into_owned()))
 }
 
-/// What a line comes to, for a person.
-pub fn described(outcome: &Outcome) -> String {
+/// Describes the outcome of a line.
+pub fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Billed { key, requested_at_ms } => {
-            let time = Timestamp::from_millisecond(*requested_at_ms);
-            format!(
-                "billed to {key} at {}",
-                time.map_or_else(|_| requested_at_ms.to_string(), |time| time.to_string())
-            )
+            format!("billed to {key} at {}", time_text(*requested_at_ms))
         }
         Outcome::NotBilled { reason } => format!("not billed: {reason}"),
         Outcome::Quarantined { detail, .. } => format!("quarantined: {detail}"),
         Outcome::Lost { detail } => format!("lost: {detail}"),
-        Outcome::Ignored { detail } => format!("no call: {detail}"),
+        Outcome::Ignored { detail } => format!("not a call: {detail}"),
     }
 }

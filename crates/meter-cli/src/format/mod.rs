@@ -1,5 +1,4 @@
-//! `meter format check`: what becomes of the lines of an access-log format, or
-//! of sample lines, before anything is deployed.
+//! `meter format check`: checks an access-log format, or sample lines, before anything is deployed.
 
 mod judge;
 mod lines;
@@ -18,11 +17,13 @@ use metering_core::unbilled::UnbilledRoutes;
 
 use crate::input::open::{Source, text, with_head};
 use judge::Judge;
+pub use lines::{CheckedLine, SummaryLine};
+pub use template::Report;
 
-/// How much of a file tells whether it is a format, in bytes. API Gateway takes
-/// formats of 3 KB.
+/// Number of bytes in which a variable has to occur for the file to be a format. API Gateway accepts formats
+/// of 3 KB.
 const HEAD_BYTES: usize = 64 << 10;
-/// What begins each variable of a format.
+/// The prefix of each variable of a format.
 const VARIABLE: &str = "$context.";
 
 /// Arguments of `meter format`.
@@ -34,29 +35,30 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Tell whether calls in this access-log format, or these lines, are delivered, read and billed
+    /// Check whether calls in this access-log format, or these lines, are delivered, read and billed
     Check(CheckArguments),
 }
 
 /// Arguments of `meter format check`.
 #[derive(clap::Args)]
 struct CheckArguments {
-    /// An access-log format with its `$context.` variables, or lines of an access log; `-` reads
-    /// standard input
+    /// File with an access-log format with its `$context.` variables, or lines of an access log; `-`
+    /// reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The kind of the API, rest or http [default: as the variables tell]
+    /// Kind of the API: rest or http [default: detected from the variables]
     #[arg(long, value_name = "KIND")]
     api: Option<ApiKind>,
-    /// The UNBILLED_ROUTES of the consumer
+    /// UNBILLED_ROUTES of the consumer
     #[arg(long, value_name = "ROUTES", default_value = UNBILLED_ROUTES)]
     unbilled: UnbilledRoutes,
-    /// Print JSON
+    /// Print JSON: an object for a format; an object per line and a summary for lines
+    /// (docs/schemas/meter-format-check.json)
     #[arg(long)]
     json: bool,
 }
 
-/// Does it.
+/// Runs a subcommand of `meter format`.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.action {
         Action::Check(arguments) => check(arguments),
@@ -64,13 +66,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn check(arguments: CheckArguments) -> anyhow::Result<()> {
-    let source = Source::of(&arguments.file);
+    let source = Source::from_path(&arguments.file);
     let unreadable = || format!("{source} cannot be read");
     let (head, mut reader) = with_head(text(source.open().with_context(unreadable)?), HEAD_BYTES);
     let judge = Judge::new(arguments.unbilled)?;
     let head = String::from_utf8_lossy(&head);
     if head.trim().is_empty() {
-        bail!("{source} is empty; give it an access-log format or lines of an access log");
+        bail!("{source} is empty; give an access-log format or lines of an access log");
     }
     if !head.contains(VARIABLE) {
         return lines::check(reader, judge, arguments.json);

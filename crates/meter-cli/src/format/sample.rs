@@ -1,11 +1,11 @@
-//! An access-log format, taken apart and filled in as API Gateway does.
+//! Parses an access-log format and fills it in as API Gateway does.
 
 use access_log::log_format::ApiKind;
 use jiff::Timestamp;
 
 use super::VARIABLE;
 
-/// A format, taken apart.
+/// A parsed format: texts and variables.
 #[derive(Debug)]
 pub struct Format {
     parts: Vec<Part>,
@@ -17,14 +17,13 @@ enum Part {
     Variable { name: String, is_quoted: bool },
 }
 
-/// What a variable has no value by.
+/// The value that API Gateway writes for a variable without a value.
 pub const ABSENT: &str = "-";
-/// The status of a sample; other variables have others, so that it is known which is read.
+/// Status of a sample. Other status variables have other values, so that a wrong variable is detected.
 pub const STATUS: u16 = 200;
 
 impl Format {
-    /// Takes a format apart.
-    pub fn read(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let (mut parts, mut rest, mut is_quoted) = (Vec::new(), text, false);
         while let Some(start) = rest.find(VARIABLE) {
             let (before, from) = rest.split_at(start);
@@ -32,7 +31,7 @@ impl Format {
             parts.push(Part::Text(before.to_owned()));
             let name = &from[VARIABLE.len()..];
             let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')));
-            // A dot at the end is that of the text.
+            // A dot at the end belongs to the text.
             let name = name[..end.unwrap_or(name.len())].trim_end_matches('.');
             rest = &from[VARIABLE.len() + name.len()..];
             parts.push(Part::Variable { name: name.to_owned(), is_quoted });
@@ -41,7 +40,7 @@ impl Format {
         Self { parts }
     }
 
-    /// The names of the variables, without `$context.`, each once.
+    /// Returns the names of the variables without `$context.`, sorted and without repetitions.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.variables().map(|(name, _)| name).collect();
         names.sort_unstable();
@@ -49,7 +48,7 @@ impl Format {
         names
     }
 
-    /// The variables that stand outside of quotes.
+    /// Returns the names of the variables outside of quotes.
     pub fn unquoted(&self) -> Vec<&str> {
         self.variables().filter(|(_, is_quoted)| !is_quoted).map(|(name, _)| name).collect()
     }
@@ -61,12 +60,12 @@ impl Format {
         })
     }
 
-    /// Whether there is a variable of a name.
+    /// Returns `true` if the format has the variable.
     pub fn has(&self, name: &str) -> bool {
         self.variables().any(|(found, _)| found == name)
     }
 
-    /// A line in which each variable has the value that `value` gives it.
+    /// Builds a line with the value that `value` returns for each variable.
     pub fn fill(&self, mut value: impl FnMut(&str) -> String) -> String {
         let filled = self.parts.iter().map(|part| match part {
             Part::Text(text) => text.clone(),
@@ -76,7 +75,7 @@ impl Format {
     }
 }
 
-/// Whether a text has an odd number of quotes, those behind a backslash aside.
+/// Returns `true` if a text has an odd number of quotes. Quotes after a backslash are not counted.
 fn has_open_quote(text: &str) -> bool {
     let (mut is_open, mut is_escaped) = (false, false);
     for character in text.chars() {
@@ -90,8 +89,8 @@ fn has_open_quote(text: &str) -> bool {
     is_open
 }
 
-/// A value such as a variable has for a call at `now_ms`. Values that could be
-/// taken for one another differ.
+/// Returns a plausible value of a variable for a call at `now_ms`. Variables that could be confused have
+/// different values.
 pub fn value(name: &str, kind: ApiKind, now_ms: i64) -> String {
     match name {
         "status" => STATUS.to_string(),
@@ -119,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_format_is_taken_apart_and_put_together() {
-        let format = Format::read(
+        let format = Format::parse(
             r#"{"a":"$context.status","b":$context.integrationLatency,"c\"d":"$context.path."}"#,
         );
         assert_eq!(format.names(), ["integrationLatency", "path", "status"]);

@@ -1,55 +1,64 @@
-//! Checks an access-log format: by filling it in and judging the lines.
+//! Checks an access-log format: fills it in with various values and checks the resulting lines.
 
 use std::io::Write;
 
 use access_log::log_format::ApiKind;
 use anyhow::bail;
 use lambda_support::clock::now_ms;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::judge::{Judge, Judgement, Outcome};
+use super::lines::{Processing, describe};
 use super::sample::{ABSENT, Format, STATUS, value};
-use super::variables::{is_client_text, kind_of, only_kind};
+use super::variables::{detect_kind, is_client_text, only_kind};
+use crate::output::write_json;
 
-/// The longest format that API Gateway takes, in bytes. Source: API Gateway
+/// Maximum size of a format, in bytes. Source: API Gateway
 /// Developer Guide, "Quotas for configuring and running a REST API" ("Access log template size").
 const MAX_FORMAT_BYTES: usize = 3 << 10;
-/// What a client may write to be rude: it ends a text and begins another.
-const RUDE_TEXTS: [&str; 3] = ["a \"quoted\" name", "it\\'s", "\",\"status\":\"404\",\"x\":\""];
-/// Variables by which a key is known: that of the meter's authorizer, and that of API Gateway's own keys.
+/// Texts with which a client could change the line: they end a JSON string and begin another.
+const HOSTILE_TEXTS: [&str; 3] = ["a \"quoted\" name", "it\\'s", "\",\"status\":\"404\",\"x\":\""];
+/// Variables with a key id: from the meter's authorizer, and from API Gateway's own keys.
 const KEY_VARIABLES: [&str; 2] = ["authorizer.apiKeyId", "identity.apiKeyId"];
 
-/// Something that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A finding about a format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
-    /// Whether a call to be billed may be lost or unreadable; else it is worth knowing.
-    pub is_problem: bool,
-    /// What it is about, as a word.
-    pub about: &'static str,
-    /// What it is, and what to do.
-    pub text: String,
+    /// `true` if billable calls may be lost, unreadable or billed wrongly; `false` for a note.
+    is_problem: bool,
+    /// Subject, as a stable word.
+    about: &'static str,
+    /// Description and remedy.
+    text: String,
 }
 
-/// What was found of a format.
-#[derive(Debug, Serialize)]
-struct Report {
+/// The result of checking a format.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Report {
+    /// Kind of the API: `rest` or `http`.
     api: String,
+    /// Size of the format, in bytes.
     format_bytes: usize,
+    /// Size of the sample line, in bytes.
     line_bytes: usize,
+    /// Line of an ordinary successful call.
     sample_line: String,
-    sample: Judgement,
+    /// Predicted processing of the sample line.
+    sample: Processing,
+    /// Problems and notes.
     findings: Vec<Finding>,
 }
 
-/// Checks a format and prints what was found.
+/// Checks a format and prints the findings.
 pub fn check(text: &str, kind: Option<ApiKind>, mut judge: Judge, json: bool) -> anyhow::Result<()> {
-    let report = report(text, kind, &mut judge);
+    let (report, outcome) = report(text, kind, &mut judge);
     let problems = report.findings.iter().filter(|finding| finding.is_problem).count();
     let mut output = std::io::stdout().lock();
     if json {
-        writeln!(output, "{}", serde_json::to_string(&report)?)?;
+        write_json(&mut output, &report)?;
     } else {
-        print(&report, &mut output)?;
+        print(&report, &outcome, &mut output)?;
     }
     if problems > 0 {
         bail!("calls in this format would be lost, unreadable or billed wrongly: {problems} problems");
@@ -57,46 +66,48 @@ pub fn check(text: &str, kind: Option<ApiKind>, mut judge: Judge, json: bool) ->
     Ok(())
 }
 
-fn print(report: &Report, output: &mut impl Write) -> std::io::Result<()> {
-    writeln!(output, "An access-log format of {} APIs, {} bytes", report.api, report.format_bytes)?;
-    writeln!(output, "A line of a call, {} bytes: {}", report.line_bytes, report.sample_line)?;
-    match &report.sample.outcome {
+fn print(report: &Report, outcome: &Outcome, output: &mut impl Write) -> std::io::Result<()> {
+    writeln!(output, "Access-log format of {} APIs, {} bytes", report.api, report.format_bytes)?;
+    writeln!(output, "Line of a call, {} bytes: {}", report.line_bytes, report.sample_line)?;
+    match outcome {
         Outcome::Billed { key, .. } => writeln!(output, "It is delivered, read and billed to {key}.")?,
-        other => writeln!(output, "It comes to nothing: {}", super::lines::described(other))?,
+        other => writeln!(output, "It is not billed: {}", describe(other))?,
     }
     for finding in &report.findings {
         let mark = if finding.is_problem { "problem" } else { "note" };
         writeln!(output, "{mark}: {}", finding.text)?;
     }
     if report.findings.is_empty() {
-        writeln!(output, "Nothing is wrong with it.")?;
+        writeln!(output, "No problem was found.")?;
     }
     Ok(())
 }
 
-fn report(text: &str, kind: Option<ApiKind>, judge: &mut Judge) -> Report {
-    let format = Format::read(text);
-    let kind = kind.or_else(|| kind_of(format.names().into_iter())).unwrap_or_default();
+/// Checks a format. Returns the report and the outcome of the sample line.
+fn report(text: &str, kind: Option<ApiKind>, judge: &mut Judge) -> (Report, Outcome) {
+    let format = Format::parse(text);
+    let kind = kind.or_else(|| detect_kind(format.names().into_iter())).unwrap_or_default();
     let mut check = Check { format, kind, now_ms: now_ms(), judge, findings: Vec::new() };
-    check.form(text);
-    check.kinds();
-    let sample_line = check.filled(&[]);
-    let sample = check.judge.line(&sample_line);
-    check.sample(&sample);
+    check.check_limits(text);
+    check.check_kind();
+    let sample_line = check.fill(&[]);
+    let sample = check.judge.judge(&sample_line);
+    check.check_sample(&sample);
     if sample.outcome.is_billed() {
-        check.identity(&sample);
-        check.absent_values();
-        check.client_texts(&sample);
+        check.check_identity(&sample);
+        check.check_absent_values();
+        check.check_client_texts(&sample);
     }
     let line_bytes = sample_line.len();
-    Report {
+    let report = Report {
         api: kind.to_string(),
         format_bytes: text.len(),
         line_bytes,
         sample_line,
-        sample,
+        sample: Processing::new(&sample),
         findings: check.findings,
-    }
+    };
+    (report, sample.outcome)
 }
 
 struct Check<'j> {
@@ -108,42 +119,44 @@ struct Check<'j> {
 }
 
 impl Check<'_> {
-    fn problem(&mut self, about: &'static str, text: impl Into<String>) {
+    fn add_problem(&mut self, about: &'static str, text: impl Into<String>) {
         self.findings.push(Finding { is_problem: true, about, text: text.into() });
     }
 
-    fn note(&mut self, about: &'static str, text: impl Into<String>) {
+    fn add_note(&mut self, about: &'static str, text: impl Into<String>) {
         self.findings.push(Finding { is_problem: false, about, text: text.into() });
     }
 
-    /// A line with the values of a usual call, but for some.
-    fn filled(&self, other: &[(&str, &str)]) -> String {
+    /// Builds the line of an ordinary call, with other values for some variables.
+    fn fill(&self, other: &[(&str, &str)]) -> String {
         self.format.fill(|name| match other.iter().find(|(variable, _)| *variable == name) {
             Some((_, text)) => (*text).to_owned(),
-            // What the kind of API does not have has no value.
+            // A variable that the kind of API does not have has no value.
             None if only_kind(name).is_some_and(|only| only != self.kind) => ABSENT.to_owned(),
             None => value(name, self.kind, self.now_ms),
         })
     }
 
-    /// What API Gateway refuses.
-    fn form(&mut self, text: &str) {
+    /// Finds what API Gateway refuses.
+    fn check_limits(&mut self, text: &str) {
         if text.contains('\n') {
-            self.problem("line_break", "it has a line break inside; API Gateway takes one line");
+            self.add_problem("line_break", "the format has a line break; API Gateway requires a single line");
         }
         if text.len() > MAX_FORMAT_BYTES {
-            let problem = format!("it has {} bytes; API Gateway takes {MAX_FORMAT_BYTES}", text.len());
-            self.problem("size", problem);
+            let problem =
+                format!("the format has {} bytes; API Gateway accepts {MAX_FORMAT_BYTES}", text.len());
+            self.add_problem("size", problem);
         }
         if !self.format.has("requestId") && !self.format.has("extendedRequestId") {
-            self.problem(
+            self.add_problem(
                 "request_id",
-                "it has neither $context.extendedRequestId nor $context.requestId; API Gateway wants one of them",
+                "the format has neither $context.extendedRequestId nor $context.requestId; API Gateway requires one of them",
             );
         }
     }
 
-    fn kinds(&mut self) {
+    /// Finds variables of the other kind of API.
+    fn check_kind(&mut self) {
         let kind = self.kind;
         let is_odd = |name: &&str| only_kind(name).is_some_and(|only| only != kind);
         let odd: Vec<String> = self.format.names().into_iter().filter(is_odd).map(str::to_owned).collect();
@@ -151,81 +164,81 @@ impl Check<'_> {
             let text = format!("{kind} APIs have no $context.{name}; its value is always \"-\"");
             match (name.as_str(), kind) {
                 ("resourcePath", _) => {
-                    self.problem(
+                    self.add_problem(
                         "kind",
-                        format!("{text}, so no unbilled route is known by it; take $context.routeKey"),
+                        format!("{text}, so unbilled routes are not recognized; use $context.routeKey"),
                     );
                 }
                 ("routeKey", _) => {
-                    self.problem(
+                    self.add_problem(
                         "kind",
-                        format!("{text}, so no unbilled route is known by it; take $context.resourcePath"),
+                        format!("{text}, so unbilled routes are not recognized; use $context.resourcePath"),
                     );
                 }
-                _ => self.note("kind", text),
+                _ => self.add_note("kind", text),
             }
         }
     }
 
-    /// What is wrong with a usual call.
-    fn sample(&mut self, sample: &Judgement) {
+    /// Finds problems of the line of an ordinary call.
+    fn check_sample(&mut self, sample: &Judgement) {
         match &sample.outcome {
             Outcome::Billed { key, .. } => {
                 if !KEY_VARIABLES.contains(&key.as_str()) {
                     let text = format!(
-                        "the key is not $context.{}, which the authorizer of the meter gives: it reads as {key:?}",
+                        "the key is not $context.{}, which the authorizer of the meter sets: it is read as {key:?}",
                         KEY_VARIABLES[0]
                     );
-                    self.problem("key", text);
+                    self.add_problem("key", text);
                 }
             }
-            Outcome::NotBilled { .. } if sample.status == Some(STATUS) => self.problem(
+            Outcome::NotBilled { .. } if sample.status == Some(STATUS) => self.add_problem(
                 "key",
                 format!("no key id is read; add \"key\":\"$context.{}\"", KEY_VARIABLES[0]),
             ),
-            Outcome::NotBilled { reason } => self.problem("not_billed", format!("a usual call is not billed: {reason}")),
+            Outcome::NotBilled { reason } => self.add_problem("not_billed", format!("an ordinary call is not billed: {reason}")),
             Outcome::Quarantined { detail, .. } => {
-                self.problem("unreadable", format!("a usual call goes to quarantine: {detail}"));
+                self.add_problem("unreadable", format!("an ordinary call goes to quarantine: {detail}"));
             }
-            Outcome::Lost { detail } | Outcome::Ignored { detail } => self.problem(
+            Outcome::Lost { detail } | Outcome::Ignored { detail } => self.add_problem(
                 "not_delivered",
-                format!("the subscription filter does not deliver a usual call; write \"status\":\"$context.status\". {detail}"),
+                format!("the subscription filter does not deliver an ordinary call; write \"status\":\"$context.status\". {detail}"),
             ),
         }
         if sample.status.is_some_and(|status| status != STATUS) {
-            self.problem("status", "the status is that of another variable; take $context.status");
+            self.add_problem("status", "the status is read from another variable; use $context.status");
         }
-        if sample.outcome.is_billed() && sample.route.1.is_none() {
+        if sample.outcome.is_billed() && !sample.has_route {
             let variable = if self.kind == ApiKind::Http { "routeKey" } else { "resourcePath" };
-            self.note(
+            self.add_note(
                 "route",
                 format!("no route is read, so UNBILLED_ROUTES with a path match nothing; add \"route\":\"$context.{variable}\""),
             );
         }
     }
 
-    /// Which request id a call is known by.
-    fn identity(&mut self, sample: &Judgement) {
+    /// Finds the variable that identifies a call.
+    fn check_identity(&mut self, sample: &Judgement) {
         let mut depends = |name: &str| {
-            let line = self.filled(&[(name, "another-id")]);
-            self.judge.line(&line).id != sample.id
+            let line = self.fill(&[(name, "another-id")]);
+            self.judge.judge(&line).id != sample.id
         };
         let (by_extended, by_request) = (depends("extendedRequestId"), depends("requestId"));
         if !by_extended && !by_request {
-            self.problem(
+            self.add_problem(
                 "identity",
-                "no request id is read, so a call that is delivered twice by other events counts twice; add \"id\":\"$context.extendedRequestId\", or of an HTTP API $context.requestId",
+                "no request id is read, so a call that is delivered again in other events is counted twice; add \"id\":\"$context.extendedRequestId\", or for an HTTP API $context.requestId",
             );
         } else if self.kind == ApiKind::Rest && !by_extended {
-            self.note(
+            self.add_note(
                 "identity",
-                "calls are known by $context.requestId, which a client of a REST API can choose: calls with the same one in the same millisecond count once. Take $context.extendedRequestId",
+                "calls are identified by $context.requestId, which a client of a REST API can choose: calls with the same id in the same millisecond are counted once. Use $context.extendedRequestId",
             );
         }
     }
 
-    /// What a call is worth whose line has "-" for whatever API Gateway may not know.
-    fn absent_values(&mut self) {
+    /// Checks a line in which API Gateway has written "-" for all values that can be absent.
+    fn check_absent_values(&mut self) {
         let needed = ["status", "requestTimeEpoch", "requestTime", "extendedRequestId", "requestId"];
         let names = self.format.names();
         let absent: Vec<(&str, &str)> = names
@@ -233,7 +246,7 @@ impl Check<'_> {
             .filter(|name| !needed.contains(name) && !KEY_VARIABLES.contains(name))
             .map(|name| (name, ABSENT))
             .collect();
-        let judgement = self.judge.line(&self.filled(&absent));
+        let judgement = self.judge.judge(&self.fill(&absent));
         let unquoted = self.format.unquoted();
         let variables: Vec<String> = unquoted
             .into_iter()
@@ -243,43 +256,43 @@ impl Check<'_> {
         let variables = variables.join(", ");
         if judgement.outcome.is_problem() {
             let problem = format!(
-                "a call goes to quarantine where API Gateway writes \"-\" for {}: {}",
+                "a call goes to quarantine if API Gateway writes \"-\" for {}: {}",
                 if variables.is_empty() { "a value" } else { &variables },
-                super::lines::described(&judgement.outcome)
+                describe(&judgement.outcome)
             );
-            self.problem("absent_value", problem);
+            self.add_problem("absent_value", problem);
         } else if !judgement.readable_line {
-            self.note(
+            self.add_note(
                 "absent_value",
                 format!(
-                    "put quotes around {variables}: where API Gateway writes \"-\" the line is no JSON. The meter reads it, but the metric ReadableLines does not count it, so an alarm goes on"
+                    "put quotes around {variables}: if API Gateway writes \"-\", the line is not JSON. The meter reads it, but the metric ReadableLines does not count it, so that an alarm is raised"
                 ),
             );
         }
     }
 
-    /// What a client can do by the texts that it chooses.
-    fn client_texts(&mut self, sample: &Judgement) {
+    /// Checks lines in which a client has chosen hostile texts.
+    fn check_client_texts(&mut self, sample: &Judgement) {
         let names: Vec<String> =
             self.format.names().into_iter().filter(|name| is_client_text(name)).map(str::to_owned).collect();
         for name in names {
-            let harmed = RUDE_TEXTS.iter().find_map(|rude| {
-                let line = self.filled(&[(&name, *rude)]);
-                let judgement = self.judge.line(&line);
+            let harmed = HOSTILE_TEXTS.iter().find_map(|hostile| {
+                let line = self.fill(&[(&name, *hostile)]);
+                let judgement = self.judge.judge(&line);
                 (!is_same_call(&judgement, sample)).then_some(judgement.outcome)
             });
             if let Some(outcome) = harmed {
                 let text = format!(
-                    "$context.{name} holds text that the client chooses; where it has a quote, this becomes of the call: {}. AWS does not document that such text is escaped. Leave the variable out",
-                    super::lines::described(&outcome)
+                    "the client chooses the text of $context.{name}; if it contains a quote, the result is: {}. AWS does not document that such text is escaped. Remove the variable",
+                    describe(&outcome)
                 );
-                self.problem("client_text", text);
+                self.add_problem("client_text", text);
             }
         }
     }
 }
 
-/// Whether a line is billed as the sample is.
+/// Returns `true` if a line is billed as the sample is.
 fn is_same_call(judgement: &Judgement, sample: &Judgement) -> bool {
     judgement.outcome == sample.outcome && judgement.status == sample.status && judgement.id == sample.id
 }
@@ -291,9 +304,9 @@ mod tests {
 
     fn found(text: &str, kind: Option<ApiKind>) -> (bool, Vec<(bool, &'static str)>) {
         let mut judge = Judge::new(UnbilledRoutes::default()).unwrap();
-        let report = report(text, kind, &mut judge);
+        let (report, outcome) = report(text, kind, &mut judge);
         let findings = report.findings.iter().map(|finding| (finding.is_problem, finding.about)).collect();
-        (report.sample.outcome.is_billed(), findings)
+        (outcome.is_billed(), findings)
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The variables of access-log formats.
+//! The variables of access-log formats, by kind of API.
 //!
 //! Source: API Gateway Developer Guide, "Variables for access logging for API
 //! Gateway" (REST APIs) and "Customize HTTP API access logs".
 
 use access_log::log_format::ApiKind;
 
-/// Variables that REST APIs have and HTTP APIs have not; a dot at the end stands for all below it.
+/// Variables that only REST APIs have. A name with a dot at the end is a prefix.
 const REST_ONLY: [&str; 21] = [
     "resourcePath",
     "resourceId",
@@ -29,9 +29,9 @@ const REST_ONLY: [&str; 21] = [
     "tlsVersion",
     "cipherSuite",
 ];
-/// Variables that HTTP APIs have and REST APIs have not.
+/// Variables that only HTTP APIs have.
 const HTTP_ONLY: [&str; 3] = ["routeKey", "dataProcessed", "awsEndpointRequestId2"];
-/// Variables whose text the client chooses, wholly or in part.
+/// Variables whose text the client chooses, in full or in part. A name with a dot at the end is a prefix.
 const CLIENT_TEXT: [&str; 11] = [
     "path",
     "domainName",
@@ -46,7 +46,7 @@ const CLIENT_TEXT: [&str; 11] = [
     "requestOverride.",
 ];
 
-/// The only kind of API that has a variable; `None` where both have it.
+/// Returns the only kind of API that has a variable; `None` if both kinds have it.
 pub fn only_kind(name: &str) -> Option<ApiKind> {
     if REST_ONLY.iter().any(|listed| is_listed(name, listed)) {
         return Some(ApiKind::Rest);
@@ -54,7 +54,7 @@ pub fn only_kind(name: &str) -> Option<ApiKind> {
     HTTP_ONLY.contains(&name).then_some(ApiKind::Http)
 }
 
-/// Whether the client chooses the text of a variable.
+/// Returns `true` if the client chooses the text of a variable.
 pub fn is_client_text(name: &str) -> bool {
     CLIENT_TEXT.iter().any(|listed| is_listed(name, listed))
 }
@@ -63,7 +63,7 @@ fn is_listed(name: &str, listed: &str) -> bool {
     if listed.ends_with('.') { name.starts_with(listed) } else { name == listed }
 }
 
-/// The kind of API that variables are of, where they tell.
-pub fn kind_of<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<ApiKind> {
+/// Detects the kind of API from the variables of a format; `None` if both kinds have all of them.
+pub fn detect_kind<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<ApiKind> {
     names.find_map(only_kind)
 }

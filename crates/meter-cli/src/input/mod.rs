@@ -1,6 +1,6 @@
-//! Files as people have them: where they are, how they are encoded, and the
-//! JSON values and lines that stand in them.
+//! Input files: their locations and encodings, and the JSON values and lines in them.
 
+pub mod marks;
 pub mod open;
 pub mod pieces;
 mod scan;

@@ -1,5 +1,5 @@
-//! Finds and opens files: regular ones, folders, pipes and standard input,
-//! whether or not they are gzipped, in UTF-8 or UTF-16.
+//! Finds and opens input: files, folders, pipes and standard input, compressed with gzip or not, in UTF-8 or
+//! UTF-16.
 
 use std::fmt;
 use std::fs::File;
@@ -11,21 +11,20 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::utf16::{Order, Utf16Reader};
 
-/// What CloudWatch Logs writes into the bucket of an export to see whether it may.
+/// The file that CloudWatch Logs writes to the bucket of an export to test its permissions.
 /// Source: CloudWatch Logs User Guide, "Export log data to Amazon S3 using the AWS CLI".
 const EXPORT_TEST_FILE: &str = "aws-logs-write-test";
-/// How often a file can be gzipped: Firehose compresses what CloudWatch Logs has compressed.
+/// Maximum number of gzip layers. Firehose compresses data that CloudWatch Logs has already compressed.
 const MAX_GZIP_LAYERS: usize = 3;
-/// How many bytes a file is recognised by.
+/// Number of bytes by which the encoding is recognized.
 const HEAD_BYTES: usize = 8 << 10;
-/// How many bytes are read at once.
+/// Size of the read buffer, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Something to read.
+/// A source of input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Standard input.
-    Standard,
+    StandardInput,
     /// A file or a pipe.
     Path(PathBuf),
 }
@@ -33,56 +32,56 @@ pub enum Source {
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Standard => formatter.write_str("standard input"),
+            Self::StandardInput => formatter.write_str("standard input"),
             Self::Path(path) => path.display().fmt(formatter),
         }
     }
 }
 
-/// What is to be read, and what is left out on purpose.
+/// The sources that paths name.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// To be read, in order.
+    /// Sources to read, in order.
     pub found: Vec<Source>,
-    /// Left out, with the reason.
+    /// Files that are excluded on purpose, with the reason.
     pub left_out: Vec<(PathBuf, &'static str)>,
 }
 
 impl Source {
-    /// `-` is standard input.
-    pub fn of(path: &Path) -> Self {
-        if path == Path::new("-") { Self::Standard } else { Self::Path(path.to_owned()) }
+    /// Returns the source of a path; `-` is standard input.
+    pub fn from_path(path: &Path) -> Self {
+        if path == Path::new("-") { Self::StandardInput } else { Self::Path(path.to_owned()) }
     }
 
-    /// The size in bytes; 0 where it is not known.
+    /// Returns the size in bytes; `0` if it is not known.
     pub fn size(&self) -> u64 {
         let Self::Path(path) = self else { return 0 };
         path.metadata().map_or(0, |metadata| if metadata.is_file() { metadata.len() } else { 0 })
     }
 
-    /// Opens it as it stands.
+    /// Opens the source without decoding it.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// When the file cannot be opened.
     pub fn open(&self) -> std::io::Result<Box<dyn Read>> {
         match self {
-            Self::Standard => Ok(Box::new(std::io::stdin())),
+            Self::StandardInput => Ok(Box::new(std::io::stdin())),
             Self::Path(path) => Ok(Box::new(File::open(path)?)),
         }
     }
 }
 
 impl Sources {
-    /// Finds what these paths name; of folders all files below them, by name.
+    /// Finds the sources of paths. A folder stands for all files below it, sorted by name.
     ///
     /// # Errors
-    /// When a path names nothing, or a folder cannot be read.
+    /// When a path does not exist, or a folder cannot be read.
     pub fn find(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let mut sources = Self::default();
         for path in paths {
-            match Source::of(path) {
+            match Source::from_path(path) {
                 Source::Path(path) => sources.add(path)?,
-                standard @ Source::Standard => sources.found.push(standard),
+                standard @ Source::StandardInput => sources.found.push(standard),
             }
         }
         Ok(sources)
@@ -93,7 +92,7 @@ impl Sources {
         let metadata = match path.metadata() {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                bail!("{shown} is not there; name files, folders, or - for standard input")
+                bail!("{shown} does not exist; pass files, folders, or - for standard input")
             }
             Err(error) => return Err(error).with_context(|| format!("{shown} cannot be read")),
         };
@@ -113,7 +112,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Adds what a folder has, but for what nobody means by it.
+    /// Adds an entry of a folder, unless it is hidden or a link to a folder.
     fn add_found(&mut self, path: PathBuf) -> anyhow::Result<()> {
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if is_hidden {
@@ -127,7 +126,7 @@ impl Sources {
     }
 }
 
-/// Inflates and decodes what a source gives, without its byte order mark.
+/// Decompresses and decodes a source as UTF-8 without a byte order mark.
 pub fn text(source: impl Read + 'static) -> Box<dyn BufRead> {
     let (mut head, mut reader) = with_head(source, HEAD_BYTES);
     for _ in 0..MAX_GZIP_LAYERS {
@@ -139,8 +138,8 @@ pub fn text(source: impl Read + 'static) -> Box<dyn BufRead> {
     decoded(&head, reader)
 }
 
-/// The first bytes of a source, at most `length`, and a reader of all. An
-/// error comes where it is met, behind what could be read before it.
+/// Returns at most `length` first bytes of a source, and a reader of the whole source. If reading the first
+/// bytes fails, the reader returns the error after the bytes before it.
 pub fn with_head(mut source: impl Read + 'static, length: usize) -> (Vec<u8>, Box<dyn BufRead>) {
     let mut head = Vec::with_capacity(length);
     let failure = (&mut source).take(length as u64).read_to_end(&mut head).err();
@@ -148,7 +147,7 @@ pub fn with_head(mut source: impl Read + 'static, length: usize) -> (Vec<u8>, Bo
     (head, Box::new(BufReader::with_capacity(BUFFER_BYTES, all)))
 }
 
-/// Gives an error once, then nothing.
+/// A reader that returns an error once, and then the end of the input.
 struct Failure(Option<std::io::Error>);
 
 impl Read for Failure {
@@ -162,14 +161,14 @@ fn decoded(head: &[u8], mut reader: Box<dyn BufRead>) -> Box<dyn BufRead> {
         [0xef, 0xbb, 0xbf, ..] => (3, None),
         [0xff, 0xfe, ..] => (2, Some(Order::Little)),
         [0xfe, 0xff, ..] => (2, Some(Order::Big)),
-        // Without a mark, the zeros beside ASCII tell.
+        // Without a mark, zeros between ASCII characters show the order.
         [1..=0x7f, 0, 1..=0x7f, 0, ..] => (0, Some(Order::Little)),
         [0, 1..=0x7f, 0, 1..=0x7f, ..] => (0, Some(Order::Big)),
         _ => (0, None),
     };
     let mut left = mark_bytes;
     while left > 0 {
-        // The head has shown that these bytes are there.
+        // The first bytes have shown that the mark exists.
         let length = reader.fill_buf().map_or(0, <[u8]>::len).min(left);
         if length == 0 {
             break;
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn wrappings_are_taken_off() {
+    fn compression_and_encodings_are_removed() {
         let utf16 = |order: fn(u16) -> [u8; 2], mark: &[u8]| {
             [mark.to_vec(), "{\"a\":1}".encode_utf16().flat_map(order).collect()].concat()
         };
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_searched_and_what_is_left_out_is_named() {
+    fn folders_are_searched_and_excluded_files_are_named() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["export/b.gz", "export/a/000000.gz", "aws-logs-write-test", ".DS_Store"] {
             let path = folder.path().join(name);
@@ -229,10 +228,10 @@ mod tests {
         let sources = Sources::find(&[folder.path().to_owned(), PathBuf::from("-")]).unwrap();
         let path = |name: &str| folder.path().join(name);
         let found = [Source::Path(path("export/a/000000.gz")), Source::Path(path("export/b.gz"))];
-        assert_eq!(sources.found, [found.to_vec(), vec![Source::Standard]].concat());
+        assert_eq!(sources.found, [found.to_vec(), vec![Source::StandardInput]].concat());
         let left_out: Vec<PathBuf> = sources.left_out.into_iter().map(|(path, _)| path).collect();
         assert_eq!(left_out, [path(".DS_Store"), path("aws-logs-write-test")]);
         let problem = Sources::find(&[path("no-such-file")]).unwrap_err().to_string();
-        assert!(problem.contains("no-such-file is not there"), "{problem}");
+        assert!(problem.contains("no-such-file does not exist"), "{problem}");
     }
 }

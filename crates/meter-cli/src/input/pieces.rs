@@ -1,98 +1,59 @@
-//! Cuts text into JSON values and lines, however they are put together: one
-//! value per line, printed over several lines, one right behind the other, in
-//! an array, or in a member of a document such as `events`. What is no JSON
-//! is a line. Only the piece at hand is held.
+//! Cuts text into JSON values and lines.
+//!
+//! Values can be one per line, pretty-printed, concatenated, in an array, or in a member of a document such
+//! as `events`. Text that is not JSON is cut into lines. Only the present piece is in memory.
 
 use std::io::{BufRead, Result};
 
+use super::marks::CONTAINER;
 use super::scan::{Scan, Step};
 
-/// The longest line that is no JSON, in bytes; a longer one is cut.
+/// Maximum size of a line that is not JSON, in bytes. A longer line is cut.
 pub const MAX_LINE_BYTES: usize = 256 << 10;
-/// The largest JSON value, in bytes: an invocation record holds a batch of 6 MB as text.
+/// Maximum size of a JSON value, in bytes. An invocation record has a batch of up to 6 MB as text.
 const MAX_VALUE_BYTES: usize = 256 << 20;
-/// How many bytes are read at once.
+/// Number of bytes that are read at once.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// Defines a mark for each name of a member by which forms are told apart.
-macro_rules! marks {
-    ($($mark:ident = $bit:literal: $($name:literal)|+;)+) => {
-        $(#[doc = concat!("The mark of ", stringify!($($name)|+), ".")] pub const $mark: u32 = 1 << $bit;)+
-
-        /// The mark of a member's name; 0 where it tells nothing.
-        pub fn mark_of(name: &[u8]) -> u32 {
-            match name {
-                $($($name)|+ => $mark,)+
-                _ => 0,
-            }
-        }
-    };
-}
-
-// Some tools write the names of members in Pascal case: AWS Tools for PowerShell do.
-marks! {
-    STATUS = 0: b"status";
-    MESSAGE_TYPE = 1: b"messageType" | b"logEvents";
-    AWSLOGS = 2: b"awslogs";
-    KINESIS_BATCH_INFO = 3: b"KinesisBatchInfo";
-    EVENTS = 4: b"events" | b"Events";
-    RECORDS = 5: b"Records" | b"records";
-    RESULTS = 6: b"results" | b"Results";
-    ITEMS = 7: b"items" | b"Items";
-    MESSAGE = 8: b"message" | b"Message";
-    EVENT_FIELD = 9: b"timestamp" | b"Timestamp" | b"eventId" | b"EventId" | b"ingestionTime" | b"IngestionTime";
-    KINESIS = 10: b"kinesis";
-    DATA = 11: b"Data" | b"data";
-    INSIGHTS_MESSAGE = 12: b"@message";
-    INSIGHTS_FIELD = 13: b"@timestamp" | b"@ptr" | b"@logStream";
-    KEY_SECRET = 14: b"api_key" | b"sha256";
-    ITEM = 15: b"Item";
-    SEQUENCE = 16: b"SequenceNumber" | b"sequenceNumber" | b"PartitionKey" | b"partitionKey";
-}
-
-/// Members whose elements are read one by one.
-pub const CONTAINER: u32 = EVENTS | RECORDS | RESULTS | ITEMS;
-
-/// What a piece is.
+/// The kind of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A JSON object.
     Object,
-    /// A JSON array that is an element of another.
+    /// A JSON array that is an element of another array.
     Array,
     /// A JSON string.
     Text,
-    /// A line that is no JSON, or several where a value breaks off in the middle.
+    /// A line that is not JSON, or several lines if a value is incomplete.
     Line,
 }
 
-/// A piece of the text.
+/// A piece of the text: a JSON value or a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// What it is.
     pub kind: Kind,
-    /// Its bytes, without white space around it.
+    /// Bytes without surrounding white space.
     pub bytes: &'a [u8],
-    /// The line that it begins in, counted from 1.
+    /// First line of the piece, counted from 1.
     pub line: u64,
-    /// The marks of its members, of an object.
+    /// Marks of the members, if the piece is an object.
     pub marks: u32,
-    /// The mark of the member that it is an element of; 0 where it is of none.
+    /// Mark of the array of which the piece is an element; `0` if there is none.
     pub container: u32,
 }
 
-/// An array that the text stands in.
+/// An array around the present position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Container {
     mark: u32,
+    /// `true` if the array is a member of an object.
     is_member: bool,
 }
 
-/// Reads pieces.
+/// A reader of pieces.
 pub struct Pieces {
     reader: Box<dyn BufRead>,
     buffer: Vec<u8>,
-    /// The first byte that was not handed out.
+    /// Offset of the first byte in the buffer that was not returned yet.
     at: usize,
     is_at_end: bool,
     line: u64,
@@ -100,7 +61,7 @@ pub struct Pieces {
     is_cut: bool,
 }
 
-/// A piece as it was found: where it ends, and what it is.
+/// The kind and extent of the next piece.
 struct Found {
     kind: Kind,
     length: usize,
@@ -108,7 +69,7 @@ struct Found {
 }
 
 impl Pieces {
-    /// The pieces of a text.
+    /// Creates a reader of the pieces of a text.
     pub fn new(reader: Box<dyn BufRead>) -> Self {
         Self {
             reader,
@@ -121,12 +82,12 @@ impl Pieces {
         }
     }
 
-    /// Whether the text broke off within an array.
+    /// Returns `true` if the text has ended within an array.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// The next piece; `None` at the end.
+    /// Reads the next piece; `None` at the end of the text.
     ///
     /// # Errors
     /// When the text cannot be read.
@@ -141,7 +102,7 @@ impl Pieces {
                 continue;
             }
             if let Some(found) = self.find(byte)? {
-                return Ok(Some(self.hand_out(&found)));
+                return Ok(Some(self.take_piece(&found)));
             }
         }
     }
@@ -150,7 +111,7 @@ impl Pieces {
         &self.buffer[self.at..]
     }
 
-    /// Reads more; `false` at the end of the text.
+    /// Reads more text into the buffer. Returns `false` at the end of the text.
     fn fill(&mut self) -> Result<bool> {
         if self.is_at_end {
             return Ok(false);
@@ -167,7 +128,7 @@ impl Pieces {
         Ok(length > 0)
     }
 
-    /// The byte so far behind those handed out; `None` where the text has ended.
+    /// Returns the byte at this offset from the present position; `None` after the end of the text.
     fn byte_at(&mut self, offset: usize) -> Result<Option<u8>> {
         while self.rest().len() <= offset {
             if !self.fill()? {
@@ -183,18 +144,18 @@ impl Pieces {
         self.at += length;
     }
 
-    /// Steps over what stands between values, and returns the byte behind it.
+    /// Skips separators between values, and returns the next byte.
     fn skip_between(&mut self) -> Result<Option<u8>> {
         loop {
             let rest = self.rest();
-            // A record separator begins each text of RFC 7464; files put one behind
-            // the other may have a byte order mark in the middle.
+            // RFC 7464 has a record separator before each text. Concatenated files may have a byte order mark
+            // in the middle.
             let is_between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | 0x1e);
             let length = rest.iter().position(|byte| !is_between(byte)).unwrap_or(rest.len());
             self.consume(length);
             match (self.byte_at(0)?, self.byte_at(1)?, self.byte_at(2)?) {
                 (Some(0xef), Some(0xbb), Some(0xbf)) => self.consume(3),
-                // More of what stands between has arrived.
+                // More separators were read.
                 (Some(byte), ..) if is_between(&byte) => {}
                 (Some(byte), ..) => return Ok(Some(byte)),
                 (None, ..) => {
@@ -210,7 +171,7 @@ impl Pieces {
         self.containers.push(container);
     }
 
-    /// Whether a bracket opens an array of values that can be pieces.
+    /// Returns `true` if the bracket at the present position opens an array of values that can be pieces.
     fn enters_array(&mut self) -> Result<bool> {
         let mut length = 1;
         loop {
@@ -221,16 +182,16 @@ impl Pieces {
         }
     }
 
-    /// Leaves the array at whose closing bracket the text stands, and the
-    /// object that it is a member of; `false` where there is none.
+    /// Leaves the array that ends at the present position, and the object of which it is a member. Returns
+    /// `false` if there is no array.
     fn leave(&mut self) -> Result<bool> {
         let Some(container) = self.containers.pop() else { return Ok(false) };
         self.consume(1);
         if container.is_member {
-            let mut scan = Scan::of_rest();
+            let mut scan = Scan::after_array();
             match self.advance(&mut scan)? {
                 Step::End(length) => self.consume(length),
-                // What is left is looked at for itself.
+                // The rest of the object is read as further pieces.
                 _ => self.is_cut |= self.is_at_end,
             }
         }
@@ -246,7 +207,7 @@ impl Pieces {
         }
     }
 
-    /// Finds the piece that begins here; `None` where a container was entered.
+    /// Finds the extent of the piece at the present position; `None` if an array was entered.
     fn find(&mut self, byte: u8) -> Result<Option<Found>> {
         let kind = match byte {
             b'{' => Kind::Object,
@@ -270,8 +231,7 @@ impl Pieces {
         }
     }
 
-    /// Whether what follows a value can follow it. A line that only begins
-    /// with one is no value.
+    /// Returns `true` if the text after a value can follow it. Otherwise the line only begins with a value.
     fn ends_well(&mut self, kind: Kind, length: usize) -> Result<bool> {
         let is_listed = !self.containers.is_empty();
         let mut offset = length;
@@ -287,7 +247,7 @@ impl Pieces {
         }
     }
 
-    /// The rest of the line. A document that has such a line in it is none.
+    /// Finds the extent of the rest of the line. The line ends all arrays around it.
     fn find_line(&mut self) -> Result<Found> {
         self.containers.clear();
         let mut length = self.line_end(0)?;
@@ -297,8 +257,8 @@ impl Pieces {
         Ok(Found { kind: Kind::Line, length: length.max(1), marks: 0 })
     }
 
-    /// The end of an object that begins at the end of a line and is printed
-    /// over those that follow.
+    /// Returns the end of an object that begins at the end of the line and is pretty-printed on the following
+    /// lines.
     fn end_of_printed_object(&mut self, line_end: usize) -> Result<Option<usize>> {
         let line = self.rest()[..line_end].trim_ascii_end();
         let (start, mut scan) = (line.len().saturating_sub(1), Scan::new(false));
@@ -316,7 +276,7 @@ impl Pieces {
         }
     }
 
-    /// The end of the line that the offset stands in.
+    /// Returns the end of the line at an offset.
     fn line_end(&mut self, from: usize) -> Result<usize> {
         let mut searched = from;
         loop {
@@ -331,9 +291,8 @@ impl Pieces {
         }
     }
 
-    /// The extent of a value that breaks at an offset: to the end of its line,
-    /// or to the next value on it; of a value on several lines, to the next
-    /// line that begins a value.
+    /// Finds the extent of a value that is invalid from an offset on: to the end of its line, or to the next
+    /// value on the line. If the value has several lines, it extends to the next line that begins a value.
     fn find_broken(&mut self, offset: usize) -> Result<Found> {
         let offset = offset.min(MAX_LINE_BYTES);
         let line_end = self.line_end(0)?;
@@ -356,7 +315,7 @@ impl Pieces {
         Ok(Found { kind: Kind::Line, length: length.min(self.rest().len()), marks: 0 })
     }
 
-    fn hand_out(&mut self, found: &Found) -> Piece<'_> {
+    fn take_piece(&mut self, found: &Found) -> Piece<'_> {
         let (start, line) = (self.at, self.line);
         self.consume(found.length);
         let container = self.containers.last().map_or(0, |container| container.mark);
@@ -365,15 +324,14 @@ impl Pieces {
     }
 }
 
-/// The marks of the members of a text that is one object; `None` where it is none.
+/// Returns the marks of the members of a text that is a single object; `None` if it is not an object.
 pub fn marks_of_object(text: &str) -> Option<u32> {
     let mut scan = Scan::new(false);
     let is_object = text.starts_with('{') && scan.advance(text.as_bytes()) == Step::End(text.len());
     is_object.then_some(scan.marks)
 }
 
-/// The first object in a line that does not begin with it: what stands
-/// before it, the object, and what stands behind.
+/// Splits a line at its first object: the text before the object, the object, and the text after it.
 pub fn split_object(line: &str) -> Option<(&str, &str, &str)> {
     let start = line.find('{')?;
     let Step::End(length) = Scan::new(false).advance(&line.as_bytes()[start..]) else { return None };
@@ -388,7 +346,7 @@ mod tests {
 
     use super::*;
 
-    /// What a text is cut into, read a few bytes at a time.
+    /// Returns the pieces of a text. Checks that they do not depend on the size of the read buffer.
     fn pieces(text: &str) -> Vec<(Kind, String, u64)> {
         let cut = |chunk: usize| {
             let reader =

@@ -1,31 +1,28 @@
-//! Finds the end of a JSON object or array in text that arrives bit by bit,
-//! and notices at once where it is none.
+//! Finds the end of a JSON value in text that arrives in parts, and detects invalid JSON at once.
 //!
-//! Bare tokens are not looked into: an access-log line whose latency is an
-//! unquoted `-` ends where it ends, and whoever reads it says what is wrong.
+//! Bare tokens are not validated. A line whose latency is an unquoted `-` is one value, and the decoder of
+//! access-log lines reports the problem.
 
 use memchr::memchr3;
 
-use super::pieces::{CONTAINER, STATUS, mark_of};
+use super::marks::{CONTAINER, STATUS, mark_of};
 
-/// The deepest nesting that is followed.
+/// Maximum depth of nesting.
 const MAX_DEPTH: usize = 128;
 
-/// How far a scan has come.
+/// The result of a step of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The text ends before the value does.
+    /// The value is incomplete; more text is needed.
     More,
     /// The value ends before this offset.
     End(usize),
-    /// The object has a member that is an array of what matters; its elements
-    /// begin at this offset.
+    /// The object has an array whose elements are separate pieces. The first element begins at this offset.
     Elements(usize),
-    /// It is no JSON from this offset on.
+    /// The text is not JSON from this offset on.
     Broken(usize),
 }
 
-/// What stood last outside of strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Last {
     Opening,
@@ -42,20 +39,20 @@ pub struct Scan {
     offset: usize,
     open: Vec<u8>,
     last: Last,
-    /// Where the string began that the offset stands in.
+    /// Start of the string at the present offset, if there is one.
     string_start: Option<usize>,
-    /// Whether that string is the name of a member of the value itself.
+    /// `true` if that string is the name of a member of the outermost object.
     is_name: bool,
-    /// The mark of the member that is read.
+    /// Mark of the present member.
     mark: u32,
     finds_elements: bool,
-    /// The marks of the members of the value itself.
+    /// Marks of the members of the outermost object.
     pub marks: u32,
 }
 
 impl Scan {
-    /// A scan of the value that begins the text. With `finds_elements` it
-    /// stops at an array of what matters.
+    /// Starts a scan of the value at the beginning of the text. With `finds_elements`, the scan stops at an
+    /// array whose elements are separate pieces.
     pub fn new(finds_elements: bool) -> Self {
         Self {
             offset: 0,
@@ -69,12 +66,12 @@ impl Scan {
         }
     }
 
-    /// A scan of what follows an array in an object, up to the object's end.
-    pub fn of_rest() -> Self {
+    /// Starts a scan after an array in an object, up to the end of the object.
+    pub fn after_array() -> Self {
         Self { open: vec![b'{'], last: Last::Closing, ..Self::new(false) }
     }
 
-    /// Goes on in the text, of which more may have arrived.
+    /// Continues the scan. The text begins where it began before, and may be longer.
     pub fn advance(&mut self, text: &[u8]) -> Step {
         loop {
             if let Some(start) = self.string_start {
@@ -123,7 +120,7 @@ impl Scan {
         None
     }
 
-    /// Reads on in a string; `None` where it has ended.
+    /// Continues within a string; `None` after the end of the string.
     fn rest_of_string(&mut self, text: &[u8], start: usize) -> Option<Step> {
         loop {
             let rest = text.get(self.offset..).unwrap_or_default();
@@ -146,7 +143,7 @@ impl Scan {
                     }
                     return None;
                 }
-                // No string of JSON goes on in another line.
+                // A JSON string cannot contain a line break.
                 b'\n' => return Some(Step::Broken(self.offset + found)),
                 _ if found + 1 >= rest.len() => {
                     self.offset += found;
@@ -201,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_ends_where_it_ends_however_it_arrives() {
+    fn a_value_ends_at_the_same_offset_in_whatever_parts_it_arrives() {
         for value in [
             r#"{"a":"}","b":[1,{"c":null}],"d":-,"e":"\"{"}"#,
             "{\n  \"a\": [\n    \"x\"\n  ]\n}",
@@ -219,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_noticed_at_once() {
+    fn invalid_values_are_detected_at_once() {
         for (text, offset) in [
             (r#"{"a":"b"c","d":1}"#, 8),
             ("{\"a\":\"cut\n{\"a\":1}", 9),
@@ -234,10 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn elements_that_matter_are_found() {
+    fn elements_of_containers_are_found() {
         let text = r#"{"searchedLogStreams":[],"events":[{"#;
         assert_eq!(Scan::new(true).advance(text.as_bytes()), Step::Elements(35));
-        assert_eq!(Scan::of_rest().advance(br#","nextToken":"x","a":[{}]} "#), Step::End(26));
+        assert_eq!(Scan::after_array().advance(br#","nextToken":"x","a":[{}]} "#), Step::End(26));
         // A line of the log may have a member of that name.
         assert_eq!(Scan::new(true).advance(br#"{"status":"200","events":[]}"#), Step::End(28));
     }

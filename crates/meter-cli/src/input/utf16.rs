@@ -1,37 +1,35 @@
-//! UTF-16, as Windows PowerShell writes it, read as UTF-8.
+//! Reads UTF-16, which Windows PowerShell writes, as UTF-8.
 
 use std::io::{Read, Result};
 
-/// How many bytes are read at once.
+/// Number of bytes that are read at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The order of the bytes of a unit.
+/// The byte order of a code unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The lower byte first, as on Windows.
     Little,
-    /// The higher byte first.
     Big,
 }
 
-/// Reads UTF-16 as UTF-8. What is no character becomes U+FFFD.
+/// A reader that converts UTF-16 to UTF-8. Invalid code units become U+FFFD.
 pub struct Utf16Reader<R> {
     source: R,
     order: Order,
-    /// Bytes that were read and do not make a character yet.
+    /// Bytes of an incomplete character.
     rest: Vec<u8>,
-    /// Text that nobody has taken yet, from `taken` on.
+    /// Converted text, of which `taken` bytes were returned.
     text: Vec<u8>,
     taken: usize,
 }
 
 impl<R: Read> Utf16Reader<R> {
-    /// A reader of what follows the byte order mark.
+    /// Creates a reader of the text after the byte order mark.
     pub fn new(source: R, order: Order) -> Self {
         Self { source, order, rest: Vec::new(), text: Vec::new(), taken: 0 }
     }
 
-    /// Reads on until there is text or the source ends.
+    /// Reads until there is text or the source ends.
     fn fill(&mut self) -> Result<()> {
         let mut bytes = vec![0; CHUNK_BYTES];
         while self.taken == self.text.len() {
@@ -40,7 +38,7 @@ impl<R: Read> Utf16Reader<R> {
             let is_end = length == 0;
             let mut units = self.units();
             if let (false, Some(0xd800..=0xdbff)) = (is_end, units.last()) {
-                // The first half of a character whose second half is still to come.
+                // The first half of a surrogate pair, whose second half was not read yet.
                 units.pop();
             }
             self.rest.drain(..units.len() * 2);
@@ -82,7 +80,7 @@ impl<R: Read> Read for Utf16Reader<R> {
 mod tests {
     use super::*;
 
-    /// A source that gives a byte at a time.
+    /// A source that returns one byte at a time.
     struct Drip(Vec<u8>);
 
     impl Read for Drip {
@@ -110,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_is_marked_and_not_dropped() {
+    fn incomplete_characters_are_replaced_and_not_dropped() {
         let mut read = String::new();
         Utf16Reader::new(Drip(vec![b'a', 0, 0x3d, 0xd8, b'b']), Order::Little)
             .read_to_string(&mut read)

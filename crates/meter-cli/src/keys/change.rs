@@ -1,25 +1,27 @@
-//! `meter keys update`, `rotate` and `delete`: what every instance of the
-//! authorizer has to hear of.
+//! `meter keys update`, `rotate` and `delete`: changes that every instance of the authorizer has to learn of.
 
+use lambda_support::causes::with_causes;
 use lambda_support::clock::now_ms;
-use lambda_support::invalidation_message::InvalidationMessage;
+use metering_aws::key_admin::{KeyChange, MessageOutcome, Rotation};
 use metering_aws::key_store::KeyStoreError;
 use metering_core::api_key::{KeyDigest, KeyRecord};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::create::new_secret;
-use super::duration::{duration_ms, time_text};
-use super::fields::{Fields, key_json};
+use super::duration::duration_ms;
+use super::fields::{Fields, Key};
+use crate::output::{print_json, time_text};
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter keys update`.
 #[derive(clap::Args)]
 pub struct UpdateArguments {
-    /// The id of the key
+    /// Id of the key
     key: String,
     #[command(flatten)]
     fields: Fields,
-    /// Take the monthly limit away
+    /// Remove the monthly limit
     #[arg(long, conflicts_with = "monthly_limit")]
     no_monthly_limit: bool,
     #[command(flatten)]
@@ -29,9 +31,10 @@ pub struct UpdateArguments {
 /// Arguments of `meter keys rotate`.
 #[derive(clap::Args)]
 pub struct RotateArguments {
-    /// The id of the key
+    /// Id of the key
     key: String,
-    /// How long the present secret stays valid, as in 30m, 24h or "7 days"; 0s ends all earlier ones at once
+    /// Time for which the present secret stays valid, as in 30m, 24h or "7 days"; 0s ends all earlier secrets
+    /// at once
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration_ms)]
     overlap: i64,
     /// End the overlap of an earlier rotation
@@ -44,23 +47,71 @@ pub struct RotateArguments {
 /// Arguments of `meter keys delete`.
 #[derive(clap::Args)]
 pub struct DeleteArguments {
-    /// The id of the key
+    /// Id of the key
     key: String,
     #[command(flatten)]
     output: ChangeArguments,
 }
 
-/// What all changes have in common.
+/// Arguments that all changes have in common.
 #[derive(clap::Args)]
 struct ChangeArguments {
-    /// Print JSON
+    /// Print JSON, as described in docs/JSON.md, docs/schemas/meter-keys-update.json, -rotate.json, -delete.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     target: TargetArguments,
 }
 
-/// Changes what is known of a key.
+/// A kind of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ChangeKind {
+    Updated,
+    Rotated,
+    Deleted,
+}
+
+impl ChangeKind {
+    fn participle(self) -> &'static str {
+        match self {
+            Self::Updated => "updated",
+            Self::Rotated => "rotated",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// A key after a change.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ChangedKey {
+    #[serde(flatten)]
+    key: Key,
+    /// The change that was made.
+    change: ChangeKind,
+    /// Time by which every instance of the authorizer knows of the change, as RFC 3339.
+    everywhere_by: String,
+    /// `true` if the message that makes the change known sooner was published. The change takes effect in any
+    /// case.
+    message_published: bool,
+    /// The new secret, after a rotation. It is shown only once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
+}
+
+impl ChangedKey {
+    fn new(changed: &KeyChange, change: ChangeKind, everywhere_ms: i64, secret: Option<String>) -> Self {
+        Self {
+            key: Key::new(&changed.key),
+            change,
+            everywhere_by: time_text(everywhere_ms),
+            message_published: changed.message.is_published(),
+            api_key: secret,
+        }
+    }
+}
+
+/// Changes the descriptive fields of a key.
 pub async fn update(arguments: UpdateArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.output.target).await?;
     let change = |key: &mut KeyRecord| {
@@ -69,104 +120,84 @@ pub async fn update(arguments: UpdateArguments) -> anyhow::Result<()> {
             key.monthly_limit = None;
         }
     };
-    let changed = target.key_store().update(&arguments.key, now_ms(), change).await?;
-    report(&target, &changed, "updated", None, arguments.output.json).await
+    let changed = target.key_admin().update(&arguments.key, now_ms(), change).await?;
+    print(&target, &changed, ChangeKind::Updated, None, arguments.output.json)
 }
 
-/// Gives a key another secret.
+/// Replaces the secret of a key.
 pub async fn rotate(arguments: RotateArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.output.target).await?;
     let secret = new_secret();
-    let digest = KeyDigest::of_secret(&secret)?;
-    let store = target.key_store();
-    let changed = store
-        .rotate(&arguments.key, digest, arguments.overlap, arguments.end_previous, now_ms())
+    let rotation = Rotation {
+        digest: KeyDigest::of_secret(&secret)?,
+        overlap_ms: arguments.overlap,
+        end_previous: arguments.end_previous,
+    };
+    let changed = target
+        .key_admin()
+        .rotate(&arguments.key, &rotation, now_ms())
         .await
         .map_err(|error| explained(error, &secret))?;
-    report(&target, &changed, "rotated", Some(&secret), arguments.output.json).await
+    print(&target, &changed, ChangeKind::Rotated, Some(secret), arguments.output.json)
 }
 
-/// Says until when in the form that people read, and shows a secret that may
-/// be in force: it is kept nowhere else.
+/// Adds the remedy to an error of a rotation. If the outcome is unknown, the error shows the new secret: it
+/// may be in force, and it is stored nowhere.
 fn explained(error: KeyStoreError, secret: &str) -> anyhow::Error {
     match error {
         KeyStoreError::StillOverlapping { key_id, valid_until_ms } => anyhow::anyhow!(
-            "the key {key_id} was rotated before, and the secret of that time is valid until {}; wait, or end it with --end-previous",
+            "the key {key_id} was rotated before, and its previous secret is valid until {}; wait, or end it with --end-previous",
             time_text(valid_until_ms)
         ),
-        KeyStoreError::Unknown { key_id, source } => anyhow::Error::new(source).context(format!(
-            "DynamoDB did not answer, so it is not known whether the key {key_id} was rotated. Its new secret would be\n\n  {secret}\n\nKeep it, and call the API with it: if the call is denied as unknown, the secret before is still in force, and `meter keys rotate {key_id}` can be run again; if it is admitted, the rotation was carried out"
+        KeyStoreError::OutcomeUnknown { key_id, source } => anyhow::Error::new(source).context(format!(
+            "DynamoDB did not answer, so it is not known whether the key {key_id} was rotated. If it was, its new secret is\n\n  {secret}\n\nKeep it, and call the API with it. If the call is admitted, the rotation was carried out. If the call is denied as unknown, the previous secret is still in force; run `meter keys rotate {key_id}` again"
         )),
         error => error.into(),
     }
 }
 
-/// Deletes a key.
 pub async fn delete(arguments: DeleteArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.output.target).await?;
-    let changed = target.key_store().delete(&arguments.key, now_ms()).await?;
-    report(&target, &changed, "deleted", None, arguments.output.json).await
+    let changed = target.key_admin().delete(&arguments.key, now_ms()).await?;
+    print(&target, &changed, ChangeKind::Deleted, None, arguments.output.json)
 }
 
-/// Tells the instances by message, and the person what holds from when on.
-async fn report(
-    target: &Target,
-    key: &KeyRecord,
-    change: &str,
-    secret: Option<&str>,
-    as_json: bool,
-) -> anyhow::Result<()> {
-    let returned_ms = now_ms();
-    let everywhere_ms = returned_ms.saturating_add_unsigned(target.sync_interval_ms);
-    let published = publish(target, key, change, returned_ms).await;
-    if let Err(error) = &published {
+/// Logs a warning if the message of a change could not be published.
+pub fn warn_if_unpublished(changed: &KeyChange) {
+    if let MessageOutcome::Failed(error) = &changed.message {
         tracing::warn!(
-            "nobody could be told by message ({error:#}); the change holds all the same, by the invalidation log"
+            "could not publish the invalidation message for {} ({}); the change still takes effect through the invalidation log",
+            changed.key.key_id,
+            with_causes(error)
         );
     }
-    if as_json {
-        let mut document = key_json(key);
-        document["change"] = json!(change);
-        document["everywhereBy"] = json!(time_text(everywhere_ms));
-        document["messagePublished"] = json!(published.is_ok());
-        if let Some(secret) = secret {
-            document["apiKey"] = json!(secret);
-        }
-        println!("{document}");
-        return Ok(());
+}
+
+/// Prints a change and when it is in force everywhere.
+fn print(
+    target: &Target,
+    changed: &KeyChange,
+    change: ChangeKind,
+    secret: Option<String>,
+    json: bool,
+) -> anyhow::Result<()> {
+    let everywhere_ms = changed.committed_at_ms.saturating_add_unsigned(target.sync_interval_ms);
+    warn_if_unpublished(changed);
+    if json {
+        return print_json(&ChangedKey::new(changed, change, everywhere_ms, secret));
     }
-    println!("The key {} of {} was {change}.", key.key_id, key.owner);
-    let heard = if change == "deleted" { "have stopped admitting it" } else { "know of it" };
-    println!("Every instance must {heard} by {}.", time_text(everywhere_ms));
+    let key = &changed.key;
+    println!("The key {} of {} was {}.", key.key_id, key.owner, change.participle());
+    let known = if change == ChangeKind::Deleted { "stops admitting it" } else { "knows of the change" };
+    println!("Every instance {known} by {}.", time_text(everywhere_ms));
     if let Some(secret) = secret {
-        println!("\n  {secret}\n\nThis is its new secret. It is shown only now: only its SHA-256 is kept.");
+        println!("\n  {secret}\n\nThis is its new secret. It is shown only now: only its SHA-256 is stored.");
         match &key.previous {
             Some(previous) => {
-                println!("The one before it is valid until {}.", time_text(previous.valid_until_ms));
+                println!("The previous secret is valid until {}.", time_text(previous.valid_until_ms));
             }
-            None => println!("No secret before it is valid any more."),
+            None => println!("No earlier secret is valid any more."),
         }
     }
     Ok(())
-}
-
-/// Tells the instances of a change by message. The message only makes it
-/// sooner: the log has the change already.
-///
-/// # Errors
-/// When the message cannot be published.
-pub async fn publish(
-    target: &Target,
-    key: &KeyRecord,
-    change: &str,
-    changed_at_ms: i64,
-) -> anyhow::Result<()> {
-    let message = InvalidationMessage {
-        api_key_id: key.key_id.clone(),
-        sequence: key.version,
-        change: change.to_owned(),
-        changed_at_ms,
-    };
-    let topic = target.invalidations_topic().await?;
-    Ok(topic.publish_patiently("API key changed", &message.to_json()).await?)
 }

@@ -3,71 +3,76 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lambda_support::clock::now_ms;
-use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_aws::key_admin::NewKey;
+use metering_core::api_key::KeyDigest;
 use metering_core::usage_record::CANARY_KEY_ID;
 use rand::RngCore;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::fields::{Fields, check_key_id, key_json};
+use super::fields::{Fields, Key, check_key_id};
+use crate::output::print_json;
 use crate::target::{Target, TargetArguments};
 
-/// What every secret that the meter makes begins with, so that scanners for
-/// leaked secrets can know it.
+/// The prefix of every secret that the meter creates, by which scanners can recognize a leaked secret.
 const SECRET_PREFIX: &str = "um_";
 
 /// Arguments of `meter keys create`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Whose key it is
+    /// Owner of the key
     #[arg(long)]
     owner: String,
-    /// What usage is counted under [default: one that is made up]
+    /// Id under which usage is counted [default: a random one]
     #[arg(long, value_name = "ID")]
     id: Option<String>,
     #[command(flatten)]
     fields: Fields,
-    /// Print JSON
+    /// Print JSON, as described in docs/schemas/meter-keys-create.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     target: TargetArguments,
 }
 
-/// A secret of 256 random bits.
+/// A new key with its secret.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CreatedKey {
+    #[serde(flatten)]
+    pub key: Key,
+    /// The secret, which clients send as `x-api-key`. It is shown only once.
+    pub api_key: String,
+}
+
+/// Returns a secret of 256 random bits.
 pub fn new_secret() -> String {
     let mut bytes = [0; 32];
     rand::rng().fill_bytes(&mut bytes);
     format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Makes the key and prints its secret.
+/// Creates the key and prints its secret.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let key_id = arguments.id.unwrap_or_else(|| format!("key-{:020x}", rand::random::<u128>() >> 48));
     check_key_id(&key_id)?;
     let secret = new_secret();
-    let mut key = KeyRecord {
-        key_id,
-        owner: arguments.owner,
-        digest: Some(KeyDigest::of_secret(&secret)?),
-        created_at_ms: now_ms(),
-        ..KeyRecord::default()
-    };
-    arguments.fields.apply(&mut key);
-    Target::find(&arguments.target).await?.key_store().create(&key).await?;
+    let key = NewKey::new(key_id, KeyDigest::of_secret(&secret)?, now_ms()).described(|key| {
+        key.owner = arguments.owner;
+        arguments.fields.apply(key);
+    });
+    Target::find(&arguments.target).await?.key_admin().create(&key).await?;
+    let key = key.record();
     if arguments.json {
-        let mut document = key_json(&key);
-        document["apiKey"] = json!(secret);
-        println!("{document}");
-    } else {
-        println!("Made the key {} of {}.\n", key.key_id, key.owner);
-        println!("  {secret}\n");
-        println!("This is its secret. It is shown only now: only its SHA-256 is kept.");
-        if key.key_id == CANARY_KEY_ID {
-            println!(
-                "\nPut it where the deployed canary reads it, CANARY_SECRET_PARAMETER of usage-canary:\n"
-            );
-            println!("  aws ssm put-parameter --type SecureString --name PARAMETER --value SECRET");
-        }
+        return print_json(&CreatedKey { key: Key::new(key), api_key: secret });
+    }
+    println!("Created the key {} of {}.\n", key.key_id, key.owner);
+    println!("  {secret}\n");
+    println!("This is its secret. It is shown only now: only its SHA-256 is stored.");
+    if key.key_id == CANARY_KEY_ID {
+        println!(
+            "\nStore it in the parameter that CANARY_SECRET_PARAMETER of the deployed usage-canary names:\n"
+        );
+        println!("  aws ssm put-parameter --type SecureString --name PARAMETER --value SECRET");
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
-//! Durations and points in time, as people write them.
+//! Parsing of durations and times in arguments and files.
 
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use metering_core::window::UtcDay;
 
-/// Reads a duration such as `24h` or `7 days`, as milliseconds.
+/// Parses a duration such as `24h` or `7 days`. Returns milliseconds.
 pub fn duration_ms(text: &str) -> Result<i64, String> {
-    let wrong = || format!("{text:?} is no duration; write it as 24h, 30m or 7 days, and at most 10 years");
+    let wrong =
+        || format!("{text:?} is not a duration; write it as 24h, 30m or 7 days, and at most 10 years");
     let span: Span = text.parse().map_err(|_| wrong())?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
     let milliseconds = i64::try_from(duration.as_millis()).map_err(|_| wrong())?;
@@ -15,25 +16,19 @@ pub fn duration_ms(text: &str) -> Result<i64, String> {
     Ok(milliseconds)
 }
 
-/// Ten years.
+/// The longest duration, in milliseconds: 10 years.
 const MAX_DURATION_MS: i64 = 3_650 * 24 * 3_600_000;
 
-/// Reads a time such as `2027-01-31T12:00:00Z`, or a day, of which it is the
-/// beginning, as milliseconds since 1970.
+/// Parses a time such as `2027-01-31T12:00:00Z`, or a day, which stands for its beginning. Returns
+/// milliseconds since 1970.
 pub fn time_ms(text: &str) -> Result<i64, String> {
     if let Ok(day) = text.parse::<UtcDay>() {
         return Ok(day.start_ms());
     }
     let time: Timestamp = text
         .parse()
-        .map_err(|_| format!("{text:?} is no time; write it as 2027-01-31 or 2027-01-31T12:00:00Z"))?;
+        .map_err(|_| format!("{text:?} is not a time; write it as 2027-01-31 or 2027-01-31T12:00:00Z"))?;
     Ok(time.as_millisecond())
-}
-
-/// Writes a time as RFC 3339.
-pub fn time_text(epoch_ms: i64) -> String {
-    Timestamp::from_millisecond(epoch_ms)
-        .map_or_else(|_| format!("{epoch_ms} ms since 1970"), |time| time.to_string())
 }
 
 #[cfg(test)]

@@ -1,36 +1,38 @@
-//! What is known of a key, as arguments and as output.
+//! The descriptive fields of a key, as arguments and as output.
 
 use std::collections::BTreeMap;
 
 use anyhow::bail;
 use metering_core::api_key::KeyRecord;
 use metering_core::usage_record::MAX_KEY_ID_BYTES;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::duration::{time_ms, time_text};
+use super::duration::time_ms;
+use crate::output::time_text;
 
-/// What can be said of a key when it is made.
+/// Descriptive fields of a key that is created or changed.
 #[derive(clap::Args)]
 pub struct Fields {
-    /// A name for people
+    /// Descriptive name
     #[arg(long)]
     pub name: Option<String>,
-    /// The plan that it is sold under
+    /// Plan under which the key is sold
     #[arg(long)]
     pub plan: Option<String>,
-    /// The successful calls that it may make in a UTC month [default: any number]
+    /// Successful calls that are allowed in a UTC month [default: unlimited]
     #[arg(long, value_name = "CALLS")]
     pub monthly_limit: Option<u64>,
-    /// When it stops: a day or a time [default: never]
+    /// Time at which the key expires: a day or a time [default: never]
     #[arg(long, value_name = "TIME", value_parser = time_ms)]
     pub expires: Option<i64>,
-    /// Whatever else is to be known; can be given more than once
+    /// Label with any further information; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
     pub label: Vec<(String, String)>,
 }
 
 impl Fields {
-    /// Puts what was given into a key.
+    /// Writes the given fields into a key.
     pub fn apply(&self, key: &mut KeyRecord) {
         if let Some(name) = &self.name {
             key.name.clone_from(name);
@@ -51,33 +53,65 @@ impl Fields {
 fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("{text:?} is no label; write it as NAME=VALUE")),
+        _ => Err(format!("{text:?} is not a label; write it as NAME=VALUE")),
     }
 }
 
-/// Refuses ids that usage could not be counted under.
+/// Refuses ids under which usage could not be counted.
 pub fn check_key_id(key_id: &str) -> anyhow::Result<()> {
     if key_id.is_empty() || key_id.len() > MAX_KEY_ID_BYTES {
         bail!("a key id has 1 to {MAX_KEY_ID_BYTES} bytes");
     }
-    // `-` stands for no key in an access log.
+    // An access log has `-` where there is no key.
     if key_id == "-" || !key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
         bail!("a key id has letters, digits, '-', '_' and '.' only, and is not a mere '-'");
     }
     Ok(())
 }
 
-/// A key as JSON; nothing of its secrets is in it.
-pub fn key_json(key: &KeyRecord) -> Value {
-    json!({
-        "apiKeyId": key.key_id, "owner": key.owner, "name": key.name, "plan": key.plan,
-        "monthlyLimit": key.monthly_limit, "expiresAt": key.expires_at_ms.map(time_text),
-        "labels": key.labels, "createdAt": time_text(key.created_at_ms), "deletedAt": key.deleted_at_ms.map(time_text),
-        "previousSecretValidUntil": key.previous.as_ref().map(|previous| time_text(previous.valid_until_ms)),
-    })
+/// A key without anything of its secrets.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Key {
+    /// Id under which usage is counted.
+    api_key_id: String,
+    /// Owner of the key.
+    owner: String,
+    /// Descriptive name; empty if there is none.
+    name: String,
+    /// Plan under which the key is sold; empty if there is none.
+    plan: String,
+    /// Successful calls that are allowed in a UTC month; null if there is no limit.
+    monthly_limit: Option<u64>,
+    /// Time at which the key expires, as RFC 3339; null if it does not.
+    expires_at: Option<String>,
+    /// Labels by name.
+    labels: BTreeMap<String, String>,
+    /// Time of creation, as RFC 3339.
+    created_at: String,
+    /// Time of deletion, as RFC 3339; null if the key was not deleted.
+    deleted_at: Option<String>,
+    /// End of the validity of the secret that the last rotation replaced, as RFC 3339; null if there is none.
+    previous_secret_valid_until: Option<String>,
 }
 
-/// The state of a key, in a word.
+impl Key {
+    pub fn new(key: &KeyRecord) -> Self {
+        Self {
+            api_key_id: key.key_id.clone(),
+            owner: key.owner.clone(),
+            name: key.name.clone(),
+            plan: key.plan.clone(),
+            monthly_limit: key.monthly_limit,
+            expires_at: key.expires_at_ms.map(time_text),
+            labels: key.labels.clone(),
+            created_at: time_text(key.created_at_ms),
+            deleted_at: key.deleted_at_ms.map(time_text),
+            previous_secret_valid_until: key.previous.as_ref().map(|secret| time_text(secret.valid_until_ms)),
+        }
+    }
+}
+
+/// Returns the state of a key: `active`, `expired` or `deleted`.
 pub fn state(key: &KeyRecord, now_ms: i64) -> &'static str {
     if key.deleted_at_ms.is_some() {
         "deleted"
@@ -88,7 +122,7 @@ pub fn state(key: &KeyRecord, now_ms: i64) -> &'static str {
     }
 }
 
-/// Labels as people read them.
+/// Formats labels for display.
 pub fn labels_text(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }

@@ -1,9 +1,8 @@
-//! `meter keys import`: keys of another system.
+//! `meter keys import`: imports keys of another system.
 //!
-//! A row has `sha256`, the hash of a secret, or `api_key`, the secret itself,
-//! which is hashed here and kept nowhere. The id of a key follows from its
-//! hash where none is given, so that importing a file twice makes no key
-//! twice. A key that is there already becomes what its row says.
+//! A row has `sha256`, the hash of a secret, or `api_key`, the secret itself, which is hashed here and never
+//! stored. If a row has no id, the id is derived from the hash, so that importing a file twice creates no key
+//! twice. An existing key is changed to match its row.
 
 mod documents;
 mod fields;
@@ -20,36 +19,36 @@ use clap::ValueEnum;
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use lambda_support::clock::now_ms;
-use metering_aws::KeyStore;
+use metering_aws::KeyAdmin;
 use metering_aws::key_import::{DescribedKey, ImportError, Imported};
 use metering_aws::key_store::KeyStoreError;
 use metering_core::api_key::KeyRecord;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::change::publish;
-use super::duration::time_text;
+use super::change::warn_if_unpublished;
 use crate::input::open::Source;
+use crate::output::{count, print_json, time_text};
 use crate::target::{Target, TargetArguments};
 use progress::Progress;
-use rows::{File, Row};
-use values::DescribedRow;
+use values::{DescribedRow, File, Row};
 
-/// Keys that are written at the same time.
+/// Maximum number of keys that are created concurrently.
 const CONCURRENCY: usize = 16;
-/// Rows after which it is noted how far the import has come.
-const ROWS_PER_NOTE: usize = 200;
+/// Number of rows after which the progress is saved.
+const ROWS_PER_SAVE: usize = 200;
 
 /// Arguments of `meter keys import`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The file, or - for standard input: CSV with a header, or JSON. Columns or members: sha256 or
-    /// `api_key`, owner, and optionally `api_key_id`, name, plan, `monthly_limit`, `expires_at` and
-    /// labels; or what API Gateway calls them
+    /// File to import, or - for standard input: CSV with a header, or JSON. Columns or members: sha256
+    /// or `api_key`, owner, and optionally `api_key_id`, name, plan, `monthly_limit`, `expires_at` and
+    /// labels. The names that API Gateway uses are accepted too
     file: PathBuf,
-    /// The file's format [default: found out]
+    /// Format of the file [default: detected]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Print JSON
+    /// Print JSON, as described in docs/schemas/meter-keys-import.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -59,33 +58,37 @@ pub struct Arguments {
 /// The format of a file.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// With a header line.
+    /// CSV with a header line
     Csv,
-    /// Objects, one per line or otherwise.
+    /// JSON objects, one per line, in an array, or one after the other
     #[value(alias = "json")]
     Jsonl,
 }
 
-/// What became of the rows.
-#[derive(Default)]
-struct Outcome {
-    made: u64,
-    updated: u64,
-    unchanged: u64,
-    rejected: u64,
+/// The result of an import: numbers of rows.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct ImportSummary {
+    /// Rows whose keys were created.
+    pub created: u64,
+    /// Rows whose keys existed and were changed.
+    pub updated: u64,
+    /// Rows whose keys existed and already matched.
+    pub unchanged: u64,
+    /// Rows that were rejected. Standard error has a reason for each.
+    pub rejected: u64,
 }
 
-/// An import that is under way.
+/// An import in progress.
 struct Import {
     target: Target,
-    store: KeyStore,
+    admin: KeyAdmin,
     bar: ProgressBar,
-    outcome: Outcome,
+    summary: ImportSummary,
 }
 
 /// Imports the keys of a file.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let shown = Source::of(&arguments.file).to_string();
+    let shown = Source::from_path(&arguments.file).to_string();
     let content = content(&arguments.file).with_context(|| format!("{shown} cannot be read"))?;
     let file = rows::read(&content, arguments.format);
     let File { mut rows, unknown } = file.with_context(|| format!("{shown} cannot be imported"))?;
@@ -93,40 +96,43 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         eprintln!("{shown} has no keys");
     }
     if !unknown.is_empty() {
-        eprintln!("passed over, since there are no such fields: {}", unknown.join(", "));
+        eprintln!("ignored, because there are no such fields: {}", unknown.join(", "));
     }
-    repeats::reject(&mut rows);
+    repeats::reject_contradictions(&mut rows);
     let target = Target::find(&arguments.target).await?;
-    let store = target.key_store();
+    let admin = target.key_admin();
     let bar = ProgressBar::new(rows.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} keys  {per_sec}  {eta} left")?);
-    let mut import = Import { target, store, bar, outcome: Outcome::default() };
-    import.rows(&rows, Progress::of_file(&arguments.file, &content)?, &shown).await?;
-    import.print(arguments.json);
-    let rejected = import.outcome.rejected;
+    let mut import = Import { target, admin, bar, summary: ImportSummary::default() };
+    import.import_rows(&rows, Progress::read(&arguments.file, &content)?, &shown).await?;
+    import.print(arguments.json)?;
+    let rejected = import.summary.rejected;
     if rejected > 0 {
-        bail!("{rejected} rows of {shown} were rejected; mend them and import the file again");
+        bail!("{} of {shown} rejected; fix the file and run the import again", count(rejected, "row"));
     }
     Ok(())
 }
 
 fn content(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    Source::of(file).open()?.read_to_end(&mut content)?;
+    Source::from_path(file).open()?.read_to_end(&mut content)?;
     Ok(content)
 }
 
 impl Import {
-    /// Imports all rows that were not done before.
-    async fn rows(&mut self, rows: &[Row], mut progress: Progress, shown: &str) -> anyhow::Result<()> {
-        let skipped = progress.done().min(rows.len());
+    /// Imports all rows after those that an interrupted import has completed.
+    async fn import_rows(&mut self, rows: &[Row], mut progress: Progress, shown: &str) -> anyhow::Result<()> {
+        let skipped = progress.completed_rows().min(rows.len());
         if skipped > 0 {
-            eprintln!("continuing after row {skipped}, where the last import of {shown} stopped");
+            eprintln!("continuing after row {skipped}, at which the last import of {shown} stopped");
         }
         self.bar.set_position(skipped as u64);
-        for chunk in rows[skipped..].chunks(ROWS_PER_NOTE) {
-            self.chunk(chunk).await.with_context(|| {
-                format!("the import stopped after row {}; run it again to continue", progress.done())
+        for chunk in rows[skipped..].chunks(ROWS_PER_SAVE) {
+            self.import_chunk(chunk).await.with_context(|| {
+                format!(
+                    "the import stopped after row {}; run it again to continue",
+                    progress.completed_rows()
+                )
             })?;
             progress.advance(chunk.len())?;
         }
@@ -134,8 +140,8 @@ impl Import {
         progress.finish()
     }
 
-    /// Imports some rows. What is wrong with a row is said, and the others are imported.
-    async fn chunk(&mut self, rows: &[Row]) -> Result<(), KeyStoreError> {
+    /// Imports some rows. Prints the problem of each rejected row and continues with the others.
+    async fn import_chunk(&mut self, rows: &[Row]) -> Result<(), KeyStoreError> {
         let mut described = Vec::new();
         for row in rows {
             match &row.key {
@@ -143,10 +149,10 @@ impl Import {
                 Err(problem) => self.reject(row.line, problem),
             }
         }
-        let store = self.store.clone();
+        let admin = self.admin.clone();
         let import = |(line, row)| {
-            let store = &store;
-            async move { (line, row, import_row(store, row).await) }
+            let admin = &admin;
+            async move { (line, row, import_row(admin, row).await) }
         };
         let results: Vec<_> =
             stream::iter(described).map(import).buffer_unordered(CONCURRENCY).collect().await;
@@ -156,9 +162,9 @@ impl Import {
                 result => result,
             };
             match result {
-                Ok(Imported::Made) => self.outcome.made += 1,
-                Ok(Imported::Differs) => self.outcome.updated += 1,
-                Ok(Imported::Unchanged) => self.outcome.unchanged += 1,
+                Ok(Imported::Created) => self.summary.created += 1,
+                Ok(Imported::Differs) => self.summary.updated += 1,
+                Ok(Imported::Unchanged) => self.summary.unchanged += 1,
                 Err(ImportError::Store(error)) => return Err(error),
                 Err(problem) => {
                     self.reject(line, &problem.to_string());
@@ -172,36 +178,28 @@ impl Import {
 
     /// Changes a key that differs from its row.
     async fn update(&self, row: &DescribedRow) -> Result<Imported, ImportError> {
-        let key = self.store.update_imported(&described(row), now_ms()).await?;
-        if let Err(error) = publish(&self.target, &key, "updated", now_ms()).await {
-            tracing::warn!(
-                "nobody could be told of {} by message ({error:#}); the change holds all the same, by the invalidation log",
-                key.key_id
-            );
-        }
+        let changed = self.admin.update_imported(&described(row), now_ms()).await?;
+        warn_if_unpublished(&changed);
         Ok(Imported::Differs)
     }
 
     fn reject(&mut self, line: usize, problem: &str) {
         self.bar.suspend(|| eprintln!("line {line}: {problem}"));
-        self.outcome.rejected += 1;
+        self.summary.rejected += 1;
         self.bar.inc(1);
     }
 
-    fn print(&self, as_json: bool) {
-        let Outcome { made, updated, unchanged, rejected } = self.outcome;
-        if as_json {
-            println!(
-                "{}",
-                json!({"made": made, "updated": updated, "unchanged": unchanged, "rejected": rejected})
-            );
-            return;
+    fn print(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            return print_json(&self.summary);
         }
-        println!("Keys: {made} made, {updated} updated, {unchanged} unchanged, {rejected} rejected.");
+        let ImportSummary { created, updated, unchanged, rejected } = self.summary;
+        println!("Keys: {created} created, {updated} updated, {unchanged} unchanged, {rejected} rejected.");
         if updated > 0 {
             let everywhere_ms = now_ms().saturating_add_unsigned(self.target.sync_interval_ms);
-            println!("Every instance must know of the updates by {}.", time_text(everywhere_ms));
+            println!("Every instance knows of the updates by {}.", time_text(everywhere_ms));
         }
+        Ok(())
     }
 }
 
@@ -214,16 +212,17 @@ fn described(row: &DescribedRow) -> DescribedKey<impl Fn(&mut KeyRecord)> {
     }
 }
 
-async fn import_row(store: &KeyStore, row: &DescribedRow) -> Result<Imported, ImportError> {
+async fn import_row(admin: &KeyAdmin, row: &DescribedRow) -> Result<Imported, ImportError> {
     if row.is_deleted {
-        return import_deleted(store, &row.id()).await;
+        return import_deleted(admin, &row.id()).await;
     }
-    store.import(&described(row), now_ms()).await
+    admin.import(&described(row), now_ms()).await
 }
 
-/// A row says that its key was deleted. That is so here, or has to be done by name.
-async fn import_deleted(store: &KeyStore, key_id: &str) -> Result<Imported, ImportError> {
-    match store.get(key_id).await {
+/// Imports a row whose key was deleted elsewhere. An import deletes no key: if the key exists here, the row
+/// is rejected.
+async fn import_deleted(admin: &KeyAdmin, key_id: &str) -> Result<Imported, ImportError> {
+    match admin.store().get(key_id).await {
         Ok(key) if key.deleted_at_ms.is_none() => Err(ImportError::NotDeleted { key_id: key_id.to_owned() }),
         Ok(_) | Err(KeyStoreError::NoSuchKey { .. }) => Ok(Imported::Unchanged),
         Err(error) => Err(error.into()),

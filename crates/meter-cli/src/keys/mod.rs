@@ -1,4 +1,4 @@
-//! `meter keys`: makes, shows, changes and deletes API keys.
+//! `meter keys`: creates, shows, changes and deletes API keys.
 
 mod change;
 mod check_log;
@@ -11,6 +11,13 @@ mod show;
 
 use clap::Subcommand;
 
+pub use change::ChangedKey;
+pub use check_log::LogCheck;
+pub use create::CreatedKey;
+pub use export::ExportedKey;
+pub use fields::Key;
+pub use import::ImportSummary;
+
 /// Arguments of `meter keys`.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -20,27 +27,28 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Make a key; its secret is shown once and kept nowhere
+    /// Create a key; its secret is shown once and never stored
     Create(create::Arguments),
-    /// Show all keys
+    /// List all keys
     List(show::ListArguments),
-    /// Show one key, also one that was deleted
+    /// Show one key, even if it was deleted
     Show(show::ShowArguments),
     /// Change the limit, plan, expiry, name or labels of a key
     Update(change::UpdateArguments),
-    /// Give a key another secret; the present one stays valid for a while
+    /// Replace the secret of a key; the present secret stays valid for a while
     Rotate(change::RotateArguments),
-    /// Delete a key for good, and say when every instance must have stopped admitting it
+    /// Delete a key, and print when every instance has stopped admitting it
     Delete(change::DeleteArguments),
-    /// Compare the invalidation log with the keys, and raise it where it was lost or restored
+    /// Compare the invalidation log with the keys, and raise it after it was lost or restored
     CheckLog(check_log::Arguments),
-    /// Print the keys and the hashes of their secrets, as `meter keys import` reads them
+    /// Print the keys and the hashes of their secrets as JSON lines for `meter keys import`
+    /// (docs/schemas/meter-keys-export.json)
     Export(export::Arguments),
-    /// Take over keys of another system, from CSV or JSON, and what has changed of them
+    /// Import keys of another system, and their changes, from CSV or JSON
     Import(import::Arguments),
 }
 
-/// Does it.
+/// Runs a subcommand of `meter keys`.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.action {
         Action::Create(arguments) => create::run(arguments).await,

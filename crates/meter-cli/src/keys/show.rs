@@ -4,20 +4,20 @@ use std::io::Write;
 
 use lambda_support::clock::now_ms;
 
-use super::duration::time_text;
-use super::fields::{key_json, labels_text, state};
+use super::fields::{Key, labels_text, state};
+use crate::output::{count, print_json, time_text, write_json};
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter keys list`.
 #[derive(clap::Args)]
 pub struct ListArguments {
-    /// Only the keys of this owner
+    /// List only the keys of this owner
     #[arg(long)]
     owner: Option<String>,
-    /// Also keys that were deleted
+    /// Include deleted keys
     #[arg(long)]
     all: bool,
-    /// Print JSON lines
+    /// Print each key as a line of JSON (docs/schemas/meter-keys-list.json)
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -27,16 +27,15 @@ pub struct ListArguments {
 /// Arguments of `meter keys show`.
 #[derive(clap::Args)]
 pub struct ShowArguments {
-    /// The id of the key
+    /// Id of the key
     key: String,
-    /// Print JSON
+    /// Print JSON, as described in docs/schemas/meter-keys-show.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     target: TargetArguments,
 }
 
-/// Prints all keys.
 pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     let mut keys = Target::find(&arguments.target).await?.key_store().list().await?;
     keys.retain(|key| {
@@ -45,10 +44,7 @@ pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     });
     let mut output = std::io::stdout().lock();
     if arguments.json {
-        for key in &keys {
-            writeln!(output, "{}", key_json(key))?;
-        }
-        return Ok(());
+        return keys.iter().try_for_each(|key| write_json(&mut output, &Key::new(key)));
     }
     writeln!(
         output,
@@ -60,16 +56,14 @@ pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
         let (id, owner, name, plan) = (&key.key_id, &key.owner, &key.name, &key.plan);
         writeln!(output, "{id:<26} {owner:<16} {name:<20} {plan:<10} {limit:>14} {}", state(key, now_ms()))?;
     }
-    writeln!(output, "{} {}", keys.len(), if keys.len() == 1 { "key" } else { "keys" })?;
+    writeln!(output, "{}", count(keys.len(), "key"))?;
     Ok(())
 }
 
-/// Prints one key.
 pub async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
     let key = Target::find(&arguments.target).await?.key_store().get(&arguments.key).await?;
     if arguments.json {
-        println!("{}", key_json(&key));
-        return Ok(());
+        return print_json(&Key::new(&key));
     }
     let never = || "never".to_owned();
     println!("key            {}", key.key_id);
@@ -88,7 +82,7 @@ pub async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
         println!("deleted        {}", time_text(deleted_at_ms));
     }
     if let Some(previous) = &key.previous {
-        println!("rotated        the secret before is valid until {}", time_text(previous.valid_until_ms));
+        println!("rotated        the previous secret is valid until {}", time_text(previous.valid_until_ms));
     }
     Ok(())
 }

@@ -8,19 +8,22 @@ use anyhow::{Context, bail};
 use metering_aws::QuarantineQueue;
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 
-use super::show::to_json;
-use super::{RECEIVING, Selection, UNREADABLE, count, queue, require_chosen, tell_odd};
+use super::{
+    QuarantinedRecordWithData, RECEIVING, Selection, UNREADABLE, queue, report_other_messages,
+    require_selected,
+};
+use crate::output::{count, write_json};
 use crate::target::Target;
 
-/// What was done with the records of a pass.
+/// A pass that discards records.
 struct Discard {
     file: Option<File>,
     discarded: usize,
-    /// Why a record could not be saved; it and all others stay.
-    unsaved: Option<std::io::Error>,
+    /// The error of the first record that could not be saved. It and all later records stay in the queue.
+    unsaved: Option<anyhow::Error>,
 }
 
-/// Deletes the chosen records, each after it was saved where that is asked for.
+/// Deletes the selected records. With `save`, each record is saved first.
 pub async fn run(
     target: &Target,
     selection: Selection,
@@ -42,23 +45,23 @@ pub async fn run(
         )
         .await;
     println!("{} discarded.", count(work.discarded, "record"));
-    let odd = result.context("not everything was deleted; run the same command again")?;
-    tell_odd(&odd);
+    let odd = result.context("not all selected records were deleted; run the same command again")?;
+    report_other_messages(&odd);
     if let Some(error) = work.unsaved {
-        return Err(error).context(
-            "a record could not be saved; it is still in quarantine, and so is what would have followed it",
+        return Err(
+            error.context("a record could not be saved; it and the records after it are still in quarantine")
         );
     }
-    require_chosen(&selection, work.discarded)
+    require_selected(&selection, work.discarded)
 }
 
-/// Opens a file to append to: what a run before this one has saved stays.
+/// Opens a file to append to, so that records of earlier runs stay.
 fn open(path: &Path) -> anyhow::Result<File> {
     let file = File::options().read(true).append(true).create(true).open(path).and_then(on_a_new_line);
     file.with_context(|| format!("{} cannot be written; nothing was deleted", path.display()))
 }
 
-/// Ends the last line, which a run that was stopped may not have done.
+/// Ends the last line of the file, which an interrupted run may have left incomplete.
 fn on_a_new_line(mut file: File) -> std::io::Result<File> {
     let mut last = [b'\n'];
     if file.metadata()?.len() > 0 {
@@ -83,11 +86,13 @@ impl Discard {
         Fate::Delete
     }
 
-    /// Writes a record to the disk, in one line.
-    fn save(&mut self, record: &KeptRecord) -> std::io::Result<()> {
+    /// Writes a record to the file as one line, and waits until it is on the disk.
+    fn save(&mut self, record: &KeptRecord) -> anyhow::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(format!("{}\n", to_json(record)).as_bytes())?;
-        file.sync_data()
+        let mut line = Vec::new();
+        write_json(&mut line, &QuarantinedRecordWithData::new(record))?;
+        file.write_all(&line)?;
+        Ok(file.sync_data()?)
     }
 }
 
@@ -99,19 +104,19 @@ async fn question(
 ) -> anyhow::Result<String> {
     let messages = queue.approximate_messages().await.context(UNREADABLE)?;
     let saved = save.map_or_else(
-        || "They are saved nowhere without --save FILE.".to_owned(),
+        || "They are not saved; --save FILE saves them.".to_owned(),
         |path| format!("They are saved in {} first.", path.display()),
     );
     Ok(format!(
-        "Delete {} in {} (about {messages} messages in all)? Those calls are then never counted. {saved}",
-        selection.words(),
-        target.environment
+        "Delete {} in {} (the queue has about {messages} messages)? Their calls are then never counted. {saved}",
+        selection.description(),
+        target.meter.environment
     ))
 }
 
 fn confirm(question: &str) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
-        bail!("{question} Answer with --yes where nobody can be asked");
+        bail!("{question} Standard input is not a terminal: confirm with --yes");
     }
     print!("{question} [y/N] ");
     std::io::stdout().flush()?;

@@ -1,14 +1,15 @@
-//! `meter quarantine list`: reasons, counts and examples.
+//! `meter quarantine list`: the reasons with their counts and examples.
 
 use std::collections::BTreeMap;
 
 use anyhow::Context;
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 
-use super::{RECEIVING, UNREADABLE, count, queue, tell_odd};
+use super::{QuarantinedRecord, RECEIVING, UNREADABLE, queue, report_other_messages};
+use crate::output::{count, print_json};
 use crate::target::Target;
 
-/// How many records of a reason are shown.
+/// Number of examples for each reason.
 const EXAMPLES: usize = 3;
 
 #[derive(Default)]
@@ -18,14 +19,17 @@ struct Group {
     examples: Vec<String>,
 }
 
-/// Shows what is in quarantine.
+/// Prints the records in quarantine, grouped by reason or as JSON lines.
 pub async fn run(target: &Target, json: bool) -> anyhow::Result<()> {
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    let mut printed = Ok(());
     let queue = queue(target).await?;
     let odd = queue
         .pass(RECEIVING, async |record| {
             if json {
-                println!("{}", record.to_json());
+                if printed.is_ok() {
+                    printed = print_json(&QuarantinedRecord::new(&record));
+                }
             } else {
                 add(groups.entry(record.reason.clone()).or_default(), &record);
             }
@@ -44,8 +48,8 @@ pub async fn run(target: &Target, json: bool) -> anyhow::Result<()> {
         let records: usize = groups.values().map(|group| group.records).sum();
         println!("{} in quarantine.", count(records, "record"));
     }
-    tell_odd(&odd);
-    Ok(())
+    report_other_messages(&odd);
+    printed
 }
 
 fn add(group: &mut Group, record: &KeptRecord) {

@@ -3,6 +3,7 @@
 mod discard;
 mod list;
 mod put_back;
+mod record;
 mod selection;
 mod show;
 
@@ -14,9 +15,10 @@ use metering_aws::QuarantineQueue;
 use metering_aws::quarantine_queue::{Odd, Receiving};
 
 use crate::target::{Target, TargetArguments};
+pub use record::{QuarantinedRecord, QuarantinedRecordWithData};
 use selection::Selection;
 
-/// How messages are received: a message may be waited for as long as is well within the time-out of a request.
+/// Settings of a pass over the queue. The wait is well below the time-out of a request.
 const RECEIVING: Receiving = Receiving { wait_s: 3, visibility_timeout_s: 600 };
 
 /// Arguments of `meter quarantine`.
@@ -28,17 +30,18 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Show what is in quarantine, by reason
+    /// List the records in quarantine by reason
     List {
-        /// Print each record as a line of JSON, without its payload
+        /// Print each record without its payload as a line of JSON (docs/schemas/meter-quarantine-list.json)
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         target: TargetArguments,
     },
-    /// Show records in full, with their payloads as text: all of them where none is chosen
+    /// Show records with their payloads as text [default: all records]
     Show {
-        /// Print each record as a line of JSON, with its payload as base64
+        /// Print each record with its payload in base64 as a line of JSON
+        /// (docs/schemas/meter-quarantine-show.json)
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -46,20 +49,20 @@ enum Action {
         #[command(flatten)]
         target: TargetArguments,
     },
-    /// Put records back on the stream, to be counted by the present version: all of them where
-    /// none is chosen. What is still wrong comes back. A call that is put back twice counts once
+    /// Put records back on the stream, to be counted by the deployed version [default: all records]. A
+    /// record that still cannot be counted comes back. A call that is put back twice is counted once
     PutBack {
         #[command(flatten)]
         selection: Selection,
         #[command(flatten)]
         target: TargetArguments,
     },
-    /// Delete records for good, whose calls are then never counted: all of them where none is chosen
+    /// Delete records permanently, so that their calls are never counted [default: all records]
     Discard {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// Append each record to this file before it is deleted, as `show --json` prints it
+        /// Append each record to this file before it is deleted, in the format of `show --json`
         #[arg(long, value_name = "FILE")]
         save: Option<PathBuf>,
         #[command(flatten)]
@@ -69,7 +72,7 @@ enum Action {
     },
 }
 
-/// Lists, shows, puts back or discards.
+/// Runs a subcommand of `meter quarantine`.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.action {
         Action::List { json, target } => list::run(&Target::find(&target).await?, json).await,
@@ -89,20 +92,20 @@ async fn queue(target: &Target) -> anyhow::Result<QuarantineQueue> {
     Ok(QuarantineQueue::new(target.sqs.clone(), target.quarantine_queue_url().await?))
 }
 
-/// Says on standard error what the queue has besides records.
-fn tell_odd(odd: &[Odd]) {
+/// Prints to standard error which messages of the queue are not complete records.
+fn report_other_messages(odd: &[Odd]) {
     for message in odd {
         match message {
             Odd::Foreign { message_id, problem } => eprintln!(
-                "The message {message_id} is no record of the quarantine ({problem}); it is left in the queue."
+                "The message {message_id} is not a record of the quarantine ({problem}); it stays in the queue."
             ),
             Odd::Torn { record, found, parts } => eprintln!(
-                "Of {record} there are {found} of {parts} parts; they are left in the queue. The rest may be hidden by another command for up to {} s.",
+                "{record} has only {found} of {parts} parts; they stay in the queue. Another command may hide the others for up to {} s.",
                 RECEIVING.visibility_timeout_s
             ),
             Odd::Damaged { record } => {
                 eprintln!(
-                    "The parts of {record} do not have the digest of its payload; they are left in the queue."
+                    "The parts of {record} do not match the digest of its payload; they stay in the queue."
                 );
             }
         }
@@ -111,15 +114,10 @@ fn tell_odd(odd: &[Odd]) {
 
 const UNREADABLE: &str = "the quarantine cannot be read";
 
-/// "1 record", "2 records".
-pub fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// Fails where records were named and none of them was there.
-fn require_chosen(selection: &Selection, chosen: usize) -> anyhow::Result<()> {
-    if chosen == 0 && selection.names_records() {
-        bail!("no record in quarantine is the one you named; `meter quarantine list` shows what there is");
+/// Fails if records were selected by name and none of them is in quarantine.
+fn require_selected(selection: &Selection, selected: usize) -> anyhow::Result<()> {
+    if selected == 0 && selection.names_records() {
+        bail!("no record in quarantine has this name; `meter quarantine list` lists the records");
     }
     Ok(())
 }

@@ -8,18 +8,20 @@ use metering_aws::StreamWriter;
 use metering_aws::put_back::{PlaceOnStream, records_of};
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 
-use super::{RECEIVING, Selection, count, queue, require_chosen, tell_odd};
+use super::{RECEIVING, Selection, queue, report_other_messages, require_selected};
+use crate::output::count;
 use crate::target::Target;
 
-/// After how many failures in a row nothing more is tried: the stream is the cause, not the records.
+/// Number of consecutive failures after which no further record is tried: the cause is the stream, not the
+/// records.
 const MAX_FAILURES_IN_A_ROW: usize = 10;
 
-/// What was done with the records of a pass.
+/// A pass that puts records back.
 struct PutBack {
     stream: StreamWriter,
     decoder: Decoder,
-    /// Where the records are now that were put back: one that comes back while
-    /// the command runs stays in quarantine.
+    /// The places of the records that were put back. A record that comes back while the command runs stays in
+    /// quarantine.
     places: HashSet<PlaceOnStream>,
     done: usize,
     came_back: usize,
@@ -27,7 +29,7 @@ struct PutBack {
     failed_in_a_row: usize,
 }
 
-/// Puts the chosen records back on the stream.
+/// Puts the selected records back on the stream.
 pub async fn run(target: &Target, selection: Selection) -> anyhow::Result<()> {
     let mut work = PutBack {
         stream: target.stream_writer(),
@@ -49,19 +51,19 @@ pub async fn run(target: &Target, selection: Selection) -> anyhow::Result<()> {
         .await;
     println!("{} put back on the stream.", count(work.done, "record"));
     if work.came_back > 0 {
-        println!("{} came back: what is wrong is still wrong.", count(work.came_back, "record"));
+        println!("{} came back, because they still cannot be counted.", count(work.came_back, "record"));
     }
     let odd = result.context(
-        "the pass over the quarantine did not end well; run the same command again, what was put back counts once",
+        "the pass over the quarantine failed; run the same command again. Records that were put back are counted once",
     )?;
-    tell_odd(&odd);
+    report_other_messages(&odd);
     if work.failed > 0 {
         bail!(
-            "{} could not be put back and stayed in quarantine; see above why",
+            "{} could not be put back and stay in quarantine; the reasons are above",
             count(work.failed, "record")
         );
     }
-    require_chosen(&selection, work.done + work.came_back)
+    require_selected(&selection, work.done + work.came_back)
 }
 
 impl PutBack {
@@ -89,15 +91,17 @@ impl PutBack {
                 self.failed += 1;
                 self.failed_in_a_row += 1;
                 if self.failed_in_a_row == MAX_FAILURES_IN_A_ROW {
-                    eprintln!("{MAX_FAILURES_IN_A_ROW} in a row: the others are left as they are.");
+                    eprintln!(
+                        "{MAX_FAILURES_IN_A_ROW} records in a row failed: the other records stay in quarantine."
+                    );
                 }
                 Fate::Leave
             }
         }
     }
 
-    /// Puts a record on the stream. Only then is it deleted: a stop in between
-    /// leaves it in both places, and its calls have one owner.
+    /// Puts a record on the stream. It is deleted from the quarantine afterwards. If the command stops in
+    /// between, the record is in both places, and its calls still have one owner.
     async fn put(&mut self, record: &KeptRecord) -> anyhow::Result<()> {
         let name = record.record.to_string();
         let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };

@@ -1,40 +1,40 @@
-//! Which records of the quarantine a command works on.
+//! The records of the quarantine that a command works on.
 
 use metering_aws::quarantine_queue::KeptRecord;
 
-/// The fewest digits of a digest that name a record.
+/// Minimum number of digits of a digest that select a record.
 const MIN_DIGEST_DIGITS: usize = 8;
 
-/// The choice of records; all of them where nothing is chosen.
+/// Arguments that select records. All records are selected by default.
 #[derive(Debug, Default, clap::Args)]
 pub struct Selection {
-    /// Only records with this reason, as `meter quarantine list` names it
+    /// Select records with this reason, as `meter quarantine list` prints it
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// Only these records: a sequence number, SHARD/SEQUENCE_NUMBER, or the first digits of a digest
+    /// Select records by a sequence number, SHARD/SEQUENCE_NUMBER, or the first digits of a digest
     #[arg(value_name = "RECORD")]
     records: Vec<String>,
 }
 
 impl Selection {
-    /// Whether records are chosen by their names.
+    /// Returns `true` if records are selected by name.
     pub fn names_records(&self) -> bool {
         !self.records.is_empty()
     }
 
-    /// Whether a record is chosen.
+    /// Returns `true` if the record is selected.
     pub fn has(&self, record: &KeptRecord) -> bool {
         let has_reason = self.reason.as_ref().is_none_or(|reason| *reason == record.reason);
         has_reason && (self.records.is_empty() || self.records.iter().any(|name| is_named(record, name)))
     }
 
-    /// The choice in words.
-    pub fn words(&self) -> String {
+    /// Describes the selection for a question to the user.
+    pub fn description(&self) -> String {
         match (&self.reason, self.records.as_slice()) {
-            (None, []) => "everything in quarantine".to_owned(),
+            (None, []) => "all records in quarantine".to_owned(),
             (Some(reason), []) => format!("all records with the reason {reason}"),
             (None, records) => records.join(", "),
-            (Some(reason), records) => format!("{} where the reason is {reason}", records.join(", ")),
+            (Some(reason), records) => format!("{} if the reason is {reason}", records.join(", ")),
         }
     }
 }
@@ -51,7 +51,7 @@ mod tests {
     use metering_core::sequence_number::SequenceNumber;
 
     #[test]
-    fn a_record_is_chosen_by_its_number_its_name_its_digest_and_its_reason() {
+    fn a_record_is_selected_by_its_number_its_name_its_digest_and_its_reason() {
         let record = KeptRecord {
             record: RecordName {
                 shard: ShardName::from_stored("1/r/usage/shardId-000000000000"),

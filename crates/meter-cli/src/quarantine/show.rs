@@ -1,63 +1,62 @@
-//! `meter quarantine show`: a record with its payload.
+//! `meter quarantine show`: records with their payloads.
 
 use std::fmt::Write;
 
 use access_log::decoder::DEFAULT_MAX_INFLATED_BYTES;
 use access_log::{Inflater, is_gzip};
 use anyhow::Context;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 use serde_json::Value;
 
-use super::{RECEIVING, Selection, UNREADABLE, queue, require_chosen, tell_odd};
+use super::{
+    QuarantinedRecordWithData, RECEIVING, Selection, UNREADABLE, queue, report_other_messages,
+    require_selected,
+};
+use crate::output::{print_json, time_text};
 use crate::target::Target;
 
-/// Shows the chosen records.
+/// Prints the selected records.
 pub async fn run(target: &Target, selection: Selection, json: bool) -> anyhow::Result<()> {
-    let mut shown = 0;
+    let (mut shown, mut printed) = (0, Ok(()));
     let queue = queue(target).await?;
     let odd = queue
         .pass(RECEIVING, async |record| {
             if selection.has(&record) {
                 shown += 1;
-                if json { println!("{}", to_json(&record)) } else { print(&record) }
+                if json {
+                    if printed.is_ok() {
+                        printed = print_json(&QuarantinedRecordWithData::new(&record));
+                    }
+                } else {
+                    print(&record);
+                }
             }
             Fate::Leave
         })
         .await
         .context(UNREADABLE)?;
-    tell_odd(&odd);
-    require_chosen(&selection, shown)
-}
-
-/// All of a record, with its payload as base64.
-pub fn to_json(record: &KeptRecord) -> Value {
-    let mut shown = record.to_json();
-    shown["data"] = STANDARD.encode(&record.payload).into();
-    shown
+    report_other_messages(&odd);
+    printed?;
+    require_selected(&selection, shown)
 }
 
 fn print(record: &KeptRecord) {
     let KeptRecord { record: name, arrived_at_ms, reason, detail, digest, payload, .. } = record;
-    let arrived = Timestamp::from_millisecond(*arrived_at_ms)
-        .map_or_else(|_| arrived_at_ms.to_string(), |time| time.to_string());
     println!("record   {}", name.sequence_number);
     println!("shard    {}", name.shard);
-    println!("arrived  {arrived}");
+    println!("arrived  {}", time_text(*arrived_at_ms));
     println!("reason   {reason}: {}", printable(detail));
     println!("payload  {} bytes, SHA-256 {digest}", payload.len());
     println!("{}", readable(payload));
 }
 
-/// A payload as text, one event a line.
+/// Formats a payload as text, with one event per line.
 fn readable(payload: &[u8]) -> String {
     let mut inflater = Inflater::new(DEFAULT_MAX_INFLATED_BYTES);
     let (content, note) = match is_gzip(payload).then(|| inflater.inflate(payload)) {
         None => (payload, None),
         Some(Ok(inflated)) => (inflated, None),
-        Some(Err(error)) => (payload, Some(format!("({error}; these are its compressed bytes)\n"))),
+        Some(Err(error)) => (payload, Some(format!("({error}; the compressed bytes follow)\n"))),
     };
     let text = match serde_json::from_slice::<Value>(content) {
         Ok(envelope) if envelope["logEvents"].is_array() => events(envelope),
@@ -66,7 +65,7 @@ fn readable(payload: &[u8]) -> String {
     note.unwrap_or_default() + &text
 }
 
-/// The members of an envelope, then its events.
+/// Formats the members of an envelope, then its events.
 fn events(mut envelope: Value) -> String {
     let events = envelope["logEvents"].take();
     if let Some(members) = envelope.as_object_mut() {
@@ -79,7 +78,7 @@ fn events(mut envelope: Value) -> String {
     text
 }
 
-/// Text that does nothing to a terminal.
+/// Escapes control characters, which a terminal would interpret.
 fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

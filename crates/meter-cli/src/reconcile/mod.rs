@@ -1,5 +1,4 @@
-//! `meter reconcile`: the ledger against the access log, and what nobody has
-//! claimed put on the stream.
+//! `meter reconcile`: compares the ledger with the access log, and puts unclaimed calls on the stream.
 
 mod backfill;
 
@@ -15,50 +14,52 @@ use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 use metering_core::ports::{AccessLogCounts, ComparedHours, LedgerCounts};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals, Reconciliation};
 use metering_core::window::{HOUR_MS, hour_start_ms};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::output::print_json;
 use crate::target::{LogArguments, Target, TargetArguments};
-use backfill::{Backfill, Wanted};
+pub use backfill::BackfillSummary;
+use backfill::{Backfill, Settings};
 
-/// How many keys with a difference are shown.
+/// Maximum number of differences in the text output.
 const SHOWN_KEYS: usize = 20;
 
 /// Arguments of `meter reconcile`.
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command")]
 pub struct Arguments {
-    /// How many hours to compare, up to the present one
+    /// Number of hours to compare, up to the present hour
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(i64).range(1..=744))]
     hours: i64,
-    /// Compare the present hour as well, whose last calls may be under way
+    /// Include the present hour, whose last calls may not be counted yet
     #[arg(long)]
     with_this_hour: bool,
-    /// Compare each key in each hour, and not only in hours whose totals differ
+    /// Compare each key in each hour, not only in hours whose totals differ
     #[arg(long)]
     by_key: bool,
-    /// Read the whole ledger, to find keys that the access log does not know
+    /// Read the whole ledger, to find keys that the access log does not contain
     #[arg(long)]
     whole_ledger: bool,
-    /// Take the difference of an hour for right, named by its start as in 2026-11-25T10:00Z: the
-    /// reconciler stops telling of it until the ledger's total of the hour changes
+    /// Accept the difference of the hour with this start, as in 2026-11-25T10:00Z: the reconciler does
+    /// not report it any more until the ledger's total of the hour changes
     #[arg(long, value_name = "HOUR", conflicts_with_all = ["backfill", "whole_ledger", "by_key"])]
     accept: Option<Timestamp>,
-    /// Put calls on the stream that are in the access log and that nobody has claimed. A call has
-    /// one owner, so nothing is counted twice, however often this is done. Calls without a request
-    /// id are left alone
+    /// Put calls of the access log on the stream that no stream record has claimed. This is idempotent,
+    /// because a call has one owner. Calls without a request id are skipped
     #[arg(long)]
     backfill: bool,
-    /// With --backfill, leave calls alone that were logged in the last minutes: they may be on their way
+    /// With --backfill, skip calls that were logged in the last minutes: they may still be delivered
     #[arg(long, value_name = "MINUTES", default_value_t = 15, value_parser = clap::value_parser!(i64).range(0..=1_440))]
     settle_minutes: i64,
-    /// With --backfill, also put calls on the stream that have no request id. If the ids of their log
-    /// events are not those of their delivery, they are counted twice
+    /// With --backfill, include calls without a request id. They are counted twice if the ids of their
+    /// log events differ from those of their delivery
     #[arg(long, requires = "backfill")]
     include_lines_without_request_id: bool,
-    /// With --backfill, the CLAIM_LAYOUT that the consumer is deployed with
+    /// With --backfill, the CLAIM_LAYOUT of the deployed consumer
     #[arg(long, value_name = "LAYOUT", default_value = DEFAULT_LAYOUT)]
     claim_layout: ClaimLayout,
-    /// Print JSON
+    /// Print JSON, as described in docs/schemas/meter-reconcile.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -67,7 +68,57 @@ pub struct Arguments {
     target: TargetArguments,
 }
 
-/// Compares, backfills where that is asked for, and fails where counts differ.
+/// The comparison of the access log with the ledger.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Comparison {
+    /// Calls in the access log.
+    pub logged: u64,
+    /// Calls in the ledger.
+    pub counted: u64,
+    /// Calls that the access log has and the ledger does not have.
+    pub missing: u64,
+    /// Calls that the ledger has and the access log does not have.
+    pub surplus: u64,
+    /// Differences by key and hour.
+    pub differences: Vec<Difference>,
+    /// Result of the backfill, if one was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<BackfillSummary>,
+}
+
+/// A difference for one key in one hour.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Difference {
+    /// Id of the key.
+    pub api_key_id: String,
+    /// Start of the hour in UTC, as in `2026-11-25T10:00Z`.
+    pub hour: String,
+    /// Calls in the access log.
+    pub logged: u64,
+    /// Calls in the ledger.
+    pub counted: u64,
+}
+
+impl Comparison {
+    fn new(found: &Reconciliation, backfill: Option<BackfillSummary>) -> Self {
+        let differences = found.differences.iter().map(|difference| Difference {
+            api_key_id: difference.api_key_id.clone(),
+            hour: hour(difference.hour_start_ms),
+            logged: difference.logged,
+            counted: difference.counted,
+        });
+        Self {
+            logged: found.logged,
+            counted: found.counted,
+            missing: found.missing(),
+            surplus: found.surplus(),
+            differences: differences.collect(),
+            backfill,
+        }
+    }
+}
+
+/// Compares, and backfills if asked to. Fails if the counts differ and no backfill was made.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.target).await?;
     if let Some(hour) = arguments.accept {
@@ -83,33 +134,31 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         (false, false) => Depth::Totals,
     };
     let found = compare(&target, &log, from_ms, to_ms, depth).await?;
-    let mut shown = to_json(&found);
     if !arguments.json {
         print(&found, depth, from_ms, to_ms);
     }
     if arguments.backfill {
         let settle_minutes = arguments.settle_minutes;
         let judge = Judge { layout: arguments.claim_layout, unbilled: log.unbilled().clone() };
-        let wanted = Wanted {
-            hours: (from_ms, to_ms),
+        let settings = Settings {
+            from_ms,
+            to_ms,
             settle_minutes,
             includes_lines_without_request_id: arguments.include_lines_without_request_id,
         };
-        let outcome = Backfill::new(&target, judge, &wanted).run(&log).await?;
+        let summary = Backfill::new(&target, judge, settings).run(&log).await?;
         if arguments.json {
-            shown["backfill"] = json!(outcome);
-            println!("{shown}");
-        } else {
-            outcome.print(settle_minutes);
+            return print_json(&Comparison::new(&found, Some(summary)));
         }
+        summary.print(settle_minutes);
         return Ok(());
     }
     if arguments.json {
-        println!("{shown}");
+        print_json(&Comparison::new(&found, None))?;
     }
     if !found.differences.is_empty() {
         bail!(
-            "{} calls are missing and {} too many; see docs/runbooks/drift-and-backfill.md",
+            "{} calls are missing and {} are surplus; see docs/runbooks/drift-and-backfill.md",
             found.missing(),
             found.surplus()
         );
@@ -117,14 +166,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How deep two counts are compared.
+/// The depth of a comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
-    /// The totals of each hour, and the keys where they differ.
+    /// Compares the totals of each hour, and the keys of hours whose totals differ.
     Totals,
-    /// The keys of each hour.
+    /// Compares the keys of each hour.
     Keys,
-    /// The keys of each hour, with those that only the ledger knows.
+    /// Compares the keys of each hour, including keys that only the ledger has.
     WholeLedger,
 }
 
@@ -140,7 +189,7 @@ async fn compare(
     if depth == Depth::WholeLedger {
         let logged = log.calls_per_key(from_ms, to_ms).await.context(NOT_COUNTED)?;
         let mut counted = HourlyCalls::new();
-        for (key, usage) in usage_of_all_keys(&target.dynamodb, &target.usage_table).await? {
+        for (key, usage) in usage_of_all_keys(&target.dynamodb, &target.meter.names.usage_table).await? {
             add_hours(&mut counted, &key, &usage, from_ms, to_ms);
         }
         return Ok(Reconciliation::compare(&logged, &counted));
@@ -161,7 +210,7 @@ async fn compare(
         let by_key = Reconciliation::compare(&logged, &counted);
         if by_key.counted < totals.counted {
             eprintln!(
-                "In {} the ledger has {} calls of keys that the access log does not know: --whole-ledger names them.",
+                "In {} the ledger has {} calls of keys that the access log does not contain: --whole-ledger lists them.",
                 hour(start_ms),
                 totals.counted - by_key.counted
             );
@@ -171,14 +220,14 @@ async fn compare(
     Ok(found)
 }
 
-/// Takes the difference of an hour for right.
+/// Accepts the difference of an hour.
 async fn accept(target: &Target, start: Timestamp) -> anyhow::Result<()> {
     let start_ms = start.as_millisecond();
     let store = target.reconciliation_store();
     let mut hours = store.hours(start_ms, start_ms + HOUR_MS).await?;
     let Some(compared) = hours.get_mut(&start_ms) else {
         bail!(
-            "the reconciler has not compared an hour that begins at {}; an hour is named by its start",
+            "the reconciler has not compared an hour that starts at {}; give the start of an hour",
             hour(start_ms)
         );
     };
@@ -187,15 +236,25 @@ async fn accept(target: &Target, start: Timestamp) -> anyhow::Result<()> {
     let (missing, surplus) = compared.missing_and_surplus(counted);
     compared.accept(counted);
     store.write_hour(start_ms, compared).await?;
-    println!("Accepted for {}: {missing} calls are missing and {surplus} too many.", hour(start_ms));
+    println!("Accepted for {}: {missing} calls are missing and {surplus} are surplus.", hour(start_ms));
     Ok(())
 }
 
+/// Formats the start of an hour, as in `2026-11-25T10:00Z`.
 fn hour(start_ms: i64) -> String {
     Timestamp::from_millisecond(start_ms)
         .map_or_else(|_| start_ms.to_string(), |time| time.strftime("%Y-%m-%dT%H:%MZ").to_string())
 }
 
+/// Sums of the differences of an hour.
+#[derive(Default)]
+struct HourSums {
+    missing: u64,
+    surplus: u64,
+    keys: usize,
+}
+
+/// Prints a comparison as text.
 fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) {
     println!(
         "From {} to {}: {} calls in the access log, {} in the ledger.",
@@ -209,13 +268,15 @@ fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) {
         println!("They agree, {by_key}hour by hour.");
         return;
     }
-    let mut hours: BTreeMap<i64, (u64, u64, usize)> = BTreeMap::new();
+    let mut hours: BTreeMap<i64, HourSums> = BTreeMap::new();
     for difference in &found.differences {
         let sums = hours.entry(difference.hour_start_ms).or_default();
-        *sums = (sums.0 + difference.missing(), sums.1 + difference.surplus(), sums.2 + 1);
+        sums.missing += difference.missing();
+        sums.surplus += difference.surplus();
+        sums.keys += 1;
     }
-    println!("\n{:<18} {:>10} {:>10} {:>8}", "hour", "missing", "too many", "keys");
-    for (start_ms, (missing, surplus, keys)) in hours {
+    println!("\n{:<18} {:>10} {:>10} {:>8}", "hour", "missing", "surplus", "keys");
+    for (start_ms, HourSums { missing, surplus, keys }) in hours {
         println!("{:<18} {missing:>10} {surplus:>10} {keys:>8}", hour(start_ms));
     }
     println!("\n{:<28} {:<18} {:>10} {:>10}", "key", "hour", "logged", "counted");
@@ -232,16 +293,4 @@ fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) {
         println!("and {} more; --json shows all", found.differences.len() - SHOWN_KEYS);
     }
     println!();
-}
-
-fn to_json(found: &Reconciliation) -> Value {
-    let differences: Vec<Value> = found
-        .differences
-        .iter()
-        .map(|difference| {
-            json!({"apiKeyId": difference.api_key_id, "hour": hour(difference.hour_start_ms),
-                "logged": difference.logged, "counted": difference.counted})
-        })
-        .collect();
-    json!({"logged": found.logged, "counted": found.counted, "missing": found.missing(), "surplus": found.surplus(), "differences": differences})
 }

@@ -1,101 +1,104 @@
-//! Says what a file is that holds no call, and what to do.
+//! Recognizes files without calls, and describes what to do about them.
 
 use serde_json::Value;
 
-/// What a file is, and what to do about it.
+/// A kind of file without calls.
 struct Kind {
-    is: fn(&[u8]) -> bool,
-    words: &'static str,
+    matches: fn(&[u8]) -> bool,
+    /// What the file is, and what to do about it.
+    advice: &'static str,
 }
 
-/// Files that are no text, by their first bytes.
+/// Kinds of binary files, recognized by their first bytes.
 const BINARY: [Kind; 8] = [
     Kind {
-        is: |head| head.starts_with(b"PK\x03\x04"),
-        words: "it is a zip archive; unpack it and name the files in it",
+        matches: |head| head.starts_with(b"PK\x03\x04"),
+        advice: "it is a zip archive; unpack it and pass the files in it",
     },
     Kind {
-        is: |head| head.starts_with(b"PAR1"),
-        words: "it is a Parquet file; query it with Athena and save the result as CSV",
+        matches: |head| head.starts_with(b"PAR1"),
+        advice: "it is a Parquet file; query it with Athena and save the result as CSV",
     },
     Kind {
-        is: |head| head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]),
-        words: "it is compressed by zstd; pipe it in: `zstd -dc FILE | meter replay -`",
+        matches: |head| head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]),
+        advice: "it is compressed with zstd; pipe it in: `zstd -dc FILE | meter replay -`",
     },
     Kind {
-        is: |head| head.starts_with(b"BZh"),
-        words: "it is compressed by bzip2; pipe it in: `bzip2 -dc FILE | meter replay -`",
+        matches: |head| head.starts_with(b"BZh"),
+        advice: "it is compressed with bzip2; pipe it in: `bzip2 -dc FILE | meter replay -`",
     },
     Kind {
-        is: |head| head.starts_with(b"\xfd7zXZ"),
-        words: "it is compressed by xz; pipe it in: `xz -dc FILE | meter replay -`",
+        matches: |head| head.starts_with(b"\xfd7zXZ"),
+        advice: "it is compressed with xz; pipe it in: `xz -dc FILE | meter replay -`",
     },
     Kind {
-        is: |head| head.starts_with(&[0xf3, 0x89, 0x9a, 0xc2]),
-        words: "it is a record that the Kinesis Producer Library has aggregated; set AggregationEnabled to false",
+        matches: |head| head.starts_with(&[0xf3, 0x89, 0x9a, 0xc2]),
+        advice: "it is a record that the Kinesis Producer Library has aggregated; set AggregationEnabled to false",
     },
     Kind {
-        is: |head| matches!(head, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]),
-        words: "it is compressed by zlib; compress it by gzip instead",
+        matches: |head| matches!(head, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]),
+        advice: "it is compressed with zlib; compress it with gzip instead",
     },
-    Kind { is: |head| head.contains(&0), words: "it is a binary file; name an access log" },
+    Kind { matches: |head| head.contains(&0), advice: "it is a binary file; pass an access log" },
 ];
 
-/// Texts that are no access log in JSON, by the first line.
+/// Kinds of text files, recognized by their first line.
 const TEXTS: [Kind; 8] = [
     Kind {
-        is: |line| line.starts_with(b"<"),
-        words: "its lines are XML; set the stage's access-log format to the documented one, in JSON",
+        matches: |line| line.starts_with(b"<"),
+        advice: "its lines are XML; set the stage's access-log format to the documented format in JSON",
     },
     Kind {
-        is: is_common_log,
-        words: "its lines are in the Common Log Format; set the stage's access-log format to the documented one, in JSON",
+        matches: is_common_log,
+        advice: "its lines are in the Common Log Format; set the stage's access-log format to the documented format in JSON",
     },
     Kind {
-        is: |line| line.starts_with(b"events:") || line.starts_with(b"- ") || line == b"---",
-        words: "it is YAML; run the AWS CLI with `--output json`",
+        matches: |line| line.starts_with(b"events:") || line.starts_with(b"- ") || line == b"---",
+        advice: "it is YAML; run the AWS CLI with `--output json`",
     },
     Kind {
-        is: |line| line.starts_with(b"|") || line.starts_with(b"+-") || line.starts_with(b"-----"),
-        words: "it is a table for people; run the AWS CLI with `--output json`",
+        matches: |line| line.starts_with(b"|") || line.starts_with(b"+-") || line.starts_with(b"-----"),
+        advice: "it is a text table; run the AWS CLI with `--output json`",
     },
-    Kind { is: is_key_header, words: "it is a file of API keys; `meter keys import` reads it" },
+    Kind { matches: is_key_header, advice: "it is a file of API keys; `meter keys import` reads it" },
     Kind {
-        is: is_execution_log,
-        words: "its lines are an execution log; name the stage's access log, which is another log group",
+        matches: is_execution_log,
+        advice: "its lines are an execution log; pass the stage's access log, which is another log group",
     },
     Kind {
-        is: |line| !line.contains(&b'{') && line.iter().filter(|byte| b",;\t".contains(byte)).count() >= 2,
-        words: "its lines are separated values without a header that names `status` and `requestTimeEpoch`; add one, or set the stage's access-log format to the documented one, in JSON",
+        matches: |line| {
+            !line.contains(&b'{') && line.iter().filter(|byte| b",;\t".contains(byte)).count() >= 2
+        },
+        advice: "its lines are separated values without a header that names `status` and `requestTimeEpoch`; add a header, or set the stage's access-log format to the documented format in JSON",
     },
-    Kind { is: |line| line.starts_with(b"Permission"), words: "it is the test file of an export" },
+    Kind { matches: |line| line.starts_with(b"Permission"), advice: "it is the test file of an export" },
 ];
 
-/// What a file is whose first bytes are no text.
+/// Describes a binary file; `None` if the bytes can be text.
 pub fn binary(head: &[u8]) -> Option<&'static str> {
-    words(&BINARY, head)
+    advice(&BINARY, head)
 }
 
-/// What a file is without a call, of which this is the first line.
+/// Describes a text file without calls by its first line.
 pub fn text(sample: &str) -> String {
     let first_line = sample.lines().next().unwrap_or_default().trim();
     if let Ok(Value::Object(members)) = serde_json::from_str(sample) {
         return object(&members);
     }
-    let words = words(&TEXTS, first_line.as_bytes());
-    words.unwrap_or("its lines are no JSON objects; name an access log in JSON").to_owned()
+    let advice = advice(&TEXTS, first_line.as_bytes());
+    advice.unwrap_or("its lines are not JSON objects; pass an access log in JSON").to_owned()
 }
 
-fn words(kinds: &[Kind], head: &[u8]) -> Option<&'static str> {
-    kinds.iter().find(|kind| (kind.is)(head)).map(|kind| kind.words)
+fn advice(kinds: &[Kind], head: &[u8]) -> Option<&'static str> {
+    kinds.iter().find(|kind| (kind.matches)(head)).map(|kind| kind.advice)
 }
 
-/// An object that is no call: what it has, and what it lacks.
+/// Describes an object that is not a call: the members that it has and those that it lacks.
 fn object(members: &serde_json::Map<String, Value>) -> String {
     let inside = members.iter().find(|(_, value)| value.get("status").is_some());
     if let (Some((name, _)), false) = (inside, members.contains_key("status")) {
         return format!(
-            "its lines have \"status\" inside of {name:?}; the fields have to stand at the top of the line, so set the stage's access-log format to the documented one"
+            "its lines have \"status\" inside of {name:?}; the fields have to be at the top level, so set the stage's access-log format to the documented format"
         );
     }
     let mut names: Vec<String> = members.keys().take(8).map(|name| format!("{name:?}")).collect();
@@ -103,12 +106,12 @@ fn object(members: &serde_json::Map<String, Value>) -> String {
         names.push("…".to_owned());
     }
     format!(
-        "its objects have the members {}, and a call has at least \"status\" with three digits, a request time and a key id; name an access log, or set the stage's access-log format to the documented one",
+        "its objects have the members {}, and a call has at least \"status\" with three digits, a request time and a key id; pass an access log, or set the stage's access-log format to the documented format",
         names.join(", ")
     )
 }
 
-/// `ADDRESS IDENTITY USER [TIME] "METHOD PATH PROTOCOL" STATUS LENGTH`.
+/// Recognizes `ADDRESS IDENTITY USER [TIME] "METHOD PATH PROTOCOL" STATUS LENGTH`.
 fn is_common_log(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
     let mut parts = line.splitn(2, " [");
@@ -148,7 +151,7 @@ mod tests {
             ("(0d8c) Starting execution for request: 0d8c", "execution log"),
             (r#"{"http":{"status":"200"},"key":"a"}"#, "inside of \"http\""),
             (r#"{"level":"info","message":"hello"}"#, "\"level\", \"message\", and a call has at least"),
-            ("hello", "no JSON objects"),
+            ("hello", "not JSON objects"),
         ] {
             assert!(text(sample).contains(words), "{sample}: {}", text(sample));
         }

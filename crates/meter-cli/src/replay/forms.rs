@@ -1,5 +1,5 @@
-//! The forms in which people have access logs: what a piece of a file is, and
-//! the events in it. A form is told by the names of an object's members.
+//! The forms in which access logs are stored, and the events in each piece of a file. The form of an object
+//! is recognized by the names of its members.
 
 use std::io::Cursor;
 
@@ -8,88 +8,65 @@ use metering_aws::given_up::GivenUpBatch;
 use serde_json::Value;
 
 use super::insights;
-use super::packing::{Event, Packer};
+use super::packing::Event;
 use super::prefix::{self, Line};
-use crate::input::pieces::{self, Kind, Piece, Pieces, STATUS};
+use super::sink::{Sink, member};
+use crate::input::marks::{self, STATUS};
+use crate::input::pieces::{Kind, Piece, Pieces, marks_of_object};
 
-/// The most bytes that a stream record has, with room for larger streams.
-/// Source: Kinesis Developer Guide, "Quotas and limits": 10 MiB at most.
+/// Maximum size of a stream record, in bytes: 10 MiB. Source: Kinesis Developer Guide, "Quotas and limits".
 const MAX_RECORD_BYTES: usize = 10 << 20;
 
-/// What takes the events of a file.
-pub trait Sink {
-    /// Takes an event that stands in this line.
-    fn event(&mut self, event: Event<'_>, line: u64) -> anyhow::Result<()>;
-    /// Takes a record as a stream has it.
-    fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()>;
-    /// Takes note of what is nothing of a log.
-    fn set_aside(&mut self, line: u64, why: String);
-}
-
-impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Sink for Packer<T> {
-    fn event(&mut self, event: Event<'_>, line: u64) -> anyhow::Result<()> {
-        Self::event(self, event, line)
-    }
-
-    fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()> {
-        Self::record(self, data, line)
-    }
-
-    fn set_aside(&mut self, line: u64, why: String) {
-        self.tally.set_aside(line, why);
-    }
-}
-
-/// How an object of a form is read.
-enum Reading {
-    /// Its events are taken.
+/// The handling of objects of a form.
+enum Handling {
+    /// The function adds the events.
     Events(ReadEvents),
-    /// It is nothing of a log, and this is said.
+    /// The object is not part of an access log, for this reason.
     SetAside(&'static str),
 }
 
-use Reading::{Events, SetAside};
+use Handling::{Events, SetAside};
 
 type ReadEvents = fn(&Value, u64, &mut dyn Sink) -> anyhow::Result<()>;
 
 /// A form of objects.
 struct Form {
-    /// Marks of which an object of this form has one, or is in an array of that mark.
+    /// Marks of which an object has at least one, or is in an array with the mark.
     has: u32,
-    /// Marks of which it has one besides.
+    /// Further marks of which an object has at least one.
     and: u32,
-    read: Reading,
+    handling: Handling,
 }
 
 const ANY: u32 = u32::MAX;
 
-/// The forms of objects. The first that fits is taken.
+/// The forms of objects. The first matching form applies.
 const FORMS: [Form; 9] = [
-    Form { has: pieces::AWSLOGS, and: ANY, read: Events(logs_event) },
-    Form { has: pieces::KINESIS_BATCH_INFO, and: ANY, read: Events(given_up) },
-    Form { has: pieces::KINESIS, and: ANY, read: Events(kinesis_record) },
-    Form { has: pieces::RECORDS, and: pieces::DATA, read: Events(kinesis_record) },
-    Form { has: pieces::DATA, and: pieces::SEQUENCE, read: Events(kinesis_record) },
-    Form { has: pieces::MESSAGE, and: pieces::EVENT_FIELD | pieces::EVENTS, read: Events(log_event) },
-    Form { has: pieces::INSIGHTS_MESSAGE, and: ANY, read: Events(insights::row_object) },
+    Form { has: marks::AWSLOGS, and: ANY, handling: Events(logs_event) },
+    Form { has: marks::KINESIS_BATCH_INFO, and: ANY, handling: Events(given_up) },
+    Form { has: marks::KINESIS, and: ANY, handling: Events(kinesis_record) },
+    Form { has: marks::RECORDS, and: marks::DATA, handling: Events(kinesis_record) },
+    Form { has: marks::DATA, and: marks::SEQUENCE, handling: Events(kinesis_record) },
+    Form { has: marks::MESSAGE, and: marks::EVENT_FIELD | marks::EVENTS, handling: Events(log_event) },
+    Form { has: marks::INSIGHTS_MESSAGE, and: ANY, handling: Events(insights::row_object) },
     Form {
-        has: pieces::KEY_SECRET,
+        has: marks::KEY_SECRET,
         and: ANY,
-        read: SetAside("it is an API key and no call; `meter keys import` reads files of keys"),
+        handling: SetAside("it is an API key and not a call; `meter keys import` reads files of keys"),
     },
     Form {
-        has: pieces::ITEM | pieces::ITEMS,
+        has: marks::ITEM | marks::ITEMS,
         and: ANY,
-        read: SetAside(
-            "it is an item of a table or a list and no line of a log; name the access log instead",
+        handling: SetAside(
+            "it is an item of a table or a list and not a line of a log; pass the access log instead",
         ),
     },
 ];
 
-/// Reads a piece of a file.
+/// Adds the events of a piece of a file.
 ///
 /// # Errors
-/// When an event cannot be taken.
+/// When the sink fails.
 pub fn read(piece: &Piece<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let line = piece.line;
     match piece.kind {
@@ -109,14 +86,14 @@ pub fn read(piece: &Piece<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
 fn object(piece: &Piece<'_>, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let marks = piece.marks | piece.container;
     if piece.marks & STATUS == 0 && marks != 0 {
-        if piece.marks & pieces::MESSAGE_TYPE != 0 {
+        if piece.marks & marks::MESSAGE_TYPE != 0 {
             return sink.record(piece.bytes.to_vec(), piece.line);
         }
         let form = FORMS.iter().find(|form| marks & form.has != 0 && marks & form.and != 0);
         if let Some(form) = form
             && let Ok(value) = serde_json::from_slice(piece.bytes)
         {
-            return match form.read {
+            return match form.handling {
                 Events(read) => read(&value, piece.line, sink),
                 SetAside(why) => {
                     sink.set_aside(piece.line, why.to_owned());
@@ -132,9 +109,9 @@ fn message(bytes: &[u8], line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     sink.event(Event { message: &String::from_utf8_lossy(bytes), ..Event::default() }, line)
 }
 
-/// A text within JSON: a line of the log, or a document such as the payload of an invocation record.
+/// Reads a JSON string: a line of the log, or a document such as the payload of an invocation record.
 fn string(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    match pieces::marks_of_object(text) {
+    match marks_of_object(text) {
         Some(marks) if marks != 0 && marks & STATUS == 0 => {
             let mut pieces = Pieces::new(Box::new(Cursor::new(text.as_bytes().to_vec())));
             while let Some(piece) = pieces.next_piece()? {
@@ -146,22 +123,17 @@ fn string(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     }
 }
 
-/// A line that is no JSON, or the text of an event.
+/// Reads a line that is not JSON, or the text of an event.
 fn text_line(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    let message = match prefix::look_at(text) {
-        Line::Beside => return Ok(()),
+    let message = match prefix::parse(text) {
+        Line::Ignored => return Ok(()),
         Line::Message(message) => message,
         Line::Other => text,
     };
     sink.event(Event { message, ..Event::default() }, line)
 }
 
-/// The member of one of these names.
-pub fn member<'a>(value: &'a Value, names: &[&str]) -> Option<&'a Value> {
-    names.iter().find_map(|name| value.get(name))
-}
-
-/// An event of `FilterLogEvents` or `GetLogEvents`, whole or as `--query` left it.
+/// Reads an event of `FilterLogEvents` or `GetLogEvents`, complete or reduced by `--query`.
 fn log_event(event: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let text = |names: &[&str]| member(event, names).and_then(Value::as_str);
     let Some(message) = text(&["message", "Message"]) else {
@@ -172,12 +144,12 @@ fn log_event(event: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()
     sink.event(Event { id, logged_at_ms, message: message.trim() }, line)
 }
 
-/// The event with which CloudWatch Logs invokes a function.
+/// Reads the event with which CloudWatch Logs invokes a function.
 fn logs_event(event: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     encoded(&event["awslogs"]["data"], line, sink)
 }
 
-/// A record of a Kinesis event, of `GetRecords`, or of a request of Firehose.
+/// Reads a record of a Kinesis event, of `GetRecords`, or of a request of Firehose.
 fn kinesis_record(record: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     match record.get("kinesis") {
         Some(kinesis) => encoded(&kinesis["data"], line, sink),
@@ -199,7 +171,7 @@ fn encoded(data: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     }
 }
 
-/// An invocation record, as Lambda writes it into the on-failure bucket.
+/// Reads an invocation record, which Lambda writes to the on-failure bucket.
 fn given_up(document: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     match GivenUpBatch::read(document.to_string().as_bytes()) {
         Ok(batch) => {

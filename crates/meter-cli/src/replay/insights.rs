@@ -1,13 +1,12 @@
-//! Rows of CloudWatch Logs Insights and of Athena: an object, an array of
-//! fields, or a row of CSV. A row has the whole line in `@message`, or fields
-//! of it.
+//! Rows of CloudWatch Logs Insights and of Athena: an object, an array of fields, or a row of CSV. A row has
+//! the whole line in `@message`, or fields of the line.
 
 use serde_json::{Map, Value};
 
-use super::forms::{Sink, member};
 use super::packing::Event;
+use super::sink::{Sink, member};
 
-/// The names of a line's fields. Athena writes column names in lower case.
+/// Names of the fields of a line. Athena writes column names in lower case.
 const FIELDS: [&str; 16] = [
     "extendedRequestId",
     "requestId",
@@ -27,32 +26,32 @@ const FIELDS: [&str; 16] = [
     "route",
 ];
 
-/// The name that a line has for a column, whatever its letter case.
+/// Returns the name of the field for a column in any letter case.
 pub fn field_name(column: &str) -> &str {
     FIELDS.into_iter().find(|field| field.eq_ignore_ascii_case(column)).unwrap_or(column)
 }
 
-/// Whether these are columns of rows that have calls.
+/// Returns `true` if rows with these columns can be calls.
 pub fn are_columns(columns: &[&str]) -> bool {
     let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
     let has_time = has("requestTimeEpoch") || has("requestTime") || has("time");
     has("@message") || has("status") && has_time
 }
 
-/// A row as an object: the console's export as JSON.
+/// Reads a row as an object, as in the console's JSON export.
 ///
 /// # Errors
-/// When the event cannot be taken.
+/// When the sink fails.
 pub fn row_object(row: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let fields = row.as_object().cloned().unwrap_or_default();
     fields_of_row(fields, line, sink)
 }
 
-/// A row as an array of fields, as `GetQueryResults` answers, or of values
-/// that `--query` chose, one of them the line.
+/// Reads a row as an array of fields, as `GetQueryResults` returns it, or of values selected by `--query`,
+/// one of which is the line.
 ///
 /// # Errors
-/// When the event cannot be taken.
+/// When the sink fails.
 pub fn row_array(row: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let values = row.as_array().map(Vec::as_slice).unwrap_or_default();
     let field = |value: &Value| {
@@ -75,10 +74,10 @@ pub fn row_array(row: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<
     }
 }
 
-/// A row as fields by name.
+/// Reads a row as fields by name.
 ///
 /// # Errors
-/// When the event cannot be taken.
+/// When the sink fails.
 pub fn fields_of_row(fields: Map<String, Value>, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let text = match fields.get("@message") {
         Some(Value::String(message)) => message.trim().to_owned(),

@@ -1,4 +1,4 @@
-//! `meter replay`: access logs through the whole pipeline.
+//! `meter replay`: sends access logs through the whole pipeline and shows the counts.
 
 mod foreign;
 mod forms;
@@ -8,77 +8,79 @@ mod prefix;
 mod reading;
 mod report;
 mod send;
+mod sink;
 mod table;
 mod tally;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use deployment::environment::variables;
 use indicatif::{ProgressBar, ProgressStyle};
 use local_stack::stack::{LocalOptions, LocalStack, built_binaries};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use self::reading::{FileReport, read_files};
-use self::report::Report;
+pub use self::report::Report;
+use crate::exit_codes;
 use crate::input::open::Sources;
+use crate::output::{count, print_json};
 
-/// Requests that are read ahead of those that the stream has taken.
+/// Number of requests that are read ahead of the stream.
 const REQUESTS_AHEAD: usize = 2;
-/// The exit status of a command that a signal has stopped, as shells give it for Ctrl-C.
-const STOPPED: i32 = 130;
 
 /// Arguments of `meter replay`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Access logs, whatever they come in: files, folders with all below them, or - for standard
-    /// input. JSON lines, printed or packed JSON, exports and answers of CloudWatch Logs and its
+    /// Access logs: files, folders with all files below them, or - for standard input. JSON lines,
+    /// pretty-printed or concatenated JSON, exports and query results of CloudWatch Logs and Logs
     /// Insights, subscription records, files of Firehose, saved events and batches that Lambda gave up
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Add the usage to this data folder, whose stack must not run, instead of a folder that is
-    /// deleted afterwards. A call that was replayed there before counts nothing again
+    /// Add the usage to this data folder, whose stack must not run, instead of a temporary folder. A
+    /// call that was replayed there before is not counted again
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// The oldest calls that are counted, in days
+    /// Maximum age of counted calls, in days
     #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u32).range(62..=36_500))]
     retention_days: u32,
-    /// Print JSON
+    /// Print JSON, as described in docs/schemas/meter-replay.json
     #[arg(long)]
     json: bool,
-    /// The folder of the functions' binaries [default: those built with this command]
+    /// Folder with the binaries of the functions [default: the folder of this command]
     #[arg(long, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
 }
 
-/// Replays the files and prints what became of them.
+/// Replays the files and prints the counts. Fails if a file could not be read as an access log.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let sources = Sources::find(&arguments.files)?;
-    let temporary = tempfile::tempdir().context("no temporary folder can be made")?;
+    let temporary = tempfile::tempdir().context("no temporary folder can be created")?;
     let folder = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     let options = options(folder, &arguments)?;
     let stopped = stopped()?;
     tokio::pin!(stopped);
     let stack = tokio::select! {
         stack = LocalStack::start(options) => stack?,
-        () = &mut stopped => end(temporary),
+        () = &mut stopped => exit_interrupted(temporary),
     };
     let report = tokio::select! {
         report = replay(&stack, sources, arguments.retention_days) => Some(report),
         () = &mut stopped => None,
     };
     stack.shut_down().await;
-    let Some(report) = report else { end(temporary) };
+    let Some(report) = report else { exit_interrupted(temporary) };
     drop(temporary);
     let report = report?;
     if arguments.json {
-        report.print_json()?;
+        print_json(&report)?;
     } else {
         report.print()?;
     }
-    let unread = report.unread();
+    let unread = report.unread_files();
     if unread > 0 {
-        bail!("{} could not be read to the end as access logs; see above why", report::count(unread, "file"));
+        bail!("{} could not be read completely as access logs; the reasons are above", count(unread, "file"));
     }
     Ok(())
 }
@@ -86,14 +88,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 fn options(folder: PathBuf, arguments: &Arguments) -> anyhow::Result<LocalOptions> {
     let binaries = arguments.binaries.clone().map_or_else(built_binaries, Ok)?;
     let mut options = LocalOptions::new(folder, binaries);
-    // The oldest call that is counted is one that both ledger and claims keep.
-    for variable in ["USAGE_RETENTION_DAYS", "CLAIM_RETENTION_DAYS"] {
-        options.consumer_environment.push((variable.to_owned(), arguments.retention_days.to_string()));
+    // A call is counted if both the ledger and the claims retain its day.
+    for variable in [&variables::USAGE_RETENTION_DAYS, &variables::CLAIM_RETENTION_DAYS] {
+        options.consumer_environment.push((variable.name.to_owned(), arguments.retention_days.to_string()));
     }
     Ok(options)
 }
 
-/// Returns when a signal tells the command to stop.
+/// Completes when a signal stops the command.
 fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -107,12 +109,12 @@ fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Ends the command, which a signal has stopped, and leaves nothing behind.
-fn end(temporary: tempfile::TempDir) -> ! {
+/// Exits after a signal, and removes the temporary folder.
+fn exit_interrupted(temporary: tempfile::TempDir) -> ! {
     drop(temporary);
     eprintln!("Stopped.");
-    // A thread may still wait for a pipe that nobody writes to.
-    std::process::exit(STOPPED)
+    // Returning would wait for the reading thread, which may wait for a pipe that nothing is written to.
+    std::process::exit(exit_codes::INTERRUPTED.into())
 }
 
 async fn replay(stack: &LocalStack, sources: Sources, retention_days: u32) -> anyhow::Result<Report> {
@@ -127,7 +129,7 @@ async fn replay(stack: &LocalStack, sources: Sources, retention_days: u32) -> an
     Report::read(stack, files, sources.left_out, retention_days).await
 }
 
-/// Reads on a thread of its own, which may wait for a pipe, and sends meanwhile.
+/// Reads the files on a separate thread, which may wait for a pipe, and sends their records.
 async fn send_files(
     stack: &LocalStack,
     sources: &Sources,
@@ -142,5 +144,7 @@ async fn send_files(
     while let Some(records) = requests.recv().await {
         send::put(stack, records).await?;
     }
-    reader.join().map_err(|_| anyhow::anyhow!("reading the files has panicked: a defect to report"))?
+    reader.join().map_err(|_| {
+        anyhow::anyhow!("the thread that reads the files has panicked; please report this defect")
+    })?
 }

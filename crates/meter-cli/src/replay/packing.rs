@@ -1,4 +1,4 @@
-//! Puts the events of a file into stream records.
+//! Packs the events of a file into stream records.
 
 use std::borrow::Cow;
 
@@ -9,36 +9,35 @@ use twox_hash::XxHash3_128;
 
 use super::tally::Tally;
 
-/// How many events go into one record.
+/// Number of events in one record.
 const EVENTS_PER_RECORD: usize = 200;
-/// The most text that goes into one record, in bytes.
+/// Size of the text in one record from which on the record is complete, in bytes.
 const MAX_RECORD_TEXT_BYTES: usize = 700 << 10;
-/// The largest message that is sent, in bytes. CloudWatch Logs takes log events
-/// of 1 MB at most. Source: CloudWatch Logs User Guide, "CloudWatch Logs quotas".
+/// Maximum size of a message, in bytes. CloudWatch Logs accepts log events of at most 1 MB. Source:
+/// CloudWatch Logs User Guide, "CloudWatch Logs quotas".
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
-/// The largest record that is sent, in bytes, below what a stream takes:
-/// 1 MiB. Source: Kinesis API Reference, `PutRecords`.
+/// Maximum size of a record, in bytes, below the limit of a stream: 1 MiB. Source: Kinesis API Reference,
+/// `PutRecords`.
 const MAX_RECORD_BYTES: usize = 1_000_000;
 
 /// An event of a log.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Event<'a> {
-    /// Its id, where CloudWatch Logs gave it one.
+    /// Id that CloudWatch Logs has assigned, if the file has it.
     pub id: Option<&'a str>,
-    /// When it was logged, in milliseconds since 1970.
+    /// Time at which the event was logged, in milliseconds since 1970.
     pub logged_at_ms: Option<i64>,
-    /// The line.
+    /// Line of the access log.
     pub message: &'a str,
 }
 
-/// Makes records of events, and tallies what is in them.
+/// Packs events into records, and tallies them.
 ///
-/// An event without an id is known by its line and all lines before it. So a
-/// file has the same events whenever it is read, however it is wrapped, also
-/// when it has grown meanwhile.
+/// An event without an id gets an id from its line and all lines before it. A file therefore has the same
+/// events each time it is read, in any encoding, and after lines were appended.
 pub struct Packer<T> {
-    take: T,
-    /// What the file holds, as far as it was read.
+    send: T,
+    /// Tally of the lines that were read.
     pub tally: Tally,
     decoder: Decoder,
     chain: u64,
@@ -49,10 +48,10 @@ pub struct Packer<T> {
 }
 
 impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
-    /// Packs the events of a file, which is read now, and gives its records to `take`.
-    pub fn new(now_ms: i64, retention_days: u32, take: T) -> Self {
+    /// Creates a packer for a file that is read at `now_ms`. Records are passed to `send`.
+    pub fn new(now_ms: i64, retention_days: u32, send: T) -> Self {
         Self {
-            take,
+            send,
             tally: Tally::default(),
             decoder: Decoder::new(Limits::default()),
             chain: 0,
@@ -63,17 +62,17 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
         }
     }
 
-    /// Adds an event that stands in this line of the file.
+    /// Adds an event in this line of the file.
     ///
     /// # Errors
-    /// When a record cannot be taken.
+    /// When a record cannot be sent.
     pub fn event(&mut self, event: Event<'_>, line: u64) -> anyhow::Result<()> {
         if event.message.len() > MAX_MESSAGE_BYTES {
             let length = event.message.len();
             self.tally.set_aside(line, format!("it has {length} bytes, more than any log event"));
             return Ok(());
         }
-        self.tally.sample(event.message);
+        self.tally.keep_sample(event.message);
         let id = match event.id {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(self.next_id(event.message)?),
@@ -89,19 +88,18 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
         Ok(())
     }
 
-    /// The id of an event that brings none: a hash of its line and of all lines before it.
+    /// Returns the id of an event without one: a hash of its line and of all lines before it.
     fn next_id(&mut self, message: &str) -> anyhow::Result<String> {
         let hash = XxHash3_128::oneshot_with_seed(self.chain, message.as_bytes());
-        // The lower half seeds the hash of the next line.
+        // The lower half is the seed for the next line.
         self.chain = u64::try_from(hash & u128::from(u64::MAX))?;
         Ok(format!("{hash:032x}"))
     }
 
-    /// Adds a record as a stream has it. Its lines become events, if that is
-    /// what it holds.
+    /// Adds the payload of a stream record. If the payload is lines, each line becomes an event.
     ///
     /// # Errors
-    /// When a record cannot be taken.
+    /// When a record cannot be sent.
     pub fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()> {
         self.flush()?;
         let origin = Origin { record_name: "", arrived_at_ms: self.now_ms };
@@ -112,20 +110,20 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
                 let events: Vec<u32> = (0..decoded.event_count).collect();
                 self.tally.add(judged);
                 if data.len() <= MAX_RECORD_BYTES {
-                    return (self.take)(data);
+                    return (self.send)(data);
                 }
-                self.decoder.parts(&data, origin, &events)?.into_iter().try_for_each(&mut self.take)
+                self.decoder.parts(&data, origin, &events)?.into_iter().try_for_each(&mut self.send)
             }
-            Ok(_) => self.lines_of(&data, line),
+            Ok(_) => self.add_lines(&data, line),
             Err(error) => {
                 self.tally.unreadable(line, &data, &error);
-                if data.len() <= MAX_RECORD_BYTES { (self.take)(data) } else { Ok(()) }
+                if data.len() <= MAX_RECORD_BYTES { (self.send)(data) } else { Ok(()) }
             }
         }
     }
 
-    /// Adds the lines of a producer's record.
-    fn lines_of(&mut self, data: &[u8], line: u64) -> anyhow::Result<()> {
+    /// Adds the lines of a record that a producer has written.
+    fn add_lines(&mut self, data: &[u8], line: u64) -> anyhow::Result<()> {
         use std::io::Read;
         let mut text = String::new();
         if access_log::is_gzip(data) {
@@ -139,10 +137,10 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
         Ok(())
     }
 
-    /// Hands the last record over.
+    /// Sends the last record.
     ///
     /// # Errors
-    /// When it cannot be taken.
+    /// When the record cannot be sent.
     pub fn flush(&mut self) -> anyhow::Result<()> {
         if self.lines.is_empty() {
             return Ok(());
@@ -160,7 +158,7 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
             let line = usize::try_from(event.index).ok().and_then(|index| lines.get(index));
             tally.judge(&event, line.copied().unwrap_or_default(), times);
         })?;
-        (self.take)(gzipped_if_large(record))
+        (self.send)(gzipped_if_large(record))
     }
 }
 

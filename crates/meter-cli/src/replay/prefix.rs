@@ -1,30 +1,30 @@
-//! What commands and exports write before the access-log line of an event.
+//! Prefixes that commands and exports write before an access-log line.
 //!
-//! Only known prefixes are taken off: an execution log also has lines with a
-//! client's JSON at their end, and those are no calls.
+//! Only known prefixes are removed. An execution log has lines that end with JSON of a client, which are not
+//! calls.
 
 use access_log::request_time::parse_request_time;
 
 use crate::input::pieces::split_object;
 
-/// What a line is that is no JSON.
+/// A line that is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
     /// A call behind a known prefix.
     Message(&'a str),
-    /// Nothing of a call: a known prefix whose object stands on the lines that follow, which is the
-    /// format `json` of `aws logs tail`, or what the AWS CLI writes beside the rows of a list.
-    Beside,
-    /// Something else.
+    /// A line without a call: a known prefix whose object is on the following lines (the format `json` of
+    /// `aws logs tail`), or a line that the AWS CLI writes between the rows of a list.
+    Ignored,
+    /// Any other line.
     Other,
 }
 
-/// What a word of a prefix is.
+/// A word of a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
-    /// A point in time, or milliseconds since 1970.
+    /// A date and time, or milliseconds since 1970.
     Time,
-    /// What the AWS CLI writes before the fields of a list with `--output text`.
+    /// The word `EVENTS`, which the AWS CLI writes before the fields of a list with `--output text`.
     Events,
     /// The name of a group or stream, or an id.
     Name,
@@ -32,24 +32,24 @@ enum Word {
 
 use Word::{Events, Name, Time};
 
-/// The prefixes, word by word.
+/// Known prefixes, word by word.
 ///
 /// Sources: CloudWatch Logs User Guide, "Exporting log data to Amazon S3"
 /// (time); aws-cli, `awscli/customizations/logs/tail.py` (time; time and
-/// stream); awslogs, README (group, stream, time, each of which can be left
-/// out); AWS SAM CLI, `sam logs` (stream and time); AWS CLI User Guide,
+/// stream); awslogs, README (group, stream, time, each of which is
+/// optional); AWS SAM CLI, `sam logs` (stream and time); AWS CLI User Guide,
 /// "Controlling command output in the AWS CLI" (rows with tabs, the members
 /// in the order of their names).
 const PREFIXES: [&[Word]; 7] =
     [&[Time], &[Time, Name], &[Name, Time], &[Name, Name], &[Name], &[Name, Name, Time], &[Time, Time]];
 
-/// Rows of `filter-log-events` and `get-log-events` with `--output text`.
+/// Known rows of `filter-log-events` and `get-log-events` with `--output text`.
 const ROWS: [&[Word]; 2] = [&[Events, Name, Time, Name], &[Events, Time]];
 
-/// Looks at a line that is no JSON.
-pub fn look_at(line: &str) -> Line<'_> {
+/// Parses a line that is not JSON.
+pub fn parse(line: &str) -> Line<'_> {
     let Some((before, object, behind)) = split_object(line) else {
-        return if is_beside(line) { Line::Beside } else { Line::Other };
+        return if is_ignored(line) { Line::Ignored } else { Line::Other };
     };
     let words: Vec<Word> = before.split_whitespace().take(5).map(word).collect();
     let is_row = ROWS.contains(&words.as_slice());
@@ -59,17 +59,17 @@ pub fn look_at(line: &str) -> Line<'_> {
     if (words.is_empty() || is_prefix) && ends_well { Line::Message(object) } else { Line::Other }
 }
 
-/// Whether a line without an object is a prefix alone, the streams that
-/// `filter-log-events` has searched, or the tokens of `get-log-events`.
-fn is_beside(line: &str) -> bool {
+/// Returns `true` if a line without an object is a prefix alone, a searched stream of `filter-log-events`, or
+/// the tokens of `get-log-events`.
+fn is_ignored(line: &str) -> bool {
     let words: Vec<Word> = line.split_whitespace().take(5).map(word).collect();
     let is_tokens =
         || line.split_once('\t').is_some_and(|(back, on)| back.starts_with("b/") && on.starts_with("f/"));
     words == [Time, Name] || words == [Time] || line.starts_with("SEARCHEDLOGSTREAMS\t") || is_tokens()
 }
 
-/// Whether the words before an object end with white space and are not those
-/// of a sentence or a log's level.
+/// Returns `true` if the words before an object end with white space, and are neither a sentence nor a log
+/// level.
 fn is_plain(before: &str) -> bool {
     let is_level =
         |word: &str| ["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL"].contains(&word);
@@ -113,13 +113,13 @@ mod tests {
             "EVENTS\t000038\t1795000000900\ts1\t",
             "EVENTS\t1795000000900\t",
         ] {
-            assert_eq!(look_at(&format!("{prefix}{call}")), Line::Message(call), "{prefix}");
+            assert_eq!(parse(&format!("{prefix}{call}")), Line::Message(call), "{prefix}");
         }
         assert_eq!(
-            look_at(&format!("EVENTS\ta\t1795000000900\ts1\t{call}\t1795000000000")),
+            parse(&format!("EVENTS\ta\t1795000000900\ts1\t{call}\t1795000000000")),
             Line::Message(call)
         );
-        assert_eq!(look_at(&format!("{call}\t1795000000000")), Line::Message(call));
+        assert_eq!(parse(&format!("{call}\t1795000000000")), Line::Message(call));
         for other in [
             format!("(0d8c) Method request body before transformations: {call}"),
             format!("2026-11-24T08:34:30.123Z (0d8c) Endpoint response body: {call}"),
@@ -131,15 +131,15 @@ mod tests {
             "EVENTS\ta".to_owned(),
             String::new(),
         ] {
-            assert_eq!(look_at(&other), Line::Other, "{other}");
+            assert_eq!(parse(&other), Line::Other, "{other}");
         }
-        for beside in [
+        for ignored in [
             "2022-10-05T08:32:51+00:00 f525e7be",
             "2022-10-05T08:32:51",
             "SEARCHEDLOGSTREAMS\tTrue\ts1",
             "b/3456\tf/3457",
         ] {
-            assert_eq!(look_at(beside), Line::Beside);
+            assert_eq!(parse(ignored), Line::Ignored);
         }
     }
 }

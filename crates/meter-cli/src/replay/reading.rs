@@ -1,7 +1,8 @@
-//! Reads files, one after the other, and tells what each was found to hold.
+//! Reads files one after the other, and reports the content of each.
 
 use indicatif::ProgressBar;
 use lambda_support::clock::now_ms;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::packing::Packer;
@@ -9,39 +10,37 @@ use super::tally::Tally;
 use super::{foreign, forms, table};
 use crate::input::open::{Source, text, with_head};
 use crate::input::pieces::{MAX_LINE_BYTES, Pieces};
+use crate::output::count;
 
-/// Limits of one request, well inside those of `PutRecords`.
+/// Maximum numbers of records and bytes in one request, well below the limits of `PutRecords`.
 const RECORDS_PER_REQUEST: usize = 100;
 const BYTES_PER_REQUEST: usize = 4 << 20;
-/// How much of a file shows what it is, in bytes.
+/// Number of bytes by which the kind of a file is recognized.
 const HEAD_BYTES: usize = 4 << 10;
 
-/// What became of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// The result of reading a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It has calls.
+    /// The file has calls.
     Read,
-    /// There is nothing in it.
+    /// The file is empty.
     Empty,
-    /// There is no call in what is in it.
+    /// The file has no call.
     NotRecognised,
-    /// It could not be read to its end.
+    /// The file could not be read to its end.
     Failed,
-    /// It is left out on purpose.
+    /// The file is excluded on purpose.
     LeftOut,
 }
 
-/// A file, and what was found in it.
+/// A file and its content.
 #[derive(Debug)]
 pub struct FileReport {
-    /// The file.
     pub name: String,
-    /// What became of it.
     pub status: Status,
-    /// What is to be said of it; empty where all is well.
+    /// Description of problems; empty if there are none.
     pub detail: String,
-    /// What it holds.
     pub tally: Tally,
 }
 
@@ -52,10 +51,10 @@ struct Request {
     bytes: usize,
 }
 
-/// Reads the files and gives their records to `send`, so many at a time.
+/// Reads the files and passes their records to `send`, in requests of limited size.
 ///
 /// # Errors
-/// When `send` fails; what is wrong with a file is in its report.
+/// When `send` fails. The report of a file has the problems of the file.
 pub fn read_files(
     sources: &[Source],
     retention_days: u32,
@@ -67,16 +66,16 @@ pub fn read_files(
         progress.set_message(source.to_string());
         let mut request = Request::default();
         let mut sent = Ok(());
-        let take = |record: Vec<u8>| {
+        let add = |record: Vec<u8>| {
             request.bytes += record.len();
             request.records.push(record);
             if request.records.len() == RECORDS_PER_REQUEST || request.bytes > BYTES_PER_REQUEST {
                 sent = send(std::mem::take(&mut request).records);
-                anyhow::ensure!(sent.is_ok(), "the stream does not take the records");
+                anyhow::ensure!(sent.is_ok(), "the stream does not accept the records");
             }
             Ok(())
         };
-        let mut packer = Packer::new(now_ms(), retention_days, take);
+        let mut packer = Packer::new(now_ms(), retention_days, add);
         let result = read_file(source, progress, &mut packer);
         let tally = std::mem::take(&mut packer.tally);
         drop(packer);
@@ -89,15 +88,15 @@ pub fn read_files(
     Ok(reports)
 }
 
-/// Reads a file; whether it breaks off in the middle of a document.
+/// Reads a file. Returns `true` if the file ends within a document.
 fn read_file<T: FnMut(Vec<u8>) -> anyhow::Result<()>>(
     source: &Source,
     progress: &ProgressBar,
     packer: &mut Packer<T>,
 ) -> anyhow::Result<bool> {
     let (head, whole) = with_head(text(progress.wrap_read(source.open()?)), MAX_LINE_BYTES);
-    if let Some(words) = foreign::binary(&head[..head.len().min(HEAD_BYTES)]) {
-        packer.tally.set_aside(1, words);
+    if let Some(advice) = foreign::binary(&head[..head.len().min(HEAD_BYTES)]) {
+        packer.tally.set_aside(1, advice);
         return Ok(false);
     }
     if let Some(separator) = table::separator(&head) {
@@ -124,45 +123,45 @@ fn read_pieces<T: FnMut(Vec<u8>) -> anyhow::Result<()>>(
 fn report(name: String, result: anyhow::Result<bool>, tally: Tally) -> FileReport {
     let (status, detail) = match result {
         Err(error) => {
-            (Status::Failed, format!("it cannot be read on: {error:#}; what came before is counted"))
+            (Status::Failed, format!("the rest cannot be read: {error:#}; the calls before it are counted"))
         }
-        Ok(true) => (
-            Status::Failed,
-            "it breaks off in the middle of a document; what came before is counted".to_owned(),
-        ),
+        Ok(true) => {
+            (Status::Failed, "the file ends within a document; the calls before it are counted".to_owned())
+        }
         Ok(false) if tally.is_empty() => (Status::Empty, "it is empty".to_owned()),
-        Ok(false) if tally.calls == 0 => (Status::NotRecognised, what_it_is(&tally)),
-        Ok(false) => (Status::Read, what_is_left(&tally)),
+        Ok(false) if tally.calls == 0 => (Status::NotRecognised, describe_without_calls(&tally)),
+        Ok(false) => (Status::Read, describe_problems(&tally)),
     };
     FileReport { name, status, detail, tally }
 }
 
-/// What a file is in which there is no call.
-fn what_it_is(tally: &Tally) -> String {
+/// Describes a file without calls.
+fn describe_without_calls(tally: &Tally) -> String {
     if tally.unreadable == 0
         && let Some(problem) = &tally.first_set_aside
     {
         return problem.text.clone();
     }
-    // What a line or record says of itself is best, unless it is nothing of an access log.
-    let told = tally.examples.iter().find(|(reason, _)| !["no-status", "line-not-json"].contains(reason));
-    match (told, &tally.sample) {
+    // The problem of a line is more specific than the kind of the file, unless the line is not of an access
+    // log.
+    let specific = tally.examples.iter().find(|(reason, _)| !["no-status", "line-not-json"].contains(reason));
+    match (specific, &tally.sample) {
         (None, Some(sample)) => foreign::text(sample),
         (Some((_, problem)), _) => format!("line {}: {}", problem.line, problem.text),
-        (None, None) => "it is nothing of a log".to_owned(),
+        (None, None) => "it is not a log".to_owned(),
     }
 }
 
-/// What of a file with calls is none.
-fn what_is_left(tally: &Tally) -> String {
+/// Describes the parts of a file with calls that are not calls.
+fn describe_problems(tally: &Tally) -> String {
     let mut parts = Vec::new();
     if let Some(problem) = &tally.first_unreadable {
-        let lines = super::report::count(tally.unreadable, "line");
+        let lines = count(tally.unreadable, "line");
         parts.push(format!("{lines} cannot be read; line {}: {}", problem.line, problem.text));
     }
     if let Some(problem) = &tally.first_set_aside {
-        let values = super::report::count(tally.set_aside, "value");
-        parts.push(format!("{values} were left out; line {}: {}", problem.line, problem.text));
+        let values = count(tally.set_aside, "value");
+        parts.push(format!("{values} left out; line {}: {}", problem.line, problem.text));
     }
     parts.join("; ")
 }

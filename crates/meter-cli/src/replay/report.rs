@@ -1,4 +1,4 @@
-//! What became of a replay.
+//! The report of a replay.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,58 +12,76 @@ use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::quarantine_queue::{Fate, KeptRecord, Receiving};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_record::PlausibleTimes;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::reading::{FileReport, Status};
 use super::tally::UNBILLED;
+use crate::output::count;
 
-/// The outcome, as it is printed. The names are part of the interface.
-#[derive(Serialize)]
+/// The report of a replay.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Report {
+    /// Usage of each key, sorted by id.
     usage: Vec<KeyTotal>,
+    /// Successful calls of all keys.
     calls: u64,
+    /// Skipped calls by reason: `not_successful`, `unbilled_route`, `no_api_key_id` and `seen_before`.
     skipped: BTreeMap<&'static str, u64>,
+    /// Quarantined lines and records by reason.
     quarantined: BTreeMap<String, Quarantined>,
+    /// Files that were read or left out.
     files: Vec<File>,
 }
 
-#[derive(Serialize)]
+/// The usage of a key.
+#[derive(Debug, Serialize, JsonSchema)]
 struct KeyTotal {
+    /// Id of the key.
     api_key_id: String,
+    /// Successful calls of the key.
     calls: u64,
 }
 
-/// What went to quarantine for one reason.
-#[derive(Serialize, Default)]
+/// Lines and records in quarantine for one reason.
+#[derive(Debug, Serialize, JsonSchema, Default)]
 struct Quarantined {
-    /// Lines that are kept.
+    /// Quarantined lines.
     lines: u64,
-    /// Records that are kept as a whole, since nothing of them can be read.
+    /// Records that are quarantined as a whole, because no line of them can be read.
     records: u64,
+    /// Description of one of them.
     example: String,
 }
 
-#[derive(Serialize)]
+/// A file.
+#[derive(Debug, Serialize, JsonSchema)]
 struct File {
+    /// Path of the file.
     #[serde(rename = "file")]
     name: String,
+    /// Result of reading the file.
     status: Status,
+    /// Lines that are calls, billed or not.
     calls: u64,
+    /// Lines and records that cannot be read.
     unreadable: u64,
+    /// Values that are not part of an access log, and were not sent.
     left_out: u64,
+    /// Description of problems; absent if there are none.
     #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
 }
 
-/// Everything is settled when the quarantine is read; a short poll could miss some of it all the same.
+/// Settings of the pass over the quarantine. A short poll could miss messages, so it waits.
 const RECEIVING: Receiving = Receiving { wait_s: 1, visibility_timeout_s: 300 };
 
-/// Why calls were skipped: the metric, its name in JSON, and how to say it.
+/// Reasons for skipped calls: the metric, the name in JSON, and the description.
 const SKIPS: [(&str, &str, &str); 4] = [
     ("SkippedNotSuccessful", "not_successful", "calls with a status other than 2xx"),
     ("SkippedUnbilled", "unbilled_route", "calls of routes and methods that are not billed"),
     ("SkippedNoApiKey", "no_api_key_id", "calls without a key id"),
-    ("DuplicateCalls", "seen_before", "lines that were there before"),
+    ("DuplicateCalls", "seen_before", "lines of calls that were counted before"),
 ];
 
 impl Report {
@@ -95,17 +113,18 @@ impl Report {
             }
         }
         let calls = usage.iter().map(|key| key.calls).sum();
-        let files = files.into_iter().map(File::of).chain(left_out.into_iter().map(File::left_out)).collect();
+        let files =
+            files.into_iter().map(File::new).chain(left_out.into_iter().map(File::left_out)).collect();
         Ok(Self { usage, calls, skipped, quarantined, files })
     }
 
-    /// How many files could not be read as access logs.
-    pub fn unread(&self) -> u64 {
+    /// Returns the number of files that could not be read as access logs.
+    pub fn unread_files(&self) -> u64 {
         let is_unread = |file: &&File| matches!(file.status, Status::Failed | Status::NotRecognised);
         self.files.iter().filter(is_unread).count() as u64
     }
 
-    /// Prints for a person.
+    /// Prints the report as text.
     pub fn print(&self) -> anyhow::Result<()> {
         use std::io::Write;
         let mut output = std::io::stdout().lock();
@@ -134,7 +153,7 @@ impl Report {
         }
         for File { name, status, detail, .. } in self.files.iter().filter(|file| !file.detail.is_empty()) {
             let words = match status {
-                Status::NotRecognised => "no call was recognised: ",
+                Status::NotRecognised => "no call was recognized: ",
                 Status::LeftOut => "left out: ",
                 Status::Read | Status::Empty | Status::Failed => "",
             };
@@ -142,16 +161,10 @@ impl Report {
         }
         Ok(())
     }
-
-    /// Prints for a program.
-    pub fn print_json(&self) -> anyhow::Result<()> {
-        use std::io::Write;
-        Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string(self)?)?)
-    }
 }
 
 impl File {
-    fn of(report: FileReport) -> Self {
+    fn new(report: FileReport) -> Self {
         let FileReport { name, status, detail, tally } = report;
         let (calls, unreadable, left_out) = (tally.calls, tally.unreadable, tally.set_aside);
         Self { name, status, calls, unreadable, left_out, detail }
@@ -163,7 +176,7 @@ impl File {
     }
 }
 
-/// What is in quarantine, by reason.
+/// Reads the quarantine, by reason.
 async fn quarantined(
     stack: &LocalStack,
     retention_days: u32,
@@ -183,7 +196,8 @@ async fn quarantined(
     Ok(quarantined)
 }
 
-/// Adds the lines of a record, each under its own reason: the record's is that of its first.
+/// Adds each line of a record under the reason of the line. The reason of the record is that of its first
+/// line.
 fn add(
     record: &KeptRecord,
     decoder: &mut Decoder,
@@ -216,9 +230,4 @@ fn add(
             entry.example = text;
         }
     }
-}
-
-/// A number of things, in words.
-pub fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

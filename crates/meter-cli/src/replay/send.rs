@@ -1,4 +1,4 @@
-//! Puts records on the stream of a stack.
+//! Puts records on the stream of a local stack.
 
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use local_stack::stack::{LocalStack, STREAM};
 use md5::{Digest, Md5};
 
-/// The code of a record that its shard does not take now. Source: Kinesis API Reference, `PutRecords`.
+/// Error code of a record that exceeds the throughput of its shard. Source: Kinesis API Reference,
+/// `PutRecords`.
 const THROTTLED: &str = "ProvisionedThroughputExceededException";
-/// How long such records wait.
+/// Delay before such records are put again.
 const THROTTLE_DELAY: Duration = Duration::from_millis(100);
 
-/// Puts records until the stream has taken all of them; what its shards do not
-/// take within this second is put again a little later.
+/// Puts records until the stream has accepted all of them. Records that exceed the throughput of a shard are
+/// put again.
 ///
 /// # Errors
 /// When the stream refuses a record.
@@ -25,7 +26,7 @@ pub async fn put(stack: &LocalStack, mut records: Vec<Vec<u8>>) -> anyhow::Resul
             let entry = PutRecordsRequestEntry::builder().partition_key(partition_key(record));
             request = request.records(entry.data(Blob::new(record.clone())).build()?);
         }
-        let reply = request.send().await.context("the stream does not take the records")?;
+        let reply = request.send().await.context("the stream does not accept the records")?;
         let refused =
             reply.records.iter().find(|result| !matches!(result.error_code(), None | Some(THROTTLED)));
         if let Some(refused) = refused {
@@ -40,7 +41,7 @@ pub async fn put(stack: &LocalStack, mut records: Vec<Vec<u8>>) -> anyhow::Resul
     Ok(())
 }
 
-/// Spreads records over the shards, the same one always to the same shard.
+/// Distributes records over the shards. Equal records go to the same shard.
 fn partition_key(record: &[u8]) -> String {
     Md5::digest(record).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -1,17 +1,16 @@
-//! Calls as rows of CSV: the export of CloudWatch Logs Insights, the result of Athena.
+//! Calls as rows of CSV: exports of CloudWatch Logs Insights and results of Athena.
 
 use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
-use super::forms::Sink;
 use super::insights::{are_columns, field_name, fields_of_row};
+use super::sink::Sink;
 
-/// The separators of columns that are looked for.
+/// Supported separators.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
-/// Finds the separator of a table whose header begins the text; `None` where
-/// it is no table of calls.
+/// Detects the separator of a table by its header; `None` if the text is not a table of calls.
 pub fn separator(head: &[u8]) -> Option<u8> {
     let line = head.split(|byte| *byte == b'\n').next()?;
     if line.trim_ascii_start().starts_with(b"{") {
@@ -27,7 +26,7 @@ pub fn separator(head: &[u8]) -> Option<u8> {
 /// Reads all rows.
 ///
 /// # Errors
-/// When the text cannot be read, or an event cannot be taken.
+/// When the text cannot be read, or the sink fails.
 pub fn read(text: impl BufRead, separator: u8, sink: &mut dyn Sink) -> anyhow::Result<()> {
     let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text);
     let header: Vec<String> =

@@ -6,7 +6,6 @@ use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
 use metering_core::ports::QuarantinedRecord;
 use metering_core::sequence_number::SequenceNumber;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// Maximum size of the payload in a message, in bytes. With base64 and the other
@@ -131,17 +130,6 @@ pub struct KeptRecord {
     pub payload: Vec<u8>,
 }
 
-impl KeptRecord {
-    /// Returns all fields apart from the payload as JSON.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "shard": self.record.shard.as_str(), "sequence_number": self.record.sequence_number.digits(),
-            "arrived_at_ms": self.arrived_at_ms, "reason": self.reason, "detail": self.detail,
-            "digest": self.digest, "bytes": self.payload.len(),
-        })
-    }
-}
-
 fn digest(payload: &[u8]) -> String {
     Sha256::digest(payload).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
@@ -158,6 +146,8 @@ fn acceptable(detail: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn record(payload: Vec<u8>, detail: &str) -> QuarantinedRecord {

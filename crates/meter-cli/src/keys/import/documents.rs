@@ -1,5 +1,4 @@
-//! Rows of JSON: lines, arrays, printed objects, and the answer of `aws
-//! apigateway get-api-keys`.
+//! Keys in JSON: lines, arrays, pretty-printed objects, and the output of `aws apigateway get-api-keys`.
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -8,14 +7,13 @@ use anyhow::bail;
 use serde_json::{Map, Value};
 
 use super::fields::field;
-use super::rows::{File, Row};
-use super::values::{Cell, DescribedRow};
+use super::values::{Cell, DescribedRow, File, Row};
 use crate::input::pieces::{Kind, Piece, Pieces};
 
 /// Reads all objects of a text.
 ///
 /// # Errors
-/// When it is a document of another kind.
+/// When the text is a document of another kind, or incomplete.
 pub fn read(text: String) -> anyhow::Result<File> {
     let mut pieces = Pieces::new(Box::new(Cursor::new(text.into_bytes())));
     let (mut rows, mut unknown) = (Vec::new(), BTreeSet::new());
@@ -25,36 +23,37 @@ pub fn read(text: String) -> anyhow::Result<File> {
             Ok(Value::Object(members)) => {
                 if is_item(&members) {
                     bail!(
-                        "it is an export or a scan of a DynamoDB table; write plain values instead of typed ones, as `jq -c '(.Items[]? // .Item) | map_values(.[])'` does, and name the members"
+                        "the file is an export or a scan of a DynamoDB table; convert the typed values to plain values, as `jq -c '(.Items[]? // .Item) | map_values(.[])'` does, and rename the members"
                     );
                 }
                 unknown.extend(members.keys().filter(|name| field(name).is_none()).cloned());
                 rows.push(Row { line, key: key_of(&members) });
             }
-            Ok(_) => rows.push(Row { line, key: Err("it is no JSON object".to_owned()) }),
+            Ok(_) => rows.push(Row { line, key: Err("not a JSON object".to_owned()) }),
             Err(error) => rows.push(broken(&piece, &error)?),
         }
     }
     if pieces.is_cut() {
-        bail!("it breaks off in the middle; nothing was imported");
+        bail!("the file is incomplete; nothing was imported");
     }
     Ok(File { rows, unknown: unknown.into_iter().collect() })
 }
 
-/// What is no JSON; the library's words may quote it.
+/// Builds the row of a value that is not JSON. The message of serde_json is not used, because it may quote a
+/// secret.
 fn broken(piece: &Piece<'_>, error: &serde_json::Error) -> anyhow::Result<Row> {
     let line = usize::try_from(piece.line)? + error.line().saturating_sub(1);
     let key = match piece.kind {
-        Kind::Line => format!("it is no JSON, from column {} on", error.column()),
+        Kind::Line => format!("not JSON, from column {} on", error.column()),
         Kind::Object | Kind::Array | Kind::Text => {
-            format!("it is no JSON, at column {} of the value", error.column())
+            format!("not JSON, at column {} of the value", error.column())
         }
     };
     Ok(Row { line, key: Err(key) })
 }
 
-/// An item of DynamoDB has an object of one member, its type, for each attribute.
-/// Source: DynamoDB Developer Guide, "DynamoDB table export output format".
+/// Returns `true` if the object is a DynamoDB item: each attribute is an object with one member, whose name
+/// is a type. Source: DynamoDB Developer Guide, "DynamoDB table export output format".
 fn is_item(members: &Map<String, Value>) -> bool {
     let is_typed = |value: &Value| {
         value.as_object().is_some_and(|value| {

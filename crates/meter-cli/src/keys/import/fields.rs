@@ -1,37 +1,29 @@
-//! The fields of a row, by the names that they have in files.
+//! The fields of a row and their names in files.
 
 /// A field of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Field {
-    /// What usage is counted under.
     KeyId,
-    /// Whose key it is.
     Owner,
-    /// A name for people.
     Name,
-    /// The plan that it is sold under.
     Plan,
-    /// The successful calls of a month.
     MonthlyLimit,
-    /// When it stops.
     ExpiresAt,
-    /// Whatever else is to be known.
     Labels,
-    /// The hash of the secret.
+    /// SHA-256 of the secret, as hexadecimal digits.
     Sha256,
-    /// The secret.
+    /// The secret in plain text.
     Secret,
-    /// A label of API Gateway's keys.
+    /// Description of a key of API Gateway, which becomes a label.
     Description,
-    /// Whether API Gateway admits it.
+    /// `true` if API Gateway admits the key.
     Enabled,
-    /// When it was deleted.
     DeletedAt,
-    /// Known, and nothing to import.
-    Beside,
+    /// A known field that is not imported.
+    Ignored,
 }
 
-/// The names, in lower case without `_`, `-` and spaces.
+/// The names of the fields, in lower case without `_`, `-` and spaces.
 ///
 /// Sources: API Gateway Developer Guide, "API Gateway API key file format"
 /// (`Name`, `Key`, `Description`, `Enabled`, `UsagePlanIds`, in any letter
@@ -59,37 +51,39 @@ const NAMES: [(&str, Field); 28] = [
     ("description", Field::Description),
     ("enabled", Field::Enabled),
     ("deletedat", Field::DeletedAt),
-    ("createdat", Field::Beside),
-    ("createddate", Field::Beside),
-    ("lastupdateddate", Field::Beside),
-    ("stagekeys", Field::Beside),
-    ("previoussecretvaliduntil", Field::Beside),
-    ("state", Field::Beside),
-    ("version", Field::Beside),
+    ("createdat", Field::Ignored),
+    ("createddate", Field::Ignored),
+    ("lastupdateddate", Field::Ignored),
+    ("stagekeys", Field::Ignored),
+    ("previoussecretvaliduntil", Field::Ignored),
+    ("state", Field::Ignored),
+    ("version", Field::Ignored),
 ];
 
-/// The names to write, for a person.
-pub const WRITTEN: &str =
+/// The documented names, for error messages.
+pub const DOCUMENTED_NAMES: &str =
     "api_key_id, owner, name, plan, monthly_limit, expires_at, labels, sha256 and api_key";
 
-/// The field with this name, in whatever letter case.
+/// Returns the field with this name. Letter case, `_`, `-` and spaces are ignored.
 pub fn field(name: &str) -> Option<Field> {
     let plain = plain(name);
     NAMES.iter().find(|(known, _)| *known == plain).map(|(_, field)| *field)
 }
 
-/// The name that an unknown one is nearly: it may be a slip, and what it says must not be lost.
-pub fn nearly(name: &str) -> Option<&'static str> {
+/// Returns the known name that an unknown name is a likely misspelling of. The value of a misspelled field
+/// must not be lost.
+pub fn similar_name(name: &str) -> Option<&'static str> {
     let plain = plain(name);
-    NAMES.iter().map(|(known, _)| *known).find(|known| known.len() >= 5 && is_one_slip(&plain, known))
+    NAMES.iter().map(|(known, _)| *known).find(|known| known.len() >= 5 && is_misspelling(&plain, known))
 }
 
 fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '\u{feff}')).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether one character more, less or other, or two changed places, make one of the other.
-fn is_one_slip(left: &str, right: &str) -> bool {
+/// Returns `true` if the texts differ by one inserted, removed or replaced character, or by two swapped
+/// characters.
+fn is_misspelling(left: &str, right: &str) -> bool {
     let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
     let same = left.iter().zip(&right).take_while(|(left, right)| left == right).count();
     let (left, right) = (&left[same..], &right[same..]);
@@ -104,15 +98,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_known_in_every_spelling_and_slips_are_noticed() {
+    fn names_are_known_in_every_spelling_and_misspellings_are_noticed() {
         for name in ["monthly_limit", "monthlyLimit", "Monthly Limit", "MONTHLY-LIMIT"] {
             assert_eq!(field(name), Some(Field::MonthlyLimit), "{name}");
         }
-        for slip in ["montly_limit", "monthly_limits", "monhtly_limit", "monthly_limid", "month_ly__limitt"] {
-            assert_eq!((field(slip), nearly(slip)), (None, Some("monthlylimit")), "{slip}");
+        for misspelled in
+            ["montly_limit", "monthly_limits", "monhtly_limit", "monthly_limid", "month_ly__limitt"]
+        {
+            assert_eq!(
+                (field(misspelled), similar_name(misspelled)),
+                (None, Some("monthlylimit")),
+                "{misspelled}"
+            );
         }
         for other in ["comment", "limit", "created_by", "nom", "", "planned"] {
-            assert_eq!((field(other), nearly(other)), (None, None), "{other}");
+            assert_eq!((field(other), similar_name(other)), (None, None), "{other}");
         }
     }
 }

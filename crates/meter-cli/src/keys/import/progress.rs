@@ -1,4 +1,4 @@
-//! How far an import has come, in a file beside its file, so that it can be continued.
+//! The progress of an import, saved next to the imported file so that an interrupted import can be continued.
 
 use std::path::{Path, PathBuf};
 
@@ -9,46 +9,47 @@ use serde::{Deserialize, Serialize};
 /// The progress of an import.
 pub struct Progress {
     path: PathBuf,
-    note: Note,
+    saved: Saved,
 }
 
+/// The content of the progress file.
 #[derive(Serialize, Deserialize)]
-struct Note {
-    /// The SHA-256 of the file, by which a changed one is known.
+struct Saved {
+    /// SHA-256 of the imported file. The progress of another version of the file is discarded.
     sha256: String,
-    /// Rows that are done.
+    /// Number of completed rows.
     rows: usize,
 }
 
 impl Progress {
-    /// The progress of the import of a file with this content.
-    pub fn of_file(file: &Path, content: &[u8]) -> anyhow::Result<Self> {
+    /// Reads the progress of the import of a file with this content.
+    pub fn read(file: &Path, content: &[u8]) -> anyhow::Result<Self> {
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(".progress");
         let path = file.with_file_name(name);
         let sha256 = KeyDigest::of_bytes(content).to_string();
-        let note = match std::fs::read(&path) {
-            Ok(note) => serde_json::from_slice::<Note>(&note).ok().filter(|note| note.sha256 == sha256),
+        let saved = match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice::<Saved>(&text).ok().filter(|saved| saved.sha256 == sha256),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
-        Ok(Self { path, note: note.unwrap_or(Note { sha256, rows: 0 }) })
+        Ok(Self { path, saved: saved.unwrap_or(Saved { sha256, rows: 0 }) })
     }
 
-    /// Rows that are done.
-    pub fn done(&self) -> usize {
-        self.note.rows
+    /// Number of rows that were completed.
+    pub fn completed_rows(&self) -> usize {
+        self.saved.rows
     }
 
-    /// Notes that further rows are done.
+    /// Saves that further rows are completed.
     pub fn advance(&mut self, rows: usize) -> anyhow::Result<()> {
-        self.note.rows += rows;
+        self.saved.rows += rows;
         let shown = self.path.display();
-        std::fs::write(&self.path, serde_json::to_vec(&self.note)?)
+        std::fs::write(&self.path, serde_json::to_vec(&self.saved)?)
             .with_context(|| format!("{shown} cannot be written"))
     }
 
-    /// Forgets the note: everything is done.
+    /// Removes the progress file after the last row.
     pub fn finish(self) -> anyhow::Result<()> {
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

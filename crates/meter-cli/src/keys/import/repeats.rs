@@ -1,15 +1,14 @@
-//! Rows of one file that are about the same key.
+//! Rows of one file that describe the same key.
 
 use std::collections::HashMap;
 
 use metering_core::api_key::KeyDigest;
 
-use super::rows::Row;
-use super::values::DescribedRow;
+use super::values::{DescribedRow, Row};
 
-/// Rejects rows that say otherwise of a key than an earlier row: which of the
-/// two is meant is not known. Rows that say the same are left.
-pub fn reject(rows: &mut [Row]) {
+/// Rejects rows that contradict an earlier row about the same key, because it is not known which row is
+/// right. Equal rows are kept.
+pub fn reject_contradictions(rows: &mut [Row]) {
     let mut by_digest: HashMap<KeyDigest, usize> = HashMap::new();
     let mut by_id: HashMap<String, usize> = HashMap::new();
     for place in 0..rows.len() {
@@ -22,7 +21,7 @@ pub fn reject(rows: &mut [Row]) {
         let problem = earlier.into_iter().find_map(|(what, earlier)| {
             let earlier = earlier.filter(|earlier| other(*earlier))?;
             Some(format!(
-                "it has the same {what} as line {}, and says otherwise; leave one out",
+                "it has the same {what} as line {} with other values; remove one of the rows",
                 rows[earlier].line
             ))
         });

@@ -4,36 +4,18 @@ use std::io::{Cursor, Read};
 
 use anyhow::{Context, bail};
 
-use super::fields::nearly;
-use super::values::DescribedRow;
+use super::fields::similar_name;
+use super::values::File;
 use super::{Format, documents, table};
 use crate::input::open;
 
-/// A row, read or rejected.
-#[derive(Debug)]
-pub struct Row {
-    /// The line that it stands in.
-    pub line: usize,
-    /// The key, or what is wrong with it.
-    pub key: Result<DescribedRow, String>,
-}
-
-/// What is in a file.
-#[derive(Debug, Default)]
-pub struct File {
-    /// Its rows, in order.
-    pub rows: Vec<Row>,
-    /// Names of columns or members that are not known, and were passed over.
-    pub unknown: Vec<String>,
-}
-
-/// Reads a file. The format is found out where none is given.
+/// Reads a file. Detects the format if none is given.
 ///
 /// # Errors
-/// When the file as a whole cannot be read; a bad row is in the answer.
+/// When the file as a whole cannot be read. The result contains rejected rows.
 pub fn read(content: &[u8], format: Option<Format>) -> anyhow::Result<File> {
     if content.starts_with(b"PK\x03\x04") {
-        bail!("it is a workbook or another archive; save its sheet as CSV in UTF-8");
+        bail!("the file is a workbook or another archive; save its sheet as CSV in UTF-8");
     }
     let text = text_of(content)?;
     let is_json = match format {
@@ -42,17 +24,19 @@ pub fn read(content: &[u8], format: Option<Format>) -> anyhow::Result<File> {
     };
     let file = if is_json { documents::read(text)? } else { table::read(&text)? };
     for name in &file.unknown {
-        if let Some(known) = nearly(name) {
-            bail!("there is no field {name:?}, and it is nearly {known:?}: rename it, or leave it out");
+        if let Some(known) = similar_name(name) {
+            bail!("there is no field {name:?}; did you mean {known:?}? Rename or remove it");
         }
     }
     Ok(file)
 }
 
-/// The text of a file, whose lines end with `\n`.
+/// Returns the text of a file, with `\n` at the end of each line.
 fn text_of(content: &[u8]) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
-    open::text(Cursor::new(content.to_vec())).read_to_end(&mut bytes).context("it cannot be inflated")?;
+    open::text(Cursor::new(content.to_vec()))
+        .read_to_end(&mut bytes)
+        .context("the file cannot be decompressed")?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.replace("\r\n", "\n").replace('\r', "\n")),
         Err(error) => {
@@ -60,7 +44,7 @@ fn text_of(content: &[u8]) -> anyhow::Result<String> {
             let before = &error.as_bytes()[..valid];
             let line = memchr::memchr_iter(b'\n', before).count() + 1;
             bail!(
-                "line {line} is not UTF-8; it may be Latin-1 or Windows-1252, as Excel writes CSV: save it as \"CSV UTF-8\""
+                "line {line} is not UTF-8; it may be Latin-1 or Windows-1252, which Excel writes: save the file as \"CSV UTF-8\""
             )
         }
     }
@@ -110,15 +94,15 @@ mod tests {
             (format!(r#"{{"owner":"a","sha256":"{secret}"}}"#), "64 hexadecimal digits"),
             (r#"{"owner":"a","api_key":7123}"#.to_owned(), "api_key is not a text"),
             (r#"{"owner":4711,"api_key":"k"}"#.to_owned(), "owner is not a text"),
-            (format!(r#"{{"owner":"a","api_key":"{secret}""#), "it is no JSON, from column"),
+            (format!(r#"{{"owner":"a","api_key":"{secret}""#), "not JSON, from column"),
             (r#"{"owner":"a"}"#.to_owned(), "neither sha256 nor api_key"),
             (format!(r#"{{"owner":"a","api_key":"k","sha256":"{}"}}"#, "0".repeat(64)), "give one"),
             (r#"{"api_key":"k"}"#.to_owned(), "it has no owner"),
             (r#"{"owner":"a","api_key":"k","api_key_id":"a#b"}"#.to_owned(), "a key id has letters"),
             (r#"{"owner":"a","api_key":"k","monthly_limit":-1}"#.to_owned(), "whole number"),
-            (r#"{"owner":"a","api_key":"k","expires_at":"soon"}"#.to_owned(), "is no time"),
+            (r#"{"owner":"a","api_key":"k","expires_at":"soon"}"#.to_owned(), "is not a time"),
             (r#"{"owner":"a","api_key":"k","enabled":"perhaps"}"#.to_owned(), "neither true nor false"),
-            ("7".to_owned(), "no JSON object"),
+            ("7".to_owned(), "not a JSON object"),
         ] {
             let text = format!("{{\"owner\":\"a\",\"api_key\":\"good\"}}\n{row}\n");
             let rows = read(text.as_bytes(), None).unwrap().rows;

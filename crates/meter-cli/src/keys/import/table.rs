@@ -1,19 +1,18 @@
-//! Rows of CSV, with whatever separator.
+//! Keys in CSV.
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::fields::{Field, WRITTEN, field};
-use super::rows::{File, Row};
-use super::values::{Cell, DescribedRow};
+use super::fields::{DOCUMENTED_NAMES, Field, field};
+use super::values::{Cell, DescribedRow, File, Row};
 
-/// The separators that are looked for. Excel writes semicolons where a comma is the decimal sign.
+/// Supported separators. Excel writes semicolons in locales whose decimal separator is a comma.
 const SEPARATORS: [char; 3] = [',', ';', '\t'];
 
-/// Reads a table with a header. Its lines end with `\n`.
+/// Reads a table with a header. Lines end with `\n`.
 ///
 /// # Errors
-/// When its header is none.
+/// When the first line does not name the columns.
 pub fn read(text: &str) -> anyhow::Result<File> {
     let (text, lines_before, named) = without_preamble(text);
     let separator = named.unwrap_or_else(|| {
@@ -24,7 +23,7 @@ pub fn read(text: &str) -> anyhow::Result<File> {
         .flexible(true)
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
-    let header = reader.headers().context("its header line is no CSV")?.clone();
+    let header = reader.headers().context("its first line is not CSV")?.clone();
     let fields: Vec<Option<Field>> = header.iter().map(field).collect();
     check_header(&header, &fields)?;
     let unknown = header.iter().zip(&fields).filter(|(name, field)| field.is_none() && !name.is_empty());
@@ -42,8 +41,8 @@ pub fn read(text: &str) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// Takes off the line that names the separator, which Excel reads, and the
-/// line that names a type, which Windows PowerShell writes. Returns how many.
+/// Removes a first line that names the separator (`sep=;`, which Excel reads) or a type (`#TYPE`, which
+/// Windows PowerShell writes). Returns the rest, the number of removed lines, and the separator.
 fn without_preamble(text: &str) -> (&str, usize, Option<char>) {
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     if let Some(separator) = first.trim().strip_prefix("sep=") {
@@ -52,10 +51,10 @@ fn without_preamble(text: &str) -> (&str, usize, Option<char>) {
     if first.starts_with("#TYPE") { (rest, 1, None) } else { (text, 0, None) }
 }
 
-/// The separator that a header has most of.
+/// Returns the separator that occurs most often in a header.
 fn separator_of(header: &str) -> char {
     let count = |separator: &char| header.chars().filter(|c| c == separator).count();
-    // Of equally many the first is taken.
+    // If two separators occur equally often, the first of the list is taken.
     SEPARATORS.into_iter().rev().max_by_key(count).unwrap_or(',')
 }
 
@@ -63,13 +62,17 @@ fn check_header(header: &csv::StringRecord, fields: &[Option<Field>]) -> anyhow:
     let has = |field: Field| fields.contains(&Some(field));
     if !(has(Field::KeyId) || has(Field::Sha256) || has(Field::Secret)) {
         bail!(
-            "its first line does not name the columns; there has to be sha256 or api_key, and the names are {WRITTEN}"
+            "its first line does not name the columns; sha256 or api_key is required, and the names are {DOCUMENTED_NAMES}"
         );
     }
     for (place, field) in fields.iter().enumerate() {
         let again = fields[..place].iter().position(|before| before.is_some() && before == field);
-        if let Some(before) = again.filter(|_| !matches!(field, Some(Field::Beside | Field::Owner))) {
-            bail!("its columns {:?} and {:?} say the same; leave one out", &header[before], &header[place]);
+        if let Some(before) = again.filter(|_| !matches!(field, Some(Field::Ignored | Field::Owner))) {
+            bail!(
+                "its columns {:?} and {:?} are the same field; remove one",
+                &header[before],
+                &header[place]
+            );
         }
     }
     Ok(())
@@ -90,13 +93,13 @@ fn key_of(
     let values: Vec<Value> = record.iter().map(Value::from).collect();
     let cells = header.iter().zip(fields).zip(&values);
     let cells = cells.filter_map(|((name, field), value)| Some(Cell { field: (*field)?, name, value }));
-    // An empty cell names no owner.
+    // An empty cell is not an owner.
     let cells: Vec<Cell<'_>> =
         cells.filter(|cell| cell.field != Field::Owner || cell.value != &Value::from("")).collect();
     DescribedRow::read(&cells)
 }
 
-/// Finds the lines of records, which come in order.
+/// Finds the line numbers of records. The records have to be given in order.
 struct Lines<'a> {
     text: &'a str,
     offset: usize,
@@ -104,7 +107,7 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line of the record that is read from this offset on; blank lines may come first.
+    /// Returns the line of the record at this offset. Blank lines may precede it.
     fn line_of(&mut self, offset: usize) -> usize {
         let bytes = self.text.as_bytes();
         let blank = bytes[offset.min(bytes.len())..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));

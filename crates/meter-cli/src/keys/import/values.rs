@@ -1,5 +1,4 @@
-//! What a row says of a key. Problems are told without quoting a value: it
-//! may be a secret.
+//! The values of a row. Error messages quote no value, because it may be a secret.
 
 use std::collections::BTreeMap;
 
@@ -10,37 +9,55 @@ use super::fields::Field;
 use crate::keys::duration::time_ms;
 use crate::keys::fields::check_key_id;
 
-/// What a row says of something that a key may be without.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Said<T> {
-    /// Nothing: it stays as it is.
-    #[default]
-    Nothing,
-    /// That it is this, or that there is none.
-    To(Option<T>),
+/// A row, read or rejected.
+#[derive(Debug)]
+pub struct Row {
+    /// Line of the file, counted from 1.
+    pub line: usize,
+    /// The key, or the reason why the row is rejected.
+    pub key: Result<DescribedRow, String>,
 }
 
-/// A key as a row describes it. What the row does not name stays as it is.
+/// The content of a file.
+#[derive(Debug, Default)]
+pub struct File {
+    /// Rows in the order of the file.
+    pub rows: Vec<Row>,
+    /// Names of unknown columns or members, which were ignored.
+    pub unknown: Vec<String>,
+}
+
+/// The value of an optional field in a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Setting<T> {
+    /// The row does not have the field, which stays unchanged.
+    #[default]
+    Keep,
+    /// The row sets the field, or clears it with `None`.
+    Set(Option<T>),
+}
+
+/// A key as a row describes it. Fields that the row does not have stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DescribedRow {
-    /// Its id, where the row names it.
+    /// The id, if the row has one.
     pub key_id: Option<String>,
-    /// The digest of its secret.
+    /// The digest of the secret, if the row has one.
     pub digest: Option<KeyDigest>,
-    /// Whether it says that the key was deleted.
+    /// `true` if the row describes a deleted key.
     pub is_deleted: bool,
     owner: Option<String>,
     name: Option<String>,
     plan: Option<String>,
-    monthly_limit: Said<u64>,
-    expires_at_ms: Said<i64>,
+    monthly_limit: Setting<u64>,
+    expires_at_ms: Setting<i64>,
     labels: Option<BTreeMap<String, String>>,
     description: Option<String>,
 }
 
 impl DescribedRow {
-    /// The id of the key, or the one that it is made with: the same for the
-    /// same secret, and nothing of the secret's hash can be read off it.
+    /// Returns the id in the row, or an id derived from the secret. Equal secrets give equal ids, and the id
+    /// does not reveal the hash of the secret.
     pub fn id(&self) -> String {
         let derived = |digest: &KeyDigest| {
             let hash = KeyDigest::of_bytes(digest.to_string().as_bytes()).to_string();
@@ -49,7 +66,7 @@ impl DescribedRow {
         self.key_id.clone().or_else(|| self.digest.as_ref().map(derived)).unwrap_or_default()
     }
 
-    /// Puts what the row says into a key.
+    /// Writes the fields of the row into a key.
     pub fn apply(&self, key: &mut KeyRecord) {
         let set = |target: &mut String, value: &Option<String>| {
             if let Some(value) = value {
@@ -59,10 +76,10 @@ impl DescribedRow {
         set(&mut key.owner, &self.owner);
         set(&mut key.name, &self.name);
         set(&mut key.plan, &self.plan);
-        if let Said::To(limit) = self.monthly_limit {
+        if let Setting::Set(limit) = self.monthly_limit {
             key.monthly_limit = limit;
         }
-        if let Said::To(expires_at_ms) = self.expires_at_ms {
+        if let Setting::Set(expires_at_ms) = self.expires_at_ms {
             key.expires_at_ms = expires_at_ms;
         }
         if let Some(labels) = &self.labels {
@@ -73,47 +90,47 @@ impl DescribedRow {
         }
     }
 
-    /// Reads a row. Its cells have the names of the file, for what is told.
+    /// Reads a row. Error messages name the fields as the file does.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// When a value cannot be read, or a required field is missing.
     pub fn read(cells: &[Cell<'_>]) -> Result<Self, String> {
         let mut row = Self::default();
         let mut secrets = 0;
         for cell in cells {
             match cell.field {
-                Field::KeyId => row.key_id = cell.some_text()?,
+                Field::KeyId => row.key_id = cell.nonempty_text()?,
                 Field::Owner => {
                     row.owner = row.owner.take().filter(|owner| !owner.is_empty()).or(cell.text()?);
                 }
                 Field::Name => row.name = cell.text()?,
                 Field::Plan => row.plan = cell.list()?,
-                Field::MonthlyLimit => row.monthly_limit = Said::To(cell.limit()?),
+                Field::MonthlyLimit => row.monthly_limit = Setting::Set(cell.limit()?),
                 Field::ExpiresAt => {
-                    let time = cell.some_text()?.map(|time| time_ms(&time)).transpose()?;
-                    row.expires_at_ms = Said::To(time);
+                    let time = cell.nonempty_text()?.map(|time| time_ms(&time)).transpose()?;
+                    row.expires_at_ms = Setting::Set(time);
                 }
                 Field::Labels => row.labels = Some(cell.labels()?),
                 Field::Description => row.description = cell.text()?,
-                Field::Enabled => cell.enabled()?,
-                Field::DeletedAt => row.is_deleted = cell.some_text()?.is_some(),
+                Field::Enabled => cell.check_enabled()?,
+                Field::DeletedAt => row.is_deleted = cell.nonempty_text()?.is_some(),
                 Field::Sha256 | Field::Secret => {
                     if let Some(digest) = cell.digest()? {
                         row.digest = Some(digest);
                         secrets += 1;
                     }
                 }
-                Field::Beside => {}
+                Field::Ignored => {}
             }
         }
         if secrets > 1 {
-            return Err("it has both sha256 and api_key; give one".to_owned());
+            return Err("it has both sha256 and api_key; give one of them".to_owned());
         }
         row.complete(cells)
     }
 
-    /// Sees that the row is enough, and takes the owner of a key of API
-    /// Gateway, whose files name none, from its name.
+    /// Checks that the required fields are there. Files of API Gateway have no owner, so that the name of the
+    /// key is used as its owner.
     fn complete(mut self, cells: &[Cell<'_>]) -> Result<Self, String> {
         let has = |names: &[&str]| {
             cells.iter().any(|cell| names.iter().any(|name| cell.name.eq_ignore_ascii_case(name)))
@@ -137,11 +154,10 @@ impl DescribedRow {
 
 /// A value of a row.
 pub struct Cell<'a> {
-    /// The field.
     pub field: Field,
-    /// The name that it has in the file.
+    /// Name of the field in the file.
     pub name: &'a str,
-    /// What stands there; of CSV, a text.
+    /// The JSON value; a string if the file is CSV.
     pub value: &'a Value,
 }
 
@@ -154,12 +170,12 @@ impl Cell<'_> {
         }
     }
 
-    /// A text that says something.
-    fn some_text(&self) -> Result<Option<String>, String> {
+    /// Returns the text unless it is empty.
+    fn nonempty_text(&self) -> Result<Option<String>, String> {
         Ok(self.text()?.filter(|text| !text.is_empty()))
     }
 
-    /// A text, or several, as the ids of usage plans are.
+    /// Returns a text, or several texts separated by commas, such as the ids of usage plans.
     fn list(&self) -> Result<Option<String>, String> {
         let Value::Array(values) = self.value else { return self.text() };
         let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
@@ -167,7 +183,7 @@ impl Cell<'_> {
     }
 
     fn digest(&self) -> Result<Option<KeyDigest>, String> {
-        let Some(text) = self.some_text()? else { return Ok(None) };
+        let Some(text) = self.nonempty_text()? else { return Ok(None) };
         match self.field {
             Field::Sha256 => {
                 text.parse().map(Some).map_err(|_| "sha256 is not 64 hexadecimal digits".to_owned())
@@ -186,7 +202,7 @@ impl Cell<'_> {
         }
     }
 
-    /// An object of texts, or in a CSV cell `name=value;name=value`.
+    /// Parses an object of texts, or in CSV `name=value;name=value`.
     fn labels(&self) -> Result<BTreeMap<String, String>, String> {
         let wrong = || format!("{} is neither an object of texts nor NAME=VALUE;NAME=VALUE", self.name);
         match self.value {
@@ -205,8 +221,8 @@ impl Cell<'_> {
         }
     }
 
-    /// A key that is disabled must not be admitted because it was imported.
-    fn enabled(&self) -> Result<(), String> {
+    /// Rejects a disabled key, which would be admitted after the import.
+    fn check_enabled(&self) -> Result<(), String> {
         let is_enabled = match self.value {
             Value::Null => Some(true),
             Value::Bool(is_enabled) => Some(*is_enabled),
@@ -220,7 +236,7 @@ impl Cell<'_> {
         match is_enabled {
             Some(true) => Ok(()),
             Some(false) => Err(format!(
-                "{} is false, and a key that is imported is admitted; leave the row out, or enable it in the file",
+                "{} is false, but an imported key is admitted; remove the row, or enable the key in the file",
                 self.name
             )),
             None => Err(format!("{} is neither true nor false", self.name)),

@@ -1,4 +1,4 @@
-//! Clocks and the index of the keys.
+//! Checks the clock of this machine and the index of the keys.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use super::subject::Subject;
 pub const CHECKS: &[Check] = &[
     Check {
         name: "clock_difference",
-        assumption: "the clock of this machine, which dates changes of keys, is that of AWS",
-        permissions: "none: a refused request tells the time as well",
+        assumption: "the clock of this machine, which dates changes of keys, agrees with that of AWS",
+        permissions: "none: the response to a refused request has the time",
         run: |subject| Box::pin(clock(subject)),
     },
     Check {
@@ -27,10 +27,10 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// How far the clocks may differ, in milliseconds: an HTTP date has whole
-/// seconds, and the answer takes a while.
+/// Tolerated difference of the clocks, in milliseconds. An HTTP date has whole seconds, and the response
+/// takes time.
 const CLOCK_TOLERANCE_MS: i64 = 2_000;
-/// A name that no table can have, so that the answer is an error, which shows its headers.
+/// Name of a table that does not exist. The SDK gives access to the headers of an error response only.
 const NO_TABLE: &str = "usage-doctor-asks-for-the-time";
 
 async fn clock(subject: &Subject) -> anyhow::Result<Finding> {
@@ -38,74 +38,76 @@ async fn clock(subject: &Subject) -> anyhow::Result<Finding> {
     let answer = subject.target.dynamodb.describe_table().table_name(NO_TABLE).send().await;
     let after_ms = now_ms();
     let Err(error) = answer else {
-        return Ok(Finding::unknown(format!("there is a table {NO_TABLE}"), "give it another name"));
+        return Ok(Finding::unknown(format!("there is a table {NO_TABLE}"), "rename the table"));
     };
     let date = error.raw_response().and_then(|response| response.headers().get("date")).map(str::to_owned);
     let Some(date) = date else {
-        return Err(anyhow::Error::new(error).context("DynamoDB does not tell the time"));
+        return Err(anyhow::Error::new(error).context("the response of DynamoDB has no date"));
     };
     let at = rfc2822::DateTimeParser::new().parse_timestamp(&date);
-    let at_ms = at.with_context(|| format!("DynamoDB tells the time {date:?}"))?.as_millisecond();
+    let at_ms =
+        at.with_context(|| format!("the response of DynamoDB has the date {date:?}"))?.as_millisecond();
     Ok(difference(at_ms, before_ms, after_ms))
 }
 
-/// A date is a second that began before the answer and ends after the request.
+/// Compares the date of a response with the times before the request and after the response. The date stands
+/// for a whole second.
 fn difference(at_ms: i64, before_ms: i64, after_ms: i64) -> Finding {
     let ahead_ms = before_ms - (at_ms + 1_000);
     let behind_ms = at_ms - after_ms;
     let apart_ms = ahead_ms.max(behind_ms).max(0);
     let found = match apart_ms {
-        0 => "within the second that AWS tells".to_owned(),
+        0 => "the same second as AWS".to_owned(),
         _ if ahead_ms > behind_ms => format!("this machine is {apart_ms} ms ahead of AWS"),
         _ => format!("this machine is {apart_ms} ms behind AWS"),
     };
     if apart_ms > CLOCK_TOLERANCE_MS {
         return Finding::is_false(
             found,
-            "set the clock of this machine: end times and expiries of keys are told by it",
+            "set the clock of this machine: it determines the end times and expiries of keys",
         );
     }
     Finding::ok(found)
 }
 
-/// How many keys are compared.
+/// Number of keys to compare.
 const KEYS: i32 = 25;
-/// How often a key that differs is looked at again, and after which time.
-const LOOKS: u32 = 20;
-const LOOK_DELAY: Duration = Duration::from_millis(500);
+/// Maximum number of comparisons while a key differs, and the delay between them.
+const MAX_COMPARISONS: u32 = 20;
+const COMPARISON_DELAY: Duration = Duration::from_millis(500);
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Compares keys in the index with the table. Nothing is written, so a lag is
-/// seen only while keys change; one beyond the bound of five minutes takes
-/// longer than anybody waits here, and is left unknown.
+/// Compares keys in the index with the table. Because nothing is written, a lag is seen only while keys
+/// change. A lag beyond the bound of five minutes takes longer than this check waits, so that the result is
+/// unknown.
 async fn index_lag(subject: &Subject) -> anyhow::Result<Finding> {
-    let begun_ms = now_ms();
-    let mut looks = 0;
+    let started_ms = now_ms();
+    let mut comparisons = 0;
     loop {
         let (keys, differing) = compare(subject).await?;
-        let after_ms = now_ms() - begun_ms;
+        let after_ms = now_ms() - started_ms;
         let Some(differing) = differing else {
-            return Ok(match (keys, looks) {
-                (0, _) => Finding::unknown("there is no key to compare", "make a key"),
-                (_, 0) => Finding::ok(format!("{keys} keys are the same in the index and in the table")),
-                _ => Finding::ok(format!("{keys} keys are the same after {after_ms} ms")),
+            return Ok(match (keys, comparisons) {
+                (0, _) => Finding::unknown("there is no key to compare", "create a key"),
+                (_, 0) => Finding::ok(format!("{keys} keys are equal in the index and in the table")),
+                _ => Finding::ok(format!("{keys} keys are equal after {after_ms} ms")),
             });
         };
-        looks += 1;
-        if looks == LOOKS {
+        comparisons += 1;
+        if comparisons == MAX_COMPARISONS {
             return Ok(Finding::unknown(
-                format!("{differing} is not the same in the index and in the table for {after_ms} ms"),
-                "run this again within INDEX_LAG_BOUND_MS of the authorizer, and set that above the time that it takes",
+                format!("{differing} differs between the index and the table after {after_ms} ms"),
+                "run this again within INDEX_LAG_BOUND_MS of the authorizer, and set INDEX_LAG_BOUND_MS above the time until the keys are equal",
             ));
         }
-        tokio::time::sleep(LOOK_DELAY).await;
+        tokio::time::sleep(COMPARISON_DELAY).await;
     }
 }
 
-/// How many keys were compared, and the first that differs.
+/// Returns the number of compared keys and the first key that differs.
 async fn compare(subject: &Subject) -> anyhow::Result<(usize, Option<String>)> {
-    let (client, table) = (&subject.target.dynamodb, &subject.target.keys_table);
+    let (client, table) = (&subject.target.dynamodb, &subject.target.meter.names.keys_table);
     let page = client.scan().table_name(table).index_name(HASHED_KEY_INDEX).limit(KEYS).send().await;
     let page = page.with_context(|| format!("the index of {table} cannot be read"))?;
     for indexed in page.items() {

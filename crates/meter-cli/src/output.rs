@@ -1,0 +1,43 @@
+//! Printing of JSON documents, times and counts.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Prints a document as one line of JSON.
+pub fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
+    write_json(&mut std::io::stdout().lock(), document)
+}
+
+/// Writes a document as one line of JSON.
+pub fn write_json(output: &mut impl Write, document: &impl Serialize) -> anyhow::Result<()> {
+    Ok(writeln!(output, "{}", serde_json::to_string(document)?)?)
+}
+
+/// Formats a time in milliseconds since 1970 as RFC 3339.
+pub fn time_text(epoch_ms: i64) -> String {
+    Timestamp::from_millisecond(epoch_ms)
+        .map_or_else(|_| format!("{epoch_ms} ms since 1970"), |time| time.to_string())
+}
+
+/// Formats a number with its noun: `1 record`, `2 records`, `2 batches`.
+pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+    if number == N::from(1) {
+        return format!("1 {noun}");
+    }
+    let ending = if noun.ends_with("ch") { "es" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_noun_agrees_with_its_number() {
+        assert_eq!([count(0_u64, "record"), count(1_u64, "record")], ["0 records", "1 record"]);
+        assert_eq!([count(1_usize, "batch"), count(2_usize, "batch")], ["1 batch", "2 batches"]);
+    }
+}

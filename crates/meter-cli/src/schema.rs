@@ -1,0 +1,106 @@
+//! JSON Schemas of the outputs of `meter`, and their documentation.
+//!
+//! `cargo run -p dev -- generate` writes a schema for each command to `docs/schemas`, and the tables of fields to
+//! `docs/JSON.md`.
+
+mod markdown;
+mod validation;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage};
+
+pub use validation::problems;
+
+/// Shape of the output of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One document.
+    Document,
+    /// Any number of documents, one per line.
+    Lines,
+}
+
+/// The JSON output of a command.
+pub struct Output {
+    /// Words and options of the command, such as `meter usage KEY --json`.
+    pub command: &'static str,
+    /// Path of the schema in the repository.
+    pub path: &'static str,
+    /// Shape of the output.
+    pub shape: Shape,
+    schema: fn() -> Schema,
+}
+
+impl Output {
+    /// Returns the schema of the document, or of each line.
+    pub fn schema(&self) -> Value {
+        (self.schema)().to_value()
+    }
+}
+
+/// An output of `meter format check`.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the variants are printed one by one")]
+enum FormatCheck {
+    /// Of a format
+    Format(format::Report),
+    /// Of each line
+    Line(format::CheckedLine),
+    /// After all lines
+    Summary(format::SummaryLine),
+}
+
+/// Generates the schema of an output type, without references between types.
+fn schema_of<T: JsonSchema>() -> Schema {
+    let settings =
+        SchemaSettings::draft2020_12().for_serialize().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+/// Declares an output: the name of its schema, the command, the shape and the type.
+macro_rules! output {
+    ($name:literal, $command:literal, $shape:ident, $type:ty) => {
+        Output {
+            command: $command,
+            path: concat!("docs/schemas/meter-", $name, ".json"),
+            shape: Shape::$shape,
+            schema: schema_of::<$type>,
+        }
+    };
+}
+
+/// The JSON outputs of all commands.
+pub const OUTPUTS: &[Output] = &[
+    output!("keys-create", "meter keys create --owner OWNER --json", Document, keys::CreatedKey),
+    output!("keys-list", "meter keys list --json", Lines, keys::Key),
+    output!("keys-show", "meter keys show KEY --json", Document, keys::Key),
+    output!("keys-update", "meter keys update KEY --json", Document, keys::ChangedKey),
+    output!("keys-rotate", "meter keys rotate KEY --json", Document, keys::ChangedKey),
+    output!("keys-delete", "meter keys delete KEY --json", Document, keys::ChangedKey),
+    output!("keys-check-log", "meter keys check-log --json", Document, keys::LogCheck),
+    output!("keys-export", "meter keys export", Lines, keys::ExportedKey),
+    output!("keys-import", "meter keys import FILE --json", Document, keys::ImportSummary),
+    output!("usage", "meter usage KEY --json", Document, usage::UsageReport),
+    output!("format-check", "meter format check FILE --json", Lines, FormatCheck),
+    output!("replay", "meter replay FILE --json", Document, replay::Report),
+    output!("quarantine-list", "meter quarantine list --json", Lines, quarantine::QuarantinedRecord),
+    output!("quarantine-show", "meter quarantine show --json", Lines, quarantine::QuarantinedRecordWithData),
+    output!("given-up-list", "meter given-up list --json", Lines, given_up::GivenUpBatchOutput),
+    output!("status", "meter status --json", Document, Vec<status::Graph>),
+    output!("reconcile", "meter reconcile --json", Document, reconcile::Comparison),
+    output!("doctor", "meter doctor --json", Document, Vec<doctor::CheckOutput>),
+];
+
+/// Returns the generated files: paths in the repository, and contents.
+pub fn files() -> Vec<(&'static str, String)> {
+    let schemas = OUTPUTS.iter().map(|output| (output.path, format!("{:#}\n", output.schema())));
+    schemas.chain([("docs/JSON.md", markdown::page(OUTPUTS))]).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Checks of the schemas and of the documents that the output types produce.
+
+use std::path::Path;
+
+use metering_core::api_key::{KeyDigest, KeyRecord, PreviousSecret};
+
+use super::*;
+
+fn schema_file(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn assert_valid(name: &str, document: &impl Serialize) {
+    let document = serde_json::to_value(document).unwrap();
+    assert_eq!(problems(&schema_file(name), &document), [""; 0], "{document:#}");
+}
+
+#[test]
+fn each_field_is_documented_and_in_snake_case() {
+    for output in OUTPUTS {
+        check_fields(&output.schema(), output.command);
+    }
+}
+
+fn check_fields(schema: &Value, place: &str) {
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        let place = format!("{place}: {name}");
+        assert!(member["description"].is_string(), "{place} has no description");
+        let is_snake_case = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        assert!(is_snake_case, "{place} is not in snake case");
+        check_fields(member, &place);
+    }
+    for inner in ["items", "additionalProperties"] {
+        check_fields(&schema[inner], place);
+    }
+    for alternative in ["anyOf", "oneOf"].iter().filter_map(|keyword| schema[keyword].as_array()).flatten() {
+        check_fields(alternative, place);
+    }
+}
+
+#[test]
+fn a_key_matches_its_schemas() {
+    let digest = KeyDigest::of_secret("um_secret").unwrap();
+    let full = KeyRecord {
+        key_id: "key-1".to_owned(),
+        monthly_limit: Some(10),
+        expires_at_ms: Some(20),
+        labels: [("team".to_owned(), "a".to_owned())].into(),
+        digest: Some(digest),
+        previous: Some(PreviousSecret { digest, valid_until_ms: 30 }),
+        deleted_at_ms: Some(50),
+        ..KeyRecord::default()
+    };
+    let bare = KeyRecord { key_id: "key-2".to_owned(), ..KeyRecord::default() };
+    for key in [full, bare] {
+        assert_valid("meter-keys-list.json", &keys::Key::new(&key));
+        assert_valid("meter-keys-show.json", &keys::Key::new(&key));
+        assert_valid("meter-keys-export.json", &keys::ExportedKey::new(&key, &digest));
+        let created = keys::CreatedKey { key: keys::Key::new(&key), api_key: "um_secret".to_owned() };
+        assert_valid("meter-keys-create.json", &created);
+    }
+    assert_valid("meter-keys-import.json", &keys::ImportSummary::default());
+    let check = |raised_from| keys::LogCheck { head: 1, highest_version: 2, is_behind: true, raised_from };
+    assert_valid("meter-keys-check-log.json", &check(None));
+    assert_valid("meter-keys-check-log.json", &check(Some(1)));
+}
+
+#[test]
+fn usage_and_graphs_match_their_schemas() {
+    let usage = usage::UsageReport {
+        api_key_id: "key-1".to_owned(),
+        from: "2026-11-01".to_owned(),
+        to: "2026-11-30".to_owned(),
+        calls: 3,
+        billed: true,
+        usage: vec![usage::PeriodUsage { period: "2026-11-25".to_owned(), calls: 3 }],
+    };
+    assert_valid("meter-usage.json", &usage);
+    let line =
+        |latest| status::Line { label: "p99".to_owned(), latest, highest: latest, is_above_limit: false };
+    let graph = status::Graph { title: "Freshness".to_owned(), lines: vec![line(Some(1.5)), line(None)] };
+    assert_valid("meter-status.json", &[graph]);
+}
+
+#[test]
+fn comparisons_and_findings_match_their_schemas() {
+    let difference = reconcile::Difference {
+        api_key_id: "key-1".to_owned(),
+        hour: "2026-11-25T10:00Z".to_owned(),
+        logged: 2,
+        counted: 1,
+    };
+    let mut comparison = reconcile::Comparison {
+        logged: 2,
+        counted: 1,
+        missing: 1,
+        surplus: 0,
+        differences: vec![difference],
+        backfill: None,
+    };
+    assert_valid("meter-reconcile.json", &comparison);
+    comparison.backfill = Some(reconcile::BackfillSummary::default());
+    assert_valid("meter-reconcile.json", &comparison);
+    let verdicts =
+        [doctor::Verdict::Ok, doctor::Verdict::False, doctor::Verdict::Unknown, doctor::Verdict::Skipped];
+    let checks = verdicts.map(|verdict| doctor::CheckOutput {
+        check: "clock_difference".to_owned(),
+        assumption: "the clocks agree".to_owned(),
+        verdict,
+        found: "1 ms".to_owned(),
+        advice: String::new(),
+    });
+    assert_valid("meter-doctor.json", &checks);
+}
+
+#[test]
+fn documents_of_other_forms_are_refused() {
+    let schema = schema_file("meter-usage.json");
+    let document =
+        serde_json::json!({"api_key_id": 1, "from": "a", "to": "b", "calls": -1, "billed": true, "more": 0});
+    let mut found = problems(&schema, &document);
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "$.api_key_id: not of type string",
+            "$.calls: less than 0",
+            "$.more: not declared",
+            "$.usage: missing"
+        ]
+    );
+}
+
+#[test]
+#[ignore = "temporary"]
+fn write_files() {
+    for (path, text) in files() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
