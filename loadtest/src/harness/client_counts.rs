@@ -69,7 +69,6 @@ mod slot_list {
     pub struct Entry {
         #[serde(flatten)]
         slot: Slot,
-        /// Number of calls.
         calls: u64,
     }
 
