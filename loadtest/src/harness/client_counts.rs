@@ -69,6 +69,7 @@ mod slot_list {
     pub struct Entry {
         #[serde(flatten)]
         slot: Slot,
+        /// Number of calls.
         calls: u64,
     }
 
