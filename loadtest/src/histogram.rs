@@ -35,7 +35,6 @@ impl LatencyHistogram {
         Self(Histogram::new_with_bounds(LOWEST_US, HIGHEST_US, DIGITS).expect("the bounds are valid"))
     }
 
-    /// Records a duration.
     pub fn record(&mut self, duration: Duration) {
         self.record_us(microseconds(duration));
     }

@@ -22,7 +22,6 @@ pub enum RequestError {
     /// No complete response arrived in time.
     #[error("no complete response arrived within {TIMEOUT:?}")]
     Timeout,
-    /// The connection failed.
     #[error("the connection failed")]
     Connection(#[from] legacy::Error),
     /// The response is truncated or too long.
@@ -30,7 +29,6 @@ pub enum RequestError {
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// An HTTP client.
 #[derive(Debug, Clone)]
 pub struct Client(legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
 

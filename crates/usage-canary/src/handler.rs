@@ -57,7 +57,6 @@ pub enum Outcome {
     Failed(CallError),
 }
 
-/// An unsuccessful call.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The secret cannot be read.
@@ -74,7 +73,6 @@ pub enum CallError {
     Status(u16),
 }
 
-/// The function.
 #[derive(Debug)]
 pub struct Handler<H> {
     pub config: Config,

@@ -248,7 +248,6 @@ impl Run<'_> {
         Ok((counts.reconcile(key_ids, &counted), wanted.len().max(counted.len())))
     }
 
-    /// Computes the outcome.
     async fn conclude(&self, observation: Observation, comparison: &Comparison) -> anyhow::Result<Outcome> {
         let Observation { started_ms, took_s, answered, probes, progress, memory, .. } = observation;
         let Comparison { reconciliation, compared, is_settled, settled } = comparison;

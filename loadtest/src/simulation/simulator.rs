@@ -23,7 +23,6 @@ use super::time::microseconds;
 /// Time of all calls, in milliseconds since 1970: noon of some day, so that no hour or day turns.
 const NOON_MS: i64 = 1_795_521_600_000;
 
-/// A simulated event.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// CloudWatch Logs delivers a record.

@@ -1,10 +1,9 @@
 //! The routes of the API.
 
 use access_log::log_format::ApiKind;
+use deployment::settings::USAGE_PATH;
 use http::Method;
 
-/// The path at which customers read their usage.
-const USAGE_PATH: &str = "/usage";
 /// The prefix of paths that need no key.
 const PUBLIC_PREFIX: &str = "/public/";
 

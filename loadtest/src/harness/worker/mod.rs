@@ -37,7 +37,6 @@ pub struct Assignment {
     pub profile: Profile,
     /// Index of this worker, from 0. It sends the calls whose number modulo `workers` is this.
     pub worker: u32,
-    /// Number of workers.
     pub workers: u32,
     /// Keys of the calls, by their index in the profile's distribution.
     pub keys: Vec<ClientKey>,
