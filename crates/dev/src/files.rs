@@ -36,7 +36,8 @@ pub fn files() -> Vec<File> {
         File { path: "docs/LOCAL_SERVICES.md", content: listing(&SERVICES) },
         environment::tables(),
     ];
-    files.extend(meter_cli::schema::files().into_iter().map(|(path, content)| File { path, content }));
+    let schemas = meter_cli::schema::files().into_iter().chain(loadtest::schema::files());
+    files.extend(schemas.map(|(path, content)| File { path, content }));
     files
 }
 
