@@ -132,13 +132,3 @@ fn documents_of_other_forms_are_refused() {
         ]
     );
 }
-
-#[test]
-#[ignore = "temporary"]
-fn write_files() {
-    for (path, text) in files() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-}
