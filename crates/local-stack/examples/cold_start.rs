@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let stack = LocalStack::start(LocalOptions::new(folder.path(), &binaries)).await?;
     stack.settled().await?;
     println!("{STARTS} cold starts each on this machine, which is shared");
-    let is_committed = |answer: &Bytes| *answer == r#"{"batchItemFailures":[]}"#;
+    let is_committed = |response: &Bytes| *response == r#"{"batchItemFailures":[]}"#;
     let consumer = |folder: &str| Path::new(folder).join(CONSUMER);
     let what = "batch to commit";
     let ours = measure(&stack.consumer, &consumer(&binaries), what, batch, is_committed).await?;
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("\n{}", json!({"first_poll_p50_us": {"ours": ours, "peer": theirs}}));
     }
     let call = call(&stack.keys[0].api_key);
-    let is_allowed = |answer: &Bytes| String::from_utf8_lossy(answer).contains(r#""Effect":"Allow""#);
+    let is_allowed = |response: &Bytes| String::from_utf8_lossy(response).contains(r#""Effect":"Allow""#);
     let authorizer = Path::new(&binaries).join(AUTHORIZER);
     measure(&stack.authorizer, &authorizer, "call to decision", |_| call.clone(), is_allowed).await?;
     stack.shut_down().await;
@@ -65,10 +65,10 @@ async fn measure(
         for (number, histogram) in [(1, &mut first_us), (2, &mut second_us)] {
             let event = event(u64::from(start) * 10 + number);
             let began = Instant::now();
-            let answer = function.invoke(event).await?;
+            let response = function.invoke(event).await?;
             histogram.record(microseconds(began))?;
-            if !is_expected(&answer) {
-                return Err(format!("the function returned an unexpected answer: {answer:?}").into());
+            if !is_expected(&response) {
+                return Err(format!("the function returned an unexpected response: {response:?}").into());
             }
         }
         let process = function.process_ids()[0];

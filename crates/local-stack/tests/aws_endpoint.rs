@@ -19,13 +19,13 @@ struct Endpoint {
     _folder: tempfile::TempDir,
 }
 
-struct Answer {
+struct TestResponse {
     status: u16,
     headers: http::HeaderMap,
     body: Bytes,
 }
 
-impl Answer {
+impl TestResponse {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -56,7 +56,7 @@ impl Endpoint {
         path: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> Answer {
+    ) -> TestResponse {
         let method = if service == "s3" { "GET" } else { "POST" };
         let scope = format!(
             "AWS4-HMAC-SHA256 Credential=local/20261124/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
@@ -73,28 +73,28 @@ impl Endpoint {
         let response = client.request(request.body(Full::from(body)).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        TestResponse { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
     /// Sends a request in the JSON protocol.
-    async fn json(&self, service: &str, target: &str, request: Value) -> Answer {
+    async fn json(&self, service: &str, target: &str, request: Value) -> TestResponse {
         let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.0")];
         self.send(service, "us-east-1", "/", &headers, request.to_string().into()).await
     }
 
     /// Sends a request in the query protocol.
-    async fn form(&self, service: &str, form: &str) -> Answer {
+    async fn form(&self, service: &str, form: &str) -> TestResponse {
         let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
         self.send(service, "us-east-1", "/", &headers, form.into()).await
     }
 
-    async fn kinesis_cbor(&self, operation: &str, request: &Cbor) -> Answer {
+    async fn kinesis_cbor(&self, operation: &str, request: &Cbor) -> TestResponse {
         let target = format!("Kinesis_20131202.{operation}");
         let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-cbor-1.1")];
         self.send("kinesis", "us-east-1", "/", &headers, bytes(request)).await
     }
 
-    async fn cloudwatch_cbor(&self, operation: &str, request: &Cbor) -> Answer {
+    async fn cloudwatch_cbor(&self, operation: &str, request: &Cbor) -> TestResponse {
         let path = format!("/service/GraniteServiceVersion20100801/operation/{operation}");
         let headers = [("smithy-protocol", "rpc-v2-cbor"), ("content-type", "application/cbor")];
         self.send("monitoring", "us-east-1", &path, &headers, bytes(request)).await
@@ -123,7 +123,7 @@ fn member<'a>(value: &'a Cbor, name: &str) -> &'a Cbor {
 #[tokio::test]
 async fn every_answer_has_the_id_of_its_request_also_an_error() {
     let endpoint = Endpoint::start().await;
-    let answers = [
+    let responses = [
         endpoint.json("kinesis", "Kinesis_20131202.ListStreams", json!({})).await,
         endpoint.json("kinesis", "Kinesis_20131202.DescribeStream", json!({"StreamName": "none"})).await,
         endpoint.json("sqs", "AmazonSQS.ListQueues", json!({})).await,
@@ -135,15 +135,15 @@ async fn every_answer_has_the_id_of_its_request_also_an_error() {
         endpoint.form("sts", "Action=GetCallerIdentity&Version=2011-06-15").await,
         endpoint.json("unheard", "", json!({})).await,
     ];
-    let mut ids: Vec<&str> = answers.iter().map(|answer| answer.header("x-amzn-requestid")).collect();
+    let mut ids: Vec<&str> = responses.iter().map(|response| response.header("x-amzn-requestid")).collect();
     assert!(ids.iter().all(|id| id.len() == 36), "{ids:?}");
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), answers.len(), "each response has a unique id");
+    assert_eq!(ids.len(), responses.len(), "each response has a unique id");
     let s3 = endpoint.send("s3", "us-east-1", "/no-bucket/key", &[], Vec::new()).await;
     assert_eq!((s3.status, s3.header("x-amz-request-id").len()), (404, 36));
     assert!(s3.text().contains(&format!("<RequestId>{}</RequestId>", s3.header("x-amz-request-id"))));
-    let sns = &answers[6];
+    let sns = &responses[6];
     assert!(sns.text().contains(&format!("<RequestId>{}</RequestId>", sns.header("x-amzn-requestid"))));
 }
 
@@ -166,12 +166,12 @@ async fn parameters_that_are_not_understood_are_refused_by_every_service_as_it_d
             "InvalidParameterValue",
         ),
     ];
-    for (answer, code) in refused {
-        assert_eq!((answer.status, &answer.json()["__type"]), (400, &json!(code)));
+    for (response, code) in refused {
+        assert_eq!((response.status, &response.json()["__type"]), (400, &json!(code)));
         assert!(
-            answer.json()["message"].as_str().unwrap().contains("the parameter Order of"),
+            response.json()["message"].as_str().unwrap().contains("the parameter Order of"),
             "{}",
-            answer.text()
+            response.text()
         );
     }
     for (service, form, code) in [
@@ -184,11 +184,11 @@ async fn parameters_that_are_not_understood_are_refused_by_every_service_as_it_d
         ("sts", "Action=GetCallerIdentity&Order=1", "ValidationError"),
         ("monitoring", "Action=ListMetrics&Order=1", "InvalidParameterValue"),
     ] {
-        let answer = endpoint.form(service, form).await;
+        let response = endpoint.form(service, form).await;
         assert!(
-            answer.status == 400 && answer.text().contains(&format!("<Code>{code}</Code>")),
+            response.status == 400 && response.text().contains(&format!("<Code>{code}</Code>")),
             "{}",
-            answer.text()
+            response.text()
         );
     }
     let listing = endpoint
@@ -238,8 +238,11 @@ async fn the_caller_is_of_one_account_and_there_is_one_region() {
         ("sts", "SignatureDoesNotMatch"),
         ("s3", "AuthorizationHeaderMalformed"),
     ] {
-        let answer = endpoint.send(service, "eu-west-1", "/", &[], Vec::new()).await.text();
-        assert!(answer.contains(code) && answer.contains("the local stack is in us-east-1"), "{answer}");
+        let response = endpoint.send(service, "eu-west-1", "/", &[], Vec::new()).await.text();
+        assert!(
+            response.contains(code) && response.contains("the local stack is in us-east-1"),
+            "{response}"
+        );
     }
     let other = endpoint.json("unheard", "", json!({})).await;
     assert!(

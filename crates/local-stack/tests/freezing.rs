@@ -46,9 +46,9 @@ fn event(take_mib: u64) -> Bytes {
     Bytes::from(json!({"takeMib": take_mib}).to_string())
 }
 
-fn taken_mib(answer: &Result<Bytes, InvocationError>) -> u64 {
-    let answer: Value = serde_json::from_slice(answer.as_ref().unwrap()).unwrap();
-    answer["takenMib"].as_u64().unwrap()
+fn taken_mib(response: &Result<Bytes, InvocationError>) -> u64 {
+    let response: Value = serde_json::from_slice(response.as_ref().unwrap()).unwrap();
+    response["takenMib"].as_u64().unwrap()
 }
 
 /// Waits until every process is stopped (state `T`). Source: proc_pid_stat(5).
@@ -91,9 +91,9 @@ async fn an_environment_is_frozen_between_invocations() {
 async fn an_environment_is_not_frozen_while_invocations_wait_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let function = function(folder.path(), 2);
-    let answers = join_all((0..50).map(|number| function.invoke(event(number % 8)))).await;
-    for (number, answer) in (0..50).zip(&answers) {
-        assert_eq!(taken_mib(answer), number % 8, "each response belongs to its event");
+    let responses = join_all((0..50).map(|number| function.invoke(event(number % 8)))).await;
+    for (number, response) in (0..50).zip(&responses) {
+        assert_eq!(taken_mib(response), number % 8, "each response belongs to its event");
     }
     wait_until_stopped(&function).await;
     assert_eq!(
@@ -121,10 +121,10 @@ async fn an_environment_comes_back_where_its_caller_has_gone() {
 async fn after_a_crash_the_next_invocation_has_a_new_environment() {
     let folder = tempfile::tempdir().unwrap();
     let function = function(folder.path(), 1);
-    let answers = join_all([event(1), event(4_096), event(2)].map(|event| function.invoke(event))).await;
-    assert_eq!(taken_mib(&answers[0]), 1);
-    assert!(matches!(answers[1], Err(InvocationError::Crashed)), "{:?}", answers[1]);
-    assert_eq!(taken_mib(&answers[2]), 2);
+    let responses = join_all([event(1), event(4_096), event(2)].map(|event| function.invoke(event))).await;
+    assert_eq!(taken_mib(&responses[0]), 1);
+    assert!(matches!(responses[1], Err(InvocationError::Crashed)), "{:?}", responses[1]);
+    assert_eq!(taken_mib(&responses[2]), 2);
     function.shut_down();
 }
 

@@ -33,8 +33,8 @@ impl Account {
     /// Sends a request `after_ms` after the start. Returns the code and the message of an error.
     #[expect(clippy::needless_pass_by_value, reason = "each request is created for one call")]
     fn call(&self, operation: &str, request: Value, after_ms: i64) -> Result<Value, (String, String)> {
-        let answer = handle(&self.store, operation, &request, START_MS + after_ms);
-        answer.map_err(|error| (error.code.to_owned(), error.message))
+        let response = handle(&self.store, operation, &request, START_MS + after_ms);
+        response.map_err(|error| (error.code.to_owned(), error.message))
     }
 
     fn refused(&self, operation: &str, request: Value) -> (String, String) {
@@ -46,15 +46,15 @@ impl Account {
     fn put(&self, sizes: &[usize], after_ms: i64) -> (u64, String) {
         let record = |size: &usize| json!({"PartitionKey": "p", "Data": STANDARD.encode(vec![0; *size - 1])});
         let records: Vec<Value> = sizes.iter().map(record).collect();
-        let answer =
+        let response =
             self.call("PutRecords", json!({"StreamName": "s", "Records": records}), after_ms).unwrap();
-        let message = answer["Records"]
+        let message = response["Records"]
             .as_array()
             .unwrap()
             .iter()
             .rev()
             .find_map(|record| record["ErrorMessage"].as_str());
-        (answer["FailedRecordCount"].as_u64().unwrap(), message.unwrap_or_default().to_owned())
+        (response["FailedRecordCount"].as_u64().unwrap(), message.unwrap_or_default().to_owned())
     }
 
     fn iterator(&self, after_ms: i64) -> Value {
@@ -64,8 +64,8 @@ impl Account {
 
     /// Reads from an iterator. Returns the number of records, or the code of the error.
     fn read(&self, iterator: &Value, after_ms: i64) -> Result<usize, String> {
-        let answer = self.call("GetRecords", json!({"ShardIterator": iterator}), after_ms);
-        answer.map(|answer| answer["Records"].as_array().unwrap().len()).map_err(|(code, _)| code)
+        let response = self.call("GetRecords", json!({"ShardIterator": iterator}), after_ms);
+        response.map(|response| response["Records"].as_array().unwrap().len()).map_err(|(code, _)| code)
     }
 
     /// Returns the indexes of the shards that `ListShards` returns.
@@ -80,8 +80,8 @@ impl Account {
     }
 }
 
-fn numbers(answer: &Value) -> Vec<u64> {
-    let shards = answer["Shards"].as_array().unwrap().iter();
+fn numbers(response: &Value) -> Vec<u64> {
+    let shards = response["Shards"].as_array().unwrap().iter();
     shards.map(|shard| shard["ShardId"].as_str().unwrap()[8..].parse().unwrap()).collect()
 }
 
@@ -202,13 +202,13 @@ fn shards_are_listed_in_pages_that_keep_to_the_filter() {
     let mut request = json!({"StreamName": "s", "MaxResults": 2, "ShardFilter": {"Type": "AT_LATEST"}});
     let (mut found, mut pages) = (Vec::new(), 0);
     loop {
-        let answer = account.call("ListShards", request, 2_000).unwrap();
-        found.extend(numbers(&answer));
+        let response = account.call("ListShards", request, 2_000).unwrap();
+        found.extend(numbers(&response));
         pages += 1;
-        if answer["NextToken"].is_null() {
+        if response["NextToken"].is_null() {
             break;
         }
-        request = json!({"NextToken": answer["NextToken"], "MaxResults": 2});
+        request = json!({"NextToken": response["NextToken"], "MaxResults": 2});
     }
     assert_eq!((found, pages), (vec![3, 4, 5, 6, 7, 8], 3));
     let token =
@@ -342,9 +342,9 @@ fn tags_are_added_replaced_removed_and_limited() {
 fn shard_level_metrics_are_switched_on_and_off() {
     let account = Account::with_shards(1);
     let change = |operation: &str, names: Value| {
-        let answer =
+        let response =
             account.call(operation, json!({"StreamName": "s", "ShardLevelMetrics": names}), 0).unwrap();
-        (answer["CurrentShardLevelMetrics"].clone(), answer["DesiredShardLevelMetrics"].clone())
+        (response["CurrentShardLevelMetrics"].clone(), response["DesiredShardLevelMetrics"].clone())
     };
     let on = change("EnableEnhancedMonitoring", json!(["IncomingBytes", "OutgoingBytes"]));
     assert_eq!(on, (json!([]), json!(["IncomingBytes", "OutgoingBytes"])));

@@ -77,8 +77,8 @@ fn with(mut request: Value, more: Value) -> Value {
     request
 }
 
-fn messages(answer: &Value) -> Vec<String> {
-    answer["events"]
+fn messages(response: &Value) -> Vec<String> {
+    response["events"]
         .as_array()
         .unwrap()
         .iter()
@@ -129,14 +129,14 @@ fn events_that_are_too_old_or_too_new_are_rejected_and_the_others_taken() {
     ]
     .map(|(time, message)| json!({"timestamp": time, "message": message}))
     .to_vec();
-    let answer = logs.done("PutLogEvents", &put("s1", &events));
+    let response = logs.done("PutLogEvents", &put("s1", &events));
     assert_eq!(
-        answer["rejectedLogEventsInfo"],
+        response["rejectedLogEventsInfo"],
         json!({"tooOldLogEventEndIndex": 2, "tooNewLogEventStartIndex": 4})
     );
     assert_eq!(logs.messages(json!({})), ["first", "now", "soon"]);
-    let answer = logs.done("PutLogEvents", &put("s1", &events[..1]));
-    assert_eq!(answer["rejectedLogEventsInfo"], json!({"tooOldLogEventEndIndex": 1}));
+    let response = logs.done("PutLogEvents", &put("s1", &events[..1]));
+    assert_eq!(response["rejectedLogEventsInfo"], json!({"tooOldLogEventEndIndex": 1}));
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn events_are_filtered_by_pattern_time_and_stream_page_by_page() {
     let (mut found, mut request) =
         (Vec::new(), json!({"logGroupName": ACCESS_LOG_GROUP, "filterPattern": "ERROR", "limit": 2}));
     loop {
-        let answer = logs.done("FilterLogEvents", &request);
-        found.extend(messages(&answer));
-        let Some(token) = answer["nextToken"].as_str() else { break };
+        let response = logs.done("FilterLogEvents", &request);
+        found.extend(messages(&response));
+        let Some(token) = response["nextToken"].as_str() else { break };
         request["nextToken"] = token.into();
     }
     assert_eq!(found, ["ERROR zero", "ERROR one", "ERROR three", "ERROR four"]);
@@ -193,11 +193,11 @@ fn an_answer_holds_a_megabyte_of_events_and_goes_on() {
     let line = "x".repeat(300_000);
     let (logs, _) = Logs::with_lines(&[&line, &line, &line]);
     logs.done("PutLogEvents", &put("s1", &[json!({"timestamp": now_ms(), "message": line})]));
-    let answer = logs.done("FilterLogEvents", &json!({"logGroupName": ACCESS_LOG_GROUP}));
-    assert_eq!(messages(&answer).len(), 3);
-    let more = json!({"logGroupName": ACCESS_LOG_GROUP, "nextToken": answer["nextToken"]});
-    let answer = logs.done("FilterLogEvents", &more);
-    assert_eq!((messages(&answer).len(), &answer["nextToken"]), (1, &Value::Null));
+    let response = logs.done("FilterLogEvents", &json!({"logGroupName": ACCESS_LOG_GROUP}));
+    assert_eq!(messages(&response).len(), 3);
+    let more = json!({"logGroupName": ACCESS_LOG_GROUP, "nextToken": response["nextToken"]});
+    let response = logs.done("FilterLogEvents", &more);
+    assert_eq!((messages(&response).len(), &response["nextToken"]), (1, &Value::Null));
 }
 
 #[test]
@@ -324,9 +324,9 @@ fn a_pattern_is_tried_on_lines() {
     let logs = Logs::new();
     let request =
         json!({"filterPattern": "{ $.status = 2* }", "logEventMessages": ["x", r#"{"status":"204"}"#]});
-    let answer = logs.done("TestMetricFilter", &request);
+    let response = logs.done("TestMetricFilter", &request);
     assert_eq!(
-        answer["matches"],
+        response["matches"],
         json!([{"eventNumber": 2, "eventMessage": r#"{"status":"204"}"#, "extractedValues": {}}])
     );
     let none = json!({"filterPattern": "x", "logEventMessages": []});
@@ -340,9 +340,9 @@ fn a_query_is_scheduled_and_running_before_it_is_complete() {
     let id = logs.done("StartQuery", &query("filter ispresent(k) | stats count(*) as n"));
     let states: Vec<Value> = (0..4).map(|_| logs.done("GetQueryResults", &id)["status"].clone()).collect();
     assert_eq!(states, ["Scheduled", "Running", "Complete", "Complete"]);
-    let answer = logs.done("GetQueryResults", &id);
-    assert_eq!(answer["results"], json!([[{"field": "n", "value": "2"}]]));
-    let statistics = &answer["statistics"];
+    let response = logs.done("GetQueryResults", &id);
+    assert_eq!(response["results"], json!([[{"field": "n", "value": "2"}]]));
+    let statistics = &response["statistics"];
     assert_eq!(
         (&statistics["recordsMatched"], &statistics["recordsScanned"], &statistics["bytesScanned"]),
         (&json!(2.0), &json!(3.0), &json!(19.0))
@@ -383,10 +383,10 @@ fn more_rows_than_an_answer_holds_come_page_by_page() {
         let id = logs.done("StartQuery", &request);
         let (mut found, mut token) = (Vec::new(), Value::Null);
         loop {
-            let answer = logs.done("GetQueryResults", &with(id.clone(), json!({"nextToken": token})));
-            if answer["status"] == "Complete" {
-                found.push(answer["results"].as_array().unwrap().len());
-                token = answer["nextToken"].clone();
+            let response = logs.done("GetQueryResults", &with(id.clone(), json!({"nextToken": token})));
+            if response["status"] == "Complete" {
+                found.push(response["results"].as_array().unwrap().len());
+                token = response["nextToken"].clone();
                 if token.is_null() {
                     return found;
                 }

@@ -34,7 +34,7 @@ async fn a_function_gets_the_memory_that_it_is_deployed_with_and_no_more() {
 
     options.limits_memory = false;
     let stack = LocalStack::start(options).await.unwrap();
-    let answer: Value = serde_json::from_slice(&stack.consumer.invoke(take(300)).await.unwrap()).unwrap();
-    assert_eq!(answer["takenMib"], 300);
+    let response: Value = serde_json::from_slice(&stack.consumer.invoke(take(300)).await.unwrap()).unwrap();
+    assert_eq!(response["takenMib"], 300);
     stack.shut_down().await;
 }

@@ -16,8 +16,8 @@ async fn invocations_go_to_either_version_by_weight_with_its_environment() {
     stack.settled().await.unwrap();
     let mut to_canary = 0;
     for _ in 0..100 {
-        let answer = ask(&stack.consumer).await;
-        match (answer["version"].as_str().unwrap(), answer["setting"].as_str().unwrap()) {
+        let response = ask(&stack.consumer).await;
+        match (response["version"].as_str().unwrap(), response["setting"].as_str().unwrap()) {
             ("1", "main") => {}
             ("2", "canary") => to_canary += 1,
             other => panic!("{other:?}"),
