@@ -38,10 +38,10 @@ fn validate(schema: &Value, value: &Value, path: &str, problems: &mut Vec<String
             }
             "const" if argument != value => problems.push(format!("{path}: not {argument}")),
             "enum" if !list(argument).contains(value) => problems.push(format!("{path}: not in {argument}")),
-            "minimum" if value.as_f64() < argument.as_f64() => {
+            "minimum" if value.is_number() && value.as_f64() < argument.as_f64() => {
                 problems.push(format!("{path}: less than {argument}"));
             }
-            "maximum" if value.as_f64() > argument.as_f64() => {
+            "maximum" if value.is_number() && value.as_f64() > argument.as_f64() => {
                 problems.push(format!("{path}: more than {argument}"));
             }
             "anyOf" | "oneOf" => validate_any(list(argument), value, path, problems),

@@ -91,7 +91,7 @@ impl Sns {
         let topic = self.topic(text("TopicArn"))?.to_owned();
         if text("Protocol") != "sqs" {
             return Err(SnsError::invalid(&format!(
-                "the local stack does not support subscriptions with the protocol {:?}; it supports sqs, and delivers to the functions of the stack",
+                "the local stack does not deliver with the protocol {:?}; it delivers with sqs, and to the functions of the stack",
                 text("Protocol")
             )));
         }
