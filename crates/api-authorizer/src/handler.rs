@@ -18,7 +18,6 @@ pub fn now() -> ClockReading {
     ClockReading { wall_ms: now_ms(), monotonic_ms: monotonic_us() / 1_000 }
 }
 
-/// The function.
 #[derive(Debug)]
 pub struct Handler<K, L, U, A> {
     /// Decides on calls.

@@ -2,8 +2,9 @@
 
 use deployment::settings;
 
-use crate::capacity::{Capacity, MONTH_S, Workload};
+use crate::capacity::{Capacity, MONTH_S};
 use crate::prices::{Architecture, Prices};
+use crate::workload::Workload;
 
 const HOURS_PER_MONTH: f64 = 730.0;
 const GB: f64 = 1e9;

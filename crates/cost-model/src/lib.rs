@@ -22,9 +22,11 @@ pub mod capacity;
 pub mod consumption;
 pub mod cost;
 pub mod prices;
+pub mod workload;
 mod writes;
 
-pub use capacity::{Capacity, Workload};
+pub use capacity::Capacity;
 pub use consumption::{Consumption, Priced};
 pub use cost::{Costs, advantage, canary, costs};
 pub use prices::{Architecture, LIST_PRICES, LogTier, Prices};
+pub use workload::Workload;

@@ -1,6 +1,6 @@
 //! The writes of a batch: ledger rows and pages of claims.
 
-use crate::capacity::Workload;
+use crate::workload::Workload;
 
 /// Bytes of a call in a page of claims.
 const CLAIM_BYTES: f64 = 12.0;

@@ -20,7 +20,6 @@ define_metrics! {
     pub enum FanoutMetric {
         /// Messages received.
         Messages: Count,
-        /// Caches flushed.
         FlushedCaches: Count,
         /// Failed flushes. Lambda retries the message.
         FailedFlushes: Count,
@@ -29,7 +28,6 @@ define_metrics! {
     }
 }
 
-/// The function.
 #[derive(Debug)]
 pub struct Handler<C> {
     /// Flushes the cache of a stage.

@@ -42,7 +42,6 @@ pub enum Content {
     Unreadable(usize),
 }
 
-/// A log event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogEvent {
     /// The id that CloudWatch Logs gives to the event.

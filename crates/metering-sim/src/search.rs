@@ -19,7 +19,6 @@ pub struct Summary {
     pub faults: FaultCounts,
     /// Number of calls that had to be counted.
     pub billable_calls: u64,
-    /// Number of invocations.
     pub invocations: u64,
     /// The first failing seed and its problem.
     pub failure: Option<(u64, String)>,

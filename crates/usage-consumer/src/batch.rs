@@ -72,7 +72,6 @@ pub struct RecordNotes {
     bad_events: usize,
 }
 
-/// A decoded batch.
 #[derive(Debug)]
 pub struct DecodedBatch {
     /// The calls and records that the run of the batch works on.

@@ -9,7 +9,6 @@ use crate::consumer::Consumer;
 use crate::metrics::BatchMetrics;
 use crate::stream_retention::RetentionGuard;
 
-/// The function.
 #[derive(Debug)]
 pub struct Handler<L, C, Q, R> {
     /// Counts batches.

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 
 use crate::request::{BadRequest, UsageRequest};
 
-/// The function.
 #[derive(Debug)]
 pub struct Handler<H> {
     /// Reads the ledger.

@@ -12,7 +12,6 @@ use crate::reconciler::{Found, Reconciler, Span};
 /// less time left before the time-out of the function.
 const COMPARISON_MS: i64 = 300_000;
 
-/// The function.
 #[derive(Debug)]
 pub struct Handler<A, L, C> {
     /// Compares hours.

@@ -11,7 +11,7 @@ use metering_core::unbilled::UnbilledRoutes;
 use metering_core::window::HOUR_MS;
 use usage_reconciler::reconciler::{Found, Reconciler, Span};
 
-/// An hour that is no sample on this day or the next.
+/// An hour that is not a sample on this day or the next.
 const FIRST_HOUR: i64 = 24 * 100 + 10;
 
 /// Counts by key and hour, and how often they were asked for.

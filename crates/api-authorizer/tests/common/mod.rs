@@ -30,7 +30,7 @@ pub const SETTINGS: CacheSettings = CacheSettings {
     max_tombstones: 10_000,
 };
 
-/// What is in memory, and what was asked of it.
+/// Ports in memory, with counts of the requests.
 #[derive(Debug, Default)]
 pub struct Memory {
     pub keys: Mutex<HashMap<KeyDigest, KeyRecord>>,

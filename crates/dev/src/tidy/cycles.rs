@@ -10,11 +10,6 @@ use std::path::{Path, PathBuf};
 
 use super::{crate_folders, without_tests};
 
-/// Circles that exist, each as the crate and the ends of its modules' paths. A
-/// circle is allowed if all of its modules are in one entry. None of them has a
-/// reason to stay: remove an entry with its circle, and add none.
-const ALLOWED: &[(&str, &[&str])] = &[("cost-model", &["capacity", "writes"])];
-
 /// The modules of a crate by path, as in `["stack", "options"]`, with their code.
 type Modules = BTreeMap<Vec<String>, (PathBuf, String)>;
 
@@ -133,13 +128,7 @@ fn modules_do_not_use_one_another_in_a_circle() {
         let modules = modules(&folder);
         for circle in circles(&edges(&modules)) {
             let names: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
-            let is_allowed = ALLOWED.iter().any(|(allowed, files)| {
-                *allowed == crate_name
-                    && names.iter().all(|name| files.iter().any(|file| name.ends_with(file)))
-            });
-            if !is_allowed {
-                found.push(format!("{crate_name}: {}", names.join(", ")));
-            }
+            found.push(format!("{crate_name}: {}", names.join(", ")));
         }
     }
     assert!(found.is_empty(), "move what these modules share to a module below them:\n{}", found.join("\n"));

@@ -29,7 +29,7 @@ pub enum Problem {
     BrokenLimit,
 }
 
-/// Why a request is refused.
+/// The reason for refusing a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub problem: Problem,

@@ -26,7 +26,6 @@ pub struct Service {
     pub differs: &'static str,
 }
 
-/// An operation.
 #[derive(Debug)]
 pub struct Operation {
     pub name: &'static str,
@@ -53,7 +52,6 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A whole number: minimum and maximum.
     Integer(i64, i64),
-    /// A number.
     Number,
     /// A time, in seconds since 1970.
     Time,

@@ -108,7 +108,6 @@ impl Xml {
 }
 
 impl Xml {
-    /// Returns the text.
     pub fn into_text(self) -> String {
         self.0
     }

@@ -21,7 +21,7 @@ pub struct MetricData {
     pub values: Series,
 }
 
-/// Why the queries of `GetMetricData` are refused.
+/// The reason for refusing the queries of `GetMetricData`.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// An expression is malformed or not supported.

@@ -24,7 +24,6 @@ const CONDITIONS: [header::HeaderName; 5] = [
     header::IF_UNMODIFIED_SINCE,
 ];
 
-/// Handles a request.
 pub fn handle(store: &S3Store, parts: &Parts, request_id: &str) -> Response {
     dispatch(store, parts).unwrap_or_else(|error| {
         let mut xml = String::from(r#"<?xml version="1.0" encoding="UTF-8"?><Error>"#);

@@ -24,7 +24,7 @@ pub struct DemoKey {
     pub api_key: String,
 }
 
-/// Why the demonstration keys cannot be used.
+/// A problem of the file of demonstration keys.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoKeyError {
     /// The file cannot be read or written.

@@ -4,7 +4,7 @@ use metering_aws::key_store::KeyStoreError;
 
 use super::demo_keys::DemoKeyError;
 
-/// Why a stack could not be started.
+/// A failure to start a stack.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder cannot be read or written.

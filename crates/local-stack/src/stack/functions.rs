@@ -36,7 +36,7 @@ pub(super) struct Functions {
     pub canary: Option<Arc<Function>>,
 }
 
-/// What the functions need of the rest of the stack.
+/// Endpoints and topics of the stack that the functions use.
 pub(super) struct Wiring {
     pub aws_endpoint_url: String,
     pub quarantine_queue_url: String,
@@ -46,7 +46,7 @@ pub(super) struct Wiring {
     pub metrics: Arc<MetricSink>,
 }
 
-/// What distinguishes a function from the others.
+/// Settings of one function.
 struct Settings<'a> {
     /// The name of the function and of its binary.
     service: &'static str,
@@ -73,7 +73,6 @@ impl Functions {
         })
     }
 
-    /// Returns all functions.
     pub fn all(&self) -> Vec<Arc<Function>> {
         let always = [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler];
         always.into_iter().chain(&self.canary).cloned().collect()

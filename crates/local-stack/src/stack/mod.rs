@@ -63,7 +63,6 @@ pub struct LocalStack {
     pub authorizer: Arc<Function>,
     /// The function `invalidation-fanout`.
     pub fanout: Arc<Function>,
-    /// The function `usage-endpoint`.
     pub usage_endpoint: Arc<Function>,
     /// The function `usage-reconciler`.
     pub reconciler: Arc<Function>,

@@ -31,7 +31,6 @@ use crate::sns_sqs::notifications::Notifications;
 use crate::sns_sqs::queues::Queues;
 use crate::sns_sqs::sns::Sns;
 
-/// The running services.
 pub(super) struct Services {
     pub aws_endpoint_url: String,
     /// A DynamoDB client that bypasses the injected faults.

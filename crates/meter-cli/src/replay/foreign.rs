@@ -5,7 +5,7 @@ use serde_json::Value;
 /// A kind of file without calls.
 struct Kind {
     matches: fn(&[u8]) -> bool,
-    /// What the file is, and what to do about it.
+    /// Description of the file, and the remedy.
     advice: &'static str,
 }
 

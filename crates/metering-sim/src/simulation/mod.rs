@@ -47,7 +47,6 @@ pub struct Outcome {
     pub faults: FaultCounts,
     /// Number of calls that had to be counted.
     pub billable_calls: u64,
-    /// Number of invocations.
     pub invocations: u64,
     /// The events of the simulation, one line each; empty unless requested.
     pub trace: Vec<String>,

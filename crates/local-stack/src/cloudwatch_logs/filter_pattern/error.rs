@@ -1,6 +1,6 @@
 //! The error of a filter pattern.
 
-/// Why a pattern is refused.
+/// The reason for refusing a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid filter pattern: {0}")]
 pub struct PatternError(String);

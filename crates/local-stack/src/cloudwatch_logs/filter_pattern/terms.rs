@@ -17,7 +17,6 @@ struct Term {
     is_phrase: bool,
 }
 
-/// Parses a pattern.
 pub fn parse(pattern: &str) -> Result<Terms, PatternError> {
     let mut cursor = Cursor::new(pattern);
     let mut terms = Terms { required: Vec::new(), excluded: Vec::new(), optional: Vec::new() };

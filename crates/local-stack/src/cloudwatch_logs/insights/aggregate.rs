@@ -67,7 +67,6 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Adds a record.
     pub fn add<'a>(&mut self, stats: &'a Stats, record: &[Value<'a>]) {
         self.key.clear();
         let mut values = Vec::with_capacity(stats.groups.len());

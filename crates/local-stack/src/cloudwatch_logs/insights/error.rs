@@ -1,6 +1,6 @@
 //! The error of a query.
 
-/// Why a query is refused.
+/// The reason for refusing a query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the query is malformed or not supported by the local stack: {0}")]
 pub struct MalformedQuery(String);

@@ -8,7 +8,6 @@ use super::functions::Function;
 use super::value::Value;
 use crate::cloudwatch_logs::operator::Operator;
 
-/// An expression.
 #[derive(Debug)]
 pub enum Expression {
     Constant(Value<'static>),

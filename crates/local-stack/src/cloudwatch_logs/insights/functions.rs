@@ -5,7 +5,6 @@
 
 use super::value::Value;
 
-/// A function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
     Abs,

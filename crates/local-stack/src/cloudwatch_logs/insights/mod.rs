@@ -152,7 +152,6 @@ impl Run<'_> {
         self.rows_before = self.rows.len();
     }
 
-    /// Adds an event.
     pub fn add(&mut self, event: &Event<'_>) {
         self.answer.scanned_events += 1;
         self.answer.scanned_bytes += event.message.len() as u64;

@@ -32,7 +32,6 @@ pub(super) struct Parser<'a> {
     of_rows: bool,
 }
 
-/// Parses a query.
 pub(super) fn parse(text: &str) -> Result<Query, MalformedQuery> {
     if text.chars().count() > MAX_CHARACTERS {
         return Err(MalformedQuery::new(format!("the query has more than {MAX_CHARACTERS} characters")));

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-/// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     /// A missing field, or an undefined result.

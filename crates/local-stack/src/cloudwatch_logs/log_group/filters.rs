@@ -40,7 +40,7 @@ pub struct SubscriptionFilter {
     pub created_ms: i64,
 }
 
-/// Why a filter is refused.
+/// The reason for refusing a filter.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     /// The pattern is refused.

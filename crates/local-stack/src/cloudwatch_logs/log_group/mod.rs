@@ -45,7 +45,6 @@ INSERT OR IGNORE INTO subscription (one, delivered, planned) VALUES (1, 0, 0);
 CREATE TABLE IF NOT EXISTS waiting (id INTEGER PRIMARY KEY AUTOINCREMENT, since_ms INTEGER NOT NULL, data BLOB NOT NULL);
 ";
 
-/// A log event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEvent {
     /// Number of the event in the log group, from 1.
@@ -57,7 +56,6 @@ pub struct LogEvent {
 }
 
 impl LogEvent {
-    /// Returns the `eventId`.
     pub fn event_id(&self) -> String {
         event_id(self.timestamp_ms, self.id)
     }
@@ -73,7 +71,6 @@ pub fn event_id(timestamp_ms: i64, id: i64) -> String {
 #[error("the log group cannot be written: {0}")]
 pub struct LogError(String);
 
-/// A log group.
 #[derive(Debug)]
 pub struct LogGroup {
     name: String,

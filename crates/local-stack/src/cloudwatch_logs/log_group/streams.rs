@@ -4,7 +4,6 @@ use rusqlite::params;
 
 use super::LogGroup;
 
-/// A log stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogStream {
     pub name: String,

@@ -18,7 +18,6 @@ const MAX_REGEX_FILTERS: usize = 5;
 /// Maximum number of metric filters of a log group. Source: user guide, "CloudWatch Logs quotas".
 const MAX_METRIC_FILTERS: usize = 100;
 
-/// `PutMetricFilter`.
 pub(super) fn put_metric_filter(groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
     let parameters = Parameters::new(request);
     let group = groups.named(parameters.required_text("logGroupName"))?;
@@ -66,7 +65,6 @@ fn metric_filter(name: &str, pattern: &str, transformation: &Value) -> Result<Me
     })
 }
 
-/// `DescribeMetricFilters`.
 pub(super) fn describe_metric_filters(groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
     let parameters = Parameters::new(request);
     let chosen = match parameters.text("logGroupName") {
@@ -155,7 +153,6 @@ pub(super) fn put_subscription_filter(
     Ok(present.is_none().then_some(group))
 }
 
-/// `DescribeSubscriptionFilters`.
 pub(super) fn describe_subscription_filters(groups: &LogGroups, request: &Value) -> Result<Value, LogsError> {
     let parameters = Parameters::new(request);
     let group = groups.named(parameters.required_text("logGroupName"))?;

@@ -20,7 +20,6 @@ pub(super) const MAX_LISTED: usize = 50;
 /// Reference, `CreateLogGroup`.
 const MAX_NAME_CHARACTERS: usize = 512;
 
-/// The log groups.
 #[derive(Debug)]
 pub(super) struct LogGroups {
     groups: Mutex<BTreeMap<String, Arc<LogGroup>>>,

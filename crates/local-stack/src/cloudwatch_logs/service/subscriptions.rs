@@ -35,7 +35,6 @@ pub struct Delivery {
     pub late: watch::Receiver<usize>,
 }
 
-/// The running subscriptions.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     state: Mutex<State>,

@@ -89,7 +89,7 @@ struct Round {
     up_to: i64,
 }
 
-/// Why a delivery has to be retried.
+/// The reason for retrying a delivery.
 #[derive(Debug, thiserror::Error)]
 enum DeliveryError {
     #[error("the log group cannot be read")]
