@@ -229,7 +229,7 @@ mod given_up {
         ports.store().failing_keys.clear();
         // The stream goes on behind it, with a call of the same key.
         deliver(&consumer, 0, &[record(11, envelope(3, &[call("k", NOW_MS + 2)]))]).await;
-        // A duplicate may not count what somebody else has claimed.
+        // A duplicate does not count a call that another record has claimed.
         deliver(&consumer, 1, &[record(19, data.clone())]).await;
         assert_eq!((ports.total("k"), ports.total("other")), (1, 1));
         let given_up = record(10, data);
@@ -322,7 +322,7 @@ mod expiry {
     async fn a_call_is_known_for_as_long_as_it_could_be_counted() {
         let ports = MemoryPorts::default();
         let consumer = consumer(&ports);
-        // The clock of whoever wrote the second call is ahead as far as it may be.
+        // The clock of the producer of the second call is ahead by the maximum.
         let data = envelope(1, &[call("k", NOW_MS), call("k", NOW_MS + HOUR)]);
         deliver(&consumer, 0, &[record(10, data.clone())]).await;
         for later in [MAX_CALL_AGE_DAYS * DAY, MAX_CALL_AGE_DAYS * DAY + HOUR / 2] {

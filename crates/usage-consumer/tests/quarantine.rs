@@ -83,7 +83,7 @@ async fn a_row_that_is_refused_goes_to_quarantine_and_blocks_nothing() {
     assert_eq!((ports.total("k"), ports.total("refused")), (2, 0));
     deliver(&consumer, 0, &batch).await;
     assert_eq!(ports.keeps(), 1);
-    // The cause is mended, and the calls are put back.
+    // The cause is repaired, and the calls are put back.
     ports.store().refused_keys.clear();
     for sequence_number in [20, 21] {
         deliver(&consumer, 1, &[put_back_kept(sequence_number, &ports, 0)]).await;
