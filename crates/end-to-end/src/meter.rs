@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use meter_cli::schema::problems;
+use output_schema::problems;
 use serde_json::Value;
 
 use crate::binaries;

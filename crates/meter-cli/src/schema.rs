@@ -4,16 +4,13 @@
 //! `docs/JSON.md`.
 
 mod markdown;
-mod validation;
 
-use schemars::generate::SchemaSettings;
+use output_schema::schema_of;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage};
-
-pub use validation::problems;
 
 /// Shape of the output of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +50,6 @@ enum FormatCheck {
     Line(format::CheckedLine),
     /// After all lines
     Summary(format::SummaryLine),
-}
-
-/// Generates the schema of an output type, without references between types.
-fn schema_of<T: JsonSchema>() -> Schema {
-    let settings =
-        SchemaSettings::draft2020_12().for_serialize().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>()
 }
 
 /// Declares an output: the name of its schema, the command, the shape and the type.

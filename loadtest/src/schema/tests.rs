@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use output_schema::problems;
+use serde_json::Value;
 
 use super::files;
 use crate::harness::client_counts::ClientCounts;
@@ -12,106 +13,13 @@ use crate::harness::verdict::Failure;
 use crate::profile::{Keys, Profile};
 use crate::simulation::{SimulationSettings, simulate};
 
-/// Members of a schema that do not restrict a value.
-const ANNOTATIONS: [&str; 7] =
-    ["$schema", "contentEncoding", "description", "format", "maximum", "minimum", "title"];
-
-/// Returns the places at which a value differs from a schema. A member that the schema does not
-/// declare is a difference too.
-fn differences(schema: &Value, value: &Value, place: &str) -> Vec<String> {
-    let schema = schema.as_object().expect("a schema is an object");
-    let mut found = Vec::new();
-    for (keyword, argument) in schema {
-        match keyword.as_str() {
-            "type" if !has_type(argument, value) => found.push(format!("{place} is not of type {argument}")),
-            "const" if argument != value => found.push(format!("{place} is not {argument}")),
-            "enum" if !argument.as_array().unwrap().contains(value) => {
-                found.push(format!("{place} is not one of {argument}"));
-            }
-            "items" => {
-                for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-                    found.extend(differences(argument, item, &format!("{place}[{index}]")));
-                }
-            }
-            "required" => {
-                let names = argument.as_array().unwrap().iter().filter_map(Value::as_str);
-                let missing = names.filter(|name| !value.is_null() && value.get(name).is_none());
-                found.extend(missing.map(|name| format!("{place}.{name} is missing")));
-            }
-            "type"
-            | "const"
-            | "enum"
-            | "properties"
-            | "patternProperties"
-            | "additionalProperties"
-            | "oneOf"
-            | "anyOf" => {}
-            other => assert!(ANNOTATIONS.contains(&other), "unknown keyword {other}"),
-        }
-    }
-    let (alternative, mut in_alternative) = closest_alternative(schema, value, place);
-    found.append(&mut in_alternative);
-    for (name, member) in value.as_object().into_iter().flatten() {
-        let member_place = format!("{place}.{name}");
-        match member_schema(schema, name) {
-            Some(schema) => found.extend(differences(schema, member, &member_place)),
-            None if alternative.is_some_and(|schema| member_schema(schema, name).is_some()) => {}
-            None => found.push(format!("{member_place} is not declared")),
-        }
-    }
-    found
-}
-
-/// Returns the alternative of `oneOf` or `anyOf` with the fewest differences, and these. Members that
-/// the alternative does not declare are left to the caller.
-fn closest_alternative<'s>(
-    schema: &'s Map<String, Value>,
-    value: &Value,
-    place: &str,
-) -> (Option<&'s Map<String, Value>>, Vec<String>) {
-    let alternatives = schema.get("oneOf").or(schema.get("anyOf")).and_then(Value::as_array);
-    let judged = alternatives.into_iter().flatten().map(|alternative| {
-        let mut found = differences(alternative, value, place);
-        found.retain(|difference| !difference.ends_with("is not declared"));
-        (alternative.as_object(), found)
-    });
-    judged.min_by_key(|(_, found)| found.len()).unwrap_or_default()
-}
-
-fn member_schema<'s>(schema: &'s Map<String, Value>, name: &str) -> Option<&'s Value> {
-    let declared = schema.get("properties").and_then(|properties| properties.get(name));
-    // The only pattern is that of numbers.
-    let patterns = schema.get("patternProperties").and_then(Value::as_object);
-    let by_pattern = patterns.and_then(|patterns| patterns.values().next());
-    let by_pattern = by_pattern.filter(|_| name.parse::<u64>().is_ok());
-    let others = schema.get("additionalProperties").filter(|schema| schema.is_object());
-    declared.or(by_pattern).or(others)
-}
-
-fn has_type(types: &Value, value: &Value) -> bool {
-    let is = |name: &str| match name {
-        "null" => value.is_null(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "string" => value.is_string(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        other => panic!("unknown type {other}"),
-    };
-    match types {
-        Value::String(name) => is(name),
-        names => names.as_array().unwrap().iter().filter_map(Value::as_str).any(is),
-    }
-}
-
 fn schema(name: &str) -> Value {
     let (_, text) = files().into_iter().find(|(path, _)| path.ends_with(name)).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
 fn assert_valid(name: &str, value: &Value) {
-    assert_eq!(differences(&schema(name), value, "$"), [""; 0]);
+    assert_eq!(problems(&schema(name), value), [""; 0]);
 }
 
 fn outcome() -> Outcome {
@@ -180,13 +88,13 @@ fn a_wrong_output_is_not_valid() {
     let valid = serde_json::to_value(outcome()).unwrap();
     let mut wrong = valid.clone();
     wrong["took_s"] = "1".into();
-    assert_eq!(differences(&schema, &wrong, "$"), ["$.took_s is not of type \"number\""]);
+    assert_eq!(problems(&schema, &wrong), ["$.took_s: not of type number"]);
     let mut wrong = valid.clone();
     wrong["recoveries"][0]["fault"]["per_s"] = Value::Null;
-    assert_eq!(differences(&schema, &wrong, "$"), ["$.recoveries[0].fault.per_s is not of type \"number\""]);
+    assert_eq!(problems(&schema, &wrong), ["$.recoveries[0].fault.per_s: not of type number"]);
     let mut wrong = valid;
     wrong["counts"]["seen"] = 1.into();
-    assert_eq!(differences(&schema, &wrong, "$"), ["$.counts.seen is not declared"]);
+    assert_eq!(problems(&schema, &wrong), ["$.counts.seen: not declared"]);
 }
 
 #[test]

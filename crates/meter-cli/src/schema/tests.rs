@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use metering_core::api_key::{KeyDigest, KeyRecord, PreviousSecret};
+use output_schema::problems;
 
 use super::*;
 
