@@ -304,6 +304,13 @@ describe('what is deployed', () => {
   });
 });
 
+/** Runs the script that verifies the deployment, without waiting for counts. */
+function runVerification(): ReturnType<Project['run']> {
+  const url = `${apiUrl}/status/200`;
+  const options = ['--api-url', url, '--without-counting', '--wait-at-most', '1'];
+  return project.run('verify-deployment.sh', [ENVIRONMENT, 'us-east-1', ...options]);
+}
+
 describe('verification', () => {
   test('finds only settings that the emulator leaves unset', async () => {
     const unset = new Set(UNSET.map(({ type }) => type));
@@ -320,15 +327,7 @@ describe('verification', () => {
   });
 
   test('is a script that succeeds, and makes a call', async () => {
-    const { status, output } = await project.run('verify-deployment.sh', [
-      ENVIRONMENT,
-      'us-east-1',
-      '--api-url',
-      `${apiUrl}/status/200`,
-      '--without-counting',
-      '--wait-at-most',
-      '1',
-    ]);
+    const { status, output } = await runVerification();
     expect(status, output).toBe(0);
     expect(output).toContain('the key was deleted, and its calls are denied');
   });
@@ -375,15 +374,7 @@ describe('verification', () => {
   });
 
   test('is a script that fails after the removals', async () => {
-    const { status, output } = await project.run('verify-deployment.sh', [
-      ENVIRONMENT,
-      'us-east-1',
-      '--api-url',
-      `${apiUrl}/status/200`,
-      '--without-counting',
-      '--wait-at-most',
-      '1',
-    ]);
+    const { status, output } = await runVerification();
     expect(status).toBe(1);
     expect(output).toContain('FAIL  Logs::SubscriptionFilter Pipeline/Subscription');
     expect(output).toContain('the problems are listed above');
