@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Fails where the version of Node.js on the PATH is none of those that stack/package.json names (`engines`).
+# Fails if Node.js is missing, or is not one of the versions in `engines` of stack/package.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-command -v node >/dev/null || { echo "stack: node is missing; install Node.js 20.19 or newer" >&2; exit 1; }
+command -v node >/dev/null || { echo "node is missing; install a version in \`engines\` of stack/package.json" >&2; exit 1; }
 node -e '
 const { node: range } = JSON.parse(require("fs").readFileSync("stack/package.json", "utf8")).engines;
 const numbers = (version) => version.split(".").map(Number);
@@ -13,6 +13,6 @@ const fits = range.split(" || ").some((part) => {
   return isAtLeast >= 0 && (part.startsWith(">=") || major === leastMajor);
 });
 if (!fits) {
-  console.error("stack: Node.js " + process.versions.node + " is not supported; install one of " + range);
+  console.error("Node.js " + process.versions.node + " is not supported; install one of " + range);
   process.exit(1);
 }'

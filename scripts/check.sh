@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 need cargo "install Rust from https://rustup.rs"
 need cc "install a C compiler (Debian: apt-get install build-essential)"
-need npm "install Node.js 20 or newer, with npm"
+need npm "install npm, which comes with Node.js"
 
 stack() { scripts/install-stack-tools.sh && (cd stack && npm run --silent format && npm run --silent lint && npx tsc --noEmit); }
 

@@ -48,8 +48,7 @@ while [ $# -gt 0 ]; do
 done
 
 need() { command -v "$1" >/dev/null || fail "$1 is missing; $2"; }
-need node "install Node.js 20 or newer"
-need npm "install Node.js 20 or newer, with npm"
+need npm "install npm, which comes with Node.js"
 need git "install git"
 scripts/check-node.sh
 [ -n "$binaries" ] || need cargo "install Rust from https://rustup.rs"

@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 . scripts/step.sh
 
 need cargo "install Rust from https://rustup.rs"
-need node "install Node.js 20 or newer"
-need npm "install Node.js 20 or newer, with npm"
+scripts/check-node.sh
+need npm "install npm, which comes with Node.js"
 need python3 "install Python 3 with its module venv (Debian: apt-get install python3-venv)"
 need curl "install curl (Debian: apt-get install curl)"
 need cc "install a C compiler (Debian: apt-get install build-essential)"
