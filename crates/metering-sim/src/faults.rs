@@ -58,11 +58,39 @@ pub enum Fault {
     DaysPass,
     /// A call has a request time ahead of the stream's clock.
     LeadingClock,
+    /// A read of an instance of the authorizer fails.
+    FailedRead,
+    /// The reply to a read of an instance arrives later, when the tables may have changed.
+    LateReply,
+    /// A read sees the tables while a change of a key is visible in part.
+    PartlyVisibleChange,
+    /// The index shows a key as it was before a change.
+    StaleIndex,
+    /// The message about a change of a key does not reach an instance.
+    LostMessage,
+    /// The message about a change of a key reaches an instance more than once.
+    RepeatedMessage,
+    /// The entries of the invalidation log expire.
+    LogExpired,
+    /// The invalidation log is restored to an earlier state.
+    LogLost,
+    /// An instance of the authorizer is replaced by one with an empty cache.
+    ColdStart,
+    /// AWS freezes an instance, whose monotonic clock stands still meanwhile.
+    FrozenInstance,
+    /// The wall clock of an instance is set back.
+    ClockSetBack,
+    /// The wall clock of an instance is set forward.
+    ClockSetForward,
+    /// A key is deleted while calls are made with it.
+    KeyDeleted,
+    /// The secret of a key is replaced while calls are made with it.
+    KeyRotated,
 }
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 40] = [
         Self::DuplicateRecord,
         Self::RegroupedRecord,
         Self::LostRecord,
@@ -89,6 +117,20 @@ impl Fault {
         Self::Backfill,
         Self::DaysPass,
         Self::LeadingClock,
+        Self::FailedRead,
+        Self::LateReply,
+        Self::PartlyVisibleChange,
+        Self::StaleIndex,
+        Self::LostMessage,
+        Self::RepeatedMessage,
+        Self::LogExpired,
+        Self::LogLost,
+        Self::ColdStart,
+        Self::FrozenInstance,
+        Self::ClockSetBack,
+        Self::ClockSetForward,
+        Self::KeyDeleted,
+        Self::KeyRotated,
     ];
 
     /// Returns the fault's name on the command line.

@@ -20,6 +20,7 @@
 pub mod api_log;
 pub mod auditor;
 pub mod faults;
+pub mod keys;
 pub mod ports;
 pub mod search;
 pub mod simulation;

@@ -25,7 +25,7 @@ struct Arguments {
     #[arg(long)]
     minutes: Option<u64>,
     /// Steps of a simulation in which faults are injected
-    #[arg(long, default_value_t = 1_500)]
+    #[arg(long, default_value_t = 400)]
     steps: u32,
     /// A fault that is not injected; may be repeated
     #[arg(long, value_name = "FAULT")]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use access_log::{Decoder, Limits};
@@ -40,7 +40,16 @@ const STRICT_MAX_CALL_AGE_DAYS: u32 = 10;
 pub(super) struct Invocation {
     shard: usize,
     batch: Range<usize>,
-    future: Pin<Box<dyn Future<Output = Option<String>>>>,
+    future: Pin<Box<dyn Future<Output = Ended>>>,
+}
+
+/// The end of an invocation.
+pub(super) struct Ended {
+    /// The sequence number to resume from, if the batch was not counted as a whole.
+    resume: Option<String>,
+    /// The decoder with its inflation limit. The next invocation with this limit uses
+    /// it again, as those of one execution environment do.
+    decoder: (usize, Decoder),
 }
 
 impl fmt::Debug for Invocation {
@@ -139,7 +148,7 @@ impl Simulation<'_> {
         shard: usize,
         batch: Range<usize>,
         version: Version,
-    ) -> Pin<Box<dyn Future<Output = Option<String>>>> {
+    ) -> Pin<Box<dyn Future<Output = Ended>>> {
         let ports = SimulatedPorts { backend: self.backend.clone(), invocation };
         let max_inflated_bytes = match version {
             Version::Unable => UNABLE_MAX_INFLATED_BYTES,
@@ -149,6 +158,11 @@ impl Simulation<'_> {
             Version::Strict => STRICT_MAX_CALL_AGE_DAYS,
             Version::Able | Version::Unable => CLAIM_RETENTION_DAYS,
         };
+        let idle = self.decoders.iter().position(|(limit, _)| *limit == max_inflated_bytes);
+        let decoder = match idle {
+            Some(place) => self.decoders.swap_remove(place).1,
+            None => Decoder::new(Limits { max_inflated_bytes, ..Limits::default() }),
+        };
         let consumer = Consumer {
             executor: Executor {
                 ledger: ports.clone(),
@@ -157,7 +171,7 @@ impl Simulation<'_> {
                 concurrency: self.random.random_range(1..5),
                 settings: RunSettings { max_call_age_ms: i64::from(CLAIM_RETENTION_DAYS) * DAY_MS },
             },
-            decoder: Mutex::new(Decoder::new(Limits { max_inflated_bytes, ..Limits::default() })),
+            decoder: Mutex::new(decoder),
             decode: DecodeSettings {
                 max_call_age_days,
                 claim_layout: "0:10000:1".parse().unwrap_or_else(|_| unreachable!("the layout is valid")),
@@ -169,14 +183,17 @@ impl Simulation<'_> {
         Box::pin(async move {
             // A handler that fails as a whole gets the whole batch again.
             let first = event.records.first().map(|record| record.kinesis.sequence_number.clone());
-            match consumer.count(&event, now_ms, || now_ms, &mut BatchMetrics::default()).await {
+            let response = consumer.count(&event, now_ms, || now_ms, &mut BatchMetrics::default()).await;
+            let resume = match response {
                 Ok(response) => response
                     .batch_item_failures
                     .into_iter()
                     .next()
                     .and_then(|failure| failure.item_identifier),
                 Err(_) => first,
-            }
+            };
+            let decoder = consumer.decoder.into_inner().unwrap_or_else(PoisonError::into_inner);
+            Ended { resume, decoder: (max_inflated_bytes, decoder) }
         })
     }
 
@@ -184,9 +201,11 @@ impl Simulation<'_> {
     fn poll(&mut self, number: u64) {
         let Some(invocation) = self.invocations.get_mut(&number) else { return };
         let waker = noop_waker();
-        let Poll::Ready(resume) = invocation.future.as_mut().poll(&mut Context::from_waker(&waker)) else {
+        let Poll::Ready(ended) = invocation.future.as_mut().poll(&mut Context::from_waker(&waker)) else {
             return;
         };
+        let Ended { resume, decoder } = ended;
+        self.decoders.push(decoder);
         let Some(Invocation { shard, batch, .. }) = self.invocations.remove(&number) else { return };
         self.trace(|| format!("invocation {number} ends; to resume from: {resume:?}"));
         if self.shards[shard].live == Some(number) {

@@ -1,14 +1,17 @@
 //! A single simulation: random steps with faults, then steps without faults
 //! until all work is done.
 
+mod callers;
+mod key_changes;
 mod mapping;
 mod operator;
 mod upstream;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use access_log::Decoder;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -18,6 +21,7 @@ use crate::faults::{Fault, FaultCounts, FaultSet};
 use crate::ports::{Backend, lock};
 use crate::stream::Shard;
 
+use callers::Callers;
 use mapping::Invocation;
 
 /// Start time of each simulation, 2026-11-24T08:34:30Z.
@@ -77,10 +81,23 @@ struct GivenUpBatch {
     batch: Range<usize>,
 }
 
+/// The keys with which calls are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeySource {
+    /// Few keys, so that a row of the ledger counts many calls.
+    Few,
+    /// A key for each call, so that the ledger shows which calls were counted.
+    OnePerCall,
+    /// The keys that instances of the authorizer admit.
+    Authorizer,
+}
+
 struct Simulation<'s> {
     random: ChaCha8Rng,
     settings: &'s Settings,
     is_crowded: bool,
+    key_source: KeySource,
+    callers: Callers,
     now_ms: i64,
     log: ApiLog,
     auditor: Auditor,
@@ -88,6 +105,8 @@ struct Simulation<'s> {
     shards: Vec<Shard>,
     invocations: BTreeMap<u64, Invocation>,
     next_invocation: u64,
+    /// The inflation limits and decoders of execution environments that are idle.
+    decoders: Vec<(usize, Decoder)>,
     next_sequence_number: u64,
     /// Records that the subscription, producers and operators will deliver.
     undelivered: Vec<Delivery>,
@@ -104,6 +123,8 @@ impl<'s> Simulation<'s> {
             random: ChaCha8Rng::seed_from_u64(seed),
             settings,
             is_crowded: false,
+            key_source: KeySource::Few,
+            callers: Callers::default(),
             now_ms: BEGINNING_MS,
             log: ApiLog::default(),
             auditor: Auditor::default(),
@@ -111,6 +132,7 @@ impl<'s> Simulation<'s> {
             shards: vec![Shard::new(0, Vec::new()), Shard::new(1, Vec::new())],
             invocations: BTreeMap::new(),
             next_invocation: 0,
+            decoders: Vec::new(),
             // Sequence numbers grow from one digit to two, so that a comparison as text would fail.
             next_sequence_number: 7,
             undelivered: Vec::new(),
@@ -119,6 +141,13 @@ impl<'s> Simulation<'s> {
             trace: with_trace.then(Vec::new),
         };
         simulation.is_crowded = simulation.injects(Fault::CrowdedSlice, 0.04);
+        if !simulation.is_crowded {
+            let sources = [KeySource::Few, KeySource::OnePerCall, KeySource::Authorizer];
+            simulation.key_source = sources[simulation.pick(sources.len())];
+        }
+        if simulation.key_source == KeySource::Authorizer {
+            simulation.start_callers();
+        }
         simulation
     }
 
@@ -155,7 +184,13 @@ impl<'s> Simulation<'s> {
     }
 
     fn step(&mut self) -> Result<(), String> {
-        self.now_ms += self.random.random_range(0..2_000);
+        // Most steps are short, so that a read takes less than a second, and some are long.
+        let has_callers = self.key_source == KeySource::Authorizer;
+        let is_long = self.random.random_bool(if has_callers { 0.04 } else { 0.2 });
+        self.now_ms += self.random.random_range(0..if is_long { 10_000 } else { 100 });
+        if has_callers && self.random.random_bool(0.7) {
+            return self.step_callers();
+        }
         match self.random.random_range(0..1_000) {
             0..110 => self.produce(),
             110..250 => self.deliver(),
@@ -178,6 +213,10 @@ impl<'s> Simulation<'s> {
 
     /// Completes all operations and counts all calls that can be counted.
     fn settle(&mut self) -> Result<(), String> {
+        self.drain_callers()?;
+        while !self.callers.answered.is_empty() {
+            self.produce();
+        }
         self.drain()?;
         while self.carry_out_late_operation()? {}
         self.accept_updates();
@@ -217,4 +256,9 @@ impl<'s> Simulation<'s> {
             .check_at_rest(&self.log, &backend.store, countable_from_ms, was_given_up)
             .map_err(|problem| format!("{when}: {problem}"))
     }
+}
+
+/// Locks a mutex. The simulation has one thread, so the lock is always free.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

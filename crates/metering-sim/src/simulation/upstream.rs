@@ -3,17 +3,24 @@
 use access_log::envelope_writer::{EnvelopeHeader, gzip, log_event};
 use rand::Rng;
 
-use super::{Delivery, Simulation};
+use super::callers::AnsweredCall;
+use super::{Delivery, KeySource, Simulation};
 use crate::api_log::{Content, DAY_MS, HOUR_MS, LOG_STREAM, LogEvent};
 use crate::faults::Fault;
 
-const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "-"];
+const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const STATUSES: [u16; 5] = [200, 201, 299, 404, 500];
 
 impl Simulation<'_> {
     /// The API answers some calls, and the subscription forms a record of their lines.
     pub(super) fn produce(&mut self) {
-        let count = if self.is_crowded { 150 } else { self.random.random_range(1..6) };
+        let mut count = if self.is_crowded { 150 } else { self.random.random_range(1..6) };
+        if self.key_source == KeySource::Authorizer {
+            count = count.min(self.callers.answered.len());
+        }
+        if count == 0 {
+            return;
+        }
         let mut events = Vec::new();
         for _ in 0..count {
             let content = self.draw_content();
@@ -38,11 +45,28 @@ impl Simulation<'_> {
         if self.random.random_bool(0.05) {
             return Content::Unreadable(self.log.log_unreadable_line());
         }
-        let key = KEYS[self.random.random_range(0..KEYS.len())];
-        let status = STATUSES[self.random.random_range(0..STATUSES.len())];
+        let AnsweredCall { key_id, status } = self.next_answered_call();
         let requested_at_ms = self.draw_request_time();
         let has_request_id = self.is_crowded || self.random.random_bool(0.8);
-        Content::Call(self.log.log_call(key, status, requested_at_ms, has_request_id))
+        let key_id = key_id.unwrap_or_else(|| "-".to_owned());
+        Content::Call(self.log.log_call(&key_id, status, requested_at_ms, has_request_id))
+    }
+
+    /// Returns the next call that the authorizer decided on, or draws a call.
+    fn next_answered_call(&mut self) -> AnsweredCall {
+        if let Some(call) = self.callers.answered.pop() {
+            return call;
+        }
+        let has_key = self.random.random_bool(0.85);
+        let key_id = match self.key_source {
+            KeySource::OnePerCall => format!("k{}", self.log.calls.len()),
+            KeySource::Few | KeySource::Authorizer => KEYS[self.pick(KEYS.len())].to_owned(),
+        };
+        AnsweredCall { key_id: has_key.then_some(key_id), status: self.draw_status() }
+    }
+
+    pub(super) fn draw_status(&mut self) -> u16 {
+        STATUSES[self.pick(STATUSES.len())]
     }
 
     fn draw_request_time(&mut self) -> i64 {
@@ -99,7 +123,7 @@ impl Simulation<'_> {
     /// Queues a record with these events for delivery.
     fn queue_record(&mut self, events: &[LogEvent]) {
         let text = self.log.encode_record(events);
-        let data = if self.random.random_bool(0.5) { gzip(&text) } else { text };
+        let data = if self.random.random_bool(0.25) { gzip(&text) } else { text };
         self.undelivered.push(Delivery { data, events: events.to_vec() });
     }
 }

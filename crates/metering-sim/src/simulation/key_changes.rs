@@ -1,0 +1,93 @@
+//! Keys that are created, rotated and deleted meanwhile.
+
+use metering_core::api_key::{KeyDigest, KeyRecord, PreviousSecret};
+use rand::Rng;
+
+use super::Simulation;
+use crate::faults::Fault;
+
+/// Maximum number of keys.
+const MAX_KEYS: u32 = 9;
+/// Time for which a replaced secret stays valid, in milliseconds: longer than a simulation.
+const OVERLAP_MS: i64 = 400 * 24 * 3_600_000;
+
+impl Simulation<'_> {
+    /// Creates a key with the next letter as its id.
+    pub(super) fn create_key(&mut self) {
+        if self.callers.next_key >= MAX_KEYS {
+            return;
+        }
+        let key_id =
+            char::from_u32(u32::from('a') + self.callers.next_key).map_or(String::new(), String::from);
+        self.callers.next_key += 1;
+        let digest = self.new_secret();
+        let key = KeyRecord { key_id: key_id.clone(), digest: Some(digest), ..KeyRecord::default() };
+        self.callers.tables.create(key, self.now_ms);
+        self.callers.auditor.add(digest, &key_id);
+        self.trace(|| format!("key {key_id} is created"));
+    }
+
+    fn new_secret(&mut self) -> KeyDigest {
+        let mut secret = [0; 16];
+        self.random.fill(&mut secret);
+        KeyDigest::of_bytes(&secret)
+    }
+
+    /// Makes a write of the present change visible, or begins a change.
+    pub(super) fn continue_change(&mut self) {
+        let Some(change) = &self.callers.tables.change else { return self.begin_change() };
+        let (hidden, digest_before) = (change.hidden.clone(), self.callers.changed_from);
+        let place = self.pick(hidden.len());
+        self.trace(|| format!("the write of the {:?} becomes visible", hidden[place]));
+        let Some(key) = self.callers.tables.show(place, self.now_ms) else { return };
+        self.trace(|| format!("change {} of {} has returned", key.version, key.key_id));
+        for ended in self.callers.ending.drain(..) {
+            self.callers.auditor.end(&ended, self.now_ms);
+        }
+        if key.digest != digest_before
+            && let Some(digest) = key.digest
+        {
+            self.callers.auditor.add(digest, &key.key_id);
+        }
+        self.queue_messages(&key.key_id, key.version);
+    }
+
+    fn begin_change(&mut self) {
+        if self.random.random_bool(0.3) {
+            return self.create_key();
+        }
+        let number = self.random.random_range(0..self.callers.next_key);
+        let key_id = char::from_u32(u32::from('a') + number).map_or(String::new(), String::from);
+        let Some(mut key) = self.callers.tables.key(&key_id).cloned() else { return };
+        let (Some(digest), None) = (key.digest, key.deleted_at_ms) else { return };
+        let previous = key.previous.take().map(|previous| previous.digest);
+        let new_secret = if self.random.random_bool(0.5) {
+            if !self.injects(Fault::KeyDeleted, 1.0) {
+                return;
+            }
+            key.deleted_at_ms = Some(self.now_ms);
+            key.digest = None;
+            self.callers.ending = previous.into_iter().chain([digest]).collect();
+            None
+        } else {
+            if !self.injects(Fault::KeyRotated, 1.0) {
+                return;
+            }
+            let new = self.new_secret();
+            key.digest = Some(new);
+            self.callers.ending = previous.into_iter().collect();
+            if self.random.random_bool(0.5) {
+                self.callers.ending.push(digest);
+            } else {
+                key.previous = Some(PreviousSecret { digest, valid_until_ms: self.now_ms + OVERLAP_MS });
+            }
+            Some(new)
+        };
+        for ended in &self.callers.ending {
+            self.callers.auditor.begin_end(ended);
+        }
+        self.callers.changed_from = Some(digest);
+        self.trace(|| format!("a change of {key_id} begins; it is deleted: {}", key.deleted_at_ms.is_some()));
+        self.callers.tables.begin(key, new_secret, self.now_ms);
+    }
+}
