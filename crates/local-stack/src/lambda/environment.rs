@@ -12,11 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use lambda_support::clock::now_ms;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::memory_limit::limit_memory;
+use super::output::FunctionOutput;
 use super::runtime_api::{Invocation, RuntimeApi, RuntimeMessage, serve};
 use super::spec::FunctionSpec;
 use crate::cloudwatch::metrics::MetricSink;
@@ -60,6 +60,7 @@ pub struct Environment {
     messages: Mutex<mpsc::Receiver<RuntimeMessage>>,
     is_asking: watch::Receiver<bool>,
     exited: watch::Receiver<bool>,
+    output: FunctionOutput,
     is_frozen: AtomicBool,
 }
 
@@ -81,7 +82,7 @@ impl Environment {
         if spec.limits_memory {
             limit_memory(pid, spec.memory_mib).map_err(spawn_error)?;
         }
-        forward_output(&mut child, spec, metrics);
+        let output = FunctionOutput::forward(&mut child, &spec.name, metrics).map_err(spawn_error)?;
         let (exit_sender, exited) = watch::channel(false);
         tokio::spawn(async move {
             tokio::select! {
@@ -99,6 +100,7 @@ impl Environment {
             messages: Mutex::new(messages),
             is_asking,
             exited,
+            output,
             is_frozen: AtomicBool::new(false),
         };
         environment.wait_for_init().await?;
@@ -156,9 +158,11 @@ impl Environment {
         self.signal(Signal::KILL);
     }
 
-    /// Thaws the process if it is frozen, passes the event to it, and waits for its response. The
-    /// process may continue to run until it asks for the next invocation: see
-    /// [`Self::wait_until_asking`].
+    /// Thaws the process if it is frozen, passes the event to it, and waits for its response.
+    ///
+    /// All lines that the process wrote before it responded are forwarded first, so a caller
+    /// sees the metrics of its invocation. The process may continue to run until it asks for
+    /// the next invocation: see [`Self::wait_until_asking`].
     pub async fn invoke(
         &self,
         request_id: &str,
@@ -172,14 +176,16 @@ impl Environment {
         if self.invocations.send(invocation).await.is_err() {
             return Err(InvocationError::Crashed);
         }
-        tokio::select! {
+        let result = tokio::select! {
             result = self.wait_for_response(request_id) => result,
             _ = exited.wait_for(|exited| *exited) => Err(InvocationError::Crashed),
             () = tokio::time::sleep(Duration::from_millis(timeout_ms)) => {
                 self.kill();
                 Err(InvocationError::TimedOut { timeout_ms })
             }
-        }
+        };
+        self.output.forward_written();
+        result
     }
 
     /// Waits until the process asks for the next invocation, and kills it after `limit_ms`.
@@ -234,22 +240,4 @@ fn command(spec: &FunctionSpec, runtime_api: &str) -> Command {
         .process_group(0)
         .kill_on_drop(true);
     command
-}
-
-fn forward_output(child: &mut Child, spec: &FunctionSpec, metrics: &Arc<MetricSink>) {
-    if let Some(output) = child.stdout.take() {
-        forward(output, spec.name.clone(), metrics.clone());
-    }
-    if let Some(output) = child.stderr.take() {
-        forward(output, spec.name.clone(), metrics.clone());
-    }
-}
-
-fn forward(output: impl AsyncRead + Unpin + Send + 'static, function: String, metrics: Arc<MetricSink>) {
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(output).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            metrics.line(&function, &line);
-        }
-    });
 }

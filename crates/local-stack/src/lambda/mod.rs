@@ -8,6 +8,7 @@ mod function;
 pub mod invocation_record;
 mod mapping_supervisor;
 mod memory_limit;
+mod output;
 mod runtime_api;
 mod shard_reader;
 mod spec;
