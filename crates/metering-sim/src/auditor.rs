@@ -68,6 +68,16 @@ impl Auditor {
         Ok(())
     }
 
+    /// Returns the number of calls from `from_ms` on that the ledger lacks.
+    pub fn lacking(&self, store: &Store, from_ms: i64) -> u64 {
+        let counted = counted(store);
+        let hours = self.billable.iter().filter(|((_, day_ms, hour), _)| {
+            let of_day = i64::try_from(*hour).unwrap_or(0) * HOUR_MS;
+            day_ms + of_day >= from_ms
+        });
+        hours.map(|(hour, made)| made - counted.get(hour).copied().unwrap_or(0).min(*made)).sum()
+    }
+
     /// Checks all rows after all work is done. Calls from `countable_from_ms` on
     /// have to be counted, and each earlier call has to be counted or in
     /// quarantine. If a batch was given up between its writes, totals may differ.
@@ -120,13 +130,7 @@ fn counts(log: &ApiLog, store: &Store, countable_from_ms: i64, kept: &Quarantine
             expected.due.push(number);
         }
     }
-    let mut counted: BTreeMap<KeyHour, u64> = BTreeMap::new();
-    for (key, row) in store.rows_of_keys() {
-        for (hour, calls) in row.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
-            let key_hour = (key.api_key_id.to_string(), key.day.start_ms(), hour);
-            *counted.entry(key_hour).or_default() += calls;
-        }
-    }
+    let counted = counted(store);
     for key_hour in expected.keys().chain(counted.keys()) {
         let Expected { due, at_most } = expected.get(key_hour).cloned().unwrap_or_default();
         let counted = counted.get(key_hour).copied().unwrap_or(0);
@@ -137,6 +141,18 @@ fn counts(log: &ApiLog, store: &Store, countable_from_ms: i64, kept: &Quarantine
         }
     }
     Ok(())
+}
+
+/// Returns the calls that the ledger counts.
+fn counted(store: &Store) -> BTreeMap<KeyHour, u64> {
+    let mut counted = BTreeMap::new();
+    for (key, row) in store.rows_of_keys() {
+        for (hour, calls) in row.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
+            let key_hour = (key.api_key_id.to_string(), key.day.start_ms(), hour);
+            *counted.entry(key_hour).or_default() += calls;
+        }
+    }
+    counted
 }
 
 /// The calls with a request id and the unreadable lines in quarantine, by their numbers.

@@ -58,6 +58,8 @@ pub enum Fault {
     DaysPass,
     /// A call has a request time ahead of the stream's clock.
     LeadingClock,
+    /// The reconciler compares the ledger with the access log.
+    Reconciled,
     /// A read of an instance of the authorizer fails.
     FailedRead,
     /// The reply to a read of an instance arrives later, when the tables may have changed.
@@ -90,7 +92,7 @@ pub enum Fault {
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::DuplicateRecord,
         Self::RegroupedRecord,
         Self::LostRecord,
@@ -117,6 +119,7 @@ impl Fault {
         Self::Backfill,
         Self::DaysPass,
         Self::LeadingClock,
+        Self::Reconciled,
         Self::FailedRead,
         Self::LateReply,
         Self::PartlyVisibleChange,

@@ -20,6 +20,8 @@ pub struct Summary {
     /// Number of calls that had to be counted.
     pub billable_calls: u64,
     pub invocations: u64,
+    /// Number of calls that the authorizer decided.
+    pub decisions: u64,
     /// The first failing seed and its problem.
     pub failure: Option<(u64, String)>,
 }
@@ -30,6 +32,7 @@ impl Summary {
         self.faults.merge(&outcome.faults);
         self.billable_calls += outcome.billable_calls;
         self.invocations += outcome.invocations;
+        self.decisions += outcome.decisions;
         if let Some(problem) = &outcome.problem {
             self.failure.get_or_insert((seed, problem.clone()));
         }

@@ -18,6 +18,8 @@ const INSTANCES: usize = 3;
 const INDEX_LAG_BOUND_MS: u64 = 5_000;
 /// Maximum duration of a read, in milliseconds. A longer one has failed.
 const READ_LIMIT_MS: u64 = 4_000;
+/// Time for which a key is cached, in milliseconds.
+const KEY_LIFETIME_MS: u64 = 8_000;
 /// Maximum difference by which a wall clock is set, in milliseconds.
 const MAX_CLOCK_STEP_MS: i64 = 120_000;
 
@@ -50,8 +52,12 @@ pub(super) struct Callers {
     pub ending: Vec<KeyDigest>,
     /// The secret of the key before the change in progress.
     pub changed_from: Option<KeyDigest>,
+    /// Number of calls that were decided.
+    pub decisions: u64,
     /// Number of times that the log was lost.
     losses: u64,
+    /// Time from which the restored log can be read, in milliseconds since 1970.
+    pub log_readable_from_ms: i64,
     instances: Vec<Instance>,
     next_instance: u64,
     pending: PendingReads,
@@ -62,7 +68,7 @@ fn settings(sync_interval_ms: u64) -> CacheSettings {
     CacheSettings {
         sync_interval_ms,
         sync_retry_ms: 500,
-        key_lifetime_ms: 8_000,
+        key_lifetime_ms: KEY_LIFETIME_MS,
         unknown_lifetime_ms: 5_000,
         usage_lifetime_ms: 30_000,
         usage_lifetime_near_limit_ms: 5_000,
@@ -154,6 +160,7 @@ impl Simulation<'_> {
                     continue;
                 };
                 self.trace(|| format!("instance {number} decides: {}", describe(&decision)));
+                self.callers.decisions += 1;
                 self.callers.auditor.check(&call, &decision)?;
                 let key_id = match &decision {
                     Decision::Allow { key, .. } => Some(key.key_id.clone()),
@@ -181,7 +188,8 @@ impl Simulation<'_> {
         let mut read = locked(&pending).swap_remove(place);
         let requested_at_ms = read.requested_at_ms.unwrap_or(self.now_ms);
         let is_over = self.now_ms - requested_at_ms > i64::try_from(READ_LIMIT_MS).unwrap_or(i64::MAX);
-        if is_over || (may_fail && self.injects(Fault::FailedRead, 0.05)) {
+        let is_lost = matches!(read.read, KeyRead::Log(_)) && self.now_ms < self.callers.log_readable_from_ms;
+        if is_over || is_lost || (may_fail && self.injects(Fault::FailedRead, 0.05)) {
             self.trace(|| format!("a read of instance {} fails: {:?}", read.instance, read.read));
             drop(read.reply.send(None));
             return;
@@ -214,6 +222,7 @@ impl Simulation<'_> {
             KeyRead::Table(digest) => KeyReply::Key(self.callers.tables.find(digest).map(Box::new)),
             KeyRead::Log(position) => KeyReply::Log(self.callers.tables.read_log(*position)),
             KeyRead::Index(digest) => {
+                let may_lag = may_lag && self.settings.faults.contains(Fault::StaleIndex);
                 let lag_ms = if may_lag { self.random.random_range(0..INDEX_LAG_BOUND_MS) } else { 0 };
                 let at_ms = self.now_ms.saturating_sub_unsigned(lag_ms);
                 let found = self.callers.tables.find_by_index(digest, at_ms);
@@ -281,7 +290,9 @@ impl Simulation<'_> {
         self.callers.instances[place].notice(&key_id, sequence, self.now_ms);
     }
 
-    /// Restores the log to an earlier state. A restore takes longer than a change.
+    /// Restores the log to an earlier state. The log cannot be read until the restore has
+    /// ended, which takes longer than the index lags and than a copy of a key is used:
+    /// the authorizer relies on that.
     fn lose_log(&mut self) {
         if self.callers.tables.change.is_some() || !self.settings.faults.contains(Fault::LogLost) {
             return;
@@ -289,6 +300,9 @@ impl Simulation<'_> {
         let lost = self.random.random_range(1..4);
         if self.random.random_bool(0.2) && self.callers.tables.lose_entries(lost) {
             self.callers.losses += 1;
+            let outage_ms =
+                INDEX_LAG_BOUND_MS.max(KEY_LIFETIME_MS) + READ_LIMIT_MS + self.callers.sync_interval_ms;
+            self.callers.log_readable_from_ms = self.now_ms.saturating_add_unsigned(outage_ms);
             self.counts.add(Fault::LogLost);
             self.trace(|| format!("the last {lost} entries of the log are lost"));
         }

@@ -35,7 +35,20 @@ impl Simulation<'_> {
 
     /// Makes a write of the present change visible, or begins a change.
     pub(super) fn continue_change(&mut self) {
-        let Some(change) = &self.callers.tables.change else { return self.begin_change() };
+        if self.callers.tables.change.is_none() {
+            self.begin_change();
+        } else {
+            self.show_write();
+        }
+        while self.callers.tables.change.is_some()
+            && !self.settings.faults.contains(Fault::PartlyVisibleChange)
+        {
+            self.show_write();
+        }
+    }
+
+    fn show_write(&mut self) {
+        let Some(change) = &self.callers.tables.change else { return };
         let (hidden, digest_before) = (change.hidden.clone(), self.callers.changed_from);
         let place = self.pick(hidden.len());
         self.trace(|| format!("the write of the {:?} becomes visible", hidden[place]));
@@ -58,6 +71,9 @@ impl Simulation<'_> {
         }
         let number = self.random.random_range(0..self.callers.next_key);
         let key_id = char::from_u32(u32::from('a') + number).map_or(String::new(), String::from);
+        if self.now_ms < self.callers.log_readable_from_ms {
+            return;
+        }
         let Some(mut key) = self.callers.tables.key(&key_id).cloned() else { return };
         let (Some(digest), None) = (key.digest, key.deleted_at_ms) else { return };
         let previous = key.previous.take().map(|previous| previous.digest);

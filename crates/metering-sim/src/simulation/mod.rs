@@ -5,6 +5,7 @@ mod callers;
 mod key_changes;
 mod mapping;
 mod operator;
+mod reconciling;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::stream::Shard;
 
 use callers::Callers;
 use mapping::Invocation;
+use reconciling::Compared;
 
 /// Start time of each simulation, 2026-11-24T08:34:30Z.
 const BEGINNING_MS: i64 = 1_795_509_270_000;
@@ -52,6 +54,8 @@ pub struct Outcome {
     /// Number of calls that had to be counted.
     pub billable_calls: u64,
     pub invocations: u64,
+    /// Number of calls that the authorizer decided.
+    pub decisions: u64,
     /// The events of the simulation, one line each; empty unless requested.
     pub trace: Vec<String>,
 }
@@ -64,6 +68,7 @@ pub fn simulate(seed: u64, settings: &Settings, with_trace: bool) -> Outcome {
         problem,
         billable_calls: simulation.log.calls.iter().filter(|call| call.is_billable).count() as u64,
         invocations: simulation.next_invocation,
+        decisions: simulation.callers.decisions,
         faults: simulation.counts,
         trace: simulation.trace.unwrap_or_default(),
     }
@@ -112,6 +117,7 @@ struct Simulation<'s> {
     undelivered: Vec<Delivery>,
     /// The batches in the bucket of given-up records.
     given_up: Vec<GivenUpBatch>,
+    compared: Compared,
     counts: FaultCounts,
     /// The lines of the trace, if it was requested.
     trace: Option<Vec<String>>,
@@ -137,6 +143,7 @@ impl<'s> Simulation<'s> {
             next_sequence_number: 7,
             undelivered: Vec::new(),
             given_up: Vec::new(),
+            compared: Compared::default(),
             counts: FaultCounts::default(),
             trace: with_trace.then(Vec::new),
         };
@@ -178,6 +185,7 @@ impl<'s> Simulation<'s> {
         self.trace(|| "the faults end".to_owned());
         self.settle()?;
         self.audit("after all work was done")?;
+        self.reconcile_at_rest()?;
         self.replay_all();
         self.drain()?;
         self.audit("after a replay")
@@ -206,6 +214,7 @@ impl<'s> Simulation<'s> {
             981..985 => self.backfill_some(),
             985..988 => self.refuse_updates(),
             988..990 => self.let_days_pass()?,
+            990..993 if self.settings.faults.contains(Fault::Reconciled) => self.reconcile()?,
             _ => {}
         }
         Ok(())
