@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "a script says how many keys there are")]
 
 use deployment::environment::variables;
+use deployment::settings::UNBILLED_ROUTES;
 use std::time::Instant;
 
 use access_log::log_format::ApiKind;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use end_to_end::calls::options;
 use lambda_support::clock::now_ms;
 use local_stack::faults::FaultRates;
-use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack, UNBILLED_ROUTES};
+use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack};
 use metering_aws::ReconciliationStore;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_core::ports::ComparedHours;

@@ -157,7 +157,7 @@ impl Batches {
             lines.lines().for_each(|line| batches.add(line));
             return Ok(batches);
         }
-        let group = format!("/aws/lambda/{}", system.meter.function(CONSUMER));
+        let group = format!("/aws/lambda/{}", system.meter.names.function(CONSUMER));
         let mut pages = system
             .logs
             .filter_log_events()

@@ -275,7 +275,7 @@ impl Run<'_> {
         });
         Ok(Outcome {
             profile: profile.clone(),
-            environment: self.system.meter.environment.clone(),
+            environment: self.system.meter.names.environment.clone(),
             started_ms,
             planned_calls,
             took_s,

@@ -8,6 +8,7 @@ use axum::extract::{Query as Parameters, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use deployment::dashboard::{Source, Widget, widgets};
 use deployment::names::local::{ACCESS_LOG_GROUP, USAGE_TABLE};
 use http::{StatusCode, header};
 use lambda_support::clock::{monotonic_us, now_ms};
@@ -18,7 +19,6 @@ use metering_core::usage_record::CANARY_KEY_ID;
 use metering_core::window::CallWindow;
 use serde_json::{Value, json};
 
-use super::definition::{Source, Widget, widgets};
 use crate::cloudwatch::{MetricStore, metric_data};
 use crate::cloudwatch_logs::service::LogsService;
 use crate::names::STAGE;

@@ -66,7 +66,7 @@ async fn metric_filters(subject: &Subject) -> anyhow::Result<Finding> {
         for (metric, wanted) in
             [("LoggedLines", ALL_LINES_PATTERN), ("ReadableLines", READABLE_LINES_PATTERN)]
         {
-            let metric = format!("{metric}-{}", subject.target.meter.environment);
+            let metric = format!("{metric}-{}", subject.target.meter.names.environment);
             let request = subject.target.logs.describe_metric_filters().metric_namespace(NAMESPACE);
             let mut filters = request.metric_name(&metric).into_paginator().items().send();
             let mut patterns = Vec::new();

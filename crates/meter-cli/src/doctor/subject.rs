@@ -50,7 +50,8 @@ impl Subject {
         metric: &str,
         statistic: &str,
     ) -> anyhow::Result<Vec<f64>> {
-        let dimensions = [("Environment", self.target.meter.environment.as_str()), ("Service", service)];
+        let dimensions =
+            [("Environment", self.target.meter.names.environment.as_str()), ("Service", service)];
         self.metric((NAMESPACE, metric), &dimensions, statistic, self.from_ms).await
     }
 
@@ -61,7 +62,7 @@ impl Subject {
 
     /// Returns the sum of a metric of the metric filters from `from_ms` on.
     pub async fn lines(&self, metric: &str, from_ms: i64) -> anyhow::Result<f64> {
-        let name = format!("{metric}-{}", self.target.meter.environment);
+        let name = format!("{metric}-{}", self.target.meter.names.environment);
         Ok(self.metric((NAMESPACE, &name), &[], "Sum", from_ms).await?.iter().sum())
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use access_log::{DecodeError, ReadEvent};
+use deployment::settings::UNBILLED_ROUTES;
 use lambda_support::causes::with_causes;
-use local_stack::stack::UNBILLED_ROUTES;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::PlausibleTimes;
 
