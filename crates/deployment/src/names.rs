@@ -7,6 +7,9 @@ pub const LOCAL: &str = "local";
 /// names that allow no other characters.
 pub const ENVIRONMENT_PATTERN: &str = "^[a-z][a-z0-9-]{0,19}$";
 
+/// The namespace of the metrics that the functions emit, in every environment.
+pub const METRIC_NAMESPACE: &str = "UsageMeter";
+
 /// The template of the dashboard's name. It contains the region, because
 /// dashboard names are unique in an account across all regions.
 ///

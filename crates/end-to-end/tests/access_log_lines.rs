@@ -12,12 +12,12 @@ use aws_sdk_cloudwatch::types::builders::MetricDataQueryBuilder;
 use aws_sdk_cloudwatch::types::{Metric, MetricDataQuery, MetricStat};
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent};
+use deployment::names::METRIC_NAMESPACE;
 use end_to_end::meter::{Local, documented, meter, stdout};
-use lambda_support::clock::now_ms;
-use lambda_support::telemetry::NAMESPACE;
 use local_stack::stack::{ACCESS_LOG_GROUP, STREAM};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 const LOG_STREAM: &str = "lines-of-a-test";
 /// The access log of a second API.
@@ -51,7 +51,7 @@ async fn sums(local: &Local, names: [&str; 2], since_ms: i64) -> [f64; 2] {
     let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
     let client = aws_sdk_cloudwatch::Client::new(&config);
     let queries = names.map(|name| {
-        let metric = Metric::builder().namespace(NAMESPACE).metric_name(name).build();
+        let metric = Metric::builder().namespace(METRIC_NAMESPACE).metric_name(name).build();
         let statistic = MetricStat::builder().metric(metric).period(60).stat("Sum").build();
         MetricDataQuery::builder().id(name.split('-').next().unwrap().to_lowercase()).metric_stat(statistic)
     });

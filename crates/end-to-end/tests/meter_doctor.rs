@@ -8,10 +8,10 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent, MetricTransformation};
 use end_to_end::meter::{Local, documented, meter, stdout};
 use jiff::Timestamp;
-use lambda_support::clock::now_ms;
 use local_stack::stack::ACCESS_LOG_GROUP;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::Value;
+use system_clock::now_ms;
 
 const STREAM: &str = "of-the-test";
 

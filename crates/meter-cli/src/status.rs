@@ -6,10 +6,10 @@ use anyhow::Context;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use deployment::dashboard::{Source, Widget, widgets};
-use lambda_support::clock::now_ms;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use system_clock::now_ms;
 
 use crate::output::print_json;
 use crate::target::{Target, TargetArguments};

@@ -11,13 +11,13 @@ use axum::routing::get;
 use deployment::dashboard::{Source, Widget, widgets};
 use deployment::names::local::{ACCESS_LOG_GROUP, USAGE_TABLE};
 use http::{StatusCode, header};
-use lambda_support::clock::{monotonic_us, now_ms};
 use metering_aws::KeyStore;
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::api_key::KeyRecord;
 use metering_core::usage_record::CANARY_KEY_ID;
 use metering_core::window::CallWindow;
 use serde_json::{Value, json};
+use system_clock::{monotonic_us, now_ms};
 
 use crate::cloudwatch::{MetricStore, metric_data};
 use crate::cloudwatch_logs::service::LogsService;

@@ -6,9 +6,9 @@ use deployment::names::local::{
     ALERTS_TABLE, ALERTS_TOPIC, CLAIMS_TABLE, INVALIDATIONS_FAILED_QUEUE, INVALIDATIONS_TABLE,
     INVALIDATIONS_TOPIC, KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
-use lambda_support::clock::now_ms;
 use metering_aws::connection::LOCAL_REGION;
 use metering_aws::tables;
+use system_clock::now_ms;
 
 use super::error::{StartError, part_error};
 use crate::kinesis::{KinesisStore, StreamMode};

@@ -9,8 +9,8 @@ use deployment::Endpoints;
 use deployment::names::local::{
     ACCESS_LOG_GROUP, INVALIDATIONS_TABLE, KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
-use lambda_support::clock::now_ms;
 use metering_aws::{KeyAdmin, KeyStore};
+use system_clock::now_ms;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

@@ -2,10 +2,10 @@
 
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use deployment::Endpoints;
-use lambda_support::clock::now_ms;
 use local_stack::cloudwatch::MetricName;
 use local_stack::stack::LocalStack;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
+use system_clock::now_ms;
 
 use crate::probe_stack::options;
 

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use access_log::{DecodeError, ReadEvent};
 use deployment::settings::UNBILLED_ROUTES;
-use lambda_support::causes::with_causes;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::PlausibleTimes;
+
+use crate::output::with_causes;
 
 /// Routes and methods whose calls the local consumer does not count.
 pub static UNBILLED: LazyLock<UnbilledRoutes> =
