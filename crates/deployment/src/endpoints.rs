@@ -9,7 +9,6 @@ const FILE: &str = "endpoints.json";
 
 /// The URLs and names of a running local stack, which are also in `endpoints.json` of its data folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Endpoints {
     /// URL of the API.
     pub gateway: String,

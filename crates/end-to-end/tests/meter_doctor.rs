@@ -40,7 +40,7 @@ fn with_verdict<'f>(findings: &'f BTreeMap<String, Value>, verdict: &str) -> Vec
 }
 
 async fn logs(local: &Local) -> (Client, String) {
-    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
+    let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
     (Client::new(&config), ACCESS_LOG_GROUP.to_owned())
 }
 

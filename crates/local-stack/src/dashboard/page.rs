@@ -102,7 +102,7 @@ async fn dashboard(
         widgets(STAGE).iter().map(|widget| page.draw(widget, from_ms, to_ms)).collect::<Vec<Value>>()
     });
     match drawn.await {
-        Ok(widgets) => axum_json(&json!({"fromMs": from_ms, "toMs": to_ms, "widgets": widgets})),
+        Ok(widgets) => axum_json(&json!({"from_ms": from_ms, "to_ms": to_ms, "widgets": widgets})),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
@@ -161,9 +161,9 @@ impl DashboardPage {
             let limit = record.and_then(|record| record.monthly_limit);
             let is_deleted = record.is_none_or(|record| record.deleted_at_ms.is_some());
             rows.push(json!({
-                "key": key_id, "owner": record.map(|record| &record.owner), "isDeleted": is_deleted,
+                "key": key_id, "owner": record.map(|record| &record.owner), "is_deleted": is_deleted,
                 "hour": day.map_or(0, |day| day.hours[usize::from(now.hour)]), "day": day.map_or(0, metering_core::usage_history::DayUsage::total),
-                "isBilled": key_id != CANARY_KEY_ID, "month": month, "monthlyLimit": limit, "lastCallMs": last_call_ms,
+                "is_billed": key_id != CANARY_KEY_ID, "month": month, "monthly_limit": limit, "last_call_ms": last_call_ms,
             }));
         }
         Ok(rows)
