@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { templateOf } from '../verify/offline';
 import { dashboardFile } from './dashboard-file';
 
-const FILE = path.join(__dirname, '../../crates/local-stack/src/dashboard/dashboard.json');
+const FILE = path.join(__dirname, '../../crates/deployment/src/dashboard.json');
 
 test('the local stack has the deployed dashboard', () => {
   const remedy = 'run cargo run -p dev -- generate';

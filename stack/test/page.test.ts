@@ -1,6 +1,6 @@
 import { Browser, BrowserContextOptions, chromium, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import definition from '../../crates/local-stack/src/dashboard/dashboard.json';
+import definition from '../../crates/deployment/src/dashboard.json';
 import { LAUNCH } from './browser';
 import { LocalMeter } from './local-meter';
 

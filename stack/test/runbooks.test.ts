@@ -30,7 +30,7 @@ async function prepare(local: LocalMeter): Promise<Record<string, string>> {
   const line = { extendedRequestId: 'a', apiKeyId: 'key-1', requestTimeEpoch: String(Date.now()), status: '200' };
   fs.writeFileSync(path.join(local.folder, 'calls.jsonl'), `${JSON.stringify(line)}\n`);
   const kinesis = new KinesisClient({
-    endpoint: local.endpoints().awsEndpointUrl,
+    endpoint: local.endpoints().aws_endpoint_url,
     region: 'us-east-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });

@@ -7,8 +7,8 @@ import { Template } from './resolver';
 
 interface Endpoints {
   readonly gateway: string;
-  readonly awsEndpointUrl: string;
-  readonly invalidationsTopicArn: string;
+  readonly aws_endpoint_url: string;
+  readonly invalidations_topic_arn: string;
 }
 
 /** The types of resources that a local stack has, with the property of their name and the checked properties. */
@@ -30,14 +30,14 @@ export function localDeployment(dataFolder: string): { deployment: Deployment; a
   }
   const endpoints = JSON.parse(fs.readFileSync(file, 'utf8')) as Endpoints;
   const credentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
-  const [, partition, , region, accountId] = endpoints.invalidationsTopicArn.split(':') as [
+  const [, partition, , region, accountId] = endpoints.invalidations_topic_arn.split(':') as [
     string,
     string,
     string,
     string,
     string,
   ];
-  Object.assign(process.env, credentials, { AWS_REGION: region, AWS_ENDPOINT_URL: endpoints.awsEndpointUrl });
+  Object.assign(process.env, credentials, { AWS_REGION: region, AWS_ENDPOINT_URL: endpoints.aws_endpoint_url });
   const template = templateOf('local', { 'aws:cdk:enable-path-metadata': 'true' }).toJSON() as unknown as Template;
   const resources = Object.entries(template.Resources).flatMap(([logicalId, { Type, Properties, Metadata }]) =>
     localResources(logicalId, Type, Properties ?? {}, Metadata?.['aws:cdk:path'] ?? logicalId, {
@@ -76,8 +76,8 @@ function localResources(
   }
   const name = all[kept.name] as string;
   const ids: Record<string, string> = {
-    'AWS::SNS::Topic': endpoints.invalidationsTopicArn.replace(/[^:]*$/, name),
-    'AWS::SQS::Queue': `${endpoints.awsEndpointUrl}/${endpoints.accountId}/${name}`,
+    'AWS::SNS::Topic': endpoints.invalidations_topic_arn.replace(/[^:]*$/, name),
+    'AWS::SQS::Queue': `${endpoints.aws_endpoint_url}/${endpoints.accountId}/${name}`,
   };
   const properties = Object.fromEntries(kept.settings.map((setting) => [setting, all[setting]]));
   return [{ logicalId, type, path: place, physicalId: ids[type] ?? name, properties }];

@@ -7,7 +7,7 @@
 //!
 //! Plaintext secrets are never stored. Errors quote no text of an event.
 
-use lambda_support::invalidation_message::InvalidationMessage;
+use invalidation_message::InvalidationMessage;
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Denial;
 use serde::Deserialize;

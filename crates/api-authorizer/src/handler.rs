@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use lambda_runtime::Diagnostic;
-use lambda_support::clock::{monotonic_us, now_ms};
 use metering_core::authorization::Decision;
 use metering_core::clock_reading::ClockReading;
 use metering_core::ports::{InvalidationLog, KeyTable, UsageAlerts, UsageTotals};
 use serde_json::value::RawValue;
+use system_clock::{monotonic_us, now_ms};
 
 use crate::authorizer::{Authorizer, Unavailable};
 use crate::event::{Call, Event, EventError};

@@ -7,6 +7,9 @@ pub const LOCAL: &str = "local";
 /// names that allow no other characters.
 pub const ENVIRONMENT_PATTERN: &str = "^[a-z][a-z0-9-]{0,19}$";
 
+/// The namespace of the metrics that the functions emit, in every environment.
+pub const METRIC_NAMESPACE: &str = "UsageMeter";
+
 /// The template of the dashboard's name. It contains the region, because
 /// dashboard names are unique in an account across all regions.
 ///
@@ -27,6 +30,8 @@ macro_rules! names {
         /// The names of the resources of one environment.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Names {
+            /// The name of the environment. That of a local stack is [`LOCAL`].
+            pub environment: String,
             $($(#[doc = $doc])+ pub $field: String,)+
         }
 
@@ -38,7 +43,10 @@ macro_rules! names {
             /// assert_eq!(names.claims_table, "usage-claims-prod");
             /// ```
             pub fn new(environment: &str) -> Self {
-                Self { $($field: [$before, environment, $($after)?].concat(),)+ }
+                Self {
+                    environment: environment.to_owned(),
+                    $($field: [$before, environment, $($after)?].concat(),)+
+                }
             }
 
             /// Returns the template of each name, by the property name in the stack.
@@ -87,15 +95,17 @@ names! {
     canary_secret_parameter, CANARY_SECRET_PARAMETER, "canarySecretParameter": "/usage-meter/" _ "/canary-secret";
 }
 
-/// Returns the name of the bucket of given-up records.
-pub fn given_up_bucket(environment: &str, account: &str, region: &str) -> String {
-    let named = GIVEN_UP_BUCKET_TEMPLATE.replace("{environment}", environment);
-    named.replace("{account}", account).replace("{region}", region)
-}
+impl Names {
+    /// Returns the name of the bucket of given-up records in an account and a region.
+    pub fn given_up_bucket(&self, account: &str, region: &str) -> String {
+        let named = GIVEN_UP_BUCKET_TEMPLATE.replace("{environment}", &self.environment);
+        named.replace("{account}", account).replace("{region}", region)
+    }
 
-/// Returns the name of the function of a service.
-pub fn function(service: &str, environment: &str) -> String {
-    FUNCTION_TEMPLATE.replace("{service}", service).replace("{environment}", environment)
+    /// Returns the name of the function of a service.
+    pub fn function(&self, service: &str) -> String {
+        FUNCTION_TEMPLATE.replace("{service}", service).replace("{environment}", &self.environment)
+    }
 }
 
 #[cfg(test)]
@@ -119,10 +129,11 @@ mod tests {
 
     #[test]
     fn a_bucket_is_named_by_account_and_region() {
+        let names = Names::new("prod");
         assert_eq!(
-            given_up_bucket("prod", "123456789012", "eu-west-1"),
+            names.given_up_bucket("123456789012", "eu-west-1"),
             "usage-given-up-prod-123456789012-eu-west-1"
         );
-        assert_eq!(function("usage-consumer", "prod"), "usage-consumer-prod");
+        assert_eq!(names.function("usage-consumer"), "usage-consumer-prod");
     }
 }

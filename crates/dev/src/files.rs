@@ -7,11 +7,12 @@ use api_authorizer::metrics::AuthorizerMetric;
 use cost_model::LIST_PRICES;
 use deployment::functions::{CONSUMER, limits};
 use deployment::names::{
-    DASHBOARD_TEMPLATE, ENVIRONMENT_PATTERN, FUNCTION_TEMPLATE, GIVEN_UP_BUCKET_TEMPLATE, Names,
+    DASHBOARD_TEMPLATE, ENVIRONMENT_PATTERN, FUNCTION_TEMPLATE, GIVEN_UP_BUCKET_TEMPLATE, METRIC_NAMESPACE,
+    Names,
 };
 use deployment::{FUNCTIONS, settings};
 use invalidation_fanout::handler::FanoutMetric;
-use lambda_support::telemetry::{Metric, NAMESPACE};
+use lambda_support::telemetry::Metric;
 use local_stack::api::listing;
 use local_stack::api::tables::SERVICES;
 use serde_json::{Map, Value, json};
@@ -108,7 +109,7 @@ fn settings() -> Value {
 
 fn metrics() -> Value {
     json!({
-        "namespace": NAMESPACE,
+        "namespace": METRIC_NAMESPACE,
         "services": {
             (usage_consumer::metrics::SERVICE): units(ConsumerMetric::ALL),
             (api_authorizer::metrics::SERVICE): units(AuthorizerMetric::ALL),

@@ -7,9 +7,9 @@ use anyhow::{Context, ensure};
 use crate::files::files;
 use crate::repository::{File, repository};
 
-/// The program that prints the dashboard of the constructs, which the local stack draws.
+/// The program that prints the dashboard of the constructs, which `meter status` and the local stack show.
 const DASHBOARD_PROGRAM: &str = "test/dashboard-file.ts";
-const DASHBOARD: &str = "crates/local-stack/src/dashboard/dashboard.json";
+const DASHBOARD: &str = "crates/deployment/src/dashboard.json";
 /// The program that writes those tables of the documents that are generated from the constructs.
 const TABLES_PROGRAM: &str = "test/doc-tables.ts";
 

@@ -11,11 +11,11 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use lambda_support::clock::now_ms;
 use local_stack::stack::demo_keys::DemoKey;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::window::CallWindow;
+use system_clock::now_ms;
 
 use crate::binaries;
 

@@ -12,12 +12,12 @@ use aws_sdk_cloudwatch::types::builders::MetricDataQueryBuilder;
 use aws_sdk_cloudwatch::types::{Metric, MetricDataQuery, MetricStat};
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent};
+use deployment::names::METRIC_NAMESPACE;
 use end_to_end::meter::{Local, documented, meter, stdout};
-use lambda_support::clock::now_ms;
-use lambda_support::telemetry::NAMESPACE;
 use local_stack::stack::{ACCESS_LOG_GROUP, STREAM};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 const LOG_STREAM: &str = "lines-of-a-test";
 /// The access log of a second API.
@@ -26,7 +26,7 @@ const SECOND_GROUP: &str = "/aws/api-gateway/second-api";
 const EVENTS_PER_REQUEST: usize = 10_000;
 
 async fn log_client(local: &Local) -> Client {
-    let client = Client::new(&load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await);
+    let client = Client::new(&load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await);
     let stream = client.create_log_stream().log_group_name(ACCESS_LOG_GROUP).log_stream_name(LOG_STREAM);
     // After a restart the log group exists already.
     let _ = stream.send().await;
@@ -48,10 +48,10 @@ async fn put_into(client: &Client, log_group: &str, lines: &[String]) {
 
 /// Returns the sums of two metrics of the access log since a time.
 async fn sums(local: &Local, names: [&str; 2], since_ms: i64) -> [f64; 2] {
-    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
+    let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
     let client = aws_sdk_cloudwatch::Client::new(&config);
     let queries = names.map(|name| {
-        let metric = Metric::builder().namespace(NAMESPACE).metric_name(name).build();
+        let metric = Metric::builder().namespace(METRIC_NAMESPACE).metric_name(name).build();
         let statistic = MetricStat::builder().metric(metric).period(60).stat("Sum").build();
         MetricDataQuery::builder().id(name.split('-').next().unwrap().to_lowercase()).metric_stat(statistic)
     });
@@ -212,7 +212,7 @@ async fn of_many_keys_exactly_those_are_reported_that_miss_calls() {
 
 /// Subscribes the stream to a second log group.
 async fn subscribe_second_group(local: &Local, client: &Client) {
-    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
+    let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
     let kinesis = aws_sdk_kinesis::Client::new(&config);
     let described = kinesis.describe_stream_summary().stream_name(STREAM).send().await.unwrap();
     client.create_log_group().log_group_name(SECOND_GROUP).send().await.unwrap();

@@ -9,7 +9,6 @@ use deployment::functions::AUTHORIZER;
 use end_to_end::binaries;
 use end_to_end::caller::{Caller, Headers, create_key as create};
 use http::StatusCode;
-use lambda_support::clock::now_ms;
 use local_stack::cloudwatch::metrics::MetricSink;
 use local_stack::faults::FaultRates;
 use local_stack::lambda::{Function, FunctionSpec};
@@ -23,6 +22,7 @@ use metering_core::window::CallWindow;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use system_clock::now_ms;
 
 fn options(folder: &Path) -> LocalOptions {
     let mut options = LocalOptions::new(folder.join("data"), binaries());

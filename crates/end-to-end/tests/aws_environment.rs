@@ -12,12 +12,12 @@ use end_to_end::binaries;
 use end_to_end::caller::Caller;
 use end_to_end::calls::options;
 use end_to_end::meter::{documented, stdout};
-use lambda_support::clock::now_ms;
 use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack};
 use metering_aws::ReconciliationStore;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, LOCAL_REGION, load_local};
 use metering_core::ports::ComparedHours;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 /// The access log of an API that the gateway does not serve.
 const SECOND_GROUP: &str = "/aws/api-gateway/second-api";

@@ -15,7 +15,6 @@ use end_to_end::calls::options;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use lambda_support::clock::now_ms;
 use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
 use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
@@ -23,6 +22,7 @@ use metering_aws::quarantine_queue::{Fate, KeptRecord, Receiving};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_history::DayUsage;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 fn gzip(data: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

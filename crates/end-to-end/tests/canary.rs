@@ -9,13 +9,13 @@ use bytes::Bytes;
 use end_to_end::binaries;
 use end_to_end::caller::{Caller, create_key};
 use http::StatusCode;
-use lambda_support::clock::now_ms;
 use local_stack::faults::FaultRates;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_history::DayUsage;
 use metering_core::usage_record::CANARY_KEY_ID;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 /// A canary that only the tests invoke.
 const ON_DEMAND: UsageCanary = UsageCanary { interval_ms: 3_600_000, timeout_ms: 30_000 };

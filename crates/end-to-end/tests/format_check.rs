@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use access_log::log_format::ApiKind;
 use end_to_end::binaries;
 use end_to_end::meter::{documented, meter};
-use lambda_support::clock::now_ms;
 use meter_cli::exit_codes::{FAILURE, SUCCESS};
 use serde_json::Value;
+use system_clock::now_ms;
 
 /// Checks a text, and returns whether the check succeeds and its output.
 fn checked(text: &str, more: &[&str]) -> (bool, String) {

@@ -9,12 +9,12 @@ use std::path::Path;
 use aws_sdk_kinesis::primitives::Blob;
 use end_to_end::calls::options;
 use end_to_end::meter::{documented, meter, stdout};
-use lambda_support::clock::now_ms;
 use local_stack::faults::FaultRates;
 use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_history::DayUsage;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 fn call(id: &str, key: &Value) -> String {
     json!({"extendedRequestId": id, "apiKeyId": key, "status": "200", "requestTimeEpoch": now_ms().to_string()}).to_string()

@@ -10,7 +10,6 @@ use access_log::log_format::ApiKind;
 use end_to_end::caller::{Caller, Headers, create_key};
 use end_to_end::{binaries, calls};
 use http::{Method, StatusCode};
-use lambda_support::clock::now_ms;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
@@ -18,6 +17,7 @@ use metering_aws::quarantine_queue::{Fate, Receiving};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_history::DayUsage;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 const KINDS: [ApiKind; 2] = [ApiKind::Rest, ApiKind::Http];
 

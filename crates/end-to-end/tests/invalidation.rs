@@ -14,8 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use end_to_end::binaries;
 use hdrhistogram::Histogram;
-use lambda_support::clock::{monotonic_us, now_ms};
-use lambda_support::invalidation_message::InvalidationMessage;
+use invalidation_message::InvalidationMessage;
 use local_stack::faults::FaultRates;
 use local_stack::stack::{LocalOptions, LocalStack};
 use metering_aws::Topic;
@@ -25,6 +24,7 @@ use metering_core::api_key::KeyDigest;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use system_clock::{monotonic_us, now_ms};
 
 /// A lock for the tests, each of which needs the whole machine.
 static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

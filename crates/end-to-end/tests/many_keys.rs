@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "a script says how many keys there are")]
 
 use deployment::environment::variables;
+use deployment::settings::UNBILLED_ROUTES;
 use std::time::Instant;
 
 use access_log::log_format::ApiKind;
@@ -14,14 +15,14 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use bytes::Bytes;
 use end_to_end::calls::options;
-use lambda_support::clock::now_ms;
 use local_stack::faults::FaultRates;
-use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack, UNBILLED_ROUTES};
+use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack};
 use metering_aws::ReconciliationStore;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_core::ports::ComparedHours;
 use metering_core::window::{HOUR_MS, hour_start_ms};
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 const DEFAULT_KEYS: u64 = 15_000;
 /// Number of events in a request, which stays below 1 MiB with the longest lines.

@@ -44,7 +44,7 @@ fn a_restart_continues_after_a_stop_and_after_a_crash_and_loses_no_call() {
                 sent += 1;
             }
         }
-        let aws = local.endpoint("awsEndpointUrl");
+        let aws = local.endpoint("aws_endpoint_url");
         local.signal(signal);
         local.process.wait().unwrap();
         let gone = (0..100_000).any(|_| consumers_of(&aws) == 0);

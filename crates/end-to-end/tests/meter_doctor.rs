@@ -8,10 +8,10 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent, MetricTransformation};
 use end_to_end::meter::{Local, documented, meter, stdout};
 use jiff::Timestamp;
-use lambda_support::clock::now_ms;
 use local_stack::stack::ACCESS_LOG_GROUP;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::Value;
+use system_clock::now_ms;
 
 const STREAM: &str = "of-the-test";
 
@@ -40,7 +40,7 @@ fn with_verdict<'f>(findings: &'f BTreeMap<String, Value>, verdict: &str) -> Vec
 }
 
 async fn logs(local: &Local) -> (Client, String) {
-    let config = load_local(&local.endpoint("awsEndpointUrl"), COMMAND_RETRY_POLICY).await;
+    let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
     (Client::new(&config), ACCESS_LOG_GROUP.to_owned())
 }
 

@@ -15,12 +15,12 @@ use end_to_end::calls::options;
 use end_to_end::meter::{documented, meter, stdout};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lambda_support::clock::now_ms;
 use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_history::DayUsage;
 use metering_core::window::DAY_MS;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 fn gzip(data: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

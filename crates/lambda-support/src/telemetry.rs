@@ -5,10 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use deployment::names::METRIC_NAMESPACE;
 use serde_json::{Map, Value, json};
-
-/// The namespace of all metrics of the meter.
-pub const NAMESPACE: &str = "UsageMeter";
 
 /// Maximum number of values of a metric in a line.
 pub const MAX_VALUES: usize = 100;
@@ -163,8 +161,7 @@ impl MetricLine {
     pub fn to_json(&self) -> String {
         let dimension_names: Vec<&String> = self.dimensions.keys().collect();
         let mut line = Map::new();
-        let directive =
-            json!({"Namespace": NAMESPACE, "Dimensions": [dimension_names], "Metrics": self.definitions});
+        let directive = json!({"Namespace": METRIC_NAMESPACE, "Dimensions": [dimension_names], "Metrics": self.definitions});
         line.insert(
             "_aws".to_owned(),
             json!({"Timestamp": self.timestamp_ms, "CloudWatchMetrics": [directive]}),

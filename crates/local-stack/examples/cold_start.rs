@@ -10,10 +10,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use deployment::functions::{AUTHORIZER, CONSUMER};
 use hdrhistogram::Histogram;
-use lambda_support::clock::now_ms;
 use local_stack::lambda::Function;
 use local_stack::stack::{LocalOptions, LocalStack};
 use serde_json::json;
+use system_clock::now_ms;
 
 const STARTS: u32 = 50;
 

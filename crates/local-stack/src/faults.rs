@@ -11,7 +11,7 @@ use crate::sync::locked;
 
 /// Probabilities of the faults, from 0 to 1, and delays.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct FaultRates {
     /// A write to DynamoDB is refused as throttled.
     pub throttled_write: f64,

@@ -10,9 +10,9 @@ use common::start_aws_endpoint;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
-use lambda_support::clock::now_ms;
 use local_stack::stack::given_up_bucket;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 struct Endpoint {
     url: String,

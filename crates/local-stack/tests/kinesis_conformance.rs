@@ -153,7 +153,7 @@ async fn every_iterator_type_begins_where_it_says() {
             .send()
     };
     assert_eq!(stream.read(&from(1).await.unwrap().shard_iterator.unwrap()).await, ["1", "2", "3"]);
-    let tomorrow = lambda_support::clock::now_ms() / 1000 + 86_400;
+    let tomorrow = system_clock::now_ms() / 1000 + 86_400;
     // For a time in the future, AWS returns an error or no records. Both are correct.
     if let Ok(reply) = from(tomorrow).await {
         assert!(stream.read(&reply.shard_iterator.unwrap()).await.is_empty());

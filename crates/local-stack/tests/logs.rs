@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use lambda_support::clock::now_ms;
 use local_stack::cloudwatch::{MetricName, MetricStore};
 use local_stack::cloudwatch_logs::log_group::LogGroup;
 use local_stack::cloudwatch_logs::service::{
@@ -13,6 +12,7 @@ use local_stack::cloudwatch_logs::service::{
 };
 use local_stack::stack::ACCESS_LOG_GROUP;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 use tempfile::TempDir;
 
 const STREAM_ARN: &str = "arn:aws:kinesis:us-east-1:123456789012:stream/usage-local";

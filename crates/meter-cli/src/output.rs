@@ -1,5 +1,6 @@
-//! Printing of JSON documents, times and counts.
+//! Printing of JSON documents, times, counts and errors.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::io::Write;
 
@@ -31,6 +32,11 @@ pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) ->
     format!("{number} {noun}{ending}")
 }
 
+/// Formats an error with its chain of causes, as `error: cause: cause of the cause`.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    anyhow::Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +45,11 @@ mod tests {
     fn a_noun_agrees_with_its_number() {
         assert_eq!([count(0_u64, "record"), count(1_u64, "record")], ["0 records", "1 record"]);
         assert_eq!([count(1_usize, "batch"), count(2_usize, "batch")], ["1 batch", "2 batches"]);
+    }
+
+    #[test]
+    fn an_error_is_followed_by_its_causes() {
+        let error = anyhow::anyhow!("inner").context("middle").context("outer");
+        assert_eq!(with_causes(error.as_ref()), "outer: middle: inner");
     }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
-use lambda_support::clock::now_ms;
-use local_stack::dashboard::definition::{Source, Widget, widgets};
+use deployment::dashboard::{Source, Widget, widgets};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use system_clock::now_ms;
 
 use crate::output::print_json;
 use crate::target::{Target, TargetArguments};
@@ -59,7 +59,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let from_ms = to_ms - arguments.minutes * 60_000;
     let wanted = arguments.only.unwrap_or_default().to_lowercase();
     let mut shown = Vec::new();
-    for widget in widgets(&target.meter.environment) {
+    for widget in widgets(&target.meter.names.environment) {
         if let Source::Metrics(queries) = &widget.source
             && widget.title.to_lowercase().contains(&wanted)
         {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use deployment::names::given_up_bucket;
-use local_stack::stack::{Endpoints, UNBILLED_ROUTES};
+use deployment::Endpoints;
+use deployment::settings::UNBILLED_ROUTES;
 use metering_aws::{
     CallLog, DynamoClaimStore, DynamoLedgerCounts, GivenUpBucket, KeyAdmin, KeyStore, MeterTarget,
     ReconciliationStore, StreamWriter, Topic,
@@ -133,7 +133,7 @@ impl Target {
             ),
             _ => anyhow::bail!(
                 "the reconciler of {} has not run yet; it runs once an hour. Select the access log with --access-log-group and --unbilled",
-                self.meter.environment
+                self.meter.names.environment
             ),
         };
         Ok(CallLog::new(self.logs.clone(), log_groups, unbilled))
@@ -173,7 +173,7 @@ impl Target {
         let arn = reply.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default();
         let (account, region) = account_and_region(&arn)
             .with_context(|| format!("the stream has the ARN {arn:?}, which is not valid"))?;
-        let name = given_up_bucket(&self.meter.environment, account, region);
+        let name = self.meter.names.given_up_bucket(account, region);
         let config = &self.meter.config;
         let s3 = if self.is_local() { path_style_s3(config) } else { aws_sdk_s3::Client::new(config) };
         Ok(GivenUpBucket::new(s3, name))

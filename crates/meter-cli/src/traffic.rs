@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use bytes::Bytes;
+use deployment::Endpoints;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use indicatif::{ProgressBar, ProgressStyle};
-use local_stack::stack::Endpoints;
 use local_stack::stack::demo_keys::{self, DemoKey};
 
 use crate::target::DEFAULT_DATA_FOLDER;

@@ -5,13 +5,13 @@ use std::io::Write;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use lambda_support::clock::now_ms;
 use metering_aws::usage_report::usage_of_key;
 use metering_core::usage_history::KeyUsage;
 use metering_core::usage_record::CANARY_KEY_ID;
 use metering_core::window::{CallWindow, UtcDay};
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use crate::output::write_json;
 use crate::target::{Target, TargetArguments};

@@ -3,9 +3,9 @@
 //! The transaction writes the key and its entry in the invalidation log. It alone bounds the time until every
 //! instance of the authorizer knows of the change. The message, published afterwards, only makes this sooner.
 
-use lambda_support::clock::now_ms;
-use lambda_support::invalidation_message::InvalidationMessage;
+use invalidation_message::InvalidationMessage;
 use metering_core::api_key::KeyRecord;
+use system_clock::now_ms;
 
 use crate::key_change::LogStatus;
 use crate::key_import::{DescribedKey, ImportError, Imported};

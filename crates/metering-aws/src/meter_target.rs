@@ -1,7 +1,8 @@
 //! The meter that a command works on.
 
 use aws_config::SdkConfig;
-use deployment::{Names, names};
+use deployment::Names;
+use deployment::names::LOCAL;
 
 use crate::KeyStore;
 use crate::connection::{COMMAND_RETRY_POLICY, load, load_local};
@@ -9,8 +10,6 @@ use crate::connection::{COMMAND_RETRY_POLICY, load, load_local};
 /// A local or deployed meter: the names of its resources, and the SDK settings that reach them.
 #[derive(Debug, Clone)]
 pub struct MeterTarget {
-    /// Name of the environment. That of a local stack is [`names::LOCAL`].
-    pub environment: String,
     /// Names of the resources of the environment.
     pub names: Names,
     /// Credentials, region, endpoint, time-outs and retries for SDK clients.
@@ -25,16 +24,11 @@ impl MeterTarget {
 
     /// Returns the local stack whose AWS services have this endpoint.
     pub async fn local(aws_endpoint_url: &str) -> Self {
-        Self::new(names::LOCAL, load_local(aws_endpoint_url, COMMAND_RETRY_POLICY).await)
+        Self::new(LOCAL, load_local(aws_endpoint_url, COMMAND_RETRY_POLICY).await)
     }
 
     fn new(environment: &str, config: SdkConfig) -> Self {
-        Self { environment: environment.to_owned(), names: Names::new(environment), config }
-    }
-
-    /// Returns the name of the function of a service.
-    pub fn function(&self, service: &str) -> String {
-        names::function(service, &self.environment)
+        Self { names: Names::new(environment), config }
     }
 
     /// Returns the store of the API keys.

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
 use lambda_support::causes::with_causes;
-use lambda_support::clock::{monotonic_us, now_ms};
 use lambda_support::define_metrics;
 use lambda_support::telemetry::MetricLine;
 use metering_core::ports::UsageHistory;
 use serde_json::{Value, json};
+use system_clock::{monotonic_us, now_ms};
 
 use crate::awaited::{AwaitedCall, Sighting};
 use crate::client::{Client, RequestError};

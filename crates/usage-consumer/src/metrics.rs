@@ -143,14 +143,14 @@ impl BatchMetrics {
         }
         self.totals.write(&mut line);
         if let Some(span) = &self.span {
-            line.property("shardId", json!(span.shard_id));
-            line.property("firstSequenceNumber", json!(span.first_sequence_number));
-            line.property("lastSequenceNumber", json!(span.last_sequence_number));
-            line.property("invokedAtMs", json!(span.invoked_at_ms));
-            line.property("committedAtMs", json!(span.committed_at_ms));
+            line.property("shard_id", json!(span.shard_id));
+            line.property("first_sequence_number", json!(span.first_sequence_number));
+            line.property("last_sequence_number", json!(span.last_sequence_number));
+            line.property("invoked_at_ms", json!(span.invoked_at_ms));
+            line.property("committed_at_ms", json!(span.committed_at_ms));
         }
         if !self.quarantine_reasons.is_empty() {
-            line.property("quarantineReasons", json!(self.quarantine_reasons));
+            line.property("quarantine_reasons", json!(self.quarantine_reasons));
         }
         line
     }

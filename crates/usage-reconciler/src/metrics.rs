@@ -39,6 +39,6 @@ pub fn line(found: &Found, scanned_bytes: u64, environment: &str, now_ms: i64) -
         .value(ReconcilerMetric::LedgerDrift, found.missing + found.surplus)
         .value(ReconcilerMetric::OpenHours, found.open_hours)
         .value(ReconcilerMetric::ScannedBytes, scanned_bytes)
-        .property("postponedHours", json!(found.postponed_hours));
+        .property("postponed_hours", json!(found.postponed_hours));
     line
 }

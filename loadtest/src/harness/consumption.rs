@@ -23,8 +23,8 @@ pub async fn consumption(system: &SystemUnderTest, span: TimeSpan) -> anyhow::Re
     let table = |name: &String| ("AWS/DynamoDB", "TableName", name.clone());
     let [writes, reads] = ["ConsumedWriteCapacityUnits", "ConsumedReadCapacityUnits"];
     let [usage, claims] = [&names.usage_table, &names.claims_table].map(table);
-    let [consumer, authorizer] =
-        [CONSUMER, AUTHORIZER].map(|service| ("AWS/Lambda", "FunctionName", system.meter.function(service)));
+    let [consumer, authorizer] = [CONSUMER, AUTHORIZER]
+        .map(|service| ("AWS/Lambda", "FunctionName", system.meter.names.function(service)));
     let stream = ("AWS/Kinesis", "StreamName", names.stream.clone());
     let log = ("AWS/Logs", "LogGroupName", names.access_log_group.clone());
     let mut key_reads = 0.0;

@@ -2,11 +2,11 @@
 
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use lambda_support::clock::now_ms;
 use metering_aws::KeyAdmin;
 use metering_aws::key_admin::NewKey;
 use metering_core::api_key::KeyDigest;
 use rand::Rng;
+use system_clock::now_ms;
 
 use crate::harness::worker::ClientKey;
 

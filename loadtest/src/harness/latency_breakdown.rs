@@ -111,7 +111,6 @@ fn span(shown: &[&ProbeSample]) -> Option<TimeSpan> {
 
 /// A batch, as the consumer's metric line describes it.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Batch {
     shard_id: String,
     first_sequence_number: String,
@@ -157,14 +156,14 @@ impl Batches {
             lines.lines().for_each(|line| batches.add(line));
             return Ok(batches);
         }
-        let group = format!("/aws/lambda/{}", system.meter.function(CONSUMER));
+        let group = format!("/aws/lambda/{}", system.meter.names.function(CONSUMER));
         let mut pages = system
             .logs
             .filter_log_events()
             .log_group_name(&group)
             .start_time(span.from_ms)
             .end_time(span.to_ms + LINE_DELAY_MS)
-            .filter_pattern("{ $.invokedAtMs > 0 }")
+            .filter_pattern("{ $.invoked_at_ms > 0 }")
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
@@ -243,7 +242,7 @@ mod tests {
 
     fn line(shard: &str, first: u32, last: u32, invoked: i64) -> String {
         format!(
-            r#"{{"shardId":"{shard}","firstSequenceNumber":"{first}","lastSequenceNumber":"{last}","invokedAtMs":{invoked},"committedAtMs":{}}}"#,
+            r#"{{"shard_id":"{shard}","first_sequence_number":"{first}","last_sequence_number":"{last}","invoked_at_ms":{invoked},"committed_at_ms":{}}}"#,
             invoked + 10
         )
     }

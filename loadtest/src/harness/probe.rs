@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
-use lambda_support::clock::now_ms;
 use metering_aws::ledger_items::{LedgerItem, rows_of_key};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use system_clock::now_ms;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cost_model::LIST_PRICES;
-use lambda_support::clock::now_ms;
 use local_stack::stack::built_binaries;
 use metering_aws::{DynamoLedgerCounts, KeyAdmin};
 use metering_core::ports::LedgerCounts;
 use metering_core::reconciliation::{HourlyCalls, Reconciliation};
 use metering_core::window::HOUR_MS;
 use rand::Rng;
+use system_clock::now_ms;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -275,7 +275,7 @@ impl Run<'_> {
         });
         Ok(Outcome {
             profile: profile.clone(),
-            environment: self.system.meter.environment.clone(),
+            environment: self.system.meter.names.environment.clone(),
             started_ms,
             planned_calls,
             took_s,

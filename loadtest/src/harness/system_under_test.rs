@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use local_stack::stack::Endpoints;
+use deployment::Endpoints;
 use metering_aws::MeterTarget;
 
 use crate::harness::local::Control;

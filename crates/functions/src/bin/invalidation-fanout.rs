@@ -5,9 +5,9 @@ use invalidation_fanout::config::Config;
 use invalidation_fanout::handler::Handler;
 use invalidation_fanout::stage_cache::ApiGatewayCaches;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
-use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load};
+use system_clock::now_ms;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

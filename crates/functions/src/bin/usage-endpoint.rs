@@ -1,11 +1,11 @@
 //! The usage endpoint, as a Lambda function.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
-use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
 use metering_aws::DynamoUsageHistory;
 use metering_aws::connection::{FUNCTION_RETRY_POLICY, load};
 use serde_json::Value;
+use system_clock::now_ms;
 use usage_endpoint::config::Config;
 use usage_endpoint::handler::Handler;
 

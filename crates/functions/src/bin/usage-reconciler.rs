@@ -1,11 +1,11 @@
 //! The reconciler, as a Lambda function on a schedule.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
-use lambda_support::clock::now_ms;
 use lambda_support::config::Environment;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load};
 use metering_aws::{CallLog, DynamoLedgerCounts, ReconciliationStore};
 use serde_json::Value;
+use system_clock::now_ms;
 use usage_reconciler::config::Config;
 use usage_reconciler::handler::Handler;
 use usage_reconciler::reconciler::Reconciler;

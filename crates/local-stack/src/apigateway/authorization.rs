@@ -10,9 +10,9 @@ use access_log::log_format::ApiKind;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use lambda_support::clock::now_ms;
 use metering_core::api_key::KeyDigest;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 use super::call::Call;
 use crate::lambda::Function;

@@ -13,9 +13,9 @@ use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use lambda_support::clock::now_ms;
 use rand::Rng;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 use super::access_log;
 use super::authorization::{Authorization, Verdict, add_rate_limit_headers, refusal};

@@ -2,8 +2,8 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use lambda_support::clock::now_ms;
 use serde_json::Value;
+use system_clock::now_ms;
 
 use super::AwsEndpoint;
 use super::call::Call;

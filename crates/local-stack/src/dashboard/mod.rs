@@ -1,7 +1,6 @@
 //! The web page with the deployed dashboard, drawn from the metrics of a running stack, and the
 //! usage per key.
 
-pub mod definition;
 mod page;
 
 pub use page::DashboardPage;

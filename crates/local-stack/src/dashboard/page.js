@@ -149,7 +149,7 @@ function table(rows) {
 
 const widgets = new Map();
 
-function drawDashboard({ fromMs, toMs, widgets: drawn }) {
+function drawDashboard({ from_ms: fromMs, to_ms: toMs, widgets: drawn }) {
   for (const widget of drawn) {
     if (!widgets.has(widget.title)) {
       widgets.set(widget.title, new Widget(widget.title));
@@ -171,11 +171,11 @@ function drawUsage() {
   };
   const shown = usage.keys.filter(fits).sort(order);
   const row = (key) => {
-    const numbersOf = [key.hour, key.day, key.month, key.monthlyLimit].map((value) => element('td', { className: 'number', textContent: number(value) }));
-    const marks = [key.isDeleted && 'deleted', !key.isBilled && 'not billed'].filter(Boolean);
+    const numbersOf = [key.hour, key.day, key.month, key.monthly_limit].map((value) => element('td', { className: 'number', textContent: number(value) }));
+    const marks = [key.is_deleted && 'deleted', !key.is_billed && 'not billed'].filter(Boolean);
     const owner = `${key.owner ?? ''}${marks.length > 0 ? ` (${marks.join(', ')})` : ''}`;
-    const last = key.lastCallMs ? `${new Date(key.lastCallMs).toISOString().slice(0, 19)}Z` : '–';
-    return element('tr', { className: key.isDeleted ? 'deleted' : '' }, element('th', { scope: 'row', textContent: key.key }), element('td', { textContent: owner }), ...numbersOf, element('td', { textContent: last }));
+    const last = key.last_call_ms ? `${new Date(key.last_call_ms).toISOString().slice(0, 19)}Z` : '–';
+    return element('tr', { className: key.is_deleted ? 'deleted' : '' }, element('th', { scope: 'row', textContent: key.key }), element('td', { textContent: owner }), ...numbersOf, element('td', { textContent: last }));
   };
   byId('usage').tBodies[0].replaceChildren(...shown.map(row));
   byId('usage-state').textContent = `${shown.length} of ${usage.keys.length} keys with usage.`;
@@ -204,7 +204,7 @@ async function refresh() {
     drawDashboard(dashboard);
     usage.keys = keys;
     drawUsage();
-    byId('state').textContent = `As of ${time(dashboard.toMs)}`;
+    byId('state').textContent = `As of ${time(dashboard.to_ms)}`;
   } catch (error) {
     byId('state').textContent = `The stack does not answer; this is what was last seen. (${error.message})`;
   }

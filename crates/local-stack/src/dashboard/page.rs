@@ -8,17 +8,17 @@ use axum::extract::{Query as Parameters, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use deployment::dashboard::{Source, Widget, widgets};
 use deployment::names::local::{ACCESS_LOG_GROUP, USAGE_TABLE};
 use http::{StatusCode, header};
-use lambda_support::clock::{monotonic_us, now_ms};
 use metering_aws::KeyStore;
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::api_key::KeyRecord;
 use metering_core::usage_record::CANARY_KEY_ID;
 use metering_core::window::CallWindow;
 use serde_json::{Value, json};
+use system_clock::{monotonic_us, now_ms};
 
-use super::definition::{Source, Widget, widgets};
 use crate::cloudwatch::{MetricStore, metric_data};
 use crate::cloudwatch_logs::service::LogsService;
 use crate::names::STAGE;
@@ -102,7 +102,7 @@ async fn dashboard(
         widgets(STAGE).iter().map(|widget| page.draw(widget, from_ms, to_ms)).collect::<Vec<Value>>()
     });
     match drawn.await {
-        Ok(widgets) => axum_json(&json!({"fromMs": from_ms, "toMs": to_ms, "widgets": widgets})),
+        Ok(widgets) => axum_json(&json!({"from_ms": from_ms, "to_ms": to_ms, "widgets": widgets})),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
@@ -161,9 +161,9 @@ impl DashboardPage {
             let limit = record.and_then(|record| record.monthly_limit);
             let is_deleted = record.is_none_or(|record| record.deleted_at_ms.is_some());
             rows.push(json!({
-                "key": key_id, "owner": record.map(|record| &record.owner), "isDeleted": is_deleted,
+                "key": key_id, "owner": record.map(|record| &record.owner), "is_deleted": is_deleted,
                 "hour": day.map_or(0, |day| day.hours[usize::from(now.hour)]), "day": day.map_or(0, metering_core::usage_history::DayUsage::total),
-                "isBilled": key_id != CANARY_KEY_ID, "month": month, "monthlyLimit": limit, "lastCallMs": last_call_ms,
+                "is_billed": key_id != CANARY_KEY_ID, "month": month, "monthly_limit": limit, "last_call_ms": last_call_ms,
             }));
         }
         Ok(rows)

@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use lambda_support::clock::now_ms;
 use serde_json::Value;
+use system_clock::now_ms;
 
 use super::database::EmbeddedDatabase;
 use super::lagging_index::LaggingIndex;

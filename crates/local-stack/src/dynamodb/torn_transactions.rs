@@ -3,7 +3,7 @@
 //! DynamoDB isolates a transaction from a read of one item, not from reads of several items: until
 //! the transaction has returned, they may see some of its writes and not the others (DynamoDB
 //! Developer Guide, "Isolation levels for DynamoDB transactions"). The embedded database shows all
-//! writes at once. If the fault `tornTransaction` is configured, this module carries out a
+//! writes at once. If the fault `torn_transaction` is configured, this module carries out a
 //! transaction as single writes in a random order, with pauses in which other requests can run. The
 //! outcome is still that of a transaction: all conditions are checked first, and another
 //! transaction with one of its items gets a conflict until the transaction has ended.

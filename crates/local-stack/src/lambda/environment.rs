@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lambda_support::clock::now_ms;
 use rustix::process::{Pid, Signal, kill_process};
+use system_clock::now_ms;
 use tokio::process::Command;
 use tokio::sync::{Mutex, mpsc, watch};
 

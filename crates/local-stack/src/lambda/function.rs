@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
-use lambda_support::clock::{monotonic_us, now_ms};
 use rand::Rng;
 use rand::seq::IndexedRandom;
+use system_clock::{monotonic_us, now_ms};
 use tokio::sync::oneshot;
 
 use super::environment::{Environment, InvocationError};

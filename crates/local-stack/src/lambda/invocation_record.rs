@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use aws_sdk_kinesis::types::Record;
 use jiff::Timestamp;
-use lambda_support::clock::now_ms;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 use super::event::{function_arn, kinesis_event, stream_arn};
 use super::function::Invoked;

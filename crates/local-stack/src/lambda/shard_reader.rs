@@ -7,8 +7,8 @@ use std::time::Duration;
 use aws_sdk_kinesis::operation::get_records::GetRecordsError;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use bytes::Bytes;
-use lambda_support::clock::now_ms;
 use serde_json::Value;
+use system_clock::now_ms;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::event::kinesis_event;

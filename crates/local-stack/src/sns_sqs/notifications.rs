@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lambda_support::clock::now_ms;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 use crate::faults::Faults;
 use crate::lambda::Function;

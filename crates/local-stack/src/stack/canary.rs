@@ -7,7 +7,6 @@ use axum::{Json, Router};
 use deployment::environment::variables;
 use deployment::names::local::{CANARY_SECRET_PARAMETER as PARAMETER, USAGE_TABLE};
 use http::{HeaderMap, StatusCode};
-use lambda_support::clock::now_ms;
 use metering_aws::KeyAdmin;
 use metering_aws::key_admin::{NewKey, Rotation};
 use metering_aws::key_store::KeyStoreError;
@@ -16,6 +15,7 @@ use metering_core::usage_record::CANARY_KEY_ID;
 use rand::Rng;
 use serde::Deserialize;
 use serde_json::json;
+use system_clock::now_ms;
 use tokio::task::JoinSet;
 
 use super::error::StartError;

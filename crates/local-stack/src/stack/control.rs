@@ -63,7 +63,7 @@ async fn kill(State(control): State<Control>, Path(name): Path<String>) -> Respo
         let message = format!("unknown function {name:?}; the functions are {}", names.join(", "));
         return (StatusCode::NOT_FOUND, Json(json!({"message": message}))).into_response();
     };
-    Json(json!({"processId": function.kill_random()})).into_response()
+    Json(json!({"process_id": function.kill_random()})).into_response()
 }
 
 /// Deletes the DynamoDB items whose time to live is over.

@@ -9,7 +9,7 @@ use deployment::functions::{AUTHORIZER, CANARY, CONSUMER, FANOUT, RECONCILER, US
 use deployment::names::local::{
     ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, USAGE_TABLE,
 };
-pub use deployment::settings::UNBILLED_ROUTES;
+use deployment::settings::UNBILLED_ROUTES;
 use metering_aws::connection::LOCAL_REGION;
 
 use super::canary::CanarySettings;

@@ -5,7 +5,6 @@ mod backlog;
 mod canary;
 mod control;
 pub mod demo_keys;
-mod endpoints;
 mod error;
 mod functions;
 mod options;
@@ -19,6 +18,7 @@ mod start;
 use std::fs::File;
 use std::sync::Arc;
 
+use deployment::Endpoints;
 use metering_aws::KeyAdmin;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -27,9 +27,7 @@ pub use deployment::names::local::{
     ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_FAILED_QUEUE, INVALIDATIONS_TABLE,
     KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
-pub use endpoints::Endpoints;
 pub use error::StartError;
-pub use functions::UNBILLED_ROUTES;
 pub use options::{Canary, LocalOptions, UsageCanary, built_binaries};
 pub use resources::given_up_bucket;
 

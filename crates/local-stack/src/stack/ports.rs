@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use deployment::Endpoints;
 use tokio::net::TcpListener;
 
-use super::endpoints::Endpoints;
 use super::error::StartError;
 use super::servers::listen;
 

@@ -1,13 +1,14 @@
 //! The resources that the usage meter has in the emulated services.
 
-use deployment::names;
+use deployment::Names;
+use deployment::names::LOCAL;
 use deployment::names::local::{
     ALERTS_TABLE, ALERTS_TOPIC, CLAIMS_TABLE, INVALIDATIONS_FAILED_QUEUE, INVALIDATIONS_TABLE,
     INVALIDATIONS_TOPIC, KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
-use lambda_support::clock::now_ms;
 use metering_aws::connection::LOCAL_REGION;
 use metering_aws::tables;
+use system_clock::now_ms;
 
 use super::error::{StartError, part_error};
 use crate::kinesis::{KinesisStore, StreamMode};
@@ -18,7 +19,7 @@ pub(super) const MAPPING_UUID: &str = "00000000-0000-4000-8000-00000000e5a1";
 
 /// Returns the name of the bucket of records that Lambda gave up.
 pub fn given_up_bucket() -> String {
-    names::given_up_bucket(names::LOCAL, ACCOUNT_ID, LOCAL_REGION)
+    Names::new(LOCAL).given_up_bucket(ACCOUNT_ID, LOCAL_REGION)
 }
 
 /// The ARNs of the topics.

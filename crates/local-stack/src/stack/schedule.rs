@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use deployment::names::local::{INVALIDATIONS_FAILED_QUEUE, QUARANTINE_QUEUE};
-use lambda_support::clock::now_ms;
+use system_clock::now_ms;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 

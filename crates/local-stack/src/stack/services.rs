@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use deployment::names::local::{ACCESS_LOG_GROUP, INVALIDATIONS_FAILED_QUEUE, STREAM};
-use lambda_support::clock::now_ms;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::json;
+use system_clock::now_ms;
 use tokio::task::JoinSet;
 
 use super::error::{StartError, part_error};

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use deployment::Endpoints;
 use deployment::names::local::{
     ACCESS_LOG_GROUP, INVALIDATIONS_TABLE, KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
-use lambda_support::clock::now_ms;
 use metering_aws::{KeyAdmin, KeyStore};
+use system_clock::now_ms;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,7 +21,6 @@ use super::backlog::Backlog;
 use super::canary;
 use super::control::Control;
 use super::demo_keys;
-use super::endpoints::Endpoints;
 use super::error::{StartError, part_error};
 use super::functions::{Functions, Wiring};
 use super::options::LocalOptions;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode};
-use lambda_support::clock::now_ms;
 use local_stack::stack::{CLAIMS_TABLE, LocalStack};
+use system_clock::now_ms;
 
 use crate::probe_stack::options;
 

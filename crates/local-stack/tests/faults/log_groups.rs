@@ -3,10 +3,10 @@
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
 use aws_sdk_cloudwatchlogs::types::{Distribution, InputLogEvent};
-use lambda_support::clock::now_ms;
 use local_stack::stack::{LocalStack, STREAM};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::json;
+use system_clock::now_ms;
 
 use crate::probe_stack::{options, records};
 

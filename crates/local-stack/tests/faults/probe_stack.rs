@@ -8,10 +8,10 @@ use aws_sdk_kinesis::types::ShardIteratorType;
 use bytes::Bytes;
 use deployment::FUNCTIONS;
 use flate2::read::GzDecoder;
-use lambda_support::clock::now_ms;
 use local_stack::lambda::Function;
 use local_stack::stack::{LocalOptions, LocalStack, STREAM};
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 /// Returns the path of an example of this crate. Cargo builds examples next to the folder of the
 /// tests.

@@ -1,10 +1,11 @@
 //! State that survives a restart.
 
 use aws_sdk_sns::types::PublishBatchRequestEntry;
-use lambda_support::clock::now_ms;
+use deployment::Endpoints;
 use local_stack::cloudwatch::MetricName;
-use local_stack::stack::{Endpoints, LocalStack};
+use local_stack::stack::LocalStack;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
+use system_clock::now_ms;
 
 use crate::probe_stack::options;
 

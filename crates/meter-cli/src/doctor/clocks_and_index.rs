@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::fmt::rfc2822;
-use lambda_support::clock::now_ms;
 use metering_aws::schema::HASHED_KEY_INDEX;
+use system_clock::now_ms;
 
 use super::check::{Check, Finding};
 use super::subject::Subject;

@@ -3,7 +3,7 @@
 use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
 use anyhow::Context;
 use aws_sdk_cloudwatchlogs::types::SubscriptionFilter;
-use lambda_support::telemetry::NAMESPACE;
+use deployment::names::METRIC_NAMESPACE;
 
 use super::check::{Check, Finding};
 use super::subject::Subject;
@@ -66,8 +66,8 @@ async fn metric_filters(subject: &Subject) -> anyhow::Result<Finding> {
         for (metric, wanted) in
             [("LoggedLines", ALL_LINES_PATTERN), ("ReadableLines", READABLE_LINES_PATTERN)]
         {
-            let metric = format!("{metric}-{}", subject.target.meter.environment);
-            let request = subject.target.logs.describe_metric_filters().metric_namespace(NAMESPACE);
+            let metric = format!("{metric}-{}", subject.target.meter.names.environment);
+            let request = subject.target.logs.describe_metric_filters().metric_namespace(METRIC_NAMESPACE);
             let mut filters = request.metric_name(&metric).into_paginator().items().send();
             let mut patterns = Vec::new();
             while let Some(filter) = filters.next().await {

@@ -12,9 +12,9 @@ mod queries;
 mod subject;
 mod traffic;
 
-use lambda_support::clock::now_ms;
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use crate::output::print_json;
 use crate::target::{LogArguments, Target, TargetArguments};

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat};
-use lambda_support::telemetry::NAMESPACE;
+use deployment::names::METRIC_NAMESPACE;
 use metering_aws::CallLog;
 use metering_aws::call_log::probe::CountedTwice;
 use metering_core::window::DAY_MS;
@@ -50,8 +50,9 @@ impl Subject {
         metric: &str,
         statistic: &str,
     ) -> anyhow::Result<Vec<f64>> {
-        let dimensions = [("Environment", self.target.meter.environment.as_str()), ("Service", service)];
-        self.metric((NAMESPACE, metric), &dimensions, statistic, self.from_ms).await
+        let dimensions =
+            [("Environment", self.target.meter.names.environment.as_str()), ("Service", service)];
+        self.metric((METRIC_NAMESPACE, metric), &dimensions, statistic, self.from_ms).await
     }
 
     /// Returns the sum of a metric of AWS, given by namespace and name, over the span.
@@ -61,8 +62,8 @@ impl Subject {
 
     /// Returns the sum of a metric of the metric filters from `from_ms` on.
     pub async fn lines(&self, metric: &str, from_ms: i64) -> anyhow::Result<f64> {
-        let name = format!("{metric}-{}", self.target.meter.environment);
-        Ok(self.metric((NAMESPACE, &name), &[], "Sum", from_ms).await?.iter().sum())
+        let name = format!("{metric}-{}", self.target.meter.names.environment);
+        Ok(self.metric((METRIC_NAMESPACE, &name), &[], "Sum", from_ms).await?.iter().sum())
     }
 
     /// Returns the time 24 hours ago, in milliseconds since 1970.

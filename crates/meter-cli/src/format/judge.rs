@@ -3,11 +3,11 @@
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::log_format::{READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
 use access_log::{Decoder, Limits, Origin, ReadEvent};
-use lambda_support::clock::now_ms;
 use local_stack::cloudwatch_logs::filter_pattern::{FilterPattern, Line};
 use metering_core::call_id::CallId;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason};
+use system_clock::now_ms;
 
 /// Maximum age of a sample line, in days. An old sample is valid, but a time in the wrong unit has to be
 /// detected.

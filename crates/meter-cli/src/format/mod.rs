@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use access_log::log_format::ApiKind;
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use local_stack::stack::UNBILLED_ROUTES;
+use deployment::settings::UNBILLED_ROUTES;
 use metering_core::unbilled::UnbilledRoutes;
 
 use crate::input::open::{Source, text, with_head};

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use access_log::log_format::ApiKind;
 use anyhow::bail;
-use lambda_support::clock::now_ms;
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use super::judge::{Judge, Judgement, Outcome};
 use super::lines::{Processing, describe};

@@ -1,17 +1,16 @@
 //! `meter keys update`, `rotate` and `delete`: changes that every instance of the authorizer has to learn of.
 
-use lambda_support::causes::with_causes;
-use lambda_support::clock::now_ms;
 use metering_aws::key_admin::{KeyChange, MessageOutcome, Rotation};
 use metering_aws::key_store::KeyStoreError;
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use super::create::new_secret;
 use super::duration::duration_ms;
 use super::fields::{Fields, Key};
-use crate::output::{print_json, time_text};
+use crate::output::{print_json, time_text, with_causes};
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter keys update`.

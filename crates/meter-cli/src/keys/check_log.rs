@@ -1,9 +1,9 @@
 //! `meter keys check-log`: compares the invalidation log with the keys.
 
 use anyhow::bail;
-use lambda_support::clock::now_ms;
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use crate::output::print_json;
 use crate::target::{Target, TargetArguments};

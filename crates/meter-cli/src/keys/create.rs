@@ -2,13 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use lambda_support::clock::now_ms;
 use metering_aws::key_admin::NewKey;
 use metering_core::api_key::KeyDigest;
 use metering_core::usage_record::CANARY_KEY_ID;
 use rand::RngCore;
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use super::fields::{Fields, Key, check_key_id};
 use crate::output::print_json;

@@ -18,13 +18,13 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use lambda_support::clock::now_ms;
 use metering_aws::KeyAdmin;
 use metering_aws::key_import::{DescribedKey, ImportError, Imported};
 use metering_aws::key_store::KeyStoreError;
 use metering_core::api_key::KeyRecord;
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use super::change::warn_if_unpublished;
 use crate::input::open::Source;

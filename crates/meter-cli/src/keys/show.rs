@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use lambda_support::clock::now_ms;
+use system_clock::now_ms;
 
 use super::fields::{Key, labels_text, state};
 use crate::output::{count, print_json, time_text, write_json};

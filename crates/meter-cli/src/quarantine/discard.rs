@@ -110,7 +110,7 @@ async fn question(
     Ok(format!(
         "Delete {} in {} (the queue has about {messages} messages)? Their calls are then never counted. {saved}",
         selection.description(),
-        target.meter.environment
+        target.meter.names.environment
     ))
 }
 

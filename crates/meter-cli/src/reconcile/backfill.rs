@@ -2,7 +2,6 @@
 
 use access_log::{Decoder, Limits};
 use anyhow::Context;
-use lambda_support::clock::now_ms;
 use metering_aws::call_log::CallLog;
 use metering_aws::claimed_calls::owners_of;
 use metering_aws::logged_events::{Judge, LogStreamEvents, LoggedCall, LoggedEvent, read_events};
@@ -10,6 +9,7 @@ use metering_aws::{DynamoClaimStore, StreamWriter};
 use metering_core::claims::owner::Purpose;
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use crate::target::Target;
 

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use lambda_support::clock::now_ms;
 use metering_aws::CallLog;
 use metering_aws::logged_events::Judge;
 use metering_aws::usage_report::{add_hours, usage_of_all_keys};
@@ -16,6 +15,7 @@ use metering_core::reconciliation::{HourlyCalls, HourlyTotals, Reconciliation};
 use metering_core::window::{HOUR_MS, hour_start_ms};
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use crate::output::print_json;
 use crate::target::{LogArguments, Target, TargetArguments};

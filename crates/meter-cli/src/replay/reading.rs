@@ -1,9 +1,9 @@
 //! Reads files one after the other, and reports the content of each.
 
 use indicatif::ProgressBar;
-use lambda_support::clock::now_ms;
 use schemars::JsonSchema;
 use serde::Serialize;
+use system_clock::now_ms;
 
 use super::packing::Packer;
 use super::tally::Tally;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use access_log::{Decoder, Limits, Origin};
 use anyhow::Context;
-use lambda_support::causes::with_causes;
 use local_stack::stack::{LocalStack, USAGE_TABLE};
 use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
@@ -17,7 +16,7 @@ use serde::Serialize;
 
 use super::reading::{FileReport, Status};
 use super::tally::UNBILLED;
-use crate::output::count;
+use crate::output::{count, with_causes};
 
 /// The report of a replay.
 #[derive(Debug, Serialize, JsonSchema)]

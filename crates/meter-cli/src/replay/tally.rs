@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use access_log::{DecodeError, ReadEvent};
-use lambda_support::causes::with_causes;
-use local_stack::stack::UNBILLED_ROUTES;
+use deployment::settings::UNBILLED_ROUTES;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::PlausibleTimes;
+
+use crate::output::with_causes;
 
 /// Routes and methods whose calls the local consumer does not count.
 pub static UNBILLED: LazyLock<UnbilledRoutes> =

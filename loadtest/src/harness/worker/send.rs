@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_support::clock::now_ms;
+use system_clock::now_ms;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior};
 

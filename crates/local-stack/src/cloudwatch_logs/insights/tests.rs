@@ -1,3 +1,6 @@
+use deployment::dashboard::{Source, widgets};
+use deployment::names::LOCAL;
+
 use super::*;
 
 struct Log {
@@ -387,6 +390,22 @@ fn every_aggregation_has_its_column() {
     let log = Log::new(&[r#"{"s":"200","l":"10"}"#]);
     let rows = log.rows("stats count(*) as n, avg(responseLatency) as l, max(l) as `m` by s");
     assert_eq!(rows, ["s=200 n=1 m=10"]);
+}
+
+#[test]
+fn the_queries_of_the_deployed_dashboard_are_understood() {
+    let widgets = widgets(LOCAL);
+    let queries: Vec<&String> = widgets
+        .iter()
+        .filter_map(|widget| match &widget.source {
+            Source::Logs(query) => Some(query),
+            Source::Metrics(_) => None,
+        })
+        .collect();
+    assert!(!queries.is_empty());
+    for query in queries {
+        assert!(Query::parse(query).is_ok(), "{query}");
+    }
 }
 
 proptest::proptest! {

@@ -90,7 +90,7 @@ impl LogGroup {
     pub fn open(path: &Path, name: &str) -> rusqlite::Result<Self> {
         let writer = sqlite::open(path)?;
         writer.execute_batch(SCHEMA)?;
-        let now_ms = lambda_support::clock::now_ms();
+        let now_ms = system_clock::now_ms();
         let query = "INSERT OR IGNORE INTO log_group (one, name, created_ms) VALUES (1, ?, ?)";
         writer.execute(query, rusqlite::params![name, now_ms])?;
         Self::with_connection(writer, path)

@@ -3,8 +3,8 @@
 //! Source: CloudWatch Logs API Reference, `PutMetricFilter`,
 //! `PutSubscriptionFilter`, `TestMetricFilter` and their `Describe` operations.
 
-use lambda_support::clock::now_ms;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 use super::error::{LogsError, invalid};
 use super::groups::{LogGroups, page};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use lambda_support::clock::now_ms;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 use super::error::{LogsError, invalid, not_found, unreadable};
 use super::parameters::Parameters;

@@ -13,9 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
-use lambda_support::clock::now_ms;
-use lambda_support::telemetry::NAMESPACE;
+use deployment::names::METRIC_NAMESPACE;
 use serde_json::Value;
+use system_clock::now_ms;
 
 pub use error::LogsError;
 pub use subscriptions::{Delivery, Destination};
@@ -151,7 +151,7 @@ pub fn put_access_log_filters(log_group: &LogGroup, stream_arn: &str) -> Result<
             filter_name: name.to_owned(),
             filter_pattern: pattern.to_owned(),
             metric_name: name.to_owned(),
-            metric_namespace: NAMESPACE.to_owned(),
+            metric_namespace: METRIC_NAMESPACE.to_owned(),
             value: 1,
             default_value: Some(0),
             created_ms,

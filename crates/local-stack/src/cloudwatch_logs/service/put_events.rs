@@ -2,8 +2,8 @@
 //!
 //! Source: CloudWatch Logs API Reference, `PutLogEvents`.
 
-use lambda_support::clock::now_ms;
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 use super::error::{LogsError, invalid, not_found, unreadable};
 use super::groups::LogGroups;

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use lambda_support::clock::{monotonic_us, now_ms};
 use serde_json::{Value, json};
+use system_clock::{monotonic_us, now_ms};
 
 use super::error::{LogsError, invalid, not_found, unreadable};
 use super::groups::LogGroups;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_support::clock::now_ms;
+use system_clock::now_ms;
 use tokio::sync::watch;
 
 use crate::cloudwatch_logs::log_group::{LogGroup, WaitingRecord};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lambda_support::clock::now_ms;
 use serde_json::json;
+use system_clock::now_ms;
 
 use super::Sns;
 use super::store::Subscription;

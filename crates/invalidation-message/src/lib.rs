@@ -1,4 +1,4 @@
-//! The SNS message about the change of a key.
+//! The SNS message about the change of a key, which `metering-aws` publishes and `api-authorizer` reads.
 
 use serde_json::{Value, json};
 

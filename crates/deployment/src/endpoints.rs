@@ -1,4 +1,4 @@
-//! The URLs and names of a running stack.
+//! The URLs and names of a running local stack.
 
 use std::path::Path;
 
@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 /// The name of the file in the data folder.
 const FILE: &str = "endpoints.json";
 
-/// The URLs and names of a running stack, which are also in `endpoints.json` of its data folder.
+/// The URLs and names of a running local stack, which are also in `endpoints.json` of its data folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Endpoints {
     /// URL of the API.
     pub gateway: String,
@@ -49,8 +48,41 @@ impl Endpoints {
     }
 
     /// Writes the endpoints to a data folder.
-    pub(super) fn write(&self, data_folder: &Path) -> std::io::Result<()> {
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written.
+    pub fn write(&self, data_folder: &Path) -> std::io::Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
         std::fs::write(data_folder.join(FILE), text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_read_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Endpoints::read(folder.path()).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        let url = |port: u16| format!("http://127.0.0.1:{port}");
+        let endpoints = Endpoints {
+            gateway: url(1),
+            dashboard: url(2),
+            control: url(3),
+            aws_endpoint_url: url(4),
+            quarantine_queue_url: format!("{}/quarantine", url(4)),
+            on_failure_bucket: "given-up".to_owned(),
+            usage_table: "usage".to_owned(),
+            stream: "stream".to_owned(),
+            access_log_group: "log".to_owned(),
+            keys_table: "keys".to_owned(),
+            invalidations_table: "invalidations".to_owned(),
+            invalidations_topic_arn: "arn:invalidations".to_owned(),
+            alerts_topic_arn: "arn:alerts".to_owned(),
+            sync_interval_ms: 250,
+        };
+        endpoints.write(folder.path()).unwrap();
+        assert_eq!(Endpoints::read(folder.path()).unwrap(), endpoints);
     }
 }

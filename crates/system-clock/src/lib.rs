@@ -1,4 +1,6 @@
-//! The clocks. Other code gets the time as an argument.
+//! The clocks of the system. No other crate reads one. Rules get the time as an argument.
+
+#![warn(missing_docs)]
 
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
