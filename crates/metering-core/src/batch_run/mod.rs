@@ -252,6 +252,7 @@ impl<'b> BatchRun<'b> {
         match continuation {
             Continuation::Head => self.on_head_read(reply),
             Continuation::Verdicts => self.on_verdicts_read(reply),
+            Continuation::HeadOfVerdicts => self.on_head_read_again(reply),
             Continuation::JudgedHead(write) => self.on_judged_head_written(write, &reply),
             Continuation::Slice(slice) => self.on_slice_read(slice, reply),
             Continuation::Page(slice) => self.on_page_written(slice, &reply),

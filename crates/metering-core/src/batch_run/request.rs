@@ -64,6 +64,7 @@ pub struct RequestToken(pub(super) u32);
 pub(super) enum Continuation {
     Head,
     Verdicts,
+    HeadOfVerdicts,
     JudgedHead(HeadWrite),
     Slice(usize),
     Page(usize),
