@@ -23,7 +23,7 @@ use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{HOURS_PER_DAY, UtcDay};
 
 /// A row of the ledger.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Row {
     /// The high-water mark; `None` if the row does not exist.
     pub mark: Option<SequenceNumber>,
@@ -36,7 +36,7 @@ pub struct Row {
 }
 
 /// An item with a time to live.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Expiring<T> {
     item: T,
     expires_at_ms: i64,
@@ -48,7 +48,7 @@ type PageKey = (SliceKey, u32);
 type PageItem = (u64, Vec<u8>);
 
 /// The tables and the quarantine behind the ports.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Store {
     /// The rows of the ledger.
     pub rows: BTreeMap<RowKey, Row>,
@@ -111,18 +111,28 @@ impl Store {
     /// payload; the caller has to use [`Self::keep`].
     pub fn carry_out(&mut self, request: &Request) -> Reply {
         match request {
-            Request::ReadHead(shard) => Reply::Head(self.head(shard).cloned()),
-            Request::ReadVerdicts(shard, first, last) => {
-                Reply::Verdicts(self.read_verdicts(shard, first, last))
+            Request::ReadHead(_) | Request::ReadVerdicts(..) | Request::ReadSlice(_) => {
+                self.read(request).unwrap_or(Reply::Failed)
             }
             Request::WriteHead(write) => Reply::Write(self.write_head(write)),
-            Request::ReadSlice(slice) => Reply::Slice(self.read_slice(*slice)),
             Request::WritePage(write) => Reply::Write(self.write_page(write)),
             Request::Release(release) => Reply::Released(self.release(release)),
             Request::Keep(..) => Reply::Done,
             Request::MarkKept(record, part) => Reply::Write(self.mark_kept(record, part)),
             Request::Apply(update) if self.failing_keys.contains(&*update.row.api_key_id) => Reply::Failed,
             Request::Apply(update) => self.apply(update).map_or(Reply::Invalid, Reply::Ledger),
+        }
+    }
+
+    /// Carries out a request that reads; `None` if the request writes.
+    pub fn read(&self, request: &Request) -> Option<Reply> {
+        match request {
+            Request::ReadHead(shard) => Some(Reply::Head(self.head(shard).cloned())),
+            Request::ReadVerdicts(shard, first, last) => {
+                Some(Reply::Verdicts(self.read_verdicts(shard, first, last)))
+            }
+            Request::ReadSlice(slice) => Some(Reply::Slice(self.read_slice(*slice))),
+            _ => None,
         }
     }
 

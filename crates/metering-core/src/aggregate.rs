@@ -51,7 +51,7 @@ impl Call {
 }
 
 /// The calls that one record adds to one hour of one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Contribution {
     /// The record that contains the calls.
     pub record: RecordIndex,
@@ -64,7 +64,7 @@ pub struct Contribution {
 }
 
 /// The calls that a batch adds to one key and day, in the order of its records.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RowUsage {
     /// The id of the API key, or [`TOTALS_KEY_ID`].
     pub api_key_id: Box<str>,

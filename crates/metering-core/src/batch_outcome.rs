@@ -10,7 +10,7 @@ use crate::aggregate::RecordIndex;
 ///
 /// Source: AWS Lambda Developer Guide, "Configuring partial batch response with Kinesis Data
 /// Streams".
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct BatchOutcome {
     lowest_failed: Option<RecordIndex>,
 }

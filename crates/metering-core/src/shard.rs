@@ -13,7 +13,7 @@ use crate::sequence_number::SequenceNumber;
 use crate::window::DAY_MS;
 
 /// The part of a record that goes to quarantine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum QuarantinedPart {
     /// The whole record: it cannot be read, or it was given up.
     Whole,
@@ -32,7 +32,7 @@ impl QuarantinedPart {
 }
 
 /// The verdict on a record of which a part goes to quarantine. Other records have none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Verdict {
     /// The part of the record to quarantine.
     pub part: QuarantinedPart,
@@ -255,7 +255,7 @@ fn short_hash(record: &SequenceNumber) -> u32 {
 
 /// A write of a shard's head and of new verdicts, in one transaction with optimistic locking: both
 /// are written only if the stored head still has the version that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HeadWrite {
     /// The shard whose head is written.
     pub shard: ShardName,

@@ -26,7 +26,7 @@ impl RowKey {
 
 /// One conditional write to the ledger. The counts are added if the row's high-water mark is below
 /// `first`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CounterUpdate {
     /// The row to change.
     pub row: RowKey,

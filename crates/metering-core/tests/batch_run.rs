@@ -11,6 +11,7 @@ use metering_core::claims::layout::LogStreamHash;
 use metering_core::claims::owner::{PutBackFrom, ShardName};
 use metering_core::ports::LedgerReply;
 use metering_core::sequence_number::SequenceNumber;
+use metering_core::shard::{ArrivedRecord, HeadWrite};
 use metering_core::window::{CallWindow, DAY_MS};
 
 /// 2026-11-24T08:34:30Z.
@@ -166,4 +167,26 @@ fn a_claim_is_kept_as_long_as_its_call_can_be_counted() {
         store.carry_out(request)
     });
     assert_eq!(writes, 4, "a page for each slice, and the head as it is judged and committed");
+}
+
+#[test]
+fn verdicts_of_a_gap_that_the_head_does_not_show_are_read_again_with_the_head() {
+    let (mut store, records) = (Store::default(), batch(&[(10, &[NOW_MS]), (11, &[NOW_MS + 1])]));
+    run_without(&mut store, &records, |request| matches!(request, Request::Apply(_)));
+    let mut late = BatchRun::new(&records, RunSettings { max_call_age_ms: MAX_CALL_AGE_MS });
+    let (token, request) = late.next().unwrap();
+    late.answer(token, store.carry_out(&request));
+
+    // Both records are given up, and another invocation puts the first of them into quarantine.
+    let head = store.head(&records.shard).unwrap();
+    let last = ArrivedRecord { sequence_number: number(11), arrived_at_ms: NOW_MS };
+    let gap = HeadWrite::giving_up(&records.shard, head, &number(10), &last).unwrap();
+    store.carry_out(&Request::WriteHead(gap));
+    run(&mut store, &batch(&[(10, &[NOW_MS])]));
+
+    while let Some((token, request)) = late.next() {
+        late.answer(token, store.carry_out(&request));
+    }
+    assert_eq!(late.tally().given_up_records, 2);
+    assert_eq!(store.total("key"), 0, "the row would seem to count the record 10 as well");
 }

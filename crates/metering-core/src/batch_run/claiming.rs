@@ -15,7 +15,7 @@ use crate::shard::QuarantinedPart;
 use crate::update_plan::RowKey;
 
 /// The state of the claims of one slice.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct SliceWork {
     key: SliceKey,
     wanted_calls: Vec<WantedCall>,

@@ -15,7 +15,12 @@ impl BatchRun<'_> {
 
     pub(super) fn on_head_read(&mut self, reply: Reply) {
         let Reply::Head(head) = reply else { return self.fail_all() };
-        self.head = head.unwrap_or_default();
+        self.follow(head.unwrap_or_default());
+    }
+
+    /// Judges by a head that was read.
+    fn follow(&mut self, head: ShardHead) {
+        self.head = head;
         self.verdicts.fill(None);
         let (Some(first), Some(last)) = (self.arrived.first(), self.arrived.last()) else { return };
         if self.head.has_judged(&first.sequence_number) {
@@ -31,10 +36,29 @@ impl BatchRun<'_> {
 
     pub(super) fn on_verdicts_read(&mut self, reply: Reply) {
         let Reply::Verdicts(verdicts) = reply else { return self.fail_all() };
+        if verdicts.is_empty() {
+            return self.judge();
+        }
         for (record, verdict) in verdicts {
             self.record_verdict(&record, verdict);
         }
-        self.judge();
+        self.request(Request::ReadHead(self.batch.shard.clone()), Continuation::HeadOfVerdicts);
+    }
+
+    /// Reads everything again if the head has changed before the verdicts were read. A later verdict
+    /// may quarantine a record that is in a gap which the earlier head does not show. A run that
+    /// follows both would leave this record out and count the next one, whose high-water mark then
+    /// says that both are counted. Verdicts are never removed, so none is no later than the head.
+    pub(super) fn on_head_read_again(&mut self, reply: Reply) {
+        let Reply::Head(head) = reply else { return self.fail_all() };
+        let head = head.unwrap_or_default();
+        if head.version == self.head.version {
+            self.judge();
+        } else if self.may_retry() {
+            self.follow(head);
+        } else {
+            self.fail_all();
+        }
     }
 
     /// Records a verdict that is in force.

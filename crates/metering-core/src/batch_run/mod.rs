@@ -20,6 +20,7 @@ mod claiming;
 mod counting;
 mod judging;
 mod keeping;
+mod model_checking;
 mod request;
 mod tally;
 
@@ -86,7 +87,7 @@ impl RunSettings {
 const MAX_RETRY_MS: i64 = 7 * DAY_MS;
 
 /// A run of one batch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BatchRun<'b> {
     batch: &'b Batch,
     settings: RunSettings,
@@ -122,7 +123,7 @@ pub struct BatchRun<'b> {
 }
 
 /// The step that a run is in. A step begins when the one before has no request in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     Judge,
     Claim,
@@ -251,6 +252,7 @@ impl<'b> BatchRun<'b> {
         match continuation {
             Continuation::Head => self.on_head_read(reply),
             Continuation::Verdicts => self.on_verdicts_read(reply),
+            Continuation::HeadOfVerdicts => self.on_head_read_again(reply),
             Continuation::JudgedHead(write) => self.on_judged_head_written(write, &reply),
             Continuation::Slice(slice) => self.on_slice_read(slice, reply),
             Continuation::Page(slice) => self.on_page_written(slice, &reply),

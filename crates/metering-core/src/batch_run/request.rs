@@ -10,7 +10,7 @@ use crate::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use crate::update_plan::CounterUpdate;
 
 /// A request to the storage, to be carried out by the driver of a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Request {
     /// Read the head of a shard.
     ReadHead(ShardName),
@@ -60,10 +60,11 @@ pub enum Reply {
 pub struct RequestToken(pub(super) u32);
 
 /// The use of a reply. Slices and rows are given by their indices in the run.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Continuation {
     Head,
     Verdicts,
+    HeadOfVerdicts,
     JudgedHead(HeadWrite),
     Slice(usize),
     Page(usize),

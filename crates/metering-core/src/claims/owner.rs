@@ -91,7 +91,7 @@ impl fmt::Display for RecordName {
 /// let key = PutBackFrom::default().and(&record).partition_key("9f86d081");
 /// assert!(PutBackFrom::from_partition_key(&key).contains(&record));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct PutBackFrom(Vec<u64>);
 
 const PUT_BACK: &str = "put-back:";
@@ -156,7 +156,7 @@ pub enum Purpose {
 }
 
 /// The owner of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The purpose for which the record claimed the call.
     pub purpose: Purpose,

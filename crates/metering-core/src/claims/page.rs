@@ -23,7 +23,7 @@ const FORMAT: u8 = 1;
 const CLOSED: u8 = 1;
 
 /// Consecutive calls that one record claimed for one purpose.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Run {
     /// The record that claimed the calls, and its purpose.
     pub owner: Owner,
@@ -32,7 +32,7 @@ pub struct Run {
 }
 
 /// The claims in one item of the store.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Page {
     /// `true` if the page gets no further calls.
     pub is_closed: bool,

@@ -22,7 +22,7 @@ pub struct StoredPage {
 }
 
 /// One write of a page, with optimistic locking.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageWrite {
     /// The slice that the page is part of.
     pub slice: SliceKey,
@@ -37,7 +37,7 @@ pub struct PageWrite {
 }
 
 /// A call that a record wants to own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WantedCall {
     /// Index of the call in the batch.
     pub call: u32,

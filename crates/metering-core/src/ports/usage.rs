@@ -25,7 +25,7 @@ pub enum LedgerReply {
 
 /// A request to a row for a given-up record: if the row counts the record, and that it does not
 /// count the record from then on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RowRelease {
     /// The row that may count the record.
     pub row: RowKey,
@@ -114,7 +114,7 @@ pub trait ClaimStore: Sync {
 }
 
 /// A record, or a part of one, that could not be counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct QuarantinedRecord {
     /// The record from which the payload was read.
     pub record: RecordName,
