@@ -3,58 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+mod common;
+mod conflicts;
+mod put_back;
+mod quarantine;
+mod refused;
+
+use common::{LATER_MS, MAX_CALL_AGE_MS, NOW_MS, batch, number, run, run_with};
 use memory_ports::Store;
-use metering_core::aggregate::{BatchUsage, RecordIndex};
-use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, RunSettings, RunTally};
-use metering_core::call_id::CallId;
-use metering_core::claims::layout::LogStreamHash;
-use metering_core::claims::owner::{PutBackFrom, ShardName};
+use metering_core::batch_run::{Batch, BatchRun, Reply, Request, RunSettings};
 use metering_core::ports::LedgerReply;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{ArrivedRecord, HeadWrite};
-use metering_core::window::{CallWindow, DAY_MS};
-
-/// 2026-11-24T08:34:30Z.
-const NOW_MS: i64 = 1_795_509_270_000;
-/// The time of a call that is claimed in another slice than a call at [`NOW_MS`].
-const LATER_MS: i64 = NOW_MS + 10_000;
-/// Maximum age of a call that is counted.
-const MAX_CALL_AGE_MS: i64 = 35 * DAY_MS;
-
-fn number(digits: u32) -> SequenceNumber {
-    SequenceNumber::parse(&digits.to_string()).unwrap()
-}
-
-/// Records of one shard, each with the times of its calls. All calls are of one key.
-fn batch(records: &[(u32, &[i64])]) -> Batch {
-    let mut usage = BatchUsage::new();
-    for (digits, calls) in records {
-        usage.begin_record(number(*digits)).unwrap();
-        for (event, call_ms) in (0..).zip(*calls) {
-            let window = CallWindow::at(*call_ms).unwrap();
-            usage.add_call(event, CallId::new("call", *call_ms), "key", window, *call_ms, true);
-        }
-        usage.end_record(&"0:10000:1".parse().unwrap(), LogStreamHash::default());
-    }
-    let record =
-        BatchRecord { arrived_at_ms: NOW_MS, is_readable: true, put_back_from: PutBackFrom::default() };
-    Batch { shard: ShardName::from_stored("1/r/usage/shard"), usage, records: vec![record; records.len()] }
-}
-
-/// Runs a batch whose requests `answer` carries out. Returns the index of the record to resume from,
-/// and the counts of the run.
-fn run_with(batch: &Batch, mut answer: impl FnMut(&Request) -> Reply) -> (Option<usize>, RunTally) {
-    let mut run = BatchRun::new(batch, RunSettings { max_call_age_ms: MAX_CALL_AGE_MS });
-    while let Some((token, request)) = run.next() {
-        run.answer(token, answer(&request));
-    }
-    assert!(run.is_done());
-    (run.outcome().lowest_failed().map(RecordIndex::position), run.tally())
-}
-
-fn run(store: &mut Store, batch: &Batch) -> (Option<usize>, RunTally) {
-    run_with(batch, |request| store.carry_out(request))
-}
+use metering_core::usage_record::{MAX_CLOCK_LEAD_MS, TOTALS_KEY_ID};
+use metering_core::window::DAY_MS;
 
 /// Runs a batch in which the requests that `is_failing` picks fail. Returns the index of the record
 /// to resume from.
@@ -162,7 +124,9 @@ fn a_claim_is_kept_as_long_as_its_call_can_be_counted() {
             Request::WriteHead(write) => write.expires_at_ms,
             _ => return store.carry_out(request),
         };
-        assert!(expires_at_ms >= NOW_MS + MAX_CALL_AGE_MS, "{request:?}");
+        // A clock may lead by an hour, and a record may be retried for seven days.
+        let retention_ms = MAX_CALL_AGE_MS + MAX_CLOCK_LEAD_MS + 7 * DAY_MS;
+        assert_eq!(expires_at_ms, NOW_MS + retention_ms, "{request:?}");
         writes += 1;
         store.carry_out(request)
     });
@@ -189,4 +153,42 @@ fn verdicts_of_a_gap_that_the_head_does_not_show_are_read_again_with_the_head() 
     }
     assert_eq!(late.tally().given_up_records, 2);
     assert_eq!(store.total("key"), 0, "the row would seem to count the record 10 as well");
+}
+
+#[test]
+fn a_run_reports_what_it_wrote() {
+    let mut store = Store::default();
+    let (resume, tally) = run(&mut store, &batch(&[(10, &[NOW_MS, LATER_MS]), (11, &[NOW_MS + 1])]));
+    assert_eq!((resume, tally.counted_calls, store.total("key")), (None, 3, 3));
+    assert_eq!((tally.page_writes, tally.conflicts), (2, 0), "a page for each slice");
+    assert_eq!(tally.ledger_writes, 2, "the row of the key, and the row of totals");
+    assert_eq!(tally.head_writes, 2, "judged, and committed");
+}
+
+#[test]
+fn totals_have_the_calls_that_are_counted_by_key_and_no_others() {
+    let mut store = Store::default();
+    run(&mut store, &batch(&[(10, &[NOW_MS, LATER_MS])]));
+    let is_failing =
+        |request: &Request| matches!(request, Request::ReadSlice(slice) if slice.start_ms == LATER_MS);
+    let records = batch(&[(11, &[NOW_MS, NOW_MS + 1]), (12, &[LATER_MS + 1])]);
+    assert_eq!(run_without(&mut store, &records, is_failing), Some(1));
+    assert_eq!((store.total("key"), store.total(TOTALS_KEY_ID)), (3, 3), "one twice, one behind a failure");
+}
+
+#[test]
+fn a_committed_record_is_not_processed_again() {
+    let mut store = Store::default();
+    run(&mut store, &batch(&[(10, &[NOW_MS])]));
+    let (resume, tally) = run_with(&batch(&[(10, &[NOW_MS])]), |request| {
+        assert!(matches!(request, Request::ReadHead(_) | Request::ReadVerdicts(..)), "{request:?}");
+        store.carry_out(request)
+    });
+    assert_eq!((resume, tally.replayed_records), (None, 1));
+    let (resume, tally) = run_with(&batch(&[(10, &[LATER_MS]), (11, &[NOW_MS + 1])]), |request| {
+        let is_of_replay = matches!(request, Request::ReadSlice(slice) if slice.start_ms == LATER_MS);
+        assert!(!is_of_replay, "nothing is claimed for the committed record");
+        store.carry_out(request)
+    });
+    assert_eq!((resume, tally.replayed_records, store.total("key")), (None, 1, 2));
 }
