@@ -2,7 +2,7 @@
 # Applies one small bug at a time, and checks that the tests of its crate fail.
 #
 #   scripts/mutants.sh [NAME...]     only scripts/mutants/NAME.patch (default: all)
-#   scripts/mutants.sh --table       all of them, and writes docs/MUTANTS.md
+#   scripts/mutants.sh --table       all of them, and writes their table in docs/MUTANTS.md
 #
 # Works on a copy of the tracked files, including uncommitted changes, in
 # target/mutants, with a separate target folder. A bug is caught if a test fails or
@@ -11,6 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
+. scripts/doc-section.sh
 limit_s=120
 tree=target/mutants/tree
 log=target/mutants/log
@@ -58,7 +59,7 @@ need cargo "install Rust from https://rustup.rs"
 need timeout "install the GNU core utilities"
 table=
 if [ "${1:-}" = --table ]; then
-    table=docs/MUTANTS.md
+    table=yes
     shift
     [ $# -eq 0 ] || fail "--table takes no names, because it runs all patches"
 fi
@@ -95,13 +96,7 @@ done <<< "$list"
 
 echo "$caught of $# caught"
 [ "$caught" -eq $# ] || exit 1
-[ -z "$table" ] || cat > "$table" <<TABLE
-# Mutants
-
-A mutant is the code with one small bug. Each bug below makes a count, a limit or a claim wrong, and the tests of its crate
-have to fail. \`scripts/mutants.sh\` applies each patch of \`scripts/mutants\` and runs those tests; \`scripts/mutants.sh --table\`
-writes this file.
-
+[ -z "$table" ] || write_section docs/MUTANTS.md "mutants by hand" <<TABLE
 | mutant | bug | crate | caught by |
 | --- | --- | --- | --- |
 ${rows%$'\n'}

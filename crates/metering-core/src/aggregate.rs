@@ -431,6 +431,56 @@ mod tests {
     }
 
     #[test]
+    fn a_removed_record_can_be_begun_again() {
+        let mut usage = BatchUsage::new();
+        usage.begin_record(number(1)).unwrap();
+        add(&mut usage, "key", 5);
+        usage.end_record(&"0:1000:1".parse().unwrap(), LogStreamHash::default());
+        usage.begin_record(number(2)).unwrap();
+        add(&mut usage, "key", 6);
+        usage.remove_record();
+        assert_eq!((usage.records().len(), usage.calls().len()), (1, 1));
+        assert_eq!(usage.begin_record(number(2)).map(RecordIndex::position), Ok(1));
+    }
+
+    #[test]
+    fn the_slices_of_a_record_are_bounded_by_its_changes_of_slice() {
+        let layout: ClaimLayout = "0:1000:1".parse().unwrap();
+        let mut usage = BatchUsage::new();
+        usage.begin_record(number(1)).unwrap();
+        add(&mut usage, "key", 9_000);
+        usage.end_record(&layout, LogStreamHash::default());
+        usage.begin_record(number(2)).unwrap();
+        assert_eq!(usage.slice_changes(&layout, LogStreamHash::default()), 0);
+        for call_ms in [0, 999, 1_000, 1_999, 500] {
+            add(&mut usage, "key", call_ms);
+        }
+        assert_eq!(usage.slice_changes(&layout, LogStreamHash::default()), 3);
+    }
+
+    #[test]
+    fn each_row_has_a_key_id_of_its_own() {
+        let mut usage = BatchUsage::new();
+        usage.begin_record(number(1)).unwrap();
+        for (key, call_ms) in [("key", 0), ("longer-key", 1), ("key", 2), ("key", crate::window::DAY_MS)] {
+            add(&mut usage, key, call_ms);
+        }
+        assert_eq!((usage.row_count(), usage.key_bytes()), (3, 3 + 10 + 3));
+    }
+
+    #[test]
+    fn only_a_call_with_a_key_and_a_time_has_a_row() {
+        let mut usage = BatchUsage::new();
+        usage.begin_record(number(1)).unwrap();
+        add(&mut usage, "key", 0);
+        usage.add_unreadable(1, CallId::new("call", 1), 1);
+        let calls = usage.calls();
+        assert_eq!(calls.iter().map(Call::has_row).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(usage.key_and_day(&calls[0]), Some(("key", CallWindow::at(0).unwrap().day)));
+        assert_eq!(usage.key_and_day(&calls[1]), None);
+    }
+
+    #[test]
     fn records_out_of_order_are_refused() {
         let mut usage = BatchUsage::new();
         usage.begin_record(number(10)).unwrap();

@@ -430,6 +430,43 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_of_a_batch_that_is_committed_in_part_is_given_up_when_the_stream_goes_on() {
+        let head = commit(&judge(&ShardHead::default(), 5, 9), 7);
+        let head = judge(&head, 12, 14);
+        assert_eq!((given_up(&head), head.gap_count), (vec![8, 9, 10, 11], 1));
+        assert_eq!(commit(&head, 14).open, None);
+    }
+
+    #[test]
+    fn the_rest_of_a_batch_that_is_given_up_in_part_stays_open() {
+        let head = give_up(&judge(&ShardHead::default(), 10, 17), 10, 13);
+        assert!(head.has_judged(&number(17)), "the verdicts on the rest stay in force");
+        assert_eq!(head.open.as_ref().unwrap().from, Beginning::After(number(13)));
+        assert!(!head.has_settled(&number(14)));
+    }
+
+    #[test]
+    fn a_gap_is_written_once() {
+        let head = judge(&ShardHead::default(), 10, 12);
+        let last = ArrivedRecord { sequence_number: number(12), arrived_at_ms: 5 };
+        let giving_up = |head: &ShardHead| {
+            HeadWrite::giving_up(&ShardName::from_stored("shard"), head, &number(10), &last)
+        };
+        let write = giving_up(&head).unwrap();
+        assert_eq!((given_up(&write.head), write.verdicts.len()), (vec![10, 11, 12], 0));
+        assert_eq!(giving_up(&write.head), None);
+    }
+
+    #[test]
+    fn a_gap_is_known_for_400_days() {
+        let mut head = judge(&judge(&ShardHead::default(), 5, 6), 8, 9);
+        head.forget_gaps(34_560_000_000);
+        assert_eq!(head.gaps.len(), 1);
+        head.forget_gaps(34_560_000_001);
+        assert_eq!(head.gaps.len(), 0);
+    }
+
+    #[test]
     fn a_forgotten_gap_leaves_the_numbers_of_others_alone() {
         let mut head = judge(&judge(&ShardHead::default(), 5, 6), 8, 9);
         head.forget_gaps(GAP_RETENTION_MS);

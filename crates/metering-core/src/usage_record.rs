@@ -290,6 +290,19 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_key_id_and_the_first_and_last_plausible_times_are_billed() {
+        let longest: &'static str = Box::leak("k".repeat(256).into_boxed_str());
+        let assess = |requested_at_ms| {
+            record("200", Some(longest), requested_at_ms).assess(TIMES, &UnbilledRoutes::default())
+        };
+        for requested_at_ms in [1_000, 1_000_000] {
+            assert!(matches!(assess(requested_at_ms), Ok(Assessment::Billable { .. })), "{requested_at_ms}");
+        }
+        let reason = |requested_at_ms| assess(requested_at_ms).unwrap_err().reason();
+        assert_eq!([999, 1_000_001].map(reason), ["too-old", "in-the-future"]);
+    }
+
+    #[test]
     fn successful_calls_of_an_unbilled_route_are_skipped_with_a_key_and_without() {
         let unbilled: UnbilledRoutes = "/orders/{id}".parse().unwrap();
         let assess = |status, key| record(status, key, 5_000).assess(TIMES, &unbilled);

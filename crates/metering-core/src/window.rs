@@ -197,6 +197,12 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_begins_at_or_before_its_times() {
+        assert_eq!([0, 1, HOUR_MS - 1, HOUR_MS].map(hour_start_ms), [0, 0, 0, HOUR_MS]);
+        assert_eq!([-1, 5 * HOUR_MS + 7].map(hour_start_ms), [-HOUR_MS, 5 * HOUR_MS]);
+    }
+
+    #[test]
     fn days_that_do_not_exist_are_refused() {
         for text in ["2026-02-29", "2026-13-01", "2026-1-01", "20261124", "", "2026-11-24T00"] {
             assert_eq!(text.parse::<UtcDay>(), Err(WindowError::NotADay), "{text}");

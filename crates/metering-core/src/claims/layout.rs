@@ -129,6 +129,21 @@ mod tests {
         assert!(DEFAULT_LAYOUT.parse::<ClaimLayout>().is_ok());
     }
 
+    #[test]
+    fn log_streams_are_spread_over_all_groups() {
+        let layout: ClaimLayout = "0:10000:4".parse().unwrap();
+        let streams = (0..100).map(|stream| LogStreamHash::new("group", &stream.to_string()));
+        let groups: std::collections::BTreeSet<u16> =
+            streams.map(|stream| layout.slice_of(0, stream).group).collect();
+        assert_eq!(Vec::from_iter(groups), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_slice_is_stored_by_its_start_and_group() {
+        let slice = SliceKey { start_ms: 1_795_509_270_000, group: 3 };
+        assert_eq!(slice.to_string(), "calls#1795509270000#3");
+    }
+
     proptest! {
         #[test]
         fn a_later_era_leaves_the_slices_of_earlier_calls_alone(requested_at_ms in 0_i64..2_000_000, stream in "[a-z]{0,4}") {

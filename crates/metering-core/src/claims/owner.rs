@@ -190,6 +190,31 @@ mod tests {
     }
 
     #[test]
+    fn a_shard_and_a_record_are_named_across_accounts_and_streams() {
+        let shard =
+            ShardName::new("arn:aws:kinesis:eu-west-1:123456789012:stream/usage", "shardId-0").unwrap();
+        assert_eq!(shard.as_str(), "123456789012/eu-west-1/usage/shardId-0");
+        assert_eq!(shard.to_string(), shard.as_str());
+        assert_eq!(shard.shard_id(), "shardId-0");
+        assert_eq!(record("17").to_string(), "123456789012/eu-west-1/usage/shardId-0/17");
+    }
+
+    #[test]
+    fn what_is_not_the_arn_of_a_stream_names_no_shard() {
+        for arn in [
+            "",
+            "arn:aws:sqs:eu-west-1:123456789012:stream/usage",
+            "urn:aws:kinesis:eu-west-1:123456789012:stream/usage",
+            "arn:aws:kinesis:eu-west-1:123456789012:usage",
+            "arn:aws:kinesis:eu-west-1:123456789012:stream/",
+            "arn:aws:kinesis:eu-west-1:123456789012:stream/a/b",
+            "arn:aws:kinesis::123456789012:stream/usage",
+        ] {
+            assert_eq!(ShardName::new(arn, "shardId-0"), None, "{arn}");
+        }
+    }
+
+    #[test]
     fn a_record_of_somebody_else_puts_nothing_back() {
         for key in ["", "put-back", "put-back:", "put-back::x", "9f86d081884c7d65"] {
             assert_eq!(PutBackFrom::from_partition_key(key), PutBackFrom::default(), "{key}");

@@ -280,4 +280,18 @@ mod tests {
         let two = Page { is_closed: false, runs: vec![run.clone(), run] }.encode().len();
         assert_eq!(two - one, 200 * 12 + 33);
     }
+
+    #[test]
+    fn a_page_with_a_long_run_and_a_long_name_round_trips_and_its_bound_is_close() {
+        let ids: Vec<CallId> = (0..20_000).map(|number| CallId::new("call", number)).collect();
+        let record = RecordName {
+            shard: ShardName::from_stored(&"shard".repeat(40)),
+            sequence_number: SequenceNumber::parse(&"7".repeat(55)).unwrap(),
+        };
+        let run = Run { owner: Owner { purpose: Purpose::Refused, record }, ids };
+        let page = Page { is_closed: true, runs: vec![run] };
+        let bytes = page.encode();
+        assert!((bytes.len()..bytes.len() + 24).contains(&page.encoded_bytes()), "{}", bytes.len());
+        assert_eq!(Page::decode(&bytes), Ok(page));
+    }
 }

@@ -162,3 +162,108 @@ fn a_page_after_expired_ones_gets_a_number_of_its_own() {
         [(4, None)]
     );
 }
+
+/// A batch claims these calls, each wanted by a record of it. Returns the writes, and the chain of pages
+/// after them.
+fn claim_all(
+    stored: Vec<StoredPage>,
+    records: &[RecordName],
+    wanted: &[(u32, i64)],
+) -> (Vec<PageWrite>, Vec<StoredPage>) {
+    let wanted_calls: Vec<WantedCall> = (0..)
+        .zip(wanted)
+        .map(|(call, (record, number))| WantedCall {
+            call,
+            id: CallId::new("call", *number),
+            record: *record,
+            purpose: Purpose::Count,
+        })
+        .collect();
+    let slice = SliceKey { start_ms: 0, group: 0 };
+    let claim = SliceClaim { slice, records, wanted_calls: &wanted_calls, expires_at_ms: 1 };
+    let writes = claim.plan(stored.clone(), &ALIVE).writes;
+    let mut chain = stored;
+    for write in &writes {
+        let version = write.expected_version.unwrap_or(0) + 1;
+        let PageWrite { number, expires_at_ms, page, .. } = write.clone();
+        chain.retain(|stored| stored.number != number);
+        chain.push(StoredPage { number, version, expires_at_ms, page });
+    }
+    (writes, chain)
+}
+
+#[test]
+fn the_calls_of_each_record_are_in_a_run_of_its_own() {
+    let records = [record("1"), record("2")];
+    let (_, chain) = claim_all(Vec::new(), &records, &[(0, 10), (0, 11), (1, 20), (1, 21)]);
+    let (_, chain) = claim_all(chain, &[record("2"), record("3")], &[(0, 22), (1, 30)]);
+    let runs: Vec<(&str, Vec<CallId>)> = chain[0]
+        .page
+        .runs
+        .iter()
+        .map(|run| (run.owner.record.sequence_number.digits(), run.ids.clone()))
+        .collect();
+    let ids = |numbers: &[i64]| numbers.iter().map(|number| CallId::new("call", *number)).collect::<Vec<_>>();
+    assert_eq!(chain.len(), 1);
+    assert_eq!(runs, [("1", ids(&[10, 11])), ("2", ids(&[20, 21, 22])), ("3", ids(&[30]))]);
+}
+
+#[test]
+fn a_page_takes_calls_until_it_has_eight_kilobytes() {
+    let records = [record("1")];
+    let wanted: Vec<(u32, i64)> = (0..600).map(|number| (0, number)).collect();
+    let (_, chain) = claim_all(Vec::new(), &records, &wanted);
+    assert_eq!((chain.len(), chain[0].page.is_closed), (1, false), "7,200 bytes of calls");
+    let (writes, chain) =
+        claim_all(chain, &records, &(600..700).map(|number| (0, number)).collect::<Vec<_>>());
+    assert_eq!((chain.len(), chain[0].page.is_closed), (1, true), "8,400 bytes of calls");
+    assert_eq!((writes[0].number, writes[0].expected_version), (0, Some(1)));
+    let (writes, chain) = claim_all(chain, &records, &[(0, 700)]);
+    assert_eq!((writes.len(), writes[0].number, writes[0].expected_version), (1, 1, None));
+    assert_eq!((chain.len(), chain[1].page.is_closed), (2, false));
+}
+
+#[test]
+fn a_batch_that_has_too_many_calls_for_a_page_writes_several() {
+    let wanted: Vec<(u32, i64)> = (0..50_000).map(|number| (0, number)).collect();
+    let (writes, chain) = claim_all(Vec::new(), &[record("1")], &wanted);
+    assert_eq!(writes.iter().map(|write| write.number).collect::<Vec<_>>(), [0, 1, 2]);
+    let calls = |stored: &StoredPage| stored.page.runs.iter().map(|run| run.ids.len()).sum::<usize>();
+    assert_eq!(chain.iter().map(calls).sum::<usize>(), 50_000);
+    for stored in &chain[..2] {
+        let bytes = stored.page.encode().len();
+        assert!(stored.page.is_closed && (262_000..262_200).contains(&bytes), "{bytes}");
+    }
+}
+
+#[test]
+fn what_is_put_back_and_cannot_be_counted_changes_no_owner_that_is_alive() {
+    let known = Known { puts_back: true, ..ALIVE };
+    let plan_of_alive = plan(Purpose::Count, Purpose::Keep, &known);
+    assert_eq!((plan_of_alive.dropped.len(), plan_of_alive.writes.len()), (0, 0), "kept");
+    let plan_of_refused = plan(Purpose::Refused, Purpose::Keep, &known);
+    assert_eq!(taken_over_as(&plan_of_refused), Some(Purpose::Refused));
+    let counted = plan(
+        Purpose::Count,
+        Purpose::Keep,
+        &Known { state: OwnerState::GivenUp, counted: Counted::Yes, ..known },
+    );
+    assert_eq!((counted.dropped.len(), counted.writes.len()), (1, 0), "neither kept nor counted again");
+}
+
+#[test]
+fn the_head_of_a_shard_is_looked_up_once_for_all_its_records() {
+    let (_, stored) = claim_all(Vec::new(), &[record("1"), record("2")], &[(0, 10), (1, 20)]);
+    let wanted_calls = [(0, 10), (1, 20)].map(|(call, number)| WantedCall {
+        call,
+        id: CallId::new("call", number),
+        record: 0,
+        purpose: Purpose::Count,
+    });
+    let slice = SliceKey { start_ms: 0, group: 0 };
+    let claim = SliceClaim { slice, records: &[record("3")], wanted_calls: &wanted_calls, expires_at_ms: 1 };
+    let known = Known { state: OwnerState::Unknown, counted: Counted::Unknown, puts_back: true };
+    let lookups = claim.plan(stored, &known).lookups;
+    assert_eq!((lookups.shards, lookups.rows.len()), (vec![record("1").shard], 0));
+    assert!(!claim.plan(Vec::new(), &known).lookups.shards.contains(&record("1").shard));
+}
