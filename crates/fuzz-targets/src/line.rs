@@ -91,13 +91,11 @@ impl Line {
         }
         let members = members.into_iter().map(|(name, value)| {
             let member = match serde_json::from_str(value.get()) {
-                Ok(Value::String(text)) => match text.strip_prefix(NUMBER) {
-                    Some(number) => Member::Number(number.to_owned()),
-                    None => {
-                        let has_escapes = value.get().contains(['\\', UNKNOWN_ESCAPE, '\u{fffd}']);
-                        Member::Text { text, has_escapes }
-                    }
-                },
+                Ok(Value::String(text)) => {
+                    let has_escapes = value.get().contains(['\\', UNKNOWN_ESCAPE, '\u{fffd}']);
+                    let number = text.strip_prefix(NUMBER).map(str::to_owned);
+                    number.map_or(Member::Text { text, has_escapes }, Member::Number)
+                }
                 Ok(Value::Null) => Member::Null,
                 _ => Member::Other,
             };

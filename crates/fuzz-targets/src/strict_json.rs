@@ -69,11 +69,16 @@ fn string<'a>(text: &'a str, output: &mut String) -> Option<&'a str> {
                 rest = escape(&rest[1..], output)?;
                 continue;
             }
-            '\0'..'\u{20}' => output.push_str(&format!("\\u{:04x}", u32::from(first))),
+            '\0'..'\u{20}' => output.extend(["\\u00", &hexadecimal(first)]),
             _ => output.push(first),
         }
         rest = &rest[first.len_utf8()..];
     }
+}
+
+/// Returns the two hexadecimal digits of a control character.
+fn hexadecimal(control: char) -> String {
+    format!("{:02x}", u32::from(control))
 }
 
 /// Copies the escape after a backslash, and returns the text after it.
@@ -94,11 +99,11 @@ fn escape<'a>(text: &'a str, output: &mut String) -> Option<&'a str> {
             let pair = [Some(high), low].into_iter().flatten();
             match char::decode_utf16(pair).next() {
                 Some(Ok(_)) if (0xd800..0xe000).contains(&high) => {
-                    output.push_str(&format!("\\u{}\\u{}", &after[..4], &after[6..10]));
+                    output.extend(["\\u", &after[..10]]);
                     Some(&after[10..])
                 }
                 Some(Ok(_)) => {
-                    output.push_str(&format!("\\u{}", &after[..4]));
+                    output.extend(["\\u", &after[..4]]);
                     Some(&after[4..])
                 }
                 _ => {
