@@ -74,6 +74,7 @@ pub struct Fields<'a> {
     long: Names<'a>,
     request_id: Option<RawText<'a>>,
     request_time: Option<RawText<'a>>,
+    route_key: Option<RawText<'a>>,
 }
 
 /// The fields with one set of names.
@@ -134,6 +135,7 @@ impl<'a> Fields<'a> {
             Some(Member::Status) => self.status = text,
             Some(Member::RequestId) => self.request_id = text,
             Some(Member::RequestTime) => self.request_time = text,
+            Some(Member::RouteKey) => self.route_key = text,
             None => {}
         }
     }
@@ -155,6 +157,10 @@ impl<'a> Fields<'a> {
 
     fn id(&self) -> Option<RawText<'a>> {
         self.by_name(|names| names.id).or(self.request_id)
+    }
+
+    fn route(&self) -> Option<RawText<'a>> {
+        self.by_name(|names| names.route).or(self.route_key)
     }
 
     /// Returns the request id; `None` if it is missing or has to be unescaped.
@@ -207,7 +213,7 @@ impl<'a> Fields<'a> {
     /// Returns the HTTP method, and the resource or the route key; `None` if one of them has to be
     /// unescaped.
     pub fn method_and_route(&self) -> Option<[Option<&'a str>; 2]> {
-        let (method, route) = (self.by_name(|names| names.method), self.by_name(|names| names.route));
+        let (method, route) = (self.by_name(|names| names.method), self.route());
         let has_escapes = |text: RawText<'_>| text.has_escapes;
         (!method.is_some_and(has_escapes) && !route.is_some_and(has_escapes))
             .then(|| [as_written(method), as_written(route)])
@@ -233,7 +239,7 @@ impl<'a> Fields<'a> {
             api_key_id: present(key, key_id)?,
             status,
             method: present(self.by_name(|names| names.method), method)?,
-            route: present(self.by_name(|names| names.route), route)?,
+            route: present(self.route(), route)?,
             requested_at_ms,
             responded_at_ms: requested_at_ms.saturating_add(i64::from(latency_ms)),
         })

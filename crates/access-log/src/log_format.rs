@@ -119,6 +119,8 @@ pub(crate) enum Member {
     RequestId,
     /// `requestTime`, a formatted time.
     RequestTime,
+    /// `routeKey`, the route of an HTTP API. A REST API writes `-` for it.
+    RouteKey,
 }
 
 /// A field that has a short and a long name.
@@ -148,7 +150,8 @@ impl Member {
             "requestTimeEpoch" => Self::Long(Field::Time),
             "responseLatency" => Self::Long(Field::Latency),
             "httpMethod" => Self::Long(Field::Method),
-            "resourcePath" | "routeKey" => Self::Long(Field::Route),
+            "resourcePath" => Self::Long(Field::Route),
+            "routeKey" => Self::RouteKey,
             "requestId" => Self::RequestId,
             "requestTime" => Self::RequestTime,
             _ => return None,

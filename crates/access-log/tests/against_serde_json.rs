@@ -410,6 +410,23 @@ fn a_line_of_an_http_api_is_read() {
     }
 }
 
+/// A format may have the routes of both kinds of API, of which one is always `-`.
+#[test]
+fn a_missing_route_does_not_hide_the_route_of_the_other_kind_of_api() {
+    for routes in [
+        r#""resourcePath":"/usage","routeKey":"-""#,
+        r#""routeKey":"-","resourcePath":"/usage""#,
+        r#""resourcePath":"-","routeKey":"/usage""#,
+    ] {
+        let line =
+            format!(r#"{{"apiKeyId":"k","requestTimeEpoch":"1764000000000","status":"200",{routes}}}"#);
+        // The second event may be read by the layout of the first.
+        for (_, call) in decode(envelope(&vec![line.clone(); 2]).to_string().as_bytes()).unwrap().events {
+            assert_eq!(call.unwrap().4.as_deref(), Some("/usage"), "{line}");
+        }
+    }
+}
+
 /// An unquoted `$context` variable without a value is written as a bare dash.
 #[test]
 fn a_bare_dash_of_another_member_does_not_hide_the_call() {

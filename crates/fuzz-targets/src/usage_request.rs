@@ -1,0 +1,27 @@
+//! Requests for usage: the key is that of the authorizer's context, and the days are bounded.
+
+use metering_core::window::DAY_MS;
+use serde_json::Value;
+use usage_endpoint::request::{BadRequest, MAX_DAYS, UsageRequest};
+
+/// The time of every invocation: 2026-11-24T08:34:30Z.
+const NOW_MS: i64 = 1_795_509_270_000;
+
+/// Checks an event of API Gateway.
+pub fn check(input: &[u8]) {
+    let Ok(event) = serde_json::from_slice::<Value>(input) else { return };
+    let authorizer = &event["requestContext"]["authorizer"];
+    let named = [&authorizer["apiKeyId"], &authorizer["lambda"]["apiKeyId"]];
+    match UsageRequest::read(&event, NOW_MS) {
+        Ok(UsageRequest { api_key_id, from, to, .. }) => {
+            assert!(!api_key_id.is_empty());
+            assert!(
+                named.iter().any(|name| name.as_str() == Some(&api_key_id)),
+                "only the authorizer names a key"
+            );
+            assert!(from <= to && (to.start_ms() - from.start_ms()) / DAY_MS < MAX_DAYS);
+        }
+        Err(BadRequest::NoKey) => {}
+        Err(BadRequest::Parameter(problem)) => assert!(!problem.is_empty()),
+    }
+}
