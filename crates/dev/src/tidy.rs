@@ -1,6 +1,7 @@
 //! Rules for all sources that linters do not check.
 
 mod cycles;
+mod limits;
 mod literals;
 mod short_docs;
 
