@@ -119,6 +119,8 @@ pub struct Decoded {
     pub event_count: u32,
     /// The log stream of the events; that of empty names for [`Form::Lines`].
     pub log_stream: LogStreamHash,
+    /// Length of the text of the record, in bytes: inflated, if it was gzipped.
+    pub text_bytes: usize,
 }
 
 /// A decoder of records. It reuses its buffers, and learns the layout of the events.
@@ -142,6 +144,11 @@ impl Decoder {
     pub fn new(limits: Limits) -> Self {
         let inflater = Inflater::new(limits.max_inflated_bytes);
         Self { limits, inflater, scratch: Scratch::default(), buffers: Buffers::default() }
+    }
+
+    /// Returns the limits of the decoder.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Discards all buffers and learned layouts, for use after a panic.
@@ -188,6 +195,7 @@ impl Decoder {
     ) -> Result<Decoded, DecodeError> {
         let Self { limits, inflater, scratch, buffers } = self;
         let text = text_of(inflater, data)?;
+        let text_bytes = text.len();
         let mut index = 0;
         let mut show = |content: &EventContent<'_>, event_id: &str, logged_at_ms: Option<i64>| {
             if index >= limits.max_events {
@@ -214,7 +222,7 @@ impl Decoder {
         };
         match read {
             Ok((Form::Lines, _)) if index == 0 => Err(DecodeError::Empty),
-            Ok((form, log_stream)) => Ok(Decoded { form, event_count: index, log_stream }),
+            Ok((form, log_stream)) => Ok(Decoded { form, event_count: index, log_stream, text_bytes }),
             Err(EnvelopeError::Stopped) => Err(DecodeError::TooManyEvents { limit: limits.max_events }),
             Err(error) => Err(DecodeError::Envelope(error)),
         }

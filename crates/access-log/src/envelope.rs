@@ -10,7 +10,7 @@ use metering_core::usage_record::UsageRecord;
 
 use crate::json_cursor::{Cursor, JsonError, RawText, Value, unescape_into};
 use crate::layout::Layouts;
-use crate::line::{Fields, LineError};
+use crate::line::{Fields, LineError, check_length};
 
 /// The `messageType` of log events.
 pub(crate) const DATA_MESSAGE: &str = "DATA_MESSAGE";
@@ -187,13 +187,15 @@ fn read_event<'a>(
     visit: &mut impl FnMut(&Event<'a, '_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, JsonError> {
     let start = cursor.position();
-    let (mut id, mut logged_at_ms, mut message) = ("", None, None);
+    let (mut id, mut logged_at_ms, mut message, mut message_bytes) = ("", None, None, 0);
     cursor.expect(b'{', "'{'")?;
     let mut first = true;
     while let Some(name) = cursor.member_name(first)? {
         first = false;
         if name.raw == "message" && cursor.peek()? == b'"' {
+            let begin = cursor.position();
             message = Some(read_message(text, cursor)?);
+            message_bytes = cursor.position() - begin - "\"\"".len();
             continue;
         }
         match (name.raw, cursor.value()?) {
@@ -203,13 +205,16 @@ fn read_event<'a>(
         }
     }
     let raw = &text[start..cursor.position()];
-    let fields = match message {
-        Some(Ok(fields)) => {
+    let fields = match (check_length(message_bytes), message) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Some(Ok(fields))) => {
             scratch.layouts.learn(raw, id, &fields);
             Ok(fields)
         }
-        Some(Err(raw_line)) => read_unescaped(raw_line, &mut scratch.line),
-        None => Err(LineError::NotJson(JsonError::Expected { expected: "a \"message\"", position: 0 })),
+        (Ok(()), Some(Err(raw_line))) => read_unescaped(raw_line, &mut scratch.line),
+        (Ok(()), None) => {
+            Err(LineError::NotJson(JsonError::Expected { expected: "a \"message\"", position: 0 }))
+        }
     };
     let content = EventContent::Fields(fields.as_ref().map_err(Clone::clone));
     Ok(visit(&Event { raw, id, logged_at_ms, content }))
@@ -239,6 +244,7 @@ fn read_unescaped<'b>(raw_line: RawText<'_>, line: &'b mut String) -> Result<Fie
 
 /// Reads a line that is not inside a JSON string.
 pub fn read_line(line: &str) -> Result<Fields<'_>, LineError> {
+    check_length(line.len())?;
     let mut cursor = Cursor::<false>::new(line, 0);
     let fields = Fields::read(&mut cursor)?;
     cursor.expect_end("the end of the line")?;

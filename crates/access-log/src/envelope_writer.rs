@@ -45,9 +45,17 @@ impl EnvelopeHeader<'_> {
     /// assert_eq!(keys, [Some("key-1".to_owned())]);
     /// ```
     pub fn write(&self, events: &str) -> String {
+        self.beginning() + events + Self::END
+    }
+
+    /// The text after the events.
+    pub(crate) const END: &'static str = "]}";
+
+    /// Returns the text before the events.
+    pub(crate) fn beginning(&self) -> String {
         let message_type = if self.is_control_message { CONTROL_MESSAGE } else { DATA_MESSAGE };
         format!(
-            r#"{{"messageType":"{message_type}","owner":{},"logGroup":{},"logStream":{},"subscriptionFilters":{},"logEvents":[{events}]}}"#,
+            r#"{{"messageType":"{message_type}","owner":{},"logGroup":{},"logStream":{},"subscriptionFilters":{},"logEvents":["#,
             json!(self.owner),
             json!(self.log_group),
             json!(self.log_stream),

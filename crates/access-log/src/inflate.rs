@@ -187,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn a_record_inflates_to_the_limit_and_not_one_byte_further() {
+        for members in [1, 2] {
+            let inflate = |bytes: usize| {
+                let half = gzip(&vec![b'x'; bytes / members]);
+                let data = half.repeat(members);
+                Inflater::new(10_000).inflate(&data).map(<[u8]>::len)
+            };
+            assert_eq!(inflate(10_000), Ok(10_000));
+            assert_eq!(inflate(10_000 + members), Err(InflateError::TooLarge { limit_bytes: 10_000 }));
+        }
+    }
+
+    #[test]
     fn the_buffer_of_a_long_record_does_not_leak_into_a_short_one() {
         let mut inflater = Inflater::new(10_000);
         inflater.inflate(&gzip(&[b'x'; 5_000])).unwrap();

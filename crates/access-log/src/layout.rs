@@ -356,6 +356,36 @@ mod tests {
         assert_eq!((requested_at_ms, responded_at_ms), (1_764_000_000_777, 1_764_000_000_876));
     }
 
+    /// Has the layouts learn an event of this key and status.
+    fn learn(layouts: &mut Layouts, event: &str) {
+        let start = event.find("{\\").unwrap();
+        let fields = Fields::read(&mut Cursor::<true>::new(event, start)).unwrap();
+        layouts.learn(event, &event[event.find("77").unwrap()..][..2], &fields);
+    }
+
+    #[test]
+    fn layouts_are_few_in_all_and_learned_from_each_record() {
+        let mut layouts = Layouts::default();
+        for digits in 1..=MAX_LEARNED_PER_RECORD + 1 {
+            learn(&mut layouts, &event(&"k".repeat(digits), "1764000000000", "12"));
+        }
+        assert_eq!((layouts.layouts.len(), layouts.learned), (MAX_LAYOUTS, MAX_LEARNED_PER_RECORD));
+        let last = event(&"k".repeat(MAX_LEARNED_PER_RECORD), "1764000000000", "12");
+        assert!(layouts.recognise(&last, 0).is_some());
+        let one_more = event(&"k".repeat(MAX_LEARNED_PER_RECORD + 1), "1764000000000", "12");
+        assert!(layouts.recognise(&one_more, 0).is_none(), "the general reader reads it");
+    }
+
+    #[test]
+    fn a_longer_event_than_the_longest_is_left_to_the_general_reader() {
+        let padding = MAX_EVENT_BYTES - event("", "1764000000000", "12").len();
+        for (bytes, is_learned) in [(padding, true), (padding + 1, false)] {
+            let (mut layouts, event) = (Layouts::default(), event(&"k".repeat(bytes), "1764000000000", "12"));
+            learn(&mut layouts, &event);
+            assert_eq!(layouts.recognise(&event, 0).is_some(), is_learned, "{}", event.len());
+        }
+    }
+
     #[test]
     fn what_only_looks_alike_is_left_to_the_general_reader() {
         let mut layouts = learned(&event("key-1", "1764000000000", "12"));

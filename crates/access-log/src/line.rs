@@ -6,6 +6,12 @@ use crate::json_cursor::{Cursor, JsonError, RawText, Value, unescape_into};
 use crate::log_format::{Field, Member};
 use crate::request_time::{epoch_to_ms, parse_request_time};
 
+/// Maximum length of a line as it is written in a record, in bytes: a log event of 1 MiB with an escape for
+/// each character. It bounds the buffers for values that have to be unescaped.
+///
+/// Source: CloudWatch Logs User Guide, "CloudWatch Logs quotas", event size.
+pub const MAX_LINE_BYTES: usize = 2 << 20;
+
 /// Maximum length of a value that an error quotes, in characters.
 const QUOTED_CHARACTERS: usize = 40;
 
@@ -15,6 +21,12 @@ pub enum LineError {
     /// The line is not a JSON object.
     #[error("the line is not a JSON object: {0}")]
     NotJson(JsonError),
+    /// The line is longer than [`MAX_LINE_BYTES`].
+    #[error("the line has {bytes} bytes, more than {MAX_LINE_BYTES}, and no log event is as long")]
+    TooLong {
+        /// Length of the line as it is written in the record, in bytes.
+        bytes: usize,
+    },
     /// The line has no status, or the status is `-`.
     #[error("the line has no \"status\"; set the stage's access-log format to the documented one")]
     NoStatus,
@@ -47,6 +59,7 @@ impl LineError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NotJson(_) => "line-not-json",
+            Self::TooLong { .. } => "line-too-long",
             Self::NoStatus => "no-status",
             Self::BadStatus { .. } => "bad-status",
             Self::NoTime => "no-request-time",
@@ -54,6 +67,11 @@ impl LineError {
             Self::KeyIdNotText => "bad-key-id",
         }
     }
+}
+
+/// Checks the length of a line as it is written in a record.
+pub fn check_length(bytes: usize) -> Result<(), LineError> {
+    if bytes > MAX_LINE_BYTES { Err(LineError::TooLong { bytes }) } else { Ok(()) }
 }
 
 impl From<JsonError> for LineError {

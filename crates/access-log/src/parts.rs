@@ -1,10 +1,16 @@
 //! The extraction of single events of a record, as records that fit back into the stream.
 
+use std::borrow::Cow;
+use std::io::Write;
 use std::ops::ControlFlow;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::json;
 
 use crate::decoder::{DecodeError, Decoder, Origin, position_on_stream, read_lines, text_of};
 use crate::envelope::{Event, EventContent, is_envelope, read_envelope};
-use crate::envelope_writer::{EnvelopeHeader, gzip, log_event};
+use crate::envelope_writer::EnvelopeHeader;
 
 /// Maximum length of the text in one part, in bytes. Gzipped, it is below the 1 MiB of a stream
 /// record, even if it hardly compresses.
@@ -28,41 +34,38 @@ impl Decoder {
     ) -> Result<Vec<Vec<u8>>, DecodeError> {
         let Self { inflater, scratch, .. } = self;
         let text = text_of(inflater, data)?;
-        let mut wanted = Wanted { events, index: 0, raw: Vec::new() };
-        let (log_group, log_stream) = if is_envelope(text) {
-            let envelope = read_envelope(text, scratch, |event| {
-                wanted.visit(|index| event_with_id(event, origin, index))
-            });
-            let envelope = envelope.map_err(DecodeError::Envelope)?;
-            (envelope.log_group, envelope.log_stream)
-        } else {
-            let read = read_lines(text, |line| wanted.visit(|index| event_of_line(line, origin, index)));
-            read.map_err(DecodeError::Envelope)?;
-            Default::default()
+        let mut next = 0;
+        let mut wanted_index = || {
+            let index = next;
+            next += 1;
+            events.binary_search(&index).ok().map(|_| index)
         };
-        Ok(records(&wanted.raw, &log_group, &log_stream))
-    }
-}
-
-/// The visitor that collects the wanted events of a record.
-struct Wanted<'e> {
-    events: &'e [u32],
-    index: u32,
-    raw: Vec<String>,
-}
-
-impl Wanted<'_> {
-    fn visit(&mut self, event: impl FnOnce(u32) -> String) -> ControlFlow<()> {
-        if self.events.binary_search(&self.index).is_ok() {
-            self.raw.push(event(self.index));
+        if !is_envelope(text) {
+            let mut parts = Parts::new("", "");
+            let read = read_lines(text, |line| {
+                if let Some(index) = wanted_index() {
+                    parts.add_line(line, origin, index);
+                }
+                ControlFlow::Continue(())
+            });
+            return read.map(|()| parts.finish()).map_err(DecodeError::Envelope);
         }
-        self.index += 1;
-        ControlFlow::Continue(())
+        // The names may follow the events.
+        let names = read_envelope(text, scratch, |_| ControlFlow::Continue(()));
+        let names = names.map_err(DecodeError::Envelope)?;
+        let mut parts = Parts::new(&names.log_group, &names.log_stream);
+        let read = read_envelope(text, scratch, |event| {
+            if let Some(index) = wanted_index() {
+                parts.add_event(&event_with_id(event, origin, index));
+            }
+            ControlFlow::Continue(())
+        });
+        read.map(|_| parts.finish()).map_err(DecodeError::Envelope)
     }
 }
 
 /// Returns the JSON of an event. If neither the event nor its line has an id, the event gets one.
-fn event_with_id(event: &Event<'_, '_>, origin: Origin<'_>, index: u32) -> String {
+fn event_with_id<'a>(event: &Event<'a, '_>, origin: Origin<'_>, index: u32) -> Cow<'a, str> {
     let has_request_id = match &event.content {
         EventContent::Record(_, request_id) => request_id.is_some(),
         EventContent::Fields(Ok(fields)) => {
@@ -71,7 +74,7 @@ fn event_with_id(event: &Event<'_, '_>, origin: Origin<'_>, index: u32) -> Strin
         EventContent::Fields(Err(_)) => false,
     };
     let members = event.raw.strip_prefix('{').filter(|_| event.id.is_empty() && !has_request_id);
-    let Some(members) = members else { return event.raw.to_owned() };
+    let Some(members) = members else { return Cow::Borrowed(event.raw) };
     let id = position_on_stream(origin.record_name, index);
     let time = match event.logged_at_ms {
         Some(_) => String::new(),
@@ -79,34 +82,65 @@ fn event_with_id(event: &Event<'_, '_>, origin: Origin<'_>, index: u32) -> Strin
     };
     // An event without any member is not a line either way, so an empty `id` may be added.
     let separator = if members.trim_start().starts_with('}') { r#""id":"""# } else { "" };
-    format!(r#"{{{time}{separator}{},"id":"{id}"}}"#, members.trim_end().strip_suffix('}').unwrap_or(members))
+    let members = members.trim_end().strip_suffix('}').unwrap_or(members);
+    Cow::Owned(format!(r#"{{{time}{separator}{members},"id":"{id}"}}"#))
 }
 
-fn event_of_line(line: &str, origin: Origin<'_>, index: u32) -> String {
-    log_event(&position_on_stream(origin.record_name, index), origin.arrived_at_ms, line)
+/// Events packed, in order, into records of at most [`MAX_PART_BYTES`] of text.
+///
+/// Events are compressed as they come. An event may be as long as a record, of which no copy is made.
+struct Parts {
+    /// The envelope's text before its events.
+    beginning: String,
+    finished: Vec<Vec<u8>>,
+    /// The part to which events are added, and the length of its events.
+    present: Option<(GzEncoder<Vec<u8>>, usize)>,
 }
 
-/// Packs events, in order, into records of at most [`MAX_PART_BYTES`].
-fn records(events: &[String], log_group: &str, log_stream: &str) -> Vec<Vec<u8>> {
-    let mut records = Vec::new();
-    let mut part: Vec<&str> = Vec::new();
-    let mut bytes = 0;
-    for event in events {
-        if !part.is_empty() && bytes + event.len() > MAX_PART_BYTES {
-            records.push(record(&part, log_group, log_stream));
-            part.clear();
-            bytes = 0;
+impl Parts {
+    fn new(log_group: &str, log_stream: &str) -> Self {
+        let header = EnvelopeHeader { log_group, log_stream, ..EnvelopeHeader::default() };
+        Self { beginning: header.beginning(), finished: Vec::new(), present: None }
+    }
+
+    fn add_event(&mut self, event: &str) {
+        let part = self.part_for(event.len());
+        // Writing into memory does not fail.
+        let _ = part.write_all(event.as_bytes());
+    }
+
+    fn add_line(&mut self, line: &str, origin: Origin<'_>, index: u32) {
+        let id = json!(position_on_stream(origin.record_name, index));
+        let beginning = format!(r#"{{"id":{id},"timestamp":{},"message":"#, origin.arrived_at_ms);
+        // Quotes are escaped. Other characters that are escaped are rare.
+        let bytes = beginning.len() + line.len() + memchr::memchr_iter(b'"', line.as_bytes()).count() + 3;
+        let part = self.part_for(bytes);
+        let _ = part.write_all(beginning.as_bytes());
+        let _ = serde_json::to_writer(&mut *part, line);
+        let _ = part.write_all(b"}");
+    }
+
+    /// Returns the part with room for this number of bytes, ready for the next event.
+    fn part_for(&mut self, bytes: usize) -> &mut GzEncoder<Vec<u8>> {
+        if self.present.as_ref().is_some_and(|(_, before)| before + bytes > MAX_PART_BYTES) {
+            self.end_part();
         }
-        bytes += event.len() + 1;
-        part.push(event);
+        let is_first = self.present.is_none();
+        let (part, before) =
+            self.present.get_or_insert_with(|| (GzEncoder::new(Vec::new(), Compression::default()), 0));
+        let _ = part.write_all(if is_first { self.beginning.as_bytes() } else { b"," });
+        *before += bytes + 1;
+        part
     }
-    if !part.is_empty() {
-        records.push(record(&part, log_group, log_stream));
-    }
-    records
-}
 
-fn record(events: &[&str], log_group: &str, log_stream: &str) -> Vec<u8> {
-    let header = EnvelopeHeader { log_group, log_stream, ..EnvelopeHeader::default() };
-    gzip(header.write(&events.join(",")).as_bytes())
+    fn end_part(&mut self) {
+        let Some((mut part, _)) = self.present.take() else { return };
+        let _ = part.write_all(EnvelopeHeader::END.as_bytes());
+        self.finished.extend(part.finish());
+    }
+
+    fn finish(mut self) -> Vec<Vec<u8>> {
+        self.end_part();
+        self.finished
+    }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use access_log::{Decoder, Form, Limits, Origin};
+use access_log::{Decoder, Form, Limits, Origin, ReadEvent};
 use metering_core::call_id::CallId;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -463,6 +463,56 @@ fn a_record_of_too_many_events_is_refused_and_costs_little() {
     assert_eq!(error.reason(), "too-many-events");
     let events = format!(r#"{{"messageType":"DATA_MESSAGE","logEvents":[{}{{}}]}}"#, "{},".repeat(3));
     assert_eq!(decoder.decode(events.as_bytes(), ORIGIN, |_| ()).unwrap_err().reason(), "too-many-events");
+}
+
+#[test]
+fn a_line_has_two_mebibytes_and_not_one_byte_more_in_whichever_form() {
+    let line = |bytes: usize, escapes: &str| {
+        let line =
+            |pad: &str| format!(r#"{{"key":"k","status":200,"time":1764000000000,"x":"{escapes}{pad}"}}"#);
+        line(&"p".repeat(bytes - line("").len()))
+    };
+    let envelope = |message: String| {
+        format!(
+            r#"{{"messageType":"DATA_MESSAGE","logEvents":[{{"id":"1","timestamp":1,"message":"{message}"}}]}}"#
+        )
+    };
+    let forms: [&dyn Fn(usize) -> String; 3] = [
+        &|bytes| line(bytes, ""),
+        // Read in place: twelve quotes are escaped.
+        &|bytes| envelope(line(bytes - 12, "").replace('"', r#"\""#)),
+        // Unescaped first: a backslash within a value.
+        &|bytes| envelope(line(bytes - 13, r"\n").replace('\\', r"\\").replace('"', r#"\""#)),
+    ];
+    for (number, form) in forms.iter().enumerate() {
+        let reason = |bytes: usize| {
+            let mut reason = Some("no event");
+            let mut decoder = Decoder::new(Limits::default());
+            let visit = |event: ReadEvent<'_>| reason = event.call.err().map(|error| error.reason());
+            decoder.decode(form(bytes).as_bytes(), ORIGIN, visit).unwrap();
+            reason
+        };
+        assert_eq!(reason(2 << 20), None, "form {number}");
+        assert_eq!(reason((2 << 20) + 1), Some("line-too-long"), "form {number}");
+    }
+}
+
+#[test]
+fn a_member_is_nested_64_levels_deep_and_not_one_more() {
+    let reason = |levels: usize| {
+        let line = format!(
+            r#"{{"key":"k","status":200,"time":1764000000000,"x":{}{}}}"#,
+            "[".repeat(levels),
+            "]".repeat(levels)
+        );
+        let mut reason = None;
+        let mut decoder = Decoder::new(Limits::default());
+        decoder.decode(line.as_bytes(), ORIGIN, |event| reason = event.call.err()).unwrap();
+        reason.map(|error| (error.reason(), error.to_string()))
+    };
+    assert_eq!(reason(64), None);
+    let (word, text) = reason(65).unwrap();
+    assert!(word == "line-not-json" && text.contains("deeper than 64 levels"), "{text}");
 }
 
 /// A record that is mostly bad inflates to far more than the maximum of a stream record.

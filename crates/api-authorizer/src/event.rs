@@ -10,6 +10,7 @@
 use invalidation_message::InvalidationMessage;
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Denial;
+use metering_core::usage_record::MAX_KEY_ID_BYTES;
 use serde::Deserialize;
 
 use crate::key_headers::KeyHeaders;
@@ -133,8 +134,12 @@ fn form_error(error: &serde_json::Error) -> EventError {
 fn invalidations(records: Vec<RawRecord>) -> Result<Event, EventError> {
     let message = |record: RawRecord| {
         let notification = record.sns.ok_or(EventError::Kind)?;
-        InvalidationMessage::from_json(&notification.message)
-            .ok_or(EventError::Message { problem: "it has no api_key_id and sequence" })
+        let message = InvalidationMessage::from_json(&notification.message)
+            .ok_or(EventError::Message { problem: "it has no api_key_id and sequence" })?;
+        if message.api_key_id.len() > MAX_KEY_ID_BYTES {
+            return Err(EventError::Message { problem: "its api_key_id is longer than the id of a key" });
+        }
+        Ok(message)
     };
     records.into_iter().map(message).collect::<Result<_, _>>().map(Event::Invalidations)
 }
@@ -311,6 +316,25 @@ mod tests {
             let event = json!({"Records": [{"Sns": {"Message": message}}]});
             assert!(matches!(Event::parse(&event.to_string()), Err(EventError::Message { .. })), "{message}");
         }
+    }
+
+    #[test]
+    fn a_notification_of_an_id_that_no_key_has_is_refused() {
+        let event = |bytes: usize| {
+            let message = json!({"api_key_id": "k".repeat(bytes), "sequence": 7}).to_string();
+            Event::parse(&json!({"Records": [{"Sns": {"Message": message}}]}).to_string())
+        };
+        assert!(event(MAX_KEY_ID_BYTES).is_ok());
+        assert!(matches!(event(MAX_KEY_ID_BYTES + 1), Err(EventError::Message { .. })));
+    }
+
+    #[test]
+    fn many_values_of_the_header_are_ambiguous_and_take_no_memory() {
+        let keys: Vec<String> = (0..1_000).map(|number| format!("key-{number}")).collect();
+        let headers: KeyHeaders = serde_json::from_value(json!({"x-api-key": keys})).unwrap();
+        assert_eq!(headers.remembered(), 2);
+        assert_eq!(rest(&json!({}), &json!({"x-api-key": keys})).key, Err(Denial::Malformed));
+        assert_eq!(rest(&json!({}), &json!({"x-api-key": vec!["a"; 1_000]})).key, Ok(digest("a")));
     }
 
     #[test]

@@ -12,6 +12,9 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 /// Name of the header that carries the key.
 const HEADER: &str = "x-api-key";
 
+/// Maximum number of different keys that are remembered: two are ambiguous already.
+const MAX_KEYS: usize = 2;
+
 /// The keys in the headers of a request. Other headers are skipped.
 #[derive(Debug, Default)]
 pub(crate) struct KeyHeaders {
@@ -38,9 +41,19 @@ impl KeyHeaders {
         }
     }
 
+    /// Returns the number of keys that are remembered.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        self.digests.len()
+    }
+
     fn add(&mut self, secret: &str) {
         match KeyDigest::of_secret(secret) {
-            Ok(digest) => self.digests.push(digest),
+            Ok(digest) => {
+                if self.digests.len() < MAX_KEYS && !self.digests.contains(&digest) {
+                    self.digests.push(digest);
+                }
+            }
             Err(_) => self.is_malformed = true,
         }
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
-/// Number of locks above which the unused ones are removed.
-const MANY: usize = 1_000;
+/// Number of locks from which on the unused ones are removed. A cancelled task may leave its lock behind.
+const MAX_UNUSED_LOCKS: usize = 1_000;
 
 /// One lock for each key, as long as a task holds it or waits for it.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl<K: Eq + Hash + Clone> SingleFlight<K> {
     pub async fn begin(&self, key: K) -> Flight<'_, K> {
         let lock = {
             let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-            if flights.len() >= MANY {
+            if flights.len() >= MAX_UNUSED_LOCKS {
                 // The last task that waited for them was cancelled.
                 flights.retain(|_, lock| Arc::strong_count(lock) > 1);
             }
@@ -79,6 +79,16 @@ mod tests {
         }
         drop(first);
         assert!(waiting.await.unwrap());
+        assert!(flights.flights.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn locks_that_cancelled_tasks_leave_behind_are_removed_when_there_are_many() {
+        let flights = SingleFlight::default();
+        for key in 0..MAX_UNUSED_LOCKS {
+            flights.flights.lock().unwrap().insert(key, Arc::default());
+        }
+        drop(flights.begin(MAX_UNUSED_LOCKS).await);
         assert!(flights.flights.lock().unwrap().is_empty());
     }
 }

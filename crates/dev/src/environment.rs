@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(
             settings["usage-consumer"]["maxEvents"],
             json!({"variable": "MAX_EVENTS", "doc": "The maximum number of log events in a record.",
-                "default": "131072", "min": "1000", "max": "1048576"})
+                "default": "131072", "min": "1000", "max": "262144"})
         );
         assert_eq!(
             settings["usage-endpoint"]["usageTable"],

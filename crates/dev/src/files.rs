@@ -5,7 +5,7 @@ use access_log::log_format::{
 };
 use api_authorizer::metrics::AuthorizerMetric;
 use cost_model::LIST_PRICES;
-use deployment::functions::{CONSUMER, limits};
+use deployment::functions::{CONSUMER, limits as limits_of};
 use deployment::names::{
     DASHBOARD_TEMPLATE, ENVIRONMENT_PATTERN, FUNCTION_TEMPLATE, GIVEN_UP_BUCKET_TEMPLATE, METRIC_NAMESPACE,
     Names,
@@ -21,6 +21,7 @@ use usage_consumer::metrics::ConsumerMetric;
 use usage_reconciler::metrics::ReconcilerMetric;
 
 use crate::environment;
+use crate::limits;
 use crate::repository::File;
 
 /// Returns all generated files.
@@ -36,6 +37,7 @@ pub fn files() -> Vec<File> {
         json("stack/lib/generated/settings.json", settings()),
         File { path: "docs/LOCAL_SERVICES.md", content: listing(&SERVICES) },
         environment::tables(),
+        limits::document(),
     ];
     let schemas = meter_cli::schema::files().into_iter().chain(loadtest::schema::files());
     files.extend(schemas.map(|(path, content)| File { path, content }));
@@ -77,7 +79,7 @@ fn names() -> Value {
 /// Returns the list prices that the dashboard uses, in US dollars for a million
 /// units: a millisecond is one of the consumer, a byte one of its log.
 fn prices() -> Value {
-    let gb = f64::from(limits(CONSUMER).memory_mib) / 1_024.0;
+    let gb = f64::from(limits_of(CONSUMER).memory_mib) / 1_024.0;
     let milliseconds = |gb_second: f64| -> Value {
         let dollars = format!("{:.7}", gb * 1e6 * gb_second / 1e3);
         dollars.parse::<f64>().unwrap_or_default().into()

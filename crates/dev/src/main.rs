@@ -3,6 +3,7 @@
 mod environment;
 mod files;
 mod generate;
+mod limits;
 mod repository;
 #[cfg(test)]
 mod tidy;

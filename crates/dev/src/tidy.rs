@@ -2,6 +2,7 @@
 
 mod cycles;
 mod dependencies;
+mod limits;
 mod literals;
 mod short_docs;
 

@@ -298,6 +298,16 @@ mod tests {
         }
     }
 
+    /// An item has at most 400 KB. Source: DynamoDB Developer Guide, "Quotas and limits".
+    #[test]
+    fn a_verdict_on_the_most_events_of_a_record_fits_an_item() {
+        let events = (0..deployment::environment::variables::MAX_EVENTS.max).collect();
+        let verdict = (mark("77"), Verdict { part: QuarantinedPart::Events(events), is_kept: false });
+        let item = verdict_item(&write(ShardHead::default()), &verdict);
+        assert!(item["events"].as_b().unwrap().as_ref().len() < 390_000);
+        assert_eq!(read_verdict(&item).unwrap(), verdict);
+    }
+
     #[test]
     fn a_damaged_item_is_named() {
         let mut item = head_item(&write(ShardHead::default()));

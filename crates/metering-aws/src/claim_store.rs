@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
@@ -116,7 +117,21 @@ pub async fn items_between(
     pk: String,
     (from, to): (String, String),
 ) -> Result<Vec<Item>, SdkError<QueryError>> {
-    let mut items = client
+    query_between(client, table, pk, (from, to))
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+}
+
+fn query_between(
+    client: &Client,
+    table: &str,
+    pk: String,
+    (from, to): (String, String),
+) -> QueryFluentBuilder {
+    client
         .query()
         .table_name(table)
         .consistent_read(true)
@@ -124,14 +139,6 @@ pub async fn items_between(
         .expression_attribute_values(":pk", AttributeValue::S(pk))
         .expression_attribute_values(":from", AttributeValue::S(from))
         .expression_attribute_values(":to", AttributeValue::S(to))
-        .into_paginator()
-        .items()
-        .send();
-    let mut found = Vec::new();
-    while let Some(item) = items.next().await {
-        found.push(item?);
-    }
-    Ok(found)
 }
 
 /// Returns `true` if a transaction failed because another one writes the same items.
@@ -211,9 +218,16 @@ impl ClaimStore for DynamoClaimStore {
     async fn read_slice(&self, slice: SliceKey) -> Result<Vec<StoredPage>, PortError> {
         let what = "reading the claims of a slice";
         // ':' is the character after '9', so the range contains all page numbers.
-        let items = self.query(slice.to_string(), "page#".to_owned(), "page#:".to_owned(), what).await?;
-        let pages = items.iter().map(claim_items::read_page).collect::<Result<_, _>>();
-        pages.map_err(|error| self.malformed(what, error))
+        let range = ("page#".to_owned(), "page#:".to_owned());
+        let query = query_between(&self.client, &self.table, slice.to_string(), range);
+        let mut items = query.into_paginator().items().send();
+        // A slice may be as large as memory allows once: no second copy of its items is kept.
+        let mut pages = Vec::new();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| port_error(self.operation(what), error))?;
+            pages.push(claim_items::read_page(&item).map_err(|error| self.malformed(what, error))?);
+        }
+        Ok(pages)
     }
 
     async fn write_page(&self, write: &PageWrite) -> Result<WriteReply, PortError> {

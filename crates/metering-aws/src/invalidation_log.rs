@@ -23,6 +23,11 @@ const LOG: &str = "log";
 const HEAD: u64 = 1 << 53;
 /// Maximum number of reads while there is a gap.
 const MAX_READS: u32 = 3;
+/// Maximum number of entries of a read. An instance that missed more empties its cache, as after any
+/// gap: reading them all could take longer than a decision may. They fit into the 1 MB of one response.
+///
+/// Source: DynamoDB API Reference, `Query`.
+const MAX_ENTRIES: i32 = 2_000;
 /// Time for which an entry is kept, in seconds: a week.
 const RETENTION_S: i64 = 7 * 24 * 3_600;
 
@@ -53,27 +58,33 @@ impl DynamoInvalidationLog {
         entry(item, sequence).ok_or_else(|| self.malformed())
     }
 
-    async fn query_after(&self, position: Option<u64>) -> Result<LogRead, PortError> {
-        let mut items = self
+    /// Reads the entries after a position, and the head. `None` if there are more than
+    /// [`MAX_ENTRIES`]; the last entry alone if the position is `None`.
+    async fn query_after(&self, position: Option<u64>) -> Result<Option<LogRead>, PortError> {
+        let reply = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
+            // The head, and one more item, without which DynamoDB does not say that it was the last.
+            .limit(MAX_ENTRIES + 2)
             .key_condition_expression("pk = :log AND sk > :position")
             .expression_attribute_values(":log", AttributeValue::S(LOG.to_owned()))
             .expression_attribute_values(":position", number(position.unwrap_or(HEAD - 1)))
-            .into_paginator()
-            .items()
-            .send();
+            .send()
+            .await
+            .map_err(|error| port_error(self.operation(), error))?;
+        if reply.last_evaluated_key.is_some() {
+            return Ok(None);
+        }
         let (mut read, mut head) = (LogRead::default(), None);
-        while let Some(item) = items.next().await {
-            let item = item.map_err(|error| port_error(self.operation(), error))?;
-            match sequence(&item, "sk").ok_or_else(|| self.malformed())? {
-                HEAD => head = Some(self.head(&item)?),
-                place => read.entries.push(entry(&item, place).ok_or_else(|| self.malformed())?),
+        for item in reply.items() {
+            match sequence(item, "sk").ok_or_else(|| self.malformed())? {
+                HEAD => head = Some(self.head(item)?),
+                place => read.entries.push(entry(item, place).ok_or_else(|| self.malformed())?),
             }
         }
-        let Some(last) = head else { return Ok(read) };
+        let Some(last) = head else { return Ok(Some(read)) };
         read.head = last.sequence;
         if position.is_none_or(|position| position < last.sequence) {
             let place = read.entries.partition_point(|entry| entry.sequence < last.sequence);
@@ -81,7 +92,12 @@ impl DynamoInvalidationLog {
                 read.entries.insert(place, last);
             }
         }
-        Ok(read)
+        Ok(Some(read))
+    }
+
+    /// Reads the last entry alone, from the head.
+    async fn read_last(&self) -> Result<LogRead, PortError> {
+        Ok(self.query_after(None).await?.unwrap_or_default())
     }
 
     /// Reads the end of the log with strong consistency, before a change of a key.
@@ -181,14 +197,14 @@ fn entry(item: &Item, sequence: u64) -> Option<LogEntry> {
 
 impl InvalidationLog for DynamoInvalidationLog {
     async fn read_after(&self, position: Option<u64>) -> Result<LogRead, PortError> {
-        let mut read = self.query_after(position).await?;
-        let Some(after) = position else { return Ok(read) };
-        for _ in 1..MAX_READS {
-            if read.is_whole_after(after) {
-                break;
+        let Some(after) = position else { return self.read_last().await };
+        let mut tries = 0;
+        loop {
+            let Some(read) = self.query_after(position).await? else { return self.read_last().await };
+            tries += 1;
+            if read.is_whole_after(after) || tries == MAX_READS {
+                return Ok(read);
             }
-            read = self.query_after(position).await?;
         }
-        Ok(read)
     }
 }

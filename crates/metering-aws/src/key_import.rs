@@ -3,7 +3,7 @@
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::ports::PortError;
 
-use crate::key_store::{KeyStore, KeyStoreError, NewKey};
+use crate::key_store::{KeyStore, KeyStoreError, NewKey, check_description};
 
 /// The result of importing a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl KeyStore {
         let existing = self.existing(described).await?;
         let change = |key: &mut KeyRecord| {
             (described.describe)(key);
-            Ok(())
+            check_description(key)
         };
         let is_done = |key: &KeyRecord| described.matches(key);
         Ok(self.change(&existing.key_id, now_ms, None, is_done, change).await?)

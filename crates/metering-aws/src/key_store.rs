@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
-use metering_core::api_key::{KeyDigest, KeyRecord, PreviousSecret};
+use metering_core::api_key::{KeyDigest, KeyRecord, MAX_DESCRIPTION_BYTES, PreviousSecret};
 use metering_core::ports::{KeyTable, PortError};
 
 use crate::error::port_error;
@@ -111,6 +111,16 @@ pub enum KeyStoreError {
         /// The id that was to be written.
         key_id: String,
     },
+    /// The description of the key is longer than [`MAX_DESCRIPTION_BYTES`].
+    #[error(
+        "the owner, the name, the plan and the labels of the key {key_id} have {bytes} bytes, more than {MAX_DESCRIPTION_BYTES}; shorten them, or keep the rest in a system of your own"
+    )]
+    DescriptionTooLong {
+        /// The id of the key.
+        key_id: String,
+        /// Their total length, in bytes.
+        bytes: usize,
+    },
     /// The secret that an earlier rotation replaced is still valid.
     #[error("the key {key_id} was rotated before, and its previous secret is still valid")]
     StillOverlapping {
@@ -140,6 +150,14 @@ pub enum KeyStoreError {
     /// A table cannot be read or written.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+/// Refuses a key whose description is too long.
+pub(crate) fn check_description(key: &KeyRecord) -> Result<(), KeyStoreError> {
+    match key.description_bytes() {
+        0..=MAX_DESCRIPTION_BYTES => Ok(()),
+        bytes => Err(KeyStoreError::DescriptionTooLong { key_id: key.key_id.clone(), bytes }),
+    }
 }
 
 /// A write of a transaction, with the meaning of a failed condition.
@@ -191,6 +209,7 @@ impl KeyStore {
     /// Writes a new key and the pointer of its secret in one transaction.
     pub(crate) async fn create(&self, key: &NewKey) -> Result<(), KeyStoreError> {
         let NewKey { record, digest } = key;
+        check_description(record)?;
         let key_id = || record.key_id.clone();
         let writes =
             [self.new_item(key_items::to_item(record, None))?, self.new_pointer(digest, &record.key_id)?];
@@ -304,7 +323,7 @@ impl KeyStore {
     ) -> Result<KeyRecord, KeyStoreError> {
         let change = |key: &mut KeyRecord| {
             change(key);
-            Ok(())
+            check_description(key)
         };
         self.change(key_id, now_ms, None, |_| false, change).await
     }

@@ -23,6 +23,9 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// Maximum size of a payload that leaves room for any partition key, in bytes.
 const MAX_PAYLOAD_BYTES: usize = MAX_RECORD_BYTES - 256;
+/// Maximum number of events of a record that is put back as it is. A record of more is cut, so that none has
+/// more keys or slices than the consumer counts at once.
+const MAX_WHOLE_EVENTS: usize = 10_000;
 /// Length of the digest of the payload in a partition key, in hexadecimal digits.
 const DIGEST_BYTES: usize = 16;
 
@@ -37,8 +40,8 @@ pub struct TooLarge {
 
 /// Returns the records to put on the stream for a payload that came from `origin`.
 ///
-/// If the payload fits into a record and its events keep their identities, it is
-/// returned unchanged. Otherwise its events are written into envelopes that
+/// If the payload fits into a record, has no more than 10,000 events and keeps their
+/// identities, it is returned unchanged. Otherwise its events are written into envelopes that
 /// contain their identities.
 ///
 /// # Errors
@@ -50,7 +53,7 @@ pub fn records_of(
 ) -> Result<Vec<Vec<u8>>, TooLarge> {
     let fits = |record: &[u8]| record.len() <= MAX_PAYLOAD_BYTES;
     if let Some(events) = events_to_name(decoder, payload, origin)
-        && (!fits(payload) || events.depends_on_origin)
+        && (!fits(payload) || events.depends_on_origin || events.places.len() > MAX_WHOLE_EVENTS)
         && let Ok(parts) = decoder.parts(payload, origin, &events.places)
         && parts.iter().all(|part| fits(part))
     {
@@ -207,6 +210,17 @@ mod tests {
         assert!(payload.len() > 2 * MAX_RECORD_BYTES);
         let put_back = records(&payload);
         assert!(put_back.len() > 1 && put_back.iter().all(|record| record.len() < MAX_RECORD_BYTES));
+        let all: Vec<CallId> = put_back.iter().flat_map(|record| ids(record, ANOTHER_ORIGIN)).collect();
+        assert_eq!(all, ids(&payload, ORIGIN));
+    }
+
+    #[test]
+    fn a_payload_of_ten_thousand_events_is_put_back_as_it_is_and_one_of_more_is_cut() {
+        let whole = gzip(&envelope(10_000, ""));
+        assert!(records(&whole) == [whole.clone()]);
+        let payload = gzip(&envelope(10_001, ""));
+        let put_back = records(&payload);
+        assert!(put_back.len() > 1);
         let all: Vec<CallId> = put_back.iter().flat_map(|record| ids(record, ANOTHER_ORIGIN)).collect();
         assert_eq!(all, ids(&payload, ORIGIN));
     }

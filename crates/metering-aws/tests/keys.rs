@@ -11,7 +11,7 @@ use metering_aws::key_import::{DescribedKey, ImportError, Imported};
 use metering_aws::key_store::KeyStoreError;
 use metering_aws::ledger_items::TOTAL;
 use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, KeyAdmin, KeyStore, tables};
-use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::api_key::{KeyDigest, KeyRecord, MAX_DESCRIPTION_BYTES};
 use metering_core::authorization::{Denial, admits};
 use metering_core::claims::owner::ShardName;
 use metering_core::ports::{InvalidationLog, KeyTable, UsageTotals};
@@ -253,6 +253,44 @@ async fn the_head_tells_of_the_last_entry_also_where_that_cannot_be_read() {
         3,
         "it has expired, so nothing is awaited"
     );
+}
+
+#[tokio::test]
+async fn a_read_of_more_changes_than_a_response_holds_is_a_gap_with_the_last_one() {
+    let client = embedded().await;
+    let log = DynamoInvalidationLog::new(client.clone(), LOG);
+    let put = async |sequence: u64, head: Option<u64>| {
+        let place = AttributeValue::N(head.unwrap_or(sequence).to_string());
+        let item = client.put_item().table_name(LOG).item("pk", AttributeValue::S("log".to_owned()));
+        let item = item.item("sk", place).item("keyId", AttributeValue::S(format!("k{sequence}")));
+        let item = item.item("changedAtMs", AttributeValue::N("1".to_owned()));
+        item.item("sequence", AttributeValue::N(sequence.to_string())).send().await.unwrap();
+    };
+    for sequence in 1..=2_001 {
+        put(sequence, None).await;
+    }
+    put(2_001, Some(1 << 53)).await;
+    let read = log.read_after(Some(1)).await.unwrap();
+    assert!(read.is_whole_after(1) && read.entries.len() == 2_000, "all of the most");
+    let read = log.read_after(Some(0)).await.unwrap();
+    assert_eq!((read.head, read.entries.len(), read.entries[0].sequence), (2_001, 1, 2_001));
+    assert!(!read.is_whole_after(0), "an instance empties its cache");
+}
+
+#[tokio::test]
+async fn a_description_of_a_key_has_two_kilobytes_and_not_one_byte_more() {
+    let client = embedded().await;
+    let keys = admin(&client);
+    let name = |bytes: usize| move |key: &mut KeyRecord| key.name = "n".repeat(bytes);
+    let owned = key("a", "secret").described(|key| key.owner = "o".to_owned());
+    keys.create(&owned).await.unwrap();
+    keys.update("a", 1, name(MAX_DESCRIPTION_BYTES - 1)).await.unwrap();
+    let error = keys.update("a", 2, name(MAX_DESCRIPTION_BYTES)).await.unwrap_err();
+    assert!(error.to_string().contains("2049 bytes, more than 2048; shorten them"), "{error}");
+    let too_long = key("b", "other").described(name(MAX_DESCRIPTION_BYTES + 1 - "acme".len()));
+    let error = keys.create(&too_long).await.unwrap_err();
+    assert!(matches!(error, KeyStoreError::DescriptionTooLong { bytes: 2_049, .. }), "{error}");
+    keys.delete("a", 3).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

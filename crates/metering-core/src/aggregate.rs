@@ -116,7 +116,8 @@ pub struct BatchUsage {
     slice_places: HashMap<SliceKey, u32>,
     /// Index of the current record's first call.
     begun_at: usize,
-    key_bytes: usize,
+    /// Number of rows before the current record.
+    rows_before: usize,
 }
 
 /// A record whose sequence number is not above that of the record before it.
@@ -150,6 +151,7 @@ impl BatchUsage {
         let index = u32::try_from(self.sequence_numbers.len()).unwrap_or(u32::MAX);
         self.sequence_numbers.push(sequence_number);
         self.begun_at = self.calls.len();
+        self.rows_before = self.key_days.len();
         Ok(RecordIndex(index))
     }
 
@@ -215,9 +217,18 @@ impl BatchUsage {
         self.begun_at = self.calls.len();
     }
 
-    /// Removes the calls of the current record, which could not be read to its end.
+    /// Removes the calls of the current record, which could not be read to its end, and the rows
+    /// that only they belong to.
     pub fn discard_record(&mut self) {
         self.calls.truncate(self.begun_at);
+        while self.key_days.len() > self.rows_before
+            && let Some(KeyDay { api_key_id, earlier, .. }) = self.key_days.pop()
+        {
+            match earlier {
+                Some(earlier) => drop(self.latest_of_key.insert(api_key_id, earlier)),
+                None => drop(self.latest_of_key.remove(&api_key_id)),
+            }
+        }
     }
 
     /// Removes the current record from the batch, with its calls.
@@ -246,7 +257,6 @@ impl BatchUsage {
             }
             place = key_day.earlier;
         }
-        self.key_bytes += api_key_id.len();
         self.latest_of_key.insert(api_key_id.into(), next);
         self.key_days.push(KeyDay { api_key_id: api_key_id.into(), day, earlier });
         next
@@ -273,14 +283,14 @@ impl BatchUsage {
         Some((&key_day.api_key_id, key_day.day))
     }
 
-    /// Returns the total length of the key ids of all rows, in bytes.
-    pub fn key_bytes(&self) -> usize {
-        self.key_bytes
-    }
-
     /// Returns the number of rows that the calls belong to: pairs of a key and a day.
     pub fn row_count(&self) -> usize {
         self.key_days.len()
+    }
+
+    /// Returns the number of rows that calls of the current record belong to, and no earlier calls.
+    pub fn new_row_count(&self) -> usize {
+        self.key_days.len() - self.rows_before
     }
 
     /// Adds up the calls that `counts` admits, by key and day. `counts` is given each call with its
@@ -380,6 +390,34 @@ mod tests {
             }
             prop_assert_eq!(found, expected);
             prop_assert_eq!(totals, of_all_keys);
+        }
+
+        /// A record that is discarded leaves nothing behind, whichever rows it shares with others.
+        #[test]
+        fn a_discarded_record_leaves_no_row(
+            kept in prop::collection::vec((0_u8..6, 0_i64..4), 0..20),
+            discarded in prop::collection::vec((0_u8..6, 0_i64..4), 0..20),
+        ) {
+            let add_all = |usage: &mut BatchUsage, calls: &[(u8, i64)]| {
+                for (key, days) in calls {
+                    add(usage, &format!("key-{key}"), days * crate::window::DAY_MS);
+                }
+            };
+            let (mut usage, mut expected) = (BatchUsage::new(), BatchUsage::new());
+            for batch in [&mut usage, &mut expected] {
+                batch.begin_record(number(1)).unwrap();
+                add_all(batch, &kept);
+            }
+            usage.begin_record(number(2)).unwrap();
+            add_all(&mut usage, &discarded);
+            usage.remove_record();
+            prop_assert_eq!(usage.row_count(), expected.row_count());
+            for batch in [&mut usage, &mut expected] {
+                batch.begin_record(number(3)).unwrap();
+                add_all(batch, &discarded);
+            }
+            prop_assert_eq!(usage.new_row_count(), expected.new_row_count());
+            prop_assert_eq!(usage.rows(|_, _| true), expected.rows(|_, _| true));
         }
 
         #[test]

@@ -9,6 +9,10 @@ use sha2::{Digest, Sha256};
 /// Maximum length of a secret, in bytes. API Gateway accepts 10,240 bytes for all headers together.
 pub const MAX_SECRET_BYTES: usize = 256;
 
+/// Maximum total length of the owner, the name, the plan and the labels of a key, in bytes. The
+/// authorizer keeps 50,000 keys in memory.
+pub const MAX_DESCRIPTION_BYTES: usize = 2_048;
+
 /// The SHA-256 digest of a secret. The secret itself is never stored.
 ///
 /// Secrets that the meter generates have 256 random bits, so an unsalted hash cannot be reversed by
@@ -125,6 +129,14 @@ pub struct KeyRecord {
     /// The sequence of the invalidation-log entry of the key's last change; 0 if the key has not
     /// been changed since its creation.
     pub version: u64,
+}
+
+impl KeyRecord {
+    /// Returns the total length of the owner, the name, the plan and the labels, in bytes.
+    pub fn description_bytes(&self) -> usize {
+        let labels: usize = self.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.owner.len() + self.name.len() + self.plan.len() + labels
+    }
 }
 
 #[cfg(test)]

@@ -467,6 +467,17 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_gap_is_forgotten_when_there_are_too_many() {
+        let mut head = ShardHead::default();
+        for gap in 0..=u32::try_from(MAX_GAPS).unwrap() {
+            head = give_up(&judge(&head, 10 * gap + 1, 10 * gap + 2), 10 * gap + 1, 10 * gap + 2);
+        }
+        assert_eq!((head.gaps.len(), head.gap_count), (MAX_GAPS + 1, 501));
+        head.forget_gaps(0);
+        assert_eq!((head.gaps.len(), head.gaps[0].number), (MAX_GAPS, 1));
+    }
+
+    #[test]
     fn a_forgotten_gap_leaves_the_numbers_of_others_alone() {
         let mut head = judge(&judge(&ShardHead::default(), 5, 6), 8, 9);
         head.forget_gaps(GAP_RETENTION_MS);

@@ -8,6 +8,10 @@ use std::str::FromStr;
 /// Source: API Gateway Developer Guide, "Create routes for HTTP APIs".
 const ANY_METHOD: &str = "ANY";
 
+/// Maximum number of entries. Each call is compared with all of them, and the reconciler's query names
+/// all of them.
+pub const MAX_UNBILLED_ROUTES: usize = 100;
+
 /// The routes and methods whose calls are not billed, such as the route of the usage endpoint, or
 /// the method of CORS preflights.
 ///
@@ -44,14 +48,25 @@ pub enum UnbilledRoute {
     },
 }
 
-/// An entry that does not name a route or a method.
+/// A text that is not a list of unbilled routes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the unbilled route {entry:?} is not understood; write /path, METHOD /path or METHOD *, with commas between several"
-)]
-pub struct UnbilledRouteError {
-    /// The entry, without surrounding white space.
-    pub entry: String,
+pub enum UnbilledRouteError {
+    /// An entry does not name a route or a method.
+    #[error(
+        "the unbilled route {entry:?} is not understood; write /path, METHOD /path or METHOD *, with commas between several"
+    )]
+    Entry {
+        /// The entry, without surrounding white space.
+        entry: String,
+    },
+    /// The list has more than [`MAX_UNBILLED_ROUTES`] entries.
+    #[error(
+        "{entries} routes are unbilled, more than {MAX_UNBILLED_ROUTES}; leave the key out of the access log of their API, or put them behind a stage that is not metered"
+    )]
+    TooMany {
+        /// Number of entries.
+        entries: usize,
+    },
 }
 
 impl UnbilledRoutes {
@@ -95,7 +110,11 @@ impl FromStr for UnbilledRoutes {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        entries.map(str::parse).collect::<Result<_, _>>().map(Self)
+        let routes: Vec<UnbilledRoute> = entries.map(str::parse).collect::<Result<_, _>>()?;
+        match routes.len() {
+            0..=MAX_UNBILLED_ROUTES => Ok(Self(routes)),
+            entries => Err(UnbilledRouteError::TooMany { entries }),
+        }
     }
 }
 
@@ -118,7 +137,7 @@ impl FromStr for UnbilledRoute {
             Some(method) if is_method(method) && method != ANY_METHOD && path == "*" => {
                 Ok(Self::Method(method.to_owned()))
             }
-            _ => Err(UnbilledRouteError { entry: entry.to_owned() }),
+            _ => Err(UnbilledRouteError::Entry { entry: entry.to_owned() }),
         }
     }
 }
@@ -189,9 +208,17 @@ mod tests {
             ["usage", "*", "get /usage", "GET usage", "/health/*", "GET", "GET  ", "/a b", "* /a", "ANY *"]
         {
             let error = entry.parse::<UnbilledRoutes>().unwrap_err();
-            assert_eq!(error.entry, entry.trim());
+            assert_eq!(error, UnbilledRouteError::Entry { entry: entry.trim().to_owned() });
             assert!(error.to_string().contains("METHOD /path"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_hundred_routes_are_unbilled_and_not_one_more() {
+        let routes = |count| vec!["/usage"; count].join(",").parse::<UnbilledRoutes>();
+        assert_eq!(routes(MAX_UNBILLED_ROUTES).unwrap().entries().len(), MAX_UNBILLED_ROUTES);
+        let error = UnbilledRouteError::TooMany { entries: MAX_UNBILLED_ROUTES + 1 };
+        assert_eq!(routes(MAX_UNBILLED_ROUTES + 1), Err(error));
     }
 
     #[test]

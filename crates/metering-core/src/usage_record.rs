@@ -303,6 +303,18 @@ mod tests {
     }
 
     #[test]
+    fn a_call_is_counted_at_its_greatest_age_and_lead_and_not_a_millisecond_beyond() {
+        let arrived_at_ms = 100 * crate::window::DAY_MS;
+        let times = PlausibleTimes::for_arrival(arrived_at_ms, 35);
+        let assess = |time| record("200", Some("k"), time).assess(times, &UnbilledRoutes::default());
+        let (oldest, newest) =
+            (arrived_at_ms - 35 * crate::window::DAY_MS, arrived_at_ms + crate::window::HOUR_MS);
+        assert!(assess(oldest).is_ok() && assess(newest).is_ok());
+        assert_eq!(assess(oldest - 1).unwrap_err().reason(), "too-old");
+        assert_eq!(assess(newest + 1).unwrap_err().reason(), "in-the-future");
+    }
+
+    #[test]
     fn successful_calls_of_an_unbilled_route_are_skipped_with_a_key_and_without() {
         let unbilled: UnbilledRoutes = "/orders/{id}".parse().unwrap();
         let assess = |status, key| record(status, key, 5_000).assess(TIMES, &unbilled);

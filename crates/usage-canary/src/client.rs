@@ -59,3 +59,32 @@ impl Client {
         tokio::time::timeout(TIMEOUT, response).await.unwrap_or(Err(RequestError::Timeout))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    /// Answers one request with a body of this length, and returns what the client makes of it.
+    async fn answered(bytes: usize) -> Result<usize, RequestError> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1_024]);
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n");
+            // The client may hang up before the end.
+            let _ = stream.write_all(&vec![b'x'; bytes]);
+        });
+        let response = Client::new().unwrap().send(Request::get(url).body(Empty::new()).unwrap()).await;
+        server.join().unwrap();
+        response.map(|(_, body)| body.len())
+    }
+
+    #[tokio::test]
+    async fn a_response_is_a_mebibyte_at_most() {
+        assert_eq!(answered(MAX_BODY_BYTES).await.unwrap(), MAX_BODY_BYTES);
+        assert!(matches!(answered(MAX_BODY_BYTES + 1).await, Err(RequestError::Body(_))));
+    }
+}

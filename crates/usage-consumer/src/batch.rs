@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use access_log::{Decoded, Decoder, Form, Origin, ReadEvent};
+use access_log::{Decoded, Decoder, Form, Origin, ReadEvent, is_gzip};
 use aws_lambda_events::kinesis::KinesisEventRecord;
 use lambda_support::causes::with_causes;
 use metering_core::aggregate::{BatchUsage, OutOfOrder};
@@ -22,14 +22,20 @@ const DESCRIBED_BAD_EVENTS: usize = 3;
 /// Limit of the calls of a batch, which bounds the memory of the function. The
 /// response asks Lambda to deliver the records beyond it again.
 const MAX_CALLS: usize = 1 << 18;
-/// Limit of the bytes of all key ids of a batch, for the same reason.
-const MAX_KEY_BYTES: usize = 16 << 20;
+/// Limit of the rows of a batch, pairs of a key and a day. Each costs a write, and a batch that is
+/// not complete when the function times out writes all of them again. A genuine record has fewer: its
+/// request ids and key ids alone take 28 bytes of gzip a call, of the 1 MiB of a stream record.
+const MAX_ROWS: usize = 40_000;
+/// Limit of the inflated text of a batch, in bytes, which bounds the time to read it. Calls that are
+/// skipped do not count towards [`MAX_CALLS`].
+const MAX_TEXT_BYTES: usize = 256 << 20;
 /// Limit of the slices of claims that one record touches. Each costs a read and a
 /// write; the calls of a genuine record were made within minutes of each other.
 const MAX_SLICES: usize = 10_000;
 
-const TOO_MANY_SLICES: &str =
-    "the calls of the record were made at times so far apart that claiming them would take minutes";
+const TOO_MANY_SLICES: &str = "the calls of the record were made at times so far apart that claiming them would take minutes; `meter quarantine put-back` cuts the record";
+
+const TOO_MANY_KEYS: &str = "the calls of the record are of more keys and days than the function can write to the ledger before it times out; `meter quarantine put-back` cuts the record";
 
 /// A batch of a form that Lambda never delivers. It is refused as a whole, so that
 /// nothing is counted under a wrong shard or in a wrong order.
@@ -105,13 +111,18 @@ pub fn decode_batch(
     metrics: &mut BatchMetrics,
 ) -> Result<DecodedBatch, BatchError> {
     let shard = shard_of(records)?;
-    let mut batch =
-        BatchDecoder { decoder, settings, shard: shard.clone(), usage: BatchUsage::new(), metrics };
+    let mut batch = BatchDecoder {
+        decoder,
+        settings,
+        shard: shard.clone(),
+        usage: BatchUsage::new(),
+        text_bytes: 0,
+        metrics,
+    };
     let (mut judged, mut notes) = (Vec::new(), Vec::new());
     for (position, record) in records.iter().enumerate() {
         let (readable, record_notes) = batch.decode_record(position, record)?;
-        let is_too_much = batch.usage.calls().len() > MAX_CALLS || batch.usage.key_bytes() > MAX_KEY_BYTES;
-        if position > 0 && is_too_much {
+        if position > 0 && batch.is_too_much() {
             batch.usage.remove_record();
             break;
         }
@@ -156,6 +167,8 @@ struct BatchDecoder<'d> {
     settings: &'d DecodeSettings,
     shard: ShardName,
     usage: BatchUsage,
+    /// Length of the text of all records so far, in bytes.
+    text_bytes: usize,
     metrics: &'d mut BatchMetrics,
 }
 
@@ -169,6 +182,13 @@ struct RecordCounts {
 }
 
 impl BatchDecoder<'_> {
+    /// Returns `true` if the records so far are more than one invocation can process.
+    fn is_too_much(&self) -> bool {
+        self.usage.calls().len() > MAX_CALLS
+            || self.usage.row_count() > MAX_ROWS
+            || self.text_bytes > MAX_TEXT_BYTES
+    }
+
     fn decode_record(
         &mut self,
         position: usize,
@@ -200,13 +220,20 @@ impl BatchDecoder<'_> {
         let decode = AssertUnwindSafe(|| {
             decoder.decode(data, origin, |event| visit(event, judge, usage, &mut counts, notes))
         });
-        let unreadable = match catch_unwind(decode) {
-            Ok(Ok(decoded)) => match self.slices_of_present(&decoded) {
-                0..=MAX_SLICES => {
+        let result = catch_unwind(decode);
+        self.text_bytes += match &result {
+            Ok(Ok(decoded)) => decoded.text_bytes,
+            // The error does not say how far the record was inflated.
+            _ if is_gzip(data) => self.decoder.limits().max_inflated_bytes,
+            _ => data.len(),
+        };
+        let unreadable = match result {
+            Ok(Ok(decoded)) => match self.excess(&decoded) {
+                None => {
                     notes.event_count = decoded.event_count;
                     return Some((decoded, counts));
                 }
-                _ => ("too-many-slices", TOO_MANY_SLICES.to_owned()),
+                Some((reason, detail)) => (reason, detail.to_owned()),
             },
             Ok(Err(error)) => (error.reason(), with_causes(&error)),
             Err(_) => {
@@ -223,8 +250,12 @@ impl BatchDecoder<'_> {
         None
     }
 
-    fn slices_of_present(&self, decoded: &Decoded) -> usize {
-        self.usage.slice_changes(&self.settings.claim_layout, decoded.log_stream)
+    /// Returns the reason and its description if the present record alone takes too long to count.
+    fn excess(&self, decoded: &Decoded) -> Option<(&'static str, &'static str)> {
+        if self.usage.slice_changes(&self.settings.claim_layout, decoded.log_stream) > MAX_SLICES {
+            return Some(("too-many-slices", TOO_MANY_SLICES));
+        }
+        (self.usage.new_row_count() > MAX_ROWS).then_some(("too-many-keys", TOO_MANY_KEYS))
     }
 
     /// Ends a record: adds its counts to the metrics, or discards its calls if the

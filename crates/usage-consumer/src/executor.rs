@@ -141,7 +141,7 @@ fn reason_and_detail(notes: &RecordNotes) -> (&'static str, String) {
         (None, Some(reason)) => (reason, notes.describe_bad_events()),
         (None, None) => (
             "judged-before",
-            "the record or its calls were given up, refused by the ledger, or judged as bad by another version of the function; this version can read them".to_owned(),
+            "the record or its calls were given up, refused by the ledger, without room in their slice of claims, or judged as bad by another version of the function; this version can read them".to_owned(),
         ),
     }
 }

@@ -39,7 +39,7 @@ define_metrics! {
         QuarantinedRecords: Count,
         /// Events sent to quarantine from records that are otherwise counted.
         QuarantinedEvents: Count,
-        /// Calls sent to quarantine because their ledger row refused them.
+        /// Calls sent to quarantine because their ledger row refused them, or their slice of claims is full.
         RefusedCalls: Count,
         /// Records that were given up before and read again.
         GivenUpRecords: Count,

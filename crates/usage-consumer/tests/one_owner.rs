@@ -4,9 +4,16 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use access_log::{Decoder, Limits};
 use common::*;
 use memory_ports::MemoryPorts;
+use metering_core::ports::{LedgerReply, PortError, RowRelease, UsageLedger};
+use metering_core::update_plan::CounterUpdate;
+use usage_consumer::consumer::Consumer;
+use usage_consumer::executor::Executor;
 use usage_consumer::metrics::{BatchMetrics, ConsumerMetric};
 
 fn calls(key: &str, count: i64) -> Vec<String> {
@@ -361,4 +368,40 @@ mod expiry {
         let (_, metrics) = deliver(&consumer, 1, &[duplicate]).await;
         assert_eq!((ports.total("k"), count(&metrics, ConsumerMetric::ReplayedRecords)), (1, 1));
     }
+}
+
+/// A ledger that counts the updates in flight.
+#[derive(Clone, Default)]
+struct Crowd {
+    ports: MemoryPorts,
+    present: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl UsageLedger for Crowd {
+    async fn apply(&self, update: &CounterUpdate) -> Result<LedgerReply, PortError> {
+        let present = self.present.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(present, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        self.present.fetch_sub(1, Ordering::SeqCst);
+        self.ports.apply(update).await
+    }
+
+    async fn release(&self, release: &RowRelease) -> Result<bool, PortError> {
+        self.ports.release(release).await
+    }
+}
+
+#[tokio::test]
+async fn no_more_requests_are_in_flight_than_the_setting_says() {
+    let crowd = Crowd::default();
+    let MemoryConsumer { executor, decoder, decode } = consumer(&crowd.ports);
+    let Executor { claims, quarantine, concurrency, settings, .. } = executor;
+    let executor = Executor { ledger: crowd.clone(), claims, quarantine, concurrency, settings };
+    let consumer = Consumer { executor, decoder, decode };
+    let lines: Vec<String> = (0..100).map(|key| call(&format!("k{key}"), NOW_MS)).collect();
+    let event = kinesis_event(STREAM, &shard_id(0), &[record(10, envelope(0, &lines))]);
+    consumer.count(&event, NOW_MS, || NOW_MS, &mut BatchMetrics::default()).await.unwrap();
+    assert_eq!(crowd.most.load(Ordering::SeqCst), concurrency);
+    assert_eq!(crowd.ports.store().rows_of_keys().count(), 100);
 }

@@ -163,16 +163,80 @@ async fn a_record_of_millions_of_events_is_kept_whole() {
 async fn a_batch_that_does_not_fit_into_memory_is_counted_in_parts() {
     let ports = MemoryPorts::default();
     let consumer = consumer(&ports);
-    let lines = |first: i64| -> String {
-        (first..first + 100_000).map(|time| call("k", NOW_MS - time) + "\n").collect()
+    let lines = |first: i64, count: i64| {
+        let lines = (first..first + count).map(|time| call("k", NOW_MS - time) + "\n");
+        gzip(lines.collect::<String>().as_bytes())
     };
-    let batch: Vec<_> = (0..4)
-        .map(|part| record(10 + part, gzip(lines(i64::try_from(part).unwrap() * 100_000).as_bytes())))
-        .collect();
+    let batch = [
+        record(10, lines(0, 131_072)),
+        record(11, lines(131_072, 131_072)),
+        record(12, lines(262_144, 1)),
+        record(13, lines(262_145, 1)),
+    ];
     let (resume, metrics) = deliver(&consumer, 0, &batch).await;
-    assert_eq!((resume, count(&metrics, ConsumerMetric::FailedRecords)), (Some(12), 2));
+    assert_eq!((resume, count(&metrics, ConsumerMetric::FailedRecords)), (Some(12), 2), "262,144 calls fit");
     assert_eq!(deliver(&consumer, 0, &batch[2..]).await.0, None);
-    assert_eq!(ports.total("k"), 400_000);
+    assert_eq!(ports.total("k"), 262_146);
+}
+
+#[tokio::test]
+async fn a_record_of_more_slices_than_can_be_claimed_in_time_is_kept_whole() {
+    let ports = MemoryPorts::default();
+    let consumer = consumer(&ports);
+    let slices = |count: i64| {
+        let lines = (0..count).map(|slice| call("k", NOW_MS - slice * 10_000) + "\n");
+        gzip(lines.collect::<String>().as_bytes())
+    };
+    deliver(&consumer, 0, &[record(10, slices(10_000))]).await;
+    assert_eq!((ports.total("k"), ports.keeps()), (10_000, 0));
+    deliver(&consumer, 0, &[record(11, slices(10_001))]).await;
+    assert_eq!((ports.total("k"), ports.quarantine_reasons()), (10_000, vec!["too-many-slices".to_owned()]));
+}
+
+/// Returns gzipped lines, each of another key.
+fn keys(first: usize, count: usize) -> Vec<u8> {
+    let lines = (first..first + count).map(|key| call(&format!("k{key}"), NOW_MS) + "\n");
+    gzip(lines.collect::<String>().as_bytes())
+}
+
+#[tokio::test]
+async fn a_record_of_more_keys_than_can_be_written_in_time_is_kept_whole() {
+    let ports = MemoryPorts::default();
+    let consumer = consumer(&ports);
+    deliver(&consumer, 0, &[record(10, keys(0, 40_000))]).await;
+    assert_eq!(ports.store().rows_of_keys().count(), 40_000);
+    assert_eq!(ports.keeps(), 0);
+    let too_many = keys(40_000, 40_001);
+    deliver(&consumer, 0, &[record(11, too_many.clone()), record(12, keys(0, 1))]).await;
+    assert_eq!(
+        (ports.quarantine_reasons(), kept(&ports)),
+        (vec!["too-many-keys".to_owned()], vec![too_many])
+    );
+    assert_eq!(ports.store().rows_of_keys().count(), 40_000, "none of its calls is counted");
+}
+
+#[tokio::test]
+async fn a_batch_of_more_keys_than_can_be_written_in_time_is_counted_in_parts() {
+    let ports = MemoryPorts::default();
+    let consumer = consumer(&ports);
+    let batch = [record(10, keys(0, 39_999)), record(11, keys(39_999, 1)), record(12, keys(40_000, 1))];
+    assert_eq!(deliver(&consumer, 0, &batch).await.0, Some(12));
+    assert_eq!(ports.store().rows_of_keys().count(), 40_000);
+    assert_eq!(deliver(&consumer, 0, &batch[2..]).await.0, None);
+    assert_eq!(ports.store().rows_of_keys().count(), 40_001);
+}
+
+/// Eight records that inflate to 32 MiB are all that is read of a batch: the calls that they have, if any,
+/// need not be counted.
+#[tokio::test]
+async fn a_batch_that_inflates_without_end_is_read_in_parts() {
+    let ports = MemoryPorts::default();
+    let consumer = consumer(&ports);
+    let bomb = gzip(&vec![b'['; 32 << 20]);
+    let batch: Vec<_> = (10..19).map(|number| record(number, bomb.clone())).collect();
+    assert_eq!(deliver(&consumer, 0, &batch).await.0, Some(18));
+    assert_eq!(deliver(&consumer, 0, &batch[8..]).await.0, None);
+    assert_eq!(ports.quarantine_reasons(), ["line-too-long"; 9]);
 }
 
 #[tokio::test]

@@ -145,7 +145,13 @@ mod tests {
         };
         assert!(problem(json!({"from": "2026-13-01"})).contains("from: a day is written YYYY-MM-DD"));
         assert!(problem(json!({"from": "2026-11-02", "to": "2026-11-01"})).contains("is after"));
-        assert!(problem(json!({"from": "2026-01-01"})).contains("at most 100 days"));
+        assert!(
+            problem(json!({"from": "2026-08-16", "to": "2026-11-24"})).contains("at most 100 days"),
+            "101 days"
+        );
+        assert!(
+            read(&json!({"apiKeyId": "key-1"}), &json!({"from": "2026-08-17", "to": "2026-11-24"})).is_ok()
+        );
         let earlier = read(&json!({"apiKeyId": "key-1"}), &json!({"to": "2026-02-10"})).unwrap();
         assert_eq!(earlier.from.to_string(), "2026-02-01");
     }

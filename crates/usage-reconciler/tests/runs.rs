@@ -210,3 +210,13 @@ async fn one_hour_of_each_day_is_compared_key_by_key() {
     }
     assert_eq!(world.key_comparisons(), 2);
 }
+
+#[tokio::test]
+async fn no_more_differences_are_logged_than_anybody_reads() {
+    let world = World::default();
+    for key in 0..21 {
+        world.log.add(&format!("k{key}"), FIRST_HOUR, 1);
+    }
+    let found = world.run(FIRST_HOUR + 1, true).await;
+    assert_eq!((found.missing, found.differences.len()), (21, 20));
+}

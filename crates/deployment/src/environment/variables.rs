@@ -63,9 +63,9 @@ variables! {
     /// the maximum number of concurrent requests to DynamoDB and SQS
     WRITE_CONCURRENCY: Number = 32, 1, 1_000;
     /// the maximum size of a gzipped record after decompression, in bytes
-    MAX_INFLATED_BYTES: Number = 32 << 20, 1 << 10, 1 << 30;
+    MAX_INFLATED_BYTES: Number = 32 << 20, 1 << 10, 64 << 20;
     /// the maximum number of log events in a record
-    MAX_EVENTS: Number = 1 << 17, 1_000, 1 << 20;
+    MAX_EVENTS: Number = 1 << 17, 1_000, 1 << 18;
 
     /// the maximum age of the last invalidation-log read, in milliseconds. `0` reads the log on every request
     SYNC_INTERVAL_MS: Number = settings::SYNC_INTERVAL_MS, 0, 60_000;

@@ -230,3 +230,21 @@ pub fn describe(outcome: &Outcome) -> String {
         Outcome::Ignored { detail } => format!("not a call: {detail}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_mebibyte_at_most() {
+        let read = |bytes: u64| {
+            let line = "x".repeat(usize::try_from(bytes).unwrap()) + "\n";
+            let mut reader: Box<dyn BufRead> = Box::new(Cursor::new(line.into_bytes()));
+            next_line(&mut reader)
+        };
+        assert!(read(MAX_LINE_BYTES).unwrap().is_some());
+        assert!(read(MAX_LINE_BYTES + 1).unwrap_err().to_string().contains("is this a log file?"));
+    }
+}

@@ -218,6 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn three_layers_of_gzip_are_removed_and_not_one_more() {
+        let layered = |layers: usize| {
+            let mut data = b"{}".to_vec();
+            for _ in 0..layers {
+                data = gzip(&data);
+            }
+            let mut read = Vec::new();
+            text(Cursor::new(data)).read_to_end(&mut read).unwrap();
+            read
+        };
+        assert_eq!(layered(MAX_GZIP_LAYERS), b"{}");
+        assert!(layered(MAX_GZIP_LAYERS + 1).starts_with(&[0x1f, 0x8b]), "a value that is not JSON");
+    }
+
+    #[test]
     fn folders_are_searched_and_excluded_files_are_named() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["export/b.gz", "export/a/000000.gz", "aws-logs-write-test", ".DS_Store"] {

@@ -10,7 +10,8 @@ use super::scan::{Scan, Step};
 
 /// Maximum size of a line that is not JSON, in bytes. A longer line is cut.
 pub const MAX_LINE_BYTES: usize = 256 << 10;
-/// Maximum size of a JSON value, in bytes. An invocation record has a batch of up to 6 MB as text.
+/// Maximum size of a JSON value, in bytes, and of the text that is read to find its end. A longer value is
+/// read as lines. An invocation record has a batch of up to 6 MB as text.
 const MAX_VALUE_BYTES: usize = 256 << 20;
 /// Number of bytes that are read at once.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -59,6 +60,7 @@ pub struct Pieces {
     line: u64,
     containers: Vec<Container>,
     is_cut: bool,
+    max_value_bytes: usize,
 }
 
 /// The kind and extent of the next piece.
@@ -79,6 +81,7 @@ impl Pieces {
             line: 1,
             containers: Vec::new(),
             is_cut: false,
+            max_value_bytes: MAX_VALUE_BYTES,
         }
     }
 
@@ -201,7 +204,7 @@ impl Pieces {
     fn advance(&mut self, scan: &mut Scan) -> Result<Step> {
         loop {
             let step = scan.advance(self.rest());
-            if step != Step::More || self.rest().len() > MAX_VALUE_BYTES || !self.fill()? {
+            if step != Step::More || self.rest().len() > self.max_value_bytes || !self.fill()? {
                 return Ok(step);
             }
         }
@@ -447,6 +450,25 @@ mod tests {
         assert_eq!(read("x".repeat(MAX_LINE_BYTES + 5)), (vec![MAX_LINE_BYTES, 5], false));
         let deep = "[".repeat(1_000);
         assert_eq!(read(format!("{{\"a\":{deep}}}\n{A}")), (vec![deep.len() + 6, A.len()], false));
+    }
+
+    #[test]
+    fn a_value_that_is_too_long_is_read_as_lines() {
+        let text = format!("{{\"a\":\"{}\"}}\n{A}", "x".repeat(3 * CHUNK_BYTES));
+        let kinds = |max_value_bytes: usize| {
+            // A chunk at a time, as from a file.
+            let reader =
+                std::io::BufReader::with_capacity(CHUNK_BYTES, Cursor::new(text.clone().into_bytes()));
+            let mut pieces = Pieces { max_value_bytes, ..Pieces::new(Box::new(reader)) };
+            let mut kinds = Vec::new();
+            while let Some(piece) = pieces.next_piece().unwrap() {
+                kinds.push(piece.kind);
+            }
+            kinds
+        };
+        assert_eq!(kinds(4 * CHUNK_BYTES), [Kind::Object, Kind::Object]);
+        let cut = kinds(CHUNK_BYTES);
+        assert_eq!((cut[0], cut.last()), (Kind::Line, Some(&Kind::Object)), "{cut:?}");
     }
 
     #[test]

@@ -231,6 +231,14 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_nested_128_levels_deep_and_not_one_more() {
+        let value = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        let deepest = value(MAX_DEPTH);
+        assert_eq!(Scan::new(false).advance(deepest.as_bytes()), Step::End(deepest.len()));
+        assert_eq!(Scan::new(false).advance(value(MAX_DEPTH + 1).as_bytes()), Step::Broken(MAX_DEPTH));
+    }
+
+    #[test]
     fn elements_of_containers_are_found() {
         let text = r#"{"searchedLogStreams":[],"events":[{"#;
         assert_eq!(Scan::new(true).advance(text.as_bytes()), Step::Elements(35));

@@ -12,6 +12,7 @@ mod rows;
 mod table;
 mod values;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -33,6 +34,8 @@ use crate::target::{Target, TargetArguments};
 use progress::Progress;
 use values::{DescribedRow, File, Row};
 
+/// Maximum size of a file, compressed or not, in bytes: more than a million keys.
+const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Maximum number of keys that are created concurrently.
 const CONCURRENCY: usize = 16;
 /// Number of rows after which the progress is saved.
@@ -113,9 +116,17 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn content(file: &Path) -> std::io::Result<Vec<u8>> {
+fn content(file: &Path) -> anyhow::Result<Vec<u8>> {
+    read_whole(Source::from_path(file).open()?)
+}
+
+/// Reads a file of at most [`MAX_FILE_BYTES`].
+fn read_whole(reader: impl Read) -> anyhow::Result<Vec<u8>> {
     let mut content = Vec::new();
-    Source::from_path(file).open()?.read_to_end(&mut content)?;
+    reader.take(MAX_FILE_BYTES + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_FILE_BYTES {
+        bail!("it has more than {MAX_FILE_BYTES} bytes; cut it into several files");
+    }
     Ok(content)
 }
 
@@ -165,6 +176,10 @@ impl Import {
                 Ok(Imported::Created) => self.summary.created += 1,
                 Ok(Imported::Differs) => self.summary.updated += 1,
                 Ok(Imported::Unchanged) => self.summary.unchanged += 1,
+                Err(ImportError::Store(error @ KeyStoreError::DescriptionTooLong { .. })) => {
+                    self.reject(line, &error.to_string());
+                    continue;
+                }
                 Err(ImportError::Store(error)) => return Err(error),
                 Err(problem) => {
                     self.reject(line, &problem.to_string());
@@ -226,5 +241,19 @@ async fn import_deleted(admin: &KeyAdmin, key_id: &str) -> Result<Imported, Impo
         Ok(key) if key.deleted_at_ms.is_none() => Err(ImportError::NotDeleted { key_id: key_id.to_owned() }),
         Ok(_) | Err(KeyStoreError::NoSuchKey { .. }) => Ok(Imported::Unchanged),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_256_mebibytes_and_not_one_byte_more() {
+        let read =
+            |bytes: u64| read_whole(std::io::repeat(b'\n').take(bytes)).map(|content| content.len() as u64);
+        assert_eq!(read(MAX_FILE_BYTES).unwrap(), MAX_FILE_BYTES);
+        let error = read(MAX_FILE_BYTES + 1).unwrap_err().to_string();
+        assert!(error.contains("cut it into several files"), "{error}");
     }
 }

@@ -186,3 +186,25 @@ fn given_up(document: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use access_log::envelope_writer::gzip;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde_json::json;
+
+    use super::*;
+    use crate::replay::packing::Packer;
+
+    #[test]
+    fn a_record_in_a_file_has_ten_mebibytes_and_not_one_byte_more() {
+        for (bytes, set_aside) in [(MAX_RECORD_BYTES, 0), (MAX_RECORD_BYTES + 1, 1)] {
+            let mut packer = Packer::new(0, 35, |_| Ok(()));
+            let mut data = gzip(b"");
+            data.resize(bytes, 0);
+            encoded(&json!(STANDARD.encode(data)), 1, &mut packer).unwrap();
+            assert_eq!((packer.tally.set_aside, packer.tally.unreadable), (set_aside, 1 - set_aside));
+        }
+    }
+}

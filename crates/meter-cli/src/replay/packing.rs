@@ -165,3 +165,51 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
 fn gzipped_if_large(record: Vec<u8>) -> Vec<u8> {
     if record.len() < MAX_RECORD_BYTES / 2 { record } else { gzip(&record) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_mebibyte_at_most_and_a_record_ends_with_its_text_or_its_events() {
+        let mut sent = 0;
+        let mut packer = Packer::new(0, 35, |_| {
+            sent += 1;
+            Ok(())
+        });
+        let mut add = |message: &str| packer.event(Event { message, ..Event::default() }, 1).unwrap();
+        add(&"x".repeat(MAX_MESSAGE_BYTES + 1));
+        for _ in 0..EVENTS_PER_RECORD + 1 {
+            add("x");
+        }
+        // The last record has one event. This one completes it.
+        add(&"x".repeat(MAX_RECORD_TEXT_BYTES));
+        add(&"x".repeat(MAX_MESSAGE_BYTES));
+        assert_eq!((packer.tally.set_aside, packer.tally.unreadable), (1, EVENTS_PER_RECORD as u64 + 3));
+        drop(packer);
+        assert_eq!(sent, 3);
+    }
+
+    #[test]
+    fn a_record_of_a_file_is_sent_as_it_is_unless_it_is_too_large_for_the_stream() {
+        let envelope = |bytes: usize| {
+            let header = EnvelopeHeader::default();
+            let event = |message: &str| log_event("1", 0, message);
+            let rest = header.write(&[event("a"), event("")].join(",")).len();
+            let events = [event("a"), event(&"x".repeat(bytes - rest))];
+            header.write(&events.join(",")).into_bytes()
+        };
+        for (bytes, is_sent_as_it_is) in [(MAX_RECORD_BYTES, true), (MAX_RECORD_BYTES + 1, false)] {
+            let (data, mut sent) = (envelope(bytes), Vec::new());
+            assert_eq!(data.len(), bytes);
+            let mut packer = Packer::new(0, 35, |record| {
+                sent.push(record);
+                Ok(())
+            });
+            packer.record(data.clone(), 1).unwrap();
+            drop(packer);
+            assert_eq!(sent == [data], is_sent_as_it_is, "{bytes}");
+            assert!(sent.iter().all(|record| record.len() <= MAX_RECORD_BYTES));
+        }
+    }
+}

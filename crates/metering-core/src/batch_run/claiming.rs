@@ -108,15 +108,27 @@ impl BatchRun<'_> {
             wanted_calls: &work.wanted_calls,
             expires_at_ms: self.expires_at_ms(),
         };
-        let SlicePlan { writes, dropped, lookups, is_outdated } = claim.plan(pages, self);
+        let SlicePlan { writes, dropped, refused, lookups, is_outdated } = claim.plan(pages, self);
         if is_outdated {
             self.is_outdated = true;
         } else if lookups.is_empty() {
+            self.refuse(&refused);
             let work = &mut self.slices[slice];
             (work.writes, work.dropped) = (writes.into(), dropped);
             self.write_next_page(slice);
         } else {
             self.look_up(slice, lookups);
+        }
+    }
+
+    /// Records the calls for which a slice has no room. The verdicts change, so the records are judged
+    /// again after the claims.
+    fn refuse(&mut self, calls: &[u32]) {
+        for call in calls {
+            let is_refused = &mut self.is_refused[*call as usize];
+            self.tally.refused_calls += u64::from(!*is_refused);
+            *is_refused = true;
+            self.is_outdated = true;
         }
     }
 

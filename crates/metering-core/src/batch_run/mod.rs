@@ -102,7 +102,7 @@ pub struct BatchRun<'b> {
     is_dropped: Vec<bool>,
     /// Calls that another record owns, by index in the batch.
     is_owned_elsewhere: Vec<bool>,
-    /// Calls that their rows refused, by index in the batch.
+    /// Calls that their rows or their slices refused, by index in the batch.
     is_refused: Vec<bool>,
     /// The first record of each update that its row has refused, by index in `rows`.
     refused_from: BTreeMap<usize, SequenceNumber>,

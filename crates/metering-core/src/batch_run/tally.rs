@@ -24,7 +24,7 @@ pub struct RunTally {
     pub kept_records: u64,
     /// Events that were put into quarantine, without those of records that are there as a whole.
     pub kept_events: u64,
-    /// Calls that their row of the ledger refused.
+    /// Calls that their row of the ledger refused, or that found their slice of claims full.
     pub refused_calls: u64,
     /// Records that had been given up, and were put into quarantine.
     pub given_up_records: u64,

@@ -63,9 +63,12 @@ pub struct ClaimLayout(Vec<Era>);
 /// A text that is not a layout.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a layout of claims is FROM_MS:SLICE_MS:GROUPS with slices of 100 to 3600000 ms and 1 to 1000 groups; several are separated by commas, the first from 0 on and the rest ascending"
+    "a layout of claims is FROM_MS:SLICE_MS:GROUPS with slices of 100 to 3600000 ms and 1 to 1000 groups; up to {MAX_ERAS} are separated by commas, the first from 0 on and the rest ascending"
 )]
 pub struct LayoutError;
+
+/// Maximum number of eras of a layout. Each call is compared with them, latest first.
+pub const MAX_ERAS: usize = 100;
 
 /// The default layout: one group, slices of ten seconds.
 pub const DEFAULT_LAYOUT: &str = "0:10000:1";
@@ -99,7 +102,11 @@ impl FromStr for ClaimLayout {
     fn from_str(text: &str) -> Result<Self, LayoutError> {
         let eras: Vec<Era> = text.split(',').map(era).collect::<Option<_>>().ok_or(LayoutError)?;
         let is_ascending = eras.is_sorted_by(|earlier, later| earlier.from_ms < later.from_ms);
-        if eras[0].from_ms == 0 && is_ascending { Ok(Self(eras)) } else { Err(LayoutError) }
+        if eras[0].from_ms == 0 && is_ascending && eras.len() <= MAX_ERAS {
+            Ok(Self(eras))
+        } else {
+            Err(LayoutError)
+        }
     }
 }
 
@@ -142,6 +149,25 @@ mod tests {
     fn a_slice_is_stored_by_its_start_and_group() {
         let slice = SliceKey { start_ms: 1_795_509_270_000, group: 3 };
         assert_eq!(slice.to_string(), "calls#1795509270000#3");
+    }
+
+    #[test]
+    fn a_layout_has_a_hundred_eras_and_not_one_more() {
+        let eras = |count: usize| {
+            let eras: Vec<String> = (0..count).map(|era| format!("{era}:10000:1")).collect();
+            eras.join(",").parse::<ClaimLayout>()
+        };
+        assert!(eras(MAX_ERAS).is_ok());
+        assert_eq!(eras(MAX_ERAS + 1), Err(LayoutError));
+    }
+
+    #[test]
+    fn a_slice_is_an_hour_at_most_and_has_a_thousand_groups() {
+        for (text, is_usable) in
+            [("0:3600000:1", true), ("0:3600001:1", false), ("0:10000:1000", true), ("0:10000:1001", false)]
+        {
+            assert_eq!(text.parse::<ClaimLayout>().is_ok(), is_usable, "{text}");
+        }
     }
 
     proptest! {

@@ -1,12 +1,18 @@
 //! Plans the claims of one slice: the pages to write, and the calls that other records own.
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
 use crate::call_id::{CallId, CallIdHasherBuilder};
 use crate::claims::layout::SliceKey;
 use crate::claims::owner::{Owner, Purpose, RecordName, ShardName};
 use crate::claims::page::{CLOSED_FROM_BYTES, MAX_PAGE_BYTES, Page, Run};
+
+/// Maximum number of calls that are claimed in one slice.
+///
+/// Every batch with a call of a slice reads all of its pages, so the limit bounds the memory and the
+/// time of a batch. A call takes 12 bytes. The limit is above 200,000 calls a second in slices of ten
+/// seconds; only a producer whose lines all have one time reaches it otherwise.
+pub const MAX_SLICE_CALLS: usize = 1 << 21;
 
 /// A page as it was read from the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +113,9 @@ pub struct SlicePlan {
     pub writes: Vec<PageWrite>,
     /// Calls that another record owns, by index in the batch.
     pub dropped: Vec<u32>,
+    /// Calls to be counted for which the slice has no room, by index in the batch. They go to
+    /// quarantine. No invocation has counted them: each of them finds the slice full.
+    pub refused: Vec<u32>,
     /// Lookups to do first. If there are any, the rest of the plan is void.
     pub lookups: Lookups,
     /// `true` if another run of the same records has changed their verdicts since. The records
@@ -138,20 +147,25 @@ struct Place {
 impl SliceClaim<'_> {
     /// Plans the claims, given the stored pages of the slice.
     pub fn plan(&self, stored: Vec<StoredPage>, owners: &impl KnownOwners) -> SlicePlan {
-        let mut places = places(&stored, self.wanted_calls.len());
+        let mut places = places(&stored, self.wanted_calls);
         let mut chain = Chain::new(stored);
         let mut plan = SlicePlan::default();
         // A record may have a call twice, countable and bad. The countable one is claimed.
         for purpose in [Purpose::Count, Purpose::Keep] {
             for wanted in self.wanted_calls.iter().filter(|wanted| wanted.purpose == purpose) {
                 let record = &self.records[wanted.record as usize];
-                match places.entry(wanted.id) {
-                    Entry::Vacant(vacant) => {
-                        let page = chain.open_page();
-                        vacant.insert(chain.add(page, wanted, wanted.purpose, record));
+                match places.entry(wanted.id).or_default() {
+                    Some(place) => claim_known(wanted, record, place, &mut chain, owners, &mut plan),
+                    None if chain.calls >= MAX_SLICE_CALLS => {
+                        // A call in quarantine needs no owner: whoever puts it back claims it.
+                        if wanted.purpose == Purpose::Count {
+                            plan.refused.push(wanted.call);
+                        }
                     }
-                    Entry::Occupied(mut place) => {
-                        claim_known(wanted, record, place.get_mut(), &mut chain, owners, &mut plan);
+                    place @ None => {
+                        let page = chain.open_page();
+                        *place = Some(chain.add(page, wanted, wanted.purpose, record));
+                        chain.calls += 1;
                     }
                 }
             }
@@ -251,12 +265,20 @@ fn decide(
     }
 }
 
-fn places(stored: &[StoredPage], wanted_calls: usize) -> HashMap<CallId, Place, CallIdHasherBuilder> {
-    let known: usize = stored.iter().flat_map(|page| &page.page.runs).map(|run| run.ids.len()).sum();
-    let mut places = HashMap::with_capacity_and_hasher(known + wanted_calls, CallIdHasherBuilder::default());
+/// Returns the place of each wanted call; `None` for a call that nobody has claimed.
+fn places(
+    stored: &[StoredPage],
+    wanted_calls: &[WantedCall],
+) -> HashMap<CallId, Option<Place>, CallIdHasherBuilder> {
+    let mut places = HashMap::with_capacity_and_hasher(wanted_calls.len(), CallIdHasherBuilder::default());
+    places.extend(wanted_calls.iter().map(|wanted| (wanted.id, None)));
     for (page, stored) in stored.iter().enumerate() {
         for (run, claimed) in stored.page.runs.iter().enumerate() {
-            places.extend(claimed.ids.iter().map(|id| (*id, Place { page, run, is_taken: false })));
+            for id in &claimed.ids {
+                if let Some(place) = places.get_mut(id) {
+                    *place = Some(Place { page, run, is_taken: false });
+                }
+            }
         }
     }
     places
@@ -268,6 +290,8 @@ struct Chain {
     is_changed: Vec<bool>,
     /// Upper bound of the stored length of each page.
     bytes: Vec<usize>,
+    /// Number of calls in all pages.
+    calls: usize,
     /// The run that took the last call: its page, and the record and the purpose of its owner.
     latest: Option<(usize, u32, Purpose)>,
 }
@@ -275,7 +299,8 @@ struct Chain {
 impl Chain {
     fn new(pages: Vec<StoredPage>) -> Self {
         let bytes = pages.iter().map(|stored| stored.page.encoded_bytes()).collect();
-        Self { is_changed: vec![false; pages.len()], pages, bytes, latest: None }
+        let calls = pages.iter().flat_map(|stored| &stored.page.runs).map(|run| run.ids.len()).sum();
+        Self { is_changed: vec![false; pages.len()], pages, bytes, calls, latest: None }
     }
 
     /// Returns the page that takes new calls; appends one if the last is closed.

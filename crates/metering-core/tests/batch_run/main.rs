@@ -12,6 +12,11 @@ mod refused;
 use common::{LATER_MS, MAX_CALL_AGE_MS, NOW_MS, batch, number, run, run_with};
 use memory_ports::Store;
 use metering_core::batch_run::{Batch, BatchRun, Reply, Request, RunSettings};
+use metering_core::call_id::CallId;
+use metering_core::claims::layout::SliceKey;
+use metering_core::claims::owner::{Owner, Purpose, RecordName};
+use metering_core::claims::page::{Page, Run};
+use metering_core::claims::slice_claim::{MAX_SLICE_CALLS, PageWrite};
 use metering_core::ports::LedgerReply;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{ArrivedRecord, HeadWrite};
@@ -32,6 +37,33 @@ fn a_call_is_counted_by_the_record_that_claimed_it_first_and_by_no_other() {
     run(&mut store, &batch(&[(10, &[NOW_MS, NOW_MS + 1])]));
     let (resume, tally) = run(&mut store, &batch(&[(11, &[NOW_MS + 1, NOW_MS + 2])]));
     assert_eq!((resume, tally.duplicate_calls, store.total("key")), (None, 1, 3));
+}
+
+/// Claims this number of calls in the slice of [`NOW_MS`].
+fn fill_slice(store: &mut Store, calls: usize) {
+    let record = RecordName { shard: ShardName::from_stored("1/r/usage/other"), sequence_number: number(1) };
+    let ids = (0..).take(calls).map(|time| CallId::new("other", time)).collect();
+    let run = Run { owner: Owner { purpose: Purpose::Count, record }, ids };
+    let write = PageWrite {
+        slice: SliceKey { start_ms: NOW_MS, group: 0 },
+        number: 0,
+        expected_version: None,
+        expires_at_ms: i64::MAX,
+        page: Page { is_closed: true, runs: vec![run] },
+    };
+    store.carry_out(&Request::WritePage(write));
+}
+
+#[test]
+fn a_call_without_room_in_its_slice_goes_to_quarantine_and_the_others_are_counted() {
+    let mut store = Store::default();
+    fill_slice(&mut store, MAX_SLICE_CALLS - 1);
+    let records = batch(&[(10, &[NOW_MS, NOW_MS + 1, LATER_MS]), (11, &[NOW_MS])]);
+    let (resume, tally) = run(&mut store, &records);
+    assert_eq!((resume, tally.refused_calls, tally.kept_events, store.total("key")), (None, 1, 1, 2));
+    // The next record finds no room either, and keeps neither a call of its own nor one that has an owner.
+    let (resume, tally) = run(&mut store, &batch(&[(12, &[NOW_MS + 1, LATER_MS])]));
+    assert_eq!((resume, tally.refused_calls, tally.duplicate_calls, store.total("key")), (None, 1, 1, 2));
 }
 
 #[test]
@@ -191,4 +223,24 @@ fn a_committed_record_is_not_processed_again() {
         store.carry_out(request)
     });
     assert_eq!((resume, tally.replayed_records, store.total("key")), (None, 1, 2));
+}
+
+#[test]
+fn more_verdicts_than_fit_a_transaction_are_written_one_after_the_other() {
+    let mut store = Store::default();
+    let mut usage = BatchUsage::new();
+    for digits in 1..=100 {
+        usage.begin_record(number(digits)).unwrap();
+    }
+    let record =
+        BatchRecord { arrived_at_ms: NOW_MS, is_readable: false, put_back_from: PutBackFrom::default() };
+    let batch = Batch { shard: ShardName::from_stored("1/r/usage/shard"), usage, records: vec![record; 100] };
+    let mut written = Vec::new();
+    let (resume, tally) = run_with(&batch, |request| {
+        if let Request::WriteHead(write) = request {
+            written.push(write.verdicts.len());
+        }
+        store.carry_out(request)
+    });
+    assert_eq!((resume, tally.kept_records, written), (None, 100, vec![99, 1, 0]), "the last is the commit");
 }

@@ -1,12 +1,12 @@
 //! The rows of a file of keys.
 
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 
 use anyhow::{Context, bail};
 
 use super::fields::similar_name;
 use super::values::File;
-use super::{Format, documents, table};
+use super::{Format, documents, read_whole, table};
 use crate::input::open;
 
 /// Reads a file. Detects the format if none is given.
@@ -33,10 +33,8 @@ pub fn read(content: &[u8], format: Option<Format>) -> anyhow::Result<File> {
 
 /// Returns the text of a file, with `\n` at the end of each line.
 fn text_of(content: &[u8]) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    open::text(Cursor::new(content.to_vec()))
-        .read_to_end(&mut bytes)
-        .context("the file cannot be decompressed")?;
+    let bytes =
+        read_whole(open::text(Cursor::new(content.to_vec()))).context("the file cannot be decompressed")?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.replace("\r\n", "\n").replace('\r', "\n")),
         Err(error) => {

@@ -267,3 +267,26 @@ fn the_head_of_a_shard_is_looked_up_once_for_all_its_records() {
     assert_eq!((lookups.shards, lookups.rows.len()), (vec![record("1").shard], 0));
     assert!(!claim.plan(Vec::new(), &known).lookups.shards.contains(&record("1").shard));
 }
+
+/// Plans the claim of one more call in a slice with a page of this many calls, which is open. Returns the
+/// numbers and lengths of the pages that are written.
+fn pages_after_one_more(calls: usize) -> Vec<(u32, usize)> {
+    let ids = (0..).take(calls).map(|time| CallId::new("other", time)).collect();
+    let run = Run { owner: Owner { purpose: Purpose::Count, record: record("1") }, ids };
+    let page = Page { is_closed: false, runs: vec![run] };
+    let stored = vec![StoredPage { number: 0, version: 1, expires_at_ms: 1, page }];
+    let wanted = WantedCall { call: 0, id: CallId::new("call", 1), record: 0, purpose: Purpose::Count };
+    let slice = SliceKey { start_ms: 0, group: 0 };
+    let claim = SliceClaim { slice, records: &[record("2")], wanted_calls: &[wanted], expires_at_ms: 1 };
+    let plan = claim.plan(stored, &ALIVE);
+    plan.writes.iter().map(|write| (write.number, write.page.encode().len())).collect()
+}
+
+#[test]
+fn a_page_is_closed_before_it_is_longer_than_an_item_may_be() {
+    let full = MAX_PAGE_BYTES / CallId::BYTES;
+    let [(number, bytes)] = pages_after_one_more(full - 10)[..] else { panic!("one page is written") };
+    assert!(number == 0 && bytes > MAX_PAGE_BYTES - 200, "{bytes}");
+    let [(number, bytes)] = pages_after_one_more(full)[..] else { panic!("one page is written") };
+    assert!(number == 1 && bytes < 200, "{bytes}");
+}
