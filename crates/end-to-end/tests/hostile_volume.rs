@@ -12,13 +12,13 @@ use bytes::Bytes;
 use end_to_end::calls::options;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lambda_support::clock::now_ms;
 use local_stack::stack::{LocalStack, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_key;
 use metering_core::usage_history::DayUsage;
 use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, DAY_MS};
 use serde_json::{Value, json};
+use system_clock::now_ms;
 
 /// Maximum size of an event of an event source mapping, in bytes.
 ///

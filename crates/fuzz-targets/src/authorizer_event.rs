@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use api_authorizer::event::{Event, EventError};
-use lambda_support::invalidation_message::InvalidationMessage;
+use invalidation_message::InvalidationMessage;
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Denial;
 use serde_json::Value;

@@ -29,8 +29,11 @@ fn expression<'s>(source: &'s str, name: &str) -> Option<&'s str> {
     Some(value.split_once(';')?.0.trim())
 }
 
+/// An operation on two numbers; `None` if the result is no `u64`.
+type Operation = fn(u64, u64) -> Option<u64>;
+
 /// The operators, those that bind the least first.
-const OPERATORS: [(&str, fn(u64, u64) -> Option<u64>); 4] = [
+const OPERATORS: [(&str, Operation); 4] = [
     ("<<", |left, right| left.checked_shl(u32::try_from(right).ok()?)),
     ("+", u64::checked_add),
     (" - ", u64::checked_sub),

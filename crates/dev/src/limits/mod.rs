@@ -8,6 +8,8 @@ use std::fmt::Write;
 use deployment::environment::Number;
 
 use crate::repository::{File, repository};
+#[cfg(test)]
+pub use rows::OTHERS;
 pub use rows::SECTIONS;
 
 const DOCUMENT: &str = "docs/LIMITS.md";

@@ -270,6 +270,7 @@ const LOCAL: &[Row] = rows! {
 
 /// Constants that begin with `MAX_` and limit no input or collection: attempts, pauses, ranges of
 /// arguments, and sizes into which any number of items is divided.
+#[cfg(test)]
 pub const OTHERS: &[&str] = &[
     "MAX_AGE_DAYS",
     "MAX_AMOUNT",

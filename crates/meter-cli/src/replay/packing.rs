@@ -179,7 +179,7 @@ mod tests {
         });
         let mut add = |message: &str| packer.event(Event { message, ..Event::default() }, 1).unwrap();
         add(&"x".repeat(MAX_MESSAGE_BYTES + 1));
-        for _ in 0..EVENTS_PER_RECORD + 1 {
+        for _ in 0..=EVENTS_PER_RECORD {
             add("x");
         }
         // The last record has one event. This one completes it.

@@ -11,10 +11,11 @@ mod refused;
 
 use common::{LATER_MS, MAX_CALL_AGE_MS, NOW_MS, batch, number, run, run_with};
 use memory_ports::Store;
-use metering_core::batch_run::{Batch, BatchRun, Reply, Request, RunSettings};
+use metering_core::aggregate::BatchUsage;
+use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, RunSettings};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::SliceKey;
-use metering_core::claims::owner::{Owner, Purpose, RecordName};
+use metering_core::claims::owner::{Owner, Purpose, PutBackFrom, RecordName, ShardName};
 use metering_core::claims::page::{Page, Run};
 use metering_core::claims::slice_claim::{MAX_SLICE_CALLS, PageWrite};
 use metering_core::ports::LedgerReply;
