@@ -35,15 +35,15 @@ enum Content {
 pub struct Record {
     digits: u32,
     calls: Vec<(i64, &'static str, Content)>,
-    record: BatchRecord,
+    attributes: BatchRecord,
 }
 
 /// A record with a sequence number and calls of the key `key` at these times.
 pub fn record(digits: u32, times: &[i64]) -> Record {
-    let record =
+    let attributes =
         BatchRecord { arrived_at_ms: NOW_MS, is_readable: true, put_back_from: PutBackFrom::default() };
     let calls = times.iter().map(|time| (*time, "key", Content::Good)).collect();
-    Record { digits, calls, record }
+    Record { digits, calls, attributes }
 }
 
 impl Record {
@@ -63,17 +63,17 @@ impl Record {
     }
 
     pub fn unreadable(mut self) -> Self {
-        self.record.is_readable = false;
+        self.attributes.is_readable = false;
         self
     }
 
     pub fn arrived_at(mut self, arrived_at_ms: i64) -> Self {
-        self.record.arrived_at_ms = arrived_at_ms;
+        self.attributes.arrived_at_ms = arrived_at_ms;
         self
     }
 
     pub fn putting_back(mut self, owner: &RecordName) -> Self {
-        self.record.put_back_from = self.record.put_back_from.and(owner);
+        self.attributes.put_back_from = self.attributes.put_back_from.and(owner);
         self
     }
 }
@@ -111,7 +111,7 @@ pub fn batch_in(shard: &str, records: &[Record]) -> Batch {
         }
         usage.end_record(&"0:10000:1".parse().unwrap(), LogStreamHash::default());
     }
-    let records = records.iter().map(|record| record.record.clone()).collect();
+    let records = records.iter().map(|record| record.attributes.clone()).collect();
     Batch { shard: ShardName::from_stored(shard), usage, records }
 }
 
