@@ -12,6 +12,7 @@
 pub mod audit;
 pub mod batches;
 pub mod checking;
+pub mod coverage;
 pub mod invocation;
 pub mod protocol;
 pub mod shared;

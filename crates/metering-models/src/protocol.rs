@@ -7,7 +7,7 @@ use stateright::{Model, Property};
 
 use crate::audit;
 use crate::batches::{CallNumber, Version};
-use crate::checking::{Coverage, Event};
+use crate::coverage::{Coverage, Event};
 use crate::shared::hash_of;
 use crate::state::{Budget, Outcome, State, Surroundings, Who};
 use crate::storage::Rule;

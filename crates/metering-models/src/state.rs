@@ -7,7 +7,7 @@ use metering_core::ports::QuarantinedRecord;
 use metering_core::shard::{ArrivedRecord, HeadWrite};
 
 use crate::batches::{ARRIVED_AT_MS, CallNumber, Delivery, Record, Version, shard_name};
-use crate::checking::{Coverage, Event};
+use crate::coverage::{Coverage, Event};
 use crate::invocation::Invocation;
 use crate::shared::Shared;
 use crate::storage::{Operation, Rule};

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     const SOURCE: &str = "
-        /// Bytes.
+        /// The greatest number of bytes.
         pub const MAX_BYTES: usize = 1 << 20;
         const MAX_PAYLOAD: usize = MAX_BYTES - 256;
         pub(super) const MAX_PART: usize = 900 * 1024;

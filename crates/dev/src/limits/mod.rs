@@ -44,7 +44,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// Returns the value.
+    /// Returns the value that the code has.
     ///
     /// # Panics
     /// Panics if the source cannot be read, or does not declare the constant.
@@ -74,7 +74,7 @@ impl Limit {
     }
 }
 
-/// Returns the document.
+/// Returns the document of all limits.
 pub fn document() -> File {
     let mut content = include_str!("introduction.md").to_owned();
     for Section { title, text, rows } in SECTIONS {

@@ -103,7 +103,7 @@ const BATCHES: &[Row] = rows! {
 const CLAIMS: &[Row] = rows! {
     "claimed calls of a slice", Constant("crates/metering-core/src/claims/slice_claim.rs", "MAX_SLICE_CALLS"), "calls",
     "the call goes to quarantine",
-    "crates/metering-core/tests/batch_run.rs::a_call_without_room_in_its_slice_goes_to_quarantine_and_the_others_are_counted";
+    "crates/metering-core/tests/batch_run/main.rs::a_call_without_room_in_its_slice_goes_to_quarantine_and_the_others_are_counted";
     "page of claims", Constant("crates/metering-core/src/claims/page.rs", "MAX_PAGE_BYTES"), "bytes",
     "the next page is begun",
     "crates/metering-core/src/claims/slice_claim/tests.rs::a_page_is_closed_before_it_is_longer_than_an_item_may_be";
@@ -112,7 +112,7 @@ const CLAIMS: &[Row] = rows! {
     "crates/metering-core/src/claims/layout.rs::a_layout_has_a_hundred_eras_and_not_one_more";
     "verdicts of one write", Constant("crates/metering-core/src/shard.rs", "MAX_VERDICTS"), "verdicts",
     "the next write has the rest",
-    "crates/metering-core/tests/batch_run.rs::more_verdicts_than_fit_a_transaction_are_written_one_after_the_other";
+    "crates/metering-core/tests/batch_run/main.rs::more_verdicts_than_fit_a_transaction_are_written_one_after_the_other";
     "gaps of a shard", Constant("crates/metering-core/src/shard.rs", "MAX_GAPS"), "gaps",
     "the oldest is forgotten; its records can no longer be put back",
     "crates/metering-core/src/shard.rs::the_oldest_gap_is_forgotten_when_there_are_too_many";
@@ -121,7 +121,7 @@ const CLAIMS: &[Row] = rows! {
     "crates/metering-core/src/shard.rs::a_forgotten_gap_leaves_the_numbers_of_others_alone";
     "time for which a record is retried", Constant("crates/metering-core/src/batch_run/mod.rs", "MAX_RETRY_MS"), "ms",
     "the claims may have expired, so the call goes to quarantine",
-    "crates/metering-core/tests/batch_run.rs::a_claim_is_kept_as_long_as_its_call_can_be_counted";
+    "crates/metering-core/tests/batch_run/main.rs::a_claim_is_kept_as_long_as_its_call_can_be_counted";
     "digits of a sequence number", Constant("crates/metering-core/src/sequence_number.rs", "MAX_DIGITS"), "digits",
     "the batch is refused as a whole",
     "crates/metering-core/src/sequence_number.rs::refuses_what_kinesis_never_assigns";

@@ -7,10 +7,11 @@ use crate::limits::{Limit, OTHERS, Row, SECTIONS};
 
 /// Crates whose limits the document does not list: tools of the developer, models, and the local services, of
 /// which it lists some.
-const UNLISTED: [&str; 7] = [
+const UNLISTED: [&str; 8] = [
     "crates/cost-model",
     "crates/dev",
     "crates/end-to-end",
+    "crates/fuzz-targets",
     "crates/local-stack",
     "crates/metering-models",
     "crates/metering-sim",

@@ -84,12 +84,13 @@ fn a_record_whose_page_always_changes_is_delivered_again() {
 
 #[test]
 fn a_batch_whose_head_or_verdicts_are_not_known_is_delivered_again() {
-    let failing: [fn(&Request) -> bool; 3] = [
-        |request| matches!(request, Request::ReadHead(_)),
-        writes_head,
-        |request| matches!(request, Request::ReadVerdicts(..)),
+    // The batch is judged already, so its head is written to commit what is counted.
+    let failing: [(fn(&Request) -> bool, u64); 3] = [
+        (|request| matches!(request, Request::ReadHead(_)), 0),
+        (|request| matches!(request, Request::ReadVerdicts(..)), 0),
+        (writes_head, 1),
     ];
-    for is_failing in failing {
+    for (is_failing, counted) in failing {
         let (mut store, records) = (Store::default(), batch(&[(10, &[NOW_MS])]));
         // Judged before, so that its verdicts are read.
         run_with(&records, |request| match request {
@@ -103,7 +104,11 @@ fn a_batch_whose_head_or_verdicts_are_not_known_is_delivered_again() {
                     if is_failing(request) { Reply::Failed } else { store.carry_out(request) }
                 },
             );
+<<<<<<< HEAD
         assert_eq!((resume, store.total("key")), (Some(0), 0));
+=======
+        assert_eq!((resume, store.total("key")), (Some(0), counted));
+>>>>>>> pass/mutation
         assert!(store.head(&name(10).shard).unwrap().committed.is_none());
         assert_eq!(run(&mut store, &records).0, None);
         assert_eq!(store.total("key"), 1);
