@@ -14,7 +14,8 @@
 //! has to be counted exactly once, by key and in total.
 
 use metering_models::batches::{CallNumber, Version};
-use metering_models::checking::{Event, assert_found, assert_holds, assert_same_in_any_order};
+use metering_models::checking::{assert_found, assert_holds, assert_same_in_any_order};
+use metering_models::coverage::Event;
 use metering_models::protocol::{COUNTED_ONCE, Counting, SETTLES};
 use metering_models::state::Budget;
 use metering_models::storage::Rule;

@@ -17,7 +17,8 @@
 //! everything was put back, and after a replay, it has to be counted exactly once.
 
 use metering_models::batches::{CallNumber, Version};
-use metering_models::checking::{Event, assert_found, assert_holds};
+use metering_models::checking::{assert_found, assert_holds};
+use metering_models::coverage::Event;
 use metering_models::protocol::{COUNTED_ONCE, Counting, SETTLES};
 use metering_models::state::Budget;
 use metering_models::storage::Rule;

@@ -35,26 +35,15 @@ enum Content {
 pub struct Record {
     digits: u32,
     calls: Vec<(i64, &'static str, Content)>,
-<<<<<<< HEAD
-    envelope: BatchRecord,
-=======
     attributes: BatchRecord,
->>>>>>> pass/mutation
 }
 
 /// A record with a sequence number and calls of the key `key` at these times.
 pub fn record(digits: u32, times: &[i64]) -> Record {
-<<<<<<< HEAD
-    let envelope =
-        BatchRecord { arrived_at_ms: NOW_MS, is_readable: true, put_back_from: PutBackFrom::default() };
-    let calls = times.iter().map(|time| (*time, "key", Content::Good)).collect();
-    Record { digits, calls, envelope }
-=======
     let attributes =
         BatchRecord { arrived_at_ms: NOW_MS, is_readable: true, put_back_from: PutBackFrom::default() };
     let calls = times.iter().map(|time| (*time, "key", Content::Good)).collect();
     Record { digits, calls, attributes }
->>>>>>> pass/mutation
 }
 
 impl Record {
@@ -74,29 +63,17 @@ impl Record {
     }
 
     pub fn unreadable(mut self) -> Self {
-<<<<<<< HEAD
-        self.envelope.is_readable = false;
-=======
         self.attributes.is_readable = false;
->>>>>>> pass/mutation
         self
     }
 
     pub fn arrived_at(mut self, arrived_at_ms: i64) -> Self {
-<<<<<<< HEAD
-        self.envelope.arrived_at_ms = arrived_at_ms;
-=======
         self.attributes.arrived_at_ms = arrived_at_ms;
->>>>>>> pass/mutation
         self
     }
 
     pub fn putting_back(mut self, owner: &RecordName) -> Self {
-<<<<<<< HEAD
-        self.envelope.put_back_from = self.envelope.put_back_from.and(owner);
-=======
         self.attributes.put_back_from = self.attributes.put_back_from.and(owner);
->>>>>>> pass/mutation
         self
     }
 }
@@ -134,11 +111,7 @@ pub fn batch_in(shard: &str, records: &[Record]) -> Batch {
         }
         usage.end_record(&"0:10000:1".parse().unwrap(), LogStreamHash::default());
     }
-<<<<<<< HEAD
-    let records = records.iter().map(|record| record.envelope.clone()).collect();
-=======
     let records = records.iter().map(|record| record.attributes.clone()).collect();
->>>>>>> pass/mutation
     Batch { shard: ShardName::from_stored(shard), usage, records }
 }
 
