@@ -63,7 +63,7 @@ fn layout() -> &'static ClaimLayout {
 /// A version of the function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Version {
-    /// Counts every call.
+    /// Reads and counts every call.
     Able,
     /// Judges the doubtful call to be bad, but knows its key and hour.
     Strict,

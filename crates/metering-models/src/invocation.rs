@@ -13,7 +13,7 @@ use crate::storage::Operation;
 
 const SETTINGS: RunSettings = RunSettings { max_call_age_ms: 35 * DAY_MS };
 
-/// A running invocation.
+/// An invocation of the function that runs, and the batch that it was given.
 #[derive(Clone)]
 pub struct Invocation {
     pub delivery: Arc<Delivery>,

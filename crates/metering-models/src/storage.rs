@@ -19,7 +19,7 @@ pub enum Rule {
     Fence,
     /// An update that a row fences off is planned again from the records above the mark.
     Replan,
-    /// Claims are written.
+    /// Claims are written before calls are counted.
     Claim,
     /// A page is written only if nobody else has written it since it was read.
     PageCondition,

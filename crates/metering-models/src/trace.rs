@@ -1,4 +1,4 @@
-//! Counterexamples, in words.
+//! Descriptions of the steps of a counterexample.
 
 use metering_core::batch_run::Request;
 use metering_core::claims::owner::Owner;
