@@ -22,6 +22,7 @@ const NOT_RUN: Record<string, string> = {
   '(cd stack && npm pack)': 'the programs of documents are compiled against what it makes',
   'scripts/build-release.sh': 'it builds everything, optimised',
   'cargo test': 'it builds and runs other tests; scripts/test.sh runs them',
+  'scripts/fuzz.sh': 'it searches for minutes; crates/fuzz-targets/tests runs the corpora',
   'aws ssm put-parameter --type SecureString --name /usage-meter/prod/canary-secret --value SECRET':
     'a local stack has no Systems Manager; it hands its canary a secret of its own',
   'target/debug/meter local --data my-data': 'it runs until it is stopped; LocalMeter starts it for each test',

@@ -63,8 +63,8 @@ describe('the settings of a function', () => {
   test.each([
     [{ claimsTable: undefined }, /usage-consumer needs the setting claimsTable: The DynamoDB table of the claims/],
     [{ usageTable: '' }, /usage-consumer needs the setting usageTable/],
-    [{ maxEvents: 999 }, /maxEvents of usage-consumer is 999: set it to a whole number from 1000 to 1048576/],
-    [{ maxEvents: 1_048_577 }, /is 1048577: set it to a whole number from 1000 to 1048576/],
+    [{ maxEvents: 999 }, /maxEvents of usage-consumer is 999: set it to a whole number from 1000 to 262144/],
+    [{ maxEvents: 262_145 }, /is 262145: set it to a whole number from 1000 to 262144/],
     [{ writeConcurrency: 1.5 }, /writeConcurrency of usage-consumer is 1.5: set it to a whole number from 1 to 1000/],
     [{ maxEvents: 'many' }, /maxEvents of usage-consumer is "many"/],
     [
