@@ -12,6 +12,9 @@ const MEMBER_HEADER: [u8; 3] = [0x1f, 0x8b, 0x08];
 /// Length of the shortest member: a ten-byte header, an empty block and an eight-byte trailer.
 const SHORTEST_MEMBER_BYTES: usize = 20;
 
+/// Length of a member's trailer: the checksum and the length of the inflated data.
+const TRAILER_BYTES: usize = 8;
+
 /// A gzip record that cannot be inflated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InflateError {
@@ -84,7 +87,7 @@ impl Inflater {
             self.output.resize(expected, 0);
         }
         let length = self.whole_buffer.gzip_decompress(data, &mut self.output[..expected]).ok()?;
-        (length == expected).then_some(length)
+        (length == expected && ends_with_member(data, &self.output[..length])).then_some(length)
     }
 
     fn inflate_any(&mut self, data: &[u8]) -> Result<usize, InflateError> {
@@ -116,6 +119,16 @@ fn stated_length(data: &[u8]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(trailer)).ok()
 }
 
+/// Returns `true` if the data ends with the trailer of the member that inflates to `output`. The
+/// decompressor does not report the bytes that follow a member.
+fn ends_with_member(data: &[u8], output: &[u8]) -> bool {
+    let end = data.len() - TRAILER_BYTES;
+    let trailer = &data[end..];
+    // What follows a member may repeat its trailer.
+    trailer.starts_with(&libdeflater::crc32(output).to_le_bytes())
+        && memchr::memmem::find(data, trailer) == Some(end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +141,23 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn bytes_after_a_member_are_not_dropped() {
+        for text in [&b""[..], b"calls"] {
+            let member = gzip(text);
+            let trailer = &member[member.len() - TRAILER_BYTES..];
+            let lengths = [vec![0; 12], trailer[4..].to_vec(), [b"lost", trailer].concat(), trailer.to_vec()];
+            for after in lengths {
+                let data = [&member[..], &after].concat();
+                let result = Inflater::new(100).inflate(&data).map(<[u8]>::to_vec);
+                assert!(
+                    matches!(result, Err(InflateError::Corrupt { .. } | InflateError::Truncated { .. })),
+                    "{after:?}"
+                );
+            }
+        }
     }
 
     proptest! {
