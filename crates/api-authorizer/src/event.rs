@@ -147,7 +147,8 @@ fn invalidations(records: Vec<RawRecord>) -> Result<Event, EventError> {
 fn stage_arn(arn: Option<String>) -> Option<String> {
     let mut arn = arn?;
     let api = arn.match_indices(':').nth(4)?.0;
-    if !arn.starts_with("arn:") || !arn[..api].contains(":execute-api:") {
+    let before_api = &arn[..api];
+    if !arn.starts_with("arn:") || !before_api.contains(":execute-api:") || before_api.contains('/') {
         return None;
     }
     let stage = api + arn[api..].find('/')? + 1;
@@ -370,6 +371,7 @@ mod tests {
             "arn:aws:execute-api:r:a:api/",
             "arn:aws:execute-api:r:a:api//GET",
             "arn:aws:lambda:r:a:api/prod/GET",
+            "arn:aws:execute-api:r:a/b:api/prod/GET",
             "x",
         ] {
             let event = json!({"type": "REQUEST", "methodArn": arn}).to_string();

@@ -33,6 +33,8 @@ pub fn strict(line: &str) -> Option<String> {
                 rest = nested(rest)?;
                 output.push_str("[]");
             }
+            // A name is a string, so a number may only follow a colon.
+            '-' | '0'..='9' if !output.trim_end().ends_with(':') => return None,
             '-' | '0'..='9' => {
                 let (number, after) = rest.split_at(number_length(rest));
                 output.extend(['"', NUMBER]);
