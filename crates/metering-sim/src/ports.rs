@@ -71,9 +71,9 @@ pub struct SimulatedPorts {
     pub invocation: u64,
 }
 
-/// Locks the backend. The simulation has one thread, so the lock is always free.
-pub fn lock(backend: &Mutex<Backend>) -> MutexGuard<'_, Backend> {
-    backend.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks a mutex. The simulation has one thread, so the lock is always free.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn outage() -> PortError {

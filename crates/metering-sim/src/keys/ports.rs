@@ -1,7 +1,7 @@
 //! The authorizer's ports in a simulation. Each read waits until the simulation
 //! decides when it sees the tables, and when its reply arrives.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::invalidation::LogRead;
@@ -9,6 +9,8 @@ use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, Usa
 use metering_core::quota::MonthUsage;
 use metering_core::window::{UtcDay, UtcMonth};
 use tokio::sync::oneshot;
+
+use crate::ports::lock;
 
 /// A read that an instance requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl KeyPorts {
             losses: 0,
             reply,
         };
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(pending);
+        lock(&self.pending).push(pending);
         answer.await.ok().flatten().ok_or_else(failed)
     }
 

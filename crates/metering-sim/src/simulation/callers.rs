@@ -5,12 +5,13 @@ use metering_core::authorization::Decision;
 use metering_core::decision_cache::CacheSettings;
 use rand::Rng;
 
-use super::{Simulation, locked};
+use super::Simulation;
 use crate::faults::Fault;
 use crate::keys::auditor::KeyAuditor;
 use crate::keys::instance::{Instance, WrongClock};
 use crate::keys::ports::{KeyPorts, KeyRead, KeyReply, PendingRead, PendingReads};
 use crate::keys::tables::{Change, KeyTables};
+use crate::ports::lock;
 
 /// Number of instances.
 const INSTANCES: usize = 3;
@@ -50,8 +51,6 @@ pub(super) struct Callers {
     pub next_key: u32,
     /// The secrets that the change in progress ends.
     pub ending: Vec<KeyDigest>,
-    /// The secret of the key before the change in progress.
-    pub changed_from: Option<KeyDigest>,
     /// Number of calls that were decided.
     pub decisions: u64,
     /// Number of times that the log was lost.
@@ -125,7 +124,7 @@ impl Simulation<'_> {
     pub(super) fn drain_callers(&mut self) -> Result<(), String> {
         loop {
             self.poll_instances()?;
-            if locked(&self.callers.pending).is_empty() {
+            if lock(&self.callers.pending).is_empty() {
                 return Ok(());
             }
             self.continue_read(false);
@@ -171,7 +170,7 @@ impl Simulation<'_> {
             }
         }
         let now_ms = self.now_ms;
-        for read in locked(&self.callers.pending).iter_mut() {
+        for read in lock(&self.callers.pending).iter_mut() {
             read.requested_at_ms.get_or_insert(now_ms);
         }
         Ok(())
@@ -180,12 +179,12 @@ impl Simulation<'_> {
     /// Lets a pending read see the tables, or lets its reply arrive.
     fn continue_read(&mut self, may_fail: bool) {
         let pending = self.callers.pending.clone();
-        let count = locked(&pending).len();
+        let count = lock(&pending).len();
         if count == 0 {
             return;
         }
         let place = self.pick(count);
-        let mut read = locked(&pending).swap_remove(place);
+        let mut read = lock(&pending).swap_remove(place);
         let requested_at_ms = read.requested_at_ms.unwrap_or(self.now_ms);
         let is_over = self.now_ms - requested_at_ms > i64::try_from(READ_LIMIT_MS).unwrap_or(i64::MAX);
         let is_lost = matches!(read.read, KeyRead::Log(_)) && self.now_ms < self.callers.log_readable_from_ms;
@@ -198,7 +197,7 @@ impl Simulation<'_> {
             read.seen = Some(self.see(&read, may_fail));
             if may_fail && self.injects(Fault::LateReply, 0.4) {
                 read.losses = self.callers.losses;
-                locked(&pending).push(read);
+                lock(&pending).push(read);
                 return;
             }
         } else if let (KeyRead::Log(position), Some(KeyReply::Log(seen))) = (&read.read, &read.seen)
@@ -241,7 +240,7 @@ impl Simulation<'_> {
             self.trace(|| format!("instance {} replaces the one at {place}", instance.number));
             self.callers.instances[place] = instance;
             let numbers: Vec<u64> = self.callers.instances.iter().map(|instance| instance.number).collect();
-            locked(&self.callers.pending).retain(|read| numbers.contains(&read.instance));
+            lock(&self.callers.pending).retain(|read| numbers.contains(&read.instance));
         }
     }
 

@@ -17,8 +17,7 @@ impl Simulation<'_> {
         if self.callers.next_key >= MAX_KEYS {
             return;
         }
-        let key_id =
-            char::from_u32(u32::from('a') + self.callers.next_key).map_or(String::new(), String::from);
+        let key_id = key_id(self.callers.next_key);
         self.callers.next_key += 1;
         let digest = self.new_secret();
         let key = KeyRecord { key_id: key_id.clone(), digest: Some(digest), ..KeyRecord::default() };
@@ -49,7 +48,7 @@ impl Simulation<'_> {
 
     fn show_write(&mut self) {
         let Some(change) = &self.callers.tables.change else { return };
-        let (hidden, digest_before) = (change.hidden.clone(), self.callers.changed_from);
+        let (hidden, new_secret) = (change.hidden.clone(), change.new_secret);
         let place = self.pick(hidden.len());
         self.trace(|| format!("the write of the {:?} becomes visible", hidden[place]));
         let Some(key) = self.callers.tables.show(place, self.now_ms) else { return };
@@ -57,9 +56,7 @@ impl Simulation<'_> {
         for ended in self.callers.ending.drain(..) {
             self.callers.auditor.end(&ended, self.now_ms);
         }
-        if key.digest != digest_before
-            && let Some(digest) = key.digest
-        {
+        if let Some(digest) = new_secret {
             self.callers.auditor.add(digest, &key.key_id);
         }
         self.queue_messages(&key.key_id, key.version);
@@ -70,7 +67,7 @@ impl Simulation<'_> {
             return self.create_key();
         }
         let number = self.random.random_range(0..self.callers.next_key);
-        let key_id = char::from_u32(u32::from('a') + number).map_or(String::new(), String::from);
+        let key_id = key_id(number);
         if self.now_ms < self.callers.log_readable_from_ms {
             return;
         }
@@ -102,8 +99,12 @@ impl Simulation<'_> {
         for ended in &self.callers.ending {
             self.callers.auditor.begin_end(ended);
         }
-        self.callers.changed_from = Some(digest);
         self.trace(|| format!("a change of {key_id} begins; it is deleted: {}", key.deleted_at_ms.is_some()));
         self.callers.tables.begin(key, new_secret, self.now_ms);
     }
+}
+
+/// Returns the id of a key, which is a letter.
+fn key_id(number: u32) -> String {
+    char::from_u32(u32::from('a') + number).map_or(String::new(), String::from)
 }

@@ -47,9 +47,9 @@ pub(super) struct Invocation {
 pub(super) struct Ended {
     /// The sequence number to resume from, if the batch was not counted as a whole.
     resume: Option<String>,
-    /// The decoder with its inflation limit. The next invocation with this limit uses
-    /// it again, as those of one execution environment do.
-    decoder: (usize, Decoder),
+    /// The decoder. The next invocation with its limits uses it again, as those of one
+    /// execution environment do.
+    decoder: Decoder,
 }
 
 impl fmt::Debug for Invocation {
@@ -158,9 +158,9 @@ impl Simulation<'_> {
             Version::Strict => STRICT_MAX_CALL_AGE_DAYS,
             Version::Able | Version::Unable => CLAIM_RETENTION_DAYS,
         };
-        let idle = self.decoders.iter().position(|(limit, _)| *limit == max_inflated_bytes);
-        let decoder = match idle {
-            Some(place) => self.decoders.swap_remove(place).1,
+        let has_limit = |decoder: &Decoder| decoder.limits().max_inflated_bytes == max_inflated_bytes;
+        let decoder = match self.decoders.iter().position(has_limit) {
+            Some(place) => self.decoders.swap_remove(place),
             None => Decoder::new(Limits { max_inflated_bytes, ..Limits::default() }),
         };
         let consumer = Consumer {
@@ -193,7 +193,7 @@ impl Simulation<'_> {
                 Err(_) => first,
             };
             let decoder = consumer.decoder.into_inner().unwrap_or_else(PoisonError::into_inner);
-            Ended { resume, decoder: (max_inflated_bytes, decoder) }
+            Ended { resume, decoder }
         })
     }
 

@@ -10,7 +10,7 @@ mod upstream;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use access_log::Decoder;
 use rand::{Rng, SeedableRng};
@@ -110,8 +110,8 @@ struct Simulation<'s> {
     shards: Vec<Shard>,
     invocations: BTreeMap<u64, Invocation>,
     next_invocation: u64,
-    /// The inflation limits and decoders of execution environments that are idle.
-    decoders: Vec<(usize, Decoder)>,
+    /// Decoders of execution environments that are idle.
+    decoders: Vec<Decoder>,
     next_sequence_number: u64,
     /// Records that the subscription, producers and operators will deliver.
     undelivered: Vec<Delivery>,
@@ -265,9 +265,4 @@ impl<'s> Simulation<'s> {
             .check_at_rest(&self.log, &backend.store, countable_from_ms, was_given_up)
             .map_err(|problem| format!("{when}: {problem}"))
     }
-}
-
-/// Locks a mutex. The simulation has one thread, so the lock is always free.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,7 @@ use metering_core::update_plan::RowKey;
 use metering_core::usage_record::TOTALS_KEY_ID;
 use usage_reconciler::reconciler::{Found, Reconciler, Span};
 
-use super::{Simulation, locked};
+use super::Simulation;
 use crate::api_log::{ApiLog, DAY_MS, HOUR_MS};
 use crate::faults::Fault;
 use crate::ports::lock;
@@ -85,7 +85,7 @@ impl LedgerCounts for LedgerPort<'_> {
 
 impl ComparedHours for ComparedPort<'_> {
     async fn hours(&self, from_ms: i64, to_ms: i64) -> Result<BTreeMap<i64, ReconciledHour>, PortError> {
-        Ok(locked(self.0).range(from_ms..to_ms).map(|(start_ms, hour)| (*start_ms, hour.clone())).collect())
+        Ok(lock(self.0).range(from_ms..to_ms).map(|(start_ms, hour)| (*start_ms, hour.clone())).collect())
     }
 
     async fn start_run(&self, _: &[String], _: &UnbilledRoutes, first_ms: i64) -> Result<i64, PortError> {
@@ -93,7 +93,7 @@ impl ComparedHours for ComparedPort<'_> {
     }
 
     async fn write_hour(&self, start_ms: i64, hour: &ReconciledHour) -> Result<(), PortError> {
-        locked(self.0).insert(start_ms, hour.clone());
+        lock(self.0).insert(start_ms, hour.clone());
         Ok(())
     }
 }
