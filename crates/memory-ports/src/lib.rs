@@ -1,9 +1,10 @@
 //! The ports of the consumer in memory, for tests and simulations, with exactly
-//! the conditions that DynamoDB evaluates.
+//! the conditions that DynamoDB evaluates, and the stored results of the reconciler.
 //!
 //! A test of `metering-aws` compares the results with the embedded DynamoDB.
 
 pub mod delivery;
+pub mod reconciliation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,12 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use metering_core::ports::{AccessLogCounts, ComparedHours, LedgerCounts, PortError};
-use metering_core::reconciliation::{HourlyCalls, HourlyTotals, ReconciledHour};
-use metering_core::unbilled::UnbilledRoutes;
+use memory_ports::reconciliation::{MemoryComparedHours, hourly_totals};
+use metering_core::ports::{AccessLogCounts, LedgerCounts, PortError};
+use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
 use metering_core::window::HOUR_MS;
 use usage_reconciler::reconciler::{Found, Reconciler, Span};
 
@@ -28,13 +27,7 @@ impl Counts {
     }
 
     fn totals(&self, from_ms: i64, to_ms: i64) -> HourlyTotals {
-        let mut totals = HourlyTotals::new();
-        for ((_, hour_ms), calls) in &*self.calls.lock().unwrap() {
-            if (from_ms..to_ms).contains(hour_ms) {
-                *totals.entry(*hour_ms).or_default() += calls;
-            }
-        }
-        totals
+        hourly_totals(&self.between(from_ms, to_ms))
     }
 
     fn between(&self, from_ms: i64, to_ms: i64) -> HourlyCalls {
@@ -79,28 +72,10 @@ impl LedgerCounts for &Counts {
 }
 
 #[derive(Default)]
-struct Memory(Mutex<BTreeMap<i64, ReconciledHour>>);
-
-impl ComparedHours for &Memory {
-    async fn start_run(&self, _: &[String], _: &UnbilledRoutes, first_ms: i64) -> Result<i64, PortError> {
-        Ok(first_ms)
-    }
-
-    async fn hours(&self, from_ms: i64, to_ms: i64) -> Result<BTreeMap<i64, ReconciledHour>, PortError> {
-        Ok(self.0.lock().unwrap().range(from_ms..to_ms).map(|(start, hour)| (*start, hour.clone())).collect())
-    }
-
-    async fn write_hour(&self, start_ms: i64, hour: &ReconciledHour) -> Result<(), PortError> {
-        self.0.lock().unwrap().insert(start_ms, hour.clone());
-        Ok(())
-    }
-}
-
-#[derive(Default)]
 struct World {
     log: Counts,
     ledger: Counts,
-    memory: Memory,
+    memory: MemoryComparedHours,
 }
 
 impl World {

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use access_log::Decoder;
+use memory_ports::reconciliation::MemoryComparedHours;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -24,7 +25,6 @@ use crate::stream::Shard;
 
 use callers::Callers;
 use mapping::Invocation;
-use reconciling::Compared;
 
 /// Start time of each simulation, 2026-11-24T08:34:30Z.
 const BEGINNING_MS: i64 = 1_795_509_270_000;
@@ -117,7 +117,8 @@ struct Simulation<'s> {
     undelivered: Vec<Delivery>,
     /// The batches in the bucket of given-up records.
     given_up: Vec<GivenUpBatch>,
-    compared: Compared,
+    /// Results of earlier runs of the reconciler.
+    compared: MemoryComparedHours,
     counts: FaultCounts,
     /// The lines of the trace, if it was requested.
     trace: Option<Vec<String>>,
@@ -143,7 +144,7 @@ impl<'s> Simulation<'s> {
             next_sequence_number: 7,
             undelivered: Vec::new(),
             given_up: Vec::new(),
-            compared: Compared::default(),
+            compared: MemoryComparedHours::default(),
             counts: FaultCounts::default(),
             trace: with_trace.then(Vec::new),
         };

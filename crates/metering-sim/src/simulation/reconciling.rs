@@ -1,13 +1,10 @@
 //! The shipped reconciler over the simulated access log and ledger.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-
 use futures_util::FutureExt;
 use memory_ports::Store;
-use metering_core::ports::{AccessLogCounts, ComparedHours, LedgerCounts, PortError};
-use metering_core::reconciliation::{HourlyCalls, HourlyTotals, ReconciledHour};
-use metering_core::unbilled::UnbilledRoutes;
+use memory_ports::reconciliation::{MemoryComparedHours, hourly_totals};
+use metering_core::ports::{AccessLogCounts, LedgerCounts, PortError};
+use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
 use metering_core::update_plan::RowKey;
 use metering_core::usage_record::TOTALS_KEY_ID;
 use usage_reconciler::reconciler::{Found, Reconciler, Span};
@@ -20,12 +17,8 @@ use crate::ports::lock;
 /// Age of the oldest hour that is compared, in milliseconds.
 const COMPARED_MS: i64 = 40 * DAY_MS;
 
-/// The results of earlier comparisons, by the start of the hour.
-pub(super) type Compared = Mutex<BTreeMap<i64, ReconciledHour>>;
-
 struct LogPort<'s>(&'s ApiLog);
 struct LedgerPort<'s>(&'s Store);
-struct ComparedPort<'s>(&'s Compared);
 
 impl LogPort<'_> {
     fn calls(&self, from_ms: i64, to_ms: i64) -> HourlyCalls {
@@ -45,7 +38,7 @@ impl AccessLogCounts for LogPort<'_> {
     }
 
     async fn calls_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
-        Ok(by_hour(&self.calls(from_ms, to_ms)))
+        Ok(hourly_totals(&self.calls(from_ms, to_ms)))
     }
 
     async fn calls_per_key(&self, from_ms: i64, to_ms: i64) -> Result<HourlyCalls, PortError> {
@@ -69,7 +62,7 @@ impl LedgerPort<'_> {
 
 impl LedgerCounts for LedgerPort<'_> {
     async fn totals_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
-        Ok(by_hour(&self.calls(|row| &*row.api_key_id == TOTALS_KEY_ID, from_ms, to_ms)))
+        Ok(hourly_totals(&self.calls(|row| &*row.api_key_id == TOTALS_KEY_ID, from_ms, to_ms)))
     }
 
     async fn calls_for_keys_of(
@@ -81,29 +74,6 @@ impl LedgerCounts for LedgerPort<'_> {
         let is_wanted = |row: &RowKey| count.keys().any(|(key_id, _)| **key_id == *row.api_key_id);
         Ok(self.calls(is_wanted, from_ms, to_ms))
     }
-}
-
-impl ComparedHours for ComparedPort<'_> {
-    async fn hours(&self, from_ms: i64, to_ms: i64) -> Result<BTreeMap<i64, ReconciledHour>, PortError> {
-        Ok(lock(self.0).range(from_ms..to_ms).map(|(start_ms, hour)| (*start_ms, hour.clone())).collect())
-    }
-
-    async fn start_run(&self, _: &[String], _: &UnbilledRoutes, first_ms: i64) -> Result<i64, PortError> {
-        Ok(first_ms)
-    }
-
-    async fn write_hour(&self, start_ms: i64, hour: &ReconciledHour) -> Result<(), PortError> {
-        lock(self.0).insert(start_ms, hour.clone());
-        Ok(())
-    }
-}
-
-fn by_hour(calls: &HourlyCalls) -> HourlyTotals {
-    let mut totals = HourlyTotals::new();
-    for ((_, start_ms), count) in calls {
-        *totals.entry(*start_ms).or_default() += count;
-    }
-    totals
 }
 
 impl Simulation<'_> {
@@ -122,7 +92,7 @@ impl Simulation<'_> {
     /// the ledger lacks. One that has compared an hour before does not count its lines
     /// again, and the simulated API also logs lines for hours that are long settled.
     pub(super) fn reconcile_at_rest(&mut self) -> Result<(), String> {
-        self.compared = Compared::default();
+        self.compared = MemoryComparedHours::default();
         let Found { missing, surplus, .. } = self.compare_hours()?;
         let from_ms = self.compared_from_ms();
         let lacking = self.auditor.lacking(&lock(&self.backend).store, from_ms);
@@ -151,7 +121,7 @@ impl Simulation<'_> {
         let to_ms = self.now_ms - self.now_ms.rem_euclid(HOUR_MS) + 3 * HOUR_MS;
         let backend = lock(&self.backend);
         let (log, ledger) = (LogPort(&self.log), LedgerPort(&backend.store));
-        let reconciler = Reconciler { log, ledger, compared: ComparedPort(&self.compared) };
+        let reconciler = Reconciler { log, ledger, compared: &self.compared };
         let span = Span { from_ms, to_ms, since_ms: from_ms };
         let found = reconciler.run(span, || true).now_or_never();
         found.ok_or("the reconciler waits")?.map_err(|error| error.to_string())
