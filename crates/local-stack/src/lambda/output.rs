@@ -32,7 +32,7 @@ impl FunctionOutput {
             // Makes the pipe non-blocking for both.
             let receiver = Receiver::from_owned_fd(pipe)?;
             let (function, metrics) = (function.to_owned(), metrics.clone());
-            let pipe = Arc::new(Pipe { function, metrics, source, incomplete_line: Mutex::default() });
+            let pipe = Arc::new(Pipe { function, metrics, source, reading: Mutex::default() });
             tokio::spawn(forward_until_closed(pipe.clone(), receiver));
             pipes.push(pipe);
         }
@@ -49,28 +49,35 @@ impl FunctionOutput {
     }
 }
 
-/// One pipe, and the line that is not yet complete.
+/// One pipe of a process.
 struct Pipe {
     function: String,
     metrics: Arc<MetricSink>,
     source: File,
-    incomplete_line: Mutex<Vec<u8>>,
+    reading: Mutex<Reading>,
+}
+
+#[derive(Default)]
+struct Reading {
+    /// The bytes of one read. Every invocation reads, so the buffer is kept.
+    buffer: Vec<u8>,
+    incomplete_line: Vec<u8>,
 }
 
 impl Pipe {
     /// Forwards the lines that can be read without blocking. Returns the error
     /// `WouldBlock` if the pipe is empty, and `Ok` if it is closed.
     fn forward_available(&self, read: impl Fn(&mut [u8]) -> Result<usize>) -> Result<()> {
-        let mut line = locked(&self.incomplete_line);
-        let mut buffer = vec![0; READ_BYTES];
+        let Reading { buffer, incomplete_line } = &mut *locked(&self.reading);
+        buffer.resize(READ_BYTES, 0);
         loop {
-            match read(&mut buffer) {
+            match read(buffer) {
                 Ok(0) => {
-                    self.forward_line(&line);
-                    line.clear();
+                    self.forward_line(incomplete_line);
+                    incomplete_line.clear();
                     return Ok(());
                 }
-                Ok(length) => self.forward_bytes(&mut line, &buffer[..length]),
+                Ok(length) => self.forward_bytes(incomplete_line, &buffer[..length]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
