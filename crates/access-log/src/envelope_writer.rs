@@ -66,8 +66,16 @@ impl EnvelopeHeader<'_> {
 
 /// Writes one log event as JSON. `timestamp_ms` is the time of the event, in milliseconds since 1970.
 pub fn log_event(id: &str, timestamp_ms: i64, message: &str) -> String {
-    format!(r#"{{"id":{},"timestamp":{timestamp_ms},"message":{}}}"#, json!(id), json!(message))
+    log_event_beginning(id, timestamp_ms) + &json!(message).to_string() + LOG_EVENT_END
 }
+
+/// Returns the text of a log event before its message.
+pub(crate) fn log_event_beginning(id: &str, timestamp_ms: i64) -> String {
+    format!(r#"{{"id":{},"timestamp":{timestamp_ms},"message":"#, json!(id))
+}
+
+/// The text of a log event after its message.
+pub(crate) const LOG_EVENT_END: &str = "}";
 
 /// Compresses a record into one gzip member.
 pub fn gzip(record: &[u8]) -> Vec<u8> {

@@ -6,11 +6,10 @@ use std::ops::ControlFlow;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::json;
 
 use crate::decoder::{DecodeError, Decoder, Origin, position_on_stream, read_lines, text_of};
 use crate::envelope::{Event, EventContent, is_envelope, read_envelope};
-use crate::envelope_writer::EnvelopeHeader;
+use crate::envelope_writer::{EnvelopeHeader, LOG_EVENT_END, log_event_beginning};
 
 /// Maximum length of the text in one part, in bytes. Gzipped, it is below the 1 MiB of a stream
 /// record, even if it hardly compresses.
@@ -110,14 +109,14 @@ impl Parts {
     }
 
     fn add_line(&mut self, line: &str, origin: Origin<'_>, index: u32) {
-        let id = json!(position_on_stream(origin.record_name, index));
-        let beginning = format!(r#"{{"id":{id},"timestamp":{},"message":"#, origin.arrived_at_ms);
+        let id = position_on_stream(origin.record_name, index);
+        let beginning = log_event_beginning(&id, origin.arrived_at_ms);
         // Quotes are escaped. Other characters that are escaped are rare.
         let bytes = beginning.len() + line.len() + memchr::memchr_iter(b'"', line.as_bytes()).count() + 3;
         let part = self.part_for(bytes);
         let _ = part.write_all(beginning.as_bytes());
         let _ = serde_json::to_writer(&mut *part, line);
-        let _ = part.write_all(b"}");
+        let _ = part.write_all(LOG_EVENT_END.as_bytes());
     }
 
     /// Returns the part with room for this number of bytes, ready for the next event.
