@@ -12,13 +12,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
 . scripts/doc-section.sh
+. scripts/mutant-tree.sh
 limit_s=120
 tree=target/mutants/tree
 log=target/mutants/log
 
 fail() { echo "mutants: $*" >&2; exit 1; }
 crate_of() { sed -n '/^+++ /{ s|^+++ b/crates/\([^/]*\)/.*|\1|p; q; }' "$1"; }
-words_of() { sed '/^$/,$d' "$1" | paste -sd ' ' -; }
 apply() { git apply --directory="$tree" "$@"; }
 
 # cargo_test LIMIT_S CRATE [OPTION...]   runs the tests of a crate. proptest generates the same
@@ -75,10 +75,7 @@ list=$(for name; do
     echo "$(crate_of "$patch") $name"
 done | sort)
 
-rm -rf "$tree"
-mkdir -p "$tree"
-changed=$(git stash create)
-git archive "${changed:-HEAD}" | tar -x -m -C "$tree"
+copy_tree "$tree"
 
 for crate in $(cut -d ' ' -f 1 <<< "$list" | uniq); do
     { cargo_test 0 "$crate" --no-run && cargo_test "$limit_s" "$crate"; } ||

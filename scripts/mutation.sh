@@ -16,6 +16,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
 . scripts/doc-section.sh
+. scripts/mutant-tree.sh
 version=27.1.0
 crates=(metering-core access-log usage-consumer api-authorizer)
 folder=$PWD/target/mutation
@@ -67,10 +68,7 @@ for name; do
         fail "$name is neither a crate nor a source file of one, such as crates/metering-core/src/fence.rs"
 done
 
-rm -rf "$tree"
-mkdir -p "$tree"
-changed=$(git stash create)
-git archive "${changed:-HEAD}" | tar -x -m -C "$tree"
+copy_tree "$tree"
 list_mutants
 for name; do
     if [ -d "crates/$name" ]; then

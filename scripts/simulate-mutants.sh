@@ -3,7 +3,7 @@
 # simulation finds it.
 #
 #   scripts/simulate-mutants.sh [NAME...]   only these patches (default: those of each rule)
-#   scripts/simulate-mutants.sh --table     all rules, and writes docs/SIMULATED_MUTANTS.md
+#   scripts/simulate-mutants.sh --table     all rules, and writes their table in docs/MUTANTS.md
 #
 # A patch is in scripts/mutants, or in scripts/mutants/simulated if only the simulation
 # can judge it. Works on a copy of the tracked files, including uncommitted changes, in
@@ -12,6 +12,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
+. scripts/doc-section.sh
+. scripts/mutant-tree.sh
 limit_seeds=200000
 tree=target/simulated/tree
 log=target/simulated/log
@@ -22,7 +24,6 @@ rules=(
 )
 
 fail() { echo "simulate-mutants: $*" >&2; exit 1; }
-words_of() { sed '/^$/,$d' "$1" | paste -sd ' ' -; }
 simulate() {
     (cd "$tree" && CARGO_TARGET_DIR=../target cargo run --release --locked -q -p metering-sim -- --seeds "$1" --as-found) \
         > "$log" 2>&1 < /dev/null
@@ -30,13 +31,10 @@ simulate() {
 
 need cargo "install Rust from https://rustup.rs"
 table=
-[ "${1:-}" != --table ] || { table=docs/SIMULATED_MUTANTS.md; shift; }
+[ "${1:-}" != --table ] || { table=yes; shift; }
 [ $# -gt 0 ] || set -- "${rules[@]}"
 
-rm -rf "$tree"
-mkdir -p "$tree"
-changed=$(git stash create)
-git archive "${changed:-HEAD}" | tar -x -m -C "$tree"
+copy_tree "$tree"
 simulate 1000 || { cat "$log"; fail "the simulation fails without a mutant"; }
 
 rows='' missed=0
@@ -59,12 +57,7 @@ for name; do
 done
 
 [ "$missed" -eq 0 ] || fail "$missed of $# are not found within $limit_seeds seeds"
-[ -z "$table" ] || cat > "$table" <<TABLE
-# Rules that the simulation misses
-
-Each mutant removes one rule of counting or of admission. The simulation has to find a call that is lost, counted twice or
-admitted wrongly. \`scripts/simulate-mutants.sh --table\` writes this file.
-
+[ -z "$table" ] || write_section docs/MUTANTS.md "mutants of the simulation" <<TABLE
 | mutant | removed rule | seeds until the first failure |
 | --- | --- | ---: |
 ${rows%$'\n'}
