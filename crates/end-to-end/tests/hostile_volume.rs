@@ -84,7 +84,7 @@ fn line(key: &str, id: &str) -> String {
     format!(r#"{{"id":"{id}","key":"{key}","time":{},"status":200}}"#, now_ms())
 }
 
-/// What becomes of an input.
+/// The numbers of calls, records and events that an input adds to the ledger and the quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Outcome {
     /// Calls that are counted.

@@ -36,7 +36,7 @@ pub struct Reading {
 /// Decodes a record, and checks that the events are numbered and counted.
 ///
 /// # Errors
-/// When the record as a whole cannot be read.
+/// Returns the decoder's error if the record as a whole cannot be read.
 ///
 /// # Panics
 /// If the number of an event or the count of the events is wrong.

@@ -47,7 +47,7 @@ const EVENTS: [Event; 11] = [
     Event::Settled,
 ];
 
-/// How often a check came across each event.
+/// The number of times that a check came across each event.
 #[derive(Debug, Default)]
 pub struct Coverage([AtomicU64; EVENTS.len()]);
 

@@ -11,7 +11,7 @@ const UNITS: [(&str, u64); 2] = [("HOUR_MS", 3_600_000), ("DAY_MS", 86_400_000)]
 /// of the source, a unit of time, or a sum, difference, product or shift of these.
 ///
 /// # Errors
-/// When the source does not declare the constant, or its value has another form.
+/// Returns a description if the source does not declare the constant, or its value has another form.
 pub fn value(source: &str, name: &str) -> Result<u64, String> {
     let Some(expression) = expression(source, name) else {
         let unit = UNITS.iter().find(|(unit, _)| *unit == name);

@@ -15,7 +15,7 @@ struct Secret {
     ended_ms: Option<i64>,
 }
 
-/// What may become of a call, as far as it is known at its beginning.
+/// A call, and the decisions that the history of its secret allows at its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expectation {
     /// The secret that the call presents.
@@ -57,7 +57,7 @@ impl KeyAuditor {
         self.secrets.keys().copied().collect()
     }
 
-    /// Returns what may become of a call that begins now.
+    /// Returns the decisions that are allowed for a call that begins now.
     pub fn expect(&self, digest: KeyDigest, now_ms: i64) -> Expectation {
         let ended_ms = self.secrets.get(&digest).and_then(|secret| secret.ended_ms);
         let is_too_late = ended_ms.is_some_and(|ended_ms| ended_ms + self.promised_interval_ms <= now_ms);

@@ -38,7 +38,8 @@ pub struct PendingRead {
     pub read: KeyRead,
     /// Time of the request, in milliseconds since 1970; `None` until the simulation sets it.
     pub requested_at_ms: Option<i64>,
-    /// What the read saw, until the reply arrives.
+    /// The result of the read, which has seen the tables and whose reply has not arrived;
+    /// `None` before it has seen them.
     pub seen: Option<KeyReply>,
     /// Number of times that the log had been lost when the read saw the tables.
     pub losses: u64,
