@@ -37,6 +37,8 @@ const MAX_RECORD_BYTES: usize = 1 << 20;
 const MAX_INFLATED_BYTES: usize = access_log::decoder::DEFAULT_MAX_INFLATED_BYTES;
 /// Maximum number of events in a record.
 const MAX_EVENTS: usize = access_log::decoder::DEFAULT_MAX_EVENTS as usize;
+/// Length of a slice of the default layout of claims, in milliseconds.
+const SLICE_MS: i64 = 10_000;
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -80,8 +82,8 @@ fn fill(shard: usize, mut data: impl FnMut(usize) -> Vec<u8>) -> Vec<String> {
     records
 }
 
-fn line(key: &str, id: &str) -> String {
-    format!(r#"{{"id":"{id}","key":"{key}","time":{},"status":200}}"#, now_ms())
+fn line(key: &str, id: &str, time_ms: i64) -> String {
+    format!(r#"{{"id":"{id}","key":"{key}","time":{time_ms},"status":200}}"#)
 }
 
 /// The numbers of calls, records and events that an input adds to the ledger and the quarantine.
@@ -145,11 +147,13 @@ impl Meter {
     }
 }
 
-/// Returns gzipped lines of this number of calls, each with its key.
+/// Returns gzipped lines of this number of calls, each with its key. The calls of a record are in
+/// a slice of their own, because a slice has room for fewer calls than an event.
 fn calls(record: usize, calls: usize, key: impl Fn(usize) -> String) -> Vec<u8> {
+    let time_ms = now_ms() - i64::try_from(record).unwrap() * 2 * SLICE_MS;
     let mut text = String::new();
     for number in 0..calls {
-        writeln!(text, "{}", line(&key(number), &format!("{number:x}.{record}"))).unwrap();
+        writeln!(text, "{}", line(&key(number), &format!("{number:x}.{record}"), time_ms)).unwrap();
     }
     gzip(text.as_bytes())
 }
@@ -201,12 +205,12 @@ async fn deliver_bad_records(meter: &mut Meter) {
 
 /// Records whose calls can be counted, or are too many.
 async fn deliver_many_calls(meter: &mut Meter) {
-    let records = fill(7, |number| line("key", &format!("{number:x}")).into_bytes());
+    let records = fill(7, |number| line("key", &format!("{number:x}"), now_ms()).into_bytes());
     assert_eq!(records.len(), MAX_RECORDS);
     let expected = Outcome { calls: MAX_RECORDS as u64, ..Outcome::default() };
     meter.check("a call in each of the most records", &records, expected).await;
 
-    let call = |number: usize| line(&format!("k{number}"), &format!("k.{number:x}"));
+    let call = |number: usize| line(&format!("k{number}"), &format!("k.{number:x}"), now_ms());
     let records: Vec<String> =
         (1..=WRITTEN_RECORDS).map(|number| record(10, number, call(number).as_bytes())).collect();
     let expected = Outcome { calls: WRITTEN_RECORDS as u64, ..Outcome::default() };
