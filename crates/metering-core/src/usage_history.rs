@@ -22,3 +22,17 @@ impl DayUsage {
 
 /// The usage of one key. Days without calls are left out.
 pub type KeyUsage = BTreeMap<UtcDay, DayUsage>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_of_a_day_has_its_first_and_its_last_hour() {
+        let mut day = DayUsage::default();
+        assert_eq!(day.total(), 0);
+        day.hours[0] = 3;
+        day.hours[HOURS_PER_DAY - 1] = 4;
+        assert_eq!(day.total(), 7);
+    }
+}

@@ -108,6 +108,19 @@ fn a_cold_instance_reads_the_log_then_the_table_and_then_remembers_for_30_second
 }
 
 #[test]
+fn a_request_that_is_answered_from_the_cache_reads_no_key() {
+    let mut cache = started(SETTINGS);
+    let mut request = cache.begin(digest("a"));
+    assert!(!request.read_key());
+    let start = cache.begin_read(at(0));
+    cache.found_consistently(&mut request, start, Some(key("a", 0)), at(0));
+    assert!(request.read_key());
+    let request = cache.begin(digest("a"));
+    assert!(allows(&cache.step(&request, at(0))));
+    assert!(!request.read_key());
+}
+
+#[test]
 fn the_index_is_asked_first_once_it_can_be_trusted() {
     let mut cache = started(SETTINGS);
     sync(&mut cache, at(60_001), &[]);
@@ -158,6 +171,21 @@ fn a_change_in_the_log_or_a_message_outdates_every_older_copy() {
         assert_eq!(denial(&cache.step(&request, at(2))), Some(Denial::Deleted));
         assert_eq!(denial(&asked(&mut cache, "a", at(3))), Some(Denial::Deleted), "remembered");
     }
+}
+
+/// The index may return the old copy for as long as it lags, to a read that takes as long as a read may.
+#[test]
+fn a_tombstone_is_kept_until_no_read_can_return_what_it_forbids() {
+    let mut cache = started(SETTINGS);
+    cache.record_invalidation("a", 1, at(1));
+    let mut stale_copy_is_used = |now| {
+        let mut request = cache.begin(digest("a"));
+        let start = cache.begin_read(at(60_001));
+        cache.found_by_index(&mut request, start, Some(key("a", 0)), now);
+        allows(&cache.step(&request, now))
+    };
+    assert!(!stale_copy_is_used(at(70_001)));
+    assert!(stale_copy_is_used(at(70_002)), "a tombstone is not kept longer than it has to be");
 }
 
 /// Reads during a transaction may see its head and not yet its key. The tombstone of the last
