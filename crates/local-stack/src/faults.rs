@@ -1,6 +1,8 @@
 //! Injection of faults, reproducible from a seed.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -17,6 +19,12 @@ pub struct FaultRates {
     pub throttled_write: f64,
     /// A write to DynamoDB is carried out, but the connection is closed without a response.
     pub lost_reply: f64,
+    /// A request to DynamoDB is not carried out, and the connection is closed without a response.
+    pub lost_table_request: f64,
+    /// Additional time that DynamoDB takes for each request, in milliseconds.
+    pub table_delay_ms: u64,
+    /// A request to Kinesis is refused with `InternalFailureException`.
+    pub failed_stream_request: f64,
     /// The subscription delivers a batch a second time, with another sequence number.
     pub duplicate_batch: f64,
     /// The subscription delivers the events of a batch a second time in other batches, some of them
@@ -53,11 +61,31 @@ pub struct FaultRates {
     pub undeleted_message: f64,
 }
 
+/// Kind of an injected fault, for its count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum InjectedFault {
+    ThrottledWrite,
+    LostTableRequest,
+    DelayedTableRequest,
+    FailedStreamRequest,
+    DuplicateBatch,
+    RegroupedBatch,
+    LateRecord,
+    DelayedDelivery,
+    /// A response of a queue was shuffled, or a message was missed or repeated.
+    UnreliableQueue,
+}
+
+/// Number of injected faults of each kind. A kind that did not happen is missing.
+pub type InjectedFaults = BTreeMap<InjectedFault, u64>;
+
 /// Decides at random which faults happen, at rates that can be changed.
 #[derive(Debug)]
 pub struct Faults {
     rates: watch::Sender<FaultRates>,
     random: Mutex<StdRng>,
+    injected: Mutex<InjectedFaults>,
 }
 
 /// Fault of a write.
@@ -75,7 +103,19 @@ impl Faults {
     /// faults.
     pub fn new(rates: FaultRates, seed: u64) -> Self {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { rates: watch::Sender::new(rates), random }
+        Self { rates: watch::Sender::new(rates), random, injected: Mutex::default() }
+    }
+
+    /// Counts injected faults of a kind.
+    pub fn count(&self, kind: InjectedFault, number: usize) {
+        if number > 0 {
+            *locked(&self.injected).entry(kind).or_default() += number as u64;
+        }
+    }
+
+    /// Returns the number of injected faults since the start.
+    pub fn injected(&self) -> InjectedFaults {
+        locked(&self.injected).clone()
     }
 
     /// Returns the present rates.
@@ -115,7 +155,10 @@ impl Faults {
             return WriteFault::None;
         }
         match self.draw() {
-            drawn if drawn < throttled_write => WriteFault::Throttle,
+            drawn if drawn < throttled_write => {
+                self.count(InjectedFault::ThrottledWrite, 1);
+                WriteFault::Throttle
+            }
             drawn if drawn < throttled_write + lost_reply => WriteFault::LoseReply,
             _ => WriteFault::None,
         }
@@ -154,6 +197,27 @@ impl Faults {
 
     /// Returns `true` if a batch is delivered twice.
     pub fn duplicates_batch(&self) -> bool {
-        self.happens(self.rates().duplicate_batch)
+        let happens = self.happens(self.rates().duplicate_batch);
+        self.count(InjectedFault::DuplicateBatch, usize::from(happens));
+        happens
+    }
+
+    /// Returns `true` if a request to Kinesis fails.
+    pub fn fails_stream_request(&self) -> bool {
+        let happens = self.happens(self.rates().failed_stream_request);
+        self.count(InjectedFault::FailedStreamRequest, usize::from(happens));
+        happens
+    }
+
+    /// Waits for the additional time of a request to DynamoDB. Returns `true` if the request is lost.
+    pub async fn delays_or_loses_table_request(&self) -> bool {
+        let FaultRates { lost_table_request, table_delay_ms, .. } = self.rates();
+        if table_delay_ms > 0 {
+            self.count(InjectedFault::DelayedTableRequest, 1);
+            tokio::time::sleep(Duration::from_millis(table_delay_ms)).await;
+        }
+        let is_lost = self.happens(lost_table_request);
+        self.count(InjectedFault::LostTableRequest, usize::from(is_lost));
+        is_lost
     }
 }

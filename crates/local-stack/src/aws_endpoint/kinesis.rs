@@ -13,6 +13,10 @@ use crate::kinesis::{self, KinesisError, stream_of_iterator};
 
 impl AwsEndpoint {
     pub(super) async fn kinesis(&self, call: &Call) -> Response {
+        if self.faults.fails_stream_request() {
+            let (code, message) = ("InternalFailureException", "injected fault: failed request");
+            return call.error(StatusCode::INTERNAL_SERVER_ERROR, code, message);
+        }
         let (protocol, body, operation) = (call.protocol, call.body.clone(), call.operation().to_owned());
         let (store, metrics) = (self.kinesis.clone(), self.metrics.clone());
         let task = tokio::task::spawn_blocking(move || {

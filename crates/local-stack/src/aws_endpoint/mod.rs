@@ -23,6 +23,7 @@ use crate::apigateway::authorization::AnswerCache;
 use crate::cloudwatch::MetricStore;
 use crate::cloudwatch_logs::service::LogsService;
 use crate::dynamodb::DynamoDb;
+use crate::faults::Faults;
 use crate::kinesis::KinesisStore;
 use crate::names::{API_ID, REGION, STAGE};
 use crate::s3::{self, S3Store};
@@ -45,6 +46,7 @@ pub struct AwsEndpoint {
     pub answers: Arc<AnswerCache>,
     pub logs: Arc<LogsService>,
     pub metrics: Arc<MetricStore>,
+    pub faults: Arc<Faults>,
 }
 
 impl AwsEndpoint {

@@ -47,6 +47,9 @@ impl DynamoDb {
     /// Handles a request.
     pub async fn handle(&self, headers: HeaderMap, body: Bytes) -> Response {
         let operation = target(&headers).1;
+        if self.faults.delays_or_loses_table_request().await {
+            return lost_reply();
+        }
         if operation == "Query"
             && let Some(response) = self.lagging_query(&body)
         {

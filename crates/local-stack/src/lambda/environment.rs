@@ -6,7 +6,7 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex as SyncMutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use super::output::FunctionOutput;
 use super::runtime_api::{Invocation, RuntimeApi, RuntimeMessage, serve};
 use super::spec::FunctionSpec;
 use crate::cloudwatch::metrics::MetricSink;
+use crate::sync::locked;
 
 /// Time limit of the init phase. Source: Lambda Developer Guide, init phase.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,7 +62,16 @@ pub struct Environment {
     is_asking: watch::Receiver<bool>,
     exited: watch::Receiver<bool>,
     output: FunctionOutput,
-    is_frozen: AtomicBool,
+    stops: SyncMutex<Stops>,
+}
+
+/// Reasons for which the process is stopped.
+#[derive(Debug, Default)]
+struct Stops {
+    /// No invocation waits for the environment.
+    is_frozen: bool,
+    /// A fault holds the process.
+    is_held: bool,
 }
 
 impl Environment {
@@ -101,7 +111,7 @@ impl Environment {
             is_asking,
             exited,
             output,
-            is_frozen: AtomicBool::new(false),
+            stops: SyncMutex::default(),
         };
         environment.wait_for_init().await?;
         Ok(environment)
@@ -136,13 +146,33 @@ impl Environment {
 
     /// Stops the process (`SIGSTOP`) until the next invocation.
     pub fn freeze(&self) {
-        self.is_frozen.store(true, Ordering::Relaxed);
-        self.signal(Signal::STOP);
+        self.change(|stops| stops.is_frozen = true);
     }
 
     fn thaw(&self) {
-        if self.is_frozen.swap(false, Ordering::Relaxed) {
-            self.signal(Signal::CONT);
+        self.change(|stops| stops.is_frozen = false);
+    }
+
+    /// Stops the process (`SIGSTOP`) until [`Self::release`], also during an invocation.
+    pub fn hold(&self) {
+        self.change(|stops| stops.is_held = true);
+    }
+
+    /// Continues the process (`SIGCONT`) if it is not frozen.
+    pub fn release(&self) {
+        self.change(|stops| stops.is_held = false);
+    }
+
+    /// Changes the reasons for a stop, and sends the signal that they ask for. The lock makes the
+    /// signals have the order of the changes.
+    fn change(&self, change: impl FnOnce(&mut Stops)) {
+        let mut stops = locked(&self.stops);
+        let was_stopped = stops.is_frozen || stops.is_held;
+        change(&mut stops);
+        match (was_stopped, stops.is_frozen || stops.is_held) {
+            (false, true) => self.signal(Signal::STOP),
+            (true, false) => self.signal(Signal::CONT),
+            _ => {}
         }
     }
 

@@ -138,6 +138,23 @@ impl Function {
         Some(environment.pid().as_raw_nonzero().get())
     }
 
+    /// Stops the processes of all environments, busy or frozen, until [`Self::release`]. Returns
+    /// their number. Environments that are started later are not stopped.
+    pub fn hold(&self) -> usize {
+        let all = self.shared.locked().all.clone();
+        for environment in &all {
+            environment.hold();
+        }
+        all.len()
+    }
+
+    /// Continues the processes that [`Self::hold`] stopped.
+    pub fn release(&self) {
+        for environment in &self.shared.locked().all {
+            environment.release();
+        }
+    }
+
     /// Returns the process ids of all environments.
     pub fn process_ids(&self) -> Vec<i32> {
         let state = self.shared.locked();

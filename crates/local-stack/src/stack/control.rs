@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::backlog::Backlog;
 use crate::dynamodb::expiry::Expiry;
-use crate::faults::{FaultRates, Faults};
+use crate::faults::{FaultRates, Faults, InjectedFaults};
 use crate::lambda::Function;
 
 /// The parts of the stack that can be controlled.
@@ -35,12 +35,16 @@ impl Control {
         Self { faults: faults.clone(), functions, backlog: backlog.clone(), expiry: expiry.clone() }
     }
 
-    /// Returns the routes `GET` and `PUT /faults`, `POST /functions/{name}/kill`, `POST /expire`,
-    /// `GET /processes`, `GET /settled`.
+    /// Returns the routes `GET` and `PUT /faults`, `GET /faults/injected`, `POST
+    /// /functions/{name}/kill`, `/hold` and `/release`, `POST /expire`, `GET /processes`, `GET
+    /// /settled`.
     pub fn router(self) -> Router {
         Router::new()
             .route("/faults", get(faults).put(set_faults))
+            .route("/faults/injected", get(injected_faults))
             .route("/functions/{name}/kill", post(kill))
+            .route("/functions/{name}/hold", post(hold))
+            .route("/functions/{name}/release", post(release))
             .route("/expire", post(expire))
             .route("/processes", get(processes))
             .route("/settled", get(settled))
@@ -57,13 +61,39 @@ async fn set_faults(State(control): State<Control>, Json(rates): Json<FaultRates
     Json(rates)
 }
 
-async fn kill(State(control): State<Control>, Path(name): Path<String>) -> Response {
+/// Returns the number of injected faults of each kind since the start.
+async fn injected_faults(State(control): State<Control>) -> Json<InjectedFaults> {
+    Json(control.faults.injected())
+}
+
+async fn kill(control: State<Control>, name: Path<String>) -> Response {
+    on_function(control, name, |function| json!({"process_id": function.kill_random()}))
+}
+
+/// Stops all processes of a function.
+async fn hold(control: State<Control>, name: Path<String>) -> Response {
+    on_function(control, name, |function| json!({"processes": function.hold()}))
+}
+
+async fn release(control: State<Control>, name: Path<String>) -> Response {
+    on_function(control, name, |function| {
+        function.release();
+        json!({})
+    })
+}
+
+/// Responds with the result of an action on the function of a name.
+fn on_function(
+    State(control): State<Control>,
+    Path(name): Path<String>,
+    action: impl FnOnce(&Function) -> Value,
+) -> Response {
     let Some(function) = control.functions.iter().find(|function| function.name() == name) else {
         let names: Vec<&str> = control.functions.iter().map(|function| function.name()).collect();
         let message = format!("unknown function {name:?}; the functions are {}", names.join(", "));
         return (StatusCode::NOT_FOUND, Json(json!({"message": message}))).into_response();
     };
-    Json(json!({"process_id": function.kill_random()})).into_response()
+    Json(action(function)).into_response()
 }
 
 /// Deletes the DynamoDB items whose time to live is over.

@@ -88,6 +88,7 @@ impl Services {
             answers: answers.clone(),
             logs: logs.clone(),
             metrics: metrics.store().clone(),
+            faults: faults.clone(),
         };
         servers.spawn(serve(aws_listener, endpoint.router(), std::future::pending()));
         resources::create_queues(&sqs).await?;

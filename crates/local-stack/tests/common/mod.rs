@@ -29,11 +29,12 @@ pub async fn start_aws_endpoint(folder: &std::path::Path) -> String {
         dynamodb: DynamoDb::new(address, None, faults.clone(), Arc::default()),
         kinesis,
         queues: queues.clone(),
-        sns: Arc::new(Sns::open(&folder.join("sns.sqlite"), notifications, queues, faults).unwrap()),
+        sns: Arc::new(Sns::open(&folder.join("sns.sqlite"), notifications, queues, faults.clone()).unwrap()),
         s3: Arc::new(S3Store::open(&folder.join("s3"), &[&given_up_bucket()]).unwrap()),
         answers: Arc::new(AnswerCache::new(0)),
         logs: Arc::new(LogsService::new(Arc::new(log_group))),
         metrics: Arc::default(),
+        faults,
     };
     tokio::spawn(axum::serve(listener, endpoint.router()).into_future());
     format!("http://{address}")

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::cloudwatch_logs::filter_pattern::Line;
 use crate::cloudwatch_logs::log_group::{LogEvent, LogGroup};
-use crate::faults::Faults;
+use crate::faults::{Faults, InjectedFault};
 use crate::names::ACCOUNT_ID;
 use late_deliveries::LateDeliveries;
 use redelivery::Redelivery;
@@ -153,6 +153,7 @@ impl Subscription {
             let up_to = *last_id.borrow_and_update();
             let lag = self.settings.lag.map_or(Duration::ZERO, |lag| lag.sample(&mut rand::rng()));
             let delay = Duration::from_millis(self.faults.rates().delivery_delay_ms);
+            self.faults.count(InjectedFault::DelayedDelivery, usize::from(!delay.is_zero()));
             if due.send(Round { due_at: Instant::now() + lag + delay, after, up_to }).is_err() {
                 return;
             }
@@ -265,6 +266,7 @@ impl Subscription {
         let late_batch = self.faults.rates().late_batch;
         let (late, on_time): (Vec<_>, Vec<_>) =
             records.into_iter().partition(|_| self.faults.happens(late_batch));
+        self.faults.count(InjectedFault::LateRecord, late.len());
         for records in on_time.chunks(RECORDS_PER_REQUEST) {
             self.put(records.to_vec()).await?;
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::cloudwatch_logs::log_group::LogEvent;
-use crate::faults::Faults;
+use crate::faults::{Faults, InjectedFault};
 use crate::sync::locked;
 
 /// Groups the events of a batch a second time, with other boundaries.
@@ -35,6 +35,7 @@ impl Redelivery {
         if !self.faults.happens(rate) {
             return Vec::new();
         }
+        self.faults.count(InjectedFault::RegroupedBatch, 1);
         let reach = self.faults.below(neighbours.len() + 1);
         let span = [&neighbours[neighbours.len() - reach..], batch].concat();
         let cut = other_boundary(span.len(), reach, |end| self.faults.below(end));

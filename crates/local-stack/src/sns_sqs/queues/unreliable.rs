@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use winterbaume_core::MockResponse;
 
 use super::{Queues, json_of};
-use crate::faults::{FaultRates, Faults};
+use crate::faults::{FaultRates, Faults, InjectedFault};
 
 /// Maximum number of messages of one response. Source: SQS API Reference, `ReceiveMessage`.
 const MAX_MESSAGES: usize = 10;
@@ -162,17 +162,22 @@ fn choose(
     visibility: Visibility,
 ) -> (Vec<Value>, Vec<Value>) {
     let rates = faults.rates();
-    if faults.happens(rates.shuffled_queue) {
+    let happens = |rate| {
+        let happens = faults.happens(rate);
+        faults.count(InjectedFault::UnreliableQueue, usize::from(happens));
+        happens
+    };
+    if happens(rates.shuffled_queue) {
         for place in (1..messages.len()).rev() {
             messages.swap(place, faults.below(place + 1));
         }
     }
     let (mut returned, mut visible) = (Vec::new(), Vec::new());
     for message in messages {
-        let is_missed = visibility != Visibility::All
-            && (!visibility.sees(&message) || faults.happens(rates.missed_message));
+        let is_missed =
+            visibility != Visibility::All && (!visibility.sees(&message) || happens(rates.missed_message));
         let goes_back = is_missed || returned.len() == wanted;
-        if goes_back || faults.happens(rates.repeated_message) {
+        if goes_back || happens(rates.repeated_message) {
             visible.push(message["ReceiptHandle"].clone());
         }
         if !goes_back {
