@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
+. scripts/debian-package.sh
 
 need cargo "install Rust from https://rustup.rs"
 scripts/check-node.sh
@@ -13,6 +14,7 @@ need npm "install npm, which comes with Node.js"
 need python3 "install Python 3 with its module venv (Debian: apt-get install python3-venv)"
 need curl "install curl (Debian: apt-get install curl)"
 need cc "install a C compiler (Debian: apt-get install build-essential)"
+debian_package faketime faketime
 
 log=$(mktemp)
 count() { awk -v word="$1" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) sum += $(i - 1) } END { print sum + 0 }' "$log"; }

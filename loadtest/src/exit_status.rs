@@ -13,10 +13,14 @@ pub const HARNESS_TOO_SLOW: u8 = 11;
 /// An objective of the profile was missed, or no rate passed.
 pub const OBJECTIVE_MISSED: u8 = 12;
 
+/// A fault of the profile had no effect.
+pub const FAULT_NOT_INJECTED: u8 = 13;
+
 /// Each exit status with its meaning, as the help text lists them.
-pub const EXIT_STATUSES: [(u8, &str); 6] = [
+pub const EXIT_STATUSES: [(u8, &str); 7] = [
     (PASSED, "passed"),
     (COUNTS_DIFFER, "the counts differ"),
+    (FAULT_NOT_INJECTED, "a fault was not injected"),
     (HARNESS_TOO_SLOW, "the load test could not keep its rate"),
     (OBJECTIVE_MISSED, "an objective was missed, or no rate passed"),
     (CANNOT_RUN, "the load test could not run"),
@@ -47,6 +51,7 @@ mod tests {
     fn the_documentation_lists_each_status() {
         let failures = [
             Failure::CountsDiffer(String::new()),
+            Failure::FaultNotInjected(String::new()),
             Failure::HarnessTooSlow(String::new()),
             Failure::ObjectiveMissed(String::new()),
         ];

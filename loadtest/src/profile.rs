@@ -11,6 +11,9 @@ use local_stack::stack::{Canary, LocalOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::chaos::Chaos;
+use crate::fault::ScheduledFault;
+
 /// A profile, as read from a TOML file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -37,9 +40,16 @@ pub struct Profile {
     /// Settings of the local stack that is started for a run.
     #[serde(default)]
     pub stack: StackSettings,
-    /// Faults to inject, with their times.
+    /// Faults to inject, with their times. Those of `chaos` are added when the profile is read.
     #[serde(default, rename = "fault")]
     pub faults: Vec<ScheduledFault>,
+    /// Faults whose times the seed decides.
+    #[serde(default)]
+    pub chaos: Option<Chaos>,
+    /// `true` if each call is compared by its identity: the clients' request ids with the access
+    /// log, and the access log with the claims. The workers keep all request ids.
+    #[serde(default)]
+    pub compares_identities: bool,
 }
 
 /// Rate of calls over time.
@@ -313,82 +323,35 @@ mod api_kind_text {
     }
 }
 
-/// A fault that is injected during a run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ScheduledFault {
-    /// Start of the fault, in seconds from the start of the run.
-    pub at_s: f64,
-    /// Length of the fault, in seconds.
-    #[serde(default)]
-    pub for_s: f64,
-    /// Kind of the fault, with its parameters.
-    #[serde(flatten)]
-    pub kind: FaultKind,
-}
-
-/// Kind of a fault, with its parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum FaultKind {
-    /// Processes of the consumer are killed repeatedly.
-    Kill {
-        /// Kills a second.
-        per_s: f64,
-    },
-    /// Writes to DynamoDB are throttled.
-    Throttle {
-        /// The share of writes, from 0 to 1.
-        share: f64,
-    },
-    /// The number of shards of the stream changes.
-    Reshard {
-        /// New number of shards.
-        shards: i32,
-    },
-    /// Batches of log events are delivered twice.
-    Duplicate {
-        /// The share of batches, from 0 to 1.
-        share: f64,
-    },
-    /// Batches of log events are delivered again, split into other stream records.
-    Regroup {
-        /// The share of batches, from 0 to 1.
-        share: f64,
-    },
-    /// Records of the subscription are delivered late, while others are on time. A late record
-    /// waits for its whole delay, even if the fault ends before.
-    Late {
-        /// The share of records, from 0 to 1.
-        share: f64,
-        /// Delay, in milliseconds.
-        delay_ms: u64,
-    },
-    /// Queues shuffle, omit (short polls) and repeat messages.
-    Queues {
-        /// The share of responses or messages, from 0 to 1.
-        share: f64,
-    },
-    /// DynamoDB deletes the items whose time to live has expired.
-    Expire,
-    /// The subscription delivers all records later.
-    Delay {
-        /// Delay, in milliseconds.
-        delay_ms: u64,
-    },
-}
-
 impl Profile {
     /// Reads a profile.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read, is not a profile, or has an invalid setting.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
+        Self::read_with_seed(path, None)
+    }
+
+    /// Reads a profile. `seed` replaces its seed.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read, is not a profile, or has an invalid setting.
+    pub fn read_with_seed(path: &Path, seed: Option<u64>) -> anyhow::Result<Self> {
         let shown = path.display();
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read the profile {shown}"))?;
-        let profile: Self = toml::from_str(&text).with_context(|| format!("{shown} is not a profile"))?;
+        let mut profile: Self = toml::from_str(&text).with_context(|| format!("{shown} is not a profile"))?;
+        profile.seed = seed.unwrap_or(profile.seed);
+        profile.draw_faults().with_context(|| format!("the profile {shown} has an invalid setting"))?;
         profile.check().with_context(|| format!("the profile {shown} has an invalid setting"))?;
         Ok(profile)
+    }
+
+    fn draw_faults(&mut self) -> anyhow::Result<()> {
+        if let Some(chaos) = &self.chaos {
+            self.faults.extend(chaos.draw(self.seed, self.load.duration_s())?);
+        }
+        Ok(())
     }
 
     fn check(&self) -> anyhow::Result<()> {

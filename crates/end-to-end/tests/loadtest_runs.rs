@@ -132,7 +132,7 @@ fn every_profile_can_be_run() {
         assert_eq!(Some(profile.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
         names.push(profile.name);
     }
-    for name in ["constant", "ramp", "spike", "soak", "faults", "aws"] {
+    for name in ["constant", "ramp", "spike", "soak", "faults", "chaos", "aws"] {
         assert!(names.iter().any(|found| found == name), "{names:?}");
     }
 }

@@ -17,6 +17,9 @@ pub struct Arguments {
     profile: PathBuf,
     #[command(flatten)]
     system: SystemArguments,
+    /// Seed of the calls and of the schedule of faults [default: that of the profile]
+    #[arg(long)]
+    seed: Option<u64>,
     /// Folder for the results [default: loadtest-results/NAME]
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -59,7 +62,7 @@ impl SystemArguments {
 
 /// Runs the profile, writes the results, and returns the exit status of the verdict.
 pub async fn run(arguments: Arguments) -> anyhow::Result<u8> {
-    let profile = Profile::read(&arguments.profile)?;
+    let profile = Profile::read_with_seed(&arguments.profile, arguments.seed)?;
     let folder = arguments.output.unwrap_or_else(|| PathBuf::from("loadtest-results").join(&profile.name));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let outcome = Box::pin(execute(&profile, &arguments.system.choice()?, arguments.quiet)).await?;

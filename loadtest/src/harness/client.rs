@@ -16,6 +16,17 @@ use crate::profile::Protocol;
 /// Time limit for a call. API Gateway ends an integration after 29 s. Source: API Gateway quotas.
 const TIMEOUT: Duration = Duration::from_secs(32);
 
+/// Response headers with the request id of the access log, for REST APIs and for HTTP APIs.
+const REQUEST_ID_HEADERS: [&str; 2] = ["x-amz-apigw-id", "apigw-requestid"];
+
+/// A complete response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// `None` if API Gateway sent none.
+    pub request_id: Option<String>,
+}
+
 /// Sends calls to one gateway.
 pub struct Caller {
     gateway: String,
@@ -46,21 +57,23 @@ impl Caller {
         Ok(Self { gateway: gateway.trim_end_matches('/').to_owned(), clients, next: AtomicUsize::new(0) })
     }
 
-    /// Calls the backend with the secret of a key, requests a status, and returns the status of the
-    /// response after its body was read.
+    /// Calls the backend with the secret of a key, requests a status, and returns the answer after
+    /// its body was read.
     ///
     /// # Errors
     /// Returns an error if there is no complete response within the time limit.
-    pub async fn call(&self, status: u16, secret: &str) -> anyhow::Result<u16> {
+    pub async fn call(&self, status: u16, secret: &str) -> anyhow::Result<Answer> {
         let client = &self.clients[self.next.fetch_add(1, Ordering::Relaxed) % self.clients.len()];
         let request =
             http::Request::get(format!("{}/status/{status}", self.gateway)).header("x-api-key", secret);
         let request = request.body(Empty::new())?;
         let response = async {
             let response = client.request(request).await.context("no response")?;
+            let id = REQUEST_ID_HEADERS.iter().find_map(|name| response.headers().get(*name));
+            let request_id = id.and_then(|id| id.to_str().ok()).map(str::to_owned);
             let status = response.status().as_u16();
             response.into_body().collect().await.context("a response is incomplete")?;
-            Ok(status)
+            Ok(Answer { status, request_id })
         };
         tokio::time::timeout(TIMEOUT, response)
             .await

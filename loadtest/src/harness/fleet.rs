@@ -5,7 +5,16 @@ use tokio::sync::mpsc;
 
 use crate::harness::child::Process;
 use crate::harness::client_counts::ClientCounts;
+use crate::harness::identities::AnsweredCall;
 use crate::harness::worker::{Assignment, Start, Tally, WorkerMessage};
+
+/// The calls of workers.
+#[derive(Default)]
+pub struct SentCalls {
+    pub counts: ClientCounts,
+    /// Each successful call, if the profile compares identities.
+    pub answered: Vec<AnsweredCall>,
+}
 
 /// Workers that are ready to start. They are killed when this is dropped.
 pub struct Fleet {
@@ -25,7 +34,7 @@ impl Fleet {
         Ok(Self { workers })
     }
 
-    /// Makes all workers start at the same time and returns their merged counts.
+    /// Makes all workers start at the same time and returns what they sent.
     /// Their tallies are sent to `progress` while they run.
     ///
     /// # Errors
@@ -34,13 +43,14 @@ impl Fleet {
         self,
         start: Start,
         progress: mpsc::UnboundedSender<Tally>,
-    ) -> anyhow::Result<ClientCounts> {
+    ) -> anyhow::Result<SentCalls> {
         let runs = self.workers.into_iter().map(|worker| run_worker(worker, start, progress.clone()));
-        let mut counts = ClientCounts::default();
+        let mut sent = SentCalls::default();
         for part in futures_util::future::try_join_all(runs).await? {
-            counts.merge(&part);
+            sent.counts.merge(&part.counts);
+            sent.answered.extend(part.answered);
         }
-        Ok(counts)
+        Ok(sent)
     }
 }
 
@@ -63,15 +73,17 @@ async fn run_worker(
     mut worker: Process,
     start: Start,
     progress: mpsc::UnboundedSender<Tally>,
-) -> anyhow::Result<ClientCounts> {
+) -> anyhow::Result<SentCalls> {
     worker.send(&start).await?;
+    let mut sent = SentCalls::default();
     loop {
         match next(&mut worker).await? {
             WorkerMessage::Progress(tally) => {
                 // The receiver may have been dropped; the counts are still needed.
                 let _ = progress.send(tally);
             }
-            WorkerMessage::Finished(counts) => return Ok(counts),
+            WorkerMessage::Answered(calls) => sent.answered.extend(calls),
+            WorkerMessage::Finished(counts) => return Ok(SentCalls { counts, ..sent }),
             WorkerMessage::Ready => bail!("a worker sent `ready` twice"),
         }
     }

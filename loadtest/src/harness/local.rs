@@ -1,6 +1,7 @@
 //! A local stack in a child process, and the control of a local stack.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,12 +12,17 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use local_stack::faults::FaultRates;
+use local_stack::faults::{FaultRates, InjectedFaults};
 use local_stack::stack::{LocalOptions, LocalStack};
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
+use crate::fault::FaultyFunction;
 use crate::harness::child::Process;
+use crate::harness::clock_files::ClockFiles;
 use crate::profile::StackSettings;
 
 /// The local stack to start.
@@ -28,12 +34,19 @@ pub struct StackPlan {
     pub settings: StackSettings,
     /// Seed of the injected faults.
     pub seed: u64,
+    /// `true` if the clocks of functions can be changed.
+    pub has_clock_faults: bool,
 }
 
 impl StackPlan {
-    fn options(self) -> LocalOptions {
+    fn options(self) -> anyhow::Result<LocalOptions> {
         let settings = self.settings;
+        let clocks = ClockFiles::new(&self.data_folder);
         let mut options = LocalOptions::new(self.data_folder, self.binaries);
+        if self.has_clock_faults {
+            options.consumer_environment = clocks.environment(FaultyFunction::Consumer)?;
+            options.authorizer_environment = clocks.environment(FaultyFunction::Authorizer)?;
+        }
         options.demo_keys = 0;
         options.api_kind = settings.api_kind;
         options.shard_count = settings.shards;
@@ -53,7 +66,7 @@ impl StackPlan {
         options.ttl_sweep_interval_ms = settings.ttl_sweep_interval_ms;
         options.canary = settings.canary;
         options.fault_seed = self.seed;
-        options
+        Ok(options)
     }
 }
 
@@ -66,7 +79,8 @@ pub async fn run_stack() -> anyhow::Result<()> {
     let mut plan = String::new();
     input.read_line(&mut plan).await?;
     let plan: StackPlan = serde_json::from_str(&plan).context("the plan of the local stack is malformed")?;
-    let stack = LocalStack::start(plan.options()).await?;
+    let _writes_fail = survive_full_disk().context("cannot handle the signal SIGXFSZ")?;
+    let stack = LocalStack::start(plan.options()?).await?;
     println!("ready");
     let mut rest = Vec::new();
     input.read_to_end(&mut rest).await?;
@@ -74,10 +88,16 @@ pub async fn run_stack() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes writes beyond the limit fail in this process. Without this, the system ends a process that
+/// writes beyond the limit (`SIGXFSZ`). The result has to be kept.
+fn survive_full_disk() -> std::io::Result<SignalStream> {
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))
+}
+
 /// A local stack in a child process. The process is killed when this is dropped.
 pub struct StackProcess {
     process: Process,
-    pub data_folder: PathBuf,
+    pub plan: StackPlan,
 }
 
 impl StackProcess {
@@ -85,15 +105,37 @@ impl StackProcess {
     ///
     /// # Errors
     /// Returns an error if the stack cannot start. The process prints the reason to standard error.
-    pub async fn start(plan: &StackPlan) -> anyhow::Result<Self> {
-        let mut process = Process::start("stack")?;
-        process.send(plan).await?;
-        let ready = process.lines.next_line().await?;
-        ensure!(
-            ready.as_deref() == Some("ready"),
-            "the local stack did not start; see its last lines for the reason"
-        );
-        Ok(Self { process, data_folder: plan.data_folder.clone() })
+    pub async fn start(plan: StackPlan) -> anyhow::Result<Self> {
+        if plan.has_clock_faults {
+            std::fs::create_dir_all(&plan.data_folder)?;
+            let clocks = ClockFiles::new(&plan.data_folder);
+            FaultyFunction::ALL.into_iter().try_for_each(|function| clocks.set(function, 0))?;
+        }
+        Ok(Self { process: start_process(&plan).await?, plan })
+    }
+
+    /// Kills the process of the stack (`SIGKILL`) and waits until it has ended.
+    ///
+    /// # Errors
+    /// Returns an error if the process had already ended for another reason.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        let child = &mut self.process.child;
+        child.start_kill().context("cannot kill the local stack")?;
+        let status = child.wait().await.context("cannot wait for the end of the local stack")?;
+        ensure!(status.signal() == Some(Signal::KILL.as_raw()), "the local stack was not killed: {status}");
+        Ok(())
+    }
+
+    /// Starts the stack again after [`Self::kill`], and waits until it is ready.
+    ///
+    /// # Errors
+    /// Returns an error if the stack cannot start, or not on the same ports.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        let before = Endpoints::read(&self.plan.data_folder)?;
+        self.process = start_process(&self.plan).await?;
+        let after = Endpoints::read(&self.plan.data_folder)?;
+        ensure!(before == after, "the restarted stack has other endpoints: {after:?} instead of {before:?}");
+        Ok(())
     }
 
     /// Stops the stack and waits until its process has ended.
@@ -106,6 +148,17 @@ impl StackProcess {
         child.wait().await.context("cannot wait for the end of the local stack")?;
         Ok(())
     }
+}
+
+async fn start_process(plan: &StackPlan) -> anyhow::Result<Process> {
+    let mut process = Process::start("stack")?;
+    process.send(plan).await?;
+    let ready = process.lines.next_line().await?;
+    ensure!(
+        ready.as_deref() == Some("ready"),
+        "the local stack did not start; see its last lines for the reason"
+    );
+    Ok(process)
 }
 
 /// Process ids of a local stack.
@@ -173,12 +226,41 @@ impl Control {
         self.request(http::Method::PUT, "/faults", Some(serde_json::to_string(&rates)?)).await.map(drop)
     }
 
-    /// Kills one process of a function.
+    /// Returns the number of injected faults of each kind since the stack was started.
     ///
     /// # Errors
     /// Returns an error if the stack does not respond.
-    pub async fn kill(&self, function: &str) -> anyhow::Result<()> {
-        self.request(http::Method::POST, &format!("/functions/{function}/kill"), None).await.map(drop)
+    pub async fn injected_faults(&self) -> anyhow::Result<InjectedFaults> {
+        Ok(serde_json::from_slice(&self.request(http::Method::GET, "/faults/injected", None).await?)?)
+    }
+
+    /// Kills one process of a function. Returns `false` if it has none.
+    ///
+    /// # Errors
+    /// Returns an error if the stack does not respond.
+    pub async fn kill(&self, function: &str) -> anyhow::Result<bool> {
+        Ok(!self.on_function(function, "kill").await?["processId"].is_null())
+    }
+
+    /// Stops all processes of a function, and returns their number.
+    ///
+    /// # Errors
+    /// Returns an error if the stack does not respond.
+    pub async fn hold(&self, function: &str) -> anyhow::Result<u64> {
+        Ok(self.on_function(function, "hold").await?["processes"].as_u64().unwrap_or(0))
+    }
+
+    /// Continues the processes of a function that [`Self::hold`] stopped.
+    ///
+    /// # Errors
+    /// Returns an error if the stack does not respond.
+    pub async fn release(&self, function: &str) -> anyhow::Result<()> {
+        self.on_function(function, "release").await.map(drop)
+    }
+
+    async fn on_function(&self, function: &str, action: &str) -> anyhow::Result<Value> {
+        let path = format!("/functions/{function}/{action}");
+        Ok(serde_json::from_slice(&self.request(http::Method::POST, &path, None).await?)?)
     }
 
     /// Deletes the items whose time to live has expired.

@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::harness::baseline::BaselineWrites;
-use crate::harness::fault_schedule::Recovery;
+use crate::harness::faults::Recovery;
+use crate::harness::identities::IdentityCheck;
+use crate::harness::interval::Interval;
 use crate::harness::latency_breakdown::LatencyBreakdown;
 use crate::harness::memory::MemoryGrowth;
 use crate::harness::probe::ProbeResults;
@@ -19,26 +21,6 @@ use crate::profile::Profile;
 
 /// Maximum number of differences in a result.
 const MAX_DIFFERENCES: usize = 100;
-
-/// About one second of a run.
-///
-/// Its histograms are encoded, because a histogram in memory is some thousand times larger, and a
-/// long run has many intervals.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Interval {
-    /// Start of the interval, in seconds from the start of the run.
-    pub at_s: f64,
-    /// Number of calls that were sent.
-    pub sent: u64,
-    /// Number of responses.
-    pub answered: u64,
-    /// Encoded histogram of the response times.
-    #[schemars(with = "LatencyHistogram")]
-    pub response: String,
-    /// Encoded histogram of the freshness of the probes that were counted in this interval.
-    #[schemars(with = "LatencyHistogram")]
-    pub freshness: String,
-}
 
 /// The comparison of the clients' counts with the ledger.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -132,6 +114,8 @@ pub struct Outcome {
     pub probes: ProbeResults,
     /// Comparison of the clients' counts with the ledger.
     pub counts: Counts,
+    /// Comparison of each call by its identity, if the profile asks for it.
+    pub identities: Option<IdentityCheck>,
     /// Consumption of each resource.
     pub consumption: Vec<PricedLine>,
     /// Writes of the baseline design for the same records; `None` on AWS.

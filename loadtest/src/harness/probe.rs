@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::harness::client::Caller;
 use crate::harness::client_counts::ClientCounts;
+use crate::harness::identities::AnsweredCall;
 use crate::harness::worker::ClientKey;
 use crate::histogram::microseconds;
 use crate::profile::ProbeSettings;
@@ -68,8 +69,13 @@ pub struct ProbeResults {
     pub without_key: u64,
     /// Number of ledger reads.
     pub reads: u64,
+    /// Number of ledger reads that failed, in a run with faults.
+    pub failed_reads: u64,
     /// Counts of the probes' calls. Key indexes are those of the probe keys.
     pub client_counts: ClientCounts,
+    /// Each successful call. Key indexes are those of the probe keys.
+    #[serde(skip)]
+    pub answered: Vec<AnsweredCall>,
 }
 
 /// Measurements since the previous request for them.
@@ -88,6 +94,8 @@ pub struct Prober {
     table: String,
     keys: Vec<ClientKey>,
     settings: ProbeSettings,
+    /// `true` if a read of the ledger may fail and is then repeated.
+    tolerates_failed_reads: bool,
     state: Mutex<State>,
 }
 
@@ -133,14 +141,22 @@ impl Prober {
         let indexes = 0..u32::try_from(keys.len()).unwrap_or(u32::MAX);
         let free = indexes.map(|key| FreeKey { key, calls: 0 }).collect();
         let state = Mutex::new(State { free, ..State::default() });
-        Self { caller, client, table, keys, settings, state }
+        Self { caller, client, table, keys, settings, tolerates_failed_reads: false, state }
+    }
+
+    /// Repeats reads of the ledger that fail, as in a run with faults. The time until a read
+    /// succeeds is a part of the freshness.
+    #[must_use]
+    pub fn tolerating_failed_reads(self, tolerates_failed_reads: bool) -> Self {
+        Self { tolerates_failed_reads, ..self }
     }
 
     /// Returns the number of keys with which each probe finds a free one, provided that calls are
-    /// counted within the time limit.
+    /// counted within the time limit, and that no call lacks a response for longer than
+    /// `unanswered_s` altogether: its key is not used again.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of keys is small")]
-    pub fn keys_needed(settings: ProbeSettings, duration_s: f64) -> u32 {
-        let waiting_s = settings.timeout_s.min(duration_s);
+    pub fn keys_needed(settings: ProbeSettings, duration_s: f64, unanswered_s: f64) -> u32 {
+        let waiting_s = settings.timeout_s.min(duration_s) + unanswered_s;
         (settings.calls_per_s * waiting_s).ceil().max(1.0) as u32 + 1
     }
 
@@ -188,7 +204,8 @@ impl Prober {
 
     async fn probe(&self, FreeKey { key, calls }: FreeKey, due_s: f64) -> anyhow::Result<()> {
         let sent_ms = now_ms();
-        let status = self.caller.call(200, &self.keys[key as usize].secret).await.ok();
+        let answer = self.caller.call(200, &self.keys[key as usize].secret).await.ok();
+        let status = answer.as_ref().map(|answer| answer.status);
         let (answered, answered_ms) = (Instant::now(), now_ms());
         if status != Some(200) {
             let mut state = self.lock();
@@ -201,7 +218,12 @@ impl Prober {
             }
             return Ok(());
         }
-        self.lock().results.client_counts.record_success(key, sent_ms, answered_ms);
+        {
+            let results = &mut self.lock().results;
+            results.client_counts.record_success(key, sent_ms, answered_ms);
+            let request_id = answer.and_then(|answer| answer.request_id).unwrap_or_default();
+            results.answered.push(AnsweredCall { key, request_id });
+        }
         let calls = calls + 1;
         let shown = self.await_count(key, calls, answered).await?;
         let freshness_us =
@@ -235,7 +257,14 @@ impl Prober {
             // Jitter keeps the reads of many probes from coinciding.
             let jitter = rand::rng().random_range(0.5..1.0);
             tokio::time::sleep(interval.mul_f64(jitter)).await;
-            let usage = self.read(key).await?;
+            let usage = match self.read(key).await {
+                Ok(usage) => usage,
+                Err(_) if self.tolerates_failed_reads => {
+                    self.lock().results.failed_reads += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if usage.calls >= calls {
                 return Ok(Some(Shown { at: Instant::now(), record: usage.record }));
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::harness::outcome::Interval;
+use crate::harness::interval::Interval;
 use crate::harness::probe::Prober;
 use crate::harness::worker::Tally;
 use crate::histogram::LatencyHistogram;
@@ -77,6 +77,7 @@ impl Progress {
             at_s: (elapsed - INTERVAL.as_secs_f64()).max(0.0),
             sent: second.sent,
             answered: second.answers(),
+            failed: second.unexpected + second.unanswered,
             response: second.response.to_text()?,
             freshness: freshness.to_text()?,
         });

@@ -17,11 +17,14 @@ use system_clock::now_ms;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::fault::FaultKind;
 use crate::harness::baseline::{BaselineWrites, baseline_writes};
 use crate::harness::client::Caller;
 use crate::harness::client_counts::{ClientCounts, TimeSpan};
 use crate::harness::consumption::consumption;
+use crate::harness::faults::Injection;
 use crate::harness::fleet::Fleet;
+use crate::harness::identities::{AnsweredCall, IdentityCheck};
 use crate::harness::latency_breakdown::LatencyBreakdown;
 use crate::harness::local::{StackPlan, StackProcess};
 use crate::harness::memory::Memory;
@@ -32,12 +35,14 @@ use crate::harness::schedule::Schedule;
 use crate::harness::system_under_test::SystemUnderTest;
 use crate::harness::verdict::{Evidence, judge};
 use crate::harness::worker::{Assignment, ClientKey, Start};
-use crate::harness::{fault_schedule, keys};
+use crate::harness::{faults, identities, keys};
 use crate::histogram::LatencyHistogram;
 use crate::profile::Profile;
 
 /// Time between the start signal and the first call, in which the signal reaches all workers.
 const START_DELAY: Duration = Duration::from_millis(500);
+/// Time after a fault in which calls may still lack a response, in seconds.
+const RESTART_S: f64 = 5.0;
 /// Interval between two comparisons with the ledger of a deployed meter.
 const COMPARE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -76,11 +81,11 @@ pub async fn execute(profile: &Profile, choice: &SystemChoice, is_quiet: bool) -
                 binaries: binaries.clone().map_or_else(built_binaries, Ok)?,
                 settings: profile.stack.clone(),
                 seed: profile.seed,
+                has_clock_faults: has_clock_faults(profile),
             };
-            let stack = StackProcess::start(&plan).await?;
-            let system = SystemUnderTest::local(&stack.data_folder, None).await?;
+            let system = SystemUnderTest::own(StackProcess::start(plan).await?).await?;
             let outcome = Run { profile, system: &system, is_quiet }.execute().await;
-            stack.stop().await?;
+            system.stop().await?;
             outcome
         }
         SystemChoice::Local { data_folder, gateway } => {
@@ -92,6 +97,10 @@ pub async fn execute(profile: &Profile, choice: &SystemChoice, is_quiet: bool) -
             Run { profile, system: &system, is_quiet }.execute().await
         }
     }
+}
+
+fn has_clock_faults(profile: &Profile) -> bool {
+    profile.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Clock { .. }))
 }
 
 struct Run<'r> {
@@ -107,6 +116,9 @@ struct Observation {
     /// Time of the last response.
     answered: Instant,
     client_counts: ClientCounts,
+    /// Each successful call, if the profile compares identities.
+    answered_calls: Vec<AnsweredCall>,
+    injections: Vec<Injection>,
     probes: ProbeResults,
     progress: Progress,
     memory: Memory,
@@ -126,7 +138,9 @@ struct Comparison {
 impl Run<'_> {
     async fn execute(&self) -> anyhow::Result<Outcome> {
         let settings = self.profile.probes;
-        let probe_keys = Prober::keys_needed(settings, self.profile.load.duration_s());
+        let faults = &self.profile.faults;
+        let disturbed_s = faults.iter().map(|fault| fault.for_s + RESTART_S).sum();
+        let probe_keys = Prober::keys_needed(settings, self.profile.load.duration_s(), disturbed_s);
         let name = format!("{:08x}", rand::rng().random::<u32>());
         self.print(&format!(
             "creating {} keys for calls and {probe_keys} for probes",
@@ -153,7 +167,8 @@ impl Run<'_> {
         self.print("waiting until all calls are counted");
         let key_ids: Vec<String> = all_keys.iter().map(|key| key.api_key_id.clone()).collect();
         let comparison = self.reconcile(&observation.client_counts, &key_ids).await?;
-        self.conclude(observation, &comparison).await
+        let identities = self.compare_identities(&observation, &key_ids).await?;
+        self.conclude(observation, &comparison, identities).await
     }
 
     /// Sends the calls and probes, injects the faults, and measures.
@@ -168,13 +183,14 @@ impl Run<'_> {
             keys: call_keys.to_vec(),
         };
         let fleet = Fleet::start(&assignment).await?;
-        let prober = Arc::new(Prober::new(
+        let prober = Prober::new(
             Caller::new(&self.system.gateway, client.protocol, client.connections)?,
             self.system.dynamodb.clone(),
             self.system.meter.names.usage_table.clone(),
             probe_keys.to_vec(),
             self.profile.probes,
-        ));
+        );
+        let prober = Arc::new(prober.tolerating_failed_reads(!self.profile.faults.is_empty()));
         let start = Instant::now() + START_DELAY;
         let started_ms = now_ms() + i64::try_from(START_DELAY.as_millis())?;
         let duration = Duration::from_secs_f64(self.profile.load.duration_s());
@@ -183,17 +199,18 @@ impl Run<'_> {
         let memory = Memory::default();
         let load = async {
             let calls = async {
-                let counts = fleet.run(Start { at_ms: started_ms }, reports).await?;
-                Ok::<_, anyhow::Error>((counts, Instant::now()))
+                let sent = fleet.run(Start { at_ms: started_ms }, reports).await?;
+                Ok::<_, anyhow::Error>((sent, Instant::now()))
             };
-            let faults = fault_schedule::run(self.system, &self.profile.faults, start);
+            let print = |line: &str| self.print(line);
+            let faults = faults::run(self.system, &self.profile.faults, start, print);
             let results = tokio::try_join!(calls, prober.run(start, duration), faults);
             drop(ended);
             results
         };
         let progress = Progress::new(self.is_quiet).collect(receiver, prober.clone(), is_ended, start);
         let measured = async { tokio::try_join!(load, progress) };
-        let (((mut client_counts, answered), probes, ()), progress) = match self.system.control() {
+        let (((sent, answered), probes, injections), progress) = match self.system.control() {
             Some(control) => tokio::select! {
                 measured = measured => measured?,
                 () = memory.watch(control, start) => unreachable!("memory is watched for ever"),
@@ -201,9 +218,36 @@ impl Run<'_> {
             None => measured.await?,
         };
         // The keys of probes have the indexes after those of the other calls.
-        client_counts.merge(&probes.client_counts.with_keys_from(self.profile.keys.count));
+        let first = self.profile.keys.count;
+        let (mut client_counts, mut answered_calls) = (sent.counts, sent.answered);
+        client_counts.merge(&probes.client_counts.with_keys_from(first));
+        let of_probes = probes.answered.iter();
+        answered_calls.extend(of_probes.map(|call| AnsweredCall { key: call.key + first, ..call.clone() }));
         let took_s = (answered - start).as_secs_f64();
-        Ok(Observation { started_ms, took_s, answered, client_counts, probes, progress, memory })
+        Ok(Observation {
+            started_ms,
+            took_s,
+            answered,
+            client_counts,
+            answered_calls,
+            injections,
+            probes,
+            progress,
+            memory,
+        })
+    }
+
+    /// Compares all calls by their identities, if the profile asks for it.
+    async fn compare_identities(
+        &self,
+        observation: &Observation,
+        key_ids: &[String],
+    ) -> anyhow::Result<Option<IdentityCheck>> {
+        if !self.profile.compares_identities {
+            return Ok(None);
+        }
+        let span = TimeSpan { from_ms: observation.started_ms, to_ms: now_ms() };
+        identities::check(self.system, key_ids, &observation.answered_calls, span).await.map(Some)
     }
 
     /// Compares the counts with the ledger after all calls were counted, or at the time limit.
@@ -248,8 +292,14 @@ impl Run<'_> {
         Ok((counts.reconcile(key_ids, &counted), wanted.len().max(counted.len())))
     }
 
-    async fn conclude(&self, observation: Observation, comparison: &Comparison) -> anyhow::Result<Outcome> {
-        let Observation { started_ms, took_s, answered, probes, progress, memory, .. } = observation;
+    async fn conclude(
+        &self,
+        observation: Observation,
+        comparison: &Comparison,
+        identities: Option<IdentityCheck>,
+    ) -> anyhow::Result<Outcome> {
+        let Observation { started_ms, took_s, answered, injections, probes, progress, memory, .. } =
+            observation;
         let Comparison { reconciliation, compared, is_settled, settled } = comparison;
         let mut freshness = LatencyHistogram::new();
         probes.samples.iter().for_each(|sample| freshness.record_us(sample.freshness_us));
@@ -260,7 +310,7 @@ impl Run<'_> {
         let max_samples = profile.probes.breakdown_samples;
         let latency_breakdown =
             LatencyBreakdown::measure(self.system, &probes.samples, max_samples, window_ms).await?;
-        let recoveries = fault_schedule::recoveries(&profile.faults, &probes.samples);
+        let recoveries = faults::recoveries(&injections, &probes.samples, &progress.intervals);
         let memory_growth = memory.growth(profile.load.duration_s());
         let planned_calls = Schedule::new(profile.load).calls();
         let failures = judge(&Evidence {
@@ -270,6 +320,7 @@ impl Run<'_> {
             freshness: &freshness,
             reconciliation,
             is_settled: *is_settled,
+            identities: identities.as_ref(),
             recoveries: &recoveries,
             memory_growth: &memory_growth,
         });
@@ -286,6 +337,7 @@ impl Run<'_> {
             latency_breakdown,
             probes,
             counts: Counts::new(reconciliation, *compared, *is_settled),
+            identities,
             consumption,
             baseline: self.baseline().await?,
             recoveries,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use deployment::Endpoints;
 use metering_aws::MeterTarget;
+use tokio::sync::Mutex;
 
-use crate::harness::local::Control;
+use crate::harness::local::{Control, StackProcess};
 
 /// The system under test, with the clients that measure it.
 pub struct SystemUnderTest {
@@ -25,9 +26,34 @@ pub struct SystemUnderTest {
 pub struct LocalAccess {
     pub control: Control,
     pub data_folder: PathBuf,
+    /// The process of the stack, if the load test has started it.
+    pub stack: Option<Mutex<StackProcess>>,
 }
 
 impl SystemUnderTest {
+    /// Connects to a local stack that the load test has started.
+    ///
+    /// # Errors
+    /// Returns an error if the stack has no endpoints.
+    pub async fn own(stack: StackProcess) -> anyhow::Result<Self> {
+        let mut system = Self::local(&stack.plan.data_folder, None).await?;
+        if let Some(local) = &mut system.local {
+            local.stack = Some(Mutex::new(stack));
+        }
+        Ok(system)
+    }
+
+    /// Stops the local stack, if the load test has started it.
+    ///
+    /// # Errors
+    /// Returns an error if its process cannot be awaited.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        match self.local.and_then(|local| local.stack) {
+            Some(stack) => stack.into_inner().stop().await,
+            None => Ok(()),
+        }
+    }
+
     /// Connects to the local stack of a data folder. `gateway` replaces its own gateway.
     ///
     /// # Errors
@@ -36,7 +62,7 @@ impl SystemUnderTest {
         let control = Control::open(data_folder)?;
         let endpoints = Endpoints::read(data_folder).context("cannot read the local stack's endpoints")?;
         let meter = MeterTarget::local(&endpoints.aws_endpoint_url).await;
-        let local = LocalAccess { control, data_folder: data_folder.to_owned() };
+        let local = LocalAccess { control, data_folder: data_folder.to_owned(), stack: None };
         Ok(Self::new(meter, gateway.unwrap_or(endpoints.gateway), Some(local)))
     }
 

@@ -1,4 +1,4 @@
-//! The verdict on a run. Its three kinds of failure are kept apart, because they
+//! The verdict on a run. Its kinds of failure are kept apart, because they
 //! ask for different actions.
 
 use metering_core::reconciliation::Reconciliation;
@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit_status;
-use crate::harness::fault_schedule::Recovery;
+use crate::harness::faults::Recovery;
+use crate::harness::identities::IdentityCheck;
 use crate::harness::memory::MemoryGrowth;
 use crate::harness::worker::Tally;
 use crate::histogram::LatencyHistogram;
@@ -18,6 +19,8 @@ use crate::profile::{Percentile, Profile};
 pub enum Failure {
     /// The ledger and the clients have different counts.
     CountsDiffer(String),
+    /// A fault of the profile had no effect.
+    FaultNotInjected(String),
     /// The load test could not send the calls of its profile on schedule, so its percentiles
     /// describe another load.
     HarnessTooSlow(String),
@@ -30,6 +33,7 @@ impl Failure {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::CountsDiffer(_) => exit_status::COUNTS_DIFFER,
+            Self::FaultNotInjected(_) => exit_status::FAULT_NOT_INJECTED,
             Self::HarnessTooSlow(_) => exit_status::HARNESS_TOO_SLOW,
             Self::ObjectiveMissed(_) => exit_status::OBJECTIVE_MISSED,
         }
@@ -39,6 +43,7 @@ impl Failure {
     pub fn name(&self) -> &'static str {
         match self {
             Self::CountsDiffer(_) => "COUNTS DIFFER",
+            Self::FaultNotInjected(_) => "FAULT NOT INJECTED",
             Self::HarnessTooSlow(_) => "HARNESS TOO SLOW",
             Self::ObjectiveMissed(_) => "OBJECTIVE MISSED",
         }
@@ -46,8 +51,10 @@ impl Failure {
 
     /// Returns the details, with the numbers.
     pub fn detail(&self) -> &str {
-        let (Self::CountsDiffer(detail) | Self::HarnessTooSlow(detail) | Self::ObjectiveMissed(detail)) =
-            self;
+        let (Self::CountsDiffer(detail)
+        | Self::FaultNotInjected(detail)
+        | Self::HarnessTooSlow(detail)
+        | Self::ObjectiveMissed(detail)) = self;
         detail
     }
 }
@@ -64,6 +71,8 @@ pub struct Evidence<'e> {
     pub reconciliation: &'e Reconciliation,
     /// `true` if the consumer had processed all calls when the counts were compared.
     pub is_settled: bool,
+    /// Comparison by identity, if the profile asks for it.
+    pub identities: Option<&'e IdentityCheck>,
     pub recoveries: &'e [Recovery],
     pub memory_growth: &'e [MemoryGrowth],
 }
@@ -72,6 +81,8 @@ pub struct Evidence<'e> {
 pub fn judge(evidence: &Evidence<'_>) -> Vec<Failure> {
     let mut failures = Vec::new();
     judge_counts(evidence, &mut failures);
+    judge_identities(evidence, &mut failures);
+    judge_faults(evidence, &mut failures);
     judge_harness(evidence, &mut failures);
     judge_objectives(evidence, &mut failures);
     failures
@@ -92,6 +103,23 @@ fn judge_counts(evidence: &Evidence<'_>, failures: &mut Vec<Failure>) {
             first.counted,
             if evidence.is_settled { "" } else { "; the consumer had not processed all calls" },
         )));
+    }
+}
+
+/// Judges the comparison by identity.
+fn judge_identities(evidence: &Evidence<'_>, failures: &mut Vec<Failure>) {
+    if let Some(identities) = evidence.identities.filter(|identities| !identities.is_exact()) {
+        failures.push(Failure::CountsDiffer(identities.sentence()));
+    }
+}
+
+fn judge_faults(evidence: &Evidence<'_>, failures: &mut Vec<Failure>) {
+    for fault in &evidence.profile.faults {
+        let has_effect = |recovery: &&Recovery| recovery.fault == *fault && recovery.effects > 0;
+        if evidence.recoveries.iter().find(has_effect).is_none() {
+            let at_s = fault.at_s;
+            failures.push(Failure::FaultNotInjected(format!("{:?} at {at_s} s had no effect", fault.kind)));
+        }
     }
 }
 
@@ -147,11 +175,15 @@ fn judge_objectives(evidence: &Evidence<'_>, failures: &mut Vec<Failure>) {
     }
     for recovery in evidence.recoveries {
         let Some(allowed_s) = objectives.recovery_s else { break };
-        if recovery.recovered_after_s > allowed_s {
-            missed(format!(
-                "freshness recovered {:.1} s after {:?}, above the limit of {allowed_s} s",
-                recovery.recovered_after_s, recovery.fault.kind
-            ));
+        for (what, after_s) in
+            [("freshness", recovery.recovered_after_s), ("answers", recovery.answered_after_s)]
+        {
+            if after_s > allowed_s {
+                let kind = recovery.fault.kind;
+                missed(format!(
+                    "{what} recovered {after_s:.1} s after {kind:?}, above the limit of {allowed_s} s"
+                ));
+            }
         }
     }
 }

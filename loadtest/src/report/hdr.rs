@@ -10,7 +10,8 @@ use anyhow::Context;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
 
-use crate::harness::outcome::{Interval, Outcome};
+use crate::harness::interval::Interval;
+use crate::harness::outcome::Outcome;
 use crate::histogram::LatencyHistogram;
 
 /// Steps for each halving of the distance to 100 %, the default of HdrHistogram's tools.

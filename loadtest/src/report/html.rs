@@ -68,6 +68,7 @@ fn calls(outcome: &Outcome) -> Markup {
             tr { th { "missing in the ledger" } td { (counts.missing) } }
             tr { th { "surplus in the ledger" } td { (counts.surplus) } }
             tr { th { "pairs of key and hour that were compared" } td { (counts.compared) } }
+            @if let Some(identities) = &outcome.identities { tr { td colspan="2" { (identities.sentence()) } } }
             tr { th { "time from the last response until all calls were counted" } td { (format!("{:.1} s", outcome.settled_after_s)) } }
         }
         @if !counts.differences.is_empty() {
@@ -113,12 +114,19 @@ fn faults(outcome: &Outcome) -> Markup {
         @if !outcome.recoveries.is_empty() {
             h2 { "Faults" }
             table {
-                tr { th { "fault" } th { "start, s" } th { "length, s" } th { "maximum freshness, s" } th { "recovered after its end, s" } }
+                tr {
+                    th { "fault" } th { "start, s" } th { "length, s" } th { "effects" } th { "failed calls" }
+                    th { "answers after its end, s" } th { "maximum freshness, s" } th { "fresh after its end, s" }
+                }
                 @for recovery in &outcome.recoveries {
                     tr {
                         td { (format!("{:?}", recovery.fault.kind)) }
-                        td { (recovery.fault.at_s) } td { (recovery.fault.for_s) }
-                        td { (format!("{:.1}", recovery.max_freshness_s)) } td { (format!("{:.1}", recovery.recovered_after_s)) }
+                        td { (format!("{:.1}", recovery.began_s)) }
+                        td { (format!("{:.1}", recovery.ended_s - recovery.began_s)) }
+                        td { (recovery.effects) } td { (recovery.failed_calls) }
+                        td { (format!("{:.0}", recovery.answered_after_s)) }
+                        td { (format!("{:.1}", recovery.max_freshness_s)) }
+                        td { (format!("{:.1}", recovery.recovered_after_s)) }
                     }
                 }
             }

@@ -5,7 +5,8 @@ use plotters::prelude::*;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
-use crate::harness::outcome::{Interval, Outcome};
+use crate::harness::interval::Interval;
+use crate::harness::outcome::Outcome;
 use crate::histogram::LatencyHistogram;
 
 /// Width and height of a plot, in pixels.

@@ -62,6 +62,9 @@ pub fn text(outcome: &Outcome) -> String {
         "the clients count {} successful calls, probes included; the ledger has {}: {} missing, {} surplus, {} pairs of key and hour compared",
         counts.client_calls, counts.ledger_calls, counts.missing, counts.surplus, counts.compared
     );
+    if let Some(identities) = &outcome.identities {
+        let _ = writeln!(text, "{}", identities.sentence());
+    }
     let _ = writeln!(
         text,
         "\n{:<16}{:>10}{}",
@@ -82,17 +85,7 @@ pub fn text(outcome: &Outcome) -> String {
     row("send lateness", &tally.lateness);
     let _ = writeln!(text, "\n{}", models(outcome));
     consumption(outcome, &mut text);
-    for recovery in &outcome.recoveries {
-        let _ = writeln!(
-            text,
-            "fault at {} s for {} s, {:?}: maximum freshness {:.1} s, recovered {:.1} s after its end",
-            recovery.fault.at_s,
-            recovery.fault.for_s,
-            recovery.fault.kind,
-            recovery.max_freshness_s,
-            recovery.recovered_after_s
-        );
-    }
+    faults(outcome, &mut text);
     for growth in &outcome.memory_growth {
         let _ = writeln!(
             text,
@@ -105,6 +98,38 @@ pub fn text(outcome: &Outcome) -> String {
     }
     let _ = writeln!(text, "\n{}", verdict(outcome));
     text
+}
+
+/// Formats the schedule of faults, with the recovery from each.
+fn faults(outcome: &Outcome, text: &mut String) {
+    if outcome.recoveries.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\nfaults, in seconds; the seed of the schedule is {}:", outcome.profile.seed);
+    let _ = writeln!(
+        text,
+        "{:>8}{:>8}{:>10}{:>14}{:>16}{:>16}{:>16}  fault",
+        "start", "length", "effects", "failed calls", "answers after", "max freshness", "fresh after"
+    );
+    for recovery in &outcome.recoveries {
+        let length_s = recovery.ended_s - recovery.began_s;
+        let _ = writeln!(
+            text,
+            "{:>8.1}{length_s:>8.1}{:>10}{:>14}{:>16.0}{:>16.1}{:>16.1}  {:?}",
+            recovery.began_s,
+            recovery.effects,
+            recovery.failed_calls,
+            recovery.answered_after_s,
+            recovery.max_freshness_s,
+            recovery.recovered_after_s,
+            recovery.fault.kind
+        );
+    }
+    if outcome.probes.failed_reads > 0 {
+        let _ =
+            writeln!(text, "{} of the probes' reads failed and were repeated", outcome.probes.failed_reads);
+    }
+    text.push('\n');
 }
 
 /// Formats the name of a percentile as a column header.

@@ -5,9 +5,11 @@ use serde_json::Value;
 
 use super::files;
 use crate::harness::client_counts::ClientCounts;
-use crate::harness::fault_schedule::Recovery;
+use crate::harness::faults::Recovery;
 use crate::harness::find_rate::Step;
-use crate::harness::outcome::{CountDifference, Counts, Interval, Outcome, PricedLine};
+use crate::harness::identities::IdentityCheck;
+use crate::harness::interval::Interval;
+use crate::harness::outcome::{CountDifference, Counts, Outcome, PricedLine};
 use crate::harness::probe::{ProbeResults, ProbeSample, RecordPosition};
 use crate::harness::verdict::Failure;
 use crate::profile::{Keys, Profile};
@@ -40,7 +42,16 @@ fn outcome() -> Outcome {
     let mut tally = crate::harness::worker::Tally::default();
     tally.answered.insert(200, 1);
     Outcome {
-        recoveries: vec![Recovery { fault: profile.faults[0], max_freshness_s: 1.0, recovered_after_s: 1.0 }],
+        recoveries: vec![Recovery {
+            fault: profile.faults[0],
+            began_s: 1.0,
+            ended_s: 2.0,
+            effects: 1,
+            failed_calls: 1,
+            answered_after_s: 1.0,
+            max_freshness_s: 1.0,
+            recovered_after_s: 1.0,
+        }],
         profile,
         environment: "local".to_owned(),
         started_ms: 0,
@@ -53,6 +64,7 @@ fn outcome() -> Outcome {
         latency_breakdown: crate::harness::latency_breakdown::LatencyBreakdown::default(),
         probes: ProbeResults { samples: vec![sample, not_shown], client_counts, ..ProbeResults::default() },
         counts: Counts { differences: vec![difference], ..Counts::default() },
+        identities: Some(IdentityCheck::default()),
         consumption: vec![PricedLine { what: "x".to_owned(), per_million_calls: 1.0, dollars: 1.0 }],
         baseline: Some(crate::harness::baseline::BaselineWrites::default()),
         memory_growth: vec![crate::harness::memory::MemoryGrowth {

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::harness::client_counts::ClientCounts;
+use crate::harness::identities::AnsweredCall;
 use crate::histogram::LatencyHistogram;
 use crate::profile::Profile;
 
@@ -74,6 +75,8 @@ pub enum WorkerMessage {
     Ready,
     /// Calls since the previous message.
     Progress(Tally),
+    /// Successful calls since the previous message of this kind, if the profile compares identities.
+    Answered(Vec<AnsweredCall>),
     /// Counts of all calls. This is the last message; the tallies were sent before.
     Finished(ClientCounts),
 }

@@ -38,7 +38,7 @@ pub async fn run() -> anyhow::Result<()> {
         caller: Caller::new(&assignment.gateway, client.protocol, client.connections)?,
         secrets: assignment.keys.into_iter().map(|key| key.secret).collect(),
         permits: Arc::new(Semaphore::new(client.calls_in_flight as usize)),
-        recorder: CallRecorder::default(),
+        recorder: CallRecorder::new(assignment.profile.compares_identities),
     });
     send_message(&WorkerMessage::Ready)?;
     let start: Start = read_line("the start signal")?;
@@ -69,7 +69,7 @@ pub async fn run() -> anyhow::Result<()> {
     let _ = ended.recv().await;
     reporter.abort();
     let _ = reporter.await;
-    send_message(&WorkerMessage::Progress(sender.recorder.take_tally()))?;
+    sender.report()?;
     send_message(&WorkerMessage::Finished(sender.recorder.counts()))
 }
 
@@ -82,15 +82,24 @@ impl Sender {
     async fn send(&self, call: Call, due: Instant) {
         let Ok(_permit) = self.permits.acquire().await else { return };
         let sent_ms = now_ms();
-        let status = self.caller.call(call.status, &self.secrets[call.key as usize]).await;
-        self.recorder.record_end(&CallEnd {
+        let answer = self.caller.call(call.status, &self.secrets[call.key as usize]).await;
+        self.recorder.record_end(CallEnd {
             key: call.key,
             requested_status: call.status,
-            status: status.ok(),
+            answer: answer.ok(),
             sent_ms,
             ended_ms: now_ms(),
             response_time: due.elapsed(),
         });
+    }
+}
+
+impl Sender {
+    /// Sends what happened since the previous report.
+    fn report(&self) -> anyhow::Result<()> {
+        send_message(&WorkerMessage::Progress(self.recorder.take_tally()))?;
+        let answered = self.recorder.take_answered();
+        if answered.is_empty() { Ok(()) } else { send_message(&WorkerMessage::Answered(answered)) }
     }
 }
 
@@ -99,7 +108,7 @@ async fn report_progress(sender: Arc<Sender>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if send_message(&WorkerMessage::Progress(sender.recorder.take_tally())).is_err() {
+        if sender.report().is_err() {
             // The parent has ended: the run was interrupted.
             std::process::exit(1);
         }

@@ -1,0 +1,77 @@
+//! Functions whose clocks are wrong.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use system_clock::now_ms;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::Ended;
+use crate::fault::FaultyFunction;
+use crate::harness::clock_files::ClockFiles;
+use crate::harness::system_under_test::LocalAccess;
+
+/// Interval between two reads of the functions' output.
+const READ_INTERVAL: Duration = Duration::from_millis(200);
+/// Output of the functions in the data folder of a stack.
+const OUTPUT: &str = "metrics.jsonl";
+
+/// Sets the clock of a function until `ends`. The effects are lines of its output with the wrong time.
+pub(super) async fn inject(
+    local: &LocalAccess,
+    function: FaultyFunction,
+    jump_s: i32,
+    ends: Instant,
+) -> anyhow::Result<Ended> {
+    ensure!(
+        local.stack.is_some(),
+        "only a stack that the load test has started can have wrong clocks; omit --data"
+    );
+    let files = ClockFiles::new(&local.data_folder);
+    let output = local.data_folder.join(OUTPUT);
+    let from = std::fs::metadata(&output).map_or(0, |metadata| metadata.len());
+    let began_ms = now_ms();
+    files.set(function, jump_s)?;
+    tokio::time::sleep_until(ends).await;
+    files.set(function, 0)?;
+    let at = Instant::now();
+    tokio::time::sleep(READ_INTERVAL).await;
+    let written = std::fs::read(&output).with_context(|| format!("cannot read {}", output.display()))?;
+    let written =
+        String::from_utf8_lossy(written.get(usize::try_from(from)?..).unwrap_or_default()).into_owned();
+    let jump = Jump { jump_ms: i64::from(jump_s) * 1_000, began_ms, ended_ms: now_ms() };
+    Ok(Ended { at, effects: written.lines().filter(|line| jump.is_in(line)).count() as u64 })
+}
+
+/// A jump of a clock.
+struct Jump {
+    jump_ms: i64,
+    began_ms: i64,
+    ended_ms: i64,
+}
+
+impl Jump {
+    /// Returns `true` if a metric line has a time that no right clock showed during the jump.
+    fn is_in(&self, line: &str) -> bool {
+        let line: Value = serde_json::from_str(line).unwrap_or_default();
+        let Some(at_ms) = line["_aws"]["Timestamp"].as_i64() else { return false };
+        if self.jump_ms > 0 { at_ms > self.ended_ms } else { at_ms < self.began_ms + self.jump_ms / 2 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_time_is_one_that_no_right_clock_showed() {
+        let line = |at_ms: i64| format!(r#"{{"_aws":{{"Timestamp":{at_ms}}}}}"#);
+        let forwards = Jump { jump_ms: 90_000, began_ms: 1_000_000, ended_ms: 1_020_000 };
+        assert!(forwards.is_in(&line(1_095_000)));
+        assert!(!forwards.is_in(&line(1_010_000)) && !forwards.is_in("no JSON"));
+        let backwards = Jump { jump_ms: -90_000, ..forwards };
+        assert!(backwards.is_in(&line(915_000)));
+        assert!(!backwards.is_in(&line(999_000)));
+    }
+}

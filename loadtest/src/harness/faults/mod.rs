@@ -1,0 +1,101 @@
+//! Injection of scheduled faults, with one module for each kind that needs more than a rate of the
+//! local stack.
+
+mod clock;
+mod crash;
+mod disk;
+mod processes;
+mod rates;
+mod recovery;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use aws_sdk_kinesis::types::ScalingType;
+use tokio::time::Instant;
+
+use crate::fault::{FaultKind, ScheduledFault};
+use crate::harness::system_under_test::{LocalAccess, SystemUnderTest};
+
+pub use recovery::{Recovery, recoveries};
+
+/// A fault as it was injected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Injection {
+    pub fault: ScheduledFault,
+    /// Start, in seconds from the start of the run.
+    pub began_s: f64,
+    /// End, in seconds from the start of the run.
+    pub ended_s: f64,
+    /// Number of observed effects, such as killed processes or refused requests. A fault without
+    /// an effect was not injected.
+    pub effects: u64,
+}
+
+/// The end of a fault.
+struct Ended {
+    at: Instant,
+    effects: u64,
+}
+
+/// Injects the faults at their times, and passes a line about the start and the end of each to
+/// `print`.
+///
+/// # Errors
+/// Returns an error if a fault cannot be injected.
+pub async fn run(
+    system: &SystemUnderTest,
+    faults: &[ScheduledFault],
+    start: Instant,
+    print: impl Fn(&str),
+) -> anyhow::Result<Vec<Injection>> {
+    let all = faults.iter().map(|fault| run_one(system, *fault, start, &print));
+    futures_util::future::try_join_all(all).await
+}
+
+async fn run_one(
+    system: &SystemUnderTest,
+    fault: ScheduledFault,
+    start: Instant,
+    print: &impl Fn(&str),
+) -> anyhow::Result<Injection> {
+    let begins = start + Duration::from_secs_f64(fault.at_s);
+    tokio::time::sleep_until(begins).await;
+    let began_s = start.elapsed().as_secs_f64();
+    print(&format!("{began_s:.1} s: {:?} for {} s", fault.kind, fault.for_s));
+    let ends = begins + Duration::from_secs_f64(fault.for_s);
+    let ended = inject(system, fault.kind, ends).await;
+    let Ended { at, effects } = ended.with_context(|| format!("cannot inject {:?}", fault.kind))?;
+    let ended_s = (at - start).as_secs_f64();
+    print(&format!("{ended_s:.1} s: end of {:?}, {effects} effects", fault.kind));
+    Ok(Injection { fault, began_s, ended_s, effects })
+}
+
+/// Injects a fault until `ends`.
+async fn inject(system: &SystemUnderTest, kind: FaultKind, ends: Instant) -> anyhow::Result<Ended> {
+    if let FaultKind::Reshard { shards } = kind {
+        return reshard(system, shards).await;
+    }
+    let local = system.local.as_ref().context("on AWS, the only possible fault is `reshard`")?;
+    match kind {
+        FaultKind::Kill { function, per_s } => processes::kill(&local.control, function, per_s, ends).await,
+        FaultKind::Stop { function } => processes::stop(&local.control, function, ends).await,
+        FaultKind::Clock { function, jump_s } => clock::inject(local, function, jump_s, ends).await,
+        FaultKind::Crash => crash::inject(local, ends).await,
+        FaultKind::Disk => disk::inject(local, &system.gateway, ends).await,
+        FaultKind::Expire => expire(local).await,
+        _ => rates::inject(&local.control, kind, ends).await,
+    }
+}
+
+async fn reshard(system: &SystemUnderTest, shards: i32) -> anyhow::Result<Ended> {
+    let request = system.kinesis.update_shard_count().stream_name(&system.meter.names.stream);
+    let request = request.target_shard_count(shards).scaling_type(ScalingType::UniformScaling);
+    request.send().await?;
+    Ok(Ended { at: Instant::now(), effects: 1 })
+}
+
+async fn expire(local: &LocalAccess) -> anyhow::Result<Ended> {
+    local.control.expire().await?;
+    Ok(Ended { at: Instant::now(), effects: 1 })
+}
