@@ -239,7 +239,7 @@ impl Control {
     /// # Errors
     /// Returns an error if the stack does not respond.
     pub async fn kill(&self, function: &str) -> anyhow::Result<bool> {
-        Ok(!self.on_function(function, "kill").await?["processId"].is_null())
+        Ok(!self.on_function(function, "kill").await?["process_id"].is_null())
     }
 
     /// Stops all processes of a function, and returns their number.
