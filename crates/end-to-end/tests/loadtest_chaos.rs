@@ -87,7 +87,8 @@ async fn each_call_is_counted_once_whatever_breaks() {
     assert_eq!((outcome.counts.missing, outcome.counts.surplus), (0, 0), "{text}");
     let identities = outcome.identities.as_ref().unwrap();
     assert!(identities.is_exact() && identities.answered > 5_000, "{text}");
-    assert_eq!(outcome.recoveries.len(), FAULTS.matches("kind").count(), "{text}");
+    // Each round of the schedule has each fault once, and a second round may have begun.
+    assert!(outcome.recoveries.len() >= FAULTS.matches("kind").count(), "{text}");
     assert!(outcome.recoveries.iter().all(|recovery| recovery.effects > 0), "{text}");
     assert!(![COUNTS_DIFFER, FAULT_NOT_INJECTED].map(i32::from).contains(&status), "{text}");
 }

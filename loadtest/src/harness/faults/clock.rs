@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use system_clock::now_ms;
 use serde_json::Value;
+use system_clock::now_ms;
 use tokio::time::Instant;
 
 use super::Ended;
