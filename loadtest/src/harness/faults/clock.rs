@@ -40,13 +40,13 @@ pub(super) async fn inject(
     let written = std::fs::read(&output).with_context(|| format!("cannot read {}", output.display()))?;
     let written =
         String::from_utf8_lossy(written.get(usize::try_from(from)?..).unwrap_or_default()).into_owned();
-    let jump = Jump { jump_ms: i64::from(jump_s) * 1_000, began_ms, ended_ms: now_ms() };
+    let jump = Jump { by_s: jump_s, began_ms, ended_ms: now_ms() };
     Ok(Ended { at, effects: written.lines().filter(|line| jump.is_in(line)).count() as u64 })
 }
 
 /// A jump of a clock.
 struct Jump {
-    jump_ms: i64,
+    by_s: i32,
     began_ms: i64,
     ended_ms: i64,
 }
@@ -56,7 +56,7 @@ impl Jump {
     fn is_in(&self, line: &str) -> bool {
         let line: Value = serde_json::from_str(line).unwrap_or_default();
         let Some(at_ms) = line["_aws"]["Timestamp"].as_i64() else { return false };
-        if self.jump_ms > 0 { at_ms > self.ended_ms } else { at_ms < self.began_ms + self.jump_ms / 2 }
+        if self.by_s > 0 { at_ms > self.ended_ms } else { at_ms < self.began_ms + i64::from(self.by_s) * 500 }
     }
 }
 
@@ -67,10 +67,10 @@ mod tests {
     #[test]
     fn a_wrong_time_is_one_that_no_right_clock_showed() {
         let line = |at_ms: i64| format!(r#"{{"_aws":{{"Timestamp":{at_ms}}}}}"#);
-        let forwards = Jump { jump_ms: 90_000, began_ms: 1_000_000, ended_ms: 1_020_000 };
+        let forwards = Jump { by_s: 90, began_ms: 1_000_000, ended_ms: 1_020_000 };
         assert!(forwards.is_in(&line(1_095_000)));
         assert!(!forwards.is_in(&line(1_010_000)) && !forwards.is_in("no JSON"));
-        let backwards = Jump { jump_ms: -90_000, ..forwards };
+        let backwards = Jump { by_s: -90, ..forwards };
         assert!(backwards.is_in(&line(915_000)));
         assert!(!backwards.is_in(&line(999_000)));
     }
