@@ -144,6 +144,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_description_has_owner_name_plan_and_labels() {
+        let labels =
+            [("tier", "gold"), ("cost-center", "7")].map(|(name, value)| (name.into(), value.into()));
+        let key = KeyRecord {
+            owner: "acme".to_owned(),
+            name: "production".to_owned(),
+            plan: "team-1".to_owned(),
+            labels: labels.into(),
+            ..KeyRecord::default()
+        };
+        assert_eq!(key.description_bytes(), 4 + 10 + 6 + (4 + 4) + (11 + 1));
+    }
+
+    #[test]
     fn a_digest_is_the_sha_256_and_round_trips_through_its_text() {
         let digest = KeyDigest::of_secret("abc").unwrap();
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

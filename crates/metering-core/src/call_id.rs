@@ -28,8 +28,7 @@ impl CallId {
     /// Hashes the request id and the request time of a call. The time is in milliseconds since 1970.
     pub fn new(request_id: &str, requested_at_ms: i64) -> Self {
         let hash = XxHash3_128::oneshot_with_seed(requested_at_ms.cast_unsigned(), request_id.as_bytes());
-        let [low, middle, high, _] = words(hash);
-        Self([low, middle, high])
+        Self(words(hash))
     }
 
     /// Returns the stored form: the words of the hash in little-endian order.
@@ -51,9 +50,10 @@ impl CallId {
     }
 }
 
+/// Returns the lower words of a hash.
 #[expect(clippy::cast_possible_truncation, reason = "each word is a part of the hash")]
-fn words(hash: u128) -> [u32; 4] {
-    [hash as u32, (hash >> 32) as u32, (hash >> 64) as u32, (hash >> 96) as u32]
+fn words(hash: u128) -> [u32; 3] {
+    [hash as u32, (hash >> 32) as u32, (hash >> 64) as u32]
 }
 
 impl std::hash::Hash for CallId {
@@ -101,6 +101,21 @@ mod tests {
             let expected: Vec<u8> = number.to_le_bytes()[..CallId::BYTES].to_vec();
             assert_eq!(CallId::new(request_id, requested_at_ms).to_bytes().to_vec(), expected);
         }
+    }
+
+    #[test]
+    fn the_hash_of_an_identity_has_its_first_eight_bytes() {
+        use std::hash::BuildHasher;
+
+        let call = CallId::from_bytes([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(CallIdHasherBuilder::default().hash_one(call), 0x0403_0201_0807_0605);
+        let mut hasher = CallIdHasher::default();
+        std::hash::Hasher::write(&mut hasher, &[1, 2, 3, 3, 5, 6, 7, 8, 3]);
+        assert_eq!(
+            std::hash::Hasher::finish(&hasher),
+            0x0203_0305_0607_0802,
+            "what is written later counts too"
+        );
     }
 
     const REFERENCE_OF_A_REQUEST: &str = "1950e3317dc2e4c683dc52b83cadf436";

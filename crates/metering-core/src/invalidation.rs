@@ -170,6 +170,7 @@ mod tests {
         let mut tombstones = Tombstones::default();
         tombstones.raise("a", 5, at(0));
         tombstones.raise("a", 3, at(10));
+        assert_eq!(tombstones.min_version("a"), 5);
         tombstones.raise("b", 6, at(10));
         tombstones.raise("a", 7, at(20));
         assert_eq!(
@@ -183,6 +184,8 @@ mod tests {
         tombstones.raise("a", 7, at(30));
         tombstones.forget_older_than(15, at(45));
         assert_eq!((tombstones.min_version("a"), tombstones.len()), (7, 1), "the same entry, read again");
+        assert_eq!(tombstones.sorted(), [("a".to_owned(), 7, at(30))]);
+        assert!(!tombstones.is_empty());
         tombstones.forget_older_than(15, at(46));
         assert!(tombstones.is_empty() && tombstones.min_version("a") == 0);
     }

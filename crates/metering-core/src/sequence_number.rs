@@ -151,6 +151,11 @@ mod tests {
         format!("{left:0>width$}").cmp(&format!("{right:0>width$}"))
     }
 
+    #[test]
+    fn the_debug_form_has_the_digits() {
+        assert_eq!(format!("{:?}", SequenceNumber::parse("0490").unwrap()), "SequenceNumber(490)");
+    }
+
     proptest! {
         #[test]
         fn order_is_numeric_order(left in "[0-9]{1,128}", right in "[0-9]{1,128}") {

@@ -139,15 +139,11 @@ impl FromStr for UtcDay {
     type Err = WindowError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let well_formed = text.len() == 10
-            && text.bytes().enumerate().all(|(index, byte)| match index {
-                4 | 7 => byte == b'-',
-                _ => byte.is_ascii_digit(),
-            });
-        if !well_formed {
+        let date: Date = text.parse().map_err(|_| WindowError::NotADay)?;
+        // Other forms of ISO 8601 are refused.
+        if date.to_string() != text {
             return Err(WindowError::NotADay);
         }
-        let date: Date = text.parse().map_err(|_| WindowError::NotADay)?;
         let midnight =
             jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_err(|_| WindowError::NotADay)?;
         CallWindow::at(midnight.as_millisecond()).map(|window| window.day)
