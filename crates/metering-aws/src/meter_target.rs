@@ -2,10 +2,9 @@
 
 use aws_config::SdkConfig;
 use deployment::Names;
-use deployment::names::LOCAL;
 
 use crate::KeyStore;
-use crate::connection::{COMMAND_RETRY_POLICY, load, load_local};
+use crate::connection::{COMMAND_RETRY_POLICY, load};
 
 /// A local or deployed meter: the names of its resources, and the SDK settings that reach them.
 #[derive(Debug, Clone)]
@@ -23,8 +22,10 @@ impl MeterTarget {
     }
 
     /// Returns the local stack whose AWS services have this endpoint.
+    #[cfg(feature = "local")]
     pub async fn local(aws_endpoint_url: &str) -> Self {
-        Self::new(LOCAL, load_local(aws_endpoint_url, COMMAND_RETRY_POLICY).await)
+        let config = crate::connection::load_local(aws_endpoint_url, COMMAND_RETRY_POLICY).await;
+        Self::new(deployment::names::LOCAL, config)
     }
 
     fn new(environment: &str, config: SdkConfig) -> Self {
