@@ -18,26 +18,28 @@ fi
 wanted=${1:-all}
 minutes=${2:-5}
 case $minutes in
-    '' | *[!0-9]*) echo "fuzz: the minutes are a whole number, not $minutes" >&2; exit 2 ;;
+    '' | 0 | *[!0-9]*) echo "fuzz: the minutes are a whole number above 0, not $minutes" >&2; exit 2 ;;
 esac
 
-crate=crates/fuzz-targets
+# Prints the names of a crate's targets, in their order.   targets CRATE
+targets() { sed -n 's/.*Target { name: "\([a-z_]*\)".*/\1/p' "crates/$1/src/lib.rs"; }
 
-# Prints the names of the targets, in their order.
-targets() { sed -n 's/.*Target { name: "\([a-z_]*\)".*/\1/p' "$crate/src/lib.rs"; }
+# Prints the name of a crate's binary.   binary CRATE
+binary() { [ "$1" = fuzz-targets ] && echo fuzz || echo fuzz-tools; }
 
+# Builds the binary of a crate.   build CRATE
 build() {
     RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/fuzz-rustc.sh \
-        cargo build --quiet --locked --workspace --features fuzz-targets/libfuzzer --bin fuzz
+        cargo build --quiet --locked --workspace --features "$1/libfuzzer" --bin "$(binary "$1")"
 }
 
-# Runs libFuzzer on a target.   fuzz TARGET
+# Runs libFuzzer on a target.   fuzz CRATE TARGET
 fuzz() {
-    local target=$1 found=target/fuzz/$1 log=target/fuzz/$1.log status=0
+    local crate=$1 target=$2 found=target/fuzz/$2 log=target/fuzz/$2.log status=0
     mkdir -p "$found" target/fuzz/failures
-    FUZZ_TARGET=$target target/debug/fuzz "$found" "$crate/corpus/$target" -max_total_time=$((minutes * 60)) \
-        "-dict=$crate/dictionary.txt" -max_len=16384 -timeout=20 -rss_limit_mb=1024 -reload=0 \
-        "-artifact_prefix=target/fuzz/failures/$target-" -print_final_stats=1 2>&1 | tee "$log" |
+    FUZZ_TARGET=$target "target/debug/$(binary "$crate")" "$found" "crates/$crate/corpus/$target" \
+        -max_total_time=$((minutes * 60)) "-dict=crates/$crate/dictionary.txt" -max_len=16384 \
+        -timeout=20 -rss_limit_mb=1024 -reload=0 "-artifact_prefix=target/fuzz/failures/$target-" -print_final_stats=1 2>&1 | tee "$log" |
         { grep --line-buffered -E "INITED|pulse" || true; } || status=$?
     local executions rate coverage
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
@@ -52,27 +54,32 @@ fuzz() {
     fi
 }
 
-# Adds the inputs that reach new code to the corpus.   keep TARGET
+# Adds the inputs that reach new code to the corpus.   keep CRATE TARGET
 keep() {
-    local target=$1 corpus=$crate/corpus/$1
-    FUZZ_TARGET=$target target/debug/fuzz "$corpus" "target/fuzz/$target" -merge=1 -max_len=4096 \
+    local crate=$1 target=$2 corpus=crates/$1/corpus/$2
+    FUZZ_TARGET=$target "target/debug/$(binary "$crate")" "$corpus" "target/fuzz/$target" -merge=1 -max_len=4096 \
         2>"target/fuzz/$target.log"
     echo "$target: $(git status --porcelain "$corpus" | wc -l) new entries below $corpus"
 }
 
 failed=0
 is_known=0
-for target in $(targets); do
-    [ "$wanted" = all ] || [ "$wanted" = "$target" ] || continue
-    [ "$is_known" -eq 1 ] || build
-    is_known=1
-    case $mode in
-        fuzz) fuzz "$target" ;;
-        keep) keep "$target" ;;
-    esac
+for crate in fuzz-targets fuzz-targets-tools; do
+    is_built=0
+    for target in $(targets "$crate"); do
+        [ "$wanted" = all ] || [ "$wanted" = "$target" ] || continue
+        [ "$is_built" -eq 1 ] || build "$crate"
+        is_built=1
+        is_known=1
+        case $mode in
+            fuzz) fuzz "$crate" "$target" ;;
+            keep) keep "$crate" "$target" ;;
+        esac
+    done
 done
 if [ "$is_known" -eq 0 ]; then
-    echo "fuzz: there is no target $wanted; the targets are all, $(targets | xargs)" >&2
+    echo "fuzz: there is no target $wanted; the targets are all, $(targets fuzz-targets | xargs)" \
+        "$(targets fuzz-targets-tools | xargs)" >&2
     exit 2
 fi
 exit "$failed"

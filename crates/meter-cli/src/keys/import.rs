@@ -5,12 +5,12 @@
 //! twice. An existing key is changed to match its row.
 
 mod documents;
-mod fields;
+pub mod fields;
 mod progress;
-mod repeats;
-mod rows;
+pub mod repeats;
+pub mod rows;
 mod table;
-mod values;
+pub mod values;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ mod create;
 mod duration;
 mod export;
 mod fields;
-mod import;
+pub mod import;
 mod show;
 
 use clap::Subcommand;

@@ -5,12 +5,12 @@ mod forms;
 mod insights;
 mod packing;
 mod prefix;
-mod reading;
+pub mod reading;
 mod report;
 mod send;
 mod sink;
 mod table;
-mod tally;
+pub mod tally;
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! Reads files one after the other, and reports the content of each.
 
+use std::io::Read;
+
 use indicatif::ProgressBar;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -75,10 +77,10 @@ pub fn read_files(
             }
             Ok(())
         };
-        let mut packer = Packer::new(now_ms(), retention_days, add);
-        let result = read_file(source, progress, &mut packer);
-        let tally = std::mem::take(&mut packer.tally);
-        drop(packer);
+        let (result, tally) = match source.open() {
+            Ok(file) => read_content(progress.wrap_read(file), now_ms(), retention_days, add),
+            Err(error) => (Err(error.into()), Tally::default()),
+        };
         sent?;
         if !request.records.is_empty() {
             send(request.records)?;
@@ -88,13 +90,24 @@ pub fn read_files(
     Ok(reports)
 }
 
-/// Reads a file. Returns `true` if the file ends within a document.
-fn read_file<T: FnMut(Vec<u8>) -> anyhow::Result<()>>(
-    source: &Source,
-    progress: &ProgressBar,
+/// Reads the content of a file that is read at `now_ms`, in milliseconds since 1970, and passes its records to
+/// `send`. The result is `true` if the content ends within a document.
+pub fn read_content(
+    content: impl Read + 'static,
+    now_ms: i64,
+    retention_days: u32,
+    send: impl FnMut(Vec<u8>) -> anyhow::Result<()>,
+) -> (anyhow::Result<bool>, Tally) {
+    let mut packer = Packer::new(now_ms, retention_days, send);
+    let result = read_text(content, &mut packer);
+    (result, packer.tally)
+}
+
+fn read_text<T: FnMut(Vec<u8>) -> anyhow::Result<()>>(
+    content: impl Read + 'static,
     packer: &mut Packer<T>,
 ) -> anyhow::Result<bool> {
-    let (head, whole) = with_head(text(progress.wrap_read(source.open()?)), MAX_LINE_BYTES);
+    let (head, whole) = with_head(text(content), MAX_LINE_BYTES);
     if let Some(advice) = foreign::binary(&head[..head.len().min(HEAD_BYTES)]) {
         packer.tally.set_aside(1, advice);
         return Ok(false);
