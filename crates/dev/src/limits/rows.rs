@@ -254,6 +254,9 @@ const LOCAL: &[Row] = rows! {
     "filter pattern", Constant("crates/local-stack/src/cloudwatch_logs/filter_pattern/mod.rs", "MAX_CHARACTERS"), "characters",
     "`InvalidParameterException`",
     "crates/local-stack/src/cloudwatch_logs/filter_pattern/tests.rs::a_pattern_has_1024_characters_at_most";
+    "depth of an expression of a query", Constant("crates/local-stack/src/cloudwatch_logs/insights/parser.rs", "MAX_DEPTH"), "levels",
+    "`MalformedQueryException`",
+    "crates/local-stack/src/cloudwatch_logs/insights/tests.rs::an_expression_is_nested_100_levels_deep_and_not_one_more";
     "patterns of a log group with a regular expression", Constant("crates/local-stack/src/cloudwatch_logs/service/filters.rs", "MAX_REGEX_FILTERS"), "patterns",
     "`LimitExceededException`",
     "crates/local-stack/tests/logs.rs::a_log_group_has_five_patterns_with_a_regular_expression";

@@ -13,7 +13,8 @@ pub enum Expression {
     Constant(Value<'static>),
     /// A field or an earlier result, by its slot in the record.
     Slot(usize),
-    Arithmetic(char, Box<[Expression; 2]>),
+    /// The first operand, and operators of one precedence with theirs. They are applied from the left.
+    Arithmetic(Box<Expression>, Vec<(char, Expression)>),
     Negative(Box<Expression>),
     Compare(Operator, Box<[Expression; 2]>),
     /// `like /regex/`: true if the text has a match.
@@ -23,8 +24,8 @@ pub enum Expression {
     In(Box<Expression>, Vec<Value<'static>>),
     /// `not like` and `not in`: true if the expression has a value and the condition is false.
     Unless(Box<Expression>),
-    And(Box<[Expression; 2]>),
-    Or(Box<[Expression; 2]>),
+    And(Vec<Expression>),
+    Or(Vec<Expression>),
     Not(Box<Expression>),
     Call(Function, Vec<Expression>),
     /// The timestamp of the event, rounded down to a multiple of a period in milliseconds.
@@ -62,8 +63,10 @@ impl Expression {
         match self {
             Self::Constant(value) => value.clone(),
             Self::Slot(slot) => record[*slot].clone(),
-            Self::Arithmetic(operator, sides) => {
-                arithmetic(*operator, &sides[0].value(record), &sides[1].value(record))
+            Self::Arithmetic(first, rest) => {
+                rest.iter().fold(first.value(record), |left, (operator, right)| {
+                    arithmetic(*operator, &left, &right.value(record))
+                })
             }
             Self::Negative(inner) => {
                 inner.value(record).number().map_or(Value::Null, |number| Value::Number(-number))
@@ -103,8 +106,8 @@ impl Expression {
                 }
                 _ => !inner.is_true(record),
             },
-            Self::And(sides) => sides[0].is_true(record) && sides[1].is_true(record),
-            Self::Or(sides) => sides[0].is_true(record) || sides[1].is_true(record),
+            Self::And(parts) => parts.iter().all(|part| part.is_true(record)),
+            Self::Or(parts) => parts.iter().any(|part| part.is_true(record)),
             Self::Not(inner) => !inner.is_true(record),
             value => value.value(record).is_true(),
         }

@@ -16,7 +16,7 @@ use crate::cloudwatch_logs::operator::Operator;
 const MAX_CHARACTERS: usize = 10_000;
 /// Maximum number of `stats` commands. Source: user guide, "stats", "Use multiple stats commands".
 const MAX_STATS: usize = 2;
-/// Maximum nesting of an expression.
+/// Maximum nesting of an expression, in levels. Parentheses and arguments are a level; a chain of operators is none.
 const MAX_DEPTH: usize = 100;
 
 pub(super) struct Parser<'a> {
@@ -298,22 +298,38 @@ impl<'a> Parser<'a> {
     fn expression(&mut self) -> Result<Expression, MalformedQuery> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(MalformedQuery::new("an expression is nested too deeply"));
+            return Err(MalformedQuery::new(format!(
+                "an expression is nested more than {MAX_DEPTH} levels deep; use fewer parentheses"
+            )));
         }
-        let mut left = self.conjunction()?;
-        while self.take_word("or") {
-            left = Expression::Or(conditions(left, self.conjunction()?)?);
-        }
+        let expression = self.conditions("or", Self::conjunction, Expression::Or)?;
         self.depth -= 1;
-        Ok(left)
+        Ok(expression)
     }
 
     fn conjunction(&mut self) -> Result<Expression, MalformedQuery> {
-        let mut left = self.negation()?;
-        while self.take_word("and") {
-            left = Expression::And(conditions(left, self.negation()?)?);
+        self.conditions("and", Self::negation, Expression::And)
+    }
+
+    /// Parses conditions between the words `and` or `or`, or one expression without such a word.
+    fn conditions(
+        &mut self,
+        word: &str,
+        part: fn(&mut Self) -> Result<Expression, MalformedQuery>,
+        combined: fn(Vec<Expression>) -> Expression,
+    ) -> Result<Expression, MalformedQuery> {
+        let first = part(self)?;
+        if !self.take_word(word) {
+            return Ok(first);
         }
-        Ok(left)
+        let mut parts = vec![first, part(self)?];
+        while self.take_word(word) {
+            parts.push(part(self)?);
+        }
+        if parts.iter().all(Expression::is_condition) {
+            return Ok(combined(parts));
+        }
+        Err(MalformedQuery::new("and and or need a condition on both sides"))
     }
 
     fn negation(&mut self) -> Result<Expression, MalformedQuery> {
@@ -386,27 +402,29 @@ impl<'a> Parser<'a> {
     }
 
     fn sum(&mut self) -> Result<Expression, MalformedQuery> {
-        let mut left = self.product()?;
-        while let Some(operator) = self.operator(&["+", "-"]) {
-            left = Expression::Arithmetic(operator, Box::new([left, self.product()?]));
-        }
-        Ok(left)
+        self.arithmetic(&["+", "-"], Self::product)
     }
 
     fn product(&mut self) -> Result<Expression, MalformedQuery> {
-        let mut left = self.power()?;
-        while let Some(operator) = self.operator(&["*", "/", "%"]) {
-            left = Expression::Arithmetic(operator, Box::new([left, self.power()?]));
-        }
-        Ok(left)
+        self.arithmetic(&["*", "/", "%"], Self::power)
     }
 
     fn power(&mut self) -> Result<Expression, MalformedQuery> {
-        let mut left = self.atom()?;
-        while let Some(operator) = self.operator(&["^"]) {
-            left = Expression::Arithmetic(operator, Box::new([left, self.atom()?]));
+        self.arithmetic(&["^"], Self::atom)
+    }
+
+    /// Parses operands between operators of one precedence.
+    fn arithmetic(
+        &mut self,
+        operators: &[&str],
+        operand: fn(&mut Self) -> Result<Expression, MalformedQuery>,
+    ) -> Result<Expression, MalformedQuery> {
+        let first = operand(self)?;
+        let mut rest = Vec::new();
+        while let Some(operator) = self.operator(operators) {
+            rest.push((operator, operand(self)?));
         }
-        Ok(left)
+        Ok(if rest.is_empty() { first } else { Expression::Arithmetic(Box::new(first), rest) })
     }
 
     fn atom(&mut self) -> Result<Expression, MalformedQuery> {
@@ -537,13 +555,6 @@ impl<'a> Parser<'a> {
         let to = self.tokens[self.at - 1].1.1;
         self.query[from..to].trim_matches('`').to_owned()
     }
-}
-
-fn conditions(left: Expression, right: Expression) -> Result<Box<[Expression; 2]>, MalformedQuery> {
-    if left.is_condition() && right.is_condition() {
-        return Ok(Box::new([left, right]));
-    }
-    Err(MalformedQuery::new("and and or need a condition on both sides"))
 }
 
 fn is_reserved(word: &str) -> bool {

@@ -384,6 +384,45 @@ fn what_is_not_understood_is_refused() {
     assert!(refused(&format!("fields {}", "a".repeat(10_000))).contains("10000"));
 }
 
+/// An expression nests by its parentheses alone: a chain fits a stack that is an eighth of a worker thread's.
+#[test]
+fn a_query_may_be_one_chain_of_operators() {
+    let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(check_chains);
+    thread.expect("a thread starts").join().expect("the chains have their values");
+}
+
+fn check_chains() {
+    let chain = |first: &str, more: &str| {
+        let room = 9_900 - first.len();
+        format!("{first}{}", more.repeat(room / more.len()))
+    };
+    let log = Log::new(&[r#"{"a":"1"}"#]);
+    assert_eq!(log.value(&chain("a", "+1")).as_deref(), Some("4950"));
+    assert_eq!(log.value(&chain("10", "-2")).as_deref(), Some("-9888"));
+    assert_eq!(log.value(&chain("a", "*1")).as_deref(), Some("1"));
+    assert_eq!(log.value(&chain("2", "^1")).as_deref(), Some("2"));
+    assert!(log.matches(&chain("a=1", " and a=1")));
+    assert!(!log.matches(&format!("{} and a=2", chain("a=1", " and a=1"))));
+    assert!(!log.matches(&chain("a=2", " or a=2")));
+    assert!(log.matches(&format!("{} or a=1", chain("a=2", " or a=2"))));
+    assert!(log.matches(&chain("a=1 and not a=2", " and not not a=1")));
+}
+
+#[test]
+fn an_expression_is_nested_100_levels_deep_and_not_one_more() {
+    let log = Log::new(&[r#"{"a":"1"}"#]);
+    for (open, close) in [("(", ")"), ("-(", ")"), ("abs(", ")"), ("1+2*1^(", ")")] {
+        // The expression itself is the first level.
+        let nested = |levels: usize| format!("{}a{}", open.repeat(levels - 1), close.repeat(levels - 1));
+        assert!(log.value(&nested(100)).is_some(), "{open}");
+        let error = refused(&format!("fields {} as x", nested(101)));
+        assert!(error.contains("more than 100 levels"), "{error}");
+    }
+    let nested = |levels: usize| format!("{}a=1{}", "not (".repeat(levels - 1), ")".repeat(levels - 1));
+    assert!(!log.matches(&nested(100)));
+    assert!(refused(&format!("filter {}", nested(101))).contains("more than 100 levels"));
+}
+
 /// A second aggregation has a separate column.
 #[test]
 fn every_aggregation_has_its_column() {
