@@ -98,7 +98,7 @@ mod tests {
             (r#"{"api_key":"k"}"#.to_owned(), "it has no owner"),
             (r#"{"owner":"a","api_key":"k","api_key_id":"a#b"}"#.to_owned(), "a key id has letters"),
             (r#"{"owner":"a","api_key":"k","monthly_limit":-1}"#.to_owned(), "whole number"),
-            (r#"{"owner":"a","api_key":"k","expires_at":"soon"}"#.to_owned(), "is not a time"),
+            (format!(r#"{{"owner":"a","api_key":"k","expires_at":"{secret}"}}"#), "expires_at is not a time"),
             (r#"{"owner":"a","api_key":"k","enabled":"perhaps"}"#.to_owned(), "neither true nor false"),
             ("7".to_owned(), "not a JSON object"),
         ] {

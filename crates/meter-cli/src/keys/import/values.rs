@@ -107,8 +107,7 @@ impl DescribedRow {
                 Field::Plan => row.plan = cell.list()?,
                 Field::MonthlyLimit => row.monthly_limit = Setting::Set(cell.limit()?),
                 Field::ExpiresAt => {
-                    let time = cell.nonempty_text()?.map(|time| time_ms(&time)).transpose()?;
-                    row.expires_at_ms = Setting::Set(time);
+                    row.expires_at_ms = Setting::Set(cell.time()?);
                 }
                 Field::Labels => row.labels = Some(cell.labels()?),
                 Field::Description => row.description = cell.text()?,
@@ -190,6 +189,13 @@ impl Cell<'_> {
             }
             _ => KeyDigest::of_secret(&text).map(Some).map_err(|problem| problem.to_string()),
         }
+    }
+
+    /// Parses a time. The message of [`time_ms`] is not used, because it quotes the text.
+    fn time(&self) -> Result<Option<i64>, String> {
+        let wrong =
+            |_| format!("{} is not a time; write it as 2027-01-31 or 2027-01-31T12:00:00Z", self.name);
+        self.nonempty_text()?.map(|text| time_ms(&text).map_err(wrong)).transpose()
     }
 
     fn limit(&self) -> Result<Option<u64>, String> {
