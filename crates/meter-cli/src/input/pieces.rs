@@ -152,8 +152,8 @@ impl Pieces {
         loop {
             let rest = self.rest();
             // RFC 7464 has a record separator before each text. Concatenated files may have a byte order mark
-            // in the middle.
-            let is_between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | 0x1e);
+            // in the middle. Printed files have form feeds.
+            let is_between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0c | b',' | 0x1e);
             let length = rest.iter().position(|byte| !is_between(byte)).unwrap_or(rest.len());
             self.consume(length);
             match (self.byte_at(0)?, self.byte_at(1)?, self.byte_at(2)?) {
@@ -374,6 +374,14 @@ mod tests {
 
     const A: &str = r#"{"k":"a","x":{"y":[1]}}"#;
     const B: &str = r#"{"k":"b"}"#;
+
+    /// A form feed begins a page of a printed file.
+    #[test]
+    fn a_line_of_form_feeds_is_no_piece() {
+        let expected = [(Kind::Object, "{}".to_owned(), 1), (Kind::Object, "{}".to_owned(), 3)];
+        assert_eq!(pieces("{}\n\x0c\n\x0c{}\n\x0c"), expected);
+        assert_eq!(texts("\x0c\x0c\n\x0ca\x0c\n"), ["a"]);
+    }
 
     #[test]
     fn values_are_found_however_they_are_put_together() {
