@@ -1,7 +1,7 @@
 //! Fuzz targets of what the command `meter` and the local stack read from outside.
 //!
 //! They are apart from those of the functions, because they link the AWS SDK. A build of the targets of
-//! the functions needs a third of the crates. The test `fuzz_corpora_tools` checks the corpora.
+//! the functions needs about a third of the crates. The test `fuzz_corpora_tools` checks the corpora.
 
 mod filter_pattern;
 mod insights_query;
