@@ -45,7 +45,8 @@ fn check_text(text: &str) {
 /// Checks that no line that the meter would bill is filtered out.
 ///
 /// A line in which the name or the status is escaped is an exception: API Gateway does not escape,
-/// and the filter compares the text of the line.
+/// and the filter compares the text of the line. So is a line with a carriage return, which is
+/// white space in JSON and not in a pattern: the meter's log formats have none.
 pub fn check_subscription(input: &[u8]) {
     let Ok(line) = std::str::from_utf8(input) else { return };
     assert!(ALL_LINES.matches(&Line::new(line)));
@@ -53,6 +54,9 @@ pub fn check_subscription(input: &[u8]) {
     let record = EnvelopeHeader::default().write(&event);
     let (_, events) = readings::read(&mut readings::decoder(), record.as_bytes())
         .unwrap_or_else(|error| panic!("a line cannot break its envelope: {error:?}"));
+    if line.contains('\r') {
+        return;
+    }
     let Ok(call) = &events[0].call else { return };
     let is_successful = (200..300).contains(&call.status);
     if is_successful && !line.contains('\\') {

@@ -105,6 +105,6 @@ async fn execute(command: Command) -> anyhow::Result<()> {
 /// fences fail conditions in normal operation, so only its errors are printed.
 fn show_warnings() {
     let targets = Targets::new().with_default(LevelFilter::WARN).with_target("dynoxide", LevelFilter::ERROR);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     tracing_subscriber::registry().with(lines).with(targets).init();
 }
