@@ -37,7 +37,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(commands::log_level()).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .with_max_level(commands::log_level())
+        .init();
     let cli = Cli::parse();
     // A worker has one thread, so that several workers share the cores evenly.
     let runtime = if matches!(cli.command, Command::Worker) {
