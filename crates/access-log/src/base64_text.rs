@@ -22,7 +22,8 @@ pub enum Base64Error {
 /// # Errors
 /// When the text is not base64 or decodes to more than `limit_bytes`.
 pub fn decode_base64(text: &str, limit_bytes: usize) -> Result<Vec<u8>, Base64Error> {
-    if text.len() / 4 * 3 > limit_bytes.saturating_add(3) {
+    // A text that is much too long is not decoded. At most two bytes of its last group are padding.
+    if text.len() / 4 * 3 > limit_bytes.saturating_add(2) {
         return Err(Base64Error::TooLarge { limit_bytes });
     }
     let bytes = STANDARD.decode(text).map_err(Base64Error::Malformed)?;
@@ -38,6 +39,15 @@ mod tests {
         assert_eq!(decode_base64("aGVsbG8=", 5).unwrap(), b"hello");
         assert_eq!(decode_base64("aGVsbG8=", 4), Err(Base64Error::TooLarge { limit_bytes: 4 }));
         assert_eq!(decode_base64(&"AAAA".repeat(100), 4), Err(Base64Error::TooLarge { limit_bytes: 4 }));
+        for bytes in 0..10 {
+            let text = STANDARD.encode(vec![7; bytes]);
+            assert_eq!(decode_base64(&text, bytes).unwrap().len(), bytes);
+        }
+        // Texts that would be malformed show what is refused without decoding.
+        for (text, is_too_long) in [("????????", false), ("????????????", true)] {
+            let error = decode_base64(text, 4).unwrap_err();
+            assert_eq!(matches!(error, Base64Error::TooLarge { .. }), is_too_long, "{text}");
+        }
         assert!(matches!(decode_base64("aGV?bG8=", 5), Err(Base64Error::Malformed(_))));
     }
 }

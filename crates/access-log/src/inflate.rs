@@ -161,6 +161,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_record_of_one_member_is_inflated_in_one_call_up_to_the_limit() {
+        let fast = |data: &[u8], limit| Inflater::new(limit).inflate_single_member(data);
+        for text in [&b"calls"[..], &b"many calls ".repeat(1_000)] {
+            assert_eq!(fast(&gzip(text), text.len()), Some(text.len()));
+        }
+        assert_eq!(fast(&gzip(b"calls"), 4), None);
+        assert_eq!(fast(&gzip(b"calls").repeat(2), 100), None, "two members");
+    }
+
+    #[test]
+    fn the_stated_length_is_the_last_number_of_a_member() {
+        assert_eq!(stated_length(&gzip(&[b'x'; 70_000])), Some(70_000));
+        assert_eq!(gzip(b"").len(), SHORTEST_MEMBER_BYTES);
+        assert_eq!(stated_length(&gzip(b"")), Some(0));
+        assert_eq!(stated_length(&[0; SHORTEST_MEMBER_BYTES - 1]), None);
+    }
+
+    #[test]
+    fn the_debug_form_has_the_limit() {
+        assert_eq!(format!("{:?}", Inflater::new(7)), "Inflater { limit_bytes: 7, .. }");
+    }
+
     proptest! {
         #[test]
         fn one_or_more_members_come_out_whole(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..2000), 1..4)) {

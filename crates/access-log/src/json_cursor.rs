@@ -295,3 +295,58 @@ fn unicode_escape(text: &str) -> Result<(char, usize), JsonError> {
     }
     Ok((char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 4))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unescaped(raw: &str) -> Result<String, JsonError> {
+        let mut text = String::new();
+        unescape_into(raw, &mut text).map(|()| text)
+    }
+
+    #[test]
+    fn each_escape_of_json_is_read_as_serde_json_reads_it() {
+        for raw in [
+            r#"\"\\\/\b\f\n\r\t"#,
+            r"a\u00e9b\u20acc",
+            r"\ud800\udc00",
+            r"\udbff\udfff",
+            r"x\ud83d\ude00y",
+            r"\ud83d\ude00\ud83d\ude01",
+        ] {
+            let expected: String = serde_json::from_str(&format!("\"{raw}\"")).unwrap();
+            assert_eq!(unescaped(raw).unwrap(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_replaced_and_what_follows_is_kept() {
+        assert_eq!(unescaped(r"\ud800x").unwrap(), "\u{fffd}x");
+        assert_eq!(unescaped(r"\ud800\u0041").unwrap(), "\u{fffd}A");
+        assert_eq!(unescaped(r"\udc00").unwrap(), "\u{fffd}");
+    }
+
+    #[test]
+    fn an_error_has_the_position_of_the_escape() {
+        let error = JsonError::Expected { expected: "a JSON escape", position: 4 };
+        assert_eq!(unescaped(r"abc\x").unwrap_err(), error);
+        assert_eq!(unescaped("abc\\").unwrap_err(), JsonError::Truncated);
+    }
+
+    #[test]
+    fn only_white_space_may_follow_the_end() {
+        assert_eq!(Cursor::<false>::new("{} \t\r\n", 2).expect_end("the end"), Ok(()));
+        let error = JsonError::Expected { expected: "the end", position: 3 };
+        assert_eq!(Cursor::<false>::new("{} }", 2).expect_end("the end"), Err(error));
+    }
+
+    #[test]
+    fn an_escape_inside_of_a_line_is_left_to_the_general_reader_and_another_byte_is_an_error() {
+        let error = Cursor::<true>::new(r"\n", 0).expect(b'{', "an object").unwrap_err();
+        assert_eq!(error, JsonError::NeedsUnescaping);
+        let expected = JsonError::Expected { expected: "an object", position: 0 };
+        assert_eq!(Cursor::<true>::new("x", 0).expect(b'{', "an object").unwrap_err(), expected);
+        assert_eq!(Cursor::<false>::new(r"\n", 0).expect(b'{', "an object").unwrap_err(), expected);
+    }
+}

@@ -336,3 +336,30 @@ fn shortened(value: &str) -> String {
     }
     short
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::read_line;
+
+    #[test]
+    fn a_quoted_value_is_cut_after_its_first_characters() {
+        let longest = "é".repeat(QUOTED_CHARACTERS);
+        assert_eq!(shortened(&longest), longest);
+        assert_eq!(shortened(&format!("{longest}x")), format!("{longest}…"));
+        assert_eq!(shortened(""), "");
+    }
+
+    #[test]
+    fn an_escaped_member_is_present_and_not_read_in_place() {
+        let fields = read_line(r#"{"id":"a\u0062c","method":"GET","route":"/a\/b"}"#).unwrap();
+        assert_eq!((fields.has_request_id(), fields.request_id()), (true, None));
+        assert_eq!(fields.method_and_route(), None);
+        let fields = read_line(r#"{"id":"abc","method":"GE\u0054","route":"/a"}"#).unwrap();
+        assert_eq!((fields.has_request_id(), fields.request_id()), (true, Some("abc")));
+        assert_eq!(fields.method_and_route(), None);
+        let fields = read_line(r#"{"method":"GET","route":"/a"}"#).unwrap();
+        assert_eq!((fields.has_request_id(), fields.request_id()), (false, None));
+        assert_eq!(fields.method_and_route(), Some([Some("GET"), Some("/a")]));
+    }
+}
