@@ -23,21 +23,21 @@ pub struct ScheduledFault {
 pub enum FaultKind {
     /// Processes of a function are killed repeatedly.
     Kill {
-        /// The function.
+        /// The function whose processes are disturbed.
         #[serde(default)]
         function: FaultyFunction,
-        /// Kills a second.
+        /// Number of processes that are killed a second.
         per_s: f64,
     },
     /// All processes of a function are stopped (`SIGSTOP`), and continue at the end of the fault.
     Stop {
-        /// The function.
+        /// The function whose processes are disturbed.
         #[serde(default)]
         function: FaultyFunction,
     },
     /// The clock of a function's processes is wrong, and right again at the end of the fault.
     Clock {
-        /// The function.
+        /// The function whose processes are disturbed.
         #[serde(default)]
         function: FaultyFunction,
         /// Difference from the right time, in seconds; negative for a clock that is slow.
@@ -50,7 +50,7 @@ pub enum FaultKind {
     Disk,
     /// No request to a service succeeds.
     Outage {
-        /// The service.
+        /// The service whose requests fail.
         service: FaultyService,
     },
     /// Each request to DynamoDB takes longer.

@@ -8,7 +8,7 @@ use crate::harness::client_counts::ClientCounts;
 use crate::harness::identities::AnsweredCall;
 use crate::harness::worker::{Assignment, Start, Tally, WorkerMessage};
 
-/// The calls of workers.
+/// The calls that the workers of a run have sent.
 #[derive(Default)]
 pub struct SentCalls {
     pub counts: ClientCounts,

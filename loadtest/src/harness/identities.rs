@@ -54,7 +54,7 @@ pub struct IdentityCheck {
     pub claimed_not_logged: u64,
     /// Calls that are claimed to be counted more than once.
     pub claimed_twice: u64,
-    /// Calls in quarantine.
+    /// Number of calls that are in quarantine.
     pub in_quarantine: u64,
     /// Calls that the ledger lacks or has beyond the access log, summed over all keys and hours.
     pub ledger_differences: u64,
