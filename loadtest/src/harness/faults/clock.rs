@@ -12,8 +12,8 @@ use crate::fault::FaultyFunction;
 use crate::harness::clock_files::ClockFiles;
 use crate::harness::system_under_test::LocalAccess;
 
-/// Interval between two reads of the functions' output.
-const READ_INTERVAL: Duration = Duration::from_millis(200);
+/// Time between the end of a jump and the read of the functions' output.
+const READ_DELAY: Duration = Duration::from_millis(200);
 /// Output of the functions in the data folder of a stack.
 const OUTPUT: &str = "metrics.jsonl";
 
@@ -36,7 +36,7 @@ pub(super) async fn inject(
     tokio::time::sleep_until(ends).await;
     files.set(function, 0)?;
     let at = Instant::now();
-    tokio::time::sleep(READ_INTERVAL).await;
+    tokio::time::sleep(READ_DELAY).await;
     let written = std::fs::read(&output).with_context(|| format!("cannot read {}", output.display()))?;
     let written =
         String::from_utf8_lossy(written.get(usize::try_from(from)?..).unwrap_or_default()).into_owned();
