@@ -1,4 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-// The time of a synthesis depends on the machine, so the time limits are long.
-export default defineConfig({ test: { include: ['test/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 600_000 } });
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // The time of a synthesis depends on the machine, so the time limits are long.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    // The default on two cores is one worker, and the programs that most tests start leave a core idle.
+    minWorkers: 2,
+    maxWorkers: 2,
+  },
+});

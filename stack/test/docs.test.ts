@@ -73,10 +73,10 @@ describe('the programs of documents', () => {
   let programs: Programs;
   let compilerOutput: string;
 
-  beforeAll(() => {
-    programs = new Programs();
+  beforeAll(async () => {
+    programs = await Programs.install();
     PROGRAMS.forEach((block) => programs.add(block));
-    compilerOutput = programs.compile();
+    compilerOutput = await programs.compile();
   });
   afterAll(() => programs.remove());
 
@@ -97,8 +97,8 @@ describe('the programs of documents', () => {
 
   test.each(PROGRAMS.map((block) => [`${block.document}:${block.line}`, block] as const))(
     '%s synthesises',
-    (_, block) => {
-      const { templates, output } = programs.synthesise(block);
+    async (_, block) => {
+      const { templates, output } = await programs.synthesise(block);
       expect(templates.length, output).toBeGreaterThan(0);
       for (const { Resources } of templates) {
         const types = Object.values(Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
@@ -110,18 +110,19 @@ describe('the programs of documents', () => {
   );
 
   /** Returns the tables that exist after the programs before a block are deployed. */
-  function tablesBefore({ document, line }: Block): string[] {
+  async function tablesBefore({ document, line }: Block): Promise<string[]> {
     const before = PROGRAMS.filter((program) => program.document === document && program.line < line);
-    const resources = before
-      .flatMap((program) => programs.synthesise(program).templates)
+    const synthesised = await Promise.all(before.map((program) => programs.synthesise(program)));
+    const resources = synthesised
+      .flatMap(({ templates }) => templates)
       .flatMap(({ Resources }) => Object.values<any>(Resources));
     return resources
       .filter(({ Type }) => Type === 'AWS::DynamoDB::Table')
       .map(({ Properties }) => Properties.TableName);
   }
 
-  test.each(ON_AWS)('create the tables of `%s` before it', (_, block, names, tablesOf) => {
-    expect(tablesBefore(block)).toEqual(expect.arrayContaining(tablesOf(names)));
+  test.each(ON_AWS)('create the tables of `%s` before it', async (_, block, names, tablesOf) => {
+    expect(await tablesBefore(block)).toEqual(expect.arrayContaining(tablesOf(names)));
   });
 
   test('create tables for some commands', () => {
@@ -163,8 +164,8 @@ describe('the commands of documents', () => {
       try {
         const shell = new Shell(local, prepare(local));
         for (const commands of toRun(document)) {
-          const { status, stdout, stderr } = shell.run(commands.join('\n'));
-          expect(status, `${commands.join('\n')}\n${stdout}${stderr}`).toBe(0);
+          const { status, output } = await shell.run(commands.join('\n'));
+          expect(status, `${commands.join('\n')}\n${output}`).toBe(0);
         }
       } finally {
         await local.stop();

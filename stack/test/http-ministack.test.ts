@@ -16,6 +16,7 @@ import { line, verify } from '../verify/verify';
 import { OMITTED, setUnset } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { Ministack } from './ministack/server';
+import { outputOf } from './run';
 
 const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
@@ -49,7 +50,7 @@ beforeAll(async () => {
   const [program, ...words] = /run: (.*cdk bootstrap .*)/
     .exec((await project.run('deploy.sh', UNVERIFIED)).output)![1]!
     .split(' ');
-  execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
+  await outputOf(program!, words, { cwd: project.folder });
   // API Gateway has no role to write logs. HTTP APIs need none.
   const { status, output } = await project.run('deploy.sh', UNVERIFIED);
   expect(status, output).toBe(0);

@@ -18,6 +18,7 @@ import { OMITTED, NOT_COVERED, setUnset, UNSET } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { CHANGES, REMOVALS } from './ministack/removals';
 import { Ministack } from './ministack/server';
+import { outputOf } from './run';
 
 const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
@@ -94,7 +95,7 @@ describe('the deploy script', () => {
     const { status, output } = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS]);
     expect(status).toBe(1);
     const [program, ...words] = /run: (.*cdk bootstrap .*)/.exec(output)![1]!.split(' ');
-    execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
+    await outputOf(program!, words, { cwd: project.folder });
   });
 
   test('prints the remedy with the qualifier, if there is one', async () => {
@@ -106,7 +107,7 @@ describe('the deploy script', () => {
       ' bootstrap --qualifier ours --toolkit-stack-name CDKToolkit-ours aws://000000000000/us-east-1',
     );
     const [program, ...words] = command!.split(' ');
-    execFileSync(program!, words, { cwd: project.folder, stdio: 'pipe' });
+    await outputOf(program!, words, { cwd: project.folder });
     expect((await project.run('deploy.sh', [...qualified, '--diff'])).output).not.toContain('cdk bootstrap');
   });
 
@@ -180,16 +181,15 @@ describe('the deploy script', () => {
 describe('the key of the canary', () => {
   const parameter = '/usage-meter/dev/canary-secret';
   const createKey = () =>
-    execFileSync('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], {
+    outputOf('npx', ['tsx', 'verify/canary-key.ts', ENVIRONMENT], {
       cwd: path.join(project.folder, 'stack'),
-      encoding: 'utf8',
       env: { ...process.env, METER },
     });
   const secret = async () =>
     (await new SSMClient(CLIENT).send(new GetParameterCommand({ Name: parameter, WithDecryption: true }))).Parameter!;
 
   test('is created once, by the first deployment, and its secret stored as an encrypted parameter', async () => {
-    expect(createKey()).toContain('the canary has its key');
+    expect(await createKey()).toContain('the canary has its key');
     const { Type, Value } = await secret();
     expect(Type).toBe('SecureString');
     expect(await call(Value!)).toBe(200);
@@ -198,17 +198,17 @@ describe('the key of the canary', () => {
   test('is created again if only the parameter remains', async () => {
     const before = (await secret()).Value;
     await removeItems('usage-keys-dev', 'canary');
-    expect(createKey()).toContain('created the key canary of the canary');
+    expect(await createKey()).toContain('created the key canary of the canary');
     const { Type, Value } = await secret();
     expect([Type, Value === before]).toEqual(['SecureString', false]);
     expect(await call(Value!)).toBe(200);
-    expect(createKey()).toContain('the canary has its key');
+    expect(await createKey()).toContain('the canary has its key');
   });
 
   test('is not created again after its deletion, which is printed', async () => {
     const before = (await secret()).Value;
     meter('keys', 'delete', 'canary');
-    expect(createKey()).toContain('!!! the key canary was deleted');
+    expect(await createKey()).toContain('!!! the key canary was deleted');
     expect((await secret()).Value).toBe(before);
   });
 });

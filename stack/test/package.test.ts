@@ -1,27 +1,26 @@
-import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ROOT } from './doc-blocks';
+import { outputOf } from './run';
 
 const STACK = path.join(ROOT, 'stack');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-package-'));
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 /** Returns the package.json of the packed package. */
-function packed(): Record<string, unknown> {
+async function packed(): Promise<Record<string, unknown>> {
   // The scripts of the package write files that other tests read.
   const words = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder];
-  const file = execFileSync('npm', words, { cwd: STACK, encoding: 'utf8' }).trim();
-  return JSON.parse(
-    execFileSync('tar', ['xzOf', path.join(folder, file), 'package/package.json'], { encoding: 'utf8' }),
-  );
+  const file = (await outputOf('npm', words, { cwd: STACK })).trim();
+  return JSON.parse(await outputOf('tar', ['xzOf', path.join(folder, file), 'package/package.json']));
 }
 
 // With another copy of CDK, the constructs of the package would not be those of the app.
-test('the package has no CDK of its own, and accepts that of the app from the documented version on', () => {
-  const { dependencies, bundleDependencies, bundledDependencies, optionalDependencies, peerDependencies } = packed();
+test('the package has no CDK of its own, and accepts that of the app from the documented version on', async () => {
+  const { dependencies, bundleDependencies, bundledDependencies, optionalDependencies, peerDependencies } =
+    await packed();
   expect([dependencies, bundleDependencies, bundledDependencies, optionalDependencies]).toEqual([
     undefined,
     undefined,

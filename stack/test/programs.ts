@@ -1,9 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { placeholderBinaries } from '../verify/offline';
 import { Block, ROOT } from './doc-blocks';
+import { outputOf, run } from './run';
 
 const STACK = path.join(ROOT, 'stack');
 
@@ -27,22 +27,21 @@ const CONFIGURATION = {
 
 /** An application with the programs of documents that has installed this package from `npm pack`. */
 export class Programs {
-  readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-programs-'));
+  private constructor(readonly folder: string) {}
 
-  constructor() {
-    const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', this.folder], {
-      cwd: STACK,
-      encoding: 'utf8',
-    });
-    const installed = path.join(this.folder, 'node_modules/usage-meter-stack');
-    fs.mkdirSync(path.join(this.folder, 'node_modules/@types'), { recursive: true });
-    execFileSync('tar', ['xzf', packed.trim().split('\n').at(-1)!], { cwd: this.folder });
-    fs.renameSync(path.join(this.folder, 'package'), installed);
+  static async install(): Promise<Programs> {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-programs-'));
+    const packed = await outputOf('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: STACK });
+    const installed = path.join(folder, 'node_modules/usage-meter-stack');
+    fs.mkdirSync(path.join(folder, 'node_modules/@types'), { recursive: true });
+    await outputOf('tar', ['xzf', packed.trim().split('\n').at(-1)!], { cwd: folder });
+    fs.renameSync(path.join(folder, 'package'), installed);
     for (const name of ['aws-cdk-lib', 'constructs', '@types/node']) {
-      fs.symlinkSync(path.join(STACK, 'node_modules', name), path.join(this.folder, 'node_modules', name));
+      fs.symlinkSync(path.join(STACK, 'node_modules', name), path.join(folder, 'node_modules', name));
     }
-    fs.cpSync(placeholderBinaries(), path.join(this.folder, 'target/lambda'), { recursive: true });
-    fs.writeFileSync(path.join(this.folder, 'tsconfig.json'), JSON.stringify(CONFIGURATION));
+    fs.cpSync(placeholderBinaries(), path.join(folder, 'target/lambda'), { recursive: true });
+    fs.writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(CONFIGURATION));
+    return new Programs(folder);
   }
 
   /** Returns the files of the package. */
@@ -65,26 +64,21 @@ export class Programs {
   }
 
   /** Compiles all programs and returns the output of the compiler. */
-  compile(): string {
-    const { status, stdout, signal } = spawnSync(path.join(STACK, 'node_modules/.bin/tsc'), ['--project', '.'], {
-      cwd: this.folder,
-      encoding: 'utf8',
-    });
-    return status === 0 ? stdout : `${stdout}\ntsc ended with ${signal ?? status}`;
+  async compile(): Promise<string> {
+    const tsc = path.join(STACK, 'node_modules/.bin/tsc');
+    const { status, output } = await run(tsc, ['--project', '.'], { cwd: this.folder });
+    return status === 0 ? output : `${output}\ntsc ended with ${status}`;
   }
 
   /** Runs a program as `cdk synth` does, and returns its templates and its output. */
-  synthesise(block: Block): { templates: Record<string, any>[]; output: string } {
+  async synthesise(block: Block): Promise<{ templates: Record<string, any>[]; output: string }> {
     const CDK_OUTDIR = fs.mkdtempSync(path.join(this.folder, 'cdk.out-'));
     const program = path.join('compiled', `${this.nameOf(block)}.js`);
-    const { stdout, stderr } = spawnSync(process.execPath, [program], {
-      cwd: this.folder,
-      encoding: 'utf8',
-      env: { ...process.env, CDK_OUTDIR },
-    });
+    const env = { ...process.env, CDK_OUTDIR };
+    const { output } = await run(process.execPath, [program], { cwd: this.folder, env });
     const files = fs.readdirSync(CDK_OUTDIR).filter((name) => name.endsWith('.template.json'));
     const templates = files.map((name) => JSON.parse(fs.readFileSync(path.join(CDK_OUTDIR, name), 'utf8')));
-    return { templates, output: `${stdout}${stderr}` };
+    return { templates, output };
   }
 
   remove(): void {

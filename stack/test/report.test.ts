@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -6,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LAUNCH } from './browser';
+import { run } from './run';
 
 const ROOT = path.join(__dirname, '../..');
 
@@ -17,8 +17,8 @@ beforeAll(async () => {
   const profile = path.join(ROOT, 'loadtest/profiles/smoke.toml');
   const words = ['run', '--quiet', '--profile', profile, '--output', folder];
   // Other tests keep the machine busy, so the run may miss its objectives, which the report shows.
-  const { status, stdout, stderr } = spawnSync(path.join(ROOT, 'target/debug/loadtest'), words, { encoding: 'utf8' });
-  expect([0, 11, 12], stdout + stderr).toContain(status);
+  const { status, output } = await run(path.join(ROOT, 'target/debug/loadtest'), words);
+  expect([0, 11, 12], output).toContain(status);
   browser = await chromium.launch(LAUNCH);
 });
 

@@ -4,7 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROOT } from './doc-blocks';
-import { run } from './shell';
+import { run } from './run';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-rollback-'));
 
@@ -39,18 +39,20 @@ beforeAll(() => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-const rollback = (...words: string[]) =>
-  run(path.join(folder, 'scripts/rollback.sh'), words).stdout.trim().split('\n').at(-1);
+async function rollback(...words: string[]): Promise<string | undefined> {
+  const { stdout } = await run(path.join(folder, 'scripts/rollback.sh'), words);
+  return stdout.trim().split('\n').at(-1);
+}
 
 // An alarm that is on would stop a gradual deployment or roll it back.
-test('a rollback routes all calls at once, with the scripts of the version that it restores', () => {
-  expect(rollback('dev')).toBe('one deploys: dev --all-at-once');
-  expect(rollback('dev', 'deployed/dev/20260102T000000Z', '--region', 'eu-west-1', '--alarm-topic', 'arn')).toBe(
+test('a rollback routes all calls at once, with the scripts of the version that it restores', async () => {
+  expect(await rollback('dev')).toBe('one deploys: dev --all-at-once');
+  expect(await rollback('dev', 'deployed/dev/20260102T000000Z', '--region', 'eu-west-1', '--alarm-topic', 'arn')).toBe(
     'two deploys: dev eu-west-1 --all-at-once --alarm-topic arn',
   );
 });
 
-test('a rollback restores the newest verified version if the last is not verified', () => {
+test('a rollback restores the newest verified version if the last is not verified', async () => {
   git('tag', 'attempted/dev/20260103T000000Z');
-  expect(rollback('dev')).toBe('two deploys: dev --all-at-once');
+  expect(await rollback('dev')).toBe('two deploys: dev --all-at-once');
 });

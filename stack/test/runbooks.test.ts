@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { templateOf } from '../verify/offline';
 import { blocksOf, ROOT } from './doc-blocks';
 import { LocalMeter } from './local-meter';
-import { run, Shell } from './shell';
+import { run } from './run';
+import { Shell } from './shell';
 
 const FOLDER = path.join(ROOT, 'docs/runbooks');
 const RUNBOOKS = fs.readdirSync(FOLDER).filter((name) => name !== 'README.md');
@@ -58,8 +59,8 @@ describe.each(RUNBOOKS)('%s', (runbook) => {
           .split('\n')
           .filter((line) => !RUN_ELSEWHERE.includes(line))
           .join('\n');
-        const { status, stdout, stderr } = shell.run(commands);
-        expect(status, `${commands}${stdout}${stderr}`).toBe(0);
+        const { status, output } = await shell.run(commands);
+        expect(status, `${commands}${output}`).toBe(0);
       }
     } finally {
       await local.stop();
@@ -83,7 +84,7 @@ test('the runbook of the quarantine saves payloads, and saves records before it 
   try {
     const shell = new Shell(local, await prepare(local));
     const saving = blocks('quarantine.md').filter((block) => block.includes('.json'));
-    for (const block of saving) expect(shell.run(block).status, block).toBe(0);
+    for (const block of saving) expect((await shell.run(block)).status, block).toBe(0);
     const written = fs.readdirSync(local.folder).filter((name) => /\.jsonl?$/.test(name) && name !== 'calls.jsonl');
     expect(written.sort()).toEqual(['discarded.jsonl', 'record.json', 'records.jsonl']);
     for (const name of written) expect(events(path.join(local.folder, name)), name).toEqual(['no access log']);
@@ -119,11 +120,11 @@ describe('the script that tests metering', () => {
     const local = await LocalMeter.start();
     try {
       const [{ api_key: secret }] = JSON.parse(fs.readFileSync(path.join(local.data, 'demo-keys.json'), 'utf8'));
-      const fine = script(local, secret, '--calls', '30');
+      const fine = await script(local, secret, '--calls', '30');
       expect(fine.stdout, fine.stderr).toContain('21 answered with 200');
       expect(fine.stdout).toContain('Equal: all calls that succeeded are billed');
       expect(fine.status).toBe(0);
-      const wrong = script(local, 'no-key');
+      const wrong = await script(local, 'no-key');
       expect(wrong.stderr).toContain('does not return the usage of this key');
       expect(wrong.status).toBe(2);
     } finally {
@@ -132,7 +133,7 @@ describe('the script that tests metering', () => {
     const losing = await LocalMeter.start('--lose-deliveries', '100');
     try {
       const [{ api_key: secret }] = JSON.parse(fs.readFileSync(path.join(losing.data, 'demo-keys.json'), 'utf8'));
-      const { status, stdout, stderr } = script(losing, secret, '--calls', '10');
+      const { status, stdout, stderr } = await script(losing, secret, '--calls', '10');
       expect(stderr, stdout).toContain('DIFFERENT: the client saw 7 successful calls, the ledger counted 0');
       expect(status).toBe(1);
     } finally {
@@ -149,7 +150,7 @@ describe('the script that verifies', () => {
       });
     const losing = await LocalMeter.start('--lose-deliveries', '100');
     try {
-      const { status, stdout } = verify(losing);
+      const { status, stdout } = await verify(losing);
       expect(stdout).toContain('FAIL  the call was not counted within 5 s');
       expect(status).toBe(1);
     } finally {

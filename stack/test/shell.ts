@@ -1,12 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ROOT } from './doc-blocks';
 import { LocalMeter } from './local-meter';
-
-export function run(command: string, words: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
-  return spawnSync(command, words, { ...options, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-}
+import { Ended, run } from './run';
 
 function script(file: string, text: string): void {
   fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -38,7 +34,7 @@ exec "${meter}" "\${words[@]}"`,
   }
 
   /** Runs commands in order until one fails. They write files to the folder of the stack. */
-  run(commands: string) {
+  async run(commands: string): Promise<Ended> {
     const env = {
       ...process.env,
       ...this.variables,

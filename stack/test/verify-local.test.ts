@@ -2,7 +2,7 @@ import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ROOT } from './doc-blocks';
 import { LocalMeter } from './local-meter';
-import { run } from './shell';
+import { run } from './run';
 
 describe('the verification finds no problems', () => {
   test.each([
@@ -14,7 +14,7 @@ describe('the verification finds no problems', () => {
     try {
       const at = words.map((word) => word.replace('status', `${local.endpoints().gateway}/status`));
       const script = path.join(ROOT, 'scripts/verify-deployment.sh');
-      const { status, stdout, stderr } = run(script, ['local', '--data', local.data, ...at], {
+      const { status, stdout, stderr } = await run(script, ['local', '--data', local.data, ...at], {
         env: { ...process.env, METER: path.join(ROOT, 'target/debug/meter') },
       });
       expect(status, `${stdout}${stderr}`).toBe(0);

@@ -1,6 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { Ended, run } from '../run';
 import { NOT_STORED } from './gaps';
 
 const ROOT = path.join(__dirname, '../../..');
@@ -43,22 +44,9 @@ export class Project {
     fs.writeFileSync(at, text.replace(from, to));
   }
 
-  /** Runs a script of the project and returns its exit status and output. It is asynchronous because the test runner
-   * takes a worker without a sign of life for a minute as dead. */
-  async run(
-    script: string,
-    words: string[],
-    variables: Record<string, string> = {},
-  ): Promise<{ status: number | null; output: string }> {
+  /** Runs a script of the project. */
+  run(script: string, words: string[], variables: Record<string, string> = {}): Promise<Ended> {
     const env = { ...process.env, METER: path.join(ROOT, 'target/debug/meter'), ...variables };
-    const child = spawn(path.join(this.folder, 'scripts', script), words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-    }
-    const status = await new Promise<number | null>((resolve, reject) =>
-      child.once('close', resolve).once('error', reject),
-    );
-    return { status, output };
+    return run(path.join(this.folder, 'scripts', script), words, { env });
   }
 }
