@@ -42,7 +42,7 @@ stack() {
 }
 simulation() {
     local result="ok. 1 passed; 0 failed" status=0
-    target/debug/metering-sim --seeds 5000 || { result="FAILED. 0 passed; 1 failed"; status=1; }
+    target/debug/metering-sim --seeds 2000 || { result="FAILED. 0 passed; 1 failed"; status=1; }
     echo "test result: $result; metering-sim" >> "$log"
     return "$status"
 }

@@ -32,6 +32,8 @@ static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 const INSTANCES: usize = 50;
 /// Number of keys that are deleted during a run.
 const DELETED: usize = 1_000;
+/// Number of clients that delete keys at the same time.
+const DELETERS: usize = 6;
 /// Number of keys that are not deleted.
 const KEPT: usize = 50;
 /// Rounding error of an instance's clock, which is truncated to milliseconds when it
@@ -195,9 +197,9 @@ async fn run(sync_interval_ms: u64, per_second: u64, torn: f64) -> (Run, tempfil
     let callers = (0..INSTANCES as u64)
         .map(|caller| tokio::spawn(run.clone().send_calls(per_second / INSTANCES as u64, seed ^ caller)));
     let callers: Vec<_> = callers.chain([tokio::spawn(run.clone().kill(seed ^ 0x1000))]).collect();
-    let deleters = (0..2_u64).map(|deleter| {
-        let keys = (0..to_delete).filter(|key| *key as u64 % 2 == deleter).collect();
-        tokio::spawn(run.clone().delete(keys, topic.clone(), seed ^ (0x2000 + deleter)))
+    let deleters = (0..DELETERS).map(|deleter| {
+        let keys = (deleter..to_delete).step_by(DELETERS).collect();
+        tokio::spawn(run.clone().delete(keys, topic.clone(), seed ^ (0x2000 + deleter as u64)))
     });
     for deleter in deleters.collect::<Vec<_>>() {
         deleter.await.unwrap();
