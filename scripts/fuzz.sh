@@ -24,20 +24,17 @@ esac
 # Prints the names of a crate's targets, in their order.   targets CRATE
 targets() { sed -n 's/.*Target { name: "\([a-z_]*\)".*/\1/p' "crates/$1/src/lib.rs"; }
 
-# Prints the name of a crate's binary.   binary CRATE
-binary() { [ "$1" = fuzz-targets ] && echo fuzz || echo fuzz-tools; }
-
-# Builds the binary of a crate.   build CRATE
+# Builds the binary of a crate, which has its name.   build CRATE
 build() {
     RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/fuzz-rustc.sh \
-        cargo build --quiet --locked --workspace --features "$1/libfuzzer" --bin "$(binary "$1")"
+        cargo build --quiet --locked --workspace --features "$1/libfuzzer" --bin "$1"
 }
 
 # Runs libFuzzer on a target.   fuzz CRATE TARGET
 fuzz() {
     local crate=$1 target=$2 found=target/fuzz/$2 log=target/fuzz/$2.log status=0
     mkdir -p "$found" target/fuzz/failures
-    FUZZ_TARGET=$target "target/debug/$(binary "$crate")" "$found" "crates/$crate/corpus/$target" \
+    FUZZ_TARGET=$target "target/debug/$crate" "$found" "crates/$crate/corpus/$target" \
         -max_total_time=$((minutes * 60)) "-dict=crates/$crate/dictionary.txt" -max_len=16384 \
         -timeout=20 -rss_limit_mb=1024 -reload=0 "-artifact_prefix=target/fuzz/failures/$target-" -print_final_stats=1 2>&1 | tee "$log" |
         { grep --line-buffered -E "INITED|pulse" || true; } || status=$?
@@ -57,7 +54,7 @@ fuzz() {
 # Adds the inputs that reach new code to the corpus.   keep CRATE TARGET
 keep() {
     local crate=$1 target=$2 corpus=crates/$1/corpus/$2
-    FUZZ_TARGET=$target "target/debug/$(binary "$crate")" "$corpus" "target/fuzz/$target" -merge=1 -max_len=4096 \
+    FUZZ_TARGET=$target "target/debug/$crate" "$corpus" "target/fuzz/$target" -merge=1 -max_len=4096 \
         2>"target/fuzz/$target.log"
     echo "$target: $(git status --porcelain "$corpus" | wc -l) new entries below $corpus"
 }
