@@ -30,6 +30,18 @@ pub struct LocalAccess {
     pub stack: Option<Mutex<StackProcess>>,
 }
 
+impl LocalAccess {
+    /// Returns the process of the stack.
+    ///
+    /// # Errors
+    /// Returns an error that names `fault` if the load test has not started the stack.
+    pub fn own_stack(&self, fault: &str) -> anyhow::Result<&Mutex<StackProcess>> {
+        self.stack.as_ref().with_context(|| {
+            format!("only a stack that the load test has started can have {fault}; omit --data")
+        })
+    }
+}
+
 impl SystemUnderTest {
     /// Connects to a local stack that the load test has started.
     ///

@@ -1,8 +1,11 @@
 //! Functions whose clocks are wrong.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde_json::Value;
 use system_clock::now_ms;
 use tokio::time::Instant;
@@ -24,10 +27,7 @@ pub(super) async fn inject(
     jump_s: i32,
     ends: Instant,
 ) -> anyhow::Result<Ended> {
-    ensure!(
-        local.stack.is_some(),
-        "only a stack that the load test has started can have wrong clocks; omit --data"
-    );
+    local.own_stack("wrong clocks")?;
     let files = ClockFiles::new(&local.data_folder);
     let output = local.data_folder.join(OUTPUT);
     let from = std::fs::metadata(&output).map_or(0, |metadata| metadata.len());
@@ -37,11 +37,18 @@ pub(super) async fn inject(
     files.set(function, 0)?;
     let at = Instant::now();
     tokio::time::sleep(READ_DELAY).await;
-    let written = std::fs::read(&output).with_context(|| format!("cannot read {}", output.display()))?;
-    let written =
-        String::from_utf8_lossy(written.get(usize::try_from(from)?..).unwrap_or_default()).into_owned();
+    let written = read_from(&output, from).with_context(|| format!("cannot read {}", output.display()))?;
     let jump = Jump { by_s: jump_s, began_ms, ended_ms: now_ms() };
     Ok(Ended { at, effects: written.lines().filter(|line| jump.is_in(line)).count() as u64 })
+}
+
+/// Reads a file from a position on.
+fn read_from(file: &Path, position: u64) -> std::io::Result<String> {
+    let mut file = File::open(file)?;
+    file.seek(SeekFrom::Start(position))?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// A jump of a clock.

@@ -1,6 +1,5 @@
 //! A crash of the whole local stack.
 
-use anyhow::Context;
 use tokio::time::Instant;
 
 use super::Ended;
@@ -10,9 +9,7 @@ use crate::harness::system_under_test::LocalAccess;
 /// fault ends with the start of the new process, so that its time to start is a part of the
 /// recovery.
 pub(super) async fn inject(local: &LocalAccess, ends: Instant) -> anyhow::Result<Ended> {
-    let stack = local.stack.as_ref();
-    let stack = stack.context("only a stack that the load test has started can be killed; omit --data")?;
-    let mut stack = stack.lock().await;
+    let mut stack = local.own_stack("a crash")?.lock().await;
     stack.kill().await?;
     tokio::time::sleep_until(ends).await;
     let at = Instant::now();

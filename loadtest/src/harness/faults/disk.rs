@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::time::Instant;
 
@@ -22,10 +22,7 @@ const CANNOT_LOG: u16 = 500;
 
 /// Limits the files of the stack until `ends`. The effects are calls that the gateway could not log.
 pub(super) async fn inject(local: &LocalAccess, gateway: &str, ends: Instant) -> anyhow::Result<Ended> {
-    ensure!(
-        local.stack.is_some(),
-        "only a stack that the load test has started can have a full disk; omit --data"
-    );
+    local.own_stack("a full disk")?;
     let process = Pid::from_raw(i32::try_from(local.control.processes().await?.stack)?);
     let process = process.context("the stack has no process id")?;
     let caller = Caller::new(gateway, Protocol::Http1, 1)?;
