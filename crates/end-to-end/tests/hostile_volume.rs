@@ -14,6 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use local_stack::stack::{LocalStack, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_key;
+use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT, LogStreamHash};
 use metering_core::usage_history::DayUsage;
 use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, DAY_MS};
@@ -37,8 +38,6 @@ const MAX_RECORD_BYTES: usize = 1 << 20;
 const MAX_INFLATED_BYTES: usize = access_log::decoder::DEFAULT_MAX_INFLATED_BYTES;
 /// Maximum number of events in a record.
 const MAX_EVENTS: usize = access_log::decoder::DEFAULT_MAX_EVENTS as usize;
-/// Length of a slice of the default layout of claims, in milliseconds.
-const SLICE_MS: i64 = 10_000;
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -147,10 +146,17 @@ impl Meter {
     }
 }
 
+/// Returns the beginning of a slice of claims, counted backwards from the present one.
+fn slice_start_ms(ago: usize) -> i64 {
+    let layout: ClaimLayout = DEFAULT_LAYOUT.parse().unwrap();
+    let start_ms = |time_ms| layout.slice_of(time_ms, LogStreamHash::new("", "")).start_ms;
+    (0..ago).fold(start_ms(now_ms()), |later_ms, _| start_ms(later_ms - 1))
+}
+
 /// Returns gzipped lines of this number of calls, each with its key. The calls of a record are in
 /// a slice of their own, because a slice has room for fewer calls than an event.
 fn calls(record: usize, calls: usize, key: impl Fn(usize) -> String) -> Vec<u8> {
-    let time_ms = now_ms() - i64::try_from(record).unwrap() * 2 * SLICE_MS;
+    let time_ms = slice_start_ms(record);
     let mut text = String::new();
     for number in 0..calls {
         writeln!(text, "{}", line(&key(number), &format!("{number:x}.{record}"), time_ms)).unwrap();
@@ -226,6 +232,13 @@ async fn deliver_many_calls(meter: &mut Meter) {
     meter.check("calls with the deepest members", &records, expected).await;
 }
 
+/// Returns the highest resident memory that a process has had, with its unit.
+fn peak_memory(process: i32) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_events_are_counted_or_quarantined_within_memory_and_time() {
     let folder = tempfile::tempdir().unwrap();
@@ -238,5 +251,6 @@ async fn the_worst_events_are_counted_or_quarantined_within_memory_and_time() {
     deliver_bad_records(&mut meter).await;
     deliver_many_calls(&mut meter).await;
     assert_eq!(meter.stack.consumer.process_ids(), process, "the same process answered every event");
+    println!("peak resident memory of the consumer: {}", peak_memory(process[0]));
     meter.stack.shut_down().await;
 }
