@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::Credentials;
 
 /// Time-outs and number of attempts of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,31 +39,20 @@ pub async fn load(retry_policy: RetryPolicy) -> SdkConfig {
     configured(aws_config::defaults(BehaviorVersion::latest()), retry_policy).load().await
 }
 
-#[cfg(feature = "local")]
-mod local {
-    use aws_config::{BehaviorVersion, SdkConfig};
+/// The region that the local stack emulates.
+pub const LOCAL_REGION: &str = "us-east-1";
 
-    use super::{RetryPolicy, configured};
-
-    /// The region that the local stack emulates.
-    pub const LOCAL_REGION: &str = "us-east-1";
-
-    /// Loads the settings for a local stack: its endpoint, its region, and
-    /// credentials that it does not check.
-    pub async fn load_local(endpoint_url: &str, retry_policy: RetryPolicy) -> SdkConfig {
-        let credentials =
-            aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local-stack");
-        configured(aws_config::defaults(BehaviorVersion::latest()), retry_policy)
-            .region(aws_config::Region::new(LOCAL_REGION))
-            .credentials_provider(credentials)
-            .endpoint_url(endpoint_url)
-            .load()
-            .await
-    }
+/// Loads the settings for a local stack: its endpoint, its region, and
+/// credentials that it does not check.
+pub async fn load_local(endpoint_url: &str, retry_policy: RetryPolicy) -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "local-stack");
+    configured(aws_config::defaults(BehaviorVersion::latest()), retry_policy)
+        .region(Region::new(LOCAL_REGION))
+        .credentials_provider(credentials)
+        .endpoint_url(endpoint_url)
+        .load()
+        .await
 }
-
-#[cfg(feature = "local")]
-pub use local::{LOCAL_REGION, load_local};
 
 fn configured(loader: aws_config::ConfigLoader, retry_policy: RetryPolicy) -> aws_config::ConfigLoader {
     let timeouts = TimeoutConfig::builder()

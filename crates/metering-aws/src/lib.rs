@@ -27,7 +27,6 @@ pub mod quarantine_queue;
 pub mod reconciliation_store;
 pub mod schema;
 pub mod stream_retention;
-#[cfg(feature = "local")]
 pub mod tables;
 pub mod topic;
 pub mod usage_alerts;

@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use deployment::Names;
 
 use crate::KeyStore;
-use crate::connection::{COMMAND_RETRY_POLICY, load};
+use crate::connection::{COMMAND_RETRY_POLICY, load, load_local};
 
 /// A local or deployed meter: the names of its resources, and the SDK settings that reach them.
 #[derive(Debug, Clone)]
@@ -22,9 +22,8 @@ impl MeterTarget {
     }
 
     /// Returns the local stack whose AWS services have this endpoint.
-    #[cfg(feature = "local")]
     pub async fn local(aws_endpoint_url: &str) -> Self {
-        let config = crate::connection::load_local(aws_endpoint_url, COMMAND_RETRY_POLICY).await;
+        let config = load_local(aws_endpoint_url, COMMAND_RETRY_POLICY).await;
         Self::new(deployment::names::LOCAL, config)
     }
 
