@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks to run after each change: format, shell scripts, mutants that apply, format, lints and
-# types of the stack, lints, and the tests that need only their own crate. scripts/test.sh runs
-# these and all others.
+# types of the stack, lints, the functions as a deployment builds them, and the tests that need only
+# their own crate. scripts/test.sh runs these and all others.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
@@ -27,4 +27,6 @@ step "shell scripts" shell_scripts
 step "mutants apply" mutants
 step "format, lints and types of the stack" stack
 step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
+# Other crates of the workspace enable features of dependencies that a deployment is built without.
+step "functions alone" cargo check --package functions --locked
 step "unit tests" cargo test --locked --no-fail-fast
