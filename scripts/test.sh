@@ -18,12 +18,16 @@ debian_package faketime faketime
 
 log=$(mktemp)
 count() { awk -v word="$1" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) sum += $(i - 1) } END { print sum + 0 }' "$log"; }
+failed_steps=()
 finish() {
     echo
+    [ "${#failed_steps[@]}" -eq 0 ] || printf 'failed: %s\n' "${failed_steps[@]}"
     echo "$(count passed) passed, $(count failed) failed"
     rm -f "$log"
 }
 trap finish EXIT
+# Runs a step, and goes on if it fails.   go_on NAME COMMAND...
+go_on() { step "$@" || failed_steps+=("$1"); }
 logged() { "$@" 2>&1 | tee -a "$log"; }
 
 # Prints options that name the tests of a crate. Naming the crate itself would make
@@ -59,15 +63,14 @@ demo() {
     return "$status"
 }
 
-status=0
 step "check" logged scripts/check.sh
 step "binaries for the tests" scripts/build-local.sh
-step "simulation" simulation || status=1
-step "model checker" rust_tests metering-models || status=1
-step "end-to-end tests" rust_tests end-to-end || status=1
-step "stack" stack || status=1
-step "AWS CLI and boto3" aws_clients || status=1
-step "moto's tests of Kinesis" logged scripts/kinesis-conformance.sh || status=1
-step "demo" demo || status=1
-step "licences and sources" scripts/check-licences.sh || status=1
-exit "$status"
+go_on "simulation" simulation
+go_on "model checker" rust_tests metering-models
+go_on "end-to-end tests" rust_tests end-to-end
+go_on "stack" stack
+go_on "AWS CLI and boto3" aws_clients
+go_on "moto's tests of Kinesis" logged scripts/kinesis-conformance.sh
+go_on "demo" demo
+go_on "licences and sources" scripts/check-licences.sh
+[ "${#failed_steps[@]}" -eq 0 ]
