@@ -91,6 +91,7 @@ impl Auditor {
         let kept = quarantined(store);
         counts(log, store, countable_from_ms, &kept)?;
         totals(store, |total, by_key| total == by_key || was_given_up)?;
+        last_calls(log, store)?;
         for (number, _) in log.unreadable.iter().enumerate().filter(|(_, was_delivered)| **was_delivered) {
             if !kept.lines.contains(&number) {
                 return Err(format!("the unreadable line {number} is not in quarantine"));
@@ -137,6 +138,41 @@ fn counts(log: &ApiLog, store: &Store, countable_from_ms: i64, kept: &Quarantine
         if counted < due.len() as u64 || counted > at_most {
             return Err(format!(
                 "{key_hour:?}: {counted} calls are counted; at most {at_most} may be, and these have to be: {due:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Compares the latest call of each row with its counters, and that of each key and day with the
+/// log. A row names a call that was made, in the last hour in which it counts calls. If all calls
+/// of a key and day are counted, the latest of them is named.
+fn last_calls(log: &ApiLog, store: &Store) -> Result<(), String> {
+    let mut made: BTreeMap<(&str, i64), BTreeSet<i64>> = BTreeMap::new();
+    let mut calls_of_day: BTreeMap<(&str, i64), u64> = BTreeMap::new();
+    for call in log.calls.iter().filter(|call| call.is_billable) {
+        let day = (&*call.api_key_id, call.requested_at_ms - call.requested_at_ms.rem_euclid(DAY_MS));
+        made.entry(day).or_default().insert(call.requested_at_ms);
+        *calls_of_day.entry(day).or_default() += 1;
+    }
+    let mut named: BTreeMap<(&str, i64), (u64, i64)> = BTreeMap::new();
+    for (key, row) in store.rows_of_keys() {
+        let Some(last_hour) = row.hours.iter().rposition(|calls| *calls > 0) else { continue };
+        let day = (&*key.api_key_id, key.day.start_ms());
+        let (_, _, hour) = key_hour(day.0, row.last_call_ms);
+        let is_made = made.get(&day).is_some_and(|times| times.contains(&row.last_call_ms));
+        if !is_made || hour != last_hour {
+            return Err(format!("{day:?}: the latest call of a row is said to be at {}", row.last_call_ms));
+        }
+        let (calls, last_ms) = named.entry(day).or_default();
+        *calls += row.hours.iter().sum::<u64>();
+        *last_ms = (*last_ms).max(row.last_call_ms);
+    }
+    for (day, (calls, last_ms)) in named {
+        let latest_ms = made.get(&day).and_then(|times| times.last().copied());
+        if calls_of_day.get(&day) == Some(&calls) && latest_ms != Some(last_ms) {
+            return Err(format!(
+                "{day:?}: the latest call is said to be at {last_ms}, and was at {latest_ms:?}"
             ));
         }
     }
