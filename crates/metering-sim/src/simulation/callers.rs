@@ -21,6 +21,8 @@ const INDEX_LAG_BOUND_MS: u64 = 5_000;
 const READ_LIMIT_MS: u64 = 4_000;
 /// Time for which a key is cached, in milliseconds.
 const KEY_LIFETIME_MS: u64 = 8_000;
+/// Maximum time for which an instance is frozen, in milliseconds.
+const MAX_FREEZE_MS: i64 = 120_000;
 /// Maximum difference by which a wall clock is set, in milliseconds.
 const MAX_CLOCK_STEP_MS: i64 = 120_000;
 
@@ -53,6 +55,8 @@ pub(super) struct Callers {
     pub ending: Vec<KeyDigest>,
     /// Number of calls that were decided.
     pub decisions: u64,
+    /// Number of calls that an instance could not decide.
+    undecided: u64,
     /// Number of times that the log was lost.
     losses: u64,
     /// Time from which the restored log can be read, in milliseconds since 1970.
@@ -131,6 +135,30 @@ impl Simulation<'_> {
         }
     }
 
+    /// Calls every instance with every secret after all faults. Each call is decided: every valid
+    /// secret is admitted, and no other.
+    pub(super) fn audit_callers(&mut self) -> Result<(), String> {
+        self.drain_callers()?;
+        if self.callers.instances.is_empty() {
+            return Ok(());
+        }
+        self.end_change();
+        let waits_ms = i64::try_from(self.callers.sync_interval_ms + READ_LIMIT_MS).unwrap_or(0);
+        self.now_ms = self.now_ms.max(self.callers.log_readable_from_ms) + MAX_FREEZE_MS + waits_ms;
+        let undecided = self.callers.undecided;
+        for digest in self.callers.auditor.digests() {
+            let call = self.callers.auditor.expect(digest, self.now_ms);
+            for instance in &mut self.callers.instances {
+                instance.call(call);
+            }
+        }
+        self.drain_callers()?;
+        match self.callers.undecided - undecided {
+            0 => Ok(()),
+            calls => Err(format!("{calls} calls were not decided although no read failed")),
+        }
+    }
+
     fn call_some(&mut self) {
         let place = self.pick(self.callers.instances.len());
         if self.callers.instances[place].is_frozen(self.now_ms) {
@@ -155,6 +183,7 @@ impl Simulation<'_> {
             let number = self.callers.instances[place].number;
             for (call, answer) in self.callers.instances[place].poll(self.now_ms) {
                 let Some(decision) = answer else {
+                    self.callers.undecided += 1;
                     self.callers.answered.push(AnsweredCall { key_id: None, status: 500 });
                     continue;
                 };
@@ -246,7 +275,7 @@ impl Simulation<'_> {
 
     fn freeze_instance(&mut self) {
         let place = self.pick(self.callers.instances.len());
-        let duration_ms = self.random.random_range(0..120_000);
+        let duration_ms = self.random.random_range(0..MAX_FREEZE_MS);
         let now_ms = self.now_ms;
         let instance = &mut self.callers.instances[place];
         if instance.wrong_clock == WrongClock::Monotonic

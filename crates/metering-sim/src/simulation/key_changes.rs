@@ -46,6 +46,13 @@ impl Simulation<'_> {
         }
     }
 
+    /// Makes all writes of the present change visible.
+    pub(super) fn end_change(&mut self) {
+        while self.callers.tables.change.is_some() {
+            self.show_write();
+        }
+    }
+
     fn show_write(&mut self) {
         let Some(change) = &self.callers.tables.change else { return };
         let (hidden, new_secret) = (change.hidden.clone(), change.new_secret);

@@ -223,7 +223,7 @@ impl<'s> Simulation<'s> {
 
     /// Completes all operations and counts all calls that can be counted.
     fn settle(&mut self) -> Result<(), String> {
-        self.drain_callers()?;
+        self.audit_callers()?;
         while !self.callers.answered.is_empty() {
             self.produce();
         }
