@@ -5,6 +5,7 @@
 
 pub mod delivery;
 pub mod reconciliation;
+mod torn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,8 @@ use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use metering_core::update_plan::{CounterUpdate, RowKey};
 use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{HOURS_PER_DAY, UtcDay};
+
+use torn::Torn;
 
 /// A row of the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -66,6 +69,8 @@ pub struct Store {
     heads: BTreeMap<ShardName, Expiring<ShardHead>>,
     verdicts: BTreeMap<RecordName, Expiring<Verdict>>,
     pages: BTreeMap<PageKey, Expiring<PageItem>>,
+    /// Transactions in progress.
+    torn: BTreeMap<ShardName, Torn>,
 }
 
 impl Store {
@@ -111,6 +116,9 @@ impl Store {
     /// Carries out a request. [`Request::Keep`] does nothing, because it has no
     /// payload; the caller has to use [`Self::keep`].
     pub fn carry_out(&mut self, request: &Request) -> Reply {
+        if let Some(reply) = self.conflict(request) {
+            return reply;
+        }
         match request {
             Request::ReadHead(_) | Request::ReadVerdicts(..) | Request::ReadSlice(_) => {
                 self.read(request).unwrap_or(Reply::Failed)
@@ -128,7 +136,7 @@ impl Store {
     /// Carries out a request that reads; `None` if the request writes.
     pub fn read(&self, request: &Request) -> Option<Reply> {
         match request {
-            Request::ReadHead(shard) => Some(Reply::Head(self.head(shard).cloned())),
+            Request::ReadHead(shard) => Some(Reply::Head(self.visible_head(shard))),
             Request::ReadVerdicts(shard, first, last) => {
                 Some(Reply::Verdicts(self.read_verdicts(shard, first, last)))
             }
@@ -152,7 +160,10 @@ impl Store {
         let name =
             |number: &SequenceNumber| RecordName { shard: shard.clone(), sequence_number: number.clone() };
         let verdicts = self.verdicts.range(name(first)..=name(last));
-        verdicts.map(|(record, verdict)| (record.sequence_number.clone(), verdict.item.clone())).collect()
+        let visible = verdicts.filter_map(|(record, verdict)| {
+            Some((record.sequence_number.clone(), self.visible_verdict(record, &verdict.item)?))
+        });
+        visible.collect()
     }
 
     fn write_head(&mut self, write: &HeadWrite) -> WriteReply {

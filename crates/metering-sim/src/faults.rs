@@ -28,6 +28,8 @@ pub enum Fault {
     LostReply,
     /// An operation of a port is carried out much later, without a reply.
     LateOperation,
+    /// Reads show a part of a transaction with a head and verdicts, until it has returned.
+    TornVerdicts,
     /// A ledger row refuses an update.
     RefusedRow,
     /// Lambda considers an invocation failed, and it continues.
@@ -92,7 +94,7 @@ pub enum Fault {
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::DuplicateRecord,
         Self::RegroupedRecord,
         Self::LostRecord,
@@ -104,6 +106,7 @@ impl Fault {
         Self::RefusedOperation,
         Self::LostReply,
         Self::LateOperation,
+        Self::TornVerdicts,
         Self::RefusedRow,
         Self::Zombie,
         Self::Kill,

@@ -38,6 +38,20 @@ pub struct Pending {
     pub reply: oneshot::Sender<Option<Reply>>,
 }
 
+/// A transaction that reads show in part.
+#[derive(Debug)]
+pub struct Torn {
+    /// The shard whose head it writes.
+    pub shard: ShardName,
+    /// The invocation that requested it.
+    pub invocation: u64,
+    /// Receives the reply when the transaction has ended.
+    pub reply: oneshot::Sender<Option<Reply>>,
+    pub outcome: Option<Reply>,
+    /// `true` if the transaction was carried out.
+    pub is_written: bool,
+}
+
 /// The state behind the ports.
 #[derive(Debug, Default)]
 pub struct Backend {
@@ -47,6 +61,8 @@ pub struct Backend {
     pub pending: Vec<Pending>,
     /// Operations whose invocation no longer waits, and that are carried out later.
     pub late: Vec<Operation>,
+    /// Transactions that reads show in part, until their replies are sent.
+    pub torn: Vec<Torn>,
 }
 
 impl Backend {

@@ -11,10 +11,13 @@ use std::task::{Context, Poll};
 use access_log::{Decoder, Limits};
 use futures_util::task::noop_waker;
 use memory_ports::delivery::StreamRecord;
-use metering_core::batch_run::{Reply, RunSettings};
+use metering_core::batch_run::{Reply, Request, RunSettings};
 use metering_core::claims::owner::ShardName;
+use metering_core::ports::WriteReply;
+use metering_core::shard::HeadWrite;
 use metering_core::unbilled::UnbilledRoutes;
 use rand::Rng;
+use tokio::sync::oneshot;
 use usage_consumer::batch::DecodeSettings;
 use usage_consumer::consumer::Consumer;
 use usage_consumer::executor::Executor;
@@ -23,7 +26,7 @@ use usage_consumer::metrics::BatchMetrics;
 use super::{CLAIM_RETENTION_DAYS, GivenUpBatch, Simulation};
 use crate::api_log::{Content, DAY_MS};
 use crate::faults::Fault;
-use crate::ports::{Operation, Pending, SimulatedPorts, lock};
+use crate::ports::{Operation, Pending, SimulatedPorts, Torn, lock};
 use crate::stream::{STREAM_ARN, Shard};
 use crate::trace::{describe, describe_record};
 
@@ -355,12 +358,30 @@ impl Simulation<'_> {
 
     /// Completes a pending operation with a random outcome. Returns `false` if none is pending.
     pub(super) fn complete_operation(&mut self, may_fail: bool) -> Result<bool, String> {
-        let count = lock(&self.backend).pending.len();
-        if count == 0 {
+        let (count, torn) = {
+            let backend = lock(&self.backend);
+            (backend.pending.len(), backend.torn.len())
+        };
+        if count + torn == 0 {
             return Ok(false);
         }
-        let place = self.pick(count);
+        let place = self.pick(count + torn);
+        if place >= count {
+            // Most transactions last so long that other invocations read meanwhile.
+            if !may_fail || self.random.random_bool(0.1) {
+                self.end_torn_transaction(place - count);
+            }
+            return Ok(true);
+        }
         let Pending { invocation, operation, reply } = lock(&self.backend).pending.swap_remove(place);
+        if let Operation::Store(Request::WriteHead(write)) = &operation
+            && !write.verdicts.is_empty()
+            && may_fail
+            && self.injects(Fault::TornVerdicts, 0.3)
+        {
+            self.begin_torn_transaction(invocation, &operation, write, reply);
+            return Ok(true);
+        }
         let outcome = if may_fail && self.injects(Fault::RefusedOperation, 0.08) {
             None
         } else if may_fail && self.injects(Fault::LateOperation, 0.08) {
@@ -375,6 +396,43 @@ impl Simulation<'_> {
         drop(reply.send(outcome));
         self.poll(invocation);
         Ok(true)
+    }
+
+    /// Carries out a transaction of which reads show a part until it has ended.
+    fn begin_torn_transaction(
+        &mut self,
+        invocation: u64,
+        operation: &Operation,
+        write: &HeadWrite,
+        reply: oneshot::Sender<Option<Reply>>,
+    ) {
+        let is_lost = self.injects(Fault::LostReply, 0.2);
+        let backend = self.backend.clone();
+        let mut backend = lock(&backend);
+        let random = &mut self.random;
+        let carried_out = backend.store.write_torn(write, || random.random_bool(0.5));
+        if self.trace.is_some() {
+            self.trace(|| {
+                format!("  invocation {invocation} {}, visible in part", describe(operation, &carried_out))
+            });
+        }
+        let is_written = carried_out == Reply::Write(WriteReply::Written);
+        let outcome = (!is_lost).then_some(carried_out);
+        backend.torn.push(Torn { shard: write.shard.clone(), invocation, reply, outcome, is_written });
+    }
+
+    fn end_torn_transaction(&mut self, place: usize) {
+        let Torn { shard, invocation, reply, outcome, .. } = {
+            let mut backend = lock(&self.backend);
+            let torn = backend.torn.swap_remove(place);
+            if torn.is_written {
+                backend.store.show_torn(&torn.shard);
+            }
+            torn
+        };
+        self.trace(|| format!("  the transaction of invocation {invocation} on {shard} has ended"));
+        drop(reply.send(outcome));
+        self.poll(invocation);
     }
 
     /// Carries out a late operation. Returns `false` if there is none.

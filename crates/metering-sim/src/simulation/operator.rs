@@ -81,6 +81,8 @@ impl Simulation<'_> {
             ArrivedRecord { sequence_number: sequence_number(last), arrived_at_ms: last.arrived_at_ms };
         let Some(name) = ShardName::new(STREAM_ARN, &shard.id) else { return };
         let mut backend = lock(&self.backend);
+        // The operator's write would conflict until the transaction has ended.
+        backend.store.show_torn(&name);
         let present = backend.store.head(&name).cloned().unwrap_or_default();
         let first = sequence_number(&shard.records[batch.start]);
         if let Some(write) = HeadWrite::giving_up(&name, &present, &first, &last) {
