@@ -8,7 +8,9 @@ use metering_core::claims::owner::ShardName;
 use metering_core::claims::page::{Page, PageError};
 use metering_core::claims::slice_claim::{PageWrite, StoredPage};
 use metering_core::sequence_number::SequenceNumber;
-use metering_core::shard::{Beginning, Gap, HeadWrite, OpenRecords, QuarantinedPart, ShardHead, Verdict};
+use metering_core::shard::{
+    Beginning, Gap, HeadWrite, OpenRecords, OpenVerdict, QuarantinedPart, ShardHead, Verdict,
+};
 
 use crate::key_items::Item;
 use crate::schema::TTL_ATTRIBUTE;
@@ -77,8 +79,25 @@ pub fn head_item(write: &HeadWrite) -> Item {
         item.insert(format!("open_{name}"), value);
         let hashes: Vec<u8> = open.hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
         item.insert("open_hashes".to_owned(), AttributeValue::B(Blob::new(hashes)));
+        let verdicts: Vec<u8> = open.verdicts.iter().flat_map(verdict_bytes).collect();
+        item.insert("open_verdicts".to_owned(), AttributeValue::B(Blob::new(verdicts)));
     }
     item
+}
+
+/// Length of a verdict that a head knows, in bytes.
+const OPEN_VERDICT_BYTES: usize = 12;
+
+fn verdict_bytes(verdict: &OpenVerdict) -> [u8; OPEN_VERDICT_BYTES] {
+    let mut bytes = [0; OPEN_VERDICT_BYTES];
+    bytes[..8].copy_from_slice(&verdict.record.to_le_bytes());
+    bytes[8..].copy_from_slice(&verdict.part.to_le_bytes());
+    bytes
+}
+
+fn read_open_verdict(bytes: &[u8; OPEN_VERDICT_BYTES]) -> OpenVerdict {
+    let [record @ .., a, b, c, d] = *bytes;
+    OpenVerdict { record: u64::from_le_bytes(record), part: u32::from_le_bytes([a, b, c, d]) }
 }
 
 fn beginning_value(beginning: &Beginning) -> (&'static str, AttributeValue) {
@@ -170,7 +189,12 @@ pub fn read_head(item: &Item) -> Result<ShardHead, MalformedClaim> {
     let reader = Reader(item);
     let open = reader.beginning("open_at", "open_after")?.map(|from| {
         let hashes = reader.bytes("open_hashes")?.as_chunks().0;
-        Ok(OpenRecords { from, hashes: hashes.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect() })
+        let verdicts = reader.bytes("open_verdicts")?.as_chunks().0;
+        Ok(OpenRecords {
+            from,
+            hashes: hashes.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect(),
+            verdicts: verdicts.iter().map(read_open_verdict).collect(),
+        })
     });
     let gaps =
         item.get("gaps").and_then(|value| value.as_l().ok()).ok_or_else(|| reader.malformed("gaps"))?;
@@ -278,7 +302,14 @@ mod tests {
             version: 3,
             judged: Some(mark("77")),
             committed: Some(mark("60")),
-            open: Some(OpenRecords { from: Beginning::After(mark("60")), hashes: vec![1, u32::MAX] }),
+            open: Some(OpenRecords {
+                from: Beginning::After(mark("60")),
+                hashes: vec![1, u32::MAX],
+                verdicts: vec![
+                    OpenVerdict { record: 1 << 40, part: 3 },
+                    OpenVerdict { record: 7, part: u32::MAX },
+                ],
+            }),
             gap_count: 9,
             gaps: vec![gap(7, Beginning::At(mark("30"))), gap(8, Beginning::After(mark("39")))],
         };

@@ -6,7 +6,9 @@
 //! verdict. A record is **committed** when it is completely counted and quarantined. It is **given
 //! up** when the stream is processed past it before it was committed.
 
-use twox_hash::XxHash3_64;
+mod open_records;
+
+pub use open_records::{OpenRecords, OpenVerdict};
 
 use crate::claims::owner::ShardName;
 use crate::sequence_number::SequenceNumber;
@@ -55,24 +57,6 @@ impl Beginning {
             Self::At(first) => first <= record,
             Self::After(last_before) => last_before < record,
         }
-    }
-}
-
-/// The records of a shard that are judged and not committed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct OpenRecords {
-    /// The first of the records.
-    pub from: Beginning,
-    /// A 32-bit hash of each sequence number, in order. It suffices to recognise the next record.
-    pub hashes: Vec<u32>,
-}
-
-impl OpenRecords {
-    /// Returns the open records after `last`.
-    fn after(mut self, last: &SequenceNumber) -> Self {
-        let place = self.hashes.iter().position(|hash| *hash == short_hash(last));
-        self.hashes.drain(..place.map_or(0, |place| place + 1));
-        Self { from: Beginning::After(last.clone()), hashes: self.hashes }
     }
 }
 
@@ -163,34 +147,43 @@ impl ShardHead {
         head.close_gap(first);
         let is_new = |record: &&ArrivedRecord| !self.has_judged(&record.sequence_number);
         let Some(first_new) = records.iter().find(is_new) else { return head };
-        let open = head.open.get_or_insert_with(|| OpenRecords {
-            from: Beginning::At(first_new.sequence_number.clone()),
-            hashes: Vec::new(),
-        });
-        let new = records.iter().filter(is_new);
-        open.hashes.extend(new.map(|record| short_hash(&record.sequence_number)));
+        let from = Beginning::At(first_new.sequence_number.clone());
+        let open = head.open.get_or_insert_with(|| OpenRecords::new(from));
+        records.iter().filter(is_new).for_each(|record| open.push(&record.sequence_number));
         head.judged = Some(last.sequence_number.clone());
         head
+    }
+
+    /// Notes the verdicts that are written together with this head.
+    pub fn note(&mut self, verdicts: &[(SequenceNumber, Verdict)]) {
+        let Some(open) = &mut self.open else { return };
+        for (record, verdict) in verdicts {
+            open.note(record, verdict);
+        }
+    }
+
+    /// Returns `true` if the verdict that was read on a record is the one that this head knows. It
+    /// is not if the transaction of both is not completely visible yet.
+    pub fn has_in_force(&self, record: &SequenceNumber, read: Option<&Verdict>) -> bool {
+        self.open.as_ref().is_none_or(|open| open.is_in_force(record, read))
     }
 
     /// Gives up the open records before `first`, if there are any.
     fn close_gap(&mut self, first: &ArrivedRecord) {
         let ArrivedRecord { sequence_number: first, arrived_at_ms } = first;
         let Some(open) = self.open.clone() else { return };
+        let place = open.place_of(first);
         let is_next = match &open.from {
             Beginning::At(next) => first <= next,
-            Beginning::After(last) => first <= last || open.hashes.first() == Some(&short_hash(first)),
+            Beginning::After(last) => first <= last || place == Some(0),
         };
-        let place = open.hashes.iter().position(|hash| *hash == short_hash(first));
         // A first record that is judged and not open belongs to a batch that is read again.
         if is_next || (place.is_none() && self.has_judged(first)) {
             return;
         }
-        self.add_gap(open.from, first.clone(), *arrived_at_ms);
-        self.open = place.filter(|_| self.has_judged(first)).map(|place| OpenRecords {
-            from: Beginning::At(first.clone()),
-            hashes: open.hashes[place..].to_vec(),
-        });
+        self.add_gap(open.from.clone(), first.clone(), *arrived_at_ms);
+        let place = place.filter(|_| self.has_judged(first));
+        self.open = place.map(|place| open.split_off(place, Beginning::At(first.clone())));
     }
 
     fn add_gap(&mut self, from: Beginning, before: SequenceNumber, closed_at_ms: i64) {
@@ -231,8 +224,8 @@ impl ShardHead {
         let open = head.open.take().filter(|open| !is_all && open.from.includes(last));
         head.open = open.map(|open| {
             let rest = open.after(last);
-            let from = resume.map_or(rest.from, |next| Beginning::At(next.clone()));
-            OpenRecords { from, hashes: rest.hashes }
+            let from = resume.map_or(rest.from.clone(), |next| Beginning::At(next.clone()));
+            OpenRecords { from, ..rest }
         });
         if !is_all && head.open.is_none() {
             head.open.clone_from(&self.open);
@@ -246,11 +239,6 @@ impl ShardHead {
         self.gaps.retain(|gap| gap.closed_at_ms >= now_ms.saturating_sub(GAP_RETENTION_MS));
         self.gaps.drain(..self.gaps.len().saturating_sub(MAX_GAPS));
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a part of a hash is a hash")]
-fn short_hash(record: &SequenceNumber) -> u32 {
-    XxHash3_64::oneshot(record.digits().as_bytes()) as u32
 }
 
 /// A write of a shard's head and of new verdicts, in one transaction with optimistic locking: both

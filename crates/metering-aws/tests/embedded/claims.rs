@@ -11,7 +11,8 @@ use metering_core::claims::slice_claim::PageWrite;
 use metering_core::ports::{ClaimStore, PortError, WriteReply};
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{
-    ArrivedRecord, Beginning, Gap, HeadWrite, MAX_VERDICTS, OpenRecords, QuarantinedPart, ShardHead, Verdict,
+    ArrivedRecord, Beginning, Gap, HeadWrite, MAX_VERDICTS, OpenRecords, OpenVerdict, QuarantinedPart,
+    ShardHead, Verdict,
 };
 
 use super::{CLAIMS, NOW_MS, dynamodb, number, record, shard};
@@ -56,7 +57,11 @@ async fn a_head_comes_back_as_it_was_written_with_every_member() {
             Gap { number: 5, from: Beginning::At(number("2")), before: number("4"), closed_at_ms: 11 },
             Gap { number: 6, from: Beginning::After(number("5")), before: number("8"), closed_at_ms: 12 },
         ],
-        open: Some(OpenRecords { from: Beginning::After(number("8")), hashes: vec![0, u32::MAX, 77] }),
+        open: Some(OpenRecords {
+            from: Beginning::After(number("8")),
+            hashes: vec![0, u32::MAX, 77],
+            verdicts: vec![OpenVerdict { record: u64::MAX, part: 5 }],
+        }),
         ..committed.clone()
     };
     for (version, head) in [judged, committed, full].into_iter().enumerate() {

@@ -36,12 +36,27 @@ impl BatchRun<'_> {
 
     pub(super) fn on_verdicts_read(&mut self, reply: Reply) {
         let Reply::Verdicts(verdicts) = reply else { return self.fail_all() };
-        if verdicts.is_empty() {
-            return self.judge();
-        }
+        let is_empty = verdicts.is_empty();
         for (record, verdict) in verdicts {
             self.record_verdict(&record, verdict);
         }
+        if !self.has_verdicts_of_head() {
+            // A part of the head's transaction is not visible yet.
+            if self.may_retry() { self.read_head() } else { self.fail_all() }
+        } else if is_empty {
+            self.judge();
+        } else {
+            self.read_head_of_verdicts();
+        }
+    }
+
+    /// Returns `true` if the verdicts that were read are those of the head that was read.
+    fn has_verdicts_of_head(&self) -> bool {
+        let mut read = self.arrived.iter().zip(&self.verdicts);
+        read.all(|(record, verdict)| self.head.has_in_force(&record.sequence_number, verdict.as_ref()))
+    }
+
+    fn read_head_of_verdicts(&mut self) {
         self.request(Request::ReadHead(self.batch.shard.clone()), Continuation::HeadOfVerdicts);
     }
 
@@ -86,6 +101,7 @@ impl BatchRun<'_> {
         if let Some(first) = self.arrived.first() {
             next.forget_gaps(first.arrived_at_ms);
         }
+        next.note(&verdicts);
         let write = HeadWrite {
             shard: self.batch.shard.clone(),
             head: next,
