@@ -1,5 +1,6 @@
 //! Rules for all sources that linters do not check.
 
+mod consistent_reads;
 mod cycles;
 mod dependencies;
 mod limits;
