@@ -55,8 +55,11 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Executor<L, C, Q> {
             {
                 under_way.push(self.perform(token, request, &source));
             }
-            let Some((token, reply)) = under_way.next().await else { break };
-            run.answer(token, reply);
+            match under_way.next().await {
+                Some((token, reply)) => run.answer(token, reply),
+                // Lambda then delivers the batch again. An outcome would drop what is not done.
+                None => unreachable!("a run that is not done has requests"),
+            }
         }
         (run.outcome(), run.tally())
     }
