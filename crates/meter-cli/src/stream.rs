@@ -1,10 +1,18 @@
 //! `meter stream`: shows and changes the shards and the retention period of the stream.
 
+use std::ops::RangeInclusive;
+
 use anyhow::Context;
 use aws_sdk_kinesis::types::{ScalingType, StreamDescriptionSummary, StreamMode, StreamModeDetails};
 use clap::Subcommand;
+use metering_core::batch_run::MAX_RETRY_MS;
+use metering_core::window::HOUR_MS;
 
 use crate::target::{Target, TargetArguments};
+
+/// The least is that of Kinesis, the most the time for which the claims of a record are kept for its
+/// retries.
+const RETENTION_HOURS: RangeInclusive<i64> = 24..=MAX_RETRY_MS / HOUR_MS;
 
 /// Arguments of `meter stream`.
 #[derive(clap::Args)]
@@ -32,8 +40,9 @@ enum Action {
     /// Show or change the retention period. A longer one also applies to the records in the stream. With
     /// a shorter one, older records are lost at once
     Retention {
-        /// New retention period, in hours
-        #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i32).range(24..=8_760))]
+        /// New retention period, in hours. Claims outlive the calls that they recognise by a week, so a
+        /// record that is read later could be counted again
+        #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i32).range(RETENTION_HOURS))]
         hours: Option<i32>,
         #[command(flatten)]
         target: TargetArguments,

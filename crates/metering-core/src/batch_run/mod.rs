@@ -84,7 +84,7 @@ impl RunSettings {
 
 /// Time for which a record may be retried after its arrival, in milliseconds: the retention of
 /// seven days that the function sets on its stream.
-const MAX_RETRY_MS: i64 = 7 * DAY_MS;
+pub const MAX_RETRY_MS: i64 = 7 * DAY_MS;
 
 /// A run of one batch.
 #[derive(Debug, Clone)]
