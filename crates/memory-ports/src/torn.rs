@@ -13,11 +13,20 @@ use metering_core::shard::{HeadWrite, ShardHead, Verdict};
 
 use super::Store;
 
+/// The head that reads show.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+enum ShownHead {
+    /// The one that the transaction writes.
+    #[default]
+    New,
+    /// The one before, if there was one.
+    Before(Option<ShardHead>),
+}
+
 /// The items of a head's transaction as they were before, of which reads show some.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Torn {
-    /// The head before; `None` if reads show the new one.
-    head: Option<Option<ShardHead>>,
+    head: ShownHead,
     /// The hidden verdicts, with the ones before.
     verdicts: BTreeMap<RecordName, Option<Verdict>>,
 }
@@ -38,7 +47,7 @@ impl Store {
             .collect();
         let reply = self.carry_out(&Request::WriteHead(write.clone()));
         if reply == Reply::Write(WriteReply::Written) {
-            let head = hides().then_some(before);
+            let head = if hides() { ShownHead::Before(before) } else { ShownHead::New };
             let verdicts = verdicts_before.into_iter().filter(|_| hides()).collect();
             self.torn.insert(write.shard.clone(), Torn { head, verdicts });
         }
@@ -57,8 +66,10 @@ impl Store {
 
     /// Returns the head that a read shows.
     pub(crate) fn visible_head(&self, shard: &ShardName) -> Option<ShardHead> {
-        let hidden = self.torn.get(shard).and_then(|torn| torn.head.clone());
-        hidden.unwrap_or_else(|| self.head(shard).cloned())
+        match self.torn.get(shard).map(|torn| &torn.head) {
+            Some(ShownHead::Before(before)) => before.clone(),
+            Some(ShownHead::New) | None => self.head(shard).cloned(),
+        }
     }
 
     /// Returns the verdict that a read shows.
