@@ -388,6 +388,20 @@ fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_t
 }
 
 #[test]
+fn a_request_is_decided_by_the_usage_that_it_has_read_even_if_none_is_remembered() {
+    let mut cache = started(CacheSettings { usage_lifetime_near_limit_ms: 0, ..SETTINGS });
+    for (total, expected) in [(80, None), (100, Some(Denial::OverQuota))] {
+        let mut request = cache.begin(digest("a"));
+        let start = cache.begin_read(at(0));
+        cache.found_consistently(&mut request, start, Some(limited("a", 100)), at(0));
+        assert!(matches!(cache.step(&request, at(0)), Step::Read(Read::Usage { .. })));
+        cache.usage_read(&mut request, "a", usage(total), at(0));
+        let step = cache.step(&request, at(0));
+        assert_eq!((denial(&step), allows(&step)), (expected, expected.is_none()));
+    }
+}
+
+#[test]
 fn usage_that_cannot_be_read_may_be_older_for_a_while_and_is_then_no_answer() {
     let mut cache =
         started(CacheSettings { sync_interval_ms: 600_000, key_lifetime_ms: 600_000, ..SETTINGS });
