@@ -1,12 +1,16 @@
 // The results of scripts/mutation.sh, which are kept in target/mutation/results.json.
 //
 //   record TREE FOLDER   adds the results that cargo-mutants wrote into FOLDER for the sources in TREE
+//   left NAME...         prints a regular expression for each mutant of these crates and files that is neither
+//                        caught nor equivalent
 //   check [NAME...]      exits with 1 if a mutant of these crates and files survived and is not equivalent,
 //                        or if equivalent.json lists a mutant that does not exist or that a test catches
 //   table VERSION        prints the results of all files and the equivalent mutants in Markdown
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const RESULTS = 'target/mutation/results.json';
+// All mutants of the sources.
+const MUTANTS = 'target/mutation/mutants.json';
 const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
 const results = existsSync(RESULTS) ? read(RESULTS) : {};
 
@@ -30,7 +34,7 @@ function record(tree, folder) {
   const summaries = new Map();
   for (const { scenario, summary } of read(`${folder}/outcomes.json`).outcomes)
     if (scenario.Mutant) summaries.set(scenario.Mutant.name, summary);
-  for (const { name, id } of identified(read(`${folder}/mutants.json`), tree))
+  for (const { name, id } of identified(read(MUTANTS), tree))
     if (summaries.has(name)) results[id] = summaries.get(name);
   writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
 }
@@ -42,7 +46,7 @@ function present() {
     ['file', 'change', 'line'].every((member) => entry[member] === mutant[member]) &&
     (entry.place ?? mutant.place) === mutant.place;
   const entries = read('scripts/mutation/equivalent.json');
-  const mutants = identified(read('target/mutation/mutants.json'), '.').map((mutant) => ({
+  const mutants = identified(read(MUTANTS), '.').map((mutant) => ({
     ...mutant,
     result: results[mutant.id] ?? 'NotRun',
     reason: entries.find((entry) => isOf(entry, mutant))?.reason,
@@ -50,10 +54,21 @@ function present() {
   return { mutants, unknown: entries.filter((entry) => !mutants.some((mutant) => isOf(entry, mutant))) };
 }
 
+// Returns `true` for a mutant of these crates and files.
+const isNamed =
+  (names) =>
+  ({ file }) =>
+    names.some((name) => file === name || file.startsWith(`crates/${name}/`));
+
+function left(names) {
+  const isLeft = ({ result, reason }) => result === 'NotRun' || (result === 'MissedMutant' && !reason);
+  for (const { name } of present().mutants.filter(isNamed(names)).filter(isLeft))
+    console.log(`^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`);
+}
+
 function check(names) {
   const { mutants, unknown } = present();
-  const isNamed = ({ file }) => names.some((name) => file === name || file.startsWith(`crates/${name}/`));
-  const named = mutants.filter(isNamed);
+  const named = mutants.filter(isNamed(names));
   const problems = [
     ...unknown.map(({ file, change }) => `equivalent.json lists a mutant that does not exist: ${file}: ${change}`),
     ...named.flatMap(({ name, result, reason }) => {
@@ -121,5 +136,10 @@ function table(version) {
 }
 
 const [command, ...values] = process.argv.slice(2);
-const commands = { record: () => record(...values), check: () => check(values), table: () => table(...values) };
+const commands = {
+  record: () => record(...values),
+  left: () => left(values),
+  check: () => check(values),
+  table: () => table(...values),
+};
 commands[command]();

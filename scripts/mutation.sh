@@ -2,8 +2,9 @@
 # Changes the code in one place at a time with cargo-mutants, and checks that the tests of the
 # changed crate fail.
 #
-#   scripts/mutation.sh [CRATE|FILE]...     changes these crates and source files (default: CRATES)
-#   scripts/mutation.sh --table             writes the kept results into docs/MUTANTS.md
+#   scripts/mutation.sh [CRATE|FILE]...          changes these crates and source files (default: CRATES)
+#   scripts/mutation.sh --left [CRATE|FILE]...   makes only the changes that no test has caught yet
+#   scripts/mutation.sh --table                  writes the kept results into docs/MUTANTS.md
 #
 # Works on a copy of the tracked files, including uncommitted changes, in target/mutation/tree, with
 # a target folder of its own. The results of each mutant are kept in target/mutation/results.json,
@@ -37,8 +38,13 @@ list_mutants() {
 # run CRATE [FILE...]   tests the mutants of a crate or of its files. proptest generates the same
 # cases each time, and does not keep failing cases of one mutant for the next.
 run() {
-    local status=0 file options=(--in-place --no-times --package "$1" --output "$folder")
+    local status=0 file pattern patterns options=(--in-place --no-times --package "$1" --output "$folder")
     for file in "${@:2}"; do options+=(--file "$file"); done
+    if $is_left; then
+        mapfile -t patterns < <(results left "${@:$#}")
+        [ ${#patterns[@]} -gt 0 ] || return 0
+        for pattern in "${patterns[@]}"; do options+=(--re "$pattern"); done
+    fi
     (
         export CARGO_TARGET_DIR=$folder/target PROPTEST_RNG_SEED=1 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1
         mutants "$tree" "${options[@]}"
@@ -62,6 +68,8 @@ if [ "${1:-}" = --table ]; then
     results table "$version" | write_section docs/MUTANTS.md "mutants of cargo-mutants"
     exit
 fi
+is_left=false
+[ "${1:-}" != --left ] || { is_left=true; shift; }
 [ $# -gt 0 ] || set -- "${crates[@]}"
 for name; do
     [ -d "crates/$name" ] || [[ -f $name && $name == crates/*/src/*.rs ]] ||

@@ -282,3 +282,40 @@ fn read_event<'s>(
     };
     ReadEvent { index, id, claimed_at_ms, call }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope_writer::{EnvelopeHeader, gzip, log_event};
+
+    const ORIGIN: Origin<'static> = Origin { record_name: "shard-0/1", arrived_at_ms: 5 };
+    const LIMITS: Limits = Limits { max_inflated_bytes: 2_000, max_events: 3 };
+
+    #[test]
+    fn a_decoder_tells_its_own_limits() {
+        assert_eq!(Decoder::new(LIMITS).limits(), LIMITS);
+    }
+
+    #[test]
+    fn a_decoder_that_was_reset_has_its_limits_and_nothing_of_earlier_records() {
+        let mut decoder = Decoder::new(LIMITS);
+        let new = format!("{decoder:?}");
+        let line = r#"{"id":"a","key":"k","time":"1795509270000","status":"200"}"#;
+        let record = gzip(EnvelopeHeader::default().write(&log_event("1", 7, line)).as_bytes());
+        decoder.decode(&record, ORIGIN, |_| {}).unwrap();
+        assert_ne!(format!("{decoder:?}"), new, "it has learned the layout of the event");
+        decoder.reset();
+        assert_eq!(format!("{decoder:?}"), new);
+    }
+
+    #[test]
+    fn a_record_without_a_line_is_empty() {
+        for record in ["", "\n", " \r\n\t\n"] {
+            let error = Decoder::new(LIMITS).decode(record.as_bytes(), ORIGIN, |_| {}).unwrap_err();
+            assert_eq!((&error, error.reason()), (&DecodeError::Empty, "empty-record"), "{record:?}");
+        }
+        let no_events = EnvelopeHeader::default().write("");
+        let decoded = Decoder::new(LIMITS).decode(no_events.as_bytes(), ORIGIN, |_| {}).unwrap();
+        assert_eq!((decoded.form, decoded.event_count), (Form::LogEvents, 0));
+    }
+}

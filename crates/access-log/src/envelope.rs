@@ -250,3 +250,51 @@ pub fn read_line(line: &str) -> Result<Fields<'_>, LineError> {
     cursor.expect_end("the end of the line")?;
     Ok(fields)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope_writer::{EnvelopeHeader, log_event};
+
+    fn read(text: &str) -> Result<Envelope<'_>, EnvelopeError> {
+        read_envelope(text, &mut Scratch::default(), |_| ControlFlow::Continue(()))
+    }
+
+    #[test]
+    fn the_names_of_log_group_and_log_stream_are_unescaped() {
+        let names = |text: &str| {
+            let envelope = read(text).unwrap();
+            [envelope.log_group.into_owned(), envelope.log_stream.into_owned()]
+        };
+        let plain = EnvelopeHeader { log_group: "/aws/api", log_stream: "a/b", ..EnvelopeHeader::default() };
+        assert_eq!(names(&plain.write("")), ["/aws/api", "a/b"]);
+        let escaped = EnvelopeHeader { log_group: "a\\b", log_stream: "c\nd", ..EnvelopeHeader::default() };
+        assert_eq!(names(&escaped.write("")), ["a\\b", "c\nd"]);
+        let invalid = plain.write("").replace("a/b", r"a\xb");
+        assert_eq!(names(&invalid), ["/aws/api", r"a\xb"], "an invalid escape is kept");
+    }
+
+    #[test]
+    fn a_data_message_has_events() {
+        assert_eq!(read(r#"{"messageType":"DATA_MESSAGE"}"#).unwrap_err(), EnvelopeError::NoEvents);
+        assert_eq!(
+            read(r#"{"messageType":"DATA_MESSAGE","logEvents":7}"#).unwrap_err(),
+            EnvelopeError::NoEvents
+        );
+        assert!(!read(r#"{"messageType":"DATA_MESSAGE","logEvents":[]}"#).unwrap().is_control_message);
+        assert!(read(r#"{"messageType":"CONTROL_MESSAGE"}"#).unwrap().is_control_message);
+    }
+
+    #[test]
+    fn the_second_event_of_a_format_is_read_by_the_layout_of_the_first() {
+        let line = r#"{"id":"a","key":"k","time":"1795509270000","status":"200"}"#;
+        let events = [log_event("1", 7, line), log_event("2", 8, line)].join(",");
+        let mut are_records = Vec::new();
+        read_envelope(&EnvelopeHeader::default().write(&events), &mut Scratch::default(), |event| {
+            are_records.push(matches!(event.content, EventContent::Record(..)));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(are_records, [false, true]);
+    }
+}

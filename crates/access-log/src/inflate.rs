@@ -83,9 +83,7 @@ impl Inflater {
         if expected > self.limit_bytes || memchr::memmem::find(&data[1..], &MEMBER_HEADER).is_some() {
             return None;
         }
-        if self.output.len() < expected {
-            self.output.resize(expected, 0);
-        }
+        self.output.resize(expected.max(self.output.len()), 0);
         let length = self.whole_buffer.gzip_decompress(data, &mut self.output[..expected]).ok()?;
         (length == expected && ends_with_member(data, &self.output[..length])).then_some(length)
     }

@@ -349,4 +349,14 @@ mod tests {
         assert_eq!(Cursor::<true>::new("x", 0).expect(b'{', "an object").unwrap_err(), expected);
         assert_eq!(Cursor::<false>::new(r"\n", 0).expect(b'{', "an object").unwrap_err(), expected);
     }
+
+    #[test]
+    fn a_text_of_a_line_is_read_in_place_up_to_its_escaped_quote() {
+        let text = |json: &'static str| Cursor::<true>::new(json, 0).string().map(|text| text.raw);
+        assert_eq!(text(r#"\"ab\"\"c\""#), Ok("ab"));
+        for other in [r#"\"a\nb\""#, r#"\"a"b\""#, r#"\"a""b\""#, r#"\"a\\\"b\""#, r"\n"] {
+            assert_eq!(text(other), Err(JsonError::NeedsUnescaping), "{other}");
+        }
+        assert_eq!(text(r#"\"ab"#), Err(JsonError::Truncated));
+    }
 }

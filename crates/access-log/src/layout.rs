@@ -356,7 +356,7 @@ mod tests {
         assert_eq!((requested_at_ms, responded_at_ms), (1_764_000_000_777, 1_764_000_000_876));
     }
 
-    /// Has the layouts learn an event of this key and status.
+    /// Has the layouts learn an event.
     fn learn(layouts: &mut Layouts, event: &str) {
         let start = event.find("{\\").unwrap();
         let fields = Fields::read(&mut Cursor::<true>::new(event, start)).unwrap();
@@ -374,6 +374,20 @@ mod tests {
         assert!(layouts.recognise(&last, 0).is_some());
         let one_more = event(&"k".repeat(MAX_LEARNED_PER_RECORD + 1), "1764000000000", "12");
         assert!(layouts.recognise(&one_more, 0).is_none(), "the general reader reads it");
+        layouts.begin_record();
+        learn(&mut layouts, &one_more);
+        assert!(layouts.recognise(&one_more, 0).is_some(), "the next record has layouts of its own");
+    }
+
+    #[test]
+    fn values_that_are_neither_plain_text_nor_digits_stay_fixed() {
+        for (value, other) in [(r#""a\/b""#, r#""a\/c""#), ("-1.5", "-1.6"), ("true", "null")] {
+            let members = format!("{{\"x\":{value},");
+            let event = event("key-1", "1764000000000", "12").replacen('{', &members, 1);
+            let mut layouts = learned(&event);
+            assert!(layouts.recognise(&event, 0).is_some(), "{event}");
+            assert!(layouts.recognise(&event.replace(value, other), 0).is_none(), "{event}");
+        }
     }
 
     #[test]
@@ -397,6 +411,8 @@ mod tests {
             event("key-1", "1764000000000", "1}"),
             event("key-1", "1764000000000", "12").replace("200", "404"),
             event("key-1", "1764000000000", "12").replace("key\\\"", "kex\\\""),
+            event("key-1", "1764000000000", "12").replace("00}", "0}}"),
+            event("key-1", "1764000000000", "12").replace("00}", "}}}"),
         ] {
             assert!(layouts.recognise(&other, 0).is_none(), "{other}");
         }

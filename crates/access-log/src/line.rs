@@ -351,6 +351,19 @@ mod tests {
     }
 
     #[test]
+    fn a_call_is_answered_its_latency_after_its_request_in_either_naming() {
+        let answered_ms = |line: &str| {
+            let fields = read_line(line).unwrap();
+            fields.to_record(&mut LineScratch::default()).unwrap().responded_at_ms
+        };
+        let short = r#"{"key":"k","status":"200","time":"1764000000000","ms":"12"}"#;
+        let long =
+            r#"{"apiKeyId":"k","status":"200","requestTimeEpoch":"1764000000000","responseLatency":"12"}"#;
+        assert_eq!([answered_ms(short), answered_ms(long)], [1_764_000_000_012; 2]);
+        assert_eq!(answered_ms(&long.replace("12\"", "-\"")), 1_764_000_000_000, "the latency is missing");
+    }
+
+    #[test]
     fn an_escaped_member_is_present_and_not_read_in_place() {
         let fields = read_line(r#"{"id":"a\u0062c","method":"GET","route":"/a\/b"}"#).unwrap();
         assert_eq!((fields.has_request_id(), fields.request_id()), (true, None));

@@ -143,3 +143,33 @@ impl Parts {
         self.finished
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope_writer::log_event;
+
+    const ORIGIN: Origin<'static> = Origin { record_name: "shard-0/1", arrived_at_ms: 5 };
+
+    /// A way to add a line to the parts.
+    type Add = fn(&mut Parts, &str);
+
+    #[test]
+    fn events_that_fill_a_part_to_its_last_byte_are_in_one_part_and_a_byte_more_makes_two() {
+        let event = |line: &str| log_event("shard-0/1/0", ORIGIN.arrived_at_ms, line);
+        let first = r#"{"key":"k","status":"200"}"#;
+        let room = MAX_PART_BYTES - event(first).len() - ",".len() - event("").len();
+        let ways: [Add; 2] = [
+            |parts, line| parts.add_line(line, ORIGIN, 0),
+            |parts, line| parts.add_event(&log_event("shard-0/1/0", ORIGIN.arrived_at_ms, line)),
+        ];
+        for add in ways {
+            for (bytes, count) in [(room, 1), (room + 1, 2)] {
+                let mut parts = Parts::new("", "");
+                add(&mut parts, first);
+                add(&mut parts, &"x".repeat(bytes));
+                assert_eq!(parts.finish().len(), count);
+            }
+        }
+    }
+}

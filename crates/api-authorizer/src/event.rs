@@ -363,6 +363,20 @@ mod tests {
     }
 
     #[test]
+    fn an_event_of_another_form_is_told_from_a_cut_one_and_from_another_text() {
+        for (event, problem) in [
+            (r#"{"type":7}"#, "a member has an unexpected form"),
+            (r#"{"type":"REQUEST","headers":"none"}"#, "a member has an unexpected form"),
+            (r#"{"type":"REQUEST""#, "it ends too early"),
+            ("", "it ends too early"),
+            ("type", "it is not JSON"),
+        ] {
+            let error = Event::parse(event).unwrap_err();
+            assert!(error.to_string().contains(problem), "{event}: {error}");
+        }
+    }
+
+    #[test]
     fn an_arn_of_another_form_is_refused() {
         for arn in [
             "",

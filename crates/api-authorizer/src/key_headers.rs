@@ -175,3 +175,23 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::value::{BytesDeserializer, Error, U32Deserializer};
+    use serde::de::{DeserializeSeed, IntoDeserializer};
+
+    #[test]
+    fn an_error_names_the_part_of_the_headers_that_has_another_form() {
+        let number: U32Deserializer<Error> = 7_u32.into_deserializer();
+        let headers = KeyHeaders::deserialize(number).map(|_| ());
+        let name = IsKeyHeader::deserialize(number).map(|_| ());
+        let value =
+            ValueSeed(&mut KeyHeaders::default()).deserialize(BytesDeserializer::<Error>::new(b"abc"));
+        let errors = [headers, name, value].map(|result| result.unwrap_err().to_string());
+        for (error, expected) in errors.iter().zip(["headers", "a header's name", "a header's value"]) {
+            assert!(error.ends_with(&format!("expected {expected}")), "{error}");
+        }
+    }
+}

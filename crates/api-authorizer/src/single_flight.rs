@@ -88,7 +88,15 @@ mod tests {
         for key in 0..MAX_UNUSED_LOCKS {
             flights.flights.lock().unwrap().insert(key, Arc::default());
         }
-        drop(flights.begin(MAX_UNUSED_LOCKS).await);
+        let held = flights.begin(MAX_UNUSED_LOCKS).await;
+        assert_eq!(flights.flights.lock().unwrap().len(), 1);
+        for key in 1..MAX_UNUSED_LOCKS {
+            flights.flights.lock().unwrap().insert(key, Arc::default());
+        }
+        drop(flights.begin(0).await);
+        let left: Vec<usize> = flights.flights.lock().unwrap().keys().copied().collect();
+        assert_eq!(left, [MAX_UNUSED_LOCKS], "a lock that a task holds is not removed");
+        drop(held);
         assert!(flights.flights.lock().unwrap().is_empty());
     }
 }

@@ -5,14 +5,18 @@
 
 mod common;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use api_authorizer::authorizer::{Authorizer, Ports};
 use api_authorizer::handler::now;
 use common::{Memory, MemoryHandler, SETTINGS, event, handler};
-use metering_core::api_key::KeyRecord;
+use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::clock_reading::ClockReading;
 use metering_core::decision_cache::CacheSettings;
+use metering_core::invalidation::{LogEntry, LogRead};
 use metering_core::quota::Threshold;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn key(id: &str) -> KeyRecord {
     KeyRecord { key_id: id.to_owned(), owner: "acme".to_owned(), ..KeyRecord::default() }
@@ -108,6 +112,75 @@ async fn thresholds_are_told_in_order_once_and_again_only_where_that_failed() {
         [Threshold::Percent80, Threshold::Percent80, Threshold::Percent100],
         "the claim makes one of two"
     );
+}
+
+/// An authorizer whose clock stands at ten seconds.
+fn authorizer(memory: &Memory) -> Authorizer<&Memory, &Memory, &Memory, &Memory> {
+    let ports = Ports { keys: memory, log: memory, usage: memory, alerts: memory };
+    Authorizer::new(ports, SETTINGS, || ClockReading { wall_ms: 10_000, monotonic_ms: 10_000 })
+}
+
+/// Returns some metrics since the last call, each by its name.
+fn metrics<const COUNT: usize>(
+    authorizer: &Authorizer<&Memory, &Memory, &Memory, &Memory>,
+    names: [&str; COUNT],
+) -> [Value; COUNT] {
+    // An hour later each line is due.
+    static LINES: AtomicU64 = AtomicU64::new(0);
+    let line = authorizer.metrics().line("test", LINES.fetch_add(3_600_000, Relaxed), 0).unwrap();
+    let line: Value = serde_json::from_str(&line.to_json()).unwrap();
+    names.map(|name| line[name].clone())
+}
+
+#[tokio::test]
+async fn each_change_in_the_log_is_reported_once_with_the_time_for_which_calls_were_answered_without_it() {
+    let memory = Memory::default();
+    memory.add("secret", key("key-1"));
+    let authorizer = authorizer(&memory);
+    let reported = || metrics(&authorizer, ["InvalidationsByLog", "InvalidationLag"]);
+    let entry = |sequence, changed_at_ms| LogEntry { sequence, key_id: "key-2".to_owned(), changed_at_ms };
+    *memory.log.lock().unwrap() = LogRead { head: 1, entries: vec![entry(1, 9_000)] };
+    authorizer.decide(KeyDigest::of_secret("secret").unwrap()).await.unwrap();
+    assert_eq!(reported(), [Value::Null, Value::Null], "the first read of the log shows no change");
+    *memory.log.lock().unwrap() =
+        LogRead { head: 3, entries: vec![entry(1, 9_000), entry(2, 9_400), entry(3, 10_500)] };
+    authorizer.sync().await;
+    assert_eq!(reported(), [json!(2), json!([0, 600])]);
+    *memory.log.lock().unwrap() = LogRead { head: 3, entries: vec![entry(3, 10_500)] };
+    authorizer.sync().await;
+    assert_eq!(reported(), [Value::Null, Value::Null], "the log returns its last entry again");
+}
+
+#[tokio::test]
+async fn a_log_that_was_lost_is_reported_and_one_that_continues_is_not() {
+    let memory = Memory::default();
+    let authorizer = authorizer(&memory);
+    let is_behind = || metrics(&authorizer, ["LogReads", "LogBehind"]);
+    let last = LogEntry { sequence: 7, key_id: "key-1".to_owned(), changed_at_ms: 9_000 };
+    *memory.log.lock().unwrap() = LogRead { head: 7, entries: vec![last] };
+    authorizer.sync().await;
+    authorizer.sync().await;
+    assert_eq!(is_behind(), [json!(2), json!(0)]);
+    *memory.log.lock().unwrap() = LogRead::default();
+    authorizer.sync().await;
+    assert_eq!(is_behind(), [json!(1), json!(1)]);
+}
+
+#[tokio::test]
+async fn a_message_about_a_key_has_the_key_read_again() {
+    let memory = Memory::default();
+    memory.add("secret", key("key-1"));
+    let authorizer = authorizer(&memory);
+    let reads = async || {
+        authorizer.decide(KeyDigest::of_secret("secret").unwrap()).await.unwrap();
+        memory.key_reads.load(Relaxed)
+    };
+    assert_eq!((reads().await, reads().await), (1, 1));
+    authorizer.notice("key-2", 1);
+    assert_eq!(reads().await, 1, "it is about another key");
+    authorizer.notice("key-1", 2);
+    assert_eq!(reads().await, 2);
+    assert_eq!(metrics(&authorizer, ["InvalidationsByMessage"]), [json!(2)]);
 }
 
 /// How long a lookup takes cannot tell how much of a guess is right if both

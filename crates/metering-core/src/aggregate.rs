@@ -503,7 +503,17 @@ mod tests {
         for (key, call_ms) in [("key", 0), ("longer-key", 1), ("key", 2), ("key", crate::window::DAY_MS)] {
             add(&mut usage, key, call_ms);
         }
-        assert_eq!(usage.row_count(), 3);
+        assert_eq!((usage.row_count(), usage.new_row_count()), (3, 3));
+        usage.begin_record(number(2)).unwrap();
+        assert_eq!((usage.row_count(), usage.new_row_count()), (3, 0));
+        for (key, call_ms) in [("key", 3), ("another", 4), ("another", 5)] {
+            add(&mut usage, key, call_ms);
+        }
+        assert_eq!(
+            (usage.row_count(), usage.new_row_count()),
+            (4, 1),
+            "the record before has the other rows"
+        );
     }
 
     #[test]

@@ -114,6 +114,23 @@ mod tests {
     use crate::api_key::PreviousSecret;
 
     #[test]
+    fn each_denial_has_a_reason_and_a_sentence_of_its_own() {
+        for denial in Denial::ALL {
+            let is_shared =
+                |other: &Denial| other.reason() == denial.reason() || other.message() == denial.message();
+            assert_eq!(Denial::ALL.iter().filter(|other| is_shared(other)).count(), 1, "{denial:?}");
+            assert!(denial.message().ends_with('.'), "{denial:?}");
+        }
+    }
+
+    #[test]
+    fn a_decision_tells_if_the_call_is_admitted() {
+        let key = Arc::new(KeyRecord::default());
+        assert!(Decision::Allow { key, quota: None }.is_allowed());
+        assert!(!Decision::deny(Denial::Unknown).is_allowed());
+    }
+
+    #[test]
     fn a_key_admits_its_secret_and_until_its_time_the_one_before() {
         let digest = |secret: &str| KeyDigest::of_secret(secret).unwrap();
         let mut key = KeyRecord {

@@ -251,6 +251,29 @@ mod tests {
     }
 
     #[test]
+    fn comparisons_of_two_hours_add_up() {
+        let mut both = by_key(7, 5);
+        both.add(Reconciliation::compare(&calls(&[("b", HOUR_MS, 2)]), &calls(&[("b", HOUR_MS, 6)])));
+        assert_eq!((both.logged, both.counted), (9, 11));
+        assert_eq!((both.missing(), both.surplus(), both.differences.len()), (2, 4, 2));
+    }
+
+    #[test]
+    fn a_postponed_difference_is_open_and_its_keys_are_still_to_be_compared() {
+        for (counted, open) in [(5, Some((2, 0))), (7, None), (8, Some((0, 1)))] {
+            let mut hour = ReconciledHour::new(7);
+            hour.postpone(counted);
+            let found = hour.open.map(|open| {
+                assert_eq!(open.counted, None);
+                (open.missing, open.surplus)
+            });
+            assert_eq!(found, open, "{counted} of 7 are counted");
+            let next = if open.is_some() { NextComparison::CompareKeys } else { NextComparison::Nothing };
+            assert_eq!(hour.next_comparison(counted, true, false), next);
+        }
+    }
+
+    #[test]
     fn what_is_missing_stays_open_until_it_is_counted() {
         let mut hour = ReconciledHour::new(7);
         assert_eq!(hour.missing_and_surplus(5), (2, 0), "before the keys are compared");

@@ -37,6 +37,8 @@ pub struct Memory {
     pub in_index: Mutex<HashMap<KeyDigest, KeyRecord>>,
     pub usage: AtomicU64,
     pub alerts: Mutex<Vec<UsageAlert>>,
+    /// The result of each read of the log.
+    pub log: Mutex<LogRead>,
     pub index_reads: AtomicU64,
     pub key_reads: AtomicU64,
     pub log_reads: AtomicU64,
@@ -100,7 +102,7 @@ impl InvalidationLog for &Memory {
     async fn read_after(&self, _: Option<u64>) -> Result<LogRead, PortError> {
         self.log_reads.fetch_add(1, Ordering::Relaxed);
         self.unless(&self.log_fails).await?;
-        Ok(LogRead::default())
+        Ok(self.log.lock().unwrap().clone())
     }
 }
 

@@ -1,3 +1,5 @@
+mod log;
+
 use super::*;
 use crate::invalidation::{LogEntry, LogRead};
 use crate::quota::{MonthUsage, Threshold};
@@ -123,7 +125,8 @@ fn a_request_that_is_answered_from_the_cache_reads_no_key() {
 #[test]
 fn the_index_is_asked_first_once_it_can_be_trusted() {
     let mut cache = started(SETTINGS);
-    sync(&mut cache, at(60_001), &[]);
+    sync(&mut cache, at(60_000), &[]);
+    assert_eq!(asked(&mut cache, "a", at(60_000)), Step::Read(Read::KeyConsistently), "it may lag as long");
     let mut request = cache.begin(digest("a"));
     assert_eq!(cache.step(&request, at(60_001)), Step::Read(Read::KeyByIndex));
     let start = cache.begin_read(at(60_001));
@@ -171,6 +174,18 @@ fn a_change_in_the_log_or_a_message_outdates_every_older_copy() {
         assert_eq!(denial(&cache.step(&request, at(2))), Some(Denial::Deleted));
         assert_eq!(denial(&asked(&mut cache, "a", at(3))), Some(Denial::Deleted), "remembered");
     }
+}
+
+#[test]
+fn a_late_read_of_an_older_version_does_not_push_the_newer_one_out() {
+    let mut cache = started(SETTINGS);
+    let mut late = cache.begin(digest("a"));
+    let start = cache.begin_read(at(0));
+    sync(&mut cache, at(1), &["a"]);
+    assert!(allows(&look_up(&mut cache, "a", Some(key("a", 1)), at(1))));
+    cache.found_consistently(&mut late, start, Some(key("a", 0)), at(2));
+    assert!(allows(&cache.step(&late, at(2))), "the change had not returned when the read began");
+    assert!(allows(&asked(&mut cache, "a", at(2))), "the newer version is still remembered");
 }
 
 /// The index may return the old copy for as long as it lags, to a read that takes as long as a read may.
@@ -312,6 +327,8 @@ fn memory_is_bounded_and_more_changes_than_can_be_remembered_forget_everything()
     assert!(allows(&asked(&mut cache, "b", at(1))), "unknown secrets push no key out");
     sync(&mut cache, at(60_001), &[]);
     assert_eq!(asked(&mut cache, "n", at(60_001)), Step::Read(Read::KeyByIndex));
+    sync(&mut cache, at(60_001), &["1", "2", "3", "4"]);
+    assert_eq!(asked(&mut cache, "n", at(60_001)), Step::Read(Read::KeyByIndex), "four can be remembered");
     sync(&mut cache, at(60_001), &["1", "2", "3", "4", "5"]);
     assert_eq!(asked(&mut cache, "n", at(60_001)), Step::Read(Read::KeyConsistently));
     assert_eq!(asked(&mut cache, "b", at(60_001)), Step::Read(Read::KeyConsistently));
@@ -368,6 +385,20 @@ fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_t
     cache.found_consistently(&mut request, start, Some(limited("a", 100)), at(next_month.unwrap()));
     let step = cache.step(&request, at(next_month.unwrap()));
     assert!(matches!(step, Step::Read(Read::Usage { known: None, .. })), "{step:?}");
+}
+
+#[test]
+fn a_request_is_decided_by_the_usage_that_it_has_read_even_if_none_is_remembered() {
+    let mut cache = started(CacheSettings { usage_lifetime_near_limit_ms: 0, ..SETTINGS });
+    for (total, expected) in [(80, None), (100, Some(Denial::OverQuota))] {
+        let mut request = cache.begin(digest("a"));
+        let start = cache.begin_read(at(0));
+        cache.found_consistently(&mut request, start, Some(limited("a", 100)), at(0));
+        assert!(matches!(cache.step(&request, at(0)), Step::Read(Read::Usage { .. })));
+        cache.usage_read(&mut request, "a", usage(total), at(0));
+        let step = cache.step(&request, at(0));
+        assert_eq!((denial(&step), allows(&step)), (expected, expected.is_none()));
+    }
 }
 
 #[test]

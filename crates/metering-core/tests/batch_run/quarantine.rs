@@ -191,7 +191,11 @@ fn more_verdicts_than_a_transaction_has_items_are_written_in_several() {
         let mut kept = Vec::new();
         let (resume, tally) = run_with(&batch_of(&records), |request| {
             match request {
-                Request::WriteHead(write) => assert!(write.verdicts.len() <= MAX_VERDICTS),
+                Request::WriteHead(write) => {
+                    assert!(write.verdicts.len() <= MAX_VERDICTS);
+                    // Verdicts are in force only for records that the head shows as judged.
+                    assert!(write.verdicts.iter().all(|(record, _)| write.head.has_judged(record)));
+                }
                 Request::Keep(record, part) => kept.push((record.position(), part.clone())),
                 _ => {}
             }
