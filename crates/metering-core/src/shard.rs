@@ -342,8 +342,9 @@ mod tests {
         let head = judge(&ShardHead::default(), 10, 17);
         let head = judge(&head, 14, 15);
         assert_eq!(given_up(&head), [10, 11, 12, 13]);
-        let other_half = (14..=17).map(|record| short_hash(&number(record))).collect();
-        assert_eq!(head.open, Some(OpenRecords { from: Beginning::At(number(14)), hashes: other_half }));
+        let mut other_half = OpenRecords::new(Beginning::At(number(14)));
+        (14..=17).for_each(|record| other_half.push(&number(record)));
+        assert_eq!(head.open, Some(other_half));
         let head = judge(&commit(&head, 15), 16, 17);
         assert_eq!((given_up(&head).len(), commit(&head, 17).open), (4, None));
     }
