@@ -69,7 +69,7 @@ pub struct Store {
     heads: BTreeMap<ShardName, Expiring<ShardHead>>,
     verdicts: BTreeMap<RecordName, Expiring<Verdict>>,
     pages: BTreeMap<PageKey, Expiring<PageItem>>,
-    /// Transactions in progress.
+    /// Transactions of which reads show a part, by the shard of their head.
     torn: BTreeMap<ShardName, Torn>,
 }
 
