@@ -130,11 +130,10 @@ impl Function {
         self.shared.freezes.load(Ordering::Relaxed)
     }
 
-    /// Kills the process of a random environment and returns its process id. A busy one is
-    /// preferred, because the end of a frozen one only makes the next start cold.
+    /// Kills the process of a random environment, busy or frozen, and returns its process id.
     /// Returns `None` if there is no environment.
     pub fn kill_random(&self) -> Option<i32> {
-        let environment = self.shared.locked().random()?;
+        let environment = self.shared.locked().all.choose(&mut rand::rng()).cloned()?;
         environment.kill();
         Some(environment.pid().as_raw_nonzero().get())
     }
@@ -297,15 +296,6 @@ impl Shared {
 }
 
 impl State {
-    /// Returns a random environment, if possible a busy one.
-    fn random(&self) -> Option<Arc<Environment>> {
-        let is_idle =
-            |environment: &Arc<Environment>| self.idle.iter().any(|idle| Arc::ptr_eq(idle, environment));
-        let busy: Vec<_> = self.all.iter().filter(|environment| !is_idle(environment)).collect();
-        let any = || self.all.choose(&mut rand::rng());
-        busy.choose(&mut rand::rng()).copied().or_else(any).cloned()
-    }
-
     /// Takes the idle environment that was used last, or a random one if the function spreads its
     /// invocations.
     fn take_idle(&mut self, spec: &FunctionSpec) -> Option<Arc<Environment>> {
