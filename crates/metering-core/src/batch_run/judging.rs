@@ -42,22 +42,18 @@ impl BatchRun<'_> {
         }
         if !self.has_verdicts_of_head() {
             // A part of the head's transaction is not visible yet.
-            if self.may_retry() { self.read_head() } else { self.fail_all() }
-        } else if is_empty {
-            self.judge();
-        } else {
-            self.read_head_of_verdicts();
+            return self.judge_again();
         }
+        if is_empty {
+            return self.judge();
+        }
+        self.request(Request::ReadHead(self.batch.shard.clone()), Continuation::HeadOfVerdicts);
     }
 
     /// Returns `true` if the verdicts that were read are those of the head that was read.
     fn has_verdicts_of_head(&self) -> bool {
         let mut read = self.arrived.iter().zip(&self.verdicts);
         read.all(|(record, verdict)| self.head.has_in_force(&record.sequence_number, verdict.as_ref()))
-    }
-
-    fn read_head_of_verdicts(&mut self) {
-        self.request(Request::ReadHead(self.batch.shard.clone()), Continuation::HeadOfVerdicts);
     }
 
     /// Reads everything again if the head has changed before the verdicts were read. A later verdict
@@ -121,7 +117,7 @@ impl BatchRun<'_> {
                 }
                 self.judge();
             }
-            Reply::Write(WriteReply::Conflict) if self.may_retry() => self.read_head(),
+            Reply::Write(WriteReply::Conflict) => self.judge_again(),
             _ => self.fail_all(),
         }
     }

@@ -283,13 +283,16 @@ impl<'b> BatchRun<'b> {
 
     /// Begins the next step, unless another run has changed verdicts meanwhile.
     fn advance_or_judge_again(&mut self, next_step: fn(&mut Self)) {
-        if !std::mem::take(&mut self.is_outdated) {
-            next_step(self);
-        } else if self.may_retry() {
-            self.read_head();
+        if std::mem::take(&mut self.is_outdated) {
+            self.judge_again();
         } else {
-            self.fail_all();
+            next_step(self);
         }
+    }
+
+    /// Begins again with the head that another run has changed, unless that has happened too often.
+    fn judge_again(&mut self) {
+        if self.may_retry() { self.read_head() } else { self.fail_all() }
     }
 
     /// Records that another run has changed the head or verdicts meanwhile. Returns `false` if that
