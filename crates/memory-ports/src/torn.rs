@@ -4,7 +4,7 @@
 //! of several items: until the transaction has returned, they may show some of its writes and not the
 //! others. Source: DynamoDB Developer Guide, "Isolation levels for DynamoDB transactions".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use metering_core::batch_run::{Reply, Request};
 use metering_core::claims::owner::{RecordName, ShardName};
@@ -57,11 +57,6 @@ impl Store {
     /// Shows all writes of a shard's torn transaction: it has returned.
     pub fn show_torn(&mut self, shard: &ShardName) {
         self.torn.remove(shard);
-    }
-
-    /// Returns the shards whose transactions reads show in part.
-    pub fn torn_shards(&self) -> BTreeSet<ShardName> {
-        self.torn.keys().cloned().collect()
     }
 
     /// Returns the head that a read shows.
