@@ -44,33 +44,22 @@ stack() {
     cat target/stack-tests.txt >> "$log" || echo "test result: FAILED. 0 passed; 1 failed; stack" >> "$log"
     return "$status"
 }
-simulation() {
+# Runs a command, and counts it as one test.   as_test COMMAND...
+as_test() {
     local result="ok. 1 passed; 0 failed" status=0
-    target/debug/metering-sim --seeds 2000 || { result="FAILED. 0 passed; 1 failed"; status=1; }
-    echo "test result: $result; metering-sim" >> "$log"
-    return "$status"
-}
-aws_clients() {
-    local result="ok. 1 passed; 0 failed" status=0
-    scripts/test-clients.sh || { result="FAILED. 0 passed; 1 failed"; status=1; }
-    echo "test result: $result; scripts/test-clients.sh" >> "$log"
-    return "$status"
-}
-demo() {
-    local result="ok. 1 passed; 0 failed" status=0
-    scripts/demo.sh 5000 || { result="FAILED. 0 passed; 1 failed"; status=1; }
-    echo "test result: $result; scripts/demo.sh" >> "$log"
+    "$@" || { result="FAILED. 0 passed; 1 failed"; status=1; }
+    echo "test result: $result; ${1##*/}" >> "$log"
     return "$status"
 }
 
 step "check" logged scripts/check.sh
 step "binaries for the tests" scripts/build-local.sh
-go_on "simulation" simulation
+go_on "simulation" as_test target/debug/metering-sim --seeds 2000
 go_on "model checker" rust_tests metering-models
 go_on "end-to-end tests" rust_tests end-to-end
 go_on "stack" stack
-go_on "AWS CLI and boto3" aws_clients
+go_on "AWS CLI and boto3" as_test scripts/test-clients.sh
 go_on "moto's tests of Kinesis" logged scripts/kinesis-conformance.sh
-go_on "demo" demo
+go_on "demo" as_test scripts/demo.sh 5000
 go_on "licences and sources" scripts/check-licences.sh
 [ "${#failed_steps[@]}" -eq 0 ]
