@@ -60,8 +60,11 @@ const isNamed =
   ({ file }) =>
     names.some((name) => file === name || file.startsWith(`crates/${name}/`));
 
+const isEquivalent = ({ result, reason }) => result === 'MissedMutant' && Boolean(reason);
+const isUnnoticed = ({ result, reason }) => result === 'MissedMutant' && !reason;
+
 function left(names) {
-  const isLeft = ({ result, reason }) => result === 'NotRun' || (result === 'MissedMutant' && !reason);
+  const isLeft = (mutant) => mutant.result === 'NotRun' || isUnnoticed(mutant);
   for (const { name } of present().mutants.filter(isNamed(names)).filter(isLeft))
     console.log(`^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`);
 }
@@ -71,8 +74,9 @@ function check(names) {
   const named = mutants.filter(isNamed(names));
   const problems = [
     ...unknown.map(({ file, change }) => `equivalent.json lists a mutant that does not exist: ${file}: ${change}`),
-    ...named.flatMap(({ name, result, reason }) => {
-      if (result === 'MissedMutant' && !reason) return [`survived: ${name}`];
+    ...named.flatMap((mutant) => {
+      const { name, result, reason } = mutant;
+      if (isUnnoticed(mutant)) return [`survived: ${name}`];
       if (reason && ['CaughtMutant', 'Timeout', 'Unviable'].includes(result))
         return [`equivalent.json lists a mutant that is ${result === 'Unviable' ? 'not compiled' : 'caught'}: ${name}`];
       return [];
@@ -81,7 +85,7 @@ function check(names) {
   for (const problem of problems) console.log(problem);
   const caught = named.filter(({ result }) => ['CaughtMutant', 'Timeout'].includes(result)).length;
   const survived = named.filter(({ result }) => result === 'MissedMutant').length;
-  const equivalent = named.filter(({ result, reason }) => result === 'MissedMutant' && reason).length;
+  const equivalent = named.filter(isEquivalent).length;
   const notRun = named.filter(({ result }) => result === 'NotRun').length;
   console.log(`${caught} caught, ${survived} survived, of which ${equivalent} are equivalent; ${notRun} not run`);
   process.exitCode = problems.length > 0 ? 1 : 0;
@@ -91,7 +95,6 @@ function table(version) {
   const { mutants } = present();
   const files = new Map();
   for (const mutant of mutants) files.set(mutant.file, [...(files.get(mutant.file) ?? []), mutant]);
-  const isEquivalent = ({ result, reason }) => result === 'MissedMutant' && reason;
   const count = (of, wanted) => of.filter((mutant) => mutant.result === wanted && !isEquivalent(mutant)).length || '';
   const row = (name, of) =>
     `| ${[
