@@ -10,8 +10,8 @@ use metering_core::window::HOUR_MS;
 
 use crate::target::{Target, TargetArguments};
 
-/// The least is that of Kinesis, the most the time for which the claims of a record are kept for its
-/// retries.
+/// Retention periods that the command sets, in hours: from the least of Kinesis to the time by which
+/// claims outlive the calls that they recognise.
 const RETENTION_HOURS: RangeInclusive<i64> = 24..=MAX_RETRY_MS / HOUR_MS;
 
 /// Arguments of `meter stream`.
