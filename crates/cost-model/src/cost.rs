@@ -63,7 +63,7 @@ const LOG_RETENTION_MONTHS: f64 = 3.0;
 /// Ratio of compressed to original bytes of the access log.
 const LOG_COMPRESSION: f64 = 0.15;
 /// Bytes of a ledger row, including DynamoDB's overhead.
-const ROW_BYTES: f64 = 450.0;
+const ROW_BYTES: f64 = 480.0;
 /// Bytes of the claim of a call, including DynamoDB's overhead.
 const CLAIM_BYTES: f64 = 16.0;
 const LEDGER_DAYS: f64 = settings::USAGE_RETENTION_DAYS as f64;

@@ -160,7 +160,7 @@ async fn every_form_of_a_line_is_counted_and_compared_alike() {
     let unbilled: Vec<String> = unbilled.iter().map(ToString::to_string).collect();
     put(&client, &[unbilled, billed.to_vec()].concat()).await;
     while calls_of(&local.data, "k") < billed.len() as u64 {}
-    for depth in [&[][..], &["--by-key"], &["--whole-ledger"]] {
+    for depth in [&[][..], &["--by-key"], &["--by-identity"], &["--whole-ledger"]] {
         let found = compared(&local.data, depth);
         assert_eq!((&found["logged"], &found["counted"]), (&json!(7), &json!(7)), "{depth:?}: {found}");
         assert_eq!(found["differences"], json!([]), "{depth:?}");
@@ -177,7 +177,7 @@ fn clock_time(time_ms: i64) -> String {
 /// numbers and as text.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_keys_exactly_those_are_reported_that_miss_calls() {
-    const KEYS: u64 = 12_000;
+    const KEYS: u64 = 10_100;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let key = |number: u64| format!("key-{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -246,7 +246,7 @@ async fn the_calls_of_two_log_groups_are_counted_compared_and_backfilled_togethe
     while calls_of(&data, "shared") < 3 {}
     // Without one of the groups, its calls are surplus.
     while compared(&data, &[])["surplus"] != 2 {}
-    for depth in [&[][..], &["--by-key"], &["--whole-ledger"]] {
+    for depth in [&[][..], &["--by-key"], &["--by-identity"], &["--whole-ledger"]] {
         let found = compared(&data, &[&both[..], depth].concat());
         assert_eq!((&found["logged"], &found["counted"]), (&json!(3), &json!(3)), "{depth:?}: {found}");
         assert_eq!(found["differences"], json!([]), "{depth:?}");

@@ -1,9 +1,17 @@
-//! `meter reconcile`, `status` and `stream`, against a stack that loses log events.
+//! `meter reconcile`, `status` and `stream`, against a stack that loses log events or counts wrongly.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use aws_sdk_dynamodb::types::AttributeValue;
 use end_to_end::meter::{Local, documented, meter, stdout};
-use serde_json::Value;
+use local_stack::stack::{ACCESS_LOG_GROUP, USAGE_TABLE};
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
+use metering_aws::ledger_items::{FINGERPRINT, rows_of_key};
+use metering_core::call_id::CallId;
+use metering_core::fingerprint::Fingerprint;
+use serde_json::{Value, json};
+use system_clock::now_ms;
 
 /// Runs a command on a stack and returns whether it succeeded and its output.
 fn run(local: &Local, arguments: &[&str]) -> (bool, String) {
@@ -19,7 +27,7 @@ fn compared(local: &Local) -> Value {
         ["reconcile", "--hours", "2", "--with-this-hour", "--whole-ledger", "--json", "--data", data];
     let output = meter(&arguments);
     let found = documented("reconcile", &output.stdout);
-    assert_eq!(output.status.success(), found["differences"] == serde_json::json!([]), "{found}");
+    assert_eq!(output.status.success(), found["differences"] == json!([]), "{found}");
     found
 }
 
@@ -54,6 +62,57 @@ fn what_never_arrived_on_the_stream_is_found_and_counted_once() {
     assert!(printed.contains("0 of 1470 calls have no owner"), "{printed}");
     let found = compared(&local);
     assert_eq!((&found["logged"], &found["counted"]), (&1_470.into(), &1_470.into()));
+}
+
+/// Counts the first call in the place of the second: the ledger keeps its numbers.
+async fn count_twice_in_the_place_of_another(local: &Local, key: &str, calls: [CallId; 2]) {
+    let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
+    let client = aws_sdk_dynamodb::Client::new(&config);
+    let rows = rows_of_key(&client, USAGE_TABLE, key).send().await.unwrap().items.unwrap();
+    let [first, second] = calls.map(|call| i128::from(Fingerprint::of(call).number()));
+    client
+        .update_item()
+        .table_name(USAGE_TABLE)
+        .set_key(Some(["pk", "sk"].map(|name| (name.to_owned(), rows[0][name].clone())).into()))
+        .update_expression(format!("ADD {FINGERPRINT} :other"))
+        .expression_attribute_values(":other", AttributeValue::N((first - second).to_string()))
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_counted_twice_in_the_place_of_a_lost_one_is_found_by_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    // One shard, so that one row counts both calls.
+    let local = Local::start_with(folder.path(), &["--shards", "1"]);
+    let time_ms = now_ms();
+    let events = ["a", "b"].map(|id| {
+        let line = json!({"id": id, "key": "k", "time": time_ms, "status": "200", "route": "/orders"});
+        InputLogEvent::builder().message(line.to_string()).timestamp(time_ms).build().unwrap()
+    });
+    let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
+    logs.create_log_stream().log_group_name(ACCESS_LOG_GROUP).log_stream_name("s").send().await.unwrap();
+    let lines = logs.put_log_events().log_group_name(ACCESS_LOG_GROUP).log_stream_name("s");
+    lines.set_log_events(Some(events.into())).send().await.unwrap();
+    while compared(&local)["counted"] != 2 {}
+
+    let by_identity = ["reconcile", "--hours", "2", "--with-this-hour", "--by-identity"];
+    let (succeeded, printed) = run(&local, &by_identity);
+    assert!(succeeded && printed.contains("the calls are the same"), "{printed}");
+    let calls = ["a", "b"].map(|id| CallId::new(id, time_ms));
+    count_twice_in_the_place_of_another(&local, "k", calls).await;
+    let (succeeded, printed) = run(&local, &[&by_identity[..4], &["--by-key"]].concat());
+    assert!(succeeded && printed.contains("They agree"), "the numbers are right: {printed}");
+    let (succeeded, printed) = run(&local, &by_identity);
+    assert!(!succeeded && printed.contains("Other calls are counted"), "{printed}");
+    assert!(printed.contains("on 1 of the keys' days other calls are counted"), "{printed}");
+    let data = local.data.to_str().unwrap();
+    let output = meter(&[&by_identity[..], &["--json", "--data", data]].concat());
+    let found = documented("reconcile", &output.stdout);
+    assert_eq!((&found["counted"], &found["differences"]), (&json!(2), &json!([])), "{found}");
+    assert_eq!(found["other_calls"][0]["api_key_id"], json!("k"), "{found}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use metering_core::claims::layout::SliceKey;
 use metering_core::claims::owner::{RecordName, ShardName};
 use metering_core::claims::page::Page;
 use metering_core::claims::slice_claim::{PageWrite, StoredPage};
+use metering_core::fingerprint::Fingerprint;
 use metering_core::ports::{
     ClaimStore, LedgerReply, PortError, Quarantine, QuarantinedRecord, RowRelease, UsageLedger, WriteReply,
 };
@@ -35,6 +36,8 @@ pub struct Row {
     pub gaps: BTreeMap<u32, Option<SequenceNumber>>,
     /// Number of calls per hour.
     pub hours: [u64; HOURS_PER_DAY],
+    /// Fingerprint of the calls of all hours.
+    pub fingerprint: Fingerprint,
     /// Request time of the latest call, in milliseconds since 1970.
     pub last_call_ms: i64,
 }
@@ -234,6 +237,7 @@ impl Store {
         for (total, calls) in row.hours.iter_mut().zip(update.hours) {
             *total += calls;
         }
+        row.fingerprint += update.fingerprint;
         row.mark = Some(update.last.clone());
         row.last_call_ms = row.last_call_ms.max(update.last_call_ms);
         Some(LedgerReply::Applied)

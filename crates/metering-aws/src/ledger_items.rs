@@ -8,6 +8,7 @@
 //! | `sk` | S | `DAY#SHARD`: the UTC day, and the shard qualified by account, region and stream |
 //! | `h00` to `h23` | N | the calls of an hour; absent if there were none |
 //! | `total` | N | the sum of the hours |
+//! | `fingerprint` | N | the sum of the 64-bit hashes of all calls |
 //! | `last_call` | N | the latest counted call, in milliseconds since 1970 |
 //! | `seq` | S | the high-water mark, in the storage form of sequence numbers |
 //! | `gap0`, `gap1`, ... | S | the high-water mark that the row had before a gap of its shard |
@@ -19,6 +20,7 @@ use std::fmt::Write;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use metering_core::fingerprint::Fingerprint;
 use metering_core::ports::RowRelease;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::update_plan::{CounterUpdate, RowKey};
@@ -29,6 +31,8 @@ use crate::key_items::Item;
 /// The attribute with the sum of the hours. A reserved word of DynamoDB, so
 /// expressions write `#total`.
 pub const TOTAL: &str = "total";
+/// The attribute with the fingerprint of the calls.
+pub const FINGERPRINT: &str = "fingerprint";
 /// The attribute with the latest counted call.
 pub const LAST_CALL: &str = "last_call";
 /// The attribute with the high-water mark.
@@ -116,6 +120,12 @@ impl<'item> LedgerItem<'item> {
         self.number_or_zero(&hour_attribute(hour))
     }
 
+    /// Returns the fingerprint of the calls. A missing attribute means no calls.
+    pub fn fingerprint(self) -> Option<Fingerprint> {
+        let sum = self.0.get(FINGERPRINT);
+        sum.map_or(Some(0), |sum| sum.as_n().ok()?.parse().ok()).map(Fingerprint::from_sum)
+    }
+
     /// Returns the sum of the hours.
     pub fn total(self) -> Option<u64> {
         self.0.get(TOTAL)?.as_n().ok()?.parse().ok()
@@ -182,6 +192,7 @@ pub const FIRST_GUESS: RowGuess = RowGuess { exists: true, raises_last_call: tru
 /// use metering_aws::ledger_items::{FIRST_GUESS, update_expression};
 /// use metering_core::aggregate::BatchUsage;
 /// use metering_core::claims::owner::ShardName;
+/// use metering_core::fingerprint::Fingerprint;
 /// use metering_core::sequence_number::SequenceNumber;
 /// use metering_core::update_plan::{CounterUpdate, RowKey};
 ///
@@ -198,18 +209,19 @@ pub const FIRST_GUESS: RowGuess = RowGuess { exists: true, raises_last_call: tru
 ///     last: record.clone(),
 ///     first_record: BatchUsage::new().begin_record(record).unwrap(),
 ///     hours,
+///     fingerprint: Fingerprint::from_sum(12_345),
 ///     last_call_ms: 1_795_509_270_000,
 ///     gaps: Vec::new(),
 /// };
 /// let expression = update_expression(&update, FIRST_GUESS, 400);
 /// assert_eq!(
 ///     expression.update,
-///     "ADD #total :total, h07 :h07 SET seq = :last, #ttl = :ttl, last_call = :last_call"
+///     "ADD #total :total, fingerprint :fingerprint, h07 :h07 SET seq = :last, #ttl = :ttl, last_call = :last_call"
 /// );
 /// assert!(expression.condition.starts_with("(attribute_not_exists(seq) OR seq < :first)"));
 /// ```
 pub fn update_expression(update: &CounterUpdate, guess: RowGuess, retention_days: u32) -> Expression {
-    let mut added = "ADD #total :total".to_owned();
+    let mut added = format!("ADD #total :total, {FINGERPRINT} :{FINGERPRINT}");
     let mut values = HashMap::new();
     let number = |value: i128| AttributeValue::N(value.to_string());
     for (hour, calls) in update.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
@@ -217,6 +229,7 @@ pub fn update_expression(update: &CounterUpdate, guess: RowGuess, retention_days
         let _ = write!(added, ", {name} :{name}");
         values.insert(format!(":{name}"), number(i128::from(*calls)));
     }
+    values.insert(format!(":{FINGERPRINT}"), number(i128::from(update.fingerprint.number())));
     values.insert(":total".to_owned(), number(i128::from(update.total())));
     values.insert(":ttl".to_owned(), expiry(update.row.day, retention_days));
     values.insert(":last".to_owned(), AttributeValue::S(update.last.storage_form().to_owned()));

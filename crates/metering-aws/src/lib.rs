@@ -19,6 +19,7 @@ mod key_items;
 pub mod key_store;
 pub mod key_table;
 pub mod ledger_items;
+pub mod logged_calls;
 pub mod logged_events;
 pub mod meter_target;
 pub mod month_usage;

@@ -29,6 +29,8 @@ pub struct LoggedCall {
     pub event: u32,
     /// The identity by which the call is claimed.
     pub id: CallId,
+    /// The id of the key for which it is counted.
+    pub api_key_id: String,
     /// The slice in which it is claimed.
     pub slice: SliceKey,
     /// The request time, in milliseconds since 1970.
@@ -88,7 +90,9 @@ fn read_record(
     };
     let (mut billable, mut unreadable) = (Vec::new(), 0);
     let decoded = decoder.decode(&record, ORIGIN, |event| match judge.assess(&event) {
-        Judgement::Billable(requested_at_ms) => billable.push((event.index, event.id, requested_at_ms)),
+        Judgement::Billable { requested_at_ms, api_key_id } => {
+            billable.push((event.index, event.id, requested_at_ms, api_key_id.to_owned()));
+        }
         Judgement::Skipped => {}
         Judgement::Unreadable => unreadable += 1,
     });
@@ -97,9 +101,10 @@ fn read_record(
         |_| Vec::new(),
         |decoded| {
             let slice = |requested_at_ms| judge.layout.slice_of(requested_at_ms, decoded.log_stream);
-            let calls = billable.into_iter().map(|(event, id, requested_at_ms)| LoggedCall {
+            let calls = billable.into_iter().map(|(event, id, requested_at_ms, api_key_id)| LoggedCall {
                 event,
                 id,
+                api_key_id,
                 slice: slice(requested_at_ms),
                 requested_at_ms,
                 has_request_id: has_request_id(event, id, requested_at_ms),
@@ -119,19 +124,26 @@ pub struct Judge {
     pub unbilled: UnbilledRoutes,
 }
 
-enum Judgement {
-    /// A call that is counted, with its request time in milliseconds since 1970.
-    Billable(i64),
+enum Judgement<'a> {
+    /// A call that is counted.
+    Billable {
+        /// The request time, in milliseconds since 1970.
+        requested_at_ms: i64,
+        /// The id of the key.
+        api_key_id: &'a str,
+    },
     Skipped,
     Unreadable,
 }
 
 impl Judge {
     /// Judges an event apart from its time, which depends on the arrival in the stream.
-    fn assess(&self, event: &ReadEvent<'_>) -> Judgement {
+    fn assess<'a>(&self, event: &ReadEvent<'a>) -> Judgement<'a> {
         let Ok(call) = &event.call else { return Judgement::Unreadable };
         match call.assess(PlausibleTimes::ANY, &self.unbilled) {
-            Ok(Assessment::Billable { .. }) => Judgement::Billable(call.requested_at_ms),
+            Ok(Assessment::Billable { api_key_id, .. }) => {
+                Judgement::Billable { requested_at_ms: call.requested_at_ms, api_key_id }
+            }
             Ok(Assessment::Skipped(_)) => Judgement::Skipped,
             Err(_) => Judgement::Unreadable,
         }
@@ -191,6 +203,7 @@ mod tests {
         ];
         let mut decoder = Decoder::new(Limits::default());
         let read = read_events(&mut decoder, &judge, "group", &events);
+        assert!(read.iter().flat_map(|stream| &stream.calls).all(|call| call.api_key_id == "a"));
         let calls: Vec<(u32, CallId)> =
             read.iter().flat_map(|stream| &stream.calls).map(|call| (call.event, call.id)).collect();
         let expected =

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use futures_util::{StreamExt, TryStreamExt};
+use metering_core::fingerprint::CountedCalls;
 use metering_core::ports::{LedgerCounts, PortError, UsageHistory};
-use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
+use metering_core::reconciliation::{DailyIdentities, HourlyCalls, HourlyTotals};
 use metering_core::usage_history::KeyUsage;
 use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
 
 use crate::error::port_error;
-use crate::ledger_items::{LAST_CALL, LedgerItem, TOTAL, hour_attribute, rows_of_days};
+use crate::ledger_items::{FINGERPRINT, LAST_CALL, LedgerItem, TOTAL, hour_attribute, rows_of_days};
 
 /// A malformed row of the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,7 @@ fn add_row(usage: &mut KeyUsage, row: LedgerItem) -> Result<(), MalformedRow> {
     if row.number_or_zero(TOTAL) != Some(total) {
         return Err(malformed(TOTAL));
     }
+    day_usage.fingerprint += row.fingerprint().ok_or_else(|| malformed(FINGERPRINT))?;
     let last_call_ms = row.last_call_ms().ok_or_else(|| malformed(LAST_CALL))?;
     day_usage.last_call_ms = day_usage.last_call_ms.max(last_call_ms);
     Ok(())
@@ -144,17 +146,54 @@ impl LedgerCounts for DynamoLedgerCounts {
     ) -> Result<HourlyCalls, PortError> {
         let mut keys: Vec<String> = count.keys().map(|(key, _)| key.clone()).collect();
         keys.dedup();
+        let mut calls = HourlyCalls::new();
+        let add = |key: &str, usage: KeyUsage| add_hours(&mut calls, key, &usage, from_ms, to_ms);
+        self.read_keys(keys, from_ms, to_ms, add).await?;
+        Ok(calls)
+    }
+}
+
+impl DynamoLedgerCounts {
+    /// Reads the calls of keys on each UTC day that begins in `from_ms..to_ms`, in milliseconds since
+    /// 1970, with their fingerprints. Days without calls are left out.
+    ///
+    /// # Errors
+    /// Fails if the ledger cannot be read or has a malformed row.
+    pub async fn identities_of_keys(
+        &self,
+        keys: Vec<String>,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<DailyIdentities, PortError> {
+        let mut identities = DailyIdentities::new();
+        let add = |key: &str, usage: KeyUsage| {
+            identities.extend(usage.into_iter().map(|(day, usage)| {
+                let counted = CountedCalls { calls: usage.total(), fingerprint: usage.fingerprint };
+                ((key.to_owned(), day), counted)
+            }));
+        };
+        self.read_keys(keys, from_ms, to_ms, add).await?;
+        Ok(identities)
+    }
+
+    /// Reads the usage of keys on the days of `from_ms..to_ms`.
+    async fn read_keys(
+        &self,
+        keys: Vec<String>,
+        from_ms: i64,
+        to_ms: i64,
+        mut add: impl FnMut(&str, KeyUsage),
+    ) -> Result<(), PortError> {
         let (first, last) = days(from_ms, to_ms)?;
         let usage = futures_util::stream::iter(keys).map(|key| async move {
             let usage = usage_of_key(&self.client, &self.table, &key, first, last).await?;
             Ok::<_, PortError>((key, usage))
         });
         let mut usage = usage.buffer_unordered(KEYS_AT_ONCE);
-        let mut calls = HourlyCalls::new();
         while let Some((key, usage)) = usage.try_next().await? {
-            add_hours(&mut calls, &key, &usage, from_ms, to_ms);
+            add(&key, usage);
         }
-        Ok(calls)
+        Ok(())
     }
 }
 

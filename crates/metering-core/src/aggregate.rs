@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use crate::call_id::CallId;
 use crate::claims::layout::{ClaimLayout, LogStreamHash, SliceKey};
+use crate::fingerprint::Fingerprint;
 use crate::sequence_number::SequenceNumber;
 use crate::usage_record::TOTALS_KEY_ID;
 use crate::window::{CallWindow, HOUR_MS, UtcDay};
@@ -59,6 +60,8 @@ pub struct Contribution {
     pub hour: u8,
     /// Number of calls, at least 1.
     pub calls: u32,
+    /// Fingerprint of the calls.
+    pub fingerprint: Fingerprint,
     /// Request time of the latest call, in milliseconds since 1970.
     pub last_call_ms: i64,
 }
@@ -79,7 +82,9 @@ impl RowUsage {
         &self.contributions
     }
 
-    fn add(&mut self, record: RecordIndex, requested_at_ms: i64) {
+    fn add(&mut self, call: &Call) {
+        let Call { record, requested_at_ms, .. } = *call;
+        let fingerprint = Fingerprint::of(call.id);
         let hour = (requested_at_ms - self.day.start_ms()) / HOUR_MS;
         let hour = u8::try_from(hour).unwrap_or(0);
         if let Some(last) = self.contributions.last_mut()
@@ -87,10 +92,11 @@ impl RowUsage {
             && last.hour == hour
         {
             last.calls += 1;
+            last.fingerprint += fingerprint;
             last.last_call_ms = last.last_call_ms.max(requested_at_ms);
         } else {
             let last_call_ms = requested_at_ms;
-            self.contributions.push(Contribution { record, hour, calls: 1, last_call_ms });
+            self.contributions.push(Contribution { record, hour, calls: 1, fingerprint, last_call_ms });
         }
     }
 }
@@ -306,7 +312,7 @@ impl BatchUsage {
             if let Some(row) = call.row
                 && counts(place, call)
             {
-                rows[row.0 as usize].add(call.record, call.requested_at_ms);
+                rows[row.0 as usize].add(call);
             }
         }
         rows.retain(|row| !row.contributions.is_empty());
@@ -322,7 +328,7 @@ impl BatchUsage {
                 && counts(place, call)
             {
                 let empty = || RowUsage { api_key_id: TOTALS_KEY_ID.into(), day, contributions: Vec::new() };
-                days.entry(day).or_insert_with(empty).add(call.record, call.requested_at_ms);
+                days.entry(day).or_insert_with(empty).add(call);
             }
         }
         days.into_values().collect()
@@ -370,17 +376,19 @@ mod tests {
                     *expected.entry((format!("key-{key}"), window.day, window.hour, record)).or_insert(0_u32) += 1;
                 }
             }
-            let mut found = BTreeMap::new();
+            let (mut found, mut fingerprint) = (BTreeMap::new(), Fingerprint::default());
             for row in usage.rows(|_, _| true) {
                 for part in row.contributions() {
                     *found.entry((row.api_key_id.to_string(), row.day, part.hour, part.record)).or_insert(0) += part.calls;
+                    fingerprint += part.fingerprint;
                 }
                 prop_assert!(row.contributions().is_sorted_by_key(|part| part.record));
             }
-            let mut totals = BTreeMap::new();
+            let (mut totals, mut fingerprint_of_totals) = (BTreeMap::new(), Fingerprint::default());
             for row in usage.totals(|_, _| true) {
                 for part in row.contributions() {
                     *totals.entry((row.day, part.hour, part.record)).or_insert(0) += part.calls;
+                    fingerprint_of_totals += part.fingerprint;
                 }
                 prop_assert!(row.contributions().is_sorted_by_key(|part| part.record));
             }
@@ -390,6 +398,8 @@ mod tests {
             }
             prop_assert_eq!(found, expected);
             prop_assert_eq!(totals, of_all_keys);
+            let of_calls: Fingerprint = usage.calls().iter().map(|call| Fingerprint::of(call.id)).sum();
+            prop_assert_eq!((fingerprint, fingerprint_of_totals), (of_calls, of_calls));
         }
 
         /// A record that is discarded leaves nothing behind, whichever rows it shares with others.

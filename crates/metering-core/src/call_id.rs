@@ -40,6 +40,11 @@ impl CallId {
         bytes
     }
 
+    /// Returns the lower 64 bits of the hash.
+    pub(crate) fn lower_half(self) -> u64 {
+        u64::from(self.0[1]) << 32 | u64::from(self.0[0])
+    }
+
     /// Parses the stored form. Any twelve bytes are valid.
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         let mut words = [0; 3];

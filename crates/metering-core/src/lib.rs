@@ -21,7 +21,8 @@
 //! - [`decision_cache`] caches keys, and returns the reads that a decision needs.
 //! - [`invalidation`] has the rules of the invalidation log, by the ages of [`clock_reading`].
 //!
-//! Verifying the counts: [`reconciliation`] compares the ledger with an independent count.
+//! Verifying the counts: [`reconciliation`] compares the ledger with an independent count, and a
+//! [`fingerprint`] compares the calls of two equal counts.
 
 #![warn(missing_docs)]
 
@@ -35,6 +36,7 @@ pub mod claims;
 pub mod clock_reading;
 pub mod decision_cache;
 pub mod fence;
+pub mod fingerprint;
 pub mod invalidation;
 pub mod ports;
 pub mod quota;

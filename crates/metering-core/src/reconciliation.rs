@@ -2,10 +2,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::window::HOUR_MS;
+use crate::fingerprint::CountedCalls;
+use crate::window::{HOUR_MS, UtcDay};
 
 /// Number of calls by key and by the start of their hour, in milliseconds since 1970.
 pub type HourlyCalls = BTreeMap<(String, i64), u64>;
+
+/// Calls by key and day, with their fingerprints.
+pub type DailyIdentities = BTreeMap<(String, UtcDay), CountedCalls>;
+
+/// Returns the keys and days that both counts have the same number of calls of, but not the same
+/// calls. Other differences are found by [`Reconciliation::compare`].
+///
+/// ```
+/// use metering_core::call_id::CallId;
+/// use metering_core::fingerprint::CountedCalls;
+/// use metering_core::reconciliation::{DailyIdentities, days_with_other_calls};
+///
+/// let count = |request_ids: [&str; 2]| {
+///     let mut calls = CountedCalls::default();
+///     request_ids.iter().for_each(|request_id| calls.add(CallId::new(request_id, 1_795_509_270_000)));
+///     DailyIdentities::from([(("key-1".to_owned(), "2026-11-24".parse().unwrap()), calls)])
+/// };
+/// assert_eq!(days_with_other_calls(&count(["a", "b"]), &count(["b", "a"])), []);
+/// assert_eq!(days_with_other_calls(&count(["a", "b"]), &count(["a", "a"])).len(), 1);
+/// ```
+pub fn days_with_other_calls(logged: &DailyIdentities, counted: &DailyIdentities) -> Vec<(String, UtcDay)> {
+    let differs = |(place, logged): &(&(String, UtcDay), &CountedCalls)| {
+        counted
+            .get(place)
+            .is_some_and(|counted| counted.calls == logged.calls && counted.fingerprint != logged.fingerprint)
+    };
+    logged.iter().filter(differs).map(|(place, _)| place.clone()).collect()
+}
 
 /// Number of calls of all keys by the start of their hour, in milliseconds since 1970.
 pub type HourlyTotals = BTreeMap<i64, u64>;

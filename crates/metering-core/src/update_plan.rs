@@ -2,6 +2,7 @@
 
 use crate::aggregate::{BatchUsage, RecordIndex, RowUsage};
 use crate::claims::owner::ShardName;
+use crate::fingerprint::Fingerprint;
 use crate::sequence_number::SequenceNumber;
 use crate::window::{HOURS_PER_DAY, UtcDay};
 
@@ -38,6 +39,8 @@ pub struct CounterUpdate {
     pub first_record: RecordIndex,
     /// Number of calls to add to each hour of the day.
     pub hours: [u64; HOURS_PER_DAY],
+    /// Fingerprint of the calls of all hours.
+    pub fingerprint: Fingerprint,
     /// Request time of the latest call, in milliseconds since 1970.
     pub last_call_ms: i64,
     /// Numbers of the gaps before the update. The row stores the high-water mark that it had
@@ -92,10 +95,11 @@ pub fn plan_row(
     let above_mark = |record| mark.is_none_or(|mark| usage.sequence_number(record) > mark);
     let mut parts = row.contributions().iter().filter(|part| include(part.record) && above_mark(part.record));
     let first = parts.next()?;
-    let mut hours = [0; HOURS_PER_DAY];
+    let (mut hours, mut fingerprint) = ([0; HOURS_PER_DAY], Fingerprint::default());
     let (mut last_record, mut last_call_ms) = (first.record, first.last_call_ms);
     for part in std::iter::once(first).chain(parts) {
         hours[usize::from(part.hour)] += u64::from(part.calls);
+        fingerprint += part.fingerprint;
         last_record = part.record;
         last_call_ms = last_call_ms.max(part.last_call_ms);
     }
@@ -105,6 +109,7 @@ pub fn plan_row(
         last: usage.sequence_number(last_record).clone(),
         first_record: first.record,
         hours,
+        fingerprint,
         last_call_ms,
         gaps: Vec::new(),
     })
@@ -158,10 +163,14 @@ mod tests {
             prop_assert_eq!(&plan.first, &number(counted[0]));
             prop_assert_eq!(&plan.last, &number(*counted.last().unwrap()));
             prop_assert_eq!(plan.first_record.position(), counted[0]);
+            let mut fingerprint = Fingerprint::default();
             for (hour, count) in plan.hours.iter().enumerate() {
                 let expected = counted.iter().filter(|&&position| calls[position] as usize > hour).count();
                 prop_assert_eq!(*count, expected as u64);
+                let call = CallId::new("call", i64::try_from(hour).unwrap() * crate::window::HOUR_MS);
+                fingerprint += std::iter::repeat_n(Fingerprint::of(call), expected).sum();
             }
+            prop_assert_eq!(plan.fingerprint, fingerprint);
         }
     }
 

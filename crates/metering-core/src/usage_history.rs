@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::fingerprint::Fingerprint;
 use crate::window::{HOURS_PER_DAY, UtcDay};
 
 /// The usage of one day, added up over all shards.
@@ -9,6 +10,8 @@ use crate::window::{HOURS_PER_DAY, UtcDay};
 pub struct DayUsage {
     /// Number of calls in each UTC hour of the day.
     pub hours: [u64; HOURS_PER_DAY],
+    /// Fingerprint of the calls of the day.
+    pub fingerprint: Fingerprint,
     /// Request time of the latest call in the ledger, in milliseconds since 1970.
     pub last_call_ms: i64,
 }

@@ -29,6 +29,8 @@ pub struct Call {
     pub is_billable: bool,
     /// `true` if its line has a request id, which identifies the call in every delivery.
     pub has_request_id: bool,
+    /// The text that identifies the call: its request id, or the id of its first log event.
+    pub identity: String,
     /// The access-log line of the call.
     pub line: String,
 }
@@ -49,6 +51,12 @@ pub struct LogEvent {
     pub content: Content,
 }
 
+impl LogEvent {
+    fn id_text(&self) -> String {
+        format!("{:056}", self.id)
+    }
+}
+
 /// The access log of a simulation.
 #[derive(Debug, Clone, Default)]
 pub struct ApiLog {
@@ -64,14 +72,16 @@ impl ApiLog {
         let number = self.calls.len();
         let mut line = json!({"apiKeyId": key, "requestTimeEpoch": requested_at_ms.to_string(),
             "status": status.to_string(), "responseLatency": "5"});
+        let identity = if has_request_id { format!("call-{number}=") } else { String::new() };
         if has_request_id {
-            line["extendedRequestId"] = format!("call-{number}=").into();
+            line["extendedRequestId"] = identity.as_str().into();
         }
         self.calls.push(Call {
             api_key_id: key.to_owned(),
             requested_at_ms,
             is_billable: (200..300).contains(&status) && key != "-",
             has_request_id,
+            identity,
             line: line.to_string(),
         });
         number
@@ -86,7 +96,13 @@ impl ApiLog {
     /// Creates a log event with this content.
     pub fn new_event(&mut self, content: Content) -> LogEvent {
         self.next_event += 1;
-        LogEvent { id: self.next_event, content }
+        let event = LogEvent { id: self.next_event, content };
+        if let Content::Call(number) = content
+            && self.calls[number].identity.is_empty()
+        {
+            self.calls[number].identity = event.id_text();
+        }
+        event
     }
 
     /// Returns the text of an event.
@@ -99,10 +115,8 @@ impl ApiLog {
 
     /// Returns the stream record in which a subscription delivers these events.
     pub fn encode_record(&self, events: &[LogEvent]) -> Vec<u8> {
-        let events: Vec<_> = events
-            .iter()
-            .map(|event| log_event(&format!("{:056}", event.id), 1, &self.line(event)))
-            .collect();
+        let events: Vec<_> =
+            events.iter().map(|event| log_event(&event.id_text(), 1, &self.line(event))).collect();
         LOG_STREAM.write(&events.join(",")).into_bytes()
     }
 }

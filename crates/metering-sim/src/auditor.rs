@@ -10,18 +10,10 @@ use metering_core::update_plan::RowKey;
 use metering_core::usage_record::TOTALS_KEY_ID;
 
 use crate::api_log::{ApiLog, DAY_MS, HOUR_MS};
+use crate::identities::{Expected, check_identities};
 
 /// A key, the start of a day in milliseconds since 1970, and an hour of the day.
 type KeyHour = (String, i64, usize);
-
-/// The calls that a key made in an hour.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Expected {
-    /// Indexes of the calls that have to be counted.
-    due: Vec<usize>,
-    /// Number of calls that may be counted.
-    at_most: u64,
-}
 
 /// Compares the ledger with the logged calls.
 #[derive(Debug, Clone, Default)]
@@ -125,23 +117,22 @@ fn counts(log: &ApiLog, store: &Store, countable_from_ms: i64, kept: &Quarantine
     let mut expected: BTreeMap<KeyHour, Expected> = BTreeMap::new();
     for (number, call) in log.calls.iter().enumerate().filter(|(_, call)| call.is_billable) {
         let expected = expected.entry(key_hour(&call.api_key_id, call.requested_at_ms)).or_default();
-        expected.at_most += 1;
         let is_countable = call.requested_at_ms >= countable_from_ms;
-        if is_countable || (call.has_request_id && !kept.calls.contains(&number)) {
-            expected.due.push(number);
-        }
+        let is_due = is_countable || (call.has_request_id && !kept.calls.contains(&number));
+        if is_due { &mut expected.due } else { &mut expected.optional }.push(number);
     }
     let counted = counted(store);
     for key_hour in expected.keys().chain(counted.keys()) {
-        let Expected { due, at_most } = expected.get(key_hour).cloned().unwrap_or_default();
+        let Expected { due, optional } = expected.get(key_hour).cloned().unwrap_or_default();
         let counted = counted.get(key_hour).copied().unwrap_or(0);
-        if counted < due.len() as u64 || counted > at_most {
+        if counted < due.len() as u64 || counted > (due.len() + optional.len()) as u64 {
             return Err(format!(
-                "{key_hour:?}: {counted} calls are counted; at most {at_most} may be, and these have to be: {due:?}"
+                "{key_hour:?}: {counted} calls are counted; these have to be: {due:?}, and these may be: {optional:?}"
             ));
         }
     }
-    Ok(())
+    let days = expected.into_iter().map(|((key, day_ms, _), calls)| ((key, day_ms), calls));
+    check_identities(log, store, days)
 }
 
 /// Compares the latest call of each row with its counters, and that of each key and day with the

@@ -26,6 +26,7 @@ pub mod api_log;
 pub mod arguments;
 pub mod auditor;
 pub mod faults;
+mod identities;
 pub mod keys;
 pub mod ports;
 pub mod search;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use access_log::{Decoder, Limits};
 use common::*;
 use memory_ports::MemoryPorts;
+use metering_core::fingerprint::Fingerprint;
 use metering_core::ports::{LedgerReply, PortError, RowRelease, UsageLedger};
 use metering_core::update_plan::CounterUpdate;
 use usage_consumer::consumer::Consumer;
@@ -273,6 +274,7 @@ mod given_up {
                 last: number.clone(),
                 first_record: usage.begin_record(number).unwrap(),
                 hours,
+                fingerprint: Fingerprint::default(),
                 last_call_ms: NOW_MS,
                 gaps: Vec::new(),
             }

@@ -4,7 +4,8 @@
 //! the access log, and the calls that stream records have claimed to count. A call that a client
 //! saw answered must be logged, and what is logged must be claimed once, and nothing else. The
 //! ledger must have as many calls of each key and hour as the access log. A call without a response
-//! that its client saw may be logged or not.
+//! that its client saw may be logged or not. If no other calls of the keys were made on the days of
+//! the run, the calls in the ledger must also be those of the access log, by their fingerprints.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,8 +19,8 @@ use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT, LogStreamHash, SliceKey};
 use metering_core::claims::owner::Purpose;
 use metering_core::ports::{ClaimStore, LedgerCounts};
-use metering_core::reconciliation::{HourlyCalls, Reconciliation};
-use metering_core::window::{HOUR_MS, hour_start_ms};
+use metering_core::reconciliation::{DailyIdentities, HourlyCalls, Reconciliation, days_with_other_calls};
+use metering_core::window::{CallWindow, HOUR_MS, hour_start_ms};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,9 @@ pub struct IdentityCheck {
     pub in_quarantine: u64,
     /// Calls that the ledger lacks or has beyond the access log, summed over all keys and hours.
     pub ledger_differences: u64,
+    /// Days of keys on which the ledger has as many calls as the access log, but not the same ones.
+    #[serde(default)]
+    pub days_with_other_calls: u64,
 }
 
 impl IdentityCheck {
@@ -70,6 +74,7 @@ impl IdentityCheck {
             self.claimed_twice,
             self.in_quarantine,
             self.ledger_differences,
+            self.days_with_other_calls,
         ];
         wrong.iter().all(|calls| *calls == 0)
     }
@@ -81,13 +86,14 @@ impl IdentityCheck {
             "each is where it has to be, once".to_owned()
         } else {
             format!(
-                "{} answered calls are not logged, {} logged calls not claimed, {} claimed calls not logged, {} claimed twice, {} in quarantine, and the ledger differs from the access log by {}",
+                "{} answered calls are not logged, {} logged calls not claimed, {} claimed calls not logged, {} claimed twice, {} in quarantine, and the ledger differs from the access log by {}, and has other calls on {} of the keys' days",
                 self.answered_not_logged,
                 self.logged_not_claimed,
                 self.claimed_not_logged,
                 self.claimed_twice,
                 self.in_quarantine,
-                self.ledger_differences
+                self.ledger_differences,
+                self.days_with_other_calls
             )
         };
         format!(
@@ -131,7 +137,7 @@ pub async fn check(
     let mut check = IdentityCheck { logged: logged.len() as u64, ..IdentityCheck::default() };
     check.compare_answered(key_ids, answered, &logged);
     check.compare_claims(&claims(system, slices).await?, &logged);
-    check.ledger_differences = ledger_differences(system, key_ids, &logged, span).await?;
+    check.compare_ledger(system, key_ids, &logged, span).await?;
     Ok(check)
 }
 
@@ -193,24 +199,32 @@ async fn claims(system: &SystemUnderTest, slices: Vec<SliceKey>) -> anyhow::Resu
     Ok(claims)
 }
 
-async fn ledger_differences(
-    system: &SystemUnderTest,
-    key_ids: &[String],
-    logged: &Logged,
-    span: TimeSpan,
-) -> anyhow::Result<u64> {
-    let own: HashSet<&str> = key_ids.iter().map(String::as_str).collect();
-    let mut in_log = HourlyCalls::new();
-    for call in logged.values().filter(|call| own.contains(call.key_id.as_str())) {
-        *in_log.entry((call.key_id.clone(), hour_start_ms(call.requested_at_ms))).or_default() += 1;
+impl IdentityCheck {
+    async fn compare_ledger(
+        &mut self,
+        system: &SystemUnderTest,
+        key_ids: &[String],
+        logged: &Logged,
+        span: TimeSpan,
+    ) -> anyhow::Result<()> {
+        let own: HashSet<&str> = key_ids.iter().map(String::as_str).collect();
+        let (mut by_hour, mut by_day) = (HourlyCalls::new(), DailyIdentities::new());
+        for call in logged.values().filter(|call| own.contains(call.key_id.as_str())) {
+            let day = CallWindow::at(call.requested_at_ms)?.day;
+            *by_hour.entry((call.key_id.clone(), hour_start_ms(call.requested_at_ms))).or_default() += 1;
+            by_day.entry((call.key_id.clone(), day)).or_default().add(call.id);
+        }
+        let (from_ms, to_ms) = (hour_start_ms(span.from_ms), hour_start_ms(span.to_ms) + HOUR_MS);
+        let wanted: HourlyCalls = key_ids.iter().map(|id| ((id.clone(), from_ms), 0)).collect();
+        let ledger = DynamoLedgerCounts::new(system.dynamodb.clone(), &system.meter.names.usage_table);
+        let mut counted = ledger.calls_for_keys_of(&wanted, from_ms, to_ms).await?;
+        counted.retain(|_, calls| *calls > 0);
+        let found = Reconciliation::compare(&by_hour, &counted);
+        self.ledger_differences = found.missing() + found.surplus();
+        let identities = ledger.identities_of_keys(key_ids.to_vec(), from_ms, to_ms).await?;
+        self.days_with_other_calls = days_with_other_calls(&by_day, &identities).len() as u64;
+        Ok(())
     }
-    let (from_ms, to_ms) = (hour_start_ms(span.from_ms), hour_start_ms(span.to_ms) + HOUR_MS);
-    let wanted: HourlyCalls = key_ids.iter().map(|id| ((id.clone(), from_ms), 0)).collect();
-    let ledger = DynamoLedgerCounts::new(system.dynamodb.clone(), &system.meter.names.usage_table);
-    let mut counted = ledger.calls_for_keys_of(&wanted, from_ms, to_ms).await?;
-    counted.retain(|_, calls| *calls > 0);
-    let found = Reconciliation::compare(&in_log, &counted);
-    Ok(found.missing() + found.surplus())
 }
 
 impl IdentityCheck {

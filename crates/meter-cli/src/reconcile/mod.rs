@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use metering_aws::CallLog;
+use metering_aws::logged_calls::logged_calls;
 use metering_aws::logged_events::Judge;
 use metering_aws::usage_report::{add_hours, usage_of_all_keys};
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 use metering_core::ports::{AccessLogCounts, ComparedHours, LedgerCounts};
-use metering_core::reconciliation::{HourlyCalls, HourlyTotals, Reconciliation};
-use metering_core::window::{HOUR_MS, hour_start_ms};
+use metering_core::reconciliation::{HourlyCalls, HourlyTotals, Reconciliation, days_with_other_calls};
+use metering_core::window::{DAY_MS, HOUR_MS, UtcDay, hour_start_ms};
 use schemars::JsonSchema;
 use serde::Serialize;
 use system_clock::now_ms;
@@ -38,12 +39,16 @@ pub struct Arguments {
     /// Compare each key in each hour, not only in hours whose totals differ
     #[arg(long)]
     by_key: bool,
+    /// Compare the calls of each key by identity, on the UTC days of these hours. Finds a call that is
+    /// counted twice in the place of a lost one. Reads every line of the access log of these days
+    #[arg(long, conflicts_with_all = ["whole_ledger", "backfill"])]
+    by_identity: bool,
     /// Read the whole ledger, to find keys that the access log does not contain
     #[arg(long)]
     whole_ledger: bool,
     /// Accept the difference of the hour with this start, as in 2026-11-25T10:00Z: the reconciler does
     /// not report it any more until the ledger's total of the hour changes
-    #[arg(long, value_name = "HOUR", conflicts_with_all = ["backfill", "whole_ledger", "by_key"])]
+    #[arg(long, value_name = "HOUR", conflicts_with_all = ["backfill", "whole_ledger", "by_key", "by_identity"])]
     accept: Option<Timestamp>,
     /// Put calls of the access log on the stream that no stream record has claimed. This is idempotent,
     /// because a call has one owner. Calls without a request id are skipped
@@ -81,6 +86,10 @@ pub struct Comparison {
     pub surplus: u64,
     /// Differences by key and hour.
     pub differences: Vec<Difference>,
+    /// Days of keys with the right number of calls, of which some are not those of the access log.
+    /// Only with `--by-identity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_calls: Option<Vec<OtherCalls>>,
     /// Result of the backfill, if one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backfill: Option<BackfillSummary>,
@@ -99,6 +108,15 @@ pub struct Difference {
     pub counted: u64,
 }
 
+/// A day of a key with the right number of calls, of which some are not those of the access log.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct OtherCalls {
+    /// Id of the key.
+    pub api_key_id: String,
+    /// The UTC day, as in `2026-11-25`.
+    pub day: String,
+}
+
 impl Comparison {
     fn new(found: &Reconciliation, backfill: Option<BackfillSummary>) -> Self {
         let differences = found.differences.iter().map(|difference| Difference {
@@ -113,6 +131,7 @@ impl Comparison {
             missing: found.missing(),
             surplus: found.surplus(),
             differences: differences.collect(),
+            other_calls: None,
             backfill,
         }
     }
@@ -128,6 +147,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let this_hour_ms = hour_start_ms(now_ms());
     let to_ms = if arguments.with_this_hour { this_hour_ms + HOUR_MS } else { this_hour_ms };
     let from_ms = to_ms - arguments.hours * HOUR_MS;
+    if arguments.by_identity {
+        return compare_identities(&target, &log, &arguments, from_ms, to_ms).await;
+    }
     let depth = match (arguments.whole_ledger, arguments.by_key) {
         (true, _) => Depth::WholeLedger,
         (false, true) => Depth::Keys,
@@ -156,15 +178,76 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.json {
         print_json(&Comparison::new(&found, None))?;
     }
-    if !found.differences.is_empty() {
-        bail!(
-            "{} calls are missing and {} are surplus; see docs/runbooks/drift-and-backfill.md",
-            found.missing(),
-            found.surplus()
-        );
-    }
-    Ok(())
+    fail_if_different(&found, &[])
 }
+
+/// Returns an error if there are differences.
+fn fail_if_different(found: &Reconciliation, others: &[(String, UtcDay)]) -> anyhow::Result<()> {
+    if found.differences.is_empty() && others.is_empty() {
+        return Ok(());
+    }
+    let others = match others.len() {
+        0 => String::new(),
+        days => {
+            format!(", and on {days} of the keys' days other calls are counted than those of the access log")
+        }
+    };
+    bail!(
+        "{} calls are missing and {} are surplus{others}; see docs/runbooks/drift-and-backfill.md",
+        found.missing(),
+        found.surplus()
+    )
+}
+
+/// Compares the days of a span by the identity of their calls.
+async fn compare_identities(
+    target: &Target,
+    log: &CallLog,
+    arguments: &Arguments,
+    from_ms: i64,
+    to_ms: i64,
+) -> anyhow::Result<()> {
+    let from_ms = from_ms - from_ms.rem_euclid(DAY_MS);
+    // On the present day, this hour is part of the fingerprint.
+    let to_ms = (to_ms - 1) - (to_ms - 1).rem_euclid(DAY_MS) + DAY_MS;
+    let judge = Judge { layout: arguments.claim_layout.clone(), unbilled: log.unbilled().clone() };
+    let logged = logged_calls(log, &judge, from_ms, to_ms).await.context(NOT_COUNTED)?;
+    let ledger = target.ledger_counts();
+    let counted = ledger.calls_for_keys_of(&logged.by_hour, from_ms, to_ms).await?;
+    let found = Reconciliation::compare(&logged.by_hour, &counted);
+    let identities = ledger.identities_of_keys(logged.keys(), from_ms, to_ms).await?;
+    let others = days_with_other_calls(&logged.by_day, &identities);
+    if arguments.json {
+        let mut comparison = Comparison::new(&found, None);
+        let days =
+            others.iter().map(|(key, day)| OtherCalls { api_key_id: key.clone(), day: day.to_string() });
+        comparison.other_calls = Some(days.collect());
+        print_json(&comparison)?;
+    } else {
+        print(&found, Depth::Keys, from_ms, to_ms);
+        print_others(&others);
+    }
+    fail_if_different(&found, &others)
+}
+
+fn print_others(others: &[(String, UtcDay)]) {
+    if others.is_empty() {
+        println!("Where the numbers agree, the calls are the same.");
+        return;
+    }
+    println!("Other calls are counted than those of the access log:");
+    println!("\n{:<28} {:<10}", "key", "day");
+    for (key, day) in others.iter().take(SHOWN_KEYS) {
+        println!("{key:<28} {day}");
+    }
+    if others.len() > SHOWN_KEYS {
+        println!("and {} more; --json shows all", others.len() - SHOWN_KEYS);
+    }
+    println!();
+}
+
+/// Message if the access log cannot be read.
+const NOT_COUNTED: &str = "the access log cannot be counted";
 
 /// The depth of a comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -184,7 +267,6 @@ async fn compare(
     to_ms: i64,
     depth: Depth,
 ) -> anyhow::Result<Reconciliation> {
-    const NOT_COUNTED: &str = "the access log cannot be counted";
     let ledger = target.ledger_counts();
     if depth == Depth::WholeLedger {
         let logged = log.calls_per_key(from_ms, to_ms).await.context(NOT_COUNTED)?;

@@ -102,10 +102,13 @@ fn comparisons_and_findings_match_their_schemas() {
         missing: 1,
         surplus: 0,
         differences: vec![difference],
+        other_calls: None,
         backfill: None,
     };
     assert_valid("meter-reconcile.json", &comparison);
     comparison.backfill = Some(reconcile::BackfillSummary::default());
+    let (api_key_id, day) = ("key-1".to_owned(), "2026-11-25".to_owned());
+    comparison.other_calls = Some(vec![reconcile::OtherCalls { api_key_id, day }]);
     assert_valid("meter-reconcile.json", &comparison);
     let verdicts =
         [doctor::Verdict::Ok, doctor::Verdict::False, doctor::Verdict::Unknown, doctor::Verdict::Skipped];

@@ -2,17 +2,20 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::StreamExt;
 use metering_aws::DynamoUsageLedger;
 use metering_aws::connection::{FUNCTION_RETRY_POLICY, load_local};
 use metering_aws::ledger_items::{
-    self, FIRST_GUESS, LAST_CALL, NO_MARK, RowGuess, TOTAL, gap_attribute, update_expression,
+    self, FINGERPRINT, FIRST_GUESS, LAST_CALL, NO_MARK, RowGuess, TOTAL, gap_attribute, update_expression,
 };
 use metering_aws::usage_report::usage_of_key;
 use metering_core::aggregate::{BatchUsage, RecordIndex};
 use metering_core::claims::owner::ShardName;
+use metering_core::fingerprint::Fingerprint;
 use metering_core::ports::{LedgerReply, PortError, RowRelease, UsageLedger};
 use metering_core::shard::{Beginning, Gap};
 use metering_core::update_plan::{CounterUpdate, RowKey};
+use metering_core::usage_record::MAX_KEY_ID_BYTES;
 use metering_core::window::{HOURS_PER_DAY, UtcDay};
 
 use super::{LEDGER, NOW_MS, dynamodb, number, shard};
@@ -25,6 +28,14 @@ pub fn row(key: &str) -> RowKey {
     RowKey { api_key_id: key.into(), day: "2026-11-24".parse().unwrap(), shard: shard() }
 }
 
+/// Returns the fingerprint of calls that all have the same large hash.
+pub fn fingerprint(calls: u64) -> Fingerprint {
+    Fingerprint::from_sum(u128::from(calls) * LARGE_HASH)
+}
+
+/// Few of these hashes add up to more than 2⁶⁴.
+const LARGE_HASH: u128 = 0xF000_0000_0000_0001;
+
 pub fn update(first: &str, last: &str, hours: &[(usize, u64)]) -> CounterUpdate {
     let mut counts = [0; HOURS_PER_DAY];
     for (hour, calls) in hours {
@@ -36,6 +47,7 @@ pub fn update(first: &str, last: &str, hours: &[(usize, u64)]) -> CounterUpdate 
         last: number(last),
         first_record: first_record(),
         hours: counts,
+        fingerprint: fingerprint(counts.iter().sum()),
         last_call_ms: NOW_MS,
         gaps: Vec::new(),
     }
@@ -66,7 +78,7 @@ fn the_usual_expression_is_this() {
     let expression = update_expression(&update("9", "10", &[(7, 3), (23, 4)]), FIRST_GUESS, 400);
     assert_eq!(
         expression.update,
-        "ADD #total :total, h07 :h07, h23 :h23 SET seq = :last, #ttl = :ttl, last_call = :last_call"
+        "ADD #total :total, fingerprint :fingerprint, h07 :h07, h23 :h23 SET seq = :last, #ttl = :ttl, last_call = :last_call"
     );
     assert_eq!(
         expression.condition,
@@ -77,6 +89,8 @@ fn the_usual_expression_is_this() {
     let n = |digits: &str| AttributeValue::N(digits.to_owned());
     let s = |text: &str| AttributeValue::S(text.to_owned());
     let expected = [
+        // The hashes of seven calls, modulo 2⁶⁴.
+        (":fingerprint", n("10376293541461622791")),
         (":first", s("0019")),
         (":h07", n("3")),
         (":h23", n("4")),
@@ -122,6 +136,38 @@ async fn an_update_counts_once_and_a_fence_hands_back_the_mark() {
     let day: UtcDay = "2026-11-24".parse().unwrap();
     let usage = usage_of_key(&client, LEDGER, "key-1", day, day).await.unwrap();
     assert_eq!((usage[&day].total(), usage[&day].hours[7]), (8, 8));
+    assert_eq!(usage[&day].fingerprint, fingerprint(8));
+}
+
+/// Size of an item. Source: DynamoDB Developer Guide, "DynamoDB item sizes and formats".
+fn item_bytes(attributes: &[(String, AttributeValue)]) -> usize {
+    let bytes = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        other => panic!("{other:?}"),
+    };
+    attributes.iter().map(|(name, value)| name.len() + bytes(value)).sum()
+}
+
+/// An update of an item of up to 1,024 bytes takes one write unit.
+#[tokio::test]
+async fn a_row_with_calls_in_each_hour_takes_one_write_unit_with_the_longest_key_id() {
+    let client = dynamodb().await;
+    let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
+    let sizes = futures_util::stream::iter([36, MAX_KEY_ID_BYTES]).then(async |key_bytes| {
+        let key = "k".repeat(key_bytes);
+        let busy: Vec<_> = (0..HOURS_PER_DAY).map(|hour| (hour, 900_000_000)).collect();
+        let number = "49665345".repeat(7);
+        let update = CounterUpdate { row: row(&key), ..update(&number, &number, &busy) };
+        ledger.apply(&update).await.unwrap();
+        let stored = attributes(&client, &key).await.into_iter().map(|(name, value)| {
+            // A number has at most 38 digits.
+            let is_fingerprint = name == FINGERPRINT;
+            (name, if is_fingerprint { AttributeValue::N("9".repeat(38)) } else { value })
+        });
+        item_bytes(&stored.collect::<Vec<_>>())
+    });
+    assert_eq!(sizes.collect::<Vec<_>>().await, [447, 667]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use memory_ports::MemoryPorts;
-use metering_aws::ledger_items::{LAST_CALL, NO_MARK, TOTAL, gap_attribute};
+use metering_aws::ledger_items::{LAST_CALL, LedgerItem, NO_MARK, TOTAL, gap_attribute};
 use metering_aws::{DynamoClaimStore, DynamoUsageLedger};
 use metering_core::claims::layout::SliceKey;
 use metering_core::claims::owner::ShardName;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
 use super::claims::page_write;
-use super::ledger::{attributes, gap, row, update};
+use super::ledger::{attributes, fingerprint, gap, row, update};
 use super::{CLAIMS, LEDGER, NOW_MS, dynamodb, number, record};
 
 /// One database for all cases. Each case uses other rows, shards and slices.
@@ -140,6 +140,9 @@ proptest! {
             let attribute = |name: &str| stored.iter().find(|(known, _)| known == name).map(|(_, value)| format!("{value:?}"));
             let row = memory.store().rows[&row(&key)].clone();
             let total: u64 = row.hours.iter().sum();
+            let item = stored.iter().cloned().collect();
+            prop_assert_eq!(LedgerItem(&item).fingerprint(), Some(fingerprint(total)));
+            prop_assert_eq!(row.fingerprint, fingerprint(total));
             prop_assert_eq!(attribute(TOTAL), Some(format!("N(\"{total}\")")));
             if row.last_call_ms > 0 {
                 prop_assert_eq!(attribute(LAST_CALL), Some(format!("N(\"{}\")", row.last_call_ms)));

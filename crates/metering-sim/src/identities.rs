@@ -1,0 +1,90 @@
+//! Checks which calls the ledger counts, by the fingerprints of its rows.
+
+use std::collections::BTreeMap;
+
+use memory_ports::Store;
+use twox_hash::XxHash3_128;
+
+use crate::api_log::ApiLog;
+
+/// A key, and the start of a day in milliseconds since 1970.
+type KeyDay = (String, i64);
+
+/// Maximum number of optional calls of a key and day whose combinations are tried. Of more, only
+/// the number is checked, by the auditor.
+const MAX_OPTIONAL: usize = 12;
+
+/// The calls that a key made in some time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Indexes of the calls that have to be counted.
+    pub due: Vec<usize>,
+    /// Indexes of other calls that may be counted.
+    pub optional: Vec<usize>,
+}
+
+/// The calls of a key and day that the ledger counts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    calls: usize,
+    /// Sum of the calls' hashes, modulo 2⁶⁴.
+    hashes: u64,
+}
+
+/// Checks that the calls of each key and day are those that have to be counted, and some of the
+/// optional ones.
+pub fn check_identities(
+    log: &ApiLog,
+    store: &Store,
+    hours: impl Iterator<Item = (KeyDay, Expected)>,
+) -> Result<(), String> {
+    let mut days: BTreeMap<KeyDay, Expected> = BTreeMap::new();
+    for (day, Expected { due, optional }) in hours {
+        let day = days.entry(day).or_default();
+        day.due.extend(due);
+        day.optional.extend(optional);
+    }
+    let counted = counted(store);
+    for (day, expected) in days.iter().filter(|(_, day)| day.optional.len() <= MAX_OPTIONAL) {
+        let counted = counted.get(day).copied().unwrap_or_default();
+        if !are_counted(log, expected, counted) {
+            let (Expected { due, optional }, Counted { calls, .. }) = (expected, counted);
+            return Err(format!(
+                "{day:?}: the {calls} counted calls are others than these: {due:?}, and some of these: {optional:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn counted(store: &Store) -> BTreeMap<KeyDay, Counted> {
+    let mut days: BTreeMap<KeyDay, Counted> = BTreeMap::new();
+    for (key, row) in store.rows_of_keys() {
+        let day = days.entry((key.api_key_id.to_string(), key.day.start_ms())).or_default();
+        day.calls += usize::try_from(row.hours.iter().sum::<u64>()).unwrap_or(usize::MAX);
+        day.hashes = day.hashes.wrapping_add(row.fingerprint.number());
+    }
+    days
+}
+
+/// Tries each choice of the optional calls.
+fn are_counted(log: &ApiLog, expected: &Expected, counted: Counted) -> bool {
+    let sum = |hashes: &mut dyn Iterator<Item = u64>| hashes.fold(0, u64::wrapping_add);
+    let due = sum(&mut expected.due.iter().map(|call| hash(log, *call)));
+    let optional: Vec<u64> = expected.optional.iter().map(|call| hash(log, *call)).collect();
+    (0..1_u32 << optional.len()).any(|choice| {
+        let is_chosen = |place: &usize| choice >> place & 1 == 1;
+        let chosen = sum(&mut (0..optional.len()).filter(is_chosen).map(|place| optional[place]));
+        expected.due.len() + choice.count_ones() as usize == counted.calls
+            && due.wrapping_add(chosen) == counted.hashes
+    })
+}
+
+/// Returns the number that a call adds to the fingerprint of its row. Not taken from the meter, with
+/// which the auditor shares no code.
+#[expect(clippy::cast_possible_truncation, reason = "the lower half of the hash")]
+fn hash(log: &ApiLog, call: usize) -> u64 {
+    let call = &log.calls[call];
+    let seed = call.requested_at_ms.cast_unsigned();
+    XxHash3_128::oneshot_with_seed(seed, call.identity.as_bytes()) as u64
+}
