@@ -18,7 +18,7 @@ limit_seeds=200000
 tree=target/simulated/tree
 log=target/simulated/log
 rules=(
-    fence-open replan-skipped plan-drops-first ledger-error-swallowed
+    fence-open replan-skipped plan-drops-first plan-swaps-call ledger-error-swallowed
     page-unlocked claim-ignored claims-nothing claim-error-ignored quarantine-dropped counts-past-failure
     verdicts-of-head-missed old-calls-counted sync-endless tombstone-ignored index-at-once
 )
