@@ -251,7 +251,7 @@ fn print(lags_us: &Histogram<u64>, interval_ms: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_instance_admits_a_key_later_than_the_interval_after_its_deletion() {
     let _machine = MACHINE.lock().await;
-    let (run, _folder) = Box::pin(run(1_000, 1_000, 0.0)).await;
+    let (run, _folder) = Box::pin(run(1_000, 500, 0.0)).await;
     let lags = lags_us(&run);
     print(&lags, 1_000);
     println!("metrics: {:?}", run.stack.metrics.counts());
@@ -282,7 +282,7 @@ async fn no_instance_admits_a_key_later_than_the_interval_after_its_deletion() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_an_interval_of_0_no_call_after_the_deletion_is_admitted() {
     let _machine = MACHINE.lock().await;
-    let (run, _folder) = Box::pin(run(0, 500, 0.0)).await;
+    let (run, _folder) = Box::pin(run(0, 250, 0.0)).await;
     let lags = lags_us(&run);
     assert!(
         lags.is_empty(),
@@ -297,7 +297,7 @@ async fn with_an_interval_of_0_no_call_after_the_deletion_is_admitted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_interval_holds_also_beside_deletions_that_become_visible_write_by_write() {
     let _machine = MACHINE.lock().await;
-    let (run, _folder) = Box::pin(run(1_000, 1_000, 0.8)).await;
+    let (run, _folder) = Box::pin(run(1_000, 500, 0.8)).await;
     let lags = lags_us(&run);
     print(&lags, 1_000);
     assert!(lags.max() <= 1_000_000 + CLOCK_ERROR_US, "admitted {} µs after the deletion", lags.max());
