@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Sends calls with an API key, waits until they are counted, and compares the counts exactly.
 #
-#   scripts/test-usage-metering.sh ENVIRONMENT API_KEY [--calls NUMBER] [--url URL]
-#   scripts/test-usage-metering.sh local API_KEY [--calls NUMBER] [--data FOLDER]
+#   scripts/test-usage-metering.sh ENVIRONMENT API_KEY [--calls NUMBER] [--wait-at-most SECONDS] [--url URL]
+#   scripts/test-usage-metering.sh local API_KEY [--calls NUMBER] [--wait-at-most SECONDS] [--data FOLDER]
 #
 # Of NUMBER calls (default 100), seven in ten succeed, two get 404 and one gets 500.
 # The API has to answer /status/CODE with CODE, and /usage with the key's usage, as
-# the example API does. The script waits until all calls are counted, at most 600 s
-# on AWS and 60 s for local. No one else may use the key meanwhile. Exits with 0 if
+# the example API does. The script waits until all calls are counted, by default at most
+# 600 s on AWS and 60 s for local. No one else may use the key meanwhile. Exits with 0 if
 # the counts are equal, 1 if they differ, 2 if they cannot be compared.
 set -euo pipefail
 called_from=$PWD
@@ -25,6 +25,7 @@ calls=100 url='' data=${METER_DATA:-meter-data}
 while [ $# -ge 2 ]; do
     case $1 in
         --calls) calls=$2 ;;
+        --wait-at-most) limit_s=$2 ;;
         --url) url=$2 ;;
         --data) data=$2 ;;
         *) usage ;;
@@ -34,6 +35,7 @@ done
 [ $# -eq 0 ] || usage
 [[ $data = /* ]] || data=$called_from/$data
 [[ $calls =~ ^[1-9][0-9]*$ ]] || fail "--calls $calls is not a number of calls"
+[[ $limit_s =~ ^[1-9][0-9]*$ ]] || fail "--wait-at-most $limit_s is not a number of seconds"
 command -v curl >/dev/null || fail "curl is missing (Debian: apt-get install curl)"
 
 # member NAME   prints the first member of this name in JSON.

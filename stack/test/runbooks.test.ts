@@ -133,7 +133,7 @@ describe('the script that tests metering', () => {
     const losing = await LocalMeter.start('--lose-deliveries', '100');
     try {
       const [{ api_key: secret }] = JSON.parse(fs.readFileSync(path.join(losing.data, 'demo-keys.json'), 'utf8'));
-      const { status, stdout, stderr } = await script(losing, secret, '--calls', '10');
+      const { status, stdout, stderr } = await script(losing, secret, '--calls', '10', '--wait-at-most', '5');
       expect(stderr, stdout).toContain('DIFFERENT: the client saw 7 successful calls, the ledger counted 0');
       expect(status).toBe(1);
     } finally {
