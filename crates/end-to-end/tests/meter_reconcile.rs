@@ -100,19 +100,19 @@ async fn a_call_that_is_counted_twice_in_the_place_of_a_lost_one_is_found_by_ide
 
     let by_identity = ["reconcile", "--hours", "2", "--with-this-hour", "--by-identity"];
     let (succeeded, printed) = run(&local, &by_identity);
-    assert!(succeeded && printed.contains("the calls are the same"), "{printed}");
+    assert!(succeeded && printed.contains("with other calls: 0."), "{printed}");
     let calls = ["a", "b"].map(|id| CallId::new(id, time_ms));
     count_twice_in_the_place_of_another(&local, "k", calls).await;
     let (succeeded, printed) = run(&local, &[&by_identity[..4], &["--by-key"]].concat());
     assert!(succeeded && printed.contains("They agree"), "the numbers are right: {printed}");
     let (succeeded, printed) = run(&local, &by_identity);
-    assert!(!succeeded && printed.contains("Other calls are counted"), "{printed}");
-    assert!(printed.contains("on 1 of the keys' days other calls are counted"), "{printed}");
+    assert!(!succeeded && printed.contains("with other calls: 1."), "{printed}");
+    assert!(printed.contains("keys and days with other calls than those of the access log: 1"), "{printed}");
     let data = local.data.to_str().unwrap();
     let output = meter(&[&by_identity[..], &["--json", "--data", data]].concat());
     let found = documented("reconcile", &output.stdout);
     assert_eq!((&found["counted"], &found["differences"]), (&json!(2), &json!([])), "{found}");
-    assert_eq!(found["other_calls"][0]["api_key_id"], json!("k"), "{found}");
+    assert_eq!(found["identities"]["other_calls"][0]["api_key_id"], json!("k"), "{found}");
 }
 
 #[test]

@@ -120,10 +120,10 @@ impl<'item> LedgerItem<'item> {
         self.number_or_zero(&hour_attribute(hour))
     }
 
-    /// Returns the fingerprint of the calls. A missing attribute means no calls.
+    /// Returns the fingerprint of the calls. Rows that an earlier version of the
+    /// consumer wrote have none.
     pub fn fingerprint(self) -> Option<Fingerprint> {
-        let sum = self.0.get(FINGERPRINT);
-        sum.map_or(Some(0), |sum| sum.as_n().ok()?.parse().ok()).map(Fingerprint::from_sum)
+        self.0.get(FINGERPRINT)?.as_n().ok()?.parse().ok().map(Fingerprint::from_sum)
     }
 
     /// Returns the sum of the hours.

@@ -18,13 +18,16 @@ pub struct LoggedCalls {
     pub by_hour: HourlyCalls,
     /// Calls by key and day.
     pub by_day: DailyIdentities,
+    /// Number of calls without a request id. They are identified by the ids of their log events, of
+    /// which AWS does not document that they are those of the delivery.
+    pub without_request_id: u64,
     known: HashSet<CallId, CallIdHasherBuilder>,
 }
 
 /// Reads the calls with a request time in `from_ms..to_ms`, in milliseconds since 1970, one event
 /// after the other. A call that is logged twice is one call.
 ///
-/// 12 bytes of each call are kept in memory. CloudWatch Logs returns at most 10,000 events a page.
+/// Some 30 bytes of each call are kept in memory, so a long span is read day by day.
 ///
 /// # Errors
 /// Fails if the access log cannot be read.
@@ -57,6 +60,7 @@ impl LoggedCalls {
         if self.known.insert(call.id) {
             let hour = (call.api_key_id.clone(), hour_start_ms(call.requested_at_ms));
             *self.by_hour.entry(hour).or_default() += 1;
+            self.without_request_id += u64::from(!call.has_request_id);
             self.by_day.entry((call.api_key_id, day)).or_default().add(call.id);
         }
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use futures_util::{StreamExt, TryStreamExt};
-use metering_core::fingerprint::CountedCalls;
+use metering_core::fingerprint::{CountedCalls, Fingerprint};
 use metering_core::ports::{LedgerCounts, PortError, UsageHistory};
 use metering_core::reconciliation::{DailyIdentities, HourlyCalls, HourlyTotals};
-use metering_core::usage_history::KeyUsage;
+use metering_core::usage_history::{DayUsage, KeyUsage};
 use metering_core::usage_record::TOTALS_KEY_ID;
-use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
+use metering_core::window::{CallWindow, DAY_MS, HOUR_MS, UtcDay};
 
 use crate::error::port_error;
 use crate::ledger_items::{FINGERPRINT, LAST_CALL, LedgerItem, TOTAL, hour_attribute, rows_of_days};
@@ -81,7 +81,12 @@ fn add_row(usage: &mut KeyUsage, row: LedgerItem) -> Result<(), MalformedRow> {
     if row.number_or_zero(TOTAL) != Some(total) {
         return Err(malformed(TOTAL));
     }
-    day_usage.fingerprint += row.fingerprint().ok_or_else(|| malformed(FINGERPRINT))?;
+    let has_fingerprint = total == 0 || row.0.contains_key(FINGERPRINT);
+    let fingerprint = if total == 0 { Some(Fingerprint::default()) } else { row.fingerprint() };
+    if has_fingerprint && fingerprint.is_none() {
+        return Err(malformed(FINGERPRINT));
+    }
+    day_usage.fingerprint = day_usage.fingerprint.zip(fingerprint).map(|(sum, row)| sum + row);
     let last_call_ms = row.last_call_ms().ok_or_else(|| malformed(LAST_CALL))?;
     day_usage.last_call_ms = day_usage.last_call_ms.max(last_call_ms);
     Ok(())
@@ -154,26 +159,21 @@ impl LedgerCounts for DynamoLedgerCounts {
 }
 
 impl DynamoLedgerCounts {
-    /// Reads the calls of keys on each UTC day that begins in `from_ms..to_ms`, in milliseconds since
-    /// 1970, with their fingerprints. Days without calls are left out.
+    /// Reads the usage of keys on one day, each once. Keys without usage are left out.
     ///
     /// # Errors
     /// Fails if the ledger cannot be read or has a malformed row.
-    pub async fn identities_of_keys(
+    pub async fn usage_of_day(
         &self,
         keys: Vec<String>,
-        from_ms: i64,
-        to_ms: i64,
-    ) -> Result<DailyIdentities, PortError> {
-        let mut identities = DailyIdentities::new();
-        let add = |key: &str, usage: KeyUsage| {
-            identities.extend(usage.into_iter().map(|(day, usage)| {
-                let counted = CountedCalls { calls: usage.total(), fingerprint: usage.fingerprint };
-                ((key.to_owned(), day), counted)
-            }));
+        day: UtcDay,
+    ) -> Result<BTreeMap<String, DayUsage>, PortError> {
+        let mut usage_of_day = BTreeMap::new();
+        let add = |key: &str, mut usage: KeyUsage| {
+            usage_of_day.extend(usage.remove(&day).map(|usage| (key.to_owned(), usage)));
         };
-        self.read_keys(keys, from_ms, to_ms, add).await?;
-        Ok(identities)
+        self.read_keys(keys, day.start_ms(), day.start_ms() + DAY_MS, add).await?;
+        Ok(usage_of_day)
     }
 
     /// Reads the usage of keys on the days of `from_ms..to_ms`.
@@ -220,4 +220,14 @@ pub fn add_hours(calls: &mut HourlyCalls, key: &str, usage: &KeyUsage, from_ms: 
             }
         }
     }
+}
+
+/// Returns the calls of the keys on a day, with their fingerprints. Calls in rows without a
+/// fingerprint are left out.
+pub fn identities_of_day(usage: &BTreeMap<String, DayUsage>, day: UtcDay) -> DailyIdentities {
+    let identities = usage.iter().filter_map(|(key, usage)| {
+        let counted = CountedCalls { calls: usage.total(), fingerprint: usage.fingerprint? };
+        Some(((key.clone(), day), counted))
+    });
+    identities.collect()
 }

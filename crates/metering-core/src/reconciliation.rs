@@ -11,29 +11,63 @@ pub type HourlyCalls = BTreeMap<(String, i64), u64>;
 /// Calls by key and day, with their fingerprints.
 pub type DailyIdentities = BTreeMap<(String, UtcDay), CountedCalls>;
 
-/// Returns the keys and days that both counts have the same number of calls of, but not the same
-/// calls. Other differences are found by [`Reconciliation::compare`].
+/// A comparison of two counts by the identity of their calls, as lists of keys and days.
 ///
 /// ```
 /// use metering_core::call_id::CallId;
 /// use metering_core::fingerprint::CountedCalls;
-/// use metering_core::reconciliation::{DailyIdentities, days_with_other_calls};
+/// use metering_core::reconciliation::{ComparedIdentities, DailyIdentities};
 ///
-/// let count = |request_ids: [&str; 2]| {
+/// let count = |request_ids: &[&str]| {
 ///     let mut calls = CountedCalls::default();
 ///     request_ids.iter().for_each(|request_id| calls.add(CallId::new(request_id, 1_795_509_270_000)));
 ///     DailyIdentities::from([(("key-1".to_owned(), "2026-11-24".parse().unwrap()), calls)])
 /// };
-/// assert_eq!(days_with_other_calls(&count(["a", "b"]), &count(["b", "a"])), []);
-/// assert_eq!(days_with_other_calls(&count(["a", "b"]), &count(["a", "a"])).len(), 1);
+/// let logged = count(&["a", "b"]);
+/// let found = |counted| {
+///     let ComparedIdentities { same, other, uncompared } = ComparedIdentities::compare(&logged, &counted);
+///     [same.len(), other.len(), uncompared.len()]
+/// };
+/// assert_eq!(found(count(&["b", "a"])), [1, 0, 0]);
+/// assert_eq!(found(count(&["a", "a"])), [0, 1, 0], "b is lost, and a is counted twice");
+/// assert_eq!(found(count(&["a"])), [0, 0, 1]);
 /// ```
-pub fn days_with_other_calls(logged: &DailyIdentities, counted: &DailyIdentities) -> Vec<(String, UtcDay)> {
-    let differs = |(place, logged): &(&(String, UtcDay), &CountedCalls)| {
-        counted
-            .get(place)
-            .is_some_and(|counted| counted.calls == logged.calls && counted.fingerprint != logged.fingerprint)
-    };
-    logged.iter().filter(differs).map(|(place, _)| place.clone()).collect()
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ComparedIdentities {
+    /// Both counts are of the same calls.
+    pub same: Vec<(String, UtcDay)>,
+    /// Both counts have the same number of calls, and not the same calls.
+    pub other: Vec<(String, UtcDay)>,
+    /// The numbers differ, so the fingerprints say nothing.
+    pub uncompared: Vec<(String, UtcDay)>,
+}
+
+impl ComparedIdentities {
+    /// Compares two counts of the same days.
+    pub fn compare(logged: &DailyIdentities, counted: &DailyIdentities) -> Self {
+        let mut result = Self::default();
+        let places: BTreeSet<&(String, UtcDay)> = logged.keys().chain(counted.keys()).collect();
+        for place in places {
+            let of = |count: &DailyIdentities| count.get(place).copied().unwrap_or_default();
+            let (logged, counted) = (of(logged), of(counted));
+            let places = if logged == counted {
+                &mut result.same
+            } else if logged.calls == counted.calls {
+                &mut result.other
+            } else {
+                &mut result.uncompared
+            };
+            places.push(place.clone());
+        }
+        result
+    }
+
+    /// Adds the result of a comparison of other days.
+    pub fn add(&mut self, other: Self) {
+        self.same.extend(other.same);
+        self.other.extend(other.other);
+        self.uncompared.extend(other.uncompared);
+    }
 }
 
 /// Number of calls of all keys by the start of their hour, in milliseconds since 1970.

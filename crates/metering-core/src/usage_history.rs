@@ -6,14 +6,22 @@ use crate::fingerprint::Fingerprint;
 use crate::window::{HOURS_PER_DAY, UtcDay};
 
 /// The usage of one day, added up over all shards.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayUsage {
     /// Number of calls in each UTC hour of the day.
     pub hours: [u64; HOURS_PER_DAY],
-    /// Fingerprint of the calls of the day.
-    pub fingerprint: Fingerprint,
+    /// Fingerprint of the calls of the day; `None` if some of them were counted in rows that have none.
+    pub fingerprint: Option<Fingerprint>,
     /// Request time of the latest call in the ledger, in milliseconds since 1970.
     pub last_call_ms: i64,
+}
+
+impl Default for DayUsage {
+    /// A day without calls.
+    fn default() -> Self {
+        let fingerprint = Some(Fingerprint::default());
+        Self { hours: [0; HOURS_PER_DAY], fingerprint, last_call_ms: 0 }
+    }
 }
 
 impl DayUsage {

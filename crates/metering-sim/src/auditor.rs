@@ -10,7 +10,7 @@ use metering_core::update_plan::RowKey;
 use metering_core::usage_record::TOTALS_KEY_ID;
 
 use crate::api_log::{ApiLog, DAY_MS, HOUR_MS};
-use crate::identities::{Expected, check_identities};
+use crate::identities::{Expected, check_identities, check_totals};
 
 /// A key, the start of a day in milliseconds since 1970, and an hour of the day.
 type KeyHour = (String, i64, usize);
@@ -83,6 +83,9 @@ impl Auditor {
         let kept = quarantined(store);
         counts(log, store, countable_from_ms, &kept)?;
         totals(store, |total, by_key| total == by_key || was_given_up)?;
+        if !was_given_up {
+            check_totals(store)?;
+        }
         last_calls(log, store)?;
         for (number, _) in log.unreadable.iter().enumerate().filter(|(_, was_delivered)| **was_delivered) {
             if !kept.lines.contains(&number) {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use memory_ports::Store;
+use memory_ports::{Row, Store};
+use metering_core::claims::owner::ShardName;
+use metering_core::usage_record::TOTALS_KEY_ID;
 use twox_hash::XxHash3_128;
 
 use crate::api_log::ApiLog;
@@ -57,12 +59,18 @@ pub fn check_identities(
     Ok(())
 }
 
+impl Counted {
+    fn add(&mut self, row: &Row) {
+        self.calls += usize::try_from(row.hours.iter().sum::<u64>()).unwrap_or(usize::MAX);
+        self.hashes = self.hashes.wrapping_add(row.fingerprint.number());
+    }
+}
+
 fn counted(store: &Store) -> BTreeMap<KeyDay, Counted> {
     let mut days: BTreeMap<KeyDay, Counted> = BTreeMap::new();
     for (key, row) in store.rows_of_keys() {
         let day = days.entry((key.api_key_id.to_string(), key.day.start_ms())).or_default();
-        day.calls += usize::try_from(row.hours.iter().sum::<u64>()).unwrap_or(usize::MAX);
-        day.hashes = day.hashes.wrapping_add(row.fingerprint.number());
+        day.add(row);
     }
     days
 }
@@ -80,8 +88,24 @@ fn are_counted(log: &ApiLog, expected: &Expected, counted: Counted) -> bool {
     })
 }
 
-/// Returns the number that a call adds to the fingerprint of its row. Not taken from the meter, with
-/// which the auditor shares no code.
+/// Checks that the rows of totals have the calls of all keys of their shard and day, if they have as
+/// many calls.
+pub fn check_totals(store: &Store) -> Result<(), String> {
+    let mut days: BTreeMap<(&ShardName, i64), [Counted; 2]> = BTreeMap::new();
+    for (key, row) in &store.rows {
+        let is_total = &*key.api_key_id == TOTALS_KEY_ID;
+        let day = days.entry((&key.shard, key.day.start_ms())).or_default();
+        day[usize::from(is_total)].add(row);
+    }
+    for (day, [of_keys, total]) in days {
+        if of_keys.calls == total.calls && of_keys.hashes != total.hashes {
+            return Err(format!("{day:?}: the total of {} calls has others than the keys", total.calls));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the number that a call adds to the fingerprint of its row. Computed apart from the meter.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half of the hash")]
 fn hash(log: &ApiLog, call: usize) -> u64 {
     let call = &log.calls[call];

@@ -1,19 +1,19 @@
 //! `meter reconcile`: compares the ledger with the access log, and puts unclaimed calls on the stream.
 
 mod backfill;
+pub mod identities;
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use metering_aws::CallLog;
-use metering_aws::logged_calls::logged_calls;
 use metering_aws::logged_events::Judge;
 use metering_aws::usage_report::{add_hours, usage_of_all_keys};
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 use metering_core::ports::{AccessLogCounts, ComparedHours, LedgerCounts};
-use metering_core::reconciliation::{HourlyCalls, HourlyTotals, Reconciliation, days_with_other_calls};
-use metering_core::window::{DAY_MS, HOUR_MS, UtcDay, hour_start_ms};
+use metering_core::reconciliation::{HourlyCalls, HourlyTotals, Reconciliation};
+use metering_core::window::{HOUR_MS, hour_start_ms};
 use schemars::JsonSchema;
 use serde::Serialize;
 use system_clock::now_ms;
@@ -22,6 +22,7 @@ use crate::output::print_json;
 use crate::target::{LogArguments, Target, TargetArguments};
 pub use backfill::BackfillSummary;
 use backfill::{Backfill, Settings};
+use identities::IdentityComparison;
 
 /// Maximum number of differences in the text output.
 const SHOWN_KEYS: usize = 20;
@@ -39,9 +40,10 @@ pub struct Arguments {
     /// Compare each key in each hour, not only in hours whose totals differ
     #[arg(long)]
     by_key: bool,
-    /// Compare the calls of each key by identity, on the UTC days of these hours. Finds a call that is
-    /// counted twice in the place of a lost one. Reads every line of the access log of these days
-    #[arg(long, conflicts_with_all = ["whole_ledger", "backfill"])]
+    /// Compare the calls of each key by identity, on the whole UTC days of these hours; on the present
+    /// day only with --with-this-hour. Finds a call that is counted twice in the place of a lost one. Reads
+    /// every line of the access log of these days
+    #[arg(long, conflicts_with_all = ["whole_ledger", "backfill", "by_key"])]
     by_identity: bool,
     /// Read the whole ledger, to find keys that the access log does not contain
     #[arg(long)]
@@ -86,10 +88,9 @@ pub struct Comparison {
     pub surplus: u64,
     /// Differences by key and hour.
     pub differences: Vec<Difference>,
-    /// Days of keys with the right number of calls, of which some are not those of the access log.
-    /// Only with `--by-identity`.
+    /// Result of the comparison by identity, if one was made. All numbers are then of its days.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub other_calls: Option<Vec<OtherCalls>>,
+    pub identities: Option<IdentityComparison>,
     /// Result of the backfill, if one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backfill: Option<BackfillSummary>,
@@ -108,15 +109,6 @@ pub struct Difference {
     pub counted: u64,
 }
 
-/// A day of a key with the right number of calls, of which some are not those of the access log.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct OtherCalls {
-    /// Id of the key.
-    pub api_key_id: String,
-    /// The UTC day, as in `2026-11-25`.
-    pub day: String,
-}
-
 impl Comparison {
     fn new(found: &Reconciliation, backfill: Option<BackfillSummary>) -> Self {
         let differences = found.differences.iter().map(|difference| Difference {
@@ -131,7 +123,7 @@ impl Comparison {
             missing: found.missing(),
             surplus: found.surplus(),
             differences: differences.collect(),
-            other_calls: None,
+            identities: None,
             backfill,
         }
     }
@@ -148,7 +140,16 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let to_ms = if arguments.with_this_hour { this_hour_ms + HOUR_MS } else { this_hour_ms };
     let from_ms = to_ms - arguments.hours * HOUR_MS;
     if arguments.by_identity {
-        return compare_identities(&target, &log, &arguments, from_ms, to_ms).await;
+        let found = identities::compare(&target, &log, &arguments, [from_ms, to_ms]).await?;
+        if arguments.json {
+            let identities = Some(found.output());
+            print_json(&Comparison { identities, ..Comparison::new(&found.counts, None) })?;
+        } else {
+            let [from_ms, to_ms] = found.span_ms();
+            print(&found.counts, Depth::Keys, from_ms, to_ms);
+            found.print();
+        }
+        return fail_if_different(&found.counts, found.others());
     }
     let depth = match (arguments.whole_ledger, arguments.by_key) {
         (true, _) => Depth::WholeLedger,
@@ -178,72 +179,22 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.json {
         print_json(&Comparison::new(&found, None))?;
     }
-    fail_if_different(&found, &[])
+    fail_if_different(&found, 0)
 }
 
-/// Returns an error if there are differences.
-fn fail_if_different(found: &Reconciliation, others: &[(String, UtcDay)]) -> anyhow::Result<()> {
-    if found.differences.is_empty() && others.is_empty() {
-        return Ok(());
-    }
-    let others = match others.len() {
-        0 => String::new(),
-        days => {
-            format!(", and on {days} of the keys' days other calls are counted than those of the access log")
+/// Returns an error if there are differences. `others` is the number of keys and days with other calls
+/// than those of the access log.
+fn fail_if_different(found: &Reconciliation, others: usize) -> anyhow::Result<()> {
+    let counts = || format!("{} calls are missing and {} are surplus", found.missing(), found.surplus());
+    let problem = match (found.differences.is_empty(), others) {
+        (true, 0) => return Ok(()),
+        (false, 0) => counts(),
+        (true, _) => format!("keys and days with other calls than those of the access log: {others}"),
+        (false, _) => {
+            format!("{}; keys and days with other calls than those of the access log: {others}", counts())
         }
     };
-    bail!(
-        "{} calls are missing and {} are surplus{others}; see docs/runbooks/drift-and-backfill.md",
-        found.missing(),
-        found.surplus()
-    )
-}
-
-/// Compares the days of a span by the identity of their calls.
-async fn compare_identities(
-    target: &Target,
-    log: &CallLog,
-    arguments: &Arguments,
-    from_ms: i64,
-    to_ms: i64,
-) -> anyhow::Result<()> {
-    let from_ms = from_ms - from_ms.rem_euclid(DAY_MS);
-    // On the present day, this hour is part of the fingerprint.
-    let to_ms = (to_ms - 1) - (to_ms - 1).rem_euclid(DAY_MS) + DAY_MS;
-    let judge = Judge { layout: arguments.claim_layout.clone(), unbilled: log.unbilled().clone() };
-    let logged = logged_calls(log, &judge, from_ms, to_ms).await.context(NOT_COUNTED)?;
-    let ledger = target.ledger_counts();
-    let counted = ledger.calls_for_keys_of(&logged.by_hour, from_ms, to_ms).await?;
-    let found = Reconciliation::compare(&logged.by_hour, &counted);
-    let identities = ledger.identities_of_keys(logged.keys(), from_ms, to_ms).await?;
-    let others = days_with_other_calls(&logged.by_day, &identities);
-    if arguments.json {
-        let mut comparison = Comparison::new(&found, None);
-        let days =
-            others.iter().map(|(key, day)| OtherCalls { api_key_id: key.clone(), day: day.to_string() });
-        comparison.other_calls = Some(days.collect());
-        print_json(&comparison)?;
-    } else {
-        print(&found, Depth::Keys, from_ms, to_ms);
-        print_others(&others);
-    }
-    fail_if_different(&found, &others)
-}
-
-fn print_others(others: &[(String, UtcDay)]) {
-    if others.is_empty() {
-        println!("Where the numbers agree, the calls are the same.");
-        return;
-    }
-    println!("Other calls are counted than those of the access log:");
-    println!("\n{:<28} {:<10}", "key", "day");
-    for (key, day) in others.iter().take(SHOWN_KEYS) {
-        println!("{key:<28} {day}");
-    }
-    if others.len() > SHOWN_KEYS {
-        println!("and {} more; --json shows all", others.len() - SHOWN_KEYS);
-    }
-    println!();
+    bail!("{problem}; see docs/runbooks/drift-and-backfill.md")
 }
 
 /// Message if the access log cannot be read.

@@ -102,13 +102,15 @@ fn comparisons_and_findings_match_their_schemas() {
         missing: 1,
         surplus: 0,
         differences: vec![difference],
-        other_calls: None,
+        identities: None,
         backfill: None,
     };
     assert_valid("meter-reconcile.json", &comparison);
     comparison.backfill = Some(reconcile::BackfillSummary::default());
     let (api_key_id, day) = ("key-1".to_owned(), "2026-11-25".to_owned());
-    comparison.other_calls = Some(vec![reconcile::OtherCalls { api_key_id, day }]);
+    let other_calls = vec![reconcile::identities::KeyDay { api_key_id, day }];
+    comparison.identities =
+        Some(reconcile::identities::IdentityComparison { other_calls, ..Default::default() });
     assert_valid("meter-reconcile.json", &comparison);
     let verdicts =
         [doctor::Verdict::Ok, doctor::Verdict::False, doctor::Verdict::Unknown, doctor::Verdict::Skipped];

@@ -136,7 +136,14 @@ async fn an_update_counts_once_and_a_fence_hands_back_the_mark() {
     let day: UtcDay = "2026-11-24".parse().unwrap();
     let usage = usage_of_key(&client, LEDGER, "key-1", day, day).await.unwrap();
     assert_eq!((usage[&day].total(), usage[&day].hours[7]), (8, 8));
-    assert_eq!(usage[&day].fingerprint, fingerprint(8));
+    assert_eq!(usage[&day].fingerprint, Some(fingerprint(8)));
+    // A row that an earlier version has written.
+    let earlier = client.update_item().table_name(LEDGER).update_expression("REMOVE fingerprint");
+    let key = [("pk", "key-1".to_owned()), ("sk", row("key-1").sort_key())];
+    let key = key.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
+    earlier.set_key(Some(key.into())).send().await.unwrap();
+    let usage = usage_of_key(&client, LEDGER, "key-1", day, day).await.unwrap();
+    assert_eq!((usage[&day].total(), usage[&day].fingerprint), (8, None));
 }
 
 /// Size of an item. Source: DynamoDB Developer Guide, "DynamoDB item sizes and formats".
