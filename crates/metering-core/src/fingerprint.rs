@@ -112,6 +112,20 @@ mod tests {
     }
 
     #[test]
+    fn calls_are_counted_with_their_fingerprints() {
+        let calls = ["a", "b", "c"].map(|request_id| CallId::new(request_id, 5));
+        let mut counted = CountedCalls::default();
+        counted.add(calls[0]);
+        let mut others = CountedCalls::default();
+        for call in &calls[1..] {
+            others.add(*call);
+        }
+        counted += others;
+        let fingerprint = calls.into_iter().map(Fingerprint::of).sum();
+        assert_eq!(counted, CountedCalls { calls: 3, fingerprint });
+    }
+
+    #[test]
     fn fingerprints_are_added_in_place() {
         let mut fingerprint = Fingerprint::from_sum(u128::from(u64::MAX));
         fingerprint += Fingerprint::from_sum(3);

@@ -437,6 +437,19 @@ mod tests {
     }
 
     #[test]
+    fn a_head_knows_the_verdicts_that_are_written_with_it() {
+        let verdict = Verdict { part: QuarantinedPart::Events(vec![3]), is_kept: false };
+        let mut head = judge(&ShardHead::default(), 5, 6);
+        assert!(head.has_in_force(&number(5), None));
+        head.note(&[(number(5), verdict.clone())]);
+        assert!(!head.has_in_force(&number(5), None), "the transaction of both is not visible yet");
+        assert!(head.has_in_force(&number(5), Some(&verdict)) && head.has_in_force(&number(6), None));
+        let mut committed = commit(&head, 6);
+        committed.note(&[(number(5), verdict)]);
+        assert!(committed.has_in_force(&number(5), None), "a committed record is not judged again");
+    }
+
+    #[test]
     fn a_gap_is_written_once() {
         let head = judge(&ShardHead::default(), 10, 12);
         let last = ArrivedRecord { sequence_number: number(12), arrived_at_ms: 5 };
