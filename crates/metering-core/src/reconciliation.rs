@@ -283,6 +283,43 @@ mod tests {
         assert_eq!((found.missing(), found.surplus(), found.differences.len()), (2, 2, 2));
     }
 
+    fn identities(days: &[(&str, &str, u64, u128)]) -> DailyIdentities {
+        let counted = |&(key, day, calls, sum): &(&str, &str, u64, u128)| {
+            let fingerprint = crate::fingerprint::Fingerprint::from_sum(sum);
+            ((key.to_owned(), day.parse().unwrap()), CountedCalls { calls, fingerprint })
+        };
+        days.iter().map(counted).collect()
+    }
+
+    #[test]
+    fn only_equal_numbers_of_calls_are_compared_by_identity() {
+        let (first, second) = ("2026-11-24", "2026-11-25");
+        let logged = identities(&[
+            ("a", first, 2, 7),
+            ("a", second, 2, 7),
+            ("b", first, 2, 7),
+            ("b", second, 2, 7),
+            ("c", first, 1, 1),
+        ]);
+        let counted = identities(&[
+            ("a", first, 2, 7),
+            ("a", second, 2, 8),
+            ("b", first, 3, 7),
+            ("b", second, 3, 8),
+            ("d", first, 1, 1),
+        ]);
+        let mut found = ComparedIdentities::compare(&logged, &counted);
+        let place = |key: &str, day: &str| (key.to_owned(), day.parse::<UtcDay>().unwrap());
+        let expected = ComparedIdentities {
+            same: vec![place("a", first)],
+            other: vec![place("a", second)],
+            uncompared: vec![place("b", first), place("b", second), place("c", first), place("d", first)],
+        };
+        assert_eq!(found, expected);
+        found.add(expected);
+        assert_eq!([found.same.len(), found.other.len(), found.uncompared.len()], [2, 2, 8]);
+    }
+
     #[test]
     fn an_hour_that_only_one_side_knows_is_a_difference() {
         let found = Reconciliation::compare(&calls(&[("a", 0, 5)]), &calls(&[("a", 3_600_000, 5)]));
