@@ -81,11 +81,11 @@ fn add_row(usage: &mut KeyUsage, row: LedgerItem) -> Result<(), MalformedRow> {
     if row.number_or_zero(TOTAL) != Some(total) {
         return Err(malformed(TOTAL));
     }
-    let has_fingerprint = total == 0 || row.0.contains_key(FINGERPRINT);
-    let fingerprint = if total == 0 { Some(Fingerprint::default()) } else { row.fingerprint() };
-    if has_fingerprint && fingerprint.is_none() {
-        return Err(malformed(FINGERPRINT));
-    }
+    let fingerprint = match row.0.contains_key(FINGERPRINT) {
+        _ if total == 0 => Some(Fingerprint::default()),
+        true => Some(row.fingerprint().ok_or_else(|| malformed(FINGERPRINT))?),
+        false => None,
+    };
     day_usage.fingerprint = day_usage.fingerprint.zip(fingerprint).map(|(sum, row)| sum + row);
     let last_call_ms = row.last_call_ms().ok_or_else(|| malformed(LAST_CALL))?;
     day_usage.last_call_ms = day_usage.last_call_ms.max(last_call_ms);
