@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use metering_core::fingerprint::{CountedCalls, Fingerprint};
 use metering_core::ports::{LedgerCounts, PortError, UsageHistory};
 use metering_core::reconciliation::{DailyIdentities, HourlyCalls, HourlyTotals};
-use metering_core::usage_history::{DayUsage, KeyUsage};
+use metering_core::usage_history::KeyUsage;
 use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, DAY_MS, HOUR_MS, UtcDay};
 
@@ -134,6 +134,15 @@ impl DynamoLedgerCounts {
     }
 }
 
+/// The calls of keys on one day, in the ledger.
+#[derive(Debug, Default)]
+pub struct DayCalls {
+    /// Number of calls by key and hour.
+    pub by_hour: HourlyCalls,
+    /// Calls by key with their fingerprints. Keys with a row that has none are left out.
+    pub identities: DailyIdentities,
+}
+
 impl LedgerCounts for DynamoLedgerCounts {
     async fn totals_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
         let (first, last) = days(from_ms, to_ms)?;
@@ -159,21 +168,22 @@ impl LedgerCounts for DynamoLedgerCounts {
 }
 
 impl DynamoLedgerCounts {
-    /// Reads the usage of keys on one day, each once. Keys without usage are left out.
+    /// Reads the calls of keys on one day, each row once. Keys without usage are left out.
     ///
     /// # Errors
     /// Fails if the ledger cannot be read or has a malformed row.
-    pub async fn usage_of_day(
-        &self,
-        keys: Vec<String>,
-        day: UtcDay,
-    ) -> Result<BTreeMap<String, DayUsage>, PortError> {
-        let mut usage_of_day = BTreeMap::new();
-        let add = |key: &str, mut usage: KeyUsage| {
-            usage_of_day.extend(usage.remove(&day).map(|usage| (key.to_owned(), usage)));
+    pub async fn calls_of_day(&self, keys: Vec<String>, day: UtcDay) -> Result<DayCalls, PortError> {
+        let (from_ms, to_ms) = (day.start_ms(), day.start_ms() + DAY_MS);
+        let mut calls = DayCalls::default();
+        let add = |key: &str, usage: KeyUsage| {
+            add_hours(&mut calls.by_hour, key, &usage, from_ms, to_ms);
+            let counted = usage.get(&day).and_then(|usage| {
+                Some(CountedCalls { calls: usage.total(), fingerprint: usage.fingerprint? })
+            });
+            calls.identities.extend(counted.map(|counted| ((key.to_owned(), day), counted)));
         };
-        self.read_keys(keys, day.start_ms(), day.start_ms() + DAY_MS, add).await?;
-        Ok(usage_of_day)
+        self.read_keys(keys, from_ms, to_ms, add).await?;
+        Ok(calls)
     }
 
     /// Reads the usage of keys on the days of `from_ms..to_ms`.
@@ -220,14 +230,4 @@ pub fn add_hours(calls: &mut HourlyCalls, key: &str, usage: &KeyUsage, from_ms: 
             }
         }
     }
-}
-
-/// Returns the calls of the keys on a day, with their fingerprints. Calls in rows without a
-/// fingerprint are left out.
-pub fn identities_of_day(usage: &BTreeMap<String, DayUsage>, day: UtcDay) -> DailyIdentities {
-    let identities = usage.iter().filter_map(|(key, usage)| {
-        let counted = CountedCalls { calls: usage.total(), fingerprint: usage.fingerprint? };
-        Some(((key.clone(), day), counted))
-    });
-    identities.collect()
 }

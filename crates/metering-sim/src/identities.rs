@@ -33,8 +33,7 @@ struct Counted {
     hashes: u64,
 }
 
-/// Checks that the calls of each key and day are those that have to be counted, and some of the
-/// optional ones.
+/// Checks that each key and day has the calls that are due, and else only optional calls.
 pub fn check_identities(
     log: &ApiLog,
     store: &Store,
@@ -88,8 +87,7 @@ fn are_counted(log: &ApiLog, expected: &Expected, counted: Counted) -> bool {
     })
 }
 
-/// Checks that the rows of totals have the calls of all keys of their shard and day, if they have as
-/// many calls.
+/// Checks that a row of totals with the right number of calls has the calls of its shard's keys.
 pub fn check_totals(store: &Store) -> Result<(), String> {
     let mut days: BTreeMap<(&ShardName, i64), [Counted; 2]> = BTreeMap::new();
     for (key, row) in &store.rows {

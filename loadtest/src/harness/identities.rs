@@ -14,14 +14,12 @@ use anyhow::Context;
 use deployment::settings::UNBILLED_ROUTES;
 use metering_aws::call_log::CallLog;
 use metering_aws::logged_events::{Judge, LoggedEvent, read_events};
-use metering_aws::usage_report::{add_hours, identities_of_day};
 use metering_aws::{DynamoClaimStore, DynamoLedgerCounts};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT, LogStreamHash, SliceKey};
 use metering_core::claims::owner::Purpose;
 use metering_core::ports::ClaimStore;
 use metering_core::reconciliation::{ComparedIdentities, DailyIdentities, HourlyCalls, Reconciliation};
-use metering_core::usage_history::KeyUsage;
 use metering_core::window::{CallWindow, DAY_MS, HOUR_MS, hour_start_ms};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -222,12 +220,11 @@ async fn compare_ledger(
     let (from_ms, to_ms) = (hour_start_ms(span.from_ms), hour_start_ms(span.to_ms) + HOUR_MS);
     for start_ms in (from_ms - from_ms.rem_euclid(DAY_MS)..to_ms).step_by(usize::try_from(DAY_MS)?) {
         let day = CallWindow::at(start_ms)?.day;
-        let usage = ledger.usage_of_day(key_ids.to_vec(), day).await?;
-        identities.extend(identities_of_day(&usage, day));
-        for (key, usage) in usage {
-            add_hours(&mut counted, &key, &KeyUsage::from([(day, usage)]), from_ms, to_ms);
-        }
+        let calls = ledger.calls_of_day(key_ids.to_vec(), day).await?;
+        identities.extend(calls.identities);
+        counted.extend(calls.by_hour);
     }
+    counted.retain(|(_, hour_ms), _| (from_ms..to_ms).contains(hour_ms));
     Ok((Reconciliation::compare(&by_hour, &counted), ComparedIdentities::compare(&by_day, &identities)))
 }
 

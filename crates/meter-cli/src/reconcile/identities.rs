@@ -5,10 +5,8 @@ use metering_aws::CallLog;
 use metering_aws::call_log::LOGGING_DELAY_MS;
 use metering_aws::logged_calls::logged_calls;
 use metering_aws::logged_events::Judge;
-use metering_aws::usage_report::{add_hours, identities_of_day};
 use metering_core::ports::LedgerCounts;
-use metering_core::reconciliation::{ComparedIdentities, HourlyCalls, Reconciliation};
-use metering_core::usage_history::KeyUsage;
+use metering_core::reconciliation::{ComparedIdentities, Reconciliation};
 use metering_core::window::{CallWindow, DAY_MS, UtcDay};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -93,12 +91,8 @@ impl Found {
         let (from_ms, to_ms) = (day.start_ms(), day.start_ms() + DAY_MS);
         let logged = logged_calls(log, judge, from_ms, to_ms).await.context(NOT_COUNTED)?;
         let ledger = target.ledger_counts();
-        let usage = ledger.usage_of_day(logged.keys(), day).await?;
-        let mut counted = HourlyCalls::new();
-        for (key, usage) in &usage {
-            add_hours(&mut counted, key, &KeyUsage::from([(day, usage.clone())]), from_ms, to_ms);
-        }
-        let counts = Reconciliation::compare(&logged.by_hour, &counted);
+        let counted = ledger.calls_of_day(logged.keys(), day).await?;
+        let counts = Reconciliation::compare(&logged.by_hour, &counted.by_hour);
         let total: u64 = ledger.totals_by_hour(from_ms, to_ms).await?.values().sum();
         if total > counts.counted {
             eprintln!(
@@ -108,7 +102,7 @@ impl Found {
         }
         self.days.push(day);
         self.counts.add(counts);
-        self.identities.add(ComparedIdentities::compare(&logged.by_day, &identities_of_day(&usage, day)));
+        self.identities.add(ComparedIdentities::compare(&logged.by_day, &counted.identities));
         self.without_request_id += logged.without_request_id;
         Ok(())
     }
