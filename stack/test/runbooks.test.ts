@@ -44,7 +44,8 @@ async function prepare(local: LocalMeter): Promise<Record<string, string>> {
   return { KEY: created.api_key_id, RECORD: SequenceNumber!, LOG_FILE: path.join(local.folder, 'calls.jsonl') };
 }
 
-describe.each(RUNBOOKS)('%s', (runbook) => {
+// The commands mostly wait for the batching window of their stack, so the runbooks run at the same time.
+describe.concurrent.each(RUNBOOKS)('%s', (runbook) => {
   test('begins with its alarm, and has commands', () => {
     expect(read(runbook)).toMatch(/^# .+\n\n\*\*Alarms?:\*\* /);
     expect(blocks(runbook).length).toBeGreaterThan(1);
@@ -79,7 +80,7 @@ function events(file: string): string[] {
     .map(({ message }) => message);
 }
 
-test('the runbook of the quarantine saves payloads, and saves records before it deletes them', async () => {
+test.concurrent('the runbook of the quarantine saves payloads, and saves records before it deletes them', async () => {
   const local = await LocalMeter.start('--no-canary');
   try {
     const shell = new Shell(local, await prepare(local));
@@ -112,7 +113,7 @@ test('all other commands run here', () => {
   expect(all.match(/scripts\/(deploy|rollback)\.sh/g)?.length).toBe(RUN_ELSEWHERE.length);
 });
 
-describe('the script that tests metering', () => {
+describe.concurrent('the script that tests metering', () => {
   const script = (local: LocalMeter, ...words: string[]) =>
     run(path.join(ROOT, 'scripts/test-usage-metering.sh'), ['local', ...words, '--data', local.data]);
 
@@ -142,7 +143,7 @@ describe('the script that tests metering', () => {
   });
 });
 
-describe('the script that verifies', () => {
+describe.concurrent('the script that verifies', () => {
   test('fails if calls are not counted', async () => {
     const verify = (local: LocalMeter) =>
       run(path.join(ROOT, 'scripts/verify-deployment.sh'), ['local', '--data', local.data, '--wait-at-most', '5'], {
