@@ -65,7 +65,6 @@ function propsOf(options: Options): Partial<UsageMeterStackProps> {
     shardCount: options.number('shards'),
     batchWindow: duration(options.number('batch-window-s'), (seconds) => Duration.seconds(seconds)),
     usageRetentionDays: options.number('usage-retention-days'),
-    claimRetentionDays: options.number('claim-retention-days'),
     claimLayout: options.text('claim-layout'),
     syncInterval: duration(options.number('sync-interval-ms'), (millis) => Duration.millis(millis)),
     cachingStages: options.pairs('caching-stages', '/').map(([apiId, stageName]) => ({ apiId, stageName })),

@@ -34,11 +34,6 @@ export const OPTIONS = {
     meaning: 'days for which the ledger keeps the rows of a day',
     defaultValue: '400',
   },
-  'claim-retention-days': {
-    value: '15 to 89',
-    meaning: 'days after its request time for which a call is recognised and counted',
-    defaultValue: '35',
-  },
   'claim-layout': {
     value: '`FROM_MS:SLICE_MS:GROUPS`, several with commas',
     meaning: 'the slices of request time and groups of log streams in which calls are claimed',

@@ -1,15 +1,14 @@
-/** Retention times and the constraints between them. */
+/** Retention times. */
 import { RetentionDays as LogRetention } from 'aws-cdk-lib/aws-logs';
 import settings from './generated/settings.json';
 
 /** Retention of the stream as deployed, in hours. */
 export const STREAM_RETENTION_HOURS = 24;
-/** Retention of the stream after the consumer raised it because it was hours behind, in days. */
-export const RAISED_STREAM_RETENTION_DAYS = 7;
 /** Retention of the quarantine and the dead-letter queues, in days: the maximum of SQS. */
 export const QUEUE_RETENTION_DAYS = 14;
-/** Days after its request time for which a call is recognised. A later one is not counted, because the claims no longer
- * show whether it was counted before. */
+/** Days after its request time for which a call is recognised: longer than the stream or the quarantine keep it, shorter
+ * than a given-up record is kept. A later one is not counted, because the claims no longer show whether it was counted
+ * before. For the same reason it is no prop: the claims of calls that were counted under a shorter retention have expired. */
 export const CLAIM_RETENTION_DAYS = settings.claimRetentionDays;
 /** Days for which the ledger keeps the rows of a day. */
 export const USAGE_RETENTION_DAYS = settings.usageRetentionDays;
@@ -19,35 +18,11 @@ export const GIVEN_UP_RETENTION_DAYS = 90;
 /** The longest month and the month before it. The limits and the usage of a month are read from the ledger. */
 const SHORTEST_USAGE_RETENTION_DAYS = 62;
 
-/** The configurable retention times, in days. */
-export interface RetentionDays {
-  readonly claims: number;
-  readonly usage: number;
-}
-
-/** Throws an error that says what to set if the retention times violate a constraint. */
-export function checkRetention({ claims, usage }: RetentionDays): void {
-  const delivered = {
-    'the stream keeps a record': RAISED_STREAM_RETENTION_DAYS,
-    'the quarantine keeps a message': QUEUE_RETENTION_DAYS,
-  };
-  for (const [what, days] of Object.entries(delivered)) {
-    if (!(Number.isInteger(claims) && claims > days)) {
-      throw new Error(
-        `Calls are recognised for ${claims} days, and ${what} for ${days}: calls delivered later could be counted twice. ` +
-          `Set claimRetentionDays to a whole number above ${days}.`,
-      );
-    }
-  }
-  if (claims >= GIVEN_UP_RETENTION_DAYS) {
+/** Throws an error that says what to set if the ledger would not keep the rows of a month and the month before it. */
+export function checkUsageRetention(days: number): void {
+  if (!(Number.isInteger(days) && days >= SHORTEST_USAGE_RETENTION_DAYS)) {
     throw new Error(
-      `Calls are recognised for ${claims} days, and given-up records are kept for ${GIVEN_UP_RETENTION_DAYS}: records would ` +
-        `expire while they can be put back. Set claimRetentionDays below ${GIVEN_UP_RETENTION_DAYS}, or raise GIVEN_UP_RETENTION_DAYS in lib/retention.ts.`,
-    );
-  }
-  if (!(Number.isInteger(usage) && usage >= SHORTEST_USAGE_RETENTION_DAYS)) {
-    throw new Error(
-      `The ledger keeps rows for ${usage} days: the usage and limits of a month could not be read. ` +
+      `The ledger keeps rows for ${days} days: the usage and limits of a month could not be read. ` +
         `Set usageRetentionDays to a whole number of at least ${SHORTEST_USAGE_RETENTION_DAYS}.`,
     );
   }

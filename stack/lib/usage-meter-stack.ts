@@ -19,7 +19,7 @@ import { MeterSettings } from './settings';
 /** The props of constructs that the stack passes on. */
 type ConstructProps = Pick<
   UsagePipelineProps,
-  'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout' | 'consumerSettings'
+  'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimLayout' | 'consumerSettings'
 > &
   Pick<ApiKeyAuthorizerProps, 'syncInterval' | 'authorizerSettings'> &
   Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'> &

@@ -25,11 +25,6 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
     type: 'AWS::Lambda::Function',
     properties: variables({ USAGE_RETENTION_DAYS: '500' }),
   },
-  'claim-retention-days': {
-    value: '40',
-    type: 'AWS::Lambda::Function',
-    properties: variables({ CLAIM_RETENTION_DAYS: '40' }),
-  },
   'claim-layout': {
     value: '0:20000:1',
     type: 'AWS::Lambda::Function',
@@ -129,7 +124,7 @@ describe('an option', () => {
     [{ protect: 'true' }, /The option protect is "true": set it to yes or no/],
     [{ tags: 'team' }, /The option tags contains "team": set it to NAME=VALUE/],
     [{ 'log-retention-days': '31' }, /a retention of 31 days: set log-retention-days to one of 1, 3, 5, 7, 14, 30/],
-    [{ 'claim-retention-days': '7' }, /Set claimRetentionDays to a whole number above 7/],
+    [{ 'usage-retention-days': '7' }, /Set usageRetentionDays to a whole number of at least 62/],
   ])('%j is refused with a remedy', (context, message) => {
     expect(() => templateOf('test', context)).toThrow(message);
   });

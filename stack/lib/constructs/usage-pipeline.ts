@@ -10,7 +10,7 @@ import { acknowledge } from '../acknowledge';
 import { FreeSettings, FunctionSettings } from '../function-settings';
 import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
-import { checkRetention, CLAIM_RETENTION_DAYS, STREAM_RETENTION_HOURS, USAGE_RETENTION_DAYS } from '../retention';
+import { checkUsageRetention, CLAIM_RETENTION_DAYS, STREAM_RETENTION_HOURS, USAGE_RETENTION_DAYS } from '../retention';
 import { MeterSettings, removalPolicy } from '../settings';
 import { UNBILLED_ROUTES, unbilledRoutesSetting } from '../unbilled-routes';
 import { subscribe, subscriptionRole, suffixOf } from './access-log-subscription';
@@ -32,8 +32,6 @@ export interface UsagePipelineProps {
   readonly shardCount?: number;
   /** Days for which the ledger keeps the rows of a day. Default: 400. */
   readonly usageRetentionDays?: number;
-  /** Days after its request time for which a call is recognised and counted. Default: 35. */
-  readonly claimRetentionDays?: number;
   /** The slices of request time and groups of log streams in which calls are claimed, as `FROM_MS:SLICE_MS:GROUPS`,
    * several separated by commas. Append a change, with a time in the future. Default: slices of ten seconds and one
    * group. */
@@ -261,17 +259,13 @@ function checkIsUnique(pipeline: UsagePipeline): void {
 function checkedRetention(
   props: UsagePipelineProps,
 ): Pick<FunctionSettings<'usage-consumer'>, 'usageRetentionDays' | 'claimRetentionDays' | 'claimLayout'> {
-  const {
-    claimLayout,
-    claimRetentionDays: claims = CLAIM_RETENTION_DAYS,
-    usageRetentionDays: usage = USAGE_RETENTION_DAYS,
-  } = props;
-  checkRetention({ claims, usage });
+  const { claimLayout, usageRetentionDays: usage = USAGE_RETENTION_DAYS } = props;
+  checkUsageRetention(usage);
   if (claimLayout !== undefined && !CLAIM_LAYOUT.test(claimLayout)) {
     throw new Error(
       `The claim layout ${JSON.stringify(claimLayout)} has to be FROM_MS:SLICE_MS:GROUPS, several separated by commas, ` +
         'the first from 0 on: set claimLayout to 0:10000:1, or omit it.',
     );
   }
-  return { usageRetentionDays: usage, claimRetentionDays: claims, claimLayout };
+  return { usageRetentionDays: usage, claimRetentionDays: CLAIM_RETENTION_DAYS, claimLayout };
 }

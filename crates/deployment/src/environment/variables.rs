@@ -54,9 +54,10 @@ variables! {
 
     /// days for which the ledger keeps the rows of a day; at least 62, because a month and its limits are read back
     USAGE_RETENTION_DAYS: Number = settings::USAGE_RETENTION_DAYS, 62, 36_500;
-    /// days after its request time for which a call is recognised and counted. It has to exceed the retention of the
-    /// stream (at most 7 days) and of the quarantine (14). A claim is kept seven days and an hour longer, for as long
-    /// as its record may be retried
+    /// days after its request time for which a call is recognised and counted: longer than the stream (at most 7 days)
+    /// and the quarantine (14) keep it. A claim is kept seven days and an hour longer, for as long as its record may be
+    /// retried. A deployment never changes it, because the claims of calls that were counted under a shorter retention
+    /// have expired
     CLAIM_RETENTION_DAYS: Number = settings::CLAIM_RETENTION_DAYS, 15, 36_500;
     /// hours by which the consumer has to be behind before it raises the retention of the stream to seven days
     RAISE_RETENTION_BEHIND_HOURS: Number = 6, 1, 23;

@@ -36,7 +36,7 @@ async fn main() -> Result<(), Error> {
         claims: DynamoClaimStore::new(dynamodb, &config.claims_table),
         quarantine: queue,
         concurrency: config.write_concurrency,
-        settings: RunSettings { max_call_age_ms: i64::from(config.max_call_age_days()) * DAY_MS },
+        settings: RunSettings { max_call_age_ms: i64::from(config.claim_retention_days) * DAY_MS },
     };
     let consumer = Consumer {
         executor,

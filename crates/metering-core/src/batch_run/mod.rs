@@ -70,7 +70,9 @@ pub struct BatchRecord {
 /// Settings of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunSettings {
-    /// Maximum age of a call when its record arrives, in milliseconds. Older calls go to quarantine.
+    /// Maximum age at which the claims still recognise a call when its record arrives, in milliseconds.
+    /// No older call is counted. A shorter limit of the decoder does not shorten it: when that limit is
+    /// raised later, the claims of the older calls are still there.
     pub max_call_age_ms: i64,
 }
 
