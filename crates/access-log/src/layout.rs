@@ -41,6 +41,7 @@ struct Layout {
     event_id: Range<usize>,
     request_id: Option<Range<usize>>,
     api_key_id: Range<usize>,
+    customer_id: Option<Range<usize>>,
     request_time_epoch: Range<usize>,
     latency_ms: Option<Range<usize>>,
     method: Option<Range<usize>>,
@@ -107,7 +108,7 @@ impl Layout {
         let place_of = |part: Option<&str>| part.map_or(Some(None), |part| place(part).map(Some));
         let status = fields.status()?;
         let status_place = place(status)?;
-        let [method, route] = fields.method_and_route()?;
+        let [customer_id, method, route] = fields.customer_method_and_route()?;
         let epoch = fields.request_time_epoch().filter(|epoch| digits(epoch.as_bytes()).is_some())?;
         let mut values = Vec::new();
         let mut numbers = Vec::new();
@@ -129,6 +130,7 @@ impl Layout {
             },
             // A line without a key is read by the general reader.
             api_key_id: place(fields.api_key_id()?)?,
+            customer_id: place_of(customer_id)?,
             request_time_epoch: place(epoch)?,
             latency_ms: place_of(fields.response_latency())?,
             method: place_of(method)?,
@@ -189,6 +191,7 @@ impl Layout {
         };
         let record = UsageRecord {
             api_key_id: Some(api_key_id),
+            customer_id: text(&self.customer_id)?,
             status: self.status,
             method: text(&self.method)?,
             route: text(&self.route)?,
@@ -328,7 +331,7 @@ mod tests {
 
     fn event(key: &str, time: &str, latency: &str) -> String {
         let line = format!(
-            r#"{{\"key\":\"{key}\",\"status\":\"200\",\"time\":\"{time}\",\"ms\":{latency},\"method\":\"GET\",\"route\":\"/{}\"}}"#,
+            r#"{{\"key\":\"{key}\",\"customerId\":\"acme\",\"status\":\"200\",\"time\":\"{time}\",\"ms\":{latency},\"method\":\"GET\",\"route\":\"/{}\"}}"#,
             if key == "key-2" { "c" } else { "b" },
         );
         format!(r#"{{"id":"77","message":"{line}","timestamp":1764000000000}}"#)
@@ -349,9 +352,9 @@ mod tests {
         let text = format!("[{}]", event("key-2", "1764000000777", "99").replace("77\"", "78\""));
         let found = layouts.recognise(&text, 1).expect("it has the learned layout");
         assert_eq!((found.event_id, found.end), ("78", text.len() - 1));
-        let UsageRecord { api_key_id, status, method, route, requested_at_ms, responded_at_ms } =
+        let UsageRecord { api_key_id, customer_id, status, method, route, requested_at_ms, responded_at_ms } =
             found.record;
-        assert_eq!((api_key_id, status.code()), (Some("key-2"), 200));
+        assert_eq!((api_key_id, customer_id, status.code()), (Some("key-2"), Some("acme"), 200));
         assert_eq!((method, route), (Some("GET"), Some("/c")), "the values of this event");
         assert_eq!((requested_at_ms, responded_at_ms), (1_764_000_000_777, 1_764_000_000_876));
     }

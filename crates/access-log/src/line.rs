@@ -52,6 +52,9 @@ pub enum LineError {
     /// The key id is not a JSON string.
     #[error("the \"key\" (\"apiKeyId\") is not a string")]
     KeyIdNotText,
+    /// The customer id is not a JSON string.
+    #[error("the \"customerId\" is not a string")]
+    CustomerIdNotText,
 }
 
 impl LineError {
@@ -65,6 +68,7 @@ impl LineError {
             Self::NoTime => "no-request-time",
             Self::BadTime { .. } => "bad-request-time",
             Self::KeyIdNotText => "bad-key-id",
+            Self::CustomerIdNotText => "bad-customer-id",
         }
     }
 }
@@ -88,6 +92,7 @@ impl From<JsonError> for LineError {
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
     status: Option<RawText<'a>>,
+    customer_id: Id<'a>,
     short: Names<'a>,
     long: Names<'a>,
     request_id: Option<RawText<'a>>,
@@ -99,20 +104,20 @@ pub struct Fields<'a> {
 #[derive(Debug, Default)]
 struct Names<'a> {
     id: Option<RawText<'a>>,
-    key: KeyId<'a>,
+    key: Id<'a>,
     time: Option<RawText<'a>>,
     latency: Option<RawText<'a>>,
     method: Option<RawText<'a>>,
     route: Option<RawText<'a>>,
 }
 
-/// The id of the key in a line.
+/// The id of the key or of the customer in a line.
 #[derive(Debug, Default, Clone, Copy)]
-enum KeyId<'a> {
+enum Id<'a> {
     /// The line has no such member.
     #[default]
     Missing,
-    /// The member is `null`, `-` or the empty text: the call has no key.
+    /// The member is `null`, `-` or the empty text: the call has no key, or the key no customer.
     Absent,
     /// The member is neither a string nor `null`.
     NotText,
@@ -151,6 +156,7 @@ impl<'a> Fields<'a> {
             Some(Member::Short(field)) => self.short.set(field, text, value),
             Some(Member::Long(field)) => self.long.set(field, text, value),
             Some(Member::Status) => self.status = text,
+            Some(Member::CustomerId) => self.customer_id = Id::new(text, value),
             Some(Member::RequestId) => self.request_id = text,
             Some(Member::RequestTime) => self.request_time = text,
             Some(Member::RouteKey) => self.route_key = text,
@@ -159,7 +165,7 @@ impl<'a> Fields<'a> {
     }
 
     fn has_long_names(&self) -> bool {
-        !matches!(self.long.key, KeyId::Missing)
+        !matches!(self.long.key, Id::Missing)
     }
 
     /// Returns a field by the names of the line. A line with short names may have single fields
@@ -169,7 +175,7 @@ impl<'a> Fields<'a> {
         short.or_else(|| field(&self.long))
     }
 
-    fn key(&self) -> KeyId<'a> {
+    fn key(&self) -> Id<'a> {
         if self.has_long_names() { self.long.key } else { self.short.key }
     }
 
@@ -212,7 +218,7 @@ impl<'a> Fields<'a> {
     /// Returns the key id; `None` if it is missing, is not a string or has to be unescaped.
     pub fn api_key_id(&self) -> Option<&'a str> {
         match self.key() {
-            KeyId::Text(text) => as_written(Some(text)),
+            Id::Text(text) => as_written(Some(text)),
             _ => None,
         }
     }
@@ -228,13 +234,17 @@ impl<'a> Fields<'a> {
         as_written(self.by_name(|names| names.latency))
     }
 
-    /// Returns the HTTP method, and the resource or the route key; `None` if one of them has to be
-    /// unescaped.
-    pub fn method_and_route(&self) -> Option<[Option<&'a str>; 2]> {
-        let (method, route) = (self.by_name(|names| names.method), self.route());
-        let has_escapes = |text: RawText<'_>| text.has_escapes;
-        (!method.is_some_and(has_escapes) && !route.is_some_and(has_escapes))
-            .then(|| [as_written(method), as_written(route)])
+    /// Returns the customer id, the HTTP method, and the resource or the route key. `None` if one of
+    /// them has to be unescaped, or the customer id is not a string.
+    pub fn customer_method_and_route(&self) -> Option<[Option<&'a str>; 3]> {
+        let customer_id = match self.customer_id {
+            Id::Text(text) => Some(text),
+            Id::NotText => return None,
+            Id::Missing | Id::Absent => None,
+        };
+        let texts = [customer_id, self.by_name(|names| names.method), self.route()];
+        let has_escapes = |text: &Option<RawText<'_>>| text.is_some_and(|text| text.has_escapes);
+        (!texts.iter().any(has_escapes)).then(|| texts.map(as_written))
     }
 
     /// Converts the fields to a usage record. Unescaped values are stored in `scratch`.
@@ -243,18 +253,24 @@ impl<'a> Fields<'a> {
         'a: 's,
     {
         let key = match self.key() {
-            KeyId::NotText => return Err(LineError::KeyIdNotText),
-            KeyId::Text(text) => Some(text),
-            KeyId::Missing | KeyId::Absent => None,
+            Id::NotText => return Err(LineError::KeyIdNotText),
+            Id::Text(text) => Some(text),
+            Id::Missing | Id::Absent => None,
+        };
+        let customer = match self.customer_id {
+            Id::NotText => return Err(LineError::CustomerIdNotText),
+            Id::Text(text) => Some(text),
+            Id::Missing | Id::Absent => None,
         };
         let status = self.status.ok_or(LineError::NoStatus)?;
         let status = CallStatus::parse(status.raw.as_bytes())
             .ok_or_else(|| LineError::BadStatus { value: shortened(status.raw) })?;
         let requested_at_ms = self.requested_at_ms()?;
         let latency_ms = self.response_latency().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-        let LineScratch { key_id, method, route } = scratch;
+        let LineScratch { key_id, customer_id, method, route } = scratch;
         Ok(UsageRecord {
             api_key_id: present(key, key_id)?,
+            customer_id: present(customer, customer_id)?,
             status,
             method: present(self.by_name(|names| names.method), method)?,
             route: present(self.route(), route)?,
@@ -281,13 +297,17 @@ impl<'a> Names<'a> {
             Field::Latency => self.latency = text,
             Field::Method => self.method = text,
             Field::Route => self.route = text,
-            Field::Key => {
-                self.key = match (value, text) {
-                    (Value::Number(_) | Value::Other, _) => KeyId::NotText,
-                    (_, Some(text)) => KeyId::Text(text),
-                    (_, None) => KeyId::Absent,
-                }
-            }
+            Field::Key => self.key = Id::new(text, value),
+        }
+    }
+}
+
+impl<'a> Id<'a> {
+    fn new(text: Option<RawText<'a>>, value: Value<'a>) -> Self {
+        match (value, text) {
+            (Value::Number(_) | Value::Other, _) => Self::NotText,
+            (_, Some(text)) => Self::Text(text),
+            (_, None) => Self::Absent,
         }
     }
 }
@@ -296,6 +316,7 @@ impl<'a> Names<'a> {
 #[derive(Debug, Default)]
 pub struct LineScratch {
     key_id: String,
+    customer_id: String,
     method: String,
     route: String,
 }
@@ -367,12 +388,12 @@ mod tests {
     fn an_escaped_member_is_present_and_not_read_in_place() {
         let fields = read_line(r#"{"id":"a\u0062c","method":"GET","route":"/a\/b"}"#).unwrap();
         assert_eq!((fields.has_request_id(), fields.request_id()), (true, None));
-        assert_eq!(fields.method_and_route(), None);
+        assert_eq!(fields.customer_method_and_route(), None);
         let fields = read_line(r#"{"id":"abc","method":"GE\u0054","route":"/a"}"#).unwrap();
         assert_eq!((fields.has_request_id(), fields.request_id()), (true, Some("abc")));
-        assert_eq!(fields.method_and_route(), None);
+        assert_eq!(fields.customer_method_and_route(), None);
         let fields = read_line(r#"{"method":"GET","route":"/a"}"#).unwrap();
         assert_eq!((fields.has_request_id(), fields.request_id()), (false, None));
-        assert_eq!(fields.method_and_route(), Some([Some("GET"), Some("/a")]));
+        assert_eq!(fields.customer_method_and_route(), Some([None, Some("GET"), Some("/a")]));
     }
 }

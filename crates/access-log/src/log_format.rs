@@ -60,6 +60,7 @@ impl fmt::Display for ApiKind {
 const REST_FORMAT: &str = concat!(
     r#"{"id":"$context.extendedRequestId","#,
     r#""key":"$context.authorizer.apiKeyId","#,
+    r#""customerId":"$context.authorizer.customerId","#,
     r#""time":"$context.requestTimeEpoch","#,
     r#""status":"$context.status","#,
     r#""ms":"$context.responseLatency","#,
@@ -76,6 +77,7 @@ const REST_FORMAT: &str = concat!(
 const HTTP_FORMAT: &str = concat!(
     r#"{"id":"$context.requestId","#,
     r#""key":"$context.authorizer.apiKeyId","#,
+    r#""customerId":"$context.authorizer.customerId","#,
     r#""time":"$context.requestTimeEpoch","#,
     r#""status":"$context.status","#,
     r#""ms":"$context.responseLatency","#,
@@ -111,6 +113,8 @@ pub const READABLE_LINES_PATTERN: &str = "{ $.status = * }";
 pub(crate) enum Member {
     /// The status, whose short name is the same as the long one.
     Status,
+    /// `customerId`, which has this name in both sets.
+    CustomerId,
     /// A field with its short name, that in [`ApiKind::access_log_format`].
     Short(Field),
     /// A field with its long name, that of the variable.
@@ -139,6 +143,7 @@ impl Member {
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "status" => Self::Status,
+            "customerId" => Self::CustomerId,
             "id" => Self::Short(Field::Id),
             "key" => Self::Short(Field::Key),
             "time" => Self::Short(Field::Time),
@@ -170,7 +175,7 @@ mod tests {
             assert!(!format.contains('\n'));
             let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(format).unwrap();
             let read: Vec<Member> = members.keys().filter_map(|name| Member::from_name(name)).collect();
-            assert_eq!(read.len(), 7, "all but stage and api: {read:?}");
+            assert_eq!(read.len(), 8, "all but stage and api: {read:?}");
             assert!(members.values().all(|value| value.as_str().unwrap().starts_with("$context.")));
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }

@@ -9,6 +9,7 @@ use metering_core::authorization::Decision;
 use metering_core::clock_reading::ClockReading;
 use metering_core::decision_cache::{CacheSettings, DecisionCache, LogCheck, Read, Request, Step};
 use metering_core::invalidation::LogRead;
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
 use metering_core::quota::MonthUsage;
 use metering_core::window::{CallWindow, UtcMonth};
@@ -50,7 +51,7 @@ pub struct Authorizer<K, L, U, A> {
 enum FlightKey {
     Log,
     Key(KeyDigest),
-    Usage(String),
+    Usage(Box<str>),
 }
 
 impl FlightKey {
@@ -58,7 +59,7 @@ impl FlightKey {
         match read {
             Read::Log => Self::Log,
             Read::KeyByIndex | Read::KeyConsistently => Self::Key(digest),
-            Read::Usage { key_id, .. } => Self::Usage(key_id.clone()),
+            Read::Usage { key, .. } => Self::Usage(key.api_key_id.clone()),
         }
     }
 }
@@ -150,7 +151,7 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
                 let key = self.ports.keys.find_consistently(request.digest()).await?;
                 self.cache().found_consistently(request, start, key, (self.now)());
             }
-            Read::Usage { key_id, month, known } => self.read_usage(request, &key_id, month, known).await,
+            Read::Usage { key, month, known } => self.read_usage(request, &key, month, known).await,
         }
         Ok(())
     }
@@ -201,15 +202,15 @@ impl<K: KeyTable, L: InvalidationLog, U: UsageTotals, A: UsageAlerts> Authorizer
     async fn read_usage(
         &self,
         request: &mut Request,
-        key_id: &str,
+        key: &MeteredKey,
         month: UtcMonth,
         known: Option<MonthUsage>,
     ) {
         self.metrics().add(AuthorizerMetric::UsageReads, 1);
         let began = (self.now)();
         let Ok(today) = CallWindow::at(began.wall_ms) else { return self.cache().usage_failed(request) };
-        match self.ports.usage.month_usage(key_id, month, known, today.day).await {
-            Ok(usage) => self.cache().usage_read(request, key_id, usage, began),
+        match self.ports.usage.month_usage(key, month, known, today.day).await {
+            Ok(usage) => self.cache().usage_read(request, &key.api_key_id, usage, began),
             Err(error) => {
                 tracing::warn!(%error, "the usage of a key cannot be read; using the last known usage");
                 self.metrics().add(AuthorizerMetric::UsageReadFailures, 1);

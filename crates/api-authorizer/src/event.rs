@@ -10,7 +10,7 @@
 use invalidation_message::InvalidationMessage;
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Denial;
-use metering_core::usage_record::MAX_KEY_ID_BYTES;
+use metering_core::metered_key::MAX_KEY_ID_BYTES;
 use serde::Deserialize;
 
 use crate::key_headers::KeyHeaders;

@@ -60,6 +60,8 @@ pub struct Context<'decision> {
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key_id: Option<&'decision str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    customer_id: Option<&'decision str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'decision str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<&'decision str>,
@@ -115,6 +117,7 @@ fn context(decision: &Decision) -> Context<'_> {
     };
     Context {
         api_key_id: key.map(|key| key.key_id.as_str()),
+        customer_id: key.and_then(|key| key.customer_id.as_deref()),
         owner: key.map(|key| key.owner.as_str()),
         plan: key.map(|key| key.plan.as_str()),
         usage_limit: quota.as_ref().map(|quota| quota.limit),
@@ -146,6 +149,7 @@ mod tests {
         let text = str::to_owned;
         Arc::new(KeyRecord {
             key_id: text("key-1"),
+            customer_id: Some(text("c-1")),
             owner: text("acme"),
             plan: text("gold"),
             ..KeyRecord::default()
@@ -165,7 +169,7 @@ mod tests {
             "principalId": "key-1",
             "policyDocument": {"Version": "2012-10-17", "Statement": [
                 {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "arn:aws:execute-api:r:a:api/prod/*"}]},
-            "context": {"apiKeyId": "key-1", "owner": "acme", "plan": "gold", "usageLimit": 100, "currentUsage": 40,
+            "context": {"apiKeyId": "key-1", "customerId": "c-1", "owner": "acme", "plan": "gold", "usageLimit": 100, "currentUsage": 40,
                 "remainingCalls": 60, "usageResetDate": "2026-12-01T00:00:00Z", "usageResetSeconds": 1_796_083_200},
         });
         assert_eq!(answer, expected);

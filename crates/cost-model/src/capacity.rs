@@ -158,6 +158,7 @@ mod tests {
         for (variable, value) in [
             ("extendedRequestId", "Jk3fGhX1iYcFWAQ="),
             ("authorizer.apiKeyId", "key-0123456789abcdef0123"),
+            ("authorizer.customerId", "customer-0123456789"),
             ("requestTimeEpoch", "1795509270000"),
             ("status", "200"),
             ("responseLatency", "24"),

@@ -14,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use local_stack::stack::demo_keys::DemoKey;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_all_keys;
+use metering_core::usage_history::KeyUsage;
 use metering_core::window::CallWindow;
 use system_clock::now_ms;
 
@@ -107,9 +108,19 @@ async fn send_call(
     }
 }
 
+/// Reads the usage of all keys by their ids. No key may have usage of two customers.
+pub async fn usage_by_key_id(ledger: &aws_sdk_dynamodb::Client) -> BTreeMap<String, KeyUsage> {
+    let mut by_id = BTreeMap::new();
+    for (key, usage) in usage_of_all_keys(ledger, USAGE_TABLE).await.unwrap() {
+        let id = key.api_key_id.to_string();
+        assert!(by_id.insert(id, usage).is_none(), "{key:?} has usage of two customers");
+    }
+    by_id
+}
+
 /// Asserts that the ledger equals the clients' results, per key and hour.
 pub async fn assert_ledger_equals(stack: &LocalStack, sent: &SentByKey) {
-    let ledger = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.unwrap();
+    let ledger = usage_by_key_id(&stack.ledger_client).await;
     assert_eq!(ledger.keys().collect::<Vec<_>>(), sent.keys().collect::<Vec<_>>(), "the keys in the ledger");
     for (key, days) in &ledger {
         let expected = &sent[key];

@@ -18,6 +18,7 @@ use metering_aws::key_admin::Rotation;
 use metering_aws::usage_report::usage_of_key;
 use metering_aws::{KeyAdmin, Topic};
 use metering_core::api_key::KeyDigest;
+use metering_core::metered_key::MeteredKey;
 use metering_core::window::CallWindow;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -94,6 +95,20 @@ async fn a_rotated_key_has_two_secrets_for_a_while() {
     stack.shut_down().await;
 }
 
+/// Returns the alerts on usage.
+fn alerts(stack: &LocalStack) -> Vec<Value> {
+    let alerts = stack.notifications.published(&stack.endpoints.alerts_topic_arn);
+    alerts.iter().map(|alert| serde_json::from_str(&alert.message).unwrap()).collect()
+}
+
+/// Returns the number of calls of a key that the ledger counts today and yesterday.
+async fn counted(stack: &LocalStack, key: &MeteredKey) -> u64 {
+    let today = CallWindow::at(now_ms()).unwrap().day;
+    let usage =
+        usage_of_key(&stack.ledger_client, USAGE_TABLE, key, today.plus_days(-1), today).await.unwrap();
+    usage.values().map(metering_core::usage_history::DayUsage::total).sum()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     const LIMIT: u64 = 400;
@@ -103,7 +118,11 @@ async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
         options.authorizer_environment.push((lifetime.name.to_owned(), value.to_owned()));
     }
     let stack = LocalStack::start(options).await.unwrap();
-    let secret = create(&stack, "limited", |key| key.monthly_limit = Some(LIMIT)).await;
+    let secret = create(&stack, "limited", |key| {
+        key.customer_id = Some("acme".to_owned());
+        key.monthly_limit = Some(LIMIT);
+    })
+    .await;
     let callers = (0..4).map(|_| {
         let (caller, secret) = (Caller::new(&stack), secret.clone());
         tokio::spawn(async move {
@@ -132,10 +151,8 @@ async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     // Over the limit, the customer still sees its usage, and only its own.
     let caller = Caller::new(&stack);
     let (status, _, usage) = caller.get("/usage", &[("x-api-key", secret.as_bytes())]).await;
-    assert_eq!(
-        (status, &usage["api_key_id"], &usage["calls"]),
-        (StatusCode::OK, &json!("limited"), &json!(admitted))
-    );
+    let found = ["customer_id", "api_key_id", "calls"].map(|name| usage[name].clone());
+    assert_eq!((status, found), (StatusCode::OK, [json!("acme"), json!("limited"), json!(admitted)]));
     assert_eq!((&usage["limit"]["remaining"], &usage["limit"]["used"]), (&json!(0), &json!(admitted)));
     assert!(usage["last_call"].as_str().unwrap() <= usage["read_at"].as_str().unwrap());
     let hours: u64 = usage["days"]
@@ -151,15 +168,11 @@ async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     assert_eq!(caller.get("/usage", &[]).await.2["reason"], "missing");
 
     // Neither calls of /usage nor denied calls are billed.
-    let today = CallWindow::at(now_ms()).unwrap().day;
     stack.settled().await.unwrap();
-    let ledger =
-        usage_of_key(&stack.ledger_client, USAGE_TABLE, "limited", today.plus_days(-1), today).await.unwrap();
-    assert_eq!(ledger.values().map(metering_core::usage_history::DayUsage::total).sum::<u64>(), admitted);
+    let key = MeteredKey { customer_id: Some("acme".into()), api_key_id: "limited".into() };
+    assert_eq!(counted(&stack, &key).await, admitted);
 
-    let alerts = stack.notifications.published(&stack.endpoints.alerts_topic_arn);
-    let messages: Vec<Value> =
-        alerts.iter().map(|alert| serde_json::from_str(&alert.message).unwrap()).collect();
+    let messages = alerts(&stack);
     let percents: Vec<&Value> = messages.iter().map(|alert| &alert["threshold_percent"]).collect();
     assert_eq!(percents, [80, 100], "{messages:?}");
     assert_eq!((&messages[0]["api_key_id"], &messages[0]["usage_limit"]), (&json!("limited"), &json!(LIMIT)));

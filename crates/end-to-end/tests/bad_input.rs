@@ -12,14 +12,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use end_to_end::calls::options;
+use end_to_end::calls::usage_by_key_id;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
+use local_stack::stack::{LocalStack, STREAM};
 use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::quarantine_queue::{Fate, KeptRecord, Receiving};
-use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_history::DayUsage;
 use serde_json::{Value, json};
 use system_clock::now_ms;
@@ -178,7 +178,7 @@ async fn quarantine(stack: &LocalStack) -> Vec<KeptRecord> {
 }
 
 async fn totals(stack: &LocalStack) -> BTreeMap<String, u64> {
-    let usage = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.unwrap();
+    let usage = usage_by_key_id(&stack.ledger_client).await;
     usage.into_iter().map(|(key, days)| (key, days.values().map(DayUsage::total).sum())).collect()
 }
 

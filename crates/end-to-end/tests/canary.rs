@@ -8,12 +8,12 @@ use access_log::log_format::ApiKind;
 use bytes::Bytes;
 use end_to_end::binaries;
 use end_to_end::caller::{Caller, create_key};
+use end_to_end::calls::usage_by_key_id;
 use http::StatusCode;
 use local_stack::faults::FaultRates;
-use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary};
-use metering_aws::usage_report::usage_of_all_keys;
+use local_stack::stack::{LocalOptions, LocalStack, UsageCanary};
+use metering_core::metered_key::CANARY_KEY_ID;
 use metering_core::usage_history::DayUsage;
-use metering_core::usage_record::CANARY_KEY_ID;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 
@@ -38,7 +38,7 @@ fn metric_counts(stack: &LocalStack) -> [u64; 3] {
 }
 
 async fn counted(stack: &LocalStack) -> Vec<(String, u64)> {
-    let usage = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.unwrap();
+    let usage = usage_by_key_id(&stack.ledger_client).await;
     usage.into_iter().map(|(key, days)| (key, days.values().map(DayUsage::total).sum())).collect()
 }
 

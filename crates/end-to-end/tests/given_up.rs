@@ -8,10 +8,10 @@ use std::path::Path;
 
 use aws_sdk_kinesis::primitives::Blob;
 use end_to_end::calls::options;
+use end_to_end::calls::usage_by_key_id;
 use end_to_end::meter::{documented, meter, stdout};
 use local_stack::faults::FaultRates;
-use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
-use metering_aws::usage_report::usage_of_all_keys;
+use local_stack::stack::{LocalStack, STREAM};
 use metering_core::usage_history::DayUsage;
 use serde_json::{Value, json};
 use system_clock::now_ms;
@@ -26,7 +26,7 @@ async fn put(stack: &LocalStack, line: String) {
 }
 
 async fn totals(stack: &LocalStack) -> BTreeMap<String, u64> {
-    let usage = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.unwrap();
+    let usage = usage_by_key_id(&stack.ledger_client).await;
     usage.into_iter().map(|(key, days)| (key, days.values().map(DayUsage::total).sum())).collect()
 }
 

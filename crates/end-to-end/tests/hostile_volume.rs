@@ -15,8 +15,8 @@ use flate2::write::GzEncoder;
 use local_stack::stack::{LocalStack, USAGE_TABLE};
 use metering_aws::usage_report::usage_of_key;
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT, LogStreamHash};
+use metering_core::metered_key::MeteredKey;
 use metering_core::usage_history::DayUsage;
-use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, DAY_MS};
 use serde_json::{Value, json};
 use system_clock::now_ms;
@@ -120,7 +120,7 @@ impl Meter {
     async fn counted(&self) -> u64 {
         let day = |ago_ms| CallWindow::at(now_ms() - ago_ms).unwrap().day;
         let client = &self.stack.ledger_client;
-        let usage = usage_of_key(client, USAGE_TABLE, TOTALS_KEY_ID, day(DAY_MS), day(0)).await;
+        let usage = usage_of_key(client, USAGE_TABLE, &MeteredKey::totals(), day(DAY_MS), day(0)).await;
         usage.unwrap().values().map(DayUsage::total).sum()
     }
 

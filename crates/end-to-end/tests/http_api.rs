@@ -8,13 +8,13 @@ use std::path::Path;
 
 use access_log::log_format::ApiKind;
 use end_to_end::caller::{Caller, Headers, create_key};
+use end_to_end::calls::usage_by_key_id;
 use end_to_end::{binaries, calls};
 use http::{Method, StatusCode};
-use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
+use local_stack::stack::{LocalOptions, LocalStack};
 use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::quarantine_queue::{Fate, Receiving};
-use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::usage_history::DayUsage;
 use serde_json::{Value, json};
 use system_clock::now_ms;
@@ -30,7 +30,7 @@ fn options(folder: &Path, kind: ApiKind) -> LocalOptions {
 }
 
 async fn counted(stack: &LocalStack) -> Vec<(String, u64)> {
-    let usage = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.unwrap();
+    let usage = usage_by_key_id(&stack.ledger_client).await;
     let total = |days: Vec<DayUsage>| days.iter().map(DayUsage::total).sum();
     usage.into_iter().map(|(key, days)| (key, total(days.into_values().collect()))).collect()
 }

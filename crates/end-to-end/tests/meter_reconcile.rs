@@ -7,9 +7,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use end_to_end::meter::{Local, documented, meter, stdout};
 use local_stack::stack::{ACCESS_LOG_GROUP, USAGE_TABLE};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
-use metering_aws::ledger_items::{FINGERPRINT, rows_of_key};
+use metering_aws::ledger_items::{FINGERPRINT, rows_of_partition};
 use metering_core::call_id::CallId;
 use metering_core::fingerprint::Fingerprint;
+use metering_core::metered_key::MeteredKey;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 
@@ -68,7 +69,12 @@ fn what_never_arrived_on_the_stream_is_found_and_counted_once() {
 async fn count_twice_in_the_place_of_another(local: &Local, key: &str, calls: [CallId; 2]) {
     let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
     let client = aws_sdk_dynamodb::Client::new(&config);
-    let rows = rows_of_key(&client, USAGE_TABLE, key).send().await.unwrap().items.unwrap();
+    let rows = rows_of_partition(&client, USAGE_TABLE, &MeteredKey::without_customer(key))
+        .send()
+        .await
+        .unwrap()
+        .items
+        .unwrap();
     let [first, second] = calls.map(|call| i128::from(Fingerprint::of(call).number()));
     client
         .update_item()

@@ -12,11 +12,11 @@ use aws_sdk_kinesis::primitives::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use end_to_end::calls::options;
+use end_to_end::calls::usage_by_key_id;
 use end_to_end::meter::{documented, meter, stdout};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use local_stack::stack::{LocalStack, STREAM, USAGE_TABLE};
-use metering_aws::usage_report::usage_of_all_keys;
+use local_stack::stack::{LocalStack, STREAM};
 use metering_core::usage_history::DayUsage;
 use metering_core::window::DAY_MS;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn put(stack: &LocalStack, data: Vec<u8>) {
 }
 
 async fn totals(stack: &LocalStack) -> BTreeMap<String, u64> {
-    let usage = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE).await.unwrap();
+    let usage = usage_by_key_id(&stack.ledger_client).await;
     usage.into_iter().map(|(key, days)| (key, days.values().map(DayUsage::total).sum())).collect()
 }
 

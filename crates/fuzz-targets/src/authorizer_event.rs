@@ -11,7 +11,7 @@ use api_authorizer::event::{Event, EventError};
 use invalidation_message::InvalidationMessage;
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Denial;
-use metering_core::usage_record::MAX_KEY_ID_BYTES;
+use metering_core::metered_key::MAX_KEY_ID_BYTES;
 use serde_json::Value;
 
 /// Checks an event of either kind.

@@ -15,7 +15,7 @@ use access_log::{Decoder, Form, Origin};
 use aws_lambda_events::kinesis::{KinesisEvent, KinesisEventRecord};
 use memory_ports::{MemoryPorts, Store};
 use metering_core::batch_run::RunSettings;
-use metering_core::usage_record::TOTALS_KEY_ID;
+use metering_core::metered_key::TOTALS_KEY_ID;
 use metering_core::window::{DAY_MS, UtcDay};
 use tokio::runtime::Runtime;
 use usage_consumer::batch::DecodeSettings;

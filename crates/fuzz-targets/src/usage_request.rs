@@ -1,5 +1,6 @@
 //! Requests for usage: the key is that of the authorizer's context, and the days are bounded.
 
+use metering_core::metered_key::MeteredKey;
 use metering_core::window::DAY_MS;
 use serde_json::Value;
 use usage_endpoint::request::{BadRequest, MAX_DAYS, UsageRequest};
@@ -13,12 +14,15 @@ pub fn check(input: &[u8]) {
     let authorizer = &event["requestContext"]["authorizer"];
     let named = [&authorizer["apiKeyId"], &authorizer["lambda"]["apiKeyId"]];
     match UsageRequest::read(&event, NOW_MS) {
-        Ok(UsageRequest { api_key_id, from, to, .. }) => {
+        Ok(UsageRequest { key: MeteredKey { customer_id, api_key_id }, from, to, .. }) => {
             assert!(!api_key_id.is_empty());
             assert!(
                 named.iter().any(|name| name.as_str() == Some(&api_key_id)),
                 "only the authorizer names a key"
             );
+            let customers = [&authorizer["customerId"], &authorizer["lambda"]["customerId"]];
+            let is_named = |id: &str| customers.iter().any(|name| name.as_str() == Some(id));
+            assert!(customer_id.as_deref().is_none_or(is_named), "and a customer");
             assert!(from <= to && (to.start_ms() - from.start_ms()) / DAY_MS < MAX_DAYS);
         }
         Err(BadRequest::NoKey) => {}

@@ -19,10 +19,10 @@ use metering_core::fingerprint::Fingerprint;
 use metering_core::ports::{
     ClaimStore, LedgerReply, PortError, Quarantine, QuarantinedRecord, RowRelease, UsageLedger, WriteReply,
 };
+use metering_core::row_key::RowKey;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
-use metering_core::update_plan::{CounterUpdate, RowKey};
-use metering_core::usage_record::TOTALS_KEY_ID;
+use metering_core::update_plan::CounterUpdate;
 use metering_core::window::{HOURS_PER_DAY, UtcDay};
 
 use torn::Torn;
@@ -79,7 +79,7 @@ pub struct Store {
 impl Store {
     /// Returns the number of calls of a key in all rows.
     pub fn total(&self, api_key_id: &str) -> u64 {
-        let rows = self.rows.iter().filter(|(key, _)| &*key.api_key_id == api_key_id);
+        let rows = self.rows.iter().filter(|(row, _)| &*row.key().api_key_id == api_key_id);
         rows.flat_map(|(_, row)| row.hours).sum()
     }
 
@@ -88,7 +88,7 @@ impl Store {
         let mut counts = BTreeMap::new();
         for (key, row) in self.rows_of_keys() {
             for (hour, calls) in row.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
-                *counts.entry((key.api_key_id.to_string(), key.day, hour)).or_default() += calls;
+                *counts.entry((key.key().api_key_id.to_string(), key.day(), hour)).or_default() += calls;
             }
         }
         counts
@@ -96,7 +96,7 @@ impl Store {
 
     /// Returns the rows of keys, without the rows of totals.
     pub fn rows_of_keys(&self) -> impl Iterator<Item = (&RowKey, &Row)> {
-        self.rows.iter().filter(|(row, _)| &*row.api_key_id != TOTALS_KEY_ID)
+        self.rows.iter().filter(|(row, _)| !row.key().is_totals())
     }
 
     /// Returns the head of a shard.
@@ -131,7 +131,9 @@ impl Store {
             Request::Release(release) => Reply::Released(self.release(release)),
             Request::Keep(..) => Reply::Done,
             Request::MarkKept(record, part) => Reply::Write(self.mark_kept(record, part)),
-            Request::Apply(update) if self.failing_keys.contains(&*update.row.api_key_id) => Reply::Failed,
+            Request::Apply(update) if self.failing_keys.contains(&*update.row.key().api_key_id) => {
+                Reply::Failed
+            }
             Request::Apply(update) => self.apply(update).map_or(Reply::Invalid, Reply::Ledger),
         }
     }
@@ -227,7 +229,7 @@ impl Store {
         {
             return Some(LedgerReply::Fenced(mark.clone()));
         }
-        if self.refused_keys.contains(&*update.row.api_key_id) {
+        if self.refused_keys.contains(&*update.row.key().api_key_id) {
             return None;
         }
         let row = self.rows.entry(update.row.clone()).or_default();
@@ -324,7 +326,7 @@ impl ClaimStore for MemoryPorts {
 impl UsageLedger for MemoryPorts {
     async fn apply(&self, update: &CounterUpdate) -> Result<LedgerReply, PortError> {
         let mut store = self.store();
-        if store.failing_keys.contains(&*update.row.api_key_id) {
+        if store.failing_keys.contains(&*update.row.key().api_key_id) {
             return Err(outage("updating a row"));
         }
         store.apply(update).ok_or_else(|| PortError::Invalid {

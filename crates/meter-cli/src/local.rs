@@ -9,7 +9,7 @@ use local_stack::api::tables::SERVICES;
 use local_stack::names::REGION;
 use local_stack::stack::demo_keys::DEMO_KEY_FILE;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary, built_binaries};
-use metering_core::usage_record::CANARY_KEY_ID;
+use metering_core::metered_key::CANARY_KEY_ID;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::local_faults::FaultArguments;

@@ -6,8 +6,9 @@ use std::io::Write;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use metering_aws::usage_report::usage_of_key;
+use metering_core::metered_key::CANARY_KEY_ID;
+use metering_core::metered_key::MeteredKey;
 use metering_core::usage_history::KeyUsage;
-use metering_core::usage_record::CANARY_KEY_ID;
 use metering_core::window::{CallWindow, UtcDay};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -81,7 +82,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         bail!("--from {from} is after --to {to}");
     }
     let target = Target::find(&arguments.target).await?;
-    let usage = usage_of_key(&target.dynamodb, &target.meter.names.usage_table, &arguments.key, from, to)
+    let key = MeteredKey::without_customer(arguments.key.as_str());
+    let usage = usage_of_key(&target.dynamodb, &target.meter.names.usage_table, &key, from, to)
         .await
         .with_context(|| format!("the usage of {} cannot be read; is the system running?", arguments.key))?;
     let periods = by_period(&usage, arguments.by);

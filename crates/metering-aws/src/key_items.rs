@@ -43,6 +43,7 @@ pub(crate) fn to_item(key: &KeyRecord, expires_s: Option<i64>) -> Item {
     let attributes = [
         ("pk", Some(key_pk(&key.key_id))),
         ("keyId", Some(text(&key.key_id))),
+        ("customerId", key.customer_id.as_deref().map(text)),
         ("owner", Some(text(&key.owner))),
         ("name", Some(text(&key.name))),
         ("plan", Some(text(&key.plan))),
@@ -91,6 +92,7 @@ pub(crate) fn from_item(item: &Item) -> Result<KeyRecord, MalformedKey> {
     };
     Ok(KeyRecord {
         key_id,
+        customer_id: Some(text("customerId")?).filter(|id| !id.is_empty()),
         owner: text("owner")?,
         name: text("name")?,
         plan: text("plan")?,
@@ -124,6 +126,7 @@ mod tests {
         let digest = |secret: &str| KeyDigest::of_secret(secret).unwrap();
         let full = KeyRecord {
             key_id: "key-1".to_owned(),
+            customer_id: Some("c-1".to_owned()),
             owner: "acme".to_owned(),
             name: "build server".to_owned(),
             plan: "gold".to_owned(),

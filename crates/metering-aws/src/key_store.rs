@@ -57,16 +57,26 @@ impl NewKey {
         Self { record, digest }
     }
 
-    /// Sets the descriptive fields: owner, name, plan, monthly limit, expiry and labels. Changes that
+    /// Sets the customer and the descriptive fields: owner, name, plan, monthly limit, expiry and labels. Changes that
     /// `describe` makes to other fields are discarded.
     #[must_use]
     pub fn described(self, describe: impl FnOnce(&mut KeyRecord)) -> Self {
         let Self { record, digest } = self;
         let mut described = record.clone();
         describe(&mut described);
-        let KeyRecord { owner, name, plan, monthly_limit, expires_at_ms, labels, .. } = described;
+        let KeyRecord { customer_id, owner, name, plan, monthly_limit, expires_at_ms, labels, .. } =
+            described;
         Self {
-            record: KeyRecord { owner, name, plan, monthly_limit, expires_at_ms, labels, ..record },
+            record: KeyRecord {
+                customer_id,
+                owner,
+                name,
+                plan,
+                monthly_limit,
+                expires_at_ms,
+                labels,
+                ..record
+            },
             digest,
         }
     }

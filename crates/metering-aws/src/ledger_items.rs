@@ -4,8 +4,8 @@
 //!
 //! | attribute | type | value |
 //! | --- | --- | --- |
-//! | `pk` | S | the id of the API key |
-//! | `sk` | S | `DAY#SHARD`: the UTC day, and the shard qualified by account, region and stream |
+//! | `pk` | S | the customer, or the key if it belongs to no customer: `customer#ID`, `key#ID` |
+//! | `sk` | S | `MONTH#KEY#DAY#CLASS#SHARD`: the key is empty if `pk` has it; the class is empty if there is none; the shard is qualified by account, region and stream |
 //! | `h00` to `h23` | N | the calls of an hour; absent if there were none |
 //! | `total` | N | the sum of the hours |
 //! | `fingerprint` | N | the sum of the 64-bit hashes of all calls |
@@ -21,9 +21,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_core::fingerprint::Fingerprint;
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::RowRelease;
+use metering_core::row_key::{RowKey, partition_key, sort_key_ranges};
 use metering_core::sequence_number::SequenceNumber;
-use metering_core::update_plan::{CounterUpdate, RowKey};
+use metering_core::update_plan::CounterUpdate;
 use metering_core::window::{DAY_MS, UtcDay};
 
 use crate::key_items::Item;
@@ -42,11 +44,6 @@ const HIGH_WATER_MARK: &str = "seq";
 /// every sequence number.
 pub const NO_MARK: &str = "000";
 
-/// Separates day and shard in a sort key.
-const SEPARATOR: char = '#';
-/// The character after [`SEPARATOR`]: the end of a range of sort keys.
-const AFTER_SEPARATOR: char = '$';
-
 /// Returns the name of the attribute with the calls of an hour of the day.
 pub(crate) fn hour_attribute(hour: usize) -> String {
     format!("h{hour:02}")
@@ -59,30 +56,33 @@ pub fn gap_attribute(number: u32) -> String {
 
 /// Returns the primary key of a row: partition key and sort key.
 pub(crate) fn primary_key(row: &RowKey) -> (AttributeValue, AttributeValue) {
-    (AttributeValue::S(row.api_key_id.to_string()), AttributeValue::S(row.sort_key()))
+    (AttributeValue::S(row.partition_key()), AttributeValue::S(row.sort_key()))
 }
 
-/// Starts a query for all rows of an API key.
-pub fn rows_of_key(client: &Client, table: &str, api_key_id: &str) -> QueryFluentBuilder {
+/// Starts a query for all rows of the customer of a key; of the key alone if it belongs to none.
+pub fn rows_of_partition(client: &Client, table: &str, key: &MeteredKey) -> QueryFluentBuilder {
     client
         .query()
         .table_name(table)
         .key_condition_expression("pk = :pk")
-        .expression_attribute_values(":pk", AttributeValue::S(api_key_id.to_owned()))
+        .expression_attribute_values(":pk", AttributeValue::S(partition_key(key)))
 }
 
-/// Starts a query for the rows of an API key from the day `from` to the day
-/// `to`, both included.
+/// Starts queries for the rows of a key from the day `from` to the day `to`, both included: one for
+/// each month. They also return rows of other keys whose ids contain `#`, which
+/// the caller has to leave out.
 pub(crate) fn rows_of_days(
     client: &Client,
     table: &str,
-    api_key_id: &str,
+    key: &MeteredKey,
     [from, to]: [UtcDay; 2],
-) -> QueryFluentBuilder {
-    rows_of_key(client, table, api_key_id)
-        .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-        .expression_attribute_values(":from", AttributeValue::S(format!("{from}{SEPARATOR}")))
-        .expression_attribute_values(":to", AttributeValue::S(format!("{to}{AFTER_SEPARATOR}")))
+) -> impl Iterator<Item = QueryFluentBuilder> {
+    sort_key_ranges(key, from, to).into_iter().map(move |[first, last]| {
+        rows_of_partition(client, table, key)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":from", AttributeValue::S(first))
+            .expression_attribute_values(":to", AttributeValue::S(last))
+    })
 }
 
 /// A row of the ledger as it is stored. Unless a method says otherwise, it
@@ -95,24 +95,14 @@ impl<'item> LedgerItem<'item> {
         self.0.get(attribute)?.as_s().ok().map(String::as_str)
     }
 
-    /// Returns the API key id, the partition key.
-    pub fn api_key_id(self) -> Option<&'item str> {
-        self.text("pk")
-    }
-
     /// Returns the sort key.
     pub fn sort_key(self) -> Option<&'item str> {
         self.text("sk")
     }
 
-    /// Returns the UTC day.
-    pub fn day(self) -> Option<UtcDay> {
-        self.sort_key()?.split(SEPARATOR).next()?.parse().ok()
-    }
-
-    /// Returns the id of the shard, without account, region and stream.
-    pub fn shard_id(self) -> Option<&'item str> {
-        self.sort_key()?.rsplit('/').next()
+    /// Returns what the row counts, and the shard that writes it.
+    pub fn row_key(self) -> Option<RowKey> {
+        RowKey::parse(self.text("pk")?, self.sort_key()?)
     }
 
     /// Returns the calls of an hour of the day. A missing attribute means 0.
@@ -193,16 +183,17 @@ pub const FIRST_GUESS: RowGuess = RowGuess { exists: true, raises_last_call: tru
 /// use metering_core::aggregate::BatchUsage;
 /// use metering_core::claims::owner::ShardName;
 /// use metering_core::fingerprint::Fingerprint;
+/// use metering_core::metered_key::CallBreakdown;
 /// use metering_core::sequence_number::SequenceNumber;
-/// use metering_core::update_plan::{CounterUpdate, RowKey};
+/// use metering_core::row_key::RowKey;
+/// use metering_core::update_plan::CounterUpdate;
 ///
 /// let record = SequenceNumber::parse("42").unwrap();
 /// let mut hours = [0; 24];
 /// hours[7] = 3;
 /// let update = CounterUpdate {
 ///     row: RowKey {
-///         api_key_id: "key-1".into(),
-///         day: "2026-11-24".parse().unwrap(),
+///         breakdown: CallBreakdown::of_key("key-1", "2026-11-24".parse().unwrap()).into(),
 ///         shard: ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000000"),
 ///     },
 ///     first: record.clone(),
@@ -231,7 +222,7 @@ pub fn update_expression(update: &CounterUpdate, guess: RowGuess, retention_days
     }
     values.insert(format!(":{FINGERPRINT}"), number(i128::from(update.fingerprint.number())));
     values.insert(":total".to_owned(), number(i128::from(update.total())));
-    values.insert(":ttl".to_owned(), expiry(update.row.day, retention_days));
+    values.insert(":ttl".to_owned(), expiry(update.row.day(), retention_days));
     values.insert(":last".to_owned(), AttributeValue::S(update.last.storage_form().to_owned()));
     let mut set = "SET seq = :last, #ttl = :ttl".to_owned();
     let mut condition = match (update.gaps.is_empty(), guess.exists) {
@@ -266,7 +257,7 @@ pub(crate) fn release_expression(release: &RowRelease, exists: bool, retention_d
     let mut values = HashMap::from([
         (":fence".to_owned(), AttributeValue::S(fence.storage_form().to_owned())),
         (":zero".to_owned(), AttributeValue::N("0".to_owned())),
-        (":ttl".to_owned(), expiry(release.row.day, retention_days)),
+        (":ttl".to_owned(), expiry(release.row.day(), retention_days)),
     ]);
     let (before, condition) = if exists {
         (HIGH_WATER_MARK, format!("seq < :fence AND attribute_not_exists({name})"))

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use access_log::{Decoder, Limits};
 use metering_core::call_id::{CallId, CallIdHasherBuilder};
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::PortError;
 use metering_core::reconciliation::{DailyIdentities, HourlyCalls};
 use metering_core::window::{CallWindow, hour_start_ms};
@@ -58,16 +59,16 @@ impl LoggedCalls {
         // Only a call whose time has a day is read as billable.
         let Ok(CallWindow { day, .. }) = CallWindow::at(call.requested_at_ms) else { return };
         if self.known.insert(call.id) {
-            let hour = (call.api_key_id.clone(), hour_start_ms(call.requested_at_ms));
+            let hour = (call.key.clone(), hour_start_ms(call.requested_at_ms));
             *self.by_hour.entry(hour).or_default() += 1;
             self.without_request_id += u64::from(!call.has_request_id);
-            self.by_day.entry((call.api_key_id, day)).or_default().add(call.id);
+            self.by_day.entry((call.key, day)).or_default().add(call.id);
         }
     }
 
-    /// Returns the ids of the keys, each once.
-    pub fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<String> = self.by_day.keys().map(|(key, _)| key.clone()).collect();
+    /// Returns the keys, each once.
+    pub fn keys(&self) -> Vec<MeteredKey> {
+        let mut keys: Vec<MeteredKey> = self.by_day.keys().map(|(key, _)| key.clone()).collect();
         keys.dedup();
         keys
     }
@@ -87,7 +88,7 @@ mod tests {
         let call = |request_id: &str, key: &str, requested_at_ms: i64| LoggedCall {
             event: 0,
             id: CallId::new(request_id, requested_at_ms),
-            api_key_id: key.to_owned(),
+            key: MeteredKey::without_customer(key),
             slice: SliceKey { start_ms: 0, group: 0 },
             requested_at_ms,
             has_request_id: true,
@@ -109,13 +110,16 @@ mod tests {
             counted
         };
         let [first, second, other, _, next_day] = &calls;
-        let day = |key: &str, day: &str| (key.to_owned(), day.parse().unwrap());
+        let day = |key: &str, day: &str| (MeteredKey::without_customer(key), day.parse().unwrap());
         let expected = DailyIdentities::from([
             (day("key", "2026-11-24"), count(&[first, second])),
             (day("key", "2026-11-25"), count(&[next_day])),
             (day("other", "2026-11-24"), count(&[other])),
         ]);
-        assert_eq!((logged.keys(), &logged.by_day), (vec!["key".to_owned(), "other".to_owned()], &expected));
+        assert_eq!(
+            (logged.keys(), &logged.by_day),
+            (["key", "other"].map(MeteredKey::without_customer).to_vec(), &expected)
+        );
         let hours: Vec<u64> = logged.by_hour.values().copied().collect();
         assert_eq!(hours, [1, 1, 1, 1]);
     }

@@ -6,6 +6,7 @@ use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::{DecodeError, Decoder, Origin, ReadEvent};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, SliceKey};
+use metering_core::metered_key::{Breakdown, CallBreakdown, MeteredKey};
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
 
@@ -29,8 +30,8 @@ pub struct LoggedCall {
     pub event: u32,
     /// The identity by which the call is claimed.
     pub id: CallId,
-    /// The id of the key for which it is counted.
-    pub api_key_id: String,
+    /// The key and the customer for which it is counted.
+    pub key: MeteredKey,
     /// The slice in which it is claimed.
     pub slice: SliceKey,
     /// The request time, in milliseconds since 1970.
@@ -90,8 +91,8 @@ fn read_record(
     };
     let (mut billable, mut unreadable) = (Vec::new(), 0);
     let decoded = decoder.decode(&record, ORIGIN, |event| match judge.assess(&event) {
-        Judgement::Billable { requested_at_ms, api_key_id } => {
-            billable.push((event.index, event.id, requested_at_ms, api_key_id.to_owned()));
+        Judgement::Billable { requested_at_ms, breakdown } => {
+            billable.push((event.index, event.id, requested_at_ms, Breakdown::from(breakdown).key));
         }
         Judgement::Skipped => {}
         Judgement::Unreadable => unreadable += 1,
@@ -101,10 +102,10 @@ fn read_record(
         |_| Vec::new(),
         |decoded| {
             let slice = |requested_at_ms| judge.layout.slice_of(requested_at_ms, decoded.log_stream);
-            let calls = billable.into_iter().map(|(event, id, requested_at_ms, api_key_id)| LoggedCall {
+            let calls = billable.into_iter().map(|(event, id, requested_at_ms, key)| LoggedCall {
                 event,
                 id,
-                api_key_id,
+                key,
                 slice: slice(requested_at_ms),
                 requested_at_ms,
                 has_request_id: has_request_id(event, id, requested_at_ms),
@@ -129,8 +130,7 @@ enum Judgement<'a> {
     Billable {
         /// The request time, in milliseconds since 1970.
         requested_at_ms: i64,
-        /// The id of the key.
-        api_key_id: &'a str,
+        breakdown: CallBreakdown<'a>,
     },
     Skipped,
     Unreadable,
@@ -141,8 +141,8 @@ impl Judge {
     fn assess<'a>(&self, event: &ReadEvent<'a>) -> Judgement<'a> {
         let Ok(call) = &event.call else { return Judgement::Unreadable };
         match call.assess(PlausibleTimes::ANY, &self.unbilled) {
-            Ok(Assessment::Billable { api_key_id, .. }) => {
-                Judgement::Billable { requested_at_ms: call.requested_at_ms, api_key_id }
+            Ok(Assessment::Billable(breakdown)) => {
+                Judgement::Billable { requested_at_ms: call.requested_at_ms, breakdown }
             }
             Ok(Assessment::Skipped(_)) => Judgement::Skipped,
             Err(_) => Judgement::Unreadable,
@@ -203,7 +203,7 @@ mod tests {
         ];
         let mut decoder = Decoder::new(Limits::default());
         let read = read_events(&mut decoder, &judge, "group", &events);
-        assert!(read.iter().flat_map(|stream| &stream.calls).all(|call| call.api_key_id == "a"));
+        assert!(read.iter().flat_map(|stream| &stream.calls).all(|call| &*call.key.api_key_id == "a"));
         let calls: Vec<(u32, CallId)> =
             read.iter().flat_map(|stream| &stream.calls).map(|call| (call.event, call.id)).collect();
         let expected =

@@ -1,6 +1,7 @@
 //! The usage of a key in a month, read from the ledger for monthly limits.
 
 use aws_sdk_dynamodb::Client;
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{PortError, UsageTotals};
 use metering_core::quota::MonthUsage;
 use metering_core::window::{UtcDay, UtcMonth};
@@ -28,7 +29,7 @@ impl UsageTotals for DynamoUsageTotals {
     /// again each time, because late records still arrive for it.
     async fn month_usage(
         &self,
-        key_id: &str,
+        key: &MeteredKey,
         month: UtcMonth,
         known: Option<MonthUsage>,
         today: UtcDay,
@@ -37,23 +38,25 @@ impl UsageTotals for DynamoUsageTotals {
         let from = known.map_or(month.first_day(), |known| known.settled_before);
         let settled_before = today.plus_days(-1).clamp(from, month.next().first_day());
         let last = month.next().first_day().plus_days(-1);
-        let mut rows = rows_of_days(&self.client, &self.table, key_id, [from, last])
-            .projection_expression("sk, #total")
-            .expression_attribute_names("#total", TOTAL)
-            .into_paginator()
-            .items()
-            .send();
         let mut usage =
             MonthUsage { month, settled_before, settled: known.map_or(0, |known| known.settled), recent: 0 };
-        while let Some(row) = rows.next().await {
-            let row = row.map_err(|error| port_error(operation(), error))?;
-            let row = LedgerItem(&row);
-            let (day, total) = row.day().zip(row.total()).ok_or_else(|| PortError::Refused {
-                operation: operation(),
-                source: "a row of the ledger has no day or no total".into(),
-            })?;
-            let part = if day < settled_before { &mut usage.settled } else { &mut usage.recent };
-            *part += total;
+        for query in rows_of_days(&self.client, &self.table, key, [from, last]) {
+            let query =
+                query.projection_expression("pk, sk, #total").expression_attribute_names("#total", TOTAL);
+            let mut rows = query.into_paginator().items().send();
+            while let Some(row) = rows.next().await {
+                let row = row.map_err(|error| port_error(operation(), error))?;
+                let row = LedgerItem(&row);
+                let (row_key, total) = row.row_key().zip(row.total()).ok_or_else(|| PortError::Refused {
+                    operation: operation(),
+                    source: "a row of the ledger has no usable primary key or no total".into(),
+                })?;
+                if row_key.key() == key {
+                    let is_settled = row_key.day() < settled_before;
+                    let part = if is_settled { &mut usage.settled } else { &mut usage.recent };
+                    *part += total;
+                }
+            }
         }
         Ok(usage)
     }

@@ -5,8 +5,9 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use metering_core::ports::{LedgerReply, PortError, RowRelease, UsageLedger};
+use metering_core::row_key::RowKey;
 use metering_core::sequence_number::SequenceNumber;
-use metering_core::update_plan::{CounterUpdate, RowKey};
+use metering_core::update_plan::CounterUpdate;
 
 use crate::error::port_error;
 use crate::key_items::Item;

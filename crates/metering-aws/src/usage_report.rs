@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::Client;
 use futures_util::{StreamExt, TryStreamExt};
 use metering_core::fingerprint::{CountedCalls, Fingerprint};
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{LedgerCounts, PortError, UsageHistory};
 use metering_core::reconciliation::{DailyIdentities, HourlyCalls, HourlyTotals};
+use metering_core::row_key::RowKey;
 use metering_core::usage_history::KeyUsage;
-use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, DAY_MS, HOUR_MS, UtcDay};
 
 use crate::error::port_error;
+use crate::key_items::Item;
 use crate::ledger_items::{FINGERPRINT, LAST_CALL, LedgerItem, TOTAL, hour_attribute, rows_of_days};
 
 /// A malformed row of the ledger.
@@ -37,8 +39,8 @@ impl DynamoUsageHistory {
 }
 
 impl UsageHistory for DynamoUsageHistory {
-    async fn usage_of_key(&self, key_id: &str, from: UtcDay, to: UtcDay) -> Result<KeyUsage, PortError> {
-        usage_of_key(&self.client, &self.table, key_id, from, to).await
+    async fn usage_of_key(&self, key: &MeteredKey, from: UtcDay, to: UtcDay) -> Result<KeyUsage, PortError> {
+        usage_of_key(&self.client, &self.table, key, from, to).await
     }
 }
 
@@ -50,28 +52,42 @@ impl UsageHistory for DynamoUsageHistory {
 pub async fn usage_of_key(
     client: &Client,
     table: &str,
-    api_key_id: &str,
+    key: &MeteredKey,
     from: UtcDay,
     to: UtcDay,
 ) -> Result<KeyUsage, PortError> {
     let operation = || format!("reading the usage of a key from table {table}");
-    let query = rows_of_days(client, table, api_key_id, [from, to]).consistent_read(true);
-    let mut rows = query.into_paginator().items().send();
     let mut usage = KeyUsage::new();
-    while let Some(row) = rows.next().await {
-        let row = row.map_err(|error| port_error(operation(), error))?;
-        add_row(&mut usage, LedgerItem(&row))
-            .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
+    for query in rows_of_days(client, table, key, [from, to]) {
+        let mut rows = query.consistent_read(true).into_paginator().items().send();
+        while let Some(row) = rows.next().await {
+            let row = row.map_err(|error| port_error(operation(), error))?;
+            let (row_key, row) = read(&row).map_err(|error| refused(operation(), error))?;
+            if row_key.key() == key {
+                add_row(&mut usage, row_key.day(), row).map_err(|error| refused(operation(), error))?;
+            }
+        }
     }
     Ok(usage)
 }
 
-fn add_row(usage: &mut KeyUsage, row: LedgerItem) -> Result<(), MalformedRow> {
-    let malformed = |attribute: &str| MalformedRow {
-        sort_key: row.sort_key().unwrap_or_default().to_owned(),
-        attribute: attribute.to_owned(),
-    };
-    let day_usage = usage.entry(row.day().ok_or_else(|| malformed("sk"))?).or_default();
+fn refused(operation: String, error: MalformedRow) -> PortError {
+    PortError::Refused { operation, source: Box::new(error) }
+}
+
+/// Reads the primary key of a row.
+fn read(item: &Item) -> Result<(RowKey, LedgerItem<'_>), MalformedRow> {
+    let row = LedgerItem(item);
+    row.row_key().map(|row_key| (row_key, row)).ok_or_else(|| malformed(row, "sk"))
+}
+
+fn malformed(row: LedgerItem, attribute: &str) -> MalformedRow {
+    MalformedRow { sort_key: row.sort_key().unwrap_or_default().to_owned(), attribute: attribute.to_owned() }
+}
+
+fn add_row(usage: &mut KeyUsage, day: UtcDay, row: LedgerItem) -> Result<(), MalformedRow> {
+    let malformed = |attribute: &str| malformed(row, attribute);
+    let day_usage = usage.entry(day).or_default();
     let mut total = 0;
     for (hour, calls) in day_usage.hours.iter_mut().enumerate() {
         let added = row.hour(hour).ok_or_else(|| malformed(&hour_attribute(hour)))?;
@@ -100,19 +116,17 @@ fn add_row(usage: &mut KeyUsage, row: LedgerItem) -> Result<(), MalformedRow> {
 pub async fn usage_of_all_keys(
     client: &Client,
     table: &str,
-) -> Result<BTreeMap<String, KeyUsage>, PortError> {
+) -> Result<BTreeMap<MeteredKey, KeyUsage>, PortError> {
     let operation = || format!("reading the usage of all keys from table {table}");
     let mut rows = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
-    let mut usage: BTreeMap<String, KeyUsage> = BTreeMap::new();
+    let mut usage: BTreeMap<MeteredKey, KeyUsage> = BTreeMap::new();
     while let Some(row) = rows.next().await {
         let row = row.map_err(|error| port_error(operation(), error))?;
-        let row = LedgerItem(&row);
-        let key = row.api_key_id().unwrap_or_default();
-        if key == TOTALS_KEY_ID {
-            continue;
+        let (RowKey { breakdown, .. }, row) = read(&row).map_err(|error| refused(operation(), error))?;
+        if !breakdown.key.is_totals() {
+            let of_key = usage.entry(breakdown.key).or_default();
+            add_row(of_key, breakdown.day, row).map_err(|error| refused(operation(), error))?;
         }
-        add_row(usage.entry(key.to_owned()).or_default(), row)
-            .map_err(|error| PortError::Refused { operation: operation(), source: Box::new(error) })?;
     }
     Ok(usage)
 }
@@ -146,9 +160,10 @@ pub struct DayCalls {
 impl LedgerCounts for DynamoLedgerCounts {
     async fn totals_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
         let (first, last) = days(from_ms, to_ms)?;
-        let usage = usage_of_key(&self.client, &self.table, TOTALS_KEY_ID, first, last).await?;
+        let totals = MeteredKey::totals();
+        let usage = usage_of_key(&self.client, &self.table, &totals, first, last).await?;
         let mut calls = HourlyCalls::new();
-        add_hours(&mut calls, TOTALS_KEY_ID, &usage, from_ms, to_ms);
+        add_hours(&mut calls, &totals, &usage, from_ms, to_ms);
         Ok(calls.into_iter().map(|((_, hour_ms), calls)| (hour_ms, calls)).collect())
     }
 
@@ -158,10 +173,10 @@ impl LedgerCounts for DynamoLedgerCounts {
         from_ms: i64,
         to_ms: i64,
     ) -> Result<HourlyCalls, PortError> {
-        let mut keys: Vec<String> = count.keys().map(|(key, _)| key.clone()).collect();
+        let mut keys: Vec<MeteredKey> = count.keys().map(|(key, _)| key.clone()).collect();
         keys.dedup();
         let mut calls = HourlyCalls::new();
-        let add = |key: &str, usage: KeyUsage| add_hours(&mut calls, key, &usage, from_ms, to_ms);
+        let add = |key: &MeteredKey, usage: KeyUsage| add_hours(&mut calls, key, &usage, from_ms, to_ms);
         self.read_keys(keys, from_ms, to_ms, add).await?;
         Ok(calls)
     }
@@ -172,15 +187,15 @@ impl DynamoLedgerCounts {
     ///
     /// # Errors
     /// Fails if the ledger cannot be read or has a malformed row.
-    pub async fn calls_of_day(&self, keys: Vec<String>, day: UtcDay) -> Result<DayCalls, PortError> {
+    pub async fn calls_of_day(&self, keys: Vec<MeteredKey>, day: UtcDay) -> Result<DayCalls, PortError> {
         let (from_ms, to_ms) = (day.start_ms(), day.start_ms() + DAY_MS);
         let mut calls = DayCalls::default();
-        let add = |key: &str, usage: KeyUsage| {
+        let add = |key: &MeteredKey, usage: KeyUsage| {
             add_hours(&mut calls.by_hour, key, &usage, from_ms, to_ms);
             let counted = usage.get(&day).and_then(|usage| {
                 Some(CountedCalls { calls: usage.total(), fingerprint: usage.fingerprint? })
             });
-            calls.identities.extend(counted.map(|counted| ((key.to_owned(), day), counted)));
+            calls.identities.extend(counted.map(|counted| ((key.clone(), day), counted)));
         };
         self.read_keys(keys, from_ms, to_ms, add).await?;
         Ok(calls)
@@ -189,10 +204,10 @@ impl DynamoLedgerCounts {
     /// Reads the usage of keys on the days of `from_ms..to_ms`.
     async fn read_keys(
         &self,
-        keys: Vec<String>,
+        keys: Vec<MeteredKey>,
         from_ms: i64,
         to_ms: i64,
-        mut add: impl FnMut(&str, KeyUsage),
+        mut add: impl FnMut(&MeteredKey, KeyUsage),
     ) -> Result<(), PortError> {
         let (first, last) = days(from_ms, to_ms)?;
         let usage = futures_util::stream::iter(keys).map(|key| async move {
@@ -220,13 +235,13 @@ fn days(from_ms: i64, to_ms: i64) -> Result<(UtcDay, UtcDay), PortError> {
 }
 
 /// Adds the hours of a key that begin in `from_ms..to_ms`.
-pub fn add_hours(calls: &mut HourlyCalls, key: &str, usage: &KeyUsage, from_ms: i64, to_ms: i64) {
+pub fn add_hours(calls: &mut HourlyCalls, key: &MeteredKey, usage: &KeyUsage, from_ms: i64, to_ms: i64) {
     for (day, usage) in usage {
         for (start_ms, count) in
             (day.start_ms()..).step_by(usize::try_from(HOUR_MS).unwrap_or(1)).zip(usage.hours)
         {
             if count > 0 && (from_ms..to_ms).contains(&start_ms) {
-                calls.insert((key.to_owned(), start_ms), count);
+                calls.insert((key.clone(), start_ms), count);
             }
         }
     }

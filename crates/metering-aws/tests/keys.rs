@@ -14,8 +14,9 @@ use metering_aws::{DynamoInvalidationLog, DynamoKeyTable, DynamoUsageTotals, Key
 use metering_core::api_key::{KeyDigest, KeyRecord, MAX_DESCRIPTION_BYTES};
 use metering_core::authorization::{Denial, admits};
 use metering_core::claims::owner::ShardName;
+use metering_core::metered_key::{CallBreakdown, MeteredKey};
 use metering_core::ports::{InvalidationLog, KeyTable, UsageTotals};
-use metering_core::update_plan::RowKey;
+use metering_core::row_key::RowKey;
 use metering_core::window::{UtcDay, UtcMonth};
 
 const KEYS: &str = "keys";
@@ -321,8 +322,8 @@ async fn changes_at_the_same_time_get_one_sequence_each_without_a_gap() {
 
 async fn put_row(client: &Client, day: &str, shard: &str, total: u64) {
     let shard = ShardName::from_stored(shard);
-    let row = RowKey { api_key_id: "a".into(), day: day.parse().unwrap(), shard };
-    let request = client.put_item().table_name(LEDGER).item("pk", AttributeValue::S("a".to_owned()));
+    let row = RowKey { breakdown: CallBreakdown::of_key("a", day.parse().unwrap()).into(), shard };
+    let request = client.put_item().table_name(LEDGER).item("pk", AttributeValue::S(row.partition_key()));
     let request = request.item("sk", AttributeValue::S(row.sort_key()));
     request.item(TOTAL, AttributeValue::N(total.to_string())).send().await.unwrap();
 }
@@ -344,15 +345,23 @@ async fn a_month_is_added_up_once_and_then_only_its_last_two_days() {
     }
     let day = |text: &str| text.parse::<UtcDay>().unwrap();
     let month = UtcMonth::at(day("2026-11-24").start_ms()).unwrap();
-    let first = usage.month_usage("a", month, None, day("2026-11-24")).await.unwrap();
+    let key = MeteredKey::without_customer("a");
+    let first = usage.month_usage(&key, month, None, day("2026-11-24")).await.unwrap();
     assert_eq!((first.settled, first.recent, first.settled_before), (7, 24, day("2026-11-23")));
     // A settled day is not read again; yesterday is.
     put_row(&client, "2026-11-22", "b", 500).await;
     put_row(&client, "2026-11-23", "b", 32).await;
-    let second = usage.month_usage("a", month, Some(first), day("2026-11-25")).await.unwrap();
+    let second = usage.month_usage(&key, month, Some(first), day("2026-11-25")).await.unwrap();
     assert_eq!((second.settled, second.recent, second.settled_before), (47, 16, day("2026-11-24")));
-    assert_eq!(usage.month_usage("a", month, None, day("2026-11-25")).await.unwrap().total(), 563);
-    let on_the_first = usage.month_usage("a", month, None, day("2026-11-01")).await.unwrap();
+    assert_eq!(usage.month_usage(&key, month, None, day("2026-11-25")).await.unwrap().total(), 563);
+    let on_the_first = usage.month_usage(&key, month, None, day("2026-11-01")).await.unwrap();
     assert_eq!((on_the_first.settled, on_the_first.total()), (0, 563));
-    assert_eq!(usage.month_usage("nobody", month, None, day("2026-11-25")).await.unwrap().total(), 0);
+    assert_eq!(
+        usage
+            .month_usage(&MeteredKey::without_customer("nobody"), month, None, day("2026-11-25"))
+            .await
+            .unwrap()
+            .total(),
+        0
+    );
 }

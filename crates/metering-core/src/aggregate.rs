@@ -1,15 +1,16 @@
 //! The calls of one batch, and their sums by ledger row and record.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::call_id::CallId;
 use crate::claims::layout::{ClaimLayout, LogStreamHash, SliceKey};
 use crate::fingerprint::Fingerprint;
+use crate::metered_key::{Breakdown, CallBreakdown};
 use crate::sequence_number::SequenceNumber;
-use crate::usage_record::TOTALS_KEY_ID;
-use crate::window::{CallWindow, HOUR_MS, UtcDay};
+use crate::window::{HOUR_MS, UtcDay};
 
 /// The index of a record in its batch, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +23,7 @@ impl RecordIndex {
     }
 }
 
-/// The index of a [`KeyDay`] in its batch.
+/// The index of a [`Breakdown`] in its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct RowIndex(u32);
 
@@ -45,7 +46,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Returns `true` if the key and the hour are known, so that the call could be counted.
+    /// Returns `true` if the key and the time are known, so that the call could be counted.
     pub fn has_row(&self) -> bool {
         self.row.is_some()
     }
@@ -66,17 +67,19 @@ pub struct Contribution {
     pub last_call_ms: i64,
 }
 
-/// The calls that a batch adds to one key and day, in the order of its records.
+/// The calls that a batch adds to one row, in the order of its records.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RowUsage {
-    /// The id of the API key, or [`TOTALS_KEY_ID`].
-    pub api_key_id: Box<str>,
-    /// The UTC day in which the calls were made.
-    pub day: UtcDay,
+    /// The calls that the row counts.
+    pub breakdown: Breakdown,
     contributions: Vec<Contribution>,
 }
 
 impl RowUsage {
+    fn new(breakdown: Breakdown) -> Self {
+        Self { breakdown, contributions: Vec::new() }
+    }
+
     /// Returns the contributions, in the order of the records.
     pub fn contributions(&self) -> &[Contribution] {
         &self.contributions
@@ -85,7 +88,7 @@ impl RowUsage {
     fn add(&mut self, call: &Call) {
         let Call { record, requested_at_ms, .. } = *call;
         let fingerprint = Fingerprint::of(call.id);
-        let hour = (requested_at_ms - self.day.start_ms()) / HOUR_MS;
+        let hour = (requested_at_ms - self.breakdown.day.start_ms()) / HOUR_MS;
         let hour = u8::try_from(hour).unwrap_or(0);
         if let Some(last) = self.contributions.last_mut()
             && last.record == record
@@ -101,23 +104,16 @@ impl RowUsage {
     }
 }
 
-/// A key and a day that calls of the batch belong to.
-#[derive(Debug)]
-struct KeyDay {
-    api_key_id: Box<str>,
-    day: UtcDay,
-    /// Index of the same key's previous day in the batch, by first appearance.
-    earlier: Option<u32>,
-}
-
 /// The calls of one batch of one shard, in the order of the records.
 #[derive(Debug, Default)]
 pub struct BatchUsage {
     sequence_numbers: Vec<SequenceNumber>,
     calls: Vec<Call>,
-    key_days: Vec<KeyDay>,
-    /// Index of each key's latest day, by first appearance. Nearly always it is the key's only one.
-    latest_of_key: HashMap<Box<str>, u32>,
+    /// The rows that calls of the batch belong to, by first appearance.
+    breakdowns: Vec<Breakdown>,
+    /// Indices in `breakdowns`, by the hash of each breakdown.
+    places: HashTable<u32>,
+    hashes: DefaultHashBuilder,
     slices: Vec<SliceKey>,
     slice_places: HashMap<SliceKey, u32>,
     /// Index of the current record's first call.
@@ -157,22 +153,21 @@ impl BatchUsage {
         let index = u32::try_from(self.sequence_numbers.len()).unwrap_or(u32::MAX);
         self.sequence_numbers.push(sequence_number);
         self.begun_at = self.calls.len();
-        self.rows_before = self.key_days.len();
+        self.rows_before = self.breakdowns.len();
         Ok(RecordIndex(index))
     }
 
-    /// Adds a call whose key and hour are known to the current record. It is counted if
+    /// Adds a call whose key and time are known to the current record. It is counted if
     /// `is_countable`, and quarantined otherwise.
     pub fn add_call(
         &mut self,
         event: u32,
         id: CallId,
-        api_key_id: &str,
-        window: CallWindow,
+        breakdown: CallBreakdown<'_>,
         requested_at_ms: i64,
         is_countable: bool,
     ) {
-        let row = Some(RowIndex(self.key_day(api_key_id, window.day)));
+        let row = Some(self.row_of(breakdown));
         self.push(Call {
             id,
             record: self.current_record(),
@@ -184,7 +179,7 @@ impl BatchUsage {
         });
     }
 
-    /// Adds an event whose key or hour cannot be read to the current record.
+    /// Adds an event whose key or time cannot be read to the current record.
     pub fn add_unreadable(&mut self, event: u32, id: CallId, claimed_at_ms: i64) {
         let record = self.current_record();
         self.push(Call {
@@ -227,14 +222,13 @@ impl BatchUsage {
     /// that only they belong to.
     pub fn discard_record(&mut self) {
         self.calls.truncate(self.begun_at);
-        while self.key_days.len() > self.rows_before
-            && let Some(KeyDay { api_key_id, earlier, .. }) = self.key_days.pop()
-        {
-            match earlier {
-                Some(earlier) => drop(self.latest_of_key.insert(api_key_id, earlier)),
-                None => drop(self.latest_of_key.remove(&api_key_id)),
+        for (place, breakdown) in self.breakdowns.iter().enumerate().skip(self.rows_before) {
+            let hash = self.hashes.hash_one(breakdown.borrowed());
+            if let Ok(entry) = self.places.find_entry(hash, |other| *other as usize == place) {
+                entry.remove();
             }
         }
+        self.breakdowns.truncate(self.rows_before);
     }
 
     /// Removes the current record from the batch, with its calls.
@@ -252,20 +246,16 @@ impl BatchUsage {
         slices.filter(|slice| latest.replace(*slice) != Some(*slice)).count()
     }
 
-    fn key_day(&mut self, api_key_id: &str, day: UtcDay) -> u32 {
-        let next = u32::try_from(self.key_days.len()).unwrap_or(u32::MAX);
-        let earlier = self.latest_of_key.get(api_key_id).copied();
-        let mut place = earlier;
-        while let Some(index) = place {
-            let key_day = &self.key_days[index as usize];
-            if key_day.day == day {
-                return index;
-            }
-            place = key_day.earlier;
+    fn row_of(&mut self, breakdown: CallBreakdown<'_>) -> RowIndex {
+        let Self { breakdowns, places, hashes, .. } = self;
+        let hash = hashes.hash_one(breakdown);
+        if let Some(place) = places.find(hash, |place| breakdowns[*place as usize].borrowed() == breakdown) {
+            return RowIndex(*place);
         }
-        self.latest_of_key.insert(api_key_id.into(), next);
-        self.key_days.push(KeyDay { api_key_id: api_key_id.into(), day, earlier });
-        next
+        let place = u32::try_from(breakdowns.len()).unwrap_or(u32::MAX);
+        breakdowns.push(breakdown.into());
+        places.insert_unique(hash, place, |place| hashes.hash_one(breakdowns[*place as usize].borrowed()));
+        RowIndex(place)
     }
 
     /// Returns the calls, in the order of the records and of the events in them.
@@ -283,31 +273,25 @@ impl BatchUsage {
         call.slice as usize
     }
 
-    /// Returns the key and the day of a call; `None` if they are not known.
-    pub fn key_and_day(&self, call: &Call) -> Option<(&str, UtcDay)> {
-        let key_day = &self.key_days[call.row?.0 as usize];
-        Some((&key_day.api_key_id, key_day.day))
+    /// Returns the row of a call without its shard; `None` if it is not known.
+    pub fn breakdown(&self, call: &Call) -> Option<&Breakdown> {
+        Some(&self.breakdowns[call.row?.0 as usize])
     }
 
-    /// Returns the number of rows that the calls belong to: pairs of a key and a day.
+    /// Returns the number of rows that the calls belong to.
     pub fn row_count(&self) -> usize {
-        self.key_days.len()
+        self.breakdowns.len()
     }
 
     /// Returns the number of rows that calls of the current record belong to, and no earlier calls.
     pub fn new_row_count(&self) -> usize {
-        self.key_days.len() - self.rows_before
+        self.breakdowns.len() - self.rows_before
     }
 
-    /// Adds up the calls that `counts` admits, by key and day. `counts` is given each call with its
-    /// index in the batch. The rows are in the order in which their keys and days first appeared.
+    /// Adds up the calls that `counts` admits, by row. `counts` is given each call with its index in
+    /// the batch. The rows are in the order in which they first appeared.
     pub fn rows(&self, counts: impl Fn(usize, &Call) -> bool) -> Vec<RowUsage> {
-        let empty = |key_day: &KeyDay| RowUsage {
-            api_key_id: key_day.api_key_id.clone(),
-            day: key_day.day,
-            contributions: Vec::new(),
-        };
-        let mut rows: Vec<RowUsage> = self.key_days.iter().map(empty).collect();
+        let mut rows: Vec<RowUsage> = self.breakdowns.iter().cloned().map(RowUsage::new).collect();
         for (place, call) in self.calls.iter().enumerate() {
             if let Some(row) = call.row
                 && counts(place, call)
@@ -319,16 +303,15 @@ impl BatchUsage {
         rows
     }
 
-    /// Adds up the calls that `counts` admits, of all keys together, by day. The rows have the key
-    /// id [`TOTALS_KEY_ID`].
+    /// Adds up the calls that `counts` admits, of all keys together, by day. The rows have the
+    /// breakdown [`Breakdown::totals`].
     pub fn totals(&self, counts: impl Fn(usize, &Call) -> bool) -> Vec<RowUsage> {
         let mut days: BTreeMap<UtcDay, RowUsage> = BTreeMap::new();
         for (place, call) in self.calls.iter().enumerate() {
-            if let Some((_, day)) = self.key_and_day(call)
+            if let Some(Breakdown { day, .. }) = self.breakdown(call)
                 && counts(place, call)
             {
-                let empty = || RowUsage { api_key_id: TOTALS_KEY_ID.into(), day, contributions: Vec::new() };
-                days.entry(day).or_insert_with(empty).add(call);
+                days.entry(*day).or_insert_with(|| RowUsage::new(Breakdown::totals(*day))).add(call);
             }
         }
         days.into_values().collect()
@@ -348,6 +331,7 @@ impl BatchUsage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::window::CallWindow;
     use proptest::prelude::*;
 
     fn number(value: usize) -> SequenceNumber {
@@ -356,7 +340,8 @@ mod tests {
 
     fn add(usage: &mut BatchUsage, key: &str, call_ms: i64) {
         let id = CallId::new(key, call_ms);
-        usage.add_call(0, id, key, CallWindow::at(call_ms).unwrap(), call_ms, true);
+        let day = CallWindow::at(call_ms).unwrap().day;
+        usage.add_call(0, id, CallBreakdown::of_key(key, day), call_ms, true);
     }
 
     proptest! {
@@ -379,7 +364,7 @@ mod tests {
             let (mut found, mut fingerprint) = (BTreeMap::new(), Fingerprint::default());
             for row in usage.rows(|_, _| true) {
                 for part in row.contributions() {
-                    *found.entry((row.api_key_id.to_string(), row.day, part.hour, part.record)).or_insert(0) += part.calls;
+                    *found.entry((row.breakdown.key.api_key_id.to_string(), row.breakdown.day, part.hour, part.record)).or_insert(0) += part.calls;
                     fingerprint += part.fingerprint;
                 }
                 prop_assert!(row.contributions().is_sorted_by_key(|part| part.record));
@@ -387,7 +372,7 @@ mod tests {
             let (mut totals, mut fingerprint_of_totals) = (BTreeMap::new(), Fingerprint::default());
             for row in usage.totals(|_, _| true) {
                 for part in row.contributions() {
-                    *totals.entry((row.day, part.hour, part.record)).or_insert(0) += part.calls;
+                    *totals.entry((row.breakdown.day, part.hour, part.record)).or_insert(0) += part.calls;
                     fingerprint_of_totals += part.fingerprint;
                 }
                 prop_assert!(row.contributions().is_sorted_by_key(|part| part.record));
@@ -534,8 +519,9 @@ mod tests {
         usage.add_unreadable(1, CallId::new("call", 1), 1);
         let calls = usage.calls();
         assert_eq!(calls.iter().map(Call::has_row).collect::<Vec<_>>(), [true, false]);
-        assert_eq!(usage.key_and_day(&calls[0]), Some(("key", CallWindow::at(0).unwrap().day)));
-        assert_eq!(usage.key_and_day(&calls[1]), None);
+        let day = CallWindow::at(0).unwrap().day;
+        assert_eq!(usage.breakdown(&calls[0]), Some(&CallBreakdown::of_key("key", day).into()));
+        assert_eq!(usage.breakdown(&calls[1]), None);
     }
 
     #[test]

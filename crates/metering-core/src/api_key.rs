@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use crate::metered_key::MeteredKey;
+
 /// Maximum length of a secret, in bytes. API Gateway accepts 10,240 bytes for all headers together.
 pub const MAX_SECRET_BYTES: usize = 256;
 
@@ -106,7 +108,10 @@ pub struct PreviousSecret {
 pub struct KeyRecord {
     /// The id under which usage is counted. It is never reused for another key.
     pub key_id: String,
-    /// The customer or team that the key belongs to.
+    /// The customer who pays for the calls of the key; `None` for a key that belongs to none. It is
+    /// set when the key is created and never changes, so that all usage of a key is of one customer.
+    pub customer_id: Option<String>,
+    /// The person or team that holds the key.
     pub owner: String,
     /// Display name.
     pub name: String,
@@ -136,6 +141,12 @@ impl KeyRecord {
     pub fn description_bytes(&self) -> usize {
         let labels: usize = self.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
         self.owner.len() + self.name.len() + self.plan.len() + labels
+    }
+
+    /// Returns the key under which usage is counted.
+    pub fn metered_key(&self) -> MeteredKey {
+        let customer_id = self.customer_id.as_deref().map(Into::into);
+        MeteredKey { customer_id, api_key_id: self.key_id.as_str().into() }
     }
 }
 

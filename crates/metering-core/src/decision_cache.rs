@@ -236,7 +236,7 @@ impl DecisionCache {
             _ if request.usage_failed => return Step::Unavailable("the usage of the key cannot be read"),
             (None, known) => {
                 let known = known.map(|known| known.usage);
-                return Step::Read(Read::Usage { key_id: key.key_id.clone(), month, known });
+                return Step::Read(Read::Usage { key: key.metered_key(), month, known });
             }
         };
         let quota = Quota::new(limit, &usage);

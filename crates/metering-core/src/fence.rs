@@ -45,6 +45,7 @@ mod tests {
     use crate::aggregate::BatchUsage;
     use crate::call_id::CallId;
     use crate::claims::owner::ShardName;
+    use crate::metered_key::CallBreakdown;
     use crate::update_plan::{CounterUpdate, plan_row};
     use crate::window::CallWindow;
     use proptest::prelude::*;
@@ -78,7 +79,8 @@ mod tests {
             usage.begin_record(SequenceNumber::parse(&(position + 5).to_string()).unwrap()).unwrap();
             for event in 0..*count {
                 let id = CallId::new("call", i64::from(event));
-                usage.add_call(event, id, "key", CallWindow::at(0).unwrap(), 0, true);
+                let breakdown = CallBreakdown::of_key("key", CallWindow::at(0).unwrap().day);
+                usage.add_call(event, id, breakdown, 0, true);
             }
         }
         let (rows, shard) = (usage.rows(|_, _| true), ShardName::from_stored("shard"));

@@ -7,7 +7,8 @@
 //! Counting a batch:
 //! - [`usage_record`] decides if a call is billable, with the routes of [`unbilled`].
 //! - [`window`] gives the day and the hour that a call is counted in.
-//! - [`aggregate`] adds up the calls of a batch by ledger row and record.
+//! - [`aggregate`] adds up the calls of a batch by ledger row and record. A [`metered_key`] has the
+//!   breakdown of usage into rows, and [`row_key`] names a row.
 //! - [`claims`] gives each call one owner, by its [`call_id`], so that duplicates count once.
 //! - [`shard`] orders the decisions about the records of a shard.
 //! - [`update_plan`] turns rows into conditional updates, and [`fence`] decides what to do if a row
@@ -38,9 +39,11 @@ pub mod decision_cache;
 pub mod fence;
 pub mod fingerprint;
 pub mod invalidation;
+pub mod metered_key;
 pub mod ports;
 pub mod quota;
 pub mod reconciliation;
+pub mod row_key;
 pub mod sequence_number;
 pub mod shard;
 pub mod unbilled;

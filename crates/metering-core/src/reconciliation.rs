@@ -3,25 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fingerprint::CountedCalls;
+use crate::metered_key::MeteredKey;
 use crate::window::{HOUR_MS, UtcDay};
 
 /// Number of calls by key and by the start of their hour, in milliseconds since 1970.
-pub type HourlyCalls = BTreeMap<(String, i64), u64>;
+pub type HourlyCalls = BTreeMap<(MeteredKey, i64), u64>;
 
 /// Calls by key and day, with their fingerprints.
-pub type DailyIdentities = BTreeMap<(String, UtcDay), CountedCalls>;
+pub type DailyIdentities = BTreeMap<(MeteredKey, UtcDay), CountedCalls>;
 
 /// A comparison of two counts by the identity of their calls, as lists of keys and days.
 ///
 /// ```
 /// use metering_core::call_id::CallId;
 /// use metering_core::fingerprint::CountedCalls;
+/// use metering_core::metered_key::MeteredKey;
 /// use metering_core::reconciliation::{ComparedIdentities, DailyIdentities};
 ///
 /// let count = |request_ids: &[&str]| {
 ///     let mut calls = CountedCalls::default();
 ///     request_ids.iter().for_each(|request_id| calls.add(CallId::new(request_id, 1_795_509_270_000)));
-///     DailyIdentities::from([(("key-1".to_owned(), "2026-11-24".parse().unwrap()), calls)])
+///     DailyIdentities::from([((MeteredKey::without_customer("key-1"), "2026-11-24".parse().unwrap()), calls)])
 /// };
 /// let logged = count(&["a", "b"]);
 /// let found = |counted| {
@@ -35,18 +37,18 @@ pub type DailyIdentities = BTreeMap<(String, UtcDay), CountedCalls>;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ComparedIdentities {
     /// Both counts are of the same calls.
-    pub same: Vec<(String, UtcDay)>,
+    pub same: Vec<(MeteredKey, UtcDay)>,
     /// Both counts have the same number of calls, and not the same calls.
-    pub other: Vec<(String, UtcDay)>,
+    pub other: Vec<(MeteredKey, UtcDay)>,
     /// The numbers differ, so the fingerprints say nothing.
-    pub uncompared: Vec<(String, UtcDay)>,
+    pub uncompared: Vec<(MeteredKey, UtcDay)>,
 }
 
 impl ComparedIdentities {
     /// Compares two counts of the same days.
     pub fn compare(logged: &DailyIdentities, counted: &DailyIdentities) -> Self {
         let mut result = Self::default();
-        let places: BTreeSet<&(String, UtcDay)> = logged.keys().chain(counted.keys()).collect();
+        let places: BTreeSet<&(MeteredKey, UtcDay)> = logged.keys().chain(counted.keys()).collect();
         for place in places {
             let of = |count: &DailyIdentities| count.get(place).copied().unwrap_or_default();
             let (logged, counted) = (of(logged), of(counted));
@@ -77,7 +79,7 @@ pub type HourlyTotals = BTreeMap<i64, u64>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The key that the calls are of.
-    pub api_key_id: String,
+    pub key: MeteredKey,
     /// The start of the hour, in milliseconds since 1970.
     pub hour_start_ms: i64,
     /// Number of calls in the access log.
@@ -115,13 +117,13 @@ impl Reconciliation {
     pub fn compare(logged: &HourlyCalls, counted: &HourlyCalls) -> Self {
         let mut result =
             Self { logged: logged.values().sum(), counted: counted.values().sum(), ..Self::default() };
-        let places: BTreeSet<&(String, i64)> = logged.keys().chain(counted.keys()).collect();
+        let places: BTreeSet<&(MeteredKey, i64)> = logged.keys().chain(counted.keys()).collect();
         for place in places {
             let calls = |count: &HourlyCalls| count.get(place).copied().unwrap_or(0);
             let (logged, counted) = (calls(logged), calls(counted));
             if logged != counted {
-                let (api_key_id, hour_start_ms) = place.clone();
-                result.differences.push(Difference { api_key_id, hour_start_ms, logged, counted });
+                let (key, hour_start_ms) = place.clone();
+                result.differences.push(Difference { key, hour_start_ms, logged, counted });
             }
         }
         result
@@ -272,7 +274,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn calls(calls: &[(&str, i64, u64)]) -> HourlyCalls {
-        calls.iter().map(|&(key, hour, count)| ((key.to_owned(), hour), count)).collect()
+        calls.iter().map(|&(key, hour, count)| ((MeteredKey::without_customer(key), hour), count)).collect()
     }
 
     #[test]
@@ -286,7 +288,7 @@ mod tests {
     fn identities(days: &[(&str, &str, u64, u128)]) -> DailyIdentities {
         let counted = |&(key, day, calls, sum): &(&str, &str, u64, u128)| {
             let fingerprint = crate::fingerprint::Fingerprint::from_sum(sum);
-            ((key.to_owned(), day.parse().unwrap()), CountedCalls { calls, fingerprint })
+            ((MeteredKey::without_customer(key), day.parse().unwrap()), CountedCalls { calls, fingerprint })
         };
         days.iter().map(counted).collect()
     }
@@ -309,7 +311,8 @@ mod tests {
             ("d", first, 1, 1),
         ]);
         let mut found = ComparedIdentities::compare(&logged, &counted);
-        let place = |key: &str, day: &str| (key.to_owned(), day.parse::<UtcDay>().unwrap());
+        let place =
+            |key: &str, day: &str| (MeteredKey::without_customer(key), day.parse::<UtcDay>().unwrap());
         let expected = ComparedIdentities {
             same: vec![place("a", first)],
             other: vec![place("a", second)],
@@ -418,8 +421,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_differences_explain_both_totals(
-            logged in proptest::collection::btree_map(("[a-c]", 0_i64..3), 0_u64..9, 0..9),
-            counted in proptest::collection::btree_map(("[a-c]", 0_i64..3), 0_u64..9, 0..9),
+            logged in proptest::collection::btree_map(("[a-c]".prop_map(MeteredKey::without_customer), 0_i64..3), 0_u64..9, 0..9),
+            counted in proptest::collection::btree_map(("[a-c]".prop_map(MeteredKey::without_customer), 0_i64..3), 0_u64..9, 0..9),
         ) {
             let found = Reconciliation::compare(&logged, &counted);
             prop_assert_eq!(found.logged + found.surplus(), found.counted + found.missing());

@@ -3,27 +3,9 @@
 use crate::aggregate::{BatchUsage, RecordIndex, RowUsage};
 use crate::claims::owner::ShardName;
 use crate::fingerprint::Fingerprint;
+use crate::row_key::RowKey;
 use crate::sequence_number::SequenceNumber;
-use crate::window::{HOURS_PER_DAY, UtcDay};
-
-/// The key of the row that one shard writes for one API key and day. No other shard writes it, and
-/// a shard has one batch in flight, so every row has one writer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RowKey {
-    /// The id of the API key, or [`crate::usage_record::TOTALS_KEY_ID`]. It is the partition key.
-    pub api_key_id: Box<str>,
-    /// The UTC day in which the calls were made.
-    pub day: UtcDay,
-    /// The shard that writes the row.
-    pub shard: ShardName,
-}
-
-impl RowKey {
-    /// Returns the sort key. It begins with the day, so that a month is one range of rows.
-    pub fn sort_key(&self) -> String {
-        format!("{}#{}", self.day, self.shard)
-    }
-}
+use crate::window::HOURS_PER_DAY;
 
 /// One conditional write to the ledger. The counts are added if the row's high-water mark is below
 /// `first`.
@@ -62,6 +44,7 @@ impl CounterUpdate {
 /// use metering_core::aggregate::BatchUsage;
 /// use metering_core::call_id::CallId;
 /// use metering_core::claims::owner::ShardName;
+/// use metering_core::metered_key::CallBreakdown;
 /// use metering_core::sequence_number::SequenceNumber;
 /// use metering_core::update_plan::plan_row;
 /// use metering_core::window::CallWindow;
@@ -71,7 +54,8 @@ impl CounterUpdate {
 /// let mut usage = BatchUsage::new();
 /// for digits in ["8", "9", "10"] {
 ///     usage.begin_record(SequenceNumber::parse(digits)?)?;
-///     usage.add_call(0, CallId::new(digits, time_ms), "key-1", CallWindow::at(time_ms)?, time_ms, true);
+///     let breakdown = CallBreakdown::of_key("key-1", CallWindow::at(time_ms)?.day);
+///     usage.add_call(0, CallId::new(digits, time_ms), breakdown, time_ms, true);
 /// }
 /// let rows = usage.rows(|_, _| true);
 /// let shard = ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000000");
@@ -104,7 +88,7 @@ pub fn plan_row(
         last_call_ms = last_call_ms.max(part.last_call_ms);
     }
     Some(CounterUpdate {
-        row: RowKey { api_key_id: row.api_key_id.clone(), day: row.day, shard: shard.clone() },
+        row: RowKey { breakdown: row.breakdown.clone(), shard: shard.clone() },
         first: usage.sequence_number(first.record).clone(),
         last: usage.sequence_number(last_record).clone(),
         first_record: first.record,
@@ -119,6 +103,7 @@ pub fn plan_row(
 mod tests {
     use super::*;
     use crate::call_id::CallId;
+    use crate::metered_key::CallBreakdown;
     use crate::window::CallWindow;
     use proptest::prelude::*;
 
@@ -134,7 +119,8 @@ mod tests {
             for call in 0..*count {
                 let call_ms = i64::from(call) * crate::window::HOUR_MS;
                 let window = CallWindow::at(call_ms).unwrap();
-                usage.add_call(call, CallId::new("call", call_ms), "key", window, call_ms, true);
+                let breakdown = CallBreakdown::of_key("key", window.day);
+                usage.add_call(call, CallId::new("call", call_ms), breakdown, call_ms, true);
             }
         }
         usage
@@ -186,13 +172,5 @@ mod tests {
         assert_eq!((of_the_last_two.total(), &of_the_last_two.hours[..4]), (5, &[2, 2, 1, 0][..]));
         assert_eq!(plan(2).unwrap().total(), 2);
         assert_eq!(plan(3), None);
-    }
-
-    #[test]
-    fn the_sort_key_puts_the_days_of_a_month_in_order() {
-        let usage = batch(&[1]);
-        let shard = ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000007");
-        let plan = plan_row(&usage, &usage.rows(|_, _| true)[0], &shard, |_| true, None).unwrap();
-        assert_eq!(plan.row.sort_key(), "1970-01-01#123456789012/eu-west-1/usage/shardId-000000000007");
     }
 }

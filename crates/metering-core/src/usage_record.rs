@@ -1,18 +1,8 @@
 //! The usage record: one API call, as the access log has it, and the decision to bill it.
 
+use crate::metered_key::{CallBreakdown, MAX_CUSTOMER_ID_BYTES, MAX_KEY_ID_BYTES, TOTALS_KEY_ID};
 use crate::unbilled::UnbilledRoutes;
 use crate::window::{CallWindow, WindowError};
-
-/// Maximum length of the id of a key that is counted, in bytes.
-///
-/// It keeps a ledger row below one kilobyte, so that an update costs one write unit.
-pub const MAX_KEY_ID_BYTES: usize = 256;
-
-/// The key id of the rows with the calls of all keys together.
-pub const TOTALS_KEY_ID: &str = "#totals";
-
-/// The id of the canary's key. Its usage is reported and not billed.
-pub const CANARY_KEY_ID: &str = "canary";
 
 /// An HTTP status code, 100 to 599 (RFC 9110, section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +36,8 @@ impl CallStatus {
 pub struct UsageRecord<'a> {
     /// The id of the API key; `None` for a call of an endpoint that needs no key.
     pub api_key_id: Option<&'a str>,
+    /// The id of the key's customer, if the log has it.
+    pub customer_id: Option<&'a str>,
     /// The status that the client received.
     pub status: CallStatus,
     /// The HTTP method, if the log has it.
@@ -97,6 +89,12 @@ pub enum ImplausibleCall {
         /// Length of the key id, in bytes.
         bytes: usize,
     },
+    /// The customer id is longer than [`MAX_CUSTOMER_ID_BYTES`].
+    #[error("the customer id has {bytes} bytes, more than {MAX_CUSTOMER_ID_BYTES}")]
+    CustomerIdTooLong {
+        /// Length of the customer id, in bytes.
+        bytes: usize,
+    },
     /// The key id is [`TOTALS_KEY_ID`].
     #[error("the key id {TOTALS_KEY_ID:?} is reserved for the totals of the ledger")]
     KeyIdReserved,
@@ -112,6 +110,7 @@ impl ImplausibleCall {
             Self::TooOld { .. } => "too-old",
             Self::InTheFuture { .. } => "in-the-future",
             Self::KeyIdTooLong { .. } | Self::KeyIdReserved => "bad-key-id",
+            Self::CustomerIdTooLong { .. } => "bad-customer-id",
             Self::NoWindow(_) => "bad-request-time",
         }
     }
@@ -151,13 +150,8 @@ impl PlausibleTimes {
 /// The decision to bill a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assessment<'a> {
-    /// The call is counted for this key in this window.
-    Billable {
-        /// The id of the key, at most [`MAX_KEY_ID_BYTES`] long.
-        api_key_id: &'a str,
-        /// The day and the hour of the request time.
-        window: CallWindow,
-    },
+    /// The call is counted in the row of this breakdown.
+    Billable(CallBreakdown<'a>),
     /// The call is not billed, for this reason.
     Skipped(SkipReason),
 }
@@ -171,6 +165,7 @@ impl<'a> UsageRecord<'a> {
     ///
     /// let call = UsageRecord {
     ///     api_key_id: Some("key-1"),
+    ///     customer_id: Some("acme"),
     ///     status: CallStatus::parse(b"200").expect("three digits"),
     ///     method: Some("GET"),
     ///     route: Some("/orders/{id}"),
@@ -178,10 +173,11 @@ impl<'a> UsageRecord<'a> {
     ///     responded_at_ms: 1_795_509_270_042,
     /// };
     /// let times = PlausibleTimes::for_arrival(1_795_509_275_000, 35);
-    /// let Assessment::Billable { api_key_id, window } = call.assess(times, &UnbilledRoutes::default())? else {
+    /// let Assessment::Billable(breakdown) = call.assess(times, &UnbilledRoutes::default())? else {
     ///     panic!("a successful call of a key is billed")
     /// };
-    /// assert_eq!((api_key_id, window.day.to_string().as_str(), window.hour), ("key-1", "2026-11-24", 8));
+    /// assert_eq!((breakdown.customer_id, breakdown.api_key_id), (Some("acme"), "key-1"));
+    /// assert_eq!(breakdown.day.to_string(), "2026-11-24");
     ///
     /// let unbilled: UnbilledRoutes = "/orders/{id}".parse()?;
     /// assert_eq!(call.assess(times, &unbilled)?, Assessment::Skipped(SkipReason::Unbilled));
@@ -189,8 +185,8 @@ impl<'a> UsageRecord<'a> {
     /// ```
     ///
     /// # Errors
-    /// When a successful call of a key has an implausible time or key id. Such a call goes to
-    /// quarantine.
+    /// When a successful call of a key has an implausible time, key id or customer id. Such a call
+    /// goes to quarantine.
     pub fn assess(
         &self,
         times: PlausibleTimes,
@@ -212,6 +208,9 @@ impl<'a> UsageRecord<'a> {
         if api_key_id == TOTALS_KEY_ID {
             return Err(ImplausibleCall::KeyIdReserved);
         }
+        if let Some(bytes) = self.customer_id.map(str::len).filter(|bytes| *bytes > MAX_CUSTOMER_ID_BYTES) {
+            return Err(ImplausibleCall::CustomerIdTooLong { bytes });
+        }
         let requested_at_ms = self.requested_at_ms;
         if requested_at_ms < times.earliest_ms {
             return Err(ImplausibleCall::TooOld { requested_at_ms, earliest_ms: times.earliest_ms });
@@ -219,8 +218,13 @@ impl<'a> UsageRecord<'a> {
         if requested_at_ms > times.latest_ms {
             return Err(ImplausibleCall::InTheFuture { requested_at_ms, latest_ms: times.latest_ms });
         }
-        let window = CallWindow::at(requested_at_ms).map_err(ImplausibleCall::NoWindow)?;
-        Ok(Assessment::Billable { api_key_id, window })
+        let CallWindow { day, .. } = CallWindow::at(requested_at_ms).map_err(ImplausibleCall::NoWindow)?;
+        Ok(Assessment::Billable(CallBreakdown {
+            customer_id: self.customer_id,
+            api_key_id,
+            route_class: None,
+            day,
+        }))
     }
 }
 
@@ -235,6 +239,7 @@ mod tests {
         let status = CallStatus::parse(status.as_bytes()).unwrap();
         UsageRecord {
             api_key_id,
+            customer_id: None,
             status,
             method: Some("GET"),
             route: Some("/orders/{id}"),
@@ -263,10 +268,10 @@ mod tests {
         ) {
             let call = record(&code.to_string(), has_key.then_some("key-1"), requested_at_ms);
             match call.assess(TIMES, &UnbilledRoutes::default()) {
-                Ok(Assessment::Billable { api_key_id, window }) => {
+                Ok(Assessment::Billable(breakdown)) => {
                     prop_assert!(code / 100 == 2 && has_key && (1_000..=1_000_000).contains(&requested_at_ms));
-                    prop_assert_eq!(api_key_id, "key-1");
-                    prop_assert_eq!(window, CallWindow::at(requested_at_ms).unwrap());
+                    let day = CallWindow::at(requested_at_ms).unwrap().day;
+                    prop_assert_eq!(breakdown, CallBreakdown::of_key("key-1", day));
                 }
                 Ok(Assessment::Skipped(SkipReason::NotSuccessful)) => prop_assert!(code / 100 != 2),
                 Ok(Assessment::Skipped(SkipReason::NoApiKey)) => prop_assert!(code / 100 == 2 && !has_key),
@@ -290,13 +295,28 @@ mod tests {
     }
 
     #[test]
+    fn a_call_is_counted_for_the_customer_in_its_line() {
+        let assess = |customer_id: &'static str| {
+            let call = UsageRecord { customer_id: Some(customer_id), ..record("200", Some("key-1"), 5_000) };
+            call.assess(TIMES, &UnbilledRoutes::default())
+        };
+        let longest: &'static str = Box::leak("c".repeat(64).into_boxed_str());
+        let day = CallWindow::at(5_000).unwrap().day;
+        let breakdown = CallBreakdown { customer_id: Some(longest), ..CallBreakdown::of_key("key-1", day) };
+        assert_eq!(assess(longest), Ok(Assessment::Billable(breakdown)));
+        let too_long: &'static str = Box::leak("c".repeat(65).into_boxed_str());
+        assert_eq!(assess(too_long).unwrap_err(), ImplausibleCall::CustomerIdTooLong { bytes: 65 });
+        assert_eq!(assess(too_long).unwrap_err().reason(), "bad-customer-id");
+    }
+
+    #[test]
     fn the_longest_key_id_and_the_first_and_last_plausible_times_are_billed() {
         let longest: &'static str = Box::leak("k".repeat(256).into_boxed_str());
         let assess = |requested_at_ms| {
             record("200", Some(longest), requested_at_ms).assess(TIMES, &UnbilledRoutes::default())
         };
         for requested_at_ms in [1_000, 1_000_000] {
-            assert!(matches!(assess(requested_at_ms), Ok(Assessment::Billable { .. })), "{requested_at_ms}");
+            assert!(matches!(assess(requested_at_ms), Ok(Assessment::Billable(_))), "{requested_at_ms}");
         }
         let reason = |requested_at_ms| assess(requested_at_ms).unwrap_err().reason();
         assert_eq!([999, 1_000_001].map(reason), ["too-old", "in-the-future"]);

@@ -90,6 +90,12 @@ impl UtcDay {
         self.plus_days(1 - day_of_month)
     }
 
+    /// Returns the last day of the month.
+    #[must_use]
+    pub fn last_of_month(self) -> Self {
+        UtcMonth(self.first_of_month()).next().first_day().plus_days(-1)
+    }
+
     fn date(self) -> Option<Date> {
         let timestamp = Timestamp::from_millisecond(self.start_ms()).ok()?;
         Some(jiff::tz::Offset::UTC.to_datetime(timestamp).date())

@@ -11,6 +11,7 @@ use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, Req
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, LogStreamHash};
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
+use metering_core::metered_key::CallBreakdown;
 use metering_core::ports::QuarantinedRecord;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::window::{CallWindow, DAY_MS};
@@ -31,8 +32,8 @@ fn batch(number: &str, is_countable: bool, put_back_from: PutBackFrom) -> Batch 
     let RecordName { shard, sequence_number } = name(number);
     let mut usage = BatchUsage::new();
     usage.begin_record(sequence_number).expect("the first record");
-    let window = CallWindow::at(CALL_MS).expect("a time");
-    usage.add_call(0, CallId::new("call", CALL_MS), "key", window, CALL_MS, is_countable);
+    let breakdown = CallBreakdown::of_key("key", CallWindow::at(CALL_MS).expect("a time").day);
+    usage.add_call(0, CallId::new("call", CALL_MS), breakdown, CALL_MS, is_countable);
     usage.end_record(&layout, LogStreamHash::default());
     let record = BatchRecord { arrived_at_ms: CALL_MS, is_readable: true, put_back_from };
     Batch { shard, usage, records: vec![record] }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use memory_ports::Store;
-use metering_core::usage_record::TOTALS_KEY_ID;
 
 use crate::batches::{CALLS, CallNumber, Version};
 use crate::state::{Outcome, State, Surroundings, Who};
@@ -16,7 +15,8 @@ const MAX_PUT_BACKS: u32 = 50;
 fn times_counted(store: &Store, call: CallNumber) -> u64 {
     let call = &CALLS[usize::from(call)];
     let window = call.window();
-    let rows = store.rows.iter().filter(|(row, _)| &*row.api_key_id == call.key && row.day == window.day);
+    let rows =
+        store.rows.iter().filter(|(row, _)| &*row.key().api_key_id == call.key && row.day() == window.day);
     rows.map(|(_, row)| row.hours[usize::from(window.hour)]).sum()
 }
 
@@ -32,7 +32,7 @@ pub fn counted_at_most_once(store: &Store) -> Result<(), String> {
 fn sums(store: &Store) -> BTreeMap<(String, usize), [u64; 2]> {
     let mut sums: BTreeMap<(String, usize), [u64; 2]> = BTreeMap::new();
     for (row, counters) in &store.rows {
-        let is_total = &*row.api_key_id == TOTALS_KEY_ID;
+        let is_total = row.key().is_totals();
         for (hour, calls) in counters.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
             sums.entry((row.shard.to_string(), hour)).or_default()[usize::from(is_total)] += calls;
         }

@@ -8,6 +8,7 @@ use metering_core::batch_run::{Batch, BatchRecord};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, LogStreamHash, SliceKey};
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
+use metering_core::metered_key::CallBreakdown;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::window::{CallWindow, DAY_MS, HOUR_MS};
 
@@ -143,7 +144,8 @@ impl Delivery {
             usage.add_unreadable(event, call.id(), at_ms);
         } else {
             let is_countable = number != DOUBTFUL || self.version == Version::Able;
-            usage.add_call(event, call.id(), call.key, call.window(), at_ms, is_countable);
+            let breakdown = CallBreakdown::of_key(call.key, call.window().day);
+            usage.add_call(event, call.id(), breakdown, at_ms, is_countable);
         }
     }
 }

@@ -40,6 +40,7 @@ pub enum Rule {
 }
 
 /// A request to the storage, with all that it takes to carry it out.
+#[expect(clippy::large_enum_variant, reason = "the larger variant is the usual one")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// A request to the tables.

@@ -49,10 +49,10 @@ pub fn describe_operation(operation: &Operation) -> String {
             format!("writes a page, expects version {expected_version:?}: {}", owners.join(", "))
         }
         Request::Apply(CounterUpdate { row, first, last, gaps, .. }) => {
-            format!("adds records {first} to {last} to the row of {}, gaps {gaps:?}", row.api_key_id)
+            format!("adds records {first} to {last} to the row of {}, gaps {gaps:?}", row.key().api_key_id)
         }
         Request::Release(release) => {
-            format!("asks the row of {} about record {}", release.row.api_key_id, release.record)
+            format!("asks the row of {} about record {}", release.row.key().api_key_id, release.record)
         }
         request => format!("{request:?}"),
     }

@@ -23,6 +23,8 @@ pub const LOG_STREAM: EnvelopeHeader<'static> = EnvelopeHeader {
 pub struct Call {
     /// The id of the key with which the call was made; `-` if there was none.
     pub api_key_id: String,
+    /// The id of the customer who pays for the call, if the key belongs to one.
+    pub customer_id: Option<&'static str>,
     /// The request time, in milliseconds since 1970.
     pub requested_at_ms: i64,
     /// `true` if the call has to be counted.
@@ -33,6 +35,21 @@ pub struct Call {
     pub identity: String,
     /// The access-log line of the call.
     pub line: String,
+}
+
+impl Call {
+    /// Returns the account in which the call is counted.
+    pub fn account(&self) -> String {
+        account(self.customer_id, &self.api_key_id)
+    }
+}
+
+/// The customers of calls, in turn. A key is used for each of them.
+const CUSTOMERS: [Option<&str>; 3] = [None, Some("acme"), Some("b")];
+
+/// Returns a name for the calls of a key for a customer.
+pub fn account(customer_id: Option<&str>, api_key_id: &str) -> String {
+    format!("{}/{api_key_id}", customer_id.unwrap_or_default())
 }
 
 /// The content of a log event.
@@ -72,12 +89,17 @@ impl ApiLog {
         let number = self.calls.len();
         let mut line = json!({"apiKeyId": key, "requestTimeEpoch": requested_at_ms.to_string(),
             "status": status.to_string(), "responseLatency": "5"});
+        let customer_id = CUSTOMERS[number % CUSTOMERS.len()];
+        if let Some(customer_id) = customer_id {
+            line["customerId"] = customer_id.into();
+        }
         let identity = if has_request_id { format!("call-{number}=") } else { String::new() };
         if has_request_id {
             line["extendedRequestId"] = identity.as_str().into();
         }
         self.calls.push(Call {
             api_key_id: key.to_owned(),
+            customer_id,
             requested_at_ms,
             is_billable: (200..300).contains(&status) && key != "-",
             has_request_id,

@@ -6,13 +6,12 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use memory_ports::Store;
 use metering_core::claims::owner::ShardName;
-use metering_core::update_plan::RowKey;
-use metering_core::usage_record::TOTALS_KEY_ID;
+use metering_core::row_key::RowKey;
 
 use crate::api_log::{ApiLog, DAY_MS, HOUR_MS};
-use crate::identities::{Expected, check_identities, check_totals};
+use crate::identities::{Expected, account_of, check_identities, check_totals};
 
-/// A key, the start of a day in milliseconds since 1970, and an hour of the day.
+/// An account, the start of a day in milliseconds since 1970, and an hour of the day.
 type KeyHour = (String, i64, usize);
 
 /// Compares the ledger with the logged calls.
@@ -22,17 +21,17 @@ pub struct Auditor {
     known_calls: usize,
 }
 
-fn key_hour(key: &str, requested_at_ms: i64) -> KeyHour {
+fn key_hour(account: String, requested_at_ms: i64) -> KeyHour {
     let of_day = requested_at_ms.rem_euclid(DAY_MS);
     let hour = usize::try_from(of_day / HOUR_MS).unwrap_or(0);
-    (key.to_owned(), requested_at_ms - of_day, hour)
+    (account, requested_at_ms - of_day, hour)
 }
 
 impl Auditor {
     /// Adds the calls that were logged since the last use.
     pub fn add_new_calls(&mut self, log: &ApiLog) {
         for call in log.calls[self.known_calls..].iter().filter(|call| call.is_billable) {
-            *self.billable.entry(key_hour(&call.api_key_id, call.requested_at_ms)).or_default() += 1;
+            *self.billable.entry(key_hour(call.account(), call.requested_at_ms)).or_default() += 1;
         }
         self.known_calls = log.calls.len();
     }
@@ -43,15 +42,15 @@ impl Auditor {
     /// differ in either direction: a later batch may have fenced off its rows
     /// before its total is written, or after.
     pub fn check_after_write(&self, store: &Store, row: &RowKey, was_given_up: bool) -> Result<(), String> {
-        if &*row.api_key_id == TOTALS_KEY_ID {
+        if row.key().is_totals() {
             return totals(store, |total, by_key| total <= by_key || was_given_up);
         }
-        let day_ms = row.day.start_ms();
+        let (account, day_ms) = (account_of(row), row.day().start_ms());
         for hour in 0..24 {
             let rows = store.rows.iter();
-            let of_day = rows.filter(|(key, _)| key.api_key_id == row.api_key_id && key.day == row.day);
+            let of_day = rows.filter(|(other, _)| account_of(other) == account && other.day() == row.day());
             let counted: u64 = of_day.map(|(_, row)| row.hours[hour]).sum();
-            let key_hour = (row.api_key_id.to_string(), day_ms, hour);
+            let key_hour = (account.clone(), day_ms, hour);
             let billable = self.billable.get(&key_hour).copied().unwrap_or(0);
             if counted > billable {
                 return Err(format!("{key_hour:?}: {counted} calls are counted, {billable} were made"));
@@ -100,9 +99,9 @@ impl Auditor {
 fn totals(store: &Store, is_right: impl Fn(u64, u64) -> bool) -> Result<(), String> {
     let mut sums: BTreeMap<(&ShardName, i64, usize), [u64; 2]> = BTreeMap::new();
     for (row, counters) in &store.rows {
-        let is_total = &*row.api_key_id == TOTALS_KEY_ID;
+        let is_total = row.key().is_totals();
         for (hour, calls) in counters.hours.iter().enumerate() {
-            let shard_hour = (&row.shard, row.day.start_ms(), hour);
+            let shard_hour = (&row.shard, row.day().start_ms(), hour);
             sums.entry(shard_hour).or_default()[usize::from(is_total)] += calls;
         }
     }
@@ -119,7 +118,7 @@ fn totals(store: &Store, is_right: impl Fn(u64, u64) -> bool) -> Result<(), Stri
 fn counts(log: &ApiLog, store: &Store, countable_from_ms: i64, kept: &Quarantined) -> Result<(), String> {
     let mut expected: BTreeMap<KeyHour, Expected> = BTreeMap::new();
     for (number, call) in log.calls.iter().enumerate().filter(|(_, call)| call.is_billable) {
-        let expected = expected.entry(key_hour(&call.api_key_id, call.requested_at_ms)).or_default();
+        let expected = expected.entry(key_hour(call.account(), call.requested_at_ms)).or_default();
         let is_countable = call.requested_at_ms >= countable_from_ms;
         let is_due = is_countable || (call.has_request_id && !kept.calls.contains(&number));
         if is_due { &mut expected.due } else { &mut expected.optional }.push(number);
@@ -142,18 +141,18 @@ fn counts(log: &ApiLog, store: &Store, countable_from_ms: i64, kept: &Quarantine
 /// log. A row names a call that was made, in the last hour in which it counts calls. If all calls
 /// of a key and day are counted, the latest of them is named.
 fn last_calls(log: &ApiLog, store: &Store) -> Result<(), String> {
-    let mut made: BTreeMap<(&str, i64), BTreeSet<i64>> = BTreeMap::new();
-    let mut calls_of_day: BTreeMap<(&str, i64), u64> = BTreeMap::new();
+    let mut made: BTreeMap<(String, i64), BTreeSet<i64>> = BTreeMap::new();
+    let mut calls_of_day: BTreeMap<(String, i64), u64> = BTreeMap::new();
     for call in log.calls.iter().filter(|call| call.is_billable) {
-        let day = (&*call.api_key_id, call.requested_at_ms - call.requested_at_ms.rem_euclid(DAY_MS));
-        made.entry(day).or_default().insert(call.requested_at_ms);
+        let day = (call.account(), call.requested_at_ms - call.requested_at_ms.rem_euclid(DAY_MS));
+        made.entry(day.clone()).or_default().insert(call.requested_at_ms);
         *calls_of_day.entry(day).or_default() += 1;
     }
-    let mut named: BTreeMap<(&str, i64), (u64, i64)> = BTreeMap::new();
+    let mut named: BTreeMap<(String, i64), (u64, i64)> = BTreeMap::new();
     for (key, row) in store.rows_of_keys() {
         let Some(last_hour) = row.hours.iter().rposition(|calls| *calls > 0) else { continue };
-        let day = (&*key.api_key_id, key.day.start_ms());
-        let (_, _, hour) = key_hour(day.0, row.last_call_ms);
+        let day = (account_of(key), key.day().start_ms());
+        let (_, _, hour) = key_hour(String::new(), row.last_call_ms);
         let is_made = made.get(&day).is_some_and(|times| times.contains(&row.last_call_ms));
         if !is_made || hour != last_hour {
             return Err(format!("{day:?}: the latest call of a row is said to be at {}", row.last_call_ms));
@@ -178,7 +177,7 @@ fn counted(store: &Store) -> BTreeMap<KeyHour, u64> {
     let mut counted = BTreeMap::new();
     for (key, row) in store.rows_of_keys() {
         for (hour, calls) in row.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
-            let key_hour = (key.api_key_id.to_string(), key.day.start_ms(), hour);
+            let key_hour = (account_of(key), key.day().start_ms(), hour);
             *counted.entry(key_hour).or_default() += calls;
         }
     }

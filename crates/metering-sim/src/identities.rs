@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use memory_ports::{Row, Store};
 use metering_core::claims::owner::ShardName;
-use metering_core::usage_record::TOTALS_KEY_ID;
+use metering_core::row_key::RowKey;
 use twox_hash::XxHash3_128;
 
-use crate::api_log::ApiLog;
+use crate::api_log::{ApiLog, account};
 
-/// A key, and the start of a day in milliseconds since 1970.
+/// An account, and the start of a day in milliseconds since 1970.
 type KeyDay = (String, i64);
 
 /// Maximum number of optional calls of a key and day whose combinations are tried. Of more, only
@@ -31,6 +31,11 @@ struct Counted {
     calls: usize,
     /// Sum of the calls' hashes, modulo 2⁶⁴.
     hashes: u64,
+}
+
+/// Returns the account whose calls a row counts.
+pub fn account_of(row: &RowKey) -> String {
+    account(row.key().customer_id.as_deref(), &row.key().api_key_id)
 }
 
 /// Checks that each key and day has the calls that are due, and else only optional calls.
@@ -68,7 +73,7 @@ impl Counted {
 fn counted(store: &Store) -> BTreeMap<KeyDay, Counted> {
     let mut days: BTreeMap<KeyDay, Counted> = BTreeMap::new();
     for (key, row) in store.rows_of_keys() {
-        let day = days.entry((key.api_key_id.to_string(), key.day.start_ms())).or_default();
+        let day = days.entry((account_of(key), key.day().start_ms())).or_default();
         day.add(row);
     }
     days
@@ -91,8 +96,8 @@ fn are_counted(log: &ApiLog, expected: &Expected, counted: Counted) -> bool {
 pub fn check_totals(store: &Store) -> Result<(), String> {
     let mut days: BTreeMap<(&ShardName, i64), [Counted; 2]> = BTreeMap::new();
     for (key, row) in &store.rows {
-        let is_total = &*key.api_key_id == TOTALS_KEY_ID;
-        let day = days.entry((&key.shard, key.day.start_ms())).or_default();
+        let is_total = key.key().is_totals();
+        let day = days.entry((&key.shard, key.day().start_ms())).or_default();
         day[usize::from(is_total)].add(row);
     }
     for (day, [of_keys, total]) in days {

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 const SDK_ATTEMPTS: u32 = 2;
 
 /// An operation that the consumer requests of a port.
+#[expect(clippy::large_enum_variant, reason = "the larger variant is the usual one")]
 #[derive(Debug, Clone)]
 pub enum Operation {
     /// An operation on the ledger or the claims.

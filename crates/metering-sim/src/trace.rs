@@ -65,7 +65,7 @@ fn describe_request(request: &Request) -> String {
             let row = &release.row;
             format!(
                 "releases row {} {} of record {} in gap {}",
-                row.api_key_id,
+                row.key().api_key_id,
                 row.sort_key(),
                 release.record.digits(),
                 release.gap.number
@@ -86,8 +86,8 @@ fn describe_update(update: &CounterUpdate) -> String {
     let CounterUpdate { row, first, last, gaps, .. } = update;
     format!(
         "counts for {} on {}:{hours}, records {} to {}, gaps {gaps:?}",
-        row.api_key_id,
-        row.day,
+        row.key().api_key_id,
+        row.day(),
         first.digits(),
         last.digits()
     )

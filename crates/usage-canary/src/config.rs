@@ -59,7 +59,7 @@ fn http_url(text: &str) -> Result<Uri, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use metering_core::usage_record::CANARY_KEY_ID;
+    use metering_core::metered_key::CANARY_KEY_ID;
 
     use super::*;
 

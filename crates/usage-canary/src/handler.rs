@@ -8,6 +8,7 @@ use http_body_util::Empty;
 use lambda_support::causes::with_causes;
 use lambda_support::define_metrics;
 use lambda_support::telemetry::MetricLine;
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::UsageHistory;
 use serde_json::{Value, json};
 use system_clock::{monotonic_us, now_ms};
@@ -139,7 +140,7 @@ async fn read_sighting(config: &Config, history: &impl UsageHistory, call: Await
         tracing::error!("the clock of this machine is wrong");
         return Sighting::NotYet;
     };
-    match history.usage_of_key(&config.api_key_id, from, to).await {
+    match history.usage_of_key(&MeteredKey::without_customer(config.api_key_id.as_str()), from, to).await {
         Ok(usage) => call.find_in(&usage),
         Err(error) => {
             tracing::warn!(error = %with_causes(&error), "the ledger cannot be read; retrying");

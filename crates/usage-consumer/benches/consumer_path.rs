@@ -20,7 +20,6 @@ use metering_core::batch_run::{BatchRun, Reply, Request, RunSettings};
 use metering_core::claims::layout::DEFAULT_LAYOUT;
 use metering_core::ports::{LedgerReply, WriteReply};
 use metering_core::update_plan::CounterUpdate;
-use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::DAY_MS;
 use serde_json::{Value, json};
 use usage_consumer::batch::{DecodeSettings, DecodedBatch, decode_batch};
@@ -124,7 +123,7 @@ fn consumer_path(criterion: &mut Criterion) {
     let batch = decode_batch(&parsed.records, &mut decoder, &settings, &mut BatchMetrics::default()).unwrap();
     let updates = plan(&batch);
     // A row of totals contains the calls of all keys again.
-    let of_keys = updates.iter().filter(|update| &*update.row.api_key_id != TOTALS_KEY_ID);
+    let of_keys = updates.iter().filter(|update| !update.row.key().is_totals());
     let calls: u64 = of_keys.map(CounterUpdate::total).sum();
     assert_eq!(calls, (RECORDS * EVENTS_PER_RECORD) as u64, "the benchmark counts every event");
 

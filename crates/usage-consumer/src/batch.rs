@@ -10,6 +10,7 @@ use metering_core::aggregate::{BatchUsage, OutOfOrder};
 use metering_core::batch_run::{Batch, BatchRecord};
 use metering_core::claims::layout::ClaimLayout;
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
+use metering_core::metered_key::CallBreakdown;
 use metering_core::sequence_number::{SequenceNumber, SequenceNumberError};
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason, UsageRecord};
@@ -310,8 +311,8 @@ fn visit(
         }
     };
     match call.assess(judge.times, judge.unbilled) {
-        Ok(Assessment::Billable { api_key_id, window }) => {
-            usage.add_call(index, id, api_key_id, window, call.requested_at_ms, true);
+        Ok(Assessment::Billable(breakdown)) => {
+            usage.add_call(index, id, breakdown, call.requested_at_ms, true);
             let response_ms = call.responded_at_ms;
             notes.oldest_response_ms =
                 Some(notes.oldest_response_ms.map_or(response_ms, |oldest| oldest.min(response_ms)));
@@ -322,23 +323,18 @@ fn visit(
         Err(error) => {
             record_bad_event(notes, counts, index, error.reason(), &error);
             match countable(&call, judge.unbilled) {
-                Some((api_key_id, window)) => {
-                    usage.add_call(index, id, api_key_id, window, call.requested_at_ms, false);
-                }
+                Some(breakdown) => usage.add_call(index, id, breakdown, call.requested_at_ms, false),
                 None => usage.add_unreadable(index, id, claimed_at_ms),
             }
         }
     }
 }
 
-/// Returns the key and the hour of a call whose request time is implausible. If another
+/// Returns the row of a call whose request time is implausible. If another
 /// version of the function has claimed it as countable, this version can count it.
-fn countable<'a>(
-    call: &UsageRecord<'a>,
-    unbilled: &UnbilledRoutes,
-) -> Option<(&'a str, metering_core::window::CallWindow)> {
+fn countable<'a>(call: &UsageRecord<'a>, unbilled: &UnbilledRoutes) -> Option<CallBreakdown<'a>> {
     match call.assess(PlausibleTimes::ANY, unbilled) {
-        Ok(Assessment::Billable { api_key_id, window }) => Some((api_key_id, window)),
+        Ok(Assessment::Billable(breakdown)) => Some(breakdown),
         _ => None,
     }
 }

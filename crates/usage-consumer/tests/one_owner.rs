@@ -259,12 +259,12 @@ mod given_up {
         deliver(&consumer, 1, &[put_back(20, 0, &record(10, data))]).await;
         let late = {
             let store = ports.store();
-            let (row, _) = store.rows.iter().find(|(row, _)| &*row.api_key_id == "k").unwrap();
+            let (row, _) = store.rows.iter().find(|(row, _)| &*row.key().api_key_id == "k").unwrap();
             let number = metering_core::sequence_number::SequenceNumber::parse("10").unwrap();
             let mut hours = [0; 24];
             hours[8] = 1;
-            let row = metering_core::update_plan::RowKey {
-                shard: store.rows.keys().find(|row| &*row.api_key_id == "else").unwrap().shard.clone(),
+            let row = metering_core::row_key::RowKey {
+                shard: store.rows.keys().find(|row| &*row.key().api_key_id == "else").unwrap().shard.clone(),
                 ..row.clone()
             };
             let mut usage = metering_core::aggregate::BatchUsage::new();

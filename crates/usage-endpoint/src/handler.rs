@@ -32,7 +32,7 @@ impl<H: UsageHistory> Handler<H> {
         // The present month is read as well, for the limit.
         let month = UtcMonth::at(now_ms).map_or(request.from, UtcMonth::first_day);
         let usage = self.history.usage_of_key(
-            &request.api_key_id,
+            &request.key,
             request.from.min(month),
             request.to.max(month.plus_days(30)),
         );
@@ -66,7 +66,8 @@ fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
         .map(|(day, usage)| json!({"day": day.to_string(), "calls": usage.total(), "hours": hours(usage)}))
         .collect();
     json!({
-        "api_key_id": request.api_key_id,
+        "api_key_id": request.key.api_key_id,
+        "customer_id": request.key.customer_id,
         // Time of the latest counted call. Earlier calls may not be counted yet.
         "last_call": usage.values().map(|day| day.last_call_ms).max().and_then(time),
         "read_at": time(now_ms),

@@ -3,6 +3,7 @@
 //! The key comes from the authorizer's context alone, which a client cannot write.
 //! Nothing else in the request names a key.
 
+use metering_core::metered_key::MeteredKey;
 use metering_core::window::{CallWindow, UtcDay, UtcMonth};
 use serde_json::Value;
 
@@ -12,8 +13,8 @@ pub const MAX_DAYS: i64 = 100;
 /// A valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRequest {
-    /// Id of the caller's key.
-    pub api_key_id: String,
+    /// The caller's key and its customer.
+    pub key: MeteredKey,
     /// Monthly limit of the key, in calls; `None` if it has no limit.
     pub monthly_limit: Option<u64>,
     /// First day of the answer.
@@ -45,7 +46,9 @@ impl UsageRequest {
         let limit = &context["usageLimit"];
         let monthly_limit = limit.as_u64().or_else(|| limit.as_str()?.parse().ok());
         let (from, to) = days(&event["queryStringParameters"], now_ms)?;
-        Ok(Self { api_key_id: api_key_id.to_owned(), monthly_limit, from, to })
+        let customer_id = context["customerId"].as_str().filter(|id| !id.is_empty()).map(Into::into);
+        let key = MeteredKey { customer_id, api_key_id: api_key_id.into() };
+        Ok(Self { key, monthly_limit, from, to })
     }
 }
 
@@ -97,8 +100,10 @@ mod tests {
             read(&json!({"apiKeyId": "key-1", "usageLimit": "100", "principalId": "key-1"}), &Value::Null);
         let http = read(&json!({"lambda": {"apiKeyId": "key-1", "usageLimit": 100}}), &Value::Null);
         assert_eq!(rest, http);
+        let of_customer = read(&json!({"apiKeyId": "key-1", "customerId": "acme"}), &Value::Null).unwrap();
+        assert_eq!(of_customer.key.customer_id.as_deref(), Some("acme"));
         let request = rest.unwrap();
-        assert_eq!((request.api_key_id.as_str(), request.monthly_limit), ("key-1", Some(100)));
+        assert_eq!((request.key, request.monthly_limit), (MeteredKey::without_customer("key-1"), Some(100)));
         assert_eq!(
             (request.from.to_string(), request.to.to_string()),
             ("2026-11-01".into(), "2026-11-24".into())
@@ -131,7 +136,7 @@ mod tests {
         }
         let event = json!({"headers": {"apiKeyId": "key-2"}, "body": "{\"apiKeyId\":\"key-2\"}",
             "pathParameters": {"apiKeyId": "key-2"}, "requestContext": {"authorizer": key}});
-        assert_eq!(UsageRequest::read(&event, NOW_MS).unwrap().api_key_id, "key-1");
+        assert_eq!(UsageRequest::read(&event, NOW_MS).unwrap().key, MeteredKey::without_customer("key-1"));
         for nobody in [Value::Null, json!({}), json!({"apiKeyId": ""}), json!({"apiKeyId": 7})] {
             assert_eq!(read(&nobody, &Value::Null), Err(BadRequest::NoKey));
         }

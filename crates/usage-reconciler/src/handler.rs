@@ -50,7 +50,8 @@ impl<A: AccessLogCounts, L: LedgerCounts, C: ComparedHours> Handler<A, L, C> {
 fn log_differences(found: &Found) {
     for difference in &found.differences {
         tracing::error!(
-            api_key_id = difference.api_key_id,
+            api_key_id = &*difference.key.api_key_id,
+            customer_id = difference.key.customer_id.as_deref(),
             hour_start_ms = difference.hour_start_ms,
             logged = difference.logged,
             counted = difference.counted,

@@ -5,6 +5,7 @@
 use std::sync::Mutex;
 
 use memory_ports::reconciliation::{MemoryComparedHours, hourly_totals};
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{AccessLogCounts, LedgerCounts, PortError};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
 use metering_core::window::HOUR_MS;
@@ -23,7 +24,12 @@ struct Counts {
 
 impl Counts {
     fn add(&self, key: &str, hour: i64, calls: u64) {
-        *self.calls.lock().unwrap().entry((key.to_owned(), hour * HOUR_MS)).or_default() += calls;
+        *self
+            .calls
+            .lock()
+            .unwrap()
+            .entry((MeteredKey::without_customer(key), hour * HOUR_MS))
+            .or_default() += calls;
     }
 
     fn totals(&self, from_ms: i64, to_ms: i64) -> HourlyTotals {
@@ -134,7 +140,7 @@ async fn calls_that_are_given_up_are_drift_for_as_long_as_they_are_uncounted() {
     world.log.add("b", FIRST_HOUR, 3);
     let found = world.run(FIRST_HOUR + 1, true).await;
     assert_eq!((found.missing, found.open_hours, found.differences.len()), (3, 1, 1));
-    assert_eq!(found.differences[0].api_key_id, "b");
+    assert_eq!(found.differences[0].key, MeteredKey::without_customer("b"));
     for hour in FIRST_HOUR + 2..FIRST_HOUR + 24 * 40 {
         world.call("a", hour - 1, 1);
         assert_eq!(world.run(hour, true).await.missing, 3, "{}", hour - FIRST_HOUR);

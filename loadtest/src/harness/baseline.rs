@@ -7,6 +7,7 @@ use access_log::{Decoder, Limits, Origin};
 use anyhow::Context;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use deployment::settings::USAGE_RETENTION_DAYS;
+use metering_core::metered_key::CallBreakdown;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes};
 use schemars::JsonSchema;
@@ -61,7 +62,7 @@ impl BaselineWrites {
         let origin = Origin { record_name: "", arrived_at_ms: arrived_ms };
         let decoded = decoder.decode(data, origin, |event| {
             let Ok(call) = event.call else { return };
-            if let Ok(Assessment::Billable { api_key_id, .. }) =
+            if let Ok(Assessment::Billable(CallBreakdown { api_key_id, .. })) =
                 call.assess(times, &UnbilledRoutes::default())
             {
                 calls += 1;

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use metering_core::metered_key::MeteredKey;
 use metering_core::reconciliation::{HourlyCalls, Reconciliation};
 use metering_core::window::{HOUR_MS, hour_start_ms};
 use schemars::JsonSchema;
@@ -127,10 +128,10 @@ impl ClientCounts {
         Some(TimeSpan { from_ms, to_ms })
     }
 
-    /// Compares the counts with the ledger's. `key_ids` has the identifier of each key index.
-    pub fn reconcile(&self, key_ids: &[String], ledger: &HourlyCalls) -> Reconciliation {
+    /// Compares the counts with the ledger's. `keys` has the key of each key index.
+    pub fn reconcile(&self, keys: &[MeteredKey], ledger: &HourlyCalls) -> Reconciliation {
         let mut expected = HourlyCalls::new();
-        let at = |key: u32, hour_ms: i64| (key_ids[key as usize].clone(), hour_ms);
+        let at = |key: u32, hour_ms: i64| (keys[key as usize].clone(), hour_ms);
         for (slot, calls) in self.answered.iter().filter(|(slot, _)| slot.is_certain()) {
             *expected.entry(at(slot.key, slot.sent_hour_ms)).or_default() += calls;
         }
@@ -155,7 +156,7 @@ impl ClientCounts {
 }
 
 /// Returns the calls of a key and hour that the ledger has beyond the expected ones.
-fn unexplained(key_and_hour: &(String, i64), ledger: &HourlyCalls, expected: &HourlyCalls) -> u64 {
+fn unexplained(key_and_hour: &(MeteredKey, i64), ledger: &HourlyCalls, expected: &HourlyCalls) -> u64 {
     let calls = |count: &HourlyCalls| count.get(key_and_hour).copied().unwrap_or(0);
     calls(ledger).saturating_sub(calls(expected))
 }
@@ -167,8 +168,11 @@ mod tests {
     const H: i64 = HOUR_MS;
 
     fn found(counts: &ClientCounts, ledger: &[(i64, u64)]) -> (u64, u64) {
-        let ledger = ledger.iter().map(|&(hour, calls)| (("a".to_owned(), hour * H), calls)).collect();
-        let result = counts.reconcile(&["a".to_owned()], &ledger);
+        let ledger = ledger
+            .iter()
+            .map(|&(hour, calls)| ((MeteredKey::without_customer("a"), hour * H), calls))
+            .collect();
+        let result = counts.reconcile(&[MeteredKey::without_customer("a")], &ledger);
         (result.missing(), result.surplus())
     }
 

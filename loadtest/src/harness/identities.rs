@@ -18,6 +18,7 @@ use metering_aws::{DynamoClaimStore, DynamoLedgerCounts};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT, LogStreamHash, SliceKey};
 use metering_core::claims::owner::Purpose;
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::ClaimStore;
 use metering_core::reconciliation::{ComparedIdentities, DailyIdentities, HourlyCalls, Reconciliation};
 use metering_core::window::{CallWindow, DAY_MS, HOUR_MS, hour_start_ms};
@@ -105,7 +106,7 @@ impl IdentityCheck {
 /// A call in the access log.
 struct LoggedCall {
     id: CallId,
-    key_id: String,
+    key: MeteredKey,
     requested_at_ms: i64,
 }
 
@@ -116,7 +117,17 @@ type Logged = HashMap<String, LoggedCall>;
 #[derive(Deserialize)]
 struct Line {
     id: String,
-    key: String,
+    key: Box<str>,
+    #[serde(rename = "customerId")]
+    customer_id: Box<str>,
+}
+
+impl Line {
+    /// Returns the key and the customer. API Gateway writes `-` for a key without a customer.
+    fn metered_key(self) -> MeteredKey {
+        let customer_id = Some(self.customer_id).filter(|id| &**id != "-");
+        MeteredKey { customer_id, api_key_id: self.key }
+    }
 }
 
 /// Compares all calls of a run. All calls have to be processed.
@@ -125,7 +136,7 @@ struct Line {
 /// Returns an error if the access log, the claims or the ledger cannot be read.
 pub async fn check(
     system: &SystemUnderTest,
-    key_ids: &[String],
+    keys: &[MeteredKey],
     answered: &[AnsweredCall],
     span: TimeSpan,
 ) -> anyhow::Result<IdentityCheck> {
@@ -135,9 +146,9 @@ pub async fn check(
         TimeSpan { from_ms: slices.first().map_or(span.from_ms, |slice| slice.start_ms), to_ms: span.to_ms };
     let logged = logged_calls(system, layout, span).await?;
     let mut check = IdentityCheck { logged: logged.len() as u64, ..IdentityCheck::default() };
-    check.compare_answered(key_ids, answered, &logged);
+    check.compare_answered(keys, answered, &logged);
     check.compare_claims(&claims(system, slices).await?, &logged);
-    let (found, identities) = compare_ledger(system, key_ids, &logged, span).await?;
+    let (found, identities) = compare_ledger(system, keys, &logged, span).await?;
     check.ledger_differences = found.missing() + found.surplus();
     check.days_with_other_calls = identities.other.len() as u64;
     Ok(check)
@@ -177,7 +188,8 @@ async fn logged_calls(
                     serde_json::from_str(message).context("a line of the access log is malformed")?;
                 let (id, requested_at_ms) = (call.id, call.requested_at_ms);
                 if (span.from_ms..span.to_ms).contains(&requested_at_ms) {
-                    logged.insert(line.id, LoggedCall { id, key_id: line.key, requested_at_ms });
+                    logged
+                        .insert(line.id.clone(), LoggedCall { id, key: line.metered_key(), requested_at_ms });
                 }
             }
         }
@@ -204,23 +216,23 @@ async fn claims(system: &SystemUnderTest, slices: Vec<SliceKey>) -> anyhow::Resu
 /// Compares the calls of the keys, by hour and by identity.
 async fn compare_ledger(
     system: &SystemUnderTest,
-    key_ids: &[String],
+    keys: &[MeteredKey],
     logged: &Logged,
     span: TimeSpan,
 ) -> anyhow::Result<(Reconciliation, ComparedIdentities)> {
-    let own: HashSet<&str> = key_ids.iter().map(String::as_str).collect();
+    let own: HashSet<&MeteredKey> = keys.iter().collect();
     let (mut by_hour, mut by_day) = (HourlyCalls::new(), DailyIdentities::new());
-    for call in logged.values().filter(|call| own.contains(call.key_id.as_str())) {
+    for call in logged.values().filter(|call| own.contains(&call.key)) {
         let day = CallWindow::at(call.requested_at_ms)?.day;
-        *by_hour.entry((call.key_id.clone(), hour_start_ms(call.requested_at_ms))).or_default() += 1;
-        by_day.entry((call.key_id.clone(), day)).or_default().add(call.id);
+        *by_hour.entry((call.key.clone(), hour_start_ms(call.requested_at_ms))).or_default() += 1;
+        by_day.entry((call.key.clone(), day)).or_default().add(call.id);
     }
     let ledger = DynamoLedgerCounts::new(system.dynamodb.clone(), &system.meter.names.usage_table);
     let (mut counted, mut identities) = (HourlyCalls::new(), DailyIdentities::new());
     let (from_ms, to_ms) = (hour_start_ms(span.from_ms), hour_start_ms(span.to_ms) + HOUR_MS);
     for start_ms in (from_ms - from_ms.rem_euclid(DAY_MS)..to_ms).step_by(usize::try_from(DAY_MS)?) {
         let day = CallWindow::at(start_ms)?.day;
-        let calls = ledger.calls_of_day(key_ids.to_vec(), day).await?;
+        let calls = ledger.calls_of_day(keys.to_vec(), day).await?;
         identities.extend(calls.identities);
         counted.extend(calls.by_hour);
     }
@@ -229,12 +241,12 @@ async fn compare_ledger(
 }
 
 impl IdentityCheck {
-    fn compare_answered(&mut self, key_ids: &[String], answered: &[AnsweredCall], logged: &Logged) {
+    fn compare_answered(&mut self, keys: &[MeteredKey], answered: &[AnsweredCall], logged: &Logged) {
         let mut seen = HashSet::new();
         for call in answered {
             let is_logged = logged
                 .get(&call.request_id)
-                .is_some_and(|logged| Some(&logged.key_id) == key_ids.get(call.key as usize));
+                .is_some_and(|logged| Some(&logged.key) == keys.get(call.key as usize));
             self.answered_not_logged += u64::from(!is_logged);
             seen.insert(call.request_id.as_str());
         }
@@ -265,7 +277,11 @@ mod tests {
 
     fn logged(ids: &[&str]) -> Logged {
         let call = |id: &&str| {
-            let call = LoggedCall { id: CallId::new(id, 5), key_id: "key".to_owned(), requested_at_ms: 5 };
+            let call = LoggedCall {
+                id: CallId::new(id, 5),
+                key: MeteredKey::without_customer("key"),
+                requested_at_ms: 5,
+            };
             ((*id).to_owned(), call)
         };
         ids.iter().map(call).collect()
@@ -307,7 +323,7 @@ mod tests {
     #[test]
     fn an_answered_call_has_to_be_logged_with_its_key() {
         let answered = |key, id: &str| AnsweredCall { key, request_id: id.to_owned() };
-        let keys = ["key".to_owned(), "other".to_owned()];
+        let keys = ["key", "other"].map(MeteredKey::without_customer);
         let mut check = IdentityCheck::default();
         check.compare_answered(&keys, &[answered(0, "a")], &logged(&["a", "b"]));
         assert_eq!((check.answered_not_logged, check.logged_not_answered), (0, 1));

@@ -21,10 +21,12 @@ pub async fn create(admin: &KeyAdmin, run: &str, count: u32) -> anyhow::Result<V
     let keys = stream::iter(0..count).map(|number| async move {
         let key = ClientKey {
             api_key_id: format!("loadtest-{run}-{number:06}"),
+            customer_id: customer_of(run, number),
             secret: format!("loadtest_{:032x}", rand::rng().random::<u128>()),
         };
         let digest = KeyDigest::of_bytes(key.secret.as_bytes());
         let new_key = NewKey::new(&key.api_key_id, digest, now_ms()).described(|described| {
+            described.customer_id.clone_from(&key.customer_id);
             described.owner = "loadtest".into();
             described.name = format!("load test {run}");
         });
@@ -32,6 +34,11 @@ pub async fn create(admin: &KeyAdmin, run: &str, count: u32) -> anyhow::Result<V
         Ok(key)
     });
     keys.buffered(CONCURRENT_REQUESTS).try_collect().await
+}
+
+/// Every third key belongs to no customer. Two others share a customer.
+fn customer_of(run: &str, number: u32) -> Option<String> {
+    (!number.is_multiple_of(3)).then(|| format!("loadtest-{run}-{:06}", number / 3))
 }
 
 /// Deletes the keys. The ledger keeps their usage.

@@ -45,6 +45,9 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CountDifference {
     pub api_key_id: String,
+    /// Id of the customer; null if the key belongs to none.
+    #[serde(default)]
+    pub customer_id: Option<String>,
     /// Start of the hour, in milliseconds since 1970.
     pub hour_start_ms: i64,
     /// Successful calls, as the clients count them.
@@ -59,7 +62,8 @@ impl Counts {
     pub fn new(reconciliation: &Reconciliation, compared: usize, is_settled: bool) -> Self {
         let differences = reconciliation.differences.iter().take(MAX_DIFFERENCES);
         let differences = differences.map(|difference| CountDifference {
-            api_key_id: difference.api_key_id.clone(),
+            customer_id: difference.key.customer_id.as_deref().map(str::to_owned),
+            api_key_id: difference.key.api_key_id.to_string(),
             hour_start_ms: difference.hour_start_ms,
             client_calls: difference.logged,
             ledger_calls: difference.counted,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
-use metering_aws::ledger_items::{LedgerItem, rows_of_key};
+use metering_aws::ledger_items::{LedgerItem, rows_of_partition};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -273,16 +273,18 @@ impl Prober {
 
     async fn read(&self, key: u32) -> anyhow::Result<KeyUsage> {
         self.lock().results.reads += 1;
-        let query = rows_of_key(&self.client, &self.table, &self.keys[key as usize].api_key_id);
+        let key = self.keys[key as usize].metered_key();
+        let query = rows_of_partition(&self.client, &self.table, &key);
         let reply = query.consistent_read(true).send().await.context("a probe cannot read the ledger")?;
-        let rows = reply.items().iter().map(LedgerItem);
+        let is_of_key = |row: &LedgerItem| row.row_key().is_some_and(|row| *row.key() == key);
+        let rows = reply.items().iter().map(LedgerItem).filter(is_of_key);
         let calls = rows.clone().filter_map(LedgerItem::total).sum();
         // The calls of a key follow one another, so the row of the latest call has the newest record.
         let newest = rows.max_by_key(|row| row.last_call_ms());
         let record = newest.and_then(|row| {
             let number = row.high_water_mark().ok()?;
             Some(RecordPosition {
-                shard_id: row.shard_id()?.to_owned(),
+                shard_id: row.row_key()?.shard.shard_id().to_owned(),
                 sequence_number: number.digits().to_owned(),
             })
         });

@@ -9,6 +9,7 @@ use anyhow::Context;
 use cost_model::LIST_PRICES;
 use local_stack::stack::built_binaries;
 use metering_aws::{DynamoLedgerCounts, KeyAdmin};
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::LedgerCounts;
 use metering_core::reconciliation::{HourlyCalls, Reconciliation};
 use metering_core::window::HOUR_MS;
@@ -165,9 +166,9 @@ impl Run<'_> {
     async fn measure(&self, all_keys: &[ClientKey]) -> anyhow::Result<Outcome> {
         let observation = self.observe(all_keys).await?;
         self.print("waiting until all calls are counted");
-        let key_ids: Vec<String> = all_keys.iter().map(|key| key.api_key_id.clone()).collect();
-        let comparison = self.reconcile(&observation.client_counts, &key_ids).await?;
-        let identities = self.compare_identities(&observation, &key_ids).await?;
+        let keys: Vec<MeteredKey> = all_keys.iter().map(ClientKey::metered_key).collect();
+        let comparison = self.reconcile(&observation.client_counts, &keys).await?;
+        let identities = self.compare_identities(&observation, &keys).await?;
         self.conclude(observation, &comparison, identities).await
     }
 
@@ -241,27 +242,27 @@ impl Run<'_> {
     async fn compare_identities(
         &self,
         observation: &Observation,
-        key_ids: &[String],
+        keys: &[MeteredKey],
     ) -> anyhow::Result<Option<IdentityCheck>> {
         if !self.profile.compares_identities {
             return Ok(None);
         }
         let span = TimeSpan { from_ms: observation.started_ms, to_ms: now_ms() };
-        identities::check(self.system, key_ids, &observation.answered_calls, span).await.map(Some)
+        identities::check(self.system, keys, &observation.answered_calls, span).await.map(Some)
     }
 
     /// Compares the counts with the ledger after all calls were counted, or at the time limit.
-    async fn reconcile(&self, counts: &ClientCounts, key_ids: &[String]) -> anyhow::Result<Comparison> {
+    async fn reconcile(&self, counts: &ClientCounts, keys: &[MeteredKey]) -> anyhow::Result<Comparison> {
         let timeout = Duration::from_secs_f64(self.profile.probes.timeout_s);
         if let Some(control) = self.system.control() {
             let is_settled = control.wait_until_settled(timeout).await?;
             let settled = Instant::now();
-            let (reconciliation, compared) = self.compare(counts, key_ids).await?;
+            let (reconciliation, compared) = self.compare(counts, keys).await?;
             return Ok(Comparison { reconciliation, compared, is_settled, settled });
         }
         let until = Instant::now() + timeout;
         loop {
-            let (reconciliation, compared) = self.compare(counts, key_ids).await?;
+            let (reconciliation, compared) = self.compare(counts, keys).await?;
             let settled = Instant::now();
             let is_settled = reconciliation.differences.is_empty();
             if is_settled || settled > until {
@@ -276,20 +277,20 @@ impl Run<'_> {
     async fn compare(
         &self,
         counts: &ClientCounts,
-        key_ids: &[String],
+        keys: &[MeteredKey],
     ) -> anyhow::Result<(Reconciliation, usize)> {
         let Some(TimeSpan { from_ms, to_ms }) = counts.span() else {
             return Ok((Reconciliation::default(), 0));
         };
         // Keys without a successful call are read too: they must not be in the ledger.
-        let wanted: HourlyCalls = key_ids.iter().map(|id| ((id.clone(), from_ms), 0)).collect();
+        let wanted: HourlyCalls = keys.iter().map(|key| ((key.clone(), from_ms), 0)).collect();
         // An hour more on both sides, so that a call with a date wrong by an hour is found.
         let (from_ms, to_ms) = (from_ms - HOUR_MS, to_ms + HOUR_MS);
         let names = &self.system.meter.names;
         let ledger = DynamoLedgerCounts::new(self.system.dynamodb.clone(), &names.usage_table);
         let counted = ledger.calls_for_keys_of(&wanted, from_ms, to_ms).await;
         let counted = counted.context("cannot read the ledger for the comparison")?;
-        Ok((counts.reconcile(key_ids, &counted), wanted.len().max(counted.len())))
+        Ok((counts.reconcile(keys, &counted), wanted.len().max(counted.len())))
     }
 
     async fn conclude(

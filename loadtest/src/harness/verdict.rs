@@ -98,7 +98,7 @@ fn judge_counts(evidence: &Evidence<'_>, failures: &mut Vec<Failure>) {
             reconciliation.missing(),
             reconciliation.surplus(),
             reconciliation.differences.len(),
-            first.api_key_id,
+            first.key.api_key_id,
             first.logged,
             first.counted,
             if evidence.is_settled { "" } else { "; the consumer had not processed all calls" },

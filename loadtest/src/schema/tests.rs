@@ -37,8 +37,13 @@ fn outcome() -> Outcome {
     let sample =
         ProbeSample { due_s: 0.0, answered_ms: 1, shown_ms: Some(2), freshness_us: 1, record: Some(record) };
     let not_shown = ProbeSample { shown_ms: None, record: None, ..sample.clone() };
-    let difference =
-        CountDifference { api_key_id: "key".to_owned(), hour_start_ms: 0, client_calls: 2, ledger_calls: 1 };
+    let difference = CountDifference {
+        api_key_id: "key".to_owned(),
+        customer_id: None,
+        hour_start_ms: 0,
+        client_calls: 2,
+        ledger_calls: 1,
+    };
     let mut tally = crate::harness::worker::Tally::default();
     tally.answered.insert(200, 1);
     Outcome {

@@ -7,6 +7,7 @@ use cost_model::capacity::{INVOCATION_MS, MIB_PER_CORE};
 use metering_core::aggregate::BatchUsage;
 use metering_core::call_id::CallId;
 use metering_core::claims::owner::ShardName;
+use metering_core::metered_key::CallBreakdown;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::update_plan::plan_row;
 use metering_core::window::CallWindow;
@@ -154,7 +155,8 @@ impl<'s> Simulator<'s> {
             usage.begin_record(number).unwrap_or_else(|_| unreachable!("numbers rise"));
             for (event, key) in (0..).zip(&record.keys) {
                 let id = CallId::new(&self.key_ids[*key as usize], i64::from(event));
-                usage.add_call(event, id, &self.key_ids[*key as usize], window, NOON_MS, true);
+                let breakdown = CallBreakdown::of_key(&self.key_ids[*key as usize], window.day);
+                usage.add_call(event, id, breakdown, NOON_MS, true);
                 calls += 1.0;
             }
         }
@@ -172,7 +174,7 @@ impl<'s> Simulator<'s> {
             let update = plan_row(&usage, row, &self.shard_names[shard], |_| true, None);
             let Some(update) = update else { continue };
             written += 1;
-            slots.write(|requested_us| self.table.write(&update.row.api_key_id, requested_us));
+            slots.write(|requested_us| self.table.write(&update.row.key().api_key_id, requested_us));
         }
         slots.wait_for_all();
         slots.write(|requested_us| requested_us);

@@ -10,6 +10,7 @@ use api_authorizer::handler::{Handler, now};
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::decision_cache::CacheSettings;
 use metering_core::invalidation::LogRead;
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
 use metering_core::quota::MonthUsage;
 use metering_core::window::{UtcDay, UtcMonth};
@@ -109,7 +110,7 @@ impl InvalidationLog for &Memory {
 impl UsageTotals for &Memory {
     async fn month_usage(
         &self,
-        _: &str,
+        _: &MeteredKey,
         month: UtcMonth,
         _: Option<MonthUsage>,
         today: UtcDay,

@@ -50,9 +50,12 @@ const DECODING: &[Row] = rows! {
     "depth of a member of a line", Constant("crates/access-log/src/json_cursor.rs", "MAX_DEPTH"), "levels",
     "the line goes to quarantine: `line-not-json`",
     "crates/access-log/tests/against_serde_json.rs::a_member_is_nested_64_levels_deep_and_not_one_more";
-    "key id", Constant("crates/metering-core/src/usage_record.rs", "MAX_KEY_ID_BYTES"), "bytes",
+    "key id", Constant("crates/metering-core/src/metered_key.rs", "MAX_KEY_ID_BYTES"), "bytes",
     "the call goes to quarantine: `bad-key-id`",
     "crates/metering-core/src/usage_record.rs::a_key_id_that_has_no_room_in_a_row_is_refused";
+    "customer id", Constant("crates/metering-core/src/metered_key.rs", "MAX_CUSTOMER_ID_BYTES"), "bytes",
+    "the call goes to quarantine: `bad-customer-id`",
+    "crates/metering-core/src/usage_record.rs::a_call_is_counted_for_the_customer_in_its_line";
     "age of a call at its arrival", Setting(variables::CLAIM_RETENTION_DAYS), "days",
     "the call goes to quarantine: `too-old`",
     "crates/metering-core/src/usage_record.rs::a_call_is_counted_at_its_greatest_age_and_lead_and_not_a_millisecond_beyond";
@@ -179,7 +182,7 @@ const KEYS: &[Row] = rows! {
     "entries in a read of the invalidation log", Constant("crates/metering-aws/src/invalidation_log.rs", "MAX_ENTRIES"), "entries",
     "the last entry alone is read, and the cache is emptied",
     "crates/metering-aws/tests/keys.rs::a_read_of_more_changes_than_a_response_holds_is_a_gap_with_the_last_one";
-    "key id in a message of the invalidation topic", Constant("crates/metering-core/src/usage_record.rs", "MAX_KEY_ID_BYTES"), "bytes",
+    "key id in a message of the invalidation topic", Constant("crates/metering-core/src/metered_key.rs", "MAX_KEY_ID_BYTES"), "bytes",
     "the message is refused",
     "crates/api-authorizer/src/event.rs::a_notification_of_an_id_that_no_key_has_is_refused";
 };

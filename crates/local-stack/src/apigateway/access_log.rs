@@ -10,8 +10,13 @@ use super::route::Route;
 use crate::names::{API_ID, stage_name};
 
 /// Returns the line of a call that was answered with `status` after `latency_ms` milliseconds.
-/// `api_key_id` is `None` if the authorizer did not identify a key.
-pub fn line(call: &Call, api_key_id: Option<&str>, status: StatusCode, latency_ms: i64) -> String {
+/// `context` returns what the authorizer says of the call.
+pub fn line<'v>(
+    call: &Call,
+    context: impl Fn(&str) -> Option<&'v str>,
+    status: StatusCode,
+    latency_ms: i64,
+) -> String {
     let mut values = HashMap::from([
         ("extendedRequestId", call.request_id.clone()),
         ("requestTime", call.request_time()),
@@ -21,7 +26,9 @@ pub fn line(call: &Call, api_key_id: Option<&str>, status: StatusCode, latency_m
         ("stage", stage_name(call.kind).to_owned()),
         ("apiId", API_ID.to_owned()),
     ]);
-    values.extend(api_key_id.map(|id| ("authorizer.apiKeyId", id.to_owned())));
+    for (variable, name) in [("authorizer.apiKeyId", "apiKeyId"), ("authorizer.customerId", "customerId")] {
+        values.extend(context(name).map(|value| (variable, value.to_owned())));
+    }
     match call.kind {
         ApiKind::Rest => {
             values.insert("requestTimeEpoch", call.requested_at_ms.to_string());
@@ -63,27 +70,28 @@ mod tests {
     use serde_json::{Value, json};
 
     fn line_of(kind: ApiKind, uri: &str, key: Option<&str>) -> String {
-        line(&call(kind, "GET", uri, &[]), key, StatusCode::OK, 12)
+        let context = |name: &str| if name == "apiKeyId" { key } else { key.map(|_| "acme") };
+        line(&call(kind, "GET", uri, &[]), context, StatusCode::OK, 12)
     }
 
     #[test]
     fn a_line_has_what_the_kind_of_its_api_logs() {
         let json_of = |kind, uri, key| -> Value { serde_json::from_str(&line_of(kind, uri, key)).unwrap() };
-        let rest = json!({"id": "JKJaXmPLvHcESHA=", "key": "key-1", "time": "1747602530123", "status": "200",
-            "ms": "12", "method": "GET", "route": "/{proxy+}", "stage": "local", "api": "local"});
+        let rest = json!({"id": "JKJaXmPLvHcESHA=", "key": "key-1", "customerId": "acme", "time": "1747602530123",
+            "status": "200", "ms": "12", "method": "GET", "route": "/{proxy+}", "stage": "local", "api": "local"});
         assert_eq!(json_of(ApiKind::Rest, "/orders/7", Some("key-1")), rest);
-        let http = json!({"id": "JKJaXmPLvHcESHA=", "key": "-", "time": "1747602530", "status": "200", "ms": "12",
-            "method": "GET", "route": "GET /usage", "stage": "$default", "api": "local"});
+        let http = json!({"id": "JKJaXmPLvHcESHA=", "key": "-", "customerId": "-", "time": "1747602530",
+            "status": "200", "ms": "12", "method": "GET", "route": "GET /usage", "stage": "$default", "api": "local"});
         assert_eq!(json_of(ApiKind::Http, "/usage", None), http);
     }
 
     #[test]
     fn what_there_is_none_of_becomes_a_dash_and_nothing_is_escaped() {
         let mut call = call(ApiKind::Rest, "POST", "/usage", &[]);
-        let refused = line(&call, None, StatusCode::FORBIDDEN, 1);
+        let refused = line(&call, |_| None, StatusCode::FORBIDDEN, 1);
         assert!(refused.contains(r#""key":"-""#) && refused.contains(r#""route":"-""#), "{refused}");
         call.kind = ApiKind::Http;
-        let odd = line(&call, Some(r#"a"b\"#), StatusCode::OK, 1);
+        let odd = line(&call, |_| Some(r#"a"b\"#), StatusCode::OK, 1);
         assert!(odd.contains(r#""key":"a"b\","#), "{odd}");
     }
 }

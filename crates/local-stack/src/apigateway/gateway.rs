@@ -135,8 +135,8 @@ impl Inner {
     }
 
     async fn log(&self, call: &Call, verdict: &Verdict, status: StatusCode) -> Result<(), LogError> {
-        let api_key_id = verdict.context("apiKeyId").as_str();
-        let line = access_log::line(call, api_key_id, status, now_ms() - call.requested_at_ms);
+        let context = |name: &str| verdict.context(name).as_str();
+        let line = access_log::line(call, context, status, now_ms() - call.requested_at_ms);
         self.record_logged_bytes(line.len());
         self.log_group.append(&self.log_stream, now_ms(), vec![line]).await
     }

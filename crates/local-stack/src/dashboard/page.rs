@@ -14,7 +14,7 @@ use http::{StatusCode, header};
 use metering_aws::KeyStore;
 use metering_aws::usage_report::usage_of_all_keys;
 use metering_core::api_key::KeyRecord;
-use metering_core::usage_record::CANARY_KEY_ID;
+use metering_core::metered_key::{CANARY_KEY_ID, MeteredKey};
 use metering_core::window::CallWindow;
 use serde_json::{Value, json};
 use system_clock::{monotonic_us, now_ms};
@@ -152,18 +152,18 @@ impl DashboardPage {
         let keys = self.keys.list().await.map_err(|error| error.to_string())?;
         let keys: BTreeMap<&str, &KeyRecord> = keys.iter().map(|key| (key.key_id.as_str(), key)).collect();
         let mut rows = Vec::new();
-        for (key_id, usage) in usage {
+        for (MeteredKey { customer_id, api_key_id }, usage) in usage {
             let day = usage.get(&now.day);
             let month: u64 =
                 usage.range(now.day.first_of_month()..=now.day).map(|(_, day)| day.total()).sum();
             let last_call_ms = usage.values().map(|day| day.last_call_ms).max();
-            let record = keys.get(key_id.as_str());
+            let record = keys.get(&*api_key_id);
             let limit = record.and_then(|record| record.monthly_limit);
             let is_deleted = record.is_none_or(|record| record.deleted_at_ms.is_some());
             rows.push(json!({
-                "key": key_id, "owner": record.map(|record| &record.owner), "is_deleted": is_deleted,
+                "key": api_key_id, "customer": customer_id, "owner": record.map(|record| &record.owner), "is_deleted": is_deleted,
                 "hour": day.map_or(0, |day| day.hours[usize::from(now.hour)]), "day": day.map_or(0, metering_core::usage_history::DayUsage::total),
-                "is_billed": key_id != CANARY_KEY_ID, "month": month, "monthly_limit": limit, "last_call_ms": last_call_ms,
+                "is_billed": &*api_key_id != CANARY_KEY_ID, "month": month, "monthly_limit": limit, "last_call_ms": last_call_ms,
             }));
         }
         Ok(rows)

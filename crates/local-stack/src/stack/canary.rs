@@ -11,7 +11,7 @@ use metering_aws::KeyAdmin;
 use metering_aws::key_admin::{NewKey, Rotation};
 use metering_aws::key_store::KeyStoreError;
 use metering_core::api_key::KeyDigest;
-use metering_core::usage_record::CANARY_KEY_ID;
+use metering_core::metered_key::CANARY_KEY_ID;
 use rand::Rng;
 use serde::Deserialize;
 use serde_json::json;

@@ -5,6 +5,7 @@ use access_log::log_format::{READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN
 use access_log::{Decoder, Limits, Origin, ReadEvent};
 use local_stack::cloudwatch_logs::filter_pattern::{FilterPattern, Line};
 use metering_core::call_id::CallId;
+use metering_core::metered_key::CallBreakdown;
 use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason};
 use system_clock::now_ms;
@@ -135,7 +136,7 @@ impl Judgement {
         self.status = Some(call.status.code());
         self.has_route = call.route.is_some();
         self.outcome = match call.assess(times, unbilled) {
-            Ok(Assessment::Billable { api_key_id, .. }) => {
+            Ok(Assessment::Billable(CallBreakdown { api_key_id, .. })) => {
                 Outcome::Billed { key: api_key_id.to_owned(), requested_at_ms: call.requested_at_ms }
             }
             Ok(Assessment::Skipped(reason)) => Outcome::NotBilled { reason: skipped(reason) },

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use metering_aws::key_admin::NewKey;
 use metering_core::api_key::KeyDigest;
-use metering_core::usage_record::CANARY_KEY_ID;
+use metering_core::metered_key::CANARY_KEY_ID;
 use rand::RngCore;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use metering_core::api_key::KeyRecord;
-use metering_core::usage_record::MAX_KEY_ID_BYTES;
+use metering_core::metered_key::MAX_KEY_ID_BYTES;
 use schemars::JsonSchema;
 use serde::Serialize;
 

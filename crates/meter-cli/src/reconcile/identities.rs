@@ -5,6 +5,7 @@ use metering_aws::CallLog;
 use metering_aws::call_log::LOGGING_DELAY_MS;
 use metering_aws::logged_calls::logged_calls;
 use metering_aws::logged_events::Judge;
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::LedgerCounts;
 use metering_core::reconciliation::{ComparedIdentities, Reconciliation};
 use metering_core::window::{CallWindow, DAY_MS, UtcDay};
@@ -34,6 +35,8 @@ pub struct IdentityComparison {
 /// A key and a day.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct KeyDay {
+    /// Id of the customer; null if the key belongs to none.
+    pub customer_id: Option<String>,
     /// Id of the key.
     pub api_key_id: String,
     /// The UTC day, as in `2026-11-25`.
@@ -120,9 +123,12 @@ impl Found {
 
     /// Returns the result for the JSON output.
     pub(super) fn output(&self) -> IdentityComparison {
-        let key_days = |places: &[(String, UtcDay)]| {
-            let key_day =
-                |(key, day): &(String, UtcDay)| KeyDay { api_key_id: key.clone(), day: day.to_string() };
+        let key_days = |places: &[(MeteredKey, UtcDay)]| {
+            let key_day = |(key, day): &(MeteredKey, UtcDay)| KeyDay {
+                customer_id: key.customer_id.as_deref().map(str::to_owned),
+                api_key_id: key.api_key_id.to_string(),
+                day: day.to_string(),
+            };
             places.iter().map(key_day).collect()
         };
         IdentityComparison {
@@ -153,7 +159,7 @@ impl Found {
         }
         println!("\n{:<28} day with other calls", "key");
         for (key, day) in other.iter().take(SHOWN_KEYS) {
-            println!("{key:<28} {day}");
+            println!("{:<28} {day}", key.api_key_id);
         }
         if other.len() > SHOWN_KEYS {
             println!("and {} more; --json shows all", other.len() - SHOWN_KEYS);

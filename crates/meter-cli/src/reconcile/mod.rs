@@ -99,6 +99,8 @@ pub struct Comparison {
 /// A difference for one key in one hour.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Difference {
+    /// Id of the customer; null if the key belongs to none.
+    pub customer_id: Option<String>,
     /// Id of the key.
     pub api_key_id: String,
     /// Start of the hour in UTC, as in `2026-11-25T10:00Z`.
@@ -112,7 +114,8 @@ pub struct Difference {
 impl Comparison {
     fn new(found: &Reconciliation, backfill: Option<BackfillSummary>) -> Self {
         let differences = found.differences.iter().map(|difference| Difference {
-            api_key_id: difference.api_key_id.clone(),
+            customer_id: difference.key.customer_id.as_deref().map(str::to_owned),
+            api_key_id: difference.key.api_key_id.to_string(),
             hour: hour(difference.hour_start_ms),
             logged: difference.logged,
             counted: difference.counted,
@@ -316,7 +319,7 @@ fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) {
     for difference in found.differences.iter().take(SHOWN_KEYS) {
         println!(
             "{:<28} {:<18} {:>10} {:>10}",
-            difference.api_key_id,
+            difference.key.api_key_id,
             hour(difference.hour_start_ms),
             difference.logged,
             difference.counted

@@ -10,6 +10,7 @@ use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::quarantine_queue::{Fate, KeptRecord, Receiving};
 use metering_aws::usage_report::usage_of_all_keys;
+use metering_core::metered_key::MeteredKey;
 use metering_core::usage_record::PlausibleTimes;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub struct Report {
 /// The usage of a key.
 #[derive(Debug, Serialize, JsonSchema)]
 struct KeyTotal {
+    /// Id of the customer; null if the key belongs to none.
+    customer_id: Option<String>,
     /// Id of the key.
     api_key_id: String,
     /// Successful calls of the key.
@@ -96,8 +99,9 @@ impl Report {
             .context("the ledger cannot be read")?;
         let usage: Vec<KeyTotal> = usage
             .into_iter()
-            .map(|(api_key_id, days)| KeyTotal {
-                api_key_id,
+            .map(|(MeteredKey { customer_id, api_key_id }, days)| KeyTotal {
+                customer_id: customer_id.map(Into::into),
+                api_key_id: api_key_id.into(),
                 calls: days.values().map(metering_core::usage_history::DayUsage::total).sum(),
             })
             .collect();

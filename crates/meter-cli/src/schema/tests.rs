@@ -91,6 +91,7 @@ fn usage_and_graphs_match_their_schemas() {
 #[test]
 fn comparisons_and_findings_match_their_schemas() {
     let difference = reconcile::Difference {
+        customer_id: Some("acme".to_owned()),
         api_key_id: "key-1".to_owned(),
         hour: "2026-11-25T10:00Z".to_owned(),
         logged: 2,
@@ -108,7 +109,7 @@ fn comparisons_and_findings_match_their_schemas() {
     assert_valid("meter-reconcile.json", &comparison);
     comparison.backfill = Some(reconcile::BackfillSummary::default());
     let (api_key_id, day) = ("key-1".to_owned(), "2026-11-25".to_owned());
-    let other_calls = vec![reconcile::identities::KeyDay { api_key_id, day }];
+    let other_calls = vec![reconcile::identities::KeyDay { customer_id: None, api_key_id, day }];
     comparison.identities =
         Some(reconcile::identities::IdentityComparison { other_calls, ..Default::default() });
     assert_valid("meter-reconcile.json", &comparison);

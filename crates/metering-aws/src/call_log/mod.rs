@@ -15,6 +15,7 @@ use access_log::request_time::parse_request_time;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, QueryStatistics, QueryStatus, ResultField};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{AccessLogCounts, PortError};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
 use metering_core::unbilled::UnbilledRoutes;
@@ -114,8 +115,7 @@ impl CallLog {
             };
             match hour_ms {
                 Some(hour_ms) => {
-                    let key = field(row, "api_key").unwrap_or_default();
-                    *counted.calls.entry((key.to_owned(), hour_ms)).or_default() += self.calls_of(row)?;
+                    *counted.calls.entry((key_of(row), hour_ms)).or_default() += self.calls_of(row)?;
                 }
                 None => counted.has_lines_without_hour = true,
             }
@@ -328,6 +328,12 @@ fn logged_during(from_ms: i64, to_ms: i64) -> LoggedDuring {
 
 fn field<'a>(row: &'a Row, name: &str) -> Option<&'a str> {
     row.iter().find(|field| field.field() == Some(name))?.value()
+}
+
+fn key_of(row: &Row) -> MeteredKey {
+    let customer_id = field(row, "customer_id").filter(|id| !matches!(*id, "" | "-"));
+    let api_key_id = field(row, "api_key").unwrap_or_default().into();
+    MeteredKey { customer_id: customer_id.map(Into::into), api_key_id }
 }
 
 fn hour_of_clock_time(row: &Row) -> Option<i64> {

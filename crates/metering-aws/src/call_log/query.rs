@@ -11,7 +11,8 @@ use super::{MAX_ROWS, TimeOfLine};
 /// [`access_log::request_time::epoch_to_ms`]: `least(1, floor(epoch / 1e11))` is 0
 /// for seconds and 1 for milliseconds, and the divisor follows from it.
 const FIELDS: &str = concat!(
-    "fields coalesce(apiKeyId, key, \"-\") as api_key, coalesce(requestTimeEpoch, time, \"-\") as epoch,",
+    "fields coalesce(apiKeyId, key, \"-\") as api_key, coalesce(customerId, \"-\") as customer_id,",
+    " coalesce(requestTimeEpoch, time, \"-\") as epoch,",
     " coalesce(requestTime, time) as clock_time,",
     " coalesce(route, resourcePath, routeKey, \"\") as call_route, coalesce(method, httpMethod, \"\") as call_method\n",
     "| fields floor(epoch / 3600 / (1 + 999 * least(1, floor(epoch / 100000000000)))) as hour",
@@ -36,7 +37,7 @@ pub fn counting(
     time: TimeOfLine,
     per_key: bool,
 ) -> String {
-    let key = if per_key { "api_key, " } else { "" };
+    let key = if per_key { "api_key, customer_id, " } else { "" };
     let (condition, time) = match time {
         TimeOfLine::Epoch => ("", "hour"),
         TimeOfLine::Text => ("not ispresent(hour) and ", "clock_time"),

@@ -12,10 +12,13 @@ use metering_aws::usage_report::usage_of_key;
 use metering_core::aggregate::{BatchUsage, RecordIndex};
 use metering_core::claims::owner::ShardName;
 use metering_core::fingerprint::Fingerprint;
+use metering_core::metered_key::{
+    Breakdown, CallBreakdown, MAX_CUSTOMER_ID_BYTES, MAX_KEY_ID_BYTES, MeteredKey,
+};
 use metering_core::ports::{LedgerReply, PortError, RowRelease, UsageLedger};
+use metering_core::row_key::RowKey;
 use metering_core::shard::{Beginning, Gap};
-use metering_core::update_plan::{CounterUpdate, RowKey};
-use metering_core::usage_record::MAX_KEY_ID_BYTES;
+use metering_core::update_plan::CounterUpdate;
 use metering_core::window::{HOURS_PER_DAY, UtcDay};
 
 use super::{LEDGER, NOW_MS, dynamodb, number, shard};
@@ -25,7 +28,7 @@ fn first_record() -> RecordIndex {
 }
 
 pub fn row(key: &str) -> RowKey {
-    RowKey { api_key_id: key.into(), day: "2026-11-24".parse().unwrap(), shard: shard() }
+    RowKey { breakdown: CallBreakdown::of_key(key, "2026-11-24".parse().unwrap()).into(), shard: shard() }
 }
 
 /// Returns the fingerprint of calls that all have the same large hash.
@@ -59,7 +62,11 @@ pub fn gap(from: &str, before: &str) -> Gap {
 }
 
 pub async fn attributes(client: &Client, key: &str) -> Vec<(String, AttributeValue)> {
-    let rows = ledger_items::rows_of_key(client, LEDGER, key).send().await.unwrap();
+    attributes_of(client, &MeteredKey::without_customer(key)).await
+}
+
+async fn attributes_of(client: &Client, key: &MeteredKey) -> Vec<(String, AttributeValue)> {
+    let rows = ledger_items::rows_of_partition(client, LEDGER, key).send().await.unwrap();
     let mut attributes: Vec<_> = rows.items.unwrap_or_default().into_iter().flatten().collect();
     attributes.sort_by(|left, right| left.0.cmp(&right.0));
     attributes
@@ -134,15 +141,17 @@ async fn an_update_counts_once_and_a_fence_hands_back_the_mark() {
     assert_eq!(apply("13", "14", 100).await, LedgerReply::Fenced(number(&longest)));
 
     let day: UtcDay = "2026-11-24".parse().unwrap();
-    let usage = usage_of_key(&client, LEDGER, "key-1", day, day).await.unwrap();
+    let usage =
+        usage_of_key(&client, LEDGER, &MeteredKey::without_customer("key-1"), day, day).await.unwrap();
     assert_eq!((usage[&day].total(), usage[&day].hours[7]), (8, 8));
     assert_eq!(usage[&day].fingerprint, Some(fingerprint(8)));
     // A row that an earlier version has written.
     let earlier = client.update_item().table_name(LEDGER).update_expression("REMOVE fingerprint");
-    let key = [("pk", "key-1".to_owned()), ("sk", row("key-1").sort_key())];
+    let key = [("pk", row("key-1").partition_key()), ("sk", row("key-1").sort_key())];
     let key = key.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
     earlier.set_key(Some(key.into())).send().await.unwrap();
-    let usage = usage_of_key(&client, LEDGER, "key-1", day, day).await.unwrap();
+    let usage =
+        usage_of_key(&client, LEDGER, &MeteredKey::without_customer("key-1"), day, day).await.unwrap();
     assert_eq!((usage[&day].total(), usage[&day].fingerprint), (8, None));
 }
 
@@ -158,23 +167,29 @@ fn item_bytes(attributes: &[(String, AttributeValue)]) -> usize {
 
 /// An update of an item of up to 1,024 bytes takes one write unit.
 #[tokio::test]
-async fn a_row_with_calls_in_each_hour_takes_one_write_unit_with_the_longest_key_id() {
+async fn a_row_with_calls_in_each_hour_takes_one_write_unit_with_the_longest_names() {
     let client = dynamodb().await;
     let ledger = DynamoUsageLedger::new(client.clone(), LEDGER, 400);
-    let sizes = futures_util::stream::iter([36, MAX_KEY_ID_BYTES]).then(async |key_bytes| {
-        let key = "k".repeat(key_bytes);
+    let names =
+        [(0, 36, 0), (20, 36, 6), (0, MAX_KEY_ID_BYTES, 32), (MAX_CUSTOMER_ID_BYTES, MAX_KEY_ID_BYTES, 32)];
+    let sizes = futures_util::stream::iter(names).then(async |(customer_bytes, key_bytes, class_bytes)| {
+        let name = |bytes: usize| Some("n".repeat(bytes).into()).filter(|_| bytes > 0);
+        let key = MeteredKey { customer_id: name(customer_bytes), api_key_id: "k".repeat(key_bytes).into() };
+        let day = "2026-11-24".parse().unwrap();
+        let breakdown = Breakdown { key: key.clone(), route_class: name(class_bytes), day };
         let busy: Vec<_> = (0..HOURS_PER_DAY).map(|hour| (hour, 900_000_000)).collect();
         let number = "49665345".repeat(7);
-        let update = CounterUpdate { row: row(&key), ..update(&number, &number, &busy) };
+        let update =
+            CounterUpdate { row: RowKey { breakdown, shard: shard() }, ..update(&number, &number, &busy) };
         ledger.apply(&update).await.unwrap();
-        let stored = attributes(&client, &key).await.into_iter().map(|(name, value)| {
+        let stored = attributes_of(&client, &key).await.into_iter().map(|(name, value)| {
             // A number has at most 38 digits.
             let is_fingerprint = name == FINGERPRINT;
             (name, if is_fingerprint { AttributeValue::N("9".repeat(38)) } else { value })
         });
         item_bytes(&stored.collect::<Vec<_>>())
     });
-    assert_eq!(sizes.collect::<Vec<_>>().await, [447, 667]);
+    assert_eq!(sizes.collect::<Vec<_>>().await, [453, 484, 705, 774]);
 }
 
 #[tokio::test]
@@ -276,11 +291,12 @@ async fn a_month_is_read_from_its_days_and_shards_and_nothing_else() {
     ] {
         let mut update = update("1", "1", &[(0, 1), (5, 2)]);
         let shard = ShardName::from_stored(shard);
-        update.row = RowKey { api_key_id: key.into(), day: day.parse().unwrap(), shard };
+        update.row = RowKey { breakdown: CallBreakdown::of_key(key, day.parse().unwrap()).into(), shard };
         assert_eq!(ledger.apply(&update).await.unwrap(), LedgerReply::Applied);
     }
     let (from, to) = ("2026-11-01".parse().unwrap(), "2026-11-30".parse().unwrap());
-    let usage = usage_of_key(&client, LEDGER, "key-1", from, to).await.unwrap();
+    let usage =
+        usage_of_key(&client, LEDGER, &MeteredKey::without_customer("key-1"), from, to).await.unwrap();
     let totals: Vec<(String, u64)> =
         usage.iter().map(|(day, usage)| (day.to_string(), usage.total())).collect();
     assert_eq!(totals, [("2026-11-01".to_owned(), 6), ("2026-11-30".to_owned(), 3)]);

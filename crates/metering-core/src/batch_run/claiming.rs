@@ -11,8 +11,8 @@ use crate::claims::slice_claim::{
     Counted, KnownOwners, Lookups, OwnerState, PageWrite, SliceClaim, SlicePlan, WantedCall,
 };
 use crate::ports::{RowRelease, WriteReply};
+use crate::row_key::RowKey;
 use crate::shard::QuarantinedPart;
-use crate::update_plan::RowKey;
 
 /// The state of the claims of one slice.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -180,14 +180,14 @@ impl BatchRun<'_> {
 
     /// Returns the request to a row for a given-up owner; `None` if the call has no row.
     fn row_release(&self, owner: &RecordName, call: u32) -> Option<RowRelease> {
-        let (api_key_id, day) = self.batch.usage.key_and_day(&self.batch.usage.calls()[call as usize])?;
+        let breakdown = self.batch.usage.breakdown(&self.batch.usage.calls()[call as usize])?;
         let is_own = owner.shard == self.batch.shard;
         let head = if is_own { &self.head } else { self.owner_heads.get(&owner.shard)? };
         let gap = head.gap_of(&owner.sequence_number)?.clone();
         let earlier = head.gaps.iter().filter(|earlier| earlier.before < gap.before);
         Some(RowRelease {
             earlier_gaps: earlier.map(|earlier| earlier.number).collect(),
-            row: RowKey { api_key_id: api_key_id.into(), day, shard: owner.shard.clone() },
+            row: RowKey { breakdown: breakdown.clone(), shard: owner.shard.clone() },
             record: owner.sequence_number.clone(),
             gap,
         })

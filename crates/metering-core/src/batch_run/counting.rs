@@ -40,7 +40,8 @@ impl BatchRun<'_> {
         let Some(mut update) = plan_row(&batch.usage, usage, &batch.shard, |_| true, mark) else { return };
         // The records before a gap have no call of a later day.
         let is_behind = |gap: &&crate::shard::Gap| {
-            gap.before <= update.last && usage.day.start_ms() <= gap.closed_at_ms + MAX_CLOCK_LEAD_MS
+            gap.before <= update.last
+                && usage.breakdown.day.start_ms() <= gap.closed_at_ms + MAX_CLOCK_LEAD_MS
         };
         let gaps = self.head.gaps.iter().filter(is_behind).map(|gap| gap.number);
         update.gaps = gaps.collect();
@@ -102,11 +103,10 @@ impl BatchRun<'_> {
     fn record_refused_calls(&mut self) {
         let usage = &self.batch.usage;
         let refused_from = std::mem::take(&mut self.refused_from);
-        let key_and_day = |row: usize| (&*self.rows[row].api_key_id, self.rows[row].day);
         let refused: HashMap<_, _> =
-            refused_from.iter().map(|(row, first)| (key_and_day(*row), first)).collect();
+            refused_from.iter().map(|(row, first)| (&self.rows[*row].breakdown, first)).collect();
         for (place, call) in usage.calls().iter().enumerate() {
-            let first = usage.key_and_day(call).and_then(|row| refused.get(&row));
+            let first = usage.breakdown(call).and_then(|row| refused.get(row));
             let is_of_update = first.is_some_and(|first| usage.sequence_number(call.record) >= *first);
             if is_of_update && !self.is_dropped[place] && !self.is_refused[place] {
                 self.is_refused[place] = true;

@@ -189,15 +189,16 @@ impl<'b> BatchRun<'b> {
     /// use metering_core::call_id::CallId;
     /// use metering_core::claims::layout::{ClaimLayout, LogStreamHash};
     /// use metering_core::claims::owner::{PutBackFrom, ShardName};
+    /// use metering_core::metered_key::CallBreakdown;
     /// use metering_core::ports::{LedgerReply, WriteReply};
     /// use metering_core::sequence_number::SequenceNumber;
-    /// use metering_core::window::CallWindow;
     ///
     /// // A batch of one record, which has one call of the key `key-1`.
     /// let (layout, time_ms): (ClaimLayout, i64) = ("0:10000:1".parse()?, 1_795_509_270_000);
     /// let mut usage = BatchUsage::new();
     /// usage.begin_record(SequenceNumber::parse("4957")?)?;
-    /// usage.add_call(0, CallId::new("Jk3f=", time_ms), "key-1", CallWindow::at(time_ms)?, time_ms, true);
+    /// let breakdown = CallBreakdown::of_key("key-1", "2026-11-24".parse()?);
+    /// usage.add_call(0, CallId::new("Jk3f=", time_ms), breakdown, time_ms, true);
     /// usage.end_record(&layout, LogStreamHash::default());
     /// let record =
     ///     BatchRecord { arrived_at_ms: time_ms, is_readable: true, put_back_from: PutBackFrom::default() };
@@ -213,7 +214,7 @@ impl<'b> BatchRun<'b> {
     ///         Request::ReadSlice(_) => Reply::Slice(Vec::new()),
     ///         Request::WriteHead(_) | Request::WritePage(_) => Reply::Write(WriteReply::Written),
     ///         Request::Apply(update) => {
-    ///             counted.push((update.row.api_key_id.to_string(), update.total()));
+    ///             counted.push((update.row.key().api_key_id.to_string(), update.total()));
     ///             Reply::Ledger(LedgerReply::Applied)
     ///         }
     ///         request => panic!("a new record that is good needs no {request:?}"),

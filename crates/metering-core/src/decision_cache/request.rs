@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::api_key::{KeyDigest, KeyRecord};
 use crate::authorization::Decision;
 use crate::clock_reading::ClockReading;
+use crate::metered_key::MeteredKey;
 use crate::quota::MonthUsage;
 use crate::window::UtcMonth;
 
@@ -34,8 +35,8 @@ pub enum Read {
     /// The usage of a key in a month. Report it with [`super::DecisionCache::usage_read`]
     /// or [`super::DecisionCache::usage_failed`].
     Usage {
-        /// Id of the key.
-        key_id: String,
+        /// The key and its customer.
+        key: MeteredKey,
         /// UTC month to read.
         month: UtcMonth,
         /// The last usage read of this month. Its settled days need not be read again.

@@ -7,10 +7,12 @@ use super::PortError;
 use crate::claims::layout::SliceKey;
 use crate::claims::owner::{PutBackFrom, RecordName, ShardName};
 use crate::claims::slice_claim::{PageWrite, StoredPage};
+use crate::metered_key::MeteredKey;
 use crate::quota::MonthUsage;
+use crate::row_key::RowKey;
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Gap, HeadWrite, QuarantinedPart, ShardHead, Verdict};
-use crate::update_plan::{CounterUpdate, RowKey};
+use crate::update_plan::CounterUpdate;
 use crate::usage_history::KeyUsage;
 use crate::window::{UtcDay, UtcMonth};
 
@@ -159,7 +161,7 @@ pub trait UsageTotals: Sync {
     /// When the ledger cannot be read.
     fn month_usage(
         &self,
-        key_id: &str,
+        key: &MeteredKey,
         month: UtcMonth,
         known: Option<MonthUsage>,
         today: UtcDay,
@@ -174,7 +176,7 @@ pub trait UsageHistory: Sync {
     /// When the ledger cannot be read.
     fn usage_of_key(
         &self,
-        key_id: &str,
+        key: &MeteredKey,
         from: UtcDay,
         to: UtcDay,
     ) -> impl Future<Output = Result<KeyUsage, PortError>> + Send;

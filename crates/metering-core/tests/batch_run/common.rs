@@ -6,6 +6,7 @@ use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, Run
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::LogStreamHash;
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
+use metering_core::metered_key::CallBreakdown;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::window::{CallWindow, DAY_MS};
 
@@ -102,10 +103,11 @@ pub fn batch_in(shard: &str, records: &[Record]) -> Batch {
     for record in records {
         usage.begin_record(number(record.digits)).unwrap();
         for (event, (call_ms, key, content)) in (0..).zip(&record.calls) {
-            let (id, window) = (CallId::new("call", *call_ms), CallWindow::at(*call_ms).unwrap());
+            let id = CallId::new("call", *call_ms);
+            let breakdown = CallBreakdown::of_key(key, CallWindow::at(*call_ms).unwrap().day);
             match content {
-                Content::Good => usage.add_call(event, id, key, window, *call_ms, true),
-                Content::Bad => usage.add_call(event, id, key, window, *call_ms, false),
+                Content::Good => usage.add_call(event, id, breakdown, *call_ms, true),
+                Content::Bad => usage.add_call(event, id, breakdown, *call_ms, false),
                 Content::Unreadable => usage.add_unreadable(event, id, *call_ms),
             }
         }

@@ -18,10 +18,11 @@ use metering_core::claims::layout::SliceKey;
 use metering_core::claims::owner::{Owner, Purpose, PutBackFrom, RecordName, ShardName};
 use metering_core::claims::page::{Page, Run};
 use metering_core::claims::slice_claim::{MAX_SLICE_CALLS, PageWrite};
+use metering_core::metered_key::TOTALS_KEY_ID;
 use metering_core::ports::LedgerReply;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{ArrivedRecord, HeadWrite};
-use metering_core::usage_record::{MAX_CLOCK_LEAD_MS, TOTALS_KEY_ID};
+use metering_core::usage_record::MAX_CLOCK_LEAD_MS;
 use metering_core::window::DAY_MS;
 
 /// Runs a batch in which the requests that `is_failing` picks fail. Returns the index of the record
@@ -124,7 +125,7 @@ fn a_row_that_never_takes_an_update_has_its_records_delivered_again() {
     for (mark, tries) in marks.into_iter().zip([6, 1]) {
         let mut store = Store::default();
         let (resume, tally) = run_with(&batch(&records), |request| match request {
-            Request::Apply(update) if &*update.row.api_key_id == "key" => {
+            Request::Apply(update) if &*update.row.key().api_key_id == "key" => {
                 Reply::Ledger(LedgerReply::Fenced(mark(update.first.clone())))
             }
             request => store.carry_out(request),

@@ -2,9 +2,9 @@
 
 use memory_ports::Store;
 use metering_core::batch_run::{Batch, Reply, Request, RunTally};
+use metering_core::metered_key::TOTALS_KEY_ID;
 use metering_core::ports::WriteReply;
 use metering_core::shard::{MAX_VERDICTS, QuarantinedPart};
-use metering_core::usage_record::TOTALS_KEY_ID;
 
 use crate::common::{LATER_MS, NOW_MS, Record, batch, batch_of, record, run, run_with};
 

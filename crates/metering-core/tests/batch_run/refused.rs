@@ -2,8 +2,8 @@
 
 use memory_ports::Store;
 use metering_core::batch_run::{Reply, Request};
+use metering_core::metered_key::TOTALS_KEY_ID;
 use metering_core::shard::QuarantinedPart;
-use metering_core::usage_record::TOTALS_KEY_ID;
 use metering_core::window::{CallWindow, DAY_MS};
 
 use crate::common::{NOW_MS, batch, batch_of, record, run, run_with};

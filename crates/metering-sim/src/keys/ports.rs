@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use metering_core::api_key::{KeyDigest, KeyRecord};
 use metering_core::invalidation::LogRead;
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
 use metering_core::quota::MonthUsage;
 use metering_core::window::{UtcDay, UtcMonth};
@@ -107,7 +108,7 @@ impl InvalidationLog for KeyPorts {
 impl UsageTotals for KeyPorts {
     async fn month_usage(
         &self,
-        _key_id: &str,
+        _key: &MeteredKey,
         _month: UtcMonth,
         _known: Option<MonthUsage>,
         _today: UtcDay,

@@ -3,10 +3,10 @@
 use futures_util::FutureExt;
 use memory_ports::Store;
 use memory_ports::reconciliation::{MemoryComparedHours, hourly_totals};
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{AccessLogCounts, LedgerCounts, PortError};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
-use metering_core::update_plan::RowKey;
-use metering_core::usage_record::TOTALS_KEY_ID;
+use metering_core::row_key::RowKey;
 use usage_reconciler::reconciler::{Found, Reconciler, Span};
 
 use super::Simulation;
@@ -26,7 +26,9 @@ impl LogPort<'_> {
         let is_in_span = |at_ms: i64| (from_ms..to_ms).contains(&at_ms);
         for call in self.0.calls.iter().filter(|call| call.is_billable && is_in_span(call.requested_at_ms)) {
             let start_ms = call.requested_at_ms - call.requested_at_ms.rem_euclid(HOUR_MS);
-            *calls.entry((call.api_key_id.clone(), start_ms)).or_default() += 1;
+            let customer_id = call.customer_id.map(Into::into);
+            let key = MeteredKey { customer_id, api_key_id: call.api_key_id.as_str().into() };
+            *calls.entry((key, start_ms)).or_default() += 1;
         }
         calls
     }
@@ -50,9 +52,9 @@ impl LedgerPort<'_> {
     fn calls(&self, is_wanted: impl Fn(&RowKey) -> bool, from_ms: i64, to_ms: i64) -> HourlyCalls {
         let mut calls = HourlyCalls::new();
         for (row, counters) in self.0.rows.iter().filter(|(row, _)| is_wanted(row)) {
-            for (start_ms, count) in (row.day.start_ms()..).step_by(3_600_000).zip(counters.hours) {
+            for (start_ms, count) in (row.day().start_ms()..).step_by(3_600_000).zip(counters.hours) {
                 if count > 0 && (from_ms..to_ms).contains(&start_ms) {
-                    *calls.entry((row.api_key_id.to_string(), start_ms)).or_default() += count;
+                    *calls.entry((row.key().clone(), start_ms)).or_default() += count;
                 }
             }
         }
@@ -62,7 +64,7 @@ impl LedgerPort<'_> {
 
 impl LedgerCounts for LedgerPort<'_> {
     async fn totals_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
-        Ok(hourly_totals(&self.calls(|row| &*row.api_key_id == TOTALS_KEY_ID, from_ms, to_ms)))
+        Ok(hourly_totals(&self.calls(|row| row.key().is_totals(), from_ms, to_ms)))
     }
 
     async fn calls_for_keys_of(
@@ -71,7 +73,7 @@ impl LedgerCounts for LedgerPort<'_> {
         from_ms: i64,
         to_ms: i64,
     ) -> Result<HourlyCalls, PortError> {
-        let is_wanted = |row: &RowKey| count.keys().any(|(key_id, _)| **key_id == *row.api_key_id);
+        let is_wanted = |row: &RowKey| count.keys().any(|(key, _)| key == row.key());
         Ok(self.calls(is_wanted, from_ms, to_ms))
     }
 }

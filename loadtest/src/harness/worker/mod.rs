@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Context;
+use metering_core::metered_key::MeteredKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +27,18 @@ pub use send::run;
 pub struct ClientKey {
     /// Identifier of the key in the ledger.
     pub api_key_id: String,
+    /// The customer that the key belongs to.
+    pub customer_id: Option<String>,
     /// Value of the header `x-api-key`.
     pub secret: String,
+}
+
+impl ClientKey {
+    /// Returns the key under which the usage is counted.
+    pub fn metered_key(&self) -> MeteredKey {
+        let customer_id = self.customer_id.as_deref().map(Into::into);
+        MeteredKey { customer_id, api_key_id: self.api_key_id.as_str().into() }
+    }
 }
 
 /// The task of one worker.
