@@ -22,7 +22,8 @@ describe('the access-log format', () => {
       const text = accessLogFormat(kind).toString();
       expect(text).not.toContain('\n');
       const fields = JSON.parse(text) as Record<string, string>;
-      expect(Object.keys(fields)).toEqual(['id', 'key', 'time', 'status', 'ms', 'method', 'route', 'stage', 'api']);
+      const names = ['id', 'key', 'customerId', 'time', 'status', 'ms', 'method', 'route', 'stage', 'api'];
+      expect(Object.keys(fields)).toEqual(names);
       const variables = Object.values(fields).map((value) => /^\$context\.(.+)$/.exec(value)![1]!);
       expect(variables.filter((name) => ONLY[kind === 'rest' ? 'http' : 'rest'].includes(name))).toEqual([]);
       expect(variables).toEqual(expect.arrayContaining(ONLY[kind]));

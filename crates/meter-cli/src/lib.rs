@@ -1,6 +1,7 @@
 //! The command `meter`: its subcommands, exit codes, and the schemas of its JSON output.
 
 mod cost;
+pub mod customers;
 mod doctor;
 pub mod exit_codes;
 mod format;
@@ -39,6 +40,8 @@ enum Command {
     Local(local::Arguments),
     /// Create, show, change and delete API keys
     Keys(keys::Arguments),
+    /// Create, show and change customers, who pay for the calls of their keys
+    Customers(customers::Arguments),
     /// Show the usage of a key
     Usage(usage::Arguments),
     /// Check an access-log format, or lines in it, before it is deployed
@@ -87,6 +90,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Local(arguments) => Box::pin(local::run(arguments)).await,
         Command::Keys(arguments) => keys::run(arguments).await,
+        Command::Customers(arguments) => customers::run(arguments).await,
         Command::Usage(arguments) => usage::run(arguments).await,
         Command::Format(arguments) => format::run(arguments),
         Command::Replay(arguments) => Box::pin(replay::run(arguments)).await,

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage};
+use crate::{customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage};
 
 /// Shape of the output of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,18 @@ pub const OUTPUTS: &[Output] = &[
     output!("keys-check-log", "meter keys check-log --json", Document, keys::LogCheck),
     output!("keys-export", "meter keys export", Lines, keys::ExportedKey),
     output!("keys-import", "meter keys import FILE --json", Document, keys::ImportSummary),
+    output!("customers-create", "meter customers create CUSTOMER --json", Document, customers::Customer),
+    output!("customers-list", "meter customers list --json", Lines, customers::Customer),
+    output!("customers-show", "meter customers show CUSTOMER --json", Document, customers::CustomerWithKeys),
+    output!("customers-update", "meter customers update CUSTOMER --json", Document, customers::Customer),
+    output!(
+        "customers-merge-check",
+        "meter customers merge-check FROM INTO --json",
+        Document,
+        customers::MergeCheck
+    ),
     output!("usage", "meter usage KEY --json", Document, usage::UsageReport),
+    output!("usage-groups", "meter usage --all --json", Lines, usage::GroupUsage<'static>),
     output!("format-check", "meter format check FILE --json", Lines, FormatCheck),
     output!("replay", "meter replay FILE --json", Document, replay::Report),
     output!("quarantine-list", "meter quarantine list --json", Lines, quarantine::QuarantinedRecord),

@@ -43,6 +43,14 @@ pub enum ImportError {
         /// The id of the rotated key.
         key_id: String,
     },
+    /// The key belongs to another customer than the file says.
+    #[error(
+        "the key {key_id} belongs to another customer, or to none, which cannot be changed; create a new key for the customer"
+    )]
+    OtherCustomer {
+        /// The id of the key.
+        key_id: String,
+    },
     /// There is no such key, and the file has no secret to create it with.
     #[error("there is no key {key_id}, and none can be created without sha256 or api_key")]
     NoSecret {
@@ -131,6 +139,9 @@ impl KeyStore {
             None if pointed.is_some() => Err(ImportError::Deleted { key_id }),
             None => Err(ImportError::NoSecret { key_id }),
             Some(key) if key.deleted_at_ms.is_some() => Err(ImportError::Deleted { key_id }),
+            Some(key) if described.as_applied_to(&key).customer_id != key.customer_id => {
+                Err(ImportError::OtherCustomer { key_id })
+            }
             Some(key) if described.digest.is_none() || described.digest == key.digest => Ok(key),
             Some(_) if pointed.is_some() => Err(ImportError::Replaced { key_id }),
             Some(_) => Err(ImportError::OtherSecret { key_id }),
@@ -145,8 +156,12 @@ impl<F: Fn(&mut KeyRecord)> DescribedKey<F> {
     }
 
     fn matches(&self, existing: &KeyRecord) -> bool {
+        self.as_applied_to(existing) == *existing
+    }
+
+    fn as_applied_to(&self, existing: &KeyRecord) -> KeyRecord {
         let mut described = existing.clone();
         (self.describe)(&mut described);
-        described == *existing
+        described
     }
 }

@@ -3,8 +3,8 @@
 use aws_config::SdkConfig;
 use deployment::Names;
 
-use crate::KeyStore;
 use crate::connection::{COMMAND_RETRY_POLICY, load, load_local};
+use crate::{CustomerStore, KeyStore};
 
 /// A local or deployed meter: the names of its resources, and the SDK settings that reach them.
 #[derive(Debug, Clone)]
@@ -35,5 +35,9 @@ impl MeterTarget {
     pub fn key_store(&self) -> KeyStore {
         let Names { keys_table, invalidations_table, .. } = &self.names;
         KeyStore::new(aws_sdk_dynamodb::Client::new(&self.config), keys_table, invalidations_table)
+    }
+    /// Returns the store of the customers.
+    pub fn customers(&self) -> CustomerStore {
+        CustomerStore::new(aws_sdk_dynamodb::Client::new(&self.config), &self.names.keys_table)
     }
 }

@@ -17,7 +17,7 @@
 //! - [`batch_run`] runs these steps as one state machine.
 //!
 //! Admitting a call:
-//! - [`api_key`] has the stored data of a key, and [`authorization`] and [`quota`] decide if it
+//! - [`api_key`] has the stored data of a key, [`customer`] that of its customer, and [`authorization`] and [`quota`] decide if it
 //!   admits a call.
 //! - [`decision_cache`] caches keys, and returns the reads that a decision needs.
 //! - [`invalidation`] has the rules of the invalidation log, by the ages of [`clock_reading`].
@@ -35,6 +35,7 @@ pub mod batch_run;
 pub mod call_id;
 pub mod claims;
 pub mod clock_reading;
+pub mod customer;
 pub mod decision_cache;
 pub mod fence;
 pub mod fingerprint;

@@ -98,7 +98,7 @@ impl RowKey {
 /// Returns the partition key of the rows of a key.
 pub fn partition_key(key: &MeteredKey) -> String {
     match &key.customer_id {
-        Some(customer_id) => format!("{CUSTOMER}{customer_id}"),
+        Some(customer_id) => partition_key_of_customer(customer_id),
         None => format!("{KEY}{}", key.api_key_id),
     }
 }
@@ -118,6 +118,18 @@ pub fn sort_key_ranges(key: &MeteredKey, from: UtcDay, to: UtcDay) -> Vec<[Strin
         first = last.plus_days(1);
     }
     ranges
+}
+
+/// Returns the partition key of the rows of a customer.
+pub fn partition_key_of_customer(customer_id: &str) -> String {
+    format!("{CUSTOMER}{customer_id}")
+}
+
+/// Returns the range of sort keys that has the rows of all keys in the months from that of `from` to
+/// that of `to`.
+pub fn sort_key_range_of_months(from: UtcDay, to: UtcDay) -> [String; 2] {
+    let month = |day: UtcDay| day.to_string()[..7].to_owned();
+    [format!("{}{SEPARATOR}", month(from)), format!("{}{AFTER_SEPARATOR}", month(to))]
 }
 
 /// Returns the beginning of the sort keys of a key and a day, `MONTH#KEY#DAY`.
@@ -161,6 +173,18 @@ mod tests {
             let is_within = |[first, last]: &[String; 2]| (first..=last).contains(&&sort_key);
             let ranges = sort_key_ranges(row.key(), at(from), at(from + days));
             prop_assert_eq!(ranges.iter().filter(|range| is_within(range)).count(), usize::from((from..=from + days).contains(&day)));
+        }
+    }
+
+    #[test]
+    fn the_range_of_months_has_all_their_keys_and_no_other_month() {
+        let day = |text: &str| text.parse::<UtcDay>().unwrap();
+        let [first, last] = sort_key_range_of_months(day("2026-02-28"), day("2026-03-01"));
+        for (days, is_within) in [(30, false), (31, true), (58, true), (59, true), (89, true), (90, false)] {
+            for key in ["#", "a", "~"] {
+                let sort_key = row(Some("acme".to_owned()), key.to_owned(), None, days).sort_key();
+                assert_eq!((&first..=&last).contains(&&sort_key), is_within, "{sort_key}");
+            }
         }
     }
 

@@ -20,9 +20,12 @@ const SECRET_PREFIX: &str = "um_";
 /// Arguments of `meter keys create`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Owner of the key
-    #[arg(long)]
-    owner: String,
+    /// Customer who pays for the calls of the key. It cannot be changed later
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: Option<String>,
+    /// Person or team that holds the key [default: the customer]
+    #[arg(long, required_unless_present = "customer")]
+    owner: Option<String>,
     /// Id under which usage is counted [default: a random one]
     #[arg(long, value_name = "ID")]
     id: Option<String>,
@@ -56,11 +59,16 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let key_id = arguments.id.unwrap_or_else(|| format!("key-{:020x}", rand::random::<u128>() >> 48));
     check_key_id(&key_id)?;
     let secret = new_secret();
+    let target = Target::find(&arguments.target).await?;
+    if let Some(customer_id) = &arguments.customer {
+        target.meter.customers().get(customer_id).await?;
+    }
     let key = NewKey::new(key_id, KeyDigest::of_secret(&secret)?, now_ms()).described(|key| {
-        key.owner = arguments.owner;
+        key.customer_id.clone_from(&arguments.customer);
+        key.owner = arguments.owner.or(arguments.customer).unwrap_or_default();
         arguments.fields.apply(key);
     });
-    Target::find(&arguments.target).await?.key_admin().create(&key).await?;
+    target.key_admin().create(&key).await?;
     let key = key.record();
     if arguments.json {
         return print_json(&CreatedKey { key: Key::new(key), api_key: secret });

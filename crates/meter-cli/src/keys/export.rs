@@ -21,6 +21,8 @@ pub struct Arguments {
 pub struct ExportedKey {
     /// Id under which usage is counted.
     pub api_key_id: String,
+    /// Id of the customer who pays for its calls; null if it belongs to none.
+    pub customer_id: Option<String>,
     /// Owner of the key.
     pub owner: String,
     /// Descriptive name; empty if there is none.
@@ -41,6 +43,7 @@ impl ExportedKey {
     pub fn new(key: &KeyRecord, digest: &KeyDigest) -> Self {
         Self {
             api_key_id: key.key_id.clone(),
+            customer_id: key.customer_id.clone(),
             owner: key.owner.clone(),
             name: key.name.clone(),
             plan: key.plan.clone(),

@@ -50,7 +50,8 @@ impl Fields {
     }
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+/// Parses `NAME=VALUE`.
+pub fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("{text:?} is not a label; write it as NAME=VALUE")),
@@ -74,6 +75,8 @@ pub fn check_key_id(key_id: &str) -> anyhow::Result<()> {
 pub struct Key {
     /// Id under which usage is counted.
     api_key_id: String,
+    /// Id of the customer who pays for its calls; null if it belongs to none.
+    customer_id: Option<String>,
     /// Owner of the key.
     owner: String,
     /// Descriptive name; empty if there is none.
@@ -98,6 +101,7 @@ impl Key {
     pub fn new(key: &KeyRecord) -> Self {
         Self {
             api_key_id: key.key_id.clone(),
+            customer_id: key.customer_id.clone(),
             owner: key.owner.clone(),
             name: key.name.clone(),
             plan: key.plan.clone(),

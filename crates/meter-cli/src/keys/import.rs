@@ -4,6 +4,7 @@
 //! stored. If a row has no id, the id is derived from the hash, so that importing a file twice creates no key
 //! twice. An existing key is changed to match its row.
 
+mod customers;
 mod documents;
 pub mod fields;
 mod progress;
@@ -45,7 +46,7 @@ const ROWS_PER_SAVE: usize = 200;
 #[derive(clap::Args)]
 pub struct Arguments {
     /// File to import, or - for standard input: CSV with a header, or JSON. Columns or members: sha256
-    /// or `api_key`, owner, and optionally `api_key_id`, name, plan, `monthly_limit`, `expires_at` and
+    /// or `api_key`, owner or `customer_id`, and optionally `api_key_id`, name, plan, `monthly_limit`, `expires_at` and
     /// labels. The names that API Gateway uses are accepted too
     file: PathBuf,
     /// Format of the file [default: detected]
@@ -103,6 +104,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     repeats::reject_contradictions(&mut rows);
     let target = Target::find(&arguments.target).await?;
+    let new_customers = customers::create_missing(&rows, &target.meter.customers()).await?;
+    if !new_customers.is_empty() {
+        eprintln!("created the customers {}", Vec::from_iter(new_customers).join(", "));
+    }
     let admin = target.key_admin();
     let bar = ProgressBar::new(rows.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} keys  {per_sec}  {eta} left")?);

@@ -15,7 +15,7 @@ pub use change::ChangedKey;
 pub use check_log::LogCheck;
 pub use create::CreatedKey;
 pub use export::ExportedKey;
-pub use fields::Key;
+pub use fields::{Key, label, labels_text};
 pub use import::ImportSummary;
 
 /// Arguments of `meter keys`.

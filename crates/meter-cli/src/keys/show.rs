@@ -11,6 +11,9 @@ use crate::target::{Target, TargetArguments};
 /// Arguments of `meter keys list`.
 #[derive(clap::Args)]
 pub struct ListArguments {
+    /// List only the keys of this customer
+    #[arg(long)]
+    customer: Option<String>,
     /// List only the keys of this owner
     #[arg(long)]
     owner: Option<String>,
@@ -41,6 +44,7 @@ pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     keys.retain(|key| {
         (arguments.all || key.deleted_at_ms.is_none())
             && arguments.owner.as_ref().is_none_or(|owner| *owner == key.owner)
+            && (arguments.customer.is_none() || arguments.customer == key.customer_id)
     });
     let mut output = std::io::stdout().lock();
     if arguments.json {
@@ -68,6 +72,7 @@ pub async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
     let never = || "never".to_owned();
     println!("key            {}", key.key_id);
     println!("state          {}", state(&key, now_ms()));
+    println!("customer       {}", key.customer_id.as_deref().unwrap_or("none"));
     println!("owner          {}", key.owner);
     println!("name           {}", key.name);
     println!("plan           {}", key.plan);

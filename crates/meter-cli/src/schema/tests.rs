@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use metering_core::api_key::{KeyDigest, KeyRecord, PreviousSecret};
+use metering_core::customer::CustomerRecord;
 use output_schema::problems;
 
 use super::*;
@@ -66,6 +67,25 @@ fn a_key_matches_its_schemas() {
         assert_valid("meter-keys-create.json", &created);
     }
     assert_valid("meter-keys-import.json", &keys::ImportSummary::default());
+    let customer = || {
+        customers::Customer::new(&CustomerRecord {
+            customer_id: "acme".to_owned(),
+            ..CustomerRecord::default()
+        })
+    };
+    for name in ["create", "list", "update"] {
+        assert_valid(&format!("meter-customers-{name}.json"), &customer());
+    }
+    let keys = vec![keys::Key::new(&KeyRecord::default())];
+    assert_valid("meter-customers-show.json", &customers::CustomerWithKeys { customer: customer(), keys });
+    let check = customers::MergeCheck {
+        from: customer(),
+        into: customer(),
+        keys_to_replace: vec!["key-1".to_owned()],
+        keys_that_stay: 0,
+        different_labels: vec!["tier".to_owned()],
+    };
+    assert_valid("meter-customers-merge-check.json", &check);
     let check = |raised_from| keys::LogCheck { head: 1, highest_version: 2, is_behind: true, raised_from };
     assert_valid("meter-keys-check-log.json", &check(None));
     assert_valid("meter-keys-check-log.json", &check(Some(1)));
@@ -74,14 +94,24 @@ fn a_key_matches_its_schemas() {
 #[test]
 fn usage_and_graphs_match_their_schemas() {
     let usage = usage::UsageReport {
+        customer_id: None,
         api_key_id: "key-1".to_owned(),
         from: "2026-11-01".to_owned(),
         to: "2026-11-30".to_owned(),
+        time_zone: "UTC".to_owned(),
         calls: 3,
         billed: true,
         usage: vec![usage::PeriodUsage { period: "2026-11-25".to_owned(), calls: 3 }],
     };
     assert_valid("meter-usage.json", &usage);
+    let group = usage::GroupUsage {
+        customer_id: Some("acme"),
+        api_key_id: None,
+        route_class: Some("search"),
+        period: "2026-11",
+        calls: 3,
+    };
+    assert_valid("meter-usage-groups.json", &group);
     let line =
         |latest| status::Line { label: "p99".to_owned(), latest, highest: latest, is_above_limit: false };
     let graph = status::Graph { title: "Freshness".to_owned(), lines: vec![line(Some(1.5)), line(None)] };

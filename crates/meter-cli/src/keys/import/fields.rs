@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Field {
     KeyId,
+    CustomerId,
     Owner,
     Name,
     Plan,
@@ -29,12 +30,13 @@ pub enum Field {
 /// (`Name`, `Key`, `Description`, `Enabled`, `UsagePlanIds`, in any letter
 /// case); API Gateway API Reference, `ApiKey`; the output of `meter keys
 /// list` and `meter keys export`.
-const NAMES: [(&str, Field); 28] = [
+const NAMES: [(&str, Field); 29] = [
     ("apikeyid", Field::KeyId),
     ("keyid", Field::KeyId),
     ("id", Field::KeyId),
     ("owner", Field::Owner),
-    ("customerid", Field::Owner),
+    ("customer", Field::CustomerId),
+    ("customerid", Field::CustomerId),
     ("name", Field::Name),
     ("plan", Field::Plan),
     ("usageplanids", Field::Plan),
@@ -62,7 +64,7 @@ const NAMES: [(&str, Field); 28] = [
 
 /// The documented names, for error messages.
 pub const DOCUMENTED_NAMES: &str =
-    "api_key_id, owner, name, plan, monthly_limit, expires_at, labels, sha256 and api_key";
+    "api_key_id, customer_id, owner, name, plan, monthly_limit, expires_at, labels, sha256 and api_key";
 
 /// Returns the field with this name. Letter case, `_`, `-` and spaces are ignored.
 pub fn field(name: &str) -> Option<Field> {

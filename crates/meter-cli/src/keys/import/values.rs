@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use metering_core::api_key::{KeyDigest, KeyRecord};
+use metering_core::customer::check_customer_id;
 use serde_json::Value;
 
 use super::fields::Field;
@@ -46,6 +47,8 @@ pub struct DescribedRow {
     pub digest: Option<KeyDigest>,
     /// `true` if the row describes a deleted key.
     pub is_deleted: bool,
+    /// The customer, if the row has one. It is set when the key is created.
+    pub customer_id: Option<String>,
     owner: Option<String>,
     name: Option<String>,
     plan: Option<String>,
@@ -73,6 +76,9 @@ impl DescribedRow {
                 target.clone_from(value);
             }
         };
+        if self.customer_id.is_some() {
+            key.customer_id.clone_from(&self.customer_id);
+        }
         set(&mut key.owner, &self.owner);
         set(&mut key.name, &self.name);
         set(&mut key.plan, &self.plan);
@@ -100,6 +106,7 @@ impl DescribedRow {
         for cell in cells {
             match cell.field {
                 Field::KeyId => row.key_id = cell.nonempty_text()?,
+                Field::CustomerId => row.customer_id = cell.customer_id()?,
                 Field::Owner => {
                     row.owner = row.owner.take().filter(|owner| !owner.is_empty()).or(cell.text()?);
                 }
@@ -141,6 +148,9 @@ impl DescribedRow {
             return Err("it has neither sha256 nor api_key".to_owned());
         }
         check_key_id(&self.id()).map_err(|problem| problem.to_string())?;
+        if self.owner.is_none() {
+            self.owner.clone_from(&self.customer_id);
+        }
         if self.owner.is_none() && has(&["key", "value"]) {
             self.owner.clone_from(&self.name);
         }
@@ -172,6 +182,12 @@ impl Cell<'_> {
     /// Returns the text unless it is empty.
     fn nonempty_text(&self) -> Result<Option<String>, String> {
         Ok(self.text()?.filter(|text| !text.is_empty()))
+    }
+
+    fn customer_id(&self) -> Result<Option<String>, String> {
+        let Some(id) = self.nonempty_text()? else { return Ok(None) };
+        check_customer_id(&id).map_err(|problem| problem.to_string())?;
+        Ok(Some(id))
     }
 
     /// Returns a text, or several texts separated by commas, such as the ids of usage plans.

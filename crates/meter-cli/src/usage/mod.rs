@@ -1,0 +1,115 @@
+//! `meter usage`: shows the usage of a key, a customer or all customers.
+
+mod groups;
+mod output;
+mod periods;
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use metering_aws::key_store::KeyStoreError;
+use metering_aws::ledger_rows::{RowsOf, visit_rows};
+use metering_core::metered_key::MeteredKey;
+use system_clock::now_ms;
+
+#[cfg(test)]
+pub use output::PeriodUsage;
+pub use output::{GroupUsage, UsageReport};
+
+use crate::target::{Target, TargetArguments};
+use groups::{Property, Sums};
+use output::Writer;
+use periods::{Period, Periods};
+
+/// Arguments of `meter usage`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Id of the key
+    #[arg(required_unless_present_any = ["customer", "all"], conflicts_with_all = ["customer", "all"])]
+    key: Option<String>,
+    /// All keys of this customer
+    #[arg(long, conflicts_with = "all")]
+    customer: Option<String>,
+    /// All customers and keys. Scans the ledger
+    #[arg(long)]
+    all: bool,
+    /// First day, YYYY-MM-DD [default: the first of the month of the last day]
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    from: Option<Date>,
+    /// Last day, YYYY-MM-DD [default: today]
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    to: Option<Date>,
+    /// Period for which calls are added up
+    #[arg(long, value_enum, default_value_t = Period::Day)]
+    by: Period,
+    /// Properties by which calls are grouped, separated by commas [default: customer,key]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PROPERTIES", conflicts_with = "key")]
+    group_by: Vec<Property>,
+    /// Time zone of days and months, as in Europe/Berlin. It has to be whole hours from UTC
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    time_zone: String,
+    /// Print JSON: for a key as in docs/schemas/meter-usage.json, else a line for each group and period as
+    /// in docs/schemas/meter-usage-groups.json
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print CSV: a row for each group and period
+    #[arg(long)]
+    csv: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let zone = TimeZone::get(&arguments.time_zone).with_context(|| {
+        format!("there is no time zone {:?}; write it as Europe/Berlin", arguments.time_zone)
+    })?;
+    let today = zone.to_datetime(Timestamp::from_millisecond(now_ms())?).date();
+    let to = arguments.to.unwrap_or(today);
+    let from = arguments.from.unwrap_or_else(|| to.first_of_month());
+    if from > to {
+        bail!("--from {from} is after --to {to}");
+    }
+    let periods = Periods::new([from, to], zone, arguments.by)?;
+    let target = Target::find(&arguments.target).await?;
+    let by = match arguments.group_by.as_slice() {
+        _ if arguments.key.is_some() => Vec::new(),
+        [] => vec![Property::Customer, Property::Key],
+        by => by.to_vec(),
+    };
+    let key = match &arguments.key {
+        Some(id) => Some(key_of(&target, id).await?),
+        None => None,
+    };
+    let rows = match (&key, &arguments.customer) {
+        (Some(key), _) => RowsOf::Key(key),
+        (None, Some(customer_id)) => RowsOf::Customer(customer_id),
+        (None, None) => RowsOf::All,
+    };
+    let mut writer = Writer::new(&arguments, key.as_ref(), &by, [from, to])?;
+    let mut sums = Sums::new(&periods, by);
+    visit_rows::<anyhow::Error>(
+        &target.dynamodb,
+        &target.meter.names.usage_table,
+        rows,
+        periods.utc_days()?,
+        |row, hours| writer.write(&sums.add(row, hours)),
+    )
+    .await
+    .context("the usage cannot be read; is the system running?")?;
+    writer.write(&sums.finish())?;
+    writer.finish()
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a day; write it as YYYY-MM-DD, as in 2026-11-24"))
+}
+
+/// Returns a key with its customer. A key that is not known any more may still have usage.
+async fn key_of(target: &Target, id: &str) -> anyhow::Result<MeteredKey> {
+    match target.key_store().get(id).await {
+        Ok(key) => Ok(key.metered_key()),
+        Err(KeyStoreError::NoSuchKey { .. }) => Ok(MeteredKey::without_customer(id)),
+        Err(error) => Err(error).context("the key cannot be read; is the system running?"),
+    }
+}

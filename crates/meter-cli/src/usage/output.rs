@@ -1,0 +1,209 @@
+//! The output of `meter usage`, written while the ledger is read.
+
+use std::io::{BufWriter, StdoutLock, Write};
+
+use jiff::civil::Date;
+use metering_core::metered_key::{CANARY_KEY_ID, MeteredKey};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Arguments;
+use super::groups::{Finished, Group, Property};
+use crate::output::write_json;
+
+/// Size of the buffer of the output, in bytes.
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// The usage of a key.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct UsageReport {
+    /// Id of the customer; null if the key belongs to none.
+    pub customer_id: Option<String>,
+    /// Id of the key.
+    pub api_key_id: String,
+    /// First day, YYYY-MM-DD.
+    pub from: String,
+    /// Last day, YYYY-MM-DD.
+    pub to: String,
+    /// Time zone of the days, as in Europe/Berlin.
+    pub time_zone: String,
+    /// Counted calls in all periods.
+    pub calls: u64,
+    /// `false` for the key of the canary, whose calls are not billed.
+    pub billed: bool,
+    /// Usage by period, in the order of time. Periods without calls are left out.
+    pub usage: Vec<PeriodUsage>,
+}
+
+/// The usage of a key in one period.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PeriodUsage {
+    /// Hour (`2026-11-25T10Z`), day (`2026-11-25`), month (`2026-11`) or all days (`2026-11-01/2026-11-25`).
+    pub period: String,
+    /// Counted calls in the period.
+    pub calls: u64,
+}
+
+/// The usage of a group in one period.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GroupUsage<'a> {
+    /// Id of the customer; null if usage is not grouped by customer, or the key belongs to none.
+    pub customer_id: Option<&'a str>,
+    /// Id of the key; null if usage is not grouped by key. A key that belongs to no customer is its own.
+    pub api_key_id: Option<&'a str>,
+    /// Name of the route class; null if usage is not grouped by class, or no rule named the calls.
+    pub route_class: Option<&'a str>,
+    /// Hour (`2026-11-25T10Z`), day (`2026-11-25`), month (`2026-11`) or all days (`2026-11-01/2026-11-25`).
+    pub period: &'a str,
+    /// Counted calls in the period.
+    pub calls: u64,
+}
+
+impl<'a> GroupUsage<'a> {
+    fn new(group: &'a Group, period: &'a str, calls: u64) -> Self {
+        let Group { customer_id, api_key_id, route_class } = group;
+        Self {
+            customer_id: customer_id.as_deref(),
+            api_key_id: api_key_id.as_deref(),
+            route_class: route_class.as_deref(),
+            period,
+            calls,
+        }
+    }
+}
+
+enum Form {
+    /// A table.
+    Text,
+    /// A line for each group and period.
+    Json(BufWriter<StdoutLock<'static>>),
+    Csv(Box<csv::Writer<StdoutLock<'static>>>),
+    /// One document about a key.
+    Report(UsageReport),
+}
+
+/// Writes the usage as it is read.
+pub struct Writer {
+    form: Form,
+    /// The key that the report is about.
+    key: Option<MeteredKey>,
+    calls: u64,
+    columns: Vec<Property>,
+}
+
+impl Writer {
+    /// Begins the output.
+    pub fn new(
+        arguments: &Arguments,
+        key: Option<&MeteredKey>,
+        by: &[Property],
+        [from, to]: [Date; 2],
+    ) -> anyhow::Result<Self> {
+        let columns = columns(by);
+        let form = match key {
+            Some(key) if arguments.json => Form::Report(UsageReport {
+                customer_id: key.customer_id.as_deref().map(str::to_owned),
+                api_key_id: key.api_key_id.to_string(),
+                from: from.to_string(),
+                to: to.to_string(),
+                time_zone: arguments.time_zone.clone(),
+                calls: 0,
+                billed: &*key.api_key_id != CANARY_KEY_ID,
+                usage: Vec::new(),
+            }),
+            None if arguments.json => {
+                Form::Json(BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout().lock()))
+            }
+            _ if arguments.csv => {
+                let mut csv = csv::WriterBuilder::new()
+                    .buffer_capacity(BUFFER_BYTES)
+                    .from_writer(std::io::stdout().lock());
+                let mut names: Vec<&str> = columns.iter().map(|property| name(*property)).collect();
+                if key.is_some() {
+                    names.push(name(Property::Key));
+                }
+                csv.write_record(names.iter().chain(&["period", "calls"]))?;
+                Form::Csv(Box::new(csv))
+            }
+            _ => {
+                let of = match (key, &arguments.customer) {
+                    (Some(key), _) => key.api_key_id.to_string(),
+                    (None, Some(customer)) => format!("the customer {customer}"),
+                    (None, None) => "all customers".to_owned(),
+                };
+                println!("Usage of {of} from {from} to {to} ({})", arguments.time_zone);
+                Form::Text
+            }
+        };
+        Ok(Self { form, key: key.cloned(), calls: 0, columns })
+    }
+
+    /// Writes finished groups.
+    pub fn write(&mut self, finished: &Finished<'_>) -> anyhow::Result<()> {
+        for (group, period, calls) in finished.sums() {
+            self.calls += calls;
+            let cells = self.columns.iter().map(|property| cell(group, *property));
+            match &mut self.form {
+                Form::Text => {
+                    let mut output = std::io::stdout().lock();
+                    write!(output, "  ")?;
+                    cells.into_iter().try_for_each(|cell| write!(output, "{cell:<26} "))?;
+                    writeln!(output, "{period:<16} {calls:>12}")?;
+                }
+                Form::Json(output) => write_json(output, &GroupUsage::new(group, period, calls))?,
+                Form::Csv(csv) => {
+                    let key = self.key.as_ref().map(|key| &*key.api_key_id);
+                    let calls = calls.to_string();
+                    csv.write_record(cells.chain(key).chain([period, &calls]))?;
+                }
+                Form::Report(report) => {
+                    report.calls += calls;
+                    report.usage.push(PeriodUsage { period: period.to_owned(), calls });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the output.
+    pub fn finish(self) -> anyhow::Result<()> {
+        match self.form {
+            Form::Text => {
+                let indent = 27 * self.columns.len();
+                println!("  {:indent$}{:<16} {:>12}", "", "total", self.calls);
+                if self.key.is_some_and(|key| &*key.api_key_id == CANARY_KEY_ID) {
+                    println!("The calls of the canary are not billed.");
+                }
+            }
+            Form::Json(mut output) => output.flush()?,
+            Form::Csv(mut csv) => csv.flush()?,
+            Form::Report(report) => write_json(&mut std::io::stdout().lock(), &report)?,
+        }
+        Ok(())
+    }
+}
+
+/// Returns the columns of the groups. A key that belongs to no customer is shown in the column of keys.
+fn columns(by: &[Property]) -> Vec<Property> {
+    let is_shown = |property: &Property| {
+        by.contains(property) || (*property == Property::Key && by.contains(&Property::Customer))
+    };
+    [Property::Customer, Property::Key, Property::Class].into_iter().filter(is_shown).collect()
+}
+
+fn name(property: Property) -> &'static str {
+    match property {
+        Property::Customer => "customer_id",
+        Property::Key => "api_key_id",
+        Property::Class => "route_class",
+    }
+}
+
+fn cell(group: &Group, property: Property) -> &str {
+    let cell = match property {
+        Property::Customer => &group.customer_id,
+        Property::Key => &group.api_key_id,
+        Property::Class => &group.route_class,
+    };
+    cell.as_deref().unwrap_or_default()
+}

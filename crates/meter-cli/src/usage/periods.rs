@@ -1,0 +1,176 @@
+//! The periods of a report: hours, days or months of a time zone.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use metering_aws::ledger_rows::Hours;
+use metering_core::window::{HOUR_MS, HOURS_PER_DAY, UtcDay};
+
+/// Seconds of an hour.
+const HOUR_S: i32 = 3_600;
+
+/// The length of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Period {
+    /// An hour, named by its local time
+    Hour,
+    /// A day of the time zone
+    Day,
+    /// A month of the time zone
+    Month,
+    /// All days together
+    Total,
+}
+
+/// The periods from one local day to another, both included.
+#[derive(Debug)]
+pub struct Periods {
+    first: Date,
+    last: Date,
+    zone: TimeZone,
+    by: Period,
+    /// Names of the periods, in the order of time.
+    names: Vec<String>,
+    /// The period of each UTC hour, by UTC day; `None` for an hour outside of the days.
+    of_hours: HashMap<UtcDay, [Option<usize>; HOURS_PER_DAY]>,
+}
+
+impl Periods {
+    /// Returns the periods of the days from `first` to `last` in a time zone.
+    ///
+    /// # Errors
+    /// When a day of the zone does not begin with a UTC hour, in which usage is counted.
+    pub fn new([first, last]: [Date; 2], zone: TimeZone, by: Period) -> anyhow::Result<Self> {
+        let mut periods = Self { first, last, zone, by, names: Vec::new(), of_hours: HashMap::new() };
+        let [from, to] = periods.utc_days()?;
+        let mut day = from;
+        while day <= to {
+            let of_hours = periods.of_day(day)?;
+            periods.of_hours.insert(day, of_hours);
+            day = day.plus_days(1);
+        }
+        Ok(periods)
+    }
+
+    /// Returns the UTC days that contain the periods.
+    ///
+    /// # Errors
+    /// When a day is outside of the range of times.
+    pub fn utc_days(&self) -> anyhow::Result<[UtcDay; 2]> {
+        let utc = |date: Date| -> anyhow::Result<UtcDay> { Ok(date.to_string().parse()?) };
+        Ok([utc(self.first.yesterday()?)?, utc(self.last.tomorrow()?)?])
+    }
+
+    /// Returns the name of a period.
+    pub fn name(&self, period: usize) -> &str {
+        &self.names[period]
+    }
+
+    /// Returns the periods of the calls of a UTC day, with their numbers.
+    pub fn of_calls(&self, day: UtcDay, hours: &Hours) -> impl Iterator<Item = (usize, u64)> {
+        let of_hours = self.of_hours.get(&day).into_iter().flatten();
+        of_hours
+            .zip(hours)
+            .filter(|(_, calls)| **calls > 0)
+            .filter_map(|(period, calls)| Some(((*period)?, *calls)))
+    }
+
+    fn of_day(&mut self, day: UtcDay) -> anyhow::Result<[Option<usize>; HOURS_PER_DAY]> {
+        let mut periods = [None; HOURS_PER_DAY];
+        for (period, start_ms) in
+            periods.iter_mut().zip((day.start_ms()..).step_by(usize::try_from(HOUR_MS)?))
+        {
+            let start = Timestamp::from_millisecond(start_ms).context("a day is out of range")?;
+            let offset = self.zone.to_offset(start);
+            if offset.seconds() % HOUR_S != 0 {
+                bail!(
+                    "usage is counted by UTC hours, and {} is {offset} from UTC: its days begin within an hour. Use a time zone of whole hours",
+                    self.zone.iana_name().unwrap_or("the time zone")
+                );
+            }
+            let local = self.zone.to_datetime(start);
+            if (self.first..=self.last).contains(&local.date()) {
+                let name = match self.by {
+                    Period::Hour if offset.is_zero() => local.strftime("%Y-%m-%dT%HZ").to_string(),
+                    Period::Hour => format!("{}{offset}", local.strftime("%Y-%m-%dT%H")),
+                    Period::Day => local.date().to_string(),
+                    Period::Month => local.strftime("%Y-%m").to_string(),
+                    Period::Total => format!("{}/{}", self.first, self.last),
+                };
+                *period = Some(self.place(name));
+            }
+        }
+        Ok(periods)
+    }
+
+    fn place(&mut self, name: String) -> usize {
+        if self.names.last() != Some(&name) {
+            self.names.push(name);
+        }
+        self.names.len() - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn periods(days: [&str; 2], zone: &str, by: Period) -> anyhow::Result<Periods> {
+        Periods::new(days.map(|day| day.parse().unwrap()), TimeZone::get(zone).unwrap(), by)
+    }
+
+    /// The periods of one call in each hour of a UTC day.
+    fn of_day(periods: &Periods, day: &str) -> Vec<(String, u64)> {
+        let mut found: Vec<(String, u64)> = Vec::new();
+        for (period, calls) in periods.of_calls(day.parse().unwrap(), &[1; HOURS_PER_DAY]) {
+            let name = periods.name(period);
+            match found.last_mut() {
+                Some((last, sum)) if last == name => *sum += calls,
+                _ => found.push((name.to_owned(), calls)),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_day_of_a_zone_begins_at_its_midnight() {
+        let berlin = periods(["2026-11-24", "2026-11-25"], "Europe/Berlin", Period::Day).unwrap();
+        let day = |day: &str, calls| (format!("2026-11-{day}"), calls);
+        assert_eq!(of_day(&berlin, "2026-11-23"), [day("24", 1)]);
+        assert_eq!(of_day(&berlin, "2026-11-24"), [day("24", 23), day("25", 1)]);
+        assert_eq!(of_day(&berlin, "2026-11-25"), [day("25", 23)]);
+        assert_eq!(of_day(&berlin, "2026-11-26"), []);
+    }
+
+    #[test]
+    fn the_hour_that_a_zone_has_twice_is_two_periods() {
+        let berlin = periods(["2026-10-25", "2026-10-25"], "Europe/Berlin", Period::Hour).unwrap();
+        let hours: Vec<String> = of_day(&berlin, "2026-10-25").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(&hours[..2], ["2026-10-25T02+02", "2026-10-25T02+01"]);
+        let days = periods(["2026-10-25", "2026-10-25"], "Europe/Berlin", Period::Day).unwrap();
+        let calls = ["2026-10-24", "2026-10-25"].map(|day| of_day(&days, day)[0].1);
+        assert_eq!(calls.iter().sum::<u64>(), 25);
+    }
+
+    #[test]
+    fn months_and_hours_of_utc_have_their_usual_names() {
+        let months = periods(["2026-11-30", "2026-12-01"], "UTC", Period::Month).unwrap();
+        assert_eq!(of_day(&months, "2026-11-30"), [("2026-11".to_owned(), 24)]);
+        assert_eq!(of_day(&months, "2026-12-01"), [("2026-12".to_owned(), 24)]);
+        let hours = periods(["2026-11-30", "2026-11-30"], "UTC", Period::Hour).unwrap();
+        assert_eq!(of_day(&hours, "2026-11-30")[23], ("2026-11-30T23Z".to_owned(), 1));
+        let total = periods(["2026-11-30", "2026-12-01"], "UTC", Period::Total).unwrap();
+        assert_eq!(of_day(&total, "2026-12-01"), [("2026-11-30/2026-12-01".to_owned(), 24)]);
+    }
+
+    #[test]
+    fn a_zone_whose_days_begin_within_a_utc_hour_is_refused() {
+        let problem =
+            periods(["2026-11-24", "2026-11-24"], "Asia/Kolkata", Period::Day).unwrap_err().to_string();
+        assert!(problem.contains("Asia/Kolkata is +05:30 from UTC"), "{problem}");
+    }
+}
