@@ -46,6 +46,8 @@ struct Layout {
     latency_ms: Option<Range<usize>>,
     method: Option<Range<usize>>,
     route: Option<Range<usize>>,
+    api_id: Option<Range<usize>>,
+    stage: Option<Range<usize>>,
     status: CallStatus,
 }
 
@@ -108,7 +110,7 @@ impl Layout {
         let place_of = |part: Option<&str>| part.map_or(Some(None), |part| place(part).map(Some));
         let status = fields.status()?;
         let status_place = place(status)?;
-        let [customer_id, method, route] = fields.customer_method_and_route()?;
+        let [customer_id, method, route, api_id, stage] = fields.properties()?;
         let epoch = fields.request_time_epoch().filter(|epoch| digits(epoch.as_bytes()).is_some())?;
         let mut values = Vec::new();
         let mut numbers = Vec::new();
@@ -135,6 +137,8 @@ impl Layout {
             latency_ms: place_of(fields.response_latency())?,
             method: place_of(method)?,
             route: place_of(route)?,
+            api_id: place_of(api_id)?,
+            stage: place_of(stage)?,
             status: CallStatus::parse(status.as_bytes())?,
         };
         for value in values {
@@ -195,6 +199,8 @@ impl Layout {
             status: self.status,
             method: text(&self.method)?,
             route: text(&self.route)?,
+            api_id: text(&self.api_id)?,
+            stage: text(&self.stage)?,
             requested_at_ms,
             responded_at_ms: requested_at_ms + latency_ms,
         };
@@ -352,8 +358,8 @@ mod tests {
         let text = format!("[{}]", event("key-2", "1764000000777", "99").replace("77\"", "78\""));
         let found = layouts.recognise(&text, 1).expect("it has the learned layout");
         assert_eq!((found.event_id, found.end), ("78", text.len() - 1));
-        let UsageRecord { api_key_id, customer_id, status, method, route, requested_at_ms, responded_at_ms } =
-            found.record;
+        let UsageRecord { api_key_id, customer_id, status, method, route, .. } = found.record;
+        let UsageRecord { requested_at_ms, responded_at_ms, .. } = found.record;
         assert_eq!((api_key_id, customer_id, status.code()), (Some("key-2"), Some("acme"), 200));
         assert_eq!((method, route), (Some("GET"), Some("/c")), "the values of this event");
         assert_eq!((requested_at_ms, responded_at_ms), (1_764_000_000_777, 1_764_000_000_876));

@@ -93,6 +93,7 @@ impl From<JsonError> for LineError {
 pub struct Fields<'a> {
     status: Option<RawText<'a>>,
     customer_id: Id<'a>,
+    stage: Option<RawText<'a>>,
     short: Names<'a>,
     long: Names<'a>,
     request_id: Option<RawText<'a>>,
@@ -109,6 +110,7 @@ struct Names<'a> {
     latency: Option<RawText<'a>>,
     method: Option<RawText<'a>>,
     route: Option<RawText<'a>>,
+    api: Option<RawText<'a>>,
 }
 
 /// The id of the key or of the customer in a line.
@@ -156,6 +158,7 @@ impl<'a> Fields<'a> {
             Some(Member::Short(field)) => self.short.set(field, text, value),
             Some(Member::Long(field)) => self.long.set(field, text, value),
             Some(Member::Status) => self.status = text,
+            Some(Member::Stage) => self.stage = text,
             Some(Member::CustomerId) => self.customer_id = Id::new(text, value),
             Some(Member::RequestId) => self.request_id = text,
             Some(Member::RequestTime) => self.request_time = text,
@@ -234,15 +237,16 @@ impl<'a> Fields<'a> {
         as_written(self.by_name(|names| names.latency))
     }
 
-    /// Returns the customer id, the HTTP method, and the resource or the route key. `None` if one of
-    /// them has to be unescaped, or the customer id is not a string.
-    pub fn customer_method_and_route(&self) -> Option<[Option<&'a str>; 3]> {
+    /// Returns the customer id, the HTTP method, the resource or the route key, the id of the API and
+    /// the stage. `None` if one of them has to be unescaped, or the customer id is not a string.
+    pub fn properties(&self) -> Option<[Option<&'a str>; 5]> {
         let customer_id = match self.customer_id {
             Id::Text(text) => Some(text),
             Id::NotText => return None,
             Id::Missing | Id::Absent => None,
         };
-        let texts = [customer_id, self.by_name(|names| names.method), self.route()];
+        let (method, api) = (self.by_name(|names| names.method), self.by_name(|names| names.api));
+        let texts = [customer_id, method, self.route(), api, self.stage];
         let has_escapes = |text: &Option<RawText<'_>>| text.is_some_and(|text| text.has_escapes);
         (!texts.iter().any(has_escapes)).then(|| texts.map(as_written))
     }
@@ -267,13 +271,15 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| LineError::BadStatus { value: shortened(status.raw) })?;
         let requested_at_ms = self.requested_at_ms()?;
         let latency_ms = self.response_latency().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-        let LineScratch { key_id, customer_id, method, route } = scratch;
+        let LineScratch { key_id, customer_id, method, route, api_id, stage } = scratch;
         Ok(UsageRecord {
             api_key_id: present(key, key_id)?,
             customer_id: present(customer, customer_id)?,
             status,
             method: present(self.by_name(|names| names.method), method)?,
             route: present(self.route(), route)?,
+            api_id: present(self.by_name(|names| names.api), api_id)?,
+            stage: present(self.stage, stage)?,
             requested_at_ms,
             responded_at_ms: requested_at_ms.saturating_add(i64::from(latency_ms)),
         })
@@ -297,6 +303,7 @@ impl<'a> Names<'a> {
             Field::Latency => self.latency = text,
             Field::Method => self.method = text,
             Field::Route => self.route = text,
+            Field::Api => self.api = text,
             Field::Key => self.key = Id::new(text, value),
         }
     }
@@ -319,6 +326,8 @@ pub struct LineScratch {
     customer_id: String,
     method: String,
     route: String,
+    api_id: String,
+    stage: String,
 }
 
 /// Returns a value, unescaped; `None` if it is missing.
@@ -388,12 +397,12 @@ mod tests {
     fn an_escaped_member_is_present_and_not_read_in_place() {
         let fields = read_line(r#"{"id":"a\u0062c","method":"GET","route":"/a\/b"}"#).unwrap();
         assert_eq!((fields.has_request_id(), fields.request_id()), (true, None));
-        assert_eq!(fields.customer_method_and_route(), None);
+        assert_eq!(fields.properties(), None);
         let fields = read_line(r#"{"id":"abc","method":"GE\u0054","route":"/a"}"#).unwrap();
         assert_eq!((fields.has_request_id(), fields.request_id()), (true, Some("abc")));
-        assert_eq!(fields.customer_method_and_route(), None);
+        assert_eq!(fields.properties(), None);
         let fields = read_line(r#"{"method":"GET","route":"/a"}"#).unwrap();
         assert_eq!((fields.has_request_id(), fields.request_id()), (false, None));
-        assert_eq!(fields.customer_method_and_route(), Some([None, Some("GET"), Some("/a")]));
+        assert_eq!(fields.properties(), Some([None, Some("GET"), Some("/a"), None, None]));
     }
 }

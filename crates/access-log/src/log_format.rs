@@ -115,6 +115,8 @@ pub(crate) enum Member {
     Status,
     /// `customerId`, which has this name in both sets.
     CustomerId,
+    /// `stage`, which has this name in both sets.
+    Stage,
     /// A field with its short name, that in [`ApiKind::access_log_format`].
     Short(Field),
     /// A field with its long name, that of the variable.
@@ -136,6 +138,7 @@ pub(crate) enum Field {
     Latency,
     Method,
     Route,
+    Api,
 }
 
 impl Member {
@@ -144,18 +147,21 @@ impl Member {
         Some(match name {
             "status" => Self::Status,
             "customerId" => Self::CustomerId,
+            "stage" => Self::Stage,
             "id" => Self::Short(Field::Id),
             "key" => Self::Short(Field::Key),
             "time" => Self::Short(Field::Time),
             "ms" => Self::Short(Field::Latency),
             "method" => Self::Short(Field::Method),
             "route" => Self::Short(Field::Route),
+            "api" => Self::Short(Field::Api),
             "extendedRequestId" => Self::Long(Field::Id),
             "apiKeyId" => Self::Long(Field::Key),
             "requestTimeEpoch" => Self::Long(Field::Time),
             "responseLatency" => Self::Long(Field::Latency),
             "httpMethod" => Self::Long(Field::Method),
             "resourcePath" => Self::Long(Field::Route),
+            "apiId" => Self::Long(Field::Api),
             "routeKey" => Self::RouteKey,
             "requestId" => Self::RequestId,
             "requestTime" => Self::RequestTime,
@@ -175,7 +181,7 @@ mod tests {
             assert!(!format.contains('\n'));
             let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(format).unwrap();
             let read: Vec<Member> = members.keys().filter_map(|name| Member::from_name(name)).collect();
-            assert_eq!(read.len(), 8, "all but stage and api: {read:?}");
+            assert_eq!(read.len(), members.len(), "{read:?}");
             assert!(members.values().all(|value| value.as_str().unwrap().starts_with("$context.")));
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }

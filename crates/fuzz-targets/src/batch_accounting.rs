@@ -19,6 +19,7 @@ use metering_core::metered_key::TOTALS_KEY_ID;
 use metering_core::window::{DAY_MS, UtcDay};
 use tokio::runtime::Runtime;
 use usage_consumer::batch::DecodeSettings;
+use usage_consumer::classes::ClassCopy;
 use usage_consumer::consumer::Consumer;
 use usage_consumer::executor::Executor;
 use usage_consumer::metrics::{BatchMetrics, ConsumerMetric};
@@ -61,6 +62,7 @@ fn consumer(ports: &MemoryPorts) -> MemoryConsumer {
             claim_layout: "0:10000:1".parse().unwrap_or_else(|error| panic!("{error}")),
             unbilled: "OPTIONS *,/usage".parse().unwrap_or_else(|error| panic!("{error}")),
         },
+        classes: ClassCopy::default(),
     }
 }
 

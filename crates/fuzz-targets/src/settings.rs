@@ -6,7 +6,8 @@
 
 use access_log::request_time::{epoch_to_ms, parse_request_time};
 use metering_core::claims::layout::{ClaimLayout, LogStreamHash};
-use metering_core::unbilled::{UnbilledRoute, UnbilledRoutes};
+use metering_core::route_pattern::RoutePattern;
+use metering_core::unbilled::UnbilledRoutes;
 use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
 
 /// Times around which layouts and windows could go wrong, in milliseconds since 1970.
@@ -26,12 +27,12 @@ fn check_unbilled(text: &str) {
     assert_eq!(unbilled.to_string().parse().as_ref(), Ok(&unbilled), "the written form is read alike");
     for entry in unbilled.entries() {
         let (method, route) = match entry {
-            UnbilledRoute::Path(path) => (None, Some(path.as_str())),
-            UnbilledRoute::Method(method) => (Some(method.as_str()), None),
-            UnbilledRoute::MethodOfPath { method, path } => (Some(method.as_str()), Some(path.as_str())),
+            RoutePattern::Path(path) => (None, Some(path.as_str())),
+            RoutePattern::Method(method) => (Some(method.as_str()), None),
+            RoutePattern::MethodOfPath { method, path } => (Some(method.as_str()), Some(path.as_str())),
         };
         assert!(unbilled.contains(method, route), "an entry applies to what it names");
-        if let UnbilledRoute::MethodOfPath { method, path } = entry {
+        if let RoutePattern::MethodOfPath { method, path } = entry {
             assert!(unbilled.contains(None, Some(&format!("{method} {path}"))), "a route key is alike");
         }
     }

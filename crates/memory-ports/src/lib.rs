@@ -15,6 +15,7 @@ use metering_core::claims::layout::SliceKey;
 use metering_core::claims::owner::{RecordName, ShardName};
 use metering_core::claims::page::Page;
 use metering_core::claims::slice_claim::{PageWrite, StoredPage};
+use metering_core::class_lists::ClassLists;
 use metering_core::fingerprint::Fingerprint;
 use metering_core::ports::{
     ClaimStore, LedgerReply, PortError, Quarantine, QuarantinedRecord, RowRelease, UsageLedger, WriteReply,
@@ -63,6 +64,8 @@ pub struct Store {
     pub quarantine: Vec<QuarantinedRecord>,
     /// Number of writes to the quarantine.
     pub keeps: u64,
+    /// The lists of route classes.
+    pub class_lists: ClassLists,
     /// Keys for whose rows every request fails.
     pub failing_keys: BTreeSet<String>,
     /// Keys whose rows refuse updates.
@@ -293,6 +296,10 @@ fn outage(operation: &str) -> PortError {
 }
 
 impl ClaimStore for MemoryPorts {
+    async fn read_class_lists(&self) -> Result<ClassLists, PortError> {
+        Ok(self.store().class_lists.clone())
+    }
+
     async fn read_head(&self, shard: &ShardName) -> Result<Option<ShardHead>, PortError> {
         Ok(self.store().head(shard).cloned())
     }

@@ -1,5 +1,6 @@
 //! The command `meter`: its subcommands, exit codes, and the schemas of its JSON output.
 
+mod classes;
 mod cost;
 pub mod customers;
 mod doctor;
@@ -42,7 +43,9 @@ enum Command {
     Keys(keys::Arguments),
     /// Create, show and change customers, who pay for the calls of their keys
     Customers(customers::Arguments),
-    /// Show the usage of a key
+    /// Name groups of routes, by which usage is broken down
+    Classes(classes::Arguments),
+    /// Show the usage of a key, a customer or all customers
     Usage(usage::Arguments),
     /// Check an access-log format, or lines in it, before it is deployed
     Format(format::Arguments),
@@ -91,6 +94,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Local(arguments) => Box::pin(local::run(arguments)).await,
         Command::Keys(arguments) => keys::run(arguments).await,
         Command::Customers(arguments) => customers::run(arguments).await,
+        Command::Classes(arguments) => classes::run(arguments).await,
         Command::Usage(arguments) => usage::run(arguments).await,
         Command::Format(arguments) => format::run(arguments),
         Command::Replay(arguments) => Box::pin(replay::run(arguments)).await,

@@ -10,7 +10,9 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage};
+use crate::{
+    classes, customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage,
+};
 
 /// Shape of the output of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,9 @@ pub const OUTPUTS: &[Output] = &[
         Document,
         customers::MergeCheck
     ),
+    output!("classes-apply", "meter classes apply FILE --json", Document, classes::ClassList),
+    output!("classes-show", "meter classes show --json", Lines, classes::ClassList),
+    output!("classes-test", "meter classes test FILE --json", Lines, classes::ClassCalls),
     output!("usage", "meter usage KEY --json", Document, usage::UsageReport),
     output!("usage-groups", "meter usage --all --json", Lines, usage::GroupUsage<'static>),
     output!("format-check", "meter format check FILE --json", Lines, FormatCheck),

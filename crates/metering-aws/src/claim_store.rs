@@ -17,6 +17,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use metering_core::claims::layout::SliceKey;
 use metering_core::claims::owner::{RecordName, ShardName};
 use metering_core::claims::slice_claim::{PageWrite, StoredPage};
+use metering_core::class_lists::ClassLists;
 use metering_core::ports::{ClaimStore, PortError, WriteReply};
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
@@ -24,11 +25,10 @@ use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
 use crate::claim_items::{self, HEAD, MalformedClaim};
 use crate::error::port_error;
 use crate::key_items::Item;
+use crate::schema::NEW_CONDITION;
 
 /// The condition of optimistic locking: the item is unchanged since it was read.
 pub const VERSION_CONDITION: &str = "version = :version";
-/// The condition of optimistic locking for a new item.
-pub const NEW_CONDITION: &str = "attribute_not_exists(pk)";
 
 /// The claims in a table with a time to live.
 #[derive(Debug, Clone)]
@@ -149,6 +149,10 @@ fn is_conflict(error: &TransactWriteItemsError) -> bool {
 }
 
 impl ClaimStore for DynamoClaimStore {
+    async fn read_class_lists(&self) -> Result<ClassLists, PortError> {
+        crate::class_lists::read(&self.client, &self.table).await
+    }
+
     async fn read_head(&self, shard: &ShardName) -> Result<Option<ShardHead>, PortError> {
         let what = "reading the head of a shard";
         let reply = self

@@ -11,6 +11,7 @@ use metering_core::ports::PortError;
 
 use crate::error::port_error;
 use crate::key_items::Item;
+use crate::schema::NEW_CONDITION;
 
 /// Begins the partition key of a customer.
 const PREFIX: &str = "customer#";
@@ -63,7 +64,7 @@ impl CustomerStore {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(to_item(customer)))
-            .condition_expression("attribute_not_exists(pk)");
+            .condition_expression(NEW_CONDITION);
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error)

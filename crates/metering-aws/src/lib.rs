@@ -8,6 +8,7 @@ pub mod call_log;
 mod claim_items;
 pub mod claim_store;
 pub mod claimed_calls;
+pub mod class_lists;
 pub mod connection;
 pub mod customer_store;
 mod error;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::{DecodeError, Decoder, Origin, ReadEvent};
+use metering_core::assessment::{Assessment, PlausibleTimes};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, SliceKey};
+use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::{Breakdown, CallBreakdown, MeteredKey};
 use metering_core::unbilled::UnbilledRoutes;
-use metering_core::usage_record::{Assessment, PlausibleTimes};
 
 /// A log event of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +141,7 @@ impl Judge {
     /// Judges an event apart from its time, which depends on the arrival in the stream.
     fn assess<'a>(&self, event: &ReadEvent<'a>) -> Judgement<'a> {
         let Ok(call) = &event.call else { return Judgement::Unreadable };
-        match call.assess(PlausibleTimes::ANY, &self.unbilled) {
+        match call.assess(PlausibleTimes::ANY, &self.unbilled, ClassLists::none()) {
             Ok(Assessment::Billable(breakdown)) => {
                 Judgement::Billable { requested_at_ms: call.requested_at_ms, breakdown }
             }

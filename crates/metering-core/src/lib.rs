@@ -5,7 +5,9 @@
 //! replayed from recorded input.
 //!
 //! Counting a batch:
-//! - [`usage_record`] decides if a call is billable, with the routes of [`unbilled`].
+//! - [`usage_record`] is a call as the access log has it, and [`assessment`] decides if it is
+//!   billable, with the routes of [`unbilled`]. A [`route_class`] names a group of calls, by dated
+//!   [`class_lists`].
 //! - [`window`] gives the day and the hour that a call is counted in.
 //! - [`aggregate`] adds up the calls of a batch by ledger row and record. A [`metered_key`] has the
 //!   breakdown of usage into rows, and [`row_key`] names a row.
@@ -29,11 +31,13 @@
 
 pub mod aggregate;
 pub mod api_key;
+pub mod assessment;
 pub mod authorization;
 pub mod batch_outcome;
 pub mod batch_run;
 pub mod call_id;
 pub mod claims;
+pub mod class_lists;
 pub mod clock_reading;
 pub mod customer;
 pub mod decision_cache;
@@ -44,6 +48,8 @@ pub mod metered_key;
 pub mod ports;
 pub mod quota;
 pub mod reconciliation;
+pub mod route_class;
+pub mod route_pattern;
 pub mod row_key;
 pub mod sequence_number;
 pub mod shard;

@@ -3,10 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The method in the route key of a route that an HTTP API serves for every method.
-///
-/// Source: API Gateway Developer Guide, "Create routes for HTTP APIs".
-const ANY_METHOD: &str = "ANY";
+use crate::route_pattern::RoutePattern;
 
 /// Maximum number of entries. Each call is compared with all of them, and the reconciler's query names
 /// all of them.
@@ -30,23 +27,7 @@ pub const MAX_UNBILLED_ROUTES: usize = 100;
 /// # Ok::<(), metering_core::unbilled::UnbilledRouteError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UnbilledRoutes(Vec<UnbilledRoute>);
-
-/// One entry of [`UnbilledRoutes`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UnbilledRoute {
-    /// A route with any method: `/usage`.
-    Path(String),
-    /// One method of every route: `OPTIONS *`.
-    Method(String),
-    /// One method of a route: `GET /health`.
-    MethodOfPath {
-        /// The HTTP method, in upper case.
-        method: String,
-        /// The path of the route, or `$default`.
-        path: String,
-    },
-}
+pub struct UnbilledRoutes(Vec<RoutePattern>);
 
 /// A text that is not a list of unbilled routes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,33 +56,12 @@ impl UnbilledRoutes {
     /// The route is the resource of a REST API (`/orders/{id}`) or the route key of an HTTP API
     /// (`GET /orders/{id}`, `$default`). A route key gives the method if `method` is `None`.
     pub fn contains(&self, method: Option<&str>, route: Option<&str>) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        let (method_of_route, path) = match route.map(|route| route.split_once(' ').ok_or(route)) {
-            Some(Ok((method, path))) => (Some(method).filter(|method| *method != ANY_METHOD), Some(path)),
-            Some(Err(path)) => (None, Some(path)),
-            None => (None, None),
-        };
-        let method = method.or(method_of_route);
-        self.0.iter().any(|unbilled| unbilled.is(method, path))
+        self.0.iter().any(|pattern| pattern.matches(method, route))
     }
 
     /// Returns the entries in the order in which they were written.
-    pub fn entries(&self) -> &[UnbilledRoute] {
+    pub fn entries(&self) -> &[RoutePattern] {
         &self.0
-    }
-}
-
-impl UnbilledRoute {
-    fn is(&self, method: Option<&str>, path: Option<&str>) -> bool {
-        match self {
-            Self::Path(unbilled) => path == Some(unbilled),
-            Self::Method(unbilled) => method == Some(unbilled),
-            Self::MethodOfPath { method: of_method, path: of_path } => {
-                method == Some(of_method) && path == Some(of_path)
-            }
-        }
     }
 }
 
@@ -110,34 +70,12 @@ impl FromStr for UnbilledRoutes {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        let routes: Vec<UnbilledRoute> = entries.map(str::parse).collect::<Result<_, _>>()?;
+        let pattern =
+            |entry: &str| entry.parse().map_err(|_| UnbilledRouteError::Entry { entry: entry.to_owned() });
+        let routes: Vec<RoutePattern> = entries.map(pattern).collect::<Result<_, _>>()?;
         match routes.len() {
             0..=MAX_UNBILLED_ROUTES => Ok(Self(routes)),
             entries => Err(UnbilledRouteError::TooMany { entries }),
-        }
-    }
-}
-
-impl FromStr for UnbilledRoute {
-    type Err = UnbilledRouteError;
-
-    fn from_str(entry: &str) -> Result<Self, Self::Err> {
-        let (method, path) = match entry.split_once(' ') {
-            Some((method, path)) => (Some(method), path.trim_start()),
-            None => (None, entry),
-        };
-        let is_method =
-            |method: &str| !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
-        let is_path = (path.starts_with('/') || path == "$default") && !path.contains(['*', ' ']);
-        match method {
-            None | Some(ANY_METHOD) if is_path => Ok(Self::Path(path.to_owned())),
-            Some(method) if is_method(method) && is_path => {
-                Ok(Self::MethodOfPath { method: method.to_owned(), path: path.to_owned() })
-            }
-            Some(method) if is_method(method) && method != ANY_METHOD && path == "*" => {
-                Ok(Self::Method(method.to_owned()))
-            }
-            _ => Err(UnbilledRouteError::Entry { entry: entry.to_owned() }),
         }
     }
 }
@@ -146,11 +84,7 @@ impl fmt::Display for UnbilledRoutes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, entry) in self.0.iter().enumerate() {
             formatter.write_str(if place > 0 { "," } else { "" })?;
-            match entry {
-                UnbilledRoute::Path(path) => formatter.write_str(path)?,
-                UnbilledRoute::Method(method) => write!(formatter, "{method} *")?,
-                UnbilledRoute::MethodOfPath { method, path } => write!(formatter, "{method} {path}")?,
-            }
+            write!(formatter, "{entry}")?;
         }
         Ok(())
     }

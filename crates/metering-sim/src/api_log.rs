@@ -1,7 +1,10 @@
 //! The API's calls, their access-log lines, and the stream records in which a
 //! subscription delivers the lines.
 
+use std::io::Read;
+
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
+use flate2::read::GzDecoder;
 use serde_json::json;
 
 /// Milliseconds per day. Not taken from the meter, with which the auditor shares no code.
@@ -25,6 +28,8 @@ pub struct Call {
     pub api_key_id: String,
     /// The id of the customer who pays for the call, if the key belongs to one.
     pub customer_id: Option<&'static str>,
+    /// The class of its route at the request time.
+    pub class: Class,
     /// The request time, in milliseconds since 1970.
     pub requested_at_ms: i64,
     /// `true` if the call has to be counted.
@@ -40,16 +45,22 @@ pub struct Call {
 impl Call {
     /// Returns the account in which the call is counted.
     pub fn account(&self) -> String {
-        account(self.customer_id, &self.api_key_id)
+        account(self.customer_id, &self.api_key_id, self.class)
     }
 }
+
+/// The name of a route class; `None` for a call without a class.
+pub type Class = Option<&'static str>;
+
+/// The routes of calls, in turn.
+pub const ROUTES: [&str; 3] = ["/a", "/b/{id}", "/c"];
 
 /// The customers of calls, in turn. A key is used for each of them.
 const CUSTOMERS: [Option<&str>; 3] = [None, Some("acme"), Some("b")];
 
-/// Returns a name for the calls of a key for a customer.
-pub fn account(customer_id: Option<&str>, api_key_id: &str) -> String {
-    format!("{}/{api_key_id}", customer_id.unwrap_or_default())
+/// Returns a name for the calls of a key for a customer in a class.
+pub fn account(customer_id: Option<&str>, api_key_id: &str, class: Option<&str>) -> String {
+    format!("{}/{api_key_id}/{}", customer_id.unwrap_or_default(), class.unwrap_or_default())
 }
 
 /// The content of a log event.
@@ -80,6 +91,9 @@ pub struct ApiLog {
     pub calls: Vec<Call>,
     /// For each unreadable line, `true` if it was delivered.
     pub unreadable: Vec<bool>,
+    /// The lists of classes: the time from which each applies, in milliseconds since 1970, and the
+    /// class of each route.
+    pub class_lists: Vec<(i64, [Class; ROUTES.len()])>,
     next_event: u64,
 }
 
@@ -93,6 +107,10 @@ impl ApiLog {
         if let Some(customer_id) = customer_id {
             line["customerId"] = customer_id.into();
         }
+        let route = number / CUSTOMERS.len() % ROUTES.len();
+        line["resourcePath"] = ROUTES[route].into();
+        let latest = self.class_lists.iter().rev().find(|(from_ms, _)| *from_ms <= requested_at_ms);
+        let class = latest.and_then(|(_, classes)| classes[route]);
         let identity = if has_request_id { format!("call-{number}=") } else { String::new() };
         if has_request_id {
             line["extendedRequestId"] = identity.as_str().into();
@@ -100,6 +118,7 @@ impl ApiLog {
         self.calls.push(Call {
             api_key_id: key.to_owned(),
             customer_id,
+            class,
             requested_at_ms,
             is_billable: (200..300).contains(&status) && key != "-",
             has_request_id,
@@ -141,6 +160,21 @@ impl ApiLog {
             events.iter().map(|event| log_event(&event.id_text(), 1, &self.line(event))).collect();
         LOG_STREAM.write(&events.join(",")).into_bytes()
     }
+}
+
+/// Returns the text of a record, inflated if it is gzipped.
+pub fn text_of(data: &[u8]) -> String {
+    let mut inflated = Vec::new();
+    let is_inflated = GzDecoder::new(data).read_to_end(&mut inflated).is_ok();
+    String::from_utf8_lossy(if is_inflated { &inflated } else { data }).into_owned()
+}
+
+/// Returns the numbers that follow a word in a text.
+pub fn numbers_after<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
+    text.split(word).skip(1).filter_map(|rest| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        rest[..digits].parse().ok()
+    })
 }
 
 /// Returns the text of an unreadable line.

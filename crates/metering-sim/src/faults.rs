@@ -60,6 +60,8 @@ pub enum Fault {
     DaysPass,
     /// A call has a request time ahead of the stream's clock.
     LeadingClock,
+    /// An operator adds a list of route classes, which applies later.
+    NewClasses,
     /// The reconciler compares the ledger with the access log.
     Reconciled,
     /// A read of an instance of the authorizer fails.
@@ -94,7 +96,7 @@ pub enum Fault {
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::DuplicateRecord,
         Self::RegroupedRecord,
         Self::LostRecord,
@@ -122,6 +124,7 @@ impl Fault {
         Self::Backfill,
         Self::DaysPass,
         Self::LeadingClock,
+        Self::NewClasses,
         Self::Reconciled,
         Self::FailedRead,
         Self::LateReply,

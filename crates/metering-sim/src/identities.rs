@@ -35,7 +35,7 @@ struct Counted {
 
 /// Returns the account whose calls a row counts.
 pub fn account_of(row: &RowKey) -> String {
-    account(row.key().customer_id.as_deref(), &row.key().api_key_id)
+    account(row.key().customer_id.as_deref(), &row.key().api_key_id, row.breakdown.route_class.as_deref())
 }
 
 /// Checks that each key and day has the calls that are due, and else only optional calls.

@@ -8,6 +8,7 @@ use metering_core::batch_run::{Reply, Request};
 use metering_core::claims::layout::SliceKey;
 use metering_core::claims::owner::{RecordName, ShardName};
 use metering_core::claims::slice_claim::{PageWrite, StoredPage};
+use metering_core::class_lists::ClassLists;
 use metering_core::ports::{
     ClaimStore, LedgerReply, PortError, Quarantine, QuarantinedRecord, RowRelease, UsageLedger, WriteReply,
 };
@@ -127,6 +128,10 @@ macro_rules! ask {
 }
 
 impl ClaimStore for SimulatedPorts {
+    async fn read_class_lists(&self) -> Result<ClassLists, PortError> {
+        Ok(lock(&self.backend).store.class_lists.clone())
+    }
+
     async fn read_head(&self, shard: &ShardName) -> Result<Option<ShardHead>, PortError> {
         ask!(self, Request::ReadHead(shard.clone()), Reply::Head(head) => head)
     }

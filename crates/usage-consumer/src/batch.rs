@@ -7,13 +7,15 @@ use access_log::{Decoded, Decoder, Form, Origin, ReadEvent, is_gzip};
 use aws_lambda_events::kinesis::KinesisEventRecord;
 use lambda_support::causes::with_causes;
 use metering_core::aggregate::{BatchUsage, OutOfOrder};
+use metering_core::assessment::{Assessment, PlausibleTimes, SkipReason};
 use metering_core::batch_run::{Batch, BatchRecord};
 use metering_core::claims::layout::ClaimLayout;
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
+use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::CallBreakdown;
 use metering_core::sequence_number::{SequenceNumber, SequenceNumberError};
 use metering_core::unbilled::UnbilledRoutes;
-use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason, UsageRecord};
+use metering_core::usage_record::UsageRecord;
 
 use crate::metrics::{BatchMetrics, ConsumerMetric};
 
@@ -100,7 +102,7 @@ pub struct DecodeSettings {
 }
 
 /// Decodes the records of one shard, as many as fit into memory together, and adds
-/// to `metrics`. The decoder keeps its buffers, and the layout of the lines that it
+/// to `metrics`. `classes` has all lists that apply to their calls. The decoder keeps its buffers, and the layout of the lines that it
 /// has learned, for the next batch.
 ///
 /// # Errors
@@ -109,12 +111,14 @@ pub fn decode_batch(
     records: &[KinesisEventRecord],
     decoder: &mut Decoder,
     settings: &DecodeSettings,
+    classes: &ClassLists,
     metrics: &mut BatchMetrics,
 ) -> Result<DecodedBatch, BatchError> {
     let shard = shard_of(records)?;
     let mut batch = BatchDecoder {
         decoder,
         settings,
+        classes,
         shard: shard.clone(),
         usage: BatchUsage::new(),
         text_bytes: 0,
@@ -166,6 +170,7 @@ fn shard_of(records: &[KinesisEventRecord]) -> Result<ShardName, BatchError> {
 struct BatchDecoder<'d> {
     decoder: &'d mut Decoder,
     settings: &'d DecodeSettings,
+    classes: &'d ClassLists,
     shard: ShardName,
     usage: BatchUsage,
     /// Length of the text of all records so far, in bytes.
@@ -217,7 +222,7 @@ impl BatchDecoder<'_> {
         let times = PlausibleTimes::for_arrival(origin.arrived_at_ms, self.settings.max_call_age_days);
         let mut counts = RecordCounts::default();
         let (decoder, usage) = (&mut *self.decoder, &mut self.usage);
-        let judge = Judge { times, unbilled: &self.settings.unbilled };
+        let judge = Judge { times, unbilled: &self.settings.unbilled, classes: self.classes };
         let decode = AssertUnwindSafe(|| {
             decoder.decode(data, origin, |event| visit(event, judge, usage, &mut counts, notes))
         });
@@ -291,6 +296,7 @@ impl BatchDecoder<'_> {
 struct Judge<'a> {
     times: PlausibleTimes,
     unbilled: &'a UnbilledRoutes,
+    classes: &'a ClassLists,
 }
 
 /// Judges one event and adds its call to the batch.
@@ -310,7 +316,7 @@ fn visit(
             return;
         }
     };
-    match call.assess(judge.times, judge.unbilled) {
+    match call.assess(judge.times, judge.unbilled, judge.classes) {
         Ok(Assessment::Billable(breakdown)) => {
             usage.add_call(index, id, breakdown, call.requested_at_ms, true);
             let response_ms = call.responded_at_ms;
@@ -322,7 +328,7 @@ fn visit(
         Ok(Assessment::Skipped(SkipReason::NoApiKey)) => counts.no_api_key += 1,
         Err(error) => {
             record_bad_event(notes, counts, index, error.reason(), &error);
-            match countable(&call, judge.unbilled) {
+            match countable(&call, judge) {
                 Some(breakdown) => usage.add_call(index, id, breakdown, call.requested_at_ms, false),
                 None => usage.add_unreadable(index, id, claimed_at_ms),
             }
@@ -332,8 +338,8 @@ fn visit(
 
 /// Returns the row of a call whose request time is implausible. If another
 /// version of the function has claimed it as countable, this version can count it.
-fn countable<'a>(call: &UsageRecord<'a>, unbilled: &UnbilledRoutes) -> Option<CallBreakdown<'a>> {
-    match call.assess(PlausibleTimes::ANY, unbilled) {
+fn countable<'a>(call: &UsageRecord<'a>, judge: Judge<'a>) -> Option<CallBreakdown<'a>> {
+    match call.assess(PlausibleTimes::ANY, judge.unbilled, judge.classes) {
         Ok(Assessment::Billable(breakdown)) => Some(breakdown),
         _ => None,
     }

@@ -3,12 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 
 use access_log::Decoder;
-use aws_lambda_events::kinesis::KinesisEvent;
+use aws_lambda_events::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_lambda_events::streams::{KinesisBatchItemFailure, KinesisEventResponse};
 use metering_core::aggregate::RecordIndex;
 use metering_core::ports::{ClaimStore, Quarantine, UsageLedger};
 
 use crate::batch::{BatchError, DecodeSettings, DecodedBatch, decode_batch};
+use crate::classes::ClassCopy;
 use crate::executor::Executor;
 use crate::metrics::{BatchMetrics, BatchSpan, ConsumerMetric};
 
@@ -21,6 +22,8 @@ pub struct Consumer<L, C, Q> {
     pub decoder: Mutex<Decoder>,
     /// Rules by which records are decoded and judged.
     pub decode: DecodeSettings,
+    /// Dated lists of route classes.
+    pub classes: ClassCopy,
 }
 
 impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
@@ -39,9 +42,18 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
         now_ms: impl Fn() -> i64,
         metrics: &mut BatchMetrics,
     ) -> Result<KinesisEventResponse, BatchError> {
+        let arrived_at_ms = event.records.iter().map(arrival_ms).max().unwrap_or(invoked_at_ms);
+        let classes = match self.classes.lists(&self.executor.claims, arrived_at_ms, invoked_at_ms).await {
+            Ok(classes) => classes,
+            Err(error) => {
+                tracing::error!(cause = ?error, "{error}; the batch is delivered again");
+                metrics.add(ConsumerMetric::FailedRecords, event.records.len() as u64);
+                return Ok(response(event, (!event.records.is_empty()).then_some(0)));
+            }
+        };
         let decoded = {
             let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
-            decode_batch(&event.records, &mut decoder, &self.decode, metrics)?
+            decode_batch(&event.records, &mut decoder, &self.decode, &classes, metrics)?
         };
         let (outcome, tally) = self.executor.execute(&decoded, &event.records, &self.decoder).await;
         metrics.run(tally);
@@ -65,6 +77,10 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
         }
         Ok(response(event, resume))
     }
+}
+
+fn arrival_ms(record: &KinesisEventRecord) -> i64 {
+    record.kinesis.approximate_arrival_timestamp.timestamp_millis()
 }
 
 fn response(event: &KinesisEvent, resume: Option<usize>) -> KinesisEventResponse {

@@ -8,6 +8,7 @@
 //! far behind. [`metrics`] declares what the function reports.
 
 pub mod batch;
+pub mod classes;
 pub mod config;
 pub mod consumer;
 pub mod executor;

@@ -397,10 +397,10 @@ impl UsageLedger for Crowd {
 #[tokio::test]
 async fn no_more_requests_are_in_flight_than_the_setting_says() {
     let crowd = Crowd::default();
-    let MemoryConsumer { executor, decoder, decode } = consumer(&crowd.ports);
+    let MemoryConsumer { executor, decoder, decode, classes } = consumer(&crowd.ports);
     let Executor { claims, quarantine, concurrency, settings, .. } = executor;
     let executor = Executor { ledger: crowd.clone(), claims, quarantine, concurrency, settings };
-    let consumer = Consumer { executor, decoder, decode };
+    let consumer = Consumer { executor, decoder, decode, classes };
     let lines: Vec<String> = (0..100).map(|key| call(&format!("k{key}"), NOW_MS)).collect();
     let event = kinesis_event(STREAM, &shard_id(0), &[record(10, envelope(0, &lines))]);
     consumer.count(&event, NOW_MS, || NOW_MS, &mut BatchMetrics::default()).await.unwrap();

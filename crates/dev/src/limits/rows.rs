@@ -52,14 +52,26 @@ const DECODING: &[Row] = rows! {
     "crates/access-log/tests/against_serde_json.rs::a_member_is_nested_64_levels_deep_and_not_one_more";
     "key id", Constant("crates/metering-core/src/metered_key.rs", "MAX_KEY_ID_BYTES"), "bytes",
     "the call goes to quarantine: `bad-key-id`",
-    "crates/metering-core/src/usage_record.rs::a_key_id_that_has_no_room_in_a_row_is_refused";
+    "crates/metering-core/src/assessment.rs::a_key_id_that_has_no_room_in_a_row_is_refused";
     "customer id", Constant("crates/metering-core/src/metered_key.rs", "MAX_CUSTOMER_ID_BYTES"), "bytes",
     "the call goes to quarantine: `bad-customer-id`",
-    "crates/metering-core/src/usage_record.rs::a_call_is_counted_for_the_customer_in_its_line";
+    "crates/metering-core/src/assessment.rs::a_call_is_counted_for_the_customer_in_its_line";
+    "route classes of a list", Constant("crates/metering-core/src/route_class.rs", "MAX_CLASSES"), "classes",
+    "`meter classes apply` refuses the list",
+    "crates/metering-core/src/route_class.rs::a_list_is_as_long_as_its_limits_and_no_longer";
+    "name of a route class", Constant("crates/metering-core/src/route_class.rs", "MAX_CLASS_NAME_BYTES"), "bytes",
+    "`meter classes apply` refuses the list",
+    "crates/metering-core/src/route_class.rs::a_list_is_as_long_as_its_limits_and_no_longer";
+    "values of a condition of a route class", Constant("crates/metering-core/src/route_class.rs", "MAX_CLASS_CONDITIONS"), "values",
+    "`meter classes apply` refuses the list",
+    "crates/metering-core/src/route_class.rs::a_list_is_as_long_as_its_limits_and_no_longer";
+    "lists of route classes", Constant("crates/metering-core/src/class_lists.rs", "MAX_CLASS_LISTS"), "lists",
+    "`meter classes apply` refuses another list",
+    "crates/metering-core/src/class_lists.rs::there_are_so_many_lists_and_no_more";
     "age of a call at its arrival", Setting(variables::CLAIM_RETENTION_DAYS), "days",
     "the call goes to quarantine: `too-old`",
-    "crates/metering-core/src/usage_record.rs::a_call_is_counted_at_its_greatest_age_and_lead_and_not_a_millisecond_beyond";
-    "lead of a request time over the arrival", Constant("crates/metering-core/src/usage_record.rs", "MAX_CLOCK_LEAD_MS"), "ms",
+    "crates/metering-core/src/assessment.rs::a_call_is_counted_at_its_greatest_age_and_lead_and_not_a_millisecond_beyond";
+    "lead of a request time over the arrival", Constant("crates/metering-core/src/assessment.rs", "MAX_CLOCK_LEAD_MS"), "ms",
     "the call goes to quarantine: `in-the-future`",
     "crates/usage-consumer/tests/quarantine.rs::a_clock_may_lead_by_an_hour";
     "learned layouts of events", Constant("crates/access-log/src/layout.rs", "MAX_LAYOUTS"), "layouts",

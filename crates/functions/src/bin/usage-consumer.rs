@@ -12,6 +12,7 @@ use metering_core::batch_run::RunSettings;
 use metering_core::window::{DAY_MS, HOUR_MS};
 use system_clock::now_ms;
 use usage_consumer::batch::DecodeSettings;
+use usage_consumer::classes::ClassCopy;
 use usage_consumer::config::Config;
 use usage_consumer::consumer::Consumer;
 use usage_consumer::executor::Executor;
@@ -46,6 +47,7 @@ async fn main() -> Result<(), Error> {
             claim_layout: config.claim_layout,
             unbilled: config.unbilled,
         },
+        classes: ClassCopy::default(),
     };
     let handler = &Handler {
         consumer,

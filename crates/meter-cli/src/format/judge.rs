@@ -4,10 +4,11 @@ use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::log_format::{READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
 use access_log::{Decoder, Limits, Origin, ReadEvent};
 use local_stack::cloudwatch_logs::filter_pattern::{FilterPattern, Line};
+use metering_core::assessment::{Assessment, PlausibleTimes, SkipReason};
 use metering_core::call_id::CallId;
+use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::CallBreakdown;
 use metering_core::unbilled::UnbilledRoutes;
-use metering_core::usage_record::{Assessment, PlausibleTimes, SkipReason};
 use system_clock::now_ms;
 
 /// Maximum age of a sample line, in days. An old sample is valid, but a time in the wrong unit has to be
@@ -21,6 +22,7 @@ const ANY_SUCCESS_PATTERN: &str = r"%status\W*2\d\d%";
 pub struct Judge {
     decoder: Decoder,
     unbilled: UnbilledRoutes,
+    classes: ClassLists,
     subscription: FilterPattern,
     readable: FilterPattern,
     any_success: FilterPattern,
@@ -49,6 +51,8 @@ pub enum Outcome {
     Billed {
         /// Id of the key.
         key: String,
+        /// Name of the route class, if a rule names the call.
+        route_class: Option<String>,
         /// Time of the request, in milliseconds since 1970.
         requested_at_ms: i64,
     },
@@ -83,10 +87,11 @@ impl Outcome {
 
 impl Judge {
     /// Parses the patterns of a deployment.
-    pub fn new(unbilled: UnbilledRoutes) -> anyhow::Result<Self> {
+    pub fn new(unbilled: UnbilledRoutes, classes: ClassLists) -> anyhow::Result<Self> {
         Ok(Self {
             decoder: Decoder::new(Limits::default()),
             unbilled,
+            classes,
             subscription: FilterPattern::parse(SUBSCRIPTION_FILTER_PATTERN)?,
             readable: FilterPattern::parse(READABLE_LINES_PATTERN)?,
             any_success: FilterPattern::parse(ANY_SUCCESS_PATTERN)?,
@@ -107,10 +112,10 @@ impl Judge {
             has_route: false,
         };
         let times = PlausibleTimes::for_arrival(arrived_at_ms, MAX_AGE_DAYS);
-        let unbilled = &self.unbilled;
+        let (unbilled, classes) = (&self.unbilled, &self.classes);
         let origin = Origin { record_name: "line", arrived_at_ms };
         let decoded = self.decoder.decode(envelope.as_bytes(), origin, |event| {
-            judgement.read(&event, times, unbilled);
+            judgement.read(&event, times, unbilled, classes);
         });
         if let Err(error) = decoded {
             judgement.outcome = Outcome::Quarantined { reason: error.reason(), detail: error.to_string() };
@@ -124,7 +129,13 @@ impl Judge {
 }
 
 impl Judgement {
-    fn read(&mut self, event: &ReadEvent<'_>, times: PlausibleTimes, unbilled: &UnbilledRoutes) {
+    fn read(
+        &mut self,
+        event: &ReadEvent<'_>,
+        times: PlausibleTimes,
+        unbilled: &UnbilledRoutes,
+        classes: &ClassLists,
+    ) {
         self.id = Some(event.id);
         let call = match &event.call {
             Ok(call) => call,
@@ -135,10 +146,12 @@ impl Judgement {
         };
         self.status = Some(call.status.code());
         self.has_route = call.route.is_some();
-        self.outcome = match call.assess(times, unbilled) {
-            Ok(Assessment::Billable(CallBreakdown { api_key_id, .. })) => {
-                Outcome::Billed { key: api_key_id.to_owned(), requested_at_ms: call.requested_at_ms }
-            }
+        self.outcome = match call.assess(times, unbilled, classes) {
+            Ok(Assessment::Billable(CallBreakdown { api_key_id, route_class, .. })) => Outcome::Billed {
+                key: api_key_id.to_owned(),
+                route_class: route_class.map(str::to_owned),
+                requested_at_ms: call.requested_at_ms,
+            },
             Ok(Assessment::Skipped(reason)) => Outcome::NotBilled { reason: skipped(reason) },
             Err(error) => Outcome::Quarantined { reason: error.reason(), detail: error.to_string() },
         };

@@ -75,7 +75,7 @@ impl Processing {
             detail: None,
         };
         match outcome.clone() {
-            Outcome::Billed { key, requested_at_ms } => {
+            Outcome::Billed { key, requested_at_ms, .. } => {
                 Self { key: Some(key), requested_at_ms: Some(requested_at_ms), ..new(OutcomeKind::Billed) }
             }
             Outcome::NotBilled { reason } => {
@@ -201,7 +201,7 @@ fn print(summary: &Summary, output: &mut impl Write) -> std::io::Result<()> {
 ///
 /// # Errors
 /// When the line is longer than a log event can be.
-fn next_line(reader: &mut Box<dyn BufRead>) -> anyhow::Result<Option<String>> {
+pub fn next_line(reader: &mut Box<dyn BufRead>) -> anyhow::Result<Option<String>> {
     let mut line = Vec::new();
     reader
         .take(MAX_LINE_BYTES + 2)
@@ -221,7 +221,7 @@ fn next_line(reader: &mut Box<dyn BufRead>) -> anyhow::Result<Option<String>> {
 /// Describes the outcome of a line.
 pub fn describe(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Billed { key, requested_at_ms } => {
+        Outcome::Billed { key, requested_at_ms, .. } => {
             format!("billed to {key} at {}", time_text(*requested_at_ms))
         }
         Outcome::NotBilled { reason } => format!("not billed: {reason}"),

@@ -1,7 +1,7 @@
 //! `meter format check`: checks an access-log format, or sample lines, before anything is deployed.
 
-mod judge;
-mod lines;
+pub(crate) mod judge;
+pub(crate) mod lines;
 mod sample;
 mod template;
 mod variables;
@@ -13,6 +13,7 @@ use access_log::log_format::ApiKind;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use deployment::settings::UNBILLED_ROUTES;
+use metering_core::class_lists::ClassLists;
 use metering_core::unbilled::UnbilledRoutes;
 
 use crate::input::open::{Source, text, with_head};
@@ -69,7 +70,7 @@ fn check(arguments: CheckArguments) -> anyhow::Result<()> {
     let source = Source::from_path(&arguments.file);
     let unreadable = || format!("{source} cannot be read");
     let (head, mut reader) = with_head(text(source.open().with_context(unreadable)?), HEAD_BYTES);
-    let judge = Judge::new(arguments.unbilled)?;
+    let judge = Judge::new(arguments.unbilled, ClassLists::default())?;
     let head = String::from_utf8_lossy(&head);
     if head.trim().is_empty() {
         bail!("{source} is empty; give an access-log format or lines of an access log");

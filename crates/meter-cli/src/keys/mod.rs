@@ -14,6 +14,7 @@ use clap::Subcommand;
 pub use change::ChangedKey;
 pub use check_log::LogCheck;
 pub use create::CreatedKey;
+pub use duration::time_ms;
 pub use export::ExportedKey;
 pub use fields::{Key, label, labels_text};
 pub use import::ImportSummary;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use access_log::envelope_writer::{EnvelopeHeader, gzip, log_event};
 use access_log::{Decoder, Form, Limits, Origin};
-use metering_core::usage_record::PlausibleTimes;
+use metering_core::assessment::PlausibleTimes;
 use twox_hash::XxHash3_128;
 
 use super::tally::Tally;

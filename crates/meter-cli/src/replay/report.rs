@@ -10,8 +10,9 @@ use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::quarantine_queue::{Fate, KeptRecord, Receiving};
 use metering_aws::usage_report::usage_of_all_keys;
+use metering_core::assessment::PlausibleTimes;
+use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::MeteredKey;
-use metering_core::usage_record::PlausibleTimes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -213,9 +214,10 @@ fn add(
     let decoded = decoder.decode(&record.payload, origin, |event| {
         let problem = match &event.call {
             Err(error) => Some((error.reason(), with_causes(error))),
-            Ok(call) => {
-                call.assess(times, &UNBILLED).err().map(|error| (error.reason(), with_causes(&error)))
-            }
+            Ok(call) => call
+                .assess(times, &UNBILLED, ClassLists::none())
+                .err()
+                .map(|error| (error.reason(), with_causes(&error))),
         };
         let problem = problem.map(|(reason, text)| (reason.to_owned(), text));
         lines.push(problem.unwrap_or_else(|| (record.reason.clone(), record.detail.clone())));

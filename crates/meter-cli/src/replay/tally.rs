@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use access_log::{DecodeError, ReadEvent};
 use deployment::settings::UNBILLED_ROUTES;
+use metering_core::assessment::PlausibleTimes;
+use metering_core::class_lists::ClassLists;
 use metering_core::unbilled::UnbilledRoutes;
-use metering_core::usage_record::PlausibleTimes;
 
 use crate::output::with_causes;
 
@@ -60,7 +61,7 @@ impl Tally {
         match &event.call {
             Ok(call) => {
                 self.calls += 1;
-                if let Err(error) = call.assess(times, &UNBILLED) {
+                if let Err(error) = call.assess(times, &UNBILLED, ClassLists::none()) {
                     let problem = || Problem { line, text: with_causes(&error) };
                     self.examples.entry(error.reason()).or_insert_with(problem);
                 }

@@ -112,6 +112,11 @@ fn usage_and_graphs_match_their_schemas() {
         calls: 3,
     };
     assert_valid("meter-usage-groups.json", &group);
+    let classes = vec!["search GET /search".to_owned()];
+    let list = classes::ClassList { from: "2026-12-01T00:00:00Z".to_owned(), applies: false, classes };
+    assert_valid("meter-classes-apply.json", &list);
+    assert_valid("meter-classes-show.json", &list);
+    assert_valid("meter-classes-test.json", &classes::ClassCalls { route_class: None, calls: 1 });
     let line =
         |latest| status::Line { label: "p99".to_owned(), latest, highest: latest, is_above_limit: false };
     let graph = status::Graph { title: "Freshness".to_owned(), lines: vec![line(Some(1.5)), line(None)] };
@@ -167,7 +172,9 @@ fn documents_of_other_forms_are_refused() {
         [
             "$.api_key_id: not of type string",
             "$.calls: less than 0",
+            "$.customer_id: missing",
             "$.more: not declared",
+            "$.time_zone: missing",
             "$.usage: missing"
         ]
     );

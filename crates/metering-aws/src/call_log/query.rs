@@ -1,6 +1,7 @@
 //! The queries for CloudWatch Logs Insights.
 
-use metering_core::unbilled::{UnbilledRoute, UnbilledRoutes};
+use metering_core::route_pattern::RoutePattern;
+use metering_core::unbilled::UnbilledRoutes;
 use serde_json::Value;
 
 use super::{MAX_ROWS, TimeOfLine};
@@ -56,16 +57,16 @@ fn selection(unbilled: &UnbilledRoutes) -> String {
 
 /// Returns the condition that a call is one of an unbilled route, equivalent to
 /// [`UnbilledRoutes::contains`].
-fn is_of_route(unbilled: &UnbilledRoute) -> String {
+fn is_of_route(unbilled: &RoutePattern) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     let is_path =
         |path: &str| format!("call_route = {} or call_route like /^[A-Z]+ {}$/", quoted(path), escaped(path));
     match unbilled {
-        UnbilledRoute::Path(path) => is_path(path),
-        UnbilledRoute::Method(method) => {
+        RoutePattern::Path(path) => is_path(path),
+        RoutePattern::Method(method) => {
             format!("call_method = {} or ({NO_METHOD} and call_route like /^{method} /)", quoted(method))
         }
-        UnbilledRoute::MethodOfPath { method, path } => format!(
+        RoutePattern::MethodOfPath { method, path } => format!(
             "(call_method = {} and ({})) or ({NO_METHOD} and call_route = {})",
             quoted(method),
             is_path(path),

@@ -5,12 +5,12 @@ use hashbrown::HashMap;
 use super::request::{Continuation, Reply, Request};
 use super::{BatchRun, Step};
 use crate::aggregate::{RecordIndex, RowUsage};
+use crate::assessment::MAX_CLOCK_LEAD_MS;
 use crate::fence::{Fence, judge};
 use crate::ports::{LedgerReply, WriteReply};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::HeadWrite;
 use crate::update_plan::{CounterUpdate, plan_row};
-use crate::usage_record::MAX_CLOCK_LEAD_MS;
 
 /// How many times a run plans one row again. A row has one writer, so once suffices; more means
 /// that something else writes to the ledger.

@@ -29,11 +29,11 @@ use std::collections::{BTreeMap, VecDeque};
 use hashbrown::HashMap;
 
 use crate::aggregate::{BatchUsage, RecordIndex, RowUsage};
+use crate::assessment::MAX_CLOCK_LEAD_MS;
 use crate::batch_outcome::BatchOutcome;
 use crate::claims::owner::{PutBackFrom, RecordName, ShardName};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{ArrivedRecord, QuarantinedPart, ShardHead, Verdict};
-use crate::usage_record::MAX_CLOCK_LEAD_MS;
 use crate::window::DAY_MS;
 
 use claiming::SliceWork;

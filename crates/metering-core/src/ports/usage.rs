@@ -7,6 +7,7 @@ use super::PortError;
 use crate::claims::layout::SliceKey;
 use crate::claims::owner::{PutBackFrom, RecordName, ShardName};
 use crate::claims::slice_claim::{PageWrite, StoredPage};
+use crate::class_lists::ClassLists;
 use crate::metered_key::MeteredKey;
 use crate::quota::MonthUsage;
 use crate::row_key::RowKey;
@@ -63,8 +64,14 @@ pub enum WriteReply {
     Conflict,
 }
 
-/// The store of claims, verdicts and shard heads. Every read is strongly consistent.
+/// The store of claims, verdicts, shard heads and route classes. Every read is strongly consistent.
 pub trait ClaimStore: Sync {
+    /// Reads all lists of route classes.
+    ///
+    /// # Errors
+    /// When the lists cannot be read.
+    fn read_class_lists(&self) -> impl Future<Output = Result<ClassLists, PortError>> + Send;
+
     /// Reads the head of a shard; `None` if it has none yet.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod refused;
 use common::{LATER_MS, MAX_CALL_AGE_MS, NOW_MS, batch, number, run, run_with};
 use memory_ports::Store;
 use metering_core::aggregate::BatchUsage;
+use metering_core::assessment::MAX_CLOCK_LEAD_MS;
 use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, RunSettings};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::SliceKey;
@@ -22,7 +23,6 @@ use metering_core::metered_key::TOTALS_KEY_ID;
 use metering_core::ports::LedgerReply;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{ArrivedRecord, HeadWrite};
-use metering_core::usage_record::MAX_CLOCK_LEAD_MS;
 use metering_core::window::DAY_MS;
 
 /// Runs a batch in which the requests that `is_failing` picks fail. Returns the index of the record

@@ -180,6 +180,7 @@ impl Simulation<'_> {
                 claim_layout: "0:10000:1".parse().unwrap_or_else(|_| unreachable!("the layout is valid")),
                 unbilled: UnbilledRoutes::default(),
             },
+            classes: self.class_copies[usize::from(self.random.random_bool(0.5))].clone(),
         };
         let event = self.shards[shard].event(batch);
         let now_ms = self.now_ms;

@@ -2,6 +2,7 @@
 //! until all work is done.
 
 mod callers;
+mod classes;
 mod key_changes;
 mod mapping;
 mod operator;
@@ -16,6 +17,7 @@ use access_log::Decoder;
 use memory_ports::reconciliation::MemoryComparedHours;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use usage_consumer::classes::ClassCopy;
 
 use crate::api_log::{ApiLog, DAY_MS, LogEvent};
 use crate::auditor::Auditor;
@@ -110,6 +112,8 @@ struct Simulation<'s> {
     shards: Vec<Shard>,
     invocations: BTreeMap<u64, Invocation>,
     next_invocation: u64,
+    /// The copies of the lists of route classes that two execution environments have.
+    class_copies: [ClassCopy; 2],
     /// Decoders of execution environments that are idle.
     decoders: Vec<Decoder>,
     next_sequence_number: u64,
@@ -139,6 +143,7 @@ impl<'s> Simulation<'s> {
             shards: vec![Shard::new(0, Vec::new()), Shard::new(1, Vec::new())],
             invocations: BTreeMap::new(),
             next_invocation: 0,
+            class_copies: Default::default(),
             decoders: Vec::new(),
             // Sequence numbers grow from one digit to two, so that a comparison as text would fail.
             next_sequence_number: 7,
@@ -215,7 +220,8 @@ impl<'s> Simulation<'s> {
             981..985 => self.backfill_some(),
             985..988 => self.refuse_updates(),
             988..990 => self.let_days_pass()?,
-            990..993 if self.settings.faults.contains(Fault::Reconciled) => self.reconcile()?,
+            990..992 => self.add_classes(),
+            992..995 if self.settings.faults.contains(Fault::Reconciled) => self.reconcile()?,
             _ => {}
         }
         Ok(())

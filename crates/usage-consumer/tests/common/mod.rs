@@ -12,6 +12,7 @@ use metering_core::sequence_number::SequenceNumber;
 use metering_core::window::{DAY_MS, HOUR_MS};
 use serde_json::{Value, json};
 use usage_consumer::batch::DecodeSettings;
+use usage_consumer::classes::ClassCopy;
 use usage_consumer::consumer::Consumer;
 use usage_consumer::executor::Executor;
 use usage_consumer::metrics::{BatchMetrics, ConsumerMetric};
@@ -42,6 +43,7 @@ pub fn consumer_that_counts(ports: &MemoryPorts, max_call_age_days: u32) -> Memo
         },
         decoder: Mutex::new(Decoder::new(Limits::default())),
         decode: decode_settings(max_call_age_days),
+        classes: ClassCopy::default(),
     }
 }
 

@@ -1,0 +1,104 @@
+//! `meter classes`, and calls that are counted in classes, on a running local stack.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use std::path::Path;
+
+use end_to_end::meter::{Local, documented, meter, stdout};
+use local_stack::stack::CLAIMS_TABLE;
+use metering_aws::class_lists;
+use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
+use serde_json::{Value, json};
+use system_clock::now_ms;
+
+const CLASSES: &str =
+    "# the local gateway has one route beside /usage\nok GET /{proxy+} status=200\nother *\n";
+
+fn run(data: &Path, arguments: &[&str]) -> String {
+    stdout(&meter(&[arguments, &["--data", data.to_str().unwrap()]].concat()))
+}
+
+fn refused(data: &Path, arguments: &[&str], words: &str) {
+    let output = meter(&[arguments, &["--data", data.to_str().unwrap()]].concat());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains(words), "{arguments:?}: {text}");
+}
+
+/// Adds a list that has applied since 1970, as no command does.
+async fn apply_at_once(local: &Local) {
+    let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
+    let client = aws_sdk_dynamodb::Client::new(&config);
+    let classes = CLASSES.parse().unwrap();
+    assert!(class_lists::add(&client, CLAIMS_TABLE, 0, &classes).await.unwrap());
+    assert!(!class_lists::add(&client, CLAIMS_TABLE, 0, &classes).await.unwrap(), "there is one already");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_call_is_counted_in_its_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = Local::start(folder.path());
+    apply_at_once(&local).await;
+    for status in [200, 200, 204, 404] {
+        assert_eq!(local.call(&format!("/status/{status}"), Some(&local.key())), status);
+    }
+    local.wait_for_calls(3);
+    let usage = ["usage", "--all", "--group-by", "class", "--by", "total", "--json"];
+    let mut calls: Vec<(Value, Value)> = run(&local.data, &usage)
+        .lines()
+        .map(|line| documented("usage-groups", line.as_bytes()))
+        .map(|line| (line["route_class"].clone(), line["calls"].clone()))
+        .collect();
+    calls.sort_by_key(|(class, _)| class.to_string());
+    assert_eq!(calls, [(json!("ok"), json!(2)), (json!("other"), json!(1))]);
+}
+
+#[test]
+fn a_list_is_added_for_later_shown_and_tried_on_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = Local::start(folder.path());
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (list, bad) = (file("classes.txt", CLASSES), file("bad.txt", "search /a\nsearch /b\n"));
+    refused(
+        &local.data,
+        &["classes", "apply", &list, "--from", "2020-01-01"],
+        "from 90 minutes after it is added",
+    );
+    refused(&local.data, &["classes", "apply", &bad], "line 2: the class search is there already");
+    refused(&local.data, &["classes", "apply", "/no/such/file"], "/no/such/file cannot be read");
+
+    let applied = run(&local.data, &["classes", "apply", &list, "--json"]);
+    let applied = documented("classes-apply", applied.as_bytes());
+    assert_eq!((&applied["applies"], applied["classes"].as_array().unwrap().len()), (&json!(false), 2));
+    refused(
+        &local.data,
+        &["classes", "apply", &list, "--from", applied["from"].as_str().unwrap()],
+        "a new one applies after it",
+    );
+    let shown = documented("classes-show", run(&local.data, &["classes", "show", "--json"]).as_bytes());
+    assert_eq!(shown, applied);
+    let text = run(&local.data, &["classes", "show"]);
+    assert!(text.contains("  ok GET /{proxy+} status=200\n  other *\n"), "{text}");
+
+    let line = |status: u16, route: &str| {
+        let line = json!({"id": route, "key": "k", "time": now_ms(), "status": status.to_string(), "method": "GET", "route": route});
+        format!("{line}\n")
+    };
+    let log = file(
+        "calls.log",
+        &[line(200, "/{proxy+}"), line(204, "/a"), line(200, "/b"), line(404, "/a"), line(200, "/usage")]
+            .concat(),
+    );
+    let tried = run(&local.data, &["classes", "test", &log, "--classes", &list]);
+    assert!(tried.contains("  ok                                          1\n  other                                       2\n"), "{tried}");
+    assert!(
+        tried.contains("2 lines: not billed") || tried.contains("1 line: not billed: the calls of its route"),
+        "{tried}"
+    );
+    let now = run(&local.data, &["classes", "test", &log, "--json"]);
+    let now = documented("classes-test", now.as_bytes());
+    assert_eq!(now, json!({"route_class": null, "calls": 3}), "no list applies yet");
+}

@@ -1,0 +1,66 @@
+//! `meter classes apply`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use metering_aws::class_lists;
+use metering_core::class_lists::CLASS_LIST_LEAD_MS;
+use metering_core::route_class::RouteClasses;
+use system_clock::now_ms;
+
+use super::{ClassList, read_lists};
+use crate::keys::time_ms;
+use crate::output::print_json;
+use crate::target::{Target, TargetArguments};
+
+/// Time between the command and the first request time that its list applies to by default, beyond
+/// the minimum, in milliseconds. The command may take a while.
+const MARGIN_MS: i64 = 5 * 60_000;
+/// Length of a minute, in milliseconds.
+const MINUTE_MS: i64 = 60_000;
+
+/// Arguments of `meter classes apply`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// File with a line for each class: NAME ROUTES [api=ID] [stage=NAME] [status=CODES], as in
+    /// `search GET /search, POST /search stage=prod`. A call has the first class that fits. An empty file
+    /// ends all classes
+    file: PathBuf,
+    /// Request time from which the list applies: a day or a time, at least 90 minutes ahead
+    /// [default: the full minute 95 minutes ahead]
+    #[arg(long, value_name = "TIME", value_parser = time_ms)]
+    from: Option<i64>,
+    /// Print JSON, as described in docs/schemas/meter-classes-apply.json
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let classes = read_file(&arguments.file)?;
+    let target = Target::find(&arguments.target).await?;
+    let now_ms = now_ms();
+    let default_ms = now_ms + CLASS_LIST_LEAD_MS + MARGIN_MS;
+    let from_ms = arguments.from.unwrap_or(default_ms - default_ms.rem_euclid(MINUTE_MS));
+    let lists = read_lists(&target).await?;
+    let lists = lists.with(from_ms, classes.clone(), now_ms).context("the list cannot be added")?;
+    let table = &target.meter.names.claims_table;
+    if !class_lists::add(&target.dynamodb, table, from_ms, &classes).await? {
+        bail!("another list was added at the same time; see `meter classes show`");
+    }
+    let list = ClassList::new(from_ms, &classes, &lists);
+    if arguments.json {
+        return print_json(&list);
+    }
+    let names: Vec<&str> = classes.names().collect();
+    println!("From {} on, calls are counted in these classes: {}.", list.from, names.join(", "));
+    Ok(())
+}
+
+/// Reads a list from a file.
+pub fn read_file(file: &Path) -> anyhow::Result<RouteClasses> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("{shown} cannot be read"))?;
+    text.parse().with_context(|| format!("{shown} is not a list of route classes"))
+}

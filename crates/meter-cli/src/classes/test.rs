@@ -1,0 +1,78 @@
+//! `meter classes test`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use metering_core::class_lists::ClassLists;
+use metering_core::unbilled::UnbilledRoutes;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::apply::read_file;
+use super::read_lists;
+use crate::format::judge::{Judge, Outcome};
+use crate::format::lines::{describe, next_line};
+use crate::input::open::{Source, text};
+use crate::output::{count, write_json};
+use crate::target::{Target, TargetArguments};
+
+/// Arguments of `meter classes test`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Access log with a line for each call, or - for standard input
+    file: PathBuf,
+    /// File with a list, as for `meter classes apply`, instead of the lists of the system
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
+    /// The `UNBILLED_ROUTES` of the deployed consumer
+    #[arg(long, value_name = "ROUTES", default_value = deployment::settings::UNBILLED_ROUTES)]
+    unbilled: UnbilledRoutes,
+    /// Print a line of JSON for each class (docs/schemas/meter-classes-test.json)
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+/// The calls of a class in an access log.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ClassCalls {
+    /// Name of the class; null for calls that no rule names.
+    pub route_class: Option<String>,
+    /// Number of lines that are counted in the class.
+    pub calls: u64,
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let classes = match &arguments.classes {
+        Some(file) => ClassLists::from_stored(vec![(i64::MIN, read_file(file)?)]),
+        None => read_lists(&Target::find(&arguments.target).await?).await?,
+    };
+    let shown = Source::from_path(&arguments.file).to_string();
+    let source =
+        Source::from_path(&arguments.file).open().with_context(|| format!("{shown} cannot be read"))?;
+    let mut reader = text(source);
+    let mut judge = Judge::new(arguments.unbilled, classes)?;
+    let (mut calls, mut others) = (BTreeMap::<Option<String>, u64>::new(), BTreeMap::<String, u64>::new());
+    while let Some(line) = next_line(&mut reader)? {
+        match judge.judge(line.trim_end()).outcome {
+            Outcome::Billed { route_class, .. } => *calls.entry(route_class).or_default() += 1,
+            other => *others.entry(describe(&other)).or_default() += 1,
+        }
+    }
+    let mut output = std::io::stdout().lock();
+    if arguments.json {
+        let classes = calls.into_iter().map(|(route_class, calls)| ClassCalls { route_class, calls });
+        return classes.into_iter().try_for_each(|class| write_json(&mut output, &class));
+    }
+    for (class, calls) in calls {
+        let class = class.unwrap_or_else(|| "without a class".to_owned());
+        writeln!(output, "  {class:<32} {calls:>12}")?;
+    }
+    for (reason, lines) in others {
+        writeln!(output, "  {}: {reason}", count(lines, "line"))?;
+    }
+    Ok(())
+}

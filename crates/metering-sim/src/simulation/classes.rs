@@ -1,0 +1,45 @@
+//! The operator adds lists of route classes.
+
+use metering_core::class_lists::CLASS_LIST_LEAD_MS;
+use rand::Rng;
+
+use super::Simulation;
+use crate::api_log::{Class, HOUR_MS, ROUTES};
+use crate::faults::Fault;
+use crate::ports::lock;
+
+/// The classes of the simulation.
+const CLASSES: [Class; 3] = [None, Some("x"), Some("y")];
+
+impl Simulation<'_> {
+    /// Adds a list that applies as soon as the meter allows, or up to an hour later.
+    pub(super) fn add_classes(&mut self) {
+        if !self.injects(Fault::NewClasses, 1.0) {
+            return;
+        }
+        let latest_ms = self.log.class_lists.last().map_or(0, |(from_ms, _)| *from_ms);
+        let soonest_ms = (self.now_ms + CLASS_LIST_LEAD_MS).max(latest_ms + 1);
+        let is_soonest = self.random.random_bool(0.5);
+        let from_ms = soonest_ms + if is_soonest { 0 } else { self.random.random_range(0..HOUR_MS) };
+        let classes: [Class; ROUTES.len()] = std::array::from_fn(|_| CLASSES[self.pick(CLASSES.len())]);
+        let text: String = CLASSES
+            .iter()
+            .flatten()
+            .filter_map(|class| {
+                let routes: Vec<&str> = (0..ROUTES.len())
+                    .filter(|route| classes[*route] == Some(*class))
+                    .map(|route| ROUTES[route])
+                    .collect();
+                (!routes.is_empty()).then(|| format!("{class} {}\n", routes.join(", ")))
+            })
+            .collect();
+        self.trace(|| format!("an operator adds classes from {from_ms} on: {classes:?}"));
+        let mut backend = lock(&self.backend);
+        let lists = backend.store.class_lists.clone();
+        let Ok(list) = text.parse() else { return };
+        if let Ok(lists) = lists.with(from_ms, list, self.now_ms) {
+            backend.store.class_lists = lists;
+            self.log.class_lists.push((from_ms, classes));
+        }
+    }
+}
