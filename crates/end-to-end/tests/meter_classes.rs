@@ -65,7 +65,7 @@ fn a_list_is_added_for_later_shown_and_tried_on_a_log() {
     refused(
         &local.data,
         &["classes", "apply", &list, "--from", "2020-01-01"],
-        "from 90 minutes after it is added",
+        "90 minutes before it applies",
     );
     refused(&local.data, &["classes", "apply", &bad], "line 2: the class search is there already");
     refused(&local.data, &["classes", "apply", "/no/such/file"], "/no/such/file cannot be read");
@@ -80,6 +80,11 @@ fn a_list_is_added_for_later_shown_and_tried_on_a_log() {
     );
     let shown = documented("classes-show", run(&local.data, &["classes", "show", "--json"]).as_bytes());
     assert_eq!(shown, applied);
+    refused(
+        &local.data,
+        &["classes", "remove", "2020-01-01"],
+        "there is no list from 2020-01-01T00:00:00Z on",
+    );
     let text = run(&local.data, &["classes", "show"]);
     assert!(text.contains("  ok GET /{proxy+} status=200\n  other *\n"), "{text}");
 
@@ -101,4 +106,6 @@ fn a_list_is_added_for_later_shown_and_tried_on_a_log() {
     let now = run(&local.data, &["classes", "test", &log, "--json"]);
     let now = documented("classes-test", now.as_bytes());
     assert_eq!(now, json!({"route_class": null, "calls": 3}), "no list applies yet");
+    run(&local.data, &["classes", "remove", applied["from"].as_str().unwrap()]);
+    assert!(run(&local.data, &["classes", "show"]).contains("There are no route classes."));
 }

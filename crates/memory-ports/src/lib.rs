@@ -66,6 +66,8 @@ pub struct Store {
     pub keeps: u64,
     /// The lists of route classes.
     pub class_lists: ClassLists,
+    /// `true` if the lists of route classes cannot be read.
+    pub are_class_lists_failing: bool,
     /// Keys for whose rows every request fails.
     pub failing_keys: BTreeSet<String>,
     /// Keys whose rows refuse updates.
@@ -297,7 +299,11 @@ fn outage(operation: &str) -> PortError {
 
 impl ClaimStore for MemoryPorts {
     async fn read_class_lists(&self) -> Result<ClassLists, PortError> {
-        Ok(self.store().class_lists.clone())
+        let store = self.store();
+        if store.are_class_lists_failing {
+            return Err(outage("reading the route classes"));
+        }
+        Ok(store.class_lists.clone())
     }
 
     async fn read_head(&self, shard: &ShardName) -> Result<Option<ShardHead>, PortError> {

@@ -60,7 +60,7 @@ pub async fn add(
         .put_item()
         .table_name(table)
         .item("pk", AttributeValue::S(PARTITION.to_owned()))
-        .item("sk", AttributeValue::S(format!("{from_ms:015}")))
+        .item("sk", sort_key(from_ms))
         .item("classes", AttributeValue::S(classes.to_string()))
         .condition_expression(NEW_CONDITION)
         .send()
@@ -74,6 +74,25 @@ pub async fn add(
         }
         Err(error) => Err(port_error(format!("adding route classes to table {table}"), error)),
     }
+}
+
+/// Removes the list that applies from `from_ms` on, in milliseconds since 1970.
+///
+/// # Errors
+/// Fails if the table cannot be written.
+pub async fn remove(client: &Client, table: &str, from_ms: i64) -> Result<(), PortError> {
+    let request = client
+        .delete_item()
+        .table_name(table)
+        .key("pk", AttributeValue::S(PARTITION.to_owned()))
+        .key("sk", sort_key(from_ms));
+    let reply = request.send().await;
+    reply.map_err(|error| port_error(format!("removing route classes from table {table}"), error))?;
+    Ok(())
+}
+
+fn sort_key(from_ms: i64) -> AttributeValue {
+    AttributeValue::S(format!("{from_ms:015}"))
 }
 
 fn list(item: &Item) -> Option<(i64, RouteClasses)> {

@@ -1,5 +1,7 @@
 //! Dated lists of route classes, and the rule that no instance uses an old copy of them.
 
+use jiff::Timestamp;
+
 use crate::route_class::RouteClasses;
 use crate::usage_record::UsageRecord;
 
@@ -43,19 +45,31 @@ static NO_CLASSES: RouteClasses = RouteClasses::NONE;
 pub enum ClassDateError {
     /// An instance may not know the list in time.
     #[error(
-        "a list applies from {} minutes after it is added at the earliest, so that no instance has an old copy by then",
+        "a list is added or removed {} minutes before it applies at the latest, so that no instance has an old copy by then",
         CLASS_LIST_LEAD_MS / 60_000
     )]
     TooSoon,
     /// A later list exists.
-    #[error("there is a list from {latest_ms} ms since 1970 on; a new one applies after it")]
+    #[error("there is a list from {} on; a new one applies after it", time(*latest_ms))]
     NotLast {
         /// Time from which the latest list applies, in milliseconds since 1970.
         latest_ms: i64,
     },
+    /// No list applies from this time on.
+    #[error("there is no list from {} on", time(*from_ms))]
+    NoSuchList {
+        /// The time, in milliseconds since 1970.
+        from_ms: i64,
+    },
     /// There are [`MAX_CLASS_LISTS`] lists.
     #[error("there are {MAX_CLASS_LISTS} lists, the most that are kept; report this limit if you need more")]
     TooMany,
+}
+
+/// Formats a time as RFC 3339.
+fn time(epoch_ms: i64) -> String {
+    Timestamp::from_millisecond(epoch_ms)
+        .map_or_else(|_| format!("{epoch_ms} ms since 1970"), |time| time.to_string())
 }
 
 impl ClassLists {
@@ -100,9 +114,7 @@ impl ClassLists {
     /// # Errors
     /// When an instance could miss the list, a later list exists, or there are too many.
     pub fn with(mut self, from_ms: i64, classes: RouteClasses, now_ms: i64) -> Result<Self, ClassDateError> {
-        if from_ms < now_ms.saturating_add(CLASS_LIST_LEAD_MS) {
-            return Err(ClassDateError::TooSoon);
-        }
+        check_lead(from_ms, now_ms)?;
         if let Some((latest_ms, _)) = self.0.last().filter(|(latest_ms, _)| *latest_ms >= from_ms) {
             return Err(ClassDateError::NotLast { latest_ms: *latest_ms });
         }
@@ -112,6 +124,31 @@ impl ClassLists {
         self.0.push((from_ms, classes));
         Ok(self)
     }
+}
+
+impl ClassLists {
+    /// Removes a list that does not apply yet: the one from `from_ms` on, at `now_ms`, both in
+    /// milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When an instance could still have the list when it would apply, or there is no such list.
+    pub fn without(mut self, from_ms: i64, now_ms: i64) -> Result<Self, ClassDateError> {
+        let found = self.0.iter().position(|(of_list_ms, _)| *of_list_ms == from_ms);
+        let place = found.ok_or(ClassDateError::NoSuchList { from_ms })?;
+        check_lead(from_ms, now_ms)?;
+        self.0.remove(place);
+        Ok(self)
+    }
+}
+
+/// Checks that every instance knows of a change at `now_ms` to the list from `from_ms` on in time.
+/// Both are in milliseconds since 1970.
+///
+/// # Errors
+/// When the list applies sooner than [`CLASS_LIST_LEAD_MS`] after the change.
+pub fn check_lead(from_ms: i64, now_ms: i64) -> Result<(), ClassDateError> {
+    let is_in_time = from_ms >= now_ms.saturating_add(CLASS_LIST_LEAD_MS);
+    if is_in_time { Ok(()) } else { Err(ClassDateError::TooSoon) }
 }
 
 /// Returns `true` if a copy of the lists that was read at `read_at_ms` has every list that applies to
@@ -151,6 +188,16 @@ mod tests {
             Err(ClassDateError::NotLast { latest_ms: first_ms })
         );
         assert_eq!(lists.with(first_ms + 1, list("b"), now_ms).unwrap().lists().len(), 2);
+    }
+
+    #[test]
+    fn only_a_list_that_no_instance_may_use_yet_is_removed() {
+        let from_ms = CLASS_LIST_LEAD_MS + 10;
+        let lists = ClassLists::default().with(from_ms, list("a"), 0).unwrap();
+        assert_eq!(lists.clone().without(from_ms, 11), Err(ClassDateError::TooSoon));
+        let problem = lists.clone().without(5, 0).unwrap_err();
+        assert_eq!(problem.to_string(), "there is no list from 1970-01-01T00:00:00.005Z on");
+        assert_eq!(lists.without(from_ms, 10), Ok(ClassLists::default()));
     }
 
     #[test]

@@ -25,7 +25,7 @@ const DESCRIBED_BAD_EVENTS: usize = 3;
 /// Limit of the calls of a batch, which bounds the memory of the function. The
 /// response asks Lambda to deliver the records beyond it again.
 const MAX_CALLS: usize = 1 << 18;
-/// Limit of the rows of a batch, pairs of a key and a day. Each costs a write, and a batch that is
+/// Limit of the rows of a batch, each of a key, a route class and a day. Each costs a write, and a batch that is
 /// not complete when the function times out writes all of them again. A genuine record has fewer: its
 /// request ids and key ids alone take 28 bytes of gzip a call, of the 1 MiB of a stream record.
 const MAX_ROWS: usize = 40_000;
@@ -38,7 +38,7 @@ const MAX_SLICES: usize = 10_000;
 
 const TOO_MANY_SLICES: &str = "the calls of the record were made at times so far apart that claiming them would take minutes; `meter quarantine put-back` cuts the record";
 
-const TOO_MANY_KEYS: &str = "the calls of the record are of more keys and days than the function can write to the ledger before it times out; `meter quarantine put-back` cuts the record";
+const TOO_MANY_KEYS: &str = "the calls of the record are of more keys, route classes and days than the function can write to the ledger before it times out; `meter quarantine put-back` cuts the record";
 
 /// A batch of a form that Lambda never delivers. It is refused as a whole, so that
 /// nothing is counted under a wrong shard or in a wrong order.
@@ -102,8 +102,8 @@ pub struct DecodeSettings {
 }
 
 /// Decodes the records of one shard, as many as fit into memory together, and adds
-/// to `metrics`. `classes` has all lists that apply to their calls. The decoder keeps its buffers, and the layout of the lines that it
-/// has learned, for the next batch.
+/// to `metrics`. `classes` has all lists that apply to their calls. The decoder keeps its
+/// buffers, and the layout of the lines that it has learned, for the next batch.
 ///
 /// # Errors
 /// A batch of a form that Lambda never delivers.

@@ -12,14 +12,15 @@ pub struct ClassCopy(Arc<Mutex<Option<Read>>>);
 /// The lists as they were read.
 #[derive(Debug)]
 struct Read {
-    /// Time at which the read began, in milliseconds since 1970.
+    /// Time before the read, in milliseconds since 1970. It is at most the arrival of a record that
+    /// was delivered before the read, so that a clock of the instance that is ahead does no harm.
     at_ms: i64,
     lists: Arc<ClassLists>,
 }
 
 impl ClassCopy {
-    /// Returns all lists that apply to calls of records which arrived up to `arrived_at_ms`. The present time
-    /// is `now_ms`; both are in milliseconds since 1970.
+    /// Returns all lists that apply to calls of records which arrived up to `arrived_at_ms`. The
+    /// present time is `now_ms`; both are in milliseconds since 1970.
     ///
     /// # Errors
     /// When the lists have to be read and cannot be.
@@ -36,7 +37,7 @@ impl ClassCopy {
         }
         let lists = Arc::new(claims.read_class_lists().await?);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Read { at_ms: now_ms, lists: Arc::clone(&lists) });
+            Some(Read { at_ms: now_ms.min(arrived_at_ms), lists: Arc::clone(&lists) });
         Ok(lists)
     }
 }

@@ -19,7 +19,7 @@ use crate::batch::{DecodedBatch, RecordNotes};
 /// The ports of the consumer, and the limits of their use.
 #[derive(Debug, Clone)]
 pub struct Executor<L, C, Q> {
-    /// Rows of usage by key and day.
+    /// Rows of usage.
     pub ledger: L,
     /// Claims of calls, and heads of shards.
     pub claims: C,

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use metering_aws::class_lists;
-use metering_core::class_lists::CLASS_LIST_LEAD_MS;
+use metering_core::class_lists::{CLASS_LIST_LEAD_MS, check_lead};
 use metering_core::route_class::RouteClasses;
 use system_clock::now_ms;
 
 use super::{ClassList, read_lists};
 use crate::keys::time_ms;
-use crate::output::print_json;
+use crate::output::{print_json, time_text};
 use crate::target::{Target, TargetArguments};
 
 /// Time between the command and the first request time that its list applies to by default, beyond
@@ -49,13 +49,48 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if !class_lists::add(&target.dynamodb, table, from_ms, &classes).await? {
         bail!("another list was added at the same time; see `meter classes show`");
     }
+    check_was_in_time(from_ms)?;
     let list = ClassList::new(from_ms, &classes, &lists);
     if arguments.json {
         return print_json(&list);
     }
     let names: Vec<&str> = classes.names().collect();
-    println!("From {} on, calls are counted in these classes: {}.", list.from, names.join(", "));
+    match names.as_slice() {
+        [] => println!("From {} on, calls have no class.", list.from),
+        names => println!("From {} on, calls are counted in these classes: {}.", list.from, names.join(", ")),
+    }
     Ok(())
+}
+
+/// Arguments of `meter classes remove`.
+#[derive(clap::Args)]
+pub struct RemoveArguments {
+    /// Request time from which the list applies, at least 90 minutes ahead
+    #[arg(value_name = "TIME", value_parser = time_ms)]
+    from: i64,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+/// Removes a list that does not apply yet.
+pub async fn remove(arguments: RemoveArguments) -> anyhow::Result<()> {
+    let target = Target::find(&arguments.target).await?;
+    let from_ms = arguments.from;
+    read_lists(&target).await?.without(from_ms, now_ms()).context("the list cannot be removed")?;
+    class_lists::remove(&target.dynamodb, &target.meter.names.claims_table, from_ms).await?;
+    check_was_in_time(from_ms)?;
+    println!("Removed the list from {} on.", time_text(from_ms));
+    Ok(())
+}
+
+/// Returns an error if a change was written too late, because the machine or the network stood still.
+fn check_was_in_time(from_ms: i64) -> anyhow::Result<()> {
+    check_lead(from_ms, now_ms()).with_context(|| {
+        format!(
+            "the change of the list from {} on was written too late: for up to 90 minutes from then on, calls may be counted in two classes. Report it before you bill by class",
+            time_text(from_ms)
+        )
+    })
 }
 
 /// Reads a list from a file.

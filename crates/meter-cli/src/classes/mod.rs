@@ -27,6 +27,8 @@ pub struct Arguments {
 enum Action {
     /// Add a list of classes, which applies to the calls from a time on
     Apply(apply::Arguments),
+    /// Remove a list that does not apply yet
+    Remove(apply::RemoveArguments),
     /// Show the lists of classes with the times from which they apply
     Show(ShowArguments),
     /// Show the class of each call of an access log, by the present lists or those of a file
@@ -77,6 +79,7 @@ impl ClassList {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.action {
         Action::Apply(arguments) => apply::run(arguments).await,
+        Action::Remove(arguments) => apply::remove(arguments).await,
         Action::Show(arguments) => show(arguments).await,
         Action::Test(arguments) => test::run(arguments).await,
     }

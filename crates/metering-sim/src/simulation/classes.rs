@@ -14,7 +14,7 @@ const CLASSES: [Class; 3] = [None, Some("x"), Some("y")];
 impl Simulation<'_> {
     /// Adds a list that applies as soon as the meter allows, or up to an hour later.
     pub(super) fn add_classes(&mut self) {
-        if !self.injects(Fault::NewClasses, 1.0) {
+        if !self.settings.faults.contains(Fault::NewClasses) {
             return;
         }
         let latest_ms = self.log.class_lists.last().map_or(0, |(from_ms, _)| *from_ms);
@@ -40,6 +40,7 @@ impl Simulation<'_> {
         if let Ok(lists) = lists.with(from_ms, list, self.now_ms) {
             backend.store.class_lists = lists;
             self.log.class_lists.push((from_ms, classes));
+            self.counts.add(Fault::NewClasses);
         }
     }
 }
