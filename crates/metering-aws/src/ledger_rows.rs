@@ -9,7 +9,7 @@ use metering_core::window::{HOURS_PER_DAY, UtcDay};
 
 use crate::error::port_error;
 use crate::key_items::Item;
-use crate::ledger_items::{LedgerItem, hour_attribute, rows_of_days};
+use crate::ledger_items::{LedgerItem, rows_of_days};
 
 /// The rows to read.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,8 @@ pub enum RowsOf<'a> {
 /// The calls of a row by hour of its day.
 pub type Hours = [u64; HOURS_PER_DAY];
 
-/// Reads the rows of the days from `from` to `to`, both included, with eventually consistent reads.
+/// Reads the rows of the days from `from` to `to`, both included. All rows are read with eventual
+/// consistency, those of a key or a customer with strong consistency.
 /// The rows with the calls of all keys together are left out.
 ///
 /// # Errors
@@ -42,7 +43,12 @@ pub async fn visit_rows<E: From<PortError>>(
     let mut visit_item = |item: &Item| {
         let (breakdown, hours) = read(item).ok_or_else(|| PortError::Refused {
             operation: operation(),
-            source: format!("the row {:?} has no usable key or hours", item.get("sk")).into(),
+            source: format!(
+                "the row {:?} of {:?} has no usable key, hours or total",
+                item.get("sk"),
+                item.get("pk")
+            )
+            .into(),
         })?;
         let is_wanted = match rows {
             RowsOf::Key(key) => breakdown.key == *key,
@@ -72,7 +78,7 @@ pub async fn visit_rows<E: From<PortError>>(
         }
     };
     for query in queries {
-        let mut items = query.into_paginator().items().send();
+        let mut items = query.consistent_read(true).into_paginator().items().send();
         while let Some(item) = items.next().await {
             visit_item(&item.map_err(|error| port_error(operation(), error))?)?;
         }
@@ -84,9 +90,8 @@ fn read(item: &Item) -> Option<(Breakdown, Hours)> {
     let row = LedgerItem(item);
     let mut hours = [0; HOURS_PER_DAY];
     for (hour, calls) in hours.iter_mut().enumerate() {
-        if item.contains_key(&hour_attribute(hour)) {
-            *calls = row.hour(hour)?;
-        }
+        *calls = row.hour(hour)?;
     }
-    Some((row.row_key()?.breakdown, hours))
+    let is_whole = row.total() == Some(hours.iter().sum());
+    is_whole.then_some((row.row_key()?.breakdown, hours))
 }

@@ -40,7 +40,11 @@ impl UsageTotals for DynamoUsageTotals {
         let last = month.next().first_day().plus_days(-1);
         let mut usage =
             MonthUsage { month, settled_before, settled: known.map_or(0, |known| known.settled), recent: 0 };
-        for query in rows_of_days(&self.client, &self.table, key, [from, last]) {
+        let keys: Vec<MeteredKey> = key.counted_as().collect();
+        let queries = keys.iter().flat_map(|key| {
+            rows_of_days(&self.client, &self.table, key, [from, last]).map(move |query| (key, query))
+        });
+        for (key, query) in queries {
             let query =
                 query.projection_expression("pk, sk, #total").expression_attribute_names("#total", TOTAL);
             let mut rows = query.into_paginator().items().send();

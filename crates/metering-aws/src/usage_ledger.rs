@@ -15,7 +15,7 @@ use crate::ledger_items::{
     Expression, FIRST_GUESS, LedgerItem, RowGuess, TOTAL, primary_key, release_expression, update_expression,
 };
 
-/// A ledger with one row for each key, day and shard.
+/// A ledger with one row for each key, route class, day and shard.
 #[derive(Debug, Clone)]
 pub struct DynamoUsageLedger {
     client: Client,

@@ -40,11 +40,17 @@ impl DynamoUsageHistory {
 
 impl UsageHistory for DynamoUsageHistory {
     async fn usage_of_key(&self, key: &MeteredKey, from: UtcDay, to: UtcDay) -> Result<KeyUsage, PortError> {
-        usage_of_key(&self.client, &self.table, key, from, to).await
+        let mut usage = KeyUsage::new();
+        for key in key.counted_as() {
+            for (day, counted) in usage_of_key(&self.client, &self.table, &key, from, to).await? {
+                *usage.entry(day).or_default() += counted;
+            }
+        }
+        Ok(usage)
     }
 }
 
-/// Reads the usage of a key from `from` to `to`, both included, with strongly
+/// Reads the usage of a key of one customer from `from` to `to`, both included, with strongly
 /// consistent reads. The result contains all writes that were committed before.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! A key and its customer, and the breakdown of usage into ledger rows.
 
+use std::fmt;
+
 use crate::window::UtcDay;
 
 /// Maximum length of the id of a key that is counted, in bytes.
@@ -38,9 +40,26 @@ impl MeteredKey {
         Self::without_customer(TOTALS_KEY_ID)
     }
 
+    /// Returns the keys under which the calls of this key are counted: this one, and the same key
+    /// without its customer. A line of the access log that does not name the customer is counted there.
+    pub fn counted_as(&self) -> impl Iterator<Item = Self> {
+        let unattributed = Self::without_customer(self.api_key_id.clone());
+        let of_customer = Some(self.clone()).filter(|key| key.customer_id.is_some());
+        of_customer.into_iter().chain([unattributed])
+    }
+
     /// Returns `true` for [`Self::totals`].
     pub fn is_totals(&self) -> bool {
         &*self.api_key_id == TOTALS_KEY_ID
+    }
+}
+
+impl fmt::Display for MeteredKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.customer_id {
+            Some(customer_id) => write!(formatter, "{} of {customer_id}", self.api_key_id),
+            None => formatter.write_str(&self.api_key_id),
+        }
     }
 }
 

@@ -72,6 +72,9 @@ pub enum WindowError {
 }
 
 impl UtcDay {
+    /// 1970-01-01.
+    pub const EPOCH: Self = Self(0);
+
     /// Returns the start of the day, in milliseconds since 1970.
     pub fn start_ms(self) -> i64 {
         i64::from(self.0) * DAY_MS

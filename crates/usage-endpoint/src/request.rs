@@ -46,7 +46,12 @@ impl UsageRequest {
         let limit = &context["usageLimit"];
         let monthly_limit = limit.as_u64().or_else(|| limit.as_str()?.parse().ok());
         let (from, to) = days(&event["queryStringParameters"], now_ms)?;
-        let customer_id = context["customerId"].as_str().filter(|id| !id.is_empty()).map(Into::into);
+        let customer_id = match &context["customerId"] {
+            Value::Null => None,
+            Value::String(id) => Some(id.as_str()).filter(|id| !id.is_empty()).map(Into::into),
+            // The access log has its text, under which the calls are counted.
+            other => Some(other.to_string().into()),
+        };
         let key = MeteredKey { customer_id, api_key_id: api_key_id.into() };
         Ok(Self { key, monthly_limit, from, to })
     }

@@ -163,7 +163,7 @@ const usage = { keys: [], column: 'month', direction: 'descending' };
 
 function drawUsage() {
   const wanted = byId('filter').value.trim().toLowerCase();
-  const fits = ({ key, owner }) => `${key} ${owner ?? ''}`.toLowerCase().includes(wanted);
+  const fits = ({ key, customer, owner }) => `${key} ${customer ?? ''} ${owner ?? ''}`.toLowerCase().includes(wanted);
   const sign = usage.direction === 'ascending' ? 1 : -1;
   const order = (left, right) => {
     const [a, b] = [left[usage.column] ?? '', right[usage.column] ?? ''];
@@ -173,7 +173,8 @@ function drawUsage() {
   const row = (key) => {
     const numbersOf = [key.hour, key.day, key.month, key.monthly_limit].map((value) => element('td', { className: 'number', textContent: number(value) }));
     const marks = [key.is_deleted && 'deleted', !key.is_billed && 'not billed'].filter(Boolean);
-    const owner = `${key.owner ?? ''}${marks.length > 0 ? ` (${marks.join(', ')})` : ''}`;
+    const holder = [...new Set([key.customer, key.owner])].filter((name) => name).join(', ');
+    const owner = `${holder}${marks.length > 0 ? ` (${marks.join(', ')})` : ''}`;
     const last = key.last_call_ms ? `${new Date(key.last_call_ms).toISOString().slice(0, 19)}Z` : '–';
     return element('tr', { className: key.is_deleted ? 'deleted' : '' }, element('th', { scope: 'row', textContent: key.key }), element('td', { textContent: owner }), ...numbersOf, element('td', { textContent: last }));
   };

@@ -208,6 +208,12 @@ impl Check<'_> {
         if sample.status.is_some_and(|status| status != STATUS) {
             self.add_problem("status", "the status is read from another variable; use $context.status");
         }
+        if sample.outcome.is_billed() && !self.format.has("authorizer.customerId") {
+            self.add_note(
+                "customer",
+                "no customer is read, so calls of a customer's key are counted for the key alone; add \"customerId\":\"$context.authorizer.customerId\" if keys belong to customers",
+            );
+        }
         if sample.outcome.is_billed() && !sample.has_route {
             let variable = if self.kind == ApiKind::Http { "routeKey" } else { "resourcePath" };
             self.add_note(
@@ -317,7 +323,7 @@ mod tests {
             assert_eq!(found(kind.access_log_format(), Some(kind)), (true, vec![]), "{kind}");
         }
         let long = r#"{"extendedRequestId":"$context.extendedRequestId","apiKeyId":"$context.authorizer.apiKeyId","requestTimeEpoch":"$context.requestTimeEpoch","status":"$context.status","resourcePath":"$context.resourcePath"}"#;
-        assert_eq!(found(long, None), (true, vec![]));
+        assert_eq!(found(long, None), (true, vec![(false, "customer")]));
     }
 
     #[test]

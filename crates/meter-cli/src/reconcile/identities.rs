@@ -159,7 +159,7 @@ impl Found {
         }
         println!("\n{:<28} day with other calls", "key");
         for (key, day) in other.iter().take(SHOWN_KEYS) {
-            println!("{:<28} {day}", key.api_key_id);
+            println!("{:<28} {day}", key.to_string());
         }
         if other.len() > SHOWN_KEYS {
             println!("and {} more; --json shows all", other.len() - SHOWN_KEYS);

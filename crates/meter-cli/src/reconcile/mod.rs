@@ -319,7 +319,7 @@ fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) {
     for difference in found.differences.iter().take(SHOWN_KEYS) {
         println!(
             "{:<28} {:<18} {:>10} {:>10}",
-            difference.key.api_key_id,
+            difference.key.to_string(),
             hour(difference.hour_start_ms),
             difference.logged,
             difference.counted

@@ -56,7 +56,7 @@ impl<'p> Sums<'p> {
     pub fn add(&mut self, row: &Breakdown, hours: &Hours) -> Finished<'p> {
         let payer = payer(&row.key);
         let is_done = self.present.as_ref().is_some_and(|present| *present != payer);
-        let finished = if is_done && (self.is_by(Property::Customer) || self.is_by(Property::Key)) {
+        let finished = if is_done && self.is_by(Property::Customer) {
             self.finish()
         } else {
             Finished { periods: self.periods, groups: BTreeMap::new() }
@@ -158,15 +158,11 @@ mod tests {
             [sums(&[]), sums(&[]), sums(&[("a - -", 2)]), sums(&[("b - -", 1)]), sums(&[("- 4 -", 1)])]
         );
         assert_eq!(
-            grouped(&[Property::Key, Property::Class], &rows),
-            [
-                sums(&[]),
-                sums(&[]),
-                sums(&[("- 1 -", 1), ("- 2 x", 1)]),
-                sums(&[("- 3 x", 1)]),
-                sums(&[("- 4 -", 1)])
-            ]
+            grouped(&[Property::Customer, Property::Key, Property::Class], &rows)[2],
+            sums(&[("a 1 -", 1), ("a 2 x", 1)])
         );
+        let of_two = [row("a", "1", ""), row("", "1", "")];
+        assert_eq!(grouped(&[Property::Key], &of_two)[2], sums(&[("- 1 -", 2)]), "a key of two payers");
         assert_eq!(
             grouped(&[Property::Class], &rows)[4],
             sums(&[("- - -", 2), ("- - x", 2)]),

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use metering_aws::key_store::KeyStoreError;
 use metering_aws::ledger_rows::{RowsOf, visit_rows};
-use metering_core::metered_key::MeteredKey;
+use metering_core::metered_key::{CANARY_KEY_ID, MeteredKey};
 use system_clock::now_ms;
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ pub struct Arguments {
     /// All keys of this customer
     #[arg(long, conflicts_with = "all")]
     customer: Option<String>,
-    /// All customers and keys. Scans the ledger
+    /// All customers and keys but the canary. Scans the ledger
     #[arg(long)]
     all: bool,
     /// First day, YYYY-MM-DD [default: the first of the month of the last day]
@@ -81,22 +81,29 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(id) => Some(key_of(&target, id).await?),
         None => None,
     };
-    let rows = match (&key, &arguments.customer) {
-        (Some(key), _) => RowsOf::Key(key),
-        (None, Some(customer_id)) => RowsOf::Customer(customer_id),
-        (None, None) => RowsOf::All,
+    let counted_as: Vec<MeteredKey> = key.iter().flat_map(MeteredKey::counted_as).collect();
+    let parts: Vec<RowsOf<'_>> = match &arguments.customer {
+        _ if key.is_some() => counted_as.iter().map(RowsOf::Key).collect(),
+        Some(customer_id) => vec![RowsOf::Customer(customer_id)],
+        None => vec![RowsOf::All],
     };
     let mut writer = Writer::new(&arguments, key.as_ref(), &by, [from, to])?;
     let mut sums = Sums::new(&periods, by);
-    visit_rows::<anyhow::Error>(
-        &target.dynamodb,
-        &target.meter.names.usage_table,
-        rows,
-        periods.utc_days()?,
-        |row, hours| writer.write(&sums.add(row, hours)),
-    )
-    .await
-    .context("the usage cannot be read; is the system running?")?;
+    for rows in parts {
+        visit_rows::<anyhow::Error>(
+            &target.dynamodb,
+            &target.meter.names.usage_table,
+            rows,
+            periods.utc_days(),
+            |row, hours| {
+                // The calls of the canary are not billed. They are shown for its key alone.
+                let is_shown = arguments.key.is_some() || &*row.key.api_key_id != CANARY_KEY_ID;
+                if is_shown { writer.write(&sums.add(row, hours)) } else { Ok(()) }
+            },
+        )
+        .await
+        .context("the usage cannot be read; is the system running?")?;
+    }
     writer.write(&sums.finish())?;
     writer.finish()
 }

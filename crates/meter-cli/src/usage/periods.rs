@@ -46,23 +46,24 @@ impl Periods {
     /// When a day of the zone does not begin with a UTC hour, in which usage is counted.
     pub fn new([first, last]: [Date; 2], zone: TimeZone, by: Period) -> anyhow::Result<Self> {
         let mut periods = Self { first, last, zone, by, names: Vec::new(), of_hours: HashMap::new() };
-        let [from, to] = periods.utc_days()?;
-        let mut day = from;
+        let utc = |date: Date| date.to_string().parse::<UtcDay>().context("the days are out of range");
+        let to = utc(last)?.plus_days(1);
+        let mut day = utc(first)?.plus_days(-1);
         while day <= to {
             let of_hours = periods.of_day(day)?;
-            periods.of_hours.insert(day, of_hours);
+            if of_hours.iter().any(Option::is_some) {
+                periods.of_hours.insert(day, of_hours);
+            }
             day = day.plus_days(1);
         }
         Ok(periods)
     }
 
-    /// Returns the UTC days that contain the periods.
-    ///
-    /// # Errors
-    /// When a day is outside of the range of times.
-    pub fn utc_days(&self) -> anyhow::Result<[UtcDay; 2]> {
-        let utc = |date: Date| -> anyhow::Result<UtcDay> { Ok(date.to_string().parse()?) };
-        Ok([utc(self.first.yesterday()?)?, utc(self.last.tomorrow()?)?])
+    /// Returns the first and the last UTC day with an hour of the periods.
+    pub fn utc_days(&self) -> [UtcDay; 2] {
+        let days = self.of_hours.keys();
+        let [first, last] = [days.clone().min(), days.max()];
+        [first, last].map(|day| day.copied().unwrap_or(UtcDay::EPOCH))
     }
 
     /// Returns the name of a period.

@@ -161,7 +161,7 @@ pub trait StreamRetention: Sync {
 
 /// The usage of a key in a month, for the decision on its limit.
 pub trait UsageTotals: Sync {
-    /// Adds up the calls of a month. The settled days of `known` are not read again. `today` is the
+    /// Adds up the calls of a key in a month, as [`MeteredKey::counted_as`] says. The settled days of `known` are not read again. `today` is the
     /// present day, on which the days to settle depend.
     ///
     /// # Errors
@@ -177,7 +177,8 @@ pub trait UsageTotals: Sync {
 
 /// The usage of a key by day, for reports.
 pub trait UsageHistory: Sync {
-    /// Reads the usage of the days from `from` to `to`, both included.
+    /// Reads the usage of a key, as [`MeteredKey::counted_as`] says, on the days from `from` to `to`,
+    /// both included.
     ///
     /// # Errors
     /// When the ledger cannot be read.
