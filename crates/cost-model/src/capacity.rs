@@ -55,7 +55,8 @@ pub struct Capacity {
     pub ledger_writes: f64,
     /// Claim write units per second.
     pub claim_writes: f64,
-    /// Average write units per second of one key's rows. A partition of a table allows 1,000.
+    /// Average write units per second of one key's rows in one route class. A partition of a table
+    /// allows 1,000, and has all rows of a customer.
     pub writes_per_key: f64,
 }
 

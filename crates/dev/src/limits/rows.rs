@@ -95,7 +95,7 @@ const BATCHES: &[Row] = rows! {
     "calls of a batch", Constant("crates/usage-consumer/src/batch.rs", "MAX_CALLS"), "calls",
     "the next records are delivered again",
     "crates/usage-consumer/tests/quarantine.rs::a_batch_that_does_not_fit_into_memory_is_counted_in_parts";
-    "rows of a batch (keys and days)", Constant("crates/usage-consumer/src/batch.rs", "MAX_ROWS"), "rows",
+    "rows of a batch (keys, route classes and days)", Constant("crates/usage-consumer/src/batch.rs", "MAX_ROWS"), "rows",
     "the next records are delivered again",
     "crates/usage-consumer/tests/quarantine.rs::a_batch_of_more_keys_than_can_be_written_in_time_is_counted_in_parts";
     "rows of a record", Constant("crates/usage-consumer/src/batch.rs", "MAX_ROWS"), "rows",

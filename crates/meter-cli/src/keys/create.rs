@@ -1,5 +1,6 @@
 //! `meter keys create`.
 
+use anyhow::bail;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use metering_aws::key_admin::NewKey;
@@ -58,6 +59,11 @@ pub fn new_secret() -> String {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let key_id = arguments.id.unwrap_or_else(|| format!("key-{:020x}", rand::random::<u128>() >> 48));
     check_key_id(&key_id)?;
+    if key_id == CANARY_KEY_ID && arguments.customer.is_some() {
+        bail!(
+            "the key of the canary belongs to no customer, because its calls are not billed; omit --customer"
+        );
+    }
     let secret = new_secret();
     let target = Target::find(&arguments.target).await?;
     if let Some(customer_id) = &arguments.customer {
