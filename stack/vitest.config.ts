@@ -9,6 +9,8 @@ export default defineConfig({
     // The default on two cores is one worker, and the programs that most tests start leave a core idle.
     minWorkers: 2,
     maxWorkers: 2,
+    // Concurrent tests of a file each have a local stack.
+    maxConcurrency: 3,
     // The validation of CDK takes half the time of a synthesis. scripts/test-stack.sh validates both examples once.
     env: { CDK_VALIDATION: 'false' },
   },

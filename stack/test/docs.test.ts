@@ -143,9 +143,11 @@ test('the table of props matches the constructs; `npx tsx test/props-table.ts` w
 
 describe('the commands of documents', () => {
   /** Creates data for the commands, and returns the variables in which they expect it. */
-  function prepare(local: LocalMeter): Record<string, string> {
-    local.meter('traffic', '--calls', '20');
-    const created = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { api_key_id: string };
+  async function prepare(local: LocalMeter): Promise<Record<string, string>> {
+    await local.meter('traffic', '--calls', '20');
+    const created = JSON.parse(await local.meter('keys', 'create', '--owner', 'acme', '--json')) as {
+      api_key_id: string;
+    };
     fs.writeFileSync(path.join(local.folder, 'keys.csv'), `api_key,owner\n${'k'.repeat(40)},acme\n`);
     fs.symlinkSync(local.data, path.join(local.folder, 'my-data'));
     return { KEY: created.api_key_id };
@@ -162,7 +164,7 @@ describe('the commands of documents', () => {
     async (document) => {
       const local = await LocalMeter.start('--no-canary');
       try {
-        const shell = new Shell(local, prepare(local));
+        const shell = new Shell(local, await prepare(local));
         for (const commands of toRun(document)) {
           const { status, output } = await shell.run(commands.join('\n'));
           expect(status, `${commands.join('\n')}\n${output}`).toBe(0);

@@ -1,7 +1,8 @@
-import { ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { outputOf } from './run';
 
 const ROOT = path.join(__dirname, '../..');
 const METER = path.join(ROOT, 'target/debug/meter');
@@ -38,12 +39,9 @@ export class LocalMeter {
     return JSON.parse(fs.readFileSync(path.join(this.data, 'endpoints.json'), 'utf8'));
   }
 
-  /** Runs a command of `meter` on this stack. */
-  meter(...words: string[]): string {
-    return execFileSync(METER, [...words, '--data', this.data], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  /** Runs a command of `meter` on this stack and returns its output. Other tests go on meanwhile. */
+  meter(...words: string[]): Promise<string> {
+    return outputOf(METER, [...words, '--data', this.data]);
   }
 
   async stop(): Promise<void> {

@@ -46,7 +46,7 @@ const style = (page: Page, selector: string, name: 'color' | 'backgroundColor' |
 
 beforeAll(async () => {
   meter = await LocalMeter.start();
-  meter.meter('traffic', '--calls', '1000');
+  await meter.meter('traffic', '--calls', '1000');
   browser = await chromium.launch(LAUNCH);
   // 700 of the calls succeed; wait until they are counted.
   for (let counted = 0; counted < 700;) {
@@ -85,7 +85,7 @@ describe('the page', () => {
     const page = await open();
     const row = page.locator('#usage tbody tr', { hasText: 'key-1' });
     expect(await row.locator('td').nth(2).innerText()).toBe('140');
-    meter.meter('traffic', '--calls', '100');
+    await meter.meter('traffic', '--calls', '100');
     await poll(() => row.locator('td').nth(2).innerText()).toBe('154');
     expect(await page.locator('#usage-state').innerText()).toBe('5 of 5 keys with usage.');
   });

@@ -26,8 +26,10 @@ function blocks(runbook: string): string[] {
 
 /** Creates data for the commands, and returns the variables in which they expect it. */
 async function prepare(local: LocalMeter): Promise<Record<string, string>> {
-  local.meter('traffic', '--calls', '100');
-  const created = JSON.parse(local.meter('keys', 'create', '--owner', 'acme', '--json')) as { api_key_id: string };
+  await local.meter('traffic', '--calls', '100');
+  const created = JSON.parse(await local.meter('keys', 'create', '--owner', 'acme', '--json')) as {
+    api_key_id: string;
+  };
   const line = { extendedRequestId: 'a', apiKeyId: 'key-1', requestTimeEpoch: String(Date.now()), status: '200' };
   fs.writeFileSync(path.join(local.folder, 'calls.jsonl'), `${JSON.stringify(line)}\n`);
   const kinesis = new KinesisClient({
@@ -38,7 +40,7 @@ async function prepare(local: LocalMeter): Promise<Record<string, string>> {
   const { SequenceNumber } = await kinesis.send(
     new PutRecordCommand({ StreamName: 'usage-local', PartitionKey: 'a', Data: Buffer.from('no access log') }),
   );
-  while (!local.meter('quarantine', 'list').includes('1 record in quarantine')) {
+  while (!(await local.meter('quarantine', 'list')).includes('1 record in quarantine')) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return { KEY: created.api_key_id, RECORD: SequenceNumber!, LOG_FILE: path.join(local.folder, 'calls.jsonl') };
@@ -89,7 +91,7 @@ test.concurrent('the runbook of the quarantine saves payloads, and saves records
     const written = fs.readdirSync(local.folder).filter((name) => /\.jsonl?$/.test(name) && name !== 'calls.jsonl');
     expect(written.sort()).toEqual(['discarded.jsonl', 'record.json', 'records.jsonl']);
     for (const name of written) expect(events(path.join(local.folder, name)), name).toEqual(['no access log']);
-    expect(local.meter('quarantine', 'list')).toContain('0 records in quarantine');
+    expect(await local.meter('quarantine', 'list')).toContain('0 records in quarantine');
   } finally {
     await local.stop();
   }
