@@ -38,7 +38,8 @@ pub struct Report {
 /// The usage of a key.
 #[derive(Debug, Serialize, JsonSchema)]
 struct KeyTotal {
-    /// Id of the customer; null if the key belongs to none.
+    /// Id of the customer; left out if the key belongs to none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     customer_id: Option<String>,
     /// Id of the key.
     api_key_id: String,
