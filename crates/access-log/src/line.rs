@@ -220,10 +220,7 @@ impl<'a> Fields<'a> {
 
     /// Returns the key id; `None` if it is missing, is not a string or has to be unescaped.
     pub fn api_key_id(&self) -> Option<&'a str> {
-        match self.key() {
-            Id::Text(text) => as_written(Some(text)),
-            _ => None,
-        }
+        as_written(self.key().text().ok()?)
     }
 
     /// Returns the epoch of the request time, in seconds or in milliseconds; `None` if it is missing
@@ -240,11 +237,7 @@ impl<'a> Fields<'a> {
     /// Returns the customer id, the HTTP method, the resource or the route key, the id of the API and
     /// the stage. `None` if one of them has to be unescaped, or the customer id is not a string.
     pub fn properties(&self) -> Option<[Option<&'a str>; 5]> {
-        let customer_id = match self.customer_id {
-            Id::Text(text) => Some(text),
-            Id::NotText => return None,
-            Id::Missing | Id::Absent => None,
-        };
+        let customer_id = self.customer_id.text().ok()?;
         let (method, api) = (self.by_name(|names| names.method), self.by_name(|names| names.api));
         let texts = [customer_id, method, self.route(), api, self.stage];
         let has_escapes = |text: &Option<RawText<'_>>| text.is_some_and(|text| text.has_escapes);
@@ -256,16 +249,8 @@ impl<'a> Fields<'a> {
     where
         'a: 's,
     {
-        let key = match self.key() {
-            Id::NotText => return Err(LineError::KeyIdNotText),
-            Id::Text(text) => Some(text),
-            Id::Missing | Id::Absent => None,
-        };
-        let customer = match self.customer_id {
-            Id::NotText => return Err(LineError::CustomerIdNotText),
-            Id::Text(text) => Some(text),
-            Id::Missing | Id::Absent => None,
-        };
+        let key = self.key().text().map_err(|NotText| LineError::KeyIdNotText)?;
+        let customer = self.customer_id.text().map_err(|NotText| LineError::CustomerIdNotText)?;
         let status = self.status.ok_or(LineError::NoStatus)?;
         let status = CallStatus::parse(status.raw.as_bytes())
             .ok_or_else(|| LineError::BadStatus { value: shortened(status.raw) })?;
@@ -317,7 +302,19 @@ impl<'a> Id<'a> {
             (_, None) => Self::Absent,
         }
     }
+
+    /// Returns the text; `None` if there is no id.
+    fn text(self) -> Result<Option<RawText<'a>>, NotText> {
+        match self {
+            Self::NotText => Err(NotText),
+            Self::Text(text) => Ok(Some(text)),
+            Self::Missing | Self::Absent => Ok(None),
+        }
+    }
 }
+
+/// An id that is neither a string nor `null`.
+struct NotText;
 
 /// Buffers for unescaped values.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ use metering_core::batch_run::RunSettings;
 use metering_core::metered_key::TOTALS_KEY_ID;
 use metering_core::window::{DAY_MS, UtcDay};
 use tokio::runtime::Runtime;
-use usage_consumer::batch::DecodeSettings;
+use usage_consumer::batch::{DecodeSettings, arrival_ms};
 use usage_consumer::classes::ClassCopy;
 use usage_consumer::consumer::Consumer;
 use usage_consumer::executor::Executor;
@@ -118,7 +118,7 @@ fn counted_one_by_one(event: &KinesisEvent) -> Counts {
 
 /// Returns the number of events of a record that is to be counted; `None` if it cannot be read.
 fn events_of(record: &KinesisEventRecord) -> Option<u64> {
-    let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
+    let arrived_at_ms = arrival_ms(record);
     let origin = Origin { record_name: "a/b/c/d/1", arrived_at_ms };
     let decoded = Decoder::new(LIMITS).decode(&record.kinesis.data.0, origin, |_| {}).ok()?;
     Some(if decoded.form == Form::ControlMessage { 0 } else { u64::from(decoded.event_count) })

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::Write;
 
-use jiff::Timestamp;
+pub use metering_core::window::time_text;
 use serde::Serialize;
 
 /// Prints a document as one line of JSON.
@@ -15,12 +15,6 @@ pub fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
 /// Writes a document as one line of JSON.
 pub fn write_json(output: &mut impl Write, document: &impl Serialize) -> anyhow::Result<()> {
     Ok(writeln!(output, "{}", serde_json::to_string(document)?)?)
-}
-
-/// Formats a time in milliseconds since 1970 as RFC 3339.
-pub fn time_text(epoch_ms: i64) -> String {
-    Timestamp::from_millisecond(epoch_ms)
-        .map_or_else(|_| format!("{epoch_ms} ms since 1970"), |time| time.to_string())
 }
 
 /// Formats a number with its noun: `1 record`, `2 records`, `2 batches`.

@@ -10,7 +10,7 @@ use metering_core::customer::{CustomerRecord, NotACustomerId, check_customer_id}
 use metering_core::ports::PortError;
 
 use crate::error::port_error;
-use crate::key_items::Item;
+use crate::key_items::{Item, labels_value, read_labels};
 use crate::schema::NEW_CONDITION;
 
 /// Begins the partition key of a customer.
@@ -57,7 +57,6 @@ impl CustomerStore {
     /// # Errors
     /// When the id is taken or no id of a customer, or the table cannot be written.
     pub async fn create(&self, customer: &CustomerRecord) -> Result<(), CustomerError> {
-        let customer_id = || customer.customer_id.clone();
         check_customer_id(&customer.customer_id)?;
         let request = self
             .client
@@ -72,7 +71,7 @@ impl CustomerStore {
                     .as_service_error()
                     .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
-                Err(CustomerError::Taken { customer_id: customer_id() })
+                Err(CustomerError::Taken { customer_id: customer.customer_id.clone() })
             }
             Err(error) => Err(port_error(self.operation("writing"), error).into()),
         }
@@ -180,25 +179,20 @@ fn pk(customer_id: &str) -> AttributeValue {
 
 fn to_item(customer: &CustomerRecord) -> Item {
     let text = |value: &str| AttributeValue::S(value.to_owned());
-    let labels = customer.labels.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     Item::from([
         ("pk".to_owned(), pk(&customer.customer_id)),
         ("name".to_owned(), text(&customer.name)),
-        ("labels".to_owned(), AttributeValue::M(labels)),
+        ("labels".to_owned(), labels_value(&customer.labels)),
         ("createdAtMs".to_owned(), AttributeValue::N(customer.created_at_ms.to_string())),
     ])
 }
 
 fn from_item(item: &Item) -> Option<CustomerRecord> {
     let text = |value: &AttributeValue| value.as_s().ok().cloned();
-    let labels = item.get("labels")?.as_m().ok()?;
     Some(CustomerRecord {
         customer_id: text(item.get("pk")?)?.strip_prefix(PREFIX)?.to_owned(),
         name: text(item.get("name")?)?,
-        labels: labels
-            .iter()
-            .map(|(name, value)| Some((name.clone(), text(value)?)))
-            .collect::<Option<_>>()?,
+        labels: read_labels(item.get("labels")?)?,
         created_at_ms: item.get("createdAtMs")?.as_n().ok()?.parse().ok()?,
     })
 }

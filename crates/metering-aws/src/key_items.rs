@@ -38,7 +38,6 @@ pub(crate) fn to_item(key: &KeyRecord, expires_s: Option<i64>) -> Item {
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let number = |value: i128| AttributeValue::N(value.to_string());
     let digest = |digest: &KeyDigest| AttributeValue::S(digest.to_string());
-    let labels = key.labels.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     let previous = key.previous.as_ref();
     let attributes = [
         ("pk", Some(key_pk(&key.key_id))),
@@ -47,7 +46,7 @@ pub(crate) fn to_item(key: &KeyRecord, expires_s: Option<i64>) -> Item {
         ("owner", Some(text(&key.owner))),
         ("name", Some(text(&key.name))),
         ("plan", Some(text(&key.plan))),
-        ("labels", Some(AttributeValue::M(labels))),
+        ("labels", Some(labels_value(&key.labels))),
         ("monthlyLimit", key.monthly_limit.map(|limit| number(limit.into()))),
         ("expiresAtMs", key.expires_at_ms.map(|time| number(time.into()))),
         ("hashedKey", key.digest.as_ref().map(digest)),
@@ -98,7 +97,10 @@ pub(crate) fn from_item(item: &Item) -> Result<KeyRecord, MalformedKey> {
         plan: text("plan")?,
         monthly_limit: count("monthlyLimit")?,
         expires_at_ms: number("expiresAtMs")?,
-        labels: labels(item).ok_or_else(|| malformed("labels"))?,
+        labels: item
+            .get("labels")
+            .map_or_else(|| Some(BTreeMap::new()), read_labels)
+            .ok_or_else(|| malformed("labels"))?,
         digest: digest("hashedKey")?,
         previous,
         created_at_ms: number("createdAtMs")?.unwrap_or(0),
@@ -107,9 +109,15 @@ pub(crate) fn from_item(item: &Item) -> Result<KeyRecord, MalformedKey> {
     })
 }
 
-fn labels(item: &Item) -> Option<BTreeMap<String, String>> {
-    let Some(labels) = item.get("labels") else { return Some(BTreeMap::new()) };
-    let labels = labels.as_m().ok()?;
+/// Returns the attribute with labels.
+pub(crate) fn labels_value(labels: &BTreeMap<String, String>) -> AttributeValue {
+    let texts = labels.iter().map(|(name, value)| (name.clone(), AttributeValue::S(value.clone())));
+    AttributeValue::M(texts.collect())
+}
+
+/// Reads the attribute with labels; `None` if it is malformed.
+pub(crate) fn read_labels(value: &AttributeValue) -> Option<BTreeMap<String, String>> {
+    let labels = value.as_m().ok()?;
     labels.iter().map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect()
 }
 

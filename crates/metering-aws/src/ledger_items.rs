@@ -26,7 +26,7 @@ use metering_core::ports::RowRelease;
 use metering_core::row_key::{RowKey, partition_key, sort_key_ranges};
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::update_plan::CounterUpdate;
-use metering_core::window::{DAY_MS, UtcDay};
+use metering_core::window::{DAY_MS, HOURS_PER_DAY, UtcDay};
 
 use crate::key_items::Item;
 
@@ -43,6 +43,9 @@ const HIGH_WATER_MARK: &str = "seq";
 /// The high-water mark before a gap if the row did not exist yet. It is below
 /// every sequence number.
 pub const NO_MARK: &str = "000";
+
+/// The calls of a row by hour of its day.
+pub type Hours = [u64; HOURS_PER_DAY];
 
 /// Returns the name of the attribute with the calls of an hour of the day.
 pub(crate) fn hour_attribute(hour: usize) -> String {
@@ -105,9 +108,18 @@ impl<'item> LedgerItem<'item> {
         RowKey::parse(self.text("pk")?, self.sort_key()?)
     }
 
-    /// Returns the calls of an hour of the day. A missing attribute means 0.
-    pub fn hour(self, hour: usize) -> Option<u64> {
-        self.number_or_zero(&hour_attribute(hour))
+    /// Returns the calls of each hour of the day. A missing attribute means 0.
+    ///
+    /// # Errors
+    /// Fails with the name of an attribute that is malformed, or with [`TOTAL`] if it is not the sum.
+    pub fn hours(self) -> Result<Hours, String> {
+        let mut hours = [0; HOURS_PER_DAY];
+        for (hour, calls) in hours.iter_mut().enumerate() {
+            let attribute = hour_attribute(hour);
+            *calls = self.number_or_zero(&attribute).ok_or(attribute)?;
+        }
+        let is_whole = self.number_or_zero(TOTAL) == Some(hours.iter().sum());
+        if is_whole { Ok(hours) } else { Err(TOTAL.to_owned()) }
     }
 
     /// Returns the fingerprint of the calls. Rows that an earlier version of the

@@ -5,11 +5,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use metering_core::metered_key::{Breakdown, MeteredKey};
 use metering_core::ports::PortError;
 use metering_core::row_key::{partition_key_of_customer, sort_key_range_of_months};
-use metering_core::window::{HOURS_PER_DAY, UtcDay};
+use metering_core::window::UtcDay;
 
 use crate::error::port_error;
 use crate::key_items::Item;
-use crate::ledger_items::{LedgerItem, rows_of_days};
+use crate::ledger_items::{Hours, LedgerItem, rows_of_days};
 
 /// The rows to read.
 #[derive(Debug, Clone, Copy)]
@@ -22,9 +22,6 @@ pub enum RowsOf<'a> {
     /// customer follow one another.
     All,
 }
-
-/// The calls of a row by hour of its day.
-pub type Hours = [u64; HOURS_PER_DAY];
 
 /// Reads the rows of the days from `from` to `to`, both included. All rows are read with eventual
 /// consistency, those of a key or a customer with strong consistency.
@@ -88,10 +85,6 @@ pub async fn visit_rows<E: From<PortError>>(
 
 fn read(item: &Item) -> Option<(Breakdown, Hours)> {
     let row = LedgerItem(item);
-    let mut hours = [0; HOURS_PER_DAY];
-    for (hour, calls) in hours.iter_mut().enumerate() {
-        *calls = row.hour(hour)?;
-    }
-    let is_whole = row.total() == Some(hours.iter().sum());
-    is_whole.then_some((row.row_key()?.breakdown, hours))
+    row.total()?;
+    Some((row.row_key()?.breakdown, row.hours().ok()?))
 }

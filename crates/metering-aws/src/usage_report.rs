@@ -9,12 +9,12 @@ use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{LedgerCounts, PortError, UsageHistory};
 use metering_core::reconciliation::{DailyIdentities, HourlyCalls, HourlyTotals};
 use metering_core::row_key::RowKey;
-use metering_core::usage_history::KeyUsage;
+use metering_core::usage_history::{DayUsage, KeyUsage};
 use metering_core::window::{CallWindow, DAY_MS, HOUR_MS, UtcDay};
 
 use crate::error::port_error;
 use crate::key_items::Item;
-use crate::ledger_items::{FINGERPRINT, LAST_CALL, LedgerItem, TOTAL, hour_attribute, rows_of_days};
+use crate::ledger_items::{FINGERPRINT, LAST_CALL, LedgerItem, rows_of_days};
 
 /// A malformed row of the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -93,24 +93,14 @@ fn malformed(row: LedgerItem, attribute: &str) -> MalformedRow {
 
 fn add_row(usage: &mut KeyUsage, day: UtcDay, row: LedgerItem) -> Result<(), MalformedRow> {
     let malformed = |attribute: &str| malformed(row, attribute);
-    let day_usage = usage.entry(day).or_default();
-    let mut total = 0;
-    for (hour, calls) in day_usage.hours.iter_mut().enumerate() {
-        let added = row.hour(hour).ok_or_else(|| malformed(&hour_attribute(hour)))?;
-        *calls += added;
-        total += added;
-    }
-    if row.number_or_zero(TOTAL) != Some(total) {
-        return Err(malformed(TOTAL));
-    }
+    let hours = row.hours().map_err(|attribute| malformed(&attribute))?;
     let fingerprint = match row.0.contains_key(FINGERPRINT) {
-        _ if total == 0 => Some(Fingerprint::default()),
+        _ if hours.iter().all(|calls| *calls == 0) => Some(Fingerprint::default()),
         true => Some(row.fingerprint().ok_or_else(|| malformed(FINGERPRINT))?),
         false => None,
     };
-    day_usage.fingerprint = day_usage.fingerprint.zip(fingerprint).map(|(sum, row)| sum + row);
     let last_call_ms = row.last_call_ms().ok_or_else(|| malformed(LAST_CALL))?;
-    day_usage.last_call_ms = day_usage.last_call_ms.max(last_call_ms);
+    *usage.entry(day).or_default() += DayUsage { hours, fingerprint, last_call_ms };
     Ok(())
 }
 

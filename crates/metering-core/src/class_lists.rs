@@ -1,9 +1,8 @@
 //! Dated lists of route classes, and the rule that no instance uses an old copy of them.
 
-use jiff::Timestamp;
-
 use crate::route_class::RouteClasses;
 use crate::usage_record::UsageRecord;
+use crate::window::time_text;
 
 /// Maximum number of lists, past ones included. Each is kept, because a record may be replayed.
 pub const MAX_CLASS_LISTS: usize = 100;
@@ -13,9 +12,9 @@ pub const MAX_CLASS_LISTS: usize = 100;
 pub const CLASS_LIST_LEAD_MS: i64 = 90 * 60_000;
 
 /// Time for which a copy of the lists applies to records that arrive after it was read, in
-/// milliseconds. A call may be made up to [`crate::assessment::MAX_CLOCK_LEAD_MS`] after the arrival of its record. The
-/// rest up to [`CLASS_LIST_LEAD_MS`], 15 minutes, is the difference of the clocks of an instance and
-/// of an operator.
+/// milliseconds. A call may be made up to [`crate::assessment::MAX_CLOCK_LEAD_MS`] after the arrival
+/// of its record. The rest up to [`CLASS_LIST_LEAD_MS`], 15 minutes, is the difference of the clocks
+/// of an instance and of an operator.
 pub const CLASS_COPY_MS: i64 = 15 * 60_000;
 
 /// Lists of route classes, each of which applies to the request times from its time on, until the
@@ -40,7 +39,7 @@ pub struct ClassLists(Vec<(i64, RouteClasses)>);
 /// The list before the first one.
 static NO_CLASSES: RouteClasses = RouteClasses::NONE;
 
-/// A list that cannot be added.
+/// A list that cannot be added or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClassDateError {
     /// An instance may not know the list in time.
@@ -50,13 +49,13 @@ pub enum ClassDateError {
     )]
     TooSoon,
     /// A later list exists.
-    #[error("there is a list from {} on; a new one applies after it", time(*latest_ms))]
+    #[error("there is a list from {} on; a new one applies after it", time_text(*latest_ms))]
     NotLast {
         /// Time from which the latest list applies, in milliseconds since 1970.
         latest_ms: i64,
     },
     /// No list applies from this time on.
-    #[error("there is no list from {} on", time(*from_ms))]
+    #[error("there is no list from {} on", time_text(*from_ms))]
     NoSuchList {
         /// The time, in milliseconds since 1970.
         from_ms: i64,
@@ -64,12 +63,6 @@ pub enum ClassDateError {
     /// There are [`MAX_CLASS_LISTS`] lists.
     #[error("there are {MAX_CLASS_LISTS} lists, the most that are kept; report this limit if you need more")]
     TooMany,
-}
-
-/// Formats a time as RFC 3339.
-fn time(epoch_ms: i64) -> String {
-    Timestamp::from_millisecond(epoch_ms)
-        .map_or_else(|_| format!("{epoch_ms} ms since 1970"), |time| time.to_string())
 }
 
 impl ClassLists {
@@ -93,14 +86,17 @@ impl ClassLists {
     /// Returns the list that applies to a call that was made at `requested_at_ms`, in milliseconds
     /// since 1970.
     pub fn at(&self, requested_at_ms: i64) -> &RouteClasses {
-        let latest = self.0.iter().rev().find(|(from_ms, _)| *from_ms <= requested_at_ms);
-        latest.map_or(&NO_CLASSES, |(_, classes)| classes)
+        self.in_force(requested_at_ms).map_or(&NO_CLASSES, |(_, classes)| classes)
     }
 
     /// Returns the time from which the list of calls made at `at_ms` applies; `None` if no list does.
     /// Both are in milliseconds since 1970.
     pub fn in_force_ms(&self, at_ms: i64) -> Option<i64> {
-        self.0.iter().rev().map(|(from_ms, _)| *from_ms).find(|from_ms| *from_ms <= at_ms)
+        self.in_force(at_ms).map(|(from_ms, _)| *from_ms)
+    }
+
+    fn in_force(&self, at_ms: i64) -> Option<&(i64, RouteClasses)> {
+        self.0.iter().rev().find(|(from_ms, _)| *from_ms <= at_ms)
     }
 
     /// Returns the lists with the times from which they apply, in milliseconds since 1970.
@@ -124,9 +120,7 @@ impl ClassLists {
         self.0.push((from_ms, classes));
         Ok(self)
     }
-}
 
-impl ClassLists {
     /// Removes a list that does not apply yet: the one from `from_ms` on, at `now_ms`, both in
     /// milliseconds since 1970.
     ///

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::metered_key::MAX_CUSTOMER_ID_BYTES;
+use crate::metered_key::{MAX_CUSTOMER_ID_BYTES, has_form_of_id};
 
 /// The stored data of a customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct CustomerRecord {
 )]
 pub struct NotACustomerId;
 
-/// Checks the id of a customer. An access log has `-` where there is none.
+/// Checks the id of a customer.
 ///
 /// # Errors
 /// When usage could not be counted under the id.
@@ -36,8 +36,7 @@ pub struct NotACustomerId;
 /// assert!(check_customer_id("acme#1").is_err());
 /// ```
 pub fn check_customer_id(id: &str) -> Result<(), NotACustomerId> {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let is_id = (1..=MAX_CUSTOMER_ID_BYTES).contains(&id.len()) && id != "-" && id.bytes().all(is_allowed);
+    let is_id = (1..=MAX_CUSTOMER_ID_BYTES).contains(&id.len()) && has_form_of_id(id);
     if is_id { Ok(()) } else { Err(NotACustomerId) }
 }
 

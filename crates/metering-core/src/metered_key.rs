@@ -18,6 +18,13 @@ pub const TOTALS_KEY_ID: &str = "#totals";
 /// The id of the canary's key. Its usage is reported and not billed.
 pub const CANARY_KEY_ID: &str = "canary";
 
+/// Returns `true` for a text that can be an id of a key or a customer, whatever its length: letters,
+/// digits, `-`, `_` and `.`. An access log has `-` where there is none.
+pub fn has_form_of_id(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    text != "-" && text.bytes().all(is_allowed)
+}
+
 /// A key, and the customer who pays for its calls.
 ///
 /// The customer is the one that the access log names: the key's customer when the call was made.

@@ -267,17 +267,19 @@ mod tests {
     use crate::usage_record::CallStatus;
     use proptest::prelude::*;
 
-    const CALL: UsageRecord<'static> = UsageRecord {
-        api_key_id: Some("key-1"),
-        customer_id: None,
-        status: CallStatus::OK,
-        method: Some("GET"),
-        route: Some("/orders/{id}"),
-        api_id: Some("a1"),
-        stage: Some("prod"),
-        requested_at_ms: 0,
-        responded_at_ms: 0,
-    };
+    fn call() -> UsageRecord<'static> {
+        UsageRecord {
+            api_key_id: Some("key-1"),
+            customer_id: None,
+            status: CallStatus::parse(b"200").unwrap(),
+            method: Some("GET"),
+            route: Some("/orders/{id}"),
+            api_id: Some("a1"),
+            stage: Some("prod"),
+            requested_at_ms: 0,
+            responded_at_ms: 0,
+        }
+    }
 
     fn class_of(list: &str, call: &UsageRecord<'_>) -> Option<String> {
         list.parse::<RouteClasses>().unwrap().class_of(call).map(str::to_owned)
@@ -298,22 +300,25 @@ mod tests {
             ("GET *  status=200", true),
             ("/orders status=200", false),
         ] {
-            let class = class_of(&format!("one {conditions}"), &CALL);
+            let class = class_of(&format!("one {conditions}"), &call());
             assert_eq!(class.is_some(), fits, "{conditions}");
         }
-        let unknown = UsageRecord { api_id: None, stage: None, method: None, route: None, ..CALL };
+        let unknown = UsageRecord { api_id: None, stage: None, method: None, route: None, ..call() };
         for conditions in ["/orders", "GET *", "* api=a1", "* stage=prod"] {
             assert_eq!(class_of(&format!("one {conditions}"), &unknown), None, "{conditions}");
         }
-        let http_api = UsageRecord { method: None, route: Some("GET /orders/{id}"), ..CALL };
+        let http_api = UsageRecord { method: None, route: Some("GET /orders/{id}"), ..call() };
         assert_eq!(class_of("one GET /orders/{id}", &http_api).as_deref(), Some("one"));
     }
 
     #[test]
     fn the_first_class_that_fits_is_that_of_the_call() {
         let list = "# two classes\n\nfirst /orders\nsecond *\nthird GET *\n";
-        assert_eq!(class_of(list, &CALL).as_deref(), Some("second"));
-        assert_eq!(class_of(list, &UsageRecord { route: Some("/orders"), ..CALL }).as_deref(), Some("first"));
+        assert_eq!(class_of(list, &call()).as_deref(), Some("second"));
+        assert_eq!(
+            class_of(list, &UsageRecord { route: Some("/orders"), ..call() }).as_deref(),
+            Some("first")
+        );
         let names: RouteClasses = list.parse().unwrap();
         assert_eq!(names.names().collect::<Vec<_>>(), ["first", "second", "third"]);
     }

@@ -5,9 +5,6 @@
 pub struct CallStatus(u16);
 
 impl CallStatus {
-    /// The status 200.
-    pub const OK: Self = Self(200);
-
     /// Parses exactly three ASCII digits, the first of them 1 to 5.
     ///
     /// Any other text, such as `"2"`, `"20"` or `"2xx"`, gives `None`.

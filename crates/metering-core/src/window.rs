@@ -18,6 +18,12 @@ pub const fn hour_start_ms(at_ms: i64) -> i64 {
     at_ms.div_euclid(HOUR_MS) * HOUR_MS
 }
 
+/// Formats a time in milliseconds since 1970 as RFC 3339.
+pub fn time_text(epoch_ms: i64) -> String {
+    Timestamp::from_millisecond(epoch_ms)
+        .map_or_else(|_| format!("{epoch_ms} ms since 1970"), |time| time.to_string())
+}
+
 /// A UTC calendar day, counted in days since 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcDay(i32);

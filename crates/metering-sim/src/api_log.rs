@@ -1,10 +1,7 @@
 //! The API's calls, their access-log lines, and the stream records in which a
 //! subscription delivers the lines.
 
-use std::io::Read;
-
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
-use flate2::read::GzDecoder;
 use serde_json::json;
 
 /// Milliseconds per day. Not taken from the meter, with which the auditor shares no code.
@@ -160,21 +157,6 @@ impl ApiLog {
             events.iter().map(|event| log_event(&event.id_text(), 1, &self.line(event))).collect();
         LOG_STREAM.write(&events.join(",")).into_bytes()
     }
-}
-
-/// Returns the text of a record, inflated if it is gzipped.
-pub fn text_of(data: &[u8]) -> String {
-    let mut inflated = Vec::new();
-    let is_inflated = GzDecoder::new(data).read_to_end(&mut inflated).is_ok();
-    String::from_utf8_lossy(if is_inflated { &inflated } else { data }).into_owned()
-}
-
-/// Returns the numbers that follow a word in a text.
-pub fn numbers_after<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
-    text.split(word).skip(1).filter_map(|rest| {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        rest[..digits].parse().ok()
-    })
 }
 
 /// Returns the text of an unreadable line.

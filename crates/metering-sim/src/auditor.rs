@@ -1,12 +1,14 @@
 //! Checks the ledger against the calls that the API logged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 
+use flate2::read::GzDecoder;
 use memory_ports::Store;
 use metering_core::claims::owner::ShardName;
 use metering_core::row_key::RowKey;
 
-use crate::api_log::{ApiLog, DAY_MS, HOUR_MS, numbers_after, text_of};
+use crate::api_log::{ApiLog, DAY_MS, HOUR_MS};
 use crate::identities::{Expected, account_of, check_identities, check_totals};
 
 /// An account, the start of a day in milliseconds since 1970, and an hour of the day.
@@ -193,9 +195,19 @@ struct Quarantined {
 fn quarantined(store: &Store) -> Quarantined {
     let mut found = Quarantined::default();
     for record in &store.quarantine {
-        let text = text_of(&record.payload);
+        let mut inflated = Vec::new();
+        let is_inflated = GzDecoder::new(&*record.payload).read_to_end(&mut inflated).is_ok();
+        let text = String::from_utf8_lossy(if is_inflated { &inflated } else { &record.payload });
         found.calls.extend(numbers_after(&text, "call-"));
         found.lines.extend(numbers_after(&text, "line-"));
     }
     found
+}
+
+/// Returns the numbers that follow a word in a text.
+fn numbers_after<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
+    text.split(word).skip(1).filter_map(|rest| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        rest[..digits].parse().ok()
+    })
 }

@@ -132,7 +132,7 @@ pub fn decode_batch(
             break;
         }
         batch.end_record(readable.as_ref(), &record_notes);
-        let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
+        let arrived_at_ms = arrival_ms(record);
         let put_back_from = PutBackFrom::from_partition_key(&record.kinesis.partition_key);
         judged.push(BatchRecord { arrived_at_ms, is_readable: readable.is_some(), put_back_from });
         notes.push(record_notes);
@@ -140,6 +140,11 @@ pub fn decode_batch(
     batch.metrics.add(ConsumerMetric::Records, judged.len() as u64);
     let usage = batch.usage;
     Ok(DecodedBatch { batch: Batch { shard, usage, records: judged }, notes })
+}
+
+/// Returns the time at which a record reached the stream, in milliseconds since 1970.
+pub fn arrival_ms(record: &KinesisEventRecord) -> i64 {
+    record.kinesis.approximate_arrival_timestamp.timestamp_millis()
 }
 
 /// Returns the place of a record on the stream. It identifies events that have no id.
@@ -204,7 +209,7 @@ impl BatchDecoder<'_> {
             .map_err(|source| BatchError::SequenceNumber { position, source })?;
         let name = record_name(&self.shard, &sequence_number);
         self.usage.begin_record(sequence_number)?;
-        let arrived_at_ms = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
+        let arrived_at_ms = arrival_ms(record);
         let origin = Origin { record_name: &name, arrived_at_ms };
         let mut notes = RecordNotes::default();
         let decoded = self.decode_data(&record.kinesis.data.0, origin, &mut notes);

@@ -3,12 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use access_log::Decoder;
-use aws_lambda_events::kinesis::{KinesisEvent, KinesisEventRecord};
+use aws_lambda_events::kinesis::KinesisEvent;
 use aws_lambda_events::streams::{KinesisBatchItemFailure, KinesisEventResponse};
 use metering_core::aggregate::RecordIndex;
 use metering_core::ports::{ClaimStore, Quarantine, UsageLedger};
 
-use crate::batch::{BatchError, DecodeSettings, DecodedBatch, decode_batch};
+use crate::batch::{BatchError, DecodeSettings, DecodedBatch, arrival_ms, decode_batch};
 use crate::classes::ClassCopy;
 use crate::executor::Executor;
 use crate::metrics::{BatchMetrics, BatchSpan, ConsumerMetric};
@@ -77,10 +77,6 @@ impl<L: UsageLedger, C: ClaimStore, Q: Quarantine> Consumer<L, C, Q> {
         }
         Ok(response(event, resume))
     }
-}
-
-fn arrival_ms(record: &KinesisEventRecord) -> i64 {
-    record.kinesis.approximate_arrival_timestamp.timestamp_millis()
 }
 
 fn response(event: &KinesisEvent, resume: Option<usize>) -> KinesisEventResponse {

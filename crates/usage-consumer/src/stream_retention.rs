@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_lambda_events::kinesis::KinesisEvent;
 use metering_core::ports::StreamRetention;
 
+use crate::batch::arrival_ms;
+
 /// Raises the retention of the stream when the function is hours behind.
 #[derive(Debug)]
 pub struct RetentionGuard<R> {
@@ -27,8 +29,7 @@ impl<R: StreamRetention> RetentionGuard<R> {
     /// batch; it does not stop the batch from being counted.
     pub async fn check(&self, event: &KinesisEvent, now_ms: i64) -> bool {
         let Some(first) = event.records.first() else { return false };
-        let arrived_at_ms = first.kinesis.approximate_arrival_timestamp.timestamp_millis();
-        let is_behind = now_ms - arrived_at_ms >= self.raise_behind_ms;
+        let is_behind = now_ms - arrival_ms(first) >= self.raise_behind_ms;
         if !is_behind || self.has_raised.load(Ordering::Relaxed) {
             return false;
         }

@@ -117,17 +117,6 @@ type Logged = HashMap<String, LoggedCall>;
 #[derive(Deserialize)]
 struct Line {
     id: String,
-    key: Box<str>,
-    #[serde(rename = "customerId")]
-    customer_id: Box<str>,
-}
-
-impl Line {
-    /// Returns the key and the customer. API Gateway writes `-` for a key without a customer.
-    fn metered_key(self) -> MeteredKey {
-        let customer_id = Some(self.customer_id).filter(|id| &**id != "-");
-        MeteredKey { customer_id, api_key_id: self.key }
-    }
 }
 
 /// Compares all calls of a run. All calls have to be processed.
@@ -188,8 +177,8 @@ async fn logged_calls(
                     serde_json::from_str(message).context("a line of the access log is malformed")?;
                 let (id, requested_at_ms) = (call.id, call.requested_at_ms);
                 if (span.from_ms..span.to_ms).contains(&requested_at_ms) {
-                    logged
-                        .insert(line.id.clone(), LoggedCall { id, key: line.metered_key(), requested_at_ms });
+                    let key = call.key.clone();
+                    logged.insert(line.id, LoggedCall { id, key, requested_at_ms });
                 }
             }
         }

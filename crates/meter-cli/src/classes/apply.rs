@@ -1,4 +1,4 @@
-//! `meter classes apply`.
+//! `meter classes apply` and `meter classes remove`.
 
 use std::path::{Path, PathBuf};
 

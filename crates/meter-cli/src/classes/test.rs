@@ -50,10 +50,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(file) => ClassLists::from_stored(vec![(i64::MIN, read_file(file)?)]),
         None => read_lists(&Target::find(&arguments.target).await?).await?,
     };
-    let shown = Source::from_path(&arguments.file).to_string();
-    let source =
-        Source::from_path(&arguments.file).open().with_context(|| format!("{shown} cannot be read"))?;
-    let mut reader = text(source);
+    let source = Source::from_path(&arguments.file);
+    let mut reader = text(source.open().with_context(|| format!("{source} cannot be read"))?);
     let mut judge = Judge::new(arguments.unbilled, classes)?;
     let (mut calls, mut others) = (BTreeMap::<Option<String>, u64>::new(), BTreeMap::<String, u64>::new());
     while let Some(line) = next_line(&mut reader)? {
@@ -64,8 +62,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let mut output = std::io::stdout().lock();
     if arguments.json {
-        let classes = calls.into_iter().map(|(route_class, calls)| ClassCalls { route_class, calls });
-        return classes.into_iter().try_for_each(|class| write_json(&mut output, &class));
+        let mut classes = calls.into_iter().map(|(route_class, calls)| ClassCalls { route_class, calls });
+        return classes.try_for_each(|class| write_json(&mut output, &class));
     }
     for (class, calls) in calls {
         let class = class.unwrap_or_else(|| "without a class".to_owned());

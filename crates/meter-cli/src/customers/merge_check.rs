@@ -22,7 +22,7 @@ pub struct Arguments {
     target: TargetArguments,
 }
 
-/// What two customers have, and what it takes to have one in their place.
+/// A comparison of two customers, before one takes the place of both.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct MergeCheck {
     /// Customer whose keys would be replaced.

@@ -37,7 +37,7 @@ enum Action {
     MergeCheck(merge_check::Arguments),
 }
 
-/// A customer.
+/// A customer as the commands print it, without its keys.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Customer {
     /// Id under which the usage of its keys is counted.

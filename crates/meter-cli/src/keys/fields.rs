@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use metering_core::api_key::KeyRecord;
-use metering_core::metered_key::MAX_KEY_ID_BYTES;
+use metering_core::metered_key::{MAX_KEY_ID_BYTES, has_form_of_id};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -63,8 +63,7 @@ pub fn check_key_id(key_id: &str) -> anyhow::Result<()> {
     if key_id.is_empty() || key_id.len() > MAX_KEY_ID_BYTES {
         bail!("a key id has 1 to {MAX_KEY_ID_BYTES} bytes");
     }
-    // An access log has `-` where there is no key.
-    if key_id == "-" || !key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+    if !has_form_of_id(key_id) {
         bail!("a key id has letters, digits, '-', '_' and '.' only, and is not a mere '-'");
     }
     Ok(())

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use clap::ValueEnum;
-use metering_aws::ledger_rows::Hours;
-use metering_core::metered_key::{Breakdown, MeteredKey};
+use metering_aws::ledger_items::Hours;
+use metering_core::metered_key::Breakdown;
+use metering_core::row_key::partition_key;
 
 use super::periods::Periods;
 
@@ -35,8 +36,9 @@ pub struct Group {
 pub struct Sums<'p> {
     periods: &'p Periods,
     by: Vec<Property>,
-    /// The customer, or the key without a customer, whose rows are being read.
-    present: Option<MeteredKey>,
+    /// The partition of the ledger whose rows are being read: that of a customer, or of a key that
+    /// belongs to none.
+    present: Option<String>,
     groups: BTreeMap<Group, BTreeMap<usize, u64>>,
 }
 
@@ -54,14 +56,14 @@ impl<'p> Sums<'p> {
     /// Adds the calls of a row. Returns the groups that no later row belongs to: the rows of a
     /// customer follow one another.
     pub fn add(&mut self, row: &Breakdown, hours: &Hours) -> Finished<'p> {
-        let payer = payer(&row.key);
-        let is_done = self.present.as_ref().is_some_and(|present| *present != payer);
+        let partition = partition_key(&row.key);
+        let is_done = self.present.as_ref().is_some_and(|present| *present != partition);
         let finished = if is_done && self.is_by(Property::Customer) {
             self.finish()
         } else {
             Finished { periods: self.periods, groups: BTreeMap::new() }
         };
-        self.present = Some(payer);
+        self.present = Some(partition);
         let mut calls = self.periods.of_calls(row.day, hours).peekable();
         if calls.peek().is_some() {
             let group = self.groups.entry(group(&self.by, row)).or_default();
@@ -73,14 +75,6 @@ impl<'p> Sums<'p> {
     /// Returns the groups that are left.
     pub fn finish(&mut self) -> Finished<'p> {
         Finished { periods: self.periods, groups: std::mem::take(&mut self.groups) }
-    }
-}
-
-/// The customer of a key as a key without an id, or the key itself.
-fn payer(key: &MeteredKey) -> MeteredKey {
-    match &key.customer_id {
-        Some(customer_id) => MeteredKey { customer_id: Some(customer_id.clone()), api_key_id: "".into() },
-        None => key.clone(),
     }
 }
 
@@ -115,6 +109,7 @@ impl Finished<'_> {
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
+    use metering_core::metered_key::MeteredKey;
 
     use super::*;
     use crate::usage::periods::Period;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Arguments;
 use super::groups::{Finished, Group, Property};
-use crate::output::write_json;
+use crate::output::{print_json, write_json};
 
 /// Size of the buffer of the output, in bytes.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -73,7 +73,7 @@ impl<'a> GroupUsage<'a> {
 }
 
 enum Form {
-    /// A table.
+    /// A table for people, with the total in its last line.
     Text,
     /// A line for each group and period.
     Json(BufWriter<StdoutLock<'static>>),
@@ -142,12 +142,12 @@ impl Writer {
     pub fn write(&mut self, finished: &Finished<'_>) -> anyhow::Result<()> {
         for (group, period, calls) in finished.sums() {
             self.calls += calls;
-            let cells = self.columns.iter().map(|property| cell(group, *property));
+            let mut cells = self.columns.iter().map(|property| cell(group, *property));
             match &mut self.form {
                 Form::Text => {
                     let mut output = std::io::stdout().lock();
                     write!(output, "  ")?;
-                    cells.into_iter().try_for_each(|cell| write!(output, "{cell:<26} "))?;
+                    cells.try_for_each(|cell| write!(output, "{cell:<26} "))?;
                     writeln!(output, "{period:<16} {calls:>12}")?;
                 }
                 Form::Json(output) => write_json(output, &GroupUsage::new(group, period, calls))?,
@@ -157,7 +157,6 @@ impl Writer {
                     csv.write_record(cells.chain(key).chain([period, &calls]))?;
                 }
                 Form::Report(report) => {
-                    report.calls += calls;
                     report.usage.push(PeriodUsage { period: period.to_owned(), calls });
                 }
             }
@@ -177,7 +176,9 @@ impl Writer {
             }
             Form::Json(mut output) => output.flush()?,
             Form::Csv(mut csv) => csv.flush()?,
-            Form::Report(report) => write_json(&mut std::io::stdout().lock(), &report)?,
+            Form::Report(report) => {
+                print_json(&UsageReport { calls: self.calls, ..report })?;
+            }
         }
         Ok(())
     }

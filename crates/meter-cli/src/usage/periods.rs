@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use metering_aws::ledger_rows::Hours;
+use metering_aws::ledger_items::Hours;
 use metering_core::window::{HOUR_MS, HOURS_PER_DAY, UtcDay};
 
 /// Seconds of an hour.

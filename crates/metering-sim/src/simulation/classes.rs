@@ -26,10 +26,8 @@ impl Simulation<'_> {
             .iter()
             .flatten()
             .filter_map(|class| {
-                let routes: Vec<&str> = (0..ROUTES.len())
-                    .filter(|route| classes[*route] == Some(*class))
-                    .map(|route| ROUTES[route])
-                    .collect();
+                let routes = ROUTES.into_iter().zip(classes).filter(|(_, of_route)| *of_route == Some(class));
+                let routes: Vec<&str> = routes.map(|(route, _)| route).collect();
                 (!routes.is_empty()).then(|| format!("{class} {}\n", routes.join(", ")))
             })
             .collect();
