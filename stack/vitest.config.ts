@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/setup.ts'],
     // The time of a synthesis depends on the machine, so the time limits are long.
     testTimeout: 600_000,
     hookTimeout: 600_000,
