@@ -20,7 +20,8 @@ log=target/simulated/log
 rules=(
     fence-open replan-skipped plan-drops-first plan-swaps-call ledger-error-swallowed
     page-unlocked claim-ignored claims-nothing claim-error-ignored quarantine-dropped counts-past-failure
-    verdicts-of-head-missed class-copy-old old-calls-counted sync-endless tombstone-ignored index-at-once
+    verdicts-of-head-missed class-copy-old class-of-the-arrival customer-ignored old-calls-counted
+    progress-before-commit progress-without-parents sync-endless tombstone-ignored index-at-once
 )
 
 fail() { echo "simulate-mutants: $*" >&2; exit 1; }

@@ -44,7 +44,7 @@ const SET_BY_CONSTRUCTS = {
     'usageRetentionDays',
     'usageTable',
   ],
-  'usage-endpoint': ['usageTable'],
+  'usage-endpoint': ['claimsTable', 'streamArn', 'usageTable'],
   'usage-reconciler': ['accessLogGroups', 'claimsTable', 'unbilledRoutes', 'usageTable'],
 } as const satisfies { [S in Service]: readonly (keyof Variables<S>)[] };
 

@@ -9,6 +9,7 @@ use deployment::functions::AUTHORIZER;
 use end_to_end::binaries;
 use end_to_end::caller::{Caller, Headers, create_key as create};
 use http::StatusCode;
+use jiff::Timestamp;
 use local_stack::cloudwatch::metrics::MetricSink;
 use local_stack::faults::FaultRates;
 use local_stack::lambda::{Function, FunctionSpec};
@@ -19,6 +20,7 @@ use metering_aws::usage_report::usage_of_key;
 use metering_aws::{KeyAdmin, Topic};
 use metering_core::api_key::KeyDigest;
 use metering_core::metered_key::MeteredKey;
+use metering_core::stream_progress::ARRIVAL_ERROR_MS;
 use metering_core::window::CallWindow;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -109,11 +111,23 @@ async fn counted(stack: &LocalStack, key: &MeteredKey) -> u64 {
     usage.values().map(metering_core::usage_history::DayUsage::total).sum()
 }
 
+fn time(value: &Value) -> i64 {
+    value.as_str().unwrap().parse::<Timestamp>().unwrap().as_millisecond()
+}
+
+/// Returns the calls of all hours in an answer of the usage endpoint.
+fn calls_in_hours(usage: &Value) -> u64 {
+    let days = usage["days"].as_array().unwrap().iter();
+    let hours = days.flat_map(|day| day["hours"].as_object().unwrap().values());
+    hours.map(|calls| calls.as_u64().unwrap()).sum()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     const LIMIT: u64 = 400;
+    let began_ms = now_ms();
     let folder = tempfile::tempdir().unwrap();
-    let mut options = options(folder.path());
+    let mut options = LocalOptions { shard_count: 1, ..options(folder.path()) };
     for (lifetime, value) in [(variables::USAGE_TTL_MS, "500"), (variables::USAGE_TTL_NEAR_LIMIT_MS, "100")] {
         options.authorizer_environment.push((lifetime.name.to_owned(), value.to_owned()));
     }
@@ -154,15 +168,12 @@ async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     let found = ["customer_id", "api_key_id", "calls"].map(|name| usage[name].clone());
     assert_eq!((status, found), (StatusCode::OK, [json!("acme"), json!("limited"), json!(admitted)]));
     assert_eq!((&usage["limit"]["remaining"], &usage["limit"]["used"]), (&json!(0), &json!(admitted)));
-    assert!(usage["last_call"].as_str().unwrap() <= usage["read_at"].as_str().unwrap());
-    let hours: u64 = usage["days"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|day| day["hours"].as_object().unwrap().values())
-        .map(|calls| calls.as_u64().unwrap())
-        .sum();
-    assert_eq!(hours, admitted);
+    let [last_call_ms, as_of_ms, read_at_ms] =
+        ["last_call", "as_of", "read_at"].map(|name| time(&usage[name]));
+    assert!(last_call_ms <= read_at_ms);
+    // The last record of the only shard, which arrived after the calls began.
+    assert!((began_ms - ARRIVAL_ERROR_MS..read_at_ms).contains(&as_of_ms), "{usage}");
+    assert_eq!(calls_in_hours(&usage), admitted);
     let (status, _, body) = caller.get("/usage?api_key_id=key-1", &[("x-api-key", secret.as_bytes())]).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
     assert_eq!(caller.get("/usage", &[]).await.2["reason"], "missing");

@@ -29,6 +29,11 @@ pub fn arn(service: &str, resource: &str) -> String {
     format!("arn:aws:{service}:{REGION}:{ACCOUNT_ID}:{resource}")
 }
 
+/// Returns the ARN of a Kinesis stream.
+pub fn stream_arn(stream: &str) -> String {
+    arn("kinesis", &format!("stream/{stream}"))
+}
+
 /// Returns the resource that an ARN names, if the ARN is of this account and region.
 pub fn resource_of<'a>(service: &str, arn: &'a str) -> Option<&'a str> {
     arn.strip_prefix(&format!("arn:aws:{service}:{REGION}:{ACCOUNT_ID}:"))

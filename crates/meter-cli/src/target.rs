@@ -7,7 +7,7 @@ use deployment::Endpoints;
 use deployment::settings::UNBILLED_ROUTES;
 use metering_aws::{
     CallLog, DynamoClaimStore, DynamoLedgerCounts, GivenUpBucket, KeyAdmin, KeyStore, MeterTarget,
-    ReconciliationStore, StreamWriter, Topic,
+    ReconciliationStore, StreamProgress, StreamWriter, Topic,
 };
 use metering_core::unbilled::UnbilledRoutes;
 
@@ -154,9 +154,24 @@ impl Target {
         DynamoClaimStore::new(self.dynamodb.clone(), &self.meter.names.claims_table)
     }
 
+    /// Returns the progress of the stream.
+    ///
+    /// # Errors
+    /// When the stream cannot be read.
+    pub async fn progress(&self) -> anyhow::Result<StreamProgress> {
+        Ok(StreamProgress::new(self.kinesis.clone(), self.claim_store(), self.stream_arn().await?))
+    }
+
     /// Returns a writer of stream records.
     pub fn stream_writer(&self) -> StreamWriter {
         StreamWriter::new(self.kinesis.clone(), self.stream())
+    }
+
+    async fn stream_arn(&self) -> anyhow::Result<String> {
+        let stream = self.stream();
+        let reply = self.kinesis.describe_stream_summary().stream_name(stream).send().await;
+        let reply = reply.with_context(|| format!("the stream {stream} cannot be read"))?;
+        Ok(reply.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default())
     }
 
     /// Returns the bucket of batches that Lambda gave up. Its name contains the account and the region of the
@@ -165,12 +180,8 @@ impl Target {
     /// # Errors
     /// When the stream cannot be read.
     pub async fn given_up_bucket(&self) -> anyhow::Result<GivenUpBucket> {
-        let stream = self.stream();
-        let reply = self.kinesis.describe_stream_summary().stream_name(stream).send().await;
-        let reply = reply.with_context(|| {
-            format!("the stream {stream} cannot be read; its ARN is needed for the name of the bucket")
-        })?;
-        let arn = reply.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default();
+        let arn =
+            self.stream_arn().await.context("the ARN of the stream is needed for the name of the bucket")?;
         let (account, region) = account_and_region(&arn)
             .with_context(|| format!("the stream has the ARN {arn:?}, which is not valid"))?;
         let name = self.meter.names.given_up_bucket(account, region);

@@ -74,6 +74,9 @@ pub fn head_item(write: &HeadWrite) -> Item {
             item.insert(name.to_owned(), text(mark.storage_form()));
         }
     }
+    if let Some(arrival_ms) = head.committed_arrival_ms {
+        item.insert("committed_arrival_ms".to_owned(), number(arrival_ms));
+    }
     if let Some(open) = &head.open {
         let (name, value) = beginning_value(&open.from);
         item.insert(format!("open_{name}"), value);
@@ -163,6 +166,14 @@ impl<'i> Reader<'i> {
         digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| self.malformed(attribute))
     }
 
+    /// Reads a number that may be missing.
+    fn optional_number<T: std::str::FromStr>(
+        &self,
+        attribute: &'static str,
+    ) -> Result<Option<T>, MalformedClaim> {
+        self.0.contains_key(attribute).then(|| self.number(attribute)).transpose()
+    }
+
     fn mark(&self, attribute: &'static str) -> Result<Option<SequenceNumber>, MalformedClaim> {
         let Some(value) = self.0.get(attribute) else { return Ok(None) };
         let stored = value.as_s().map_err(|_| self.malformed(attribute))?;
@@ -202,6 +213,7 @@ pub fn read_head(item: &Item) -> Result<ShardHead, MalformedClaim> {
         version: reader.number("version")?,
         judged: reader.mark("judged")?,
         committed: reader.mark("committed")?,
+        committed_arrival_ms: reader.optional_number("committed_arrival_ms")?,
         open: open.transpose()?,
         gap_count: reader.number("gap_count")?,
         gaps: gaps.iter().map(|gap| read_gap(&reader, gap)).collect::<Result<_, _>>()?,
@@ -302,6 +314,7 @@ mod tests {
             version: 3,
             judged: Some(mark("77")),
             committed: Some(mark("60")),
+            committed_arrival_ms: Some(1_795_509_270_000),
             open: Some(OpenRecords {
                 from: Beginning::After(mark("60")),
                 hashes: vec![1, u32::MAX],

@@ -53,6 +53,7 @@ pub mod route_pattern;
 pub mod row_key;
 pub mod sequence_number;
 pub mod shard;
+pub mod stream_progress;
 pub mod unbilled;
 pub mod update_plan;
 pub mod usage_history;

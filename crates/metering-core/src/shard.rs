@@ -96,6 +96,9 @@ pub struct ShardHead {
     /// The highest committed record. All records up to it are counted or quarantined, except those
     /// in gaps.
     pub committed: Option<SequenceNumber>,
+    /// Time at which the highest committed record reached the stream, in milliseconds since 1970. If
+    /// arrival times do not ascend, it is the highest of the committed records.
+    pub committed_arrival_ms: Option<i64>,
     /// The records that are judged and not committed.
     pub open: Option<OpenRecords>,
     /// Number of gaps that the shard ever had, and number of the next one.
@@ -216,10 +219,15 @@ impl ShardHead {
     /// Returns the head after the records of a batch up to `last` are committed. `resume` is the
     /// first record that failed, which will be delivered again.
     #[must_use]
-    pub fn commit(&self, last: Option<&SequenceNumber>, resume: Option<&SequenceNumber>) -> Self {
+    pub fn commit(&self, last: Option<&ArrivedRecord>, resume: Option<&SequenceNumber>) -> Self {
         let mut head = self.clone();
-        let Some(last) = last.filter(|last| !self.has_committed(last)) else { return head };
+        let Some(ArrivedRecord { sequence_number: last, arrived_at_ms }) =
+            last.filter(|last| !self.has_committed(&last.sequence_number))
+        else {
+            return head;
+        };
         head.committed = Some(last.clone());
+        head.committed_arrival_ms = self.committed_arrival_ms.max(Some(*arrived_at_ms));
         let is_all = head.judged.as_ref().is_none_or(|judged| judged <= last);
         let open = head.open.take().filter(|open| !is_all && open.from.includes(last));
         head.open = open.map(|open| {
@@ -286,14 +294,19 @@ mod tests {
         SequenceNumber::parse(&digits.to_string()).unwrap()
     }
 
-    /// Judges the records `first..=last`.
+    /// A record that arrived as many milliseconds after 1970 as its sequence number says.
+    fn record(digits: u32) -> ArrivedRecord {
+        ArrivedRecord { sequence_number: number(digits), arrived_at_ms: digits.into() }
+    }
+
+    /// Judges the records `first..=last`, which arrived at 0.
     fn judge(head: &ShardHead, first: u32, last: u32) -> ShardHead {
-        let record = |digits| ArrivedRecord { sequence_number: number(digits), arrived_at_ms: 0 };
+        let record = |digits| ArrivedRecord { arrived_at_ms: 0, ..record(digits) };
         head.judge(&(first..=last).map(record).collect::<Vec<_>>())
     }
 
     fn commit(head: &ShardHead, last: u32) -> ShardHead {
-        head.commit(Some(&number(last)), None)
+        head.commit(Some(&record(last)), None)
     }
 
     fn given_up(head: &ShardHead) -> Vec<u32> {
@@ -307,14 +320,14 @@ mod tests {
             head = commit(&judge(&head, first, last), last);
         }
         assert_eq!((head.open, head.gap_count), (None, 0));
-        assert_eq!(head.committed, Some(number(15)));
+        assert_eq!((head.committed, head.committed_arrival_ms), (Some(number(15)), Some(15)));
     }
 
     #[test]
     fn a_batch_that_is_tried_again_leaves_no_gap() {
         let head = judge(&judge(&ShardHead::default(), 5, 9), 5, 9);
         assert_eq!(head.open.as_ref().unwrap().from, Beginning::At(number(5)));
-        let head = head.commit(Some(&number(6)), Some(&number(7)));
+        let head = head.commit(Some(&record(6)), Some(&number(7)));
         let head = judge(&head, 7, 12);
         assert_eq!(head.gap_count, 0);
         assert_eq!(commit(&head, 12).open, None);
@@ -374,7 +387,7 @@ mod tests {
     }
 
     fn give_up(head: &ShardHead, first: u32, last: u32) -> ShardHead {
-        head.give_up(&number(first), &ArrivedRecord { sequence_number: number(last), arrived_at_ms: 0 })
+        head.give_up(&number(first), &ArrivedRecord { arrived_at_ms: 0, ..record(last) })
     }
 
     #[test]

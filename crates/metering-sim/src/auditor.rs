@@ -12,7 +12,7 @@ use crate::api_log::{ApiLog, DAY_MS, HOUR_MS};
 use crate::identities::{Expected, account_of, check_identities, check_totals};
 
 /// An account, the start of a day in milliseconds since 1970, and an hour of the day.
-type KeyHour = (String, i64, usize);
+pub type KeyHour = (String, i64, usize);
 
 /// Compares the ledger with the logged calls.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,8 @@ pub struct Auditor {
     known_calls: usize,
 }
 
-fn key_hour(account: String, requested_at_ms: i64) -> KeyHour {
+/// Returns the account and hour to which a call belongs.
+pub fn key_hour(account: String, requested_at_ms: i64) -> KeyHour {
     let of_day = requested_at_ms.rem_euclid(DAY_MS);
     let hour = usize::try_from(of_day / HOUR_MS).unwrap_or(0);
     (account, requested_at_ms - of_day, hour)
@@ -172,8 +173,8 @@ fn last_calls(log: &ApiLog, store: &Store) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the calls that the ledger counts.
-fn counted(store: &Store) -> BTreeMap<KeyHour, u64> {
+/// Returns the numbers of calls that the ledger counts.
+pub fn counted(store: &Store) -> BTreeMap<KeyHour, u64> {
     let mut counted = BTreeMap::new();
     for (key, row) in store.rows_of_keys() {
         for (hour, calls) in row.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
@@ -186,22 +187,32 @@ fn counted(store: &Store) -> BTreeMap<KeyHour, u64> {
 
 /// The calls with a request id and the unreadable lines in quarantine, by their numbers.
 #[derive(Debug, Default)]
-struct Quarantined {
-    calls: BTreeSet<usize>,
+pub struct Quarantined {
+    pub calls: BTreeSet<usize>,
     lines: BTreeSet<usize>,
 }
 
 /// Finds the calls and lines in the texts of the quarantined records.
-fn quarantined(store: &Store) -> Quarantined {
+pub fn quarantined(store: &Store) -> Quarantined {
     let mut found = Quarantined::default();
     for record in &store.quarantine {
-        let mut inflated = Vec::new();
-        let is_inflated = GzDecoder::new(&*record.payload).read_to_end(&mut inflated).is_ok();
-        let text = String::from_utf8_lossy(if is_inflated { &inflated } else { &record.payload });
+        let text = text_of(&record.payload);
         found.calls.extend(numbers_after(&text, "call-"));
         found.lines.extend(numbers_after(&text, "line-"));
     }
     found
+}
+
+/// Returns the numbers of the calls with a request id in the data of a record.
+pub fn calls_in(data: &[u8]) -> BTreeSet<usize> {
+    numbers_after(&text_of(data), "call-").collect()
+}
+
+/// Returns the text of a record, inflated if it is gzipped.
+fn text_of(data: &[u8]) -> String {
+    let mut inflated = Vec::new();
+    let is_inflated = GzDecoder::new(data).read_to_end(&mut inflated).is_ok();
+    String::from_utf8_lossy(if is_inflated { &inflated } else { data }).into_owned()
 }
 
 /// Returns the numbers that follow a word in a text.

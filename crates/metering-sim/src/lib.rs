@@ -29,6 +29,7 @@ pub mod faults;
 mod identities;
 pub mod keys;
 pub mod ports;
+mod promises;
 pub mod search;
 pub mod simulation;
 pub mod stream;

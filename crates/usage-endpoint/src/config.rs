@@ -8,6 +8,10 @@ use lambda_support::config::{ConfigError, Environment};
 pub struct Config {
     /// The table of the usage ledger.
     pub usage_table: String,
+    /// The table of the shard heads.
+    pub claims_table: String,
+    /// The ARN of the stream that the consumer reads.
+    pub stream_arn: String,
 }
 
 impl Config {
@@ -16,6 +20,10 @@ impl Config {
     /// # Errors
     /// Fails if a variable is missing; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self { usage_table: environment.required(&variables::USAGE_TABLE)? })
+        Ok(Self {
+            usage_table: environment.required(&variables::USAGE_TABLE)?,
+            claims_table: environment.required(&variables::CLAIMS_TABLE)?,
+            stream_arn: environment.required(&variables::STREAM_ARN)?,
+        })
     }
 }

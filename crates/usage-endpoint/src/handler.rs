@@ -1,7 +1,8 @@
 //! Answers `GET /usage`.
 
 use jiff::Timestamp;
-use metering_core::ports::UsageHistory;
+use lambda_support::causes::with_causes;
+use metering_core::ports::{CountingProgress, UsageHistory};
 use metering_core::usage_history::{DayUsage, KeyUsage};
 use metering_core::window::UtcMonth;
 use serde_json::{Map, Value, json};
@@ -9,12 +10,14 @@ use serde_json::{Map, Value, json};
 use crate::request::{BadRequest, UsageRequest};
 
 #[derive(Debug)]
-pub struct Handler<H> {
+pub struct Handler<H, P> {
     /// Reads the ledger.
     pub history: H,
+    /// Reads how far the stream is counted.
+    pub progress: P,
 }
 
-impl<H: UsageHistory> Handler<H> {
+impl<H: UsageHistory, P: CountingProgress> Handler<H, P> {
     /// Answers a request of API Gateway, in the form of a Lambda proxy integration.
     /// Every failure is an answer with its status code.
     pub async fn handle(&self, event: &Value, now_ms: impl Fn() -> i64) -> Value {
@@ -29,6 +32,11 @@ impl<H: UsageHistory> Handler<H> {
                 return response(403, &json!({"message": "Send your API key in the x-api-key header."}));
             }
         };
+        // Read before the ledger, which then shows everything that is counted by then.
+        let as_of_ms = self.progress.counted_before_ms().await.unwrap_or_else(|error| {
+            tracing::warn!(error = %with_causes(&error), "the progress of the stream cannot be read");
+            None
+        });
         // The present month is read as well, for the limit.
         let month = UtcMonth::at(now_ms).map_or(request.from, UtcMonth::first_day);
         let usage = self.history.usage_of_key(
@@ -37,7 +45,7 @@ impl<H: UsageHistory> Handler<H> {
             request.to.max(month.plus_days(30)),
         );
         match usage.await {
-            Ok(usage) => response(200, &document(&request, &usage, now_ms)),
+            Ok(usage) => response(200, &document(&request, &usage, as_of_ms, now_ms)),
             Err(error) => {
                 tracing::error!(%error, "the usage of a key cannot be read");
                 response(
@@ -58,7 +66,7 @@ fn response(status: u16, body: &Value) -> Value {
     })
 }
 
-fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
+fn document(request: &UsageRequest, usage: &KeyUsage, as_of_ms: Option<i64>, now_ms: i64) -> Value {
     let asked: KeyUsage =
         usage.range(request.from..=request.to).map(|(day, usage)| (*day, usage.clone())).collect();
     let days: Vec<Value> = asked
@@ -70,6 +78,8 @@ fn document(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
         "customer_id": request.key.customer_id,
         // Time of the latest counted call. Earlier calls may not be counted yet.
         "last_call": usage.values().map(|day| day.last_call_ms).max().and_then(time),
+        // Everything that reached the stream before this time is counted. Null if it is not known.
+        "as_of": as_of_ms.and_then(time),
         "read_at": time(now_ms),
         "from": request.from.to_string(),
         "to": request.to.to_string(),

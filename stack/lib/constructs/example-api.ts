@@ -9,8 +9,6 @@ import {
   ResponseType,
   RestApi,
 } from 'aws-cdk-lib/aws-apigateway';
-import { ITable } from 'aws-cdk-lib/aws-dynamodb';
-import { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { accessLogFormat } from '../access-log';
@@ -20,15 +18,14 @@ import { MeterSettings } from '../settings';
 import { USAGE_ROUTE } from '../unbilled-routes';
 import { ApiKeyAuthorizer } from './api-key-authorizer';
 import { UsageEndpoint } from './usage-endpoint';
+import { UsagePipeline } from './usage-pipeline';
 
 export interface ExampleApiProps {
   readonly settings: MeterSettings;
   /** The authorizer of the API. */
   readonly authorizer: ApiKeyAuthorizer;
-  /** The ledger, for the usage endpoint. */
-  readonly usageTable: ITable;
-  /** The destination of the access log, one of the log groups of the pipeline. */
-  readonly accessLogGroup: ILogGroup;
+  /** The pipeline that counts the calls. The access log goes to its first log group. */
+  readonly pipeline: UsagePipeline;
   /** `true` to create the role with which API Gateway writes the logs of all REST APIs of this account and region, and
    * set it in place of the present one. Default: `false`.
    *
@@ -69,7 +66,7 @@ export class ExampleApi extends Construct {
       defaultMethodOptions: { authorizer: props.authorizer.restAuthorizer },
       deployOptions: {
         stageName: settings.environment,
-        accessLogDestination: new LogGroupLogDestination(props.accessLogGroup),
+        accessLogDestination: new LogGroupLogDestination(props.pipeline.accessLogGroup),
         accessLogFormat: accessLogFormat('rest'),
         loggingLevel: MethodLoggingLevel.ERROR,
         dataTraceEnabled: false,

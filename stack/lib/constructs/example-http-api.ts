@@ -51,7 +51,7 @@ export class ExampleHttpApi extends Construct {
       autoDeploy: true,
       throttle: { rateLimit: THROTTLE_PER_SECOND, burstLimit: 2 * THROTTLE_PER_SECOND },
       accessLogSettings: {
-        destination: new LogGroupLogDestination(props.accessLogGroup),
+        destination: new LogGroupLogDestination(props.pipeline.accessLogGroup),
         format: accessLogFormat('http'),
       },
     });

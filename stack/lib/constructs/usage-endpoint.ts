@@ -1,26 +1,33 @@
-import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { MeterSettings } from '../settings';
 import { MeterFunction } from './meter-function';
+import { UsagePipeline } from './usage-pipeline';
 
 export interface UsageEndpointProps {
   readonly settings: MeterSettings;
-  /** The ledger. */
-  readonly usageTable: ITable;
+  /** The pipeline whose ledger the function reads. */
+  readonly pipeline: UsagePipeline;
 }
 
 /** The function that returns a customer's own usage. Its route is `GET /usage`, with the meter's authorizer, which
  * identifies the customer. */
 export class UsageEndpoint extends MeterFunction<'usage-endpoint'> {
   constructor(scope: Construct, id: string, props: UsageEndpointProps) {
+    const { usageTable, claimsTable, stream } = props.pipeline;
     super(scope, id, {
       settings: props.settings,
       service: 'usage-endpoint',
       description: 'Returns the usage of the caller',
-      functionSettings: { usageTable: props.usageTable.tableName },
+      functionSettings: {
+        usageTable: usageTable.tableName,
+        claimsTable: claimsTable.tableName,
+        streamArn: stream.streamArn,
+      },
     });
-    this.allow(['dynamodb:Query'], [props.usageTable.tableArn]);
+    this.allow(['dynamodb:Query'], [usageTable.tableArn]);
+    this.allow(['dynamodb:GetItem'], [claimsTable.tableArn]);
+    this.allow(['kinesis:ListShards'], [stream.streamArn]);
     acknowledge(this, { 'Serverless::Serverless-LambdaDLQ': 'It is only invoked synchronously.' });
   }
 }

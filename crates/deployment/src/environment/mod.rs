@@ -56,7 +56,14 @@ pub const FUNCTION_VARIABLES: [(&str, &[Variable]); 6] = [
         ],
     ),
     (FANOUT, &[variables::STAGES.variable(), variables::ENVIRONMENT_NAME.variable()]),
-    (USAGE_ENDPOINT, &[variables::USAGE_TABLE.variable()]),
+    (
+        USAGE_ENDPOINT,
+        &[
+            variables::USAGE_TABLE.variable(),
+            variables::CLAIMS_TABLE.variable(),
+            variables::STREAM_ARN.variable(),
+        ],
+    ),
     (
         RECONCILER,
         &[

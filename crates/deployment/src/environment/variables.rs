@@ -20,6 +20,8 @@ variables! {
     USAGE_TABLE: RequiredText;
     /// the DynamoDB table of the claims and the shard heads
     CLAIMS_TABLE: RequiredText;
+    /// the ARN of the Kinesis stream that the consumer reads
+    STREAM_ARN: RequiredText;
     /// the URL of the SQS queue for records that cannot be counted
     QUARANTINE_QUEUE_URL: RequiredText;
     /// the DynamoDB table of the API keys

@@ -2,8 +2,8 @@
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::config::Environment;
-use metering_aws::DynamoUsageHistory;
 use metering_aws::connection::{FUNCTION_RETRY_POLICY, load};
+use metering_aws::{DynamoClaimStore, DynamoUsageHistory, StreamProgress};
 use serde_json::Value;
 use system_clock::now_ms;
 use usage_endpoint::config::Config;
@@ -13,8 +13,13 @@ use usage_endpoint::handler::Handler;
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let config = Config::read(&Environment::from_process())?;
-    let client = aws_sdk_dynamodb::Client::new(&load(FUNCTION_RETRY_POLICY).await);
-    let handler = &Handler { history: DynamoUsageHistory::new(client, config.usage_table) };
+    let aws = load(FUNCTION_RETRY_POLICY).await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let claims = DynamoClaimStore::new(dynamodb.clone(), config.claims_table);
+    let handler = &Handler {
+        history: DynamoUsageHistory::new(dynamodb, config.usage_table),
+        progress: StreamProgress::new(aws_sdk_kinesis::Client::new(&aws), claims, config.stream_arn),
+    };
     run(service_fn(move |event: LambdaEvent<Value>| async move {
         Ok::<_, Error>(handler.handle(&event.payload, now_ms).await)
     }))

@@ -5,11 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::names::{ACCOUNT_ID, REGION, arn};
-
-pub(super) fn stream_arn(stream: &str) -> String {
-    arn("kinesis", &format!("stream/{stream}"))
-}
+use crate::names::{ACCOUNT_ID, REGION, arn, stream_arn};
 
 /// Returns the ARN of the function's alias `live`, which the mapping invokes.
 pub(super) fn function_arn(function: &str) -> String {

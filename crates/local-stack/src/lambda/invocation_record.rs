@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 
-use super::event::{function_arn, kinesis_event, stream_arn};
+use super::event::{function_arn, kinesis_event};
 use super::function::Invoked;
+use crate::names::stream_arn;
 use crate::s3::{S3Error, S3Store};
 
 /// Bucket that is the on-failure destination of a mapping.

@@ -7,7 +7,7 @@ use access_log::log_format::ApiKind;
 use deployment::environment::variables;
 use deployment::functions::{AUTHORIZER, CANARY, CONSUMER, FANOUT, RECONCILER, USAGE_ENDPOINT, limits};
 use deployment::names::local::{
-    ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, USAGE_TABLE,
+    ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, STREAM, USAGE_TABLE,
 };
 use deployment::settings::UNBILLED_ROUTES;
 use metering_aws::connection::LOCAL_REGION;
@@ -17,7 +17,7 @@ use super::error::StartError;
 use super::options::LocalOptions;
 use crate::cloudwatch::metrics::MetricSink;
 use crate::lambda::{Function, FunctionSpec, Versions};
-use crate::names::{API_ID, STAGE};
+use crate::names::{API_ID, STAGE, stream_arn};
 
 /// Maximum number of canary invocations at once. They start once a minute, and each waits
 /// until the ledger shows its call.
@@ -145,7 +145,12 @@ impl Factory<'_> {
     }
 
     fn usage_endpoint(&self) -> Result<Arc<Function>, StartError> {
-        self.simple(USAGE_ENDPOINT, &[(variables::USAGE_TABLE.name, USAGE_TABLE)], 2)
+        let variables = [
+            (variables::USAGE_TABLE.name, USAGE_TABLE),
+            (variables::CLAIMS_TABLE.name, CLAIMS_TABLE),
+            (variables::STREAM_ARN.name, &stream_arn(STREAM)),
+        ];
+        self.simple(USAGE_ENDPOINT, &variables, 2)
     }
 
     fn reconciler(&self) -> Result<Arc<Function>, StartError> {

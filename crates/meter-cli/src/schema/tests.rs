@@ -100,6 +100,7 @@ fn usage_and_graphs_match_their_schemas() {
         to: "2026-11-30".to_owned(),
         time_zone: "UTC".to_owned(),
         calls: 3,
+        as_of: Some("2026-11-25T10:00:00Z".to_owned()),
         billed: true,
         usage: vec![usage::PeriodUsage { period: "2026-11-25".to_owned(), calls: 3 }],
     };
@@ -171,6 +172,7 @@ fn documents_of_other_forms_are_refused() {
         found,
         [
             "$.api_key_id: not of type string",
+            "$.as_of: missing",
             "$.calls: less than 0",
             "$.customer_id: missing",
             "$.more: not declared",

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use metering_aws::key_store::KeyStoreError;
 use metering_aws::ledger_rows::{RowsOf, visit_rows};
 use metering_core::metered_key::{CANARY_KEY_ID, MeteredKey};
+use metering_core::ports::CountingProgress;
 use system_clock::now_ms;
 
 #[cfg(test)]
@@ -87,7 +88,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(customer_id) => vec![RowsOf::Customer(customer_id)],
         None => vec![RowsOf::All],
     };
-    let mut writer = Writer::new(&arguments, key.as_ref(), &by, [from, to])?;
+    let as_of_ms = if arguments.all { None } else { as_of_ms(&target).await };
+    let mut writer = Writer::new(&arguments, key.as_ref(), &by, [from, to], as_of_ms)?;
     let mut sums = Sums::new(&periods, by);
     for rows in parts {
         visit_rows::<anyhow::Error>(
@@ -106,6 +108,16 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     writer.write(&sums.finish())?;
     writer.finish()
+}
+
+/// Returns the time before which everything that reached the stream is counted. The ledger has to be read
+/// later, and consistently.
+async fn as_of_ms(target: &Target) -> Option<i64> {
+    let read = async { anyhow::Ok(target.progress().await?.counted_before_ms().await?) };
+    read.await.unwrap_or_else(|error| {
+        eprintln!("warning: it is not known up to when calls are counted: {error:#}");
+        None
+    })
 }
 
 fn day(text: &str) -> Result<Date, String> {

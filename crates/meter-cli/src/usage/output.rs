@@ -4,6 +4,7 @@ use std::io::{BufWriter, StdoutLock, Write};
 
 use jiff::civil::Date;
 use metering_core::metered_key::{CANARY_KEY_ID, MeteredKey};
+use metering_core::window::time_text;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -29,6 +30,8 @@ pub struct UsageReport {
     pub time_zone: String,
     /// Counted calls in all periods.
     pub calls: u64,
+    /// Time before which everything that reached the stream is counted; null if it is not known.
+    pub as_of: Option<String>,
     /// `false` for the key of the canary, whose calls are not billed.
     pub billed: bool,
     /// Usage by period, in the order of time. Periods without calls are left out.
@@ -89,6 +92,8 @@ pub struct Writer {
     key: Option<MeteredKey>,
     calls: u64,
     columns: Vec<Property>,
+    /// Time before which everything that reached the stream is counted, in milliseconds since 1970.
+    as_of_ms: Option<i64>,
 }
 
 impl Writer {
@@ -98,6 +103,7 @@ impl Writer {
         key: Option<&MeteredKey>,
         by: &[Property],
         [from, to]: [Date; 2],
+        as_of_ms: Option<i64>,
     ) -> anyhow::Result<Self> {
         let columns = columns(by);
         let form = match key {
@@ -108,6 +114,7 @@ impl Writer {
                 to: to.to_string(),
                 time_zone: arguments.time_zone.clone(),
                 calls: 0,
+                as_of: as_of_ms.map(time_text),
                 billed: &*key.api_key_id != CANARY_KEY_ID,
                 usage: Vec::new(),
             }),
@@ -135,7 +142,7 @@ impl Writer {
                 Form::Text
             }
         };
-        Ok(Self { form, key: key.cloned(), calls: 0, columns })
+        Ok(Self { form, key: key.cloned(), calls: 0, columns, as_of_ms })
     }
 
     /// Writes finished groups.
@@ -170,6 +177,9 @@ impl Writer {
             Form::Text => {
                 let indent = 27 * self.columns.len();
                 println!("  {:indent$}{:<16} {:>12}", "", "total", self.calls);
+                if let Some(as_of_ms) = self.as_of_ms {
+                    println!("Calls that reached the stream before {} are counted.", time_text(as_of_ms));
+                }
                 if self.key.is_some_and(|key| &*key.api_key_id == CANARY_KEY_ID) {
                     println!("The calls of the canary are not billed.");
                 }

@@ -50,7 +50,7 @@ async fn a_head_comes_back_as_it_was_written_with_every_member() {
     assert_eq!(store.read_head(&shard()).await.unwrap(), None);
     let arrived = |digits| ArrivedRecord { sequence_number: number(digits), arrived_at_ms: NOW_MS };
     let judged = ShardHead::default().judge(&[arrived("8"), arrived("9"), arrived("10")]);
-    let committed = judged.commit(Some(&number("8")), Some(&number("9")));
+    let committed = judged.commit(Some(&arrived("8")), Some(&number("9")));
     let full = ShardHead {
         gap_count: 7,
         gaps: vec![

@@ -116,10 +116,12 @@ impl BatchRun<'_> {
     }
 
     fn write_commit(&mut self) {
-        let sequence_number = |position: usize| self.arrived[position].sequence_number.clone();
         let resume = self.outcome.lowest_failed().map(RecordIndex::position);
-        let last = resume.unwrap_or(self.arrived.len()).checked_sub(1).map(sequence_number);
-        let next = self.head.commit(last.as_ref(), resume.map(sequence_number).as_ref());
+        let last = resume.unwrap_or(self.arrived.len()).checked_sub(1);
+        let next = self.head.commit(
+            last.map(|position| &self.arrived[position]),
+            resume.map(|position| &self.arrived[position].sequence_number),
+        );
         if next != self.head {
             let write = HeadWrite {
                 shard: self.batch.shard.clone(),

@@ -16,8 +16,8 @@ pub use alerts::{UsageAlert, UsageAlerts};
 pub use keys::{InvalidationLog, KeyTable};
 pub use reconciliation::{AccessLogCounts, ComparedHours, LedgerCounts};
 pub use usage::{
-    ClaimStore, LedgerReply, Quarantine, QuarantinedRecord, RowRelease, StreamRetention, UsageHistory,
-    UsageLedger, UsageTotals, WriteReply,
+    ClaimStore, CountingProgress, LedgerReply, Quarantine, QuarantinedRecord, RowRelease, StreamRetention,
+    UsageHistory, UsageLedger, UsageTotals, WriteReply,
 };
 
 /// The failure of a port's operation. No record is lost by it: the caller reports the record as

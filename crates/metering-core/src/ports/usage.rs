@@ -189,3 +189,14 @@ pub trait UsageHistory: Sync {
         to: UtcDay,
     ) -> impl Future<Output = Result<KeyUsage, PortError>> + Send;
 }
+
+/// How far the stream is counted.
+pub trait CountingProgress: Sync {
+    /// Returns the time before which everything that reached the stream is counted, as
+    /// [`counted_before_ms`](crate::stream_progress::counted_before_ms) computes it. The ledger shows it
+    /// to consistent reads that begin later.
+    ///
+    /// # Errors
+    /// When the shards or their heads cannot be read.
+    fn counted_before_ms(&self) -> impl Future<Output = Result<Option<i64>, PortError>> + Send;
+}

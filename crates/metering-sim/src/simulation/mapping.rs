@@ -34,6 +34,8 @@ use crate::trace::{describe, describe_record};
 const LATE: u64 = u64::MAX;
 /// Maximum number of shards in a simulation.
 const MAX_SHARDS: usize = 9;
+/// Share of the written heads after which the promise of the stream's progress is checked.
+const CHECKED_HEADS: f64 = 0.2;
 /// Inflation limit of [`Version::Unable`], in bytes.
 const UNABLE_MAX_INFLATED_BYTES: usize = 64;
 /// Maximum age of a call that [`Version::Strict`] counts, in days.
@@ -106,6 +108,7 @@ impl Simulation<'_> {
             let calls = describe_record(&record.data, &name, record.arrived_at_ms);
             self.trace(|| format!("record {} arrives on shard {shard} with{calls}", record.sequence_number));
         }
+        self.promises.add_record(&record);
         self.shards[shard].records.push(record);
     }
 
@@ -123,11 +126,8 @@ impl Simulation<'_> {
 
     /// Delivers a batch; `None` means [`Version::Able`]. Returns `false` if there is no batch.
     pub(super) fn invoke(&mut self, version: Option<Version>) -> bool {
-        let is_ready = |shard: &Shard| {
-            shard.has_batch() && shard.parents.iter().all(|parent| self.shards[*parent].is_read_to_end())
-        };
-        let ready: Vec<usize> =
-            (0..self.shards.len()).filter(|shard| is_ready(&self.shards[*shard])).collect();
+        let is_ready = |shard: &usize| self.shards[*shard].has_batch() && self.has_read_ancestors(*shard);
+        let ready: Vec<usize> = (0..self.shards.len()).filter(is_ready).collect();
         if ready.is_empty() {
             return false;
         }
@@ -143,6 +143,13 @@ impl Simulation<'_> {
         self.shards[shard].live = Some(number);
         self.poll(number);
         true
+    }
+
+    /// Returns `true` if all ancestors of a shard are read to their ends. A parent may be without
+    /// records, and its own parents not yet read.
+    fn has_read_ancestors(&self, shard: usize) -> bool {
+        let mut parents = self.shards[shard].parents.iter();
+        parents.all(|parent| self.shards[*parent].is_read_to_end() && self.has_read_ancestors(*parent))
     }
 
     fn handler(
@@ -248,6 +255,7 @@ impl Simulation<'_> {
         let is_given_up = self.injects(Fault::GivenUp, probability);
         if is_given_up {
             self.trace(|| format!("Lambda gives up shard {shard}'s records {batch:?}"));
+            self.promises.give_up(&self.shards[shard].records, batch.clone());
             self.given_up.push(GivenUpBatch { shard, batch });
         }
         is_given_up
@@ -462,6 +470,11 @@ impl Simulation<'_> {
             let was_given_up = self.counts.count(Fault::GivenUp) > 0;
             let backend = lock(&self.backend);
             self.auditor.check_after_write(&backend.store, &update.row, was_given_up)?;
+        }
+        if matches!(operation, Operation::Store(Request::WriteHead(_)))
+            && self.random.random_bool(CHECKED_HEADS)
+        {
+            self.check_progress()?;
         }
         if reply == Reply::Invalid {
             self.counts.add(Fault::RefusedRow);

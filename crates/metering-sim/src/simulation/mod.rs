@@ -6,6 +6,7 @@ mod classes;
 mod key_changes;
 mod mapping;
 mod operator;
+mod progress;
 mod reconciling;
 mod upstream;
 
@@ -23,6 +24,7 @@ use crate::api_log::{ApiLog, DAY_MS, LogEvent};
 use crate::auditor::Auditor;
 use crate::faults::{Fault, FaultCounts, FaultSet};
 use crate::ports::{Backend, lock};
+use crate::promises::Promises;
 use crate::stream::Shard;
 
 use callers::Callers;
@@ -108,6 +110,7 @@ struct Simulation<'s> {
     now_ms: i64,
     log: ApiLog,
     auditor: Auditor,
+    promises: Promises,
     backend: Arc<Mutex<Backend>>,
     shards: Vec<Shard>,
     invocations: BTreeMap<u64, Invocation>,
@@ -139,6 +142,7 @@ impl<'s> Simulation<'s> {
             now_ms: BEGINNING_MS,
             log: ApiLog::default(),
             auditor: Auditor::default(),
+            promises: Promises::default(),
             backend: Arc::default(),
             shards: vec![Shard::new(0, Vec::new()), Shard::new(1, Vec::new())],
             invocations: BTreeMap::new(),
@@ -191,6 +195,7 @@ impl<'s> Simulation<'s> {
         self.trace(|| "the faults end".to_owned());
         self.settle()?;
         self.audit("after all work was done")?;
+        self.check_progress()?;
         self.reconcile_at_rest()?;
         self.replay_all();
         self.drain()?;

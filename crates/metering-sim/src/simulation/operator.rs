@@ -160,7 +160,12 @@ impl Simulation<'_> {
         };
         self.now_ms += passes_ms;
         self.trace(|| format!("{} hours pass", passes_ms / HOUR_MS));
-        lock(&self.backend).store.expire(self.now_ms);
+        {
+            let store = &mut lock(&self.backend).store;
+            let before = store.clone();
+            store.expire(self.now_ms);
+            self.promises.expire(&before, store);
+        }
         let kept_from_ms = self.now_ms - STREAM_RETENTION_MS;
         for shard in &mut self.shards {
             shard.forgotten = shard.records.partition_point(|record| record.arrived_at_ms < kept_from_ms);
