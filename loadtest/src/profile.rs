@@ -263,14 +263,14 @@ struct CanarySchema {
     binaries: Option<PathBuf>,
 }
 
-/// The deployed settings. Where a deployment has no such setting (the number of shards, the
-/// model of CloudWatch Logs), the default of `meter local`.
+/// The deployed settings. Where a deployment has no such setting (the model of CloudWatch Logs),
+/// the default of `meter local`.
 impl Default for StackSettings {
     fn default() -> Self {
         let local = LocalOptions::new("", "");
         Self {
             api_kind: local.api_kind,
-            shards: local.shard_count,
+            shards: settings::SHARD_COUNT,
             batch_size: settings::BATCH_SIZE as usize,
             batch_window_ms: u64::from(settings::BATCH_WINDOW_S) * 1_000,
             poll_interval_ms: settings::POLL_INTERVAL_MS.into(),
@@ -445,7 +445,7 @@ mod tests {
             }
         }
         others.sort();
-        assert_eq!(others, ["capacity-cached", "no-delay"]);
+        assert_eq!(others, ["capacity-cached", "chaos", "faults", "no-delay"]);
         assert_eq!(StackSettings::default().authorizer_cache_ttl_ms, 0, "no answer is kept");
     }
 

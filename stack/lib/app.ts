@@ -62,6 +62,7 @@ function propsOf(options: Options): Partial<UsageMeterStackProps> {
   return {
     example: options.example(),
     writesAccountRole: options.isOn('account-role'),
+    streamMode: options.streamMode(),
     shardCount: options.number('shards'),
     batchWindow: duration(options.number('batch-window-s'), (seconds) => Duration.seconds(seconds)),
     usageRetentionDays: options.number('usage-retention-days'),

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { App } from 'aws-cdk-lib';
+import { StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { ApiKind } from './access-log';
 import { canHaveCanary } from './constructs/usage-canary';
@@ -23,11 +24,16 @@ export const OPTIONS = {
       'whether data is retained when the stack is deleted, tables have deletion protection, the stack has termination protection, and logs are kept for 90 days instead of 14',
     defaultValue: `yes, unless the environment's name begins with the word ${UNPROTECTED.map((word) => `\`${word}\``).join(', ')}`,
   },
-  shards: { value: 'number', meaning: 'a fixed number of shards', defaultValue: 'on-demand capacity' },
+  shards: { value: 'number', meaning: 'the number of shards of a provisioned stream', defaultValue: '1' },
+  'stream-mode': {
+    value: '`provisioned` or `on-demand`',
+    meaning: 'whether the stream has `shards` shards, or Kinesis adds shards for about three times the price',
+    defaultValue: '`provisioned`',
+  },
   'batch-window-s': {
     value: '0 to 300',
     meaning: 'maximum seconds for which a batch waits for more records: longer is cheaper, shorter is fresher',
-    defaultValue: '5',
+    defaultValue: '20',
   },
   'usage-retention-days': {
     value: '62 or more',
@@ -188,6 +194,13 @@ export class Options {
   /** The kind of the example API. */
   example(): ApiKind | 'none' {
     return this.oneOf('example', ['rest', 'http', 'none']) ?? 'rest';
+  }
+
+  /** The capacity mode of the stream. */
+  streamMode(): StreamMode | undefined {
+    const modes = { provisioned: StreamMode.PROVISIONED, 'on-demand': StreamMode.ON_DEMAND };
+    const mode = this.oneOf('stream-mode', Object.keys(modes) as (keyof typeof modes)[]);
+    return mode && modes[mode];
   }
 
   /** `true` if the canary is deployed: by default, if there is an API that it can call. */

@@ -19,7 +19,7 @@ import { MeterSettings } from './settings';
 /** The props of constructs that the stack passes on. */
 type ConstructProps = Pick<
   UsagePipelineProps,
-  'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimLayout' | 'consumerSettings'
+  'streamMode' | 'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimLayout' | 'consumerSettings'
 > &
   Pick<ApiKeyAuthorizerProps, 'syncInterval' | 'authorizerSettings'> &
   Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'> &
@@ -62,9 +62,9 @@ export class UsageMeterStack extends Stack {
     this.pipeline = new UsagePipeline(this, 'Pipeline', props);
     this.invalidation = new Invalidation(this, 'Invalidation', props);
     const { pipeline, invalidation } = this;
-    const { usageTable, accessLogGroup } = pipeline;
+    const { usageTable } = pipeline;
     this.authorizer = new ApiKeyAuthorizer(this, 'Keys', { ...props, invalidation, usageTable });
-    const exampleProps = { settings, authorizer: this.authorizer, usageTable, accessLogGroup };
+    const exampleProps = { settings, authorizer: this.authorizer, pipeline };
     if (props.example === 'http') {
       this.example = new ExampleHttpApi(this, 'Example', exampleProps);
     } else if (props.example !== 'none') {

@@ -1,5 +1,6 @@
 import { Duration, Environment, Stack } from 'aws-cdk-lib';
 import { CfnStage, HttpApi, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
+import { StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { describe, expect, test } from 'vitest';
 import { accessLogFormat } from '../lib/access-log';
@@ -183,6 +184,11 @@ describe('a pipeline refuses', () => {
       /log group \/their\/access-log is in accessLogGroups twice/,
     ],
     ['no shard', () => ({ shardCount: 0 }), /0 shards: set shardCount to a whole number above 0/],
+    [
+      'shards of an on-demand stream',
+      () => ({ shardCount: 2, streamMode: StreamMode.ON_DEMAND }),
+      /omit shardCount, or streamMode/,
+    ],
     ['half a shard', () => ({ shardCount: 1.5 }), /1.5 shards/],
     [
       'a batching window that is too long',

@@ -70,6 +70,7 @@ describe('there is an alarm', () => {
     ['records-dropped', 'DroppedEventCount'],
     ['mapping-stands-still', 'PolledEventCount'],
     ['mapping-stands-still', 'IncomingRecords'],
+    ['stream-nearly-full', 'bytes > 42000000 OR records > 42000'],
     ['unreadable-lines', 'LoggedLines-test'],
     ['unreadable-lines', 'ReadableLines-test'],
     ['reconciliation-missing', 'SampleCount'],
@@ -140,11 +141,19 @@ describe('alarms notify', () => {
   });
 });
 
+test('the alarm of a stream that is nearly full follows its shards', () => {
+  const { Metrics } = alarmsOf(templateOf('test', { shards: '3' })).get('stream-nearly-full')!;
+  expect(JSON.stringify(Metrics)).toContain('bytes > 126000000 OR records > 126000');
+  expect([...alarmsOf(templateOf('test', { 'stream-mode': 'on-demand' })).keys()]).not.toContain('stream-nearly-full');
+});
+
 test('the cost model has the number of billed alarm metrics', () => {
   const model = fs.readFileSync(path.join(__dirname, '../../crates/cost-model/src/cost.rs'), 'utf8');
-  const counted = Number(/ALARM_METRICS: f64 = ([\d.]+);/.exec(model)![1]);
+  const modelled = (name: string) => Number(new RegExp(` ${name}: f64 = ([\\d.]+);`).exec(model)![1]);
   const watched = [...alarmsOf(templateOf('test', { canary: 'no' })).values()].map(({ Metrics }) =>
     Metrics === undefined ? 1 : Metrics.filter(({ MetricStat }) => MetricStat !== undefined).length || 1,
   );
-  expect(counted).toBe(watched.reduce((sum, metrics) => sum + metrics, 0));
+  expect(modelled('ALARM_METRICS') + modelled('AUTHORIZER_ALARM_METRICS')).toBe(
+    watched.reduce((sum, metrics) => sum + metrics, 0),
+  );
 });

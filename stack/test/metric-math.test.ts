@@ -45,6 +45,17 @@ const CASES: Record<string, Case[]> = {
     ['it has not polled for so long that there are no data', { incoming: always(5), polled: SILENT }, true],
     ['it does not poll and no records arrive', { incoming: SILENT, polled: SILENT }, true],
   ],
+  'stream-nearly-full': [
+    ['it has room', { bytes: always(41_000_000), records: always(41_000) }, false],
+    ['two minutes are full', { bytes: [5, 43_000_000, 43_000_000, 5, 5], records: always(1) }, false],
+    [
+      'three minutes are full of bytes',
+      { bytes: [43_000_000, 5, 43_000_000, _, 43_000_000], records: always(1) },
+      true,
+    ],
+    ['it is full of records', { bytes: always(5), records: always(43_000) }, true],
+    ['there are no data', { bytes: SILENT, records: SILENT }, false],
+  ],
   'records-dropped': [
     ['none is given up', { dropped: always(0), kept: always(0) }, false],
     ['one is given up', { dropped: [_, 1, _, _, _], kept: SILENT }, true],

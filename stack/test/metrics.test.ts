@@ -53,6 +53,12 @@ describe('the dashboard and the alarms', () => {
     }
   });
 
+  // CloudWatch charges for each metric. The template has a canary.
+  test('name every metric that the functions emit', () => {
+    const { dashboard, alarms } = named();
+    expect(emitted.filter((metric) => !dashboard.has(metric) && !alarms.has(metric))).toEqual([]);
+  });
+
   test('show the metric of each alarm or its cause', () => {
     const { dashboard, alarms } = named();
     const hidden = [...alarms].filter((metric) => !dashboard.has(metric));

@@ -249,7 +249,7 @@ describe('what is deployed', () => {
     const { keyId } = newKey();
     expect(meter('keys', 'show', keyId)).toContain('acme');
     expect(meter('keys', 'export')).toContain(`"api_key_id":"${keyId}"`);
-    expect(meter('stream', 'show')).toContain('on demand: Kinesis adds shards');
+    expect(meter('stream', 'show')).toContain('provisioned');
     expect(meter('quarantine', 'list')).toContain('0 records in quarantine');
     expect(meter('usage', keyId)).toContain(keyId);
   });

@@ -14,11 +14,16 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
   protect: { value: 'yes', type: 'AWS::DynamoDB::Table', properties: { DeletionProtectionEnabled: true } },
   example: { value: 'http', type: 'AWS::ApiGatewayV2::Api', properties: { ProtocolType: 'HTTP' } },
   'account-role': { value: 'yes', type: 'AWS::ApiGateway::Account', properties: {} },
+  'stream-mode': {
+    value: 'on-demand',
+    type: 'AWS::Kinesis::Stream',
+    properties: { StreamModeDetails: { StreamMode: 'ON_DEMAND' } },
+  },
   shards: { value: '3', type: 'AWS::Kinesis::Stream', properties: { ShardCount: 3 } },
   'batch-window-s': {
-    value: '20',
+    value: '45',
     type: 'AWS::Lambda::EventSourceMapping',
-    properties: { MaximumBatchingWindowInSeconds: 20 },
+    properties: { MaximumBatchingWindowInSeconds: 45 },
   },
   'usage-retention-days': {
     value: '500',

@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { LambdaDeploymentConfig } from 'aws-cdk-lib/aws-codedeploy';
+import { StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { describe, expect, test } from 'vitest';
 import accessLog from '../lib/generated/access-log.json';
 import { GradualDeployment } from '../lib/constructs/gradual-deployment';
@@ -100,7 +101,9 @@ describe('least privilege', () => {
         'sqs:SendMessage',
       ].sort(),
     );
-    expect(actionsOf('usage-endpoint')).toEqual([...log, 'dynamodb:Query'].sort());
+    expect(actionsOf('usage-endpoint')).toEqual(
+      [...log, 'dynamodb:GetItem', 'dynamodb:Query', 'kinesis:ListShards'].sort(),
+    );
     expect(actionsOf('usage-reconciler')).toEqual(
       [
         ...log,
@@ -184,7 +187,8 @@ describe('the pipeline', () => {
     });
     template.hasResourceProperties('AWS::Kinesis::Stream', {
       RetentionPeriodHours: 24,
-      StreamModeDetails: { StreamMode: 'ON_DEMAND' },
+      ShardCount: 1,
+      StreamModeDetails: { StreamMode: 'PROVISIONED' },
       StreamEncryption: Match.anyValue(),
     });
   });
@@ -199,6 +203,13 @@ describe('the pipeline', () => {
 
   test('has the given shard count', () => {
     pipelineWith({ shardCount: 7 }).hasResourceProperties('AWS::Kinesis::Stream', { ShardCount: 7 });
+  });
+
+  test('has no shard count if Kinesis adds shards', () => {
+    pipelineWith({ streamMode: StreamMode.ON_DEMAND }).hasResourceProperties('AWS::Kinesis::Stream', {
+      ShardCount: Match.absent(),
+      StreamModeDetails: { StreamMode: 'ON_DEMAND' },
+    });
   });
 
   test('sets the tables, the queue and the retention of the consumer, and a claim layout only if it is given', () => {

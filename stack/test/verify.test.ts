@@ -41,15 +41,15 @@ describe('waiting', () => {
 
 describe('the metrics of the functions', () => {
   test('are waited for', async () => {
-    const looks = [[], ['api-authorizer/Decisions'], ['usage-consumer/Records', 'api-authorizer/Decisions']];
+    const looks = [[], ['api-authorizer/Allowed'], ['usage-consumer/BillableCalls', 'api-authorizer/Allowed']];
     const { lines } = await all(metricsArrived(async () => looks.shift()!, { ...SHORT, metrics_s: 60 }));
     expect(lines.at(-1)).toBe('the metrics of its functions are in CloudWatch');
     expect(looks).toEqual([]);
   });
 
   test('are named if they do not arrive', async () => {
-    const never = quietly(metricsArrived(async () => ['api-authorizer/Decisions'], { ...SHORT, metrics_s: 0 }));
-    await expect(never).rejects.toThrow(/no value of usage-consumer\/Records arrived in CloudWatch/);
+    const never = quietly(metricsArrived(async () => ['api-authorizer/Allowed'], { ...SHORT, metrics_s: 0 }));
+    await expect(never).rejects.toThrow(/no value of usage-consumer\/BillableCalls arrived in CloudWatch/);
   });
 });
 

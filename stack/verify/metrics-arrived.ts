@@ -5,8 +5,8 @@ import { Waits, waitFor } from './waits';
 
 /** One metric of each function that processes a call. */
 const EMITTED = [
-  ['api-authorizer', 'Decisions'],
-  ['usage-consumer', 'Records'],
+  ['api-authorizer', 'Allowed'],
+  ['usage-consumer', 'BillableCalls'],
 ] as const;
 
 /** The queried time before now, in minutes. */

@@ -17,48 +17,48 @@ define_metrics! {
     /// Every metric of this function.
     pub enum AuthorizerMetric {
         /// Calls that were decided, or failed to be.
-        Decisions: Count,
+        Decisions: Count as Property,
         /// Calls that were admitted.
         Allowed: Count,
         /// Calls without a key.
-        DeniedMissing: Count,
+        DeniedMissing: Count as Exception,
         /// Calls whose header value is not a key.
-        DeniedMalformed: Count,
+        DeniedMalformed: Count as Exception,
         /// Calls with a secret that belongs to no key.
-        DeniedUnknown: Count,
+        DeniedUnknown: Count as Exception,
         /// Calls with a deleted key.
-        DeniedDeleted: Count,
+        DeniedDeleted: Count as Exception,
         /// Calls with an expired key or an expired former secret.
-        DeniedExpired: Count,
+        DeniedExpired: Count as Exception,
         /// Calls above the monthly limit.
-        DeniedOverQuota: Count,
+        DeniedOverQuota: Count as Exception,
         /// Calls that could not be decided.
-        Unavailable: Count,
+        Unavailable: Count as Exception,
         /// Calls decided without reading the key.
         CacheHits: Count,
         /// Calls whose key was read from the table.
         CacheMisses: Count,
         /// Reads of the index.
-        IndexReads: Count,
+        IndexReads: Count as Property,
         /// Strongly consistent lookups of a key.
-        KeyReads: Count,
+        KeyReads: Count as Property,
         /// Reads of the invalidation log.
-        LogReads: Count,
+        LogReads: Count as Property,
         /// Failed reads of the invalidation log.
-        LogReadFailures: Count,
+        LogReadFailures: Count as Exception,
         /// Reads of the invalidation log that showed that it was lost or restored: its
         /// head was below an earlier head, or below the version of a key.
-        LogBehind: Count,
+        LogBehind: Count as Exception,
         /// Reads of a month's usage.
-        UsageReads: Count,
+        UsageReads: Count as Property,
         /// Failed reads of a month's usage.
-        UsageReadFailures: Count,
+        UsageReadFailures: Count as Property,
         /// Changes of keys that reached this instance by message.
-        InvalidationsByMessage: Count,
+        InvalidationsByMessage: Count as Property,
         /// Changes of keys that reached this instance by the invalidation log.
-        InvalidationsByLog: Count,
+        InvalidationsByLog: Count as Property,
         /// Failed attempts to send an alert.
-        AlertFailures: Count,
+        AlertFailures: Count as Property,
         /// Time from the event to the answer.
         DecisionDuration: Microseconds,
         /// Time after a change of a key for which this instance still answered without
@@ -119,11 +119,6 @@ impl AuthorizerMetrics {
             return None;
         }
         let mut line = MetricLine::new(SERVICE, environment, now_ms);
-        for metric in
-            [AuthorizerMetric::Unavailable, AuthorizerMetric::LogReadFailures, AuthorizerMetric::LogBehind]
-        {
-            self.add(metric, 0); // Without zeros, their alarms would never return to OK.
-        }
         std::mem::take(&mut self.totals).write(&mut line);
         self.last_line_ms = Some(monotonic_ms);
         Some(line)

@@ -8,8 +8,12 @@ use crate::workload::Workload;
 
 const HOURS_PER_MONTH: f64 = 730.0;
 const GB: f64 = 1e9;
-/// Number of metrics in alarms, without a canary. A test of the stack checks it.
-pub const ALARM_METRICS: f64 = 31.0;
+/// Number of metrics in alarms of a meter that only counts. A test of the stack checks it.
+pub const ALARM_METRICS: f64 = 25.0;
+/// Number of metrics in the alarms of the authorizer and the invalidation log. A test of the stack checks it.
+pub const AUTHORIZER_ALARM_METRICS: f64 = 8.0;
+/// Number of metrics of the authorizer that have values while nothing is wrong. A test checks it.
+pub const AUTHORIZER_METRICS: f64 = 5.0;
 /// Number of metrics from metric filters of a log group: all lines and readable lines.
 const LOG_GROUP_METRICS: f64 = 2.0;
 /// Bytes of a metric line of the consumer.
@@ -50,13 +54,13 @@ const SAMPLED_HOURS_PER_MONTH: f64 = 30.0;
 /// minimum at 40 % of the price. Source: AWS Big Data Blog, launch of On-demand Advantage.
 const ADVANTAGE_MIN_BYTES_PER_S: f64 = 25.0 * 1_048_576.0;
 /// Number of metrics of a canary. A test checks it.
-pub const CANARY_METRICS: f64 = 4.0;
+pub const CANARY_METRICS: f64 = 3.0;
 /// Number of metrics in the alarms of a canary.
 pub const CANARY_ALARM_METRICS: f64 = 3.0;
 /// Runs of a canary per month, one a minute.
 const CANARY_RUNS: f64 = HOURS_PER_MONTH * 60.0;
 /// Time for which a run waits until its call is counted, in seconds: delivery and a batch window. An assumption.
-const CANARY_WAIT_S: f64 = 10.0;
+const CANARY_WAIT_S: f64 = 25.0;
 const CANARY_MEMORY_GB: f64 = 0.125;
 /// Retention of the access log, in months.
 const LOG_RETENTION_MONTHS: f64 = 3.0;
@@ -79,7 +83,8 @@ pub struct Costs {
     pub stream: f64,
     /// Invocations of the consumer.
     pub consumer: f64,
-    /// Invocations of the authorizer, and its reads of keys and of the invalidation log.
+    /// Invocations of the authorizer, its reads of keys and of the invalidation log, its metrics and
+    /// alarms. A meter that only counts does not have them.
     pub authorizer: f64,
     /// The authorizer's reads of usage, if every key has a limit, which is an upper bound.
     pub limits: f64,
@@ -125,8 +130,8 @@ impl Costs {
 ///     costs(&workload, &capacity, &LIST_PRICES).ledger_writes
 /// };
 /// // A longer batch window makes fewer writes.
-/// let workload = Workload::new(1e9, 50.0);
-/// assert!(dollars(Workload { batch_window_s: 30.0, ..workload }) < dollars(workload) / 5.0);
+/// let of_window = |batch_window_s| dollars(Workload { batch_window_s, ..Workload::new(1e9, 50.0) });
+/// assert!(of_window(30.0) < of_window(5.0) / 5.0);
 /// ```
 pub fn costs(workload: &Workload, capacity: &Capacity, prices: &Prices) -> Costs {
     let month = |rate: f64| rate * MONTH_S;
@@ -141,7 +146,10 @@ pub fn costs(workload: &Workload, capacity: &Capacity, prices: &Prices) -> Costs
         stream: stream(capacity, prices),
         consumer: month(capacity.invocations) * invocation
             + gb_seconds * prices.gb_second_on(workload.architecture),
-        authorizer: authorizer(workload, capacity, prices, memory_gb),
+        authorizer: authorizer(workload, capacity, prices, memory_gb)
+            + AUTHORIZER_METRICS * prices.metric_month
+            + AUTHORIZER_ALARM_METRICS * prices.alarm_metric_month
+            + more_logs(capacity.calls / DECISIONS_PER_LINE * AUTHORIZER_LINE_BYTES, prices, log_gb),
         limits: month(usage_reads(workload, capacity)) / 1e6 * prices.million_reads,
         ledger_writes: month(capacity.ledger_writes) / 1e6 * prices.million_writes,
         claim_writes: month(capacity.claim_writes) / 1e6 * prices.million_writes,
@@ -158,16 +166,18 @@ fn reconciliation(workload: &Workload, capacity: &Capacity, prices: &Prices, log
         + reads / 1e6 * prices.million_reads
 }
 
-/// Cost of metrics, alarms, dashboard and metric lines. The lines are billed in
-/// the log tiers above the access log.
+/// Cost of metrics, alarms, dashboard and metric lines, without the authorizer's. The lines are billed
+/// in the log tiers above the access log.
 fn monitoring(workload: &Workload, capacity: &Capacity, prices: &Prices, log_gb: f64) -> f64 {
-    let line_bytes = capacity.invocations * CONSUMER_LINE_BYTES
-        + capacity.calls / DECISIONS_PER_LINE * AUTHORIZER_LINE_BYTES;
     (workload.metrics + LOG_GROUP_METRICS) * prices.metric_month
         + ALARM_METRICS * prices.alarm_metric_month
         + prices.dashboard_month
-        + prices.log(log_gb + line_bytes * MONTH_S / GB)
-        - prices.log(log_gb)
+        + more_logs(capacity.invocations * CONSUMER_LINE_BYTES, prices, log_gb)
+}
+
+/// Cost of lines, in bytes per second, in addition to those of the access log.
+fn more_logs(bytes: f64, prices: &Prices, log_gb: f64) -> f64 {
+    prices.log(log_gb + bytes * MONTH_S / GB) - prices.log(log_gb)
 }
 
 /// Computes the cost of a canary in dollars a month: its function, metrics and
@@ -280,12 +290,8 @@ mod tests {
 
     #[test]
     fn logs_of_functions_come_on_top_of_the_access_log_in_its_tiers() {
-        let workload = Workload::new(1e6 * MONTH_S, 50.0);
-        let few = Workload { line_bytes: 1e-3, ..workload };
-        assert!(
-            costs_of(&few).monitoring > 5.0 * costs_of(&workload).monitoring,
-            "the tiers begin with the access log"
-        );
+        let [first, last] = [0.0, 1e6].map(|log_gb| more_logs(1e3, &LIST_PRICES, log_gb));
+        assert!((first / last - 10.0).abs() < 0.1, "the tiers begin with the access log: {first} {last}");
     }
 
     #[test]
@@ -343,8 +349,8 @@ mod tests {
     #[test]
     fn a_canary_is_some_dollars() {
         let dollars = canary(Architecture::Arm64, &LIST_PRICES);
-        // 54,750 GB-seconds.
-        assert!((dollars - (1.2 + 0.3 + 0.008_76 + 54_750.0 * 0.000_013_333_4)).abs() < 1e-6, "{dollars}");
+        // 136,875 GB-seconds.
+        assert!((dollars - (0.9 + 0.3 + 0.008_76 + 136_875.0 * 0.000_013_333_4)).abs() < 1e-6, "{dollars}");
     }
 
     #[test]
@@ -378,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_longer_window_costs_less_and_more_keys_cost_more() {
-        let short = costs_of(&Workload::new(1e9, 50.0));
+        let short = costs_of(&Workload { batch_window_s: 5.0, ..Workload::new(1e9, 50.0) });
         let long = costs_of(&Workload { batch_window_s: 30.0, ..Workload::new(1e9, 50.0) });
         assert!(long.ledger_writes < short.ledger_writes / 3.0);
         assert!(costs_of(&Workload::new(1e9, 5e5)).total() > short.total());

@@ -12,10 +12,12 @@ pub const UNBILLED_ROUTES: &str = "OPTIONS *,/usage";
 pub const AUTHORIZER_CACHE_TTL_S: u32 = 0;
 /// Maximum age of the authorizer's last read of the invalidation log, in milliseconds.
 pub const SYNC_INTERVAL_MS: u32 = 1_000;
+/// Number of shards of the stream, which is provisioned.
+pub const SHARD_COUNT: u32 = 1;
 /// Maximum number of records in a batch of the event source mapping.
-pub const BATCH_SIZE: u32 = 100;
+pub const BATCH_SIZE: u32 = 1_000;
 /// Maximum time for which the event source mapping collects a batch, in seconds.
-pub const BATCH_WINDOW_S: u32 = 5;
+pub const BATCH_WINDOW_S: u32 = 20;
 /// Days for which the ledger keeps the rows of a day.
 pub const USAGE_RETENTION_DAYS: u32 = 400;
 /// Days after its request time for which a call is recognised and counted.

@@ -11,8 +11,7 @@ use deployment::names::{
     Names,
 };
 use deployment::{FUNCTIONS, settings};
-use invalidation_fanout::handler::FanoutMetric;
-use lambda_support::telemetry::Metric;
+use lambda_support::telemetry::{Metric, Use};
 use local_stack::api::listing;
 use local_stack::api::tables::SERVICES;
 use serde_json::{Map, Value, json};
@@ -102,6 +101,7 @@ fn settings() -> Value {
     json!({
         "authorizerCacheTtlS": settings::AUTHORIZER_CACHE_TTL_S,
         "syncIntervalMs": settings::SYNC_INTERVAL_MS,
+        "shardCount": settings::SHARD_COUNT,
         "batchSize": settings::BATCH_SIZE,
         "batchWindowS": settings::BATCH_WINDOW_S,
         "usageRetentionDays": settings::USAGE_RETENTION_DAYS,
@@ -109,20 +109,24 @@ fn settings() -> Value {
     })
 }
 
+/// The metrics that CloudWatch extracts, and the number of those that usually have values.
 fn metrics() -> Value {
-    json!({
-        "namespace": METRIC_NAMESPACE,
-        "services": {
-            (usage_consumer::metrics::SERVICE): units(ConsumerMetric::ALL),
-            (api_authorizer::metrics::SERVICE): units(AuthorizerMetric::ALL),
-            (invalidation_fanout::handler::SERVICE): units(FanoutMetric::ALL),
-            (usage_canary::handler::SERVICE): units(CanaryMetric::ALL),
-            (usage_reconciler::metrics::SERVICE): units(ReconcilerMetric::ALL),
-        },
-    })
+    let (mut services, mut usual) = (Map::new(), Map::new());
+    let mut add = |service: &str, (units, count): (Map<String, Value>, usize)| {
+        services.insert(service.to_owned(), units.into());
+        usual.insert(service.to_owned(), count.into());
+    };
+    add(usage_consumer::metrics::SERVICE, extracted(ConsumerMetric::ALL));
+    add(api_authorizer::metrics::SERVICE, extracted(AuthorizerMetric::ALL));
+    add(usage_canary::handler::SERVICE, extracted(CanaryMetric::ALL));
+    add(usage_reconciler::metrics::SERVICE, extracted(ReconcilerMetric::ALL));
+    json!({"namespace": METRIC_NAMESPACE, "services": services, "usualCounts": usual})
 }
 
-/// Maps the name of each metric to its unit.
-fn units(metrics: &[impl Metric]) -> Map<String, Value> {
-    metrics.iter().map(|metric| (metric.name().to_owned(), json!(metric.unit().name()))).collect()
+/// Maps the name of each metric that CloudWatch extracts to its unit, and counts those that
+/// usually have values.
+fn extracted(metrics: &[impl Metric]) -> (Map<String, Value>, usize) {
+    let extracted = metrics.iter().filter(|metric| metric.usage() != Use::Property);
+    let units = extracted.map(|metric| (metric.name().to_owned(), json!(metric.unit().name()))).collect();
+    (units, metrics.iter().filter(|metric| metric.usage() == Use::Usual).count())
 }

@@ -19,12 +19,12 @@ define_metrics! {
     /// Every metric of this function.
     pub enum FanoutMetric {
         /// Messages received.
-        Messages: Count,
-        FlushedCaches: Count,
+        Messages: Count as Property,
+        FlushedCaches: Count as Property,
         /// Failed flushes. Lambda retries the message.
-        FailedFlushes: Count,
+        FailedFlushes: Count as Property,
         /// Flushes saved, because the cache was flushed after the message was published.
-        CoveredFlushes: Count,
+        CoveredFlushes: Count as Property,
     }
 }
 

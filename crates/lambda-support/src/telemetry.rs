@@ -32,19 +32,37 @@ impl Unit {
     }
 }
 
+/// What CloudWatch does with the values of a metric. It charges each metric for every
+/// hour in which the metric has a value.
+///
+/// Source: Amazon CloudWatch pricing, "Custom metrics": charges are prorated by the hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A widget or an alarm reads the metric, and it has values whenever the function runs.
+    Usual,
+    /// A widget or an alarm reads the metric, and it has values only while something is unusual.
+    Exception,
+    /// Nothing reads the metric. Its values are in the lines, where Logs Insights finds them,
+    /// and CloudWatch does not extract them.
+    Property,
+}
+
 /// The metrics of one function, as an enum.
 pub trait Metric: Copy {
     /// Returns the name of the metric in CloudWatch.
     fn name(self) -> &'static str;
     /// Returns the unit in which its values are recorded.
     fn unit(self) -> Unit;
+    /// Returns what CloudWatch does with its values.
+    fn usage(self) -> Use;
 }
 
 /// Declares the metrics of a function: an enum with the constant `ALL`, whose
-/// variants have the metrics' names in CloudWatch.
+/// variants have the metrics' names in CloudWatch. Each has a unit and a [`Use`],
+/// `Usual` if none is given.
 #[macro_export]
 macro_rules! define_metrics {
-    ($(#[$about:meta])* pub enum $metrics:ident { $($(#[$meaning:meta])* $metric:ident: $unit:ident,)+ }) => {
+    ($(#[$about:meta])* pub enum $metrics:ident { $($(#[$meaning:meta])* $metric:ident: $unit:ident $(as $use:ident)?,)+ }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $metrics {
@@ -68,7 +86,25 @@ macro_rules! define_metrics {
                     $(Self::$metric => $crate::telemetry::Unit::$unit,)+
                 }
             }
+
+            fn usage(self) -> $crate::telemetry::Use {
+                match self {
+                    $(Self::$metric => $crate::use_of!($($use)?),)+
+                }
+            }
         }
+    };
+}
+
+/// Returns the [`Use`] that a metric is declared with.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! use_of {
+    () => {
+        $crate::telemetry::Use::Usual
+    };
+    ($use:ident) => {
+        $crate::telemetry::Use::$use
     };
 }
 
@@ -131,8 +167,12 @@ impl MetricLine {
         Self { timestamp_ms, dimensions, definitions: Vec::new(), values: Map::new() }
     }
 
-    /// Adds a metric with one value.
+    /// Adds a metric with one value. Adds no zero of a metric whose use is not [`Use::Usual`]. An
+    /// alarm on such a metric has to treat missing data as not breaching.
     pub fn value(&mut self, metric: impl Metric, value: u64) -> &mut Self {
+        if value == 0 && metric.usage() != Use::Usual {
+            return self;
+        }
         self.define(metric, json!(value))
     }
 
@@ -152,7 +192,9 @@ impl MetricLine {
     }
 
     fn define(&mut self, metric: impl Metric, value: Value) -> &mut Self {
-        self.definitions.push(json!({"Name": metric.name(), "Unit": metric.unit().name()}));
+        if metric.usage() != Use::Property {
+            self.definitions.push(json!({"Name": metric.name(), "Unit": metric.unit().name()}));
+        }
         self.values.insert(metric.name().to_owned(), value);
         self
     }
@@ -201,13 +243,40 @@ mod tests {
             Calls: Count,
             /// A duration.
             Wait: Milliseconds,
+            /// A failure.
+            Failures: Count as Exception,
+            /// A detail.
+            Details: Bytes as Property,
         }
     }
 
     #[test]
     fn a_metric_has_the_name_and_unit_that_it_is_declared_with() {
-        let declared: Vec<_> = Some::ALL.iter().map(|metric| (metric.name(), metric.unit())).collect();
-        assert_eq!(declared, [("Calls", Unit::Count), ("Wait", Unit::Milliseconds)]);
+        let declared: Vec<_> =
+            Some::ALL.iter().map(|metric| (metric.name(), metric.unit(), metric.usage())).collect();
+        assert_eq!(
+            declared,
+            [
+                ("Calls", Unit::Count, Use::Usual),
+                ("Wait", Unit::Milliseconds, Use::Usual),
+                ("Failures", Unit::Count, Use::Exception),
+                ("Details", Unit::Bytes, Use::Property),
+            ]
+        );
+    }
+
+    #[test]
+    fn cloudwatch_extracts_neither_zeros_of_exceptions_nor_properties() {
+        let mut totals = Totals::default();
+        totals.add(Some::Calls, 2);
+        totals.add(Some::Failures, 0);
+        totals.add(Some::Details, 7);
+        let mut line = MetricLine::new("consumer", "test", 5);
+        totals.write(&mut line);
+        let line: Value = serde_json::from_str(&line.to_json()).unwrap();
+        let extracted = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"];
+        assert_eq!(*extracted, json!([{"Name": "Calls", "Unit": "Count"}]));
+        assert_eq!((&line["Calls"], &line["Details"], line.get("Failures")), (&json!(2), &json!(7), None));
     }
 
     #[test]

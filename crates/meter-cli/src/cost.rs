@@ -3,6 +3,7 @@
 mod tables;
 
 use cost_model::{Architecture, Capacity, LIST_PRICES, Workload, canary, costs};
+use deployment::settings;
 
 /// The highest accepted number of anything.
 const MAX_AMOUNT: f64 = 1e15;
@@ -19,11 +20,11 @@ pub struct Arguments {
     /// Number of keys
     #[arg(long, default_value_t = 5_000.0)]
     keys: f64,
-    /// Number of shards of a provisioned stream [default: an on-demand stream]
+    /// Number of shards of a provisioned stream [default: the deployed number, or as many as needed]
     #[arg(long)]
     shards: Option<f64>,
     /// Batching window of the consumer, in seconds
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = f64::from(settings::BATCH_WINDOW_S))]
     batch_window_s: f64,
     /// Measured number of events per stream record [default: the assumption of the cost model]
     #[arg(long, value_name = "EVENTS")]

@@ -30,11 +30,11 @@ define_metrics! {
     /// The metrics of this function.
     pub enum CanaryMetric {
         /// Attempted calls, one for each invocation.
-        CanaryCalls: Count,
+        CanaryCalls: Count as Property,
         /// Time from the response of a call to the first read of the ledger that shows the call.
         CanaryFreshness: Milliseconds,
         /// Successful calls that the ledger did not show in time, or not before a
-        /// later call.
+        /// later call. A zero shows that the canary runs.
         CanaryMisses: Count,
         /// Calls that could not be made, or were not successful.
         CanaryFailures: Count,

@@ -14,9 +14,9 @@ define_metrics! {
     /// Every metric of this function.
     pub enum ConsumerMetric {
         /// Stream records delivered.
-        Records: Count,
+        Records: Count as Property,
         /// Log events and lines in them.
-        Events: Count,
+        Events: Count as Property,
         /// Calls that the writes of this batch added to the ledger. A write whose reply was
         /// lost is fenced when it is retried and is not included. The ledger is exact; this
         /// metric is not.
@@ -24,42 +24,42 @@ define_metrics! {
         /// Calls skipped because their status is not 2xx.
         SkippedNotSuccessful: Count,
         /// Successful calls skipped because their route is unbilled.
-        SkippedUnbilled: Count,
+        SkippedUnbilled: Count as Property,
         /// Successful calls skipped because they have no key id.
-        SkippedNoApiKey: Count,
+        SkippedNoApiKey: Count as Exception,
         /// Checks by CloudWatch Logs that the stream can be reached.
-        ControlMessages: Count,
+        ControlMessages: Count as Property,
         /// Records that were counted before and read again.
-        ReplayedRecords: Count,
+        ReplayedRecords: Count as Property,
         /// Calls that another record owns. They are not counted again.
-        DuplicateCalls: Count,
+        DuplicateCalls: Count as Exception,
         /// Updates that the high-water mark of their row refused. They were planned again.
-        FencedUpdates: Count,
+        FencedUpdates: Count as Exception,
         /// Records, or parts of records, sent to quarantine.
-        QuarantinedRecords: Count,
+        QuarantinedRecords: Count as Exception,
         /// Events sent to quarantine from records that are otherwise counted.
-        QuarantinedEvents: Count,
+        QuarantinedEvents: Count as Property,
         /// Calls sent to quarantine because their ledger row refused them, or their slice of claims is full.
-        RefusedCalls: Count,
+        RefusedCalls: Count as Exception,
         /// Records that were given up before and read again.
-        GivenUpRecords: Count,
+        GivenUpRecords: Count as Exception,
         /// Records whose calls another version of the function claimed and this version
         /// cannot read. They wait for a version that can.
-        UnreadableClaims: Count,
+        UnreadableClaims: Count as Exception,
         /// Writes to the ledger.
-        LedgerWrites: Count,
+        LedgerWrites: Count as Property,
         /// Writes of claim pages and shard heads.
-        ClaimWrites: Count,
+        ClaimWrites: Count as Property,
         /// Writes of claims that conflicted with another writer and were planned again.
-        ClaimConflicts: Count,
+        ClaimConflicts: Count as Exception,
         /// Records reported as failed. Lambda delivers them again.
-        FailedRecords: Count,
+        FailedRecords: Count as Exception,
         /// Time from the oldest response of a record to the arrival of the record in the stream.
         LogDeliveryDelay: Milliseconds,
         /// Time from the arrival of the record to the invocation.
         StreamWait: Milliseconds,
         /// Time from the invocation to the commit of the batch.
-        CommitDuration: Milliseconds,
+        CommitDuration: Milliseconds as Property,
         /// Time from the oldest response of a record to the commit of its batch.
         Freshness: Milliseconds,
     }
@@ -132,15 +132,9 @@ impl BatchMetrics {
         self.span = Some(span);
     }
 
-    /// Builds the line of the batch. Counts of zero are left out, except for those whose
-    /// alarm returns to OK only by a zero.
+    /// Builds the line of the batch.
     pub fn line(&mut self, environment: &str, now_ms: i64) -> MetricLine {
         let mut line = MetricLine::new(SERVICE, environment, now_ms);
-        for metric in
-            [ConsumerMetric::Records, ConsumerMetric::QuarantinedRecords, ConsumerMetric::FailedRecords]
-        {
-            self.add(metric, 0);
-        }
         self.totals.write(&mut line);
         if let Some(span) = &self.span {
             line.property("shard_id", json!(span.shard_id));

@@ -15,17 +15,17 @@ define_metrics! {
         /// Successful calls with a key in the access log, in the hours that every run compares.
         LoggedCalls: Count,
         /// Calls of the same hours in the ledger.
-        CountedCalls: Count,
+        CountedCalls: Count as Property,
         /// Calls that the ledger lacks, in all hours with an open difference.
-        MissingCalls: Count,
+        MissingCalls: Count as Exception,
         /// Calls that the ledger has beyond the access log, in all hours with an open difference.
-        SurplusCalls: Count,
+        SurplusCalls: Count as Exception,
         /// Sum of `MissingCalls` and `SurplusCalls`; 0 if the ledger is exact.
         LedgerDrift: Count,
         /// Hours with an open difference.
-        OpenHours: Count,
+        OpenHours: Count as Exception,
         /// Bytes of the access log that CloudWatch Logs Insights has scanned.
-        ScannedBytes: Bytes,
+        ScannedBytes: Bytes as Property,
     }
 }
 

@@ -19,6 +19,10 @@ export const FRESHNESS_LIMIT_MS = 60_000;
 /** Maximum p99 of the authorizer's decision time, in microseconds. */
 const DECISION_LIMIT_US = 500_000;
 const HOUR = Duration.hours(1);
+/** Bytes and records that a shard accepts in a minute. Source: Kinesis Data Streams Developer Guide, "Quotas and limits". */
+const SHARD_LIMITS = { bytes: 60 * 1_000_000, records: 60 * 1_000 };
+/** Share of a shard's limits above which the stream should get more shards. */
+const FULL = 0.7;
 /** More records than arrive in a minute. Its product with the number of polled records exceeds the number of incoming
  * records unless none was polled. */
 const MORE_THAN_INCOMING = 1_000_000_000;
@@ -70,6 +74,7 @@ export function alarmRules({
   return [
     ...pipeline.accessLogGroups.flatMap((group, place) => deliveryRules(group, place === 0 ? '' : `-${place + 1}`)),
     ...streamRules(pipeline),
+    ...capacityRules(pipeline),
     ...countingRules(settings, pipeline),
     ...refusalRules(settings, pipeline),
     ...(authorizer === undefined ? [] : authorizerRules(settings, authorizer)),
@@ -201,6 +206,27 @@ function streamRules({ consumer, mapping, stream }: UsagePipeline): AlarmRule[] 
       metric: errorsOfVersion(consumer),
       threshold: 0,
       breachingMinutes: 2,
+    },
+  ];
+}
+
+/** The rule about the shards of a provisioned stream. An on-demand stream adds shards by itself. */
+function capacityRules({ stream, shardCount }: UsagePipeline): AlarmRule[] {
+  if (shardCount === undefined) return [];
+  const limit = (each: number) => Math.round(FULL * each * shardCount);
+  return [
+    {
+      id: 'stream-nearly-full',
+      description: `The stream received more than ${100 * FULL} % of what its ${shardCount === 1 ? 'shard accepts' : `${shardCount} shards accept`} in three of five minutes.`,
+      runbook: 'delivery-throttled',
+      metric: new MathExpression({
+        expression: `bytes > ${limit(SHARD_LIMITS.bytes)} OR records > ${limit(SHARD_LIMITS.records)}`,
+        usingMetrics: { bytes: stream.metricIncomingBytes(sum), records: stream.metricIncomingRecords(sum) },
+        period: PERIOD,
+        label: 'minutes in which the stream was nearly full',
+      }),
+      threshold: 0,
+      breachingMinutes: 3,
     },
   ];
 }

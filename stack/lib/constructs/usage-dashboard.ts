@@ -97,7 +97,7 @@ function pipelineWidgets(props: UsageDashboardProps): IWidget[] {
     graph('Freshness in parts, p99', [
       consumer('LogDeliveryDelay', 'p99'),
       consumer('StreamWait', 'p99'),
-      consumer('CommitDuration', 'p99'),
+      lambda.function.metricDuration({ statistic: 'p99', period: PERIOD }),
     ]),
     graph('Iterator age', [lambda.function.metric('IteratorAge', { statistic: 'Maximum', period: PERIOD })], limit),
     graph('Duplicates, fenced updates, failures', [
@@ -129,8 +129,8 @@ function cost(props: UsageDashboardProps): IMetric[] {
   ]);
   const usingMetrics: Record<string, IMetric> = {
     billable: consumer('BillableCalls'),
-    ledger: consumer('LedgerWrites'),
-    claims: consumer('ClaimWrites'),
+    ledger: props.pipeline.usageTable.metricConsumedWriteCapacityUnits(sum),
+    claims: props.pipeline.claimsTable.metricConsumedWriteCapacityUnits(sum),
     counted: counting.metricInvocations(sum),
     counting: counting.metricDuration(sum),
     ...(admitting && { decided: admitting.metricInvocations(sum), deciding: admitting.metricDuration(sum) }),
@@ -161,7 +161,7 @@ function cost(props: UsageDashboardProps): IMetric[] {
 }
 
 function driftWidget(props: UsageDashboardProps): IWidget {
-  const names = ['LoggedCalls', 'CountedCalls', 'MissingCalls', 'SurplusCalls', 'OpenHours'] as const;
+  const names = ['LoggedCalls', 'MissingCalls', 'SurplusCalls', 'OpenHours'] as const;
   const hourly = names.map((name) =>
     meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)),
   );
@@ -215,6 +215,7 @@ function decisions(props: UsageDashboardProps): IWidget[] {
       authorizer('Allowed'),
       authorizer('DeniedMissing'),
       authorizer('DeniedUnknown'),
+      authorizer('DeniedMalformed'),
       authorizer('DeniedDeleted'),
       authorizer('DeniedExpired'),
       authorizer('DeniedOverQuota'),

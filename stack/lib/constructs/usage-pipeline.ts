@@ -28,7 +28,10 @@ export interface UsagePipelineProps {
   /** The routes whose calls are not billed: `/usage` (any method), `GET /usage`, or `OPTIONS *` (any route). Default:
    * `OPTIONS *` and `/usage`. */
   readonly unbilledRoutes?: string[];
-  /** A fixed number of shards. Default: on-demand capacity. */
+  /** The capacity mode of the stream. An on-demand stream has at least four shards and adds more by itself. A provisioned
+   * stream costs a third of it, and an alarm says when it needs more shards. Default: provisioned. */
+  readonly streamMode?: StreamMode;
+  /** The number of shards of a provisioned stream. Default: 1. */
   readonly shardCount?: number;
   /** Days for which the ledger keeps the rows of a day. Default: 400. */
   readonly usageRetentionDays?: number;
@@ -37,7 +40,7 @@ export interface UsagePipelineProps {
    * group. */
   readonly claimLayout?: string;
   /** The maximum time for which a batch waits for more records, at most five minutes: longer is cheaper, shorter is
-   * fresher. Default: five seconds. */
+   * fresher. Default: 20 seconds. */
   readonly batchWindow?: Duration;
   /** Further settings of the consumer, for example `maxEvents`. */
   readonly consumerSettings?: FreeSettings<'usage-consumer'>;
@@ -69,6 +72,8 @@ export class UsagePipeline extends Construct {
   /** The routes whose calls are not billed. */
   readonly unbilledRoutes: readonly string[];
   readonly stream: Stream;
+  /** The number of shards with which the stream is deployed; `undefined` for an on-demand stream. */
+  readonly shardCount?: number;
   readonly usageTable: Table;
   readonly claimsTable: Table;
   readonly quarantineQueue: Queue;
@@ -86,14 +91,15 @@ export class UsagePipeline extends Construct {
     checkIsUnique(this);
     this.unbilledRoutes = props.unbilledRoutes ?? UNBILLED_ROUTES;
     this.accessLogGroups = props.accessLogGroups ?? [meterLogGroup(this, 'AccessLog', settings, names.accessLogGroup)];
+    if (props.streamMode !== StreamMode.ON_DEMAND) this.shardCount = props.shardCount ?? defaults.shardCount;
     this.stream = new Stream(this, 'Stream', {
       streamName: names.stream,
       encryption: StreamEncryption.MANAGED,
       retentionPeriod: Duration.hours(STREAM_RETENTION_HOURS),
       removalPolicy: removalPolicy(settings),
-      ...(props.shardCount === undefined
+      ...(this.shardCount === undefined
         ? { streamMode: StreamMode.ON_DEMAND }
-        : { streamMode: StreamMode.PROVISIONED, shardCount: props.shardCount }),
+        : { streamMode: StreamMode.PROVISIONED, shardCount: this.shardCount }),
     });
     const role = subscriptionRole(this, 'SubscriptionRole', this.stream);
     for (const logGroup of this.accessLogGroups) {
@@ -210,7 +216,7 @@ export class UsagePipeline extends Construct {
 }
 
 /** Throws an error that names the first invalid prop and says what to set. */
-function checkProps({ accessLogGroups, shardCount, batchWindow }: UsagePipelineProps): void {
+function checkProps({ accessLogGroups, streamMode, shardCount, batchWindow }: UsagePipelineProps): void {
   const names = accessLogGroups?.map(({ logGroupName }) => logGroupName) ?? ['created here'];
   if (names.length === 0 || names.length > MAX_LOG_GROUPS) {
     throw new Error(
@@ -221,10 +227,11 @@ function checkProps({ accessLogGroups, shardCount, batchWindow }: UsagePipelineP
   if (duplicate !== undefined) {
     throw new Error(`The log group ${duplicate} is in accessLogGroups twice: name it once.`);
   }
+  if (streamMode === StreamMode.ON_DEMAND && shardCount !== undefined) {
+    throw new Error('Kinesis chooses the number of shards of an on-demand stream: omit shardCount, or streamMode.');
+  }
   if (shardCount !== undefined && !(Number.isInteger(shardCount) && shardCount > 0)) {
-    throw new Error(
-      `A stream cannot have ${shardCount} shards: set shardCount to a whole number above 0, or omit it for on-demand capacity.`,
-    );
+    throw new Error(`A stream cannot have ${shardCount} shards: set shardCount to a whole number above 0.`);
   }
   const seconds = batchWindow?.toSeconds({ integral: false }) ?? 0;
   if (!(Number.isInteger(seconds) && seconds <= MAX_BATCH_WINDOW_S)) {

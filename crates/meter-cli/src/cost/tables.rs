@@ -112,7 +112,7 @@ fn streams() -> String {
         "as above",
         "stream",
         "in all",
-        "provisioned, as few as do",
+        "on demand",
         "stream",
         "in all",
         "stream, On-demand Advantage",
@@ -120,7 +120,7 @@ fn streams() -> String {
     let rows = CALLS.map(|(name, calls)| {
         let workload = Workload::new(calls, SOME_KEYS);
         let mut row = vec![name.to_owned()];
-        for capacity in [Capacity::from_workload(&workload), Capacity::provisioned_for(&workload)] {
+        for capacity in [Capacity::from_workload(&workload), Capacity::on_demand_for(&workload)] {
             let costs = costs(&workload, &capacity, &LIST_PRICES);
             row.extend([shards(&capacity), format!("{:.0}", costs.stream), format!("{:.0}", costs.total())]);
         }
