@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use std::path::Path;
+use std::process::Command;
 
 use end_to_end::binaries;
 use end_to_end::meter::{Local, meter, stdout};
@@ -143,4 +144,25 @@ fn quarantine_is_listed_survives_a_restart_and_is_put_back() {
         .find(|list| !list.is_empty());
     let record: Value = serde_json::from_str(listed.expect("the record comes back").trim()).unwrap();
     assert_eq!(record["detail"].as_str().unwrap().split(';').next(), Some("1 of 1 events"));
+}
+
+#[test]
+fn a_command_whose_output_is_closed_ends_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = Local::start(folder.path());
+    // With `println!`, and through the writers of text, JSON and CSV.
+    for arguments in
+        ["cost", "stream show", "status", "keys list", "keys list --json", "keys export", "usage --all --csv"]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = Command::new(binaries().join("meter"))
+            .args(arguments.split(' '))
+            .env("METER_DATA", &local.data)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!((ended.status.code(), &*said), (Some(141), ""), "{arguments}");
+    }
 }

@@ -10,6 +10,9 @@ pub const USAGE: u8 = 2;
 /// A signal has stopped `meter replay`: the value that shells use for Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
+/// The reader of standard output has closed it: the value that shells use for SIGPIPE.
+pub const CLOSED_OUTPUT: u8 = 141;
+
 /// The section of the help text that lists the exit codes.
 pub const HELP: &str = "\
 Exit codes:
@@ -18,6 +21,7 @@ Exit codes:
        a file that is not an access log. Standard error has the reason
     2  The arguments are wrong. Nothing was done
   130  A signal has stopped `meter replay`
+  141  The reader of standard output has closed it, as `head` does
 
 JSON output: docs/JSON.md lists the fields of each command with --json.";
 
@@ -29,6 +33,6 @@ mod tests {
     fn the_help_text_lists_each_exit_code() {
         let listed: Vec<u8> =
             HELP.lines().filter_map(|line| line.trim_start().split_once("  ")?.0.parse().ok()).collect();
-        assert_eq!(listed, [SUCCESS, FAILURE, USAGE, INTERRUPTED]);
+        assert_eq!(listed, [SUCCESS, FAILURE, USAGE, INTERRUPTED, CLOSED_OUTPUT]);
     }
 }

@@ -1,6 +1,7 @@
 //! The command `meter`: its subcommands, exit codes, and the schemas of its JSON output.
 
 mod classes;
+mod closed_output;
 mod cost;
 pub mod customers;
 mod doctor;
@@ -22,7 +23,10 @@ mod target;
 mod traffic;
 mod usage;
 
+use std::panic::AssertUnwindSafe;
+
 use clap::{Parser, Subcommand};
+use futures_util::FutureExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -80,12 +84,15 @@ pub async fn run() -> u8 {
         }
     };
     show_warnings();
-    match Box::pin(execute(arguments.command)).await {
-        Ok(()) => exit_codes::SUCCESS,
-        Err(error) => {
-            eprintln!("Error: {error:?}");
+    closed_output::silence();
+    match AssertUnwindSafe(Box::pin(execute(arguments.command))).catch_unwind().await {
+        Ok(Ok(())) => exit_codes::SUCCESS,
+        Ok(Err(error)) => {
+            eprintln!("{}", output::failure(&error));
             exit_codes::FAILURE
         }
+        Err(panic) if closed_output::is_reason_of(&*panic) => exit_codes::CLOSED_OUTPUT,
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

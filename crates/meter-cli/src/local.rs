@@ -13,13 +13,13 @@ use metering_core::metered_key::CANARY_KEY_ID;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::local_faults::FaultArguments;
-use crate::target::DEFAULT_DATA_FOLDER;
+use crate::target::{DATA_FOLDER_VARIABLE, DEFAULT_DATA_FOLDER};
 
 /// Arguments of `meter local`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of all data; a restart with the same folder continues
-    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA_FOLDER)]
+    #[arg(long, value_name = "FOLDER", env = DATA_FOLDER_VARIABLE, default_value = DEFAULT_DATA_FOLDER)]
     data: PathBuf,
     /// Port of the gateway; 0 for the previous port, or a free one
     #[arg(long, default_value_t = 0)]

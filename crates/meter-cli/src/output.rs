@@ -7,9 +7,11 @@ use std::io::Write;
 pub use metering_core::window::time_text;
 use serde::Serialize;
 
+use crate::closed_output::stdout;
+
 /// Prints a document as one line of JSON.
 pub fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
-    write_json(&mut std::io::stdout().lock(), document)
+    write_json(&mut stdout(), document)
 }
 
 /// Writes a document as one line of JSON.
@@ -24,6 +26,17 @@ pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) ->
     }
     let ending = if noun.ends_with("ch") { "es" } else { "s" };
     format!("{number} {noun}{ending}")
+}
+
+/// Formats the error with which a command ends: the error, and its causes in the lines below. A backtrace is
+/// left out, because these errors are for operators.
+pub fn failure(error: &anyhow::Error) -> String {
+    let mut text = format!("Error: {error}");
+    for (place, cause) in error.chain().skip(1).enumerate() {
+        text += if place == 0 { "\n\nCaused by:\n    " } else { "\n    " };
+        text += &cause.to_string();
+    }
+    text
 }
 
 /// Formats an error with its chain of causes, as `error: cause: cause of the cause`.
@@ -45,5 +58,7 @@ mod tests {
     fn an_error_is_followed_by_its_causes() {
         let error = anyhow::anyhow!("inner").context("middle").context("outer");
         assert_eq!(with_causes(error.as_ref()), "outer: middle: inner");
+        assert_eq!(failure(&error), "Error: outer\n\nCaused by:\n    middle\n    inner");
+        assert_eq!(failure(&anyhow::anyhow!("alone")), "Error: alone");
     }
 }

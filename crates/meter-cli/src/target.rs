@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use deployment::Endpoints;
-use deployment::settings::UNBILLED_ROUTES;
+use deployment::settings::{self, UNBILLED_ROUTES};
 use metering_aws::{
     CallLog, DynamoClaimStore, DynamoLedgerCounts, GivenUpBucket, KeyAdmin, KeyStore, MeterTarget,
     ReconciliationStore, StreamProgress, StreamWriter, Topic,
@@ -13,19 +13,52 @@ use metering_core::unbilled::UnbilledRoutes;
 
 /// The default data folder of `meter local`.
 pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
+/// The environment variable with the data folder of `meter local`.
+pub const DATA_FOLDER_VARIABLE: &str = "METER_DATA";
+/// The environment variable with the name of an environment on AWS.
+const ENVIRONMENT_VARIABLE: &str = "METER_ENV";
 
 /// Arguments that select a system.
 #[derive(clap::Args)]
 pub struct TargetArguments {
-    /// Data folder of a running `meter local`
-    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA_FOLDER)]
-    data: PathBuf,
-    /// Use this environment on AWS, with the AWS credentials of the shell
+    /// Data folder of a running `meter local` [default: that of METER_DATA, or meter-data]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "aws")]
+    data: Option<PathBuf>,
+    /// Use this environment on AWS, with the AWS credentials of the shell [default: that of METER_ENV, if it
+    /// is set]
     #[arg(long, value_name = "ENVIRONMENT")]
     aws: Option<String>,
-    /// With --aws, the SYNC_INTERVAL_MS of the deployed authorizer
-    #[arg(long, value_name = "MS", default_value_t = 1_000, requires = "aws")]
-    sync_interval_ms: u64,
+    /// On AWS, the SYNC_INTERVAL_MS of the deployed authorizer [default: 1000]
+    #[arg(long, value_name = "MS")]
+    sync_interval_ms: Option<u64>,
+}
+
+/// The `SYNC_INTERVAL_MS` of a deployed authorizer, unless the arguments have another.
+const DEFAULT_SYNC_INTERVAL_MS: u64 = settings::SYNC_INTERVAL_MS as u64;
+
+/// The selected system: the data folder of a local stack, or the name of an environment on AWS.
+#[derive(Debug, PartialEq, Eq)]
+enum Selection {
+    Local(PathBuf),
+    Aws(String),
+}
+
+impl TargetArguments {
+    /// Selects the system by the arguments, or else by the variables of the process.
+    fn selection(&self, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Selection> {
+        let variable = |name| variable(name).filter(|value| !value.is_empty());
+        match (&self.data, &self.aws) {
+            (Some(data), _) => Ok(Selection::Local(data.clone())),
+            (None, Some(environment)) => Ok(Selection::Aws(environment.clone())),
+            (None, None) => match (variable(DATA_FOLDER_VARIABLE), variable(ENVIRONMENT_VARIABLE)) {
+                (Some(_), Some(_)) => anyhow::bail!(
+                    "{DATA_FOLDER_VARIABLE} and {ENVIRONMENT_VARIABLE} are both set: choose with --data FOLDER or --aws ENVIRONMENT"
+                ),
+                (None, Some(environment)) => Ok(Selection::Aws(environment)),
+                (data, None) => Ok(Selection::Local(data.map_or(DEFAULT_DATA_FOLDER.into(), PathBuf::from))),
+            },
+        }
+    }
 }
 
 /// Arguments that select an access log.
@@ -59,14 +92,22 @@ impl Target {
     /// # Errors
     /// When a local stack is selected and its data folder has no endpoints.
     pub async fn find(arguments: &TargetArguments) -> anyhow::Result<Self> {
-        if let Some(environment) = &arguments.aws {
-            let meter = MeterTarget::deployed(environment).await;
-            return Ok(Self::new(meter, arguments.sync_interval_ms, None));
-        }
-        let endpoints = Endpoints::read(&arguments.data).with_context(|| {
+        let data = match arguments.selection(shell_variable)? {
+            Selection::Aws(environment) => {
+                let meter = MeterTarget::deployed(&environment).await;
+                let sync_interval_ms = arguments.sync_interval_ms.unwrap_or(DEFAULT_SYNC_INTERVAL_MS);
+                return Ok(Self::new(meter, sync_interval_ms, None));
+            }
+            Selection::Local(data) => data,
+        };
+        anyhow::ensure!(
+            arguments.sync_interval_ms.is_none(),
+            "--sync-interval-ms is for an environment on AWS; `meter local --sync-interval-ms` sets that of a local stack"
+        );
+        let endpoints = Endpoints::read(&data).with_context(|| {
             format!(
                 "no local stack was started in {}; run `meter local --data {0}`, or choose AWS with --aws ENVIRONMENT",
-                arguments.data.display()
+                data.display()
             )
         })?;
         let meter = MeterTarget::local(&endpoints.aws_endpoint_url).await;
@@ -205,6 +246,14 @@ impl Target {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command reads the variables of its shell, and no setting of a function"
+)]
+fn shell_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Returns an S3 client with path-style addresses, for buckets that have no name in DNS.
 fn path_style_s3(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
@@ -221,6 +270,34 @@ fn account_and_region(arn: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn selected(
+        data: Option<&str>,
+        aws: Option<&str>,
+        variables: [Option<&str>; 2],
+    ) -> anyhow::Result<Selection> {
+        let arguments =
+            TargetArguments { data: data.map(Into::into), aws: aws.map(Into::into), sync_interval_ms: None };
+        arguments.selection(|name| variables[usize::from(name == "METER_ENV")].map(Into::into))
+    }
+
+    #[test]
+    fn an_argument_selects_before_a_variable_and_a_variable_before_the_default() {
+        let local = |folder: &str| Selection::Local(folder.into());
+        let aws = |environment: &str| Selection::Aws(environment.to_owned());
+        for (data, environment, variables, expected) in [
+            (None, None, [None, None], local("meter-data")),
+            (None, None, [Some(""), Some("")], local("meter-data")),
+            (None, None, [Some("folder"), None], local("folder")),
+            (None, None, [None, Some("prod")], aws("prod")),
+            (Some("mine"), None, [Some("folder"), Some("prod")], local("mine")),
+            (None, Some("dev"), [Some("folder"), Some("prod")], aws("dev")),
+        ] {
+            assert_eq!(selected(data, environment, variables).unwrap(), expected);
+        }
+        let both = selected(None, None, [Some("folder"), Some("prod")]).unwrap_err().to_string();
+        assert!(both.contains("METER_DATA and METER_ENV are both set"), "{both}");
+    }
 
     #[test]
     fn an_arn_names_account_and_region() {

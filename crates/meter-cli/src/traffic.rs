@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use indicatif::{ProgressBar, ProgressStyle};
 use local_stack::stack::demo_keys::{self, DemoKey};
 
-use crate::target::DEFAULT_DATA_FOLDER;
+use crate::target::{DATA_FOLDER_VARIABLE, DEFAULT_DATA_FOLDER};
 
 /// Number of concurrent connections.
 const CONNECTIONS: u64 = 16;
@@ -26,7 +26,7 @@ const STATUSES: [u16; 10] = [200, 201, 200, 404, 204, 500, 200, 429, 299, 200];
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Data folder of a running `meter local` with its built-in backend
-    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_DATA_FOLDER)]
+    #[arg(long, value_name = "FOLDER", env = DATA_FOLDER_VARIABLE, default_value = DEFAULT_DATA_FOLDER)]
     data: PathBuf,
     /// Number of calls to send, for all demonstration keys in turn
     #[arg(long, default_value_t = 1_000)]

@@ -15,7 +15,7 @@ use crate::error::port_error;
 
 /// Time for which the list of shards is kept. Progress that is computed from an old list is never
 /// later than the true one: the old list has the parents of the shards that it lacks.
-const LIST_LIFETIME: Duration = Duration::from_secs(60);
+const LIST_LIFETIME: Duration = Duration::from_mins(1);
 
 /// Number of concurrent reads of heads.
 const READ_CONCURRENCY: usize = 16;

@@ -13,6 +13,7 @@ use system_clock::now_ms;
 
 pub use test::ClassCalls;
 
+use crate::closed_output::stdout;
 use crate::output::{time_text, write_json};
 use crate::target::{Target, TargetArguments};
 
@@ -89,7 +90,7 @@ async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
     let lists = read_lists(&Target::find(&arguments.target).await?).await?;
     let mut shown = lists.lists().iter().map(|(from_ms, classes)| ClassList::new(*from_ms, classes, &lists));
     if arguments.json {
-        let mut output = std::io::stdout().lock();
+        let mut output = stdout();
         return shown.try_for_each(|list| write_json(&mut output, &list));
     }
     if lists.lists().is_empty() {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::apply::read_file;
 use super::read_lists;
+use crate::closed_output::stdout;
 use crate::format::judge::{Judge, Outcome};
 use crate::format::lines::{describe, next_line};
 use crate::input::open::{Source, text};
@@ -60,7 +61,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             other => *others.entry(describe(&other)).or_default() += 1,
         }
     }
-    let mut output = std::io::stdout().lock();
+    let mut output = stdout();
     if arguments.json {
         let mut classes = calls.into_iter().map(|(route_class, calls)| ClassCalls { route_class, calls });
         return classes.try_for_each(|class| write_json(&mut output, &class));

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Customer;
+use crate::closed_output::stdout;
 use crate::keys::{Key, labels_text};
 use crate::output::{count, print_json, time_text, write_json};
 use crate::target::{Target, TargetArguments};
@@ -46,7 +47,7 @@ pub struct CustomerWithKeys {
 pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.target).await?;
     let customers = target.meter.customers().list().await?;
-    let mut output = std::io::stdout().lock();
+    let mut output = stdout();
     if arguments.json {
         return customers.iter().try_for_each(|customer| write_json(&mut output, &Customer::new(customer)));
     }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::judge::{Judge, Judgement, Outcome};
+use crate::closed_output::stdout;
 use crate::output::{time_text, write_json};
 
 /// Maximum size of a log event, in bytes. Source: CloudWatch Logs quotas, "Event size".
@@ -146,7 +147,7 @@ impl Summary {
 
 /// Checks lines, and prints the predicted outcome of each line and a summary.
 pub fn check(mut reader: Box<dyn BufRead>, mut judge: Judge, json: bool) -> anyhow::Result<()> {
-    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut output = std::io::BufWriter::new(stdout());
     let mut summary = Summary::default();
     let mut number = 0;
     while let Some(line) = next_line(&mut reader)? {

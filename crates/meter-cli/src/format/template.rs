@@ -12,6 +12,7 @@ use super::judge::{Judge, Judgement, Outcome};
 use super::lines::{Processing, describe};
 use super::sample::{ABSENT, Format, STATUS, value};
 use super::variables::{detect_kind, is_client_text, only_kind};
+use crate::closed_output::stdout;
 use crate::output::write_json;
 
 /// Maximum size of a format, in bytes. Source: API Gateway
@@ -54,7 +55,7 @@ pub struct Report {
 pub fn check(text: &str, kind: Option<ApiKind>, mut judge: Judge, json: bool) -> anyhow::Result<()> {
     let (report, outcome) = report(text, kind, &mut judge);
     let problems = report.findings.iter().filter(|finding| finding.is_problem).count();
-    let mut output = std::io::stdout().lock();
+    let mut output = stdout();
     if json {
         write_json(&mut output, &report)?;
     } else {

@@ -6,6 +6,7 @@ use metering_core::api_key::{KeyDigest, KeyRecord};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::closed_output::stdout;
 use crate::output::{time_text, write_json};
 use crate::target::{Target, TargetArguments};
 
@@ -59,7 +60,7 @@ impl ExportedKey {
 /// that is still valid is not exported.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let keys = Target::find(&arguments.target).await?.key_store().list().await?;
-    let mut output = std::io::stdout().lock();
+    let mut output = stdout();
     for key in keys.iter().filter(|key| key.deleted_at_ms.is_none()) {
         if let Some(digest) = &key.digest {
             write_json(&mut output, &ExportedKey::new(key, digest))?;

@@ -5,6 +5,7 @@ use std::io::Write;
 use system_clock::now_ms;
 
 use super::fields::{Key, labels_text, state};
+use crate::closed_output::stdout;
 use crate::output::{count, print_json, time_text, write_json};
 use crate::target::{Target, TargetArguments};
 
@@ -46,7 +47,7 @@ pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
             && arguments.owner.as_ref().is_none_or(|owner| *owner == key.owner)
             && (arguments.customer.is_none() || arguments.customer == key.customer_id)
     });
-    let mut output = std::io::stdout().lock();
+    let mut output = stdout();
     if arguments.json {
         return keys.iter().try_for_each(|key| write_json(&mut output, &Key::new(key)));
     }

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::reading::{FileReport, Status};
 use super::tally::UNBILLED;
+use crate::closed_output::stdout;
 use crate::output::{count, with_causes};
 
 /// The report of a replay.
@@ -132,7 +133,7 @@ impl Report {
     /// Prints the report as text.
     pub fn print(&self) -> anyhow::Result<()> {
         use std::io::Write;
-        let mut output = std::io::stdout().lock();
+        let mut output = stdout();
         writeln!(output, "Usage per key")?;
         let width = self.usage.iter().map(|key| key.api_key_id.len()).max().unwrap_or(0).max(16);
         for key in &self.usage {

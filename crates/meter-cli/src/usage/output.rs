@@ -1,6 +1,6 @@
 //! The output of `meter usage`, written while the ledger is read.
 
-use std::io::{BufWriter, StdoutLock, Write};
+use std::io::{BufWriter, Write};
 
 use jiff::civil::Date;
 use metering_core::metered_key::{CANARY_KEY_ID, MeteredKey};
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::Arguments;
 use super::groups::{Finished, Group, Property};
+use crate::closed_output::{Output, stdout};
 use crate::output::{print_json, write_json};
 
 /// Size of the buffer of the output, in bytes.
@@ -79,8 +80,8 @@ enum Form {
     /// A table for people, with the total in its last line.
     Text,
     /// A line for each group and period.
-    Json(BufWriter<StdoutLock<'static>>),
-    Csv(Box<csv::Writer<StdoutLock<'static>>>),
+    Json(BufWriter<Output>),
+    Csv(Box<csv::Writer<Output>>),
     /// One document about a key.
     Report(UsageReport),
 }
@@ -118,13 +119,9 @@ impl Writer {
                 billed: &*key.api_key_id != CANARY_KEY_ID,
                 usage: Vec::new(),
             }),
-            None if arguments.json => {
-                Form::Json(BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout().lock()))
-            }
+            None if arguments.json => Form::Json(BufWriter::with_capacity(BUFFER_BYTES, stdout())),
             _ if arguments.csv => {
-                let mut csv = csv::WriterBuilder::new()
-                    .buffer_capacity(BUFFER_BYTES)
-                    .from_writer(std::io::stdout().lock());
+                let mut csv = csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(stdout());
                 let mut names: Vec<&str> = columns.iter().map(|property| name(*property)).collect();
                 if key.is_some() {
                     names.push(name(Property::Key));
@@ -152,7 +149,7 @@ impl Writer {
             let mut cells = self.columns.iter().map(|property| cell(group, *property));
             match &mut self.form {
                 Form::Text => {
-                    let mut output = std::io::stdout().lock();
+                    let mut output = stdout();
                     write!(output, "  ")?;
                     cells.try_for_each(|cell| write!(output, "{cell:<26} "))?;
                     writeln!(output, "{period:<16} {calls:>12}")?;
