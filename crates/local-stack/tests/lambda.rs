@@ -6,6 +6,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
@@ -139,4 +140,27 @@ async fn a_stream_without_a_failure_gives_up_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let given_up = Mapping::over(folder.path(), &["good"; 250]).await.run().await;
     assert!(given_up.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_ends_with_its_window_although_records_keep_coming() {
+    let folder = tempfile::tempdir().unwrap();
+    let Mapping { client, checkpoints, settings, function } = Mapping::over(folder.path(), &["good"]).await;
+    let settings = MappingSettings { batch_size: 10_000, batch_window_ms: 300, ..settings };
+    let producer = async {
+        for _ in 0..4_000 {
+            let put = client.put_record().stream_name(STREAM).partition_key("p").data(Blob::new("good"));
+            put.send().await.unwrap();
+            // A shard accepts 1,000 records a second.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let mut changes = checkpoints.changes();
+    let mapping = EventSourceMapping::start(client.clone(), function.clone(), settings, checkpoints.clone());
+    tokio::select! {
+        changed = changes.changed() => changed.unwrap(),
+        () = producer => panic!("no batch was delivered while records kept coming"),
+    }
+    mapping.stop().await;
+    function.shut_down();
 }

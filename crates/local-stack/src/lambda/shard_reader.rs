@@ -62,10 +62,10 @@ pub async fn read_shard(shared: &Arc<Shared>, shard_id: &str) -> Result<(), Mapp
             if !buffer.is_empty() && window_ends.is_none() {
                 window_ends = Some(Instant::now() + Duration::from_millis(shared.settings.batch_window_ms));
             }
+            if window_ends.is_some_and(|ends| ends <= Instant::now()) {
+                break;
+            }
             if found_none && iterator.is_some() {
-                if window_ends.is_some_and(|ends| ends <= Instant::now()) {
-                    break;
-                }
                 tokio::time::sleep(Duration::from_millis(shared.settings.poll_interval_ms)).await;
             }
         }
