@@ -17,7 +17,7 @@ need cc "install a C compiler (Debian: apt-get install build-essential)"
 debian_package faketime faketime
 
 # What is compiled once needs no incremental data, which takes as much disk space as the rest.
-[ -d target ] || export CARGO_INCREMENTAL=0
+[ -d "${CARGO_TARGET_DIR:-target}" ] || export CARGO_INCREMENTAL=0
 
 log=$(mktemp)
 count() { awk -v word="$1" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) sum += $(i - 1) } END { print sum + 0 }' "$log"; }

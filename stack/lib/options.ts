@@ -27,7 +27,7 @@ export const OPTIONS = {
   shards: { value: 'number', meaning: 'the number of shards of a provisioned stream', defaultValue: '1' },
   'stream-mode': {
     value: '`provisioned` or `on-demand`',
-    meaning: 'whether the stream has `shards` shards, or Kinesis adds shards for about three times the price',
+    meaning: 'whether the stream has `shards` shards, or Kinesis adds shards, for at least three times the price',
     defaultValue: '`provisioned`',
   },
   'batch-window-s': {

@@ -1,4 +1,5 @@
 import { Stack, StackProps } from 'aws-cdk-lib';
+import { LambdaDeploymentConfig } from 'aws-cdk-lib/aws-codedeploy';
 import { ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { ApiKind } from './access-log';
@@ -108,6 +109,8 @@ export class UsageMeterStack extends Stack {
       function: this.pipeline.consumer,
       versionAlarm: this.alarms.alarm('consumer-version-errors'),
       alarms: alarms('consumer-errors'),
+      // A shard has three batches a minute, so a tenth of them would hardly be noticed.
+      config: LambdaDeploymentConfig.LINEAR_10PERCENT_EVERY_3MINUTES,
       allAtOnce,
     });
     new GradualDeployment(this, 'AuthorizerDeployment', {

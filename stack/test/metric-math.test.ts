@@ -66,6 +66,7 @@ const CASES: Record<string, Case[]> = {
     ['there are none', { errors: always(0), failed: SILENT }, false],
     ['two minutes have some', { errors: [1, 0, 0, 0, 0], failed: [_, 1, _, _, _] }, false],
     ['three minutes have some', { errors: [1, 0, 0, 0, 1], failed: [_, 1, _, _, _] }, true],
+    ['it only fails as a whole', { errors: always(1), failed: SILENT }, true],
     ['there are no data', { errors: SILENT, failed: SILENT }, false],
   ],
   'skipped-without-a-key': [

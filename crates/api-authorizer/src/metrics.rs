@@ -63,7 +63,7 @@ define_metrics! {
         DecisionDuration: Microseconds,
         /// Time after a change of a key for which this instance still answered without
         /// knowing the change; 0 for an idle instance.
-        InvalidationLag: Milliseconds,
+        InvalidationLag: Milliseconds as Exception,
     }
 }
 

@@ -13,7 +13,7 @@ pub const ALARM_METRICS: f64 = 25.0;
 /// Number of metrics in the alarms of the authorizer and the invalidation log. A test of the stack checks it.
 pub const AUTHORIZER_ALARM_METRICS: f64 = 8.0;
 /// Number of metrics of the authorizer that have values while nothing is wrong. A test checks it.
-pub const AUTHORIZER_METRICS: f64 = 5.0;
+pub const AUTHORIZER_METRICS: f64 = 4.0;
 /// Number of metrics from metric filters of a log group: all lines and readable lines.
 const LOG_GROUP_METRICS: f64 = 2.0;
 /// Bytes of a metric line of the consumer.

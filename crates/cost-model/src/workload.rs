@@ -24,8 +24,8 @@ pub struct Workload {
     pub keys: f64,
     /// Exponent of Zipf's law for the use of keys. `None` means uniform use, which writes the most rows.
     pub zipf_exponent: Option<f64>,
-    /// Number of shards of a provisioned stream. `None` means an on-demand stream, or as many provisioned shards
-    /// as needed where on-demand shards do not suffice.
+    /// Number of shards of a provisioned stream. `None` means the deployed number, or as many as are
+    /// needed.
     pub shards: Option<f64>,
     /// Batch window of the event source mapping, in seconds.
     pub batch_window_s: f64,
@@ -59,7 +59,7 @@ pub struct Workload {
 
 /// Number of metrics of the functions that have values while nothing is wrong, without those of the authorizer and
 /// of a canary. A test compares it with the list generated for the stack.
-pub const FUNCTION_METRICS: f64 = 7.0;
+pub const FUNCTION_METRICS: f64 = 8.0;
 
 impl Workload {
     /// Creates a workload with the deployed settings and the measured values.

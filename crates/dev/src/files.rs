@@ -126,7 +126,7 @@ fn metrics() -> Value {
 /// Maps the name of each metric that CloudWatch extracts to its unit, and counts those that
 /// usually have values.
 fn extracted(metrics: &[impl Metric]) -> (Map<String, Value>, usize) {
-    let extracted = metrics.iter().filter(|metric| metric.usage() != Use::Property);
+    let extracted = metrics.iter().filter(|metric| metric.extraction() != Use::Property);
     let units = extracted.map(|metric| (metric.name().to_owned(), json!(metric.unit().name()))).collect();
-    (units, metrics.iter().filter(|metric| metric.usage() == Use::Usual).count())
+    (units, metrics.iter().filter(|metric| metric.extraction() == Use::Usual).count())
 }

@@ -159,6 +159,7 @@ fn a_command_whose_output_is_closed_ends_quietly() {
         let ended = Command::new(binaries().join("meter"))
             .args(arguments.split(' '))
             .env("METER_DATA", &local.data)
+            .env_remove("METER_ENV")
             .stdout(writer)
             .output()
             .unwrap();

@@ -54,7 +54,7 @@ pub trait Metric: Copy {
     /// Returns the unit in which its values are recorded.
     fn unit(self) -> Unit;
     /// Returns what CloudWatch does with its values.
-    fn usage(self) -> Use;
+    fn extraction(self) -> Use;
 }
 
 /// Declares the metrics of a function: an enum with the constant `ALL`, whose
@@ -87,7 +87,7 @@ macro_rules! define_metrics {
                 }
             }
 
-            fn usage(self) -> $crate::telemetry::Use {
+            fn extraction(self) -> $crate::telemetry::Use {
                 match self {
                     $(Self::$metric => $crate::use_of!($($use)?),)+
                 }
@@ -170,7 +170,7 @@ impl MetricLine {
     /// Adds a metric with one value. Adds no zero of a metric whose use is not [`Use::Usual`]. An
     /// alarm on such a metric has to treat missing data as not breaching.
     pub fn value(&mut self, metric: impl Metric, value: u64) -> &mut Self {
-        if value == 0 && metric.usage() != Use::Usual {
+        if value == 0 && metric.extraction() != Use::Usual {
             return self;
         }
         self.define(metric, json!(value))
@@ -192,7 +192,7 @@ impl MetricLine {
     }
 
     fn define(&mut self, metric: impl Metric, value: Value) -> &mut Self {
-        if metric.usage() != Use::Property {
+        if metric.extraction() != Use::Property {
             self.definitions.push(json!({"Name": metric.name(), "Unit": metric.unit().name()}));
         }
         self.values.insert(metric.name().to_owned(), value);
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_metric_has_the_name_and_unit_that_it_is_declared_with() {
         let declared: Vec<_> =
-            Some::ALL.iter().map(|metric| (metric.name(), metric.unit(), metric.usage())).collect();
+            Some::ALL.iter().map(|metric| (metric.name(), metric.unit(), metric.extraction())).collect();
         assert_eq!(
             declared,
             [

@@ -42,11 +42,11 @@ pub fn silence() {
     }));
 }
 
-/// Returns `true` if a panic was caused by a closed output: by [`Output`], or by `println!`, whose panic has
-/// a text only.
+/// Returns `true` if a panic was caused by a closed output: by [`Output`], or by `println!` or
+/// `eprintln!`, whose panics have a text only.
 pub fn is_reason_of(payload: &(dyn Any + Send)) -> bool {
     let is_of_println =
-        |text: &String| text.starts_with("failed printing to stdout") && text.contains(BROKEN_PIPE);
+        |text: &String| text.starts_with("failed printing to std") && text.contains(BROKEN_PIPE);
     payload.is::<ClosedOutput>() || payload.downcast_ref().is_some_and(is_of_println)
 }
 

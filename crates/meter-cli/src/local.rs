@@ -13,14 +13,15 @@ use metering_core::metered_key::CANARY_KEY_ID;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::local_faults::FaultArguments;
-use crate::target::{DATA_FOLDER_VARIABLE, DEFAULT_DATA_FOLDER};
+use crate::target::data_folder;
 
 /// Arguments of `meter local`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of all data; a restart with the same folder continues
-    #[arg(long, value_name = "FOLDER", env = DATA_FOLDER_VARIABLE, default_value = DEFAULT_DATA_FOLDER)]
-    data: PathBuf,
+    /// Folder of all data; a restart with the same folder continues [default: that of
+    /// METER_DATA, or meter-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
     /// Port of the gateway; 0 for the previous port, or a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -61,7 +62,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let binaries = arguments.binaries.map_or_else(built_binaries, Ok);
     let binaries = binaries
         .context("the path of this command is not known; name the folder of the binaries with --binaries")?;
-    let mut options = LocalOptions::new(arguments.data, binaries);
+    let mut options = LocalOptions::new(data_folder(arguments.data.as_ref()), binaries);
     options.gateway_port = arguments.port;
     options.aws_port = arguments.aws_port;
     options.dashboard_port = arguments.dashboard_port;

@@ -12,9 +12,9 @@ use metering_aws::{
 use metering_core::unbilled::UnbilledRoutes;
 
 /// The default data folder of `meter local`.
-pub const DEFAULT_DATA_FOLDER: &str = "meter-data";
+const DEFAULT_DATA_FOLDER: &str = "meter-data";
 /// The environment variable with the data folder of `meter local`.
-pub const DATA_FOLDER_VARIABLE: &str = "METER_DATA";
+const DATA_FOLDER_VARIABLE: &str = "METER_DATA";
 /// The environment variable with the name of an environment on AWS.
 const ENVIRONMENT_VARIABLE: &str = "METER_ENV";
 
@@ -244,6 +244,13 @@ impl Target {
         let reply = reply.with_context(|| format!("the quarantine queue {name} cannot be found"))?;
         reply.queue_url.with_context(|| format!("the queue {name} has no URL"))
     }
+}
+
+/// Returns the data folder of `meter local`: that of the arguments, or else of the shell.
+pub fn data_folder(argument: Option<&PathBuf>) -> PathBuf {
+    let of_shell =
+        || shell_variable(DATA_FOLDER_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    argument.cloned().or_else(of_shell).unwrap_or_else(|| DEFAULT_DATA_FOLDER.into())
 }
 
 #[expect(

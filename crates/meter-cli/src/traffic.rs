@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use indicatif::{ProgressBar, ProgressStyle};
 use local_stack::stack::demo_keys::{self, DemoKey};
 
-use crate::target::{DATA_FOLDER_VARIABLE, DEFAULT_DATA_FOLDER};
+use crate::target::data_folder;
 
 /// Number of concurrent connections.
 const CONNECTIONS: u64 = 16;
@@ -25,9 +25,10 @@ const STATUSES: [u16; 10] = [200, 201, 200, 404, 204, 500, 200, 429, 299, 200];
 /// Arguments of `meter traffic`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Data folder of a running `meter local` with its built-in backend
-    #[arg(long, value_name = "FOLDER", env = DATA_FOLDER_VARIABLE, default_value = DEFAULT_DATA_FOLDER)]
-    data: PathBuf,
+    /// Data folder of a running `meter local` with its built-in backend [default: that of
+    /// METER_DATA, or meter-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
     /// Number of calls to send, for all demonstration keys in turn
     #[arg(long, default_value_t = 1_000)]
     calls: u64,
@@ -64,11 +65,12 @@ type ResponsesByKey = BTreeMap<String, Responses>;
 
 /// Sends the calls and prints the responses by key.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let folder = arguments.data.display();
-    let endpoints = Endpoints::read(&arguments.data).with_context(|| {
+    let data = data_folder(arguments.data.as_ref());
+    let folder = data.display();
+    let endpoints = Endpoints::read(&data).with_context(|| {
         format!("no local stack was started in {folder}; run `meter local --data {folder}`")
     })?;
-    let keys: Arc<[DemoKey]> = demo_keys::read(&arguments.data)?.into();
+    let keys: Arc<[DemoKey]> = demo_keys::read(&data)?.into();
     let progress = ProgressBar::new(arguments.calls)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} calls  {per_sec}")?);
     let next = Arc::new(AtomicU64::new(0));

@@ -96,7 +96,7 @@ impl CountingProgress for StreamProgress {
 fn stream_shard(shard: Shard) -> StreamShard {
     let range = shard.sequence_number_range;
     StreamShard {
-        is_open: range.is_some_and(|range| range.ending_sequence_number.is_none()),
+        is_open: range.is_none_or(|range| range.ending_sequence_number.is_none()),
         parents: shard.parent_shard_id.into_iter().chain(shard.adjacent_parent_shard_id).collect(),
         shard_id: shard.shard_id,
     }

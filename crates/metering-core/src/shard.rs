@@ -97,7 +97,7 @@ pub struct ShardHead {
     /// in gaps.
     pub committed: Option<SequenceNumber>,
     /// Time at which the highest committed record reached the stream, in milliseconds since 1970. If
-    /// arrival times do not ascend, it is the highest of the committed records.
+    /// arrival times do not ascend, it is the highest of the last records of the commits.
     pub committed_arrival_ms: Option<i64>,
     /// The records that are judged and not committed.
     pub open: Option<OpenRecords>,
@@ -321,6 +321,17 @@ mod tests {
         }
         assert_eq!((head.open, head.gap_count), (None, 0));
         assert_eq!((head.committed, head.committed_arrival_ms), (Some(number(15)), Some(15)));
+    }
+
+    #[test]
+    fn only_a_commit_moves_the_progress_and_only_as_far_as_its_last_record() {
+        let judged = ShardHead::default().judge(&[record(5), record(6), record(7)]);
+        assert_eq!(judged.committed_arrival_ms, None);
+        let committed = judged.commit(Some(&record(6)), Some(&number(7)));
+        assert_eq!(committed.committed_arrival_ms, Some(6));
+        let late = ArrivedRecord { arrived_at_ms: 1, ..record(7) };
+        assert_eq!(committed.commit(Some(&late), None).committed_arrival_ms, Some(6));
+        assert_eq!(committed.commit(Some(&record(5)), None).committed_arrival_ms, Some(6));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Assumed bound of the error of arrival times within a shard, in milliseconds. Kinesis does not
-/// guarantee that they ascend.
+/// Assumed bound of the error of arrival times within a shard, and from a shard to its children, in
+/// milliseconds. Kinesis does not guarantee that they ascend.
 ///
 /// Source: Kinesis Data Streams API Reference, `Record`, `ApproximateArrivalTimestamp`.
 pub const ARRIVAL_ERROR_MS: i64 = 1_000;
@@ -25,7 +25,8 @@ pub struct StreamShard {
 ///
 /// `committed_arrival_ms` returns the arrival of the highest committed record of a shard. A shard
 /// is read only after its parents are processed to their ends, so its commit is theirs as well. A
-/// shard without a commit is as far as its parents are.
+/// shard without a commit is as far as its parents are. Source: Lambda Developer Guide, "Using Lambda to
+/// process records from Amazon Kinesis Data Streams".
 ///
 /// ```
 /// use metering_core::stream_progress::{ARRIVAL_ERROR_MS, StreamShard, counted_before_ms};

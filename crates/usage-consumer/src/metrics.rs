@@ -53,7 +53,7 @@ define_metrics! {
         /// Writes of claims that conflicted with another writer and were planned again.
         ClaimConflicts: Count as Exception,
         /// Records reported as failed. Lambda delivers them again.
-        FailedRecords: Count as Exception,
+        FailedRecords: Count,
         /// Time from the oldest response of a record to the arrival of the record in the stream.
         LogDeliveryDelay: Milliseconds,
         /// Time from the arrival of the record to the invocation.
@@ -135,6 +135,8 @@ impl BatchMetrics {
     /// Builds the line of the batch.
     pub fn line(&mut self, environment: &str, now_ms: i64) -> MetricLine {
         let mut line = MetricLine::new(SERVICE, environment, now_ms);
+        // AWS does not say what an alarm on a sum does if one of the two metrics never had a value.
+        self.add(ConsumerMetric::FailedRecords, 0);
         self.totals.write(&mut line);
         if let Some(span) = &self.span {
             line.property("shard_id", json!(span.shard_id));

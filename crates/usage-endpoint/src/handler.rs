@@ -78,7 +78,7 @@ fn document(request: &UsageRequest, usage: &KeyUsage, as_of_ms: Option<i64>, now
         "customer_id": request.key.customer_id,
         // Time of the latest counted call. Earlier calls may not be counted yet.
         "last_call": usage.values().map(|day| day.last_call_ms).max().and_then(time),
-        // Everything that reached the stream before this time is counted. Null if it is not known.
+        // Everything that reached the stream before this time is counted, in quarantine or given up.
         "as_of": as_of_ms.and_then(time),
         "read_at": time(now_ms),
         "from": request.from.to_string(),

@@ -90,19 +90,22 @@ impl MetricSink {
 
 impl State {
     fn add(&mut self, line: &Value) {
-        let definitions = line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten();
-        for definition in
-            definitions.flat_map(|directive| directive["Metrics"].as_array().into_iter().flatten())
+        // The members of a line that are not metrics to CloudWatch are values as well, if they are named like metrics.
+        let members = line.as_object().into_iter().flatten();
+        for (name, value) in
+            members.filter(|(name, _)| name.starts_with(|first: char| first.is_ascii_uppercase()))
         {
-            let Some(name) = definition["Name"].as_str() else { continue };
-            match &line[name] {
-                Value::Array(values) if definition["Unit"] != "Count" => {
-                    let histogram = self.durations.entry(name.to_owned()).or_insert_with(duration_histogram);
+            match value {
+                Value::Array(values) => {
+                    let histogram = self.durations.entry(name.clone()).or_insert_with(duration_histogram);
                     for value in values.iter().filter_map(Value::as_u64) {
                         histogram.saturating_record(value);
                     }
                 }
-                value => *self.counts.entry(name.to_owned()).or_default() += value.as_u64().unwrap_or(0),
+                Value::Number(count) => {
+                    *self.counts.entry(name.clone()).or_default() += count.as_u64().unwrap_or(0);
+                }
+                _ => {}
             }
         }
     }

@@ -34,7 +34,7 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Events and records that the consumer has read.
+/// Billed calls, each of which is a log event, and records on the stream.
 struct Consumed {
     events: f64,
     records: f64,
@@ -44,8 +44,9 @@ struct Consumed {
 
 impl Consumed {
     async fn read(subject: &Subject) -> anyhow::Result<Self> {
-        let by_minute = subject.of_function(CONSUMER, "Events", "Sum").await?;
-        let records = subject.sum_of_function(CONSUMER, "Records").await?;
+        let by_minute = subject.of_function(CONSUMER, "BillableCalls", "Sum").await?;
+        let stream = ("StreamName", subject.target.stream());
+        let records = subject.sum(("AWS/Kinesis", "IncomingRecords"), stream).await?;
         let events: f64 = by_minute.iter().sum();
         // The size of deliveries depends on the rate while there are calls, so idle minutes are not counted.
         let minutes = by_minute.iter().filter(|events| **events > 0.0).map(|_| 1.0).sum::<f64>().max(1.0);

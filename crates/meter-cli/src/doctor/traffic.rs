@@ -50,12 +50,15 @@ pub const CHECKS: &[Check] = &[
 async fn deliveries(subject: &Subject) -> anyhow::Result<Finding> {
     #[expect(clippy::cast_precision_loss, reason = "the comparison is rough")]
     let logged = subject.counted_twice().await?.plainly as f64;
-    let events = subject.sum_of_function(CONSUMER, "Events").await?;
-    let found = format!("{logged} successful calls in the access log, {events} events at the consumer");
+    let mut read = 0.0;
+    for metric in ["BillableCalls", "SkippedNoApiKey", "DuplicateCalls"] {
+        read += subject.sum_of_function(CONSUMER, metric).await?;
+    }
+    let found = format!("{logged} successful calls in the access log, {read} read by the consumer");
     if logged == 0.0 {
         return Ok(Finding::unknown(found, "make some calls, or check more --hours"));
     }
-    if events * 2.0 >= logged {
+    if read * 2.0 >= logged {
         return Ok(Finding::ok(found));
     }
     Ok(Finding::is_false(
@@ -67,9 +70,9 @@ async fn deliveries(subject: &Subject) -> anyhow::Result<Finding> {
 async fn function_metrics(subject: &Subject) -> anyhow::Result<Finding> {
     let stream = ("StreamName", subject.target.stream());
     let put = subject.sum(("AWS/Kinesis", "IncomingRecords"), stream).await?;
-    let records = subject.sum_of_function(CONSUMER, "Records").await?;
-    let found = format!("{put} records on the stream, {records} in the metric of the consumer");
-    Ok(if records > 0.0 {
+    let batches: f64 = subject.of_function(CONSUMER, "BillableCalls", "SampleCount").await?.iter().sum();
+    let found = format!("{put} records on the stream, {batches} batches in the metrics of the consumer");
+    Ok(if batches > 0.0 {
         Finding::ok(found)
     } else if put == 0.0 {
         Finding::unknown(found, "make some calls, or check more --hours")
@@ -123,7 +126,7 @@ async fn readable(subject: &Subject) -> anyhow::Result<Finding> {
 }
 
 async fn canary(subject: &Subject) -> anyhow::Result<Finding> {
-    let calls = subject.sum_of_function(CANARY, "CanaryCalls").await?;
+    let calls: f64 = subject.of_function(CANARY, "CanaryMisses", "SampleCount").await?.iter().sum();
     let misses = subject.sum_of_function(CANARY, "CanaryMisses").await?;
     let failures = subject.sum_of_function(CANARY, "CanaryFailures").await?;
     let slowest_ms =

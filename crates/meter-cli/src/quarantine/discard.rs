@@ -12,6 +12,7 @@ use super::{
     QuarantinedRecordWithData, RECEIVING, Selection, UNREADABLE, queue, report_other_messages,
     require_selected,
 };
+use crate::closed_output::stdout;
 use crate::output::{count, write_json};
 use crate::target::Target;
 
@@ -119,7 +120,7 @@ fn confirm(question: &str) -> anyhow::Result<()> {
         bail!("{question} Standard input is not a terminal: confirm with --yes");
     }
     print!("{question} [y/N] ");
-    std::io::stdout().flush()?;
+    stdout().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     if !matches!(answer.trim(), "y" | "Y" | "yes") {

@@ -88,7 +88,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(customer_id) => vec![RowsOf::Customer(customer_id)],
         None => vec![RowsOf::All],
     };
-    let as_of_ms = if arguments.all { None } else { as_of_ms(&target).await };
+    let shows_as_of = if arguments.json { key.is_some() } else { !arguments.csv && !arguments.all };
+    let as_of_ms = if shows_as_of { as_of_ms(&target).await } else { None };
     let mut writer = Writer::new(&arguments, key.as_ref(), &by, [from, to], as_of_ms)?;
     let mut sums = Sums::new(&periods, by);
     for rows in parts {

@@ -31,7 +31,8 @@ pub struct UsageReport {
     pub time_zone: String,
     /// Counted calls in all periods.
     pub calls: u64,
-    /// Time before which everything that reached the stream is counted; null if it is not known.
+    /// Time before which everything that reached the stream is counted, in quarantine or given up; null if it is
+    /// not known.
     pub as_of: Option<String>,
     /// `false` for the key of the canary, whose calls are not billed.
     pub billed: bool,
@@ -175,7 +176,10 @@ impl Writer {
                 let indent = 27 * self.columns.len();
                 println!("  {:indent$}{:<16} {:>12}", "", "total", self.calls);
                 if let Some(as_of_ms) = self.as_of_ms {
-                    println!("Calls that reached the stream before {} are counted.", time_text(as_of_ms));
+                    println!(
+                        "Calls that reached the stream before {} are counted, in quarantine or given up.",
+                        time_text(as_of_ms)
+                    );
                 }
                 if self.key.is_some_and(|key| &*key.api_key_id == CANARY_KEY_ID) {
                     println!("The calls of the canary are not billed.");
