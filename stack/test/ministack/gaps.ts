@@ -26,6 +26,7 @@ export const OMITTED: Record<string, string> = {
       'reconciliation-missing',
       'records-dropped',
       'skipped-without-a-key',
+      'stream-nearly-full',
       'unreadable-lines',
     ].map((id) => [`Alarms/${id}`, 'its CloudFormation does not create alarms of expressions']),
   ),
