@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use anyhow::Context;
-use aws_sdk_kinesis::types::{ScalingType, StreamDescriptionSummary, StreamMode, StreamModeDetails};
+use aws_sdk_kinesis::types::{ScalingType, StreamMode, StreamModeDetails};
 use clap::Subcommand;
 use metering_core::batch_run::MAX_RETRY_MS;
 use metering_core::window::HOUR_MS;
@@ -58,14 +58,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-async fn summary(target: &Target) -> anyhow::Result<StreamDescriptionSummary> {
-    let reply = target.kinesis.describe_stream_summary().stream_name(target.stream()).send().await;
-    let reply = reply.with_context(|| format!("the stream {} cannot be read", target.stream()))?;
-    reply.stream_description_summary.context("the stream has no description")
-}
-
 async fn show(target: &Target) -> anyhow::Result<()> {
-    let summary = summary(target).await?;
+    let summary = target.stream_summary().await?;
     let is_on_demand =
         summary.stream_mode_details().map(StreamModeDetails::stream_mode) == Some(&StreamMode::OnDemand);
     println!("stream       {}", summary.stream_name());
@@ -100,7 +94,7 @@ async fn reshard(target: &Target, shards: i32) -> anyhow::Result<()> {
 ///
 /// Source: Kinesis Data Streams Developer Guide, "Change the data retention period".
 async fn retention(target: &Target, hours: Option<i32>) -> anyhow::Result<()> {
-    let present = summary(target).await?.retention_period_hours();
+    let present = target.stream_summary().await?.retention_period_hours();
     let Some(hours) = hours else {
         println!("The stream {} retains its records for {present} h.", target.stream());
         return Ok(());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use deployment::Endpoints;
 use deployment::settings::{self, UNBILLED_ROUTES};
 use metering_aws::{
@@ -208,11 +209,19 @@ impl Target {
         StreamWriter::new(self.kinesis.clone(), self.stream())
     }
 
-    async fn stream_arn(&self) -> anyhow::Result<String> {
+    /// Describes the stream.
+    ///
+    /// # Errors
+    /// When Kinesis does not describe the stream.
+    pub async fn stream_summary(&self) -> anyhow::Result<StreamDescriptionSummary> {
         let stream = self.stream();
         let reply = self.kinesis.describe_stream_summary().stream_name(stream).send().await;
         let reply = reply.with_context(|| format!("the stream {stream} cannot be read"))?;
-        Ok(reply.stream_description_summary.map(|summary| summary.stream_arn).unwrap_or_default())
+        reply.stream_description_summary.context("the stream has no description")
+    }
+
+    async fn stream_arn(&self) -> anyhow::Result<String> {
+        Ok(self.stream_summary().await?.stream_arn)
     }
 
     /// Returns the bucket of batches that Lambda gave up. Its name contains the account and the region of the
