@@ -8,7 +8,7 @@ use memory_ports::Store;
 use memory_ports::delivery::StreamRecord;
 
 use crate::api_log::ApiLog;
-use crate::auditor::{calls_in, counted, key_hour, quarantined};
+use crate::auditor::{Quarantined, calls_in, counted, key_hour, quarantined};
 
 /// The stream records of each call with a request id.
 #[derive(Debug, Clone, Default)]
@@ -33,10 +33,9 @@ impl Promises {
         self.excepted.extend(records[batch].iter().flat_map(|record| calls_in(&record.data)));
     }
 
-    /// Excepts the calls that are no longer in quarantine, although nobody put them back.
-    pub fn expire(&mut self, before: &Store, after: &Store) {
-        let kept = quarantined(after).calls;
-        self.excepted.extend(quarantined(before).calls.into_iter().filter(|call| !kept.contains(call)));
+    /// Excepts the calls that have expired in quarantine: those of `before` that are not in it any more.
+    pub fn expire(&mut self, before: &Quarantined, after: &Quarantined) {
+        self.excepted.extend(before.calls.difference(&after.calls));
     }
 
     /// Checks that each billable call whose records all arrived before `before_ms` is counted or in

@@ -12,6 +12,7 @@ use rand::Rng;
 
 use super::{CLAIM_RETENTION_DAYS, Delivery, GivenUpBatch, STREAM_RETENTION_MS, Simulation};
 use crate::api_log::{DAY_MS, HOUR_MS};
+use crate::auditor::quarantined;
 use crate::faults::Fault;
 use crate::ports::lock;
 use crate::stream::STREAM_ARN;
@@ -162,9 +163,9 @@ impl Simulation<'_> {
         self.trace(|| format!("{} hours pass", passes_ms / HOUR_MS));
         {
             let store = &mut lock(&self.backend).store;
-            let before = store.clone();
+            let before = quarantined(store);
             store.expire(self.now_ms);
-            self.promises.expire(&before, store);
+            self.promises.expire(&before, &quarantined(store));
         }
         let kept_from_ms = self.now_ms - STREAM_RETENTION_MS;
         for shard in &mut self.shards {
