@@ -66,7 +66,7 @@ pub enum FaultKind {
     /// The number of shards of the stream changes.
     Reshard {
         /// New number of shards.
-        shards: i32,
+        shards: u32,
     },
     /// Batches of log events are delivered twice.
     Duplicate {

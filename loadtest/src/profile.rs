@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::chaos::Chaos;
-use crate::fault::ScheduledFault;
+use crate::fault::{FaultKind, ScheduledFault};
 
 /// A profile, as read from a TOML file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -354,6 +354,30 @@ impl Profile {
         Ok(())
     }
 
+    /// Checks that the local stack can run the faults.
+    ///
+    /// # Errors
+    /// Returns an error if one fault changes the number of shards to more than twice or less than
+    /// half, which Kinesis refuses.
+    pub fn check_faults_of_local_stack(&self) -> anyhow::Result<()> {
+        let mut faults: Vec<_> = self.faults.iter().collect();
+        faults.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+        let mut before = self.stack.shards;
+        for ScheduledFault { at_s, kind, .. } in faults {
+            let FaultKind::Reshard { shards } = kind else { continue };
+            let possible = before.div_ceil(2)..=2 * before;
+            anyhow::ensure!(
+                possible.contains(shards),
+                "the fault at {at_s} s changes {before} shards to {shards}; Kinesis accepts {} to {}. \
+                 The number at the start is stack.shards",
+                possible.start(),
+                possible.end()
+            );
+            before = *shards;
+        }
+        Ok(())
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         use anyhow::ensure;
         ensure!(self.keys.count > 0, "keys.count is 0; it must be at least 1");
@@ -483,6 +507,17 @@ mod tests {
         let stack = |settings: &str| read(&format!("{SMOKE}[stack]\n{settings}"));
         assert_eq!(stack("canary = {weight = 0.1, environment = {A = 'b'}}\nmax_retries = 3"), Ok(()));
         assert_eq!(stack("api_kind = 'http'"), Ok(()));
+        let reshard = |shards: &str| {
+            let fault = format!(
+                "{SMOKE}[stack]\nshards = 2\n[[fault]]\nkind = 'reshard'\nat_s = 1\nshards = {shards}"
+            );
+            toml::from_str::<Profile>(&fault)
+                .unwrap()
+                .check_faults_of_local_stack()
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!((reshard("1"), reshard("4")), (Ok(()), Ok(())));
+        assert!(reshard("5").unwrap_err().contains("2 shards to 5; Kinesis accepts 1 to 4"));
         assert!(stack("api_kind = 'soap'").unwrap_err().contains("rest or http"));
         assert!(stack("canary = {weigth = 0.1}").unwrap_err().contains("weigth"));
         assert!(fault("kind = 'delay'\ndelay = 5\nat_s = 1").unwrap_err().contains("delay"));

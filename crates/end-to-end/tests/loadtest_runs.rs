@@ -34,7 +34,9 @@ delay_ms = 3000
 at_s = 21
 for_s = 2
 ";
-    let more = format!("[stack]\nevents_per_record = 20\n[objectives]\nunexpected_answers = 50\n{faults}");
+    let more = format!(
+        "[stack]\nshards = 2\nevents_per_record = 20\n[objectives]\nunexpected_answers = 50\n{faults}"
+    );
     let (_, text, outcome) = run(folder.path(), &profile(300, 30, 10, &more), &[]).await;
     assert_eq!((outcome.counts.missing, outcome.counts.surplus), (0, 0), "{text}");
     assert!(outcome.counts.client_calls > 7_000 && outcome.counts.is_settled, "{text}");

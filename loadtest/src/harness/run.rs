@@ -76,6 +76,7 @@ pub enum SystemChoice {
 pub async fn execute(profile: &Profile, choice: &SystemChoice, is_quiet: bool) -> anyhow::Result<Outcome> {
     match choice {
         SystemChoice::OwnStack { binaries } => {
+            profile.check_faults_of_local_stack()?;
             let temporary = tempfile::tempdir().context("cannot create a folder for the local stack")?;
             let plan = StackPlan {
                 data_folder: temporary.path().join("data"),

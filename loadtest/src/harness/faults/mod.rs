@@ -88,8 +88,9 @@ async fn inject(system: &SystemUnderTest, kind: FaultKind, ends: Instant) -> any
     }
 }
 
-async fn reshard(system: &SystemUnderTest, shards: i32) -> anyhow::Result<Ended> {
+async fn reshard(system: &SystemUnderTest, shards: u32) -> anyhow::Result<Ended> {
     let request = system.kinesis.update_shard_count().stream_name(&system.meter.names.stream);
+    let shards = i32::try_from(shards).context("the number of shards is too large")?;
     let request = request.target_shard_count(shards).scaling_type(ScalingType::UniformScaling);
     request.send().await?;
     Ok(Ended { at: Instant::now(), effects: 1 })
