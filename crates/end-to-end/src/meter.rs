@@ -54,6 +54,8 @@ impl Local {
             .args([
                 "local",
                 "--no-canary",
+                "--batch-window-s",
+                "2",
                 "--data",
                 data.to_str().unwrap(),
                 "--binaries",

@@ -35,7 +35,7 @@ at_s = 21
 for_s = 2
 ";
     let more = format!(
-        "[stack]\nshards = 2\nevents_per_record = 20\n[objectives]\nunexpected_answers = 50\n{faults}"
+        "[stack]\nbatch_window_ms = 2000\nshards = 2\nevents_per_record = 20\n[objectives]\nunexpected_answers = 50\n{faults}"
     );
     let (_, text, outcome) = run(folder.path(), &profile(300, 30, 10, &more), &[]).await;
     assert_eq!((outcome.counts.missing, outcome.counts.surplus), (0, 0), "{text}");
@@ -49,8 +49,12 @@ for_s = 2
 async fn a_run_over_http2_leaves_all_its_files_behind() {
     let _machine = MACHINE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let (_, text, outcome) =
-        run(folder.path(), &profile(200, 5, 10, "[client]\nprotocol = 'http2'\n"), &[]).await;
+    let (_, text, outcome) = run(
+        folder.path(),
+        &profile(200, 5, 10, "[stack]\nbatch_window_ms = 2000\n[client]\nprotocol = 'http2'\n"),
+        &[],
+    )
+    .await;
     assert_eq!(
         (outcome.counts.missing, outcome.counts.surplus, outcome.tally.answers()),
         (0, 0, 1_000),
@@ -108,7 +112,7 @@ async fn the_design_without_aggregation_writes_more() {
 async fn a_log_that_lags_is_seen_as_that_and_loses_nothing() {
     let _machine = MACHINE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let more = "[stack]\ndelivery_lag = { median_ms = 1500, p99_ms = 4000 }\n";
+    let more = "[stack]\nbatch_window_ms = 2000\ndelivery_lag = { median_ms = 1500, p99_ms = 4000 }\n";
     let (_, text, outcome) = run(folder.path(), &profile(200, 8, 10, more), &[]).await;
     assert_eq!(
         (outcome.counts.missing, outcome.counts.surplus, outcome.counts.is_settled),
