@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local_stack::stack::demo_keys::DemoKey;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE};
-use metering_aws::usage_report::usage_of_all_keys;
+use metering_aws::key_usage::usage_of_all_keys;
 use metering_core::usage_history::KeyUsage;
 use metering_core::window::CallWindow;
 use system_clock::now_ms;

@@ -84,6 +84,13 @@ impl Local {
         self.response(path, api_key).split(' ').nth(1).unwrap().parse().unwrap()
     }
 
+    /// Calls the gateway and returns the JSON of the response.
+    pub fn json(&self, path: &str, api_key: &str) -> Value {
+        let response = self.response(path, Some(api_key));
+        let body = &response[response.find('{').unwrap()..=response.rfind('}').unwrap()];
+        serde_json::from_str(body).unwrap()
+    }
+
     /// Calls the gateway and returns the whole response.
     pub fn response(&self, path: &str, api_key: Option<&str>) -> String {
         let gateway = self.endpoint("gateway");

@@ -16,7 +16,7 @@ use local_stack::lambda::{Function, FunctionSpec};
 use local_stack::stack::{INVALIDATIONS_FAILED_QUEUE, LocalOptions, LocalStack, USAGE_TABLE};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::key_admin::Rotation;
-use metering_aws::usage_report::usage_of_key;
+use metering_aws::key_usage::usage_of_key;
 use metering_aws::{KeyAdmin, Topic};
 use metering_core::api_key::KeyDigest;
 use metering_core::metered_key::MeteredKey;
@@ -115,11 +115,9 @@ fn time(value: &Value) -> i64 {
     value.as_str().unwrap().parse::<Timestamp>().unwrap().as_millisecond()
 }
 
-/// Returns the calls of all hours in an answer of the usage endpoint.
-fn calls_in_hours(usage: &Value) -> u64 {
-    let days = usage["days"].as_array().unwrap().iter();
-    let hours = days.flat_map(|day| day["hours"].as_object().unwrap().values());
-    hours.map(|calls| calls.as_u64().unwrap()).sum()
+/// Returns the calls of all entries in an answer of the usage endpoint.
+fn calls_in_entries(usage: &Value) -> u64 {
+    usage["usage"].as_array().unwrap().iter().map(|entry| entry["calls"].as_u64().unwrap()).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +171,7 @@ async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     assert!(last_call_ms <= read_at_ms);
     // The last record of the only shard, which arrived after the calls began.
     assert!((began_ms - ARRIVAL_ERROR_MS..read_at_ms).contains(&as_of_ms), "{usage}");
-    assert_eq!(calls_in_hours(&usage), admitted);
+    assert_eq!(calls_in_entries(&usage), admitted);
     let (status, _, body) = caller.get("/usage?api_key_id=key-1", &[("x-api-key", secret.as_bytes())]).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
     assert_eq!(caller.get("/usage", &[]).await.2["reason"], "missing");

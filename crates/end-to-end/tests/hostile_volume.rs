@@ -13,7 +13,7 @@ use end_to_end::calls::options;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use local_stack::stack::{LocalStack, USAGE_TABLE};
-use metering_aws::usage_report::usage_of_key;
+use metering_aws::key_usage::usage_of_key;
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT, LogStreamHash};
 use metering_core::metered_key::MeteredKey;
 use metering_core::usage_history::DayUsage;

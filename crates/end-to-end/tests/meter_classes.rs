@@ -50,6 +50,53 @@ async fn each_call_is_counted_in_its_class() {
         .collect();
     calls.sort_by_key(|(class, _)| class.to_string());
     assert_eq!(calls, [(json!("ok"), json!(2)), (json!("other"), json!(1))]);
+    weigh(&local);
+}
+
+/// Weighs the calls of the test above, in this month and from the next hour on.
+fn weigh(local: &Local) {
+    let file = |content: &str| {
+        let path = local.data.join("weights.txt");
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let data = &local.data;
+    assert!(run(data, &["weights", "show"]).starts_with("There are no weights"));
+    let bad = file("okay 2");
+    refused(data, &["weights", "apply", &bad], "no list of route classes has the class okay");
+    let list = file("ok 2.25\n* 0.5\n");
+    refused(
+        data,
+        &["weights", "apply", &list, "--from", "2020-01-01"],
+        "the hour of 2020-01-01T00:00:00Z has begun",
+    );
+    refused(
+        data,
+        &["weights", "apply", &list, "--from", "2099-01-01T00:30:00Z"],
+        "from a full UTC hour on, such as",
+    );
+    let later = documented("weights-apply", run(data, &["weights", "apply", &list, "--json"]).as_bytes());
+    assert_eq!((&later["applies"], &later["weights"]), (&json!(false), &json!(["ok 2.25", "* 0.5"])));
+    let usage = ["usage", "key-1", "--json"];
+    let credits = || documented("usage", run(data, &usage).as_bytes())["credits"].clone();
+    assert_eq!(credits(), json!("3"), "no list applies yet, so each call is one credit");
+
+    run(data, &["weights", "apply", &list, "--from", "2020-01-01", "--restate"]);
+    assert_eq!(credits(), json!("5"), "2 calls of 2.25 and one of 0.5");
+    let csv = run(data, &["usage", "--all", "--group-by", "class", "--by", "total", "--csv"]);
+    assert!(csv.contains("\nok,") && csv.contains(",2,4.5\n") && csv.contains(",1,0.5\n"), "{csv}");
+    let table = run(data, &["usage", "key-1"]);
+    assert!(table.contains("                5 credits\n"), "{table}");
+    let endpoint = local.json("/usage?group_by=class&by=total", &local.key());
+    assert_eq!((&endpoint["calls"], &endpoint["credits"]), (&json!(3), &json!("5")));
+    let entries = endpoint["usage"].as_array().unwrap().iter();
+    let classes: Vec<_> = entries.map(|entry| [&entry["route_class"], &entry["credits"]]).collect();
+    assert_eq!(classes, [[&json!("ok"), &json!("4.5")], [&json!("other"), &json!("0.5")]]);
+
+    refused(data, &["weights", "remove", "2020-01-01"], "choose a later one, or restate them");
+    run(data, &["weights", "remove", "2020-01-01", "--restate"]);
+    let shown = documented("weights-show", run(data, &["weights", "show", "--json"]).as_bytes());
+    assert_eq!(shown, later);
 }
 
 #[test]

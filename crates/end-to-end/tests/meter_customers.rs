@@ -36,13 +36,14 @@ fn the_usage_of_a_customer_is_that_of_its_keys() {
     refused(&local, &["customers", "create", "acme"], "there is a customer acme already");
 
     let calls = [("a-1", "acme", 1), ("a-2", "acme", 2), ("z-1", "zen", 3)];
-    for (key, customer, calls) in calls {
+    let secrets = calls.map(|(key, customer, calls)| {
         let secret = create_key(&local, key, customer);
         (0..calls).for_each(|_| assert_eq!(local.call("/status/200", Some(&secret)), 200));
-    }
+        secret
+    });
     assert_eq!(local.call("/status/200", Some(&local.key())), 200);
     let total = ["usage", "--all", "--by", "total", "--group-by", "class", "--csv"];
-    while !run(&local, &total).ends_with(",7\n") {}
+    while !run(&local, &total).ends_with(",7,\n") {}
 
     let usage = documented("usage", run(&local, &["usage", "a-2", "--json"]).as_bytes());
     assert_eq!((&usage["customer_id"], &usage["calls"]), (&json!("acme"), &json!(2)));
@@ -66,12 +67,26 @@ fn the_usage_of_a_customer_is_that_of_its_keys() {
     assert_eq!((&without["customer_id"], &without["calls"]), (&Value::Null, &json!(1)));
 
     let csv = run(&local, &["usage", "--all", "--by", "month", "--group-by", "class", "--csv"]);
-    assert!(csv.starts_with("route_class,period,calls\n,20") && csv.ends_with(",7\n"), "{csv}");
+    assert!(csv.starts_with("route_class,period,calls,credits\n,20") && csv.ends_with(",7,\n"), "{csv}");
     let table = run(&local, &["usage", "--customer", "zen", "--time-zone", "Europe/Berlin"]);
     assert!(
         table.starts_with("Usage of the customer zen from ") && table.contains("(Europe/Berlin)"),
         "{table}"
     );
+    let endpoint = |query: &str| local.json(&format!("/usage{query}"), &secrets[0]);
+    let usage = endpoint("?of=customer&by=total&group_by=key");
+    assert_eq!(
+        (&usage["of"], &usage["customer_id"], &usage["calls"]),
+        (&json!("customer"), &json!("acme"), &json!(3))
+    );
+    let entries = usage["usage"].as_array().unwrap();
+    assert_eq!(calls_by("api_key_id", entries), [(json!("a-1"), json!(1)), (json!("a-2"), json!(2))]);
+    let of_key = endpoint("");
+    assert_eq!(
+        (&of_key["of"], &of_key["calls"], &of_key["credits"]),
+        (&json!("key"), &json!(1), &Value::Null)
+    );
+    assert_eq!(endpoint("?of=zen")["message"], "of: write key or customer");
     refused(&local, &["usage", "a-1", "--time-zone", "Asia/Kolkata"], "+05:30 from UTC");
     refused(&local, &["usage", "a-1", "--time-zone", "Mars"], "there is no time zone \"Mars\"");
 }

@@ -2,17 +2,17 @@
 //! quietly, with its temporary files removed.
 
 use std::any::Any;
-use std::io::{ErrorKind, StdoutLock, Write};
+use std::io::{ErrorKind, Stdout, Write};
 
 /// The payload of the panic that ends a command whose output is closed.
 struct ClosedOutput;
 
 /// Standard output. A write to it ends the command if the output is closed.
-pub struct Output(StdoutLock<'static>);
+pub struct Output(Stdout);
 
-/// Locks standard output.
+/// Returns standard output.
 pub fn stdout() -> Output {
-    Output(std::io::stdout().lock())
+    Output(std::io::stdout())
 }
 
 impl Write for Output {

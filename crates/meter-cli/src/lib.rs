@@ -22,6 +22,7 @@ mod stream;
 mod target;
 mod traffic;
 mod usage;
+mod weights;
 
 use std::panic::AssertUnwindSafe;
 
@@ -49,6 +50,8 @@ enum Command {
     Customers(customers::Arguments),
     /// Name groups of routes, by which usage is broken down
     Classes(classes::Arguments),
+    /// Give the calls of route classes weights, which usage is shown with as credits
+    Weights(weights::Arguments),
     /// Show the usage of a key, a customer or all customers
     Usage(usage::Arguments),
     /// Check an access-log format, or lines in it, before it is deployed
@@ -102,6 +105,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Keys(arguments) => keys::run(arguments).await,
         Command::Customers(arguments) => customers::run(arguments).await,
         Command::Classes(arguments) => classes::run(arguments).await,
+        Command::Weights(arguments) => weights::run(arguments).await,
         Command::Usage(arguments) => usage::run(arguments).await,
         Command::Format(arguments) => format::run(arguments),
         Command::Replay(arguments) => Box::pin(replay::run(arguments)).await,

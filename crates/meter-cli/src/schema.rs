@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    classes, customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage,
+    classes, customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage, weights,
 };
 
 /// Shape of the output of a command.
@@ -89,6 +89,8 @@ pub const OUTPUTS: &[Output] = &[
     ),
     output!("classes-apply", "meter classes apply FILE --json", Document, classes::ClassList),
     output!("classes-show", "meter classes show --json", Lines, classes::ClassList),
+    output!("weights-apply", "meter weights apply FILE --json", Document, weights::WeightList),
+    output!("weights-show", "meter weights show --json", Lines, weights::WeightList),
     output!("classes-test", "meter classes test FILE --json", Lines, classes::ClassCalls),
     output!("usage", "meter usage KEY --json", Document, usage::UsageReport),
     output!("usage-groups", "meter usage --all --json", Lines, usage::GroupUsage<'static>),

@@ -2,22 +2,53 @@
 
 use jiff::Timestamp;
 use lambda_support::causes::with_causes;
-use metering_core::ports::{CountingProgress, UsageHistory};
-use metering_core::usage_history::{DayUsage, KeyUsage};
+use metering_core::ports::{CountingProgress, PortError};
 use metering_core::window::UtcMonth;
 use serde_json::{Map, Value, json};
+use usage_report::credits::Credits;
+use usage_report::groups::{Amount, Property, Sums};
+use usage_report::source::{RowsOf, UsageRow, UsageSource};
 
-use crate::request::{BadRequest, UsageRequest};
+use crate::request::{BadRequest, Scope, UsageRequest};
 
+/// Maximum number of ledger rows that are read for one answer.
+pub const MAX_ROWS: usize = 20_000;
+/// Maximum number of entries of `usage` in one answer. An answer of Lambda has at most 6 MB.
+pub const MAX_ENTRIES: usize = 10_000;
+
+/// Answers requests from the ledger.
 #[derive(Debug)]
-pub struct Handler<H, P> {
-    /// Reads the ledger.
-    pub history: H,
-    /// Reads how far the stream is counted.
+pub struct Handler<S, P> {
+    /// The ledger and the weights.
+    pub source: S,
+    /// The progress of counting the stream.
     pub progress: P,
 }
 
-impl<H: UsageHistory, P: CountingProgress> Handler<H, P> {
+/// A request that is not answered.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    /// The ledger cannot be read.
+    #[error("the usage cannot be read")]
+    Unreadable(#[from] PortError),
+    /// The answer would be too large.
+    #[error("the answer is too large")]
+    TooLarge,
+}
+
+/// What was read for an answer.
+struct Usage {
+    /// Entries of the answer, by group and period.
+    entries: Vec<Value>,
+    /// Sum of the entries.
+    total: Amount,
+    /// Calls of the key in the present month; `None` for a key without a limit.
+    used_of_limit: Option<u64>,
+    /// Request time of the latest counted call, in milliseconds since 1970.
+    last_call_ms: Option<i64>,
+}
+
+impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
     /// Answers a request of API Gateway, in the form of a Lambda proxy integration.
     /// Every failure is an answer with its status code.
     pub async fn handle(&self, event: &Value, now_ms: impl Fn() -> i64) -> Value {
@@ -37,17 +68,11 @@ impl<H: UsageHistory, P: CountingProgress> Handler<H, P> {
             tracing::warn!(error = %with_causes(&error), "the progress of the stream cannot be read");
             None
         });
-        // The present month is read as well, for the limit.
-        let month = UtcMonth::at(now_ms).map_or(request.from, UtcMonth::first_day);
-        let usage = self.history.usage_of_key(
-            &request.key,
-            request.from.min(month),
-            request.to.max(month.plus_days(30)),
-        );
-        match usage.await {
+        match self.read(&request, now_ms).await {
             Ok(usage) => response(200, &document(&request, &usage, as_of_ms, now_ms)),
-            Err(error) => {
-                tracing::error!(%error, "the usage of a key cannot be read");
+            Err(Unanswered::TooLarge) => response(400, &json!({"message": TOO_LARGE})),
+            Err(Unanswered::Unreadable(error)) => {
+                tracing::error!(error = %with_causes(&error), "the usage of a key cannot be read");
                 response(
                     503,
                     &json!({"message": "The usage cannot be read now. Please try again in a minute."}),
@@ -55,6 +80,60 @@ impl<H: UsageHistory, P: CountingProgress> Handler<H, P> {
             }
         }
     }
+
+    async fn read(&self, request: &UsageRequest, now_ms: i64) -> Result<Usage, Unanswered> {
+        let weights = self.source.weights().await?;
+        let mut sums = Sums::new(&request.periods, &weights, request.group_by.clone());
+        let (mut rows, mut last_call_ms) = (0, None);
+        let mut add = |row: &UsageRow| {
+            rows += 1;
+            last_call_ms = last_call_ms.max(Some(row.last_call_ms));
+            sums.add(row);
+            if rows > MAX_ROWS { Err(Unanswered::TooLarge) } else { Ok(()) }
+        };
+        let counted_as: Vec<_> = request.key.counted_as().collect();
+        let days = request.periods.utc_days();
+        match (&request.key.customer_id, request.of) {
+            (Some(customer_id), Scope::Customer) => {
+                self.source.visit_rows(RowsOf::Customer(customer_id), days, &mut add).await?;
+            }
+            // A key that belongs to no customer is its own.
+            _ => {
+                for key in &counted_as {
+                    self.source.visit_rows(RowsOf::Key(key), days, &mut add).await?;
+                }
+            }
+        }
+        let mut used_of_limit = None;
+        if let (Some(_), Ok(month)) = (request.monthly_limit, UtcMonth::at(now_ms)) {
+            let mut used = 0;
+            for key in &counted_as {
+                let days = [month.first_day(), month.first_day().last_of_month()];
+                let count = |row: &UsageRow| {
+                    used += row.hours.iter().sum::<u64>();
+                    Ok::<(), Unanswered>(())
+                };
+                self.source.visit_rows(RowsOf::Key(key), days, count).await?;
+            }
+            used_of_limit = Some(used);
+        }
+        let (mut entries, mut total) = (Vec::new(), no_calls(!weights.is_empty()));
+        for (group, period, amount) in sums.finish().sums() {
+            total += amount;
+            entries.push(entry(&request.group_by, group, period, amount));
+        }
+        if entries.len() > MAX_ENTRIES {
+            return Err(Unanswered::TooLarge);
+        }
+        Ok(Usage { entries, total, used_of_limit, last_call_ms })
+    }
+}
+
+const TOO_LARGE: &str =
+    "The answer would be too large. Ask for fewer days, for longer periods (by=month), or for fewer groups.";
+
+fn no_calls(has_credits: bool) -> Amount {
+    Amount { calls: 0, credits: has_credits.then(Credits::default) }
 }
 
 fn response(status: u16, body: &Value) -> Value {
@@ -66,49 +145,52 @@ fn response(status: u16, body: &Value) -> Value {
     })
 }
 
-fn document(request: &UsageRequest, usage: &KeyUsage, as_of_ms: Option<i64>, now_ms: i64) -> Value {
-    let asked: KeyUsage =
-        usage.range(request.from..=request.to).map(|(day, usage)| (*day, usage.clone())).collect();
-    let days: Vec<Value> = asked
-        .iter()
-        .map(|(day, usage)| json!({"day": day.to_string(), "calls": usage.total(), "hours": hours(usage)}))
-        .collect();
+fn entry(
+    by: &[Property],
+    group: &usage_report::groups::Group,
+    period: &str,
+    Amount { calls, credits }: Amount,
+) -> Value {
+    let mut entry = Map::new();
+    if by.contains(&Property::Key) {
+        entry.insert("api_key_id".to_owned(), json!(group.api_key_id));
+    }
+    if by.contains(&Property::Class) {
+        entry.insert("route_class".to_owned(), json!(group.route_class));
+    }
+    entry.insert("period".to_owned(), json!(period));
+    entry.insert("calls".to_owned(), json!(calls));
+    entry.insert("credits".to_owned(), json!(decimal(credits)));
+    Value::Object(entry)
+}
+
+fn document(request: &UsageRequest, usage: &Usage, as_of_ms: Option<i64>, now_ms: i64) -> Value {
+    let [from, to] = request.days.map(|day| day.to_string());
     json!({
+        "of": request.of.name(),
         "api_key_id": request.key.api_key_id,
         "customer_id": request.key.customer_id,
-        // Time of the latest counted call. Earlier calls may not be counted yet.
-        "last_call": usage.values().map(|day| day.last_call_ms).max().and_then(time),
+        // Time of the latest counted call on the days. Earlier calls may not be counted yet.
+        "last_call": usage.last_call_ms.and_then(time),
         // Everything that reached the stream before this time is counted, in quarantine or given up.
         "as_of": as_of_ms.and_then(time),
         "read_at": time(now_ms),
-        "from": request.from.to_string(),
-        "to": request.to.to_string(),
-        "calls": asked.values().map(DayUsage::total).sum::<u64>(),
-        "months": months(&asked),
-        "days": days,
-        "limit": limit(request, usage, now_ms),
+        "from": from,
+        "to": to,
+        "time_zone": request.time_zone,
+        "calls": usage.total.calls,
+        // A decimal number; null if the calls have no weights.
+        "credits": decimal(usage.total.credits),
+        "usage": usage.entries,
+        "limit": limit(request, usage.used_of_limit, now_ms),
     })
 }
 
-/// Calls by hour, without the hours that have none.
-fn hours(usage: &DayUsage) -> Map<String, Value> {
-    let hours = usage.hours.iter().enumerate().filter(|(_, calls)| **calls > 0);
-    hours.map(|(hour, calls)| (format!("{hour:02}"), json!(calls))).collect()
-}
-
-fn months(usage: &KeyUsage) -> Map<String, Value> {
-    let mut months: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
-    for (day, usage) in usage {
-        *months.entry(day.to_string()[..7].to_owned()).or_default() += usage.total();
-    }
-    months.into_iter().map(|(month, calls)| (month, json!(calls))).collect()
-}
-
 /// Limit and use of the present month; null for a key without a limit.
-fn limit(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
-    let (Some(limit), Ok(month)) = (request.monthly_limit, UtcMonth::at(now_ms)) else { return Value::Null };
-    let used: u64 =
-        usage.range(month.first_day()..month.next().first_day()).map(|(_, usage)| usage.total()).sum();
+fn limit(request: &UsageRequest, used: Option<u64>, now_ms: i64) -> Value {
+    let (Some(limit), Some(used), Ok(month)) = (request.monthly_limit, used, UtcMonth::at(now_ms)) else {
+        return Value::Null;
+    };
     json!({
         "monthly_limit": limit,
         "used": used,
@@ -117,6 +199,174 @@ fn limit(request: &UsageRequest, usage: &KeyUsage, now_ms: i64) -> Value {
     })
 }
 
+fn decimal(credits: Option<Credits>) -> Option<String> {
+    credits.map(|credits| credits.to_string())
+}
+
 fn time(epoch_ms: i64) -> Option<String> {
     Timestamp::from_millisecond(epoch_ms).ok().map(|time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use metering_core::metered_key::{Breakdown, MeteredKey};
+    use metering_core::window::{HOURS_PER_DAY, UtcDay};
+    use usage_report::weights::{PastHours, WeightLists};
+
+    use super::*;
+
+    /// 2026-11-24T08:34:30Z.
+    const NOW_MS: i64 = 1_795_509_270_000;
+
+    /// A ledger in memory.
+    #[derive(Default)]
+    struct MemorySource {
+        rows: Vec<UsageRow>,
+        weights: WeightLists,
+        is_broken: bool,
+        /// What was read.
+        reads: Mutex<Vec<String>>,
+    }
+
+    impl UsageSource for MemorySource {
+        async fn visit_rows<E: From<PortError> + Send>(
+            &self,
+            rows: RowsOf<'_>,
+            [from, to]: [UtcDay; 2],
+            mut visit: impl FnMut(&UsageRow) -> Result<(), E> + Send,
+        ) -> Result<(), E> {
+            self.reads.lock().unwrap().push(format!("{rows:?}"));
+            let is_asked = |row: &&UsageRow| {
+                let key = &row.breakdown.key;
+                let is_of = match rows {
+                    RowsOf::Key(asked) => key == asked,
+                    RowsOf::Customer(asked) => key.customer_id.as_deref() == Some(asked),
+                    RowsOf::All => true,
+                };
+                is_of && (from..=to).contains(&row.breakdown.day)
+            };
+            self.rows.iter().filter(is_asked).try_for_each(&mut visit)
+        }
+
+        async fn weights(&self) -> Result<WeightLists, PortError> {
+            if self.is_broken {
+                return Err(PortError::Refused { operation: "reading".into(), source: "it is gone".into() });
+            }
+            Ok(self.weights.clone())
+        }
+    }
+
+    struct Progress;
+
+    impl CountingProgress for Progress {
+        async fn counted_before_ms(&self) -> Result<Option<i64>, PortError> {
+            Ok(Some(NOW_MS - 1_000))
+        }
+    }
+
+    fn row(customer: Option<&str>, key: &str, day: &str, calls: u64) -> UsageRow {
+        let key = MeteredKey { customer_id: customer.map(Into::into), api_key_id: key.into() };
+        let mut hours = [0; HOURS_PER_DAY];
+        hours[7] = calls;
+        let breakdown = Breakdown { key, route_class: Some("search".into()), day: day.parse().unwrap() };
+        UsageRow { breakdown, hours, last_call_ms: 1_000 * i64::try_from(calls).unwrap() }
+    }
+
+    fn rows() -> Vec<UsageRow> {
+        vec![
+            row(Some("acme"), "a", "2026-11-23", 1),
+            row(Some("acme"), "b", "2026-11-24", 20),
+            row(Some("zen"), "a", "2026-11-24", 300),
+            row(None, "a", "2026-11-24", 4_000),
+            row(Some("acme"), "a", "2026-10-31", 50_000),
+        ]
+    }
+
+    async fn answer(
+        source: MemorySource,
+        authorizer: &Value,
+        parameters: &Value,
+    ) -> (u64, Value, Vec<String>) {
+        let event =
+            json!({"requestContext": {"authorizer": authorizer}, "queryStringParameters": parameters});
+        let handler = Handler { source, progress: Progress };
+        let answer = handler.handle(&event, || NOW_MS).await;
+        let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        (answer["statusCode"].as_u64().unwrap(), body, handler.source.reads.into_inner().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_key_has_the_calls_of_before_it_had_a_customer() {
+        let source = MemorySource { rows: rows(), ..MemorySource::default() };
+        let acme = json!({"apiKeyId": "a", "customerId": "acme"});
+        let (status, usage, reads) = answer(source, &acme, &Value::Null).await;
+        assert_eq!((status, &usage["of"], &usage["calls"]), (200, &json!("key"), &json!(4_001)));
+        let days = json!([{"period": "2026-11-23", "calls": 1, "credits": null},
+            {"period": "2026-11-24", "calls": 4_000, "credits": null}]);
+        assert_eq!(usage["usage"], days);
+        assert_eq!((&usage["last_call"], &usage["limit"]), (&json!("1970-01-01T01:06:40Z"), &Value::Null));
+        assert_eq!(usage["as_of"], "2026-11-24T08:34:29Z");
+        assert_eq!(reads.len(), 2, "no limit, so no month is read");
+    }
+
+    #[tokio::test]
+    async fn a_customer_has_the_calls_of_its_keys_and_of_nobody_else() {
+        let source = MemorySource { rows: rows(), ..MemorySource::default() };
+        let acme = json!({"apiKeyId": "a", "customerId": "acme", "usageLimit": "4001"});
+        let parameters =
+            json!({"of": "customer", "group_by": "key,class", "from": "2026-10-31", "by": "month"});
+        let (_, usage, _) = answer(source, &acme, &parameters).await;
+        let entry = |key: &str, period: &str, calls: u64| json!({"api_key_id": key, "route_class": "search", "period": period, "calls": calls, "credits": null});
+        let entries = [entry("a", "2026-10", 50_000), entry("a", "2026-11", 1), entry("b", "2026-11", 20)];
+        assert_eq!((&usage["calls"], &usage["usage"]), (&json!(50_021), &json!(entries)));
+        let limit = json!({"monthly_limit": 4_001, "used": 4_001, "remaining": 0, "resets_at": "2026-12-01T00:00:00Z"});
+        assert_eq!(usage["limit"], limit, "the limit is that of the key");
+
+        let source = MemorySource { rows: rows(), ..MemorySource::default() };
+        let (_, usage, _) = answer(source, &json!({"apiKeyId": "a"}), &json!({"of": "customer"})).await;
+        assert_eq!(usage["calls"], 4_000, "a key without a customer is its own");
+    }
+
+    #[tokio::test]
+    async fn calls_have_credits_if_there_are_weights() {
+        let weights =
+            WeightLists::default().with(0, "search 0.5".parse().unwrap(), 0, PastHours::Restate).unwrap();
+        let source = MemorySource { rows: rows(), weights: weights.clone(), ..MemorySource::default() };
+        let (_, usage, _) =
+            answer(source, &json!({"apiKeyId": "b", "customerId": "acme"}), &Value::Null).await;
+        assert_eq!((&usage["credits"], &usage["usage"][0]["credits"]), (&json!("10"), &json!("10")));
+        let source = MemorySource { weights, ..MemorySource::default() };
+        let (_, usage, _) = answer(source, &json!({"apiKeyId": "b"}), &Value::Null).await;
+        assert_eq!((&usage["credits"], &usage["usage"]), (&json!("0"), &json!([])));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_would_be_too_large_says_what_to_ask_for() {
+        let of_rows = |number: usize| async move {
+            let rows = vec![row(None, "a", "2026-11-24", 1); number];
+            answer(MemorySource { rows, ..MemorySource::default() }, &json!({"apiKeyId": "a"}), &Value::Null)
+                .await
+        };
+        assert_eq!(of_rows(MAX_ROWS).await.0, 200);
+        let (status, problem, _) = of_rows(MAX_ROWS + 1).await;
+        assert_eq!((status, &problem["message"]), (400, &json!(TOO_LARGE)));
+
+        let of_keys = |number: usize| async move {
+            let rows = (0..number).map(|key| row(Some("acme"), &key.to_string(), "2026-11-24", 1)).collect();
+            let parameters = json!({"of": "customer", "group_by": "key"});
+            let acme = json!({"apiKeyId": "a", "customerId": "acme"});
+            answer(MemorySource { rows, ..MemorySource::default() }, &acme, &parameters).await.0
+        };
+        assert_eq!((of_keys(MAX_ENTRIES).await, of_keys(MAX_ENTRIES + 1).await), (200, 400));
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_cannot_be_read_is_a_503_without_its_details() {
+        let source = MemorySource { is_broken: true, ..MemorySource::default() };
+        let (status, problem, _) = answer(source, &json!({"apiKeyId": "a"}), &Value::Null).await;
+        assert_eq!(status, 503);
+        assert!(!problem.to_string().contains("gone"), "{problem}");
+    }
 }

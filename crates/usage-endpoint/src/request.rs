@@ -1,26 +1,69 @@
-//! Parses a request: the key of the caller, and the days it asks for.
+//! Parses a request: the key of the caller, the days, and how usage is broken down.
 //!
-//! The key comes from the authorizer's context alone, which a client cannot write.
-//! Nothing else in the request names a key.
+//! Key and customer come from the authorizer's context alone, which a client cannot write.
+//! Nothing else in the request names them.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
 use metering_core::metered_key::MeteredKey;
-use metering_core::window::{CallWindow, UtcDay, UtcMonth};
+use metering_core::window::UtcDay;
 use serde_json::Value;
+use usage_report::groups::Property;
+use usage_report::periods::{Period, Periods, time_zone};
 
 /// Limit of the days of one answer.
-pub const MAX_DAYS: i64 = 100;
+pub const MAX_DAYS: i32 = 100;
+
+/// Whose usage is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The usage of the caller's key.
+    Key,
+    /// The usage of all keys of the caller's customer.
+    Customer,
+}
+
+impl Scope {
+    /// Returns the value of the parameter `of`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Customer => "customer",
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Key, Self::Customer]
+            .into_iter()
+            .find(|scope| scope.name() == text)
+            .ok_or("write key or customer")
+    }
+}
 
 /// A valid request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct UsageRequest {
     /// The caller's key and its customer.
     pub key: MeteredKey,
     /// Monthly limit of the key, in calls; `None` if it has no limit.
     pub monthly_limit: Option<u64>,
-    /// First day of the answer.
-    pub from: UtcDay,
-    /// Last day of the answer, inclusive.
-    pub to: UtcDay,
+    /// Whose usage is asked for.
+    pub of: Scope,
+    /// Properties by which usage is grouped: key, route class, both or none.
+    pub group_by: Vec<Property>,
+    /// First and last day of the answer.
+    pub days: [Date; 2],
+    /// Time zone of the days.
+    pub time_zone: String,
+    /// The periods of the answer.
+    pub periods: Periods,
 }
 
 /// A request that cannot be answered.
@@ -30,6 +73,55 @@ pub enum BadRequest {
     NoKey,
     /// A parameter is invalid.
     Parameter(String),
+}
+
+/// The parameters of a request as they are written.
+#[derive(Debug, Default)]
+struct Parameters {
+    of: Option<Scope>,
+    from: Option<Date>,
+    to: Option<Date>,
+    by: Option<Period>,
+    group_by: Vec<Property>,
+    time_zone: Option<String>,
+}
+
+impl Parameters {
+    fn read(parameters: &Value) -> Result<Self, String> {
+        let mut read = Self::default();
+        for (name, value) in parameters.as_object().into_iter().flatten() {
+            let text = value.as_str().unwrap_or_default();
+            match name.as_str() {
+                "of" => read.of = Some(parsed(name, text)?),
+                "from" => read.from = Some(day(name, text)?),
+                "to" => read.to = Some(day(name, text)?),
+                "by" => read.by = Some(parsed(name, text)?),
+                "group_by" => read.group_by = properties(text)?,
+                "time_zone" => read.time_zone = Some(text.to_owned()),
+                _ => return Err("the parameters are of, from, to, by, group_by and time_zone".to_owned()),
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn parsed<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, String> {
+    text.parse().map_err(|error| format!("{name}: {error}"))
+}
+
+fn day(name: &str, text: &str) -> Result<Date, String> {
+    parsed::<UtcDay>(name, text)?;
+    parsed(name, text)
+}
+
+fn properties(text: &str) -> Result<Vec<Property>, String> {
+    let properties: Vec<Property> =
+        text.split(',').map(|name| parsed("group_by", name.trim())).collect::<Result<_, _>>()?;
+    // The caller has one customer.
+    if properties.contains(&Property::Customer) {
+        return Err("group_by: write key, class or key,class".to_owned());
+    }
+    Ok(properties)
 }
 
 impl UsageRequest {
@@ -45,7 +137,6 @@ impl UsageRequest {
         // REST APIs convert numbers to strings.
         let limit = &context["usageLimit"];
         let monthly_limit = limit.as_u64().or_else(|| limit.as_str()?.parse().ok());
-        let (from, to) = days(&event["queryStringParameters"], now_ms)?;
         let customer_id = match &context["customerId"] {
             Value::Null => None,
             Value::String(id) => Some(id.as_str()).filter(|id| !id.is_empty()).map(Into::into),
@@ -53,36 +144,39 @@ impl UsageRequest {
             other => Some(other.to_string().into()),
         };
         let key = MeteredKey { customer_id, api_key_id: api_key_id.into() };
-        Ok(Self { key, monthly_limit, from, to })
+        Self::with_parameters(key, monthly_limit, &event["queryStringParameters"], now_ms)
+            .map_err(BadRequest::Parameter)
     }
-}
 
-fn days(parameters: &Value, now_ms: i64) -> Result<(UtcDay, UtcDay), BadRequest> {
-    let invalid = |text: String| Err(BadRequest::Parameter(text));
-    let (mut from, mut to) = (None, None);
-    for (name, value) in parameters.as_object().into_iter().flatten() {
-        let day = value.as_str().unwrap_or("").parse::<UtcDay>();
-        match (name.as_str(), day) {
-            ("from", Ok(day)) => from = Some(day),
-            ("to", Ok(day)) => to = Some(day),
-            ("from" | "to", Err(error)) => return invalid(format!("{name}: {error}")),
-            _ => return invalid("only the parameters from and to can be given, each a day".to_owned()),
+    fn with_parameters(
+        key: MeteredKey,
+        monthly_limit: Option<u64>,
+        parameters: &Value,
+        now_ms: i64,
+    ) -> Result<Self, String> {
+        let Parameters { of, from, to, by, group_by, time_zone: name } = Parameters::read(parameters)?;
+        let name = name.unwrap_or_else(|| "UTC".to_owned());
+        let zone = time_zone(&name).map_err(|error| format!("time_zone: {error}"))?;
+        let now = Timestamp::from_millisecond(now_ms).map_err(|_| "the clock of the service is wrong")?;
+        let to = to.unwrap_or_else(|| zone.to_datetime(now).date());
+        let from = from.unwrap_or_else(|| to.first_of_month());
+        if from > to {
+            return Err(format!("from {from} is after to {to}"));
         }
+        if to.since(from).map_err(|_| "the days are out of range")?.get_days() >= MAX_DAYS {
+            return Err(format!("at most {MAX_DAYS} days can be asked for at once"));
+        }
+        let periods = Periods::new([from, to], zone, by.unwrap_or(Period::Day));
+        Ok(Self {
+            key,
+            monthly_limit,
+            of: of.unwrap_or(Scope::Key),
+            group_by,
+            days: [from, to],
+            time_zone: name,
+            periods: periods.map_err(|error| error.to_string())?,
+        })
     }
-    let today = CallWindow::at(now_ms).map(|window| window.day);
-    let this_month = UtcMonth::at(now_ms).map(UtcMonth::first_day);
-    let (Ok(today), Ok(this_month)) = (today, this_month) else {
-        return invalid("the clock of the service is wrong".to_owned());
-    };
-    let to = to.unwrap_or(today);
-    let from = from.unwrap_or(if to >= this_month { this_month } else { to.first_of_month() });
-    if from > to {
-        return invalid(format!("from {from} is after to {to}"));
-    }
-    if (to.start_ms() - from.start_ms()) / metering_core::window::DAY_MS >= MAX_DAYS {
-        return invalid(format!("at most {MAX_DAYS} days can be asked for at once"));
-    }
-    Ok((from, to))
 }
 
 #[cfg(test)]
@@ -99,70 +193,110 @@ mod tests {
         UsageRequest::read(&event, NOW_MS)
     }
 
+    fn days(request: &UsageRequest) -> [String; 2] {
+        request.days.map(|day| day.to_string())
+    }
+
+    fn problem(parameters: &Value) -> String {
+        match read(&json!({"apiKeyId": "key-1"}), parameters) {
+            Err(BadRequest::Parameter(problem)) => problem,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn the_key_comes_from_the_authorizer_of_either_kind_of_api() {
-        let rest =
-            read(&json!({"apiKeyId": "key-1", "usageLimit": "100", "principalId": "key-1"}), &Value::Null);
-        let http = read(&json!({"lambda": {"apiKeyId": "key-1", "usageLimit": 100}}), &Value::Null);
-        assert_eq!(rest, http);
+        let rest = json!({"apiKeyId": "key-1", "usageLimit": "100", "principalId": "key-1"});
+        for authorizer in [rest, json!({"lambda": {"apiKeyId": "key-1", "usageLimit": 100}})] {
+            let request = read(&authorizer, &Value::Null).unwrap();
+            assert_eq!(
+                (&request.key, request.monthly_limit),
+                (&MeteredKey::without_customer("key-1"), Some(100))
+            );
+            assert_eq!(days(&request), ["2026-11-01", "2026-11-24"]);
+            assert_eq!((request.of, request.group_by.len()), (Scope::Key, 0));
+        }
         let of_customer = read(&json!({"apiKeyId": "key-1", "customerId": "acme"}), &Value::Null).unwrap();
         assert_eq!(of_customer.key.customer_id.as_deref(), Some("acme"));
-        let request = rest.unwrap();
-        assert_eq!((request.key, request.monthly_limit), (MeteredKey::without_customer("key-1"), Some(100)));
-        assert_eq!(
-            (request.from.to_string(), request.to.to_string()),
-            ("2026-11-01".into(), "2026-11-24".into())
-        );
     }
 
     #[test]
     fn a_question_is_read_alike_from_either_payload_format() {
-        let parameters = json!({"from": "2026-11-01", "to": "2026-11-02"});
+        let parameters = json!({"from": "2026-11-01", "to": "2026-11-02", "of": "customer"});
         let question = |event: Value| UsageRequest::read(&event, NOW_MS);
         let rest = json!({"resource": "/usage", "queryStringParameters": parameters,
             "requestContext": {"authorizer": {"apiKeyId": "key-1"}}});
         let http = json!({"version": "2.0", "routeKey": "GET /usage", "queryStringParameters": parameters,
             "requestContext": {"authorizer": {"lambda": {"apiKeyId": "key-1"}}}});
-        assert_eq!(question(rest).unwrap(), question(http).unwrap());
+        for event in [rest, http] {
+            let request = question(event).unwrap();
+            assert_eq!(
+                (days(&request), request.of),
+                (["2026-11-01".into(), "2026-11-02".into()], Scope::Customer)
+            );
+        }
         // Without parameters format 2.0 has no such member; two values of one are joined.
         let bare =
             json!({"version": "2.0", "requestContext": {"authorizer": {"lambda": {"apiKeyId": "key-1"}}}});
-        assert_eq!(question(bare.clone()).unwrap().to.to_string(), "2026-11-24");
+        assert_eq!(days(&question(bare.clone()).unwrap())[1], "2026-11-24");
         let mut twice = bare;
         twice["queryStringParameters"] = json!({"from": "2026-11-01,2026-11-02"});
         assert!(matches!(question(twice), Err(BadRequest::Parameter(_))));
     }
 
     #[test]
-    fn nothing_that_a_client_sends_names_a_key() {
+    fn nothing_that_a_client_sends_names_a_key_or_a_customer() {
         let key = json!({"apiKeyId": "key-1"});
-        for name in ["apiKeyId", "api_key_id", "key", "x-api-key"] {
+        for name in ["apiKeyId", "api_key_id", "key", "x-api-key", "customer", "customerId"] {
             assert!(matches!(read(&key, &json!({name: "key-2"})), Err(BadRequest::Parameter(_))));
         }
+        assert_eq!(problem(&json!({"of": "acme"})), "of: write key or customer");
         let event = json!({"headers": {"apiKeyId": "key-2"}, "body": "{\"apiKeyId\":\"key-2\"}",
             "pathParameters": {"apiKeyId": "key-2"}, "requestContext": {"authorizer": key}});
         assert_eq!(UsageRequest::read(&event, NOW_MS).unwrap().key, MeteredKey::without_customer("key-1"));
         for nobody in [Value::Null, json!({}), json!({"apiKeyId": ""}), json!({"apiKeyId": 7})] {
-            assert_eq!(read(&nobody, &Value::Null), Err(BadRequest::NoKey));
+            assert_eq!(read(&nobody, &Value::Null).unwrap_err(), BadRequest::NoKey);
         }
     }
 
     #[test]
     fn days_that_make_no_sense_are_named() {
-        let problem = |parameters: Value| match read(&json!({"apiKeyId": "key-1"}), &parameters) {
-            Err(BadRequest::Parameter(problem)) => problem,
-            other => panic!("{other:?}"),
-        };
-        assert!(problem(json!({"from": "2026-13-01"})).contains("from: a day is written YYYY-MM-DD"));
-        assert!(problem(json!({"from": "2026-11-02", "to": "2026-11-01"})).contains("is after"));
+        for day in ["2026-13-01", "20261101", "2026-11-01T00:00:00", ""] {
+            assert!(problem(&json!({"from": day})).contains("from: a day is written YYYY-MM-DD"), "{day}");
+        }
+        assert!(problem(&json!({"from": "2026-11-02", "to": "2026-11-01"})).contains("is after"));
         assert!(
-            problem(json!({"from": "2026-08-16", "to": "2026-11-24"})).contains("at most 100 days"),
+            problem(&json!({"from": "2026-08-16", "to": "2026-11-24"})).contains("at most 100 days"),
             "101 days"
         );
         assert!(
             read(&json!({"apiKeyId": "key-1"}), &json!({"from": "2026-08-17", "to": "2026-11-24"})).is_ok()
         );
         let earlier = read(&json!({"apiKeyId": "key-1"}), &json!({"to": "2026-02-10"})).unwrap();
-        assert_eq!(earlier.from.to_string(), "2026-02-01");
+        assert_eq!(days(&earlier)[0], "2026-02-01");
+    }
+
+    #[test]
+    fn days_are_those_of_the_time_zone() {
+        let auckland =
+            read(&json!({"apiKeyId": "key-1"}), &json!({"time_zone": "Pacific/Auckland"})).unwrap();
+        assert_eq!(days(&auckland), ["2026-11-01", "2026-11-24"]);
+        let kiritimati = json!({"time_zone": "Pacific/Kiritimati"});
+        let late_ms = NOW_MS + 2 * 3_600_000;
+        let event =
+            json!({"requestContext": {"authorizer": {"apiKeyId": "k"}}, "queryStringParameters": kiritimati});
+        assert_eq!(days(&UsageRequest::read(&event, late_ms).unwrap())[1], "2026-11-25");
+        assert!(problem(&json!({"time_zone": "Berlin"})).contains("write it as Europe/Berlin"));
+        assert!(problem(&json!({"time_zone": "Asia/Kolkata"})).contains("Use a time zone of whole hours"));
+    }
+
+    #[test]
+    fn usage_is_grouped_by_key_and_class() {
+        let group_by =
+            |text: &str| read(&json!({"apiKeyId": "k"}), &json!({"group_by": text})).unwrap().group_by;
+        assert_eq!(group_by("key, class"), [Property::Key, Property::Class]);
+        assert!(problem(&json!({"group_by": "customer"})).contains("write key, class or key,class"));
+        assert!(problem(&json!({"group_by": "route"})).starts_with("group_by: usage is grouped by"));
+        assert!(problem(&json!({"by": "week"})).starts_with("by: usage is added up by hour, day"));
     }
 }

@@ -10,8 +10,8 @@ export interface UsageEndpointProps {
   readonly pipeline: UsagePipeline;
 }
 
-/** The function that returns a customer's own usage. Its route is `GET /usage`, with the meter's authorizer, which
- * identifies the customer. */
+/** The function that returns the usage of the caller's key, or of its customer. Its route is `GET /usage`, with the
+ * meter's authorizer, which identifies both. */
 export class UsageEndpoint extends MeterFunction<'usage-endpoint'> {
   constructor(scope: Construct, id: string, props: UsageEndpointProps) {
     const { usageTable, claimsTable, stream } = props.pipeline;
@@ -26,7 +26,8 @@ export class UsageEndpoint extends MeterFunction<'usage-endpoint'> {
       },
     });
     this.allow(['dynamodb:Query'], [usageTable.tableArn]);
-    this.allow(['dynamodb:GetItem'], [claimsTable.tableArn]);
+    // The heads of the shards, and the weights.
+    this.allow(['dynamodb:GetItem', 'dynamodb:Query'], [claimsTable.tableArn]);
     this.allow(['kinesis:ListShards'], [stream.streamArn]);
     acknowledge(this, { 'Serverless::Serverless-LambdaDLQ': 'It is only invoked synchronously.' });
   }

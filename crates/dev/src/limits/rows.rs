@@ -203,6 +203,21 @@ const USAGE: &[Row] = rows! {
     "days of an answer of `GET /usage`", Constant("crates/usage-endpoint/src/request.rs", "MAX_DAYS"), "days",
     "400 with the reason",
     "crates/usage-endpoint/src/request.rs::days_that_make_no_sense_are_named";
+    "ledger rows that are read for an answer of `GET /usage`", Constant("crates/usage-endpoint/src/handler.rs", "MAX_ROWS"), "rows",
+    "400 with the reason",
+    "crates/usage-endpoint/src/handler.rs::an_answer_that_would_be_too_large_says_what_to_ask_for";
+    "entries of an answer of `GET /usage`", Constant("crates/usage-endpoint/src/handler.rs", "MAX_ENTRIES"), "entries",
+    "400 with the reason",
+    "crates/usage-endpoint/src/handler.rs::an_answer_that_would_be_too_large_says_what_to_ask_for";
+    "weight of a call", Constant("crates/usage-report/src/credits.rs", "MAX_WEIGHT_CREDITS"), "credits",
+    "`meter weights apply` refuses the list",
+    "crates/usage-report/src/credits.rs::a_weight_is_a_decimal_number";
+    "classes of a list of weights", Constant("crates/usage-report/src/weights.rs", "MAX_WEIGHTS"), "classes",
+    "`meter weights apply` refuses the list",
+    "crates/usage-report/src/weights.rs::a_line_that_is_not_understood_is_named";
+    "lists of weights", Constant("crates/usage-report/src/weights.rs", "MAX_WEIGHT_LISTS"), "lists",
+    "`meter weights apply` refuses another list",
+    "crates/usage-report/src/weights.rs::there_are_so_many_lists_and_no_more";
     "rows of an Insights query", Constant("crates/metering-aws/src/call_log/mod.rs", "MAX_ROWS"), "rows",
     "the query is repeated for parts of its time",
     "crates/end-to-end/tests/access_log_lines.rs::of_many_keys_exactly_those_are_reported_that_miss_calls";

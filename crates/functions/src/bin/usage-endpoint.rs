@@ -3,7 +3,7 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use lambda_support::config::Environment;
 use metering_aws::connection::{FUNCTION_RETRY_POLICY, load};
-use metering_aws::{DynamoClaimStore, DynamoUsageHistory, StreamProgress};
+use metering_aws::{DynamoClaimStore, DynamoUsageSource, StreamProgress};
 use serde_json::Value;
 use system_clock::now_ms;
 use usage_endpoint::config::Config;
@@ -15,9 +15,9 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(&Environment::from_process())?;
     let aws = load(FUNCTION_RETRY_POLICY).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
-    let claims = DynamoClaimStore::new(dynamodb.clone(), config.claims_table);
+    let claims = DynamoClaimStore::new(dynamodb.clone(), &config.claims_table);
     let handler = &Handler {
-        history: DynamoUsageHistory::new(dynamodb, config.usage_table),
+        source: DynamoUsageSource::new(dynamodb, config.usage_table, config.claims_table),
         progress: StreamProgress::new(aws_sdk_kinesis::Client::new(&aws), claims, config.stream_arn),
     };
     run(service_fn(move |event: LambdaEvent<Value>| async move {

@@ -12,7 +12,7 @@ use deployment::dashboard::{Source, Widget, widgets};
 use deployment::names::local::{ACCESS_LOG_GROUP, USAGE_TABLE};
 use http::{StatusCode, header};
 use metering_aws::KeyStore;
-use metering_aws::usage_report::usage_of_all_keys;
+use metering_aws::key_usage::usage_of_all_keys;
 use metering_core::api_key::KeyRecord;
 use metering_core::metered_key::{CANARY_KEY_ID, MeteredKey};
 use metering_core::window::CallWindow;

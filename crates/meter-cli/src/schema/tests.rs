@@ -100,9 +100,14 @@ fn usage_and_graphs_match_their_schemas() {
         to: "2026-11-30".to_owned(),
         time_zone: "UTC".to_owned(),
         calls: 3,
+        credits: None,
         as_of: Some("2026-11-25T10:00:00Z".to_owned()),
         billed: true,
-        usage: vec![usage::PeriodUsage { period: "2026-11-25".to_owned(), calls: 3 }],
+        usage: vec![usage::PeriodUsage {
+            period: "2026-11-25".to_owned(),
+            calls: 3,
+            credits: Some("7.5".to_owned()),
+        }],
     };
     assert_valid("meter-usage.json", &usage);
     let group = usage::GroupUsage {
@@ -111,8 +116,13 @@ fn usage_and_graphs_match_their_schemas() {
         route_class: Some("search"),
         period: "2026-11",
         calls: 3,
+        credits: None,
     };
     assert_valid("meter-usage-groups.json", &group);
+    let weights = vec!["search 2.5".to_owned()];
+    let list = weights::WeightList { from: "2026-12-01T00:00:00Z".to_owned(), applies: false, weights };
+    assert_valid("meter-weights-apply.json", &list);
+    assert_valid("meter-weights-show.json", &list);
     let classes = vec!["search GET /search".to_owned()];
     let list = classes::ClassList { from: "2026-12-01T00:00:00Z".to_owned(), applies: false, classes };
     assert_valid("meter-classes-apply.json", &list);

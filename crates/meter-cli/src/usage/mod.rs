@@ -1,27 +1,25 @@
 //! `meter usage`: shows the usage of a key, a customer or all customers.
 
-mod groups;
 mod output;
-mod periods;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use metering_aws::DynamoUsageSource;
 use metering_aws::key_store::KeyStoreError;
-use metering_aws::ledger_rows::{RowsOf, visit_rows};
 use metering_core::metered_key::{CANARY_KEY_ID, MeteredKey};
 use metering_core::ports::CountingProgress;
 use system_clock::now_ms;
+use usage_report::groups::{Property, Sums};
+use usage_report::periods::{Period, Periods, time_zone};
+use usage_report::source::{RowsOf, UsageSource};
 
 #[cfg(test)]
 pub use output::PeriodUsage;
 pub use output::{GroupUsage, UsageReport};
 
 use crate::target::{Target, TargetArguments};
-use groups::{Property, Sums};
 use output::Writer;
-use periods::{Period, Periods};
 
 /// Arguments of `meter usage`.
 #[derive(clap::Args)]
@@ -62,9 +60,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let zone = TimeZone::get(&arguments.time_zone).with_context(|| {
-        format!("there is no time zone {:?}; write it as Europe/Berlin", arguments.time_zone)
-    })?;
+    let zone = time_zone(&arguments.time_zone)?;
     let today = zone.to_datetime(Timestamp::from_millisecond(now_ms())?).date();
     let to = arguments.to.unwrap_or(today);
     let from = arguments.from.unwrap_or_else(|| to.first_of_month());
@@ -90,22 +86,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let shows_as_of = if arguments.json { key.is_some() } else { !arguments.csv && !arguments.all };
     let as_of_ms = if shows_as_of { as_of_ms(&target).await } else { None };
-    let mut writer = Writer::new(&arguments, key.as_ref(), &by, [from, to], as_of_ms)?;
-    let mut sums = Sums::new(&periods, by);
+    let names = &target.meter.names;
+    let source = DynamoUsageSource::new(target.dynamodb.clone(), &names.usage_table, &names.claims_table);
+    let weights = source.weights().await.context("the weights cannot be read; is the system running?")?;
+    let has_credits = !weights.is_empty();
+    let mut writer = Writer::new(&arguments, key.as_ref(), &by, [from, to], as_of_ms, has_credits)?;
+    let mut sums = Sums::new(&periods, &weights, by);
     for rows in parts {
-        visit_rows::<anyhow::Error>(
-            &target.dynamodb,
-            &target.meter.names.usage_table,
-            rows,
-            periods.utc_days(),
-            |row, hours| {
-                // The calls of the canary are not billed. They are shown for its key alone.
-                let is_shown = arguments.key.is_some() || &*row.key.api_key_id != CANARY_KEY_ID;
-                if is_shown { writer.write(&sums.add(row, hours)) } else { Ok(()) }
-            },
-        )
-        .await
-        .context("the usage cannot be read; is the system running?")?;
+        let visited = source.visit_rows::<anyhow::Error>(rows, periods.utc_days(), |row| {
+            // The calls of the canary are not billed. They are shown for its key alone.
+            let is_shown = arguments.key.is_some() || &*row.breakdown.key.api_key_id != CANARY_KEY_ID;
+            if is_shown { writer.write(&sums.add(row)) } else { Ok(()) }
+        });
+        visited.await.context("the usage cannot be read; is the system running?")?;
     }
     writer.write(&sums.finish())?;
     writer.finish()

@@ -8,8 +8,10 @@ use metering_core::window::time_text;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use usage_report::credits::Credits;
+use usage_report::groups::{Amount, Finished, Group, Property};
+
 use super::Arguments;
-use super::groups::{Finished, Group, Property};
 use crate::closed_output::{Output, stdout};
 use crate::output::{print_json, write_json};
 
@@ -31,6 +33,8 @@ pub struct UsageReport {
     pub time_zone: String,
     /// Counted calls in all periods.
     pub calls: u64,
+    /// Credits of the calls, a decimal number as in "12.5"; null if there are no weights.
+    pub credits: Option<String>,
     /// Time before which everything that reached the stream is counted, in quarantine or given up; null if it is
     /// not known.
     pub as_of: Option<String>,
@@ -47,6 +51,8 @@ pub struct PeriodUsage {
     pub period: String,
     /// Counted calls in the period.
     pub calls: u64,
+    /// Credits of the calls, a decimal number as in "12.5"; null if there are no weights.
+    pub credits: Option<String>,
 }
 
 /// The usage of a group in one period.
@@ -62,17 +68,20 @@ pub struct GroupUsage<'a> {
     pub period: &'a str,
     /// Counted calls in the period.
     pub calls: u64,
+    /// Credits of the calls, a decimal number as in "12.5"; null if there are no weights.
+    pub credits: Option<String>,
 }
 
 impl<'a> GroupUsage<'a> {
-    fn new(group: &'a Group, period: &'a str, calls: u64) -> Self {
+    fn new(group: &'a Group, period: &'a str, amount: Amount) -> Self {
         let Group { customer_id, api_key_id, route_class } = group;
         Self {
             customer_id: customer_id.as_deref(),
             api_key_id: api_key_id.as_deref(),
             route_class: route_class.as_deref(),
             period,
-            calls,
+            calls: amount.calls,
+            credits: decimal(amount.credits),
         }
     }
 }
@@ -92,8 +101,10 @@ pub struct Writer {
     form: Form,
     /// The key that the report is about.
     key: Option<MeteredKey>,
-    calls: u64,
+    total: Amount,
     columns: Vec<Property>,
+    /// `true` if calls have credits.
+    has_credits: bool,
     /// Time before which everything that reached the stream is counted, in milliseconds since 1970.
     as_of_ms: Option<i64>,
 }
@@ -106,6 +117,7 @@ impl Writer {
         by: &[Property],
         [from, to]: [Date; 2],
         as_of_ms: Option<i64>,
+        has_credits: bool,
     ) -> anyhow::Result<Self> {
         let columns = columns(by);
         let form = match key {
@@ -116,6 +128,7 @@ impl Writer {
                 to: to.to_string(),
                 time_zone: arguments.time_zone.clone(),
                 calls: 0,
+                credits: None,
                 as_of: as_of_ms.map(time_text),
                 billed: &*key.api_key_id != CANARY_KEY_ID,
                 usage: Vec::new(),
@@ -127,7 +140,7 @@ impl Writer {
                 if key.is_some() {
                     names.push(name(Property::Key));
                 }
-                csv.write_record(names.iter().chain(&["period", "calls"]))?;
+                csv.write_record(names.iter().chain(&["period", "calls", "credits"]))?;
                 Form::Csv(Box::new(csv))
             }
             _ => {
@@ -140,29 +153,32 @@ impl Writer {
                 Form::Text
             }
         };
-        Ok(Self { form, key: key.cloned(), calls: 0, columns, as_of_ms })
+        Ok(Self { form, key: key.cloned(), total: Amount::default(), columns, has_credits, as_of_ms })
     }
 
     /// Writes finished groups.
     pub fn write(&mut self, finished: &Finished<'_>) -> anyhow::Result<()> {
-        for (group, period, calls) in finished.sums() {
-            self.calls += calls;
+        for (group, period, amount) in finished.sums() {
+            self.total += amount;
             let mut cells = self.columns.iter().map(|property| cell(group, *property));
             match &mut self.form {
                 Form::Text => {
                     let mut output = stdout();
                     write!(output, "  ")?;
                     cells.try_for_each(|cell| write!(output, "{cell:<26} "))?;
-                    writeln!(output, "{period:<16} {calls:>12}")?;
+                    writeln!(output, "{}", line(period, amount))?;
                 }
-                Form::Json(output) => write_json(output, &GroupUsage::new(group, period, calls))?,
+                Form::Json(output) => write_json(output, &GroupUsage::new(group, period, amount))?,
                 Form::Csv(csv) => {
                     let key = self.key.as_ref().map(|key| &*key.api_key_id);
-                    let calls = calls.to_string();
-                    csv.write_record(cells.chain(key).chain([period, &calls]))?;
+                    let calls = amount.calls.to_string();
+                    let credits = decimal(amount.credits).unwrap_or_default();
+                    csv.write_record(cells.chain(key).chain([period, &calls, &credits]))?;
                 }
                 Form::Report(report) => {
-                    report.usage.push(PeriodUsage { period: period.to_owned(), calls });
+                    let Amount { calls, credits } = amount;
+                    let credits = decimal(credits);
+                    report.usage.push(PeriodUsage { period: period.to_owned(), calls, credits });
                 }
             }
         }
@@ -171,10 +187,13 @@ impl Writer {
 
     /// Ends the output.
     pub fn finish(self) -> anyhow::Result<()> {
+        // Without any usage there is no amount that says if calls have credits.
+        let zero = self.has_credits.then(Credits::default);
+        let total = Amount { credits: self.total.credits.or(zero), ..self.total };
         match self.form {
             Form::Text => {
                 let indent = 27 * self.columns.len();
-                println!("  {:indent$}{:<16} {:>12}", "", "total", self.calls);
+                println!("  {:indent$}{}", "", line("total", total));
                 if let Some(as_of_ms) = self.as_of_ms {
                     println!(
                         "Calls that reached the stream before {} are counted, in quarantine or given up.",
@@ -188,11 +207,21 @@ impl Writer {
             Form::Json(mut output) => output.flush()?,
             Form::Csv(mut csv) => csv.flush()?,
             Form::Report(report) => {
-                print_json(&UsageReport { calls: self.calls, ..report })?;
+                print_json(&UsageReport { calls: total.calls, credits: decimal(total.credits), ..report })?;
             }
         }
         Ok(())
     }
+}
+
+/// Returns a period and its amount as columns of a table for people.
+fn line(period: &str, amount: Amount) -> String {
+    let credits = amount.credits.map(|credits| format!(" {credits:>16} credits"));
+    format!("{period:<16} {:>12}{}", amount.calls, credits.unwrap_or_default())
+}
+
+fn decimal(credits: Option<Credits>) -> Option<String> {
+    credits.map(|credits| credits.to_string())
 }
 
 /// Returns the columns of the groups. A key that belongs to no customer is shown in the column of keys.

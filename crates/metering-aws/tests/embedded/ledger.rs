@@ -5,10 +5,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::StreamExt;
 use metering_aws::DynamoUsageLedger;
 use metering_aws::connection::{FUNCTION_RETRY_POLICY, load_local};
+use metering_aws::key_usage::usage_of_key;
 use metering_aws::ledger_items::{
     self, FINGERPRINT, FIRST_GUESS, LAST_CALL, NO_MARK, RowGuess, TOTAL, gap_attribute, update_expression,
 };
-use metering_aws::usage_report::usage_of_key;
 use metering_core::aggregate::{BatchUsage, RecordIndex};
 use metering_core::claims::owner::ShardName;
 use metering_core::fingerprint::Fingerprint;

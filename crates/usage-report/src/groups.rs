@@ -1,16 +1,20 @@
 //! The groups of a report, and the sums of their calls.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
+use std::str::FromStr;
 
-use clap::ValueEnum;
-use metering_aws::ledger_items::Hours;
 use metering_core::metered_key::Breakdown;
 use metering_core::row_key::partition_key;
 
-use super::periods::Periods;
+use crate::credits::Credits;
+use crate::periods::Periods;
+use crate::source::UsageRow;
+use crate::weights::WeightLists;
 
 /// A property by which usage is grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Property {
     /// The customer, or the key of a key that belongs to none
     Customer,
@@ -18,6 +22,24 @@ pub enum Property {
     Key,
     /// The route class
     Class,
+}
+
+/// A text that is not a property by which usage is grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("usage is grouped by customer, key or class")]
+pub struct NotAProperty;
+
+impl FromStr for Property {
+    type Err = NotAProperty;
+
+    fn from_str(text: &str) -> Result<Self, NotAProperty> {
+        match text {
+            "customer" => Ok(Self::Customer),
+            "key" => Ok(Self::Key),
+            "class" => Ok(Self::Class),
+            _ => Err(NotAProperty),
+        }
+    }
 }
 
 /// The properties of the calls in a group. Those that are not asked for are `None`.
@@ -31,21 +53,41 @@ pub struct Group {
     pub route_class: Option<Box<str>>,
 }
 
+/// Counted calls and their credits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Number of calls.
+    pub calls: u64,
+    /// Credits of the calls by the weights; `None` if there are no weights.
+    pub credits: Option<Credits>,
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.credits = match (self.credits, other.credits) {
+            (Some(sum), Some(added)) => Some(sum + added),
+            (sum, added) => sum.or(added),
+        };
+    }
+}
+
 /// The sums of calls by group and period.
 #[derive(Debug)]
 pub struct Sums<'p> {
     periods: &'p Periods,
+    weights: &'p WeightLists,
     by: Vec<Property>,
     /// The partition of the ledger whose rows are being read: that of a customer, or of a key that
     /// belongs to none.
     present: Option<String>,
-    groups: BTreeMap<Group, BTreeMap<usize, u64>>,
+    groups: BTreeMap<Group, BTreeMap<usize, Amount>>,
 }
 
 impl<'p> Sums<'p> {
     /// Returns empty sums.
-    pub fn new(periods: &'p Periods, by: Vec<Property>) -> Self {
-        Self { periods, by, present: None, groups: BTreeMap::new() }
+    pub fn new(periods: &'p Periods, weights: &'p WeightLists, by: Vec<Property>) -> Self {
+        Self { periods, weights, by, present: None, groups: BTreeMap::new() }
     }
 
     /// Returns `true` if usage is grouped by the property.
@@ -55,8 +97,9 @@ impl<'p> Sums<'p> {
 
     /// Adds the calls of a row. Returns the groups that no later row belongs to: the rows of a
     /// customer follow one another.
-    pub fn add(&mut self, row: &Breakdown, hours: &Hours) -> Finished<'p> {
-        let partition = partition_key(&row.key);
+    pub fn add(&mut self, row: &UsageRow) -> Finished<'p> {
+        let breakdown = &row.breakdown;
+        let partition = partition_key(&breakdown.key);
         let is_done = self.present.as_ref().is_some_and(|present| *present != partition);
         let finished = if is_done && self.is_by(Property::Customer) {
             self.finish()
@@ -64,10 +107,14 @@ impl<'p> Sums<'p> {
             Finished { periods: self.periods, groups: BTreeMap::new() }
         };
         self.present = Some(partition);
-        let mut calls = self.periods.of_calls(row.day, hours).peekable();
+        let mut calls = self.periods.of_calls(breakdown.day, &row.hours).peekable();
         if calls.peek().is_some() {
-            let group = self.groups.entry(group(&self.by, row)).or_default();
-            calls.for_each(|(period, calls)| *group.entry(period).or_default() += calls);
+            let group = self.groups.entry(group(&self.by, breakdown)).or_default();
+            for (period, hour_ms, calls) in calls {
+                let class = breakdown.route_class.as_deref();
+                let credits = (!self.weights.is_empty()).then(|| self.weights.credits(class, hour_ms, calls));
+                *group.entry(period).or_default() += Amount { calls, credits };
+            }
         }
         finished
     }
@@ -93,15 +140,15 @@ fn group(by: &[Property], row: &Breakdown) -> Group {
 #[derive(Debug)]
 pub struct Finished<'p> {
     periods: &'p Periods,
-    groups: BTreeMap<Group, BTreeMap<usize, u64>>,
+    groups: BTreeMap<Group, BTreeMap<usize, Amount>>,
 }
 
 impl Finished<'_> {
     /// Returns the sums in the order of groups and periods.
-    pub fn sums(&self) -> impl Iterator<Item = (&Group, &str, u64)> {
+    pub fn sums(&self) -> impl Iterator<Item = (&Group, &str, Amount)> {
         self.groups.iter().flat_map(|(group, sums)| {
             let periods = self.periods;
-            sums.iter().map(move |(period, calls)| (group, periods.name(*period), *calls))
+            sums.iter().map(move |(period, amount)| (group, periods.name(*period), *amount))
         })
     }
 }
@@ -112,32 +159,39 @@ mod tests {
     use metering_core::metered_key::MeteredKey;
 
     use super::*;
-    use crate::usage::periods::Period;
+    use crate::periods::Period;
+    use crate::weights::PastHours;
 
-    fn row(customer: &str, key: &str, class: &str) -> Breakdown {
+    /// Returns a row with one call.
+    fn row(customer: &str, key: &str, class: &str) -> UsageRow {
         let some = |text: &str| Some(text.into()).filter(|_| !text.is_empty());
-        Breakdown {
+        let breakdown = Breakdown {
             key: MeteredKey { customer_id: some(customer), api_key_id: key.into() },
             route_class: some(class),
             day: "2026-11-24".parse().unwrap(),
-        }
+        };
+        let mut hours = [0; 24];
+        hours[3] = 1;
+        UsageRow { breakdown, hours, last_call_ms: 0 }
+    }
+
+    fn days() -> Periods {
+        let days = ["2026-11-24"; 2].map(|day| day.parse().unwrap());
+        Periods::new(days, TimeZone::UTC, Period::Day).unwrap()
     }
 
     /// Groups rows with one call each, and returns the groups after each row and at the end.
-    fn grouped(by: &[Property], rows: &[Breakdown]) -> Vec<Vec<(String, u64)>> {
-        let days = ["2026-11-24"; 2].map(|day| day.parse().unwrap());
-        let periods = Periods::new(days, TimeZone::UTC, Period::Day).unwrap();
-        let mut sums = Sums::new(&periods, by.to_vec());
-        let mut hours = [0; 24];
-        hours[3] = 1;
+    fn grouped(by: &[Property], rows: &[UsageRow]) -> Vec<Vec<(String, u64)>> {
+        let (periods, weights) = (days(), WeightLists::default());
+        let mut sums = Sums::new(&periods, &weights, by.to_vec());
         let shown = |finished: &Finished<'_>| {
             let text = |group: &Group| {
                 let Group { customer_id, api_key_id, route_class } = group;
                 [customer_id, api_key_id, route_class].map(|part| part.as_deref().unwrap_or("-")).join(" ")
             };
-            finished.sums().map(|(group, _, calls)| (text(group), calls)).collect::<Vec<_>>()
+            finished.sums().map(|(group, _, amount)| (text(group), amount.calls)).collect::<Vec<_>>()
         };
-        let mut found: Vec<_> = rows.iter().map(|row| shown(&sums.add(row, &hours))).collect();
+        let mut found: Vec<_> = rows.iter().map(|row| shown(&sums.add(row))).collect();
         found.push(shown(&sums.finish()));
         found
     }
@@ -163,5 +217,33 @@ mod tests {
             sums(&[("- - -", 2), ("- - x", 2)]),
             "all customers together"
         );
+    }
+
+    #[test]
+    fn calls_are_weighed_by_their_class_and_only_if_there_are_weights() {
+        let periods = days();
+        let rows = [row("a", "1", ""), row("a", "1", "x"), row("a", "2", "x")];
+        let credits = |weights: &WeightLists| {
+            let mut sums = Sums::new(&periods, weights, vec![Property::Customer]);
+            for row in &rows {
+                sums.add(row);
+            }
+            let finished = sums.finish();
+            finished
+                .sums()
+                .map(|(_, _, amount)| amount.credits.map(|credits| credits.to_string()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(credits(&WeightLists::default()), [None]);
+        let weights =
+            WeightLists::default().with(0, "x 2.25".parse().unwrap(), 0, PastHours::Restate).unwrap();
+        assert_eq!(credits(&weights), [Some("5.5".to_owned())]);
+    }
+
+    #[test]
+    fn properties_have_names() {
+        let properties = [Property::Customer, Property::Key, Property::Class].map(Ok);
+        assert_eq!(["customer", "key", "class"].map(str::parse), properties);
+        assert_eq!("route".parse::<Property>(), Err(NotAProperty));
     }
 }

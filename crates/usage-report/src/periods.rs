@@ -1,20 +1,19 @@
 //! The periods of a report: hours, days or months of a time zone.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
-use anyhow::{Context, bail};
-use clap::ValueEnum;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use metering_aws::ledger_items::Hours;
 use metering_core::window::{HOUR_MS, HOURS_PER_DAY, UtcDay};
 
 /// Seconds of an hour.
 const HOUR_S: i32 = 3_600;
 
 /// The length of a period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Period {
     /// An hour, named by its local time
     Hour,
@@ -24,6 +23,60 @@ pub enum Period {
     Month,
     /// All days together
     Total,
+}
+
+/// A text that is not the length of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("usage is added up by hour, day, month or total")]
+pub struct NotAPeriod;
+
+impl FromStr for Period {
+    type Err = NotAPeriod;
+
+    fn from_str(text: &str) -> Result<Self, NotAPeriod> {
+        match text {
+            "hour" => Ok(Self::Hour),
+            "day" => Ok(Self::Day),
+            "month" => Ok(Self::Month),
+            "total" => Ok(Self::Total),
+            _ => Err(NotAPeriod),
+        }
+    }
+}
+
+/// Days or a time zone for which there is no report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeriodError {
+    /// No time zone has this name.
+    #[error("there is no time zone {zone:?}; write it as Europe/Berlin")]
+    NoSuchZone {
+        /// The name.
+        zone: String,
+    },
+    /// Days of the zone begin within a UTC hour.
+    #[error(
+        "usage is counted by UTC hours, and {zone} is {offset} from UTC: its days begin within an hour. Use a time zone of whole hours"
+    )]
+    WithinHour {
+        /// Name of the zone.
+        zone: String,
+        /// Difference from UTC.
+        offset: String,
+    },
+    /// A day is not in the calendar of the ledger.
+    #[error("the day {day} is out of range")]
+    OutOfRange {
+        /// The day.
+        day: Date,
+    },
+}
+
+/// Returns the time zone with a name, such as `Europe/Berlin`.
+///
+/// # Errors
+/// When there is none.
+pub fn time_zone(name: &str) -> Result<TimeZone, PeriodError> {
+    TimeZone::get(name).map_err(|_| PeriodError::NoSuchZone { zone: name.to_owned() })
 }
 
 /// The periods from one local day to another, both included.
@@ -44,9 +97,9 @@ impl Periods {
     ///
     /// # Errors
     /// When a day of the zone does not begin with a UTC hour, in which usage is counted.
-    pub fn new([first, last]: [Date; 2], zone: TimeZone, by: Period) -> anyhow::Result<Self> {
+    pub fn new([first, last]: [Date; 2], zone: TimeZone, by: Period) -> Result<Self, PeriodError> {
         let mut periods = Self { first, last, zone, by, names: Vec::new(), of_hours: HashMap::new() };
-        let utc = |date: Date| date.to_string().parse::<UtcDay>().context("the days are out of range");
+        let utc = |day: Date| day.to_string().parse::<UtcDay>().map_err(|_| PeriodError::OutOfRange { day });
         let to = utc(last)?.plus_days(1);
         let mut day = utc(first)?.plus_days(-1);
         while day <= to {
@@ -71,27 +124,31 @@ impl Periods {
         &self.names[period]
     }
 
-    /// Returns the periods of the calls of a UTC day, with their numbers.
-    pub fn of_calls(&self, day: UtcDay, hours: &Hours) -> impl Iterator<Item = (usize, u64)> {
+    /// Returns the calls of a UTC day in the periods: the period, the start of the hour in
+    /// milliseconds since 1970, and the number of calls.
+    pub fn of_calls(
+        &self,
+        day: UtcDay,
+        hours: &[u64; HOURS_PER_DAY],
+    ) -> impl Iterator<Item = (usize, i64, u64)> {
         let of_hours = self.of_hours.get(&day).into_iter().flatten();
         of_hours
-            .zip(hours)
-            .filter(|(_, calls)| **calls > 0)
-            .filter_map(|(period, calls)| Some(((*period)?, *calls)))
+            .zip(hour_starts_ms(day).zip(hours))
+            .filter(|(_, (_, calls))| **calls > 0)
+            .filter_map(|(period, (hour_ms, calls))| Some(((*period)?, hour_ms, *calls)))
     }
 
-    fn of_day(&mut self, day: UtcDay) -> anyhow::Result<[Option<usize>; HOURS_PER_DAY]> {
+    fn of_day(&mut self, day: UtcDay) -> Result<[Option<usize>; HOURS_PER_DAY], PeriodError> {
         let mut periods = [None; HOURS_PER_DAY];
-        for (period, start_ms) in
-            periods.iter_mut().zip((day.start_ms()..).step_by(usize::try_from(HOUR_MS)?))
-        {
-            let start = Timestamp::from_millisecond(start_ms).context("a day is out of range")?;
+        for (period, start_ms) in periods.iter_mut().zip(hour_starts_ms(day)) {
+            let start = Timestamp::from_millisecond(start_ms)
+                .map_err(|_| PeriodError::OutOfRange { day: self.last })?;
             let offset = self.zone.to_offset(start);
             if offset.seconds() % HOUR_S != 0 {
-                bail!(
-                    "usage is counted by UTC hours, and {} is {offset} from UTC: its days begin within an hour. Use a time zone of whole hours",
-                    self.zone.iana_name().unwrap_or("the time zone")
-                );
+                return Err(PeriodError::WithinHour {
+                    zone: self.zone.iana_name().unwrap_or("the time zone").to_owned(),
+                    offset: offset.to_string(),
+                });
             }
             let local = self.zone.to_datetime(start);
             if (self.first..=self.last).contains(&local.date()) {
@@ -116,18 +173,23 @@ impl Periods {
     }
 }
 
+/// Returns the starts of the hours of a day, in milliseconds since 1970.
+fn hour_starts_ms(day: UtcDay) -> impl Iterator<Item = i64> {
+    (0..).map(move |hour| day.start_ms() + hour * HOUR_MS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn periods(days: [&str; 2], zone: &str, by: Period) -> anyhow::Result<Periods> {
+    fn periods(days: [&str; 2], zone: &str, by: Period) -> Result<Periods, PeriodError> {
         Periods::new(days.map(|day| day.parse().unwrap()), TimeZone::get(zone).unwrap(), by)
     }
 
     /// The periods of one call in each hour of a UTC day.
     fn of_day(periods: &Periods, day: &str) -> Vec<(String, u64)> {
         let mut found: Vec<(String, u64)> = Vec::new();
-        for (period, calls) in periods.of_calls(day.parse().unwrap(), &[1; HOURS_PER_DAY]) {
+        for (period, _, calls) in periods.of_calls(day.parse().unwrap(), &[1; HOURS_PER_DAY]) {
             let name = periods.name(period);
             match found.last_mut() {
                 Some((last, sum)) if last == name => *sum += calls,
@@ -166,6 +228,27 @@ mod tests {
         assert_eq!(of_day(&hours, "2026-11-30")[23], ("2026-11-30T23Z".to_owned(), 1));
         let total = periods(["2026-11-30", "2026-12-01"], "UTC", Period::Total).unwrap();
         assert_eq!(of_day(&total, "2026-12-01"), [("2026-11-30/2026-12-01".to_owned(), 24)]);
+    }
+
+    #[test]
+    fn each_call_has_the_start_of_its_hour() {
+        let days = periods(["1970-01-02", "1970-01-02"], "UTC", Period::Day).unwrap();
+        let mut hours = [0; HOURS_PER_DAY];
+        (hours[0], hours[23]) = (5, 7);
+        let calls: Vec<_> = days.of_calls("1970-01-02".parse().unwrap(), &hours).collect();
+        assert_eq!(calls, [(0, 24 * HOUR_MS, 5), (0, 47 * HOUR_MS, 7)]);
+    }
+
+    #[test]
+    fn periods_and_zones_have_names() {
+        assert_eq!(
+            ["hour", "day", "month", "total"].map(str::parse),
+            [Ok(Period::Hour), Ok(Period::Day), Ok(Period::Month), Ok(Period::Total)]
+        );
+        assert_eq!("week".parse::<Period>(), Err(NotAPeriod));
+        assert!(time_zone("Europe/Berlin").is_ok());
+        let problem = time_zone("Berlin").unwrap_err().to_string();
+        assert_eq!(problem, "there is no time zone \"Berlin\"; write it as Europe/Berlin");
     }
 
     #[test]

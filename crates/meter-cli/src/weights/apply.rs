@@ -1,0 +1,124 @@
+//! `meter weights apply` and `meter weights remove`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use metering_aws::{class_lists, class_weights};
+use metering_core::class_lists::ClassLists;
+use metering_core::window::{HOUR_MS, hour_start_ms};
+use system_clock::now_ms;
+use usage_report::weights::{ClassWeights, PastHours};
+
+use super::{WeightList, read_lists};
+use crate::keys::time_ms;
+use crate::output::{print_json, time_text};
+use crate::target::{Target, TargetArguments};
+
+/// Arguments of `meter weights apply`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// File with a line for each class: NAME CREDITS, as in `search 2.5`. The line `* 0.5` is for all other
+    /// calls, which are one credit without it
+    file: PathBuf,
+    /// Start of the first hour in which the list applies: a day or a time [default: the next full hour]
+    #[arg(long, value_name = "TIME", value_parser = time_ms)]
+    from: Option<i64>,
+    /// Also change the credits of hours that have begun. Whoever read them has other numbers then
+    #[arg(long)]
+    restate: bool,
+    /// Print JSON, as described in docs/schemas/meter-weights-apply.json
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let weights = read_file(&arguments.file)?;
+    let target = Target::find(&arguments.target).await?;
+    let table = &target.meter.names.claims_table;
+    check_classes(&weights, &class_lists::read(&target.dynamodb, table).await?)?;
+    let now_ms = now_ms();
+    let from_ms = arguments.from.unwrap_or_else(|| hour_start_ms(now_ms) + HOUR_MS);
+    let lists = read_lists(&target).await?.with(from_ms, weights.clone(), now_ms, past(arguments.restate));
+    let lists = lists.context("the list cannot be added (--restate changes past hours)")?;
+    if !class_weights::add(&target.dynamodb, table, from_ms, &weights).await? {
+        bail!("another list was added at the same time; see `meter weights show`");
+    }
+    let list = WeightList::new(from_ms, &weights, &lists);
+    if arguments.json {
+        return print_json(&list);
+    }
+    match list.weights.as_slice() {
+        [] => println!("From {} on, each call is one credit.", list.from),
+        weights => println!("From {} on, calls have these credits: {}.", list.from, weights.join(", ")),
+    }
+    Ok(())
+}
+
+/// Arguments of `meter weights remove`.
+#[derive(clap::Args)]
+pub struct RemoveArguments {
+    /// Start of the first hour in which the list applies
+    #[arg(value_name = "TIME", value_parser = time_ms)]
+    from: i64,
+    /// Also change the credits of hours that have begun. Whoever read them has other numbers then
+    #[arg(long)]
+    restate: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+/// Removes a list.
+pub async fn remove(arguments: RemoveArguments) -> anyhow::Result<()> {
+    let target = Target::find(&arguments.target).await?;
+    let from_ms = arguments.from;
+    let lists = read_lists(&target).await?.without(from_ms, now_ms(), past(arguments.restate));
+    lists.context("the list cannot be removed (--restate changes past hours)")?;
+    class_weights::remove(&target.dynamodb, &target.meter.names.claims_table, from_ms).await?;
+    println!("Removed the list from {} on.", time_text(from_ms));
+    Ok(())
+}
+
+fn past(restates: bool) -> PastHours {
+    if restates { PastHours::Restate } else { PastHours::Keep }
+}
+
+fn read_file(file: &Path) -> anyhow::Result<ClassWeights> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("{shown} cannot be read"))?;
+    text.parse().with_context(|| format!("{shown} is not a list of weights"))
+}
+
+/// Checks that each weight is of a class, so that a misspelt one is not free of effect.
+fn check_classes(weights: &ClassWeights, lists: &ClassLists) -> anyhow::Result<()> {
+    let names: Vec<&str> = lists.lists().iter().flat_map(|(_, classes)| classes.names()).collect();
+    match weights.classes().find(|class| !names.contains(class)) {
+        Some(unknown) => bail!(
+            "no list of route classes has the class {unknown}; add it with `meter classes apply`, or see `meter classes show`"
+        ),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_of_a_class_that_does_not_exist_is_refused() {
+        let lists = ClassLists::from_stored(vec![
+            (0, "search GET /search".parse().unwrap()),
+            (1, "export GET /export".parse().unwrap()),
+        ]);
+        let check = |weights: &str| check_classes(&weights.parse().unwrap(), &lists);
+        assert!(check("search 2\nexport 3\n* 1").is_ok());
+        assert!(
+            check("serach 2")
+                .unwrap_err()
+                .to_string()
+                .contains("no list of route classes has the class serach")
+        );
+        assert!(check_classes(&"* 2".parse().unwrap(), &ClassLists::default()).is_ok());
+    }
+}
