@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use loadtest::profile::Keys;
-use loadtest::simulation::{PartitionWrites, SimulationResult, SimulationSettings, simulate};
+use loadtest::simulation::{PartitionWrites, SecondStage, SimulationResult, SimulationSettings, simulate};
 use local_stack::cloudwatch_logs::subscription::DeliveryLag;
 
 /// The simulated load and deployment. The defaults are the deployed settings.
@@ -43,6 +43,13 @@ pub struct LoadArguments {
     /// Memory of the consumer, in MiB
     #[arg(long, default_value_t = deployed().memory_mib)]
     memory_mib: f64,
+    /// Number of shards of a second stream, which is partitioned by key [default: no second stream, as
+    /// deployed]
+    #[arg(long, value_name = "SHARDS")]
+    second_stage_shards: Option<u32>,
+    /// Time for which a batch of the second stream waits to fill, in seconds
+    #[arg(long, value_name = "S", default_value_t = deployed().batch_window_s)]
+    second_stage_window_s: f64,
     /// Number of partitions of the ledger [default: as many as its writes need]
     #[arg(long)]
     partitions: Option<usize>,
@@ -72,6 +79,9 @@ impl LoadArguments {
             lag: lag.map(|(median_s, p99_s)| DeliveryLag { median_ms: median_s * 1e3, p99_ms: p99_s * 1e3 }),
             write_ms: self.write_ms,
             memory_mib: self.memory_mib,
+            second_stage: self
+                .second_stage_shards
+                .map(|shards| SecondStage { shards, batch_window_s: self.second_stage_window_s }),
             partitions: self.partitions,
             measured_s: self.measured_s,
             seed: self.seed,
@@ -122,6 +132,15 @@ fn print(result: &SimulationResult) {
         result.baseline_writes_per_s,
         result.baseline_writes_per_s / (result.ledger_writes_per_s + result.claim_writes_per_s)
     );
+    if let Some(second) = &result.second_stage {
+        println!(
+            "second stream              {:>14.0} sums/s in {:.0} records, {:.1} MB/s, {:.1} invocations/s",
+            second.sums_per_s,
+            second.records_per_s,
+            second.bytes_per_s / 1e6,
+            second.invocations_per_s
+        );
+    }
     let PartitionWrites { average_per_s, busiest_per_s, max_per_s } = result.writes_per_partition;
     println!(
         "writes of a partition      {average_per_s:>14.0} /s on average over {}, {busiest_per_s:.0} in the busiest, at most {max_per_s:.0} in one second",

@@ -9,11 +9,11 @@ use super::shard::{AnsweredSpan, Record};
 use super::time::microseconds;
 
 /// Bytes of a record in a page, without its calls. A test of the page measures it.
-const RUN_BYTES: usize = 33;
+pub(super) const RUN_BYTES: usize = 33;
 /// Bytes of an item without its page: keys, version, expiry and shard.
-const ITEM_BYTES: usize = 150;
+pub(super) const ITEM_BYTES: usize = 150;
 /// Bytes of a write unit. Source: DynamoDB Developer Guide, "Read and write capacity".
-const UNIT_BYTES: usize = 1_024;
+pub(super) const UNIT_BYTES: usize = 1_024;
 /// Writes to the head of a shard for each batch: after the judgement and after the commit.
 pub(super) const HEAD_WRITES: u64 = 2;
 

@@ -53,12 +53,32 @@ pub(super) fn limits(settings: &SimulationSettings, result: &SimulationResult) -
         ),
         limit_of(
             "concurrent invocations",
-            result.concurrent_invocations,
+            result.concurrent_invocations
+                + result.second_stage.map_or(0.0, |second| second.concurrent_invocations),
             1_000.0,
             true,
             "Lambda quotas, by default",
         ),
     ];
+    if let (Some(stage), Some(second)) = (settings.second_stage, &result.second_stage) {
+        let shards = f64::from(stage.shards);
+        limits.extend([
+            limit_of(
+                "bytes of a shard of the second stream",
+                second.bytes_per_s / shards,
+                SHARD_BYTES_PER_S,
+                false,
+                "Kinesis quotas",
+            ),
+            limit_of(
+                "time of the one batch in flight of a shard of the second stream",
+                second.concurrent_invocations / shards,
+                1.0,
+                false,
+                "Lambda Developer Guide, Kinesis: parallelization factor 1",
+            ),
+        ]);
+    }
     limits.sort_by(|left, right| right.utilization().total_cmp(&left.utilization()));
     limits
 }

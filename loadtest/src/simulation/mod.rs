@@ -8,14 +8,15 @@ mod collector;
 mod limits;
 mod result;
 mod sampler;
+mod second_stage;
 mod settings;
 mod shard;
 mod simulator;
 mod table;
 mod time;
 
-pub use result::{Limit, PartitionWrites, SimulationResult};
-pub use settings::SimulationSettings;
+pub use result::{Limit, PartitionWrites, SecondStageResult, SimulationResult};
+pub use settings::{SecondStage, SimulationSettings};
 
 /// Runs a simulation.
 ///
@@ -25,6 +26,10 @@ pub fn simulate(settings: &SimulationSettings) -> anyhow::Result<SimulationResul
     anyhow::ensure!(
         settings.calls_per_s > 0.0 && settings.shards > 0,
         "the rate of calls and the number of shards must be above 0"
+    );
+    anyhow::ensure!(
+        settings.second_stage.is_none_or(|stage| stage.shards > 0),
+        "the number of shards of the second stage must be above 0"
     );
     anyhow::ensure!(settings.measured_s >= 1.0, "the measured time must be at least one second");
     let Some(partitions) = settings.partitions else {
@@ -94,5 +99,27 @@ mod tests {
         );
         let partition = few.limits.iter().find(|limit| limit.what.contains("busiest partition")).unwrap();
         assert!(partition.utilization() > 0.95, "{partition:?}");
+    }
+
+    #[test]
+    fn a_second_stage_writes_each_key_once_for_all_shards() {
+        let one =
+            SimulationSettings { poll_interval_s: 0.05, measured_s: 400.0, ..settings(2_000.0, 500, 8) };
+        let stage = SecondStage { shards: 2, batch_window_s: one.batch_window_s };
+        let two = SimulationSettings { second_stage: Some(stage), ..one.clone() };
+        let [one, two] = [one, two].map(|settings| simulate(&settings).unwrap());
+        // A window has 5,000 calls of a shard, and so each key.
+        let near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 0.1;
+        assert!(near(one.ledger_writes_per_s, 8.0 * 500.0 / 20.0), "{}", one.ledger_writes_per_s);
+        assert!(near(two.ledger_writes_per_s, 500.0 / 20.0), "{}", two.ledger_writes_per_s);
+        let second = two.second_stage.unwrap();
+        assert!(near(second.sums_per_s, one.ledger_writes_per_s), "{second:?}");
+        assert!(near(second.records_per_s, 16.0 / 20.0) && near(second.invocations_per_s, 2.0 / 20.0));
+        assert!(
+            near(two.calls_per_s, 2_000.0) && two.dollars_per_million_calls < one.dollars_per_million_calls
+        );
+        let [one_s, two_s] = [&one, &two].map(|result| result.freshness.seconds_at(99.0));
+        assert!((15.0..25.0).contains(&(two_s - one_s)), "the second window: {one_s} {two_s}");
+        assert!(one.second_stage.is_none());
     }
 }

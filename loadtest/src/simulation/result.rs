@@ -35,12 +35,31 @@ pub struct SimulationResult {
     pub freshness: LatencyHistogram,
     /// Share of the calls that still wait at the end, from 0 to 1.
     pub waiting_share: f64,
+    /// What the second stage adds; null if there is none.
+    pub second_stage: Option<SecondStageResult>,
     /// Limits of AWS with their demand, the most utilized first.
     pub limits: Vec<Limit>,
     /// Price of a million calls in US dollars, shard hours included.
     pub dollars_per_million_calls: f64,
     /// The part of that price for writes to the ledger.
     pub ledger_dollars_per_million_calls: f64,
+}
+
+/// The second stage of a simulation. All rates are per second of the measured time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct SecondStageResult {
+    /// Records of sums.
+    pub records_per_s: f64,
+    /// Sums of a key and hour.
+    pub sums_per_s: f64,
+    /// Bytes of the records.
+    pub bytes_per_s: f64,
+    /// Invocations of its consumer.
+    pub invocations_per_s: f64,
+    /// Average number of its invocations in flight.
+    pub concurrent_invocations: f64,
+    /// Price of its stream for a million calls, in US dollars.
+    pub stream_dollars_per_million_calls: f64,
 }
 
 /// Write units a second of the partitions of a table.

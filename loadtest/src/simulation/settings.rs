@@ -39,12 +39,23 @@ pub struct SimulationSettings {
     pub call_ns: f64,
     /// Memory of the consumer, in MiB. Its share of a core is proportional to it.
     pub memory_mib: f64,
+    /// The second stage; `None` if the consumers of the shards write the ledger, as they do.
+    pub second_stage: Option<SecondStage>,
     /// Number of partitions of the ledger; `None` for as many as its writes need.
     pub partitions: Option<usize>,
     /// Length of the measured time after the warm-up, in seconds.
     pub measured_s: f64,
     /// Seed of all random draws.
     pub seed: u64,
+}
+
+/// A stream between the consumers of the shards and the ledger, partitioned by key.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct SecondStage {
+    /// Number of shards.
+    pub shards: u32,
+    /// Time for which a batch of sums waits to fill, in seconds.
+    pub batch_window_s: f64,
 }
 
 impl SimulationSettings {
@@ -67,6 +78,7 @@ impl SimulationSettings {
             concurrent_writes: workload.concurrent_writes as usize,
             call_ns: workload.call_ns,
             memory_mib: workload.memory_mib,
+            second_stage: None,
             partitions: None,
             measured_s: 30.0,
             seed: 1,
@@ -76,7 +88,8 @@ impl SimulationSettings {
     /// Returns the time in which all shards are first read and have their first batch, in seconds.
     pub fn warm_up_s(&self) -> f64 {
         let lag_s = self.lag.map_or(0.0, |lag| lag.p99_ms / 1e3);
-        (2.0 * (self.batch_window_s + self.poll_interval_s) + lag_s).ceil() + 1.0
+        let second_s = self.second_stage.map_or(0.0, |stage| stage.batch_window_s + self.poll_interval_s);
+        (2.0 * (self.batch_window_s + self.poll_interval_s + second_s) + lag_s).ceil() + 1.0
     }
 
     /// Returns the time for which calls are made, in seconds: the warm-up and the measured time.

@@ -11,6 +11,18 @@ pub(super) struct Record {
     pub answered: AnsweredSpan,
 }
 
+/// Number of calls of each record whose freshness is recorded.
+const SAMPLES_PER_RECORD: u64 = 3;
+
+impl Record {
+    /// Returns the answer times of the calls whose freshness is recorded.
+    pub fn samples_us(&self) -> impl Iterator<Item = u64> {
+        let AnsweredSpan { first_us, last_us } = self.answered;
+        (0..SAMPLES_PER_RECORD)
+            .map(move |sample| first_us + (last_us - first_us) * sample / (SAMPLES_PER_RECORD - 1))
+    }
+}
+
 /// The times at which the calls of a record were answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AnsweredSpan {
@@ -27,14 +39,20 @@ pub(super) enum Next {
     ReadAt(u64),
 }
 
-/// A shard with its reader.
-#[derive(Debug, Default)]
-pub(super) struct Shard {
-    arrived: VecDeque<Record>,
+/// A shard of records `R` with its reader.
+#[derive(Debug)]
+pub(super) struct Shard<R> {
+    arrived: VecDeque<R>,
     /// Records that were read and not yet passed to an invocation.
-    buffer: VecDeque<Record>,
+    buffer: VecDeque<R>,
     /// End of the batch window; `None` if no window is open.
     window_ends_us: Option<u64>,
+}
+
+impl<R> Default for Shard<R> {
+    fn default() -> Self {
+        Self { arrived: VecDeque::new(), buffer: VecDeque::new(), window_ends_us: None }
+    }
 }
 
 /// The settings of a reader.
@@ -45,8 +63,8 @@ pub(super) struct Reading {
     pub poll_interval_us: u64,
 }
 
-impl Shard {
-    pub fn arrive(&mut self, record: Record) {
+impl<R> Shard<R> {
+    pub fn arrive(&mut self, record: R) {
         self.arrived.push_back(record);
     }
 
@@ -67,12 +85,12 @@ impl Shard {
     }
 
     /// Returns the records that were not yet passed to an invocation.
-    pub fn waiting(&self) -> impl Iterator<Item = &Record> {
+    pub fn waiting(&self) -> impl Iterator<Item = &R> {
         self.buffer.iter().chain(&self.arrived)
     }
 
     /// Removes and returns a batch. The next read opens a new window.
-    pub fn take(&mut self, records: usize) -> Vec<Record> {
+    pub fn take(&mut self, records: usize) -> Vec<R> {
         self.window_ends_us = None;
         self.buffer.drain(..records).collect()
     }

@@ -14,8 +14,10 @@ use metering_core::window::CallWindow;
 
 use super::claims::{HEAD_WRITES, PageWrites, Pages};
 use super::collector::ResultCollector;
+use super::collector::Writes;
 use super::result::SimulationResult;
 use super::sampler::Sampler;
+use super::second_stage::{SecondStream, Sums, claim_units};
 use super::settings::SimulationSettings;
 use super::shard::{AnsweredSpan, Next, Reading, Record, Shard};
 use super::table::Table;
@@ -32,6 +34,10 @@ enum Event {
     Arrive { shard: usize, record: Record },
     /// The event source mapping reads a shard.
     Read { shard: usize },
+    /// Sums arrive in a shard of the second stream.
+    ArriveSums { shard: usize, sums: Sums },
+    /// The event source mapping reads a shard of the second stream.
+    ReadSums { shard: usize },
 }
 
 /// An event with its time. Events at the same time are in the order of their numbers.
@@ -51,7 +57,8 @@ pub(super) struct Simulator<'s> {
     events: BinaryHeap<Reverse<ScheduledEvent>>,
     /// Number of events that were scheduled.
     scheduled: u64,
-    shards: Vec<Shard>,
+    shards: Vec<Shard<Record>>,
+    second: Option<SecondStream>,
     shard_names: Vec<ShardName>,
     key_ids: Vec<String>,
     table: Table,
@@ -63,13 +70,15 @@ pub(super) struct Simulator<'s> {
 impl<'s> Simulator<'s> {
     pub fn new(settings: &'s SimulationSettings, partitions: Option<usize>) -> anyhow::Result<Self> {
         let events_per_record = events_per_record(settings);
+        let reading = Reading {
+            batch_records: settings.batch_records,
+            batch_window_us: microseconds(settings.batch_window_s),
+            poll_interval_us: microseconds(settings.poll_interval_s).max(1),
+        };
         let mut simulator = Self {
             settings,
-            reading: Reading {
-                batch_records: settings.batch_records,
-                batch_window_us: microseconds(settings.batch_window_s),
-                poll_interval_us: microseconds(settings.poll_interval_s).max(1),
-            },
+            reading,
+            second: settings.second_stage.map(|stage| SecondStream::new(stage, reading)),
             sampler: Sampler::new(settings, settings.calls_per_s / events_per_record)?,
             events: BinaryHeap::new(),
             scheduled: 0,
@@ -90,6 +99,10 @@ impl<'s> Simulator<'s> {
             let starts_us = simulator.sampler.within_us(cycle_us);
             simulator.schedule(starts_us, Event::Read { shard });
         }
+        for shard in 0..simulator.second.as_ref().map_or(0, SecondStream::len) {
+            let starts_us = simulator.sampler.within_us(cycle_us);
+            simulator.schedule(starts_us, Event::ReadSums { shard });
+        }
         Ok(simulator)
     }
 
@@ -107,14 +120,26 @@ impl<'s> Simulator<'s> {
                 Event::Deliver => self.deliver(now_us),
                 Event::Arrive { shard, record } => self.shards[shard].arrive(record),
                 Event::Read { shard } => self.read(shard, now_us),
+                Event::ArriveSums { shard, sums } => {
+                    if let Some(second) = &mut self.second {
+                        second.arrive(shard, sums);
+                    }
+                }
+                Event::ReadSums { shard } => self.read_sums(shard, now_us),
             }
         }
-        let undelivered = self.events.iter().filter_map(|Reverse(scheduled)| match &scheduled.event {
+        let events = self.events.iter().map(|Reverse(scheduled)| &scheduled.event);
+        let undelivered = events.clone().filter_map(|event| match event {
             Event::Arrive { record, .. } => Some(record),
-            Event::Deliver | Event::Read { .. } => None,
+            _ => None,
+        });
+        let unsent = events.filter_map(|event| match event {
+            Event::ArriveSums { sums, .. } => Some(sums),
+            _ => None,
         });
         let waiting = self.shards.iter().flat_map(Shard::waiting).chain(undelivered);
-        self.collector.finish(waiting, ends_us, &self.table)
+        let waiting_sums = self.second.iter().flat_map(SecondStream::waiting).chain(unsent);
+        self.collector.finish(waiting, waiting_sums, ends_us, &self.table)
     }
 
     fn deliver(&mut self, now_us: u64) {
@@ -147,7 +172,7 @@ impl<'s> Simulator<'s> {
     fn invoke(&mut self, shard: usize, batch: &[Record], now_us: u64) -> u64 {
         let mut usage = BatchUsage::new();
         let window = CallWindow::at(NOON_MS).unwrap_or_else(|_| unreachable!("noon is a time"));
-        let mut calls = 0.0;
+        let mut calls = 0;
         for record in batch {
             self.records += 1;
             let number = SequenceNumber::parse(&self.records.to_string());
@@ -157,12 +182,10 @@ impl<'s> Simulator<'s> {
                 let id = CallId::new(&self.key_ids[*key as usize], i64::from(event));
                 let breakdown = CallBreakdown::of_key(&self.key_ids[*key as usize], window.day);
                 usage.add_call(event, id, breakdown, NOON_MS, true);
-                calls += 1.0;
+                calls += 1;
             }
         }
-        let core_share = self.settings.memory_mib / MIB_PER_CORE;
-        let core_us = microseconds(INVOCATION_MS / 1e3 + calls * self.settings.call_ns / 1e9 / core_share);
-        let mut slots = WriteSlots::new(self.settings, now_us + core_us);
+        let mut slots = WriteSlots::new(self.settings, now_us + self.core_us(calls));
         // The head of the shard is read and written, then the page of each slice is read and written.
         let PageWrites { pages, units } = self.pages.claim(batch, self.settings.claim_slice_s);
         for step in [1, 1, pages, pages] {
@@ -170,20 +193,97 @@ impl<'s> Simulator<'s> {
             slots.wait_for_all();
         }
         let mut written = 0;
-        for row in &usage.rows(|_, _| true) {
-            let update = plan_row(&usage, row, &self.shard_names[shard], |_| true, None);
-            let Some(update) = update else { continue };
-            written += 1;
-            slots.write(|requested_us| self.table.write(&update.row.key().api_key_id, requested_us));
-        }
+        let sent = if self.second.is_some() {
+            self.send(batch, &mut slots)
+        } else {
+            for row in &usage.rows(|_, _| true) {
+                let update = plan_row(&usage, row, &self.shard_names[shard], |_| true, None);
+                let Some(update) = update else { continue };
+                written += 1;
+                slots.write(|requested_us| self.table.write(&update.row.key().api_key_id, requested_us));
+            }
+            Vec::new()
+        };
         slots.wait_for_all();
         slots.write(|requested_us| requested_us);
         let committed_us = slots.wait_for_all();
+        self.collector.record_sent(&sent, now_us);
+        for (shard, sums) in sent.into_iter().enumerate().filter(|(_, sums)| !sums.keys.is_empty()) {
+            self.schedule(committed_us, Event::ArriveSums { shard, sums });
+        }
         let claim_units = units + HEAD_WRITES;
         self.collector.record_commit(batch, written, claim_units, now_us, committed_us);
         committed_us
     }
+
+    /// Returns the sums of a batch for each shard of the second stream. A write sends each of them.
+    fn send(&self, batch: &[Record], slots: &mut WriteSlots) -> Vec<Sums> {
+        let Some(second) = &self.second else { return Vec::new() };
+        let mut sent: Vec<Sums> = (0..second.len()).map(|_| Sums::default()).collect();
+        for record in batch {
+            for key in &record.keys {
+                let sums = &mut sent[second.shard_of(*key)];
+                sums.keys.push(*key);
+                sums.calls += 1;
+            }
+            // Any calls of the record may be the sampled ones.
+            for (answered_us, key) in record.samples_us().zip(&record.keys) {
+                sent[second.shard_of(*key)].samples_us.push(answered_us);
+            }
+        }
+        for sums in &mut sent {
+            sums.keys.sort_unstable();
+            sums.keys.dedup();
+            (0..sums.payload_units().div_ceil(UNITS_OF_RECORD)).for_each(|_| slots.write(|at_us| at_us));
+        }
+        sent
+    }
+
+    fn read_sums(&mut self, shard: usize, now_us: u64) {
+        let Some(second) = &mut self.second else { return };
+        match second.read(shard, now_us) {
+            Next::ReadAt(at_us) => self.schedule(at_us, Event::ReadSums { shard }),
+            Next::Invoke(records) => {
+                let batch = second.take(shard, records);
+                let committed_us = self.count_sums(&batch, now_us);
+                self.schedule(committed_us, Event::ReadSums { shard });
+            }
+        }
+    }
+
+    /// Adds the sums of a batch to the ledger, and returns the time of its commit.
+    fn count_sums(&mut self, batch: &[Sums], now_us: u64) -> u64 {
+        let mut keys: Vec<u32> = batch.iter().flat_map(|sums| &sums.keys).copied().collect();
+        let mut slots = WriteSlots::new(self.settings, now_us + self.core_us(keys.len()));
+        keys.sort_unstable();
+        keys.dedup();
+        // The head is read and written, then the claims are read and written, as for calls.
+        for _ in 0..4 {
+            slots.write(|requested_us| requested_us);
+            slots.wait_for_all();
+        }
+        for key in &keys {
+            let key_id = &self.key_ids[*key as usize];
+            slots.write(|requested_us| self.table.write(key_id, requested_us));
+        }
+        slots.wait_for_all();
+        slots.write(|requested_us| requested_us);
+        let committed_us = slots.wait_for_all();
+        let writes = Writes { ledger: keys.len() as u64, claims: claim_units(batch.len()) };
+        self.collector.record_second_commit(batch, writes, now_us, committed_us);
+        committed_us
+    }
+
+    /// Returns the processor time of an invocation for a number of calls, or of sums, in microseconds.
+    #[expect(clippy::cast_precision_loss, reason = "calls of a batch are far fewer than 2^53")]
+    fn core_us(&self, calls: usize) -> u64 {
+        let core_share = self.settings.memory_mib / MIB_PER_CORE;
+        microseconds(INVOCATION_MS / 1e3 + calls as f64 * self.settings.call_ns / 1e9 / core_share)
+    }
 }
+
+/// Payload units of the largest record. Source: Kinesis Data Streams quotas: 1 MiB.
+const UNITS_OF_RECORD: u64 = 40;
 
 /// Returns the number of log events of a record.
 fn events_per_record(settings: &SimulationSettings) -> f64 {
