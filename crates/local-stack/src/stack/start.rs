@@ -53,7 +53,7 @@ impl LocalStack {
     /// Returns an error that names the part that could not be started.
     pub async fn start(options: LocalOptions) -> Result<Self, StartError> {
         let folder = &options.data_folder;
-        let lock = lock_folder(folder)?;
+        let lock = lock_folder(folder).await?;
         let mut servers = JoinSet::new();
         let mut ports = Ports::read(folder);
         let services = Box::pin(Services::start(&options, &mut ports, &mut servers)).await?;
@@ -120,11 +120,22 @@ impl LocalStack {
     }
 }
 
+/// Number of attempts to lock a data folder, and the time between them. A process that another thread of
+/// a former holder is just starting has a copy of the lock until it runs its program.
+const LOCK_ATTEMPTS: usize = 100;
+const LOCK_RETRY: Duration = Duration::from_millis(10);
+
 /// Locks the data folder, so that no other stack uses it at the same time.
-fn lock_folder(folder: &Path) -> Result<File, StartError> {
+async fn lock_folder(folder: &Path) -> Result<File, StartError> {
     let error = |source| folder_error(folder, source);
     std::fs::create_dir_all(folder).map_err(error)?;
     let lock = File::create(folder.join("lock")).map_err(error)?;
+    for _ in 1..LOCK_ATTEMPTS {
+        if lock.try_lock().is_ok() {
+            return Ok(lock);
+        }
+        tokio::time::sleep(LOCK_RETRY).await;
+    }
     lock.try_lock().map_err(|_| StartError::InUse { folder: folder.display().to_string() })?;
     Ok(lock)
 }
