@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs the reconciler on an hour in which KEYS keys differ (default: half a million),
-# with its deployed memory and time limits. It takes some minutes.
+# with its deployed memory and time limits, and reads the usage of KEYS keys. It takes
+# some minutes.
 #
 #   scripts/test-many-keys.sh [KEYS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/build-local.sh
-METER_TEST_KEYS=${1:-500000} cargo test --locked -p end-to-end --test many_keys -- --nocapture
+METER_TEST_KEYS=${1:-500000} cargo test --workspace --locked --test many_keys -- --nocapture --test-threads 1

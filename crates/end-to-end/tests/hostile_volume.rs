@@ -232,13 +232,6 @@ async fn deliver_many_calls(meter: &mut Meter) {
     meter.check("calls with the deepest members", &records, expected).await;
 }
 
-/// Returns the highest resident memory that a process has had, with its unit.
-fn peak_memory(process: i32) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_events_are_counted_or_quarantined_within_memory_and_time() {
     let folder = tempfile::tempdir().unwrap();
@@ -251,6 +244,7 @@ async fn the_worst_events_are_counted_or_quarantined_within_memory_and_time() {
     deliver_bad_records(&mut meter).await;
     deliver_many_calls(&mut meter).await;
     assert_eq!(meter.stack.consumer.process_ids(), process, "the same process answered every event");
-    println!("peak resident memory of the consumer: {}", peak_memory(process[0]));
+    let peak = end_to_end::peak_memory_kib(process[0]).unwrap();
+    println!("peak resident memory of the consumer: {peak} KiB");
     meter.stack.shut_down().await;
 }

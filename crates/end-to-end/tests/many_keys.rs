@@ -1,25 +1,37 @@
-//! The deployed reconciler, with its limits of memory and time, on an hour whose
-//! calls were all lost, so that every key differs.
+//! Many keys: the deployed reconciler, with its limits of memory and time, on an hour whose calls were
+//! all lost, so that every key differs; and `meter usage --all`.
 //!
-//! `scripts/test-many-keys.sh` runs it with half a million keys.
+//! `scripts/test-many-keys.sh` runs both with half a million keys.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 #![expect(clippy::disallowed_methods, reason = "a script says how many keys there are")]
 
 use deployment::environment::variables;
 use deployment::settings::UNBILLED_ROUTES;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use access_log::log_format::ApiKind;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use bytes::Bytes;
 use end_to_end::calls::options;
+use end_to_end::{binaries, peak_memory_kib};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use local_stack::faults::FaultRates;
-use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack};
-use metering_aws::ReconciliationStore;
+use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack, USAGE_TABLE};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
-use metering_core::ports::ComparedHours;
+use metering_aws::{DynamoUsageLedger, ReconciliationStore};
+use metering_core::aggregate::BatchUsage;
+use metering_core::claims::owner::ShardName;
+use metering_core::fingerprint::Fingerprint;
+use metering_core::metered_key::{Breakdown, MeteredKey};
+use metering_core::ports::{ComparedHours, UsageLedger};
+use metering_core::row_key::RowKey;
+use metering_core::sequence_number::SequenceNumber;
+use metering_core::update_plan::CounterUpdate;
 use metering_core::window::{HOUR_MS, hour_start_ms};
 use serde_json::{Value, json};
 use system_clock::now_ms;
@@ -76,5 +88,102 @@ async fn the_reconciler_compares_every_key_within_its_memory_and_time() {
     let hours = compared.hours(hour_ms, hour_ms + HOUR_MS).await.unwrap();
     let open = hours[&hour_ms].open.as_ref().unwrap();
     assert_eq!((open.counted, open.missing, open.surplus), (Some(0), keys, 0), "the comparison by key");
+    stack.shut_down().await;
+}
+
+/// Days on which each key has calls.
+const DAYS: [&str; 4] = ["2026-10-01", "2026-10-02", "2026-10-30", "2026-10-31"];
+/// Number of keys of each customer.
+const KEYS_OF_CUSTOMER: u64 = 10;
+/// Number of calls of each key in the hour that each of its rows counts.
+const CALLS: u64 = 3;
+/// Maximum number of items in a `BatchWriteItem` request. Source: DynamoDB API Reference.
+const ITEMS_AT_ONCE: usize = 25;
+/// Number of concurrent requests.
+const CONCURRENCY: usize = 16;
+/// Memory within which all usage is read, in KiB.
+const MAX_MEMORY_KIB: u64 = 200 * 1_024;
+
+fn row_key(number: u64, day: &str) -> RowKey {
+    let key = MeteredKey {
+        customer_id: Some(format!("customer-{:08}", number / KEYS_OF_CUSTOMER).into()),
+        api_key_id: format!("customer-key-{number:08}").into(),
+    };
+    let breakdown = Breakdown { key, route_class: Some("search".into()), day: day.parse().unwrap() };
+    RowKey { breakdown, shard: ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000000") }
+}
+
+/// Writes a row for each key and day. The ledger writes the first one, and the others are its copies.
+async fn fill_ledger(client: &aws_sdk_dynamodb::Client, keys: u64) {
+    let record = SequenceNumber::parse("42").unwrap();
+    let mut hours = [0; 24];
+    hours[7] = CALLS;
+    let first = CounterUpdate {
+        row: row_key(0, DAYS[0]),
+        first: record.clone(),
+        last: record.clone(),
+        first_record: BatchUsage::new().begin_record(record).unwrap(),
+        hours,
+        fingerprint: Fingerprint::from_sum(12_345),
+        last_call_ms: 1_795_509_270_000,
+        gaps: Vec::new(),
+    };
+    DynamoUsageLedger::new(client.clone(), USAGE_TABLE, 400).apply(&first).await.unwrap();
+    let rows = client.scan().table_name(USAGE_TABLE).send().await.unwrap();
+    let template = rows.items.unwrap().remove(0);
+    let rows = (0..keys).flat_map(|number| DAYS.map(|day| row_key(number, day)));
+    let writes = rows.map(|row| {
+        let mut item = template.clone();
+        item.insert("pk".to_owned(), AttributeValue::S(row.partition_key()));
+        item.insert("sk".to_owned(), AttributeValue::S(row.sort_key()));
+        let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
+        WriteRequest::builder().put_request(put).build()
+    });
+    let requests = stream::iter(writes).chunks(ITEMS_AT_ONCE).map(|writes| async {
+        let request = client.batch_write_item().request_items(USAGE_TABLE, writes);
+        let unprocessed = request.send().await?.unprocessed_items.unwrap_or_default();
+        assert!(unprocessed.is_empty());
+        Ok::<_, aws_sdk_dynamodb::Error>(())
+    });
+    requests.buffer_unordered(CONCURRENCY).try_for_each(|()| async { Ok(()) }).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_usage_of_all_keys_is_read_in_little_memory() {
+    let keys = keys();
+    let folder = tempfile::tempdir().unwrap();
+    let stack = LocalStack::start(options(folder.path(), 0)).await.unwrap();
+    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
+    fill_ledger(&aws_sdk_dynamodb::Client::new(&clients), keys).await;
+
+    let began = Instant::now();
+    let mut meter = Command::new(binaries().join("meter"))
+        .args(["usage", "--all", "--from", "2026-10-01", "--to", "2026-10-31", "--by", "month", "--csv"])
+        .args(["--data", folder.path().join("data").to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let process = i32::try_from(meter.id()).unwrap();
+    let (mut lines, mut calls, mut peak_kib) = (0, 0, 0);
+    for line in BufReader::new(meter.stdout.take().unwrap()).lines().skip(1) {
+        let line = line.unwrap();
+        let [customer, key, "2026-10", of_key, ""] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        assert!(customer.starts_with("customer-") && key.starts_with("customer-key-"), "{line}");
+        calls += of_key.parse::<u64>().unwrap();
+        lines += 1;
+        if lines % 1_000 == 0 {
+            peak_kib = peak_memory_kib(process).unwrap_or(peak_kib);
+        }
+    }
+    assert!(meter.wait().unwrap().success());
+    let rows = keys * DAYS.len() as u64;
+    println!(
+        "the usage of {keys} keys in {rows} rows was read in {:.1} s, with at most {peak_kib} KiB",
+        began.elapsed().as_secs_f64()
+    );
+    assert_eq!((lines, calls), (keys, rows * CALLS));
+    assert!((1..MAX_MEMORY_KIB).contains(&peak_kib), "{peak_kib} KiB");
     stack.shut_down().await;
 }

@@ -83,7 +83,7 @@ impl DatedLists {
         }
     }
 
-    /// Removes a list.
+    /// Removes the list that applies from a time on.
     pub async fn remove(&self, client: &Client, table: &str, from_ms: i64) -> Result<(), PortError> {
         let request = client
             .delete_item()

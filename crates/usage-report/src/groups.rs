@@ -18,9 +18,9 @@ use crate::weights::WeightLists;
 pub enum Property {
     /// The customer, or the key of a key that belongs to none
     Customer,
-    /// The key
+    /// The key with which calls were made
     Key,
-    /// The route class
+    /// The route class of calls
     Class,
 }
 
@@ -56,7 +56,7 @@ pub struct Group {
 /// Counted calls and their credits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// Number of calls.
+    /// Number of counted calls.
     pub calls: u64,
     /// Credits of the calls by the weights; `None` if there are no weights.
     pub credits: Option<Credits>,
@@ -85,7 +85,7 @@ pub struct Sums<'p> {
 }
 
 impl<'p> Sums<'p> {
-    /// Returns empty sums.
+    /// Returns sums of no rows, by period and the properties of `by`.
     pub fn new(periods: &'p Periods, weights: &'p WeightLists, by: Vec<Property>) -> Self {
         Self { periods, weights, by, present: None, groups: BTreeMap::new() }
     }

@@ -21,7 +21,7 @@ pub enum Period {
     Day,
     /// A month of the time zone
     Month,
-    /// All days together
+    /// All days of the report together
     Total,
 }
 
@@ -50,7 +50,7 @@ pub enum PeriodError {
     /// No time zone has this name.
     #[error("there is no time zone {zone:?}; write it as Europe/Berlin")]
     NoSuchZone {
-        /// The name.
+        /// The name that was asked for.
         zone: String,
     },
     /// Days of the zone begin within a UTC hour.
@@ -60,13 +60,13 @@ pub enum PeriodError {
     WithinHour {
         /// Name of the zone.
         zone: String,
-        /// Difference from UTC.
+        /// Difference of the zone from UTC.
         offset: String,
     },
     /// A day is not in the calendar of the ledger.
     #[error("the day {day} is out of range")]
     OutOfRange {
-        /// The day.
+        /// The day that was asked for.
         day: Date,
     },
 }

@@ -60,7 +60,7 @@ pub enum WeightListError {
     /// The list has more than [`MAX_WEIGHTS`] classes.
     #[error("the list has {classes} classes, more than {MAX_WEIGHTS}")]
     TooMany {
-        /// Number of classes.
+        /// Number of classes in the list.
         classes: usize,
     },
 }

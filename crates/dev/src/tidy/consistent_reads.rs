@@ -11,7 +11,7 @@ const READS: [&str; 3] = [".get_item()", ".query()", ".scan()"];
 const EXCEPTIONS: [(&str, &str); 3] = [
     ("usage_ledger.rs", "it opens the connection; its item does not exist"),
     (
-        "ledger_rows.rs",
+        "usage_source.rs",
         "the scan is for reports on past days; the queries are made consistent where they are sent",
     ),
     ("ledger_items.rs", "its callers add the consistency: a quota may be judged by older usage"),

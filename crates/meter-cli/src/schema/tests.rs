@@ -184,6 +184,7 @@ fn documents_of_other_forms_are_refused() {
             "$.api_key_id: not of type string",
             "$.as_of: missing",
             "$.calls: less than 0",
+            "$.credits: missing",
             "$.customer_id: missing",
             "$.more: not declared",
             "$.time_zone: missing",
