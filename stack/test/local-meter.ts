@@ -16,9 +16,7 @@ export class LocalMeter {
 
   static async start(...words: string[]): Promise<LocalMeter> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-local-'));
-    // The deployed time for which a batch collects records would only let the tests wait.
-    const options = ['--data', path.join(folder, 'data'), '--batch-window-s', '2'];
-    const child = spawn(METER, ['local', ...options, ...words], {
+    const child = spawn(METER, ['local', '--data', path.join(folder, 'data'), ...words], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await new Promise<void>((resolve, reject) => {

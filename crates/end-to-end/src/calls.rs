@@ -18,10 +18,12 @@ use metering_core::usage_history::KeyUsage;
 use metering_core::window::CallWindow;
 use system_clock::now_ms;
 
+use crate::binaries;
+
 /// Returns options for a stack in a new folder with this number of keys. The gateway
 /// caches the authorizer's results, because these tests are not about keys.
 pub fn options(folder: &Path, keys: usize) -> LocalOptions {
-    let mut options = crate::options(folder);
+    let mut options = LocalOptions::new(folder.join("data"), binaries());
     options.demo_keys = keys;
     options.authorizer_cache_ttl_ms = 3_600_000;
     options

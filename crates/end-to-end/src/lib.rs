@@ -8,24 +8,11 @@ use std::path::{Path, PathBuf};
 
 use deployment::environment::variables;
 use deployment::functions;
-use local_stack::stack::LocalOptions;
 
 pub mod caller;
 pub mod calls;
 pub mod load;
 pub mod meter;
-
-/// Time for which a batch collects records in tests of something else, in milliseconds. The deployed
-/// time would only let them wait.
-pub const BATCH_WINDOW_MS: u64 = 2_000;
-
-/// Returns options for a stack in a new folder without keys.
-pub fn options(folder: &Path) -> LocalOptions {
-    let mut options = LocalOptions::new(folder.join("data"), binaries());
-    options.batch_window_ms = BATCH_WINDOW_MS;
-    options.demo_keys = 0;
-    options
-}
 
 /// Returns the highest resident memory that a process has had, in KiB; `None` if it has ended.
 pub fn peak_memory_kib(process: i32) -> Option<u64> {

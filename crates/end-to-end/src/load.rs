@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use loadtest::harness::outcome::Outcome;
-use local_stack::stack::LocalStack;
+use local_stack::stack::{LocalOptions, LocalStack};
 
 use crate::binaries;
 
@@ -22,7 +22,8 @@ pub static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Starts a stack whose gateway caches the authorizer's results.
 pub async fn start_stack(folder: &Path) -> LocalStack {
-    let mut options = crate::options(folder);
+    let mut options = LocalOptions::new(folder.join("data"), binaries());
+    options.demo_keys = 0;
     options.authorizer_cache_ttl_ms = 3_600_000;
     LocalStack::start(options).await.unwrap()
 }

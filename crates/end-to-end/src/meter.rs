@@ -54,8 +54,6 @@ impl Local {
             .args([
                 "local",
                 "--no-canary",
-                "--batch-window-s",
-                "2",
                 "--data",
                 data.to_str().unwrap(),
                 "--binaries",

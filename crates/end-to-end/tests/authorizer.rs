@@ -28,7 +28,7 @@ use std::sync::Arc;
 use system_clock::now_ms;
 
 fn options(folder: &Path) -> LocalOptions {
-    let mut options = end_to_end::options(folder);
+    let mut options = LocalOptions::new(folder.join("data"), binaries());
     options.demo_keys = 1;
     options
 }

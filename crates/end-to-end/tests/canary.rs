@@ -6,6 +6,7 @@ use std::path::Path;
 
 use access_log::log_format::ApiKind;
 use bytes::Bytes;
+use end_to_end::binaries;
 use end_to_end::caller::{Caller, create_key};
 use end_to_end::calls::usage_by_key_id;
 use http::StatusCode;
@@ -20,7 +21,8 @@ use system_clock::now_ms;
 const ON_DEMAND: UsageCanary = UsageCanary { interval_ms: 3_600_000, timeout_ms: 30_000 };
 
 fn options(folder: &Path, canary: UsageCanary) -> LocalOptions {
-    let mut options = end_to_end::options(folder);
+    let mut options = LocalOptions::new(folder.join("data"), binaries());
+    options.demo_keys = 0;
     options.sync_interval_ms = 0;
     options.usage_canary = Some(canary);
     options

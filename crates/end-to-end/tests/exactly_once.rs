@@ -22,6 +22,8 @@ static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 const CALLS: u64 = 1_000_000;
 const KEYS: usize = 200;
+/// Batch window, in milliseconds. Each batch writes a row for most keys.
+const BATCH_WINDOW_MS: u64 = 2_000;
 /// Number of keys of the disturbed run. Its batches are small, so each key costs many writes.
 const KEYS_IF_DISTURBED: usize = 50;
 
@@ -29,7 +31,9 @@ const KEYS_IF_DISTURBED: usize = 50;
 async fn a_million_calls_are_counted_once_and_two_replays_change_nothing() {
     let _machine = MACHINE.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut stack = LocalStack::start(options(folder.path(), KEYS)).await.unwrap();
+    let mut options = options(folder.path(), KEYS);
+    options.batch_window_ms = BATCH_WINDOW_MS;
+    let mut stack = LocalStack::start(options).await.unwrap();
     let sent = send_calls(&stack, CALLS, Arc::default()).await;
     stack.settled().await.unwrap();
     assert_ledger_equals(&stack, &sent).await;
@@ -54,6 +58,7 @@ async fn a_million_calls_are_counted_once_through_crashes_lost_replies_regrouped
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path(), KEYS_IF_DISTURBED);
     options.api_kind = ApiKind::Http;
+    options.batch_window_ms = BATCH_WINDOW_MS;
     options.faults = FaultRates {
         throttled_write: 0.05,
         lost_reply: 0.02,

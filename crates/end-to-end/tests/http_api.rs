@@ -8,8 +8,8 @@ use std::path::Path;
 
 use access_log::log_format::ApiKind;
 use end_to_end::caller::{Caller, Headers, create_key};
-use end_to_end::calls;
 use end_to_end::calls::usage_by_key_id;
+use end_to_end::{binaries, calls};
 use http::{Method, StatusCode};
 use local_stack::stack::{LocalOptions, LocalStack};
 use metering_aws::QuarantineQueue;
@@ -22,7 +22,8 @@ use system_clock::now_ms;
 const KINDS: [ApiKind; 2] = [ApiKind::Rest, ApiKind::Http];
 
 fn options(folder: &Path, kind: ApiKind) -> LocalOptions {
-    let mut options = end_to_end::options(folder);
+    let mut options = LocalOptions::new(folder.join("data"), binaries());
+    options.demo_keys = 0;
     options.sync_interval_ms = 0;
     options.api_kind = kind;
     options

@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use end_to_end::binaries;
 use hdrhistogram::Histogram;
 use invalidation_message::InvalidationMessage;
 use local_stack::faults::FaultRates;
-use local_stack::stack::LocalStack;
+use local_stack::stack::{LocalOptions, LocalStack};
 use metering_aws::Topic;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::key_admin::NewKey;
@@ -48,7 +49,8 @@ struct Answer {
 }
 
 async fn start(folder: &std::path::Path, sync_interval_ms: u64, torn: f64, seed: u64) -> LocalStack {
-    let mut options = end_to_end::options(folder);
+    let mut options = LocalOptions::new(folder.join("data"), binaries());
+    options.demo_keys = 0;
     options.max_authorizers = INSTANCES;
     options.spreads_authorizations = true;
     options.sync_interval_ms = sync_interval_ms;

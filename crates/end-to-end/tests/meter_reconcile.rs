@@ -124,7 +124,7 @@ async fn a_call_that_is_counted_twice_in_the_place_of_a_lost_one_is_found_by_ide
 #[test]
 fn the_dashboard_and_the_stream_are_printed_as_text() {
     let folder = tempfile::tempdir().unwrap();
-    let local = Local::start_with(folder.path(), &["--shards", "2"]);
+    let local = Local::start(folder.path());
     stdout(&meter(&["traffic", "--calls", "100", "--data", local.data.to_str().unwrap()]));
     let counted = || {
         let (_, printed) = run(&local, &["status", "--only", "billable", "--json"]);

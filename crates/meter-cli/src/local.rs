@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use access_log::log_format::ApiKind;
 use anyhow::Context;
-use deployment::settings::{BATCH_WINDOW_S, SHARD_COUNT};
 use local_stack::api::tables::SERVICES;
 use local_stack::names::REGION;
 use local_stack::stack::demo_keys::DEMO_KEY_FILE;
@@ -52,11 +51,8 @@ pub struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     authorizer_cache_ttl_s: u64,
     /// Number of shards of a new stream
-    #[arg(long, default_value_t = SHARD_COUNT, value_parser = clap::value_parser!(u32).range(1..=200))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=200))]
     shards: u32,
-    /// Time for which a batch collects records, in seconds
-    #[arg(long, value_name = "S", default_value_t = BATCH_WINDOW_S, value_parser = clap::value_parser!(u32).range(0..=300))]
-    batch_window_s: u32,
     #[command(flatten)]
     faults: FaultArguments,
 }
@@ -78,7 +74,6 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.sync_interval_ms = arguments.sync_interval_ms;
     options.authorizer_cache_ttl_ms = arguments.authorizer_cache_ttl_s * 1_000;
     options.shard_count = arguments.shards;
-    options.batch_window_ms = u64::from(arguments.batch_window_s) * 1_000;
     arguments.faults.apply(&mut options);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let data = options.data_folder.display().to_string();

@@ -30,9 +30,6 @@ use crate::output::{count, print_json};
 /// Number of requests that are read ahead of the stream.
 const REQUESTS_AHEAD: usize = 2;
 
-/// Time for which a batch collects records, in milliseconds. The user waits for the last batch.
-const BATCH_WINDOW_MS: u64 = 1_000;
-
 /// Arguments of `meter replay`.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -91,7 +88,6 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 fn options(folder: PathBuf, arguments: &Arguments) -> anyhow::Result<LocalOptions> {
     let binaries = arguments.binaries.clone().map_or_else(built_binaries, Ok)?;
     let mut options = LocalOptions::new(folder, binaries);
-    options.batch_window_ms = BATCH_WINDOW_MS;
     // A call is counted if both the ledger and the claims retain its day.
     for variable in [&variables::USAGE_RETENTION_DAYS, &variables::CLAIM_RETENTION_DAYS] {
         options.consumer_environment.push((variable.name.to_owned(), arguments.retention_days.to_string()));
