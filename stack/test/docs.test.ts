@@ -45,7 +45,7 @@ const NOT_RUN: Record<string, string> = {
 const TABLES: Record<string, (names: Names) => string[]> = {
   keys: ({ keysTable, invalidationsTable }) => [keysTable, invalidationsTable],
   reconcile: ({ usageTable, claimsTable }) => [usageTable, claimsTable],
-  usage: ({ usageTable }) => [usageTable],
+  usage: ({ usageTable, claimsTable }) => [usageTable, claimsTable],
 };
 
 /** Commands for an environment on AWS, in documents whose programs create it. */
@@ -147,10 +147,11 @@ describe('the commands of documents', () => {
     await local.meter('traffic', '--calls', '20');
     const created = JSON.parse(await local.meter('keys', 'create', '--owner', 'acme', '--json')) as {
       api_key_id: string;
+      api_key: string;
     };
     fs.writeFileSync(path.join(local.folder, 'keys.csv'), `api_key,owner\n${'k'.repeat(40)},acme\n`);
     fs.symlinkSync(local.data, path.join(local.folder, 'my-data'));
-    return { KEY: created.api_key_id };
+    return { KEY: created.api_key_id, API_KEY: created.api_key, API_URL: local.endpoints().gateway };
   }
 
   /** Returns the commands of a document that run here, by block. */

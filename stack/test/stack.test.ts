@@ -1,5 +1,3 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { LambdaDeploymentConfig } from 'aws-cdk-lib/aws-codedeploy';
@@ -134,24 +132,32 @@ describe('least privilege', () => {
     ]);
   });
 
-  test('the reconciler has access to the compared hours and not to claims', () => {
-    const store = fs.readFileSync(
-      path.join(__dirname, '../../crates/metering-aws/src/reconciliation_store.rs'),
-      'utf8',
-    );
-    const [, partition] = /const PARTITION: &str = "(\w+)";/.exec(store)!;
+  /** Returns the statements of a function on the claims table. */
+  const onClaims = (service: string) => {
     const claims = Object.keys(
       template.findResources('AWS::DynamoDB::Table', { Properties: { TableName: 'usage-claims-test' } }),
     )[0];
-    const onClaims = statementsOf('usage-reconciler').filter(({ Resource }) =>
-      JSON.stringify(Resource).includes(`"${claims}"`),
-    );
-    expect(onClaims).toEqual([
+    return statementsOf(service).filter(({ Resource }) => JSON.stringify(Resource).includes(`"${claims}"`));
+  };
+
+  test('the reconciler has access to the compared hours and not to claims', () => {
+    expect(onClaims('usage-reconciler')).toEqual([
       expect.objectContaining({
         Action: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
-        Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [partition] } },
+        Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': ['reconciliation'] } },
       }),
     ]);
+  });
+
+  test('the usage endpoint can list the weights and not the claims', () => {
+    const [heads, weights] = onClaims('usage-endpoint');
+    expect(heads).toEqual(expect.objectContaining({ Action: ['dynamodb:GetItem'] }));
+    expect(weights).toEqual(
+      expect.objectContaining({
+        Action: ['dynamodb:Query'],
+        Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': ['class-weights'] } },
+      }),
+    );
   });
 
   test('no statement of a function has all resources', () => {

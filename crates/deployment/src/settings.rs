@@ -18,6 +18,10 @@ pub const SHARD_COUNT: u32 = 1;
 pub const BATCH_SIZE: u32 = 1_000;
 /// Maximum time for which the event source mapping collects a batch, in seconds.
 pub const BATCH_WINDOW_S: u32 = 20;
+/// Partition of the claims table that has the hours which the reconciler has compared.
+pub const COMPARED_HOURS_PARTITION: &str = "reconciliation";
+/// Partition of the claims table that has the weights of route classes.
+pub const CLASS_WEIGHTS_PARTITION: &str = "class-weights";
 /// Days for which the ledger keeps the rows of a day.
 pub const USAGE_RETENTION_DAYS: u32 = 400;
 /// Days after its request time for which a call is recognised and counted.

@@ -68,7 +68,7 @@ fn weigh(local: &Local) {
     refused(
         data,
         &["weights", "apply", &list, "--from", "2020-01-01"],
-        "the hour of 2020-01-01T00:00:00Z has begun",
+        "it has begun, or begins within 5 minutes. With --restate",
     );
     refused(
         data,
@@ -83,6 +83,16 @@ fn weigh(local: &Local) {
 
     run(data, &["weights", "apply", &list, "--from", "2020-01-01", "--restate"]);
     assert_eq!(credits(), json!("5"), "2 calls of 2.25 and one of 0.5");
+    refused(
+        data,
+        &["weights", "apply", &list, "--from", later["from"].as_str().unwrap()],
+        "--restate replaces it",
+    );
+    let list = file("ok 1\n* 1\n");
+    run(data, &["weights", "apply", &list, "--from", "2020-01-01", "--restate"]);
+    assert_eq!(credits(), json!("3"), "the list is replaced");
+    let list = file("ok 2.25\n* 0.5\n");
+    run(data, &["weights", "apply", &list, "--from", "2020-01-01", "--restate"]);
     let csv = run(data, &["usage", "--all", "--group-by", "class", "--by", "total", "--csv"]);
     assert!(csv.contains("\nok,") && csv.contains(",2,4.5\n") && csv.contains(",1,0.5\n"), "{csv}");
     let table = run(data, &["usage", "key-1"]);
@@ -93,7 +103,7 @@ fn weigh(local: &Local) {
     let classes: Vec<_> = entries.map(|entry| [&entry["route_class"], &entry["credits"]]).collect();
     assert_eq!(classes, [[&json!("ok"), &json!("4.5")], [&json!("other"), &json!("0.5")]]);
 
-    refused(data, &["weights", "remove", "2020-01-01"], "choose a later one, or restate them");
+    refused(data, &["weights", "remove", "2020-01-01"], "With --restate");
     run(data, &["weights", "remove", "2020-01-01", "--restate"]);
     let shown = documented("weights-show", run(data, &["weights", "show", "--json"]).as_bytes());
     assert_eq!(shown, later);

@@ -1,4 +1,4 @@
-//! Requests for usage: the key is that of the authorizer's context, and the days are bounded.
+//! Requests for usage: key and customer are those of the authorizer's context, and the days are bounded.
 
 use metering_core::metered_key::MeteredKey;
 use serde_json::Value;

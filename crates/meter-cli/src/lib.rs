@@ -50,7 +50,7 @@ enum Command {
     Customers(customers::Arguments),
     /// Name groups of routes, by which usage is broken down
     Classes(classes::Arguments),
-    /// Give the calls of route classes weights, which usage is shown with as credits
+    /// Say how many credits a call of each route class costs
     Weights(weights::Arguments),
     /// Show the usage of a key, a customer or all customers
     Usage(usage::Arguments),

@@ -1,12 +1,14 @@
 //! The dated lists of weights in the table of the claims.
 
 use aws_sdk_dynamodb::Client;
+use deployment::settings::CLASS_WEIGHTS_PARTITION;
 use metering_core::ports::PortError;
 use usage_report::weights::{ClassWeights, WeightLists};
 
 use crate::dated_lists::DatedLists;
 
-const LISTS: DatedLists = DatedLists { partition: "class-weights", attribute: "weights", noun: "weights" };
+const LISTS: DatedLists =
+    DatedLists { partition: CLASS_WEIGHTS_PARTITION, attribute: "weights", noun: "weights" };
 
 /// Reads all lists, strongly consistently.
 ///
@@ -17,7 +19,7 @@ pub async fn read(client: &Client, table: &str) -> Result<WeightLists, PortError
 }
 
 /// Adds a list that applies from `from_ms` on, in milliseconds since 1970. Returns `false` if there
-/// is another list from this time on.
+/// is another list from this time on, unless `replaces` it.
 ///
 /// # Errors
 /// Fails if the table cannot be written.
@@ -26,7 +28,11 @@ pub async fn add(
     table: &str,
     from_ms: i64,
     weights: &ClassWeights,
+    replaces: bool,
 ) -> Result<bool, PortError> {
+    if replaces {
+        return LISTS.put(client, table, from_ms, weights).await.map(|()| true);
+    }
     LISTS.add(client, table, from_ms, weights).await
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use deployment::settings::COMPARED_HOURS_PARTITION;
 use metering_core::ports::{ComparedHours, PortError};
 use metering_core::reconciliation::{OpenDifference, ReconciledHour};
 use metering_core::unbilled::UnbilledRoutes;
@@ -14,7 +15,6 @@ use crate::claim_store::items_between;
 use crate::error::port_error;
 use crate::key_items::Item;
 
-const PARTITION: &str = "reconciliation";
 const HOUR_PREFIX: &str = "hour#";
 const SETTINGS: &str = "settings";
 
@@ -65,7 +65,7 @@ impl ReconciliationStore {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("pk", text(PARTITION))
+            .key("pk", text(COMPARED_HOURS_PARTITION))
             .key("sk", text(SETTINGS))
             .consistent_read(true)
             .send()
@@ -78,7 +78,7 @@ impl ReconciliationStore {
     async fn write_settings(&self, settings: &ReconcilerSettings) -> Result<(), PortError> {
         let groups = settings.log_groups.iter().map(|group| text(group.clone())).collect();
         let item = HashMap::from([
-            ("pk".to_owned(), text(PARTITION)),
+            ("pk".to_owned(), text(COMPARED_HOURS_PARTITION)),
             ("sk".to_owned(), text(SETTINGS)),
             ("log_groups".to_owned(), AttributeValue::L(groups)),
             ("unbilled".to_owned(), text(settings.unbilled.to_string())),
@@ -113,7 +113,8 @@ impl ComparedHours for ReconciliationStore {
     async fn hours(&self, from_ms: i64, to_ms: i64) -> Result<BTreeMap<i64, ReconciledHour>, PortError> {
         let what = "reading compared hours";
         let range = (hour_sk(from_ms), hour_sk(to_ms - 1));
-        let items = items_between(&self.client, &self.table, PARTITION.to_owned(), range).await;
+        let items =
+            items_between(&self.client, &self.table, COMPARED_HOURS_PARTITION.to_owned(), range).await;
         let items = items.map_err(|error| port_error(self.operation(what), error))?;
         let hours = items.iter().map(hour_of).collect::<Result<_, _>>();
         hours.map_err(|error| self.malformed(what, error))
@@ -125,7 +126,8 @@ impl ComparedHours for ReconciliationStore {
             ("accepted", number(hour.accepted)),
             ("by_key", AttributeValue::Bool(hour.is_compared_by_key)),
         ];
-        let mut item = item(PARTITION.to_owned(), hour_sk(start_ms), start_ms + RETENTION_MS, attributes);
+        let mut item =
+            item(COMPARED_HOURS_PARTITION.to_owned(), hour_sk(start_ms), start_ms + RETENTION_MS, attributes);
         if let Some(open) = hour.open {
             item.insert("open_missing".to_owned(), number(open.missing));
             item.insert("open_surplus".to_owned(), number(open.surplus));

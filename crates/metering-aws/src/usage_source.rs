@@ -58,7 +58,7 @@ impl UsageSource for DynamoUsageSource {
                 RowsOf::Customer(_) => true,
                 RowsOf::All => !row.breakdown.key.is_totals(),
             };
-            if is_wanted && (from..=to).contains(&row.breakdown.day) { visit(&row) } else { Ok(()) }
+            if is_wanted { visit(&row) } else { Ok(()) }
         };
         let failed = |error| port_error(self.operation(), error);
         let table = &self.usage_table;

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use lambda_support::causes::with_causes;
+use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{CountingProgress, PortError};
-use metering_core::window::UtcMonth;
+use metering_core::window::{UtcDay, UtcMonth};
 use serde_json::{Map, Value, json};
 use usage_report::credits::Credits;
-use usage_report::groups::{Amount, Property, Sums};
+use usage_report::groups::{Amount, Group, Property, Sums};
 use usage_report::source::{RowsOf, UsageRow, UsageSource};
 
 use crate::request::{BadRequest, Scope, UsageRequest};
@@ -31,9 +32,14 @@ enum Unanswered {
     /// The ledger cannot be read.
     #[error("the usage cannot be read")]
     Unreadable(#[from] PortError),
-    /// The answer would be too large.
-    #[error("the answer is too large")]
-    TooLarge,
+    /// More than [`MAX_ROWS`] rows would have to be read.
+    #[error("This usage has more than {MAX_ROWS} rows of the ledger. Ask for fewer days, or for of=key.")]
+    TooManyRows,
+    /// The answer would have more than [`MAX_ENTRIES`] entries.
+    #[error(
+        "The answer would have more than {MAX_ENTRIES} entries. Ask for fewer days, for longer periods (by=month), or for fewer groups."
+    )]
+    TooManyEntries,
 }
 
 /// What was read for an answer.
@@ -70,7 +76,9 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
         });
         match self.read(&request, now_ms).await {
             Ok(usage) => response(200, &document(&request, &usage, as_of_ms, now_ms)),
-            Err(Unanswered::TooLarge) => response(400, &json!({"message": TOO_LARGE})),
+            Err(refused @ (Unanswered::TooManyRows | Unanswered::TooManyEntries)) => {
+                response(400, &json!({"message": refused.to_string()}))
+            }
             Err(Unanswered::Unreadable(error)) => {
                 tracing::error!(error = %with_causes(&error), "the usage of a key cannot be read");
                 response(
@@ -84,53 +92,90 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
     async fn read(&self, request: &UsageRequest, now_ms: i64) -> Result<Usage, Unanswered> {
         let weights = self.source.weights().await?;
         let mut sums = Sums::new(&request.periods, &weights, request.group_by.clone());
-        let (mut rows, mut last_call_ms) = (0, None);
-        let mut add = |row: &UsageRow| {
-            rows += 1;
-            last_call_ms = last_call_ms.max(Some(row.last_call_ms));
-            sums.add(row);
-            if rows > MAX_ROWS { Err(Unanswered::TooLarge) } else { Ok(()) }
-        };
-        let counted_as: Vec<_> = request.key.counted_as().collect();
-        let days = request.periods.utc_days();
-        match (&request.key.customer_id, request.of) {
-            (Some(customer_id), Scope::Customer) => {
-                self.source.visit_rows(RowsOf::Customer(customer_id), days, &mut add).await?;
-            }
-            // A key that belongs to no customer is its own.
-            _ => {
-                for key in &counted_as {
-                    self.source.visit_rows(RowsOf::Key(key), days, &mut add).await?;
+        let (mut rows, mut last_call_ms, mut used) = (0, None, 0);
+        let month = request.monthly_limit.and_then(|_| UtcMonth::at(now_ms).ok()).map(days_of);
+        for (of, days, purposes) in reads(request, month) {
+            let visit = |row: &UsageRow| {
+                rows += 1;
+                let day = row.breakdown.day;
+                if purposes.for_answer && request.periods.of_calls(day, &row.hours).next().is_some() {
+                    sums.add(row);
+                    last_call_ms = last_call_ms.max(Some(row.last_call_ms));
                 }
-            }
-        }
-        let mut used_of_limit = None;
-        if let (Some(_), Ok(month)) = (request.monthly_limit, UtcMonth::at(now_ms)) {
-            let mut used = 0;
-            for key in &counted_as {
-                let days = [month.first_day(), month.first_day().last_of_month()];
-                let count = |row: &UsageRow| {
+                if purposes.for_limit && month.is_some_and(|[first, last]| (first..=last).contains(&day)) {
                     used += row.hours.iter().sum::<u64>();
-                    Ok::<(), Unanswered>(())
-                };
-                self.source.visit_rows(RowsOf::Key(key), days, count).await?;
-            }
-            used_of_limit = Some(used);
+                }
+                match () {
+                    () if rows > MAX_ROWS => Err(Unanswered::TooManyRows),
+                    () if sums.count() > MAX_ENTRIES => Err(Unanswered::TooManyEntries),
+                    () => Ok(()),
+                }
+            };
+            self.source.visit_rows(of.rows(), days, visit).await?;
         }
         let (mut entries, mut total) = (Vec::new(), no_calls(!weights.is_empty()));
         for (group, period, amount) in sums.finish().sums() {
             total += amount;
             entries.push(entry(&request.group_by, group, period, amount));
         }
-        if entries.len() > MAX_ENTRIES {
-            return Err(Unanswered::TooLarge);
-        }
-        Ok(Usage { entries, total, used_of_limit, last_call_ms })
+        Ok(Usage { entries, total, used_of_limit: month.map(|_| used), last_call_ms })
     }
 }
 
-const TOO_LARGE: &str =
-    "The answer would be too large. Ask for fewer days, for longer periods (by=month), or for fewer groups.";
+/// The rows of a customer or a key.
+enum Rows<'r> {
+    Customer(&'r str),
+    Key(MeteredKey),
+}
+
+impl Rows<'_> {
+    fn rows(&self) -> RowsOf<'_> {
+        match self {
+            Self::Customer(customer_id) => RowsOf::Customer(customer_id),
+            Self::Key(key) => RowsOf::Key(key),
+        }
+    }
+}
+
+/// What rows are read for.
+#[derive(Clone, Copy)]
+struct Purposes {
+    for_answer: bool,
+    /// For the use of the key's limit in the present month.
+    for_limit: bool,
+}
+
+fn days_of(month: UtcMonth) -> [UtcDay; 2] {
+    [month.first_day(), month.first_day().last_of_month()]
+}
+
+/// Returns what has to be read for an answer: whose rows, on which days, for what. No row is read twice for the
+/// usage of a key.
+fn reads(request: &UsageRequest, month: Option<[UtcDay; 2]>) -> Vec<(Rows<'_>, [UtcDay; 2], Purposes)> {
+    let days = request.periods.utc_days();
+    let keys = || request.key.counted_as();
+    let purposes = |for_answer, for_limit| Purposes { for_answer, for_limit };
+    let mut reads = Vec::new();
+    let mut add_keys = |days, purposes| reads.extend(keys().map(|key| (Rows::Key(key), days, purposes)));
+    match (&request.key.customer_id, request.of, month) {
+        (Some(customer_id), Scope::Customer, month) => {
+            if let Some(month) = month {
+                add_keys(month, purposes(false, true));
+            }
+            reads.push((Rows::Customer(customer_id), days, purposes(true, false)));
+        }
+        // A key that belongs to no customer is its own.
+        (_, _, None) => add_keys(days, purposes(true, false)),
+        (_, _, Some(month)) if days[0] <= month[1] && month[0] <= days[1] => {
+            add_keys([days[0].min(month[0]), days[1].max(month[1])], purposes(true, true));
+        }
+        (_, _, Some(month)) => {
+            add_keys(days, purposes(true, false));
+            add_keys(month, purposes(false, true));
+        }
+    }
+    reads
+}
 
 fn no_calls(has_credits: bool) -> Amount {
     Amount { calls: 0, credits: has_credits.then(Credits::default) }
@@ -145,12 +190,7 @@ fn response(status: u16, body: &Value) -> Value {
     })
 }
 
-fn entry(
-    by: &[Property],
-    group: &usage_report::groups::Group,
-    period: &str,
-    Amount { calls, credits }: Amount,
-) -> Value {
+fn entry(by: &[Property], group: &Group, period: &str, amount: Amount) -> Value {
     let mut entry = Map::new();
     if by.contains(&Property::Key) {
         entry.insert("api_key_id".to_owned(), json!(group.api_key_id));
@@ -159,8 +199,8 @@ fn entry(
         entry.insert("route_class".to_owned(), json!(group.route_class));
     }
     entry.insert("period".to_owned(), json!(period));
-    entry.insert("calls".to_owned(), json!(calls));
-    entry.insert("credits".to_owned(), json!(decimal(credits)));
+    entry.insert("calls".to_owned(), json!(amount.calls));
+    entry.insert("credits".to_owned(), json!(amount.credits_text()));
     Value::Object(entry)
 }
 
@@ -180,7 +220,7 @@ fn document(request: &UsageRequest, usage: &Usage, as_of_ms: Option<i64>, now_ms
         "time_zone": request.time_zone,
         "calls": usage.total.calls,
         // A decimal number; null if the calls have no weights.
-        "credits": decimal(usage.total.credits),
+        "credits": usage.total.credits_text(),
         "usage": usage.entries,
         "limit": limit(request, usage.used_of_limit, now_ms),
     })
@@ -199,10 +239,6 @@ fn limit(request: &UsageRequest, used: Option<u64>, now_ms: i64) -> Value {
     })
 }
 
-fn decimal(credits: Option<Credits>) -> Option<String> {
-    credits.map(|credits| credits.to_string())
-}
-
 fn time(epoch_ms: i64) -> Option<String> {
     Timestamp::from_millisecond(epoch_ms).ok().map(|time| time.to_string())
 }
@@ -211,8 +247,8 @@ fn time(epoch_ms: i64) -> Option<String> {
 mod tests {
     use std::sync::Mutex;
 
-    use metering_core::metered_key::{Breakdown, MeteredKey};
-    use metering_core::window::{HOURS_PER_DAY, UtcDay};
+    use metering_core::metered_key::Breakdown;
+    use metering_core::window::HOURS_PER_DAY;
     use usage_report::weights::{PastHours, WeightLists};
 
     use super::*;
@@ -226,6 +262,8 @@ mod tests {
         rows: Vec<UsageRow>,
         weights: WeightLists,
         is_broken: bool,
+        /// `true` if all rows of a customer are visited, whatever their day.
+        visits_months: bool,
         /// What was read.
         reads: Mutex<Vec<String>>,
     }
@@ -245,7 +283,7 @@ mod tests {
                     RowsOf::Customer(asked) => key.customer_id.as_deref() == Some(asked),
                     RowsOf::All => true,
                 };
-                is_of && (from..=to).contains(&row.breakdown.day)
+                is_of && (self.visits_months || (from..=to).contains(&row.breakdown.day))
             };
             self.rows.iter().filter(is_asked).try_for_each(&mut visit)
         }
@@ -351,15 +389,76 @@ mod tests {
         };
         assert_eq!(of_rows(MAX_ROWS).await.0, 200);
         let (status, problem, _) = of_rows(MAX_ROWS + 1).await;
-        assert_eq!((status, &problem["message"]), (400, &json!(TOO_LARGE)));
+        assert_eq!(status, 400);
+        assert!(
+            problem["message"]
+                .as_str()
+                .unwrap()
+                .contains("more than 20000 rows of the ledger. Ask for fewer days")
+        );
 
-        let of_keys = |number: usize| async move {
+        let acme = json!({"apiKeyId": "a", "customerId": "acme"});
+        let parameters = json!({"of": "customer", "group_by": "key", "by": "hour"});
+        let of_keys = |number: usize| {
             let rows = (0..number).map(|key| row(Some("acme"), &key.to_string(), "2026-11-24", 1)).collect();
-            let parameters = json!({"of": "customer", "group_by": "key"});
-            let acme = json!({"apiKeyId": "a", "customerId": "acme"});
-            answer(MemorySource { rows, ..MemorySource::default() }, &acme, &parameters).await.0
+            answer(MemorySource { rows, ..MemorySource::default() }, &acme, &parameters)
         };
-        assert_eq!((of_keys(MAX_ENTRIES).await, of_keys(MAX_ENTRIES + 1).await), (200, 400));
+        assert_eq!(of_keys(MAX_ENTRIES).await.0, 200);
+        let (status, problem, _) = of_keys(MAX_ENTRIES + 1).await;
+        assert_eq!(status, 400);
+        assert!(problem["message"].as_str().unwrap().contains("more than 10000 entries. Ask for fewer days"));
+    }
+
+    #[tokio::test]
+    async fn rows_outside_of_the_days_and_for_the_limit_count_towards_the_limit_of_rows() {
+        let mut rows = vec![row(Some("acme"), "a", "2026-11-01", 1); MAX_ROWS - 10];
+        rows.extend(vec![row(Some("acme"), "b", "2026-11-24", 1); 11]);
+        let source = || MemorySource { rows: rows.clone(), visits_months: true, ..MemorySource::default() };
+        let parameters = json!({"of": "customer", "from": "2026-11-24"});
+        let acme = json!({"apiKeyId": "c", "customerId": "acme"});
+        assert_eq!(answer(source(), &acme, &parameters).await.0, 400, "they were read");
+        let limited = json!({"apiKeyId": "a", "usageLimit": 5});
+        let rows = vec![row(None, "a", "2026-11-01", 1); MAX_ROWS + 1];
+        let source = MemorySource { rows, ..MemorySource::default() };
+        assert_eq!(answer(source, &limited, &json!({"from": "2026-10-01", "to": "2026-10-02"})).await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn the_usage_of_a_key_and_its_limit_are_read_once_if_their_days_overlap() {
+        let reads = |parameters: Value| async move {
+            let source = MemorySource { rows: rows(), ..MemorySource::default() };
+            let limited = json!({"apiKeyId": "a", "usageLimit": 9_000});
+            let (_, usage, reads) = answer(source, &limited, &parameters).await;
+            (usage["calls"].clone(), usage["limit"]["used"].clone(), reads.len())
+        };
+        assert_eq!(reads(Value::Null).await, (json!(4_000), json!(4_000), 1));
+        let early = json!({"from": "2026-10-31", "to": "2026-11-02"});
+        assert_eq!(reads(early).await, (json!(0), json!(4_000), 1), "no day of the limit is in the answer");
+        let apart = json!({"from": "2026-10-30", "to": "2026-10-31"});
+        assert_eq!(reads(apart).await, (json!(0), json!(4_000), 2));
+    }
+
+    #[tokio::test]
+    async fn a_zone_s_day_ends_at_its_midnight_also_for_the_latest_call() {
+        let hours = |hour: usize, last_call_ms: i64| {
+            let mut row = row(None, "a", "2026-11-24", 1);
+            row.hours = [0; HOURS_PER_DAY];
+            row.hours[hour] = 5;
+            UsageRow { last_call_ms, ..row }
+        };
+        // 05:00 UTC is midnight in New York.
+        let mut released = hours(0, 0);
+        released.hours = [0; HOURS_PER_DAY];
+        let source =
+            MemorySource { rows: vec![hours(4, 100), hours(5, 200), released], ..MemorySource::default() };
+        let parameters = json!({"time_zone": "America/New_York", "from": "2026-11-23", "to": "2026-11-23"});
+        let (_, usage, _) = answer(source, &json!({"apiKeyId": "a"}), &parameters).await;
+        assert_eq!((&usage["calls"], &usage["last_call"]), (&json!(5), &json!("1970-01-01T00:00:00.1Z")));
+        assert_eq!(usage["usage"][0]["period"], "2026-11-23");
+        let row = UsageRow { last_call_ms: 0, ..row(None, "a", "2026-11-24", 0) };
+        let source = MemorySource { rows: vec![row], ..MemorySource::default() };
+        let (_, usage, _) = answer(source, &json!({"apiKeyId": "a"}), &Value::Null).await;
+        assert_eq!((&usage["last_call"], &usage["usage"]), (&Value::Null, &json!([])), "a row without calls");
     }
 
     #[tokio::test]

@@ -115,13 +115,10 @@ fn day(name: &str, text: &str) -> Result<Date, String> {
 }
 
 fn properties(text: &str) -> Result<Vec<Property>, String> {
-    let properties: Vec<Property> =
-        text.split(',').map(|name| parsed("group_by", name.trim())).collect::<Result<_, _>>()?;
     // The caller has one customer.
-    if properties.contains(&Property::Customer) {
-        return Err("group_by: write key, class or key,class".to_owned());
-    }
-    Ok(properties)
+    let property = |name: &str| name.trim().parse().ok().filter(|property| *property != Property::Customer);
+    let properties: Option<Vec<Property>> = text.split(',').map(property).collect();
+    properties.ok_or_else(|| "group_by: write key, class or key,class".to_owned())
 }
 
 impl UsageRequest {
@@ -174,7 +171,7 @@ impl UsageRequest {
             group_by,
             days: [from, to],
             time_zone: name,
-            periods: periods.map_err(|error| error.to_string())?,
+            periods: periods.map_err(|error| format!("time_zone: {error}"))?,
         })
     }
 }
@@ -295,8 +292,9 @@ mod tests {
         let group_by =
             |text: &str| read(&json!({"apiKeyId": "k"}), &json!({"group_by": text})).unwrap().group_by;
         assert_eq!(group_by("key, class"), [Property::Key, Property::Class]);
-        assert!(problem(&json!({"group_by": "customer"})).contains("write key, class or key,class"));
-        assert!(problem(&json!({"group_by": "route"})).starts_with("group_by: usage is grouped by"));
+        for other in ["customer", "route", "key,customer", ""] {
+            assert_eq!(problem(&json!({"group_by": other})), "group_by: write key, class or key,class");
+        }
         assert!(problem(&json!({"by": "week"})).starts_with("by: usage is added up by hour, day"));
     }
 }

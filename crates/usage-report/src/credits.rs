@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// Decimal places of weights and credits.
 const DECIMAL_PLACES: usize = 3;
 /// Thousandths of a credit.
-const THOUSAND: u128 = 1_000;
+const THOUSAND: u64 = 1_000;
 
 /// Maximum weight of a call, in credits.
 pub const MAX_WEIGHT_CREDITS: u64 = 1_000_000;
@@ -51,7 +51,8 @@ impl Sum for Credits {
 impl fmt::Display for Credits {
     /// Writes a decimal number without trailing zeros, as in `12`, `0.5` or `1.125`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.thousandths / THOUSAND, self.thousandths % THOUSAND);
+        let thousand = u128::from(THOUSAND);
+        let (whole, rest) = (self.thousandths / thousand, self.thousandths % thousand);
         let text = match rest {
             0 => whole.to_string(),
             rest => format!("{whole}.{rest:0DECIMAL_PLACES$}").trim_end_matches('0').to_owned(),
@@ -68,7 +69,7 @@ pub struct Weight {
 
 impl Weight {
     /// The weight of a call if nothing else is said: one credit.
-    pub const ONE: Self = Self { thousandths: 1_000 };
+    pub const ONE: Self = Self { thousandths: THOUSAND };
 }
 
 impl Mul<u64> for Weight {
@@ -115,7 +116,7 @@ impl FromStr for Weight {
         if whole > MAX_WEIGHT_CREDITS || (whole == MAX_WEIGHT_CREDITS && fraction > 0) {
             return Err(WeightError::TooLarge);
         }
-        Ok(Self { thousandths: whole * 1_000 + fraction })
+        Ok(Self { thousandths: whole * THOUSAND + fraction })
     }
 }
 

@@ -62,6 +62,13 @@ pub struct Amount {
     pub credits: Option<Credits>,
 }
 
+impl Amount {
+    /// Returns the credits as a decimal number.
+    pub fn credits_text(&self) -> Option<String> {
+        self.credits.map(|credits| credits.to_string())
+    }
+}
+
 impl AddAssign for Amount {
     fn add_assign(&mut self, other: Self) {
         self.calls += other.calls;
@@ -82,12 +89,19 @@ pub struct Sums<'p> {
     /// belongs to none.
     present: Option<String>,
     groups: BTreeMap<Group, BTreeMap<usize, Amount>>,
+    /// Number of sums in the groups.
+    count: usize,
 }
 
 impl<'p> Sums<'p> {
     /// Returns sums of no rows, by period and the properties of `by`.
     pub fn new(periods: &'p Periods, weights: &'p WeightLists, by: Vec<Property>) -> Self {
-        Self { periods, weights, by, present: None, groups: BTreeMap::new() }
+        Self { periods, weights, by, present: None, groups: BTreeMap::new(), count: 0 }
+    }
+
+    /// Returns the number of sums that are kept, by group and period.
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     /// Returns `true` if usage is grouped by the property.
@@ -110,17 +124,20 @@ impl<'p> Sums<'p> {
         let mut calls = self.periods.of_calls(breakdown.day, &row.hours).peekable();
         if calls.peek().is_some() {
             let group = self.groups.entry(group(&self.by, breakdown)).or_default();
+            let count_before = group.len();
             for (period, hour_ms, calls) in calls {
                 let class = breakdown.route_class.as_deref();
                 let credits = (!self.weights.is_empty()).then(|| self.weights.credits(class, hour_ms, calls));
                 *group.entry(period).or_default() += Amount { calls, credits };
             }
+            self.count += group.len() - count_before;
         }
         finished
     }
 
     /// Returns the groups that are left.
     pub fn finish(&mut self) -> Finished<'p> {
+        self.count = 0;
         Finished { periods: self.periods, groups: std::mem::take(&mut self.groups) }
     }
 }
@@ -238,6 +255,23 @@ mod tests {
         let weights =
             WeightLists::default().with(0, "x 2.25".parse().unwrap(), 0, PastHours::Restate).unwrap();
         assert_eq!(credits(&weights), [Some("5.5".to_owned())]);
+    }
+
+    #[test]
+    fn sums_that_are_kept_are_counted() {
+        let (periods, weights) = (days(), WeightLists::default());
+        let mut sums = Sums::new(&periods, &weights, vec![Property::Customer, Property::Key]);
+        let mut other_day = row("a", "1", "");
+        other_day.breakdown.day = "2026-11-23".parse().unwrap();
+        let rows = [row("a", "1", ""), row("a", "1", "x"), other_day, row("a", "2", "x"), row("b", "1", "")];
+        let mut counts = Vec::new();
+        for row in &rows {
+            sums.add(row);
+            counts.push(sums.count());
+        }
+        assert_eq!(counts, [1, 1, 1, 2, 1], "the sums of a are finished when b begins");
+        sums.finish();
+        assert_eq!(sums.count(), 0);
     }
 
     #[test]

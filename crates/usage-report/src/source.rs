@@ -20,22 +20,23 @@ pub enum RowsOf<'a> {
     All,
 }
 
-/// Counted calls of a key on a day, in one route class. A key may have several such rows.
+/// Counted calls of a key on a day, in one route class. Each shard has a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRow {
     /// The calls that the row counts.
     pub breakdown: Breakdown,
     /// Number of calls in each UTC hour of the day.
     pub hours: [u64; HOURS_PER_DAY],
-    /// Request time of the latest counted call, in milliseconds since 1970.
+    /// Request time of the latest counted call, in milliseconds since 1970; 0 if there is none.
     pub last_call_ms: i64,
 }
 
 /// The ledger and the weights, as reports read them.
 pub trait UsageSource: Sync {
-    /// Reads the rows of the days from `from` to `to`, both included. All rows are read with eventual
-    /// consistency, those of a key or a customer with strong consistency. The rows with the calls of
-    /// all keys together are left out.
+    /// Reads the rows of the days from `from` to `to`, both included. `visit` gets every row that is
+    /// read, so that it can limit their number: those of a customer and of all keys are read by month,
+    /// also for other days. All rows are read with eventual consistency, those of a key or a customer
+    /// with strong consistency. The rows with the calls of all keys together are left out.
     ///
     /// # Errors
     /// When the ledger cannot be read or has a malformed row, or `visit` fails.

@@ -14,6 +14,10 @@ pub const MAX_WEIGHT_LISTS: usize = 100;
 /// Maximum number of classes in a list. Past classes may keep their weights.
 pub const MAX_WEIGHTS: usize = 100;
 
+/// Minimum time between the creation of a list and the first hour in which it applies, in milliseconds. The
+/// creation may take a while, and the clock of the operator may be slow.
+pub const WEIGHT_LIST_LEAD_MS: i64 = 5 * 60_000;
+
 /// Stands for all calls whose class has no weight, and for those without a class.
 const OTHERS: &str = "*";
 
@@ -58,7 +62,9 @@ pub enum WeightListError {
         problem: String,
     },
     /// The list has more than [`MAX_WEIGHTS`] classes.
-    #[error("the list has {classes} classes, more than {MAX_WEIGHTS}")]
+    #[error(
+        "the list has {classes} classes, more than {MAX_WEIGHTS}; leave out classes that no calls have any more"
+    )]
     TooMany {
         /// Number of classes in the list.
         classes: usize,
@@ -128,21 +134,22 @@ pub enum WeightDateError {
     },
     /// The list would change the credits of past hours.
     #[error(
-        "the hour of {} has begun, and its credits may have been read; choose a later one, or restate them",
-        time_text(*from_ms)
+        "the credits of the hour of {} may have been read: it has begun, or begins within {} minutes. With --restate, they change nevertheless",
+        time_text(*from_ms),
+        WEIGHT_LIST_LEAD_MS / 60_000
     )]
     Past {
         /// The time, in milliseconds since 1970.
         from_ms: i64,
     },
     /// There is a list from this time on.
-    #[error("there is a list from {} on; remove it first", time_text(*from_ms))]
+    #[error("there is a list from {} on; --restate replaces it", time_text(*from_ms))]
     Taken {
         /// The time, in milliseconds since 1970.
         from_ms: i64,
     },
     /// No list applies from this time on.
-    #[error("there is no list from {} on", time_text(*from_ms))]
+    #[error("there is no list from {} on; see `meter weights show`", time_text(*from_ms))]
     NoSuchList {
         /// The time, in milliseconds since 1970.
         from_ms: i64,
@@ -152,12 +159,12 @@ pub enum WeightDateError {
     TooMany,
 }
 
-/// If a change may affect hours that have begun.
+/// Whether a change may affect credits that may have been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PastHours {
     /// Credits of hours that have begun stay as they are.
     Keep,
-    /// Credits of all hours may change.
+    /// Credits of all hours may change, and a list may replace another.
     Restate,
 }
 
@@ -200,8 +207,8 @@ impl WeightLists {
     /// Adds a list at `now_ms` that applies from `from_ms` on, both in milliseconds since 1970.
     ///
     /// # Errors
-    /// When the time is not the start of an hour, or has passed and past hours keep their credits, or
-    /// another list applies from it on, or there are too many lists.
+    /// When the time is not the start of an hour, or there are too many lists; or, if past hours keep
+    /// their credits, when it is not [`WEIGHT_LIST_LEAD_MS`] ahead, or another list applies from it on.
     pub fn with(
         mut self,
         from_ms: i64,
@@ -213,7 +220,9 @@ impl WeightLists {
             return Err(WeightDateError::WithinHour { from_ms });
         }
         check_past(from_ms, now_ms, past)?;
-        if self.0.iter().any(|(taken_ms, _)| *taken_ms == from_ms) {
+        if past == PastHours::Restate {
+            self.0.retain(|(taken_ms, _)| *taken_ms != from_ms);
+        } else if self.0.iter().any(|(taken_ms, _)| *taken_ms == from_ms) {
             return Err(WeightDateError::Taken { from_ms });
         }
         if self.0.len() >= MAX_WEIGHT_LISTS {
@@ -237,7 +246,8 @@ impl WeightLists {
 }
 
 fn check_past(from_ms: i64, now_ms: i64, past: PastHours) -> Result<(), WeightDateError> {
-    if from_ms <= now_ms && past == PastHours::Keep { Err(WeightDateError::Past { from_ms }) } else { Ok(()) }
+    let is_ahead = from_ms >= now_ms.saturating_add(WEIGHT_LIST_LEAD_MS);
+    if is_ahead || past == PastHours::Restate { Ok(()) } else { Err(WeightDateError::Past { from_ms }) }
 }
 
 #[cfg(test)]
@@ -298,8 +308,9 @@ mod tests {
         assert_eq!(add(10 * HOUR_MS, keep), Err(WeightDateError::Past { from_ms: 10 * HOUR_MS }));
         assert_eq!(add(NOW_MS, restate), Err(WeightDateError::WithinHour { from_ms: NOW_MS }));
         let lists = add(11 * HOUR_MS, keep).unwrap();
-        let again = lists.clone().with(11 * HOUR_MS, weights(""), NOW_MS, keep);
-        assert_eq!(again, Err(WeightDateError::Taken { from_ms: 11 * HOUR_MS }));
+        let again = |past| lists.clone().with(11 * HOUR_MS, weights("a 1"), NOW_MS, past);
+        assert_eq!(again(keep), Err(WeightDateError::Taken { from_ms: 11 * HOUR_MS }));
+        assert_eq!(again(restate).unwrap().lists(), [(11 * HOUR_MS, weights("a 1"))]);
         let earlier = lists.clone().with(HOUR_MS, weights("* 5"), NOW_MS, restate).unwrap();
         assert_eq!(earlier.lists()[0].0, HOUR_MS, "lists are in the order of time");
         assert_eq!(
@@ -312,8 +323,9 @@ mod tests {
             Err(WeightDateError::NoSuchList { from_ms: 12 * HOUR_MS })
         );
         assert!(lists.without(11 * HOUR_MS, NOW_MS, keep).unwrap().is_empty());
-        let at_its_start = WeightLists::default().with(NOW_MS - 1, weights(""), NOW_MS - 1, keep);
-        assert_eq!(at_its_start, Err(WeightDateError::Past { from_ms: NOW_MS - 1 }), "the hour has begun");
+        let at = |now_ms: i64| WeightLists::default().with(11 * HOUR_MS, weights(""), now_ms, keep).is_ok();
+        let latest_ms = 11 * HOUR_MS - WEIGHT_LIST_LEAD_MS;
+        assert!(at(latest_ms) && !at(latest_ms + 1));
     }
 
     #[test]

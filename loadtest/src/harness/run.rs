@@ -76,7 +76,6 @@ pub enum SystemChoice {
 pub async fn execute(profile: &Profile, choice: &SystemChoice, is_quiet: bool) -> anyhow::Result<Outcome> {
     match choice {
         SystemChoice::OwnStack { binaries } => {
-            profile.check_faults_of_local_stack()?;
             let temporary = tempfile::tempdir().context("cannot create a folder for the local stack")?;
             let plan = StackPlan {
                 data_folder: temporary.path().join("data"),
@@ -139,6 +138,7 @@ struct Comparison {
 
 impl Run<'_> {
     async fn execute(&self) -> anyhow::Result<Outcome> {
+        self.profile.check_reshards(self.system.open_shards().await?)?;
         let settings = self.profile.probes;
         let faults = &self.profile.faults;
         let disturbed_s = faults.iter().map(|fault| fault.for_s + RESTART_S).sum();

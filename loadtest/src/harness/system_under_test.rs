@@ -43,6 +43,14 @@ impl LocalAccess {
 }
 
 impl SystemUnderTest {
+    /// Returns the number of open shards of the stream.
+    pub async fn open_shards(&self) -> anyhow::Result<u32> {
+        let request = self.kinesis.describe_stream_summary().stream_name(&self.meter.names.stream);
+        let reply = request.send().await.context("cannot describe the stream")?;
+        let summary = reply.stream_description_summary().context("the stream has no description")?;
+        u32::try_from(summary.open_shard_count()).context("the number of open shards is below 0")
+    }
+
     /// Connects to a local stack that the load test has started.
     ///
     /// # Errors

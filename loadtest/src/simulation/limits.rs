@@ -10,8 +10,6 @@ use super::table::PARTITION_WRITES_PER_S;
 pub(super) fn limits(settings: &SimulationSettings, result: &SimulationResult) -> Vec<Limit> {
     let shards = f64::from(settings.shards);
     let events = result.calls_per_s / result.records_per_s.max(f64::MIN_POSITIVE);
-    let limit_of =
-        |what, demand, limit, can_be_raised, source| Limit { what, demand, limit, can_be_raised, source };
     let quotas = "DynamoDB quotas: write units of a table, by default";
     let mut limits = vec![
         limit_of("write units of the ledger", result.ledger_writes_per_s, 40_000.0, true, quotas),
@@ -60,25 +58,34 @@ pub(super) fn limits(settings: &SimulationSettings, result: &SimulationResult) -
             "Lambda quotas, by default",
         ),
     ];
-    if let (Some(stage), Some(second)) = (settings.second_stage, &result.second_stage) {
-        let shards = f64::from(stage.shards);
-        limits.extend([
-            limit_of(
-                "bytes of a shard of the second stream",
-                second.bytes_per_s / shards,
-                SHARD_BYTES_PER_S,
-                false,
-                "Kinesis quotas",
-            ),
-            limit_of(
-                "time of the one batch in flight of a shard of the second stream",
-                second.concurrent_invocations / shards,
-                1.0,
-                false,
-                "Lambda Developer Guide, Kinesis: parallelization factor 1",
-            ),
-        ]);
-    }
+    limits.extend(limits_of_second_stage(settings, result));
     limits.sort_by(|left, right| right.utilization().total_cmp(&left.utilization()));
     limits
+}
+
+fn limits_of_second_stage(settings: &SimulationSettings, result: &SimulationResult) -> Vec<Limit> {
+    let (Some(stage), Some(second)) = (settings.second_stage, &result.second_stage) else {
+        return Vec::new();
+    };
+    let shards = f64::from(stage.shards);
+    vec![
+        limit_of(
+            "bytes of a shard of the second stream",
+            second.bytes_per_s / shards,
+            SHARD_BYTES_PER_S,
+            false,
+            "Kinesis quotas",
+        ),
+        limit_of(
+            "time of the one batch in flight of a shard of the second stream",
+            second.concurrent_invocations / shards,
+            1.0,
+            false,
+            "Lambda Developer Guide, Kinesis: parallelization factor 1",
+        ),
+    ]
+}
+
+fn limit_of(what: &'static str, demand: f64, limit: f64, can_be_raised: bool, source: &'static str) -> Limit {
+    Limit { what, demand, limit, can_be_raised, source }
 }

@@ -48,13 +48,13 @@ pub struct SimulationResult {
 /// The second stage of a simulation. All rates are per second of the measured time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct SecondStageResult {
-    /// Records of sums.
+    /// Records on its stream, each with sums of one batch.
     pub records_per_s: f64,
     /// Sums of a key and hour.
     pub sums_per_s: f64,
-    /// Bytes of the records.
+    /// Bytes of these records.
     pub bytes_per_s: f64,
-    /// Invocations of its consumer.
+    /// Invocations of the function that writes the sums.
     pub invocations_per_s: f64,
     /// Average number of its invocations in flight.
     pub concurrent_invocations: f64,

@@ -52,7 +52,7 @@ pub struct SimulationSettings {
 /// A stream between the consumers of the shards and the ledger, partitioned by key.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct SecondStage {
-    /// Number of shards.
+    /// Number of shards of its stream.
     pub shards: u32,
     /// Time for which a batch of sums waits to fill, in seconds.
     pub batch_window_s: f64,

@@ -1,4 +1,5 @@
 import { Attribute, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { Conditions } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { MeterSettings, removalPolicy } from '../settings';
 
@@ -21,4 +22,10 @@ export function meterTable(scope: Construct, id: string, props: MeterTableProps)
     deletionProtection: settings.refusesDeletion ?? settings.protectsData,
     removalPolicy: removalPolicy(settings),
   });
+}
+
+/** The condition that a request names one partition of a table, and so has no access to the others. Source: DynamoDB
+ * Developer Guide, "Using IAM policy conditions for fine-grained access control", `dynamodb:LeadingKeys`. */
+export function onPartition(partition: string): Conditions {
+  return { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [partition] } };
 }

@@ -4,14 +4,13 @@ import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { FreeSettings } from '../function-settings';
+import defaults from '../generated/settings.json';
 import { MeterSettings } from '../settings';
 import { unbilledRoutesSetting } from '../unbilled-routes';
 import { MeterFunction } from './meter-function';
 import { failedQueue } from './meter-queue';
+import { onPartition } from './meter-table';
 import { UsagePipeline } from './usage-pipeline';
-
-/** The partition of the claims table with the compared hours. */
-export const COMPARED_HOURS = 'reconciliation';
 
 export interface ReconciliationProps {
   readonly settings: MeterSettings;
@@ -47,12 +46,12 @@ export class Reconciliation extends Construct {
       deadLetterQueue,
     });
     this.reconciler.allow(['dynamodb:Query'], [usageTable.tableArn]);
-    // The claims table has a partition with the compared hours. The reconciler has no access to the claims. All three
-    // requests name the partition. Source: DynamoDB Developer Guide, "Using IAM policy conditions for
-    // fine-grained access control", `dynamodb:LeadingKeys`.
-    this.reconciler.allow(['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'], [claimsTable.tableArn], {
-      'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [COMPARED_HOURS] },
-    });
+    // The claims table has a partition with the compared hours. The reconciler has no access to the claims.
+    this.reconciler.allow(
+      ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
+      [claimsTable.tableArn],
+      onPartition(defaults.comparedHoursPartition),
+    );
     this.reconciler.allow(
       ['logs:StartQuery'],
       accessLogGroups.map(({ logGroupArn }) => logGroupArn),

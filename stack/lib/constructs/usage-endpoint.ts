@@ -1,7 +1,9 @@
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import defaults from '../generated/settings.json';
 import { MeterSettings } from '../settings';
 import { MeterFunction } from './meter-function';
+import { onPartition } from './meter-table';
 import { UsagePipeline } from './usage-pipeline';
 
 export interface UsageEndpointProps {
@@ -26,8 +28,9 @@ export class UsageEndpoint extends MeterFunction<'usage-endpoint'> {
       },
     });
     this.allow(['dynamodb:Query'], [usageTable.tableArn]);
-    // The heads of the shards, and the weights.
-    this.allow(['dynamodb:GetItem', 'dynamodb:Query'], [claimsTable.tableArn]);
+    // The heads of the shards.
+    this.allow(['dynamodb:GetItem'], [claimsTable.tableArn]);
+    this.allow(['dynamodb:Query'], [claimsTable.tableArn], onPartition(defaults.classWeightsPartition));
     this.allow(['kinesis:ListShards'], [stream.streamArn]);
     acknowledge(this, { 'Serverless::Serverless-LambdaDLQ': 'It is only invoked synchronously.' });
   }

@@ -81,7 +81,7 @@ impl<'a> GroupUsage<'a> {
             route_class: route_class.as_deref(),
             period,
             calls: amount.calls,
-            credits: decimal(amount.credits),
+            credits: amount.credits_text(),
         }
     }
 }
@@ -172,12 +172,11 @@ impl Writer {
                 Form::Csv(csv) => {
                     let key = self.key.as_ref().map(|key| &*key.api_key_id);
                     let calls = amount.calls.to_string();
-                    let credits = decimal(amount.credits).unwrap_or_default();
+                    let credits = amount.credits_text().unwrap_or_default();
                     csv.write_record(cells.chain(key).chain([period, &calls, &credits]))?;
                 }
                 Form::Report(report) => {
-                    let Amount { calls, credits } = amount;
-                    let credits = decimal(credits);
+                    let (calls, credits) = (amount.calls, amount.credits_text());
                     report.usage.push(PeriodUsage { period: period.to_owned(), calls, credits });
                 }
             }
@@ -207,7 +206,7 @@ impl Writer {
             Form::Json(mut output) => output.flush()?,
             Form::Csv(mut csv) => csv.flush()?,
             Form::Report(report) => {
-                print_json(&UsageReport { calls: total.calls, credits: decimal(total.credits), ..report })?;
+                print_json(&UsageReport { calls: total.calls, credits: total.credits_text(), ..report })?;
             }
         }
         Ok(())
@@ -218,10 +217,6 @@ impl Writer {
 fn line(period: &str, amount: Amount) -> String {
     let credits = amount.credits.map(|credits| format!(" {credits:>16} credits"));
     format!("{period:<16} {:>12}{}", amount.calls, credits.unwrap_or_default())
-}
-
-fn decimal(credits: Option<Credits>) -> Option<String> {
-    credits.map(|credits| credits.to_string())
 }
 
 /// Returns the columns of the groups. A key that belongs to no customer is shown in the column of keys.

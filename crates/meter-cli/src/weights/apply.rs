@@ -7,7 +7,7 @@ use metering_aws::{class_lists, class_weights};
 use metering_core::class_lists::ClassLists;
 use metering_core::window::{HOUR_MS, hour_start_ms};
 use system_clock::now_ms;
-use usage_report::weights::{ClassWeights, PastHours};
+use usage_report::weights::{ClassWeights, PastHours, WEIGHT_LIST_LEAD_MS};
 
 use super::{WeightList, read_lists};
 use crate::keys::time_ms;
@@ -20,10 +20,12 @@ pub struct Arguments {
     /// File with a line for each class: NAME CREDITS, as in `search 2.5`. The line `* 0.5` is for all other
     /// calls, which are one credit without it
     file: PathBuf,
-    /// Start of the first hour in which the list applies: a day or a time [default: the next full hour]
+    /// Start of the first hour in which the list applies: a day or a time [default: the first full hour that
+    /// is at least 5 minutes ahead]
     #[arg(long, value_name = "TIME", value_parser = time_ms)]
     from: Option<i64>,
-    /// Also change the credits of hours that have begun. Whoever read them has other numbers then
+    /// Also change the credits of hours that have begun, and replace a list. Whoever read them has other
+    /// numbers then
     #[arg(long)]
     restate: bool,
     /// Print JSON, as described in docs/schemas/meter-weights-apply.json
@@ -39,10 +41,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let table = &target.meter.names.claims_table;
     check_classes(&weights, &class_lists::read(&target.dynamodb, table).await?)?;
     let now_ms = now_ms();
-    let from_ms = arguments.from.unwrap_or_else(|| hour_start_ms(now_ms) + HOUR_MS);
+    let default_ms = hour_start_ms(now_ms + WEIGHT_LIST_LEAD_MS) + HOUR_MS;
+    let from_ms = arguments.from.unwrap_or(default_ms);
     let lists = read_lists(&target).await?.with(from_ms, weights.clone(), now_ms, past(arguments.restate));
-    let lists = lists.context("the list cannot be added (--restate changes past hours)")?;
-    if !class_weights::add(&target.dynamodb, table, from_ms, &weights).await? {
+    let lists = lists.context("the list cannot be added")?;
+    if !class_weights::add(&target.dynamodb, table, from_ms, &weights, arguments.restate).await? {
         bail!("another list was added at the same time; see `meter weights show`");
     }
     let list = WeightList::new(from_ms, &weights, &lists);
@@ -74,7 +77,7 @@ pub async fn remove(arguments: RemoveArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.target).await?;
     let from_ms = arguments.from;
     let lists = read_lists(&target).await?.without(from_ms, now_ms(), past(arguments.restate));
-    lists.context("the list cannot be removed (--restate changes past hours)")?;
+    lists.context("the list cannot be removed")?;
     class_weights::remove(&target.dynamodb, &target.meter.names.claims_table, from_ms).await?;
     println!("Removed the list from {} on.", time_text(from_ms));
     Ok(())
@@ -90,7 +93,7 @@ fn read_file(file: &Path) -> anyhow::Result<ClassWeights> {
     text.parse().with_context(|| format!("{shown} is not a list of weights"))
 }
 
-/// Checks that each weight is of a class, so that a misspelt one is not free of effect.
+/// Checks that each weight is of a class. A misspelt class would have no effect.
 fn check_classes(weights: &ClassWeights, lists: &ClassLists) -> anyhow::Result<()> {
     let names: Vec<&str> = lists.lists().iter().flat_map(|(_, classes)| classes.names()).collect();
     match weights.classes().find(|class| !names.contains(class)) {
