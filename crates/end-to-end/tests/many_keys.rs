@@ -9,17 +9,16 @@
 use deployment::environment::variables;
 use deployment::settings::UNBILLED_ROUTES;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use access_log::log_format::ApiKind;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use bytes::Bytes;
 use end_to_end::calls::options;
 use end_to_end::{binaries, peak_memory_kib};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use local_stack::faults::FaultRates;
 use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack, USAGE_TABLE};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
@@ -33,7 +32,7 @@ use metering_core::row_key::RowKey;
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::update_plan::CounterUpdate;
 use metering_core::window::{HOUR_MS, hour_start_ms};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use system_clock::now_ms;
 
 const DEFAULT_KEYS: u64 = 15_000;
@@ -97,10 +96,8 @@ const DAYS: [&str; 4] = ["2026-10-01", "2026-10-02", "2026-10-30", "2026-10-31"]
 const KEYS_OF_CUSTOMER: u64 = 10;
 /// Number of calls of each key in the hour that each of its rows counts.
 const CALLS: u64 = 3;
-/// Maximum number of items in a `BatchWriteItem` request. Source: DynamoDB API Reference.
-const ITEMS_AT_ONCE: usize = 25;
-/// Number of concurrent requests.
-const CONCURRENCY: usize = 16;
+/// Number of rows that are imported in one transaction.
+const ROWS_AT_ONCE: u64 = 20_000;
 /// Memory within which all usage is read, in KiB.
 const MAX_MEMORY_KIB: u64 = 200 * 1_024;
 
@@ -114,7 +111,7 @@ fn row_key(number: u64, day: &str) -> RowKey {
 }
 
 /// Writes a row for each key and day. The ledger writes the first one, and the others are its copies.
-async fn fill_ledger(client: &aws_sdk_dynamodb::Client, keys: u64) {
+async fn fill_ledger(client: &aws_sdk_dynamodb::Client, data: &Path, keys: u64) {
     let record = SequenceNumber::parse("42").unwrap();
     let mut hours = [0; 24];
     hours[7] = CALLS;
@@ -130,22 +127,26 @@ async fn fill_ledger(client: &aws_sdk_dynamodb::Client, keys: u64) {
     };
     DynamoUsageLedger::new(client.clone(), USAGE_TABLE, 400).apply(&first).await.unwrap();
     let rows = client.scan().table_name(USAGE_TABLE).send().await.unwrap();
-    let template = rows.items.unwrap().remove(0);
-    let rows = (0..keys).flat_map(|number| DAYS.map(|day| row_key(number, day)));
-    let writes = rows.map(|row| {
-        let mut item = template.clone();
-        item.insert("pk".to_owned(), AttributeValue::S(row.partition_key()));
-        item.insert("sk".to_owned(), AttributeValue::S(row.sort_key()));
-        let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
-        WriteRequest::builder().put_request(put).build()
-    });
-    let requests = stream::iter(writes).chunks(ITEMS_AT_ONCE).map(|writes| async {
-        let request = client.batch_write_item().request_items(USAGE_TABLE, writes);
-        let unprocessed = request.send().await?.unprocessed_items.unwrap_or_default();
-        assert!(unprocessed.is_empty());
-        Ok::<_, aws_sdk_dynamodb::Error>(())
-    });
-    requests.buffer_unordered(CONCURRENCY).try_for_each(|()| async { Ok(()) }).await.unwrap();
+    let template: Map<String, Value> = rows.items.unwrap()[0]
+        .iter()
+        .map(|(name, value)| {
+            let value = value.as_n().map(|number| json!({"N": number}));
+            (name.clone(), value.unwrap_or_else(|value| json!({"S": value.as_s().unwrap()})))
+        })
+        .collect();
+    // The interface of DynamoDB would write each row with a transaction of its own.
+    let database = dynoxide::Database::new(data.join("dynamodb.sqlite").to_str().unwrap()).unwrap();
+    for first in (0..keys).step_by(usize::try_from(ROWS_AT_ONCE).unwrap()) {
+        let numbers = first..keys.min(first + ROWS_AT_ONCE);
+        let rows = numbers.flat_map(|number| DAYS.map(|day| row_key(number, day)));
+        let items = rows.map(|row| {
+            let mut item = template.clone();
+            item.insert("pk".to_owned(), json!({"S": row.partition_key()}));
+            item.insert("sk".to_owned(), json!({"S": row.sort_key()}));
+            serde_json::from_value(Value::Object(item)).unwrap()
+        });
+        database.import_items(USAGE_TABLE, items.collect(), dynoxide::ImportOptions::default()).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,12 +155,13 @@ async fn the_usage_of_all_keys_is_read_in_little_memory() {
     let folder = tempfile::tempdir().unwrap();
     let stack = LocalStack::start(options(folder.path(), 0)).await.unwrap();
     let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
-    fill_ledger(&aws_sdk_dynamodb::Client::new(&clients), keys).await;
+    let data = folder.path().join("data");
+    fill_ledger(&aws_sdk_dynamodb::Client::new(&clients), &data, keys).await;
 
     let began = Instant::now();
     let mut meter = Command::new(binaries().join("meter"))
         .args(["usage", "--all", "--from", "2026-10-01", "--to", "2026-10-31", "--by", "month", "--csv"])
-        .args(["--data", folder.path().join("data").to_str().unwrap()])
+        .args(["--data", data.to_str().unwrap()])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

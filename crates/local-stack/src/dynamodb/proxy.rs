@@ -65,7 +65,11 @@ impl DynamoDb {
                 message,
             );
         }
-        let (body, client_asked) = ask_for_consumed_capacity(to_database_arns(operation, body));
+        let mut body = to_database_arns(operation, body);
+        if READS_OF_PAGES.contains(&operation) {
+            body = with_member(body, "Limit", ITEMS_OF_PAGE).0;
+        }
+        let (body, is_own) = with_member(body, "ReturnConsumedCapacity", "\"TOTAL\"");
         let may_tear = operation == "TransactWriteItems" && self.faults.rates().torn_transaction > 0.0;
         let reply = if may_tear {
             let (database, faults) = (self.database.clone(), self.faults.clone());
@@ -84,8 +88,7 @@ impl DynamoDb {
         if fault == WriteFault::LoseReply {
             return lost_reply();
         }
-        let sent =
-            to_public_arns(operation, if client_asked { reply.clone() } else { without_consumed(&reply) });
+        let sent = to_public_arns(operation, if is_own { without_consumed(&reply) } else { reply.clone() });
         if sent != reply {
             // Checksum and length of the body that the database sent.
             parts.headers.remove("x-amz-crc32");
@@ -113,9 +116,8 @@ impl DynamoDb {
             self.metrics.record(metric, now_ms(), [units.ceil() as u64]);
         };
         if status.is_success() {
-            let reply: Value = serde_json::from_slice(reply).unwrap_or_default();
-            let consumed = &reply["ConsumedCapacity"];
-            let tables = consumed.as_array().map_or_else(|| std::slice::from_ref(consumed), Vec::as_slice);
+            let (consumed, _) = consumed_capacity(reply);
+            let tables = consumed.as_array().map_or_else(|| std::slice::from_ref(&consumed), Vec::as_slice);
             for table in tables {
                 if let (Some(name), Some(units)) =
                     (table["TableName"].as_str(), table["CapacityUnits"].as_f64())
@@ -150,21 +152,44 @@ impl DynamoDb {
     }
 }
 
-/// Makes a request ask for its consumed capacity. Also returns `true` if the client asked for it.
-fn ask_for_consumed_capacity(body: Bytes) -> (Bytes, bool) {
-    const OPTION: &[u8] = b"\"ReturnConsumedCapacity\"";
+/// The operations that return a page of items.
+const READS_OF_PAGES: [&str; 2] = ["Query", "Scan"];
+/// Maximum number of items that a page without a limit evaluates. DynamoDB ends a page at 1 MB, and so does
+/// the database; but it reads all items that are left before it counts their bytes, unless it has a limit.
+/// Items of less than 300 bytes, of which more fit on a page, get more pages than on AWS.
+const ITEMS_OF_PAGE: &str = "3500";
+
+/// Adds a member to a request that has none of this name. Also returns `true` if it was added.
+fn with_member(body: Bytes, name: &str, value: &str) -> (Bytes, bool) {
+    let name = format!("\"{name}\"");
     match body.strip_prefix(b"{") {
-        Some(members) if members.trim_ascii_start() != b"}" && !contains(members, OPTION) => {
-            ([b"{".as_slice(), OPTION, b":\"TOTAL\",", members].concat().into(), false)
+        Some(members) if members.trim_ascii_start() != b"}" && !contains(members, name.as_bytes()) => {
+            ([b"{", name.as_bytes(), b":", value.as_bytes(), b",", members].concat().into(), true)
         }
-        _ => (body, true),
+        _ => (body, false),
     }
+}
+
+/// Returns the consumed capacity in a response. It is at the end of a page of items, where it is found
+/// without parsing them: its own text is all that is left before the last brace.
+fn consumed_capacity(reply: &[u8]) -> (Value, Option<std::ops::Range<usize>>) {
+    const MEMBER: &[u8] = b",\"ConsumedCapacity\":";
+    if let (Some(start), Some(body)) = (memchr::memmem::rfind(reply, MEMBER), reply.strip_suffix(b"}"))
+        && let Some(Ok(consumed)) = body.get(start + MEMBER.len()..).map(serde_json::from_slice)
+    {
+        return (consumed, Some(start..body.len()));
+    }
+    let reply: Value = serde_json::from_slice(reply).unwrap_or_default();
+    (reply["ConsumedCapacity"].clone(), None)
 }
 
 /// Removes the consumed capacity, which the client did not ask for, from a response.
 fn without_consumed(reply: &Bytes) -> Bytes {
     if !contains(reply, b"\"ConsumedCapacity\"") {
         return reply.clone();
+    }
+    if let (_, Some(place)) = consumed_capacity(reply) {
+        return [&reply[..place.start], &reply[place.end..]].concat().into();
     }
     let Ok(Value::Object(mut members)) = serde_json::from_slice(reply) else { return reply.clone() };
     members.remove("ConsumedCapacity");
@@ -220,4 +245,42 @@ fn lost_reply() -> Response {
         Err::<Bytes, _>(std::io::Error::other("injected fault: lost reply"))
     });
     ([(header::CONTENT_LENGTH, "2")], Body::from_stream(broken)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_added_to_a_request_that_has_none() {
+        let with_limit = |body: &'static str| {
+            let (body, is_added) = with_member(Bytes::from_static(body.as_bytes()), "Limit", ITEMS_OF_PAGE);
+            (String::from_utf8(body.to_vec()).unwrap(), is_added)
+        };
+        let added = r#"{"Limit":3500,"TableName":"t"}"#.to_owned();
+        assert_eq!(with_limit(r#"{"TableName":"t"}"#), (added, true));
+        for unchanged in [r#"{"TableName":"t","Limit":1}"#, "{}", "{ }", "[1]", ""] {
+            assert_eq!(with_limit(unchanged), (unchanged.to_owned(), false));
+        }
+    }
+
+    #[test]
+    fn the_consumed_capacity_is_found_and_removed_wherever_it_is() {
+        let check = |reply: &'static str, units: &Value, without: &str| {
+            let reply = Bytes::from_static(reply.as_bytes());
+            assert_eq!(&consumed_capacity(&reply).0["CapacityUnits"], units, "{reply:?}");
+            assert_eq!(without_consumed(&reply), without.as_bytes(), "{reply:?}");
+        };
+        check(
+            r#"{"Items":[],"ConsumedCapacity":{"CapacityUnits":1.5}}"#,
+            &Value::from(1.5),
+            r#"{"Items":[]}"#,
+        );
+        check(r#"{"ConsumedCapacity":{"CapacityUnits":1.5},"Count":1}"#, &Value::from(1.5), r#"{"Count":1}"#);
+        // Members of items are left.
+        let item = r#"{"Items":[{"a":{"M":{"b":{"N":"1"},"ConsumedCapacity":{"N":"1"}}}}]}"#;
+        check(item, &Value::Null, item);
+        let text = r#"{"Items":[{"a":{"S":",\"ConsumedCapacity\":"}}]}"#;
+        check(text, &Value::Null, text);
+    }
 }
