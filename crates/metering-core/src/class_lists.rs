@@ -155,6 +155,7 @@ pub fn copy_applies(read_at_ms: i64, arrived_at_ms: i64) -> bool {
 mod tests {
     use super::*;
     use crate::assessment::MAX_CLOCK_LEAD_MS;
+    use crate::usage_record::CallStatus;
     use proptest::prelude::*;
 
     fn list(name: &str) -> RouteClasses {
@@ -169,6 +170,37 @@ mod tests {
             [9, 10, 19, 20, 99].map(at),
             [None, Some("a"), Some("a"), Some("b"), Some("b")].map(|name| name.map(str::to_owned))
         );
+        assert_eq!(
+            [9, 10, 19, 20].map(|at_ms| lists.in_force_ms(at_ms)),
+            [None, Some(10), Some(10), Some(20)]
+        );
+    }
+
+    #[test]
+    fn a_call_has_the_class_of_its_request_time() {
+        let lists = ClassLists::from_stored(vec![(20, list("b")), (10, list("a"))]);
+        let call = |requested_at_ms: i64| UsageRecord {
+            api_key_id: Some("key-1"),
+            customer_id: None,
+            status: CallStatus::parse(b"200").unwrap(),
+            method: Some("GET"),
+            route: Some("/orders"),
+            api_id: None,
+            stage: None,
+            requested_at_ms,
+            responded_at_ms: 99,
+        };
+        assert_eq!([9, 10, 20].map(|at_ms| lists.class_of(&call(at_ms))), [None, Some("a"), Some("b")]);
+        assert_eq!(ClassLists::none().class_of(&call(20)), None);
+    }
+
+    #[test]
+    fn the_lead_is_ninety_minutes() {
+        let problem = ClassDateError::TooSoon.to_string();
+        assert!(problem.contains("removed 90 minutes before"), "{problem}");
+        let now_ms = 7;
+        assert_eq!(check_lead(now_ms + 90 * 60_000, now_ms), Ok(()));
+        assert_eq!(check_lead(now_ms + 90 * 60_000 - 1, now_ms), Err(ClassDateError::TooSoon));
     }
 
     #[test]
