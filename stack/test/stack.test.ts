@@ -144,18 +144,23 @@ describe('least privilege', () => {
     expect(onClaims('usage-reconciler')).toEqual([
       expect.objectContaining({
         Action: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'],
-        Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': ['reconciliation'] } },
+        Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['reconciliation'] } },
       }),
     ]);
   });
 
-  test('the usage endpoint can list the weights and not the claims', () => {
+  test('the usage endpoint reads heads and weights and not claims', () => {
     const [heads, weights] = onClaims('usage-endpoint');
-    expect(heads).toEqual(expect.objectContaining({ Action: ['dynamodb:GetItem'] }));
+    expect(heads).toEqual(
+      expect.objectContaining({
+        Action: ['dynamodb:GetItem'],
+        Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['shard#*'] } },
+      }),
+    );
     expect(weights).toEqual(
       expect.objectContaining({
         Action: ['dynamodb:Query'],
-        Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': ['class-weights'] } },
+        Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['class-weights'] } },
       }),
     );
   });

@@ -18,6 +18,8 @@ pub const SHARD_COUNT: u32 = 1;
 pub const BATCH_SIZE: u32 = 1_000;
 /// Maximum time for which the event source mapping collects a batch, in seconds.
 pub const BATCH_WINDOW_S: u32 = 20;
+/// Beginning of the partitions of the claims table that have the head and the verdicts of a shard.
+pub const SHARD_PARTITION_PREFIX: &str = "shard#";
 /// Partition of the claims table that has the hours which the reconciler has compared.
 pub const COMPARED_HOURS_PARTITION: &str = "reconciliation";
 /// Partition of the claims table that has the weights of route classes.

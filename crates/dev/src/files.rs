@@ -104,6 +104,7 @@ fn settings() -> Value {
         "shardCount": settings::SHARD_COUNT,
         "batchSize": settings::BATCH_SIZE,
         "batchWindowS": settings::BATCH_WINDOW_S,
+        "shardPartitionPrefix": settings::SHARD_PARTITION_PREFIX,
         "comparedHoursPartition": settings::COMPARED_HOURS_PARTITION,
         "classWeightsPartition": settings::CLASS_WEIGHTS_PARTITION,
         "usageRetentionDays": settings::USAGE_RETENTION_DAYS,

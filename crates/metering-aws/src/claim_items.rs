@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use deployment::settings::SHARD_PARTITION_PREFIX;
 use metering_core::claims::owner::ShardName;
 use metering_core::claims::page::{Page, PageError};
 use metering_core::claims::slice_claim::{PageWrite, StoredPage};
@@ -32,7 +33,7 @@ pub struct MalformedClaim {
 
 /// Returns the partition key of a shard's head and verdicts.
 pub fn shard_pk(shard: &ShardName) -> String {
-    format!("shard#{shard}")
+    format!("{SHARD_PARTITION_PREFIX}{shard}")
 }
 
 /// Returns the sort key of the verdict on a record.

@@ -29,7 +29,7 @@ pub async fn add(
     from_ms: i64,
     classes: &RouteClasses,
 ) -> Result<bool, PortError> {
-    LISTS.add(client, table, from_ms, classes).await
+    LISTS.add(client, table, from_ms, classes, None).await
 }
 
 /// Removes the list that applies from `from_ms` on, in milliseconds since 1970.

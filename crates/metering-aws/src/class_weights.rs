@@ -1,5 +1,7 @@
 //! The dated lists of weights in the table of the claims.
 
+use std::fmt::Display;
+
 use aws_sdk_dynamodb::Client;
 use deployment::settings::CLASS_WEIGHTS_PARTITION;
 use metering_core::ports::PortError;
@@ -18,8 +20,8 @@ pub async fn read(client: &Client, table: &str) -> Result<WeightLists, PortError
     LISTS.read(client, table).await.map(WeightLists::from_stored)
 }
 
-/// Adds a list that applies from `from_ms` on, in milliseconds since 1970. Returns `false` if there
-/// is another list from this time on, unless `replaces` it.
+/// Adds a list that applies from `from_ms` on, in milliseconds since 1970, in place of the list
+/// `replaced` if there is one. Returns `false` if there is another list from this time on.
 ///
 /// # Errors
 /// Fails if the table cannot be written.
@@ -28,12 +30,10 @@ pub async fn add(
     table: &str,
     from_ms: i64,
     weights: &ClassWeights,
-    replaces: bool,
+    replaced: Option<&ClassWeights>,
 ) -> Result<bool, PortError> {
-    if replaces {
-        return LISTS.put(client, table, from_ms, weights).await.map(|()| true);
-    }
-    LISTS.add(client, table, from_ms, weights).await
+    let replaced = replaced.map(|weights| weights as &(dyn Display + Sync));
+    LISTS.add(client, table, from_ms, weights, replaced).await
 }
 
 /// Removes the list that applies from `from_ms` on, in milliseconds since 1970.

@@ -11,7 +11,6 @@ use std::str::FromStr;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use metering_core::ports::PortError;
 
@@ -54,15 +53,28 @@ impl DatedLists {
         Ok(lists)
     }
 
-    /// Adds a list. Returns `false` if there is another list from this time on.
+    /// Adds a list, which replaces the list `replaced` if there is one. Returns `false` if there is another
+    /// list from this time on.
     pub async fn add(
         &self,
         client: &Client,
         table: &str,
         from_ms: i64,
         list: &impl Display,
+        replaced: Option<&(dyn Display + Sync)>,
     ) -> Result<bool, PortError> {
-        let request = self.put_request(client, table, from_ms, list).condition_expression(NEW_CONDITION);
+        let request = client
+            .put_item()
+            .table_name(table)
+            .item("pk", AttributeValue::S(self.partition.to_owned()))
+            .item("sk", sort_key(from_ms))
+            .item(self.attribute, AttributeValue::S(list.to_string()));
+        let request = match replaced {
+            None => request.condition_expression(NEW_CONDITION),
+            Some(replaced) => request
+                .condition_expression(format!("{} = :replaced", self.attribute))
+                .expression_attribute_values(":replaced", AttributeValue::S(replaced.to_string())),
+        };
         match request.send().await {
             Ok(_) => Ok(true),
             Err(error)
@@ -74,34 +86,6 @@ impl DatedLists {
             }
             Err(error) => Err(port_error(format!("adding {} to table {table}", self.noun), error)),
         }
-    }
-
-    /// Adds a list, or replaces the one that applies from this time on.
-    pub async fn put(
-        &self,
-        client: &Client,
-        table: &str,
-        from_ms: i64,
-        list: &impl Display,
-    ) -> Result<(), PortError> {
-        let reply = self.put_request(client, table, from_ms, list).send().await;
-        reply.map_err(|error| port_error(format!("writing {} to table {table}", self.noun), error))?;
-        Ok(())
-    }
-
-    fn put_request(
-        &self,
-        client: &Client,
-        table: &str,
-        from_ms: i64,
-        list: &impl Display,
-    ) -> PutItemFluentBuilder {
-        client
-            .put_item()
-            .table_name(table)
-            .item("pk", AttributeValue::S(self.partition.to_owned()))
-            .item("sk", sort_key(from_ms))
-            .item(self.attribute, AttributeValue::S(list.to_string()))
     }
 
     /// Removes the list that applies from a time on.

@@ -35,6 +35,11 @@ enum Unanswered {
     /// More than [`MAX_ROWS`] rows would have to be read.
     #[error("This usage has more than {MAX_ROWS} rows of the ledger. Ask for fewer days, or for of=key.")]
     TooManyRows,
+    /// The present month has more than [`MAX_ROWS`] rows of the key, which has a limit.
+    #[error(
+        "The key has more than {MAX_ROWS} rows of the ledger in this month. Ask the operator for its usage."
+    )]
+    TooManyRowsOfLimit,
     /// The answer would have more than [`MAX_ENTRIES`] entries.
     #[error(
         "The answer would have more than {MAX_ENTRIES} entries. Ask for fewer days, for longer periods (by=month), or for fewer groups."
@@ -76,9 +81,6 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
         });
         match self.read(&request, now_ms).await {
             Ok(usage) => response(200, &document(&request, &usage, as_of_ms, now_ms)),
-            Err(refused @ (Unanswered::TooManyRows | Unanswered::TooManyEntries)) => {
-                response(400, &json!({"message": refused.to_string()}))
-            }
             Err(Unanswered::Unreadable(error)) => {
                 tracing::error!(error = %with_causes(&error), "the usage of a key cannot be read");
                 response(
@@ -86,17 +88,19 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
                     &json!({"message": "The usage cannot be read now. Please try again in a minute."}),
                 )
             }
+            Err(refused) => response(400, &json!({"message": refused.to_string()})),
         }
     }
 
     async fn read(&self, request: &UsageRequest, now_ms: i64) -> Result<Usage, Unanswered> {
         let weights = self.source.weights().await?;
         let mut sums = Sums::new(&request.periods, &weights, request.group_by.clone());
-        let (mut rows, mut last_call_ms, mut used) = (0, None, 0);
+        let (mut rows, mut rows_of_limit, mut last_call_ms, mut used) = (0, 0, None, 0);
         let month = request.monthly_limit.and_then(|_| UtcMonth::at(now_ms).ok()).map(days_of);
         for (of, days, purposes) in reads(request, month) {
             let visit = |row: &UsageRow| {
-                rows += 1;
+                let count = if purposes.for_limit { &mut rows_of_limit } else { &mut rows };
+                *count += 1;
                 let day = row.breakdown.day;
                 if purposes.for_answer && request.periods.of_calls(day, &row.hours).next().is_some() {
                     sums.add(row);
@@ -107,6 +111,7 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
                 }
                 match () {
                     () if rows > MAX_ROWS => Err(Unanswered::TooManyRows),
+                    () if rows_of_limit > MAX_ROWS => Err(Unanswered::TooManyRowsOfLimit),
                     () if sums.count() > MAX_ENTRIES => Err(Unanswered::TooManyEntries),
                     () => Ok(()),
                 }
@@ -210,7 +215,7 @@ fn document(request: &UsageRequest, usage: &Usage, as_of_ms: Option<i64>, now_ms
         "of": request.of.name(),
         "api_key_id": request.key.api_key_id,
         "customer_id": request.key.customer_id,
-        // Time of the latest counted call on the days. Earlier calls may not be counted yet.
+        // Time of the latest call in the rows that have calls on the days. Earlier calls may not be counted yet.
         "last_call": usage.last_call_ms.and_then(time),
         // Everything that reached the stream before this time is counted, in quarantine or given up.
         "as_of": as_of_ms.and_then(time),

@@ -185,6 +185,11 @@ impl WeightLists {
         &self.0
     }
 
+    /// Returns the list that applies from exactly `from_ms` on, in milliseconds since 1970.
+    pub fn from_exactly(&self, from_ms: i64) -> Option<&ClassWeights> {
+        self.0.iter().find(|(of_list_ms, _)| *of_list_ms == from_ms).map(|(_, weights)| weights)
+    }
+
     /// Returns the time from which the list that applies at `at_ms` does; `None` if no list does. Both
     /// are in milliseconds since 1970.
     pub fn in_force_ms(&self, at_ms: i64) -> Option<i64> {
@@ -308,6 +313,8 @@ mod tests {
         assert_eq!(add(10 * HOUR_MS, keep), Err(WeightDateError::Past { from_ms: 10 * HOUR_MS }));
         assert_eq!(add(NOW_MS, restate), Err(WeightDateError::WithinHour { from_ms: NOW_MS }));
         let lists = add(11 * HOUR_MS, keep).unwrap();
+        assert_eq!(lists.from_exactly(11 * HOUR_MS), Some(&weights("* 2")));
+        assert_eq!(lists.from_exactly(12 * HOUR_MS), None);
         let again = |past| lists.clone().with(11 * HOUR_MS, weights("a 1"), NOW_MS, past);
         assert_eq!(again(keep), Err(WeightDateError::Taken { from_ms: 11 * HOUR_MS }));
         assert_eq!(again(restate).unwrap().lists(), [(11 * HOUR_MS, weights("a 1"))]);

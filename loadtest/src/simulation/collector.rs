@@ -91,11 +91,13 @@ impl ResultCollector {
         self.busy_us += committed_us - invoked_us;
         self.writes += writes;
         self.claim_units += claim_units;
-        // The most frequent key has the lowest number.
-        self.hottest_writes += u64::from(batch.iter().any(|record| record.keys.contains(&0)));
+        if self.settings.second_stage.is_none() {
+            // The most frequent key has the lowest number.
+            self.hottest_writes += u64::from(batch.iter().any(|record| record.keys.contains(&0)));
+            self.calls += batch.iter().map(|record| record.keys.len() as u64).sum::<u64>();
+        }
         for record in batch {
             self.records += 1;
-            self.calls += record.keys.len() as u64;
             self.baseline_writes += record.keys.iter().collect::<HashSet<_>>().len() as u64;
             // Calls of the second stage are counted when it has committed.
             if self.settings.second_stage.is_none() {
@@ -131,8 +133,14 @@ impl ResultCollector {
         self.writes += writes.ledger;
         self.claim_units += writes.claims;
         for sums in batch {
+            self.calls += sums.calls;
             self.record_freshness(sums.samples_us.iter().copied(), committed_us);
         }
+    }
+
+    /// Records whether a batch of the second stage writes the most frequent key.
+    pub fn record_hottest(&mut self, is_written: bool, invoked_us: u64) {
+        self.hottest_writes += u64::from(is_written && invoked_us >= self.from_us);
     }
 
     fn record_freshness(&mut self, samples_us: impl Iterator<Item = u64>, committed_us: u64) {
@@ -152,10 +160,11 @@ impl ResultCollector {
     ) -> SimulationResult {
         let (mut waiting_calls, from_us) = (0, self.from_us);
         for record in waiting.filter(|record| record.answered.last_us >= from_us) {
-            waiting_calls += record.keys.len();
+            waiting_calls += record.keys.len() as u64;
             self.record_freshness(record.samples_us(), ends_us);
         }
         for sums in waiting_sums {
+            waiting_calls += sums.calls;
             let samples_us = sums.samples_us.iter().copied().filter(|answered_us| *answered_us >= from_us);
             self.record_freshness(samples_us, ends_us);
         }

@@ -122,4 +122,16 @@ mod tests {
         assert!((15.0..25.0).contains(&(two_s - one_s)), "the second window: {one_s} {two_s}");
         assert!(one.second_stage.is_none());
     }
+
+    #[test]
+    fn calls_that_wait_in_the_second_stage_are_seen() {
+        let stage = SecondStage { shards: 1, batch_window_s: 1.0 };
+        let settings =
+            SimulationSettings { second_stage: Some(stage), write_ms: 200.0, ..settings(2_000.0, 20_000, 4) };
+        let result = simulate(&settings).unwrap();
+        assert!(result.waiting_share > 0.9, "{}", result.waiting_share);
+        let stage = SecondStage { shards: 40, ..stage };
+        let result = simulate(&SimulationSettings { second_stage: Some(stage), ..settings }).unwrap();
+        assert!(result.waiting_share < 0.5, "{}", result.waiting_share);
+    }
 }

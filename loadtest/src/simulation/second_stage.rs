@@ -5,11 +5,12 @@
 //! A batch is sent again after a failure. Its records then have to be the same, so that the second
 //! stage recognizes them: the verdicts of a batch, which the head of its shard has before the writes,
 //! fix its boundaries and its calls. A record of sums is claimed like a call, by its shard, the
-//! sequence numbers of its batch and its bucket. The rows keep their fence, by the second stream.
+//! sequence numbers of its batch and its bucket; the number of buckets is fixed, whatever the number of
+//! shards. The rows keep their fence, by the second stream.
 
 use super::claims::{HEAD_WRITES, ITEM_BYTES, RUN_BYTES, UNIT_BYTES};
 use super::settings::SecondStage;
-use super::shard::{Next, Reading, Shard};
+use super::shard::{DataSize, Next, Reading, Shard};
 use super::time::microseconds;
 use metering_core::call_id::CallId;
 
@@ -30,10 +31,16 @@ pub(super) struct Sums {
     pub calls: u64,
 }
 
+impl DataSize for Sums {
+    fn bytes(&self) -> usize {
+        self.keys.len() * SUM_BYTES
+    }
+}
+
 impl Sums {
     /// Returns the payload units of the record.
     pub fn payload_units(&self) -> u64 {
-        (self.keys.len() * SUM_BYTES).div_ceil(PAYLOAD_UNIT_BYTES).max(1) as u64
+        self.bytes().div_ceil(PAYLOAD_UNIT_BYTES) as u64
     }
 }
 

@@ -3,6 +3,14 @@
 
 use std::collections::VecDeque;
 
+use local_stack::lambda::MAX_BATCH_BYTES;
+
+/// The size of a record, which decides with others when a batch is full.
+pub(super) trait DataSize {
+    /// Returns the size of the record's data, in bytes.
+    fn bytes(&self) -> usize;
+}
+
 /// A record of the stream.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Record {
@@ -13,6 +21,14 @@ pub(super) struct Record {
 
 /// Number of calls of each record whose freshness is recorded.
 const SAMPLES_PER_RECORD: u64 = 3;
+
+impl DataSize for Record {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most some KB")]
+    #[expect(clippy::cast_precision_loss, reason = "at most some hundred events")]
+    fn bytes(&self) -> usize {
+        cost_model::Workload::new(1.0, 1.0).record_bytes(self.keys.len() as f64) as usize
+    }
+}
 
 impl Record {
     /// Returns the answer times of the calls whose freshness is recorded.
@@ -63,7 +79,7 @@ pub(super) struct Reading {
     pub poll_interval_us: u64,
 }
 
-impl<R> Shard<R> {
+impl<R: DataSize> Shard<R> {
     pub fn arrive(&mut self, record: R) {
         self.arrived.push_back(record);
     }
@@ -71,8 +87,8 @@ impl<R> Shard<R> {
     /// Reads the records that have arrived. Must not be called while a batch is in flight.
     pub fn read(&mut self, now_us: u64, reading: Reading) -> Next {
         self.buffer.append(&mut self.arrived);
-        if self.buffer.len() >= reading.batch_records {
-            return Next::Invoke(reading.batch_records);
+        if let Some(records) = self.full_batch(reading.batch_records) {
+            return Next::Invoke(records);
         }
         if self.buffer.is_empty() {
             return Next::ReadAt(now_us + reading.poll_interval_us);
@@ -82,6 +98,21 @@ impl<R> Shard<R> {
             return Next::Invoke(self.buffer.len());
         }
         Next::ReadAt(ends_us.min(now_us + reading.poll_interval_us))
+    }
+
+    /// Returns the number of records of a batch that takes no more, if there is one. As in the local stack, a
+    /// record that exceeds the limit is the first of the next batch.
+    fn full_batch(&self, batch_records: usize) -> Option<usize> {
+        let mut bytes = 0;
+        let mut fitting = 0;
+        for record in self.buffer.iter().take(batch_records) {
+            bytes += record.bytes();
+            if bytes > MAX_BATCH_BYTES {
+                return Some(fitting.max(1));
+            }
+            fitting += 1;
+        }
+        (fitting == batch_records).then_some(fitting)
     }
 
     /// Returns the records that were not yet passed to an invocation.
@@ -122,5 +153,27 @@ mod tests {
         shard.take(3);
         // The remaining record opens a new window.
         assert_eq!(shard.read(1_000, READING), Next::ReadAt(1_200));
+    }
+
+    #[test]
+    fn a_batch_ends_when_it_has_as_many_bytes_as_an_event_takes() {
+        struct Large(usize);
+        impl DataSize for Large {
+            fn bytes(&self) -> usize {
+                self.0
+            }
+        }
+        let reading = Reading { batch_records: 10, ..READING };
+        let mut shard = Shard::default();
+        for bytes in [MAX_BATCH_BYTES - 1, 1, 1, MAX_BATCH_BYTES + 1] {
+            shard.arrive(Large(bytes));
+        }
+        assert_eq!(shard.read(0, reading), Next::Invoke(2));
+        shard.take(2);
+        assert_eq!(shard.read(0, reading), Next::Invoke(1));
+        shard.take(1);
+        assert_eq!(shard.read(0, reading), Next::Invoke(1), "a record alone is a batch");
+        shard.take(1);
+        assert_eq!(shard.read(0, reading), Next::ReadAt(200));
     }
 }

@@ -227,7 +227,7 @@ impl<'s> Simulator<'s> {
                 sums.calls += 1;
             }
             // Any calls of the record may be the sampled ones.
-            for (answered_us, key) in record.samples_us().zip(&record.keys) {
+            for (answered_us, key) in record.samples_us().zip(record.keys.iter().cycle()) {
                 sent[second.shard_of(*key)].samples_us.push(answered_us);
             }
         }
@@ -270,6 +270,8 @@ impl<'s> Simulator<'s> {
         slots.write(|requested_us| requested_us);
         let committed_us = slots.wait_for_all();
         let writes = Writes { ledger: keys.len() as u64, claims: claim_units(batch.len()) };
+        // The most frequent key has the lowest number, and so the first place.
+        self.collector.record_hottest(keys.first() == Some(&0), now_us);
         self.collector.record_second_commit(batch, writes, now_us, committed_us);
         committed_us
     }

@@ -24,8 +24,9 @@ export function meterTable(scope: Construct, id: string, props: MeterTableProps)
   });
 }
 
-/** The condition that a request names one partition of a table, and so has no access to the others. Source: DynamoDB
- * Developer Guide, "Using IAM policy conditions for fine-grained access control", `dynamodb:LeadingKeys`. */
-export function onPartition(partition: string): Conditions {
-  return { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': [partition] } };
+/** The condition that a request names a partition of a table that matches a pattern, and so has no access to the others.
+ * Source: DynamoDB Developer Guide, "Using IAM policy conditions for fine-grained access control",
+ * `dynamodb:LeadingKeys`. */
+export function onPartition(pattern: string): Conditions {
+  return { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [pattern] } };
 }

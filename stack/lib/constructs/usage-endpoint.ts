@@ -29,7 +29,7 @@ export class UsageEndpoint extends MeterFunction<'usage-endpoint'> {
     });
     this.allow(['dynamodb:Query'], [usageTable.tableArn]);
     // The heads of the shards.
-    this.allow(['dynamodb:GetItem'], [claimsTable.tableArn]);
+    this.allow(['dynamodb:GetItem'], [claimsTable.tableArn], onPartition(`${defaults.shardPartitionPrefix}*`));
     this.allow(['dynamodb:Query'], [claimsTable.tableArn], onPartition(defaults.classWeightsPartition));
     this.allow(['kinesis:ListShards'], [stream.streamArn]);
     acknowledge(this, { 'Serverless::Serverless-LambdaDLQ': 'It is only invoked synchronously.' });

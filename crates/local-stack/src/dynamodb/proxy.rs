@@ -192,8 +192,10 @@ fn without_consumed(reply: &Bytes) -> Bytes {
         return [&reply[..place.start], &reply[place.end..]].concat().into();
     }
     let Ok(Value::Object(mut members)) = serde_json::from_slice(reply) else { return reply.clone() };
-    members.remove("ConsumedCapacity");
-    Value::Object(members).to_string().into()
+    match members.remove("ConsumedCapacity") {
+        Some(_) => Value::Object(members).to_string().into(),
+        None => reply.clone(),
+    }
 }
 
 /// Prefix of ARNs in the embedded database.

@@ -17,5 +17,6 @@ mod versions;
 pub use environment::InvocationError;
 pub use function::{Function, Invoked};
 pub use mapping_supervisor::EventSourceMapping;
+pub use shard_reader::MAX_BATCH_BYTES;
 pub use spec::FunctionSpec;
 pub use versions::Versions;

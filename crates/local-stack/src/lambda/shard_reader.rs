@@ -17,7 +17,7 @@ use super::invocation_record::GiveUpReason;
 
 /// Maximum record data in an invocation, in bytes: 6 MiB less the overhead of base64 and JSON.
 /// Source: Lambda quotas.
-const MAX_BATCH_BYTES: usize = 4 << 20;
+pub const MAX_BATCH_BYTES: usize = 4 << 20;
 /// Maximum number of records in one read, from which batches are taken. Source: Kinesis API
 /// Reference, `GetRecords`.
 const MAX_READ_RECORDS: i32 = 10_000;

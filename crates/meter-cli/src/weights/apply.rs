@@ -24,8 +24,8 @@ pub struct Arguments {
     /// is at least 5 minutes ahead]
     #[arg(long, value_name = "TIME", value_parser = time_ms)]
     from: Option<i64>,
-    /// Also change the credits of hours that have begun, and replace a list. Whoever read them has other
-    /// numbers then
+    /// Also change credits that may have been read, of hours that have begun or begin within 5 minutes, and
+    /// replace a list
     #[arg(long)]
     restate: bool,
     /// Print JSON, as described in docs/schemas/meter-weights-apply.json
@@ -43,10 +43,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let now_ms = now_ms();
     let default_ms = hour_start_ms(now_ms + WEIGHT_LIST_LEAD_MS) + HOUR_MS;
     let from_ms = arguments.from.unwrap_or(default_ms);
-    let lists = read_lists(&target).await?.with(from_ms, weights.clone(), now_ms, past(arguments.restate));
+    let lists = read_lists(&target).await?;
+    let replaced = lists.from_exactly(from_ms).cloned();
+    let lists = lists.with(from_ms, weights.clone(), now_ms, past(arguments.restate));
     let lists = lists.context("the list cannot be added")?;
-    if !class_weights::add(&target.dynamodb, table, from_ms, &weights, arguments.restate).await? {
-        bail!("another list was added at the same time; see `meter weights show`");
+    if !class_weights::add(&target.dynamodb, table, from_ms, &weights, replaced.as_ref()).await? {
+        bail!("another list was added or changed at the same time; see `meter weights show`");
+    }
+    if let Some(replaced) = replaced {
+        eprintln!("warning: the list from {} on is replaced. It was:\n{replaced}", time_text(from_ms));
     }
     let list = WeightList::new(from_ms, &weights, &lists);
     if arguments.json {
@@ -65,7 +70,7 @@ pub struct RemoveArguments {
     /// Start of the first hour in which the list applies
     #[arg(value_name = "TIME", value_parser = time_ms)]
     from: i64,
-    /// Also change the credits of hours that have begun. Whoever read them has other numbers then
+    /// Also change credits that may have been read, of hours that have begun or begin within 5 minutes
     #[arg(long)]
     restate: bool,
     #[command(flatten)]

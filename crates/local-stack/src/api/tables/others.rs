@@ -252,7 +252,8 @@ pub const API_GATEWAY: Service = Service {
 pub const DYNAMODB: Service = Service {
     id: "dynamodb",
     name: "DynamoDB",
-    differs: "The emulator dynoxide on SQLite, with its own checks of parameters, behind the injected faults. DynamoDB \
-              Streams are supported as well.",
+    differs: "The emulator dynoxide on SQLite, with its own checks of parameters, behind the injected faults. A page of \
+              items that has no limit ends after 3,500 items, also if they have less than 1 MB. DynamoDB Streams are \
+              supported as well.",
     operations: &[],
 };
