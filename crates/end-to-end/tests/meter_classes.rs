@@ -6,8 +6,8 @@ use std::path::Path;
 
 use end_to_end::meter::{Local, documented, meter, stdout};
 use local_stack::stack::CLAIMS_TABLE;
-use metering_aws::class_lists;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
+use metering_aws::dated_lists::CLASS_LISTS;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 
@@ -29,8 +29,11 @@ async fn apply_at_once(local: &Local) {
     let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
     let client = aws_sdk_dynamodb::Client::new(&config);
     let classes = CLASSES.parse().unwrap();
-    assert!(class_lists::add(&client, CLAIMS_TABLE, 0, &classes).await.unwrap());
-    assert!(!class_lists::add(&client, CLAIMS_TABLE, 0, &classes).await.unwrap(), "there is one already");
+    assert!(CLASS_LISTS.add(&client, CLAIMS_TABLE, 0, &classes, None).await.unwrap());
+    assert!(
+        !CLASS_LISTS.add(&client, CLAIMS_TABLE, 0, &classes, None).await.unwrap(),
+        "there is one already"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

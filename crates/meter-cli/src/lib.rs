@@ -4,6 +4,7 @@ mod classes;
 mod closed_output;
 mod cost;
 pub mod customers;
+mod dated_lists;
 mod doctor;
 pub mod exit_codes;
 mod format;

@@ -23,6 +23,7 @@ use metering_core::sequence_number::SequenceNumber;
 use metering_core::shard::{HeadWrite, QuarantinedPart, ShardHead, Verdict};
 
 use crate::claim_items::{self, HEAD, MalformedClaim};
+use crate::dated_lists::CLASS_LISTS;
 use crate::error::port_error;
 use crate::key_items::Item;
 use crate::schema::NEW_CONDITION;
@@ -150,7 +151,7 @@ fn is_conflict(error: &TransactWriteItemsError) -> bool {
 
 impl ClaimStore for DynamoClaimStore {
     async fn read_class_lists(&self) -> Result<ClassLists, PortError> {
-        crate::class_lists::read(&self.client, &self.table).await
+        CLASS_LISTS.read(&self.client, &self.table).await.map(ClassLists::from_stored)
     }
 
     async fn read_head(&self, shard: &ShardName) -> Result<Option<ShardHead>, PortError> {

@@ -7,31 +7,50 @@
 //! | `classes`, `weights` | S | the list, as its type writes it |
 
 use std::fmt::Display;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use deployment::settings::CLASS_WEIGHTS_PARTITION;
 use metering_core::ports::PortError;
+use metering_core::route_class::RouteClasses;
+use usage_report::weights::ClassWeights;
 
 use crate::error::port_error;
 use crate::key_items::Item;
 use crate::schema::NEW_CONDITION;
 
-/// A kind of dated lists.
+/// The lists of route classes.
+pub const CLASS_LISTS: DatedLists<RouteClasses> =
+    DatedLists::new("route-classes", "classes", "route classes");
+/// The lists of weights.
+pub const WEIGHT_LISTS: DatedLists<ClassWeights> =
+    DatedLists::new(CLASS_WEIGHTS_PARTITION, "weights", "weights");
+
+/// A kind of dated lists, each of which is a `T`. All times are in milliseconds since 1970.
 #[derive(Debug)]
-pub(crate) struct DatedLists {
-    /// The partition of the lists.
-    pub partition: &'static str,
-    /// The attribute that has a list.
-    pub attribute: &'static str,
+pub struct DatedLists<T> {
+    partition: &'static str,
+    attribute: &'static str,
     /// The contents of the lists in words, for errors.
-    pub noun: &'static str,
+    noun: &'static str,
+    list: PhantomData<fn() -> T>,
 }
 
-impl DatedLists {
+impl<T> DatedLists<T> {
+    const fn new(partition: &'static str, attribute: &'static str, noun: &'static str) -> Self {
+        Self { partition, attribute, noun, list: PhantomData }
+    }
+}
+
+impl<T: FromStr + Display> DatedLists<T> {
     /// Reads all lists with the times from which they apply, strongly consistently.
-    pub async fn read<T: FromStr>(&self, client: &Client, table: &str) -> Result<Vec<(i64, T)>, PortError> {
+    ///
+    /// # Errors
+    /// Fails if the table cannot be read or has a malformed list.
+    pub async fn read(&self, client: &Client, table: &str) -> Result<Vec<(i64, T)>, PortError> {
         let operation = || format!("reading the {} from table {table}", self.noun);
         let mut items = client
             .query()
@@ -53,15 +72,18 @@ impl DatedLists {
         Ok(lists)
     }
 
-    /// Adds a list, which replaces the list `replaced` if there is one. Returns `false` if there is another
-    /// list from this time on.
+    /// Adds a list that applies from `from_ms` on, in place of the list `replaced` if there is one. Returns
+    /// `false` if there is another list from this time on.
+    ///
+    /// # Errors
+    /// Fails if the table cannot be written.
     pub async fn add(
         &self,
         client: &Client,
         table: &str,
         from_ms: i64,
-        list: &impl Display,
-        replaced: Option<&(dyn Display + Sync)>,
+        list: &T,
+        replaced: Option<&T>,
     ) -> Result<bool, PortError> {
         let request = client
             .put_item()
@@ -88,7 +110,10 @@ impl DatedLists {
         }
     }
 
-    /// Removes the list that applies from a time on.
+    /// Removes the list that applies from `from_ms` on.
+    ///
+    /// # Errors
+    /// Fails if the table cannot be written.
     pub async fn remove(&self, client: &Client, table: &str, from_ms: i64) -> Result<(), PortError> {
         let request = client
             .delete_item()
@@ -100,7 +125,7 @@ impl DatedLists {
         Ok(())
     }
 
-    fn list<T: FromStr>(&self, item: &Item) -> Option<(i64, T)> {
+    fn list(&self, item: &Item) -> Option<(i64, T)> {
         let text = |name: &str| item.get(name)?.as_s().ok();
         Some((text("sk")?.parse().ok()?, text(self.attribute)?.parse().ok()?))
     }

@@ -64,11 +64,15 @@ pub(crate) fn primary_key(row: &RowKey) -> (AttributeValue, AttributeValue) {
 
 /// Starts a query for all rows of the customer of a key; of the key alone if it belongs to none.
 pub fn rows_of_partition(client: &Client, table: &str, key: &MeteredKey) -> QueryFluentBuilder {
+    query_partition(client, table, partition_key(key))
+}
+
+fn query_partition(client: &Client, table: &str, partition: String) -> QueryFluentBuilder {
     client
         .query()
         .table_name(table)
         .key_condition_expression("pk = :pk")
-        .expression_attribute_values(":pk", AttributeValue::S(partition_key(key)))
+        .expression_attribute_values(":pk", AttributeValue::S(partition))
 }
 
 /// Starts queries for the rows of a key from the day `from` to the day `to`, both included: one for
@@ -80,12 +84,22 @@ pub(crate) fn rows_of_days(
     key: &MeteredKey,
     [from, to]: [UtcDay; 2],
 ) -> impl Iterator<Item = QueryFluentBuilder> {
-    sort_key_ranges(key, from, to).into_iter().map(move |[first, last]| {
-        rows_of_partition(client, table, key)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-            .expression_attribute_values(":from", AttributeValue::S(first))
-            .expression_attribute_values(":to", AttributeValue::S(last))
-    })
+    sort_key_ranges(key, from, to)
+        .into_iter()
+        .map(move |sort_keys| rows_between(client, table, partition_key(key), sort_keys))
+}
+
+/// Starts a query for the rows of a partition with sort keys from the first to the last, both included.
+pub(crate) fn rows_between(
+    client: &Client,
+    table: &str,
+    partition: String,
+    [first, last]: [String; 2],
+) -> QueryFluentBuilder {
+    query_partition(client, table, partition)
+        .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+        .expression_attribute_values(":from", AttributeValue::S(first))
+        .expression_attribute_values(":to", AttributeValue::S(last))
 }
 
 /// A row of the ledger as it is stored. Unless a method says otherwise, it

@@ -8,10 +8,10 @@ use metering_core::window::UtcDay;
 use usage_report::source::{RowsOf, UsageRow, UsageSource};
 use usage_report::weights::WeightLists;
 
-use crate::class_weights;
+use crate::dated_lists::WEIGHT_LISTS;
 use crate::error::port_error;
 use crate::key_items::Item;
-use crate::ledger_items::{LedgerItem, rows_of_days};
+use crate::ledger_items::{LedgerItem, rows_between, rows_of_days};
 
 /// The ledger and the weights in their tables.
 #[derive(Debug, Clone)]
@@ -60,24 +60,16 @@ impl UsageSource for DynamoUsageSource {
             };
             if is_wanted { visit(&row) } else { Ok(()) }
         };
-        let failed = |error| port_error(self.operation(), error);
-        let table = &self.usage_table;
-        let [first, last] = sort_key_range_of_months(from, to).map(AttributeValue::S);
+        let (client, table) = (&self.client, &self.usage_table);
+        let months = sort_key_range_of_months(from, to);
         let queries = match rows {
-            RowsOf::Key(key) => rows_of_days(&self.client, table, key, [from, to]).collect(),
+            RowsOf::Key(key) => rows_of_days(client, table, key, [from, to]).collect(),
             RowsOf::Customer(customer_id) => {
-                let partition = AttributeValue::S(partition_key_of_customer(customer_id));
-                let query =
-                    self.client.query().table_name(table).expression_attribute_values(":pk", partition);
-                let query = query.key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to");
-                vec![
-                    query
-                        .expression_attribute_values(":from", first)
-                        .expression_attribute_values(":to", last),
-                ]
+                vec![rows_between(client, table, partition_key_of_customer(customer_id), months)]
             }
             RowsOf::All => {
-                let scan = self.client.scan().table_name(table).filter_expression("sk BETWEEN :from AND :to");
+                let [first, last] = months.map(AttributeValue::S);
+                let scan = client.scan().table_name(table).filter_expression("sk BETWEEN :from AND :to");
                 let scan =
                     scan.expression_attribute_values(":from", first).expression_attribute_values(":to", last);
                 let mut items = scan.into_paginator().items().send();
@@ -90,14 +82,14 @@ impl UsageSource for DynamoUsageSource {
         for query in queries {
             let mut items = query.consistent_read(true).into_paginator().items().send();
             while let Some(item) = items.next().await {
-                visit_item(&item.map_err(failed)?)?;
+                visit_item(&item.map_err(|error| port_error(self.operation(), error))?)?;
             }
         }
         Ok(())
     }
 
     async fn weights(&self) -> Result<WeightLists, PortError> {
-        class_weights::read(&self.client, &self.claims_table).await
+        WEIGHT_LISTS.read(&self.client, &self.claims_table).await.map(WeightLists::from_stored)
     }
 }
 

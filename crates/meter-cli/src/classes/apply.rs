@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use metering_aws::class_lists;
+use metering_aws::dated_lists::CLASS_LISTS;
 use metering_core::class_lists::{CLASS_LIST_LEAD_MS, check_lead};
 use metering_core::route_class::RouteClasses;
 use system_clock::now_ms;
 
 use super::{ClassList, read_lists};
+use crate::dated_lists;
 use crate::keys::time_ms;
 use crate::output::{print_json, time_text};
 use crate::target::{Target, TargetArguments};
@@ -46,7 +47,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let lists = read_lists(&target).await?;
     let lists = lists.with(from_ms, classes.clone(), now_ms).context("the list cannot be added")?;
     let table = &target.meter.names.claims_table;
-    if !class_lists::add(&target.dynamodb, table, from_ms, &classes).await? {
+    if !CLASS_LISTS.add(&target.dynamodb, table, from_ms, &classes, None).await? {
         bail!("another list was added at the same time; see `meter classes show`");
     }
     check_was_in_time(from_ms)?;
@@ -77,7 +78,7 @@ pub async fn remove(arguments: RemoveArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.target).await?;
     let from_ms = arguments.from;
     read_lists(&target).await?.without(from_ms, now_ms()).context("the list cannot be removed")?;
-    class_lists::remove(&target.dynamodb, &target.meter.names.claims_table, from_ms).await?;
+    CLASS_LISTS.remove(&target.dynamodb, &target.meter.names.claims_table, from_ms).await?;
     check_was_in_time(from_ms)?;
     println!("Removed the list from {} on.", time_text(from_ms));
     Ok(())
@@ -95,7 +96,5 @@ fn check_was_in_time(from_ms: i64) -> anyhow::Result<()> {
 
 /// Reads a list from a file.
 pub fn read_file(file: &Path) -> anyhow::Result<RouteClasses> {
-    let shown = file.display();
-    let text = std::fs::read_to_string(file).with_context(|| format!("{shown} cannot be read"))?;
-    text.parse().with_context(|| format!("{shown} is not a list of route classes"))
+    dated_lists::read_file(file, "list of route classes")
 }

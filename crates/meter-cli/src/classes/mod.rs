@@ -4,7 +4,7 @@ mod apply;
 mod test;
 
 use clap::Subcommand;
-use metering_aws::class_lists;
+use metering_aws::dated_lists::CLASS_LISTS;
 use metering_core::class_lists::ClassLists;
 use metering_core::route_class::RouteClasses;
 use schemars::JsonSchema;
@@ -13,8 +13,8 @@ use system_clock::now_ms;
 
 pub use test::ClassCalls;
 
-use crate::closed_output::stdout;
-use crate::output::{time_text, write_json};
+use crate::dated_lists;
+use crate::output::time_text;
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter classes`.
@@ -68,11 +68,7 @@ impl ClassList {
     }
 
     fn print(&self) {
-        println!("from {}{}", self.from, if self.applies { ", applies now" } else { "" });
-        if self.classes.is_empty() {
-            println!("  no classes");
-        }
-        self.classes.iter().for_each(|class| println!("  {class}"));
+        dated_lists::print(&self.from, self.applies, &self.classes, "no classes");
     }
 }
 
@@ -88,19 +84,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
     let lists = read_lists(&Target::find(&arguments.target).await?).await?;
-    let mut shown = lists.lists().iter().map(|(from_ms, classes)| ClassList::new(*from_ms, classes, &lists));
-    if arguments.json {
-        let mut output = stdout();
-        return shown.try_for_each(|list| write_json(&mut output, &list));
-    }
-    if lists.lists().is_empty() {
-        println!("There are no route classes. `meter classes apply FILE` adds some.");
-    }
-    shown.for_each(|list| list.print());
-    Ok(())
+    let shown = lists.lists().iter().map(|(from_ms, classes)| ClassList::new(*from_ms, classes, &lists));
+    let if_none = "There are no route classes. `meter classes apply FILE` adds some.";
+    dated_lists::show(shown, arguments.json, if_none, ClassList::print)
 }
 
 /// Reads the lists of a system.
-async fn read_lists(target: &Target) -> anyhow::Result<ClassLists> {
-    Ok(class_lists::read(&target.dynamodb, &target.meter.names.claims_table).await?)
+pub async fn read_lists(target: &Target) -> anyhow::Result<ClassLists> {
+    let lists = CLASS_LISTS.read(&target.dynamodb, &target.meter.names.claims_table).await?;
+    Ok(ClassLists::from_stored(lists))
 }

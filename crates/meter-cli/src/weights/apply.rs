@@ -1,9 +1,9 @@
 //! `meter weights apply` and `meter weights remove`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use metering_aws::{class_lists, class_weights};
+use metering_aws::dated_lists::WEIGHT_LISTS;
 use metering_core::class_lists::ClassLists;
 use metering_core::window::{HOUR_MS, hour_start_ms};
 use system_clock::now_ms;
@@ -13,6 +13,7 @@ use super::{WeightList, read_lists};
 use crate::keys::time_ms;
 use crate::output::{print_json, time_text};
 use crate::target::{Target, TargetArguments};
+use crate::{classes, dated_lists};
 
 /// Arguments of `meter weights apply`.
 #[derive(clap::Args)]
@@ -36,10 +37,10 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let weights = read_file(&arguments.file)?;
+    let weights: ClassWeights = dated_lists::read_file(&arguments.file, "list of weights")?;
     let target = Target::find(&arguments.target).await?;
     let table = &target.meter.names.claims_table;
-    check_classes(&weights, &class_lists::read(&target.dynamodb, table).await?)?;
+    check_classes(&weights, &classes::read_lists(&target).await?)?;
     let now_ms = now_ms();
     let default_ms = hour_start_ms(now_ms + WEIGHT_LIST_LEAD_MS) + HOUR_MS;
     let from_ms = arguments.from.unwrap_or(default_ms);
@@ -47,7 +48,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let replaced = lists.from_exactly(from_ms).cloned();
     let lists = lists.with(from_ms, weights.clone(), now_ms, past(arguments.restate));
     let lists = lists.context("the list cannot be added")?;
-    if !class_weights::add(&target.dynamodb, table, from_ms, &weights, replaced.as_ref()).await? {
+    if !WEIGHT_LISTS.add(&target.dynamodb, table, from_ms, &weights, replaced.as_ref()).await? {
         bail!("another list was added or changed at the same time; see `meter weights show`");
     }
     if let Some(replaced) = replaced {
@@ -83,19 +84,13 @@ pub async fn remove(arguments: RemoveArguments) -> anyhow::Result<()> {
     let from_ms = arguments.from;
     let lists = read_lists(&target).await?.without(from_ms, now_ms(), past(arguments.restate));
     lists.context("the list cannot be removed")?;
-    class_weights::remove(&target.dynamodb, &target.meter.names.claims_table, from_ms).await?;
+    WEIGHT_LISTS.remove(&target.dynamodb, &target.meter.names.claims_table, from_ms).await?;
     println!("Removed the list from {} on.", time_text(from_ms));
     Ok(())
 }
 
 fn past(restates: bool) -> PastHours {
     if restates { PastHours::Restate } else { PastHours::Keep }
-}
-
-fn read_file(file: &Path) -> anyhow::Result<ClassWeights> {
-    let shown = file.display();
-    let text = std::fs::read_to_string(file).with_context(|| format!("{shown} cannot be read"))?;
-    text.parse().with_context(|| format!("{shown} is not a list of weights"))
 }
 
 /// Checks that each weight is of a class. A misspelt class would have no effect.

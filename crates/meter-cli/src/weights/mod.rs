@@ -3,14 +3,14 @@
 mod apply;
 
 use clap::Subcommand;
-use metering_aws::class_weights;
+use metering_aws::dated_lists::WEIGHT_LISTS;
 use schemars::JsonSchema;
 use serde::Serialize;
 use system_clock::now_ms;
 use usage_report::weights::{ClassWeights, WeightLists};
 
-use crate::closed_output::stdout;
-use crate::output::{time_text, write_json};
+use crate::dated_lists;
+use crate::output::time_text;
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter weights`.
@@ -61,11 +61,7 @@ impl WeightList {
     }
 
     fn print(&self) {
-        println!("from {}{}", self.from, if self.applies { ", applies now" } else { "" });
-        if self.weights.is_empty() {
-            println!("  * 1");
-        }
-        self.weights.iter().for_each(|weight| println!("  {weight}"));
+        dated_lists::print(&self.from, self.applies, &self.weights, "* 1");
     }
 }
 
@@ -80,21 +76,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
     let lists = read_lists(&Target::find(&arguments.target).await?).await?;
-    let mut shown = lists.lists().iter().map(|(from_ms, weights)| WeightList::new(*from_ms, weights, &lists));
-    if arguments.json {
-        let mut output = stdout();
-        return shown.try_for_each(|list| write_json(&mut output, &list));
-    }
-    if lists.is_empty() {
-        println!(
-            "There are no weights, and usage is shown without credits. `meter weights apply FILE` adds some."
-        );
-    }
-    shown.for_each(|list| list.print());
-    Ok(())
+    let shown = lists.lists().iter().map(|(from_ms, weights)| WeightList::new(*from_ms, weights, &lists));
+    let if_none =
+        "There are no weights, and usage is shown without credits. `meter weights apply FILE` adds some.";
+    dated_lists::show(shown, arguments.json, if_none, WeightList::print)
 }
 
 /// Reads the lists of a system.
 async fn read_lists(target: &Target) -> anyhow::Result<WeightLists> {
-    Ok(class_weights::read(&target.dynamodb, &target.meter.names.claims_table).await?)
+    let lists = WEIGHT_LISTS.read(&target.dynamodb, &target.meter.names.claims_table).await?;
+    Ok(WeightLists::from_stored(lists))
 }
