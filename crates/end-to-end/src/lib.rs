@@ -14,13 +14,6 @@ pub mod calls;
 pub mod load;
 pub mod meter;
 
-/// Returns the highest resident memory that a process has had, in KiB; `None` if it has ended.
-pub fn peak_memory_kib(process: i32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    peak.trim().trim_end_matches(" kB").parse().ok()
-}
-
 /// The binaries that tests start.
 const BINARIES: [&str; 8] = [
     functions::CONSUMER,

@@ -244,7 +244,7 @@ async fn the_worst_events_are_counted_or_quarantined_within_memory_and_time() {
     deliver_bad_records(&mut meter).await;
     deliver_many_calls(&mut meter).await;
     assert_eq!(meter.stack.consumer.process_ids(), process, "the same process answered every event");
-    let peak = end_to_end::peak_memory_kib(process[0]).unwrap();
+    let peak = loadtest::harness::memory::peak_resident_kib(process[0].try_into().unwrap()).unwrap();
     println!("peak resident memory of the consumer: {peak} KiB");
     meter.stack.shut_down().await;
 }

@@ -17,8 +17,9 @@ use access_log::log_format::ApiKind;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use bytes::Bytes;
+use end_to_end::binaries;
 use end_to_end::calls::options;
-use end_to_end::{binaries, peak_memory_kib};
+use loadtest::harness::memory::peak_resident_kib;
 use local_stack::faults::FaultRates;
 use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack, USAGE_TABLE};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
@@ -165,7 +166,7 @@ async fn the_usage_of_all_keys_is_read_in_little_memory() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let process = i32::try_from(meter.id()).unwrap();
+    let process = meter.id();
     let (mut lines, mut calls, mut peak_kib) = (0, 0, 0);
     for line in BufReader::new(meter.stdout.take().unwrap()).lines().skip(1) {
         let line = line.unwrap();
@@ -176,7 +177,7 @@ async fn the_usage_of_all_keys_is_read_in_little_memory() {
         calls += of_key.parse::<u64>().unwrap();
         lines += 1;
         if lines % 1_000 == 0 {
-            peak_kib = peak_memory_kib(process).unwrap_or(peak_kib);
+            peak_kib = peak_resident_kib(process).unwrap_or(peak_kib);
         }
     }
     assert!(meter.wait().unwrap().success());

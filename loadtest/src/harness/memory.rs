@@ -95,8 +95,17 @@ fn mib(kib: u64) -> f64 {
 }
 
 fn resident_kib(process: u32) -> Option<u64> {
+    status_kib(process, "VmRSS:")
+}
+
+/// Returns the highest resident memory that a process has had, in KiB; `None` if it has ended.
+pub fn peak_resident_kib(process: u32) -> Option<u64> {
+    status_kib(process, "VmHWM:")
+}
+
+fn status_kib(process: u32, field: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
+    status.lines().find_map(|line| line.strip_prefix(field))?.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]

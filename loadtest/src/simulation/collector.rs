@@ -76,31 +76,24 @@ impl ResultCollector {
     }
 
     /// Records a committed batch with its write units.
-    pub fn record_commit(
-        &mut self,
-        batch: &[Record],
-        writes: u64,
-        claim_units: u64,
-        invoked_us: u64,
-        committed_us: u64,
-    ) {
+    pub fn record_commit(&mut self, batch: &[Record], writes: Writes, invoked_us: u64, committed_us: u64) {
         if invoked_us < self.from_us {
             return;
         }
         self.invocations += 1;
         self.busy_us += committed_us - invoked_us;
-        self.writes += writes;
-        self.claim_units += claim_units;
-        if self.settings.second_stage.is_none() {
-            // The most frequent key has the lowest number.
-            self.hottest_writes += u64::from(batch.iter().any(|record| record.keys.contains(&0)));
-            self.calls += batch.iter().map(|record| record.keys.len() as u64).sum::<u64>();
-        }
+        self.writes += writes.ledger;
+        self.claim_units += writes.claims;
         for record in batch {
             self.records += 1;
             self.baseline_writes += record.keys.iter().collect::<HashSet<_>>().len() as u64;
-            // Calls of the second stage are counted when it has committed.
-            if self.settings.second_stage.is_none() {
+        }
+        // Calls of the second stage are counted when it has committed.
+        if self.settings.second_stage.is_none() {
+            // The most frequent key has the lowest number.
+            self.hottest_writes += u64::from(batch.iter().any(|record| record.keys.contains(&0)));
+            for record in batch {
+                self.calls += record.keys.len() as u64;
                 self.record_freshness(record.samples_us(), committed_us);
             }
         }
@@ -132,15 +125,11 @@ impl ResultCollector {
         self.second.busy_us += committed_us - invoked_us;
         self.writes += writes.ledger;
         self.claim_units += writes.claims;
+        self.hottest_writes += u64::from(batch.iter().any(|sums| sums.keys.contains(&0)));
         for sums in batch {
             self.calls += sums.calls;
             self.record_freshness(sums.samples_us.iter().copied(), committed_us);
         }
-    }
-
-    /// Records whether a batch of the second stage writes the most frequent key.
-    pub fn record_hottest(&mut self, is_written: bool, invoked_us: u64) {
-        self.hottest_writes += u64::from(is_written && invoked_us >= self.from_us);
     }
 
     fn record_freshness(&mut self, samples_us: impl Iterator<Item = u64>, committed_us: u64) {

@@ -19,6 +19,8 @@ use metering_core::call_id::CallId;
 pub(super) const SUM_BYTES: usize = 64;
 /// Bytes of a payload unit, by which records are charged. Source: Kinesis Data Streams pricing.
 const PAYLOAD_UNIT_BYTES: usize = 25 * 1_024;
+/// Payload units of the largest record. Source: Kinesis Data Streams quotas: 1 MiB.
+const UNITS_OF_RECORD: u64 = 40;
 
 /// Sums that the consumer of one shard sends to one shard of the second stream.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +43,11 @@ impl Sums {
     /// Returns the payload units of the record.
     pub fn payload_units(&self) -> u64 {
         self.bytes().div_ceil(PAYLOAD_UNIT_BYTES) as u64
+    }
+
+    /// Returns the number of stream records that the sums fill.
+    pub fn records(&self) -> u64 {
+        self.payload_units().div_ceil(UNITS_OF_RECORD)
     }
 }
 

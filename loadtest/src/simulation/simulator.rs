@@ -13,8 +13,7 @@ use metering_core::update_plan::plan_row;
 use metering_core::window::CallWindow;
 
 use super::claims::{HEAD_WRITES, PageWrites, Pages};
-use super::collector::ResultCollector;
-use super::collector::Writes;
+use super::collector::{ResultCollector, Writes};
 use super::result::SimulationResult;
 use super::sampler::Sampler;
 use super::second_stage::{SecondStream, Sums, claim_units};
@@ -186,12 +185,8 @@ impl<'s> Simulator<'s> {
             }
         }
         let mut slots = WriteSlots::new(self.settings, now_us + self.core_us(calls));
-        // The head of the shard is read and written, then the page of each slice is read and written.
         let PageWrites { pages, units } = self.pages.claim(batch, self.settings.claim_slice_s);
-        for step in [1, 1, pages, pages] {
-            (0..step).for_each(|_| slots.write(|requested_us| requested_us));
-            slots.wait_for_all();
-        }
+        slots.claim(pages);
         let mut written = 0;
         let sent = if self.second.is_some() {
             self.send(batch, &mut slots)
@@ -204,15 +199,13 @@ impl<'s> Simulator<'s> {
             }
             Vec::new()
         };
-        slots.wait_for_all();
-        slots.write(|requested_us| requested_us);
-        let committed_us = slots.wait_for_all();
+        let committed_us = slots.commit();
         self.collector.record_sent(&sent, now_us);
         for (shard, sums) in sent.into_iter().enumerate().filter(|(_, sums)| !sums.keys.is_empty()) {
             self.schedule(committed_us, Event::ArriveSums { shard, sums });
         }
-        let claim_units = units + HEAD_WRITES;
-        self.collector.record_commit(batch, written, claim_units, now_us, committed_us);
+        let writes = Writes { ledger: written, claims: units + HEAD_WRITES };
+        self.collector.record_commit(batch, writes, now_us, committed_us);
         committed_us
     }
 
@@ -234,7 +227,7 @@ impl<'s> Simulator<'s> {
         for sums in &mut sent {
             sums.keys.sort_unstable();
             sums.keys.dedup();
-            (0..sums.payload_units().div_ceil(UNITS_OF_RECORD)).for_each(|_| slots.write(|at_us| at_us));
+            (0..sums.records()).for_each(|_| slots.write(|at_us| at_us));
         }
         sent
     }
@@ -257,21 +250,13 @@ impl<'s> Simulator<'s> {
         let mut slots = WriteSlots::new(self.settings, now_us + self.core_us(keys.len()));
         keys.sort_unstable();
         keys.dedup();
-        // The head is read and written, then the claims are read and written, as for calls.
-        for _ in 0..4 {
-            slots.write(|requested_us| requested_us);
-            slots.wait_for_all();
-        }
+        slots.claim(1);
         for key in &keys {
             let key_id = &self.key_ids[*key as usize];
             slots.write(|requested_us| self.table.write(key_id, requested_us));
         }
-        slots.wait_for_all();
-        slots.write(|requested_us| requested_us);
-        let committed_us = slots.wait_for_all();
+        let committed_us = slots.commit();
         let writes = Writes { ledger: keys.len() as u64, claims: claim_units(batch.len()) };
-        // The most frequent key has the lowest number, and so the first place.
-        self.collector.record_hottest(keys.first() == Some(&0), now_us);
         self.collector.record_second_commit(batch, writes, now_us, committed_us);
         committed_us
     }
@@ -283,9 +268,6 @@ impl<'s> Simulator<'s> {
         microseconds(INVOCATION_MS / 1e3 + calls as f64 * self.settings.call_ns / 1e9 / core_share)
     }
 }
-
-/// Payload units of the largest record. Source: Kinesis Data Streams quotas: 1 MiB.
-const UNITS_OF_RECORD: u64 = 40;
 
 /// Returns the number of log events of a record.
 fn events_per_record(settings: &SimulationSettings) -> f64 {
@@ -303,6 +285,22 @@ impl WriteSlots {
     fn new(settings: &SimulationSettings, from_us: u64) -> Self {
         let free_us = (0..settings.concurrent_writes.max(1)).map(|_| Reverse(from_us)).collect();
         Self { free_us, write_us: microseconds(settings.write_ms / 1e3) }
+    }
+
+    /// Simulates what precedes the writes of a batch: the head of the shard is read and written, then each page
+    /// of claims.
+    fn claim(&mut self, pages: usize) {
+        for step in [1, 1, pages, pages] {
+            (0..step).for_each(|_| self.write(|requested_us| requested_us));
+            self.wait_for_all();
+        }
+    }
+
+    /// Simulates the write of the head when all writes have ended, and returns its end.
+    fn commit(&mut self) -> u64 {
+        self.wait_for_all();
+        self.write(|requested_us| requested_us);
+        self.wait_for_all()
     }
 
     /// Simulates a write. `start` maps the time of its request to the time at which it starts.
