@@ -35,9 +35,9 @@ impl UsageTotals for DynamoUsageTotals {
         today: UtcDay,
     ) -> Result<MonthUsage, PortError> {
         let operation = || format!("reading the usage of a month from table {}", self.table);
-        let from = known.map_or(month.first_day(), |known| known.settled_before);
+        let [first, last] = month.days();
+        let from = known.map_or(first, |known| known.settled_before);
         let settled_before = today.plus_days(-1).clamp(from, month.next().first_day());
-        let last = month.next().first_day().plus_days(-1);
         let mut usage =
             MonthUsage { month, settled_before, settled: known.map_or(0, |known| known.settled), recent: 0 };
         let keys: Vec<MeteredKey> = key.counted_as().collect();

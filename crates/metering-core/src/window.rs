@@ -46,6 +46,11 @@ impl UtcMonth {
         self.0
     }
 
+    /// Returns the first and the last day of the month.
+    pub fn days(self) -> [UtcDay; 2] {
+        [self.0, self.0.last_of_month()]
+    }
+
     /// Returns the month after this one.
     #[must_use]
     pub fn next(self) -> Self {

@@ -6,7 +6,6 @@ use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{CountingProgress, PortError};
 use metering_core::window::{UtcDay, UtcMonth};
 use serde_json::{Map, Value, json};
-use usage_report::credits::Credits;
 use usage_report::groups::{Amount, Group, Property, Sums};
 use usage_report::source::{RowsOf, UsageRow, UsageSource};
 
@@ -47,14 +46,14 @@ enum Unanswered {
     TooManyEntries,
 }
 
-/// What was read for an answer.
+/// The counted calls that an answer shows.
 struct Usage {
     /// Entries of the answer, by group and period.
     entries: Vec<Value>,
     /// Sum of the entries.
     total: Amount,
-    /// Calls of the key in the present month; `None` for a key without a limit.
-    used_of_limit: Option<u64>,
+    /// The present month and the calls of the key in it; `None` for a key without a limit.
+    used_of_limit: Option<(UtcMonth, u64)>,
     /// Request time of the latest counted call, in milliseconds since 1970.
     last_call_ms: Option<i64>,
 }
@@ -96,94 +95,75 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
         let weights = self.source.weights().await?;
         let mut sums = Sums::new(&request.periods, &weights, request.group_by.clone());
         let (mut rows, mut rows_of_limit, mut last_call_ms, mut used) = (0, 0, None, 0);
-        let month = request.monthly_limit.and_then(|_| UtcMonth::at(now_ms).ok()).map(days_of);
-        for (of, days, purposes) in reads(request, month) {
+        let month = request.monthly_limit.and_then(|_| UtcMonth::at(now_ms).ok());
+        let counted_as: Vec<MeteredKey> = request.key.counted_as().collect();
+        for Reading { of, days, for_answer, for_limit } in readings(request, &counted_as, month) {
             let visit = |row: &UsageRow| {
-                let count = if purposes.for_limit { &mut rows_of_limit } else { &mut rows };
-                *count += 1;
+                *(if for_limit { &mut rows_of_limit } else { &mut rows }) += 1;
                 let day = row.breakdown.day;
-                if purposes.for_answer && request.periods.of_calls(day, &row.hours).next().is_some() {
+                if for_answer && request.periods.of_calls(day, &row.hours).next().is_some() {
                     sums.add(row);
                     last_call_ms = last_call_ms.max(Some(row.last_call_ms));
                 }
-                if purposes.for_limit && month.is_some_and(|[first, last]| (first..=last).contains(&day)) {
+                if for_limit && month.is_some_and(|month| day.first_of_month() == month.first_day()) {
                     used += row.hours.iter().sum::<u64>();
                 }
-                match () {
-                    () if rows > MAX_ROWS => Err(Unanswered::TooManyRows),
-                    () if rows_of_limit > MAX_ROWS => Err(Unanswered::TooManyRowsOfLimit),
-                    () if sums.count() > MAX_ENTRIES => Err(Unanswered::TooManyEntries),
-                    () => Ok(()),
+                if rows > MAX_ROWS {
+                    Err(Unanswered::TooManyRows)
+                } else if rows_of_limit > MAX_ROWS {
+                    Err(Unanswered::TooManyRowsOfLimit)
+                } else if sums.count() > MAX_ENTRIES {
+                    Err(Unanswered::TooManyEntries)
+                } else {
+                    Ok(())
                 }
             };
-            self.source.visit_rows(of.rows(), days, visit).await?;
+            self.source.visit_rows(of, days, visit).await?;
         }
-        let (mut entries, mut total) = (Vec::new(), no_calls(!weights.is_empty()));
+        let (mut entries, mut total) = (Vec::new(), Amount::of_no_calls(&weights));
         for (group, period, amount) in sums.finish().sums() {
             total += amount;
             entries.push(entry(&request.group_by, group, period, amount));
         }
-        Ok(Usage { entries, total, used_of_limit: month.map(|_| used), last_call_ms })
+        Ok(Usage { entries, total, used_of_limit: month.map(|month| (month, used)), last_call_ms })
     }
 }
 
-/// The rows of a customer or a key.
-enum Rows<'r> {
-    Customer(&'r str),
-    Key(MeteredKey),
-}
-
-impl Rows<'_> {
-    fn rows(&self) -> RowsOf<'_> {
-        match self {
-            Self::Customer(customer_id) => RowsOf::Customer(customer_id),
-            Self::Key(key) => RowsOf::Key(key),
-        }
-    }
-}
-
-/// What rows are read for.
-#[derive(Clone, Copy)]
-struct Purposes {
+/// A read of the ledger for an answer.
+struct Reading<'r> {
+    of: RowsOf<'r>,
+    days: [UtcDay; 2],
+    /// `true` if the answer shows the rows.
     for_answer: bool,
-    /// For the use of the key's limit in the present month.
+    /// `true` if the rows of the present month are the use of the key's limit.
     for_limit: bool,
 }
 
-fn days_of(month: UtcMonth) -> [UtcDay; 2] {
-    [month.first_day(), month.first_day().last_of_month()]
-}
-
-/// Returns what has to be read for an answer: whose rows, on which days, for what. No row is read twice for the
-/// usage of a key.
-fn reads(request: &UsageRequest, month: Option<[UtcDay; 2]>) -> Vec<(Rows<'_>, [UtcDay; 2], Purposes)> {
+/// Returns the reads for an answer, and for the limit in `month` if the key has one. `counted_as` are the keys under
+/// which the calls of the caller's key are counted. No row is read twice for the usage of a key.
+fn readings<'r>(
+    request: &'r UsageRequest,
+    counted_as: &'r [MeteredKey],
+    month: Option<UtcMonth>,
+) -> Vec<Reading<'r>> {
     let days = request.periods.utc_days();
-    let keys = || request.key.counted_as();
-    let purposes = |for_answer, for_limit| Purposes { for_answer, for_limit };
-    let mut reads = Vec::new();
-    let mut add_keys = |days, purposes| reads.extend(keys().map(|key| (Rows::Key(key), days, purposes)));
+    let of_keys = |days, for_answer, for_limit| {
+        counted_as.iter().map(move |key| Reading { of: RowsOf::Key(key), days, for_answer, for_limit })
+    };
+    let month = month.map(UtcMonth::days);
     match (&request.key.customer_id, request.of, month) {
         (Some(customer_id), Scope::Customer, month) => {
-            if let Some(month) = month {
-                add_keys(month, purposes(false, true));
-            }
-            reads.push((Rows::Customer(customer_id), days, purposes(true, false)));
+            let of = RowsOf::Customer(customer_id);
+            let of_limit = month.into_iter().flat_map(|month| of_keys(month, false, true));
+            of_limit.chain([Reading { of, days, for_answer: true, for_limit: false }]).collect()
         }
         // A key that belongs to no customer is its own.
-        (_, _, None) => add_keys(days, purposes(true, false)),
+        (_, _, None) => of_keys(days, true, false).collect(),
         (_, _, Some(month)) if days[0] <= month[1] && month[0] <= days[1] => {
-            add_keys([days[0].min(month[0]), days[1].max(month[1])], purposes(true, true));
+            of_keys([days[0].min(month[0]), days[1].max(month[1])], true, true).collect()
         }
-        (_, _, Some(month)) => {
-            add_keys(days, purposes(true, false));
-            add_keys(month, purposes(false, true));
-        }
+        (_, _, Some(month)) => of_keys(days, true, false).chain(of_keys(month, false, true)).collect(),
     }
-    reads
-}
-
-fn no_calls(has_credits: bool) -> Amount {
-    Amount { calls: 0, credits: has_credits.then(Credits::default) }
 }
 
 fn response(status: u16, body: &Value) -> Value {
@@ -227,15 +207,13 @@ fn document(request: &UsageRequest, usage: &Usage, as_of_ms: Option<i64>, now_ms
         // A decimal number; null if the calls have no weights.
         "credits": usage.total.credits_text(),
         "usage": usage.entries,
-        "limit": limit(request, usage.used_of_limit, now_ms),
+        "limit": limit(request, usage.used_of_limit),
     })
 }
 
 /// Limit and use of the present month; null for a key without a limit.
-fn limit(request: &UsageRequest, used: Option<u64>, now_ms: i64) -> Value {
-    let (Some(limit), Some(used), Ok(month)) = (request.monthly_limit, used, UtcMonth::at(now_ms)) else {
-        return Value::Null;
-    };
+fn limit(request: &UsageRequest, used: Option<(UtcMonth, u64)>) -> Value {
+    let (Some(limit), Some((month, used))) = (request.monthly_limit, used) else { return Value::Null };
     json!({
         "monthly_limit": limit,
         "used": used,
@@ -269,7 +247,7 @@ mod tests {
         is_broken: bool,
         /// `true` if all rows of a customer are visited, whatever their day.
         visits_months: bool,
-        /// What was read.
+        /// Whose rows were read, in the order of the reads.
         reads: Mutex<Vec<String>>,
     }
 

@@ -63,6 +63,11 @@ pub struct Amount {
 }
 
 impl Amount {
+    /// Returns the amount of no calls. It has credits if there are weights.
+    pub fn of_no_calls(weights: &WeightLists) -> Self {
+        Self { calls: 0, credits: (!weights.is_empty()).then(Credits::default) }
+    }
+
     /// Returns the credits as a decimal number.
     pub fn credits_text(&self) -> Option<String> {
         self.credits.map(|credits| credits.to_string())
@@ -104,18 +109,13 @@ impl<'p> Sums<'p> {
         self.count
     }
 
-    /// Returns `true` if usage is grouped by the property.
-    pub fn is_by(&self, property: Property) -> bool {
-        self.by.contains(&property)
-    }
-
     /// Adds the calls of a row. Returns the groups that no later row belongs to: the rows of a
     /// customer follow one another.
     pub fn add(&mut self, row: &UsageRow) -> Finished<'p> {
         let breakdown = &row.breakdown;
         let partition = partition_key(&breakdown.key);
         let is_done = self.present.as_ref().is_some_and(|present| *present != partition);
-        let finished = if is_done && self.is_by(Property::Customer) {
+        let finished = if is_done && self.by.contains(&Property::Customer) {
             self.finish()
         } else {
             Finished { periods: self.periods, groups: BTreeMap::new() }

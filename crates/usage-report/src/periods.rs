@@ -74,7 +74,7 @@ pub enum PeriodError {
 /// Returns the time zone with a name, such as `Europe/Berlin`.
 ///
 /// # Errors
-/// When there is none.
+/// Fails if no time zone has this name.
 pub fn time_zone(name: &str) -> Result<TimeZone, PeriodError> {
     TimeZone::get(name).map_err(|_| PeriodError::NoSuchZone { zone: name.to_owned() })
 }

@@ -39,7 +39,7 @@ pub trait UsageSource: Sync {
     /// with strong consistency. The rows with the calls of all keys together are left out.
     ///
     /// # Errors
-    /// When the ledger cannot be read or has a malformed row, or `visit` fails.
+    /// Fails if the ledger cannot be read or has a malformed row, or if `visit` fails.
     fn visit_rows<E: From<PortError> + Send>(
         &self,
         rows: RowsOf<'_>,
@@ -50,6 +50,6 @@ pub trait UsageSource: Sync {
     /// Reads all lists of weights, strongly consistently.
     ///
     /// # Errors
-    /// When the lists cannot be read, or one is malformed.
+    /// Fails if the lists cannot be read, or one of them is malformed.
     fn weights(&self) -> impl Future<Output = Result<WeightLists, PortError>> + Send;
 }

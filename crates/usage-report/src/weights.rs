@@ -58,7 +58,7 @@ pub enum WeightListError {
     Line {
         /// Number of the line, from 1.
         line: usize,
-        /// What is wrong and what to do.
+        /// The mistake in the line, and its remedy.
         problem: String,
     },
     /// The list has more than [`MAX_WEIGHTS`] classes.
@@ -159,7 +159,7 @@ pub enum WeightDateError {
     TooMany,
 }
 
-/// Whether a change may affect credits that may have been read.
+/// The credits that a change may affect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PastHours {
     /// Credits of hours that have begun stay as they are.

@@ -89,8 +89,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let names = &target.meter.names;
     let source = DynamoUsageSource::new(target.dynamodb.clone(), &names.usage_table, &names.claims_table);
     let weights = source.weights().await.context("the weights cannot be read; is the system running?")?;
-    let has_credits = !weights.is_empty();
-    let mut writer = Writer::new(&arguments, key.as_ref(), &by, [from, to], as_of_ms, has_credits)?;
+    let mut writer = Writer::new(&arguments, key.as_ref(), &by, [from, to], as_of_ms, &weights)?;
     let mut sums = Sums::new(&periods, &weights, by);
     for rows in parts {
         let visited = source.visit_rows::<anyhow::Error>(rows, periods.utc_days(), |row| {

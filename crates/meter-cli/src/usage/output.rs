@@ -8,8 +8,8 @@ use metering_core::window::time_text;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use usage_report::credits::Credits;
 use usage_report::groups::{Amount, Finished, Group, Property};
+use usage_report::weights::WeightLists;
 
 use super::Arguments;
 use crate::closed_output::{Output, stdout};
@@ -103,8 +103,6 @@ pub struct Writer {
     key: Option<MeteredKey>,
     total: Amount,
     columns: Vec<Property>,
-    /// `true` if calls have credits.
-    has_credits: bool,
     /// Time before which everything that reached the stream is counted, in milliseconds since 1970.
     as_of_ms: Option<i64>,
 }
@@ -117,7 +115,7 @@ impl Writer {
         by: &[Property],
         [from, to]: [Date; 2],
         as_of_ms: Option<i64>,
-        has_credits: bool,
+        weights: &WeightLists,
     ) -> anyhow::Result<Self> {
         let columns = columns(by);
         let form = match key {
@@ -153,7 +151,7 @@ impl Writer {
                 Form::Text
             }
         };
-        Ok(Self { form, key: key.cloned(), total: Amount::default(), columns, has_credits, as_of_ms })
+        Ok(Self { form, key: key.cloned(), total: Amount::of_no_calls(weights), columns, as_of_ms })
     }
 
     /// Writes finished groups.
@@ -186,9 +184,7 @@ impl Writer {
 
     /// Ends the output.
     pub fn finish(self) -> anyhow::Result<()> {
-        // Without any usage there is no amount that says if calls have credits.
-        let zero = self.has_credits.then(Credits::default);
-        let total = Amount { credits: self.total.credits.or(zero), ..self.total };
+        let total = self.total;
         match self.form {
             Form::Text => {
                 let indent = 27 * self.columns.len();
