@@ -1,6 +1,6 @@
 //! Checks the ledger against the calls that the API logged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 
 use flate2::read::GzDecoder;
@@ -47,10 +47,10 @@ impl Auditor {
             return totals(store, |total, by_key| total <= by_key || was_given_up);
         }
         let (account, day_ms) = (account_of(row), row.day().start_ms());
+        let rows = store.rows.iter().filter(|(other, _)| other.day() == row.day());
+        let of_account: Vec<_> = rows.filter(|(other, _)| account_of(other) == account).collect();
         for hour in 0..24 {
-            let rows = store.rows.iter();
-            let of_day = rows.filter(|(other, _)| account_of(other) == account && other.day() == row.day());
-            let counted: u64 = of_day.map(|(_, row)| row.hours[hour]).sum();
+            let counted: u64 = of_account.iter().map(|(_, row)| row.hours[hour]).sum();
             let key_hour = (account.clone(), day_ms, hour);
             let billable = self.billable.get(&key_hour).copied().unwrap_or(0);
             if counted > billable {
@@ -80,7 +80,7 @@ impl Auditor {
         countable_from_ms: i64,
         was_given_up: bool,
     ) -> Result<(), String> {
-        let kept = quarantined(store);
+        let kept = QuarantineReader::default().read(store);
         counts(log, store, countable_from_ms, &kept)?;
         totals(store, |total, by_key| total == by_key || was_given_up)?;
         if !was_given_up {
@@ -186,21 +186,41 @@ pub fn counted(store: &Store) -> BTreeMap<KeyHour, u64> {
 }
 
 /// The calls with a request id and the unreadable lines in quarantine, by their numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Quarantined {
     pub calls: BTreeSet<usize>,
     lines: BTreeSet<usize>,
 }
 
-/// Finds the calls and lines in the texts of the quarantined records.
-pub fn quarantined(store: &Store) -> Quarantined {
-    let mut found = Quarantined::default();
-    for record in &store.quarantine {
-        let text = text_of(&record.payload);
-        found.calls.extend(numbers_after(&text, "call-"));
-        found.lines.extend(numbers_after(&text, "line-"));
+impl Quarantined {
+    fn of(payload: &[u8]) -> Self {
+        let text = text_of(payload);
+        Self {
+            calls: numbers_after(&text, "call-").collect(),
+            lines: numbers_after(&text, "line-").collect(),
+        }
     }
-    found
+}
+
+/// Finds the calls and lines in the texts of the quarantined records. Inflates each payload once.
+#[derive(Debug, Clone, Default)]
+pub struct QuarantineReader {
+    read: HashMap<Vec<u8>, Quarantined>,
+}
+
+impl QuarantineReader {
+    pub fn read(&mut self, store: &Store) -> Quarantined {
+        let mut all = Quarantined::default();
+        for record in &store.quarantine {
+            if !self.read.contains_key(&record.payload) {
+                self.read.insert(record.payload.clone(), Quarantined::of(&record.payload));
+            }
+            let found = &self.read[&record.payload];
+            all.calls.extend(&found.calls);
+            all.lines.extend(&found.lines);
+        }
+        all
+    }
 }
 
 /// Returns the numbers of the calls with a request id in the data of a record.

@@ -8,7 +8,7 @@ use memory_ports::Store;
 use memory_ports::delivery::StreamRecord;
 
 use crate::api_log::ApiLog;
-use crate::auditor::{Quarantined, calls_in, counted, key_hour, quarantined};
+use crate::auditor::{QuarantineReader, calls_in, counted, key_hour};
 
 /// The stream records of each call with a request id.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,7 @@ pub struct Promises {
     last_arrival_ms: BTreeMap<usize, i64>,
     /// Calls of which no promise is kept: a record with them was given up, or they expired in quarantine.
     excepted: BTreeSet<usize>,
+    quarantine: QuarantineReader,
 }
 
 impl Promises {
@@ -33,15 +34,18 @@ impl Promises {
         self.excepted.extend(records[batch].iter().flat_map(|record| calls_in(&record.data)));
     }
 
-    /// Excepts the calls that have expired in quarantine: those of `before` that are not in it any more.
-    pub fn expire(&mut self, before: &Quarantined, after: &Quarantined) {
-        self.excepted.extend(before.calls.difference(&after.calls));
+    /// Lets items of the store expire, and excepts the calls that expire in quarantine.
+    pub fn expire(&mut self, store: &mut Store, now_ms: i64) {
+        let before = self.quarantine.read(store).calls;
+        store.expire(now_ms);
+        let after = self.quarantine.read(store).calls;
+        self.excepted.extend(before.difference(&after));
     }
 
     /// Checks that each billable call whose records all arrived before `before_ms` is counted or in
     /// quarantine.
-    pub fn check(&self, log: &ApiLog, store: &Store, before_ms: i64) -> Result<(), String> {
-        let kept = quarantined(store).calls;
+    pub fn check(&mut self, log: &ApiLog, store: &Store, before_ms: i64) -> Result<(), String> {
+        let kept = self.quarantine.read(store).calls;
         let mut due: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (&number, &last_ms) in &self.last_arrival_ms {
             let call = &log.calls[number];

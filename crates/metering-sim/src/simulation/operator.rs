@@ -12,7 +12,6 @@ use rand::Rng;
 
 use super::{CLAIM_RETENTION_DAYS, Delivery, GivenUpBatch, STREAM_RETENTION_MS, Simulation};
 use crate::api_log::{DAY_MS, HOUR_MS};
-use crate::auditor::quarantined;
 use crate::faults::Fault;
 use crate::ports::lock;
 use crate::stream::STREAM_ARN;
@@ -161,12 +160,7 @@ impl Simulation<'_> {
         };
         self.now_ms += passes_ms;
         self.trace(|| format!("{} hours pass", passes_ms / HOUR_MS));
-        {
-            let store = &mut lock(&self.backend).store;
-            let before = quarantined(store);
-            store.expire(self.now_ms);
-            self.promises.expire(&before, &quarantined(store));
-        }
+        self.promises.expire(&mut lock(&self.backend).store, self.now_ms);
         let kept_from_ms = self.now_ms - STREAM_RETENTION_MS;
         for shard in &mut self.shards {
             shard.forgotten = shard.records.partition_point(|record| record.arrived_at_ms < kept_from_ms);

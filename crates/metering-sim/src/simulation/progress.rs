@@ -9,7 +9,7 @@ use crate::stream::{STREAM_ARN, Shard};
 
 impl Simulation<'_> {
     /// Checks that the calls that the progress promises are counted.
-    pub(super) fn check_progress(&self) -> Result<(), String> {
+    pub(super) fn check_progress(&mut self) -> Result<(), String> {
         let shards: Vec<StreamShard> = self.shards.iter().map(|shard| self.stream_shard(shard)).collect();
         let store = &lock(&self.backend).store;
         let before_ms = counted_before_ms(&shards, |shard_id| {
