@@ -16,9 +16,11 @@ mod line;
 mod names;
 pub mod readings;
 mod record;
+mod route_classes;
 mod settings;
 mod strict_json;
 mod usage_request;
+mod weights;
 
 use harness::Target;
 
@@ -34,6 +36,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "invalidation_message", check: authorizer_event::check_message },
     Target { name: "usage_request", check: usage_request::check },
     Target { name: "settings", check: settings::check },
+    Target { name: "route_classes", check: route_classes::check },
+    Target { name: "weights", check: weights::check },
     Target { name: "names", check: names::check },
     Target { name: "claim_page", check: claim_page::check },
 ];
