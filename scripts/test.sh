@@ -41,6 +41,14 @@ rust_tests() {
     read -ra tests < <(tests_of "$1" | tr '\n' ' ')
     logged cargo test --workspace --locked --no-fail-fast "${tests[@]}"
 }
+# Runs the files of the end-to-end tests, two at a time, because they wait for much of their time.
+# Prints the output of a file when it has ended.
+end_to_end() {
+    local tests
+    mapfile -t tests < <(tests_of end-to-end)
+    cargo test --workspace --locked --no-run "${tests[@]}"
+    printf '%s\n' "${tests[@]}" | logged xargs -P 2 -I '{}' scripts/test-file.sh '{}'
+}
 stack() {
     local status=0
     scripts/test-stack.sh || status=1
@@ -59,7 +67,7 @@ step "check" logged scripts/check.sh
 step "binaries for the tests" scripts/build-local.sh
 go_on "simulation" as_test target/debug/metering-sim --seeds 2000
 go_on "model checker" rust_tests metering-models
-go_on "end-to-end tests" rust_tests end-to-end
+go_on "end-to-end tests" end_to_end
 go_on "stack" stack
 go_on "AWS CLI and boto3" as_test scripts/test-clients.sh
 go_on "moto's tests of Kinesis" logged scripts/kinesis-conformance.sh

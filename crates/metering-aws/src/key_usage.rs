@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::Client;
 use futures_util::{StreamExt, TryStreamExt};
 use metering_core::fingerprint::{CountedCalls, Fingerprint};
-use metering_core::metered_key::MeteredKey;
+use metering_core::metered_key::{Breakdown, MeteredKey};
 use metering_core::ports::{LedgerCounts, PortError, UsageHistory};
 use metering_core::reconciliation::{DailyIdentities, HourlyCalls, HourlyTotals};
 use metering_core::row_key::RowKey;
@@ -62,15 +62,31 @@ pub async fn usage_of_key(
     from: UtcDay,
     to: UtcDay,
 ) -> Result<KeyUsage, PortError> {
-    let operation = || format!("reading the usage of a key from table {table}");
     let mut usage = KeyUsage::new();
+    for (breakdown, of_class) in usage_by_class(client, table, key, from, to).await? {
+        *usage.entry(breakdown.day).or_default() += of_class;
+    }
+    Ok(usage)
+}
+
+/// Reads the same usage, by route class and day.
+async fn usage_by_class(
+    client: &Client,
+    table: &str,
+    key: &MeteredKey,
+    from: UtcDay,
+    to: UtcDay,
+) -> Result<BTreeMap<Breakdown, DayUsage>, PortError> {
+    let operation = || format!("reading the usage of a key from table {table}");
+    let mut usage = BTreeMap::new();
     for query in rows_of_days(client, table, key, [from, to]) {
         let mut rows = query.consistent_read(true).into_paginator().items().send();
         while let Some(row) = rows.next().await {
             let row = row.map_err(|error| port_error(operation(), error))?;
-            let (row_key, row) = read(&row).map_err(|error| refused(operation(), error))?;
-            if row_key.key() == key {
-                add_row(&mut usage, row_key.day(), row).map_err(|error| refused(operation(), error))?;
+            let (RowKey { breakdown, .. }, row) = read(&row).map_err(|error| refused(operation(), error))?;
+            if breakdown.key == *key {
+                let day_usage = day_usage(row).map_err(|error| refused(operation(), error))?;
+                *usage.entry(breakdown).or_default() += day_usage;
             }
         }
     }
@@ -91,7 +107,8 @@ fn malformed(row: LedgerItem, attribute: &str) -> MalformedRow {
     MalformedRow { sort_key: row.sort_key().unwrap_or_default().to_owned(), attribute: attribute.to_owned() }
 }
 
-fn add_row(usage: &mut KeyUsage, day: UtcDay, row: LedgerItem) -> Result<(), MalformedRow> {
+/// Returns the calls of a row.
+fn day_usage(row: LedgerItem) -> Result<DayUsage, MalformedRow> {
     let malformed = |attribute: &str| malformed(row, attribute);
     let hours = row.hours().map_err(|attribute| malformed(&attribute))?;
     let fingerprint = match row.0.contains_key(FINGERPRINT) {
@@ -100,8 +117,7 @@ fn add_row(usage: &mut KeyUsage, day: UtcDay, row: LedgerItem) -> Result<(), Mal
         false => None,
     };
     let last_call_ms = row.last_call_ms().ok_or_else(|| malformed(LAST_CALL))?;
-    *usage.entry(day).or_default() += DayUsage { hours, fingerprint, last_call_ms };
-    Ok(())
+    Ok(DayUsage { hours, fingerprint, last_call_ms })
 }
 
 /// Reads the usage of all keys by scanning the whole table. Only for tools that
@@ -120,8 +136,8 @@ pub async fn usage_of_all_keys(
         let row = row.map_err(|error| port_error(operation(), error))?;
         let (RowKey { breakdown, .. }, row) = read(&row).map_err(|error| refused(operation(), error))?;
         if !breakdown.key.is_totals() {
-            let of_key = usage.entry(breakdown.key).or_default();
-            add_row(of_key, breakdown.day, row).map_err(|error| refused(operation(), error))?;
+            let day_usage = day_usage(row).map_err(|error| refused(operation(), error))?;
+            *usage.entry(breakdown.key).or_default().entry(breakdown.day).or_default() += day_usage;
         }
     }
     Ok(usage)
@@ -195,6 +211,21 @@ impl DynamoLedgerCounts {
         };
         self.read_keys(keys, from_ms, to_ms, add).await?;
         Ok(calls)
+    }
+
+    /// Reads the usage of keys by route class, from the day `from` to the day `to`, both included.
+    ///
+    /// # Errors
+    /// Fails if the ledger cannot be read or has a malformed row.
+    pub async fn usage_by_class(
+        &self,
+        keys: Vec<MeteredKey>,
+        from: UtcDay,
+        to: UtcDay,
+    ) -> Result<BTreeMap<Breakdown, DayUsage>, PortError> {
+        let of_keys = futures_util::stream::iter(keys)
+            .map(|key| async move { usage_by_class(&self.client, &self.table, &key, from, to).await });
+        of_keys.buffer_unordered(KEYS_AT_ONCE).try_concat().await
     }
 
     /// Reads the usage of keys on the days of `from_ms..to_ms`.

@@ -122,3 +122,23 @@ impl From<CallBreakdown<'_>> for Breakdown {
         Self { key, route_class: route_class.map(Into::into), day }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_a_customer_is_counted_with_and_without_the_customer() {
+        let of_customer = MeteredKey { customer_id: Some("acme".into()), api_key_id: "key-1".into() };
+        let alone = MeteredKey::without_customer("key-1");
+        assert!(of_customer.counted_as().eq([of_customer.clone(), alone.clone()]));
+        assert!(alone.counted_as().eq([alone.clone()]));
+        assert_eq!([of_customer.to_string(), alone.to_string()], ["key-1 of acme", "key-1"]);
+    }
+
+    #[test]
+    fn only_the_key_of_the_totals_is_that_of_all_keys() {
+        assert!(MeteredKey::totals().is_totals());
+        assert!(!MeteredKey::without_customer("totals").is_totals());
+    }
+}

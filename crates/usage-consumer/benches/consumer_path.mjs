@@ -1,12 +1,59 @@
 // The same work as consumer_path.rs in Node.js: from the bytes of a Lambda event to
-// one update per key and day, with the counts per hour, the first and last sequence
-// number and the last call. A call is identified by its request id and request time.
+// one update per customer, key, route class and day, with the counts per hour, the
+// fingerprint, the first and last sequence number and the last call. A call is
+// identified by its request id and request time.
 // Prints the events per second of the median round after the warm-up.
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
 const bytes = readFileSync(process.argv[2]);
 const rounds = Number(process.argv[3] ?? 30);
+
+// The route classes: the first whose route fits.
+const classes = [
+  { name: 'search', method: 'GET', route: '/search' },
+  { name: 'reads', method: 'GET' },
+  { name: 'other' },
+];
+
+function classOf(call) {
+  for (const { name, method, route } of classes)
+    if ((method === undefined || method === call.method) && (route === undefined || route === call.route)) return name;
+  return '';
+}
+
+// A row with the usage of a key.
+function rowOf(call, routeClass, day, first) {
+  const hours = new Array(24).fill(0);
+  return {
+    customer: call.customerId,
+    key: call.key,
+    routeClass,
+    day,
+    hours,
+    fingerprint: new Uint32Array(2),
+    first,
+    last: '',
+    lastCall: 0,
+  };
+}
+
+// Adds a 64-bit hash of a text to a sum modulo 2^64, in two halves: numbers in
+// JavaScript have 53 bits, and a BigInt takes several times as long.
+function addHash(sum, text) {
+  let high = 0xdeadbeef;
+  let low = 0x41c6ce57;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    high = Math.imul(high ^ code, 2654435761);
+    low = Math.imul(low ^ code, 1597334677);
+  }
+  high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
+  low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
+  const lowSum = sum[0] + (low >>> 0);
+  sum[0] = lowSum;
+  sum[1] += (high >>> 0) + (lowSum > 0xffffffff ? 1 : 0);
+}
 
 function updatePlan(eventBytes) {
   const rows = new Map();
@@ -27,20 +74,15 @@ function updatePlan(eventBytes) {
       claimed.add(identity);
       const hours = Math.floor(time / 3600000);
       const day = Math.floor(hours / 24);
-      const key = `${call.key}#${day}`;
+      const routeClass = classOf(call);
+      const key = `${call.customerId}#${call.key}#${day}#${routeClass}`;
       let row = rows.get(key);
       if (row === undefined) {
-        row = {
-          key: call.key,
-          day,
-          hours: new Array(24).fill(0),
-          first: kinesis.sequenceNumber,
-          last: '',
-          lastCall: 0,
-        };
+        row = rowOf(call, routeClass, day, kinesis.sequenceNumber);
         rows.set(key, row);
       }
       row.hours[hours - day * 24] += 1;
+      addHash(row.fingerprint, identity);
       row.last = kinesis.sequenceNumber;
       row.lastCall = Math.max(row.lastCall, time);
       oldestResponse = Math.min(oldestResponse, time + Number(call.ms));

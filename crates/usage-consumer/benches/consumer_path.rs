@@ -29,6 +29,7 @@ use usage_consumer::metrics::BatchMetrics;
 const RECORDS: usize = 100;
 const EVENTS_PER_RECORD: usize = 200;
 const KEYS: usize = 200;
+const CUSTOMERS: usize = 50;
 const FIRST_CALL_MS: i64 = 1_795_509_270_000;
 
 fn access_log_line(number: usize) -> String {
@@ -36,9 +37,11 @@ fn access_log_line(number: usize) -> String {
     let mut line = ApiKind::Rest.access_log_format().to_owned();
     // A hash distributes keys and ids, so that the data compresses like real logs.
     let mixed = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let key = usize::try_from(mixed >> 40).unwrap() % KEYS;
     for (variable, value) in [
         ("extendedRequestId", format!("{mixed:016x}{number:08x}=")),
-        ("authorizer.apiKeyId", format!("key-{:06}", (mixed >> 40) as usize % KEYS)),
+        ("authorizer.apiKeyId", format!("key-{key:06}")),
+        ("authorizer.customerId", format!("customer-{:04}", key % CUSTOMERS)),
         ("requestTimeEpoch", requested_at_ms.to_string()),
         ("status", "200".to_owned()),
         ("responseLatency", (mixed % 90).to_string()),
@@ -134,6 +137,10 @@ fn consumer_path(criterion: &mut Criterion) {
     let of_keys = updates.iter().filter(|update| !update.row.key().is_totals());
     let calls: u64 = of_keys.map(CounterUpdate::total).sum();
     assert_eq!(calls, (RECORDS * EVENTS_PER_RECORD) as u64, "the benchmark counts every event");
+    let is_attributed = |update: &CounterUpdate| {
+        update.row.key().is_totals() || update.row.key().customer_id.is_some()
+    };
+    assert!(updates.iter().all(is_attributed), "each call has a customer");
 
     let mut group = criterion.benchmark_group("consumer_path");
     group.throughput(Throughput::Elements((RECORDS * EVENTS_PER_RECORD) as u64));

@@ -5,9 +5,10 @@
 //! saw answered must be logged, and what is logged must be claimed once, and nothing else. The
 //! ledger must have as many calls of each key and hour as the access log. A call without a response
 //! that its client saw may be logged or not. If no other calls of the keys were made on the days of
-//! the run, the calls in the ledger must also be those of the access log, by their fingerprints.
+//! the run, the calls in the ledger must also be those of the access log, by their fingerprints. On a
+//! stack that the load test has started, this holds for each route class as well.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use access_log::{Decoder, Limits};
 use anyhow::Context;
@@ -18,7 +19,7 @@ use metering_aws::{DynamoClaimStore, DynamoLedgerCounts};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT, LogStreamHash, SliceKey};
 use metering_core::claims::owner::Purpose;
-use metering_core::metered_key::MeteredKey;
+use metering_core::metered_key::{Breakdown, MeteredKey};
 use metering_core::ports::ClaimStore;
 use metering_core::reconciliation::{ComparedIdentities, DailyIdentities, HourlyCalls, Reconciliation};
 use metering_core::window::{CallWindow, DAY_MS, HOUR_MS, hour_start_ms};
@@ -26,6 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::harness::client_counts::TimeSpan;
+use crate::harness::route_classes::{self, CallsByClass};
 use crate::harness::system_under_test::SystemUnderTest;
 
 /// A successful call whose response its client saw.
@@ -63,6 +65,9 @@ pub struct IdentityCheck {
     /// Days of keys on which the ledger has as many calls as the access log, but not the same ones.
     #[serde(default)]
     pub days_with_other_calls: u64,
+    /// Days of keys and route classes on which the ledger has other calls than the access log.
+    #[serde(default)]
+    pub class_days_with_other_calls: u64,
 }
 
 impl IdentityCheck {
@@ -76,6 +81,7 @@ impl IdentityCheck {
             self.in_quarantine,
             self.ledger_differences,
             self.days_with_other_calls,
+            self.class_days_with_other_calls,
         ];
         wrong.iter().all(|calls| *calls == 0)
     }
@@ -87,14 +93,15 @@ impl IdentityCheck {
             "each is where it has to be, once".to_owned()
         } else {
             format!(
-                "{} answered calls are not logged, {} logged calls not claimed, {} claimed calls not logged, {} claimed twice, {} in quarantine, the ledger differs from the access log by {}, and keys and days with other calls are {}",
+                "{} answered calls are not logged, {} logged calls not claimed, {} claimed calls not logged, {} claimed twice, {} in quarantine, the ledger differs from the access log by {}, keys and days with other calls are {}, and by route class {}",
                 self.answered_not_logged,
                 self.logged_not_claimed,
                 self.claimed_not_logged,
                 self.claimed_twice,
                 self.in_quarantine,
                 self.ledger_differences,
-                self.days_with_other_calls
+                self.days_with_other_calls,
+                self.class_days_with_other_calls
             )
         };
         format!(
@@ -107,16 +114,18 @@ impl IdentityCheck {
 struct LoggedCall {
     id: CallId,
     key: MeteredKey,
+    route_class: Option<&'static str>,
     requested_at_ms: i64,
 }
 
 /// Calls of the access log by request id.
 type Logged = HashMap<String, LoggedCall>;
 
-/// The members of an access-log line that identify its call.
+/// The members of an access-log line that the comparison reads by itself.
 #[derive(Deserialize)]
 struct Line {
     id: String,
+    status: String,
 }
 
 /// Compares all calls of a run. All calls have to be processed.
@@ -140,6 +149,9 @@ pub async fn check(
     let (found, identities) = compare_ledger(system, keys, &logged, span).await?;
     check.ledger_differences = found.missing() + found.surplus();
     check.days_with_other_calls = identities.other.len() as u64;
+    if system.has_own_classes() {
+        check.class_days_with_other_calls = compare_classes(system, keys, &logged).await?;
+    }
     Ok(check)
 }
 
@@ -178,7 +190,8 @@ async fn logged_calls(
                 let (id, requested_at_ms) = (call.id, call.requested_at_ms);
                 if (span.from_ms..span.to_ms).contains(&requested_at_ms) {
                     let key = call.key.clone();
-                    logged.insert(line.id, LoggedCall { id, key, requested_at_ms });
+                    let route_class = route_classes::class_of(line.status.parse()?);
+                    logged.insert(line.id, LoggedCall { id, key, route_class, requested_at_ms });
                 }
             }
         }
@@ -229,6 +242,27 @@ async fn compare_ledger(
     Ok((Reconciliation::compare(&by_hour, &counted), ComparedIdentities::compare(&by_day, &identities)))
 }
 
+/// Compares the calls of the keys by route class. Returns the number of keys, days and classes of
+/// which the ledger has other calls.
+async fn compare_classes(
+    system: &SystemUnderTest,
+    keys: &[MeteredKey],
+    logged: &Logged,
+) -> anyhow::Result<u64> {
+    let own: HashSet<&MeteredKey> = keys.iter().collect();
+    let mut expected = CallsByClass::default();
+    let mut days = BTreeSet::new();
+    for call in logged.values().filter(|call| own.contains(&call.key)) {
+        let day = CallWindow::at(call.requested_at_ms)?.day;
+        let breakdown = Breakdown { key: call.key.clone(), route_class: call.route_class.map(Into::into), day };
+        expected.add(breakdown, call.id, call.requested_at_ms)?;
+        days.insert(day);
+    }
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(0) };
+    let ledger = DynamoLedgerCounts::new(system.dynamodb.clone(), &system.meter.names.usage_table);
+    Ok(expected.differences(&ledger.usage_by_class(keys.to_vec(), *first, *last).await?))
+}
+
 impl IdentityCheck {
     fn compare_answered(&mut self, keys: &[MeteredKey], answered: &[AnsweredCall], logged: &Logged) {
         let mut seen = HashSet::new();
@@ -269,6 +303,7 @@ mod tests {
             let call = LoggedCall {
                 id: CallId::new(id, 5),
                 key: MeteredKey::without_customer("key"),
+                route_class: None,
                 requested_at_ms: 5,
             };
             ((*id).to_owned(), call)
@@ -304,6 +339,8 @@ mod tests {
 
     #[test]
     fn other_calls_in_the_ledger_are_no_exact_result() {
+        let check = IdentityCheck { class_days_with_other_calls: 1, ..IdentityCheck::default() };
+        assert!(!check.is_exact());
         let check = IdentityCheck { days_with_other_calls: 1, ..IdentityCheck::default() };
         assert!(!check.is_exact());
         assert!(check.sentence().contains("keys and days with other calls are 1"), "{}", check.sentence());

@@ -19,6 +19,7 @@ pub mod memory;
 pub mod outcome;
 pub mod probe;
 pub mod progress;
+pub mod route_classes;
 pub mod run;
 pub mod schedule;
 pub mod shard_read;

@@ -8,6 +8,7 @@ use metering_aws::MeterTarget;
 use tokio::sync::Mutex;
 
 use crate::harness::local::{Control, StackProcess};
+use crate::harness::route_classes;
 
 /// The system under test, with the clients that measure it.
 pub struct SystemUnderTest {
@@ -51,15 +52,21 @@ impl SystemUnderTest {
         u32::try_from(summary.open_shard_count()).context("the number of open shards is below 0")
     }
 
-    /// Connects to a local stack that the load test has started.
+    /// Returns `true` if the load test has started the stack, and so decides its route classes.
+    pub fn has_own_classes(&self) -> bool {
+        self.local.as_ref().is_some_and(|local| local.stack.is_some())
+    }
+
+    /// Connects to a local stack that the load test has started, and creates its route classes.
     ///
     /// # Errors
-    /// Returns an error if the stack has no endpoints.
+    /// Returns an error if the stack has no endpoints or cannot store the classes.
     pub async fn own(stack: StackProcess) -> anyhow::Result<Self> {
         let mut system = Self::local(&stack.plan.data_folder, None).await?;
         if let Some(local) = &mut system.local {
             local.stack = Some(Mutex::new(stack));
         }
+        route_classes::create(&system).await?;
         Ok(system)
     }
 
