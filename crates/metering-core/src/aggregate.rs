@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::call_id::CallId;
-use crate::claims::layout::{ClaimLayout, LogStreamHash, SliceKey};
+use crate::claims::layout::{ClaimLayout, LogStreamHash, SliceFinder, SliceKey};
 use crate::fingerprint::Fingerprint;
 use crate::metered_key::{Breakdown, CallBreakdown};
 use crate::sequence_number::SequenceNumber;
@@ -204,8 +204,9 @@ impl BatchUsage {
     /// Ends the current record and assigns its calls to the slices in which they are claimed.
     pub fn end_record(&mut self, layout: &ClaimLayout, log_stream: LogStreamHash) {
         let mut latest: Option<(SliceKey, u32)> = None;
+        let mut finder = SliceFinder::new(layout, log_stream);
         for call in &mut self.calls[self.begun_at..] {
-            let key = layout.slice_of(call.requested_at_ms, log_stream);
+            let key = finder.slice_of(call.requested_at_ms);
             call.slice = match latest {
                 Some((slice, place)) if slice == key => place,
                 _ => *self.slice_places.entry(key).or_insert_with(|| {
@@ -240,8 +241,8 @@ impl BatchUsage {
     /// Returns how often the slice changes from one call of the current record to the next, the
     /// first call included. It bounds the number of slices in which the record is claimed.
     pub fn slice_changes(&self, layout: &ClaimLayout, log_stream: LogStreamHash) -> usize {
-        let slices =
-            self.calls[self.begun_at..].iter().map(|call| layout.slice_of(call.requested_at_ms, log_stream));
+        let mut finder = SliceFinder::new(layout, log_stream);
+        let slices = self.calls[self.begun_at..].iter().map(|call| finder.slice_of(call.requested_at_ms));
         let mut latest = None;
         slices.filter(|slice| latest.replace(*slice) != Some(*slice)).count()
     }

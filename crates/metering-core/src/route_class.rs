@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::route_pattern::RoutePattern;
+use crate::route_pattern::{CallRoute, RoutePattern};
 use crate::usage_record::UsageRecord;
 
 /// Maximum number of classes of a list. Each call is compared with them, and a key has a ledger row
@@ -97,7 +97,8 @@ impl RouteClasses {
 
     /// Returns the name of a call's class; `None` if no class fits.
     pub fn class_of(&self, call: &UsageRecord<'_>) -> Option<&str> {
-        let class = self.0.iter().find(|class| class.fits(call))?;
+        let route = CallRoute::new(call.method, call.route);
+        let class = self.0.iter().find(|class| class.fits(call, route))?;
         Some(&class.name)
     }
 
@@ -108,7 +109,7 @@ impl RouteClasses {
 }
 
 impl RouteClass {
-    fn fits(&self, call: &UsageRecord<'_>) -> bool {
+    fn fits(&self, call: &UsageRecord<'_>, route: CallRoute<'_>) -> bool {
         let is_one_of = |values: &[Box<str>], value: Option<&str>| {
             values.is_empty() || value.is_some_and(|value| values.iter().any(|one| **one == *value))
         };
@@ -118,8 +119,7 @@ impl RouteClass {
         has_status
             && is_one_of(&self.api_ids, call.api_id)
             && is_one_of(&self.stages, call.stage)
-            && (self.routes.is_empty()
-                || self.routes.iter().any(|route| route.matches(call.method, call.route)))
+            && (self.routes.is_empty() || self.routes.iter().any(|pattern| pattern.matches(route)))
     }
 
     /// Parses a line. The error has the problem and its remedy.

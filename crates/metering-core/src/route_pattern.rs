@@ -11,12 +11,13 @@ const ANY_METHOD: &str = "ANY";
 /// A route, a method, or a method of a route.
 ///
 /// ```
-/// use metering_core::route_pattern::RoutePattern;
+/// use metering_core::route_pattern::{CallRoute, RoutePattern};
 ///
 /// let pattern: RoutePattern = "GET /orders/{id}".parse()?;
-/// assert!(pattern.matches(Some("GET"), Some("/orders/{id}")));
-/// assert!(pattern.matches(None, Some("GET /orders/{id}")), "the route key of an HTTP API");
-/// assert!(!pattern.matches(Some("PUT"), Some("/orders/{id}")));
+/// let matches = |method, route| pattern.matches(CallRoute::new(method, Some(route)));
+/// assert!(matches(Some("GET"), "/orders/{id}"));
+/// assert!(matches(None, "GET /orders/{id}"), "the route key of an HTTP API");
+/// assert!(!matches(Some("PUT"), "/orders/{id}"));
 /// # Ok::<(), metering_core::route_pattern::NotARoute>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -39,23 +40,39 @@ pub enum RoutePattern {
 #[error("a pattern of routes is /path, METHOD /path or METHOD *")]
 pub struct NotARoute;
 
-impl RoutePattern {
-    /// Returns `true` if a call of this method and route matches.
+/// The method and the path of the route of a call, as patterns name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallRoute<'a> {
+    method: Option<&'a str>,
+    path: Option<&'a str>,
+}
+
+impl<'a> CallRoute<'a> {
+    /// Takes the members of an access-log line.
     ///
     /// The route is the resource of a REST API (`/orders/{id}`) or the route key of an HTTP API
     /// (`GET /orders/{id}`, `$default`). A route key gives the method if `method` is `None`.
-    pub fn matches(&self, method: Option<&str>, route: Option<&str>) -> bool {
-        let (method_of_route, path) = match route.map(|route| route.split_once(' ').ok_or(route)) {
-            Some(Ok((method, path))) => (Some(method).filter(|method| *method != ANY_METHOD), Some(path)),
-            Some(Err(path)) => (None, Some(path)),
-            None => (None, None),
-        };
-        let method = method.or(method_of_route);
+    pub fn new(method: Option<&'a str>, route: Option<&'a str>) -> Self {
+        // A resource is not searched for a blank, because this is done for each call.
+        let route_key = route.filter(|route| !route.starts_with('/')).and_then(|route| route.split_once(' '));
+        match route_key {
+            Some((of_route, path)) => {
+                let method = method.or(Some(of_route).filter(|method| *method != ANY_METHOD));
+                Self { method, path: Some(path) }
+            }
+            None => Self { method, path: route },
+        }
+    }
+}
+
+impl RoutePattern {
+    /// Returns `true` if a call of this method and route matches.
+    pub fn matches(&self, CallRoute { method, path }: CallRoute<'_>) -> bool {
         match self {
             Self::Path(of_path) => path == Some(of_path),
             Self::Method(of_method) => method == Some(of_method),
             Self::MethodOfPath { method: of_method, path: of_path } => {
-                method == Some(of_method) && path == Some(of_path)
+                path == Some(of_path) && method == Some(of_method)
             }
         }
     }

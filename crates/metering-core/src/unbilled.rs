@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::route_pattern::RoutePattern;
+use crate::route_pattern::{CallRoute, RoutePattern};
 
 /// Maximum number of entries. Each call is compared with all of them, and the reconciler's query names
 /// all of them.
@@ -56,7 +56,8 @@ impl UnbilledRoutes {
     /// The route is the resource of a REST API (`/orders/{id}`) or the route key of an HTTP API
     /// (`GET /orders/{id}`, `$default`). A route key gives the method if `method` is `None`.
     pub fn contains(&self, method: Option<&str>, route: Option<&str>) -> bool {
-        self.0.iter().any(|pattern| pattern.matches(method, route))
+        let route = CallRoute::new(method, route);
+        self.0.iter().any(|pattern| pattern.matches(route))
     }
 
     /// Returns the entries in the order in which they were written.

@@ -137,9 +137,8 @@ fn consumer_path(criterion: &mut Criterion) {
     let of_keys = updates.iter().filter(|update| !update.row.key().is_totals());
     let calls: u64 = of_keys.map(CounterUpdate::total).sum();
     assert_eq!(calls, (RECORDS * EVENTS_PER_RECORD) as u64, "the benchmark counts every event");
-    let is_attributed = |update: &CounterUpdate| {
-        update.row.key().is_totals() || update.row.key().customer_id.is_some()
-    };
+    let is_attributed =
+        |update: &CounterUpdate| update.row.key().is_totals() || update.row.key().customer_id.is_some();
     assert!(updates.iter().all(is_attributed), "each call has a customer");
 
     let mut group = criterion.benchmark_group("consumer_path");

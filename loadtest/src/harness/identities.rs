@@ -254,7 +254,8 @@ async fn compare_classes(
     let mut days = BTreeSet::new();
     for call in logged.values().filter(|call| own.contains(&call.key)) {
         let day = CallWindow::at(call.requested_at_ms)?.day;
-        let breakdown = Breakdown { key: call.key.clone(), route_class: call.route_class.map(Into::into), day };
+        let breakdown =
+            Breakdown { key: call.key.clone(), route_class: call.route_class.map(Into::into), day };
         expected.add(breakdown, call.id, call.requested_at_ms)?;
         days.insert(day);
     }

@@ -1,6 +1,7 @@
 //! The layout of claims: slices of request time, each of which is claimed independently.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use twox_hash::XxHash3_64;
@@ -88,11 +89,47 @@ impl ClaimLayout {
     /// # Ok::<(), metering_core::claims::layout::LayoutError>(())
     /// ```
     pub fn slice_of(&self, requested_at_ms: i64, log_stream: LogStreamHash) -> SliceKey {
+        self.slice_with_span(requested_at_ms, log_stream).0
+    }
+
+    /// Returns the slice of a call, and the request times that have the same slice.
+    fn slice_with_span(&self, requested_at_ms: i64, log_stream: LogStreamHash) -> (SliceKey, Range<i64>) {
+        let begun = self.0.partition_point(|era| era.from_ms <= requested_at_ms);
         // The first era begins at 0, and also applies to times before 1970.
-        let later = self.0.iter().rev().find(|era| era.from_ms <= requested_at_ms);
-        let era = later.unwrap_or(&self.0[0]);
-        let group = u16::try_from(log_stream.0 % u64::from(era.groups)).unwrap_or(0);
-        SliceKey { start_ms: requested_at_ms.saturating_sub(requested_at_ms.rem_euclid(era.slice_ms)), group }
+        let Era { from_ms, slice_ms, groups } = self.0[begun.saturating_sub(1)];
+        let from_ms = if begun > 1 { from_ms } else { i64::MIN };
+        let to_ms = self.0.get(begun.max(1)).map_or(i64::MAX, |next| next.from_ms);
+        let of_slice_ms = requested_at_ms.rem_euclid(slice_ms);
+        let start_ms = requested_at_ms.saturating_sub(of_slice_ms);
+        let end_ms = requested_at_ms.saturating_add(slice_ms - of_slice_ms);
+        let group = u16::try_from(log_stream.0 % u64::from(groups)).unwrap_or(0);
+        (SliceKey { start_ms, group }, start_ms.max(from_ms)..end_ms.min(to_ms))
+    }
+}
+
+/// Finds the slices of the calls of one log stream one after another. Most calls are in the slice of
+/// the call before, which is found fast.
+#[derive(Debug, Clone)]
+pub struct SliceFinder<'l> {
+    layout: &'l ClaimLayout,
+    log_stream: LogStreamHash,
+    latest: SliceKey,
+    /// The request times that have the slice `latest`.
+    span_ms: Range<i64>,
+}
+
+impl<'l> SliceFinder<'l> {
+    /// Returns a finder for the calls of a log stream.
+    pub fn new(layout: &'l ClaimLayout, log_stream: LogStreamHash) -> Self {
+        Self { layout, log_stream, latest: SliceKey { start_ms: 0, group: 0 }, span_ms: 0..0 }
+    }
+
+    /// Returns the same as [`ClaimLayout::slice_of`].
+    pub fn slice_of(&mut self, requested_at_ms: i64) -> SliceKey {
+        if !self.span_ms.contains(&requested_at_ms) {
+            (self.latest, self.span_ms) = self.layout.slice_with_span(requested_at_ms, self.log_stream);
+        }
+        self.latest
     }
 }
 
@@ -171,6 +208,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_finder_returns_the_slice_of_each_call_whatever_came_before(
+            requested_at_ms in prop::collection::vec(
+                prop_oneof![-3_000..3_000_i64, 990_000..1_010_000_i64, Just(i64::MIN), Just(i64::MIN + 5_000), Just(i64::MAX)],
+                1..30,
+            ),
+        ) {
+            let layout: ClaimLayout = "0:10000:4,1003000:2000:8,1005001:2000:8".parse().unwrap();
+            let stream = LogStreamHash::new("group", "stream");
+            let mut finder = SliceFinder::new(&layout, stream);
+            for requested_at_ms in requested_at_ms {
+                prop_assert_eq!(finder.slice_of(requested_at_ms), layout.slice_of(requested_at_ms, stream));
+            }
+        }
+
         #[test]
         fn a_later_era_leaves_the_slices_of_earlier_calls_alone(requested_at_ms in 0_i64..2_000_000, stream in "[a-z]{0,4}") {
             let before: ClaimLayout = "0:10000:4".parse().unwrap();
