@@ -14,14 +14,25 @@ use deployment::{FUNCTIONS, settings};
 use lambda_support::telemetry::{Metric, Use};
 use local_stack::api::listing;
 use local_stack::api::tables::SERVICES;
+use meter_cli::schema::{Output, Shape};
+use output_schema::schema_of;
 use serde_json::{Map, Value, json};
 use usage_canary::handler::CanaryMetric;
 use usage_consumer::metrics::ConsumerMetric;
+use usage_endpoint::answer::UsageAnswer;
 use usage_reconciler::metrics::ReconcilerMetric;
 
 use crate::environment;
 use crate::limits;
 use crate::repository::File;
+
+/// The answer of the usage endpoint.
+const USAGE_ANSWER: Output = Output {
+    command: "GET /usage",
+    path: "docs/schemas/get-usage.json",
+    shape: Shape::Document,
+    schema: schema_of::<UsageAnswer<'static>>,
+};
 
 /// Returns all generated files.
 pub fn files() -> Vec<File> {
@@ -38,7 +49,7 @@ pub fn files() -> Vec<File> {
         environment::tables(),
         limits::document(),
     ];
-    let schemas = meter_cli::schema::files().into_iter().chain(loadtest::schema::files());
+    let schemas = meter_cli::schema::files(&[USAGE_ANSWER]).into_iter().chain(loadtest::schema::files());
     files.extend(schemas.map(|(path, content)| File { path, content }));
     files
 }

@@ -26,12 +26,18 @@ pub fn stdout(output: &Output) -> String {
 /// `docs/schemas/meter-NAME.json`.
 #[track_caller]
 pub fn documented(name: &str, text: &[u8]) -> Value {
-    let path = format!("{}/../../docs/schemas/meter-{name}.json", env!("CARGO_MANIFEST_DIR"));
-    let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let document: Value = serde_json::from_slice(text)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)));
-    assert_eq!(problems(&schema, &document), [""; 0], "{document:#}");
+    assert_documented(&format!("meter-{name}"), &document);
     document
+}
+
+/// Checks a document against the schema `docs/schemas/NAME.json`.
+#[track_caller]
+pub fn assert_documented(name: &str, document: &Value) {
+    let path = format!("{}/../../docs/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(problems(&schema, document), [""; 0], "{document:#}");
 }
 
 /// A running `meter local`.

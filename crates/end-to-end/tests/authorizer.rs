@@ -8,6 +8,7 @@ use deployment::environment::variables;
 use deployment::functions::AUTHORIZER;
 use end_to_end::binaries;
 use end_to_end::caller::{Caller, Headers, create_key as create};
+use end_to_end::meter::assert_documented;
 use http::StatusCode;
 use jiff::Timestamp;
 use local_stack::cloudwatch::metrics::MetricSink;
@@ -172,6 +173,7 @@ async fn a_limit_ends_the_calls_is_in_headers_and_alerts_once() {
     // The last record of the only shard, which arrived after the calls began.
     assert!((began_ms - ARRIVAL_ERROR_MS..read_at_ms).contains(&as_of_ms), "{usage}");
     assert_eq!(calls_in_entries(&usage), admitted);
+    assert_documented("get-usage", &usage);
     let (status, _, body) = caller.get("/usage?api_key_id=key-1", &[("x-api-key", secret.as_bytes())]).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
     assert_eq!(caller.get("/usage", &[]).await.2["reason"], "missing");

@@ -31,11 +31,12 @@ pub struct Output {
     pub path: &'static str,
     /// Shape of the output.
     pub shape: Shape,
-    schema: fn() -> Schema,
+    /// Generates the schema of the document, or of each line.
+    pub schema: fn() -> Schema,
 }
 
 impl Output {
-    /// Returns the schema of the document, or of each line.
+    /// Returns the schema as JSON.
     pub fn schema(&self) -> Value {
         (self.schema)().to_value()
     }
@@ -104,10 +105,12 @@ pub const OUTPUTS: &[Output] = &[
     output!("doctor", "meter doctor --json", Document, Vec<doctor::CheckOutput>),
 ];
 
-/// Returns the generated files: paths in the repository, and contents.
-pub fn files() -> Vec<(&'static str, String)> {
-    let schemas = OUTPUTS.iter().map(|output| (output.path, format!("{:#}\n", output.schema())));
-    schemas.chain([("docs/JSON.md", markdown::page(OUTPUTS))]).collect()
+/// Returns the generated files of the outputs of all commands, and of `others`: paths in the repository, and
+/// contents.
+pub fn files(others: &[Output]) -> Vec<(&'static str, String)> {
+    let outputs = || OUTPUTS.iter().chain(others);
+    let schemas = outputs().map(|output| (output.path, format!("{:#}\n", output.schema())));
+    schemas.chain([("docs/JSON.md", markdown::page(outputs()))]).collect()
 }
 
 #[cfg(test)]

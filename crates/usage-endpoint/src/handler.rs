@@ -5,10 +5,12 @@ use lambda_support::causes::with_causes;
 use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{CountingProgress, PortError};
 use metering_core::window::{UtcDay, UtcMonth};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 use usage_report::groups::{Amount, Group, Property, Sums};
 use usage_report::source::{RowsOf, UsageRow, UsageSource};
 
+use crate::answer::{LimitUse, UsageAnswer, UsageEntry};
 use crate::request::{BadRequest, Scope, UsageRequest};
 
 /// Maximum number of ledger rows that are read for one answer.
@@ -49,7 +51,7 @@ enum Unanswered {
 /// The counted calls that an answer shows.
 struct Usage {
     /// Entries of the answer, by group and period.
-    entries: Vec<Value>,
+    entries: Vec<UsageEntry>,
     /// Sum of the entries.
     total: Amount,
     /// The present month and the calls of the key in it; `None` for a key without a limit.
@@ -79,7 +81,7 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
             None
         });
         match self.read(&request, now_ms).await {
-            Ok(usage) => response(200, &document(&request, &usage, as_of_ms, now_ms)),
+            Ok(usage) => response(200, &answer(&request, usage, as_of_ms, now_ms)),
             Err(Unanswered::Unreadable(error)) => {
                 tracing::error!(error = %with_causes(&error), "the usage of a key cannot be read");
                 response(
@@ -166,60 +168,51 @@ fn readings<'r>(
     }
 }
 
-fn response(status: u16, body: &Value) -> Value {
+fn response(status: u16, body: &impl Serialize) -> Value {
     json!({
         "statusCode": status,
         "headers": {"content-type": "application/json", "cache-control": "no-store"},
         "isBase64Encoded": false,
-        "body": body.to_string(),
+        "body": json!(body).to_string(),
     })
 }
 
-fn entry(by: &[Property], group: &Group, period: &str, amount: Amount) -> Value {
-    let mut entry = Map::new();
-    if by.contains(&Property::Key) {
-        entry.insert("api_key_id".to_owned(), json!(group.api_key_id));
+fn entry(by: &[Property], group: &Group, period: &str, amount: Amount) -> UsageEntry {
+    let text = |value: &Option<Box<str>>| value.as_deref().map(str::to_owned);
+    UsageEntry {
+        api_key_id: text(&group.api_key_id),
+        route_class: by.contains(&Property::Class).then(|| text(&group.route_class)),
+        period: period.to_owned(),
+        calls: amount.calls,
+        credits: amount.credits_text(),
     }
-    if by.contains(&Property::Class) {
-        entry.insert("route_class".to_owned(), json!(group.route_class));
-    }
-    entry.insert("period".to_owned(), json!(period));
-    entry.insert("calls".to_owned(), json!(amount.calls));
-    entry.insert("credits".to_owned(), json!(amount.credits_text()));
-    Value::Object(entry)
 }
 
-fn document(request: &UsageRequest, usage: &Usage, as_of_ms: Option<i64>, now_ms: i64) -> Value {
+fn answer(request: &UsageRequest, usage: Usage, as_of_ms: Option<i64>, now_ms: i64) -> UsageAnswer<'_> {
     let [from, to] = request.days.map(|day| day.to_string());
-    json!({
-        "of": request.of.name(),
-        "api_key_id": request.key.api_key_id,
-        "customer_id": request.key.customer_id,
-        // Time of the latest call in the rows that have calls on the days. Earlier calls may not be counted yet.
-        "last_call": usage.last_call_ms.and_then(time),
-        // Everything that reached the stream before this time is counted, in quarantine or given up.
-        "as_of": as_of_ms.and_then(time),
-        "read_at": time(now_ms),
-        "from": from,
-        "to": to,
-        "time_zone": request.time_zone,
-        "calls": usage.total.calls,
-        // A decimal number; null if the calls have no weights.
-        "credits": usage.total.credits_text(),
-        "usage": usage.entries,
-        "limit": limit(request, usage.used_of_limit),
-    })
+    UsageAnswer {
+        of: request.of.name(),
+        api_key_id: &request.key.api_key_id,
+        customer_id: request.key.customer_id.as_deref(),
+        from,
+        to,
+        time_zone: &request.time_zone,
+        as_of: as_of_ms.and_then(time),
+        last_call: usage.last_call_ms.and_then(time),
+        read_at: time(now_ms),
+        calls: usage.total.calls,
+        credits: usage.total.credits_text(),
+        usage: usage.entries,
+        limit: limit(request, usage.used_of_limit),
+    }
 }
 
-/// Limit and use of the present month; null for a key without a limit.
-fn limit(request: &UsageRequest, used: Option<(UtcMonth, u64)>) -> Value {
-    let (Some(limit), Some((month, used))) = (request.monthly_limit, used) else { return Value::Null };
-    json!({
-        "monthly_limit": limit,
-        "used": used,
-        "remaining": limit.saturating_sub(used),
-        "resets_at": time(month.next().first_day().start_ms()),
-    })
+/// Limit and use of the present month; `None` for a key without a limit.
+fn limit(request: &UsageRequest, used: Option<(UtcMonth, u64)>) -> Option<LimitUse> {
+    let (monthly_limit, (month, used)) = request.monthly_limit.zip(used)?;
+    let remaining = monthly_limit.saturating_sub(used);
+    let resets_at = time(month.next().first_day().start_ms());
+    Some(LimitUse { monthly_limit, used, remaining, resets_at })
 }
 
 fn time(epoch_ms: i64) -> Option<String> {

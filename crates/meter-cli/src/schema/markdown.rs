@@ -1,4 +1,4 @@
-//! The page `docs/JSON.md`: a table of fields for each command.
+//! The page `docs/JSON.md`: a table of fields for each command and for `GET /usage`.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::{Output, Shape};
 
 /// The text before the tables.
 const INTRODUCTION: &str = "\
-# JSON output of `meter`
+# JSON output of `meter` and `GET /usage`
 
 The names of fields are stable. New fields may be added, so ignore unknown ones. The schemas are in
 [schemas](schemas): JSON Schema, draft 2020-12. Times are in UTC.
@@ -16,7 +16,7 @@ The names of fields are stable. New fields may be added, so ignore unknown ones.
 `cargo run -p dev -- generate` writes this page and the schemas from the code.
 ";
 
-pub fn page(outputs: &[Output]) -> String {
+pub fn page<'o>(outputs: impl Iterator<Item = &'o Output>) -> String {
     let mut page = INTRODUCTION.to_owned();
     for output in outputs {
         let file = output.path.trim_start_matches("docs/");
