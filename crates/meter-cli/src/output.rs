@@ -28,6 +28,28 @@ pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) ->
     format!("{number} {noun}{ending}")
 }
 
+/// Escapes control characters, which a terminal would interpret. Line breaks and tabs stay.
+pub fn printable(text: &str) -> String {
+    escaped(text, |character| matches!(character, '\n' | '\t'))
+}
+
+/// Escapes control characters, line breaks and tabs, which would break the line of a table.
+pub fn printable_line(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !stays(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// Formats the error with which a command ends: the error, and its causes in the lines below. A backtrace is
 /// left out, because these errors are for operators.
 pub fn failure(error: &anyhow::Error) -> String {
@@ -52,6 +74,12 @@ mod tests {
     fn a_noun_agrees_with_its_number() {
         assert_eq!([count(0_u64, "record"), count(1_u64, "record")], ["0 records", "1 record"]);
         assert_eq!([count(1_usize, "batch"), count(2_usize, "batch")], ["1 batch", "2 batches"]);
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}[31m\n\tb"), "a\\u{1b}[31m\n\tb");
+        assert_eq!(printable_line("a\u{1b}[31m\n\tb ü"), "a\\u{1b}[31m\\n\\tb ü");
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //!
 //! Their secrets are in a file of the data folder. No other key's secret is stored.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use metering_aws::KeyAdmin;
@@ -82,7 +85,13 @@ pub async fn read_or_create(
     }
     let text = serde_json::to_string_pretty(&keys)
         .map_err(|source| DemoKeyError::Form { path: path.display().to_string(), source })?;
-    std::fs::write(&path, text)
+    write_secret(&path, &text)
         .map_err(|source| DemoKeyError::File { path: path.display().to_string(), source })?;
     Ok(keys)
+}
+
+/// Writes a new file that only its owner can read.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }

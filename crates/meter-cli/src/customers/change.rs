@@ -1,10 +1,11 @@
 //! `meter customers create` and `meter customers update`.
 
+use anyhow::bail;
 use metering_core::customer::CustomerRecord;
 use system_clock::now_ms;
 
 use super::Customer;
-use crate::keys::label;
+use crate::keys::{label, one_line};
 use crate::output::print_json;
 use crate::target::{Target, TargetArguments};
 
@@ -29,7 +30,7 @@ pub struct UpdateArguments {
 #[derive(clap::Args)]
 struct Fields {
     /// Descriptive name
-    #[arg(long)]
+    #[arg(long, value_parser = one_line)]
     name: Option<String>,
     /// Label with any further information; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
@@ -58,6 +59,9 @@ pub async fn create(CreateArguments { customer, fields }: CreateArguments) -> an
 }
 
 pub async fn update(UpdateArguments { customer, fields }: UpdateArguments) -> anyhow::Result<()> {
+    if fields.name.is_none() && fields.label.is_empty() {
+        bail!("there is nothing to change; give --name or --label");
+    }
     let labels = fields.label.into_iter().collect();
     let customers = Target::find(&fields.target).await?.meter.customers();
     let customer = customers.update(&customer, fields.name.as_deref(), &labels).await?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Customer;
 use crate::closed_output::stdout;
 use crate::keys::{Key, labels_text};
-use crate::output::{count, print_json, time_text, write_json};
+use crate::output::{count, print_json, printable_line, time_text, write_json};
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter customers list`.
@@ -58,7 +58,7 @@ pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     writeln!(output, "{:<26} {:<28} {:>8}", "customer", "name", "keys")?;
     for customer in &customers {
         let keys = keys.get(&customer.customer_id).copied().unwrap_or(0);
-        writeln!(output, "{:<26} {:<28} {keys:>8}", customer.customer_id, customer.name)?;
+        writeln!(output, "{:<26} {:<28} {keys:>8}", customer.customer_id, printable_line(&customer.name))?;
     }
     writeln!(output, "{}", count(customers.len(), "customer"))?;
     if let Some(keys) = keys.get("") {
@@ -76,12 +76,12 @@ pub async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
         return print_json(&CustomerWithKeys { customer: Customer::new(&customer), keys });
     }
     println!("customer  {}", customer.customer_id);
-    println!("name      {}", customer.name);
-    println!("labels    {}", labels_text(&customer.labels));
+    println!("name      {}", printable_line(&customer.name));
+    println!("labels    {}", printable_line(&labels_text(&customer.labels)));
     println!("created   {}", time_text(customer.created_at_ms));
     for key in &keys {
         let deleted = if key.deleted_at_ms.is_some() { "  deleted" } else { "" };
-        println!("key       {}  {}{deleted}", key.key_id, key.name);
+        println!("key       {}  {}{deleted}", key.key_id, printable_line(&key.name));
     }
     Ok(())
 }

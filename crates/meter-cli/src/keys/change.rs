@@ -1,5 +1,6 @@
 //! `meter keys update`, `rotate` and `delete`: changes that every instance of the authorizer has to learn of.
 
+use anyhow::bail;
 use metering_aws::key_admin::{KeyChange, MessageOutcome, Rotation};
 use metering_aws::key_store::KeyStoreError;
 use metering_core::api_key::{KeyDigest, KeyRecord};
@@ -10,7 +11,7 @@ use system_clock::now_ms;
 use super::create::new_secret;
 use super::duration::duration_ms;
 use super::fields::{Fields, Key};
-use crate::output::{print_json, time_text, with_causes};
+use crate::output::{print_json, printable_line, time_text, with_causes};
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter keys update`.
@@ -112,6 +113,10 @@ impl ChangedKey {
 
 /// Changes the descriptive fields of a key.
 pub async fn update(arguments: UpdateArguments) -> anyhow::Result<()> {
+    if arguments.fields.is_empty() && !arguments.no_monthly_limit {
+        bail!("there is nothing to change; `meter keys update --help` lists the fields");
+    }
+    arguments.fields.check_expiry(now_ms())?;
     let target = Target::find(&arguments.output.target).await?;
     let change = |key: &mut KeyRecord| {
         arguments.fields.apply(key);
@@ -186,7 +191,7 @@ fn print(
         return print_json(&ChangedKey::new(changed, change, everywhere_ms, secret));
     }
     let key = &changed.key;
-    println!("The key {} of {} was {}.", key.key_id, key.owner, change.participle());
+    println!("The key {} of {} was {}.", key.key_id, printable_line(&key.owner), change.participle());
     let known = if change == ChangeKind::Deleted { "stops admitting it" } else { "knows of the change" };
     println!("Every instance {known} by {}.", time_text(everywhere_ms));
     if let Some(secret) = secret {

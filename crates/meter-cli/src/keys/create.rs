@@ -12,6 +12,7 @@ use serde::Serialize;
 use system_clock::now_ms;
 
 use super::fields::{Fields, Key, check_key_id};
+use super::texts::not_blank;
 use crate::output::print_json;
 use crate::target::{Target, TargetArguments};
 
@@ -25,7 +26,7 @@ pub struct Arguments {
     #[arg(long, value_name = "CUSTOMER")]
     customer: Option<String>,
     /// Person or team that holds the key [default: the customer]
-    #[arg(long, required_unless_present = "customer")]
+    #[arg(long, required_unless_present = "customer", value_parser = not_blank)]
     owner: Option<String>,
     /// Id under which usage is counted [default: a random one]
     #[arg(long, value_name = "ID")]
@@ -59,6 +60,7 @@ pub fn new_secret() -> String {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let key_id = arguments.id.unwrap_or_else(|| format!("key-{:020x}", rand::random::<u128>() >> 48));
     check_key_id(&key_id)?;
+    arguments.fields.check_expiry(now_ms())?;
     if key_id == CANARY_KEY_ID && arguments.customer.is_some() {
         bail!(
             "the key of the canary belongs to no customer, because its calls are not billed; omit --customer"

@@ -9,16 +9,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::duration::time_ms;
+use super::texts::{label, one_line};
 use crate::output::time_text;
 
 /// Descriptive fields of a key that is created or changed.
 #[derive(clap::Args)]
 pub struct Fields {
     /// Descriptive name
-    #[arg(long)]
+    #[arg(long, value_parser = one_line)]
     pub name: Option<String>,
     /// Plan under which the key is sold
-    #[arg(long)]
+    #[arg(long, value_parser = one_line)]
     pub plan: Option<String>,
     /// Successful calls that are allowed in a UTC month [default: unlimited]
     #[arg(long, value_name = "CALLS")]
@@ -32,6 +33,23 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// Returns `true` if no field is given.
+    pub fn is_empty(&self) -> bool {
+        let Self { name, plan, monthly_limit, expires, label } = self;
+        name.is_none() && plan.is_none() && monthly_limit.is_none() && expires.is_none() && label.is_empty()
+    }
+
+    /// Refuses a time of expiry that has passed: the key would never be admitted.
+    pub fn check_expiry(&self, now_ms: i64) -> anyhow::Result<()> {
+        if let Some(expires_ms) = self.expires.filter(|expires_ms| *expires_ms <= now_ms) {
+            bail!(
+                "--expires {} has passed; `meter keys delete` ends a key at once",
+                time_text(expires_ms)
+            );
+        }
+        Ok(())
+    }
+
     /// Writes the given fields into a key.
     pub fn apply(&self, key: &mut KeyRecord) {
         if let Some(name) = &self.name {
@@ -47,14 +65,6 @@ impl Fields {
             key.expires_at_ms = self.expires;
         }
         key.labels.extend(self.label.iter().cloned());
-    }
-}
-
-/// Parses `NAME=VALUE`.
-pub fn label(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("{text:?} is not a label; write it as NAME=VALUE")),
     }
 }
 

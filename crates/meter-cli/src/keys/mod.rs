@@ -8,6 +8,7 @@ mod export;
 mod fields;
 pub mod import;
 mod show;
+mod texts;
 
 use clap::Subcommand;
 
@@ -16,8 +17,9 @@ pub use check_log::LogCheck;
 pub use create::CreatedKey;
 pub use duration::time_ms;
 pub use export::ExportedKey;
-pub use fields::{Key, label, labels_text};
+pub use fields::{Key, labels_text};
 pub use import::ImportSummary;
+pub use texts::{label, one_line};
 
 /// Arguments of `meter keys`.
 #[derive(clap::Args)]

@@ -6,7 +6,7 @@ use system_clock::now_ms;
 
 use super::fields::{Key, labels_text, state};
 use crate::closed_output::stdout;
-use crate::output::{count, print_json, time_text, write_json};
+use crate::output::{count, print_json, printable_line, time_text, write_json};
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter keys list`.
@@ -58,7 +58,8 @@ pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     )?;
     for key in &keys {
         let limit = key.monthly_limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
-        let (id, owner, name, plan) = (&key.key_id, &key.owner, &key.name, &key.plan);
+        let [id, owner, name, plan] =
+            [&key.key_id, &key.owner, &key.name, &key.plan].map(|text| printable_line(text));
         writeln!(output, "{id:<26} {owner:<16} {name:<20} {plan:<10} {limit:>14} {}", state(key, now_ms()))?;
     }
     writeln!(output, "{}", count(keys.len(), "key"))?;
@@ -74,15 +75,15 @@ pub async fn show(arguments: ShowArguments) -> anyhow::Result<()> {
     println!("key            {}", key.key_id);
     println!("state          {}", state(&key, now_ms()));
     println!("customer       {}", key.customer_id.as_deref().unwrap_or("none"));
-    println!("owner          {}", key.owner);
-    println!("name           {}", key.name);
-    println!("plan           {}", key.plan);
+    println!("owner          {}", printable_line(&key.owner));
+    println!("name           {}", printable_line(&key.name));
+    println!("plan           {}", printable_line(&key.plan));
     println!(
         "monthly limit  {}",
         key.monthly_limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string())
     );
     println!("expires        {}", key.expires_at_ms.map_or_else(never, time_text));
-    println!("labels         {}", labels_text(&key.labels));
+    println!("labels         {}", printable_line(&labels_text(&key.labels)));
     println!("created        {}", time_text(key.created_at_ms));
     if let Some(deleted_at_ms) = key.deleted_at_ms {
         println!("deleted        {}", time_text(deleted_at_ms));

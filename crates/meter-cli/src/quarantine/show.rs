@@ -12,7 +12,7 @@ use super::{
     QuarantinedRecordWithData, RECEIVING, Selection, UNREADABLE, queue, report_other_messages,
     require_selected,
 };
-use crate::output::{print_json, time_text};
+use crate::output::{print_json, printable, time_text};
 use crate::target::Target;
 
 /// Prints the selected records.
@@ -76,19 +76,6 @@ fn events(mut envelope: Value) -> String {
         let _ = write!(text, "\n{event}");
     }
     text
-}
-
-/// Escapes control characters, which a terminal would interpret.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\t' => shown.push(character),
-            control if control.is_control() => shown.extend(control.escape_default()),
-            other => shown.push(other),
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

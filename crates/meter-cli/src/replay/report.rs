@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::reading::{FileReport, Status};
 use super::tally::UNBILLED;
 use crate::closed_output::stdout;
-use crate::output::{count, with_causes};
+use crate::output::{count, printable_line, with_causes};
 
 /// The report of a replay.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -137,7 +137,7 @@ impl Report {
         writeln!(output, "Usage per key")?;
         let width = self.usage.iter().map(|key| key.api_key_id.len()).max().unwrap_or(0).max(16);
         for key in &self.usage {
-            writeln!(output, "  {:<width$} {:>12}", key.api_key_id, key.calls)?;
+            writeln!(output, "  {:<width$} {:>12}", printable_line(&key.api_key_id), key.calls)?;
         }
         writeln!(output, "  {:<width$} {:>12}", "total", self.calls)?;
         for (_, name, words) in SKIPS {

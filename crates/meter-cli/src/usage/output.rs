@@ -13,7 +13,7 @@ use usage_report::weights::WeightLists;
 
 use super::Arguments;
 use crate::closed_output::{Output, stdout};
-use crate::output::{print_json, write_json};
+use crate::output::{print_json, printable_line, write_json};
 
 /// Size of the buffer of the output, in bytes.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -143,7 +143,7 @@ impl Writer {
             }
             _ => {
                 let of = match (key, &arguments.customer) {
-                    (Some(key), _) => key.api_key_id.to_string(),
+                    (Some(key), _) => printable_line(&key.api_key_id),
                     (None, Some(customer)) => format!("the customer {customer}"),
                     (None, None) => "all customers".to_owned(),
                 };
@@ -163,7 +163,7 @@ impl Writer {
                 Form::Text => {
                     let mut output = stdout();
                     write!(output, "  ")?;
-                    cells.try_for_each(|cell| write!(output, "{cell:<26} "))?;
+                    cells.try_for_each(|cell| write!(output, "{:<26} ", printable_line(cell)))?;
                     writeln!(output, "{}", line(period, amount))?;
                 }
                 Form::Json(output) => write_json(output, &GroupUsage::new(group, period, amount))?,
