@@ -95,7 +95,7 @@ expect 200 "$first" "a new key's first call"
 second=$("$meter" keys rotate "$key" --overlap 1h --json --data "$data" | member api_key)
 expect 200 "$first" "the previous secret, within the overlap"
 expect 200 "$second" "the new secret"
-"$meter" keys delete "$key" --data "$data" | sed 's/^/  /'
+"$meter" keys delete "$key" --yes --data "$data" | sed 's/^/  /'
 started=$SECONDS
 until [ "$(status "$second")" = 403 ]; do
     [ $((SECONDS - started)) -lt 10 ] || { echo "demo: the deleted key is still admitted" >&2; exit 1; }

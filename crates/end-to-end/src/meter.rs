@@ -83,6 +83,20 @@ impl Local {
         serde_json::from_str::<Value>(&text).unwrap()[name].as_str().unwrap().to_owned()
     }
 
+    /// Runs a command of `meter` on a terminal of its own, types an answer, and returns what the terminal shows.
+    pub fn on_terminal(&self, arguments: &[&str], answer: &str) -> String {
+        let meter = binaries().join("meter");
+        let words = [arguments, &["--data", self.data.to_str().unwrap()]].concat().join(" ");
+        let mut terminal = Command::new("script")
+            .args(["--quiet", "--command", &format!("{} {words}", meter.display()), "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        terminal.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(terminal.wait_with_output().unwrap().stdout).unwrap()
+    }
+
     /// Calls the gateway and returns the status.
     pub fn call(&self, path: &str, api_key: Option<&str>) -> u16 {
         self.response(path, api_key).split(' ').nth(1).unwrap().parse().unwrap()

@@ -56,6 +56,24 @@ fn a_restart_continues_after_a_stop_and_after_a_crash_and_loses_no_call() {
 }
 
 #[test]
+fn a_shell_completes_commands_and_each_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = stdout(&meter(&["completions", "bash"]));
+    let file = folder.path().join("meter.bash");
+    std::fs::write(&file, script).unwrap();
+    let words = "COMP_WORDS=(meter keys cre); COMP_CWORD=2; _meter meter cre keys; echo \"${COMPREPLY[@]}\"";
+    let shell = format!("source {}; {words}", file.display());
+    let output = Command::new("bash").args(["-c", &shell]).output().unwrap();
+    assert_eq!(stdout(&output), "create\n");
+
+    stdout(&meter(&["man", folder.path().to_str().unwrap()]));
+    let page = std::fs::read_to_string(folder.path().join("meter-keys-create.1")).unwrap();
+    assert!(page.contains("Create a key; its secret is shown once"), "{page}");
+    let refused = meter(&["man", "no/such/folder"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("cannot be written to no/such/folder"));
+}
+
+#[test]
 fn usage_comes_as_a_table_json_or_csv_by_hour_day_or_month() {
     let folder = tempfile::tempdir().unwrap();
     let local = Local::start(folder.path());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
 
@@ -97,7 +98,10 @@ fn a_key_lives_from_create_to_delete() {
     }
     operator.refused(&["rotate", &id], "wait, or end it with --end-previous");
 
-    let deleted = operator.json(&["delete", &id]);
+    let on_terminal = |answer: &str| operator.local.on_terminal(&["keys", "delete", &id], answer);
+    let refusal = on_terminal("n\n");
+    assert!(refusal.contains("Delete the key") && refusal.contains("the key was not deleted"), "{refusal}");
+    let deleted = operator.json(&["delete", &id, "--yes"]);
     assert!(text(&deleted["everywhere_by"]) > text(&deleted["deleted_at"]));
     let gone = (0..10_000).any(|_| operator.local.call("/status/200", Some(&new_secret)) == 403);
     assert!(gone, "the deleted key is denied");
@@ -109,6 +113,11 @@ fn a_key_lives_from_create_to_delete() {
     operator.refused(&["create", "--owner", "acme", "--id", "key-1"], "already in use");
     operator.refused(&["create", "--owner", "acme", "--id", "a#b"], "a key id has letters");
     operator.refused(&["create", "--owner", "acme", "--expires", "soon"], "is not a time");
+    operator.refused(&["create", "--owner", "acme", "--expires", "2020-01-01"], "has passed");
+    operator.refused(&["create", "--owner", " "], "the text is empty");
+    operator.refused(&["create", "--owner", "acme", "--name", "red\u{1b}[31m"], "without control characters");
+    operator.refused(&["update", "key-1"], "there is nothing to change");
+    operator.refused(&["update", "key-1", "--expires", "2020-01-01"], "has passed");
     operator.refused(&["rotate", "key-1", "--overlap", "soon"], "is not a duration");
 }
 
@@ -208,6 +217,8 @@ fn no_secret_is_in_any_log_metric_table_or_message() {
     operator.local.signal("-TERM");
     operator.local.process.wait().unwrap();
 
+    let mode = std::fs::metadata(data.join("demo-keys.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "only the owner can read the secrets");
     let looked_at: Vec<_> =
         files(&data).into_iter().filter(|path| !path.ends_with("demo-keys.json")).collect();
     let names: Vec<_> = looked_at.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();

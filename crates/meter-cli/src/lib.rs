@@ -2,6 +2,7 @@
 
 mod classes;
 mod closed_output;
+mod confirmation;
 mod cost;
 pub mod customers;
 mod dated_lists;
@@ -9,6 +10,7 @@ mod doctor;
 pub mod exit_codes;
 mod format;
 mod given_up;
+mod help_files;
 pub mod input;
 pub mod keys;
 mod local;
@@ -27,7 +29,7 @@ mod weights;
 
 use std::panic::AssertUnwindSafe;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use futures_util::FutureExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -75,6 +77,10 @@ enum Command {
     Cost(cost::Arguments),
     /// Send calls through the gateway of a local stack and show the responses
     Traffic(traffic::Arguments),
+    /// Print a script with which a shell completes commands and options
+    Completions(help_files::CompletionArguments),
+    /// Write the manual pages of all commands
+    Man(help_files::ManualArguments),
 }
 
 /// Runs the command that the arguments of the process name, and returns the exit code.
@@ -118,6 +124,11 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Doctor(arguments) => Box::pin(doctor::run(arguments)).await,
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Traffic(arguments) => traffic::run(arguments).await,
+        Command::Completions(arguments) => {
+            help_files::print_completions(Arguments::command(), &arguments);
+            Ok(())
+        }
+        Command::Man(arguments) => help_files::write_manual(Arguments::command(), &arguments),
     }
 }
 

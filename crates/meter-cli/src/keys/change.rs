@@ -11,6 +11,7 @@ use system_clock::now_ms;
 use super::create::new_secret;
 use super::duration::duration_ms;
 use super::fields::{Fields, Key};
+use crate::confirmation::{confirm, is_terminal};
 use crate::output::{print_json, printable_line, time_text, with_causes};
 use crate::target::{Target, TargetArguments};
 
@@ -49,6 +50,9 @@ pub struct RotateArguments {
 pub struct DeleteArguments {
     /// Id of the key
     key: String,
+    /// Do not ask on a terminal
+    #[arg(long, short)]
+    yes: bool,
     #[command(flatten)]
     output: ChangeArguments,
 }
@@ -162,6 +166,16 @@ fn explained(error: KeyStoreError, secret: &str) -> anyhow::Error {
 
 pub async fn delete(arguments: DeleteArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.output.target).await?;
+    if is_terminal() && !arguments.yes {
+        let key = target.key_store().get(&arguments.key).await?;
+        let question = format!(
+            "Delete the key {} of {} in {}? Calls with it are denied from then on, and it cannot be restored.",
+            key.key_id,
+            printable_line(&key.owner),
+            target.meter.names.environment
+        );
+        confirm(&question, "the key was not deleted")?;
+    }
     let changed = target.key_admin().delete(&arguments.key, now_ms()).await?;
     print(&target, &changed, ChangeKind::Deleted, None, arguments.output.json)
 }

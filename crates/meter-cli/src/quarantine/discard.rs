@@ -1,7 +1,7 @@
 //! `meter quarantine discard`.
 
 use std::fs::File;
-use std::io::{BufRead, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -12,7 +12,7 @@ use super::{
     QuarantinedRecordWithData, RECEIVING, Selection, UNREADABLE, queue, report_other_messages,
     require_selected,
 };
-use crate::closed_output::stdout;
+use crate::confirmation::{confirm, is_terminal};
 use crate::output::{count, write_json};
 use crate::target::Target;
 
@@ -34,7 +34,11 @@ pub async fn run(
     let file = save.map(open).transpose()?;
     let queue = queue(target).await?;
     if !yes {
-        confirm(&question(target, &queue, &selection, save).await?)?;
+        let question = question(target, &queue, &selection, save).await?;
+        if !is_terminal() {
+            bail!("{question} Standard input is not a terminal: confirm with --yes");
+        }
+        confirm(&question, "nothing was deleted")?;
     }
     let mut work = Discard { file, discarded: 0, unsaved: None };
     let result = queue
@@ -113,18 +117,4 @@ async fn question(
         selection.description(),
         target.meter.names.environment
     ))
-}
-
-fn confirm(question: &str) -> anyhow::Result<()> {
-    if !std::io::stdin().is_terminal() {
-        bail!("{question} Standard input is not a terminal: confirm with --yes");
-    }
-    print!("{question} [y/N] ");
-    stdout().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if !matches!(answer.trim(), "y" | "Y" | "yes") {
-        bail!("nothing was deleted");
-    }
-    Ok(())
 }

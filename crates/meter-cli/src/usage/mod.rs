@@ -18,6 +18,7 @@ use usage_report::source::{RowsOf, UsageSource};
 pub use output::PeriodUsage;
 pub use output::{GroupUsage, UsageReport};
 
+use crate::output::printable_line;
 use crate::target::{Target, TargetArguments};
 use output::Writer;
 
@@ -74,10 +75,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         [] => vec![Property::Customer, Property::Key],
         by => by.to_vec(),
     };
-    let key = match &arguments.key {
-        Some(id) => Some(key_of(&target, id).await?),
+    let known_key = match &arguments.key {
+        Some(id) => find_key(&target, id).await?,
         None => None,
     };
+    // A key that is not known any more may still have usage.
+    let key = known_key.clone().or_else(|| arguments.key.clone().map(MeteredKey::without_customer));
     let counted_as: Vec<MeteredKey> = key.iter().flat_map(MeteredKey::counted_as).collect();
     let parts: Vec<RowsOf<'_>> = match &arguments.customer {
         _ if key.is_some() => counted_as.iter().map(RowsOf::Key).collect(),
@@ -100,6 +103,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         visited.await.context("the usage cannot be read; is the system running?")?;
     }
     writer.write(&sums.finish())?;
+    if let Some(id) = arguments.key.as_ref().filter(|_| known_key.is_none()) {
+        eprintln!("warning: there is no key {}; `meter keys list --all` shows the keys", printable_line(id));
+    }
     writer.finish()
 }
 
@@ -117,11 +123,11 @@ fn day(text: &str) -> Result<Date, String> {
     text.parse().map_err(|_| format!("{text:?} is not a day; write it as YYYY-MM-DD, as in 2026-11-24"))
 }
 
-/// Returns a key with its customer. A key that is not known any more may still have usage.
-async fn key_of(target: &Target, id: &str) -> anyhow::Result<MeteredKey> {
+/// Returns a key with its customer; `None` if there is no such key.
+async fn find_key(target: &Target, id: &str) -> anyhow::Result<Option<MeteredKey>> {
     match target.key_store().get(id).await {
-        Ok(key) => Ok(key.metered_key()),
-        Err(KeyStoreError::NoSuchKey { .. }) => Ok(MeteredKey::without_customer(id)),
+        Ok(key) => Ok(Some(key.metered_key())),
+        Err(KeyStoreError::NoSuchKey { .. }) => Ok(None),
         Err(error) => Err(error).context("the key cannot be read; is the system running?"),
     }
 }
