@@ -10,6 +10,7 @@ use loadtest::exit_status;
 #[derive(Parser)]
 #[command(
     name = "loadtest",
+    version,
     about = "Measures freshness and checks exact counts of the usage meter under load",
     after_help = exit_status::help()
 )]

@@ -234,12 +234,14 @@ impl Control {
         Ok(serde_json::from_slice(&self.request(http::Method::GET, "/faults/injected", None).await?)?)
     }
 
-    /// Kills one process of a function. Returns `false` if it has none.
+    /// Kills a process of a function during the first invocation within `within`. Returns `false` if
+    /// there was none.
     ///
     /// # Errors
     /// Returns an error if the stack does not respond.
-    pub async fn kill(&self, function: &str) -> anyhow::Result<bool> {
-        Ok(!self.on_function(function, "kill").await?["process_id"].is_null())
+    pub async fn kill(&self, function: &str, within: Duration) -> anyhow::Result<bool> {
+        let action = format!("kill?within_ms={}", within.as_millis());
+        Ok(!self.on_function(function, &action).await?["process_id"].is_null())
     }
 
     /// Stops all processes of a function, and returns their number.
@@ -263,12 +265,13 @@ impl Control {
         Ok(serde_json::from_slice(&self.request(http::Method::POST, &path, None).await?)?)
     }
 
-    /// Deletes the items whose time to live has expired.
+    /// Deletes the items whose time to live has expired, and returns their number.
     ///
     /// # Errors
     /// Returns an error if the stack does not respond or cannot delete them.
-    pub async fn expire(&self) -> anyhow::Result<()> {
-        self.request(http::Method::POST, "/expire", None).await.map(drop)
+    pub async fn expire(&self) -> anyhow::Result<u64> {
+        let reply: Value = serde_json::from_slice(&self.request(http::Method::POST, "/expire", None).await?)?;
+        reply["deleted"].as_u64().context("the stack does not say how many items it deleted")
     }
 
     /// Returns the process ids of the stack.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
 use rand::Rng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, IteratorRandom};
 use system_clock::{monotonic_us, now_ms};
 use tokio::sync::oneshot;
 
@@ -134,6 +134,18 @@ impl Function {
     /// Returns `None` if there is no environment.
     pub fn kill_random(&self) -> Option<i32> {
         let environment = self.shared.locked().all.choose(&mut rand::rng()).cloned()?;
+        environment.kill();
+        Some(environment.pid().as_raw_nonzero().get())
+    }
+
+    /// Kills the process of a random environment that has an invocation, and returns its process id.
+    /// Returns `None` if no environment has one.
+    pub fn kill_busy(&self) -> Option<i32> {
+        let state = self.shared.locked();
+        let is_idle =
+            |environment: &Arc<Environment>| state.idle.iter().any(|idle| Arc::ptr_eq(idle, environment));
+        let busy = state.all.iter().filter(|environment| !is_idle(environment) && !environment.has_exited());
+        let environment = busy.choose(&mut rand::rng())?;
         environment.kill();
         Some(environment.pid().as_raw_nonzero().get())
     }

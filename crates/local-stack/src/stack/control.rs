@@ -3,18 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::backlog::Backlog;
 use crate::dynamodb::expiry::Expiry;
 use crate::faults::{FaultRates, Faults, InjectedFaults};
 use crate::lambda::Function;
+
+/// Interval between two looks for a process with an invocation.
+const KILL_POLL: Duration = Duration::from_millis(1);
 
 /// The parts of the stack that can be controlled.
 #[derive(Clone)]
@@ -36,7 +42,7 @@ impl Control {
     }
 
     /// Returns the routes `GET` and `PUT /faults`, `GET /faults/injected`, `POST
-    /// /functions/{name}/kill`, `/hold` and `/release`, `POST /expire`, `GET /processes`, `GET
+    /// /functions/{name}/kill?within_ms=N`, `/hold` and `/release`, `POST /expire`, `GET /processes`, `GET
     /// /settled`.
     pub fn router(self) -> Router {
         Router::new()
@@ -66,8 +72,31 @@ async fn injected_faults(State(control): State<Control>) -> Json<InjectedFaults>
     Json(control.faults.injected())
 }
 
-async fn kill(control: State<Control>, name: Path<String>) -> Response {
-    on_function(control, name, |function| json!({"process_id": function.kill_random()}))
+/// The time within which a process is to be killed.
+#[derive(Deserialize)]
+struct Within {
+    /// Milliseconds from the request on.
+    within_ms: u64,
+}
+
+/// Kills a process of a function during an invocation: the first one within the given time.
+async fn kill(
+    State(control): State<Control>,
+    Path(name): Path<String>,
+    Query(within): Query<Within>,
+) -> Response {
+    let deadline = Instant::now() + Duration::from_millis(within.within_ms);
+    loop {
+        let mut killed = None;
+        let response = on_function(State(control.clone()), Path(name.clone()), |function| {
+            killed = function.kill_busy();
+            json!({"process_id": killed})
+        });
+        if killed.is_some() || Instant::now() >= deadline || !response.status().is_success() {
+            return response;
+        }
+        tokio::time::sleep(KILL_POLL).await;
+    }
 }
 
 /// Stops all processes of a function.

@@ -42,10 +42,7 @@ impl Fields {
     /// Refuses a time of expiry that has passed: the key would never be admitted.
     pub fn check_expiry(&self, now_ms: i64) -> anyhow::Result<()> {
         if let Some(expires_ms) = self.expires.filter(|expires_ms| *expires_ms <= now_ms) {
-            bail!(
-                "--expires {} has passed; `meter keys delete` ends a key at once",
-                time_text(expires_ms)
-            );
+            bail!("--expires {} has passed; `meter keys delete` ends a key at once", time_text(expires_ms));
         }
         Ok(())
     }

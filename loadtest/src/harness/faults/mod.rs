@@ -19,6 +19,11 @@ use crate::harness::system_under_test::{LocalAccess, SystemUnderTest};
 
 pub use recovery::{Recovery, recoveries};
 
+/// Time within which a stream has its new number of shards. Kinesis takes minutes for many shards.
+const RESHARD_LIMIT: Duration = Duration::from_mins(15);
+/// Interval between two looks at the number of shards.
+const RESHARD_POLL: Duration = Duration::from_secs(1);
+
 /// A fault as it was injected.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Injection {
@@ -88,15 +93,24 @@ async fn inject(system: &SystemUnderTest, kind: FaultKind, ends: Instant) -> any
     }
 }
 
+/// Changes the number of open shards, and waits until the stream has them.
 async fn reshard(system: &SystemUnderTest, shards: u32) -> anyhow::Result<Ended> {
+    let before = system.open_shards().await?;
+    let wanted = shards;
     let request = system.kinesis.update_shard_count().stream_name(&system.meter.names.stream);
     let shards = i32::try_from(shards).context("the number of shards is too large")?;
     let request = request.target_shard_count(shards).scaling_type(ScalingType::UniformScaling);
     request.send().await?;
-    Ok(Ended { at: Instant::now(), effects: 1 })
+    let deadline = Instant::now() + RESHARD_LIMIT;
+    let mut open = system.open_shards().await?;
+    while open != wanted && Instant::now() < deadline {
+        tokio::time::sleep(RESHARD_POLL).await;
+        open = system.open_shards().await?;
+    }
+    Ok(Ended { at: Instant::now(), effects: open.abs_diff(before).into() })
 }
 
 async fn expire(local: &LocalAccess) -> anyhow::Result<Ended> {
-    local.control.expire().await?;
-    Ok(Ended { at: Instant::now(), effects: 1 })
+    let effects = local.control.expire().await?;
+    Ok(Ended { at: Instant::now(), effects })
 }

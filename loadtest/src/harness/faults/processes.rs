@@ -8,7 +8,7 @@ use super::Ended;
 use crate::fault::FaultyFunction;
 use crate::harness::local::Control;
 
-/// Kills a random process of a function, `per_s` times a second.
+/// Kills a random process of a function during an invocation, at most `per_s` times a second.
 pub(super) async fn kill(
     control: &Control,
     function: FaultyFunction,
@@ -18,8 +18,9 @@ pub(super) async fn kill(
     let interval = Duration::from_secs_f64(1.0 / per_s);
     let mut effects = 0;
     while Instant::now() < ends {
-        effects += u64::from(control.kill(function.service()).await?);
-        tokio::time::sleep(interval).await;
+        let next = Instant::now() + interval;
+        effects += u64::from(control.kill(function.service(), interval).await?);
+        tokio::time::sleep_until(next).await;
     }
     Ok(Ended { at: Instant::now(), effects })
 }
