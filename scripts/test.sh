@@ -41,13 +41,17 @@ rust_tests() {
     read -ra tests < <(tests_of "$1" | tr '\n' ' ')
     logged cargo test --workspace --locked --no-fail-fast "${tests[@]}"
 }
-# Runs the files of the end-to-end tests, two at a time, because they wait for much of their time.
-# Prints the output of a file when it has ended.
+# Runs the files of the end-to-end tests, two at a time, because they wait for much of their time. The
+# load tests run one after another, because each of them loads the machine. Prints the output of a file
+# when it has ended.
 end_to_end() {
     local tests
     mapfile -t tests < <(tests_of end-to-end)
     cargo test --workspace --locked --no-run "${tests[@]}"
-    printf '%s\n' "${tests[@]}" | logged xargs -P 2 -I '{}' scripts/test-file.sh '{}'
+    {
+        printf '%s\n' "${tests[@]}" | grep loadtest_ | xargs
+        printf '%s\n' "${tests[@]}" | grep -v loadtest_
+    } | logged xargs -P 2 -L 1 scripts/test-files.sh
 }
 stack() {
     local status=0
