@@ -5,6 +5,8 @@ mod tables;
 use cost_model::{Architecture, Capacity, LIST_PRICES, Workload, canary, costs};
 use deployment::settings;
 
+use crate::output::count;
+
 /// The highest accepted number of anything.
 const MAX_AMOUNT: f64 = 1e15;
 /// Maximum batching window, in seconds. Source: Lambda API Reference,
@@ -58,8 +60,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let capacity = Capacity::from_workload(&workload);
     let costs = costs(&workload, &capacity, &LIST_PRICES);
     println!(
-        "{:.1} calls/s, {} shards, {:.1} records/s, {:.1} invocations/s of {:.0} ms",
-        capacity.calls, capacity.shards, capacity.records, capacity.invocations, capacity.invocation_ms
+        "{} calls/s, {}, {} records/s, {} invocations/s of {:.0} ms",
+        rate(capacity.calls),
+        count(capacity.shards, "shard"),
+        rate(capacity.records),
+        rate(capacity.invocations),
+        capacity.invocation_ms
     );
     println!(
         "{:.0} ledger writes and {:.0} claims per million calls\n",
@@ -77,6 +83,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         canary(arguments.architecture, &LIST_PRICES)
     );
     Ok(())
+}
+
+/// Formats a rate, a small one with more decimal places.
+fn rate(per_s: f64) -> String {
+    match per_s {
+        0.95.. => format!("{per_s:.1}"),
+        0.095.. => format!("{per_s:.2}"),
+        _ => format!("{per_s:.3}"),
+    }
 }
 
 /// Refuses amounts that are out of range, infinite or not a number.

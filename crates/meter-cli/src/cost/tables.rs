@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use cost_model::{Capacity, Costs, LIST_PRICES, Workload, advantage, costs};
 
+use super::rate;
+
 /// Rows of the tables: names and numbers of calls per month.
 const CALLS: [(&str, f64); 4] =
     [("10 M", 1e7), ("100 M", 1e8), ("1 B", 1e9), ("1 M/s", 1e6 * 30.0 * 86_400.0)];
@@ -60,7 +62,7 @@ fn needs() -> String {
             format!("{:.0}", capacity.calls),
             shards(&capacity),
             format!("{:.0} %", capacity.busy * 100.0),
-            format!("{:.1}, {:.0}", capacity.invocations, capacity.invocation_ms),
+            format!("{}, {:.0}", rate(capacity.invocations), capacity.invocation_ms),
             format!("{:.0}", capacity.per_million_calls(capacity.ledger_writes)),
             format!("{:.0}", capacity.per_million_calls(capacity.claim_writes)),
             format!("{:.2}", capacity.writes_per_key),
