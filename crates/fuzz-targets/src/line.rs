@@ -1,7 +1,8 @@
 //! Access-log lines: the meter against `serde_json`.
 //!
 //! - What `serde_json` reads of a line, rewritten by [`crate::strict_json`], the meter reads: the
-//!   same key, status, time, latency, method, route and identity, or an error for the same lines.
+//!   same key, customer, status, time, latency, method, route, API, stage and identity, or an error for
+//!   the same lines.
 //! - What `serde_json` reads without rewriting, the meter reads, unless it is nested too deeply.
 //! - A line reads alike in a log event and alone, and also when its layout is known.
 
@@ -144,7 +145,8 @@ impl Line {
 
     fn call(&self) -> Option<Call> {
         let key = self.0.get("apiKeyId").or(self.0.get("key"));
-        if matches!(key, Some(Member::Number(_) | Member::Other)) {
+        let is_no_text = |id: Option<&Member>| matches!(id, Some(Member::Number(_) | Member::Other));
+        if is_no_text(key) || is_no_text(self.0.get("customerId")) {
             return None;
         }
         let (status, has_escapes) = self.text("status", &["status"])?;
@@ -155,9 +157,12 @@ impl Line {
         let latency_ms = latency.and_then(|(latency, _)| latency.parse::<u32>().ok()).unwrap_or(0);
         (100..600).contains(&status).then_some(Call {
             api_key_id: self.plain("key", &["apiKeyId"]).ok()?,
+            customer_id: self.plain("customerId", &["customerId"]).ok()?,
             status,
             method: self.plain("method", &["httpMethod"]).ok()?,
             route: self.plain("route", &["resourcePath", "routeKey"]).ok()?,
+            api_id: self.plain("api", &["apiId"]).ok()?,
+            stage: self.plain("stage", &["stage"]).ok()?,
             requested_at_ms,
             responded_at_ms: requested_at_ms.saturating_add(i64::from(latency_ms)),
         })

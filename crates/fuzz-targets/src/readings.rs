@@ -14,9 +14,12 @@ pub const ORIGIN: Origin<'static> =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     pub api_key_id: Option<String>,
+    pub customer_id: Option<String>,
     pub status: u16,
     pub method: Option<String>,
     pub route: Option<String>,
+    pub api_id: Option<String>,
+    pub stage: Option<String>,
     /// Request time, in milliseconds since 1970.
     pub requested_at_ms: i64,
     /// Time of the response, in milliseconds since 1970.
@@ -47,9 +50,12 @@ pub fn read(decoder: &mut Decoder, data: &[u8]) -> Result<(Decoded, Vec<Reading>
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let call = event.call.map_err(|error| error.to_string()).map(|call| Call {
             api_key_id: owned(call.api_key_id),
+            customer_id: owned(call.customer_id),
             status: call.status.code(),
             method: owned(call.method),
             route: owned(call.route),
+            api_id: owned(call.api_id),
+            stage: owned(call.stage),
             requested_at_ms: call.requested_at_ms,
             responded_at_ms: call.responded_at_ms,
         });
