@@ -201,6 +201,8 @@ mod tests {
         let now_ms = 7;
         assert_eq!(check_lead(now_ms + 90 * 60_000, now_ms), Ok(()));
         assert_eq!(check_lead(now_ms + 90 * 60_000 - 1, now_ms), Err(ClassDateError::TooSoon));
+        let clock_difference_ms = 15 * 60_000;
+        assert_eq!(CLASS_COPY_MS + MAX_CLOCK_LEAD_MS + clock_difference_ms, CLASS_LIST_LEAD_MS);
     }
 
     #[test]
