@@ -11,6 +11,7 @@ trap 'rm -f "$output"' EXIT
 status=0
 for file; do
     step "${file#--test=}" cargo test --workspace --locked --no-fail-fast "$file" >"$output" 2>&1 || status=1
-    cat "$output"
+    # Another instance may print at the same time.
+    flock "$0" cat "$output"
 done
 exit "$status"

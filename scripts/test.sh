@@ -41,16 +41,17 @@ rust_tests() {
     read -ra tests < <(tests_of "$1" | tr '\n' ' ')
     logged cargo test --workspace --locked --no-fail-fast "${tests[@]}"
 }
-# Runs the files of the end-to-end tests, two at a time, because they wait for much of their time. The
-# load tests run one after another, because each of them loads the machine. Prints the output of a file
-# when it has ended.
+# Runs the files of the end-to-end tests. Those that load the machine run one after another, beside the
+# others, which wait for most of their time. loadtest_chaos is the last: its stack has to get its ports
+# again after a crash.
+loading_tests=(exactly_once invalidation hostile_volume many_keys loadtest_detects_faults loadtest_runs loadtest_chaos)
 end_to_end() {
     local tests
     mapfile -t tests < <(tests_of end-to-end)
-    cargo test --workspace --locked --no-run "${tests[@]}"
+    logged cargo test --workspace --locked --no-run "${tests[@]}" || return
     {
-        printf '%s\n' "${tests[@]}" | grep loadtest_ | xargs
-        printf '%s\n' "${tests[@]}" | grep -v loadtest_
+        echo "${loading_tests[@]/#/--test=}"
+        printf '%s\n' "${tests[@]}" | grep -vxF "$(printf -- '--test=%s\n' "${loading_tests[@]}")"
     } | logged xargs -P 2 -L 1 scripts/test-files.sh
 }
 stack() {
