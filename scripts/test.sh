@@ -51,7 +51,7 @@ end_to_end() {
     logged cargo test --workspace --locked --no-run "${tests[@]}" || return
     {
         echo "${loading_tests[@]/#/--test=}"
-        printf '%s\n' "${tests[@]}" | grep -vxF "$(printf -- '--test=%s\n' "${loading_tests[@]}")"
+        printf '%s\n' "${tests[@]}" | grep -vxF -e "$(printf -- '--test=%s\n' "${loading_tests[@]}")"
     } | logged xargs -P 2 -L 1 scripts/test-files.sh
 }
 stack() {
