@@ -21,12 +21,12 @@ pub struct ScheduledFault {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum FaultKind {
-    /// Processes of a function are killed repeatedly.
+    /// Processes of a function are killed during invocations, repeatedly.
     Kill {
         /// The function whose processes are disturbed.
         #[serde(default)]
         function: FaultyFunction,
-        /// Number of processes that are killed a second.
+        /// Maximum number of processes that are killed a second.
         per_s: f64,
     },
     /// All processes of a function are stopped (`SIGSTOP`), and continue at the end of the fault.

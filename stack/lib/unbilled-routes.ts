@@ -7,7 +7,7 @@ export const USAGE_ROUTE = '/usage';
 export const UNBILLED_ROUTES: readonly string[] = accessLog.unbilledRoutes;
 
 /** An entry such as `/usage`, `GET /usage` or `OPTIONS *`, as the functions parse it. */
-const ENTRY = /^(([A-Z]+ )?\/[^\s,]*|[A-Z]+ \*)$/;
+const ENTRY = /^(([A-Z]+ )?(\/[^\s,*]*|\$default)|(?!ANY )[A-Z]+ \*)$/;
 
 /** Returns the setting `unbilledRoutes` of the functions. Throws an error for an entry that they cannot parse. */
 export function unbilledRoutesSetting(routes: readonly string[]): string {

@@ -9,7 +9,7 @@ const FAULTS: &str = "
 [[chaos.fault]]
 kind = 'kill'
 per_s = 4
-for_s = 1
+for_s = 5
 [[chaos.fault]]
 kind = 'kill'
 function = 'authorizer'
@@ -89,6 +89,7 @@ async fn each_call_is_counted_once_whatever_breaks() {
     assert_eq!((outcome.counts.missing, outcome.counts.surplus), (0, 0), "{text}");
     let identities = outcome.identities.as_ref().unwrap();
     assert!(identities.is_exact() && identities.answered > 5_000, "{text}");
+    assert!(outcome.tally.answered[&201] > 1_000, "a part of the calls has a class: {text}");
     // Each round of the schedule has each fault once, and a second round may have begun.
     assert!(outcome.recoveries.len() >= FAULTS.matches("kind").count(), "{text}");
     assert!(outcome.recoveries.iter().all(|recovery| recovery.effects > 0), "{text}");

@@ -110,12 +110,21 @@ fn a_key_lives_from_create_to_delete() {
     assert!(stdout(&operator.run(&["list", "--owner", "acme"])).ends_with("0 keys\n"));
     operator.refused(&["delete", &id], "was deleted");
     operator.refused(&["delete", "no-such-key"], "there is no key no-such-key");
+}
+
+#[test]
+fn what_cannot_be_a_key_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut operator = Operator::start(folder.path());
     operator.refused(&["create", "--owner", "acme", "--id", "key-1"], "already in use");
     operator.refused(&["create", "--owner", "acme", "--id", "a#b"], "a key id has letters");
     operator.refused(&["create", "--owner", "acme", "--expires", "soon"], "is not a time");
     operator.refused(&["create", "--owner", "acme", "--expires", "2020-01-01"], "has passed");
-    operator.refused(&["create", "--owner", " "], "the text is empty");
-    operator.refused(&["create", "--owner", "acme", "--name", "red\u{1b}[31m"], "without control characters");
+    operator.refused(&["create", "--owner", " "], "a blank text");
+    operator.refused(
+        &["create", "--owner", "acme", "--name", "red\u{1b}[31m"],
+        "one line without control characters",
+    );
     operator.refused(&["update", "key-1"], "there is nothing to change");
     operator.refused(&["update", "key-1", "--expires", "2020-01-01"], "has passed");
     operator.refused(&["rotate", "key-1", "--overlap", "soon"], "is not a duration");

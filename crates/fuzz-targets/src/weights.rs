@@ -4,7 +4,7 @@
 //! - A class that has no line has the weight of `*`, or one credit.
 //! - The credits of some calls and of others are those of all together.
 
-use usage_report::credits::Credits;
+use usage_report::credits::{Credits, Weight};
 use usage_report::weights::ClassWeights;
 
 /// Numbers of calls, whose sum does not overflow.
@@ -18,6 +18,8 @@ pub fn check(input: &[u8]) {
     // No word of a line contains a blank.
     let of_others = weights.weight_of(Some("no class"));
     assert_eq!(of_others, weights.weight_of(None), "calls without a class are others");
+    let has_others = weights.to_string().lines().any(|line| line.starts_with("* "));
+    assert!(has_others || of_others == Weight::ONE, "each of them is one credit by default");
     for class in weights.classes().map(Some).chain([None]) {
         let weight = weights.weight_of(class);
         let apart: Credits = CALLS.iter().map(|calls| weight * *calls).sum();

@@ -74,6 +74,7 @@ async fn an_environment_is_frozen_between_invocations() {
     let function = function(folder.path(), 4);
     function.prepare().await.unwrap();
     wait_until_stopped(&function).await;
+    assert_eq!(function.kill_busy(), None, "a frozen environment is not busy");
     for number in 1..=5 {
         assert_eq!(taken_mib(&function.invoke(event(number)).await), number);
         wait_until_stopped(&function).await;

@@ -69,7 +69,7 @@ pub async fn usage_of_key(
     Ok(usage)
 }
 
-/// Reads the same usage, by route class and day.
+/// Reads what [`usage_of_key`] reads, by route class and day.
 async fn usage_by_class(
     client: &Client,
     table: &str,

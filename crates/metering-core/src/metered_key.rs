@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_key_of_the_totals_is_that_of_all_keys() {
+    fn no_other_key_is_that_of_the_totals() {
         assert!(MeteredKey::totals().is_totals());
         assert!(!MeteredKey::without_customer("totals").is_totals());
     }

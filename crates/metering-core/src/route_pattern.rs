@@ -53,8 +53,10 @@ impl<'a> CallRoute<'a> {
     /// The route is the resource of a REST API (`/orders/{id}`) or the route key of an HTTP API
     /// (`GET /orders/{id}`, `$default`). A route key gives the method if `method` is `None`.
     pub fn new(method: Option<&'a str>, route: Option<&'a str>) -> Self {
-        // A resource is not searched for a blank, because this is done for each call.
-        let route_key = route.filter(|route| !route.starts_with('/')).and_then(|route| route.split_once(' '));
+        // A resource begins with a slash, a route key with a method, which has capital letters only.
+        let is_resource = |route: &&str| route.starts_with('/');
+        let route_key = route.filter(|route| !is_resource(route)).and_then(|route| route.split_once(' '));
+        let route_key = route_key.filter(|(method, _)| is_method(method));
         match route_key {
             Some((of_route, path)) => {
                 let method = method.or(Some(of_route).filter(|method| *method != ANY_METHOD));
@@ -63,6 +65,10 @@ impl<'a> CallRoute<'a> {
             None => Self { method, path: route },
         }
     }
+}
+
+fn is_method(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 impl RoutePattern {
@@ -86,8 +92,6 @@ impl FromStr for RoutePattern {
             Some((method, path)) => (Some(method), path.trim_start()),
             None => (None, text),
         };
-        let is_method =
-            |method: &str| !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
         let is_path = (path.starts_with('/') || path == "$default") && !path.contains(['*', ' ']);
         match method {
             None | Some(ANY_METHOD) if is_path => Ok(Self::Path(path.to_owned())),
@@ -109,5 +113,22 @@ impl fmt::Display for RoutePattern {
             Self::Method(method) => write!(formatter, "{method} *"),
             Self::MethodOfPath { method, path } => write!(formatter, "{method} {path}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_method_and_a_path_are_a_route_key() {
+        let pattern: RoutePattern = "/usage".parse().unwrap();
+        let matches = |route| pattern.matches(CallRoute::new(None, Some(route)));
+        assert!(matches("/usage") && matches("GET /usage") && matches("ANY /usage"));
+        for route in ["/a /usage", "get /usage", " /usage", "GET  /usage", "GET /usage/"] {
+            assert!(!matches(route), "{route:?}");
+        }
+        assert_eq!(CallRoute::new(None, Some("ANY /a")), CallRoute::new(None, Some("/a")));
+        assert_eq!(CallRoute::new(Some("PUT"), Some("ANY /a")), CallRoute::new(Some("PUT"), Some("/a")));
     }
 }

@@ -51,10 +51,8 @@ pub enum UnbilledRouteError {
 }
 
 impl UnbilledRoutes {
-    /// Returns `true` if calls of this method and route are not billed.
-    ///
-    /// The route is the resource of a REST API (`/orders/{id}`) or the route key of an HTTP API
-    /// (`GET /orders/{id}`, `$default`). A route key gives the method if `method` is `None`.
+    /// Returns `true` if calls of this method and route are not billed. [`CallRoute::new`] says what a
+    /// route is.
     pub fn contains(&self, method: Option<&str>, route: Option<&str>) -> bool {
         let route = CallRoute::new(method, route);
         self.0.iter().any(|pattern| pattern.matches(route))

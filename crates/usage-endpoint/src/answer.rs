@@ -12,9 +12,9 @@ pub struct UsageAnswer<'r> {
     pub api_key_id: &'r str,
     /// Id of the customer of that key; null if it belongs to none.
     pub customer_id: Option<&'r str>,
-    /// First day.
+    /// The first day, in `time_zone`.
     pub from: String,
-    /// Last day.
+    /// The last day, in `time_zone`.
     pub to: String,
     /// Time zone of the days.
     pub time_zone: &'r str,
@@ -24,7 +24,7 @@ pub struct UsageAnswer<'r> {
     /// Time of the latest call in the ledger rows that have calls on the days; null without calls. Earlier calls may
     /// not be counted yet.
     pub last_call: Option<String>,
-    /// Time of the answer.
+    /// Time at which the request was answered.
     pub read_at: Option<String>,
     /// Calls of all entries.
     pub calls: u64,
@@ -42,6 +42,7 @@ pub struct UsageAnswer<'r> {
 pub struct UsageEntry {
     /// Id of the key, if usage is grouped by key.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub api_key_id: Option<String>,
     /// Route class, if usage is grouped by class; null for calls without one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +50,7 @@ pub struct UsageEntry {
     /// The period: `2026-11`, `2026-11-24`, `2026-11-24T10Z` or, with a difference from UTC, `2026-11-24T10+01`; the
     /// first and the last day for `by=total`, as in `2026-11-01/2026-11-24`.
     pub period: String,
-    /// Number of calls.
+    /// Number of calls in the period.
     pub calls: u64,
     /// Credits of the calls, a decimal number; null if there are no weights.
     pub credits: Option<String>,
@@ -63,7 +64,7 @@ pub struct LimitUse {
     pub monthly_limit: u64,
     /// Calls that are counted in the present month.
     pub used: u64,
-    /// Calls that are left.
+    /// Calls that are left in the month.
     pub remaining: u64,
     /// Begin of the next month.
     pub resets_at: Option<String>,

@@ -93,7 +93,7 @@ impl IdentityCheck {
             "each is where it has to be, once".to_owned()
         } else {
             format!(
-                "{} answered calls are not logged, {} logged calls not claimed, {} claimed calls not logged, {} claimed twice, {} in quarantine, the ledger differs from the access log by {}, keys and days with other calls are {}, and by route class {}",
+                "{} answered calls are not logged, {} logged calls not claimed, {} claimed calls not logged, {} claimed twice, {} in quarantine, the ledger differs from the access log by {}, {} days of keys and {} days of their route classes have other calls",
                 self.answered_not_logged,
                 self.logged_not_claimed,
                 self.claimed_not_logged,
@@ -149,7 +149,7 @@ pub async fn check(
     let (found, identities) = compare_ledger(system, keys, &logged, span).await?;
     check.ledger_differences = found.missing() + found.surplus();
     check.days_with_other_calls = identities.other.len() as u64;
-    if system.has_own_classes() {
+    if system.is_own_stack() {
         check.class_days_with_other_calls = compare_classes(system, keys, &logged).await?;
     }
     Ok(check)
@@ -344,7 +344,11 @@ mod tests {
         assert!(!check.is_exact());
         let check = IdentityCheck { days_with_other_calls: 1, ..IdentityCheck::default() };
         assert!(!check.is_exact());
-        assert!(check.sentence().contains("keys and days with other calls are 1"), "{}", check.sentence());
+        assert!(
+            check.sentence().contains("1 days of keys and 0 days of their route classes have other calls"),
+            "{}",
+            check.sentence()
+        );
     }
 
     #[test]

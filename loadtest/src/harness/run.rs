@@ -36,7 +36,7 @@ use crate::harness::schedule::Schedule;
 use crate::harness::system_under_test::SystemUnderTest;
 use crate::harness::verdict::{Evidence, judge};
 use crate::harness::worker::{Assignment, ClientKey, Start};
-use crate::harness::{faults, identities, keys};
+use crate::harness::{faults, identities, keys, route_classes};
 use crate::histogram::LatencyHistogram;
 use crate::profile::Profile;
 
@@ -139,6 +139,9 @@ struct Comparison {
 impl Run<'_> {
     async fn execute(&self) -> anyhow::Result<Outcome> {
         self.profile.check_reshards(self.system.open_shards().await?)?;
+        if self.profile.compares_identities && self.system.is_own_stack() {
+            route_classes::create(self.system).await?;
+        }
         let settings = self.profile.probes;
         let faults = &self.profile.faults;
         let disturbed_s = faults.iter().map(|fault| fault.for_s + RESTART_S).sum();

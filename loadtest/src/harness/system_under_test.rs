@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use aws_sdk_kinesis::types::{StreamDescriptionSummary, StreamStatus};
 use deployment::Endpoints;
 use metering_aws::MeterTarget;
 use tokio::sync::Mutex;
 
 use crate::harness::local::{Control, StackProcess};
-use crate::harness::route_classes;
 
 /// The system under test, with the clients that measure it.
 pub struct SystemUnderTest {
@@ -45,28 +45,45 @@ impl LocalAccess {
 
 impl SystemUnderTest {
     /// Returns the number of open shards of the stream.
+    ///
+    /// # Errors
+    /// Returns an error if the stream cannot be described.
     pub async fn open_shards(&self) -> anyhow::Result<u32> {
-        let request = self.kinesis.describe_stream_summary().stream_name(&self.meter.names.stream);
-        let reply = request.send().await.context("cannot describe the stream")?;
-        let summary = reply.stream_description_summary().context("the stream has no description")?;
+        let summary = self.stream_summary().await?;
         u32::try_from(summary.open_shard_count()).context("the number of open shards is below 0")
     }
 
-    /// Returns `true` if the load test has started the stack, and so decides its route classes.
-    pub fn has_own_classes(&self) -> bool {
+    /// Returns the number of open shards of the stream; `None` while it is being changed.
+    ///
+    /// # Errors
+    /// Returns an error if the stream cannot be described.
+    pub async fn open_shards_of_active_stream(&self) -> anyhow::Result<Option<u32>> {
+        let summary = self.stream_summary().await?;
+        let open =
+            u32::try_from(summary.open_shard_count()).context("the number of open shards is below 0")?;
+        Ok((*summary.stream_status() == StreamStatus::Active).then_some(open))
+    }
+
+    async fn stream_summary(&self) -> anyhow::Result<StreamDescriptionSummary> {
+        let request = self.kinesis.describe_stream_summary().stream_name(&self.meter.names.stream);
+        let reply = request.send().await.context("cannot describe the stream")?;
+        reply.stream_description_summary.context("the stream has no description")
+    }
+
+    /// Returns `true` if the load test has started the stack.
+    pub fn is_own_stack(&self) -> bool {
         self.local.as_ref().is_some_and(|local| local.stack.is_some())
     }
 
-    /// Connects to a local stack that the load test has started, and creates its route classes.
+    /// Connects to a local stack that the load test has started.
     ///
     /// # Errors
-    /// Returns an error if the stack has no endpoints or cannot store the classes.
+    /// Returns an error if the stack has no endpoints.
     pub async fn own(stack: StackProcess) -> anyhow::Result<Self> {
         let mut system = Self::local(&stack.plan.data_folder, None).await?;
         if let Some(local) = &mut system.local {
             local.stack = Some(Mutex::new(stack));
         }
-        route_classes::create(&system).await?;
         Ok(system)
     }
 

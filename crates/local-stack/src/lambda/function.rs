@@ -138,8 +138,8 @@ impl Function {
         Some(environment.pid().as_raw_nonzero().get())
     }
 
-    /// Kills the process of a random environment that has an invocation, and returns its process id.
-    /// Returns `None` if no environment has one.
+    /// Kills the process of a random environment that is not frozen, because it has an invocation or
+    /// still works after its response, and returns its process id. Returns `None` if all are frozen.
     pub fn kill_busy(&self) -> Option<i32> {
         let state = self.shared.locked();
         let is_idle =

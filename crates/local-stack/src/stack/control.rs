@@ -79,7 +79,7 @@ struct Within {
     within_ms: u64,
 }
 
-/// Kills a process of a function during an invocation: the first one within the given time.
+/// Kills a process of a function as soon as one has an invocation, within the given time.
 async fn kill(
     State(control): State<Control>,
     Path(name): Path<String>,

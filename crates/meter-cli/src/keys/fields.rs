@@ -39,10 +39,10 @@ impl Fields {
         name.is_none() && plan.is_none() && monthly_limit.is_none() && expires.is_none() && label.is_empty()
     }
 
-    /// Refuses a time of expiry that has passed: the key would never be admitted.
+    /// Refuses a time of expiry that has passed.
     pub fn check_expiry(&self, now_ms: i64) -> anyhow::Result<()> {
         if let Some(expires_ms) = self.expires.filter(|expires_ms| *expires_ms <= now_ms) {
-            bail!("--expires {} has passed; `meter keys delete` ends a key at once", time_text(expires_ms));
+            bail!("--expires {} has passed; give a time in the future", time_text(expires_ms));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 /// When the text has a control character.
 pub fn one_line(text: &str) -> Result<String, String> {
     if text.contains(char::is_control) {
-        return Err("a text has one line, without control characters such as line breaks".to_owned());
+        return Err("write one line without control characters, such as line breaks".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -17,7 +17,7 @@ pub fn one_line(text: &str) -> Result<String, String> {
 /// When the text is blank or has a control character.
 pub fn not_blank(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
-        return Err("the text is empty".to_owned());
+        return Err("write more than a blank text".to_owned());
     }
     one_line(text)
 }

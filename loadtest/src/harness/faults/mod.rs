@@ -96,21 +96,23 @@ async fn inject(system: &SystemUnderTest, kind: FaultKind, ends: Instant) -> any
 /// Changes the number of open shards, and waits until the stream has them.
 async fn reshard(system: &SystemUnderTest, shards: u32) -> anyhow::Result<Ended> {
     let before = system.open_shards().await?;
-    let wanted = shards;
     let request = system.kinesis.update_shard_count().stream_name(&system.meter.names.stream);
-    let shards = i32::try_from(shards).context("the number of shards is too large")?;
-    let request = request.target_shard_count(shards).scaling_type(ScalingType::UniformScaling);
-    request.send().await?;
-    let deadline = Instant::now() + RESHARD_LIMIT;
-    let mut open = system.open_shards().await?;
-    while open != wanted && Instant::now() < deadline {
-        tokio::time::sleep(RESHARD_POLL).await;
-        open = system.open_shards().await?;
-    }
-    Ok(Ended { at: Instant::now(), effects: open.abs_diff(before).into() })
+    let count = i32::try_from(shards).context("the number of shards is too large")?;
+    request.target_shard_count(count).scaling_type(ScalingType::UniformScaling).send().await?;
+    let has_shards = async {
+        // A read may fail because of another fault.
+        while !matches!(system.open_shards_of_active_stream().await, Ok(Some(open)) if open == shards) {
+            tokio::time::sleep(RESHARD_POLL).await;
+        }
+    };
+    tokio::time::timeout(RESHARD_LIMIT, has_shards)
+        .await
+        .with_context(|| format!("the stream does not have {shards} shards after {RESHARD_LIMIT:?}"))?;
+    Ok(Ended { at: Instant::now(), effects: shards.abs_diff(before).into() })
 }
 
 async fn expire(local: &LocalAccess) -> anyhow::Result<Ended> {
-    let effects = local.control.expire().await?;
-    Ok(Ended { at: Instant::now(), effects })
+    local.control.expire().await?;
+    // The sweep is the effect: in a new stack, nothing expires during a run.
+    Ok(Ended { at: Instant::now(), effects: 1 })
 }

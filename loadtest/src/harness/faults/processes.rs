@@ -18,8 +18,9 @@ pub(super) async fn kill(
     let interval = Duration::from_secs_f64(1.0 / per_s);
     let mut effects = 0;
     while Instant::now() < ends {
-        let next = Instant::now() + interval;
-        effects += u64::from(control.kill(function.service(), interval).await?);
+        let next = (Instant::now() + interval).min(ends);
+        let within = next.saturating_duration_since(Instant::now());
+        effects += u64::from(control.kill(function.service(), within).await?);
         tokio::time::sleep_until(next).await;
     }
     Ok(Ended { at: Instant::now(), effects })
