@@ -60,11 +60,12 @@ pub fn recoveries(
         for sample in samples.iter().filter(|sample| (from_s..to_s).contains(&sample.due_s)) {
             recovery.add_sample(sample, normal_s);
         }
-        for interval in
-            intervals.iter().filter(|interval| (injection.began_s..next_s).contains(&interval.at_s))
-        {
-            recovery.add_interval(interval);
-        }
+        // The second in which the next fault begins is a part of that fault.
+        let ends_within = |interval: &&Interval| {
+            let end_s = interval.at_s + 1.0;
+            injection.began_s < end_s && end_s <= next_s
+        };
+        intervals.iter().filter(ends_within).for_each(|interval| recovery.add_interval(interval));
         recovery
     });
     of_each.collect()
@@ -136,6 +137,10 @@ mod tests {
             (found[0].max_freshness_s - 7.0).abs() < 1e-9 && (found[0].recovered_after_s - 2.0).abs() < 1e-9,
             "{found:?}"
         );
+        // Calls that fail in the second in which the next fault begins are its own.
+        let found = recoveries(&[injection(20.0), injection(26.5)], &samples, &intervals);
+        let failed: Vec<u64> = found.iter().map(|recovery| recovery.failed_calls).collect();
+        assert_eq!(failed, [3, 2]);
         // A fault without an effect has no recovery time.
         let found = recoveries(&[injection(30.0)], &samples[..20], &[]);
         assert!(found[0].recovered_after_s.abs() < 1e-9, "{found:?}");
