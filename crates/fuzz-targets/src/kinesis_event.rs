@@ -34,9 +34,16 @@ pub fn check_event(input: &[u8]) {
 /// without a check, which panics where overflow checks are on. Lambda delivers no such time.
 fn has_long_number(input: &[u8]) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
-    input
+    let is_long = input
         .split(|byte| !is_digit(byte))
-        .any(|number| number.len() > MAX_NUMBER_BYTES && number.contains(&b'.'))
+        .any(|number| number.len() > MAX_NUMBER_BYTES && number.contains(&b'.'));
+    is_long || input.split(|byte| b":[, \t\r\n".contains(byte)).any(has_exponent)
+}
+
+/// Returns `true` for a text that begins with a number with an exponent.
+fn has_exponent(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit() || b"-.".contains(byte)).count();
+    digits > 0 && text.get(digits).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'e'))
 }
 
 /// Checks the data of records. The first byte of each has its options: bit 0 compresses the record,
