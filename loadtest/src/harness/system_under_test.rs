@@ -49,8 +49,7 @@ impl SystemUnderTest {
     /// # Errors
     /// Returns an error if the stream cannot be described.
     pub async fn open_shards(&self) -> anyhow::Result<u32> {
-        let summary = self.stream_summary().await?;
-        u32::try_from(summary.open_shard_count()).context("the number of open shards is below 0")
+        open_shards_of(&self.stream_summary().await?)
     }
 
     /// Returns the number of open shards of the stream; `None` while it is being changed.
@@ -59,8 +58,7 @@ impl SystemUnderTest {
     /// Returns an error if the stream cannot be described.
     pub async fn open_shards_of_active_stream(&self) -> anyhow::Result<Option<u32>> {
         let summary = self.stream_summary().await?;
-        let open =
-            u32::try_from(summary.open_shard_count()).context("the number of open shards is below 0")?;
+        let open = open_shards_of(&summary)?;
         Ok((*summary.stream_status() == StreamStatus::Active).then_some(open))
     }
 
@@ -132,4 +130,8 @@ impl SystemUnderTest {
     pub fn control(&self) -> Option<&Control> {
         self.local.as_ref().map(|local| &local.control)
     }
+}
+
+fn open_shards_of(summary: &StreamDescriptionSummary) -> anyhow::Result<u32> {
+    u32::try_from(summary.open_shard_count()).context("the number of open shards is below 0")
 }

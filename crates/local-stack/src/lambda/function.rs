@@ -134,8 +134,7 @@ impl Function {
     /// Returns `None` if there is no environment.
     pub fn kill_random(&self) -> Option<i32> {
         let environment = self.shared.locked().all.choose(&mut rand::rng()).cloned()?;
-        environment.kill();
-        Some(environment.pid().as_raw_nonzero().get())
+        Some(kill(&environment))
     }
 
     /// Kills the process of a random environment that is not frozen, because it has an invocation or
@@ -145,9 +144,7 @@ impl Function {
         let is_idle =
             |environment: &Arc<Environment>| state.idle.iter().any(|idle| Arc::ptr_eq(idle, environment));
         let busy = state.all.iter().filter(|environment| !is_idle(environment) && !environment.has_exited());
-        let environment = busy.choose(&mut rand::rng())?;
-        environment.kill();
-        Some(environment.pid().as_raw_nonzero().get())
+        busy.choose(&mut rand::rng()).map(|environment| kill(environment))
     }
 
     /// Stops the processes of all environments, busy or frozen, until [`Self::release`]. Returns
@@ -182,6 +179,12 @@ impl Function {
             environment.kill();
         }
     }
+}
+
+/// Kills the process of an environment, and returns its process id.
+fn kill(environment: &Environment) -> i32 {
+    environment.kill();
+    environment.pid().as_raw_nonzero().get()
 }
 
 impl Shared {
