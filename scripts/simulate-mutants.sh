@@ -22,6 +22,7 @@ rules=(
     page-unlocked claim-ignored claims-nothing claim-error-ignored quarantine-dropped counts-past-failure
     verdicts-of-head-missed class-copy-old class-of-the-arrival customer-ignored old-calls-counted
     progress-before-commit progress-without-parents sync-endless tombstone-ignored index-at-once
+    expiry-ignored overlap-ignored
 )
 
 fail() { echo "simulate-mutants: $*" >&2; exit 1; }

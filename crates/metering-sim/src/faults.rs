@@ -92,11 +92,13 @@ pub enum Fault {
     KeyDeleted,
     /// The secret of a key is replaced while calls are made with it.
     KeyRotated,
+    /// A call is made with a key that has expired, or with a replaced secret after its time.
+    SecretExpired,
 }
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::DuplicateRecord,
         Self::RegroupedRecord,
         Self::LostRecord,
@@ -140,6 +142,7 @@ impl Fault {
         Self::ClockSetForward,
         Self::KeyDeleted,
         Self::KeyRotated,
+        Self::SecretExpired,
     ];
 
     /// Returns the fault's name on the command line.

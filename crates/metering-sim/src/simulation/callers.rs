@@ -1,13 +1,13 @@
 //! Callers, instances of the authorizer, and their reads.
 
 use metering_core::api_key::KeyDigest;
-use metering_core::authorization::Decision;
+use metering_core::authorization::{Decision, Denial};
 use metering_core::decision_cache::CacheSettings;
 use rand::Rng;
 
 use super::Simulation;
 use crate::faults::Fault;
-use crate::keys::auditor::KeyAuditor;
+use crate::keys::auditor::{DecidedAt, KeyAuditor};
 use crate::keys::instance::{Instance, WrongClock};
 use crate::keys::ports::{KeyPorts, KeyRead, KeyReply, PendingRead, PendingReads};
 use crate::keys::tables::{Change, KeyTables};
@@ -180,7 +180,8 @@ impl Simulation<'_> {
             if self.callers.instances[place].is_frozen(self.now_ms) {
                 continue;
             }
-            let number = self.callers.instances[place].number;
+            let Instance { number, wrong_clock, .. } = self.callers.instances[place];
+            let at = DecidedAt { now_ms: self.now_ms, has_right_clock: wrong_clock != WrongClock::Wall };
             for (call, answer) in self.callers.instances[place].poll(self.now_ms) {
                 let Some(decision) = answer else {
                     self.callers.undecided += 1;
@@ -189,7 +190,8 @@ impl Simulation<'_> {
                 };
                 self.trace(|| format!("instance {number} decides: {}", describe(&decision)));
                 self.callers.decisions += 1;
-                self.callers.auditor.check(&call, &decision)?;
+                self.callers.auditor.check(&call, &decision, at)?;
+                self.count_expired(&decision);
                 let key_id = match &decision {
                     Decision::Allow { key, .. } => Some(key.key_id.clone()),
                     Decision::Deny { .. } => None,
@@ -203,6 +205,13 @@ impl Simulation<'_> {
             read.requested_at_ms.get_or_insert(now_ms);
         }
         Ok(())
+    }
+
+    /// Counts a denial of a secret whose time is over.
+    fn count_expired(&mut self, decision: &Decision) {
+        if matches!(decision, Decision::Deny { denial: Denial::Expired, .. }) {
+            self.counts.add(Fault::SecretExpired);
+        }
     }
 
     /// Lets a pending read see the tables, or lets its reply arrive.

@@ -8,8 +8,10 @@ use crate::faults::Fault;
 
 /// Maximum number of keys.
 const MAX_KEYS: u32 = 9;
-/// Time for which a replaced secret stays valid, in milliseconds: longer than a simulation.
-const OVERLAP_MS: i64 = 400 * 24 * 3_600_000;
+/// Time for which a secret that does not expire in the simulation stays valid, in milliseconds.
+const LONG_MS: i64 = 400 * 24 * 3_600_000;
+/// Maximum time after which a key or a replaced secret expires, in milliseconds.
+const MAX_SHORT_MS: i64 = 120_000;
 
 impl Simulation<'_> {
     /// Creates a key with the next letter as its id.
@@ -20,10 +22,19 @@ impl Simulation<'_> {
         let key_id = key_id(self.callers.next_key);
         self.callers.next_key += 1;
         let digest = self.new_secret();
-        let key = KeyRecord { key_id: key_id.clone(), digest: Some(digest), ..KeyRecord::default() };
+        let expires_at_ms = self.draw_expiry(0.2);
+        let key =
+            KeyRecord { key_id: key_id.clone(), digest: Some(digest), expires_at_ms, ..KeyRecord::default() };
         self.callers.tables.create(key, self.now_ms);
-        self.callers.auditor.add(digest, &key_id);
-        self.trace(|| format!("key {key_id} is created"));
+        self.callers.auditor.add(digest, &key_id, expires_at_ms);
+        self.trace(|| format!("key {key_id} is created, and expires at {expires_at_ms:?}"));
+    }
+
+    /// Draws whether a secret expires soon, and when.
+    fn draw_expiry(&mut self, probability: f64) -> Option<i64> {
+        let expires =
+            self.settings.faults.contains(Fault::SecretExpired) && self.random.random_bool(probability);
+        expires.then(|| self.now_ms + self.random.random_range(0..MAX_SHORT_MS))
     }
 
     fn new_secret(&mut self) -> KeyDigest {
@@ -64,8 +75,9 @@ impl Simulation<'_> {
             self.callers.auditor.end(&ended, self.now_ms);
         }
         if let Some(digest) = new_secret {
-            self.callers.auditor.add(digest, &key.key_id);
+            self.callers.auditor.add(digest, &key.key_id, key.expires_at_ms);
         }
+        self.callers.auditor.end_limits(&key.key_id, self.now_ms);
         self.queue_messages(&key.key_id, key.version);
     }
 
@@ -99,7 +111,9 @@ impl Simulation<'_> {
             if self.random.random_bool(0.5) {
                 self.callers.ending.push(digest);
             } else {
-                key.previous = Some(PreviousSecret { digest, valid_until_ms: self.now_ms + OVERLAP_MS });
+                let valid_until_ms = self.draw_expiry(0.5).unwrap_or(self.now_ms + LONG_MS);
+                key.previous = Some(PreviousSecret { digest, valid_until_ms });
+                self.callers.auditor.begin_limit(&digest, valid_until_ms);
             }
             Some(new)
         };
