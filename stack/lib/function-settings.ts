@@ -36,6 +36,7 @@ const SET_BY_CONSTRUCTS = {
   // CDK sets the port of the extension.
   'usage-canary': ['canarySecretParameter', 'canaryUrl', 'parametersSecretsExtensionHttpPort', 'usageTable'],
   'usage-consumer': [
+    'billedStatuses',
     'claimLayout',
     'claimRetentionDays',
     'claimsTable',
@@ -45,7 +46,7 @@ const SET_BY_CONSTRUCTS = {
     'usageTable',
   ],
   'usage-endpoint': ['claimsTable', 'streamArn', 'usageTable'],
-  'usage-reconciler': ['accessLogGroups', 'claimsTable', 'unbilledRoutes', 'usageTable'],
+  'usage-reconciler': ['accessLogGroups', 'billedStatuses', 'claimsTable', 'unbilledRoutes', 'usageTable'],
 } as const satisfies { [S in Service]: readonly (keyof Variables<S>)[] };
 
 /** The settings of a function that no construct sets. */

@@ -1,5 +1,6 @@
 /** The constructs as a library. README.md has examples. */
 export * from './access-log';
+export * from './billed-statuses';
 export * from './constructs/alarm-rules';
 export * from './constructs/api-key-authorizer';
 export * from './constructs/example-api';

@@ -40,6 +40,11 @@ export const OPTIONS = {
     meaning: 'days for which the ledger keeps the rows of a day',
     defaultValue: '400',
   },
+  'billed-statuses': {
+    value: 'statuses and ranges, several with commas',
+    meaning: 'the statuses with which calls are billed, from 200 to 599, for example `200-299,304`',
+    defaultValue: '`200-299`',
+  },
   'claim-layout': {
     value: '`FROM_MS:SLICE_MS:GROUPS`, several with commas',
     meaning: 'the slices of request time and groups of log streams in which calls are claimed',

@@ -20,7 +20,13 @@ import { MeterSettings } from './settings';
 /** The props of constructs that the stack passes on. */
 type ConstructProps = Pick<
   UsagePipelineProps,
-  'streamMode' | 'shardCount' | 'batchWindow' | 'usageRetentionDays' | 'claimLayout' | 'consumerSettings'
+  | 'streamMode'
+  | 'shardCount'
+  | 'batchWindow'
+  | 'usageRetentionDays'
+  | 'billedStatuses'
+  | 'claimLayout'
+  | 'consumerSettings'
 > &
   Pick<ApiKeyAuthorizerProps, 'syncInterval' | 'authorizerSettings'> &
   Pick<InvalidationProps, 'cachingStages' | 'fanoutConcurrency'> &

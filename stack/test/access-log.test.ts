@@ -4,6 +4,7 @@ import { StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { describe, expect, test } from 'vitest';
 import { accessLogFormat } from '../lib/access-log';
+import { subscriptionFilterPattern } from '../lib/billed-statuses';
 import accessLog from '../lib/generated/access-log.json';
 import { Reconciliation } from '../lib/constructs/reconciliation';
 import { UsageAlarms } from '../lib/constructs/usage-alarms';
@@ -73,7 +74,7 @@ describe('several access logs', () => {
     const filters = all(made, 'AWS::Logs::SubscriptionFilter');
     expect(filters.map(({ LogGroupName }) => LogGroupName)).toEqual(groups);
     for (const filter of filters) {
-      expect([filter.FilterPattern, filter.Distribution]).toEqual([accessLog.subscriptionFilterPattern, 'Random']);
+      expect([filter.FilterPattern, filter.Distribution]).toEqual([accessLog.subscriptionFilterPatterns[2], 'Random']);
       expect([filter.RoleArn, filter.DestinationArn]).toEqual([filters[0]!.RoleArn, filters[0]!.DestinationArn]);
     }
   });
@@ -148,7 +149,7 @@ describe('calls that are not billed', () => {
       ({ FunctionName }) => FunctionName === 'usage-consumer-parts',
     );
     expect(consumer!.Environment.Variables.UNBILLED_ROUTES).toBe('GET /usage,/health,OPTIONS *');
-    expect(all(made, 'AWS::Logs::SubscriptionFilter')[0]!.FilterPattern).toBe(accessLog.subscriptionFilterPattern);
+    expect(all(made, 'AWS::Logs::SubscriptionFilter')[0]!.FilterPattern).toBe(accessLog.subscriptionFilterPatterns[2]);
   });
 
   test.each(['usage', 'get /usage', 'GET', '/a,/b', '* /usage', ''])(
@@ -159,6 +160,44 @@ describe('calls that are not billed', () => {
       );
     },
   );
+});
+
+describe('billed statuses', () => {
+  test('are a setting of the consumer and the reconciler, and delivered by the subscription', () => {
+    const { stack, pipeline, settings, template } = new Parts(() => ({ billedStatuses: ['200-299', '304'] }));
+    new Reconciliation(stack, 'Reconciliation', { settings, pipeline });
+    const made = template();
+    for (const name of ['usage-consumer-parts', 'usage-reconciler-parts']) {
+      const [made_] = all(made, 'AWS::Lambda::Function').filter(({ FunctionName }) => FunctionName === name);
+      expect(made_!.Environment.Variables.BILLED_STATUSES).toBe('200-299,304');
+    }
+    const pattern = String.raw`%\x22status\x22\s*:\s*\x22?[23]\d\d%`;
+    expect(all(made, 'AWS::Logs::SubscriptionFilter')[0]!.FilterPattern).toBe(pattern);
+  });
+
+  test.each([
+    [['204', '400-499'], '24'],
+    [['299-500'], '2345'],
+    [['503'], '5'],
+  ])('%j are delivered by the first digits %s', (statuses, digits) => {
+    const patterns: Record<string, string> = accessLog.subscriptionFilterPatterns;
+    expect(subscriptionFilterPattern(statuses)).toBe(patterns[digits]);
+    expect(patterns[digits]).toContain(digits.length > 1 ? `[${digits}]` : `?${digits}`);
+  });
+
+  test.each(['2xx', '199', '600', '204-200', '200-', '', '200,304'])(
+    '%j is refused with the accepted forms',
+    (status) => {
+      expect(() => new Parts(() => ({ billedStatuses: [status] }))).toThrow(
+        /cannot be parsed: write a status from 200/,
+      );
+    },
+  );
+
+  test.each([0, 51])('cannot be %d', (count) => {
+    const billedStatuses = Array.from({ length: count }, () => '200');
+    expect(() => new Parts(() => ({ billedStatuses }))).toThrow(/set billedStatuses to 1 to 50 statuses/);
+  });
 });
 
 describe('a pipeline refuses', () => {

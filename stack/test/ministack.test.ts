@@ -147,7 +147,7 @@ describe('the deploy script', () => {
   test('shows a change without deploying it', async () => {
     project.edit(
       'stack/lib/constructs/usage-pipeline.ts',
-      'Counts successful API calls',
+      'Counts billed API calls',
       'Counts API calls that succeeded',
     );
     const { status, output } = await project.run('deploy.sh', [ENVIRONMENT, 'us-east-1', ...OPTIONS, '--diff']);
@@ -160,7 +160,7 @@ describe('the deploy script', () => {
       const command = new GetFunctionConfigurationCommand({ FunctionName: `usage-consumer-${ENVIRONMENT}` });
       return (await new LambdaClient(CLIENT).send(command)).Description;
     };
-    expect(await description()).toMatch(/^Counts successful API calls/);
+    expect(await description()).toMatch(/^Counts billed API calls/);
     const tooEarly = await project.run('rollback.sh', [ENVIRONMENT, ...OPTIONS]);
     expect(tooEarly.output).toContain('has no earlier verified deployment');
     project.commit('another description');
@@ -173,7 +173,7 @@ describe('the deploy script', () => {
     const { status, output } = await project.run('rollback.sh', [ENVIRONMENT, '--region', 'us-east-1', ...OPTIONS]);
     expect(output).toContain('the first version');
     expect(status, output).toBe(0);
-    expect(await description()).toMatch(/^Counts successful API calls/);
+    expect(await description()).toMatch(/^Counts billed API calls/);
     deployment = await readDeployment(`UsageMeter-${ENVIRONMENT}`);
   });
 });

@@ -30,6 +30,11 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
     type: 'AWS::Lambda::Function',
     properties: variables({ USAGE_RETENTION_DAYS: '500' }),
   },
+  'billed-statuses': {
+    value: '200-299,304',
+    type: 'AWS::Lambda::Function',
+    properties: variables({ BILLED_STATUSES: '200-299,304' }),
+  },
   'claim-layout': {
     value: '0:20000:1',
     type: 'AWS::Lambda::Function',

@@ -206,7 +206,7 @@ describe('the pipeline', () => {
 
   test('receives all lines that may be billable, distributed over all shards', () => {
     template.hasResourceProperties('AWS::Logs::SubscriptionFilter', {
-      FilterPattern: accessLog.subscriptionFilterPattern,
+      FilterPattern: accessLog.subscriptionFilterPatterns[2],
       Distribution: 'Random',
     });
     template.hasResourceProperties('AWS::ApiGateway::Stage', { AccessLogSetting: { Format: accessLog.restFormat } });
@@ -229,6 +229,7 @@ describe('the pipeline', () => {
     );
     const variables = consumer!.Properties.Environment.Variables;
     expect(Object.keys(variables).sort()).toEqual([
+      'BILLED_STATUSES',
       'CLAIMS_TABLE',
       'CLAIM_RETENTION_DAYS',
       'ENVIRONMENT_NAME',

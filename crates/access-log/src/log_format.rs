@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use metering_core::status_ranges::StatusRanges;
+
 /// The kind of an API in API Gateway. It decides which variables an access log has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ApiKind {
@@ -87,8 +89,8 @@ const HTTP_FORMAT: &str = concat!(
     r#""api":"$context.apiId"}"#
 );
 
-/// The pattern of the subscription filter, which keeps unsuccessful calls off the stream: it matches
-/// lines in which a member `status` begins with a successful status.
+/// Returns the pattern of the subscription filter, which keeps most calls that are not billed off the
+/// stream: it matches lines in which a member `status` has the first digit of a billed status.
 ///
 /// It is a regular expression on the text of the line. A filter on JSON would drop every line that
 /// is not valid JSON, and such a line may be a call that has to be billed. The filter only saves
@@ -96,7 +98,11 @@ const HTTP_FORMAT: &str = concat!(
 /// pattern cannot contain.
 ///
 /// Source: CloudWatch Logs User Guide, "Supported regular expressions (regex) syntax".
-pub const SUBSCRIPTION_FILTER_PATTERN: &str = r"%\x22status\x22\s*:\s*\x22?2\d\d%";
+pub fn subscription_filter_pattern(billed_statuses: &StatusRanges) -> String {
+    let digits = billed_statuses.first_digits();
+    let first = if digits.len() == 1 { digits } else { format!("[{digits}]") };
+    format!(r"%\x22status\x22\s*:\s*\x22?{first}\d\d%")
+}
 
 /// The pattern of the metric filter that counts all lines of an access log.
 ///

@@ -33,6 +33,8 @@ pub struct Endpoints {
     pub invalidations_topic_arn: String,
     /// Topic of alerts about limits.
     pub alerts_topic_arn: String,
+    /// The statuses with which calls are billed.
+    pub billed_statuses: String,
     /// Maximum age of the authorizer's last invalidation-log read, in milliseconds.
     pub sync_interval_ms: u64,
 }
@@ -80,6 +82,7 @@ mod tests {
             invalidations_table: "invalidations".to_owned(),
             invalidations_topic_arn: "arn:invalidations".to_owned(),
             alerts_topic_arn: "arn:alerts".to_owned(),
+            billed_statuses: "200-299".to_owned(),
             sync_interval_ms: 250,
         };
         endpoints.write(folder.path()).unwrap();

@@ -7,6 +7,9 @@ pub const USAGE_PATH: &str = "/usage";
 /// and the preflights of browsers.
 pub const UNBILLED_ROUTES: &str = "OPTIONS *,/usage";
 
+/// The statuses with which calls are billed by default.
+pub const BILLED_STATUSES: &str = "200-299";
+
 /// Lifetime of an authorizer result in API Gateway's cache, in seconds. Zero,
 /// because API Gateway admits a deleted key for as long.
 pub const AUTHORIZER_CACHE_TTL_S: u32 = 0;

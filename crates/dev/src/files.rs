@@ -1,7 +1,7 @@
 //! The files that are generated from the Rust code.
 
 use access_log::log_format::{
-    ALL_LINES_PATTERN, ApiKind, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN,
+    ALL_LINES_PATTERN, ApiKind, READABLE_LINES_PATTERN, subscription_filter_pattern,
 };
 use api_authorizer::metrics::AuthorizerMetric;
 use cost_model::LIST_PRICES;
@@ -15,6 +15,7 @@ use lambda_support::telemetry::{Metric, Use};
 use local_stack::api::listing;
 use local_stack::api::tables::SERVICES;
 use meter_cli::schema::{Output, Shape};
+use metering_core::status_ranges::{MAX_STATUS_RANGES, StatusRanges};
 use output_schema::schema_of;
 use serde_json::{Map, Value, json};
 use usage_canary::handler::CanaryMetric;
@@ -58,11 +59,27 @@ fn access_log() -> Value {
     json!({
         "restFormat": ApiKind::Rest.access_log_format(),
         "httpFormat": ApiKind::Http.access_log_format(),
-        "subscriptionFilterPattern": SUBSCRIPTION_FILTER_PATTERN,
+        "subscriptionFilterPatterns": subscription_filter_patterns(),
         "allLinesPattern": ALL_LINES_PATTERN,
         "readableLinesPattern": READABLE_LINES_PATTERN,
+        "maxStatusRanges": MAX_STATUS_RANGES,
+        "billedStatuses": settings::BILLED_STATUSES.split(',').collect::<Vec<_>>(),
         "unbilledRoutes": settings::UNBILLED_ROUTES.split(',').collect::<Vec<_>>(),
     })
+}
+
+/// Returns the pattern of the subscription filter for each set of first digits of billed statuses.
+fn subscription_filter_patterns() -> Value {
+    let hundreds = ["200-299", "300-399", "400-499", "500-599"];
+    let sets = 1..1 << hundreds.len();
+    let patterns = sets.map(|set: usize| {
+        let members = hundreds.iter().enumerate().filter(|(place, _)| set >> place & 1 == 1);
+        let text: Vec<&str> = members.map(|(_, hundred)| *hundred).collect();
+        let statuses: StatusRanges =
+            text.join(",").parse().unwrap_or_else(|_| unreachable!("the ranges are valid"));
+        (statuses.first_digits(), subscription_filter_pattern(&statuses).into())
+    });
+    Value::Object(patterns.collect())
 }
 
 fn functions() -> Value {

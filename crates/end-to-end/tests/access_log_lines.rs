@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use access_log::log_format::{READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
+use access_log::log_format::{READABLE_LINES_PATTERN, subscription_filter_pattern};
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::builders::MetricDataQueryBuilder;
 use aws_sdk_cloudwatch::types::{Metric, MetricDataQuery, MetricStat};
@@ -16,6 +16,7 @@ use deployment::names::METRIC_NAMESPACE;
 use end_to_end::meter::{Local, documented, meter, stdout};
 use local_stack::stack::{ACCESS_LOG_GROUP, STREAM};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
+use metering_core::status_ranges::StatusRanges;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 
@@ -117,7 +118,7 @@ async fn a_line_whose_json_another_member_breaks_is_counted_or_kept_and_reported
         local_stack::cloudwatch_logs::service::READABLE_LINES,
     ];
     assert_eq!(sums(&local, metrics, time).await, [5.0, 1.0]);
-    let matches = |pattern: &'static str| {
+    let matches = |pattern: String| {
         let client = client.clone();
         let lines = lines.to_vec();
         async move {
@@ -126,8 +127,8 @@ async fn a_line_whose_json_another_member_breaks_is_counted_or_kept_and_reported
             reply.matches().len()
         }
     };
-    assert_eq!(matches(READABLE_LINES_PATTERN).await, 1);
-    assert_eq!(matches(SUBSCRIPTION_FILTER_PATTERN).await, 3);
+    assert_eq!(matches(READABLE_LINES_PATTERN.to_owned()).await, 1);
+    assert_eq!(matches(subscription_filter_pattern(&StatusRanges::default())).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,7 +222,7 @@ async fn subscribe_second_group(local: &Local, client: &Client) {
         .put_subscription_filter()
         .log_group_name(SECOND_GROUP)
         .filter_name("usage")
-        .filter_pattern(SUBSCRIPTION_FILTER_PATTERN)
+        .filter_pattern(subscription_filter_pattern(&StatusRanges::default()))
         .destination_arn(described.stream_description_summary.unwrap().stream_arn)
         .role_arn("arn:aws:iam::123456789012:role/subscription")
         .distribution(Distribution::Random)

@@ -15,6 +15,7 @@ use end_to_end::meter::{documented, stdout};
 use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack};
 use metering_aws::ReconciliationStore;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, LOCAL_REGION, load_local};
+use metering_core::billing_rules::BillingRules;
 use metering_core::ports::ComparedHours;
 use serde_json::{Value, json};
 use system_clock::now_ms;
@@ -92,18 +93,23 @@ async fn an_environment_is_compared_as_its_reconciler_compares_it() {
     let found = compared(&stack, &[]).await;
     assert_eq!((&found["logged"], &found["counted"]), (&json!(3), &json!(3)), "{found}");
 
-    // A later version has another log group and another unbilled route.
-    let line = |id: &str, route: &str| json!({"id": id, "key": "k", "time": now_ms(), "status": "200", "route": route});
-    log_elsewhere(&stack, &[line("a", "/orders"), line("b", "/free"), line("c", "/orders")]).await;
+    // A later version has another log group, another unbilled route and another billed status.
+    let line = |id: &str, status: u16, route: &str| json!({"id": id, "key": "k", "time": now_ms(), "status": status.to_string(), "route": route});
+    log_elsewhere(&stack, &[line("a", 200, "/orders"), line("b", 200, "/free"), line("c", 304, "/orders")])
+        .await;
     let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let store = ReconciliationStore::new(aws_sdk_dynamodb::Client::new(&config), CLAIMS_TABLE);
     let groups = [ACCESS_LOG_GROUP, SECOND_GROUP].map(str::to_owned);
-    store.start_run(&groups, &"/free".parse().unwrap(), now_ms()).await.unwrap();
+    let rules =
+        BillingRules { billed_statuses: "200-299,304".parse().unwrap(), unbilled: "/free".parse().unwrap() };
+    store.start_run(&groups, &rules, now_ms()).await.unwrap();
     let found = compared(&stack, &[]).await;
     assert_eq!((&found["logged"], &found["missing"]), (&json!(5), &json!(2)), "{found}");
     // Options take precedence over the reconciler's notes.
     let found = compared(&stack, &["--access-log-group", SECOND_GROUP, "--unbilled", "/orders"]).await;
     assert_eq!((&found["logged"], &found["missing"]), (&json!(1), &json!(1)), "{found}");
+    let found = compared(&stack, &["--billed-statuses", "304"]).await;
+    assert_eq!(found["logged"], json!(1), "{found}");
     stack.shut_down().await;
 }
 

@@ -25,10 +25,10 @@ fn refused(data: &Path, arguments: &[&str], words: &str) {
 }
 
 /// Adds a list that has applied since 1970, as no command does.
-async fn apply_at_once(local: &Local) {
+async fn apply_at_once(local: &Local, classes: &str) {
     let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
     let client = aws_sdk_dynamodb::Client::new(&config);
-    let classes = CLASSES.parse().unwrap();
+    let classes = classes.parse().unwrap();
     assert!(CLASS_LISTS.add(&client, CLAIMS_TABLE, 0, &classes, None).await.unwrap());
     assert!(
         !CLASS_LISTS.add(&client, CLAIMS_TABLE, 0, &classes, None).await.unwrap(),
@@ -40,20 +40,60 @@ async fn apply_at_once(local: &Local) {
 async fn each_call_is_counted_in_its_class() {
     let folder = tempfile::tempdir().unwrap();
     let local = Local::start(folder.path());
-    apply_at_once(&local).await;
+    apply_at_once(&local, CLASSES).await;
     for status in [200, 200, 204, 404] {
         assert_eq!(local.call(&format!("/status/{status}"), Some(&local.key())), status);
     }
     local.wait_for_calls(3);
+    assert_eq!(calls_by_class(&local.data), [(json!("ok"), json!(2)), (json!("other"), json!(1))]);
+    weigh(&local);
+}
+
+/// Returns the calls of each class.
+fn calls_by_class(data: &Path) -> Vec<(Value, Value)> {
     let usage = ["usage", "--all", "--group-by", "class", "--by", "total", "--json"];
-    let mut calls: Vec<(Value, Value)> = run(&local.data, &usage)
+    let mut calls: Vec<(Value, Value)> = run(data, &usage)
         .lines()
         .map(|line| documented("usage-groups", line.as_bytes()))
         .map(|line| (line["route_class"].clone(), line["calls"].clone()))
         .collect();
     calls.sort_by_key(|(class, _)| class.to_string());
-    assert_eq!(calls, [(json!("ok"), json!(2)), (json!("other"), json!(1))]);
-    weigh(&local);
+    calls
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_counted_if_its_status_is_billed() {
+    let folder = tempfile::tempdir().unwrap();
+    let billed = ["--billed-statuses", "200-299,304,410-419"];
+    let local = Local::start_with(&folder.path().join("data"), &billed);
+    let list = "unchanged * status=304\ngone * status=404,410\nok *\n";
+    apply_at_once(&local, list).await;
+    for status in [200, 204, 304, 304, 404, 410, 412, 500] {
+        assert_eq!(local.call(&format!("/status/{status}"), Some(&local.key())), status);
+    }
+    local.wait_for_calls(6);
+    let calls = [("gone", 1), ("ok", 2), ("unchanged", 2)].map(|(class, calls)| (json!(class), json!(calls)));
+    assert_eq!(calls_by_class(&local.data), [&calls[..], &[(json!(null), json!(1))]].concat());
+
+    // The comparison with the access log follows, by totals, by key and by identity.
+    let compared = ["reconcile", "--hours", "2", "--with-this-hour", "--json"];
+    for how in ["--whole-ledger", "--by-identity"] {
+        let found = run(&local.data, &[&compared[..], &[how]].concat());
+        let found = documented("reconcile", found.as_bytes());
+        assert_eq!(
+            [&found["logged"], &found["missing"], &found["surplus"]],
+            [&json!(6), &json!(0), &json!(0)]
+        );
+    }
+    let doctor = run(&local.data, &["doctor"]);
+    assert!(doctor.contains(r"[234]\d\d"), "{doctor}");
+
+    let path = folder.path().join("classes.txt");
+    std::fs::write(&path, list).unwrap();
+    let arguments = ["classes", "apply", path.to_str().unwrap(), "--data", local.data.to_str().unwrap()];
+    let warned = String::from_utf8(meter(&arguments).stderr).unwrap();
+    assert!(warned.contains("some statuses of gone are not counted"), "{warned}");
+    assert!(warned.contains("bills 200-299,304,410-419"), "{warned}");
 }
 
 /// Weighs the calls of the test above, in this month and from the next hour on.

@@ -363,7 +363,7 @@ fn a_report_for_programs_has_names_that_stay() {
         found,
         json!({
             "usage": [{"api_key_id": "a", "calls": 2}], "calls": 2,
-            "skipped": {"not_successful": 2, "unbilled_route": 0, "no_api_key_id": 2, "seen_before": 5},
+            "skipped": {"unbilled_status": 2, "unbilled_route": 0, "no_api_key_id": 2, "seen_before": 5},
             "quarantined": {
                 "line-not-json": {"lines": 1, "records": 0,
                     "example": example("4: the line is not a JSON object: expected ':' at byte 45")},

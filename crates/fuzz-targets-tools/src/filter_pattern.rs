@@ -7,14 +7,16 @@
 use std::sync::LazyLock;
 
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
-use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
+use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, subscription_filter_pattern};
 use fuzz_targets::readings;
 use local_stack::cloudwatch_logs::filter_pattern::{FilterPattern, Line};
+use metering_core::status_ranges::StatusRanges;
 use serde_json::Value;
 
 use crate::small_stack;
 
-static SUBSCRIPTION: LazyLock<FilterPattern> = LazyLock::new(|| pattern(SUBSCRIPTION_FILTER_PATTERN));
+static SUBSCRIPTION: LazyLock<FilterPattern> =
+    LazyLock::new(|| pattern(&subscription_filter_pattern(&StatusRanges::default())));
 static READABLE: LazyLock<FilterPattern> = LazyLock::new(|| pattern(READABLE_LINES_PATTERN));
 static ALL_LINES: LazyLock<FilterPattern> = LazyLock::new(|| pattern(ALL_LINES_PATTERN));
 

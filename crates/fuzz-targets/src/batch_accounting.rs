@@ -15,6 +15,7 @@ use access_log::{Decoder, Form, Origin};
 use aws_lambda_events::kinesis::{KinesisEvent, KinesisEventRecord};
 use memory_ports::{MemoryPorts, Store};
 use metering_core::batch_run::RunSettings;
+use metering_core::billing_rules::BillingRules;
 use metering_core::metered_key::TOTALS_KEY_ID;
 use metering_core::window::{DAY_MS, UtcDay};
 use tokio::runtime::Runtime;
@@ -60,7 +61,7 @@ fn consumer(ports: &MemoryPorts) -> MemoryConsumer {
         decode: DecodeSettings {
             max_call_age_days: MAX_CALL_AGE_DAYS,
             claim_layout: "0:10000:1".parse().unwrap_or_else(|error| panic!("{error}")),
-            unbilled: "OPTIONS *,/usage".parse().unwrap_or_else(|error| panic!("{error}")),
+            rules: BillingRules::except("OPTIONS *,/usage".parse().unwrap_or_else(|error| panic!("{error}"))),
         },
         classes: ClassCopy::default(),
     }
@@ -132,7 +133,7 @@ fn check_metrics(event: &KinesisEvent, metrics: &BatchMetrics) {
     assert_eq!(count(ConsumerMetric::Events), events);
     let accounted = [
         ConsumerMetric::BillableCalls,
-        ConsumerMetric::SkippedNotSuccessful,
+        ConsumerMetric::SkippedUnbilledStatus,
         ConsumerMetric::SkippedUnbilled,
         ConsumerMetric::SkippedNoApiKey,
         ConsumerMetric::QuarantinedEvents,
@@ -142,7 +143,7 @@ fn check_metrics(event: &KinesisEvent, metrics: &BatchMetrics) {
     assert_eq!(
         accounted.iter().sum::<u64>(),
         events,
-        "counted, not successful, unbilled, without key, quarantined, duplicate: {accounted:?}"
+        "counted, unbilled status, unbilled route, without key, quarantined, duplicate: {accounted:?}"
     );
     assert!(count(ConsumerMetric::QuarantinedRecords) >= unreadable);
     assert_eq!(count(ConsumerMetric::UnreadableClaims), 0);

@@ -1,4 +1,4 @@
-//! Settings that an operator writes: unbilled routes, the layout of claims, days and request times.
+//! Settings that an operator writes: unbilled routes, billed statuses, the layout of claims, days and request times.
 //!
 //! - What is read is written back and read again alike.
 //! - A slice of claims contains the time that it is for.
@@ -7,7 +7,9 @@
 use access_log::request_time::{epoch_to_ms, parse_request_time};
 use metering_core::claims::layout::{ClaimLayout, LogStreamHash};
 use metering_core::route_pattern::RoutePattern;
+use metering_core::status_ranges::StatusRanges;
 use metering_core::unbilled::UnbilledRoutes;
+use metering_core::usage_record::CallStatus;
 use metering_core::window::{CallWindow, HOUR_MS, UtcDay};
 
 /// Times around which layouts and windows could go wrong, in milliseconds since 1970.
@@ -18,6 +20,7 @@ const TIMES_MS: [i64; 9] =
 pub fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     check_unbilled(text);
+    check_statuses(text);
     check_layout(text);
     check_times(text);
 }
@@ -38,6 +41,19 @@ fn check_unbilled(text: &str) {
     }
     if unbilled.entries().is_empty() {
         assert!(!unbilled.contains(Some("GET"), Some("/")), "nothing is unbilled by itself");
+    }
+}
+
+fn check_statuses(text: &str) {
+    let Ok(statuses) = text.parse::<StatusRanges>() else { return };
+    assert_eq!(statuses.to_string().parse().as_ref(), Ok(&statuses), "the written form is read alike");
+    let digits = statuses.first_digits();
+    assert!(!digits.is_empty(), "a set has a status");
+    for code in 200_u16..600 {
+        let code = code.to_string();
+        let status = CallStatus::parse(code.as_bytes()).unwrap_or_else(|| panic!("{code} is a status"));
+        let is_delivered = digits.contains(&code[..1]);
+        assert!(is_delivered || !statuses.contains(status), "the filter delivers what is billed");
     }
 }
 

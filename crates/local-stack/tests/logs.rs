@@ -11,6 +11,7 @@ use local_stack::cloudwatch_logs::service::{
     LOGGED_LINES, LogsService, READABLE_LINES, put_access_log_filters,
 };
 use local_stack::stack::ACCESS_LOG_GROUP;
+use metering_core::status_ranges::StatusRanges;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 use tempfile::TempDir;
@@ -34,7 +35,7 @@ impl Logs {
         let metrics = Arc::new(MetricStore::default());
         let group = Arc::new(LogGroup::open(&folder.path().join("logs.sqlite"), ACCESS_LOG_GROUP).unwrap());
         group.record_to(metrics.clone());
-        put_access_log_filters(&group, STREAM_ARN).unwrap();
+        put_access_log_filters(&group, STREAM_ARN, &StatusRanges::default()).unwrap();
         let service = LogsService::open(group, &folder.path().join("log-groups"), metrics.clone()).unwrap();
         Self { service, metrics, folder }
     }

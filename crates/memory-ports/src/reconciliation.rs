@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use metering_core::billing_rules::BillingRules;
 use metering_core::ports::{ComparedHours, PortError};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals, ReconciledHour};
-use metering_core::unbilled::UnbilledRoutes;
 
 /// The results of comparisons, by the start of the hour.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl ComparedHours for &MemoryComparedHours {
         Ok(self.lock().range(from_ms..to_ms).map(|(start_ms, hour)| (*start_ms, hour.clone())).collect())
     }
 
-    async fn start_run(&self, _: &[String], _: &UnbilledRoutes, first_ms: i64) -> Result<i64, PortError> {
+    async fn start_run(&self, _: &[String], _: &BillingRules, first_ms: i64) -> Result<i64, PortError> {
         Ok(first_ms)
     }
 

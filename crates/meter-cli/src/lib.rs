@@ -19,6 +19,7 @@ mod output;
 mod quarantine;
 mod reconcile;
 pub mod replay;
+mod rule_arguments;
 pub mod schema;
 mod status;
 mod stream;

@@ -1,5 +1,7 @@
 //! `meter local`: runs the whole system on this machine.
 
+use deployment::settings::BILLED_STATUSES;
+use metering_core::status_ranges::StatusRanges;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -50,6 +52,9 @@ pub struct Arguments {
     /// Time for which the gateway caches the authorizer's results, in seconds, as API Gateway can
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     authorizer_cache_ttl_s: u64,
+    /// Statuses with which calls are billed, as `billedStatuses` of the stack
+    #[arg(long, value_name = "STATUSES", default_value = BILLED_STATUSES)]
+    billed_statuses: StatusRanges,
     /// Number of shards of a new stream
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=200))]
     shards: u32,
@@ -73,6 +78,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.usage_canary = has_canary.then_some(UsageCanary::AS_DEPLOYED);
     options.sync_interval_ms = arguments.sync_interval_ms;
     options.authorizer_cache_ttl_ms = arguments.authorizer_cache_ttl_s * 1_000;
+    options.billed_statuses = arguments.billed_statuses;
     options.shard_count = arguments.shards;
     arguments.faults.apply(&mut options);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

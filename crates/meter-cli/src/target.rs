@@ -10,6 +10,8 @@ use metering_aws::{
     CallLog, DynamoClaimStore, DynamoLedgerCounts, GivenUpBucket, KeyAdmin, KeyStore, MeterTarget,
     ReconciliationStore, StreamProgress, StreamWriter, Topic,
 };
+use metering_core::billing_rules::BillingRules;
+use metering_core::status_ranges::StatusRanges;
 use metering_core::unbilled::UnbilledRoutes;
 
 /// The default data folder of `meter local`.
@@ -68,6 +70,9 @@ pub struct LogArguments {
     /// Log group of a metered API, instead of those that the reconciler compares; may be repeated
     #[arg(long = "access-log-group", value_name = "LOG_GROUP")]
     access_log_groups: Vec<String>,
+    /// The BILLED_STATUSES of the deployed consumer, instead of those of the reconciler
+    #[arg(long, value_name = "STATUSES")]
+    billed_statuses: Option<StatusRanges>,
     /// The UNBILLED_ROUTES of the deployed consumer, instead of those of the reconciler
     #[arg(long, value_name = "ROUTES")]
     unbilled: Option<UnbilledRoutes>,
@@ -160,25 +165,50 @@ impl Target {
     /// # Errors
     /// When the arguments are incomplete and the reconciler has not stored its settings yet.
     pub async fn call_log(&self, arguments: &LogArguments) -> anyhow::Result<CallLog> {
-        let LogArguments { access_log_groups, unbilled } = arguments;
-        let deployed = if let Some(endpoints) = &self.local {
-            Some((vec![endpoints.access_log_group.clone()], UNBILLED_ROUTES.parse()?))
-        } else {
-            let settings = self.reconciliation_store().settings().await?;
-            settings.map(|settings| (settings.log_groups, settings.unbilled))
-        };
-        let (log_groups, unbilled) = match (access_log_groups.is_empty(), unbilled, deployed) {
-            (false, Some(unbilled), _) => (access_log_groups.clone(), unbilled.clone()),
-            (is_deployed, unbilled, Some((log_groups, deployed))) => (
-                if is_deployed { log_groups } else { access_log_groups.clone() },
-                unbilled.clone().unwrap_or(deployed),
-            ),
-            _ => anyhow::bail!(
+        let LogArguments { access_log_groups, billed_statuses, unbilled } = arguments;
+        let (mut log_groups, mut rules) = match self.deployed_log().await? {
+            Some(deployed) => deployed,
+            None if !access_log_groups.is_empty() && unbilled.is_some() => Default::default(),
+            None => anyhow::bail!(
                 "the reconciler of {} has not run yet; it runs once an hour. Select the access log with --access-log-group and --unbilled",
                 self.meter.names.environment
             ),
         };
-        Ok(CallLog::new(self.logs.clone(), log_groups, unbilled))
+        if !access_log_groups.is_empty() {
+            log_groups.clone_from(access_log_groups);
+        }
+        if let Some(statuses) = billed_statuses {
+            rules.billed_statuses.clone_from(statuses);
+        }
+        if let Some(unbilled) = unbilled {
+            rules.unbilled.clone_from(unbilled);
+        }
+        Ok(CallLog::new(self.logs.clone(), log_groups, rules))
+    }
+
+    /// Returns the log groups and the billing rules of the local stack, or those that the reconciler
+    /// stored; `None` before its first run.
+    ///
+    /// # Errors
+    /// When the reconciler's settings cannot be read.
+    async fn deployed_log(&self) -> anyhow::Result<Option<(Vec<String>, BillingRules)>> {
+        if let Some(endpoints) = &self.local {
+            let rules = BillingRules {
+                billed_statuses: endpoints.billed_statuses.parse()?,
+                unbilled: UNBILLED_ROUTES.parse()?,
+            };
+            return Ok(Some((vec![endpoints.access_log_group.clone()], rules)));
+        }
+        let settings = self.reconciliation_store().settings().await?;
+        Ok(settings.map(|settings| (settings.log_groups, settings.rules)))
+    }
+
+    /// Returns the deployed billing rules; `None` before the reconciler's first run.
+    ///
+    /// # Errors
+    /// When the reconciler's settings cannot be read.
+    pub async fn billing_rules(&self) -> anyhow::Result<Option<BillingRules>> {
+        Ok(self.deployed_log().await?.map(|(_, rules)| rules))
     }
 
     /// Returns the store of the reconciler's settings and results.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::{DecodeError, Decoder, Origin, ReadEvent};
 use metering_core::assessment::{Assessment, PlausibleTimes};
+use metering_core::billing_rules::BillingRules;
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, SliceKey};
 use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::{Breakdown, CallBreakdown, MeteredKey};
-use metering_core::unbilled::UnbilledRoutes;
 
 /// A log event of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,8 +122,8 @@ fn read_record(
 pub struct Judge {
     /// The slices and groups in which calls are claimed.
     pub layout: ClaimLayout,
-    /// Routes whose calls are not counted.
-    pub unbilled: UnbilledRoutes,
+    /// The statuses and routes whose calls are counted.
+    pub rules: BillingRules,
 }
 
 enum Judgement<'a> {
@@ -141,7 +141,7 @@ impl Judge {
     /// Judges an event apart from its time, which depends on the arrival in the stream.
     fn assess<'a>(&self, event: &ReadEvent<'a>) -> Judgement<'a> {
         let Ok(call) = &event.call else { return Judgement::Unreadable };
-        match call.assess(PlausibleTimes::ANY, &self.unbilled, ClassLists::none()) {
+        match call.assess(PlausibleTimes::ANY, &self.rules, ClassLists::none()) {
             Ok(Assessment::Billable(breakdown)) => {
                 Judgement::Billable { requested_at_ms: call.requested_at_ms, breakdown }
             }
@@ -176,8 +176,10 @@ mod tests {
 
     #[test]
     fn every_form_that_is_counted_is_read_with_its_identity() {
-        let judge =
-            Judge { layout: "0:10000:4".parse().unwrap(), unbilled: "/usage,OPTIONS *".parse().unwrap() };
+        let judge = Judge {
+            layout: "0:10000:4".parse().unwrap(),
+            rules: BillingRules::except("/usage,OPTIONS *".parse().unwrap()),
+        };
         let (time, shown) = (1_795_509_270_000_i64, "24/Nov/2026:08:34:30 +0000");
         let events = [
             event(

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use deployment::settings::COMPARED_HOURS_PARTITION;
+use metering_core::billing_rules::BillingRules;
 use metering_core::ports::{ComparedHours, PortError};
 use metering_core::reconciliation::{OpenDifference, ReconciledHour};
-use metering_core::unbilled::UnbilledRoutes;
 use metering_core::window::DAY_MS;
 
 use crate::claim_items::{MalformedClaim, Reader, item, number, text};
@@ -27,8 +27,8 @@ const RETENTION_MS: i64 = 43 * DAY_MS;
 pub struct ReconcilerSettings {
     /// The log groups of the metered APIs.
     pub log_groups: Vec<String>,
-    /// The routes and methods whose calls are not counted.
-    pub unbilled: UnbilledRoutes,
+    /// The statuses and routes whose calls are counted.
+    pub rules: BillingRules,
     /// The first hour that is compared, in milliseconds since 1970. Earlier calls
     /// may be in the access log without having been metered.
     pub since_ms: i64,
@@ -81,7 +81,8 @@ impl ReconciliationStore {
             ("pk".to_owned(), text(COMPARED_HOURS_PARTITION)),
             ("sk".to_owned(), text(SETTINGS)),
             ("log_groups".to_owned(), AttributeValue::L(groups)),
-            ("unbilled".to_owned(), text(settings.unbilled.to_string())),
+            ("billed_statuses".to_owned(), text(settings.rules.billed_statuses.to_string())),
+            ("unbilled".to_owned(), text(settings.rules.unbilled.to_string())),
             ("since_ms".to_owned(), number(settings.since_ms)),
         ]);
         self.put(item, "writing the settings of the reconciler").await
@@ -97,13 +98,12 @@ impl ComparedHours for ReconciliationStore {
     async fn start_run(
         &self,
         log_groups: &[String],
-        unbilled: &UnbilledRoutes,
+        rules: &BillingRules,
         first_ms: i64,
     ) -> Result<i64, PortError> {
         let known = self.settings().await?;
         let since_ms = known.as_ref().map_or(first_ms, |settings| settings.since_ms);
-        let settings =
-            ReconcilerSettings { log_groups: log_groups.to_vec(), unbilled: unbilled.clone(), since_ms };
+        let settings = ReconcilerSettings { log_groups: log_groups.to_vec(), rules: rules.clone(), since_ms };
         if known.as_ref() != Some(&settings) {
             self.write_settings(&settings).await?;
         }
@@ -146,12 +146,17 @@ fn read_settings(item: &Item) -> Result<ReconcilerSettings, MalformedClaim> {
     let reader = Reader(item);
     let groups = item.get("log_groups").and_then(|value| value.as_l().ok());
     let groups = groups.ok_or_else(|| reader.malformed("log_groups"))?;
-    let unbilled = item.get("unbilled").and_then(|value| value.as_s().ok());
+    let setting = |name| item.get(name).and_then(|value| value.as_s().ok());
     Ok(ReconcilerSettings {
         log_groups: groups.iter().filter_map(|group| group.as_s().ok()).cloned().collect(),
-        unbilled: unbilled
-            .and_then(|unbilled| unbilled.parse().ok())
-            .ok_or_else(|| reader.malformed("unbilled"))?,
+        rules: BillingRules {
+            billed_statuses: setting("billed_statuses")
+                .and_then(|statuses| statuses.parse().ok())
+                .ok_or_else(|| reader.malformed("billed_statuses"))?,
+            unbilled: setting("unbilled")
+                .and_then(|unbilled| unbilled.parse().ok())
+                .ok_or_else(|| reader.malformed("unbilled"))?,
+        },
         since_ms: reader.number("since_ms")?,
     })
 }

@@ -1,18 +1,17 @@
 //! The decision to bill a call.
 
+use crate::billing_rules::BillingRules;
 use crate::class_lists::ClassLists;
 use crate::metered_key::{CallBreakdown, MAX_CUSTOMER_ID_BYTES, MAX_KEY_ID_BYTES, TOTALS_KEY_ID};
-
-use crate::unbilled::UnbilledRoutes;
 use crate::usage_record::UsageRecord;
 use crate::window::{CallWindow, WindowError};
 
 /// The reason why a well-formed call is not billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SkipReason {
-    /// The status is not 200 to 299.
-    NotSuccessful,
-    /// The route or the method is one of [`UnbilledRoutes`].
+    /// The status is not one of [`BillingRules::billed_statuses`].
+    UnbilledStatus,
+    /// The route or the method is one of [`BillingRules::unbilled`].
     Unbilled,
     /// The call has no key id: it is of a public endpoint.
     NoApiKey,
@@ -117,7 +116,7 @@ impl<'a> UsageRecord<'a> {
     ///
     /// ```
     /// use metering_core::class_lists::ClassLists;
-    /// use metering_core::unbilled::UnbilledRoutes;
+    /// use metering_core::billing_rules::BillingRules;
     /// use metering_core::assessment::{Assessment, PlausibleTimes, SkipReason};
     /// use metering_core::usage_record::{CallStatus, UsageRecord};
     ///
@@ -134,32 +133,32 @@ impl<'a> UsageRecord<'a> {
     /// };
     /// let times = PlausibleTimes::for_arrival(1_795_509_275_000, 35);
     /// let classes = ClassLists::from_stored(vec![(0, "reads GET *".parse()?)]);
-    /// let Assessment::Billable(breakdown) = call.assess(times, &UnbilledRoutes::default(), &classes)? else {
+    /// let Assessment::Billable(breakdown) = call.assess(times, &BillingRules::default(), &classes)? else {
     ///     panic!("a successful call of a key is billed")
     /// };
     /// assert_eq!((breakdown.customer_id, breakdown.api_key_id), (Some("acme"), "key-1"));
     /// assert_eq!(breakdown.route_class, Some("reads"));
     /// assert_eq!(breakdown.day.to_string(), "2026-11-24");
     ///
-    /// let unbilled: UnbilledRoutes = "/orders/{id}".parse()?;
-    /// assert_eq!(call.assess(times, &unbilled, &classes)?, Assessment::Skipped(SkipReason::Unbilled));
+    /// let rules = BillingRules::except("/orders/{id}".parse()?);
+    /// assert_eq!(call.assess(times, &rules, &classes)?, Assessment::Skipped(SkipReason::Unbilled));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// When a successful call of a key has an implausible time, key id or customer id. Such a call
+    /// When a call that would be billed has an implausible time, key id or customer id. Such a call
     /// goes to quarantine.
     pub fn assess(
         &self,
         times: PlausibleTimes,
-        unbilled: &UnbilledRoutes,
+        rules: &BillingRules,
         classes: &'a ClassLists,
     ) -> Result<Assessment<'a>, ImplausibleCall> {
-        if !self.status.is_successful() {
-            return Ok(Assessment::Skipped(SkipReason::NotSuccessful));
+        if !rules.billed_statuses.contains(self.status) {
+            return Ok(Assessment::Skipped(SkipReason::UnbilledStatus));
         }
         // Before the key: a CORS preflight has none, which is not worth a warning.
-        if unbilled.contains(self.method, self.route) {
+        if rules.unbilled.contains(self.method, self.route) {
             return Ok(Assessment::Skipped(SkipReason::Unbilled));
         }
         let Some(api_key_id) = self.api_key_id else {
@@ -220,13 +219,13 @@ mod tests {
             code in 100_u16..600, has_key in any::<bool>(), requested_at_ms in -2_000_000_i64..2_000_000,
         ) {
             let call = record(&code.to_string(), has_key.then_some("key-1"), requested_at_ms);
-            match call.assess(TIMES, &UnbilledRoutes::default(), ClassLists::none()) {
+            match call.assess(TIMES, &BillingRules::default(), ClassLists::none()) {
                 Ok(Assessment::Billable(breakdown)) => {
                     prop_assert!(code / 100 == 2 && has_key && (1_000..=1_000_000).contains(&requested_at_ms));
                     let day = CallWindow::at(requested_at_ms).unwrap().day;
                     prop_assert_eq!(breakdown, CallBreakdown::of_key("key-1", day));
                 }
-                Ok(Assessment::Skipped(SkipReason::NotSuccessful)) => prop_assert!(code / 100 != 2),
+                Ok(Assessment::Skipped(SkipReason::UnbilledStatus)) => prop_assert!(code / 100 != 2),
                 Ok(Assessment::Skipped(SkipReason::NoApiKey)) => prop_assert!(code / 100 == 2 && !has_key),
                 Ok(Assessment::Skipped(SkipReason::Unbilled)) => prop_assert!(false, "every route is billed"),
                 Err(_) => prop_assert!(code / 100 == 2 && has_key && !(1_000..=1_000_000).contains(&requested_at_ms)),
@@ -238,13 +237,13 @@ mod tests {
     fn a_key_id_that_has_no_room_in_a_row_is_refused() {
         let long: &'static str = Box::leak("k".repeat(257).into_boxed_str());
         assert_eq!(
-            record("200", Some(long), 5_000).assess(TIMES, &UnbilledRoutes::default(), ClassLists::none()),
+            record("200", Some(long), 5_000).assess(TIMES, &BillingRules::default(), ClassLists::none()),
             Err(ImplausibleCall::KeyIdTooLong { bytes: 257 })
         );
         assert_eq!(
             record("200", Some(TOTALS_KEY_ID), 5_000).assess(
                 TIMES,
-                &UnbilledRoutes::default(),
+                &BillingRules::default(),
                 ClassLists::none()
             ),
             Err(ImplausibleCall::KeyIdReserved)
@@ -255,7 +254,7 @@ mod tests {
     fn a_call_is_counted_for_the_customer_in_its_line() {
         let assess = |customer_id: &'static str| {
             let call = UsageRecord { customer_id: Some(customer_id), ..record("200", Some("key-1"), 5_000) };
-            call.assess(TIMES, &UnbilledRoutes::default(), ClassLists::none())
+            call.assess(TIMES, &BillingRules::default(), ClassLists::none())
         };
         let longest: &'static str = Box::leak("c".repeat(64).into_boxed_str());
         let day = CallWindow::at(5_000).unwrap().day;
@@ -272,7 +271,7 @@ mod tests {
         let assess = |requested_at_ms| {
             record("200", Some(longest), requested_at_ms).assess(
                 TIMES,
-                &UnbilledRoutes::default(),
+                &BillingRules::default(),
                 ClassLists::none(),
             )
         };
@@ -287,9 +286,8 @@ mod tests {
     fn a_call_is_counted_at_its_greatest_age_and_lead_and_not_a_millisecond_beyond() {
         let arrived_at_ms = 100 * crate::window::DAY_MS;
         let times = PlausibleTimes::for_arrival(arrived_at_ms, 35);
-        let assess = |time| {
-            record("200", Some("k"), time).assess(times, &UnbilledRoutes::default(), ClassLists::none())
-        };
+        let assess =
+            |time| record("200", Some("k"), time).assess(times, &BillingRules::default(), ClassLists::none());
         let (oldest, newest) =
             (arrived_at_ms - 35 * crate::window::DAY_MS, arrived_at_ms + crate::window::HOUR_MS);
         assert!(assess(oldest).is_ok() && assess(newest).is_ok());
@@ -299,11 +297,21 @@ mod tests {
 
     #[test]
     fn successful_calls_of_an_unbilled_route_are_skipped_with_a_key_and_without() {
-        let unbilled: UnbilledRoutes = "/orders/{id}".parse().unwrap();
-        let assess = |status, key| record(status, key, 5_000).assess(TIMES, &unbilled, ClassLists::none());
+        let rules = BillingRules::except("/orders/{id}".parse().unwrap());
+        let assess = |status, key| record(status, key, 5_000).assess(TIMES, &rules, ClassLists::none());
         assert_eq!(assess("200", Some("key-1")), Ok(Assessment::Skipped(SkipReason::Unbilled)));
         assert_eq!(assess("204", None), Ok(Assessment::Skipped(SkipReason::Unbilled)));
-        assert_eq!(assess("404", None), Ok(Assessment::Skipped(SkipReason::NotSuccessful)));
+        assert_eq!(assess("404", None), Ok(Assessment::Skipped(SkipReason::UnbilledStatus)));
+    }
+
+    #[test]
+    fn a_call_is_billed_if_its_status_is_one_of_those_of_the_deployment() {
+        let rules = BillingRules { billed_statuses: "200,304".parse().unwrap(), ..BillingRules::default() };
+        let is_billed = |status| {
+            let assessment = record(status, Some("key-1"), 5_000).assess(TIMES, &rules, ClassLists::none());
+            matches!(assessment, Ok(Assessment::Billable(_)))
+        };
+        assert_eq!(["200", "304", "201", "404"].map(is_billed), [true, true, false, false]);
     }
 
     #[test]

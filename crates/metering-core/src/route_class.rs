@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::route_pattern::{CallRoute, RoutePattern};
+use crate::status_ranges::StatusRanges;
 use crate::usage_record::UsageRecord;
 
 /// Maximum number of classes of a list. Each call is compared with them, and a key has a ledger row
@@ -23,8 +24,8 @@ const ANY_ROUTE: &str = "*";
 ///
 /// The text of a list has a line for each class: its name, its routes as
 /// [`RoutePattern`]s or `*`, separated by commas, and conditions `api=`, `stage=`
-/// and `status=`, each with values separated by commas. Empty lines and lines that begin with `#`
-/// are comments.
+/// and `status=`, each with values separated by commas. A class without `status=` has calls with a
+/// status of 200 to 299 alone. Empty lines and lines that begin with `#` are comments.
 ///
 /// ```
 /// use metering_core::route_class::RouteClasses;
@@ -68,8 +69,8 @@ pub struct RouteClass {
     api_ids: Vec<Box<str>>,
     /// The names of stages; empty for any.
     stages: Vec<Box<str>>,
-    /// The first and the last status of each range; empty for any.
-    statuses: Vec<[u16; 2]>,
+    /// The statuses; `None` for 200 to 299.
+    statuses: Option<StatusRanges>,
 }
 
 /// A text that is not a list of route classes.
@@ -102,6 +103,13 @@ impl RouteClasses {
         Some(&class.name)
     }
 
+    /// Returns the names of the classes that have a status with which no call is billed.
+    pub fn with_unbilled_status<'a>(&'a self, billed: &'a StatusRanges) -> impl Iterator<Item = &'a str> {
+        let is_unbilled =
+            |class: &&RouteClass| class.statuses.as_ref().is_some_and(|of_class| !billed.has_all(of_class));
+        self.0.iter().filter(is_unbilled).map(|class| &*class.name)
+    }
+
     /// Returns the names of the classes, in the order of the list.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.iter().map(|class| &*class.name)
@@ -113,9 +121,10 @@ impl RouteClass {
         let is_one_of = |values: &[Box<str>], value: Option<&str>| {
             values.is_empty() || value.is_some_and(|value| values.iter().any(|one| **one == *value))
         };
-        let status = call.status.code();
-        let has_status = self.statuses.is_empty()
-            || self.statuses.iter().any(|[first, last]| (first..=last).contains(&&status));
+        let has_status = match &self.statuses {
+            Some(statuses) => statuses.contains(call.status),
+            None => call.status.is_successful(),
+        };
         has_status
             && is_one_of(&self.api_ids, call.api_id)
             && is_one_of(&self.stages, call.stage)
@@ -137,7 +146,7 @@ impl RouteClass {
             routes: Vec::new(),
             api_ids: Vec::new(),
             stages: Vec::new(),
-            statuses: Vec::new(),
+            statuses: None,
         };
         let is_condition = |word: &&str| word.contains('=') && !word.starts_with('/');
         let (conditions, routes): (Vec<&str>, Vec<&str>) = rest.split_whitespace().partition(is_condition);
@@ -145,7 +154,7 @@ impl RouteClass {
             class.add_condition(condition)?;
         }
         class.add_routes(&routes.join(" "))?;
-        let most = [class.routes.len(), class.api_ids.len(), class.stages.len(), class.statuses.len()];
+        let most = [class.routes.len(), class.api_ids.len(), class.stages.len()];
         if most.iter().any(|values| *values > MAX_CLASS_CONDITIONS) {
             return Err(format!(
                 "the class {name} has more than {MAX_CLASS_CONDITIONS} values of a condition"
@@ -159,7 +168,7 @@ impl RouteClass {
         let is_given_twice = match kind {
             "api" => !self.api_ids.is_empty(),
             "stage" => !self.stages.is_empty(),
-            "status" => !self.statuses.is_empty(),
+            "status" => self.statuses.is_some(),
             _ => {
                 return Err(format!(
                     "there is no condition {kind:?}; the conditions are api, stage and status"
@@ -169,12 +178,11 @@ impl RouteClass {
         if is_given_twice || values.split(',').any(str::is_empty) {
             return Err(format!("write {kind} once, as {kind}=VALUE or {kind}=VALUE,VALUE"));
         }
-        for value in values.split(',') {
-            match kind {
-                "api" => self.api_ids.push(value.into()),
-                "stage" => self.stages.push(value.into()),
-                _ => self.statuses.push(statuses(value)?),
-            }
+        let texts = || values.split(',').map(Box::from);
+        match kind {
+            "api" => self.api_ids.extend(texts()),
+            "stage" => self.stages.extend(texts()),
+            _ => self.statuses = Some(values.parse().map_err(|error| format!("{error}"))?),
         }
         Ok(())
     }
@@ -190,17 +198,6 @@ impl RouteClass {
             self.routes.push(route);
         }
         Ok(())
-    }
-}
-
-/// Parses a status or a range of statuses. Only successful calls reach the consumer.
-fn statuses(text: &str) -> Result<[u16; 2], String> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (first.parse(), last.parse()) {
-        (Ok(first @ 200..=299), Ok(last @ 200..=299)) if first <= last => Ok([first, last]),
-        _ => Err(format!(
-            "the status {text:?} is not one or a range of 200 to 299, as in 201 or 200-204; only successful calls are counted"
-        )),
     }
 }
 
@@ -247,13 +244,12 @@ impl fmt::Display for RouteClass {
                 formatter.write_str(&routes.join(", "))?;
             }
         }
-        let statuses = self
-            .statuses
-            .iter()
-            .map(|[first, last]| if first == last { first.to_string() } else { format!("{first}-{last}") });
         let texts = |values: &[Box<str>]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let conditions =
-            [("api", texts(&self.api_ids)), ("stage", texts(&self.stages)), ("status", statuses.collect())];
+        let conditions = [
+            ("api", texts(&self.api_ids)),
+            ("stage", texts(&self.stages)),
+            ("status", self.statuses.iter().map(ToString::to_string).collect()),
+        ];
         for (kind, values) in conditions.iter().filter(|(_, values)| !values.is_empty()) {
             write!(formatter, " {kind}={}", values.join(","))?;
         }
@@ -312,6 +308,35 @@ mod tests {
     }
 
     #[test]
+    fn a_class_has_successful_calls_alone_unless_it_names_statuses() {
+        let status = |text: &str| CallStatus::parse(text.as_bytes()).unwrap();
+        for (conditions, code, fits) in [
+            ("*", "299", true),
+            ("*", "304", false),
+            ("* status=304,400-499", "304", true),
+            ("* status=304,400-499", "404", true),
+            ("* status=304,400-499", "200", false),
+            ("POST * status=304", "304", false),
+        ] {
+            let class =
+                class_of(&format!("one {conditions}"), &UsageRecord { status: status(code), ..call() });
+            assert_eq!(class.is_some(), fits, "{conditions} {code}");
+        }
+    }
+
+    #[test]
+    fn the_classes_with_a_status_that_is_not_billed_are_known() {
+        let list: RouteClasses = "a *\nb * status=204\nc * status=200,304\nd * status=404".parse().unwrap();
+        let unbilled = |billed: &str| {
+            let billed = billed.parse().unwrap();
+            list.with_unbilled_status(&billed).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(unbilled("200-299"), ["c", "d"]);
+        assert_eq!(unbilled("200-299,304"), ["d"]);
+        assert_eq!(unbilled("200-499"), [] as [&str; 0]);
+    }
+
+    #[test]
     fn the_first_class_that_fits_is_that_of_the_call() {
         let list = "# two classes\n\nfirst /orders\nsecond *\nthird GET *\n";
         assert_eq!(class_of(list, &call()).as_deref(), Some("second"));
@@ -330,7 +355,7 @@ mod tests {
             ("search", "write /path, METHOD /path"),
             ("search search", "the route \"search\" is not understood"),
             ("search /a method=GET", "there is no condition \"method\""),
-            ("search /a status=304", "only successful calls are counted"),
+            ("search /a status=199", "not one or a range of 200 to 599"),
             ("search /a status=204-200", "not one or a range"),
             ("search /a status=200 status=201", "write status once"),
             ("search /a stage=", "as stage=VALUE"),
@@ -362,7 +387,7 @@ mod tests {
         #[test]
         fn a_list_is_the_same_after_it_was_written(
             lines in prop::collection::vec(
-                ("(GET |)(/a|/b/\\{id\\}|/c), POST \\*|\\*", prop::option::of("a1|a2,a3"), prop::option::of("s"), prop::option::of("200|200-204,210")),
+                ("(GET |)(/a|/b/\\{id\\}|/c), POST \\*|\\*", prop::option::of("a1|a2,a3"), prop::option::of("s"), prop::option::of("200|200-204,304")),
                 0..6,
             ),
         ) {

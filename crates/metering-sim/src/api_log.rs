@@ -49,6 +49,26 @@ impl Call {
 /// The name of a route class; `None` for a call without a class.
 pub type Class = Option<&'static str>;
 
+/// A list of classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassList {
+    /// Time from which the list applies, in milliseconds since 1970.
+    pub from_ms: i64,
+    /// The class of successful calls of each route.
+    pub of_routes: [Class; ROUTES.len()],
+    /// The class of calls with the status 304.
+    pub of_not_modified: Class,
+}
+
+impl ClassList {
+    fn class_of(&self, route: usize, status: u16) -> Class {
+        if status == NOT_MODIFIED { self.of_not_modified } else { self.of_routes[route] }
+    }
+}
+
+/// The status of a call that a deployment may bill besides successful ones.
+pub const NOT_MODIFIED: u16 = 304;
+
 /// The routes of calls, in turn.
 pub const ROUTES: [&str; 3] = ["/a", "/b/{id}", "/c"];
 
@@ -88,9 +108,10 @@ pub struct ApiLog {
     pub calls: Vec<Call>,
     /// For each unreadable line, `true` if it was delivered.
     pub unreadable: Vec<bool>,
-    /// The lists of classes: the time from which each applies, in milliseconds since 1970, and the
-    /// class of each route.
-    pub class_lists: Vec<(i64, [Class; ROUTES.len()])>,
+    /// The lists of classes.
+    pub class_lists: Vec<ClassList>,
+    /// `true` if a call with the status 304 is billed.
+    pub bills_not_modified: bool,
     next_event: u64,
 }
 
@@ -106,8 +127,8 @@ impl ApiLog {
         }
         let route = number / CUSTOMERS.len() % ROUTES.len();
         line["resourcePath"] = ROUTES[route].into();
-        let latest = self.class_lists.iter().rev().find(|(from_ms, _)| *from_ms <= requested_at_ms);
-        let class = latest.and_then(|(_, classes)| classes[route]);
+        let latest = self.class_lists.iter().rev().find(|list| list.from_ms <= requested_at_ms);
+        let class = latest.and_then(|list| list.class_of(route, status));
         let identity = if has_request_id { format!("call-{number}=") } else { String::new() };
         if has_request_id {
             line["extendedRequestId"] = identity.as_str().into();
@@ -117,12 +138,16 @@ impl ApiLog {
             customer_id,
             class,
             requested_at_ms,
-            is_billable: (200..300).contains(&status) && key != "-",
+            is_billable: self.is_billed(status) && key != "-",
             has_request_id,
             identity,
             line: line.to_string(),
         });
         number
+    }
+
+    fn is_billed(&self, status: u16) -> bool {
+        (200..300).contains(&status) || self.bills_not_modified && status == NOT_MODIFIED
     }
 
     /// Logs a truncated line and returns its index.

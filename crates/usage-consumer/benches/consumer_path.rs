@@ -17,6 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use metering_core::batch_run::{BatchRun, Reply, Request, RunSettings};
+use metering_core::billing_rules::BillingRules;
 use metering_core::claims::layout::DEFAULT_LAYOUT;
 use metering_core::class_lists::ClassLists;
 use metering_core::ports::{LedgerReply, WriteReply};
@@ -113,7 +114,7 @@ fn decode_settings() -> DecodeSettings {
     DecodeSettings {
         max_call_age_days: 35,
         claim_layout: DEFAULT_LAYOUT.parse().unwrap(),
-        unbilled: "OPTIONS *,/usage".parse().unwrap(),
+        rules: BillingRules::except("OPTIONS *,/usage".parse().unwrap()),
     }
 }
 

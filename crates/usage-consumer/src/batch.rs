@@ -9,12 +9,12 @@ use lambda_support::causes::with_causes;
 use metering_core::aggregate::{BatchUsage, OutOfOrder};
 use metering_core::assessment::{Assessment, PlausibleTimes, SkipReason};
 use metering_core::batch_run::{Batch, BatchRecord};
+use metering_core::billing_rules::BillingRules;
 use metering_core::claims::layout::ClaimLayout;
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
 use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::CallBreakdown;
 use metering_core::sequence_number::{SequenceNumber, SequenceNumberError};
-use metering_core::unbilled::UnbilledRoutes;
 use metering_core::usage_record::UsageRecord;
 
 use crate::metrics::{BatchMetrics, ConsumerMetric};
@@ -97,8 +97,8 @@ pub struct DecodeSettings {
     pub max_call_age_days: u32,
     /// Distribution of calls over slices of claims.
     pub claim_layout: ClaimLayout,
-    /// Routes whose calls are not counted.
-    pub unbilled: UnbilledRoutes,
+    /// The statuses and routes whose calls are counted.
+    pub rules: BillingRules,
 }
 
 /// Decodes the records of one shard, as many as fit into memory together, and adds
@@ -186,7 +186,7 @@ struct BatchDecoder<'d> {
 /// Counts of one record. They reach the metrics when the record was read to its end.
 #[derive(Default)]
 struct RecordCounts {
-    not_successful: u64,
+    unbilled_status: u64,
     unbilled: u64,
     no_api_key: u64,
     reasons: BTreeMap<&'static str, u64>,
@@ -227,7 +227,7 @@ impl BatchDecoder<'_> {
         let times = PlausibleTimes::for_arrival(origin.arrived_at_ms, self.settings.max_call_age_days);
         let mut counts = RecordCounts::default();
         let (decoder, usage) = (&mut *self.decoder, &mut self.usage);
-        let judge = Judge { times, unbilled: &self.settings.unbilled, classes: self.classes };
+        let judge = Judge { times, rules: &self.settings.rules, classes: self.classes };
         let decode = AssertUnwindSafe(|| {
             decoder.decode(data, origin, |event| visit(event, judge, usage, &mut counts, notes))
         });
@@ -284,7 +284,7 @@ impl BatchDecoder<'_> {
             }
             Some((decoded, counts)) => {
                 self.metrics.add(ConsumerMetric::Events, u64::from(decoded.event_count));
-                self.metrics.add(ConsumerMetric::SkippedNotSuccessful, counts.not_successful);
+                self.metrics.add(ConsumerMetric::SkippedUnbilledStatus, counts.unbilled_status);
                 self.metrics.add(ConsumerMetric::SkippedUnbilled, counts.unbilled);
                 self.metrics.add(ConsumerMetric::SkippedNoApiKey, counts.no_api_key);
                 for (reason, count) in &counts.reasons {
@@ -300,7 +300,7 @@ impl BatchDecoder<'_> {
 #[derive(Clone, Copy)]
 struct Judge<'a> {
     times: PlausibleTimes,
-    unbilled: &'a UnbilledRoutes,
+    rules: &'a BillingRules,
     classes: &'a ClassLists,
 }
 
@@ -321,14 +321,14 @@ fn visit(
             return;
         }
     };
-    match call.assess(judge.times, judge.unbilled, judge.classes) {
+    match call.assess(judge.times, judge.rules, judge.classes) {
         Ok(Assessment::Billable(breakdown)) => {
             usage.add_call(index, id, breakdown, call.requested_at_ms, true);
             let response_ms = call.responded_at_ms;
             notes.oldest_response_ms =
                 Some(notes.oldest_response_ms.map_or(response_ms, |oldest| oldest.min(response_ms)));
         }
-        Ok(Assessment::Skipped(SkipReason::NotSuccessful)) => counts.not_successful += 1,
+        Ok(Assessment::Skipped(SkipReason::UnbilledStatus)) => counts.unbilled_status += 1,
         Ok(Assessment::Skipped(SkipReason::Unbilled)) => counts.unbilled += 1,
         Ok(Assessment::Skipped(SkipReason::NoApiKey)) => counts.no_api_key += 1,
         Err(error) => {
@@ -344,7 +344,7 @@ fn visit(
 /// Returns the row of a call whose request time is implausible. If another
 /// version of the function has claimed it as countable, this version can count it.
 fn countable<'a>(call: &UsageRecord<'a>, judge: Judge<'a>) -> Option<CallBreakdown<'a>> {
-    match call.assess(PlausibleTimes::ANY, judge.unbilled, judge.classes) {
+    match call.assess(PlausibleTimes::ANY, judge.rules, judge.classes) {
         Ok(Assessment::Billable(breakdown)) => Some(breakdown),
         _ => None,
     }

@@ -3,8 +3,8 @@
 use access_log::Limits;
 use deployment::environment::variables;
 use lambda_support::config::{ConfigError, Environment};
+use metering_core::billing_rules::BillingRules;
 use metering_core::claims::layout::ClaimLayout;
-use metering_core::unbilled::UnbilledRoutes;
 
 /// The settings, one for each environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct Config {
     pub claim_retention_days: u32,
     /// The slices and groups in which calls are claimed.
     pub claim_layout: ClaimLayout,
-    /// The routes and methods whose calls are not counted.
-    pub unbilled: UnbilledRoutes,
+    /// The statuses and routes whose calls are counted.
+    pub rules: BillingRules,
     /// Hours by which the function has to be behind before it raises the
     /// retention of the stream to seven days.
     pub raise_retention_behind_hours: u32,
@@ -52,7 +52,10 @@ impl Config {
             usage_retention_days: environment.number(&variables::USAGE_RETENTION_DAYS)?,
             claim_retention_days: environment.number(&variables::CLAIM_RETENTION_DAYS)?,
             claim_layout: environment.parsed(&variables::CLAIM_LAYOUT)?,
-            unbilled: environment.parsed(&variables::UNBILLED_ROUTES)?,
+            rules: BillingRules {
+                billed_statuses: environment.parsed(&variables::BILLED_STATUSES)?,
+                unbilled: environment.parsed(&variables::UNBILLED_ROUTES)?,
+            },
             raise_retention_behind_hours: environment.number(&variables::RAISE_RETENTION_BEHIND_HOURS)?,
             write_concurrency: environment.number(&variables::WRITE_CONCURRENCY)?,
             max_inflated_bytes: environment.number(&variables::MAX_INFLATED_BYTES)?,

@@ -21,11 +21,11 @@ define_metrics! {
         /// lost is fenced when it is retried and is not included. The ledger is exact; this
         /// metric is not.
         BillableCalls: Count,
-        /// Calls skipped because their status is not 2xx.
-        SkippedNotSuccessful: Count,
-        /// Successful calls skipped because their route is unbilled.
+        /// Calls skipped because their status is not billed.
+        SkippedUnbilledStatus: Count,
+        /// Calls with a billed status skipped because their route is unbilled.
         SkippedUnbilled: Count as Property,
-        /// Successful calls skipped because they have no key id.
+        /// Calls with a billed status skipped because they have no key id.
         SkippedNoApiKey: Count as Exception,
         /// Checks by CloudWatch Logs that the stream can be reached.
         ControlMessages: Count as Property,

@@ -27,7 +27,7 @@ async fn each_call_that_is_not_counted_is_in_the_count_of_its_reason() {
     let counts = [
         (ConsumerMetric::Events, 13),
         (ConsumerMetric::BillableCalls, 1),
-        (ConsumerMetric::SkippedNotSuccessful, 2),
+        (ConsumerMetric::SkippedUnbilledStatus, 2),
         (ConsumerMetric::SkippedUnbilled, 3),
         (ConsumerMetric::SkippedNoApiKey, 4),
         (ConsumerMetric::QuarantinedEvents, 3),

@@ -2,7 +2,7 @@
 
 use deployment::environment::variables;
 use lambda_support::config::{ConfigError, Environment};
-use metering_core::unbilled::UnbilledRoutes;
+use metering_core::billing_rules::BillingRules;
 use metering_core::window::{HOUR_MS, hour_start_ms};
 
 /// The settings, one for each environment variable.
@@ -14,8 +14,8 @@ pub struct Config {
     pub claims_table: String,
     /// The log groups of the access logs.
     pub access_log_groups: Vec<String>,
-    /// The routes and methods whose calls are not counted.
-    pub unbilled: UnbilledRoutes,
+    /// The statuses and routes whose calls are counted.
+    pub rules: BillingRules,
     /// The value of the metrics' dimension `Environment`.
     pub environment_name: String,
     /// Hours that each run compares.
@@ -36,7 +36,10 @@ impl Config {
             usage_table: environment.required(&variables::USAGE_TABLE)?,
             claims_table: environment.required(&variables::CLAIMS_TABLE)?,
             access_log_groups: groups.map(str::to_owned).collect(),
-            unbilled: environment.parsed(&variables::UNBILLED_ROUTES)?,
+            rules: BillingRules {
+                billed_statuses: environment.parsed(&variables::BILLED_STATUSES)?,
+                unbilled: environment.parsed(&variables::UNBILLED_ROUTES)?,
+            },
             environment_name: environment.text(&variables::ENVIRONMENT_NAME),
             hours: environment.number(&variables::RECONCILE_HOURS)?,
             settle_minutes: environment.number(&variables::SETTLE_MINUTES)?,
@@ -73,7 +76,10 @@ mod tests {
         let (hours, unbilled) = (variables::RECONCILE_HOURS.name, variables::UNBILLED_ROUTES.name);
         assert!(read(&[(hours, "0")]).unwrap_err().to_string().contains(hours));
         assert!(read(&[(unbilled, "usage")]).unwrap_err().to_string().contains("METHOD /path"));
-        let unbilled = read(&[(unbilled, "/usage,OPTIONS *")]).unwrap().unbilled;
+        let statuses = variables::BILLED_STATUSES.name;
+        assert!(read(&[(statuses, "2xx")]).unwrap_err().to_string().contains("200 to 599"));
+        assert_eq!(read(&[(statuses, "304")]).unwrap().rules.billed_statuses.to_string(), "304");
+        let unbilled = read(&[(unbilled, "/usage,OPTIONS *")]).unwrap().rules.unbilled;
         assert!(unbilled.contains(Some("GET"), Some("/usage")));
     }
 

@@ -32,8 +32,7 @@ impl<A: AccessLogCounts, L: LedgerCounts, C: ComparedHours> Handler<A, L, C> {
         let started_ms = now_ms();
         // The log of the hour of the deployment may have calls from before the meter subscribed to it.
         let next_hour_ms = hour_start_ms(started_ms) + HOUR_MS;
-        let first_run =
-            reconciler.compared.start_run(&config.access_log_groups, &config.unbilled, next_hour_ms);
+        let first_run = reconciler.compared.start_run(&config.access_log_groups, &config.rules, next_hour_ms);
         let since_ms = first_run.await?;
         let (from_ms, to_ms) = config.compared_hours(started_ms);
         let scanned_before = reconciler.log.scanned_bytes();

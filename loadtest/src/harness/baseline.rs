@@ -8,9 +8,9 @@ use anyhow::Context;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use deployment::settings::USAGE_RETENTION_DAYS;
 use metering_core::assessment::{Assessment, PlausibleTimes};
+use metering_core::billing_rules::BillingRules;
 use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::CallBreakdown;
-use metering_core::unbilled::UnbilledRoutes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +64,7 @@ impl BaselineWrites {
         let decoded = decoder.decode(data, origin, |event| {
             let Ok(call) = event.call else { return };
             if let Ok(Assessment::Billable(CallBreakdown { api_key_id, .. })) =
-                call.assess(times, &UnbilledRoutes::default(), ClassLists::none())
+                call.assess(times, &BillingRules::default(), ClassLists::none())
             {
                 calls += 1;
                 keys.insert(api_key_id.to_owned());

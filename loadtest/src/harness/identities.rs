@@ -16,6 +16,7 @@ use deployment::settings::UNBILLED_ROUTES;
 use metering_aws::call_log::CallLog;
 use metering_aws::logged_events::{Judge, LoggedEvent, read_events};
 use metering_aws::{DynamoClaimStore, DynamoLedgerCounts};
+use metering_core::billing_rules::BillingRules;
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT, LogStreamHash, SliceKey};
 use metering_core::claims::owner::Purpose;
@@ -170,9 +171,9 @@ async fn logged_calls(
     layout: ClaimLayout,
     span: TimeSpan,
 ) -> anyhow::Result<Logged> {
-    let judge = Judge { layout, unbilled: UNBILLED_ROUTES.parse()? };
+    let judge = Judge { layout, rules: BillingRules::except(UNBILLED_ROUTES.parse()?) };
     let groups = vec![system.meter.names.access_log_group.clone()];
-    let log = CallLog::new(system.logs.clone(), groups, judge.unbilled.clone());
+    let log = CallLog::new(system.logs.clone(), groups, judge.rules.clone());
     let mut decoder = Decoder::new(Limits::default());
     let mut logged = Logged::new();
     log.events::<anyhow::Error>(span.from_ms, span.to_ms, async |log_group, events| {

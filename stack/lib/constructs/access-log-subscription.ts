@@ -36,6 +36,8 @@ export function subscriptionRole(scope: Construct, id: string, stream: IStream):
 export interface AccessLogSubscriptionProps {
   readonly settings: MeterSettings;
   readonly logGroup: ILogGroup;
+  /** The pattern of the lines that are delivered. */
+  readonly filterPattern: string;
   readonly stream: IStream;
   readonly role: Role;
   /** Distinguishes the subscriptions of several log groups. The meter's own log group has none. */
@@ -51,7 +53,7 @@ export function subscribe(scope: Construct, props: AccessLogSubscriptionProps): 
     logGroupName: logGroup.logGroupName,
     destinationArn: stream.streamArn,
     roleArn: role.roleArn,
-    filterPattern: accessLog.subscriptionFilterPattern,
+    filterPattern: props.filterPattern,
     // The default, distribution by log stream, would overload the shard of a busy log stream.
     distribution: Distribution.RANDOM,
   });

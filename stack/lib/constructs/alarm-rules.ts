@@ -259,13 +259,14 @@ function countingRules(settings: MeterSettings, { consumer }: UsagePipeline): Al
     },
     {
       id: 'skipped-without-a-key',
-      description: 'More than 1 % of successful calls had no key id, and so were not billed, in five of five minutes.',
+      description:
+        'More than 1 % of the calls with a billed status had no key id, and so were not billed, in five of five minutes.',
       runbook: 'skipped-without-a-key',
       metric: new MathExpression({
         expression: '100 * without_key / (without_key + billable)',
         usingMetrics: { without_key: metric('SkippedNoApiKey'), billable: metric('BillableCalls') },
         period: PERIOD,
-        label: 'successful calls without a key, in percent',
+        label: 'calls with a billed status and without a key, in percent',
       }),
       threshold: 1,
       breachingMinutes: 5,

@@ -6,6 +6,7 @@ import { acknowledge } from '../acknowledge';
 import { FreeSettings } from '../function-settings';
 import defaults from '../generated/settings.json';
 import { MeterSettings } from '../settings';
+import { billedStatusesSetting } from '../billed-statuses';
 import { unbilledRoutesSetting } from '../unbilled-routes';
 import { MeterFunction } from './meter-function';
 import { failedQueue } from './meter-queue';
@@ -29,7 +30,7 @@ export class Reconciliation extends Construct {
   constructor(scope: Construct, id: string, props: ReconciliationProps) {
     super(scope, id);
     const { settings } = props;
-    const { usageTable, claimsTable, accessLogGroups, unbilledRoutes } = props.pipeline;
+    const { usageTable, claimsTable, accessLogGroups, billedStatuses, unbilledRoutes } = props.pipeline;
     this.deadLetterQueue = failedQueue(this, 'Failed', settings, 'reconciliations');
     const { deadLetterQueue } = this;
     this.reconciler = new MeterFunction(this, 'Reconciler', {
@@ -41,6 +42,7 @@ export class Reconciliation extends Construct {
         usageTable: usageTable.tableName,
         claimsTable: claimsTable.tableName,
         accessLogGroups: accessLogGroups.map(({ logGroupName }) => logGroupName).join(','),
+        billedStatuses: billedStatusesSetting(billedStatuses),
         unbilledRoutes: unbilledRoutesSetting(unbilledRoutes),
       },
       deadLetterQueue,

@@ -79,7 +79,11 @@ function usageWidgets(props: UsageDashboardProps): IWidget[] {
   });
   return [
     graph('Calls by status', props.stages.flatMap(callsByStatus)),
-    graph('Billable calls', [consumer('BillableCalls'), consumer('SkippedNotSuccessful'), consumer('SkippedNoApiKey')]),
+    graph('Billable calls', [
+      consumer('BillableCalls'),
+      consumer('SkippedUnbilledStatus'),
+      consumer('SkippedNoApiKey'),
+    ]),
     topKeys,
   ];
 }

@@ -7,6 +7,7 @@ import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { BILLED_STATUSES, billedStatusesSetting, subscriptionFilterPattern } from '../billed-statuses';
 import { FreeSettings, FunctionSettings } from '../function-settings';
 import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
@@ -25,6 +26,9 @@ export interface UsagePipelineProps {
   /** The log groups to which the stages of existing APIs write access logs in the meter's format. Each needs one free
    * subscription filter of the two that a log group can have. Default: one log group, which the pipeline creates. */
   readonly accessLogGroups?: ILogGroup[];
+  /** The statuses with which calls are billed, as statuses (`304`) and ranges (`200-299`). The subscriptions deliver every
+   * call with the first digit of one. Default: `200-299`. */
+  readonly billedStatuses?: string[];
   /** The routes whose calls are not billed: `/usage` (any method), `GET /usage`, or `OPTIONS *` (any route). Default:
    * `OPTIONS *` and `/usage`. */
   readonly unbilledRoutes?: string[];
@@ -69,6 +73,8 @@ export class UsagePipeline extends Construct {
   readonly environment: string;
   /** The metered access logs. */
   readonly accessLogGroups: ILogGroup[];
+  /** The statuses with which calls are billed. */
+  readonly billedStatuses: readonly string[];
   /** The routes whose calls are not billed. */
   readonly unbilledRoutes: readonly string[];
   readonly stream: Stream;
@@ -89,6 +95,7 @@ export class UsagePipeline extends Construct {
     checkProps(props);
     this.environment = settings.environment;
     checkIsUnique(this);
+    this.billedStatuses = props.billedStatuses ?? BILLED_STATUSES;
     this.unbilledRoutes = props.unbilledRoutes ?? UNBILLED_ROUTES;
     this.accessLogGroups = props.accessLogGroups ?? [meterLogGroup(this, 'AccessLog', settings, names.accessLogGroup)];
     if (props.streamMode !== StreamMode.ON_DEMAND) this.shardCount = props.shardCount ?? defaults.shardCount;
@@ -102,9 +109,10 @@ export class UsagePipeline extends Construct {
         : { streamMode: StreamMode.PROVISIONED, shardCount: this.shardCount }),
     });
     const role = subscriptionRole(this, 'SubscriptionRole', this.stream);
+    const filterPattern = subscriptionFilterPattern(this.billedStatuses);
     for (const logGroup of this.accessLogGroups) {
       const suffix = props.accessLogGroups === undefined ? '' : suffixOf(logGroup);
-      subscribe(this, { settings, logGroup, stream: this.stream, role, suffix });
+      subscribe(this, { settings, logGroup, filterPattern, stream: this.stream, role, suffix });
     }
     const string = AttributeType.STRING;
     this.usageTable = meterTable(this, 'Usage', {
@@ -150,13 +158,14 @@ export class UsagePipeline extends Construct {
     const consumer = new MeterFunction(this, 'Consumer', {
       settings: props.settings,
       service: 'usage-consumer',
-      description: 'Counts successful API calls per key, day and hour, exactly once',
+      description: 'Counts billed API calls per key, day and hour, exactly once',
       functionSettings: {
         ...props.consumerSettings,
         ...checkedRetention(props),
         usageTable: this.usageTable.tableName,
         claimsTable: this.claimsTable.tableName,
         quarantineQueueUrl: this.quarantineQueue.queueUrl,
+        billedStatuses: billedStatusesSetting(this.billedStatuses),
         unbilledRoutes: unbilledRoutesSetting(this.unbilledRoutes),
       },
     });

@@ -46,6 +46,9 @@ variables! {
     /// the slices of request time and groups of log streams in which calls are claimed, as `FROM_MS:SLICE_MS:GROUPS`,
     /// several separated by commas
     CLAIM_LAYOUT: Text = "0:10000:1";
+    /// the statuses and ranges of statuses with which calls are counted, separated by commas: `200-299,304`. The
+    /// subscription filter has to deliver them; the stack sets both. A change applies to later batches
+    BILLED_STATUSES: Text = settings::BILLED_STATUSES;
     /// the routes and methods whose calls are not counted, separated by commas: `/usage` (any method), `GET /health`,
     /// `OPTIONS *` (any route). A change applies to later batches. The stack sets `OPTIONS *` and `/usage`
     UNBILLED_ROUTES: Text = "";

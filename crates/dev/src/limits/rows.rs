@@ -89,6 +89,9 @@ const DECODING: &[Row] = rows! {
     "unbilled routes", Constant("crates/metering-core/src/unbilled.rs", "MAX_UNBILLED_ROUTES"), "entries",
     "the function does not start; the error says what to do",
     "crates/metering-core/src/unbilled.rs::a_hundred_routes_are_unbilled_and_not_one_more";
+    "billed statuses and ranges, or those of a route class", Constant("crates/metering-core/src/status_ranges.rs", "MAX_STATUS_RANGES"), "entries",
+    "the function does not start, or the list of classes is refused; the error says what to do",
+    "crates/metering-core/src/status_ranges.rs::there_are_so_many_ranges_and_no_more";
 };
 
 const BATCHES: &[Row] = rows! {

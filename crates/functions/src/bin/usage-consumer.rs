@@ -45,7 +45,7 @@ async fn main() -> Result<(), Error> {
         decode: DecodeSettings {
             max_call_age_days: config.max_call_age_days(),
             claim_layout: config.claim_layout,
-            unbilled: config.unbilled,
+            rules: config.rules,
         },
         classes: ClassCopy::default(),
     };

@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
     let logs = aws_sdk_cloudwatchlogs::Client::new(&clients);
     let dynamodb = aws_sdk_dynamodb::Client::new(&clients);
     let reconciler = Reconciler {
-        log: CallLog::new(logs, config.access_log_groups.clone(), config.unbilled.clone()),
+        log: CallLog::new(logs, config.access_log_groups.clone(), config.rules.clone()),
         ledger: DynamoLedgerCounts::new(dynamodb.clone(), &config.usage_table),
         compared: ReconciliationStore::new(dynamodb, &config.claims_table),
     };

@@ -93,6 +93,7 @@ impl Factory<'_> {
                 (variables::USAGE_TABLE.name, USAGE_TABLE),
                 (variables::CLAIMS_TABLE.name, CLAIMS_TABLE),
                 (variables::QUARANTINE_QUEUE_URL.name, &self.wiring.quarantine_queue_url),
+                (variables::BILLED_STATUSES.name, &self.options.billed_statuses.to_string()),
                 (variables::UNBILLED_ROUTES.name, UNBILLED_ROUTES),
             ],
             further_variables: &self.options.consumer_environment,
@@ -158,6 +159,7 @@ impl Factory<'_> {
             (variables::USAGE_TABLE.name, USAGE_TABLE),
             (variables::CLAIMS_TABLE.name, CLAIMS_TABLE),
             (variables::ACCESS_LOG_GROUPS.name, ACCESS_LOG_GROUP),
+            (variables::BILLED_STATUSES.name, &self.options.billed_statuses.to_string()),
             (variables::UNBILLED_ROUTES.name, UNBILLED_ROUTES),
             (variables::SETTLE_MINUTES.name, LOCAL_SETTLE_MINUTES),
         ];

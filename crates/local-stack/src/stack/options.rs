@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloudwatch_logs::subscription::DeliveryLag;
 use crate::faults::FaultRates;
+use metering_core::status_ranges::StatusRanges;
 
 /// Returns the folder of the running command, which also has the binaries of the functions that
 /// were built with it.
@@ -79,6 +80,8 @@ pub struct LocalOptions {
     /// `true` if a function has only the memory that it is deployed with. Linux only; see
     /// [`deployment::FUNCTIONS`].
     pub limits_memory: bool,
+    /// Statuses with which calls are billed, of which the subscription filter delivers all.
+    pub billed_statuses: StatusRanges,
     /// Additional environment variables of the consumer.
     pub consumer_environment: Vec<(String, String)>,
     /// Maximum number of execution environments of the authorizer. The default is one more than the
@@ -139,6 +142,7 @@ impl LocalOptions {
             canary: None,
             usage_canary: None,
             limits_memory: true,
+            billed_statuses: StatusRanges::default(),
             consumer_environment: Vec::new(),
             max_authorizers: default_max_authorizers(),
             spreads_authorizations: false,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use deployment::names::local::{ACCESS_LOG_GROUP, INVALIDATIONS_FAILED_QUEUE, STREAM};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
+use metering_core::status_ranges::StatusRanges;
 use serde_json::json;
 use system_clock::now_ms;
 use tokio::task::JoinSet;
@@ -76,7 +77,7 @@ impl Services {
                 .map_err(|error| part_error("SNS", error))?;
         let answers = Arc::new(AnswerCache::new(options.authorizer_cache_ttl_ms));
         let stream_arn = stream_arn(&kinesis).map_err(|error| part_error("Kinesis", error))?;
-        let log_group = open_log_group(folder, &metrics, &stream_arn)?;
+        let log_group = open_log_group(folder, &metrics, &stream_arn, &options.billed_statuses)?;
         let logs = LogsService::open(log_group.clone(), &folder.join("log-groups"), metrics.store().clone());
         let logs = Arc::new(logs.map_err(|error| part_error("CloudWatch Logs", error))?);
         let endpoint = AwsEndpoint {
@@ -168,11 +169,12 @@ fn open_log_group(
     folder: &Path,
     metrics: &MetricSink,
     stream_arn: &str,
+    billed_statuses: &StatusRanges,
 ) -> Result<Arc<LogGroup>, StartError> {
     let log_group = LogGroup::open(&folder.join("logs.sqlite"), ACCESS_LOG_GROUP)
         .map_err(|error| part_error("the log group", error))?;
     log_group.record_to(metrics.store().clone());
-    put_access_log_filters(&log_group, stream_arn)
+    put_access_log_filters(&log_group, stream_arn, billed_statuses)
         .map_err(|error| part_error("the filters of the log group", error))?;
     Ok(Arc::new(log_group))
 }

@@ -292,6 +292,7 @@ fn endpoints(options: &LocalOptions, wiring: &Wiring, urls: Urls, topics: Topics
         invalidations_table: INVALIDATIONS_TABLE.to_owned(),
         invalidations_topic_arn: topics.invalidations,
         alerts_topic_arn: topics.alerts,
+        billed_statuses: options.billed_statuses.to_string(),
         sync_interval_ms: options.sync_interval_ms,
     }
 }

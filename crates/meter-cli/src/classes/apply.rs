@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use metering_aws::dated_lists::CLASS_LISTS;
+use metering_core::billing_rules::BillingRules;
 use metering_core::class_lists::{CLASS_LIST_LEAD_MS, check_lead};
 use metering_core::route_class::RouteClasses;
 use system_clock::now_ms;
@@ -45,6 +46,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let default_ms = now_ms + CLASS_LIST_LEAD_MS + MARGIN_MS;
     let from_ms = arguments.from.unwrap_or(default_ms - default_ms.rem_euclid(MINUTE_MS));
     let lists = read_lists(&target).await?;
+    warn_of_unbilled_statuses(&target, &classes).await?;
     let lists = lists.with(from_ms, classes.clone(), now_ms).context("the list cannot be added")?;
     let table = &target.meter.names.claims_table;
     if !CLASS_LISTS.add(&target.dynamodb, table, from_ms, &classes, None).await? {
@@ -59,6 +61,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match names.as_slice() {
         [] => println!("From {} on, calls have no class.", list.from),
         names => println!("From {} on, calls are counted in these classes: {}.", list.from, names.join(", ")),
+    }
+    Ok(())
+}
+
+/// Warns of classes with statuses that the deployed consumer does not bill.
+async fn warn_of_unbilled_statuses(target: &Target, classes: &RouteClasses) -> anyhow::Result<()> {
+    let Some(BillingRules { billed_statuses, .. }) = target.billing_rules().await? else { return Ok(()) };
+    let names: Vec<&str> = classes.with_unbilled_status(&billed_statuses).collect();
+    if !names.is_empty() {
+        eprintln!(
+            "warning: calls with some statuses of {} are not counted, because the deployment bills {billed_statuses}; deploy it with these statuses in the option billed-statuses",
+            names.join(", ")
+        );
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use metering_core::class_lists::ClassLists;
-use metering_core::unbilled::UnbilledRoutes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -17,6 +16,7 @@ use crate::format::judge::{Judge, Outcome};
 use crate::format::lines::{describe, next_line};
 use crate::input::open::{Source, text};
 use crate::output::{count, write_json};
+use crate::rule_arguments::RuleArguments;
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter classes test`.
@@ -27,9 +27,8 @@ pub struct Arguments {
     /// File with a list, as for `meter classes apply`, instead of the lists of the system
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
-    /// The `UNBILLED_ROUTES` of the deployed consumer
-    #[arg(long, value_name = "ROUTES", default_value = deployment::settings::UNBILLED_ROUTES)]
-    unbilled: UnbilledRoutes,
+    #[command(flatten)]
+    rules: RuleArguments,
     /// Print a line of JSON for each class (docs/schemas/meter-classes-test.json)
     #[arg(long)]
     json: bool,
@@ -53,7 +52,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let source = Source::from_path(&arguments.file);
     let mut reader = text(source.open().with_context(|| format!("{source} cannot be read"))?);
-    let mut judge = Judge::new(arguments.unbilled, classes)?;
+    let mut judge = Judge::new(arguments.rules.into(), classes)?;
     let (mut calls, mut others) = (BTreeMap::<Option<String>, u64>::new(), BTreeMap::<String, u64>::new());
     while let Some(line) = next_line(&mut reader)? {
         match judge.judge(line.trim_end()).outcome {

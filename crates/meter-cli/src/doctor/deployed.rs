@@ -1,6 +1,6 @@
 //! Checks that the deployed filters have the patterns of this version.
 
-use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
+use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, subscription_filter_pattern};
 use anyhow::Context;
 use aws_sdk_cloudwatchlogs::types::SubscriptionFilter;
 use deployment::names::METRIC_NAMESPACE;
@@ -32,6 +32,7 @@ fn finding(wrong: &[String], right: String) -> Finding {
 
 async fn subscription_filters(subject: &Subject) -> anyhow::Result<Finding> {
     let stream = format!(":stream/{}", subject.target.stream());
+    let wanted = subscription_filter_pattern(&subject.log.rules().billed_statuses);
     let mut wrong = Vec::new();
     for log_group in subject.log.log_groups() {
         // A log group has at most two subscription filters, so that one page has all.
@@ -51,13 +52,15 @@ async fn subscription_filters(subject: &Subject) -> anyhow::Result<Finding> {
             [] => {
                 wrong.push(format!("{log_group} has no subscription filter to {}", subject.target.stream()));
             }
-            [SUBSCRIPTION_FILTER_PATTERN] => {}
-            [pattern] => wrong.push(format!("{log_group} has the subscription filter `{pattern}`")),
+            [pattern] if *pattern == wanted => {}
+            [pattern] => {
+                wrong.push(format!("{log_group} has the subscription filter `{pattern}`, not `{wanted}`"));
+            }
             patterns => wrong.push(format!("{log_group} is delivered {} times", patterns.len())),
         }
     }
     let groups = subject.log.log_groups().len();
-    Ok(finding(&wrong, format!("{groups} log group(s) with `{SUBSCRIPTION_FILTER_PATTERN}`")))
+    Ok(finding(&wrong, format!("{groups} log group(s) with `{wanted}`")))
 }
 
 async fn metric_filters(subject: &Subject) -> anyhow::Result<Finding> {

@@ -1,6 +1,6 @@
 //! Tests the filter patterns on sample lines with CloudWatch Logs.
 
-use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
+use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, subscription_filter_pattern};
 use anyhow::Context;
 
 use super::check::{Check, Finding};
@@ -11,9 +11,9 @@ const PERMISSIONS: &str = "logs:TestMetricFilter";
 pub const CHECKS: &[Check] = &[
     Check {
         name: "subscription_pattern",
-        assumption: "the subscription delivers each line with a status of 200 to 299, in any JSON, and no other line",
+        assumption: "the subscription delivers each line with the first digit of a billed status, in any JSON, and no other line",
         permissions: PERMISSIONS,
-        run: |subject| Box::pin(check(subject, SUBSCRIPTION_FILTER_PATTERN, |line| line.is_successful)),
+        run: |subject| Box::pin(check_subscription(subject)),
     },
     Check {
         name: "all_lines_pattern",
@@ -32,54 +32,66 @@ pub const CHECKS: &[Check] = &[
 /// A line with the expected results of the patterns.
 struct Sample {
     line: &'static str,
-    is_successful: bool,
+    /// The first digit of the status, if there is one.
+    status: Option<char>,
     is_readable: bool,
 }
 
-const fn sample(line: &'static str, is_successful: bool, is_readable: bool) -> Sample {
-    Sample { line, is_successful, is_readable }
+const fn sample(line: &'static str, status: Option<char>, is_readable: bool) -> Sample {
+    Sample { line, status, is_readable }
 }
 
 const SAMPLES: [Sample; 12] = [
     // The documented format of both kinds of API.
     sample(
         r#"{"id":"a=","key":"k","time":"1764000000000","status":"200","ms":"3","method":"GET","route":"/pets","stage":"prod","api":"a"}"#,
-        true,
+        Some('2'),
         true,
     ),
     sample(
         r#"{"id":"a=","key":"k","time":"1764000000","status":"204","ms":"3","method":"GET","route":"GET /pets","stage":"$default","api":"a"}"#,
-        true,
+        Some('2'),
         true,
     ),
     sample(
         r#"{"id":"a=","key":"k","time":"1764000000000","status":"404","ms":"200","method":"GET","route":"/200","stage":"prod","api":"a"}"#,
-        false,
+        Some('4'),
         true,
     ),
     sample(
         r#"{"id":"a=","key":"-","time":"1764000000000","status":"-","ms":"-","method":"GET","route":"/pets","stage":"prod","api":"a"}"#,
-        false,
+        None,
         true,
     ),
     // The status as a number, alone, between spaces, and with long member names.
-    sample(r#"{"status":201,"key":"k"}"#, true, true),
-    sample(r#"{"status":"200"}"#, true, true),
-    sample(r#"{ "status" : "299", "key" : "k" }"#, true, true),
+    sample(r#"{"status":201,"key":"k"}"#, Some('2'), true),
+    sample(r#"{"status":"200"}"#, Some('2'), true),
+    sample(r#"{ "status" : "299", "key" : "k" }"#, Some('2'), true),
     sample(
         r#"{"extendedRequestId":"a=","apiKeyId":"k","requestTimeEpoch":"1764000000000","status":"200","resourcePath":"/pets"}"#,
-        true,
+        Some('2'),
         true,
     ),
-    sample(r#"{"status":500,"key":"k"}"#, false, true),
+    sample(r#"{"status":500,"key":"k"}"#, Some('5'), true),
     // JSON that another member makes invalid, before and after the status.
-    sample(r#"{"agent":"a "quoted" one","status":"200","key":"k"}"#, true, false),
-    sample(r#"{"status":"200","key":"k","agent":"a "quoted" one"}"#, true, false),
+    sample(r#"{"agent":"a "quoted" one","status":"200","key":"k"}"#, Some('2'), false),
+    sample(r#"{"status":"200","key":"k","agent":"a "quoted" one"}"#, Some('2'), false),
     // No status at all.
-    sample(r#"{"id":"a=","key":"k","time":"1764000000000"}"#, false, false),
+    sample(r#"{"id":"a=","key":"k","time":"1764000000000"}"#, None, false),
 ];
 
-async fn check(subject: &Subject, pattern: &str, wanted: fn(&Sample) -> bool) -> anyhow::Result<Finding> {
+async fn check_subscription(subject: &Subject) -> anyhow::Result<Finding> {
+    let statuses = &subject.log.rules().billed_statuses;
+    let digits = statuses.first_digits();
+    let is_delivered = |sample: &Sample| sample.status.is_some_and(|status| digits.contains(status));
+    check(subject, &subscription_filter_pattern(statuses), is_delivered).await
+}
+
+async fn check(
+    subject: &Subject,
+    pattern: &str,
+    wanted: impl Fn(&Sample) -> bool,
+) -> anyhow::Result<Finding> {
     let lines = SAMPLES.iter().map(|sample| sample.line.to_owned()).collect();
     let request = subject.target.logs.test_metric_filter().filter_pattern(pattern);
     let reply = request.set_log_event_messages(Some(lines)).send().await;
@@ -89,7 +101,7 @@ async fn check(subject: &Subject, pattern: &str, wanted: fn(&Sample) -> bool) ->
     Ok(finding(pattern, &matched, wanted))
 }
 
-fn finding(pattern: &str, matched: &[i64], wanted: fn(&Sample) -> bool) -> Finding {
+fn finding(pattern: &str, matched: &[i64], wanted: impl Fn(&Sample) -> bool) -> Finding {
     let wrong: Vec<String> = SAMPLES
         .iter()
         .zip(1..)
@@ -117,16 +129,16 @@ mod tests {
         let successful: Vec<i64> = SAMPLES
             .iter()
             .zip(1..)
-            .filter(|(sample, _)| sample.is_successful)
+            .filter(|(sample, _)| sample.status == Some('2'))
             .map(|(_, number)| number)
             .collect();
-        assert_eq!(finding("p", &successful, |line| line.is_successful).verdict, Verdict::Ok);
-        let fewer = finding("p", &successful[1..], |line| line.is_successful);
+        assert_eq!(finding("p", &successful, |line| line.status == Some('2')).verdict, Verdict::Ok);
+        let fewer = finding("p", &successful[1..], |line| line.status == Some('2'));
         assert!(
             fewer.verdict == Verdict::False && fewer.found.contains("does not match {\"id\""),
             "{fewer:?}"
         );
-        let more = finding("p", &[successful.as_slice(), &[3]].concat(), |line| line.is_successful);
+        let more = finding("p", &[successful.as_slice(), &[3]].concat(), |line| line.status == Some('2'));
         assert!(
             more.verdict == Verdict::False
                 && more

@@ -1,31 +1,29 @@
 //! Predicts the outcome of a line in CloudWatch Logs and in the consumer.
 
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
-use access_log::log_format::{READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
+use access_log::log_format::{READABLE_LINES_PATTERN, subscription_filter_pattern};
 use access_log::{Decoder, Limits, Origin, ReadEvent};
 use local_stack::cloudwatch_logs::filter_pattern::{FilterPattern, Line};
 use metering_core::assessment::{Assessment, PlausibleTimes, SkipReason};
+use metering_core::billing_rules::BillingRules;
 use metering_core::call_id::CallId;
 use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::CallBreakdown;
-use metering_core::unbilled::UnbilledRoutes;
 use system_clock::now_ms;
 
 /// Maximum age of a sample line, in days. An old sample is valid, but a time in the wrong unit has to be
 /// detected.
 const MAX_AGE_DAYS: u32 = 3_650;
-/// Matches a status of 2xx in any quotes. A matching line that is not delivered may belong to a billable
-/// call.
-const ANY_SUCCESS_PATTERN: &str = r"%status\W*2\d\d%";
-
 /// Predicts the outcome of lines.
 pub struct Judge {
     decoder: Decoder,
-    unbilled: UnbilledRoutes,
+    rules: BillingRules,
     classes: ClassLists,
     subscription: FilterPattern,
     readable: FilterPattern,
-    any_success: FilterPattern,
+    /// Matches a billed status in any quotes. A matching line that is not delivered may belong to a
+    /// billable call.
+    any_billed: FilterPattern,
 }
 
 /// The predicted processing of a line.
@@ -87,14 +85,15 @@ impl Outcome {
 
 impl Judge {
     /// Parses the patterns of a deployment.
-    pub fn new(unbilled: UnbilledRoutes, classes: ClassLists) -> anyhow::Result<Self> {
+    pub fn new(rules: BillingRules, classes: ClassLists) -> anyhow::Result<Self> {
+        let any_billed = format!(r"%status\W*[{}]\d\d%", rules.billed_statuses.first_digits());
         Ok(Self {
             decoder: Decoder::new(Limits::default()),
-            unbilled,
-            classes,
-            subscription: FilterPattern::parse(SUBSCRIPTION_FILTER_PATTERN)?,
+            subscription: FilterPattern::parse(&subscription_filter_pattern(&rules.billed_statuses))?,
             readable: FilterPattern::parse(READABLE_LINES_PATTERN)?,
-            any_success: FilterPattern::parse(ANY_SUCCESS_PATTERN)?,
+            any_billed: FilterPattern::parse(&any_billed)?,
+            rules,
+            classes,
         })
     }
 
@@ -112,16 +111,16 @@ impl Judge {
             has_route: false,
         };
         let times = PlausibleTimes::for_arrival(arrived_at_ms, MAX_AGE_DAYS);
-        let (unbilled, classes) = (&self.unbilled, &self.classes);
+        let (rules, classes) = (&self.rules, &self.classes);
         let origin = Origin { record_name: "line", arrived_at_ms };
         let decoded = self.decoder.decode(envelope.as_bytes(), origin, |event| {
-            judgement.read(&event, times, unbilled, classes);
+            judgement.read(&event, times, rules, classes);
         });
         if let Err(error) = decoded {
             judgement.outcome = Outcome::Quarantined { reason: error.reason(), detail: error.to_string() };
         }
         if !judgement.delivered {
-            let may_be_billed = self.any_success.matches(&line);
+            let may_be_billed = self.any_billed.matches(&line);
             judgement.outcome = undelivered(judgement.outcome, may_be_billed);
         }
         judgement
@@ -133,7 +132,7 @@ impl Judgement {
         &mut self,
         event: &ReadEvent<'_>,
         times: PlausibleTimes,
-        unbilled: &UnbilledRoutes,
+        rules: &BillingRules,
         classes: &ClassLists,
     ) {
         self.id = Some(event.id);
@@ -146,7 +145,7 @@ impl Judgement {
         };
         self.status = Some(call.status.code());
         self.has_route = call.route.is_some();
-        self.outcome = match call.assess(times, unbilled, classes) {
+        self.outcome = match call.assess(times, rules, classes) {
             Ok(Assessment::Billable(CallBreakdown { api_key_id, route_class, .. })) => Outcome::Billed {
                 key: api_key_id.to_owned(),
                 route_class: route_class.map(str::to_owned),
@@ -160,7 +159,7 @@ impl Judgement {
 
 fn skipped(reason: SkipReason) -> &'static str {
     match reason {
-        SkipReason::NotSuccessful => "the status is not 2xx",
+        SkipReason::UnbilledStatus => "its status is not billed",
         SkipReason::Unbilled => "the calls of its route are not billed",
         SkipReason::NoApiKey => "it has no key id",
     }

@@ -12,11 +12,10 @@ use std::path::PathBuf;
 use access_log::log_format::ApiKind;
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use deployment::settings::UNBILLED_ROUTES;
 use metering_core::class_lists::ClassLists;
-use metering_core::unbilled::UnbilledRoutes;
 
 use crate::input::open::{Source, text, with_head};
+use crate::rule_arguments::RuleArguments;
 use judge::Judge;
 pub use lines::{CheckedLine, SummaryLine};
 pub use template::Report;
@@ -50,9 +49,8 @@ struct CheckArguments {
     /// Kind of the API: rest or http [default: detected from the variables]
     #[arg(long, value_name = "KIND")]
     api: Option<ApiKind>,
-    /// UNBILLED_ROUTES of the consumer
-    #[arg(long, value_name = "ROUTES", default_value = UNBILLED_ROUTES)]
-    unbilled: UnbilledRoutes,
+    #[command(flatten)]
+    rules: RuleArguments,
     /// Print JSON: an object for a format; an object per line and a summary for lines
     /// (docs/schemas/meter-format-check.json)
     #[arg(long)]
@@ -70,7 +68,7 @@ fn check(arguments: CheckArguments) -> anyhow::Result<()> {
     let source = Source::from_path(&arguments.file);
     let unreadable = || format!("{source} cannot be read");
     let (head, mut reader) = with_head(text(source.open().with_context(unreadable)?), HEAD_BYTES);
-    let judge = Judge::new(arguments.unbilled, ClassLists::default())?;
+    let judge = Judge::new(arguments.rules.into(), ClassLists::default())?;
     let head = String::from_utf8_lossy(&head);
     if head.trim().is_empty() {
         bail!("{source} is empty; give an access-log format or lines of an access log");

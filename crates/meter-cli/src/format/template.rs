@@ -307,11 +307,11 @@ fn is_same_call(judgement: &Judgement, sample: &Judgement) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use metering_core::billing_rules::BillingRules;
     use metering_core::class_lists::ClassLists;
-    use metering_core::unbilled::UnbilledRoutes;
 
     fn found(text: &str, kind: Option<ApiKind>) -> (bool, Vec<(bool, &'static str)>) {
-        let mut judge = Judge::new(UnbilledRoutes::default(), ClassLists::default()).unwrap();
+        let mut judge = Judge::new(BillingRules::default(), ClassLists::default()).unwrap();
         let (report, outcome) = report(text, kind, &mut judge);
         let findings = report.findings.iter().map(|finding| (finding.is_problem, finding.about)).collect();
         (outcome.is_billed(), findings)

@@ -60,7 +60,7 @@ pub(super) async fn compare(
     arguments: &Arguments,
     span_ms: [i64; 2],
 ) -> anyhow::Result<Found> {
-    let judge = Judge { layout: arguments.claim_layout.clone(), unbilled: log.unbilled().clone() };
+    let judge = Judge { layout: arguments.claim_layout.clone(), rules: log.rules().clone() };
     let mut found = Found::default();
     for day in days(span_ms, now_ms(), arguments.with_this_hour)? {
         found.compare_day(target, log, &judge, day).await?;

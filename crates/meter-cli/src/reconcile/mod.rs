@@ -165,7 +165,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     if arguments.backfill {
         let settle_minutes = arguments.settle_minutes;
-        let judge = Judge { layout: arguments.claim_layout, unbilled: log.unbilled().clone() };
+        let judge = Judge { layout: arguments.claim_layout, rules: log.rules().clone() };
         let settings = Settings {
             from_ms,
             to_ms,

@@ -16,8 +16,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use deployment::environment::variables;
+use deployment::settings::BILLED_STATUSES;
 use indicatif::{ProgressBar, ProgressStyle};
 use local_stack::stack::{LocalOptions, LocalStack, built_binaries};
+use metering_core::status_ranges::StatusRanges;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -45,6 +47,9 @@ pub struct Arguments {
     /// Maximum age of counted calls, in days
     #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u32).range(62..=36_500))]
     retention_days: u32,
+    /// Statuses with which calls are billed
+    #[arg(long, value_name = "STATUSES", default_value = BILLED_STATUSES)]
+    billed_statuses: StatusRanges,
     /// Print JSON, as described in docs/schemas/meter-replay.json
     #[arg(long)]
     json: bool,
@@ -92,6 +97,7 @@ fn options(folder: PathBuf, arguments: &Arguments) -> anyhow::Result<LocalOption
     for variable in [&variables::USAGE_RETENTION_DAYS, &variables::CLAIM_RETENTION_DAYS] {
         options.consumer_environment.push((variable.name.to_owned(), arguments.retention_days.to_string()));
     }
+    options.billed_statuses = arguments.billed_statuses.clone();
     Ok(options)
 }
 

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::reading::{FileReport, Status};
-use super::tally::UNBILLED;
+use super::tally::RULES;
 use crate::closed_output::stdout;
 use crate::output::{count, printable_line, with_causes};
 
@@ -28,7 +28,7 @@ pub struct Report {
     usage: Vec<KeyTotal>,
     /// Successful calls of all keys.
     calls: u64,
-    /// Skipped calls by reason: `not_successful`, `unbilled_route`, `no_api_key_id` and `seen_before`.
+    /// Skipped calls by reason: `unbilled_status`, `unbilled_route`, `no_api_key_id` and `seen_before`.
     skipped: BTreeMap<&'static str, u64>,
     /// Quarantined lines and records by reason.
     quarantined: BTreeMap<String, Quarantined>,
@@ -83,7 +83,7 @@ const RECEIVING: Receiving = Receiving { wait_s: 1, visibility_timeout_s: 300 };
 
 /// Reasons for skipped calls: the metric, the name in JSON, and the description.
 const SKIPS: [(&str, &str, &str); 4] = [
-    ("SkippedNotSuccessful", "not_successful", "calls with a status other than 2xx"),
+    ("SkippedUnbilledStatus", "unbilled_status", "calls with a status other than 2xx"),
     ("SkippedUnbilled", "unbilled_route", "calls of routes and methods that are not billed"),
     ("SkippedNoApiKey", "no_api_key_id", "calls without a key id"),
     ("DuplicateCalls", "seen_before", "lines of calls that were counted before"),
@@ -217,7 +217,7 @@ fn add(
         let problem = match &event.call {
             Err(error) => Some((error.reason(), with_causes(error))),
             Ok(call) => call
-                .assess(times, &UNBILLED, ClassLists::none())
+                .assess(times, &RULES, ClassLists::none())
                 .err()
                 .map(|error| (error.reason(), with_causes(&error))),
         };

@@ -6,14 +6,16 @@ use std::sync::LazyLock;
 use access_log::{DecodeError, ReadEvent};
 use deployment::settings::UNBILLED_ROUTES;
 use metering_core::assessment::PlausibleTimes;
+use metering_core::billing_rules::BillingRules;
 use metering_core::class_lists::ClassLists;
-use metering_core::unbilled::UnbilledRoutes;
 
 use crate::output::with_causes;
 
-/// Routes and methods whose calls the local consumer does not count.
-pub static UNBILLED: LazyLock<UnbilledRoutes> =
-    LazyLock::new(|| UNBILLED_ROUTES.parse().unwrap_or_else(|_| unreachable!("a valid constant")));
+/// The billing rules of a deployment that sets none.
+pub static RULES: LazyLock<BillingRules> = LazyLock::new(|| {
+    let unbilled = UNBILLED_ROUTES.parse().unwrap_or_else(|_| unreachable!("a valid constant"));
+    BillingRules::except(unbilled)
+});
 
 /// Maximum size of the sample by which the kind of a file is recognized, in bytes.
 const SAMPLE_BYTES: usize = 2_048;
@@ -61,7 +63,7 @@ impl Tally {
         match &event.call {
             Ok(call) => {
                 self.calls += 1;
-                if let Err(error) = call.assess(times, &UNBILLED, ClassLists::none()) {
+                if let Err(error) = call.assess(times, &RULES, ClassLists::none()) {
                     let problem = || Problem { line, text: with_causes(&error) };
                     self.examples.entry(error.reason()).or_insert_with(problem);
                 }

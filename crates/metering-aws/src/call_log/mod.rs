@@ -15,10 +15,10 @@ use access_log::request_time::parse_request_time;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, QueryStatistics, QueryStatus, ResultField};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use metering_core::billing_rules::BillingRules;
 use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{AccessLogCounts, PortError};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
-use metering_core::unbilled::UnbilledRoutes;
 use metering_core::window::{HOUR_MS, hour_start_ms};
 
 use crate::error::port_error;
@@ -52,19 +52,19 @@ struct Unusable(String);
 pub struct CallLog {
     client: Client,
     log_groups: Vec<String>,
-    unbilled: UnbilledRoutes,
+    rules: BillingRules,
     scanned_bytes: Arc<AtomicU64>,
 }
 
 impl CallLog {
-    /// Returns the access log in these log groups. Calls of unbilled routes are not counted.
-    pub fn new(client: Client, log_groups: Vec<String>, unbilled: UnbilledRoutes) -> Self {
-        Self { client, log_groups, unbilled, scanned_bytes: Arc::default() }
+    /// Returns the access log in these log groups. Only the calls that the rules bill are counted.
+    pub fn new(client: Client, log_groups: Vec<String>, rules: BillingRules) -> Self {
+        Self { client, log_groups, rules, scanned_bytes: Arc::default() }
     }
 
-    /// Returns the routes whose calls are not counted.
-    pub fn unbilled(&self) -> &UnbilledRoutes {
-        &self.unbilled
+    /// Returns the rules by which calls are counted.
+    pub fn rules(&self) -> &BillingRules {
+        &self.rules
     }
 
     /// Returns the log groups of the access log.
@@ -105,7 +105,7 @@ impl CallLog {
         time: TimeOfLine,
         per_key: bool,
     ) -> Result<(LoggedDuring, Counted, Answer), PortError> {
-        let query = query::counting(&self.unbilled, (span.from_ms, span.to_ms), time, per_key);
+        let query = query::counting(&self.rules, (span.from_ms, span.to_ms), time, per_key);
         let answer = self.answer(&query, span).await?;
         let mut counted = Counted::default();
         for row in &answer.rows {

@@ -50,7 +50,7 @@ impl CallLog {
     /// Fails if Insights does not respond, or responds without numbers.
     pub async fn count_twice(&self, from_ms: i64, to_ms: i64) -> Result<CountedTwice, PortError> {
         let logged = LoggedDuring { from_ms, to_ms };
-        let plain = self.answer(&query::plainly(&self.unbilled), logged).await?;
+        let plain = self.answer(&query::plainly(&self.rules), logged).await?;
         let (_, counted, answer) = self.counted_in(logged, TimeOfLine::Epoch, false).await?;
         let with_hour = counted.calls.values().sum();
         Ok(CountedTwice {

@@ -1,7 +1,7 @@
 //! The queries for CloudWatch Logs Insights.
 
+use metering_core::billing_rules::BillingRules;
 use metering_core::route_pattern::RoutePattern;
-use metering_core::unbilled::UnbilledRoutes;
 use serde_json::Value;
 
 use super::{MAX_ROWS, TimeOfLine};
@@ -19,21 +19,18 @@ const FIELDS: &str = concat!(
     "| fields floor(epoch / 3600 / (1 + 999 * least(1, floor(epoch / 100000000000)))) as hour",
 );
 
-/// Selects the successful calls with a key.
-const SUCCESSFUL: &str = r#"| filter status like /^2[0-9][0-9]$/ and api_key not in ["-", ""]"#;
-
 /// The condition that a line has no method apart from its route key.
 const NO_METHOD: &str = r#"call_method in ["", "-"]"#;
 
 /// Returns the query that counts calls without grouping.
-pub fn plainly(unbilled: &UnbilledRoutes) -> String {
-    format!("{}\n| stats count(*) as calls", selection(unbilled))
+pub fn plainly(rules: &BillingRules) -> String {
+    format!("{}\n| stats count(*) as calls", selection(rules))
 }
 
 /// Returns the query that counts the calls of lines logged in `from_ms..to_ms`
 /// by time and, if `per_key`, by key.
 pub fn counting(
-    unbilled: &UnbilledRoutes,
+    rules: &BillingRules,
     (from_ms, to_ms): (i64, i64),
     time: TimeOfLine,
     per_key: bool,
@@ -45,18 +42,21 @@ pub fn counting(
     };
     format!(
         "{}\n| filter {condition}toMillis(@timestamp) >= {from_ms} and toMillis(@timestamp) < {to_ms}\n| stats count(*) as calls by {key}{time}\n| limit {MAX_ROWS}",
-        selection(unbilled)
+        selection(rules)
     )
 }
 
-fn selection(unbilled: &UnbilledRoutes) -> String {
-    let conditions = unbilled.entries().iter().map(is_of_route);
-    let filters: Vec<String> = conditions.map(|condition| format!("| filter not ({condition})")).collect();
-    [&[FIELDS.to_owned(), SUCCESSFUL.to_owned()], filters.as_slice()].concat().join("\n")
+/// Selects the calls with a key that the rules bill.
+fn selection(rules: &BillingRules) -> String {
+    let statuses = rules.billed_statuses.regular_expression();
+    let billed = format!(r#"| filter status like /{statuses}/ and api_key not in ["-", ""]"#);
+    let conditions = rules.unbilled.entries().iter().map(is_of_route);
+    let filters = conditions.map(|condition| format!("| filter not ({condition})"));
+    [FIELDS.to_owned(), billed].into_iter().chain(filters).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the condition that a call is one of an unbilled route, equivalent to
-/// [`UnbilledRoutes::contains`].
+/// [`metering_core::unbilled::UnbilledRoutes::contains`].
 fn is_of_route(unbilled: &RoutePattern) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     let is_path =
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn each_unbilled_route_is_left_out_by_resource_and_by_route_key() {
-        let unbilled = "/usage,OPTIONS *,GET /health".parse().unwrap();
-        let counting = |unbilled: &UnbilledRoutes| counting(unbilled, (5, 9), TimeOfLine::Epoch, false);
-        let query = counting(&unbilled);
+        let rules = BillingRules::except("/usage,OPTIONS *,GET /health".parse().unwrap());
+        let counting = |rules: &BillingRules| counting(rules, (5, 9), TimeOfLine::Epoch, false);
+        let query = counting(&rules);
         for filter in [
             r#"| filter not (call_route = "/usage" or call_route like /^[A-Z]+ \/usage$/)"#,
             r#"| filter not (call_method = "OPTIONS" or (call_method in ["", "-"] and call_route like /^OPTIONS /))"#,
@@ -103,6 +103,15 @@ mod tests {
         ] {
             assert!(query.contains(filter), "{query}");
         }
-        assert!(!counting(&UnbilledRoutes::default()).contains("filter not"));
+        assert!(!counting(&BillingRules::default()).contains("filter not"));
+    }
+
+    #[test]
+    fn the_billed_statuses_are_selected_and_no_others() {
+        let selected = |statuses: &str| {
+            plainly(&BillingRules { billed_statuses: statuses.parse().unwrap(), ..BillingRules::default() })
+        };
+        assert!(plainly(&BillingRules::default()).contains("filter status like /^2[0-9][0-9]$/ and"));
+        assert!(selected("200-299,304").contains("filter status like /^(2[0-9][0-9]|304)$/ and"));
     }
 }

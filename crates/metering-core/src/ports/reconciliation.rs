@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use super::PortError;
+use crate::billing_rules::BillingRules;
 use crate::reconciliation::{HourlyCalls, HourlyTotals, ReconciledHour};
-use crate::unbilled::UnbilledRoutes;
 
 /// Counts of the access log, which are independent of the ledger.
 pub trait AccessLogCounts: Sync {
     /// Returns the number of bytes that queries have scanned so far. AWS bills by them.
     fn scanned_bytes(&self) -> u64;
 
-    /// Counts the successful calls of all keys in each hour of `from_ms..to_ms`, in milliseconds
+    /// Counts the billable calls of all keys in each hour of `from_ms..to_ms`, in milliseconds
     /// since 1970.
     ///
     /// # Errors
@@ -23,7 +23,7 @@ pub trait AccessLogCounts: Sync {
         to_ms: i64,
     ) -> impl Future<Output = Result<HourlyTotals, PortError>> + Send;
 
-    /// Counts the successful calls of each key in each hour of `from_ms..to_ms`, in milliseconds
+    /// Counts the billable calls of each key in each hour of `from_ms..to_ms`, in milliseconds
     /// since 1970.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ pub trait ComparedHours: Sync {
         to_ms: i64,
     ) -> impl Future<Output = Result<BTreeMap<i64, ReconciledHour>, PortError>> + Send;
 
-    /// Stores the log groups and the unbilled routes of a run, for `meter reconcile`. Returns the
+    /// Stores the log groups and the billing rules of a run, for `meter reconcile`. Returns the
     /// start of the first hour that any run compared, in milliseconds since 1970. It is `first_ms`
     /// for the first run.
     ///
@@ -82,7 +82,7 @@ pub trait ComparedHours: Sync {
     fn start_run(
         &self,
         log_groups: &[String],
-        unbilled: &UnbilledRoutes,
+        rules: &BillingRules,
         first_ms: i64,
     ) -> impl Future<Output = Result<i64, PortError>> + Send;
 

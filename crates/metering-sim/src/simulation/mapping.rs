@@ -12,10 +12,10 @@ use access_log::{Decoder, Limits};
 use futures_util::task::noop_waker;
 use memory_ports::delivery::StreamRecord;
 use metering_core::batch_run::{Reply, Request, RunSettings};
+use metering_core::billing_rules::BillingRules;
 use metering_core::claims::owner::ShardName;
 use metering_core::ports::WriteReply;
 use metering_core::shard::HeadWrite;
-use metering_core::unbilled::UnbilledRoutes;
 use rand::Rng;
 use tokio::sync::oneshot;
 use usage_consumer::batch::DecodeSettings;
@@ -152,6 +152,15 @@ impl Simulation<'_> {
         parents.all(|parent| self.shards[*parent].is_read_to_end() && self.has_read_ancestors(*parent))
     }
 
+    /// Returns the rules of the deployed functions.
+    fn billing_rules(&self) -> BillingRules {
+        let statuses = if self.log.bills_not_modified { "200-299,304" } else { "200-299" };
+        BillingRules {
+            billed_statuses: statuses.parse().unwrap_or_else(|_| unreachable!("the statuses are valid")),
+            ..BillingRules::default()
+        }
+    }
+
     fn handler(
         &mut self,
         invocation: u64,
@@ -185,7 +194,7 @@ impl Simulation<'_> {
             decode: DecodeSettings {
                 max_call_age_days,
                 claim_layout: "0:10000:1".parse().unwrap_or_else(|_| unreachable!("the layout is valid")),
-                unbilled: UnbilledRoutes::default(),
+                rules: self.billing_rules(),
             },
             classes: self.class_copies[usize::from(self.random.random_bool(0.5))].clone(),
         };

@@ -157,6 +157,7 @@ impl<'s> Simulation<'s> {
             counts: FaultCounts::default(),
             trace: with_trace.then(Vec::new),
         };
+        simulation.log.bills_not_modified = simulation.random.random_bool(0.5);
         simulation.is_crowded = simulation.injects(Fault::CrowdedSlice, 0.04);
         if !simulation.is_crowded {
             let sources = [KeySource::Few, KeySource::OnePerCall, KeySource::Authorizer];

@@ -5,11 +5,11 @@ use rand::Rng;
 
 use super::callers::AnsweredCall;
 use super::{Delivery, KeySource, Simulation};
-use crate::api_log::{Content, DAY_MS, HOUR_MS, LOG_STREAM, LogEvent};
+use crate::api_log::{Content, DAY_MS, HOUR_MS, LOG_STREAM, LogEvent, NOT_MODIFIED};
 use crate::faults::Fault;
 
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
-const STATUSES: [u16; 5] = [200, 201, 299, 404, 500];
+const STATUSES: [u16; 5] = [200, 201, 299, NOT_MODIFIED, 500];
 
 impl Simulation<'_> {
     /// The API answers some calls, and the subscription forms a record of their lines.

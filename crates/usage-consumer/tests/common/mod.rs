@@ -7,6 +7,7 @@ use access_log::{Decoder, Limits};
 use memory_ports::MemoryPorts;
 pub use memory_ports::delivery::{StreamRecord, kinesis_event};
 use metering_core::batch_run::RunSettings;
+use metering_core::billing_rules::BillingRules;
 use metering_core::claims::owner::{PutBackFrom, RecordName, ShardName};
 use metering_core::sequence_number::SequenceNumber;
 use metering_core::window::{DAY_MS, HOUR_MS};
@@ -55,7 +56,7 @@ pub fn decode_settings(max_call_age_days: u32) -> DecodeSettings {
     DecodeSettings {
         max_call_age_days,
         claim_layout: "0:10000:1".parse().unwrap(),
-        unbilled: "OPTIONS *,/usage".parse().unwrap(),
+        rules: BillingRules::except("OPTIONS *,/usage".parse().unwrap()),
     }
 }
 

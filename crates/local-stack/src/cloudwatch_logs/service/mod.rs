@@ -12,8 +12,9 @@ mod subscriptions;
 use std::path::Path;
 use std::sync::Arc;
 
-use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, SUBSCRIPTION_FILTER_PATTERN};
+use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, subscription_filter_pattern};
 use deployment::names::METRIC_NAMESPACE;
+use metering_core::status_ranges::StatusRanges;
 use serde_json::Value;
 use system_clock::now_ms;
 
@@ -137,11 +138,15 @@ impl LogsService {
 ///
 /// # Errors
 /// Returns an error if a filter cannot be written.
-pub fn put_access_log_filters(log_group: &LogGroup, stream_arn: &str) -> Result<(), FilterError> {
+pub fn put_access_log_filters(
+    log_group: &LogGroup,
+    stream_arn: &str,
+    billed_statuses: &StatusRanges,
+) -> Result<(), FilterError> {
     let created_ms = now_ms();
     log_group.put_subscription_filter(SubscriptionFilter {
         filter_name: SUBSCRIPTION_FILTER.to_owned(),
-        filter_pattern: SUBSCRIPTION_FILTER_PATTERN.to_owned(),
+        filter_pattern: subscription_filter_pattern(billed_statuses),
         destination_arn: stream_arn.to_owned(),
         role_arn: format!("arn:aws:iam::{ACCOUNT_ID}:role/{SUBSCRIPTION_ROLE}"),
         created_ms,
