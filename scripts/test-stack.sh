@@ -31,4 +31,7 @@ for example in rest http; do
     npx cdk synth --quiet --context environment=test --context "binaries=$PWD/../target/lambda-local" --context "example=$example"
     ../target/venv/bin/cfn-lint --ignore-checks W3005 -- ../target/cdk.out/UsageMeter-test.template.json
 done
-echo "cfn-lint found nothing in the synthesised templates"
+mkdir -p ../target/release-templates
+npx tsx release/write.ts ../target/release-templates ../target/lambda-local x86_64 0.1.0
+../target/venv/bin/cfn-lint --ignore-checks W3005 -- ../target/release-templates/*.template.json
+echo "cfn-lint found nothing in the synthesised templates and those of a release"

@@ -1,4 +1,4 @@
-import { Stack, StackProps } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Stack, StackProps } from 'aws-cdk-lib';
 import { LambdaDeploymentConfig } from 'aws-cdk-lib/aws-codedeploy';
 import { ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
@@ -91,6 +91,21 @@ export class UsageMeterStack extends Stack {
     const watched = { settings, pipeline, invalidation, authorizer, reconciliation, canary };
     this.alarms = new UsageAlarms(this, 'Alarms', { ...watched, topics: this.topicsOf(props) });
     this.addDeployments(props.allAtOnce);
+    this.addOutputs();
+  }
+
+  /** Adds what the stages of other APIs are attached with. */
+  private addOutputs(): void {
+    const { logGroupName } = this.pipeline.accessLogGroup;
+    const resource = { service: 'logs', resource: 'log-group', arnFormat: ArnFormat.COLON_RESOURCE_NAME };
+    new CfnOutput(this, 'AccessLogGroupArn', {
+      description: 'The destination of the access logs of metered stages',
+      value: this.formatArn({ ...resource, resourceName: logGroupName }),
+    });
+    new CfnOutput(this, 'AuthorizerArn', {
+      description: 'The function that authorizes calls by their API keys',
+      value: this.authorizer.authorizer.live.functionArn,
+    });
   }
 
   /** Returns the topics that alarms notify. */

@@ -70,7 +70,7 @@ describe('there is an alarm', () => {
     ['records-dropped', 'DroppedEventCount'],
     ['mapping-stands-still', 'PolledEventCount'],
     ['mapping-stands-still', 'IncomingRecords'],
-    ['stream-nearly-full', 'bytes > 42000000 OR records > 42000'],
+    ['stream-nearly-full', 'bytes > 42000000 * 1 OR records > 42000 * 1'],
     ['unreadable-lines', 'LoggedLines-test'],
     ['unreadable-lines', 'ReadableLines-test'],
     ['reconciliation-missing', 'SampleCount'],
@@ -143,7 +143,7 @@ describe('alarms notify', () => {
 
 test('the alarm of a stream that is nearly full follows its shards', () => {
   const { Metrics } = alarmsOf(templateOf('test', { shards: '3' })).get('stream-nearly-full')!;
-  expect(JSON.stringify(Metrics)).toContain('bytes > 126000000 OR records > 126000');
+  expect(JSON.stringify(Metrics)).toContain('bytes > 42000000 * 3 OR records > 42000 * 3');
   expect([...alarmsOf(templateOf('test', { 'stream-mode': 'on-demand' })).keys()]).not.toContain('stream-nearly-full');
 });
 

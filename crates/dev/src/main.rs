@@ -4,6 +4,7 @@ mod environment;
 mod files;
 mod generate;
 mod limits;
+mod release;
 mod repository;
 #[cfg(test)]
 mod tidy;
@@ -29,11 +30,14 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Build the files of a release: functions, templates, constructs, commands, licences and checksums
+    Release(release::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Generate { check: false } => generate::write(),
         Command::Generate { check: true } => generate::check(),
+        Command::Release(arguments) => release::run(arguments),
     }
 }

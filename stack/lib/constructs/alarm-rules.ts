@@ -213,11 +213,11 @@ function streamRules({ consumer, mapping, stream }: UsagePipeline): AlarmRule[] 
 /** The rule about the shards of a provisioned stream. An on-demand stream adds shards by itself. */
 function capacityRules({ stream, shardCount }: UsagePipeline): AlarmRule[] {
   if (shardCount === undefined) return [];
-  const limit = (each: number) => Math.round(FULL * each * shardCount);
+  const limit = (each: number) => `${Math.round(FULL * each)} * ${shardCount}`;
   return [
     {
       id: 'stream-nearly-full',
-      description: `The stream received more than ${100 * FULL} % of what its ${shardCount === 1 ? 'shard accepts' : `${shardCount} shards accept`} in three of five minutes.`,
+      description: `The stream received more than ${100 * FULL} % of what its shards accept in three of five minutes.`,
       runbook: 'delivery-throttled',
       metric: new MathExpression({
         expression: `bytes > ${limit(SHARD_LIMITS.bytes)} OR records > ${limit(SHARD_LIMITS.records)}`,

@@ -1,0 +1,200 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import {
+  CloudFormationClient,
+  CreateStackCommand,
+  DescribeStacksCommand,
+  waitUntilStackCreateComplete,
+} from '@aws-sdk/client-cloudformation';
+import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { namesOf } from '../lib/names';
+import { Json, replaced, Resource, Template } from '../release/json';
+import { Kind, KINDS, Release, releaseTemplate, synthesized } from '../release/template';
+import { CLIENT } from '../verify/deployment';
+import { OMITTED } from './ministack/gaps';
+import { Ministack } from './ministack/server';
+import { outputOf } from './run';
+
+const ROOT = path.join(__dirname, '../..');
+const BINARIES = path.join(ROOT, 'target/lambda-local');
+const RELEASE: Release = { version: '1.2.3', binaries: BINARIES, architecture: 'x86_64' };
+const VALUES: Record<string, string> = {
+  Environment: 'my-dev',
+  Shards: '3',
+  BatchWindowSeconds: '45',
+  UsageRetentionDays: '500',
+  AlarmTopicArn: 'arn:aws:sns:eu-central-1:123456789012:alarms',
+};
+const OPTIONS = {
+  environment: 'my-dev',
+  shards: '3',
+  'batch-window-s': '45',
+  'usage-retention-days': '500',
+  'alarm-topic': VALUES.AlarmTopicArn!,
+};
+
+/** Returns a template with values for parameters, as CloudFormation resolves it. */
+function resolved(value: Json): Json {
+  if (Array.isArray(value)) return value.map(resolved);
+  if (typeof value !== 'object' || value === null) return value;
+  const { Ref } = value;
+  if (typeof Ref === 'string' && Ref in VALUES) return VALUES[Ref]!;
+  const choice = value['Fn::If'] as Json[] | undefined;
+  if (choice?.[0] === 'HasAlarmTopic') return resolved(choice[1]!);
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, resolved(each)]));
+}
+
+/** Joins the texts of each `Fn::Join`, also of nested ones. */
+function joined(value: Json): Json {
+  if (Array.isArray(value)) return value.map(joined);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([key, each]): [string, Json] => [key, joined(each)]);
+  const join = entries.find(([key]) => key === 'Fn::Join')?.[1] as [string, Json[]] | undefined;
+  if (join?.[0] !== '') return Object.fromEntries(entries);
+  const parts: Json[] = [];
+  const inner = (part: Json) => (part as { 'Fn::Join'?: [string, Json[]] } | null)?.['Fn::Join'];
+  for (const part of join[1].flatMap((each) => (typeof each === 'object' ? (inner(each)?.[1] ?? [each]) : [each]))) {
+    if (typeof part === 'string' && typeof parts.at(-1) === 'string') parts.push(`${parts.pop() as string}${part}`);
+    else parts.push(part);
+  }
+  return parts.length === 1 ? parts[0]! : { 'Fn::Join': ['', parts] };
+}
+
+/** Returns the resources without what CDK derives from the name of the stack: parts of logical ids, and hashes. */
+function comparable({ Resources }: Template): string[] {
+  const anonymous = (text: string | number) =>
+    String(text)
+      .replaceAll(/CurrentVersion[0-9A-Fa-f]+/g, 'CurrentVersion')
+      .replaceAll(/[0-9A-F]{8}/g, '#')
+      .replaceAll(/UsageMeter(Environment|mydev|my-dev)/g, 'UsageMeter')
+      .replaceAll(/Stage(Environment|mydev)#/g, 'Stage#');
+  const texts = replaced(joined(resolved(Resources as unknown as Json)), anonymous) as Record<string, Json>;
+  return Object.entries(texts)
+    .map(([id, resource]) => `${anonymous(id)} ${JSON.stringify(resource)}`)
+    .sort();
+}
+
+describe.each(KINDS)('the %s template', (kind: Kind) => {
+  const template = releaseTemplate(kind, RELEASE);
+  const text = JSON.stringify(template);
+
+  test('has the resources that CDK synthesizes for the values of its parameters', () => {
+    const expected = synthesized(kind, RELEASE, OPTIONS);
+    const isTable = ({ Type }: Resource) => Type === 'AWS::DynamoDB::Table';
+    const tables = [expected, template].flatMap(({ Resources }) => Object.values(Resources).filter(isTable));
+    const protection = tables.map(({ Properties }) => Properties.DeletionProtectionEnabled);
+    const byParameter = kind === 'production' ? { Ref: 'DeletionProtection' } : false;
+    expect(protection).toEqual([
+      ...Array.from({ length: 5 }, () => false),
+      ...Array.from({ length: 5 }, () => byParameter),
+    ]);
+    for (const { Properties } of tables) delete Properties.DeletionProtectionEnabled;
+    expect(comparable(template)).toEqual(comparable(expected));
+  });
+
+  test('uses each of its parameters, and nothing of CDK or of the synthesis', () => {
+    for (const name of Object.keys(template.Parameters!)) expect(text).toContain(`{"Ref":"${name}"}`);
+    expect(text).not.toMatch(/zq|7919|35353|aws:cdk|cdk-|hnb659fds|BootstrapVersion/);
+  });
+
+  test('retains the data exactly if it is for production', () => {
+    const policies = Object.values(template.Resources)
+      .filter(({ Type }) => /Table$|Stream$/.test(Type))
+      .map(({ DeletionPolicy }) => DeletionPolicy);
+    expect(new Set(policies)).toEqual(new Set([kind === 'production' ? 'RetainExceptOnCreate' : 'Delete']));
+  });
+});
+
+describe('a release', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-release-test-'));
+  const dist = path.join(folder, 'dist');
+  const environment = 'trial';
+  const names = namesOf(environment);
+  let ministack: Ministack;
+  let commands: string;
+
+  const meter = async (...words: string[]) =>
+    JSON.parse(await outputOf(path.join(commands, 'meter'), [...words, '--aws', environment, '--json'])) as Record<
+      string,
+      Json
+    >;
+
+  beforeAll(async () => {
+    ministack = await Ministack.start(folder);
+    ministack.useAsAws();
+    const binaries = ['--functions', BINARIES, '--commands', path.join(ROOT, 'target/debug')];
+    await outputOf(path.join(ROOT, 'target/debug/dev'), ['release', '--out', dist, '--without-licences', ...binaries]);
+  });
+
+  afterAll(async () => {
+    await ministack?.stop();
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('has the files that its checksums list, and the commands with what they run', async () => {
+    await outputOf('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: dist });
+    const files = (fs.readdirSync(dist, { recursive: true }) as string[]).sort();
+    expect(files).toEqual(expect.arrayContaining(['functions/usage-consumer.zip', 'usage-meter-stack-0.1.0.tgz']));
+    const archive = files.find((file) => file.endsWith('.tar.gz'))!;
+    await outputOf('tar', ['--extract', '--file', path.join(dist, archive), '--directory', folder]);
+    commands = path.join(folder, 'usage-meter-0.1.0');
+    expect(await outputOf(path.join(commands, 'meter'), ['--version'])).toBe('meter 0.1.0\n');
+    expect(fs.readdirSync(commands)).toEqual(
+      expect.arrayContaining(['LICENSE', 'api-authorizer', 'completions', 'loadtest', 'man', 'usage-consumer']),
+    );
+    expect(fs.readdirSync(path.join(commands, 'man/man1'))).toContain('meter-keys.1');
+  });
+
+  test('is deployed by CloudFormation alone, admits a key and counts its call', async () => {
+    const s3 = new S3Client({ ...CLIENT, forcePathStyle: true });
+    const Bucket = 'artifacts';
+    await s3.send(new CreateBucketCommand({ Bucket }));
+    const zips = fs.readdirSync(path.join(dist, 'functions'));
+    expect(zips.length).toBe(6);
+    for (const zip of zips) {
+      const Body = fs.readFileSync(path.join(dist, 'functions', zip));
+      await s3.send(new PutObjectCommand({ Bucket, Key: `usage-meter/0.1.0/${zip}`, Body }));
+    }
+    // The emulator lacks some resources, so that the template of the release is written without them.
+    const omit = Object.keys(OMITTED)
+      .filter((place) => place !== 'Alarms/canary-missed')
+      .join(',');
+    const template = releaseTemplate('trial', { ...RELEASE, version: '0.1.0', omit });
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'template.json', Body: JSON.stringify(template) }));
+    const client = new CloudFormationClient(CLIENT);
+    const parameters = { Environment: environment, ArtifactsBucket: Bucket };
+    await client.send(
+      new CreateStackCommand({
+        StackName: 'meter',
+        TemplateURL: `${ministack.endpoint}/${Bucket}/template.json`,
+        Capabilities: ['CAPABILITY_IAM'],
+        Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({
+          ParameterKey,
+          ParameterValue,
+        })),
+      }),
+    );
+    await waitUntilStackCreateComplete({ client, maxWaitTime: 120, minDelay: 1, maxDelay: 1 }, { StackName: 'meter' });
+    const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: 'meter' }));
+    const outputs = Stacks![0]!.Outputs!.map(({ OutputValue }) => OutputValue!);
+    const [, apiId] = /https:\/\/(\w+)\.execute-api/.exec(outputs.join(' '))!;
+
+    const created = (await meter('keys', 'create', '--owner', 'acme')) as Record<string, string>;
+    const { api_key: secret, api_key_id: key } = created;
+    const url = `${ministack.httpApiUrl(apiId!, environment)}/status/200`;
+    const call = (headers: Record<string, string>) => fetch(url, { headers });
+    expect((await call({ 'x-api-key': secret! })).status).toBe(200);
+    expect((await call({ 'x-api-key': 'unknown' })).status).toBe(403);
+
+    // The emulator writes no access log.
+    const line = { id: 'a', key, time: Date.now(), status: '200' };
+    const logEvents = [{ id: '1', timestamp: Date.now(), message: JSON.stringify(line) }];
+    const envelope = { messageType: 'DATA_MESSAGE', owner: '1', logGroup: 'a', logStream: 'b', logEvents };
+    const Data = Buffer.from(JSON.stringify({ ...envelope, subscriptionFilters: ['usage'] }));
+    await new KinesisClient(CLIENT).send(new PutRecordCommand({ StreamName: names.stream, PartitionKey: 'one', Data }));
+    while ((await meter('usage', key!)).calls !== 1) await new Promise((resolve) => setTimeout(resolve, 200));
+  });
+});
