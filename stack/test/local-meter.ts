@@ -11,12 +11,18 @@ const METER = path.join(ROOT, 'target/debug/meter');
 export class LocalMeter {
   private constructor(
     readonly folder: string,
+    private readonly command: string,
     private readonly child: ChildProcess,
   ) {}
 
-  static async start(...words: string[]): Promise<LocalMeter> {
+  static start(...words: string[]): Promise<LocalMeter> {
+    return LocalMeter.startWith(METER, ...words);
+  }
+
+  /** Starts the local stack of a command `meter`, with the functions beside it. */
+  static async startWith(command: string, ...words: string[]): Promise<LocalMeter> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-local-'));
-    const child = spawn(METER, ['local', '--data', path.join(folder, 'data'), ...words], {
+    const child = spawn(command, ['local', '--data', path.join(folder, 'data'), ...words], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await new Promise<void>((resolve, reject) => {
@@ -27,7 +33,7 @@ export class LocalMeter {
       });
       child.once('exit', () => reject(new Error(`meter local has ended: ${output}`)));
     });
-    return new LocalMeter(folder, child);
+    return new LocalMeter(folder, command, child);
   }
 
   get data(): string {
@@ -41,7 +47,7 @@ export class LocalMeter {
 
   /** Runs a command of `meter` on this stack and returns its output. Other tests go on meanwhile. */
   meter(...words: string[]): Promise<string> {
-    return outputOf(METER, [...words, '--data', this.data]);
+    return outputOf(this.command, [...words, '--data', this.data]);
   }
 
   async stop(): Promise<void> {

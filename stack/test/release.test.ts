@@ -14,6 +14,7 @@ import { namesOf } from '../lib/names';
 import { Json, replaced, Resource, Template } from '../release/json';
 import { Kind, KINDS, Release, releaseTemplate, synthesized } from '../release/template';
 import { CLIENT } from '../verify/deployment';
+import { LocalMeter } from './local-meter';
 import { OMITTED } from './ministack/gaps';
 import { Ministack } from './ministack/server';
 import { outputOf } from './run';
@@ -146,6 +147,20 @@ describe('a release', () => {
       expect.arrayContaining(['LICENSE', 'api-authorizer', 'completions', 'loadtest', 'man', 'usage-consumer']),
     );
     expect(fs.readdirSync(path.join(commands, 'man/man1'))).toContain('meter-keys.1');
+  });
+
+  test('runs everything on one machine from its archive alone', async () => {
+    const local = await LocalMeter.startWith(path.join(commands, 'meter'));
+    try {
+      await local.meter('traffic', '--calls', '100');
+      const counted = async () => {
+        const lines = (await local.meter('usage', '--all', '--by', 'total', '--json')).trim().split('\n');
+        return lines.reduce((sum, text) => sum + (text === '' ? 0 : (JSON.parse(text) as { calls: number }).calls), 0);
+      };
+      while ((await counted()) !== 70) await new Promise((resolve) => setTimeout(resolve, 200));
+    } finally {
+      await local.stop();
+    }
   });
 
   test('is deployed by CloudFormation alone, admits a key and counts its call', async () => {
