@@ -85,7 +85,7 @@ async fn an_environment_is_compared_as_its_reconciler_compares_it() {
         refused(
             &stack,
             &[command, "--access-log-group", ACCESS_LOG_GROUP],
-            "with --access-log-group and --unbilled",
+            "with --access-log-group, --billed-statuses and --unbilled",
         )
         .await;
     }

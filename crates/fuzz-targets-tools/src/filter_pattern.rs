@@ -2,7 +2,7 @@
 //!
 //! - A pattern is read or refused; a pattern that is read matches any line or not, without a panic.
 //! - Surrounding blanks do not change a pattern, and a pattern of blanks matches everything.
-//! - The subscription filter of the meter delivers every successful call that the meter reads.
+//! - The subscription filter of the meter delivers every call with a billed status that the meter reads.
 
 use std::sync::LazyLock;
 
@@ -11,12 +11,21 @@ use access_log::log_format::{ALL_LINES_PATTERN, READABLE_LINES_PATTERN, subscrip
 use fuzz_targets::readings;
 use local_stack::cloudwatch_logs::filter_pattern::{FilterPattern, Line};
 use metering_core::status_ranges::StatusRanges;
+use metering_core::usage_record::CallStatus;
 use serde_json::Value;
 
 use crate::small_stack;
 
-static SUBSCRIPTION: LazyLock<FilterPattern> =
-    LazyLock::new(|| pattern(&subscription_filter_pattern(&StatusRanges::default())));
+/// Sets of billed statuses, with the subscription filter of each.
+static SUBSCRIPTIONS: LazyLock<Vec<(StatusRanges, FilterPattern)>> = LazyLock::new(|| {
+    let sets = ["200-299", "200-299,304", "404", "200-599"];
+    let with_pattern = |set: &str| {
+        let billed: StatusRanges = set.parse().unwrap_or_else(|error| panic!("{set}: {error}"));
+        let subscription = pattern(&subscription_filter_pattern(&billed));
+        (billed, subscription)
+    };
+    sets.map(with_pattern).into()
+});
 static READABLE: LazyLock<FilterPattern> = LazyLock::new(|| pattern(READABLE_LINES_PATTERN));
 static ALL_LINES: LazyLock<FilterPattern> = LazyLock::new(|| pattern(ALL_LINES_PATTERN));
 
@@ -60,9 +69,12 @@ pub fn check_subscription(input: &[u8]) {
         return;
     }
     let Ok(call) = &events[0].call else { return };
-    let is_successful = (200..300).contains(&call.status);
-    if is_successful && !line.contains('\\') {
-        assert!(SUBSCRIPTION.matches(&Line::new(line)), "a successful call is delivered: {line:?}");
+    let status = call.status.to_string();
+    for (billed, subscription) in SUBSCRIPTIONS.iter() {
+        let is_billed = CallStatus::parse(status.as_bytes()).is_some_and(|status| billed.contains(status));
+        if is_billed && !line.contains('\\') {
+            assert!(subscription.matches(&Line::new(line)), "a billed call is delivered: {line:?}");
+        }
     }
     let json: Value = serde_json::from_str(line).unwrap_or_default();
     if json["status"].is_string() || json["status"].is_number() {

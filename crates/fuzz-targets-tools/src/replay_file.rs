@@ -6,7 +6,9 @@
 
 use access_log::{Decoder, Form, Limits, Origin};
 use meter_cli::replay::reading::read_content;
+use meter_cli::replay::tally::Counted;
 use meter_cli::replay::tally::Tally;
+use metering_core::status_ranges::StatusRanges;
 
 /// The time of every invocation: 2026-11-24T08:34:30Z.
 const NOW_MS: i64 = 1_795_509_270_000;
@@ -32,7 +34,8 @@ pub fn check(input: &[u8]) {
 
 fn read(input: &[u8]) -> (Vec<Vec<u8>>, Tally) {
     let mut records = Vec::new();
-    let (_, tally) = read_content(std::io::Cursor::new(input.to_vec()), NOW_MS, RETENTION_DAYS, |record| {
+    let counted = Counted::new(RETENTION_DAYS, StatusRanges::default());
+    let (_, tally) = read_content(std::io::Cursor::new(input.to_vec()), NOW_MS, counted, |record| {
         records.push(record);
         Ok(())
     });

@@ -159,7 +159,7 @@ impl Target {
         KeyAdmin::new(self.key_store(), topic)
     }
 
-    /// Returns the access log: the log groups and unbilled routes of the arguments, or those that the
+    /// Returns the access log: the log groups and billing rules of the arguments, or those that the
     /// deployed reconciler compares.
     ///
     /// # Errors
@@ -168,9 +168,11 @@ impl Target {
         let LogArguments { access_log_groups, billed_statuses, unbilled } = arguments;
         let (mut log_groups, mut rules) = match self.deployed_log().await? {
             Some(deployed) => deployed,
-            None if !access_log_groups.is_empty() && unbilled.is_some() => Default::default(),
+            None if !access_log_groups.is_empty() && billed_statuses.is_some() && unbilled.is_some() => {
+                Default::default()
+            }
             None => anyhow::bail!(
-                "the reconciler of {} has not run yet; it runs once an hour. Select the access log with --access-log-group and --unbilled",
+                "the reconciler of {} has not run yet; it runs once an hour. Select the access log with --access-log-group, --billed-statuses and --unbilled",
                 self.meter.names.environment
             ),
         };

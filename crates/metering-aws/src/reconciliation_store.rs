@@ -8,6 +8,7 @@ use deployment::settings::COMPARED_HOURS_PARTITION;
 use metering_core::billing_rules::BillingRules;
 use metering_core::ports::{ComparedHours, PortError};
 use metering_core::reconciliation::{OpenDifference, ReconciledHour};
+use metering_core::status_ranges::StatusRanges;
 use metering_core::window::DAY_MS;
 
 use crate::claim_items::{MalformedClaim, Reader, item, number, text};
@@ -150,9 +151,13 @@ fn read_settings(item: &Item) -> Result<ReconcilerSettings, MalformedClaim> {
     Ok(ReconcilerSettings {
         log_groups: groups.iter().filter_map(|group| group.as_s().ok()).cloned().collect(),
         rules: BillingRules {
-            billed_statuses: setting("billed_statuses")
-                .and_then(|statuses| statuses.parse().ok())
-                .ok_or_else(|| reader.malformed("billed_statuses"))?,
+            // Earlier versions billed 200 to 299, and did not say so.
+            billed_statuses: match item.get("billed_statuses") {
+                None => StatusRanges::default(),
+                Some(_) => setting("billed_statuses")
+                    .and_then(|statuses| statuses.parse().ok())
+                    .ok_or_else(|| reader.malformed("billed_statuses"))?,
+            },
             unbilled: setting("unbilled")
                 .and_then(|unbilled| unbilled.parse().ok())
                 .ok_or_else(|| reader.malformed("unbilled"))?,

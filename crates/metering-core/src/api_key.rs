@@ -117,7 +117,7 @@ pub struct KeyRecord {
     pub name: String,
     /// The plan under which the key is sold.
     pub plan: String,
-    /// Maximum number of successful calls per UTC month; `None` for no limit.
+    /// Maximum number of billed calls per UTC month; `None` for no limit.
     pub monthly_limit: Option<u64>,
     /// Time from which the key is no longer valid, in milliseconds since 1970.
     pub expires_at_ms: Option<i64>,

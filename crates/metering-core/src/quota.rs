@@ -25,9 +25,9 @@ impl MonthUsage {
 /// The state of a key's monthly limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// Maximum number of successful calls per month.
+    /// Maximum number of billed calls per month.
     pub limit: u64,
-    /// Number of successful calls in the month that the ledger has.
+    /// Number of billed calls in the month that the ledger has.
     pub used: u64,
     /// End of the month, in milliseconds since 1970.
     pub resets_at_ms: i64,

@@ -147,6 +147,11 @@ mod tests {
     }
 
     #[test]
+    fn a_range_of_one_status_is_written_as_the_status() {
+        assert_eq!(ranges("200-299, 304-304,410").to_string(), "200-299,304,410");
+    }
+
+    #[test]
     fn what_is_no_status_or_range_is_refused_with_what_to_write() {
         for text in ["", "2xx", "200-", "-299", "204-200", "199", "600", "20", "2000", "200;304", "+200"] {
             let error = text.parse::<StatusRanges>().unwrap_err();

@@ -31,7 +31,8 @@ fn a_seed_gives_the_same_trace_again() {
 
 #[test]
 fn without_a_fault_the_fault_is_never_injected() {
-    for fault in [Fault::LostReply, Fault::GivenUp, Fault::StaleIndex, Fault::LogLost, Fault::KeyDeleted] {
+    let faults = [Fault::LostReply, Fault::GivenUp, Fault::StaleIndex, Fault::LogLost, Fault::KeyDeleted];
+    for fault in faults.into_iter().chain([Fault::SecretExpired]) {
         let settings = Settings { faults: FaultSet::all().without(fault), ..settings() };
         let summary = search(0, 39, &settings, &|| true);
         assert_eq!((summary.failure, summary.faults.count(fault)), (None, 0), "{}", fault.name());

@@ -12,7 +12,7 @@ pub const SERVICE: &str = deployment::functions::RECONCILER;
 define_metrics! {
     /// Every metric of this function.
     pub enum ReconcilerMetric {
-        /// Successful calls with a key in the access log, in the hours that every run compares.
+        /// Calls with a billed status and a key in the access log, in the hours that every run compares.
         LoggedCalls: Count,
         /// Calls of the same hours in the ledger.
         CountedCalls: Count as Property,

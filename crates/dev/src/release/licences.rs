@@ -34,7 +34,7 @@ pub fn text(root: &Path, bills: &Path) -> anyhow::Result<String> {
             of_texts.entry(text).or_default().insert(format!("{name} {version}"));
         }
     }
-    let mut all = format!("The packages that the usage meter links, with their licences:\n\n{listing}");
+    let mut all = format!("The crates that the usage meter links, with their licences:\n\n{listing}");
     for (text, packages) in of_texts {
         let packages: Vec<String> = packages.into_iter().collect();
         write!(all, "\n{}\n{}:\n\n{text}\n", "-".repeat(80), packages.join(", "))?;

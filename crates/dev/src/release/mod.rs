@@ -25,7 +25,7 @@ const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of the release, which is replaced
+    /// Folder of the release; an earlier release there is replaced
     #[arg(long, value_name = "FOLDER", default_value = "dist")]
     out: PathBuf,
     /// Folder with the functions, as scripts/stage-lambdas.sh writes it, instead of building them
@@ -73,9 +73,7 @@ struct Release {
 
 impl Release {
     fn write(&self, with_licences: bool) -> anyhow::Result<()> {
-        if self.out.exists() {
-            std::fs::remove_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
-        }
+        remove_release(&self.out)?;
         std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
         let out = self.out.canonicalize()?;
         let architecture = std::fs::read_to_string(self.functions.join("architecture")).context(
@@ -83,7 +81,7 @@ impl Release {
         )?;
         let architecture = architecture.trim();
         step("the zip files of the functions");
-        self.zip_functions(&out.join("functions"))?;
+        self.zip_functions(&out.join("functions").join(architecture))?;
         step("the CloudFormation templates and the npm package");
         script(&self.root, "scripts/install-stack-tools.sh", &[])?;
         self.write_templates(&out, architecture)?;
@@ -131,7 +129,8 @@ impl Release {
     /// Rust runs everything.
     fn pack_commands(&self, out: &Path, with_licences: bool) -> anyhow::Result<()> {
         let folder = format!("usage-meter-{VERSION}");
-        let archive = out.join(format!("{folder}-linux-{}.tar.gz", std::env::consts::ARCH));
+        let processor = if std::env::consts::ARCH == "aarch64" { "arm64" } else { std::env::consts::ARCH };
+        let archive = out.join(format!("{folder}-linux-{processor}.tar.gz"));
         let mut tar = archives::TarGz::create(&archive, &folder)?;
         let functions = deployment::FUNCTIONS.map(|(service, _)| service);
         for name in COMMANDS.into_iter().chain(functions) {
@@ -158,6 +157,22 @@ impl Release {
         }
         tar.finish()
     }
+}
+
+/// Removes an earlier release.
+///
+/// # Errors
+/// When the folder has something else, or cannot be removed.
+fn remove_release(folder: &Path) -> anyhow::Result<()> {
+    let shown = folder.display();
+    if !folder.exists() || sorted_files(folder)?.is_empty() {
+        return Ok(());
+    }
+    ensure!(
+        folder.join(sums::FILE).is_file(),
+        "{shown} has other files than a release; name another folder with --out, or remove it"
+    );
+    std::fs::remove_dir_all(folder).with_context(|| format!("{shown} cannot be removed"))
 }
 
 /// Returns a binary without its symbols.
@@ -195,4 +210,24 @@ fn program(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("{command:?} cannot be run"))?;
     ensure!(status.success(), "{command:?} fails");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_earlier_release_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("dist");
+        remove_release(&out).unwrap();
+        std::fs::create_dir(&out).unwrap();
+        remove_release(&out).unwrap();
+        std::fs::write(out.join("letters"), "dear").unwrap();
+        let refused = remove_release(&out).unwrap_err().to_string();
+        assert!(refused.contains("other files than a release") && out.join("letters").exists(), "{refused}");
+        std::fs::write(out.join(sums::FILE), "").unwrap();
+        remove_release(&out).unwrap();
+        assert!(!out.exists());
+    }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{read, sorted_files};
 
 /// Name of the file with the checksums, in the format of `sha256sum --check`.
-const FILE: &str = "SHA256SUMS";
+pub const FILE: &str = "SHA256SUMS";
 
 /// Writes the checksums of all files of a folder.
 ///

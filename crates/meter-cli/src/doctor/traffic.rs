@@ -54,7 +54,7 @@ async fn deliveries(subject: &Subject) -> anyhow::Result<Finding> {
     for metric in ["BillableCalls", "SkippedNoApiKey", "DuplicateCalls"] {
         read += subject.sum_of_function(CONSUMER, metric).await?;
     }
-    let found = format!("{logged} successful calls in the access log, {read} read by the consumer");
+    let found = format!("{logged} calls with a billed status in the access log, {read} read by the consumer");
     if logged == 0.0 {
         return Ok(Finding::unknown(found, "make some calls, or check more --hours"));
     }

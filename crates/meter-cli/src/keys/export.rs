@@ -30,7 +30,7 @@ pub struct ExportedKey {
     pub name: String,
     /// Plan under which the key is sold; empty if there is none.
     pub plan: String,
-    /// Successful calls that are allowed in a UTC month; null if there is no limit.
+    /// Billed calls that are allowed in a UTC month; null if there is no limit.
     pub monthly_limit: Option<u64>,
     /// Time at which the key expires, as RFC 3339; null if it does not.
     pub expires_at: Option<String>,

@@ -21,7 +21,7 @@ pub struct Fields {
     /// Plan under which the key is sold
     #[arg(long, value_parser = one_line)]
     pub plan: Option<String>,
-    /// Successful calls that are allowed in a UTC month [default: unlimited]
+    /// Billed calls that are allowed in a UTC month [default: unlimited]
     #[arg(long, value_name = "CALLS")]
     pub monthly_limit: Option<u64>,
     /// Time at which the key expires: a day or a time [default: never]
@@ -89,7 +89,7 @@ pub struct Key {
     name: String,
     /// Plan under which the key is sold; empty if there is none.
     plan: String,
-    /// Successful calls that are allowed in a UTC month; null if there is no limit.
+    /// Billed calls that are allowed in a UTC month; null if there is no limit.
     monthly_limit: Option<u64>,
     /// Time at which the key expires, as RFC 3339; null if it does not.
     expires_at: Option<String>,

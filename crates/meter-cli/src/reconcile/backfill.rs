@@ -16,7 +16,7 @@ use crate::target::Target;
 /// The result of a backfill: numbers of calls, unless noted otherwise.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct BackfillSummary {
-    /// Successful calls with a key in the access log.
+    /// Calls with a billed status and a key in the access log.
     calls: usize,
     /// Calls whose owner is in quarantine.
     in_quarantine: usize,

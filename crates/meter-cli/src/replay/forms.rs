@@ -194,13 +194,15 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use serde_json::json;
 
+    use super::super::tally::Counted;
     use super::*;
     use crate::replay::packing::Packer;
+    use metering_core::status_ranges::StatusRanges;
 
     #[test]
     fn a_record_in_a_file_has_ten_mebibytes_and_not_one_byte_more() {
         for (bytes, set_aside) in [(MAX_RECORD_BYTES, 0), (MAX_RECORD_BYTES + 1, 1)] {
-            let mut packer = Packer::new(0, 35, |_| Ok(()));
+            let mut packer = Packer::new(0, Counted::new(35, StatusRanges::default()), |_| Ok(()));
             let mut data = gzip(b"");
             data.resize(bytes, 0);
             encoded(&json!(STANDARD.encode(data)), 1, &mut packer).unwrap();

@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 
 use self::reading::{FileReport, read_files};
 pub use self::report::Report;
+use self::tally::Counted;
 use crate::exit_codes;
 use crate::input::open::Sources;
 use crate::output::{count, print_json};
@@ -64,6 +65,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let temporary = tempfile::tempdir().context("no temporary folder can be created")?;
     let folder = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     let options = options(folder, &arguments)?;
+    let counted = Counted::new(arguments.retention_days, arguments.billed_statuses.clone());
     let stopped = stopped()?;
     tokio::pin!(stopped);
     let stack = tokio::select! {
@@ -71,7 +73,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         () = &mut stopped => exit_interrupted(temporary),
     };
     let report = tokio::select! {
-        report = replay(&stack, sources, arguments.retention_days) => Some(report),
+        report = replay(&stack, sources, &counted) => Some(report),
         () = &mut stopped => None,
     };
     stack.shut_down().await;
@@ -123,29 +125,29 @@ fn exit_interrupted(temporary: tempfile::TempDir) -> ! {
     std::process::exit(exit_codes::INTERRUPTED.into())
 }
 
-async fn replay(stack: &LocalStack, sources: Sources, retention_days: u32) -> anyhow::Result<Report> {
+async fn replay(stack: &LocalStack, sources: Sources, counted: &Counted) -> anyhow::Result<Report> {
     let bytes = sources.found.iter().map(crate::input::open::Source::size).sum();
     let progress = ProgressBar::new(bytes).with_style(ProgressStyle::with_template(
         "{bar:40} {bytes}/{total_bytes}  {msg}  {elapsed} (about {eta} left)",
     )?);
-    let files = send_files(stack, &sources, retention_days, &progress).await?;
+    let files = send_files(stack, &sources, counted, &progress).await?;
     progress.set_message("counting");
     stack.settled().await?;
     progress.finish_and_clear();
-    Report::read(stack, files, sources.left_out, retention_days).await
+    Report::read(stack, files, sources.left_out, counted).await
 }
 
 /// Reads the files on a separate thread, which may wait for a pipe, and sends their records.
 async fn send_files(
     stack: &LocalStack,
     sources: &Sources,
-    retention_days: u32,
+    counted: &Counted,
     progress: &ProgressBar,
 ) -> anyhow::Result<Vec<FileReport>> {
     let (sender, mut requests) = mpsc::channel(REQUESTS_AHEAD);
-    let (found, progress) = (sources.found.clone(), progress.clone());
+    let (found, counted, progress) = (sources.found.clone(), counted.clone(), progress.clone());
     let reader = std::thread::spawn(move || {
-        read_files(&found, retention_days, &progress, |records| Ok(sender.blocking_send(records)?))
+        read_files(&found, &counted, &progress, |records| Ok(sender.blocking_send(records)?))
     });
     while let Some(records) = requests.recv().await {
         send::put(stack, records).await?;

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use access_log::envelope_writer::{EnvelopeHeader, gzip, log_event};
 use access_log::{Decoder, Form, Limits, Origin};
-use metering_core::assessment::PlausibleTimes;
 use twox_hash::XxHash3_128;
 
-use super::tally::Tally;
+use super::tally::{Counted, Tally};
 
 /// Number of events in one record.
 const EVENTS_PER_RECORD: usize = 200;
@@ -44,12 +43,12 @@ pub struct Packer<T> {
     text: String,
     lines: Vec<u64>,
     now_ms: i64,
-    times: PlausibleTimes,
+    counted: Counted,
 }
 
 impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
     /// Creates a packer for a file that is read at `now_ms`. Records are passed to `send`.
-    pub fn new(now_ms: i64, retention_days: u32, send: T) -> Self {
+    pub fn new(now_ms: i64, counted: Counted, send: T) -> Self {
         Self {
             send,
             tally: Tally::default(),
@@ -58,7 +57,7 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
             text: String::new(),
             lines: Vec::new(),
             now_ms,
-            times: PlausibleTimes::for_arrival(now_ms, retention_days),
+            counted,
         }
     }
 
@@ -103,8 +102,8 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
     pub fn record(&mut self, data: Vec<u8>, line: u64) -> anyhow::Result<()> {
         self.flush()?;
         let origin = Origin { record_name: "", arrived_at_ms: self.now_ms };
-        let (times, mut judged) = (self.times, Tally::default());
-        match self.decoder.decode(&data, origin, |event| judged.judge(&event, line, times)) {
+        let (counted, now_ms, mut judged) = (&self.counted, self.now_ms, Tally::default());
+        match self.decoder.decode(&data, origin, |event| judged.judge(&event, line, counted, now_ms)) {
             Ok(decoded) if decoded.form == Form::ControlMessage => Ok(()),
             Ok(decoded) if decoded.form == Form::LogEvents => {
                 let events: Vec<u32> = (0..decoded.event_count).collect();
@@ -152,11 +151,12 @@ impl<T: FnMut(Vec<u8>) -> anyhow::Result<()>> Packer<T> {
             ..EnvelopeHeader::default()
         };
         let record = header.write(&std::mem::take(&mut self.text)).into_bytes();
-        let (tally, lines, times) = (&mut self.tally, std::mem::take(&mut self.lines), self.times);
+        let (tally, lines) = (&mut self.tally, std::mem::take(&mut self.lines));
+        let (counted, now_ms) = (&self.counted, self.now_ms);
         let origin = Origin { record_name: "", arrived_at_ms: self.now_ms };
         self.decoder.decode(&record, origin, |event| {
             let line = usize::try_from(event.index).ok().and_then(|index| lines.get(index));
-            tally.judge(&event, line.copied().unwrap_or_default(), times);
+            tally.judge(&event, line.copied().unwrap_or_default(), counted, now_ms);
         })?;
         (self.send)(gzipped_if_large(record))
     }
@@ -168,12 +168,14 @@ fn gzipped_if_large(record: Vec<u8>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use metering_core::status_ranges::StatusRanges;
+
     use super::*;
 
     #[test]
     fn an_event_is_a_mebibyte_at_most_and_a_record_ends_with_its_text_or_its_events() {
         let mut sent = 0;
-        let mut packer = Packer::new(0, 35, |_| {
+        let mut packer = Packer::new(0, Counted::new(35, StatusRanges::default()), |_| {
             sent += 1;
             Ok(())
         });
@@ -202,7 +204,7 @@ mod tests {
         for (bytes, is_sent_as_it_is) in [(MAX_RECORD_BYTES, true), (MAX_RECORD_BYTES + 1, false)] {
             let (data, mut sent) = (envelope(bytes), Vec::new());
             assert_eq!(data.len(), bytes);
-            let mut packer = Packer::new(0, 35, |record| {
+            let mut packer = Packer::new(0, Counted::new(35, StatusRanges::default()), |record| {
                 sent.push(record);
                 Ok(())
             });

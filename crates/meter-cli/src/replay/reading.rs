@@ -8,7 +8,7 @@ use serde::Serialize;
 use system_clock::now_ms;
 
 use super::packing::Packer;
-use super::tally::Tally;
+use super::tally::{Counted, Tally};
 use super::{foreign, forms, table};
 use crate::input::open::{Source, text, with_head};
 use crate::input::pieces::{MAX_LINE_BYTES, Pieces};
@@ -59,7 +59,7 @@ struct Request {
 /// When `send` fails. The report of a file has the problems of the file.
 pub fn read_files(
     sources: &[Source],
-    retention_days: u32,
+    counted: &Counted,
     progress: &ProgressBar,
     mut send: impl FnMut(Vec<Vec<u8>>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<FileReport>> {
@@ -78,7 +78,7 @@ pub fn read_files(
             Ok(())
         };
         let (result, tally) = match source.open() {
-            Ok(file) => read_content(progress.wrap_read(file), now_ms(), retention_days, add),
+            Ok(file) => read_content(progress.wrap_read(file), now_ms(), counted.clone(), add),
             Err(error) => (Err(error.into()), Tally::default()),
         };
         sent?;
@@ -95,10 +95,10 @@ pub fn read_files(
 pub fn read_content(
     content: impl Read + 'static,
     now_ms: i64,
-    retention_days: u32,
+    counted: Counted,
     send: impl FnMut(Vec<u8>) -> anyhow::Result<()>,
 ) -> (anyhow::Result<bool>, Tally) {
-    let mut packer = Packer::new(now_ms, retention_days, send);
+    let mut packer = Packer::new(now_ms, counted, send);
     let result = read_text(content, &mut packer);
     (result, packer.tally)
 }

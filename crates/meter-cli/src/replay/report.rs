@@ -10,14 +10,12 @@ use metering_aws::QuarantineQueue;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::key_usage::usage_of_all_keys;
 use metering_aws::quarantine_queue::{Fate, KeptRecord, Receiving};
-use metering_core::assessment::PlausibleTimes;
-use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::MeteredKey;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::reading::{FileReport, Status};
-use super::tally::RULES;
+use super::tally::Counted;
 use crate::closed_output::stdout;
 use crate::output::{count, printable_line, with_causes};
 
@@ -26,7 +24,7 @@ use crate::output::{count, printable_line, with_causes};
 pub struct Report {
     /// Usage of each key, sorted by id.
     usage: Vec<KeyTotal>,
-    /// Successful calls of all keys.
+    /// Counted calls of all keys.
     calls: u64,
     /// Skipped calls by reason: `unbilled_status`, `unbilled_route`, `no_api_key_id` and `seen_before`.
     skipped: BTreeMap<&'static str, u64>,
@@ -44,7 +42,7 @@ struct KeyTotal {
     customer_id: Option<String>,
     /// Id of the key.
     api_key_id: String,
-    /// Successful calls of the key.
+    /// Counted calls of the key.
     calls: u64,
 }
 
@@ -83,7 +81,7 @@ const RECEIVING: Receiving = Receiving { wait_s: 1, visibility_timeout_s: 300 };
 
 /// Reasons for skipped calls: the metric, the name in JSON, and the description.
 const SKIPS: [(&str, &str, &str); 4] = [
-    ("SkippedUnbilledStatus", "unbilled_status", "calls with a status other than 2xx"),
+    ("SkippedUnbilledStatus", "unbilled_status", "calls with a status that is not billed"),
     ("SkippedUnbilled", "unbilled_route", "calls of routes and methods that are not billed"),
     ("SkippedNoApiKey", "no_api_key_id", "calls without a key id"),
     ("DuplicateCalls", "seen_before", "lines of calls that were counted before"),
@@ -95,7 +93,7 @@ impl Report {
         stack: &LocalStack,
         files: Vec<FileReport>,
         left_out: Vec<(PathBuf, &'static str)>,
-        retention_days: u32,
+        counted: &Counted,
     ) -> anyhow::Result<Self> {
         let usage = usage_of_all_keys(&stack.ledger_client, USAGE_TABLE)
             .await
@@ -110,7 +108,7 @@ impl Report {
             .collect();
         let skipped =
             SKIPS.into_iter().map(|(metric, name, _)| (name, stack.metrics.count(metric))).collect();
-        let mut quarantined = quarantined(stack, retention_days).await?;
+        let mut quarantined = quarantined(stack, counted).await?;
         for (reason, quarantined) in &mut quarantined {
             let example =
                 files.iter().find_map(|file| Some((file, file.tally.examples.get(reason.as_str())?)));
@@ -183,10 +181,7 @@ impl File {
 }
 
 /// Reads the quarantine, by reason.
-async fn quarantined(
-    stack: &LocalStack,
-    retention_days: u32,
-) -> anyhow::Result<BTreeMap<String, Quarantined>> {
+async fn quarantined(stack: &LocalStack, counted: &Counted) -> anyhow::Result<BTreeMap<String, Quarantined>> {
     let config = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let queue =
         QuarantineQueue::new(aws_sdk_sqs::Client::new(&config), &stack.endpoints.quarantine_queue_url);
@@ -194,7 +189,7 @@ async fn quarantined(
     let mut decoder = Decoder::new(Limits::default());
     queue
         .pass(RECEIVING, async |record| {
-            add(&record, &mut decoder, retention_days, &mut quarantined);
+            add(&record, &mut decoder, counted, &mut quarantined);
             Fate::Leave
         })
         .await
@@ -207,17 +202,16 @@ async fn quarantined(
 fn add(
     record: &KeptRecord,
     decoder: &mut Decoder,
-    retention_days: u32,
+    counted: &Counted,
     quarantined: &mut BTreeMap<String, Quarantined>,
 ) {
-    let times = PlausibleTimes::for_arrival(record.arrived_at_ms, retention_days);
     let origin = Origin { record_name: "", arrived_at_ms: record.arrived_at_ms };
     let mut lines: Vec<(String, String)> = Vec::new();
     let decoded = decoder.decode(&record.payload, origin, |event| {
         let problem = match &event.call {
             Err(error) => Some((error.reason(), with_causes(error))),
-            Ok(call) => call
-                .assess(times, &RULES, ClassLists::none())
+            Ok(call) => counted
+                .check(call, record.arrived_at_ms)
                 .err()
                 .map(|error| (error.reason(), with_causes(&error))),
         };

@@ -1,21 +1,42 @@
 //! The tally of a file.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use access_log::{DecodeError, ReadEvent};
 use deployment::settings::UNBILLED_ROUTES;
-use metering_core::assessment::PlausibleTimes;
+use metering_core::assessment::{ImplausibleCall, PlausibleTimes};
 use metering_core::billing_rules::BillingRules;
 use metering_core::class_lists::ClassLists;
+use metering_core::status_ranges::StatusRanges;
+use metering_core::usage_record::UsageRecord;
 
 use crate::output::with_causes;
 
-/// The billing rules of a deployment that sets none.
-pub static RULES: LazyLock<BillingRules> = LazyLock::new(|| {
-    let unbilled = UNBILLED_ROUTES.parse().unwrap_or_else(|_| unreachable!("a valid constant"));
-    BillingRules::except(unbilled)
-});
+/// What the replayed consumer counts.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// Maximum age of a call, in days.
+    pub retention_days: u32,
+    /// The statuses and routes whose calls are counted.
+    pub rules: BillingRules,
+}
+
+impl Counted {
+    /// Returns what is counted with these billed statuses and the unbilled routes of a local stack.
+    pub fn new(retention_days: u32, billed_statuses: StatusRanges) -> Self {
+        let unbilled = UNBILLED_ROUTES.parse().unwrap_or_else(|_| unreachable!("a valid constant"));
+        Self { retention_days, rules: BillingRules { billed_statuses, unbilled } }
+    }
+
+    /// Judges a call of a record that arrived at `arrived_at_ms`, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// The reason for which the call goes to quarantine.
+    pub fn check(&self, call: &UsageRecord<'_>, arrived_at_ms: i64) -> Result<(), ImplausibleCall> {
+        let times = PlausibleTimes::for_arrival(arrived_at_ms, self.retention_days);
+        call.assess(times, &self.rules, ClassLists::none()).map(|_| ())
+    }
+}
 
 /// Maximum size of the sample by which the kind of a file is recognized, in bytes.
 const SAMPLE_BYTES: usize = 2_048;
@@ -59,11 +80,11 @@ impl Tally {
     }
 
     /// Counts an event. A call with an implausible time is a call.
-    pub fn judge(&mut self, event: &ReadEvent<'_>, line: u64, times: PlausibleTimes) {
+    pub fn judge(&mut self, event: &ReadEvent<'_>, line: u64, counted: &Counted, arrived_at_ms: i64) {
         match &event.call {
             Ok(call) => {
                 self.calls += 1;
-                if let Err(error) = call.assess(times, &RULES, ClassLists::none()) {
+                if let Err(error) = counted.check(call, arrived_at_ms) {
                     let problem = || Problem { line, text: with_causes(&error) };
                     self.examples.entry(error.reason()).or_insert_with(problem);
                 }
@@ -109,5 +130,35 @@ impl Tally {
         for (reason, problem) in other.examples {
             self.examples.entry(reason).or_insert(problem);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metering_core::usage_record::CallStatus;
+    use metering_core::window::DAY_MS;
+
+    use super::*;
+
+    #[test]
+    fn an_old_call_is_a_problem_exactly_if_its_status_is_billed() {
+        let now_ms = 1_795_509_270_000;
+        let requested_at_ms = now_ms - 80 * DAY_MS;
+        let is_problem = |billed: &str, status: &str| {
+            let call = UsageRecord {
+                api_key_id: Some("key-1"),
+                customer_id: None,
+                status: CallStatus::parse(status.as_bytes()).unwrap(),
+                method: None,
+                route: None,
+                api_id: None,
+                stage: None,
+                requested_at_ms,
+                responded_at_ms: requested_at_ms,
+            };
+            Counted::new(62, billed.parse().unwrap()).check(&call, now_ms).is_err()
+        };
+        assert_eq!(["200", "304"].map(|status| is_problem("200-299", status)), [true, false]);
+        assert_eq!(["200", "304"].map(|status| is_problem("304", status)), [false, true]);
     }
 }

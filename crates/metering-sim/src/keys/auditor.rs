@@ -34,7 +34,7 @@ pub struct Expectation {
     is_too_late: bool,
     /// `true` if the secret's time was over, and every instance knew of it. An instance with a wrong
     /// wall clock cannot tell.
-    is_expired: bool,
+    pub is_expired: bool,
 }
 
 /// The time of a decision, in milliseconds since 1970.

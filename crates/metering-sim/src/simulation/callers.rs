@@ -1,7 +1,7 @@
 //! Callers, instances of the authorizer, and their reads.
 
 use metering_core::api_key::KeyDigest;
-use metering_core::authorization::{Decision, Denial};
+use metering_core::authorization::Decision;
 use metering_core::decision_cache::CacheSettings;
 use rand::Rng;
 
@@ -191,7 +191,9 @@ impl Simulation<'_> {
                 self.trace(|| format!("instance {number} decides: {}", describe(&decision)));
                 self.callers.decisions += 1;
                 self.callers.auditor.check(&call, &decision, at)?;
-                self.count_expired(&decision);
+                if call.is_expired && at.has_right_clock && !decision.is_allowed() {
+                    self.counts.add(Fault::SecretExpired);
+                }
                 let key_id = match &decision {
                     Decision::Allow { key, .. } => Some(key.key_id.clone()),
                     Decision::Deny { .. } => None,
@@ -205,13 +207,6 @@ impl Simulation<'_> {
             read.requested_at_ms.get_or_insert(now_ms);
         }
         Ok(())
-    }
-
-    /// Counts a denial of a secret whose time is over.
-    fn count_expired(&mut self, decision: &Decision) {
-        if matches!(decision, Decision::Deny { denial: Denial::Expired, .. }) {
-            self.counts.add(Fault::SecretExpired);
-        }
     }
 
     /// Lets a pending read see the tables, or lets its reply arrive.
