@@ -66,7 +66,10 @@ function propsOf(options: Options): Partial<UsageMeterStackProps> {
     shardCount: options.number('shards'),
     batchWindow: duration(options.number('batch-window-s'), (seconds) => Duration.seconds(seconds)),
     usageRetentionDays: options.number('usage-retention-days'),
-    billedStatuses: options.text('billed-statuses')?.split(','),
+    billedStatuses: options
+      .text('billed-statuses')
+      ?.split(',')
+      .map((status) => status.trim()),
     claimLayout: options.text('claim-layout'),
     syncInterval: duration(options.number('sync-interval-ms'), (millis) => Duration.millis(millis)),
     cachingStages: options.pairs('caching-stages', '/').map(([apiId, stageName]) => ({ apiId, stageName })),

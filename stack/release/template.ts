@@ -2,17 +2,19 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { App } from 'aws-cdk-lib';
+import { App, CfnOutput } from 'aws-cdk-lib';
 import { usageMeter } from '../lib/app';
 import environment from '../lib/generated/environment.json';
 import names from '../lib/generated/names.json';
 import settings from '../lib/generated/settings.json';
 import { USAGE_RETENTION_DAYS } from '../lib/retention';
+import { UsageMeterStack } from '../lib/usage-meter-stack';
 import { functionOf } from './functions';
 import { Json, replaced, Template } from './json';
 
 /** The kinds of templates. `production` retains its data and has no example. `trial` has an example HTTP API, for which
- * API Gateway needs no role of the account, and everything is deleted with its stack. */
+ * API Gateway needs no role of the account, and everything is deleted with its stack; CloudFormation refuses that as long
+ * as there are given-up records. */
 export const KINDS = ['production', 'trial'] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -32,35 +34,71 @@ const PLACEHOLDERS = {
   BatchWindowSeconds: '293',
   UsageRetentionDays: '35353',
   AlarmTopicArn: 'arn:aws:sns:us-east-1:123456789012:zqalarmsqz',
+  RestApiId: 'zqrestapiqz',
+  HttpApiId: 'zqhttpapiqz',
 };
 
 type ParameterName = keyof typeof PLACEHOLDERS;
 
+/** The parameters with APIs, each of which may be empty. */
+const OPTIONAL = ['RestApiId', 'HttpApiId'] as const;
+
+/** The ids of APIs that the authorizer is attached to. */
+export interface Apis {
+  readonly rest: string;
+  readonly http: string;
+}
+
 /** Returns a template whose parameters are those of `parametersOf`. */
 export function releaseTemplate(kind: Kind, release: Release): Template {
-  const template = synthesized(kind, release, {
-    environment: PLACEHOLDERS.Environment,
-    shards: PLACEHOLDERS.Shards,
-    'batch-window-s': PLACEHOLDERS.BatchWindowSeconds,
-    'usage-retention-days': PLACEHOLDERS.UsageRetentionDays,
-    'alarm-topic': PLACEHOLDERS.AlarmTopicArn,
-  });
+  const template = synthesized(
+    kind,
+    release,
+    {
+      environment: PLACEHOLDERS.Environment,
+      shards: PLACEHOLDERS.Shards,
+      'batch-window-s': PLACEHOLDERS.BatchWindowSeconds,
+      'usage-retention-days': PLACEHOLDERS.UsageRetentionDays,
+      'alarm-topic': PLACEHOLDERS.AlarmTopicArn,
+    },
+    { rest: PLACEHOLDERS.RestApiId, http: PLACEHOLDERS.HttpApiId },
+  );
   const { Resources, Outputs, Conditions } = withParameters(withoutPlaceholderIds(template));
   makeConditional(Resources);
-  if (kind === 'production') protectTables(Resources);
+  publishChanges(Resources);
+  if (kind === 'production') {
+    protectTables(Resources);
+    for (const api of OPTIONAL) makeOptional([Resources, Outputs!], api);
+  } else {
+    deleteAll(Resources);
+  }
   return {
     AWSTemplateFormatVersion: '2010-09-09',
     Description: `Usage meter ${release.version}, ${kind}`,
-    Parameters: parametersOf(kind, release.version),
-    Conditions: { ...Conditions, HasAlarmTopic: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'AlarmTopicArn' }, ''] }] } },
+    Parameters: parametersOf(kind, release),
+    Conditions: {
+      ...Conditions,
+      HasAlarmTopic: isSet('AlarmTopicArn'),
+      ...(kind === 'production' && Object.fromEntries(OPTIONAL.map((api) => [`Has${api}`, isSet(api)]))),
+    },
     Resources,
-    Outputs,
+    Outputs: Object.fromEntries(Object.entries(Outputs!).map(([name, output]) => [withoutHash(name), output])),
   };
+}
+
+/** Returns the condition that a parameter is not empty. */
+function isSet(parameter: ParameterName): Json {
+  return { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: parameter }, ''] }] };
+}
+
+/** Returns the name of an output without the hash that CDK appends. */
+function withoutHash(name: string): string {
+  return name.replace(/[0-9A-F]{8}$/, '');
 }
 
 /** Returns the template that CDK synthesizes, with the code of functions in the bucket of the parameters and without
  * CDK's own metadata. */
-export function synthesized(kind: Kind, release: Release, options: Record<string, string>): Template {
+export function synthesized(kind: Kind, release: Release, options: Record<string, string>, apis: Apis): Template {
   const outdir = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-release-'));
   try {
     const app = new App({
@@ -81,12 +119,23 @@ export function synthesized(kind: Kind, release: Release, options: Record<string
         'aws:cdk:enable-asset-metadata': false,
       },
     });
-    const { stackName } = usageMeter(app);
-    const { template } = app.synth().getStackByName(stackName) as { template: Template };
+    const stack = usageMeter(app);
+    if (kind === 'production') attach(stack, apis);
+    const { template } = app.synth().getStackByName(stack.stackName) as { template: Template };
     return withCodeOfRelease(template);
   } finally {
     fs.rmSync(outdir, { recursive: true, force: true });
   }
+}
+
+/** Adds the authorizers of two APIs, with outputs of their ids. */
+function attach({ authorizer }: UsageMeterStack, apis: Apis): void {
+  const add = (name: string, value: string) => {
+    const description = 'The id of the authorizer, for the methods or routes of the API';
+    new CfnOutput(authorizer, name, { value, description }).overrideLogicalId(name);
+  };
+  add('RestAuthorizerId', authorizer.attachTo(apis.rest));
+  add('HttpAuthorizerId', authorizer.attachToHttp(apis.http));
 }
 
 function withCodeOfRelease({ Resources, Outputs, Conditions }: Template): Template {
@@ -104,7 +153,11 @@ function withCodeOfRelease({ Resources, Outputs, Conditions }: Template): Templa
 
 /** Replaces the environment in logical ids and statement ids, which cannot refer to a parameter. */
 function withoutPlaceholderIds(template: Template): Template {
-  const renamed = (id: string) => id.replace(PLACEHOLDERS.Environment, 'Environment');
+  const renamed = (id: string) =>
+    id
+      .replace(PLACEHOLDERS.Environment, 'Environment')
+      .replace(PLACEHOLDERS.RestApiId, 'Rest')
+      .replace(PLACEHOLDERS.HttpApiId, 'Http');
   const Resources = Object.fromEntries(
     Object.entries(template.Resources).map(([id, resource]) => [renamed(id), resource]),
   );
@@ -145,13 +198,55 @@ function makeConditional(resources: Template['Resources']): void {
   }
 }
 
+/** Has an update of a parameter publish a new version of each function whose environment has it. The alias would else keep
+ * the version before. Source: CloudFormation Template Reference, `AWS::Lambda::Version`: a change of its description
+ * replaces it. */
+function publishChanges(resources: Template['Resources']): void {
+  for (const { Properties } of Object.values(resources).filter(({ Type }) => Type === 'AWS::Lambda::Version')) {
+    const { Ref } = Properties.FunctionName as { Ref: string };
+    const { Environment } = resources[Ref]!.Properties as { Environment?: Json };
+    const used = parametersIn(Environment ?? null).filter((name) => name !== 'Environment');
+    if (used.length === 0) continue;
+    const values = used.flatMap((name, place): Json[] => [`${place > 0 ? ', ' : ''}${name} `, { Ref: name }]);
+    Properties.Description = { 'Fn::Join': ['', values] };
+  }
+}
+
+/** Returns the parameters to which a value refers, in the order of their names. */
+export function parametersIn(value: Json): string[] {
+  const text = JSON.stringify(value);
+  return Object.keys(PLACEHOLDERS)
+    .filter((name) => text.includes(`{"Ref":"${name}"}`))
+    .sort();
+}
+
+/** Makes what belongs to an API conditional: its authorizer, the permission, and the output with the authorizer's id. */
+function makeOptional([resources, outputs]: [Template['Resources'], Record<string, Json>], api: ParameterName): void {
+  const belongs = (value: unknown) => JSON.stringify(value).includes(`{"Ref":"${api}"}`);
+  const ids = Object.keys(resources).filter((id) => belongs(resources[id]!.Properties));
+  for (const id of ids) resources[id]!.Condition = `Has${api}`;
+  for (const [name, output] of Object.entries(outputs)) {
+    const isOfApi = ids.some((id) => JSON.stringify(output).includes(`"${id}"`));
+    if (isOfApi) outputs[name] = { ...(output as Record<string, Json>), Condition: `Has${api}` };
+  }
+}
+
+/** Has all resources deleted with the stack. */
+function deleteAll(resources: Template['Resources']): void {
+  for (const [id, resource] of Object.entries(resources)) {
+    if (resource.DeletionPolicy !== undefined) {
+      resources[id] = { ...resource, DeletionPolicy: 'Delete', UpdateReplacePolicy: 'Delete' };
+    }
+  }
+}
+
 function protectTables(resources: Template['Resources']): void {
   for (const { Properties } of Object.values(resources).filter(({ Type }) => Type === 'AWS::DynamoDB::Table')) {
     Properties.DeletionProtectionEnabled = { Ref: 'DeletionProtection' };
   }
 }
 
-function parametersOf(kind: Kind, version: string): Record<string, Json> {
+function parametersOf(kind: Kind, { version, architecture }: Release): Record<string, Json> {
   const retention = environment['usage-consumer'].usageRetentionDays;
   return {
     Environment: {
@@ -166,7 +261,7 @@ function parametersOf(kind: Kind, version: string): Record<string, Json> {
     },
     ArtifactsPrefix: {
       Type: 'String',
-      Default: `usage-meter/${version}/`,
+      Default: `usage-meter/${version}/${architecture}/`,
       AllowedPattern: '^([^/].*/)?$',
       Description: 'The prefix of the zip files in the bucket, with a slash at its end',
     },
@@ -196,6 +291,16 @@ function parametersOf(kind: Kind, version: string): Record<string, Json> {
       Description: 'The SNS topic that alarms notify; its policy has to let CloudWatch publish. Empty for none',
     },
     ...(kind === 'production' && {
+      RestApiId: {
+        Type: 'String',
+        Default: '',
+        Description: 'The id of a REST API that gets the authorizer. Empty for none',
+      },
+      HttpApiId: {
+        Type: 'String',
+        Default: '',
+        Description: 'The id of an HTTP API that gets the authorizer. Empty for none',
+      },
       DeletionProtection: {
         Type: 'String',
         Default: 'false',

@@ -25,9 +25,7 @@ const NOT_RUN: Record<string, string> = {
   'usage-meter-0.1.0/meter': 'it is the command of a release; the same commands of target/debug run here',
   'aws s3': 'it needs an account; release.test.ts does the same on an emulator',
   'aws cloudformation': 'it needs an account; release.test.ts does the same on an emulator',
-  'meter keys create --owner acme --aws dev': 'it needs the stack of a release; release.test.ts runs it on an emulator',
   'curl --header': 'it needs the stack of a release; release.test.ts calls it on an emulator',
-  'meter usage KEY_ID --aws dev': 'it needs the stack of a release; release.test.ts runs it on an emulator',
   'cargo test': 'it builds and runs other tests; scripts/test.sh runs them',
   'scripts/fuzz.sh': 'it searches for minutes; crates/fuzz-targets/tests runs the corpora',
   'aws ssm put-parameter --type SecureString --name /usage-meter/prod/canary-secret --value SECRET':
@@ -71,9 +69,7 @@ function environmentsOf(document: string): string[] {
   const text = fs.readFileSync(path.join(ROOT, document), 'utf8');
   const named = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, name]) => name!);
   const made = named(/\benvironment: '(\w+)'/g);
-  return made.length > 0
-    ? made
-    : named(/(?:scripts\/[\w-]+\.sh |\/usage-meter\/|=Environment,ParameterValue=)([a-z]\w*)/g);
+  return made.length > 0 ? made : named(/(?:scripts\/[\w-]+\.sh |\/usage-meter\/| Environment=)([a-z]\w*)/g);
 }
 
 const reasonOf = (command: string) => Object.keys(NOT_RUN).find((beginning) => command.startsWith(beginning));

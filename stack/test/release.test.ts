@@ -1,18 +1,11 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import {
-  CloudFormationClient,
-  CreateStackCommand,
-  DescribeStacksCommand,
-  waitUntilStackCreateComplete,
-} from '@aws-sdk/client-cloudformation';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
-import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { namesOf } from '../lib/names';
 import { Json, replaced, Resource, Template } from '../release/json';
-import { Kind, KINDS, Release, releaseTemplate, synthesized } from '../release/template';
+import { Kind, KINDS, parametersIn, Release, releaseTemplate, synthesized } from '../release/template';
 import { CLIENT } from '../verify/deployment';
 import { LocalMeter } from './local-meter';
 import { OMITTED } from './ministack/gaps';
@@ -20,6 +13,7 @@ import { Ministack } from './ministack/server';
 import { outputOf } from './run';
 
 const ROOT = path.join(__dirname, '../..');
+const AWS = path.join(ROOT, 'target/venv/bin/aws');
 const BINARIES = path.join(ROOT, 'target/lambda-local');
 const RELEASE: Release = { version: '1.2.3', binaries: BINARIES, architecture: 'x86_64' };
 const VALUES: Record<string, string> = {
@@ -28,6 +22,8 @@ const VALUES: Record<string, string> = {
   BatchWindowSeconds: '45',
   UsageRetentionDays: '500',
   AlarmTopicArn: 'arn:aws:sns:eu-central-1:123456789012:alarms',
+  RestApiId: 'abc123',
+  HttpApiId: 'def456',
 };
 const OPTIONS = {
   environment: 'my-dev',
@@ -71,7 +67,9 @@ function comparable({ Resources }: Template): string[] {
       .replaceAll(/CurrentVersion[0-9A-Fa-f]+/g, 'CurrentVersion')
       .replaceAll(/[0-9A-F]{8}/g, '#')
       .replaceAll(/UsageMeter(Environment|mydev|my-dev)/g, 'UsageMeter')
-      .replaceAll(/Stage(Environment|mydev)#/g, 'Stage#');
+      .replaceAll(/Stage(Environment|mydev)#/g, 'Stage#')
+      .replaceAll(/KeysApi(Rest|abc123)/g, 'KeysApiRest')
+      .replaceAll(/KeysApi(Http|def456)/g, 'KeysApiHttp');
   const texts = replaced(joined(resolved(Resources as unknown as Json)), anonymous) as Record<string, Json>;
   return Object.entries(texts)
     .map(([id, resource]) => `${anonymous(id)} ${JSON.stringify(resource)}`)
@@ -79,11 +77,14 @@ function comparable({ Resources }: Template): string[] {
 }
 
 describe.each(KINDS)('the %s template', (kind: Kind) => {
-  const template = releaseTemplate(kind, RELEASE);
-  const text = JSON.stringify(template);
+  let template: Template;
+
+  beforeEach(() => {
+    template = releaseTemplate(kind, RELEASE);
+  });
 
   test('has the resources that CDK synthesizes for the values of its parameters', () => {
-    const expected = synthesized(kind, RELEASE, OPTIONS);
+    const expected = synthesized(kind, RELEASE, OPTIONS, { rest: VALUES.RestApiId!, http: VALUES.HttpApiId! });
     const isTable = ({ Type }: Resource) => Type === 'AWS::DynamoDB::Table';
     const tables = [expected, template].flatMap(({ Resources }) => Object.values(Resources).filter(isTable));
     const protection = tables.map(({ Properties }) => Properties.DeletionProtectionEnabled);
@@ -93,19 +94,44 @@ describe.each(KINDS)('the %s template', (kind: Kind) => {
       ...Array.from({ length: 5 }, () => byParameter),
     ]);
     for (const { Properties } of tables) delete Properties.DeletionProtectionEnabled;
+    // The template adds conditions and descriptions of versions, and deletes a bucket, which CDK retains.
+    for (const { Type, Properties } of Object.values(template.Resources)) {
+      if (Type === 'AWS::Lambda::Version') delete Properties.Description;
+    }
+    for (const resource of Object.values(template.Resources)) delete resource.Condition;
+    for (const { Resources } of [expected, template]) {
+      const [bucket] = Object.keys(Resources).filter((id) => Resources[id]!.Type === 'AWS::S3::Bucket');
+      const policies = { DeletionPolicy: undefined, UpdateReplacePolicy: undefined };
+      Resources[bucket!] = { ...Resources[bucket!]!, ...policies };
+    }
     expect(comparable(template)).toEqual(comparable(expected));
   });
 
   test('uses each of its parameters, and nothing of CDK or of the synthesis', () => {
+    const text = JSON.stringify(template);
     for (const name of Object.keys(template.Parameters!)) expect(text).toContain(`{"Ref":"${name}"}`);
     expect(text).not.toMatch(/zq|7919|35353|aws:cdk|cdk-|hnb659fds|BootstrapVersion/);
   });
 
-  test('retains the data exactly if it is for production', () => {
-    const policies = Object.values(template.Resources)
-      .filter(({ Type }) => /Table$|Stream$/.test(Type))
-      .map(({ DeletionPolicy }) => DeletionPolicy);
+  test('retains its data exactly if it is for production', () => {
+    const policies = Object.values(template.Resources).flatMap(({ DeletionPolicy }) => DeletionPolicy ?? []);
+    expect(policies.length).toBeGreaterThan(10);
     expect(new Set(policies)).toEqual(new Set([kind === 'production' ? 'RetainExceptOnCreate' : 'Delete']));
+  });
+
+  test('publishes a version of each function whose environment has a changed parameter', () => {
+    const versions = Object.values(template.Resources).filter(({ Type }) => Type === 'AWS::Lambda::Version');
+    const used = versions.map(({ Properties }) => {
+      const { Ref } = Properties.FunctionName as { Ref: string };
+      return [
+        parametersIn(template.Resources[Ref]!.Properties.Environment!),
+        parametersIn(Properties.Description ?? null),
+      ];
+    });
+    for (const [ofFunction, ofVersion] of used) {
+      expect(ofVersion).toEqual(ofFunction!.filter((name) => name !== 'Environment'));
+    }
+    expect(used.filter(([, ofVersion]) => ofVersion!.includes('UsageRetentionDays')).length).toBeGreaterThan(0);
   });
 });
 
@@ -138,7 +164,9 @@ describe('a release', () => {
   test('has the files that its checksums list, and the commands with what they run', async () => {
     await outputOf('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: dist });
     const files = (fs.readdirSync(dist, { recursive: true }) as string[]).sort();
-    expect(files).toEqual(expect.arrayContaining(['functions/usage-consumer.zip', 'usage-meter-stack-0.1.0.tgz']));
+    expect(files).toEqual(
+      expect.arrayContaining(['functions/x86_64/usage-consumer.zip', 'usage-meter-stack-0.1.0.tgz']),
+    );
     const archive = files.find((file) => file.endsWith('.tar.gz'))!;
     await outputOf('tar', ['--extract', '--file', path.join(dist, archive), '--directory', folder]);
     commands = path.join(folder, 'usage-meter-0.1.0');
@@ -164,38 +192,23 @@ describe('a release', () => {
   });
 
   test('is deployed by CloudFormation alone, admits a key and counts its call', async () => {
-    const s3 = new S3Client({ ...CLIENT, forcePathStyle: true });
-    const Bucket = 'artifacts';
-    await s3.send(new CreateBucketCommand({ Bucket }));
-    const zips = fs.readdirSync(path.join(dist, 'functions'));
-    expect(zips.length).toBe(6);
-    for (const zip of zips) {
-      const Body = fs.readFileSync(path.join(dist, 'functions', zip));
-      await s3.send(new PutObjectCommand({ Bucket, Key: `usage-meter/0.1.0/${zip}`, Body }));
-    }
+    const aws = (...words: string[]) => outputOf(AWS, words, { cwd: dist });
+    const template = 'usage-meter-trial.template.json';
     // The emulator lacks some resources, so that the template of the release is written without them.
     const omit = Object.keys(OMITTED)
       .filter((place) => place !== 'Alarms/canary-missed')
       .join(',');
-    const template = releaseTemplate('trial', { ...RELEASE, version: '0.1.0', omit });
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'template.json', Body: JSON.stringify(template) }));
-    const client = new CloudFormationClient(CLIENT);
-    const parameters = { Environment: environment, ArtifactsBucket: Bucket };
-    await client.send(
-      new CreateStackCommand({
-        StackName: 'meter',
-        TemplateURL: `${ministack.endpoint}/${Bucket}/template.json`,
-        Capabilities: ['CAPABILITY_IAM'],
-        Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({
-          ParameterKey,
-          ParameterValue,
-        })),
-      }),
-    );
-    await waitUntilStackCreateComplete({ client, maxWaitTime: 120, minDelay: 1, maxDelay: 1 }, { StackName: 'meter' });
-    const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: 'meter' }));
-    const outputs = Stacks![0]!.Outputs!.map(({ OutputValue }) => OutputValue!);
-    const [, apiId] = /https:\/\/(\w+)\.execute-api/.exec(outputs.join(' '))!;
+    const written = releaseTemplate('trial', { ...RELEASE, version: '0.1.0', omit });
+    fs.writeFileSync(path.join(dist, template), JSON.stringify(written));
+    await aws('s3', 'mb', 's3://artifacts');
+    await aws('s3', 'sync', '--quiet', 'functions', 's3://artifacts/usage-meter/0.1.0/');
+    const stack = ['cloudformation', 'deploy', '--stack-name', 'meter', '--template-file', template];
+    const bucket = ['--s3-bucket', 'artifacts', '--capabilities', 'CAPABILITY_IAM'];
+    const parameters = ['--parameter-overrides', `Environment=${environment}`, 'ArtifactsBucket=artifacts'];
+    await aws(...stack, ...bucket, ...parameters);
+    const query = "Stacks[0].Outputs[?OutputKey=='ExampleUrl'].OutputValue";
+    const shown = ['cloudformation', 'describe-stacks', '--stack-name', 'meter', '--output', 'text', '--query', query];
+    const [, apiId] = /https:\/\/(\w+)\.execute-api/.exec(await aws(...shown))!;
 
     const created = (await meter('keys', 'create', '--owner', 'acme')) as Record<string, string>;
     const { api_key: secret, api_key_id: key } = created;

@@ -58,6 +58,8 @@ export class Ministack {
     Object.assign(process.env, {
       AWS_ENDPOINT_URL: this.endpoint,
       AWS_REGION: 'us-east-1',
+      // The AWS CLI of version 1 reads this one.
+      AWS_DEFAULT_REGION: 'us-east-1',
       AWS_ACCESS_KEY_ID: 'test',
       AWS_SECRET_ACCESS_KEY: 'test',
       NODE_NO_WARNINGS: '1',
