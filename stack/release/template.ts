@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { App, CfnOutput } from 'aws-cdk-lib';
+import cdk from '../cdk.json';
 import { usageMeter } from '../lib/app';
 import environment from '../lib/generated/environment.json';
 import names from '../lib/generated/names.json';
@@ -105,6 +106,8 @@ export function synthesized(kind: Kind, release: Release, options: Record<string
       outdir,
       analyticsReporting: false,
       context: {
+        // The CDK CLI reads these flags for a deployment.
+        ...cdk.context,
         ...options,
         binaries: release.binaries,
         architecture: release.architecture,
