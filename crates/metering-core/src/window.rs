@@ -175,6 +175,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_month_ends_on_its_last_day() {
+        let day = |text: &str| text.parse::<UtcDay>().unwrap();
+        for (any, last) in [
+            ("2026-11-30", "2026-11-30"),
+            ("2026-12-01", "2026-12-31"),
+            ("2026-02-14", "2026-02-28"),
+            ("2028-02-14", "2028-02-29"),
+        ] {
+            assert_eq!(day(any).last_of_month(), day(last), "{any}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_call_lies_inside_its_window(epoch_ms in FIRST_MS..=LAST_MS) {
