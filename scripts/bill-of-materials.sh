@@ -10,13 +10,9 @@ set -euo pipefail
 [ $# -eq 1 ] || { sed -n '5s/^# *//p' "$0" >&2; exit 2; }
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
+. scripts/cargo-tool.sh
 . scripts/mutant-tree.sh
-version=0.5.9
-PATH=$PWD/target/tools-bin/bin:$PATH
-if ! cargo cyclonedx --version 2>/dev/null | grep -qx "cargo-cyclonedx-cyclonedx $version"; then
-    # Without optimisation and debug information, because building it takes longer than running it.
-    CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-cyclonedx --locked --debug --version "$version" --root target/tools-bin
-fi
+cargo_tool cargo-cyclonedx 0.5.9
 tree=target/bill-of-materials
 copy_tree "$tree"
 # The same files each time, whenever and wherever they are written.

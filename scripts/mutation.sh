@@ -17,6 +17,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/step.sh
 . scripts/doc-section.sh
+. scripts/cargo-tool.sh
 . scripts/mutant-tree.sh
 version=27.1.0
 crates=(metering-core access-log usage-consumer api-authorizer)
@@ -56,11 +57,7 @@ run() {
 
 need cargo "install Rust from https://rustup.rs"
 need node "install Node.js"
-PATH=$PWD/target/tools-bin/bin:$PATH
-if ! cargo mutants --version 2>/dev/null | grep -qx "cargo-mutants $version"; then
-    # Without optimisation, because building it takes longer than listing the mutants.
-    cargo install cargo-mutants --locked --debug --version "$version" --root target/tools-bin
-fi
+cargo_tool cargo-mutants "$version"
 
 if [ "${1:-}" = --table ]; then
     [ $# -eq 1 ] || fail "--table takes no names, because it has all files"
