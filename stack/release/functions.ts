@@ -2,7 +2,7 @@ import environment from '../lib/generated/environment.json';
 import { Service } from '../lib/function-settings';
 
 /** The functions of the meter. */
-export const SERVICES = Object.keys(environment) as Service[];
+const SERVICES = Object.keys(environment) as Service[];
 
 /** Returns the service of a function, whose name begins with it. */
 export function functionOf(functionName: string): Service {

@@ -19,6 +19,11 @@ export interface Template {
   readonly Outputs?: Record<string, Json>;
 }
 
+/** Returns the resources of a type. */
+export function ofType(resources: Template['Resources'], type: string): Resource[] {
+  return Object.values(resources).filter(({ Type }) => Type === type);
+}
+
 /** Returns a value with its texts and numbers replaced. `replace` gets the key of the object or of the list that has
  * the value. */
 export function replaced(

@@ -5,13 +5,14 @@ import * as path from 'node:path';
 import { App, CfnOutput } from 'aws-cdk-lib';
 import cdk from '../cdk.json';
 import { usageMeter } from '../lib/app';
+import { MAX_BATCH_WINDOW_S } from '../lib/constructs/usage-pipeline';
 import environment from '../lib/generated/environment.json';
 import names from '../lib/generated/names.json';
 import settings from '../lib/generated/settings.json';
 import { USAGE_RETENTION_DAYS } from '../lib/retention';
 import { UsageMeterStack } from '../lib/usage-meter-stack';
 import { functionOf } from './functions';
-import { Json, replaced, Template } from './json';
+import { Json, ofType, replaced, Template } from './json';
 
 /** The kinds of templates. `production` retains its data and has no example. `trial` has an example HTTP API, for which
  * API Gateway needs no role of the account, and everything is deleted with its stack; CloudFormation refuses that as long
@@ -65,11 +66,11 @@ export function releaseTemplate(kind: Kind, release: Release): Template {
     { rest: PLACEHOLDERS.RestApiId, http: PLACEHOLDERS.HttpApiId },
   );
   const { Resources, Outputs, Conditions } = withParameters(withoutPlaceholderIds(template));
-  makeConditional(Resources);
+  makeTopicOptional(Resources);
   publishChanges(Resources);
   if (kind === 'production') {
     protectTables(Resources);
-    for (const api of OPTIONAL) makeOptional([Resources, Outputs!], api);
+    for (const api of OPTIONAL) makeApiOptional([Resources, Outputs!], api);
   } else {
     deleteAll(Resources);
   }
@@ -191,8 +192,8 @@ function withParameters(template: Template): Template {
 }
 
 /** Leaves the topic out of the actions of alarms if there is none. */
-function makeConditional(resources: Template['Resources']): void {
-  for (const { Properties } of Object.values(resources).filter(({ Type }) => Type === 'AWS::CloudWatch::Alarm')) {
+function makeTopicOptional(resources: Template['Resources']): void {
+  for (const { Properties } of ofType(resources, 'AWS::CloudWatch::Alarm')) {
     for (const actions of ['AlarmActions', 'OKActions', 'InsufficientDataActions']) {
       const topics = Properties[actions] as Json[] | undefined;
       if (topics === undefined) continue;
@@ -205,7 +206,7 @@ function makeConditional(resources: Template['Resources']): void {
  * the version before. Source: CloudFormation Template Reference, `AWS::Lambda::Version`: a change of its description
  * replaces it. */
 function publishChanges(resources: Template['Resources']): void {
-  for (const { Properties } of Object.values(resources).filter(({ Type }) => Type === 'AWS::Lambda::Version')) {
+  for (const { Properties } of ofType(resources, 'AWS::Lambda::Version')) {
     const { Ref } = Properties.FunctionName as { Ref: string };
     const { Environment } = resources[Ref]!.Properties as { Environment?: Json };
     const used = parametersIn(Environment ?? null).filter((name) => name !== 'Environment');
@@ -224,7 +225,10 @@ export function parametersIn(value: Json): string[] {
 }
 
 /** Makes what belongs to an API conditional: its authorizer, the permission, and the output with the authorizer's id. */
-function makeOptional([resources, outputs]: [Template['Resources'], Record<string, Json>], api: ParameterName): void {
+function makeApiOptional(
+  [resources, outputs]: [Template['Resources'], Record<string, Json>],
+  api: ParameterName,
+): void {
   const belongs = (value: unknown) => JSON.stringify(value).includes(`{"Ref":"${api}"}`);
   const ids = Object.keys(resources).filter((id) => belongs(resources[id]!.Properties));
   for (const id of ids) resources[id]!.Condition = `Has${api}`;
@@ -244,7 +248,7 @@ function deleteAll(resources: Template['Resources']): void {
 }
 
 function protectTables(resources: Template['Resources']): void {
-  for (const { Properties } of Object.values(resources).filter(({ Type }) => Type === 'AWS::DynamoDB::Table')) {
+  for (const { Properties } of ofType(resources, 'AWS::DynamoDB::Table')) {
     Properties.DeletionProtectionEnabled = { Ref: 'DeletionProtection' };
   }
 }
@@ -278,7 +282,7 @@ function parametersOf(kind: Kind, { version, architecture }: Release): Record<st
       Type: 'Number',
       Default: settings.batchWindowS,
       MinValue: 0,
-      MaxValue: 300,
+      MaxValue: MAX_BATCH_WINDOW_S,
       Description: 'Maximum seconds for which a batch waits for more records: longer is cheaper, shorter is fresher',
     },
     UsageRetentionDays: {

@@ -168,8 +168,8 @@ describe('billed statuses', () => {
     new Reconciliation(stack, 'Reconciliation', { settings, pipeline });
     const made = template();
     for (const name of ['usage-consumer-parts', 'usage-reconciler-parts']) {
-      const [made_] = all(made, 'AWS::Lambda::Function').filter(({ FunctionName }) => FunctionName === name);
-      expect(made_!.Environment.Variables.BILLED_STATUSES).toBe('200-299,304');
+      const [reader] = all(made, 'AWS::Lambda::Function').filter(({ FunctionName }) => FunctionName === name);
+      expect(reader!.Environment.Variables.BILLED_STATUSES).toBe('200-299,304');
     }
     const pattern = String.raw`%\x22status\x22\s*:\s*\x22?[23]\d\d%`;
     expect(all(made, 'AWS::Logs::SubscriptionFilter')[0]!.FilterPattern).toBe(pattern);

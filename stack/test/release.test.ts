@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { namesOf } from '../lib/names';
-import { Json, replaced, Resource, Template } from '../release/json';
+import { Json, ofType, replaced, Template } from '../release/json';
 import { Kind, KINDS, parametersIn, Release, releaseTemplate, synthesized } from '../release/template';
 import { CLIENT } from '../verify/deployment';
 import { LocalMeter } from './local-meter';
@@ -85,8 +85,7 @@ describe.each(KINDS)('the %s template', (kind: Kind) => {
 
   test('has the resources that CDK synthesizes for the values of its parameters', () => {
     const expected = synthesized(kind, RELEASE, OPTIONS, { rest: VALUES.RestApiId!, http: VALUES.HttpApiId! });
-    const isTable = ({ Type }: Resource) => Type === 'AWS::DynamoDB::Table';
-    const tables = [expected, template].flatMap(({ Resources }) => Object.values(Resources).filter(isTable));
+    const tables = [expected, template].flatMap(({ Resources }) => ofType(Resources, 'AWS::DynamoDB::Table'));
     const protection = tables.map(({ Properties }) => Properties.DeletionProtectionEnabled);
     const byParameter = kind === 'production' ? { Ref: 'DeletionProtection' } : false;
     expect(protection).toEqual([
@@ -95,9 +94,7 @@ describe.each(KINDS)('the %s template', (kind: Kind) => {
     ]);
     for (const { Properties } of tables) delete Properties.DeletionProtectionEnabled;
     // The template adds conditions and descriptions of versions, and deletes a bucket, which CDK retains.
-    for (const { Type, Properties } of Object.values(template.Resources)) {
-      if (Type === 'AWS::Lambda::Version') delete Properties.Description;
-    }
+    for (const { Properties } of ofType(template.Resources, 'AWS::Lambda::Version')) delete Properties.Description;
     for (const resource of Object.values(template.Resources)) delete resource.Condition;
     for (const { Resources } of [expected, template]) {
       const [bucket] = Object.keys(Resources).filter((id) => Resources[id]!.Type === 'AWS::S3::Bucket');
@@ -120,7 +117,7 @@ describe.each(KINDS)('the %s template', (kind: Kind) => {
   });
 
   test('publishes a version of each function whose environment has a changed parameter', () => {
-    const versions = Object.values(template.Resources).filter(({ Type }) => Type === 'AWS::Lambda::Version');
+    const versions = ofType(template.Resources, 'AWS::Lambda::Version');
     const used = versions.map(({ Properties }) => {
       const { Ref } = Properties.FunctionName as { Ref: string };
       return [

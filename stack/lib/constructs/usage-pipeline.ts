@@ -65,7 +65,7 @@ const MAX_LOG_GROUPS = 50;
 /** The maximum batching window, in seconds.
  *
  * Source: Lambda API Reference, `CreateEventSourceMapping`, `MaximumBatchingWindowInSeconds`. */
-const MAX_BATCH_WINDOW_S = 300;
+export const MAX_BATCH_WINDOW_S = 300;
 
 /** The pipeline from the access logs to the ledger: subscriptions, stream, consumer, tables and quarantine. */
 export class UsagePipeline extends Construct {
