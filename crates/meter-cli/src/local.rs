@@ -1,17 +1,17 @@
 //! `meter local`: runs the whole system on this machine.
 
-use deployment::settings::BILLED_STATUSES;
-use metering_core::status_ranges::StatusRanges;
 use std::io::Write;
 use std::path::PathBuf;
 
 use access_log::log_format::ApiKind;
 use anyhow::Context;
+use deployment::settings::BILLED_STATUSES;
 use local_stack::api::tables::SERVICES;
 use local_stack::names::REGION;
 use local_stack::stack::demo_keys::DEMO_KEY_FILE;
 use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary, built_binaries};
 use metering_core::metered_key::CANARY_KEY_ID;
+use metering_core::status_ranges::StatusRanges;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::local_faults::FaultArguments;

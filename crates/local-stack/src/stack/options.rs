@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use access_log::log_format::ApiKind;
+use metering_core::status_ranges::StatusRanges;
 use serde::{Deserialize, Serialize};
 
 use crate::cloudwatch_logs::subscription::DeliveryLag;
 use crate::faults::FaultRates;
-use metering_core::status_ranges::StatusRanges;
 
 /// Returns the folder of the running command, which also has the binaries of the functions that
 /// were built with it.

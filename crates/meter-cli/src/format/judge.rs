@@ -14,6 +14,7 @@ use system_clock::now_ms;
 /// Maximum age of a sample line, in days. An old sample is valid, but a time in the wrong unit has to be
 /// detected.
 const MAX_AGE_DAYS: u32 = 3_650;
+
 /// Predicts the outcome of lines.
 pub struct Judge {
     decoder: Decoder,
