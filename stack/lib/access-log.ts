@@ -4,6 +4,16 @@ import accessLog from './generated/access-log.json';
 /** The kinds of API that can be metered: REST API (API Gateway version 1) and HTTP API (version 2). */
 export type ApiKind = 'rest' | 'http';
 
+/** What an access log has besides the fields that counting needs. */
+export interface AccessLogFields {
+  /**
+   * Whether a line has the length of the response, so that the bytes of responses are counted.
+   *
+   * @default false
+   */
+  readonly responseLength?: boolean;
+}
+
 /**
  * Returns the access-log format for the stages of metered APIs, for `RestApi` and `HttpStage`. `toString()` returns its
  * text, for example for `CfnStage`. The kinds have different formats because they have different variables.
@@ -11,6 +21,11 @@ export type ApiKind = 'rest' | 'http';
  * Source: API Gateway Developer Guide, "Variables for access logging for API Gateway" (REST APIs) and "Customize
  * HTTP API access logs".
  */
-export function accessLogFormat(kind: ApiKind): AccessLogFormat {
-  return AccessLogFormat.custom(kind === 'rest' ? accessLog.restFormat : accessLog.httpFormat);
+export function accessLogFormat(kind: ApiKind, fields: AccessLogFields = {}): AccessLogFormat {
+  const formats = {
+    rest: [accessLog.restFormat, accessLog.restFormatWithResponseLength],
+    http: [accessLog.httpFormat, accessLog.httpFormatWithResponseLength],
+  };
+  const [plain, withResponseLength] = formats[kind];
+  return AccessLogFormat.custom(fields.responseLength ? withResponseLength : plain);
 }

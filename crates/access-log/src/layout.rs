@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use metering_core::usage_record::{CallStatus, UsageRecord};
+use metering_core::usage_record::{CallStatus, MAX_RESPONSE_BYTES, UsageRecord};
 
 use crate::json_cursor::{Cursor, JsonError, Value};
 use crate::line::Fields;
@@ -44,6 +44,7 @@ struct Layout {
     customer_id: Option<Range<usize>>,
     request_time_epoch: Range<usize>,
     latency_ms: Option<Range<usize>>,
+    response_bytes: Option<Range<usize>>,
     method: Option<Range<usize>>,
     route: Option<Range<usize>>,
     api_id: Option<Range<usize>>,
@@ -135,6 +136,7 @@ impl Layout {
             customer_id: place_of(customer_id)?,
             request_time_epoch: place(epoch)?,
             latency_ms: place_of(fields.response_latency())?,
+            response_bytes: place_of(fields.response_length())?,
             method: place_of(method)?,
             route: place_of(route)?,
             api_id: place_of(api_id)?,
@@ -193,6 +195,10 @@ impl Layout {
             }
             None => 0,
         };
+        let response_bytes = match &self.response_bytes {
+            Some(place) => response_bytes(&event.as_bytes()[place.clone()])?,
+            None => 0,
+        };
         let record = UsageRecord {
             api_key_id: Some(api_key_id),
             customer_id: text(&self.customer_id)?,
@@ -203,6 +209,7 @@ impl Layout {
             stage: text(&self.stage)?,
             requested_at_ms,
             responded_at_ms: requested_at_ms + latency_ms,
+            response_bytes,
         };
         Some(Recognised {
             event_id: event.get(self.event_id.clone())?,
@@ -243,6 +250,11 @@ fn digits(text: &[u8]) -> Option<i64> {
         rest = following;
     }
     Some(value)
+}
+
+/// Parses the length of a response; `None` if it is not a number, or above [`MAX_RESPONSE_BYTES`].
+fn response_bytes(text: &[u8]) -> Option<u64> {
+    u64::try_from(digits(text)?).ok().filter(|bytes| *bytes <= MAX_RESPONSE_BYTES)
 }
 
 /// Parses eight digits at once. Within one word, it combines adjacent digits, then pairs, then
@@ -363,6 +375,22 @@ mod tests {
         assert_eq!((api_key_id, customer_id, status.code()), (Some("key-2"), Some("acme"), 200));
         assert_eq!((method, route), (Some("GET"), Some("/c")), "the values of this event");
         assert_eq!((requested_at_ms, responded_at_ms), (1_764_000_000_777, 1_764_000_000_876));
+    }
+
+    #[test]
+    fn a_response_length_is_recognised_and_what_is_none_is_left_to_the_general_reader() {
+        let event = |length: &str| {
+            let length = format!(r#"\"bytes\":\"{length}\",\"method\""#);
+            event("key-1", "1764000000000", "12").replace(r#"\"method\""#, &length)
+        };
+        let read = |learned_length: &str, length: &str| {
+            let (mut layouts, event) = (learned(&event(learned_length)), event(length));
+            layouts.recognise(&event, 0).map(|found| found.record.response_bytes)
+        };
+        assert_eq!(read("1834", "0077"), Some(77));
+        assert_eq!(read("1834", "12.5"), None);
+        assert_eq!(read("1099511627776", "1099511627776"), Some(1 << 40));
+        assert_eq!(read("1099511627776", "1099511627777"), None, "it is too long");
     }
 
     /// Has the layouts learn an event.

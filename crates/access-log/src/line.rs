@@ -1,6 +1,6 @@
 //! The reader of one access-log line.
 
-use metering_core::usage_record::{CallStatus, UsageRecord};
+use metering_core::usage_record::{CallStatus, MAX_RESPONSE_BYTES, UsageRecord};
 
 use crate::json_cursor::{Cursor, JsonError, RawText, Value, unescape_into};
 use crate::log_format::{Field, Member};
@@ -55,6 +55,12 @@ pub enum LineError {
     /// The customer id is not a JSON string.
     #[error("the \"customerId\" is not a string")]
     CustomerIdNotText,
+    /// The length of the response is neither `-` nor a number up to [`MAX_RESPONSE_BYTES`].
+    #[error("the response length {value:?} is not a number of bytes, at most {MAX_RESPONSE_BYTES}")]
+    BadResponseLength {
+        /// The value, shortened to 40 characters.
+        value: String,
+    },
 }
 
 impl LineError {
@@ -69,6 +75,7 @@ impl LineError {
             Self::BadTime { .. } => "bad-request-time",
             Self::KeyIdNotText => "bad-key-id",
             Self::CustomerIdNotText => "bad-customer-id",
+            Self::BadResponseLength { .. } => "bad-response-length",
         }
     }
 }
@@ -108,6 +115,7 @@ struct Names<'a> {
     key: Id<'a>,
     time: Option<RawText<'a>>,
     latency: Option<RawText<'a>>,
+    response_length: Option<RawText<'a>>,
     method: Option<RawText<'a>>,
     route: Option<RawText<'a>>,
     api: Option<RawText<'a>>,
@@ -234,6 +242,11 @@ impl<'a> Fields<'a> {
         as_written(self.by_name(|names| names.latency))
     }
 
+    /// Returns the length of the response, in bytes; `None` if it is missing or has to be unescaped.
+    pub fn response_length(&self) -> Option<&'a str> {
+        as_written(self.by_name(|names| names.response_length))
+    }
+
     /// Returns the customer id, the HTTP method, the resource or the route key, the id of the API and
     /// the stage. `None` if one of them has to be unescaped, or the customer id is not a string.
     pub fn properties(&self) -> Option<[Option<&'a str>; 5]> {
@@ -267,7 +280,21 @@ impl<'a> Fields<'a> {
             stage: present(self.stage, stage)?,
             requested_at_ms,
             responded_at_ms: requested_at_ms.saturating_add(i64::from(latency_ms)),
+            response_bytes: self.response_bytes()?,
         })
+    }
+
+    /// Returns the length of the response, in bytes; 0 if it is missing.
+    fn response_bytes(&self) -> Result<u64, LineError> {
+        let Some(text) = self.by_name(|names| names.response_length) else { return Ok(0) };
+        let mut plain = String::new();
+        let plain = unescaped(text, &mut plain)?;
+        if is_absent(plain) {
+            return Ok(0);
+        }
+        let is_number = plain.bytes().all(|byte| byte.is_ascii_digit());
+        let bytes = plain.parse().ok().filter(|bytes| is_number && *bytes <= MAX_RESPONSE_BYTES);
+        bytes.ok_or_else(|| LineError::BadResponseLength { value: shortened(plain) })
     }
 
     /// Returns the request time, in milliseconds since 1970. A custom format may have a text in
@@ -286,6 +313,7 @@ impl<'a> Names<'a> {
             Field::Id => self.id = text,
             Field::Time => self.time = text,
             Field::Latency => self.latency = text,
+            Field::ResponseLength => self.response_length = text,
             Field::Method => self.method = text,
             Field::Route => self.route = text,
             Field::Api => self.api = text,
@@ -388,6 +416,49 @@ mod tests {
             r#"{"apiKeyId":"k","status":"200","requestTimeEpoch":"1764000000000","responseLatency":"12"}"#;
         assert_eq!([answered_ms(short), answered_ms(long)], [1_764_000_000_012; 2]);
         assert_eq!(answered_ms(&long.replace("12\"", "-\"")), 1_764_000_000_000, "the latency is missing");
+    }
+
+    fn response_bytes(member: &str) -> Result<u64, LineError> {
+        let line = format!(r#"{{"key":"k","status":"200","time":"1764000000000"{member}}}"#);
+        read_line(&line).unwrap().to_record(&mut LineScratch::default()).map(|call| call.response_bytes)
+    }
+
+    #[test]
+    fn a_response_has_a_tebibyte_and_not_one_byte_more() {
+        for member in
+            [format!(r#","bytes":"{MAX_RESPONSE_BYTES}""#), format!(r#","bytes":{MAX_RESPONSE_BYTES}"#)]
+        {
+            assert_eq!(response_bytes(&member), Ok(1 << 40), "{member}");
+        }
+        let value = (MAX_RESPONSE_BYTES + 1).to_string();
+        let error = response_bytes(&format!(r#","bytes":"{value}""#)).unwrap_err();
+        assert_eq!(
+            (&error, error.reason()),
+            (&LineError::BadResponseLength { value }, "bad-response-length")
+        );
+    }
+
+    #[test]
+    fn the_length_of_a_response_is_a_number_or_absent() {
+        for (member, bytes) in [
+            ("", 0),
+            (r#","bytes":"-""#, 0),
+            (r#","bytes":"""#, 0),
+            (r#","bytes":null"#, 0),
+            (r#","bytes":"0""#, 0),
+            (r#","bytes":"0000000000000000000000184""#, 184),
+            (r#","bytes":"1\u0038""#, 18),
+            (r#","bytes":"\u002d""#, 0),
+            (r#","responseLength":"184""#, 184),
+            (r#","bytes":"1","responseLength":"2""#, 1),
+            (r#","apiKeyId":"k","requestTimeEpoch":"1764000000000","bytes":"one","responseLength":"2""#, 2),
+        ] {
+            assert_eq!(response_bytes(member), Ok(bytes), "{member}");
+        }
+        for text in ["-1", "+1", "1.5", "1e3", "one", "0x10", "1 "] {
+            let expected = Err(LineError::BadResponseLength { value: text.to_owned() });
+            assert_eq!(response_bytes(&format!(r#","bytes":"{text}""#)), expected);
+        }
     }
 
     #[test]

@@ -27,7 +27,16 @@ impl ApiKind {
             Self::Http => HTTP_FORMAT,
         }
     }
+
+    /// Returns [`Self::access_log_format`] with the length of the response, so that the bytes of
+    /// responses are counted. Both kinds of API have `$context.responseLength`.
+    pub fn access_log_format_with_response_length(self) -> String {
+        format!("{},{RESPONSE_LENGTH}}}", self.access_log_format().trim_end_matches('}'))
+    }
 }
+
+/// The member of a line with the length of the response.
+const RESPONSE_LENGTH: &str = r#""bytes":"$context.responseLength""#;
 
 /// A text that is not a kind of API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +151,7 @@ pub(crate) enum Field {
     Key,
     Time,
     Latency,
+    ResponseLength,
     Method,
     Route,
     Api,
@@ -158,6 +168,7 @@ impl Member {
             "key" => Self::Short(Field::Key),
             "time" => Self::Short(Field::Time),
             "ms" => Self::Short(Field::Latency),
+            "bytes" => Self::Short(Field::ResponseLength),
             "method" => Self::Short(Field::Method),
             "route" => Self::Short(Field::Route),
             "api" => Self::Short(Field::Api),
@@ -165,6 +176,7 @@ impl Member {
             "apiKeyId" => Self::Long(Field::Key),
             "requestTimeEpoch" => Self::Long(Field::Time),
             "responseLatency" => Self::Long(Field::Latency),
+            "responseLength" => Self::Long(Field::ResponseLength),
             "httpMethod" => Self::Long(Field::Method),
             "resourcePath" => Self::Long(Field::Route),
             "apiId" => Self::Long(Field::Api),
@@ -182,10 +194,12 @@ mod tests {
 
     #[test]
     fn each_format_is_one_line_of_json_whose_fields_are_read() {
-        for kind in [ApiKind::Rest, ApiKind::Http] {
-            let format = kind.access_log_format();
+        let kinds = [ApiKind::Rest, ApiKind::Http];
+        let formats = kinds.map(|kind| (kind, kind.access_log_format().to_owned()));
+        let with_length = kinds.map(|kind| (kind, kind.access_log_format_with_response_length()));
+        for (kind, format) in formats.into_iter().chain(with_length) {
             assert!(!format.contains('\n'));
-            let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(format).unwrap();
+            let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&format).unwrap();
             let read: Vec<Member> = members.keys().filter_map(|name| Member::from_name(name)).collect();
             assert_eq!(read.len(), members.len(), "{read:?}");
             assert!(members.values().all(|value| value.as_str().unwrap().starts_with("$context.")));

@@ -59,6 +59,8 @@ fn access_log() -> Value {
     json!({
         "restFormat": ApiKind::Rest.access_log_format(),
         "httpFormat": ApiKind::Http.access_log_format(),
+        "restFormatWithResponseLength": ApiKind::Rest.access_log_format_with_response_length(),
+        "httpFormatWithResponseLength": ApiKind::Http.access_log_format_with_response_length(),
         "subscriptionFilterPatterns": subscription_filter_patterns(),
         "allLinesPattern": ALL_LINES_PATTERN,
         "readableLinesPattern": READABLE_LINES_PATTERN,

@@ -101,6 +101,40 @@ async fn the_same_calls_are_counted_alike_by_either_kind_of_api() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_bytes_of_billed_responses_are_counted_by_either_kind_of_api() {
+    for kind in KINDS {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = options(folder.path(), kind);
+        options.access_log_fields.response_length = true;
+        let stack = LocalStack::start(options).await.unwrap();
+        let caller = Caller::new(&stack);
+        let secret = create_key(&stack, "key-1", |_| {}).await;
+        let key: Headers<'_> = &[("x-api-key", secret.as_bytes())];
+        let mut received = Vec::new();
+        for path in ["/status/200", "/status/201", "/status/404", "/status/204"] {
+            let (status, headers, _) = caller.get(path, key).await;
+            let length = headers.get("content-length").map_or("0", |length| length.to_str().unwrap());
+            received.push((status, length.parse::<u64>().unwrap()));
+        }
+        let is_billed = |(status, _): &&(StatusCode, u64)| status.is_success();
+        let bytes: u64 = received.iter().filter(is_billed).map(|(_, bytes)| bytes).sum();
+        assert!(
+            bytes > 0 && received.iter().all(|(status, bytes)| *status == 204 || *bytes > 0),
+            "{received:?}"
+        );
+        stack.settled().await.unwrap();
+        let (_, _, usage) = caller.get("/usage?by=total", key).await;
+        let counted = [&usage["calls"], &usage["response_bytes"], &usage["usage"][0]["response_bytes"]];
+        assert_eq!(counted, [&json!(3), &json!(bytes), &json!(bytes)], "{kind}: {received:?}");
+        let lines = logged(&stack);
+        let logged = |line: &String| serde_json::from_str::<Value>(line).unwrap()["bytes"].clone();
+        let expected: Vec<Value> = received.iter().map(|(_, bytes)| json!(bytes.to_string())).collect();
+        assert_eq!(lines[..4].iter().map(logged).collect::<Vec<_>>(), expected, "{kind}");
+        stack.shut_down().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_without_a_key_is_refused_unasked_and_no_denial_has_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let stack = LocalStack::start(options(folder.path(), ApiKind::Http)).await.unwrap();

@@ -123,6 +123,7 @@ async fn fill_ledger(client: &aws_sdk_dynamodb::Client, data: &Path, keys: u64) 
         last: record.clone(),
         first_record: BatchUsage::new().begin_record(record).unwrap(),
         hours,
+        response_bytes: Box::default(),
         fingerprint: Fingerprint::from_sum(12_345),
         last_call_ms: 1_795_509_270_000,
         gaps: Vec::new(),

@@ -1,8 +1,8 @@
 //! Access-log lines: the meter against `serde_json`.
 //!
 //! - What `serde_json` reads of a line, rewritten by [`crate::strict_json`], the meter reads: the
-//!   same key, customer, status, time, latency, method, route, API, stage and identity, or an error for
-//!   the same lines.
+//!   same key, customer, status, time, latency, response length, method, route, API, stage and identity,
+//!   or an error for the same lines.
 //! - What `serde_json` reads without rewriting, the meter reads, unless it is nested too deeply.
 //! - A line reads alike in a log event and alone, and also when its layout is known.
 
@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::request_time::parse_request_time;
 use metering_core::call_id::CallId;
+use metering_core::usage_record::MAX_RESPONSE_BYTES;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -143,6 +144,12 @@ impl Line {
         }
     }
 
+    fn response_bytes(&self) -> Option<u64> {
+        let Some(length) = self.plain("bytes", &["responseLength"]).ok()? else { return Some(0) };
+        let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
+        length.parse().ok().filter(|bytes| is_number && *bytes <= MAX_RESPONSE_BYTES)
+    }
+
     fn call(&self) -> Option<Call> {
         let key = self.0.get("apiKeyId").or(self.0.get("key"));
         let is_no_text = |id: Option<&Member>| matches!(id, Some(Member::Number(_) | Member::Other));
@@ -165,6 +172,7 @@ impl Line {
             stage: self.plain("stage", &["stage"]).ok()?,
             requested_at_ms,
             responded_at_ms: requested_at_ms.saturating_add(i64::from(latency_ms)),
+            response_bytes: self.response_bytes()?,
         })
     }
 }

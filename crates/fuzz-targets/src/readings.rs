@@ -24,6 +24,7 @@ pub struct Call {
     pub requested_at_ms: i64,
     /// Time of the response, in milliseconds since 1970.
     pub responded_at_ms: i64,
+    pub response_bytes: u64,
 }
 
 /// An event as the decoder reads it.
@@ -58,6 +59,7 @@ pub fn read(decoder: &mut Decoder, data: &[u8]) -> Result<(Decoded, Vec<Reading>
             stage: owned(call.stage),
             requested_at_ms: call.requested_at_ms,
             responded_at_ms: call.responded_at_ms,
+            response_bytes: call.response_bytes,
         });
         readings.push(Reading { id: event.id, claimed_at_ms: event.claimed_at_ms, call });
     });

@@ -54,6 +54,7 @@ fn call<'t>(
         stage: method,
         requested_at_ms: 0,
         responded_at_ms: 0,
+        response_bytes: 0,
     }
 }
 

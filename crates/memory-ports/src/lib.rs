@@ -37,6 +37,8 @@ pub struct Row {
     pub gaps: BTreeMap<u32, Option<SequenceNumber>>,
     /// Number of calls per hour.
     pub hours: [u64; HOURS_PER_DAY],
+    /// Length of the responses of each hour, in bytes.
+    pub response_bytes: [u64; HOURS_PER_DAY],
     /// Fingerprint of the calls of all hours.
     pub fingerprint: Fingerprint,
     /// Request time of the latest call, in milliseconds since 1970.
@@ -240,6 +242,9 @@ impl Store {
         let row = self.rows.entry(update.row.clone()).or_default();
         for gap in &update.gaps {
             row.gaps.entry(*gap).or_insert_with(|| row.mark.clone());
+        }
+        for (total, bytes) in row.response_bytes.iter_mut().zip(*update.response_bytes) {
+            *total += bytes;
         }
         for (total, calls) in row.hours.iter_mut().zip(update.hours) {
             *total += calls;

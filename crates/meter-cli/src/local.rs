@@ -9,7 +9,9 @@ use deployment::settings::BILLED_STATUSES;
 use local_stack::api::tables::SERVICES;
 use local_stack::names::REGION;
 use local_stack::stack::demo_keys::DEMO_KEY_FILE;
-use local_stack::stack::{LocalOptions, LocalStack, USAGE_TABLE, UsageCanary, built_binaries};
+use local_stack::stack::{
+    AccessLogFields, LocalOptions, LocalStack, USAGE_TABLE, UsageCanary, built_binaries,
+};
 use metering_core::metered_key::CANARY_KEY_ID;
 use metering_core::status_ranges::StatusRanges;
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,6 +38,9 @@ pub struct Arguments {
     /// Kind of API that the gateway serves: rest or http
     #[arg(long, value_name = "KIND", default_value_t = ApiKind::Rest)]
     api_kind: ApiKind,
+    /// Write the length of each response into the access log, so that the bytes of responses are counted
+    #[arg(long)]
+    response_length: bool,
     /// API behind the gateway [default: a built-in backend that answers /status/CODE with CODE]
     #[arg(long, value_name = "http://HOST:PORT")]
     backend: Option<String>,
@@ -72,6 +77,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.aws_port = arguments.aws_port;
     options.dashboard_port = arguments.dashboard_port;
     options.api_kind = arguments.api_kind;
+    options.access_log_fields = AccessLogFields { response_length: arguments.response_length };
     options.backend = arguments.backend.map(|url| url.trim_end_matches('/').to_owned());
     // The canary's path exists in the built-in backend only.
     let has_canary = !arguments.no_canary && options.backend.is_none();

@@ -8,6 +8,7 @@
 //! | `sk` | S | `MONTH#KEY#DAY#CLASS#SHARD`: the key is empty if `pk` has it; the class is empty if there is none; the shard is qualified by account, region and stream |
 //! | `h00` to `h23` | N | the calls of an hour; absent if there were none |
 //! | `total` | N | the sum of the hours |
+//! | `b00` to `b23` | N | the bytes of the responses of an hour; absent if there were none |
 //! | `fingerprint` | N | the sum of the 64-bit hashes of all calls |
 //! | `last_call` | N | the latest counted call, in milliseconds since 1970 |
 //! | `seq` | S | the high-water mark, in the storage form of sequence numbers |
@@ -44,12 +45,17 @@ const HIGH_WATER_MARK: &str = "seq";
 /// every sequence number.
 pub const NO_MARK: &str = "000";
 
-/// The calls of a row by hour of its day.
+/// The calls of a row, or the bytes of their responses, by hour of its day.
 pub type Hours = [u64; HOURS_PER_DAY];
 
 /// Returns the name of the attribute with the calls of an hour of the day.
 pub(crate) fn hour_attribute(hour: usize) -> String {
     format!("h{hour:02}")
+}
+
+/// Returns the name of the attribute with the response bytes of an hour of the day.
+pub(crate) fn response_bytes_attribute(hour: usize) -> String {
+    format!("b{hour:02}")
 }
 
 /// Returns the name of the attribute with the high-water mark before a gap.
@@ -127,13 +133,27 @@ impl<'item> LedgerItem<'item> {
     /// # Errors
     /// Fails with the name of an attribute that is malformed, or with [`TOTAL`] if it is not the sum.
     pub fn hours(self) -> Result<Hours, String> {
-        let mut hours = [0; HOURS_PER_DAY];
-        for (hour, calls) in hours.iter_mut().enumerate() {
-            let attribute = hour_attribute(hour);
-            *calls = self.number_or_zero(&attribute).ok_or(attribute)?;
-        }
+        let hours = self.numbers(hour_attribute)?;
         let is_whole = self.number_or_zero(TOTAL) == Some(hours.iter().sum());
         if is_whole { Ok(hours) } else { Err(TOTAL.to_owned()) }
+    }
+
+    /// Returns the length of the responses of each hour of the day, in bytes. A missing attribute means 0.
+    ///
+    /// # Errors
+    /// Fails with the name of an attribute that is malformed.
+    pub fn response_bytes(self) -> Result<Hours, String> {
+        self.numbers(response_bytes_attribute)
+    }
+
+    /// Returns a number for each hour of the day, each in the attribute that `attribute` names.
+    fn numbers(self, attribute: impl Fn(usize) -> String) -> Result<Hours, String> {
+        let mut numbers = [0; HOURS_PER_DAY];
+        for (hour, number) in numbers.iter_mut().enumerate() {
+            let attribute = attribute(hour);
+            *number = self.number_or_zero(&attribute).ok_or(attribute)?;
+        }
+        Ok(numbers)
     }
 
     /// Returns the fingerprint of the calls. Rows that an earlier version of the
@@ -217,6 +237,8 @@ pub const FIRST_GUESS: RowGuess = RowGuess { exists: true, raises_last_call: tru
 /// let record = SequenceNumber::parse("42").unwrap();
 /// let mut hours = [0; 24];
 /// hours[7] = 3;
+/// let mut response_bytes = [0; 24];
+/// response_bytes[7] = 4_096;
 /// let update = CounterUpdate {
 ///     row: RowKey {
 ///         breakdown: CallBreakdown::of_key("key-1", "2026-11-24".parse().unwrap()).into(),
@@ -226,6 +248,7 @@ pub const FIRST_GUESS: RowGuess = RowGuess { exists: true, raises_last_call: tru
 ///     last: record.clone(),
 ///     first_record: BatchUsage::new().begin_record(record).unwrap(),
 ///     hours,
+///     response_bytes: Box::new(response_bytes),
 ///     fingerprint: Fingerprint::from_sum(12_345),
 ///     last_call_ms: 1_795_509_270_000,
 ///     gaps: Vec::new(),
@@ -233,7 +256,7 @@ pub const FIRST_GUESS: RowGuess = RowGuess { exists: true, raises_last_call: tru
 /// let expression = update_expression(&update, FIRST_GUESS, 400);
 /// assert_eq!(
 ///     expression.update,
-///     "ADD #total :total, fingerprint :fingerprint, h07 :h07 SET seq = :last, #ttl = :ttl, last_call = :last_call"
+///     "ADD #total :total, fingerprint :fingerprint, h07 :h07, b07 :b07 SET seq = :last, #ttl = :ttl, last_call = :last_call"
 /// );
 /// assert!(expression.condition.starts_with("(attribute_not_exists(seq) OR seq < :first)"));
 /// ```
@@ -241,10 +264,15 @@ pub fn update_expression(update: &CounterUpdate, guess: RowGuess, retention_days
     let mut added = format!("ADD #total :total, {FINGERPRINT} :{FINGERPRINT}");
     let mut values = HashMap::new();
     let number = |value: i128| AttributeValue::N(value.to_string());
-    for (hour, calls) in update.hours.iter().enumerate().filter(|(_, calls)| **calls > 0) {
-        let name = hour_attribute(hour);
-        let _ = write!(added, ", {name} :{name}");
-        values.insert(format!(":{name}"), number(i128::from(*calls)));
+    let mut add = |name: String, amount: u64| {
+        if amount > 0 {
+            let _ = write!(added, ", {name} :{name}");
+            values.insert(format!(":{name}"), number(i128::from(amount)));
+        }
+    };
+    for (hour, (calls, bytes)) in update.hours.into_iter().zip(*update.response_bytes).enumerate() {
+        add(hour_attribute(hour), calls);
+        add(response_bytes_attribute(hour), bytes);
     }
     values.insert(format!(":{FINGERPRINT}"), number(i128::from(update.fingerprint.number())));
     values.insert(":total".to_owned(), number(i128::from(update.total())));

@@ -99,6 +99,7 @@ fn read(item: &Item) -> Option<UsageRow> {
     Some(UsageRow {
         breakdown: row.row_key()?.breakdown,
         hours: row.hours().ok()?,
+        response_bytes: row.response_bytes().ok()?,
         last_call_ms: row.last_call_ms()?,
     })
 }

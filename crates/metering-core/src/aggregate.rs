@@ -10,6 +10,7 @@ use crate::claims::layout::{ClaimLayout, LogStreamHash, SliceFinder, SliceKey};
 use crate::fingerprint::Fingerprint;
 use crate::metered_key::{Breakdown, CallBreakdown};
 use crate::sequence_number::SequenceNumber;
+use crate::usage_record::UsageRecord;
 use crate::window::{HOUR_MS, UtcDay};
 
 /// The index of a record in its batch, counted from 0.
@@ -43,6 +44,29 @@ pub struct Call {
     /// Request time, in milliseconds since 1970. If the request time cannot be read, the time by
     /// which the call is claimed.
     requested_at_ms: i64,
+    response_bytes: u64,
+}
+
+/// What is counted of a call in its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallFacts {
+    /// Request time, in milliseconds since 1970.
+    pub requested_at_ms: i64,
+    /// Length of the response's body, in bytes.
+    pub response_bytes: u64,
+}
+
+impl CallFacts {
+    /// Returns the facts of a call at this time, in milliseconds since 1970, with an empty response.
+    pub fn at(requested_at_ms: i64) -> Self {
+        Self { requested_at_ms, response_bytes: 0 }
+    }
+}
+
+impl From<&UsageRecord<'_>> for CallFacts {
+    fn from(call: &UsageRecord<'_>) -> Self {
+        Self { requested_at_ms: call.requested_at_ms, response_bytes: call.response_bytes }
+    }
 }
 
 impl Call {
@@ -65,6 +89,8 @@ pub struct Contribution {
     pub fingerprint: Fingerprint,
     /// Request time of the latest call, in milliseconds since 1970.
     pub last_call_ms: i64,
+    /// Length of all responses, in bytes.
+    pub response_bytes: u64,
 }
 
 /// The calls that a batch adds to one row, in the order of its records.
@@ -86,7 +112,7 @@ impl RowUsage {
     }
 
     fn add(&mut self, call: &Call) {
-        let Call { record, requested_at_ms, .. } = *call;
+        let Call { record, requested_at_ms, response_bytes, .. } = *call;
         let fingerprint = Fingerprint::of(call.id);
         let hour = (requested_at_ms - self.breakdown.day.start_ms()) / HOUR_MS;
         let hour = u8::try_from(hour).unwrap_or(0);
@@ -97,9 +123,11 @@ impl RowUsage {
             last.calls += 1;
             last.fingerprint += fingerprint;
             last.last_call_ms = last.last_call_ms.max(requested_at_ms);
+            last.response_bytes += response_bytes;
         } else {
             let last_call_ms = requested_at_ms;
-            self.contributions.push(Contribution { record, hour, calls: 1, fingerprint, last_call_ms });
+            let one = Contribution { record, hour, calls: 1, fingerprint, last_call_ms, response_bytes };
+            self.contributions.push(one);
         }
     }
 }
@@ -164,10 +192,11 @@ impl BatchUsage {
         event: u32,
         id: CallId,
         breakdown: CallBreakdown<'_>,
-        requested_at_ms: i64,
+        facts: CallFacts,
         is_countable: bool,
     ) {
         let row = Some(self.row_of(breakdown));
+        let CallFacts { requested_at_ms, response_bytes } = facts;
         self.push(Call {
             id,
             record: self.current_record(),
@@ -176,6 +205,7 @@ impl BatchUsage {
             row,
             slice: 0,
             requested_at_ms,
+            response_bytes,
         });
     }
 
@@ -190,6 +220,7 @@ impl BatchUsage {
             row: None,
             slice: 0,
             requested_at_ms: claimed_at_ms,
+            response_bytes: 0,
         });
     }
 
@@ -342,7 +373,7 @@ mod tests {
     fn add(usage: &mut BatchUsage, key: &str, call_ms: i64) {
         let id = CallId::new(key, call_ms);
         let day = CallWindow::at(call_ms).unwrap().day;
-        usage.add_call(0, id, CallBreakdown::of_key(key, day), call_ms, true);
+        usage.add_call(0, id, CallBreakdown::of_key(key, day), CallFacts::at(call_ms), true);
     }
 
     proptest! {

@@ -130,6 +130,7 @@ impl<'a> UsageRecord<'a> {
     ///     stage: None,
     ///     requested_at_ms: 1_795_509_270_000, // 2026-11-24T08:34:30Z
     ///     responded_at_ms: 1_795_509_270_042,
+    ///     response_bytes: 0,
     /// };
     /// let times = PlausibleTimes::for_arrival(1_795_509_275_000, 35);
     /// let classes = ClassLists::from_stored(vec![(0, "reads GET *".parse()?)]);
@@ -210,6 +211,7 @@ mod tests {
             stage: None,
             requested_at_ms,
             responded_at_ms: requested_at_ms,
+            response_bytes: 0,
         }
     }
 

@@ -189,6 +189,7 @@ mod tests {
             stage: None,
             requested_at_ms,
             responded_at_ms: 99,
+            response_bytes: 0,
         };
         assert_eq!([9, 10, 20].map(|at_ms| lists.class_of(&call(at_ms))), [None, Some("a"), Some("b")]);
         assert_eq!(ClassLists::none().class_of(&call(20)), None);

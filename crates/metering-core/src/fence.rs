@@ -42,7 +42,7 @@ pub fn judge(first: &SequenceNumber, last: &SequenceNumber, mark: Option<&Sequen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::BatchUsage;
+    use crate::aggregate::{BatchUsage, CallFacts};
     use crate::call_id::CallId;
     use crate::claims::owner::ShardName;
     use crate::metered_key::CallBreakdown;
@@ -80,7 +80,7 @@ mod tests {
             for event in 0..*count {
                 let id = CallId::new("call", i64::from(event));
                 let breakdown = CallBreakdown::of_key("key", CallWindow::at(0).unwrap().day);
-                usage.add_call(event, id, breakdown, 0, true);
+                usage.add_call(event, id, breakdown, CallFacts::at(0), true);
             }
         }
         let (rows, shard) = (usage.rows(|_, _| true), ShardName::from_stored("shard"));

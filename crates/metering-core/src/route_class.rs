@@ -48,6 +48,7 @@ const ANY_ROUTE: &str = "*";
 ///         stage: Some("prod"),
 ///         requested_at_ms: 0,
 ///         responded_at_ms: 0,
+///         response_bytes: 0,
 ///     };
 ///     classes.class_of(&record)
 /// };
@@ -274,6 +275,7 @@ mod tests {
             stage: Some("prod"),
             requested_at_ms: 0,
             responded_at_ms: 0,
+            response_bytes: 0,
         }
     }
 

@@ -21,6 +21,8 @@ pub struct CounterUpdate {
     pub first_record: RecordIndex,
     /// Number of calls to add to each hour of the day.
     pub hours: [u64; HOURS_PER_DAY],
+    /// Length of the responses to add to each hour of the day, in bytes.
+    pub response_bytes: Box<[u64; HOURS_PER_DAY]>,
     /// Fingerprint of the calls of all hours.
     pub fingerprint: Fingerprint,
     /// Request time of the latest call, in milliseconds since 1970.
@@ -41,7 +43,7 @@ impl CounterUpdate {
 /// the row's high-water mark. `None` if there is nothing to add.
 ///
 /// ```
-/// use metering_core::aggregate::BatchUsage;
+/// use metering_core::aggregate::{BatchUsage, CallFacts};
 /// use metering_core::call_id::CallId;
 /// use metering_core::claims::owner::ShardName;
 /// use metering_core::metered_key::CallBreakdown;
@@ -55,7 +57,7 @@ impl CounterUpdate {
 /// for digits in ["8", "9", "10"] {
 ///     usage.begin_record(SequenceNumber::parse(digits)?)?;
 ///     let breakdown = CallBreakdown::of_key("key-1", CallWindow::at(time_ms)?.day);
-///     usage.add_call(0, CallId::new(digits, time_ms), breakdown, time_ms, true);
+///     usage.add_call(0, CallId::new(digits, time_ms), breakdown, CallFacts::at(time_ms), true);
 /// }
 /// let rows = usage.rows(|_, _| true);
 /// let shard = ShardName::from_stored("123456789012/eu-west-1/usage/shardId-000000000000");
@@ -79,10 +81,12 @@ pub fn plan_row(
     let above_mark = |record| mark.is_none_or(|mark| usage.sequence_number(record) > mark);
     let mut parts = row.contributions().iter().filter(|part| include(part.record) && above_mark(part.record));
     let first = parts.next()?;
-    let (mut hours, mut fingerprint) = ([0; HOURS_PER_DAY], Fingerprint::default());
+    let (mut hours, mut response_bytes) = ([0; HOURS_PER_DAY], Box::new([0; HOURS_PER_DAY]));
+    let mut fingerprint = Fingerprint::default();
     let (mut last_record, mut last_call_ms) = (first.record, first.last_call_ms);
     for part in std::iter::once(first).chain(parts) {
         hours[usize::from(part.hour)] += u64::from(part.calls);
+        response_bytes[usize::from(part.hour)] += part.response_bytes;
         fingerprint += part.fingerprint;
         last_record = part.record;
         last_call_ms = last_call_ms.max(part.last_call_ms);
@@ -93,6 +97,7 @@ pub fn plan_row(
         last: usage.sequence_number(last_record).clone(),
         first_record: first.record,
         hours,
+        response_bytes,
         fingerprint,
         last_call_ms,
         gaps: Vec::new(),
@@ -102,6 +107,7 @@ pub fn plan_row(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aggregate::CallFacts;
     use crate::call_id::CallId;
     use crate::metered_key::CallBreakdown;
     use crate::window::CallWindow;
@@ -120,7 +126,8 @@ mod tests {
                 let call_ms = i64::from(call) * crate::window::HOUR_MS;
                 let window = CallWindow::at(call_ms).unwrap();
                 let breakdown = CallBreakdown::of_key("key", window.day);
-                usage.add_call(call, CallId::new("call", call_ms), breakdown, call_ms, true);
+                let facts = CallFacts { requested_at_ms: call_ms, response_bytes: u64::from(call) * 1_000 };
+                usage.add_call(call, CallId::new("call", call_ms), breakdown, facts, true);
             }
         }
         usage
@@ -153,6 +160,7 @@ mod tests {
             for (hour, count) in plan.hours.iter().enumerate() {
                 let expected = counted.iter().filter(|&&position| calls[position] as usize > hour).count();
                 prop_assert_eq!(*count, expected as u64);
+                prop_assert_eq!(plan.response_bytes[hour], (expected * hour * 1_000) as u64);
                 let call = CallId::new("call", i64::try_from(hour).unwrap() * crate::window::HOUR_MS);
                 fingerprint += std::iter::repeat_n(Fingerprint::of(call), expected).sum();
             }

@@ -27,6 +27,9 @@ impl CallStatus {
     }
 }
 
+/// Maximum length of a response, in bytes: 1 TiB. The sum of a batch then fits into 64 bits.
+pub const MAX_RESPONSE_BYTES: u64 = 1 << 40;
+
 /// One line of the access log, borrowed from the bytes from which it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageRecord<'a> {
@@ -49,6 +52,9 @@ pub struct UsageRecord<'a> {
     /// Time at which the response was sent, in milliseconds since 1970. It is the request time if
     /// the log does not have the latency.
     pub responded_at_ms: i64,
+    /// Length of the response's body, in bytes, at most [`MAX_RESPONSE_BYTES`]. It is 0 if the log does
+    /// not have it.
+    pub response_bytes: u64,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use memory_ports::Store;
-use metering_core::aggregate::BatchUsage;
+use metering_core::aggregate::{BatchUsage, CallFacts};
 use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, RequestToken, RunSettings};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, LogStreamHash};
@@ -33,7 +33,7 @@ fn batch(number: &str, is_countable: bool, put_back_from: PutBackFrom) -> Batch 
     let mut usage = BatchUsage::new();
     usage.begin_record(sequence_number).expect("the first record");
     let breakdown = CallBreakdown::of_key("key", CallWindow::at(CALL_MS).expect("a time").day);
-    usage.add_call(0, CallId::new("call", CALL_MS), breakdown, CALL_MS, is_countable);
+    usage.add_call(0, CallId::new("call", CALL_MS), breakdown, CallFacts::at(CALL_MS), is_countable);
     usage.end_record(&layout, LogStreamHash::default());
     let record = BatchRecord { arrived_at_ms: CALL_MS, is_readable: true, put_back_from };
     Batch { shard, usage, records: vec![record] }

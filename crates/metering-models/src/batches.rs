@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use metering_core::aggregate::BatchUsage;
+use metering_core::aggregate::{BatchUsage, CallFacts};
 use metering_core::batch_run::{Batch, BatchRecord};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::{ClaimLayout, LogStreamHash, SliceKey};
@@ -145,7 +145,7 @@ impl Delivery {
         } else {
             let is_countable = number != DOUBTFUL || self.version == Version::Able;
             let breakdown = CallBreakdown::of_key(call.key, call.window().day);
-            usage.add_call(event, call.id(), breakdown, at_ms, is_countable);
+            usage.add_call(event, call.id(), breakdown, CallFacts::at(at_ms), is_countable);
         }
     }
 }

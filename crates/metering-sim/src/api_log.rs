@@ -33,6 +33,8 @@ pub struct Call {
     pub is_billable: bool,
     /// `true` if its line has a request id, which identifies the call in every delivery.
     pub has_request_id: bool,
+    /// Length of the response, in bytes; 0 if the line does not have it.
+    pub response_bytes: u64,
     /// The text that identifies the call: its request id, or the id of its first log event.
     pub identity: String,
     /// The access-log line of the call.
@@ -74,6 +76,11 @@ pub const ROUTES: [&str; 3] = ["/a", "/b/{id}", "/c"];
 
 /// The customers of calls, in turn. A key is used for each of them.
 const CUSTOMERS: [Option<&str>; 3] = [None, Some("acme"), Some("b")];
+
+/// Returns the length of the response of a call, in bytes, by the number of the call. Each eighth line has none.
+fn response_bytes(number: usize) -> Option<u64> {
+    (number % 8 != 7).then(|| number as u64 * 7_919 % 100_000)
+}
 
 /// Returns a name for the calls of a key for a customer in a class.
 pub fn account(customer_id: Option<&str>, api_key_id: &str, class: Option<&str>) -> String {
@@ -127,6 +134,9 @@ impl ApiLog {
         }
         let route = number / CUSTOMERS.len() % ROUTES.len();
         line["resourcePath"] = ROUTES[route].into();
+        let response_bytes = response_bytes(number);
+        line["responseLength"] =
+            response_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string()).into();
         let latest = self.class_lists.iter().rev().find(|list| list.from_ms <= requested_at_ms);
         let class = latest.and_then(|list| list.class_of(route, status));
         let identity = if has_request_id { format!("call-{number}=") } else { String::new() };
@@ -140,6 +150,7 @@ impl ApiLog {
             requested_at_ms,
             is_billable: self.is_billed(status) && key != "-",
             has_request_id,
+            response_bytes: response_bytes.unwrap_or(0),
             identity,
             line: line.to_string(),
         });

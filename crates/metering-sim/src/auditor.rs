@@ -17,8 +17,15 @@ pub type KeyHour = (String, i64, usize);
 /// Compares the ledger with the logged calls.
 #[derive(Debug, Clone, Default)]
 pub struct Auditor {
-    billable: BTreeMap<KeyHour, u64>,
+    billable: BTreeMap<KeyHour, Made>,
     known_calls: usize,
+}
+
+/// The billable calls of an hour.
+#[derive(Debug, Clone, Copy, Default)]
+struct Made {
+    calls: u64,
+    response_bytes: u64,
 }
 
 /// Returns the account and hour to which a call belongs.
@@ -32,7 +39,9 @@ impl Auditor {
     /// Adds the calls that were logged since the last use.
     pub fn add_new_calls(&mut self, log: &ApiLog) {
         for call in log.calls[self.known_calls..].iter().filter(|call| call.is_billable) {
-            *self.billable.entry(key_hour(call.account(), call.requested_at_ms)).or_default() += 1;
+            let made = self.billable.entry(key_hour(call.account(), call.requested_at_ms)).or_default();
+            made.calls += 1;
+            made.response_bytes += call.response_bytes;
         }
         self.known_calls = log.calls.len();
     }
@@ -52,9 +61,14 @@ impl Auditor {
         for hour in 0..24 {
             let counted: u64 = of_account.iter().map(|(_, row)| row.hours[hour]).sum();
             let key_hour = (account.clone(), day_ms, hour);
-            let billable = self.billable.get(&key_hour).copied().unwrap_or(0);
-            if counted > billable {
-                return Err(format!("{key_hour:?}: {counted} calls are counted, {billable} were made"));
+            let made = self.billable.get(&key_hour).copied().unwrap_or_default();
+            if counted > made.calls {
+                return Err(format!("{key_hour:?}: {counted} calls are counted, {} were made", made.calls));
+            }
+            let bytes: u64 = of_account.iter().map(|(_, row)| row.response_bytes[hour]).sum();
+            if bytes > made.response_bytes {
+                let sent = made.response_bytes;
+                return Err(format!("{key_hour:?}: {bytes} response bytes are counted, {sent} were sent"));
             }
         }
         Ok(())
@@ -67,7 +81,7 @@ impl Auditor {
             let of_day = i64::try_from(*hour).unwrap_or(0) * HOUR_MS;
             day_ms + of_day >= from_ms
         });
-        hours.map(|(hour, made)| made - counted.get(hour).copied().unwrap_or(0).min(*made)).sum()
+        hours.map(|(hour, made)| made.calls - counted.get(hour).copied().unwrap_or(0).min(made.calls)).sum()
     }
 
     /// Checks all rows after all work is done. Calls from `countable_from_ms` on

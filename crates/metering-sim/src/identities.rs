@@ -1,6 +1,7 @@
-//! Checks which calls the ledger counts, by the fingerprints of its rows.
+//! Checks which calls the ledger counts, by the fingerprints and the response bytes of its rows.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 
 use memory_ports::{Row, Store};
 use metering_core::claims::owner::ShardName;
@@ -29,8 +30,26 @@ pub struct Expected {
 #[derive(Debug, Clone, Copy, Default)]
 struct Counted {
     calls: usize,
+    sums: Sums,
+}
+
+/// Sums of the properties by which calls are told apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sums {
     /// Sum of the calls' hashes, modulo 2⁶⁴.
     hashes: u64,
+    response_bytes: u64,
+}
+
+impl Add for Sums {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            hashes: self.hashes.wrapping_add(other.hashes),
+            response_bytes: self.response_bytes + other.response_bytes,
+        }
+    }
 }
 
 /// Returns the account whose calls a row counts.
@@ -56,7 +75,7 @@ pub fn check_identities(
         if !are_counted(log, expected, counted) {
             let (Expected { due, optional }, Counted { calls, .. }) = (expected, counted);
             return Err(format!(
-                "{day:?}: the {calls} counted calls are others than these: {due:?}, and some of these: {optional:?}"
+                "{day:?}: the {calls} counted calls or their response bytes are others than of these: {due:?}, and some of these: {optional:?}"
             ));
         }
     }
@@ -66,7 +85,8 @@ pub fn check_identities(
 impl Counted {
     fn add(&mut self, row: &Row) {
         self.calls += usize::try_from(row.hours.iter().sum::<u64>()).unwrap_or(usize::MAX);
-        self.hashes = self.hashes.wrapping_add(row.fingerprint.number());
+        let response_bytes = row.response_bytes.iter().sum();
+        self.sums = self.sums + Sums { hashes: row.fingerprint.number(), response_bytes };
     }
 }
 
@@ -81,14 +101,13 @@ fn counted(store: &Store) -> BTreeMap<KeyDay, Counted> {
 
 /// Tries each choice of the optional calls.
 fn are_counted(log: &ApiLog, expected: &Expected, counted: Counted) -> bool {
-    let sum = |hashes: &mut dyn Iterator<Item = u64>| hashes.fold(0, u64::wrapping_add);
-    let due = sum(&mut expected.due.iter().map(|call| hash(log, *call)));
-    let optional: Vec<u64> = expected.optional.iter().map(|call| hash(log, *call)).collect();
+    let sum = |calls: &mut dyn Iterator<Item = Sums>| calls.fold(Sums::default(), Add::add);
+    let due = sum(&mut expected.due.iter().map(|call| sums(log, *call)));
+    let optional: Vec<Sums> = expected.optional.iter().map(|call| sums(log, *call)).collect();
     (0..1_u32 << optional.len()).any(|choice| {
         let is_chosen = |place: &usize| choice >> place & 1 == 1;
         let chosen = sum(&mut (0..optional.len()).filter(is_chosen).map(|place| optional[place]));
-        expected.due.len() + choice.count_ones() as usize == counted.calls
-            && due.wrapping_add(chosen) == counted.hashes
+        expected.due.len() + choice.count_ones() as usize == counted.calls && due + chosen == counted.sums
     })
 }
 
@@ -101,17 +120,22 @@ pub fn check_totals(store: &Store) -> Result<(), String> {
         day[usize::from(is_total)].add(row);
     }
     for (day, [of_keys, total]) in days {
-        if of_keys.calls == total.calls && of_keys.hashes != total.hashes {
-            return Err(format!("{day:?}: the total of {} calls has others than the keys", total.calls));
+        if of_keys.calls == total.calls && of_keys.sums != total.sums {
+            return Err(format!(
+                "{day:?}: the total of {} calls has others than the keys, or other response bytes",
+                total.calls
+            ));
         }
     }
     Ok(())
 }
 
-/// Returns the number that a call adds to the fingerprint of its row. Computed apart from the meter.
+/// Returns what a call adds to the fingerprint and the response bytes of its row. Computed apart from the
+/// meter.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half of the hash")]
-fn hash(log: &ApiLog, call: usize) -> u64 {
+fn sums(log: &ApiLog, call: usize) -> Sums {
     let call = &log.calls[call];
     let seed = call.requested_at_ms.cast_unsigned();
-    XxHash3_128::oneshot_with_seed(seed, call.identity.as_bytes()) as u64
+    let hashes = XxHash3_128::oneshot_with_seed(seed, call.identity.as_bytes()) as u64;
+    Sums { hashes, response_bytes: call.response_bytes }
 }

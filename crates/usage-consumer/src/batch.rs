@@ -323,7 +323,7 @@ fn visit(
     };
     match call.assess(judge.times, judge.rules, judge.classes) {
         Ok(Assessment::Billable(breakdown)) => {
-            usage.add_call(index, id, breakdown, call.requested_at_ms, true);
+            usage.add_call(index, id, breakdown, (&call).into(), true);
             let response_ms = call.responded_at_ms;
             notes.oldest_response_ms =
                 Some(notes.oldest_response_ms.map_or(response_ms, |oldest| oldest.min(response_ms)));
@@ -334,7 +334,7 @@ fn visit(
         Err(error) => {
             record_bad_event(notes, counts, index, error.reason(), &error);
             match countable(&call, judge) {
-                Some(breakdown) => usage.add_call(index, id, breakdown, call.requested_at_ms, false),
+                Some(breakdown) => usage.add_call(index, id, breakdown, (&call).into(), false),
                 None => usage.add_unreadable(index, id, claimed_at_ms),
             }
         }

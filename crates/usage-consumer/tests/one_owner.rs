@@ -274,6 +274,7 @@ mod given_up {
                 last: number.clone(),
                 first_record: usage.begin_record(number).unwrap(),
                 hours,
+                response_bytes: Box::default(),
                 fingerprint: Fingerprint::default(),
                 last_call_ms: NOW_MS,
                 gaps: Vec::new(),

@@ -30,6 +30,8 @@ pub struct UsageAnswer<'r> {
     pub calls: u64,
     /// Credits of all entries, a decimal number as in `12.5`; null if there are no weights.
     pub credits: Option<String>,
+    /// Length of the responses of all entries, in bytes; 0 if the access log does not have it.
+    pub response_bytes: u64,
     /// An entry for each group and period that has calls.
     pub usage: Vec<UsageEntry>,
     /// Limit and use of the key of the request in the present month; null if it has no limit.
@@ -54,6 +56,8 @@ pub struct UsageEntry {
     pub calls: u64,
     /// Credits of the calls, a decimal number; null if there are no weights.
     pub credits: Option<String>,
+    /// Length of the responses, in bytes; 0 if the access log does not have it.
+    pub response_bytes: u64,
 }
 
 /// The monthly limit of a key, and its use.

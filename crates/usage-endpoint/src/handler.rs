@@ -103,7 +103,7 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
             let visit = |row: &UsageRow| {
                 *(if for_limit { &mut rows_of_limit } else { &mut rows }) += 1;
                 let day = row.breakdown.day;
-                if for_answer && request.periods.of_calls(day, &row.hours).next().is_some() {
+                if for_answer && request.periods.of_row(row).next().is_some() {
                     sums.add(row);
                     last_call_ms = last_call_ms.max(Some(row.last_call_ms));
                 }
@@ -185,6 +185,7 @@ fn entry(by: &[Property], group: &Group, period: &str, amount: Amount) -> UsageE
         period: period.to_owned(),
         calls: amount.calls,
         credits: amount.credits_text(),
+        response_bytes: amount.response_bytes,
     }
 }
 
@@ -202,6 +203,7 @@ fn answer(request: &UsageRequest, usage: Usage, as_of_ms: Option<i64>, now_ms: i
         read_at: time(now_ms),
         calls: usage.total.calls,
         credits: usage.total.credits_text(),
+        response_bytes: usage.total.response_bytes,
         usage: usage.entries,
         limit: limit(request, usage.used_of_limit),
     }
@@ -285,7 +287,12 @@ mod tests {
         let mut hours = [0; HOURS_PER_DAY];
         hours[7] = calls;
         let breakdown = Breakdown { key, route_class: Some("search".into()), day: day.parse().unwrap() };
-        UsageRow { breakdown, hours, last_call_ms: 1_000 * i64::try_from(calls).unwrap() }
+        UsageRow {
+            breakdown,
+            hours,
+            response_bytes: hours.map(|calls| calls * 500),
+            last_call_ms: 1_000 * i64::try_from(calls).unwrap(),
+        }
     }
 
     fn rows() -> Vec<UsageRow> {
@@ -317,8 +324,8 @@ mod tests {
         let acme = json!({"apiKeyId": "a", "customerId": "acme"});
         let (status, usage, reads) = answer(source, &acme, &Value::Null).await;
         assert_eq!((status, &usage["of"], &usage["calls"]), (200, &json!("key"), &json!(4_001)));
-        let days = json!([{"period": "2026-11-23", "calls": 1, "credits": null},
-            {"period": "2026-11-24", "calls": 4_000, "credits": null}]);
+        let days = json!([{"period": "2026-11-23", "calls": 1, "credits": null, "response_bytes": 500},
+            {"period": "2026-11-24", "calls": 4_000, "credits": null, "response_bytes": 2_000_000}]);
         assert_eq!(usage["usage"], days);
         assert_eq!((&usage["last_call"], &usage["limit"]), (&json!("1970-01-01T01:06:40Z"), &Value::Null));
         assert_eq!(usage["as_of"], "2026-11-24T08:34:29Z");
@@ -332,7 +339,7 @@ mod tests {
         let parameters =
             json!({"of": "customer", "group_by": "key,class", "from": "2026-10-31", "by": "month"});
         let (_, usage, _) = answer(source, &acme, &parameters).await;
-        let entry = |key: &str, period: &str, calls: u64| json!({"api_key_id": key, "route_class": "search", "period": period, "calls": calls, "credits": null});
+        let entry = |key: &str, period: &str, calls: u64| json!({"api_key_id": key, "route_class": "search", "period": period, "calls": calls, "credits": null, "response_bytes": calls * 500});
         let entries = [entry("a", "2026-10", 50_000), entry("a", "2026-11", 1), entry("b", "2026-11", 20)];
         assert_eq!((&usage["calls"], &usage["usage"]), (&json!(50_021), &json!(entries)));
         let limit = json!({"monthly_limit": 4_001, "used": 4_001, "remaining": 0, "resets_at": "2026-12-01T00:00:00Z"});

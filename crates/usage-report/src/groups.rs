@@ -9,7 +9,7 @@ use metering_core::row_key::partition_key;
 
 use crate::credits::Credits;
 use crate::periods::Periods;
-use crate::source::UsageRow;
+use crate::source::{HourUsage, UsageRow};
 use crate::weights::WeightLists;
 
 /// A property by which usage is grouped.
@@ -53,19 +53,21 @@ pub struct Group {
     pub route_class: Option<Box<str>>,
 }
 
-/// Counted calls and their credits.
+/// Counted calls, their credits and the bytes of their responses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
     /// Number of counted calls.
     pub calls: u64,
     /// Credits of the calls by the weights; `None` if there are no weights.
     pub credits: Option<Credits>,
+    /// Length of the responses, in bytes; 0 if the access log does not have it.
+    pub response_bytes: u64,
 }
 
 impl Amount {
     /// Returns the amount of no calls. It has credits if there are weights.
     pub fn of_no_calls(weights: &WeightLists) -> Self {
-        Self { calls: 0, credits: (!weights.is_empty()).then(Credits::default) }
+        Self { credits: (!weights.is_empty()).then(Credits::default), ..Self::default() }
     }
 
     /// Returns the credits as a decimal number.
@@ -77,6 +79,7 @@ impl Amount {
 impl AddAssign for Amount {
     fn add_assign(&mut self, other: Self) {
         self.calls += other.calls;
+        self.response_bytes += other.response_bytes;
         self.credits = match (self.credits, other.credits) {
             (Some(sum), Some(added)) => Some(sum + added),
             (sum, added) => sum.or(added),
@@ -121,14 +124,15 @@ impl<'p> Sums<'p> {
             Finished { periods: self.periods, groups: BTreeMap::new() }
         };
         self.present = Some(partition);
-        let mut calls = self.periods.of_calls(breakdown.day, &row.hours).peekable();
-        if calls.peek().is_some() {
+        let mut hours = self.periods.of_row(row).peekable();
+        if hours.peek().is_some() {
             let group = self.groups.entry(group(&self.by, breakdown)).or_default();
             let count_before = group.len();
-            for (period, hour_ms, calls) in calls {
+            for (period, HourUsage { start_ms, calls, response_bytes }) in hours {
                 let class = breakdown.route_class.as_deref();
-                let credits = (!self.weights.is_empty()).then(|| self.weights.credits(class, hour_ms, calls));
-                *group.entry(period).or_default() += Amount { calls, credits };
+                let credits =
+                    (!self.weights.is_empty()).then(|| self.weights.credits(class, start_ms, calls));
+                *group.entry(period).or_default() += Amount { calls, credits, response_bytes };
             }
             self.count += group.len() - count_before;
         }
@@ -189,7 +193,7 @@ mod tests {
         };
         let mut hours = [0; 24];
         hours[3] = 1;
-        UsageRow { breakdown, hours, last_call_ms: 0 }
+        UsageRow { breakdown, hours, response_bytes: hours.map(|calls| calls * 700), last_call_ms: 0 }
     }
 
     fn days() -> Periods {

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use metering_core::window::{HOUR_MS, HOURS_PER_DAY, UtcDay};
+use metering_core::window::{HOURS_PER_DAY, UtcDay};
+
+use crate::source::{HourUsage, UsageRow, hour_starts_ms};
 
 /// Seconds of an hour.
 const HOUR_S: i32 = 3_600;
@@ -124,18 +126,10 @@ impl Periods {
         &self.names[period]
     }
 
-    /// Returns the calls of a UTC day in the periods: the period, the start of the hour in
-    /// milliseconds since 1970, and the number of calls.
-    pub fn of_calls(
-        &self,
-        day: UtcDay,
-        hours: &[u64; HOURS_PER_DAY],
-    ) -> impl Iterator<Item = (usize, i64, u64)> {
-        let of_hours = self.of_hours.get(&day).into_iter().flatten();
-        of_hours
-            .zip(hour_starts_ms(day).zip(hours))
-            .filter(|(_, (_, calls))| **calls > 0)
-            .filter_map(|(period, (hour_ms, calls))| Some(((*period)?, hour_ms, *calls)))
+    /// Returns the usage of a row in the periods, by hour, each with its period.
+    pub fn of_row(&self, row: &UsageRow) -> impl Iterator<Item = (usize, HourUsage)> {
+        let of_hours = self.of_hours.get(&row.breakdown.day).into_iter().flatten();
+        of_hours.zip(row.by_hour()).filter_map(|(period, usage)| Some(((*period)?, usage?)))
     }
 
     fn of_day(&mut self, day: UtcDay) -> Result<[Option<usize>; HOURS_PER_DAY], PeriodError> {
@@ -173,13 +167,11 @@ impl Periods {
     }
 }
 
-/// Returns the starts of the hours of a day, in milliseconds since 1970.
-fn hour_starts_ms(day: UtcDay) -> impl Iterator<Item = i64> {
-    (0..).map(move |hour| day.start_ms() + hour * HOUR_MS)
-}
-
 #[cfg(test)]
 mod tests {
+    use metering_core::metered_key::CallBreakdown;
+    use metering_core::window::HOUR_MS;
+
     use super::*;
 
     fn periods(days: [&str; 2], zone: &str, by: Period) -> Result<Periods, PeriodError> {
@@ -187,13 +179,21 @@ mod tests {
     }
 
     /// The periods of one call in each hour of a UTC day.
+    fn row_without_calls(day: &str) -> UsageRow {
+        let breakdown = CallBreakdown::of_key("key-1", day.parse().unwrap()).into();
+        let (hours, response_bytes) = ([0; HOURS_PER_DAY], [0; HOURS_PER_DAY]);
+        UsageRow { breakdown, hours, response_bytes, last_call_ms: 0 }
+    }
+
     fn of_day(periods: &Periods, day: &str) -> Vec<(String, u64)> {
         let mut found: Vec<(String, u64)> = Vec::new();
-        for (period, _, calls) in periods.of_calls(day.parse().unwrap(), &[1; HOURS_PER_DAY]) {
+        for (period, usage) in
+            periods.of_row(&UsageRow { hours: [1; HOURS_PER_DAY], ..row_without_calls(day) })
+        {
             let name = periods.name(period);
             match found.last_mut() {
-                Some((last, sum)) if last == name => *sum += calls,
-                _ => found.push((name.to_owned(), calls)),
+                Some((last, sum)) if last == name => *sum += usage.calls,
+                _ => found.push((name.to_owned(), usage.calls)),
             }
         }
         found
@@ -233,10 +233,11 @@ mod tests {
     #[test]
     fn each_call_has_the_start_of_its_hour() {
         let days = periods(["1970-01-02", "1970-01-02"], "UTC", Period::Day).unwrap();
-        let mut hours = [0; HOURS_PER_DAY];
-        (hours[0], hours[23]) = (5, 7);
-        let calls: Vec<_> = days.of_calls("1970-01-02".parse().unwrap(), &hours).collect();
-        assert_eq!(calls, [(0, 24 * HOUR_MS, 5), (0, 47 * HOUR_MS, 7)]);
+        let mut row = row_without_calls("1970-01-02");
+        (row.hours[0], row.hours[23], row.response_bytes[23]) = (5, 7, 900);
+        let usage =
+            |hour, calls, response_bytes| HourUsage { start_ms: hour * HOUR_MS, calls, response_bytes };
+        assert_eq!(days.of_row(&row).collect::<Vec<_>>(), [(0, usage(24, 5, 0)), (0, usage(47, 7, 900))]);
     }
 
     #[test]

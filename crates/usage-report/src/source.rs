@@ -4,7 +4,7 @@ use std::future::Future;
 
 use metering_core::metered_key::{Breakdown, MeteredKey};
 use metering_core::ports::PortError;
-use metering_core::window::{HOURS_PER_DAY, UtcDay};
+use metering_core::window::{HOUR_MS, HOURS_PER_DAY, UtcDay};
 
 use crate::weights::WeightLists;
 
@@ -27,8 +27,37 @@ pub struct UsageRow {
     pub breakdown: Breakdown,
     /// Number of calls in each UTC hour of the day.
     pub hours: [u64; HOURS_PER_DAY],
+    /// Length of the responses of each UTC hour of the day, in bytes.
+    pub response_bytes: [u64; HOURS_PER_DAY],
     /// Request time of the latest counted call, in milliseconds since 1970; 0 if there is none.
     pub last_call_ms: i64,
+}
+
+/// What a row counts of one hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HourUsage {
+    /// Start of the hour, in milliseconds since 1970.
+    pub start_ms: i64,
+    /// Number of calls, at least 1.
+    pub calls: u64,
+    /// Length of their responses, in bytes.
+    pub response_bytes: u64,
+}
+
+impl UsageRow {
+    /// Returns each hour of the day with its usage; `None` for an hour without calls.
+    pub fn by_hour(&self) -> impl Iterator<Item = Option<HourUsage>> {
+        let starts_ms = hour_starts_ms(self.breakdown.day);
+        let hours = starts_ms.zip(self.hours.into_iter().zip(self.response_bytes));
+        hours.map(|(start_ms, (calls, response_bytes))| {
+            (calls > 0).then_some(HourUsage { start_ms, calls, response_bytes })
+        })
+    }
+}
+
+/// Returns the starts of the hours of a day and those that follow, in milliseconds since 1970.
+pub(crate) fn hour_starts_ms(day: UtcDay) -> impl Iterator<Item = i64> {
+    (0..).map(move |hour| day.start_ms() + hour * HOUR_MS)
 }
 
 /// The ledger and the weights, as reports read them.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use cost_model::capacity::{INVOCATION_MS, MIB_PER_CORE};
-use metering_core::aggregate::BatchUsage;
+use metering_core::aggregate::{BatchUsage, CallFacts};
 use metering_core::call_id::CallId;
 use metering_core::claims::owner::ShardName;
 use metering_core::metered_key::CallBreakdown;
@@ -180,7 +180,7 @@ impl<'s> Simulator<'s> {
             for (event, key) in (0..).zip(&record.keys) {
                 let id = CallId::new(&self.key_ids[*key as usize], i64::from(event));
                 let breakdown = CallBreakdown::of_key(&self.key_ids[*key as usize], window.day);
-                usage.add_call(event, id, breakdown, NOON_MS, true);
+                usage.add_call(event, id, breakdown, CallFacts::at(NOON_MS), true);
                 calls += 1;
             }
         }

@@ -9,19 +9,22 @@ use super::call::Call;
 use super::route::Route;
 use crate::names::{API_ID, stage_name};
 
-/// Returns the line of a call that was answered with `status` after `latency_ms` milliseconds.
-/// `context` returns what the authorizer says of the call.
-pub fn line<'v>(
-    call: &Call,
-    context: impl Fn(&str) -> Option<&'v str>,
-    status: StatusCode,
-    latency_ms: i64,
-) -> String {
+/// The answer to a call.
+pub struct Answer {
+    pub status: StatusCode,
+    /// Time from the request to the answer, in milliseconds.
+    pub latency_ms: i64,
+    /// Length of the body, in bytes. `None` if the format has no such variable.
+    pub response_bytes: Option<usize>,
+}
+
+/// Returns the line of a call. `context` returns what the authorizer says of the call.
+pub fn line<'v>(call: &Call, context: impl Fn(&str) -> Option<&'v str>, answer: &Answer) -> String {
     let mut values = HashMap::from([
         ("extendedRequestId", call.request_id.clone()),
         ("requestTime", call.request_time()),
-        ("status", status.as_u16().to_string()),
-        ("responseLatency", latency_ms.to_string()),
+        ("status", answer.status.as_u16().to_string()),
+        ("responseLatency", answer.latency_ms.to_string()),
         ("httpMethod", call.parts.method.to_string()),
         ("stage", stage_name(call.kind).to_owned()),
         ("apiId", API_ID.to_owned()),
@@ -44,7 +47,11 @@ pub fn line<'v>(
             values.extend(call.route.map(|route| ("routeKey", route.key().to_owned())));
         }
     }
-    fill_in(call.kind.access_log_format(), &values)
+    let Some(response_bytes) = answer.response_bytes else {
+        return fill_in(call.kind.access_log_format(), &values);
+    };
+    values.insert("responseLength", response_bytes.to_string());
+    fill_in(&call.kind.access_log_format_with_response_length(), &values)
 }
 
 /// Replaces each `$context.NAME` by its value, or by `-` if it has none.
@@ -69,9 +76,13 @@ mod tests {
     use crate::apigateway::call::tests::call;
     use serde_json::{Value, json};
 
+    fn answered(status: StatusCode) -> Answer {
+        Answer { status, latency_ms: 12, response_bytes: None }
+    }
+
     fn line_of(kind: ApiKind, uri: &str, key: Option<&str>) -> String {
         let context = |name: &str| if name == "apiKeyId" { key } else { key.map(|_| "acme") };
-        line(&call(kind, "GET", uri, &[]), context, StatusCode::OK, 12)
+        line(&call(kind, "GET", uri, &[]), context, &answered(StatusCode::OK))
     }
 
     #[test]
@@ -86,12 +97,21 @@ mod tests {
     }
 
     #[test]
+    fn a_format_with_the_response_length_has_it_in_addition() {
+        let call = call(ApiKind::Http, "GET", "/usage", &[]);
+        let with_length = Answer { response_bytes: Some(1_834), ..answered(StatusCode::OK) };
+        let [plain, long] =
+            [answered(StatusCode::OK), with_length].map(|answer| line(&call, |_| None, &answer));
+        assert_eq!(long, plain.replace('}', r#","bytes":"1834"}"#));
+    }
+
+    #[test]
     fn what_there_is_none_of_becomes_a_dash_and_nothing_is_escaped() {
         let mut call = call(ApiKind::Rest, "POST", "/usage", &[]);
-        let refused = line(&call, |_| None, StatusCode::FORBIDDEN, 1);
+        let refused = line(&call, |_| None, &answered(StatusCode::FORBIDDEN));
         assert!(refused.contains(r#""key":"-""#) && refused.contains(r#""route":"-""#), "{refused}");
         call.kind = ApiKind::Http;
-        let odd = line(&call, |_| Some(r#"a"b\"#), StatusCode::OK, 1);
+        let odd = line(&call, |_| Some(r#"a"b\"#), &answered(StatusCode::OK));
         assert!(odd.contains(r#""key":"a"b\","#), "{odd}");
     }
 }

@@ -17,7 +17,7 @@ use rand::Rng;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 
-use super::access_log;
+use super::access_log::{self, Answer};
 use super::authorization::{Authorization, Verdict, add_rate_limit_headers, refusal};
 use super::call::{Call, IDENTITY_HEADER};
 use super::route::Route;
@@ -25,9 +25,14 @@ use crate::cloudwatch::{MetricName, MetricStore};
 use crate::cloudwatch_logs::log_group::{LogError, LogGroup};
 use crate::lambda::Function;
 use crate::names::{API_ID, API_NAME, stage_name};
+use crate::stack::AccessLogFields;
 
 /// Size of a log event beside its message, in bytes. Source: CloudWatch Logs API Reference, `PutLogEvents`.
 const EVENT_BYTES: usize = 26;
+
+/// Maximum length of the body of a response, in bytes. Source: API Gateway Developer Guide, "Quotas for
+/// configuring and running a REST API" ("Payload size"), and likewise for an HTTP API.
+const MAX_PAYLOAD_BYTES: usize = 10 << 20;
 
 /// Serves the API.
 #[derive(Clone)]
@@ -37,6 +42,7 @@ pub struct Gateway {
 
 struct Inner {
     kind: ApiKind,
+    fields: AccessLogFields,
     authorization: Authorization,
     usage_endpoint: Arc<Function>,
     backend: String,
@@ -52,6 +58,7 @@ impl Gateway {
     /// Returns a gateway in front of `backend`, which is a URL `http://HOST:PORT`.
     pub fn new(
         kind: ApiKind,
+        fields: AccessLogFields,
         authorization: Authorization,
         usage_endpoint: Arc<Function>,
         backend: String,
@@ -61,6 +68,7 @@ impl Gateway {
         let request_prefix = format!("{:016x}", rand::rng().random::<u64>());
         let inner = Inner {
             kind,
+            fields,
             authorization,
             usage_endpoint,
             backend,
@@ -88,20 +96,21 @@ async fn serve(State(gateway): State<Gateway>, request: Request) -> Response {
         Some(_) => Verdict::OPEN,
         None => Verdict::NoRoute,
     };
-    let mut response = match (&verdict, call.route) {
+    let response = match (&verdict, call.route) {
         (Verdict::Admitted { principal_id, context }, Some(Route::Usage)) => {
             inner.usage(&call.integration_event(principal_id, context)).await
         }
         (Verdict::Admitted { .. }, _) => inner.proxy(&mut call, body).await,
         _ => refusal(inner.kind, &verdict),
     };
+    let (mut response, response_bytes) = inner.measure(response).await;
     inner.record_metrics(response.status());
     if inner.kind == ApiKind::Rest {
         add_rate_limit_headers(&verdict, response.headers_mut());
     }
     // A call is answered only after it is logged. Otherwise the ledger could lack a call whose answer
     // the client has seen.
-    if let Err(error) = inner.log(&call, &verdict, response.status()).await {
+    if let Err(error) = inner.log(&call, &verdict, response.status(), response_bytes).await {
         tracing::error!(%error, "could not log a call");
         return message(StatusCode::INTERNAL_SERVER_ERROR, "the access log cannot be written");
     }
@@ -134,9 +143,35 @@ impl Inner {
         })
     }
 
-    async fn log(&self, call: &Call, verdict: &Verdict, status: StatusCode) -> Result<(), LogError> {
+    /// Returns the response, and the length of its body in bytes if it is logged. API Gateway reads the whole
+    /// body before it answers.
+    async fn measure(&self, response: Response) -> (Response, Option<usize>) {
+        if !self.fields.response_length {
+            return (response, None);
+        }
+        let (parts, body) = response.into_parts();
+        match axum::body::to_bytes(body, MAX_PAYLOAD_BYTES).await {
+            Ok(body) => {
+                let bytes = body.len();
+                (Response::from_parts(parts, Body::from(body)), Some(bytes))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the response cannot be read, or is larger than API Gateway allows");
+                (self.failed_integration(), Some(0))
+            }
+        }
+    }
+
+    async fn log(
+        &self,
+        call: &Call,
+        verdict: &Verdict,
+        status: StatusCode,
+        response_bytes: Option<usize>,
+    ) -> Result<(), LogError> {
         let context = |name: &str| verdict.context(name).as_str();
-        let line = access_log::line(call, context, status, now_ms() - call.requested_at_ms);
+        let answer = Answer { status, latency_ms: now_ms() - call.requested_at_ms, response_bytes };
+        let line = access_log::line(call, context, &answer);
         self.record_logged_bytes(line.len());
         self.log_group.append(&self.log_stream, now_ms(), vec![line]).await
     }

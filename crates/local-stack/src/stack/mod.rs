@@ -28,7 +28,7 @@ pub use deployment::names::local::{
     KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
 pub use error::StartError;
-pub use options::{Canary, LocalOptions, UsageCanary, built_binaries};
+pub use options::{AccessLogFields, Canary, LocalOptions, UsageCanary, built_binaries};
 pub use resources::given_up_bucket;
 
 use crate::cloudwatch::metrics::MetricSink;

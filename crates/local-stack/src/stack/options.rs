@@ -47,6 +47,13 @@ impl UsageCanary {
     pub const AS_DEPLOYED: Self = Self { interval_ms: 60_000, timeout_ms: 120_000 };
 }
 
+/// What an access log has besides the fields that counting needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AccessLogFields {
+    /// `true` if a line has the length of the response, so that the bytes of responses are counted.
+    pub response_length: bool,
+}
+
 /// The settings of a local stack.
 #[derive(Debug, Clone)]
 pub struct LocalOptions {
@@ -61,6 +68,8 @@ pub struct LocalOptions {
     /// Port of the dashboard. `0` takes the port of the last run, or any free one.
     pub dashboard_port: u16,
     pub api_kind: ApiKind,
+    /// What the access log has besides the fields that counting needs.
+    pub access_log_fields: AccessLogFields,
     /// `true` if the authorizer of an HTTP API answers with a boolean instead of a policy
     /// (`EnableSimpleResponses`).
     pub http_api_simple_responses: bool,
@@ -134,6 +143,7 @@ impl LocalOptions {
             aws_port: 0,
             dashboard_port: 0,
             api_kind: ApiKind::Rest,
+            access_log_fields: AccessLogFields::default(),
             http_api_simple_responses: true,
             backend: None,
             demo_keys: 5,

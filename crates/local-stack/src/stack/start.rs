@@ -226,6 +226,7 @@ async fn start_gateway(
     );
     let gateway = Gateway::new(
         options.api_kind,
+        options.access_log_fields,
         authorization,
         functions.usage_endpoint.clone(),
         backend,

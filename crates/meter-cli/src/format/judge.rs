@@ -41,6 +41,8 @@ pub struct Judgement {
     pub status: Option<u16>,
     /// `true` if a route was read.
     pub has_route: bool,
+    /// Length of the response that was read, in bytes; 0 if there was none.
+    pub response_bytes: u64,
 }
 
 /// The predicted outcome of a line.
@@ -110,6 +112,7 @@ impl Judge {
             id: None,
             status: None,
             has_route: false,
+            response_bytes: 0,
         };
         let times = PlausibleTimes::for_arrival(arrived_at_ms, MAX_AGE_DAYS);
         let (rules, classes) = (&self.rules, &self.classes);
@@ -146,6 +149,7 @@ impl Judgement {
         };
         self.status = Some(call.status.code());
         self.has_route = call.route.is_some();
+        self.response_bytes = call.response_bytes;
         self.outcome = match call.assess(times, rules, classes) {
             Ok(Assessment::Billable(CallBreakdown { api_key_id, route_class, .. })) => Outcome::Billed {
                 key: api_key_id.to_owned(),

@@ -96,6 +96,7 @@ fn report(text: &str, kind: Option<ApiKind>, judge: &mut Judge) -> (Report, Outc
     check.check_sample(&sample);
     if sample.outcome.is_billed() {
         check.check_identity(&sample);
+        check.check_response_length(&sample);
         check.check_absent_values();
         check.check_client_texts(&sample);
     }
@@ -244,6 +245,17 @@ impl Check<'_> {
         }
     }
 
+    /// Finds a length of the response that is read from another variable.
+    fn check_response_length(&mut self, sample: &Judgement) {
+        let other = self.judge.judge(&self.fill(&[("responseLength", "345")]));
+        if sample.response_bytes > 0 && other.response_bytes == sample.response_bytes {
+            self.add_problem(
+                "response_length",
+                "the bytes of responses are read from another variable; use \"bytes\":\"$context.responseLength\", or rename the member",
+            );
+        }
+    }
+
     /// Checks a line in which API Gateway has written "-" for all values that can be absent.
     fn check_absent_values(&mut self) {
         let needed = ["status", "requestTimeEpoch", "requestTime", "extendedRequestId", "requestId"];
@@ -322,6 +334,8 @@ mod tests {
         for kind in [ApiKind::Rest, ApiKind::Http] {
             assert_eq!(found(kind.access_log_format(), None), (true, vec![]), "{kind}");
             assert_eq!(found(kind.access_log_format(), Some(kind)), (true, vec![]), "{kind}");
+            let with_length = kind.access_log_format_with_response_length();
+            assert_eq!(found(&with_length, Some(kind)), (true, vec![]), "{with_length}");
         }
         let long = r#"{"extendedRequestId":"$context.extendedRequestId","apiKeyId":"$context.authorizer.apiKeyId","requestTimeEpoch":"$context.requestTimeEpoch","status":"$context.status","resourcePath":"$context.resourcePath"}"#;
         assert_eq!(found(long, None), (true, vec![(false, "customer")]));
@@ -339,6 +353,8 @@ mod tests {
             (rest.replace("\"id\":", "\"request\":"), "identity"),
             (rest.replace("$context.status", "$context.integration.status"), "status"),
             (rest.replace("$context.extendedRequestId", "none"), "request_id"),
+            (with("\"bytes\":\"$context.integrationLatency\""), "response_length"),
+            (with("\"bytes\":\"$context.path\""), "unreadable"),
             (rest.replace("\",\"", "\",\n\""), "line_break"),
             (with(&format!("\"pad\":\"{}\"", "x".repeat(3_000))), "size"),
             (with("\"agent\":\"$context.identity.userAgent\""), "client_text"),

@@ -155,6 +155,7 @@ mod tests {
                 stage: None,
                 requested_at_ms,
                 responded_at_ms: requested_at_ms,
+                response_bytes: 0,
             };
             Counted::new(62, billed.parse().unwrap()).check(&call, now_ms).is_err()
         };

@@ -101,12 +101,14 @@ fn usage_and_graphs_match_their_schemas() {
         time_zone: "UTC".to_owned(),
         calls: 3,
         credits: None,
+        response_bytes: 2_104,
         as_of: Some("2026-11-25T10:00:00Z".to_owned()),
         billed: true,
         usage: vec![usage::PeriodUsage {
             period: "2026-11-25".to_owned(),
             calls: 3,
             credits: Some("7.5".to_owned()),
+            response_bytes: 2_104,
         }],
     };
     assert_valid("meter-usage.json", &usage);
@@ -117,6 +119,7 @@ fn usage_and_graphs_match_their_schemas() {
         period: "2026-11",
         calls: 3,
         credits: None,
+        response_bytes: 0,
     };
     assert_valid("meter-usage-groups.json", &group);
     let weights = vec!["search 2.5".to_owned()];

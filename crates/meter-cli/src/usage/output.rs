@@ -35,6 +35,8 @@ pub struct UsageReport {
     pub calls: u64,
     /// Credits of the calls, a decimal number as in "12.5"; null if there are no weights.
     pub credits: Option<String>,
+    /// Length of the responses, in bytes; 0 if the access log does not have it.
+    pub response_bytes: u64,
     /// Time before which everything that reached the stream is counted, in quarantine or given up; null if it is
     /// not known.
     pub as_of: Option<String>,
@@ -53,6 +55,8 @@ pub struct PeriodUsage {
     pub calls: u64,
     /// Credits of the calls, a decimal number as in "12.5"; null if there are no weights.
     pub credits: Option<String>,
+    /// Length of the responses, in bytes; 0 if the access log does not have it.
+    pub response_bytes: u64,
 }
 
 /// The usage of a group in one period.
@@ -70,6 +74,8 @@ pub struct GroupUsage<'a> {
     pub calls: u64,
     /// Credits of the calls, a decimal number as in "12.5"; null if there are no weights.
     pub credits: Option<String>,
+    /// Length of the responses, in bytes; 0 if the access log does not have it.
+    pub response_bytes: u64,
 }
 
 impl<'a> GroupUsage<'a> {
@@ -82,6 +88,7 @@ impl<'a> GroupUsage<'a> {
             period,
             calls: amount.calls,
             credits: amount.credits_text(),
+            response_bytes: amount.response_bytes,
         }
     }
 }
@@ -127,6 +134,7 @@ impl Writer {
                 time_zone: arguments.time_zone.clone(),
                 calls: 0,
                 credits: None,
+                response_bytes: 0,
                 as_of: as_of_ms.map(time_text),
                 billed: &*key.api_key_id != CANARY_KEY_ID,
                 usage: Vec::new(),
@@ -138,7 +146,7 @@ impl Writer {
                 if key.is_some() {
                     names.push(name(Property::Key));
                 }
-                csv.write_record(names.iter().chain(&["period", "calls", "credits"]))?;
+                csv.write_record(names.iter().chain(&["period", "calls", "credits", "response_bytes"]))?;
                 Form::Csv(Box::new(csv))
             }
             _ => {
@@ -171,11 +179,13 @@ impl Writer {
                     let key = self.key.as_ref().map(|key| &*key.api_key_id);
                     let calls = amount.calls.to_string();
                     let credits = amount.credits_text().unwrap_or_default();
-                    csv.write_record(cells.chain(key).chain([period, &calls, &credits]))?;
+                    let bytes = amount.response_bytes.to_string();
+                    csv.write_record(cells.chain(key).chain([period, &calls, &credits, &bytes]))?;
                 }
                 Form::Report(report) => {
-                    let (calls, credits) = (amount.calls, amount.credits_text());
-                    report.usage.push(PeriodUsage { period: period.to_owned(), calls, credits });
+                    let Amount { calls, response_bytes, .. } = amount;
+                    let (period, credits) = (period.to_owned(), amount.credits_text());
+                    report.usage.push(PeriodUsage { period, calls, credits, response_bytes });
                 }
             }
         }
@@ -202,7 +212,8 @@ impl Writer {
             Form::Json(mut output) => output.flush()?,
             Form::Csv(mut csv) => csv.flush()?,
             Form::Report(report) => {
-                print_json(&UsageReport { calls: total.calls, credits: total.credits_text(), ..report })?;
+                let Amount { calls, response_bytes, .. } = total;
+                print_json(&UsageReport { calls, credits: total.credits_text(), response_bytes, ..report })?;
             }
         }
         Ok(())
@@ -212,7 +223,10 @@ impl Writer {
 /// Returns a period and its amount as columns of a table for people.
 fn line(period: &str, amount: Amount) -> String {
     let credits = amount.credits.map(|credits| format!(" {credits:>16} credits"));
-    format!("{period:<16} {:>12}{}", amount.calls, credits.unwrap_or_default())
+    let bytes = Some(amount.response_bytes).filter(|bytes| *bytes > 0);
+    let bytes = bytes.map(|bytes| format!(" {bytes:>16} bytes"));
+    let [credits, bytes] = [credits, bytes].map(Option::unwrap_or_default);
+    format!("{period:<16} {:>12}{credits}{bytes}", amount.calls)
 }
 
 /// Returns the columns of the groups. A key that belongs to no customer is shown in the column of keys.

@@ -39,6 +39,11 @@ pub fn fingerprint(calls: u64) -> Fingerprint {
 /// Few of these hashes add up to more than 2⁶⁴.
 const LARGE_HASH: u128 = 0xF000_0000_0000_0001;
 
+/// Returns the bytes of the responses of an hour in the tests.
+pub fn response_bytes(calls: u64) -> u64 {
+    calls * 1_000
+}
+
 pub fn update(first: &str, last: &str, hours: &[(usize, u64)]) -> CounterUpdate {
     let mut counts = [0; HOURS_PER_DAY];
     for (hour, calls) in hours {
@@ -50,6 +55,7 @@ pub fn update(first: &str, last: &str, hours: &[(usize, u64)]) -> CounterUpdate 
         last: number(last),
         first_record: first_record(),
         hours: counts,
+        response_bytes: Box::new(counts.map(response_bytes)),
         fingerprint: fingerprint(counts.iter().sum()),
         last_call_ms: NOW_MS,
         gaps: Vec::new(),
@@ -85,7 +91,7 @@ fn the_usual_expression_is_this() {
     let expression = update_expression(&update("9", "10", &[(7, 3), (23, 4)]), FIRST_GUESS, 400);
     assert_eq!(
         expression.update,
-        "ADD #total :total, fingerprint :fingerprint, h07 :h07, h23 :h23 SET seq = :last, #ttl = :ttl, last_call = :last_call"
+        "ADD #total :total, fingerprint :fingerprint, h07 :h07, b07 :b07, h23 :h23, b23 :b23 SET seq = :last, #ttl = :ttl, last_call = :last_call"
     );
     assert_eq!(
         expression.condition,
@@ -96,6 +102,8 @@ fn the_usual_expression_is_this() {
     let n = |digits: &str| AttributeValue::N(digits.to_owned());
     let s = |text: &str| AttributeValue::S(text.to_owned());
     let expected = [
+        (":b07", n("3000")),
+        (":b23", n("4000")),
         // The hashes of seven calls, modulo 2⁶⁴.
         (":fingerprint", n("10376293541461622791")),
         (":first", s("0019")),
@@ -108,6 +116,14 @@ fn the_usual_expression_is_this() {
         (":ttl", n("1830124800")),
     ];
     assert_eq!(values, expected.map(|(name, value)| (name.to_owned(), value)));
+}
+
+#[test]
+fn without_response_bytes_the_expression_has_no_attribute_for_them() {
+    let update = CounterUpdate { response_bytes: Box::default(), ..update("9", "10", &[(7, 3)]) };
+    let expression = update_expression(&update, FIRST_GUESS, 400);
+    assert!(!expression.update.contains("b07"), "{}", expression.update);
+    assert!(!expression.values.contains_key(":b07"));
 }
 
 #[test]
@@ -165,7 +181,7 @@ fn item_bytes(attributes: &[(String, AttributeValue)]) -> usize {
     attributes.iter().map(|(name, value)| name.len() + bytes(value)).sum()
 }
 
-/// An update of an item of up to 1,024 bytes takes one write unit.
+/// An update of an item of up to 1,024 bytes takes one write unit. The responses of an hour are up to a terabyte.
 #[tokio::test]
 async fn a_row_with_calls_in_each_hour_takes_one_write_unit_with_the_longest_names() {
     let client = dynamodb().await;
@@ -189,7 +205,7 @@ async fn a_row_with_calls_in_each_hour_takes_one_write_unit_with_the_longest_nam
         });
         item_bytes(&stored.collect::<Vec<_>>())
     });
-    assert_eq!(sizes.collect::<Vec<_>>().await, [453, 484, 705, 774]);
+    assert_eq!(sizes.collect::<Vec<_>>().await, [693, 724, 945, 1_014]);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
 use super::claims::page_write;
-use super::ledger::{attributes, fingerprint, gap, row, update};
+use super::ledger::{attributes, fingerprint, gap, response_bytes, row, update};
 use super::{CLAIMS, LEDGER, NOW_MS, dynamodb, number, record};
 
 /// One database for all cases. Each case uses other rows, shards and slices.
@@ -143,6 +143,8 @@ proptest! {
             let item = stored.iter().cloned().collect();
             prop_assert_eq!(LedgerItem(&item).fingerprint().unwrap_or_default(), fingerprint(total));
             prop_assert_eq!(row.fingerprint, fingerprint(total));
+            prop_assert_eq!(LedgerItem(&item).response_bytes(), Ok(row.response_bytes));
+            prop_assert_eq!(row.response_bytes, row.hours.map(response_bytes));
             prop_assert_eq!(attribute(TOTAL), Some(format!("N(\"{total}\")")));
             if row.last_call_ms > 0 {
                 prop_assert_eq!(attribute(LAST_CALL), Some(format!("N(\"{}\")", row.last_call_ms)));

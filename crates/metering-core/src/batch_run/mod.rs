@@ -184,7 +184,7 @@ impl<'b> BatchRun<'b> {
     /// Returns the next request to carry out. `None` while the run waits for replies, and at its end.
     ///
     /// ```
-    /// use metering_core::aggregate::BatchUsage;
+    /// use metering_core::aggregate::{BatchUsage, CallFacts};
     /// use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, RunSettings};
     /// use metering_core::call_id::CallId;
     /// use metering_core::claims::layout::{ClaimLayout, LogStreamHash};
@@ -198,7 +198,7 @@ impl<'b> BatchRun<'b> {
     /// let mut usage = BatchUsage::new();
     /// usage.begin_record(SequenceNumber::parse("4957")?)?;
     /// let breakdown = CallBreakdown::of_key("key-1", "2026-11-24".parse()?);
-    /// usage.add_call(0, CallId::new("Jk3f=", time_ms), breakdown, time_ms, true);
+    /// usage.add_call(0, CallId::new("Jk3f=", time_ms), breakdown, CallFacts::at(time_ms), true);
     /// usage.end_record(&layout, LogStreamHash::default());
     /// let record =
     ///     BatchRecord { arrived_at_ms: time_ms, is_readable: true, put_back_from: PutBackFrom::default() };

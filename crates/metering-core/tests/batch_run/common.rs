@@ -1,7 +1,7 @@
 //! Batches, and the driver of their runs.
 
 use memory_ports::Store;
-use metering_core::aggregate::{BatchUsage, RecordIndex};
+use metering_core::aggregate::{BatchUsage, CallFacts, RecordIndex};
 use metering_core::batch_run::{Batch, BatchRecord, BatchRun, Reply, Request, RunSettings, RunTally};
 use metering_core::call_id::CallId;
 use metering_core::claims::layout::LogStreamHash;
@@ -106,8 +106,8 @@ pub fn batch_in(shard: &str, records: &[Record]) -> Batch {
             let id = CallId::new("call", *call_ms);
             let breakdown = CallBreakdown::of_key(key, CallWindow::at(*call_ms).unwrap().day);
             match content {
-                Content::Good => usage.add_call(event, id, breakdown, *call_ms, true),
-                Content::Bad => usage.add_call(event, id, breakdown, *call_ms, false),
+                Content::Good => usage.add_call(event, id, breakdown, CallFacts::at(*call_ms), true),
+                Content::Bad => usage.add_call(event, id, breakdown, CallFacts::at(*call_ms), false),
                 Content::Unreadable => usage.add_unreadable(event, id, *call_ms),
             }
         }
