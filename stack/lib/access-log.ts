@@ -22,10 +22,8 @@ export interface AccessLogFields {
  * HTTP API access logs".
  */
 export function accessLogFormat(kind: ApiKind, fields: AccessLogFields = {}): AccessLogFormat {
-  const formats = {
-    rest: [accessLog.restFormat, accessLog.restFormatWithResponseLength],
-    http: [accessLog.httpFormat, accessLog.httpFormatWithResponseLength],
-  };
-  const [plain, withResponseLength] = formats[kind];
+  const { restFormat, httpFormat, restFormatWithResponseLength, httpFormatWithResponseLength } = accessLog;
+  const plain = kind === 'rest' ? restFormat : httpFormat;
+  const withResponseLength = kind === 'rest' ? restFormatWithResponseLength : httpFormatWithResponseLength;
   return AccessLogFormat.custom(fields.responseLength ? withResponseLength : plain);
 }

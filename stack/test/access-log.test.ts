@@ -32,6 +32,14 @@ describe('the access-log format', () => {
     },
   );
 
+  test.each(['rest', 'http'] as const)('of a %s API has the length of the response on request', (kind) => {
+    const fields = (text: string) => JSON.parse(text) as Record<string, string>;
+    const plain = fields(accessLogFormat(kind).toString());
+    const format = accessLogFormat(kind, { responseLength: true }).toString();
+    expect(fields(format)).toEqual({ ...plain, bytes: '$context.responseLength' });
+    expect(accessLogFormat(kind, { responseLength: false }).toString()).toBe(accessLogFormat(kind).toString());
+  });
+
   test('is accepted by HttpStage and CfnStage of HTTP APIs', () => {
     const { stack, pipeline, template } = new Parts();
     const httpApi = new HttpApi(stack, 'Api', { createDefaultStage: false });
