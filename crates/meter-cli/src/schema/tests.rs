@@ -190,6 +190,7 @@ fn documents_of_other_forms_are_refused() {
             "$.credits: missing",
             "$.customer_id: missing",
             "$.more: not declared",
+            "$.response_bytes: missing",
             "$.time_zone: missing",
             "$.usage: missing"
         ]
