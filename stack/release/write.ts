@@ -1,7 +1,10 @@
-/** Writes the templates of a release: `tsx release/write.ts FOLDER FUNCTIONS ARCHITECTURE VERSION`. */
-import * as fs from 'node:fs';
+/** Writes what a release has for CloudFormation, Terraform and SAM:
+ * `tsx release/write.ts FOLDER FUNCTIONS ARCHITECTURE VERSION`. */
 import * as path from 'node:path';
-import { KINDS, Release, releaseTemplate } from './template';
+import { writeFiles } from './files';
+import { samFiles } from './sam';
+import { Release, releaseTemplate } from './template';
+import { terraformFiles } from './terraform';
 
 const [folder, binaries, architecture, version] = process.argv.slice(2) as [
   string,
@@ -9,10 +12,11 @@ const [folder, binaries, architecture, version] = process.argv.slice(2) as [
   Release['architecture'],
   string,
 ];
-for (const kind of KINDS) {
-  const template = releaseTemplate(kind, { version, binaries, architecture });
-  fs.writeFileSync(
-    path.join(folder, `usage-meter-${kind}.template.json`),
-    `${JSON.stringify(template, undefined, 1)}\n`,
-  );
+const release = { version, binaries, architecture };
+const production = releaseTemplate('production', release);
+const templates = { production, trial: releaseTemplate('trial', release) };
+for (const [kind, template] of Object.entries(templates)) {
+  writeFiles(folder, { [`usage-meter-${kind}.template.json`]: `${JSON.stringify(template, undefined, 1)}\n` });
 }
+writeFiles(path.join(folder, 'terraform'), terraformFiles(production));
+writeFiles(path.join(folder, 'sam'), samFiles());
