@@ -12,7 +12,8 @@ mkdir -p target
 rm -f target/stack-tests.txt
 [ -x "${CHROMIUM:=/usr/bin/chromium}" ] || debian_package "$CHROMIUM" chromium
 export CHROMIUM NODE_NO_WARNINGS=1
-python_tools "awscli==$awscli_version" "cfn-lint==$cfn_lint_version" "ministack==$ministack_version"
+python_tools "aws-sam-translator==$aws_sam_translator_version" "awscli==$awscli_version" "cfn-lint==$cfn_lint_version" \
+    "ministack==$ministack_version"
 scripts/stage-lambdas.sh --local
 scripts/install-stack-tools.sh
 cd stack

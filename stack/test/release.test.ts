@@ -162,7 +162,12 @@ describe('a release', () => {
     await outputOf('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: dist });
     const files = (fs.readdirSync(dist, { recursive: true }) as string[]).sort();
     expect(files).toEqual(
-      expect.arrayContaining(['functions/x86_64/usage-consumer.zip', 'usage-meter-stack-0.1.0.tgz']),
+      expect.arrayContaining([
+        'functions/x86_64/usage-consumer.zip',
+        'sam/http-api.yaml',
+        'terraform/meter/variables.tf',
+        'usage-meter-stack-0.1.0.tgz',
+      ]),
     );
     const archive = files.find((file) => file.endsWith('.tar.gz'))!;
     await outputOf('tar', ['--extract', '--file', path.join(dist, archive), '--directory', folder]);
