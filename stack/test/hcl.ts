@@ -17,7 +17,7 @@ export interface Module {
 /** Returns the module in a folder of files. Throws an error if a file is not HCL. */
 export async function moduleIn(files: Record<string, string>, folder: string): Promise<Module> {
   const own = Object.entries(files).filter(([file]) => file.replace(/\/[^/]+$/, '') === folder);
-  const parsed = await Promise.all(own.map(([file, text]) => parse(file, text) as Promise<Record<string, any>>));
+  const parsed = await Promise.all(own.map(([file, text]) => parse(file, text)));
   const blocks = (kind: string): Record<string, Attributes> =>
     Object.assign({}, ...parsed.map((each) => firsts((each[kind] as Record<string, Attributes[]>) ?? {})));
   const resources = parsed.flatMap((each) =>

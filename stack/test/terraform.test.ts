@@ -9,6 +9,7 @@ import { writeFiles } from '../release/files';
 import { Json, ofType, Template } from '../release/json';
 import { releaseTemplate } from '../release/template';
 import { terraformFiles } from '../release/terraform';
+import { blocksOf, documents } from './doc-blocks';
 import { Module, moduleIn } from './hcl';
 import { run } from './run';
 
@@ -189,6 +190,19 @@ describe('the authorizer modules', () => {
   });
 });
 
+/** Checks the calls of modules whose sources begin with a prefix. */
+async function checkCalls({ calls, text }: Module, prefix: string): Promise<void> {
+  expect(Object.keys(calls).sort()).toEqual(['authorizer', 'meter']);
+  for (const [call, { source, ...given }] of Object.entries(calls)) {
+    const called = await moduleIn(files, (source as string).replace(prefix, ''));
+    const required = Object.keys(called.variables).filter((each) => !('default' in called.variables[each]!));
+    expect(Object.keys(given).sort()).toEqual(required.sort());
+    const used = [...text.matchAll(new RegExp(`module\\.${call}\\.(\\w+)`, 'g'))].map(([, output]) => output);
+    expect(used.length).toBeGreaterThan(0);
+    expect(Object.keys(called.outputs)).toEqual(expect.arrayContaining(used));
+  }
+}
+
 describe.each([
   ['rest-api', 'aws_api_gateway_stage.live', 'rest_access_log_format'],
   ['http-api', 'aws_apigatewayv2_stage.live', 'http_access_log_format'],
@@ -200,16 +214,7 @@ describe.each([
   });
 
   test('sets the arguments of the modules, and uses only their outputs', async () => {
-    expect(Object.keys(example.calls).sort()).toEqual(['authorizer', 'meter']);
-    for (const [call, { source, ...given }] of Object.entries(example.calls)) {
-      const called = await moduleIn(files, (source as string).replace('../../', ''));
-      const required = Object.keys(called.variables).filter((each) => !('default' in called.variables[each]!));
-      expect(Object.keys(called.variables)).toEqual(expect.arrayContaining(Object.keys(given)));
-      expect(Object.keys(given).sort()).toEqual(required.sort());
-      const used = [...example.text.matchAll(new RegExp(`module\\.${call}\\.(\\w+)`, 'g'))].map(([, output]) => output);
-      expect(used.length).toBeGreaterThan(0);
-      expect(Object.keys(called.outputs)).toEqual(expect.arrayContaining(used));
-    }
+    await checkCalls(example, '../../');
   });
 
   test('writes the access log of its stage to the meter, and has the authorizer on each method', () => {
@@ -232,6 +237,14 @@ describe.each([
     expect(references.length).toBeGreaterThan(5);
     expect(declared).toEqual(expect.arrayContaining(references));
   });
+});
+
+test('the module calls of the documents set the arguments of the modules, and use only their outputs', async () => {
+  const blocks = documents().flatMap((document) => blocksOf(document, 'hcl'));
+  expect(blocks.map(({ document }) => document)).toEqual(['docs/INSTALLATION.md']);
+  for (const { document, code } of blocks) {
+    await checkCalls(await moduleIn({ [`${document}/main.tf`]: code }, document), './dist/terraform/');
+  }
 });
 
 test('all modules need the same versions of Terraform and the provider', () => {
