@@ -1,17 +1,11 @@
-import { spawnSync } from 'node:child_process';
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { accessLogFormat } from '../lib/access-log';
 import { placeholderBinaries } from '../verify/offline';
-import { writeFiles } from '../release/files';
 import { Json, ofType, Template } from '../release/json';
 import { releaseTemplate } from '../release/template';
 import { terraformFiles } from '../release/terraform';
 import { blocksOf, documents } from './doc-blocks';
 import { Module, moduleIn } from './hcl';
-import { run } from './run';
 
 /** An alias, as the output AuthorizerArn has it. */
 const ALIAS = 'arn:aws:lambda:eu-central-1:123456789012:function:api-authorizer-prod:live';
@@ -251,64 +245,4 @@ test('all modules need the same versions of Terraform and the provider', () => {
   const requirements = Object.values(files).flatMap((text) => /^terraform \{[\s\S]*?^\}$/m.exec(text)?.[0] ?? []);
   expect(requirements).toHaveLength(5);
   expect(new Set(requirements).size).toBe(1);
-});
-
-// Terraform is neither an npm package nor one of PyPI, so that the tests do not install it.
-const hasTerraform =
-  spawnSync('terraform', ['version'], { env: { ...process.env, CHECKPOINT_DISABLE: '1' } }).status === 0;
-
-describe.runIf(hasTerraform)('Terraform itself', () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-terraform-'));
-  const env = { ...process.env, CHECKPOINT_DISABLE: '1' };
-  const terraform = (...words: string[]) => run('terraform', words, { cwd: folder, env });
-
-  beforeAll(async () => {
-    writeFiles(path.join(folder, 'release'), files);
-    // The provider is not at hand, so that only the variables and what is computed from them are evaluated.
-    for (const file of ['variables.tf', 'parameters.tf']) {
-      fs.copyFileSync(path.join(folder, 'release/meter', file), path.join(folder, file));
-    }
-    fs.writeFileSync(path.join(folder, 'all.tf'), 'output "parameters" {\n  value = local.parameters\n}\n');
-    expect((await terraform('init', '-input=false')).status).toBe(0);
-  });
-  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
-
-  const plan = (values: Record<string, string | number>) => {
-    const given = Object.entries(values).map(([name, value]) => `-var=${name}=${value}`);
-    return terraform('plan', '-input=false', '-no-color', '-out=plan', ...given);
-  };
-
-  test('would not format a file otherwise', async () => {
-    const { status, output } = await terraform('fmt', '-check', '-recursive', '-diff', 'release');
-    expect(status, output).toBe(0);
-  });
-
-  test('passes the defaults of the template', async () => {
-    const { status, output } = await plan({ artifacts_bucket: 'artifacts' });
-    expect(status, output).toBe(0);
-    const shown = JSON.parse((await terraform('show', '-json', 'plan')).stdout);
-    const defaults = Object.entries(parameters()).map(([name, { Default }]) => [name, String(Default ?? 'artifacts')]);
-    const passed = Object.entries(shown.planned_values.outputs.parameters.value as Record<string, unknown>);
-    expect(Object.fromEntries(passed.map(([name, value]) => [name, String(value)]))).toEqual(
-      Object.fromEntries(defaults),
-    );
-  });
-
-  test('needs the bucket', async () => {
-    expect((await plan({})).output).toContain('No value for required variable');
-  });
-
-  test.each([
-    ['environment', 'Prod', 'has to match ^[a-z]'],
-    ['artifacts_prefix', 'no-slash', 'has to match ^([^/]'],
-    ['shards', 0, 'has to be at least 1.'],
-    ['batch_window_seconds', 301, 'has to be at least 0 and at most 300.'],
-    ['batch_window_seconds', -1, 'has to be at least 0 and at most 300.'],
-    ['usage_retention_days', 61, 'has to be at least 62 and'],
-    ['deletion_protection', 'maybe', 'a bool is required'],
-  ])('refuses %s=%s', async (name, value, message) => {
-    const { status, output } = await plan({ artifacts_bucket: 'artifacts', [name]: value });
-    expect(output.replaceAll(/\s+/g, ' ')).toContain(message);
-    expect(status).toBe(1);
-  });
 });
