@@ -82,7 +82,7 @@ impl Release {
         let architecture = architecture.trim();
         step("the zip files of the functions");
         self.zip_functions(&out.join("functions").join(architecture))?;
-        step("the CloudFormation templates and the npm package");
+        step("the templates, the Terraform modules and the npm package");
         script(&self.root, "scripts/install-stack-tools.sh", &[])?;
         self.write_templates(&out, architecture)?;
         self.pack_constructs(&out)?;
