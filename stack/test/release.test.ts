@@ -1,4 +1,6 @@
 import * as fs from 'node:fs';
+import { createServer } from 'node:http';
+import { AddressInfo } from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
@@ -10,6 +12,7 @@ import { CLIENT } from '../verify/deployment';
 import { LocalMeter } from './local-meter';
 import { OMITTED } from './ministack/gaps';
 import { Ministack } from './ministack/server';
+import { createOwnApi } from './own-api';
 import { outputOf } from './run';
 
 const ROOT = path.join(__dirname, '../..');
@@ -139,6 +142,7 @@ describe('a release', () => {
   const names = namesOf(environment);
   let ministack: Ministack;
   let commands: string;
+  let secretOfKey: string;
 
   const meter = async (...words: string[]) =>
     JSON.parse(await outputOf(path.join(commands, 'meter'), [...words, '--aws', environment, '--json'])) as Record<
@@ -226,5 +230,42 @@ describe('a release', () => {
     const Data = Buffer.from(JSON.stringify({ ...envelope, subscriptionFilters: ['usage'] }));
     await new KinesisClient(CLIENT).send(new PutRecordCommand({ StreamName: names.stream, PartitionKey: 'one', Data }));
     while ((await meter('usage', key!)).calls !== 1) await new Promise((resolve) => setTimeout(resolve, 200));
+    secretOfKey = secret!;
   });
+
+  test.each(['rest', 'http'] as const)(
+    'meters a %s API that was there before, and leaves it as it was',
+    async (kind) => {
+      const backend = createServer((_, response) => response.end('{}'));
+      await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
+      const { port } = backend.address() as AddressInfo;
+      try {
+        const api = await createOwnApi(kind, `http://127.0.0.1:${port}`);
+        const before = await api.settings();
+        const call = async (headers: Record<string, string> = {}) =>
+          (await fetch(`${ministack.httpApiUrl(api.id, api.stage)}/orders`, { headers })).status;
+        expect(await call()).toBe(200);
+
+        const planned = await meter('attach', api.id, '--authorizer');
+        expect(planned).toMatchObject({ api_id: api.id, kind, stage: api.stage, applied: false });
+        expect(await api.settings()).toEqual(before);
+
+        const made = await meter('attach', api.id, '--authorizer', '--apply', '--yes');
+        expect(made).toEqual({ ...planned, applied: true });
+        expect(JSON.stringify(await api.settings())).toContain(`log-group:${names.accessLogGroup}`);
+        expect([await call(), await call({ 'x-api-key': 'unknown' })]).toEqual(
+          kind === 'rest' ? [403, 403] : [401, 403],
+        );
+        expect(await call({ 'x-api-key': secretOfKey })).toBe(200);
+        expect((await meter('attach', api.id, '--authorizer')).changes).toEqual([]);
+
+        await meter('detach', api.id, '--apply', '--yes');
+        expect(await api.settings()).toEqual(before);
+        expect(await call()).toBe(200);
+        await expect(meter('detach', api.id)).rejects.toThrow('has changed nothing of the stage');
+      } finally {
+        backend.close();
+      }
+    },
+  );
 });

@@ -1,5 +1,6 @@
 //! The command `meter`: its subcommands, exit codes, and the schemas of its JSON output.
 
+mod attach;
 mod classes;
 mod closed_output;
 mod confirmation;
@@ -72,6 +73,10 @@ enum Command {
     Reconcile(reconcile::Arguments),
     /// Show the stream, change its number of shards and its retention period
     Stream(stream::Arguments),
+    /// Have the calls of an API in API Gateway metered: shows what that changes, and makes the changes on request
+    Attach(attach::AttachArguments),
+    /// Undo what `meter attach` has changed of an API
+    Detach(attach::DetachArguments),
     /// Check in this account what the meter assumes of AWS and AWS does not promise
     Doctor(doctor::Arguments),
     /// Calculate the capacity and the cost of the meter at a rate of calls
@@ -122,6 +127,8 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Status(arguments) => status::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Stream(arguments) => stream::run(arguments).await,
+        Command::Attach(arguments) => Box::pin(attach::attach(arguments)).await,
+        Command::Detach(arguments) => Box::pin(attach::detach(arguments)).await,
         Command::Doctor(arguments) => Box::pin(doctor::run(arguments)).await,
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Traffic(arguments) => traffic::run(arguments).await,

@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    classes, customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage, weights,
+    attach, classes, customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage,
+    weights,
 };
 
 /// Shape of the output of a command.
@@ -102,6 +103,8 @@ pub const OUTPUTS: &[Output] = &[
     output!("given-up-list", "meter given-up list --json", Lines, given_up::GivenUpBatchOutput),
     output!("status", "meter status --json", Document, Vec<status::Graph>),
     output!("reconcile", "meter reconcile --json", Document, reconcile::Comparison),
+    output!("attach", "meter attach API --json", Document, attach::AttachmentReport),
+    output!("detach", "meter detach API --json", Document, attach::AttachmentReport),
     output!("doctor", "meter doctor --json", Document, Vec<doctor::CheckOutput>),
 ];
 

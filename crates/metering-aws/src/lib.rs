@@ -4,6 +4,7 @@
 
 #![warn(missing_docs)]
 
+pub mod attachments;
 pub mod call_log;
 mod claim_items;
 pub mod claim_store;

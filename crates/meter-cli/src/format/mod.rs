@@ -18,7 +18,7 @@ use crate::input::open::{Source, text, with_head};
 use crate::rule_arguments::RuleArguments;
 use judge::Judge;
 pub use lines::{CheckedLine, SummaryLine};
-pub use template::Report;
+pub use template::{Report, problems};
 
 /// Number of bytes in which a variable has to occur for the file to be a format. API Gateway accepts formats
 /// of 3 KB.

@@ -67,6 +67,13 @@ pub fn check(text: &str, kind: Option<ApiKind>, mut judge: Judge, json: bool) ->
     Ok(())
 }
 
+/// Returns the problems of a format: calls would be lost, unreadable or billed wrongly.
+pub fn problems(text: &str, kind: ApiKind, mut judge: Judge) -> Vec<String> {
+    let (report, _) = report(text, Some(kind), &mut judge);
+    let problems = report.findings.into_iter().filter(|finding| finding.is_problem);
+    problems.map(|finding| finding.text).collect()
+}
+
 fn print(report: &Report, outcome: &Outcome, output: &mut impl Write) -> std::io::Result<()> {
     writeln!(output, "Access-log format of {} APIs, {} bytes", report.api, report.format_bytes)?;
     writeln!(output, "Line of a call, {} bytes: {}", report.line_bytes, report.sample_line)?;
