@@ -370,10 +370,16 @@ mod tests {
         SequenceNumber::parse(&value.to_string()).unwrap()
     }
 
+    /// Returns the response bytes of a call in the tests.
+    fn response_bytes(call_ms: i64) -> u64 {
+        call_ms.unsigned_abs() / 1_000 + 1
+    }
+
     fn add(usage: &mut BatchUsage, key: &str, call_ms: i64) {
         let id = CallId::new(key, call_ms);
         let day = CallWindow::at(call_ms).unwrap().day;
-        usage.add_call(0, id, CallBreakdown::of_key(key, day), CallFacts::at(call_ms), true);
+        let facts = CallFacts { response_bytes: response_bytes(call_ms), ..CallFacts::at(call_ms) };
+        usage.add_call(0, id, CallBreakdown::of_key(key, day), facts, true);
     }
 
     proptest! {
@@ -390,13 +396,17 @@ mod tests {
                     let call_ms = hours * crate::window::HOUR_MS / 2;
                     let window = CallWindow::at(call_ms).unwrap();
                     add(&mut usage, &format!("key-{key}"), call_ms);
-                    *expected.entry((format!("key-{key}"), window.day, window.hour, record)).or_insert(0_u32) += 1;
+                    let (calls, bytes): &mut (u32, u64) = expected.entry((format!("key-{key}"), window.day, window.hour, record)).or_default();
+                    *calls += 1;
+                    *bytes += response_bytes(call_ms);
                 }
             }
             let (mut found, mut fingerprint) = (BTreeMap::new(), Fingerprint::default());
             for row in usage.rows(|_, _| true) {
                 for part in row.contributions() {
-                    *found.entry((row.breakdown.key.api_key_id.to_string(), row.breakdown.day, part.hour, part.record)).or_insert(0) += part.calls;
+                    let (calls, bytes): &mut (u32, u64) = found.entry((row.breakdown.key.api_key_id.to_string(), row.breakdown.day, part.hour, part.record)).or_default();
+                    *calls += part.calls;
+                    *bytes += part.response_bytes;
                     fingerprint += part.fingerprint;
                 }
                 prop_assert!(row.contributions().is_sorted_by_key(|part| part.record));
@@ -404,14 +414,18 @@ mod tests {
             let (mut totals, mut fingerprint_of_totals) = (BTreeMap::new(), Fingerprint::default());
             for row in usage.totals(|_, _| true) {
                 for part in row.contributions() {
-                    *totals.entry((row.breakdown.day, part.hour, part.record)).or_insert(0) += part.calls;
+                    let (calls, bytes): &mut (u32, u64) = totals.entry((row.breakdown.day, part.hour, part.record)).or_default();
+                    *calls += part.calls;
+                    *bytes += part.response_bytes;
                     fingerprint_of_totals += part.fingerprint;
                 }
                 prop_assert!(row.contributions().is_sorted_by_key(|part| part.record));
             }
             let mut of_all_keys = BTreeMap::new();
-            for ((_, day, hour, record), calls) in &expected {
-                *of_all_keys.entry((*day, *hour, *record)).or_insert(0) += calls;
+            for ((_, day, hour, record), (of_key, bytes_of_key)) in &expected {
+                let (calls, bytes): &mut (u32, u64) = of_all_keys.entry((*day, *hour, *record)).or_default();
+                *calls += of_key;
+                *bytes += bytes_of_key;
             }
             prop_assert_eq!(found, expected);
             prop_assert_eq!(totals, of_all_keys);
