@@ -32,6 +32,8 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Widget {
     pub title: String,
+    /// Unit of the values, as in `ms`; empty for the rows of a query.
+    pub unit: String,
     pub source: Source,
     pub limits: Vec<Limit>,
 }
@@ -81,7 +83,8 @@ fn widget(widget: &Value) -> Widget {
     let annotations = properties["annotations"]["horizontal"].as_array().into_iter().flatten();
     let limits = annotations
         .map(|line| Limit { label: text(&line["label"]), value: line["value"].as_f64().unwrap_or_default() });
-    Widget { title: text(&properties["title"]), source, limits: limits.collect() }
+    let unit = text(&properties["yAxis"]["left"]["label"]);
+    Widget { title: text(&properties["title"]), unit, source, limits: limits.collect() }
 }
 
 /// Converts a line of a graph to a query of `GetMetricData`. Source: CloudWatch API Reference, "Dashboard
@@ -136,8 +139,10 @@ mod tests {
         let Source::Metrics(queries) = &freshness.source else { panic!("{freshness:?}") };
         assert_eq!(queries.len(), 3);
         assert_eq!(queries[0]["MetricStat"]["Stat"], "p50");
+        assert_eq!(freshness.unit, "ms");
         for widget in &widgets {
             if let Source::Metrics(queries) = &widget.source {
+                assert!(!widget.unit.is_empty(), "{widget:?}");
                 assert!(queries.iter().any(|query| query["ReturnData"] == true), "{widget:?}");
             }
         }

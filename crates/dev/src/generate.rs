@@ -12,6 +12,8 @@ const DASHBOARD_PROGRAM: &str = "test/dashboard-file.ts";
 const DASHBOARD: &str = "crates/deployment/src/dashboard.json";
 /// The program that writes those tables of the documents that are generated from the constructs.
 const TABLES_PROGRAM: &str = "test/doc-tables.ts";
+/// The program that copies the files of npm packages that the web page of the local stack has.
+const VENDORED_PROGRAM: &str = "test/vendored-files.ts";
 
 /// Writes all generated files.
 pub fn write() -> anyhow::Result<()> {
@@ -22,6 +24,7 @@ pub fn write() -> anyhow::Result<()> {
     let dashboard = output_of(DASHBOARD_PROGRAM)?;
     std::fs::write(repository().join(DASHBOARD), dashboard).context("the dashboard cannot be written")?;
     output_of(TABLES_PROGRAM)?;
+    output_of(VENDORED_PROGRAM)?;
     Ok(())
 }
 

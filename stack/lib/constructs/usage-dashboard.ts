@@ -40,6 +40,9 @@ const USD_PER_MILLION = prices.usdPerMillion;
 
 const WIDTH = 8;
 
+/** The unit of the values of a graph. The web page of the local stack formats values by it. */
+type Unit = 'calls' | 'count' | 'ms' | 'µs' | 'percent' | 'US dollars';
+
 /** The dashboard `usage-meter-ENVIRONMENT-REGION`. */
 export class UsageDashboard extends Construct {
   readonly dashboard: Dashboard;
@@ -58,9 +61,11 @@ export class UsageDashboard extends Construct {
   }
 }
 
-function graph(title: string, left: IMetric[], limit?: { value: number; label: string }): GraphWidget {
+/** Returns a graph whose values have one unit: a text of `Unit`. */
+function graph(title: string, unit: Unit, left: IMetric[], limit?: { value: number; label: string }): GraphWidget {
+  const leftYAxis = { min: 0, label: unit, showUnits: false };
   const leftAnnotations = limit === undefined ? [] : [limit];
-  return new GraphWidget({ title, left, width: WIDTH, period: PERIOD, leftYAxis: { min: 0 }, leftAnnotations });
+  return new GraphWidget({ title, left, width: WIDTH, period: PERIOD, leftYAxis, leftAnnotations });
 }
 
 function usageWidgets(props: UsageDashboardProps): IWidget[] {
@@ -78,8 +83,8 @@ function usageWidgets(props: UsageDashboardProps): IWidget[] {
     width: WIDTH,
   });
   return [
-    graph('Calls by status', props.stages.flatMap(callsByStatus)),
-    graph('Billable calls', [
+    graph('Calls by status', 'calls', props.stages.flatMap(callsByStatus)),
+    graph('Billable calls', 'calls', [
       consumer('BillableCalls'),
       consumer('SkippedUnbilledStatus'),
       consumer('SkippedNoApiKey'),
@@ -95,29 +100,35 @@ function pipelineWidgets(props: UsageDashboardProps): IWidget[] {
   return [
     graph(
       'Freshness',
+      'ms',
       ['p50', 'p99', 'Maximum'].map((statistic) => consumer('Freshness', statistic)),
       limit,
     ),
-    graph('Freshness in parts, p99', [
+    graph('Freshness in parts, p99', 'ms', [
       consumer('LogDeliveryDelay', 'p99'),
       consumer('StreamWait', 'p99'),
       lambda.function.metricDuration({ statistic: 'p99', period: PERIOD }),
     ]),
-    graph('Iterator age', [lambda.function.metric('IteratorAge', { statistic: 'Maximum', period: PERIOD })], limit),
-    graph('Duplicates, fenced updates, failures', [
+    graph(
+      'Iterator age',
+      'ms',
+      [lambda.function.metric('IteratorAge', { statistic: 'Maximum', period: PERIOD })],
+      limit,
+    ),
+    graph('Duplicates, fenced updates, failures', 'count', [
       consumer('DuplicateCalls'),
       consumer('ClaimConflicts'),
       consumer('FencedUpdates'),
       consumer('FailedRecords'),
       consumer('UnreadableClaims'),
     ]),
-    graph('Quarantine', [
+    graph('Quarantine', 'count', [
       quarantineQueue.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: PERIOD }),
       consumer('QuarantinedRecords'),
       consumer('RefusedCalls'),
       consumer('GivenUpRecords'),
     ]),
-    graph('Cost of a million billable calls, in US dollars', cost(props)),
+    graph('Cost of a million billable calls', 'US dollars', cost(props)),
   ];
 }
 
@@ -169,23 +180,24 @@ function driftWidget(props: UsageDashboardProps): IWidget {
   const hourly = names.map((name) =>
     meterMetric(props.settings, 'usage-reconciler', name, 'Maximum', Duration.hours(1)),
   );
-  return graph('Ledger against access log, hour by hour', hourly);
+  return graph('Ledger against access log, hour by hour', 'count', hourly);
 }
 
-/** Returns the graph of the canary's measurements, if there is a canary. */
+/** Returns the graphs of the canary's measurements, if there is a canary. */
 function canaryWidgets({ settings, canary }: UsageDashboardProps): IWidget[] {
   if (canary === undefined) return [];
   const metric = metricsOf(settings, 'usage-canary');
   const limit = { value: FRESHNESS_LIMIT_MS, label: '60 s' };
   return [
-    graph('Canary', [metric('CanaryFreshness', 'Maximum'), metric('CanaryMisses'), metric('CanaryFailures')], limit),
+    graph('Freshness of the canary', 'ms', [metric('CanaryFreshness', 'Maximum')], limit),
+    graph('Failed calls of the canary', 'calls', [metric('CanaryMisses'), metric('CanaryFailures')]),
   ];
 }
 
 function keysWidgets(props: UsageDashboardProps): IWidget[] {
   return [
     ...(props.authorizer === undefined ? [] : decisions(props)),
-    graph('Throttled requests of DynamoDB', throttles(props)),
+    graph('Throttled requests of DynamoDB', 'count', throttles(props)),
   ];
 }
 
@@ -212,10 +224,10 @@ function decisions(props: UsageDashboardProps): IWidget[] {
     expression: '100 * hits / (hits + misses)',
     usingMetrics: { hits: authorizer('CacheHits'), misses: authorizer('CacheMisses') },
     period: PERIOD,
-    label: 'remembered keys, in percent',
+    label: 'remembered keys',
   });
   return [
-    graph('Decisions', [
+    graph('Decisions', 'calls', [
       authorizer('Allowed'),
       authorizer('DeniedMissing'),
       authorizer('DeniedUnknown'),
@@ -226,10 +238,11 @@ function decisions(props: UsageDashboardProps): IWidget[] {
       authorizer('Unavailable'),
     ]),
     graph(
-      'Decision in µs',
+      'Decision',
+      'µs',
       ['p50', 'p99', 'Maximum'].map((statistic) => authorizer('DecisionDuration', statistic)),
     ),
-    graph('Cache', [remembered]),
-    graph('Invalidation lag in ms', [authorizer('InvalidationLag', 'Maximum')]),
+    graph('Cache', 'percent', [remembered]),
+    graph('Invalidation lag', 'ms', [authorizer('InvalidationLag', 'Maximum')]),
   ];
 }

@@ -1,4 +1,4 @@
-//! The licences of everything that a release links.
+//! The licences of everything that a release contains.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,6 +12,9 @@ use super::{read, sorted_files};
 
 /// Beginnings of the names of files with licences and notices, in lower case.
 const NAMES: [&str; 5] = ["licen", "copying", "notice", "copyright", "unlicense"];
+
+/// The folder of the npm package in the web page of the local stack. The first line of its script names its version.
+const UPLOT: &str = "crates/local-stack/src/dashboard/web/uplot";
 
 /// A package: name and version.
 type Package = (String, String);
@@ -34,12 +37,27 @@ pub fn text(root: &Path, bills: &Path) -> anyhow::Result<String> {
             of_texts.entry(text).or_default().insert(format!("{name} {version}"));
         }
     }
-    let mut all = format!("The crates that the usage meter links, with their licences:\n\n{listing}");
+    let (name, licence) = vendored(&root.join(UPLOT))?;
+    writeln!(listing, "{name}: MIT")?;
+    of_texts.entry(licence).or_default().insert(name);
+    let mut all = format!("The packages that the usage meter contains, with their licences:\n\n{listing}");
     for (text, packages) in of_texts {
         let packages: Vec<String> = packages.into_iter().collect();
         write!(all, "\n{}\n{}:\n\n{text}\n", "-".repeat(80), packages.join(", "))?;
     }
     Ok(all)
+}
+
+/// Returns the name of the npm package in a folder with its version, and its licence.
+fn vendored(folder: &Path) -> anyhow::Result<(String, String)> {
+    let script = read(&folder.join("uPlot.js"))?;
+    let script = String::from_utf8_lossy(&script);
+    let banner = script.lines().next().unwrap_or_default();
+    let version =
+        banner.split_once("(v").and_then(|(_, rest)| rest.split_once(')')).map(|(version, _)| version);
+    let version = version.with_context(|| format!("{} names no version: {banner}", folder.display()))?;
+    let licence = read(&folder.join("LICENSE"))?;
+    Ok((format!("uPlot {version} (npm)"), String::from_utf8_lossy(&licence).trim().to_owned()))
 }
 
 /// Returns the packages of other projects in the bills of materials, with their licences.
@@ -85,4 +103,17 @@ fn source_folders(root: &Path) -> anyhow::Result<BTreeMap<Package, PathBuf>> {
 fn is_licence(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     path.is_file() && NAMES.iter().any(|beginning| name.starts_with(beginning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repository::repository;
+
+    #[test]
+    fn the_licence_of_the_web_page_s_graphs_is_named_with_its_version() {
+        let (name, licence) = vendored(&repository().join(UPLOT)).unwrap();
+        assert!(name.starts_with("uPlot 1."), "{name}");
+        assert!(licence.starts_with("The MIT License"), "{licence}");
+    }
 }

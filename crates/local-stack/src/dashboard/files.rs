@@ -1,0 +1,67 @@
+//! The files of the page, and the headers with which they are served.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{HeaderValue, StatusCode, header};
+
+/// Allows only resources of this server, and nothing inline.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The frame of each page.
+const LAYOUT: &str = include_str!("web/layout.html");
+
+/// The path, the title, the script and the content of each page.
+const PAGES: &[(&str, &str, &str, &str)] =
+    &[("/", "Overview", "overview", include_str!("web/overview.html"))];
+
+/// The path, the type and the text of each file. The files of uPlot are those of its npm package, written
+/// by `cargo run -p dev -- generate`.
+const FILES: &[(&str, &str, &str)] = &[
+    ("/page.css", CSS, include_str!("web/page.css")),
+    ("/uPlot.css", CSS, include_str!("web/uplot/uPlot.css")),
+    ("/uPlot.js", JAVASCRIPT, include_str!("web/uplot/uPlot.js")),
+    ("/uPlot-LICENSE", TEXT, include_str!("web/uplot/LICENSE")),
+    ("/dom.js", JAVASCRIPT, include_str!("web/dom.js")),
+    ("/graph.js", JAVASCRIPT, include_str!("web/graph.js")),
+    ("/overview.js", JAVASCRIPT, include_str!("web/overview.js")),
+    ("/plot-options.js", JAVASCRIPT, include_str!("web/plot-options.js")),
+    ("/shell.js", JAVASCRIPT, include_str!("web/shell.js")),
+    ("/units.js", JAVASCRIPT, include_str!("web/units.js")),
+    ("/url-state.js", JAVASCRIPT, include_str!("web/url-state.js")),
+];
+
+/// Returns the routes of the pages and files.
+pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let router = FILES.iter().fold(Router::new(), |router, (path, content_type, text)| {
+        router.route(path, get(move || async move { ([(header::CONTENT_TYPE, *content_type)], *text) }))
+    });
+    PAGES.iter().fold(router, |router, (path, title, script, content)| {
+        let page = LAYOUT.replace("{title}", title).replace("{script}", script).replace("{content}", content);
+        router.route(path, get(move || async move { ([(header::CONTENT_TYPE, HTML)], page) }))
+    })
+}
+
+/// Refuses requests whose `Host` is not a name of this machine, and sets the headers of all responses.
+/// Otherwise a page of another origin could let its own name resolve to this machine and read the usage
+/// (DNS rebinding).
+pub async fn guard(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if !["127.0.0.1", "localhost"].contains(&name) {
+        return (StatusCode::MISDIRECTED_REQUEST, "this page is for this machine only").into_response();
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,165 @@
+// A graph with its latest and highest values, a cursor, and its values as a table.
+
+import { element } from './dom.js';
+import { lineStyle, plotOptions, topOf } from './plot-options.js';
+import { onThemeChange } from './shell.js';
+import { lineName, number, saysUnit, secondText, timeText, valueText } from './units.js';
+
+const present = (values) => values.filter((value) => value !== null);
+const sum = (values) => present(values).reduce((total, value) => total + value, 0);
+const latest = (values) => values.findLast((value) => value !== null) ?? null;
+const highest = (values) => (present(values).length === 0 ? null : Math.max(...present(values)));
+
+/** A graph. It is kept between refreshes, so that it does not lose the focus. */
+export class Graph {
+    constructor(title, { isBars = false, timeName = secondText } = {}) {
+        Object.assign(this, { title, isBars, timeName, place: null, plot: null, shape: '' });
+        this.canvas = element('div', { className: 'graph', tabIndex: 0, role: 'img' });
+        this.canvas.addEventListener('keydown', (event) => this.key(event));
+        this.at = element('p', { className: 'at', ariaLive: 'polite' });
+        this.legend = element('table', { className: 'legend' });
+        this.values = element(
+            'details',
+            { className: 'values' },
+            element('summary', { textContent: `Values of ${title}` }),
+        );
+        this.values.addEventListener('toggle', () => this.drawValues());
+        this.root = element('div', {}, this.canvas, this.at, this.legend, this.values);
+        new ResizeObserver(() =>
+            this.plot?.setSize({ width: this.canvas.clientWidth, height: this.plot.height }),
+        ).observe(this.canvas);
+        onThemeChange(() => this.plot?.redraw());
+    }
+
+    /** Draws data: times and lines as the server has them, in a span of time. */
+    draw({ unit, limits = [], graph: { times_ms: times, lines: data }, spanMs }) {
+        const lines = data.map((line) => ({ ...line, label: lineName(line.label) }));
+        Object.assign(this, { unit, limits, times, lines });
+        this.scale = { x: spanMs.map((atMs) => atMs / 1_000), y: [0, topOf(lines, limits)] };
+        const columns = [times.map((atMs) => atMs / 1_000), ...lines.map(({ values }) => values)];
+        const shape = JSON.stringify([unit, limits, lines.map(({ label }) => label)]);
+        if (shape === this.shape) this.plot.setData(columns);
+        else this.build(columns, shape);
+        if (this.place !== null) this.moveTo(this.place, false);
+        const state = lines.map(({ label, values }) => `${label} ${this.text(latest(values))}`).join(', ');
+        this.canvas.ariaLabel = `${this.title}. Latest: ${state}.`;
+        this.drawLegend();
+        this.drawValues();
+    }
+
+    build(columns, shape) {
+        this.plot?.destroy();
+        const { lines, limits, unit, isBars } = this;
+        const width = this.canvas.clientWidth || 300;
+        const options = plotOptions({
+            lines,
+            limits,
+            unit,
+            isBars,
+            width,
+            scale: () => this.scale,
+            moved: (place) => this.drawCursorValues(place),
+        });
+        this.plot = new globalThis.uPlot(options, columns, this.canvas);
+        this.shape = shape;
+    }
+
+    text(value) {
+        return valueText(value, this.unit);
+    }
+
+    drawLegend() {
+        const isCount = !saysUnit(this.unit);
+        const names = ['Line', 'latest', 'highest', ...(isCount ? ['sum'] : [])];
+        const head = names.map((name, place) =>
+            element('th', { scope: 'col', textContent: name, className: place > 0 ? 'number' : '' }),
+        );
+        const line = ({ label, is_sum: isSum, values }, place) => {
+            const mark = element('span', { className: `mark ${lineStyle(place).className}` });
+            const cells = [latest(values), highest(values)].map((value) => this.text(value));
+            if (isCount) cells.push(isSum && present(values).length > 0 ? number(sum(values)) : '');
+            return element(
+                'tr',
+                {},
+                element('th', { scope: 'row' }, mark, label),
+                ...cells.map((textContent) => element('td', { textContent, className: 'number' })),
+            );
+        };
+        const withValues = this.lines
+            .map((each, place) => [each, place])
+            .filter(([{ values }]) => present(values).length > 0);
+        const others = this.lines.filter(({ values }) => present(values).length === 0).map(({ label }) => label);
+        const rows = withValues.map(([each, place]) => line(each, place));
+        for (const { label } of this.limits) {
+            const mark = element('span', { className: 'mark limit-mark' });
+            rows.push(
+                element('tr', {}, element('th', { scope: 'row', colSpan: names.length }, mark, `limit ${label}`)),
+            );
+        }
+        const none = element('td', { colSpan: names.length, textContent: `Without values: ${others.join(', ')}` });
+        if (others.length > 0) rows.push(element('tr', { className: 'quiet' }, none));
+        this.legend.replaceChildren(element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows));
+    }
+
+    /** Fills the table of all values while it is open, the latest first. */
+    drawValues() {
+        if (!this.values.open || this.lines === undefined) return;
+        const head = ['Time', ...this.lines.map(({ label }) => label)];
+        const row = (atMs, place) => {
+            const cells = this.lines.map(({ values }) =>
+                element('td', { textContent: this.text(values[place]), className: 'number' }),
+            );
+            return element('tr', {}, element('th', { scope: 'row', textContent: timeText(atMs) }), ...cells);
+        };
+        const table = element(
+            'table',
+            {},
+            element(
+                'thead',
+                {},
+                element('tr', {}, ...head.map((textContent) => element('th', { scope: 'col', textContent }))),
+            ),
+            element('tbody', {}, ...this.times.map(row).reverse()),
+        );
+        const scroll = element(
+            'div',
+            { className: 'scroll', tabIndex: 0, role: 'region', ariaLabel: `Values of ${this.title}` },
+            table,
+        );
+        const old = this.values.querySelector('.scroll');
+        if (old === null) this.values.append(scroll);
+        else old.replaceChildren(table);
+    }
+
+    key(event) {
+        const last = this.times.length - 1;
+        const from = this.place ?? last + 1;
+        const moves = { ArrowLeft: from - 1, ArrowRight: Math.min(from + 1, last), Home: 0, End: last, Escape: null };
+        if (!(event.key in moves)) return;
+        event.preventDefault();
+        this.moveTo(moves[event.key] === null ? null : Math.max(moves[event.key], 0));
+    }
+
+    /** Moves the cursor of all graphs to a period. */
+    moveTo(place, isShared = true) {
+        const left = place === null ? -10 : this.plot.valToPos(this.times[place] / 1_000, 'x');
+        this.plot.setCursor(
+            { left, top: place === null ? -10 : this.plot.bbox.height / 2 / devicePixelRatio },
+            true,
+            isShared,
+        );
+    }
+
+    /** Shows the values at the cursor as text. */
+    drawCursorValues(place) {
+        this.place = place;
+        if (place === null || this.times[place] === undefined) {
+            this.at.textContent = '';
+            return;
+        }
+        const values = this.lines
+            .filter((line) => present(line.values).length > 0)
+            .map(({ label, values: all }) => `${label} ${this.text(all[place])}`);
+        this.at.textContent = `${this.timeName(this.times[place])}: ${values.join(', ')}`;
+    }
+}

@@ -1,0 +1,68 @@
+// What all pages have: the theme, and updates that can be paused.
+
+import { byId } from './dom.js';
+import { secondText } from './units.js';
+import { parameter, setParameters } from './url-state.js';
+
+const REFRESH_MS = 2_000;
+const THEMES = ['light', 'dark'];
+
+const themeListeners = [];
+let isPaused = false;
+
+function setTheme(theme) {
+    if (THEMES.includes(theme)) document.documentElement.dataset.theme = theme;
+    else delete document.documentElement.dataset.theme;
+    for (const changed of themeListeners) changed();
+}
+
+/** Calls `changed` after each change of the colours. */
+export function onThemeChange(changed) {
+    themeListeners.push(changed);
+}
+
+/** Shows whether the data is current. */
+export function setState(text) {
+    byId('state').textContent = text;
+}
+
+/** Refreshes the page, and says up to when its data is. */
+async function update(refresh) {
+    try {
+        setState(`As of ${secondText(await refresh())}`);
+    } catch (error) {
+        setState(`The stack does not answer; this is what was last seen. (${error.message})`);
+    }
+}
+
+/** Calls `refresh` now and at intervals. It returns the time of its data, in milliseconds since 1970. The result
+ * refreshes at once. */
+export function live(refresh) {
+    const cycle = async () => {
+        if (!isPaused) await update(refresh);
+        setTimeout(cycle, REFRESH_MS);
+    };
+    void cycle();
+    return () => update(refresh);
+}
+
+const pause = byId('pause');
+pause.addEventListener('click', () => {
+    isPaused = !isPaused;
+    pause.textContent = isPaused ? 'Resume updates' : 'Pause updates';
+});
+
+const theme = byId('theme');
+theme.value = parameter('theme', localStorage.getItem('theme') ?? 'system');
+if (theme.value === '') theme.value = 'system';
+setTheme(theme.value);
+theme.addEventListener('change', () => {
+    localStorage.setItem('theme', theme.value);
+    setParameters({ theme: theme.value }, { theme: 'system' });
+    setTheme(theme.value);
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => setTheme(theme.value));
+
+for (const link of document.querySelectorAll('nav a')) {
+    if (link.pathname === location.pathname) link.setAttribute('aria-current', 'page');
+}
