@@ -2,13 +2,17 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
 import { templateOf } from '../verify/offline';
+import { alarmsFile } from './alarms-file';
 import { dashboardFile } from './dashboard-file';
 
-const FILE = path.join(__dirname, '../../crates/deployment/src/dashboard.json');
+const FOLDER = path.join(__dirname, '../../crates/deployment/src');
 
-test('the local stack has the deployed dashboard', () => {
+test.each([
+  ['dashboard.json', dashboardFile],
+  ['alarms.json', alarmsFile],
+])('the local stack has the deployed %s', (name, make) => {
   const remedy = 'run cargo run -p dev -- generate';
-  expect(fs.readFileSync(FILE, 'utf8') === dashboardFile(), remedy).toBe(true);
+  expect(fs.readFileSync(path.join(FOLDER, name), 'utf8') === make(), remedy).toBe(true);
 });
 
 test.each([

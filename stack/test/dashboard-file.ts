@@ -1,25 +1,10 @@
-import { Template } from 'aws-cdk-lib/assertions';
-import { stackOf } from '../verify/offline';
+import { localTemplate, resolver } from './resolved-names';
 
-/** The properties with the names of resources. */
-const NAMES = ['TableName', 'FunctionName', 'LogGroupName', 'QueueName'];
-
-/** Returns the dashboard of the environment `local` for the local stack: the body with resolved names. The costs are those
- * of functions on arm64, the default of deploy.sh. */
+/** Returns the dashboard of the environment `local` for the local stack: the body with resolved names. */
 export function dashboardFile(): string {
-  const template = Template.fromStack(stackOf('local', { architecture: 'arm64' }).stack);
-  const resources = template.toJSON().Resources as Record<string, { Properties: Record<string, string> }>;
-  const name = (logicalId: string): string => {
-    const { Properties } = resources[logicalId] ?? { Properties: {} };
-    return Properties[NAMES.find((property) => Properties[property] !== undefined) ?? ''] ?? 'us-east-1';
-  };
+  const template = localTemplate();
   const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
-  const parts = dashboard!.Properties.DashboardBody['Fn::Join'][1] as (
-    string | { Ref?: string; 'Fn::GetAtt'?: string[] }
-  )[];
-  const text = parts
-    .map((part) => (typeof part === 'string' ? part : name(part.Ref ?? part['Fn::GetAtt']![0]!)))
-    .join('');
+  const text = resolver(template, 'us-east-1')(dashboard!.Properties.DashboardBody) as string;
   const { widgets } = JSON.parse(text) as { widgets: unknown[] };
   return `{"widgets":[\n${widgets.map((widget) => JSON.stringify(widget)).join(',\n')}\n]}\n`;
 }

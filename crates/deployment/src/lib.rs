@@ -1,4 +1,4 @@
-//! The deployed system: names and dashboard of an environment, limits and
+//! The deployed system: names, dashboard and alarms of an environment, limits and
 //! environment variables of its functions, and default settings. For a local
 //! stack also its endpoints.
 //!
@@ -6,6 +6,7 @@
 //! generated files in `stack/lib/generated`. The commands, the local stack, the
 //! load test and the cost model use this crate.
 
+pub mod alarms;
 pub mod dashboard;
 pub mod endpoints;
 pub mod environment;

@@ -7,9 +7,12 @@ use anyhow::{Context, ensure};
 use crate::files::files;
 use crate::repository::{File, repository};
 
-/// The program that prints the dashboard of the constructs, which `meter status` and the local stack show.
-const DASHBOARD_PROGRAM: &str = "test/dashboard-file.ts";
-const DASHBOARD: &str = "crates/deployment/src/dashboard.json";
+/// The programs that print definitions of the constructs which `meter status` and the local stack show, with their
+/// files.
+const DEFINITIONS: [(&str, &str); 2] = [
+    ("test/dashboard-file.ts", "crates/deployment/src/dashboard.json"),
+    ("test/alarms-file.ts", "crates/deployment/src/alarms.json"),
+];
 /// The program that writes those tables of the documents that are generated from the constructs.
 const TABLES_PROGRAM: &str = "test/doc-tables.ts";
 /// The program that copies the files of npm packages that the web page of the local stack has.
@@ -21,8 +24,10 @@ pub fn write() -> anyhow::Result<()> {
         let target = repository().join(path);
         std::fs::write(&target, content).with_context(|| format!("{path} cannot be written"))?;
     }
-    let dashboard = output_of(DASHBOARD_PROGRAM)?;
-    std::fs::write(repository().join(DASHBOARD), dashboard).context("the dashboard cannot be written")?;
+    for (program, path) in DEFINITIONS {
+        let target = repository().join(path);
+        std::fs::write(&target, output_of(program)?).with_context(|| format!("{path} cannot be written"))?;
+    }
     output_of(TABLES_PROGRAM)?;
     output_of(VENDORED_PROGRAM)?;
     Ok(())

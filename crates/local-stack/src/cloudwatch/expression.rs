@@ -1,4 +1,4 @@
-//! Metric math: numbers, ids of queries, `+ - * /` and parentheses.
+//! Metric math: numbers, ids of queries, `+ - * /`, comparisons, `AND`, `OR`, `IF` and parentheses.
 //!
 //! Source: CloudWatch User Guide, "Using metric math".
 
@@ -10,14 +10,47 @@ pub type Series = BTreeMap<i64, f64>;
 /// An expression that is malformed or not supported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the local stack does not support the expression {0:?}; it supports numbers, ids of queries, + - * / and parentheses"
+    "the local stack does not support the expression {0:?}; it supports numbers, ids of queries, + - * /, comparisons, AND, OR, IF and parentheses"
 )]
 pub struct UnsupportedExpression(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Plus,
+    Minus,
+    Times,
+    Over,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+    Equal,
+    NotEqual,
+    And,
+    Or,
+}
+
+/// The operators with their signs, from those that bind least. A sign that begins with another one comes before it.
+const LEVELS: [&[(&str, Operator)]; 5] = [
+    &[("OR", Operator::Or), ("||", Operator::Or)],
+    &[("AND", Operator::And), ("&&", Operator::And)],
+    &[
+        (">=", Operator::GreaterOrEqual),
+        ("<=", Operator::LessOrEqual),
+        ("==", Operator::Equal),
+        ("!=", Operator::NotEqual),
+        (">", Operator::Greater),
+        ("<", Operator::Less),
+    ],
+    &[("+", Operator::Plus), ("-", Operator::Minus)],
+    &[("*", Operator::Times), ("/", Operator::Over)],
+];
 
 enum Node {
     Number(f64),
     Id(String),
-    Operation(char, Box<Node>, Box<Node>),
+    Operation(Operator, Box<Node>, Box<Node>),
+    If(Box<[Node; 3]>),
 }
 
 /// Evaluates an expression for each period in which one of its metrics has a value. A metric without a
@@ -32,7 +65,7 @@ enum Node {
 pub fn evaluate(text: &str, metrics: &BTreeMap<String, Series>) -> Result<Series, UnsupportedExpression> {
     let unsupported = || UnsupportedExpression(text.to_owned());
     let mut parser = Parser { rest: text.trim() };
-    let node = parser.sum().filter(|_| parser.rest.is_empty()).ok_or_else(unsupported)?;
+    let node = parser.expression().filter(|_| parser.rest.is_empty()).ok_or_else(unsupported)?;
     let mut ids = BTreeSet::new();
     node.collect_ids(&mut ids);
     if ids.iter().any(|id| !metrics.contains_key(id)) {
@@ -61,6 +94,7 @@ impl Node {
                 left.collect_ids(ids);
                 right.collect_ids(ids);
             }
+            Self::If(parts) => parts.iter().for_each(|part| part.collect_ids(ids)),
         }
     }
 
@@ -69,16 +103,37 @@ impl Node {
             Self::Number(number) => *number,
             Self::Id(id) => metrics.get(id).and_then(|series| series.get(&period)).copied().unwrap_or(0.0),
             Self::Operation(operator, left, right) => {
-                let (left, right) = (left.value(period, metrics), right.value(period, metrics));
-                match operator {
-                    '+' => left + right,
-                    '-' => left - right,
-                    '*' => left * right,
-                    // NaN, so that the value stays undefined even if it is then multiplied by 0.
-                    _ if right == 0.0 => f64::NAN,
-                    _ => left / right,
-                }
+                operator.value(left.value(period, metrics), right.value(period, metrics))
             }
+            Self::If(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                let chosen = if condition.value(period, metrics) == 0.0 { otherwise } else { then };
+                chosen.value(period, metrics)
+            }
+        }
+    }
+}
+
+impl Operator {
+    /// Applies the operator. A comparison that holds is 1, and one that does not is 0.
+    #[expect(clippy::float_cmp, reason = "metric math compares exactly")]
+    fn value(self, left: f64, right: f64) -> f64 {
+        let truth = |holds: bool| f64::from(u8::from(holds));
+        match self {
+            Self::Plus => left + right,
+            Self::Minus => left - right,
+            Self::Times => left * right,
+            // NaN, so that the value stays undefined even if it is then multiplied by 0.
+            Self::Over if right == 0.0 => f64::NAN,
+            Self::Over => left / right,
+            Self::Greater => truth(left > right),
+            Self::GreaterOrEqual => truth(left >= right),
+            Self::Less => truth(left < right),
+            Self::LessOrEqual => truth(left <= right),
+            Self::Equal => truth(left == right),
+            Self::NotEqual => truth(left != right),
+            Self::And => truth(left != 0.0 && right != 0.0),
+            Self::Or => truth(left != 0.0 || right != 0.0),
         }
     }
 }
@@ -88,26 +143,28 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn sum(&mut self) -> Option<Node> {
-        let mut left = self.product()?;
-        while let Some(operator) = self.take(['+', '-']) {
-            left = Node::Operation(operator, Box::new(left), Box::new(self.product()?));
+    fn expression(&mut self) -> Option<Node> {
+        self.level(&LEVELS)
+    }
+
+    /// Parses operations of the first level, whose operands are of the others.
+    fn level(&mut self, levels: &[&[(&str, Operator)]]) -> Option<Node> {
+        let Some((operators, inner)) = levels.split_first() else { return self.atom() };
+        let mut left = self.level(inner)?;
+        while let Some(operator) = self.operator(operators) {
+            left = Node::Operation(operator, Box::new(left), Box::new(self.level(inner)?));
         }
         Some(left)
     }
 
-    fn product(&mut self) -> Option<Node> {
-        let mut left = self.atom()?;
-        while let Some(operator) = self.take(['*', '/']) {
-            left = Node::Operation(operator, Box::new(left), Box::new(self.atom()?));
-        }
-        Some(left)
+    fn operator(&mut self, operators: &[(&str, Operator)]) -> Option<Operator> {
+        operators.iter().find(|(sign, _)| self.take(sign)).map(|(_, operator)| *operator)
     }
 
     fn atom(&mut self) -> Option<Node> {
-        if self.take(['(', '(']).is_some() {
-            let inner = self.sum()?;
-            return self.take([')', ')']).map(|_| inner);
+        if self.take("(") {
+            let inner = self.expression()?;
+            return self.take(")").then_some(inner);
         }
         let end = self
             .rest
@@ -117,14 +174,24 @@ impl Parser<'_> {
         self.rest = rest.trim_start();
         match word.chars().next()? {
             first if first.is_ascii_digit() => word.parse().ok().map(Node::Number),
+            _ if word == "IF" => self.condition(),
             _ => Some(Node::Id(word.to_owned())),
         }
     }
 
-    fn take(&mut self, wanted: [char; 2]) -> Option<char> {
-        let first = self.rest.chars().next().filter(|first| wanted.contains(first))?;
-        self.rest = self.rest[first.len_utf8()..].trim_start();
-        Some(first)
+    fn condition(&mut self) -> Option<Node> {
+        let mut part = |before: &str| if self.take(before) { self.expression() } else { None };
+        let parts = [part("(")?, part(",")?, part(",")?];
+        self.take(")").then(|| Node::If(Box::new(parts)))
+    }
+
+    /// Takes a sign, if it is next.
+    fn take(&mut self, sign: &str) -> bool {
+        let rest = self.rest.strip_prefix(sign);
+        if let Some(rest) = rest {
+            self.rest = rest.trim_start();
+        }
+        rest.is_some()
     }
 }
 
@@ -162,8 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn a_comparison_is_one_or_zero_and_if_chooses() {
+        for (text, expected) in [
+            ("a > 2 * b_2", 1.0),
+            ("a > 3 * b_2", 0.0),
+            ("a >= 3 * b_2", 1.0),
+            ("a < b_2 OR b_2 <= 2", 1.0),
+            ("a == 6 AND b_2 != 2", 0.0),
+            ("a < 1 && a > 1 || a == 6", 1.0),
+            ("IF(none > 0, a, b_2) + a", 8.0),
+            ("IF(a > b_2, 0, 1)", 0.0),
+        ] {
+            assert_eq!(at_zero(text), Ok(Some(expected)), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_unsupported_is_an_error() {
-        for text in ["", "a +", "(a", "a b_2", "unknown", "FILL(a, 0)", "IF(a, 1, 0)", "-a", "a^2", "a)"] {
+        for text in ["", "a +", "(a", "a b_2", "unknown", "FILL(a, 0)", "IF(a, 1)", "IF", "-a", "a^2", "a)"] {
             assert!(at_zero(text).is_err(), "{text}");
         }
     }

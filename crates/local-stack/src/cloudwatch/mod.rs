@@ -1,5 +1,6 @@
 //! Amazon CloudWatch: the metrics of a running stack.
 
+pub mod alarms;
 pub mod expression;
 pub mod metrics;
 pub mod operations;
@@ -85,7 +86,7 @@ fn id(query: &Value) -> String {
     query["Id"].as_str().unwrap_or_default().to_owned()
 }
 
-fn metric_name(metric: &Value) -> MetricName {
+pub(crate) fn metric_name(metric: &Value) -> MetricName {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
     MetricName {

@@ -30,8 +30,8 @@ pub const CLOUDWATCH: Service = Service {
     id: "monitoring",
     name: "CloudWatch",
     differs: "CBOR, JSON and the query protocol. Metrics of the functions and of the services that the dashboard shows, \
-              minute by minute for 15 days, on disk. Metric math supports numbers, ids, `+ - * /` and parentheses; \
-              functions are refused.",
+              minute by minute for 15 days, on disk. Metric math supports numbers, ids, `+ - * /`, comparisons, \
+              `AND`, `OR`, `IF` and parentheses; other functions are refused.",
     operations: &[
         operation(
             "GetMetricData",
