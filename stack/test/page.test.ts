@@ -1,28 +1,11 @@
-import { Browser, BrowserContextOptions, chromium, Locator, Page } from 'playwright-core';
+import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import definition from '../../crates/deployment/src/dashboard.json';
-import { LAUNCH } from './browser';
 import { LocalMeter } from './local-meter';
+import { poll, WebPages } from './web-pages';
 
-let meter: LocalMeter;
-let browser: Browser;
-let problems: string[];
-
-async function open(options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext(options);
-  // The clock runs normally, and can be advanced.
-  await context.clock.install();
-  const page = await context.newPage();
-  problems = [];
-  page.on('pageerror', (error) => problems.push(error.message));
-  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-  await page.goto(meter.endpoints().dashboard);
-  await page.getByText(/^As of/).waitFor();
-  return page;
-}
-
-/** Polls until the value is the expected one. The machine may be slow. */
-const poll = <T>(ask: () => Promise<T>) => expect.poll(ask, { timeout: 60_000, interval: 100 });
+let pages: WebPages;
 
 /** Returns the contrast of two colours. Source: WCAG 2.2, "contrast ratio". */
 function contrast(left: string, right: string): number {
@@ -64,31 +47,17 @@ const pixels = (canvas: Locator, colour: string) =>
   }, colour);
 
 beforeAll(async () => {
-  meter = await LocalMeter.start('--no-canary');
-  await meter.meter('traffic', '--calls', '1000');
-  browser = await chromium.launch(LAUNCH);
-  // 700 of the calls succeed; wait until they are counted.
-  for (let counted = 0; counted < 700;) {
-    const { keys } = (await (await fetch(`${meter.endpoints().dashboard}/usage.json`)).json()) as {
-      keys: { day: number }[];
-    };
-    counted = keys.reduce((sum, { day }) => sum + day, 0);
-  }
+  pages = await WebPages.start();
+  await pages.countCalls(1_000);
 });
 
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  expect(problems).toEqual([]);
-});
+afterEach(() => pages.closePages());
 
-afterAll(async () => {
-  await browser?.close();
-  await meter?.stop();
-});
+afterAll(() => pages?.stop());
 
 describe('the page', () => {
   test('has each widget of the deployed dashboard', async () => {
-    const page = await open();
+    const page = await pages.open('/');
     const titles = await page.locator('.widget').evaluateAll((all) => all.map((each) => each.dataset.title));
     expect(titles).toEqual(definition.widgets.map(({ properties }) => properties.title));
     await poll(() => line(page, 'Billable calls', 'Billable calls').then((cells) => cells[2])).toBe('700');
@@ -101,7 +70,7 @@ describe('the page', () => {
   });
 
   test('shows values with their units, limits, and what has no values', async () => {
-    const page = await open();
+    const page = await pages.open('/');
     expect(await widget(page, 'Freshness').locator('h3').innerText()).toBe('Freshness ms');
     const [latest] = await line(page, 'Freshness', 'Freshness p99');
     expect(latest).toMatch(/^[\d.]+ (ms|s)$/);
@@ -111,7 +80,7 @@ describe('the page', () => {
   });
 
   test('draws lines, limits and axes', async () => {
-    const page = await open();
+    const page = await pages.open('/');
     const canvas = widget(page, 'Freshness').locator('canvas');
     for (const mark of ['.limit-mark', '.series-0']) {
       const colour = await style(page, `[data-title="Freshness"] ${mark}`, 'color');
@@ -123,7 +92,7 @@ describe('the page', () => {
   });
 
   test('a period without calls is a gap in a level, and 0 in a number of calls', async () => {
-    const page = await open();
+    const page = await pages.open('/');
     const values = async (title: string) => {
       await widget(page, title).locator('summary').click();
       return widget(page, title).locator('.values tbody tr').allInnerTexts();
@@ -134,7 +103,7 @@ describe('the page', () => {
   });
 
   test('the cursor of one graph shows the values of all', async () => {
-    const page = await open();
+    const page = await pages.open('/');
     await widget(page, 'Calls by status').locator('.u-over').hover();
     const at = (title: string) => widget(page, title).locator('.at').innerText();
     await poll(() => at('Calls by status')).toMatch(/^\d\d:\d\d:00 UTC: Count 0, /);
@@ -142,51 +111,77 @@ describe('the page', () => {
     expect(await at('Freshness')).toBe(`${time}: Freshness p50 –, Freshness p99 –, Freshness Maximum –`);
   });
 
-  test('range, filter and sorting are in the URL', async () => {
-    const page = await open();
+  test('the range is in the URL', async () => {
+    const page = await pages.open('/');
     await page.getByLabel('Range').selectOption('3 hours');
-    await page.getByLabel('Filter').fill('key-2');
-    await page.getByRole('button', { name: 'Today' }).click();
-    expect(new URL(page.url()).search).toBe('?minutes=180&filter=key-2&sort=day');
+    expect(new URL(page.url()).search).toBe('?minutes=180');
     await page.reload();
-    await poll(() => page.locator('#usage tbody th').allInnerTexts()).toEqual(['key-2']);
     expect(await page.getByLabel('Range').inputValue()).toBe('180');
-    expect(await page.locator('#usage thead th', { hasText: 'Today' }).getAttribute('aria-sort')).toBe('descending');
-  });
-
-  test('shows the usage of each key, live', async () => {
-    const page = await open();
-    const row = page.locator('#usage tbody tr', { hasText: 'key-1' });
-    expect(await row.locator('td').nth(2).innerText()).toBe('140');
-    await meter.meter('traffic', '--calls', '100');
-    await poll(() => row.locator('td').nth(2).innerText()).toBe('154');
-    expect(await page.locator('#usage-state').innerText()).toBe('5 of 5 keys with usage.');
   });
 
   test('sends no requests while it is paused', async () => {
-    const page = await open();
+    const page = await pages.open('/');
     await page.getByRole('button', { name: 'Pause updates' }).click();
     let requests = 0;
     page.on('request', () => (requests += 1));
     await page.clock.runFor(60_000);
     expect(requests).toBe(0);
     await page.getByRole('button', { name: 'Resume updates' }).click();
-    await page.waitForRequest(/usage\.json/);
+    await page.waitForRequest(/dashboard\.json/);
   });
 
   test('shows when the stack does not answer, and keeps the last data', async () => {
-    const page = await open();
+    const page = await pages.open('/');
     await page.route('**/*.json*', (route) => route.abort());
     await page.getByText(/The stack does not answer; this is what was last seen/).waitFor();
-    expect(await page.locator('#usage tbody tr').count()).toBe(5);
+    expect(await page.locator('[data-title="Top keys, successful calls"] tbody tr').count()).toBe(5);
     await page.context().close();
-    problems = problems.filter((problem) => !problem.includes('net::ERR_FAILED'));
+    pages.problems = pages.problems.filter((problem) => !problem.includes('net::ERR_FAILED'));
+  });
+});
+
+describe('the status', () => {
+  test('says that all is well, and what was measured', async () => {
+    const page = await pages.open('/');
+    expect(await page.locator('.verdict').innerText()).toBe('✓ All is well');
+    const checks = page.locator('.checks');
+    await poll(() => checks.innerText()).toMatch(
+      /Freshness p99 [\d.]+ m?s\s+Drift no hour compared yet\s+Quarantine 0 messages/,
+    );
+    expect(await checks.innerText()).toMatch(/Alarms 0 of \d+ on, \d+ without data/);
+    expect(await page.getByRole('link', { name: 'Drift' }).getAttribute('href')).toBe('/runbooks/drift-and-backfill');
+  });
+
+  test('says what is wrong, with its runbook', async () => {
+    const broken = await LocalMeter.start('--no-canary');
+    try {
+      const page = await pages.open('/', {}, broken.endpoints().dashboard);
+      const kinesis = new KinesisClient({
+        endpoint: broken.endpoints().aws_endpoint_url,
+        region: 'us-east-1',
+        credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+      });
+      await kinesis.send(
+        new PutRecordCommand({ StreamName: 'usage-local', PartitionKey: 'a', Data: Buffer.from('no access log') }),
+      );
+      await poll(() => page.locator('.verdict').innerText()).toBe('✗ Something is wrong');
+      expect(await page.locator('.checks .wrong').allInnerTexts()).toEqual([
+        'Quarantine 1 message (alarm)',
+        expect.stringMatching(/^Alarms 1 of/),
+      ]);
+      const reason = page.locator('.reasons li');
+      expect(await reason.innerText()).toMatch(/^quarantine: Records are in quarantine/);
+      await reason.getByRole('link').click();
+      expect(await page.locator('body').innerText()).toContain('usage-ENVIRONMENT-quarantine');
+    } finally {
+      await broken.stop();
+    }
   });
 });
 
 describe('with a keyboard alone', () => {
-  test('graphs, sorting and filters can be used', async () => {
-    const page = await open();
+  test('graphs can be used', async () => {
+    const page = await pages.open('/');
     const focused = () =>
       page.evaluate(
         () => document.activeElement?.closest('[data-title]')?.getAttribute('data-title') ?? document.activeElement?.id,
@@ -196,34 +191,16 @@ describe('with a keyboard alone', () => {
       await page.keyboard.press('Tab');
     }
     await page.keyboard.press('End');
+    await page.keyboard.press('ArrowLeft');
     const message = page.locator('[data-title="Calls by status"] .at');
     expect(await message.innerText()).toMatch(/^\d\d:\d\d:\d\d UTC: Count [\d,]+, 4XXError/);
     expect(await message.getAttribute('aria-live')).toBe('polite');
     await page.keyboard.press('Escape');
     expect(await message.innerText()).toBe('');
-    for (let pressed = 0; (await focused()) !== 'filter'; pressed += 1) {
-      expect(pressed).toBeLessThan(80);
-      await page.keyboard.press('Tab');
-    }
-    await page.keyboard.type('key-3');
-    await poll(() => page.locator('#usage tbody tr').count()).toBe(1);
-    await page.keyboard.press('Control+A');
-    await page.keyboard.press('Delete');
-    await page.getByRole('button', { name: 'Key', exact: true }).focus();
-    await page.keyboard.press('Enter');
-    await page.keyboard.press('Enter');
-    expect(await page.locator('#usage tbody th').allInnerTexts()).toEqual([
-      'key-1',
-      'key-2',
-      'key-3',
-      'key-4',
-      'key-5',
-    ]);
-    expect(await page.locator('#usage thead th').first().getAttribute('aria-sort')).toBe('ascending');
   });
 
   test('focus is visible, and every graph has a description', async () => {
-    const page = await open();
+    const page = await pages.open('/');
     await page.keyboard.press('Tab');
     expect(await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle)).toBe('solid');
     expect(await page.locator('.graph').count()).toBeGreaterThan(5);
@@ -235,7 +212,7 @@ describe('with a keyboard alone', () => {
 
 describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
   test('text and lines have enough contrast', async () => {
-    const page = await open({ colorScheme });
+    const page = await pages.open('/', { colorScheme });
     const ground = await style(page, 'body', 'backgroundColor');
     const raised = await style(page, '.widget', 'backgroundColor');
     expect(contrast('rgb(0,0,0)', ground) > 10).toBe(colorScheme === 'light');
@@ -255,16 +232,16 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
   });
 
   test('the theme can be changed, and the choice is kept and in the URL', async () => {
-    const page = await open({ colorScheme });
+    const page = await pages.open('/', { colorScheme });
     const before = await style(page, 'body', 'backgroundColor');
     const other = colorScheme === 'light' ? 'dark' : 'light';
     await page.getByLabel('Theme').selectOption(other);
     const after = await style(page, 'body', 'backgroundColor');
     expect(after).not.toBe(before);
     expect(new URL(page.url()).search).toBe(`?theme=${other}`);
-    await page.goto(meter.endpoints().dashboard);
+    await page.goto(pages.url);
     expect(await style(page, 'body', 'backgroundColor')).toBe(after);
-    await page.goto(`${meter.endpoints().dashboard}/?theme=${colorScheme}`);
+    await page.goto(`${pages.url}/?theme=${colorScheme}`);
     expect(await style(page, 'body', 'backgroundColor')).toBe(before);
   });
 });

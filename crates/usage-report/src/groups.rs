@@ -13,7 +13,7 @@ use crate::source::{HourUsage, UsageRow};
 use crate::weights::WeightLists;
 
 /// A property by which usage is grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Property {
     /// The customer, or the key of a key that belongs to none
@@ -43,7 +43,7 @@ impl FromStr for Property {
 }
 
 /// The properties of the calls in a group. Those that are not asked for are `None`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group {
     /// The id of the customer.
     pub customer_id: Option<Box<str>>,
@@ -126,7 +126,7 @@ impl<'p> Sums<'p> {
         self.present = Some(partition);
         let mut hours = self.periods.of_row(row).peekable();
         if hours.peek().is_some() {
-            let group = self.groups.entry(group(&self.by, breakdown)).or_default();
+            let group = self.groups.entry(Group::of(&self.by, breakdown)).or_default();
             let count_before = group.len();
             for (period, HourUsage { start_ms, calls, response_bytes }) in hours {
                 let class = breakdown.route_class.as_deref();
@@ -146,14 +146,17 @@ impl<'p> Sums<'p> {
     }
 }
 
-fn group(by: &[Property], row: &Breakdown) -> Group {
-    let Breakdown { key, route_class, .. } = row;
-    let is_by = |property| by.contains(&property);
-    let is_own_customer = is_by(Property::Customer) && key.customer_id.is_none();
-    Group {
-        customer_id: key.customer_id.clone().filter(|_| is_by(Property::Customer)),
-        api_key_id: (is_by(Property::Key) || is_own_customer).then(|| key.api_key_id.clone()),
-        route_class: route_class.clone().filter(|_| is_by(Property::Class)),
+impl Group {
+    /// Returns the group of a row by these properties.
+    pub fn of(by: &[Property], row: &Breakdown) -> Self {
+        let Breakdown { key, route_class, .. } = row;
+        let is_by = |property| by.contains(&property);
+        let is_own_customer = is_by(Property::Customer) && key.customer_id.is_none();
+        Self {
+            customer_id: key.customer_id.clone().filter(|_| is_by(Property::Customer)),
+            api_key_id: (is_by(Property::Key) || is_own_customer).then(|| key.api_key_id.clone()),
+            route_class: route_class.clone().filter(|_| is_by(Property::Class)),
+        }
     }
 }
 

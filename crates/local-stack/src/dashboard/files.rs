@@ -19,8 +19,10 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const LAYOUT: &str = include_str!("web/layout.html");
 
 /// The path, the title, the script and the content of each page.
-const PAGES: &[(&str, &str, &str, &str)] =
-    &[("/", "Overview", "overview", include_str!("web/overview.html"))];
+const PAGES: &[(&str, &str, &str, &str)] = &[
+    ("/", "Overview", "overview", include_str!("web/overview.html")),
+    ("/usage", "Usage", "usage", include_str!("web/usage.html")),
+];
 
 /// The path, the type and the text of each file. The files of uPlot are those of its npm package, written
 /// by `cargo run -p dev -- generate`.
@@ -34,7 +36,10 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/overview.js", JAVASCRIPT, include_str!("web/overview.js")),
     ("/plot-options.js", JAVASCRIPT, include_str!("web/plot-options.js")),
     ("/shell.js", JAVASCRIPT, include_str!("web/shell.js")),
+    ("/status.js", JAVASCRIPT, include_str!("web/status.js")),
     ("/units.js", JAVASCRIPT, include_str!("web/units.js")),
+    ("/usage.js", JAVASCRIPT, include_str!("web/usage.js")),
+    ("/usage-table.js", JAVASCRIPT, include_str!("web/usage-table.js")),
     ("/url-state.js", JAVASCRIPT, include_str!("web/url-state.js")),
 ];
 
@@ -43,6 +48,8 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let router = FILES.iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(move || async move { ([(header::CONTENT_TYPE, *content_type)], *text) }))
     });
+    // A browser asks for an icon if a text has none.
+    let router = router.route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }));
     PAGES.iter().fold(router, |router, (path, title, script, content)| {
         let page = LAYOUT.replace("{title}", title).replace("{script}", script).replace("{content}", content);
         router.route(path, get(move || async move { ([(header::CONTENT_TYPE, HTML)], page) }))

@@ -1,10 +1,13 @@
-//! The web page of a running stack: the deployed dashboard, and the usage per key.
+//! The web pages of a running stack: its status and the deployed dashboard, and the usage of keys and customers.
 
 mod files;
+mod finance;
 mod graphs;
 mod page;
+mod runbooks;
 mod series;
-mod usage;
+mod status;
 
+pub use finance::Snapshots;
 pub use graphs::LogAnswers;
 pub use page::DashboardPage;

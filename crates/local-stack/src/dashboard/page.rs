@@ -6,11 +6,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use http::StatusCode;
-use metering_aws::KeyStore;
+use metering_aws::{CustomerStore, KeyStore};
 use serde_json::Value;
 
+use super::finance::{self, Snapshots};
 use super::graphs::{self, LogAnswers};
-use super::{files, usage};
+use super::{files, runbooks, status};
 use crate::cloudwatch::MetricStore;
 use crate::cloudwatch_logs::service::LogsService;
 
@@ -22,6 +23,11 @@ pub struct DashboardPage {
     /// Client of the table of the ledger.
     pub ledger: aws_sdk_dynamodb::Client,
     pub keys: KeyStore,
+    pub customers: CustomerStore,
+    /// Reports of usage that are kept in memory.
+    pub reports: Arc<Snapshots>,
+    /// Time at which the stack was started, in milliseconds since 1970.
+    pub started_ms: i64,
     /// Cached answers of log queries.
     pub log_answers: Arc<LogAnswers>,
 }
@@ -31,7 +37,10 @@ impl DashboardPage {
     pub fn router(self) -> Router {
         files::router()
             .route("/dashboard.json", get(graphs::dashboard))
-            .route("/usage.json", get(usage::usage))
+            .route("/status.json", get(status::status))
+            .route("/runbooks/{name}", get(runbooks::runbook))
+            .route("/usage.json", get(finance::usage))
+            .route("/usage.csv", get(finance::usage_csv))
             .layer(middleware::from_fn(files::guard))
             .with_state(self)
     }

@@ -9,7 +9,7 @@ use deployment::Endpoints;
 use deployment::names::local::{
     ACCESS_LOG_GROUP, INVALIDATIONS_TABLE, KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
-use metering_aws::{KeyAdmin, KeyStore};
+use metering_aws::{CustomerStore, KeyAdmin, KeyStore};
 use system_clock::now_ms;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -80,8 +80,7 @@ impl LocalStack {
         let backlog = start_subscriptions(&options, &services, &kinesis_client, &mut servers)?;
         let stop_gateway =
             start_gateway(&options, &services, &functions, gateway_listener, &mut servers).await?;
-        let dashboard =
-            start_dashboard(&options, &services, key_admin.store(), &mut ports, &mut servers).await?;
+        let dashboard = start_dashboard(&options, &services, &mut ports, &mut servers).await?;
         let control = Control::new(functions.all(), &services.faults, &backlog, &services.expiry);
         let control_listener = ports.listen("the control endpoint", 0).await?;
         let control = serve_on_loopback(&mut servers, control_listener, control.router());
@@ -245,7 +244,6 @@ async fn start_gateway(
 async fn start_dashboard(
     options: &LocalOptions,
     services: &Services,
-    key_store: &KeyStore,
     ports: &mut Ports,
     servers: &mut JoinSet<()>,
 ) -> Result<String, StartError> {
@@ -253,7 +251,10 @@ async fn start_dashboard(
         metrics: services.metrics.store().clone(),
         logs: services.logs.clone(),
         ledger: services.ledger_client.clone(),
-        keys: key_store.clone(),
+        keys: KeyStore::new(services.ledger_client.clone(), KEYS_TABLE, INVALIDATIONS_TABLE),
+        customers: CustomerStore::new(services.ledger_client.clone(), KEYS_TABLE),
+        reports: Arc::default(),
+        started_ms: now_ms(),
         log_answers: Arc::default(),
     };
     let listener = ports.listen("the dashboard", options.dashboard_port).await?;

@@ -1,0 +1,100 @@
+//! The reports that are kept in memory.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use system_clock::monotonic_us;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::super::page::DashboardPage;
+use super::query::ReportQuery;
+use super::read::{Report, read};
+use crate::sync::locked;
+
+/// Number of reports that are kept. The one that was asked for longest ago is dropped first.
+const KEPT_REPORTS: usize = 8;
+/// Time for which a report is current, as a multiple of the time that its reading took.
+const LIFETIME_FACTOR: u64 = 20;
+/// Time for which a request waits for a current report, before it gets the last one.
+const PATIENCE: Duration = Duration::from_millis(40);
+
+/// A report, or why it could not be read.
+type ReadReport = Result<Arc<Report>, String>;
+
+#[derive(Debug)]
+struct Slot {
+    query: ReportQuery,
+    latest: watch::Sender<Option<ReadReport>>,
+    is_reading: AtomicBool,
+}
+
+/// Reports by what they are about, the one that was asked for last at the end.
+#[derive(Debug, Default)]
+pub struct Snapshots {
+    slots: Mutex<VecDeque<Arc<Slot>>>,
+}
+
+impl Snapshots {
+    /// Returns the report that was read last, and reads it again if it is not current. Returns `None` while it is
+    /// read for the first time.
+    pub async fn get(&self, page: &DashboardPage, query: &ReportQuery) -> Option<ReadReport> {
+        let slot = self.slot(query);
+        let mut latest = slot.latest.subscribe();
+        let held = latest.borrow_and_update().clone();
+        if held.as_ref().is_some_and(is_current) {
+            return held;
+        }
+        start_reading(slot, page.clone());
+        // A change, or the end of the patience.
+        let _ = timeout(PATIENCE, latest.changed()).await;
+        latest.borrow().clone()
+    }
+
+    /// Returns a report, however long it takes to read it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn wait_for(&self, page: &DashboardPage, query: &ReportQuery) -> ReadReport {
+        if let Some(report) = self.get(page, query).await {
+            return report;
+        }
+        let mut latest = self.slot(query).latest.subscribe();
+        let read = latest.wait_for(Option::is_some).await;
+        read.ok()
+            .and_then(|read| read.clone())
+            .unwrap_or_else(|| Err("the report was dropped; try again".to_owned()))
+    }
+
+    fn slot(&self, query: &ReportQuery) -> Arc<Slot> {
+        let mut slots = locked(&self.slots);
+        let known = slots.iter().position(|slot| slot.query == *query);
+        let slot = known.and_then(|place| slots.remove(place)).unwrap_or_else(|| {
+            let (latest, _) = watch::channel(None);
+            Arc::new(Slot { query: query.clone(), latest, is_reading: AtomicBool::new(false) })
+        });
+        slots.push_back(slot.clone());
+        while slots.len() > KEPT_REPORTS {
+            slots.pop_front();
+        }
+        slot
+    }
+}
+
+fn is_current(read: &ReadReport) -> bool {
+    read.as_ref().is_ok_and(|report| monotonic_us() < report.read_at_us + LIFETIME_FACTOR * report.took_us)
+}
+
+/// Reads a report in the background, unless that is in progress.
+fn start_reading(slot: Arc<Slot>, page: DashboardPage) {
+    if slot.is_reading.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    tokio::spawn(async move {
+        let report = read(&page, &slot.query).await.map(Arc::new);
+        slot.is_reading.store(false, Ordering::Release);
+        slot.latest.send_replace(Some(report));
+    });
+}

@@ -1,0 +1,58 @@
+// The table of usage: its columns, and a row for each customer, key or route class.
+
+import { element } from './dom.js';
+import { NONE, number, timeText } from './units.js';
+
+const link = (page, id) => element('a', { href: `/${page}?id=${encodeURIComponent(id)}`, textContent: id });
+const text = (value) => value || NONE;
+
+function limit({ monthly_limit: most, calls }, isWithinMonth) {
+    if (most === null) return NONE;
+    return isWithinMonth && calls > most ? `${number(most)} – exceeded` : number(most);
+}
+
+/** The columns by name: title, the property of groups that it needs, and its cell. */
+const COLUMNS = {
+    customer: {
+        title: 'Customer',
+        needs: 'customer',
+        cell: (row) => (row.customer === null ? NONE : link('customer', row.customer)),
+    },
+    key: { title: 'Key', needs: 'key', cell: (row) => (row.key === null ? NONE : link('key', row.key)) },
+    class: { title: 'Route class', needs: 'class', cell: (row) => text(row.class) },
+    owner: { title: 'Owner', without: 'class', cell: (row) => text(row.owner) + (row.is_deleted ? ' (deleted)' : '') },
+    plan: { title: 'Plan', needs: 'key', without: 'class', cell: (row) => text(row.plan) },
+    calls: { title: 'Calls', isNumber: true, cell: (row) => number(row.calls) },
+    credits: { title: 'Credits', isNumber: true, cell: (row) => text(row.credits) },
+    monthly_limit: { title: 'Monthly limit', needs: 'key', without: 'class', isNumber: true, cell: limit },
+    last_call: { title: 'Last call', cell: (row) => timeText(row.last_call_ms) },
+};
+
+/** Returns the names of the columns for groups by some properties. */
+export function columnsOf(by) {
+    const properties = by.split(',');
+    const isShown = ({ needs, without }) =>
+        (needs === undefined || properties.includes(needs)) && (without === undefined || !properties.includes(without));
+    return Object.keys(COLUMNS).filter((name) => isShown(COLUMNS[name]));
+}
+
+/** Returns the cells of the head, with a button for each column by which rows can be sorted. */
+export function headings(names, { sort, order }) {
+    return names.map((name) => {
+        const { title, isNumber } = COLUMNS[name];
+        const button = element('button', { type: 'button', textContent: title, dataset: { column: name } });
+        const className = isNumber ? 'number' : '';
+        return element('th', { scope: 'col', className, ariaSort: name === sort ? order : 'none' }, button);
+    });
+}
+
+/** Returns a row of the table. */
+export function usageRow(names, row, isWithinMonth) {
+    const isOver = isWithinMonth && row.monthly_limit !== null && row.calls > row.monthly_limit;
+    const cells = names.map((name) => {
+        const { isNumber, cell } = COLUMNS[name];
+        return element('td', { className: isNumber ? 'number' : '' }, cell(row, isWithinMonth));
+    });
+    const className = [row.is_deleted && 'deleted', isOver && 'over'].filter(Boolean).join(' ');
+    return element('tr', { className }, ...cells);
+}

@@ -1,0 +1,120 @@
+// The page for finance: the usage of a range of days, with its totals and as CSV.
+
+import { byId, element } from './dom.js';
+import { live } from './shell.js';
+import { NONE, number } from './units.js';
+import { bind, parameter, setParameters } from './url-state.js';
+import { columnsOf, headings, usageRow } from './usage-table.js';
+
+const MONTHS = 13;
+const ROWS = 100;
+/** Time between two questions whether a report has been read, in milliseconds. */
+const RETRY_MS = 250;
+const USUAL = { sort: 'calls', order: 'descending', offset: '0' };
+
+const state = Object.fromEntries(Object.entries(USUAL).map(([name, usual]) => [name, parameter(name, usual)]));
+const months = new Intl.DateTimeFormat('en', { month: 'long', year: 'numeric', timeZone: 'UTC' });
+const dayOf = (year, month, day) => new Date(Date.UTC(year, month, day)).toISOString().slice(0, 10);
+
+/** Returns the months that can be chosen, as first and last days, with their names. */
+function choices() {
+    const now = new Date();
+    return Array.from({ length: MONTHS }, (_, before) => {
+        const [year, month] = [now.getUTCFullYear(), now.getUTCMonth() - before];
+        const days = before === 0 ? ',' : `${dayOf(year, month, 1)},${dayOf(year, month + 1, 0)}`;
+        return element('option', {
+            value: days,
+            textContent: months.format(Date.UTC(year, month, 1)) + (before === 0 ? ' (to today)' : ''),
+        });
+    });
+}
+
+/** Shows the month that the days are, if they are one. */
+function showMonth() {
+    byId('month').value = `${byId('from').value},${byId('to').value}`;
+    if (byId('month').selectedIndex < 0) byId('month').value = 'other';
+}
+
+function query(more = {}) {
+    const parameters = new URLSearchParams();
+    for (const id of ['from', 'to', 'zone', 'by', 'show', 'filter']) parameters.set(id, byId(id).value);
+    for (const [name, value] of Object.entries({ sort: state.sort, order: state.order, ...more }))
+        parameters.set(name, value);
+    return parameters.toString();
+}
+
+/** Returns the rows. Reading a report for the first time may take several requests. */
+async function read() {
+    for (;;) {
+        const response = await fetch(`/usage.json?${query({ offset: state.offset, rows: ROWS })}`);
+        if (response.status === 400) return { problem: await response.text() };
+        if (!response.ok) throw new Error(await response.text());
+        const report = await response.json();
+        if (report.is_reading === undefined) return report;
+        byId('note').textContent = 'The ledger is being read…';
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+}
+
+function draw(report) {
+    byId('problem').textContent = report.problem ?? '';
+    if (report.problem !== undefined) return;
+    const names = columnsOf(byId('by').value);
+    byId('usage').tHead.rows[0].replaceChildren(...headings(names, state));
+    byId('usage').tBodies[0].replaceChildren(...report.rows.map((row) => usageRow(names, row, report.is_within_month)));
+    const isPart = report.shown_rows < report.total_rows;
+    const of = (shown, total) => (isPart && total !== null ? `${shown} of ${total}` : shown);
+    byId('calls').textContent = of(number(report.shown.calls), number(report.total.calls));
+    byId('credits').textContent = of(report.shown.credits ?? NONE, report.total.credits);
+    byId('rows').textContent = of(number(report.shown_rows), number(report.total_rows));
+    byId('note').textContent =
+        `${report.from} to ${report.to}, ${report.zone}. Calls of the canary are not billed and left out.`;
+    byId('csv').href = `/usage.csv?${query()}`;
+    const last = report.offset + report.rows.length;
+    byId('place').textContent =
+        last > 0 ? `${number(report.offset + 1)} to ${number(last)} of ${number(report.shown_rows)}` : 'No rows';
+    byId('previous').disabled = report.offset === 0;
+    byId('next').disabled = last >= report.shown_rows;
+}
+
+let refreshNow = () => undefined;
+
+function set(changes) {
+    Object.assign(state, changes);
+    setParameters(changes, USUAL);
+    return refreshNow();
+}
+
+function sortBy(column) {
+    const turned = state.order === 'descending' ? 'ascending' : 'descending';
+    const isText = !['calls', 'credits', 'monthly_limit', 'last_call'].includes(column);
+    const first = isText ? 'ascending' : 'descending';
+    return set({ sort: column, order: state.sort === column ? turned : first, offset: '0' });
+}
+
+byId('month').append(...choices(), element('option', { value: 'other', textContent: 'other days', disabled: true }));
+const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (ownZone !== 'UTC') byId('zone').append(element('option', { textContent: ownZone }));
+const USUAL_CONTROLS = { from: '', to: '', zone: 'UTC', by: 'customer,key', show: 'all', filter: '' };
+for (const [id, usual] of Object.entries(USUAL_CONTROLS)) {
+    bind(byId(id), usual, () => {
+        showMonth();
+        return set({ offset: '0' });
+    });
+}
+showMonth();
+byId('month').addEventListener('change', () => {
+    [byId('from').value, byId('to').value] = byId('month').value.split(',');
+    setParameters({ from: byId('from').value, to: byId('to').value });
+    set({ offset: '0' });
+});
+byId('controls').addEventListener('submit', (event) => event.preventDefault());
+byId('usage').tHead.addEventListener('click', ({ target }) => target.dataset.column && sortBy(target.dataset.column));
+byId('previous').addEventListener('click', () => set({ offset: String(Math.max(Number(state.offset) - ROWS, 0)) }));
+byId('next').addEventListener('click', () => set({ offset: String(Number(state.offset) + ROWS) }));
+
+refreshNow = live(async () => {
+    const report = await read();
+    draw(report);
+    return report.at_ms ?? Date.now();
+});
