@@ -50,7 +50,9 @@ mod tests {
         for alarm in &alarms {
             let returning = alarm.queries.iter().filter(|query| query["ReturnData"] != false);
             assert_eq!(returning.count(), 1, "{alarm:?}");
-            assert!(!alarm.queries.iter().any(|query| query.to_string().contains("Ref")), "{alarm:?}");
+            let is_resolved =
+                |query: &Value| !["\"Ref\":", "Fn::"].iter().any(|part| query.to_string().contains(part));
+            assert!(alarm.queries.iter().all(is_resolved), "{alarm:?}");
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod api;
 pub mod apigateway;
 pub mod aws_endpoint;
+pub mod call_judge;
 pub mod cloudwatch;
 pub mod cloudwatch_logs;
 pub mod dashboard;

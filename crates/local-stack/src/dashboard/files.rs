@@ -22,6 +22,9 @@ const LAYOUT: &str = include_str!("web/layout.html");
 const PAGES: &[(&str, &str, &str, &str)] = &[
     ("/", "Overview", "overview", include_str!("web/overview.html")),
     ("/usage", "Usage", "usage", include_str!("web/usage.html")),
+    ("/key", "Key", "detail", include_str!("web/detail.html")),
+    ("/customer", "Customer", "detail", include_str!("web/detail.html")),
+    ("/calls", "Find a call", "calls", include_str!("web/calls.html")),
 ];
 
 /// The path, the type and the text of each file. The files of uPlot are those of its npm package, written
@@ -31,6 +34,10 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/uPlot.css", CSS, include_str!("web/uplot/uPlot.css")),
     ("/uPlot.js", JAVASCRIPT, include_str!("web/uplot/uPlot.js")),
     ("/uPlot-LICENSE", TEXT, include_str!("web/uplot/LICENSE")),
+    ("/calls.js", JAVASCRIPT, include_str!("web/calls.js")),
+    ("/detail.js", JAVASCRIPT, include_str!("web/detail.js")),
+    ("/facts.js", JAVASCRIPT, include_str!("web/facts.js")),
+    ("/range-controls.js", JAVASCRIPT, include_str!("web/range-controls.js")),
     ("/dom.js", JAVASCRIPT, include_str!("web/dom.js")),
     ("/graph.js", JAVASCRIPT, include_str!("web/graph.js")),
     ("/overview.js", JAVASCRIPT, include_str!("web/overview.js")),

@@ -1,5 +1,7 @@
 //! The web pages of a running stack: its status and the deployed dashboard, and the usage of keys and customers.
 
+mod calls;
+mod details;
 mod files;
 mod finance;
 mod graphs;

@@ -7,11 +7,12 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use http::StatusCode;
 use metering_aws::{CustomerStore, KeyStore};
+use metering_core::billing_rules::BillingRules;
 use serde_json::Value;
 
 use super::finance::{self, Snapshots};
 use super::graphs::{self, LogAnswers};
-use super::{files, runbooks, status};
+use super::{calls, details, files, runbooks, status};
 use crate::cloudwatch::MetricStore;
 use crate::cloudwatch_logs::service::LogsService;
 
@@ -24,6 +25,8 @@ pub struct DashboardPage {
     pub ledger: aws_sdk_dynamodb::Client,
     pub keys: KeyStore,
     pub customers: CustomerStore,
+    /// The rules of the consumer by which calls are billed.
+    pub rules: BillingRules,
     /// Reports of usage that are kept in memory.
     pub reports: Arc<Snapshots>,
     /// Time at which the stack was started, in milliseconds since 1970.
@@ -39,6 +42,9 @@ impl DashboardPage {
             .route("/dashboard.json", get(graphs::dashboard))
             .route("/status.json", get(status::status))
             .route("/runbooks/{name}", get(runbooks::runbook))
+            .route("/key.json", get(details::key))
+            .route("/customer.json", get(details::customer))
+            .route("/call.json", get(calls::call))
             .route("/usage.json", get(finance::usage))
             .route("/usage.csv", get(finance::usage_csv))
             .layer(middleware::from_fn(files::guard))

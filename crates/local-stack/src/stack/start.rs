@@ -9,7 +9,10 @@ use deployment::Endpoints;
 use deployment::names::local::{
     ACCESS_LOG_GROUP, INVALIDATIONS_TABLE, KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
+use deployment::settings::UNBILLED_ROUTES;
 use metering_aws::{CustomerStore, KeyAdmin, KeyStore};
+use metering_core::billing_rules::BillingRules;
+use metering_core::unbilled::UnbilledRoutes;
 use system_clock::now_ms;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -247,12 +250,16 @@ async fn start_dashboard(
     ports: &mut Ports,
     servers: &mut JoinSet<()>,
 ) -> Result<String, StartError> {
+    let unbilled =
+        UNBILLED_ROUTES.parse::<UnbilledRoutes>().map_err(|error| part_error("the dashboard", error))?;
+    let rules = BillingRules { billed_statuses: options.billed_statuses.clone(), unbilled };
     let page = DashboardPage {
         metrics: services.metrics.store().clone(),
         logs: services.logs.clone(),
         ledger: services.ledger_client.clone(),
         keys: KeyStore::new(services.ledger_client.clone(), KEYS_TABLE, INVALIDATIONS_TABLE),
         customers: CustomerStore::new(services.ledger_client.clone(), KEYS_TABLE),
+        rules,
         reports: Arc::default(),
         started_ms: now_ms(),
         log_answers: Arc::default(),

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use local_stack::call_judge::{Judge, Outcome};
 use metering_core::class_lists::ClassLists;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +13,6 @@ use serde::Serialize;
 use super::apply::read_file;
 use super::read_lists;
 use crate::closed_output::stdout;
-use crate::format::judge::{Judge, Outcome};
 use crate::format::lines::{describe, next_line};
 use crate::input::open::{Source, text};
 use crate::output::{count, write_json};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
 
 use anyhow::{Context, bail};
+use local_stack::call_judge::{Judge, Judgement, Outcome};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::judge::{Judge, Judgement, Outcome};
 use crate::closed_output::stdout;
 use crate::output::{time_text, write_json};
 

@@ -1,6 +1,5 @@
 //! `meter format check`: checks an access-log format, or sample lines, before anything is deployed.
 
-pub(crate) mod judge;
 pub(crate) mod lines;
 mod sample;
 mod template;
@@ -12,11 +11,11 @@ use std::path::PathBuf;
 use access_log::log_format::ApiKind;
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use local_stack::call_judge::Judge;
 use metering_core::class_lists::ClassLists;
 
 use crate::input::open::{Source, text, with_head};
 use crate::rule_arguments::RuleArguments;
-use judge::Judge;
 pub use lines::{CheckedLine, SummaryLine};
 pub use template::{Report, problems};
 

@@ -4,11 +4,11 @@ use std::io::Write;
 
 use access_log::log_format::ApiKind;
 use anyhow::bail;
+use local_stack::call_judge::{Judge, Judgement, Outcome};
 use schemars::JsonSchema;
 use serde::Serialize;
 use system_clock::now_ms;
 
-use super::judge::{Judge, Judgement, Outcome};
 use super::lines::{Processing, describe};
 use super::sample::{ABSENT, Format, STATUS, value};
 use super::variables::{detect_kind, is_client_text, only_kind};

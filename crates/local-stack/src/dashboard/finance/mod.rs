@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde_json::json;
 
-pub(super) use query::RangeParameters;
+pub(super) use query::{RangeParameters, Span};
 pub use snapshots::Snapshots;
 
 use super::page::DashboardPage;

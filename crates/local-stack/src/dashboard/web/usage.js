@@ -1,46 +1,22 @@
 // The page for finance: the usage of a range of days, with its totals and as CSV.
 
-import { byId, element } from './dom.js';
+import { byId } from './dom.js';
+import { RangeControls } from './range-controls.js';
 import { live } from './shell.js';
 import { NONE, number } from './units.js';
 import { bind, parameter, setParameters } from './url-state.js';
 import { columnsOf, headings, usageRow } from './usage-table.js';
 
-const MONTHS = 13;
 const ROWS = 100;
 /** Time between two questions whether a report has been read, in milliseconds. */
 const RETRY_MS = 250;
 const USUAL = { sort: 'calls', order: 'descending', offset: '0' };
 
 const state = Object.fromEntries(Object.entries(USUAL).map(([name, usual]) => [name, parameter(name, usual)]));
-const months = new Intl.DateTimeFormat('en', { month: 'long', year: 'numeric', timeZone: 'UTC' });
-const dayOf = (year, month, day) => new Date(Date.UTC(year, month, day)).toISOString().slice(0, 10);
-
-/** Returns the months that can be chosen, as first and last days, with their names. */
-function choices() {
-    const now = new Date();
-    return Array.from({ length: MONTHS }, (_, before) => {
-        const [year, month] = [now.getUTCFullYear(), now.getUTCMonth() - before];
-        const days = before === 0 ? ',' : `${dayOf(year, month, 1)},${dayOf(year, month + 1, 0)}`;
-        return element('option', {
-            value: days,
-            textContent: months.format(Date.UTC(year, month, 1)) + (before === 0 ? ' (to today)' : ''),
-        });
-    });
-}
-
-/** Shows the month that the days are, if they are one. */
-function showMonth() {
-    byId('month').value = `${byId('from').value},${byId('to').value}`;
-    if (byId('month').selectedIndex < 0) byId('month').value = 'other';
-}
-
 function query(more = {}) {
-    const parameters = new URLSearchParams();
-    for (const id of ['from', 'to', 'zone', 'by', 'show', 'filter']) parameters.set(id, byId(id).value);
-    for (const [name, value] of Object.entries({ sort: state.sort, order: state.order, ...more }))
-        parameters.set(name, value);
-    return parameters.toString();
+    const choices = Object.fromEntries(['by', 'show', 'filter'].map((id) => [id, byId(id).value]));
+    const parameters = { ...range.parameters(), ...choices, sort: state.sort, order: state.order, ...more };
+    return new URLSearchParams(parameters).toString();
 }
 
 /** Returns the rows. Reading a report for the first time may take several requests. */
@@ -92,22 +68,9 @@ function sortBy(column) {
     return set({ sort: column, order: state.sort === column ? turned : first, offset: '0' });
 }
 
-byId('month').append(...choices(), element('option', { value: 'other', textContent: 'other days', disabled: true }));
-const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (ownZone !== 'UTC') byId('zone').append(element('option', { textContent: ownZone }));
-const USUAL_CONTROLS = { from: '', to: '', zone: 'UTC', by: 'customer,key', show: 'all', filter: '' };
-for (const [id, usual] of Object.entries(USUAL_CONTROLS)) {
-    bind(byId(id), usual, () => {
-        showMonth();
-        return set({ offset: '0' });
-    });
-}
-showMonth();
-byId('month').addEventListener('change', () => {
-    [byId('from').value, byId('to').value] = byId('month').value.split(',');
-    setParameters({ from: byId('from').value, to: byId('to').value });
-    set({ offset: '0' });
-});
+const USUAL_CONTROLS = { by: 'customer,key', show: 'all', filter: '' };
+for (const [id, usual] of Object.entries(USUAL_CONTROLS)) bind(byId(id), usual, () => set({ offset: '0' }));
+const range = new RangeControls(byId('controls'), () => set({ offset: '0' }));
 byId('controls').addEventListener('submit', (event) => event.preventDefault());
 byId('usage').tHead.addEventListener('click', ({ target }) => target.dataset.column && sortBy(target.dataset.column));
 byId('previous').addEventListener('click', () => set({ offset: String(Math.max(Number(state.offset) - ROWS, 0)) }));

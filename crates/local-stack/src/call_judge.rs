@@ -3,13 +3,14 @@
 use access_log::envelope_writer::{EnvelopeHeader, log_event};
 use access_log::log_format::{READABLE_LINES_PATTERN, subscription_filter_pattern};
 use access_log::{Decoder, Limits, Origin, ReadEvent};
-use local_stack::cloudwatch_logs::filter_pattern::{FilterPattern, Line};
 use metering_core::assessment::{Assessment, PlausibleTimes, SkipReason};
 use metering_core::billing_rules::BillingRules;
 use metering_core::call_id::CallId;
 use metering_core::class_lists::ClassLists;
 use metering_core::metered_key::CallBreakdown;
 use system_clock::now_ms;
+
+use crate::cloudwatch_logs::filter_pattern::{FilterPattern, Line, PatternError};
 
 /// Maximum age of a sample line, in days. An old sample is valid, but a time in the wrong unit has to be
 /// detected.
@@ -88,7 +89,10 @@ impl Outcome {
 
 impl Judge {
     /// Parses the patterns of a deployment.
-    pub fn new(rules: BillingRules, classes: ClassLists) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// Returns an error if a pattern is not understood.
+    pub fn new(rules: BillingRules, classes: ClassLists) -> Result<Self, PatternError> {
         let any_billed = format!(r"%status\W*[{}]\d\d%", rules.billed_statuses.first_digits());
         Ok(Self {
             decoder: Decoder::new(Limits::default()),

@@ -1,0 +1,73 @@
+// Finds a call by its line or its request id.
+
+import { byId, element, json } from './dom.js';
+import { setState } from './shell.js';
+import { NONE, secondText, timeText } from './units.js';
+import { parameter, setParameters } from './url-state.js';
+
+/** The verdicts: title, class of the style sheet, and what to do. */
+const VERDICTS = {
+    counted: { title: '✓ Counted', level: 'well' },
+    not_billed: { title: '– Not billed', level: 'quiet' },
+    not_a_call: { title: '– Not a call', level: 'quiet' },
+    not_logged: { title: '✗ Not found in the access log', level: 'wrong', runbook: 'delivery-failed' },
+    missing: { title: '✗ Not counted yet', level: 'wrong', runbook: 'drift-and-backfill' },
+    lost: { title: '✗ Not delivered', level: 'wrong', runbook: 'unreadable-lines' },
+    quarantined: { title: '✗ In quarantine', level: 'wrong', runbook: 'quarantine' },
+};
+
+const fact = (name, ...value) => element('div', {}, element('dt', { textContent: name }), element('dd', {}, ...value));
+const key = (id) => element('a', { href: `/key?id=${encodeURIComponent(id)}`, textContent: id });
+
+function card(line) {
+    const { title, level, runbook } = VERDICTS[line.verdict];
+    const facts = [fact('Why', line.why)];
+    if (runbook !== undefined)
+        facts.push(fact('Runbook', element('a', { href: `/runbooks/${runbook}`, textContent: runbook })));
+    if (line.key !== undefined) {
+        facts.push(
+            fact('Key', key(line.key)),
+            fact('Route class', line.class ?? NONE),
+            fact('Made', timeText(line.requested_at_ms)),
+        );
+    }
+    if (line.logged_at_ms !== null) facts.push(fact('Logged', timeText(line.logged_at_ms)));
+    facts.push(fact('Delivered by the subscription filter', line.is_delivered ? 'yes' : 'no'));
+    if (line.record !== null) facts.push(fact('Stream record', line.record));
+    facts.push(fact('Line', element('code', { textContent: line.line })));
+    const heading = element('h2', { textContent: title, className: level });
+    return element('article', { className: 'widget' }, heading, element('dl', { className: 'facts' }, ...facts));
+}
+
+function draw({ lines, request_id: requestId }) {
+    if (lines.length > 0) {
+        byId('found').replaceChildren(...lines.map(card));
+        return;
+    }
+    const heading = element('h2', { className: 'wrong', textContent: VERDICTS.not_logged.title });
+    const text = `No line of the access log contains ${requestId}. A call is logged within minutes.`;
+    byId('found').replaceChildren(heading, element('p', { textContent: text }));
+}
+
+async function find() {
+    const text = byId('q').value.trim();
+    setParameters({ q: text });
+    if (text === '') return;
+    setState('Searching…');
+    try {
+        const found = await json(`/call.json?${new URLSearchParams({ q: text })}`);
+        draw(found);
+        setState(`As of ${secondText(found.at_ms)}`);
+    } catch (error) {
+        setState(`The call cannot be looked for. (${error.message})`);
+    }
+}
+
+byId('pause').hidden = true;
+byId('q').value = parameter('q');
+byId('search').addEventListener('submit', (event) => {
+    event.preventDefault();
+    void find();
+});
+setState(`As of ${secondText(Date.now())}`);
+await find();

@@ -1,0 +1,74 @@
+import { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { poll, WebPages } from './web-pages';
+
+let pages: WebPages;
+let created: { api_key_id: string; api_key: string };
+
+beforeAll(async () => {
+  pages = await WebPages.start();
+  await pages.meter.meter('customers', 'create', 'acme', '--name', 'Acme Corp', '--label', 'region=eu');
+  const key = ['keys', 'create', '--customer', 'acme', '--owner', 'ops', '--plan', 'gold', '--monthly-limit', '5'];
+  created = JSON.parse(await pages.meter.meter(...key, '--json')) as { api_key_id: string; api_key: string };
+  const call = () =>
+    fetch(`${pages.meter.endpoints().gateway}/status/200`, { headers: { 'x-api-key': created.api_key } });
+  for (let calls = 0; calls < 3; calls += 1) expect((await call()).status).toBe(200);
+  await pages.countCalls(100);
+});
+
+afterEach(() => pages.closePages());
+
+afterAll(() => pages?.stop());
+
+const fact = (page: Page, name: string) => page.locator('#facts div', { hasText: name }).locator('dd').innerText();
+const calls = (page: Page) => page.locator('#calls').innerText();
+
+describe('the page of a key', () => {
+  test('says who holds it, and how much of its limit is used', async () => {
+    const page = await pages.open(`/key?id=${created.api_key_id}`);
+    await poll(() => fact(page, 'This month')).toBe('3 of 5 calls');
+    expect(await fact(page, 'Customer')).toBe('acme');
+    expect(await fact(page, 'Owner')).toBe('ops');
+    expect(await fact(page, 'Plan')).toBe('gold');
+    expect(await fact(page, 'State')).toBe('valid');
+    expect(await fact(page, 'Last call')).toMatch(/^20\d\d-.* UTC$/);
+  });
+
+  test('has its calls by day, by hour and by route class', async () => {
+    const page = await pages.open(`/key?id=${created.api_key_id}&per=day`);
+    await poll(() => calls(page)).toBe('3');
+    expect(await page.locator('#classes tbody tr').allInnerTexts()).toEqual(['without a class\t3\t–']);
+    const rows = async () => {
+      await page.locator('.values summary').click();
+      return page.locator('.values tbody tr').allInnerTexts();
+    };
+    const days = await rows();
+    expect(days[0]).toMatch(/ 00:00:00 UTC\t3$/);
+    expect(days.slice(1).every((day) => day.endsWith('\t0'))).toBe(true);
+    await page.locator('.values summary').click();
+    const today = new Date().toISOString().slice(0, 10);
+    await page.getByLabel('First day').fill(today);
+    await page.locator('#per').selectOption('hour');
+    await poll(() => page.locator('#over-time').innerText()).toMatch(/^Calls per hour, /);
+    const hours = await rows();
+    expect(hours.length).toBe(24);
+    expect(hours.filter((hour) => hour.endsWith('\t3')).length).toBe(1);
+    expect(new URL(page.url()).searchParams.get('per')).toBe('hour');
+  });
+
+  test('shows a key that nobody knows', async () => {
+    const page = await pages.open('/key?id=nobody');
+    expect(await fact(page, 'State')).toContain('not known');
+    expect(await calls(page)).toBe('0');
+  });
+});
+
+test('the page of a customer has its name, its calls and its keys', async () => {
+  const page = await pages.open('/customer?id=acme');
+  await poll(() => fact(page, 'Name')).toBe('Acme Corp');
+  expect(await fact(page, 'Labels')).toBe('region=eu');
+  await poll(() => calls(page)).toBe('3');
+  await poll(() => page.locator('#keys-table tbody tr').count()).toBe(1);
+  await page.getByRole('link', { name: created.api_key_id }).click();
+  await poll(() => fact(page, 'Owner')).toBe('ops');
+});
