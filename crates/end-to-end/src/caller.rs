@@ -25,8 +25,13 @@ pub struct Caller {
 impl Caller {
     /// Creates a client of a stack's gateway.
     pub fn new(stack: &LocalStack) -> Self {
+        Self::of_url(&stack.endpoints.gateway)
+    }
+
+    /// Creates a client of a server.
+    pub fn of_url(url: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { client, gateway: stack.endpoints.gateway.clone() }
+        Self { client, gateway: url.to_owned() }
     }
 
     /// Sends a request without a body.

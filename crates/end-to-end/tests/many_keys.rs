@@ -1,5 +1,5 @@
 //! Many keys: the deployed reconciler, with its limits of memory and time, on an hour whose calls were
-//! all lost, so that every key differs; and `meter usage --all`.
+//! all lost, so that every key differs; `meter usage --all`; and the page of usage.
 //!
 //! `scripts/test-many-keys.sh` runs both with half a million keys.
 
@@ -18,10 +18,11 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use bytes::Bytes;
 use end_to_end::binaries;
+use end_to_end::caller::Caller;
 use end_to_end::calls::options;
 use loadtest::harness::memory::peak_resident_kib;
 use local_stack::faults::FaultRates;
-use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, LocalStack, USAGE_TABLE};
+use local_stack::stack::{ACCESS_LOG_GROUP, CLAIMS_TABLE, KEYS_TABLE, LocalStack, USAGE_TABLE};
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::{DynamoUsageLedger, ReconciliationStore};
 use metering_core::aggregate::BatchUsage;
@@ -191,4 +192,91 @@ async fn the_usage_of_all_keys_is_read_in_little_memory() {
     assert_eq!((lines, calls), (keys, rows * CALLS));
     assert!((1..MAX_MEMORY_KIB).contains(&peak_kib), "{peak_kib} KiB");
     stack.shut_down().await;
+}
+
+/// Writes a record of each key.
+fn fill_keys(data: &Path, keys: u64) {
+    let database = dynoxide::Database::new(data.join("dynamodb.sqlite").to_str().unwrap()).unwrap();
+    let item = |number: u64| {
+        let RowKey { breakdown, .. } = row_key(number, DAYS[0]);
+        let (key, customer) = (breakdown.key.api_key_id, breakdown.key.customer_id.unwrap());
+        let text = |text: &str| json!({"S": text});
+        serde_json::from_value(json!({
+            "pk": text(&format!("key#{key}")), "keyId": text(&key), "customerId": text(&customer), "owner": text("acme"),
+            "name": text(""), "plan": text("team"), "labels": {"M": {}}, "createdAtMs": {"N": "0"}, "version": {"N": "0"},
+            "monthlyLimit": {"N": "5"}, "hashedKey": text(&format!("{number:064x}")),
+        }))
+        .unwrap()
+    };
+    let items = (0..keys).map(item).collect();
+    database.import_items(KEYS_TABLE, items, dynoxide::ImportOptions::default()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_show_each_of_many_keys() {
+    let keys = keys();
+    let folder = tempfile::tempdir().unwrap();
+    let stack = LocalStack::start(options(folder.path(), 0)).await.unwrap();
+    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
+    let data = folder.path().join("data");
+    fill_ledger(&aws_sdk_dynamodb::Client::new(&clients), &data, keys).await;
+    // A tenth of the keys has no usage.
+    let all_keys = keys + keys / 10;
+    fill_keys(&data, all_keys);
+    // The threads of the stack are busy while it reads the ledger. A browser has threads of its own.
+    let url = stack.endpoints.dashboard.clone();
+    let visit = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(visit_pages(&url, keys, all_keys));
+    };
+    tokio::task::spawn_blocking(visit).await.unwrap();
+    stack.shut_down().await;
+}
+
+/// Requests what the pages show, and prints how long that took.
+async fn visit_pages(url: &str, keys: u64, all_keys: u64) {
+    let page = Caller::of_url(url);
+    let mut slowest_ms = 0.0_f64;
+    let mut get = async |path: &str| {
+        let began = Instant::now();
+        let (status, _, document) = page.get(path, &[]).await;
+        let took_ms = began.elapsed().as_secs_f64() * 1e3;
+        slowest_ms = slowest_ms.max(took_ms);
+        (status, document, took_ms)
+    };
+    let range = "from=2026-10-01&to=2026-10-31";
+    let began = Instant::now();
+    let report = loop {
+        let (_, document, _) = get(&format!("/usage.json?{range}")).await;
+        if document["is_reading"] != true {
+            break document;
+        }
+    };
+    println!("the usage of {all_keys} keys was read in {:.1} s", began.elapsed().as_secs_f64());
+    assert_eq!(report["total_rows"], all_keys);
+    assert_eq!(report["total"]["calls"], keys * CALLS * DAYS.len() as u64);
+    for (view, rows) in [
+        ("sort=key&order=ascending", all_keys),
+        ("sort=owner", all_keys),
+        ("show=without_usage", keys / 10),
+        ("show=over_limit", keys),
+        ("filter=customer-00000001", if keys > 100_000 { 1_000 } else { 10 }),
+        ("offset=10000&rows=1000", all_keys),
+    ] {
+        let (_, document, took_ms) = get(&format!("/usage.json?{range}&{view}")).await;
+        println!("{took_ms:>8.1} ms  {view}");
+        assert_eq!(document["shown_rows"], rows, "{view}");
+    }
+    for path in ["/key.json?id=customer-key-00000007", "/customer.json?id=customer-00000000"] {
+        let (status, document, took_ms) = get(&format!("{path}&{range}")).await;
+        println!("{took_ms:>8.1} ms  {path}");
+        assert_eq!(status, 200, "{document}");
+        assert!(document["calls"].as_u64().unwrap() >= CALLS * DAYS.len() as u64, "{document}");
+    }
+    for path in ["/status.json", "/dashboard.json?minutes=30"] {
+        let (status, _, took_ms) = get(path).await;
+        println!("{took_ms:>8.1} ms  {path}");
+        assert_eq!(status, 200);
+    }
+    println!("{slowest_ms:>8.1} ms  the slowest request, also while the ledger was read");
 }

@@ -47,7 +47,7 @@ impl DashboardPage {
     async fn call_document(&self, text: &str) -> Result<Value, String> {
         let line = text.starts_with('{').then(|| text.to_owned());
         let request_id = match &line {
-            Some(line) => request_id(line),
+            Some(line) => request_ids(line).and_then(|ids| ids.into_iter().next()),
             None => Some(text.to_owned()),
         };
         let logged = match request_id.clone() {
@@ -84,7 +84,12 @@ impl DashboardPage {
             let mut found = Vec::new();
             for _ in 0..MAX_READS {
                 let reply = logs.handle("FilterLogEvents", &request).map_err(|error| error.message)?;
-                found.extend(reply["events"].as_array().into_iter().flatten().map(logged_event));
+                // A broken line that has the text may belong to the call. Any other line has it elsewhere.
+                let is_of_call = |event: &LoggedEvent| {
+                    request_ids(&event.message).is_none_or(|ids| ids.contains(&request_id))
+                };
+                let events = reply["events"].as_array().into_iter().flatten().map(logged_event);
+                found.extend(events.filter(is_of_call));
                 if found.len() >= MAX_LINES || !reply["nextToken"].is_string() {
                     break;
                 }
@@ -109,10 +114,11 @@ impl DashboardPage {
     }
 }
 
-/// Returns the request id in a line.
-fn request_id(line: &str) -> Option<String> {
+/// Returns the request ids in a line, the one by which its call is identified first; `None` if it is not JSON.
+fn request_ids(line: &str) -> Option<Vec<String>> {
     let line: Value = serde_json::from_str(line).ok()?;
-    ID_MEMBERS.iter().find_map(|member| line[*member].as_str()).filter(|id| *id != "-").map(str::to_owned)
+    let ids = ID_MEMBERS.iter().filter_map(|member| line[*member].as_str());
+    Some(ids.filter(|id| *id != "-").map(str::to_owned).collect())
 }
 
 fn logged_event(event: &Value) -> LoggedEvent {
@@ -173,11 +179,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_request_id_of_a_line_is_found_by_each_name() {
-        assert_eq!(request_id(r#"{"id": "a", "requestId": "b"}"#).as_deref(), Some("a"));
-        assert_eq!(request_id(r#"{"extendedRequestId": "c", "requestId": "b"}"#).as_deref(), Some("c"));
-        assert_eq!(request_id(r#"{"requestId": "b"}"#).as_deref(), Some("b"));
-        assert_eq!(request_id(r#"{"id": "-"}"#), None);
-        assert_eq!(request_id("GET /"), None);
+    fn the_request_ids_of_a_line_are_found_by_each_name() {
+        let ids = |line: &str| request_ids(line).map(|ids| ids.join(" "));
+        assert_eq!(ids(r#"{"requestId": "b", "id": "a"}"#).as_deref(), Some("a b"));
+        assert_eq!(ids(r#"{"extendedRequestId": "c", "requestId": "b"}"#).as_deref(), Some("c b"));
+        assert_eq!(ids(r#"{"id": "-"}"#).as_deref(), Some(""));
+        assert_eq!(ids("GET /"), None);
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::error::StartError;
@@ -28,6 +29,38 @@ pub(super) fn serve_on_loopback(
 ) -> String {
     servers.spawn(serve(listener, router, std::future::pending()));
     format!("http://{address}")
+}
+
+/// Serves on a thread of its own until the stack stops, and returns the URL. Work on the threads of the stack, such as
+/// the scan of a table, does not delay the responses.
+///
+/// # Errors
+/// Returns an error if the thread cannot be started.
+pub(super) fn serve_on_own_thread(
+    servers: &mut JoinSet<()>,
+    (listener, address): (TcpListener, SocketAddr),
+    router: Router,
+) -> std::io::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = listener.into_std()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = async move {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "server not started"),
+        };
+        tokio::select! {
+            () = serve(listener, router, std::future::pending()) => {}
+            _ = stopped => {}
+        }
+    };
+    std::thread::Builder::new().name(address.to_string()).spawn(move || runtime.block_on(serving))?;
+    // The end of this task drops `stop`.
+    servers.spawn(async move {
+        let _stop = stop;
+        std::future::pending::<()>().await;
+    });
+    Ok(format!("http://{address}"))
 }
 
 /// Serves until `stop` is ready, and then answers the requests in progress.

@@ -15,6 +15,7 @@ use metering_core::billing_rules::BillingRules;
 use metering_core::unbilled::UnbilledRoutes;
 use system_clock::now_ms;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -30,13 +31,13 @@ use super::options::LocalOptions;
 use super::ports::Ports;
 use super::resources::{MAPPING_UUID, Topics, create_topics, given_up_bucket};
 use super::schedule::{HOUR, invoke_every, record_queue_depths, write_metrics};
-use super::servers::{listen, serve, serve_on_loopback};
+use super::servers::{listen, serve, serve_on_loopback, serve_on_own_thread};
 use super::services::Services;
 use crate::apigateway::Gateway;
 use crate::apigateway::authorization::Authorization;
 use crate::cloudwatch_logs::service::Destination;
 use crate::cloudwatch_logs::subscription::{Subscription, SubscriptionSettings};
-use crate::dashboard::DashboardPage;
+use crate::dashboard::{DashboardPage, Snapshots};
 use crate::lambda::event_source_mapping::{Checkpoints, MappingSettings};
 use crate::lambda::invocation_record::OnFailureDestination;
 use crate::names::ACCOUNT_ID;
@@ -260,12 +261,12 @@ async fn start_dashboard(
         keys: KeyStore::new(services.ledger_client.clone(), KEYS_TABLE, INVALIDATIONS_TABLE),
         customers: CustomerStore::new(services.ledger_client.clone(), KEYS_TABLE),
         rules,
-        reports: Arc::default(),
+        reports: Arc::new(Snapshots::new(Handle::current())),
         started_ms: now_ms(),
         log_answers: Arc::default(),
     };
     let listener = ports.listen("the dashboard", options.dashboard_port).await?;
-    Ok(serve_on_loopback(servers, listener, page.router()))
+    serve_on_own_thread(servers, listener, page.router()).map_err(|error| part_error("the dashboard", error))
 }
 
 /// Starts what runs at intervals: scheduled functions, the depths of the queues, and

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use system_clock::monotonic_us;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -32,12 +33,19 @@ struct Slot {
 }
 
 /// Reports by what they are about, the one that was asked for last at the end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Snapshots {
+    /// Where reports are read. The threads that answer requests stay free.
+    readers: Handle,
     slots: Mutex<VecDeque<Arc<Slot>>>,
 }
 
 impl Snapshots {
+    /// Returns no reports. They will be read by tasks of a runtime.
+    pub fn new(readers: Handle) -> Self {
+        Self { readers, slots: Mutex::default() }
+    }
+
     /// Returns the report that was read last, and reads it again if it is not current. Returns `None` while it is
     /// read for the first time.
     pub async fn get(&self, page: &DashboardPage, query: &ReportQuery) -> Option<ReadReport> {
@@ -47,7 +55,7 @@ impl Snapshots {
         if held.as_ref().is_some_and(is_current) {
             return held;
         }
-        start_reading(slot, page.clone());
+        start_reading(slot, page.clone(), &self.readers);
         // A change, or the end of the patience.
         let _ = timeout(PATIENCE, latest.changed()).await;
         latest.borrow().clone()
@@ -88,11 +96,11 @@ fn is_current(read: &ReadReport) -> bool {
 }
 
 /// Reads a report in the background, unless that is in progress.
-fn start_reading(slot: Arc<Slot>, page: DashboardPage) {
+fn start_reading(slot: Arc<Slot>, page: DashboardPage, readers: &Handle) {
     if slot.is_reading.swap(true, Ordering::AcqRel) {
         return;
     }
-    tokio::spawn(async move {
+    readers.spawn(async move {
         let report = read(&page, &slot.query).await.map(Arc::new);
         slot.is_reading.store(false, Ordering::Release);
         slot.latest.send_replace(Some(report));

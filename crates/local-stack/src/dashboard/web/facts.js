@@ -19,7 +19,7 @@ function stateOf({ deleted_at_ms: deletedMs, expires_at_ms: expiresMs }, nowMs) 
 
 function monthText({ month_calls: calls, key }) {
     const limit = key?.monthly_limit ?? null;
-    if (limit === null) return `${number(calls)} calls, without a limit`;
+    if (limit === null) return `${number(calls)} calls, no limit`;
     const text = `${number(calls)} of ${number(limit)} calls`;
     return calls > limit
         ? element('span', { className: 'wrong', textContent: `${text}: the limit is exceeded` })
@@ -50,7 +50,7 @@ export function keyFacts(found) {
 /** Returns the facts of a customer. */
 export function customerFacts({ customer, last_call_ms: lastMs, month_calls: calls }) {
     const usage = [
-        fact('This month (UTC)', `${number(calls)} calls`),
+        fact('Calls this month (UTC)', number(calls)),
         fact('Last call', lastMs > 0 ? timeText(lastMs) : 'none in the range and this month'),
     ];
     if (customer === null) return [fact('State', 'not known: no customer with this id was created'), ...usage];

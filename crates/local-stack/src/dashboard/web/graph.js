@@ -16,7 +16,7 @@ export class Graph {
         Object.assign(this, { title, isBars, timeName, place: null, plot: null, shape: '' });
         this.canvas = element('div', { className: 'graph', tabIndex: 0, role: 'img' });
         this.canvas.addEventListener('keydown', (event) => this.key(event));
-        this.at = element('p', { className: 'at', ariaLive: 'polite' });
+        this.at = element('p', { className: 'at unseen', ariaLive: 'polite' });
         this.legend = element('table', { className: 'legend' });
         this.values = element(
             'details',
@@ -68,37 +68,49 @@ export class Graph {
         return valueText(value, this.unit);
     }
 
+    /** Draws the latest, the highest and the sum of each line. At the cursor, the values there replace the latest. */
     drawLegend() {
         const isCount = !saysUnit(this.unit);
-        const names = ['Line', 'latest', 'highest', ...(isCount ? ['sum'] : [])];
-        const head = names.map((name, place) =>
-            element('th', { scope: 'col', textContent: name, className: place > 0 ? 'number' : '' }),
+        this.shown = element('th', { scope: 'col', className: 'number' });
+        const others = ['highest', ...(isCount ? ['sum'] : [])].map((textContent) =>
+            element('th', { scope: 'col', textContent, className: 'number' }),
         );
-        const line = ({ label, is_sum: isSum, values }, place) => {
-            const mark = element('span', { className: `mark ${lineStyle(place).className}` });
-            const cells = [latest(values), highest(values)].map((value) => this.text(value));
-            if (isCount) cells.push(isSum && present(values).length > 0 ? number(sum(values)) : '');
-            return element(
-                'tr',
-                {},
-                element('th', { scope: 'row' }, mark, label),
-                ...cells.map((textContent) => element('td', { textContent, className: 'number' })),
-            );
-        };
-        const withValues = this.lines
-            .map((each, place) => [each, place])
-            .filter(([{ values }]) => present(values).length > 0);
-        const others = this.lines.filter(({ values }) => present(values).length === 0).map(({ label }) => label);
-        const rows = withValues.map(([each, place]) => line(each, place));
+        const head = [element('th', { scope: 'col', textContent: 'Line' }), this.shown, ...others];
+        const withValues = this.lines.filter(({ values }) => present(values).length > 0);
+        const rows = withValues.map((line) => this.legendRow(line, isCount));
         for (const { label } of this.limits) {
             const mark = element('span', { className: 'mark limit-mark' });
-            rows.push(
-                element('tr', {}, element('th', { scope: 'row', colSpan: names.length }, mark, `limit ${label}`)),
-            );
+            rows.push(element('tr', {}, element('th', { scope: 'row', colSpan: head.length }, mark, `limit ${label}`)));
         }
-        const none = element('td', { colSpan: names.length, textContent: `Without values: ${others.join(', ')}` });
-        if (others.length > 0) rows.push(element('tr', { className: 'quiet' }, none));
+        const without = this.lines.filter((line) => !withValues.includes(line)).map(({ label }) => label);
+        const none = element('td', { colSpan: head.length, textContent: `Without values: ${without.join(', ')}` });
+        if (without.length > 0) rows.push(element('tr', { className: 'quiet' }, none));
         this.legend.replaceChildren(element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows));
+        this.drawShown();
+    }
+
+    legendRow(line, isCount) {
+        const { label, is_sum: isSum, values } = line;
+        const mark = element('span', { className: `mark ${lineStyle(this.lines.indexOf(line)).className}` });
+        line.cell = element('td', { className: 'number' });
+        const cells = [this.text(highest(values))];
+        if (isCount) cells.push(isSum ? number(sum(values)) : '');
+        return element(
+            'tr',
+            {},
+            element('th', { scope: 'row' }, mark, label),
+            line.cell,
+            ...cells.map((textContent) => element('td', { textContent, className: 'number' })),
+        );
+    }
+
+    /** Shows the values at the cursor in the legend, or the latest ones. */
+    drawShown() {
+        const isAtCursor = this.place !== null && this.times[this.place] !== undefined;
+        this.shown.textContent = isAtCursor ? this.timeName(this.times[this.place]).replace(' UTC', '') : 'latest';
+        for (const { cell, values } of this.lines) {
+            if (cell !== undefined) cell.textContent = this.text(isAtCursor ? values[this.place] : latest(values));
+        }
     }
 
     /** Fills the table of all values while it is open, the latest first. */
@@ -153,6 +165,7 @@ export class Graph {
     /** Shows the values at the cursor as text. */
     drawCursorValues(place) {
         this.place = place;
+        if (this.shown !== undefined) this.drawShown();
         if (place === null || this.times[place] === undefined) {
             this.at.textContent = '';
             return;

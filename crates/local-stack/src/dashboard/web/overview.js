@@ -32,17 +32,22 @@ class Widget {
     }
 }
 
+const HEADINGS = { api_key_id: 'Key', calls: 'Calls' };
+
 /** Creates a table of the rows of a log query. */
 function rowsTable(rows) {
-    if (rows.length === 0) return element('p', { className: 'at', textContent: 'No calls yet.' });
-    const isNumber = ({ value }) => /^\d+$/.test(value);
-    const cells = (row, name, property) =>
-        row.map((cell, place) =>
-            element(name, { textContent: cell[property], className: isNumber(rows[0][place]) ? 'number' : '' }),
-        );
-    const head = element('tr', {}, ...cells(rows[0], 'th', 'field'));
-    const body = rows.map((row) => element('tr', {}, ...cells(row, 'td', 'value')));
-    return element('table', {}, element('thead', {}, head), element('tbody', {}, ...body));
+    if (rows.length === 0) return element('p', { className: 'hint', textContent: 'No calls yet.' });
+    const className = ({ value }) => (/^\d+$/.test(value) ? 'number' : '');
+    const heading = (cell) =>
+        element('th', { scope: 'col', textContent: HEADINGS[cell.field] ?? cell.field, className: className(cell) });
+    const content = ({ field, value }) =>
+        field === 'api_key_id'
+            ? element('a', { href: `/key?id=${encodeURIComponent(value)}`, textContent: value })
+            : value;
+    const line = (cells) =>
+        element('tr', {}, ...cells.map((cell) => element('td', { className: className(cell) }, content(cell))));
+    const head = element('thead', {}, element('tr', {}, ...rows[0].map(heading)));
+    return element('table', {}, head, element('tbody', {}, ...rows.map(line)));
 }
 
 const status = new Status(byId('status'));

@@ -108,7 +108,7 @@ export function plotOptions({ lines, limits, unit, width, isBars, scale, moved }
     return {
         width,
         height: HEIGHT_PX,
-        padding: [8, 8, 0, 0],
+        padding: [8, 20, 0, 0],
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, y: false, sync: { key: 'time', setSeries: false } },
         tzDate: (atS) => globalThis.uPlot.tzDate(new Date(atS * 1_000), 'Etc/UTC'),

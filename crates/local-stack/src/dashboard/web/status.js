@@ -50,7 +50,7 @@ function alarmsTable(alarms) {
             { className: alarm.state === ON ? 'wrong' : '' },
             element('th', { scope: 'row' }, runbook(alarm, alarm.id)),
             element('td', { textContent: names[alarm.state] }),
-            element('td', { textContent: alarm.description }),
+            element('td', { className: 'prose', textContent: alarm.description }),
         );
     const head = ['Alarm', 'State', 'Meaning'].map((textContent) => element('th', { scope: 'col', textContent }));
     return element(

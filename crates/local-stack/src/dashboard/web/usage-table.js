@@ -20,11 +20,11 @@ const COLUMNS = {
     },
     key: { title: 'Key', needs: 'key', cell: (row) => (row.key === null ? NONE : link('key', row.key)) },
     class: { title: 'Route class', needs: 'class', cell: (row) => text(row.class) },
-    owner: { title: 'Owner', without: 'class', cell: (row) => text(row.owner) + (row.is_deleted ? ' (deleted)' : '') },
-    plan: { title: 'Plan', needs: 'key', without: 'class', cell: (row) => text(row.plan) },
     calls: { title: 'Calls', isNumber: true, cell: (row) => number(row.calls) },
     credits: { title: 'Credits', isNumber: true, cell: (row) => text(row.credits) },
     monthly_limit: { title: 'Monthly limit', needs: 'key', without: 'class', isNumber: true, cell: limit },
+    owner: { title: 'Owner', without: 'class', cell: (row) => text(row.owner) + (row.is_deleted ? ' (deleted)' : '') },
+    plan: { title: 'Plan', needs: 'key', without: 'class', cell: (row) => text(row.plan) },
     last_call: { title: 'Last call', cell: (row) => timeText(row.last_call_ms) },
 };
 
