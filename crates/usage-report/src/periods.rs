@@ -132,6 +132,13 @@ impl Periods {
         of_hours.zip(row.by_hour()).filter_map(|(period, usage)| Some(((*period)?, usage?)))
     }
 
+    /// Returns the hours of a UTC day that are in the periods, each with its period and its start, in milliseconds since
+    /// 1970.
+    pub fn hours_of(&self, day: UtcDay) -> impl Iterator<Item = (usize, i64)> {
+        let of_hours = self.of_hours.get(&day).into_iter().flatten();
+        of_hours.zip(hour_starts_ms(day)).filter_map(|(period, start_ms)| Some(((*period)?, start_ms)))
+    }
+
     fn of_day(&mut self, day: UtcDay) -> Result<[Option<usize>; HOURS_PER_DAY], PeriodError> {
         let mut periods = [None; HOURS_PER_DAY];
         for (period, start_ms) in periods.iter_mut().zip(hour_starts_ms(day)) {

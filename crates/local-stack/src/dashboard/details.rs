@@ -12,13 +12,13 @@ use metering_aws::key_store::KeyStoreError;
 use metering_core::api_key::KeyRecord;
 use metering_core::metered_key::{CANARY_KEY_ID, MeteredKey};
 use metering_core::ports::PortError;
-use metering_core::window::{CallWindow, HOURS_PER_DAY, UtcDay};
+use metering_core::window::CallWindow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 use usage_report::groups::{Amount, Property, Sums};
 use usage_report::periods::{Period, Periods};
-use usage_report::source::{RowsOf, UsageSource};
+use usage_report::source::{RowsOf, UsageRow, UsageSource};
 
 use super::finance::{RangeParameters, Span};
 use super::page::{DashboardPage, answer};
@@ -115,7 +115,7 @@ impl DashboardPage {
         let read_days = [first.min(month), last.max(month.last_of_month())];
         for rows in parts {
             let visited = source.visit_rows::<PortError>(rows, read_days, |row| {
-                usage.add(&over_time, row.breakdown.day, &row.hours, row.last_call_ms);
+                usage.add(&over_time, row);
                 if (month..=month.last_of_month()).contains(&row.breakdown.day) {
                     usage.month_calls += row.hours.iter().sum::<u64>();
                 }
@@ -157,7 +157,7 @@ fn starts(periods: &Periods) -> Vec<i64> {
     let days =
         std::iter::successors(Some(first), |day| Some(day.plus_days(1))).take_while(|day| *day <= last);
     for day in days {
-        for (period, hour_ms, _) in periods.of_calls(day, &[1; HOURS_PER_DAY]) {
+        for (period, hour_ms) in periods.hours_of(day) {
             starts.entry(period).or_insert(hour_ms);
         }
     }
@@ -178,11 +178,11 @@ impl Usage {
         Self { calls: vec![0; starts_ms.len()], starts_ms, month_calls: 0, last_call_ms: 0 }
     }
 
-    fn add(&mut self, periods: &Periods, day: UtcDay, hours: &[u64; HOURS_PER_DAY], last_call_ms: i64) {
-        for (period, _, calls) in periods.of_calls(day, hours) {
-            self.calls[period] += calls;
+    fn add(&mut self, periods: &Periods, row: &UsageRow) {
+        for (period, usage) in periods.of_row(row) {
+            self.calls[period] += usage.calls;
         }
-        self.last_call_ms = self.last_call_ms.max(last_call_ms);
+        self.last_call_ms = self.last_call_ms.max(row.last_call_ms);
     }
 
     /// Returns the data as graphs read it. Periods that have not begun have no value.
@@ -196,6 +196,9 @@ impl Usage {
 
 #[cfg(test)]
 mod tests {
+    use metering_core::metered_key::CallBreakdown;
+    use metering_core::window::{HOURS_PER_DAY, UtcDay};
+
     use super::*;
     use usage_report::periods::time_zone;
 
@@ -207,9 +210,10 @@ mod tests {
         let midnight_ms = UtcDay::start_ms("2026-11-24".parse().unwrap()) - 3_600_000;
         let day_ms = 86_400_000;
         assert_eq!(usage.starts_ms, [midnight_ms, midnight_ms + day_ms, midnight_ms + 2 * day_ms]);
+        let breakdown = CallBreakdown::of_key("key-1", "2026-11-24".parse().unwrap()).into();
         let mut hours = [0; HOURS_PER_DAY];
         (hours[22], hours[23]) = (3, 4);
-        usage.add(&periods, "2026-11-24".parse().unwrap(), &hours, 7);
+        usage.add(&periods, &UsageRow { breakdown, hours, response_bytes: hours, last_call_ms: 7 });
         let graph = usage.graph(midnight_ms + day_ms);
         assert_eq!(graph["lines"][0]["values"], json!([3, 4, null]));
     }

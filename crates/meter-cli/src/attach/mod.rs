@@ -20,8 +20,8 @@ pub use self::report::AttachmentReport;
 use self::rest::RestApi;
 use crate::confirmation::{confirm, is_terminal};
 use crate::format;
-use crate::format::judge::Judge;
 use crate::target::{Target, TargetArguments};
+use local_stack::call_judge::Judge;
 
 /// Arguments of `meter attach`.
 #[derive(clap::Args)]

@@ -9,8 +9,18 @@ use super::read::Report;
 use super::view::{ViewParameters, cells};
 
 /// The names of the columns. Those that `meter usage --csv` has as well have the same names.
-const HEAD: [&str; 9] =
-    ["customer_id", "api_key_id", "route_class", "owner", "plan", "period", "calls", "credits", "last_call"];
+const HEAD: [&str; 10] = [
+    "customer_id",
+    "api_key_id",
+    "route_class",
+    "owner",
+    "plan",
+    "period",
+    "calls",
+    "credits",
+    "response_bytes",
+    "last_call",
+];
 /// Number of rows of a piece.
 const ROWS_AT_ONCE: usize = 1_000;
 
@@ -20,7 +30,7 @@ pub fn chunks(
     view: ViewParameters,
     range: String,
 ) -> impl Stream<Item = Result<Vec<u8>, Infallible>> {
-    let rows: Vec<[String; 9]> = view.rows(&report).into_iter().map(|row| cells(row, &range)).collect();
+    let rows: Vec<[String; 10]> = view.rows(&report).into_iter().map(|row| cells(row, &range)).collect();
     let head = HEAD.map(str::to_owned);
     let mut lines = std::iter::once(head).chain(rows);
     let pieces = std::iter::from_fn(move || {

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use metering_core::window::time_text;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use usage_report::credits::Credits;
 use usage_report::groups::{Amount, Group};
 
 use super::query::ReportQuery;
@@ -37,6 +38,7 @@ enum Column {
     #[default]
     Calls,
     Credits,
+    ResponseBytes,
     MonthlyLimit,
     LastCall,
 }
@@ -72,14 +74,12 @@ impl ViewParameters {
     /// Returns a page of rows with the sums of all rows that are shown, and of the whole report.
     pub fn document(&self, query: &ReportQuery, report: &Report) -> Value {
         let rows = self.rows(report);
-        let mut shown = Amount {
-            calls: 0,
-            credits: report.total.credits.map(|_| usage_report::credits::Credits::default()),
-        };
+        let credits = report.total.credits.map(|_| Credits::default());
+        let mut shown = Amount { credits, ..Amount::default() };
         rows.iter().for_each(|row| shown += row.amount);
         let count = self.rows.unwrap_or(PAGE_ROWS).min(MAX_PAGE_ROWS);
         let page: Vec<Value> = rows.iter().skip(self.offset).take(count).map(|row| document(row)).collect();
-        let amount = |amount: Amount| json!({"calls": amount.calls, "credits": amount.credits_text()});
+        let amount = |amount: Amount| json!({"calls": amount.calls, "credits": amount.credits_text(), "response_bytes": amount.response_bytes});
         json!({
             "at_ms": report.at_ms, "from": query.span.from.to_string(), "to": query.span.to.to_string(),
             "zone": query.span.zone, "is_within_month": query.span.is_within_month(),
@@ -119,6 +119,7 @@ impl ViewParameters {
             Column::Plan => left.plan.cmp(&right.plan),
             Column::Calls => left.amount.calls.cmp(&right.amount.calls),
             Column::Credits => left.amount.credits.cmp(&right.amount.credits),
+            Column::ResponseBytes => left.amount.response_bytes.cmp(&right.amount.response_bytes),
             Column::MonthlyLimit => left.monthly_limit.cmp(&right.monthly_limit),
             Column::LastCall => left.last_call_ms.cmp(&right.last_call_ms),
         }
@@ -130,12 +131,12 @@ fn document(row: &ReportRow) -> Value {
     json!({
         "customer": customer_id, "key": api_key_id, "class": route_class, "owner": row.owner, "plan": row.plan,
         "calls": row.amount.calls, "credits": row.amount.credits_text(), "monthly_limit": row.monthly_limit,
-        "is_deleted": row.is_deleted, "last_call_ms": row.last_call_ms,
+        "response_bytes": row.amount.response_bytes, "is_deleted": row.is_deleted, "last_call_ms": row.last_call_ms,
     })
 }
 
 /// Returns the cells of a row of CSV.
-pub fn cells(row: &ReportRow, range: &str) -> [String; 9] {
+pub fn cells(row: &ReportRow, range: &str) -> [String; 10] {
     let Group { customer_id, api_key_id, route_class } = &row.group;
     let text = |part: &Option<Box<str>>| part.as_deref().unwrap_or_default().to_owned();
     let last_call = if row.last_call_ms == 0 { String::new() } else { time_text(row.last_call_ms) };
@@ -148,6 +149,7 @@ pub fn cells(row: &ReportRow, range: &str) -> [String; 9] {
         range.to_owned(),
         row.amount.calls.to_string(),
         row.amount.credits_text().unwrap_or_default(),
+        row.amount.response_bytes.to_string(),
         last_call,
     ]
 }
@@ -160,7 +162,7 @@ mod tests {
         let some = |text: &str| Some(text.into()).filter(|_| !text.is_empty());
         ReportRow {
             group: Group { customer_id: some(customer), api_key_id: some(key), route_class: None },
-            amount: Amount { calls, credits: None },
+            amount: Amount { calls, ..Amount::default() },
             owner: format!("owner of {key}"),
             plan: String::new(),
             monthly_limit: limit,
@@ -177,7 +179,7 @@ mod tests {
             row("", "c", 7, None),
             row("umbra", "d", 2, Some(2)),
         ];
-        Report { rows, total: Amount { calls: 12, credits: None }, at_ms: 0, read_at_us: 0, took_us: 0 }
+        Report { rows, total: Amount { calls: 12, ..Amount::default() }, at_ms: 0, read_at_us: 0, took_us: 0 }
     }
 
     fn keys(parameters: &str) -> String {

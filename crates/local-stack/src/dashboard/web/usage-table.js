@@ -22,18 +22,25 @@ const COLUMNS = {
     class: { title: 'Route class', needs: 'class', cell: (row) => text(row.class) },
     calls: { title: 'Calls', isNumber: true, cell: (row) => number(row.calls) },
     credits: { title: 'Credits', isNumber: true, cell: (row) => text(row.credits) },
+    response_bytes: {
+        title: 'Response bytes',
+        isOptional: true,
+        isNumber: true,
+        cell: (row) => number(row.response_bytes),
+    },
     monthly_limit: { title: 'Monthly limit', needs: 'key', without: 'class', isNumber: true, cell: limit },
     owner: { title: 'Owner', without: 'class', cell: (row) => text(row.owner) + (row.is_deleted ? ' (deleted)' : '') },
     plan: { title: 'Plan', needs: 'key', without: 'class', cell: (row) => text(row.plan) },
     last_call: { title: 'Last call', cell: (row) => timeText(row.last_call_ms) },
 };
 
-/** Returns the names of the columns for groups by some properties. */
-export function columnsOf(by) {
+/** Returns the names of the columns for groups by some properties, with the optional ones of which the total is not 0. */
+export function columnsOf(by, total) {
     const properties = by.split(',');
     const isShown = ({ needs, without }) =>
         (needs === undefined || properties.includes(needs)) && (without === undefined || !properties.includes(without));
-    return Object.keys(COLUMNS).filter((name) => isShown(COLUMNS[name]));
+    const isUsed = (name) => !COLUMNS[name].isOptional || total[name] > 0;
+    return Object.keys(COLUMNS).filter((name) => isShown(COLUMNS[name]) && isUsed(name));
 }
 
 /** Returns the cells of the head, with a button for each column by which rows can be sorted. */

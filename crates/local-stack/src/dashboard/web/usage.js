@@ -35,7 +35,7 @@ async function read() {
 function draw(report) {
     byId('problem').textContent = report.problem ?? '';
     if (report.problem !== undefined) return;
-    const names = columnsOf(byId('by').value);
+    const names = columnsOf(byId('by').value, report.total);
     byId('usage').tHead.rows[0].replaceChildren(...headings(names, state));
     byId('usage').tBodies[0].replaceChildren(...report.rows.map((row) => usageRow(names, row, report.is_within_month)));
     const isPart = report.shown_rows < report.total_rows;
@@ -63,7 +63,7 @@ function set(changes) {
 
 function sortBy(column) {
     const turned = state.order === 'descending' ? 'ascending' : 'descending';
-    const isText = !['calls', 'credits', 'monthly_limit', 'last_call'].includes(column);
+    const isText = !['calls', 'credits', 'response_bytes', 'monthly_limit', 'last_call'].includes(column);
     const first = isText ? 'ascending' : 'descending';
     return set({ sort: column, order: state.sort === column ? turned : first, offset: '0' });
 }
