@@ -11,7 +11,8 @@ const PAGES = {
   usage: '/usage',
   key: '/key?id=key-1',
   customer: '/customer?id=acme',
-  calls: '/calls?q=no-such-id',
+  'no-call': '/calls?q=no-such-id',
+  call: `/calls?q=${encodeURIComponent('{"id":"another","key":"key-1","status":"404","time":"1795509270000"}')}`,
 };
 const VIEWPORTS = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 

@@ -142,7 +142,7 @@ mod tests {
         let store = MetricStore::default();
         assert_eq!(state_of(&store, "freshness", 0), AlarmState::Ok, "no calls, nothing is late");
         let late = |minutes_ago: i64| {
-            store.record(consumer("Freshness"), NOW_MS - minutes_ago * MINUTE_MS, [60_001])
+            store.record(consumer("Freshness"), NOW_MS - minutes_ago * MINUTE_MS, [60_001]);
         };
         late(6);
         late(5);

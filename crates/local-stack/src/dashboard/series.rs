@@ -55,7 +55,9 @@ impl Lines {
                 && !data.values.is_empty()
                 && let Some((_, over)) = line.values.split_last_mut()
             {
-                over.iter_mut().for_each(|value| *value = value.or(Some(0.0)));
+                for value in over {
+                    *value = value.or(Some(0.0));
+                }
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The rows of a report as CSV, piece by piece.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use futures_util::stream::{self, Stream};
 
@@ -26,11 +25,11 @@ const ROWS_AT_ONCE: usize = 1_000;
 
 /// Returns the rows that are shown, piece by piece.
 pub fn chunks(
-    report: Arc<Report>,
-    view: ViewParameters,
-    range: String,
-) -> impl Stream<Item = Result<Vec<u8>, Infallible>> {
-    let rows: Vec<[String; 10]> = view.rows(&report).into_iter().map(|row| cells(row, &range)).collect();
+    report: &Report,
+    view: &ViewParameters,
+    range: &str,
+) -> impl Stream<Item = Result<Vec<u8>, Infallible>> + use<> {
+    let rows: Vec<[String; 10]> = view.rows(report).into_iter().map(|row| cells(row, range)).collect();
     let head = HEAD.map(str::to_owned);
     let mut lines = std::iter::once(head).chain(rows);
     let pieces = std::iter::from_fn(move || {

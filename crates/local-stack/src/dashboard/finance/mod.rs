@@ -58,7 +58,7 @@ pub async fn usage_csv(
                 (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
                 (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
             ];
-            (headers, Body::from_stream(csv::chunks(report, view, query.span.name()))).into_response()
+            (headers, Body::from_stream(csv::chunks(&report, &view, &query.span.name()))).into_response()
         }
     }
 }

@@ -99,17 +99,16 @@ impl Usage<'_> {
         if self.by.contains(&Property::Class) {
             return;
         }
-        let used: BTreeSet<Option<Box<str>>> = match self.by.contains(&Property::Key) {
-            true => self.amounts.keys().map(|group| group.api_key_id.clone()).collect(),
-            false => self.amounts.keys().map(|group| group.customer_id.clone()).collect(),
-        };
+        let is_by_key = self.by.contains(&Property::Key);
+        let id = |group: &Group| if is_by_key { group.api_key_id.clone() } else { group.customer_id.clone() };
+        let used: BTreeSet<Option<Box<str>>> = self.amounts.keys().map(id).collect();
         let is_by_customer = self.by.contains(&Property::Customer);
         let group = |customer_id: Option<&str>, api_key_id: Option<&str>| Group {
             customer_id: customer_id.filter(|_| is_by_customer).map(Into::into),
             api_key_id: api_key_id.map(Into::into),
             route_class: None,
         };
-        let unused: Vec<Group> = if self.by.contains(&Property::Key) {
+        let unused: Vec<Group> = if is_by_key {
             let keys = described.keys.iter().filter(|key| {
                 key.key_id != CANARY_KEY_ID && !used.contains(&Some(key.key_id.as_str().into()))
             });

@@ -76,7 +76,9 @@ impl ViewParameters {
         let rows = self.rows(report);
         let credits = report.total.credits.map(|_| Credits::default());
         let mut shown = Amount { credits, ..Amount::default() };
-        rows.iter().for_each(|row| shown += row.amount);
+        for row in &rows {
+            shown += row.amount;
+        }
         let count = self.rows.unwrap_or(PAGE_ROWS).min(MAX_PAGE_ROWS);
         let page: Vec<Value> = rows.iter().skip(self.offset).take(count).map(|row| document(row)).collect();
         let amount = |amount: Amount| json!({"calls": amount.calls, "credits": amount.credits_text(), "response_bytes": amount.response_bytes});

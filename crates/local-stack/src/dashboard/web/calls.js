@@ -17,11 +17,12 @@ const VERDICTS = {
 };
 
 const fact = (name, ...value) => element('div', {}, element('dt', { textContent: name }), element('dd', {}, ...value));
+const wide = (name, ...value) => Object.assign(fact(name, ...value), { className: 'wide' });
 const key = (id) => element('a', { href: `/key?id=${encodeURIComponent(id)}`, textContent: id });
 
 function card(line) {
     const { title, level, runbook } = VERDICTS[line.verdict];
-    const facts = [fact('Why', line.why)];
+    const facts = [wide('Why', line.why)];
     if (runbook !== undefined)
         facts.push(fact('Runbook', element('a', { href: `/runbooks/${runbook}`, textContent: runbook })));
     if (line.key !== undefined) {
@@ -33,8 +34,8 @@ function card(line) {
     }
     if (line.logged_at_ms !== null) facts.push(fact('Logged', timeText(line.logged_at_ms)));
     facts.push(fact('Delivered by the subscription filter', line.is_delivered ? 'yes' : 'no'));
-    if (line.record !== null) facts.push(fact('Stream record', line.record));
-    facts.push(fact('Line', element('code', { textContent: line.line })));
+    if (line.record !== null) facts.push(wide('Stream record', line.record));
+    facts.push(wide('Line', element('code', { textContent: line.line })));
     const heading = element('h2', { textContent: title, className: level });
     return element('article', { className: 'widget' }, heading, element('dl', { className: 'facts' }, ...facts));
 }
