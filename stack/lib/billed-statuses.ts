@@ -23,6 +23,17 @@ export function subscriptionFilterPattern(statuses: readonly string[]): string {
   return patterns[digits.join('')]!;
 }
 
+/** Returns a regular expression for these statuses, as it stands between slashes in a query of Logs Insights. */
+export function statusExpression(statuses: readonly string[]): string {
+  const billed = rangesOf(statuses).map((range) => range.map(Number) as [number, number]);
+  const isBilled = (status: number) => billed.some(([first, last]) => first <= status && status <= last);
+  const ofHundred = [2, 3, 4, 5].flatMap((digit) => {
+    const found = Array.from({ length: 100 }, (_, rest) => digit * 100 + rest).filter(isBilled);
+    return found.length === 100 ? [`${digit}[0-9][0-9]`] : found.map(String);
+  });
+  return `^(${ofHundred.join('|')})$`;
+}
+
 function rangesOf(statuses: readonly string[]): [string, string][] {
   if (statuses.length === 0 || statuses.length > accessLog.maxStatusRanges) {
     throw new Error(

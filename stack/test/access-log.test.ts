@@ -4,7 +4,7 @@ import { StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { describe, expect, test } from 'vitest';
 import { accessLogFormat } from '../lib/access-log';
-import { subscriptionFilterPattern } from '../lib/billed-statuses';
+import { statusExpression, subscriptionFilterPattern } from '../lib/billed-statuses';
 import accessLog from '../lib/generated/access-log.json';
 import { Reconciliation } from '../lib/constructs/reconciliation';
 import { UsageAlarms } from '../lib/constructs/usage-alarms';
@@ -191,6 +191,20 @@ describe('billed statuses', () => {
     const patterns: Record<string, string> = accessLog.subscriptionFilterPatterns;
     expect(subscriptionFilterPattern(statuses)).toBe(patterns[digits]);
     expect(patterns[digits]).toContain(digits.length > 1 ? `[${digits}]` : `?${digits}`);
+  });
+
+  test.each([
+    [['200-299'], '^(2[0-9][0-9])$'],
+    [['200-299', '304'], '^(2[0-9][0-9]|304)$'],
+    [['299-301', '500-599'], '^(299|300|301|5[0-9][0-9])$'],
+  ])('the expression of a query matches exactly the billed statuses %j', (statuses, expression) => {
+    expect(statusExpression(statuses)).toBe(expression);
+    const isBilled = (status: number) =>
+      statuses
+        .map((range) => range.split('-').map(Number))
+        .some((range) => range[0]! <= status && status <= range.at(-1)!);
+    const all = Array.from({ length: 500 }, (_, place) => 100 + place);
+    expect(all.filter((status) => new RegExp(expression).test(String(status)))).toEqual(all.filter(isBilled));
   });
 
   test.each(['2xx', '199', '600', '204-200', '200-', '', '200,304'])(

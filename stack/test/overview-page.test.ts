@@ -65,7 +65,7 @@ describe('the page', () => {
       async (label) => (await line(page, 'Calls by status', label))[2],
     );
     expect(await Promise.all(sums)).toEqual(['1,000', '200', '100']);
-    expect(await page.locator('[data-title="Top keys, successful calls"] tbody tr').count()).toBe(5);
+    expect(await page.locator('[data-title="Top keys by calls with a billed status"] tbody tr').count()).toBe(5);
     expect(await page.locator('.widget .problem').count()).toBe(0);
   });
 
@@ -134,7 +134,7 @@ describe('the page', () => {
     const page = await pages.open('/');
     await page.route('**/*.json*', (route) => route.abort());
     await page.getByText(/The stack does not answer; this is what was last seen/).waitFor();
-    expect(await page.locator('[data-title="Top keys, successful calls"] tbody tr').count()).toBe(5);
+    expect(await page.locator('[data-title="Top keys by calls with a billed status"] tbody tr').count()).toBe(5);
     await page.context().close();
     pages.problems = pages.problems.filter((problem) => !problem.includes('net::ERR_FAILED'));
   });

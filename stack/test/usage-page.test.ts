@@ -100,8 +100,8 @@ describe('the usage of this month', () => {
     expect(download.suggestedFilename()).toMatch(/^usage-20\d\d-\d\d-01-20\d\d-\d\d-\d\d\.csv$/);
     const text = await (await download.createReadStream()).toArray();
     const [head, line, ...rest] = Buffer.concat(text).toString().trim().split('\n');
-    expect(head).toBe('customer_id,api_key_id,route_class,owner,plan,period,calls,credits,last_call');
-    expect(line).toMatch(/^acme,key-\w+,,'=cmd,gold,\S+,2,,\S+Z$/);
+    expect(head).toBe('customer_id,api_key_id,route_class,owner,plan,period,calls,credits,response_bytes,last_call');
+    expect(line).toMatch(/^acme,key-\w+,,'=cmd,gold,\S+,2,,0,\S+Z$/);
     expect(rest).toEqual([]);
   });
 });

@@ -131,7 +131,7 @@ mod tests {
         let widgets = widgets("local");
         let titles: Vec<&str> = widgets.iter().map(|widget| widget.title.as_str()).collect();
         assert!(
-            titles.contains(&"Freshness") && titles.contains(&"Top keys, successful calls"),
+            titles.contains(&"Freshness") && titles.contains(&"Top keys by calls with a billed status"),
             "{titles:?}"
         );
         let freshness = widgets.iter().find(|widget| widget.title == "Freshness").unwrap();

@@ -12,6 +12,7 @@ import {
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { statusExpression } from '../billed-statuses';
 import prices from '../generated/prices.json';
 import { callsByStatus, MeteredStage } from '../metered-stage';
 import { namesOf } from '../names';
@@ -71,11 +72,11 @@ function graph(title: string, unit: Unit, left: IMetric[], limit?: { value: numb
 function usageWidgets(props: UsageDashboardProps): IWidget[] {
   const consumer = metricsOf(props.settings, 'usage-consumer');
   const topKeys = new LogQueryWidget({
-    title: 'Top keys, successful calls',
+    title: 'Top keys by calls with a billed status',
     logGroupNames: props.pipeline.accessLogGroups.map(({ logGroupName }) => logGroupName),
     view: LogQueryVisualizationType.TABLE,
     queryLines: [
-      'filter status like /^2/',
+      `filter status like /${statusExpression(props.pipeline.billedStatuses)}/`,
       'stats count(*) as calls by coalesce(apiKeyId, key) as api_key_id',
       'sort calls desc',
       'limit 20',

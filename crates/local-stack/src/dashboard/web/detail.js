@@ -55,7 +55,7 @@ async function drawKeys() {
     const parameters = { ...range.parameters(), by: 'customer,key', customer: id, rows: KEYS };
     const report = await json(`/usage.json?${new URLSearchParams(parameters)}`);
     if (report.is_reading !== undefined) return;
-    const names = columnsOf('key');
+    const names = columnsOf('key', report.shown);
     const head = headings(names, {});
     for (const heading of head) heading.textContent = heading.firstElementChild.textContent;
     const rows = report.rows.map((each) => usageRow(names, each, report.is_within_month));
