@@ -8,7 +8,7 @@ import { poll, WebPages } from './web-pages';
 const FOLDER = path.join(ROOT, 'target/page-screenshots');
 const PAGES = {
   overview: '/',
-  usage: '/usage',
+  usage: '/report',
   key: '/key?id=key-1',
   customer: '/customer?id=acme',
   'no-call': '/calls?q=no-such-id',

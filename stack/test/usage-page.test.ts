@@ -27,7 +27,7 @@ const total = (page: Page, id: 'calls' | 'rows') => page.locator(`#${id}`).inner
 
 describe('the usage of this month', () => {
   test('has each key with its customer, owner, plan and limit, and those without usage', async () => {
-    const page = await pages.open('/usage');
+    const page = await pages.open('/report');
     await poll(() => total(page, 'calls')).toBe('702');
     expect(await total(page, 'rows')).toBe('7');
     expect(await cells(page, 'key-1')).toEqual([
@@ -46,14 +46,14 @@ describe('the usage of this month', () => {
   });
 
   test('is live', async () => {
-    const page = await pages.open('/usage?filter=key-1');
+    const page = await pages.open('/report?filter=key-1');
     const [, , before] = await cells(page, 'key-1');
     await pages.countCalls(100);
     await poll(async () => Number((await cells(page, 'key-1'))[2])).toBe(Number(before) + 14);
   });
 
   test('is grouped, filtered and sorted, and the URL says how', async () => {
-    const page = await pages.open('/usage');
+    const page = await pages.open('/report');
     await page.getByLabel('Filter').fill('KEY-');
     await page.locator('#by').selectOption('key');
     await page.getByRole('button', { name: 'Key', exact: true }).click();
@@ -81,7 +81,7 @@ describe('the usage of this month', () => {
   });
 
   test('can be used with a keyboard alone', async () => {
-    const page = await pages.open('/usage');
+    const page = await pages.open('/report');
     const focused = () => page.evaluate(() => document.activeElement?.id);
     for (let pressed = 0; (await focused()) !== 'filter'; pressed += 1) {
       expect(pressed).toBeLessThan(40);
@@ -92,7 +92,7 @@ describe('the usage of this month', () => {
   });
 
   test('is downloaded as CSV, without formulas', async () => {
-    const page = await pages.open('/usage?filter=acme');
+    const page = await pages.open('/report?filter=acme');
     const [download] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('link', { name: 'Download CSV' }).click(),
@@ -108,7 +108,7 @@ describe('the usage of this month', () => {
 
 describe('other days', () => {
   test('are chosen by month or by day, and the URL says which', async () => {
-    const page = await pages.open('/usage');
+    const page = await pages.open('/report');
     const [, earlier] = await page
       .locator('#month option')
       .evaluateAll((all) => all.map((each) => (each as HTMLOptionElement).value));
@@ -125,7 +125,7 @@ describe('other days', () => {
   });
 
   test('that are no range are refused with a reason', async () => {
-    const page = await pages.open('/usage?from=2026-02-02&to=2026-02-01');
+    const page = await pages.open('/report?from=2026-02-02&to=2026-02-01');
     await poll(() => page.locator('#problem').innerText()).toBe(
       'the first day 2026-02-02 is after the last day 2026-02-01',
     );

@@ -123,6 +123,7 @@ fn state(alarm: &Alarm, values: &Series, since_ms: i64, now_ms: i64) -> AlarmSta
 mod tests {
     use super::*;
     use deployment::alarms::alarms;
+    use deployment::names::local::QUARANTINE_QUEUE;
 
     const MINUTE_MS: i64 = 60_000;
     /// A full minute, an hour after the start of the epoch's day.
@@ -163,7 +164,7 @@ mod tests {
         assert!(
             is_unknown("delivery-failed") && is_unknown("quarantine") && is_unknown("consumer-throttled")
         );
-        let queue = [("QueueName", "usage-quarantine-local")];
+        let queue = [("QueueName", QUARANTINE_QUEUE)];
         let depth = MetricName::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue);
         store.record(depth.clone(), NOW_MS - MINUTE_MS, [0]);
         assert_eq!(state_of(&store, "quarantine", 0), AlarmState::Ok);

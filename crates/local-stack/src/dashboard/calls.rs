@@ -4,8 +4,10 @@
 //! does.
 
 use access_log::{Decoder, Limits};
+use axum::Router;
 use axum::extract::{Query as Parameters, State};
 use axum::response::Response;
+use axum::routing::get;
 use deployment::names::local::{ACCESS_LOG_GROUP, CLAIMS_TABLE};
 use metering_aws::DynamoClaimStore;
 use metering_aws::claimed_calls::owners_of;
@@ -18,7 +20,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 
-use super::page::{DashboardPage, answer};
+use super::response::answer;
+use super::sources::PageSources;
 use crate::call_judge::{Judge, Outcome};
 
 /// Maximum number of lines that are shown for a request id. A call is logged once, or twice after a retry.
@@ -30,20 +33,25 @@ const MAX_READS: usize = 100;
 
 /// What is looked for.
 #[derive(Debug, Deserialize)]
-pub struct CallParameters {
+struct CallParameters {
     /// A line of the access log, or a request id.
     q: String,
 }
 
-/// Answers with each line of a call, with its judgement and its owner.
-pub async fn call(
-    State(page): State<DashboardPage>,
-    Parameters(parameters): Parameters<CallParameters>,
-) -> Response {
-    answer(page.call_document(parameters.q.trim()).await)
+/// Returns the route of a call.
+pub fn router(sources: PageSources) -> Router {
+    Router::new().route("/call.json", get(call)).with_state(sources)
 }
 
-impl DashboardPage {
+/// Answers with each line of a call, with its judgement and its owner.
+async fn call(
+    State(sources): State<PageSources>,
+    Parameters(parameters): Parameters<CallParameters>,
+) -> Response {
+    answer(sources.call_document(parameters.q.trim()).await)
+}
+
+impl PageSources {
     async fn call_document(&self, text: &str) -> Result<Value, String> {
         let line = text.starts_with('{').then(|| text.to_owned());
         let request_id = match &line {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use axum::Router;
 use axum::extract::{Query as Parameters, State};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use deployment::names::local::{CLAIMS_TABLE, USAGE_TABLE};
 use http::StatusCode;
 use metering_aws::DynamoUsageSource;
@@ -21,23 +23,29 @@ use usage_report::periods::{Period, Periods};
 use usage_report::source::{RowsOf, UsageRow, UsageSource};
 
 use super::finance::{RangeParameters, Span};
-use super::page::{DashboardPage, answer};
+use super::response::answer;
+use super::sources::PageSources;
 
 /// Maximum number of days that are shown by hour unless days are asked for.
 const HOURLY_DAYS: usize = 3;
 
 /// Whose usage is shown, and how.
 #[derive(Debug, Deserialize)]
-pub struct DetailParameters {
+struct DetailParameters {
     id: String,
     /// `hour` or `day`; by default hours for a few days.
     #[serde(default)]
     per: String,
 }
 
+/// Returns the routes of a key and a customer.
+pub fn router(sources: PageSources) -> Router {
+    Router::new().route("/key.json", get(key)).route("/customer.json", get(customer)).with_state(sources)
+}
+
 /// Answers with a key: who holds it, its usage over time and by route class, and its last call.
-pub async fn key(
-    State(page): State<DashboardPage>,
+async fn key(
+    State(sources): State<PageSources>,
     Parameters(detail): Parameters<DetailParameters>,
     Parameters(range): Parameters<RangeParameters>,
 ) -> Response {
@@ -45,12 +53,12 @@ pub async fn key(
         Ok(span) => span,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    answer(page.key_document(&detail, &span).await)
+    answer(sources.key_document(&detail, &span).await)
 }
 
 /// Answers with a customer and its usage over time and by route class.
-pub async fn customer(
-    State(page): State<DashboardPage>,
+async fn customer(
+    State(sources): State<PageSources>,
     Parameters(detail): Parameters<DetailParameters>,
     Parameters(range): Parameters<RangeParameters>,
 ) -> Response {
@@ -58,10 +66,10 @@ pub async fn customer(
         Ok(span) => span,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    answer(page.customer_document(&detail, &span).await)
+    answer(sources.customer_document(&detail, &span).await)
 }
 
-impl DashboardPage {
+impl PageSources {
     async fn key_document(&self, detail: &DetailParameters, span: &Span) -> Result<Value, String> {
         let record = match self.keys.get(&detail.id).await {
             Ok(record) => Some(record),

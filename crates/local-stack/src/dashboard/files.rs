@@ -21,7 +21,7 @@ const LAYOUT: &str = include_str!("web/layout.html");
 /// The path, the title, the script and the content of each page.
 const PAGES: &[(&str, &str, &str, &str)] = &[
     ("/", "Overview", "overview", include_str!("web/overview.html")),
-    ("/usage", "Usage", "usage", include_str!("web/usage.html")),
+    ("/report", "Usage", "usage", include_str!("web/usage.html")),
     ("/key", "Key", "detail", include_str!("web/detail.html")),
     ("/customer", "Customer", "detail", include_str!("web/detail.html")),
     ("/calls", "Find a call", "calls", include_str!("web/calls.html")),
@@ -51,7 +51,7 @@ const FILES: &[(&str, &str, &str)] = &[
 ];
 
 /// Returns the routes of the pages and files.
-pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+pub fn router() -> Router {
     let router = FILES.iter().fold(Router::new(), |router, (path, content_type, text)| {
         router.route(path, get(move || async move { ([(header::CONTENT_TYPE, *content_type)], *text) }))
     });

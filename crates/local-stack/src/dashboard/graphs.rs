@@ -1,17 +1,20 @@
 //! The data of the dashboard's widgets.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use axum::Router;
 use axum::extract::{Query as Parameters, State};
 use axum::response::Response;
+use axum::routing::get;
 use deployment::dashboard::{Source, Widget, widgets};
 use deployment::names::local::ACCESS_LOG_GROUP;
 use serde_json::{Value, json};
 use system_clock::{monotonic_us, now_ms};
 
-use super::page::{DashboardPage, answer};
+use super::response::answer;
 use super::series::Lines;
+use super::sources::PageSources;
 use crate::cloudwatch::metric_data;
 use crate::names::STAGE;
 use crate::sync::locked;
@@ -26,14 +29,27 @@ const CACHE_LIFETIME_FACTOR: u64 = 20;
 /// The last answers of log queries. A query reads all lines of its range, so its answer is cached for a
 /// multiple of the time that the query took.
 #[derive(Debug, Default)]
-pub struct LogAnswers {
+struct LogAnswers {
     /// Answers with their expiry on the monotonic clock in microseconds, by query and length of the range.
     answers: Mutex<HashMap<(String, i64), (u64, Value)>>,
 }
 
+/// The widgets of the dashboard.
+#[derive(Clone)]
+struct Graphs {
+    sources: PageSources,
+    log_answers: Arc<LogAnswers>,
+}
+
+/// Returns the route of the graphs.
+pub fn router(sources: PageSources) -> Router {
+    let graphs = Graphs { sources, log_answers: Arc::default() };
+    Router::new().route("/dashboard.json", get(dashboard)).with_state(graphs)
+}
+
 /// Answers with the data of each widget in the last `minutes`.
-pub async fn dashboard(
-    State(page): State<DashboardPage>,
+async fn dashboard(
+    State(graphs): State<Graphs>,
     Parameters(parameters): Parameters<BTreeMap<String, String>>,
 ) -> Response {
     let minutes = parameters.get("minutes").and_then(|minutes| minutes.parse().ok());
@@ -41,13 +57,13 @@ pub async fn dashboard(
     let to_ms = now_ms();
     let from_ms = to_ms - minutes * 60_000;
     let drawn = tokio::task::spawn_blocking(move || {
-        widgets(STAGE).iter().map(|widget| page.draw(widget, from_ms, to_ms)).collect::<Vec<Value>>()
+        widgets(STAGE).iter().map(|widget| graphs.draw(widget, from_ms, to_ms)).collect::<Vec<Value>>()
     });
     let document = drawn.await.map(|widgets| json!({"from_ms": from_ms, "to_ms": to_ms, "widgets": widgets}));
     answer(document.map_err(|error| error.to_string()))
 }
 
-impl DashboardPage {
+impl Graphs {
     fn draw(&self, widget: &Widget, from_ms: i64, to_ms: i64) -> Value {
         let mut drawn = json!({"title": widget.title});
         let data = match &widget.source {
@@ -69,7 +85,7 @@ impl DashboardPage {
     fn lines(&self, queries: &[Value], from_ms: i64, to_ms: i64) -> Result<Lines, String> {
         let mut lines = Lines::new(queries, from_ms, to_ms);
         // A period that has begun before the range is shown whole.
-        let data = metric_data(&self.metrics, queries, lines.start_ms(), to_ms);
+        let data = metric_data(&self.sources.metrics, queries, lines.start_ms(), to_ms);
         lines.fill(&data.map_err(|error| error.to_string())?);
         Ok(lines)
     }
@@ -82,7 +98,7 @@ impl DashboardPage {
             return Ok(rows.clone());
         }
         let request = json!({"logGroupName": ACCESS_LOG_GROUP, "queryString": query, "startTime": from_ms / 1_000, "endTime": to_ms / 1_000 + 1});
-        let answer = self.logs.answer_query(&request).map_err(|error| error.message)?;
+        let answer = self.sources.logs.answer_query(&request).map_err(|error| error.message)?;
         let now_us = monotonic_us();
         let until_us = now_us + (now_us - started_us) * CACHE_LIFETIME_FACTOR;
         answers.insert(key, (until_us, answer["results"].clone()));

@@ -6,10 +6,11 @@ mod files;
 mod finance;
 mod graphs;
 mod page;
+mod response;
 mod runbooks;
 mod series;
+mod sources;
 mod status;
 
-pub use finance::Snapshots;
-pub use graphs::LogAnswers;
-pub use page::DashboardPage;
+pub use page::router;
+pub use sources::PageSources;

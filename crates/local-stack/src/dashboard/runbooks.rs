@@ -1,7 +1,9 @@
 //! The runbooks, to which the page links.
 
+use axum::Router;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::{StatusCode, header};
 
 /// Declares the runbooks with their texts in `docs/runbooks`.
@@ -36,8 +38,13 @@ const RUNBOOKS: &[(&str, &str)] = runbooks![
     "unreadable-lines",
 ];
 
+/// Returns the route of the runbooks.
+pub fn router() -> Router {
+    Router::new().route("/runbooks/{name}", get(runbook))
+}
+
 /// Answers with the text of a runbook.
-pub async fn runbook(Path(name): Path<String>) -> Response {
+async fn runbook(Path(name): Path<String>) -> Response {
     match RUNBOOKS.iter().find(|(known, _)| *known == name) {
         Some((_, text)) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], *text).into_response(),
         None => (StatusCode::NOT_FOUND, format!("there is no runbook {name:?}")).into_response(),

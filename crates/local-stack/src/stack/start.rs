@@ -37,7 +37,7 @@ use crate::apigateway::Gateway;
 use crate::apigateway::authorization::Authorization;
 use crate::cloudwatch_logs::service::Destination;
 use crate::cloudwatch_logs::subscription::{Subscription, SubscriptionSettings};
-use crate::dashboard::{DashboardPage, Snapshots};
+use crate::dashboard::{self, PageSources};
 use crate::lambda::event_source_mapping::{Checkpoints, MappingSettings};
 use crate::lambda::invocation_record::OnFailureDestination;
 use crate::names::ACCOUNT_ID;
@@ -254,19 +254,18 @@ async fn start_dashboard(
     let unbilled =
         UNBILLED_ROUTES.parse::<UnbilledRoutes>().map_err(|error| part_error("the dashboard", error))?;
     let rules = BillingRules { billed_statuses: options.billed_statuses.clone(), unbilled };
-    let page = DashboardPage {
+    let sources = PageSources {
         metrics: services.metrics.store().clone(),
         logs: services.logs.clone(),
         ledger: services.ledger_client.clone(),
         keys: KeyStore::new(services.ledger_client.clone(), KEYS_TABLE, INVALIDATIONS_TABLE),
         customers: CustomerStore::new(services.ledger_client.clone(), KEYS_TABLE),
         rules,
-        reports: Arc::new(Snapshots::new(Handle::current())),
         started_ms: now_ms(),
-        log_answers: Arc::default(),
     };
     let listener = ports.listen("the dashboard", options.dashboard_port).await?;
-    serve_on_own_thread(servers, listener, page.router()).map_err(|error| part_error("the dashboard", error))
+    let router = dashboard::router(&sources, Handle::current());
+    serve_on_own_thread(servers, listener, router).map_err(|error| part_error("the dashboard", error))
 }
 
 /// Starts what runs at intervals: scheduled functions, the depths of the queues, and

@@ -9,23 +9,42 @@ mod read;
 mod snapshots;
 mod view;
 
+use std::sync::Arc;
+
 use axum::Json;
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query as Parameters, State};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::{StatusCode, header};
 use serde_json::json;
+use tokio::runtime::Handle;
 
 pub(super) use query::{RangeParameters, Span};
-pub use snapshots::Snapshots;
 
-use super::page::DashboardPage;
+use super::sources::PageSources;
 use query::ReportQuery;
+use snapshots::Snapshots;
 use view::ViewParameters;
 
+#[derive(Clone)]
+struct Finance {
+    sources: PageSources,
+    reports: Arc<Snapshots>,
+}
+
+/// Returns the routes of usage. Reports are read by tasks of the runtime `readers`.
+pub fn router(sources: PageSources, readers: Handle) -> Router {
+    Router::new()
+        .route("/usage.json", get(usage))
+        .route("/usage.csv", get(usage_csv))
+        .with_state(Finance { sources, reports: Arc::new(Snapshots::new(readers)) })
+}
+
 /// Answers with a page of the rows, or with 202 while the report is read for the first time.
-pub async fn usage(
-    State(page): State<DashboardPage>,
+async fn usage(
+    State(finance): State<Finance>,
     Parameters(range): Parameters<RangeParameters>,
     Parameters(view): Parameters<ViewParameters>,
 ) -> Response {
@@ -33,7 +52,7 @@ pub async fn usage(
         Ok(query) => query,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    match page.reports.get(&page, &query).await {
+    match finance.reports.get(&finance.sources, &query).await {
         None => (StatusCode::ACCEPTED, Json(json!({"is_reading": true}))).into_response(),
         Some(Err(problem)) => (StatusCode::INTERNAL_SERVER_ERROR, problem).into_response(),
         Some(Ok(report)) => Json(view.document(&query, &report)).into_response(),
@@ -41,8 +60,8 @@ pub async fn usage(
 }
 
 /// Answers with all rows as CSV, as it is written.
-pub async fn usage_csv(
-    State(page): State<DashboardPage>,
+async fn usage_csv(
+    State(finance): State<Finance>,
     Parameters(range): Parameters<RangeParameters>,
     Parameters(view): Parameters<ViewParameters>,
 ) -> Response {
@@ -50,7 +69,7 @@ pub async fn usage_csv(
         Ok(query) => query,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    match page.reports.wait_for(&page, &query).await {
+    match finance.reports.wait_for(&finance.sources, &query).await {
         Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem).into_response(),
         Ok(report) => {
             let name = format!("usage-{}-{}.csv", query.span.from, query.span.to);

@@ -13,7 +13,7 @@ use usage_report::periods::Period;
 use usage_report::source::{RowsOf, UsageSource};
 use usage_report::weights::WeightLists;
 
-use super::super::page::DashboardPage;
+use super::super::sources::PageSources;
 use super::query::ReportQuery;
 
 /// The usage of a group in the range of a report.
@@ -48,9 +48,9 @@ pub struct Report {
 ///
 /// # Errors
 /// When a table cannot be read.
-pub async fn read(page: &DashboardPage, query: &ReportQuery) -> Result<Report, String> {
+pub async fn read(sources: &PageSources, query: &ReportQuery) -> Result<Report, String> {
     let (started_us, at_ms) = (monotonic_us(), now_ms());
-    let source = DynamoUsageSource::new(page.ledger.clone(), USAGE_TABLE, CLAIMS_TABLE);
+    let source = DynamoUsageSource::new(sources.ledger.clone(), USAGE_TABLE, CLAIMS_TABLE);
     let weights = source.weights().await.map_err(|error| error.to_string())?;
     let periods = query.span.periods(Period::Total)?;
     let mut sums = Sums::new(&periods, &weights, query.by.clone());
@@ -67,8 +67,8 @@ pub async fn read(page: &DashboardPage, query: &ReportQuery) -> Result<Report, S
     });
     visited.await.map_err(|error| error.to_string())?;
     usage.add(&sums.finish());
-    let keys = page.keys.list().await.map_err(|error| error.to_string())?;
-    let customers = page.customers.list().await.map_err(|error| error.to_string())?;
+    let keys = sources.keys.list().await.map_err(|error| error.to_string())?;
+    let customers = sources.customers.list().await.map_err(|error| error.to_string())?;
     let customers: BTreeMap<String, String> =
         customers.into_iter().map(|customer| (customer.customer_id, customer.name)).collect();
     let described = Described { keys: &keys, customers: &customers };

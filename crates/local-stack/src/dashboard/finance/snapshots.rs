@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::super::page::DashboardPage;
+use super::super::sources::PageSources;
 use super::query::ReportQuery;
 use super::read::{Report, read};
 use crate::sync::locked;
@@ -48,14 +48,14 @@ impl Snapshots {
 
     /// Returns the report that was read last, and reads it again if it is not current. Returns `None` while it is
     /// read for the first time.
-    pub async fn get(&self, page: &DashboardPage, query: &ReportQuery) -> Option<ReadReport> {
+    pub async fn get(&self, sources: &PageSources, query: &ReportQuery) -> Option<ReadReport> {
         let slot = self.slot(query);
         let mut latest = slot.latest.subscribe();
         let held = latest.borrow_and_update().clone();
         if held.as_ref().is_some_and(is_current) {
             return held;
         }
-        start_reading(slot, page.clone(), &self.readers);
+        start_reading(slot, sources.clone(), &self.readers);
         // A change, or the end of the patience.
         let _ = timeout(PATIENCE, latest.changed()).await;
         latest.borrow().clone()
@@ -65,8 +65,8 @@ impl Snapshots {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn wait_for(&self, page: &DashboardPage, query: &ReportQuery) -> ReadReport {
-        if let Some(report) = self.get(page, query).await {
+    pub async fn wait_for(&self, sources: &PageSources, query: &ReportQuery) -> ReadReport {
+        if let Some(report) = self.get(sources, query).await {
             return report;
         }
         let mut latest = self.slot(query).latest.subscribe();
@@ -96,12 +96,12 @@ fn is_current(read: &ReadReport) -> bool {
 }
 
 /// Reads a report in the background, unless that is in progress.
-fn start_reading(slot: Arc<Slot>, page: DashboardPage, readers: &Handle) {
+fn start_reading(slot: Arc<Slot>, sources: PageSources, readers: &Handle) {
     if slot.is_reading.swap(true, Ordering::AcqRel) {
         return;
     }
     readers.spawn(async move {
-        let report = read(&page, &slot.query).await.map(Arc::new);
+        let report = read(&sources, &slot.query).await.map(Arc::new);
         slot.is_reading.store(false, Ordering::Release);
         slot.latest.send_replace(Some(report));
     });

@@ -67,7 +67,7 @@ let refreshNow = () => undefined;
 bind(byId('per'), '', () => refreshNow());
 const range = new RangeControls(byId('controls'), () => refreshNow());
 byId('keys').hidden = kind === 'key';
-byId('usage').href = `/usage?${new URLSearchParams({ by: 'customer,key', filter: id })}`;
+byId('usage').href = `/report?${new URLSearchParams({ by: 'customer,key', filter: id })}`;
 
 refreshNow = live(async () => {
     const parameters = new URLSearchParams({ ...range.parameters(), id, per: byId('per').value });
