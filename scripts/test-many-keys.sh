@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the reconciler on an hour in which KEYS keys differ (default: half a million),
-# with its deployed memory and time limits, and reads the usage of KEYS keys. It takes
-# some minutes.
+# with its deployed memory and time limits, reads the usage of KEYS keys, and
+# requests what the web pages show of them. It takes some minutes.
 #
 #   scripts/test-many-keys.sh [KEYS]
 set -euo pipefail

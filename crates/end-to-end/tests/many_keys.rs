@@ -260,7 +260,7 @@ async fn visit_pages(url: &str, keys: u64, all_keys: u64) {
         ("sort=owner", all_keys),
         ("show=without_usage", keys / 10),
         ("show=over_limit", keys),
-        ("filter=customer-00000001", if keys > 100_000 { 1_000 } else { 10 }),
+        ("filter=customer-00000001", KEYS_OF_CUSTOMER),
         ("offset=10000&rows=1000", all_keys),
     ] {
         let (_, document, took_ms) = get(&format!("/usage.json?{range}&{view}")).await;
