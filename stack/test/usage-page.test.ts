@@ -45,6 +45,13 @@ describe('the usage of this month', () => {
     expect((await cells(page, 'nobody')).slice(2, 5)).toEqual(['0', '–', '–']);
   });
 
+  test('has the verdict of the overview above it', async () => {
+    const page = await pages.open('/report');
+    expect(await page.locator('#verdict').innerText()).toBe('✓ All is well');
+    await page.locator('#verdict').click();
+    await page.locator('.verdict').waitFor();
+  });
+
   test('is live', async () => {
     const page = await pages.open('/report?filter=key-1');
     const [, , before] = await cells(page, 'key-1');

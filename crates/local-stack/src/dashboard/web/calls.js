@@ -1,7 +1,7 @@
 // Finds a call by its line or its request id.
 
 import { byId, element, json } from './dom.js';
-import { setState } from './shell.js';
+import { setState, showVerdict } from './shell.js';
 import { NONE, secondText, timeText } from './units.js';
 import { parameter, setParameters } from './url-state.js';
 
@@ -71,4 +71,4 @@ byId('search').addEventListener('submit', (event) => {
     void find();
 });
 setState(`As of ${secondText(Date.now())}`);
-await find();
+await Promise.all([find(), showVerdict()]);

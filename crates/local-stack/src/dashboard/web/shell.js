@@ -1,6 +1,6 @@
 // What all pages have: the theme, and updates that can be paused.
 
-import { byId } from './dom.js';
+import { byId, json } from './dom.js';
 import { secondText } from './units.js';
 import { parameter, setParameters } from './url-state.js';
 
@@ -26,10 +26,20 @@ export function setState(text) {
     byId('state').textContent = text;
 }
 
+/** Says on all pages but the overview whether all is well. The overview has the reasons. */
+export async function showVerdict() {
+    if (location.pathname === byId('verdict').pathname) return;
+    const { alarms } = await json('/status.json');
+    const on = alarms.filter(({ state }) => state === 'ALARM').length;
+    const text = on === 0 ? '✓ All is well' : `✗ ${on} ${on === 1 ? 'alarm is' : 'alarms are'} on`;
+    Object.assign(byId('verdict'), { hidden: false, textContent: text, className: on === 0 ? 'well' : 'wrong' });
+}
+
 /** Refreshes the page, and says up to when its data is. */
 async function update(refresh) {
     try {
-        setState(`As of ${secondText(await refresh())}`);
+        const [atMs] = await Promise.all([refresh(), showVerdict()]);
+        setState(`As of ${secondText(atMs)}`);
     } catch (error) {
         setState(`The stack does not answer; this is what was last seen. (${error.message})`);
     }
