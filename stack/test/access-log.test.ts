@@ -203,8 +203,8 @@ describe('billed statuses', () => {
       statuses
         .map((range) => range.split('-').map(Number))
         .some((range) => range[0]! <= status && status <= range.at(-1)!);
-    const all = Array.from({ length: 500 }, (_, place) => 100 + place);
-    expect(all.filter((status) => new RegExp(expression).test(String(status)))).toEqual(all.filter(isBilled));
+    const codes = Array.from({ length: 500 }, (_, place) => 100 + place);
+    expect(codes.filter((status) => new RegExp(expression).test(String(status)))).toEqual(codes.filter(isBilled));
   });
 
   test.each(['2xx', '199', '600', '204-200', '200-', '', '200,304'])(
