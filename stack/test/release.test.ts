@@ -14,6 +14,7 @@ import { OMITTED } from './ministack/gaps';
 import { Ministack } from './ministack/server';
 import { createOwnApi } from './own-api';
 import { outputOf } from './run';
+import { Steps } from './steps';
 
 const ROOT = path.join(__dirname, '../..');
 const AWS = path.join(ROOT, 'target/venv/bin/aws');
@@ -141,6 +142,8 @@ describe('a release', () => {
   const environment = 'trial';
   const names = namesOf(environment);
   let ministack: Ministack;
+  /** The steps of a newcomer without Rust, CDK or Node.js. */
+  const steps = new Steps();
   let commands: string;
   let secretOfKey: string;
 
@@ -160,6 +163,7 @@ describe('a release', () => {
   afterAll(async () => {
     await ministack?.stop();
     fs.rmSync(folder, { recursive: true, force: true });
+    steps.print();
   });
 
   test('has the files that its checksums list, and the commands with what they run', async () => {
@@ -174,7 +178,8 @@ describe('a release', () => {
       ]),
     );
     const archive = files.find((file) => file.endsWith('.tar.gz'))!;
-    await outputOf('tar', ['--extract', '--file', path.join(dist, archive), '--directory', folder]);
+    const unpack = ['--extract', '--file', path.join(dist, archive), '--directory', folder];
+    await steps.run('unpack the commands', () => outputOf('tar', unpack));
     commands = path.join(folder, 'usage-meter-0.1.0');
     expect(await outputOf(path.join(commands, 'meter'), ['--version'])).toBe('meter 0.1.0\n');
     expect(fs.readdirSync(commands)).toEqual(
@@ -184,14 +189,18 @@ describe('a release', () => {
   });
 
   test('runs everything on one machine from its archive alone', async () => {
-    const local = await LocalMeter.startWith(path.join(commands, 'meter'));
+    const local = await steps.run('start everything on one machine', () =>
+      LocalMeter.startWith(path.join(commands, 'meter')),
+    );
     try {
       await local.meter('traffic', '--calls', '100');
       const counted = async () => {
         const lines = (await local.meter('usage', '--all', '--by', 'total', '--json')).trim().split('\n');
         return lines.reduce((sum, text) => sum + (text === '' ? 0 : (JSON.parse(text) as { calls: number }).calls), 0);
       };
-      while ((await counted()) !== 70) await new Promise((resolve) => setTimeout(resolve, 200));
+      await steps.run('see its calls counted', async () => {
+        while ((await counted()) !== 70) await new Promise((resolve) => setTimeout(resolve, 200));
+      });
     } finally {
       await local.stop();
     }
@@ -206,17 +215,22 @@ describe('a release', () => {
       .join(',');
     const written = releaseTemplate('trial', { ...RELEASE, version: '0.1.0', omit });
     fs.writeFileSync(path.join(dist, template), JSON.stringify(written));
-    await aws('s3', 'mb', 's3://artifacts');
-    await aws('s3', 'sync', '--quiet', 'functions', 's3://artifacts/usage-meter/0.1.0/');
+    await steps.run('copy the functions to a bucket', async () => {
+      await aws('s3', 'mb', 's3://artifacts');
+      await aws('s3', 'sync', '--quiet', 'functions', 's3://artifacts/usage-meter/0.1.0/');
+    });
     const stack = ['cloudformation', 'deploy', '--stack-name', 'meter', '--template-file', template];
     const bucket = ['--s3-bucket', 'artifacts', '--capabilities', 'CAPABILITY_IAM'];
     const parameters = ['--parameter-overrides', `Environment=${environment}`, 'ArtifactsBucket=artifacts'];
-    await aws(...stack, ...bucket, ...parameters);
+    await steps.run('deploy the stack', () => aws(...stack, ...bucket, ...parameters));
     const query = "Stacks[0].Outputs[?OutputKey=='ExampleUrl'].OutputValue";
     const shown = ['cloudformation', 'describe-stacks', '--stack-name', 'meter', '--output', 'text', '--query', query];
     const [, apiId] = /https:\/\/(\w+)\.execute-api/.exec(await aws(...shown))!;
 
-    const created = (await meter('keys', 'create', '--owner', 'acme')) as Record<string, string>;
+    const created = (await steps.run('create a key', () => meter('keys', 'create', '--owner', 'acme'))) as Record<
+      string,
+      string
+    >;
     const { api_key: secret, api_key_id: key } = created;
     const url = `${ministack.httpApiUrl(apiId!, environment)}/status/200`;
     const call = (headers: Record<string, string>) => fetch(url, { headers });
@@ -229,7 +243,9 @@ describe('a release', () => {
     const envelope = { messageType: 'DATA_MESSAGE', owner: '1', logGroup: 'a', logStream: 'b', logEvents };
     const Data = Buffer.from(JSON.stringify({ ...envelope, subscriptionFilters: ['usage'] }));
     await new KinesisClient(CLIENT).send(new PutRecordCommand({ StreamName: names.stream, PartitionKey: 'one', Data }));
-    while ((await meter('usage', key!)).calls !== 1) await new Promise((resolve) => setTimeout(resolve, 200));
+    await steps.run('see the call of the key counted', async () => {
+      while ((await meter('usage', key!)).calls !== 1) await new Promise((resolve) => setTimeout(resolve, 200));
+    });
     secretOfKey = secret!;
   });
 
@@ -250,7 +266,9 @@ describe('a release', () => {
         expect(planned).toMatchObject({ api_id: api.id, kind, stage: api.stage, applied: false });
         expect(await api.settings()).toEqual(before);
 
-        const made = await meter('attach', api.id, '--authorizer', '--apply', '--yes');
+        const made = await steps.run(`attach a ${kind} API`, () =>
+          meter('attach', api.id, '--authorizer', '--apply', '--yes'),
+        );
         expect(made).toEqual({ ...planned, applied: true });
         expect(JSON.stringify(await api.settings())).toContain(`log-group:${names.accessLogGroup}`);
         expect([await call(), await call({ 'x-api-key': 'unknown' })]).toEqual(
