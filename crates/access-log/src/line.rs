@@ -55,12 +55,6 @@ pub enum LineError {
     /// The customer id is not a JSON string.
     #[error("the \"customerId\" is not a string")]
     CustomerIdNotText,
-    /// The length of the response is neither `-` nor a number up to [`MAX_RESPONSE_BYTES`].
-    #[error("the response length {value:?} is not a number of bytes, at most {MAX_RESPONSE_BYTES}")]
-    BadResponseLength {
-        /// The value, shortened to 40 characters.
-        value: String,
-    },
 }
 
 impl LineError {
@@ -75,7 +69,6 @@ impl LineError {
             Self::BadTime { .. } => "bad-request-time",
             Self::KeyIdNotText => "bad-key-id",
             Self::CustomerIdNotText => "bad-customer-id",
-            Self::BadResponseLength { .. } => "bad-response-length",
         }
     }
 }
@@ -269,6 +262,7 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| LineError::BadStatus { value: shortened(status.raw) })?;
         let requested_at_ms = self.requested_at_ms()?;
         let latency_ms = self.response_latency().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+        let response_bytes = self.response_length().and_then(response_bytes).unwrap_or(0);
         let LineScratch { key_id, customer_id, method, route, api_id, stage } = scratch;
         Ok(UsageRecord {
             api_key_id: present(key, key_id)?,
@@ -280,21 +274,8 @@ impl<'a> Fields<'a> {
             stage: present(self.stage, stage)?,
             requested_at_ms,
             responded_at_ms: requested_at_ms.saturating_add(i64::from(latency_ms)),
-            response_bytes: self.response_bytes()?,
+            response_bytes,
         })
-    }
-
-    /// Returns the length of the response, in bytes; 0 if it is missing.
-    fn response_bytes(&self) -> Result<u64, LineError> {
-        let Some(text) = self.by_name(|names| names.response_length) else { return Ok(0) };
-        let mut plain = String::new();
-        let plain = unescaped(text, &mut plain)?;
-        if is_absent(plain) {
-            return Ok(0);
-        }
-        let is_number = plain.bytes().all(|byte| byte.is_ascii_digit());
-        let bytes = plain.parse().ok().filter(|bytes| is_number && *bytes <= MAX_RESPONSE_BYTES);
-        bytes.ok_or_else(|| LineError::BadResponseLength { value: shortened(plain) })
     }
 
     /// Returns the request time, in milliseconds since 1970. A custom format may have a text in
@@ -353,6 +334,14 @@ pub struct LineScratch {
     route: String,
     api_id: String,
     stage: String,
+}
+
+/// Parses the length of a response; `None` if it is not a number of bytes up to [`MAX_RESPONSE_BYTES`].
+///
+/// A call counts whatever its length is. A format may have another meaning for the name.
+fn response_bytes(text: &str) -> Option<u64> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|bytes| is_number && *bytes <= MAX_RESPONSE_BYTES)
 }
 
 /// Returns a value, unescaped; `None` if it is missing.
@@ -418,28 +407,21 @@ mod tests {
         assert_eq!(answered_ms(&long.replace("12\"", "-\"")), 1_764_000_000_000, "the latency is missing");
     }
 
-    fn response_bytes(member: &str) -> Result<u64, LineError> {
+    fn read_bytes(member: &str) -> u64 {
         let line = format!(r#"{{"key":"k","status":"200","time":"1764000000000"{member}}}"#);
-        read_line(&line).unwrap().to_record(&mut LineScratch::default()).map(|call| call.response_bytes)
+        read_line(&line).unwrap().to_record(&mut LineScratch::default()).unwrap().response_bytes
     }
 
     #[test]
     fn a_response_has_a_tebibyte_and_not_one_byte_more() {
-        for member in
-            [format!(r#","bytes":"{MAX_RESPONSE_BYTES}""#), format!(r#","bytes":{MAX_RESPONSE_BYTES}"#)]
-        {
-            assert_eq!(response_bytes(&member), Ok(1 << 40), "{member}");
+        for (bytes, counted) in [(MAX_RESPONSE_BYTES, 1 << 40), (MAX_RESPONSE_BYTES + 1, 0)] {
+            assert_eq!(read_bytes(&format!(r#","bytes":"{bytes}""#)), counted);
+            assert_eq!(read_bytes(&format!(r#","bytes":{bytes}"#)), counted);
         }
-        let value = (MAX_RESPONSE_BYTES + 1).to_string();
-        let error = response_bytes(&format!(r#","bytes":"{value}""#)).unwrap_err();
-        assert_eq!(
-            (&error, error.reason()),
-            (&LineError::BadResponseLength { value }, "bad-response-length")
-        );
     }
 
     #[test]
-    fn the_length_of_a_response_is_a_number_or_absent() {
+    fn the_length_of_a_response_is_a_number_and_any_other_text_counts_no_bytes() {
         for (member, bytes) in [
             ("", 0),
             (r#","bytes":"-""#, 0),
@@ -447,17 +429,15 @@ mod tests {
             (r#","bytes":null"#, 0),
             (r#","bytes":"0""#, 0),
             (r#","bytes":"0000000000000000000000184""#, 184),
-            (r#","bytes":"1\u0038""#, 18),
-            (r#","bytes":"\u002d""#, 0),
+            (r#","bytes":"1\u0038""#, 0),
             (r#","responseLength":"184""#, 184),
             (r#","bytes":"1","responseLength":"2""#, 1),
             (r#","apiKeyId":"k","requestTimeEpoch":"1764000000000","bytes":"one","responseLength":"2""#, 2),
         ] {
-            assert_eq!(response_bytes(member), Ok(bytes), "{member}");
+            assert_eq!(read_bytes(member), bytes, "{member}");
         }
         for text in ["-1", "+1", "1.5", "1e3", "one", "0x10", "1 "] {
-            let expected = Err(LineError::BadResponseLength { value: text.to_owned() });
-            assert_eq!(response_bytes(&format!(r#","bytes":"{text}""#)), expected);
+            assert_eq!(read_bytes(&format!(r#","bytes":"{text}""#)), 0, "{text}");
         }
     }
 

@@ -144,10 +144,15 @@ impl Line {
         }
     }
 
-    fn response_bytes(&self) -> Option<u64> {
-        let Some(length) = self.plain("bytes", &["responseLength"]).ok()? else { return Some(0) };
-        let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
-        length.parse().ok().filter(|bytes| is_number && *bytes <= MAX_RESPONSE_BYTES)
+    fn response_bytes(&self) -> u64 {
+        let length = self.text("bytes", &["responseLength"]).filter(|(_, has_escapes)| !has_escapes);
+        let length = length
+            .map(|(length, _)| length)
+            .filter(|length| length.bytes().all(|byte| byte.is_ascii_digit()));
+        length
+            .and_then(|length| length.parse().ok())
+            .filter(|bytes| *bytes <= MAX_RESPONSE_BYTES)
+            .unwrap_or(0)
     }
 
     fn call(&self) -> Option<Call> {
@@ -172,7 +177,7 @@ impl Line {
             stage: self.plain("stage", &["stage"]).ok()?,
             requested_at_ms,
             responded_at_ms: requested_at_ms.saturating_add(i64::from(latency_ms)),
-            response_bytes: self.response_bytes()?,
+            response_bytes: self.response_bytes(),
         })
     }
 }

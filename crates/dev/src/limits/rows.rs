@@ -57,7 +57,7 @@ const DECODING: &[Row] = rows! {
     "the call goes to quarantine: `bad-customer-id`",
     "crates/metering-core/src/assessment.rs::a_call_is_counted_for_the_customer_in_its_line";
     "response of a call", Constant("crates/metering-core/src/usage_record.rs", "MAX_RESPONSE_BYTES"), "bytes",
-    "the line goes to quarantine: `bad-response-length`",
+    "the call counts with no bytes",
     "crates/access-log/src/line.rs::a_response_has_a_tebibyte_and_not_one_byte_more";
     "route classes of a list", Constant("crates/metering-core/src/route_class.rs", "MAX_CLASSES"), "classes",
     "`meter classes apply` refuses the list",

@@ -361,7 +361,6 @@ mod tests {
             (rest.replace("$context.status", "$context.integration.status"), "status"),
             (rest.replace("$context.extendedRequestId", "none"), "request_id"),
             (with("\"bytes\":\"$context.integrationLatency\""), "response_length"),
-            (with("\"bytes\":\"$context.path\""), "unreadable"),
             (rest.replace("\",\"", "\",\n\""), "line_break"),
             (with(&format!("\"pad\":\"{}\"", "x".repeat(3_000))), "size"),
             (with("\"agent\":\"$context.identity.userAgent\""), "client_text"),
