@@ -5,8 +5,10 @@
 //! | `pk` | S | `attachments` |
 //! | `sk` | S | `API#STAGE` |
 //! | `log_destination`, `log_format` | S | the access log before; empty if the stage had none, absent if it was not changed |
+//! | `log_group_arn` | S | the log group to which the stage was told to write; absent if it was not changed |
 //! | `routes` | L | the ids of the routes that were given the authorizer |
-//! | `authorizer` | S | the id of the authorizer that was created; absent if there was one |
+//! | `creates_authorizer` | BOOL | `true` if the authorizer was created |
+//! | `is_deployed` | BOOL | `true` if the stage was deployed after the routes were changed |
 
 use std::collections::HashMap;
 
@@ -31,12 +33,23 @@ pub struct AccessLog {
 /// The changes of one stage of an API.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attachment {
-    /// Access log before its first change, `Some(None)` if the stage had none; `None` if it was not changed.
+    /// Access log before it was changed, `Some(None)` if the stage had none; `None` if it was not changed.
     pub access_log_before: Option<Option<AccessLog>>,
+    /// ARN of the log group to which the stage was told to write.
+    pub log_group_arn: Option<String>,
     /// Ids of the routes that were given the authorizer.
     pub routes: Vec<String>,
-    /// Id of the authorizer that was created.
-    pub authorizer_id: Option<String>,
+    /// `true` if the authorizer was created.
+    pub creates_authorizer: bool,
+    /// `true` if the stage was deployed after the last change of a route.
+    pub is_deployed: bool,
+}
+
+impl Attachment {
+    /// Returns `true` if nothing of the attachment is left.
+    pub fn is_undone(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The store of the attachments.
@@ -62,6 +75,31 @@ impl AttachmentStore {
         let reply = request.key("pk", pk).key("sk", sk).send().await;
         let reply = reply.map_err(|error| port_error(self.operation("reading", api_id), error))?;
         Ok(reply.item.as_ref().map(attachment))
+    }
+
+    /// Reads what was changed of the other stages of an API, strongly consistently, by the name of the stage.
+    ///
+    /// # Errors
+    /// Fails if the table cannot be read.
+    pub async fn of_other_stages(
+        &self,
+        api_id: &str,
+        stage: &str,
+    ) -> Result<Vec<(String, Attachment)>, PortError> {
+        let prefix = format!("{api_id}#");
+        let request = self.client.query().table_name(&self.table).consistent_read(true);
+        let request = request.key_condition_expression("pk = :pk AND begins_with(sk, :prefix)");
+        let request = request.expression_attribute_values(":pk", text(PARTITION));
+        let mut items =
+            request.expression_attribute_values(":prefix", text(&prefix)).into_paginator().items().send();
+        let mut others = Vec::new();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| port_error(self.operation("reading", api_id), error))?;
+            let name = item.get("sk").and_then(|sk| sk.as_s().ok()).and_then(|sk| sk.strip_prefix(&prefix));
+            others
+                .extend(name.filter(|name| *name != stage).map(|name| (name.to_owned(), attachment(&item))));
+        }
+        Ok(others)
     }
 
     /// Writes what was changed of a stage.
@@ -104,6 +142,8 @@ fn item([pk, sk]: [AttributeValue; 2], attachment: &Attachment) -> Item {
         ("pk".to_owned(), pk),
         ("sk".to_owned(), sk),
         ("routes".to_owned(), AttributeValue::L(routes)),
+        ("creates_authorizer".to_owned(), AttributeValue::Bool(attachment.creates_authorizer)),
+        ("is_deployed".to_owned(), AttributeValue::Bool(attachment.is_deployed)),
     ]);
     if let Some(before) = &attachment.access_log_before {
         let [destination, format] =
@@ -111,7 +151,7 @@ fn item([pk, sk]: [AttributeValue; 2], attachment: &Attachment) -> Item {
         item.insert("log_destination".to_owned(), text(destination));
         item.insert("log_format".to_owned(), text(format));
     }
-    item.extend(attachment.authorizer_id.as_ref().map(|id| ("authorizer".to_owned(), text(id))));
+    item.extend(attachment.log_group_arn.as_ref().map(|arn| ("log_group_arn".to_owned(), text(arn))));
     item
 }
 
@@ -123,7 +163,14 @@ fn attachment(item: &Item) -> Attachment {
     });
     let routes = item.get("routes").and_then(|value| value.as_l().ok());
     let routes = routes.into_iter().flatten().filter_map(|value| value.as_s().ok()).cloned().collect();
-    Attachment { access_log_before, routes, authorizer_id: text("authorizer") }
+    let is = |name: &str| item.get(name).and_then(|value| value.as_bool().ok()).copied().unwrap_or_default();
+    Attachment {
+        access_log_before,
+        log_group_arn: text("log_group_arn"),
+        routes,
+        creates_authorizer: is("creates_authorizer"),
+        is_deployed: is("is_deployed"),
+    }
 }
 
 #[cfg(test)]
@@ -137,11 +184,17 @@ mod tests {
             format: "{}".to_owned(),
         };
         for access_log_before in [None, Some(None), Some(Some(log))] {
-            for authorizer_id in [None, Some("a1".to_owned())] {
+            for is_set in [false, true] {
                 let routes = vec!["r1/GET".to_owned(), "r2/ANY".to_owned()];
-                let written =
-                    Attachment { access_log_before: access_log_before.clone(), routes, authorizer_id };
+                let written = Attachment {
+                    access_log_before: access_log_before.clone(),
+                    log_group_arn: is_set.then(|| "arn:aws:logs:r:1:log-group:ours".to_owned()),
+                    routes,
+                    creates_authorizer: is_set,
+                    is_deployed: !is_set,
+                };
                 assert_eq!(attachment(&item(key("api", "v1"), &written)), written);
+                assert!(!written.is_undone());
             }
         }
     }

@@ -21,16 +21,42 @@ pub struct ApiState {
     /// `true` if the API has stages besides this one.
     pub has_other_stages: bool,
     pub access_log: Option<AccessLog>,
-    /// Id of the authorizer that invokes the meter's function.
-    pub authorizer_id: Option<String>,
+    /// The authorizer that invokes the meter's function.
+    pub authorizer: Option<Authorizer>,
     /// The routes of an HTTP API; the methods of the resources of a REST API.
     pub routes: Vec<Route>,
-    /// `true` if the stage deploys each change by itself.
-    pub deploys_changes: bool,
+    /// How changes of routes reach the stage.
+    pub deployment: Deployment,
     /// `false` if API Gateway has no role with which it writes logs.
     pub can_log: bool,
     /// Name of the CloudFormation stack that created the API.
     pub created_by: Option<String>,
+}
+
+/// How changes of routes reach a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deployment {
+    /// The stage deploys each change.
+    ByItself,
+    /// The API is deployed to the stage.
+    OnRequest,
+    /// As [`Self::OnRequest`], and a part of the calls goes to another deployment.
+    WithCanary,
+}
+
+impl ApiState {
+    /// Returns `true` if the stage deploys each change by itself.
+    pub fn deploys_changes(&self) -> bool {
+        self.deployment == Deployment::ByItself
+    }
+}
+
+/// An authorizer that invokes the meter's function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorizer {
+    pub id: String,
+    /// Time for which API Gateway caches its results, in seconds.
+    pub cache_ttl_s: i32,
 }
 
 /// A route of an HTTP API, or a method of a resource of a REST API.
@@ -41,6 +67,8 @@ pub struct Route {
     /// Method and path, as `GET /orders`.
     pub name: String,
     pub authorization: Authorization,
+    /// `true` if API Gateway itself requires one of its own API keys.
+    pub needs_gateway_key: bool,
 }
 
 /// Who may call a route.
@@ -77,6 +105,7 @@ pub enum Change {
     Open(Route),
     /// The stage is deployed, so that the changes of its routes apply.
     Deploy,
+    /// The authorizer and its permission to invoke the function are deleted.
     DeleteAuthorizer(String),
 }
 

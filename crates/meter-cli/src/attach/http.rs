@@ -12,7 +12,8 @@ use aws_sdk_apigatewayv2::types::{
 use metering_aws::attachments::AccessLog;
 
 use super::api::{
-    AUTHORIZER_NAME, ApiGateway, ApiState, Authorization, KEY_HEADER, Route, choose_stage, invokes,
+    AUTHORIZER_NAME, ApiGateway, ApiState, Authorization, Authorizer as MeterAuthorizer, Deployment,
+    KEY_HEADER, Route, choose_stage, invokes,
 };
 use super::rest::CREATOR_TAG;
 
@@ -55,7 +56,7 @@ impl HttpApi {
         }
     }
 
-    async fn authorizer(&self, function_name: &str) -> anyhow::Result<Option<String>> {
+    async fn authorizer(&self, function_name: &str) -> anyhow::Result<Option<MeterAuthorizer>> {
         let mut token = None;
         loop {
             let reply = self.client.get_authorizers().api_id(&self.id).set_next_token(token).send().await;
@@ -63,7 +64,8 @@ impl HttpApi {
             let is_of_meter =
                 |authorizer: &&Authorizer| invokes(authorizer.authorizer_uri.as_deref(), function_name);
             if let Some(found) = reply.items().iter().find(is_of_meter) {
-                return Ok(found.authorizer_id.clone());
+                let cache_ttl_s = found.authorizer_result_ttl_in_seconds().unwrap_or_default();
+                return Ok(found.authorizer_id.clone().map(|id| MeterAuthorizer { id, cache_ttl_s }));
             }
             token = reply.next_token;
             if token.is_none() {
@@ -82,6 +84,7 @@ impl HttpApi {
                 Route {
                     authorization: Authorization::new(kind, route.authorizer_id.as_deref(), meter),
                     id: route.route_id.unwrap_or_default(),
+                    needs_gateway_key: false,
                     name: route.route_key.unwrap_or_default(),
                 }
             }));
@@ -101,19 +104,22 @@ impl ApiGateway for HttpApi {
         let names: Vec<String> = stages.iter().map(name).collect();
         let chosen = choose_stage(stage, &names, &self.id)?;
         let stage = stages.into_iter().find(|stage| name(stage) == chosen).context("the stage was listed")?;
-        let authorizer_id = self.authorizer(function_name).await?;
+        let authorizer = self.authorizer(function_name).await?;
         Ok(ApiState {
             id: self.id.clone(),
             name: self.name.clone(),
             kind: ApiKind::Http,
             stage: chosen,
             has_other_stages: names.len() > 1,
-            deploys_changes: stage.auto_deploy().unwrap_or_default(),
+            deployment: match stage.auto_deploy() {
+                Some(true) => Deployment::ByItself,
+                _ => Deployment::OnRequest,
+            },
             access_log: stage.access_log_settings.and_then(|log| {
                 Some(AccessLog { destination_arn: log.destination_arn?, format: log.format? })
             }),
-            routes: self.routes(authorizer_id.as_deref()).await?,
-            authorizer_id,
+            routes: self.routes(authorizer.as_ref().map(|found| found.id.as_str())).await?,
+            authorizer,
             can_log: true,
             created_by: self.tags.get(CREATOR_TAG).cloned(),
         })

@@ -6,13 +6,14 @@ mod http;
 mod plan;
 mod report;
 mod rest;
+mod retries;
 
 use anyhow::{Context, bail, ensure};
 use deployment::functions::AUTHORIZER;
 use metering_aws::attachments::{Attachment, AttachmentStore};
 use metering_core::class_lists::ClassLists;
 
-use self::api::{ApiGateway, ApiState, Change};
+use self::api::{ApiGateway, ApiState, Change, Deployment};
 use self::function::AuthorizerFunction;
 use self::http::HttpApi;
 use self::plan::{Plan, Wishes};
@@ -31,6 +32,9 @@ pub struct AttachArguments {
     /// Have the meter's authorizer admit the calls of all routes without authorization
     #[arg(long)]
     authorizer: bool,
+    /// Metered log group for the access log [default: the only one that the meter reads]
+    #[arg(long, value_name = "LOG_GROUP")]
+    access_log_group: Option<String>,
 }
 
 /// Arguments of `meter detach`.
@@ -48,9 +52,6 @@ struct CommonArguments {
     /// Stage of the API [default: the only one]
     #[arg(long)]
     stage: Option<String>,
-    /// Metered log group for the access log [default: the only one that the meter reads]
-    #[arg(long, value_name = "LOG_GROUP")]
-    access_log_group: Option<String>,
     /// Make the changes, after a question; without this, they are only shown
     #[arg(long)]
     apply: bool,
@@ -66,11 +67,12 @@ struct CommonArguments {
 
 /// Runs `meter attach`.
 pub async fn attach(arguments: AttachArguments) -> anyhow::Result<()> {
-    let AttachArguments { common, authorizer } = arguments;
+    let AttachArguments { common, authorizer, access_log_group } = arguments;
+    let log_group = access_log_group.as_deref();
     let target = deployed(&common.target).await?;
     match find(&target, &common.api).await? {
-        Found::Rest(api) => Attaching::new(&target, &common, api).await?.attach(authorizer).await,
-        Found::Http(api) => Attaching::new(&target, &common, api).await?.attach(authorizer).await,
+        Found::Rest(api) => Attaching::new(&target, &common, api).await?.attach(authorizer, log_group).await,
+        Found::Http(api) => Attaching::new(&target, &common, api).await?.attach(authorizer, log_group).await,
     }
 }
 
@@ -100,10 +102,10 @@ enum Found {
 
 async fn find(target: &Target, api_id: &str) -> anyhow::Result<Found> {
     let config = &target.meter.config;
-    if let Some(api) = RestApi::find(aws_sdk_apigateway::Client::new(config), api_id).await? {
+    if let Some(api) = RestApi::find(retries::rest_client(config), api_id).await? {
         return Ok(Found::Rest(api));
     }
-    if let Some(api) = HttpApi::find(aws_sdk_apigatewayv2::Client::new(config), api_id).await? {
+    if let Some(api) = HttpApi::find(retries::http_client(config), api_id).await? {
         return Ok(Found::Http(api));
     }
     bail!("there is no REST API and no HTTP API {api_id} in this account and region")
@@ -115,21 +117,21 @@ struct Attaching<'t, A> {
     arguments: &'t CommonArguments,
     api: A,
     state: ApiState,
-    /// ARN of the metered log group.
-    destination_arn: String,
+    /// What was changed of the stage.
+    record: Attachment,
     store: AttachmentStore,
 }
 
 impl<'t, A: ApiGateway> Attaching<'t, A> {
     async fn new(target: &'t Target, arguments: &'t CommonArguments, api: A) -> anyhow::Result<Self> {
-        let log_group = metered_log_group(target, arguments.access_log_group.as_deref()).await?;
         let state = api.state(arguments.stage.as_deref(), &function_name(target)).await?;
         let store = AttachmentStore::new(target.dynamodb.clone(), &target.meter.names.claims_table);
-        let destination_arn = log_group_arn(target, &log_group).await?;
-        Ok(Self { target, arguments, api, state, destination_arn, store })
+        let record = store.read(&state.id, &state.stage).await?.unwrap_or_default();
+        Ok(Self { target, arguments, api, state, record, store })
     }
 
-    async fn attach(self, authorizes: bool) -> anyhow::Result<()> {
+    async fn attach(mut self, authorizes: bool, log_group: Option<&str>) -> anyhow::Result<()> {
+        let log_group = metered_log_group(self.target, log_group).await?;
         let rules = self.target.billing_rules().await?.unwrap_or_default();
         let problems_of_format = match &self.state.access_log {
             Some(log) => {
@@ -140,35 +142,65 @@ impl<'t, A: ApiGateway> Attaching<'t, A> {
         if authorizes {
             // An environment may meter without an authorizer.
             self.function().await?;
+            ensure!(
+                self.state.deployment != Deployment::WithCanary,
+                "the stage {} has a canary, whose deployment is another one: promote or delete it first",
+                self.state.stage
+            );
         }
-        let before = self.store.read(&self.state.id, &self.state.stage).await?;
         let wishes = Wishes {
-            destination_arn: self.destination_arn.clone(),
+            destination_arn: log_group_arn(self.target, &log_group).await?,
             format: self.state.kind.access_log_format().to_owned(),
             problems_of_format,
             authorizes,
-            was_attached: before.is_some(),
         };
-        let plan = plan::attach(&self.state, &wishes);
+        let plan = plan::attach(&self.state, &wishes, &self.record);
         let is_applied = self.decide(&plan)?;
         if is_applied {
-            self.apply(&plan, Some(before.unwrap_or_default())).await?;
+            self.apply(&plan, false).await?;
         }
         report::print(&self.state, &plan, is_applied, self.arguments.json)
     }
 
-    async fn detach(self) -> anyhow::Result<()> {
-        let (api_id, stage) = (&self.state.id, &self.state.stage);
-        let attachment = self.store.read(api_id, stage).await?.with_context(|| {
-            format!("`meter attach` has changed nothing of the stage {stage} of the API {api_id}")
-        })?;
-        let plan = plan::detach(&self.state, &attachment, &self.destination_arn);
+    async fn detach(mut self) -> anyhow::Result<()> {
+        let (api_id, stage) = (self.state.id.clone(), self.state.stage.clone());
+        ensure!(
+            !self.record.is_undone(),
+            "`meter attach` has changed nothing of the stage {stage} of the API {api_id}, or it is undone"
+        );
+        let others = self.store.of_other_stages(&api_id, &stage).await?;
+        let names: Vec<String> = others.iter().map(|(name, _)| name.clone()).collect();
+        let plan = plan::detach(&self.state, &self.record, &names);
         let is_applied = self.decide(&plan)?;
         if is_applied {
-            self.apply(&plan, None).await?;
-            self.store.delete(api_id, stage).await?;
+            self.apply(&plan, true).await?;
+            if let Some((name, other)) = others.into_iter().next() {
+                let other = plan::with_routes_of(other, &self.record);
+                self.store.write(&api_id, &name, &other).await?;
+            }
+            self.forget(&names, self.state.deploys_changes()).await?;
         }
         report::print(&self.state, &plan, is_applied, self.arguments.json)
+    }
+
+    /// Removes what is undone, and what others have changed since then, from the record.
+    async fn forget(&mut self, other_stages: &[String], deploys_changes: bool) -> anyhow::Result<()> {
+        let record = &mut self.record;
+        (record.access_log_before, record.log_group_arn) = (None, None);
+        if !other_stages.is_empty() {
+            *record = Attachment::default();
+        } else if deploys_changes {
+            (record.routes, record.is_deployed) = (Vec::new(), false);
+        }
+        if record.is_undone() {
+            Ok(self.store.delete(&self.state.id, &self.state.stage).await?)
+        } else {
+            self.write_record().await
+        }
+    }
+
+    async fn write_record(&self) -> anyhow::Result<()> {
+        Ok(self.store.write(&self.state.id, &self.state.stage, &self.record).await?)
     }
 
     /// Returns `true` if the changes are to be made.
@@ -182,18 +214,20 @@ impl<'t, A: ApiGateway> Attaching<'t, A> {
         Ok(*apply)
     }
 
-    /// Makes the changes, one after the other. Before each of an attachment, the record has what undoes it.
-    async fn apply(&self, plan: &Plan, mut record: Option<Attachment>) -> anyhow::Result<()> {
-        let mut authorizer_id = self.state.authorizer_id.clone();
+    /// Makes the changes, one after the other. The record has a change before it is made, so that it can be undone
+    /// whatever happens, and loses one that undoes another only after it was made.
+    async fn apply(&mut self, plan: &Plan, undoes: bool) -> anyhow::Result<()> {
+        let mut authorizer_id = self.state.authorizer.as_ref().map(|authorizer| authorizer.id.clone());
         for change in &plan.changes {
-            if let Some(record) = &mut record {
-                remember(record, change, &self.state);
-                self.store.write(&self.state.id, &self.state.stage, record).await?;
+            if !undoes && plan::remember(&mut self.record, change, &self.state) {
+                self.write_record().await?;
             }
             self.make(change, &mut authorizer_id).await?;
-            if let (Change::CreateAuthorizer, Some(record)) = (change, &mut record) {
-                record.authorizer_id.clone_from(&authorizer_id);
-                self.store.write(&self.state.id, &self.state.stage, record).await?;
+            if plan::note_done(&mut self.record, change, undoes) {
+                self.write_record().await?;
+            }
+            if !self.arguments.json {
+                report::print_done(change);
             }
         }
         Ok(())
@@ -214,8 +248,9 @@ impl<'t, A: ApiGateway> Attaching<'t, A> {
             Change::Open(route) => self.api.authorize(route, None).await,
             Change::Deploy => self.api.deploy(stage).await,
             Change::DeleteAuthorizer(id) => {
-                self.api.delete_authorizer(id).await?;
-                self.function().await?.forbid(&self.state.id).await
+                // No call needs the permission any more. A later run finds the authorizer, and not the permission.
+                self.function().await?.forbid(&self.state.id).await?;
+                self.api.delete_authorizer(id).await
             }
         }
     }
@@ -223,19 +258,6 @@ impl<'t, A: ApiGateway> Attaching<'t, A> {
     async fn function(&self) -> anyhow::Result<AuthorizerFunction> {
         let client = aws_sdk_lambda::Client::new(&self.target.meter.config);
         AuthorizerFunction::find(client, &function_name(self.target)).await
-    }
-}
-
-/// Adds to a record what undoes a change. What an earlier run has changed stays.
-fn remember(record: &mut Attachment, change: &Change, state: &ApiState) {
-    match change {
-        Change::AccessLog(_) => {
-            record.access_log_before.get_or_insert_with(|| state.access_log.clone());
-        }
-        Change::Authorize(route) if !record.routes.contains(&route.id) => {
-            record.routes.push(route.id.clone());
-        }
-        _ => {}
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::api::ApiState;
+use super::api::{ApiState, Change};
 use super::plan::Plan;
 use crate::output::{print_json, printable_line};
 
@@ -26,7 +26,12 @@ pub struct AttachmentReport {
     pub applied: bool,
 }
 
-/// Prints the changes of an API.
+/// Prints that a change was made.
+pub fn print_done(change: &Change) {
+    println!("done: {}", printable_line(&change.to_string()));
+}
+
+/// Prints the changes of an API. Those that were made are printed one by one before.
 pub fn print(api: &ApiState, plan: &Plan, is_applied: bool, json: bool) -> anyhow::Result<()> {
     let changes: Vec<String> = plan.changes.iter().map(ToString::to_string).collect();
     if json {
@@ -41,8 +46,8 @@ pub fn print(api: &ApiState, plan: &Plan, is_applied: bool, json: bool) -> anyho
         });
     }
     println!("{} API {} ({}), stage {}", api.kind, api.id, printable_line(&api.name), api.stage);
-    for change in &changes {
-        println!("  {} {}", if is_applied { "done:" } else { "change:" }, printable_line(change));
+    for change in changes.iter().filter(|_| !is_applied) {
+        println!("  change: {}", printable_line(change));
     }
     for note in &plan.notes {
         println!("  note: {}", printable_line(note));

@@ -1,6 +1,6 @@
 //! REST APIs in API Gateway.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use access_log::log_format::ApiKind;
 use anyhow::Context;
@@ -9,10 +9,22 @@ use aws_sdk_apigateway::operation::get_rest_api::GetRestApiError;
 use aws_sdk_apigateway::types::{Authorizer, AuthorizerType, Op, PatchOperation, Resource};
 use metering_aws::attachments::AccessLog;
 
-use super::api::{AUTHORIZER_NAME, ApiGateway, ApiState, Authorization, Route, choose_stage, invokes};
+use super::api::{
+    AUTHORIZER_NAME, ApiGateway, ApiState, Authorization, Authorizer as MeterAuthorizer, Deployment, Route,
+    choose_stage, invokes,
+};
 
 /// Tag with which CloudFormation marks what it creates.
 pub const CREATOR_TAG: &str = "aws:cloudformation:stack-name";
+
+/// Maximum number of resources of a page. Source: API Gateway API Reference, `GetResources`, `limit`.
+const MAX_RESOURCES: i32 = 500;
+
+/// A stage, as far as it is read.
+struct Stage {
+    access_log: Option<AccessLog>,
+    has_canary: bool,
+}
 
 /// A REST API.
 pub struct RestApi {
@@ -36,19 +48,20 @@ impl RestApi {
         Ok(Some(Self { client, id: id.to_owned(), name, tags }))
     }
 
-    async fn stages(&self) -> anyhow::Result<Vec<(String, Option<AccessLog>)>> {
+    async fn stages(&self) -> anyhow::Result<BTreeMap<String, Stage>> {
         let reply = self.client.get_stages().rest_api_id(&self.id).send().await;
         let stages = reply.with_context(|| format!("the stages of {} cannot be read", self.id))?.item;
         let stages = stages.unwrap_or_default().into_iter().map(|stage| {
-            let log = stage.access_log_settings.and_then(|log| {
+            let access_log = stage.access_log_settings.and_then(|log| {
                 Some(AccessLog { destination_arn: log.destination_arn?, format: log.format? })
             });
-            (stage.stage_name.unwrap_or_default(), log)
+            let has_canary = stage.canary_settings.is_some();
+            (stage.stage_name.unwrap_or_default(), Stage { access_log, has_canary })
         });
         Ok(stages.collect())
     }
 
-    async fn authorizer(&self, function_name: &str) -> anyhow::Result<Option<String>> {
+    async fn authorizer(&self, function_name: &str) -> anyhow::Result<Option<MeterAuthorizer>> {
         let mut position = None;
         loop {
             let request = self.client.get_authorizers().rest_api_id(&self.id).set_position(position);
@@ -57,7 +70,8 @@ impl RestApi {
             let is_of_meter =
                 |authorizer: &&Authorizer| invokes(authorizer.authorizer_uri.as_deref(), function_name);
             if let Some(found) = reply.items().iter().find(is_of_meter) {
-                return Ok(found.id.clone());
+                let cache_ttl_s = found.authorizer_result_ttl_in_seconds().unwrap_or_default();
+                return Ok(found.id.clone().map(|id| MeterAuthorizer { id, cache_ttl_s }));
             }
             position = reply.position;
             if position.is_none() {
@@ -67,7 +81,7 @@ impl RestApi {
     }
 
     async fn routes(&self, meter: Option<&str>) -> anyhow::Result<Vec<Route>> {
-        let request = self.client.get_resources().rest_api_id(&self.id).embed("methods");
+        let request = self.client.get_resources().rest_api_id(&self.id).embed("methods").limit(MAX_RESOURCES);
         let mut resources = request.into_paginator().items().send();
         let mut routes = Vec::new();
         while let Some(resource) = resources.next().await {
@@ -94,6 +108,7 @@ fn methods(resource: &Resource, meter: Option<&str>) -> Vec<Route> {
             id: format!("{id}/{method}"),
             name: format!("{method} {path}"),
             authorization: Authorization::new(kind, properties.authorizer_id(), meter),
+            needs_gateway_key: properties.api_key_required().unwrap_or_default(),
         }
     });
     methods.collect()
@@ -105,21 +120,21 @@ fn patch(op: Op, path: &str, value: Option<&str>) -> PatchOperation {
 
 impl ApiGateway for RestApi {
     async fn state(&self, stage: Option<&str>, function_name: &str) -> anyhow::Result<ApiState> {
-        let mut stages: HashMap<String, Option<AccessLog>> = self.stages().await?.into_iter().collect();
-        let mut names: Vec<String> = stages.keys().cloned().collect();
-        names.sort();
+        let mut stages = self.stages().await?;
+        let names: Vec<String> = stages.keys().cloned().collect();
         let stage = choose_stage(stage, &names, &self.id)?;
-        let authorizer_id = self.authorizer(function_name).await?;
+        let chosen = stages.remove(&stage).context("the stage was listed")?;
+        let authorizer = self.authorizer(function_name).await?;
         Ok(ApiState {
             id: self.id.clone(),
             name: self.name.clone(),
             kind: ApiKind::Rest,
-            access_log: stages.remove(&stage).flatten(),
+            access_log: chosen.access_log,
             has_other_stages: !stages.is_empty(),
-            routes: self.routes(authorizer_id.as_deref()).await?,
+            routes: self.routes(authorizer.as_ref().map(|found| found.id.as_str())).await?,
             stage,
-            authorizer_id,
-            deploys_changes: false,
+            authorizer,
+            deployment: if chosen.has_canary { Deployment::WithCanary } else { Deployment::OnRequest },
             can_log: self.can_log().await?,
             created_by: self.tags.get(CREATOR_TAG).cloned(),
         })
