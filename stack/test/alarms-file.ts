@@ -12,6 +12,7 @@ interface Properties {
   readonly Threshold: number;
   readonly EvaluationPeriods: number;
   readonly DatapointsToAlarm: number;
+  readonly ComparisonOperator: string;
   readonly TreatMissingData: string;
   readonly EvaluateLowSampleCountPercentile?: string;
   readonly Metrics?: { Expression?: string; Period?: number; MetricStat?: { Period: number } }[];
@@ -36,12 +37,23 @@ function period(alarm: Properties): number {
   return ofMetrics?.find((each) => each !== undefined) ?? alarm.Period;
 }
 
+/** Throws if the local stack would evaluate an alarm otherwise than CloudWatch. */
+function check({ AlarmName, ComparisonOperator, TreatMissingData }: Properties): void {
+  if (ComparisonOperator !== 'GreaterThanThreshold') {
+    throw new Error(`${AlarmName}: the local stack evaluates only GreaterThanThreshold, not ${ComparisonOperator}`);
+  }
+  if (!['breaching', 'notBreaching'].includes(TreatMissingData)) {
+    throw new Error(`${AlarmName}: missing data has to be breaching or notBreaching, not ${TreatMissingData}`);
+  }
+}
+
 /** Returns the alarms of the environment `local` for the local stack. */
 export function alarmsFile(): string {
   const template = localTemplate();
   const resolve = resolver(template, 'us-east-1');
   const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map(({ Properties: properties }) => {
     const alarm = resolve(properties) as Properties;
+    check(alarm);
     const [, description, runbook] = /^(.+) Runbook: docs\/runbooks\/(.+)\.md$/.exec(alarm.AlarmDescription)!;
     return {
       id: alarm.AlarmName.replace('usage-local-', ''),

@@ -65,6 +65,15 @@ describe('a call is not found', () => {
     await poll(() => verdict(page)).toEqual(['✗ Not found in the access log']);
   });
 
+  test('if the text is one for which the access log cannot be searched', async () => {
+    const page = await pages.open('/calls');
+    await find(page, 'no-such-id');
+    await poll(() => verdict(page)).toEqual(['✗ Not found in the access log']);
+    await find(page, 'a'.repeat(1_100));
+    await poll(() => page.locator('#found').innerText()).toMatch(/^the access log cannot be searched for this text: /);
+    pages.problems = pages.problems.filter((problem) => !problem.includes('400 (Bad Request)'));
+  });
+
   test('if its line was never logged', async () => {
     const page = await pages.open('/calls');
     const call = JSON.parse(withStatus('2')) as object;

@@ -6,14 +6,16 @@ import { ROOT } from './doc-blocks';
 import { poll, WebPages } from './web-pages';
 
 const FOLDER = path.join(ROOT, 'target/page-screenshots');
+const CALL = '{"id":"another","key":"key-1","status":"404","time":"1795509270000"}';
+/** The pages, each with something that it has when its data is drawn. */
 const PAGES = {
-  overview: '/',
-  usage: '/report',
-  key: '/key?id=key-1',
-  customer: '/customer?id=acme',
-  'no-call': '/calls?q=no-such-id',
-  call: `/calls?q=${encodeURIComponent('{"id":"another","key":"key-1","status":"404","time":"1795509270000"}')}`,
-};
+  overview: ['/', '#widgets .legend td'],
+  usage: ['/report', '#usage tbody tr'],
+  key: ['/key?id=key-1', '#facts dd'],
+  customer: ['/customer?id=acme', '#keys-table tbody tr'],
+  'no-call': ['/calls?q=no-such-id', '#found h2'],
+  call: [`/calls?q=${encodeURIComponent(CALL)}`, '#found h2'],
+} as const;
 const VIEWPORTS = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 
 let pages: WebPages;
@@ -32,12 +34,11 @@ afterEach(() => pages.closePages());
 
 afterAll(() => pages?.stop());
 
-describe.each(Object.entries(PAGES))('the page %s', (name, url) => {
+describe.each(Object.entries(PAGES))('the page %s', (name, [url, drawn]) => {
   describe.each(Object.entries(VIEWPORTS))('on a %s', (device, viewport) => {
     test.each(['light', 'dark'] as const)('in %s is accessible, and no wider than the screen', async (colorScheme) => {
       const page = await pages.open(url, { colorScheme, viewport });
-      // The data is drawn after its time is known.
-      await poll(() => page.locator('#problem:empty, #widgets .widget, #found h2').count()).toBeGreaterThan(0);
+      await poll(() => page.locator(drawn).count()).toBeGreaterThan(0);
       await page.screenshot({ path: path.join(FOLDER, `${name}-${device}-${colorScheme}.png`), fullPage: true });
       await page.evaluate(axe.source);
       const { violations } = await page.evaluate(() => (window as unknown as { axe: typeof axe }).axe.run());

@@ -135,6 +135,9 @@ describe('the page', () => {
     await page.route('**/*.json*', (route) => route.abort());
     await page.getByText(/The stack does not answer; this is what was last seen/).waitFor();
     expect(await page.locator('[data-title="Top keys by calls with a billed status"] tbody tr').count()).toBe(5);
+    await poll(() => page.locator('.verdict').innerText()).toBe('? Not known whether all is well');
+    expect(await page.locator('#status').getAttribute('data-level')).toBe(null);
+    expect(await page.locator('#state').getAttribute('aria-live')).toBe('polite');
     await page.context().close();
     pages.problems = pages.problems.filter((problem) => !problem.includes('net::ERR_FAILED'));
   });

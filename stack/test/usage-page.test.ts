@@ -87,6 +87,12 @@ describe('the usage of this month', () => {
     await poll(() => column(page, 4)).toEqual(['Acme Corp']);
   });
 
+  test('has its last rows where a URL is beyond them', async () => {
+    const page = await pages.open('/report?offset=900');
+    await poll(() => page.locator('#place').innerText()).toBe('1 to 7 of 7');
+    expect(new URL(page.url()).search).toBe('');
+  });
+
   test('can be used with a keyboard alone', async () => {
     const page = await pages.open('/report');
     const focused = () => page.evaluate(() => document.activeElement?.id);
@@ -131,11 +137,30 @@ describe('other days', () => {
     expect(await page.locator('#month').inputValue()).toBe('other');
   });
 
+  test('are those of any time zone that the URL names', async () => {
+    const page = await pages.open('/report?zone=Asia/Tokyo');
+    expect(await page.getByLabel('Time zone').inputValue()).toBe('Asia/Tokyo');
+    await poll(() => page.locator('#note').innerText()).toContain('Asia/Tokyo');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Download CSV' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toMatch(/-Asia-Tokyo\.csv$/);
+  });
+
+  test('that begin within a UTC hour are refused with a reason', async () => {
+    const page = await pages.open('/report?zone=Asia/Kolkata');
+    await poll(() => page.locator('#problem').innerText()).toContain('Asia/Kolkata is +05:30 from UTC');
+    await page.context().close();
+    pages.problems = pages.problems.filter((problem) => !problem.includes('400 (Bad Request)'));
+  });
+
   test('that are no range are refused with a reason', async () => {
     const page = await pages.open('/report?from=2026-02-02&to=2026-02-01');
     await poll(() => page.locator('#problem').innerText()).toBe(
       'the first day 2026-02-02 is after the last day 2026-02-01',
     );
+    await page.context().close();
     pages.problems = pages.problems.filter((problem) => !problem.includes('400 (Bad Request)'));
   });
 });

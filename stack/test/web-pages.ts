@@ -1,10 +1,13 @@
 import { Browser, BrowserContextOptions, chromium, Page } from 'playwright-core';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { LAUNCH } from './browser';
 import { LocalMeter } from './local-meter';
 
-/** Polls until the value is the expected one. The machine may be slow. */
-export const poll = <T>(ask: () => Promise<T>) => expect.poll(ask, { timeout: 60_000, interval: 100 });
+/** The machine may be slow. */
+const PATIENCE = { timeout: 60_000, interval: 100 };
+
+/** Polls until the value is the expected one. */
+export const poll = <T>(ask: () => Promise<T>) => expect.poll(ask, PATIENCE);
 
 /** The web pages of a local stack in a browser. */
 export class WebPages {
@@ -27,16 +30,18 @@ export class WebPages {
 
   /** Sends calls, 70 % of which succeed, and waits until all calls are counted. */
   async countCalls(calls: number): Promise<void> {
-    const before = await this.counted();
+    // Outside of a test there is no `expect.poll`.
+    const before = await vi.waitFor(() => this.counted(), PATIENCE);
     await this.meter.meter('traffic', '--calls', String(calls));
-    while ((await this.counted()) < before + calls * 0.7);
+    await vi.waitFor(async () => expect(await this.counted()).toBeGreaterThanOrEqual(before + calls * 0.7), PATIENCE);
   }
 
-  /** Returns the number of calls of this month. */
+  /** Returns the number of calls of this month. Fails while it is read for the first time. */
   private async counted(): Promise<number> {
     const response = await fetch(`${this.url}/usage.json`);
-    const report = (await response.json()) as { total?: { calls: number } };
-    return report.total?.calls ?? 0;
+    expect(response.status).toBe(200);
+    const report = (await response.json()) as { total: { calls: number } };
+    return report.total.calls;
   }
 
   /** Opens a page and waits for its data. */

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::expression::Series;
-use super::{MetricName, MetricStore, metric_data, metric_name};
+use super::{MetricName, MetricStore, QueryError, metric_data, metric_name};
 
 /// Number of periods in which the latest value is looked for, beside those that are evaluated.
 const EARLIER_PERIODS: i64 = 24;
@@ -38,18 +38,30 @@ pub struct EvaluatedAlarm {
     pub at_ms: Option<i64>,
 }
 
-/// Returns the alarms with their states at `now_ms`. Periods before `since_ms` do not count as missing. Both are in
-/// milliseconds since 1970.
-pub fn evaluate(store: &MetricStore, alarms: Vec<Alarm>, since_ms: i64, now_ms: i64) -> Vec<EvaluatedAlarm> {
+/// What this machine measures.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// Time from which values count as missing, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// The services that do not run. An earlier run may have left values of theirs.
+    pub absent_services: &'static [&'static str],
+}
+
+/// Returns the alarms with their states at `now_ms`, in milliseconds since 1970.
+pub fn evaluate(
+    store: &MetricStore,
+    alarms: Vec<Alarm>,
+    measured: Measured,
+    now_ms: i64,
+) -> Vec<EvaluatedAlarm> {
     let known: BTreeSet<MetricName> = store.names().into_iter().collect();
     let evaluate = |alarm: Alarm| {
-        let values = values(store, &alarm, now_ms);
-        let latest = values.last_key_value().map(|(at_ms, value)| (*at_ms, *value));
-        let state = if is_measured(&alarm, &known) {
-            state(&alarm, &values, since_ms, now_ms)
-        } else {
-            AlarmState::InsufficientData
-        };
+        // What cannot be evaluated has no values and no state.
+        let found = values(store, &alarm, now_ms).ok();
+        let evaluated = found.as_ref().filter(|_| is_measured(&alarm, &known, measured.absent_services));
+        let state = evaluated
+            .map_or(AlarmState::InsufficientData, |values| state(&alarm, values, measured.since_ms, now_ms));
+        let latest = found.as_ref().and_then(Series::last_key_value).map(|(at_ms, value)| (*at_ms, *value));
         EvaluatedAlarm {
             id: alarm.id,
             description: alarm.description,
@@ -64,24 +76,30 @@ pub fn evaluate(store: &MetricStore, alarms: Vec<Alarm>, since_ms: i64, now_ms: 
 }
 
 /// Returns `true` if missing values of the alarm's metrics mean that there was nothing to measure. A function
-/// emits its metrics only when they have values. The services emit theirs from the first use on.
-fn is_measured(alarm: &Alarm, known: &BTreeSet<MetricName>) -> bool {
+/// emits its metrics only when they have values. The services emit theirs from the first use on. Where missing
+/// values set off the alarm, what emits them has to run.
+fn is_measured(alarm: &Alarm, known: &BTreeSet<MetricName>, absent_services: &[&str]) -> bool {
     let mut metrics = alarm.queries.iter().filter(|query| query["MetricStat"].is_object());
     let is_known = |query: &Value| {
         let name = metric_name(&query["MetricStat"]["Metric"]);
         let is_of_function = name.namespace == METRIC_NAMESPACE && !alarm.is_missing_data_breaching;
-        is_of_function || known.contains(&name)
+        let service = name.dimensions.get("Service");
+        let is_absent = service.is_some_and(|service| absent_services.contains(&service.as_str()));
+        is_of_function || (known.contains(&name) && !is_absent)
     };
     // A query in SQL names its metrics in its text. This machine has none of them.
     alarm.queries.iter().any(|query| query["MetricStat"].is_object()) && metrics.all(is_known)
 }
 
 /// Returns the values of the evaluated periods and of those before them.
-fn values(store: &MetricStore, alarm: &Alarm, now_ms: i64) -> Series {
+///
+/// # Errors
+/// When a query of the alarm is malformed or not supported.
+fn values(store: &MetricStore, alarm: &Alarm, now_ms: i64) -> Result<Series, QueryError> {
     let period_ms = alarm.period_s * 1_000;
     let periods = i64::try_from(alarm.periods).unwrap_or(1) + EARLIER_PERIODS;
     let from_ms = (now_ms.div_euclid(period_ms) - periods) * period_ms;
-    let data = metric_data(store, &alarm.queries, from_ms, now_ms).unwrap_or_default();
+    let data = metric_data(store, &alarm.queries, from_ms, now_ms)?;
     let mut values = data.into_iter().next().map(|data| data.values).unwrap_or_default();
     if alarm.ignores_few_samples {
         let stat = &alarm.queries[0]["MetricStat"];
@@ -90,7 +108,7 @@ fn values(store: &MetricStore, alarm: &Alarm, now_ms: i64) -> Series {
         let least = least_samples(stat["Stat"].as_str().unwrap_or_default());
         values.retain(|at_ms, _| samples.get(at_ms).is_some_and(|samples| *samples >= least));
     }
-    values
+    Ok(values)
 }
 
 /// Returns the number of samples from which a percentile is evaluated.
@@ -123,14 +141,23 @@ fn state(alarm: &Alarm, values: &Series, since_ms: i64, now_ms: i64) -> AlarmSta
 mod tests {
     use super::*;
     use deployment::alarms::alarms;
+    use deployment::functions::CANARY;
     use deployment::names::local::QUARANTINE_QUEUE;
 
     const MINUTE_MS: i64 = 60_000;
     /// A full minute, an hour after the start of the epoch's day.
     const NOW_MS: i64 = 61 * MINUTE_MS;
 
+    fn since(since_ms: i64) -> Measured {
+        Measured { since_ms, absent_services: &[] }
+    }
+
     fn state_of(store: &MetricStore, id: &str, since_ms: i64) -> AlarmState {
-        let evaluated = evaluate(store, alarms(), since_ms, NOW_MS);
+        state_with(store, id, since(since_ms))
+    }
+
+    fn state_with(store: &MetricStore, id: &str, measured: Measured) -> AlarmState {
+        let evaluated = evaluate(store, alarms(), measured, NOW_MS);
         evaluated.into_iter().find(|alarm| alarm.id == id).unwrap().state
     }
 
@@ -150,7 +177,8 @@ mod tests {
         assert_eq!(state_of(&store, "freshness", 0), AlarmState::Ok, "six minutes ago is past");
         late(1);
         assert_eq!(state_of(&store, "freshness", 0), AlarmState::Alarm);
-        let late = evaluate(&store, alarms(), 0, NOW_MS).into_iter().find(|alarm| alarm.id == "freshness");
+        let evaluated = evaluate(&store, alarms(), since(0), NOW_MS);
+        let late = evaluated.into_iter().find(|alarm| alarm.id == "freshness");
         assert_eq!(
             late.map(|alarm| (alarm.value, alarm.at_ms)),
             Some((Some(60_001.0), Some(NOW_MS - MINUTE_MS)))
@@ -175,12 +203,24 @@ mod tests {
     #[test]
     fn missing_data_sets_off_an_alarm_only_if_it_says_so_and_since_the_start() {
         let store = MetricStore::default();
-        let canary = [("Environment", "local"), ("Service", "usage-canary")];
+        let canary = [("Environment", "local"), ("Service", CANARY)];
         for name in ["CanaryMisses", "CanaryFailures"] {
             store.record(MetricName::new(METRIC_NAMESPACE, name, canary), NOW_MS - 10 * MINUTE_MS, [0]);
         }
         assert_eq!(state_of(&store, "canary-missed", 0), AlarmState::Alarm);
         assert_eq!(state_of(&store, "canary-missed", NOW_MS - 2 * MINUTE_MS), AlarmState::Ok, "just started");
+        let without_canary = Measured { since_ms: 0, absent_services: &[CANARY] };
+        let state = state_with(&store, "canary-missed", without_canary);
+        assert_eq!(state, AlarmState::InsufficientData, "an earlier run had the canary, this one has not");
+    }
+
+    #[test]
+    fn an_alarm_that_cannot_be_evaluated_has_no_state() {
+        let mut freshness = alarms();
+        freshness.retain(|alarm| alarm.id == "freshness");
+        freshness[0].queries[0]["MetricStat"]["Stat"] = "Mode".into();
+        let evaluated = evaluate(&MetricStore::default(), freshness, since(0), NOW_MS);
+        assert_eq!(evaluated[0].state, AlarmState::InsufficientData);
     }
 
     #[test]

@@ -6,9 +6,10 @@
 use access_log::{Decoder, Limits};
 use axum::Router;
 use axum::extract::{Query as Parameters, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use deployment::names::local::{ACCESS_LOG_GROUP, CLAIMS_TABLE};
+use http::StatusCode;
 use metering_aws::DynamoClaimStore;
 use metering_aws::claimed_calls::owners_of;
 use metering_aws::dated_lists::CLASS_LISTS;
@@ -23,6 +24,7 @@ use system_clock::now_ms;
 use super::response::answer;
 use super::sources::PageSources;
 use crate::call_judge::{Judge, Outcome};
+use crate::cloudwatch_logs::service::LogsError;
 
 /// Maximum number of lines that are shown for a request id. A call is logged once, or twice after a retry.
 const MAX_LINES: usize = 10;
@@ -48,22 +50,59 @@ async fn call(
     State(sources): State<PageSources>,
     Parameters(parameters): Parameters<CallParameters>,
 ) -> Response {
-    answer(sources.call_document(parameters.q.trim()).await)
+    match sources.call_document(parameters.q.trim()).await {
+        Err(CallError::Refused(problem)) => (StatusCode::BAD_REQUEST, problem).into_response(),
+        Err(CallError::Failed(problem)) => answer(Err(problem)),
+        Ok(document) => answer(Ok(document)),
+    }
+}
+
+/// Why a call cannot be looked for.
+#[derive(Debug, PartialEq, Eq)]
+enum CallError {
+    /// The access log cannot be searched for this text.
+    Refused(String),
+    /// The log or a table cannot be read.
+    Failed(String),
+}
+
+impl From<String> for CallError {
+    fn from(problem: String) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+impl From<LogsError> for CallError {
+    fn from(LogsError { code, message }: LogsError) -> Self {
+        if code == "InvalidParameterException" {
+            Self::Refused(format!("the access log cannot be searched for this text: {message}"))
+        } else {
+            Self::Failed(message)
+        }
+    }
+}
+
+/// What a search of the access log found.
+#[derive(Debug, Default)]
+struct Search {
+    events: Vec<LoggedEvent>,
+    /// `true` if the search ended before the end of the log without finding all lines of a call.
+    is_cut_short: bool,
 }
 
 impl PageSources {
-    async fn call_document(&self, text: &str) -> Result<Value, String> {
+    async fn call_document(&self, text: &str) -> Result<Value, CallError> {
         let line = text.starts_with('{').then(|| text.to_owned());
         let request_id = match &line {
             Some(line) => request_ids(line).and_then(|ids| ids.into_iter().next()),
             None => Some(text.to_owned()),
         };
-        let logged = match request_id.clone() {
+        let search = match request_id.clone() {
             Some(id) => self.search(id).await?,
-            None => Vec::new(),
+            None => Search::default(),
         };
-        let is_logged = !logged.is_empty();
-        let mut events = logged;
+        let Search { mut events, is_cut_short } = search;
+        let is_logged = !events.is_empty();
         if let Some(line) = line.filter(|_| !is_logged) {
             events.push(LoggedEvent {
                 event_id: "0".to_owned(),
@@ -80,18 +119,22 @@ impl PageSources {
             let owner = self.owner(event).await?;
             lines.push(document(&mut judge, event, owner.as_ref(), is_logged));
         }
-        Ok(json!({"at_ms": now_ms(), "request_id": request_id, "is_logged": is_logged, "lines": lines}))
+        Ok(json!({
+            "at_ms": now_ms(), "request_id": request_id, "is_logged": is_logged, "is_complete": !is_cut_short,
+            "lines": lines,
+        }))
     }
 
     /// Returns the events of the access log that contain a request id.
-    async fn search(&self, request_id: String) -> Result<Vec<LoggedEvent>, String> {
+    async fn search(&self, request_id: String) -> Result<Search, CallError> {
         let logs = self.logs.clone();
         let searched = tokio::task::spawn_blocking(move || {
             let pattern = format!("\"{}\"", request_id.replace('"', ""));
             let mut request = json!({"logGroupName": ACCESS_LOG_GROUP, "filterPattern": pattern});
             let mut found = Vec::new();
+            let mut is_cut_short = true;
             for _ in 0..MAX_READS {
-                let reply = logs.handle("FilterLogEvents", &request).map_err(|error| error.message)?;
+                let reply = logs.handle("FilterLogEvents", &request)?;
                 // A broken line that has the text may belong to the call. Any other line has it elsewhere.
                 let is_of_call = |event: &LoggedEvent| {
                     request_ids(&event.message).is_none_or(|ids| ids.contains(&request_id))
@@ -99,14 +142,15 @@ impl PageSources {
                 let events = reply["events"].as_array().into_iter().flatten().map(logged_event);
                 found.extend(events.filter(is_of_call));
                 if found.len() >= MAX_LINES || !reply["nextToken"].is_string() {
+                    is_cut_short = false;
                     break;
                 }
                 request["nextToken"] = reply["nextToken"].clone();
             }
             found.truncate(MAX_LINES);
-            Ok(found)
+            Ok(Search { events: found, is_cut_short })
         });
-        searched.await.map_err(|error| error.to_string())?
+        searched.await.map_err(|error| CallError::Failed(error.to_string()))?
     }
 
     /// Returns the record that claimed the call of an event, if one did.
@@ -193,5 +237,13 @@ mod tests {
         assert_eq!(ids(r#"{"extendedRequestId": "c", "requestId": "b"}"#).as_deref(), Some("c b"));
         assert_eq!(ids(r#"{"id": "-"}"#).as_deref(), Some(""));
         assert_eq!(ids("GET /"), None);
+    }
+
+    #[test]
+    fn a_refused_text_is_told_from_a_log_that_cannot_be_read() {
+        let problem = |code| CallError::from(LogsError { code, message: "too long".to_owned() });
+        let refused = "the access log cannot be searched for this text: too long".to_owned();
+        assert_eq!(problem("InvalidParameterException"), CallError::Refused(refused));
+        assert_eq!(problem("ServiceUnavailableException"), CallError::Failed("too long".to_owned()));
     }
 }

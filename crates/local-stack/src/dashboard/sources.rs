@@ -6,6 +6,7 @@ use metering_aws::{CustomerStore, KeyStore};
 use metering_core::billing_rules::BillingRules;
 
 use crate::cloudwatch::MetricStore;
+use crate::cloudwatch::alarms::Measured;
 use crate::cloudwatch_logs::service::LogsService;
 
 /// The parts of a running stack that the pages read.
@@ -19,6 +20,6 @@ pub struct PageSources {
     pub customers: CustomerStore,
     /// The rules of the consumer by which calls are billed.
     pub rules: BillingRules,
-    /// Time at which the stack was started, in milliseconds since 1970.
-    pub started_ms: i64,
+    /// What the stack measures, and since when.
+    pub measured: Measured,
 }

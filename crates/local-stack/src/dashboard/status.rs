@@ -21,7 +21,7 @@ pub fn router(sources: PageSources) -> Router {
 async fn status(State(sources): State<PageSources>) -> Response {
     let evaluated = tokio::task::spawn_blocking(move || {
         let at_ms = now_ms();
-        json!({"at_ms": at_ms, "alarms": evaluate(&sources.metrics, alarms(), sources.started_ms, at_ms)})
+        json!({"at_ms": at_ms, "alarms": evaluate(&sources.metrics, alarms(), sources.measured, at_ms)})
     });
     answer(evaluated.await.map_err(|error| error.to_string()))
 }

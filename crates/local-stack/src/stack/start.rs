@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deployment::Endpoints;
+use deployment::functions::CANARY;
 use deployment::names::local::{
     ACCESS_LOG_GROUP, INVALIDATIONS_TABLE, KEYS_TABLE, QUARANTINE_QUEUE, STREAM, USAGE_TABLE,
 };
@@ -35,6 +36,7 @@ use super::servers::{listen, serve, serve_on_loopback, serve_on_own_thread};
 use super::services::Services;
 use crate::apigateway::Gateway;
 use crate::apigateway::authorization::Authorization;
+use crate::cloudwatch::alarms::Measured;
 use crate::cloudwatch_logs::service::Destination;
 use crate::cloudwatch_logs::subscription::{Subscription, SubscriptionSettings};
 use crate::dashboard::{self, PageSources};
@@ -254,6 +256,7 @@ async fn start_dashboard(
     let unbilled =
         UNBILLED_ROUTES.parse::<UnbilledRoutes>().map_err(|error| part_error("the dashboard", error))?;
     let rules = BillingRules { billed_statuses: options.billed_statuses.clone(), unbilled };
+    let absent_services: &[&str] = if options.usage_canary.is_some() { &[] } else { &[CANARY] };
     let sources = PageSources {
         metrics: services.metrics.store().clone(),
         logs: services.logs.clone(),
@@ -261,7 +264,7 @@ async fn start_dashboard(
         keys: KeyStore::new(services.ledger_client.clone(), KEYS_TABLE, INVALIDATIONS_TABLE),
         customers: CustomerStore::new(services.ledger_client.clone(), KEYS_TABLE),
         rules,
-        started_ms: now_ms(),
+        measured: Measured { since_ms: now_ms(), absent_services },
     };
     let listener = ports.listen("the dashboard", options.dashboard_port).await?;
     let router = dashboard::router(&sources, Handle::current());

@@ -72,7 +72,7 @@ async fn usage_csv(
     match finance.reports.wait_for(&finance.sources, &query).await {
         Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem).into_response(),
         Ok(report) => {
-            let name = format!("usage-{}-{}.csv", query.span.from, query.span.to);
+            let name = query.span.file_name();
             let headers = [
                 (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
                 (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),

@@ -36,7 +36,8 @@ impl Span {
     /// Reads a range.
     ///
     /// # Errors
-    /// When a day or the zone is malformed, or the range is empty or too long.
+    /// When a day or the zone is malformed, the range is empty or too long, or a day is out of range or begins within a
+    /// UTC hour.
     pub fn new(RangeParameters { from, to, zone }: &RangeParameters) -> Result<Self, String> {
         let zone = if zone.is_empty() { "UTC" } else { zone };
         let now = Timestamp::from_millisecond(now_ms()).map_err(|error| error.to_string())?;
@@ -48,11 +49,13 @@ impl Span {
         let to: Date = day(to, today)?;
         let from: Date = day(from, to.first_of_month())?;
         let days = (to - from).get_days() + 1;
-        match days {
-            1..=MAX_DAYS => Ok(Self { from, to, zone: zone.to_owned() }),
-            ..1 => Err(format!("the first day {from} is after the last day {to}")),
-            _ => Err(format!("{days} days are more than {MAX_DAYS}; choose a shorter range")),
-        }
+        let span = match days {
+            1..=MAX_DAYS => Self { from, to, zone: zone.to_owned() },
+            ..1 => return Err(format!("the first day {from} is after the last day {to}")),
+            _ => return Err(format!("{days} days are more than {MAX_DAYS}; choose a shorter range")),
+        };
+        span.periods(Period::Total)?;
+        Ok(span)
     }
 
     /// Returns the periods of the range.
@@ -67,6 +70,14 @@ impl Span {
     /// Returns the name of the range, as in `2026-11-01/2026-11-30`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.from, self.to)
+    }
+
+    /// Returns the name of a file with the usage of the range, as in `usage-2026-11-01-2026-11-30.csv`. It ends with
+    /// the time zone unless that is UTC.
+    pub fn file_name(&self) -> String {
+        let Self { from, to, zone } = self;
+        let zone = if zone == "UTC" { String::new() } else { format!("-{}", zone.replace('/', "-")) };
+        format!("usage-{from}-{to}{zone}.csv")
     }
 
     /// Returns `true` if the range is within a UTC month, for which keys have limits.
@@ -89,8 +100,12 @@ impl ReportQuery {
     /// When a part of it is malformed.
     pub fn new(range: &RangeParameters, by: &str) -> Result<Self, String> {
         let names = if by.is_empty() { "customer,key" } else { by };
-        let by: Result<Vec<Property>, NotAProperty> = names.split(',').map(str::parse).collect();
-        Ok(Self { span: Span::new(range)?, by: by.map_err(|error| error.to_string())? })
+        let named: Result<Vec<Property>, NotAProperty> = names.split(',').map(str::parse).collect();
+        let named = named.map_err(|error| error.to_string())?;
+        // Each property once and in the same order, so that a report is kept once.
+        let mut by = vec![Property::Customer, Property::Key, Property::Class];
+        by.retain(|property| named.contains(property));
+        Ok(Self { span: Span::new(range)?, by })
     }
 }
 
@@ -110,9 +125,17 @@ mod tests {
         assert_eq!(usual.by, [Property::Customer, Property::Key]);
         let october = query("", "2026-10-31", "Europe/Berlin", "class").unwrap();
         assert_eq!(october.span.name(), "2026-10-01/2026-10-31");
+        assert_eq!(october.span.file_name(), "usage-2026-10-01-2026-10-31-Europe-Berlin.csv");
         assert!(!october.span.is_within_month(), "limits are for UTC months");
         assert!(query("2026-10-05", "2026-10-31", "", "").unwrap().span.is_within_month());
         assert!(!query("2026-10-05", "2026-11-01", "", "").unwrap().span.is_within_month());
+    }
+
+    #[test]
+    fn the_same_properties_are_the_same_query() {
+        let by = |by| query("2026-11-01", "2026-11-02", "", by).unwrap();
+        assert_eq!(by("class,key,class"), by("key,class"));
+        assert_eq!(by("").span.file_name(), "usage-2026-11-01-2026-11-02.csv");
     }
 
     #[test]
@@ -123,6 +146,8 @@ mod tests {
         assert!(query("2024-01-01", "2024-12-31", "", "").is_ok(), "a leap year");
         assert!(problem("2024-01-01", "2025-01-01", "", "").starts_with("367 days are more than 366"));
         assert!(problem("", "", "Berlin", "").contains("there is no time zone \"Berlin\""));
+        let within_hour = problem("2026-11-01", "2026-11-02", "Asia/Kolkata", "");
+        assert!(within_hour.contains("Asia/Kolkata is +05:30 from UTC"), "{within_hour}");
         assert!(problem("", "", "", "owner").contains("customer, key or class"));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use system_clock::monotonic_us;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::super::sources::PageSources;
@@ -21,6 +21,9 @@ const KEPT_REPORTS: usize = 8;
 const LIFETIME_FACTOR: u64 = 20;
 /// Time for which a request waits for a current report, before it gets the last one.
 const PATIENCE: Duration = Duration::from_millis(40);
+
+/// Number of reports that are read at the same time. Each reading scans the ledger.
+const READINGS_AT_ONCE: usize = 2;
 
 /// A report, or why it could not be read.
 type ReadReport = Result<Arc<Report>, String>;
@@ -37,28 +40,20 @@ struct Slot {
 pub struct Snapshots {
     /// Where reports are read. The threads that answer requests stay free.
     readers: Handle,
+    readings: Arc<Semaphore>,
     slots: Mutex<VecDeque<Arc<Slot>>>,
 }
 
 impl Snapshots {
     /// Returns no reports. They will be read by tasks of a runtime.
     pub fn new(readers: Handle) -> Self {
-        Self { readers, slots: Mutex::default() }
+        Self { readers, readings: Arc::new(Semaphore::new(READINGS_AT_ONCE)), slots: Mutex::default() }
     }
 
     /// Returns the report that was read last, and reads it again if it is not current. Returns `None` while it is
     /// read for the first time.
     pub async fn get(&self, sources: &PageSources, query: &ReportQuery) -> Option<ReadReport> {
-        let slot = self.slot(query);
-        let mut latest = slot.latest.subscribe();
-        let held = latest.borrow_and_update().clone();
-        if held.as_ref().is_some_and(is_current) {
-            return held;
-        }
-        start_reading(slot, sources.clone(), &self.readers);
-        // A change, or the end of the patience.
-        let _ = timeout(PATIENCE, latest.changed()).await;
-        latest.borrow().clone()
+        self.get_from(&self.slot(query), sources).await
     }
 
     /// Returns a report, however long it takes to read it.
@@ -66,14 +61,40 @@ impl Snapshots {
     /// # Errors
     /// When it cannot be read.
     pub async fn wait_for(&self, sources: &PageSources, query: &ReportQuery) -> ReadReport {
-        if let Some(report) = self.get(sources, query).await {
+        // The slot is looked up once: other reports may displace it meanwhile.
+        let slot = self.slot(query);
+        if let Some(report) = self.get_from(&slot, sources).await {
             return report;
         }
-        let mut latest = self.slot(query).latest.subscribe();
+        let mut latest = slot.latest.subscribe();
         let read = latest.wait_for(Option::is_some).await;
-        read.ok()
-            .and_then(|read| read.clone())
-            .unwrap_or_else(|| Err("the report was dropped; try again".to_owned()))
+        read.ok().and_then(|read| read.clone()).unwrap_or_else(cut_short)
+    }
+
+    async fn get_from(&self, slot: &Arc<Slot>, sources: &PageSources) -> Option<ReadReport> {
+        let mut latest = slot.latest.subscribe();
+        let held = latest.borrow_and_update().clone();
+        if held.as_ref().is_some_and(is_current) {
+            return held;
+        }
+        self.start_reading(slot, sources.clone());
+        // A change, or the end of the patience.
+        let _ = timeout(PATIENCE, latest.changed()).await;
+        latest.borrow().clone()
+    }
+
+    /// Reads a report in the background, unless that is in progress.
+    fn start_reading(&self, slot: &Arc<Slot>, sources: PageSources) {
+        if slot.is_reading.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let readings = self.readings.clone();
+        let mut reading = Reading { slot: slot.clone(), report: cut_short() };
+        self.readers.spawn(async move {
+            let _place = readings.acquire().await;
+            let report = read(&sources, &reading.slot.query).await;
+            reading.end(report);
+        });
     }
 
     fn slot(&self, query: &ReportQuery) -> Arc<Slot> {
@@ -95,14 +116,50 @@ fn is_current(read: &ReadReport) -> bool {
     read.as_ref().is_ok_and(|report| monotonic_us() < report.read_at_us + LIFETIME_FACTOR * report.took_us)
 }
 
-/// Reads a report in the background, unless that is in progress.
-fn start_reading(slot: Arc<Slot>, sources: PageSources, readers: &Handle) {
-    if slot.is_reading.swap(true, Ordering::AcqRel) {
-        return;
+fn cut_short() -> ReadReport {
+    Err("the reading of the report was cut short; try again".to_owned())
+}
+
+/// A reading in progress. Its end, which may be a panic, sends the report.
+#[derive(Debug)]
+struct Reading {
+    slot: Arc<Slot>,
+    report: ReadReport,
+}
+
+impl Reading {
+    /// Has the report sent when the reading is dropped.
+    fn end(&mut self, report: Result<Report, String>) {
+        self.report = report.map(Arc::new);
     }
-    readers.spawn(async move {
-        let report = read(&sources, &slot.query).await.map(Arc::new);
-        slot.is_reading.store(false, Ordering::Release);
-        slot.latest.send_replace(Some(report));
-    });
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.slot.latest.send_replace(Some(self.report.clone()));
+        self.slot.is_reading.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::dashboard::finance::RangeParameters;
+
+    #[test]
+    fn a_reading_that_panics_is_over_and_an_error() {
+        let query = ReportQuery::new(&RangeParameters::default(), "").unwrap();
+        let (latest, _) = watch::channel(None);
+        let slot = Arc::new(Slot { query, latest, is_reading: AtomicBool::new(true) });
+        let reading = Reading { slot: slot.clone(), report: cut_short() };
+        let panicked = catch_unwind(AssertUnwindSafe(move || {
+            let _reading = reading;
+            panic!("the reading failed");
+        }));
+        assert!(panicked.is_err());
+        assert!(!slot.is_reading.load(Ordering::Acquire));
+        assert!(slot.latest.borrow().as_ref().is_some_and(Result::is_err));
+    }
 }

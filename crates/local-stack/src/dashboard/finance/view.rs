@@ -65,7 +65,7 @@ pub struct ViewParameters {
     show: Shown,
     sort: Column,
     order: Order,
-    /// Number of rows to leave out.
+    /// Number of rows to leave out. From the number of rows on, the last page is shown.
     offset: usize,
     rows: Option<usize>,
 }
@@ -79,14 +79,16 @@ impl ViewParameters {
         for row in &rows {
             shown += row.amount;
         }
-        let count = self.rows.unwrap_or(PAGE_ROWS).min(MAX_PAGE_ROWS);
-        let page: Vec<Value> = rows.iter().skip(self.offset).take(count).map(|row| document(row)).collect();
+        let count = self.rows.unwrap_or(PAGE_ROWS).clamp(1, MAX_PAGE_ROWS);
+        let last_page = rows.len().saturating_sub(1) / count * count;
+        let offset = if self.offset < rows.len() { self.offset } else { last_page };
+        let page: Vec<Value> = rows.iter().skip(offset).take(count).map(|row| document(row)).collect();
         let amount = |amount: Amount| json!({"calls": amount.calls, "credits": amount.credits_text(), "response_bytes": amount.response_bytes});
         json!({
             "at_ms": report.at_ms, "from": query.span.from.to_string(), "to": query.span.to.to_string(),
-            "zone": query.span.zone, "is_within_month": query.span.is_within_month(),
+            "zone": query.span.zone,
             "total": amount(report.total), "total_rows": report.rows.len(),
-            "shown": amount(shown), "shown_rows": rows.len(), "offset": self.offset, "rows": page,
+            "shown": amount(shown), "shown_rows": rows.len(), "offset": offset, "rows": page,
         })
     }
 
@@ -98,7 +100,7 @@ impl ViewParameters {
                 Shown::All => true,
                 Shown::WithUsage => row.amount.calls > 0,
                 Shown::WithoutUsage => row.amount.calls == 0,
-                Shown::OverLimit => row.monthly_limit.is_some_and(|limit| row.amount.calls > limit),
+                Shown::OverLimit => row.is_over_limit,
             };
             let is_of_customer =
                 self.customer.is_empty() || row.group.customer_id.as_deref() == Some(&self.customer);
@@ -133,7 +135,8 @@ fn document(row: &ReportRow) -> Value {
     json!({
         "customer": customer_id, "key": api_key_id, "class": route_class, "owner": row.owner, "plan": row.plan,
         "calls": row.amount.calls, "credits": row.amount.credits_text(), "monthly_limit": row.monthly_limit,
-        "response_bytes": row.amount.response_bytes, "is_deleted": row.is_deleted, "last_call_ms": row.last_call_ms,
+        "is_over_limit": row.is_over_limit, "response_bytes": row.amount.response_bytes,
+        "is_deleted": row.is_deleted, "last_call_ms": row.last_call_ms,
     })
 }
 
@@ -168,6 +171,7 @@ mod tests {
             owner: format!("owner of {key}"),
             plan: String::new(),
             monthly_limit: limit,
+            is_over_limit: limit.is_some_and(|limit| calls > limit),
             is_deleted: false,
             last_call_ms: 0,
             text: format!("{customer} {key} owner of {key}"),
@@ -212,5 +216,19 @@ mod tests {
         assert_eq!((&document["shown"]["calls"], &document["total"]["calls"]), (&json!(12), &json!(12)));
         assert_eq!(document["rows"].as_array().unwrap().len(), 1);
         assert_eq!(document["rows"][0]["key"], "a");
+        assert_eq!(document["rows"][0]["is_over_limit"], true);
+    }
+
+    #[test]
+    fn an_offset_beyond_the_rows_shows_the_last_page() {
+        let query = ReportQuery::new(&super::super::RangeParameters::default(), "").unwrap();
+        let offset = |parameters: &str| {
+            let view: ViewParameters = serde_json::from_str(parameters).unwrap();
+            let document = view.document(&query, &report());
+            (document["offset"].as_u64().unwrap(), document["rows"].as_array().unwrap().len())
+        };
+        assert_eq!(offset(r#"{"rows": 3, "offset": 4}"#), (3, 1));
+        assert_eq!(offset(r#"{"rows": 2, "offset": 900}"#), (2, 2));
+        assert_eq!(offset(r#"{"rows": 2, "offset": 900, "filter": "nobody"}"#), (0, 0));
     }
 }

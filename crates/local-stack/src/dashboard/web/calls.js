@@ -1,7 +1,7 @@
 // Finds a call by its line or its request id.
 
-import { byId, element, json } from './dom.js';
-import { setState, showVerdict } from './shell.js';
+import { byId, element, request } from './dom.js';
+import { setState, showFailure, showVerdict } from './shell.js';
 import { NONE, secondText, timeText } from './units.js';
 import { parameter, setParameters } from './url-state.js';
 
@@ -40,27 +40,41 @@ function card(line) {
     return element('article', { className: 'widget' }, heading, element('dl', { className: 'facts' }, ...facts));
 }
 
-function draw({ lines, request_id: requestId }) {
+const PART =
+    'Only a part of the access log was searched, because it is long: the call may be in the rest. Look for it there with a query of CloudWatch Logs Insights.';
+
+function draw({ lines, request_id: requestId, is_complete: isComplete }) {
+    const part = isComplete ? [] : [element('p', { className: 'problem', textContent: PART })];
     if (lines.length > 0) {
-        byId('found').replaceChildren(...lines.map(card));
+        byId('found').replaceChildren(...part, ...lines.map(card));
         return;
     }
     const heading = element('h2', { className: 'wrong', textContent: VERDICTS.not_logged.title });
     const text = `No line of the access log contains ${requestId}. A call is logged within minutes.`;
-    byId('found').replaceChildren(heading, element('p', { textContent: text }));
+    byId('found').replaceChildren(...part, heading, element('p', { textContent: text }));
 }
 
 async function find() {
     const text = byId('q').value.trim();
     setParameters({ q: text });
+    byId('found').replaceChildren();
     if (text === '') return;
     setState('Searching…');
     try {
-        const found = await json(`/call.json?${new URLSearchParams({ q: text })}`);
-        draw(found);
-        setState(`As of ${secondText(found.at_ms)}`);
+        const response = await request(`/call.json?${new URLSearchParams({ q: text })}`);
+        const answer = response.ok ? await response.json() : await response.text();
+        // Another call may have been asked for meanwhile.
+        if (text !== parameter('q')) return;
+        if (response.status === 400) {
+            byId('found').replaceChildren(element('p', { className: 'problem', textContent: answer }));
+            setState(`As of ${secondText(Date.now())}`);
+            return;
+        }
+        if (!response.ok) throw new Error(answer);
+        draw(answer);
+        setState(`As of ${secondText(answer.at_ms)}`);
     } catch (error) {
-        setState(`The call cannot be looked for. (${error.message})`);
+        showFailure(error, 'the call was not looked for');
     }
 }
 

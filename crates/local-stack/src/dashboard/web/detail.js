@@ -1,6 +1,6 @@
 // The page of a key or a customer: who it is, its calls over time and by route class.
 
-import { byId, element, json, row } from './dom.js';
+import { byId, element, json, request, row, setStale } from './dom.js';
 import { customerFacts, keyFacts } from './facts.js';
 import { Graph } from './graph.js';
 import { RangeControls } from './range-controls.js';
@@ -54,31 +54,54 @@ function draw(found) {
 async function drawKeys() {
     const parameters = { ...range.parameters(), by: 'customer,key', customer: id, rows: KEYS };
     const report = await json(`/usage.json?${new URLSearchParams(parameters)}`);
-    if (report.is_reading !== undefined) return;
+    if (report.is_reading !== undefined) {
+        byId('keys-table').replaceChildren();
+        return;
+    }
     const names = columnsOf('key', report.shown);
     const head = headings(names, {});
     for (const heading of head) heading.textContent = heading.firstElementChild.textContent;
-    const rows = report.rows.map((each) => usageRow(names, each, report.is_within_month));
+    const rows = report.rows.map((each) => usageRow(names, each));
     const table = element('table', {}, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows));
     byId('keys-table').replaceChildren(table);
 }
 
 let refreshNow = () => undefined;
-bind(byId('per'), '', () => refreshNow());
-const range = new RangeControls(byId('controls'), () => refreshNow());
+
+/** Sets the link to the usage of a customer in the same range. */
+function setLink() {
+    const { zone, ...days } = range.parameters();
+    const chosen = Object.entries({ ...days, zone: zone === 'UTC' ? '' : zone }).filter(([, value]) => value !== '');
+    byId('usage').href = `/report?${new URLSearchParams([...chosen, ['customer', id]])}`;
+}
+
+function change() {
+    setLink();
+    setStale(true);
+    return refreshNow();
+}
+
+const query = () => new URLSearchParams({ ...range.parameters(), id, per: byId('per').value }).toString();
+
+bind(byId('per'), '', change);
+const range = new RangeControls(byId('controls'), change);
 byId('keys').hidden = kind === 'key';
-byId('usage').href = `/report?${new URLSearchParams({ by: 'customer,key', filter: id })}`;
+setLink();
 
 refreshNow = live(async () => {
-    const parameters = new URLSearchParams({ ...range.parameters(), id, per: byId('per').value });
-    const response = await fetch(`/${kind}.json?${parameters}`);
+    const asked = query();
+    const response = await request(`/${kind}.json?${asked}`);
+    // The choices may have changed meanwhile: then another request is in progress.
+    if (asked !== query()) return Date.now();
     if (response.status === 400) {
         byId('problem').textContent = await response.text();
+        setStale(true);
         return Date.now();
     }
     if (!response.ok) throw new Error(await response.text());
     const found = await response.json();
     draw(found);
     if (kind === 'customer') await drawKeys();
+    setStale(asked !== query());
     return found.at_ms;
 });

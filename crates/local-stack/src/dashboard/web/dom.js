@@ -18,9 +18,26 @@ export function row(heading, cells, className = '') {
     return element('tr', { className }, element('th', { scope: 'row' }, heading), ...cells.map(cell));
 }
 
+/** No answer of the server, as opposed to one that is an error. */
+export class NoAnswer extends Error {}
+
+/** Returns the answer of this server. */
+export async function request(path) {
+    try {
+        return await fetch(path);
+    } catch (error) {
+        throw new NoAnswer(error.message);
+    }
+}
+
+/** Marks the results as those of earlier choices, until those of the present ones are known. */
+export function setStale(isStale) {
+    byId('content').classList.toggle('stale', isStale);
+}
+
 /** Returns the document at a path of this server. Fails with the server's text. */
 export async function json(path) {
-    const response = await fetch(path);
+    const response = await request(path);
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return response.json();
 }

@@ -1,7 +1,7 @@
 // The choice of a range of days: a month, or a first and a last day, of a time zone.
 
 import { element } from './dom.js';
-import { bind, setParameters } from './url-state.js';
+import { bind, parameter, setParameters } from './url-state.js';
 
 const MONTHS = 13;
 const OTHER = 'other';
@@ -28,7 +28,8 @@ const labelled = (text, control) => element('label', { textContent: text }, cont
 export class RangeControls {
     constructor(root, changed) {
         const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-        const zones = [...new Set(['UTC', ownZone])].map((zone) => option([zone, zone]));
+        const names = new Set(['UTC', ownZone, parameter('zone') || 'UTC']);
+        const zones = [...names].map((zone) => option([zone, zone]));
         const other = element('option', { value: OTHER, textContent: 'other days', disabled: true });
         this.month = element('select', { id: 'month' }, ...choices().map(option), other);
         this.from = element('input', { id: 'from', type: 'date' });

@@ -1,6 +1,6 @@
 // What all pages have: the theme, and updates that can be paused.
 
-import { byId, json } from './dom.js';
+import { byId, json, NoAnswer } from './dom.js';
 import { secondText } from './units.js';
 import { parameter, setParameters } from './url-state.js';
 
@@ -21,18 +21,34 @@ export function onThemeChange(changed) {
     themeListeners.push(changed);
 }
 
-/** Shows whether the data is current. */
-export function setState(text) {
-    byId('state').textContent = text;
+export const NOT_KNOWN = '? Not known whether all is well';
+
+/** Shows whether the data is current. Screen readers read out only that it is not. */
+export function setState(text, isFailure = false) {
+    const state = byId('state');
+    if (state.textContent === text) return;
+    state.setAttribute('aria-live', isFailure ? 'polite' : 'off');
+    state.textContent = text;
+}
+
+/** Says why the data is not current. */
+export function showFailure(error, meaning = 'this is what was last seen') {
+    const reason = error instanceof NoAnswer ? 'The stack does not answer' : 'The stack answers with an error';
+    setState(`${reason}; ${meaning}. (${error.message})`, true);
 }
 
 /** Says on all pages but the overview whether all is well. The overview has the reasons. */
 export async function showVerdict() {
-    if (location.pathname === byId('verdict').pathname) return;
-    const { alarms } = await json('/status.json');
-    const on = alarms.filter(({ state }) => state === 'ALARM').length;
-    const text = on === 0 ? '✓ All is well' : `✗ ${on} ${on === 1 ? 'alarm is' : 'alarms are'} on`;
-    Object.assign(byId('verdict'), { hidden: false, textContent: text, className: on === 0 ? 'well' : 'wrong' });
+    const verdict = byId('verdict');
+    if (location.pathname === verdict.pathname) return;
+    try {
+        const { alarms } = await json('/status.json');
+        const on = alarms.filter(({ state }) => state === 'ALARM').length;
+        const text = on === 0 ? '✓ All is well' : `✗ ${on} ${on === 1 ? 'alarm is' : 'alarms are'} on`;
+        Object.assign(verdict, { hidden: false, textContent: text, className: on === 0 ? 'well' : 'wrong' });
+    } catch {
+        Object.assign(verdict, { hidden: false, textContent: NOT_KNOWN, className: '' });
+    }
 }
 
 /** Refreshes the page, and says up to when its data is. */
@@ -41,7 +57,7 @@ async function update(refresh) {
         const [atMs] = await Promise.all([refresh(), showVerdict()]);
         setState(`As of ${secondText(atMs)}`);
     } catch (error) {
-        setState(`The stack does not answer; this is what was last seen. (${error.message})`);
+        showFailure(error);
     }
 }
 

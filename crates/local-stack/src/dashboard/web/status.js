@@ -1,6 +1,7 @@
 // The line that says whether all is well, with the reasons and their runbooks.
 
 import { element, json } from './dom.js';
+import { NOT_KNOWN } from './shell.js';
 import { timeText, valueText } from './units.js';
 
 const ON = 'ALARM';
@@ -74,12 +75,25 @@ export class Status {
     }
 
     async refresh() {
-        const { alarms } = await json('/status.json');
+        try {
+            const { alarms } = await json('/status.json');
+            this.draw(alarms);
+        } catch (error) {
+            delete this.root.dataset.level;
+            this.say(NOT_KNOWN);
+            throw error;
+        }
+    }
+
+    /** Sets the verdict. A live region is read again whenever its text is set. */
+    say(verdict) {
+        if (this.line.textContent !== verdict) this.line.textContent = verdict;
+    }
+
+    draw(alarms) {
         const on = alarms.filter(({ state }) => state === ON);
         this.root.dataset.level = on.length > 0 ? 'wrong' : 'well';
-        const verdict = on.length > 0 ? '✗ Something is wrong' : '✓ All is well';
-        // A live region is read again whenever its text is set.
-        if (this.line.textContent !== verdict) this.line.textContent = verdict;
+        this.say(on.length > 0 ? '✗ Something is wrong' : '✓ All is well');
         this.checks.replaceChildren(...CHECKS.map((each) => check(each, alarms)), alarmsCheck(alarms));
         const reason = (alarm) => element('li', {}, runbook(alarm, alarm.id), `: ${alarm.description}`);
         this.reasons.replaceChildren(...on.map(reason));

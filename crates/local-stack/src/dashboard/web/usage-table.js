@@ -6,9 +6,9 @@ import { NONE, number, timeText } from './units.js';
 const link = (page, id) => element('a', { href: `/${page}?id=${encodeURIComponent(id)}`, textContent: id });
 const text = (value) => value || NONE;
 
-function limit({ monthly_limit: most, calls }, isWithinMonth) {
+function limit({ monthly_limit: most, is_over_limit: isOver }) {
     if (most === null) return NONE;
-    return isWithinMonth && calls > most ? `${number(most)} – exceeded` : number(most);
+    return isOver ? `${number(most)} – exceeded` : number(most);
 }
 
 /** The columns by name: title, the property of groups that it needs, and its cell. */
@@ -54,12 +54,11 @@ export function headings(names, { sort, order }) {
 }
 
 /** Returns a row of the table. */
-export function usageRow(names, row, isWithinMonth) {
-    const isOver = isWithinMonth && row.monthly_limit !== null && row.calls > row.monthly_limit;
+export function usageRow(names, row) {
     const cells = names.map((name) => {
         const { isNumber, cell } = COLUMNS[name];
-        return element('td', { className: isNumber ? 'number' : '' }, cell(row, isWithinMonth));
+        return element('td', { className: isNumber ? 'number' : '' }, cell(row));
     });
-    const className = [row.is_deleted && 'deleted', isOver && 'over'].filter(Boolean).join(' ');
+    const className = [row.is_deleted && 'deleted', row.is_over_limit && 'over'].filter(Boolean).join(' ');
     return element('tr', { className }, ...cells);
 }
