@@ -173,7 +173,7 @@ async fn the_usage_of_all_keys_is_read_in_little_memory() {
     let (mut lines, mut calls, mut peak_kib) = (0, 0, 0);
     for line in BufReader::new(meter.stdout.take().unwrap()).lines().skip(1) {
         let line = line.unwrap();
-        let [customer, key, "2026-10", of_key, ""] = line.split(',').collect::<Vec<_>>()[..] else {
+        let [customer, key, "2026-10", of_key, "", "0"] = line.split(',').collect::<Vec<_>>()[..] else {
             panic!("{line}")
         };
         assert!(customer.starts_with("customer-") && key.starts_with("customer-key-"), "{line}");

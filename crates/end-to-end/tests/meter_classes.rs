@@ -137,7 +137,7 @@ fn weigh(local: &Local) {
     let list = file("ok 2.25\n* 0.5\n");
     run(data, &["weights", "apply", &list, "--from", "2020-01-01", "--restate"]);
     let csv = run(data, &["usage", "--all", "--group-by", "class", "--by", "total", "--csv"]);
-    assert!(csv.contains("\nok,") && csv.contains(",2,4.5\n") && csv.contains(",1,0.5\n"), "{csv}");
+    assert!(csv.contains("\nok,") && csv.contains(",2,4.5,0\n") && csv.contains(",1,0.5,0\n"), "{csv}");
     let table = run(data, &["usage", "key-1"]);
     assert!(table.contains("                5 credits\n"), "{table}");
     let endpoint = local.json("/usage?group_by=class&by=total", &local.key());

@@ -90,7 +90,7 @@ fn usage_comes_as_a_table_json_or_csv_by_hour_day_or_month() {
         assert_eq!(usage["usage"][0]["period"].as_str().unwrap().len(), length);
     }
     let csv = stdout(&meter(&["usage", "key-1", "--csv", "--data", data]));
-    assert!(csv.starts_with("api_key_id,period,calls,credits\nkey-1,2"), "{csv}");
+    assert!(csv.starts_with("api_key_id,period,calls,credits,response_bytes\nkey-1,2"), "{csv}");
     let table = stdout(&meter(&["usage", "key-1", "--data", data]));
     assert!(table.contains("total                       1"), "{table}");
     let unknown = stdout(&meter(&["usage", "key-9", "--data", data]));

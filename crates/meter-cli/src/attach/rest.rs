@@ -17,8 +17,8 @@ use super::api::{
 /// Tag with which CloudFormation marks what it creates.
 pub const CREATOR_TAG: &str = "aws:cloudformation:stack-name";
 
-/// Maximum number of resources of a page. Source: API Gateway API Reference, `GetResources`, `limit`.
-const MAX_RESOURCES: i32 = 500;
+/// Number of resources of a page, the most that is allowed. Source: API Gateway API Reference, `GetResources`, `limit`.
+const RESOURCES_PER_PAGE: i32 = 500;
 
 /// A stage, as far as it is read.
 struct Stage {
@@ -81,7 +81,8 @@ impl RestApi {
     }
 
     async fn routes(&self, meter: Option<&str>) -> anyhow::Result<Vec<Route>> {
-        let request = self.client.get_resources().rest_api_id(&self.id).embed("methods").limit(MAX_RESOURCES);
+        let request =
+            self.client.get_resources().rest_api_id(&self.id).embed("methods").limit(RESOURCES_PER_PAGE);
         let mut resources = request.into_paginator().items().send();
         let mut routes = Vec::new();
         while let Some(resource) = resources.next().await {
