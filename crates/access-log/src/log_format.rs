@@ -193,6 +193,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_filter_matches_the_first_digits_of_billed_statuses() {
+        let pattern = |statuses: &str| subscription_filter_pattern(&statuses.parse().unwrap());
+        assert_eq!(pattern("200-299"), r"%\x22status\x22\s*:\s*\x22?2\d\d%");
+        assert_eq!(pattern("200-299,304"), r"%\x22status\x22\s*:\s*\x22?[23]\d\d%");
+    }
+
+    #[test]
+    fn the_api_is_read_by_either_name_and_other_members_are_not() {
+        assert_eq!(Member::from_name("api"), Some(Member::Short(Field::Api)));
+        assert_eq!(Member::from_name("apiId"), Some(Member::Long(Field::Api)));
+        assert_eq!(Member::from_name("ip"), None);
+    }
+
+    #[test]
     fn each_format_is_one_line_of_json_whose_fields_are_read() {
         let kinds = [ApiKind::Rest, ApiKind::Http];
         let formats = kinds.map(|kind| (kind, kind.access_log_format().to_owned()));
