@@ -3,7 +3,7 @@ import { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import definition from '../../crates/deployment/src/dashboard.json';
 import { LocalMeter } from './local-meter';
-import { poll, WebPages } from './web-pages';
+import { poll, valuesOf, WebPages } from './web-pages';
 
 let pages: WebPages;
 
@@ -93,13 +93,9 @@ describe('the page', () => {
 
   test('a period without calls is a gap in a level, and 0 in a number of calls', async () => {
     const page = await pages.open('/');
-    const values = async (title: string) => {
-      await widget(page, title).locator('summary').click();
-      return widget(page, title).locator('.values tbody tr').allInnerTexts();
-    };
     // The first periods of the range are before the first call.
-    expect((await values('Freshness')).at(-1)).toMatch(/^20\d\d-\d\d-\d\d \d\d:\d\d:00 UTC(\t–)+$/);
-    expect((await values('Calls by status')).at(-1)).toMatch(/ UTC(\t0)+$/);
+    expect((await valuesOf(widget(page, 'Freshness'))).at(-1)).toMatch(/^20\d\d-\d\d-\d\d \d\d:\d\d:00 UTC(\t–)+$/);
+    expect((await valuesOf(widget(page, 'Calls by status'))).at(-1)).toMatch(/ UTC(\t0)+$/);
   });
 
   test('the cursor of one graph shows the values of all', async () => {

@@ -1,4 +1,4 @@
-import { Browser, BrowserContextOptions, chromium, Page } from 'playwright-core';
+import { Browser, BrowserContextOptions, chromium, Locator, Page } from 'playwright-core';
 import { expect, vi } from 'vitest';
 import { LAUNCH } from './browser';
 import { LocalMeter } from './local-meter';
@@ -8,6 +8,14 @@ const PATIENCE = { timeout: 60_000, interval: 100 };
 
 /** Polls until the value is the expected one. */
 export const poll = <T>(ask: () => Promise<T>) => expect.poll(ask, PATIENCE);
+
+/** Opens the table of a graph's values and returns the texts of its rows, which are drawn after it is shown. */
+export async function valuesOf(graph: Locator): Promise<string[]> {
+  await graph.locator('.values summary').click();
+  const rows = graph.locator('.values tbody tr');
+  await rows.first().waitFor();
+  return rows.allInnerTexts();
+}
 
 /** The web pages of a local stack in a browser. */
 export class WebPages {
