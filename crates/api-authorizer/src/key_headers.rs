@@ -4,13 +4,11 @@
 
 use std::fmt;
 
+use deployment::names::KEY_HEADER;
 use metering_core::api_key::KeyDigest;
 use metering_core::authorization::Denial;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-/// Name of the header that carries the key.
-const HEADER: &str = "x-api-key";
 
 /// Maximum number of different keys that are remembered: two are ambiguous already.
 const MAX_KEYS: usize = 2;
@@ -103,7 +101,7 @@ impl<'de> Deserialize<'de> for IsKeyHeader {
                 formatter.write_str("a header's name")
             }
             fn visit_str<E>(self, name: &str) -> Result<IsKeyHeader, E> {
-                Ok(IsKeyHeader(name.eq_ignore_ascii_case(HEADER)))
+                Ok(IsKeyHeader(name.eq_ignore_ascii_case(KEY_HEADER)))
             }
         }
         deserializer.deserialize_str(Name)

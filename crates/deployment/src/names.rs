@@ -10,6 +10,9 @@ pub const ENVIRONMENT_PATTERN: &str = "^[a-z][a-z0-9-]{0,19}$";
 /// The namespace of the metrics that the functions emit, in every environment.
 pub const METRIC_NAMESPACE: &str = "UsageMeter";
 
+/// The header with the API key, in lower case. It is the identity source of the authorizer.
+pub const KEY_HEADER: &str = "x-api-key";
+
 /// The template of the dashboard's name. It contains the region, because
 /// dashboard names are unique in an account across all regions.
 ///

@@ -1,6 +1,7 @@
 //! A call of the API, and the events that its functions get.
 
 use access_log::log_format::ApiKind;
+use deployment::names::KEY_HEADER;
 use http::HeaderMap;
 use http::request::Parts;
 use jiff::Timestamp;
@@ -8,9 +9,6 @@ use serde_json::{Map, Value, json};
 
 use super::route::Route;
 use crate::names::{ACCOUNT_ID, API_ID, arn, stage_name};
-
-/// The header that is the identity source of the authorizer.
-pub const IDENTITY_HEADER: &str = "x-api-key";
 
 /// A call of the gateway's API.
 pub struct Call {
@@ -31,7 +29,7 @@ impl Call {
     /// An empty value counts as missing. Source: API Gateway API Reference,
     /// `CreateAuthorizer`, `identitySource`: "present, not null, and non-empty".
     pub fn identity(&self) -> Option<String> {
-        joined(&self.parts.headers, IDENTITY_HEADER).filter(|value| !value.is_empty())
+        joined(&self.parts.headers, KEY_HEADER).filter(|value| !value.is_empty())
     }
 
     /// Returns the value of `$context.requestTime`.

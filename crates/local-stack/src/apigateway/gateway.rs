@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use deployment::names::KEY_HEADER;
 use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,7 +20,7 @@ use system_clock::now_ms;
 
 use super::access_log::{self, Answer};
 use super::authorization::{Authorization, Verdict, add_rate_limit_headers, refusal};
-use super::call::{Call, IDENTITY_HEADER};
+use super::call::Call;
 use super::route::Route;
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::cloudwatch_logs::log_group::{LogError, LogGroup};
@@ -241,7 +242,7 @@ impl Inner {
         *request.uri_mut() = uri;
         *request.headers_mut() = std::mem::take(&mut call.parts.headers);
         // The backend does not need the API key and should not log it.
-        request.headers_mut().remove(IDENTITY_HEADER);
+        request.headers_mut().remove(KEY_HEADER);
         request.headers_mut().remove(http::header::HOST);
         match self.client.request(request).await {
             Ok(response) => response.map(Body::new),

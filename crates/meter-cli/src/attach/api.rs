@@ -8,8 +8,6 @@ use metering_aws::attachments::AccessLog;
 
 /// Name of the authorizers that the meter creates in API Gateway.
 pub const AUTHORIZER_NAME: &str = "usage-meter";
-/// Header with the API key.
-pub const KEY_HEADER: &str = "x-api-key";
 
 /// The properties of an API and of one of its stages.
 #[derive(Debug, Clone, PartialEq, Eq)]

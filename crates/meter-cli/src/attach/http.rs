@@ -9,11 +9,12 @@ use aws_sdk_apigatewayv2::operation::get_api::GetApiError;
 use aws_sdk_apigatewayv2::types::{
     AccessLogSettings, AuthorizationType, Authorizer, AuthorizerType, ProtocolType, Stage,
 };
+use deployment::names::KEY_HEADER;
 use metering_aws::attachments::AccessLog;
 
 use super::api::{
-    AUTHORIZER_NAME, ApiGateway, ApiState, Authorization, Authorizer as MeterAuthorizer, Deployment,
-    KEY_HEADER, Route, choose_stage, invokes,
+    AUTHORIZER_NAME, ApiGateway, ApiState, Authorization, Authorizer as MeterAuthorizer, Deployment, Route,
+    choose_stage, invokes,
 };
 use super::rest::CREATOR_TAG;
 
