@@ -38,7 +38,7 @@ pub struct EvaluatedAlarm {
     pub at_ms: Option<i64>,
 }
 
-/// What this machine measures.
+/// The range of the metrics that this machine records.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured {
     /// Time from which values count as missing, in milliseconds since 1970.
@@ -94,7 +94,7 @@ fn is_measured(alarm: &Alarm, known: &BTreeSet<MetricName>, absent_services: &[&
 /// Returns the values of the evaluated periods and of those before them.
 ///
 /// # Errors
-/// When a query of the alarm is malformed or not supported.
+/// Returns an error when a query of the alarm is malformed or not supported.
 fn values(store: &MetricStore, alarm: &Alarm, now_ms: i64) -> Result<Series, QueryError> {
     let period_ms = alarm.period_s * 1_000;
     let periods = i64::try_from(alarm.periods).unwrap_or(1) + EARLIER_PERIODS;

@@ -4,12 +4,10 @@
 //! does.
 
 use access_log::{Decoder, Limits};
-use axum::Router;
 use axum::extract::{Query as Parameters, State};
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use deployment::names::local::{ACCESS_LOG_GROUP, CLAIMS_TABLE};
-use http::StatusCode;
 use metering_aws::DynamoClaimStore;
 use metering_aws::claimed_calls::owners_of;
 use metering_aws::dated_lists::CLASS_LISTS;
@@ -21,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use system_clock::now_ms;
 
-use super::response::answer;
+use super::response::{Answer, Problem};
 use super::sources::PageSources;
 use crate::call_judge::{Judge, Outcome};
 use crate::cloudwatch_logs::service::LogsError;
@@ -33,7 +31,7 @@ const ID_MEMBERS: [&str; 3] = ["id", "extendedRequestId", "requestId"];
 /// Maximum number of requests to the log for one search. Each reads many events.
 const MAX_READS: usize = 100;
 
-/// What is looked for.
+/// The parameters of the search for a call.
 #[derive(Debug, Deserialize)]
 struct CallParameters {
     /// A line of the access log, or a request id.
@@ -49,30 +47,11 @@ pub fn router(sources: PageSources) -> Router {
 async fn call(
     State(sources): State<PageSources>,
     Parameters(parameters): Parameters<CallParameters>,
-) -> Response {
-    match sources.call_document(parameters.q.trim()).await {
-        Err(CallError::Refused(problem)) => (StatusCode::BAD_REQUEST, problem).into_response(),
-        Err(CallError::Failed(problem)) => answer(Err(problem)),
-        Ok(document) => answer(Ok(document)),
-    }
+) -> Answer {
+    sources.call_document(parameters.q.trim()).await.map(Json)
 }
 
-/// Why a call cannot be looked for.
-#[derive(Debug, PartialEq, Eq)]
-enum CallError {
-    /// The access log cannot be searched for this text.
-    Refused(String),
-    /// The log or a table cannot be read.
-    Failed(String),
-}
-
-impl From<String> for CallError {
-    fn from(problem: String) -> Self {
-        Self::Failed(problem)
-    }
-}
-
-impl From<LogsError> for CallError {
+impl From<LogsError> for Problem {
     fn from(LogsError { code, message }: LogsError) -> Self {
         if code == "InvalidParameterException" {
             Self::Refused(format!("the access log cannot be searched for this text: {message}"))
@@ -82,7 +61,7 @@ impl From<LogsError> for CallError {
     }
 }
 
-/// What a search of the access log found.
+/// The result of a search of the access log.
 #[derive(Debug, Default)]
 struct Search {
     events: Vec<LoggedEvent>,
@@ -91,7 +70,7 @@ struct Search {
 }
 
 impl PageSources {
-    async fn call_document(&self, text: &str) -> Result<Value, CallError> {
+    async fn call_document(&self, text: &str) -> Result<Value, Problem> {
         let line = text.starts_with('{').then(|| text.to_owned());
         let request_id = match &line {
             Some(line) => request_ids(line).and_then(|ids| ids.into_iter().next()),
@@ -126,7 +105,7 @@ impl PageSources {
     }
 
     /// Returns the events of the access log that contain a request id.
-    async fn search(&self, request_id: String) -> Result<Search, CallError> {
+    async fn search(&self, request_id: String) -> Result<Search, Problem> {
         let logs = self.logs.clone();
         let searched = tokio::task::spawn_blocking(move || {
             let pattern = format!("\"{}\"", request_id.replace('"', ""));
@@ -150,7 +129,7 @@ impl PageSources {
             found.truncate(MAX_LINES);
             Ok(Search { events: found, is_cut_short })
         });
-        searched.await.map_err(|error| CallError::Failed(error.to_string()))?
+        searched.await.map_err(|error| Problem::Failed(error.to_string()))?
     }
 
     /// Returns the record that claimed the call of an event, if one did.
@@ -241,9 +220,9 @@ mod tests {
 
     #[test]
     fn a_refused_text_is_told_from_a_log_that_cannot_be_read() {
-        let problem = |code| CallError::from(LogsError { code, message: "too long".to_owned() });
+        let problem = |code| Problem::from(LogsError { code, message: "too long".to_owned() });
         let refused = "the access log cannot be searched for this text: too long".to_owned();
-        assert_eq!(problem("InvalidParameterException"), CallError::Refused(refused));
-        assert_eq!(problem("ServiceUnavailableException"), CallError::Failed("too long".to_owned()));
+        assert_eq!(problem("InvalidParameterException"), Problem::Refused(refused));
+        assert_eq!(problem("ServiceUnavailableException"), Problem::Failed("too long".to_owned()));
     }
 }

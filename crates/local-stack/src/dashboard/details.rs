@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::Router;
 use axum::extract::{Query as Parameters, State};
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use deployment::names::local::{CLAIMS_TABLE, USAGE_TABLE};
-use http::StatusCode;
 use metering_aws::DynamoUsageSource;
 use metering_aws::customer_store::CustomerError;
 use metering_aws::key_store::KeyStoreError;
@@ -23,7 +21,7 @@ use usage_report::periods::{Period, Periods};
 use usage_report::source::{RowsOf, UsageRow, UsageSource};
 
 use super::finance::{RangeParameters, Span};
-use super::response::answer;
+use super::response::{Answer, Problem};
 use super::sources::PageSources;
 
 /// Maximum number of days that are shown by hour unless days are asked for.
@@ -48,12 +46,9 @@ async fn key(
     State(sources): State<PageSources>,
     Parameters(detail): Parameters<DetailParameters>,
     Parameters(range): Parameters<RangeParameters>,
-) -> Response {
-    let span = match Span::new(&range) {
-        Ok(span) => span,
-        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
-    };
-    answer(sources.key_document(&detail, &span).await)
+) -> Answer {
+    let span = Span::new(&range).map_err(Problem::Refused)?;
+    Ok(Json(sources.key_document(&detail, &span).await?))
 }
 
 /// Answers with a customer and its usage over time and by route class.
@@ -61,12 +56,9 @@ async fn customer(
     State(sources): State<PageSources>,
     Parameters(detail): Parameters<DetailParameters>,
     Parameters(range): Parameters<RangeParameters>,
-) -> Response {
-    let span = match Span::new(&range) {
-        Ok(span) => span,
-        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
-    };
-    answer(sources.customer_document(&detail, &span).await)
+) -> Answer {
+    let span = Span::new(&range).map_err(Problem::Refused)?;
+    Ok(Json(sources.customer_document(&detail, &span).await?))
 }
 
 impl PageSources {

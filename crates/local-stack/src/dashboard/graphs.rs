@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::extract::{Query as Parameters, State};
-use axum::response::Response;
 use axum::routing::get;
+use axum::{Json, Router};
 use deployment::dashboard::{Source, Widget, widgets};
 use deployment::names::local::ACCESS_LOG_GROUP;
 use serde_json::{Value, json};
 use system_clock::{monotonic_us, now_ms};
 
-use super::response::answer;
+use super::response::{Answer, Problem};
 use super::series::Lines;
 use super::sources::PageSources;
 use crate::cloudwatch::metric_data;
@@ -51,7 +50,7 @@ pub fn router(sources: PageSources) -> Router {
 async fn dashboard(
     State(graphs): State<Graphs>,
     Parameters(parameters): Parameters<BTreeMap<String, String>>,
-) -> Response {
+) -> Answer {
     let minutes = parameters.get("minutes").and_then(|minutes| minutes.parse().ok());
     let minutes = minutes.unwrap_or(DEFAULT_MINUTES).clamp(1, MAX_MINUTES);
     let to_ms = now_ms();
@@ -60,7 +59,7 @@ async fn dashboard(
         widgets(STAGE).iter().map(|widget| graphs.draw(widget, from_ms, to_ms)).collect::<Vec<Value>>()
     });
     let document = drawn.await.map(|widgets| json!({"from_ms": from_ms, "to_ms": to_ms, "widgets": widgets}));
-    answer(document.map_err(|error| error.to_string()))
+    document.map(Json).map_err(|error| Problem::Failed(error.to_string()))
 }
 
 impl Graphs {

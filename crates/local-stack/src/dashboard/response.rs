@@ -5,10 +5,29 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::Value;
 
-/// Returns a document, or a problem as text.
-pub fn answer(result: Result<Value, String>) -> Response {
-    match result {
-        Ok(document) => Json(document).into_response(),
-        Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem).into_response(),
+/// A document, or the reason why there is none.
+pub type Answer = Result<Json<Value>, Problem>;
+
+/// The reason why a request has no answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The request is wrong.
+    Refused(String),
+    /// A part of the stack that the answer needs has failed.
+    Failed(String),
+}
+
+impl From<String> for Problem {
+    fn from(problem: String) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(problem) => (StatusCode::BAD_REQUEST, problem).into_response(),
+            Self::Failed(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem).into_response(),
+        }
     }
 }

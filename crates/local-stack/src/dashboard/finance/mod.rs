@@ -23,6 +23,7 @@ use tokio::runtime::Handle;
 
 pub(super) use query::{RangeParameters, Span};
 
+use super::response::Problem;
 use super::sources::PageSources;
 use query::ReportQuery;
 use snapshots::Snapshots;
@@ -47,16 +48,12 @@ async fn usage(
     State(finance): State<Finance>,
     Parameters(range): Parameters<RangeParameters>,
     Parameters(view): Parameters<ViewParameters>,
-) -> Response {
-    let query = match ReportQuery::new(&range, &view.by) {
-        Ok(query) => query,
-        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
-    };
-    match finance.reports.get(&finance.sources, &query).await {
+) -> Result<Response, Problem> {
+    let query = ReportQuery::new(&range, &view.by).map_err(Problem::Refused)?;
+    Ok(match finance.reports.get(&finance.sources, &query).await {
         None => (StatusCode::ACCEPTED, Json(json!({"is_reading": true}))).into_response(),
-        Some(Err(problem)) => (StatusCode::INTERNAL_SERVER_ERROR, problem).into_response(),
-        Some(Ok(report)) => Json(view.document(&query, &report)).into_response(),
-    }
+        Some(report) => Json(view.document(&query, &*report?)).into_response(),
+    })
 }
 
 /// Answers with all rows as CSV, as it is written.
@@ -64,20 +61,13 @@ async fn usage_csv(
     State(finance): State<Finance>,
     Parameters(range): Parameters<RangeParameters>,
     Parameters(view): Parameters<ViewParameters>,
-) -> Response {
-    let query = match ReportQuery::new(&range, &view.by) {
-        Ok(query) => query,
-        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
-    };
-    match finance.reports.wait_for(&finance.sources, &query).await {
-        Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem).into_response(),
-        Ok(report) => {
-            let name = query.span.file_name();
-            let headers = [
-                (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-                (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-            ];
-            (headers, Body::from_stream(csv::chunks(&report, &view, &query.span.name()))).into_response()
-        }
-    }
+) -> Result<impl IntoResponse, Problem> {
+    let query = ReportQuery::new(&range, &view.by).map_err(Problem::Refused)?;
+    let report = finance.reports.wait_for(&finance.sources, &query).await?;
+    let name = query.span.file_name();
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    Ok((headers, Body::from_stream(csv::chunks(&report, &view, &query.span.name()))))
 }

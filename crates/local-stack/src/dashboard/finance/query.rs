@@ -36,8 +36,8 @@ impl Span {
     /// Reads a range.
     ///
     /// # Errors
-    /// When a day or the zone is malformed, the range is empty or too long, or a day is out of range or begins within a
-    /// UTC hour.
+    /// Returns a text for the reader when a day or the zone is malformed, the range is empty or too long, or a day is out
+    /// of range or begins within a UTC hour.
     pub fn new(RangeParameters { from, to, zone }: &RangeParameters) -> Result<Self, String> {
         let zone = if zone.is_empty() { "UTC" } else { zone };
         let now = Timestamp::from_millisecond(now_ms()).map_err(|error| error.to_string())?;
