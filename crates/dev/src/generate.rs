@@ -7,8 +7,8 @@ use anyhow::{Context, ensure};
 use crate::files::files;
 use crate::repository::{File, repository};
 
-/// The programs that print definitions of the constructs which `meter status` and the local stack show, with their
-/// files.
+/// The programs that print definitions of the constructs which `meter status` and the local stack show, each with the
+/// file of its definitions.
 const DEFINITIONS: [(&str, &str); 2] = [
     ("test/dashboard-file.ts", "crates/deployment/src/dashboard.json"),
     ("test/alarms-file.ts", "crates/deployment/src/alarms.json"),

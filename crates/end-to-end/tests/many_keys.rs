@@ -153,14 +153,20 @@ async fn fill_ledger(client: &aws_sdk_dynamodb::Client, data: &Path, keys: u64) 
     }
 }
 
+/// Starts a stack in whose ledger each of `keys` has usage.
+async fn stack_with_ledger(folder: &Path, keys: u64) -> LocalStack {
+    let stack = LocalStack::start(options(folder, 0)).await.unwrap();
+    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
+    fill_ledger(&aws_sdk_dynamodb::Client::new(&clients), &folder.join("data"), keys).await;
+    stack
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_usage_of_all_keys_is_read_in_little_memory() {
     let keys = keys();
     let folder = tempfile::tempdir().unwrap();
-    let stack = LocalStack::start(options(folder.path(), 0)).await.unwrap();
-    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let data = folder.path().join("data");
-    fill_ledger(&aws_sdk_dynamodb::Client::new(&clients), &data, keys).await;
+    let stack = stack_with_ledger(folder.path(), keys).await;
 
     let began = Instant::now();
     let mut meter = Command::new(binaries().join("meter"))
@@ -216,10 +222,8 @@ fn fill_keys(data: &Path, keys: u64) {
 async fn the_pages_show_each_of_many_keys() {
     let keys = keys();
     let folder = tempfile::tempdir().unwrap();
-    let stack = LocalStack::start(options(folder.path(), 0)).await.unwrap();
-    let clients = load_local(&stack.endpoints.aws_endpoint_url, COMMAND_RETRY_POLICY).await;
     let data = folder.path().join("data");
-    fill_ledger(&aws_sdk_dynamodb::Client::new(&clients), &data, keys).await;
+    let stack = stack_with_ledger(folder.path(), keys).await;
     // A tenth of the keys has no usage.
     let all_keys = keys + keys / 10;
     fill_keys(&data, all_keys);

@@ -10,6 +10,7 @@ mod retries;
 
 use anyhow::{Context, bail, ensure};
 use deployment::functions::AUTHORIZER;
+use local_stack::call_judge::Judge;
 use metering_aws::attachments::{Attachment, AttachmentStore};
 use metering_core::class_lists::ClassLists;
 
@@ -22,7 +23,6 @@ use self::rest::RestApi;
 use crate::confirmation::{confirm, is_terminal};
 use crate::format;
 use crate::target::{Target, TargetArguments};
-use local_stack::call_judge::Judge;
 
 /// Arguments of `meter attach`.
 #[derive(clap::Args)]

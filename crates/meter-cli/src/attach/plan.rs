@@ -180,10 +180,11 @@ fn note_without_authorizer(api: &ApiState) -> Vec<String> {
 }
 
 fn note_of_gateway_keys(routes: &[&Route]) -> Option<String> {
+    let verb = if routes.len() == 1 { "requires" } else { "require" };
     (!routes.is_empty()).then(|| {
         format!(
-            "{} of API Gateway: its id is $context.identity.apiKeyId, which the documented format does not log. Import the keys (`meter keys import`), and take the requirement off the methods when the meter's authorizer admits their calls",
-            if routes.len() == 1 { "1 method requires an API key".to_owned() } else { format!("{} methods require an API key", routes.len()) }
+            "{} {verb} an API key of API Gateway: its id is $context.identity.apiKeyId, which the documented format does not log. Import the keys (`meter keys import`), and take the requirement off the methods when the meter's authorizer admits their calls",
+            count(routes.len(), "method")
         )
     })
 }
