@@ -1,0 +1,103 @@
+/** What an update of a deployed stack from the template of an earlier release would break. */
+import * as path from 'node:path';
+import { fullDiff, ResourceImpact } from '@aws-cdk/cloudformation-diff';
+import { Json, Resource, Template } from './json';
+import { releaseTemplate } from './template';
+
+/** The folder of the templates of earlier releases. */
+export const KEPT_TEMPLATES = path.join(__dirname, '../test/releases');
+
+/** Returns the template that is kept of a release. Upgrades are the same on all architectures. */
+export function keptTemplate(binaries: string, version: string): Template {
+  return releaseTemplate('production', { version, binaries, architecture: 'x86_64' });
+}
+
+/** Impacts of an update after which a resource is no longer the one with the data. */
+const LOSSES = [
+  ResourceImpact.WILL_REPLACE,
+  ResourceImpact.MAY_REPLACE,
+  ResourceImpact.WILL_DESTROY,
+  ResourceImpact.WILL_ORPHAN,
+];
+
+/** Returns what an update breaks, one sentence each. */
+export function upgradeProblems(before: Template, after: Template): string[] {
+  return [
+    ...lostResources(before, after),
+    ...takenNames(before, after),
+    ...refusedParameters(before.Parameters ?? {}, after.Parameters ?? {}),
+    ...missingOutputs(before.Outputs ?? {}, after.Outputs ?? {}),
+  ];
+}
+
+/** A resource that the template retains has data. One with a name of its own cannot be replaced at all: CloudFormation
+ * creates the new resource first ("cannot update a stack when a custom-named resource requires replacing"). */
+function lostResources(before: Template, after: Template): string[] {
+  const problems: string[] = [];
+  fullDiff(before, after).resources.forEachDifference((id, { changeImpact }) => {
+    const resource = before.Resources[id];
+    if (resource === undefined || !LOSSES.includes(changeImpact)) return;
+    const { DeletionPolicy, Type } = resource;
+    const replaced = changeImpact === ResourceImpact.WILL_REPLACE || changeImpact === ResourceImpact.MAY_REPLACE;
+    const keepsName = replaced && nameOf(resource) !== undefined && nameOf(resource) === nameOf(after.Resources[id]!);
+    if (DeletionPolicy !== undefined || keepsName) problems.push(`${id} (${Type}): ${changeImpact}`);
+  });
+  return problems;
+}
+
+/** Returns the name that a template gives a resource, as JSON. */
+function nameOf({ Type, Properties }: Resource): string | undefined {
+  const type = Type.split('::').at(-1)!;
+  const name = Properties[`${type}Name`] ?? Properties.Name;
+  return name === undefined ? undefined : JSON.stringify(name);
+}
+
+/** A resource under another logical id is created while the one before still has its name. */
+function takenNames(before: Template, after: Template): string[] {
+  return Object.entries(after.Resources)
+    .filter(([id, resource]) => !(id in before.Resources) && nameOf(resource) !== undefined)
+    .flatMap(([id, resource]) => {
+      const sameName = (other: Resource) => other.Type === resource.Type && nameOf(other) === nameOf(resource);
+      const holder = Object.keys(before.Resources).find((each) => sameName(before.Resources[each]!));
+      return holder === undefined ? [] : [`${id} (${resource.Type}) has the name of ${holder} before`];
+    });
+}
+
+interface Parameter {
+  readonly Type: string;
+  readonly Default?: Json;
+  readonly AllowedPattern?: string;
+  readonly AllowedValues?: readonly string[];
+  readonly MinValue?: number;
+  readonly MaxValue?: number;
+}
+
+/** An update passes the values of the parameters before, and no others. */
+function refusedParameters(before: Record<string, Json>, after: Record<string, Json>): string[] {
+  const parameters = { ...before, ...after } as unknown as Record<string, Parameter>;
+  return Object.keys(parameters).flatMap((name) => {
+    const [was, is] = [before[name], after[name]] as unknown as (Parameter | undefined)[];
+    if (is === undefined) return [`the parameter ${name} is gone`];
+    if (was === undefined) return is.Default === undefined ? [`the new parameter ${name} has no default`] : [];
+    return accepts(is, was) ? [] : [`the parameter ${name} refuses values that it took before`];
+  });
+}
+
+function accepts(is: Parameter, was: Parameter): boolean {
+  return (
+    is.Type === was.Type &&
+    (is.Default !== undefined || was.Default === undefined) &&
+    (is.AllowedPattern === undefined || is.AllowedPattern === was.AllowedPattern) &&
+    (is.AllowedValues === undefined ||
+      (was.AllowedValues ?? [null]).every((value) => is.AllowedValues!.includes(value!))) &&
+    (is.MinValue ?? -Infinity) <= (was.MinValue ?? -Infinity) &&
+    (is.MaxValue ?? Infinity) >= (was.MaxValue ?? Infinity)
+  );
+}
+
+/** Terraform modules, SAM templates and other stacks read the outputs. */
+function missingOutputs(before: Record<string, Json>, after: Record<string, Json>): string[] {
+  return Object.keys(before)
+    .filter((name) => !(name in after))
+    .map((name) => `the output ${name} is gone`);
+}
