@@ -11,6 +11,7 @@ use deployment::functions;
 
 pub mod caller;
 pub mod calls;
+pub mod clock;
 pub mod load;
 pub mod meter;
 

@@ -56,14 +56,19 @@ impl Local {
 
     /// Starts `meter local` with further arguments.
     pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
-        let mut process = Command::new(binaries().join("meter"))
+        Self::start_from(&binaries(), data, arguments)
+    }
+
+    /// Starts the `meter local` and the functions of a folder.
+    pub fn start_from(folder: &Path, data: &Path, arguments: &[&str]) -> Self {
+        let mut process = Command::new(folder.join("meter"))
             .args([
                 "local",
                 "--no-canary",
                 "--data",
                 data.to_str().unwrap(),
                 "--binaries",
-                binaries().to_str().unwrap(),
+                folder.to_str().unwrap(),
             ])
             .args(arguments)
             .stdout(Stdio::piped())

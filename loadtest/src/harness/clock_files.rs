@@ -17,6 +17,16 @@ const LIBRARIES: [&str; 4] = [
     "/usr/local/lib/faketime/libfaketimeMT.so.1",
 ];
 
+/// Returns the path of libfaketime, which a process preloads for a clock of its own.
+///
+/// # Errors
+/// Returns an error if libfaketime is not installed.
+pub fn libfaketime() -> anyhow::Result<&'static str> {
+    LIBRARIES.into_iter().find(|path| Path::new(path).is_file()).context(
+        "libfaketime is missing, which gives a process a clock of its own; install it (Debian: apt-get install libfaketime)",
+    )
+}
+
 /// The files that set the clocks of the functions.
 #[derive(Debug, Clone)]
 pub struct ClockFiles {
@@ -51,12 +61,9 @@ impl ClockFiles {
     /// # Errors
     /// Returns an error if libfaketime is not installed.
     pub fn environment(&self, function: FaultyFunction) -> anyhow::Result<Vec<(String, String)>> {
-        let library = LIBRARIES.into_iter().find(|path| Path::new(path).is_file()).context(
-            "libfaketime is missing, which faults of the kind `clock` need; install it (Debian: apt-get install libfaketime)",
-        )?;
         let path = self.path(function);
         let variables = [
-            ("LD_PRELOAD", library),
+            ("LD_PRELOAD", libfaketime()?),
             ("FAKETIME_TIMESTAMP_FILE", &path.to_string_lossy()),
             ("FAKETIME_CACHE_DURATION", "1"),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),

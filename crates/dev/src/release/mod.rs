@@ -45,10 +45,21 @@ pub struct Arguments {
 /// When a program fails, or a file cannot be written. The error names it.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let root = repository();
+    require_kept(&root)?;
     let functions = arguments.functions.map_or_else(|| build_functions(&root), Ok)?;
     let commands = arguments.commands.map_or_else(|| build_commands(&root), Ok)?;
     Release { root, functions: functions.canonicalize()?, commands, out: arguments.out }
         .write(!arguments.without_licences)
+}
+
+/// Requires what tests upgrade from this version once there is a later one.
+fn require_kept(root: &Path) -> anyhow::Result<()> {
+    let archive = format!("crates/end-to-end/releases/{VERSION}.tar.gz");
+    let template = format!("stack/test/releases/{VERSION}.template.json");
+    for file in [archive, template] {
+        ensure!(root.join(&file).is_file(), "{file} is missing; write it with scripts/keep-release.sh and commit it");
+    }
+    Ok(())
 }
 
 fn build_functions(root: &Path) -> anyhow::Result<PathBuf> {
