@@ -61,9 +61,15 @@ async fn what_lambda_gives_up_in_an_outage_is_put_back_from_its_bucket() {
     list.lines().for_each(|batch| drop(documented("given-up-list", batch.as_bytes())));
     let list = meter_output(folder, &["given-up", "list"]).await;
     assert!(list.contains("aws/lambda/") && list.contains("RetryAttemptsExhausted"), "{list}");
+    let preview = ["given-up", "put-back", "--dry-run", "--json"];
+    let preview = documented("given-up-put-back", meter_output(folder, &preview).await.as_bytes());
+    assert_eq!((&preview["applied"], &preview["failed_batches"]), (&json!(false), &json!(0)));
+    let unchanged = meter_output(folder, &["given-up", "list"]).await;
+    assert_eq!(unchanged, list, "--dry-run puts nothing back");
     // One of them may be a control message, with which CloudWatch Logs checks the stream.
     let back = meter_output(folder, &["given-up", "put-back"]).await;
     assert!(["3 records", "4 records"].iter().any(|count| back.starts_with(count)), "{back}");
+    assert!(back.starts_with(&format!("{} records put back", preview["records"])), "{back}");
     stack.settled().await.unwrap();
     assert_eq!(totals(&stack).await["key"], 4);
     assert_eq!(meter_output(folder, &["given-up", "list"]).await, "0 batches with 0 records given up.\n");
@@ -91,6 +97,14 @@ async fn a_queue_that_shuffles_misses_and_repeats_is_listed_and_emptied() {
         let list = meter_output(folder, &["quarantine", "list"]).await;
         assert!(list.contains("25 records in quarantine."), "{list}");
     }
+    for (name, count) in [("put-back", "put_back"), ("discard", "discarded")] {
+        let preview = meter_output(folder, &["quarantine", name, "--dry-run", "--json"]).await;
+        let preview = documented(&format!("quarantine-{name}"), preview.as_bytes());
+        assert_eq!((&preview["applied"], &preview[count]), (&json!(false), &json!(25)));
+    }
+    let discarded = meter_output(folder, &["quarantine", "discard", "--yes", "--json"]).await;
+    let discarded = documented("quarantine-discard", discarded.as_bytes());
+    assert_eq!((&discarded["applied"], &discarded["discarded"]), (&json!(true), &json!(25)));
     // A message that survives its deletion is received again, and deleted again.
     while meter_output(folder, &["quarantine", "list"]).await != "0 records in quarantine.\n" {
         meter_output(folder, &["quarantine", "discard", "--yes"]).await;
@@ -115,5 +129,31 @@ async fn the_stream_is_made_to_keep_its_records_longer_and_shorter() {
             format!("The stream usage-local retains its records for {hours} h; before it was {before} h.\n")
         );
     }
+    let document = async |words: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        let printed = meter_output(folder, &[&["stream"], words.as_slice(), &["--json"]].concat()).await;
+        documented(&format!("stream-{}", words[0]), printed.as_bytes())
+    };
+    let kept = document("retention --hours 48").await;
+    assert_eq!((&kept["retention_hours"], &kept["previous_retention_hours"]), (&json!(48), &json!(24)));
+    assert_eq!(document("retention").await["previous_retention_hours"], Value::Null);
+    let shown = document("show").await;
+    let shards = shown["open_shards"].as_i64().unwrap();
+    assert_eq!(
+        (&shown["retention_hours"], &shown["max_records_per_s"]),
+        (&json!(48), &json!(shards * 1_000))
+    );
+    let doubled = format!("reshard --shards {}", 2 * shards);
+    let preview = document(&format!("{doubled} --dry-run")).await;
+    assert_eq!((&preview["applied"], &preview["from_shards"]), (&json!(false), &json!(shards)));
+    assert_eq!(document("show").await["open_shards"], json!(shards), "--dry-run changes nothing");
+    assert_eq!(document(&doubled).await["applied"], json!(true));
+    let too_many = ["stream", "reshard", "--shards", "99", "--dry-run", "--data"];
+    let refused = tokio::task::spawn_blocking({
+        let data = folder.join("data");
+        move || meter(&[too_many.as_slice(), &[data.to_str().unwrap()]].concat())
+    });
+    let refused = String::from_utf8(refused.await.unwrap().stderr).unwrap();
+    assert!(refused.contains("at most twice and at least half as many are possible"), "{refused}");
     stack.shut_down().await;
 }

@@ -118,6 +118,9 @@ fn weigh(local: &Local) {
         &["weights", "apply", &list, "--from", "2099-01-01T00:30:00Z"],
         "from a full UTC hour on, such as",
     );
+    let preview = run(data, &["weights", "apply", &list, "--dry-run"]);
+    assert!(preview.contains(" on, calls would have these credits: ok 2.25, * 0.5.\n"), "{preview}");
+    assert!(run(data, &["weights", "show"]).starts_with("There are no weights"));
     let later = documented("weights-apply", run(data, &["weights", "apply", &list, "--json"]).as_bytes());
     assert_eq!((&later["applies"], &later["weights"]), (&json!(false), &json!(["ok 2.25", "* 0.5"])));
     let usage = ["usage", "key-1", "--json"];
@@ -170,6 +173,9 @@ fn a_list_is_added_for_later_shown_and_tried_on_a_log() {
     refused(&local.data, &["classes", "apply", &bad], "line 2: the class search is there already");
     refused(&local.data, &["classes", "apply", "/no/such/file"], "/no/such/file cannot be read");
 
+    let preview = run(&local.data, &["classes", "apply", &list, "--dry-run"]);
+    assert!(preview.ends_with(" on, calls would be counted in these classes: ok, other.\n"), "{preview}");
+    assert_eq!(run(&local.data, &["classes", "show", "--json"]), "", "--dry-run adds no list");
     let applied = run(&local.data, &["classes", "apply", &list, "--json"]);
     let applied = documented("classes-apply", applied.as_bytes());
     assert_eq!((&applied["applies"], applied["classes"].as_array().unwrap().len()), (&json!(false), 2));

@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use end_to_end::binaries;
-use end_to_end::meter::{Local, meter, stdout};
+use end_to_end::meter::{Local, documented, meter, stdout};
 use serde_json::{Value, json};
 
 /// Returns the number of consumer processes whose environment has this AWS endpoint.
@@ -162,6 +162,40 @@ fn quarantine_is_listed_survives_a_restart_and_is_put_back() {
         .find(|list| !list.is_empty());
     let record: Value = serde_json::from_str(listed.expect("the record comes back").trim()).unwrap();
     assert_eq!(record["detail"].as_str().unwrap().split(';').next(), Some("1 of 1 events"));
+}
+
+#[test]
+fn traffic_that_is_stopped_shows_the_responses_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = Local::start(folder.path());
+    let traffic = Command::new(binaries().join("meter"))
+        .args(["traffic", "--calls", "100000000", "--json", "--data", local.data.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let counted = local.wait_for_calls(10);
+    assert!(Command::new("kill").args(["-INT", &traffic.id().to_string()]).status().unwrap().success());
+    let ended = traffic.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    let printed = String::from_utf8(ended.stdout).unwrap();
+    let keys: Vec<Value> = printed.lines().map(|line| documented("traffic", line.as_bytes())).collect();
+    let sent = |name: &str| keys.iter().map(|key| key[name].as_u64().unwrap()).sum::<u64>();
+    assert!(keys[0]["successful"].as_u64().unwrap() >= counted, "{printed}");
+    let all = sent("successful") + sent("client_errors") + sent("server_errors");
+    assert_eq!(said, format!("Stopped after {all} of 100000000 calls.\n"));
+}
+
+#[test]
+fn the_cost_as_json_is_that_of_the_text() {
+    let words = ["cost", "--calls", "1e9", "--keys", "50"];
+    let cost = documented("cost", stdout(&meter(&[&words[..], &["--json"]].concat())).as_bytes());
+    let parts = cost["parts"].as_array().unwrap().iter();
+    let sum: f64 = parts.map(|part| part["per_month"].as_f64().unwrap()).sum();
+    let total = cost["total_per_month"].as_f64().unwrap();
+    assert!((sum - total).abs() < 1e-6 && total > 1.0, "{cost:#}");
+    assert!(stdout(&meter(&words)).contains(&format!("{total:.2}")), "{total}");
 }
 
 #[test]

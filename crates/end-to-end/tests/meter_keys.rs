@@ -32,6 +32,12 @@ impl Operator {
         documented(&format!("keys-{}", arguments[0]), stdout(&output).as_bytes())
     }
 
+    fn json_lines(&mut self, arguments: &[&str]) -> Vec<Value> {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        let name = format!("keys-{}", arguments[0]);
+        stdout(&output).lines().map(|line| documented(&name, line.as_bytes())).collect()
+    }
+
     fn refused(&mut self, arguments: &[&str], words: &str) {
         let output = self.run(arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -101,6 +107,9 @@ fn a_key_lives_from_create_to_delete() {
     let on_terminal = |answer: &str| operator.local.on_terminal(&["keys", "delete", &id], answer);
     let refusal = on_terminal("n\n");
     assert!(refusal.contains("Delete the key") && refusal.contains("the key was not deleted"), "{refusal}");
+    let preview = stdout(&operator.run(&["delete", &id, "--dry-run"]));
+    assert_eq!(preview, format!("The key {id} of acme would be deleted.\n"));
+    assert_eq!(operator.json(&["show", &id])["deleted_at"], Value::Null);
     let deleted = operator.json(&["delete", &id, "--yes"]);
     assert!(text(&deleted["everywhere_by"]) > text(&deleted["deleted_at"]));
     let gone = (0..10_000).any(|_| operator.local.call("/status/200", Some(&new_secret)) == 403);
@@ -144,6 +153,10 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
     let sha256 = metering_core::api_key::KeyDigest::of_bytes(&std::fs::read(&file).unwrap()).to_string();
     let progress = folder.path().join("keys.jsonl.progress");
     std::fs::write(&progress, json!({"sha256": sha256, "rows": 200}).to_string()).unwrap();
+    let keys = operator.json_lines(&["list"]);
+    let outcome = operator.json(&["import", path, "--dry-run"]);
+    assert_eq!(outcome, json!({"created": 450, "updated": 0, "unchanged": 0, "rejected": 0}));
+    assert_eq!(operator.json_lines(&["list"]), keys, "--dry-run creates no key");
     let outcome = operator.json(&["import", path]);
     assert_eq!(outcome, json!({"created": 250, "updated": 0, "unchanged": 0, "rejected": 0}));
     assert!(!progress.exists());
@@ -161,6 +174,27 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
         ),
     )
     .unwrap();
+    let customers = folder.path().join("customers.csv");
+    std::fs::write(
+        &customers,
+        format!("api_key_id,customer_id,sha256\nnew,zen,{hash}\nnew,zen,{hash}\nkey-2,,\nkey-3,zen,\n"),
+    )
+    .unwrap();
+    let output = operator.run(&["import", customers.to_str().unwrap(), "--dry-run"]);
+    let (printed, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        printed, "Keys: 1 would be created, 0 would be updated, 2 unchanged, 1 would be rejected.\n",
+        "{errors}"
+    );
+    assert!(errors.contains("line 5: the key key-3 belongs to another customer"), "{errors}");
+    assert!(errors.contains("would create the customers zen\n"), "{errors}");
+    let output = operator.run(&["import", csv.to_str().unwrap(), "--dry-run"]);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        printed.starts_with("Keys: 1 would be created, 0 would be updated, 0 unchanged, 2 would be"),
+        "{printed}"
+    );
     let output = operator.run(&["import", csv.to_str().unwrap()]);
     let (printed, errors) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -2,10 +2,12 @@
 
 mod tables;
 
-use cost_model::{Architecture, Capacity, LIST_PRICES, Workload, canary, costs};
+use cost_model::{Architecture, Capacity, Costs, LIST_PRICES, Workload, canary, costs};
 use deployment::settings;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::output::count;
+use crate::output::{count, print_json};
 
 /// The highest accepted number of anything.
 const MAX_AMOUNT: f64 = 1e15;
@@ -37,9 +39,73 @@ pub struct Arguments {
     /// Architecture of the functions: arm64 or x86_64
     #[arg(long, default_value = "arm64", value_parser = architecture)]
     architecture: Architecture,
+    /// Print JSON, as described in docs/schemas/meter-cost.json
+    #[arg(long)]
+    json: bool,
     /// Print the tables of docs/CAPACITY_AND_COST.md instead
     #[arg(long)]
     tables: bool,
+}
+
+/// The capacity and the cost of a workload.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CostOutput {
+    /// Calls in a month.
+    calls_per_month: f64,
+    /// Calls in a second, on average.
+    calls_per_s: f64,
+    /// Number of shards of the stream.
+    shards: f64,
+    /// Stream records in a second.
+    records_per_s: f64,
+    /// Invocations of the consumer in a second.
+    invocations_per_s: f64,
+    /// Duration of an invocation of the consumer, in milliseconds.
+    invocation_ms: f64,
+    /// Write units of the ledger for a million calls.
+    ledger_writes_per_million: f64,
+    /// Write units of the claims for a million calls.
+    claim_writes_per_million: f64,
+    /// Cost of each part in a month, in US dollars at list prices.
+    parts: Vec<PartCost>,
+    /// Cost of all parts in a month, in US dollars.
+    total_per_month: f64,
+    /// Cost of all parts for a million calls, in US dollars.
+    total_per_million: f64,
+    /// Cost of a canary in a month, in US dollars, which the total does not include.
+    canary_per_month: f64,
+    /// Region and day of the prices.
+    prices: String,
+}
+
+/// The cost of a part.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PartCost {
+    /// Name of the part.
+    part: String,
+    /// Dollars in a month.
+    per_month: f64,
+}
+
+impl CostOutput {
+    fn new(arguments: &Arguments, capacity: &Capacity, costs: &Costs) -> Self {
+        let part = |(part, per_month): (&str, f64)| PartCost { part: part.to_owned(), per_month };
+        Self {
+            calls_per_month: arguments.calls,
+            calls_per_s: capacity.calls,
+            shards: capacity.shards,
+            records_per_s: capacity.records,
+            invocations_per_s: capacity.invocations,
+            invocation_ms: capacity.invocation_ms,
+            ledger_writes_per_million: capacity.per_million_calls(capacity.ledger_writes),
+            claim_writes_per_million: capacity.per_million_calls(capacity.claim_writes),
+            parts: costs.parts().map(part).into(),
+            total_per_month: costs.total(),
+            total_per_million: costs.total() / arguments.calls * 1e6,
+            canary_per_month: canary(arguments.architecture, &LIST_PRICES),
+            prices: LIST_PRICES.valid_for.to_owned(),
+        }
+    }
 }
 
 /// Prints the capacity and the cost of one workload, or the tables of the documentation.
@@ -59,6 +125,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     workload.line_bytes = arguments.line_bytes.unwrap_or(workload.line_bytes);
     let capacity = Capacity::from_workload(&workload);
     let costs = costs(&workload, &capacity, &LIST_PRICES);
+    if arguments.json {
+        return print_json(&CostOutput::new(arguments, &capacity, &costs));
+    }
     println!(
         "{} calls/s, {}, {} records/s, {} invocations/s of {:.0} ms",
         rate(capacity.calls),

@@ -7,7 +7,7 @@ pub const SUCCESS: u8 = 0;
 pub const FAILURE: u8 = 1;
 /// The arguments are wrong. Nothing was done.
 pub const USAGE: u8 = 2;
-/// A signal has stopped `meter replay`: the value that shells use for Ctrl-C.
+/// A signal has stopped `meter replay` or `meter traffic`: the value that shells use for Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
 /// The reader of standard output has closed it: the value that shells use for SIGPIPE.
@@ -20,7 +20,7 @@ Exit codes:
     1  The command failed, or found what it checks for: a difference, a rejected row, a false assumption,
        a file that is not an access log. Standard error has the reason
     2  The arguments are wrong. Nothing was done
-  130  A signal has stopped `meter replay`
+  130  A signal has stopped `meter replay` or `meter traffic`
   141  The reader of standard output has closed it, as `head` does
 
 JSON output: docs/JSON.md lists the fields of each command with --json.";

@@ -8,6 +8,7 @@ mod cost;
 pub mod customers;
 mod dated_lists;
 mod doctor;
+mod dry_run;
 pub mod exit_codes;
 mod format;
 mod given_up;

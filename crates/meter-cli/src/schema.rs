@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    attach, classes, customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status, usage,
-    weights,
+    attach, classes, cost, customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status,
+    stream, traffic, usage, weights,
 };
 
 /// Shape of the output of a command.
@@ -100,7 +100,20 @@ pub const OUTPUTS: &[Output] = &[
     output!("replay", "meter replay FILE --json", Document, replay::Report),
     output!("quarantine-list", "meter quarantine list --json", Lines, quarantine::QuarantinedRecord),
     output!("quarantine-show", "meter quarantine show --json", Lines, quarantine::QuarantinedRecordWithData),
+    output!("quarantine-put-back", "meter quarantine put-back --json", Document, quarantine::PutBackRecords),
+    output!(
+        "quarantine-discard",
+        "meter quarantine discard --yes --json",
+        Document,
+        quarantine::DiscardedRecords
+    ),
+    output!("given-up-put-back", "meter given-up put-back --json", Document, given_up::PutBackBatches),
     output!("given-up-list", "meter given-up list --json", Lines, given_up::GivenUpBatchOutput),
+    output!("stream-show", "meter stream show --json", Document, stream::StreamOutput),
+    output!("stream-reshard", "meter stream reshard --shards N --json", Document, stream::ReshardOutput),
+    output!("stream-retention", "meter stream retention --json", Document, stream::RetentionOutput),
+    output!("cost", "meter cost --json", Document, cost::CostOutput),
+    output!("traffic", "meter traffic --json", Lines, traffic::KeyResponses),
     output!("status", "meter status --json", Document, Vec<status::Graph>),
     output!("reconcile", "meter reconcile --json", Document, reconcile::Comparison),
     output!("attach", "meter attach API --json", Document, attach::AttachmentReport),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -14,7 +14,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use indicatif::{ProgressBar, ProgressStyle};
 use local_stack::stack::demo_keys::{self, DemoKey};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::exit_codes;
+use crate::output::print_json;
 use crate::target::data_folder;
 
 /// Number of concurrent connections.
@@ -33,8 +37,11 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1_000)]
     calls: u64,
     /// Print CSV with the columns api_key_id, successful, client_errors and server_errors
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     csv: bool,
+    /// Print the responses of each key as a line of JSON (docs/schemas/meter-traffic.json)
+    #[arg(long)]
+    json: bool,
 }
 
 /// Responses to the calls of a key, by class of status.
@@ -61,9 +68,23 @@ impl Responses {
     }
 }
 
+/// The responses to the calls of a key.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct KeyResponses {
+    /// Id of the key.
+    api_key_id: String,
+    /// Responses with a status of 2xx.
+    successful: u64,
+    /// Responses with another status below 500.
+    client_errors: u64,
+    /// Responses with a status of 5xx.
+    server_errors: u64,
+}
+
 type ResponsesByKey = BTreeMap<String, Responses>;
 
-/// Sends the calls and prints the responses by key.
+/// Sends the calls and prints the responses by key. Ctrl-C ends the sending: the responses until then are
+/// printed.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let data = data_folder(arguments.data.as_ref());
     let folder = data.display();
@@ -85,14 +106,28 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             tokio::spawn(sender.send(next.clone(), arguments.calls))
         })
         .collect();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (stops, last, calls) = (interrupted.clone(), next, arguments.calls);
+    let interrupt = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stops.store(true, Ordering::Relaxed);
+            last.store(calls, Ordering::Relaxed);
+        }
+    });
     let mut responses = ResponsesByKey::new();
     for sender in senders {
         for (key, part) in sender.await?? {
             responses.entry(key).or_default().add(part);
         }
     }
+    interrupt.abort();
+    let sent = progress.position();
     progress.finish_and_clear();
-    print(&responses, arguments.csv);
+    print(&responses, &arguments)?;
+    if interrupted.load(Ordering::Relaxed) {
+        eprintln!("Stopped after {sent} of {calls} calls.");
+        std::process::exit(exit_codes::INTERRUPTED.into());
+    }
     Ok(())
 }
 
@@ -126,17 +161,20 @@ impl Sender {
     }
 }
 
-fn print(responses: &ResponsesByKey, csv: bool) {
-    if csv {
+fn print(responses: &ResponsesByKey, arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.csv {
         println!("api_key_id,successful,client_errors,server_errors");
-    } else {
+    } else if !arguments.json {
         println!("{:<16} {:>10} {:>10} {:>10}", "key", "2xx", "4xx", "5xx");
     }
-    for (key, Responses { successful, client_errors, server_errors }) in responses {
-        if csv {
+    for (key, &Responses { successful, client_errors, server_errors }) in responses {
+        if arguments.json {
+            print_json(&KeyResponses { api_key_id: key.clone(), successful, client_errors, server_errors })?;
+        } else if arguments.csv {
             println!("{key},{successful},{client_errors},{server_errors}");
         } else {
             println!("{key:<16} {successful:>10} {client_errors:>10} {server_errors:>10}");
         }
     }
+    Ok(())
 }

@@ -130,6 +130,18 @@ impl KeyAdmin {
         self.store.import(described, now_ms).await
     }
 
+    /// Returns what [`Self::import`] would find, and creates nothing.
+    ///
+    /// # Errors
+    /// When the key cannot become what the file describes, or the tables cannot be read.
+    pub async fn preview_import(
+        &self,
+        described: &DescribedKey<impl Fn(&mut KeyRecord)>,
+        now_ms: i64,
+    ) -> Result<Imported, ImportError> {
+        self.store.preview_import(described, now_ms).await
+    }
+
     /// Changes an existing key that differs from its description in a file. Changes wait for one another, so
     /// that concurrent calls are not faster.
     ///

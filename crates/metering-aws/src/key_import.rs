@@ -106,6 +106,26 @@ impl KeyStore {
         Ok(if described.matches(&existing) { Imported::Unchanged } else { Imported::Differs })
     }
 
+    /// Returns what an import would do, and changes nothing.
+    pub(crate) async fn preview_import(
+        &self,
+        described: &DescribedKey<impl Fn(&mut KeyRecord)>,
+        now_ms: i64,
+    ) -> Result<Imported, ImportError> {
+        match (self.existing(described).await, described.as_new(now_ms)) {
+            (Err(ImportError::NoSecret { .. }), Some(new)) => {
+                check_description(new.record())?;
+                Ok(Imported::Created)
+            }
+            (Err(error), _) => Err(error),
+            (Ok(existing), _) if described.matches(&existing) => Ok(Imported::Unchanged),
+            (Ok(existing), _) => {
+                check_description(&described.as_applied_to(&existing))?;
+                Ok(Imported::Differs)
+            }
+        }
+    }
+
     /// Changes an existing key to match its description.
     pub(crate) async fn update_imported(
         &self,

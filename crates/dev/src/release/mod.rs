@@ -57,7 +57,10 @@ fn require_kept(root: &Path) -> anyhow::Result<()> {
     let archive = format!("crates/end-to-end/releases/{VERSION}.tar.gz");
     let template = format!("stack/test/releases/{VERSION}.template.json");
     for file in [archive, template] {
-        ensure!(root.join(&file).is_file(), "{file} is missing; write it with scripts/keep-release.sh and commit it");
+        ensure!(
+            root.join(&file).is_file(),
+            "{file} is missing; write it with scripts/keep-release.sh and commit it"
+        );
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use system_clock::now_ms;
 
 use super::{ClassList, read_lists};
 use crate::dated_lists;
+use crate::dry_run::DryRun;
 use crate::keys::time_ms;
 use crate::output::{print_json, time_text};
 use crate::target::{Target, TargetArguments};
@@ -32,6 +33,8 @@ pub struct Arguments {
     /// [default: the full minute 95 minutes ahead]
     #[arg(long, value_name = "TIME", value_parser = time_ms)]
     from: Option<i64>,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// Print JSON, as described in docs/schemas/meter-classes-apply.json
     #[arg(long)]
     json: bool,
@@ -48,21 +51,33 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let lists = read_lists(&target).await?;
     warn_of_unbilled_statuses(&target, &classes).await?;
     let lists = lists.with(from_ms, classes.clone(), now_ms).context("the list cannot be added")?;
-    let table = &target.meter.names.claims_table;
-    if !CLASS_LISTS.add(&target.dynamodb, table, from_ms, &classes, None).await? {
-        bail!("another list was added at the same time; see `meter classes show`");
+    if !arguments.dry_run.is_on() {
+        add(&target, from_ms, &classes).await?;
     }
-    check_was_in_time(from_ms)?;
     let list = ClassList::new(from_ms, &classes, &lists);
     if arguments.json {
         return print_json(&list);
     }
+    let words = |is, would_be| arguments.dry_run.words(is, would_be);
     let names: Vec<&str> = classes.names().collect();
     match names.as_slice() {
-        [] => println!("From {} on, calls have no class.", list.from),
-        names => println!("From {} on, calls are counted in these classes: {}.", list.from, names.join(", ")),
+        [] => println!("From {} on, calls {} no class.", list.from, words("have", "would have")),
+        names => println!(
+            "From {} on, calls {} counted in these classes: {}.",
+            list.from,
+            words("are", "would be"),
+            names.join(", ")
+        ),
     }
     Ok(())
+}
+
+async fn add(target: &Target, from_ms: i64, classes: &RouteClasses) -> anyhow::Result<()> {
+    let table = &target.meter.names.claims_table;
+    if !CLASS_LISTS.add(&target.dynamodb, table, from_ms, classes, None).await? {
+        bail!("another list was added at the same time; see `meter classes show`");
+    }
+    check_was_in_time(from_ms)
 }
 
 /// Warns of classes with statuses that the deployed consumer does not bill.

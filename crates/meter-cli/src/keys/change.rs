@@ -12,6 +12,7 @@ use super::create::new_secret;
 use super::duration::duration_ms;
 use super::fields::{Fields, Key};
 use crate::confirmation::{confirm, is_terminal};
+use crate::dry_run::DryRun;
 use crate::output::{print_json, printable_line, time_text, with_causes};
 use crate::target::{Target, TargetArguments};
 
@@ -53,6 +54,8 @@ pub struct DeleteArguments {
     /// Do not ask on a terminal
     #[arg(long, short)]
     yes: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
     #[command(flatten)]
     output: ChangeArguments,
 }
@@ -166,6 +169,9 @@ fn explained(error: KeyStoreError, secret: &str) -> anyhow::Error {
 
 pub async fn delete(arguments: DeleteArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.output.target).await?;
+    if arguments.dry_run.is_on() {
+        return show_deletion(&target, &arguments).await;
+    }
     if is_terminal() && !arguments.yes {
         let key = target.key_store().get(&arguments.key).await?;
         let question = format!(
@@ -178,6 +184,19 @@ pub async fn delete(arguments: DeleteArguments) -> anyhow::Result<()> {
     }
     let changed = target.key_admin().delete(&arguments.key, now_ms()).await?;
     print(&target, &changed, ChangeKind::Deleted, None, arguments.output.json)
+}
+
+/// Shows the key that would be deleted.
+async fn show_deletion(target: &Target, arguments: &DeleteArguments) -> anyhow::Result<()> {
+    let key = target.key_store().get(&arguments.key).await?;
+    if let Some(deleted_at_ms) = key.deleted_at_ms {
+        bail!("the key {} was deleted at {}", key.key_id, time_text(deleted_at_ms));
+    }
+    if arguments.output.json {
+        return print_json(&Key::new(&key));
+    }
+    println!("The key {} of {} would be deleted.", key.key_id, printable_line(&key.owner));
+    Ok(())
 }
 
 /// Logs a warning if the message of a change could not be published.

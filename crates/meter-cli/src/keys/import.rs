@@ -7,9 +7,11 @@
 mod customers;
 mod documents;
 pub mod fields;
+mod preview;
 mod progress;
 pub mod repeats;
 pub mod rows;
+mod summary;
 mod table;
 pub mod values;
 
@@ -24,15 +26,15 @@ use metering_aws::KeyAdmin;
 use metering_aws::key_import::{DescribedKey, ImportError, Imported};
 use metering_aws::key_store::KeyStoreError;
 use metering_core::api_key::KeyRecord;
-use schemars::JsonSchema;
-use serde::Serialize;
 use system_clock::now_ms;
 
 use super::change::warn_if_unpublished;
+use crate::dry_run::DryRun;
 use crate::input::open::Source;
-use crate::output::{count, print_json, time_text};
+use crate::output::time_text;
 use crate::target::{Target, TargetArguments};
 use progress::Progress;
+pub use summary::ImportSummary;
 use values::{DescribedRow, File, Row};
 
 /// Maximum size of a file, compressed or not, in bytes: more than a million keys.
@@ -52,6 +54,8 @@ pub struct Arguments {
     /// Format of the file [default: detected]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// Print JSON, as described in docs/schemas/meter-keys-import.json
     #[arg(long)]
     json: bool,
@@ -67,19 +71,6 @@ pub enum Format {
     /// JSON objects, one per line, in an array, or one after the other
     #[value(alias = "json")]
     Jsonl,
-}
-
-/// The result of an import: numbers of rows.
-#[derive(Debug, Default, Serialize, JsonSchema)]
-pub struct ImportSummary {
-    /// Rows whose keys were created.
-    pub created: u64,
-    /// Rows whose keys existed and were changed.
-    pub updated: u64,
-    /// Rows whose keys existed and already matched.
-    pub unchanged: u64,
-    /// Rows that were rejected. Standard error has a reason for each.
-    pub rejected: u64,
 }
 
 /// An import in progress.
@@ -104,21 +95,30 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     repeats::reject_contradictions(&mut rows);
     let target = Target::find(&arguments.target).await?;
-    let new_customers = customers::create_missing(&rows, &target.meter.customers()).await?;
-    if !new_customers.is_empty() {
-        eprintln!("created the customers {}", Vec::from_iter(new_customers).join(", "));
-    }
+    let new_customers = customers::missing(&rows, &target.meter.customers()).await?;
+    let ids = new_customers.iter().cloned().collect::<Vec<_>>().join(", ");
     let admin = target.key_admin();
+    if arguments.dry_run.is_on() {
+        let summary = preview::preview(&rows, &admin).await?;
+        if !ids.is_empty() {
+            eprintln!("would create the customers {ids}");
+        }
+        return summary.print("would be ", arguments.json)?.require_none_rejected(&shown);
+    }
+    customers::create(&new_customers, &target.meter.customers()).await?;
+    if !ids.is_empty() {
+        eprintln!("created the customers {ids}");
+    }
     let bar = ProgressBar::new(rows.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} keys  {per_sec}  {eta} left")?);
     let mut import = Import { target, admin, bar, summary: ImportSummary::default() };
     import.import_rows(&rows, Progress::read(&arguments.file, &content)?, &shown).await?;
-    import.print(arguments.json)?;
-    let rejected = import.summary.rejected;
-    if rejected > 0 {
-        bail!("{} of {shown} rejected; fix the file and run the import again", count(rejected, "row"));
+    import.summary.print("", arguments.json)?;
+    if !arguments.json && import.summary.updated > 0 {
+        let everywhere_ms = now_ms().saturating_add_unsigned(import.target.sync_interval_ms);
+        println!("Every instance knows of the updates by {}.", time_text(everywhere_ms));
     }
-    Ok(())
+    import.summary.require_none_rejected(&shown)
 }
 
 fn content(file: &Path) -> anyhow::Result<Vec<u8>> {
@@ -207,19 +207,6 @@ impl Import {
         self.bar.suspend(|| eprintln!("line {line}: {problem}"));
         self.summary.rejected += 1;
         self.bar.inc(1);
-    }
-
-    fn print(&self, json: bool) -> anyhow::Result<()> {
-        if json {
-            return print_json(&self.summary);
-        }
-        let ImportSummary { created, updated, unchanged, rejected } = self.summary;
-        println!("Keys: {created} created, {updated} updated, {unchanged} unchanged, {rejected} rejected.");
-        if updated > 0 {
-            let everywhere_ms = now_ms().saturating_add_unsigned(self.target.sync_interval_ms);
-            println!("Every instance knows of the updates by {}.", time_text(everywhere_ms));
-        }
-        Ok(())
     }
 }
 

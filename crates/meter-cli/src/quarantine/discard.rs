@@ -8,13 +8,42 @@ use anyhow::{Context, bail};
 use metering_aws::QuarantineQueue;
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{
     QuarantinedRecordWithData, RECEIVING, Selection, UNREADABLE, queue, report_other_messages,
     require_selected,
 };
 use crate::confirmation::{confirm, is_terminal};
-use crate::output::{count, write_json};
+use crate::output::{count, print_json, write_json};
 use crate::target::Target;
+
+/// The result of discarding records.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DiscardedRecords {
+    /// `false` if nothing was changed, because of `--dry-run`.
+    applied: bool,
+    /// Records that were deleted.
+    discarded: usize,
+}
+
+impl DiscardedRecords {
+    fn print(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            return print_json(self);
+        }
+        let verb = if self.applied { "" } else { "would be " };
+        println!("{} {verb}discarded.", count(self.discarded, "record"));
+        Ok(())
+    }
+}
+
+/// Prints how many records would be discarded.
+pub async fn preview(target: &Target, selection: &Selection, json: bool) -> anyhow::Result<()> {
+    let print = |discarded| DiscardedRecords { applied: false, discarded }.print(json);
+    super::preview(target, selection, print).await
+}
 
 /// A pass that discards records.
 struct Discard {
@@ -30,6 +59,7 @@ pub async fn run(
     selection: Selection,
     save: Option<&Path>,
     yes: bool,
+    json: bool,
 ) -> anyhow::Result<()> {
     let file = save.map(open).transpose()?;
     let queue = queue(target).await?;
@@ -49,7 +79,7 @@ pub async fn run(
             },
         )
         .await;
-    println!("{} discarded.", count(work.discarded, "record"));
+    DiscardedRecords { applied: true, discarded: work.discarded }.print(json)?;
     let odd = result.context("not all selected records were deleted; run the same command again")?;
     report_other_messages(&odd);
     if let Some(error) = work.unsaved {

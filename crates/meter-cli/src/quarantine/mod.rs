@@ -9,12 +9,15 @@ mod show;
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use metering_aws::QuarantineQueue;
-use metering_aws::quarantine_queue::{Odd, Receiving};
+use metering_aws::quarantine_queue::{Fate, Odd, Receiving};
 
+use crate::dry_run::DryRun;
 use crate::target::{Target, TargetArguments};
+pub use discard::DiscardedRecords;
+pub use put_back::PutBackRecords;
 pub use record::{QuarantinedRecord, QuarantinedRecordWithData};
 use selection::Selection;
 
@@ -53,6 +56,11 @@ enum Action {
     /// record that still cannot be counted comes back. A call that is put back twice is counted once
     PutBack {
         #[command(flatten)]
+        dry_run: DryRun,
+        /// Print JSON, as described in docs/schemas/meter-quarantine-put-back.json
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
         selection: Selection,
         #[command(flatten)]
         target: TargetArguments,
@@ -62,9 +70,14 @@ enum Action {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        dry_run: DryRun,
         /// Append each record to this file before it is deleted, in the format of `show --json`
         #[arg(long, value_name = "FILE")]
         save: Option<PathBuf>,
+        /// Print JSON, as described in docs/schemas/meter-quarantine-discard.json
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         selection: Selection,
         #[command(flatten)]
@@ -79,13 +92,34 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Action::Show { json, selection, target } => {
             show::run(&Target::find(&target).await?, selection, json).await
         }
-        Action::PutBack { selection, target } => {
-            put_back::run(&Target::find(&target).await?, selection).await
+        Action::PutBack { dry_run, json, selection, target } => {
+            put_back::run(&Target::find(&target).await?, selection, dry_run, json).await
         }
-        Action::Discard { yes, save, selection, target } => {
-            discard::run(&Target::find(&target).await?, selection, save.as_deref(), yes).await
+        Action::Discard { yes, dry_run, save, json, selection, target } => {
+            let target = Target::find(&target).await?;
+            if dry_run.is_on() {
+                return discard::preview(&target, &selection, json).await;
+            }
+            discard::run(&target, selection, save.as_deref(), yes, json).await
         }
     }
+}
+
+/// Prints the outcome of a command, and leaves the queue as it is.
+async fn preview(
+    target: &Target,
+    selection: &Selection,
+    print: impl FnOnce(usize) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut selected = 0;
+    let visit = async |record| {
+        selected += usize::from(selection.has(&record));
+        Fate::Leave
+    };
+    let odd = queue(target).await?.pass(RECEIVING, visit).await.context(UNREADABLE)?;
+    report_other_messages(&odd);
+    print(selected)?;
+    require_selected(selection, selected)
 }
 
 async fn queue(target: &Target) -> anyhow::Result<QuarantineQueue> {

@@ -8,13 +8,44 @@ use metering_aws::StreamWriter;
 use metering_aws::put_back::{PlaceOnStream, records_of};
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 
-use super::{RECEIVING, Selection, queue, report_other_messages, require_selected};
-use crate::output::count;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{RECEIVING, Selection, preview, queue, report_other_messages, require_selected};
+use crate::dry_run::DryRun;
+use crate::output::{count, print_json};
 use crate::target::Target;
 
 /// Number of consecutive failures after which no further record is tried: the cause is the stream, not the
 /// records.
 const MAX_FAILURES_IN_A_ROW: usize = 10;
+
+/// The result of putting records back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PutBackRecords {
+    /// `false` if nothing was changed, because of `--dry-run`.
+    applied: bool,
+    /// Records that were put back on the stream.
+    put_back: usize,
+    /// Records that came back meanwhile, because they still cannot be counted.
+    came_back: usize,
+    /// Records that could not be put back and stay in quarantine. Standard error has a reason for each.
+    failed: usize,
+}
+
+impl PutBackRecords {
+    fn print(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            return print_json(self);
+        }
+        let verb = if self.applied { "" } else { "would be " };
+        println!("{} {verb}put back on the stream.", count(self.put_back, "record"));
+        if self.came_back > 0 {
+            println!("{} came back, because they still cannot be counted.", count(self.came_back, "record"));
+        }
+        Ok(())
+    }
+}
 
 /// A pass that puts records back.
 struct PutBack {
@@ -30,7 +61,12 @@ struct PutBack {
 }
 
 /// Puts the selected records back on the stream.
-pub async fn run(target: &Target, selection: Selection) -> anyhow::Result<()> {
+pub async fn run(target: &Target, selection: Selection, dry_run: DryRun, json: bool) -> anyhow::Result<()> {
+    if dry_run.is_on() {
+        let would_be =
+            |put_back| PutBackRecords { applied: false, put_back, came_back: 0, failed: 0 }.print(json);
+        return preview(target, &selection, would_be).await;
+    }
     let mut work = PutBack {
         stream: target.stream_writer(),
         decoder: Decoder::new(Limits::default()),
@@ -49,10 +85,8 @@ pub async fn run(target: &Target, selection: Selection) -> anyhow::Result<()> {
             },
         )
         .await;
-    println!("{} put back on the stream.", count(work.done, "record"));
-    if work.came_back > 0 {
-        println!("{} came back, because they still cannot be counted.", count(work.came_back, "record"));
-    }
+    let PutBack { done, came_back, failed, .. } = work;
+    PutBackRecords { applied: true, put_back: done, came_back, failed }.print(json)?;
     let odd = result.context(
         "the pass over the quarantine failed; run the same command again. Records that were put back are counted once",
     )?;

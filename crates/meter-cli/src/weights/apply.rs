@@ -10,6 +10,7 @@ use system_clock::now_ms;
 use usage_report::weights::{ClassWeights, PastHours, WEIGHT_LIST_LEAD_MS};
 
 use super::{WeightList, read_lists};
+use crate::dry_run::DryRun;
 use crate::keys::time_ms;
 use crate::output::{print_json, time_text};
 use crate::target::{Target, TargetArguments};
@@ -29,6 +30,8 @@ pub struct Arguments {
     /// replace a list
     #[arg(long)]
     restate: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// Print JSON, as described in docs/schemas/meter-weights-apply.json
     #[arg(long)]
     json: bool,
@@ -39,7 +42,6 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let weights: ClassWeights = dated_lists::read_file(&arguments.file, "list of weights")?;
     let target = Target::find(&arguments.target).await?;
-    let table = &target.meter.names.claims_table;
     check_classes(&weights, &classes::read_lists(&target).await?)?;
     let now_ms = now_ms();
     let default_ms = hour_start_ms(now_ms + WEIGHT_LIST_LEAD_MS) + HOUR_MS;
@@ -48,19 +50,29 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let replaced = lists.from_exactly(from_ms).cloned();
     let lists = lists.with(from_ms, weights.clone(), now_ms, past(arguments.restate));
     let lists = lists.context("the list cannot be added")?;
-    if !WEIGHT_LISTS.add(&target.dynamodb, table, from_ms, &weights, replaced.as_ref()).await? {
+    let words = |is, would_be| arguments.dry_run.words(is, would_be);
+    let table = &target.meter.names.claims_table;
+    if !arguments.dry_run.is_on()
+        && !WEIGHT_LISTS.add(&target.dynamodb, table, from_ms, &weights, replaced.as_ref()).await?
+    {
         bail!("another list was added or changed at the same time; see `meter weights show`");
     }
     if let Some(replaced) = replaced {
-        eprintln!("warning: the list from {} on is replaced. It was:\n{replaced}", time_text(from_ms));
+        let (from, [is, was]) = (time_text(from_ms), [words("is", "would be"), words("was", "is")]);
+        eprintln!("warning: the list from {from} on {is} replaced. It {was}:\n{replaced}");
     }
     let list = WeightList::new(from_ms, &weights, &lists);
     if arguments.json {
         return print_json(&list);
     }
     match list.weights.as_slice() {
-        [] => println!("From {} on, each call is one credit.", list.from),
-        weights => println!("From {} on, calls have these credits: {}.", list.from, weights.join(", ")),
+        [] => println!("From {} on, each call {} one credit.", list.from, words("is", "would be")),
+        weights => println!(
+            "From {} on, calls {} these credits: {}.",
+            list.from,
+            words("have", "would have"),
+            weights.join(", ")
+        ),
     }
     Ok(())
 }

@@ -1,18 +1,21 @@
 //! `meter given-up`: batches that Lambda gave up.
 
+mod put_back;
+
 use std::path::Path;
 
-use access_log::{Decoder, Limits, Origin};
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use metering_aws::GivenUpBucket;
 use metering_aws::given_up::{DamagedRecord, GivenUpBatch, GivenUpRecord};
-use metering_aws::put_back::records_of;
-use metering_aws::{DynamoClaimStore, GivenUpBucket, StreamWriter};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::dry_run::DryRun;
 use crate::output::{count, print_json};
 use crate::target::{Target, TargetArguments};
+pub use put_back::PutBackBatches;
+use put_back::{put_back, readable};
 
 /// Arguments of `meter given-up`.
 #[derive(clap::Args)]
@@ -35,6 +38,11 @@ enum Action {
     /// that is put back twice is counted once
     PutBack {
         #[command(flatten)]
+        dry_run: DryRun,
+        /// Print JSON, as described in docs/schemas/meter-given-up-put-back.json
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
         choice: Choice,
     },
 }
@@ -51,13 +59,20 @@ struct Choice {
 
 /// Runs a subcommand of `meter given-up`.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let (Action::List { choice, .. } | Action::PutBack { choice }) = &arguments.action;
+    let (Action::List { choice, .. } | Action::PutBack { choice, .. }) = &arguments.action;
     let target = Target::find(&choice.target).await?;
     let bucket = target.given_up_bucket().await?;
     let places = places(&bucket, &choice.batches).await?;
     match &arguments.action {
         Action::List { json, .. } => list(&bucket, &places, *json).await,
-        Action::PutBack { .. } => put_back(&bucket, &places, &target).await,
+        Action::PutBack { dry_run, json, .. } => {
+            let done = if dry_run.is_on() {
+                readable(&bucket, &places).await
+            } else {
+                put_back(&bucket, &places, &target).await
+            };
+            done.print(*json)
+        }
     }
 }
 
@@ -183,77 +198,4 @@ impl GivenUpBatchOutput {
             damaged: batch.records.iter().filter_map(problem).collect(),
         }
     }
-}
-
-async fn put_back(bucket: &GivenUpBucket, places: &[Place], target: &Target) -> anyhow::Result<()> {
-    let (stream, claims) = (target.stream_writer(), target.claim_store());
-    let mut decoder = Decoder::new(Limits::default());
-    let (mut records, mut failed) = (0, 0);
-    for place in places {
-        match put_batch_back(bucket, place, &claims, &stream, &mut decoder).await {
-            Ok(put) => records += put,
-            Err(error) => {
-                failed += 1;
-                eprintln!("{}: {error:#}", place.name());
-            }
-        }
-    }
-    println!("{} put back on the stream.", count(records, "record"));
-    if failed > 0 {
-        bail!(
-            "{} could not be put back completely, and stay where they are; run the same command again when the cause is removed. Records that were put back are counted once",
-            count(failed, "batch")
-        );
-    }
-    Ok(())
-}
-
-/// Puts a batch back on the stream, and deletes its object if all its records were put back.
-async fn put_batch_back(
-    bucket: &GivenUpBucket,
-    place: &Place,
-    claims: &DynamoClaimStore,
-    stream: &StreamWriter,
-    decoder: &mut Decoder,
-) -> anyhow::Result<usize> {
-    let batch = place.read(bucket).await?;
-    batch.record_given_up(claims).await?;
-    let (mut put, mut problems) = (0, Vec::new());
-    for record in &batch.records {
-        let result = match record {
-            Ok(record) => put_record_back(record, stream, decoder).await,
-            Err(damaged) => Err(damaged.clone().into()),
-        };
-        match result {
-            Ok(()) => put += 1,
-            Err(error) => problems.push(format!("{error:#}")),
-        }
-    }
-    if !problems.is_empty() {
-        bail!("{put} of {} are on the stream; {}", count(batch.records.len(), "record"), problems.join("; "));
-    }
-    if let Place::Object(key) = place {
-        bucket
-            .delete(key)
-            .await
-            .context("its records are on the stream, but the object could not be deleted")?;
-    }
-    Ok(put)
-}
-
-async fn put_record_back(
-    record: &GivenUpRecord,
-    stream: &StreamWriter,
-    decoder: &mut Decoder,
-) -> anyhow::Result<()> {
-    let name = record.name.to_string();
-    let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };
-    let from = record.put_back_from.and(&record.name);
-    for payload in records_of(decoder, &record.data, origin)? {
-        stream
-            .put_back(payload, &from)
-            .await
-            .with_context(|| format!("the record {}", record.name.sequence_number))?;
-    }
-    Ok(())
 }

@@ -1,0 +1,21 @@
+//! The option `--dry-run` of commands that change something.
+
+/// The option `--dry-run`.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct DryRun {
+    /// Show what the command would do, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl DryRun {
+    /// Returns `true` if nothing may be changed.
+    pub fn is_on(self) -> bool {
+        self.dry_run
+    }
+
+    /// Returns `is` or, if nothing is changed, `would_be`.
+    pub fn words(self, is: &'static str, would_be: &'static str) -> &'static str {
+        if self.dry_run { would_be } else { is }
+    }
+}

@@ -1,0 +1,45 @@
+//! The result of `meter keys import`.
+
+use anyhow::bail;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::output::{count, print_json};
+
+/// The result of an import: numbers of rows.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct ImportSummary {
+    /// Rows whose keys were created.
+    pub created: u64,
+    /// Rows whose keys existed and were changed.
+    pub updated: u64,
+    /// Rows whose keys existed and already matched.
+    pub unchanged: u64,
+    /// Rows that were rejected. Standard error has a reason for each.
+    pub rejected: u64,
+}
+
+impl ImportSummary {
+    /// Prints the numbers of rows, in the text with `verb` before the participles.
+    pub fn print(&self, verb: &str, json: bool) -> anyhow::Result<&Self> {
+        let Self { created, updated, unchanged, rejected } = self;
+        if json {
+            print_json(self)?;
+        } else {
+            println!(
+                "Keys: {created} {verb}created, {updated} {verb}updated, {unchanged} unchanged, {rejected} {verb}rejected."
+            );
+        }
+        Ok(self)
+    }
+
+    pub fn require_none_rejected(&self, file: &str) -> anyhow::Result<()> {
+        if self.rejected > 0 {
+            bail!(
+                "{} of {file} rejected; fix the file and run the import again",
+                count(self.rejected, "row")
+            );
+        }
+        Ok(())
+    }
+}
