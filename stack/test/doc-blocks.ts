@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { documents as documentsOf } from '../site/documents';
 
 export const ROOT = path.join(__dirname, '../..');
 
@@ -14,10 +15,7 @@ export interface Block {
 
 /** Returns the documents except the changelog, which quotes old code. */
 export function documents(): string[] {
-  const inDocs = fs.readdirSync(path.join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' });
-  return ['README.md', 'CONTRIBUTING.md', 'stack/README.md', ...inDocs.map((name) => path.join('docs', name))].filter(
-    (name) => name.endsWith('.md'),
-  );
+  return documentsOf(ROOT).filter((document) => document !== 'CHANGELOG.md');
 }
 
 /** Returns the code blocks of a language in a document, without the indentation of a list. */
