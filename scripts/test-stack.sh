@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Checks the CDK stack without an account: types, tests with cdk-nag, a deployment
-# to an emulator that runs the binaries of scripts/build-local.sh, the runbooks and
-# the page of a local stack, synthesis, cfn-lint. Writes the number of passed and
+# to an emulator that runs the binaries of scripts/build-local.sh, the runbooks, the
+# pages of a local stack and of the site, synthesis, cfn-lint. Writes the number of passed and
 # failed tests to target/stack-tests.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/python-tools.sh
 . scripts/debian-package.sh
+. scripts/step.sh
 
 mkdir -p target
 rm -f target/stack-tests.txt
@@ -15,7 +16,7 @@ export CHROMIUM NODE_NO_WARNINGS=1
 python_tools "aws-sam-translator==$aws_sam_translator_version" "awscli==$awscli_version" "cfn-lint==$cfn_lint_version" \
     "ministack==$ministack_version"
 scripts/stage-lambdas.sh --local
-scripts/install-stack-tools.sh
+step "site" scripts/build-site.sh
 cd stack
 npx tsc --noEmit
 status=0
