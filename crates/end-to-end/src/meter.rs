@@ -22,6 +22,11 @@ pub fn stdout(output: &Output) -> String {
     text
 }
 
+/// Returns `true` if a table that `meter` printed has a row with these cells, each of one word, and no others.
+pub fn has_row(table: &str, cells: &[&str]) -> bool {
+    table.lines().any(|line| line.split_whitespace().eq(cells.iter().copied()))
+}
+
 /// Parses a JSON document that `meter` printed, and checks it against the schema
 /// `docs/schemas/meter-NAME.json`.
 #[track_caller]

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use end_to_end::meter::{Local, documented, meter, stdout};
+use end_to_end::meter::{Local, documented, has_row, meter, stdout};
 use local_stack::stack::CLAIMS_TABLE;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use metering_aws::dated_lists::CLASS_LISTS;
@@ -142,7 +142,7 @@ fn weigh(local: &Local) {
     let csv = run(data, &["usage", "--all", "--group-by", "class", "--by", "total", "--csv"]);
     assert!(csv.contains("\nok,") && csv.contains(",2,4.5,0\n") && csv.contains(",1,0.5,0\n"), "{csv}");
     let table = run(data, &["usage", "key-1"]);
-    assert!(table.contains("                5 credits\n"), "{table}");
+    assert!(has_row(&table, &["total", "3", "5"]), "{table}");
     let endpoint = local.json("/usage?group_by=class&by=total", &local.key());
     assert_eq!((&endpoint["calls"], &endpoint["credits"]), (&json!(3), &json!("5")));
     let entries = endpoint["usage"].as_array().unwrap().iter();
@@ -204,7 +204,7 @@ fn a_list_is_added_for_later_shown_and_tried_on_a_log() {
             .concat(),
     );
     let tried = run(&local.data, &["classes", "test", &log, "--classes", &list]);
-    assert!(tried.contains("  ok                                          1\n  other                                       2\n"), "{tried}");
+    assert!(has_row(&tried, &["ok", "1"]) && has_row(&tried, &["other", "2"]), "{tried}");
     assert!(
         tried.contains("2 lines: not billed") || tried.contains("1 line: not billed: the calls of its route"),
         "{tried}"

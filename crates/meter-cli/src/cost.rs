@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::{count, print_json};
+use crate::table::Column::{Number, Text};
+use crate::table::Table;
 
 /// The highest accepted number of anything.
 const MAX_AMOUNT: f64 = 1e15;
@@ -141,11 +143,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         capacity.per_million_calls(capacity.ledger_writes),
         capacity.per_million_calls(capacity.claim_writes)
     );
-    println!("{:<16} {:>14} {:>18}", "", "$ per month", "$ per million");
-    for (name, dollars) in costs.parts() {
-        println!("{name:<16} {dollars:>14.2} {:>18.4}", dollars / arguments.calls * 1e6);
+    let mut table = Table::new([Text("part"), Number("$ per month"), Number("$ per million calls")]);
+    for (name, dollars) in costs.parts().into_iter().chain([("total", costs.total())]) {
+        let per_million = dollars / arguments.calls * 1e6;
+        table.row([name, &format!("{dollars:.2}"), &format!("{per_million:.4}")])?;
     }
-    println!("{:<16} {:>14.2} {:>18.4}", "total", costs.total(), costs.total() / arguments.calls * 1e6);
+    table.finish()?;
     println!(
         "\nList prices: {}. The cost of the API itself is not included. A canary adds ${:.2} per month.",
         LIST_PRICES.valid_for,

@@ -25,6 +25,7 @@ mod rule_arguments;
 pub mod schema;
 mod status;
 mod stream;
+mod table;
 mod target;
 mod traffic;
 mod usage;

@@ -19,6 +19,8 @@ use serde::Serialize;
 
 use crate::exit_codes;
 use crate::output::print_json;
+use crate::table::Column::{Number, Text};
+use crate::table::Table;
 use crate::target::data_folder;
 
 /// Number of concurrent connections.
@@ -164,17 +166,18 @@ impl Sender {
 fn print(responses: &ResponsesByKey, arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.csv {
         println!("api_key_id,successful,client_errors,server_errors");
-    } else if !arguments.json {
-        println!("{:<16} {:>10} {:>10} {:>10}", "key", "2xx", "4xx", "5xx");
     }
+    let mut table = Table::new([Text("key"), Number("2xx"), Number("4xx"), Number("5xx")]);
     for (key, &Responses { successful, client_errors, server_errors }) in responses {
         if arguments.json {
             print_json(&KeyResponses { api_key_id: key.clone(), successful, client_errors, server_errors })?;
         } else if arguments.csv {
             println!("{key},{successful},{client_errors},{server_errors}");
         } else {
-            println!("{key:<16} {successful:>10} {client_errors:>10} {server_errors:>10}");
+            let [successful, client_errors, server_errors] =
+                [successful, client_errors, server_errors].map(|calls| calls.to_string());
+            table.row([key, &successful, &client_errors, &server_errors])?;
         }
     }
-    Ok(())
+    if arguments.csv || arguments.json { Ok(()) } else { table.finish() }
 }

@@ -17,6 +17,8 @@ use crate::format::lines::{describe, next_line};
 use crate::input::open::{Source, text};
 use crate::output::{count, write_json};
 use crate::rule_arguments::RuleArguments;
+use crate::table::Column::{Number, Text};
+use crate::table::Table;
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter classes test`.
@@ -65,12 +67,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         let mut classes = calls.into_iter().map(|(route_class, calls)| ClassCalls { route_class, calls });
         return classes.try_for_each(|class| write_json(&mut output, &class));
     }
+    let mut table = Table::new([Text("class"), Number("calls")]);
     for (class, calls) in calls {
-        let class = class.unwrap_or_else(|| "without a class".to_owned());
-        writeln!(output, "  {class:<32} {calls:>12}")?;
+        table.row([class.unwrap_or_else(|| "without a class".to_owned()), calls.to_string()])?;
     }
+    table.finish()?;
     for (reason, lines) in others {
-        writeln!(output, "  {}: {reason}", count(lines, "line"))?;
+        writeln!(output, "{}: {reason}", count(lines, "line"))?;
     }
     Ok(())
 }

@@ -11,6 +11,8 @@ use super::Customer;
 use crate::closed_output::stdout;
 use crate::keys::{Key, labels_text};
 use crate::output::{count, print_json, printable_line, time_text, write_json};
+use crate::table::Column::{Number, Text};
+use crate::table::Table;
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter customers list`.
@@ -55,11 +57,12 @@ pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     for key in target.key_store().list().await?.into_iter().filter(|key| key.deleted_at_ms.is_none()) {
         *keys.entry(key.customer_id.unwrap_or_default()).or_default() += 1;
     }
-    writeln!(output, "{:<26} {:<28} {:>8}", "customer", "name", "keys")?;
+    let mut table = Table::new([Text("customer"), Text("name"), Number("keys")]);
     for customer in &customers {
-        let keys = keys.get(&customer.customer_id).copied().unwrap_or(0);
-        writeln!(output, "{:<26} {:<28} {keys:>8}", customer.customer_id, printable_line(&customer.name))?;
+        let keys = keys.get(&customer.customer_id).copied().unwrap_or(0).to_string();
+        table.row([&customer.customer_id, &customer.name, &keys])?;
     }
+    table.finish()?;
     writeln!(output, "{}", count(customers.len(), "customer"))?;
     if let Some(keys) = keys.get("") {
         writeln!(output, "{} of no customer", count(*keys, "key"))?;

@@ -7,6 +7,8 @@ use system_clock::now_ms;
 use super::fields::{Key, labels_text, state};
 use crate::closed_output::stdout;
 use crate::output::{count, print_json, printable_line, time_text, write_json};
+use crate::table::Column::{Number, Text};
+use crate::table::Table;
 use crate::target::{Target, TargetArguments};
 
 /// Arguments of `meter keys list`.
@@ -51,17 +53,15 @@ pub async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     if arguments.json {
         return keys.iter().try_for_each(|key| write_json(&mut output, &Key::new(key)));
     }
-    writeln!(
-        output,
-        "{:<26} {:<16} {:<20} {:<10} {:>14} state",
-        "key", "owner", "name", "plan", "monthly limit"
-    )?;
+    let columns =
+        [Text("key"), Text("owner"), Text("name"), Text("plan"), Number("monthly limit"), Text("state")];
+    let mut table = Table::new(columns);
     for key in &keys {
         let limit = key.monthly_limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
-        let [id, owner, name, plan] =
-            [&key.key_id, &key.owner, &key.name, &key.plan].map(|text| printable_line(text));
-        writeln!(output, "{id:<26} {owner:<16} {name:<20} {plan:<10} {limit:>14} {}", state(key, now_ms()))?;
+        let state = state(key, now_ms()).to_string();
+        table.row([&key.key_id, &key.owner, &key.name, &key.plan, &limit, &state])?;
     }
+    table.finish()?;
     writeln!(output, "{}", count(keys.len(), "key"))?;
     Ok(())
 }

@@ -14,6 +14,8 @@ use serde::Serialize;
 use system_clock::now_ms;
 
 use super::{Arguments, NOT_COUNTED, SHOWN_KEYS};
+use crate::table::Column::Text;
+use crate::table::Table;
 use crate::target::Target;
 
 /// The result of a comparison by identity.
@@ -141,7 +143,7 @@ impl Found {
     }
 
     /// Prints the comparison of the identities as text.
-    pub(super) fn print(&self) {
+    pub(super) fn print(&self) -> anyhow::Result<()> {
         let ComparedIdentities { same, other, uncompared } = &self.identities;
         println!(
             "Keys and days with the calls of the access log: {}; with other calls: {}.",
@@ -155,12 +157,14 @@ impl Found {
             );
         }
         if other.is_empty() {
-            return;
+            return Ok(());
         }
-        println!("\n{:<28} day with other calls", "key");
+        println!();
+        let mut table = Table::new([Text("key"), Text("day with other calls")]);
         for (key, day) in other.iter().take(SHOWN_KEYS) {
-            println!("{:<28} {day}", key.to_string());
+            table.row([key.to_string(), day.to_string()])?;
         }
+        table.finish()?;
         if other.len() > SHOWN_KEYS {
             println!("and {} more; --json shows all", other.len() - SHOWN_KEYS);
         }
@@ -170,6 +174,7 @@ impl Found {
                 self.without_request_id
             );
         }
+        Ok(())
     }
 }
 

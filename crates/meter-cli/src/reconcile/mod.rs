@@ -12,13 +12,15 @@ use metering_aws::key_usage::{add_hours, usage_of_all_keys};
 use metering_aws::logged_events::Judge;
 use metering_core::claims::layout::{ClaimLayout, DEFAULT_LAYOUT};
 use metering_core::ports::{AccessLogCounts, ComparedHours, LedgerCounts};
-use metering_core::reconciliation::{HourlyCalls, HourlyTotals, Reconciliation};
+use metering_core::reconciliation::{self, HourlyCalls, HourlyTotals, Reconciliation};
 use metering_core::window::{HOUR_MS, hour_start_ms};
 use schemars::JsonSchema;
 use serde::Serialize;
 use system_clock::now_ms;
 
 use crate::output::print_json;
+use crate::table::Column::{Number, Text};
+use crate::table::Table;
 use crate::target::{LogArguments, Target, TargetArguments};
 pub use backfill::BackfillSummary;
 use backfill::{Backfill, Settings};
@@ -149,8 +151,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             print_json(&Comparison { identities, ..Comparison::new(&found.counts, None) })?;
         } else {
             let [from_ms, to_ms] = found.span_ms();
-            print(&found.counts, Depth::Keys, from_ms, to_ms);
-            found.print();
+            print(&found.counts, Depth::Keys, from_ms, to_ms)?;
+            found.print()?;
         }
         return fail_if_different(&found.counts, found.others());
     }
@@ -161,7 +163,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let found = compare(&target, &log, from_ms, to_ms, depth).await?;
     if !arguments.json {
-        print(&found, depth, from_ms, to_ms);
+        print(&found, depth, from_ms, to_ms)?;
     }
     if arguments.backfill {
         let settle_minutes = arguments.settle_minutes;
@@ -291,7 +293,7 @@ struct HourSums {
 }
 
 /// Prints a comparison as text.
-fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) {
+fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) -> anyhow::Result<()> {
     println!(
         "From {} to {}: {} calls in the access log, {} in the ledger.",
         hour(from_ms),
@@ -302,7 +304,7 @@ fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) {
     if found.differences.is_empty() {
         let by_key = if depth == Depth::Totals { "" } else { "key by key and " };
         println!("They agree, {by_key}hour by hour.");
-        return;
+        return Ok(());
     }
     let mut hours: BTreeMap<i64, HourSums> = BTreeMap::new();
     for difference in &found.differences {
@@ -311,22 +313,23 @@ fn print(found: &Reconciliation, depth: Depth, from_ms: i64, to_ms: i64) {
         sums.surplus += difference.surplus();
         sums.keys += 1;
     }
-    println!("\n{:<18} {:>10} {:>10} {:>8}", "hour", "missing", "surplus", "keys");
+    println!();
+    let mut table = Table::new([Text("hour"), Number("missing"), Number("surplus"), Number("keys")]);
     for (start_ms, HourSums { missing, surplus, keys }) in hours {
-        println!("{:<18} {missing:>10} {surplus:>10} {keys:>8}", hour(start_ms));
+        table.row([hour(start_ms), missing.to_string(), surplus.to_string(), keys.to_string()])?;
     }
-    println!("\n{:<28} {:<18} {:>10} {:>10}", "key", "hour", "logged", "counted");
-    for difference in found.differences.iter().take(SHOWN_KEYS) {
-        println!(
-            "{:<28} {:<18} {:>10} {:>10}",
-            difference.key.to_string(),
-            hour(difference.hour_start_ms),
-            difference.logged,
-            difference.counted
-        );
+    table.finish()?;
+    println!();
+    let mut table = Table::new([Text("key"), Text("hour"), Number("logged"), Number("counted")]);
+    for reconciliation::Difference { key, hour_start_ms, logged, counted } in
+        found.differences.iter().take(SHOWN_KEYS)
+    {
+        table.row([key.to_string(), hour(*hour_start_ms), logged.to_string(), counted.to_string()])?;
     }
+    table.finish()?;
     if found.differences.len() > SHOWN_KEYS {
         println!("and {} more; --json shows all", found.differences.len() - SHOWN_KEYS);
     }
     println!();
+    Ok(())
 }

@@ -17,7 +17,9 @@ use serde::Serialize;
 use super::reading::{FileReport, Status};
 use super::tally::Counted;
 use crate::closed_output::stdout;
-use crate::output::{count, printable_line, with_causes};
+use crate::output::{count, with_causes};
+use crate::table::Column::{Number, Text};
+use crate::table::Table;
 
 /// The report of a replay.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -132,12 +134,12 @@ impl Report {
     pub fn print(&self) -> anyhow::Result<()> {
         use std::io::Write;
         let mut output = stdout();
-        writeln!(output, "Usage per key")?;
-        let width = self.usage.iter().map(|key| key.api_key_id.len()).max().unwrap_or(0).max(16);
+        let mut table = Table::new([Text("key"), Number("calls")]);
         for key in &self.usage {
-            writeln!(output, "  {:<width$} {:>12}", printable_line(&key.api_key_id), key.calls)?;
+            table.row([&key.api_key_id, &key.calls.to_string()])?;
         }
-        writeln!(output, "  {:<width$} {:>12}", "total", self.calls)?;
+        table.row(["total", &self.calls.to_string()])?;
+        table.finish()?;
         for (_, name, words) in SKIPS {
             let count = self.skipped.get(name).copied().unwrap_or(0);
             if count > 0 {

@@ -14,6 +14,8 @@ use usage_report::weights::WeightLists;
 use super::Arguments;
 use crate::closed_output::{Output, stdout};
 use crate::output::{print_json, printable_line, write_json};
+use crate::table::Column::{self, Number, OptionalNumber, Text};
+use crate::table::Table;
 
 /// Size of the buffer of the output, in bytes.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -95,7 +97,7 @@ impl<'a> GroupUsage<'a> {
 
 enum Form {
     /// A table for people, with the total in its last line.
-    Text,
+    Text(Table),
     /// A line for each group and period.
     Json(BufWriter<Output>),
     Csv(Box<csv::Writer<Output>>),
@@ -156,7 +158,7 @@ impl Writer {
                     (None, None) => "all customers".to_owned(),
                 };
                 println!("Usage of {of} from {from} to {to} ({})", arguments.time_zone);
-                Form::Text
+                Form::Text(Table::new(table_columns(&columns)))
             }
         };
         Ok(Self { form, key: key.cloned(), total: Amount::of_no_calls(weights), columns, as_of_ms })
@@ -166,14 +168,9 @@ impl Writer {
     pub fn write(&mut self, finished: &Finished<'_>) -> anyhow::Result<()> {
         for (group, period, amount) in finished.sums() {
             self.total += amount;
-            let mut cells = self.columns.iter().map(|property| cell(group, *property));
+            let cells = self.columns.iter().map(|property| cell(group, *property));
             match &mut self.form {
-                Form::Text => {
-                    let mut output = stdout();
-                    write!(output, "  ")?;
-                    cells.try_for_each(|cell| write!(output, "{:<26} ", printable_line(cell)))?;
-                    writeln!(output, "{}", line(period, amount))?;
-                }
+                Form::Text(table) => table.row(cells.map(str::to_owned).chain(line(period, amount)))?,
                 Form::Json(output) => write_json(output, &GroupUsage::new(group, period, amount))?,
                 Form::Csv(csv) => {
                     let key = self.key.as_ref().map(|key| &*key.api_key_id);
@@ -196,9 +193,10 @@ impl Writer {
     pub fn finish(self) -> anyhow::Result<()> {
         let total = self.total;
         match self.form {
-            Form::Text => {
-                let indent = 27 * self.columns.len();
-                println!("  {:indent$}{}", "", line("total", total));
+            Form::Text(mut table) => {
+                let cells = self.columns.iter().map(|_| String::new());
+                table.row(cells.chain(line("total", total)))?;
+                table.finish()?;
                 if let Some(as_of_ms) = self.as_of_ms {
                     println!(
                         "Calls that reached the stream before {} are counted, in quarantine or given up.",
@@ -220,13 +218,23 @@ impl Writer {
     }
 }
 
-/// Returns a period and its amount as columns of a table for people.
-fn line(period: &str, amount: Amount) -> String {
-    let credits = amount.credits.map(|credits| format!(" {credits:>16} credits"));
-    let bytes = Some(amount.response_bytes).filter(|bytes| *bytes > 0);
-    let bytes = bytes.map(|bytes| format!(" {bytes:>16} bytes"));
-    let [credits, bytes] = [credits, bytes].map(Option::unwrap_or_default);
-    format!("{period:<16} {:>12}{credits}{bytes}", amount.calls)
+/// Returns the columns of a table for people.
+fn table_columns(groups: &[Property]) -> Vec<Column> {
+    let group = |property: &Property| match property {
+        Property::Customer => Text("customer"),
+        Property::Key => Text("key"),
+        Property::Class => Text("class"),
+    };
+    let amounts =
+        [Text("period"), Number("calls"), OptionalNumber("credits"), OptionalNumber("response bytes")];
+    groups.iter().map(group).chain(amounts).collect()
+}
+
+/// Returns a period and its amount as cells of a table for people.
+fn line(period: &str, amount: Amount) -> [String; 4] {
+    let bytes = Some(amount.response_bytes).filter(|bytes| *bytes > 0).map(|bytes| bytes.to_string());
+    let credits = amount.credits_text().unwrap_or_default();
+    [period.to_owned(), amount.calls.to_string(), credits, bytes.unwrap_or_default()]
 }
 
 /// Returns the columns of the groups. A key that belongs to no customer is shown in the column of keys.
