@@ -7,13 +7,27 @@ let pages: WebPages;
 beforeAll(async () => {
   pages = await WebPages.start();
   await pages.meter.meter('customers', 'create', 'acme', '--name', 'Acme Corp');
-  const key = ['keys', 'create', '--customer', 'acme', '--owner', '=cmd', '--plan', 'gold', '--monthly-limit', '2'];
+  // Random ids could begin as the key that a test looks for.
+  const key = [
+    'keys',
+    'create',
+    '--id',
+    'orders',
+    '--customer',
+    'acme',
+    '--owner',
+    '=cmd',
+    '--plan',
+    'gold',
+    '--monthly-limit',
+    '2',
+  ];
   const created = JSON.parse(await pages.meter.meter(...key, '--json')) as { api_key: string };
   await pages.countCalls(1_000);
   const call = () =>
     fetch(`${pages.meter.endpoints().gateway}/status/200`, { headers: { 'x-api-key': created.api_key } });
   for (let calls = 0; calls < 2; calls += 1) expect((await call()).status).toBe(200);
-  await pages.meter.meter('keys', 'create', '--owner', 'nobody');
+  await pages.meter.meter('keys', 'create', '--id', 'unused', '--owner', 'nobody');
 });
 
 afterEach(() => pages.closePages());
@@ -114,7 +128,7 @@ describe('the usage of this month', () => {
     const text = await (await download.createReadStream()).toArray();
     const [head, line, ...rest] = Buffer.concat(text).toString().trim().split('\n');
     expect(head).toBe('customer_id,api_key_id,route_class,owner,plan,period,calls,credits,response_bytes,last_call');
-    expect(line).toMatch(/^acme,key-\w+,,'=cmd,gold,\S+,2,,0,\S+Z$/);
+    expect(line).toMatch(/^acme,orders,,'=cmd,gold,\S+,2,,0,\S+Z$/);
     expect(rest).toEqual([]);
   });
 });
