@@ -16,8 +16,11 @@ pub const OBJECTIVE_MISSED: u8 = 12;
 /// A fault of the profile had no effect.
 pub const FAULT_NOT_INJECTED: u8 = 13;
 
+/// A signal has stopped the run, and the counts until then agree: the value that shells use for Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
 /// Each exit status with its meaning, as the help text lists them.
-pub const EXIT_STATUSES: [(u8, &str); 7] = [
+pub const EXIT_STATUSES: [(u8, &str); 8] = [
     (PASSED, "passed"),
     (COUNTS_DIFFER, "the counts differ"),
     (FAULT_NOT_INJECTED, "a fault was not injected"),
@@ -25,6 +28,7 @@ pub const EXIT_STATUSES: [(u8, &str); 7] = [
     (OBJECTIVE_MISSED, "an objective was missed, or no rate passed"),
     (CANNOT_RUN, "the load test could not run"),
     (WRONG_ARGUMENTS, "wrong arguments"),
+    (INTERRUPTED, "stopped by a signal"),
 ];
 
 /// Returns the sentence about exit statuses at the end of the help text.
@@ -58,7 +62,9 @@ mod tests {
         let mut expected = vec![(PASSED.to_string(), "PASSED".to_owned())];
         expected
             .extend(failures.map(|failure| (failure.exit_status().to_string(), failure.name().to_owned())));
-        expected.extend([CANNOT_RUN, WRONG_ARGUMENTS].map(|status| (status.to_string(), String::new())));
+        expected.extend(
+            [CANNOT_RUN, WRONG_ARGUMENTS, INTERRUPTED].map(|status| (status.to_string(), String::new())),
+        );
         assert_eq!(documented(), expected);
         assert_eq!(expected.len(), EXIT_STATUSES.len());
         for (status, _) in &expected {

@@ -1,7 +1,12 @@
 //! Complete runs of the load test: with faults, over HTTP/2, with all output files.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use end_to_end::binaries;
 use end_to_end::load::{MACHINE, profile, run};
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use loadtest::harness::outcome::Outcome;
 use loadtest::histogram::LatencyHistogram;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,6 +48,38 @@ for_s = 2
     let [_, _, _, _, delay] = outcome.recoveries.as_slice() else { panic!("{text}") };
     assert!(delay.max_freshness_s >= 3.0, "a delay of 3 s was not measured: {delay:?}");
     assert!(outcome.per_million_calls("stream records").unwrap() > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_stopped_compares_its_calls_and_leaves_nothing_behind() {
+    let _machine = MACHINE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let [path, results, temporary] = ["profile.toml", "results", "tmp"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&temporary).unwrap();
+    let late_fault = "[[fault]]\nkind = 'kill'\nper_s = 5\nat_s = 500\nfor_s = 3\n";
+    std::fs::write(&path, profile(100, 600, 10, &format!("[stack]\nbatch_window_ms = 2000\n{late_fault}")))
+        .unwrap();
+    let mut run = Command::new(binaries().join("loadtest"))
+        .args(["run", "--profile", path.to_str().unwrap(), "--output", results.to_str().unwrap()])
+        .env("TMPDIR", &temporary)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    let before: Vec<String> =
+        lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("sent/s")).collect();
+    let _ = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    let said: Vec<String> = lines.map(Result::unwrap).collect();
+    let ended = run.wait_with_output().unwrap();
+    let printed = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{printed}{before:#?}{said:#?}");
+    assert!(printed.contains("STOPPED before the end; the counts until then agree"), "{printed}");
+    let outcome = Outcome::read(&results).unwrap();
+    assert!(outcome.is_interrupted && outcome.tally.sent > 100 && outcome.tally.sent < outcome.planned_calls);
+    assert_eq!(outcome.tally.answers(), outcome.tally.sent, "no call is cut off");
+    assert!(outcome.counts.is_settled && outcome.counts.client_calls > 100, "{printed}");
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "the local stack is deleted");
 }
 
 #[tokio::test(flavor = "multi_thread")]

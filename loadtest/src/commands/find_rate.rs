@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use loadtest::exit_status;
 use loadtest::harness::find_rate::{Search, SearchResult, find};
+use loadtest::harness::interruption::Interruption;
 use loadtest::profile::Profile;
 use loadtest::report;
 
@@ -53,7 +54,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         confirm_s: arguments.confirm_s,
         precision: arguments.precision_percent / 100.0,
     };
-    let results = find(&profiles, &arguments.system.choice()?, search).await?;
+    let interruption = Interruption::by_signals()?;
+    let results = find(&profiles, &arguments.system.choice()?, search, &interruption).await?;
     for (profile, result) in profiles.iter().zip(&results) {
         let folder = match profiles.len() {
             1 => arguments.output.clone(),
@@ -61,6 +63,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         };
         print(profile, result, search);
         write(result, &folder)?;
+    }
+    if interruption.is_on() {
+        return Ok(exit_status::INTERRUPTED);
     }
     let is_found = results.iter().all(|result| result.best.is_some());
     Ok(if is_found { exit_status::PASSED } else { exit_status::OBJECTIVE_MISSED })

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use loadtest::exit_status;
+use loadtest::harness::interruption::Interruption;
 use loadtest::harness::run::{SystemChoice, execute};
 use loadtest::harness::verdict::Failure;
 use loadtest::profile::Profile;
@@ -65,9 +66,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let profile = Profile::read_with_seed(&arguments.profile, arguments.seed)?;
     let folder = arguments.output.unwrap_or_else(|| PathBuf::from("loadtest-results").join(&profile.name));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let outcome = Box::pin(execute(&profile, &arguments.system.choice()?, arguments.quiet)).await?;
+    let interruption = Interruption::by_signals()?;
+    let choice = arguments.system.choice()?;
+    let outcome = Box::pin(execute(&profile, &choice, &interruption, arguments.quiet)).await?;
     report::write(&outcome, &folder)?;
     print!("{}", report::text(&outcome));
     println!("The results are in {}.", folder.display());
-    Ok(outcome.failures.first().map_or(exit_status::PASSED, Failure::exit_status))
+    let unless_failed = if outcome.is_interrupted { exit_status::INTERRUPTED } else { exit_status::PASSED };
+    Ok(outcome.failures.first().map_or(unless_failed, Failure::exit_status))
 }

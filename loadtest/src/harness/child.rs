@@ -26,6 +26,8 @@ impl Process {
             .arg(subcommand)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Ctrl-C reaches only the process group of this command, which ends its children itself.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start `loadtest {subcommand}`"))?;

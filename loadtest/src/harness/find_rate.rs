@@ -8,6 +8,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::harness::interruption::Interruption;
 use crate::harness::outcome::Outcome;
 use crate::harness::run::{SystemChoice, execute};
 use crate::profile::{Load, Profile};
@@ -63,7 +64,8 @@ pub struct SustainedRate {
 }
 
 /// Searches the rates of several profiles in turns: each profile has one run before any has its
-/// next, so that other load of the machine affects all profiles alike.
+/// next, so that other load of the machine affects all profiles alike. An interruption ends the search with the
+/// steps until then.
 ///
 /// # Errors
 /// Returns an error if something other than the system under test fails.
@@ -71,12 +73,16 @@ pub async fn find(
     profiles: &[Profile],
     choice: &SystemChoice,
     search: Search,
+    interruption: &Interruption,
 ) -> anyhow::Result<Vec<SearchResult>> {
     let mut climbs: Vec<Climb> = profiles.iter().map(|_| Climb::new(search)).collect();
-    while climbs.iter().any(|climb| climb.next_attempt().is_some()) {
+    while !interruption.is_on() && climbs.iter().any(|climb| climb.next_attempt().is_some()) {
         for (climb, profile) in climbs.iter_mut().zip(profiles) {
             if let Some(attempt) = climb.next_attempt() {
-                let (step, outcome) = try_rate(profile, choice, attempt).await?;
+                let (step, outcome) = try_rate(profile, choice, attempt, interruption).await?;
+                if interruption.is_on() {
+                    break;
+                }
                 climb.record(step, outcome);
             }
         }
@@ -152,12 +158,13 @@ async fn try_rate(
     profile: &Profile,
     choice: &SystemChoice,
     attempt: Attempt,
+    interruption: &Interruption,
 ) -> anyhow::Result<(Step, Outcome)> {
     let Attempt { calls_per_s, duration_s } = attempt;
     eprint!("{}, {calls_per_s:.0} calls/s for {duration_s:.0} s: ", profile.name);
     let profile =
         Profile { load: Load::Constant { calls_per_s, duration_s }, faults: Vec::new(), ..profile.clone() };
-    let outcome = Box::pin(execute(&profile, choice, true)).await?;
+    let outcome = Box::pin(execute(&profile, choice, interruption, true)).await?;
     let answered_per_s = outcome.answered_per_s();
     let verdict = match outcome.failures.first() {
         Some(failure) => format!("{}: {}", failure.name(), failure.detail()),

@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 use crate::harness::child::Process;
 use crate::harness::client_counts::ClientCounts;
 use crate::harness::identities::AnsweredCall;
-use crate::harness::worker::{Assignment, Start, Tally, WorkerMessage};
+use crate::harness::interruption::Interruption;
+use crate::harness::worker::{Assignment, Start, Stop, Tally, WorkerMessage};
 
 /// The calls that the workers of a run have sent.
 #[derive(Default)]
@@ -35,7 +36,7 @@ impl Fleet {
     }
 
     /// Makes all workers start at the same time and returns what they sent.
-    /// Their tallies are sent to `progress` while they run.
+    /// Their tallies are sent to `progress` while they run. An interruption ends the sending.
     ///
     /// # Errors
     /// Returns an error if a worker ends early.
@@ -43,8 +44,10 @@ impl Fleet {
         self,
         start: Start,
         progress: mpsc::UnboundedSender<Tally>,
+        interruption: &Interruption,
     ) -> anyhow::Result<SentCalls> {
-        let runs = self.workers.into_iter().map(|worker| run_worker(worker, start, progress.clone()));
+        let run = |worker| run_worker(worker, start, progress.clone(), interruption.clone());
+        let runs = self.workers.into_iter().map(run);
         let mut sent = SentCalls::default();
         for part in futures_util::future::try_join_all(runs).await? {
             sent.counts.merge(&part.counts);
@@ -73,11 +76,20 @@ async fn run_worker(
     mut worker: Process,
     start: Start,
     progress: mpsc::UnboundedSender<Tally>,
+    mut interruption: Interruption,
 ) -> anyhow::Result<SentCalls> {
     worker.send(&start).await?;
-    let mut sent = SentCalls::default();
+    let (mut sent, mut is_stopped) = (SentCalls::default(), false);
     loop {
-        match next(&mut worker).await? {
+        let message = tokio::select! {
+            message = next(&mut worker) => message?,
+            () = interruption.wait(), if !is_stopped => {
+                is_stopped = true;
+                worker.send(&Stop::Stop).await?;
+                continue;
+            }
+        };
+        match message {
             WorkerMessage::Progress(tally) => {
                 // The receiver may have been dropped; the counts are still needed.
                 let _ = progress.send(tally);

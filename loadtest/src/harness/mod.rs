@@ -11,6 +11,7 @@ pub mod faults;
 pub mod find_rate;
 pub mod fleet;
 pub mod identities;
+pub mod interruption;
 pub mod interval;
 pub mod keys;
 pub mod latency_breakdown;

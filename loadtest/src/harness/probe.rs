@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use crate::harness::client::Caller;
 use crate::harness::client_counts::ClientCounts;
 use crate::harness::identities::AnsweredCall;
+use crate::harness::interruption::Interruption;
 use crate::harness::worker::ClientKey;
 use crate::histogram::microseconds;
 use crate::profile::ProbeSettings;
@@ -171,11 +172,16 @@ impl Prober {
         RecentProbes { freshness_us, waiting: self.keys.len() - state.free.len() }
     }
 
-    /// Sends probes for `duration` from `start` on, and waits until all are measured.
+    /// Sends probes for `duration` from `start` on, or until an interruption, and waits until all are measured.
     ///
     /// # Errors
     /// Returns an error if the ledger cannot be read.
-    pub async fn run(self: &Arc<Self>, start: Instant, duration: Duration) -> anyhow::Result<ProbeResults> {
+    pub async fn run(
+        self: &Arc<Self>,
+        start: Instant,
+        duration: Duration,
+        mut interruption: Interruption,
+    ) -> anyhow::Result<ProbeResults> {
         let mut probes = JoinSet::new();
         let mut number = 0.0;
         loop {
@@ -183,7 +189,10 @@ impl Prober {
             if due >= duration {
                 break;
             }
-            tokio::time::sleep_until(start + due).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(start + due) => {}
+                () = interruption.wait() => break,
+            }
             number += 1.0;
             let free = self.lock().free.pop_front();
             let Some(free) = free else {

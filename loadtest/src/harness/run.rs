@@ -26,6 +26,7 @@ use crate::harness::consumption::consumption;
 use crate::harness::faults::Injection;
 use crate::harness::fleet::Fleet;
 use crate::harness::identities::{AnsweredCall, IdentityCheck};
+use crate::harness::interruption::Interruption;
 use crate::harness::latency_breakdown::LatencyBreakdown;
 use crate::harness::local::{StackPlan, StackProcess};
 use crate::harness::memory::Memory;
@@ -69,11 +70,16 @@ pub enum SystemChoice {
     },
 }
 
-/// Runs a profile on a system.
+/// Runs a profile on a system, to its end or until an interruption.
 ///
 /// # Errors
 /// Returns an error if something other than the system under test fails.
-pub async fn execute(profile: &Profile, choice: &SystemChoice, is_quiet: bool) -> anyhow::Result<Outcome> {
+pub async fn execute(
+    profile: &Profile,
+    choice: &SystemChoice,
+    interruption: &Interruption,
+    is_quiet: bool,
+) -> anyhow::Result<Outcome> {
     match choice {
         SystemChoice::OwnStack { binaries } => {
             let temporary = tempfile::tempdir().context("cannot create a folder for the local stack")?;
@@ -85,17 +91,17 @@ pub async fn execute(profile: &Profile, choice: &SystemChoice, is_quiet: bool) -
                 has_clock_faults: has_clock_faults(profile),
             };
             let system = SystemUnderTest::own(StackProcess::start(plan).await?).await?;
-            let outcome = Run { profile, system: &system, is_quiet }.execute().await;
+            let outcome = Run { profile, system: &system, interruption, is_quiet }.execute().await;
             system.stop().await?;
             outcome
         }
         SystemChoice::Local { data_folder, gateway } => {
             let system = SystemUnderTest::local(data_folder, gateway.clone()).await?;
-            Run { profile, system: &system, is_quiet }.execute().await
+            Run { profile, system: &system, interruption, is_quiet }.execute().await
         }
         SystemChoice::Aws { environment, gateway } => {
             let system = SystemUnderTest::deployed(environment, gateway.clone()).await;
-            Run { profile, system: &system, is_quiet }.execute().await
+            Run { profile, system: &system, interruption, is_quiet }.execute().await
         }
     }
 }
@@ -107,6 +113,7 @@ fn has_clock_faults(profile: &Profile) -> bool {
 struct Run<'r> {
     profile: &'r Profile,
     system: &'r SystemUnderTest,
+    interruption: &'r Interruption,
     is_quiet: bool,
 }
 
@@ -123,6 +130,8 @@ struct Observation {
     probes: ProbeResults,
     progress: Progress,
     memory: Memory,
+    /// `true` if an interruption has ended the sending of calls.
+    is_interrupted: bool,
 }
 
 /// The comparison of the clients' counts with the ledger.
@@ -204,12 +213,13 @@ impl Run<'_> {
         let memory = Memory::default();
         let load = async {
             let calls = async {
-                let sent = fleet.run(Start { at_ms: started_ms }, reports).await?;
+                let sent = fleet.run(Start { at_ms: started_ms }, reports, self.interruption).await?;
                 Ok::<_, anyhow::Error>((sent, Instant::now()))
             };
             let print = |line: &str| self.print(line);
-            let faults = faults::run(self.system, &self.profile.faults, start, print);
-            let results = tokio::try_join!(calls, prober.run(start, duration), faults);
+            let faults = faults::run(self.system, &self.profile.faults, start, self.interruption, print);
+            let probes = prober.run(start, duration, self.interruption.clone());
+            let results = tokio::try_join!(calls, probes, faults);
             drop(ended);
             results
         };
@@ -228,7 +238,9 @@ impl Run<'_> {
         client_counts.merge(&probes.client_counts.with_keys_from(first));
         let of_probes = probes.answered.iter();
         answered_calls.extend(of_probes.map(|call| AnsweredCall { key: call.key + first, ..call.clone() }));
-        let took_s = (answered - start).as_secs_f64();
+        let took_s = answered.saturating_duration_since(start).as_secs_f64();
+        let planned_calls = Schedule::new(self.profile.load).calls();
+        let is_interrupted = self.interruption.is_on() && progress.total.sent < planned_calls;
         Ok(Observation {
             started_ms,
             took_s,
@@ -239,6 +251,7 @@ impl Run<'_> {
             probes,
             progress,
             memory,
+            is_interrupted,
         })
     }
 
@@ -303,8 +316,8 @@ impl Run<'_> {
         comparison: &Comparison,
         identities: Option<IdentityCheck>,
     ) -> anyhow::Result<Outcome> {
-        let Observation { started_ms, took_s, answered, injections, probes, progress, memory, .. } =
-            observation;
+        let Observation { started_ms, took_s, answered, injections, probes, progress, .. } = observation;
+        let Observation { memory, is_interrupted, .. } = observation;
         let Comparison { reconciliation, compared, is_settled, settled } = comparison;
         let mut freshness = LatencyHistogram::new();
         probes.samples.iter().for_each(|sample| freshness.record_us(sample.freshness_us));
@@ -321,6 +334,7 @@ impl Run<'_> {
         let failures = judge(&Evidence {
             profile,
             planned_calls,
+            is_interrupted,
             tally: &progress.total,
             freshness: &freshness,
             reconciliation,
@@ -334,6 +348,7 @@ impl Run<'_> {
             environment: self.system.meter.names.environment.clone(),
             started_ms,
             planned_calls,
+            is_interrupted,
             took_s,
             settled_after_s: (*settled - answered).as_secs_f64(),
             tally: progress.total,

@@ -64,6 +64,8 @@ pub struct Evidence<'e> {
     pub profile: &'e Profile,
     /// Number of calls in the schedule.
     pub planned_calls: u64,
+    /// `true` if the run was stopped before the end of its schedule.
+    pub is_interrupted: bool,
     pub tally: &'e Tally,
     /// Freshness of the probes.
     pub freshness: &'e LatencyHistogram,
@@ -77,11 +79,14 @@ pub struct Evidence<'e> {
     pub memory_growth: &'e [MemoryGrowth],
 }
 
-/// Returns all failures, the most severe first.
+/// Returns all failures, the most severe first. A run that was interrupted is judged by its counts alone.
 pub fn judge(evidence: &Evidence<'_>) -> Vec<Failure> {
     let mut failures = Vec::new();
     judge_counts(evidence, &mut failures);
     judge_identities(evidence, &mut failures);
+    if evidence.is_interrupted {
+        return failures;
+    }
     judge_faults(evidence, &mut failures);
     judge_harness(evidence, &mut failures);
     judge_objectives(evidence, &mut failures);

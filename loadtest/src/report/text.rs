@@ -39,7 +39,11 @@ pub(super) fn models(outcome: &Outcome) -> String {
 pub(super) fn verdict(outcome: &Outcome) -> String {
     let failures: Vec<String> =
         outcome.failures.iter().map(|failure| format!("{}: {}", failure.name(), failure.detail())).collect();
-    if failures.is_empty() { "PASSED".to_owned() } else { failures.join("\n") }
+    match failures.as_slice() {
+        [] if outcome.is_interrupted => "STOPPED before the end; the counts until then agree".to_owned(),
+        [] => "PASSED".to_owned(),
+        failures => failures.join("\n"),
+    }
 }
 
 /// Formats the report as text.

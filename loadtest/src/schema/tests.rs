@@ -61,6 +61,7 @@ fn outcome() -> Outcome {
         environment: "local".to_owned(),
         started_ms: 0,
         planned_calls: 1,
+        is_interrupted: false,
         took_s: 1.0,
         settled_after_s: 1.0,
         tally,

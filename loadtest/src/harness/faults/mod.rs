@@ -15,6 +15,7 @@ use aws_sdk_kinesis::types::ScalingType;
 use tokio::time::Instant;
 
 use crate::fault::{FaultKind, ScheduledFault};
+use crate::harness::interruption::Interruption;
 use crate::harness::system_under_test::{LocalAccess, SystemUnderTest};
 
 pub use recovery::{Recovery, recoveries};
@@ -44,7 +45,7 @@ struct Ended {
 }
 
 /// Injects the faults at their times, and passes a line about the start and the end of each to
-/// `print`.
+/// `print`. After an interruption, no further fault begins.
 ///
 /// # Errors
 /// Returns an error if a fault cannot be injected.
@@ -52,20 +53,25 @@ pub async fn run(
     system: &SystemUnderTest,
     faults: &[ScheduledFault],
     start: Instant,
+    interruption: &Interruption,
     print: impl Fn(&str),
 ) -> anyhow::Result<Vec<Injection>> {
-    let all = faults.iter().map(|fault| run_one(system, *fault, start, &print));
-    futures_util::future::try_join_all(all).await
+    let all = faults.iter().map(|fault| run_one(system, *fault, start, interruption.clone(), &print));
+    Ok(futures_util::future::try_join_all(all).await?.into_iter().flatten().collect())
 }
 
 async fn run_one(
     system: &SystemUnderTest,
     fault: ScheduledFault,
     start: Instant,
+    mut interruption: Interruption,
     print: &impl Fn(&str),
-) -> anyhow::Result<Injection> {
+) -> anyhow::Result<Option<Injection>> {
     let begins = start + Duration::from_secs_f64(fault.at_s);
-    tokio::time::sleep_until(begins).await;
+    tokio::select! {
+        () = tokio::time::sleep_until(begins) => {}
+        () = interruption.wait() => return Ok(None),
+    }
     let began_s = start.elapsed().as_secs_f64();
     print(&format!("{began_s:.1} s: {:?} for {} s", fault.kind, fault.for_s));
     let ends = begins + Duration::from_secs_f64(fault.for_s);
@@ -73,7 +79,7 @@ async fn run_one(
     let Ended { at, effects } = ended.with_context(|| format!("cannot inject {:?}", fault.kind))?;
     let ended_s = (at - start).as_secs_f64();
     print(&format!("{ended_s:.1} s: end of {:?}, {effects} effects", fault.kind));
-    Ok(Injection { fault, began_s, ended_s, effects })
+    Ok(Some(Injection { fault, began_s, ended_s, effects }))
 }
 
 /// Injects a fault until `ends`.

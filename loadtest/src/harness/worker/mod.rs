@@ -1,6 +1,6 @@
 //! A worker: a process that sends its share of the calls on schedule.
 //!
-//! It reads an [`Assignment`] and a [`Start`] from standard input and writes
+//! It reads an [`Assignment`], a [`Start`] and perhaps a [`Stop`] from standard input and writes
 //! [`WorkerMessage`]s to standard output, one JSON value in each line, so that it
 //! can also run on another machine.
 
@@ -59,6 +59,13 @@ pub struct Assignment {
 pub struct Start {
     /// Time at which the schedule starts, in milliseconds since 1970.
     pub at_ms: i64,
+}
+
+/// The signal that ends the sending of calls before the end of the schedule.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stop {
+    Stop,
 }
 
 /// Call outcomes by status, with their latencies.

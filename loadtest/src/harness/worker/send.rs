@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::recorder::{CallEnd, CallRecorder};
-use super::{Assignment, Start, WorkerMessage, read_line, send_message};
+use super::{Assignment, Start, Stop, WorkerMessage, read_line, send_message};
 use crate::harness::client::Caller;
+use crate::harness::interruption::Interruption;
 use crate::harness::schedule::Schedule;
 use crate::harness::workload::{Call, Workload};
 
@@ -43,6 +44,7 @@ pub async fn run() -> anyhow::Result<()> {
     send_message(&WorkerMessage::Ready)?;
     let start: Start = read_line("the start signal")?;
     let start = instant_of(start.at_ms);
+    let mut interruption = interruption_by_parent();
     let reporter = tokio::spawn(report_progress(sender.clone()));
     // This function and each call have a sender of the channel, so it closes when the last call has ended.
     let (running, mut ended) = tokio::sync::mpsc::channel::<()>(1);
@@ -50,8 +52,14 @@ pub async fn run() -> anyhow::Result<()> {
     for number in (u64::from(assignment.worker)..schedule.calls()).step_by(assignment.workers as usize) {
         let due = start + Duration::from_secs_f64(schedule.due_s(number));
         if due > Instant::now() {
-            tokio::time::sleep_until(due).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => {}
+                () = interruption.wait() => {}
+            }
             without_pause = 0;
+        }
+        if interruption.is_on() {
+            break;
         }
         sender.recorder.record_sent(due.elapsed());
         let (sender, running) = (sender.clone(), running.clone());
@@ -71,6 +79,19 @@ pub async fn run() -> anyhow::Result<()> {
     let _ = reporter.await;
     sender.report()?;
     send_message(&WorkerMessage::Finished(sender.recorder.counts()))
+}
+
+/// Returns an interruption by the parent, which sends [`Stop`].
+fn interruption_by_parent() -> Interruption {
+    let (switch, interruption) = Interruption::by_switch();
+    // Reading standard input blocks the thread.
+    std::thread::spawn(move || {
+        if read_line::<Stop>("the stop signal").is_ok() {
+            switch.send_replace(true);
+        }
+        std::thread::park();
+    });
+    interruption
 }
 
 /// Converts a wall-clock time to an instant. A past time is now.
