@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 . scripts/local-stack.sh
 . scripts/step.sh
 
+need pkill "install procps (Debian: apt-get install procps)"
 fail() { echo "keep-release: $*" >&2; exit 1; }
 [ "$(date -u --date '+3 hours' +%m)" = "$(date -u +%m)" ] ||
     fail "the month ends within three hours, and the test compares a limit of the month two hours later; run it next month"
@@ -58,7 +59,14 @@ done
 cat > "$kept/secrets.json" << END
 {"limited": "$limited", "rotated": "$rotated", "rotated_to": "$rotated_to", "expiring": "$expiring", "deleted": "$deleted"}
 END
+# From here on, the processes of the consumer are killed amid their batches.
+while kill -0 "$local_stack_process" 2>/dev/null; do
+    pkill -KILL --parent "$local_stack_process" usage-consumer || true
+    sleep 0.03
+done &
 traffic under-load 1000 > /dev/null
+under_load=$(awk -F, 'NR > 1 { sum += $2 } END { print sum }' "$kept/under-load.csv")
+[ "$(counted)" -lt $((seen + under_load)) ] || fail "the consumer was faster than its end; run it again"
 kill -KILL "$local_stack_process"
 wait "$local_stack_process" || true
 date -u +%s > "$kept/killed-at-s"

@@ -16,7 +16,8 @@ pub const OBJECTIVE_MISSED: u8 = 12;
 /// A fault of the profile had no effect.
 pub const FAULT_NOT_INJECTED: u8 = 13;
 
-/// A signal has stopped the run, and the counts until then agree: the value that shells use for Ctrl-C.
+/// A signal has stopped the run, and the counts until then agree, or it has stopped a search: the value that
+/// shells use for Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
 /// Each exit status with its meaning, as the help text lists them.

@@ -20,13 +20,19 @@ const LOSSES = [
   ResourceImpact.WILL_ORPHAN,
 ];
 
+/** Types of which a resource cannot be replaced, because CloudFormation creates the new one first. Lambda refuses a
+ * second mapping of a function and a stream, and a new one begins at another place. A log group has two subscription
+ * filters at most, and both would deliver. */
+const UNIQUE = ['AWS::Lambda::EventSourceMapping', 'AWS::Logs::SubscriptionFilter'];
+
 /** Returns what an update breaks, one sentence each. */
 export function upgradeProblems(before: Template, after: Template): string[] {
   return [
     ...lostResources(before, after),
+    ...lostProtection(before, after),
     ...takenNames(before, after),
     ...refusedParameters(before.Parameters ?? {}, after.Parameters ?? {}),
-    ...missingOutputs(before.Outputs ?? {}, after.Outputs ?? {}),
+    ...changedOutputs(before.Outputs ?? {}, after.Outputs ?? {}),
   ];
 }
 
@@ -40,9 +46,21 @@ function lostResources(before: Template, after: Template): string[] {
     const { DeletionPolicy, Type } = resource;
     const replaced = changeImpact === ResourceImpact.WILL_REPLACE || changeImpact === ResourceImpact.MAY_REPLACE;
     const keepsName = replaced && nameOf(resource) !== undefined && nameOf(resource) === nameOf(after.Resources[id]!);
-    if (DeletionPolicy !== undefined || keepsName) problems.push(`${id} (${Type}): ${changeImpact}`);
+    if (DeletionPolicy !== undefined || keepsName || UNIQUE.includes(Type))
+      problems.push(`${id} (${Type}): ${changeImpact}`);
   });
   return problems;
+}
+
+/** A table without its policy is deleted with its stack. */
+function lostProtection(before: Template, after: Template): string[] {
+  return Object.entries(before.Resources).flatMap(([id, was]) => {
+    const is = after.Resources[id];
+    if (is === undefined) return [];
+    return (['DeletionPolicy', 'UpdateReplacePolicy'] as const)
+      .filter((policy) => was[policy] !== undefined && was[policy] !== is[policy])
+      .map((policy) => `${id} (${was.Type}) had the ${policy} ${was[policy] as string}`);
+  });
 }
 
 /** Returns the name that a template gives a resource, as JSON. */
@@ -95,9 +113,19 @@ function accepts(is: Parameter, was: Parameter): boolean {
   );
 }
 
-/** Terraform modules, SAM templates and other stacks read the outputs. */
-function missingOutputs(before: Record<string, Json>, after: Record<string, Json>): string[] {
-  return Object.keys(before)
-    .filter((name) => !(name in after))
-    .map((name) => `the output ${name} is gone`);
+interface Output {
+  readonly Value: Json;
+  readonly Condition?: string;
+}
+
+/** Terraform modules, SAM templates and other stacks read the outputs. A text may change, a reference may not. */
+function changedOutputs(before: Record<string, Json>, after: Record<string, Json>): string[] {
+  const parts = (output: Json) => {
+    const { Value, Condition } = output as unknown as Output;
+    return JSON.stringify([typeof Value === 'string' ? 'a text' : Value, Condition]);
+  };
+  return Object.keys(before).flatMap((name) => {
+    if (!(name in after)) return [`the output ${name} is gone`];
+    return parts(before[name]!) === parts(after[name]!) ? [] : [`the output ${name} refers to something else`];
+  });
 }

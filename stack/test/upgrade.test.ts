@@ -57,7 +57,27 @@ describe('an update reports', () => {
       ({ Parameters }) => (Parameters.Shards!.MinValue = 2),
       'the parameter Shards refuses values that it took before',
     ],
-    ['an output that is gone', ({ Outputs }) => delete Outputs![Object.keys(Outputs!)[0]!], 'the output '],
+    [
+      'a mapping under another logical id',
+      (template) => {
+        const id = idOf(template, 'AWS::Lambda::EventSourceMapping');
+        template.Resources.Another = template.Resources[id]!;
+        delete template.Resources[id];
+      },
+      '(AWS::Lambda::EventSourceMapping): WILL_DESTROY',
+    ],
+    [
+      'a table that is no longer retained',
+      ({ Resources }) =>
+        delete (ofType(Resources, 'AWS::DynamoDB::Table')[0] as unknown as Record<string, Json>).DeletionPolicy,
+      '(AWS::DynamoDB::Table) had the DeletionPolicy RetainExceptOnCreate',
+    ],
+    [
+      'an output of another resource',
+      ({ Outputs }) => ((Outputs!.AuthorizerArn as Record<string, Json>).Value = { Ref: 'Another' }),
+      'the output AuthorizerArn refers to something else',
+    ],
+    ['an output that is gone', ({ Outputs }) => delete Outputs![Object.keys(Outputs!)[0]!], ' is gone'],
   ];
 
   test.each(changes)('%s', (_, change, problem) => {

@@ -12,7 +12,12 @@ use crate::binaries;
 
 /// Runs `meter` with these arguments.
 pub fn meter(arguments: &[&str]) -> Output {
-    Command::new(binaries().join("meter")).args(arguments).output().unwrap()
+    meter_from(&binaries(), arguments)
+}
+
+/// Runs the `meter` of a folder with these arguments.
+pub fn meter_from(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(folder.join("meter")).args(arguments).output().unwrap()
 }
 
 /// Returns the standard output of a command, and asserts that it succeeded.

@@ -155,13 +155,18 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
     std::fs::write(&progress, json!({"sha256": sha256, "rows": 200}).to_string()).unwrap();
     let keys = operator.json_lines(&["list"]);
     let outcome = operator.json(&["import", path, "--dry-run"]);
-    assert_eq!(outcome, json!({"created": 450, "updated": 0, "unchanged": 0, "rejected": 0}));
+    assert_eq!(
+        outcome,
+        json!({"applied": false, "created": 250, "updated": 0, "unchanged": 0, "rejected": 0})
+    );
     assert_eq!(operator.json_lines(&["list"]), keys, "--dry-run creates no key");
     let outcome = operator.json(&["import", path]);
-    assert_eq!(outcome, json!({"created": 250, "updated": 0, "unchanged": 0, "rejected": 0}));
+    let created = json!({"applied": true, "created": 250, "updated": 0, "unchanged": 0, "rejected": 0});
+    assert_eq!(outcome, created);
     assert!(!progress.exists());
     let outcome = operator.json(&["import", path]);
-    assert_eq!(outcome, json!({"created": 200, "updated": 0, "unchanged": 250, "rejected": 0}));
+    let rest = json!({"applied": true, "created": 200, "updated": 0, "unchanged": 250, "rejected": 0});
+    assert_eq!(outcome, rest);
     assert_eq!(operator.local.call("/status/200", Some("opaque-449")), 200);
 
     let csv = folder.path().join("more.csv");

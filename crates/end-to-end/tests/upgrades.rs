@@ -14,7 +14,7 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use end_to_end::clock::write_shifted_binaries;
-use end_to_end::meter::{Local, meter, stdout};
+use end_to_end::meter::{Local, meter_from, stdout};
 use local_stack::stack::STREAM;
 use metering_aws::connection::{COMMAND_RETRY_POLICY, load_local};
 use serde_json::{Value, json};
@@ -68,9 +68,10 @@ fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
+/// Runs a command at the time of the stack.
 fn run(local: &Local, words: &str) -> String {
     let arguments: Vec<&str> = words.split(' ').chain(["--data", local.data.to_str().unwrap()]).collect();
-    stdout(&meter(&arguments))
+    stdout(&meter_from(&local.data.with_file_name("binaries"), &arguments))
 }
 
 /// Returns the documents that a command prints, one on each line.

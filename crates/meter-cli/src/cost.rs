@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long, default_value = "arm64", value_parser = architecture)]
     architecture: Architecture,
     /// Print JSON, as described in docs/schemas/meter-cost.json
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tables")]
     json: bool,
     /// Print the tables of docs/CAPACITY_AND_COST.md instead
     #[arg(long)]

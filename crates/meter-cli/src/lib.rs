@@ -23,6 +23,7 @@ mod reconcile;
 pub mod replay;
 mod rule_arguments;
 pub mod schema;
+mod signals;
 mod status;
 mod stream;
 mod table;

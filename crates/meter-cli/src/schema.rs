@@ -89,9 +89,9 @@ pub const OUTPUTS: &[Output] = &[
         Document,
         customers::MergeCheck
     ),
-    output!("classes-apply", "meter classes apply FILE --json", Document, classes::ClassList),
+    output!("classes-apply", "meter classes apply FILE --json", Document, classes::AddedClassList),
     output!("classes-show", "meter classes show --json", Lines, classes::ClassList),
-    output!("weights-apply", "meter weights apply FILE --json", Document, weights::WeightList),
+    output!("weights-apply", "meter weights apply FILE --json", Document, weights::AddedWeightList),
     output!("weights-show", "meter weights show --json", Lines, weights::WeightList),
     output!("classes-test", "meter classes test FILE --json", Lines, classes::ClassCalls),
     output!("usage", "meter usage KEY --json", Document, usage::UsageReport),

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use anyhow::Context;
-use aws_sdk_kinesis::types::{ScalingType, StreamMode, StreamModeDetails};
+use aws_sdk_kinesis::types::{
+    ScalingType, StreamDescriptionSummary, StreamMode, StreamModeDetails, StreamStatus,
+};
 use clap::Subcommand;
 use metering_core::batch_run::MAX_RETRY_MS;
 use metering_core::window::HOUR_MS;
@@ -105,14 +107,17 @@ pub struct StreamOutput {
     max_bytes_per_s: i64,
 }
 
+fn is_on_demand(summary: &StreamDescriptionSummary) -> bool {
+    summary.stream_mode_details().map(StreamModeDetails::stream_mode) == Some(&StreamMode::OnDemand)
+}
+
 async fn show(target: &Target, json: bool) -> anyhow::Result<()> {
     let summary = target.stream_summary().await?;
     let shards = i64::from(summary.open_shard_count());
     let stream = StreamOutput {
         stream: summary.stream_name().to_owned(),
         state: summary.stream_status().to_string(),
-        is_on_demand: summary.stream_mode_details().map(StreamModeDetails::stream_mode)
-            == Some(&StreamMode::OnDemand),
+        is_on_demand: is_on_demand(&summary),
         open_shards: summary.open_shard_count(),
         retention_hours: summary.retention_period_hours(),
         max_records_per_s: shards * SHARD_RECORDS_PER_S,
@@ -161,10 +166,20 @@ impl ReshardOutput {
     }
 }
 
-/// Checks a number of shards as Kinesis does, and changes nothing.
+/// Checks what Kinesis would refuse because of the stream, and changes nothing. Quotas of the account are not checked.
 async fn preview(target: &Target, shards: i32) -> anyhow::Result<ReshardOutput> {
-    let present = target.stream_summary().await?.open_shard_count();
+    let summary = target.stream_summary().await?;
+    let present = summary.open_shard_count();
     let stream = target.stream().to_owned();
+    anyhow::ensure!(
+        !is_on_demand(&summary),
+        "the stream {stream} has on-demand capacity, to which Kinesis adds shards"
+    );
+    let status = summary.stream_status();
+    anyhow::ensure!(
+        *status == StreamStatus::Active,
+        "the stream {stream} is {status}; repeat the command when it is ACTIVE"
+    );
     anyhow::ensure!(
         shards <= 2 * present && 2 * shards >= present,
         "the stream {stream} cannot have {shards} shards in one step, because it has {present}; at most twice and at least half as many are possible"

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::exit_codes;
 use crate::output::print_json;
+use crate::signals::Signals;
 use crate::table::Column::{Number, Text};
 use crate::table::Table;
 use crate::target::data_folder;
@@ -85,8 +86,8 @@ pub struct KeyResponses {
 
 type ResponsesByKey = BTreeMap<String, Responses>;
 
-/// Sends the calls and prints the responses by key. Ctrl-C ends the sending: the responses until then are
-/// printed.
+/// Sends the calls and prints the responses by key. A signal ends the sending: the responses until then are
+/// printed. A second one ends the command.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let data = data_folder(arguments.data.as_ref());
     let folder = data.display();
@@ -110,11 +111,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .collect();
     let interrupted = Arc::new(AtomicBool::new(false));
     let (stops, last, calls) = (interrupted.clone(), next, arguments.calls);
+    let mut signals = Signals::new()?;
     let interrupt = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stops.store(true, Ordering::Relaxed);
-            last.store(calls, Ordering::Relaxed);
-        }
+        signals.next().await;
+        stops.store(true, Ordering::Relaxed);
+        last.store(calls, Ordering::Relaxed);
+        // A response may never come.
+        signals.next().await;
+        std::process::exit(exit_codes::INTERRUPTED.into());
     });
     let mut responses = ResponsesByKey::new();
     for sender in senders {

@@ -65,7 +65,7 @@ pub struct SustainedRate {
 
 /// Searches the rates of several profiles in turns: each profile has one run before any has its
 /// next, so that other load of the machine affects all profiles alike. An interruption ends the search with the
-/// steps until then.
+/// steps until then. A run that it has cut off is a step only if its counts differ.
 ///
 /// # Errors
 /// Returns an error if something other than the system under test fails.
@@ -80,10 +80,12 @@ pub async fn find(
         for (climb, profile) in climbs.iter_mut().zip(profiles) {
             if let Some(attempt) = climb.next_attempt() {
                 let (step, outcome) = try_rate(profile, choice, attempt, interruption).await?;
+                if !outcome.is_interrupted || !outcome.failures.is_empty() {
+                    climb.record(step, outcome);
+                }
                 if interruption.is_on() {
                     break;
                 }
-                climb.record(step, outcome);
             }
         }
     }
@@ -168,6 +170,7 @@ async fn try_rate(
     let answered_per_s = outcome.answered_per_s();
     let verdict = match outcome.failures.first() {
         Some(failure) => format!("{}: {}", failure.name(), failure.detail()),
+        None if outcome.is_interrupted => "stopped".to_owned(),
         None if answered_per_s < calls_per_s * SUSTAINED => {
             "NOT SUSTAINED: response times grow during the run".to_owned()
         }

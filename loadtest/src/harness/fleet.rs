@@ -82,10 +82,12 @@ async fn run_worker(
     let (mut sent, mut is_stopped) = (SentCalls::default(), false);
     loop {
         let message = tokio::select! {
+            biased;
             message = next(&mut worker) => message?,
             () = interruption.wait(), if !is_stopped => {
                 is_stopped = true;
-                worker.send(&Stop::Stop).await?;
+                // A worker that has just finished reads no more; its messages say so.
+                let _ = worker.send(&Stop::Stop).await;
                 continue;
             }
         };

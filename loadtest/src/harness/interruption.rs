@@ -45,10 +45,9 @@ impl Interruption {
         *self.0.borrow()
     }
 
-    /// Completes when the run has to end.
+    /// Completes when the run has to end. Does not complete if nobody is left to interrupt it.
     pub async fn wait(&mut self) {
-        if self.0.wait_for(|is_on| *is_on).await.is_err() {
-            // Nobody is left to interrupt the run.
+        if self.0.wait_for(|is_on| *is_on).await.is_err() && !self.is_on() {
             std::future::pending::<()>().await;
         }
     }

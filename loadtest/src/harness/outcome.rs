@@ -102,7 +102,7 @@ pub struct Outcome {
     pub started_ms: i64,
     /// Number of calls in the schedule.
     pub planned_calls: u64,
-    /// `true` if the run was stopped before the end of its schedule. Only its counts are judged then.
+    /// `true` if the run was stopped by a signal. Only its counts are judged then.
     #[serde(default)]
     pub is_interrupted: bool,
     /// Time from the first call to the last response, in seconds.

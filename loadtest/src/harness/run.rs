@@ -130,7 +130,7 @@ struct Observation {
     probes: ProbeResults,
     progress: Progress,
     memory: Memory,
-    /// `true` if an interruption has ended the sending of calls.
+    /// `true` if there was an interruption while calls were sent.
     is_interrupted: bool,
 }
 
@@ -163,7 +163,11 @@ impl Run<'_> {
         // No call uses the keys when they are deleted, so that no message is needed.
         let admin = KeyAdmin::without_messages(self.system.meter.key_store());
         let all_keys = keys::create(&admin, &name, self.profile.keys.count + probe_keys).await?;
-        let outcome = self.measure(&all_keys).await;
+        let outcome = if self.interruption.is_on() {
+            Err(anyhow::anyhow!("stopped before the first call; nothing was measured"))
+        } else {
+            self.measure(&all_keys).await
+        };
         if self.system.local.is_none() {
             keys::delete(&admin, &all_keys).await?;
         }
@@ -232,6 +236,8 @@ impl Run<'_> {
             },
             None => measured.await?,
         };
+        // Not all calls, probes and faults may have begun.
+        let is_interrupted = self.interruption.is_on();
         // The keys of probes have the indexes after those of the other calls.
         let first = self.profile.keys.count;
         let (mut client_counts, mut answered_calls) = (sent.counts, sent.answered);
@@ -239,8 +245,6 @@ impl Run<'_> {
         let of_probes = probes.answered.iter();
         answered_calls.extend(of_probes.map(|call| AnsweredCall { key: call.key + first, ..call.clone() }));
         let took_s = answered.saturating_duration_since(start).as_secs_f64();
-        let planned_calls = Schedule::new(self.profile.load).calls();
-        let is_interrupted = self.interruption.is_on() && progress.total.sent < planned_calls;
         Ok(Observation {
             started_ms,
             took_s,

@@ -9,7 +9,7 @@ use metering_core::class_lists::{CLASS_LIST_LEAD_MS, check_lead};
 use metering_core::route_class::RouteClasses;
 use system_clock::now_ms;
 
-use super::{ClassList, read_lists};
+use super::{AddedClassList, ClassList, read_lists};
 use crate::dated_lists;
 use crate::dry_run::DryRun;
 use crate::keys::time_ms;
@@ -56,7 +56,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let list = ClassList::new(from_ms, &classes, &lists);
     if arguments.json {
-        return print_json(&list);
+        return print_json(&AddedClassList { applied: !arguments.dry_run.is_on(), list });
     }
     let words = |is, would_be| arguments.dry_run.words(is, would_be);
     let names: Vec<&str> = classes.names().collect();

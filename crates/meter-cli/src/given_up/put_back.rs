@@ -3,7 +3,7 @@
 use access_log::{Decoder, Limits, Origin};
 use anyhow::{Context, bail};
 use metering_aws::given_up::GivenUpRecord;
-use metering_aws::put_back::records_of;
+use metering_aws::put_back::{TooLarge, records_of};
 use metering_aws::{DynamoClaimStore, GivenUpBucket, StreamWriter};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::target::Target;
 pub struct PutBackBatches {
     /// `false` if nothing was changed, because of `--dry-run`.
     applied: bool,
-    /// Records that were put back on the stream, without those of the batches that failed.
+    /// Records that were put back on the stream, or would be, without those of the batches that failed.
     records: usize,
     /// Batches that could not be put back completely and stay where they are. Standard error has a reason for
     /// each.
@@ -31,6 +31,9 @@ impl PutBackBatches {
         } else {
             let verb = if self.applied { "" } else { "would be " };
             println!("{} {verb}put back on the stream.", count(self.records, "record"));
+        }
+        if self.failed_batches > 0 && !self.applied {
+            bail!("{} could not be put back; the reasons are above", count(self.failed_batches, "batch"));
         }
         if self.failed_batches > 0 {
             bail!(
@@ -54,13 +57,14 @@ impl PutBackBatches {
 
 /// Returns what putting batches back would do.
 pub async fn readable(bucket: &GivenUpBucket, places: &[Place]) -> PutBackBatches {
+    let mut decoder = Decoder::new(Limits::default());
     let mut result = PutBackBatches { applied: false, records: 0, failed_batches: 0 };
     for place in places {
         let batch = place.read(bucket).await.and_then(|batch| {
-            match batch.records.iter().find_map(|record| record.as_ref().err()) {
-                Some(damaged) => Err(damaged.clone().into()),
-                None => Ok(batch.records.len()),
+            for record in &batch.records {
+                payloads_of(record.as_ref().map_err(Clone::clone)?, &mut decoder)?;
             }
+            Ok(batch.records.len())
         });
         result.add(place, batch);
     }
@@ -110,15 +114,20 @@ async fn put_batch_back(
     Ok(put)
 }
 
+/// Returns the records to put on the stream for a given-up record.
+fn payloads_of(record: &GivenUpRecord, decoder: &mut Decoder) -> Result<Vec<Vec<u8>>, TooLarge> {
+    let name = record.name.to_string();
+    let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };
+    records_of(decoder, &record.data, origin)
+}
+
 async fn put_record_back(
     record: &GivenUpRecord,
     stream: &StreamWriter,
     decoder: &mut Decoder,
 ) -> anyhow::Result<()> {
-    let name = record.name.to_string();
-    let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };
     let from = record.put_back_from.and(&record.name);
-    for payload in records_of(decoder, &record.data, origin)? {
+    for payload in payloads_of(record, decoder)? {
         stream
             .put_back(payload, &from)
             .await

@@ -12,7 +12,6 @@ use super::create::new_secret;
 use super::duration::duration_ms;
 use super::fields::{Fields, Key};
 use crate::confirmation::{confirm, is_terminal};
-use crate::dry_run::DryRun;
 use crate::output::{print_json, printable_line, time_text, with_causes};
 use crate::target::{Target, TargetArguments};
 
@@ -54,8 +53,9 @@ pub struct DeleteArguments {
     /// Do not ask on a terminal
     #[arg(long, short)]
     yes: bool,
-    #[command(flatten)]
-    dry_run: DryRun,
+    /// Show in words which key would be deleted, and delete nothing
+    #[arg(long, conflicts_with = "json")]
+    dry_run: bool,
     #[command(flatten)]
     output: ChangeArguments,
 }
@@ -169,8 +169,8 @@ fn explained(error: KeyStoreError, secret: &str) -> anyhow::Error {
 
 pub async fn delete(arguments: DeleteArguments) -> anyhow::Result<()> {
     let target = Target::find(&arguments.output.target).await?;
-    if arguments.dry_run.is_on() {
-        return show_deletion(&target, &arguments).await;
+    if arguments.dry_run {
+        return show_deletion(&target, &arguments.key).await;
     }
     if is_terminal() && !arguments.yes {
         let key = target.key_store().get(&arguments.key).await?;
@@ -187,13 +187,10 @@ pub async fn delete(arguments: DeleteArguments) -> anyhow::Result<()> {
 }
 
 /// Shows the key that would be deleted.
-async fn show_deletion(target: &Target, arguments: &DeleteArguments) -> anyhow::Result<()> {
-    let key = target.key_store().get(&arguments.key).await?;
+async fn show_deletion(target: &Target, key_id: &str) -> anyhow::Result<()> {
+    let key = target.key_store().get(key_id).await?;
     if let Some(deleted_at_ms) = key.deleted_at_ms {
         bail!("the key {} was deleted at {}", key.key_id, time_text(deleted_at_ms));
-    }
-    if arguments.output.json {
-        return print_json(&Key::new(&key));
     }
     println!("The key {} of {} would be deleted.", key.key_id, printable_line(&key.owner));
     Ok(())

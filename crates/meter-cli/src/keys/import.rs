@@ -99,11 +99,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let ids = new_customers.iter().cloned().collect::<Vec<_>>().join(", ");
     let admin = target.key_admin();
     if arguments.dry_run.is_on() {
-        let summary = preview::preview(&rows, &admin).await?;
+        let completed = Progress::read(&arguments.file, &content)?.completed_rows().min(rows.len());
+        if completed > 0 {
+            eprintln!("would continue after row {completed}, at which the last import of {shown} stopped");
+        }
+        let summary = preview::preview(&rows[completed..], &admin).await?;
         if !ids.is_empty() {
             eprintln!("would create the customers {ids}");
         }
-        return summary.print("would be ", arguments.json)?.require_none_rejected(&shown);
+        return summary.print(arguments.json)?.require_none_rejected(&shown);
     }
     customers::create(&new_customers, &target.meter.customers()).await?;
     if !ids.is_empty() {
@@ -111,9 +115,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let bar = ProgressBar::new(rows.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} keys  {per_sec}  {eta} left")?);
-    let mut import = Import { target, admin, bar, summary: ImportSummary::default() };
+    let mut import =
+        Import { target, admin, bar, summary: ImportSummary { applied: true, ..ImportSummary::default() } };
     import.import_rows(&rows, Progress::read(&arguments.file, &content)?, &shown).await?;
-    import.summary.print("", arguments.json)?;
+    import.summary.print(arguments.json)?;
     if !arguments.json && import.summary.updated > 0 {
         let everywhere_ms = now_ms().saturating_add_unsigned(import.target.sync_interval_ms);
         println!("Every instance knows of the updates by {}.", time_text(everywhere_ms));

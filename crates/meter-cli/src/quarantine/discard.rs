@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     QuarantinedRecordWithData, RECEIVING, Selection, UNREADABLE, queue, report_other_messages,
-    require_selected,
+    require_selected, visit_selected,
 };
 use crate::confirmation::{confirm, is_terminal};
 use crate::output::{count, print_json, write_json};
@@ -24,7 +24,7 @@ use crate::target::Target;
 pub struct DiscardedRecords {
     /// `false` if nothing was changed, because of `--dry-run`.
     applied: bool,
-    /// Records that were deleted.
+    /// Records that were deleted, or would be.
     discarded: usize,
 }
 
@@ -41,8 +41,9 @@ impl DiscardedRecords {
 
 /// Prints how many records would be discarded.
 pub async fn preview(target: &Target, selection: &Selection, json: bool) -> anyhow::Result<()> {
-    let print = |discarded| DiscardedRecords { applied: false, discarded }.print(json);
-    super::preview(target, selection, print).await
+    let discarded = visit_selected(target, selection, |_| ()).await?;
+    DiscardedRecords { applied: false, discarded }.print(json)?;
+    require_selected(selection, discarded)
 }
 
 /// A pass that discards records.

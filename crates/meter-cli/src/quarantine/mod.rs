@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use metering_aws::QuarantineQueue;
-use metering_aws::quarantine_queue::{Fate, Odd, Receiving};
+use metering_aws::quarantine_queue::{Fate, KeptRecord, Odd, Receiving};
 
 use crate::dry_run::DryRun;
 use crate::target::{Target, TargetArguments};
@@ -72,7 +72,8 @@ enum Action {
         yes: bool,
         #[command(flatten)]
         dry_run: DryRun,
-        /// Append each record to this file before it is deleted, in the format of `show --json`
+        /// Append each record to this file before it is deleted, in the format of `show --json`. With --dry-run,
+        /// the file is not opened
         #[arg(long, value_name = "FILE")]
         save: Option<PathBuf>,
         /// Print JSON, as described in docs/schemas/meter-quarantine-discard.json
@@ -105,21 +106,23 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Prints the outcome of a command, and leaves the queue as it is.
-async fn preview(
+/// Visits the selected records, leaves the queue as it is, and returns their number.
+async fn visit_selected(
     target: &Target,
     selection: &Selection,
-    print: impl FnOnce(usize) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+    mut visit: impl FnMut(&KeptRecord),
+) -> anyhow::Result<usize> {
     let mut selected = 0;
     let visit = async |record| {
-        selected += usize::from(selection.has(&record));
+        if selection.has(&record) {
+            selected += 1;
+            visit(&record);
+        }
         Fate::Leave
     };
     let odd = queue(target).await?.pass(RECEIVING, visit).await.context(UNREADABLE)?;
     report_other_messages(&odd);
-    print(selected)?;
-    require_selected(selection, selected)
+    Ok(selected)
 }
 
 async fn queue(target: &Target) -> anyhow::Result<QuarantineQueue> {

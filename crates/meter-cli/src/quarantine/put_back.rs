@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use access_log::{Decoder, Limits, Origin};
 use anyhow::{Context, bail};
 use metering_aws::StreamWriter;
-use metering_aws::put_back::{PlaceOnStream, records_of};
+use metering_aws::put_back::{PlaceOnStream, TooLarge, records_of};
 use metering_aws::quarantine_queue::{Fate, KeptRecord};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{RECEIVING, Selection, preview, queue, report_other_messages, require_selected};
+use super::{RECEIVING, Selection, queue, report_other_messages, require_selected, visit_selected};
 use crate::dry_run::DryRun;
 use crate::output::{count, print_json};
 use crate::target::Target;
@@ -25,7 +25,7 @@ const MAX_FAILURES_IN_A_ROW: usize = 10;
 pub struct PutBackRecords {
     /// `false` if nothing was changed, because of `--dry-run`.
     applied: bool,
-    /// Records that were put back on the stream.
+    /// Records that were put back on the stream, or would be.
     put_back: usize,
     /// Records that came back meanwhile, because they still cannot be counted.
     came_back: usize,
@@ -63,9 +63,7 @@ struct PutBack {
 /// Puts the selected records back on the stream.
 pub async fn run(target: &Target, selection: Selection, dry_run: DryRun, json: bool) -> anyhow::Result<()> {
     if dry_run.is_on() {
-        let would_be =
-            |put_back| PutBackRecords { applied: false, put_back, came_back: 0, failed: 0 }.print(json);
-        return preview(target, &selection, would_be).await;
+        return preview(target, &selection, json).await;
     }
     let mut work = PutBack {
         stream: target.stream_writer(),
@@ -98,6 +96,32 @@ pub async fn run(target: &Target, selection: Selection, dry_run: DryRun, json: b
         );
     }
     require_selected(&selection, work.done + work.came_back)
+}
+
+/// Prints how many records would be put back.
+async fn preview(target: &Target, selection: &Selection, json: bool) -> anyhow::Result<()> {
+    let mut decoder = Decoder::new(Limits::default());
+    let mut result = PutBackRecords { applied: false, put_back: 0, came_back: 0, failed: 0 };
+    let selected = visit_selected(target, selection, |record| match payloads_of(record, &mut decoder) {
+        Ok(_) => result.put_back += 1,
+        Err(error) => {
+            eprintln!("{}: {error}", record.record);
+            result.failed += 1;
+        }
+    })
+    .await?;
+    result.print(json)?;
+    if result.failed > 0 {
+        bail!("{} could not be put back; the reasons are above", count(result.failed, "record"));
+    }
+    require_selected(selection, selected)
+}
+
+/// Returns the records to put on the stream for a record in quarantine.
+fn payloads_of(record: &KeptRecord, decoder: &mut Decoder) -> Result<Vec<Vec<u8>>, TooLarge> {
+    let name = record.record.to_string();
+    let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };
+    records_of(decoder, &record.payload, origin)
 }
 
 impl PutBack {
@@ -137,10 +161,8 @@ impl PutBack {
     /// Puts a record on the stream. It is deleted from the quarantine afterwards. If the command stops in
     /// between, the record is in both places, and its calls still have one owner.
     async fn put(&mut self, record: &KeptRecord) -> anyhow::Result<()> {
-        let name = record.record.to_string();
-        let origin = Origin { record_name: &name, arrived_at_ms: record.arrived_at_ms };
         let from = record.put_back_from.and(&record.record);
-        for payload in records_of(&mut self.decoder, &record.payload, origin)? {
+        for payload in payloads_of(record, &mut self.decoder)? {
             self.places.insert(self.stream.put_back(payload, &from).await?);
         }
         Ok(())

@@ -20,7 +20,6 @@ use deployment::settings::BILLED_STATUSES;
 use indicatif::{ProgressBar, ProgressStyle};
 use local_stack::stack::{LocalOptions, LocalStack, built_binaries};
 use metering_core::status_ranges::StatusRanges;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use self::reading::{FileReport, read_files};
@@ -29,6 +28,7 @@ use self::tally::Counted;
 use crate::exit_codes;
 use crate::input::open::Sources;
 use crate::output::{count, print_json};
+use crate::signals::Signals;
 
 /// Number of requests that are read ahead of the stream.
 const REQUESTS_AHEAD: usize = 2;
@@ -66,15 +66,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let folder = arguments.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     let options = options(folder, &arguments)?;
     let counted = Counted::new(arguments.retention_days, arguments.billed_statuses.clone());
-    let stopped = stopped()?;
-    tokio::pin!(stopped);
+    let mut signals = Signals::new()?;
     let stack = tokio::select! {
         stack = LocalStack::start(options) => stack?,
-        () = &mut stopped => exit_interrupted(temporary),
+        () = signals.next() => exit_interrupted(temporary),
     };
     let report = tokio::select! {
         report = replay(&stack, sources, &counted) => Some(report),
-        () = &mut stopped => None,
+        () = signals.next() => None,
     };
     stack.shut_down().await;
     let Some(report) = report else { exit_interrupted(temporary) };
@@ -101,20 +100,6 @@ fn options(folder: PathBuf, arguments: &Arguments) -> anyhow::Result<LocalOption
     }
     options.billed_statuses = arguments.billed_statuses.clone();
     Ok(options)
-}
-
-/// Completes when a signal stops the command.
-fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
 }
 
 /// Exits after a signal, and removes the temporary folder.

@@ -9,7 +9,7 @@ use metering_core::window::{HOUR_MS, hour_start_ms};
 use system_clock::now_ms;
 use usage_report::weights::{ClassWeights, PastHours, WEIGHT_LIST_LEAD_MS};
 
-use super::{WeightList, read_lists};
+use super::{AddedWeightList, WeightList, read_lists};
 use crate::dry_run::DryRun;
 use crate::keys::time_ms;
 use crate::output::{print_json, time_text};
@@ -63,7 +63,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let list = WeightList::new(from_ms, &weights, &lists);
     if arguments.json {
-        return print_json(&list);
+        return print_json(&AddedWeightList { applied: !arguments.dry_run.is_on(), list });
     }
     match list.weights.as_slice() {
         [] => println!("From {} on, each call {} one credit.", list.from, words("is", "would be")),

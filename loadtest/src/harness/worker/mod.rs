@@ -71,7 +71,7 @@ pub enum Stop {
 /// Call outcomes by status, with their latencies.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
-    /// Calls that were handed to a client.
+    /// Calls that were due and handed to a client.
     pub sent: u64,
     /// Calls with a response, by status.
     pub answered: BTreeMap<u16, u64>,
@@ -79,6 +79,9 @@ pub struct Tally {
     pub unexpected: u64,
     /// Calls without a response.
     pub unanswered: u64,
+    /// Calls that waited for a free connection when the run was stopped, and were not sent.
+    #[serde(default)]
+    pub withdrawn: u64,
     /// Response times, each from the scheduled send to the end of the response.
     pub response: LatencyHistogram,
     /// Lateness of the worker, from the scheduled send of a call to its hand-over to a client.
@@ -105,6 +108,7 @@ impl Tally {
         self.sent += other.sent;
         self.unexpected += other.unexpected;
         self.unanswered += other.unanswered;
+        self.withdrawn += other.withdrawn;
         for (status, calls) in &other.answered {
             *self.answered.entry(*status).or_default() += calls;
         }

@@ -51,6 +51,11 @@ impl CallRecorder {
         state.since_report.lateness.record(lateness);
     }
 
+    /// Records that a call was not sent, because of an interruption.
+    pub fn record_withdrawn(&self) {
+        self.lock().since_report.withdrawn += 1;
+    }
+
     pub fn record_end(&self, end: CallEnd) {
         let mut state = self.lock();
         state.since_report.response.record(end.response_time);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use system_clock::now_ms;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::recorder::{CallEnd, CallRecorder};
@@ -24,6 +24,7 @@ struct Sender {
     secrets: Vec<String>,
     permits: Arc<Semaphore>,
     recorder: CallRecorder,
+    interruption: Interruption,
 }
 
 /// Runs the worker that standard input describes.
@@ -35,16 +36,18 @@ pub async fn run() -> anyhow::Result<()> {
     let client = assignment.profile.client;
     let workload = Workload::new(&assignment.profile)?;
     let schedule = Schedule::new(assignment.profile.load);
+    let (switch, mut interruption) = Interruption::by_switch();
     let sender = Arc::new(Sender {
         caller: Caller::new(&assignment.gateway, client.protocol, client.connections)?,
         secrets: assignment.keys.into_iter().map(|key| key.secret).collect(),
         permits: Arc::new(Semaphore::new(client.calls_in_flight as usize)),
         recorder: CallRecorder::new(assignment.profile.compares_identities),
+        interruption: interruption.clone(),
     });
     send_message(&WorkerMessage::Ready)?;
     let start: Start = read_line("the start signal")?;
     let start = instant_of(start.at_ms);
-    let mut interruption = interruption_by_parent();
+    stop_by_parent(switch);
     let reporter = tokio::spawn(report_progress(sender.clone()));
     // This function and each call have a sender of the channel, so it closes when the last call has ended.
     let (running, mut ended) = tokio::sync::mpsc::channel::<()>(1);
@@ -81,17 +84,13 @@ pub async fn run() -> anyhow::Result<()> {
     send_message(&WorkerMessage::Finished(sender.recorder.counts()))
 }
 
-/// Returns an interruption by the parent, which sends [`Stop`].
-fn interruption_by_parent() -> Interruption {
-    let (switch, interruption) = Interruption::by_switch();
+/// Turns a switch on when the parent sends [`Stop`] or is gone.
+fn stop_by_parent(switch: watch::Sender<bool>) {
     // Reading standard input blocks the thread.
     std::thread::spawn(move || {
-        if read_line::<Stop>("the stop signal").is_ok() {
-            switch.send_replace(true);
-        }
-        std::thread::park();
+        let _ = read_line::<Stop>("the stop signal");
+        switch.send_replace(true);
     });
-    interruption
 }
 
 /// Converts a wall-clock time to an instant. A past time is now.
@@ -102,6 +101,10 @@ fn instant_of(at_ms: i64) -> Instant {
 impl Sender {
     async fn send(&self, call: Call, due: Instant) {
         let Ok(_permit) = self.permits.acquire().await else { return };
+        if self.interruption.is_on() {
+            self.recorder.record_withdrawn();
+            return;
+        }
         let sent_ms = now_ms();
         let answer = self.caller.call(call.status, &self.secrets[call.key as usize]).await;
         self.recorder.record_end(CallEnd {

@@ -9,9 +9,11 @@ use crate::output::{count, print_json};
 /// The result of an import: numbers of rows.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct ImportSummary {
-    /// Rows whose keys were created.
+    /// `false` if nothing was changed, because of `--dry-run`.
+    pub applied: bool,
+    /// Rows whose keys were created, or would be.
     pub created: u64,
-    /// Rows whose keys existed and were changed.
+    /// Rows whose keys existed and were changed, or would be.
     pub updated: u64,
     /// Rows whose keys existed and already matched.
     pub unchanged: u64,
@@ -20,9 +22,10 @@ pub struct ImportSummary {
 }
 
 impl ImportSummary {
-    /// Prints the numbers of rows, in the text with `verb` before the participles.
-    pub fn print(&self, verb: &str, json: bool) -> anyhow::Result<&Self> {
-        let Self { created, updated, unchanged, rejected } = self;
+    /// Prints the numbers of rows.
+    pub fn print(&self, json: bool) -> anyhow::Result<&Self> {
+        let Self { applied, created, updated, unchanged, rejected } = self;
+        let verb = if *applied { "" } else { "would be " };
         if json {
             print_json(self)?;
         } else {
