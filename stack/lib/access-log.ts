@@ -14,6 +14,21 @@ export interface AccessLogFields {
   readonly responseLength?: boolean;
 }
 
+/** The access-log formats for the stages of metered APIs, for languages without functions of a module. */
+export class MeterAccessLogFormat {
+  /** The format for stages of REST APIs. */
+  static rest(fields?: AccessLogFields): AccessLogFormat {
+    return accessLogFormat('rest', fields);
+  }
+
+  /** The format for stages of HTTP APIs. */
+  static http(fields?: AccessLogFields): AccessLogFormat {
+    return accessLogFormat('http', fields);
+  }
+
+  private constructor() {}
+}
+
 /**
  * Returns the access-log format for the stages of metered APIs, for `RestApi` and `HttpStage`. `toString()` returns its
  * text, for example for `CfnStage`. The kinds have different formats because they have different variables.

@@ -1,5 +1,6 @@
 import { Token } from 'aws-cdk-lib';
 import environment from './generated/environment.json';
+import { AuthorizerSettings, CanarySettings, ConsumerSettings, ReconcilerSettings } from './generated/free-settings';
 import functions from './generated/functions.json';
 
 /** The name of a function, which is the name of its binary. */
@@ -49,8 +50,17 @@ const SET_BY_CONSTRUCTS = {
   'usage-reconciler': ['accessLogGroups', 'billedStatuses', 'claimsTable', 'unbilledRoutes', 'usageTable'],
 } as const satisfies { [S in Service]: readonly (keyof Variables<S>)[] };
 
+interface FreeSettingsOf {
+  readonly 'api-authorizer': AuthorizerSettings;
+  readonly 'invalidation-fanout': Record<string, never>;
+  readonly 'usage-canary': CanarySettings;
+  readonly 'usage-consumer': ConsumerSettings;
+  readonly 'usage-endpoint': Record<string, never>;
+  readonly 'usage-reconciler': ReconcilerSettings;
+}
+
 /** The settings of a function that no construct sets. */
-export type FreeSettings<S extends Service> = Omit<FunctionSettings<S>, (typeof SET_BY_CONSTRUCTS)[S][number]>;
+export type FreeSettings<S extends Service> = FreeSettingsOf[S];
 
 /** Free settings of functions, by function. */
 export type FreeSettingsByService = { readonly [S in Service]?: FreeSettings<S> };
@@ -78,6 +88,17 @@ function variablesOf(service: Service): Record<string, Variable> {
   const all: [string, Variable][] = Object.entries(environment[service]);
   return Object.fromEntries(all.filter(([, { variable }]) => variable !== ENVIRONMENT_NAME));
 }
+
+/** The environment variables of the free settings of each function. */
+export const FREE_SETTINGS = Object.fromEntries(
+  (Object.keys(environment) as Service[]).map((service) => {
+    const others: readonly string[] = SET_BY_CONSTRUCTS[service];
+    return [
+      service,
+      Object.fromEntries(Object.entries(variablesOf(service)).filter(([name]) => !others.includes(name))),
+    ];
+  }),
+) as Record<Service, Record<string, Variable>>;
 
 /**
  * Returns the environment variables of a function. Throws an error that names the setting if a required one is missing,
@@ -139,8 +160,7 @@ export function parseFreeSettings(pairs: [string, string][]): FreeSettingsByServ
     if (!(service in environment)) {
       throw new Error(`There is no function ${service}; the functions are ${Object.keys(environment).join(', ')}.`);
     }
-    const others: readonly string[] = SET_BY_CONSTRUCTS[service];
-    const free = Object.keys(variablesOf(service)).filter((each) => !others.includes(each));
+    const free = Object.keys(FREE_SETTINGS[service]);
     if (name === undefined || !free.includes(name)) throw unknownSetting(service, name ?? 'without a name', free);
     parsed[service] = { ...parsed[service], [name]: value };
   }

@@ -17,4 +17,5 @@ export * from './function-settings';
 export * from './metered-stage';
 export * from './settings';
 export * from './unbilled-routes';
-export { MeterFunction } from './constructs/meter-function';
+export { MeterFunction, MeterFunctionProps } from './constructs/meter-function';
+export { AuthorizerSettings, CanarySettings, ConsumerSettings, ReconcilerSettings } from './generated/free-settings';

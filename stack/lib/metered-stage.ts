@@ -23,6 +23,12 @@ const METRICS: Record<ApiKind, { readonly dimension: string; readonly names: rea
 
 /** Returns API Gateway's counts of the calls of a stage: all, client errors and server errors. */
 export function callsByStatus({ kind, api, stageName }: MeteredStage): IMetric[] {
+  // Languages other than TypeScript do not check the kind.
+  if (!(kind in METRICS)) {
+    throw new Error(
+      `There is no kind of API ${JSON.stringify(kind)}: set kind to ${Object.keys(METRICS).join(' or ')}.`,
+    );
+  }
   const { dimension, names } = METRICS[kind];
   return names.map(
     (metricName) =>

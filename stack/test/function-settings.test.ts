@@ -92,7 +92,7 @@ describe('the settings of a function', () => {
   });
 
   test('of a boolean are true or false', () => {
-    expect(() => new Parts().keys([], { httpApiSimpleResponses: 'yes' })).toThrow(
+    expect(() => new Parts().keys([], { httpApiSimpleResponses: 'yes' as any })).toThrow(
       /httpApiSimpleResponses of api-authorizer is "yes": set it to true or false/,
     );
   });

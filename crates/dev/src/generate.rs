@@ -7,9 +7,10 @@ use anyhow::{Context, ensure};
 use crate::files::files;
 use crate::repository::{File, repository};
 
-/// The programs that print definitions of the constructs which `meter status` and the local stack show, each with the
-/// file of its definitions.
-const DEFINITIONS: [(&str, &str); 2] = [
+/// The programs of the stack that print a generated file, with that file: the settings of functions as interfaces, and
+/// the definitions of the constructs which `meter status` and the local stack show.
+const DEFINITIONS: [(&str, &str); 3] = [
+    ("test/free-settings-file.ts", "stack/lib/generated/free-settings.ts"),
     ("test/dashboard-file.ts", "crates/deployment/src/dashboard.json"),
     ("test/alarms-file.ts", "crates/deployment/src/alarms.json"),
 ];

@@ -4,7 +4,8 @@ import { IHttpApi, IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
 import { AttributeType, ITable, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { FreeSettings } from '../function-settings';
+import { FunctionSettings } from '../function-settings';
+import { AuthorizerSettings } from '../generated/free-settings';
 import environment from '../generated/environment.json';
 import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
@@ -24,7 +25,7 @@ export interface ApiKeyAuthorizerProps {
   /** The maximum age of an instance's last read of the invalidation log, at most a minute. Default: one second. */
   readonly syncInterval?: Duration;
   /** Further settings of the authorizer, for example `cacheTtlMs`. */
-  readonly authorizerSettings?: FreeSettings<'api-authorizer'>;
+  readonly authorizerSettings?: AuthorizerSettings;
 }
 
 /** Options of the authorizer of a REST API. */
@@ -78,7 +79,7 @@ export class ApiKeyAuthorizer extends Construct {
         alertsTable: this.alertsTable.tableName,
         alertsTopicArn: this.alertsTopic.topicArn,
         syncIntervalMs: this.syncInterval.toMilliseconds(),
-      },
+      } satisfies FunctionSettings<'api-authorizer'>,
       deadLetterQueue: invalidation.deadLetterQueue,
     });
     this.authorizer.allow(['dynamodb:GetItem'], [this.keysTable.tableArn]);

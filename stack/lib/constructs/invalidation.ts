@@ -5,6 +5,7 @@ import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { FunctionSettings } from '../function-settings';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
 import { MeterFunction } from './meter-function';
@@ -70,7 +71,9 @@ export class Invalidation extends Construct {
       service: 'invalidation-fanout',
       description: "Flushes API Gateway's caches of authorizer results when a key is changed",
       reservedConcurrency: fanoutConcurrency,
-      functionSettings: { stages: stages.map((stage) => `${stage.apiId}/${stage.stageName}`).join(',') },
+      functionSettings: {
+        stages: stages.map((stage) => `${stage.apiId}/${stage.stageName}`).join(','),
+      } satisfies FunctionSettings<'invalidation-fanout'>,
       deadLetterQueue: this.deadLetterQueue,
     });
     const { partition, region } = Stack.of(this);

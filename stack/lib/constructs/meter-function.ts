@@ -14,19 +14,19 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
-import { functionEnvironment, FunctionSettings, Service } from '../function-settings';
+import { functionEnvironment, Service } from '../function-settings';
 import functions from '../generated/functions.json';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
 import { functionLogGroup } from './meter-log-group';
 
-export interface MeterFunctionProps<S extends Service> {
+export interface MeterFunctionProps {
   readonly settings: MeterSettings;
   /** The name of the binary. */
-  readonly service: S;
+  readonly service: Service;
   readonly description: string;
-  /** The settings that the function reads from its environment variables. */
-  readonly functionSettings: FunctionSettings<S>;
+  /** The settings that the function reads from its environment variables, by name: `FunctionSettings` of the service. */
+  readonly functionSettings: { readonly [name: string]: any };
   readonly reservedConcurrency?: number;
   /** The queue for events of asynchronous invocations after all retries failed. */
   readonly deadLetterQueue?: IQueue;
@@ -35,13 +35,13 @@ export interface MeterFunctionProps<S extends Service> {
 }
 
 /** A binary of the meter as a Lambda function. Its role may only write its log until `allow` adds permissions. */
-export class MeterFunction<S extends Service = Service> extends Construct {
+export class MeterFunction extends Construct {
   readonly function: LambdaFunction;
   /** The alias that all callers invoke. It points to the version in use, so that a deployment can shift calls. */
   readonly live: Alias;
   readonly logGroup: LogGroup;
 
-  constructor(scope: Construct, id: string, props: MeterFunctionProps<S>) {
+  constructor(scope: Construct, id: string, props: MeterFunctionProps) {
     super(scope, id);
     const { settings, service } = props;
     const { memoryMiB, timeoutMs } = functions[service];

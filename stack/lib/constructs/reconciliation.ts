@@ -3,7 +3,8 @@ import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
-import { FreeSettings } from '../function-settings';
+import { FunctionSettings } from '../function-settings';
+import { ReconcilerSettings } from '../generated/free-settings';
 import defaults from '../generated/settings.json';
 import { MeterSettings } from '../settings';
 import { billedStatusesSetting } from '../billed-statuses';
@@ -18,7 +19,7 @@ export interface ReconciliationProps {
   /** The pipeline whose ledger and access logs are compared. */
   readonly pipeline: UsagePipeline;
   /** Further settings of the reconciler, for example `reconcileHours`. */
-  readonly reconcilerSettings?: FreeSettings<'usage-reconciler'>;
+  readonly reconcilerSettings?: ReconcilerSettings;
 }
 
 /** The hourly comparison of the ledger with all access logs. A metric reports their drift. */
@@ -44,7 +45,7 @@ export class Reconciliation extends Construct {
         accessLogGroups: accessLogGroups.map(({ logGroupName }) => logGroupName).join(','),
         billedStatuses: billedStatusesSetting(billedStatuses),
         unbilledRoutes: unbilledRoutesSetting(unbilledRoutes),
-      },
+      } satisfies FunctionSettings<'usage-reconciler'>,
       deadLetterQueue,
     });
     this.reconciler.allow(['dynamodb:Query'], [usageTable.tableArn]);

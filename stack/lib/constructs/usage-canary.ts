@@ -13,7 +13,8 @@ import {
 import { RegionInfo } from 'aws-cdk-lib/region-info';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
-import { FreeSettings } from '../function-settings';
+import { FunctionSettings } from '../function-settings';
+import { CanarySettings } from '../generated/free-settings';
 import { namesOf } from '../names';
 import { MeterSettings } from '../settings';
 import { MeterFunction } from './meter-function';
@@ -25,7 +26,7 @@ export interface UsageCanaryProps {
   /** The ledger, which the canary reads until it shows the call. */
   readonly usageTable: ITable;
   /** Further settings of the canary, for example `timeoutMs`. */
-  readonly canarySettings?: FreeSettings<'usage-canary'>;
+  readonly canarySettings?: CanarySettings;
 }
 
 /** The id of the canary's key. Reports exclude its calls from the billed ones. */
@@ -67,7 +68,7 @@ export class UsageCanary extends Construct {
         canaryUrl: props.url,
         canarySecretParameter: secretParameter,
         usageTable: usageTable.tableName,
-      },
+      } satisfies FunctionSettings<'usage-canary'>,
       // The extension returns the secret, so that it is in no variable or template.
       paramsAndSecrets: ParamsAndSecretsLayerVersion.fromVersion(EXTENSION, {
         logLevel: ParamsAndSecretsLogLevel.WARN,

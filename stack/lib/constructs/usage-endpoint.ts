@@ -1,5 +1,6 @@
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { FunctionSettings } from '../function-settings';
 import defaults from '../generated/settings.json';
 import { MeterSettings } from '../settings';
 import { MeterFunction } from './meter-function';
@@ -14,7 +15,7 @@ export interface UsageEndpointProps {
 
 /** The function that returns the usage of the caller's key, or of its customer. Its route is `GET /usage`, with the
  * meter's authorizer, which identifies both. */
-export class UsageEndpoint extends MeterFunction<'usage-endpoint'> {
+export class UsageEndpoint extends MeterFunction {
   constructor(scope: Construct, id: string, props: UsageEndpointProps) {
     const { usageTable, claimsTable, stream } = props.pipeline;
     super(scope, id, {
@@ -25,7 +26,7 @@ export class UsageEndpoint extends MeterFunction<'usage-endpoint'> {
         usageTable: usageTable.tableName,
         claimsTable: claimsTable.tableName,
         streamArn: stream.streamArn,
-      },
+      } satisfies FunctionSettings<'usage-endpoint'>,
     });
     this.allow(['dynamodb:Query'], [usageTable.tableArn]);
     // The heads of the shards.

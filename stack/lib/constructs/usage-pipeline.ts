@@ -8,7 +8,8 @@ import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { BILLED_STATUSES, billedStatusesSetting, subscriptionFilterPattern } from '../billed-statuses';
-import { FreeSettings, FunctionSettings } from '../function-settings';
+import { FunctionSettings } from '../function-settings';
+import { ConsumerSettings } from '../generated/free-settings';
 import defaults from '../generated/settings.json';
 import { namesOf } from '../names';
 import { checkUsageRetention, CLAIM_RETENTION_DAYS, STREAM_RETENTION_HOURS, USAGE_RETENTION_DAYS } from '../retention';
@@ -47,7 +48,7 @@ export interface UsagePipelineProps {
    * fresher. Default: 20 seconds. */
   readonly batchWindow?: Duration;
   /** Further settings of the consumer, for example `maxEvents`. */
-  readonly consumerSettings?: FreeSettings<'usage-consumer'>;
+  readonly consumerSettings?: ConsumerSettings;
 }
 
 /** The value of the mapping's limits for no limit. Source: Lambda API Reference, `CreateEventSourceMapping`,
@@ -74,9 +75,9 @@ export class UsagePipeline extends Construct {
   /** The metered access logs. */
   readonly accessLogGroups: ILogGroup[];
   /** The statuses with which calls are billed. */
-  readonly billedStatuses: readonly string[];
+  readonly billedStatuses: string[];
   /** The routes whose calls are not billed. */
-  readonly unbilledRoutes: readonly string[];
+  readonly unbilledRoutes: string[];
   readonly stream: Stream;
   /** The number of shards with which the stream is deployed; `undefined` for an on-demand stream. */
   readonly shardCount?: number;
@@ -95,8 +96,8 @@ export class UsagePipeline extends Construct {
     checkProps(props);
     this.environment = settings.environment;
     checkIsUnique(this);
-    this.billedStatuses = props.billedStatuses ?? BILLED_STATUSES;
-    this.unbilledRoutes = props.unbilledRoutes ?? UNBILLED_ROUTES;
+    this.billedStatuses = props.billedStatuses ?? [...BILLED_STATUSES];
+    this.unbilledRoutes = props.unbilledRoutes ?? [...UNBILLED_ROUTES];
     this.accessLogGroups = props.accessLogGroups ?? [meterLogGroup(this, 'AccessLog', settings, names.accessLogGroup)];
     if (props.streamMode !== StreamMode.ON_DEMAND) this.shardCount = props.shardCount ?? defaults.shardCount;
     this.stream = new Stream(this, 'Stream', {
@@ -167,7 +168,7 @@ export class UsagePipeline extends Construct {
         quarantineQueueUrl: this.quarantineQueue.queueUrl,
         billedStatuses: billedStatusesSetting(this.billedStatuses),
         unbilledRoutes: unbilledRoutesSetting(this.unbilledRoutes),
-      },
+      } satisfies FunctionSettings<'usage-consumer'>,
     });
     this.allowConsumer(consumer);
     return consumer;

@@ -4,15 +4,21 @@ import { expect, test } from 'vitest';
 import { templateOf } from '../verify/offline';
 import { alarmsFile } from './alarms-file';
 import { dashboardFile } from './dashboard-file';
+import { freeSettingsFile } from './free-settings-file';
 
 const FOLDER = path.join(__dirname, '../../crates/deployment/src');
+const REMEDY = 'run cargo run -p dev -- generate';
 
 test.each([
   ['dashboard.json', dashboardFile],
   ['alarms.json', alarmsFile],
 ])('the local stack has the deployed %s', (name, make) => {
-  const remedy = 'run cargo run -p dev -- generate';
-  expect(fs.readFileSync(path.join(FOLDER, name), 'utf8') === make(), remedy).toBe(true);
+  expect(fs.readFileSync(path.join(FOLDER, name), 'utf8') === make(), REMEDY).toBe(true);
+});
+
+test('the interfaces of free settings are those of the functions', () => {
+  const file = path.join(__dirname, '../lib/generated/free-settings.ts');
+  expect(fs.readFileSync(file, 'utf8') === freeSettingsFile(), REMEDY).toBe(true);
 });
 
 test.each([
