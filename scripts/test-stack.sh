@@ -15,6 +15,7 @@ rm -f target/stack-tests.txt
 export CHROMIUM NODE_NO_WARNINGS=1
 python_tools "aws-sam-translator==$aws_sam_translator_version" "awscli==$awscli_version" "cfn-lint==$cfn_lint_version" \
     "ministack==$ministack_version"
+python_wheels "aws-cdk-lib==$aws_cdk_lib_version" "constructs==$constructs_version" "jsii==$jsii_version"
 scripts/stage-lambdas.sh --local
 step "site" scripts/build-site.sh
 cd stack

@@ -20,6 +20,7 @@ const NOT_RUN: Record<string, string> = {
   'scripts/build-local.sh': 'it builds everything; scripts/test.sh runs it',
   'scripts/build-lambdas.sh': 'it builds the functions for AWS, optimised',
   '(cd stack && npm pack)': 'the programs of documents are compiled against what it makes',
+  'scripts/build-python.sh': 'jsii.test.ts installs what it makes',
   'scripts/build-release.sh': 'it builds everything, optimised',
   'tar -xf dist/': 'release.test.ts unpacks the archive of a release',
   'usage-meter-0.1.0/meter': 'it is the command of a release; the same commands of target/debug run here',
