@@ -13,6 +13,6 @@ export default defineConfig({
     // Concurrent tests of a file each have a local stack.
     maxConcurrency: 3,
     // The validation of CDK takes half the time of a synthesis. scripts/test-stack.sh validates both examples once.
-    env: { CDK_VALIDATION: 'false' },
+    env: { CDK_VALIDATION: 'false', CDK_DISABLE_CLI_TELEMETRY: 'true' },
   },
 });

@@ -58,7 +58,7 @@ class PythonApp {
     fs.writeFileSync(path.join(folder, `${name}.py`), code);
     const cdk = path.join(ROOT, 'stack/node_modules/.bin/cdk');
     // The id of a deployment of an API contains a digest of its resource with this metadata, which only the CDK CLI adds.
-    const asCompared = ['--no-path-metadata', '--no-asset-metadata'];
+    const asCompared = ['--no-notices', '--no-path-metadata', '--no-asset-metadata'];
     const words = ['synth', '--quiet', ...asCompared, '--output', `${name}.out`, '--app', `venv/bin/python ${name}.py`];
     await steps.run(`cdk synth of ${name}.py`, () => outputOf(cdk, words, { cwd: folder }));
     const output = path.join(folder, `${name}.out`);

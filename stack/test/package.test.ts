@@ -1,26 +1,34 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { afterAll, expect, test } from 'vitest';
-import { ROOT } from './doc-blocks';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { placeholderBinaries } from '../verify/offline';
+import { blocksOf } from './doc-blocks';
+import { packInto, STACK } from './packed';
 import { outputOf } from './run';
+import { Steps } from './steps';
 
-const STACK = path.join(ROOT, 'stack');
+const README = 'stack/README.md';
+
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-package-'));
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+/** The steps of somebody who writes an app with the package in an empty folder. */
+const steps = new Steps();
+let file: string;
 
-/** Returns the package.json of the packed package. */
-async function packed(): Promise<Record<string, unknown>> {
-  // The scripts of the package write files that other tests read.
-  const words = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder];
-  const file = (await outputOf('npm', words, { cwd: STACK })).trim();
-  return JSON.parse(await outputOf('tar', ['xzOf', path.join(folder, file), 'package/package.json']));
-}
+beforeAll(async () => {
+  file = await steps.run('npm pack', () => packInto(folder));
+});
+afterAll(() => {
+  steps.print();
+  fs.rmSync(folder, { recursive: true, force: true });
+});
 
 // With another copy of CDK, the constructs of the package would not be those of the app.
 test('the package has no CDK of its own, and accepts that of the app from the documented version on', async () => {
-  const { dependencies, bundleDependencies, bundledDependencies, optionalDependencies, peerDependencies } =
-    await packed();
+  const text = await outputOf('tar', ['xzOf', file, 'package/package.json']);
+  const { dependencies, bundleDependencies, bundledDependencies, optionalDependencies, peerDependencies } = JSON.parse(
+    text,
+  ) as Record<string, unknown>;
   expect([dependencies, bundleDependencies, bundledDependencies, optionalDependencies]).toEqual([
     undefined,
     undefined,
@@ -29,4 +37,26 @@ test('the package has no CDK of its own, and accepts that of the app from the do
   ]);
   const [, oldest] = /needs aws-cdk-lib (\S+) or newer/.exec(fs.readFileSync(path.join(STACK, 'README.md'), 'utf8'))!;
   expect(peerDependencies).toEqual({ 'aws-cdk-lib': `^${oldest}`, constructs: '^10.5.1' });
+});
+
+test('an app in an empty folder that installs the package is synthesised', async () => {
+  const app = path.join(folder, 'app');
+  fs.mkdirSync(app);
+  const { devDependencies } = JSON.parse(fs.readFileSync(path.join(STACK, 'package.json'), 'utf8'));
+  const tools = ['aws-cdk', 'aws-cdk-lib', 'constructs', 'tsx'].map((name) => `${name}@${devDependencies[name]}`);
+  // The packages are in the cache of npm if those of the stack were installed on this machine.
+  const words = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', file, ...tools];
+  await steps.run('npm install', () => outputOf('npm', words, { cwd: app }));
+  fs.writeFileSync(path.join(app, 'app.ts'), blocksOf(README, 'ts')[0]!.code);
+  fs.cpSync(placeholderBinaries(), path.join(app, 'target/lambda'), { recursive: true });
+  const synth = ['cdk', 'synth', '--quiet', '--no-notices', '--app', 'npx tsx app.ts'];
+  await steps.run('cdk synth of app.ts', () => outputOf('npx', synth, { cwd: app }));
+  const template = JSON.parse(fs.readFileSync(path.join(app, 'cdk.out/Meter.template.json'), 'utf8'));
+  const functions = Object.values<any>(template.Resources).filter(({ Type }) => Type === 'AWS::Lambda::Function');
+  expect(functions.map(({ Properties }) => Properties.FunctionName as string).sort()).toEqual([
+    'api-authorizer-dev',
+    'usage-consumer-dev',
+    'usage-endpoint-dev',
+    'usage-reconciler-dev',
+  ]);
 });

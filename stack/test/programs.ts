@@ -2,10 +2,9 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { placeholderBinaries } from '../verify/offline';
-import { Block, ROOT } from './doc-blocks';
+import { Block } from './doc-blocks';
+import { packInto, STACK } from './packed';
 import { outputOf, run } from './run';
-
-const STACK = path.join(ROOT, 'stack');
 
 /** Matches the first line of a block with the name of the file under which other blocks of the document import it. */
 const NAME = /^\/\/ ([\w-]+\.ts)\n/;
@@ -31,10 +30,10 @@ export class Programs {
 
   static async install(): Promise<Programs> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-programs-'));
-    const packed = await outputOf('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: STACK });
+    const packed = await packInto(folder);
     const installed = path.join(folder, 'node_modules/usage-meter-stack');
     fs.mkdirSync(path.join(folder, 'node_modules/@types'), { recursive: true });
-    await outputOf('tar', ['xzf', packed.trim().split('\n').at(-1)!], { cwd: folder });
+    await outputOf('tar', ['xzf', packed], { cwd: folder });
     fs.renameSync(path.join(folder, 'package'), installed);
     for (const name of ['aws-cdk-lib', 'constructs', '@types/node']) {
       fs.symlinkSync(path.join(STACK, 'node_modules', name), path.join(folder, 'node_modules', name));
