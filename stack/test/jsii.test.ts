@@ -86,7 +86,7 @@ describe('the constructs', () => {
   afterAll(() => {
     python.steps.print();
     python.remove();
-    typescript.remove();
+    typescript?.remove();
   });
 
   /** Returns the resources of the program of a document in TypeScript. */
