@@ -168,7 +168,12 @@ fn an_import_can_be_repeated_and_continued_and_loses_no_good_row() {
     let rest = json!({"applied": true, "created": 200, "updated": 0, "unchanged": 250, "rejected": 0});
     assert_eq!(outcome, rest);
     assert_eq!(operator.local.call("/status/200", Some("opaque-449")), 200);
+}
 
+#[test]
+fn an_import_names_each_row_that_it_rejects_also_beforehand() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut operator = Operator::start(&folder.path().join("data"));
     let csv = folder.path().join("more.csv");
     let hash = metering_core::api_key::KeyDigest::of_secret("hashed-elsewhere").unwrap();
     std::fs::write(

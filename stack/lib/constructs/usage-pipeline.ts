@@ -96,8 +96,8 @@ export class UsagePipeline extends Construct {
     checkProps(props);
     this.environment = settings.environment;
     checkIsUnique(this);
-    this.billedStatuses = props.billedStatuses ?? [...BILLED_STATUSES];
-    this.unbilledRoutes = props.unbilledRoutes ?? [...UNBILLED_ROUTES];
+    this.billedStatuses = props.billedStatuses ?? Array.from(BILLED_STATUSES);
+    this.unbilledRoutes = props.unbilledRoutes ?? Array.from(UNBILLED_ROUTES);
     this.accessLogGroups = props.accessLogGroups ?? [meterLogGroup(this, 'AccessLog', settings, names.accessLogGroup)];
     if (props.streamMode !== StreamMode.ON_DEMAND) this.shardCount = props.shardCount ?? defaults.shardCount;
     this.stream = new Stream(this, 'Stream', {

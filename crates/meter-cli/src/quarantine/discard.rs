@@ -39,7 +39,6 @@ impl DiscardedRecords {
     }
 }
 
-/// Prints how many records would be discarded.
 pub async fn preview(target: &Target, selection: &Selection, json: bool) -> anyhow::Result<()> {
     let discarded = visit_selected(target, selection, |_| ()).await?;
     DiscardedRecords { applied: false, discarded }.print(json)?;

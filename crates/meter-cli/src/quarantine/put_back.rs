@@ -98,7 +98,6 @@ pub async fn run(target: &Target, selection: Selection, dry_run: DryRun, json: b
     require_selected(&selection, work.done + work.came_back)
 }
 
-/// Prints how many records would be put back.
 async fn preview(target: &Target, selection: &Selection, json: bool) -> anyhow::Result<()> {
     let mut decoder = Decoder::new(Limits::default());
     let mut result = PutBackRecords { applied: false, put_back: 0, came_back: 0, failed: 0 };

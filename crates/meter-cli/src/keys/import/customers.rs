@@ -22,7 +22,6 @@ pub async fn missing(rows: &[Row], customers: &CustomerStore) -> anyhow::Result<
     Ok(missing)
 }
 
-/// Creates customers with these ids.
 pub async fn create(ids: &BTreeSet<String>, customers: &CustomerStore) -> anyhow::Result<()> {
     for customer_id in ids.clone() {
         let customer = CustomerRecord { customer_id, created_at_ms: now_ms(), ..CustomerRecord::default() };

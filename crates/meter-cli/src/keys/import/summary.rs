@@ -22,7 +22,6 @@ pub struct ImportSummary {
 }
 
 impl ImportSummary {
-    /// Prints the numbers of rows.
     pub fn print(&self, json: bool) -> anyhow::Result<&Self> {
         let Self { applied, created, updated, unchanged, rejected } = self;
         let verb = if *applied { "" } else { "would be " };
