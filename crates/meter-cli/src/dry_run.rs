@@ -1,6 +1,6 @@
 //! The option `--dry-run` of commands that change something.
 
-/// The option `--dry-run`.
+/// The argument of commands that change something.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct DryRun {
     /// Show what the command would do, and change nothing

@@ -88,7 +88,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// The stream.
+/// The stream, as `meter stream show` prints it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StreamOutput {
     /// Name of the stream.

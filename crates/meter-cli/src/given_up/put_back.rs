@@ -1,4 +1,4 @@
-//! `meter given-up put-back`.
+//! `meter given-up put-back`: puts the records of batches on the stream again.
 
 use access_log::{Decoder, Limits, Origin};
 use anyhow::{Context, bail};
