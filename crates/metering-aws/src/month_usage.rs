@@ -25,8 +25,7 @@ impl DynamoUsageTotals {
 
 impl UsageTotals for DynamoUsageTotals {
     /// Reads with eventual consistency, at half the price of consistent reads:
-    /// the ledger is some seconds behind the calls anyway. Yesterday is read
-    /// again each time, because late records still arrive for it.
+    /// the ledger is some seconds behind the calls anyway.
     async fn month_usage(
         &self,
         key: &MeteredKey,
@@ -35,14 +34,10 @@ impl UsageTotals for DynamoUsageTotals {
         today: UtcDay,
     ) -> Result<MonthUsage, PortError> {
         let operation = || format!("reading the usage of a month from table {}", self.table);
-        let [first, last] = month.days();
-        let from = known.map_or(first, |known| known.settled_before);
-        let settled_before = today.plus_days(-1).clamp(from, month.next().first_day());
-        let mut usage =
-            MonthUsage { month, settled_before, settled: known.map_or(0, |known| known.settled), recent: 0 };
+        let (days, mut usage) = MonthUsage::begin_read(month, known, today);
         let keys: Vec<MeteredKey> = key.counted_as().collect();
         let queries = keys.iter().flat_map(|key| {
-            rows_of_days(&self.client, &self.table, key, [from, last]).map(move |query| (key, query))
+            rows_of_days(&self.client, &self.table, key, days).map(move |query| (key, query))
         });
         for (key, query) in queries {
             let query =
@@ -56,9 +51,7 @@ impl UsageTotals for DynamoUsageTotals {
                     source: "a row of the ledger has no usable primary key or no total".into(),
                 })?;
                 if row_key.key() == key {
-                    let is_settled = row_key.day() < settled_before;
-                    let part = if is_settled { &mut usage.settled } else { &mut usage.recent };
-                    *part += total;
+                    usage.add(row_key.day(), total);
                 }
             }
         }

@@ -16,6 +16,23 @@ pub struct MonthUsage {
 }
 
 impl MonthUsage {
+    /// Begins a read of a month's usage on the day `today`. Returns the days to read, both included, and the
+    /// usage to which their calls are to be added. The settled days of `known` are not read again; yesterday
+    /// is read again each time, because late records still arrive for it.
+    pub fn begin_read(month: UtcMonth, known: Option<Self>, today: UtcDay) -> ([UtcDay; 2], Self) {
+        let [first, last] = month.days();
+        let from = known.map_or(first, |known| known.settled_before);
+        let settled_before = today.plus_days(-1).clamp(from, month.next().first_day());
+        let settled = known.map_or(0, |known| known.settled);
+        ([from, last], Self { month, settled_before, settled, recent: 0 })
+    }
+
+    /// Adds calls of a day that was read.
+    pub fn add(&mut self, day: UtcDay, calls: u64) {
+        let part = if day < self.settled_before { &mut self.settled } else { &mut self.recent };
+        *part += calls;
+    }
+
     /// Returns the number of calls in the month.
     pub fn total(&self) -> u64 {
         self.settled + self.recent
@@ -116,6 +133,23 @@ mod tests {
         assert_eq!((quota.remaining(), quota.is_exhausted()), (1, false));
         assert!(Quota::new(100, &usage(60, 40)).is_exhausted());
         assert_eq!(Quota::new(100, &usage(60, 400)).remaining(), 0);
+    }
+
+    #[test]
+    fn yesterday_and_today_are_read_again_and_earlier_days_are_not() {
+        let (month, day) = (UtcMonth::at(1_795_509_270_000).unwrap(), |text: &str| text.parse().unwrap());
+        let (days, mut usage) = MonthUsage::begin_read(month, None, day("2026-11-24"));
+        assert_eq!(days, [day("2026-11-01"), day("2026-11-30")]);
+        for (text, calls) in [("2026-11-01", 1), ("2026-11-22", 2), ("2026-11-23", 4), ("2026-11-24", 8)] {
+            usage.add(day(text), calls);
+        }
+        assert_eq!((usage.settled, usage.recent), (3, 12));
+        let (days, usage) = MonthUsage::begin_read(month, Some(usage), day("2026-11-25"));
+        assert_eq!((days[0], usage.total(), usage.settled_before), (day("2026-11-23"), 3, day("2026-11-24")));
+        let (days, usage) = MonthUsage::begin_read(month, Some(usage), day("2026-11-20"));
+        assert_eq!((days[0], usage.settled_before), (day("2026-11-24"), day("2026-11-24")), "a clock set back");
+        let (days, usage) = MonthUsage::begin_read(month, None, day("2026-11-01"));
+        assert_eq!((days[0], usage.settled_before), (day("2026-11-01"), day("2026-11-01")));
     }
 
     #[test]
