@@ -23,6 +23,7 @@ rules=(
     verdicts-of-head-missed class-copy-old class-of-the-arrival customer-ignored old-calls-counted
     progress-before-commit progress-without-parents sync-endless tombstone-ignored index-at-once
     expiry-ignored overlap-ignored
+    quota-gt usage-near-limit-old usage-of-last-month usage-settled-today usage-age-least
 )
 
 fail() { echo "simulate-mutants: $*" >&2; exit 1; }

@@ -147,7 +147,11 @@ mod tests {
         let (days, usage) = MonthUsage::begin_read(month, Some(usage), day("2026-11-25"));
         assert_eq!((days[0], usage.total(), usage.settled_before), (day("2026-11-23"), 3, day("2026-11-24")));
         let (days, usage) = MonthUsage::begin_read(month, Some(usage), day("2026-11-20"));
-        assert_eq!((days[0], usage.settled_before), (day("2026-11-24"), day("2026-11-24")), "a clock set back");
+        assert_eq!(
+            (days[0], usage.settled_before),
+            (day("2026-11-24"), day("2026-11-24")),
+            "a clock set back"
+        );
         let (days, usage) = MonthUsage::begin_read(month, None, day("2026-11-01"));
         assert_eq!((days[0], usage.settled_before), (day("2026-11-01"), day("2026-11-01")));
     }

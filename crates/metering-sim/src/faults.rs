@@ -94,11 +94,23 @@ pub enum Fault {
     KeyRotated,
     /// A call is made with a key that has expired, or with a replaced secret after its time.
     SecretExpired,
+    /// A call is denied because its key's monthly limit is used up.
+    LimitReached,
+    /// A monthly limit is raised, lowered, removed or set.
+    LimitChanged,
+    /// A call is decided by a usage that the ledger exceeds by then.
+    OldUsage,
+    /// An instance cannot read the ledger for a while.
+    UnreadableUsage,
+    /// An instance reads the usage of a key in the month after the one that it has read.
+    MonthEnded,
+    /// An alert about a limit cannot be sent, or another instance is sending it.
+    UnsentAlert,
 }
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 50] = [
         Self::DuplicateRecord,
         Self::RegroupedRecord,
         Self::LostRecord,
@@ -143,6 +155,12 @@ impl Fault {
         Self::KeyDeleted,
         Self::KeyRotated,
         Self::SecretExpired,
+        Self::LimitReached,
+        Self::LimitChanged,
+        Self::OldUsage,
+        Self::UnreadableUsage,
+        Self::MonthEnded,
+        Self::UnsentAlert,
     ];
 
     /// Returns the fault's name on the command line.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use metering_core::api_key::KeyDigest;
-use metering_core::authorization::Decision;
+use metering_core::authorization::{Decision, Denial};
 
 /// The history of a secret.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +30,8 @@ struct TimeLimit {
 pub struct Expectation {
     /// The secret that the call presents.
     pub digest: KeyDigest,
+    /// Time at which the call began, in milliseconds since 1970.
+    pub began_ms: i64,
     /// `true` if the secret ended so long before that the call may not be admitted.
     is_too_late: bool,
     /// `true` if the secret's time was over, and every instance knew of it. An instance with a wrong
@@ -100,18 +102,18 @@ impl KeyAuditor {
     /// Returns the decisions that are allowed for a call that begins now.
     pub fn expect(&self, digest: KeyDigest, now_ms: i64) -> Expectation {
         let Some(Secret { ended_ms, limits, .. }) = self.secrets.get(&digest) else {
-            return Expectation { digest, is_too_late: false, is_expired: false };
+            return Expectation { digest, began_ms: now_ms, is_too_late: false, is_expired: false };
         };
         let is_too_late = ended_ms.is_some_and(|ended_ms| ended_ms + self.promised_interval_ms <= now_ms);
         let is_over = |limit: &TimeLimit| {
             limit.valid_until_ms <= now_ms && limit.known_from_ms.is_some_and(|known_ms| known_ms <= now_ms)
         };
-        Expectation { digest, is_too_late, is_expired: limits.iter().any(is_over) }
+        Expectation { digest, began_ms: now_ms, is_too_late, is_expired: limits.iter().any(is_over) }
     }
 
     /// Checks the decision on a call. A call may not be admitted an interval after
     /// its secret has ended, not after its time by an instance with the right time, and not with
-    /// another key. A call with a valid secret may not be denied.
+    /// another key. A call with a valid secret may not be denied, except by a limit, which is not judged here.
     pub fn check(&self, call: &Expectation, decision: &Decision, at: DecidedAt) -> Result<(), String> {
         let Some(secret) = self.secrets.get(&call.digest) else {
             return if decision.is_allowed() {
@@ -132,6 +134,9 @@ impl KeyAuditor {
             }
             Decision::Allow { key, .. } if key.key_id != *key_id => {
                 Err(format!("a call with a secret of {key_id} was admitted for {}", key.key_id))
+            }
+            Decision::Deny { denial: Denial::OverQuota, key: Some(key), .. } if key.key_id == *key_id => {
+                Ok(())
             }
             Decision::Deny { denial, .. } if !is_ending && !may_be_over => {
                 Err(format!("a call with a valid secret of {key_id} was denied: {}", denial.reason()))

@@ -21,6 +21,15 @@ thread_local! {
     static CLOCKS: Cell<ClockReading> = const { Cell::new(ClockReading { wall_ms: 0, monotonic_ms: 0 }) };
 }
 
+thread_local! {
+    static TIMER: Arc<tokio::runtime::Runtime> = Arc::new(
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap_or_else(|_| unreachable!("a timer needs no resources of the system")),
+    );
+}
+
 type SimulatedAuthorizer = Authorizer<KeyPorts, KeyPorts, KeyPorts, KeyPorts>;
 /// The decision on a call; `None` if there is none, and API Gateway answers 500.
 type Answer = Option<Decision>;
@@ -123,6 +132,9 @@ impl Instance {
     /// Runs all tasks until they wait, and returns the calls that were answered.
     pub fn poll(&mut self, now_ms: i64) -> Vec<(Expectation, Answer)> {
         self.set_clocks(now_ms);
+        // Time-outs need the timer of a runtime, whose time stands still, because nothing drives it.
+        let runtime = TIMER.with(Arc::clone);
+        let _entered = runtime.enter();
         let (mut answered, mut context) = (Vec::new(), Context::from_waker(std::task::Waker::noop()));
         loop {
             let before = self.tasks.len();

@@ -2,6 +2,9 @@
 //! changes as DynamoDB may.
 
 pub mod auditor;
+pub mod calendar;
 pub mod instance;
+pub mod ledger_history;
+pub mod limit_auditor;
 pub mod ports;
 pub mod tables;

@@ -8,9 +8,11 @@ use metering_core::invalidation::LogRead;
 use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{InvalidationLog, KeyTable, PortError, UsageAlert, UsageAlerts, UsageTotals};
 use metering_core::quota::MonthUsage;
+use metering_core::row_key::RowKey;
 use metering_core::window::{UtcDay, UtcMonth};
 use tokio::sync::oneshot;
 
+use super::ledger_history::LedgerHistory;
 use crate::ports::lock;
 
 /// A read that an instance requests.
@@ -22,6 +24,34 @@ pub enum KeyRead {
     Table(KeyDigest),
     /// A read of the invalidation log after a position.
     Log(Option<u64>),
+    /// A read of the ledger.
+    Usage(UsageRead),
+    /// An alert that is to be sent.
+    Alert(UsageAlert),
+}
+
+/// A read of the usage of a key in a month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageRead {
+    pub key: MeteredKey,
+    pub month: UtcMonth,
+    /// The last usage that the instance knows, whose settled days are not read again.
+    pub known: Option<MonthUsage>,
+    /// The day by the clock of the instance.
+    pub today: UtcDay,
+}
+
+impl UsageRead {
+    /// Adds up the rows, each as it was at the time that `seen_at_ms` returns, in milliseconds since 1970.
+    pub fn see(&self, history: &LedgerHistory, mut seen_at_ms: impl FnMut() -> i64) -> MonthUsage {
+        let ([from, to], mut usage) = MonthUsage::begin_read(self.month, self.known, self.today);
+        let keys: Vec<MeteredKey> = self.key.counted_as().collect();
+        let is_read = |row: &RowKey| keys.contains(row.key()) && (from..=to).contains(&row.day());
+        for (row, calls) in history.calls(|row| is_read(row).then(&mut seen_at_ms)) {
+            usage.add(row.day(), calls);
+        }
+        usage
+    }
 }
 
 /// The result of a read.
@@ -29,6 +59,9 @@ pub enum KeyRead {
 pub enum KeyReply {
     Key(Option<Box<KeyRecord>>),
     Log(LogRead),
+    Usage(MonthUsage),
+    /// `false` if another instance is sending the alert.
+    Alert(bool),
 }
 
 /// A read that waits for the simulation.
@@ -39,6 +72,8 @@ pub struct PendingRead {
     pub read: KeyRead,
     /// Time of the request, in milliseconds since 1970; `None` until the simulation sets it.
     pub requested_at_ms: Option<i64>,
+    /// Time at which the read saw the tables, in milliseconds since 1970.
+    pub seen_at_ms: i64,
     /// The result of the read, which has seen the tables and whose reply has not arrived;
     /// `None` before it has seen them.
     pub seen: Option<KeyReply>,
@@ -69,6 +104,7 @@ impl KeyPorts {
             instance: self.instance,
             read,
             requested_at_ms: None,
+            seen_at_ms: 0,
             seen: None,
             losses: 0,
             reply,
@@ -80,7 +116,7 @@ impl KeyPorts {
     async fn find(&self, read: KeyRead) -> Result<Option<KeyRecord>, PortError> {
         match self.read(read).await? {
             KeyReply::Key(key) => Ok(key.map(|key| *key)),
-            KeyReply::Log(_) => Err(failed()),
+            _ => Err(failed()),
         }
     }
 }
@@ -99,26 +135,32 @@ impl InvalidationLog for KeyPorts {
     async fn read_after(&self, position: Option<u64>) -> Result<LogRead, PortError> {
         match self.read(KeyRead::Log(position)).await? {
             KeyReply::Log(read) => Ok(read),
-            KeyReply::Key(_) => Err(failed()),
+            _ => Err(failed()),
         }
     }
 }
 
-/// No key of the simulation has a limit, so usage is never read.
 impl UsageTotals for KeyPorts {
     async fn month_usage(
         &self,
-        _key: &MeteredKey,
-        _month: UtcMonth,
-        _known: Option<MonthUsage>,
-        _today: UtcDay,
+        key: &MeteredKey,
+        month: UtcMonth,
+        known: Option<MonthUsage>,
+        today: UtcDay,
     ) -> Result<MonthUsage, PortError> {
-        Err(failed())
+        let read = UsageRead { key: key.clone(), month, known, today };
+        match self.read(KeyRead::Usage(read)).await? {
+            KeyReply::Usage(usage) => Ok(usage),
+            _ => Err(failed()),
+        }
     }
 }
 
 impl UsageAlerts for KeyPorts {
-    async fn notify(&self, _alert: &UsageAlert, _now_ms: i64) -> Result<bool, PortError> {
-        Err(failed())
+    async fn notify(&self, alert: &UsageAlert, _now_ms: i64) -> Result<bool, PortError> {
+        match self.read(KeyRead::Alert(alert.clone())).await? {
+            KeyReply::Alert(is_sent) => Ok(is_sent),
+            _ => Err(failed()),
+        }
     }
 }

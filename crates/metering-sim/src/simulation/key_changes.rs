@@ -1,4 +1,4 @@
-//! Keys that are created, rotated and deleted meanwhile.
+//! Keys that are created, changed, rotated and deleted meanwhile.
 
 use metering_core::api_key::{KeyDigest, KeyRecord, PreviousSecret};
 use rand::Rng;
@@ -23,11 +23,25 @@ impl Simulation<'_> {
         self.callers.next_key += 1;
         let digest = self.new_secret();
         let expires_at_ms = self.draw_expiry(0.2);
-        let key =
-            KeyRecord { key_id: key_id.clone(), digest: Some(digest), expires_at_ms, ..KeyRecord::default() };
+        let customer_id = self.draw_customer();
+        self.callers.limits.add(&key_id, customer_id, None);
+        let monthly_limit = self.draw_limit(&key_id);
+        self.callers.limits.add(&key_id, customer_id, monthly_limit);
+        let key = KeyRecord {
+            key_id: key_id.clone(),
+            customer_id: customer_id.map(ToOwned::to_owned),
+            monthly_limit,
+            digest: Some(digest),
+            expires_at_ms,
+            ..KeyRecord::default()
+        };
         self.callers.tables.create(key, self.now_ms);
         self.callers.auditor.add(digest, &key_id, expires_at_ms);
-        self.trace(|| format!("key {key_id} is created, and expires at {expires_at_ms:?}"));
+        self.trace(|| {
+            format!(
+                "key {key_id} is created, and expires at {expires_at_ms:?}; its limit is {monthly_limit:?}"
+            )
+        });
     }
 
     /// Draws whether a secret expires soon, and when.
@@ -78,6 +92,7 @@ impl Simulation<'_> {
             self.callers.auditor.add(digest, &key.key_id, key.expires_at_ms);
         }
         self.callers.auditor.end_limits(&key.key_id, self.now_ms);
+        self.callers.limits.end_change(&key.key_id, self.now_ms);
         self.queue_messages(&key.key_id, key.version);
     }
 
@@ -90,37 +105,67 @@ impl Simulation<'_> {
         if self.now_ms < self.callers.log_readable_from_ms {
             return;
         }
-        let Some(mut key) = self.callers.tables.key(&key_id).cloned() else { return };
+        let Some(key) = self.callers.tables.key(&key_id).cloned() else { return };
         let (Some(digest), None) = (key.digest, key.deleted_at_ms) else { return };
-        let previous = key.previous.take().map(|previous| previous.digest);
-        let new_secret = if self.random.random_bool(0.5) {
-            if !self.injects(Fault::KeyDeleted, 1.0) {
-                return;
-            }
-            key.deleted_at_ms = Some(self.now_ms);
-            key.digest = None;
-            self.callers.ending = previous.into_iter().chain([digest]).collect();
-            None
+        if self.callers.has_limits && self.random.random_bool(0.5) {
+            self.change_limit(key);
+        } else if self.random.random_bool(0.5) {
+            self.delete(key, digest);
         } else {
-            if !self.injects(Fault::KeyRotated, 1.0) {
-                return;
-            }
-            let new = self.new_secret();
-            key.digest = Some(new);
-            self.callers.ending = previous.into_iter().collect();
-            if self.random.random_bool(0.5) {
-                self.callers.ending.push(digest);
-            } else {
-                let valid_until_ms = self.draw_expiry(0.5).unwrap_or(self.now_ms + LONG_MS);
-                key.previous = Some(PreviousSecret { digest, valid_until_ms });
-                self.callers.auditor.begin_limit(&digest, valid_until_ms);
-            }
-            Some(new)
-        };
+            self.rotate(key, digest);
+        }
+    }
+
+    fn change_limit(&mut self, mut key: KeyRecord) {
+        if !self.injects(Fault::LimitChanged, 1.0) {
+            return;
+        }
+        key.monthly_limit = self.draw_limit(&key.key_id);
+        self.callers.limits.begin_change(&key.key_id, key.monthly_limit);
+        self.begin(key, None);
+    }
+
+    fn delete(&mut self, mut key: KeyRecord, digest: KeyDigest) {
+        if !self.injects(Fault::KeyDeleted, 1.0) {
+            return;
+        }
+        let previous = key.previous.take().map(|previous| previous.digest);
+        key.deleted_at_ms = Some(self.now_ms);
+        key.digest = None;
+        self.callers.ending = previous.into_iter().chain([digest]).collect();
+        self.begin(key, None);
+    }
+
+    fn rotate(&mut self, mut key: KeyRecord, digest: KeyDigest) {
+        if !self.injects(Fault::KeyRotated, 1.0) {
+            return;
+        }
+        let previous = key.previous.take().map(|previous| previous.digest);
+        let new = self.new_secret();
+        key.digest = Some(new);
+        self.callers.ending = previous.into_iter().collect();
+        if self.random.random_bool(0.5) {
+            self.callers.ending.push(digest);
+        } else {
+            let valid_until_ms = self.draw_expiry(0.5).unwrap_or(self.now_ms + LONG_MS);
+            key.previous = Some(PreviousSecret { digest, valid_until_ms });
+            self.callers.auditor.begin_limit(&digest, valid_until_ms);
+        }
+        self.begin(key, Some(new));
+    }
+
+    /// Begins a change, which ends the secrets in [`super::callers::Callers::ending`].
+    fn begin(&mut self, key: KeyRecord, new_secret: Option<KeyDigest>) {
         for ended in &self.callers.ending {
             self.callers.auditor.begin_end(ended);
         }
-        self.trace(|| format!("a change of {key_id} begins; it is deleted: {}", key.deleted_at_ms.is_some()));
+        self.trace(|| {
+            let KeyRecord { key_id, monthly_limit, deleted_at_ms, .. } = &key;
+            let is_deleted = deleted_at_ms.is_some();
+            format!(
+                "a change of {key_id} begins; it is deleted: {is_deleted}, its limit is {monthly_limit:?}"
+            )
+        });
         self.callers.tables.begin(key, new_secret, self.now_ms);
     }
 }

@@ -477,8 +477,11 @@ impl Simulation<'_> {
         }
         if let Operation::Store(metering_core::batch_run::Request::Apply(update)) = operation {
             let was_given_up = self.counts.count(Fault::GivenUp) > 0;
-            let backend = lock(&self.backend);
+            let store = self.backend.clone();
+            let backend = lock(&store);
             self.auditor.check_after_write(&backend.store, &update.row, was_given_up)?;
+            drop(backend);
+            self.record_usage(&update.row);
         }
         if matches!(operation, Operation::Store(Request::WriteHead(_)))
             && self.random.random_bool(CHECKED_HEADS)

@@ -3,7 +3,10 @@
 
 mod callers;
 mod classes;
+mod instance_faults;
 mod key_changes;
+mod key_reads;
+mod limits;
 mod mapping;
 mod operator;
 mod progress;
@@ -163,9 +166,6 @@ impl<'s> Simulation<'s> {
             let sources = [KeySource::Few, KeySource::OnePerCall, KeySource::Authorizer];
             simulation.key_source = sources[simulation.pick(sources.len())];
         }
-        if simulation.key_source == KeySource::Authorizer {
-            simulation.start_callers();
-        }
         simulation
     }
 
@@ -190,12 +190,18 @@ impl<'s> Simulation<'s> {
     }
 
     fn run(&mut self) -> Result<(), String> {
+        if self.key_source == KeySource::Authorizer {
+            self.fill_ledger()?;
+            self.start_callers();
+        }
         for _ in 0..self.settings.steps {
             self.step()?;
         }
         self.trace(|| "the faults end".to_owned());
         self.settle()?;
         self.audit("after all work was done")?;
+        self.audit_callers()?;
+        self.callers.answered.clear();
         self.check_progress()?;
         self.reconcile_at_rest()?;
         self.replay_all();
@@ -208,7 +214,7 @@ impl<'s> Simulation<'s> {
         let has_callers = self.key_source == KeySource::Authorizer;
         let is_long = self.random.random_bool(if has_callers { 0.04 } else { 0.2 });
         self.now_ms += self.random.random_range(0..if is_long { 10_000 } else { 100 });
-        if has_callers && self.random.random_bool(0.7) {
+        if has_callers && self.random.random_bool(if self.callers.has_limits { 0.5 } else { 0.7 }) {
             return self.step_callers();
         }
         match self.random.random_range(0..1_000) {
