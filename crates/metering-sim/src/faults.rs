@@ -62,10 +62,20 @@ pub enum Fault {
     LeadingClock,
     /// An operator adds a list of route classes, which applies later.
     NewClasses,
+    /// The layout of claims was changed some hours ago.
+    EarlierLayout,
+    /// An operator changes the layout of claims for request times in the future, which come.
+    NewLayout,
+    /// A read of the route classes is refused.
+    RefusedClasses,
     /// The reconciler compares the ledger with the access log.
     Reconciled,
     /// A read of an instance of the authorizer fails.
     FailedRead,
+    /// A read of an instance is throttled, and the SDK repeats it.
+    ThrottledRead,
+    /// A read of the reconciler fails, which ends its run.
+    FailedComparison,
     /// The reply to a read of an instance arrives later, when the tables may have changed.
     LateReply,
     /// A read sees the tables while a change of a key is visible in part.
@@ -110,7 +120,7 @@ pub enum Fault {
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 55] = [
         Self::DuplicateRecord,
         Self::RegroupedRecord,
         Self::LostRecord,
@@ -139,8 +149,13 @@ impl Fault {
         Self::DaysPass,
         Self::LeadingClock,
         Self::NewClasses,
+        Self::EarlierLayout,
+        Self::NewLayout,
+        Self::RefusedClasses,
         Self::Reconciled,
         Self::FailedRead,
+        Self::ThrottledRead,
+        Self::FailedComparison,
         Self::LateReply,
         Self::PartlyVisibleChange,
         Self::StaleIndex,

@@ -18,7 +18,7 @@ use metering_core::update_plan::CounterUpdate;
 use tokio::sync::oneshot;
 
 /// Number of attempts that the AWS SDK makes for an operation.
-const SDK_ATTEMPTS: u32 = 2;
+pub const SDK_ATTEMPTS: u32 = 2;
 
 /// An operation that the consumer requests of a port.
 #[expect(clippy::large_enum_variant, reason = "the larger variant is the usual one")]
@@ -28,6 +28,8 @@ pub enum Operation {
     Store(Request),
     /// A write to the quarantine.
     Keep(QuarantinedRecord),
+    /// A read of the lists of route classes.
+    ReadClasses,
 }
 
 /// An operation that waits for the simulation.
@@ -76,6 +78,8 @@ impl Backend {
                 self.store.keep(record);
                 Reply::Done
             }
+            // The reader copies the lists as soon as it has the reply.
+            Operation::ReadClasses => Reply::Done,
         }
     }
 }
@@ -129,6 +133,7 @@ macro_rules! ask {
 
 impl ClaimStore for SimulatedPorts {
     async fn read_class_lists(&self) -> Result<ClassLists, PortError> {
+        self.send(Operation::ReadClasses).await?;
         Ok(lock(&self.backend).store.class_lists.clone())
     }
 

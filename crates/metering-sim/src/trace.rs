@@ -17,6 +17,7 @@ pub fn describe(operation: &Operation, reply: &Reply) -> String {
         Operation::Keep(record) => {
             format!("quarantines a part of {} ({})", name(&record.record), record.reason)
         }
+        Operation::ReadClasses => "reads the route classes".to_owned(),
         Operation::Store(request) => describe_request(request),
     };
     match reply {

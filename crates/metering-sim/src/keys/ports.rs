@@ -13,7 +13,7 @@ use metering_core::window::{UtcDay, UtcMonth};
 use tokio::sync::oneshot;
 
 use super::ledger_history::LedgerHistory;
-use crate::ports::lock;
+use crate::ports::{SDK_ATTEMPTS, lock};
 
 /// A read that an instance requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,18 @@ pub enum KeyReply {
     Alert(bool),
 }
 
+/// The end of an attempt to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadResult {
+    Replied(KeyReply),
+    Failed,
+    /// The SDK repeats the read.
+    Throttled {
+        /// Time of the first attempt, in milliseconds since 1970.
+        requested_at_ms: i64,
+    },
+}
+
 /// A read that waits for the simulation.
 #[derive(Debug)]
 pub struct PendingRead {
@@ -79,8 +91,10 @@ pub struct PendingRead {
     pub seen: Option<KeyReply>,
     /// Number of times that the log had been lost when the read saw the tables.
     pub losses: u64,
-    /// Receives the result; `None` if the read failed.
-    pub reply: oneshot::Sender<Option<KeyReply>>,
+    /// Number of attempts that were throttled.
+    pub throttled: u32,
+    /// Receives the result.
+    pub reply: oneshot::Sender<ReadResult>,
 }
 
 /// The reads of all instances.
@@ -99,18 +113,26 @@ fn failed() -> PortError {
 
 impl KeyPorts {
     async fn read(&self, read: KeyRead) -> Result<KeyReply, PortError> {
-        let (reply, answer) = oneshot::channel();
-        let pending = PendingRead {
-            instance: self.instance,
-            read,
-            requested_at_ms: None,
-            seen_at_ms: 0,
-            seen: None,
-            losses: 0,
-            reply,
-        };
-        lock(&self.pending).push(pending);
-        answer.await.ok().flatten().ok_or_else(failed)
+        let mut first_at_ms = None;
+        for throttled in 0..SDK_ATTEMPTS {
+            let (reply, answer) = oneshot::channel();
+            lock(&self.pending).push(PendingRead {
+                instance: self.instance,
+                read: read.clone(),
+                requested_at_ms: first_at_ms,
+                seen_at_ms: 0,
+                seen: None,
+                losses: 0,
+                throttled,
+                reply,
+            });
+            match answer.await {
+                Ok(ReadResult::Replied(reply)) => return Ok(reply),
+                Ok(ReadResult::Throttled { requested_at_ms }) => first_at_ms = Some(requested_at_ms),
+                Ok(ReadResult::Failed) | Err(_) => break,
+            }
+        }
+        Err(failed())
     }
 
     async fn find(&self, read: KeyRead) -> Result<Option<KeyRecord>, PortError> {

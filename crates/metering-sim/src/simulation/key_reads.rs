@@ -7,9 +7,9 @@ use super::callers::{INDEX_LAG_BOUND_MS, READ_LIMIT_MS, signed};
 use crate::faults::Fault;
 use crate::keys::instance::WrongClock;
 use crate::keys::limit_auditor::{LEDGER_LAG_MS, Reading};
-use crate::keys::ports::{KeyRead, KeyReply, PendingRead};
+use crate::keys::ports::{KeyRead, KeyReply, PendingRead, ReadResult};
 use crate::keys::tables::Change;
-use crate::ports::lock;
+use crate::ports::{SDK_ATTEMPTS, lock};
 
 impl Simulation<'_> {
     /// Lets a pending read see the tables, or lets its reply arrive.
@@ -23,6 +23,10 @@ impl Simulation<'_> {
         let mut read = lock(&pending).swap_remove(place);
         if self.fails(&read, may_fail) {
             self.fail(read);
+            return Ok(());
+        }
+        if may_fail && read.seen.is_none() && self.injects(Fault::ThrottledRead, 0.05) {
+            self.throttle(read);
             return Ok(());
         }
         if read.seen.is_none() {
@@ -44,7 +48,7 @@ impl Simulation<'_> {
         let PendingRead { instance, read, seen, reply, .. } = read;
         self.trace(|| format!("instance {instance} reads {read:?}: {seen:?}"));
         // The instance may have been replaced.
-        drop(reply.send(seen));
+        drop(reply.send(seen.map_or(ReadResult::Failed, ReadResult::Replied)));
         Ok(())
     }
 
@@ -69,7 +73,18 @@ impl Simulation<'_> {
         if let KeyRead::Usage(read) = &read {
             self.callers.limits.add_failure(instance, &read.key.api_key_id, self.now_ms);
         }
-        drop(reply.send(None));
+        drop(reply.send(ReadResult::Failed));
+    }
+
+    /// Throttles an attempt. The read fails if it was the last one.
+    fn throttle(&mut self, pending: PendingRead) {
+        if pending.throttled + 1 >= SDK_ATTEMPTS {
+            return self.fail(pending);
+        }
+        let PendingRead { instance, read, requested_at_ms, reply, .. } = pending;
+        self.trace(|| format!("a read of instance {instance} is throttled: {read:?}"));
+        let requested_at_ms = requested_at_ms.unwrap_or(self.now_ms);
+        drop(reply.send(ReadResult::Throttled { requested_at_ms }));
     }
 
     fn see(&mut self, pending: &PendingRead, may_lag: bool) -> Result<KeyReply, String> {

@@ -13,6 +13,7 @@ use futures_util::task::noop_waker;
 use memory_ports::delivery::StreamRecord;
 use metering_core::batch_run::{Reply, Request, RunSettings};
 use metering_core::billing_rules::BillingRules;
+use metering_core::claims::layout::ClaimLayout;
 use metering_core::claims::owner::ShardName;
 use metering_core::ports::WriteReply;
 use metering_core::shard::HeadWrite;
@@ -23,6 +24,7 @@ use usage_consumer::consumer::Consumer;
 use usage_consumer::executor::Executor;
 use usage_consumer::metrics::BatchMetrics;
 
+use super::layouts::InvocationLayout;
 use super::{CLAIM_RETENTION_DAYS, GivenUpBatch, Simulation};
 use crate::api_log::{Content, DAY_MS};
 use crate::faults::Fault;
@@ -45,6 +47,8 @@ const STRICT_MAX_CALL_AGE_DAYS: u32 = 10;
 pub(super) struct Invocation {
     shard: usize,
     batch: Range<usize>,
+    /// `true` if the layout of its claims is the one before.
+    has_old_layout: bool,
     future: Pin<Box<dyn Future<Output = Ended>>>,
 }
 
@@ -138,8 +142,10 @@ impl Simulation<'_> {
         self.next_invocation += 1;
         let version = version.unwrap_or(Version::Able);
         self.trace(|| format!("invocation {number} ({version:?}) gets shard {shard}'s records {batch:?}"));
-        let future = self.handler(number, shard, batch.clone(), version);
-        self.invocations.insert(number, Invocation { shard, batch, future });
+        let InvocationLayout { layout, is_old } = self.layout_of_invocation();
+        let future = self.handler(number, shard, batch.clone(), version, layout);
+        let invocation = Invocation { shard, batch, has_old_layout: is_old, future };
+        self.invocations.insert(number, invocation);
         self.shards[shard].live = Some(number);
         self.poll(number);
         true
@@ -167,6 +173,7 @@ impl Simulation<'_> {
         shard: usize,
         batch: Range<usize>,
         version: Version,
+        claim_layout: ClaimLayout,
     ) -> Pin<Box<dyn Future<Output = Ended>>> {
         let ports = SimulatedPorts { backend: self.backend.clone(), invocation };
         let max_inflated_bytes = match version {
@@ -191,11 +198,7 @@ impl Simulation<'_> {
                 settings: RunSettings { max_call_age_ms: i64::from(CLAIM_RETENTION_DAYS) * DAY_MS },
             },
             decoder: Mutex::new(decoder),
-            decode: DecodeSettings {
-                max_call_age_days,
-                claim_layout: "0:10000:1".parse().unwrap_or_else(|_| unreachable!("the layout is valid")),
-                rules: self.billing_rules(),
-            },
+            decode: DecodeSettings { max_call_age_days, claim_layout, rules: self.billing_rules() },
             classes: self.class_copies[usize::from(self.random.random_bool(0.5))].clone(),
         };
         let event = self.shards[shard].event(batch);
@@ -300,6 +303,21 @@ impl Simulation<'_> {
         }
     }
 
+    /// Ends the invocations with the layout before. Their batches are retried.
+    pub(super) fn end_invocations_with_old_layout(&mut self) {
+        let old = self.invocations.iter().filter(|(_, invocation)| invocation.has_old_layout);
+        let old: Vec<u64> = old.map(|(number, _)| *number).collect();
+        for number in old {
+            let Invocation { shard, batch, .. } = &self.invocations[&number];
+            let (shard, batch) = (*shard, batch.clone());
+            if self.shards[shard].live == Some(number) {
+                self.shards[shard].live = None;
+                self.retry(shard, batch);
+            }
+            self.kill(number);
+        }
+    }
+
     /// Ends an invocation. Each of its pending operations is carried out late or never.
     fn kill(&mut self, number: u64) {
         self.invocations.remove(&number);
@@ -400,7 +418,10 @@ impl Simulation<'_> {
             self.begin_torn_transaction(invocation, &operation, write, reply);
             return Ok(true);
         }
-        let outcome = if may_fail && self.injects(Fault::RefusedOperation, 0.08) {
+        let is_of_classes = matches!(operation, Operation::ReadClasses);
+        let outcome = if may_fail && is_of_classes && self.injects(Fault::RefusedClasses, 0.2) {
+            None
+        } else if may_fail && self.injects(Fault::RefusedOperation, 0.08) {
             None
         } else if may_fail && self.injects(Fault::LateOperation, 0.08) {
             lock(&self.backend).late.push(operation);

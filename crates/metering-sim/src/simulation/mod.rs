@@ -6,6 +6,7 @@ mod classes;
 mod instance_faults;
 mod key_changes;
 mod key_reads;
+mod layouts;
 mod limits;
 mod mapping;
 mod operator;
@@ -31,6 +32,7 @@ use crate::promises::Promises;
 use crate::stream::Shard;
 
 use callers::Callers;
+use layouts::Layouts;
 use mapping::Invocation;
 
 /// Start time of each simulation, 2026-11-24T08:34:30Z.
@@ -108,6 +110,7 @@ struct Simulation<'s> {
     random: ChaCha8Rng,
     settings: &'s Settings,
     is_crowded: bool,
+    layouts: Layouts,
     key_source: KeySource,
     callers: Callers,
     now_ms: i64,
@@ -140,6 +143,7 @@ impl<'s> Simulation<'s> {
             random: ChaCha8Rng::seed_from_u64(seed),
             settings,
             is_crowded: false,
+            layouts: Layouts::default(),
             key_source: KeySource::Few,
             callers: Callers::default(),
             now_ms: BEGINNING_MS,
@@ -166,6 +170,7 @@ impl<'s> Simulation<'s> {
             let sources = [KeySource::Few, KeySource::OnePerCall, KeySource::Authorizer];
             simulation.key_source = sources[simulation.pick(sources.len())];
         }
+        simulation.draw_layout();
         simulation
     }
 
@@ -211,6 +216,7 @@ impl<'s> Simulation<'s> {
 
     fn step(&mut self) -> Result<(), String> {
         // Most steps are short, so that a read takes less than a second, and some are long.
+        self.end_old_instances();
         let has_callers = self.key_source == KeySource::Authorizer;
         let is_long = self.random.random_bool(if has_callers { 0.04 } else { 0.2 });
         self.now_ms += self.random.random_range(0..if is_long { 10_000 } else { 100 });
@@ -233,6 +239,7 @@ impl<'s> Simulation<'s> {
             985..988 => self.refuse_updates(),
             988..990 => self.let_days_pass()?,
             990..992 => self.add_classes(),
+            995..999 => self.change_layout(),
             992..995 if self.settings.faults.contains(Fault::Reconciled) => self.reconcile()?,
             _ => {}
         }
@@ -242,6 +249,7 @@ impl<'s> Simulation<'s> {
     /// Completes all operations and counts all calls that can be counted.
     fn settle(&mut self) -> Result<(), String> {
         self.audit_callers()?;
+        self.end_rollout();
         while !self.callers.answered.is_empty() {
             self.produce();
         }

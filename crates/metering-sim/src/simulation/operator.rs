@@ -11,7 +11,7 @@ use metering_core::shard::{ArrivedRecord, HeadWrite};
 use rand::Rng;
 
 use super::{CLAIM_RETENTION_DAYS, Delivery, GivenUpBatch, STREAM_RETENTION_MS, Simulation};
-use crate::api_log::{DAY_MS, HOUR_MS};
+use crate::api_log::{Content, DAY_MS, HOUR_MS, LogEvent};
 use crate::faults::Fault;
 use crate::ports::lock;
 use crate::stream::STREAM_ARN;
@@ -120,11 +120,20 @@ impl Simulation<'_> {
     }
 
     fn backfill(&mut self, calls: Range<usize>) {
-        let known = self.log.calls[calls].iter().filter(|call| call.has_request_id);
-        let lines: String = known.flat_map(|call| [call.line.as_str(), "\n"]).collect();
-        if !lines.is_empty() {
-            self.undelivered.push(Delivery { data: lines.into_bytes(), events: Vec::new() });
+        let known: Vec<usize> = calls.filter(|call| self.log.calls[*call].has_request_id).collect();
+        if known.is_empty() {
+            return;
         }
+        let data = if !self.layouts.is_changed {
+            // Lines as a producer writes them. They have no log stream, which decides on a group of claims.
+            let lines = known.iter().flat_map(|call| [self.log.calls[*call].line.as_str(), "\n"]);
+            lines.collect::<String>().into_bytes()
+        } else {
+            let events: Vec<LogEvent> =
+                known.iter().map(|call| self.log.new_event(Content::Call(*call))).collect();
+            self.log.encode_record(&events)
+        };
+        self.undelivered.push(Delivery { data, events: Vec::new() });
     }
 
     /// Makes the rows of a key refuse updates.
@@ -147,6 +156,7 @@ impl Simulation<'_> {
         if !self.injects(Fault::DaysPass, 1.0) {
             return Ok(());
         }
+        self.end_rollout();
         self.drain()?;
         while self.carry_out_late_operation()? {}
         self.accept_updates();

@@ -1,5 +1,7 @@
 //! The shipped reconciler over the simulated access log and ledger.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use futures_util::FutureExt;
 use memory_ports::Store;
 use memory_ports::reconciliation::{MemoryComparedHours, hourly_totals};
@@ -7,6 +9,7 @@ use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{AccessLogCounts, LedgerCounts, PortError};
 use metering_core::reconciliation::{HourlyCalls, HourlyTotals};
 use metering_core::row_key::RowKey;
+use rand::Rng;
 use usage_reconciler::reconciler::{Found, Reconciler, Span};
 
 use super::Simulation;
@@ -17,8 +20,29 @@ use crate::ports::lock;
 /// Age of the oldest hour that is compared, in milliseconds.
 const COMPARED_MS: i64 = 40 * DAY_MS;
 
-struct LogPort<'s>(&'s ApiLog);
-struct LedgerPort<'s>(&'s Store);
+/// Maximum number of reads of a run before one fails.
+const MAX_READS_BEFORE_FAILURE: u32 = 6;
+
+/// The reads of a run, of which one may fail.
+#[derive(Debug)]
+struct Reads {
+    done: AtomicU32,
+    /// Number of reads before the one that fails.
+    before_failure: Option<u32>,
+}
+
+impl Reads {
+    fn next(&self) -> Result<(), PortError> {
+        if Some(self.done.fetch_add(1, Ordering::Relaxed)) == self.before_failure {
+            let source = "a simulated outage".into();
+            return Err(PortError::Retryable { operation: "a read".to_owned(), source });
+        }
+        Ok(())
+    }
+}
+
+struct LogPort<'s>(&'s ApiLog, &'s Reads);
+struct LedgerPort<'s>(&'s Store, &'s Reads);
 
 impl LogPort<'_> {
     fn calls(&self, from_ms: i64, to_ms: i64) -> HourlyCalls {
@@ -40,10 +64,12 @@ impl AccessLogCounts for LogPort<'_> {
     }
 
     async fn calls_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
+        self.1.next()?;
         Ok(hourly_totals(&self.calls(from_ms, to_ms)))
     }
 
     async fn calls_per_key(&self, from_ms: i64, to_ms: i64) -> Result<HourlyCalls, PortError> {
+        self.1.next()?;
         Ok(self.calls(from_ms, to_ms))
     }
 }
@@ -64,6 +90,7 @@ impl LedgerPort<'_> {
 
 impl LedgerCounts for LedgerPort<'_> {
     async fn totals_by_hour(&self, from_ms: i64, to_ms: i64) -> Result<HourlyTotals, PortError> {
+        self.1.next()?;
         Ok(hourly_totals(&self.calls(|row| row.key().is_totals(), from_ms, to_ms)))
     }
 
@@ -73,6 +100,7 @@ impl LedgerCounts for LedgerPort<'_> {
         from_ms: i64,
         to_ms: i64,
     ) -> Result<HourlyCalls, PortError> {
+        self.1.next()?;
         let is_wanted = |row: &RowKey| count.keys().any(|(key, _)| key == row.key());
         Ok(self.calls(is_wanted, from_ms, to_ms))
     }
@@ -82,7 +110,12 @@ impl Simulation<'_> {
     /// Runs the reconciler. It may never report a surplus.
     pub(super) fn reconcile(&mut self) -> Result<(), String> {
         self.counts.add(Fault::Reconciled);
-        let Found { missing, surplus, .. } = self.compare_hours()?;
+        let fails = self.settings.faults.contains(Fault::FailedComparison) && self.random.random_bool(0.3);
+        let before_failure = fails.then(|| self.random.random_range(0..MAX_READS_BEFORE_FAILURE));
+        let Some(Found { missing, surplus, .. }) = self.compare_hours(before_failure)? else {
+            self.counts.add(Fault::FailedComparison);
+            return Ok(());
+        };
         self.trace(|| format!("the reconciler reports {missing} missing calls and a surplus of {surplus}"));
         if surplus > 0 && self.has_exact_totals() {
             return Err(format!("the reconciler reports a surplus of {surplus} calls"));
@@ -95,7 +128,7 @@ impl Simulation<'_> {
     /// again, and the simulated API also logs lines for hours that are long settled.
     pub(super) fn reconcile_at_rest(&mut self) -> Result<(), String> {
         self.compared = MemoryComparedHours::default();
-        let Found { missing, surplus, .. } = self.compare_hours()?;
+        let Found { missing, surplus, .. } = self.compare_hours(None)?.unwrap_or_default();
         let from_ms = self.compared_from_ms();
         let lacking = self.auditor.lacking(&lock(&self.backend).store, from_ms);
         if (missing, surplus) != (lacking, 0) && self.has_exact_totals() {
@@ -117,15 +150,20 @@ impl Simulation<'_> {
         oldest_ms - oldest_ms.rem_euclid(HOUR_MS)
     }
 
-    fn compare_hours(&self) -> Result<Found, String> {
+    /// Runs the reconciler. Returns `None` if the read after `before_failure` others failed.
+    fn compare_hours(&self, before_failure: Option<u32>) -> Result<Option<Found>, String> {
         let from_ms = self.compared_from_ms();
         // Request times may be ahead of the stream's clock.
         let to_ms = self.now_ms - self.now_ms.rem_euclid(HOUR_MS) + 3 * HOUR_MS;
+        let reads = Reads { done: AtomicU32::new(0), before_failure };
         let backend = lock(&self.backend);
-        let (log, ledger) = (LogPort(&self.log), LedgerPort(&backend.store));
+        let (log, ledger) = (LogPort(&self.log, &reads), LedgerPort(&backend.store, &reads));
         let reconciler = Reconciler { log, ledger, compared: &self.compared };
         let span = Span { from_ms, to_ms, since_ms: from_ms };
         let found = reconciler.run(span, || true).now_or_never();
-        found.ok_or("the reconciler waits")?.map_err(|error| error.to_string())
+        match found.ok_or("the reconciler waits")? {
+            Err(_) if before_failure.is_some() => Ok(None),
+            found => found.map(Some).map_err(|error| error.to_string()),
+        }
     }
 }
