@@ -24,6 +24,7 @@ rules=(
     progress-before-commit progress-without-parents sync-endless tombstone-ignored index-at-once
     expiry-ignored overlap-ignored
     quota-gt usage-near-limit-old usage-of-last-month usage-settled-today usage-age-least
+    layout-of-last-call
 )
 
 fail() { echo "simulate-mutants: $*" >&2; exit 1; }

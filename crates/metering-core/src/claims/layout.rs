@@ -46,7 +46,8 @@ struct Era {
 ///
 /// A call must be claimed in the same slice whenever it is seen. A layout is therefore dated: a
 /// change takes effect for request times in the future, later than any instance of the function
-/// can still use the old layout.
+/// can still use the old layout, and by as much as a producer's clock may be ahead
+/// ([`MAX_CLOCK_LEAD_MS`](crate::assessment::MAX_CLOCK_LEAD_MS)).
 ///
 /// A layout is a list of eras `FROM_MS:SLICE_MS:GROUPS`, separated by commas. The first begins at 0.
 ///
