@@ -5,7 +5,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use api_authorizer::authorizer::{Authorizer, Ports};
 use metering_core::api_key::KeyDigest;
@@ -28,6 +29,16 @@ thread_local! {
             .build()
             .unwrap_or_else(|_| unreachable!("a timer needs no resources of the system")),
     );
+}
+
+/// Whether a task was woken since the flag was last read.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 type SimulatedAuthorizer = Authorizer<KeyPorts, KeyPorts, KeyPorts, KeyPorts>;
@@ -135,9 +146,10 @@ impl Instance {
         // Time-outs need the timer of a runtime, whose time stands still, because nothing drives it.
         let runtime = TIMER.with(Arc::clone);
         let _entered = runtime.enter();
-        let (mut answered, mut context) = (Vec::new(), Context::from_waker(std::task::Waker::noop()));
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let (mut answered, mut context) = (Vec::new(), Context::from_waker(&waker));
         loop {
-            let before = self.tasks.len();
             self.tasks.retain_mut(|task| match task.future.as_mut().poll(&mut context) {
                 Poll::Pending => true,
                 Poll::Ready(answer) => {
@@ -145,8 +157,8 @@ impl Instance {
                     false
                 }
             });
-            // A task that ends may let another one continue that waits for the same read.
-            if self.tasks.len() == before {
+            // A task that ends a read lets another one continue that waits for it.
+            if !woken.0.swap(false, Ordering::Relaxed) {
                 return answered;
             }
         }

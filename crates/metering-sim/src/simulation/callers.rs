@@ -210,6 +210,7 @@ impl Simulation<'_> {
             let at = DecidedAt { now_ms: self.now_ms, has_right_clock: wrong_clock != WrongClock::Wall };
             for (call, answer) in self.callers.instances[place].poll(self.now_ms) {
                 let Some(decision) = answer else {
+                    self.trace(|| format!("instance {number} cannot decide on {:?}", call.digest));
                     self.callers.undecided += 1;
                     self.callers.answered.push(AnsweredCall { key_id: None, status: 500 });
                     continue;
