@@ -229,7 +229,7 @@ impl LimitAuditor {
             let resets_at_ms = next_month_start_ms(reading.month_ms);
             reading.calls == quota.used && resets_at_ms == quota.resets_at_ms && is_present && is_young
         };
-        if self.readings_of(instance, key_id).any(|reading| is_used(reading)) {
+        if self.readings_of(instance, key_id).any(is_used) {
             return Ok(());
         }
         let newest = self.readings_of(instance, key_id).next_back();

@@ -9,6 +9,7 @@ mod key_reads;
 mod layouts;
 mod limits;
 mod mapping;
+mod operations;
 mod operator;
 mod progress;
 mod reconciling;

@@ -124,14 +124,14 @@ impl Simulation<'_> {
         if known.is_empty() {
             return;
         }
-        let data = if !self.layouts.is_changed {
-            // Lines as a producer writes them. They have no log stream, which decides on a group of claims.
-            let lines = known.iter().flat_map(|call| [self.log.calls[*call].line.as_str(), "\n"]);
-            lines.collect::<String>().into_bytes()
-        } else {
+        let data = if self.layouts.is_changed {
             let events: Vec<LogEvent> =
                 known.iter().map(|call| self.log.new_event(Content::Call(*call))).collect();
             self.log.encode_record(&events)
+        } else {
+            // Lines as a producer writes them. They have no log stream, which decides on a group of claims.
+            let lines = known.iter().flat_map(|call| [self.log.calls[*call].line.as_str(), "\n"]);
+            lines.collect::<String>().into_bytes()
         };
         self.undelivered.push(Delivery { data, events: Vec::new() });
     }
