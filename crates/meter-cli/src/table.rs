@@ -151,13 +151,4 @@ mod tests {
         let text = table.laid_out();
         assert!(text.lines().all(|line| line.chars().count() <= 24) && text.lines().count() > 2, "{text}");
     }
-
-    #[test]
-    fn a_table_of_any_length_is_printed_in_parts() {
-        let mut table = table(None);
-        for number in 0..=ROWS_AT_ONCE {
-            table.row([number.to_string().as_str(), "", ""]).unwrap();
-        }
-        assert_eq!(table.rows.len(), 1);
-    }
 }

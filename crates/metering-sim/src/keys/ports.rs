@@ -93,7 +93,6 @@ pub struct PendingRead {
     pub losses: u64,
     /// Number of attempts that were throttled.
     pub throttled: u32,
-    /// Receives the result.
     pub reply: oneshot::Sender<ReadResult>,
 }
 
