@@ -12,13 +12,9 @@ export function keptTemplate(binaries: string, version: string): Template {
   return releaseTemplate('production', { version, binaries, architecture: 'x86_64' });
 }
 
+const REPLACEMENTS = [ResourceImpact.WILL_REPLACE, ResourceImpact.MAY_REPLACE];
 /** Impacts of an update after which a resource is no longer the one with the data. */
-const LOSSES = [
-  ResourceImpact.WILL_REPLACE,
-  ResourceImpact.MAY_REPLACE,
-  ResourceImpact.WILL_DESTROY,
-  ResourceImpact.WILL_ORPHAN,
-];
+const LOSSES = [...REPLACEMENTS, ResourceImpact.WILL_DESTROY, ResourceImpact.WILL_ORPHAN];
 
 /** Types of which a resource cannot be replaced, because CloudFormation creates the new one first. Lambda refuses a
  * second mapping of a function and a stream, and a new one begins at another place. A log group has two subscription
@@ -44,8 +40,8 @@ function lostResources(before: Template, after: Template): string[] {
     const resource = before.Resources[id];
     if (resource === undefined || !LOSSES.includes(changeImpact)) return;
     const { DeletionPolicy, Type } = resource;
-    const replaced = changeImpact === ResourceImpact.WILL_REPLACE || changeImpact === ResourceImpact.MAY_REPLACE;
-    const keepsName = replaced && nameOf(resource) !== undefined && nameOf(resource) === nameOf(after.Resources[id]!);
+    const name = REPLACEMENTS.includes(changeImpact) ? nameOf(resource) : undefined;
+    const keepsName = name !== undefined && name === nameOf(after.Resources[id]!);
     if (DeletionPolicy !== undefined || keepsName || UNIQUE.includes(Type))
       problems.push(`${id} (${Type}): ${changeImpact}`);
   });

@@ -18,6 +18,13 @@ describe('an update reports', () => {
   type Change = (template: Template & { Parameters: Record<string, Record<string, Json>> }) => void;
   const idOf = ({ Resources }: Template, type: string) =>
     Object.keys(Resources).find((id) => Resources[id]!.Type === type)!;
+  const moved =
+    (type: string): Change =>
+    (template) => {
+      const id = idOf(template, type);
+      template.Resources.Another = template.Resources[id]!;
+      delete template.Resources[id];
+    };
   const changes: [string, Change, string][] = [
     [
       'a table with another key',
@@ -39,11 +46,7 @@ describe('an update reports', () => {
     ],
     [
       'an alarm under another logical id',
-      (template) => {
-        const id = idOf(template, 'AWS::CloudWatch::Alarm');
-        template.Resources.Another = template.Resources[id]!;
-        delete template.Resources[id];
-      },
+      moved('AWS::CloudWatch::Alarm'),
       'Another (AWS::CloudWatch::Alarm) has the name of ',
     ],
     ['a parameter that is gone', ({ Parameters }) => delete Parameters.Shards, 'the parameter Shards is gone'],
@@ -59,11 +62,7 @@ describe('an update reports', () => {
     ],
     [
       'a mapping under another logical id',
-      (template) => {
-        const id = idOf(template, 'AWS::Lambda::EventSourceMapping');
-        template.Resources.Another = template.Resources[id]!;
-        delete template.Resources[id];
-      },
+      moved('AWS::Lambda::EventSourceMapping'),
       '(AWS::Lambda::EventSourceMapping): WILL_DESTROY',
     ],
     [
