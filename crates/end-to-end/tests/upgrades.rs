@@ -173,10 +173,9 @@ async fn the_data_of_each_earlier_version_is_taken_over() {
         let local = earlier.start();
         let mut expected = earlier.successful_calls();
         expect_calls(&local, &earlier, &expected);
-        for list in ["customers list", "keys list", "weights show", "quarantine list"] {
+        for list in ["customers list", "keys list", "classes show", "weights show", "quarantine list"] {
             expect_list(&local, &earlier, list, &["applies"]);
         }
-        expect_list(&local, &earlier, "classes show", &["applies"]);
         expect_list(&local, &earlier, "usage limited", &["as_of", "from", "to"]);
 
         let secrets: Value = serde_json::from_str(&earlier.kept("secrets.json")).unwrap();

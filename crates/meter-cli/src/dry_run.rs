@@ -8,6 +8,11 @@ pub struct DryRun {
     dry_run: bool,
 }
 
+/// Returns what stands before the participle of a change that was or was not made.
+pub fn would_be(is_made: bool) -> &'static str {
+    if is_made { "" } else { "would be " }
+}
+
 impl DryRun {
     /// Returns `true` if nothing may be changed.
     pub fn is_on(self) -> bool {

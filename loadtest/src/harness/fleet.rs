@@ -87,7 +87,7 @@ async fn run_worker(
             () = interruption.wait(), if !is_stopped => {
                 is_stopped = true;
                 // A worker that has just finished reads no more; its messages say so.
-                let _ = worker.send(&Stop::Stop).await;
+                let _ = worker.send(&Stop).await;
                 continue;
             }
         };

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Place;
+use crate::dry_run::would_be;
 use crate::output::{count, print_json};
 use crate::target::Target;
 
@@ -29,7 +30,7 @@ impl PutBackBatches {
         if json {
             print_json(self)?;
         } else {
-            let verb = if self.applied { "" } else { "would be " };
+            let verb = would_be(self.applied);
             println!("{} {verb}put back on the stream.", count(self.records, "record"));
         }
         if self.failed_batches > 0 && !self.applied {

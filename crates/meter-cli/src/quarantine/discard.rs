@@ -16,6 +16,7 @@ use super::{
     require_selected, visit_selected,
 };
 use crate::confirmation::{confirm, is_terminal};
+use crate::dry_run::would_be;
 use crate::output::{count, print_json, write_json};
 use crate::target::Target;
 
@@ -33,7 +34,7 @@ impl DiscardedRecords {
         if json {
             return print_json(self);
         }
-        let verb = if self.applied { "" } else { "would be " };
+        let verb = would_be(self.applied);
         println!("{} {verb}discarded.", count(self.discarded, "record"));
         Ok(())
     }

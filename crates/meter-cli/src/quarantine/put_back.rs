@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{RECEIVING, Selection, queue, report_other_messages, require_selected, visit_selected};
-use crate::dry_run::DryRun;
+use crate::dry_run::{DryRun, would_be};
 use crate::output::{count, print_json};
 use crate::target::Target;
 
@@ -38,7 +38,7 @@ impl PutBackRecords {
         if json {
             return print_json(self);
         }
-        let verb = if self.applied { "" } else { "would be " };
+        let verb = would_be(self.applied);
         println!("{} {verb}put back on the stream.", count(self.put_back, "record"));
         if self.came_back > 0 {
             println!("{} came back, because they still cannot be counted.", count(self.came_back, "record"));

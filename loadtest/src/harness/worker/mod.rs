@@ -63,10 +63,7 @@ pub struct Start {
 
 /// The signal that ends the sending of calls before the end of the schedule.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stop {
-    Stop,
-}
+pub struct Stop;
 
 /// Call outcomes by status, with their latencies.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

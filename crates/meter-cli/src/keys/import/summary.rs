@@ -4,6 +4,7 @@ use anyhow::bail;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::dry_run::would_be;
 use crate::output::{count, print_json};
 
 /// The result of an import: numbers of rows.
@@ -24,7 +25,7 @@ pub struct ImportSummary {
 impl ImportSummary {
     pub fn print(&self, json: bool) -> anyhow::Result<&Self> {
         let Self { applied, created, updated, unchanged, rejected } = self;
-        let verb = if *applied { "" } else { "would be " };
+        let verb = would_be(*applied);
         if json {
             print_json(self)?;
         } else {
