@@ -5,10 +5,21 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::Context;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::closed_output::stdout;
 use crate::output::write_json;
+
+/// A list that a command has added.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Added{L}")]
+pub struct Added<L> {
+    /// `false` if nothing was changed, because of `--dry-run`.
+    pub applied: bool,
+    #[serde(flatten)]
+    pub list: L,
+}
 
 /// Reads a list from a file. `noun` names the kind of list, as in `list of weights`.
 pub fn read_file<T: FromStr<Err: Error + Send + Sync + 'static>>(

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    attach, classes, cost, customers, doctor, format, given_up, keys, quarantine, reconcile, replay, status,
-    stream, traffic, usage, weights,
+    attach, classes, cost, customers, dated_lists, doctor, format, given_up, keys, quarantine, reconcile,
+    replay, status, stream, traffic, usage, weights,
 };
 
 /// Shape of the output of a command.
@@ -89,9 +89,19 @@ pub const OUTPUTS: &[Output] = &[
         Document,
         customers::MergeCheck
     ),
-    output!("classes-apply", "meter classes apply FILE --json", Document, classes::AddedClassList),
+    output!(
+        "classes-apply",
+        "meter classes apply FILE --json",
+        Document,
+        dated_lists::Added<classes::ClassList>
+    ),
     output!("classes-show", "meter classes show --json", Lines, classes::ClassList),
-    output!("weights-apply", "meter weights apply FILE --json", Document, weights::AddedWeightList),
+    output!(
+        "weights-apply",
+        "meter weights apply FILE --json",
+        Document,
+        dated_lists::Added<weights::WeightList>
+    ),
     output!("weights-show", "meter weights show --json", Lines, weights::WeightList),
     output!("classes-test", "meter classes test FILE --json", Lines, classes::ClassCalls),
     output!("usage", "meter usage KEY --json", Document, usage::UsageReport),

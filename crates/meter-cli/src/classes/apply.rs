@@ -9,8 +9,8 @@ use metering_core::class_lists::{CLASS_LIST_LEAD_MS, check_lead};
 use metering_core::route_class::RouteClasses;
 use system_clock::now_ms;
 
-use super::{AddedClassList, ClassList, read_lists};
-use crate::dated_lists;
+use super::{ClassList, read_lists};
+use crate::dated_lists::{self, Added};
 use crate::dry_run::DryRun;
 use crate::keys::time_ms;
 use crate::output::{print_json, time_text};
@@ -56,7 +56,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let list = ClassList::new(from_ms, &classes, &lists);
     if arguments.json {
-        return print_json(&AddedClassList { applied: !arguments.dry_run.is_on(), list });
+        return print_json(&Added { applied: !arguments.dry_run.is_on(), list });
     }
     let words = |is, would_be| arguments.dry_run.words(is, would_be);
     let names: Vec<&str> = classes.names().collect();

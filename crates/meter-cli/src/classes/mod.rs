@@ -57,15 +57,6 @@ pub struct ClassList {
     pub classes: Vec<String>,
 }
 
-/// A list of route classes that was added.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct AddedClassList {
-    /// `false` if nothing was changed, because of `--dry-run`.
-    pub applied: bool,
-    #[serde(flatten)]
-    pub list: ClassList,
-}
-
 impl ClassList {
     /// Returns the output for a list that applies from `from_ms` on.
     pub fn new(from_ms: i64, classes: &RouteClasses, lists: &ClassLists) -> Self {

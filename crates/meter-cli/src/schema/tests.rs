@@ -125,11 +125,11 @@ fn usage_and_graphs_match_their_schemas() {
     let weights = vec!["search 2.5".to_owned()];
     let list = weights::WeightList { from: "2026-12-01T00:00:00Z".to_owned(), applies: false, weights };
     assert_valid("meter-weights-show.json", &list);
-    assert_valid("meter-weights-apply.json", &weights::AddedWeightList { applied: true, list });
+    assert_valid("meter-weights-apply.json", &dated_lists::Added { applied: true, list });
     let classes = vec!["search GET /search".to_owned()];
     let list = classes::ClassList { from: "2026-12-01T00:00:00Z".to_owned(), applies: false, classes };
     assert_valid("meter-classes-show.json", &list);
-    assert_valid("meter-classes-apply.json", &classes::AddedClassList { applied: true, list });
+    assert_valid("meter-classes-apply.json", &dated_lists::Added { applied: true, list });
     assert_valid("meter-classes-test.json", &classes::ClassCalls { route_class: None, calls: 1 });
     let line =
         |latest| status::Line { label: "p99".to_owned(), latest, highest: latest, is_above_limit: false };

@@ -9,12 +9,13 @@ use metering_core::window::{HOUR_MS, hour_start_ms};
 use system_clock::now_ms;
 use usage_report::weights::{ClassWeights, PastHours, WEIGHT_LIST_LEAD_MS};
 
-use super::{AddedWeightList, WeightList, read_lists};
+use super::{WeightList, read_lists};
+use crate::classes;
+use crate::dated_lists::{self, Added};
 use crate::dry_run::DryRun;
 use crate::keys::time_ms;
 use crate::output::{print_json, time_text};
 use crate::target::{Target, TargetArguments};
-use crate::{classes, dated_lists};
 
 /// Arguments of `meter weights apply`.
 #[derive(clap::Args)]
@@ -63,7 +64,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let list = WeightList::new(from_ms, &weights, &lists);
     if arguments.json {
-        return print_json(&AddedWeightList { applied: !arguments.dry_run.is_on(), list });
+        return print_json(&Added { applied: !arguments.dry_run.is_on(), list });
     }
     match list.weights.as_slice() {
         [] => println!("From {} on, each call {} one credit.", list.from, words("is", "would be")),

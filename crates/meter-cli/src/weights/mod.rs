@@ -51,15 +51,6 @@ pub struct WeightList {
     pub weights: Vec<String>,
 }
 
-/// A list of weights that was added.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct AddedWeightList {
-    /// `false` if nothing was changed, because of `--dry-run`.
-    pub applied: bool,
-    #[serde(flatten)]
-    pub list: WeightList,
-}
-
 impl WeightList {
     fn new(from_ms: i64, weights: &ClassWeights, lists: &WeightLists) -> Self {
         Self {
