@@ -2,10 +2,10 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 
 const PACKAGE = path.join(__dirname, '../node_modules/uplot');
-const FOLDER = path.join(__dirname, '../../crates/local-stack/src/dashboard/web/uplot');
+const FOLDER = path.join(__dirname, '../../crates/page-parts/src/web/uplot');
 
-/** The files of the npm package uPlot that the web page of the local stack has. The binary of `meter` contains
- * them, so that it is built without npm. */
+/** The files of the npm package uPlot that the web pages have. The binaries contain them, so that they are
+ * built without npm. */
 const FILES = { 'uPlot.js': 'dist/uPlot.iife.min.js', 'uPlot.css': 'dist/uPlot.min.css', LICENSE: 'LICENSE' };
 
 /** Returns the present and the expected text of the files, by path. */

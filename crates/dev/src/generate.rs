@@ -16,7 +16,7 @@ const DEFINITIONS: [(&str, &str); 3] = [
 ];
 /// The program that writes those tables of the documents that are generated from the constructs.
 const TABLES_PROGRAM: &str = "test/doc-tables.ts";
-/// The program that copies the files of npm packages that the web page of the local stack has.
+/// The program that copies the files of npm packages that the web pages have.
 const VENDORED_PROGRAM: &str = "test/vendored-files.ts";
 
 /// Writes all generated files.

@@ -13,8 +13,8 @@ use super::{read, sorted_files};
 /// Beginnings of the names of files with licences and notices, in lower case.
 const NAMES: [&str; 5] = ["licen", "copying", "notice", "copyright", "unlicense"];
 
-/// The folder of the npm package in the web page of the local stack. The first line of its script names its version.
-const UPLOT: &str = "crates/local-stack/src/dashboard/web/uplot";
+/// The folder of the npm package in the files that the web pages share. The first line of its script names its version.
+const UPLOT: &str = "crates/page-parts/src/web/uplot";
 
 /// A package: name and version.
 type Package = (String, String);

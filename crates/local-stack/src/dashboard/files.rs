@@ -6,14 +6,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
+use page_parts::{CSS, File, HTML, JAVASCRIPT};
 
 /// Allows only resources of this server, and nothing inline.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const TEXT: &str = "text/plain; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The frame of each page.
 const LAYOUT: &str = include_str!("web/layout.html");
@@ -27,33 +23,26 @@ const PAGES: &[(&str, &str, &str, &str)] = &[
     ("/calls", "Find a call", "calls", include_str!("web/calls.html")),
 ];
 
-/// The path, the type and the text of each file. The files of uPlot are those of its npm package, written
-/// by `cargo run -p dev -- generate`.
-const FILES: &[(&str, &str, &str)] = &[
-    ("/page.css", CSS, include_str!("web/page.css")),
-    ("/uPlot.css", CSS, include_str!("web/uplot/uPlot.css")),
-    ("/uPlot.js", JAVASCRIPT, include_str!("web/uplot/uPlot.js")),
-    ("/uPlot-LICENSE", TEXT, include_str!("web/uplot/LICENSE")),
-    ("/calls.js", JAVASCRIPT, include_str!("web/calls.js")),
-    ("/detail.js", JAVASCRIPT, include_str!("web/detail.js")),
-    ("/facts.js", JAVASCRIPT, include_str!("web/facts.js")),
-    ("/range-controls.js", JAVASCRIPT, include_str!("web/range-controls.js")),
-    ("/dom.js", JAVASCRIPT, include_str!("web/dom.js")),
-    ("/graph.js", JAVASCRIPT, include_str!("web/graph.js")),
-    ("/overview.js", JAVASCRIPT, include_str!("web/overview.js")),
-    ("/plot-options.js", JAVASCRIPT, include_str!("web/plot-options.js")),
-    ("/shell.js", JAVASCRIPT, include_str!("web/shell.js")),
-    ("/status.js", JAVASCRIPT, include_str!("web/status.js")),
-    ("/units.js", JAVASCRIPT, include_str!("web/units.js")),
-    ("/usage.js", JAVASCRIPT, include_str!("web/usage.js")),
-    ("/usage-table.js", JAVASCRIPT, include_str!("web/usage-table.js")),
-    ("/url-state.js", JAVASCRIPT, include_str!("web/url-state.js")),
+/// The files of these pages alone.
+const FILES: &[File] = &[
+    File::new("page.css", CSS, include_str!("web/page.css")),
+    File::new("calls.js", JAVASCRIPT, include_str!("web/calls.js")),
+    File::new("detail.js", JAVASCRIPT, include_str!("web/detail.js")),
+    File::new("facts.js", JAVASCRIPT, include_str!("web/facts.js")),
+    File::new("range-controls.js", JAVASCRIPT, include_str!("web/range-controls.js")),
+    File::new("overview.js", JAVASCRIPT, include_str!("web/overview.js")),
+    File::new("shell.js", JAVASCRIPT, include_str!("web/shell.js")),
+    File::new("status.js", JAVASCRIPT, include_str!("web/status.js")),
+    File::new("usage.js", JAVASCRIPT, include_str!("web/usage.js")),
+    File::new("usage-table.js", JAVASCRIPT, include_str!("web/usage-table.js")),
 ];
 
 /// Returns the routes of the pages and files.
 pub fn router() -> Router {
-    let router = FILES.iter().fold(Router::new(), |router, (path, content_type, text)| {
-        router.route(path, get(move || async move { ([(header::CONTENT_TYPE, *content_type)], *text) }))
+    let files = FILES.iter().chain(page_parts::FILES);
+    let router = files.fold(Router::new(), |router, file| {
+        let answer = move || async move { ([(header::CONTENT_TYPE, file.content_type)], file.text) };
+        router.route(&format!("/{}", file.name), get(answer))
     });
     // A browser asks for an icon if a text has none.
     let router = router.route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }));

@@ -1,25 +1,13 @@
 // What all pages have: the theme, and updates that can be paused.
 
 import { byId, json, NoAnswer } from './dom.js';
+import { setTheme } from './theme.js';
 import { secondText } from './units.js';
 import { parameter, setParameters } from './url-state.js';
 
 const REFRESH_MS = 2_000;
-const THEMES = ['light', 'dark'];
 
-const themeListeners = [];
 let isPaused = false;
-
-function setTheme(theme) {
-    if (THEMES.includes(theme)) document.documentElement.dataset.theme = theme;
-    else delete document.documentElement.dataset.theme;
-    for (const changed of themeListeners) changed();
-}
-
-/** Calls `changed` after each change of the colours. */
-export function onThemeChange(changed) {
-    themeListeners.push(changed);
-}
 
 export const NOT_KNOWN = '? Not known whether all is well';
 
@@ -87,7 +75,6 @@ theme.addEventListener('change', () => {
     setParameters({ theme: theme.value }, { theme: 'system' });
     setTheme(theme.value);
 });
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => setTheme(theme.value));
 
 for (const link of document.querySelectorAll('nav a')) {
     if (link.pathname === location.pathname) link.setAttribute('aria-current', 'page');

@@ -4,10 +4,6 @@ const exact = new Intl.NumberFormat('en', { maximumFractionDigits: 2 });
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const significant = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
 const dollars = new Intl.NumberFormat('en', { maximumSignificantDigits: 3, minimumFractionDigits: 2 });
-const clock = { hour: '2-digit', minute: '2-digit', timeZone: 'UTC' };
-const minutes = new Intl.DateTimeFormat('en-GB', clock);
-const seconds = new Intl.DateTimeFormat('en-GB', { ...clock, second: '2-digit' });
-const days = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 
 export const NONE = '–';
 
@@ -52,10 +48,21 @@ export const tick = (value, unit) => {
 /** Returns `true` if each value says its unit. */
 export const saysUnit = (unit) => FORMATS[unit] !== undefined;
 
+/** Returns a function that writes a time of a time zone. */
+export function timeFormat(options) {
+    const formats = new Map();
+    return (atMs, zone = 'UTC') => {
+        if (!formats.has(zone)) formats.set(zone, new Intl.DateTimeFormat('en-GB', { ...options, timeZone: zone }));
+        return formats.get(zone).format(atMs);
+    };
+}
+
 /** Returns a time of the day, as in `14:05` or `14:05:09`. */
-export const minuteText = (atMs) => minutes.format(atMs);
-export const secondText = (atMs) => `${seconds.format(atMs)} UTC`;
-export const dayText = (atMs) => days.format(atMs);
+export const minuteText = timeFormat({ hour: '2-digit', minute: '2-digit' });
+const seconds = timeFormat({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
+export const secondText = (atMs) => `${seconds(atMs)} UTC`;
+export const dayText = timeFormat({ day: 'numeric', month: 'short' });
+export const monthText = timeFormat({ month: 'short' });
 
 /** Returns a day and its time to the second, as in `2026-11-25 14:05:09 UTC`. */
 export const timeText = (atMs) => (atMs ? `${new Date(atMs).toISOString().slice(0, 19).replace('T', ' ')} UTC` : NONE);

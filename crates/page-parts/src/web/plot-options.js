@@ -1,6 +1,6 @@
 // How uPlot draws a graph: axes, lines with gaps, and limits.
 
-import { dayText, minuteText, saysUnit, tick } from './units.js';
+import { dayText, minuteText, monthText, saysUnit, tick } from './units.js';
 
 const COLOURS = 7;
 const DASHES = [[], [6, 4], [2, 3]];
@@ -30,8 +30,8 @@ export const lineStyle = (place) => ({
 });
 
 /** Returns the top of the scale of values. */
-export function topOf(lines, limits) {
-    const highest = Math.max(0, ...lines.flatMap(({ values }) => values.filter((value) => value !== null)));
+export function topOf(drawn, limits) {
+    const highest = drawn.flat().reduce((most, value) => Math.max(most, value ?? 0), 0);
     const near = limits.filter(({ value }) => value <= NEAR * highest).map(({ value }) => value);
     return Math.max(highest, ...near) * HEADROOM || 1;
 }
@@ -86,14 +86,37 @@ function drawLimits(plot, limits) {
 }
 
 const DAY_S = 86_400;
+/** Distances of the ticks of days. */
+const DAYS = [1, 2, 3, 5, 7, 10, 14, 30, 61, 91, 182, 365].map((days) => days * DAY_S);
 /** Distances of the ticks of counts: 1, 2 and 5, and their products with powers of ten. */
 const WHOLE = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
-function timeLabels(_, splits, __, space, increment) {
-    return splits.map((atS, place) => {
-        if (increment >= DAY_S || (place > 0 && atS % DAY_S === 0)) return dayText(atS * 1_000);
-        return minuteText(atS * 1_000);
+const timeLabels = (zone) => (_, splits, __, space, increment) =>
+    splits.map((atS, place) => {
+        const minute = minuteText(atS * 1_000, zone);
+        return increment >= DAY_S || (place > 0 && minute === '00:00') ? dayText(atS * 1_000, zone) : minute;
     });
+
+/** Returns the values as they are drawn: the bars of a line stand on those of all later lines, and there is none for 0. */
+export function drawnValues(lines, isBars) {
+    if (!isBars) return lines.map(({ values }) => values);
+    const stacked = [];
+    for (const { values } of lines.toReversed()) {
+        const below = stacked[0];
+        const on = (value, period) => (value ?? 0) + (below?.[period] ?? 0) || null;
+        stacked.unshift(values.map(on));
+    }
+    return stacked;
+}
+
+/** Returns the labels of the axis of time. Each month has one, and no label is within a day. */
+function timeAxis(zone, { isDaily, isMonthly }) {
+    if (isMonthly)
+        return {
+            splits: ({ data }) => data[0],
+            values: (_, splits) => splits.map((atS) => monthText(atS * 1_000, zone)),
+        };
+    return { values: timeLabels(zone), ...(isDaily ? { incrs: DAYS } : {}) };
 }
 
 function axis(options) {
@@ -103,7 +126,7 @@ function axis(options) {
 
 /** Returns the options of a graph. `scale` returns the ends of the scales, and `moved` is called with the place of the
  * cursor. */
-export function plotOptions({ lines, limits, unit, width, isBars, scale, moved }) {
+export function plotOptions({ lines, limits, unit, zone, width, isBars, isDaily, isMonthly, scale, moved }) {
     const whole = saysUnit(unit) ? {} : { incrs: WHOLE };
     return {
         width,
@@ -111,10 +134,10 @@ export function plotOptions({ lines, limits, unit, width, isBars, scale, moved }
         padding: [8, 20, 0, 0],
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, y: false, sync: { key: 'time', setSeries: false } },
-        tzDate: (atS) => globalThis.uPlot.tzDate(new Date(atS * 1_000), 'Etc/UTC'),
+        tzDate: (atS) => globalThis.uPlot.tzDate(new Date(atS * 1_000), zone),
         scales: { x: { time: true, range: () => scale().x }, y: { range: () => scale().y } },
         axes: [
-            axis({ values: timeLabels, space: 56, size: 30 }),
+            axis({ space: 56, size: 30, ...timeAxis(zone, { isDaily, isMonthly }) }),
             axis({ values: (_, splits) => splits.map((value) => tick(value, unit)), size: 60, space: 32, ...whole }),
         ],
         series: [{}, ...lines.map((line, place) => series(line, place, isBars))],

@@ -5,8 +5,10 @@ export function parameter(name, otherwise = '') {
     return new URLSearchParams(location.search).get(name) ?? otherwise;
 }
 
-/** Sets parameters of the URL. Those that have their usual value are left out. */
+/** Sets parameters of the URL. Those that have their usual value are left out. The URL of an embedded page stays as it is:
+ * the page around it sets another fragment, and if the query differed as well, the browser would load the page anew. */
 export function setParameters(values, usual = {}) {
+    if (window.parent !== window) return;
     const parameters = new URLSearchParams(location.search);
     for (const [name, value] of Object.entries(values)) {
         if (value === '' || value === (usual[name] ?? '')) parameters.delete(name);

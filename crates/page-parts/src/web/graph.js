@@ -1,19 +1,24 @@
 // A graph with its latest and highest values, a cursor, and its values as a table.
 
 import { element } from './dom.js';
-import { lineStyle, plotOptions, topOf } from './plot-options.js';
-import { onThemeChange } from './shell.js';
+import { drawnValues, lineStyle, plotOptions, topOf } from './plot-options.js';
+import { onThemeChange } from './theme.js';
 import { lineName, number, saysUnit, secondText, timeText, valueText } from './units.js';
+
+/** The shortest day, on which clocks are put forward, and the shortest month. */
+const DAY_MS = 23 * 3_600_000;
+const MONTH_MS = 27 * 24 * 3_600_000;
 
 const present = (values) => values.filter((value) => value !== null);
 const sum = (values) => present(values).reduce((total, value) => total + value, 0);
 const latest = (values) => values.findLast((value) => value !== null) ?? null;
 const highest = (values) => (present(values).length === 0 ? null : Math.max(...present(values)));
 
-/** A graph. It is kept between refreshes, so that it does not lose the focus. */
+/** A graph. It is kept between refreshes, so that it does not lose the focus. `timeName` names the period of the cursor,
+ * `rowName` that of a row of the table of values, and `nameOf` a line. */
 export class Graph {
-    constructor(title, { isBars = false, timeName = secondText } = {}) {
-        Object.assign(this, { title, isBars, timeName, place: null, plot: null, shape: '' });
+    constructor(title, { isBars = false, timeName = secondText, rowName = timeText, nameOf = lineName } = {}) {
+        Object.assign(this, { title, isBars, timeName, rowName, nameOf, place: null, plot: null, shape: '' });
         this.canvas = element('div', { className: 'graph', tabIndex: 0, role: 'img' });
         this.canvas.addEventListener('keydown', (event) => this.key(event));
         this.at = element('p', { className: 'at unseen', ariaLive: 'polite' });
@@ -32,12 +37,23 @@ export class Graph {
     }
 
     /** Draws data: times and lines as the server has them, in a span of time. */
-    draw({ unit, limits = [], graph: { times_ms: times, lines: data }, spanMs }) {
-        const lines = data.map((line) => ({ ...line, label: lineName(line.label) }));
-        Object.assign(this, { unit, limits, times, lines });
-        this.scale = { x: spanMs.map((atMs) => atMs / 1_000), y: [0, topOf(lines, limits)] };
-        const columns = [times.map((atMs) => atMs / 1_000), ...lines.map(({ values }) => values)];
-        const shape = JSON.stringify([unit, limits, lines.map(({ label }) => label)]);
+    draw({ unit, limits = [], zone = 'UTC', graph: { times_ms: times, lines: data }, spanMs }) {
+        const lines = data.map((line) => ({ ...line, label: this.nameOf(line.label) }));
+        Object.assign(this, { unit, limits, zone, times, lines });
+        const periodMs = this.isBars ? (spanMs[1] - spanMs[0]) / times.length : 0;
+        this.isDaily = periodMs >= DAY_MS;
+        this.isMonthly = periodMs >= MONTH_MS;
+        const drawn = drawnValues(lines, this.isBars);
+        this.scale = { x: spanMs.map((atMs) => atMs / 1_000), y: [0, topOf(drawn, limits)] };
+        const columns = [times.map((atMs) => atMs / 1_000), ...drawn];
+        const shape = JSON.stringify([
+            unit,
+            limits,
+            zone,
+            this.isDaily,
+            this.isMonthly,
+            lines.map(({ label }) => label),
+        ]);
         if (shape === this.shape) this.plot.setData(columns);
         else this.build(columns, shape);
         if (this.place !== null) this.moveTo(this.place, false);
@@ -49,13 +65,16 @@ export class Graph {
 
     build(columns, shape) {
         this.plot?.destroy();
-        const { lines, limits, unit, isBars } = this;
+        const { lines, limits, unit, zone, isBars, isDaily, isMonthly } = this;
         const width = this.canvas.clientWidth || 300;
         const options = plotOptions({
             lines,
             limits,
             unit,
+            zone,
             isBars,
+            isDaily,
+            isMonthly,
             width,
             scale: () => this.scale,
             moved: (place) => this.drawCursorValues(place),
@@ -121,7 +140,7 @@ export class Graph {
             const cells = this.lines.map(({ values }) =>
                 element('td', { textContent: this.text(values[place]), className: 'number' }),
             );
-            return element('tr', {}, element('th', { scope: 'row', textContent: timeText(atMs) }), ...cells);
+            return element('tr', {}, element('th', { scope: 'row', textContent: this.rowName(atMs) }), ...cells);
         };
         const table = element(
             'table',
@@ -129,7 +148,13 @@ export class Graph {
             element(
                 'thead',
                 {},
-                element('tr', {}, ...head.map((textContent) => element('th', { scope: 'col', textContent }))),
+                element(
+                    'tr',
+                    {},
+                    ...head.map((textContent, place) =>
+                        element('th', { scope: 'col', textContent, className: place > 0 ? 'number' : '' }),
+                    ),
+                ),
             ),
             element('tbody', {}, ...this.times.map(row).reverse()),
         );
