@@ -14,6 +14,7 @@ mod kinesis_event;
 mod layout;
 mod line;
 mod names;
+mod portal_token;
 pub mod readings;
 mod record;
 mod route_classes;
@@ -35,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "authorizer_event", check: authorizer_event::check },
     Target { name: "invalidation_message", check: authorizer_event::check_message },
     Target { name: "usage_request", check: usage_request::check },
+    Target { name: "portal_token", check: portal_token::check },
     Target { name: "settings", check: settings::check },
     Target { name: "route_classes", check: route_classes::check },
     Target { name: "weights", check: weights::check },

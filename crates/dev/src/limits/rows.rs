@@ -215,6 +215,9 @@ const USAGE: &[Row] = rows! {
     "entries of an answer of `GET /usage`", Constant("crates/usage-endpoint/src/handler.rs", "MAX_ENTRIES"), "entries",
     "400 with the reason",
     "crates/usage-endpoint/src/handler.rs::an_answer_that_would_be_too_large_says_what_to_ask_for";
+    "lifetime of a portal token", Constant("crates/portal-token/src/token.rs", "MAX_LIFETIME_S"), "seconds",
+    "`meter portal token` refuses it, and the page shows nothing",
+    "crates/portal-token/src/token.rs::a_lifetime_has_limits";
     "weight of a call", Constant("crates/usage-report/src/credits.rs", "MAX_WEIGHT_CREDITS"), "credits",
     "`meter weights apply` refuses the list",
     "crates/usage-report/src/credits.rs::a_weight_is_a_decimal_number";
