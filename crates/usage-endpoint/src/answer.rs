@@ -8,9 +8,9 @@ use serde::Serialize;
 pub struct UsageAnswer<'r> {
     /// Whose usage this is: `key` or `customer`.
     pub of: &'r str,
-    /// Id of the key of the request.
-    pub api_key_id: &'r str,
-    /// Id of the customer of that key; null if it belongs to none.
+    /// Id of the key of the request; null on the usage page of a customer.
+    pub api_key_id: Option<&'r str>,
+    /// Id of the customer; null for a key that belongs to none.
     pub customer_id: Option<&'r str>,
     /// The first day, in `time_zone`.
     pub from: String,

@@ -11,7 +11,7 @@ use usage_report::groups::{Amount, Group, Property, Sums};
 use usage_report::source::{RowsOf, UsageRow, UsageSource};
 
 use crate::answer::{LimitUse, UsageAnswer, UsageEntry};
-use crate::request::{BadRequest, Scope, UsageRequest};
+use crate::request::{BadRequest, Caller, Scope, UsageRequest};
 
 /// Maximum number of ledger rows that are read for one answer.
 pub const MAX_ROWS: usize = 20_000;
@@ -75,13 +75,18 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
                 return response(403, &json!({"message": "Send your API key in the x-api-key header."}));
             }
         };
+        self.answer(&request, now_ms).await
+    }
+
+    /// Answers a valid request, as [`Self::handle`] does.
+    pub async fn answer(&self, request: &UsageRequest, now_ms: i64) -> Value {
         // Read before the ledger, which then shows everything that is counted by then.
         let as_of_ms = self.progress.counted_before_ms().await.unwrap_or_else(|error| {
             tracing::warn!(error = %with_causes(&error), "the progress of the stream cannot be read");
             None
         });
-        match self.read(&request, now_ms).await {
-            Ok(usage) => response(200, &answer(&request, usage, as_of_ms, now_ms)),
+        match self.read(request, now_ms).await {
+            Ok(usage) => response(200, &answer(request, usage, as_of_ms, now_ms)),
             Err(Unanswered::Unreadable(error)) => {
                 tracing::error!(error = %with_causes(&error), "the usage of a key cannot be read");
                 response(
@@ -98,7 +103,10 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
         let mut sums = Sums::new(&request.periods, &weights, request.group_by.clone());
         let (mut rows, mut rows_of_limit, mut last_call_ms, mut used) = (0, 0, None, 0);
         let month = request.monthly_limit.and_then(|_| UtcMonth::at(now_ms).ok());
-        let counted_as: Vec<MeteredKey> = request.key.counted_as().collect();
+        let counted_as: Vec<MeteredKey> = match &request.caller {
+            Caller::Key(key) => key.counted_as().collect(),
+            Caller::Customer(_) => Vec::new(),
+        };
         for Reading { of, days, for_answer, for_limit } in readings(request, &counted_as, month) {
             let visit = |row: &UsageRow| {
                 *(if for_limit { &mut rows_of_limit } else { &mut rows }) += 1;
@@ -153,7 +161,7 @@ fn readings<'r>(
         counted_as.iter().map(move |key| Reading { of: RowsOf::Key(key), days, for_answer, for_limit })
     };
     let month = month.map(UtcMonth::days);
-    match (&request.key.customer_id, request.of, month) {
+    match (request.caller.customer_id(), request.of, month) {
         (Some(customer_id), Scope::Customer, month) => {
             let of = RowsOf::Customer(customer_id);
             let of_limit = month.into_iter().flat_map(|month| of_keys(month, false, true));
@@ -168,7 +176,8 @@ fn readings<'r>(
     }
 }
 
-fn response(status: u16, body: &impl Serialize) -> Value {
+/// Returns a response of a Lambda proxy integration, with a JSON document.
+pub fn response(status: u16, body: &impl Serialize) -> Value {
     json!({
         "statusCode": status,
         "headers": {"content-type": "application/json", "cache-control": "no-store"},
@@ -193,8 +202,8 @@ fn answer(request: &UsageRequest, usage: Usage, as_of_ms: Option<i64>, now_ms: i
     let [from, to] = request.days.map(|day| day.to_string());
     UsageAnswer {
         of: request.of.name(),
-        api_key_id: &request.key.api_key_id,
-        customer_id: request.key.customer_id.as_deref(),
+        api_key_id: request.caller.api_key_id(),
+        customer_id: request.caller.customer_id(),
         from,
         to,
         time_zone: &request.time_zone,
@@ -348,6 +357,25 @@ mod tests {
         let source = MemorySource { rows: rows(), ..MemorySource::default() };
         let (_, usage, _) = answer(source, &json!({"apiKeyId": "a"}), &json!({"of": "customer"})).await;
         assert_eq!(usage["calls"], 4_000, "a key without a customer is its own");
+    }
+
+    #[tokio::test]
+    async fn the_usage_page_has_the_calls_of_its_customer_or_key() {
+        let usage = |caller: Caller| async move {
+            let source = MemorySource { rows: rows(), ..MemorySource::default() };
+            let request = UsageRequest::of_page(caller, &json!({"group_by": "key"}), NOW_MS).unwrap();
+            let answer = Handler { source, progress: Progress }.answer(&request, NOW_MS).await;
+            serde_json::from_str::<Value>(answer["body"].as_str().unwrap()).unwrap()
+        };
+        let acme = usage(Caller::Customer("acme".into())).await;
+        assert_eq!((&acme["of"], &acme["customer_id"]), (&json!("customer"), &json!("acme")));
+        assert_eq!((&acme["calls"], &acme["api_key_id"]), (&json!(21), &Value::Null));
+        let key = |customer_id: Option<&str>| {
+            let customer_id = customer_id.map(Into::into);
+            Caller::Key(MeteredKey { customer_id, api_key_id: "a".into() })
+        };
+        assert_eq!(usage(key(Some("zen"))).await["calls"], 4_300, "also before it had a customer");
+        assert_eq!(usage(key(None)).await["calls"], 4_000);
     }
 
     #[tokio::test]

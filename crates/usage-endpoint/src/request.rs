@@ -1,7 +1,7 @@
 //! Parses a request: the key of the caller, the days, and how usage is broken down.
 //!
-//! Key and customer come from the authorizer's context alone, which a client cannot write.
-//! Nothing else in the request names them.
+//! Key and customer come from the authorizer's context alone, which a client cannot write, or from the token of the
+//! usage page. Nothing else in the request names them.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -47,11 +47,38 @@ impl FromStr for Scope {
     }
 }
 
+/// Who asks for usage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// The holder of a key.
+    Key(MeteredKey),
+    /// A customer without one of its keys, by its id.
+    Customer(Box<str>),
+}
+
+impl Caller {
+    /// Returns the id of the key; `None` for a customer.
+    pub fn api_key_id(&self) -> Option<&str> {
+        match self {
+            Self::Key(key) => Some(&key.api_key_id),
+            Self::Customer(_) => None,
+        }
+    }
+
+    /// Returns the id of the customer; `None` for a key that belongs to none.
+    pub fn customer_id(&self) -> Option<&str> {
+        match self {
+            Self::Key(key) => key.customer_id.as_deref(),
+            Self::Customer(customer_id) => Some(customer_id),
+        }
+    }
+}
+
 /// A valid request.
 #[derive(Debug)]
 pub struct UsageRequest {
-    /// The caller's key and its customer.
-    pub key: MeteredKey,
+    /// Who asks.
+    pub caller: Caller,
     /// Monthly limit of the key, in calls; `None` if it has no limit.
     pub monthly_limit: Option<u64>,
     /// Whose usage is asked for.
@@ -141,17 +168,39 @@ impl UsageRequest {
             other => Some(other.to_string().into()),
         };
         let key = MeteredKey { customer_id, api_key_id: api_key_id.into() };
-        Self::with_parameters(key, monthly_limit, &event["queryStringParameters"], now_ms)
-            .map_err(BadRequest::Parameter)
+        let read = || {
+            let parameters = Parameters::read(&event["queryStringParameters"])?;
+            let of = parameters.of.unwrap_or(Scope::Key);
+            Self::new(Caller::Key(key), of, monthly_limit, parameters, now_ms)
+        };
+        read().map_err(BadRequest::Parameter)
     }
 
-    fn with_parameters(
-        key: MeteredKey,
+    /// Parses the query parameters of the usage page, whose token says who asks: `from`, `to`, `by`, `group_by` and
+    /// `time_zone`.
+    ///
+    /// # Errors
+    /// Returns what is wrong with a parameter.
+    pub fn of_page(caller: Caller, parameters: &Value, now_ms: i64) -> Result<Self, String> {
+        let parameters = Parameters::read(parameters)?;
+        if parameters.of.is_some() {
+            return Err("the parameters are from, to, by, group_by and time_zone".to_owned());
+        }
+        let of = match caller {
+            Caller::Key(_) => Scope::Key,
+            Caller::Customer(_) => Scope::Customer,
+        };
+        Self::new(caller, of, None, parameters, now_ms)
+    }
+
+    fn new(
+        caller: Caller,
+        of: Scope,
         monthly_limit: Option<u64>,
-        parameters: &Value,
+        parameters: Parameters,
         now_ms: i64,
     ) -> Result<Self, String> {
-        let Parameters { of, from, to, by, group_by, time_zone: name } = Parameters::read(parameters)?;
+        let Parameters { of: _, from, to, by, group_by, time_zone: name } = parameters;
         let name = name.unwrap_or_else(|| "UTC".to_owned());
         let zone = time_zone(&name).map_err(|error| format!("time_zone: {error}"))?;
         let now = Timestamp::from_millisecond(now_ms).map_err(|_| "the clock of the service is wrong")?;
@@ -165,9 +214,9 @@ impl UsageRequest {
         }
         let periods = Periods::new([from, to], zone, by.unwrap_or(Period::Day));
         Ok(Self {
-            key,
+            caller,
             monthly_limit,
-            of: of.unwrap_or(Scope::Key),
+            of,
             group_by,
             days: [from, to],
             time_zone: name,
@@ -207,14 +256,14 @@ mod tests {
         for authorizer in [rest, json!({"lambda": {"apiKeyId": "key-1", "usageLimit": 100}})] {
             let request = read(&authorizer, &Value::Null).unwrap();
             assert_eq!(
-                (&request.key, request.monthly_limit),
-                (&MeteredKey::without_customer("key-1"), Some(100))
+                (&request.caller, request.monthly_limit),
+                (&Caller::Key(MeteredKey::without_customer("key-1")), Some(100))
             );
             assert_eq!(days(&request), ["2026-11-01", "2026-11-24"]);
             assert_eq!((request.of, request.group_by.len()), (Scope::Key, 0));
         }
         let of_customer = read(&json!({"apiKeyId": "key-1", "customerId": "acme"}), &Value::Null).unwrap();
-        assert_eq!(of_customer.key.customer_id.as_deref(), Some("acme"));
+        assert_eq!(of_customer.caller.customer_id(), Some("acme"));
     }
 
     #[test]
@@ -250,9 +299,24 @@ mod tests {
         assert_eq!(problem(&json!({"of": "acme"})), "of: write key or customer");
         let event = json!({"headers": {"apiKeyId": "key-2"}, "body": "{\"apiKeyId\":\"key-2\"}",
             "pathParameters": {"apiKeyId": "key-2"}, "requestContext": {"authorizer": key}});
-        assert_eq!(UsageRequest::read(&event, NOW_MS).unwrap().key, MeteredKey::without_customer("key-1"));
+        let caller = UsageRequest::read(&event, NOW_MS).unwrap().caller;
+        assert_eq!(caller, Caller::Key(MeteredKey::without_customer("key-1")));
         for nobody in [Value::Null, json!({}), json!({"apiKeyId": ""}), json!({"apiKeyId": 7})] {
             assert_eq!(read(&nobody, &Value::Null).unwrap_err(), BadRequest::NoKey);
+        }
+    }
+
+    #[test]
+    fn the_usage_page_is_of_the_holder_of_its_token() {
+        let of_page = |caller: Caller, parameters: Value| UsageRequest::of_page(caller, &parameters, NOW_MS);
+        let customer = Caller::Customer("acme".into());
+        let request = of_page(customer.clone(), json!({"group_by": "key"})).unwrap();
+        assert_eq!((request.of, request.group_by.as_slice()), (Scope::Customer, [Property::Key].as_slice()));
+        assert_eq!((request.caller.customer_id(), request.caller.api_key_id()), (Some("acme"), None));
+        let key = Caller::Key(MeteredKey { customer_id: Some("acme".into()), api_key_id: "key-1".into() });
+        assert_eq!(of_page(key, Value::Null).unwrap().of, Scope::Key);
+        for parameters in [json!({"of": "customer"}), json!({"customer_id": "zen"})] {
+            assert!(of_page(customer.clone(), parameters).unwrap_err().starts_with("the parameters are"));
         }
     }
 
