@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the binaries that run on one machine into target/debug: the six functions,
+# Builds the binaries that run on one machine into target/debug: the functions,
 # `meter` and `loadtest`.
 #
 #   scripts/build-local.sh [BINARY...]     only these (default: all)

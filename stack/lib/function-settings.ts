@@ -47,6 +47,7 @@ const SET_BY_CONSTRUCTS = {
     'usageTable',
   ],
   'usage-endpoint': ['claimsTable', 'streamArn', 'usageTable'],
+  'usage-portal': ['claimsTable', 'portalFrameAncestors', 'portalPublicKeys', 'streamArn', 'usageTable'],
   'usage-reconciler': ['accessLogGroups', 'billedStatuses', 'claimsTable', 'unbilledRoutes', 'usageTable'],
 } as const satisfies { [S in Service]: readonly (keyof Variables<S>)[] };
 
@@ -56,6 +57,7 @@ interface FreeSettingsOf {
   readonly 'usage-canary': CanarySettings;
   readonly 'usage-consumer': ConsumerSettings;
   readonly 'usage-endpoint': Record<string, never>;
+  readonly 'usage-portal': Record<string, never>;
   readonly 'usage-reconciler': ReconcilerSettings;
 }
 

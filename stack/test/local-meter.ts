@@ -41,7 +41,7 @@ export class LocalMeter {
   }
 
   /** Returns the URLs of the parts of the stack. */
-  endpoints(): Record<'gateway' | 'dashboard' | 'aws_endpoint_url', string> {
+  endpoints(): Record<'gateway' | 'dashboard' | 'portal' | 'aws_endpoint_url', string> {
     return JSON.parse(fs.readFileSync(path.join(this.data, 'endpoints.json'), 'utf8'));
   }
 

@@ -27,9 +27,9 @@ export class WebPages {
     private readonly browser: Browser,
   ) {}
 
-  static async start(): Promise<WebPages> {
+  static async start(...words: string[]): Promise<WebPages> {
     // The canary would add a key after a minute.
-    return new WebPages(await LocalMeter.start('--no-canary'), await chromium.launch(LAUNCH));
+    return new WebPages(await LocalMeter.start('--no-canary', ...words), await chromium.launch(LAUNCH));
   }
 
   get url(): string {
@@ -54,6 +54,13 @@ export class WebPages {
 
   /** Opens a page and waits for its data. */
   async open(path: string, options: BrowserContextOptions = {}, url = this.url): Promise<Page> {
+    const page = await this.openAt(`${url}${path}`, options);
+    await page.getByText(/^As of/).waitFor();
+    return page;
+  }
+
+  /** Opens a page of any URL. */
+  async openAt(url: string, options: BrowserContextOptions = {}): Promise<Page> {
     const context = await this.browser.newContext(options);
     // The clock runs normally, and can be advanced.
     await context.clock.install();
@@ -61,8 +68,7 @@ export class WebPages {
     this.problems = [];
     page.on('pageerror', (error) => this.problems.push(error.message));
     page.on('console', (message) => message.type() === 'error' && this.problems.push(message.text()));
-    await page.goto(`${url}${path}`);
-    await page.getByText(/^As of/).waitFor();
+    await page.goto(url);
     return page;
   }
 

@@ -14,6 +14,9 @@ pub struct Endpoints {
     pub gateway: String,
     /// URL of the dashboard.
     pub dashboard: String,
+    /// URL of the usage page of customers; empty in a folder of a version without it.
+    #[serde(default)]
+    pub portal: String,
     /// URL at which a load test changes faults and kills processes.
     pub control: String,
     /// URL of the AWS services, the value of `AWS_ENDPOINT_URL`.
@@ -71,6 +74,7 @@ mod tests {
         let endpoints = Endpoints {
             gateway: url(1),
             dashboard: url(2),
+            portal: url(5),
             control: url(3),
             aws_endpoint_url: url(4),
             quarantine_queue_url: format!("{}/quarantine", url(4)),

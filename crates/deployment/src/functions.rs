@@ -10,6 +10,8 @@ pub const AUTHORIZER: &str = "api-authorizer";
 pub const FANOUT: &str = "invalidation-fanout";
 /// Returns a customer's usage at `GET /usage`.
 pub const USAGE_ENDPOINT: &str = "usage-endpoint";
+/// Serves the usage page of a customer, and its data.
+pub const PORTAL: &str = "usage-portal";
 /// Compares the ledger with the access log.
 pub const RECONCILER: &str = "usage-reconciler";
 /// Calls the API and measures the time until the ledger shows the call.
@@ -25,11 +27,12 @@ pub struct FunctionLimits {
 }
 
 /// The limits of each function, by service.
-pub const FUNCTIONS: [(&str, FunctionLimits); 6] = [
+pub const FUNCTIONS: [(&str, FunctionLimits); 7] = [
     (CONSUMER, FunctionLimits { memory_mib: 256, timeout_ms: 60_000 }),
     (AUTHORIZER, FunctionLimits { memory_mib: 256, timeout_ms: 5_000 }),
     (FANOUT, FunctionLimits { memory_mib: 128, timeout_ms: 60_000 }),
     (USAGE_ENDPOINT, FunctionLimits { memory_mib: 128, timeout_ms: 15_000 }),
+    (PORTAL, FunctionLimits { memory_mib: 128, timeout_ms: 15_000 }),
     (RECONCILER, FunctionLimits { memory_mib: 512, timeout_ms: 900_000 }),
     (CANARY, FunctionLimits { memory_mib: 128, timeout_ms: 150_000 }),
 ];

@@ -16,11 +16,12 @@ pub mod load;
 pub mod meter;
 
 /// The binaries that tests start.
-const BINARIES: [&str; 8] = [
+const BINARIES: [&str; 9] = [
     functions::CONSUMER,
     functions::AUTHORIZER,
     functions::FANOUT,
     functions::USAGE_ENDPOINT,
+    functions::PORTAL,
     functions::RECONCILER,
     functions::CANARY,
     "meter",

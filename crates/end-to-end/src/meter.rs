@@ -20,6 +20,24 @@ pub fn meter_from(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(folder.join("meter")).args(arguments).output().unwrap()
 }
 
+/// Sends a GET request with at most one header of the test's choice, and returns the whole response.
+pub fn get(url: &str, path: &str, header: Option<(&str, &str)>) -> String {
+    let address = url.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).unwrap();
+    let header = header.map_or_else(String::new, |(name, value)| format!("{name}: {value}\r\n"));
+    write!(connection, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{header}Connection: close\r\n\r\n")
+        .unwrap();
+    let mut response = String::new();
+    connection.read_to_string(&mut response).unwrap();
+    response
+}
+
+/// Returns the JSON document in a response.
+pub fn json_in(response: &str) -> Value {
+    let body = &response[response.find('{').unwrap()..=response.rfind('}').unwrap()];
+    serde_json::from_str(body).unwrap()
+}
+
 /// Returns the standard output of a command, and asserts that it succeeded.
 pub fn stdout(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
@@ -119,22 +137,12 @@ impl Local {
 
     /// Calls the gateway and returns the JSON of the response.
     pub fn json(&self, path: &str, api_key: &str) -> Value {
-        let response = self.response(path, Some(api_key));
-        let body = &response[response.find('{').unwrap()..=response.rfind('}').unwrap()];
-        serde_json::from_str(body).unwrap()
+        json_in(&self.response(path, Some(api_key)))
     }
 
     /// Calls the gateway and returns the whole response.
     pub fn response(&self, path: &str, api_key: Option<&str>) -> String {
-        let gateway = self.endpoint("gateway");
-        let address = gateway.strip_prefix("http://").unwrap();
-        let mut connection = TcpStream::connect(address).unwrap();
-        let key = api_key.map_or_else(String::new, |key| format!("x-api-key: {key}\r\n"));
-        write!(connection, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{key}Connection: close\r\n\r\n")
-            .unwrap();
-        let mut response = String::new();
-        connection.read_to_string(&mut response).unwrap();
-        response
+        get(&self.endpoint("gateway"), path, api_key.map(|key| ("x-api-key", key)))
     }
 
     /// Returns the secret of the first demo key.

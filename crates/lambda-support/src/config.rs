@@ -83,6 +83,22 @@ impl Environment {
         })
     }
 
+    /// Parses a text that has to be set.
+    ///
+    /// # Errors
+    /// Fails if the variable is not set or empty, or the value cannot be parsed.
+    pub fn parsed_required<T>(&self, variable: &RequiredText) -> Result<T, ConfigError>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let value = self.required(variable)?;
+        value.parse().map_err(|error: T::Err| ConfigError::Invalid {
+            name: variable.name,
+            problem: error.to_string(),
+            value,
+        })
+    }
+
     /// Returns a number, or its default if the variable is not set.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub mod keys;
 mod local;
 mod local_faults;
 mod output;
+mod portal;
 mod quarantine;
 mod reconcile;
 pub mod replay;
@@ -62,6 +63,8 @@ enum Command {
     Weights(weights::Arguments),
     /// Show the usage of a key, a customer or all customers
     Usage(usage::Arguments),
+    /// Sign tokens with which customers open their usage page
+    Portal(portal::Arguments),
     /// Check an access-log format, or lines in it, before it is deployed
     Format(format::Arguments),
     /// Send access logs through the whole pipeline and show what it counts
@@ -123,6 +126,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Classes(arguments) => classes::run(arguments).await,
         Command::Weights(arguments) => weights::run(arguments).await,
         Command::Usage(arguments) => usage::run(arguments).await,
+        Command::Portal(arguments) => portal::run(arguments),
         Command::Format(arguments) => format::run(arguments),
         Command::Replay(arguments) => Box::pin(replay::run(arguments)).await,
         Command::Quarantine(arguments) => Box::pin(quarantine::run(arguments)).await,

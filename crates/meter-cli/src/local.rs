@@ -15,6 +15,7 @@ use local_stack::stack::{
 use metering_core::metered_key::CANARY_KEY_ID;
 use metering_core::status_ranges::StatusRanges;
 use tokio::signal::unix::{SignalKind, signal};
+use usage_portal::page_policy::FrameAncestors;
 
 use crate::local_faults::FaultArguments;
 use crate::target::data_folder;
@@ -35,6 +36,12 @@ pub struct Arguments {
     /// Port of the dashboard's web page; 0 for the previous port, or a free one
     #[arg(long, default_value_t = 0)]
     dashboard_port: u16,
+    /// Port of the usage page of customers; 0 for the previous port, or a free one
+    #[arg(long, default_value_t = 0)]
+    portal_port: u16,
+    /// Origins of the pages that may embed the usage page of customers, separated by commas
+    #[arg(long, value_name = "ORIGINS", default_value = "")]
+    portal_frame_ancestors: FrameAncestors,
     /// Kind of API that the gateway serves: rest or http
     #[arg(long, value_name = "KIND", default_value_t = ApiKind::Rest)]
     api_kind: ApiKind,
@@ -76,6 +83,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.gateway_port = arguments.port;
     options.aws_port = arguments.aws_port;
     options.dashboard_port = arguments.dashboard_port;
+    options.portal_port = arguments.portal_port;
+    options.portal_frame_ancestors = arguments.portal_frame_ancestors.to_string();
     options.api_kind = arguments.api_kind;
     options.access_log_fields = AccessLogFields { response_length: arguments.response_length };
     options.backend = arguments.backend.map(|url| url.trim_end_matches('/').to_owned());
@@ -111,6 +120,7 @@ fn print_guide(stack: &LocalStack, data: &str, api_kind: ApiKind) {
     let kind = if api_kind == ApiKind::Rest { "a REST API" } else { "an HTTP API" };
     println!("  gateway        {}  ({kind})", endpoints.gateway);
     println!("  dashboard      {}", endpoints.dashboard);
+    println!("  usage page     {}  (of a customer, by a token)", endpoints.portal);
     let services: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
     println!("  AWS endpoint   {}", endpoints.aws_endpoint_url);
     println!("                 {}", services.join(", "));
@@ -130,6 +140,7 @@ fn print_guide(stack: &LocalStack, data: &str, api_kind: ApiKind) {
         println!("  curl -H 'x-api-key: {}' {}/status/200", key.api_key, endpoints.gateway);
         println!("  meter usage {} --data {data}", key.api_key_id);
         println!("  curl -H 'x-api-key: {}' {}/usage", key.api_key, endpoints.gateway);
+        println!("  meter portal token --api-key-id {} --data {data}", key.api_key_id);
         println!("\nCreate a key, and delete it:\n");
         println!("  meter keys create --owner acme --monthly-limit 1000 --data {data}");
         println!("  meter keys delete KEY --data {data}");

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    attach, classes, cost, customers, dated_lists, doctor, format, given_up, keys, quarantine, reconcile,
-    replay, status, stream, traffic, usage, weights,
+    attach, classes, cost, customers, dated_lists, doctor, format, given_up, keys, portal, quarantine,
+    reconcile, replay, status, stream, traffic, usage, weights,
 };
 
 /// Shape of the output of a command.
@@ -106,6 +106,9 @@ pub const OUTPUTS: &[Output] = &[
     output!("classes-test", "meter classes test FILE --json", Lines, classes::ClassCalls),
     output!("usage", "meter usage KEY --json", Document, usage::UsageReport),
     output!("usage-groups", "meter usage --all --json", Lines, usage::GroupUsage<'static>),
+    output!("portal-create-key", "meter portal create-key FILE --json", Document, portal::PortalKey),
+    output!("portal-public-key", "meter portal public-key FILE --json", Document, portal::PortalKey),
+    output!("portal-token", "meter portal token --customer CUSTOMER --json", Document, portal::PortalToken),
     output!("format-check", "meter format check FILE --json", Lines, FormatCheck),
     output!("replay", "meter replay FILE --json", Document, replay::Report),
     output!("quarantine-list", "meter quarantine list --json", Lines, quarantine::QuarantinedRecord),

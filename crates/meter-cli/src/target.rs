@@ -1,6 +1,6 @@
 //! The system that a command works on: a local stack, or an environment on AWS.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use aws_sdk_kinesis::types::StreamDescriptionSummary;
@@ -39,14 +39,24 @@ pub struct TargetArguments {
 /// The `SYNC_INTERVAL_MS` of a deployed authorizer, unless the arguments have another.
 const DEFAULT_SYNC_INTERVAL_MS: u64 = settings::SYNC_INTERVAL_MS as u64;
 
-/// The selected system: the data folder of a local stack, or the name of an environment on AWS.
+/// The system that the arguments select.
 #[derive(Debug, PartialEq, Eq)]
-enum Selection {
+pub enum Selection {
+    /// The data folder of a local stack.
     Local(PathBuf),
+    /// The name of an environment on AWS.
     Aws(String),
 }
 
 impl TargetArguments {
+    /// Selects the system, without a request to it.
+    ///
+    /// # Errors
+    /// When the variables of the shell select two systems.
+    pub fn selected(&self) -> anyhow::Result<Selection> {
+        self.selection(shell_variable)
+    }
+
     /// Selects the system by the arguments, or else by the variables of the process.
     fn selection(&self, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Selection> {
         let variable = |name| variable(name).filter(|value| !value.is_empty());
@@ -98,7 +108,7 @@ impl Target {
     /// # Errors
     /// When a local stack is selected and its data folder has no endpoints.
     pub async fn find(arguments: &TargetArguments) -> anyhow::Result<Self> {
-        let data = match arguments.selection(shell_variable)? {
+        let data = match arguments.selected()? {
             Selection::Aws(environment) => {
                 let meter = MeterTarget::deployed(&environment).await;
                 let sync_interval_ms = arguments.sync_interval_ms.unwrap_or(DEFAULT_SYNC_INTERVAL_MS);
@@ -110,12 +120,7 @@ impl Target {
             arguments.sync_interval_ms.is_none(),
             "--sync-interval-ms is for an environment on AWS; `meter local --sync-interval-ms` sets that of a local stack"
         );
-        let endpoints = Endpoints::read(&data).with_context(|| {
-            format!(
-                "no local stack was started in {}; run `meter local --data {0}`, or choose AWS with --aws ENVIRONMENT",
-                data.display()
-            )
-        })?;
+        let endpoints = local_endpoints(&data)?;
         let meter = MeterTarget::local(&endpoints.aws_endpoint_url).await;
         Ok(Self::new(meter, endpoints.sync_interval_ms, Some(endpoints)))
     }
@@ -292,6 +297,19 @@ pub fn data_folder(argument: Option<&PathBuf>) -> PathBuf {
     let of_shell =
         || shell_variable(DATA_FOLDER_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
     argument.cloned().or_else(of_shell).unwrap_or_else(|| DEFAULT_DATA_FOLDER.into())
+}
+
+/// Reads the endpoints of the local stack in a data folder.
+///
+/// # Errors
+/// When no local stack was started there.
+pub fn local_endpoints(data: &Path) -> anyhow::Result<Endpoints> {
+    Endpoints::read(data).with_context(|| {
+        format!(
+            "no local stack was started in {}; run `meter local --data {0}`, or choose AWS with --aws ENVIRONMENT",
+            data.display()
+        )
+    })
 }
 
 #[expect(

@@ -11,10 +11,10 @@ pub mod variables;
 
 pub use kinds::{Bool, Kind, Number, RequiredText, Text, Variable};
 
-use crate::functions::{AUTHORIZER, CANARY, CONSUMER, FANOUT, RECONCILER, USAGE_ENDPOINT};
+use crate::functions::{AUTHORIZER, CANARY, CONSUMER, FANOUT, PORTAL, RECONCILER, USAGE_ENDPOINT};
 
 /// The variables that each function reads, by service.
-pub const FUNCTION_VARIABLES: [(&str, &[Variable]); 6] = [
+pub const FUNCTION_VARIABLES: [(&str, &[Variable]); 7] = [
     (
         CONSUMER,
         &[
@@ -63,6 +63,17 @@ pub const FUNCTION_VARIABLES: [(&str, &[Variable]); 6] = [
             variables::USAGE_TABLE.variable(),
             variables::CLAIMS_TABLE.variable(),
             variables::STREAM_ARN.variable(),
+        ],
+    ),
+    (
+        PORTAL,
+        &[
+            variables::USAGE_TABLE.variable(),
+            variables::CLAIMS_TABLE.variable(),
+            variables::STREAM_ARN.variable(),
+            variables::ENVIRONMENT_NAME.variable(),
+            variables::PORTAL_PUBLIC_KEYS.variable(),
+            variables::PORTAL_FRAME_ANCESTORS.variable(),
         ],
     ),
     (

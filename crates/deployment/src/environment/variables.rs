@@ -34,6 +34,8 @@ variables! {
     ALERTS_TOPIC_ARN: RequiredText;
     /// the log groups of the access logs, separated by commas
     ACCESS_LOG_GROUPS: RequiredText;
+    /// the public keys of portal tokens: P-256 keys as base64 of their `SubjectPublicKeyInfo`, separated by commas
+    PORTAL_PUBLIC_KEYS: RequiredText;
     /// the URL that the canary calls: a GET that is answered with 2xx and billed
     CANARY_URL: RequiredText;
     /// the SSM parameter (a `SecureString`) with the secret of the canary's key
@@ -54,6 +56,9 @@ variables! {
     UNBILLED_ROUTES: Text = "";
     /// the stages that cache authorizer results, as `API_ID/STAGE`, several separated by commas
     STAGES: Text = "";
+    /// the origins of pages that may embed the usage page of a customer, separated by commas: `https://app.example.com`.
+    /// No page may by default
+    PORTAL_FRAME_ANCESTORS: Text = "";
     /// the id of the canary's key. Calls of a key with another id are billed
     CANARY_API_KEY_ID: Text = "canary";
 

@@ -5,14 +5,15 @@ use std::path::Path;
 use super::crate_folders;
 
 /// All that these crates may depend on, apart from tests.
-const ALLOWED: [(&str, &[&str]); 3] = [
+const ALLOWED: [(&str, &[&str]); 4] = [
     ("deployment", &["serde", "serde_json"]),
     ("invalidation-message", &["serde_json"]),
+    ("page-parts", &[]),
     ("system-clock", &[]),
 ];
 
 /// The crates of functions, and this one, which lists their metrics.
-const USERS_OF_LAMBDA_SUPPORT: [&str; 8] = [
+const USERS_OF_LAMBDA_SUPPORT: [&str; 9] = [
     "api-authorizer",
     "dev",
     "functions",
@@ -20,6 +21,7 @@ const USERS_OF_LAMBDA_SUPPORT: [&str; 8] = [
     "usage-canary",
     "usage-consumer",
     "usage-endpoint",
+    "usage-portal",
     "usage-reconciler",
 ];
 

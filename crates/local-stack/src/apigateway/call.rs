@@ -4,10 +4,10 @@ use access_log::log_format::ApiKind;
 use deployment::names::KEY_HEADER;
 use http::HeaderMap;
 use http::request::Parts;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::route::Route;
+use crate::lambda::payload::{HttpRequest, joined, query, request_time};
 use crate::names::{ACCOUNT_ID, API_ID, arn, stage_name};
 
 /// A call of the gateway's API.
@@ -34,8 +34,7 @@ impl Call {
 
     /// Returns the value of `$context.requestTime`.
     pub fn request_time(&self) -> String {
-        let time = Timestamp::from_millisecond(self.requested_at_ms);
-        time.map(|time| time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()).unwrap_or_default()
+        request_time(self.requested_at_ms)
     }
 
     /// Returns the `methodArn` of a REST API, the `routeArn` of an HTTP API.
@@ -84,7 +83,7 @@ impl Call {
         json!({
             "type": "REQUEST", "methodArn": self.arn(), "resource": resource, "path": self.path(),
             "httpMethod": method, "headers": headers, "multiValueHeaders": all_headers,
-            "queryStringParameters": self.query(last), "pathParameters": {}, "stageVariables": {},
+            "queryStringParameters": query(&self.parts, last), "pathParameters": {}, "stageVariables": {},
             "requestContext": {"resourcePath": resource, "httpMethod": method, "path": self.path(),
                 "accountId": ACCOUNT_ID, "apiId": API_ID, "stage": stage_name(self.kind),
                 "extendedRequestId": self.request_id, "identity": {"sourceIp": "127.0.0.1"}},
@@ -115,7 +114,7 @@ impl Call {
                 .insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned).into());
         }
         authorizer.insert("principalId".to_owned(), principal_id.clone());
-        let parameters = Some(self.query(last)).filter(|parameters| !parameters.is_empty());
+        let parameters = Some(query(&self.parts, last)).filter(|parameters| !parameters.is_empty());
         json!({
             "resource": self.resource(), "path": self.path(), "httpMethod": self.parts.method.as_str(),
             "queryStringParameters": parameters, "isBase64Encoded": false,
@@ -123,71 +122,22 @@ impl Call {
         })
     }
 
-    /// Returns the common part of the events of payload format 2.0. Members without a value are omitted.
-    ///
-    /// Source: API Gateway Developer Guide, "Create AWS Lambda proxy
-    /// integrations for HTTP APIs" and "Control access to HTTP APIs with AWS
-    /// Lambda authorizers".
+    /// Returns the common part of the events of payload format 2.0.
     fn http_event(&self, further_context: &Value) -> Value {
-        let (headers, cookies) = joined_headers(&self.parts.headers);
-        let agent = self.parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let mut context = json!({
-            "accountId": ACCOUNT_ID, "apiId": API_ID, "domainName": "localhost", "domainPrefix": "localhost",
-            "http": {"method": self.parts.method.as_str(), "path": self.path(), "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1", "userAgent": agent.unwrap_or("")},
-            "requestId": self.request_id, "routeKey": self.route_key(), "stage": stage_name(self.kind),
-            "time": self.request_time(), "timeEpoch": self.requested_at_ms,
-        });
-        for (name, value) in further_context.as_object().into_iter().flatten() {
-            context[name] = value.clone();
-        }
-        let mut event = json!({
-            "version": "2.0", "routeKey": self.route_key(), "rawPath": self.path(),
-            "rawQueryString": self.parts.uri.query().unwrap_or(""), "headers": headers, "requestContext": context,
-        });
-        let parameters = self.query(|earlier, value| format!("{earlier},{value}"));
-        if !parameters.is_empty() {
-            event["queryStringParameters"] = json!(parameters);
-        }
-        if !cookies.is_empty() {
-            event["cookies"] = json!(cookies);
-        }
-        event
-    }
-
-    /// Returns the query parameters. `combine` joins two values of one parameter.
-    fn query(&self, combine: impl Fn(&str, &str) -> String) -> Map<String, Value> {
-        let mut parameters = Map::new();
-        for (name, value) in form_urlencoded::parse(self.parts.uri.query().unwrap_or("").as_bytes()) {
-            let value = match parameters.get(&*name).and_then(Value::as_str) {
-                Some(earlier) => combine(earlier, &value),
-                None => value.into_owned(),
-            };
-            parameters.insert(name.into_owned(), value.into());
-        }
-        parameters
+        let request = HttpRequest {
+            parts: &self.parts,
+            api_id: API_ID,
+            route_key: self.route_key(),
+            stage: stage_name(self.kind),
+            request_id: &self.request_id,
+            requested_at_ms: self.requested_at_ms,
+        };
+        request.payload_2(further_context)
     }
 }
 
 fn last(_: &str, value: &str) -> String {
     value.to_owned()
-}
-
-/// Returns the values of a header joined by commas, as an HTTP API joins them.
-fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
-    let values: Vec<_> =
-        headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-    (!values.is_empty()).then(|| values.join(","))
-}
-
-/// Returns the headers with lower-case names and joined values, and the cookies separately.
-fn joined_headers(headers: &HeaderMap) -> (Map<String, Value>, Vec<String>) {
-    let names = headers.keys().filter(|name| *name != http::header::COOKIE);
-    let values =
-        names.filter_map(|name| Some((name.to_string(), joined(headers, name.as_str())?.into()))).collect();
-    let cookies = headers.get_all(http::header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let cookies = cookies.flat_map(|value| value.split("; ")).map(str::to_owned);
-    (values, cookies.collect())
 }
 
 /// Returns the last value of each header, and all values of each header.

@@ -25,6 +25,7 @@ use super::route::Route;
 use crate::cloudwatch::{MetricName, MetricStore};
 use crate::cloudwatch_logs::log_group::{LogError, LogGroup};
 use crate::lambda::Function;
+use crate::lambda::payload::http_response;
 use crate::names::{API_ID, API_NAME, stage_name};
 use crate::stack::AccessLogFields;
 
@@ -210,17 +211,7 @@ impl Inner {
                 return self.failed_integration();
             }
         };
-        let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
-        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-        let mut response = Response::new(Body::from(answer["body"].as_str().unwrap_or("").to_owned()));
-        *response.status_mut() = status.unwrap_or(StatusCode::BAD_GATEWAY);
-        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
-            let (name, value) = (name.parse::<http::HeaderName>(), value.as_str().unwrap_or("").parse());
-            if let (Ok(name), Ok(value)) = (name, value) {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
+        http_response(&answer).unwrap_or_else(|| self.failed_integration())
     }
 
     /// Returns the response of API Gateway to a call whose function failed.

@@ -2,9 +2,6 @@
 //!
 //! Their secrets are in a file of the data folder. No other key's secret is stored.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use metering_aws::KeyAdmin;
@@ -13,6 +10,8 @@ use metering_aws::key_store::KeyStoreError;
 use metering_core::api_key::KeyDigest;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+
+use super::secret_file;
 
 /// The name of the file in the data folder.
 pub const DEMO_KEY_FILE: &str = "demo-keys.json";
@@ -85,13 +84,7 @@ pub async fn read_or_create(
     }
     let text = serde_json::to_string_pretty(&keys)
         .map_err(|source| DemoKeyError::Form { path: path.display().to_string(), source })?;
-    write_secret(&path, &text)
+    secret_file::create(&path, &text)
         .map_err(|source| DemoKeyError::File { path: path.display().to_string(), source })?;
     Ok(keys)
-}
-
-/// Writes a new file that only its owner can read.
-fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
 }

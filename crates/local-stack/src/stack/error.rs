@@ -3,6 +3,7 @@
 use metering_aws::key_store::KeyStoreError;
 
 use super::demo_keys::DemoKeyError;
+use super::portal_key::PortalKeyError;
 
 /// A failure to start a stack.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum StartError {
     /// The demonstration keys cannot be used.
     #[error(transparent)]
     Keys(#[from] DemoKeyError),
+    /// The private key of the usage page cannot be used.
+    #[error(transparent)]
+    PortalKey(#[from] PortalKeyError),
     /// The key of the canary cannot be written.
     #[error("the key of the canary cannot be created; run without the canary: --no-canary")]
     CanaryKey { source: KeyStoreError },

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use access_log::log_format::ApiKind;
 use deployment::environment::variables;
-use deployment::functions::{AUTHORIZER, CANARY, CONSUMER, FANOUT, RECONCILER, USAGE_ENDPOINT, limits};
+use deployment::functions::{
+    AUTHORIZER, CANARY, CONSUMER, FANOUT, PORTAL, RECONCILER, USAGE_ENDPOINT, limits,
+};
 use deployment::names::local::{
     ACCESS_LOG_GROUP, ALERTS_TABLE, CLAIMS_TABLE, INVALIDATIONS_TABLE, KEYS_TABLE, STREAM, USAGE_TABLE,
 };
@@ -32,6 +34,7 @@ pub(super) struct Functions {
     pub authorizer: Arc<Function>,
     pub fanout: Arc<Function>,
     pub usage_endpoint: Arc<Function>,
+    pub portal: Arc<Function>,
     pub reconciler: Arc<Function>,
     pub canary: Option<Arc<Function>>,
 }
@@ -41,6 +44,8 @@ pub(super) struct Wiring {
     pub aws_endpoint_url: String,
     pub quarantine_queue_url: String,
     pub alerts_topic_arn: String,
+    /// The key by which portal tokens are verified.
+    pub portal_public_key: String,
     /// `None` if the stack runs without the function `usage-canary`.
     pub canary: Option<CanarySettings>,
     pub metrics: Arc<MetricSink>,
@@ -68,13 +73,21 @@ impl Functions {
             authorizer: factory.authorizer()?,
             fanout: factory.fanout()?,
             usage_endpoint: factory.usage_endpoint()?,
+            portal: factory.portal()?,
             reconciler: factory.reconciler()?,
             canary: wiring.canary.as_ref().map(|settings| factory.canary(settings)).transpose()?,
         })
     }
 
     pub fn all(&self) -> Vec<Arc<Function>> {
-        let always = [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler];
+        let always = [
+            &self.consumer,
+            &self.authorizer,
+            &self.fanout,
+            &self.usage_endpoint,
+            &self.portal,
+            &self.reconciler,
+        ];
         always.into_iter().chain(&self.canary).cloned().collect()
     }
 }
@@ -152,6 +165,17 @@ impl Factory<'_> {
             (variables::STREAM_ARN.name, &stream_arn(STREAM)),
         ];
         self.simple(USAGE_ENDPOINT, &variables, 2)
+    }
+
+    fn portal(&self) -> Result<Arc<Function>, StartError> {
+        let variables = [
+            (variables::USAGE_TABLE.name, USAGE_TABLE),
+            (variables::CLAIMS_TABLE.name, CLAIMS_TABLE),
+            (variables::STREAM_ARN.name, &stream_arn(STREAM)),
+            (variables::PORTAL_PUBLIC_KEYS.name, &self.wiring.portal_public_key),
+            (variables::PORTAL_FRAME_ANCESTORS.name, &self.options.portal_frame_ancestors),
+        ];
+        self.simple(PORTAL, &variables, 2)
     }
 
     fn reconciler(&self) -> Result<Arc<Function>, StartError> {

@@ -8,9 +8,11 @@ pub mod demo_keys;
 mod error;
 mod functions;
 mod options;
+pub mod portal_key;
 mod ports;
 mod resources;
 mod schedule;
+pub mod secret_file;
 mod servers;
 mod services;
 mod start;
@@ -62,6 +64,8 @@ pub struct LocalStack {
     /// The function `invalidation-fanout`.
     pub fanout: Arc<Function>,
     pub usage_endpoint: Arc<Function>,
+    /// The function `usage-portal`.
+    pub portal: Arc<Function>,
     /// The function `usage-reconciler`.
     pub reconciler: Arc<Function>,
     /// The function `usage-canary`; `None` if the stack runs without it.
@@ -137,8 +141,14 @@ impl LocalStack {
         if let Some(mapping) = self.mapping.take() {
             mapping.stop().await;
         }
-        let functions =
-            [&self.consumer, &self.authorizer, &self.fanout, &self.usage_endpoint, &self.reconciler];
+        let functions = [
+            &self.consumer,
+            &self.authorizer,
+            &self.fanout,
+            &self.usage_endpoint,
+            &self.portal,
+            &self.reconciler,
+        ];
         for function in functions.into_iter().chain(&self.canary) {
             function.shut_down();
         }

@@ -67,6 +67,10 @@ pub struct LocalOptions {
     pub aws_port: u16,
     /// Port of the dashboard. `0` takes the port of the last run, or any free one.
     pub dashboard_port: u16,
+    /// Port of the usage page of customers. `0` takes the port of the last run, or any free one.
+    pub portal_port: u16,
+    /// Origins of the pages that may embed the usage page of customers, separated by commas.
+    pub portal_frame_ancestors: String,
     pub api_kind: ApiKind,
     /// What the access log has besides the fields that counting needs.
     pub access_log_fields: AccessLogFields,
@@ -142,6 +146,8 @@ impl LocalOptions {
             gateway_port: 0,
             aws_port: 0,
             dashboard_port: 0,
+            portal_port: 0,
+            portal_frame_ancestors: String::new(),
             api_kind: ApiKind::Rest,
             access_log_fields: AccessLogFields::default(),
             http_api_simple_responses: true,

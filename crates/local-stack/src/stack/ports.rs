@@ -43,6 +43,7 @@ impl Ports {
         let url = match server {
             "the gateway" => &last.gateway,
             "the dashboard" => &last.dashboard,
+            "the usage page" => &last.portal,
             "the control endpoint" => &last.control,
             "the AWS endpoint" => &last.aws_endpoint_url,
             _ => return None,

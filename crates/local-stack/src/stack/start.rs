@@ -29,6 +29,7 @@ use super::demo_keys;
 use super::error::{StartError, part_error};
 use super::functions::{Functions, Wiring};
 use super::options::LocalOptions;
+use super::portal_key;
 use super::ports::Ports;
 use super::resources::{MAPPING_UUID, Topics, create_topics, given_up_bucket};
 use super::schedule::{HOUR, invoke_every, record_queue_depths, write_metrics};
@@ -41,6 +42,7 @@ use crate::cloudwatch_logs::service::Destination;
 use crate::cloudwatch_logs::subscription::{Subscription, SubscriptionSettings};
 use crate::dashboard::{self, PageSources};
 use crate::lambda::event_source_mapping::{Checkpoints, MappingSettings};
+use crate::lambda::function_url;
 use crate::lambda::invocation_record::OnFailureDestination;
 use crate::names::ACCOUNT_ID;
 use crate::s3::S3Store;
@@ -49,6 +51,7 @@ use crate::s3::S3Store;
 struct Urls {
     gateway: String,
     dashboard: String,
+    portal: String,
     control: String,
 }
 
@@ -77,6 +80,7 @@ impl LocalStack {
             aws_endpoint_url: services.aws_endpoint_url.clone(),
             quarantine_queue_url: queue_url(&services.aws_endpoint_url, QUARANTINE_QUEUE),
             alerts_topic_arn: topics.alerts.clone(),
+            portal_public_key: portal_key::read_or_create(folder)?.public_key().to_string(),
             canary,
             metrics: services.metrics.clone(),
         };
@@ -87,12 +91,13 @@ impl LocalStack {
         let stop_gateway =
             start_gateway(&options, &services, &functions, gateway_listener, &mut servers).await?;
         let dashboard = start_dashboard(&options, &services, &mut ports, &mut servers).await?;
+        let portal = start_portal(&options, &functions, &mut ports, &mut servers).await?;
         let control = Control::new(functions.all(), &services.faults, &backlog, &services.expiry);
         let control_listener = ports.listen("the control endpoint", 0).await?;
         let control = serve_on_loopback(&mut servers, control_listener, control.router());
         start_schedules(&options, &functions, &services, &mut servers);
 
-        let endpoints = endpoints(&options, &wiring, Urls { gateway, dashboard, control }, topics);
+        let endpoints = endpoints(&options, &wiring, Urls { gateway, dashboard, portal, control }, topics);
         endpoints.write(folder).map_err(|source| folder_error(folder, source))?;
         let mut stack = Self {
             endpoints,
@@ -104,6 +109,7 @@ impl LocalStack {
             authorizer: functions.authorizer,
             fanout: functions.fanout,
             usage_endpoint: functions.usage_endpoint,
+            portal: functions.portal,
             reconciler: functions.reconciler,
             canary: functions.canary,
             log_group: services.log_group,
@@ -271,6 +277,17 @@ async fn start_dashboard(
     serve_on_own_thread(servers, listener, router).map_err(|error| part_error("the dashboard", error))
 }
 
+/// Serves the function URL of the usage page, and returns it.
+async fn start_portal(
+    options: &LocalOptions,
+    functions: &Functions,
+    ports: &mut Ports,
+    servers: &mut JoinSet<()>,
+) -> Result<String, StartError> {
+    let listener = ports.listen("the usage page", options.portal_port).await?;
+    Ok(serve_on_loopback(servers, listener, function_url::router(functions.portal.clone())))
+}
+
 /// Starts what runs at intervals: scheduled functions, the depths of the queues, and
 /// the writing of metrics to disk.
 fn start_schedules(
@@ -293,6 +310,7 @@ fn endpoints(options: &LocalOptions, wiring: &Wiring, urls: Urls, topics: Topics
     Endpoints {
         gateway: urls.gateway,
         dashboard: urls.dashboard,
+        portal: urls.portal,
         control: urls.control,
         aws_endpoint_url: wiring.aws_endpoint_url.clone(),
         quarantine_queue_url: wiring.quarantine_queue_url.clone(),

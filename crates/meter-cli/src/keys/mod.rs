@@ -15,7 +15,7 @@ use clap::Subcommand;
 pub use change::ChangedKey;
 pub use check_log::LogCheck;
 pub use create::CreatedKey;
-pub use duration::time_ms;
+pub use duration::{duration_ms, time_ms};
 pub use export::ExportedKey;
 pub use fields::{Key, labels_text};
 pub use import::ImportSummary;
