@@ -96,7 +96,7 @@ impl Release {
         let architecture = architecture.trim();
         step("the zip files of the functions");
         self.zip_functions(&out.join("functions").join(architecture))?;
-        step("the templates, the Terraform modules and the npm package");
+        step("the templates, the Terraform modules, and the constructs for npm and Python");
         script(&self.root, "scripts/install-stack-tools.sh", &[])?;
         self.write_templates(&out, architecture)?;
         self.pack_constructs(&out)?;
@@ -136,7 +136,8 @@ impl Release {
 
     fn pack_constructs(&self, out: &Path) -> anyhow::Result<()> {
         let words = ["pack", "--silent", "--pack-destination", &path_text(out)?];
-        program(Command::new("npm").args(words).current_dir(self.root.join("stack")))
+        program(Command::new("npm").args(words).current_dir(self.root.join("stack")))?;
+        script(&self.root, "scripts/build-python.sh", &[&path_text(out)?])
     }
 
     /// Packs the commands with the functions, manual pages and completions, so that a machine without
