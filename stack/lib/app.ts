@@ -66,10 +66,7 @@ function propsOf(options: Options): Partial<UsageMeterStackProps> {
     shardCount: options.number('shards'),
     batchWindow: duration(options.number('batch-window-s'), (seconds) => Duration.seconds(seconds)),
     usageRetentionDays: options.number('usage-retention-days'),
-    billedStatuses: options
-      .text('billed-statuses')
-      ?.split(',')
-      .map((status) => status.trim()),
+    billedStatuses: options.list('billed-statuses'),
     claimLayout: options.text('claim-layout'),
     syncInterval: duration(options.number('sync-interval-ms'), (millis) => Duration.millis(millis)),
     cachingStages: options.pairs('caching-stages', '/').map(([apiId, stageName]) => ({ apiId, stageName })),
@@ -78,6 +75,9 @@ function propsOf(options: Options): Partial<UsageMeterStackProps> {
     alarmEmail: options.text('alarm-email'),
     hasCanary: options.hasCanary(),
     canaryUrl: options.text('canary-url'),
+    portalPublicKeys: options.list('portal-public-keys'),
+    portalFrameAncestors: options.list('portal-frame-ancestors'),
+    portalConcurrency: options.portalConcurrency(),
     allAtOnce: options.isOn('all-at-once'),
     consumerSettings: functions['usage-consumer'],
     authorizerSettings: functions['api-authorizer'],

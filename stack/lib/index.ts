@@ -13,6 +13,7 @@ export * from './constructs/usage-canary';
 export * from './constructs/usage-dashboard';
 export * from './constructs/usage-endpoint';
 export * from './constructs/usage-pipeline';
+export * from './constructs/usage-portal';
 export * from './function-settings';
 export * from './metered-stage';
 export * from './settings';

@@ -6,6 +6,7 @@ import { StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { ApiKind } from './access-log';
 import { canHaveCanary } from './constructs/usage-canary';
+import { PORTAL_CONCURRENCY } from './constructs/usage-portal';
 import { UNPROTECTED } from './settings';
 
 interface Option {
@@ -103,6 +104,23 @@ export const OPTIONS = {
     meaning: 'the URL that the canary calls: a GET that is answered with 2xx if the key is valid, and billed',
     defaultValue: '`/status/200` of the example',
   },
+  'portal-public-keys': {
+    value: 'base64 or PEM, several with commas',
+    meaning:
+      'the public keys (P-256) of the tokens with which a customer sees its [usage page](#usage-page-of-a-customer), at most 4; they create the page',
+    defaultValue: 'none, and no page',
+  },
+  'portal-frame-ancestors': {
+    value: 'origins, several with commas',
+    meaning: 'the pages that may embed the usage page, for example `https://app.example.com`',
+    defaultValue: 'none',
+  },
+  'portal-concurrency': {
+    value: 'number, or `none`',
+    meaning:
+      'reserved concurrency of the usage page: ten times as many requests a second, and no more; `0` refuses all. `none` reserves nothing, in an account with a small quota',
+    defaultValue: String(PORTAL_CONCURRENCY),
+  },
   'all-at-once': {
     value: '`yes` or `no`',
     meaning: 'whether new versions receive all calls at once, regardless of alarms',
@@ -172,6 +190,13 @@ export class Options {
     return Number(text);
   }
 
+  /** Returns the parts of an option that commas separate. */
+  list(name: OptionName): string[] | undefined {
+    return this.text(name)
+      ?.split(',')
+      .map((part) => part.trim());
+  }
+
   /** `true` if an option is `yes`, `undefined` if it is not set. */
   isOn(name: OptionName): boolean | undefined {
     const text = this.text(name);
@@ -206,6 +231,11 @@ export class Options {
     const modes = { provisioned: StreamMode.PROVISIONED, 'on-demand': StreamMode.ON_DEMAND };
     const mode = this.oneOf('stream-mode', Object.keys(modes) as (keyof typeof modes)[]);
     return mode && modes[mode];
+  }
+
+  /** The reserved concurrency of the usage page. */
+  portalConcurrency(): number | 'none' | undefined {
+    return this.text('portal-concurrency') === 'none' ? 'none' : this.number('portal-concurrency');
   }
 
   /** `true` if the canary is deployed: by default, if there is an API that it can call. */

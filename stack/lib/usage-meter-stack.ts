@@ -15,6 +15,7 @@ import { UsageAlarms } from './constructs/usage-alarms';
 import { UsageCanary, UsageCanaryProps } from './constructs/usage-canary';
 import { UsageDashboard } from './constructs/usage-dashboard';
 import { UsagePipeline, UsagePipelineProps } from './constructs/usage-pipeline';
+import { UsagePortal } from './constructs/usage-portal';
 import { MeterSettings } from './settings';
 
 /** The props of constructs that the stack passes on. */
@@ -47,6 +48,12 @@ export interface UsageMeterStackProps extends StackProps, ConstructProps {
   readonly hasCanary?: boolean;
   /** The URL that the canary calls. Default: the example. */
   readonly canaryUrl?: string;
+  /** The public keys of the tokens with which a customer sees its usage page. Default: none, and no page. */
+  readonly portalPublicKeys?: string[];
+  /** The origins of pages that may embed the usage page. Default: none. */
+  readonly portalFrameAncestors?: string[];
+  /** The reserved concurrency of the usage page, or `none`. Default: 10. */
+  readonly portalConcurrency?: number | 'none';
   /** `true` to route all calls to new versions at once. */
   readonly allAtOnce?: boolean;
 }
@@ -60,6 +67,7 @@ export class UsageMeterStack extends Stack {
   readonly reconciliation: Reconciliation;
   readonly example?: ExampleApi | ExampleHttpApi;
   readonly canary?: UsageCanary;
+  readonly portal?: UsagePortal;
   readonly alarms: UsageAlarms;
 
   constructor(scope: Construct, id: string, props: UsageMeterStackProps) {
@@ -85,6 +93,7 @@ export class UsageMeterStack extends Stack {
     if (url !== undefined && props.hasCanary !== false) {
       this.canary = new UsageCanary(this, 'Canary', { ...props, usageTable, url });
     }
+    this.portal = this.addPortal(props);
     const { authorizer, reconciliation, canary } = this;
     const stages = this.example === undefined ? [] : [this.example.stage];
     new UsageDashboard(this, 'Dashboard', { settings, pipeline, invalidation, authorizer, canary, stages });
@@ -94,7 +103,22 @@ export class UsageMeterStack extends Stack {
     this.addOutputs();
   }
 
-  /** Adds what the stages of other APIs are attached with. */
+  /** Adds the usage page of a customer, if there are public keys. */
+  private addPortal(props: UsageMeterStackProps): UsagePortal | undefined {
+    const { settings, portalPublicKeys: publicKeys = [], portalFrameAncestors: frameAncestors } = props;
+    const { portalConcurrency } = props;
+    if (publicKeys.length === 0) {
+      if (frameAncestors === undefined && portalConcurrency === undefined) return undefined;
+      throw new Error('There is no usage page without public keys: set portalPublicKeys, or omit its other settings.');
+    }
+    const isUnreserved = portalConcurrency === 'none';
+    const reservedConcurrency = isUnreserved ? undefined : portalConcurrency;
+    const keys = { publicKeys, frameAncestors };
+    const { pipeline } = this;
+    return new UsagePortal(this, 'Portal', { settings, pipeline, ...keys, reservedConcurrency, isUnreserved });
+  }
+
+  /** Adds what the stages of other APIs are attached with, and the URL of the usage page. */
   private addOutputs(): void {
     const { logGroupName } = this.pipeline.accessLogGroup;
     const resource = { service: 'logs', resource: 'log-group', arnFormat: ArnFormat.COLON_RESOURCE_NAME };
@@ -106,6 +130,10 @@ export class UsageMeterStack extends Stack {
       description: 'The function that authorizes calls by their API keys',
       value: this.authorizer.authorizer.live.functionArn,
     });
+    if (this.portal !== undefined) {
+      const description = 'The URL of the usage page of a customer';
+      new CfnOutput(this, 'PortalUrl', { description, value: this.portal.url });
+    }
   }
 
   /** Returns the topics that alarms notify. */

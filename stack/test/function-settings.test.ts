@@ -40,6 +40,7 @@ const FREE: { [S in Service]: Required<FreeSettings<S>> } = {
     writeConcurrency: 16,
   },
   'usage-endpoint': {},
+  'usage-portal': {},
   'usage-reconciler': { reconcileHours: 6, settleMinutes: 30 },
 };
 

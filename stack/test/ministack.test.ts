@@ -18,13 +18,15 @@ import { OMITTED, NOT_COVERED, setUnset, UNSET } from './ministack/gaps';
 import { Project } from './ministack/project';
 import { CHANGES, REMOVALS } from './ministack/removals';
 import { Ministack } from './ministack/server';
+import { PORTAL_KEY } from './parts';
 import { outputOf } from './run';
 
 const BINARIES = path.join(__dirname, '../../target/lambda-local');
 const METER = path.join(__dirname, '../../target/debug/meter');
 const ENVIRONMENT = 'dev';
 const WITHOUT_ROLE = ['--binaries', BINARIES, '--omit', Object.keys(OMITTED).join(',')];
-const UNVERIFIED = [...WITHOUT_ROLE, '--set', 'account-role=yes'];
+const PORTAL = ['--set', `portal-public-keys=${PORTAL_KEY}`];
+const UNVERIFIED = [...WITHOUT_ROLE, ...PORTAL, '--set', 'account-role=yes'];
 const OPTIONS = [...UNVERIFIED, '--no-verify'];
 
 /** The emulator changes everything synchronously. */

@@ -5,6 +5,7 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { afterAll, describe, expect, test } from 'vitest';
 import { stackOf, templateOf } from '../verify/offline';
 import { OptionName, OPTIONS } from '../lib/options';
+import { PORTAL_KEY } from './parts';
 
 const environments = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-environments-'));
 afterAll(() => fs.rmSync(environments, { recursive: true, force: true }));
@@ -69,6 +70,21 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
     type: 'AWS::Lambda::Function',
     properties: variables({ CANARY_URL: 'https://api.example.org/ping' }),
   },
+  'portal-public-keys': {
+    value: PORTAL_KEY,
+    type: 'AWS::Lambda::Function',
+    properties: variables({ PORTAL_PUBLIC_KEYS: PORTAL_KEY }),
+  },
+  'portal-frame-ancestors': {
+    value: 'https://app.example.com, http://localhost:3000',
+    type: 'AWS::Lambda::Function',
+    properties: variables({ PORTAL_FRAME_ANCESTORS: 'https://app.example.com,http://localhost:3000' }),
+  },
+  'portal-concurrency': {
+    value: '25',
+    type: 'AWS::Lambda::Function',
+    properties: { ReservedConcurrentExecutions: 25 },
+  },
   'all-at-once': { value: 'yes', type: 'AWS::Lambda::Alias', properties: {} },
   'function-settings': {
     value: 'usage-consumer.maxEvents=2000,api-authorizer.cacheTtlMs=5000',
@@ -100,6 +116,8 @@ const EFFECTS: Record<OptionName, { value: string; type: string; properties: unk
 /** Options that other options need. */
 const NEEDED: Partial<Record<OptionName, Record<string, string>>> = {
   'fanout-concurrency': { 'caching-stages': 'a1/prod' },
+  'portal-frame-ancestors': { 'portal-public-keys': PORTAL_KEY },
+  'portal-concurrency': { 'portal-public-keys': PORTAL_KEY },
 };
 
 function variables(some: Record<string, string>): unknown {
@@ -134,6 +152,9 @@ describe('an option', () => {
     [{ protect: 'true' }, /The option protect is "true": set it to yes or no/],
     [{ tags: 'team' }, /The option tags contains "team": set it to NAME=VALUE/],
     [{ 'log-retention-days': '31' }, /a retention of 31 days: set log-retention-days to one of 1, 3, 5, 7, 14, 30/],
+    [{ 'portal-concurrency': 'few', 'portal-public-keys': PORTAL_KEY }, /The option portal-concurrency is "few"/],
+    [{ 'portal-frame-ancestors': 'https://a.example' }, /There is no usage page without public keys/],
+    [{ 'portal-concurrency': 'none' }, /There is no usage page without public keys: set portalPublicKeys/],
     [{ 'usage-retention-days': '7' }, /Set usageRetentionDays to a whole number of at least 62/],
   ])('%j is refused with a remedy', (context, message) => {
     expect(() => templateOf('test', context)).toThrow(message);

@@ -9,6 +9,10 @@ import { FreeSettings } from '../lib/function-settings';
 import { placeholderBinaries } from '../verify/offline';
 import { MeterSettings } from '../lib/settings';
 
+/** A public key of a portal, whose private key nobody has. */
+export const PORTAL_KEY =
+  'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEzqportalkeyqz00000000000000000000000000RQRUbgybttDLh5cJM179qranW17H8rXjZLzGF9YSj0tf4kg==';
+
 /** Returns the settings of an environment for single constructs. */
 export function settingsOf(environment: string): MeterSettings {
   return {

@@ -1,11 +1,10 @@
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
 import { FunctionSettings } from '../function-settings';
-import defaults from '../generated/settings.json';
 import { MeterSettings } from '../settings';
 import { MeterFunction } from './meter-function';
-import { onPartition } from './meter-table';
 import { UsagePipeline } from './usage-pipeline';
+import { allowReadingUsage, usageSources } from './usage-reader';
 
 export interface UsageEndpointProps {
   readonly settings: MeterSettings;
@@ -17,22 +16,13 @@ export interface UsageEndpointProps {
  * meter's authorizer, which identifies both. */
 export class UsageEndpoint extends MeterFunction {
   constructor(scope: Construct, id: string, props: UsageEndpointProps) {
-    const { usageTable, claimsTable, stream } = props.pipeline;
     super(scope, id, {
       settings: props.settings,
       service: 'usage-endpoint',
       description: 'Returns the usage of the caller',
-      functionSettings: {
-        usageTable: usageTable.tableName,
-        claimsTable: claimsTable.tableName,
-        streamArn: stream.streamArn,
-      } satisfies FunctionSettings<'usage-endpoint'>,
+      functionSettings: usageSources(props.pipeline) satisfies FunctionSettings<'usage-endpoint'>,
     });
-    this.allow(['dynamodb:Query'], [usageTable.tableArn]);
-    // The heads of the shards.
-    this.allow(['dynamodb:GetItem'], [claimsTable.tableArn], onPartition(`${defaults.shardPartitionPrefix}*`));
-    this.allow(['dynamodb:Query'], [claimsTable.tableArn], onPartition(defaults.classWeightsPartition));
-    this.allow(['kinesis:ListShards'], [stream.streamArn]);
+    allowReadingUsage(this, props.pipeline);
     acknowledge(this, { 'Serverless::Serverless-LambdaDLQ': 'It is only invoked synchronously.' });
   }
 }

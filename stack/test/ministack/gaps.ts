@@ -7,7 +7,12 @@ import {
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
 import { KinesisClient, StartStreamEncryptionCommand } from '@aws-sdk/client-kinesis';
-import { LambdaClient, UpdateFunctionConfigurationCommand, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
+import {
+  LambdaClient,
+  PutFunctionConcurrencyCommand,
+  UpdateFunctionConfigurationCommand,
+  waitUntilFunctionActiveV2,
+} from '@aws-sdk/client-lambda';
 import { PutBucketLifecycleConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
 import { SetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
 import { CLIENT, Deployment, Resource } from '../../verify/deployment';
@@ -140,6 +145,17 @@ export const UNSET: { what: string; type: string; repair: Repair }[] = [
       const client = new LambdaClient(CLIENT);
       await client.send(new UpdateFunctionConfigurationCommand({ FunctionName: physicalId, DeadLetterConfig }));
       await waitUntilFunctionActiveV2({ client, maxWaitTime: 120 }, { FunctionName: physicalId });
+    },
+  },
+  {
+    what: 'reserved concurrency of a function',
+    type: 'AWS::Lambda::Function',
+    repair: async ({ physicalId: FunctionName, properties }) => {
+      const ReservedConcurrentExecutions = properties.ReservedConcurrentExecutions as number | undefined;
+      if (ReservedConcurrentExecutions === undefined) return;
+      await new LambdaClient(CLIENT).send(
+        new PutFunctionConcurrencyCommand({ FunctionName, ReservedConcurrentExecutions }),
+      );
     },
   },
   {

@@ -49,14 +49,18 @@ import {
 } from '@aws-sdk/client-iam';
 import { DeleteStreamCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import {
+  AddPermissionCommand,
   DeleteAliasCommand,
   DeleteEventSourceMappingCommand,
   DeleteFunctionCommand,
+  DeleteFunctionConcurrencyCommand,
+  DeleteFunctionUrlConfigCommand,
   GetPolicyCommand,
   LambdaClient,
   RemovePermissionCommand,
   UpdateEventSourceMappingCommand,
   UpdateFunctionConfigurationCommand,
+  UpdateFunctionUrlConfigCommand,
   waitUntilFunctionActiveV2,
 } from '@aws-sdk/client-lambda';
 import {
@@ -110,6 +114,13 @@ export const REMOVALS: Record<string, Remove> = {
   'AWS::SNS::Subscription': ({ physicalId }) => sns.send(new UnsubscribeCommand({ SubscriptionArn: physicalId })),
   'AWS::Logs::SubscriptionFilter': (resource) => removeSubscriptionFilter(text(resource, 'LogGroupName')),
   'AWS::Lambda::Permission': removePermission,
+  'AWS::Lambda::Url': (resource) =>
+    lambda.send(
+      new DeleteFunctionUrlConfigCommand({
+        FunctionName: text(resource, 'TargetFunctionArn'),
+        Qualifier: text(resource, 'Qualifier'),
+      }),
+    ),
   'AWS::Lambda::Alias': (resource) =>
     lambda.send(new DeleteAliasCommand({ FunctionName: text(resource, 'FunctionName'), Name: text(resource, 'Name') })),
   'AWS::Lambda::Version': ({ physicalId }) => lambda.send(new DeleteFunctionCommand({ FunctionName: physicalId })),
@@ -217,6 +228,41 @@ export const CHANGES: { path: string; what: string; change: Remove; message: Reg
     },
     message:
       /its layers is \[\], expected \["arn:aws:lambda:us-east-1:\d+:layer:AWS-Parameters-and-Secrets-Lambda-Extension/,
+  },
+  {
+    path: 'Portal/Live/FunctionUrl',
+    what: 'who may call the usage page',
+    change: (resource) =>
+      lambda.send(
+        new UpdateFunctionUrlConfigCommand({
+          FunctionName: text(resource, 'TargetFunctionArn'),
+          Qualifier: text(resource, 'Qualifier'),
+          AuthType: 'AWS_IAM',
+          Cors: { AllowOrigins: ['*'] },
+        }),
+      ),
+    message:
+      /its authorization is "AWS_IAM", expected "NONE"[^]+its CORS is \{"AllowOrigins":\["\*"\]\}, expected \{\}/,
+  },
+  {
+    path: 'Portal/Live/invoke-function',
+    what: 'the condition that anybody invokes the portal by its URL only',
+    change: async (resource) => {
+      await removePermission(resource);
+      const [FunctionName, Qualifier] = qualified(text(resource, 'FunctionName'));
+      const Action = text(resource, 'Action');
+      await lambda.send(
+        new AddPermissionCommand({ FunctionName, Qualifier, Action, Principal: '*', StatementId: 'anybody' }),
+      );
+    },
+    message:
+      /the condition of lambda:InvokeFunction on \S+:usage-portal-dev:live for anybody is not set, expected \{"Bool":\{"lambda:InvokedViaFunctionUrl":"true"\}\}/,
+  },
+  {
+    path: 'Portal/Function',
+    what: 'the reserved concurrency of the portal',
+    change: ({ physicalId: FunctionName }) => lambda.send(new DeleteFunctionConcurrencyCommand({ FunctionName })),
+    message: /its reserved concurrency is not set, expected 10/,
   },
   {
     path: 'Pipeline/GivenUpRecords',
@@ -374,9 +420,11 @@ async function removeSubscriptionFilter(logGroupName: string): Promise<void> {
 async function removePermission(resource: Resource): Promise<void> {
   const [name, Qualifier] = qualified(text(resource, 'FunctionName'));
   const { Policy } = await lambda.send(new GetPolicyCommand({ FunctionName: name, Qualifier }));
-  const statements = (JSON.parse(Policy!) as { Statement: { Sid: string; Condition?: unknown }[] }).Statement;
-  const { Sid } = statements.find(({ Condition }) =>
-    JSON.stringify(Condition ?? {}).includes(text(resource, 'SourceArn')),
+  const statements = (JSON.parse(Policy!) as { Statement: { Sid: string; Action: string; Condition?: unknown }[] })
+    .Statement;
+  const { Action, SourceArn = '' } = resource.properties as { Action: string; SourceArn?: string };
+  const { Sid } = statements.find(
+    (statement) => statement.Action === Action && JSON.stringify(statement.Condition ?? {}).includes(SourceArn),
   )!;
   await lambda.send(new RemovePermissionCommand({ FunctionName: name, Qualifier, StatementId: Sid }));
 }

@@ -1,7 +1,9 @@
 import {
   GetAliasCommand,
   GetEventSourceMappingCommand,
+  GetFunctionConcurrencyCommand,
   GetFunctionConfigurationCommand,
+  GetFunctionUrlConfigCommand,
   GetPolicyCommand,
   LambdaClient,
   LoggingConfig,
@@ -14,6 +16,9 @@ const lambda = new LambdaClient(CLIENT);
 /** Checks a function: its state and its configuration. */
 export async function lambdaFunction({ physicalId, properties }: Resource): Promise<Problems> {
   const actual = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: physicalId }));
+  const { ReservedConcurrentExecutions } = await lambda.send(
+    new GetFunctionConcurrencyCommand({ FunctionName: physicalId }),
+  );
   const variables = (properties.Environment as { Variables: unknown } | undefined)?.Variables;
   return [
     ...differs('its state', actual.State, 'Active'),
@@ -26,6 +31,7 @@ export async function lambdaFunction({ physicalId, properties }: Resource): Prom
     ...differs('its role', actual.Role, properties.Role),
     ...differs('its memory in MiB', actual.MemorySize, properties.MemorySize),
     ...differs('its time-out in seconds', actual.Timeout, properties.Timeout),
+    ...differs('its reserved concurrency', ReservedConcurrentExecutions, properties.ReservedConcurrentExecutions),
     ...differs('its environment variables', actual.Environment?.Variables ?? {}, variables ?? {}),
     ...differs(
       'its layers',
@@ -53,18 +59,66 @@ export async function alias({ properties }: Resource): Promise<Problems> {
   ];
 }
 
+/** The conditions of a permission for anybody, with the properties that set them. Lambda stores them as text. */
+const PUBLIC_CONDITIONS = [
+  ['FunctionUrlAuthType', 'StringEquals', 'lambda:FunctionUrlAuthType'],
+  ['InvokedViaFunctionUrl', 'Bool', 'lambda:InvokedViaFunctionUrl'],
+] as const;
+
+interface Statement {
+  readonly Action: string;
+  readonly Principal: '*' | { readonly Service?: string; readonly AWS?: string };
+  readonly Condition?: unknown;
+}
+
 /** Checks a permission to invoke a function. */
 export async function permission({ properties }: Resource): Promise<Problems> {
   const { Action, FunctionName, Principal, SourceArn } = properties as Record<string, string>;
   const [name, qualifier] = qualified(FunctionName!);
   const { Policy } = await lambda.send(new GetPolicyCommand({ FunctionName: name, Qualifier: qualifier }));
   const statements = (JSON.parse(Policy ?? '{}') as { Statement?: unknown }).Statement;
-  const fits = (statement: { Action: string; Principal: { Service?: string }; Condition?: unknown }) =>
-    statement.Action === Action &&
+  const ofAction = (list(statements) as Statement[]).filter((statement) => statement.Action === Action);
+  if (Principal === '*') return publicPermission(ofAction, Action!, FunctionName!, properties);
+  const fits = (statement: Statement) =>
+    typeof statement.Principal === 'object' &&
     statement.Principal.Service === Principal &&
     JSON.stringify(statement.Condition ?? {}).includes(SourceArn ?? '');
-  const found = (list(statements) as Parameters<typeof fits>[0][]).some(fits);
-  return found ? [] : [`the permission is missing: ${Action} on ${FunctionName} for ${Principal} from ${SourceArn}`];
+  const missing = `the permission is missing: ${Action} on ${FunctionName} for ${Principal} from ${SourceArn}`;
+  return ofAction.some(fits) ? [] : [missing];
+}
+
+/** Checks a permission for anybody, which has to be limited to the function URL. Source: Lambda Developer Guide, "Control
+ * access to Lambda function URLs". */
+function publicPermission(
+  ofAction: Statement[],
+  action: string,
+  functionName: string,
+  properties: Record<string, unknown>,
+): Problems {
+  const isPublic = ({ Principal }: Statement) => (typeof Principal === 'string' ? Principal : Principal.AWS) === '*';
+  const expected = Object.fromEntries(
+    PUBLIC_CONDITIONS.filter(([property]) => properties[property] !== undefined).map(([property, operator, key]) => [
+      operator,
+      { [key]: String(properties[property]) },
+    ]),
+  );
+  const found = ofAction.filter(isPublic);
+  if (found.length === 0) return [`the permission is missing: ${action} on ${functionName} for anybody`];
+  return found.flatMap(({ Condition }) =>
+    differs(`the condition of ${action} on ${functionName} for anybody`, Condition, expected),
+  );
+}
+
+/** Checks a function URL: that its alias has it, and who may call it. */
+export async function functionUrl({ properties }: Resource): Promise<Problems> {
+  const { TargetFunctionArn, Qualifier } = properties as Record<string, string>;
+  const [FunctionName] = qualified(TargetFunctionArn!);
+  const actual = await lambda.send(new GetFunctionUrlConfigCommand({ FunctionName, Qualifier }));
+  return [
+    ...differs('its authorization', actual.AuthType, properties.AuthType),
+    ...differs('its invoke mode', actual.InvokeMode, properties.InvokeMode),
+    ...differs('its CORS', actual.Cors ?? {}, properties.Cors ?? {}),
+  ];
 }
 
 /** Returns the name of a function and its qualifier from an ARN or a name. */

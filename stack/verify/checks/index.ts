@@ -42,6 +42,7 @@ export const CHECKS: Record<string, Check> = {
   'AWS::Lambda::EventSourceMapping': functions.eventSourceMapping,
   'AWS::Lambda::Function': functions.lambdaFunction,
   'AWS::Lambda::Permission': functions.permission,
+  'AWS::Lambda::Url': functions.functionUrl,
   'AWS::Lambda::Version': functions.version,
   'AWS::Logs::LogGroup': logs.logGroup,
   'AWS::Logs::MetricFilter': logs.metricFilter,
