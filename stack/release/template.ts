@@ -9,6 +9,7 @@ import { MAX_BATCH_WINDOW_S } from '../lib/constructs/usage-pipeline';
 import environment from '../lib/generated/environment.json';
 import names from '../lib/generated/names.json';
 import settings from '../lib/generated/settings.json';
+import { PORTAL_PATTERNS } from '../lib/portal-settings';
 import { USAGE_RETENTION_DAYS } from '../lib/retention';
 import { UsageMeterStack } from '../lib/usage-meter-stack';
 import { functionOf } from './functions';
@@ -38,12 +39,20 @@ const PLACEHOLDERS = {
   AlarmTopicArn: 'arn:aws:sns:us-east-1:123456789012:zqalarmsqz',
   RestApiId: 'zqrestapiqz',
   HttpApiId: 'zqhttpapiqz',
+  // A point of the curve, because the synthesis checks keys.
+  PortalPublicKeys:
+    'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEzqportalkeyqz00000000000000000000000000RQRUbgybttDLh5cJM179qranW17H8rXjZLzGF9YSj0tf4kg==',
+  PortalFrameAncestors: 'https://zqancestorsqz',
 };
 
 type ParameterName = keyof typeof PLACEHOLDERS;
 
 /** The parameters with APIs, each of which may be empty. */
 const OPTIONAL = ['RestApiId', 'HttpApiId'] as const;
+
+/** The condition that there is a usage page of a customer, and the beginning of the logical ids of what belongs to it. */
+const HAS_PORTAL = 'HasPortal';
+const PORTAL = 'Portal';
 
 /** The ids of APIs that the authorizer is attached to. */
 export interface Apis {
@@ -62,11 +71,15 @@ export function releaseTemplate(kind: Kind, release: Release): Template {
       'batch-window-s': PLACEHOLDERS.BatchWindowSeconds,
       'usage-retention-days': PLACEHOLDERS.UsageRetentionDays,
       'alarm-topic': PLACEHOLDERS.AlarmTopicArn,
+      'portal-public-keys': PLACEHOLDERS.PortalPublicKeys,
+      'portal-frame-ancestors': PLACEHOLDERS.PortalFrameAncestors,
     },
     { rest: PLACEHOLDERS.RestApiId, http: PLACEHOLDERS.HttpApiId },
   );
   const { Resources, Outputs, Conditions } = withParameters(withoutPlaceholderIds(template));
   makeTopicOptional(Resources);
+  useUnpublishedPortal(Resources);
+  makePortalOptional(Resources, Outputs!);
   publishChanges(Resources);
   if (kind === 'production') {
     protectTables(Resources);
@@ -81,6 +94,7 @@ export function releaseTemplate(kind: Kind, release: Release): Template {
     Conditions: {
       ...Conditions,
       HasAlarmTopic: isSet('AlarmTopicArn'),
+      [HAS_PORTAL]: isSet('PortalPublicKeys'),
       ...(kind === 'production' && Object.fromEntries(OPTIONAL.map((api) => [`Has${api}`, isSet(api)]))),
     },
     Resources,
@@ -172,14 +186,15 @@ function withoutPlaceholderIds(template: Template): Template {
   ) as unknown as Template;
 }
 
-/** Replaces the placeholders by references to parameters. */
-function withParameters(template: Template): Template {
+/** Replaces the placeholders by references to parameters, except in logical ids: the hash of a version may contain a
+ * placeholder that is a number. */
+export function withParameters(template: Template): Template {
   const all = new RegExp(`(${Object.values(PLACEHOLDERS).join('|')})`);
   const parameterOf = (text: string) =>
     (Object.keys(PLACEHOLDERS) as ParameterName[]).find((name) => PLACEHOLDERS[name] === text);
   const refer = (value: string | number): Json => {
     const parts = String(value).split(all);
-    if (parts.length === 1) return value;
+    if (parts.length === 1 || value in template.Resources) return value;
     const pieces = parts
       .filter((part) => part !== '')
       .map((part): Json => {
@@ -235,6 +250,27 @@ function makeApiOptional(
   for (const [name, output] of Object.entries(outputs)) {
     const isOfApi = ids.some((id) => JSON.stringify(output).includes(`"${id}"`));
     if (isOfApi) outputs[name] = { ...(output as Record<string, Json>), Condition: `Has${api}` };
+  }
+}
+
+/** Has the alias of the portal point to the function that is not published. A version is published if its description
+ * changes, which has at most 256 characters, and the public keys have more. Source: Lambda API Reference,
+ * `PublishVersion`. */
+export function useUnpublishedPortal(resources: Template['Resources']): void {
+  for (const [id, { Type, Properties }] of Object.entries(resources)) {
+    if (!id.startsWith(PORTAL)) continue;
+    if (Type === 'AWS::Lambda::Version') delete resources[id];
+    if (Type === 'AWS::Lambda::Alias') Properties.FunctionVersion = '$LATEST';
+  }
+}
+
+/** Makes the portal conditional: all of its resources, few of which refer to the parameter, and its output. */
+function makePortalOptional(resources: Template['Resources'], outputs: Record<string, Json>): void {
+  for (const [id, resource] of Object.entries(resources)) {
+    if (id.startsWith(PORTAL)) resource.Condition = HAS_PORTAL;
+  }
+  for (const [name, output] of Object.entries(outputs)) {
+    if (name.startsWith(PORTAL)) outputs[name] = { ...(output as Record<string, Json>), Condition: HAS_PORTAL };
   }
 }
 
@@ -296,6 +332,20 @@ function parametersOf(kind: Kind, { version, architecture }: Release): Record<st
       Type: 'String',
       Default: '',
       Description: 'The SNS topic that alarms notify; its policy has to let CloudWatch publish. Empty for none',
+    },
+    PortalPublicKeys: {
+      Type: 'String',
+      Default: '',
+      AllowedPattern: PORTAL_PATTERNS.publicKeys,
+      Description:
+        'The public keys (P-256, the lines of the PEM file as one) of the tokens with which a customer sees its usage page, several with commas. Empty for no page',
+    },
+    PortalFrameAncestors: {
+      Type: 'String',
+      Default: '',
+      AllowedPattern: PORTAL_PATTERNS.frameAncestors,
+      Description:
+        'The origins of pages that may embed the usage page, as https://app.example.com, several with commas. Empty for none',
     },
     ...(kind === 'production' && {
       RestApiId: {

@@ -59,11 +59,12 @@ function lostProtection(before: Template, after: Template): string[] {
   });
 }
 
-/** Returns the name that a template gives a resource, as JSON. */
+/** Returns the name that a template gives a resource, as JSON. The name of an alias is unique within its function. */
 function nameOf({ Type, Properties }: Resource): string | undefined {
   const type = Type.split('::').at(-1)!;
   const name = Properties[`${type}Name`] ?? Properties.Name;
-  return name === undefined ? undefined : JSON.stringify(name);
+  if (name === undefined) return undefined;
+  return JSON.stringify(type === 'Alias' ? [Properties.FunctionName!, name] : name);
 }
 
 /** A resource under another logical id is created while the one before still has its name. */

@@ -7,12 +7,22 @@ import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { namesOf } from '../lib/names';
 import { Json, ofType, replaced, Template } from '../release/json';
-import { Kind, KINDS, parametersIn, Release, releaseTemplate, synthesized } from '../release/template';
+import {
+  Kind,
+  KINDS,
+  parametersIn,
+  Release,
+  releaseTemplate,
+  synthesized,
+  useUnpublishedPortal,
+  withParameters,
+} from '../release/template';
 import { CLIENT } from '../verify/deployment';
 import { LocalMeter } from './local-meter';
 import { OMITTED } from './ministack/gaps';
 import { Ministack } from './ministack/server';
 import { createOwnApi } from './own-api';
+import { PORTAL_KEY } from './parts';
 import { outputOf } from './run';
 import { Steps } from './steps';
 
@@ -28,6 +38,8 @@ const VALUES: Record<string, string> = {
   AlarmTopicArn: 'arn:aws:sns:eu-central-1:123456789012:alarms',
   RestApiId: 'abc123',
   HttpApiId: 'def456',
+  PortalPublicKeys: PORTAL_KEY,
+  PortalFrameAncestors: 'https://app.example.com',
 };
 const OPTIONS = {
   environment: 'my-dev',
@@ -35,6 +47,8 @@ const OPTIONS = {
   'batch-window-s': '45',
   'usage-retention-days': '500',
   'alarm-topic': VALUES.AlarmTopicArn!,
+  'portal-public-keys': VALUES.PortalPublicKeys!,
+  'portal-frame-ancestors': VALUES.PortalFrameAncestors!,
 };
 
 /** Returns a template with values for parameters, as CloudFormation resolves it. */
@@ -97,6 +111,7 @@ describe.each(KINDS)('the %s template', (kind: Kind) => {
       ...Array.from({ length: 5 }, () => byParameter),
     ]);
     for (const { Properties } of tables) delete Properties.DeletionProtectionEnabled;
+    useUnpublishedPortal(expected.Resources);
     // The template adds conditions and descriptions of versions, and deletes a bucket, which CDK retains.
     for (const { Properties } of ofType(template.Resources, 'AWS::Lambda::Version')) delete Properties.Description;
     for (const resource of Object.values(template.Resources)) delete resource.Condition;
@@ -120,6 +135,42 @@ describe.each(KINDS)('the %s template', (kind: Kind) => {
     expect(new Set(policies)).toEqual(new Set([kind === 'production' ? 'RetainExceptOnCreate' : 'Delete']));
   });
 
+  test('has a usage page exactly if there are public keys', () => {
+    const { Resources, Outputs, Conditions } = template;
+    expect(Conditions!.HasPortal).toEqual({ 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'PortalPublicKeys' }, ''] }] });
+    const conditional = Object.entries(Resources).filter(([, { Condition }]) => Condition === 'HasPortal');
+    expect(conditional.map(([, { Type }]) => Type).sort()).toEqual([
+      'AWS::IAM::Policy',
+      'AWS::IAM::Role',
+      'AWS::Lambda::Alias',
+      'AWS::Lambda::Function',
+      'AWS::Lambda::Permission',
+      'AWS::Lambda::Permission',
+      'AWS::Lambda::Url',
+      'AWS::Logs::LogGroup',
+    ]);
+    const ids = conditional.map(([id]) => id);
+    const others = Object.entries(Resources).filter(([id]) => !ids.includes(id));
+    for (const id of ids) expect(JSON.stringify(others)).not.toContain(`"${id}"`);
+    expect(JSON.stringify(others)).not.toMatch(/portal/i);
+    const referring = Object.entries(Outputs!).filter(([, output]) =>
+      ids.some((id) => JSON.stringify(output).includes(`"${id}"`)),
+    );
+    expect(referring).toEqual([['PortalUrl', expect.objectContaining({ Condition: 'HasPortal' })]]);
+  });
+
+  test('has the usage page take new public keys at once, which a description of a version could not hold', () => {
+    const ofPortal = (type: string) =>
+      Object.entries(template.Resources).flatMap(([id, { Type, Properties }]) =>
+        Type === type && id.startsWith('Portal') ? [Properties] : [],
+      );
+    expect(ofPortal('AWS::Lambda::Alias').map(({ FunctionVersion }) => FunctionVersion)).toEqual(['$LATEST']);
+    expect(ofPortal('AWS::Lambda::Version')).toEqual([]);
+    expect(parametersIn(ofPortal('AWS::Lambda::Function')[0]!.Environment!)).toEqual(
+      expect.arrayContaining(['PortalFrameAncestors', 'PortalPublicKeys']),
+    );
+  });
+
   test('publishes a version of each function whose environment has a changed parameter', () => {
     const versions = ofType(template.Resources, 'AWS::Lambda::Version');
     const used = versions.map(({ Properties }) => {
@@ -133,6 +184,20 @@ describe.each(KINDS)('the %s template', (kind: Kind) => {
       expect(ofVersion).toEqual(ofFunction!.filter((name) => name !== 'Environment'));
     }
     expect(used.filter(([, ofVersion]) => ofVersion!.includes('UsageRetentionDays')).length).toBeGreaterThan(0);
+  });
+});
+
+test('a logical id in which a number of a parameter happens to occur stays as it is', () => {
+  const version = { Type: 'AWS::Lambda::Version', Properties: { Description: '293' } };
+  const alias = {
+    Type: 'AWS::Lambda::Alias',
+    Properties: { FunctionVersion: { 'Fn::GetAtt': ['Version1293c', 'Version'] } },
+  };
+  expect(withParameters({ Resources: { Version1293c: version, Live: alias } })).toEqual({
+    Resources: {
+      Version1293c: { ...version, Properties: { Description: { Ref: 'BatchWindowSeconds' } } },
+      Live: alias,
+    },
   });
 });
 
@@ -175,6 +240,7 @@ describe('a release', () => {
         'sam/http-api.yaml',
         'terraform/meter/variables.tf',
         'usage-meter-stack-0.1.0.tgz',
+        'usage_meter_stack-0.1.0-py3-none-any.whl',
       ]),
     );
     const archive = files.find((file) => file.endsWith('.tar.gz'))!;

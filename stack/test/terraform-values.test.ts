@@ -66,6 +66,8 @@ describe.runIf(hasTerraform)('Terraform itself', () => {
     ['batch_window_seconds', 301, 'has to be at least 0 and at most 300.'],
     ['batch_window_seconds', -1, 'has to be at least 0 and at most 300.'],
     ['usage_retention_days', 61, 'has to be at least 62 and'],
+    ['portal_public_keys', 'MFkw', 'has to match ^(MFkw'],
+    ['portal_frame_ancestors', 'https://app.example.com/', 'has to match ^((https'],
     ['deletion_protection', 'maybe', 'a bool is required'],
   ])('refuses %s=%s', async (name, value, message) => {
     const { status, output } = await plan({ artifacts_bucket: 'artifacts', [name]: value });

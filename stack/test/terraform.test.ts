@@ -40,6 +40,8 @@ describe('the module meter', () => {
       BatchWindowSeconds: '${var.batch_window_seconds}',
       UsageRetentionDays: '${var.usage_retention_days}',
       AlarmTopicArn: '${var.alarm_topic_arn}',
+      PortalPublicKeys: '${var.portal_public_keys}',
+      PortalFrameAncestors: '${var.portal_frame_ancestors}',
       RestApiId: '${var.rest_api_id}',
       HttpApiId: '${var.http_api_id}',
       DeletionProtection: '${var.deletion_protection}',
@@ -95,14 +97,16 @@ describe('the module meter', () => {
       http_authorizer_id: `\${lookup(${all}, "HttpAuthorizerId", null)}`,
       access_log_group_arn: `\${${all}["AccessLogGroupArn"]}`,
       authorizer_arn: `\${${all}["AuthorizerArn"]}`,
+      portal_url: `\${lookup(${all}, "PortalUrl", null)}`,
     });
     expect(Object.fromEntries(Object.entries(others).map(([name, { description }]) => [name, description]))).toEqual({
       rest_authorizer_id: outputs.RestAuthorizerId!.Description,
       http_authorizer_id: outputs.HttpAuthorizerId!.Description,
       access_log_group_arn: outputs.AccessLogGroupArn!.Description,
       authorizer_arn: outputs.AuthorizerArn!.Description,
+      portal_url: outputs.PortalUrl!.Description,
     });
-    expect(Object.keys(outputs)).toHaveLength(4);
+    expect(Object.keys(outputs)).toHaveLength(5);
     expect([rest!.value, http!.value]).toEqual([
       accessLogFormat('rest').toString(),
       accessLogFormat('http').toString(),
