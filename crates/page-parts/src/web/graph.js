@@ -134,7 +134,11 @@ export class Graph {
 
     /** Fills the table of all values while it is open, the latest first. */
     drawValues() {
-        if (!this.values.open || this.lines === undefined) return;
+        if (!this.values.open || this.lines === undefined) {
+            // Rows of earlier data would be seen when the table is opened.
+            this.values.querySelector('.scroll')?.remove();
+            return;
+        }
         const head = ['Time', ...this.lines.map(({ label }) => label)];
         const row = (atMs, place) => {
             const cells = this.lines.map(({ values }) =>
