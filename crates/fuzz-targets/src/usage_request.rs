@@ -1,7 +1,8 @@
 //! Requests for usage: key and customer are those of the authorizer's context, and the days are bounded.
 
+use metering_core::holder::Holder;
 use serde_json::Value;
-use usage_endpoint::request::{BadRequest, Caller, MAX_DAYS, UsageRequest};
+use usage_endpoint::request::{BadRequest, MAX_DAYS, UsageRequest};
 
 /// The time of every invocation: 2026-11-24T08:34:30Z.
 const NOW_MS: i64 = 1_795_509_270_000;
@@ -12,7 +13,7 @@ pub fn check(input: &[u8]) {
     let authorizer = &event["requestContext"]["authorizer"];
     let named = [&authorizer["apiKeyId"], &authorizer["lambda"]["apiKeyId"]];
     match UsageRequest::read(&event, NOW_MS) {
-        Ok(UsageRequest { caller: Caller::Key(key), days: [from, to], periods, .. }) => {
+        Ok(UsageRequest { caller: Holder::Key(key), days: [from, to], periods, .. }) => {
             assert!(!key.api_key_id.is_empty());
             assert!(
                 named.iter().any(|name| name.as_str() == Some(&key.api_key_id)),

@@ -15,6 +15,9 @@ pub enum ConfigError {
     /// The value of the variable cannot be used.
     #[error("the environment variable {name} is {value:?}: {problem}")]
     Invalid { name: &'static str, value: String, problem: String },
+    /// The value of a variable that has a key cannot be used. It may be a secret that was set by mistake.
+    #[error("the environment variable {name} has a value that cannot be used: {problem}")]
+    InvalidKey { name: &'static str, problem: String },
 }
 
 /// The environment variables of a process.
@@ -83,19 +86,18 @@ impl Environment {
         })
     }
 
-    /// Parses a text that has to be set.
+    /// Parses keys, which have to be set.
     ///
     /// # Errors
-    /// Fails if the variable is not set or empty, or the value cannot be parsed.
-    pub fn parsed_required<T>(&self, variable: &RequiredText) -> Result<T, ConfigError>
+    /// Fails if the variable is not set or empty, or the value cannot be parsed. The error does not have the value.
+    pub fn keys<T>(&self, variable: &RequiredText) -> Result<T, ConfigError>
     where
         T: FromStr<Err: Display>,
     {
-        let value = self.required(variable)?;
-        value.parse().map_err(|error: T::Err| ConfigError::Invalid {
+        let parsed = self.required(variable)?.parse();
+        parsed.map_err(|error: T::Err| ConfigError::InvalidKey {
             name: variable.name,
             problem: error.to_string(),
-            value,
         })
     }
 
@@ -173,6 +175,17 @@ mod tests {
         let count = environment.number::<u32>(&COUNT).unwrap_err();
         assert_eq!(message(count), "the environment variable COUNT is \"7\": it has to be between 1 and 5");
         assert!(environment.bool(&ON).is_err());
+    }
+
+    #[test]
+    fn an_error_about_a_key_does_not_have_its_text() {
+        let environment = Environment::from_variables(&[("TABLE", "secret")]);
+        let problem = environment.keys::<u64>(&TABLE).unwrap_err();
+        for text in [problem.to_string(), format!("{problem:?}")] {
+            assert!(text.contains("TABLE") && !text.contains("secret"), "{text}");
+        }
+        let missing = environment.keys::<u64>(&EMPTY).unwrap_err().to_string();
+        assert!(missing.contains("EMPTY is not set"), "{missing}");
     }
 
     #[test]

@@ -24,6 +24,8 @@
 //! - [`decision_cache`] caches keys, and returns the reads that a decision needs.
 //! - [`invalidation`] has the rules of the invalidation log, by the ages of [`clock_reading`].
 //!
+//! Reading usage: a [`holder`] is a customer or a key, which may read its own.
+//!
 //! Verifying the counts: [`reconciliation`] compares the ledger with an independent count, and a
 //! [`fingerprint`] compares the calls of two equal counts.
 
@@ -44,6 +46,7 @@ pub mod customer;
 pub mod decision_cache;
 pub mod fence;
 pub mod fingerprint;
+pub mod holder;
 pub mod invalidation;
 pub mod metered_key;
 pub mod ports;

@@ -91,7 +91,7 @@ impl PrivateKey {
         self.public_key.clone()
     }
 
-    /// Returns the text of a token with any claims, for tests of its verification.
+    /// Returns the text of a JSON Web Token with any claims. [`crate::Token::signed`] makes those that show usage.
     ///
     /// # Errors
     /// Fails if there is no randomness.

@@ -15,10 +15,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod holder;
 mod keys;
 mod token;
 
-pub use holder::{Holder, InvalidHolder};
 pub use keys::{InvalidKey, PrivateKey, PublicKey, PublicKeys};
+pub use metering_core::holder::{Holder, InvalidHolder};
 pub use token::{CLOCK_TOLERANCE_S, InvalidLifetime, MAX_LIFETIME_S, Refusal, Token, verify};

@@ -1,10 +1,10 @@
 //! The claims of a token, and their verification.
 
 use jsonwebtoken::{Algorithm, Validation, decode};
+use metering_core::holder::{Holder, InvalidHolder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::holder::{Holder, InvalidHolder};
 use crate::keys::{InvalidKey, PrivateKey, PublicKey};
 
 /// Maximum time between the issue and the end of a token, in seconds.
@@ -72,7 +72,7 @@ fn audience(environment: &str) -> String {
     format!("usage-portal:{environment}")
 }
 
-fn is_short(issued_at_s: u64, expires_at_s: u64) -> Result<(), InvalidLifetime> {
+fn check_lifetime(issued_at_s: u64, expires_at_s: u64) -> Result<(), InvalidLifetime> {
     let lifetime_s = expires_at_s.checked_sub(issued_at_s).ok_or(InvalidLifetime)?;
     if (1..=MAX_LIFETIME_S).contains(&lifetime_s) { Ok(()) } else { Err(InvalidLifetime) }
 }
@@ -89,7 +89,7 @@ impl Token {
         lifetime_s: u64,
     ) -> Result<Self, InvalidLifetime> {
         let expires_at_s = issued_at_s.checked_add(lifetime_s).ok_or(InvalidLifetime)?;
-        is_short(issued_at_s, expires_at_s)?;
+        check_lifetime(issued_at_s, expires_at_s)?;
         Ok(Self { environment: environment.to_owned(), holder, issued_at_s, expires_at_s })
     }
 
@@ -122,11 +122,11 @@ pub fn verify(
     environment: &str,
     now_s: u64,
 ) -> Result<Holder, Refusal> {
-    let claims = signed_claims(token, public_keys)?;
+    let claims = verified_claims(token, public_keys)?;
     if claims.aud != audience(environment) {
         return Err(Refusal::Audience);
     }
-    is_short(claims.iat, claims.exp)?;
+    check_lifetime(claims.iat, claims.exp)?;
     if claims.iat > now_s.saturating_add(CLOCK_TOLERANCE_S) {
         return Err(Refusal::NotYetIssued);
     }
@@ -137,7 +137,7 @@ pub fn verify(
 }
 
 /// Returns the claims of a token that one of the keys has signed.
-fn signed_claims(token: &str, public_keys: &[PublicKey]) -> Result<Claims, Refusal> {
+fn verified_claims(token: &str, public_keys: &[PublicKey]) -> Result<Claims, Refusal> {
     let mut validation = Validation::new(Algorithm::ES256);
     // The library would read the clock of the machine. `verify` checks all claims.
     validation.validate_exp = false;

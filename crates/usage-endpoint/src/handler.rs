@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use lambda_support::causes::with_causes;
+use metering_core::holder::Holder;
 use metering_core::metered_key::MeteredKey;
 use metering_core::ports::{CountingProgress, PortError};
 use metering_core::window::{UtcDay, UtcMonth};
@@ -11,7 +12,7 @@ use usage_report::groups::{Amount, Group, Property, Sums};
 use usage_report::source::{RowsOf, UsageRow, UsageSource};
 
 use crate::answer::{LimitUse, UsageAnswer, UsageEntry};
-use crate::request::{BadRequest, Caller, Scope, UsageRequest};
+use crate::request::{BadRequest, Scope, UsageRequest};
 
 /// Maximum number of ledger rows that are read for one answer.
 pub const MAX_ROWS: usize = 20_000;
@@ -33,9 +34,9 @@ enum Unanswered {
     /// The ledger cannot be read.
     #[error("the usage cannot be read")]
     Unreadable(#[from] PortError),
-    /// More than [`MAX_ROWS`] rows would have to be read.
-    #[error("This usage has more than {MAX_ROWS} rows of the ledger. Ask for fewer days, or for of=key.")]
-    TooManyRows,
+    /// More than [`MAX_ROWS`] rows would have to be read. The text is what to do.
+    #[error("This usage has more than {MAX_ROWS} rows of the ledger. {0}")]
+    TooManyRows(&'static str),
     /// The present month has more than [`MAX_ROWS`] rows of the key, which has a limit.
     #[error(
         "The key has more than {MAX_ROWS} rows of the ledger in this month. Ask the operator for its usage."
@@ -43,7 +44,7 @@ enum Unanswered {
     TooManyRowsOfLimit,
     /// The answer would have more than [`MAX_ENTRIES`] entries.
     #[error(
-        "The answer would have more than {MAX_ENTRIES} entries. Ask for fewer days, for longer periods (by=month), or for fewer groups."
+        "The answer would have more than {MAX_ENTRIES} entries. Ask for fewer days, for longer periods, or for fewer groups."
     )]
     TooManyEntries,
 }
@@ -104,8 +105,8 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
         let (mut rows, mut rows_of_limit, mut last_call_ms, mut used) = (0, 0, None, 0);
         let month = request.monthly_limit.and_then(|_| UtcMonth::at(now_ms).ok());
         let counted_as: Vec<MeteredKey> = match &request.caller {
-            Caller::Key(key) => key.counted_as().collect(),
-            Caller::Customer(_) => Vec::new(),
+            Holder::Key(key) => key.counted_as().collect(),
+            Holder::Customer(_) => Vec::new(),
         };
         for Reading { of, days, for_answer, for_limit } in readings(request, &counted_as, month) {
             let visit = |row: &UsageRow| {
@@ -119,7 +120,7 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
                     used += row.hours.iter().sum::<u64>();
                 }
                 if rows > MAX_ROWS {
-                    Err(Unanswered::TooManyRows)
+                    Err(Unanswered::TooManyRows(fewer_rows(request)))
                 } else if rows_of_limit > MAX_ROWS {
                     Err(Unanswered::TooManyRowsOfLimit)
                 } else if sums.count() > MAX_ENTRIES {
@@ -136,6 +137,14 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
             entries.push(entry(&request.group_by, group, period, amount));
         }
         Ok(Usage { entries, total, used_of_limit: month.map(|month| (month, used)), last_call_ms })
+    }
+}
+
+/// Returns what the caller can do to have fewer rows read.
+fn fewer_rows(request: &UsageRequest) -> &'static str {
+    match (&request.caller, request.of) {
+        (Holder::Key(_), Scope::Customer) => "Ask for fewer days, or for of=key.",
+        _ => "Ask for fewer days.",
     }
 }
 
@@ -361,21 +370,37 @@ mod tests {
 
     #[tokio::test]
     async fn the_usage_page_has_the_calls_of_its_customer_or_key() {
-        let usage = |caller: Caller| async move {
+        let usage = |caller: Holder| async move {
             let source = MemorySource { rows: rows(), ..MemorySource::default() };
             let request = UsageRequest::of_page(caller, &json!({"group_by": "key"}), NOW_MS).unwrap();
             let answer = Handler { source, progress: Progress }.answer(&request, NOW_MS).await;
             serde_json::from_str::<Value>(answer["body"].as_str().unwrap()).unwrap()
         };
-        let acme = usage(Caller::Customer("acme".into())).await;
+        let acme = usage(Holder::Customer("acme".into())).await;
         assert_eq!((&acme["of"], &acme["customer_id"]), (&json!("customer"), &json!("acme")));
         assert_eq!((&acme["calls"], &acme["api_key_id"]), (&json!(21), &Value::Null));
         let key = |customer_id: Option<&str>| {
             let customer_id = customer_id.map(Into::into);
-            Caller::Key(MeteredKey { customer_id, api_key_id: "a".into() })
+            Holder::Key(MeteredKey { customer_id, api_key_id: "a".into() })
         };
         assert_eq!(usage(key(Some("zen"))).await["calls"], 4_300, "also before it had a customer");
         assert_eq!(usage(key(None)).await["calls"], 4_000);
+    }
+
+    #[tokio::test]
+    async fn only_a_key_of_a_customer_is_told_to_ask_for_its_own_usage() {
+        let problem = |request: UsageRequest| async move {
+            let rows = vec![row(Some("acme"), "a", "2026-11-24", 1); MAX_ROWS + 1];
+            let source = MemorySource { rows, ..MemorySource::default() };
+            Handler { source, progress: Progress }.answer(&request, NOW_MS).await["body"].to_string()
+        };
+        let event = json!({"requestContext": {"authorizer": {"apiKeyId": "a", "customerId": "acme"}},
+            "queryStringParameters": {"of": "customer"}});
+        let of_api = problem(UsageRequest::read(&event, NOW_MS).unwrap()).await;
+        assert!(of_api.contains("Ask for fewer days, or for of=key."), "{of_api}");
+        let acme = Holder::Customer("acme".into());
+        let of_page = problem(UsageRequest::of_page(acme, &Value::Null, NOW_MS).unwrap()).await;
+        assert!(of_page.contains("Ask for fewer days."), "{of_page}");
     }
 
     #[tokio::test]
@@ -401,12 +426,8 @@ mod tests {
         assert_eq!(of_rows(MAX_ROWS).await.0, 200);
         let (status, problem, _) = of_rows(MAX_ROWS + 1).await;
         assert_eq!(status, 400);
-        assert!(
-            problem["message"]
-                .as_str()
-                .unwrap()
-                .contains("more than 20000 rows of the ledger. Ask for fewer days")
-        );
+        let message = problem["message"].as_str().unwrap();
+        assert!(message.ends_with("more than 20000 rows of the ledger. Ask for fewer days."), "{message}");
 
         let acme = json!({"apiKeyId": "a", "customerId": "acme"});
         let parameters = json!({"of": "customer", "group_by": "key", "by": "hour"});

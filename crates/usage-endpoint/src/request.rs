@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use metering_core::holder::Holder;
 use metering_core::metered_key::MeteredKey;
 use metering_core::window::UtcDay;
 use serde_json::Value;
@@ -47,38 +48,11 @@ impl FromStr for Scope {
     }
 }
 
-/// Who asks for usage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Caller {
-    /// The holder of a key.
-    Key(MeteredKey),
-    /// A customer without one of its keys, by its id.
-    Customer(Box<str>),
-}
-
-impl Caller {
-    /// Returns the id of the key; `None` for a customer.
-    pub fn api_key_id(&self) -> Option<&str> {
-        match self {
-            Self::Key(key) => Some(&key.api_key_id),
-            Self::Customer(_) => None,
-        }
-    }
-
-    /// Returns the id of the customer; `None` for a key that belongs to none.
-    pub fn customer_id(&self) -> Option<&str> {
-        match self {
-            Self::Key(key) => key.customer_id.as_deref(),
-            Self::Customer(customer_id) => Some(customer_id),
-        }
-    }
-}
-
 /// A valid request.
 #[derive(Debug)]
 pub struct UsageRequest {
     /// Who asks.
-    pub caller: Caller,
+    pub caller: Holder,
     /// Monthly limit of the key, in calls; `None` if it has no limit.
     pub monthly_limit: Option<u64>,
     /// Whose usage is asked for.
@@ -171,7 +145,7 @@ impl UsageRequest {
         let read = || {
             let parameters = Parameters::read(&event["queryStringParameters"])?;
             let of = parameters.of.unwrap_or(Scope::Key);
-            Self::new(Caller::Key(key), of, monthly_limit, parameters, now_ms)
+            Self::new(Holder::Key(key), of, monthly_limit, parameters, now_ms)
         };
         read().map_err(BadRequest::Parameter)
     }
@@ -181,20 +155,20 @@ impl UsageRequest {
     ///
     /// # Errors
     /// Returns what is wrong with a parameter.
-    pub fn of_page(caller: Caller, parameters: &Value, now_ms: i64) -> Result<Self, String> {
+    pub fn of_page(caller: Holder, parameters: &Value, now_ms: i64) -> Result<Self, String> {
         let parameters = Parameters::read(parameters)?;
         if parameters.of.is_some() {
             return Err("the parameters are from, to, by, group_by and time_zone".to_owned());
         }
         let of = match caller {
-            Caller::Key(_) => Scope::Key,
-            Caller::Customer(_) => Scope::Customer,
+            Holder::Key(_) => Scope::Key,
+            Holder::Customer(_) => Scope::Customer,
         };
         Self::new(caller, of, None, parameters, now_ms)
     }
 
     fn new(
-        caller: Caller,
+        caller: Holder,
         of: Scope,
         monthly_limit: Option<u64>,
         parameters: Parameters,
@@ -257,7 +231,7 @@ mod tests {
             let request = read(&authorizer, &Value::Null).unwrap();
             assert_eq!(
                 (&request.caller, request.monthly_limit),
-                (&Caller::Key(MeteredKey::without_customer("key-1")), Some(100))
+                (&Holder::Key(MeteredKey::without_customer("key-1")), Some(100))
             );
             assert_eq!(days(&request), ["2026-11-01", "2026-11-24"]);
             assert_eq!((request.of, request.group_by.len()), (Scope::Key, 0));
@@ -300,7 +274,7 @@ mod tests {
         let event = json!({"headers": {"apiKeyId": "key-2"}, "body": "{\"apiKeyId\":\"key-2\"}",
             "pathParameters": {"apiKeyId": "key-2"}, "requestContext": {"authorizer": key}});
         let caller = UsageRequest::read(&event, NOW_MS).unwrap().caller;
-        assert_eq!(caller, Caller::Key(MeteredKey::without_customer("key-1")));
+        assert_eq!(caller, Holder::Key(MeteredKey::without_customer("key-1")));
         for nobody in [Value::Null, json!({}), json!({"apiKeyId": ""}), json!({"apiKeyId": 7})] {
             assert_eq!(read(&nobody, &Value::Null).unwrap_err(), BadRequest::NoKey);
         }
@@ -308,12 +282,12 @@ mod tests {
 
     #[test]
     fn the_usage_page_is_of_the_holder_of_its_token() {
-        let of_page = |caller: Caller, parameters: Value| UsageRequest::of_page(caller, &parameters, NOW_MS);
-        let customer = Caller::Customer("acme".into());
+        let of_page = |caller: Holder, parameters: Value| UsageRequest::of_page(caller, &parameters, NOW_MS);
+        let customer = Holder::Customer("acme".into());
         let request = of_page(customer.clone(), json!({"group_by": "key"})).unwrap();
         assert_eq!((request.of, request.group_by.as_slice()), (Scope::Customer, [Property::Key].as_slice()));
         assert_eq!((request.caller.customer_id(), request.caller.api_key_id()), (Some("acme"), None));
-        let key = Caller::Key(MeteredKey { customer_id: Some("acme".into()), api_key_id: "key-1".into() });
+        let key = Holder::Key(MeteredKey { customer_id: Some("acme".into()), api_key_id: "key-1".into() });
         assert_eq!(of_page(key, Value::Null).unwrap().of, Scope::Key);
         for parameters in [json!({"of": "customer"}), json!({"customer_id": "zen"})] {
             assert!(of_page(customer.clone(), parameters).unwrap_err().starts_with("the parameters are"));

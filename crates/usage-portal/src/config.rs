@@ -3,18 +3,15 @@
 use deployment::environment::variables;
 use lambda_support::config::{ConfigError, Environment};
 use portal_token::PublicKeys;
+use usage_endpoint::config::Config as UsageConfig;
 
 use crate::page_policy::FrameAncestors;
 
 /// The settings, one for each environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The table of the usage ledger.
-    pub usage_table: String,
-    /// The table of the shard heads.
-    pub claims_table: String,
-    /// The ARN of the stream that the consumer reads.
-    pub stream_arn: String,
+    /// The settings of the usage endpoint, which reads the usage.
+    pub usage: UsageConfig,
     /// The environment for which tokens have to be issued.
     pub environment: String,
     /// The keys by which tokens are verified.
@@ -30,11 +27,9 @@ impl Config {
     /// Fails if a variable is missing or cannot be used; the error names it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         Ok(Self {
-            usage_table: environment.required(&variables::USAGE_TABLE)?,
-            claims_table: environment.required(&variables::CLAIMS_TABLE)?,
-            stream_arn: environment.required(&variables::STREAM_ARN)?,
+            usage: UsageConfig::read(environment)?,
             environment: environment.text(&variables::ENVIRONMENT_NAME),
-            public_keys: environment.parsed_required(&variables::PORTAL_PUBLIC_KEYS)?,
+            public_keys: environment.keys(&variables::PORTAL_PUBLIC_KEYS)?,
             frame_ancestors: environment.parsed(&variables::PORTAL_FRAME_ANCESTORS)?,
         })
     }

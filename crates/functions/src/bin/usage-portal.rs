@@ -16,10 +16,10 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(&Environment::from_process())?;
     let aws = load(FUNCTION_RETRY_POLICY).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
-    let claims = DynamoClaimStore::new(dynamodb.clone(), &config.claims_table);
+    let claims = DynamoClaimStore::new(dynamodb.clone(), &config.usage.claims_table);
     let usage = UsageHandler {
-        source: DynamoUsageSource::new(dynamodb, config.usage_table, config.claims_table),
-        progress: StreamProgress::new(aws_sdk_kinesis::Client::new(&aws), claims, config.stream_arn),
+        source: DynamoUsageSource::new(dynamodb, config.usage.usage_table, config.usage.claims_table),
+        progress: StreamProgress::new(aws_sdk_kinesis::Client::new(&aws), claims, config.usage.stream_arn),
     };
     let handler = &Handler::new(usage, config.public_keys, config.environment, &config.frame_ancestors);
     run(service_fn(move |event: LambdaEvent<Value>| async move {

@@ -1,8 +1,8 @@
-//! Whose usage a token shows.
+//! The holder of usage: who may read it.
 
-use metering_core::metered_key::{MAX_CUSTOMER_ID_BYTES, MAX_KEY_ID_BYTES, MeteredKey, has_form_of_id};
+use crate::metered_key::{MAX_CUSTOMER_ID_BYTES, MAX_KEY_ID_BYTES, MeteredKey, has_form_of_id};
 
-/// Whose usage a token shows.
+/// A customer or a key, whose usage its caller may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
     /// All keys of a customer.
@@ -15,7 +15,7 @@ pub enum Holder {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidHolder {
     /// There is neither a customer nor a key.
-    #[error("the token names neither a customer nor a key")]
+    #[error("there is neither a customer nor a key")]
     Nobody,
     /// The text is not an id.
     #[error("{id:?} is no id of a {of}: it has 1 to {max_bytes} letters, digits, '-', '_' and '.'")]
