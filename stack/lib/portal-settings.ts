@@ -13,8 +13,12 @@ const KEY = `${KEY_HEAD}[A-Za-z0-9+/]{85}[AQgw]==`;
 
 const LABEL = '[a-z0-9]([a-z0-9-]*[a-z0-9])?';
 
+/** A host, or all hosts of a domain, which has two labels at least: one label would be a whole top level. */
+const HOST = `(${LABEL}([.]${LABEL})*|[*][.]${LABEL}([.]${LABEL})+)`;
+const PORT = '(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})';
+
 /** An origin as browsers write it. Only pages of this machine may be without TLS. */
-const ORIGIN = `(https://([*][.])?${LABEL}([.]${LABEL})*|http://(localhost|127[.]0[.]0[.]1))(:[0-9]{1,5})?`;
+const ORIGIN = `(https://${HOST}|http://(localhost|127[.]0[.]0[.]1))(:${PORT})?`;
 
 /** The patterns of the parameters of a release, which hold several values with commas, or none. */
 export const PORTAL_PATTERNS = {
@@ -61,7 +65,7 @@ export function portalFrameAncestors(origins: string[]): string {
   for (const origin of origins) {
     if (Token.isUnresolved(origin) || new RegExp(`^${ORIGIN}$`).test(origin)) continue;
     throw new Error(
-      `The frame ancestor ${JSON.stringify(origin)} of the portal is not an origin: set it to https://HOST or https://HOST:PORT in lower case, or to http://localhost or http://127.0.0.1 with a port, without a path or a slash at its end.`,
+      `The frame ancestor ${JSON.stringify(origin)} of the portal is not an origin: set it to https://HOST, https://HOST:PORT or https://*.DOMAIN in lower case, or to http://localhost:PORT or http://127.0.0.1:PORT, without a path or a slash at its end.`,
     );
   }
   return origins.join(',');

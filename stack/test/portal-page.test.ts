@@ -5,10 +5,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { COLOR_SCHEMES, expectToLookWell, VIEWPORTS } from './looks';
 import { poll, valuesOf, WebPages } from './web-pages';
 
+const DAY_MS = 86_400_000;
 const COUNTING = { timeout: 60_000, interval: 100 };
 /** The days are those of UTC, and include yesterday, because tests may run at midnight. */
 const DAYS = 'range=last-7-days&time_zone=UTC';
-const NO_LONGER_VALID = 'This link to your usage is no longer valid.';
+const NOT_VALID = 'This link to your usage is not valid: the token is not signed by a key of this service.';
 
 interface CreatedKey {
   readonly api_key: string;
@@ -62,7 +63,7 @@ async function tokenOf(customer: string, ...words: string[]): Promise<PortalToke
 /** Returns the number of calls that the page of a customer would show. */
 async function counted(customer: string): Promise<number> {
   const { token } = await tokenOf(customer);
-  const days = new URLSearchParams({ from: new Date(Date.now() - 86_400_000).toISOString().slice(0, 10) });
+  const days = new URLSearchParams({ from: new Date(Date.now() - DAY_MS).toISOString().slice(0, 10) });
   const url = `${pages.meter.endpoints().portal}/usage?${days}`;
   const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
   expect(response.status).toBe(200);
@@ -142,12 +143,14 @@ describe('the usage page', () => {
 
   test('says why days are refused, and keeps what it has', async () => {
     const page = await open('acme');
-    await page.getByLabel('First day').fill('2026-01-01');
+    const last = await page.getByLabel('Last day').inputValue();
+    const before = (days: number) => new Date(Date.parse(last) - days * DAY_MS).toISOString().slice(0, 10);
+    await page.getByLabel('First day').fill(before(100));
     await poll(() => page.locator('#problem').innerText()).toContain('at most 100 days can be asked for at once');
     await expectStatus(400);
     expect(await calls(page)).toBe('5');
     expect(await page.locator('#content.stale').count()).toBe(1);
-    await page.getByLabel('Last day').fill('2025-12-31');
+    await page.getByLabel('Last day').fill(before(101));
     await poll(() => page.locator('#problem').innerText()).toContain('The first day is after the last day.');
   });
 
@@ -199,7 +202,7 @@ describe('the usage page', () => {
 describe('a link that is not valid', () => {
   test('says so, and shows nothing', async () => {
     const page = await pages.openAt(`${pages.meter.endpoints().portal}/#no.valid.token`);
-    await page.getByText(NO_LONGER_VALID).waitFor();
+    await page.getByText(`${NOT_VALID} Get a new link.`).waitFor();
     await expectStatus(401);
     expect(await page.locator('#results').isVisible()).toBe(false);
     await expectToLookWell(page, 'portal-not-valid');
@@ -207,16 +210,30 @@ describe('a link that is not valid', () => {
 
   test('is told to the page that contains it, which can set another', async () => {
     const page = await pages.openAt(hostUrl('localhost'));
-    const got = page.evaluate(
-      () => new Promise((resolve) => window.addEventListener('message', ({ data }) => resolve(data), { once: true })),
-    );
+    await collectMessages(page);
     const { url } = await tokenOf('acme');
     await embed(page, url.replace(/#.*/, `?${DAYS}#no.valid.token`));
-    expect(await got).toEqual({ type: 'usage-portal-token-expired' });
+    await poll(() => messages(page)).toEqual([{ type: 'usage-portal-token-refused' }]);
+    await frameOf(page).getByText('Reload the page that contains this one').waitFor();
     await expectStatus(401);
     await embed(page, url.replace('#', `?${DAYS}#`));
     await poll(() => calls(frameOf(page))).toBe('5');
-    expect(await frameOf(page).getByText(NO_LONGER_VALID).count()).toBe(0);
+    expect(await frameOf(page).getByText(NOT_VALID).count()).toBe(0);
+  });
+
+  test('asks for another at most once a minute, also if each new one is refused', async () => {
+    const page = await pages.openAt(hostUrl('localhost'));
+    await collectMessages(page);
+    const { url } = await tokenOf('acme');
+    for (const place of [1, 2, 3]) {
+      const refused = page.waitForResponse((response) => response.status() === 401);
+      await embed(page, url.replace(/#.*/, `?${DAYS}#no.valid.${place}`));
+      await refused;
+      await expectStatus(401);
+    }
+    await poll(async () => (await messages(page)).length).toBe(1);
+    await page.clock.fastForward(61_000);
+    await poll(async () => (await messages(page)).length).toBe(2);
   });
 });
 
@@ -228,7 +245,7 @@ describe('an embedded page', () => {
     const frame = frameOf(page);
     await poll(() => calls(frame)).toBe('5');
     await embed(page, zen.url.replace('#', `?${DAYS}#`).slice(0, -8));
-    await frame.getByText(NO_LONGER_VALID).waitFor();
+    await frame.getByText(NOT_VALID).waitFor();
     await expectStatus(401);
     expect(await frame.locator('#results').isHidden()).toBe(true);
     expect(await frame.getByText('acme').count()).toBe(0);
@@ -241,7 +258,7 @@ describe('an embedded page', () => {
     const { url } = await tokenOf('acme');
     await embed(page, url.replace(/#.*/, `?${DAYS}#no.valid.token`));
     const frame = frameOf(page);
-    await frame.getByText(NO_LONGER_VALID).waitFor();
+    await frame.getByText(NOT_VALID).waitFor();
     await expectStatus(401);
     await frame.getByLabel('Broken down by').selectOption('key');
     await embed(page, url.replace('#', `?${DAYS}#`));
@@ -257,6 +274,67 @@ describe('an embedded page', () => {
 const embed = (page: Page, url: string) =>
   page.locator('iframe').evaluate((frame, src) => Object.assign(frame, { src }), url);
 const frameOf = (page: Page) => page.frames()[1]!;
+
+/** Keeps the messages that the page gets. */
+const collectMessages = (page: Page) =>
+  page.evaluate(() => {
+    const got = Object.assign(window, { got: [] as unknown[] }).got;
+    window.addEventListener('message', ({ data }) => got.push(data));
+  });
+const messages = (page: Page) => page.evaluate(() => (window as unknown as { got: unknown[] }).got);
+
+describe('the files of the page', () => {
+  const page = () => `${pages.meter.endpoints().portal}/`;
+
+  test('are three, compressed, and kept by the browser under a name with their version', async () => {
+    const { url } = await tokenOf('acme');
+    const opened = await pages.openAt('about:blank');
+    const responses: string[][] = [];
+    opened.on('response', (response) => {
+      const { 'cache-control': kept = '', 'content-encoding': coding = '' } = response.headers();
+      responses.push([new URL(response.url()).pathname.replace(/-[0-9a-f]{16}/, '-V'), kept, coding]);
+    });
+    await opened.goto(url);
+    await opened.locator('#results').waitFor();
+    const forEver = 'public, max-age=31536000, immutable';
+    expect(responses.sort()).toEqual([
+      ['/', 'no-cache', 'gzip'],
+      ['/portal-V.css', forEver, 'gzip'],
+      ['/portal-V.js', forEver, 'gzip'],
+      ['/usage', 'no-store', ''],
+    ]);
+  });
+
+  test('leave a hint on the page if the script cannot be loaded', async () => {
+    const opened = await pages.openAt('about:blank');
+    await opened.route('**/*.js', (route) => route.fulfill({ status: 429 }));
+    await opened.goto(page());
+    await expectStatus(429);
+    const hint = opened.getByText('reload it');
+    await hint.waitFor({ state: 'attached' });
+    expect(await hint.isVisible()).toBe(false);
+    await opened.evaluate(() => {
+      for (const animation of document.getAnimations()) animation.finish();
+    });
+    expect(await hint.isVisible()).toBe(true);
+  });
+});
+
+describe('a browser without a time zone of the function', () => {
+  test.each([undefined, 'Etc/Unknown', '+01:00', 'Asia/Kolkata'])('%s, has the days of UTC', async (zone) => {
+    const { url } = await tokenOf('acme');
+    const page = await pages.openAt('about:blank');
+    await page.addInitScript((timeZone) => {
+      const options = Intl.DateTimeFormat.prototype.resolvedOptions;
+      Intl.DateTimeFormat.prototype.resolvedOptions = function resolvedOptions() {
+        return { ...options.call(this), timeZone: timeZone as string };
+      };
+    }, zone);
+    await page.goto(url);
+    await page.locator('#results').waitFor();
+    expect(await page.getByLabel('Time zone').inputValue()).toBe('UTC');
+  });
+});
 
 describe('a page of another origin', () => {
   test('cannot embed the usage page', async () => {

@@ -14,10 +14,9 @@ const DEFINITIONS: [(&str, &str); 3] = [
     ("test/dashboard-file.ts", "crates/deployment/src/dashboard.json"),
     ("test/alarms-file.ts", "crates/deployment/src/alarms.json"),
 ];
-/// The program that writes those tables of the documents that are generated from the constructs.
-const TABLES_PROGRAM: &str = "test/doc-tables.ts";
-/// The program that copies the files of npm packages that the web pages have.
-const VENDORED_PROGRAM: &str = "test/vendored-files.ts";
+/// The programs of the stack that write files themselves: the tables of the documents that are generated from the
+/// constructs, the files of npm packages that the web pages have, and the script of the usage page.
+const WRITERS: [&str; 3] = ["test/doc-tables.ts", "test/vendored-files.ts", "test/page-bundles.ts"];
 
 /// Writes all generated files.
 pub fn write() -> anyhow::Result<()> {
@@ -29,8 +28,9 @@ pub fn write() -> anyhow::Result<()> {
         let target = repository().join(path);
         std::fs::write(&target, output_of(program)?).with_context(|| format!("{path} cannot be written"))?;
     }
-    output_of(TABLES_PROGRAM)?;
-    output_of(VENDORED_PROGRAM)?;
+    for program in WRITERS {
+        output_of(program)?;
+    }
     Ok(())
 }
 

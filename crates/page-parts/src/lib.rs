@@ -34,7 +34,7 @@ impl File {
 
 /// The files that every page may use.
 pub const FILES: &[File] = &[
-    File::new("colours.css", CSS, include_str!("web/colours.css")),
+    File::new("base.css", CSS, include_str!("web/base.css")),
     File::new("graph.css", CSS, include_str!("web/graph.css")),
     File::new("uPlot.css", CSS, include_str!("web/uplot/uPlot.css")),
     File::new("uPlot.js", JAVASCRIPT, include_str!("web/uplot/uPlot.js")),
@@ -46,3 +46,11 @@ pub const FILES: &[File] = &[
     File::new("units.js", JAVASCRIPT, include_str!("web/units.js")),
     File::new("url-state.js", JAVASCRIPT, include_str!("web/url-state.js")),
 ];
+
+/// Returns the content of a file, for a page that joins several into one.
+///
+/// # Panics
+/// Panics if no file has the name.
+pub fn text(name: &str) -> &'static str {
+    FILES.iter().find(|file| file.name == name).expect("a file of the pages").text
+}

@@ -7,14 +7,11 @@ use metering_core::ports::CountingProgress;
 use portal_token::{Holder, PublicKeys, Refusal, verify};
 use serde_json::{Value, json};
 use usage_endpoint::handler::{Handler as UsageHandler, response};
-use usage_endpoint::request::{Caller, UsageRequest};
+use usage_endpoint::request::UsageRequest;
 use usage_report::source::UsageSource;
 
 use crate::files::file;
 use crate::page_policy::FrameAncestors;
-
-/// Seconds for which a browser may keep a file of the page. The names of files do not change with their content.
-const FILE_MAX_AGE_S: u32 = 300;
 
 /// The path of the usage, beside the page.
 const USAGE: &str = "usage";
@@ -53,7 +50,7 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
         } else if name == USAGE {
             Box::pin(self.usage(event, now_ms())).await
         } else {
-            page_file(name).unwrap_or_else(|| problem(404, "There is no such page."))
+            page_file(name, &event["headers"]).unwrap_or_else(|| problem(404, "There is no such page."))
         };
         for (header, value) in self.security_headers() {
             answer["headers"][header] = json!(value);
@@ -72,17 +69,13 @@ impl<S: UsageSource, P: CountingProgress> Handler<S, P> {
     /// Answers with the usage of the holder of the token. A refusal is not logged, so that a flood of requests without a
     /// token does not fill the log.
     async fn usage(&self, event: &Value, now_ms: i64) -> Value {
-        let holder = match self.holder(&event["headers"], now_ms) {
+        let caller = match self.holder(&event["headers"], now_ms) {
             Ok(holder) => holder,
             Err(refusal) => {
                 let reason =
                     refusal.map_or_else(|| "there is no token".to_owned(), |refusal| refusal.to_string());
                 return problem(401, &format!("This link to your usage is not valid: {reason}."));
             }
-        };
-        let caller = match holder {
-            Holder::Customer(customer_id) => Caller::Customer(customer_id),
-            Holder::Key(key) => Caller::Key(key),
         };
         match UsageRequest::of_page(caller, &event["queryStringParameters"], now_ms) {
             Ok(request) => Box::pin(self.usage.answer(&request, now_ms)).await,
@@ -106,17 +99,32 @@ fn problem(status: u16, message: &str) -> Value {
     response(status, &json!({ "message": message }))
 }
 
-fn page_file(name: &str) -> Option<Value> {
+fn page_file(name: &str, request_headers: &Value) -> Option<Value> {
     let file = file(name)?;
-    Some(json!({
+    let is_gzip = accepts_gzip(request_headers["accept-encoding"].as_str().unwrap_or_default());
+    let mut answer = json!({
         "statusCode": 200,
         "headers": {
             "content-type": file.content_type,
-            "cache-control": format!("public, max-age={FILE_MAX_AGE_S}"),
+            "cache-control": file.cache_control,
+            "vary": "accept-encoding",
         },
-        "isBase64Encoded": false,
-        "body": file.text,
-    }))
+        "isBase64Encoded": is_gzip,
+        "body": if is_gzip { &file.gzip_base64 } else { &file.text },
+    });
+    if is_gzip {
+        answer["headers"]["content-encoding"] = json!("gzip");
+    }
+    Some(answer)
+}
+
+/// Returns `true` if a client takes gzip. Source: RFC 9110, section 12.5.3.
+fn accepts_gzip(accept_encoding: &str) -> bool {
+    accept_encoding.split(',').any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let weight = weight.trim().trim_start_matches(['q', 'Q', '=']).parse().unwrap_or(0.0);
+        name.trim().eq_ignore_ascii_case("gzip") && weight > 0.0
+    })
 }
 
 #[cfg(test)]
@@ -291,14 +299,41 @@ mod tests {
         for path in ["/", "/billing/", ""] {
             let page = portal.get(path, None).await;
             assert_eq!(page["headers"]["content-type"], "text/html; charset=utf-8", "{path}");
-            for name in page["body"].as_str().unwrap().split('"').filter(|text| text.contains(".js")) {
-                let file = portal.get(&format!("{path}/{name}"), None).await;
-                assert_eq!(file["headers"]["content-type"], "text/javascript; charset=utf-8", "{name}");
-            }
+            assert_eq!(page["headers"]["cache-control"], "no-cache");
+            let names = page["body"].as_str().unwrap().split('"').filter(|text| text.ends_with(".js"));
+            let [name] = names.collect::<Vec<_>>()[..] else { panic!("the page has one script: {page}") };
+            let file = portal.get(&format!("{path}/{name}"), None).await;
+            assert_eq!(file["headers"]["content-type"], "text/javascript; charset=utf-8", "{name}");
+            assert!(file["headers"]["cache-control"].as_str().unwrap().contains("immutable"));
         }
-        assert_eq!(portal.get("/none.js", None).await["statusCode"], 404);
+        let gone = portal.get("/portal-0000000000000000.js", None).await;
+        assert_eq!(
+            (&gone["statusCode"], &gone["headers"]["cache-control"]),
+            (&json!(404), &json!("no-store"))
+        );
         let post = portal.handle("POST", "/usage", None, &Value::Null).await;
         assert_eq!((&post["statusCode"], &post["headers"]["allow"]), (&json!(405), &json!("GET, HEAD")));
+    }
+
+    #[tokio::test]
+    async fn files_are_compressed_for_clients_that_take_it() {
+        let portal = Portal::new("");
+        let encoding = async |accepted: &str| {
+            let event = json!({"rawPath": "/", "headers": {"accept-encoding": accepted},
+                "requestContext": {"http": {"method": "GET"}}});
+            let answer = portal.handler.handle(&event, || NOW_MS).await;
+            let is_gzip = answer["headers"]["content-encoding"] == "gzip";
+            assert_eq!(answer["isBase64Encoded"], is_gzip, "{accepted}");
+            assert_eq!(answer["body"].as_str().unwrap().starts_with("<!doctype"), !is_gzip, "{accepted}");
+            assert_eq!(answer["headers"]["vary"], "accept-encoding");
+            is_gzip
+        };
+        for accepted in ["gzip", "br, gzip, deflate", "br;q=1.0, GZIP;q=0.8", "gzip ; q=0.001"] {
+            assert!(encoding(accepted).await, "{accepted}");
+        }
+        for accepted in ["", "br", "gzip;q=0", "gzip; q=0.000", "x-gzipped", "identity"] {
+            assert!(!encoding(accepted).await, "{accepted}");
+        }
     }
 
     #[tokio::test]

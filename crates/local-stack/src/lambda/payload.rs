@@ -2,6 +2,8 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{COOKIE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -95,10 +97,16 @@ fn joined_headers(headers: &HeaderMap) -> (Map<String, Value>, Vec<String>) {
     (values, cookies.collect())
 }
 
-/// Returns the HTTP response that a function has returned, or `None` if it has no status code or a status that is none.
+/// Returns the HTTP response that a function has returned, or `None` if it has no status code or a status that is none,
+/// or a body that is not the base64 that it should be.
 pub fn http_response(returned: &Value) -> Option<Response> {
     let status = returned["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok())?;
-    let mut response = Response::new(Body::from(returned["body"].as_str().unwrap_or("").to_owned()));
+    let body = returned["body"].as_str().unwrap_or("");
+    let body = match returned["isBase64Encoded"].as_bool() {
+        Some(true) => STANDARD.decode(body).ok()?,
+        _ => body.as_bytes().to_vec(),
+    };
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).ok()?;
     for (name, value) in returned["headers"].as_object().into_iter().flatten() {
         let (name, value) = (name.parse::<HeaderName>(), value.as_str().unwrap_or("").parse());

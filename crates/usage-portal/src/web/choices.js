@@ -20,10 +20,13 @@ const RANGES = {
     'last-30-days': (today) => [daysAfter(today, -29), today],
 };
 
-/** Returns the time zone of the browser, or UTC if the hours of both differ. */
+/** Returns `true` if the function knows a zone of the browser by its name, as opposed to `+01:00` and `Etc/Unknown`. */
+const isNamed = (zone) => /^(?!Etc\/)\w+\//.test(zone ?? '') && isZone(zone);
+
+/** Returns the time zone of the browser, or UTC if it has no name or the hours of both differ. */
 function usualZone() {
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    return isOfWholeHours(own) ? own : 'UTC';
+    return isNamed(own) && isOfWholeHours(own) ? own : 'UTC';
 }
 
 /** The controls of the choices. `changed` is called after each change. */

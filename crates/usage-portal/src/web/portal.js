@@ -14,7 +14,9 @@ import { setTheme } from './theme.js';
 import { number, timeFormat } from './units.js';
 import { parameter } from './url-state.js';
 
-const EXPIRED = 'This link to your usage is no longer valid. Reload the page that contains it to get a new one.';
+/** What a reader can do if the token is refused. A page that stands alone was opened by a link. */
+const RENEW =
+    window.parent === window ? 'Get a new link.' : 'Reload the page that contains this one to get a new link.';
 const IS_OLD = 'What is shown below was loaded before.';
 
 const asOf = timeFormat({ day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' });
@@ -22,7 +24,7 @@ const asOf = timeFormat({ day: 'numeric', month: 'short', year: 'numeric', hour:
 /** What is shown: an answer, and the period and the groups that were asked for. */
 let shown;
 let controller;
-let expiredToken;
+let refusedToken;
 let shownHolder;
 
 const named = (atMs) => periodName(atMs, shown.by, shown.answer.time_zone);
@@ -68,17 +70,15 @@ function showProblem(problem) {
     if (shown === undefined) byId('state').textContent = '';
 }
 
-function expire() {
-    expiredToken = token();
-    showProblem(EXPIRED);
-    askForToken();
-}
-
 /** Reads the usage of the present choices. A later request replaces an earlier one. */
 async function refresh() {
     controller?.abort();
-    // Nothing is asked again with a token that was refused.
-    if (token() === expiredToken) return;
+    const sentToken = token();
+    // Nothing is read again with a token that was refused.
+    if (sentToken === refusedToken) {
+        askForToken();
+        return;
+    }
     const parameters = choices.parameters();
     if (choices.problem() !== '') {
         showProblem(choices.problem());
@@ -88,10 +88,13 @@ async function refresh() {
     const { signal } = controller;
     const { groupBy } = choices;
     const asked = holder();
-    const { answer, problem, isExpired } = await readUsage(parameters, signal);
+    const { answer, problem, isRefused } = await readUsage(sentToken, parameters, signal);
     if (signal.aborted) return;
-    if (isExpired) expire();
-    else if (answer === undefined) showProblem(problem);
+    if (isRefused) {
+        refusedToken = sentToken;
+        showProblem(`${problem} ${RENEW}`);
+        askForToken();
+    } else if (answer === undefined) showProblem(problem);
     else {
         shown = { answer, by: parameters.by, groupBy };
         shownHolder = asked;

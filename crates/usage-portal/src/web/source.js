@@ -2,8 +2,13 @@
 
 const NO_ANSWER = 'The usage cannot be loaded now. The page tries again in a minute.';
 
+const NOT_VALID = 'This link to your usage is not valid.';
+
 /** The message to the page that contains this one. It is no secret, so any page may get it. */
-const EXPIRED = { type: 'usage-portal-token-expired' };
+const REFUSED = { type: 'usage-portal-token-refused' };
+
+/** Shortest time between two requests for a token. It is less than that between two updates of the page. */
+const ASK_INTERVAL_MS = 50_000;
 
 /** Returns the token. It is in the fragment, which a browser sends to no server. */
 export const token = () => location.hash.slice(1);
@@ -19,18 +24,25 @@ export function holder() {
     }
 }
 
-/** Asks the page that contains this one for a new token. */
-export const askForToken = () => window.parent.postMessage(EXPIRED, '*');
+let askedAtMs = -Infinity;
 
-/** Returns the answer to a request, or the problem that it has. */
-export async function readUsage(parameters, signal) {
+/** Asks the page that contains this one for a new token, but not again at once: the new one may be refused too. */
+export function askForToken() {
+    if (performance.now() - askedAtMs < ASK_INTERVAL_MS) return;
+    askedAtMs = performance.now();
+    window.parent.postMessage(REFUSED, '*');
+}
+
+/** Returns the answer to a request, or the problem that it has, and whether the token is refused. */
+export async function readUsage(sentToken, parameters, signal) {
+    let isRefused = false;
     try {
-        const headers = { authorization: `Bearer ${token()}` };
+        const headers = { authorization: `Bearer ${sentToken}` };
         const response = await fetch(`./usage?${new URLSearchParams(parameters)}`, { headers, signal });
-        if (response.status === 401) return { isExpired: true };
+        isRefused = response.status === 401;
         const body = await response.json();
-        return response.ok ? { answer: body } : { problem: body.message ?? NO_ANSWER };
+        return response.ok ? { answer: body } : { problem: body.message ?? NO_ANSWER, isRefused };
     } catch {
-        return { problem: NO_ANSWER };
+        return { problem: isRefused ? NOT_VALID : NO_ANSWER, isRefused };
     }
 }

@@ -50,7 +50,9 @@ export function beginOf(day, zone) {
     const inUtc = Date.parse(day);
     // The second difference is that at the begin of the day, before a change of the clocks on it.
     const about = inUtc - differenceMs(inUtc, zone);
-    return inUtc - differenceMs(about, zone);
+    const atMs = inUtc - differenceMs(about, zone);
+    // A day whose first hour does not exist begins an hour later.
+    return dayAt(atMs, zone) < day ? atMs + HOUR_MS : atMs;
 }
 
 /** Returns the day that is some days after another. */
