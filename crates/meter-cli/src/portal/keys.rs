@@ -9,6 +9,7 @@ use portal_token::PrivateKey;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::input::open::Source;
 use crate::output::print_json;
 
 /// Arguments of `meter portal create-key`.
@@ -74,11 +75,8 @@ pub fn show(arguments: &PublicArguments) -> anyhow::Result<()> {
 
 /// Reads a private key from a file, or from standard input.
 pub(super) fn read(file: &Path) -> anyhow::Result<PrivateKey> {
-    let (pem, shown) = if file == Path::new("-") {
-        (std::io::read_to_string(std::io::stdin()), "standard input".to_owned())
-    } else {
-        (std::fs::read_to_string(file), file.display().to_string())
-    };
-    let pem = pem.with_context(|| format!("the private key {shown} cannot be read"))?;
-    PrivateKey::from_pem(&pem).with_context(|| format!("{shown} cannot be used"))
+    let source = Source::from_path(file);
+    let pem = source.open().and_then(std::io::read_to_string);
+    let pem = pem.with_context(|| format!("the private key {source} cannot be read"))?;
+    PrivateKey::from_pem(&pem).with_context(|| format!("{source} cannot be used"))
 }

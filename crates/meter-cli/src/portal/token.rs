@@ -1,9 +1,11 @@
 //! `meter portal token`: signs a token, offline.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use deployment::names::LOCAL;
+use http::Uri;
 use local_stack::stack::portal_key::PORTAL_KEY_FILE;
 use portal_token::{Holder, MAX_LIFETIME_S, Token};
 use schemars::JsonSchema;
@@ -31,9 +33,9 @@ pub struct Arguments {
     /// File of the private key, in PKCS #8 as PEM; - is standard input [default: that of the local stack]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// URL of the usage page, the output PortalUrl of the stack [default: that of the local stack]
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
+    /// URL of the usage page on AWS, the output PortalUrl of the stack; needs --aws [default: that of the local stack]
+    #[arg(long, value_name = "URL", value_parser = PageUrl::from_str)]
+    url: Option<PageUrl>,
     /// Print a JSON document (docs/schemas/meter-portal-token.json)
     #[arg(long)]
     json: bool,
@@ -52,11 +54,40 @@ pub struct PortalToken {
     pub url: Option<String>,
 }
 
-/// Where the page is and what signs its tokens.
+/// The usage page of an environment.
 struct Page {
     environment: String,
+    /// The file of the private key that signs its tokens.
     key: PathBuf,
-    url: Option<String>,
+    url: Option<PageUrl>,
+}
+
+/// The URL of a usage page, to which a token can be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PageUrl(String);
+
+impl FromStr for PageUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let has_authority = text.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some());
+        let is_url = has_authority && ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
+        if !is_url || text.contains('#') {
+            return Err("write the URL of the page without a fragment, as in https://HOST/");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl PageUrl {
+    /// Returns the URL that opens the page with a token. The files of the page are beside it, so its path ends with a
+    /// slash.
+    fn with_token(&self, token: &str) -> String {
+        match self.0.split_once('?') {
+            Some((path, query)) => format!("{}/?{query}#{token}", path.trim_end_matches('/')),
+            None => format!("{}/#{token}", self.0.trim_end_matches('/')),
+        }
+    }
 }
 
 /// Signs a token and prints the URL that opens the page, or the token alone if that URL is not known.
@@ -68,13 +99,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let token = Token::new(&page.environment, holder, now_s, lifetime_s)
         .with_context(|| format!("the lifetime has to be from 1s to {}h", MAX_LIFETIME_S / 3_600))?;
     let text = token.signed(&read(&page.key)?)?;
-    let url = page.url.map(|url| format!("{}/#{text}", url.trim_end_matches('/')));
+    let url = page.url.map(|url| url.with_token(&text));
     let expires_at = time_text(i64::try_from(token.expires_at_s)? * 1_000);
     if arguments.json {
         return print_json(&PortalToken { token: text, expires_at, url });
     }
     println!("{}", url.unwrap_or(text));
-    eprintln!("It is valid until {expires_at}. Everybody who has it can read this usage until then.");
+    eprintln!(
+        "It is for the environment {}, and valid until {expires_at}. Everybody who has it can read this usage until then.",
+        page.environment
+    );
+    if arguments.customer.is_none() {
+        eprintln!(
+            "It does not show calls that are counted for a customer. If the key belongs to one, add --customer."
+        );
+    }
     Ok(())
 }
 
@@ -88,13 +127,43 @@ fn page(arguments: &Arguments) -> anyhow::Result<Page> {
             )?;
             Ok(Page { environment, key, url })
         }
+        Selection::Local(_) if url.is_some() => {
+            bail!("--url is for a page on AWS: name its environment with --aws, or leave out --url")
+        }
         Selection::Local(data) => Ok(Page {
             environment: LOCAL.to_owned(),
             key: key.unwrap_or_else(|| data.join(PORTAL_KEY_FILE)),
-            url: match url {
-                Some(url) => Some(url),
-                None => Some(local_endpoints(&data)?.portal).filter(|url| !url.is_empty()),
-            },
+            url: Some(local_endpoints(&data)?.portal).filter(|url| !url.is_empty()).map(PageUrl),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_the_fragment_of_the_url() {
+        for (url, expected) in [
+            ("https://id.lambda-url.eu-west-1.on.aws/", "https://id.lambda-url.eu-west-1.on.aws/#TOKEN"),
+            ("https://app.example.com/billing", "https://app.example.com/billing/#TOKEN"),
+            (
+                "https://app.example.com/billing?theme=dark",
+                "https://app.example.com/billing/?theme=dark#TOKEN",
+            ),
+            ("http://localhost:8080", "http://localhost:8080/#TOKEN"),
+        ] {
+            assert_eq!(url.parse::<PageUrl>().unwrap().with_token("TOKEN"), expected);
+        }
+        for text in [
+            "",
+            "app.example.com",
+            "https://",
+            "ftp://example.com",
+            "https://app.example.com/#old",
+            "https://a b",
+        ] {
+            assert!(text.parse::<PageUrl>().unwrap_err().contains("https://HOST/"), "{text}");
+        }
     }
 }
