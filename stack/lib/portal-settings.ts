@@ -31,13 +31,14 @@ export const PORTAL_PATTERNS = {
 export function portalPublicKeys(keys: string[]): string {
   if (Token.isUnresolved(keys)) return Fn.join(',', keys);
   if (keys.length === 0 || keys.length > MAX_PORTAL_KEYS) {
-    throw new Error(`There are ${keys.length} public keys of the portal: set 1 to ${MAX_PORTAL_KEYS}.`);
+    throw new Error(`There are ${keys.length} public keys of the usage page: set 1 to ${MAX_PORTAL_KEYS}.`);
   }
   return keys.map((key, index) => (Token.isUnresolved(key) ? key : checkedKey(key, index + 1))).join(',');
 }
 
 function checkedKey(text: string, place: number): string {
-  const refuse = (wrong: string, todo: string) => new Error(`The public key ${place} of the portal ${wrong}: ${todo}.`);
+  const refuse = (wrong: string, todo: string) =>
+    new Error(`The public key ${place} of the usage page ${wrong}: ${todo}.`);
   if (text.includes('PRIVATE KEY')) {
     throw refuse('is a private key', 'set its public key, and replace the pair if anybody could read it');
   }
@@ -65,7 +66,7 @@ export function portalFrameAncestors(origins: string[]): string {
   for (const origin of origins) {
     if (Token.isUnresolved(origin) || new RegExp(`^${ORIGIN}$`).test(origin)) continue;
     throw new Error(
-      `The frame ancestor ${JSON.stringify(origin)} of the portal is not an origin: set it to https://HOST, https://HOST:PORT or https://*.DOMAIN in lower case, or to http://localhost:PORT or http://127.0.0.1:PORT, without a path or a slash at its end.`,
+      `The frame ancestor ${JSON.stringify(origin)} of the usage page is not an origin: set it to https://HOST, https://HOST:PORT or https://*.DOMAIN in lower case, or to http://localhost:PORT or http://127.0.0.1:PORT, without a path or a slash at its end.`,
     );
   }
   return origins.join(',');

@@ -10,8 +10,8 @@ const BUNDLE = path.join(PORTAL, 'bundle/portal.js');
 /** Finds the modules that the pages share: the server of a page has them beside those of the page. */
 const sharedModules: Plugin = {
   name: 'shared-modules',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\.\// }, ({ path: name, resolveDir }) =>
+  setup(calls) {
+    calls.onResolve({ filter: /^\.\// }, ({ path: name, resolveDir }) =>
       fs.existsSync(path.join(resolveDir, name)) ? undefined : { path: path.join(SHARED, name) },
     );
   },

@@ -1,3 +1,5 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { App, Environment, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
@@ -9,9 +11,10 @@ import { FreeSettings } from '../lib/function-settings';
 import { placeholderBinaries } from '../verify/offline';
 import { MeterSettings } from '../lib/settings';
 
-/** A public key of a portal, whose private key nobody has. */
-export const PORTAL_KEY =
-  'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEzqportalkeyqz00000000000000000000000000RQRUbgybttDLh5cJM179qranW17H8rXjZLzGF9YSj0tf4kg==';
+const PUBLIC_KEY_FILE = path.join(__dirname, '../../crates/portal-token/test-keys/openssl.pub');
+
+/** A public key of portal tokens, which is not that of the placeholder in the templates of a release. */
+export const PORTAL_KEY = fs.readFileSync(PUBLIC_KEY_FILE, 'utf8').replaceAll(/-----.*-----|\s/g, '');
 
 /** Returns the settings of an environment for single constructs. */
 export function settingsOf(environment: string): MeterSettings {

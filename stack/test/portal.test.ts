@@ -48,15 +48,15 @@ describe('the public keys', () => {
     [
       'an empty text',
       [''],
-      /The public key 1 of the portal is not the base64 of the SubjectPublicKeyInfo of a P-256 key/,
+      /The public key 1 of the usage page is not the base64 of the SubjectPublicKeyInfo of a P-256 key/,
     ],
     ['a key of another curve', [PORTAL_KEY, base64Of('secp384r1')], /The public key 2 .*P-256 .*set it to the lines/],
     ['a key of a curve of the same size', [base64Of('secp256k1')], /The public key 1 .*P-256/],
     ['a compressed point', [compressed], /The public key 1 .*uncompressed/],
     ['a cut key', [PORTAL_KEY.slice(0, -8)], /91 bytes/],
-    ['base64 of URLs', [PORTAL_KEY.replace('000', '0_0')], /is not the base64/],
-    ['a point beside the curve', [offTheCurve], /The public key 1 of the portal is no point of the curve P-256/],
-    ['no key', [], /There are 0 public keys of the portal: set 1 to 4/],
+    ['base64 of URLs', [`${PORTAL_KEY.slice(0, 60)}_${PORTAL_KEY.slice(61)}`], /is not the base64/],
+    ['a point beside the curve', [offTheCurve], /The public key 1 of the usage page is no point of the curve P-256/],
+    ['no key', [], /There are 0 public keys of the usage page: set 1 to 4/],
     ['a fifth key', Array.from({ length: 5 }, () => PORTAL_KEY), /There are 5 public keys/],
   ])('are refused with %s', (_, keys, message) => {
     expect(() => portalPublicKeys(keys)).toThrow(message);
@@ -67,7 +67,7 @@ describe('the public keys', () => {
     for (const type of ['pkcs8', 'sec1'] as const) {
       const pem = privateKey.export({ format: 'pem', type }).toString();
       const thrown = () => portalPublicKeys([pem]);
-      expect(thrown).toThrow(/The public key 1 of the portal is a private key: set its public key/);
+      expect(thrown).toThrow(/The public key 1 of the usage page is a private key: set its public key/);
       expect(thrown).not.toThrow(pem.split('\n')[1]);
     }
   });
@@ -119,7 +119,7 @@ describe('the frame ancestors', () => {
   });
 
   test.each([...NO_ORIGINS, ''])('are refused with %j', (origin) => {
-    const named = `The frame ancestor ${JSON.stringify(origin)} of the portal is not an origin: ${REMEDY}.`;
+    const named = `The frame ancestor ${JSON.stringify(origin)} of the usage page is not an origin: ${REMEDY}.`;
     expect(() => portalFrameAncestors(['https://a.example', origin])).toThrow(named);
   });
 });
@@ -168,8 +168,8 @@ describe('the portal', () => {
   });
 
   test('has the permissions of the usage endpoint on the same tables and stream, and writes its own log', () => {
-    const ofFunction = (path: string) => {
-      const [policy] = all(template, 'AWS::IAM::Policy').filter(({ PolicyName }) => PolicyName.startsWith(path));
+    const ofFunction = (role: string) => {
+      const [policy] = all(template, 'AWS::IAM::Policy').filter(({ PolicyName }) => PolicyName.startsWith(role));
       const [log, ...reads] = policy!.PolicyDocument.Statement;
       return { log, reads };
     };

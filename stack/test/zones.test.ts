@@ -7,7 +7,8 @@ interface Zones {
 }
 
 const HOUR_MS = 3_600_000;
-const load = () => import('../../crates/usage-portal/src/web/zones.js' as string) as Promise<Zones>;
+const MODULE: string = '../../crates/usage-portal/src/web/zones.js';
+const load = () => import(MODULE) as Promise<Zones>;
 
 describe('the begin of a day', async () => {
   const { beginOf, dayAt, daysAfter } = await load();

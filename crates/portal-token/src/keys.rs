@@ -204,12 +204,7 @@ mod tests {
     #[test]
     fn a_private_key_is_not_logged() {
         let key = PrivateKey::generate().unwrap();
-        let secret = STANDARD.encode(&key.der[36..68]);
-        let debugged = format!("{key:?}");
-        assert!(
-            debugged.contains("public_key")
-                && !debugged.contains(&secret)
-                && !debugged.contains("der: [48, 129")
-        );
+        let public_key = key.public_key();
+        assert_eq!(format!("{key:?}"), format!("PrivateKey {{ public_key: {public_key:?}, .. }}"));
     }
 }

@@ -13,8 +13,8 @@ use flate2::write::GzEncoder;
 use page_parts::{CSS, HTML, JAVASCRIPT, TEXT};
 use sha2::{Digest, Sha256};
 
-/// Bytes of the digest of a file that are in its name.
-const DIGEST_BYTES: usize = 8;
+/// Bytes of the digest of a file that are its version.
+const VERSION_BYTES: usize = 8;
 
 /// For files whose content never changes under their name.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -44,9 +44,10 @@ impl ServedFile {
 
     /// Returns a file whose name has the digest of its content.
     fn versioned(extension: &str, content_type: &'static str, text: String) -> Self {
-        let digest = &Sha256::digest(text.as_bytes())[..DIGEST_BYTES];
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::new(format!("portal-{digest}.{extension}"), content_type, FOR_EVER, text)
+        let digest = Sha256::digest(text.as_bytes());
+        let version =
+            digest.iter().take(VERSION_BYTES).fold(0, |version, byte| version << 8 | u64::from(*byte));
+        Self::new(format!("portal-{version:016x}.{extension}"), content_type, FOR_EVER, text)
     }
 }
 

@@ -300,7 +300,7 @@ mod tests {
             let page = portal.get(path, None).await;
             assert_eq!(page["headers"]["content-type"], "text/html; charset=utf-8", "{path}");
             assert_eq!(page["headers"]["cache-control"], "no-cache");
-            let names = page["body"].as_str().unwrap().split('"').filter(|text| text.ends_with(".js"));
+            let names = page["body"].as_str().unwrap().split('"').filter(|text| text.contains(".js"));
             let [name] = names.collect::<Vec<_>>()[..] else { panic!("the page has one script: {page}") };
             let file = portal.get(&format!("{path}/{name}"), None).await;
             assert_eq!(file["headers"]["content-type"], "text/javascript; charset=utf-8", "{name}");

@@ -8,7 +8,7 @@ import { MeterFunction } from './meter-function';
 import { UsagePipeline } from './usage-pipeline';
 import { allowReadingUsage, usageSources } from './usage-reader';
 
-/** The reserved concurrency of the portal. A function URL accepts ten times as many requests a second. Source: Lambda
+/** The reserved concurrency of the usage page. A function URL accepts ten times as many requests a second. Source: Lambda
  * Developer Guide, "Creating and managing Lambda function URLs", throttling. */
 export const PORTAL_CONCURRENCY = 10;
 
@@ -59,5 +59,7 @@ export class UsagePortal extends MeterFunction {
 function concurrencyOf({ reservedConcurrency, isUnreserved }: UsagePortalProps): number | undefined {
   if (isUnreserved !== true) return reservedConcurrency ?? PORTAL_CONCURRENCY;
   if (reservedConcurrency === undefined) return undefined;
-  throw new Error('The portal has a reserved concurrency and is unreserved: omit reservedConcurrency or isUnreserved.');
+  throw new Error(
+    'The usage page has a reserved concurrency and is unreserved: omit reservedConcurrency or isUnreserved.',
+  );
 }

@@ -116,11 +116,21 @@ fn variables_are_named_by_their_declarations() {
     check(&found, REMAINING_VARIABLES, "name these variables by deployment::environment or environment.json");
 }
 
+/// Returns the code that reads the settings of a service, with that of another service whose settings are a part.
+fn settings_code(service: &str) -> String {
+    let path = repository().join(format!("crates/{service}/src/config.rs"));
+    let code = without_tests(&std::fs::read_to_string(path).unwrap());
+    let is_part =
+        |other: &&str| *other != service && code.contains(&format!("{}::config", other.replace('-', "_")));
+    let others = FUNCTION_VARIABLES.map(|(other, _)| other).into_iter().filter(is_part);
+    let parts: String = others.map(settings_code).collect();
+    code + &parts
+}
+
 #[test]
 fn each_function_reads_the_variables_that_are_declared_for_it() {
     for (service, variables) in FUNCTION_VARIABLES {
-        let path = repository().join(format!("crates/{service}/src/config.rs"));
-        let code = without_tests(&std::fs::read_to_string(path).unwrap());
+        let code = settings_code(service);
         let mut read: Vec<&str> = code
             .split("variables::")
             .skip(1)

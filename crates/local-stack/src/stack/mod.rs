@@ -134,14 +134,9 @@ impl LocalStack {
         self.backlog.delivered(events).await
     }
 
-    /// Stops the stack. Calls in progress are answered and new ones refused.
-    /// Events that are logged and not yet counted stay in the data folder for the next start.
-    pub async fn shut_down(mut self) {
-        let _ = self.stop_gateway.send(true);
-        if let Some(mapping) = self.mapping.take() {
-            mapping.stop().await;
-        }
-        let functions = [
+    /// Returns all functions, in the order of `deployment::functions`.
+    pub fn functions(&self) -> impl Iterator<Item = &Arc<Function>> {
+        let always = [
             &self.consumer,
             &self.authorizer,
             &self.fanout,
@@ -149,9 +144,17 @@ impl LocalStack {
             &self.portal,
             &self.reconciler,
         ];
-        for function in functions.into_iter().chain(&self.canary) {
-            function.shut_down();
+        always.into_iter().chain(&self.canary)
+    }
+
+    /// Stops the stack. Calls in progress are answered and new ones refused.
+    /// Events that are logged and not yet counted stay in the data folder for the next start.
+    pub async fn shut_down(mut self) {
+        let _ = self.stop_gateway.send(true);
+        if let Some(mapping) = self.mapping.take() {
+            mapping.stop().await;
         }
+        self.functions().for_each(|function| function.shut_down());
         self.servers.shutdown().await;
         self.metrics.store().write_logged();
         // A process that another thread is just starting has inherited the open lock

@@ -16,15 +16,7 @@ async fn a_function_gets_the_memory_that_it_is_deployed_with_and_no_more() {
     let take = |mib: u64| Bytes::from(json!({"takeMib": mib}).to_string());
     let stack = LocalStack::start(options.clone()).await.unwrap();
     let mut expected = Vec::new();
-    let functions = [
-        &stack.consumer,
-        &stack.authorizer,
-        &stack.fanout,
-        &stack.usage_endpoint,
-        &stack.portal,
-        &stack.reconciler,
-    ];
-    for function in functions.into_iter().chain(&stack.canary) {
+    for function in stack.functions() {
         let memory_mib: u64 = ask(function).await["memoryMib"].as_str().unwrap().parse().unwrap();
         expected.push((function.name().to_owned(), memory_mib));
         let fits = function.invoke(take(memory_mib / 2)).await.unwrap();
