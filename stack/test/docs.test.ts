@@ -33,6 +33,8 @@ const NOT_RUN: Record<string, string> = {
   'aws ssm put-parameter --type SecureString --name /usage-meter/prod/canary-secret --value SECRET':
     'a local stack has no Systems Manager; it hands its canary a secret of its own',
   'target/debug/meter local --data my-data': 'it runs until it is stopped; LocalMeter starts it for each test',
+  'meter portal token --customer acme --aws prod':
+    'its URL is that of a page on AWS, and no local stack; crates/end-to-end/tests/meter_portal.rs signs one',
   'scripts/deploy.sh': 'it needs an account; ministack.test.ts runs it on an emulator',
   'git pull && scripts/deploy.sh':
     'it changes the work tree, and needs an account; ministack.test.ts runs deploy.sh --diff',

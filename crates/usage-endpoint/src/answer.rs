@@ -8,7 +8,7 @@ use serde::Serialize;
 pub struct UsageAnswer<'r> {
     /// Whose usage this is: `key` or `customer`.
     pub of: &'r str,
-    /// Id of the key of the request; null on the usage page of a customer.
+    /// Id of the key of the request; null for a portal token of a customer.
     pub api_key_id: Option<&'r str>,
     /// Id of the customer; null for a key that belongs to none.
     pub customer_id: Option<&'r str>,
@@ -34,7 +34,7 @@ pub struct UsageAnswer<'r> {
     pub response_bytes: u64,
     /// An entry for each group and period that has calls.
     pub usage: Vec<UsageEntry>,
-    /// Limit and use of the key of the request in the present month; null if it has no limit.
+    /// Limit and use of the key of the request in the present month; null if it has no limit, and for a portal token.
     pub limit: Option<LimitUse>,
 }
 

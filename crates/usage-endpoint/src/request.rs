@@ -51,7 +51,7 @@ impl FromStr for Scope {
 /// A valid request.
 #[derive(Debug)]
 pub struct UsageRequest {
-    /// Who asks.
+    /// Holder of the API key or of the portal token.
     pub caller: Holder,
     /// Monthly limit of the key, in calls; `None` if it has no limit.
     pub monthly_limit: Option<u64>,
