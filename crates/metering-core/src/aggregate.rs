@@ -1,7 +1,7 @@
 //! The calls of one batch, and their sums by ledger row and record.
 
-use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::num::NonZeroU32;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
@@ -11,7 +11,7 @@ use crate::fingerprint::Fingerprint;
 use crate::metered_key::{Breakdown, CallBreakdown};
 use crate::sequence_number::SequenceNumber;
 use crate::usage_record::UsageRecord;
-use crate::window::{HOUR_MS, UtcDay};
+use crate::window::HOUR_MS;
 
 /// The index of a record in its batch, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,9 +24,19 @@ impl RecordIndex {
     }
 }
 
-/// The index of a [`Breakdown`] in its batch.
+/// The index of a [`Breakdown`] in its batch, plus 1, so that a call without one needs no further bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct RowIndex(u32);
+struct RowIndex(NonZeroU32);
+
+impl RowIndex {
+    fn new(place: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(place))
+    }
+
+    fn position(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// One call of the batch, to be counted or quarantined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +112,8 @@ pub struct RowUsage {
 }
 
 impl RowUsage {
-    fn new(breakdown: Breakdown) -> Self {
-        Self { breakdown, contributions: Vec::new() }
+    fn with_capacity(breakdown: Breakdown, contributions: usize) -> Self {
+        Self { breakdown, contributions: Vec::with_capacity(contributions) }
     }
 
     /// Returns the contributions, in the order of the records.
@@ -269,6 +279,11 @@ impl BatchUsage {
         self.sequence_numbers.pop();
     }
 
+    /// Returns the number of calls of the current record.
+    pub fn calls_of_record(&self) -> usize {
+        self.calls.len() - self.begun_at
+    }
+
     /// Returns how often the slice changes from one call of the current record to the next, the
     /// first call included. It bounds the number of slices in which the record is claimed.
     pub fn slice_changes(&self, layout: &ClaimLayout, log_stream: LogStreamHash) -> usize {
@@ -282,12 +297,12 @@ impl BatchUsage {
         let Self { breakdowns, places, hashes, .. } = self;
         let hash = hashes.hash_one(breakdown);
         if let Some(place) = places.find(hash, |place| breakdowns[*place as usize].borrowed() == breakdown) {
-            return RowIndex(*place);
+            return RowIndex::new(*place);
         }
         let place = u32::try_from(breakdowns.len()).unwrap_or(u32::MAX);
         breakdowns.push(breakdown.into());
         places.insert_unique(hash, place, |place| hashes.hash_one(breakdowns[*place as usize].borrowed()));
-        RowIndex(place)
+        RowIndex::new(place)
     }
 
     /// Returns the calls, in the order of the records and of the events in them.
@@ -307,7 +322,7 @@ impl BatchUsage {
 
     /// Returns the row of a call without its shard; `None` if it is not known.
     pub fn breakdown(&self, call: &Call) -> Option<&Breakdown> {
-        Some(&self.breakdowns[call.row?.0 as usize])
+        Some(&self.breakdowns[call.row?.position()])
     }
 
     /// Returns the number of rows that the calls belong to.
@@ -323,12 +338,16 @@ impl BatchUsage {
     /// Adds up the calls that `counts` admits, by row. `counts` is given each call with its index in
     /// the batch. The rows are in the order in which they first appeared.
     pub fn rows(&self, counts: impl Fn(usize, &Call) -> bool) -> Vec<RowUsage> {
-        let mut rows: Vec<RowUsage> = self.breakdowns.iter().cloned().map(RowUsage::new).collect();
+        // The mean number of contributions, so that few lists have to grow. A record has one to a row's hour.
+        let mean = self.calls.len().div_ceil(self.breakdowns.len().max(1));
+        let expected = mean.min(self.sequence_numbers.len());
+        let row = |breakdown: &Breakdown| RowUsage::with_capacity(breakdown.clone(), expected);
+        let mut rows: Vec<RowUsage> = self.breakdowns.iter().map(row).collect();
         for (place, call) in self.calls.iter().enumerate() {
             if let Some(row) = call.row
                 && counts(place, call)
             {
-                rows[row.0 as usize].add(call);
+                rows[row.position()].add(call);
             }
         }
         rows.retain(|row| !row.contributions.is_empty());
@@ -338,15 +357,25 @@ impl BatchUsage {
     /// Adds up the calls that `counts` admits, of all keys together, by day. The rows have the
     /// breakdown [`Breakdown::totals`].
     pub fn totals(&self, counts: impl Fn(usize, &Call) -> bool) -> Vec<RowUsage> {
-        let mut days: BTreeMap<UtcDay, RowUsage> = BTreeMap::new();
+        let mut days: Vec<RowUsage> = Vec::new();
         for (place, call) in self.calls.iter().enumerate() {
             if let Some(Breakdown { day, .. }) = self.breakdown(call)
                 && counts(place, call)
             {
-                days.entry(*day).or_insert_with(|| RowUsage::new(Breakdown::totals(*day))).add(call);
+                // The calls of a batch are of few days.
+                match days.iter_mut().find(|row| row.breakdown.day == *day) {
+                    Some(row) => row.add(call),
+                    None => {
+                        let breakdown = Breakdown::totals(*day);
+                        let mut row = RowUsage::with_capacity(breakdown, self.sequence_numbers.len());
+                        row.add(call);
+                        days.push(row);
+                    }
+                }
             }
         }
-        days.into_values().collect()
+        days.sort_unstable_by_key(|row| row.breakdown.day);
+        days
     }
 
     /// Returns the sequence number of a record of this batch.
@@ -362,6 +391,8 @@ impl BatchUsage {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::window::CallWindow;
     use proptest::prelude::*;

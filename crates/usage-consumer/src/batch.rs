@@ -263,7 +263,10 @@ impl BatchDecoder<'_> {
 
     /// Returns the reason and its description if the present record alone takes too long to count.
     fn excess(&self, decoded: &Decoded) -> Option<(&'static str, &'static str)> {
-        if self.usage.slice_changes(&self.settings.claim_layout, decoded.log_stream) > MAX_SLICES {
+        // The slice changes at most once with each call.
+        if self.usage.calls_of_record() > MAX_SLICES
+            && self.usage.slice_changes(&self.settings.claim_layout, decoded.log_stream) > MAX_SLICES
+        {
             return Some(("too-many-slices", TOO_MANY_SLICES));
         }
         (self.usage.new_row_count() > MAX_ROWS).then_some(("too-many-keys", TOO_MANY_KEYS))

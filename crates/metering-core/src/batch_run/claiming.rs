@@ -68,7 +68,10 @@ impl BatchRun<'_> {
     /// Returns the slices with the calls that the records before the first failure want to claim.
     fn wanted_slices(&self) -> Vec<SliceWork> {
         let usage = &self.batch.usage;
-        let mut wanted_calls: Vec<Vec<WantedCall>> = vec![Vec::new(); usage.slices().len()];
+        // The mean number of calls, so that few lists have to grow.
+        let expected = usage.calls().len().div_ceil(usage.slices().len().max(1));
+        let lists = usage.slices().iter().map(|_| Vec::with_capacity(expected));
+        let mut wanted_calls: Vec<Vec<WantedCall>> = lists.collect();
         for (place, call) in usage.calls().iter().enumerate() {
             let is_dropped = self.is_dropped[place];
             let position = call.record.position();

@@ -29,6 +29,8 @@ impl BatchRun<'_> {
     fn begin_rows(&mut self, step: Step, rows: Vec<RowUsage>) {
         self.step = step;
         self.rows = rows;
+        self.ready.reserve(self.rows.len());
+        self.in_flight.reserve(self.rows.len());
         for row in 0..self.rows.len() {
             self.apply(row, None, 0);
         }

@@ -125,9 +125,10 @@ impl BatchRun<'_> {
     /// Returns the verdicts that are not in force yet, in the order of the records.
     fn new_verdicts(&self, next: &ShardHead) -> Vec<(SequenceNumber, Verdict)> {
         let mut events_to_keep: Vec<Vec<u32>> = vec![Vec::new(); self.arrived.len()];
+        // Most calls are countable, so the sequence numbers of few are compared.
+        let is_open = |record| !self.head.has_judged(self.batch.usage.sequence_number(record));
         for (call, is_refused) in self.batch.usage.calls().iter().zip(&self.is_refused) {
-            let is_open = !self.head.has_judged(self.batch.usage.sequence_number(call.record));
-            if *is_refused || (is_open && !call.is_countable) {
+            if *is_refused || (!call.is_countable && is_open(call.record)) {
                 events_to_keep[call.record.position()].push(call.event);
             }
         }

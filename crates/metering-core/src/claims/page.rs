@@ -81,7 +81,8 @@ impl Page {
                 body.extend(id.to_bytes());
             }
         }
-        let mut bytes = vec![FORMAT, if self.is_closed { CLOSED } else { 0 }];
+        let mut bytes = Vec::with_capacity(self.encoded_bytes());
+        bytes.extend([FORMAT, if self.is_closed { CLOSED } else { 0 }]);
         write_number(&mut bytes, shards.len());
         for shard in shards {
             write_number(&mut bytes, shard.as_str().len());

@@ -148,7 +148,8 @@ impl SliceClaim<'_> {
     /// Plans the claims, given the stored pages of the slice.
     pub fn plan(&self, stored: Vec<StoredPage>, owners: &impl KnownOwners) -> SlicePlan {
         let mut places = places(&stored, self.wanted_calls);
-        let mut chain = Chain::new(stored);
+        let records = self.wanted_calls.chunk_by(|one, next| one.record == next.record).count();
+        let mut chain = Chain::new(stored, self.wanted_calls.len().div_ceil(records.max(1)));
         let mut plan = SlicePlan::default();
         // A record may have a call twice, countable and bad. The countable one is claimed.
         for purpose in [Purpose::Count, Purpose::Keep] {
@@ -292,15 +293,18 @@ struct Chain {
     bytes: Vec<usize>,
     /// Number of calls in all pages.
     calls: usize,
+    /// Mean number of calls of a record, for which a new run has room.
+    calls_per_record: usize,
     /// The run that took the last call: its page, and the record and the purpose of its owner.
     latest: Option<(usize, u32, Purpose)>,
 }
 
 impl Chain {
-    fn new(pages: Vec<StoredPage>) -> Self {
+    fn new(pages: Vec<StoredPage>, calls_per_record: usize) -> Self {
         let bytes = pages.iter().map(|stored| stored.page.encoded_bytes()).collect();
         let calls = pages.iter().flat_map(|stored| &stored.page.runs).map(|run| run.ids.len()).sum();
-        Self { is_changed: vec![false; pages.len()], pages, bytes, calls, latest: None }
+        let is_changed = vec![false; pages.len()];
+        Self { pages, is_changed, bytes, calls, calls_per_record, latest: None }
     }
 
     /// Returns the page that takes new calls; appends one if the last is closed.
@@ -327,7 +331,7 @@ impl Chain {
         if self.latest != Some(latest) || runs.is_empty() {
             let owner = Owner { purpose, record: record.clone() };
             if runs.last().is_none_or(|last| last.owner != owner) {
-                let run = Run { owner, ids: Vec::new() };
+                let run = Run { owner, ids: Vec::with_capacity(self.calls_per_record) };
                 self.bytes[page] += run.encoded_bytes();
                 runs.push(run);
             }
