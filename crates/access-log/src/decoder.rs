@@ -257,6 +257,7 @@ pub(crate) fn position_on_stream(record_name: &str, index: u32) -> String {
     format!("{record_name}/{index}")
 }
 
+#[inline]
 fn read_event<'s>(
     content: &EventContent<'s>,
     index: u32,

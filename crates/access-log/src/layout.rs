@@ -68,7 +68,8 @@ pub struct Recognised<'a> {
 /// The learned layouts. A layout moves forward each time an event has it.
 #[derive(Debug, Default)]
 pub struct Layouts {
-    layouts: Vec<Layout>,
+    #[expect(clippy::vec_box, reason = "a layout has hundreds of bytes, and often changes its place")]
+    layouts: Vec<Box<Layout>>,
     learned: usize,
 }
 
@@ -95,7 +96,7 @@ impl Layouts {
         self.learned += 1;
         if let Some(layout) = Layout::new(event, event_id, fields) {
             self.layouts.truncate(MAX_LAYOUTS - 1);
-            self.layouts.insert(0, layout);
+            self.layouts.insert(0, Box::new(layout));
         }
     }
 }
