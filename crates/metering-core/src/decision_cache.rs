@@ -231,6 +231,8 @@ impl DecisionCache {
         };
         let known = self.usage.get(&key.key_id).copied().filter(|known| known.usage.month == month);
         let usage = match (request.usage.filter(|usage| usage.month == month), known) {
+            // Another request has read more calls meanwhile.
+            (Some(read), Some(known)) if read.total() < known.usage.total() => known.usage,
             (Some(read), _) => read,
             (None, Some(known)) if known.is_current(&self.settings, limit, request, now) => known.usage,
             _ if request.usage_failed => return Step::Unavailable("the usage of the key cannot be read"),

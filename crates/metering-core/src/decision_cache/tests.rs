@@ -402,6 +402,28 @@ fn a_request_is_decided_by_the_usage_that_it_has_read_even_if_none_is_remembered
 }
 
 #[test]
+fn a_request_is_decided_by_the_usage_that_another_one_has_read_meanwhile() {
+    let mut cache = started(CacheSettings { key_lifetime_ms: 600_000, ..SETTINGS });
+    let mut requests = [(), ()].map(|()| cache.begin(digest("a")));
+    for (request, total) in requests.iter_mut().zip([99, 100]) {
+        let start = cache.begin_read(at(0));
+        cache.found_consistently(request, start, Some(limited("a", 100)), at(0));
+        cache.usage_read(request, "a", usage(total), at(0));
+    }
+    for request in &requests {
+        let Step::Answer(Decision::Deny { denial, quota: Some(quota), .. }) = cache.step(request, at(1))
+        else {
+            panic!("the limit is reached")
+        };
+        assert_eq!((denial, quota.used), (Denial::OverQuota, 100));
+    }
+    // A read that began before shows fewer calls, and does not open the key again for its request.
+    let [request, _] = &mut requests;
+    request.usage = Some(usage(98));
+    assert_eq!(denial(&cache.step(request, at(2))), Some(Denial::OverQuota));
+}
+
+#[test]
 fn usage_that_cannot_be_read_may_be_older_for_a_while_and_is_then_no_answer() {
     let mut cache =
         started(CacheSettings { sync_interval_ms: 600_000, key_lifetime_ms: 600_000, ..SETTINGS });
