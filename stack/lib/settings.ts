@@ -6,7 +6,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 export interface MeterSettings {
   /** The environment. All names contain it, and all metrics have it as a dimension. */
   readonly environment: string;
-  /** The folder with `SERVICE/bootstrap` for each function. */
+  /** The folder with `SERVICE.zip` or `SERVICE/bootstrap` for each function. */
   readonly binaries: string;
   /** The architecture that the binaries are built for. */
   readonly architecture: Architecture;

@@ -5,11 +5,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { placeholderBinaries } from '../verify/offline';
 import { Block, blocksOf, ROOT } from './doc-blocks';
 import { Programs } from './programs';
+import { Ministack } from './ministack/server';
+import { Newcomer } from './newcomer';
 import { outputOf } from './run';
 import { Steps } from './steps';
 
 /** The packages that scripts/test-stack.sh downloads. */
 const WHEELS = path.join(ROOT, 'target/wheels');
+
+const BINARIES = path.join(ROOT, 'target/lambda-local');
+const CDK = path.join(ROOT, 'stack/node_modules/.bin/cdk');
 
 const DESCRIPTION = 'in Python, in a virtual environment with the package that jsii builds';
 
@@ -31,7 +36,7 @@ function resourcesOf({ Resources }: Record<string, any>): Record<string, Resourc
 /** An empty folder in which somebody writes an app in Python. */
 class PythonApp {
   readonly steps = new Steps();
-  private readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-python-'));
+  readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), 'usage-meter-python-'));
   private readonly python = path.join(this.folder, 'venv/bin/python');
 
   /** Builds and installs the package. Fails if a tool or a package that it needs is not there. */
@@ -52,15 +57,21 @@ class PythonApp {
     fs.cpSync(placeholderBinaries(), path.join(folder, 'target/lambda'), { recursive: true });
   }
 
+  /** Deploys a program, with functions that run, and counts a call. */
+  async deploy(newcomer: Newcomer, name: string): Promise<void> {
+    const { folder } = this;
+    fs.cpSync(BINARIES, path.join(folder, 'target/lambda'), { recursive: true, force: true });
+    await newcomer.deployReadme({ folder, cdk: CDK, command: `venv/bin/python ${name}.py` }, 'Python: ');
+  }
+
   /** Synthesises a program and returns its resources. */
   async synthesise(name: string, code: string): Promise<Record<string, Resource>> {
     const { folder, steps } = this;
     fs.writeFileSync(path.join(folder, `${name}.py`), code);
-    const cdk = path.join(ROOT, 'stack/node_modules/.bin/cdk');
     // The id of a deployment of an API contains a digest of its resource with this metadata, which only the CDK CLI adds.
     const asCompared = ['--no-notices', '--no-path-metadata', '--no-asset-metadata'];
     const words = ['synth', '--quiet', ...asCompared, '--output', `${name}.out`, '--app', `venv/bin/python ${name}.py`];
-    await steps.run(`cdk synth of ${name}.py`, () => outputOf(cdk, words, { cwd: folder }));
+    await steps.run(`cdk synth of ${name}.py`, () => outputOf(CDK, words, { cwd: folder }));
     const output = path.join(folder, `${name}.out`);
     const templates = fs.readdirSync(output).filter((each) => each.endsWith('.template.json'));
     expect(templates).toHaveLength(1);
@@ -107,5 +118,15 @@ describe('the constructs', () => {
     const code = fs.readFileSync(path.join(__dirname, 'python/new_apis.py'), 'utf8');
     const resources = await python.synthesise('new_apis', code);
     expect(resources).toEqual(await resourcesInTypeScript(README, 'app.ts'));
+  });
+
+  test('in Python are deployed by the CDK CLI, admit a key and count its call', async () => {
+    const ministack = await Ministack.start(python.folder);
+    try {
+      ministack.useAsAws();
+      await python.deploy(new Newcomer(ministack, path.join(ROOT, 'target/debug/meter'), python.steps), 'new_apis');
+    } finally {
+      await ministack.stop();
+    }
   });
 });

@@ -3,7 +3,6 @@ import { createServer } from 'node:http';
 import { AddressInfo } from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { namesOf } from '../lib/names';
 import { Json, ofType, replaced, Template } from '../release/json';
@@ -17,10 +16,11 @@ import {
   useUnpublishedPortal,
   withParameters,
 } from '../release/template';
-import { CLIENT } from '../verify/deployment';
+import { Block, blocksOf } from './doc-blocks';
 import { LocalMeter } from './local-meter';
 import { OMITTED } from './ministack/gaps';
 import { Ministack } from './ministack/server';
+import { Newcomer } from './newcomer';
 import { createOwnApi } from './own-api';
 import { PORTAL_KEY } from './parts';
 import { outputOf } from './run';
@@ -210,13 +210,10 @@ describe('a release', () => {
   /** The steps of a newcomer without Rust, CDK or Node.js. */
   const steps = new Steps();
   let commands: string;
+  let newcomer: Newcomer;
   let secretOfKey: string;
 
-  const meter = async (...words: string[]) =>
-    JSON.parse(await outputOf(path.join(commands, 'meter'), [...words, '--aws', environment, '--json'])) as Record<
-      string,
-      Json
-    >;
+  const meter = (...words: string[]) => newcomer.run(environment, ...words);
 
   beforeAll(async () => {
     ministack = await Ministack.start(folder);
@@ -247,6 +244,7 @@ describe('a release', () => {
     const unpack = ['--extract', '--file', path.join(dist, archive), '--directory', folder];
     await steps.run('unpack the commands', () => outputOf('tar', unpack));
     commands = path.join(folder, 'usage-meter-0.1.0');
+    newcomer = new Newcomer(ministack, path.join(commands, 'meter'), steps);
     expect(await outputOf(path.join(commands, 'meter'), ['--version'])).toBe('meter 0.1.0\n');
     expect(fs.readdirSync(commands)).toEqual(
       expect.arrayContaining(['LICENSE', 'api-authorizer', 'completions', 'loadtest', 'man', 'usage-consumer']),
@@ -293,26 +291,24 @@ describe('a release', () => {
     const shown = ['cloudformation', 'describe-stacks', '--stack-name', 'meter', '--output', 'text', '--query', query];
     const [, apiId] = /https:\/\/(\w+)\.execute-api/.exec(await aws(...shown))!;
 
-    const created = (await steps.run('create a key', () => meter('keys', 'create', '--owner', 'acme'))) as Record<
-      string,
-      string
-    >;
-    const { api_key: secret, api_key_id: key } = created;
-    const url = `${ministack.httpApiUrl(apiId!, environment)}/status/200`;
-    const call = (headers: Record<string, string>) => fetch(url, { headers });
-    expect((await call({ 'x-api-key': secret! })).status).toBe(200);
-    expect((await call({ 'x-api-key': 'unknown' })).status).toBe(403);
+    secretOfKey = await newcomer.countCall(environment, `${ministack.httpApiUrl(apiId!, environment)}/status/200`);
+  });
 
-    // The emulator writes no access log.
-    const line = { id: 'a', key, time: Date.now(), status: '200' };
-    const logEvents = [{ id: '1', timestamp: Date.now(), message: JSON.stringify(line) }];
-    const envelope = { messageType: 'DATA_MESSAGE', owner: '1', logGroup: 'a', logStream: 'b', logEvents };
-    const Data = Buffer.from(JSON.stringify({ ...envelope, subscriptionFilters: ['usage'] }));
-    await new KinesisClient(CLIENT).send(new PutRecordCommand({ StreamName: names.stream, PartitionKey: 'one', Data }));
-    await steps.run('see the call of the key counted', async () => {
-      while ((await meter('usage', key!)).calls !== 1) await new Promise((resolve) => setTimeout(resolve, 200));
-    });
-    secretOfKey = secret!;
+  test('is deployed with CDK by an app in an empty folder', async () => {
+    const app = path.join(folder, 'app');
+    fs.mkdirSync(app);
+    const { devDependencies } = JSON.parse(fs.readFileSync(path.join(ROOT, 'stack/package.json'), 'utf8'));
+    const tools = ['aws-cdk', 'aws-cdk-lib', 'constructs', 'tsx'].map((name) => `${name}@${devDependencies[name]}`);
+    const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+    const constructs = path.join(dist, 'usage-meter-stack-0.1.0.tgz');
+    await steps.run('CDK: npm install', () => outputOf('npm', [...install, constructs, ...tools], { cwd: app }));
+    const [{ code }] = blocksOf('stack/README.md', 'ts') as [Block];
+    const withFunctions = code
+      .replace("'target/lambda'", JSON.stringify(path.join(dist, 'functions/x86_64')))
+      .replace('Architecture.ARM_64', 'Architecture.X86_64');
+    fs.writeFileSync(path.join(app, 'app.ts'), withFunctions);
+    const cdk = path.join(app, 'node_modules/.bin/cdk');
+    await newcomer.deployReadme({ folder: app, cdk, command: 'npx tsx app.ts' }, 'CDK: ');
   });
 
   test.each(['rest', 'http'] as const)(

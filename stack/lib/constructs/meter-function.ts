@@ -1,4 +1,3 @@
-import * as path from 'node:path';
 import { Duration } from 'aws-cdk-lib';
 import { Conditions, Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
@@ -14,6 +13,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { binaryOf } from '../binaries';
 import { functionEnvironment, Service } from '../function-settings';
 import functions from '../generated/functions.json';
 import { namesOf } from '../names';
@@ -54,7 +54,7 @@ export class MeterFunction extends Construct {
       runtime: Runtime.PROVIDED_AL2023,
       architecture: settings.architecture,
       handler: 'bootstrap',
-      code: Code.fromAsset(path.join(settings.binaries, service)),
+      code: Code.fromAsset(requiredBinary(settings, service)),
       memorySize: memoryMiB,
       timeout: Duration.millis(timeoutMs),
       role,
@@ -80,4 +80,12 @@ export class MeterFunction extends Construct {
   allow(actions: string[], resources: string[], conditions?: Conditions): void {
     this.function.addToRolePolicy(new PolicyStatement({ effect: Effect.ALLOW, actions, resources, conditions }));
   }
+}
+
+function requiredBinary(settings: MeterSettings, service: Service): string {
+  const binary = binaryOf(settings, service);
+  if (binary !== undefined) return binary;
+  throw new Error(
+    `There is no ${service} in ${settings.binaries}: set binaries to the folder that scripts/build-lambdas.sh writes, or to functions/PROCESSOR of a release.`,
+  );
 }

@@ -1,5 +1,3 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { Duration, Stack } from 'aws-cdk-lib';
 import { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
@@ -13,6 +11,7 @@ import {
 import { RegionInfo } from 'aws-cdk-lib/region-info';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge';
+import { binaryOf } from '../binaries';
 import { FunctionSettings } from '../function-settings';
 import { CanarySettings } from '../generated/free-settings';
 import { namesOf } from '../names';
@@ -51,7 +50,7 @@ export class UsageCanary extends Construct {
   constructor(scope: Construct, id: string, props: UsageCanaryProps) {
     super(scope, id);
     const { settings, usageTable } = props;
-    if (!fs.existsSync(path.join(settings.binaries, 'usage-canary'))) {
+    if (binaryOf(settings, 'usage-canary') === undefined) {
       throw new Error(
         `There is no usage-canary in ${settings.binaries}: build it with scripts/build-lambdas.sh, or set the option canary to no.`,
       );
