@@ -13,8 +13,12 @@ const KEY = `${KEY_HEAD}[A-Za-z0-9+/]{85}[AQgw]==`;
 
 const LABEL = '[a-z0-9]([a-z0-9-]*[a-z0-9])?';
 
+/** The last label of a name begins with a letter. No browser lets a page be embedded by an address, apart from 127.0.0.1.
+ * Source: Content Security Policy Level 3, "host-part matches". */
+const LAST = '[a-z]([a-z0-9-]*[a-z0-9])?';
+
 /** A host, or all hosts of a domain, which has two labels at least: one label would be a whole top level. */
-const HOST = `(${LABEL}([.]${LABEL})*|[*][.]${LABEL}([.]${LABEL})+)`;
+const HOST = `((${LABEL}[.])*${LAST}|[*][.](${LABEL}[.])+${LAST})`;
 const PORT = '(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})';
 
 /** An origin as browsers write it. Only pages of this machine may be without TLS. */

@@ -2,6 +2,7 @@ import * as http from 'node:http';
 import { AddressInfo } from 'node:net';
 import { Frame, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { blocksOf } from './doc-blocks';
 import { COLOR_SCHEMES, expectToLookWell, VIEWPORTS } from './looks';
 import { poll, valuesOf, WebPages } from './web-pages';
 
@@ -213,7 +214,7 @@ describe('a link that is not valid', () => {
     await collectMessages(page);
     const { url } = await tokenOf('acme');
     await embed(page, url.replace(/#.*/, `?${DAYS}#no.valid.token`));
-    await poll(() => messages(page)).toEqual([{ type: 'usage-portal-token-refused' }]);
+    await poll(() => messages(page)).toEqual([{ type: 'usage-portal-token-wanted' }]);
     await frameOf(page).getByText('Reload the page that contains this one').waitFor();
     await expectStatus(401);
     await embed(page, url.replace('#', `?${DAYS}#`));
@@ -221,7 +222,7 @@ describe('a link that is not valid', () => {
     expect(await frameOf(page).getByText(NOT_VALID).count()).toBe(0);
   });
 
-  test('asks for another at most once a minute, also if each new one is refused', async () => {
+  test('asks for another about once a minute, also if each new one is refused', async () => {
     const page = await pages.openAt(hostUrl('localhost'));
     await collectMessages(page);
     const { url } = await tokenOf('acme');
@@ -232,8 +233,26 @@ describe('a link that is not valid', () => {
       await expectStatus(401);
     }
     await poll(async () => (await messages(page)).length).toBe(1);
+    const refused = page.waitForResponse((response) => response.status() === 401);
     await page.clock.fastForward(61_000);
+    await refused;
+    await expectStatus(401);
     await poll(async () => (await messages(page)).length).toBe(2);
+  });
+
+  test('is replaced before its end, and without an entry in the history, by the sample of the documentation', async () => {
+    const page = await pages.openAt(hostUrl('localhost'));
+    const { url } = await tokenOf('acme', '--lifetime', '80s');
+    const { token } = await tokenOf('acme');
+    const before = await page.evaluate(() => history.length);
+    await page.route('**/usage-token', (route) => route.fulfill({ body: token }));
+    const [sample] = blocksOf('docs/OPERATION.md', 'js');
+    await page.addScriptTag({ content: sample!.code });
+    await embed(page, url.replace('#', `?${DAYS}#`));
+    await poll(() => frameOf(page).evaluate(() => location.hash.slice(1))).toBe(token);
+    await poll(() => calls(frameOf(page))).toBe('5');
+    expect(await page.evaluate(() => history.length)).toBe(before);
+    expect(await frameOf(page).getByText(NOT_VALID).count()).toBe(0);
   });
 });
 
@@ -261,6 +280,7 @@ describe('an embedded page', () => {
     await frame.getByText(NOT_VALID).waitFor();
     await expectStatus(401);
     await frame.getByLabel('Broken down by').selectOption('key');
+    await expectStatus(401);
     await embed(page, url.replace('#', `?${DAYS}#`));
     await poll(() => calls(frame)).toBe('5');
     expect(await frame.locator('#groups tbody tr').count()).toBe(2);
@@ -305,6 +325,17 @@ describe('the files of the page', () => {
     ]);
   });
 
+  test('leave no hint on the page while the first answer takes long', async () => {
+    const { url } = await tokenOf('acme');
+    const opened = await pages.openAt('about:blank');
+    await opened.route('**/usage?**', () => undefined);
+    const asked = opened.waitForRequest('**/usage?**');
+    await opened.goto(url);
+    await asked;
+    expect(await opened.getByText('reload it').count()).toBe(0);
+    expect(await opened.locator('#state').innerText()).toBe('Loading…');
+  });
+
   test('leave a hint on the page if the script cannot be loaded', async () => {
     const opened = await pages.openAt('about:blank');
     await opened.route('**/*.js', (route) => route.fulfill({ status: 429 }));
@@ -320,8 +351,14 @@ describe('the files of the page', () => {
   });
 });
 
-describe('a browser without a time zone of the function', () => {
-  test.each([undefined, 'Etc/Unknown', '+01:00', 'Asia/Kolkata'])('%s, has the days of UTC', async (zone) => {
+describe('a browser with the time zone', () => {
+  test.each([
+    [undefined, 'UTC'],
+    ['Etc/Unknown', 'UTC'],
+    ['+01:00', 'UTC'],
+    ['Asia/Kolkata', 'UTC'],
+    ['Etc/GMT+8', 'Etc/GMT+8'],
+  ])('%s, has the days of %s', async (zone, expected) => {
     const { url } = await tokenOf('acme');
     const page = await pages.openAt('about:blank');
     await page.addInitScript((timeZone) => {
@@ -330,7 +367,7 @@ describe('a browser without a time zone of the function', () => {
     }, zone);
     await page.goto(url);
     await page.locator('#results').waitFor();
-    expect(await page.getByLabel('Time zone').inputValue()).toBe('UTC');
+    expect(await page.getByLabel('Time zone').inputValue()).toBe(expected);
   });
 });
 

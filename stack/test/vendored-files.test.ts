@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
-import { pageBundle } from './page-bundles';
+import { pageBundle } from './page-bundle';
 import { vendoredFiles } from './vendored-files';
 
 const REMEDY = 'run cargo run -p dev -- generate';

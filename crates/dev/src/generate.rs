@@ -16,7 +16,7 @@ const DEFINITIONS: [(&str, &str); 3] = [
 ];
 /// The programs of the stack that write files themselves: the tables of the documents that are generated from the
 /// constructs, the files of npm packages that the web pages have, and the script of the usage page.
-const WRITERS: [&str; 3] = ["test/doc-tables.ts", "test/vendored-files.ts", "test/page-bundles.ts"];
+const WRITERS: [&str; 3] = ["test/doc-tables.ts", "test/vendored-files.ts", "test/page-bundle.ts"];
 
 /// Writes all generated files.
 pub fn write() -> anyhow::Result<()> {

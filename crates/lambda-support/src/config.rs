@@ -15,9 +15,9 @@ pub enum ConfigError {
     /// The value of the variable cannot be used.
     #[error("the environment variable {name} is {value:?}: {problem}")]
     Invalid { name: &'static str, value: String, problem: String },
-    /// The value of a variable that has a key cannot be used. It may be a secret that was set by mistake.
+    /// The value of a variable for public keys cannot be used. It may be a private key that was set by mistake.
     #[error("the environment variable {name} has a value that cannot be used: {problem}")]
-    InvalidKey { name: &'static str, problem: String },
+    InvalidPublicKey { name: &'static str, problem: String },
 }
 
 /// The environment variables of a process.
@@ -86,16 +86,16 @@ impl Environment {
         })
     }
 
-    /// Parses keys, which have to be set.
+    /// Parses public keys, which have to be set.
     ///
     /// # Errors
     /// Fails if the variable is not set or empty, or the value cannot be parsed. The error does not have the value.
-    pub fn keys<T>(&self, variable: &RequiredText) -> Result<T, ConfigError>
+    pub fn public_keys<T>(&self, variable: &RequiredText) -> Result<T, ConfigError>
     where
         T: FromStr<Err: Display>,
     {
         let parsed = self.required(variable)?.parse();
-        parsed.map_err(|error: T::Err| ConfigError::InvalidKey {
+        parsed.map_err(|error: T::Err| ConfigError::InvalidPublicKey {
             name: variable.name,
             problem: error.to_string(),
         })
@@ -180,11 +180,11 @@ mod tests {
     #[test]
     fn an_error_about_a_key_does_not_have_its_text() {
         let environment = Environment::from_variables(&[("TABLE", "secret")]);
-        let problem = environment.keys::<u64>(&TABLE).unwrap_err();
+        let problem = environment.public_keys::<u64>(&TABLE).unwrap_err();
         for text in [problem.to_string(), format!("{problem:?}")] {
             assert!(text.contains("TABLE") && !text.contains("secret"), "{text}");
         }
-        let missing = environment.keys::<u64>(&EMPTY).unwrap_err().to_string();
+        let missing = environment.public_keys::<u64>(&EMPTY).unwrap_err().to_string();
         assert!(missing.contains("EMPTY is not set"), "{missing}");
     }
 

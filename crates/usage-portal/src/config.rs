@@ -29,7 +29,7 @@ impl Config {
         Ok(Self {
             usage: UsageConfig::read(environment)?,
             environment: environment.text(&variables::ENVIRONMENT_NAME),
-            public_keys: environment.keys(&variables::PORTAL_PUBLIC_KEYS)?,
+            public_keys: environment.public_keys(&variables::PORTAL_PUBLIC_KEYS)?,
             frame_ancestors: environment.parsed(&variables::PORTAL_FRAME_ANCESTORS)?,
         })
     }

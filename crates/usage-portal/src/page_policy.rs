@@ -57,10 +57,17 @@ fn is_origin(text: &str) -> bool {
     let is_host = match host.strip_prefix("*.") {
         _ if is_plain => ["localhost", "127.0.0.1"].contains(&host),
         // A domain of one label would be a whole top level.
-        Some(domain) => domain.contains('.') && domain.split('.').all(is_label),
-        None => host.split('.').all(is_label),
+        Some(domain) => domain.contains('.') && is_name(domain),
+        None => is_name(host),
     };
     is_host && port.starts_with(|digit: char| ('1'..='9').contains(&digit)) && port.parse::<u16>().is_ok()
+}
+
+/// Returns `true` if the text is the name of a host. No browser lets a page be embedded by an address, apart from
+/// 127.0.0.1; the last label of a name begins with a letter. Source: Content Security Policy Level 3, "host-part matches".
+fn is_name(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    last.starts_with(|first: char| first.is_ascii_lowercase()) && text.split('.').all(is_label)
 }
 
 /// Returns `true` if the text is a label of a host name, in lower case. Source: RFC 1123, section 2.1.

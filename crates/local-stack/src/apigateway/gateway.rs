@@ -211,14 +211,7 @@ impl Inner {
                 return self.failed_integration();
             }
         };
-        if self.kind == ApiKind::Rest && answer["isBase64Encoded"] == true {
-            // A REST API decodes a body only with binary media types, which the API here does not have.
-            tracing::warn!(
-                "the usage endpoint returned a body in base64, which this REST API does not decode"
-            );
-            return self.failed_integration();
-        }
-        http_response(&answer).unwrap_or_else(|| self.failed_integration())
+        http_response(&answer, self.kind == ApiKind::Http).unwrap_or_else(|| self.failed_integration())
     }
 
     /// Returns the response of API Gateway to a call whose function failed.

@@ -49,7 +49,7 @@ async fn invoke(State(function): State<Arc<Function>>, request: Request) -> Resp
     let returned = function.invoke(Bytes::from(event.to_string())).await;
     let returned = returned.map(|returned| serde_json::from_slice::<Value>(&returned));
     match returned {
-        Ok(Ok(returned)) => http_response(&returned),
+        Ok(Ok(returned)) => http_response(&returned, true),
         problem => {
             tracing::warn!(?problem, "the function behind the URL returned no usable response");
             None

@@ -98,12 +98,12 @@ fn joined_headers(headers: &HeaderMap) -> (Map<String, Value>, Vec<String>) {
 }
 
 /// Returns the HTTP response that a function has returned, or `None` if it has no status code or a status that is none,
-/// or a body that is not the base64 that it should be.
-pub fn http_response(returned: &Value) -> Option<Response> {
+/// or a body that is not the base64 that it should be. A REST API without binary media types decodes no base64.
+pub fn http_response(returned: &Value, decodes_base64: bool) -> Option<Response> {
     let status = returned["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok())?;
     let body = returned["body"].as_str().unwrap_or("");
     let body = match returned["isBase64Encoded"].as_bool() {
-        Some(true) => STANDARD.decode(body).ok()?,
+        Some(true) if decodes_base64 => STANDARD.decode(body).ok()?,
         _ => body.as_bytes().to_vec(),
     };
     let mut response = Response::new(Body::from(body));
@@ -115,4 +115,27 @@ pub fn http_response(returned: &Value) -> Option<Response> {
         }
     }
     Some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn body(returned: Value, decodes_base64: bool) -> Option<Vec<u8>> {
+        let body = http_response(&returned, decodes_base64)?.into_body();
+        Some(body.collect().await.unwrap().to_bytes().to_vec())
+    }
+
+    #[tokio::test]
+    async fn base64_is_decoded_where_aws_decodes_it() {
+        let encoded = json!({"statusCode": 200, "isBase64Encoded": true, "body": "H4sI"});
+        assert_eq!(body(encoded.clone(), true).await, Some(vec![0x1f, 0x8b, 0x08]));
+        assert_eq!(body(encoded, false).await, Some(b"H4sI".to_vec()));
+        let text = json!({"statusCode": 200, "isBase64Encoded": false, "body": "H4sI"});
+        assert_eq!(body(text, true).await, Some(b"H4sI".to_vec()));
+        let damaged = json!({"statusCode": 200, "isBase64Encoded": true, "body": "H4s!"});
+        assert_eq!(body(damaged, true).await, None);
+    }
 }

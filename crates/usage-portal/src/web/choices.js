@@ -20,10 +20,10 @@ const RANGES = {
     'last-30-days': (today) => [daysAfter(today, -29), today],
 };
 
-/** Returns `true` if the function knows a zone of the browser by its name, as opposed to `+01:00` and `Etc/Unknown`. */
-const isNamed = (zone) => /^(?!Etc\/)\w+\//.test(zone ?? '') && isZone(zone);
+/** Returns `true` if a zone has a name of the IANA database, as opposed to `+01:00` and `Etc/Unknown`. */
+const isNamed = (zone) => /^(?!Etc\/Unknown$)[A-Z]/i.test(zone ?? '') && isZone(zone);
 
-/** Returns the time zone of the browser, or UTC if it has no name or the hours of both differ. */
+/** Returns the time zone of the browser, or UTC if it has no name, or if its hours begin at other times. */
 function usualZone() {
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
     return isNamed(own) && isOfWholeHours(own) ? own : 'UTC';
@@ -34,7 +34,7 @@ export class Choices {
     constructor(changed) {
         for (const id of ['range', 'from', 'to', 'by', 'group_by', 'time_zone']) this[id] = byId(id);
         const inUrl = parameter('time_zone');
-        const zones = new Set([usualZone(), 'UTC', ...(isZone(inUrl) ? [inUrl] : [])]);
+        const zones = new Set([usualZone(), 'UTC', ...(isNamed(inUrl) ? [inUrl] : [])]);
         const options = [...zones].map((zone) => element('option', { value: zone, textContent: zone }));
         this.time_zone.append(...options);
         const update = () => {

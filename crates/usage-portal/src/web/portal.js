@@ -8,7 +8,7 @@ import { GroupTable } from './group-table.js';
 import { groupsOf, linesOf } from './groups.js';
 import { live } from './live.js';
 import { periodName, periodsOf, spanOf } from './periods.js';
-import { askForToken, holder, readUsage, token } from './source.js';
+import { askForToken, endsSoon, holder, readUsage } from './source.js';
 import { decimalText, sizeText } from './sums.js';
 import { setTheme } from './theme.js';
 import { number, timeFormat } from './units.js';
@@ -24,7 +24,6 @@ const asOf = timeFormat({ day: 'numeric', month: 'short', year: 'numeric', hour:
 /** What is shown: an answer, and the period and the groups that were asked for. */
 let shown;
 let controller;
-let refusedToken;
 let shownHolder;
 
 const named = (atMs) => periodName(atMs, shown.by, shown.answer.time_zone);
@@ -73,12 +72,6 @@ function showProblem(problem) {
 /** Reads the usage of the present choices. A later request replaces an earlier one. */
 async function refresh() {
     controller?.abort();
-    const sentToken = token();
-    // Nothing is read again with a token that was refused.
-    if (sentToken === refusedToken) {
-        askForToken();
-        return;
-    }
     const parameters = choices.parameters();
     if (choices.problem() !== '') {
         showProblem(choices.problem());
@@ -88,13 +81,10 @@ async function refresh() {
     const { signal } = controller;
     const { groupBy } = choices;
     const asked = holder();
-    const { answer, problem, isRefused } = await readUsage(sentToken, parameters, signal);
+    const { answer, problem, isRefused } = await readUsage(parameters, signal);
     if (signal.aborted) return;
-    if (isRefused) {
-        refusedToken = sentToken;
-        showProblem(`${problem} ${RENEW}`);
-        askForToken();
-    } else if (answer === undefined) showProblem(problem);
+    if (isRefused || endsSoon()) askForToken();
+    if (answer === undefined) showProblem(isRefused ? `${problem} ${RENEW}` : problem);
     else {
         shown = { answer, by: parameters.by, groupBy };
         shownHolder = asked;
@@ -103,6 +93,8 @@ async function refresh() {
     }
 }
 
+// All parts of the page are loaded.
+document.querySelector('.late')?.remove();
 setTheme(parameter('theme'));
 document.documentElement.classList.toggle('alone', window.parent === window);
 const choices = new Choices(() => {

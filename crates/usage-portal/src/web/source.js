@@ -5,24 +5,33 @@ const NO_ANSWER = 'The usage cannot be loaded now. The page tries again in a min
 const NOT_VALID = 'This link to your usage is not valid.';
 
 /** The message to the page that contains this one. It is no secret, so any page may get it. */
-const REFUSED = { type: 'usage-portal-token-refused' };
+const WANTED = { type: 'usage-portal-token-wanted' };
 
 /** Shortest time between two requests for a token. It is less than that between two updates of the page. */
 const ASK_INTERVAL_MS = 50_000;
+/** Time before the end of a token in which another one is wanted. It has an update of the page. */
+const RENEWAL_MS = 90_000;
 
 /** Returns the token. It is in the fragment, which a browser sends to no server. */
-export const token = () => location.hash.slice(1);
+const token = () => location.hash.slice(1);
 
-/** Returns whose usage the token shows, as text; null if it is no token. The function verifies it, not this page. */
-export function holder() {
+/** Returns the claims of the token; null if it is no token. The function verifies it, not this page. */
+function claims() {
     try {
-        const claims = atob(token().split('.')[1].replaceAll('-', '+').replaceAll('_', '/'));
-        const { customer_id: customer, api_key_id: key } = JSON.parse(claims);
-        return JSON.stringify([customer, key]);
+        return JSON.parse(atob(token().split('.')[1].replaceAll('-', '+').replaceAll('_', '/')));
     } catch {
         return null;
     }
 }
+
+/** Returns whose usage the token shows, as text; null if it is no token. */
+export function holder() {
+    const present = claims();
+    return present === null ? null : JSON.stringify([present.customer_id, present.api_key_id]);
+}
+
+/** Returns `true` if the token ends soon. */
+export const endsSoon = () => claims()?.exp * 1_000 - Date.now() < RENEWAL_MS;
 
 let askedAtMs = -Infinity;
 
@@ -30,14 +39,14 @@ let askedAtMs = -Infinity;
 export function askForToken() {
     if (performance.now() - askedAtMs < ASK_INTERVAL_MS) return;
     askedAtMs = performance.now();
-    window.parent.postMessage(REFUSED, '*');
+    window.parent.postMessage(WANTED, '*');
 }
 
 /** Returns the answer to a request, or the problem that it has, and whether the token is refused. */
-export async function readUsage(sentToken, parameters, signal) {
+export async function readUsage(parameters, signal) {
     let isRefused = false;
     try {
-        const headers = { authorization: `Bearer ${sentToken}` };
+        const headers = { authorization: `Bearer ${token()}` };
         const response = await fetch(`./usage?${new URLSearchParams(parameters)}`, { headers, signal });
         isRefused = response.status === 401;
         const body = await response.json();

@@ -93,7 +93,7 @@
     "last-7-days": (today) => [daysAfter(today, -6), today],
     "last-30-days": (today) => [daysAfter(today, -29), today]
   };
-  var isNamed = (zone) => /^(?!Etc\/)\w+\//.test(zone ?? "") && isZone(zone);
+  var isNamed = (zone) => /^(?!Etc\/Unknown$)[A-Z]/i.test(zone ?? "") && isZone(zone);
   function usualZone() {
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
     return isNamed(own) && isOfWholeHours(own) ? own : "UTC";
@@ -102,7 +102,7 @@
     constructor(changed) {
       for (const id of ["range", "from", "to", "by", "group_by", "time_zone"]) this[id] = byId(id);
       const inUrl = parameter("time_zone");
-      const zones = /* @__PURE__ */ new Set([usualZone(), "UTC", ...isZone(inUrl) ? [inUrl] : []]);
+      const zones = /* @__PURE__ */ new Set([usualZone(), "UTC", ...isNamed(inUrl) ? [inUrl] : []]);
       const options = [...zones].map((zone) => element("option", { value: zone, textContent: zone }));
       this.time_zone.append(...options);
       const update = () => {
@@ -718,28 +718,32 @@
   // usage-portal/src/web/source.js
   var NO_ANSWER = "The usage cannot be loaded now. The page tries again in a minute.";
   var NOT_VALID = "This link to your usage is not valid.";
-  var REFUSED = { type: "usage-portal-token-refused" };
+  var WANTED = { type: "usage-portal-token-wanted" };
   var ASK_INTERVAL_MS = 5e4;
+  var RENEWAL_MS = 9e4;
   var token = () => location.hash.slice(1);
-  function holder() {
+  function claims() {
     try {
-      const claims = atob(token().split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
-      const { customer_id: customer, api_key_id: key } = JSON.parse(claims);
-      return JSON.stringify([customer, key]);
+      return JSON.parse(atob(token().split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
     } catch {
       return null;
     }
   }
+  function holder() {
+    const present2 = claims();
+    return present2 === null ? null : JSON.stringify([present2.customer_id, present2.api_key_id]);
+  }
+  var endsSoon = () => claims()?.exp * 1e3 - Date.now() < RENEWAL_MS;
   var askedAtMs = -Infinity;
   function askForToken() {
     if (performance.now() - askedAtMs < ASK_INTERVAL_MS) return;
     askedAtMs = performance.now();
-    window.parent.postMessage(REFUSED, "*");
+    window.parent.postMessage(WANTED, "*");
   }
-  async function readUsage(sentToken, parameters, signal) {
+  async function readUsage(parameters, signal) {
     let isRefused = false;
     try {
-      const headers = { authorization: `Bearer ${sentToken}` };
+      const headers = { authorization: `Bearer ${token()}` };
       const response = await fetch(`./usage?${new URLSearchParams(parameters)}`, { headers, signal });
       isRefused = response.status === 401;
       const body = await response.json();
@@ -755,7 +759,6 @@
   var asOf = timeFormat({ day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
   var shown;
   var controller;
-  var refusedToken;
   var shownHolder;
   var named = (atMs) => periodName(atMs, shown.by, shown.answer.time_zone);
   var graph = new Graph("Calls over time", { isBars: true, timeName: named, rowName: named, nameOf: (name) => name });
@@ -794,11 +797,6 @@
   }
   async function refresh() {
     controller?.abort();
-    const sentToken = token();
-    if (sentToken === refusedToken) {
-      askForToken();
-      return;
-    }
     const parameters = choices.parameters();
     if (choices.problem() !== "") {
       showProblem(choices.problem());
@@ -808,13 +806,10 @@
     const { signal } = controller;
     const { groupBy } = choices;
     const asked = holder();
-    const { answer, problem, isRefused } = await readUsage(sentToken, parameters, signal);
+    const { answer, problem, isRefused } = await readUsage(parameters, signal);
     if (signal.aborted) return;
-    if (isRefused) {
-      refusedToken = sentToken;
-      showProblem(`${problem} ${RENEW}`);
-      askForToken();
-    } else if (answer === void 0) showProblem(problem);
+    if (isRefused || endsSoon()) askForToken();
+    if (answer === void 0) showProblem(isRefused ? `${problem} ${RENEW}` : problem);
     else {
       shown = { answer, by: parameters.by, groupBy };
       shownHolder = asked;
@@ -822,6 +817,7 @@
       draw();
     }
   }
+  document.querySelector(".late")?.remove();
   setTheme(parameter("theme"));
   document.documentElement.classList.toggle("alone", window.parent === window);
   var choices = new Choices(() => {

@@ -40,7 +40,7 @@ export async function pageBundle(): Promise<{ present: string | undefined; expec
   return { present, expected: await bundle() };
 }
 
-if (process.argv[1]?.endsWith('page-bundles.ts')) {
+if (process.argv[1]?.endsWith('page-bundle.ts')) {
   void bundle().then((text) => {
     fs.mkdirSync(path.dirname(BUNDLE), { recursive: true });
     fs.writeFileSync(BUNDLE, text);
