@@ -363,14 +363,13 @@ impl BatchUsage {
                 && counts(place, call)
             {
                 // The calls of a batch are of few days.
-                match days.iter_mut().find(|row| row.breakdown.day == *day) {
-                    Some(row) => row.add(call),
-                    None => {
-                        let breakdown = Breakdown::totals(*day);
-                        let mut row = RowUsage::with_capacity(breakdown, self.sequence_numbers.len());
-                        row.add(call);
-                        days.push(row);
-                    }
+                if let Some(row) = days.iter_mut().find(|row| row.breakdown.day == *day) {
+                    row.add(call);
+                } else {
+                    let mut row =
+                        RowUsage::with_capacity(Breakdown::totals(*day), self.sequence_numbers.len());
+                    row.add(call);
+                    days.push(row);
                 }
             }
         }
