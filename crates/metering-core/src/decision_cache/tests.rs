@@ -417,10 +417,11 @@ fn a_request_is_decided_by_the_usage_that_another_one_has_read_meanwhile() {
         };
         assert_eq!((denial, quota.used), (Denial::OverQuota, 100));
     }
-    // A read that began before shows fewer calls, and does not open the key again for its request.
+    // A read that began before ends later, and does not open the key again.
     let [request, _] = &mut requests;
-    request.usage = Some(usage(98));
+    cache.usage_read(request, "a", usage(98), at(0));
     assert_eq!(denial(&cache.step(request, at(2))), Some(Denial::OverQuota));
+    assert_eq!(denial(&asked(&mut cache, "a", at(2))), Some(Denial::OverQuota));
 }
 
 #[test]

@@ -43,8 +43,11 @@ impl DecisionCache {
     ) {
         request.usage = Some(usage);
         let same_month = self.usage.peek(key_id).filter(|known| known.usage.month == usage.month);
-        let notified = same_month.and_then(|known| known.notified);
-        let cached = CachedUsage { usage, read: began, notified };
+        let cached = match same_month {
+            // A read that began earlier may end later.
+            Some(known) if usage.total() < known.usage.total() => *known,
+            known => CachedUsage { usage, read: began, notified: known.and_then(|known| known.notified) },
+        };
         put_bounded(&mut self.usage, key_id.to_owned(), cached, self.settings.max_keys);
     }
 
