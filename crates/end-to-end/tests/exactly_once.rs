@@ -60,7 +60,8 @@ async fn a_million_calls_are_counted_once_through_crashes_lost_replies_regrouped
     options.api_kind = ApiKind::Http;
     options.batch_window_ms = BATCH_WINDOW_MS;
     options.faults = FaultRates {
-        throttled_write: 0.05,
+        // All three attempts of a write fail a dozen times in a run, so that some records fail in each.
+        throttled_write: 0.1,
         lost_reply: 0.02,
         duplicate_batch: 0.01,
         regrouped_batch: 0.02,
