@@ -4,9 +4,9 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { placeholderBinaries } from '../verify/offline';
 import { Block, blocksOf, ROOT } from './doc-blocks';
-import { Programs } from './programs';
 import { Ministack } from './ministack/server';
 import { Newcomer } from './newcomer';
+import { Programs } from './programs';
 import { outputOf } from './run';
 import { Steps } from './steps';
 

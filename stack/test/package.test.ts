@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { placeholderBinaries } from '../verify/offline';
 import { blocksOf } from './doc-blocks';
-import { packInto, STACK } from './packed';
+import { installInto, packInto, STACK } from './packed';
 import { outputOf } from './run';
 import { Steps } from './steps';
 
@@ -42,11 +42,7 @@ test('the package has no CDK of its own, and accepts that of the app from the do
 test('an app in an empty folder that installs the package is synthesised', async () => {
   const app = path.join(folder, 'app');
   fs.mkdirSync(app);
-  const { devDependencies } = JSON.parse(fs.readFileSync(path.join(STACK, 'package.json'), 'utf8'));
-  const tools = ['aws-cdk', 'aws-cdk-lib', 'constructs', 'tsx'].map((name) => `${name}@${devDependencies[name]}`);
-  // The packages are in the cache of npm if those of the stack were installed on this machine.
-  const words = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', file, ...tools];
-  await steps.run('npm install', () => outputOf('npm', words, { cwd: app }));
+  await steps.run('npm install', () => installInto(app, file));
   fs.writeFileSync(path.join(app, 'app.ts'), blocksOf(README, 'ts')[0]!.code);
   fs.cpSync(placeholderBinaries(), path.join(app, 'target/lambda'), { recursive: true });
   const synth = ['cdk', 'synth', '--quiet', '--no-notices', '--app', 'npx tsx app.ts'];

@@ -5,6 +5,15 @@ import { outputOf } from './run';
 
 export const STACK = path.join(ROOT, 'stack');
 
+/** Installs the package, and the tools of a CDK app in the versions of the stack, into the folder of an app. */
+export async function installInto(app: string, file: string): Promise<void> {
+  const { devDependencies } = JSON.parse(fs.readFileSync(path.join(STACK, 'package.json'), 'utf8'));
+  const tools = ['aws-cdk', 'aws-cdk-lib', 'constructs', 'tsx'].map((name) => `${name}@${devDependencies[name]}`);
+  // The packages are in the cache of npm if those of the stack were installed on this machine.
+  const words = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', file, ...tools];
+  await outputOf('npm', words, { cwd: app });
+}
+
 /** What `npm pack` needs. */
 const SOURCES = ['lib', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md'];
 

@@ -22,6 +22,7 @@ import { OMITTED } from './ministack/gaps';
 import { Ministack } from './ministack/server';
 import { Newcomer } from './newcomer';
 import { createOwnApi } from './own-api';
+import { installInto } from './packed';
 import { PORTAL_KEY } from './parts';
 import { outputOf } from './run';
 import { Steps } from './steps';
@@ -297,11 +298,7 @@ describe('a release', () => {
   test('is deployed with CDK by an app in an empty folder', async () => {
     const app = path.join(folder, 'app');
     fs.mkdirSync(app);
-    const { devDependencies } = JSON.parse(fs.readFileSync(path.join(ROOT, 'stack/package.json'), 'utf8'));
-    const tools = ['aws-cdk', 'aws-cdk-lib', 'constructs', 'tsx'].map((name) => `${name}@${devDependencies[name]}`);
-    const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-    const constructs = path.join(dist, 'usage-meter-stack-0.1.0.tgz');
-    await steps.run('CDK: npm install', () => outputOf('npm', [...install, constructs, ...tools], { cwd: app }));
+    await steps.run('CDK: npm install', () => installInto(app, path.join(dist, 'usage-meter-stack-0.1.0.tgz')));
     const [{ code }] = blocksOf('stack/README.md', 'ts') as [Block];
     const withFunctions = code
       .replace("'target/lambda'", JSON.stringify(path.join(dist, 'functions/x86_64')))

@@ -363,14 +363,11 @@ impl BatchUsage {
                 && counts(place, call)
             {
                 // The calls of a batch are of few days.
-                if let Some(row) = days.iter_mut().find(|row| row.breakdown.day == *day) {
-                    row.add(call);
-                } else {
-                    let mut row =
-                        RowUsage::with_capacity(Breakdown::totals(*day), self.sequence_numbers.len());
-                    row.add(call);
-                    days.push(row);
-                }
+                let place = days.iter().position(|row| row.breakdown.day == *day).unwrap_or_else(|| {
+                    days.push(RowUsage::with_capacity(Breakdown::totals(*day), self.sequence_numbers.len()));
+                    days.len() - 1
+                });
+                days[place].add(call);
             }
         }
         days.sort_unstable_by_key(|row| row.breakdown.day);

@@ -2,7 +2,7 @@
 
 use crate::metered_key::{MAX_CUSTOMER_ID_BYTES, MAX_KEY_ID_BYTES, MeteredKey, has_form_of_id};
 
-/// Who may read usage: a customer that of all its keys, or a key its own.
+/// A reader of usage: a customer, which reads that of all its keys, or a key, which reads its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
     /// All keys of a customer.
