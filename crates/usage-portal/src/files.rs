@@ -13,9 +13,6 @@ use flate2::write::GzEncoder;
 use page_parts::{CSS, HTML, JAVASCRIPT, TEXT};
 use sha2::{Digest, Sha256};
 
-/// Bytes of the digest of a file that are its version.
-const VERSION_BYTES: usize = 8;
-
 /// For files whose content never changes under their name.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// For files that a browser asks for each time.
@@ -42,11 +39,11 @@ impl ServedFile {
         Self { name, content_type, cache_control, text, gzip_base64 }
     }
 
-    /// Returns a file whose name has the digest of its content.
+    /// Returns a file whose name has the first eight bytes of its content's digest.
     fn versioned(extension: &str, content_type: &'static str, text: String) -> Self {
         let digest = Sha256::digest(text.as_bytes());
-        let version =
-            digest.iter().take(VERSION_BYTES).fold(0, |version, byte| version << 8 | u64::from(*byte));
+        let version = digest.first_chunk().expect("a digest has 32 bytes");
+        let version = u64::from_be_bytes(*version);
         Self::new(format!("portal-{version:016x}.{extension}"), content_type, FOR_EVER, text)
     }
 }
