@@ -199,7 +199,7 @@ const JSON: [Form; 12] = [
     }),
 ];
 
-const RECORDS: [Form; 11] = [
+const RECORDS: [Form; 14] = [
     ("records-gzipped", |calls| calls.records().iter().flat_map(|record| gzip(record.as_bytes())).collect()),
     ("records-without-newline", |calls| calls.records().concat().into()),
     ("records", |calls| calls.records().join("\n").into()),
@@ -221,6 +221,12 @@ const RECORDS: [Form; 11] = [
         let records: Vec<Value> = calls.encoded().iter().map(record).collect();
         format!("{:#}", json!({"Records": records, "MillisBehindLatest": 0})).into()
     }),
+    ("query-data-as-text", |calls| (calls.encoded().join("\t") + "\n").into()),
+    ("query-data", |calls| format!("{:#}", json!(calls.encoded())).into()),
+    ("query-data-of-lines", |calls| {
+        let encoded: Vec<String> = calls.lines.iter().map(|line| STANDARD.encode(line)).collect();
+        encoded.join("\n").into()
+    }),
     ("given-up", |calls| {
         json!({"requestContext": {"condition": "RetryAttemptsExhausted"}, "responseContext": {"statusCode": 200},
             "version": "1.0", "timestamp": "2026-11-18T12:30:00.000Z", "KinesisBatchInfo": {"batchSize": 3},
@@ -236,7 +242,7 @@ const RECORDS: [Form; 11] = [
     }),
 ];
 
-const TABLES: [Form; 7] = [
+const TABLES: [Form; 9] = [
     ("insights-results", |calls| {
         let rows = calls.insights_rows("field", "value");
         format!("{:#}", json!({"results": rows, "statistics": {}, "status": "Complete"})).into()
@@ -249,6 +255,15 @@ const TABLES: [Form; 7] = [
     ("insights-csv", |calls| calls.csv(',').into()),
     ("insights-csv-excel", |calls| format!("\u{feff}{}", calls.csv(';')).into()),
     ("insights-csv-tabs", |calls| calls.csv('\t').into()),
+    ("console-csv", |calls| {
+        let row = |line: &String| format!("{EPOCH_MS},\"{}\"\n", line.replace('"', "\"\""));
+        ("timestamp,message\n".to_owned() + &calls.lines.iter().map(row).collect::<String>()).into()
+    }),
+    ("console-csv-excel", |calls| {
+        let row = |line: &String| format!("\"{}\";{EPOCH_MS};s1\r\n", line.replace('"', "\"\""));
+        let rows = calls.lines.iter().map(row).collect::<String>();
+        format!("\u{feff}Message;Timestamp;Log stream\r\n{rows}").into()
+    }),
     ("athena", |calls| {
         let row = |value: &Value| {
             let field = |name: &str| format!("\"{}\"", value[name].as_str().unwrap());

@@ -123,8 +123,16 @@ fn string(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     }
 }
 
-/// Reads a line that is not JSON, or the text of an event.
+/// Beginnings of the base64 of a record: of gzip, and of a JSON object without white space.
+const BASE64_RECORDS: [&str; 2] = ["H4sI", "eyJ"];
+
+/// Reads a line that is not JSON, or the text of an event. The AWS CLI prints the data of records in base64, with
+/// tabs between them, for `--query 'Records[].Data' --output text`.
 fn text_line(text: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    let is_record = |word: &str| BASE64_RECORDS.iter().any(|beginning| word.starts_with(beginning));
+    if !text.is_empty() && text.split_whitespace().all(is_record) {
+        return text.split_whitespace().try_for_each(|data| encoded(data, line, sink));
+    }
     let message = match prefix::parse(text) {
         Line::Ignored => return Ok(()),
         Line::Message(message) => message,
@@ -146,22 +154,28 @@ fn log_event(event: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()
 
 /// Reads the event with which CloudWatch Logs invokes a function.
 fn logs_event(event: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    encoded(&event["awslogs"]["data"], line, sink)
+    data(&event["awslogs"]["data"], line, sink)
 }
 
 /// Reads a record of a Kinesis event, of `GetRecords`, or of a request of Firehose.
 fn kinesis_record(record: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     match record.get("kinesis") {
-        Some(kinesis) => encoded(&kinesis["data"], line, sink),
-        None => encoded(member(record, &["Data", "data"]).unwrap_or(&Value::Null), line, sink),
+        Some(kinesis) => data(&kinesis["data"], line, sink),
+        None => data(member(record, &["Data", "data"]).unwrap_or(&Value::Null), line, sink),
     }
 }
 
-fn encoded(data: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    let Some(data) = data.as_str() else {
-        sink.set_aside(line, "it is a record without data".to_owned());
-        return Ok(());
-    };
+fn data(data: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    match data.as_str() {
+        Some(data) => encoded(data, line, sink),
+        None => {
+            sink.set_aside(line, "it is a record without data".to_owned());
+            Ok(())
+        }
+    }
+}
+
+fn encoded(data: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
     match decode_base64(data, MAX_RECORD_BYTES) {
         Ok(data) => sink.record(data, line),
         Err(error) => {
@@ -192,7 +206,6 @@ mod tests {
     use access_log::envelope_writer::gzip;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
-    use serde_json::json;
 
     use super::super::tally::Counted;
     use super::*;
@@ -205,7 +218,7 @@ mod tests {
             let mut packer = Packer::new(0, Counted::new(35, StatusRanges::default()), |_| Ok(()));
             let mut data = gzip(b"");
             data.resize(bytes, 0);
-            encoded(&json!(STANDARD.encode(data)), 1, &mut packer).unwrap();
+            encoded(&STANDARD.encode(data), 1, &mut packer).unwrap();
             assert_eq!((packer.tally.set_aside, packer.tally.unreadable), (set_aside, 1 - set_aside));
         }
     }

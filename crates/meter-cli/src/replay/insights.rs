@@ -1,5 +1,6 @@
-//! Rows of CloudWatch Logs Insights and of Athena: an object, an array of fields, or a row of CSV. A row has
-//! the whole line in `@message`, or fields of the line.
+//! Rows of CloudWatch Logs Insights, of Athena and of the log events that the CloudWatch console downloads: an
+//! object, an array of fields, or a row of CSV. A row has the whole line in `@message` or `message`, or fields of
+//! the line.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +8,7 @@ use super::packing::Event;
 use super::sink::{Sink, member};
 
 /// Names of the fields of a line. Athena writes column names in lower case.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "extendedRequestId",
     "requestId",
     "apiKeyId",
@@ -24,6 +25,7 @@ const FIELDS: [&str; 16] = [
     "ms",
     "method",
     "route",
+    "message",
 ];
 
 /// Returns the name of the field for a column in any letter case.
@@ -35,7 +37,7 @@ pub fn field_name(column: &str) -> &str {
 pub fn are_columns(columns: &[&str]) -> bool {
     let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
     let has_time = has("requestTimeEpoch") || has("requestTime") || has("time");
-    has("@message") || has("status") && has_time
+    has("@message") || has("message") && has("timestamp") || has("status") && has_time
 }
 
 /// Reads a row as an object, as in the console's JSON export.
@@ -74,12 +76,13 @@ pub fn row_array(row: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<
     }
 }
 
-/// Reads a row as fields by name.
+/// Reads a row as fields by name. A row with a status is a line that may have a field `message` of its own.
 ///
 /// # Errors
 /// When the sink fails.
 pub fn fields_of_row(fields: Map<String, Value>, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    let text = match fields.get("@message") {
+    let message = fields.get("message").filter(|_| !fields.contains_key("status"));
+    let text = match fields.get("@message").or(message) {
         Some(Value::String(message)) => message.trim().to_owned(),
         Some(message) => message.to_string(),
         None => Value::Object(fields).to_string(),

@@ -1,4 +1,4 @@
-//! Calls as rows of CSV: exports of CloudWatch Logs Insights and results of Athena.
+//! Calls as rows of CSV: exports of CloudWatch Logs and Logs Insights, and results of Athena.
 
 use std::io::BufRead;
 
