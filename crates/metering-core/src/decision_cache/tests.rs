@@ -374,10 +374,13 @@ fn a_limit_is_judged_by_the_usage_of_the_month_which_is_read_again_sooner_near_t
     assert!(allows(&asked(&mut cache, "a", at(29_999))));
     assert!(allows(&read(&mut cache, 80, at(30_000))));
     assert!(allows(&asked(&mut cache, "a", at(34_999))));
-    let again = asked(&mut cache, "a", at(35_000));
+    // No call was counted meanwhile.
+    assert!(allows(&read(&mut cache, 80, at(35_000))));
+    assert!(allows(&asked(&mut cache, "a", at(39_999))));
+    let again = asked(&mut cache, "a", at(40_000));
     assert!(matches!(again, Step::Read(Read::Usage { known: Some(known), .. }) if known.total() == 80));
-    assert_eq!(denial(&read(&mut cache, 100, at(35_000))), Some(Denial::OverQuota));
-    assert_eq!(denial(&asked(&mut cache, "a", at(35_001))), Some(Denial::OverQuota));
+    assert_eq!(denial(&read(&mut cache, 100, at(40_000))), Some(Denial::OverQuota));
+    assert_eq!(denial(&asked(&mut cache, "a", at(40_001))), Some(Denial::OverQuota));
     // The first of December: nothing is used yet.
     let next_month = u64::try_from(UtcMonth::at(START_MS).unwrap().next().first_day().start_ms() - START_MS);
     let mut request = cache.begin(digest("a"));
@@ -422,6 +425,19 @@ fn a_request_is_decided_by_the_usage_that_another_one_has_read_meanwhile() {
     cache.usage_read(request, "a", usage(98), at(0));
     assert_eq!(denial(&cache.step(request, at(2))), Some(Denial::OverQuota));
     assert_eq!(denial(&asked(&mut cache, "a", at(2))), Some(Denial::OverQuota));
+}
+
+#[test]
+fn a_request_is_decided_by_its_own_usage_if_less_is_remembered() {
+    let mut cache = started(CacheSettings { max_keys: 1, ..SETTINGS });
+    let [mut request, mut late, mut other] = ["a", "a", "b"].map(|secret| cache.begin(digest(secret)));
+    let start = cache.begin_read(at(0));
+    cache.found_consistently(&mut request, start, Some(limited("a", 100)), at(0));
+    cache.usage_read(&mut request, "a", usage(100), at(0));
+    // Another key takes the place of what was read, and an earlier read of the first key ends.
+    cache.usage_read(&mut other, "b", usage(1), at(0));
+    cache.usage_read(&mut late, "a", usage(99), at(0));
+    assert_eq!(denial(&cache.step(&request, at(0))), Some(Denial::OverQuota));
 }
 
 #[test]
