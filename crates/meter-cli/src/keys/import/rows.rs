@@ -108,4 +108,23 @@ mod tests {
             assert!(rows[1].line == 2 && problem.contains(words) && !problem.contains(secret), "{problem}");
         }
     }
+
+    #[test]
+    fn a_value_that_a_spreadsheet_calculates_or_that_is_cut_off_is_refused() {
+        for (row, words) in [
+            ("b,\"=\"\"secret\"\"\"", "formula of a spreadsheet"),
+            ("b,=\"secret\"", "formula of a spreadsheet"),
+            ("b,\"secr", "ends within quotes"),
+            ("b,\"secret\nc,other\n", "ends within quotes"),
+        ] {
+            let rows = read(format!("owner,api_key\na,good\n{row}").as_bytes(), None).unwrap().rows;
+            let problem = rows[1].key.as_ref().unwrap_err();
+            assert!(rows.len() == 2 && rows[0].key.is_ok(), "{row}");
+            assert!(rows[1].line == 3 && problem.contains(words) && !problem.contains("secr"), "{problem}");
+        }
+        for row in ["b,\"secret\"", "b,\"sec\"\"ret\"\n\n", "b,\"secret\"\r\n,\r\n", "b,a\"b"] {
+            let rows = read(format!("owner,api_key\na,good\n{row}").as_bytes(), None).unwrap().rows;
+            assert!(rows[1].key.is_ok(), "{row}");
+        }
+    }
 }

@@ -18,11 +18,9 @@ pub fn read(text: &str) -> anyhow::Result<File> {
     let separator = named.unwrap_or_else(|| {
         separator_of(text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default())
     });
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(u8::try_from(separator)?)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let mut format = csv::ReaderBuilder::new();
+    format.delimiter(u8::try_from(separator)?).flexible(true).trim(csv::Trim::All);
+    let mut reader = format.from_reader(text.as_bytes());
     let header = reader.headers().context("its first line is not CSV")?.clone();
     let fields: Vec<Option<Field>> = header.iter().map(field).collect();
     check_header(&header, &fields)?;
@@ -38,7 +36,18 @@ pub fn read(text: &str) -> anyhow::Result<File> {
         }
         file.rows.push(Row { line, key: key_of(&header, &fields, &record) });
     }
+    if let Some(last) = file.rows.last_mut()
+        && ends_within_quotes(&mut format, &text[lines.offset..])
+    {
+        last.key = Err("it ends within quotes, so the file may be incomplete".to_owned());
+    }
     Ok(file)
+}
+
+/// Returns `true` if a line behind the last record would be part of it.
+fn ends_within_quotes(format: &mut csv::ReaderBuilder, last_record: &str) -> bool {
+    let with_line = format!("{last_record}\n-");
+    format.has_headers(false).from_reader(with_line.as_bytes()).records().count() == 1
 }
 
 /// Removes a first line that names the separator (`sep=;`, which Excel reads) or a type (`#TYPE`, which
@@ -89,6 +98,9 @@ fn key_of(
     }
     if header.iter().zip(record).any(|(name, cell)| name.is_empty() && !cell.is_empty()) {
         return Err("it has a value in a column without a name".to_owned());
+    }
+    if record.iter().any(|cell| cell.starts_with("=\"")) {
+        return Err("it has a formula of a spreadsheet, such as =\"text\"; write the text alone".to_owned());
     }
     let values: Vec<Value> = record.iter().map(Value::from).collect();
     let cells = header.iter().zip(fields).zip(&values);
