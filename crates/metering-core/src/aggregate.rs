@@ -557,11 +557,11 @@ mod tests {
         add(&mut usage, "key", 9_000);
         usage.end_record(&layout, LogStreamHash::default());
         usage.begin_record(number(2)).unwrap();
-        assert_eq!(usage.slice_changes(&layout, LogStreamHash::default()), 0);
+        assert_eq!((usage.calls_of_record(), usage.slice_changes(&layout, LogStreamHash::default())), (0, 0));
         for call_ms in [0, 999, 1_000, 1_999, 500] {
             add(&mut usage, "key", call_ms);
         }
-        assert_eq!(usage.slice_changes(&layout, LogStreamHash::default()), 3);
+        assert_eq!((usage.calls_of_record(), usage.slice_changes(&layout, LogStreamHash::default())), (5, 3));
     }
 
     #[test]
