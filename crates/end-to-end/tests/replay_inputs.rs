@@ -151,9 +151,18 @@ impl Calls {
 /// Builds a file of calls.
 type Form = (&'static str, fn(&Calls) -> Vec<u8>);
 
-const LINES: [Form; 16] = [
+const LINES: [Form; 17] = [
     ("lines", |calls| calls.lines.join("\n").into()),
     ("lines-crlf", |calls| calls.lines.join("\r\n\r\n").into()),
+    ("lines-with-arrays", |calls| {
+        let call = json!({"apiKeyId": "other", "status": "200", "requestTimeEpoch": EPOCH_MS.to_string()});
+        let arrays = [json!({"items": [call]}), json!({"records": []}), json!({"events": ["{}"]})];
+        let line = |(line, array): (&String, &Value)| {
+            let array = array.to_string();
+            format!("{},{}\n", &array[..array.len() - 1], &line[1..])
+        };
+        calls.lines.iter().zip(arrays.iter().cycle()).map(line).collect::<String>().into()
+    }),
     ("lines-gzipped", |calls| gzip(calls.lines.join("\n").as_bytes())),
     ("lines-gzipped-twice", |calls| gzip(&gzip(calls.lines.join("\n").as_bytes()))),
     ("lines-without-newline", |calls| calls.lines.concat().into()),

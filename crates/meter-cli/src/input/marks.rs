@@ -34,6 +34,12 @@ marks! {
     KEY_SECRET = 14: b"api_key" | b"sha256";
     ITEM = 15: b"Item";
     SEQUENCE = 16: b"SequenceNumber" | b"sequenceNumber" | b"PartitionKey" | b"partitionKey";
+    CALL_FIELD = 17: b"requestTimeEpoch" | b"requestTime" | b"time" | b"apiKeyId" | b"key";
+}
+
+/// Returns `true` for an object with the marks of a line of the log. The results of a query have a status too.
+pub fn is_call(marks: u32) -> bool {
+    marks & STATUS != 0 && marks & CALL_FIELD != 0
 }
 
 /// Marks of members whose array elements are separate pieces.

@@ -1,11 +1,12 @@
 //! Cuts text into JSON values and lines.
 //!
 //! Values can be one per line, pretty-printed, concatenated, in an array, or in a member of a document such
-//! as `events`. Text that is not JSON is cut into lines. Only the present piece is in memory.
+//! as `events`. Text that is not JSON is cut into lines. The present piece is in memory,
+//! and the beginning of a document, in which the end of the document is looked for.
 
 use std::io::{BufRead, Result};
 
-use super::marks::CONTAINER;
+use super::marks::{CONTAINER, is_call};
 use super::scan::{Scan, Step};
 
 /// Maximum size of a line that is not JSON, in bytes. A longer line is cut.
@@ -224,6 +225,9 @@ impl Pieces {
                 Ok(Some(Found { kind, length, marks: scan.marks }))
             }
             Step::Elements(length) => {
+                if let Some(call) = self.find_call()? {
+                    return Ok(Some(call));
+                }
                 let mark = scan.marks & CONTAINER;
                 self.enter(length, Container { mark, is_member: true });
                 Ok(None)
@@ -231,6 +235,18 @@ impl Pieces {
             Step::End(_) => self.find_line().map(Some),
             Step::Broken(offset) => self.find_broken(offset).map(Some),
             Step::More => self.find_broken(self.rest().len()).map(Some),
+        }
+    }
+
+    /// Finds the extent of a line that has an array of its own, with the name of an export's; `None` if the
+    /// object is not a line.
+    fn find_call(&mut self) -> Result<Option<Found>> {
+        let mut scan = Scan::new(false);
+        match self.advance(&mut scan)? {
+            Step::End(length) if is_call(scan.marks) && self.ends_well(Kind::Object, length)? => {
+                Ok(Some(Found { kind: Kind::Object, length, marks: scan.marks }))
+            }
+            _ => Ok(None),
         }
     }
 

@@ -166,13 +166,11 @@ fn kinesis_record(record: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Res
 }
 
 fn data(data: &Value, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {
-    match data.as_str() {
-        Some(data) => encoded(data, line, sink),
-        None => {
-            sink.set_aside(line, "it is a record without data".to_owned());
-            Ok(())
-        }
+    if let Some(data) = data.as_str() {
+        return encoded(data, line, sink);
     }
+    sink.set_aside(line, "it is a record without data".to_owned());
+    Ok(())
 }
 
 fn encoded(data: &str, line: u64, sink: &mut dyn Sink) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use super::packing::Event;
 use super::sink::{Sink, member};
 
 /// Names of the fields of a line. Athena writes column names in lower case.
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 23] = [
     "extendedRequestId",
     "requestId",
     "apiKeyId",
@@ -16,6 +16,10 @@ const FIELDS: [&str; 17] = [
     "requestTime",
     "status",
     "responseLatency",
+    "responseLength",
+    "customerId",
+    "apiId",
+    "stage",
     "httpMethod",
     "resourcePath",
     "routeKey",
@@ -25,6 +29,8 @@ const FIELDS: [&str; 17] = [
     "ms",
     "method",
     "route",
+    "bytes",
+    "api",
     "message",
 ];
 
