@@ -20,6 +20,8 @@ pub enum Field {
     /// `true` if API Gateway admits the key.
     Enabled,
     DeletedAt,
+    /// `active`, `expired` or `deleted`, as in the output of `meter keys list`.
+    State,
     /// A known field that is not imported.
     Ignored,
 }
@@ -58,7 +60,7 @@ const NAMES: [(&str, Field); 29] = [
     ("lastupdateddate", Field::Ignored),
     ("stagekeys", Field::Ignored),
     ("previoussecretvaliduntil", Field::Ignored),
-    ("state", Field::Ignored),
+    ("state", Field::State),
     ("version", Field::Ignored),
 ];
 

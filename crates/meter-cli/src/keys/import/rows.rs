@@ -100,6 +100,7 @@ mod tests {
             (r#"{"owner":"a","api_key":"k","monthly_limit":-1}"#.to_owned(), "whole number"),
             (format!(r#"{{"owner":"a","api_key":"k","expires_at":"{secret}"}}"#), "expires_at is not a time"),
             (r#"{"owner":"a","api_key":"k","enabled":"perhaps"}"#.to_owned(), "neither true nor false"),
+            (r#"{"owner":"a","api_key":"k","state":"revoked"}"#.to_owned(), "neither active"),
             ("7".to_owned(), "not a JSON object"),
         ] {
             let text = format!("{{\"owner\":\"a\",\"api_key\":\"good\"}}\n{row}\n");
@@ -107,6 +108,26 @@ mod tests {
             let problem = rows[1].key.as_ref().unwrap_err();
             assert!(rows[1].line == 2 && problem.contains(words) && !problem.contains(secret), "{problem}");
         }
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_a_secret_is_no_secret() {
+        for text in ["null", "N/A", "-", "REDACTED", "****3a9f", "####", "1.23457E+19", "'secret"] {
+            let rows = read(format!("owner,api_key\na,{text}\n").as_bytes(), None).unwrap().rows;
+            let problem = rows[0].key.as_ref().unwrap_err();
+            assert_eq!(problem, "api_key is a placeholder or a number, and not a secret", "{text}");
+        }
+        for text in ["nullable", "um_-*-", "E+1f", "7123"] {
+            let rows = read(format!("owner,api_key\na,{text}\n").as_bytes(), None).unwrap().rows;
+            assert!(rows[0].key.is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_deleted_key_is_known_by_its_state() {
+        let rows = read(b"owner,api_key,state\na,k1,deleted\na,k2,active\n", None).unwrap().rows;
+        let is_deleted: Vec<bool> = rows.iter().map(|row| row.key.as_ref().unwrap().is_deleted).collect();
+        assert_eq!(is_deleted, [true, false]);
     }
 
     #[test]

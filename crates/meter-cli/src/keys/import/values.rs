@@ -119,7 +119,8 @@ impl DescribedRow {
                 Field::Labels => row.labels = Some(cell.labels()?),
                 Field::Description => row.description = cell.text()?,
                 Field::Enabled => cell.check_enabled()?,
-                Field::DeletedAt => row.is_deleted = cell.nonempty_text()?.is_some(),
+                Field::DeletedAt => row.is_deleted |= cell.nonempty_text()?.is_some(),
+                Field::State => row.is_deleted |= cell.is_deleted_state()?,
                 Field::Sha256 | Field::Secret => {
                     if let Some(digest) = cell.digest()? {
                         row.digest = Some(digest);
@@ -159,6 +160,20 @@ impl DescribedRow {
         }
         Ok(self)
     }
+}
+
+/// Texts that exports and spreadsheets write in the place of a secret.
+const PLACEHOLDERS: [&str; 10] =
+    ["null", "none", "nil", "undefined", "n/a", "na", "nan", "redacted", "hidden", "masked"];
+
+/// Returns `true` for a text that is not a secret: a placeholder, a masked secret, only signs such as `-`, a
+/// number that a spreadsheet has shortened, such as `1.2E+19`, or a text with the apostrophe of a spreadsheet.
+fn is_placeholder(text: &str) -> bool {
+    let is_masked = text.contains("***") || text.contains("•••");
+    let is_number = text.contains("E+") && text.parse::<f64>().is_ok();
+    let is_word = PLACEHOLDERS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let has_letter = text.chars().any(char::is_alphanumeric);
+    is_masked || is_number || is_word || !has_letter || text.starts_with('\'')
 }
 
 /// A value of a row.
@@ -203,7 +218,22 @@ impl Cell<'_> {
             Field::Sha256 => {
                 text.parse().map(Some).map_err(|_| "sha256 is not 64 hexadecimal digits".to_owned())
             }
+            _ if is_placeholder(&text) => {
+                Err(format!("{} is a placeholder or a number, and not a secret", self.name))
+            }
             _ => KeyDigest::of_secret(&text).map(Some).map_err(|problem| problem.to_string()),
+        }
+    }
+
+    /// Returns `true` for a deleted key, and refuses a state in which a key is not admitted.
+    fn is_deleted_state(&self) -> Result<bool, String> {
+        match self.text()?.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "" | "active" | "enabled" | "expired" => Ok(false),
+            "deleted" => Ok(true),
+            _ => Err(format!(
+                "{} is neither active, expired nor deleted, but an imported key is admitted; remove the row",
+                self.name
+            )),
         }
     }
 
