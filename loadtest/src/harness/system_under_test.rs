@@ -41,6 +41,13 @@ impl LocalAccess {
             format!("only a stack that the load test has started can have {fault}; omit --data")
         })
     }
+
+    /// Waits for the end of a crash.
+    pub async fn until_restarted(&self) {
+        if let Some(stack) = &self.stack {
+            drop(stack.lock().await);
+        }
+    }
 }
 
 impl SystemUnderTest {

@@ -64,7 +64,7 @@ impl LocalStack {
         let folder = &options.data_folder;
         let lock = lock_folder(folder).await?;
         let mut servers = JoinSet::new();
-        let mut ports = Ports::read(folder);
+        let mut ports = Ports::take(folder).await;
         let services = Box::pin(Services::start(&options, &mut ports, &mut servers)).await?;
         let topics = create_topics(&aws_sdk_sns::Client::new(&services.clients)).await?;
         let kinesis_client = aws_sdk_kinesis::Client::new(&services.clients);

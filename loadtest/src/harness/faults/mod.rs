@@ -72,9 +72,12 @@ async fn run_one(
         () = tokio::time::sleep_until(begins) => {}
         () = interruption.wait() => return Ok(None),
     }
+    if let Some(local) = &system.local {
+        local.until_restarted().await;
+    }
     let began_s = start.elapsed().as_secs_f64();
     print(&format!("{began_s:.1} s: {:?} for {} s", fault.kind, fault.for_s));
-    let ends = begins + Duration::from_secs_f64(fault.for_s);
+    let ends = begins.max(Instant::now()) + Duration::from_secs_f64(fault.for_s);
     let ended = inject(system, fault.kind, ends).await;
     let Ended { at, effects } = ended.with_context(|| format!("cannot inject {:?}", fault.kind))?;
     let ended_s = (at - start).as_secs_f64();
