@@ -125,7 +125,8 @@ describe.each(KINDS)('the %s template', (kind: Kind) => {
   });
 
   test('uses each of its parameters, and nothing of CDK or of the synthesis', () => {
-    const text = JSON.stringify(template);
+    // The ids of versions have a hash, in which any number may occur.
+    const text = JSON.stringify(template).replaceAll(/CurrentVersion[0-9A-Fa-f]{40}/g, 'CurrentVersion');
     for (const name of Object.keys(template.Parameters!)) expect(text).toContain(`{"Ref":"${name}"}`);
     expect(text).not.toMatch(/zq|7919|35353|aws:cdk|cdk-|hnb659fds|BootstrapVersion/);
   });

@@ -311,10 +311,12 @@ fn authorizer(folder: &Path, aws_endpoint_url: &str) -> Function {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_or_silent_dynamodb_admits_nothing_and_is_reported_in_time() {
     let folder = tempfile::tempdir().unwrap();
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // A port that is taken and on which nobody listens.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     // This address accepts connections and never responds.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    for address in [closed, silent.local_addr().unwrap()] {
+    for address in [closed.local_addr().unwrap(), silent.local_addr().unwrap()] {
         let function = authorizer(folder.path(), &format!("http://{address}"));
         let event = json!({"type": "REQUEST", "methodArn": "arn:aws:execute-api:r:1:api/prod/GET/x",
             "headers": {"x-api-key": "um_the-secret"}});

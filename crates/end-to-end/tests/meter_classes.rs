@@ -130,11 +130,12 @@ fn weigh(local: &Local) {
 
     run(data, &["weights", "apply", &list, "--from", "2020-01-01", "--restate"]);
     assert_eq!(credits(), json!("5"), "2 calls of 2.25 and one of 0.5");
-    refused(
-        data,
-        &["weights", "apply", &list, "--from", later["from"].as_str().unwrap()],
-        "--restate replaces it",
-    );
+    // An hour after the default, so that it is in the future for the rest of the test.
+    let hour: jiff::Timestamp = later["from"].as_str().unwrap().parse().unwrap();
+    let hour = (hour + jiff::SignedDuration::from_hours(1)).to_string();
+    run(data, &["weights", "apply", &list, "--from", &hour]);
+    refused(data, &["weights", "apply", &list, "--from", &hour], "--restate replaces it");
+    run(data, &["weights", "remove", &hour]);
     let list = file("ok 1\n* 1\n");
     run(data, &["weights", "apply", &list, "--from", "2020-01-01", "--restate"]);
     assert_eq!(credits(), json!("3"), "the list is replaced");

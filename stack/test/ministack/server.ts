@@ -5,13 +5,24 @@ import * as path from 'node:path';
 
 const PROGRAM = path.join(__dirname, '../../../target/venv/bin/ministack');
 
-/** Returns an unused port. */
+/** Ports from this one on are given to connections and to servers that listen on port 0 (Linux). */
+const EPHEMERAL = 32768;
+
+/**
+ * Returns an unused port. The emulator listens on it seconds later, so it is none that the system gives to
+ * another process meanwhile.
+ */
 async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = EPHEMERAL - 1 - Math.floor(Math.random() * 16384);
+    const server = net.createServer().listen(port, '127.0.0.1');
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('listening', () => resolve(true)).once('error', () => resolve(false));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /** ministack, an emulator of AWS that runs functions as processes. */
