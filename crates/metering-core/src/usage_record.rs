@@ -28,7 +28,7 @@ impl CallStatus {
 }
 
 /// Maximum length of a response, in bytes: 1 TiB. The sum of a batch then fits into 64 bits.
-pub const MAX_RESPONSE_BYTES: u64 = 1 << 40;
+pub const MAX_RESPONSE_BYTES: u64 = 1_099_511_627_776;
 
 /// One line of the access log, borrowed from the bytes from which it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -183,14 +183,16 @@ async fn a_batch_that_does_not_fit_into_memory_is_counted_in_parts() {
 async fn a_record_of_more_slices_than_can_be_claimed_in_time_is_kept_whole() {
     let ports = MemoryPorts::default();
     let consumer = consumer(&ports);
+    // Two calls are in the first slice.
     let slices = |count: i64| {
-        let lines = (0..count).map(|slice| call("k", NOW_MS - slice * 10_000) + "\n");
+        let times = [NOW_MS + 1].into_iter().chain((0..count).map(|slice| NOW_MS - slice * 10_000));
+        let lines = times.map(|time| call("k", time) + "\n");
         gzip(lines.collect::<String>().as_bytes())
     };
     deliver(&consumer, 0, &[record(10, slices(10_000))]).await;
-    assert_eq!((ports.total("k"), ports.keeps()), (10_000, 0));
+    assert_eq!((ports.total("k"), ports.keeps()), (10_001, 0));
     deliver(&consumer, 0, &[record(11, slices(10_001))]).await;
-    assert_eq!((ports.total("k"), ports.quarantine_reasons()), (10_000, vec!["too-many-slices".to_owned()]));
+    assert_eq!((ports.total("k"), ports.quarantine_reasons()), (10_001, vec!["too-many-slices".to_owned()]));
 }
 
 /// Returns gzipped lines, each of another key.

@@ -78,6 +78,22 @@ fn what_is_put_back_and_still_cannot_be_counted_is_kept_again() {
     assert_eq!((got, owner), (vec![true, true, true], Owner { purpose: Purpose::Keep, record: record("2") }));
 }
 
+#[test]
+fn a_call_that_a_record_has_bad_and_countable_is_claimed_to_be_counted() {
+    let slice = SliceKey { start_ms: 0, group: 0 };
+    let wanted = [(0, Purpose::Keep), (1, Purpose::Count)].map(|(call, purpose)| WantedCall {
+        call,
+        id: CallId::new("call", 1),
+        record: 0,
+        purpose,
+    });
+    let claim = SliceClaim { slice, records: &[record("1")], wanted_calls: &wanted, expires_at_ms: 1 };
+    let plan = claim.plan(Vec::new(), &ALIVE);
+    assert_eq!(plan.dropped, [0]);
+    let [run] = plan.writes[0].page.runs.as_slice() else { panic!("a call has one owner") };
+    assert_eq!(run.owner, Owner { purpose: Purpose::Count, record: record("1") });
+}
+
 /// Plans the claim of the record 2 on a call that the record 1 owns.
 fn plan(owner: Purpose, purpose: Purpose, known: &Known) -> SlicePlan {
     let run = Run { owner: Owner { purpose: owner, record: record("1") }, ids: vec![CallId::new("call", 1)] };
