@@ -208,8 +208,12 @@ const JSON: [Form; 12] = [
     }),
 ];
 
-const RECORDS: [Form; 14] = [
+const RECORDS: [Form; 15] = [
     ("records-gzipped", |calls| calls.records().iter().flat_map(|record| gzip(record.as_bytes())).collect()),
+    ("records-gzipped-with-newlines", |calls| {
+        let delimited = |record: &String| [gzip(record.as_bytes()), b"\n".to_vec()].concat();
+        calls.records().iter().flat_map(delimited).chain([0; 512]).collect()
+    }),
     ("records-without-newline", |calls| calls.records().concat().into()),
     ("records", |calls| calls.records().join("\n").into()),
     ("logs-event", |calls| {

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::utf16::{Order, Utf16Reader};
 
@@ -133,9 +133,41 @@ pub fn text(source: impl Read + 'static) -> Box<dyn BufRead> {
         if !head.starts_with(&[0x1f, 0x8b]) {
             break;
         }
-        (head, reader) = with_head(MultiGzDecoder::new(reader), HEAD_BYTES);
+        (head, reader) = with_head(Members(Some(GzDecoder::new(reader))), HEAD_BYTES);
     }
     decoded(&head, reader)
+}
+
+/// The content of gzip members, one after the other. Firehose can append a newline to each record, also to one
+/// that is compressed; `gzip` allows zeros at the end.
+struct Members(Option<GzDecoder<Box<dyn BufRead>>>);
+
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while let Some(decoder) = &mut self.0 {
+            let read = decoder.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            self.0 = match self.0.take().map(GzDecoder::into_inner) {
+                Some(mut rest) => begins_member(&mut rest)?.then(|| GzDecoder::new(rest)),
+                None => None,
+            };
+        }
+        Ok(0)
+    }
+}
+
+/// Skips what may stand between two members, and returns `true` unless it is the end.
+fn begins_member(rest: &mut impl BufRead) -> std::io::Result<bool> {
+    loop {
+        let bytes = rest.fill_buf()?;
+        let between = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n' | 0)).count();
+        if between == 0 {
+            return Ok(!bytes.is_empty());
+        }
+        rest.consume(between);
+    }
 }
 
 /// Returns at most `length` first bytes of a source, and a reader of the whole source. If reading the first
