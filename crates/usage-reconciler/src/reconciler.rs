@@ -10,8 +10,8 @@ use metering_core::window::{DAY_MS, HOUR_MS};
 
 /// Limit of the differences that one run logs.
 const MAX_LOGGED_DIFFERENCES: usize = 20;
-/// Age up to which an hour with an open difference is compared again, in
-/// milliseconds: its calls can be put back for as long.
+/// Age up to which an hour with an open difference is compared again, in milliseconds. It exceeds
+/// the age up to which calls can be put back by the week for which their claims are kept longer.
 const LOOK_BACK_MS: i64 = 42 * DAY_MS;
 
 /// Compares the ledger with the access log.

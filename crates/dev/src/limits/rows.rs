@@ -177,10 +177,10 @@ const QUARANTINE: &[Row] = rows! {
 
 const KEYS: &[Row] = rows! {
     "secret", Constant("crates/metering-core/src/api_key.rs", "MAX_SECRET_BYTES"), "bytes",
-    "the call is denied (401)",
+    "the call is denied (403)",
     "crates/metering-core/src/api_key.rs::a_text_that_no_header_should_carry_is_not_a_secret";
     "different keys in the headers of a request", Constant("crates/api-authorizer/src/key_headers.rs", "MAX_KEYS"), "keys",
-    "none more is remembered; the call is denied (401)",
+    "none more is remembered; the call is denied (403)",
     "crates/api-authorizer/src/event.rs::many_values_of_the_header_are_ambiguous_and_take_no_memory";
     "owner, name, plan and labels of a key together", Constant("crates/metering-core/src/api_key.rs", "MAX_DESCRIPTION_BYTES"), "bytes",
     "the key is not created or changed; the error says what to do",
