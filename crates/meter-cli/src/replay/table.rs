@@ -27,13 +27,16 @@ pub fn separator(head: &[u8]) -> Option<u8> {
 ///
 /// # Errors
 /// When the text cannot be read, or the sink fails.
-pub fn read(text: impl BufRead, separator: u8, sink: &mut dyn Sink) -> anyhow::Result<()> {
+pub fn read(mut text: impl BufRead, separator: u8, sink: &mut dyn Sink) -> anyhow::Result<()> {
+    // The reader takes the line feed of CRLF for the beginning of the next row.
+    let header_line = text.fill_buf()?.split(|byte| *byte == b'\n').next();
+    let lines_behind = u64::from(header_line.is_some_and(|line| line.ends_with(b"\r")));
     let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text);
     let header: Vec<String> =
         reader.headers()?.iter().map(|column| field_name(column.trim()).to_owned()).collect();
     for row in reader.byte_records() {
         let row = row?;
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = row.position().map_or(0, csv::Position::line) + lines_behind;
         if row.len() > header.len() {
             sink.set_aside(
                 line,
@@ -49,4 +52,38 @@ pub fn read(text: impl BufRead, separator: u8, sink: &mut dyn Sink) -> anyhow::R
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::packing::Event;
+    use super::*;
+
+    #[derive(Default)]
+    struct Lines(Vec<u64>);
+
+    impl Sink for Lines {
+        fn event(&mut self, _: Event<'_>, line: u64) -> anyhow::Result<()> {
+            self.0.push(line);
+            Ok(())
+        }
+
+        fn record(&mut self, _: Vec<u8>, _: u64) -> anyhow::Result<()> {
+            unreachable!("a table has no records")
+        }
+
+        fn set_aside(&mut self, line: u64, _: String) {
+            self.0.push(line);
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_number_of_its_line_whatever_ends_it() {
+        for end in ["\n", "\r\n"] {
+            let mut lines = Lines::default();
+            let text = ["apiKeyId,status,time", "k,200,1", "k,200,2", "k,200,3,4", ""].join(end);
+            read(text.as_bytes(), b',', &mut lines).unwrap();
+            assert_eq!(lines.0, [2, 3, 4], "{end:?}");
+        }
+    }
 }
