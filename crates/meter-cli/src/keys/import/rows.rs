@@ -124,10 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_key_is_known_by_its_state() {
-        let rows = read(b"owner,api_key,state\na,k1,deleted\na,k2,active\n", None).unwrap().rows;
-        let is_deleted: Vec<bool> = rows.iter().map(|row| row.key.as_ref().unwrap().is_deleted).collect();
-        assert_eq!(is_deleted, [true, false]);
+    fn a_deleted_key_is_known_by_its_state_or_time() {
+        let is_deleted = |text: &str| -> Vec<bool> {
+            let rows = read(text.as_bytes(), None).unwrap().rows;
+            rows.iter().map(|row| row.key.as_ref().unwrap().is_deleted).collect()
+        };
+        assert_eq!(is_deleted("owner,api_key,state\na,k1,deleted\na,k2,active\n"), [true, false]);
+        let times = "owner,api_key,deleted_at\na,k1,2026-11-24T08:34:30Z\na,k2,-\na,k3,null\na,k4,\n";
+        assert_eq!(is_deleted(times), [true, false, false, false]);
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl DescribedRow {
                 Field::Labels => row.labels = Some(cell.labels()?),
                 Field::Description => row.description = cell.text()?,
                 Field::Enabled => cell.check_enabled()?,
-                Field::DeletedAt => row.is_deleted |= cell.nonempty_text()?.is_some(),
+                Field::DeletedAt => row.is_deleted |= cell.has_time_of_deletion()?,
                 Field::State => row.is_deleted |= cell.is_deleted_state()?,
                 Field::Sha256 | Field::Secret => {
                     if let Some(digest) = cell.digest()? {
@@ -223,6 +223,11 @@ impl Cell<'_> {
             }
             _ => KeyDigest::of_secret(&text).map(Some).map_err(|problem| problem.to_string()),
         }
+    }
+
+    /// Returns `true` for a text that is not a placeholder.
+    fn has_time_of_deletion(&self) -> Result<bool, String> {
+        Ok(self.nonempty_text()?.is_some_and(|text| !is_placeholder(&text)))
     }
 
     /// Returns `true` for a deleted key, and refuses a state in which a key is not admitted.
