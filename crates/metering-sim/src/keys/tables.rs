@@ -133,15 +133,6 @@ impl KeyTables {
         shown.into_values().find(|key| key.digest.as_ref() == Some(digest)).cloned()
     }
 
-    /// Forgets what the index showed before `from_ms`, in milliseconds since 1970.
-    pub fn forget_index(&mut self, from_ms: i64) {
-        let kept = self.index.iter().enumerate().filter(|(place, (_, key))| {
-            let later = &self.index[place + 1..];
-            !later.iter().any(|(at_ms, other)| *at_ms <= from_ms && other.key_id == key.key_id)
-        });
-        self.index = kept.map(|(_, item)| item.clone()).collect();
-    }
-
     /// Reads the entries after a position, then the head.
     pub fn read_log(&self, position: Option<u64>) -> LogRead {
         let from = position.map_or(u64::MAX, |position| position + 1);
