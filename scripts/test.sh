@@ -42,17 +42,20 @@ rust_tests() {
     logged cargo test --workspace --locked --no-fail-fast "${tests[@]}"
 }
 # Runs the files of the end-to-end tests. Those that load the machine run one after another, beside the
-# others, which wait for most of their time. loadtest_chaos is the last: its stack has to get its ports
-# again after a crash.
-loading_tests=(exactly_once invalidation hostile_volume many_keys loadtest_detects_faults loadtest_runs loadtest_chaos)
+# others, which wait for most of their time. loadtest_chaos is the last and runs alone: its stack has to
+# get its ports again after a crash.
+loading_tests=(exactly_once invalidation hostile_volume many_keys loadtest_detects_faults loadtest_runs)
+last_test=--test=loadtest_chaos
 end_to_end() {
-    local tests
+    local tests status=0
     mapfile -t tests < <(tests_of end-to-end)
     logged cargo test --workspace --locked --no-run "${tests[@]}" || return
     {
         echo "${loading_tests[@]/#/--test=}"
-        printf '%s\n' "${tests[@]}" | grep -vxF -e "$(printf -- '--test=%s\n' "${loading_tests[@]}")"
-    } | logged xargs -P 2 -L 1 scripts/test-files.sh
+        printf '%s\n' "${tests[@]}" | grep -vxF -e "$last_test" -e "$(printf -- '--test=%s\n' "${loading_tests[@]}")"
+    } | logged xargs -P 2 -L 1 scripts/test-files.sh || status=1
+    logged scripts/test-files.sh "$last_test" || status=1
+    return "$status"
 }
 stack() {
     local status=0
