@@ -101,6 +101,7 @@ mod tests {
             (format!(r#"{{"owner":"a","api_key":"k","expires_at":"{secret}"}}"#), "expires_at is not a time"),
             (r#"{"owner":"a","api_key":"k","enabled":"perhaps"}"#.to_owned(), "neither true nor false"),
             (r#"{"owner":"a","api_key":"k","state":"revoked"}"#.to_owned(), "neither active"),
+            (r#"{"owner":"a","api_key":"k","labels":{"":"x"}}"#.to_owned(), "label without a name"),
             ("7".to_owned(), "not a JSON object"),
         ] {
             let text = format!("{{\"owner\":\"a\",\"api_key\":\"good\"}}\n{row}\n");
@@ -112,7 +113,18 @@ mod tests {
 
     #[test]
     fn what_stands_in_the_place_of_a_secret_is_no_secret() {
-        for text in ["null", "N/A", "-", "REDACTED", "****3a9f", "####", "1.23457E+19", "'secret"] {
+        for text in [
+            "null",
+            "(null)",
+            "N/A",
+            "-",
+            "REDACTED",
+            "****3a9f",
+            "####",
+            "1.23457E+19",
+            "1.2e+19",
+            "'secret",
+        ] {
             let rows = read(format!("owner,api_key\na,{text}\n").as_bytes(), None).unwrap().rows;
             let problem = rows[0].key.as_ref().unwrap_err();
             assert_eq!(problem, "api_key is a placeholder or a number, and not a secret", "{text}");
@@ -139,6 +151,7 @@ mod tests {
         for (row, words) in [
             ("b,\"=\"\"secret\"\"\"", "formula of a spreadsheet"),
             ("b,=\"secret\"", "formula of a spreadsheet"),
+            ("owner,api_key", "repeats the header"),
             ("b,\"secr", "ends within quotes"),
             ("b,\"secret\nc,other\n", "ends within quotes"),
         ] {

@@ -99,6 +99,9 @@ fn key_of(
     if header.iter().zip(record).any(|(name, cell)| name.is_empty() && !cell.is_empty()) {
         return Err("it has a value in a column without a name".to_owned());
     }
+    if record == header {
+        return Err("it repeats the header; remove it".to_owned());
+    }
     if record.iter().any(|cell| cell.starts_with("=\"")) {
         return Err("it has a formula of a spreadsheet, such as =\"text\"; write the text alone".to_owned());
     }

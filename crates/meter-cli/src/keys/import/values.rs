@@ -163,14 +163,28 @@ impl DescribedRow {
 }
 
 /// Texts that exports and spreadsheets write in the place of a secret.
-const PLACEHOLDERS: [&str; 10] =
-    ["null", "none", "nil", "undefined", "n/a", "na", "nan", "redacted", "hidden", "masked"];
+const PLACEHOLDERS: [&str; 13] = [
+    "null",
+    "(null)",
+    "\\N",
+    "none",
+    "nil",
+    "undefined",
+    "n/a",
+    "#n/a",
+    "na",
+    "nan",
+    "redacted",
+    "hidden",
+    "masked",
+];
 
 /// Returns `true` for a text that is not a secret: a placeholder, a masked secret, only signs such as `-`, a
 /// number that a spreadsheet has shortened, such as `1.2E+19`, or a text with the apostrophe of a spreadsheet.
 fn is_placeholder(text: &str) -> bool {
     let is_masked = text.contains("***") || text.contains("•••");
-    let is_number = text.contains("E+") && text.parse::<f64>().is_ok();
+    let is_number =
+        text.contains(['E', 'e']) && text.contains('+') && text.replace(',', ".").parse::<f64>().is_ok();
     let is_word = PLACEHOLDERS.iter().any(|word| text.eq_ignore_ascii_case(word));
     let has_letter = text.chars().any(char::is_alphanumeric);
     is_masked || is_number || is_word || !has_letter || text.starts_with('\'')
@@ -261,6 +275,14 @@ impl Cell<'_> {
 
     /// Parses an object of texts, or in CSV `name=value;name=value`.
     fn labels(&self) -> Result<BTreeMap<String, String>, String> {
+        let labels = self.named_values()?;
+        if labels.contains_key("") {
+            return Err(format!("{} has a label without a name", self.name));
+        }
+        Ok(labels)
+    }
+
+    fn named_values(&self) -> Result<BTreeMap<String, String>, String> {
         let wrong = || format!("{} is neither an object of texts nor NAME=VALUE;NAME=VALUE", self.name);
         match self.value {
             Value::Null => Ok(BTreeMap::new()),
