@@ -101,16 +101,16 @@ describe('the page', () => {
   test('the cursor of one graph shows the values of all', async () => {
     const page = await pages.open('/');
     await widget(page, 'Calls by status').locator('.u-over').hover();
-    const shown = ['Calls by status', 'Freshness'].map((title) => widget(page, title).locator('.at'));
-    await poll(() => shown[0]!.innerText()).toMatch(/^\d\d:\d\d:00 UTC: Count 0, /);
+    const at = (title: string) => widget(page, title).locator('.at');
+    await poll(() => at('Calls by status').innerText()).toMatch(/^\d\d:\d\d:00 UTC: Count 0, /);
     // Both are read at once, because the time changes with each minute.
-    const [, freshness] = shown;
-    const [calls, other] = await shown[0]!.evaluate(
-      (first, second) => [first.textContent, second!.textContent],
-      await freshness!.elementHandle(),
+    const other = await at('Freshness').elementHandle();
+    const [calls, freshness] = await at('Calls by status').evaluate(
+      (element, other) => [element.textContent, other!.textContent],
+      other,
     );
     const [time] = calls!.split(': ');
-    expect(other).toBe(`${time}: Freshness p50 –, Freshness p99 –, Freshness Maximum –`);
+    expect(freshness).toBe(`${time}: Freshness p50 –, Freshness p99 –, Freshness Maximum –`);
   });
 
   test('the range is in the URL', async () => {

@@ -67,7 +67,7 @@ fn what_never_arrived_on_the_stream_is_found_and_counted_once() {
 
 /// Counts the first call in the place of the second: the ledger keeps its numbers.
 ///
-/// What is added is the difference modulo 2⁶⁴, so that the stored sum stays positive.
+/// The stored sum grows by the difference of the hashes modulo 2⁶⁴, because the ledger holds no negative sum.
 async fn count_twice_in_the_place_of_another(local: &Local, key: &str, calls: [CallId; 2]) {
     let config = load_local(&local.endpoint("aws_endpoint_url"), COMMAND_RETRY_POLICY).await;
     let client = aws_sdk_dynamodb::Client::new(&config);

@@ -141,11 +141,16 @@ impl Calls {
     }
 
     fn csv(&self, separator: char) -> String {
-        let quoted = |line: &String| line.replace('"', "\"\"");
-        let row = |line| format!("2026-11-18 11:06:40.000{separator}\"{}\"{separator}s1\r\n", quoted(line));
+        let row =
+            |line: &String| format!("2026-11-18 11:06:40.000{separator}{}{separator}s1\r\n", quoted(line));
         format!("@timestamp{separator}@message{separator}@logStream\r\n")
             + &self.lines.iter().map(row).collect::<String>()
     }
+}
+
+/// Returns a cell of CSV.
+fn quoted(line: &str) -> String {
+    format!("\"{}\"", line.replace('"', "\"\""))
 }
 
 /// Builds a file of calls.
@@ -269,11 +274,11 @@ const TABLES: [Form; 9] = [
     ("insights-csv-excel", |calls| format!("\u{feff}{}", calls.csv(';')).into()),
     ("insights-csv-tabs", |calls| calls.csv('\t').into()),
     ("console-csv", |calls| {
-        let row = |line: &String| format!("{EPOCH_MS},\"{}\"\n", line.replace('"', "\"\""));
+        let row = |line: &String| format!("{EPOCH_MS},{}\n", quoted(line));
         ("timestamp,message\n".to_owned() + &calls.lines.iter().map(row).collect::<String>()).into()
     }),
     ("console-csv-excel", |calls| {
-        let row = |line: &String| format!("\"{}\";{EPOCH_MS};s1\r\n", line.replace('"', "\"\""));
+        let row = |line: &String| format!("{};{EPOCH_MS};s1\r\n", quoted(line));
         let rows = calls.lines.iter().map(row).collect::<String>();
         format!("\u{feff}Message;Timestamp;Log stream\r\n{rows}").into()
     }),
