@@ -104,12 +104,11 @@ describe('the page', () => {
     const at = (title: string) => widget(page, title).locator('.at');
     await poll(() => at('Calls by status').innerText()).toMatch(/^\d\d:\d\d:00 UTC: Count 0, /);
     // Both are read at once, because the time changes with each minute.
-    const other = await at('Freshness').elementHandle();
     const [calls, freshness] = await at('Calls by status').evaluate(
-      (element, other) => [element.textContent, other!.textContent],
-      other,
+      (element, other) => [element.textContent, other.textContent],
+      await at('Freshness').elementHandle(),
     );
-    const [time] = calls!.split(': ');
+    const [time] = calls.split(': ');
     expect(freshness).toBe(`${time}: Freshness p50 –, Freshness p99 –, Freshness Maximum –`);
   });
 
